@@ -1,0 +1,1 @@
+"""Everywheel builds every wheel of a C extension, with its native libraries inside, from one machine."""

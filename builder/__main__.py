@@ -1,0 +1,5 @@
+"""`python -m builder` is `everywheel`."""
+
+from builder.cli import main
+
+main()

@@ -1,0 +1,64 @@
+"""The stable ABI: abi3audit's judgement of a wheel that is tagged for it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import posixpath
+import sys
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from builder.audit.content import Content
+from builder.audit.finding import Finding
+from builder.errors import BuildError
+from builder.run import run
+
+_MOST_SYMBOLS = 8
+
+
+def check_abi3(content: Content) -> list[Finding]:
+    """Find symbols that are not of the stable ABI, or newer than the Python that the wheel is tagged for."""
+    if "abi3" not in content.wheel.abi.split(".") or not content.modules:
+        return []
+    try:
+        results = _ask_abi3audit(content.path.absolute())
+    except ValueError as error:
+        return [Finding(check="abi3", file=content.path.name, words="abi3audit gave no report", evidence=error.args)]
+    findings = []
+    for path in content.modules:
+        for result in results[posixpath.basename(path)]:
+            foreign = tuple(sorted(result["non_abi3_symbols"]))
+            if foreign:
+                words = "uses what is not in the stable ABI"
+                findings.append(Finding(check="abi3", file=path, words=words, evidence=foreign[:_MOST_SYMBOLS]))
+            newer = tuple(f"{name} (since {since})" for name, since in sorted(result["future_abi3_objects"].items()))
+            if newer:
+                words = f"needs Python {result['computed']}, but the wheel is tagged for {result['baseline']}"
+                findings.append(Finding(check="abi3", file=path, words=words, evidence=newer[:_MOST_SYMBOLS]))
+    return findings
+
+
+def _ask_abi3audit(wheel: Path) -> dict[str, list[dict[str, Any]]]:
+    """Return abi3audit's results by module names; raise ValueError, with its last lines, without a report."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        answer, log = folder / "report.json", folder / "log"
+        command: list[str | Path] = [
+            sys.executable, "-m", "abi3audit", "--strict", "--report", "--output", answer, wheel,
+        ]  # fmt: skip
+        # It exits with 1 both for what it found and for what it could not do: only the report tells them apart.
+        with contextlib.suppress(BuildError):
+            run(command, cwd=folder, env=os.environ, log=log, what=f"{wheel.name}: abi3audit")
+        try:
+            ((_, spec),) = json.loads(answer.read_text())["specs"].items()
+            results: dict[str, list[dict[str, Any]]] = defaultdict(list)
+            for result in spec["wheel"]:
+                results[result["name"]].append(result["result"])
+        except (OSError, ValueError, KeyError):
+            lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+            raise ValueError(*lines[-3:]) from None
+    return results

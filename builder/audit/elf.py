@@ -1,0 +1,169 @@
+"""ELF files read once, into the facts that the checks ask for."""
+
+from __future__ import annotations
+
+import io
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from elftools.elf.dynamic import DynamicSection
+from elftools.elf.elffile import ELFFile
+from elftools.elf.gnuversions import GNUVerNeedSection, GNUVerSymSection
+from elftools.elf.sections import SymbolTableSection
+
+MAGIC = b"\x7fELF"
+_DF_TEXTREL = 0x4
+_PF_X = 0x1
+_LINKER_MADE = frozenset(("_init", "_fini", "_start", "__bss_start", "__bss_start__", "_bss_end__", "__bss_end__",
+                          "__end__", "_edata", "edata", "_end", "end", "_etext", "etext"))  # fmt: skip
+
+
+class UnreadableElf(Exception):
+    """The bytes begin as an ELF file does but are not a whole one; the message is the reason."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionNeed:
+    """One version of a library's symbols that a file needs, and the symbols it needs at that version."""
+
+    library: str
+    version: str
+    symbols: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ElfFacts:
+    """What one ELF file says about itself.
+
+    `machine` is e_machine and `kind` e_type as pyelftools spells them; `stack` is the flags of PT_GNU_STACK, or None
+    where it has none; `debug` maps debug sections to their size in bytes; `page` is the smallest alignment of a
+    segment that is loaded, in bytes; `exports` and `undefined` are the dynamic symbols that it gives and takes.
+    """
+
+    bits: int
+    endian: str
+    machine: str
+    kind: str
+    soname: str
+    needed: tuple[str, ...]
+    rpath: tuple[str, ...]
+    rpath_is_inherited: bool
+    versions: tuple[VersionNeed, ...]
+    exports: tuple[str, ...]
+    undefined: tuple[str, ...]
+    stack: str | None
+    text_relocations: bool
+    debug: Mapping[str, int]
+    page: int | None
+
+    @property
+    def module_names(self) -> tuple[str, ...]:
+        """The Python modules that it can initialise: the names after `PyInit_` (multi-phase or not)."""
+        return tuple(s.split("_", 1)[1] for s in self.exports if s.startswith(("PyInit_", "PyInitU_", "PyModExport_")))
+
+    @property
+    def highest(self) -> dict[str, str]:
+        """The highest version needed of each family: `{"GLIBC": "2.17"}`."""
+        found: dict[str, str] = {}
+        for need in self.versions:
+            family, number = split_version(need.version)
+            if number and version_key(number) > version_key(found.get(family, "")):
+                found[family] = number
+        return found
+
+
+def split_version(version: str) -> tuple[str, str]:
+    """Return family and number: `GLIBC_2.17` gives `GLIBC` and `2.17`, `GLIBC_PRIVATE` gives no number."""
+    family, _, rest = version.rpartition("_")
+    return (family, rest) if rest[:1].isdigit() else (version.partition("_")[0], "")
+
+
+def version_key(number: str) -> tuple[int, ...]:
+    """Return what to compare version numbers by."""
+    return tuple(int(part) for part in number.split(".") if part.isdigit())
+
+
+@lru_cache(maxsize=64)
+def read_elf(data: bytes) -> ElfFacts:
+    """Return the facts of an ELF file; raise UnreadableElf when it is truncated or malformed."""
+    try:
+        return _read(ELFFile(io.BytesIO(data)), len(data))
+    except UnreadableElf:
+        raise
+    except Exception as error:  # pyelftools raises nearly every kind of exception on bytes that are not what they claim
+        reason = str(error) or type(error).__name__
+        raise UnreadableElf(f"not a whole ELF file ({reason})") from None
+
+
+def _read(elf: ELFFile, size: int) -> ElfFacts:
+    segments = list(elf.iter_segments())
+    ends = [segment["p_offset"] + segment["p_filesz"] for segment in segments]
+    sections = list(elf.iter_sections())
+    ends += [section["sh_offset"] + section["sh_size"] for section in sections if section["sh_type"] != "SHT_NOBITS"]
+    if max(ends, default=0) > size:
+        raise UnreadableElf(f"truncated: it has {size} bytes of {max(ends)}")
+    dynamic = _find(sections, DynamicSection)
+    if dynamic is None and elf["e_type"] == "ET_DYN" and any(s["p_type"] == "PT_DYNAMIC" for s in segments):
+        raise UnreadableElf("it has no section table")
+    tags: dict[str, list[Any]] = defaultdict(list)
+    for tag in dynamic.iter_tags() if dynamic else ():
+        tags[tag.entry.d_tag].append(tag)
+    runpath = [part for tag in tags["DT_RUNPATH"] for part in tag.runpath.split(":")]
+    rpath = [part for tag in tags["DT_RPATH"] for part in tag.rpath.split(":")]
+    symbols = _find(sections, SymbolTableSection, "SHT_DYNSYM")
+    stacks = [segment["p_flags"] for segment in segments if segment["p_type"] == "PT_GNU_STACK"]
+    pages = [segment["p_align"] for segment in segments if segment["p_type"] == "PT_LOAD"]
+    return ElfFacts(
+        bits=elf.elfclass,
+        endian="little" if elf.little_endian else "big",
+        machine=str(elf["e_machine"]),
+        kind=str(elf["e_type"]),
+        soname=tags["DT_SONAME"][0].soname if tags["DT_SONAME"] else "",
+        needed=tuple(tag.needed for tag in tags["DT_NEEDED"]),
+        # With a RUNPATH the loader ignores the RPATH, and a RUNPATH is not passed on to what the file needs.
+        rpath=tuple(runpath or rpath),
+        rpath_is_inherited=not runpath,
+        versions=tuple(_read_versions(sections, symbols)),
+        exports=tuple(sorted({s.name for s in _symbols(symbols) if _is_export(s)})),
+        undefined=tuple(sorted({s.name for s in _symbols(symbols) if s.name and s["st_shndx"] == "SHN_UNDEF"})),
+        stack=None if not stacks else "rwx" if stacks[0] & _PF_X else "rw",
+        text_relocations=bool(tags["DT_TEXTREL"]) or any(t.entry.d_val & _DF_TEXTREL for t in tags["DT_FLAGS"]),
+        debug={s.name: s["sh_size"] for s in sections if s.name.startswith((".debug_", ".zdebug_"))},
+        page=min(pages, default=None),
+    )
+
+
+def _find(sections: list[Any], kind: type[Any], sh_type: str | None = None) -> Any:
+    return next((s for s in sections if isinstance(s, kind) and sh_type in (None, s["sh_type"])), None)
+
+
+def _symbols(table: Any) -> Iterator[Any]:
+    return iter(table.iter_symbols() if table else ())
+
+
+def _is_export(symbol: Any) -> bool:
+    return (
+        symbol["st_shndx"] not in ("SHN_UNDEF", "SHN_ABS")  # a version's own symbol is absolute
+        and symbol["st_info"]["bind"] in ("STB_GLOBAL", "STB_WEAK", "STB_LOOS")
+        and symbol["st_other"]["visibility"] in ("STV_DEFAULT", "STV_PROTECTED")
+        and symbol.name not in _LINKER_MADE
+    )
+
+
+def _read_versions(sections: list[Any], symbols: Any) -> Iterator[VersionNeed]:
+    needs, numbers = _find(sections, GNUVerNeedSection), _find(sections, GNUVerSymSection)
+    if needs is None:
+        return
+    users: dict[int, list[str]] = defaultdict(list)
+    if numbers is not None:
+        for index, symbol in enumerate(_symbols(symbols)):
+            number = numbers.get_symbol(index)["ndx"]
+            if symbol["st_shndx"] == "SHN_UNDEF" and isinstance(number, int):
+                users[number & 0x7FFF].append(symbol.name)
+    for library, versions in needs.iter_versions():
+        for version in versions:
+            found = tuple(sorted(users[version["vna_other"] & 0x7FFF]))
+            yield VersionNeed(library=library.name, version=version.name, symbols=found)

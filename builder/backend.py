@@ -1,0 +1,212 @@
+"""Building an extension's wheel: any PEP 517 backend, in an environment that the caller made, for another machine."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pyproject_hooks import BuildBackendHookCaller
+
+from builder.errors import BuildError, UsageError
+from builder.project import extension_files
+from builder.run import run
+from builder.table import read_toml
+from builder.target import Target
+
+# PEP 517: what a pyproject.toml without a [build-system] table means.
+_OLD_REQUIRES = ("setuptools>=40.8.0",)
+_OLD_BACKEND = "setuptools.build_meta:__legacy__"
+
+Settings = dict[str, str | list[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WheelBuild:
+    """What a build of the extension takes.
+
+    `source` is the extension's folder, which is only read; `workspace` gets a copy of it and all that the build makes.
+    `python` is the interpreter of an environment with the build requirements, `python_version` that of the headers in
+    `<prefix>/include/python`. `environment` is all that the backend sees of this machine (PATH, CC, PKG_CONFIG …).
+    """
+
+    target: Target
+    source: Path
+    workspace: Path
+    prefix: Path
+    python: Path
+    python_version: str
+    cross_file: Path
+    native_file: Path
+    cmake_file: Path
+    environment: Mapping[str, str]
+    log: Path
+    label: str = ""
+    settings: Settings = field(default_factory=dict)
+
+    @property
+    def what(self) -> str:
+        return f"{self.label or self.source.name} for {self.target.tag}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildSystem:
+    """The [build-system] table of a pyproject.toml."""
+
+    requires: tuple[str, ...]
+    backend: str
+    path: tuple[str, ...]
+
+
+def read_build_system(source: Path) -> BuildSystem:
+    """Return what builds a project, and what must be installed before its backend can be asked for more.
+
+    Raises UsageError when there is no pyproject.toml or its table is wrong.
+    """
+    table = read_toml(source / "pyproject.toml").table("build-system", {})
+    return BuildSystem(
+        requires=table.texts("requires", list(_OLD_REQUIRES)),
+        backend=table.text("build-backend", _OLD_BACKEND),
+        path=table.texts("backend-path"),
+    )
+
+
+def ask_requirements(build: WheelBuild) -> tuple[str, ...]:
+    """Return what the backend asks for beyond its static requirements; these must be installed already."""
+    copy_source(build)
+    return tuple(_hooks(build).get_requires_for_build_wheel(choose_settings(build)))
+
+
+def build_wheel(build: WheelBuild) -> Path:
+    """Build the wheel and return where it is; it still has the tag that the backend gave it.
+
+    Raises BuildError when the backend fails, UsageError when pyproject.toml is wrong.
+    """
+    copy_source(build)
+    results = build.workspace / "dist"
+    shutil.rmtree(results, ignore_errors=True)
+    results.mkdir(parents=True)
+    return results / str(_hooks(build).build_wheel(str(results), choose_settings(build)))
+
+
+def copy_source(build: WheelBuild) -> Path:
+    """Copy the extension into the workspace, under a name that is the same on every machine."""
+    copy = _source(build)
+    shutil.rmtree(copy, ignore_errors=True)
+    for path in extension_files(build.source):
+        place = copy / path.relative_to(build.source)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, place)
+        place.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
+    return copy
+
+
+def _source(build: WheelBuild) -> Path:
+    return build.workspace / "source"
+
+
+def _hooks(build: WheelBuild) -> BuildBackendHookCaller:
+    system = read_build_system(build.source)
+
+    def call(cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
+        run(
+            cmd,
+            cwd=Path(cwd) if cwd else _source(build),
+            env={**_environment(build), **(extra_environ or {})},
+            log=build.log,
+            what=f"{build.what}: {system.backend}",
+        )
+
+    try:
+        return BuildBackendHookCaller(str(_source(build)), system.backend, system.path or None, call, str(build.python))
+    except ValueError as error:  # a backend-path that leaves the project
+        raise UsageError(f"{build.source / 'pyproject.toml'}: {error}") from None
+
+
+def _environment(build: WheelBuild) -> dict[str, str]:
+    """Return the environment: setuptools and sysconfig take the platform's name from _PYTHON_HOST_PLATFORM."""
+    return {"_PYTHON_HOST_PLATFORM": build.target.python_platform, **build.environment}
+
+
+def choose_settings(build: WheelBuild) -> Settings:
+    """Return the config settings for the backend: cross files for the two that take them, the caller's own for all."""
+    backend = read_build_system(build.source).backend.partition(":")[0]
+    settings: Settings = {}
+    if backend == "mesonpy":
+        details = write_build_details(build)
+        settings = {
+            "build-dir": str(build.workspace / "build"),
+            "setup-args": [
+                f"--cross-file={build.cross_file}",
+                f"--native-file={build.native_file}",
+                f"-Dpython.build_config={details}",
+                "-Dpython.allow_limited_api=true",
+                "-Dbuildtype=plain",
+                "-Db_ndebug=true",
+                "--wrap-mode=nodownload",
+            ],
+            "install-args": ["--skip-subprojects"],
+        }
+    elif backend == "scikit_build_core.build":
+        headers = str(build.prefix / "include" / "python")
+        settings = {
+            "build-dir": str(build.workspace / "build"),
+            "cmake.build-type": "Release",
+            "cmake.define.CMAKE_TOOLCHAIN_FILE": str(build.cmake_file),
+            "cmake.define.CMAKE_PREFIX_PATH": str(build.prefix),
+            "cmake.define.Python_INCLUDE_DIR": headers,
+            "cmake.define.Python3_INCLUDE_DIR": headers,
+            "cmake.define.SKBUILD_SOABI": f"cpython-{_short(build)}-{build.target.extension_suffix}",
+        }
+    return {**settings, **build.settings}
+
+
+def _short(build: WheelBuild) -> str:
+    return "".join(build.python_version.split(".")[:2])
+
+
+def write_build_details(build: WheelBuild) -> Path:
+    """Write the target's build-details.json (PEP 739), for Meson's `python.build_config`, and return where it is."""
+    path = build.workspace / "build-details.json"
+    path.write_text(json.dumps(describe_python(build.target, build.python_version, build.prefix), indent=1) + "\n")
+    return path
+
+
+def describe_python(target: Target, version: str, prefix: Path) -> dict[str, object]:
+    """Return what PEP 739 (schema 1.0) says of the target's CPython: its suffixes, and where its headers are.
+
+    Raises BuildError when `version` is not a full one, such as 3.11.9.
+    """
+    numbers = version.split(".")
+    if len(numbers) != 3 or not all(number.isdigit() for number in numbers):
+        hint = "give the recipe of the headers a version like 3.11.9"
+        raise BuildError(f"the Python headers have no full version: '{version}'", hint=hint)
+    major, minor, micro = map(int, numbers)
+    facts = {"major": major, "minor": minor, "micro": micro, "releaselevel": "final", "serial": 0}
+    soabi = f"cpython-{major}{minor}-{target.extension_suffix}"
+    return {
+        "schema_version": "1.0",
+        "base_prefix": str(prefix),
+        "platform": target.python_platform,
+        "language": {"version": f"{major}.{minor}", "version_info": facts},
+        "implementation": {
+            "name": "cpython",
+            "cache_tag": f"cpython-{major}{minor}",
+            "version": facts,
+            "hexversion": major << 24 | minor << 16 | micro << 8 | 0xF0,
+            "_multiarch": target.extension_suffix,
+        },
+        "abi": {"flags": [], "extension_suffix": f".{soabi}.so", "stable_abi_suffix": ".abi3.so"},
+        "suffixes": {
+            "source": [".py"],
+            "bytecode": [".pyc"],
+            "optimized_bytecode": [".pyc"],
+            "debug_bytecode": [".pyc"],
+            "extensions": [f".{soabi}.so", ".abi3.so", ".so"],
+        },
+        # No libpython: an extension for Linux must not link one (PEP 513).
+        "libpython": {"link_extensions": False},
+        "c_api": {"headers": "include/python"},
+    }

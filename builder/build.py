@@ -1,0 +1,182 @@
+"""Building: from a plan to finished artifacts and wheels; what is in the store already is not done again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from builder.engine.zig import Site, build_library, warm_compiler
+from builder.errors import EverywheelError
+from builder.execute import Outcome, Result, Task, Watcher, execute
+from builder.finish import build_wheel_step
+from builder.jobs import JobPool
+from builder.plan import Kind, Plan, Step
+from builder.project import Project
+from builder.sources import Places, Progress, fetch_sources, find_places, ignore_progress, list_wanted
+from builder.store import Store
+from builder.target import Target
+from builder.toolchain import REVISION
+from builder.tools import ensure_tools, tools_identity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How to build: `jobs` for the whole machine, whether the network may be used, whether workspaces are kept."""
+
+    jobs: int
+    offline: bool = False
+    keep: bool = False
+    timeout: float = 1800.0
+
+
+def default_jobs() -> int:
+    """Return the number of processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def toolchain_identity() -> str:
+    """Return what stands in every key for engine, flags and build tools."""
+    return f"zig-{REVISION}-{tools_identity()}"
+
+
+def find_missing(plan: Plan, store: Store) -> Plan:
+    """Return the part of a plan that is not in the store; what only finished steps require is left out."""
+    missing: dict[str, Step] = {}
+    needed = set(plan.steps) - {need for step in plan.steps.values() for need in step.requires}
+    for id in reversed(list(plan.steps)):
+        step = plan.steps[id]
+        if id in needed and store.find(step.key) is None:
+            missing[id] = step
+            needed |= set(step.requires)
+    return Plan(steps={id: missing[id] for id in plan.steps if id in missing}, priority=plan.priority)
+
+
+def build_plan(
+    plan: Plan,
+    store: Store,
+    options: Options,
+    watcher: Watcher,
+    *,
+    project: Project,
+    progress: Progress = ignore_progress,
+    places: Places | None = None,
+) -> tuple[Result, ...]:
+    """Build what is missing of a plan: fetch the sources, then run every step under one limit of jobs.
+
+    Returns one result for each step that was missing. Raises SourceError before anything is built when a source cannot
+    be had, MachineError when the tools cannot.
+    """
+    missing = find_missing(plan, store)
+    if not missing.steps:
+        return ()
+    tools = ensure_tools(store.root, offline=options.offline)
+    sources = fetch_sources(
+        list_wanted(missing.recipes),
+        store=store.root,
+        places=find_places() if places is None else places,
+        offline=options.offline,
+        timeout=options.timeout,
+        progress=progress,
+    )
+    with _job_pool(options.jobs) as pool:
+        site = Site(
+            store=store,
+            tools=tools,
+            sources=sources,
+            environment=pool.environment,
+            keep=options.keep,
+            offline=options.offline,
+        )
+        tasks = [*_warm_tasks(missing, site), *(_task(step, plan, site, project) for step in missing.steps.values())]
+        results = execute(tasks, pool, watcher)
+    return tuple(result for result in results if result.id in missing.steps or result.outcome is Outcome.FAILED)
+
+
+@contextlib.contextmanager
+def _job_pool(jobs: int) -> Iterator[JobPool]:
+    with tempfile.TemporaryDirectory(prefix="everywheel-") as folder, JobPool(Path(folder) / "jobs", jobs) as pool:
+        yield pool
+
+
+def _warm_tasks(missing: Plan, site: Site) -> Iterator[Task]:
+    """Yield one task for each target that is compiled for: zig makes that target's libc on first use."""
+    targets: dict[str, tuple[Target, float]] = {}
+    for id, step in missing.steps.items():
+        priority = max(missing.priority[id], targets.get(step.target.tag, (step.target, 0.0))[1])
+        targets[step.target.tag] = (step.target, priority)
+    for tag, (target, priority) in targets.items():
+        yield Task(
+            id=_warm_id(tag),
+            label=f"compiler for {tag}",
+            requires=(),
+            priority=priority + 1,
+            work=_bind(warm_compiler, site, target),
+        )
+
+
+def _bind(
+    function: Callable[[Site, Target], None], site: Site, target: Target
+) -> Callable[[Callable[[str], None]], None]:
+    return lambda tell: function(site, target)
+
+
+def _warm_id(tag: str) -> str:
+    return f"compiler:{tag}"
+
+
+def _task(step: Step, plan: Plan, site: Site, project: Project) -> Task:
+    def work(tell: Callable[[str], None]) -> None:
+        with _hold(site.store.lock(step.key), tell):
+            if site.store.find(step.key) is not None:
+                return  # another process made it while this one waited
+            if step.kind is Kind.WHEEL:
+                build_wheel_step(site, step, plan, project, tell)
+            else:
+                build_library(site, step, plan, tell)
+
+    requires = (*step.requires, _warm_id(step.target.tag))
+    return Task(id=step.id, label=step.label, requires=requires, priority=plan.priority[step.id], work=work)
+
+
+@contextlib.contextmanager
+def _hold(lock: FileLock, tell: Callable[[str], None]) -> Iterator[None]:
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        tell("wait for another process")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def put_wheels(plan: Plan, store: Store, wheelhouse: Path) -> dict[str, Path]:
+    """Copy the plan's finished wheels into the wheelhouse, where they are not there already; return them by target."""
+    wheelhouse.mkdir(parents=True, exist_ok=True)
+    found: dict[str, Path] = {}
+    for step in plan.steps.values():
+        entry = store.find(step.key) if step.kind is Kind.WHEEL else None
+        if entry is None:
+            continue
+        store.touch(step.key)
+        wheel = store.path(entry)
+        final = wheelhouse / wheel.name
+        if not final.exists() or final.read_bytes() != wheel.read_bytes():
+            unfinished = wheelhouse / f".{wheel.name}.{os.getpid()}"
+            shutil.copyfile(wheel, unfinished)
+            os.replace(unfinished, final)
+        found[step.target.tag] = final
+    return found
+
+
+def find_errors(results: tuple[Result, ...]) -> Mapping[str, EverywheelError]:
+    """Return the errors of failed steps by step id."""
+    return {result.id: result.error for result in results if result.error is not None}

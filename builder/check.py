@@ -1,0 +1,67 @@
+"""Features asked of the built library: `check.c` is linked against it and run where this machine can run the target."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from builder.errors import BuildError
+from builder.recipe import Linkage
+from builder.run import run
+from builder.target import Target, build_machine_target
+from builder.toolchain import Toolchain
+
+if TYPE_CHECKING:
+    from builder.engine.zig import Site
+    from builder.plan import Step
+
+
+def can_run(target: Target) -> bool:
+    """Return whether programs of a target run on this machine as it is: same architecture, same libc, no older libc."""
+    here = build_machine_target()
+    if (target.arch, target.libc) != (here.arch, here.libc):
+        return False
+    if target.libc == "musl":
+        return True
+    version = tuple(int(part) for part in platform.libc_ver()[1].split(".")[:2])
+    return target.libc_version <= version
+
+
+def check_features(site: Site, step: Step, workspace: Path, toolchain: Toolchain, prefix: Path, log: Path) -> None:
+    """Ask the built library for every word that the recipe provides.
+
+    Where the target cannot be run here, the strings in `evidence` have to do, which `check_products` has looked for.
+    The check program prints each word that the library denies, and exits with 1 if there is any.
+    Raises BuildError with its words.
+    """
+    assert step.resolved is not None
+    recipe = step.resolved.recipe
+    if recipe.check is None or not step.resolved.provides or not can_run(step.target):
+        return
+    # The library joins what it requires, so that pkg-config finds both.
+    shutil.copytree(prefix, workspace / "prefix", dirs_exist_ok=True, symlinks=True)
+    compiler = toolchain.program("c++" if recipe.check.suffix == ".cpp" else "cc")
+    environment = {**toolchain.environment, **site.environment}
+    what = f"{step.label}: check"
+    pkgconfig: list[str | Path] = [toolchain.program("pkg-config"), "--cflags", "--libs", *recipe.products.pkgconfig]
+    found = run(pkgconfig, cwd=workspace, env=environment, log=log, what=what).split()
+    objects, program = workspace / "check.o", workspace / "check"
+    cflags = [flag for flag in found if not flag.startswith(("-l", "-L", "-Wl"))]
+    cxx_flags = toolchain.cxx_flags if recipe.check.suffix == ".cpp" else ()
+    run([compiler, *toolchain.compile_flags, *cxx_flags, *cflags, "-c", recipe.check, "-o", objects],
+        cwd=workspace, env=environment, log=log, what=what)  # fmt: skip
+    libs = [flag for flag in found if flag not in cflags]
+    run([compiler, objects, *libs, "-o", program], cwd=workspace, env=environment, log=log, what=what)
+    shared = {"LD_LIBRARY_PATH": str(workspace / "prefix" / "lib")} if step.resolved.linkage is Linkage.SHARED else {}
+    try:
+        run([program, *step.resolved.provides], cwd=workspace, env={**environment, **shared}, log=log, what=what)
+    except BuildError as error:
+        raise BuildError(
+            f"{step.label}: the built library denies what the recipe promises",
+            details={"promised": " ".join(step.resolved.provides)},
+            excerpt=error.excerpt,
+            log=log,
+            hint="a feature was lost in configure; the log says what it looked for",
+        ) from None

@@ -1,0 +1,55 @@
+"""The command line: every command reads its arguments, calls one room, and prints what came back."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+
+import click
+
+from builder import __doc__ as package_words
+from builder.errors import EverywheelError
+from builder.run import Interrupted
+
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class Commands(click.Group):
+    """The group of all commands; it turns errors into words and exit codes."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except EverywheelError as error:
+            if ctx.params.get("traceback"):
+                traceback.print_exc()
+            click.echo(error.render(), err=True)
+            ctx.exit(error.exit_code)
+        except (KeyboardInterrupt, Interrupted):
+            click.echo("interrupted: what was finished is kept, the next run goes on from there", err=True)
+            ctx.exit(130)
+
+
+@click.group(cls=Commands, context_settings=_CONTEXT, help=package_words)
+@click.option("--project", "-p", type=click.Path(path_type=Path), default=Path(), help="Folder of the project.")
+@click.option("--traceback", is_flag=True, help="Show where in the code an error arose.")
+@click.version_option(package_name="everywheel")
+@click.pass_context
+def main(ctx: click.Context, project: Path, traceback: bool) -> None:
+    ctx.obj = project
+
+
+def _register() -> None:
+    from builder.commands import build, recipes, sources, store, wheels
+
+    for module in (build, recipes, sources, store, wheels):
+        for command in module.COMMANDS:
+            main.add_command(command)
+
+
+_register()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,273 @@
+"""plan, build, deps and shell."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from builder.build import Options, build_plan, default_jobs, find_missing, put_wheels, toolchain_identity
+from builder.check import can_run
+from builder.commands.printing import print_table
+from builder.engine.zig import Site, prepare
+from builder.errors import NothingSelectedError, UsageError
+from builder.execute import Outcome, Result
+from builder.finish import packaging_identity
+from builder.plan import Kind, Plan, finish_plan, make_plan, plan_libraries, step_id
+from builder.project import Project, load_project, wheel_name
+from builder.report import Screen, make_console, show_failures
+from builder.sources import fetch_sources, find_places, list_wanted
+from builder.store import Store, default_store
+from builder.target import Target, parse_target
+from builder.tools import ensure_tools
+
+target_option = click.option(
+    "--target", "-t", "targets", multiple=True, metavar="TAG", help="Only this target; may be given several times."
+)
+jobs_option = click.option(
+    "--jobs", "-j", type=click.IntRange(1), help="Jobs for the whole machine [default: processors]."
+)
+offline_option = click.option("--offline", is_flag=True, help="Use the store alone, never the network.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print machine-readable JSON on standard output.")
+timeout_option = click.option(
+    "--timeout", type=click.IntRange(1), default=1800, show_default=True, help="Seconds for all downloads together."
+)
+
+
+def choose_targets(project: Project, targets: Sequence[str]) -> tuple[Target, ...]:
+    """Return the targets named on the command line, else the project's own; raise UsageError for an unknown one."""
+    return tuple(dict.fromkeys(parse_target(tag) for tag in targets)) or project.targets
+
+
+def plan_project(project: Project, targets: Sequence[Target]) -> Plan:
+    return make_plan(project, targets, toolchain=toolchain_identity(), packaging=packaging_identity())
+
+
+def run_plan(
+    plan: Plan,
+    project: Project,
+    store: Store,
+    *,
+    jobs: int | None,
+    offline: bool,
+    timeout: int,
+    keep: bool,
+    quiet: bool,
+) -> tuple[Result, ...]:
+    """Build a plan with progress; print every failure."""
+    missing = find_missing(plan, store)
+    console = make_console()
+    options = Options(jobs=jobs or default_jobs(), offline=offline, timeout=timeout, keep=keep)
+    with Screen(console, len(missing.steps), len(plan.steps) - len(missing.steps), quiet) as screen:
+        results = build_plan(plan, store, options, screen, project=project, progress=screen.fetch)
+    if any(result.error is not None for result in results):
+        show_failures(console, results)
+    return results
+
+
+def exit_code(results: Sequence[Result]) -> int:
+    """Return the exit code of the first failure, or 0."""
+    return next((result.error.exit_code for result in results if result.error is not None), 0)
+
+
+@click.command("plan", short_help="Show what would be built, and what is in the store already.")
+@target_option
+@json_option
+@click.pass_obj
+def plan_command(root: Path, targets: tuple[str, ...], as_json: bool) -> None:
+    """Show every step of a build with its key, and whether the store has it already. Nothing is done.
+
+    Example: everywheel plan --target musllinux_1_2_aarch64
+    """
+    project = load_project(root)
+    plan = plan_project(project, choose_targets(project, targets))
+    store = Store(default_store())
+    missing = find_missing(plan, store).steps
+    states = {
+        id: "build" if id in missing else "cached" if store.find(step.key) else "not needed"
+        for id, step in plan.steps.items()
+    }
+    if as_json:
+        steps = [
+            {"id": id, "kind": step.kind, "name": step.name, "version": step.version, "target": step.target.tag,
+             "key": step.key, "state": states[id], "requires": list(step.requires)}
+            for id, step in plan.steps.items()
+        ]  # fmt: skip
+        click.echo(json.dumps({"steps": steps}, indent=1))
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("step", "version", "target", "key", ""):
+        table.add_column(column, no_wrap=True)
+    for id, step in plan.steps.items():
+        table.add_row(step.name, step.version, step.target.tag, step.key[:12], states[id])
+    print_table(table)
+    click.echo(f"{len(plan.steps)} steps, {len(missing)} to build")
+
+
+@click.command("build", short_help="Build the wheels: libraries, extension, repair, audit.")
+@target_option
+@jobs_option
+@offline_option
+@timeout_option
+@click.option("--keep", is_flag=True, help="Keep the workspaces of finished steps.")
+@click.option("--dry-run", is_flag=True, help="Show what would be built and stop.")
+@json_option
+@click.pass_context
+def build_command(
+    ctx: click.Context, targets: tuple[str, ...], jobs: int | None, offline: bool, timeout: int, keep: bool,
+    dry_run: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Build the project's wheel for every target (or those named), each repaired and audited, into its wheelhouse.
+
+    What the store has is not built again. What fails stops only what depends on it.
+
+    Example: everywheel build --target manylinux_2_28_aarch64
+    """
+    if dry_run:
+        ctx.invoke(plan_command, targets=targets, as_json=as_json)
+        return
+    project = load_project(ctx.obj)
+    chosen = choose_targets(project, targets)
+    store = Store(default_store())
+    plan = plan_project(project, chosen)
+    results = run_plan(plan, project, store, jobs=jobs, offline=offline, timeout=timeout, keep=keep, quiet=as_json)
+    wheels = put_wheels(plan, store, project.wheelhouse)
+    smoked = smoke_runnable(project, chosen, wheels, store, offline=offline)
+    if as_json:
+        click.echo(json.dumps(_describe(results, wheels), indent=1))
+    else:
+        built = {result.id for result in results if result.outcome is Outcome.DONE}
+        for target in chosen:
+            if target.tag in wheels:
+                path = wheels[target.tag]
+                state = "built" if step_id("wheel", target) in built else "up to date"
+                used = ", installed and used here" if target.tag in smoked else ""
+                click.echo(f"{state}: {_relative(path)} ({path.stat().st_size / 1e6:.2f} MB){used}")
+            else:
+                click.echo(f"missing: {wheel_name(project, target)}")
+    ctx.exit(exit_code(results))
+
+
+def smoke_runnable(
+    project: Project, targets: Sequence[Target], wheels: Mapping[str, Path], store: Store, *, offline: bool
+) -> tuple[str, ...]:
+    """Install and use each wheel that this machine can run; return their targets' tags."""
+    runnable = [target.tag for target in targets if target.tag in wheels and can_run(target)]
+    if runnable:
+        from builder.smoke import smoke_here
+
+        for tag in runnable:
+            smoke_here(project, wheels[tag], store, offline=offline)
+    return tuple(runnable) if project.smoke.command else ()
+
+
+def _relative(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _describe(results: Sequence[Result], wheels: dict[str, Path]) -> dict[str, object]:
+    return {
+        "steps": [
+            {"id": result.id, "outcome": result.outcome, "seconds": round(result.seconds, 2),
+             "error": result.error.render() if result.error else None}
+            for result in results
+        ],
+        "wheels": [{"target": tag, "path": str(path), "size": path.stat().st_size} for tag, path in wheels.items()],
+    }  # fmt: skip
+
+
+@click.command("deps", short_help="Build the libraries only and lay out a prefix.")
+@target_option
+@jobs_option
+@offline_option
+@timeout_option
+@click.option("--into", type=click.Path(path_type=Path), help="Unpack the prefix of each target below this folder.")
+@click.pass_context
+def deps_command(
+    ctx: click.Context, targets: tuple[str, ...], jobs: int | None, offline: bool, timeout: int, into: Path | None
+) -> None:
+    """Build all that the extension links against, without the extension, and optionally unpack it.
+
+    Example: everywheel deps --target musllinux_1_2_x86_64 --into prefixes
+    """
+    project = load_project(ctx.obj)
+    chosen = choose_targets(project, targets)
+    store = Store(default_store())
+    plan = plan_project(project, chosen)
+    libraries = plan.select(id for id, step in plan.steps.items() if step.kind is Kind.LIBRARY)
+    results = run_plan(libraries, project, store, jobs=jobs, offline=offline, timeout=timeout, keep=False, quiet=False)
+    if exit_code(results) == 0:
+        for target in chosen:
+            steps = [s for s in libraries.steps.values() if s.target == target and s.kind is Kind.LIBRARY]
+            if into is not None:
+                place = into / target.tag
+                place.mkdir(parents=True, exist_ok=True)
+                for step in steps:
+                    store.unpack(step.key, place)
+                click.echo(f"{target.tag}: {len(steps)} libraries in {place}")
+            else:
+                click.echo(f"{target.tag}: {len(steps)} libraries in the store")
+    ctx.exit(exit_code(results))
+
+
+@click.command("shell", short_help="Open a shell in a recipe's workspace.")
+@click.argument("recipe")
+@click.option("--target", "-t", metavar="TAG", help="The target [default: the project's first].")
+@click.option("--run", "command", help="Run this command there instead of an interactive shell.")
+@offline_option
+@click.pass_context
+def shell_command(ctx: click.Context, recipe: str, target: str | None, command: str | None, offline: bool) -> None:
+    """Open a shell where a recipe is built: its patched source, its prefix, and the compilers of the target on PATH.
+
+    A workspace that a failed build left is opened as it is; otherwise a new one is made.
+
+    Example: everywheel shell libvips --target musllinux_1_2_aarch64
+    """
+    project = load_project(ctx.obj)
+    if recipe not in project.recipes:
+        raise UsageError(f"there is no recipe '{recipe}'", hint="`everywheel recipes list` shows all")
+    chosen = parse_target(target) if target else project.targets[0]
+    store = Store(default_store())
+    steps = plan_libraries(project, chosen, [recipe], toolchain=toolchain_identity())
+    plan = finish_plan(steps)
+    step = next((s for s in plan.steps.values() if s.name == recipe), None)
+    if step is None:
+        raise NothingSelectedError(f"nothing builds '{recipe}' for {chosen.tag}")
+    needs = find_missing(plan.select(step.requires), store)
+    if needs.steps:
+        results = run_plan(
+            plan.select(step.requires),
+            project,
+            store,
+            jobs=None,
+            offline=offline,
+            timeout=1800,
+            keep=False,
+            quiet=False,
+        )
+        if exit_code(results):
+            ctx.exit(exit_code(results))
+    tools = ensure_tools(store.root, offline=offline)
+    site = Site(store=store, tools=tools, sources={}, environment={})
+    workspace = site.workspace(step)
+    if (workspace / "toolchain").is_dir():
+        click.echo(f"kept workspace: {workspace}", err=True)
+    else:
+        wanted = list_wanted([project.recipes[recipe]])
+        sources = fetch_sources(wanted, store=store.root, places=find_places(), offline=offline)
+        prepare(Site(store=store, tools=tools, sources=sources, environment={}), step, plan)
+        click.echo(f"new workspace: {workspace}", err=True)
+    path = f"{workspace}/toolchain/bin:{workspace}/build-prefix/bin:{tools.bin}:{os.environ.get('PATH', '')}"
+    cache = str(store.root / "zig")
+    environment = {**os.environ, "PATH": path, "ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
+    shell = os.environ.get("SHELL", "/bin/sh")
+    words = [shell, "-c", command] if command else [shell]
+    ctx.exit(subprocess.run(words, cwd=workspace, env=environment, check=False).returncode)
+
+
+COMMANDS = (plan_command, build_command, deps_command, shell_command)

@@ -1,0 +1,104 @@
+"""repair, audit and doctor."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+
+from builder.commands.build import json_option
+from builder.errors import MachineError, UsageError
+from builder.project import load_project
+from builder.store import FIXED_TIME, Store, default_store
+from builder.target import parse_target
+
+wheel_argument = click.argument("wheels", nargs=-1, required=True, type=click.Path(path_type=Path))
+
+
+@click.command("audit", short_help="Check finished wheels.")
+@wheel_argument
+@json_option
+def audit_command(wheels: tuple[Path, ...], as_json: bool) -> None:
+    """Open wheels, whoever made them, and report whether each keeps what its tag promises.
+
+    Example: everywheel audit wheelhouse/*.whl
+    """
+    from builder.audit import audit_wheel, fail_on_findings
+
+    reports = tuple(audit_wheel(path) for path in wheels)
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(report) for report in reports], indent=1))
+    else:
+        for report in reports:
+            click.echo(f"{report.wheel} ({report.size / 1e6:.2f} MB)")
+            for look in report.looks:
+                found = sum(finding.check == look.check for finding in report.findings)
+                click.echo(f"  {'FINDING' if found else 'ok':<8}{look.check + ':':<14}{look.words}")
+    fail_on_findings(reports)
+
+
+@click.command("repair", short_help="Graft libraries into a wheel.")
+@wheel_argument
+@click.option("--prefix", required=True, type=click.Path(path_type=Path), help="Folder with the target's libraries.")
+@click.option("--target", "-t", metavar="TAG", help="The target [default: what the wheel's own tag says].")
+@click.option("--wheelhouse", "-w", type=click.Path(path_type=Path), default=Path("wheelhouse"), show_default=True)
+@click.pass_obj
+def repair_command(root: Path, wheels: tuple[Path, ...], prefix: Path, target: str | None, wheelhouse: Path) -> None:
+    """Repair wheels that were built against a prefix: graft its shared libraries, add licence texts and an SBOM.
+
+    `everywheel deps --into DIR` makes such a prefix.
+
+    Example: everywheel repair dist/foo.whl --prefix prefixes/manylinux_2_17_x86_64 --target manylinux2014_x86_64
+    """
+    from builder.repair import Repair, repair_wheel
+    from builder.tools import ensure_tools
+    from builder.wheel import split_filename
+
+    project = load_project(root)
+    store = Store(default_store())
+    if not (prefix / "share" / "everywheel").is_dir():
+        raise UsageError(f"{prefix} is not a prefix", hint="`everywheel deps --into DIR` makes one for each target")
+    for wheel in wheels:
+        try:
+            tag = target or split_filename(wheel.name)[-1].split(".")[0]
+        except ValueError as error:
+            raise UsageError(f"{wheel}: {error}") from None
+        with TemporaryDirectory(dir=store.root / "tmp") as work:
+            repair = Repair(
+                target=parse_target(tag),
+                prefix=prefix.absolute(),
+                patchelf=ensure_tools(store.root).patchelf,
+                work=Path(work),
+                log=store.root / "logs" / f"repair-{wheel.stem}.log",
+                epoch=FIXED_TIME,
+                leave_out=(project.python.headers,),
+            )
+            click.echo(repair_wheel(wheel.absolute(), repair, wheelhouse))
+
+
+@click.command("doctor", short_help="Say what this machine has and lacks.")
+@json_option
+def doctor_command(as_json: bool) -> None:
+    """Check what a build needs of this machine, and say what to install where something is missing.
+
+    Example: everywheel doctor
+    """
+    from builder.doctor import examine
+
+    checks = examine(default_store())
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(check) for check in checks], indent=1))
+    else:
+        for check in checks:
+            click.echo(f"{check.state:<9}{check.name + ':':<18}{check.words}")
+            if check.advice:
+                click.echo(f"{'':<9}{'':<18}{check.advice}")
+    missing = [check.name for check in checks if check.state == "missing"]
+    if missing:
+        raise MachineError(f"this machine lacks {', '.join(missing)}", hint="the lines above say what to install")
+
+
+COMMANDS = (repair_command, audit_command, doctor_command)

@@ -1,0 +1,102 @@
+"""The doctor: what a build needs of this machine, what is there, and what to type where something is missing."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from builder.errors import MachineError
+from builder.store import Store
+from builder.target import ARCHES, build_machine_target
+from builder.tools import ensure_tools, pinned_versions
+
+_NEEDED_SPACE = 4e9  # bytes: tools 0.7 GB, compiler cache 0.4 GB, workspaces 1 GB, and room to breathe
+
+
+class State(StrEnum):
+    """How one thing is: `optional` is missing but a build goes without it."""
+
+    OK = "ok"
+    MISSING = "missing"
+    OPTIONAL = "optional"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing that was looked at; `advice` says what to type where it is not as it should be."""
+
+    name: str
+    state: State
+    words: str
+    advice: str = ""
+
+
+def examine(store: Path) -> tuple[Check, ...]:
+    """Look at everything that a build needs; nothing is installed or changed but the store's folder."""
+    return (_machine(), _python(), _venv(), _git(), _package_client(), _store(store), _tools(store))
+
+
+def _machine() -> Check:
+    machine = platform.machine()
+    words = f"{platform.system()} {machine}, {' '.join(part for part in platform.libc_ver() if part) or 'musl'}"
+    if platform.system() == "Linux" and build_machine_target().arch.name in ARCHES:
+        return Check(name="machine", state=State.OK, words=words)
+    return Check(name="machine", state=State.MISSING, words=words, advice="builds run on Linux for now")
+
+
+def _python() -> Check:
+    return Check(name="python", state=State.OK, words=f"{platform.python_version()} at {sys.executable}")
+
+
+def _venv() -> Check:
+    if importlib.util.find_spec("venv") is not None and importlib.util.find_spec("pip") is not None:
+        return Check(name="venv and pip", state=State.OK, words="environments can be made")
+    return Check(name="venv and pip", state=State.MISSING, words="not there", advice="apt-get install python3-venv")
+
+
+def _git() -> Check:
+    found = shutil.which("git")
+    if found is None:
+        return Check(
+            name="git", state=State.MISSING, words="not on PATH", advice="apt-get install git (it applies patches)"
+        )
+    version = subprocess.run([found, "--version"], capture_output=True, text=True, check=False).stdout.strip()
+    return Check(name="git", state=State.OK, words=version)
+
+
+def _package_client() -> Check:
+    if shutil.which("apt-get") is None:
+        return Check(
+            name="package client", state=State.OPTIONAL, words="no apt-get: sources come from mirrors and upstream",
+            advice="`everywheel sources import` takes a bundle made elsewhere",
+        )  # fmt: skip
+    return Check(name="package client", state=State.OK, words="apt-get")
+
+
+def _store(root: Path) -> Check:
+    try:
+        Store(root)
+    except MachineError as error:
+        return Check(name="store", state=State.MISSING, words=error.fact, advice=error.hint or "")
+    free = shutil.disk_usage(root).free
+    words = f"{root}, {free / 1e9:.1f} GB free"
+    if free < _NEEDED_SPACE or not os.access(root, os.W_OK):
+        return Check(name="store", state=State.MISSING, words=words, advice="EVERYWHEEL_STORE names another place")
+    return Check(name="store", state=State.OK, words=words)
+
+
+def _tools(root: Path) -> Check:
+    pins = ", ".join(f"{name} {version}" for name, version in pinned_versions().items())
+    try:
+        ensure_tools(root, offline=True)
+    except MachineError:
+        return Check(name="build tools", state=State.OPTIONAL, words=f"not installed yet: {pins}",
+                     advice="the first build installs them (about 160 MB)")  # fmt: skip
+    return Check(name="build tools", state=State.OK, words=pins)

@@ -1,0 +1,146 @@
+"""Executing a graph of tasks under one limit of jobs; what fails stops only what depends on it."""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from builder.errors import BuildError, EverywheelError
+from builder.jobs import JobPool
+from builder.run import PROCESSES, Interrupted
+
+
+class Outcome(StrEnum):
+    """How a task ended; `skipped` means that something it requires failed."""
+
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """Work with an id; `work` gets a function to which it tells the stage it is in. The higher `priority` goes first."""
+
+    id: str
+    label: str
+    requires: tuple[str, ...]
+    priority: float
+    work: Callable[[Callable[[str], None]], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """How one task ended; `seconds` of wall time, `error` when it failed, `blocked_by` the failed task when skipped."""
+
+    id: str
+    label: str
+    outcome: Outcome
+    seconds: float = 0.0
+    error: EverywheelError | None = None
+    blocked_by: str = ""
+
+
+class Watcher(Protocol):
+    """Whoever is told how execution goes; called from several threads."""
+
+    def begin(self, task: Task) -> None: ...
+    def stage(self, task: Task, stage: str) -> None: ...
+    def end(self, result: Result) -> None: ...
+
+
+def execute(tasks: Sequence[Task], pool: JobPool, watcher: Watcher) -> tuple[Result, ...]:
+    """Run tasks, each after what it requires and with one token of the pool; return the results in the order they ended.
+
+    Requirements that are not among the tasks count as done. KeyboardInterrupt ends every running command and is raised
+    again once all have ended.
+    """
+    run = _Run({task.id: task for task in tasks}, pool, watcher)
+    try:
+        run.loop()
+    except BaseException:
+        PROCESSES.stop()
+        run.drain()
+        raise
+    return tuple(run.results)
+
+
+class _Run:
+    """The state of one execution; only the thread that calls `loop` touches it."""
+
+    def __init__(self, tasks: Mapping[str, Task], pool: JobPool, watcher: Watcher) -> None:
+        self._tasks = tasks
+        self._pool = pool
+        self._watcher = watcher
+        self._waiting = {id: {need for need in task.requires if need in tasks} for id, task in tasks.items()}
+        self._ready = [(-task.priority, id) for id, task in tasks.items() if not self._waiting[id]]
+        heapq.heapify(self._ready)
+        self._running = 0
+        self._ended: queue.SimpleQueue[Result] = queue.SimpleQueue()
+        self.results: list[Result] = []
+
+    def loop(self) -> None:
+        while self._ready or self._running:
+            if self._ready and self._pool.take(0.05):
+                self._start(self._tasks[heapq.heappop(self._ready)[1]])
+            for result in self._collect(block=not self._ready):
+                self._settle(result)
+
+    def drain(self) -> None:
+        """Wait until every running task has ended."""
+        while self._running:
+            self._ended.get()
+            self._running -= 1
+
+    def _start(self, task: Task) -> None:
+        self._running += 1
+        self._watcher.begin(task)
+        threading.Thread(target=self._work, args=(task,), name=task.id, daemon=True).start()
+
+    def _work(self, task: Task) -> None:
+        began = time.monotonic()
+        error: EverywheelError | None = None
+        try:
+            task.work(lambda stage: self._watcher.stage(task, stage))
+        except EverywheelError as raised:
+            error = raised
+        except Interrupted:
+            error = BuildError(f"{task.label}: called off")
+        except Exception as raised:  # a fault of ours must not leave the loop waiting for ever
+            error = BuildError(f"{task.label}: unexpected {type(raised).__name__}: {raised}")
+            error.__cause__ = raised
+        finally:
+            self._pool.give()
+        outcome = Outcome.FAILED if error else Outcome.DONE
+        seconds = time.monotonic() - began
+        self._ended.put(Result(id=task.id, label=task.label, outcome=outcome, seconds=seconds, error=error))
+
+    def _collect(self, *, block: bool) -> Iterator[Result]:
+        with contextlib.suppress(queue.Empty):
+            # With a time limit even when blocking: only then does Ctrl-C get through.
+            yield self._ended.get(timeout=0.2) if block and self._running else self._ended.get_nowait()
+
+    def _settle(self, result: Result) -> None:
+        if result.outcome is not Outcome.SKIPPED:
+            self._running -= 1
+        self.results.append(result)
+        self._watcher.end(result)
+        for id, needs in self._waiting.items():
+            if result.id not in needs:
+                continue
+            needs.discard(result.id)
+            task = self._tasks[id]
+            if result.outcome is Outcome.DONE:
+                if not needs and not any(r.id == id for r in self.results):
+                    heapq.heappush(self._ready, (-task.priority, id))
+            elif not any(r.id == id for r in self.results):
+                needs.add("")  # never becomes ready
+                blocked_by = result.blocked_by or result.label
+                self._settle(Result(id=id, label=task.label, outcome=Outcome.SKIPPED, blocked_by=blocked_by))

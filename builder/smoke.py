@@ -1,0 +1,58 @@
+"""Smoke: install a finished wheel where it claims to run, and use it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from builder.errors import BuildError, SmokeError
+from builder.project import Project
+from builder.run import run
+from builder.store import Store, digest_file
+from builder.tools import ensure_environment
+
+
+def smoke_here(project: Project, wheel: Path, store: Store, *, offline: bool) -> bool:
+    """Install a wheel in a clean environment of this machine's Python and run the project's smoke command with it.
+
+    Returns False where this very wheel has passed before. Raises SmokeError with the command's own words when it fails.
+    """
+    if not project.smoke.command:
+        return False
+    stamp = store.root / "smoke" / _identity(project, wheel)
+    if stamp.exists():
+        return False
+    log = store.root / "logs" / f"smoke-{wheel.stem}.log"
+    log.unlink(missing_ok=True)
+    with TemporaryDirectory(dir=store.root / "tmp") as folder:
+        environment = Path(folder) / "environment"
+        try:
+            ensure_environment(
+                environment, [str(wheel), *project.smoke.requires], what=wheel.name, log=log, offline=offline
+            )
+            run(
+                [environment / "bin" / project.smoke.command[0], *project.smoke.command[1:]],
+                cwd=project.root, env=_clean(environment), log=log, what=wheel.name,
+            )  # fmt: skip
+        except BuildError as error:
+            raise SmokeError(
+                f"{wheel.name} does not work on this machine", details=error.details, excerpt=error.excerpt, log=log
+            ) from None
+    stamp.parent.mkdir(exist_ok=True)
+    stamp.write_text("")
+    return True
+
+
+def _identity(project: Project, wheel: Path) -> str:
+    facts = [digest_file(wheel), project.digest, repr(project.smoke), sys.version]
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()
+
+
+def _clean(environment: Path) -> Mapping[str, str]:
+    # The build machine's own library paths would hide a wheel that does not carry what it needs.
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("LD_", "PYTHON", "VIRTUAL_ENV"))}
+    return {**kept, "PATH": f"{environment / 'bin'}:{os.environ.get('PATH', '')}", "PYTHONDONTWRITEBYTECODE": "1"}

@@ -1,0 +1,156 @@
+"""Targets: what a wheel runs on, and every fact about it that another room needs, in one table."""
+
+from __future__ import annotations
+
+import difflib
+import platform
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from builder.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arch:
+    """One processor architecture under the names that each tool has for it.
+
+    `name` is the one in platform tags. `glibc` and `musl` are the ABI suffixes of zig's triples,
+    `elf_machine` is e_machine as pyelftools spells it, `musl_arch` is musl's own name (its loader is
+    `ld-musl-<musl_arch>.so.1`) and `lowest_glibc` is the oldest glibc that zig has stubs for.
+    """
+
+    name: str
+    zig: str
+    meson_family: str
+    elf_machine: str
+    bits: int
+    endian: str
+    debian: str
+    qemu: str
+    musl_arch: str
+    glibc: str = "gnu"
+    musl: str = "musl"
+    lowest_glibc: tuple[int, int] = (2, 17)
+    page_size: int = 4096
+
+
+def _arch(name: str, zig: str, family: str, machine: str, debian: str, qemu: str, musl_arch: str,
+          bits: int = 64, endian: str = "little", glibc: str = "gnu", musl: str = "musl",
+          lowest_glibc: tuple[int, int] = (2, 17), page_size: int = 4096) -> Arch:  # fmt: skip
+    return Arch(
+        name=name, zig=zig, meson_family=family, elf_machine=machine, debian=debian, qemu=qemu, musl_arch=musl_arch,
+        bits=bits, endian=endian, glibc=glibc, musl=musl, lowest_glibc=lowest_glibc, page_size=page_size,
+    )  # fmt: skip
+
+
+ARCHES: Mapping[str, Arch] = MappingProxyType({
+    arch.name: arch
+    for arch in (
+        #     tag name   zig            meson      e_machine      debian     qemu        musl
+        _arch("x86_64", "x86_64", "x86_64", "EM_X86_64", "amd64", "x86_64", "x86_64"),
+        _arch("aarch64", "aarch64", "aarch64", "EM_AARCH64", "arm64", "aarch64", "aarch64", page_size=65536),
+        _arch("i686", "x86", "x86", "EM_386", "i386", "i386", "i386", bits=32),
+        _arch("armv7l", "arm", "arm", "EM_ARM", "armhf", "arm", "armhf", bits=32,
+              glibc="gnueabihf", musl="musleabihf"),
+        _arch("ppc64le", "powerpc64le", "ppc64", "EM_PPC64", "ppc64el", "ppc64le", "powerpc64le",
+              lowest_glibc=(2, 19), page_size=65536),
+        _arch("s390x", "s390x", "s390x", "EM_S390", "s390x", "s390x", "s390x", endian="big"),
+        _arch("riscv64", "riscv64", "riscv64", "EM_RISCV", "riscv64", "riscv64", "riscv64", lowest_glibc=(2, 27)),
+    )
+})  # fmt: skip
+
+_LEGACY = MappingProxyType({"manylinux2014": "manylinux_2_17"})
+_TAG = re.compile(r"(?P<family>manylinux|musllinux)_(?P<major>\d+)_(?P<minor>\d+)_(?P<arch>\w+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A platform tag taken apart: operating system, libc, its version and the architecture (PEP 600, PEP 656)."""
+
+    os: str
+    libc: str
+    libc_version: tuple[int, int]
+    arch: Arch
+
+    @property
+    def tag(self) -> str:
+        """The platform tag, the target's name everywhere: `manylinux_2_17_x86_64`."""
+        family = "manylinux" if self.libc == "glibc" else "musllinux"
+        return f"{family}_{self.libc_version[0]}_{self.libc_version[1]}_{self.arch.name}"
+
+    @property
+    def wheel_tag(self) -> str:
+        """The tag in the wheel's file name: the older alias where one exists, since every installer knows it."""
+        for alias, name in _LEGACY.items():
+            if self.tag.startswith(f"{name}_"):
+                return self.tag.replace(name, alias, 1)
+        return self.tag
+
+    @property
+    def zig(self) -> str:
+        """The triple that `zig cc -target` takes; the glibc floor is part of it."""
+        if self.libc == "glibc":
+            floor = ".".join(map(str, self.libc_version))
+            return f"{self.arch.zig}-linux-{self.arch.glibc}.{floor}"
+        return f"{self.arch.zig}-linux-{self.arch.musl}"
+
+    @property
+    def python_platform(self) -> str:
+        """What `sysconfig.get_platform()` says on the target."""
+        return f"linux-{self.arch.name}"
+
+    @property
+    def extension_suffix(self) -> str:
+        """The ABI part of an extension module's file name, such as `x86_64-linux-gnu`."""
+        names = {"i686": "i386", "armv7l": "arm", "ppc64le": "powerpc64le"}
+        abi = self.arch.glibc if self.libc == "glibc" else self.arch.musl
+        return f"{names.get(self.arch.name, self.arch.name)}-linux-{abi}"
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """What a recipe's `when` may ask."""
+        return {"os": self.os, "libc": self.libc, "arch": self.arch.name, "endian": self.arch.endian}
+
+
+def parse_target(text: str) -> Target:
+    """Return the target that a platform tag or its alias names.
+
+    Raises UsageError when the tag is unknown, or below what the toolchain can promise.
+    """
+    name = text
+    for alias, full in _LEGACY.items():
+        if name.startswith(f"{alias}_"):
+            name = name.replace(alias, full, 1)
+    match = _TAG.fullmatch(name)
+    if match is None or match["arch"] not in ARCHES:
+        known = [
+            f"{family}_{arch}" for arch in ARCHES for family in ("manylinux2014", "manylinux_2_28", "musllinux_1_2")
+        ]
+        close = difflib.get_close_matches(text, known, 1)
+        raise UsageError(
+            f"target '{text}' is not supported",
+            details={"architectures": ", ".join(ARCHES)},
+            hint=f"did you mean '{close[0]}'?" if close else "a target is a platform tag such as manylinux2014_x86_64",
+        )
+    arch = ARCHES[match["arch"]]
+    version = (int(match["major"]), int(match["minor"]))
+    libc = "glibc" if match["family"] == "manylinux" else "musl"
+    if libc == "glibc" and version < arch.lowest_glibc:
+        lowest = "_".join(map(str, arch.lowest_glibc))
+        raise UsageError(
+            f"target '{text}' is not supported: zig has no glibc older than {lowest.replace('_', '.')} for {arch.name}",
+            hint=f"use manylinux_{lowest}_{arch.name} or newer",
+        )
+    if libc == "musl" and version[0] != 1:
+        raise UsageError(f"target '{text}' is not supported", hint=f"use musllinux_1_2_{arch.name}")
+    return Target(os="linux", libc=libc, libc_version=version, arch=arch)
+
+
+def build_machine_target() -> Target:
+    """Return the target whose programs run on this machine."""
+    machine = {"amd64": "x86_64", "arm64": "aarch64", "armv8l": "armv7l"}.get(platform.machine(), platform.machine())
+    if platform.libc_ver()[0] == "glibc" and machine in ARCHES:
+        return parse_target("manylinux_{}_{}_{}".format(*ARCHES[machine].lowest_glibc, machine))
+    return parse_target(f"musllinux_1_2_{machine}")

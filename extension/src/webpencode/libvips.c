@@ -1,0 +1,124 @@
+#include "libvips.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <vips/vips.h>
+
+static pthread_once_t started = PTHREAD_ONCE_INIT;
+static bool is_running = false;
+
+/* The process that first went into libvips. */
+static atomic_long owner = 0;
+
+/* libvips has one error buffer for all threads. The lock makes taking a failure's words out of it one act, and counts
+   the calls that may be writing to it. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static int calls = 0;
+static char last_words[LIBVIPS_WORDS_SIZE] = "";
+
+/* Take what stands in libvips' error buffer, on one line, and empty it. */
+static void
+take_words(char *words)
+{
+    char *text = vips_error_buffer_copy();
+    size_t length = strlen(text);
+
+    while (length > 0 && text[length - 1] == '\n') {
+        text[--length] = '\0';
+    }
+    size_t used = 0;
+    for (const char *from = text; *from != '\0' && used + 3 < LIBVIPS_WORDS_SIZE; from++) {
+        if (*from == '\n') {
+            words[used++] = ';';
+            words[used++] = ' ';
+        }
+        else {
+            words[used++] = *from;
+        }
+    }
+    words[used] = '\0';
+    vips_area_free_cb(text, NULL);
+}
+
+static void
+start(void)
+{
+    /* libvips sends warnings to glib's log, which is standard error. Its switch for that is a variable that vips_init()
+       alone reads. In turn vips_init() leaves a variable behind, which is nothing to our children. */
+    bool silence = getenv("VIPS_WARNING") == NULL && setenv("VIPS_WARNING", "off", 0) == 0;
+    bool homeless = getenv("VIPSHOME") == NULL;
+
+    is_running = vips_init("libvips") == 0;
+    if (silence) {
+        (void)unsetenv("VIPS_WARNING");
+    }
+    if (homeless) {
+        (void)unsetenv("VIPSHOME");
+    }
+    if (!is_running) {
+        take_words(last_words);
+        return;
+    }
+    /* Loaders that libvips does not hold safe against hostile files. */
+    vips_block_untrusted_set(TRUE);
+    /* A kept operation would keep pixels, and a pointer into a buffer that Python has taken back. */
+    vips_cache_set_max(0);
+    /* The thread that happened to import us need not live on. */
+    vips_thread_shutdown();
+}
+
+const char *
+libvips_start(void)
+{
+    if (pthread_once(&started, start) != 0) {
+        return "pthread_once failed";
+    }
+    return is_running ? NULL : last_words;
+}
+
+bool
+libvips_enter(void)
+{
+    long nobody = 0;
+    long us = (long)getpid();
+
+    /* Comes before the lock: in a forked child the lock may be held by a thread that is not there. */
+    if (!atomic_compare_exchange_strong(&owner, &nobody, us) && nobody != us) {
+        return false;
+    }
+    pthread_mutex_lock(&lock);
+    if (calls++ == 0) {
+        /* Nobody can be failing now, so whatever stands there is old. */
+        vips_error_clear();
+        last_words[0] = '\0';
+    }
+    pthread_mutex_unlock(&lock);
+    return true;
+}
+
+void
+libvips_leave(char *words)
+{
+    pthread_mutex_lock(&lock);
+    calls--;
+    if (words != NULL) {
+        /* Two calls that fail at the same moment write into the same buffer: whoever is first takes the words of both,
+           and the other finds none left and repeats them. */
+        take_words(words);
+        if (words[0] == '\0') {
+            memcpy(words, last_words, LIBVIPS_WORDS_SIZE);
+        }
+        else {
+            memcpy(last_words, words, LIBVIPS_WORDS_SIZE);
+        }
+        if (words[0] == '\0') {
+            strcpy(words, "libvips failed without a word");
+        }
+    }
+    pthread_mutex_unlock(&lock);
+}

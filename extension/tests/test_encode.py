@@ -1,0 +1,216 @@
+"""What encode() makes of images."""
+
+import array
+from collections.abc import Callable
+
+import pytest
+import webp
+from pictures import (
+    CMYK,
+    CMYK_SIZE,
+    PHOTO,
+    PHOTO_SIZE,
+    draw_gradient,
+    draw_noise,
+    orient_jpeg,
+    write_gif,
+    write_grey_png,
+    write_png,
+)
+from webpencode import encode
+
+RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+STRIPES = [[(x // 7 + y // 5) % 3 for x in range(50)] for y in range(40)]
+
+
+def test_a_photograph_becomes_a_lossy_webp_that_is_smaller() -> None:
+    out = encode(PHOTO)
+
+    info = webp.read_info(out)
+    assert (info.width, info.height) == PHOTO_SIZE
+    assert not info.lossless
+    assert not info.alpha
+    assert len(out) < len(PHOTO)
+
+
+def test_the_result_is_bytes_and_the_same_each_time() -> None:
+    assert type(encode(PHOTO)) is bytes
+    assert encode(PHOTO) == encode(PHOTO)
+
+
+def test_a_cmyk_jpeg_is_read() -> None:
+    info = webp.read_info(encode(CMYK))
+
+    assert (info.width, info.height) == CMYK_SIZE
+
+
+def test_a_png_keeps_its_transparency() -> None:
+    png = write_png(draw_gradient(40, 30, alpha=True), alpha=True)
+
+    info = webp.read_info(encode(png))
+
+    assert (info.width, info.height, info.alpha) == (40, 30, True)
+
+
+def test_an_opaque_png_gets_no_transparency() -> None:
+    assert not webp.read_info(encode(write_png(draw_gradient(40, 30)))).alpha
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_grey_png_of_any_depth_keeps_its_ramp(bits: int) -> None:
+    rows = webp.decode_lossless(encode(write_grey_png(52, 3, bits=bits), lossless=True))
+
+    assert [pixel[0] for pixel in rows[0]] == [x * 5 for x in range(52)]
+    assert all(pixel[0] == pixel[1] == pixel[2] for row in rows for pixel in row)
+
+
+def test_a_gif_is_read() -> None:
+    gif = write_gif([STRIPES], [RED, GREEN, BLUE])
+
+    rows = webp.decode_lossless(encode(gif, lossless=True))
+
+    assert [[pixel[:3] for pixel in row] for row in rows] == [[(RED, GREEN, BLUE)[at] for at in row] for row in STRIPES]
+
+
+def test_an_animation_gives_its_first_frame() -> None:
+    second = [[0] * 50 for _ in range(40)]
+
+    out = encode(write_gif([STRIPES, second], [RED, GREEN, BLUE]), lossless=True)
+
+    assert out == encode(write_gif([STRIPES], [RED, GREEN, BLUE]), lossless=True)
+
+
+def test_a_webp_is_read() -> None:
+    info = webp.read_info(encode(encode(PHOTO), width=90))
+
+    assert (info.width, info.height) == (90, 60)
+
+
+@pytest.mark.parametrize("rows", [draw_gradient(61, 43), draw_noise(33, 29)], ids=["gradient", "noise"])
+def test_lossless_keeps_every_pixel(rows: list[list[webp.Pixel]]) -> None:
+    out = encode(write_png(rows), lossless=True)
+
+    assert webp.read_info(out).lossless
+    assert webp.decode_lossless(out) == rows
+
+
+def test_lossless_keeps_transparency_to_the_bit() -> None:
+    rows = draw_gradient(61, 43, alpha=True)
+
+    out = encode(write_png(rows, alpha=True), lossless=True)
+
+    assert webp.decode_lossless(out) == rows
+
+
+def test_a_lossless_webp_comes_back_as_it_was() -> None:
+    rows = draw_gradient(61, 43, alpha=True)
+    first = encode(write_png(rows, alpha=True), lossless=True)
+
+    assert webp.decode_lossless(encode(first, lossless=True)) == rows
+
+
+def test_more_quality_is_more_bytes() -> None:
+    sizes = [len(encode(PHOTO, quality=quality)) for quality in (0, 30, 75, 100)]
+
+    assert sizes == sorted(set(sizes))
+
+
+def test_the_quality_is_75_when_not_given() -> None:
+    assert encode(PHOTO) == encode(PHOTO, quality=75)
+    assert encode(PHOTO) != encode(PHOTO, quality=74)
+
+
+@pytest.mark.parametrize(
+    ("box", "size"),
+    [
+        ({"width": 180}, (180, 120)),
+        ({"height": 60}, (90, 60)),
+        ({"width": 180, "height": 60}, (90, 60)),
+        ({"width": 90, "height": 200}, (90, 60)),
+        ({"width": 1}, (1, 1)),
+        ({"width": None, "height": 120}, (180, 120)),
+    ],
+    ids=str,
+)
+def test_the_image_fits_into_the_box_and_keeps_its_shape(box: dict[str, int], size: tuple[int, int]) -> None:
+    info = webp.read_info(encode(PHOTO, **box))
+
+    assert (info.width, info.height) == size
+
+
+@pytest.mark.parametrize("box", [{"width": 1000}, {"height": 1000}, {"width": 360, "height": 9999}], ids=str)
+def test_the_image_is_never_made_larger(box: dict[str, int]) -> None:
+    info = webp.read_info(encode(PHOTO, **box))
+
+    assert (info.width, info.height) == PHOTO_SIZE
+
+
+def test_a_smaller_image_with_transparency_keeps_it() -> None:
+    png = write_png(draw_gradient(80, 60, alpha=True), alpha=True)
+
+    info = webp.read_info(encode(png, width=40))
+
+    assert (info.width, info.height, info.alpha) == (40, 30, True)
+
+
+def test_transparent_pixels_do_not_bleed_into_a_smaller_image() -> None:
+    # Red is wholly transparent, blue is not: whatever can be seen must be blue.
+    rows = [[(255, 0, 0, 0) if x % 2 else (0, 0, 255, 255) for x in range(64)] for _ in range(64)]
+
+    small = webp.decode_lossless(encode(write_png(rows, alpha=True), width=16, lossless=True))
+
+    assert all(red < 8 and blue > 247 for row in small for red, _, blue, alpha in row if alpha > 0)
+
+
+def turn_upright(rows: list[list[webp.Pixel]], orientation: int) -> list[list[webp.Pixel]]:
+    """Do what EXIF 2.3 (4.6.4, tag 0x0112) says that a viewer must do."""
+    flipped: dict[int, Callable[[], list[list[webp.Pixel]]]] = {
+        1: lambda: rows,
+        2: lambda: [row[::-1] for row in rows],
+        3: lambda: [row[::-1] for row in rows[::-1]],
+        4: lambda: rows[::-1],
+        5: lambda: [list(column) for column in zip(*rows, strict=True)],
+        6: lambda: [list(column) for column in zip(*rows[::-1], strict=True)],
+        7: lambda: [list(column) for column in zip(*[row[::-1] for row in rows[::-1]], strict=True)],
+        8: lambda: [list(column) for column in zip(*[row[::-1] for row in rows], strict=True)],
+    }
+    return flipped[orientation]()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_image_is_turned_upright(orientation: int) -> None:
+    as_stored = webp.decode_lossless(encode(PHOTO, lossless=True, width=60))
+    whole = webp.decode_lossless(encode(orient_jpeg(CMYK, orientation), lossless=True))
+
+    shrunk = webp.decode_lossless(encode(orient_jpeg(PHOTO, orientation), lossless=True, width=60, height=60))
+
+    assert whole == turn_upright(webp.decode_lossless(encode(CMYK, lossless=True)), orientation)
+    assert shrunk == turn_upright(as_stored, orientation)
+
+
+def test_an_upright_image_does_not_say_that_it_must_be_turned() -> None:
+    chunks = dict(webp.read_chunks(encode(orient_jpeg(PHOTO, 6))))
+
+    once_more = webp.read_info(encode(encode(orient_jpeg(PHOTO, 6))))
+
+    assert (once_more.width, once_more.height) == PHOTO_SIZE[::-1]
+    assert b"\x12\x01\x03\x00\x01\x00\x00\x00\x06\x00" not in chunks.get("EXIF", b"")
+
+
+@pytest.mark.parametrize("wrap", [bytearray, memoryview, lambda data: array.array("B", data)], ids=str)
+def test_anything_bytes_like_is_taken(wrap: Callable[[bytes], bytes]) -> None:
+    assert encode(wrap(PHOTO)) == encode(PHOTO)
+
+
+def test_a_part_of_a_larger_buffer_is_taken() -> None:
+    view = memoryview(b"before" + PHOTO + b"after")[6:-5]
+
+    assert encode(view) == encode(PHOTO)
+
+
+def test_the_input_may_be_named() -> None:
+    assert encode(data=PHOTO) == encode(PHOTO)
+
+
+def test_bytes_after_the_end_of_the_image_do_no_harm() -> None:
+    assert encode(PHOTO + b"\0" * 1000) == encode(PHOTO)

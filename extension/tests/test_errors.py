@@ -1,0 +1,197 @@
+"""What encode() says to what it cannot take."""
+
+import pickle
+import re
+
+import pytest
+from pictures import CMYK, PHOTO, draw_gradient, write_gif, write_grey_png, write_png
+from webpencode import WebPEncodeError, encode
+
+PNG = write_png(draw_gradient(80, 60))
+GIF = write_gif([[[x % 3 for x in range(90)] for _ in range(60)]], [(0, 0, 0), (255, 0, 0), (0, 0, 255)])
+IMAGES = {"jpeg": PHOTO, "png": PNG, "gif": GIF, "webp": encode(PHOTO), "webp-lossless": encode(PNG, lossless=True)}
+
+
+def test_the_error_is_a_value_error_of_the_package() -> None:
+    assert issubclass(WebPEncodeError, ValueError)
+    assert WebPEncodeError.__module__ == "webpencode"
+    assert WebPEncodeError.__doc__
+
+
+def test_the_error_survives_pickling() -> None:
+    error = pickle.loads(pickle.dumps(WebPEncodeError("words")))
+
+    assert type(error) is WebPEncodeError
+    assert str(error) == "words"
+
+
+def test_empty_input_is_said_to_be_empty() -> None:
+    with pytest.raises(WebPEncodeError, match="^data is empty$"):
+        encode(b"")
+
+
+@pytest.mark.parametrize("data", [b"\0", b"no image", b"\x89PNG", bytes(range(256))], ids=repr)
+@pytest.mark.parametrize("box", [{}, {"width": 10}], ids=str)
+def test_what_is_no_image_is_named_in_the_words_of_libvips(data: bytes, box: dict[str, int]) -> None:
+    with pytest.raises(WebPEncodeError, match="^VipsForeignLoad: buffer is not in a known format$"):
+        encode(data, **box)
+
+
+@pytest.mark.parametrize("name", IMAGES)
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+@pytest.mark.parametrize("options", [{}, {"width": 50}, {"lossless": True}], ids=str)
+def test_an_image_that_ends_early_is_an_error(name: str, share: float, options: dict[str, int]) -> None:
+    data = IMAGES[name]
+
+    with pytest.raises(WebPEncodeError) as caught:
+        encode(data[: int(len(data) * share)], **options)
+
+    # Whose words they are: "VipsJpeg: …", "pngload_buffer: …"; never the stand-in for no words.
+    assert re.match(r"\w+: \S", str(caught.value))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_no_image_cut_anywhere_does_harm(name: str) -> None:
+    data = IMAGES[name]
+
+    for end in range(1, len(data), len(data) // 60):
+        with pytest.raises(WebPEncodeError):
+            encode(data[:end], width=20)
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_no_flipped_byte_does_harm(name: str) -> None:
+    data = bytearray(IMAGES[name])
+
+    for at in range(0, len(data), len(data) // 60):
+        data[at] ^= 0xFF
+        try:
+            assert encode(data)[:4] == b"RIFF"
+        except WebPEncodeError as error:
+            assert str(error)
+        data[at] ^= 0xFF
+
+
+def test_an_image_too_large_for_webp_is_an_error_in_words() -> None:
+    wide = write_grey_png(16_384, 1, bits=8)
+
+    with pytest.raises(WebPEncodeError, match=r"^webpsave\w*: \w"):
+        encode(wide)
+
+
+def test_an_image_too_large_for_webp_can_be_made_smaller() -> None:
+    wide = write_grey_png(16_384, 64, bits=8)
+
+    assert encode(wide, width=8192)[:4] == b"RIFF"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"P6 2 2 255\n" + bytes(12),
+        b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9"/></svg>',
+        b"%PDF-1.4\n%%EOF\n",
+        b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 1 +X 1\n" + bytes(4),
+    ],
+    ids=["ppm", "svg", "pdf", "hdr"],
+)
+def test_a_loader_that_libvips_does_not_trust_is_blocked(data: bytes) -> None:
+    with pytest.raises(WebPEncodeError):
+        encode(data)
+
+
+def test_an_error_leaves_no_words_behind() -> None:
+    for data in (b"no image", PHOTO[: len(PHOTO) // 2]):
+        with pytest.raises(WebPEncodeError):
+            encode(data)
+
+    with pytest.raises(WebPEncodeError, match="^VipsForeignLoad: buffer is not in a known format$"):
+        encode(b"no image either")
+
+
+def test_nothing_is_printed_about_damaged_images(capfd: pytest.CaptureFixture[str]) -> None:
+    # 0xFF 0xD9 ends the picture: bytes in front of it are what libjpeg warns about, and reads on.
+    untidy = PHOTO[:-2] + b"\x11" * 64 + PHOTO[-2:]
+
+    for data in (untidy, CMYK[:-2] + b"\x11" * 64 + CMYK[-2:], PNG[:200] + b"\0" * 20 + PNG[220:], GIF[:-30]):
+        try:
+            encode(data)
+        except WebPEncodeError:
+            pass
+
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("photo.jpg", "a bytes-like object is required, not 'str'"),
+        (None, "a bytes-like object is required, not 'NoneType'"),
+        (5, "a bytes-like object is required, not 'int'"),
+        ([1, 2], "a bytes-like object is required, not 'list'"),
+    ],
+)
+def test_input_must_be_bytes_like(data: bytes, message: str) -> None:
+    with pytest.raises(TypeError, match=f"^{message}$"):
+        encode(data)
+
+
+def test_a_buffer_with_gaps_is_refused() -> None:
+    with pytest.raises(BufferError, match="not C-contiguous"):
+        encode(memoryview(PHOTO)[::2])
+
+
+def test_a_released_buffer_is_refused() -> None:
+    view = memoryview(PHOTO)
+    view.release()
+
+    with pytest.raises(ValueError, match="released memoryview"):
+        encode(view)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"width": 0}, ValueError, "width must be from 1 to 10000000, not 0"),
+        ({"width": -1}, ValueError, "width must be from 1 to 10000000, not -1"),
+        ({"height": 10_000_001}, ValueError, "height must be from 1 to 10000000, not 10000001"),
+        ({"height": 1 << 100}, ValueError, "height must be from 1 to 10000000"),
+        ({"height": -(1 << 100)}, ValueError, "height must be from 1 to 10000000"),
+        ({"width": "800"}, TypeError, "width must be an integer or None, not str"),
+        ({"width": 800.0}, TypeError, "width must be an integer or None, not float"),
+        ({"quality": -1}, ValueError, "quality must be from 0 to 100, not -1"),
+        ({"quality": 101}, ValueError, "quality must be from 0 to 100, not 101"),
+        ({"quality": 75.0}, TypeError, "quality must be an integer, not float"),
+        ({"quality": None}, TypeError, "quality must be an integer, not NoneType"),
+    ],
+)
+def test_a_bad_option_is_named_with_what_it_may_be(options: dict[str, int], error: type, message: str) -> None:
+    with pytest.raises(error) as caught:
+        encode(PHOTO, **options)
+
+    assert str(caught.value) == message
+    assert type(caught.value) is error
+
+
+def test_options_must_be_named() -> None:
+    with pytest.raises(TypeError, match="positional argument"):
+        encode(PHOTO, 800)  # type: ignore[misc]
+
+
+def test_an_unknown_option_is_named() -> None:
+    with pytest.raises(TypeError, match="widht"):
+        encode(PHOTO, widht=800)  # type: ignore[call-arg]
+
+
+def test_an_error_of_the_callers_own_comes_through() -> None:
+    class Broken:
+        def __index__(self) -> int:
+            raise ZeroDivisionError("mine")
+
+        def __bool__(self) -> bool:
+            raise ZeroDivisionError("mine")
+
+    for option in ("width", "height", "quality", "lossless"):
+        with pytest.raises(ZeroDivisionError, match="mine"):
+            encode(PHOTO, **{option: Broken()})

@@ -1,0 +1,177 @@
+"""encode() beside other threads, interpreters and processes."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from pictures import PHOTO, draw_noise, write_png
+from webpencode import WebPEncodeError, encode
+
+SLOW = write_png(draw_noise(400, 400))
+
+
+def run_python(program: str) -> str:
+    """Run a program in an interpreter of its own and return what it prints; it has a minute."""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_threads_get_what_one_thread_gets() -> None:
+    widths = [20 + 10 * at for at in range(12)]
+    expected = [encode(PHOTO, width=width) for width in widths]
+
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(lambda width: encode(PHOTO, width=width), widths * 5))
+
+    assert found == expected * 5
+
+
+def test_threads_that_fail_beside_others_all_hear_why() -> None:
+    cut = PHOTO[: len(PHOTO) // 2]
+
+    def encode_or_words(data: bytes) -> bytes | str:
+        try:
+            return encode(data, width=50)
+        except WebPEncodeError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(encode_or_words, [PHOTO, b"no image", cut] * 60))
+
+    assert found[0::3] == [encode(PHOTO, width=50)] * 60
+    assert all(isinstance(words, str) and ": " in words for words in found[1::3] + found[2::3])
+
+
+def test_other_threads_run_while_libvips_works() -> None:
+    span: list[float] = []
+
+    def work() -> None:
+        span.append(time.perf_counter())
+        encode(SLOW, lossless=True)
+        span.append(time.perf_counter())
+
+    thread = threading.Thread(target=work)
+    ticks = []
+    thread.start()
+    while thread.is_alive():
+        ticks.append(time.perf_counter())
+        time.sleep(0.001)
+    thread.join()
+
+    begin, end = span
+    middle = [tick for tick in ticks if begin + (end - begin) * 0.2 < tick < begin + (end - begin) * 0.8]
+    assert len(middle) >= 3
+
+
+def test_the_input_cannot_be_resized_while_libvips_reads_it() -> None:
+    data = bytearray(SLOW)
+    thread = threading.Thread(target=encode, args=(data,), kwargs={"lossless": True})
+    refused = 0
+
+    thread.start()
+    while thread.is_alive():
+        try:
+            data.append(0)
+        except BufferError:
+            refused += 1
+        time.sleep(0.001)
+    thread.join()
+
+    assert refused > 0
+    data.clear()
+
+
+@pytest.mark.parametrize("outcome", ["good", "bad"])
+def test_the_input_is_let_go_of_afterwards(outcome: str) -> None:
+    data = bytearray(PHOTO if outcome == "good" else PHOTO[:5000])
+
+    try:
+        encode(data)
+    except WebPEncodeError:
+        assert outcome == "bad"
+
+    data.clear()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork() here")
+def test_a_fork_of_a_process_that_has_encoded_is_told_so_at_once() -> None:
+    program = """
+import os, warnings
+warnings.simplefilter("ignore", DeprecationWarning)
+import webpencode
+png = {png!r}
+webpencode.encode(png)
+child = os.fork()
+if child == 0:
+    try:
+        webpencode.encode(png)
+    except RuntimeError as error:
+        print(error, flush=True)
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+webpencode.encode(png)
+"""
+
+    said = run_python(program.format(png=write_png(draw_noise(8, 8))))
+
+    assert said == (
+        "libvips does not survive fork(): this process is the child of one that has encoded before;"
+        " start it with the 'spawn' or 'forkserver' method\n"
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork() here")
+def test_a_fork_of_a_process_that_has_only_imported_works() -> None:
+    program = """
+import os
+import webpencode
+png = {png!r}
+child = os.fork()
+if child == 0:
+    os._exit(webpencode.encode(png)[:4] != b"RIFF")
+assert os.waitpid(child, 0)[1] == 0
+webpencode.encode(png)
+"""
+
+    assert run_python(program.format(png=write_png(draw_noise(8, 8)))) == ""
+
+
+def test_sub_interpreters_work() -> None:
+    program = """
+import importlib
+try:
+    interpreters = importlib.import_module("_interpreters")
+except ImportError:
+    interpreters = importlib.import_module("_xxsubinterpreters")
+import webpencode
+png = {png!r}
+code = "import webpencode; assert webpencode.encode(" + repr(png) + ")[:4] == b'RIFF'; "
+code += "import _interpreters" if False else ""
+for _ in range(3):
+    interpreter = interpreters.create()
+    failure = interpreters.run_string(interpreter, code)
+    assert failure is None, failure
+    interpreters.destroy(interpreter)
+assert webpencode.encode(png)[:4] == b"RIFF"
+print("done")
+"""
+
+    assert run_python(program.format(png=write_png(draw_noise(8, 8)))) == "done\n"
+
+
+def test_importing_leaves_the_environment_as_it_was() -> None:
+    program = """
+import os, subprocess, sys
+before = dict(os.environ)
+import webpencode
+listed = subprocess.run([sys.executable, "-c", "import os; print(sorted(os.environ))"], capture_output=True, text=True)
+print("VIPS" in listed.stdout, before == dict(os.environ))
+"""
+
+    assert run_python(program) == "False True\n"

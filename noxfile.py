@@ -1,0 +1,81 @@
+"""Everything that can be done with this repository; `nox -l` lists it, CI calls nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.10"
+nox.options.default_venv_backend = "virtualenv"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["tests"]
+
+ROOT = Path(__file__).parent
+LINT = ["mypy==2.4.1", "ruff==0.17.6", "types-requests"]
+TEST = ["pytest>=8", "pytest-xdist>=3"]
+
+
+def install(session: nox.Session, *packages: str) -> None:
+    """Install the toolkit and packages, unless the session's environment has exactly these already."""
+    wanted = hashlib.sha256(f"{(ROOT / 'pyproject.toml').read_bytes()!r} {packages}".encode()).hexdigest()
+    stamp = Path(session.virtualenv.location) / "installed"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    session.install("-e", ".", *packages)
+    stamp.write_text(wanted)
+
+
+@nox.session(name="build-all")
+def build_all(session: nox.Session) -> None:
+    """Build every wheel of the project into wheelhouse/, then install and use the one for this machine."""
+    install(session)
+    session.run("everywheel", "build", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests that need neither root nor a container: unit, recipes, plans, failing, and real builds."""
+    install(session, *TEST)
+    session.run(
+        "pytest", "tests/unit", "tests/recipes", "tests/plans", "tests/failing", "tests/builds", *session.posargs
+    )
+
+
+@nox.session
+def integration(session: nox.Session) -> None:
+    """Run the tests that need root: the whole build in a bare Debian, and wheels under a real musl."""
+    install(session, *TEST)
+    session.run("pytest", "tests/integration", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check types, style and formatting."""
+    install(session, *LINT, "nox", "pytest")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")
+
+
+@nox.session
+def recipes(session: nox.Session) -> None:
+    """Check every recipe."""
+    install(session)
+    session.run("everywheel", "recipes", "check", *session.posargs)
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Audit the wheels in wheelhouse/, or those named."""
+    install(session)
+    wheels = session.posargs or sorted(str(path.relative_to(ROOT)) for path in (ROOT / "wheelhouse").glob("*.whl"))
+    session.run("everywheel", "audit", *wheels)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure builds from nothing, of nothing, and of a part; `-- cold` etc. pick some. Prints figures and ratios."""
+    install(session, "psutil")
+    session.run("python", "tests/bench/bench_build.py", *session.posargs)

@@ -1,0 +1,49 @@
+/* What libffi's configure would write for Linux, taken from what the compiler predefines, so that one header serves
+   every architecture and both libcs. The assembler files include it too: no declarations here. */
+#define HAVE_ALLOCA_H 1
+#define HAVE_MEMCPY 1
+#define STDC_HEADERS 1
+
+/* clang's assembler and lld know all of these. */
+#define EH_FRAME_FLAGS "a"
+#define HAVE_AS_CFI_PSEUDO_OP 1
+#define HAVE_AS_S390_ZARCH 1
+#define HAVE_AS_X86_PCREL 1
+#define HAVE_HIDDEN_VISIBILITY_ATTRIBUTE 1
+#define HAVE_RO_EH_FRAME 1
+#if defined(__x86_64__)
+#define HAVE_AS_X86_64_UNWIND_SECTION_TYPE 1
+#endif
+
+#define SIZEOF_DOUBLE __SIZEOF_DOUBLE__
+#define SIZEOF_LONG_DOUBLE __SIZEOF_LONG_DOUBLE__
+#define SIZEOF_SIZE_T __SIZEOF_SIZE_T__
+
+#if defined(__powerpc64__)
+#define HAVE_LONG_DOUBLE_VARIANT 1
+#elif __SIZEOF_LONG_DOUBLE__ > __SIZEOF_DOUBLE__
+#define HAVE_LONG_DOUBLE 1
+#endif
+
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define WORDS_BIGENDIAN 1
+#endif
+
+/* Closures whose code lies ready in the library need no memory that is both writable and executable. RISC-V has none. */
+#if !defined(__riscv)
+#define FFI_EXEC_STATIC_TRAMP 1
+#endif
+
+/* memfd_create came with glibc 2.27. musl is what is left when glibc does not name itself; it has had it since 1.1.20. */
+#ifndef LIBFFI_ASM
+#include <limits.h>
+#if !defined(__GLIBC__) || __GLIBC__ > 2 || __GLIBC_MINOR__ >= 27
+#define HAVE_MEMFD_CREATE 1
+#endif
+#endif
+
+#ifdef LIBFFI_ASM
+#define FFI_HIDDEN(name) .hidden name
+#else
+#define FFI_HIDDEN __attribute__((visibility("hidden")))
+#endif

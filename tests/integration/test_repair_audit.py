@@ -1,0 +1,411 @@
+"""Wheels made by hand from real ELF files, repaired for the four portable targets on this machine, and audited."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+import venv
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from builder.audit import Finding, Report, audit_wheel
+from builder.errors import BuildError
+from builder.repair import Repair, repair_wheel
+from builder.store import FIXED_TIME, default_store
+from builder.target import parse_target
+from builder.tools import Tools, ensure_tools
+from builder.wheel import Wheel, WheelFile, add_files, pack_wheel, read_wheel
+
+TARGETS = ("manylinux2014_x86_64", "manylinux2014_aarch64", "musllinux_1_2_x86_64", "musllinux_1_2_aarch64")
+
+INNER = "int hidden_double(int x) { return 2 * x; } int inner_double(int x) { return hidden_double(x); }"
+OUTER = """
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+int inner_double(int);
+int outer_answer(int x) { char *copy = malloc(8); memcpy(copy, &x, 4); free(copy); return inner_double(x) + (int) cbrt(27.0 * x); }
+"""
+MODULE = """
+#include <stdlib.h>
+typedef struct _object { long refs; void *type; } PyObject;
+typedef struct { const char *name; PyObject *(*call)(PyObject *, PyObject *); int flags; const char *doc; } PyMethodDef;
+typedef struct { PyObject base; void *init; long index; PyObject *copy; const char *name; const char *doc; long size;
+                 PyMethodDef *methods; void *slots; void *traverse; void *clear; void *free; } PyModuleDef;
+PyObject *PyModule_Create2(PyModuleDef *, int);
+PyObject *PyLong_FromLong(long);
+int outer_answer(int);
+__attribute__((visibility("hidden"))) int outside(void) { return EXTRA; }
+static PyObject *answer(PyObject *self, PyObject *none) { free(self == none ? malloc(1) : 0); return PyLong_FromLong(outer_answer(7)); }
+static PyMethodDef methods[] = {{"answer", answer, 4, 0}, {0, 0, 0, 0}};
+static PyModuleDef definition = {{1, 0}, 0, 0, 0, "_demo", 0, -1, methods, 0, 0, 0, 0};
+PyObject *PyInit__demo(void) { outside(); return PyModule_Create2(&definition, 3); }
+"""
+METADATA = "Metadata-Version: 2.4\nName: demo-pack\nVersion: 1.0\nLicense-Expression: MIT\nLicense-File: LICENSE\n\nA demo.\n"
+
+
+@pytest.fixture(scope="session")
+def tools() -> Tools:
+    return ensure_tools(default_store())
+
+
+@pytest.fixture(scope="session")
+def compile_shared(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., bytes]:
+    """Return a function that compiles C to a shared object; the same call is compiled once."""
+    folder = tmp_path_factory.mktemp("compiled")
+
+    def compile_c(tag: str, source: str, *flags: str, links: Sequence[Path] = (), zig: str = "", strip: bool = True) -> bytes:
+        known = hashlib.sha256(repr((tag, source, flags, links, zig)).encode()).hexdigest()[:16]
+        result = folder / f"{known}.so"
+        if not result.exists():
+            target = parse_target(tag)
+            code = folder / f"{known}.c"
+            code.write_text(source)
+            dynamic = ["-dynamic"] if target.libc == "musl" else []
+            command = [tools.zig, "cc", "-target", zig or target.zig, *dynamic, "-shared", "-fPIC", "-O1",
+                       *(["-g0", "-s"] if strip else ["-g"]), "-fno-sanitize=undefined", "-o", result, code, *flags, *links]  # fmt: skip
+            cache = str(default_store() / "zig")
+            env = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
+            done = subprocess.run(list(map(str, command)), env=env, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+        return result.read_bytes()
+
+    return compile_c
+
+
+def make_prefix(folder: Path, tag: str, compile_shared: Callable[..., bytes]) -> Path:
+    """Make a prefix with two shared libraries, one of which needs the other, and a static one."""
+    lib = folder / "lib"
+    lib.mkdir(parents=True)
+    (folder / "exports.map").write_text("{ global: inner_*; local: *; };\n")
+    script = f"-Wl,--version-script={folder / 'exports.map'}"
+    (lib / "libinner.so.2.0").write_bytes(compile_shared(tag, INNER, "-Wl,-soname,libinner.so.2", script))
+    (lib / "libinner.so.2").symlink_to("libinner.so.2.0")
+    outer = compile_shared(tag, OUTER, "-Wl,-soname,libouter.so.1", "-lm", links=[lib / "libinner.so.2.0"])
+    (lib / "libouter.so.1").write_bytes(outer)
+    facts = [
+        {"name": "inner", "version": "2.0", "license": "Zlib", "linkage": "shared", "libraries": ["inner"],
+         "exports": ["inner_*"]},
+        {"name": "outer", "version": "1.5", "license": "LGPL-2.1-or-later", "linkage": "shared", "requires": ["inner", "tiny"],
+         "libraries": ["outer"], "exports": ["outer_*"], "url": "https://example.org/outer.tar.gz", "sha256": "ab" * 32},
+        {"name": "tiny", "version": "0.3", "license": "Apache-2.0 OR BSD-3-Clause", "linkage": "static",
+         "libraries": ["tiny"], "exports": ["tiny_*"]},
+        {"name": "headers", "version": "3.11.2", "license": "PSF-2.0", "linkage": "static"},
+    ]  # fmt: skip
+    for fact in facts:
+        papers = folder / "share" / "licenses" / str(fact["name"])
+        papers.mkdir(parents=True)
+        (papers / "COPYING").write_text(f"You may use {fact['name']}.\n")
+        record = folder / "share" / "everywheel" / f"{fact['name']}.json"
+        record.parent.mkdir(exist_ok=True)
+        record.write_text(json.dumps(fact))
+    return folder
+
+
+def make_wheel(tag: str, folder: Path, module: bytes, *, python: str = "cp313") -> Path:
+    """Pack a wheel as a backend would leave it: tagged for the machine, and for the Python that ran the backend."""
+    machine = f"linux_{parse_target(tag).arch.name}"
+    wheel_file = f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: false\nTag: {python}-abi3-{machine}\n"
+    files = {
+        "demo/__init__.py": b"from demo._demo import answer\n",
+        "demo/_demo.abi3.so": module,
+        "demo_pack-1.0.dist-info/METADATA": METADATA.encode(),
+        "demo_pack-1.0.dist-info/WHEEL": wheel_file.encode(),
+        "demo_pack-1.0.dist-info/licenses/LICENSE": b"You may use demo.\n",
+    }
+    wheel = Wheel(name="demo_pack", version="1.0", build="", python=python, abi="abi3", platform=machine,
+                  files={name: WheelFile(data=data, executable=name.endswith(".so")) for name, data in files.items()})
+    return pack_wheel(wheel, folder, epoch=FIXED_TIME)
+
+
+@pytest.fixture(scope="session")
+def repaired(
+    tools: Tools, compile_shared: Callable[..., bytes], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Path]:
+    """Return a function that gives the repaired demo wheel of a target, made once."""
+    made: dict[str, Path] = {}
+
+    def repair_demo(tag: str) -> Path:
+        if tag not in made:
+            made[tag] = repair_for(tag, tools, compile_shared, tmp_path_factory.mktemp(tag))
+        return made[tag]
+
+    return repair_demo
+
+
+def repair_for(
+    tag: str,
+    tools: Tools,
+    compile_shared: Callable[..., bytes],
+    folder: Path,
+    *,
+    zig: str = "",
+    extra: str = "0",
+    rpath: bool = True,
+    lose: str = "",
+) -> Path:
+    """Repair a demo wheel; its module carries the RPATH that build systems leave, unless `rpath` is false."""
+    prefix = make_prefix(folder / "prefix", tag, compile_shared)
+    flags = [f"-Wl,-rpath,{prefix / 'lib'}"] if rpath else []
+    source = MODULE.replace("EXTRA", extra)
+    module = compile_shared(tag, source, *flags, zig=zig, links=[prefix / "lib" / "libouter.so.1"])
+    if lose:
+        (prefix / "lib" / lose).unlink()
+    repair = Repair(
+        target=parse_target(tag), prefix=prefix, patchelf=tools.patchelf, work=folder / "work", log=folder / "repair.log",
+        epoch=FIXED_TIME, leave_out=("headers",), python="cp311", abi="abi3",
+    )  # fmt: skip
+    return repair_wheel(make_wheel(tag, folder / "built", module), repair, folder / "wheelhouse")
+
+
+def spoil(wheel: Path, folder: Path, path: str, data: bytes) -> Path:
+    """Return a copy of a wheel in which one file is another, with a RECORD that says so."""
+    return pack_wheel(add_files(read_wheel(wheel), {path: data}), folder, epoch=FIXED_TIME)
+
+
+def words(report: Report) -> list[tuple[str, str, str]]:
+    return [(finding.check, finding.file, finding.words) for finding in report.findings]
+
+
+@pytest.mark.parametrize("tag", TARGETS)
+def test_a_repaired_wheel_carries_its_libraries_and_has_no_finding(tag: str, repaired: Callable[[str], Path]) -> None:
+    wheel = repaired(tag)
+
+    report = audit_wheel(wheel)
+
+    assert wheel.name == f"demo_pack-1.0-cp311-abi3-{tag}.whl"
+    assert report.findings == ()
+    assert [file.path.split("-")[0] for file in report.files] == [
+        "demo/_demo.abi3.so", "demo_pack.libs/libinner", "demo_pack.libs/libouter",
+    ]  # fmt: skip
+    assert [file.rpath for file in report.files] == [("$ORIGIN/../demo_pack.libs",), (), ("$ORIGIN",)]
+
+
+@pytest.mark.parametrize("tag", TARGETS)
+def test_the_papers_of_every_library_travel_in_the_wheel(tag: str, repaired: Callable[[str], Path]) -> None:
+    wheel = read_wheel(repaired(tag))
+
+    metadata = wheel.files["demo_pack-1.0.dist-info/METADATA"].data.decode()
+    bill = json.loads(wheel.files["demo_pack-1.0.dist-info/sboms/demo_pack.cdx.json"].data)
+    assert "License-Expression: MIT AND Zlib AND LGPL-2.1-or-later AND (Apache-2.0 OR BSD-3-Clause)\n" in metadata
+    assert wheel.files["demo_pack-1.0.dist-info/licenses/tiny/COPYING"].data == b"You may use tiny.\n"
+    assert [component["purl"] for component in bill["components"]] == [
+        "pkg:generic/inner@2.0",
+        f"pkg:generic/outer@1.5?checksum=sha256:{'ab' * 32}&download_url=https://example.org/outer.tar.gz",
+        "pkg:generic/tiny@0.3",
+    ]
+
+
+def test_the_wheel_for_this_machine_installs_and_runs(repaired: Callable[[str], Path], tmp_path: Path) -> None:
+    if platform.libc_ver()[0] != "glibc":
+        pytest.skip("this machine has no glibc")
+    wheel = repaired(f"manylinux2014_{platform.machine()}")
+    venv.create(tmp_path / "env", symlinks=True)
+    python = tmp_path / "env" / "bin" / "python"
+    install = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-index", wheel]
+    subprocess.run(list(map(str, install)), check=True)
+
+    shown = subprocess.run([python, "-c", "import demo; print(demo.answer())"], capture_output=True, text=True, check=True)
+
+    assert shown.stdout == "19\n"
+
+
+@pytest.mark.parametrize("tag", TARGETS)
+def test_two_repairs_in_different_places_give_the_same_bytes(
+    tag: str, tools: Tools, compile_shared: Callable[..., bytes], tmp_path: Path
+) -> None:
+    one = repair_for(tag, tools, compile_shared, tmp_path / "a", rpath=False)
+    two = repair_for(tag, tools, compile_shared, tmp_path / "somewhere-else", rpath=False)
+
+    assert hashlib.sha256(one.read_bytes()).hexdigest() == hashlib.sha256(two.read_bytes()).hexdigest()
+
+
+def test_a_library_that_the_prefix_lacks_is_never_taken_from_the_build_machine(
+    tools: Tools, compile_shared: Callable[..., bytes], tmp_path: Path
+) -> None:
+    with pytest.raises(BuildError) as caught:
+        repair_for(TARGETS[0], tools, compile_shared, tmp_path, lose="libinner.so.2")
+
+    assert caught.value.fact == "demo_pack 1.0 for manylinux_2_17_x86_64: repair failed (exit 1)"
+    assert any('required library "libinner.so.2" could not be located' in line for line in caught.value.excerpt)
+    assert not list((tmp_path / "wheelhouse").glob("*"))
+
+
+def test_a_wheel_that_needs_a_newer_glibc_than_its_target_is_not_repaired(
+    tools: Tools, compile_shared: Callable[..., bytes], tmp_path: Path
+) -> None:
+    with pytest.raises(BuildError) as caught:
+        repair_for(TARGETS[0], tools, compile_shared, tmp_path, zig="x86_64-linux-gnu.2.34", extra=NEW_SYMBOL)
+
+    assert caught.value.render() == (
+        "error: demo_pack 1.0 for manylinux_2_17_x86_64: the wheel needs a newer system than its tag promises\n"
+        "  auditwheel finds: manylinux_2_34_x86_64\n"
+        f"  log: {tmp_path / 'repair.log'}\n"
+        "  hint: `everywheel audit` on the wheel names the library and the symbol"
+    )
+    assert not list((tmp_path / "wheelhouse").glob("*"))
+
+
+NEW_SYMBOL = "0; } int pthread_join(unsigned long, void **); int newer(void) { return pthread_join(0, 0)"
+GLIBC, MUSL, ARM = TARGETS[0], TARGETS[2], TARGETS[1]
+MODULE_PATH = "demo/_demo.abi3.so"
+
+
+def test_a_symbol_above_the_floor_is_named_with_its_library(
+    repaired: Callable[[str], Path], compile_shared: Callable[..., bytes], tmp_path: Path
+) -> None:
+    module = compile_shared(GLIBC, PLAIN_MODULE + "int newer(void) { return pthread_join(0, 0); }", zig="x86_64-linux-gnu.2.34")
+
+    report = audit_wheel(spoil(repaired(GLIBC), tmp_path, MODULE_PATH, module))
+
+    assert Finding(
+        check="symbols",
+        file=MODULE_PATH,
+        words="needs GLIBC_2.34 of libc.so.6, but manylinux2014_x86_64 promises glibc 2.17",
+        evidence=("pthread_join@GLIBC_2.34",),
+    ) in report.findings
+
+
+PLAIN_MODULE = """
+int pthread_join(unsigned long, void **);
+void *PyModule_Create2(void *, int);
+void *PyInit__demo(void) { return PyModule_Create2(0, 3); }
+"""
+
+
+@pytest.mark.parametrize(
+    ("tag", "source", "flags", "check", "words_wanted", "evidence"),
+    [
+        (ARM, PLAIN_MODULE, (), "arch",
+         "built for EM_AARCH64, 64 bits, little-endian; manylinux2014_x86_64 is EM_X86_64, 64 bits, little-endian", ()),
+        (GLIBC, PLAIN_MODULE + "void tiny_alloc(void) {}", (), "exports", "lets out 1 symbol besides PyInit_*",
+         ("tiny_alloc (of tiny 0.3, which is linked statically)",)),
+        (GLIBC, PLAIN_MODULE + "void _PyUnicode_Ready(void *); void f(void) { _PyUnicode_Ready(0); }", (), "abi3",
+         "uses what is not in the stable ABI", ("_PyUnicode_Ready",)),
+        (GLIBC, PLAIN_MODULE + "void PyLong_AsInt(void *); void f(void) { PyLong_AsInt(0); }", (), "abi3",
+         "needs Python 3.13, but the wheel is tagged for 3.11", ("PyLong_AsInt (since 3.13)",)),
+        (GLIBC, "void *PyInit_other(void) { return 0; }", (), "tags",
+         "has no PyInit__demo, so that Python cannot import it", ()),
+        (GLIBC, PLAIN_MODULE, ("-Wl,-rpath,/opt/lib",), "rpath", "RUNPATH entry '/opt/lib' is not relative to $ORIGIN", ()),
+        (GLIBC, PLAIN_MODULE, ("-Wl,-rpath,$ORIGIN/../../lib",), "rpath",
+         "RUNPATH entry '$ORIGIN/../../lib' leaves the wheel", ()),
+        (MUSL, "#include <stdlib.h>\n" + PLAIN_MODULE + "int f(void) { return rand(); }", (), "libraries",
+         "needs libc.so, which is not in the wheel and not on every manylinux2014_x86_64 system", ()),
+    ],
+)  # fmt: skip
+def test_a_module_built_wrongly_is_found(
+    repaired: Callable[[str], Path], compile_shared: Callable[..., bytes], tmp_path: Path,
+    tag: str, source: str, flags: tuple[str, ...], check: str, words_wanted: str | None, evidence: tuple[str, ...],
+) -> None:  # fmt: skip
+    module = compile_shared(tag, source, *flags)
+
+    report = audit_wheel(spoil(repaired(GLIBC), tmp_path, MODULE_PATH, module))
+
+    found = [finding for finding in report.findings if finding.check == check]
+    assert found == [Finding(check=check, file=MODULE_PATH, words=words_wanted, evidence=evidence)]
+
+
+def spoil_with_patchelf(wheel: Path, tools: Tools, folder: Path, *arguments: str) -> Path:
+    file = folder / "module.so"
+    file.write_bytes(read_wheel(wheel).files[MODULE_PATH].data)
+    subprocess.run([str(tools.patchelf), *arguments, str(file)], check=True)
+    return spoil(wheel, folder / "spoiled", MODULE_PATH, file.read_bytes())
+
+
+def test_an_executable_stack_is_found(repaired: Callable[[str], Path], tools: Tools, tmp_path: Path) -> None:
+    report = audit_wheel(spoil_with_patchelf(repaired(GLIBC), tools, tmp_path, "--set-execstack"))
+
+    assert words(report) == [("stack", MODULE_PATH, "asks for an executable stack (PT_GNU_STACK has the flag X)")]
+
+
+def test_an_absolute_rpath_is_found(repaired: Callable[[str], Path], tools: Tools, tmp_path: Path) -> None:
+    rpath = "$ORIGIN/../demo_pack.libs:/usr/local/lib"
+
+    report = audit_wheel(spoil_with_patchelf(repaired(GLIBC), tools, tmp_path, "--force-rpath", "--set-rpath", rpath))
+
+    assert words(report) == [("rpath", MODULE_PATH, "RPATH entry '/usr/local/lib' is not relative to $ORIGIN")]
+
+
+def test_a_library_where_no_rpath_leads_is_found(repaired: Callable[[str], Path], tools: Tools, tmp_path: Path) -> None:
+    wheel = read_wheel(repaired(GLIBC))
+    outer = next(path for path in wheel.files if "libouter" in path)
+
+    report = audit_wheel(spoil_with_patchelf(repaired(GLIBC), tools, tmp_path, "--remove-rpath"))
+
+    lost = f"needs {outer.rsplit('/', 1)[1]}, which is in the wheel, but where no RPATH leads"
+    assert ("libraries", MODULE_PATH, lost) in words(report)
+
+
+def test_debug_data_is_found(
+    repaired: Callable[[str], Path], compile_shared: Callable[..., bytes], tmp_path: Path
+) -> None:
+    module = compile_shared(GLIBC, PLAIN_MODULE, strip=False)
+
+    report = audit_wheel(spoil(repaired(GLIBC), tmp_path, MODULE_PATH, module))
+
+    (finding,) = [finding for finding in report.findings if finding.check == "debug"]
+    assert finding.words.startswith("carries ") and finding.words.endswith(" bytes of debug data")
+    assert ".debug_info" in finding.evidence
+
+
+def test_text_relocations_are_found(
+    repaired: Callable[[str], Path], compile_shared: Callable[..., bytes], tmp_path: Path
+) -> None:
+    source = PLAIN_MODULE + '__asm__(".text\\n.globl place\\nplace: .quad PyModule_Create2\\n");'
+    module = compile_shared(GLIBC, source, "-Wl,-z,notext")
+
+    report = audit_wheel(spoil(repaired(GLIBC), tmp_path, MODULE_PATH, module))
+
+    assert ("textrel", MODULE_PATH, "has text relocations: its code was not built with -fPIC") in words(report)
+
+
+def test_small_pages_are_found(
+    repaired: Callable[[str], Path], compile_shared: Callable[..., bytes], tmp_path: Path
+) -> None:
+    module = compile_shared(ARM, PLAIN_MODULE, "-Wl,-z,max-page-size=4096")
+
+    report = audit_wheel(spoil(repaired(ARM), tmp_path, MODULE_PATH, module))
+
+    shown = "segments are aligned to 4096 bytes; kernels of this architecture may have pages of 65536"
+    assert ("pages", MODULE_PATH, shown) in words(report)
+
+
+def test_a_glibc_module_in_a_musl_wheel_is_found(
+    repaired: Callable[[str], Path], compile_shared: Callable[..., bytes], tmp_path: Path
+) -> None:
+    module = compile_shared(GLIBC, PLAIN_MODULE + "int rand(void); int f(void) { return rand(); }")
+
+    report = audit_wheel(spoil(repaired(MUSL), tmp_path, MODULE_PATH, module))
+
+    found = words(report)
+    version = "needs GLIBC_2.2.5 of libc.so.6, but musllinux_1_2_x86_64 promises musl 1.2"
+    library = "needs libc.so.6, which is not in the wheel and not on every musllinux_1_2_x86_64 system"
+    assert ("symbols", MODULE_PATH, version) in found
+    assert ("libraries", MODULE_PATH, library) in found
+
+
+def test_a_musl_module_with_the_name_that_only_the_compiler_knows_is_found(
+    repaired: Callable[[str], Path], compile_shared: Callable[..., bytes], tmp_path: Path
+) -> None:
+    module = compile_shared(MUSL, PLAIN_MODULE + "int rand(void); int f(void) { return rand(); }")
+
+    report = audit_wheel(spoil(repaired(MUSL), tmp_path, MODULE_PATH, module))
+
+    shown = "needs libc.so; on musllinux_1_2_x86_64 systems its name is libc.musl-x86_64.so.1"
+    assert ("libraries", MODULE_PATH, shown) in words(report)
+
+
+def test_a_truncated_library_is_found(repaired: Callable[[str], Path], tmp_path: Path) -> None:
+    data = read_wheel(repaired(GLIBC)).files[MODULE_PATH].data
+
+    report = audit_wheel(spoil(repaired(GLIBC), tmp_path, MODULE_PATH, data[: len(data) // 2]))
+
+    (finding,) = [finding for finding in report.findings if finding.check == "elf"]
+    assert (finding.file, finding.words.split(" (")[0]) == (MODULE_PATH, "not a whole ELF file")

@@ -1,0 +1,252 @@
+"""Bundles: the same sources give the same bytes, and nothing hostile or wrong gets into a store."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import json
+import os
+import tarfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from builder.errors import MachineError, SourceError
+from builder.sources import BundledFile, Wanted, bundle_sources, import_bundle
+
+A, B = b"first archive", b"the patch\n" * 1000
+
+
+def sha(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+WANTED = (
+    Wanted(label="foo 1.0", filename="foo-1.0.tar.gz", sha256=sha(A)),
+    Wanted(label="foo 1.0", filename="fix.patch", sha256=sha(B), patches=sha(A)),
+)
+FILES = tuple(
+    sorted(
+        (
+            BundledFile(label="foo 1.0", filename="foo-1.0.tar.gz", sha256=sha(A), size=len(A)),
+            BundledFile(label="foo 1.0", filename="fix.patch", sha256=sha(B), size=len(B)),
+        ),
+        key=lambda one: one.sha256,
+    )
+)
+HINT = "make it anew with `everywheel sources bundle` on a machine that has the sources"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    (tmp_path / "store" / "sources").mkdir(parents=True)
+    for content in (A, B):
+        (tmp_path / "store" / "sources" / sha(content)).write_bytes(content)
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Path:
+    return tmp_path / "other"
+
+
+def stored(store: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (store / "sources").iterdir()} if store.exists() else {}
+
+
+def test_a_bundle_carries_everything_to_another_store(store: Path, other: Path, tmp_path: Path) -> None:
+    packed = bundle_sources(WANTED, tmp_path / "out" / "bundle.tar", store=store)
+
+    imported = import_bundle(tmp_path / "out" / "bundle.tar", store=other)
+
+    assert packed == imported == FILES
+    assert stored(other) == {sha(A): A, sha(B): B}
+    assert list((other / "tmp").iterdir()) == []
+
+
+def test_the_same_sources_give_the_same_bundle(store: Path, tmp_path: Path) -> None:
+    bundle_sources(WANTED, tmp_path / "one.tar", store=store)
+    for number, path in enumerate(sorted((store / "sources").iterdir())):
+        path.chmod(0o600)
+        os.utime(path, (number, number))
+
+    bundle_sources([*reversed(WANTED), WANTED[0]], tmp_path / "two.tar", store=store)
+
+    assert (tmp_path / "one.tar").read_bytes() == (tmp_path / "two.tar").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one.tar", "store", "two.tar"]
+
+
+def test_what_is_not_in_the_store_cannot_be_bundled(store: Path, tmp_path: Path) -> None:
+    (store / "sources" / sha(B)).write_bytes(b"damaged")
+
+    with pytest.raises(SourceError) as caught:
+        bundle_sources(WANTED, tmp_path / "bundle.tar", store=store)
+
+    assert caught.value.render() == (
+        "error: 1 of 2 sources are not in the store, so they cannot be bundled\n"
+        f"  | foo 1.0: fix.patch  sha256 {sha(B)}\n"
+        "  hint: `everywheel sources fetch` fetches them"
+    )
+    assert not (tmp_path / "bundle.tar").exists()
+
+
+def test_a_full_disk_leaves_no_bundle(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(MachineError, match="no space left on the disk"):
+        bundle_sources(WANTED, tmp_path / "bundle.tar", store=store)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+Entry = tuple[tarfile.TarInfo, bytes]
+
+
+def entry(name: str, content: bytes = b"", kind: bytes = tarfile.REGTYPE, link: str = "") -> Entry:
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = kind, link
+    member.size = len(content)
+    return member, content
+
+
+def index(*rows: object, version: int = 1) -> Entry:
+    return entry("index.json", json.dumps({"format": version, "files": rows}).encode())
+
+
+def row(content: bytes, **changes: object) -> dict[str, object]:
+    fields = {"filename": "foo.tar.gz", "label": "foo 1.0", "sha256": sha(content), "size": len(content)}
+    return fields | changes
+
+
+def source(content: bytes) -> Entry:
+    return entry(f"sources/{sha(content)}", content)
+
+
+def write_tar(path: Path, entries: Sequence[Entry], mode: str = "w") -> Path:
+    with tarfile.open(path, mode) as tar:  # type: ignore[call-overload]
+        for member, content in entries:
+            tar.addfile(member, io.BytesIO(content))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("entries", "reason"),
+    [
+        pytest.param([source(A)], "it does not begin with index.json", id="no index"),
+        pytest.param([], "it does not begin with index.json", id="empty"),
+        pytest.param(
+            [entry("index.json", kind=tarfile.SYMTYPE, link="/etc/passwd"), source(A)],
+            "it does not begin with index.json",
+            id="index is a link",
+        ),
+        pytest.param([entry("index.json", b"[]")], "index.json is not an index of sources", id="index of another kind"),
+        pytest.param([entry("index.json", b"\xff{")], "index.json is not an index of sources", id="index is not JSON"),
+        pytest.param(
+            [index(row(A, sha256="../../etc/cron.d/x"))], "index.json is not an index of sources", id="hash is a path"
+        ),
+        pytest.param([index(row(A, size="9"))], "index.json is not an index of sources", id="size is text"),
+        pytest.param([index(version=2)], "format 2 in its index, and this version reads format 1", id="format to come"),
+        pytest.param(
+            [index(row(A)), source(A), entry("../evil", b"x")], "'../evil' is not in its index", id="path that climbs"
+        ),
+        pytest.param(
+            [index(row(A)), source(A), entry("/etc/evil", b"x")], "'/etc/evil' is not in its index", id="absolute path"
+        ),
+        pytest.param(
+            [index(row(A)), entry(f"sources/{sha(A)}", kind=tarfile.SYMTYPE, link="/etc/passwd")],
+            f"'sources/{sha(A)}' is not a plain file",
+            id="link",
+        ),
+        pytest.param(
+            [index(row(A)), entry(f"sources/{sha(A)}", kind=tarfile.LNKTYPE, link="index.json")],
+            f"'sources/{sha(A)}' is not a plain file",
+            id="hard link",
+        ),
+        pytest.param(
+            [index(row(A)), source(A), source(A)], f"'sources/{sha(A)}' stands in it twice", id="twice the same"
+        ),
+        pytest.param(
+            [index(row(A, size=5)), source(A)],
+            f"'sources/{sha(A)}' has 13 bytes, 5 in its index",
+            id="another size",
+        ),
+        pytest.param(
+            [index(row(A), row(B)), source(A)],
+            f"'sources/{sha(B)}' is in its index and nowhere else",
+            id="file missing",
+        ),
+    ],
+)
+def test_a_hostile_or_strange_bundle_is_refused_whole(
+    entries: Sequence[Entry], reason: str, other: Path, tmp_path: Path
+) -> None:
+    bundle = write_tar(tmp_path / "bundle.tar", entries)
+
+    with pytest.raises(SourceError) as caught:
+        import_bundle(bundle, store=other)
+
+    assert caught.value.render() == (f"error: {bundle} is not a bundle of sources\n  reason: {reason}\n  hint: {HINT}")
+    assert stored(other) == {}
+
+
+def cut_in_a_file(content: bytes) -> bytes:
+    return content[:-12000]
+
+
+def cut_in_a_header(content: bytes) -> bytes:
+    return content[:700]
+
+
+def replace_all(content: bytes) -> bytes:
+    return b"<html>no such page</html>" * 100
+
+
+@pytest.mark.parametrize("spoil", [cut_in_a_file, cut_in_a_header, replace_all])
+def test_a_truncated_bundle_is_refused_whole(
+    spoil: Callable[[bytes], bytes], store: Path, other: Path, tmp_path: Path
+) -> None:
+    bundle_sources(WANTED, tmp_path / "whole.tar", store=store)
+    (tmp_path / "bundle.tar").write_bytes(spoil((tmp_path / "whole.tar").read_bytes()))
+
+    with pytest.raises(SourceError) as caught:
+        import_bundle(tmp_path / "bundle.tar", store=other)
+
+    assert caught.value.fact == f"{tmp_path}/bundle.tar is not a bundle of sources"
+    assert caught.value.hint == HINT
+    assert stored(other) == {}
+
+
+def test_a_compressed_tar_is_not_a_bundle(other: Path, tmp_path: Path) -> None:
+    bundle = write_tar(tmp_path / "bundle.tar.gz", [index(row(A)), source(A)], "w:gz")
+
+    with pytest.raises(SourceError, match="is not a bundle of sources"):
+        import_bundle(bundle, store=other)
+
+
+def test_files_that_are_right_are_kept_and_all_wrong_ones_are_named(other: Path, tmp_path: Path) -> None:
+    evil = entry(f"sources/{sha(b'c')}", b"C")
+    bundle = write_tar(
+        tmp_path / "bundle.tar",
+        [index(row(A), row(b"c", filename="c.patch"), row(B)), source(A), evil, source(B)],
+    )
+
+    with pytest.raises(SourceError) as caught:
+        import_bundle(bundle, store=other)
+
+    assert caught.value.render() == (
+        f"error: {bundle}: 1 of 3 files are not what the bundle says, and were thrown away\n"
+        f"  | foo 1.0: c.patch: wrong bytes: sha256 {sha(b'C')}, pinned {sha(b'c')}\n"
+        f"  hint: the other files are in the store; {HINT}"
+    )
+    assert stored(other) == {sha(A): A, sha(B): B}
+
+
+def test_a_bundle_that_is_not_there_is_named(other: Path, tmp_path: Path) -> None:
+    with pytest.raises(SourceError) as caught:
+        import_bundle(tmp_path / "none.tar", store=other)
+
+    assert caught.value.render() == f"error: {tmp_path}/none.tar: no such bundle\n  hint: {HINT}"

@@ -1,0 +1,371 @@
+"""The package client: pure choices by table, and the real apt against a package archive that a test writes."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import shutil
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from builder.errors import SourceError
+from builder.recipe import DebianFile
+from builder.sources import Event, Happening, Places, Wanted, fetch_sources
+from builder.sources.apt import AptRoot, ListedFile, Revision, parse_revisions
+from builder.sources.archives import DISTRIBUTIONS, Archive, ask_machine, choose_archives
+from builder.sources.clock import Clock
+
+needs_apt = pytest.mark.skipif(shutil.which("apt-get") is None, reason="this machine has no apt-get")
+
+ARCHIVE, PATCH, OTHER = b"the archive", b"the patch\n", b"another patch\n"
+
+
+def sha(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def pack(files: Mapping[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:xz") as tar:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return packed.getvalue()
+
+
+class Repository:
+    """A package archive in a folder, in the shape that apt reads: dists/<suite>/main/source/Sources and a pool."""
+
+    def __init__(self, folder: Path, suite: str = "trixie") -> None:
+        self.folder, self.suite, self.stanzas = folder, suite, list[str]()
+        (folder / "pool").mkdir(parents=True, exist_ok=True)
+        self.write()
+
+    @property
+    def archive(self) -> Archive:
+        return Archive(uri=f"file:{self.folder}", suites=(self.suite,))
+
+    def add(self, package: str, version: str, files: Mapping[str, bytes]) -> None:
+        files = {f"{package}_{version}.dsc": b"a description\n", **files}
+        for name, content in files.items():
+            (self.folder / "pool" / name).write_bytes(content)
+        sums = "".join(f" {sha(content)} {len(content)} {name}\n" for name, content in files.items())
+        short = "".join(
+            f" {hashlib.md5(content).hexdigest()} {len(content)} {name}\n" for name, content in files.items()
+        )
+        self.stanzas.append(
+            f"Package: {package}\nBinary: {package}\nVersion: {version}\nMaintainer: Nobody <nobody@example.org>\n"
+            f"Architecture: any\nFormat: 3.0 (quilt)\nDirectory: pool\nFiles:\n{short}Checksums-Sha256:\n{sums}"
+        )
+        self.write()
+
+    def write(self) -> None:
+        text = "\n".join(self.stanzas).encode()
+        index = self.folder / "dists" / self.suite / "main" / "source" / "Sources"
+        index.parent.mkdir(parents=True, exist_ok=True)
+        index.write_bytes(text)
+        (self.folder / "dists" / self.suite / "Release").write_text(
+            f"Origin: Test\nSuite: {self.suite}\nCodename: {self.suite}\nComponents: main\n"
+            "Date: Thu, 01 Jan 2026 00:00:00 UTC\n"
+            f"SHA256:\n {sha(text)} {len(text)} main/source/Sources\n"
+        )
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return Repository(tmp_path / "archive")
+
+
+def want_archive(content: bytes = ARCHIVE) -> Wanted:
+    return Wanted(
+        label="foo 1.0",
+        filename="foo_1.0.orig.tar.gz",
+        sha256=sha(content),
+        debian=DebianFile(package="foo", file="foo_1.0.orig.tar.gz"),
+    )
+
+
+def want_patch(content: bytes = PATCH, name: str = "debian/patches/fix.patch") -> Wanted:
+    return Wanted(
+        label="foo 1.0",
+        filename=name.rpartition("/")[2],
+        sha256=sha(content),
+        debian=DebianFile(package="foo", file=name),
+        patches=sha(ARCHIVE),
+    )
+
+
+def fetch(wanted: list[Wanted], store: Path, *archives: Archive, log: list[Event] | None = None) -> dict[str, Path]:
+    events = log if log is not None else []
+    return fetch_sources(wanted, store=store, places=Places(archives=archives), progress=events.append)
+
+
+@needs_apt
+def test_an_archive_comes_through_the_package_client(repository: Repository, tmp_path: Path) -> None:
+    repository.add("foo", "1.0-1", {"foo_1.0.orig.tar.gz": ARCHIVE, "foo_1.0-1.debian.tar.xz": pack({})})
+    log: list[Event] = []
+
+    found = fetch([want_archive()], tmp_path / "store", repository.archive, log=log)
+
+    assert found[sha(ARCHIVE)].read_bytes() == ARCHIVE
+    assert not found[sha(ARCHIVE)].is_symlink()
+    assert (log[-1].happening, log[-1].place) == (Happening.DONE, "package client")
+
+
+@needs_apt
+def test_a_patch_is_taken_from_any_revision_that_still_has_it(repository: Repository, tmp_path: Path) -> None:
+    for revision, patches in {
+        "1.0-1": {"debian/patches/other.patch": OTHER},
+        "1.0-2": {"./debian/patches/fix.patch": OTHER},
+        "1.0-3": {"./debian/patches/fix.patch": PATCH, "./debian/patches/more.patch": b"more"},
+    }.items():
+        files = {"foo_1.0.orig.tar.gz": ARCHIVE, f"foo_{revision}.debian.tar.xz": pack(patches)}
+        repository.add("foo", revision, files)
+
+    wanted = [want_patch(), want_patch(b"more", "debian/patches/more.patch")]
+    found = fetch(wanted, tmp_path / "store", repository.archive)
+
+    assert [path.read_bytes() for path in found.values()] == [PATCH, b"more"]
+
+
+@needs_apt
+def test_a_revision_of_the_same_archive_is_preferred(repository: Repository, tmp_path: Path) -> None:
+    new = {"foo_2.0.orig.tar.gz": b"newer", "foo_2.0-1.debian.tar.xz": pack({"debian/patches/fix.patch": PATCH})}
+    old = {
+        "foo_1.0.orig.tar.gz": ARCHIVE,
+        "foo_1.0-1.debian.tar.xz": pack({"debian/patches/fix.patch": PATCH, "x": b""}),
+    }
+    repository.add("foo", "2.0-1", new)
+    repository.add("foo", "1.0-1", old)
+
+    fetch([want_patch()], tmp_path / "store", repository.archive)
+
+    packaging = [path.name for path in (tmp_path / "store" / "apt" / "packaging").iterdir()]
+    assert packaging == [sha(old["foo_1.0-1.debian.tar.xz"])]
+
+
+@needs_apt
+def test_a_file_of_the_package_itself_can_be_a_patch(repository: Repository, tmp_path: Path) -> None:
+    repository.add("foo", "1.0-1", {"foo_1.0.orig.tar.gz": ARCHIVE, "foo_1.0-1.diff.gz": b"a packed diff"})
+
+    found = fetch([want_patch(b"a packed diff", "foo_1.0-1.diff.gz")], tmp_path / "store", repository.archive)
+
+    assert found[sha(b"a packed diff")].read_bytes() == b"a packed diff"
+
+
+@needs_apt
+def test_a_superseded_patch_names_the_command_that_finds_newer_ones(repository: Repository, tmp_path: Path) -> None:
+    repository.add("foo", "1.0-1", {"foo_1.0.orig.tar.gz": ARCHIVE, "foo_1.0-1.diff.gz": b"a packed diff"})
+    files = {"debian/patches/fix.patch": OTHER}
+    repository.add("foo", "1.0-2", {"foo_1.0.orig.tar.gz": ARCHIVE, "foo_1.0-2.debian.tar.xz": pack(files)})
+
+    with pytest.raises(SourceError) as caught:
+        fetch([want_patch()], tmp_path / "store", repository.archive)
+
+    assert caught.value.render() == (
+        "error: foo 1.0: fix.patch cannot be had\n"
+        f"  pinned: sha256 {sha(PATCH)}\n"
+        "  store: not there\n"
+        "  package client: no revision of foo has debian/patches/fix.patch as pinned "
+        f"(1.0-1: not in it, 1.0-2: sha256 {sha(OTHER)})\n"
+        "  hint: `everywheel recipes update` looks for the patches of newer revisions and rewrites the pins"
+    )
+
+
+@needs_apt
+def test_a_package_or_hash_that_is_not_listed_is_named(repository: Repository, tmp_path: Path) -> None:
+    repository.add("foo", "1.0-1", {"foo_1.0.orig.tar.gz": ARCHIVE})
+    stranger = Wanted(label="bar 2", filename="bar", sha256="0" * 64, debian=DebianFile(package="bar", file="bar"))
+
+    with pytest.raises(SourceError) as caught:
+        fetch([want_archive(b"other bytes"), stranger], tmp_path / "store", repository.archive)
+
+    assert caught.value.excerpt[3] == "  package client: no file with the pinned hash in foo 1.0-1"
+    assert caught.value.excerpt[7] == "  package client: no source package 'bar' in trixie"
+
+
+@needs_apt
+def test_lists_that_name_a_file_are_not_updated_again(repository: Repository, tmp_path: Path) -> None:
+    repository.add("foo", "1.0-1", {"foo_1.0.orig.tar.gz": ARCHIVE, "foo_1.0-1.diff.gz": b"diff"})
+    fetch([want_archive()], tmp_path / "store", repository.archive)
+    stamp = (tmp_path / "store" / "apt" / "updated").stat().st_mtime_ns
+    os.utime(tmp_path / "store" / "apt" / "updated", ns=(stamp - 10**15, stamp - 10**15))
+
+    fetch([want_patch(b"diff", "foo_1.0-1.diff.gz")], tmp_path / "store", repository.archive)
+
+    assert (tmp_path / "store" / "apt" / "updated").stat().st_mtime_ns == stamp - 10**15
+
+
+@needs_apt
+def test_old_lists_that_lack_a_file_are_updated_and_fresh_ones_believed(repository: Repository, tmp_path: Path) -> None:
+    repository.add("bar", "1.0-1", {"bar.tar.gz": b"bar"})
+    with pytest.raises(SourceError):
+        fetch([want_archive()], tmp_path / "store", repository.archive)
+    repository.add("foo", "1.0-1", {"foo_1.0.orig.tar.gz": ARCHIVE})
+    with pytest.raises(SourceError):
+        fetch([want_archive()], tmp_path / "store", repository.archive)
+    os.utime(tmp_path / "store" / "apt" / "updated", (1, 1))
+
+    found = fetch([want_archive()], tmp_path / "store", repository.archive)
+
+    assert found[sha(ARCHIVE)].read_bytes() == ARCHIVE
+
+
+@needs_apt
+def test_lists_that_name_what_is_gone_are_updated_however_fresh(repository: Repository, tmp_path: Path) -> None:
+    files = {"debian/patches/fix.patch": PATCH}
+    repository.add("foo", "1.0-1", {"foo_1.0.orig.tar.gz": ARCHIVE, "foo_1.0-1.debian.tar.xz": pack(files)})
+    fetch([want_archive()], tmp_path / "store", repository.archive)
+    (tmp_path / "archive" / "pool" / "foo_1.0-1.debian.tar.xz").unlink()
+    repository.stanzas.clear()
+    files["debian/patches/next.patch"] = b"next"
+    repository.add("foo", "1.0-2", {"foo_1.0.orig.tar.gz": ARCHIVE, "foo_1.0-2.debian.tar.xz": pack(files)})
+
+    found = fetch([want_patch()], tmp_path / "store", repository.archive)
+
+    assert found[sha(PATCH)].read_bytes() == PATCH
+
+
+@needs_apt
+def test_one_unreachable_suite_does_not_spoil_the_others(repository: Repository, tmp_path: Path) -> None:
+    repository.add("foo", "1.0-1", {"foo_1.0.orig.tar.gz": ARCHIVE})
+    gone = Archive(uri=f"file:{tmp_path}/gone", suites=("trixie",))
+
+    found = fetch([want_archive()], tmp_path / "store", gone, repository.archive)
+
+    assert found[sha(ARCHIVE)].read_bytes() == ARCHIVE
+
+
+@needs_apt
+def test_wrong_bytes_in_the_pool_are_refused(repository: Repository, tmp_path: Path) -> None:
+    repository.add("foo", "1.0-1", {"foo_1.0.orig.tar.gz": ARCHIVE})
+    (tmp_path / "archive" / "pool" / "foo_1.0.orig.tar.gz").write_bytes(b"ARCHIVE, no")
+
+    with pytest.raises(SourceError) as caught:
+        fetch([want_archive()], tmp_path / "store", repository.archive)
+
+    assert str(caught.value.details["package client"]) == (
+        f"wrong bytes: sha256 {sha(b'ARCHIVE, no')}, pinned {sha(ARCHIVE)}"
+    )
+    assert not (tmp_path / "store" / "sources").exists()
+
+
+@needs_apt
+def test_the_systems_lists_are_not_used(tmp_path: Path, repository: Repository) -> None:
+    root = AptRoot(tmp_path / "apt", [repository.archive], Clock(30))
+    root.set_up()
+    root.update()
+
+    assert root.complaint == ""
+    assert root.list_revisions(["apt", "zlib"]) == ()
+
+
+def test_an_unsigned_archive_needs_no_keyring_and_a_signed_one_names_it() -> None:
+    signed = Archive(uri="http://archive.example/debian", suites=("one", "two"), keyring="/keys.gpg")
+    trusted = Archive(uri="file:/srv", suites=("three",), components=("main", "more"))
+
+    root = AptRoot(Path("/nowhere"), [signed, trusted], Clock(1))
+
+    assert root._sources == (
+        "deb-src [signed-by=/keys.gpg target=Sources] http://archive.example/debian one main\n"
+        "deb-src [signed-by=/keys.gpg target=Sources] http://archive.example/debian two main\n"
+        "deb-src [trusted=yes target=Sources] file:/srv three main more\n"
+    )
+
+
+def test_revisions_are_read_once_each_with_their_files() -> None:
+    stanza = (
+        "Package: foo\nBinary: foo,\n libfoo\nVersion: 1:1.0-1\nFiles:\n 0123 5 foo.tar\n"
+        f"Checksums-Sha256:\n {'a' * 64} 5 foo.tar\n {'b' * 64} 7 foo.debian.tar.xz\nDirectory: pool\n"
+    )
+
+    revisions = parse_revisions(f"{stanza}\n{stanza}\nPackage: broken\n\n")
+
+    assert revisions == (
+        Revision(
+            package="foo",
+            version="1:1.0-1",
+            files=(
+                ListedFile(name="foo.tar", sha256="a" * 64, size=5),
+                ListedFile(name="foo.debian.tar.xz", sha256="b" * 64, size=7),
+            ),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        pytest.param(
+            [
+                "http://a/debian/|bookworm|main",
+                "http://a/debian/|bookworm-updates|main",
+                "http://s/|bookworm-security|main",
+            ],
+            [("http://a/debian/", ("trixie", "trixie-updates", "sid")), ("http://s/", ("trixie-security",))],
+            id="main and security archive",
+        ),
+        pytest.param(
+            ["mirror+file:/etc/m|bookworm|main", "mirror+file:/etc/m|bookworm|contrib"],
+            [("mirror+file:/etc/m", ("trixie", "trixie-updates", "sid"))],
+            id="a list of mirrors",
+        ),
+        pytest.param(
+            ["http://a/|bookworm|main", "http://a/|bookworm-security|main"],
+            [("http://a/", ("trixie", "trixie-updates", "sid", "trixie-security"))],
+            id="one archive for both",
+        ),
+        pytest.param(
+            [
+                "http://a/|bookworm|main",
+                "http://b/|stable|main",
+                "http://c/|nodistro|main",
+                "http://d/|bookworm|stable",
+            ],
+            [("http://a/", ("trixie", "trixie-updates", "sid"))],
+            id="other parties' repositories are left alone",
+        ),
+        pytest.param(
+            ["http://a/|sid|main"],
+            [("http://a/", ("trixie", "trixie-updates", "sid"))],
+            id="a machine that names a class of releases",
+        ),
+        pytest.param([], [], id="no archive"),
+    ],
+)
+def test_debians_archives_are_picked(rows: list[str], expected: list[tuple[str, tuple[str, ...]]]) -> None:
+    chosen = choose_archives(rows, "bookworm", DISTRIBUTIONS["debian"])
+
+    assert [(archive.uri, archive.suites) for archive in chosen] == expected
+    assert {archive.keyring for archive in chosen} <= {"/usr/share/keyrings/debian-archive-keyring.gpg"}
+
+
+def test_ubuntus_own_suites_are_read() -> None:
+    rows = [f"http://u/|noble{part}|{name}" for part in ("", "-updates") for name in ("main", "universe", "restricted")]
+
+    chosen = choose_archives(
+        [*rows, "http://ppa/|noble|main", "http://v/|stable|main"], "noble", DISTRIBUTIONS["ubuntu"]
+    )
+
+    assert [(archive.uri, archive.suites) for archive in chosen] == [
+        ("http://u/", ("noble", "noble-updates")),
+        ("http://ppa/", ("noble",)),
+    ]
+    assert chosen[0].components == ("main", "universe")
+
+
+def test_an_unknown_distribution_has_no_client(tmp_path: Path) -> None:
+    (tmp_path / "os-release").write_text('ID="slackware"\nVERSION_CODENAME=x\n')
+
+    assert ask_machine(tmp_path / "os-release") == ()
+
+
+def test_a_machine_without_apt_has_no_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert ask_machine() == ()

@@ -1,0 +1,448 @@
+"""Fetching: the order of places, the check of every byte, parallel work, and the exact words of every failure."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from builder.errors import MachineError, SourceError
+from builder.recipe import DebianFile, Patch, Recipe, Source, load_recipe
+from builder.sources import Event, Happening, Places, Wanted, fetch_sources, find_places, list_wanted
+from builder.sources.clock import Patience
+
+A, B = b"first archive", b"second archive"
+NONE = "0" * 64
+ALONE = Places(archives=(), patience=Patience(connect=1.0, read=1.0, attempts=1, pause=0.0))
+
+
+def sha(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def want(content: bytes, filename: str = "foo-1.0.tar.gz", *urls: str, label: str = "foo 1.0") -> Wanted:
+    return Wanted(label=label, filename=filename, sha256=sha(content), urls=urls)
+
+
+def places(*mirrors: object) -> Places:
+    return Places(mirrors=tuple(map(str, mirrors)), archives=(), patience=ALONE.patience)
+
+
+class Log:
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def __call__(self, event: Event, /) -> None:
+        self.events.append(event)
+
+    @property
+    def happenings(self) -> list[Happening]:
+        return [event.happening for event in self.events]
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Path]]:
+    """A web server over a folder."""
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    folder = tmp_path / "site"
+    folder.mkdir()
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+    thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{httpd.server_port}", folder
+    httpd.shutdown()
+    thread.join()
+    httpd.server_close()
+
+
+@pytest.mark.parametrize("name", [sha(A), f"{sha(A)}/foo-1.0.tar.gz", "foo-1.0.tar.gz"])
+@pytest.mark.parametrize("kind", ["folder", "file URL", "http"])
+def test_a_mirror_serves_each_of_its_layouts(name: str, kind: str, site: tuple[str, Path], tmp_path: Path) -> None:
+    url, folder = site
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_bytes(A)
+    mirror = {"folder": str(folder), "file URL": folder.as_uri(), "http": f"{url}/"}[kind]
+
+    found = fetch_sources([want(A)], store=tmp_path / "store", places=places(mirror))
+
+    assert found == {sha(A): tmp_path / "store" / "sources" / sha(A)}
+    assert found[sha(A)].read_bytes() == A
+    assert list((tmp_path / "store" / "tmp").iterdir()) == []
+
+
+def test_the_store_comes_first(tmp_path: Path) -> None:
+    log = Log()
+    (tmp_path / "mirror").mkdir()
+    (tmp_path / "mirror" / sha(A)).write_bytes(A)
+    fetch_sources([want(A)], store=tmp_path, places=places(tmp_path / "mirror"))
+
+    fetch_sources([want(A)], store=tmp_path, places=places("/nowhere"), progress=log)
+
+    assert log.happenings == [Happening.CACHED]
+
+
+def test_a_mirror_comes_before_upstream(site: tuple[str, Path], tmp_path: Path) -> None:
+    url, folder = site
+    (folder / "foo-1.0.tar.gz").write_bytes(A)
+    (tmp_path / "mirror").mkdir()
+    (tmp_path / "mirror" / sha(A)).write_bytes(A)
+    log = Log()
+
+    wanted = want(A, "foo-1.0.tar.gz", f"{url}/foo-1.0.tar.gz")
+    fetch_sources([wanted], store=tmp_path, places=places(tmp_path / "mirror"), progress=log)
+
+    assert log.events[-1].happening == Happening.DONE
+    assert log.events[-1].place == str(tmp_path / "mirror" / sha(A))
+
+
+def test_upstream_is_asked_when_the_mirror_has_nothing(site: tuple[str, Path], tmp_path: Path) -> None:
+    url, folder = site
+    (folder / "foo+1.0~rc.tar.gz").write_bytes(A)
+    log = Log()
+
+    wanted = want(A, "foo-1.0.tar.gz", f"{url}/foo+1.0~rc.tar.gz")
+    fetch_sources([wanted], store=tmp_path, places=places(tmp_path / "empty"), progress=log)
+
+    assert log.events[-1].place == f"{url}/foo+1.0~rc.tar.gz"
+    assert Happening.BYTES in log.happenings
+
+
+def test_a_damaged_copy_in_the_store_is_fetched_anew(tmp_path: Path) -> None:
+    (tmp_path / "sources").mkdir()
+    (tmp_path / "sources" / sha(A)).write_bytes(b"damaged")
+    (tmp_path / "mirror").mkdir()
+    (tmp_path / "mirror" / sha(A)).write_bytes(A)
+
+    found = fetch_sources([want(A)], store=tmp_path, places=places(tmp_path / "mirror"))
+
+    assert found[sha(A)].read_bytes() == A
+
+
+def test_wrong_bytes_are_thrown_away_and_the_next_place_is_tried(site: tuple[str, Path], tmp_path: Path) -> None:
+    url, folder = site
+    (folder / "wrong").write_bytes(B)
+    (folder / "right").write_bytes(A)
+    log = Log()
+
+    wanted = want(A, "foo-1.0.tar.gz", f"{url}/wrong", f"{url}/right")
+    found = fetch_sources([wanted], store=tmp_path / "store", places=ALONE, progress=log)
+
+    refusal = next(event for event in log.events if event.happening == Happening.REFUSED)
+    assert found[sha(A)].read_bytes() == A
+    assert (refusal.place, refusal.text) == (f"{url}/wrong", f"wrong bytes: sha256 {sha(B)}, pinned {sha(A)}")
+    assert [path.name for path in (tmp_path / "store" / "sources").iterdir()] == [sha(A)]
+
+
+def test_wrong_bytes_everywhere_name_both_hashes_and_the_place(site: tuple[str, Path], tmp_path: Path) -> None:
+    url, folder = site
+    (folder / "wrong").write_bytes(B)
+
+    with pytest.raises(SourceError) as caught:
+        fetch_sources([want(A, "foo-1.0.tar.gz", f"{url}/wrong")], store=tmp_path / "store", places=ALONE)
+
+    assert caught.value.render() == (
+        "error: foo 1.0: foo-1.0.tar.gz cannot be had\n"
+        f"  pinned: sha256 {sha(A)}\n"
+        "  store: not there\n"
+        f"  {url}/wrong: wrong bytes: sha256 {sha(B)}, pinned {sha(A)}\n"
+        "  hint: compare the pin in the recipe with what upstream publishes; `everywheel recipes update` rewrites pins"
+    )
+    assert caught.value.exit_code == 4
+    assert not (tmp_path / "store" / "sources").exists()
+    assert list((tmp_path / "store" / "tmp").iterdir()) == []
+
+
+def test_a_source_nowhere_to_be_had_lists_each_place_and_its_answer(site: tuple[str, Path], tmp_path: Path) -> None:
+    url, _ = site
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    wanted = Wanted(
+        label="foo 1.0",
+        filename="foo.tar.gz",
+        sha256=NONE,
+        urls=(f"{url}/foo.tar.gz", f"http://127.0.0.1:{port}/foo.tar.gz"),
+        debian=DebianFile(package="foo", file="foo.tar.gz"),
+    )
+
+    with pytest.raises(SourceError) as caught:
+        fetch_sources([wanted], store=tmp_path / "store", places=places("/nowhere", f"{url}/mirror"))
+
+    assert caught.value.render() == (
+        "error: foo 1.0: foo.tar.gz cannot be had\n"
+        f"  pinned: sha256 {NONE}\n"
+        "  store: not there\n"
+        f"  /nowhere/{NONE}: no such file\n"
+        f"  /nowhere/{NONE}/foo.tar.gz: no such file\n"
+        "  /nowhere/foo.tar.gz: no such file\n"
+        f"  {url}/mirror/{NONE}: 404 File not found\n"
+        f"  {url}/mirror/{NONE}/foo.tar.gz: 404 File not found\n"
+        f"  {url}/mirror/foo.tar.gz: 404 File not found\n"
+        "  package client: none on this machine\n"
+        f"  {url}/foo.tar.gz: 404 File not found\n"
+        f"  http://127.0.0.1:{port}/foo.tar.gz: connection refused\n"
+        "  hint: EVERYWHEEL_MIRRORS may name a mirror; "
+        "`everywheel sources import BUNDLE` brings sources from another machine"
+    )
+
+
+def test_everything_that_failed_is_in_one_error_and_what_arrived_is_kept(
+    site: tuple[str, Path], tmp_path: Path
+) -> None:
+    url, folder = site
+    (folder / "a").write_bytes(A)
+    wanted = [
+        Wanted(label="bar 2.0", filename="bar.tar.gz", sha256="1" * 64, urls=(f"{url}/bar",)),
+        want(A, "foo-1.0.tar.gz", f"{url}/a"),
+        Wanted(label="foo 1.0", filename="fix.patch", sha256="2" * 64, urls=(f"{url}/fix",), patches=sha(A)),
+    ]
+    log = Log()
+
+    with pytest.raises(SourceError) as caught:
+        fetch_sources(wanted, store=tmp_path / "store", places=ALONE, progress=log)
+
+    assert caught.value.render() == (
+        "error: 2 sources cannot be had\n"
+        "  | bar 2.0: bar.tar.gz\n"
+        f"  |   pinned: sha256 {'1' * 64}\n"
+        "  |   store: not there\n"
+        f"  |   {url}/bar: 404 File not found\n"
+        "  | foo 1.0: fix.patch\n"
+        f"  |   pinned: sha256 {'2' * 64}\n"
+        "  |   store: not there\n"
+        f"  |   {url}/fix: 404 File not found\n"
+        "  hint: EVERYWHEEL_MIRRORS may name a mirror; "
+        "`everywheel sources import BUNDLE` brings sources from another machine"
+    )
+    assert [path.name for path in (tmp_path / "store" / "sources").iterdir()] == [sha(A)]
+    assert log.happenings.count(Happening.FAILED) == 2
+
+
+def test_offline_one_missing_source_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SourceError) as caught:
+        fetch_sources([want(A)], store=tmp_path, places=places(tmp_path), offline=True)
+
+    assert caught.value.render() == (
+        "error: foo 1.0: foo-1.0.tar.gz is not in the store, and --offline forbids fetching it\n"
+        f"  pinned: sha256 {sha(A)}\n"
+        "  hint: run once without --offline; `everywheel sources import BUNDLE` brings sources from another machine"
+    )
+
+
+def test_offline_everything_missing_is_listed_in_one_go(tmp_path: Path) -> None:
+    (tmp_path / "sources").mkdir()
+    (tmp_path / "sources" / sha(A)).write_bytes(A)
+
+    with pytest.raises(SourceError) as caught:
+        fetch_sources(
+            [want(B, "b.tar.gz"), want(A), want(b"c", "c.patch", label="bar 2.0")],
+            store=tmp_path,
+            places=ALONE,
+            offline=True,
+        )
+
+    assert caught.value.render() == (
+        "error: 2 sources are not in the store, and --offline forbids fetching them\n"
+        f"  | foo 1.0: b.tar.gz  sha256 {sha(B)}\n"
+        f"  | bar 2.0: c.patch  sha256 {sha(b'c')}\n"
+        "  hint: run once without --offline; `everywheel sources import BUNDLE` brings sources from another machine"
+    )
+
+
+def test_offline_works_after_one_online_run(tmp_path: Path) -> None:
+    (tmp_path / "mirror").mkdir()
+    (tmp_path / "mirror" / sha(A)).write_bytes(A)
+    online = fetch_sources([want(A)], store=tmp_path / "store", places=places(tmp_path / "mirror"))
+
+    offline = fetch_sources([want(A)], store=tmp_path / "store", places=ALONE, offline=True)
+
+    assert offline == online
+
+
+def test_many_files_are_fetched_each_once(tmp_path: Path) -> None:
+    (tmp_path / "mirror").mkdir()
+    contents = [f"file {number}".encode() for number in range(30)]
+    for content in contents:
+        (tmp_path / "mirror" / sha(content)).write_bytes(content)
+    log = Log()
+
+    wanted = [want(content) for content in contents]
+    found = fetch_sources([*wanted, *wanted], store=tmp_path, places=places(tmp_path / "mirror"), jobs=8, progress=log)
+
+    assert list(found) == [sha(content) for content in contents]
+    assert all(sha(path.read_bytes()) == sha256 for sha256, path in found.items())
+    assert log.happenings.count(Happening.DONE) == 30
+
+
+@pytest.fixture
+def silence() -> Iterator[str]:
+    """A server that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/foo.tar.gz"
+
+
+def test_the_total_time_out_ends_everything_at_once(silence: str, tmp_path: Path) -> None:
+    (tmp_path / "mirror").mkdir()
+    (tmp_path / "mirror" / sha(A)).write_bytes(A)
+    patient = Places(mirrors=(str(tmp_path / "mirror"),), archives=())
+    begin = time.monotonic()
+
+    with pytest.raises(SourceError) as caught:
+        wanted = [want(A), want(B, "foo.tar.gz", silence)]
+        fetch_sources(wanted, store=tmp_path / "store", places=patient, timeout=0.5)
+
+    assert time.monotonic() - begin < 3.0
+    assert caught.value.render() == (
+        "error: fetching the sources took longer than 0.5 s\n"
+        f"  | foo 1.0: foo.tar.gz  sha256 {sha(B)}\n"
+        "  hint: run it again: what has arrived is kept; "
+        "`everywheel sources import BUNDLE` brings sources from another machine"
+    )
+    assert [path.name for path in (tmp_path / "store" / "sources").iterdir()] == [sha(A)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_run_leaves_nothing_that_counts(number: signal.Signals, silence: str, tmp_path: Path) -> None:
+    script = (
+        "import sys, pathlib\n"
+        "from builder.sources import Places, Wanted, fetch_sources\n"
+        f"wanted = Wanted(label='foo 1.0', filename='foo', sha256='{sha(A)}', urls=({silence!r},))\n"
+        "fetch_sources([wanted], store=pathlib.Path(sys.argv[1]), places=Places(archives=()),"
+        " progress=lambda event: print(event.happening, flush=True))\n"
+    )
+    root = str(Path(__file__).parents[2])
+    environ = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path / "store")],
+        env=environ | {"PYTHONPATH": root}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdout.readline() == "started\n"
+        begin = time.monotonic()
+        process.send_signal(number)
+        process.communicate(timeout=10)
+
+    assert time.monotonic() - begin < 5.0
+    assert process.returncode == -number
+    assert not (tmp_path / "store" / "sources").exists()
+    (tmp_path / sha(A)).write_bytes(A)
+    assert fetch_sources([want(A)], store=tmp_path / "store", places=places(tmp_path))[sha(A)].read_bytes() == A
+
+
+def test_a_full_disk_is_named_with_the_next_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mirror").mkdir()
+    (tmp_path / "mirror" / sha(A)).write_bytes(A)
+
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(MachineError) as caught:
+        fetch_sources([want(A)], store=tmp_path / "store", places=places(tmp_path / "mirror"))
+
+    assert caught.value.render() == (
+        "error: no space left on the disk\n"
+        f"  writing: {tmp_path / 'store' / 'sources' / sha(A)}\n"
+        "  hint: `everywheel store gc` frees what is no longer used; EVERYWHEEL_STORE moves the store to another disk"
+    )
+    assert caught.value.exit_code == 7
+    assert list((tmp_path / "store" / "sources").iterdir()) == []
+
+
+def test_a_store_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: Path, *arguments: object, **options: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "mkdir", fail)
+    monkeypatch.setattr("secrets.token_hex", lambda size: "0" * size)
+    with pytest.raises(MachineError) as caught:
+        fetch_sources([want(A)], store=tmp_path, places=places("/nowhere"))
+
+    assert caught.value.render() == (
+        f"error: cannot write {tmp_path}/tmp/source-{os.getpid()}-000000\n"
+        "  reason: read-only file system\n"
+        "  hint: check its owner and mode, or set EVERYWHEEL_STORE to a folder of your own"
+    )
+
+
+def test_nothing_wanted_is_nothing_fetched(tmp_path: Path) -> None:
+    assert fetch_sources([], store=tmp_path, places=ALONE) == {}
+
+
+def test_mirrors_come_from_the_environment() -> None:
+    assert find_places({"EVERYWHEEL_MIRRORS": " https://a.example/x\n /srv/b "}).mirrors == (
+        "https://a.example/x",
+        "/srv/b",
+    )
+    assert find_places({}) == Places()
+
+
+def test_a_recipe_wants_its_archive_and_its_patches_each_hash_once(tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path)
+
+    wanted = list_wanted([recipe, recipe])
+
+    assert wanted == (
+        Wanted(
+            label="foo 1.0",
+            filename="foo_1.0.orig.tar.gz",
+            sha256=sha(A),
+            urls=("https://foo.example/foo-1.0.tar.gz",),
+            debian=DebianFile(package="foo", file="foo_1.0.orig.tar.gz"),
+        ),
+        Wanted(
+            label="foo 1.0",
+            filename="fix.patch",
+            sha256=sha(B),
+            debian=DebianFile(package="foo", file="debian/patches/fix.patch"),
+            patches=sha(A),
+        ),
+    )
+    assert [one.is_patch for one in wanted] == [False, True]
+    assert isinstance(recipe.source, Source)
+    assert isinstance(recipe.source.patches[0], Patch)
+
+
+def write_recipe(folder: Path) -> Recipe:
+    (folder / "foo").mkdir()
+    (folder / "foo" / "recipe.toml").write_text(
+        f"""\
+name = "foo"
+version = "1.0"
+license = {{ spdx = "MIT", files = ["COPYING"] }}
+
+[source]
+urls = ["https://foo.example/foo-{{version}}.tar.gz"]
+debian = {{ package = "foo", file = "foo_{{version}}.orig.tar.gz" }}
+sha256 = "{sha(A)}"
+
+[[source.patches]]
+name = "fix.patch"
+debian = {{ package = "foo", file = "debian/patches/fix.patch" }}
+sha256 = "{sha(B)}"
+
+[build]
+system = "cmake"
+
+[products]
+libraries = ["foo"]
+"""
+    )
+    return load_recipe(folder / "foo" / "recipe.toml")
