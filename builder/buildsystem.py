@@ -68,7 +68,7 @@ def _configure_cmake(
     options = {name: _cmake_value(value) for name, value in build.options.items()} | switches
     return (
         str(tools.cmake), "-G", "Ninja", "-S", str(source), "-B", str(into), f"--toolchain={toolchain.cmake_file}",
-        f"-DCMAKE_MAKE_PROGRAM={tools.ninja}", f"-DCMAKE_INSTALL_PREFIX={PREFIX}", "-DCMAKE_INSTALL_LIBDIR=lib",
+        f"-DCMAKE_MAKE_PROGRAM={tools.ninja}", f"-DCMAKE_INSTALL_PREFIX={PREFIX}", "-DCMAKE_INSTALL_LIBDIR:PATH=lib",
         f"-DBUILD_SHARED_LIBS={'ON' if linkage is Linkage.SHARED else 'OFF'}",
         "-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_C_FLAGS_RELEASE=-DNDEBUG", "-DCMAKE_CXX_FLAGS_RELEASE=-DNDEBUG",
         "-DCMAKE_POSITION_INDEPENDENT_CODE=ON", "-DCMAKE_SKIP_RPATH=ON", "-DCMAKE_FIND_USE_PACKAGE_REGISTRY=OFF",

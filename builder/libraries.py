@@ -16,7 +16,7 @@ class Library:
 
     `license` is an SPDX expression, `linkage` is `shared` or `static`, `files` names its shared objects without their
     versions (`libvips`), `exports` are globs of the symbols that it may let out (None: its recipe does not say) and
-    `texts` its licence texts by file name. `url` and `sha256` say which archive it was built from.
+    `texts` its licence texts by file name. `url`, `sha256` and `patches` say what it was built from.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Library:
     exports: tuple[str, ...] | None = None
     url: str = ""
     sha256: str = ""
+    patches: tuple[str, ...] = ()
     texts: Mapping[str, bytes] = field(default_factory=dict)
 
 
@@ -58,6 +59,7 @@ def _load_library(path: Path, prefix: Path) -> Library:
             exports=tuple(data["exports"]) if data.get("exports") else None,
             url=data.get("url", ""),
             sha256=data.get("sha256", ""),
+            patches=tuple(data.get("patches", ())),
             texts=_read_texts(prefix / "share" / "licenses" / path.stem),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:

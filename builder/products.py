@@ -27,7 +27,7 @@ def normalise(prefix: Path, resolved: ResolvedRecipe, source: Path) -> None:
     for path in prefix.glob("lib/*.la"):
         path.unlink()
     for path in prefix.glob("bin/*"):
-        if path.name not in resolved.recipe.products.programs:
+        if f"bin/{path.name}" not in resolved.recipe.products.programs:
             path.unlink()
     for folder in ("lib", "share"):
         for path in prefix.glob(f"{folder}/pkgconfig/*.pc"):
@@ -92,7 +92,7 @@ def check_products(prefix: Path, resolved: ResolvedRecipe, forbidden: tuple[str,
     for name in resolved.recipe.products.libraries:
         broken += _check_library(prefix, resolved, name)
     for name in resolved.recipe.products.programs:
-        broken += _check_program(prefix / "bin" / name, resolved)
+        broken += _check_program(prefix / name, name, resolved)
     if broken:
         raise BuildError(
             f"{resolved.label}: the build did not make what the recipe promises",
@@ -104,8 +104,8 @@ def check_products(prefix: Path, resolved: ResolvedRecipe, forbidden: tuple[str,
 def _check_files(prefix: Path, resolved: ResolvedRecipe) -> Iterator[str]:
     products = resolved.recipe.products
     for name in products.headers:
-        if not (prefix / "include" / name).is_file():
-            yield f"include/{name} is not there"
+        if not (prefix / name).is_file():
+            yield f"{name} is not there"
     for name in products.pkgconfig:
         if not any((prefix / folder / "pkgconfig" / f"{name}.pc").is_file() for folder in ("lib", "share")):
             yield f"lib/pkgconfig/{name}.pc is not there"
@@ -160,11 +160,11 @@ def _check_library(prefix: Path, resolved: ResolvedRecipe, name: str) -> Iterato
         yield f"lib/lib{name}.so lets out {', '.join(leaked[:5])}{more}"
 
 
-def _check_program(path: Path, resolved: ResolvedRecipe) -> Iterator[str]:
+def _check_program(path: Path, name: str, resolved: ResolvedRecipe) -> Iterator[str]:
     if not path.is_file():
-        yield f"bin/{path.name} is not there"
+        yield f"{name} is not there"
     elif path.read_bytes()[:4] == MAGIC:
-        yield from _check_machine(f"bin/{path.name}", path.read_bytes(), resolved)
+        yield from _check_machine(name, path.read_bytes(), resolved)
 
 
 def _check_machine(name: str, data: bytes, resolved: ResolvedRecipe) -> Generator[str, None, ElfFacts | None]:

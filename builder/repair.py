@@ -34,8 +34,8 @@ class Repair:
 
     `prefix` holds the target's libraries, `patchelf` is the program, `leave_out` names recipes of the prefix of which
     nothing ends up in the wheel (the Python headers), `module_exports` are globs of the symbols that extension modules
-    may let out, `epoch` is the time of every file in the result, `work` a folder for what is in the making. `python` and
-    `abi` are the result's tags; without them the wheel keeps the ones that it has.
+    may let out, `epoch` is the time of every file in the result, `work` a folder for what is in the making. Without
+    `python` and `abi` the wheel keeps its own tags.
     """
 
     target: Target

@@ -20,6 +20,7 @@ LINKAGE = "everywheel:linkage"  # shared or static
 FILE = "everywheel:file"  # the path in the wheel of a grafted library
 EXPORTS = "everywheel:exports"  # a glob of symbols that may be let out
 NO_EXPORTS = "-"  # the value of EXPORTS where none may
+PATCH = "everywheel:patch"  # the name of a patch that was applied to the source
 
 
 def make_sbom(
@@ -62,7 +63,9 @@ def make_sbom(
 
 def _describe_library(library: Library, grafted: Mapping[str, Sequence[str]], hashes: Mapping[str, str]) -> Component:
     files = sorted(grafted.get(library.name, ()))
-    properties = [Property(name=LINKAGE, value=library.linkage), *(Property(name=FILE, value=file) for file in files)]
+    properties = [Property(name=LINKAGE, value=library.linkage)]
+    properties += [Property(name=FILE, value=file) for file in files]
+    properties += [Property(name=PATCH, value=patch) for patch in library.patches]
     qualifiers = {"checksum": f"sha256:{library.sha256}"} if library.sha256 else {}
     if library.url:
         qualifiers["download_url"] = library.url

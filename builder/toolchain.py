@@ -22,7 +22,8 @@ REVISION = 1
 _LEVELS = {Optimize.SPEED: "-O3", Optimize.BALANCED: "-O2", Optimize.SIZE: "-Os"}
 
 # zig traps undefined behaviour unless told not to, and takes __DATE__ for an error though SOURCE_DATE_EPOCH pins it.
-_WRAPPER_FLAGS = ("-fno-sanitize=undefined", "-Wno-error=date-time")
+# Linking without -O makes it compile a debug build of its compiler run time, four times slower; a later -O wins.
+_WRAPPER_FLAGS = ("-O2", "-fno-sanitize=undefined", "-Wno-error=date-time")
 _COMPILE_FLAGS = ("-g0", "-fPIC", "-ffunction-sections", "-fdata-sections")
 # POSIX utilities that build files call; every machine has them, and nothing of them gets into a product.
 _UTILITIES = ("cat", "chmod", "cmp", "cp", "cut", "dirname", "echo", "env", "expr", "grep", "head", "ln", "ls", "mkdir",
@@ -87,6 +88,8 @@ def write_toolchain(
         *flags,
     )
     links = [*_LINK_FLAGS, *link_flags]
+    if not cxx_runtime:
+        links.append("-nostdlib++")  # before zig links libc++ it compiles it, a minute for each target
     if exports:
         script = directory / "exports.map"
         script.write_text("{ global: " + " ".join(f"{pattern};" for pattern in exports) + " local: *; };\n")
@@ -100,7 +103,7 @@ def write_toolchain(
         link_flags=tuple(links),
         environment=_environment(tools, workspace, directory, prefix, zig_cache),
     )
-    _write_wrappers(toolchain, tools, static_pkgconfig=static_pkgconfig, cxx_runtime=cxx_runtime)
+    _write_wrappers(toolchain, tools, static_pkgconfig=static_pkgconfig)
     toolchain.cross_file.write_text(_cross_file(toolchain, tools))
     toolchain.native_file.write_text(_native_file(toolchain))
     toolchain.cmake_file.write_text(_cmake_file(toolchain))
@@ -124,14 +127,14 @@ def _environment(tools: Tools, workspace: Path, directory: Path, prefix: Path, z
     }
 
 
-def _write_wrappers(toolchain: Toolchain, tools: Tools, *, static_pkgconfig: bool, cxx_runtime: bool) -> None:
+def _write_wrappers(toolchain: Toolchain, tools: Tools, *, static_pkgconfig: bool) -> None:
     zig = _zig_command(tools, toolchain.target)
     build_zig = _zig_command(tools, build_machine_target())
     pkgconf = [tools.pkgconf, *(["--static"] if static_pkgconfig else [])]
     search = f"{toolchain.prefix}/lib/pkgconfig:{toolchain.prefix}/share/pkgconfig"
     scripts = {
-        "cc": _exec(zig("cc")),
-        "c++": _exec(zig("c++")) if cxx_runtime else _exec_c_link(zig("c++"), zig("cc")),
+        "cc": _exec_compiler(zig("cc")),
+        "c++": _exec_compiler(zig("c++")),
         "build-cc": _exec(build_zig("cc")),
         "build-c++": _exec(build_zig("c++")),
         "ar": _exec([tools.zig, "ar"]),
@@ -155,19 +158,17 @@ def _zig_command(tools: Tools, target: Target) -> Callable[[str], list[object]]:
     return lambda driver: [tools.zig, driver, "-target", target.zig, *dynamic, *_WRAPPER_FLAGS]
 
 
+def _exec_compiler(command: Sequence[object]) -> str:
+    """Drop every RUNPATH: build systems bake in the workspace's, and nothing of ours may have one."""
+    return f"""for word do
+  shift
+  case $word in -Wl,-rpath*) ;; *) set -- "$@" "$word" ;; esac
+done
+{_exec(command)}"""
+
+
 def _exec(command: Sequence[object]) -> str:
     return f'exec {shlex.join(map(str, command))} "$@"'
-
-
-def _exec_c_link(compile_command: Sequence[object], link_command: Sequence[object]) -> str:
-    """Compile as C++ but link as C: linking as C++ has zig compile libc++ first, a minute for each target."""
-    return f"""for word in "$@"; do
-  case $word in -c|-E|-S|-M|-MM|--version|-v) {_exec(compile_command)} ;; esac
-done
-for word in "$@"; do
-  case $word in *.cc|*.cpp|*.cxx) {_exec([*compile_command, "-nostdlib++"])} ;; esac
-done
-{_exec(link_command)}"""
 
 
 def _meson(values: Sequence[object]) -> str:
@@ -233,6 +234,7 @@ set(CMAKE_EXE_LINKER_FLAGS_INIT "{link_flags}")
 set(CMAKE_SHARED_LINKER_FLAGS_INIT "{link_flags}")
 set(CMAKE_MODULE_LINKER_FLAGS_INIT "{link_flags}")
 set(PKG_CONFIG_EXECUTABLE "{toolchain.program("pkg-config")}")
+set(CMAKE_PREFIX_PATH "{toolchain.prefix}")
 set(CMAKE_FIND_ROOT_PATH "{toolchain.prefix}")
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
 set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)

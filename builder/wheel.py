@@ -178,8 +178,11 @@ def pack_wheel(wheel: Wheel, folder: Path, *, epoch: int) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     final = folder / wheel.filename
     unfinished = final.with_suffix(f".{os.getpid()}.tmp")
-    unfinished.write_bytes(pack_zip(entries, epoch=epoch))
-    os.replace(unfinished, final)
+    try:
+        unfinished.write_bytes(pack_zip(entries, epoch=epoch))
+        unfinished.replace(final)
+    finally:
+        unfinished.unlink(missing_ok=True)
     return final
 
 

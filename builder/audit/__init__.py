@@ -93,6 +93,7 @@ def _describe(content: Content, policies: Sequence[Policy], bill: Bill, checked:
     listed = _join(f"{c.name} {c.version}" for c in bill.components)
     return (
         Look(check="archive", words=f"{len(files)} files, {unpacked} bytes unpacked"),
+        Look(check="record", words="every file against its hash"),
         Look(check="tags", words=", ".join(content.wheel.tags)),
         Look(check="elf", words=f"{modules} modules, {libraries} libraries, {len(elves) - modules - libraries} others"),
         Look(check="arch", words=machines or "no ELF file"),

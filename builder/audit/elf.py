@@ -40,7 +40,8 @@ class ElfFacts:
 
     `machine` is e_machine and `kind` e_type as pyelftools spells them; `stack` is the flags of PT_GNU_STACK, or None
     where it has none; `debug` maps debug sections to their size in bytes; `page` is the smallest alignment of a
-    segment that is loaded, in bytes; `exports` and `undefined` are the dynamic symbols that it gives and takes.
+    segment that is loaded, in bytes; `exports` are the dynamic symbols that it gives, `undefined` those that it
+    cannot do without.
     """
 
     bits: int
@@ -86,7 +87,7 @@ def version_key(number: str) -> tuple[int, ...]:
     return tuple(int(part) for part in number.split(".") if part.isdigit())
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=8)
 def read_elf(data: bytes) -> ElfFacts:
     """Return the facts of an ELF file; raise UnreadableElf when it is truncated or malformed."""
     try:
@@ -128,7 +129,7 @@ def _read(elf: ELFFile, size: int) -> ElfFacts:
         rpath_is_inherited=not runpath,
         versions=tuple(_read_versions(sections, symbols)),
         exports=tuple(sorted({s.name for s in _symbols(symbols) if _is_export(s)})),
-        undefined=tuple(sorted({s.name for s in _symbols(symbols) if s.name and s["st_shndx"] == "SHN_UNDEF"})),
+        undefined=tuple(sorted({s.name for s in _symbols(symbols) if _is_required(s)})),
         stack=None if not stacks else "rwx" if stacks[0] & _PF_X else "rw",
         text_relocations=bool(tags["DT_TEXTREL"]) or any(t.entry.d_val & _DF_TEXTREL for t in tags["DT_FLAGS"]),
         debug={s.name: s["sh_size"] for s in sections if s.name.startswith((".debug_", ".zdebug_"))},
@@ -151,6 +152,10 @@ def _is_export(symbol: Any) -> bool:
         and symbol["st_other"]["visibility"] in ("STV_DEFAULT", "STV_PROTECTED")
         and symbol.name not in _LINKER_MADE
     )
+
+
+def _is_required(symbol: Any) -> bool:
+    return bool(symbol.name) and symbol["st_shndx"] == "SHN_UNDEF" and symbol["st_info"]["bind"] != "STB_WEAK"
 
 
 def _read_versions(sections: list[Any], symbols: Any) -> Iterator[VersionNeed]:

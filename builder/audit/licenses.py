@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from packaging.utils import canonicalize_name
 
 from builder.audit.content import Content
 from builder.audit.finding import Finding
-from builder.audit.sbom import Bill
+from builder.audit.sbom import Bill, Component
 from builder.licenses import check_expression, find_uncovered
 
 
@@ -30,13 +30,28 @@ def _check_texts(content: Content, bill: Bill) -> Iterator[Finding]:
         # Before PEP 639 (metadata 2.4) the files lay beside METADATA.
         if name not in present and f"{dist_info}/{name}" not in content.wheel.files:
             yield Finding(check="licenses", file=f"{folder}{name}", words="License-File names it, but it is not there")
-    for component in bill.components:
-        name = canonicalize_name(component.name)
-        texts = [file for file in present if canonicalize_name(file.split("/")[0]) == name and "/" in file]
-        texts = texts or [file for file in present if name in canonicalize_name(file.replace("/", "-"))]
-        if not any(content.wheel.files[f"{folder}{file}"].data.strip() for file in texts):
-            words = f"no licence text of {component.name} {component.version}, which is in the wheel"
-            yield Finding(check="licenses", file=f"{folder}{component.name}/", words=words)
+    texts = {file: content.wheel.files[f"{folder}{file}"].data for file in present}
+    lacking = [component for component in bill.components if not _has_text(component, texts)]
+    if lacking:
+        count = "1 library" if len(lacking) == 1 else f"{len(lacking)} libraries"
+        words = f"no licence text of {count} in the wheel"
+        yield Finding(check="licenses", file=folder, words=words, evidence=tuple(map(_label, lacking)))
+
+
+def _has_text(component: Component, texts: Mapping[str, bytes]) -> bool:
+    """Tell whether a file is the component's by its folder or name, or, in wheels of others, names it in its text."""
+    name = canonicalize_name(component.name)
+    for file, text in texts.items():
+        folder, _, rest = file.partition("/")
+        its_own = canonicalize_name(folder) == name if rest else name in canonicalize_name(file)
+        mentioned = not component.linkage and component.name.lower().encode() in text.lower()
+        if text.strip() and (its_own or mentioned):
+            return True
+    return False
+
+
+def _label(component: Component) -> str:
+    return f"{component.name} {component.version}".strip()
 
 
 def _check_listed(content: Content, bill: Bill) -> Iterator[Finding]:
@@ -50,7 +65,7 @@ def _check_listed(content: Content, bill: Bill) -> Iterator[Finding]:
     for component in bill.components:
         for file in component.files:
             if file not in content.wheel.files:
-                words = f"the SBOM lists it as {component.name} {component.version}, but it is not in the wheel"
+                words = f"the SBOM lists it as {_label(component)}, but it is not in the wheel"
                 yield Finding(check="licenses", file=file, words=words)
 
 
@@ -65,18 +80,20 @@ def _check_expression(content: Content, bill: Bill) -> Iterator[Finding]:
     except ValueError as error:
         yield Finding(check="licenses", file=metadata, words=f"License-Expression is not valid: {error}")
         return
-    for component in bill.components:
-        label = f"{component.name} {component.version}"
-        if not component.license:
-            yield Finding(check="licenses", file=metadata, words=f"the SBOM gives no licence of {label}")
-            continue
-        try:
-            missing = find_uncovered(expression, component.license)
-        except ValueError as error:
-            words = f"the SBOM's licence of {label} is not a valid expression: {error}"
-            yield Finding(check="licenses", file=metadata, words=words)
-            continue
-        if missing:
-            words = f"License-Expression does not cover {' AND '.join(missing)} of {label}"
-            evidence = (f"License-Expression: {expression}",)
-            yield Finding(check="licenses", file=metadata, words=words, evidence=evidence)
+    open_questions = [question for component in bill.components for question in _compare(expression, component)]
+    if open_questions:
+        words = f"License-Expression '{expression}' does not cover what is in the wheel"
+        yield Finding(check="licenses", file=metadata, words=words, evidence=tuple(open_questions))
+
+
+def _compare(expression: str, component: Component) -> Iterator[str]:
+    if not component.license:
+        yield f"{_label(component)}: the SBOM gives no licence"
+        return
+    try:
+        missing = find_uncovered(expression, component.license)
+    except ValueError as error:
+        yield f"{_label(component)}: the SBOM's licence is not a valid expression: {error}"
+        return
+    if missing:
+        yield f"{_label(component)}: {' AND '.join(missing)}"

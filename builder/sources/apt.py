@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -23,6 +24,7 @@ from builder.sources.clock import Clock
 from builder.sources.landing import explain_disk, report_full_disk
 from builder.sources.wanted import Unavailable
 
+_SCARCE = 1 << 20  # bytes left on the disk; apt 2.6 waits for ever when an index finds no room
 _TICK = 0.1  # seconds between looks at a running client: at the clock, and at how far a download is
 
 
@@ -96,7 +98,7 @@ class AptRoot:
     """The private root, `<store>/apt`: it reads `archives` and nothing of the system's lists."""
 
     def __init__(self, folder: Path, archives: Sequence[Archive], clock: Clock) -> None:
-        self.folder = folder
+        self.folder = folder = folder.absolute()
         self.archives = tuple(archives)
         self.complaint = ""
         self._clock = clock
@@ -194,6 +196,8 @@ class AptRoot:
                     break
                 except subprocess.TimeoutExpired:
                     self._clock.check()
+                    if shutil.disk_usage(self.folder).free < _SCARCE:
+                        raise report_full_disk(self.folder) from None
                     on_tick()
         except BaseException:
             with contextlib.suppress(ProcessLookupError):

@@ -1,7 +1,9 @@
 """What encode() says to what it cannot take."""
 
+import contextlib
 import pickle
 import re
+from typing import Any
 
 import pytest
 from pictures import CMYK, PHOTO, draw_gradient, write_gif, write_grey_png, write_png
@@ -26,21 +28,21 @@ def test_the_error_survives_pickling() -> None:
 
 
 def test_empty_input_is_said_to_be_empty() -> None:
-    with pytest.raises(WebPEncodeError, match="^data is empty$"):
+    with pytest.raises(WebPEncodeError, match=r"^data is empty$"):
         encode(b"")
 
 
-@pytest.mark.parametrize("data", [b"\0", b"no image", b"\x89PNG", bytes(range(256))], ids=repr)
+@pytest.mark.parametrize("data", [b"\0", b"no image", b"\x89PNG", bytes(range(256))], ids=["0", "text", "png", "256"])
 @pytest.mark.parametrize("box", [{}, {"width": 10}], ids=str)
-def test_what_is_no_image_is_named_in_the_words_of_libvips(data: bytes, box: dict[str, int]) -> None:
-    with pytest.raises(WebPEncodeError, match="^VipsForeignLoad: buffer is not in a known format$"):
+def test_what_is_no_image_is_named_in_the_words_of_libvips(data: bytes, box: dict[str, Any]) -> None:
+    with pytest.raises(WebPEncodeError, match=r"^VipsForeignLoad: buffer is not in a known format$"):
         encode(data, **box)
 
 
 @pytest.mark.parametrize("name", IMAGES)
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
 @pytest.mark.parametrize("options", [{}, {"width": 50}, {"lossless": True}], ids=str)
-def test_an_image_that_ends_early_is_an_error(name: str, share: float, options: dict[str, int]) -> None:
+def test_an_image_that_ends_early_is_an_error(name: str, share: float, options: dict[str, Any]) -> None:
     data = IMAGES[name]
 
     with pytest.raises(WebPEncodeError) as caught:
@@ -52,10 +54,11 @@ def test_an_image_that_ends_early_is_an_error(name: str, share: float, options: 
 
 
 @pytest.mark.parametrize("name", IMAGES)
-def test_no_image_cut_anywhere_does_harm(name: str) -> None:
+def test_an_image_cut_anywhere_is_an_error(name: str) -> None:
     data = IMAGES[name]
 
-    for end in range(1, len(data), len(data) // 60):
+    # The last twelve bytes of a PNG, and the last two of a JPEG, say no more than that nothing follows.
+    for end in range(1, len(data) - 12, len(data) // 60):
         with pytest.raises(WebPEncodeError):
             encode(data[:end], width=20)
 
@@ -66,10 +69,8 @@ def test_no_flipped_byte_does_harm(name: str) -> None:
 
     for at in range(0, len(data), len(data) // 60):
         data[at] ^= 0xFF
-        try:
+        with contextlib.suppress(WebPEncodeError):
             assert encode(data)[:4] == b"RIFF"
-        except WebPEncodeError as error:
-            assert str(error)
         data[at] ^= 0xFF
 
 
@@ -106,7 +107,7 @@ def test_an_error_leaves_no_words_behind() -> None:
         with pytest.raises(WebPEncodeError):
             encode(data)
 
-    with pytest.raises(WebPEncodeError, match="^VipsForeignLoad: buffer is not in a known format$"):
+    with pytest.raises(WebPEncodeError, match=r"^VipsForeignLoad: buffer is not in a known format$"):
         encode(b"no image either")
 
 
@@ -115,10 +116,8 @@ def test_nothing_is_printed_about_damaged_images(capfd: pytest.CaptureFixture[st
     untidy = PHOTO[:-2] + b"\x11" * 64 + PHOTO[-2:]
 
     for data in (untidy, CMYK[:-2] + b"\x11" * 64 + CMYK[-2:], PNG[:200] + b"\0" * 20 + PNG[220:], GIF[:-30]):
-        try:
+        with contextlib.suppress(WebPEncodeError):
             encode(data)
-        except WebPEncodeError:
-            pass
 
     assert capfd.readouterr() == ("", "")
 
@@ -166,7 +165,7 @@ def test_a_released_buffer_is_refused() -> None:
         ({"quality": None}, TypeError, "quality must be an integer, not NoneType"),
     ],
 )
-def test_a_bad_option_is_named_with_what_it_may_be(options: dict[str, int], error: type, message: str) -> None:
+def test_a_bad_option_is_named_with_what_it_may_be(options: dict[str, Any], error: type, message: str) -> None:
     with pytest.raises(error) as caught:
         encode(PHOTO, **options)
 
@@ -176,7 +175,7 @@ def test_a_bad_option_is_named_with_what_it_may_be(options: dict[str, int], erro
 
 def test_options_must_be_named() -> None:
     with pytest.raises(TypeError, match="positional argument"):
-        encode(PHOTO, 800)  # type: ignore[misc]
+        encode(PHOTO, 800)  # type: ignore[call-arg]
 
 
 def test_an_unknown_option_is_named() -> None:
@@ -193,5 +192,6 @@ def test_an_error_of_the_callers_own_comes_through() -> None:
             raise ZeroDivisionError("mine")
 
     for option in ("width", "height", "quality", "lossless"):
+        options: dict[str, Any] = {option: Broken()}
         with pytest.raises(ZeroDivisionError, match="mine"):
-            encode(PHOTO, **{option: Broken()})
+            encode(PHOTO, **options)

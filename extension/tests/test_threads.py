@@ -151,8 +151,7 @@ except ImportError:
     interpreters = importlib.import_module("_xxsubinterpreters")
 import webpencode
 png = {png!r}
-code = "import webpencode; assert webpencode.encode(" + repr(png) + ")[:4] == b'RIFF'; "
-code += "import _interpreters" if False else ""
+code = "import webpencode; assert webpencode.encode(" + repr(png) + ")[:4] == b'RIFF'"
 for _ in range(3):
     interpreter = interpreters.create()
     failure = interpreters.run_string(interpreter, code)
@@ -168,10 +167,12 @@ print("done")
 def test_importing_leaves_the_environment_as_it_was() -> None:
     program = """
 import os, subprocess, sys
-before = dict(os.environ)
+def list_names():
+    program = "import os; print(*sorted(os.environ))"
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+before = list_names()
 import webpencode
-listed = subprocess.run([sys.executable, "-c", "import os; print(sorted(os.environ))"], capture_output=True, text=True)
-print("VIPS" in listed.stdout, before == dict(os.environ))
+assert list_names() == before, list_names()
 """
 
-    assert run_python(program) == "False True\n"
+    assert run_python(program) == ""

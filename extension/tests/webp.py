@@ -23,7 +23,8 @@ class Info:
 
 def read_chunks(webp: bytes) -> list[tuple[str, bytes]]:
     """Return the chunks of a WebP file; every length must be right to the byte."""
-    assert webp[:4] == b"RIFF" and webp[8:12] == b"WEBP"
+    assert webp[:4] == b"RIFF"
+    assert webp[8:12] == b"WEBP"
     assert struct.unpack("<I", webp[4:8])[0] == len(webp) - 8
     chunks = []
     at = 12
@@ -62,7 +63,7 @@ def decode_lossless(webp: bytes) -> list[list[Pixel]]:
     bits = _Bits(dict(read_chunks(webp))["VP8L"][1:])
     width, height = bits.take(14) + 1, bits.take(14) + 1
     bits.take(1 + 3)
-    transforms = []
+    transforms: list[tuple[int, int, int, list[int]]] = []
     coded_width = width
     while bits.take(1):
         kind = bits.take(2)

@@ -10,8 +10,8 @@ import subprocess
 import sys
 import venv
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +31,10 @@ OUTER = """
 #include <stdlib.h>
 #include <string.h>
 int inner_double(int);
-int outer_answer(int x) { char *copy = malloc(8); memcpy(copy, &x, 4); free(copy); return inner_double(x) + (int) cbrt(27.0 * x); }
+int outer_answer(int x) {
+  char *copy = malloc(8); memcpy(copy, &x, 4); free(copy);
+  return inner_double(x) + (int) cbrt(27.0 * x);
+}
 """
 MODULE = """
 #include <stdlib.h>
@@ -43,12 +46,17 @@ PyObject *PyModule_Create2(PyModuleDef *, int);
 PyObject *PyLong_FromLong(long);
 int outer_answer(int);
 __attribute__((visibility("hidden"))) int outside(void) { return EXTRA; }
-static PyObject *answer(PyObject *self, PyObject *none) { free(self == none ? malloc(1) : 0); return PyLong_FromLong(outer_answer(7)); }
+static PyObject *answer(PyObject *self, PyObject *none) {
+  free(self == none ? malloc(1) : 0);
+  return PyLong_FromLong(outer_answer(7));
+}
 static PyMethodDef methods[] = {{"answer", answer, 4, 0}, {0, 0, 0, 0}};
 static PyModuleDef definition = {{1, 0}, 0, 0, 0, "_demo", 0, -1, methods, 0, 0, 0, 0};
 PyObject *PyInit__demo(void) { outside(); return PyModule_Create2(&definition, 3); }
 """
-METADATA = "Metadata-Version: 2.4\nName: demo-pack\nVersion: 1.0\nLicense-Expression: MIT\nLicense-File: LICENSE\n\nA demo.\n"
+METADATA = (
+    "Metadata-Version: 2.4\nName: demo-pack\nVersion: 1.0\nLicense-Expression: MIT\nLicense-File: LICENSE\n\nA demo.\n"
+)
 
 
 @pytest.fixture(scope="session")
@@ -61,7 +69,9 @@ def compile_shared(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Ca
     """Return a function that compiles C to a shared object; the same call is compiled once."""
     folder = tmp_path_factory.mktemp("compiled")
 
-    def compile_c(tag: str, source: str, *flags: str, links: Sequence[Path] = (), zig: str = "", strip: bool = True) -> bytes:
+    def compile_c(
+        tag: str, source: str, *flags: str, links: Sequence[Path] = (), zig: str = "", strip: bool = True
+    ) -> bytes:
         known = hashlib.sha256(repr((tag, source, flags, links, zig)).encode()).hexdigest()[:16]
         result = folder / f"{known}.so"
         if not result.exists():
@@ -69,8 +79,9 @@ def compile_shared(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Ca
             code = folder / f"{known}.c"
             code.write_text(source)
             dynamic = ["-dynamic"] if target.libc == "musl" else []
-            command = [tools.zig, "cc", "-target", zig or target.zig, *dynamic, "-shared", "-fPIC", "-O1",
-                       *(["-g0", "-s"] if strip else ["-g"]), "-fno-sanitize=undefined", "-o", result, code, *flags, *links]  # fmt: skip
+            stripped = ["-g0", "-s"] if strip else ["-g"]
+            command = [tools.zig, "cc", "-target", zig or target.zig, *dynamic, "-shared", "-fPIC", "-O1", *stripped,
+                       "-fno-sanitize=undefined", "-o", result, code, *flags, *links]  # fmt: skip
             cache = str(default_store() / "zig")
             env = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
             done = subprocess.run(list(map(str, command)), env=env, capture_output=True, text=True, check=False)
@@ -90,7 +101,7 @@ def make_prefix(folder: Path, tag: str, compile_shared: Callable[..., bytes]) ->
     (lib / "libinner.so.2").symlink_to("libinner.so.2.0")
     outer = compile_shared(tag, OUTER, "-Wl,-soname,libouter.so.1", "-lm", links=[lib / "libinner.so.2.0"])
     (lib / "libouter.so.1").write_bytes(outer)
-    facts = [
+    facts: list[dict[str, Any]] = [
         {"name": "inner", "version": "2.0", "license": "Zlib", "linkage": "shared", "libraries": ["inner"],
          "exports": ["inner_*"]},
         {"name": "outer", "version": "1.5", "license": "LGPL-2.1-or-later", "linkage": "shared", "requires": ["inner", "tiny"],
@@ -120,8 +131,15 @@ def make_wheel(tag: str, folder: Path, module: bytes, *, python: str = "cp313") 
         "demo_pack-1.0.dist-info/WHEEL": wheel_file.encode(),
         "demo_pack-1.0.dist-info/licenses/LICENSE": b"You may use demo.\n",
     }
-    wheel = Wheel(name="demo_pack", version="1.0", build="", python=python, abi="abi3", platform=machine,
-                  files={name: WheelFile(data=data, executable=name.endswith(".so")) for name, data in files.items()})
+    wheel = Wheel(
+        name="demo_pack",
+        version="1.0",
+        build="",
+        python=python,
+        abi="abi3",
+        platform=machine,
+        files={name: WheelFile(data=data, executable=name.endswith(".so")) for name, data in files.items()},
+    )
     return pack_wheel(wheel, folder, epoch=FIXED_TIME)
 
 
@@ -212,7 +230,9 @@ def test_the_wheel_for_this_machine_installs_and_runs(repaired: Callable[[str], 
     install = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-index", wheel]
     subprocess.run(list(map(str, install)), check=True)
 
-    shown = subprocess.run([python, "-c", "import demo; print(demo.answer())"], capture_output=True, text=True, check=True)
+    shown = subprocess.run(
+        [python, "-c", "import demo; print(demo.answer())"], capture_output=True, text=True, check=True
+    )
 
     assert shown.stdout == "19\n"
 
@@ -261,16 +281,21 @@ MODULE_PATH = "demo/_demo.abi3.so"
 def test_a_symbol_above_the_floor_is_named_with_its_library(
     repaired: Callable[[str], Path], compile_shared: Callable[..., bytes], tmp_path: Path
 ) -> None:
-    module = compile_shared(GLIBC, PLAIN_MODULE + "int newer(void) { return pthread_join(0, 0); }", zig="x86_64-linux-gnu.2.34")
+    module = compile_shared(
+        GLIBC, PLAIN_MODULE + "int newer(void) { return pthread_join(0, 0); }", zig="x86_64-linux-gnu.2.34"
+    )
 
     report = audit_wheel(spoil(repaired(GLIBC), tmp_path, MODULE_PATH, module))
 
-    assert Finding(
-        check="symbols",
-        file=MODULE_PATH,
-        words="needs GLIBC_2.34 of libc.so.6, but manylinux2014_x86_64 promises glibc 2.17",
-        evidence=("pthread_join@GLIBC_2.34",),
-    ) in report.findings
+    assert (
+        Finding(
+            check="symbols",
+            file=MODULE_PATH,
+            words="needs GLIBC_2.34 of libc.so.6, but manylinux2014_x86_64 promises glibc 2.17",
+            evidence=("pthread_join@GLIBC_2.34",),
+        )
+        in report.findings
+    )
 
 
 PLAIN_MODULE = """
@@ -302,7 +327,7 @@ void *PyInit__demo(void) { return PyModule_Create2(0, 3); }
 )  # fmt: skip
 def test_a_module_built_wrongly_is_found(
     repaired: Callable[[str], Path], compile_shared: Callable[..., bytes], tmp_path: Path,
-    tag: str, source: str, flags: tuple[str, ...], check: str, words_wanted: str | None, evidence: tuple[str, ...],
+    tag: str, source: str, flags: tuple[str, ...], check: str, words_wanted: str, evidence: tuple[str, ...],
 ) -> None:  # fmt: skip
     module = compile_shared(tag, source, *flags)
 
@@ -351,7 +376,7 @@ def test_debug_data_is_found(
     report = audit_wheel(spoil(repaired(GLIBC), tmp_path, MODULE_PATH, module))
 
     (finding,) = [finding for finding in report.findings if finding.check == "debug"]
-    assert finding.words.startswith("carries ") and finding.words.endswith(" bytes of debug data")
+    assert finding.words.endswith(" bytes of debug data")
     assert ".debug_info" in finding.evidence
 
 

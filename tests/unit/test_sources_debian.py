@@ -7,12 +7,13 @@ import io
 import os
 import shutil
 import tarfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from builder.errors import SourceError
+from builder.errors import MachineError, SourceError
 from builder.recipe import DebianFile
 from builder.sources import Event, Happening, Places, Wanted, fetch_sources
 from builder.sources.apt import AptRoot, ListedFile, Revision, parse_revisions
@@ -115,6 +116,18 @@ def test_an_archive_comes_through_the_package_client(repository: Repository, tmp
     assert found[sha(ARCHIVE)].read_bytes() == ARCHIVE
     assert not found[sha(ARCHIVE)].is_symlink()
     assert (log[-1].happening, log[-1].place) == (Happening.DONE, "package client")
+
+
+@needs_apt
+def test_a_store_may_have_spaces_and_a_relative_path(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository.add("foo", "1.0-1", {"foo_1.0.orig.tar.gz": ARCHIVE})
+    monkeypatch.chdir(tmp_path)
+
+    found = fetch([want_archive()], Path("the store"), repository.archive)
+
+    assert found == {sha(ARCHIVE): Path("the store") / "sources" / sha(ARCHIVE)}
 
 
 @needs_apt
@@ -369,3 +382,67 @@ def test_a_machine_without_apt_has_no_client(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("PATH", str(tmp_path))
 
     assert ask_machine() == ()
+
+
+def fake_apt(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> AptRoot:
+    """Put a program called apt-get first in PATH and return a root that will run it."""
+    (folder / "bin").mkdir()
+    (folder / "bin" / "apt-get").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "bin" / "apt-get").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}/bin:{os.environ['PATH']}")
+    root = AptRoot(folder / "apt", [Archive(uri="file:/srv", suites=("trixie",))], Clock(30))
+    root.set_up()
+    return root
+
+
+def test_a_client_that_waits_on_a_full_disk_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = fake_apt(tmp_path, monkeypatch, "sleep 20")
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=4096))
+    begin = time.monotonic()
+
+    with pytest.raises(MachineError) as caught:
+        root.update()
+
+    assert time.monotonic() - begin < 5.0
+    assert caught.value.render() == (
+        "error: no space left on the disk\n"
+        f"  writing: {tmp_path}/apt\n"
+        "  hint: `everywheel store gc` frees what is no longer used; EVERYWHEEL_STORE moves the store to another disk"
+    )
+
+
+def test_a_client_that_says_the_disk_is_full_is_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = fake_apt(tmp_path, monkeypatch, "echo 'E: Write error - write (28: No space left on device)' >&2; exit 100")
+
+    with pytest.raises(MachineError, match="no space left on the disk"):
+        root.update()
+
+
+def test_the_lock_of_a_killed_run_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = f"test -e {tmp_path}/again && exit 0; : > {tmp_path}/again; echo 'E: Could not get lock /x' >&2; exit 100"
+    root = fake_apt(tmp_path, monkeypatch, script)
+
+    root.update()
+
+    assert root.complaint == ""
+    assert root.age() is not None
+
+
+def test_a_failed_update_is_told_and_not_taken_for_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = fake_apt(tmp_path, monkeypatch, "echo 'W: old' >&2; echo 'E: NO_PUBKEY 123' >&2; exit 100")
+
+    root.update()
+
+    assert root.complaint == "NO_PUBKEY 123"
+    assert root.age() is None
+
+
+def test_a_client_that_hangs_ends_with_the_total_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_apt(tmp_path, monkeypatch, "sleep 20")
+    archive = Archive(uri="file:/srv", suites=("trixie",))
+
+    with pytest.raises(SourceError) as caught:
+        fetch_sources([want_archive()], store=tmp_path / "store", places=Places(archives=(archive,)), timeout=0.3)
+
+    assert caught.value.fact == "fetching the sources took longer than 0.3 s"

@@ -19,7 +19,8 @@ from pathlib import Path
 import pytest
 
 from builder.errors import MachineError, SourceError
-from builder.recipe import DebianFile, Patch, Recipe, Source, load_recipe
+from builder.recipe import DebianFile, Patch, Recipe, Source
+from builder.recipe_file import load_recipe
 from builder.sources import Event, Happening, Places, Wanted, fetch_sources, find_places, list_wanted
 from builder.sources.clock import Patience
 
@@ -304,8 +305,8 @@ def test_the_total_time_out_ends_everything_at_once(silence: str, tmp_path: Path
     patient = Places(mirrors=(str(tmp_path / "mirror"),), archives=())
     begin = time.monotonic()
 
+    wanted = [want(A), want(B, "foo.tar.gz", silence)]
     with pytest.raises(SourceError) as caught:
-        wanted = [want(A), want(B, "foo.tar.gz", silence)]
         fetch_sources(wanted, store=tmp_path / "store", places=patient, timeout=0.5)
 
     assert time.monotonic() - begin < 3.0

@@ -16,8 +16,7 @@
 
 PyDoc_STRVAR(module_doc, "Encode images as WebP, through libvips and libwebp.");
 
-PyDoc_STRVAR(encode_error_doc,
-             "The bytes given are no image that can be encoded; the text is libvips' own.");
+PyDoc_STRVAR(encode_error_doc, "The bytes given are no image that can be encoded; the text is libvips' own.");
 
 static int
 module_exec(PyObject *module)
@@ -29,8 +28,8 @@ module_exec(PyObject *module)
         PyErr_Format(PyExc_ImportError, "libvips did not start: %s", reason);
         return -1;
     }
-    state->encode_error = PyErr_NewExceptionWithDoc(
-        "webpencode.WebPEncodeError", encode_error_doc, PyExc_ValueError, NULL);
+    state->encode_error =
+        PyErr_NewExceptionWithDoc("webpencode.WebPEncodeError", encode_error_doc, PyExc_ValueError, NULL);
     if (state->encode_error == NULL) {
         return -1;
     }
@@ -58,8 +57,7 @@ module_free(void *module)
 }
 
 static PyMethodDef module_methods[] = {
-    {"encode", (PyCFunction)(void (*)(void))webpencode_encode, METH_VARARGS | METH_KEYWORDS,
-     webpencode_encode_doc},
+    {"encode", (PyCFunction)(void (*)(void))webpencode_encode, METH_VARARGS | METH_KEYWORDS, webpencode_encode_doc},
     {NULL, NULL, 0, NULL},
 };
 
@@ -73,7 +71,7 @@ static PyModuleDef_Slot module_slots[] = {
 };
 
 static struct PyModuleDef module_def = {
-    PyModuleDef_HEAD_INIT,
+    .m_base = PyModuleDef_HEAD_INIT,
     .m_name = "webpencode._webpencode",
     .m_doc = module_doc,
     .m_size = sizeof(module_state),

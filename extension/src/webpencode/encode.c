@@ -8,6 +8,9 @@
 #include "_webpencodemodule.h"
 #include "libvips.h"
 
+/* As far as every libvips goes, in pixels. */
+enum { LONGEST_SIDE = 10000000 };
+
 /* What the caller asks for. */
 typedef struct {
     int width;  /* of the box, in pixels; 0: no limit */
@@ -29,8 +32,8 @@ static VipsImage *
 open_image(const void *data, size_t size, const encode_options *options, VipsImage **images)
 {
     if (options->width > 0 || options->height > 0) {
-        int width = options->width > 0 ? options->width : VIPS_MAX_COORD;
-        int height = options->height > 0 ? options->height : VIPS_MAX_COORD;
+        int width = options->width > 0 ? options->width : LONGEST_SIDE;
+        int height = options->height > 0 ? options->height : LONGEST_SIDE;
 
         /* It turns the image upright by itself, and only reads the data, though they are not const to it. */
         (void)vips_thumbnail_buffer((void *)data, size, &images[IMAGE_LOADED], width, "height", height, "size",
@@ -126,7 +129,7 @@ read_side(PyObject *value, const char *name, int *side)
         *side = 0;
         return 0;
     }
-    return read_number(value, name, "an integer or None", 1, VIPS_MAX_COORD, side);
+    return read_number(value, name, "an integer or None", 1, LONGEST_SIDE, side);
 }
 
 /* Raise WebPEncodeError with libvips' words, which may hold anything that stood in the file. */
@@ -141,19 +144,19 @@ raise_encode_error(PyObject *module, const char *words)
     }
 }
 
-const char webpencode_encode_doc[] =
-    PyDoc_STR("encode($module, /, data, *, width=None, height=None, quality=75, lossless=False)\n"
-              "--\n"
-              "\n"
-              "Return an image, given as the bytes of a file in any format that libvips reads, as the bytes of a WebP file.\n"
-              "\n"
-              "width and height are the sides, in pixels, of a box that the image is shrunk to fit in; its aspect ratio is\n"
-              "kept, and it is never made larger. The image is turned upright as its EXIF orientation says. quality goes\n"
-              "from 0 to 100. With lossless, the pixels stay as they are, and quality is the effort spent on a small file.\n"
-              "\n"
-              "Raises WebPEncodeError, with libvips' own words, when the bytes are no image, or one that is damaged, ends\n"
-              "early or is too large for WebP (more than 16383 pixels a side), and RuntimeError in a child made by fork()\n"
-              "from a process that has encoded before.");
+const char webpencode_encode_doc[] = PyDoc_STR(
+    "encode($module, /, data, *, width=None, height=None, quality=75, lossless=False)\n"
+    "--\n"
+    "\n"
+    "Return an image, given as the bytes of a file in any format that libvips reads, as the bytes of a WebP file.\n"
+    "\n"
+    "width and height are the sides, in pixels, of a box that the image is shrunk to fit in; its aspect ratio is\n"
+    "kept, and it is never made larger. The image is turned upright as its EXIF orientation says. quality goes\n"
+    "from 0 to 100. With lossless, the pixels stay as they are, and quality is the effort spent on a small file.\n"
+    "\n"
+    "Raises WebPEncodeError, with libvips' own words, when the bytes are no image, or one that is damaged, ends\n"
+    "early or is too large for WebP (more than 16383 pixels a side), and RuntimeError in a child made by fork()\n"
+    "from a process that has encoded before.");
 
 PyObject *
 webpencode_encode(PyObject *module, PyObject *args, PyObject *kwargs)

@@ -1,0 +1,479 @@
+"""The checks on made-up ELF facts: each finds its own fault, in these words, and nothing in a sound wheel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from builder.audit.content import Content
+from builder.audit.elf import ElfFacts, VersionNeed, split_version
+from builder.audit.finding import Finding
+from builder.audit.hygiene import (
+    check_debug,
+    check_exports,
+    check_pages,
+    check_stack,
+    check_text_relocations,
+    drop_graft_hash,
+)
+from builder.audit.licenses import check_licenses
+from builder.audit.linking import check_arch, check_libraries, check_rpath, check_symbols, find_outside
+from builder.audit.policy import Policy, load_policy
+from builder.audit.sbom import Bill, Component
+from builder.audit.tags import check_tags
+from builder.wheel import Wheel, WheelFile
+
+ELF = ElfFacts(
+    bits=64, endian="little", machine="EM_X86_64", kind="ET_DYN", soname="", needed=(), rpath=(), rpath_is_inherited=True,
+    versions=(), exports=(), undefined=(), stack="rw", text_relocations=False, debug={}, page=4096,
+)  # fmt: skip
+MODULE = replace(
+    ELF, needed=("libfoo-12345678.so.1", "libc.so.6"), rpath=("$ORIGIN/../demo.libs",), exports=("PyInit__demo",)
+)
+LIBRARY = replace(
+    ELF, needed=("libc.so.6", "ld-linux-x86-64.so.2"), soname="libfoo-12345678.so.1", exports=("foo_new",)
+)
+ELVES = {"demo/_demo.abi3.so": MODULE, "demo.libs/libfoo-12345678.so.1": LIBRARY}
+FOO = Component(
+    name="foo", version="1.2", license="Zlib", linkage="shared", files=("demo.libs/libfoo-12345678.so.1",), exports=("foo_*",)
+)  # fmt: skip
+TINY = Component(name="tiny", version="0.3", license="MIT", linkage="static", files=(), exports=("tiny_*",))
+BILL = Bill(documents=("demo.cdx.json",), components=(FOO, TINY), module_exports=("PyInit_*",))
+
+
+def policy(tag: str = "manylinux2014_x86_64") -> Policy:
+    found = load_policy(tag)
+    assert found is not None
+    return found
+
+
+def make_content(
+    elves: Mapping[str, ElfFacts] = ELVES, *, tag: str = "cp311-abi3-manylinux2014_x86_64", expression: str = "MIT AND Zlib",
+    wheel_file: str = "", metadata: str = "", files: Mapping[str, bytes] | None = None,
+) -> Content:  # fmt: skip
+    python, abi, platform = tag.split("-")
+    wheel_file = wheel_file or f"Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: {tag}\n"
+    metadata = metadata or f"Metadata-Version: 2.4\nName: demo\nVersion: 1.0\nLicense-Expression: {expression}\n"
+    given = {
+        **dict.fromkeys(elves, b"\x7fELF"),
+        "demo-1.0.dist-info/METADATA": metadata.encode(),
+        "demo-1.0.dist-info/WHEEL": wheel_file.encode(),
+        "demo-1.0.dist-info/licenses/foo/COPYING": b"words",
+        "demo-1.0.dist-info/licenses/tiny/LICENSE": b"words",
+        **(files or {}),
+    }
+    wheel = Wheel(name="demo", version="1.0", build="", python=python, abi=abi, platform=platform,
+                  files={path: WheelFile(data=data) for path, data in given.items()})  # fmt: skip
+    return Content(path=Path(f"demo-1.0-{tag}.whl"), wheel=wheel, elves=elves)
+
+
+def test_a_sound_wheel_has_no_finding() -> None:
+    content, policies = make_content(), (policy(),)
+
+    leaks, checked = check_exports(content, BILL, None)
+    findings = [
+        *check_tags(content, policies), *check_arch(content, policies), *check_symbols(content, policies),
+        *check_libraries(content, policies), *check_rpath(content), *check_stack(content),
+        *check_text_relocations(content), *check_pages(content, policies), *check_debug(content), *leaks,
+        *check_licenses(content, BILL),
+    ]  # fmt: skip
+
+    assert findings == []
+    assert checked == list(ELVES)
+    assert find_outside(content)["demo/_demo.abi3.so"] == ("libc.so.6",)
+
+
+# --- policies
+
+
+@pytest.mark.parametrize(
+    ("tag", "version", "allowed"),
+    [
+        ("manylinux2014_x86_64", "GLIBC_2.17", True),
+        ("manylinux2014_x86_64", "GLIBC_2.2.5", True),
+        ("manylinux2014_x86_64", "GLIBC_2.18", False),
+        ("manylinux2014_aarch64", "GLIBC_2.18", False),
+        ("manylinux_2_33_x86_64", "GLIBC_2.33", True),
+        ("manylinux_2_33_x86_64", "GLIBC_2.34", False),
+        ("manylinux2014_x86_64", "GLIBC_PRIVATE", False),
+        ("manylinux2014_x86_64", "GLIBC_ABI_DT_RELR", False),
+        ("manylinux_2_36_x86_64", "GLIBC_ABI_DT_RELR", True),
+        ("manylinux2014_x86_64", "GLIBCXX_3.4.19", True),
+        ("manylinux2014_x86_64", "GLIBCXX_3.4.20", False),
+        ("manylinux2014_x86_64", "CXXABI_1.3.8", False),
+        ("manylinux2014_x86_64", "GCC_4.8.0", True),
+        ("manylinux2014_x86_64", "LIBWEBP_9", True),
+        ("manylinux1_i686", "GLIBC_2.5", True),
+        ("manylinux2010_x86_64", "GLIBC_2.17", False),
+        ("musllinux_1_2_x86_64", "GLIBC_2.2.5", False),
+    ],
+)
+def test_a_policy_allows_versions_up_to_its_floor(tag: str, version: str, allowed: bool) -> None:
+    assert policy(tag).allows(version) is allowed
+
+
+@pytest.mark.parametrize(
+    ("tag", "library", "provided"),
+    [
+        ("manylinux2014_x86_64", "libc.so.6", True),
+        ("manylinux2014_x86_64", "libz.so.1", True),
+        ("manylinux2014_x86_64", "libgio-2.0.so.0", False),
+        ("manylinux2014_x86_64", "libmvec.so.1", False),
+        ("manylinux_2_28_x86_64", "libmvec.so.1", True),
+        ("manylinux2014_aarch64", "ld-linux-aarch64.so.1", True),
+        ("musllinux_1_2_aarch64", "libc.musl-aarch64.so.1", True),
+        ("musllinux_1_2_armv7l", "libc.musl-armv7.so.1", True),
+        ("musllinux_1_2_x86_64", "libc.so", False),
+        ("musllinux_1_2_x86_64", "ld-linux-x86-64.so.2", False),
+        ("musllinux_1_2_x86_64", "libstdc++.so.6", False),
+    ],
+)
+def test_a_policy_knows_what_every_system_has(tag: str, library: str, provided: bool) -> None:
+    assert policy(tag).provides(library) is provided
+
+
+@pytest.mark.parametrize("tag", ["linux_x86_64", "any", "win_amd64", "macosx_11_0_arm64", "manylinux_2_17_vax"])
+def test_a_tag_without_a_policy_has_none(tag: str) -> None:
+    assert load_policy(tag) is None
+
+
+@pytest.mark.parametrize(
+    ("version", "parts"),
+    [("GLIBC_2.17", ("GLIBC", "2.17")), ("GLIBC_PRIVATE", ("GLIBC", "")), ("GLIBCXX_LDBL_3.4", ("GLIBCXX_LDBL", "3.4")),
+     ("GLIBC_ABI_DT_RELR", ("GLIBC", "")), ("VIPS_42", ("VIPS", "42"))],
+)  # fmt: skip
+def test_a_symbol_version_is_split_into_family_and_number(version: str, parts: tuple[str, str]) -> None:
+    assert split_version(version) == parts
+
+
+# --- what the loader looks for
+
+
+def test_symbols_above_the_floor_are_named_and_a_long_list_is_cut() -> None:
+    need = VersionNeed(library="libm.so.6", version="GLIBC_2.29", symbols=tuple(f"s{number}" for number in range(10)))
+    content = make_content({"demo/_demo.abi3.so": replace(MODULE, versions=(need,))})
+
+    assert list(check_symbols(content, (policy(),))) == [
+        Finding(
+            check="symbols",
+            file="demo/_demo.abi3.so",
+            words="needs GLIBC_2.29 of libm.so.6, but manylinux2014_x86_64 promises glibc 2.17",
+            evidence=(*(f"s{number}@GLIBC_2.29" for number in range(8)), "and 2 more"),
+        )
+    ]
+
+
+def test_versions_of_a_library_inside_the_wheel_are_its_own_affair() -> None:
+    need = VersionNeed(library="libfoo-12345678.so.1", version="ZLIB_1.3.9", symbols=("x",))
+    content = make_content({**ELVES, "demo/_demo.abi3.so": replace(MODULE, versions=(need,))})
+
+    assert list(check_symbols(content, (policy(),))) == []
+
+
+def test_symbols_that_differ_between_systems_are_forbidden() -> None:
+    content = make_content({"demo/x.so": replace(ELF, needed=("libz.so.1",), undefined=("bi_windup", "inflate"))})
+
+    (finding,) = check_symbols(content, (policy(),))
+
+    assert finding.words == "uses symbols of libz.so.1 that manylinux2014_x86_64 forbids, since systems differ in them"
+    assert finding.evidence == ("bi_windup",)
+
+
+def test_a_missing_library_is_found() -> None:
+    content = make_content({"demo/x.so": replace(ELF, needed=("libgio-2.0.so.0", "libc.so.6"))})
+
+    assert list(check_libraries(content, (policy(),))) == [
+        Finding(
+            check="libraries",
+            file="demo/x.so",
+            words="needs libgio-2.0.so.0, which is not in the wheel and not on every manylinux2014_x86_64 system",
+        )
+    ]
+
+
+def test_a_library_in_the_wheel_must_be_found_by_an_rpath() -> None:
+    content = make_content({**ELVES, "demo/_demo.abi3.so": replace(MODULE, rpath=("$ORIGIN",))})
+
+    (finding,) = check_libraries(content, (policy(),))
+
+    assert finding.words == "needs libfoo-12345678.so.1, which is in the wheel, but where no RPATH leads"
+    assert finding.evidence == ("demo.libs/libfoo-12345678.so.1",)
+
+
+@pytest.mark.parametrize(("inherited", "findings"), [(True, 0), (False, 1)])
+def test_an_rpath_holds_for_the_libraries_of_a_library_and_a_runpath_does_not(inherited: bool, findings: int) -> None:
+    elves = {
+        "a/top.so": replace(ELF, needed=("libmid.so",), rpath=("$ORIGIN/../libs",), rpath_is_inherited=inherited),
+        "libs/libmid.so": replace(ELF, needed=("libend.so",)),
+        "libs/libend.so": ELF,
+    }
+
+    assert len(list(check_libraries(make_content(elves), (policy(),)))) == findings
+
+
+@pytest.mark.parametrize(
+    ("path", "entry", "shown"),
+    [
+        ("demo/x.so", "$ORIGIN/../demo.libs", None),
+        ("demo/x.so", "${ORIGIN}", None),
+        ("demo/x.so", "$ORIGIN/..", None),
+        ("demo/x.so", "$ORIGIN/../..", "leaves the wheel"),
+        ("x.so", "$ORIGIN/../lib", "leaves the wheel"),
+        ("demo-1.0.data/platlib/demo/x.so", "$ORIGIN/../..", "leaves the wheel"),
+        ("demo/x.so", "/usr/lib", "is not relative to $ORIGIN"),
+        ("demo/x.so", "lib", "is not relative to $ORIGIN"),
+        ("demo/x.so", "", "is not relative to $ORIGIN"),
+        ("demo/x.so", "$ORIGINAL", "is not relative to $ORIGIN"),
+    ],
+)
+def test_an_rpath_stays_inside_the_wheel(path: str, entry: str, shown: str | None) -> None:
+    findings = list(check_rpath(make_content({path: replace(ELF, rpath=(entry,))})))
+
+    wanted = [Finding(check="rpath", file=path, words=f"RPATH entry '{entry}' {shown}")] if shown else []
+    assert findings == wanted
+
+
+def test_another_architecture_is_found() -> None:
+    content = make_content({"demo/x.so": replace(ELF, machine="EM_386", bits=32)})
+
+    (finding,) = check_arch(content, (policy(),))
+
+    assert finding.words == (
+        "built for EM_386, 32 bits, little-endian; manylinux2014_x86_64 is EM_X86_64, 64 bits, little-endian"
+    )
+
+
+# --- what a finished binary must not have
+
+
+@pytest.mark.parametrize(
+    ("machine", "stack", "words"),
+    [
+        ("EM_X86_64", "rwx", "asks for an executable stack (PT_GNU_STACK has the flag X)"),
+        ("EM_X86_64", None, "has no PT_GNU_STACK, which means an executable stack"),
+        ("EM_AARCH64", None, None),
+        ("EM_AARCH64", "rwx", "asks for an executable stack (PT_GNU_STACK has the flag X)"),
+    ],
+)
+def test_an_executable_stack_is_found(machine: str, stack: str | None, words: str | None) -> None:
+    found = list(check_stack(make_content({"demo/x.so": replace(ELF, machine=machine, stack=stack)})))
+
+    assert [finding.words for finding in found] == ([words] if words else [])
+
+
+def test_text_relocations_debug_data_and_small_pages_are_found() -> None:
+    elf = replace(ELF, text_relocations=True, debug={".debug_info": 700, ".debug_line": 34}, page=4096)
+    content = make_content({"demo/x.so": elf})
+
+    findings = [
+        *check_text_relocations(content),
+        *check_debug(content),
+        *check_pages(content, (policy("manylinux2014_aarch64"),)),
+    ]
+
+    assert [(finding.check, finding.words, finding.evidence) for finding in findings] == [
+        ("textrel", "has text relocations: its code was not built with -fPIC", ()),
+        ("debug", "carries 734 bytes of debug data", (".debug_info", ".debug_line")),
+        ("pages", "segments are aligned to 4096 bytes; kernels of this architecture may have pages of 65536", ()),
+    ]
+
+
+def test_a_leaked_symbol_is_found_and_its_library_named() -> None:
+    leaking = replace(LIBRARY, exports=("foo_new", "g_malloc", "tiny_alloc"))
+
+    findings, _ = check_exports(make_content({**ELVES, FOO.files[0]: leaking}), BILL, None)
+
+    assert findings == [
+        Finding(
+            check="exports",
+            file=FOO.files[0],
+            words="lets out 2 symbols besides foo_*",
+            evidence=("g_malloc", "tiny_alloc (of tiny 0.3, which is linked statically)"),
+        )
+    ]
+
+
+def test_what_the_caller_allows_comes_before_what_the_wheel_says() -> None:
+    findings, _ = check_exports(make_content(), BILL, {"libfoo.so.*": ("other_*",), "*.abi3.so": ("PyInit_*",)})
+
+    assert [(finding.file, finding.words) for finding in findings] == [
+        (FOO.files[0], "lets out 1 symbol besides other_*")
+    ]
+
+
+def test_exports_are_not_checked_where_nothing_says_what_they_may_be() -> None:
+    findings, checked = check_exports(make_content(), Bill(documents=(), components=(), module_exports=None), None)
+
+    assert (findings, checked) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [("libvips-1a2b3c4d.so.42.17.1", "libvips.so.42.17.1"), ("libvips.so.42", "libvips.so.42"),
+     ("libstdc++-0a1b2c3d.so.6", "libstdc++.so.6"), ("libgio-2.so.0", "libgio-2.so.0")],
+)  # fmt: skip
+def test_the_hash_of_a_graft_is_dropped_from_its_name(name: str, plain: str) -> None:
+    assert drop_graft_hash(name) == plain
+
+
+# --- tags
+
+
+@pytest.mark.parametrize(
+    ("changes", "finding"),
+    [
+        ({"wheel_file": "Root-Is-Purelib: false\nTag: cp311-abi3-linux_x86_64\n"},
+         ("demo-1.0.dist-info/WHEEL", "its tags are not the file name's")),
+        ({"wheel_file": "Root-Is-Purelib: true\nTag: cp311-abi3-manylinux2014_x86_64\n"},
+         ("demo-1.0.dist-info/WHEEL", "Root-Is-Purelib is true, but there are compiled files")),
+        ({"wheel_file": "Tag: cp311-abi3-manylinux2014_x86_64\n"},
+         ("demo-1.0.dist-info/WHEEL", "Root-Is-Purelib is neither true nor false")),
+        ({"metadata": "Name: other\nVersion: 1.0\n"},
+         ("demo-1.0.dist-info/METADATA", "Name is 'other', the file name says 'demo'")),
+        ({"metadata": "Name: Demo\nVersion: 1.1\n"},
+         ("demo-1.0.dist-info/METADATA", "Version is '1.1', the file name says '1.0'")),
+        ({"tag": "cp311-abi3-linux_x86_64"},
+         ("demo-1.0-cp311-abi3-linux_x86_64.whl", "linux_x86_64 promises nothing; the wheel was never repaired")),
+        ({"tag": "py3-none-any", "elves": {"demo/x.so": ELF}},
+         ("demo-1.0-py3-none-any.whl", "tagged for any platform, but holds ELF files")),
+        ({"elves": {}},
+         ("demo-1.0-cp311-abi3-manylinux2014_x86_64.whl", "tagged manylinux2014_x86_64, but holds no ELF file")),
+        ({"elves": {"demo/_demo.cpython-311-x86_64-linux-gnu.so": MODULE}},
+         ("demo/_demo.cpython-311-x86_64-linux-gnu.so", "is for cp311 only, but the wheel is tagged cp311-abi3")),
+        ({"elves": {"demo/_demo.cpython-312-x86_64-linux-gnu.so": MODULE}, "tag": "cp311-cp311-manylinux2014_x86_64"},
+         ("demo/_demo.cpython-312-x86_64-linux-gnu.so", "is for cp312 only, but the wheel is tagged cp311-cp311")),
+        ({"elves": {"demo/_demo.cpython-311-x86_64-linux-musl.so": MODULE}, "tag": "cp311-cp311-manylinux2014_x86_64"},
+         ("demo/_demo.cpython-311-x86_64-linux-musl.so",
+          "its name is that of a module for musl, but the wheel is tagged manylinux2014_x86_64")),
+        ({"elves": {"demo/_demo.abi3.so": MODULE}, "tag": "py3-none-manylinux2014_x86_64"},
+         ("demo/_demo.abi3.so", "is of the stable ABI, but the wheel's ABI tag is 'none'")),
+        ({"elves": {"demo/_other.abi3.so": MODULE}},
+         ("demo/_other.abi3.so", "has no PyInit__other, so that Python cannot import it")),
+    ],
+)  # fmt: skip
+def test_a_tag_that_is_not_the_content_is_found(changes: dict[str, object], finding: tuple[str, str]) -> None:
+    content = make_content(**changes)  # type: ignore[arg-type]
+    found = load_policy(content.wheel.platform)
+
+    findings = list(check_tags(content, (found,) if found else ()))
+
+    assert [(finding.file, finding.words) for finding in findings] == [finding]
+
+
+@pytest.mark.parametrize(
+    ("name", "tag"),
+    [
+        ("_demo.cpython-311-x86_64-linux-gnu.so", "cp311-cp311-manylinux2014_x86_64"),
+        ("_demo.cpython-313t-x86_64-linux-gnu.so", "cp313-cp313t-manylinux2014_x86_64"),
+        ("_demo.cpython-311.so", "cp311-cp311-manylinux2014_x86_64"),
+        ("_demo.so", "cp311-abi3-manylinux2014_x86_64"),
+        ("_demo.abi3.so", "cp311-cp311-manylinux2014_x86_64"),
+    ],
+)
+def test_a_module_may_have_any_suffix_that_its_pythons_import(name: str, tag: str) -> None:
+    content = make_content({f"demo/{name}": MODULE}, tag=tag)
+
+    assert list(check_tags(content, (policy(),))) == []
+
+
+def test_platform_tags_that_contradict_each_other_are_found() -> None:
+    content = make_content(tag="cp311-abi3-manylinux2014_x86_64.musllinux_1_2_aarch64")
+
+    findings = check_tags(content, (policy(), policy("musllinux_1_2_aarch64")))
+
+    assert [finding.words for finding in findings] == [
+        "the platform tags name more than one libc: glibc, musl",
+        "the platform tags name more than one architecture: aarch64, x86_64",
+    ]
+
+
+# --- licences
+
+
+def test_a_missing_licence_text_is_found() -> None:
+    content = make_content(files={"demo-1.0.dist-info/licenses/tiny/LICENSE": b" \n"})
+
+    assert list(check_licenses(content, BILL)) == [
+        Finding(
+            check="licenses",
+            file="demo-1.0.dist-info/licenses/",
+            words="no licence text of 1 library in the wheel",
+            evidence=("tiny 0.3",),
+        )
+    ]
+
+
+def test_a_library_that_no_sbom_lists_is_found() -> None:
+    content = make_content({**ELVES, "demo.libs/libbar-12345678.so.3": ELF})
+
+    (finding,) = check_licenses(content, BILL)
+
+    assert finding.file == "demo.libs/libbar-12345678.so.3"
+    assert finding.words == "no SBOM in the wheel says which library this is, so its licence cannot be checked"
+
+
+def test_a_library_that_only_the_sbom_has_is_found() -> None:
+    content = make_content({"demo/_demo.abi3.so": MODULE})
+
+    (finding,) = check_licenses(content, BILL)
+
+    assert finding.words == "the SBOM lists it as foo 1.2, but it is not in the wheel"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "words", "evidence"),
+    [
+        ("License-Expression: MIT", "License-Expression 'MIT' does not cover what is in the wheel", ("foo 1.2: Zlib",)),
+        ("License: MIT", "no License-Expression (PEP 639)", ()),
+        (
+            "License-Expression: MIT AND Nonsense-1.0",
+            "License-Expression is not valid: Unknown license: 'nonsense-1.0'",
+            (),
+        ),
+    ],
+)
+def test_an_expression_that_does_not_cover_the_libraries_is_found(
+    metadata: str, words: str, evidence: tuple[str, ...]
+) -> None:
+    content = make_content(metadata=f"Metadata-Version: 2.4\nName: demo\nVersion: 1.0\n{metadata}\n")
+
+    assert list(check_licenses(content, BILL)) == [
+        Finding(check="licenses", file="demo-1.0.dist-info/METADATA", words=words, evidence=evidence)
+    ]
+
+
+def test_one_file_with_all_texts_is_enough_where_others_made_the_wheel() -> None:
+    theirs = replace(
+        BILL, components=(Component(name="Bar", version="3", license="MIT", linkage="", files=(), exports=None),)
+    )
+    content = make_content(files={"demo-1.0.dist-info/licenses/LICENSE": b"===== bar-3 =====\nMIT"})
+
+    assert list(check_licenses(content, theirs)) == []
+
+
+def test_a_licence_file_that_is_only_named_is_found() -> None:
+    text = "Name: demo\nVersion: 1.0\nLicense-Expression: MIT AND Zlib\nLicense-File: LICENSE\n"
+
+    (finding,) = check_licenses(make_content(metadata=text), BILL)
+
+    assert finding.file == "demo-1.0.dist-info/licenses/LICENSE"
+    assert finding.words == "License-File names it, but it is not there"
+
+
+@pytest.mark.parametrize(
+    ("license", "evidence"),
+    [
+        ("", "foo 1.2: the SBOM gives no licence"),
+        ("Zlib AND", "foo 1.2: the SBOM's licence is not a valid expression: Invalid license expression: 'Zlib AND'"),
+    ],
+)
+def test_a_component_without_a_usable_licence_is_found(license: str, evidence: str) -> None:
+    bill = replace(BILL, components=(replace(FOO, license=license), TINY))
+
+    (finding,) = check_licenses(make_content(), bill)
+
+    assert finding.words == "License-Expression 'MIT AND Zlib' does not cover what is in the wheel"
+    assert finding.evidence == (evidence,)

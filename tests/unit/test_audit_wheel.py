@@ -1,0 +1,276 @@
+"""The audit of whole files: archives that are broken, what is reported of sound ones, and the error with all findings."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from builder.audit import Finding, Look, Report, audit_wheel, describe_finding, fail_on_findings
+from builder.audit.content import open_content
+from builder.audit.elf import UnreadableElf, read_elf
+from builder.audit.sbom import Component, read_bill
+from builder.errors import AuditError, UsageError
+from builder.wheel import Wheel, WheelFile, encode_digest, pack_wheel
+
+NAME = "demo-1.0-py3-none-any.whl"
+INFO = "demo-1.0.dist-info"
+FILES = {
+    "demo/__init__.py": b"x = 1\n",
+    f"{INFO}/METADATA": b"Metadata-Version: 2.4\nName: demo\nVersion: 1.0\nLicense-Expression: MIT\nLicense-File: LICENSE\n",
+    f"{INFO}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    f"{INFO}/licenses/LICENSE": b"MIT\n",
+}
+
+
+def make_wheel(folder: Path, **files: bytes) -> Path:
+    contents = {path: WheelFile(data=data) for path, data in {**FILES, **files}.items()}
+    wheel = Wheel(name="demo", version="1.0", build="", python="py3", abi="none", platform="any", files=contents)
+    return pack_wheel(wheel, folder, epoch=1577836800)
+
+
+def rewrite(path: Path, change: dict[str, bytes | None]) -> Path:
+    """Change members behind RECORD's back; None takes one away."""
+    with zipfile.ZipFile(path) as archive:
+        members = {info.filename: archive.read(info) for info in archive.infolist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in {**members, **change}.items():
+            if data is not None:
+                archive.writestr(name, data)
+    return path
+
+
+def told(path: Path) -> list[tuple[str, str, str]]:
+    return [(finding.check, finding.file, finding.words) for finding in audit_wheel(path).findings]
+
+
+def test_a_sound_pure_wheel_has_no_finding(tmp_path: Path) -> None:
+    report = audit_wheel(make_wheel(tmp_path))
+
+    assert (report.wheel, report.findings, report.files) == (NAME, (), ())
+    assert [(look.check, look.words) for look in report.looks] == [
+        ("archive", "5 files, 509 bytes unpacked"),
+        ("record", "every file against its hash"),
+        ("tags", "py3-none-any"),
+        ("elf", "0 modules, 0 libraries, 0 others"),
+        ("arch", "no ELF file"),
+        ("symbols", "no versioned symbol; the tag promises nothing"),
+        ("libraries", "needs from the system: nothing"),
+        ("rpath", "none"),
+        ("stack", "no ELF file"),
+        ("textrel", "0 files with text relocations"),
+        ("pages", "no ELF file"),
+        ("debug", "0 bytes"),
+        ("exports", "0 files checked"),
+        ("abi3", "not asked for: the ABI tag is none"),
+        ("licenses", "1 texts; no SBOM lists a library"),
+    ]
+
+
+def test_a_file_that_is_not_there_is_a_mistake_of_the_caller(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        audit_wheel(tmp_path / NAME)
+
+    assert caught.value.render() == (
+        f"error: {tmp_path / NAME}: no such file\n  hint: name a finished wheel, such as wheelhouse/*.whl"
+    )
+
+
+def test_a_name_that_is_not_a_wheels_is_a_finding(tmp_path: Path) -> None:
+    path = make_wheel(tmp_path).rename(tmp_path / "demo.whl")
+
+    ((check, file, words),) = told(path)
+
+    assert (check, file) == ("archive", "demo.whl")
+    assert words.startswith("the file name is not a wheel's: ")
+
+
+def test_what_is_no_zip_is_a_finding(tmp_path: Path) -> None:
+    path = tmp_path / NAME
+    path.write_bytes(b"nothing of the kind")
+
+    assert told(path) == [("archive", NAME, "not a zip archive: File is not a zip file")]
+
+
+def test_a_truncated_archive_is_a_finding(tmp_path: Path) -> None:
+    path = make_wheel(tmp_path)
+    path.write_bytes(path.read_bytes()[:-50])
+
+    assert told(path) == [("archive", NAME, "not a zip archive: File is not a zip file")]
+
+
+def test_a_damaged_member_is_a_finding(tmp_path: Path) -> None:
+    path = make_wheel(tmp_path)
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"x = 1\n", b"x = 2\n"))
+
+    assert told(path)[0] == ("archive", "demo/__init__.py", "cannot be read: Bad CRC-32 for file 'demo/__init__.py'")
+
+
+def test_a_wheel_without_dist_info_is_a_finding(tmp_path: Path) -> None:
+    path = rewrite(make_wheel(tmp_path), {**{name: None for name in FILES if INFO in name}, f"{INFO}/RECORD": None})
+
+    assert told(path) == [("archive", NAME, "0 .dist-info folders where one must be")]
+
+
+def test_a_second_dist_info_is_a_finding(tmp_path: Path) -> None:
+    path = make_wheel(tmp_path, **{"other-2.dist-info/METADATA": b""})
+
+    assert told(path) == [
+        ("archive", NAME, "2 .dist-info folders where one must be: demo-1.0.dist-info, other-2.dist-info")
+    ]
+
+
+def test_another_projects_dist_info_is_a_finding(tmp_path: Path) -> None:
+    path = make_wheel(tmp_path).rename(tmp_path / "other-1.0-py3-none-any.whl")
+
+    assert told(path) == [
+        (
+            "archive",
+            path.name,
+            "the .dist-info folder is demo-1.0.dist-info, the file name asks for other-1.0.dist-info",
+        )
+    ]
+
+
+def test_a_missing_metadata_file_is_a_finding(tmp_path: Path) -> None:
+    path = rewrite(make_wheel(tmp_path), {f"{INFO}/METADATA": None})
+
+    assert told(path) == [
+        ("archive", f"{INFO}/METADATA", "missing"),
+        ("record", f"{INFO}/METADATA", "listed in RECORD, but not in the wheel"),
+    ]
+
+
+def test_a_changed_file_is_a_finding_with_both_hashes(tmp_path: Path) -> None:
+    path = rewrite(make_wheel(tmp_path), {"demo/__init__.py": b"x = 2"})
+
+    (finding,) = audit_wheel(path).findings
+
+    assert (finding.check, finding.file, finding.words) == ("record", "demo/__init__.py", "not what RECORD says it is")
+    assert finding.evidence == (
+        f"RECORD: sha256={encode_digest(hashlib.sha256(FILES['demo/__init__.py']).digest())}",
+        f"file:   sha256={encode_digest(hashlib.sha256(b'x = 2').digest())}",
+    )
+
+
+def test_a_file_that_record_does_not_list_is_a_finding(tmp_path: Path) -> None:
+    path = rewrite(make_wheel(tmp_path), {"demo/new.py": b""})
+
+    assert told(path) == [("record", "demo/new.py", "not listed in RECORD")]
+
+
+def test_a_weak_hash_is_a_finding(tmp_path: Path) -> None:
+    path = make_wheel(tmp_path)
+    with zipfile.ZipFile(path) as archive:
+        lines = archive.read(f"{INFO}/RECORD").decode().splitlines()
+    weak = "\n".join(["demo/__init__.py,md5=abc,6", *lines[1:]])
+
+    assert told(rewrite(path, {f"{INFO}/RECORD": weak.encode()})) == [
+        ("record", "demo/__init__.py", "RECORD has no sha256 of it, only 'md5=abc'")
+    ]
+
+
+def test_a_path_that_leaves_the_wheel_is_a_finding(tmp_path: Path) -> None:
+    path = make_wheel(tmp_path, **{"../evil.py": b""})
+
+    assert told(path) == [("archive", "../evil.py", "the path leaves the wheel")]
+
+
+def test_a_name_that_stands_twice_is_a_finding(tmp_path: Path) -> None:
+    path = make_wheel(tmp_path)
+    with pytest.warns(UserWarning, match="Duplicate"), zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("demo/__init__.py", b"x = 1\n")
+
+    assert told(path) == [("archive", "demo/__init__.py", "2 members have this name")]
+
+
+def test_what_only_begins_as_an_elf_file_is_a_finding(tmp_path: Path) -> None:
+    (finding,) = audit_wheel(make_wheel(tmp_path, **{"demo/x.so": b"\x7fELF\x02\x01\x01"})).findings
+
+    assert (finding.check, finding.file) == ("elf", "demo/x.so")
+    assert finding.words.startswith("not a whole ELF file (")
+
+
+@pytest.mark.parametrize(
+    "tail", [b"", b"\x00", b"\xff" * 60, b"\x02\x01\x01" + b"\x00" * 9 + b"\x03\x00\x3e\x00" + b"\xff" * 44]
+)
+def test_no_bytes_make_the_elf_reader_fail_in_another_way(tail: bytes) -> None:
+    with pytest.raises(UnreadableElf, match=r"not a whole ELF file|truncated"):
+        read_elf(b"\x7fELF" + tail)
+
+
+def test_an_sbom_that_is_not_json_is_a_finding(tmp_path: Path) -> None:
+    ((check, file, words),) = told(make_wheel(tmp_path, **{f"{INFO}/sboms/x.cdx.json": b"[1, 2"}))
+
+    assert (check, file) == ("licenses", f"{INFO}/sboms/x.cdx.json")
+    assert words.startswith("not a readable CycloneDX document: ")
+
+
+def test_an_sbom_of_anyones_is_read(tmp_path: Path) -> None:
+    document = {
+        "bomFormat": "CycloneDX",
+        "metadata": {"component": {"type": "library", "name": "Demo"}},
+        "components": [
+            {"type": "library", "name": "demo", "version": "1.0"},
+            {
+                "type": "library",
+                "name": "foo",
+                "version": "2",
+                "licenses": [{"license": {"id": "MIT"}}, {"expression": "A OR B"}],
+            },
+            {"type": "application", "name": "gcc"},
+        ],
+    }
+    content, _ = open_content(make_wheel(tmp_path, **{f"{INFO}/sboms/x.cdx.json": json.dumps(document).encode()}))
+    assert content is not None
+
+    bill, findings = read_bill(content)
+
+    assert findings == []
+    assert bill.components == (
+        Component(name="foo", version="2", license="MIT AND (A OR B)", linkage="", files=(), exports=None),
+    )
+    assert bill.module_exports is None
+
+
+def make_report(wheel: str, *findings: Finding) -> Report:
+    return Report(wheel=wheel, size=1, looks=(Look(check="archive", words="1 file"),), files=(), findings=findings)
+
+
+STACK = Finding(check="stack", file="a.so", words="asks for it")
+SYMBOL = Finding(check="symbols", file="a.so", words="needs GLIBC_2.34", evidence=("f@GLIBC_2.34",))
+
+
+def test_the_error_lists_every_finding_with_its_evidence() -> None:
+    with pytest.raises(AuditError) as caught:
+        fail_on_findings((make_report("x.whl", STACK, SYMBOL),))
+
+    assert caught.value.exit_code == 5
+    assert caught.value.render() == (
+        "error: x.whl: the audit has 2 findings\n"
+        "  | stack: a.so: asks for it\n"
+        "  | symbols: a.so: needs GLIBC_2.34\n"
+        "  |     f@GLIBC_2.34"
+    )
+
+
+def test_the_error_for_several_wheels_names_each() -> None:
+    with pytest.raises(AuditError) as caught:
+        fail_on_findings((make_report("x.whl"), make_report("y.whl", STACK)))
+
+    assert (
+        caught.value.render()
+        == "error: 1 of 2 wheels: the audit has 1 finding\n  | y.whl\n  | stack: a.so: asks for it"
+    )
+
+
+def test_no_finding_is_no_error() -> None:
+    fail_on_findings((make_report("x.whl"),))
+
+
+def test_a_finding_is_told_in_its_own_lines() -> None:
+    assert describe_finding(SYMBOL) == ["symbols: a.so: needs GLIBC_2.34", "    f@GLIBC_2.34"]

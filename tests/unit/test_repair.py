@@ -1,0 +1,170 @@
+"""The papers that a repair adds: licence texts, one expression, the SBOM. (Grafting itself needs real libraries.)"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from builder.errors import BuildError
+from builder.libraries import Library
+from builder.repair import Repair, add_papers, match_grafts
+from builder.target import parse_target
+from builder.wheel import Wheel, WheelFile
+
+FOO = Library(
+    name="foo", version="1.2", license="Zlib", linkage="shared", requires=("tiny", "nasm"), files=("libfoo", "libfoomux"),
+    exports=("foo_*",), patches=("cve.patch",), texts={"COPYING": b"foo's words"},
+)  # fmt: skip
+TINY = Library(
+    name="tiny", version="0.3", license="MIT OR Apache-2.0", linkage="static", texts={"LICENSE": b"tiny's words"}
+)
+REPAIR = Repair(target=parse_target("musllinux_1_2_x86_64"), prefix=Path("/p"), patchelf=Path("/patchelf"), work=Path("/w"),
+                log=Path("/log"), epoch=1577836800)  # fmt: skip
+INFO = "demo-1.0.dist-info"
+METADATA = "Metadata-Version: 2.4\nName: demo\nVersion: 1.0\nLicense-Expression: MIT\nLicense-File: LICENSE\n"
+OLD_METADATA = """Metadata-Version: 2.1
+Name: demo
+Version: 1.0
+License: MIT
+Classifier: License :: OSI Approved :: MIT License
+Classifier: Typing :: Typed
+License-File: LICENSE
+"""
+
+
+def make_wheel(metadata: str = METADATA, **files: bytes) -> Wheel:
+    given = {
+        "demo/_demo.abi3.so": b"",
+        "demo.libs/libfoo-12345678.so.1.2": b"library",
+        f"{INFO}/METADATA": metadata.encode(),
+        f"{INFO}/WHEEL": b"",
+        **(files or {f"{INFO}/licenses/LICENSE": b"own words"}),
+    }
+    contents = {path: WheelFile(data=data) for path, data in given.items()}
+    return Wheel(
+        name="demo",
+        version="1.0",
+        build="",
+        python="cp311",
+        abi="abi3",
+        platform="musllinux_1_2_x86_64",
+        files=contents,
+    )
+
+
+def metadata_of(wheel: Wheel) -> list[str]:
+    return wheel.files[f"{INFO}/METADATA"].data.decode().splitlines()
+
+
+def bill_of(wheel: Wheel) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(wheel.files[f"{INFO}/sboms/demo.cdx.json"].data)
+    return document
+
+
+def test_every_librarys_licence_goes_into_the_wheel() -> None:
+    wheel = add_papers(make_wheel(), (FOO, TINY), REPAIR)
+
+    assert {path: file.data for path, file in wheel.files.items() if "/licenses/" in path} == {
+        f"{INFO}/licenses/LICENSE": b"own words",
+        f"{INFO}/licenses/foo/COPYING": b"foo's words",
+        f"{INFO}/licenses/tiny/LICENSE": b"tiny's words",
+    }
+    assert metadata_of(wheel) == [
+        "Metadata-Version: 2.4",
+        "Name: demo",
+        "Version: 1.0",
+        "License-Expression: MIT AND Zlib AND (MIT OR Apache-2.0)",
+        "License-File: LICENSE",
+        "License-File: foo/COPYING",
+        "License-File: tiny/LICENSE",
+        "",
+    ]
+
+
+def test_metadata_from_before_pep_639_is_brought_up_to_it() -> None:
+    wheel = add_papers(make_wheel(OLD_METADATA, **{f"{INFO}/LICENSE": b"own words"}), (FOO,), REPAIR)
+
+    assert metadata_of(wheel) == [
+        "Metadata-Version: 2.4",
+        "Name: demo",
+        "Version: 1.0",
+        "License-Expression: MIT AND Zlib",
+        "License-File: LICENSE",
+        "License-File: foo/COPYING",
+        "Classifier: Typing :: Typed",
+        "",
+    ]
+    assert f"{INFO}/LICENSE" not in wheel.files
+    assert wheel.files[f"{INFO}/licenses/LICENSE"].data == b"own words"
+
+
+def test_a_newer_metadata_version_stays() -> None:
+    wheel = add_papers(make_wheel(METADATA.replace("2.4", "2.5")), (FOO,), REPAIR)
+
+    assert metadata_of(wheel)[0] == "Metadata-Version: 2.5"
+
+
+@pytest.mark.parametrize(("line", "shown"), [("", "''"), ("License: my own terms", "'my own terms'")])
+def test_an_extension_without_an_expression_of_its_own_is_refused(line: str, shown: str) -> None:
+    wheel = make_wheel(f"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n{line}\n")
+
+    with pytest.raises(BuildError) as caught:
+        add_papers(wheel, (FOO,), REPAIR)
+
+    assert caught.value.render() == (
+        "error: demo-1.0-cp311-abi3-musllinux_1_2_x86_64.whl: its own licence is not given as an SPDX expression\n"
+        f"  licence: {shown}\n"
+        '  hint: write `license = "MIT"`, or whichever it is, in [project] of its pyproject.toml'
+    )
+
+
+def test_a_librarys_licence_that_is_no_expression_is_refused() -> None:
+    with pytest.raises(BuildError) as caught:
+        add_papers(make_wheel(), (replace(FOO, license="as is"),), REPAIR)
+
+    assert caught.value.fact == (
+        "demo 1.0 for musllinux_1_2_x86_64: a licence is not a valid SPDX expression: Invalid license expression: 'as is'"
+    )
+
+
+def test_grafts_are_matched_to_their_libraries_by_name() -> None:
+    wheel = make_wheel(
+        METADATA,
+        **{"demo.libs/libfoomux-87654321.so.3": b"", "demo.libs/libbar-11111111.so": b"", "demo/libfoo.so": b""},
+    )
+
+    assert match_grafts(wheel, (FOO, TINY)) == {
+        "foo": ("demo.libs/libfoo-12345678.so.1.2", "demo.libs/libfoomux-87654321.so.3")
+    }
+
+
+def test_the_sbom_lists_each_library_with_what_it_is_and_requires() -> None:
+    bill = bill_of(add_papers(make_wheel(), (FOO, TINY), REPAIR))
+
+    foo, tiny = bill["components"]
+    assert (foo["name"], foo["version"], foo["purl"]) == ("foo", "1.2", "pkg:generic/foo@1.2")
+    assert foo["licenses"] == [{"expression": "Zlib"}]
+    assert [(p["name"], p["value"]) for p in foo["properties"]] == [
+        ("everywheel:exports", "foo_*"),
+        ("everywheel:file", "demo.libs/libfoo-12345678.so.1.2"),
+        ("everywheel:linkage", "shared"),
+        ("everywheel:patch", "cve.patch"),
+    ]
+    assert [(p["name"], p["value"]) for p in tiny["properties"]] == [("everywheel:linkage", "static")]
+    assert {d["ref"]: d.get("dependsOn", []) for d in bill["dependencies"]} == {
+        "pkg:generic/foo@1.2": ["pkg:generic/tiny@0.3"],
+        "pkg:generic/tiny@0.3": [],
+        "pkg:pypi/demo@1.0": ["pkg:generic/foo@1.2", "pkg:generic/tiny@0.3"],
+    }
+
+
+def test_the_sbom_is_the_same_each_time_and_another_for_other_libraries() -> None:
+    one, two = (add_papers(make_wheel(), (FOO, TINY), REPAIR) for _ in range(2))
+    other = add_papers(make_wheel(), (FOO, replace(TINY, version="0.4")), REPAIR)
+
+    assert one == two
+    assert bill_of(one)["serialNumber"] != bill_of(other)["serialNumber"]

@@ -1,0 +1,67 @@
+"""The archive writer: its bytes, and that every other reader agrees with it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+
+import pytest
+
+from builder.errors import BuildError
+from builder.zip import ZipEntry, pack_zip
+
+EPOCH = 1577836800
+ENTRIES = (
+    ZipEntry(name="demo/__init__.py", data=b"print('hello')\n" * 50),
+    ZipEntry(name="demo/run", data=bytes(range(256)), executable=True),
+    ZipEntry(name="demo/empty", data=b""),
+    ZipEntry(name="demo/größe.txt", data=b"12\n"),
+)
+
+
+def test_the_standard_library_reads_back_what_was_packed() -> None:
+    archive = zipfile.ZipFile(io.BytesIO(pack_zip(ENTRIES, epoch=EPOCH)))
+
+    assert archive.testzip() is None
+    assert [(info.filename, archive.read(info)) for info in archive.infolist()] == [(e.name, e.data) for e in ENTRIES]
+
+
+def test_times_and_modes_are_the_same_for_every_file_of_a_kind() -> None:
+    archive = zipfile.ZipFile(io.BytesIO(pack_zip(ENTRIES, epoch=EPOCH)))
+
+    assert {info.date_time for info in archive.infolist()} == {(2020, 1, 1, 0, 0, 0)}
+    assert [oct(info.external_attr >> 16) for info in archive.infolist()] == [
+        "0o100644", "0o100755", "0o100644", "0o100644",
+    ]  # fmt: skip
+
+
+def test_only_what_gets_smaller_is_deflated() -> None:
+    archive = zipfile.ZipFile(io.BytesIO(pack_zip(ENTRIES, epoch=EPOCH)))
+
+    assert [info.compress_type for info in archive.infolist()] == [
+        zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED, zipfile.ZIP_STORED, zipfile.ZIP_STORED,
+    ]  # fmt: skip
+
+
+def test_the_bytes_are_pinned() -> None:
+    """A change here changes every wheel's hash: it comes with a new version of the deflate, or not at all."""
+    like_code = b"".join(hashlib.sha256(str(i // 3).encode()).digest()[: i % 29] for i in range(20_000))
+    packed = pack_zip([*ENTRIES, ZipEntry(name="code", data=like_code)], epoch=EPOCH)
+
+    assert hashlib.sha256(packed).hexdigest() == "c94a58dc73fd7c824ccdcd264447ef6086f839492bdc53f7c6d43f97e573ba3c"
+
+
+def test_a_time_before_1980_becomes_the_first_that_a_zip_can_name() -> None:
+    archive = zipfile.ZipFile(io.BytesIO(pack_zip(ENTRIES[:1], epoch=0)))
+
+    assert archive.infolist()[0].date_time == (1980, 1, 1, 0, 0, 0)
+
+
+def test_an_archive_of_too_many_files_is_refused() -> None:
+    entries = (ZipEntry(name=f"{number}", data=b"") for number in range(65_535))
+
+    with pytest.raises(BuildError) as caught:
+        pack_zip(entries, epoch=EPOCH)
+
+    assert caught.value.render() == "error: 65534: the archive would be over 4 GiB or 65,534 files"
