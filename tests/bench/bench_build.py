@@ -1,0 +1,159 @@
+"""Measure builds: of everything, of nothing, and after one change; prints figures, judges nothing.
+
+    nox -s bench                     everything (the cold build takes minutes)
+    nox -s bench -- nothing size     only these
+
+Tools and sources come from the store in use; artifacts and the compiler's cache are new for the cold build.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psutil
+
+from builder.store import default_store
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """One run of a command: wall seconds, share of all cores that were busy, peak resident memory in bytes."""
+
+    seconds: float
+    busy: float
+    memory: int
+    output: str
+
+
+def measure(command: list[str], *, cwd: Path, store: Path) -> Measured:
+    """Run a command and watch the machine while it runs; memory is that of the command and all that it starts."""
+    before, began = psutil.cpu_times(), time.monotonic()
+    process = subprocess.Popen(
+        command, cwd=cwd, env={**os.environ, "EVERYWHEEL_STORE": str(store)}, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    peak = [0]
+    watcher = threading.Thread(target=_watch, args=(process.pid, peak), daemon=True)
+    watcher.start()
+    output = process.communicate()[0]
+    seconds, after = time.monotonic() - began, psutil.cpu_times()
+    if process.returncode != 0:
+        sys.exit(f"{' '.join(command)} failed:\n{output}")
+    idle = (after.idle - before.idle) + (after.iowait - before.iowait)
+    busy = 1 - idle / (seconds * (psutil.cpu_count() or 1))
+    return Measured(seconds=seconds, busy=busy, memory=peak[0], output=output)
+
+
+def _watch(pid: int, peak: list[int]) -> None:
+    while psutil.pid_exists(pid):
+        total = 0
+        try:
+            for process in [root := psutil.Process(pid), *root.children(recursive=True)]:
+                try:
+                    total += process.memory_info().rss
+                except psutil.Error:
+                    continue
+        except psutil.Error:
+            return
+        peak[0] = max(peak[0], total)
+        time.sleep(0.2)
+
+
+def copy_project(into: Path) -> Path:
+    """Copy what a build reads, so that a change to it is not one to the repository."""
+    ignore = shutil.ignore_patterns(".git", ".venv", ".nox", "wheelhouse", "__pycache__", ".*_cache")
+    return Path(shutil.copytree(ROOT, into / "project", ignore=ignore))
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text, f"{path} has no {old!r}"
+    path.write_text(text.replace(old, new, 1))
+
+
+def bench_cold(project: Path, store: Path) -> None:
+    result = measure([*EVERYWHEEL, "build"], cwd=project, store=store)
+    print(
+        f"cold: all wheels in {result.seconds / 60:.1f} min ({result.seconds:.0f} s), cores busy {result.busy:.0%}, "
+        f"peak memory {result.memory / 1e9:.2f} GB  [at most 12 min, at least 90 %, below 4 GB]"
+    )
+
+
+def bench_nothing(project: Path, store: Path) -> None:
+    measure([*EVERYWHEEL, "build"], cwd=project, store=store)
+    own = min(measure([*EVERYWHEEL, "build"], cwd=project, store=store).seconds for _ in range(5))
+    print(f"nothing changed: everywheel build says so in {own:.2f} s")
+    nox = shutil.which("nox") or str(Path(sys.executable).parent / "nox")
+    if Path(nox).exists():
+        measure([nox, "-s", "build-all"], cwd=ROOT, store=store)
+        start = min(measure([nox, "-l"], cwd=ROOT, store=store).seconds for _ in range(5))
+        whole = min(measure([nox, "-s", "build-all"], cwd=ROOT, store=store).seconds for _ in range(5))
+        print(f"nothing changed: nox -s build-all {whole:.2f} s, {whole - start:.2f} s beyond nox's own start  [at most 2 s]")
+
+
+def bench_extension(project: Path, store: Path) -> None:
+    measure([*EVERYWHEEL, "build"], cwd=project, store=store)
+    with (project / "extension" / "README.md").open("a") as file:
+        file.write(f"\n{time.time()}\n")
+    result = measure([*EVERYWHEEL, "build"], cwd=project, store=store)
+    print(f"extension changed: all wheels in {result.seconds:.1f} s  [at most 20 s]")
+
+
+def bench_library(project: Path, store: Path) -> None:
+    measure([*EVERYWHEEL, "build"], cwd=project, store=store)
+    edit(project / "recipes" / "libwebp" / "recipe.toml", "[products]", 'defines = ["EVERYWHEEL_BENCH=1"]\n\n[products]')
+    result = measure([*EVERYWHEEL, "build"], cwd=project, store=store)
+    rebuilt = sorted({line.split("] ")[1].split(" ")[0] for line in result.output.splitlines() if ": done in" in line})
+    print(f"libwebp's recipe changed: {result.seconds:.0f} s, rebuilt: {', '.join(rebuilt)}")
+
+
+def bench_size(project: Path, store: Path) -> None:
+    measure([*EVERYWHEEL, "build"], cwd=project, store=store)
+    for wheel in sorted((project / "wheelhouse").glob("*.whl")):
+        print(f"size: {wheel.name} {wheel.stat().st_size / 1e6:.2f} MB  [at most 2.6 MB]")
+
+
+EVERYWHEEL = [sys.executable, "-m", "builder"]
+BENCHES: dict[str, Callable[[Path, Path], None]] = {
+    "cold": bench_cold,
+    "nothing": bench_nothing,
+    "size": bench_size,
+    "extension": bench_extension,
+    "library": bench_library,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", choices=[[], *BENCHES], help="which to run")
+    names = parser.parse_args().names or list(BENCHES)
+    used = default_store()
+    print(f"{psutil.cpu_count()} cores, store {'cold' if 'cold' in names else 'as it is'}", flush=True)
+    with TemporaryDirectory(prefix="everywheel-bench-") as folder:
+        project = copy_project(Path(folder))
+        measure([*EVERYWHEEL, "sources", "fetch"], cwd=project, store=used)
+        store = used
+        if "cold" in names:
+            store = Path(folder) / "store"
+            store.mkdir()
+            for name in ("tools", "sources"):
+                (store / name).symlink_to(used / name)
+        for name in names:
+            BENCHES[name](project, store)
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
