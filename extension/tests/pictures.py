@@ -36,11 +36,11 @@ def draw_noise(width: int, height: int) -> list[list[Pixel]]:
     return rows
 
 
-def write_png(rows: Rows, *, alpha: bool = False) -> bytes:
-    """Write RGB or RGBA with eight bits a sample."""
+def write_png(rows: Rows, *, alpha: bool = False, xmp: bytes = b"") -> bytes:
+    """Write RGB or RGBA with eight bits a sample, and an XMP packet where one is given."""
     kind, samples = (6, 4) if alpha else (2, 3)
     data = b"".join(b"\0" + b"".join(bytes(pixel[:samples]) for pixel in row) for row in rows)
-    return _png(len(rows[0]), len(rows), 8, kind, data)
+    return _png(len(rows[0]), len(rows), 8, kind, data, xmp)
 
 
 def write_grey_png(width: int, height: int, *, bits: int) -> bytes:
@@ -50,12 +50,15 @@ def write_grey_png(width: int, height: int, *, bits: int) -> bytes:
     return _png(width, height, bits, 0, row * height)
 
 
-def _png(width: int, height: int, bits: int, kind: int, data: bytes) -> bytes:
+def _png(width: int, height: int, bits: int, kind: int, data: bytes, xmp: bytes = b"") -> bytes:
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
     header = struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
+    chunks = chunk(b"IHDR", header)
+    if xmp:
+        chunks += chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp)
+    return b"\x89PNG\r\n\x1a\n" + chunks + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
 
 
 def write_gif(frames: Iterable[Sequence[Sequence[int]]], palette: Sequence[tuple[int, int, int]]) -> bytes:

@@ -198,6 +198,22 @@ def test_an_upright_image_does_not_say_that_it_must_be_turned() -> None:
     assert b"\x12\x01\x03\x00\x01\x00\x00\x00\x06\x00" not in chunks.get("EXIF", b"")
 
 
+@pytest.mark.parametrize("options", [{}, {"width": 20}], ids=str)
+def test_what_an_image_says_about_itself_is_kept(options: dict[str, Any]) -> None:
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"></x:xmpmeta>'
+    png = write_png(draw_gradient(40, 30), xmp=xmp)
+
+    assert dict(webp.read_chunks(encode(png, **options)))["XMP "] == xmp
+    assert "EXIF" in webp.read_info(encode(orient_jpeg(PHOTO, 3), **options)).chunks
+
+
+@pytest.mark.parametrize("options", [{}, {"width": 20}], ids=str)
+def test_an_image_that_says_nothing_gets_nothing_added(options: dict[str, Any]) -> None:
+    chunks = webp.read_info(encode(write_png(draw_gradient(40, 30)), **options)).chunks
+
+    assert chunks == ("VP8 ",)
+
+
 @pytest.mark.parametrize("wrap", [bytearray, memoryview, lambda data: array.array("B", data)], ids=str)
 def test_anything_bytes_like_is_taken(wrap: Callable[[bytes], bytes]) -> None:
     assert encode(wrap(PHOTO)) == encode(PHOTO)
