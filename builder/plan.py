@@ -15,7 +15,7 @@ from enum import StrEnum
 from builder.errors import UsageError
 from builder.graph import closure, depth, order
 from builder.project import Project, wheel_name
-from builder.recipe import Linkage, Recipe, ResolvedRecipe, resolve_recipe
+from builder.recipe import Linkage, Recipe, ResolvedRecipe, System, resolve_recipe
 from builder.target import Target, build_machine_target
 
 
@@ -50,8 +50,13 @@ class Step:
         return (*self.link, *self.programs)
 
     @property
+    def place(self) -> str:
+        """The target's tag, or `any` for headers, which every target shares."""
+        return self.id.partition(":")[2]
+
+    @property
     def label(self) -> str:
-        return f"{self.name} {self.version} for {self.target.tag}"
+        return f"{self.name} {self.version} for {self.place}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,18 +126,22 @@ def plan_libraries(project: Project, target: Target, roots: Sequence[str], *, to
         for program in recipe.build_requires:
             _plan_program(project, program, toolchain, steps)
         link = closure(recipe.requires, lambda name: resolve(name).requires)
-        requires = {need: steps[step_id(need, target)].key for need in link}
+        linked = tuple(_library_id(resolve(need)) for need in link)
+        requires = {id: steps[id].key for id in linked}
         programs = tuple(step_id(need, build_machine_target()) for need in recipe.build_requires)
         # A program must do the same wherever it runs, so that its key has no target in it.
         made_by = {need: _recipe_facts(project.recipes[need]) for need in recipe.build_requires}
-        key = _key("library", toolchain, target.tag, _resolved_facts(recipe), requires, made_by)
+        if recipe.build.system is System.HEADERS:
+            key = _key("headers", _resolved_facts(recipe))
+        else:
+            key = _key("library", toolchain, target.tag, _resolved_facts(recipe), requires, made_by)
         step = Step(
-            id=step_id(name, target),
+            id=_library_id(recipe),
             kind=Kind.LIBRARY,
             key=key,
             target=target,
             resolved=recipe,
-            link=tuple(step_id(need, target) for need in link),
+            link=linked,
             programs=programs,
             name=name,
             version=recipe.recipe.version,
@@ -179,6 +188,11 @@ def _plan_wheel(
         name=project.name,
         version=project.version,
     )
+
+
+def _library_id(resolved: ResolvedRecipe) -> str:
+    # Headers alone are the same for every target: one step serves all.
+    return f"{resolved.name}:any" if resolved.build.system is System.HEADERS else step_id(resolved.name, resolved.target)
 
 
 def step_id(name: str, target: Target) -> str:

@@ -94,7 +94,7 @@ def plan_command(root: Path, targets: tuple[str, ...], as_json: bool) -> None:
     }
     if as_json:
         steps = [
-            {"id": id, "kind": step.kind, "name": step.name, "version": step.version, "target": step.target.tag,
+            {"id": id, "kind": step.kind, "name": step.name, "version": step.version, "target": step.place,
              "key": step.key, "state": states[id], "requires": list(step.requires)}
             for id, step in plan.steps.items()
         ]  # fmt: skip
@@ -104,7 +104,7 @@ def plan_command(root: Path, targets: tuple[str, ...], as_json: bool) -> None:
     for column in ("step", "version", "target", "key", ""):
         table.add_column(column, no_wrap=True)
     for id, step in plan.steps.items():
-        table.add_row(step.name, step.version, step.target.tag, step.key[:12], states[id])
+        table.add_row(step.name, step.version, step.place, step.key[:12], states[id])
     print_table(table)
     click.echo(f"{len(plan.steps)} steps, {len(missing)} to build")
 
@@ -203,7 +203,7 @@ def deps_command(
     results = run_plan(libraries, project, store, jobs=jobs, offline=offline, timeout=timeout, keep=False, quiet=False)
     if exit_code(results) == 0:
         for target in chosen:
-            steps = [s for s in libraries.steps.values() if s.target == target and s.kind is Kind.LIBRARY]
+            steps = [s for s in libraries.steps.values() if s.place in (target.tag, "any") and s.kind is Kind.LIBRARY]
             if into is not None:
                 place = into / target.tag
                 place.mkdir(parents=True, exist_ok=True)

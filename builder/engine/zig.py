@@ -36,10 +36,10 @@ class Site:
 
     def workspace(self, step: Step) -> Path:
         """Return the folder in which a step is built; its key is in the name, so that two plans never share one."""
-        return self.store.root / "work" / f"{step.name}-{step.target.tag}-{step.key[:12]}"
+        return self.store.root / "work" / f"{step.name}-{step.place}-{step.key[:12]}"
 
     def log(self, step: Step) -> Path:
-        return self.store.root / "logs" / f"{step.name}-{step.target.tag}.log"
+        return self.store.root / "logs" / f"{step.name}-{step.place}.log"
 
 
 def warm_compiler(site: Site, target: Target) -> None:
@@ -140,7 +140,7 @@ def build_library(site: Site, step: Step, plan: Plan, tell: Callable[[str], None
     check_products(prefix, resolved, (str(site.store.root),))
     normalise(prefix, resolved, workspace / "source")
     check_features(site, step, workspace, toolchain, prefix, log)
-    site.store.put_tree(step.key, prefix, name=step.name, version=step.version, target=step.target.tag)
+    site.store.put_tree(step.key, prefix, name=step.name, version=step.version, target=step.place)
     if not site.keep:
         shutil.rmtree(workspace, ignore_errors=True)
 

@@ -1,0 +1,11 @@
+/* What the C files of libvips include first, in their order. */
+#include <config.h>
+#include <glib/gi18n-lib.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <vips/vips.h>
+#include <vips/internal.h>
