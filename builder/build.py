@@ -172,7 +172,7 @@ def put_wheels(plan: Plan, store: Store, wheelhouse: Path) -> dict[str, Path]:
         if not final.exists() or final.read_bytes() != wheel.read_bytes():
             unfinished = wheelhouse / f".{wheel.name}.{os.getpid()}"
             shutil.copyfile(wheel, unfinished)
-            os.replace(unfinished, final)
+            unfinished.replace(final)
         found[step.target.tag] = final
     return found
 

@@ -192,7 +192,9 @@ def _plan_wheel(
 
 def _library_id(resolved: ResolvedRecipe) -> str:
     # Headers alone are the same for every target: one step serves all.
-    return f"{resolved.name}:any" if resolved.build.system is System.HEADERS else step_id(resolved.name, resolved.target)
+    return (
+        f"{resolved.name}:any" if resolved.build.system is System.HEADERS else step_id(resolved.name, resolved.target)
+    )
 
 
 def step_id(name: str, target: Target) -> str:

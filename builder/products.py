@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from builder.audit.elf import MAGIC, ElfFacts, UnreadableElf, read_elf
+from builder.elf import MAGIC, ElfFacts, UnreadableElf, read_elf
 from builder.errors import BuildError
 from builder.recipe import Linkage, ResolvedRecipe
 from builder.toolchain import PREFIX

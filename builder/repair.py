@@ -13,9 +13,9 @@ from pathlib import Path, PurePosixPath
 
 from packaging.metadata import RawMetadata
 
-from builder.audit.elf import MAGIC, UnreadableElf, read_elf
 from builder.audit.hygiene import drop_graft_hash
 from builder.audit.policy import load_policy
+from builder.elf import MAGIC, UnreadableElf, read_elf
 from builder.errors import BuildError
 from builder.libraries import Library, load_libraries
 from builder.licenses import check_expression, combine_expressions

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from builder.disk import hash_file
 from builder.errors import BuildError, SmokeError
 from builder.project import Project
 from builder.run import run
-from builder.store import Store, digest_file
+from builder.store import Store
 from builder.tools import ensure_environment
 
 
@@ -48,7 +49,7 @@ def smoke_here(project: Project, wheel: Path, store: Store, *, offline: bool) ->
 
 
 def _identity(project: Project, wheel: Path) -> str:
-    facts = [digest_file(wheel), project.digest, repr(project.smoke), sys.version]
+    facts = [hash_file(wheel), project.digest, repr(project.smoke), sys.version]
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()
 
 

@@ -8,9 +8,7 @@ put last; everything is written in `tmp/` and renamed, so that a killed process 
 from __future__ import annotations
 
 import contextlib
-import errno
 import gzip
-import hashlib
 import json
 import os
 import shutil
@@ -24,6 +22,7 @@ from pathlib import Path
 import platformdirs
 from filelock import FileLock
 
+from builder.disk import explain_disk, hash_file
 from builder.errors import MachineError
 
 FIXED_TIME = 1577836800  # 2020-01-01, the time stamp of everything that is packed
@@ -49,39 +48,6 @@ class Entry:
     size: int
     created: float
     used: float = 0.0
-
-
-@contextlib.contextmanager
-def explain_disk(place: Path) -> Iterator[None]:
-    """Turn a full disk or a refused write below `place` into a MachineError that says what to do."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise MachineError(
-                f"no space left on the disk of {place}",
-                details={"free": f"{_free(place) / 1e6:.0f} MB"},
-                hint="`everywheel store gc` drops what no plan needs; EVERYWHEEL_STORE names another place",
-            ) from None
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise MachineError(
-                f"cannot write to {error.filename or place}",
-                details={"reason": error.strerror},
-                hint="EVERYWHEEL_STORE names another place for the store",
-            ) from None
-        raise
-
-
-def _free(place: Path) -> int:
-    with contextlib.suppress(OSError):
-        return shutil.disk_usage(place if place.exists() else place.parent).free
-    return 0
-
-
-def digest_file(path: Path) -> str:
-    """Return the sha256 of a file in lower-case hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class Store:
@@ -128,7 +94,7 @@ class Store:
     def _put(self, key: str, file: Path, place: str, kind: str, name: str, version: str, target: str) -> Entry:
         entry = Entry(
             key=key, kind=kind, name=name, version=version, target=target, file=place,
-            sha256=digest_file(file), size=file.stat().st_size, created=time.time(),
+            sha256=hash_file(file), size=file.stat().st_size, created=time.time(),
         )  # fmt: skip
         final = self.root / place
         final.parent.mkdir(parents=True, exist_ok=True)
@@ -158,7 +124,7 @@ class Store:
         if entry is None:
             raise MachineError(f"artifact {key[:12]} is not in the store", hint="run the build again")
         path = self.path(entry)
-        if digest_file(path) != entry.sha256:
+        if hash_file(path) != entry.sha256:
             self.drop(entry)
             raise MachineError(
                 f"artifact {entry.name} for {entry.target} in the store is damaged",
@@ -177,11 +143,11 @@ class Store:
 
     def verify(self) -> list[Entry]:
         """Return the entries whose bytes are not what was put."""
-        return [entry for entry in self.entries() if digest_file(self.path(entry)) != entry.sha256]
+        return [entry for entry in self.entries() if hash_file(self.path(entry)) != entry.sha256]
 
     def verify_sources(self) -> list[Path]:
         """Return the sources whose bytes do not have the hash that names them."""
-        return [path for path in sorted((self.root / "sources").iterdir()) if digest_file(path) != path.name]
+        return [path for path in sorted((self.root / "sources").iterdir()) if hash_file(path) != path.name]
 
     def drop(self, entry: Entry) -> None:
         """Remove an entry: the record first, so that it stops to count before its bytes go."""
@@ -192,7 +158,7 @@ class Store:
 def _replace_durably(file: Path, final: Path) -> None:
     with file.open("rb") as handle:
         os.fsync(handle.fileno())
-    os.replace(file, final)
+    file.replace(final)
 
 
 def pack_tree(tree: Path, archive: Path, *, level: int) -> None:

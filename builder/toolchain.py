@@ -93,7 +93,8 @@ def write_toolchain(
     if exports:
         script = directory / "exports.map"
         script.write_text("{ global: " + " ".join(f"{pattern};" for pattern in exports) + " local: *; };\n")
-        links.append(f"-Wl,--version-script={script}")
+        # One script serves every library of a recipe, and not each of them has every symbol.
+        links += [f"-Wl,--version-script={script}", "-Wl,--undefined-version"]
     toolchain = Toolchain(
         target=target,
         directory=directory,
@@ -141,6 +142,9 @@ def _write_wrappers(toolchain: Toolchain, tools: Tools, *, static_pkgconfig: boo
         "ranlib": _exec([tools.zig, "ranlib"]),
         "pkg-config": f"export PKG_CONFIG_LIBDIR={shlex.quote(search)}\n{_exec(pkgconf)}",
     }
+    nasm = toolchain.directory.parent / "build-prefix" / "bin" / "nasm"
+    if nasm.exists():
+        scripts["nasm"] = _exec_nasm(nasm, toolchain.directory.parent)
     for name, script in scripts.items():
         path = toolchain.program(name)
         path.write_text(f"#!/bin/sh\n{script}\n")
@@ -165,6 +169,17 @@ def _exec_compiler(command: Sequence[object]) -> str:
   case $word in -Wl,-rpath*) ;; *) set -- "$@" "$word" ;; esac
 done
 {_exec(command)}"""
+
+
+def _exec_nasm(nasm: Path, workspace: Path) -> str:
+    """Name sources relative to the build folder: nasm writes their names into objects and has no prefix map for them."""
+    root = shlex.quote(str(workspace))
+    return f"""for word do
+  shift
+  case $word in {root}/*) word=../${{word#{root}/}} ;; esac
+  set -- "$@" "$word"
+done
+{_exec([nasm])}"""
 
 
 def _exec(command: Sequence[object]) -> str:

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name, canonicalize_version
 
-from builder.audit.elf import MAGIC, ElfFacts, UnreadableElf, read_elf
 from builder.audit.finding import Finding
+from builder.elf import MAGIC, ElfFacts, UnreadableElf, read_elf
 from builder.errors import UsageError
 from builder.wheel import Wheel, WheelFile, encode_digest, is_safe_path, split_filename
 

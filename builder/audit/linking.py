@@ -6,9 +6,9 @@ import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 
 from builder.audit.content import Content
-from builder.audit.elf import ElfFacts
 from builder.audit.finding import Finding
 from builder.audit.policy import Policy
+from builder.elf import ElfFacts
 
 _MOST_SYMBOLS = 8
 

@@ -11,7 +11,7 @@ from auditwheel.architecture import Architecture
 from auditwheel.libc import Libc
 from auditwheel.policy import WheelPolicies
 
-from builder.audit.elf import split_version, version_key
+from builder.elf import split_version, version_key
 from builder.target import ARCHES, Arch
 
 _TAG = re.compile(r"(manylinux|musllinux)_(\d+)_(\d+)_(\w+)")

@@ -14,6 +14,8 @@ from builder.commands.printing import print_table
 from builder.errors import UsageError
 from builder.project import load_project
 from builder.recipe import Recipe
+from builder.sources.update import find_updates, move_to_version, rewrite_pins
+from builder.store import Store, default_store
 from builder.target import ARCHES, parse_target
 
 
@@ -109,6 +111,41 @@ def _all_targets() -> tuple:  # type: ignore[type-arg]
         for tag in ("manylinux_{}_{}_".format(*a.lowest_glibc) + a.name, f"musllinux_1_2_{a.name}")
     ]
     return tuple(parse_target(tag) for tag in tags)
+
+
+@recipes_group.command("update")
+@click.argument("names", nargs=-1)
+@click.option("--to", "version", metavar="VERSION", help="Pin this upstream version of the one recipe that is named.")
+@click.option("--dry-run", is_flag=True, help="Show what has moved on and change nothing.")
+@json_option
+@click.pass_obj
+def update_command(root: Path, names: tuple[str, ...], version: str | None, dry_run: bool, as_json: bool) -> None:
+    """Compare pins with what the distribution offers now, and pin patches that it has changed anew.
+
+    Newer upstream versions are shown; `--to` pins one of them. Look at the change with `git diff` before you build.
+
+    Example: everywheel recipes update glib --dry-run
+    """
+    recipes = load_project(root).recipes
+    for name in names:
+        if name not in recipes:
+            raise UsageError(f"there is no recipe '{name}'", hint=f"recipes: {', '.join(sorted(recipes)) or 'none'}")
+    chosen = [recipe for recipe in recipes.values() if not names or recipe.name in names]
+    store = Store(default_store())
+    if version is not None:
+        if len(names) != 1:
+            raise UsageError("--to goes with exactly one recipe", hint="everywheel recipes update NAME --to VERSION")
+        move_to_version(chosen[0], version, store.root)
+        click.echo(f"{names[0]}: {chosen[0].version} -> {version}")
+        return
+    updates = find_updates(chosen, store.root)
+    changed = 0 if dry_run else sum(rewrite_pins(recipe, updates) for recipe in chosen)
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(update) for update in updates], indent=1))
+        return
+    for update in updates:
+        click.echo(f"{update.recipe}: {update.words}")
+    click.echo(f"{len(chosen)} recipes compared, {changed} pins rewritten")
 
 
 COMMANDS = (recipes_group,)

@@ -19,9 +19,9 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from builder.disk import explain_disk, report_full_disk
 from builder.sources.archives import HELPER, Archive
 from builder.sources.clock import Clock
-from builder.sources.landing import explain_disk, report_full_disk
 from builder.sources.wanted import Unavailable
 
 _SCARCE = 1 << 20  # bytes left on the disk; apt 2.6 waits for ever when an index finds no room

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from builder.disk import explain_disk
 from builder.errors import SourceError
-from builder.sources.landing import explain_disk, find_source, open_scratch, take_source
+from builder.sources.landing import find_source, open_scratch, take_source
 from builder.sources.wanted import Wanted, WrongBytes
 
 _INDEX = "index.json"

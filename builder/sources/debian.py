@@ -8,10 +8,11 @@ from pathlib import Path
 
 from filelock import Timeout
 
+from builder.disk import explain_disk, hash_file
 from builder.sources.apt import AptRoot, ListedFile, Revision
 from builder.sources.archives import Archive, ask_machine
 from builder.sources.clock import Clock, Stopped
-from builder.sources.landing import explain_disk, hash_bytes, hash_file, open_scratch, put_file
+from builder.sources.landing import hash_bytes, open_scratch, put_file
 from builder.sources.unpack import read_member
 from builder.sources.wanted import Superseded, Unavailable, Wanted
 
@@ -69,6 +70,17 @@ class PackageClient:
             if fresh is None:
                 raise
             self._fetch(root, fresh, wanted, into, on_bytes)
+
+    def list_revisions(self, package: str) -> tuple[Revision, ...]:
+        """Return every revision of a package that the lists hold, after bringing them up to date."""
+        _, revisions, updates = self._open()
+        fresh = self._refresh(updates, believe_fresh=False)
+        return tuple(r for r in (revisions if fresh is None else fresh) if r.package == package)
+
+    def read_packaging(self, revision: Revision, name: str) -> bytes | None:
+        """Return one file of a revision's `.debian.tar`, None where it has none; raise Unavailable when it cannot be had."""
+        packaging = self._get_packaging(self._open()[0], revision, lambda size, total: None)
+        return None if packaging is None else read_member(packaging, name)
 
     def _open(self) -> tuple[AptRoot, tuple[Revision, ...], int]:
         """Set the root up and read its lists, the first time."""

@@ -12,12 +12,13 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
+from builder.disk import explain_disk
 from builder.errors import EverywheelError, SourceError
 from builder.sources.archives import Archive
 from builder.sources.clock import Clock, Patience, Stopped
 from builder.sources.debian import PackageClient
 from builder.sources.http import download, hide_password
-from builder.sources.landing import explain_disk, find_source, open_scratch, take_source
+from builder.sources.landing import find_source, open_scratch, take_source
 from builder.sources.progress import Event, Happening, Progress, ignore_progress
 from builder.sources.wanted import COMPARE, Superseded, Unavailable, Wanted, WrongBytes
 

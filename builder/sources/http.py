@@ -11,8 +11,8 @@ from urllib.parse import urlsplit, urlunsplit
 import requests
 import urllib3
 
+from builder.disk import explain_disk
 from builder.sources.clock import Clock, Patience
-from builder.sources.landing import explain_disk
 from builder.sources.wanted import Unavailable
 
 OnBytes = Callable[[int, int], None]

@@ -9,8 +9,8 @@ import subprocess
 import zlib
 from pathlib import Path
 
+from builder.disk import hash_file, report_full_disk
 from builder.errors import MachineError, SourceError
-from builder.sources.landing import hash_file, report_full_disk
 from builder.sources.wanted import COMPARE, Wanted
 
 

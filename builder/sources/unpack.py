@@ -11,8 +11,8 @@ import sys
 import zlib
 from pathlib import Path, PurePosixPath
 
+from builder.disk import explain_disk
 from builder.errors import SourceError
-from builder.sources.landing import explain_disk
 from builder.sources.wanted import COMPARE, Unavailable, Wanted
 
 if sys.version_info >= (3, 12):

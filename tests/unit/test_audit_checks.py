@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from builder.audit.content import Content
-from builder.audit.elf import ElfFacts, VersionNeed, split_version
 from builder.audit.finding import Finding
 from builder.audit.hygiene import (
     check_debug,
@@ -24,6 +23,7 @@ from builder.audit.linking import check_arch, check_libraries, check_rpath, chec
 from builder.audit.policy import Policy, load_policy
 from builder.audit.sbom import Bill, Component
 from builder.audit.tags import check_tags
+from builder.elf import ElfFacts, VersionNeed, split_version
 from builder.wheel import Wheel, WheelFile
 
 ELF = ElfFacts(

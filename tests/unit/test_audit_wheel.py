@@ -11,8 +11,8 @@ import pytest
 
 from builder.audit import Finding, Look, Report, audit_wheel, describe_finding, fail_on_findings
 from builder.audit.content import open_content
-from builder.audit.elf import UnreadableElf, read_elf
 from builder.audit.sbom import Component, read_bill
+from builder.elf import UnreadableElf, read_elf
 from builder.errors import AuditError, UsageError
 from builder.wheel import Wheel, WheelFile, encode_digest, pack_wheel
 

@@ -1,4 +1,5 @@
-/* What the C files of libvips include first, in their order. */
+/* What the C files of libvips include first, in their order; two of them ask for GNU's functions before. */
+#define _GNU_SOURCE
 #include <config.h>
 #include <glib/gi18n-lib.h>
 

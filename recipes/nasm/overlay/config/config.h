@@ -1,5 +1,4 @@
-/* What nasm's configure would find with clang and musl, for which alone it is built: a static program runs on every
-   build machine. */
+/* What nasm's configure would find with clang on any Linux: nothing here is in one libc alone. */
 #ifndef NASM_CONFIG_CONFIG_H
 #define NASM_CONFIG_CONFIG_H
 
@@ -62,7 +61,6 @@
 /* The C library: declared, and there. */
 #define HAVE_DECL_STRCASECMP 1
 #define HAVE_DECL_STRICMP 0
-#define HAVE_DECL_STRLCPY 1
 #define HAVE_DECL_STRNCASECMP 1
 #define HAVE_DECL_STRNICMP 0
 #define HAVE_DECL_STRNLEN 1
@@ -90,7 +88,6 @@
 #define HAVE_SNPRINTF 1
 #define HAVE_STAT 1
 #define HAVE_STRCASECMP 1
-#define HAVE_STRLCPY 1
 #define HAVE_STRNCASECMP 1
 #define HAVE_STRNLEN 1
 #define HAVE_STRSEP 1
