@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <vips/vips.h>
+#include <vips/vector.h>
 
 #define SOFTWARE "exif-ifd0-Software"
 

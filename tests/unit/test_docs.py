@@ -1,0 +1,53 @@
+"""The documents name everything that a user can type."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from builder.cli import main
+
+ROOT = Path(__file__).parents[2]
+
+
+def walk(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    if isinstance(command, click.Group):
+        for name, sub in command.commands.items():
+            yield from walk(sub, (*path, name))
+    else:
+        yield path, command
+
+
+COMMANDS = dict(walk(main))
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_the_readme_names_every_command(path: tuple[str, ...]) -> None:
+    readme = (ROOT / "README.md").read_text()
+
+    rows = [line for line in readme.splitlines() if line.startswith("| `everywheel") and path[0] in line]
+
+    assert any(f"{path[-1]}" in row for row in rows)
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_every_command_shows_an_example_of_itself(path: tuple[str, ...]) -> None:
+    words = COMMANDS[path].help or ""
+
+    assert f"Example: everywheel {' '.join(path)}" in words
+
+
+def keys_read_by(module: str) -> set[str]:
+    source = (ROOT / "builder" / module).read_text()
+    return set(re.findall(r'\.(?:text|texts|flag|table|tables|scalars|text_map|text_lists)\(\s*"([a-z0-9-]+)"', source))
+
+
+@pytest.mark.parametrize("key", sorted(keys_read_by("recipe_file.py") | keys_read_by("project.py")))
+def test_the_reference_describes_every_key(key: str) -> None:
+    reference = (ROOT / "docs" / "recipes.md").read_text()
+
+    assert re.search(rf"[`\[. ]{re.escape(key)}[`\].]", reference)
