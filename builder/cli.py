@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -37,6 +38,7 @@ class Commands(click.Group):
 @click.version_option(package_name="everywheel")
 @click.pass_context
 def main(ctx: click.Context, project: Path, traceback: bool) -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a cancelled CI job ends as tidily as Ctrl-C does
     ctx.obj = project
 
 

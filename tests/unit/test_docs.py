@@ -46,7 +46,10 @@ def keys_read_by(module: str) -> set[str]:
     return set(re.findall(r'\.(?:text|texts|flag|table|tables|scalars|text_map|text_lists)\(\s*"([a-z0-9-]+)"', source))
 
 
-@pytest.mark.parametrize("key", sorted(keys_read_by("recipe_file.py") | keys_read_by("project.py")))
+OTHERS = {"build-system", "project"}  # tables of the extension's pyproject.toml that others describe
+
+
+@pytest.mark.parametrize("key", sorted((keys_read_by("recipe_file.py") | keys_read_by("project.py")) - OTHERS))
 def test_the_reference_describes_every_key(key: str) -> None:
     reference = (ROOT / "docs" / "recipes.md").read_text()
 
