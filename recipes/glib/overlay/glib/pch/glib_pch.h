@@ -1,0 +1,7 @@
+/* What nearly every file of libglib begins with, parsed once. */
+#include "config.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <glib.h>
