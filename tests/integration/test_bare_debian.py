@@ -1,0 +1,51 @@
+"""The main command on a machine that has Python, venv and git, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from builder.audit import audit_wheel
+
+TARGETS = ("manylinux2014_x86_64", "manylinux2014_aarch64", "musllinux_1_2_x86_64", "musllinux_1_2_aarch64")
+
+
+def test_the_machine_has_no_compiler(bare_debian: Path) -> None:
+    found = [
+        name for name in ("gcc", "cc", "clang", "make", "cmake", "patch") for _ in bare_debian.glob(f"usr/bin/{name}")
+    ]
+
+    assert found == []
+
+
+def test_the_main_command_leaves_four_wheels(wheels: dict[str, Path]) -> None:
+    names = sorted(path.name for path in wheels.values())
+
+    assert names == sorted(f"webpencode-0.1.0-cp311-abi3-{target}.whl" for target in TARGETS)
+
+
+def test_the_wheel_for_this_machine_was_installed_and_used(bare_debian: Path, machine: str) -> None:
+    output = (bare_debian / "output").read_text()
+
+    lines = [line for line in output.splitlines() if "installed and used here" in line]
+
+    assert [line for line in lines if f"manylinux2014_{machine}.whl" in line]
+
+
+def test_every_wheel_is_clean(wheels: dict[str, Path]) -> None:
+    findings = [finding for path in wheels.values() for finding in audit_wheel(path).findings]
+
+    assert findings == []
+
+
+def test_every_wheel_is_small(wheels: dict[str, Path]) -> None:
+    sizes = {name: path.stat().st_size for name, path in wheels.items()}
+
+    assert all(size <= 2_600_000 for size in sizes.values()), sizes
+
+
+def test_nothing_is_needed_but_the_c_library(wheels: dict[str, Path]) -> None:
+    allowed = ("libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1", "ld-linux", "libc.musl-")
+
+    needed = {name for path in wheels.values() for file in audit_wheel(path).files for name in file.outside}
+
+    assert [name for name in needed if not name.startswith(allowed)] == []
