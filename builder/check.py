@@ -53,7 +53,13 @@ def check_features(site: Site, step: Step, workspace: Path, toolchain: Toolchain
     run([compiler, *toolchain.compile_flags, *cxx_flags, *cflags, "-c", recipe.check, "-o", objects],
         cwd=workspace, env=environment, log=log, what=what)  # fmt: skip
     libs = [flag for flag in found if flag not in cflags]
-    run([compiler, objects, *libs, "-o", program], cwd=workspace, env=environment, log=log, what=what)
+    run(
+        [compiler, objects, *toolchain.cxx_link_flags, *libs, "-o", program],
+        cwd=workspace,
+        env=environment,
+        log=log,
+        what=what,
+    )
     shared = {"LD_LIBRARY_PATH": str(workspace / "prefix" / "lib")} if step.resolved.linkage is Linkage.SHARED else {}
     try:
         run([program, *step.resolved.provides], cwd=workspace, env={**environment, **shared}, log=log, what=what)

@@ -59,12 +59,12 @@ def load_project(root: Path) -> Project:
     """Load the project in `root`; raise UsageError, naming file and key, for anything wrong with it or its recipes."""
     root = root.absolute()
     path = root / "pyproject.toml"
-    whole = read_toml(path)
+    whole = read_toml(path, "run in the project's folder or name it with --project")
     tool = whole.table("tool", {})
     if not tool.has("everywheel"):
         raise UsageError(
             f"{path}: no [tool.everywheel] table",
-            hint="run in the project's folder or name it with --project; docs/reference.md describes the table",
+            hint="run in the project's folder or name it with --project; docs/recipes.md describes the table",
         )
     table = tool.table("everywheel")
     extension = root / table.text("extension", ".")
@@ -100,7 +100,7 @@ def load_project(root: Path) -> Project:
 
 
 def _read_extension(path: Path) -> tuple[Table, tuple[str, ...]]:
-    whole = read_toml(path)
+    whole = read_toml(path, "`extension` of [tool.everywheel] names the folder with the extension's pyproject.toml")
     return whole.table("project"), whole.table("build-system").texts("requires")
 
 

@@ -25,6 +25,9 @@ from builder.recipe import (
 from builder.table import Table, read_toml
 
 
+_PLACES = 'add `urls = ["https://…"]`, or `debian = { package = "…", file = "…" }`'
+
+
 def load_recipes(directories: Iterable[Path]) -> dict[str, Recipe]:
     """Load every `<name>/recipe.toml` of the directories; a name in a later directory replaces an earlier one.
 
@@ -96,7 +99,7 @@ def _load_source(table: Table, version: str) -> Source:
     debian = _load_debian(table, version)
     filename = debian.file if debian else PurePosixPath(urls[0]).name if urls else ""
     if not filename:
-        raise UsageError(f"{table.place}: neither 'urls' nor 'debian' says where the source is")
+        raise UsageError(f"{table.place}: neither 'urls' nor 'debian' says where the source is", hint=_PLACES)
     source = Source(
         filename=filename,
         sha256=_sha256(table),
@@ -116,7 +119,7 @@ def _load_patch(table: Table, version: str) -> Patch:
         debian=_load_debian(table, version),
     )
     if not patch.urls and patch.debian is None:
-        raise UsageError(f"{table.place}: neither 'urls' nor 'debian' says where '{patch.name}' is")
+        raise UsageError(f"{table.place}: neither 'urls' nor 'debian' says where '{patch.name}' is", hint=_PLACES)
     table.done()
     return patch
 
@@ -133,7 +136,11 @@ def _load_debian(table: Table, version: str) -> DebianFile | None:
 def _sha256(table: Table) -> str:
     value = table.text("sha256")
     if len(value) != 64 or value.strip("0123456789abcdef"):
-        raise UsageError(f"{table.place}: 'sha256' must be 64 lower-case hex digits", details={"value": value})
+        raise UsageError(
+            f"{table.place}: 'sha256' must be 64 lower-case hex digits",
+            details={"value": value},
+            hint="`sha256sum ARCHIVE` prints it",
+        )
     return value
 
 

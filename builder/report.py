@@ -82,7 +82,7 @@ class Screen:
                 self._downloads.pop(wanted.sha256, None)
         if event.happening is Happening.DONE:
             self._say(f"{wanted.title}: fetched from {event.place}", "green")
-        elif event.happening is Happening.REFUSED:
+        elif event.happening is Happening.REFUSED and event.text.startswith("wrong bytes"):
             self._say(f"{wanted.title}: {event.place}: {event.text}", "yellow")
 
     def _say(self, words: str, style: str) -> None:

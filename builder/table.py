@@ -105,11 +105,11 @@ class Table:
                 )
 
 
-def read_toml(path: Path) -> Table:
-    """Read a TOML file; raise UsageError when it is absent or is not TOML."""
+def read_toml(path: Path, hint: str | None = None) -> Table:
+    """Read a TOML file; raise UsageError, with the hint where it is absent, when it is not there or is not TOML."""
     try:
         return Table(tomllib.loads(path.read_text(encoding="utf-8")), path)
     except FileNotFoundError:
-        raise UsageError(f"{path}: no such file") from None
+        raise UsageError(f"{path}: no such file", hint=hint) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: not valid TOML", details={"reason": error}) from None

@@ -128,7 +128,7 @@ def parse_target(text: str) -> Target:
         known = [
             f"{family}_{arch}" for arch in ARCHES for family in ("manylinux2014", "manylinux_2_28", "musllinux_1_2")
         ]
-        close = difflib.get_close_matches(text, known, 1)
+        close = difflib.get_close_matches(text, known, 1, cutoff=0.9)
         raise UsageError(
             f"target '{text}' is not supported",
             details={"architectures": ", ".join(ARCHES)},

@@ -41,6 +41,7 @@ class Toolchain:
     prefix: Path
     compile_flags: tuple[str, ...]
     cxx_flags: tuple[str, ...]
+    cxx_link_flags: tuple[str, ...]
     link_flags: tuple[str, ...]
     environment: Mapping[str, str]
 
@@ -88,8 +89,9 @@ def write_toolchain(
         *flags,
     )
     links = [*_LINK_FLAGS, *link_flags]
-    if not cxx_runtime:
-        links.append("-nostdlib++")  # before zig links libc++ it compiles it, a minute for each target
+    # Before zig links libc++ it compiles it, a minute for each target; the build machine's own is one of them.
+    cxx_links = () if cxx_runtime else ("-nostdlib++",)
+    links += cxx_links
     if exports:
         script = directory / "exports.map"
         script.write_text("{ global: " + " ".join(f"{pattern};" for pattern in exports) + " local: *; };\n")
@@ -101,6 +103,7 @@ def write_toolchain(
         prefix=prefix,
         compile_flags=compile_flags,
         cxx_flags=() if cxx_runtime else _NO_CXX_RUNTIME,
+        cxx_link_flags=cxx_links,
         link_flags=tuple(links),
         environment=_environment(tools, workspace, directory, prefix, zig_cache),
     )
@@ -231,6 +234,9 @@ c = '{toolchain.program("build-cc")}'
 cpp = '{toolchain.program("build-c++")}'
 ar = '{toolchain.program("ar")}'
 pkg-config = '{toolchain.program("pkg-config")}'
+
+[built-in options]
+cpp_link_args = {_meson(toolchain.cxx_link_flags)}
 """
 
 
