@@ -22,8 +22,7 @@ from builder.project import Project
 from builder.sources import Places, Progress, fetch_sources, find_places, ignore_progress, list_wanted
 from builder.store import Store
 from builder.target import Target
-from builder.toolchain import REVISION
-from builder.tools import ensure_tools, tools_identity
+from builder.tools import ensure_tools
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,11 +38,6 @@ class Options:
 def default_jobs() -> int:
     """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def toolchain_identity() -> str:
-    """Return what stands in every key for engine, flags and build tools."""
-    return f"zig-{REVISION}-{tools_identity()}"
 
 
 def find_missing(plan: Plan, store: Store) -> Plan:

@@ -89,9 +89,10 @@ class _Run:
     def loop(self) -> None:
         while self._ready or self._running:
             if self._ready and self._pool.take(0.05):
+                # Whoever gave the token back may have made something more urgent ready.
+                self._settle_ended(block=False)
                 self._start(self._tasks[heapq.heappop(self._ready)[1]])
-            for result in self._collect(block=not self._ready):
-                self._settle(result)
+            self._settle_ended(block=not self._ready)
 
     def drain(self) -> None:
         """Wait until every running task has ended."""
@@ -116,11 +117,14 @@ class _Run:
         except Exception as raised:  # a fault of ours must not leave the loop waiting for ever
             error = BuildError(f"{task.label}: unexpected {type(raised).__name__}: {raised}")
             error.__cause__ = raised
-        finally:
-            self._pool.give()
         outcome = Outcome.FAILED if error else Outcome.DONE
         seconds = time.monotonic() - began
         self._ended.put(Result(id=task.id, label=task.label, outcome=outcome, seconds=seconds, error=error))
+        self._pool.give()  # only now: whoever takes the token must see the result
+
+    def _settle_ended(self, *, block: bool) -> None:
+        for result in self._collect(block=block):
+            self._settle(result)
 
     def _collect(self, *, block: bool) -> Iterator[Result]:
         with contextlib.suppress(queue.Empty):

@@ -6,7 +6,6 @@ import hashlib
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 
 from builder.engine.zig import Site, open_workspace
@@ -17,15 +16,6 @@ from builder.recipe import Linkage, Optimize
 from builder.store import FIXED_TIME
 from builder.toolchain import Toolchain, write_toolchain
 from builder.tools import ensure_environment, environment_identity, pinned_versions
-
-REVISION = 1
-"""Raised whenever what is done to a built wheel changes: it stands in every wheel's key."""
-
-
-def packaging_identity() -> str:
-    """Return what stands in a wheel's key for repair, licence texts, SBOM and compression."""
-    shaping = ("auditwheel", "cyclonedx-python-lib", "deflate", "packaging")
-    return f"finish-{REVISION}-" + "-".join(f"{name}={version(name)}" for name in shaping)
 
 
 def build_wheel_step(site: Site, step: Step, plan: Plan, project: Project, tell: Callable[[str], None]) -> None:

@@ -24,7 +24,6 @@ from builder.recipe import (
 )
 from builder.table import Table, read_toml
 
-
 _PLACES = 'add `urls = ["https://…"]`, or `debian = { package = "…", file = "…" }`'
 
 

@@ -16,9 +16,6 @@ from builder.tools import Tools
 PREFIX = "/everywheel"
 """The prefix that everything is configured for; nothing is ever installed there, so no real path gets into a binary."""
 
-REVISION = 1
-"""Raised whenever the flags below change: it stands in every key."""
-
 _LEVELS = {Optimize.SPEED: "-O3", Optimize.BALANCED: "-O2", Optimize.SIZE: "-Os"}
 
 # zig traps undefined behaviour unless told not to, and takes __DATE__ for an error though SOURCE_DATE_EPOCH pins it.

@@ -11,13 +11,13 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from builder.build import Options, build_plan, default_jobs, find_missing, put_wheels, toolchain_identity
+from builder.build import Options, build_plan, default_jobs, find_missing, put_wheels
 from builder.check import can_run
 from builder.commands.printing import print_table
 from builder.engine.zig import Site, prepare
 from builder.errors import NothingSelectedError, UsageError
 from builder.execute import Outcome, Result
-from builder.finish import packaging_identity
+from builder.identity import packaging_identity, toolchain_identity
 from builder.plan import Kind, Plan, finish_plan, make_plan, plan_libraries, step_id
 from builder.project import Project, load_project, wheel_name
 from builder.report import Screen, make_console, show_failures

@@ -1,0 +1,47 @@
+"""What the toolkit itself adds to a key: its own code and the tools that it pins.
+
+Whoever changes how something is built changes a file named here, and with it every key that it matters to: nothing has
+to be remembered, and nothing old is ever taken for new.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from importlib.metadata import version
+from pathlib import Path
+
+from builder.tools import PINS
+
+_SHAPE_ARTIFACTS = ("buildsystem.py", "check.py", "engine/zig.py", "products.py", "target.py", "toolchain.py")
+_SHAPE_WHEELS = (
+    "audit",
+    "backend.py",
+    "finish.py",
+    "libraries.py",
+    "licenses.py",
+    "repair.py",
+    "sbom.py",
+    "wheel.py",
+    "zip.py",
+)
+_PACKAGES = ("auditwheel", "cyclonedx-python-lib", "deflate", "packaging")
+
+
+def toolchain_identity() -> str:
+    """Return what stands in every key for the engine, its flags and the build tools."""
+    return f"zig-{_digest([*_find(_SHAPE_ARTIFACTS), PINS])}"
+
+
+def packaging_identity() -> str:
+    """Return what stands in a wheel's key for repair, licence texts, SBOM, compression and audit."""
+    return "-".join(["finish", _digest(_find(_SHAPE_WHEELS)), *(f"{name}={version(name)}" for name in _PACKAGES)])
+
+
+def _find(names: Iterable[str]) -> list[Path]:
+    paths = [Path(__file__).parent / name for name in names]
+    return [file for path in paths for file in (sorted(path.glob("*.py")) if path.is_dir() else [path])]
+
+
+def _digest(files: Iterable[Path]) -> str:
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]

@@ -1,0 +1,68 @@
+"""Every shipped recipe is sound on every architecture and libc, with every profile."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from builder.plan import make_plan
+from builder.project import load_project
+from builder.recipe import Linkage, resolve_recipe
+from builder.recipe_file import load_recipes
+from builder.target import ARCHES, Target, parse_target
+
+ROOT = Path(__file__).parents[2]
+RECIPES = load_recipes([ROOT / "recipes"])
+TARGETS = tuple(
+    parse_target(tag)
+    for arch in ARCHES.values()
+    for tag in ("manylinux_{}_{}_{}".format(*arch.lowest_glibc, arch.name), f"musllinux_1_2_{arch.name}")
+)
+KEYS = ["name", "version", "summary", "license", "requires", "build-requires", "source", "build", "features", "profiles",
+        "products", "overrides"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.tag)
+def test_every_recipe_resolves_everywhere_with_every_profile(name: str, target: Target) -> None:
+    recipe = RECIPES[name]
+
+    for features in [(), *recipe.profiles.values(), tuple(recipe.features)]:
+        for linkage in Linkage:
+            resolved = resolve_recipe(recipe, target, linkage=linkage, features=features)
+
+            assert not set(resolved.build.enable) & set(resolved.build.disable)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_tables_come_in_the_same_order(name: str) -> None:
+    keys = list(tomllib.loads((ROOT / "recipes" / name / "recipe.toml").read_text()))
+
+    assert keys == sorted(keys, key=KEYS.index)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_promises_something_under_a_licence(name: str) -> None:
+    recipe = RECIPES[name]
+
+    assert recipe.products.libraries or recipe.products.headers or recipe.products.programs
+    assert recipe.license.files
+    assert recipe.summary
+
+
+@pytest.mark.parametrize("name", [name for name, recipe in RECIPES.items() if recipe.products.libraries])
+def test_every_library_can_be_shared_with_a_soname_and_known_exports(name: str) -> None:
+    products = RECIPES[name].products
+
+    assert set(products.sonames) == set(products.libraries)
+    assert products.exports
+
+
+def test_the_whole_plan_holds_on_every_target() -> None:
+    project = load_project(ROOT)
+
+    plan = make_plan(project, TARGETS, toolchain="t", packaging="p")
+
+    assert sum(id.startswith("wheel:") for id in plan.steps) == len(TARGETS)

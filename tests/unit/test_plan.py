@@ -1,0 +1,106 @@
+"""Plans: which keys a change reaches."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from builder.plan import Kind, Plan, make_plan
+from builder.project import Project, load_project
+from builder.recipe import Recipe
+
+PROJECT = load_project(Path(__file__).parents[2])
+
+
+def plan(project: Project = PROJECT, toolchain: str = "t", packaging: str = "p") -> Plan:
+    return make_plan(project, project.targets, toolchain=toolchain, packaging=packaging)
+
+
+def changed(other: Plan) -> set[str]:
+    """Return the names of the steps that have another key than in the project as it is."""
+    keys = {id: step.key for id, step in plan().steps.items()}
+    assert set(keys) == set(other.steps)
+    return {id.partition(":")[0] for id, step in other.steps.items() if keys[id] != step.key}
+
+
+def with_recipe(name: str, **changes: object) -> Project:
+    recipe: Recipe = replace(PROJECT.recipes[name], **changes)  # type: ignore[arg-type]
+    return replace(PROJECT, recipes={**PROJECT.recipes, name: recipe})
+
+
+def test_a_new_build_of_libwebp_reaches_libvips_and_the_wheels_alone() -> None:
+    build = replace(PROJECT.recipes["libwebp"].build, defines=("X",))
+
+    assert changed(plan(with_recipe("libwebp", build=build))) == {"libwebp", "libvips", "wheel"}
+
+
+def test_a_new_file_beside_a_recipe_reaches_what_requires_it() -> None:
+    assert changed(plan(with_recipe("zlib", files={"overlay/x": "0"}))) == {"zlib", "libpng", "glib", "libvips", "wheel"}
+
+
+def test_a_new_summary_reaches_nothing() -> None:
+    assert changed(plan(with_recipe("zlib", summary="other words"))) == set()
+
+
+def test_a_new_patch_reaches_what_it_is_built_into() -> None:
+    source = PROJECT.recipes["expat"].source
+
+    assert changed(plan(with_recipe("expat", source=replace(source, sha256="0" * 64)))) == {"expat", "libvips", "wheel"}
+
+
+def test_a_program_of_the_build_machine_reaches_what_it_builds() -> None:
+    assert changed(plan(with_recipe("nasm", version="9"))) == {"nasm", "libjpeg-turbo", "libvips", "wheel"}
+
+
+def test_a_changed_extension_reaches_the_wheels_alone() -> None:
+    assert changed(plan(replace(PROJECT, digest="other"))) == {"wheel"}
+
+
+def test_another_profile_reaches_the_library_and_the_wheels() -> None:
+    features = {"libvips": tuple(f for f in PROJECT.recipes["libvips"].profiles["web"] if f != "gif")}
+
+    assert changed(plan(replace(PROJECT, features=features))) == {"libvips", "wheel"}
+
+
+def test_other_tools_reach_everything_but_the_headers() -> None:
+    names = {id.partition(":")[0] for id in plan().steps}
+
+    assert changed(plan(toolchain="other")) == names - {"cpython"}
+
+
+def test_other_packaging_reaches_the_wheels_alone() -> None:
+    assert changed(plan(packaging="other")) == {"wheel"}
+
+
+def test_no_two_steps_share_a_key() -> None:
+    steps = plan().steps
+
+    assert len({step.key for step in steps.values()}) == len(steps)
+
+
+def test_headers_are_one_step_for_all_targets() -> None:
+    assert [id for id in plan().steps if id.startswith("cpython:")] == ["cpython:any"]
+
+
+def test_every_step_comes_after_what_it_requires() -> None:
+    place = {id: number for number, id in enumerate(plan().steps)}
+
+    assert all(place[need] < place[id] for id, step in plan().steps.items() for need in step.requires)
+
+
+def test_a_selection_holds_what_it_needs_and_nothing_else() -> None:
+    target = PROJECT.targets[0].tag
+
+    names = [id.partition(":")[0] for id in plan().select([f"libpng:{target}"]).steps]
+
+    assert names == ["zlib", "libpng"]
+
+
+@pytest.mark.parametrize("kind", [Kind.LIBRARY, Kind.WHEEL])
+def test_what_much_depends_on_goes_first(kind: Kind) -> None:
+    made = plan()
+
+    for step in made.steps.values():
+        assert all(made.priority[need] > made.priority[step.id] for need in step.requires)

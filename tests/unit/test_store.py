@@ -1,0 +1,147 @@
+"""The store: whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from builder.disk import explain_disk
+from builder.errors import MachineError
+from builder.store import Entry, Store, collect, find_garbage, pack_tree
+
+KEY = "ab" * 32
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    (tmp_path / "tree" / "lib").mkdir(parents=True)
+    (tmp_path / "tree" / "lib" / "libfoo.so.1").write_bytes(b"\x7fELF")
+    (tmp_path / "tree" / "lib" / "libfoo.so").symlink_to("libfoo.so.1")
+    return tmp_path / "tree"
+
+
+def put(store: Store, tree: Path, key: str = KEY) -> Entry:
+    return store.put_tree(key, tree, name="libfoo", version="1.0", target="manylinux_2_17_x86_64")
+
+
+def test_what_was_put_is_found_and_comes_out_again(store: Store, tree: Path, tmp_path: Path) -> None:
+    put(store, tree)
+
+    store.unpack(KEY, tmp_path / "out")
+
+    assert (tmp_path / "out" / "lib" / "libfoo.so").resolve().read_bytes() == b"\x7fELF"
+    assert (tmp_path / "out" / "lib" / "libfoo.so").is_symlink()
+
+
+def test_the_same_files_give_the_same_bytes_whatever_their_times_and_umask(tree: Path, tmp_path: Path) -> None:
+    pack_tree(tree, tmp_path / "one.tar.gz", level=1)
+    os.utime(tree / "lib" / "libfoo.so.1", (1, 1))
+    (tree / "lib" / "libfoo.so.1").chmod(0o600)
+
+    pack_tree(tree, tmp_path / "two.tar.gz", level=1)
+
+    assert (tmp_path / "one.tar.gz").read_bytes() == (tmp_path / "two.tar.gz").read_bytes()
+
+
+def test_nothing_counts_without_its_record_or_without_its_bytes(store: Store, tree: Path) -> None:
+    entry = put(store, tree)
+    record = store.root / "artifacts" / f"{KEY}.json"
+    text = record.read_text()
+
+    record.write_text(text[: len(text) // 2])
+    half = store.find(KEY)
+    record.write_text(text)
+    store.path(entry).unlink()
+
+    assert (half, store.find(KEY)) == (None, None)
+
+
+def test_a_damaged_artifact_is_an_error_and_is_dropped(store: Store, tree: Path, tmp_path: Path) -> None:
+    path = store.path(put(store, tree))
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+
+    assert [entry.key for entry in store.verify()] == [KEY]
+    with pytest.raises(MachineError) as caught:
+        store.unpack(KEY, tmp_path / "out")
+
+    assert caught.value.render() == (
+        "error: artifact libfoo for manylinux_2_17_x86_64 in the store is damaged\n"
+        f"  file: {path}\n"
+        "  hint: it has been dropped; run the build again"
+    )
+    assert store.find(KEY) is None
+
+
+def test_a_killed_put_leaves_nothing_that_counts(store: Store, tmp_path: Path) -> None:
+    big = tmp_path / "big"
+    big.mkdir()
+    for number in range(40):
+        (big / str(number)).write_bytes(os.urandom(1_000_000))
+    code = (
+        "import sys; from pathlib import Path; from builder.store import Store;"
+        f"Store(Path(sys.argv[1])).put_tree({KEY!r}, Path(sys.argv[2]), name='n', version='1', target='t')"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(store.root), str(big)])
+    deadline = time.monotonic() + 20
+    while not any((store.root / "tmp").iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+    assert store.find(KEY) is None
+    assert store.entries() == []
+    assert store.verify() == []
+
+
+def test_two_stores_of_one_folder_see_each_others_work(store: Store, tree: Path) -> None:
+    put(store, tree)
+
+    found = Store(store.root).find(KEY)
+
+    assert found is not None
+    assert found.name == "libfoo"
+
+
+def test_gc_drops_what_no_plan_keeps_and_nobody_used_lately(store: Store, tree: Path) -> None:
+    for key in ("1" * 64, "2" * 64, "3" * 64):
+        put(store, tree, key)
+    old = time.time() - 1000
+    for key in ("1" * 64, "2" * 64):
+        os.utime(store.root / "artifacts" / f"{key}.json", (old, old))
+
+    garbage = find_garbage(store, keep={"1" * 64}, older_than=500)
+    collect(store, garbage)
+
+    assert [entry.key for entry in garbage.entries] == ["2" * 64]
+    assert [entry.key for entry in store.entries()] == ["1" * 64, "3" * 64]
+
+
+def test_a_full_disk_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(MachineError) as caught, explain_disk(tmp_path / "file"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    assert caught.value.render() == (
+        "error: no space left on the disk\n"
+        f"  writing: {tmp_path / 'file'}\n"
+        "  hint: `everywheel store gc` frees what is no longer used; EVERYWHEEL_STORE moves the store to another disk"
+    )
+
+
+def test_an_entry_survives_the_way_through_its_record(store: Store, tree: Path) -> None:
+    entry = put(store, tree)
+
+    assert asdict(store.find(KEY) or entry) == asdict(entry)
