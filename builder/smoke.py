@@ -14,7 +14,7 @@ from builder.errors import BuildError, SmokeError
 from builder.project import Project
 from builder.run import run
 from builder.store import Store
-from builder.tools import ensure_environment
+from builder.tools import ensure_environment, environment_identity, install_into, make_environment
 
 
 def smoke_here(project: Project, wheel: Path, store: Store, *, offline: bool) -> bool:
@@ -29,12 +29,14 @@ def smoke_here(project: Project, wheel: Path, store: Store, *, offline: bool) ->
         return False
     log = store.root / "logs" / f"smoke-{wheel.stem}.log"
     log.unlink(missing_ok=True)
+    beside = _install_beside(project, store, offline)
     with TemporaryDirectory(dir=store.root / "tmp") as folder:
         environment = Path(folder) / "environment"
         try:
-            ensure_environment(
-                environment, [str(wheel), *project.smoke.requires], what=wheel.name, log=log, offline=offline
-            )
+            make_environment(environment, what=wheel.name, log=log)
+            site = next((environment / "lib").glob("python*/site-packages"))
+            (site / "beside.pth").write_text("".join(f"{path}\n" for path in beside))
+            install_into(environment, ["--no-index", str(wheel)] if offline else [str(wheel)], what=wheel.name, log=log)
             run(
                 [environment / "bin" / project.smoke.command[0], *project.smoke.command[1:]],
                 cwd=project.root, env=_clean(environment), log=log, what=wheel.name,
@@ -46,6 +48,21 @@ def smoke_here(project: Project, wheel: Path, store: Store, *, offline: bool) ->
     stamp.parent.mkdir(exist_ok=True)
     stamp.write_text("")
     return True
+
+
+def _install_beside(project: Project, store: Store, offline: bool) -> list[Path]:
+    """Return the folders with what the smoke command needs beside the wheel, installed once for all wheels."""
+    requires = sorted(project.smoke.requires)
+    if not requires:
+        return []
+    environment = ensure_environment(
+        store.root / "tools" / f"smoke-{environment_identity(' '.join(requires))}",
+        requires,
+        what=f"smoke requirements of {project.name}",
+        log=store.root / "logs" / "smoke.log",
+        offline=offline,
+    )
+    return list((environment / "lib").glob("python*/site-packages"))
 
 
 def _identity(project: Project, wheel: Path) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from builder.errors import BuildError, MachineError
+from builder.errors import MachineError
 from builder.run import run
 
 PINS = Path(__file__).with_name("tools.txt")
@@ -92,16 +92,30 @@ def ensure_environment(path: Path, arguments: Sequence[str], *, what: str, log: 
             return path
         shutil.rmtree(path, ignore_errors=True)
         log.unlink(missing_ok=True)
-        env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-        make: list[str | Path] = [sys.executable, "-m", "venv", "--without-pip", path]
-        run(make, cwd=path.parent, env=env, log=log, what=f"{what}: making the environment",
-            hint="is python3-venv installed? `everywheel doctor` tells what this machine lacks")  # fmt: skip
-        pip: list[str | Path] = [sys.executable, "-m", "pip", "--python", path / "bin" / "python", "install", "--quiet",
-               "--disable-pip-version-check", *arguments]  # fmt: skip
-        try:
-            run(pip, cwd=path.parent, env=env, log=log, what=f"{what}: installing from the package index")
-        except BuildError as error:
-            error.hint = "is the package index reachable? pip's own settings (PIP_INDEX_URL, pip.conf) are used"
-            raise
+        make_environment(path, what=what, log=log)
+        install_into(path, arguments, what=what, log=log)
         stamp.write_text("")
     return path
+
+
+def make_environment(path: Path, *, what: str, log: Path) -> None:
+    """Make an empty virtual environment of the running Python."""
+    run(
+        [sys.executable, "-m", "venv", "--without-pip", path], cwd=path.parent, env=_environment(), log=log,
+        what=f"{what}: making the environment",
+        hint="is python3-venv installed? `everywheel doctor` tells what this machine lacks",
+    )  # fmt: skip
+
+
+def install_into(path: Path, arguments: Sequence[str], *, what: str, log: Path) -> None:
+    """Install into a virtual environment with pip; its own settings (PIP_INDEX_URL, pip.conf) are used."""
+    run(
+        [sys.executable, "-m", "pip", "--python", path / "bin" / "python", "install", "--quiet",
+         "--disable-pip-version-check", *arguments],
+        cwd=path.parent, env=_environment(), log=log, what=f"{what}: installing from the package index",
+        hint="is the package index reachable? pip's own settings (PIP_INDEX_URL, pip.conf) are used",
+    )  # fmt: skip
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}

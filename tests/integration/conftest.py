@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 from pathlib import Path
 
 import pytest
+from roots import bootstrap_debian, call_in_root, copy_repository
 
 from builder.store import default_store
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from roots import bootstrap_debian, call_in_root, copy_repository
 
 MAIN_COMMAND = "python3 -m venv .venv && .venv/bin/pip install nox && .venv/bin/nox -s build-all"
 
