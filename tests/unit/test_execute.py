@@ -48,7 +48,9 @@ def fail() -> None:
 def test_the_higher_priority_goes_first_among_those_that_are_ready(pool: JobPool) -> None:
     watcher = Recorder()
 
-    execute([task("a", priority=1), task("b", priority=3), task("c", "b", priority=9), task("d", priority=2)], pool, watcher)
+    execute(
+        [task("a", priority=1), task("b", priority=3), task("c", "b", priority=9), task("d", priority=2)], pool, watcher
+    )
 
     assert watcher.begun == ["b", "c", "d", "a"]
 

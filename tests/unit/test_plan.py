@@ -37,7 +37,13 @@ def test_a_new_build_of_libwebp_reaches_libvips_and_the_wheels_alone() -> None:
 
 
 def test_a_new_file_beside_a_recipe_reaches_what_requires_it() -> None:
-    assert changed(plan(with_recipe("zlib", files={"overlay/x": "0"}))) == {"zlib", "libpng", "glib", "libvips", "wheel"}
+    assert changed(plan(with_recipe("zlib", files={"overlay/x": "0"}))) == {
+        "zlib",
+        "libpng",
+        "glib",
+        "libvips",
+        "wheel",
+    }
 
 
 def test_a_new_summary_reaches_nothing() -> None:

@@ -1,0 +1,103 @@
+"""Recipes: what is decided for one target."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from builder.errors import UsageError
+from builder.recipe import Linkage, Optimize, Recipe, System, resolve_recipe
+from builder.recipe_file import load_recipe
+from builder.target import parse_target
+
+TEXT = """
+name = "libfoo"
+version = "1.2"
+license = { spdx = "MIT", files = ["LICENSE"] }
+requires = ["zlib"]
+
+[source]
+urls = ["https://example.org/foo-{version}.tar.gz"]
+debian = { package = "foo", file = "foo_{version}.orig.tar.gz" }
+sha256 = "1111111111111111111111111111111111111111111111111111111111111111"
+
+[build]
+system = "meson"
+optimize = "speed"
+disable = ["tests"]
+
+[build.options]
+level = 1
+
+[features.jpeg]
+requires = ["jpeg"]
+enable = ["jpeg"]
+provides = ["jpegload"]
+
+[features.png]
+requires = ["png"]
+enable = ["png"]
+options = { level = 2 }
+
+[profiles]
+web = ["jpeg", "png"]
+
+[products]
+libraries = ["foo"]
+
+[[overrides]]
+when = { libc = "musl", arch = "a*" }
+extend-defines = ["MUSL"]
+extend-requires = ["stack"]
+
+[[overrides]]
+when = { linkage = "shared" }
+options = { shared = true }
+"""
+GLIBC, MUSL = parse_target("manylinux2014_x86_64"), parse_target("musllinux_1_2_aarch64")
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Recipe:
+    folder = tmp_path / "libfoo"
+    (folder / "overlay").mkdir(parents=True)
+    (folder / "recipe.toml").write_text(TEXT)
+    (folder / "overlay" / "meson.build").write_text("project('foo')")
+    (folder / "check.c").write_text("int main(void) { return 0; }")
+    return load_recipe(folder / "recipe.toml")
+
+
+def test_a_recipe_is_what_its_file_says(recipe: Recipe) -> None:
+    assert (recipe.build.system, recipe.build.optimize) == (System.MESON, Optimize.SPEED)
+    assert recipe.source.urls == ("https://example.org/foo-1.2.tar.gz",)
+    assert recipe.source.filename == "foo_1.2.orig.tar.gz"
+    assert sorted(recipe.files) == ["check.c", "overlay/meson.build"]
+    assert recipe.overlay == recipe.directory / "overlay"
+    assert recipe.check == recipe.directory / "check.c"
+
+
+def test_a_feature_that_is_not_chosen_is_switched_off_by_name(recipe: Recipe) -> None:
+    resolved = resolve_recipe(recipe, GLIBC, linkage=Linkage.STATIC, features=["png"])
+
+    assert resolved.build.enable == ("png",)
+    assert resolved.build.disable == ("tests", "jpeg")
+    assert resolved.requires == ("zlib", "png")
+    assert resolved.build.options == {"level": 2}
+    assert resolved.provides == ()
+
+
+def test_overrides_apply_where_every_condition_holds(recipe: Recipe) -> None:
+    here = resolve_recipe(recipe, GLIBC, linkage=Linkage.SHARED)
+    there = resolve_recipe(recipe, MUSL, linkage=Linkage.STATIC)
+
+    assert (here.build.defines, here.build.options["shared"]) == ((), True)
+    assert (there.build.defines, there.requires) == (("MUSL",), ("zlib", "stack"))
+    assert "shared" not in there.build.options
+
+
+def test_an_unknown_feature_is_an_error_with_a_suggestion(recipe: Recipe) -> None:
+    with pytest.raises(UsageError) as caught:
+        resolve_recipe(recipe, GLIBC, linkage=Linkage.STATIC, features=["jpg"])
+
+    assert caught.value.render() == "error: libfoo has no feature 'jpg'\n  hint: did you mean 'jpeg'?"

@@ -1,0 +1,126 @@
+"""Toolchains and build systems: the files and command lines that come out."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from builder.buildsystem import build_commands
+from builder.recipe import Build, Linkage, Optimize, System
+from builder.target import parse_target
+from builder.toolchain import Toolchain, write_toolchain
+from builder.tools import Tools
+
+MUSL = parse_target("musllinux_1_2_aarch64")
+
+
+@pytest.fixture
+def tools(tmp_path: Path) -> Tools:
+    """Programs that print their arguments, one a line."""
+    programs = tmp_path / "tools"
+    programs.mkdir()
+    for name in ("zig", "cmake", "ninja", "pkgconf", "patchelf", "python"):
+        (programs / name).write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+        (programs / name).chmod(0o755)
+    return Tools(
+        bin=programs, python=programs / "python", zig=programs / "zig", cmake=programs / "cmake",
+        ninja=programs / "ninja", pkgconf=programs / "pkgconf", patchelf=programs / "patchelf",
+    )  # fmt: skip
+
+
+def write(tools: Tools, workspace: Path, **options: object) -> Toolchain:
+    return write_toolchain(MUSL, tools, workspace, zig_cache=workspace / "zig", **options)  # type: ignore[arg-type]
+
+
+def call(toolchain: Toolchain, program: str, *arguments: str) -> list[str]:
+    words = [str(toolchain.program(program)), *arguments]
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def test_the_compiler_is_told_the_target_and_never_a_runpath(tools: Tools, tmp_path: Path) -> None:
+    toolchain = write(tools, tmp_path / "ws")
+
+    words = call(toolchain, "cc", "-c", "a b.c", "-Wl,-rpath,/somewhere", "-Wl,-rpath-link=/else", '-DX="y z"')
+
+    assert words == [
+        "cc", "-target", "aarch64-linux-musl", "-dynamic", "-O2", "-fno-sanitize=undefined", "-Wno-error=date-time",
+        "-c", "a b.c", '-DX="y z"',
+    ]  # fmt: skip
+
+
+def test_archives_are_linked_with_what_they_need_in_turn(tools: Tools, tmp_path: Path) -> None:
+    static = call(write(tools, tmp_path / "one"), "pkg-config", "--libs", "foo")
+    shared = call(write(tools, tmp_path / "two", static_pkgconfig=False), "pkg-config", "--libs", "foo")
+
+    assert (static, shared) == (["--static", "--libs", "foo"], ["--libs", "foo"])
+
+
+def test_only_promised_symbols_are_let_out(tools: Tools, tmp_path: Path) -> None:
+    toolchain = write(tools, tmp_path / "ws", exports=["foo_*", "Bar*"])
+
+    script = toolchain.directory / "exports.map"
+
+    assert script.read_text() == "{ global: foo_*; Bar*; local: *; };\n"
+    assert f"-Wl,--version-script={script}" in toolchain.link_flags
+
+
+def test_without_a_cxx_runtime_nothing_links_one(tools: Tools, tmp_path: Path) -> None:
+    toolchain = write(tools, tmp_path / "ws", cxx_runtime=False)
+
+    assert "-nostdlib++" in toolchain.link_flags
+    assert "cpp_link_args = ['-nostdlib++']" in toolchain.native_file.read_text()
+    assert "-fno-exceptions" in toolchain.cross_file.read_text()
+
+
+def test_what_builds_see_holds_nothing_of_this_machine(tools: Tools, tmp_path: Path) -> None:
+    environment = write(tools, tmp_path / "ws").environment
+
+    places = [place for place in environment["PATH"].split(":") if not place.startswith(str(tmp_path))]
+
+    assert places == []
+    assert not {"CFLAGS", "CPATH", "LD_LIBRARY_PATH", "PKG_CONFIG_PATH"} & set(environment)
+
+
+def test_the_cross_file_describes_the_target(tools: Tools, tmp_path: Path) -> None:
+    text = write(tools, tmp_path / "ws", optimize=Optimize.SPEED, flags=["-DX='1'"]).cross_file.read_text()
+
+    assert "cpu_family = 'aarch64'\n" in text
+    assert "needs_exe_wrapper = true\n" in text
+    assert "c_args = ['-O3', '-g0', '-fPIC'" in text
+    assert "'-DX=\\'1\\''" in text
+
+
+@pytest.mark.parametrize(
+    ("system", "linkage", "words"),
+    [
+        (
+            System.MESON,
+            Linkage.SHARED,
+            ["-Ddefault_library=shared", "-Da=enabled", "-Db=disabled", "-Dc=true", "-Dd=2"],
+        ),
+        (System.CMAKE, Linkage.STATIC, ["-DBUILD_SHARED_LIBS=OFF", "-Da=ON", "-Db=OFF", "-Dc=ON", "-Dd=2"]),
+    ],
+)
+def test_a_recipes_options_reach_the_build_system(
+    tools: Tools, tmp_path: Path, system: System, linkage: Linkage, words: list[str]
+) -> None:
+    toolchain = write(tools, tmp_path / "ws")
+    build = Build(system=system, enable=("a",), disable=("b",), options={"c": True, "d": 2}, subdir="sub")
+
+    commands = build_commands(
+        build, linkage, toolchain, tools, source=Path("/src"), into=Path("/into"), stage=Path("/stage")
+    )
+
+    assert [command.stage for command in commands] == ["configure", "compile", "install"]
+    assert set(words) <= set(commands[0].words)
+    assert "/src/sub" in commands[0].words
+    assert commands[2].environment == {"DESTDIR": "/stage"}
+
+
+def test_headers_run_nothing(tools: Tools, tmp_path: Path) -> None:
+    toolchain = write(tools, tmp_path / "ws")
+    build, nowhere = Build(system=System.HEADERS), Path("/nowhere")
+
+    assert build_commands(build, Linkage.STATIC, toolchain, tools, source=nowhere, into=nowhere, stage=nowhere) == ()
