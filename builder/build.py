@@ -6,14 +6,13 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from builder.engine.zig import Site, build_library, warm_compiler
-from builder.errors import EverywheelError
 from builder.execute import Outcome, Result, Task, Watcher, execute
 from builder.finish import build_wheel_step
 from builder.jobs import JobPool
@@ -169,8 +168,3 @@ def put_wheels(plan: Plan, store: Store, wheelhouse: Path) -> dict[str, Path]:
             unfinished.replace(final)
         found[step.target.tag] = final
     return found
-
-
-def find_errors(results: tuple[Result, ...]) -> Mapping[str, EverywheelError]:
-    """Return the errors of failed steps by step id."""
-    return {result.id: result.error for result in results if result.error is not None}

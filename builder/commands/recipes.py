@@ -16,7 +16,7 @@ from builder.project import load_project
 from builder.recipe import Recipe
 from builder.sources.update import find_updates, move_to_version, rewrite_pins
 from builder.store import Store, default_store
-from builder.target import ARCHES, parse_target
+from builder.target import ARCHES, Target, parse_target
 
 
 @click.group("recipes", short_help="List, show and check recipes.")
@@ -104,7 +104,7 @@ def check_command(root: Path, targets: tuple[str, ...]) -> None:
     click.echo(f"{len(project.recipes)} recipes are sound: {steps} steps on {len(chosen)} targets")
 
 
-def _all_targets() -> tuple:  # type: ignore[type-arg]
+def _all_targets() -> tuple[Target, ...]:
     tags = [
         tag
         for a in ARCHES.values()
