@@ -48,7 +48,9 @@ def find_mirror() -> str:
 def bootstrap_debian(root: Path, suite: str, packages: Sequence[str]) -> None:
     """Make a minimal Debian of a suite in a folder."""
     install_package("mmdebstrap")
-    call(["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(packages)}", suite, root, find_mirror()])
+    main, security = (archive.uri for archive in ask_machine()[:2])
+    lines = [f"deb {main} {suite} main", f"deb {main} {suite}-updates main", f"deb {security} {suite}-security main"]
+    call(["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(packages)}", suite, root, *lines])
     for name in MACHINE_FILES:
         source, into = Path(name), root / name.lstrip("/")
         if source.is_dir():
@@ -125,7 +127,7 @@ def make_musl_root(root: Path, scratch: Path, libz: Path) -> None:
     (root / "lib" / f"ld-musl-{machine}.so.1").chmod(0o755)
     (root / "lib" / f"libc.musl-{machine}.so.1").symlink_to(f"ld-musl-{machine}.so.1")
     (root / "bin").mkdir()
-    busybox = next(path for path in (scratch / "busybox-static" / "files").rglob("busybox") if path.is_file())
+    busybox = next(path for path in (scratch / "busybox-static" / "files").rglob("bin/busybox") if path.is_file())
     shutil.copyfile(busybox, root / "bin" / "busybox")
     (root / "bin" / "busybox").chmod(0o755)
     (root / "bin" / "sh").symlink_to("busybox")
