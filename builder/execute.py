@@ -67,8 +67,9 @@ def execute(tasks: Sequence[Task], pool: JobPool, watcher: Watcher) -> tuple[Res
         run.loop()
     except BaseException:
         PROCESSES.stop()
-        run.drain()
         raise
+    finally:
+        run.join()
     return tuple(run.results)
 
 
@@ -84,6 +85,7 @@ class _Run:
         heapq.heapify(self._ready)
         self._running = 0
         self._ended: queue.SimpleQueue[Result] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
         self.results: list[Result] = []
 
     def loop(self) -> None:
@@ -94,16 +96,17 @@ class _Run:
                 self._start(self._tasks[heapq.heappop(self._ready)[1]])
             self._settle_ended(block=not self._ready)
 
-    def drain(self) -> None:
-        """Wait until every running task has ended."""
-        while self._running:
-            self._ended.get()
-            self._running -= 1
+    def join(self) -> None:
+        """Wait until every task that was begun has ended and given its token back."""
+        for thread in self._threads:
+            thread.join()
 
     def _start(self, task: Task) -> None:
         self._running += 1
         self._watcher.begin(task)
-        threading.Thread(target=self._work, args=(task,), name=task.id, daemon=True).start()
+        thread = threading.Thread(target=self._work, args=(task,), name=task.id, daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _work(self, task: Task) -> None:
         began = time.monotonic()

@@ -322,7 +322,8 @@ def test_the_total_time_out_ends_everything_at_once(silence: str, tmp_path: Path
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_an_interrupted_run_leaves_nothing_that_counts(number: signal.Signals, silence: str, tmp_path: Path) -> None:
     script = (
-        "import sys, pathlib\n"
+        "import sys, pathlib, signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background job has it ignored
         "from builder.sources import Places, Wanted, fetch_sources\n"
         f"wanted = Wanted(label='foo 1.0', filename='foo', sha256='{sha(A)}', urls=({silence!r},))\n"
         "fetch_sources([wanted], store=pathlib.Path(sys.argv[1]), places=Places(archives=()),"
