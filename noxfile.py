@@ -14,7 +14,7 @@ nox.options.sessions = ["tests"]
 
 ROOT = Path(__file__).parent
 LINT = ["mypy==2.4.1", "ruff==0.17.6", "types-requests"]
-TEST = ["pytest>=8", "pytest-xdist>=3"]
+TEST = ["pytest>=8"]
 
 
 def install(session: nox.Session, *packages: str) -> None:
