@@ -30,7 +30,11 @@ def bare_debian(tmp_path_factory: pytest.TempPathFactory, root: None) -> Path:
     store = default_store()
     store.mkdir(parents=True, exist_ok=True)
     output = call_in_root(
-        place, MAIN_COMMAND, binds={store: "/store"}, environment={"EVERYWHEEL_STORE": "/store"}, cwd="/project"
+        place,
+        MAIN_COMMAND,
+        binds={store: "/var/cache/everywheel"},
+        environment={"EVERYWHEEL_STORE": "/var/cache/everywheel"},
+        cwd="/project",
     )
     (place / "output").write_text(output)
     return place
