@@ -152,7 +152,8 @@ def build_library(site: Site, step: Step, plan: Plan, tell: Callable[[str], None
     if resolved.build.system is System.HEADERS:
         copy_headers(workspace / "source", prefix, resolved)
     tell("check")
-    check_products(prefix, resolved, (str(site.store.root),))
+    # Not the store's own path: that of a store in /store stands in many a comment.
+    check_products(prefix, resolved, (str(workspace), str(site.store.root / "tools"), str(site.store.root / "zig")))
     normalise(prefix, resolved, workspace / "source")
     check_features(site, step, workspace, toolchain, prefix, log)
     site.store.put_tree(step.key, prefix, name=step.name, version=step.version, target=step.place)
