@@ -104,7 +104,7 @@ def ensure_backend(site: Site, project: Project, asked: Sequence[str] = ()) -> P
     """
     requires = sorted({*project.build_requires, *asked})
     constraints = "".join(f"{name}=={pinned}\n" for name, pinned in sorted(pinned_versions().items()))
-    identity = environment_identity("\n".join([*requires, constraints]))
+    identity = environment_identity("\n".join([*requires, constraints]), site.store.root)
     tools = site.store.root / "tools"
     pins = tools / f"constraints-{hashlib.sha256(constraints.encode()).hexdigest()[:12]}.txt"
     if not pins.exists():

@@ -56,7 +56,7 @@ def _install_beside(project: Project, store: Store, offline: bool) -> list[Path]
     if not requires:
         return []
     environment = ensure_environment(
-        store.root / "tools" / f"smoke-{environment_identity(' '.join(requires))}",
+        store.root / "tools" / f"smoke-{environment_identity(' '.join(requires), store.root)}",
         requires,
         what=f"smoke requirements of {project.name}",
         log=store.root / "logs" / "smoke.log",

@@ -46,7 +46,7 @@ def tools_identity() -> str:
 def ensure_tools(store: Path, *, offline: bool = False) -> Tools:
     """Return the tools, installing them first where the store does not have them (about 160 MB to download)."""
     environment = ensure_environment(
-        store / "tools" / f"zig-{environment_identity(PINS.read_text())}",
+        store / "tools" / f"zig-{environment_identity(PINS.read_text(), store)}",
         ["--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", str(PINS)],
         what="build tools",
         log=store / "logs" / "tools.log",
@@ -65,9 +65,12 @@ def ensure_tools(store: Path, *, offline: bool = False) -> Tools:
     )
 
 
-def environment_identity(requirements: str) -> str:
-    """Return what an environment is named by: what is in it, and the Python that it is of; machines may share a store."""
-    facts = f"{requirements}\n{sys.version}\n{sys.base_prefix}"
+def environment_identity(requirements: str, store: Path) -> str:
+    """Return what an environment is named by: what is in it, the Python that it is of, and where it lies.
+
+    Machines may share a store and see it under different paths, but the scripts of an environment name its own.
+    """
+    facts = f"{requirements}\n{sys.version}\n{sys.base_prefix}\n{store.absolute()}"
     return hashlib.sha256(facts.encode()).hexdigest()[:12]
 
 
