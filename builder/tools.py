@@ -70,7 +70,8 @@ def environment_identity(requirements: str, store: Path) -> str:
 
     Machines may share a store and see it under different paths, but the scripts of an environment name its own.
     """
-    facts = f"{requirements}\n{sys.version}\n{sys.base_prefix}\n{store.absolute()}"
+    place = (store / "tools").resolve()
+    facts = f"{requirements}\n{sys.version}\n{sys.base_prefix}\n{place}"
     return hashlib.sha256(facts.encode()).hexdigest()[:12]
 
 
