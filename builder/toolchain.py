@@ -25,8 +25,12 @@ _COMPILE_FLAGS = ("-g0", "-fPIC", "-ffunction-sections", "-fdata-sections")
 # POSIX utilities that build files call; every machine has them, and nothing of them gets into a product.
 _UTILITIES = ("cat", "chmod", "cmp", "cp", "cut", "dirname", "echo", "env", "expr", "grep", "head", "ln", "ls", "mkdir",
               "mv", "printf", "rm", "rmdir", "sed", "sh", "sort", "tail", "test", "touch", "tr", "true", "uname")  # fmt: skip
+# What a recipe requires has a pkg-config file. Looking through CMake's eyes as well costs Meson up to a minute for each
+# target (it links C++, for which zig compiles libc++), only to find what is not there.
+_NO_CMAKE = "cmake-is-not-asked"
 _NO_CXX_RUNTIME = ("-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics")
-_LINK_FLAGS = ("-Wl,--gc-sections", "-Wl,--as-needed", "-Wl,-z,relro", "-Wl,-z,now", "-s")
+# Linking at another level than -O2 makes zig compile its compiler run time once more, for that level.
+_LINK_FLAGS = ("-O2", "-Wl,--gc-sections", "-Wl,--as-needed", "-Wl,-z,relro", "-Wl,-z,now", "-s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +109,7 @@ def write_toolchain(
         environment=_environment(tools, workspace, directory, prefix, zig_cache),
     )
     _write_wrappers(toolchain, tools, static_pkgconfig=static_pkgconfig)
-    toolchain.cross_file.write_text(_cross_file(toolchain, tools))
+    toolchain.cross_file.write_text(_cross_file(toolchain))
     toolchain.native_file.write_text(_native_file(toolchain))
     toolchain.cmake_file.write_text(_cmake_file(toolchain))
     return toolchain
@@ -190,7 +194,7 @@ def _meson(values: Sequence[object]) -> str:
     return "[" + ", ".join("'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'" for value in values) + "]"
 
 
-def _cross_file(toolchain: Toolchain, tools: Tools) -> str:
+def _cross_file(toolchain: Toolchain) -> str:
     arch = toolchain.target.arch
     compile_flags, link_flags = _meson(toolchain.compile_flags), _meson(toolchain.link_flags)
     cxx_flags = _meson(toolchain.compile_flags + toolchain.cxx_flags)
@@ -200,7 +204,7 @@ cpp = '{toolchain.program("c++")}'
 ar = '{toolchain.program("ar")}'
 ranlib = '{toolchain.program("ranlib")}'
 pkg-config = '{toolchain.program("pkg-config")}'
-cmake = '{tools.cmake}'
+cmake = '{_NO_CMAKE}'
 
 [built-in options]
 c_args = {compile_flags}
@@ -210,12 +214,6 @@ cpp_link_args = {link_flags}
 
 [properties]
 needs_exe_wrapper = true
-growing_stack = false
-have_c99_vsnprintf = true
-have_c99_snprintf = true
-have_unix98_printf = true
-have_strlcpy = false
-va_val_copy = true
 
 [host_machine]
 system = '{toolchain.target.os}'
