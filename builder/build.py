@@ -125,14 +125,15 @@ def _warm_id(tag: str) -> str:
 
 
 def _task(step: Step, plan: Plan, site: Site, project: Project) -> Task:
-    def work(tell: Callable[[str], None]) -> None:
+    def work(tell: Callable[[str], None]) -> Outcome:
         with _hold(site.store.lock(step.key), tell):
             if site.store.find(step.key) is not None:
-                return  # another process made it while this one waited
+                return Outcome.FOUND  # another process made it while this one waited
             if step.kind is Kind.WHEEL:
                 build_wheel_step(site, step, plan, project, tell)
             else:
                 build_library(site, step, plan, tell)
+        return Outcome.DONE
 
     requires = (*step.requires, _warm_id(step.target.tag))
     return Task(id=step.id, label=step.label, requires=requires, priority=plan.priority[step.id], work=work)

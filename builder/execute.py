@@ -18,22 +18,26 @@ from builder.run import PROCESSES, Interrupted
 
 
 class Outcome(StrEnum):
-    """How a task ended; `skipped` means that something it requires failed."""
+    """How a task ended; `found` means that another process did it meanwhile, `skipped` that something it requires failed."""
 
     DONE = "done"
+    FOUND = "found"
     FAILED = "failed"
     SKIPPED = "skipped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """Work with an id; `work` gets a function to which it tells the stage it is in. The higher `priority` goes first."""
+    """Work with an id; the higher `priority` goes first.
+
+    `work` gets a function to which it tells the stage it is in, and may return FOUND when there was nothing left to do.
+    """
 
     id: str
     label: str
     requires: tuple[str, ...]
     priority: float
-    work: Callable[[Callable[[str], None]], None]
+    work: Callable[[Callable[[str], None]], Outcome | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,9 +114,9 @@ class _Run:
 
     def _work(self, task: Task) -> None:
         began = time.monotonic()
-        error: EverywheelError | None = None
+        outcome, error = Outcome.DONE, None
         try:
-            task.work(lambda stage: self._watcher.stage(task, stage))
+            outcome = task.work(lambda stage: self._watcher.stage(task, stage)) or Outcome.DONE
         except EverywheelError as raised:
             error = raised
         except Interrupted:
@@ -120,7 +124,8 @@ class _Run:
         except Exception as raised:  # a fault of ours must not leave the loop waiting for ever
             error = BuildError(f"{task.label}: unexpected {type(raised).__name__}: {raised}")
             error.__cause__ = raised
-        outcome = Outcome.FAILED if error else Outcome.DONE
+        if error is not None:
+            outcome = Outcome.FAILED
         seconds = time.monotonic() - began
         self._ended.put(Result(id=task.id, label=task.label, outcome=outcome, seconds=seconds, error=error))
         self._pool.give()  # only now: whoever takes the token must see the result
@@ -144,7 +149,7 @@ class _Run:
                 continue
             needs.discard(result.id)
             task = self._tasks[id]
-            if result.outcome is Outcome.DONE:
+            if result.outcome in (Outcome.DONE, Outcome.FOUND):
                 if not needs and not any(r.id == id for r in self.results):
                     heapq.heappush(self._ready, (-task.priority, id))
             elif not any(r.id == id for r in self.results):

@@ -10,7 +10,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from builder.errors import UsageError
-from builder.recipe import Recipe
+from builder.recipe import Recipe, suggest
 from builder.recipe_file import load_recipes
 from builder.table import Table, read_toml
 from builder.target import Target, parse_target
@@ -91,12 +91,19 @@ def load_project(root: Path) -> Project:
     python.done()
     smoke.done()
     table.done()
-    for name in (*project.requires, *project.shared, project.python.headers):
-        if name not in recipes:
-            raise UsageError(
-                f"{table.place}: there is no recipe '{name}'", hint=f"recipes: {', '.join(sorted(recipes)) or 'none'}"
-            )
+    for key, names in (
+        ("requires", project.requires),
+        ("shared", project.shared),
+        ("python.headers", [project.python.headers]),
+    ):
+        for name in names:
+            _check_recipe(f"{table.place}: '{key}'", name, recipes)
     return project
+
+
+def _check_recipe(place: str, name: str, recipes: Mapping[str, Recipe]) -> None:
+    if name not in recipes:
+        raise UsageError(f"{place} names '{name}', but there is no such recipe", hint=suggest(name, recipes))
 
 
 def _read_extension(path: Path) -> tuple[Table, tuple[str, ...]]:
@@ -108,20 +115,18 @@ def _choose_features(table: Table, recipes: Mapping[str, Recipe]) -> dict[str, t
     """Return the features of each recipe that the project picks, by `profiles` or one by one by `features`."""
     chosen: dict[str, tuple[str, ...]] = {}
     for name, profile in table.text_map("profiles").items():
-        known = recipes[name].profiles if name in recipes else {}
+        _check_recipe(f"{table.place}: 'profiles'", name, recipes)
+        known = recipes[name].profiles
         if profile not in known:
-            raise UsageError(
-                f"{table.place}: recipe '{name}' has no profile '{profile}'",
-                hint=f"profiles: {', '.join(sorted(known)) or 'none'}",
-            )
+            raise UsageError(f"{table.place}: recipe '{name}' has no profile '{profile}'", hint=suggest(profile, known))
         chosen[name] = known[profile]
     for name, features in table.text_lists("features").items():
-        known_features = recipes[name].features if name in recipes else {}
+        _check_recipe(f"{table.place}: 'features'", name, recipes)
+        known_features = recipes[name].features
         for feature in features:
             if feature not in known_features:
                 raise UsageError(
-                    f"{table.place}: recipe '{name}' has no feature '{feature}'",
-                    hint=f"features: {', '.join(sorted(known_features)) or 'none'}",
+                    f"{table.place}: recipe '{name}' has no feature '{feature}'", hint=suggest(feature, known_features)
                 )
         chosen[name] = tuple(dict.fromkeys((*chosen.get(name, ()), *features)))
     return chosen

@@ -165,7 +165,9 @@ def _load_build(table: Table) -> Build:
 def _choice(table: Table, key: str, choices: type[StrEnum], default: object = ...) -> str:
     value = table.text(key, default)
     if value not in list(choices):
-        raise UsageError(f"{table.place}: '{key}' must be one of {', '.join(choices)}, not '{value}'")
+        raise UsageError(
+            f"{table.place}: '{key}' must be one of {', '.join(choices)}, not '{value}'", hint=suggest(value, choices)
+        )
     return value
 
 

@@ -62,14 +62,17 @@ class Screen:
     def end(self, result: Result) -> None:
         with self._lock:
             self._running.pop(result.id, None)
-            if not result.id.startswith("compiler:") or result.outcome is not Outcome.DONE:
+            if not result.id.startswith("compiler:") or result.outcome not in (Outcome.DONE, Outcome.FOUND):
                 self._ended += 1
             words = {
+                Outcome.FOUND: f"{result.label}: made by another process",
                 Outcome.DONE: f"{result.label}: done in {_seconds(result.seconds)}",
                 Outcome.FAILED: f"{result.label}: FAILED after {_seconds(result.seconds)}",
                 Outcome.SKIPPED: f"{result.label}: not tried, since {result.blocked_by} failed",
             }[result.outcome]
-        style = {Outcome.DONE: "green", Outcome.FAILED: "bold red", Outcome.SKIPPED: "yellow"}[result.outcome]
+        style = {Outcome.DONE: "green", Outcome.FOUND: "green", Outcome.FAILED: "bold red", Outcome.SKIPPED: "yellow"}[
+            result.outcome
+        ]
         self._say(words, style)
 
     def fetch(self, event: Event) -> None:
@@ -118,7 +121,7 @@ def show_failures(console: Console, results: Sequence[Result]) -> None:
             console.print(Text(result.error.render()), soft_wrap=True)
     failed = [r for r in results if r.outcome is Outcome.FAILED]
     skipped = [r for r in results if r.outcome is Outcome.SKIPPED]
-    done = sum(r.outcome is Outcome.DONE for r in results)
+    done = sum(r.outcome in (Outcome.DONE, Outcome.FOUND) for r in results)
     console.print(Text(f"{done} done, {len(failed)} failed, {len(skipped)} not tried"), highlight=False)
     for result in failed:
         console.print(Text(f"  failed: {result.label}"), highlight=False)

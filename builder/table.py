@@ -11,6 +11,9 @@ from typing import Any
 from builder.errors import UsageError
 
 _TYPES = {str: "a string", bool: "true or false", int: "a whole number", list: "an array", dict: "a table"}
+_EXAMPLES = {str: '`{key} = "…"`', bool: "`{key} = true`", int: "`{key} = 1`", list: '`{key} = ["…"]`',
+             dict: '`{key} = {{ name = "…" }}`'}  # fmt: skip
+_QUOTE = "put it between quotes"
 
 
 class Table:
@@ -35,7 +38,11 @@ class Table:
         value = self._data[key]
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             given = next((words for t, words in _TYPES.items() if isinstance(value, t)), type(value).__name__)
-            raise UsageError(f"{self.place}: '{key}' must be {_TYPES[kind]}, not {given}", details={"value": value})
+            raise UsageError(
+                f"{self.place}: '{key}' must be {_TYPES[kind]}, not {given}",
+                details={"value": value},
+                hint=f"write {_EXAMPLES[kind].format(key=key)}",
+            )
         return value
 
     def text(self, key: str, default: Any = ...) -> str:
@@ -49,7 +56,9 @@ class Table:
         values = self._take(key, list, default)
         for value in values:
             if not isinstance(value, str):
-                raise UsageError(f"{self.place}: '{key}' must be an array of strings", details={"value": value})
+                raise UsageError(
+                    f"{self.place}: '{key}' must be an array of strings", details={"value": value}, hint=_QUOTE
+                )
         return tuple(values)
 
     def text_map(self, key: str) -> dict[str, str]:
@@ -57,7 +66,9 @@ class Table:
         table = self._take(key, dict, {})
         for name, value in table.items():
             if not isinstance(value, str):
-                raise UsageError(f"{self.place}: '{key}.{name}' must be a string", details={"value": value})
+                raise UsageError(
+                    f"{self.place}: '{key}.{name}' must be a string", details={"value": value}, hint=_QUOTE
+                )
         return dict(table)
 
     def text_lists(self, key: str) -> dict[str, tuple[str, ...]]:
@@ -71,7 +82,9 @@ class Table:
         for name, value in table.items():
             if not isinstance(value, str | bool | int):
                 raise UsageError(
-                    f"{self.place}: '{key}.{name}' must be a string, a number, true or false", details={"value": value}
+                    f"{self.place}: '{key}.{name}' must be a string, a number, true or false",
+                    details={"value": value},
+                    hint=_QUOTE,
                 )
         return dict(table)
 
@@ -112,4 +125,6 @@ def read_toml(path: Path, hint: str | None = None) -> Table:
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file", hint=hint) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: not valid TOML", details={"reason": error}) from None
+        raise UsageError(
+            f"{path}: not valid TOML", details={"reason": error}, hint="mend the line; https://toml.io has the rules"
+        ) from None

@@ -72,4 +72,6 @@ def fail_on_findings(reports: tuple[Report, ...]) -> None:
     count = sum(len(report.findings) for report in failed)
     words = "1 finding" if count == 1 else f"{count} findings"
     where = failed[0].wheel if len(reports) == 1 else f"{len(failed)} of {len(reports)} wheels"
-    raise AuditError(f"{where}: the audit has {words}", excerpt=lines)
+    raise AuditError(
+        f"{where}: the audit has {words}", excerpt=lines, hint="docs/troubleshooting.md says what mends each finding"
+    )

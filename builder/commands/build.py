@@ -20,6 +20,7 @@ from builder.execute import Outcome, Result
 from builder.identity import packaging_identity, toolchain_identity
 from builder.plan import Kind, Plan, finish_plan, make_plan, plan_libraries, step_id
 from builder.project import Project, load_project, wheel_name
+from builder.recipe import suggest
 from builder.report import Screen, make_console, show_failures
 from builder.sources import fetch_sources, find_places, list_wanted
 from builder.store import Store, default_store
@@ -230,7 +231,7 @@ def shell_command(ctx: click.Context, recipe: str, target: str | None, command: 
     """
     project = load_project(ctx.obj)
     if recipe not in project.recipes:
-        raise UsageError(f"there is no recipe '{recipe}'", hint="`everywheel recipes list` shows all")
+        raise UsageError(f"there is no recipe '{recipe}'", hint=suggest(recipe, project.recipes))
     chosen = parse_target(target) if target else project.targets[0]
     store = Store(default_store())
     steps = plan_libraries(project, chosen, [recipe], toolchain=toolchain_identity())

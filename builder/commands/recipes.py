@@ -13,7 +13,7 @@ from builder.commands.build import choose_targets, json_option, plan_project, ta
 from builder.commands.printing import print_table
 from builder.errors import UsageError
 from builder.project import load_project
-from builder.recipe import Recipe
+from builder.recipe import Recipe, suggest
 from builder.sources.update import find_updates, move_to_version, rewrite_pins
 from builder.store import Store, default_store
 from builder.target import ARCHES, Target, parse_target
@@ -61,7 +61,7 @@ def show_command(root: Path, name: str, as_json: bool) -> None:
     """
     recipes = load_project(root).recipes
     if name not in recipes:
-        raise UsageError(f"there is no recipe '{name}'", hint=f"recipes: {', '.join(sorted(recipes)) or 'none'}")
+        raise UsageError(f"there is no recipe '{name}'", hint=suggest(name, recipes))
     recipe = recipes[name]
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(recipe), indent=1, default=str))
@@ -129,7 +129,7 @@ def update_command(root: Path, names: tuple[str, ...], version: str | None, dry_
     recipes = load_project(root).recipes
     for name in names:
         if name not in recipes:
-            raise UsageError(f"there is no recipe '{name}'", hint=f"recipes: {', '.join(sorted(recipes)) or 'none'}")
+            raise UsageError(f"there is no recipe '{name}'", hint=suggest(name, recipes))
     chosen = [recipe for recipe in recipes.values() if not names or recipe.name in names]
     store = Store(default_store())
     if version is not None:

@@ -83,7 +83,7 @@ def bundle_command(root: Path, archive: Path, targets: tuple[str, ...], offline:
 
 
 @sources_group.command("import")
-@click.argument("archive", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("archive", type=click.Path(path_type=Path))
 def import_command(archive: Path) -> None:
     """Take a bundle's files into the store; each is checked against its sha256 first.
 

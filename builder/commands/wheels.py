@@ -59,13 +59,16 @@ def repair_command(root: Path, wheels: tuple[Path, ...], prefix: Path, target: s
 
     project = load_project(root)
     store = Store(default_store())
+    for wheel in wheels:
+        if not wheel.is_file():
+            raise UsageError(f"{wheel}: no such file", hint="name a wheel that was built against the prefix")
     if not (prefix / "share" / "everywheel").is_dir():
         raise UsageError(f"{prefix} is not a prefix", hint="`everywheel deps --into DIR` makes one for each target")
     for wheel in wheels:
         try:
             tag = target or split_filename(wheel.name)[-1].split(".")[0]
         except ValueError as error:
-            raise UsageError(f"{wheel}: {error}") from None
+            raise UsageError(f"{wheel}: {error}", hint="name a wheel (PEP 427)") from None
         with TemporaryDirectory(dir=store.root / "tmp") as work:
             repair = Repair(
                 target=parse_target(tag),

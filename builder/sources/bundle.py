@@ -116,6 +116,8 @@ def import_bundle(bundle: Path, *, store: Path) -> tuple[BundledFile, ...]:
                         wrong.append(f"{one.label}: {one.filename}: {reason}")
     except FileNotFoundError:
         raise SourceError(f"{bundle}: no such bundle", hint=_MAKE) from None
+    except IsADirectoryError:
+        raise _refuse(bundle, "it is a folder") from None
     except (tarfile.TarError, EOFError) as error:
         raise _refuse(bundle, f"not a whole tar archive ({str(error).lower()})") from None
     if wrong:

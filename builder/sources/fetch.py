@@ -236,10 +236,19 @@ def _report_timeout(missing: Sequence[Wanted], timeout: float) -> EverywheelErro
     )
 
 
+def _is_canonical(wanted: Wanted, place: str) -> bool:
+    """Tell whether a place is where the pin was taken from, rather than somebody's mirror of it."""
+    return place == "package client" or place in map(hide_password, wanted.urls)
+
+
 def _report_refused(refused: Sequence[_Outcome]) -> EverywheelError:
     answers = [answer for outcome in refused for answer in outcome.answers.values()]
-    if any(isinstance(answer, WrongBytes) for answer in answers):
+    wrong = [(outcome, place) for outcome in refused for place, answer in outcome.answers.items()
+             if isinstance(answer, WrongBytes)]  # fmt: skip
+    if any(_is_canonical(outcome.wanted, place) for outcome, place in wrong):
         hint = f"{COMPARE}; `everywheel recipes update` rewrites pins"
+    elif wrong:
+        hint = f"drop the wrong file from that mirror; {_BRING}"
     elif any(isinstance(answer, Superseded) for answer in answers):
         hint = "`everywheel recipes update` looks for the patches of newer revisions and rewrites the pins"
     else:

@@ -4,78 +4,81 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shlex
 import sys
 from pathlib import Path
 
-from roots import REPOSITORY, call
+import pytest
+from roots import call, copy_repository
 
 from builder.store import default_store
 
-# One library for each build system, one that requires another, and one in C++.
-PROJECT = f"""
-[tool.everywheel]
-extension = "ext"
-recipes = ["{REPOSITORY / "recipes"}"]
-requires = ["expat", "highway", "libpng"]
-shared = ["libpng"]
-python = {{ headers = "cpython", tag = "cp311" }}
-targets = ["manylinux2014_x86_64"]
-"""
-POISON = '#error "a header of the build machine was used"\n'
-HEADERS = (
-    "stdio.h",
-    "stdlib.h",
-    "string.h",
-    "math.h",
-    "zlib.h",
-    "zconf.h",
-    "png.h",
-    "expat.h",
-    "features.h",
-    "hwy/highway.h",
-)
-LIBRARIES = ("libc.so", "libm.so", "libz.so", "libz.a", "libpng16.so", "libexpat.so", "libstdc++.so", "libpthread.a")
+HEADERS = ("assert.h", "dlfcn.h", "errno.h", "ffi.h", "features.h", "fcntl.h", "jpeglib.h", "limits.h", "math.h", "pcre2.h",
+           "png.h", "pthread.h", "stdint.h", "stdio.h", "stdlib.h", "string.h", "unistd.h", "zconf.h", "zlib.h", "expat.h",
+           "lcms2.h", "glib.h", "glib-2.0/glib.h", "glib-object.h", "gio/gio.h", "hwy/highway.h", "libexif/exif-data.h",
+           "vips/vips.h", "webp/encode.h", "python3.11/Python.h", "Python.h", "linux/limits.h")  # fmt: skip
+LIBRARIES = ("c", "dl", "exif", "expat", "ffi", "gio-2.0", "glib-2.0", "gobject-2.0", "gmodule-2.0", "hwy", "jpeg", "lcms2",
+             "m", "pcre2-8", "png", "png16", "pthread", "python3", "python3.11", "rt", "sharpyuv", "stdc++", "vips", "webp",
+             "webpmux", "webpdemux", "z")  # fmt: skip
+OBJECTS = ("crt1.o", "crti.o", "crtn.o", "Scrt1.o")
 
 
-def build(folder: Path, wrap: str = "") -> dict[str, str]:
-    """Build in a store of its own, with a compiler cache of its own; return the artifacts' hashes by recipe."""
-    (folder / "ext").mkdir(parents=True)
-    (folder / "ext" / "pyproject.toml").write_text('[project]\nname = "none"\n[build-system]\nrequires = []\n')
-    (folder / "pyproject.toml").write_text(PROJECT)
-    store = folder / "store"
-    store.mkdir()
-    for name in ("tools", "sources"):
-        (default_store() / name).mkdir(parents=True, exist_ok=True)
-        (store / name).symlink_to(default_store() / name)
-    environment = {**os.environ, "EVERYWHEEL_STORE": str(store)}
-    everywheel = [sys.executable, "-m", "builder", "--project", str(folder)]
-    call([*everywheel, "sources", "fetch"], env=environment)
-    line = f"{wrap}exec {shlex.join([*everywheel, 'deps', '--offline'])}"
-    call(["unshare", "--mount", "--propagation", "private", "/bin/sh", "-ec", line], env=environment)
-    entries = json.loads(call([sys.executable, "-m", "builder", "store", "ls", "--json"], env=environment))
-    return {entry["name"]: entry["sha256"] for entry in entries}
+@pytest.fixture
+def poison(tmp_path: Path) -> str:
+    """Shell lines that lay poison over the headers and libraries of this machine, for one mount namespace.
 
-
-def test_a_poisoned_build_machine_gives_the_same_bytes(tmp_path: Path) -> None:
+    Libraries are hidden by the names that a linker looks for; programs load theirs by other names.
+    """
     headers, libraries = tmp_path / "headers", tmp_path / "libraries"
     for name in HEADERS:
         (headers / name).parent.mkdir(parents=True, exist_ok=True)
-        (headers / name).write_text(POISON)
+        (headers / name).write_text('#error "a header of the build machine was used"\n')
     libraries.mkdir()
-    for name in LIBRARIES:
+    for name in (*(f"lib{name}{end}" for name in LIBRARIES for end in (".so", ".a")), *OBJECTS):
         (libraries / name).write_text("not a library\n")
-    call([sys.executable, "-c", "from builder.tools import ensure_tools; from builder.store import Store, default_store;"
-          "ensure_tools(Store(default_store()).root)"])  # fmt: skip
-    wrap = f"mkdir -p /usr/include /usr/local/include\nmount --bind {headers} /usr/include\n"
-    wrap += f"mount --bind {headers} /usr/local/include\nmount --bind {libraries} /usr/local/lib\n"
-    for folder in ("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"):
-        for name in LIBRARIES:
-            # A link leads to the library that programs load at run time, this very Python for one.
-            file = f"{folder}/{name}"
-            wrap += f"if [ -e {file} ] && [ ! -L {file} ]; then mount --bind {libraries / name} {file}; fi\n"
+    (libraries / "pkgconfig").mkdir()
+    for name in LIBRARIES:
+        (libraries / "pkgconfig" / f"{name}.pc").write_text(
+            f"Name: {name}\nVersion: 99\nDescription: poison\nLibs: -lno\n"
+        )
+    lines = ["mkdir -p /usr/include /usr/local/include /usr/local/lib"]
+    for over, folders in (
+        (headers, ("/usr/include", f"/usr/include/{platform.machine()}-linux-gnu", "/usr/local/include")),
+        (libraries, ("/usr/lib", f"/usr/lib/{platform.machine()}-linux-gnu", "/usr/local/lib")),
+    ):
+        lines += [
+            f"if [ -d {folder} ]; then mount -t overlay overlay -o lowerdir={over}:{folder} {folder}; fi"
+            for folder in folders
+        ]
+    lines.append(f"grep -q poison /usr/lib/{platform.machine()}-linux-gnu/pkgconfig/z.pc")
+    return "\n".join(lines) + "\n"
 
-    poisoned = build(tmp_path / "poisoned", wrap)
 
-    assert poisoned == build(tmp_path / "clean")
-    assert set(poisoned) == {"cpython", "expat", "highway", "libpng", "zlib"}
+def test_a_poisoned_build_machine_gives_the_same_bytes(
+    wheels: dict[str, Path], machine: str, poison: str, tmp_path: Path
+) -> None:
+    tag, store = f"manylinux2014_{machine}", tmp_path / "store"
+    copy_repository(tmp_path / "project")
+    store.mkdir()
+    for name in ("tools", "sources"):
+        (store / name).symlink_to(default_store() / name)
+    build = [sys.executable, "-m", "builder", "--project", str(tmp_path / "project"), "build", "--target", tag]
+
+    call(
+        ["unshare", "--mount", "--propagation", "private", "/bin/sh", "-ec", poison + f"exec {shlex.join(build)}"],
+        env={**os.environ, "EVERYWHEEL_STORE": str(store)},
+    )
+
+    poisoned, clean = read_store(store), read_store(default_store())
+    assert {name for name, _ in poisoned} >= {"glib", "libvips", "libwebp", "highway", "expat", "libpng", "webpencode"}
+    assert poisoned == {key: clean[key] for key in poisoned}
+    (wheel,) = (tmp_path / "project" / "wheelhouse").glob(f"*{tag}.whl")
+    assert wheel.read_bytes() == wheels[tag].read_bytes()
+
+
+def read_store(store: Path) -> dict[tuple[str, str], str]:
+    """Return the sha256 of every artifact of a store by name and key."""
+    environment = {**os.environ, "EVERYWHEEL_STORE": str(store)}
+    entries = json.loads(call([sys.executable, "-m", "builder", "store", "ls", "--json"], env=environment))
+    return {(entry["name"], entry["key"]): entry["sha256"] for entry in entries}
