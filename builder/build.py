@@ -12,6 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from builder.disk import explain_disk
 from builder.engine.zig import Site, build_library, warm_compiler
 from builder.execute import Outcome, Result, Task, Watcher, execute
 from builder.finish import build_wheel_step
@@ -129,10 +130,11 @@ def _task(step: Step, plan: Plan, site: Site, project: Project) -> Task:
         with _hold(site.store.lock(step.key), tell):
             if site.store.find(step.key) is not None:
                 return Outcome.FOUND  # another process made it while this one waited
-            if step.kind is Kind.WHEEL:
-                build_wheel_step(site, step, plan, project, tell)
-            else:
-                build_library(site, step, plan, tell)
+            with explain_disk(site.store.root):
+                if step.kind is Kind.WHEEL:
+                    build_wheel_step(site, step, plan, project, tell)
+                else:
+                    build_library(site, step, plan, tell)
         return Outcome.DONE
 
     requires = (*step.requires, _warm_id(step.target.tag))

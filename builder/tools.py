@@ -81,6 +81,8 @@ def ensure_environment(path: Path, arguments: Sequence[str], *, what: str, log: 
     The environment is made in place, since one cannot be moved, and counts only once its stamp is written.
     Raises MachineError when it is not there and `offline` forbids fetching it, BuildError when pip fails.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path = path.parent.resolve() / path.name  # its scripts name this path, and whoever shares the tools has other links
     stamp = path / "complete"
     if stamp.exists():
         return path
@@ -90,7 +92,6 @@ def ensure_environment(path: Path, arguments: Sequence[str], *, what: str, log: 
             details={"place": path},
             hint="run the same command once without --offline",
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"):
         if stamp.exists():
             return path

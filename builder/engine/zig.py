@@ -72,7 +72,7 @@ def open_workspace(site: Site, step: Step, plan: Plan) -> Path:
     workspace = site.workspace(step)
     if workspace.exists():
         # Something of a killed run may still be writing there; it goes on in a folder that nobody looks at.
-        aside = site.store.root / "tmp" / f"aside-{workspace.name}"
+        aside = workspace.with_name(f".aside-{workspace.name}")
         shutil.rmtree(aside, ignore_errors=True)
         workspace.rename(aside)
         shutil.rmtree(aside, ignore_errors=True)

@@ -21,6 +21,7 @@ def test_a_full_disk_is_named_and_loses_nothing(tmp_path: Path, roomy: tuple[str
     """`roomy` are the store's folders that lie elsewhere: the disk is full while unpacking, or while packing."""
     ensure_tools(default_store())
     workshop = Workshop(tmp_path)
+    workshop.run("sources", "fetch")
     store = workshop.store
     build = shlex.join([sys.executable, "-m", "builder", "--project", str(workshop.project), "build", "-t", TARGET])
     links = "".join(
