@@ -254,7 +254,8 @@ def test_the_error_lists_every_finding_with_its_evidence() -> None:
         "error: x.whl: the audit has 2 findings\n"
         "  | stack: a.so: asks for it\n"
         "  | symbols: a.so: needs GLIBC_2.34\n"
-        "  |     f@GLIBC_2.34"
+        "  |     f@GLIBC_2.34\n"
+        "  hint: docs/troubleshooting.md says what mends each finding"
     )
 
 
@@ -262,9 +263,11 @@ def test_the_error_for_several_wheels_names_each() -> None:
     with pytest.raises(AuditError) as caught:
         fail_on_findings((make_report("x.whl"), make_report("y.whl", STACK)))
 
-    assert (
-        caught.value.render()
-        == "error: 1 of 2 wheels: the audit has 1 finding\n  | y.whl\n  | stack: a.so: asks for it"
+    assert caught.value.render() == (
+        "error: 1 of 2 wheels: the audit has 1 finding\n"
+        "  | y.whl\n"
+        "  | stack: a.so: asks for it\n"
+        "  hint: docs/troubleshooting.md says what mends each finding"
     )
 
 
