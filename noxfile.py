@@ -13,7 +13,7 @@ nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["tests"]
 
 ROOT = Path(__file__).parent
-LINT = ["mypy==2.4.1", "ruff==0.17.6", "types-requests"]
+LINT = ["mypy==2.4.1", "ruff==0.17.6", "types-docker", "types-requests"]
 TEST = ["pytest>=8"]
 
 

@@ -43,9 +43,9 @@ def main(ctx: click.Context, project: Path, traceback: bool) -> None:
 
 
 def _register() -> None:
-    from builder.commands import build, recipes, sources, store, wheels
+    from builder.commands import build, images, recipes, smoke, sources, store, wheels
 
-    for module in (build, recipes, sources, store, wheels):
+    for module in (build, images, recipes, smoke, sources, store, wheels):
         for command in module.COMMANDS:
             main.add_command(command)
 

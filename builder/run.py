@@ -9,7 +9,7 @@ import shlex
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from builder.errors import BuildError, MachineError
@@ -23,31 +23,32 @@ class Interrupted(Exception):
 
 
 class Processes:
-    """The commands now running, so that Ctrl-C ends every one of them with everything that it started."""
+    """How to end what is now running, so that Ctrl-C ends every command and container with everything that it started."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._running: set[subprocess.Popen[str]] = set()
+        self._running: set[Callable[[], None]] = set()
         self.stopped = False
 
     @contextlib.contextmanager
-    def track(self, process: subprocess.Popen[str]) -> Iterator[None]:
+    def on_stop(self, end: Callable[[], None]) -> Iterator[None]:
+        """Have `end` called when everything is stopped while the body runs."""
         with self._lock:
-            self._running.add(process)
+            self._running.add(end)
             if self.stopped:
-                _kill_group(process)
+                end()
         try:
             yield
         finally:
             with self._lock:
-                self._running.discard(process)
+                self._running.discard(end)
 
     def stop(self) -> None:
-        """Kill all running commands; later ones are killed as they start."""
+        """End all that runs; what begins later is ended as it starts."""
         with self._lock:
             self.stopped = True
-            for process in self._running:
-                _kill_group(process)
+            for end in self._running:
+                end()
 
 
 PROCESSES = Processes()
@@ -87,7 +88,7 @@ def run(
             )  # fmt: skip
         except OSError as error:
             raise MachineError(f"{what}: cannot start {words[0]}", details={"reason": error.strerror}) from None
-        with PROCESSES.track(process):
+        with PROCESSES.on_stop(lambda: _kill_group(process)):
             code = process.wait()
     if PROCESSES.stopped:
         raise Interrupted

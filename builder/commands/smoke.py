@@ -1,0 +1,121 @@
+"""smoke: each wheel on each system that it claims."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from builder.build import default_jobs
+from builder.commands.build import jobs_option, json_option, offline_option
+from builder.commands.printing import print_table
+from builder.errors import NothingSelectedError, SmokeError, UsageError
+from builder.images.catalog import find_catalogue, load_catalogue
+from builder.images.supply import Supply
+from builder.project import load_project
+from builder.report import Screen, make_console
+from builder.runtime import find_runtime
+from builder.smoke.matrix import Bench, Cell, State, pair, smoke_matrix
+from builder.smoke.page import write_page
+from builder.store import Store, default_store
+from builder.tools import ensure_tools
+
+runtime_option = click.option("--runtime", metavar="NAME", help="docker or podman [default: whichever answers].")
+_STYLES = {State.PASSED: "green", State.FAILED: "bold red", State.STATIC: "yellow", State.BROKEN: "bold red"}
+
+
+@click.command("smoke", short_help="Try wheels on the systems that they claim.")
+@click.argument("wheels", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--image", "-i", "images", multiple=True, metavar="NAME", help="Only on this image; may be repeated.")
+@runtime_option
+@jobs_option
+@offline_option
+@click.option("--timeout", type=click.IntRange(1), default=900, show_default=True, help="Seconds for one container.")
+@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write the matrix as a page.")
+@click.option("--dry-run", is_flag=True, help="Show which wheel would be tried on which image and stop.")
+@json_option
+@click.pass_obj
+def smoke_command(
+    root: Path, wheels: tuple[Path, ...], images: tuple[str, ...], runtime: str | None, jobs: int | None, offline: bool,
+    timeout: int, html: Path | None, dry_run: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Install wheels, without network, on every system that their tags claim, and run the project's smoke command there.
+
+    Systems are container images: pulled by digest where the catalogue has one, made from packages where it says how.
+    Where neither can be had, the symbols that the wheel needs are looked up in that C library, and the cell says so.
+
+    Example: everywheel smoke wheelhouse/*.whl --html smoke.html
+    """
+    project = load_project(root)
+    if not project.smoke.command:
+        raise UsageError(
+            f"{root / 'pyproject.toml'}: [tool.everywheel] has no smoke command",
+            hint='add `smoke = { requires = ["pytest"], command = ["python", "-m", "pytest", "tests"] }`',
+        )
+    catalogue = load_catalogue(find_catalogue(root))
+    pairs = pair(wheels, catalogue.choose(images))
+    if not pairs:
+        raise NothingSelectedError("no wheel claims any of these images", hint="`everywheel images list` shows them")
+    if dry_run:
+        for one in pairs:
+            click.echo(one.id)
+        return
+    store = Store(default_store())
+    console = make_console()
+    with find_runtime(runtime) as engine, Screen(console, len(pairs), quiet=as_json) as screen:
+        bench = Bench(
+            project=project, catalogue=catalogue, runtime=engine, store=store, supply=Supply(engine, store),
+            tools=ensure_tools(store.root, offline=offline), timeout=timeout, offline=offline,
+        )  # fmt: skip
+        cells = smoke_matrix(pairs, bench, jobs or default_jobs(), screen)
+    if html is not None:
+        write_page(cells, html, f"{project.name} {project.version}")
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(cell) for cell in cells], indent=1))
+    else:
+        _print_matrix(cells)
+    _fail(cells)
+
+
+def _print_matrix(cells: Sequence[Cell]) -> None:
+    """Print systems by targets: a cell shows the Python that ran, or what kept it from running."""
+    targets = list(dict.fromkeys(cell.target for cell in cells))
+    table = Table(box=None, pad_edge=False)
+    for column in ("image", "libc", *targets):
+        table.add_column(column, no_wrap=True)
+    for image in dict.fromkeys(cell.image for cell in cells):
+        row = {cell.target: cell for cell in cells if cell.image == image}
+        libc = next(iter(row.values())).libc
+        table.add_row(image, libc, *(_mark(row.get(target)) for target in targets))
+    print_table(table)
+
+
+def _mark(cell: Cell | None) -> Text:
+    if cell is None:
+        return Text("·", style="dim")
+    if cell.state is not State.PASSED:
+        return Text(cell.state.value, style=_STYLES[cell.state])
+    through = f" {cell.cpu or 'QEMU'}" if cell.emulated else ""
+    return Text(f"ok {cell.python}{through} {cell.test_seconds:.1f}s", style=_STYLES[cell.state])
+
+
+def _fail(cells: Sequence[Cell]) -> None:
+    bad = [cell for cell in cells if cell.state in (State.FAILED, State.BROKEN)]
+    if not bad:
+        return
+    lines: list[str] = []
+    for cell in bad:
+        lines.append(f"{cell.wheel} on {cell.image}: {cell.why}")
+        lines += [f"    {line}" for line in cell.evidence[:6]]
+    raise SmokeError(
+        f"{len(bad)} of {len(cells)} cells failed", excerpt=lines,
+        hint="`--html FILE` writes everything that was seen; `--image NAME` tries one image alone",
+    )  # fmt: skip
+
+
+COMMANDS = (smoke_command,)

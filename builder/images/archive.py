@@ -1,0 +1,61 @@
+"""Image archives: a root filesystem packed so that Docker and Podman load it, with the right architecture on it.
+
+The format is that of `docker save` (Docker image specification 1.2), which both read. `docker import` writes the build
+machine's architecture into the image whatever it is told, and then will not run it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from builder.disk import explain_disk, hash_file
+from builder.runtime import image_platform
+from builder.store import FIXED_TIME
+from builder.target import Arch
+
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def write_image(
+    root: Path, archive: Path, reference: str, arch: Arch, labels: Mapping[str, str], env: Mapping[str, str] = {}
+) -> None:
+    """Pack the tar of a root filesystem as an image of one layer."""
+    layer = hash_file(root)
+    architecture, variant = image_platform(arch)
+    config: dict[str, object] = {
+        "architecture": architecture,
+        "os": "linux",
+        "created": "2020-01-01T00:00:00Z",
+        "config": {
+            "Env": [f"{name}={value}" for name, value in {"PATH": _PATH, **env}.items()],
+            "Labels": dict(labels),
+            "WorkingDir": "/",
+        },
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer}"]},
+    }
+    if variant:
+        config["variant"] = variant
+    text = json.dumps(config, sort_keys=True).encode()
+    name = f"{hashlib.sha256(text).hexdigest()}.json"
+    manifest = [{"Config": name, "RepoTags": [reference], "Layers": [f"{layer}/layer.tar"]}]
+    with explain_disk(archive), tarfile.open(archive, "w", format=tarfile.PAX_FORMAT) as tar:
+        _add(tar, name, text)
+        _add(tar, "manifest.json", json.dumps(manifest).encode())
+        with root.open("rb") as content:
+            member = _describe(f"{layer}/layer.tar", root.stat().st_size)
+            tar.addfile(member, content)
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    tar.addfile(_describe(name, len(data)), io.BytesIO(data))
+
+
+def _describe(name: str, size: int) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.size, member.mtime, member.mode = size, FIXED_TIME, 0o644
+    return member

@@ -1,0 +1,181 @@
+"""The catalogue of images: which systems wheels are tried on, where each comes from, and the interpreters for them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from builder.errors import UsageError
+from builder.recipe import suggest
+from builder.table import Table, read_toml
+from builder.target import ARCHES, Arch, Target
+
+_LIBC = re.compile(r"(glibc|musl) (\d+(?:\.\d+)+)")
+_PACKAGED = Path(__file__).parents[1] / "images.toml"
+_REPOSITORY = Path(__file__).parents[2] / "docker" / "images.toml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bootstrap:
+    """How an image is made from packages: of which `kind` of system, which `suite`, with which Python of its own."""
+
+    kind: str
+    suite: str
+    python: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmokeImage:
+    """One system that wheels are tried on.
+
+    `reference` may hold `{arch}`; `digests` maps architectures (or `any`) to what `images lock` found. `pinned_by` names
+    the image under which cibuildwheel pins it. `cpu` maps architectures to QEMU's names of the processor to run on.
+    """
+
+    name: str
+    libc: str
+    libc_version: tuple[int, ...]
+    arches: tuple[str, ...]
+    reference: str = ""
+    digests: Mapping[str, str]
+    pinned_by: str = ""
+    bootstrap: Bootstrap | None = None
+    cpu: Mapping[str, str]
+
+    @property
+    def libc_words(self) -> str:
+        return f"{self.libc} {'.'.join(map(str, self.libc_version))}"
+
+    def is_claimed_by(self, target: Target) -> bool:
+        """Tell whether a wheel for a target claims to run on this system."""
+        same = (target.libc, target.arch.name in self.arches) == (self.libc, True)
+        return same and target.libc_version <= self.libc_version[:2]
+
+    def pinned(self, arch: Arch) -> str:
+        """Return the reference with its digest, or an empty string for an image that is not locked."""
+        digest = self.digests.get(arch.name, self.digests.get("any", ""))
+        return f"{self.reference.format(arch=arch.name)}@{digest}" if self.reference and digest else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortablePython:
+    """An interpreter that runs wherever its C library does.
+
+    `package` is pinned on PyPI, `sha256` gives the hash of its wheel for each architecture; `archive` is a glob of the
+    file in the wheel; `libraries` maps recipes to the file that each has to lay beside it.
+    """
+
+    libc: str
+    version: str
+    package: str
+    archive: str
+    sha256: Mapping[str, str]
+    libraries: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalogue:
+    """All images by name, and the portable interpreters by libc."""
+
+    file: Path
+    images: Mapping[str, SmokeImage]
+    pythons: Mapping[str, PortablePython]
+
+    def choose(self, names: tuple[str, ...]) -> tuple[SmokeImage, ...]:
+        """Return the images of these names, all where none is named; raise UsageError for an unknown one."""
+        for name in names:
+            if name not in self.images:
+                raise UsageError(f"there is no image '{name}'", hint=suggest(name, self.images))
+        return tuple(self.images[name] for name in dict.fromkeys(names or self.images))
+
+
+def find_catalogue(project: Path) -> Path:
+    """Return a project's own docker/images.toml, else the one that the toolkit brings along."""
+    own = project / "docker" / "images.toml"
+    return next((path for path in (own, _PACKAGED, _REPOSITORY) if path.is_file()), own)
+
+
+def load_catalogue(path: Path) -> Catalogue:
+    """Load an images.toml; raise UsageError, naming file and key, for anything wrong with it."""
+    whole = read_toml(path, "docker/images.toml lists the images")
+    smoke, pythons = whole.table("smoke", {}), whole.table("python", {})
+    images: dict[str, SmokeImage] = {}
+    for name in smoke:
+        table = smoke.table(name)
+        images[name] = _load_like(table, name, images) if table.has("like") else _load_image(table, name)
+        table.done()
+    catalogue = Catalogue(
+        file=path, images=images, pythons={libc: _load_python(pythons.table(libc), libc) for libc in pythons}
+    )
+    whole.done()
+    return catalogue
+
+
+def _load_image(table: Table, name: str) -> SmokeImage:
+    libc = table.text("libc")
+    match = _LIBC.fullmatch(libc)
+    if match is None:
+        raise UsageError(
+            f"{table.place}: 'libc' is '{libc}'", hint='write `libc = "glibc 2.36"` or `libc = "musl 1.2.5"`'
+        )
+    digests = table.text_map("digest")
+    image = SmokeImage(
+        name=name,
+        libc=match[1],
+        libc_version=tuple(map(int, match[2].split("."))),
+        arches=_arches(table),
+        reference=table.text("image", ""),
+        digests=digests,
+        pinned_by=table.text("pinned-by", ""),
+        bootstrap=_load_bootstrap(table),
+        cpu={},
+    )
+    if not image.reference and image.bootstrap is None:
+        raise UsageError(
+            f"{table.place}: neither 'image' nor 'bootstrap' says where it comes from",
+            hint='add `image = "docker.io/…"` or `bootstrap = { debian = "SUITE" }`',
+        )
+    return image
+
+
+def _load_like(table: Table, name: str, images: Mapping[str, SmokeImage]) -> SmokeImage:
+    other = table.text("like")
+    if other not in images:
+        raise UsageError(
+            f"{table.place}: 'like' names '{other}', but no image before it is called that", hint=suggest(other, images)
+        )
+    arches = _arches(table) if table.has("arches") else images[other].arches
+    return replace(images[other], name=name, cpu=table.text_map("cpu"), arches=arches)
+
+
+def _load_bootstrap(table: Table) -> Bootstrap | None:
+    if not table.has("bootstrap"):
+        return None
+    bootstrap = table.table("bootstrap")
+    kind = "musl" if bootstrap.has("musl") else "debian"
+    found = Bootstrap(kind=kind, suite=bootstrap.text(kind), python=bootstrap.text("python", ""))
+    bootstrap.done()
+    return found
+
+
+def _load_python(table: Table, libc: str) -> PortablePython:
+    found = PortablePython(
+        libc=libc,
+        version=table.text("version"),
+        package=table.text("package"),
+        archive=table.text("archive"),
+        sha256=table.text_map("sha256"),
+        libraries=table.text_map("libraries"),
+    )
+    table.done()
+    return found
+
+
+def _arches(table: Table) -> tuple[str, ...]:
+    names = table.texts("arches", ...)
+    for name in names:
+        if name not in ARCHES:
+            raise UsageError(f"{table.place}: 'arches' names '{name}', which is unknown", hint=suggest(name, ARCHES))
+    return names

@@ -1,0 +1,90 @@
+"""Locking: from names of images to digests, so that the same bytes are pulled tomorrow."""
+
+from __future__ import annotations
+
+import configparser
+import importlib.metadata
+import importlib.resources
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import tomlkit
+
+from builder.errors import MachineError
+from builder.images.catalog import SmokeImage
+from builder.runtime import Runtime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Locked:
+    """What is known of one image: `digests` by architecture (or `any`), `place` that told; without digests, `why` not."""
+
+    image: str
+    digests: Mapping[str, str]
+    place: str = ""
+    why: str = ""
+
+
+def resolve_digests(images: Iterable[SmokeImage], runtime: Runtime | None) -> tuple[Locked, ...]:
+    """Find the digest of every image that a registry has.
+
+    The PyPA's come from the pins of the installed cibuildwheel, all others from their registry, asked through the
+    container runtime. A registry that did not answer once is not asked again.
+    """
+    pins = read_pins()
+    silent: dict[str, str] = {}
+    found = []
+    for image in images:
+        if not image.reference:
+            continue
+        if image.pinned_by:
+            digests = {
+                arch: pins[arch][image.pinned_by] for arch in image.arches if image.pinned_by in pins.get(arch, {})
+            }
+            place = f"the pins of cibuildwheel {importlib.metadata.version('cibuildwheel')}"
+            found.append(Locked(image=image.name, digests=digests, place=place))
+        elif runtime is None:
+            found.append(Locked(image=image.name, digests={}, why="no container runtime to ask with"))
+        else:
+            found.append(_ask(image, runtime, silent))
+    return tuple(found)
+
+
+def read_pins() -> Mapping[str, Mapping[str, str]]:
+    """Return the digests that the installed cibuildwheel pins: by architecture, then by the name of the image."""
+    resource = importlib.resources.files("cibuildwheel") / "resources" / "pinned_docker_images.cfg"
+    parser = configparser.ConfigParser(inline_comment_prefixes=("#",))
+    parser.read_string(resource.read_text(encoding="utf-8"))
+    return {
+        arch: {name: reference.partition("@")[2] for name, reference in parser[arch].items() if "@" in reference}
+        for arch in parser.sections()
+    }
+
+
+def _ask(image: SmokeImage, runtime: Runtime, silent: dict[str, str]) -> Locked:
+    registry = image.reference.partition("/")[0]
+    if registry not in silent:
+        try:
+            return Locked(image=image.name, digests={"any": runtime.find_digest(image.reference)}, place=registry)
+        except MachineError as error:
+            silent[registry] = str(error.details.get("reason", error.fact))
+    return Locked(image=image.name, digests={}, why=f"{registry}: {silent[registry]}")
+
+
+def write_digests(file: Path, locked: Iterable[Locked]) -> tuple[str, ...]:
+    """Put digests into an images.toml, all else as it was; return the images whose digests changed."""
+    document = tomlkit.parse(file.read_text(encoding="utf-8"))
+    smoke = document["smoke"]
+    changed = []
+    for one in locked:
+        table = smoke[one.image]
+        if not one.digests or dict(table.get("digest", {})) == dict(one.digests):
+            continue
+        digest = tomlkit.inline_table()
+        digest.update(one.digests)
+        table["digest"] = digest
+        changed.append(one.image)
+    if changed:
+        file.write_text(tomlkit.dumps(document), encoding="utf-8")
+    return tuple(changed)

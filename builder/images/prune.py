@@ -1,0 +1,48 @@
+"""Pruning: images and containers that were made here and that nothing uses any more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from builder.images.bootstrap import bootstrapped_reference
+from builder.images.catalog import Catalogue
+from builder.runtime import Runtime
+from builder.target import ARCHES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leftover:
+    """One thing that can go; `size` in bytes, nothing for a container."""
+
+    kind: str
+    name: str
+    size: int = 0
+
+
+def find_leftovers(catalogue: Catalogue, runtime: Runtime, *, everything: bool) -> tuple[Leftover, ...]:
+    """Return the images that the catalogue would not make so today, and the containers of runs that were killed.
+
+    `everything` adds the images that would be made just so again.
+    """
+    wanted = {
+        bootstrapped_reference(image, ARCHES[arch])
+        for image in catalogue.images.values()
+        if image.bootstrap is not None
+        for arch in image.arches
+    }
+    containers = [Leftover(kind="container", name=name) for name in runtime.leftover_containers()]
+    images = [
+        Leftover(kind="image", name=made.reference, size=made.size)
+        for made in runtime.images()
+        if everything or made.reference not in wanted
+    ]
+    return (*containers, *images)
+
+
+def remove_leftovers(leftovers: tuple[Leftover, ...], runtime: Runtime) -> None:
+    """Remove them; what is gone already is no error."""
+    for one in leftovers:
+        if one.kind == "container":
+            runtime.remove_container(one.name)
+        else:
+            runtime.remove_image(one.name)

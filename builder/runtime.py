@@ -1,0 +1,296 @@
+"""The container runtime: Docker or Podman, spoken to through Docker's API; containers that are always removed again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import Any
+
+import requests
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.types import Mount
+
+import docker
+from builder.errors import MachineError
+from builder.run import PROCESSES, Interrupted
+from builder.target import Arch
+
+LABEL = "org.everywheel"
+"""The label of everything that is made here: its value is the run's id on containers, what it was made from on images."""
+
+_PATIENCE = 20  # seconds for an answer of the runtime itself
+_START = "start it with `systemctl start docker`, or `dockerd &` where there is no systemd"
+_INSTALL = "install Docker (Debian: `apt-get install docker.io`) or Podman, and start it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One container: `mounts` maps folders and files of this machine to places inside, read-only but for `writable`.
+
+    `timeout` in seconds, `memory` in bytes.
+    """
+
+    image: str
+    arch: Arch
+    command: tuple[str, ...]
+    mounts: Mapping[Path, PurePosixPath]
+    cwd: PurePosixPath
+    writable: Mapping[Path, PurePosixPath] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    timeout: float = 600.0
+    memory: int = 2 << 30
+    scratch: int = 1 << 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a container ended: `output` is both streams; `reason` says why it did not end by itself, or never started."""
+
+    exit_code: int
+    output: str
+    seconds: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeImage:
+    """An image that was made here: its name, what it was made from, and its size in bytes."""
+
+    reference: str
+    made_from: str
+    size: int
+
+
+class Runtime:
+    """A connection to the container runtime; as a context manager it leaves no container of its own behind."""
+
+    def __init__(self, client: Any, name: str) -> None:
+        self._client = client
+        self.name = name
+        self.id = uuid.uuid4().hex[:12]
+
+    def __enter__(self) -> Runtime:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with contextlib.suppress(DockerException, requests.RequestException):
+            for container in self._client.containers.list(all=True, filters={"label": f"{LABEL}={self.id}"}):
+                with contextlib.suppress(APIError):
+                    container.remove(force=True)
+        self._client.close()
+
+    def describe(self) -> str:
+        """Return name and version, such as `Docker 20.10.24`."""
+        with _explain(self.name):
+            return f"{self.name} {self._client.version()['Version']}"
+
+    def has_image(self, reference: str) -> bool:
+        with _explain(self.name):
+            try:
+                self._client.images.get(reference)
+            except ImageNotFound:
+                return False
+            return True
+
+    def images(self) -> list[MadeImage]:
+        """Return every image that was made here."""
+        with _explain(self.name):
+            found = self._client.images.list(filters={"label": LABEL})
+        made = [
+            MadeImage(reference=tag, made_from=image.labels[LABEL], size=image.attrs["Size"])
+            for image in found
+            for tag in image.tags
+        ]
+        return sorted(made, key=lambda one: one.reference)
+
+    def leftover_containers(self) -> list[str]:
+        """Return the containers of other runs that have ended, or never started: whoever was to remove them was killed."""
+        with _explain(self.name):
+            found = self._client.containers.list(all=True, filters={"label": LABEL})
+            return sorted(one.name for one in found if one.status != "running" and one.labels[LABEL] != self.id)
+
+    def remove_container(self, name: str) -> None:
+        with _explain(self.name), contextlib.suppress(NotFound):
+            self._client.containers.get(name).remove(force=True, v=True)
+
+    def find_digest(self, reference: str) -> str:
+        """Return the digest that a registry has for a name; raise MachineError when it does not tell."""
+        with _explain(self.name):
+            try:
+                return str(self._client.images.get_registry_data(reference).id)
+            except (APIError, NotFound) as error:
+                raise MachineError(f"no digest for {reference}", details={"reason": _words(error)}) from None
+
+    def load_image(self, archive: Path) -> None:
+        """Take in an image archive."""
+        with _explain(self.name), archive.open("rb") as file:
+            self._client.images.load(file)
+
+    def pull_image(self, reference: str, arch: Arch) -> None:
+        """Pull an image by name and digest; raise MachineError when no registry gives it."""
+        with _explain(self.name):
+            try:
+                self._client.images.pull(reference, platform=f"linux/{_GO_NAMES.get(arch.name, arch.name)}")
+            except (APIError, NotFound) as error:
+                raise MachineError(
+                    f"{reference} cannot be pulled",
+                    details={"reason": _words(error)},
+                    hint="is the registry reachable?  `everywheel images list` shows which images need none",
+                ) from None
+
+    def remove_image(self, reference: str) -> None:
+        with _explain(self.name), contextlib.suppress(ImageNotFound):
+            self._client.images.remove(reference, force=True)
+
+    def run(self, job: Job) -> Ended:
+        """Run a container to its end and remove it, whatever happens.
+
+        Without network, with a read-only root, `/tmp` in memory. Raises Interrupted when the run was called off and
+        MachineError when the runtime itself fails.
+        """
+        began = time.monotonic()
+        with _explain(self.name), self._create(job) as container, PROCESSES.on_stop(lambda: _kill(container)):
+            try:
+                container.start()
+            except APIError as error:
+                return Ended(exit_code=127, output="", seconds=time.monotonic() - began, reason=_words(error))
+            reason, exit_code = "", -1
+            try:
+                exit_code = container.wait(timeout=job.timeout)["StatusCode"]
+            except (requests.exceptions.ReadTimeout, requests.exceptions.ConnectionError) as error:
+                if PROCESSES.stopped:
+                    raise Interrupted from None
+                if "timed out" not in str(error).lower():
+                    raise
+                reason = f"it did not end within {job.timeout:.0f} s"
+                _kill(container)
+            if PROCESSES.stopped:
+                raise Interrupted
+            container.reload()
+            if container.attrs["State"].get("OOMKilled"):
+                reason = f"it took more than {job.memory >> 20} MB of memory"
+            output = container.logs().decode(errors="replace")
+        return Ended(exit_code=exit_code, output=output, seconds=time.monotonic() - began, reason=reason)
+
+    @contextlib.contextmanager
+    def _create(self, job: Job) -> Iterator[Any]:
+        mounts = [
+            Mount(str(inside), str(outside), type="bind", read_only=places is job.mounts)
+            for places in (job.mounts, job.writable)
+            for outside, inside in places.items()
+        ]
+        container = self._client.containers.create(
+            job.image, list(job.command), labels={LABEL: self.id}, mounts=mounts, environment=dict(job.environment),
+            working_dir=str(job.cwd), network_mode="none", read_only=True, entrypoint=[],
+            tmpfs={"/tmp": f"size={job.scratch},exec"}, mem_limit=job.memory, memswap_limit=job.memory, pids_limit=1024,
+        )  # fmt: skip
+        try:
+            yield container
+        finally:
+            with contextlib.suppress(NotFound, requests.RequestException):
+                container.remove(force=True, v=True)
+
+
+# What Go, and so every image, calls an architecture.
+_GO_NAMES = {"x86_64": "amd64", "aarch64": "arm64", "i686": "386", "armv7l": "arm/v7"}
+
+
+def image_platform(arch: Arch) -> tuple[str, str]:
+    """Return architecture and variant as an image's configuration names them (OCI image specification)."""
+    name, _, variant = _GO_NAMES.get(arch.name, arch.name).partition("/")
+    return name, variant
+
+
+def is_native(arch: Arch) -> bool:
+    """Tell whether this machine runs programs of an architecture without an emulator."""
+    machine = platform.machine()
+    return arch.name == machine or (machine, arch.name) == ("x86_64", "i686")
+
+
+def find_runtime(name: str | None = None, environ: Mapping[str, str] = os.environ) -> Runtime:
+    """Return a connection to the runtime that is named, else to the first that answers.
+
+    DOCKER_HOST is asked first, as every other client does. Raises MachineError, with what to type, when none answers.
+    """
+    answers: dict[str, str] = {}
+    for candidate, address in _addresses(name, environ):
+        path = Path(address.removeprefix("unix://"))
+        if address.startswith("unix://") and not path.exists():
+            answers[address] = "no such socket"
+            continue
+        try:
+            client = docker.DockerClient(base_url=address, version="auto", timeout=_PATIENCE)
+            client.ping()
+        except (DockerException, requests.RequestException) as error:
+            answers[address] = _words(error)
+            continue
+        return Runtime(client, candidate)
+    if not answers:
+        raise MachineError(f"no container runtime is called '{name}'", hint="it is docker or podman")
+    raise MachineError("no container runtime answers", details=answers, hint=_advise(answers))
+
+
+def _addresses(name: str | None, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    home = environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.getuid()}")
+    known = [
+        ("Docker", "unix:///var/run/docker.sock"),
+        ("Podman", f"unix://{home}/podman/podman.sock"),
+        ("Podman", "unix:///run/podman/podman.sock"),
+    ]
+    if "DOCKER_HOST" in environ and name is None:
+        yield "Docker", environ["DOCKER_HOST"]
+        return
+    yield from (pair for pair in known if name is None or pair[0].lower() == name.lower())
+
+
+def _advise(answers: Mapping[str, str]) -> str:
+    words = " ".join(answers.values()).lower()
+    if "permission denied" in words:
+        return "let this user at the socket: `sudo usermod -aG docker $USER`, then log in again"
+    if "refused" in words or "timed out" in words:
+        return _START
+    return _INSTALL
+
+
+def _kill(container: Any) -> None:
+    with contextlib.suppress(DockerException, requests.RequestException):
+        container.kill()
+
+
+@contextlib.contextmanager
+def _explain(name: str) -> Iterator[None]:
+    """Turn a runtime that dies, or refuses, into a MachineError."""
+    try:
+        yield
+    except (requests.RequestException, DockerException) as error:
+        if PROCESSES.stopped:
+            raise Interrupted from None
+        words = _words(error)
+        if "no space left" in words:
+            raise MachineError(
+                f"{name}'s disk is full", details={"reason": words},
+                hint="`everywheel images prune` removes the images that were made here; `docker system df` shows the rest",
+            ) from None  # fmt: skip
+        if isinstance(error, requests.RequestException):
+            raise MachineError(f"{name} stopped answering", details={"reason": words}, hint=_START) from None
+        raise MachineError(f"{name} refuses", details={"reason": words}) from None
+
+
+def _words(error: BaseException) -> str:
+    """Return the last, telling part of what a client library wraps its errors in."""
+    if isinstance(error, APIError) and error.explanation:
+        return str(error.explanation)
+    text = str(error)
+    for cause in ("Permission denied", "Connection refused", "No such file or directory", "timed out"):
+        if cause.lower() in text.lower():
+            return cause.lower()
+    return text

@@ -1,0 +1,123 @@
+"""The smoke matrix as a page: one static HTML file, without scripts, that can be kept as a CI artifact and mailed about."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from pathlib import Path
+
+from builder.smoke.matrix import Cell, State
+
+_SYMBOLS = {State.PASSED: "✓", State.FAILED: "✗", State.STATIC: "≈", State.BROKEN: "!", State.UNCLAIMED: "·"}
+_CLASSES = {
+    State.PASSED: "ok",
+    State.FAILED: "bad",
+    State.STATIC: "static",
+    State.BROKEN: "broken",
+    State.UNCLAIMED: "none",
+}
+_LEGEND = {
+    State.PASSED: "installed and used there; nothing but the wheel and what its tag promises was loaded",
+    State.STATIC: "no image could be had: every symbol was looked up in that C library, nothing was run",
+    State.FAILED: "does not work there",
+    State.BROKEN: "the attempt itself failed: this machine, not the wheel",
+    State.UNCLAIMED: "the wheel's tag does not claim that system",
+}
+_STYLE = """
+:root { color-scheme: light dark; --line: #d5d9e0; --soft: #f4f6f9; --ok: #1a7f4b; --bad: #c62f2f; --static: #8a6d00;
+  --broken: #a2480f; --none: #9aa3ae; --text: #1c2330; --paper: #fff; }
+@media (prefers-color-scheme: dark) { :root { --line: #343c49; --soft: #1d232d; --ok: #4ccb8a; --bad: #ff7b72;
+  --static: #e0b94a; --broken: #f0883e; --none: #6b7684; --text: #e6eaf0; --paper: #12161c; } }
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--text); background: var(--paper); margin: 2.5rem auto;
+  max-width: 76rem; padding: 0 1.5rem; }
+h1 { font-size: 1.5rem; margin: 0 0 .25rem; } h2 { font-size: 1.1rem; margin: 2.2rem 0 .6rem; }
+.sum { margin: 0 0 1.5rem; color: var(--none); }
+.wide { overflow-x: auto; border: 1px solid var(--line); border-radius: 8px; }
+table { border-collapse: collapse; width: 100%; } th, td { padding: .5rem .7rem; border-bottom: 1px solid var(--line); }
+thead th { background: var(--soft); font-weight: 600; text-align: center; vertical-align: bottom; white-space: nowrap; }
+thead small, td small { display: block; font-weight: 400; color: var(--none); font-size: .8rem; }
+tbody th { text-align: left; font-weight: 600; white-space: nowrap; } tbody tr:last-child > * { border-bottom: 0; }
+td.cell { text-align: center; white-space: nowrap; } td.cell a { text-decoration: none; color: inherit; display: block; }
+.mark { font-size: 1.15rem; font-weight: 700; }
+.ok .mark, .ok.mark { color: var(--ok); } .bad .mark, .bad.mark { color: var(--bad); }
+.static .mark, .static.mark { color: var(--static); } .broken .mark, .broken.mark { color: var(--broken); }
+.none .mark, .none.mark { color: var(--none); }
+td.bad { background: color-mix(in srgb, var(--bad) 12%, transparent); }
+dl { display: grid; grid-template-columns: max-content auto; gap: .2rem 1rem; } dt { text-align: center; } dd { margin: 0; }
+details { border: 1px solid var(--line); border-radius: 8px; margin: .5rem 0; padding: .5rem .9rem; }
+details:target { outline: 2px solid var(--static); } summary { cursor: pointer; }
+pre { background: var(--soft); padding: .7rem .9rem; border-radius: 6px; overflow-x: auto; font-size: .85rem; }
+"""
+
+
+def render_page(cells: Sequence[Cell], title: str) -> str:
+    """Return the page: a summary, the matrix of targets by systems, the legend, and the details of every cell."""
+    counts = {state: sum(cell.state is state for cell in cells) for state in State}
+    words = ", ".join(f"{count} {state.value}" for state, count in counts.items() if count)
+    images = list(dict.fromkeys(cell.image for cell in cells))
+    wheels = list(dict.fromkeys(cell.wheel for cell in cells))
+    found = {(cell.wheel, cell.image): cell for cell in cells}
+    heads = {cell.image: cell.libc for cell in cells}
+    rows = "".join(_row(wheel, images, found) for wheel in wheels)
+    columns = "".join(f"<th>{_text(image)}<small>{_text(heads[image])}</small></th>" for image in images)
+    legend = "".join(
+        f'<dt class="{_CLASSES[state]} mark">{_SYMBOLS[state]}</dt><dd><b>{state.value}</b>: {words}</dd>'
+        for state, words in _LEGEND.items()
+    )
+    details = "".join(_details(cell) for cell in sorted(cells, key=lambda cell: list(State).index(cell.state) != 1))
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{_text(title)}: smoke matrix</title><style>{_STYLE}</style></head><body>
+<h1>{_text(title)}: smoke matrix</h1><p class="sum">{_text(words)}</p>
+<div class="wide"><table><thead><tr><th>target</th>{columns}</tr></thead><tbody>{rows}</tbody></table></div>
+<h2>What the marks mean</h2><dl>{legend}</dl>
+<h2>Every cell</h2>{details}
+</body></html>
+"""
+
+
+def _row(wheel: str, images: Sequence[str], found: dict[tuple[str, str], Cell]) -> str:
+    cells = "".join(_column(found.get((wheel, image))) for image in images)
+    first = next(cell for (name, _), cell in found.items() if name == wheel)
+    return f"<tr><th>{_text(first.target)}<small>{_text(wheel)}</small></th>{cells}</tr>"
+
+
+def _column(cell: Cell | None) -> str:
+    if cell is None:
+        return f'<td class="cell none"><span class="mark">{_SYMBOLS[State.UNCLAIMED]}</span></td>'
+    beside = f"Python {cell.python}" if cell.python else cell.state.value
+    extra = f" · {cell.cpu or 'QEMU'}" if cell.emulated and cell.python else ""
+    return (
+        f'<td class="cell {_CLASSES[cell.state]}"><a href="#{_anchor(cell)}" title="{_text(cell.why)}">'
+        f'<span class="mark">{_SYMBOLS[cell.state]}</span><small>{_text(beside)}{_text(extra)}</small></a></td>'
+    )
+
+
+def _details(cell: Cell) -> str:
+    facts = [cell.why] if cell.why else []
+    if cell.seconds:
+        facts.append(f"{cell.seconds:.1f} s in the container, {cell.test_seconds:.1f} s of them the tests")
+    if cell.libraries:
+        facts.append(f"loaded from the system: {', '.join(cell.libraries)}")
+    lines = "".join(f"<p>{_text(fact)}</p>" for fact in facts)
+    evidence = f"<pre>{_text(chr(10).join(cell.evidence))}</pre>" if cell.evidence else ""
+    opened = " open" if cell.state in (State.FAILED, State.BROKEN) else ""
+    return (
+        f'<details id="{_anchor(cell)}"{opened}><summary class="{_CLASSES[cell.state]}"><span class="mark">'
+        f"{_SYMBOLS[cell.state]}</span> {_text(cell.target)} on {_text(cell.image)} ({_text(cell.libc)})</summary>"
+        f"{lines}{evidence}</details>"
+    )
+
+
+def _anchor(cell: Cell) -> str:
+    return f"{cell.target}-{cell.image}"
+
+
+def _text(words: str) -> str:
+    return html.escape(words)
+
+
+def write_page(cells: Sequence[Cell], path: Path, title: str) -> None:
+    """Write the page to a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(render_page(cells, title), encoding="utf-8")
