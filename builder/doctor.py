@@ -8,16 +8,20 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from builder.emulation import check_emulation
 from builder.errors import MachineError
+from builder.runtime import find_runtime, is_native
 from builder.store import Store
 from builder.target import ARCHES, build_machine_target
 from builder.tools import ensure_tools, pinned_versions
 
 _NEEDED_SPACE = 4e9  # bytes: tools 0.7 GB, compiler cache 0.4 GB, workspaces 1 GB, and room to breathe
+_IMAGE_SPACE = 2e9  # bytes: the images of all architectures, and what containers write
 
 
 class State(StrEnum):
@@ -39,8 +43,9 @@ class Check:
 
 
 def examine(store: Path) -> tuple[Check, ...]:
-    """Look at everything that a build needs; nothing is installed or changed but the store's folder."""
-    return (_machine(), _python(), _venv(), _git(), _package_client(), _store(store), _tools(store))
+    """Look at everything that builds and smoke need; nothing is installed or changed but the store's folder."""
+    build = (_machine(), _python(), _venv(), _git(), _package_client(), _store(store), _tools(store))
+    return (*build, _runtime(), *_emulation(), _bootstrap())
 
 
 def _machine() -> Check:
@@ -100,3 +105,41 @@ def _tools(root: Path) -> Check:
         return Check(name="build tools", state=State.OPTIONAL, words=f"not installed yet: {pins}",
                      advice="the first build installs them (about 160 MB)")  # fmt: skip
     return Check(name="build tools", state=State.OK, words=pins)
+
+
+def _runtime() -> Check:
+    name = "container runtime"
+    try:
+        with find_runtime() as runtime:
+            words, root = runtime.describe(), runtime.data_root()
+            free = shutil.disk_usage(root).free if root.is_dir() else None
+            if free is not None and free < _IMAGE_SPACE:
+                return Check(name=name, state=State.MISSING, words=f"{words}, {free / 1e9:.1f} GB free in {root}",
+                             advice="`everywheel images prune` and `docker system prune` make room")  # fmt: skip
+            return Check(name=name, state=State.OK, words=words)
+    except MachineError as error:
+        reasons = "; ".join(f"{address}: {reason}" for address, reason in error.details.items())
+        return Check(name=name, state=State.OPTIONAL, words=f"{error.fact} ({reasons})", advice=error.hint or "")
+
+
+def _emulation() -> Iterator[Check]:
+    """Look at every foreign architecture; those that are as they should be share one line."""
+    works = []
+    for arch in ARCHES.values():
+        try:
+            check_emulation(arch)
+        except MachineError as error:
+            words = f"{error.fact}: {error.details['reason']}"
+            yield Check(name=f"QEMU {arch.name}", state=State.OPTIONAL, words=words, advice=error.hint or "")
+        else:
+            works += [] if is_native(arch) else [arch.name]
+    if works:
+        yield Check(name="QEMU", state=State.OK, words=f"runs {', '.join(works)}")
+
+
+def _bootstrap() -> Check:
+    found = shutil.which("mmdebstrap")
+    if found is None:
+        return Check(name="mmdebstrap", state=State.OPTIONAL, words="not there: images come from a registry, or not at all",
+                     advice="apt-get install mmdebstrap")  # fmt: skip
+    return Check(name="mmdebstrap", state=State.OK, words=found)

@@ -93,6 +93,11 @@ class Runtime:
         with _explain(self.name):
             return f"{self.name} {self._client.version()['Version']}"
 
+    def data_root(self) -> Path:
+        """Return the folder of the runtime's images, on the runtime's own machine."""
+        with _explain(self.name):
+            return Path(self._client.info().get("DockerRootDir", "/var/lib/docker"))
+
     def has_image(self, reference: str) -> bool:
         with _explain(self.name):
             try:

@@ -160,7 +160,10 @@ def _choose(catalogue: Catalogue, names: tuple[str, ...], arches: tuple[str, ...
             if arch in image.arches:
                 chosen.setdefault(bootstrapped_reference(image, ARCHES[arch]), (image, ARCHES[arch]))
     if not chosen:
-        raise NothingSelectedError("none of these images is for these architectures", hint="`everywheel images list`")
+        raise NothingSelectedError(
+            "none of these images is for these architectures",
+            hint="`everywheel images list` shows which image is for which",
+        )
     return list(chosen.values())
 
 

@@ -96,9 +96,9 @@ def doctor_command(as_json: bool) -> None:
         click.echo(json.dumps([dataclasses.asdict(check) for check in checks], indent=1))
     else:
         for check in checks:
-            click.echo(f"{check.state:<9}{check.name + ':':<18}{check.words}")
+            click.echo(f"{check.state:<9}{check.name + ':':<19}{check.words}")
             if check.advice:
-                click.echo(f"{'':<9}{'':<18}{check.advice}")
+                click.echo(f"{'':<9}{'':<19}{check.advice}")
     missing = [check.name for check in checks if check.state == "missing"]
     if missing:
         raise MachineError(f"this machine lacks {', '.join(missing)}", hint="the lines above say what to install")

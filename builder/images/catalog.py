@@ -105,7 +105,6 @@ def load_catalogue(path: Path) -> Catalogue:
     for name in smoke:
         table = smoke.table(name)
         images[name] = _load_like(table, name, images) if table.has("like") else _load_image(table, name)
-        table.done()
     catalogue = Catalogue(
         file=path, images=images, pythons={libc: _load_python(pythons.table(libc), libc) for libc in pythons}
     )
@@ -132,6 +131,7 @@ def _load_image(table: Table, name: str) -> SmokeImage:
         bootstrap=_load_bootstrap(table),
         cpu={},
     )
+    table.done()
     if not image.reference and image.bootstrap is None:
         raise UsageError(
             f"{table.place}: neither 'image' nor 'bootstrap' says where it comes from",
@@ -147,7 +147,9 @@ def _load_like(table: Table, name: str, images: Mapping[str, SmokeImage]) -> Smo
             f"{table.place}: 'like' names '{other}', but no image before it is called that", hint=suggest(other, images)
         )
     arches = _arches(table) if table.has("arches") else images[other].arches
-    return replace(images[other], name=name, cpu=table.text_map("cpu"), arches=arches)
+    image = replace(images[other], name=name, cpu=table.text_map("cpu"), arches=arches)
+    table.done()
+    return image
 
 
 def _load_bootstrap(table: Table) -> Bootstrap | None:

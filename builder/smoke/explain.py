@@ -50,7 +50,7 @@ def first_error(output: str) -> str:
     """Return the line that says most: the first with `Error`, else the last one."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     telling = [line for line in lines if re.search(r"error\b", line, re.I)]
-    return (telling or lines or [""])[0 if telling else -1].removeprefix("E   ")
+    return re.sub(r"^E\s+", "", (telling or lines or [""])[0 if telling else -1])
 
 
 def _explain_illegal(place: Place) -> str:
@@ -109,6 +109,10 @@ def _nothing_to_run(match: re.Match[str], place: Place) -> str:
     return f"{place.image.name} has no {match['file']}: the interpreter's own loader is missing"
 
 
+def _full(match: re.Match[str], place: Place) -> str:
+    return "the container's scratch space is full"
+
+
 _PATTERNS: Mapping[re.Pattern[str], Callable[[re.Match[str], Place], str]] = {
     re.compile(r"version `(?P<version>GLIBC_[\d.]+)' not found \(required by (?P<file>[^)]+)\)"): _old_libc,
     re.compile(r"version `(?P<version>\S+)' not found \(required by (?P<file>[^)]+)\)"): _other_version,
@@ -116,6 +120,7 @@ _PATTERNS: Mapping[re.Pattern[str], Callable[[re.Match[str], Place], str]] = {
     re.compile(r"Error loading shared library (?P<library>[\w.+-]+): No such file"): _missing_library,
     re.compile(r"Error relocating (?P<file>\S+): (?P<symbol>\S+): symbol not found"): _missing_symbol,
     re.compile(r"(?P<file>\S+): undefined symbol: (?P<symbol>\w+)"): _missing_symbol,
+    re.compile(r"No space left on device"): _full,
     re.compile(r"is not a supported wheel on this platform"): _wrong_tag,
     re.compile(r"wrong ELF class|invalid ELF header|Exec format error|Dynamic loading not supported"): _wrong_machine,
     re.compile(r"exec: \"?(?P<file>[^\s\":]+)\"?: (no such file|stat)"): _nothing_to_run,

@@ -98,7 +98,7 @@ class Pairing:
 def pair(wheels: Sequence[Path], images: Sequence[SmokeImage]) -> tuple[Pairing, ...]:
     """Return every pair of a wheel and an image that it claims to run on.
 
-    A pure wheel runs anywhere and claims nothing; a wheel whose tag no image can prove is an error.
+    Raises UsageError for what is no wheel for Linux.
     """
     pairs = []
     for wheel in wheels:
@@ -115,6 +115,8 @@ def wheel_target(wheel: Path) -> Target:
         tag = split_filename(wheel.name)[-1].split(".")[0]
     except ValueError as error:
         raise UsageError(f"{wheel}: {error}", hint="name a wheel (PEP 427)") from None
+    if tag == "any":
+        raise UsageError(f"{wheel}: a pure wheel claims no system in particular", hint="name wheels for Linux")
     return parse_target(tag)
 
 
@@ -183,7 +185,7 @@ def smoke_cell(one: Pairing, bench: Bench, tell: Callable[[str], None]) -> Cell:
         ended = bench.runtime.run(job)
         result = Path(folder) / "result.json"
         told = json.loads(result.read_text()) if result.is_file() else None
-    return _judge(one, ended, told)
+    return judge(one, ended, told)
 
 
 def _job(
@@ -233,7 +235,8 @@ def _job(
     )
 
 
-def _judge(one: Pairing, ended: Ended, told: dict[str, Any] | None) -> Cell:
+def judge(one: Pairing, ended: Ended, told: dict[str, Any] | None) -> Cell:
+    """Make a cell of how a container ended and what the script inside wrote down, if it came to that."""
     place = Place(target=one.target, image=one.image, cpu=one.image.cpu.get(one.target.arch.name, ""))
     if told is None:
         words = ended.reason if ended.reason.startswith("it ") else ""
@@ -264,4 +267,5 @@ def _judge(one: Pairing, ended: Ended, told: dict[str, Any] | None) -> Cell:
 
 def _same_libc(image: SmokeImage, told: str) -> bool:
     name, _, version = told.partition(" ")
-    return name == image.libc and tuple(map(int, version.split(".")[:2])) >= image.libc_version[:2]
+    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
+    return name == image.libc and numbers >= image.libc_version[:2]

@@ -119,8 +119,7 @@ def platform_tags(target: Target, libc_version: Sequence[int]) -> list[str]:
     arch, (major, newest) = target.arch.name, libc_version[:2]
     if target.libc == "musl":
         return [f"musllinux_1_{minor}_{arch}" for minor in range(min(newest, 2), -1, -1)]
-    lowest = target.arch.lowest_glibc[1]
-    return [*(f"manylinux_{major}_{minor}_{arch}" for minor in range(newest, lowest - 1, -1)), f"manylinux2014_{arch}"]
+    return [*(f"manylinux_{major}_{minor}_{arch}" for minor in range(newest, 16, -1)), f"manylinux2014_{arch}"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,91 @@
+"""Why a wheel failed, in the words of a release engineer."""
+
+from __future__ import annotations
+
+import pytest
+
+from builder.images.catalog import SmokeImage
+from builder.smoke.explain import Failure, Place, explain
+from builder.target import parse_target
+
+IMAGES = {
+    libc: SmokeImage(name=name, libc=libc, libc_version=version, arches=("x86_64",), digests={}, cpu={}, reference="x")
+    for name, libc, version in (("debian-11", "glibc", (2, 31)), ("alpine-3-22", "musl", (1, 2, 5)))
+}
+
+
+def words(
+    output: str, *, libc: str = "glibc", tag: str = "manylinux2014_x86_64", exit_code: int = 1, cpu: str = ""
+) -> str:
+    place = Place(target=parse_target(tag), image=IMAGES[libc], cpu=cpu)
+    return explain(Failure(stage="test", exit_code=exit_code, output=output), place)
+
+
+GLIBC_OUTPUTS = {
+    "ImportError: /lib/x86_64-linux-gnu/libc.so.6: version `GLIBC_2.34' not found (required by /x.libs/libfoo-1.so)": (
+        "libfoo-1.so needs glibc 2.34, debian-11 has 2.31, and the tag promises 2.17"
+    ),
+    "ImportError: /lib/libstdc++.so.6: version `GLIBCXX_3.4.29' not found (required by /tmp/site/x/_x.abi3.so)": (
+        "_x.abi3.so needs GLIBCXX_3.4.29, which debian-11 does not have"
+    ),
+    "ImportError: libwebp.so.7: cannot open shared object file: No such file or directory": (
+        "libwebp.so.7 is neither in the wheel nor on the system: it was not grafted"
+    ),
+    "ImportError: libc.musl-x86_64.so.1: cannot open shared object file: No such file or directory": (
+        "it is linked against musl (libc.musl-x86_64.so.1), and debian-11 has glibc"
+    ),
+    "ImportError: /tmp/site/x.abi3.so: undefined symbol: foo_bar": (
+        "x.abi3.so needs the symbol foo_bar, and nothing on debian-11 has it"
+    ),
+    "ERROR: x-1.0-cp311-abi3-manylinux2014_x86_64.whl is not a supported wheel on this platform.": (
+        "pip does not take manylinux2014_x86_64 on debian-11: the tag claims another system or Python"
+    ),
+    "ImportError: /tmp/site/x.abi3.so: wrong ELF class: ELFCLASS32": "a file in it is for another architecture than x86_64",
+    "OSError: [Errno 28] No space left on device": "the container's scratch space is full",
+    "collected 3 items\nE   AssertionError: 3 is not 4\n1 failed": "AssertionError: 3 is not 4",
+    "": "test ended with exit code 1",
+}
+MUSL_OUTPUTS = {
+    "ImportError: Error loading shared library ld-linux-x86-64.so.2: No such file or directory (needed by x.so)": (
+        "it is linked against glibc (ld-linux-x86-64.so.2), and alpine-3-22 has musl"
+    ),
+    "ImportError: Error loading shared library libc.so.6: No such file or directory (needed by /tmp/x.so)": (
+        "it is linked against glibc (libc.so.6), and alpine-3-22 has musl"
+    ),
+    "ImportError: Error relocating /tmp/site/x.so: __memcpy_chk: symbol not found": (
+        "x.so was compiled for glibc (it needs __memcpy_chk), and alpine-3-22 has musl"
+    ),
+    "ImportError: Error relocating /tmp/site/x.so: foo: symbol not found": (
+        "x.so needs the symbol foo, and nothing on alpine-3-22 has it"
+    ),
+    'exec: "python3": executable file not found; exec: python3: no such file or directory': (
+        "alpine-3-22 has no python3: the interpreter's own loader is missing"
+    ),
+}
+
+
+@pytest.mark.parametrize(("output", "expected"), GLIBC_OUTPUTS.items())
+def test_what_a_glibc_system_prints_is_explained(output: str, expected: str) -> None:
+    assert words(output) == expected
+
+
+@pytest.mark.parametrize(("output", "expected"), MUSL_OUTPUTS.items())
+def test_what_a_musl_system_prints_is_explained(output: str, expected: str) -> None:
+    assert words(output, libc="musl", tag="musllinux_1_2_x86_64") == expected
+
+
+SIGNALS = [
+    (-4, "Nehalem", "it executes an instruction that a processor such as 'Nehalem' does not have"),
+    (132, "", "it executes an instruction that a processor such as this one does not have"),
+    (-11, "", "it crashed (SIGSEGV)"),
+    (137, "", "it was killed: out of memory"),
+]
+
+
+@pytest.mark.parametrize(("exit_code", "cpu", "expected"), SIGNALS)
+def test_a_signal_is_told_whether_it_comes_from_a_shell_or_the_kernel(exit_code: int, cpu: str, expected: str) -> None:
+    assert words("whatever\n", exit_code=exit_code, cpu=cpu) == expected
+
+
+def test_a_crash_under_musl_points_at_its_small_stacks() -> None:
+    assert "small stacks" in words("", libc="musl", tag="musllinux_1_2_x86_64", exit_code=-11)

@@ -1,0 +1,163 @@
+"""What is made of a smoke run's outcome: cells, and the page that shows them."""
+
+from __future__ import annotations
+
+import dataclasses
+import html.parser
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from builder.images.catalog import SmokeImage
+from builder.runtime import Ended
+from builder.smoke.matrix import Cell, Pairing, State, judge, pair
+from builder.smoke.page import render_page
+from builder.smoke.python import platform_tags
+from builder.target import parse_target
+
+IMAGE = SmokeImage(
+    name="debian-12", libc="glibc", libc_version=(2, 36), arches=("x86_64",), digests={}, cpu={}, reference="x"
+)
+WHEEL = Path("x-1.0-cp311-abi3-manylinux2014_x86_64.whl")
+ONE = Pairing(wheel=WHEEL, target=parse_target("manylinux2014_x86_64"), image=IMAGE)
+TOLD: dict[str, Any] = {
+    "python": "3.11.2",
+    "libc": "glibc 2.36",
+    "strange": [],
+    "stages": [
+        {"stage": "install", "exit": 0, "output": "", "seconds": 1.0},
+        {"stage": "test", "exit": 0, "output": "collected 2 items\n2 passed in 0.1s\n", "seconds": 2.25},
+    ],
+}
+ENDED = Ended(exit_code=0, output="", seconds=4.5)
+
+
+def change(**changes: Any) -> dict[str, Any]:
+    return {**TOLD, **changes}
+
+
+def stages(install: int, test: int | None, output: str = "boom") -> list[dict[str, Any]]:
+    found = [{"stage": "install", "exit": install, "output": output, "seconds": 1.0}]
+    return found + ([{"stage": "test", "exit": test, "output": output, "seconds": 2.0}] if test is not None else [])
+
+
+def test_a_wheel_that_works_passes_with_its_python_and_its_times() -> None:
+    cell = judge(ONE, ENDED, TOLD)
+
+    assert (cell.state, cell.python, cell.seconds, cell.test_seconds) == (State.PASSED, "3.11.2", 4.5, 2.25)
+    assert cell.evidence == ("2 passed in 0.1s",)
+
+
+CASES = {
+    "a failing test": (change(stages=stages(0, 1, "E  ValueError: no")), State.FAILED, "ValueError: no"),
+    "a failing install": (change(stages=stages(1, None, "ERROR: no match")), State.FAILED, "ERROR: no match"),
+    "a stranger": (
+        change(strange=["/usr/lib/libz.so.1"]), State.FAILED,
+        "it loaded /usr/lib/libz.so.1 from the system, which manylinux2014_x86_64 does not promise",
+    ),
+    "another image than was said": (
+        change(libc="glibc 2.31"), State.BROKEN, "the image has glibc 2.31, its entry in the catalogue says glibc 2.36",
+    ),
+    "no libc at all": (
+        change(libc="musl ?"), State.BROKEN, "the image has musl ?, its entry in the catalogue says glibc 2.36",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("told", "state", "why"), CASES.values(), ids=CASES)
+def test_what_is_wrong_is_said(told: dict[str, Any], state: State, why: str) -> None:
+    cell = judge(ONE, ENDED, told)
+
+    assert (cell.state, cell.why) == (state, why)
+
+
+def test_a_container_that_never_told_anything_failed() -> None:
+    words = "it did not end within 5 s"
+
+    cell = judge(ONE, Ended(exit_code=-1, output="", seconds=5.0, reason=words), None)
+
+    assert (cell.state, cell.why) == (State.FAILED, words)
+
+
+def test_a_wheel_is_paired_with_what_it_claims(tmp_path: Path) -> None:
+    new, old = (dataclasses.replace(IMAGE, name=str(minor), libc_version=(2, minor)) for minor in (36, 27))
+    wheel = tmp_path / "x-1.0-cp311-abi3-manylinux_2_28_x86_64.whl"
+    wheel.touch()
+
+    assert [one.image.name for one in pair([wheel], [new, old])] == ["36"]
+
+
+@pytest.mark.parametrize(
+    ("tag", "libc", "first", "last"),
+    [
+        ("manylinux2014_x86_64", (2, 36), "manylinux_2_36_x86_64", "manylinux2014_x86_64"),
+        ("manylinux_2_31_riscv64", (2, 41), "manylinux_2_41_riscv64", "manylinux2014_riscv64"),
+        ("musllinux_1_2_aarch64", (1, 2, 5), "musllinux_1_2_aarch64", "musllinux_1_0_aarch64"),
+    ],
+)
+def test_a_system_takes_its_own_tags(tag: str, libc: tuple[int, ...], first: str, last: str) -> None:
+    tags = platform_tags(parse_target(tag), libc)
+
+    assert (tags[0], tags[-1]) == (first, last)
+
+
+def make_cell(state: State, image: str, **more: Any) -> Cell:
+    return Cell(wheel=WHEEL.name, target="manylinux_2_17_x86_64", image=image, libc="glibc 2.36", arch="x86_64", state=state,
+                **more)  # fmt: skip
+
+
+class Reader(html.parser.HTMLParser):
+    """Notes every id and every link, and checks that all elements are closed in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        named = dict(attrs)
+        self.ids += [named["id"] or ""] if "id" in named else []
+        self.links += [(named["href"] or "").removeprefix("#")] if "href" in named else []
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_links_every_cell_to_what_was_seen_and_escapes_it() -> None:
+    cells = [
+        make_cell(State.PASSED, "debian-12", python="3.11.2", seconds=4.5, test_seconds=2.0),
+        make_cell(State.FAILED, "debian-13", why="it needs <foo> & more", evidence=("<script>alert(1)</script>",)),
+        make_cell(State.STATIC, "centos-7", why="all 12 symbols resolve"),
+        make_cell(State.BROKEN, "fedora", why="no QEMU"),
+    ]
+
+    page = render_page(cells, "x 1.0")
+
+    reader = Reader()
+    reader.feed(page)
+    assert reader.open == []
+    assert sorted(reader.ids) == sorted(reader.links)
+    assert len(reader.ids) == 4
+    assert "<script" not in page
+    assert "it needs &lt;foo&gt; &amp; more" in page
+    assert "1 passed, 1 failed, 1 static only, 1 could not run" in page
+
+
+def test_a_wheel_that_does_not_claim_a_system_has_a_dot_there() -> None:
+    other = dataclasses.replace(make_cell(State.PASSED, "debian-12"), wheel="y", target="manylinux_2_36_x86_64")
+
+    page = render_page([make_cell(State.PASSED, "debian-11"), other], "x 1.0")
+
+    assert page.count('<td class="cell none">') == 2
+
+
+def test_cells_can_be_written_as_json() -> None:
+    told = json.loads(json.dumps(dataclasses.asdict(judge(ONE, ENDED, TOLD))))
+
+    assert told["state"] == "passed"
+    assert told["image"] == "debian-12"
