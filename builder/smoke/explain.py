@@ -23,11 +23,15 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where it failed: the wheel's target, the image, and the processor where it was narrowed."""
+    """Where it failed: the wheel's target, the image, and the processor where it was narrowed.
+
+    `needed` are all libraries that files in the wheel name: they tell which C library it was really linked against.
+    """
 
     target: Target
     image: SmokeImage
     cpu: str = ""
+    needed: frozenset[str] = frozenset()
 
 
 def explain(failure: Failure, place: Place) -> str:
@@ -39,6 +43,9 @@ def explain(failure: Failure, place: Place) -> str:
     code = 128 - failure.exit_code if failure.exit_code > 128 else failure.exit_code
     if code in signals:
         return signals[code](place)
+    stranger = _other_libc(place)
+    if failure.stage == "test" and stranger:
+        return stranger
     for pattern, words in _PATTERNS.items():
         match = pattern.search(failure.output)
         if match is not None:
@@ -67,6 +74,17 @@ def _explain_killed(place: Place) -> str:
     return "it was killed: out of memory"
 
 
+def _other_libc(place: Place) -> str:
+    """Return the words for a wheel that was linked against the other C library.
+
+    Said of the wheel, not of the error: musl's loader takes itself for `libc.so.6` and trips over some symbol later.
+    """
+    glibc = sorted(name for name in place.needed if name in ("libc.so.6", "libm.so.6", "libpthread.so.0"))
+    musl = sorted(name for name in place.needed if name.startswith(("libc.musl-", "ld-musl-")))
+    libc, found = ("glibc", glibc) if place.image.libc == "musl" else ("musl", musl)
+    return f"it is linked against {libc} ({found[0]}), and {place.image.name} has {place.image.libc}" if found else ""
+
+
 def _old_libc(match: re.Match[str], place: Place) -> str:
     library = match["file"].rpartition("/")[2]
     version = match["version"].removeprefix("GLIBC_")
@@ -82,18 +100,11 @@ def _other_version(match: re.Match[str], place: Place) -> str:
 
 
 def _missing_library(match: re.Match[str], place: Place) -> str:
-    name = match["library"]
-    if name.startswith(("libc.musl-", "ld-musl-")):
-        return f"it is linked against musl ({name}), and {place.image.name} has {place.image.libc}"
-    if name in ("libc.so.6", "ld-linux-x86-64.so.2", "libpthread.so.0") and place.image.libc == "musl":
-        return f"it is linked against glibc ({name}), and {place.image.name} has musl"
-    return f"{name} is neither in the wheel nor on the system: it was not grafted"
+    return f"{match['library']} is neither in the wheel nor on the system: it was not grafted"
 
 
 def _missing_symbol(match: re.Match[str], place: Place) -> str:
     file = match["file"].rpartition("/")[2]
-    if place.image.libc == "musl" and match["symbol"].startswith("__") and match["symbol"].endswith("_chk"):
-        return f"{file} was compiled for glibc (it needs {match['symbol']}), and {place.image.name} has musl"
     return f"{file} needs the symbol {match['symbol']}, and nothing on {place.image.name} has it"
 
 

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from builder.audit.content import open_content
 from builder.audit.policy import load_policy
 from builder.disk import hash_file
 from builder.emulation import check_emulation, find_emulator
@@ -237,13 +238,14 @@ def _job(
 
 def judge(one: Pairing, ended: Ended, told: dict[str, Any] | None) -> Cell:
     """Make a cell of how a container ended and what the script inside wrote down, if it came to that."""
-    place = Place(target=one.target, image=one.image, cpu=one.image.cpu.get(one.target.arch.name, ""))
+    cpu = one.image.cpu.get(one.target.arch.name, "")
     if told is None:
         words = ended.reason if ended.reason.startswith("it ") else ""
         failure = Failure(
             stage="start", exit_code=ended.exit_code, output=f"{ended.reason}\n{ended.output}", reason=words
         )
-        return _cell(one, State.FAILED, seconds=ended.seconds, why=explain(failure, place),
+        return _cell(one, State.FAILED, seconds=ended.seconds,
+                     why=explain(failure, Place(target=one.target, image=one.image, cpu=cpu)),
                      evidence=tuple(excerpt(failure.output)))  # fmt: skip
     facts: dict[str, Any] = {
         "python": told["python"],
@@ -252,7 +254,8 @@ def judge(one: Pairing, ended: Ended, told: dict[str, Any] | None) -> Cell:
     }
     last = told["stages"][-1]
     if last["exit"] != 0:
-        failure = Failure(stage=last["stage"], exit_code=last["exit"], output=last["output"])
+        failure = Failure(stage=last["stage"], exit_code=last["exit"], output=last["output"], reason=ended.reason)
+        place = Place(target=one.target, image=one.image, cpu=cpu, needed=list_needed(one.wheel))
         return _cell(
             one, State.FAILED, why=explain(failure, place), evidence=tuple(excerpt(last["output"])[:12]), **facts
         )
@@ -263,6 +266,14 @@ def judge(one: Pairing, ended: Ended, told: dict[str, Any] | None) -> Cell:
         why = f"it loaded {', '.join(told['strange'])} from the system, which {one.target.wheel_tag} does not promise"
         return _cell(one, State.FAILED, why=why, libraries=tuple(told["strange"]), **facts)
     return _cell(one, State.PASSED, evidence=tuple(last["output"].strip().splitlines()[-1:]), **facts)
+
+
+def list_needed(wheel: Path) -> frozenset[str]:
+    """Return the names of all libraries that files in a wheel need; nothing for a wheel that cannot be read."""
+    content, _ = open_content(wheel) if wheel.is_file() else (None, ())
+    return (
+        frozenset(name for elf in content.elves.values() for name in elf.needed) if content is not None else frozenset()
+    )
 
 
 def _same_libc(image: SmokeImage, told: str) -> bool:

@@ -31,9 +31,6 @@ GLIBC_OUTPUTS = {
     "ImportError: libwebp.so.7: cannot open shared object file: No such file or directory": (
         "libwebp.so.7 is neither in the wheel nor on the system: it was not grafted"
     ),
-    "ImportError: libc.musl-x86_64.so.1: cannot open shared object file: No such file or directory": (
-        "it is linked against musl (libc.musl-x86_64.so.1), and debian-11 has glibc"
-    ),
     "ImportError: /tmp/site/x.abi3.so: undefined symbol: foo_bar": (
         "x.abi3.so needs the symbol foo_bar, and nothing on debian-11 has it"
     ),
@@ -46,14 +43,8 @@ GLIBC_OUTPUTS = {
     "": "test ended with exit code 1",
 }
 MUSL_OUTPUTS = {
-    "ImportError: Error loading shared library ld-linux-x86-64.so.2: No such file or directory (needed by x.so)": (
-        "it is linked against glibc (ld-linux-x86-64.so.2), and alpine-3-22 has musl"
-    ),
-    "ImportError: Error loading shared library libc.so.6: No such file or directory (needed by /tmp/x.so)": (
-        "it is linked against glibc (libc.so.6), and alpine-3-22 has musl"
-    ),
-    "ImportError: Error relocating /tmp/site/x.so: __memcpy_chk: symbol not found": (
-        "x.so was compiled for glibc (it needs __memcpy_chk), and alpine-3-22 has musl"
+    "ImportError: Error loading shared library libfoo-12.so: No such file or directory (needed by x.so)": (
+        "libfoo-12.so is neither in the wheel nor on the system: it was not grafted"
     ),
     "ImportError: Error relocating /tmp/site/x.so: foo: symbol not found": (
         "x.so needs the symbol foo, and nothing on alpine-3-22 has it"
@@ -89,3 +80,25 @@ def test_a_signal_is_told_whether_it_comes_from_a_shell_or_the_kernel(exit_code:
 
 def test_a_crash_under_musl_points_at_its_small_stacks() -> None:
     assert "small stacks" in words("", libc="musl", tag="musllinux_1_2_x86_64", exit_code=-11)
+
+
+@pytest.mark.parametrize(
+    ("libc", "needed", "expected"),
+    [
+        ("musl", {"libm.so.6", "libc.so.6"}, "it is linked against glibc (libc.so.6), and alpine-3-22 has musl"),
+        (
+            "glibc",
+            {"libc.musl-x86_64.so.1"},
+            "it is linked against musl (libc.musl-x86_64.so.1), and debian-11 has glibc",
+        ),
+    ],
+)
+def test_the_other_c_library_is_named_whatever_the_loader_says(libc: str, needed: set[str], expected: str) -> None:
+    tag = "musllinux_1_2_x86_64" if libc == "musl" else "manylinux2014_x86_64"
+    place = Place(target=parse_target(tag), image=IMAGES[libc], needed=frozenset(needed))
+
+    said = explain(
+        Failure(stage="test", exit_code=1, output="ImportError: Error relocating x.so: y: symbol not found"), place
+    )
+
+    assert said == expected

@@ -1,0 +1,335 @@
+"""Wheels in real containers: the shipped ones where they claim to run, wrong ones where they cannot, and faults."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from daemons import start_daemon
+from roots import REPOSITORY, call
+from workshop import Workshop
+
+from builder.runtime import LABEL, find_runtime
+from builder.store import default_store
+from builder.wheel import pack_wheel, read_wheel, retag_wheel
+
+REAL = ("debian-11", "debian-12", "debian-13", "debian-unstable", "musl")
+STATIC = ("centos-7", "amazonlinux-2", "debian-10", "rockylinux-8", "alpine-3-22")
+GLIBC, MUSL = "manylinux_2_36_x86_64", "musllinux_1_2_x86_64"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def runtime_is_there() -> None:
+    """Docker, QEMU and mmdebstrap: `.ci/containers` installs and starts them on a Debian machine."""
+    with find_runtime():
+        pass
+
+
+def everywheel(*words: str | Path, cwd: Path, exit_code: int = 0, **variables: str) -> tuple[str, str]:
+    result = subprocess.run(
+        [sys.executable, "-m", "builder", *map(str, words)], cwd=cwd, env={**os.environ, **variables},
+        text=True, capture_output=True, check=False,
+    )  # fmt: skip
+    assert result.returncode == exit_code, result.stdout + result.stderr
+    return result.stdout, result.stderr
+
+
+def list_containers() -> list[str]:
+    return call(["docker", "ps", "--all", "--quiet", "--filter", f"label={LABEL}"]).split()
+
+
+@pytest.fixture(scope="module")
+def matrix(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[list[dict[str, Any]], str]:
+    """Every cell of the shipped wheels' matrix, and the page that was drawn of it."""
+    page = tmp_path_factory.mktemp("page") / "smoke.html"
+    chosen = [word for name in (*REAL, *STATIC, "debian-12-old-cpu") for word in ("--image", name)]
+    output, _ = everywheel("smoke", *wheels.values(), *chosen, "--html", page, "--json", cwd=REPOSITORY)
+    return json.loads(output), page.read_text()
+
+
+def test_every_shipped_wheel_works_wherever_it_claims_to(matrix: tuple[list[dict[str, Any]], str]) -> None:
+    cells = {(cell["target"], cell["image"]): cell for cell in matrix[0]}
+
+    for arch in ("x86_64", "aarch64"):
+        for image in REAL:
+            target = f"musllinux_1_2_{arch}" if image == "musl" else f"manylinux_2_17_{arch}"
+            cell = cells[target, image]
+            assert (cell["state"], cell["libraries"]) == ("passed", []), cell
+            assert " passed" in cell["evidence"][-1], cell
+
+
+def test_the_stable_abi_was_tried_on_three_pythons(matrix: tuple[list[dict[str, Any]], str]) -> None:
+    pythons = {cell["image"]: cell["python"].rpartition(".")[0] for cell in matrix[0] if cell["state"] == "passed"}
+
+    assert pythons["debian-12"] == "3.11"
+    assert pythons["debian-13"] == pythons["debian-11"] == "3.13"
+    assert tuple(map(int, pythons["debian-unstable"].split("."))) >= (3, 14)
+
+
+def test_the_oldest_promised_processors_were_tried(matrix: tuple[list[dict[str, Any]], str]) -> None:
+    cells = {cell["arch"]: cell for cell in matrix[0] if cell["image"] == "debian-12-old-cpu"}
+
+    assert {arch: (cell["state"], cell["cpu"]) for arch, cell in cells.items()} == {
+        "x86_64": ("passed", "Nehalem"),
+        "aarch64": ("passed", "cortex-a53"),
+    }
+
+
+def test_what_no_image_shows_reads_static_only(matrix: tuple[list[dict[str, Any]], str]) -> None:
+    cells = [cell for cell in matrix[0] if cell["image"] in STATIC and cell["state"] != "passed"]
+
+    assert cells or all(cell["state"] == "passed" for cell in matrix[0])
+    for cell in cells:
+        assert cell["state"] == "static only"
+        assert "symbols resolve against" in cell["why"]
+        assert "malloc" in cell["evidence"][-1]
+
+
+def test_the_page_shows_every_cell(matrix: tuple[list[dict[str, Any]], str]) -> None:
+    cells, page = matrix
+
+    assert all(f'id="{cell["target"]}-{cell["image"]}"' in page for cell in cells)
+
+
+def test_no_container_is_left(matrix: tuple[list[dict[str, Any]], str]) -> None:
+    assert list_containers() == []
+
+
+# Wrong wheels, made on purpose ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    """The fixture project, whose extension needs glibc 2.36 where it is built for it; both wheels are built."""
+    made = Workshop(tmp_path_factory.mktemp("wrong"))
+    made.replace(
+        "extension/src/fixture.c",
+        "#include <Python.h>",
+        "#include <Python.h>\n#include <stdlib.h>\n#include <time.h>\nvolatile unsigned seed;\n"
+        "#ifndef __GLIBC__\n#define arc4random() ((unsigned) time(0))\n#endif\n"
+        "__attribute__((constructor)) static void sow(void) { seed = arc4random(); }\n",
+    )
+    made.build("--target", GLIBC, "--target", MUSL)
+    return made
+
+
+def find_wheel(workshop: Workshop, tag: str) -> Path:
+    return next((workshop.project / "wheelhouse").glob(f"*{tag}.whl"))
+
+
+def change_wheel(path: Path, into: Path, tag: str, *, without: str = "/nothing/") -> Path:
+    """Copy a wheel, say that it is for another target, and leave files out."""
+    wheel = retag_wheel(read_wheel(path), python="cp311", abi="abi3", platform=tag)
+    files = {name: file for name, file in wheel.files.items() if without not in f"/{name}"}
+    into.mkdir(exist_ok=True)
+    return pack_wheel(dataclasses.replace(wheel, files=files), into, epoch=1_600_000_000)
+
+
+def smoke_wrong(workshop: Workshop, wheel: Path, image: str) -> str:
+    """Smoke a wheel that must fail, and return what is said about it."""
+    _, errors = everywheel(
+        "smoke", wheel, "--image", image, cwd=workshop.project, exit_code=6, EVERYWHEEL_STORE=str(default_store())
+    )
+    assert list_containers() == []
+    return errors
+
+
+def test_a_wheel_for_a_newer_glibc_is_named(workshop: Workshop, tmp_path: Path) -> None:
+    wheel = change_wheel(find_wheel(workshop, GLIBC), tmp_path, "manylinux2014_x86_64")
+
+    words = smoke_wrong(workshop, wheel, "debian-11")
+
+    assert "needs glibc 2.36, debian-11 has 2.31, and the tag promises 2.17" in words
+    assert "version `GLIBC_2.36' not found" in words
+
+
+def test_a_floor_that_cannot_be_run_names_the_symbol(workshop: Workshop, tmp_path: Path) -> None:
+    wheel = change_wheel(find_wheel(workshop, GLIBC), tmp_path, "manylinux2014_x86_64")
+
+    words = smoke_wrong(workshop, wheel, "amazonlinux-2")
+
+    assert "glibc 2.26 does not have arc4random" in words
+
+
+def test_a_library_that_was_not_grafted_is_named(workshop: Workshop, tmp_path: Path) -> None:
+    wheel = change_wheel(find_wheel(workshop, GLIBC), tmp_path, GLIBC, without=".libs/libfoo")
+
+    words = smoke_wrong(workshop, wheel, "debian-12")
+
+    assert ".so" in words
+    assert "is neither in the wheel nor on the system: it was not grafted" in words
+
+
+def test_a_wheel_for_glibc_on_musl_is_named(workshop: Workshop, tmp_path: Path) -> None:
+    wheel = change_wheel(find_wheel(workshop, GLIBC), tmp_path, MUSL)
+
+    words = smoke_wrong(workshop, wheel, "musl")
+
+    assert "it is linked against glibc (libc.so.6), and musl has musl" in words
+
+
+def test_a_wheel_for_musl_on_glibc_is_named(workshop: Workshop, tmp_path: Path) -> None:
+    wheel = change_wheel(find_wheel(workshop, MUSL), tmp_path, "manylinux2014_x86_64")
+
+    words = smoke_wrong(workshop, wheel, "debian-12")
+
+    assert "it is linked against musl (libc.musl-x86_64.so.1), and debian-12 has glibc" in words
+
+
+# Faults ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sleeper(workshop: Workshop, tmp_path: Path) -> Workshop:
+    """The workshop with a smoke command that hangs."""
+    return copy_with(workshop, tmp_path, "import time; time.sleep(600)")
+
+
+def copy_with(workshop: Workshop, folder: Path, code: str) -> Workshop:
+    """Return a copy of the workshop's project with other Python code as its smoke command."""
+    made = Workshop(folder)
+    shutil.copytree(workshop.project / "wheelhouse", made.project / "wheelhouse")
+    made.replace("pyproject.toml", "import fixture; assert fixture.answer() == 42", code)
+    return made
+
+
+def start_smoke(workshop: Workshop, **variables: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "builder", "smoke", find_wheel(workshop, GLIBC), "--image", "debian-12"],
+        cwd=workshop.project, env={**os.environ, "EVERYWHEEL_STORE": str(default_store()), **variables},
+        text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def wait_for_container(address: str = "unix:///var/run/docker.sock") -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if call(["docker", "--host", address, "ps", "--quiet", "--filter", f"label={LABEL}"]).strip():
+            return
+        time.sleep(0.2)
+    pytest.fail("no container was started")
+
+
+def test_a_container_that_hangs_is_ended(sleeper: Workshop) -> None:
+    _, errors = everywheel(
+        "smoke", find_wheel(sleeper, GLIBC), "--image", "debian-12", "--timeout", "4", cwd=sleeper.project, exit_code=6,
+        EVERYWHEEL_STORE=str(default_store()),
+    )  # fmt: skip
+
+    assert "on debian-12: it did not end within 4 s" in errors
+    assert list_containers() == []
+
+
+def test_ctrl_c_leaves_no_container(sleeper: Workshop) -> None:
+    process = start_smoke(sleeper)
+    wait_for_container()
+
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+
+    assert process.returncode == 130, errors
+    assert list_containers() == []
+
+
+def test_what_a_killed_run_left_is_pruned(sleeper: Workshop) -> None:
+    process = start_smoke(sleeper)
+    wait_for_container()
+    process.kill()
+    process.communicate()
+    call(["docker", "kill", *list_containers()])
+
+    output, _ = everywheel("images", "prune", cwd=sleeper.project)
+
+    assert "container " in output
+    assert list_containers() == []
+
+
+def test_a_full_scratch_space_is_named(workshop: Workshop, tmp_path: Path) -> None:
+    code = "open('/tmp/big', 'wb').write(bytes(2 << 30))"
+    full = copy_with(workshop, tmp_path, code)
+
+    assert "the container's scratch space is full" in smoke_wrong(full, find_wheel(full, GLIBC), "debian-12")
+
+
+def test_too_much_memory_is_named(workshop: Workshop, tmp_path: Path) -> None:
+    greedy = copy_with(workshop, tmp_path, "x = bytearray(b'1') * (3 << 30)")
+
+    assert "it took more than 2048 MB of memory" in smoke_wrong(greedy, find_wheel(greedy, GLIBC), "debian-12")
+
+
+def test_a_daemon_that_dies_in_the_middle_is_named(sleeper: Workshop, tmp_path: Path) -> None:
+    with start_daemon(tmp_path, data=tmp_path / "data") as daemon:
+        process = start_smoke(sleeper, DOCKER_HOST=daemon.address)
+        wait_for_container(daemon.address)
+        daemon.kill()
+        _, errors = process.communicate(timeout=60)
+
+    assert process.returncode == 6, errors
+    assert "Docker stopped answering" in errors
+    assert "hint: start it with `systemctl start docker`, or `dockerd &` where there is no systemd" in errors
+
+
+def test_a_full_disk_of_the_daemon_is_named(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    call(["mount", "-t", "tmpfs", "-o", "size=24m", "none", data])
+    try:
+        with start_daemon(tmp_path, data=data) as daemon:
+            _, errors = everywheel(
+                "images",
+                "build",
+                "debian-12",
+                "--arch",
+                "x86_64",
+                cwd=REPOSITORY,
+                exit_code=1,
+                DOCKER_HOST=daemon.address,
+            )
+    finally:
+        call(["umount", "--lazy", data])
+
+    assert "error: Docker's disk is full" in errors
+    assert "hint: `everywheel images prune` removes the images that were made here" in errors
+
+
+def test_a_socket_without_permission_is_named() -> None:
+    result = subprocess.run(
+        ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", sys.executable, "-c",
+         "from builder.runtime import find_runtime\ntry:\n    find_runtime('docker')\n"
+         "except Exception as error:\n    print(error.render())"],
+        cwd=REPOSITORY, text=True, capture_output=True, check=False,
+    )  # fmt: skip
+
+    assert result.stdout == (
+        "error: no container runtime answers\n"
+        "  unix:///var/run/docker.sock: permission denied\n"
+        "  hint: let this user at the socket: `sudo usermod -aG docker $USER`, then log in again\n"
+    ), result.stderr
+
+
+# Images ---------------------------------------------------------------------------------------------------------------
+
+
+def test_an_image_that_is_there_is_not_made_again(matrix: tuple[list[dict[str, Any]], str]) -> None:
+    before = call(["docker", "images", "--quiet", "--filter", f"label={LABEL}"])
+
+    everywheel("images", "build", "debian-12", "--arch", "x86_64", cwd=REPOSITORY)
+
+    assert call(["docker", "images", "--quiet", "--filter", f"label={LABEL}"]) == before
+
+
+def test_an_image_has_its_own_architecture(matrix: tuple[list[dict[str, Any]], str]) -> None:
+    found = call(["docker", "images", "--filter", f"label={LABEL}", "--format", "{{.Repository}}:{{.Tag}}"]).split()
+
+    for reference in found:
+        said = call(["docker", "inspect", "--format", "{{.Architecture}}", reference]).strip()
+        assert said == {"x86_64": "amd64", "aarch64": "arm64"}.get(reference.split(":")[1].split("-")[0], said)
