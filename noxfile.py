@@ -45,7 +45,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def integration(session: nox.Session) -> None:
-    """Run the tests that need root: the whole build in a bare Debian, and wheels under a real musl."""
+    """Run the tests that need root and Docker: the whole build in a bare Debian, and wheels on real systems."""
     install(session, *TEST)
     session.run("pytest", "tests/integration", *session.posargs)
 
@@ -75,7 +75,29 @@ def audit(session: nox.Session) -> None:
 
 
 @nox.session
+def smoke(session: nox.Session) -> None:
+    """Try the wheels in wheelhouse/ on every system that they claim, in containers; the matrix goes to smoke.html."""
+    install(session)
+    wheels = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "wheelhouse").glob("*.whl"))
+    session.run("everywheel", "smoke", *wheels, "--html", "smoke.html", *session.posargs)
+
+
+@nox.session
+def images(session: nox.Session) -> None:
+    """List the smoke images; `-- build`, `-- lock` and `-- prune` do more."""
+    install(session)
+    session.run("everywheel", "images", *(session.posargs or ["list"]))
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measure builds from nothing, of nothing, and of a part; `-- cold` etc. pick some. Prints figures and ratios."""
     install(session, "psutil")
     session.run("python", "tests/bench/bench_build.py", *session.posargs)
+
+
+@nox.session(name="bench-smoke")
+def bench_smoke(session: nox.Session) -> None:
+    """Measure smoke: one wheel on one image, and the whole matrix. Prints figures and ratios."""
+    install(session)
+    session.run("python", "tests/bench/bench_smoke.py", *session.posargs)

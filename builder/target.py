@@ -18,7 +18,7 @@ class Arch:
 
     `name` is the one in platform tags. `glibc` and `musl` are the ABI suffixes of zig's triples,
     `elf_machine` is e_machine as pyelftools spells it, `musl_arch` is musl's own name (its loader is
-    `ld-musl-<musl_arch>.so.1`) and `lowest_glibc` is the oldest glibc that zig has stubs for.
+    `ld-musl-<musl_arch>.so.1`) and `lowest_glibc` is the oldest glibc that zig has stubs for and a policy promises.
     """
 
     name: str
@@ -57,7 +57,7 @@ ARCHES: Mapping[str, Arch] = MappingProxyType({
         _arch("ppc64le", "powerpc64le", "ppc64", "EM_PPC64", "ppc64el", "ppc64le", "powerpc64le",
               lowest_glibc=(2, 19), page_size=65536),
         _arch("s390x", "s390x", "s390x", "EM_S390", "s390x", "s390x", "s390x", endian="big"),
-        _arch("riscv64", "riscv64", "riscv64", "EM_RISCV", "riscv64", "riscv64", "riscv64", lowest_glibc=(2, 27)),
+        _arch("riscv64", "riscv64", "riscv64", "EM_RISCV", "riscv64", "riscv64", "riscv64", lowest_glibc=(2, 31)),
     )
 })  # fmt: skip
 
@@ -140,7 +140,7 @@ def parse_target(text: str) -> Target:
     if libc == "glibc" and version < arch.lowest_glibc:
         lowest = "_".join(map(str, arch.lowest_glibc))
         raise UsageError(
-            f"target '{text}' is not supported: zig has no glibc older than {lowest.replace('_', '.')} for {arch.name}",
+            f"target '{text}' is not supported: the lowest floor for {arch.name} is glibc {lowest.replace('_', '.')}",
             hint=f"use manylinux_{lowest}_{arch.name} or newer",
         )
     if libc == "musl" and version[0] != 1:

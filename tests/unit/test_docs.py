@@ -54,3 +54,10 @@ def test_the_reference_describes_every_key(key: str) -> None:
     reference = (ROOT / "docs" / "recipes.md").read_text()
 
     assert re.search(rf"[`\[. ]{re.escape(key)}[`\].]", reference)
+
+
+@pytest.mark.parametrize("key", sorted(keys_read_by("images/catalog.py")))
+def test_the_reference_describes_every_key_of_an_image(key: str) -> None:
+    reference = (ROOT / "docs" / "smoke.md").read_text()
+
+    assert re.search(rf"[`\[. {{]{re.escape(key)}[`\]. ]", reference)
