@@ -13,7 +13,10 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from builder.disk import explain_disk
-from builder.engine.zig import Site, build_library, warm_compiler
+from builder.engine import Engine, EngineName
+from builder.engine.library import Site, build_library
+from builder.engine.native import NativeEngine
+from builder.engine.zig import ZigEngine
 from builder.execute import Outcome, Result, Task, Watcher, execute
 from builder.finish import build_wheel_step
 from builder.jobs import JobPool
@@ -22,7 +25,7 @@ from builder.project import Project
 from builder.sources import Places, Progress, fetch_sources, find_places, ignore_progress, list_wanted
 from builder.store import Store
 from builder.target import Target
-from builder.tools import ensure_tools
+from builder.tools import Tools, ensure_tools
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +33,7 @@ class Options:
     """How to build: `jobs` for the whole machine, whether the network may be used, whether workspaces are kept."""
 
     jobs: int
+    engine: EngineName = EngineName.ZIG
     offline: bool = False
     keep: bool = False
     timeout: float = 1800.0
@@ -79,9 +83,11 @@ def build_plan(
         timeout=options.timeout,
         progress=progress,
     )
+    engine = start_engine(options.engine, store, tools)
     with _job_pool(options.jobs) as pool:
         site = Site(
             store=store,
+            engine=engine,
             tools=tools,
             sources=sources,
             environment=pool.environment,
@@ -91,6 +97,11 @@ def build_plan(
         tasks = [*_warm_tasks(missing, site), *(_task(step, plan, site, project) for step in missing.steps.values())]
         results = execute(tasks, pool, watcher)
     return tuple(result for result in results if result.id in missing.steps or result.outcome is Outcome.FAILED)
+
+
+def start_engine(name: EngineName, store: Store, tools: Tools) -> Engine:
+    """Return an engine that works on this very machine."""
+    return NativeEngine() if name is EngineName.NATIVE else ZigEngine(store=store, tools=tools)
 
 
 @contextlib.contextmanager
@@ -111,14 +122,12 @@ def _warm_tasks(missing: Plan, site: Site) -> Iterator[Task]:
             label=f"compiler for {tag}",
             requires=(),
             priority=priority + 1,
-            work=_bind(warm_compiler, site, target),
+            work=_bind(site.engine.warm, target),
         )
 
 
-def _bind(
-    function: Callable[[Site, Target], None], site: Site, target: Target
-) -> Callable[[Callable[[str], None]], None]:
-    return lambda tell: function(site, target)
+def _bind(function: Callable[[Target], None], target: Target) -> Callable[[Callable[[str], None]], None]:
+    return lambda tell: function(target)
 
 
 def _warm_id(tag: str) -> str:

@@ -14,7 +14,7 @@ from builder.target import Target, build_machine_target
 from builder.toolchain import Toolchain
 
 if TYPE_CHECKING:
-    from builder.engine.zig import Site
+    from builder.engine.library import Site
     from builder.plan import Step
 
 

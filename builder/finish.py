@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from builder.engine.zig import Site, open_workspace
+from builder.engine.library import Site, open_workspace
 from builder.errors import AuditError, BuildError
 from builder.plan import Plan, Step
 from builder.project import Project, digest_tree
@@ -85,16 +85,23 @@ def prepare_wheel(site: Site, step: Step, plan: Plan) -> tuple[Path, Toolchain]:
     shared = [id for id, resolved in linked.items() if resolved.linkage is Linkage.SHARED]
     toolchain = write_toolchain(
         step.target,
+        site.engine.compilers(step.target),
         site.tools,
         workspace,
-        zig_cache=site.store.root / "zig",
         optimize=Optimize.SPEED,
         static_pkgconfig=not shared,
     )
+    drop_inside(plan, step.link, workspace / "prefix")
+    return workspace, toolchain
+
+
+def drop_inside(plan: Plan, steps: Sequence[str], prefix: Path) -> None:
+    """Drop archives that a shared library of the same prefix has inside: nobody must link them a second time."""
+    linked = {id: resolved for id in steps if (resolved := plan.steps[id].resolved) is not None}
+    shared = [id for id, resolved in linked.items() if resolved.linkage is Linkage.SHARED]
     inside = {need for id in shared for need in plan.steps[id].link if linked[need].linkage is Linkage.STATIC}
     for name in (name for id in inside for name in linked[id].recipe.products.libraries):
-        (workspace / "prefix" / "lib" / f"lib{name}.a").unlink(missing_ok=True)
-    return workspace, toolchain
+        (prefix / "lib" / f"lib{name}.a").unlink(missing_ok=True)
 
 
 def ensure_backend(site: Site, project: Project, asked: Sequence[str] = ()) -> Path:

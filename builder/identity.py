@@ -11,9 +11,10 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
+from builder.engine import EngineName
 from builder.tools import PINS
 
-_SHAPE_ARTIFACTS = ("buildsystem.py", "check.py", "engine/zig.py", "products.py", "target.py", "toolchain.py")
+_SHAPE_ARTIFACTS = ("buildsystem.py", "check.py", "engine/library.py", "products.py", "target.py", "toolchain.py")
 _SHAPE_WHEELS = (
     "audit",
     "backend.py",
@@ -28,9 +29,14 @@ _SHAPE_WHEELS = (
 _PACKAGES = ("auditwheel", "cyclonedx-python-lib", "deflate", "packaging")
 
 
-def toolchain_identity() -> str:
-    """Return what stands in every key for the engine, its flags and the build tools."""
-    return f"zig-{_digest([*_find(_SHAPE_ARTIFACTS), PINS])}"
+def toolchain_identity(engine: EngineName = EngineName.ZIG, facts: str = "") -> str:
+    """Return what stands in every key for the engine, its flags and the build tools.
+
+    `facts` tell native compilers apart. A container runs the native engine inside, and both make the same keys.
+    """
+    if engine is EngineName.ZIG:
+        return f"zig-{_digest([*_find((*_SHAPE_ARTIFACTS, 'engine/zig.py')), PINS])}"
+    return f"native-{_digest([*_find((*_SHAPE_ARTIFACTS, 'engine/native.py')), PINS])}-{facts}"
 
 
 def packaging_identity() -> str:

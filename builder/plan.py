@@ -78,16 +78,19 @@ class Plan:
         return tuple(found.values())
 
 
-def make_plan(project: Project, targets: Sequence[Target], *, toolchain: str, packaging: str) -> Plan:
+def make_plan(
+    project: Project, targets: Sequence[Target], *, toolchain: str, packaging: str, machine: Target | None = None
+) -> Plan:
     """Plan every library and the wheel for each target.
 
     `toolchain` identifies compilers, flags and build tools, `packaging` what makes the finished wheel from a built one.
+    Programs are built for `machine`, this one where none is named.
     Raises UsageError for recipes that require each other in a ring.
     """
     steps: dict[str, Step] = {}
     for target in targets:
         roots = (*project.requires, project.python.headers)
-        libraries = plan_libraries(project, target, roots, toolchain=toolchain)
+        libraries = plan_libraries(project, target, roots, toolchain=toolchain, machine=machine)
         steps |= libraries
         wheel = _plan_wheel(project, target, roots, libraries, toolchain + packaging)
         steps[wheel.id] = wheel
@@ -107,8 +110,11 @@ def _weight(step: Step) -> float:
     return 1.0 + 0.1 * len(step.resolved.build.options) + 0.2 * len(step.resolved.features)
 
 
-def plan_libraries(project: Project, target: Target, roots: Sequence[str], *, toolchain: str) -> dict[str, Step]:
+def plan_libraries(
+    project: Project, target: Target, roots: Sequence[str], *, toolchain: str, machine: Target | None = None
+) -> dict[str, Step]:
     """Plan the named recipes, and all that they require, for one target."""
+    here = build_machine_target() if machine is None else machine
     resolved: dict[str, ResolvedRecipe] = {}
 
     def resolve(name: str) -> ResolvedRecipe:
@@ -124,11 +130,11 @@ def plan_libraries(project: Project, target: Target, roots: Sequence[str], *, to
     for name in names:
         recipe = resolve(name)
         for program in recipe.build_requires:
-            _plan_program(project, program, toolchain, steps)
+            _plan_program(project, program, here, toolchain, steps)
         link = closure(recipe.requires, lambda name: resolve(name).requires)
         linked = tuple(_library_id(resolve(need)) for need in link)
         requires = {id: steps[id].key for id in linked}
-        programs = tuple(step_id(need, build_machine_target()) for need in recipe.build_requires)
+        programs = tuple(step_id(need, here) for need in recipe.build_requires)
         # A program must do the same wherever it runs, so that its key has no target in it.
         made_by = {need: _recipe_facts(project.recipes[need]) for need in recipe.build_requires}
         if recipe.build.system is System.HEADERS:
@@ -150,8 +156,7 @@ def plan_libraries(project: Project, target: Target, roots: Sequence[str], *, to
     return steps
 
 
-def _plan_program(project: Project, name: str, toolchain: str, steps: dict[str, Step]) -> None:
-    target = build_machine_target()
+def _plan_program(project: Project, name: str, target: Target, toolchain: str, steps: dict[str, Step]) -> None:
     if step_id(name, target) in steps:
         return
     resolved = resolve_recipe(project.recipes[name], target, linkage=Linkage.STATIC)

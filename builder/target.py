@@ -18,7 +18,8 @@ class Arch:
 
     `name` is the one in platform tags. `glibc` and `musl` are the ABI suffixes of zig's triples,
     `elf_machine` is e_machine as pyelftools spells it, `musl_arch` is musl's own name (its loader is
-    `ld-musl-<musl_arch>.so.1`) and `lowest_glibc` is the oldest glibc that zig has stubs for and a policy promises.
+    `ld-musl-<musl_arch>.so.1`), `lowest_glibc` is the oldest glibc that zig has stubs for and a policy promises, and
+    `zig_flags` are what zig's compilers must be told beside the triple.
     """
 
     name: str
@@ -34,14 +35,16 @@ class Arch:
     musl: str = "musl"
     lowest_glibc: tuple[int, int] = (2, 17)
     page_size: int = 4096
+    zig_flags: tuple[str, ...] = ()
 
 
 def _arch(name: str, zig: str, family: str, machine: str, debian: str, qemu: str, musl_arch: str,
           bits: int = 64, endian: str = "little", glibc: str = "gnu", musl: str = "musl",
-          lowest_glibc: tuple[int, int] = (2, 17), page_size: int = 4096) -> Arch:  # fmt: skip
+          lowest_glibc: tuple[int, int] = (2, 17), page_size: int = 4096, zig_flags: tuple[str, ...] = ()) -> Arch:  # fmt: skip
     return Arch(
         name=name, zig=zig, meson_family=family, elf_machine=machine, debian=debian, qemu=qemu, musl_arch=musl_arch,
         bits=bits, endian=endian, glibc=glibc, musl=musl, lowest_glibc=lowest_glibc, page_size=page_size,
+        zig_flags=zig_flags,
     )  # fmt: skip
 
 
@@ -54,8 +57,9 @@ ARCHES: Mapping[str, Arch] = MappingProxyType({
         _arch("i686", "x86", "x86", "EM_386", "i386", "i386", "i386", bits=32),
         _arch("armv7l", "arm", "arm", "EM_ARM", "armhf", "arm", "armhf", bits=32,
               glibc="gnueabihf", musl="musleabihf"),
+        # Its long double is IBM's: the IEEE one, clang's own choice, needs functions of glibc 2.32.
         _arch("ppc64le", "powerpc64le", "ppc64", "EM_PPC64", "ppc64el", "ppc64le", "powerpc64le",
-              lowest_glibc=(2, 19), page_size=65536),
+              lowest_glibc=(2, 19), page_size=65536, zig_flags=("-mabi=ibmlongdouble",)),
         _arch("s390x", "s390x", "s390x", "EM_S390", "s390x", "s390x", "s390x", endian="big"),
         _arch("riscv64", "riscv64", "riscv64", "EM_RISCV", "riscv64", "riscv64", "riscv64", lowest_glibc=(2, 31)),
     )
@@ -148,9 +152,19 @@ def parse_target(text: str) -> Target:
     return Target(os="linux", libc=libc, libc_version=version, arch=arch)
 
 
-def build_machine_target() -> Target:
-    """Return the target whose programs run on this machine."""
+def build_machine_target(*, own_libc: bool = False) -> Target:
+    """Return the target whose programs run on this machine: of the lowest floor, or of its `own_libc`."""
     machine = {"amd64": "x86_64", "arm64": "aarch64", "armv8l": "armv7l"}.get(platform.machine(), platform.machine())
-    if platform.libc_ver()[0] == "glibc" and machine in ARCHES:
-        return parse_target("manylinux_{}_{}_{}".format(*ARCHES[machine].lowest_glibc, machine))
+    name, version = platform.libc_ver()
+    if name == "glibc" and machine in ARCHES:
+        if own_libc:
+            return parse_target("manylinux_{}_{}_{}".format(*version.split(".")[:2], machine))
+        return base_target("glibc", ARCHES[machine])
     return parse_target(f"musllinux_1_2_{machine}")
+
+
+def base_target(libc: str, arch: Arch) -> Target:
+    """Return the target of the lowest floor for a libc and an architecture."""
+    if libc == "glibc":
+        return Target(os="linux", libc=libc, libc_version=arch.lowest_glibc, arch=arch)
+    return Target(os="linux", libc=libc, libc_version=(1, 2), arch=arch)

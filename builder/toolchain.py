@@ -1,16 +1,17 @@
-"""Toolchains of the zig engine: for each target compiler wrappers, a Meson cross file and a CMake toolchain file."""
+"""Toolchains: for each target compiler wrappers, a Meson cross file and a CMake toolchain file."""
 
 from __future__ import annotations
 
 import shlex
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from builder.engine import Compilers
 from builder.recipe import Optimize
 from builder.store import FIXED_TIME
-from builder.target import Target, build_machine_target
+from builder.target import Target
 from builder.tools import Tools
 
 PREFIX = "/everywheel"
@@ -18,9 +19,6 @@ PREFIX = "/everywheel"
 
 _LEVELS = {Optimize.SPEED: "-O3", Optimize.BALANCED: "-O2", Optimize.SIZE: "-Os"}
 
-# zig traps undefined behaviour unless told not to, and takes __DATE__ for an error though SOURCE_DATE_EPOCH pins it.
-# Linking without -O makes it compile a debug build of its compiler run time, four times slower; a later -O wins.
-_WRAPPER_FLAGS = ("-O2", "-fno-sanitize=undefined", "-Wno-error=date-time")
 _COMPILE_FLAGS = ("-g0", "-fPIC", "-ffunction-sections", "-fdata-sections")
 # POSIX utilities that build files call; every machine has them, and nothing of them gets into a product.
 _UTILITIES = ("cat", "chmod", "cmp", "cp", "cut", "dirname", "echo", "env", "expr", "grep", "head", "ln", "ls", "mkdir",
@@ -44,6 +42,7 @@ class Toolchain:
     cxx_flags: tuple[str, ...]
     cxx_link_flags: tuple[str, ...]
     link_flags: tuple[str, ...]
+    runs_target: bool
     environment: Mapping[str, str]
 
     def program(self, name: str) -> Path:
@@ -64,10 +63,10 @@ class Toolchain:
 
 def write_toolchain(
     target: Target,
+    compilers: Compilers,
     tools: Tools,
     workspace: Path,
     *,
-    zig_cache: Path,
     optimize: Optimize = Optimize.BALANCED,
     flags: Sequence[str] = (),
     link_flags: Sequence[str] = (),
@@ -78,7 +77,8 @@ def write_toolchain(
     """Write wrappers, cross file and toolchain file below `<workspace>/toolchain`, against `<workspace>/prefix`.
 
     `exports` are the glob patterns of the only symbols that shared libraries may let out; `static_pkgconfig` has
-    pkg-config name what archives need in turn. Without `cxx_runtime`, C++ has libc++'s headers, but none of it is linked.
+    pkg-config name what archives need in turn. Without `cxx_runtime`, C++ has its library's headers, but none of it is
+    linked.
     """
     directory = workspace / "toolchain"
     prefix = workspace / "prefix"
@@ -90,14 +90,16 @@ def write_toolchain(
         *flags,
     )
     links = [*_LINK_FLAGS, *link_flags]
-    # Before zig links libc++ it compiles it, a minute for each target; the build machine's own is one of them.
-    cxx_links = () if cxx_runtime else ("-nostdlib++",)
+    cxx_links = () if cxx_runtime else compilers.no_cxx_library
     links += cxx_links
     if exports:
         script = directory / "exports.map"
         script.write_text("{ global: " + " ".join(f"{pattern};" for pattern in exports) + " local: *; };\n")
         # One script serves every library of a recipe, and not each of them has every symbol.
-        links += [f"-Wl,--version-script={script}", "-Wl,--undefined-version"]
+        links += [
+            f"-Wl,--version-script={script}",
+            *(["-Wl,--undefined-version"] if compilers.undefined_version else []),
+        ]
     toolchain = Toolchain(
         target=target,
         directory=directory,
@@ -106,20 +108,21 @@ def write_toolchain(
         cxx_flags=() if cxx_runtime else _NO_CXX_RUNTIME,
         cxx_link_flags=cxx_links,
         link_flags=tuple(links),
-        environment=_environment(tools, workspace, directory, prefix, zig_cache),
+        runs_target=compilers.runs_target,
+        environment=_environment(tools, workspace, directory, prefix, compilers),
     )
-    _write_wrappers(toolchain, tools, static_pkgconfig=static_pkgconfig)
+    _write_wrappers(toolchain, compilers, tools, static_pkgconfig=static_pkgconfig)
     toolchain.cross_file.write_text(_cross_file(toolchain))
     toolchain.native_file.write_text(_native_file(toolchain))
     toolchain.cmake_file.write_text(_cmake_file(toolchain))
     return toolchain
 
 
-def _environment(tools: Tools, workspace: Path, directory: Path, prefix: Path, zig_cache: Path) -> dict[str, str]:
-    """Return all that a build sees: no program, header or library folder of the build machine is in it."""
+def _environment(tools: Tools, workspace: Path, directory: Path, prefix: Path, compilers: Compilers) -> dict[str, str]:
+    """Return all that a build sees: no program, header or library folder of the build machine, but the engine's own."""
     home = workspace / "home"
     home.mkdir(parents=True, exist_ok=True)
-    search = (directory / "bin", workspace / "build-prefix" / "bin", tools.bin, prefix / "bin")
+    search = (directory / "bin", workspace / "build-prefix" / "bin", tools.bin, prefix / "bin", *compilers.path)
     return {
         "PATH": ":".join(map(str, search)),
         "HOME": str(home),
@@ -127,23 +130,20 @@ def _environment(tools: Tools, workspace: Path, directory: Path, prefix: Path, z
         "LC_ALL": "C.UTF-8",
         "SOURCE_DATE_EPOCH": str(FIXED_TIME),
         "PYTHONDONTWRITEBYTECODE": "1",
-        "ZIG_GLOBAL_CACHE_DIR": str(zig_cache),
-        "ZIG_LOCAL_CACHE_DIR": str(zig_cache),
+        **compilers.environment,
     }
 
 
-def _write_wrappers(toolchain: Toolchain, tools: Tools, *, static_pkgconfig: bool) -> None:
-    zig = _zig_command(tools, toolchain.target)
-    build_zig = _zig_command(tools, build_machine_target())
+def _write_wrappers(toolchain: Toolchain, compilers: Compilers, tools: Tools, *, static_pkgconfig: bool) -> None:
     pkgconf = [tools.pkgconf, *(["--static"] if static_pkgconfig else [])]
     search = f"{toolchain.prefix}/lib/pkgconfig:{toolchain.prefix}/share/pkgconfig"
     scripts = {
-        "cc": _exec_compiler(zig("cc")),
-        "c++": _exec_compiler(zig("c++")),
-        "build-cc": _exec(build_zig("cc")),
-        "build-c++": _exec(build_zig("c++")),
-        "ar": _exec([tools.zig, "ar"]),
-        "ranlib": _exec([tools.zig, "ranlib"]),
+        "cc": _exec_compiler(compilers.c),
+        "c++": _exec_compiler(compilers.cxx),
+        "build-cc": _exec(compilers.build_c),
+        "build-c++": _exec(compilers.build_cxx),
+        "ar": _exec(compilers.ar),
+        "ranlib": _exec(compilers.ranlib),
         "pkg-config": f"export PKG_CONFIG_LIBDIR={shlex.quote(search)}\n{_exec(pkgconf)}",
     }
     nasm = toolchain.directory.parent / "build-prefix" / "bin" / "nasm"
@@ -157,13 +157,6 @@ def _write_wrappers(toolchain: Toolchain, tools: Tools, *, static_pkgconfig: boo
         found = shutil.which(name)
         if found is not None and not toolchain.program(name).exists():
             toolchain.program(name).symlink_to(found)
-
-
-def _zig_command(tools: Tools, target: Target) -> Callable[[str], list[object]]:
-    # By default zig links musl programs statically and first compiles all of musl, half a minute, for that; wheels are
-    # loaded by a dynamic musl anyway.
-    dynamic = ["-dynamic"] if target.libc == "musl" else []
-    return lambda driver: [tools.zig, driver, "-target", target.zig, *dynamic, *_WRAPPER_FLAGS]
 
 
 def _exec_compiler(command: Sequence[object]) -> str:
@@ -213,7 +206,7 @@ c_link_args = {link_flags}
 cpp_link_args = {link_flags}
 
 [properties]
-needs_exe_wrapper = true
+needs_exe_wrapper = {str(not toolchain.runs_target).lower()}
 
 [host_machine]
 system = '{toolchain.target.os}'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -11,10 +12,11 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from builder.build import Options, build_plan, default_jobs, find_missing, put_wheels
+from builder.build import Options, build_plan, default_jobs, find_missing, put_wheels, start_engine
 from builder.check import can_run
 from builder.commands.printing import print_table
-from builder.engine.zig import Site, prepare
+from builder.engine import EngineName
+from builder.engine.library import Site, prepare
 from builder.errors import NothingSelectedError, UsageError
 from builder.execute import Outcome, Result
 from builder.identity import packaging_identity, toolchain_identity
@@ -254,14 +256,15 @@ def shell_command(ctx: click.Context, recipe: str, target: str | None, command: 
         if exit_code(results):
             ctx.exit(exit_code(results))
     tools = ensure_tools(store.root, offline=offline)
-    site = Site(store=store, tools=tools, sources={}, environment={})
+    engine = start_engine(EngineName.ZIG, store, tools)
+    site = Site(store=store, engine=engine, tools=tools, sources={}, environment={})
     workspace = site.workspace(step)
     if (workspace / "toolchain").is_dir():
         click.echo(f"kept workspace: {workspace}", err=True)
     else:
         wanted = list_wanted([project.recipes[recipe]])
         sources = fetch_sources(wanted, store=store.root, places=find_places(), offline=offline)
-        prepare(Site(store=store, tools=tools, sources=sources, environment={}), step, plan)
+        prepare(dataclasses.replace(site, sources=sources), step, plan)
         click.echo(f"new workspace: {workspace}", err=True)
     path = f"{workspace}/toolchain/bin:{workspace}/build-prefix/bin:{tools.bin}:{os.environ.get('PATH', '')}"
     cache = str(store.root / "zig")

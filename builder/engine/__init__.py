@@ -1,1 +1,53 @@
-"""Engines: where a step runs."""
+"""Engines: where a step runs, and with which compilers.
+
+`zig` compiles for every target on any machine; `native` uses the compilers of the machine itself; `container` runs the
+native engine in build images.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from builder.target import Target
+
+
+class EngineName(StrEnum):
+    """The engines that a user can name."""
+
+    ZIG = "zig"
+    CONTAINER = "container"
+    NATIVE = "native"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compilers:
+    """The programs that compile for one target, each as the words that start it, and what they can do.
+
+    `build_c` and `build_cxx` compile for the build machine. `path` are further folders for PATH, `environment` further
+    variables. `runs_target` tells whether compiled programs can be run as they are, `undefined_version` whether the
+    linker must be told that a version script may name absent symbols, and `no_cxx_library` is the flag that leaves the
+    C++ library out of a link, where there is one.
+    """
+
+    c: tuple[str, ...]
+    cxx: tuple[str, ...]
+    build_c: tuple[str, ...]
+    build_cxx: tuple[str, ...]
+    ar: tuple[str, ...]
+    ranlib: tuple[str, ...]
+    path: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+    runs_target: bool = False
+    undefined_version: bool = True
+    no_cxx_library: tuple[str, ...] = ()
+
+
+class Engine(Protocol):
+    """What builds a library: its compilers for a target; `warm` makes them ready, once for each target."""
+
+    @property
+    def name(self) -> EngineName: ...
+    def compilers(self, target: Target) -> Compilers: ...
+    def warm(self, target: Target) -> None: ...

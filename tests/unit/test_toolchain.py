@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from builder.buildsystem import build_commands
+from builder.engine.zig import ZigEngine
 from builder.recipe import Build, Linkage, Optimize, System
+from builder.store import Store
 from builder.target import parse_target
 from builder.toolchain import Toolchain, write_toolchain
 from builder.tools import Tools
@@ -31,7 +33,8 @@ def tools(tmp_path: Path) -> Tools:
 
 
 def write(tools: Tools, workspace: Path, **options: object) -> Toolchain:
-    return write_toolchain(MUSL, tools, workspace, zig_cache=workspace / "zig", **options)  # type: ignore[arg-type]
+    engine = ZigEngine(store=Store(workspace / "store"), tools=tools)
+    return write_toolchain(MUSL, engine.compilers(MUSL), tools, workspace, **options)  # type: ignore[arg-type]
 
 
 def call(toolchain: Toolchain, program: str, *arguments: str) -> list[str]:
