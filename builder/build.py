@@ -40,7 +40,10 @@ class Options:
 
 
 def default_jobs() -> int:
-    """Return the number of processors that this process may use."""
+    """Return $EVERYWHEEL_JOBS, else the number of processors that this process may use."""
+    named = os.environ.get("EVERYWHEEL_JOBS", "")
+    if named.isdecimal() and int(named) > 0:
+        return int(named)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import signal
 import sys
 import traceback
@@ -16,8 +17,30 @@ from builder.run import Interrupted
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
+# Which module has which command: only that one is imported, since some take longer to import than others to run.
+_MODULES = {
+    "build": ("plan", "build", "deps", "shell"),
+    "wheels": ("repair", "audit", "doctor"),
+    "smoke": ("smoke",),
+    "images": ("images",),
+    "recipes": ("recipes",),
+    "sources": ("sources",),
+    "store": ("store",),
+}
+
+
 class Commands(click.Group):
     """The group of all commands; it turns errors into words and exit codes."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for names in _MODULES.values() for name in names]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        module = next((module for module, names in _MODULES.items() if cmd_name in names), None)
+        if module is None:
+            return None
+        found: tuple[click.Command, ...] = importlib.import_module(f"builder.commands.{module}").COMMANDS
+        return next(command for command in found if command.name == cmd_name)
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -40,17 +63,6 @@ class Commands(click.Group):
 def main(ctx: click.Context, project: Path, traceback: bool) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a cancelled CI job ends as tidily as Ctrl-C does
     ctx.obj = project
-
-
-def _register() -> None:
-    from builder.commands import build, images, recipes, smoke, sources, store, wheels
-
-    for module in (build, images, recipes, smoke, sources, store, wheels):
-        for command in module.COMMANDS:
-            main.add_command(command)
-
-
-_register()
 
 
 if __name__ == "__main__":

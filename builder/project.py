@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,8 +55,11 @@ class Project:
     digest: str
 
 
-def load_project(root: Path) -> Project:
-    """Load the project in `root`; raise UsageError, naming file and key, for anything wrong with it or its recipes."""
+def load_project(root: Path, profiles: Sequence[str] = ()) -> Project:
+    """Load the project in `root`; raise UsageError, naming file and key, for anything wrong with it or its recipes.
+
+    `profiles`, each `RECIPE=NAME`, go before those of its table.
+    """
     root = root.absolute()
     path = root / "pyproject.toml"
     whole = read_toml(path, "run in the project's folder or name it with --project")
@@ -80,7 +83,7 @@ def load_project(root: Path) -> Project:
         wheelhouse=root / table.text("wheelhouse", "wheelhouse"),
         requires=table.texts("requires"),
         shared=table.texts("shared"),
-        features=_choose_features(table, recipes),
+        features=_choose_features(table, recipes, profiles),
         python=Python(headers=python.text("headers"), tag=python.text("tag"), abi=python.text("abi", "abi3")),
         smoke=Smoke(requires=smoke.texts("requires"), command=smoke.texts("command")),
         targets=tuple(parse_target(tag) for tag in table.texts("targets", ...)),
@@ -111,10 +114,13 @@ def _read_extension(path: Path) -> tuple[Table, tuple[str, ...]]:
     return whole.table("project"), whole.table("build-system").texts("requires")
 
 
-def _choose_features(table: Table, recipes: Mapping[str, Recipe]) -> dict[str, tuple[str, ...]]:
+def _choose_features(
+    table: Table, recipes: Mapping[str, Recipe], profiles: Sequence[str]
+) -> dict[str, tuple[str, ...]]:
     """Return the features of each recipe that the project picks, by `profiles` or one by one by `features`."""
     chosen: dict[str, tuple[str, ...]] = {}
-    for name, profile in table.text_map("profiles").items():
+    named = {name: profile for name, _, profile in (word.partition("=") for word in profiles)}
+    for name, profile in {**table.text_map("profiles"), **named}.items():
         _check_recipe(f"{table.place}: 'profiles'", name, recipes)
         known = recipes[name].profiles
         if profile not in known:

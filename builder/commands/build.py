@@ -17,10 +17,12 @@ from builder.check import can_run
 from builder.commands.printing import print_table
 from builder.engine import EngineName
 from builder.engine.library import Site, prepare
+from builder.engine.native import native_facts, native_target
 from builder.errors import NothingSelectedError, UsageError
 from builder.execute import Outcome, Result
+from builder.finish import drop_inside
 from builder.identity import packaging_identity, toolchain_identity
-from builder.plan import Kind, Plan, finish_plan, make_plan, plan_libraries, step_id
+from builder.plan import Kind, Plan, Step, finish_plan, make_plan, plan_libraries, step_id
 from builder.project import Project, load_project, wheel_name
 from builder.recipe import suggest
 from builder.report import Screen, make_console, show_failures
@@ -37,6 +39,17 @@ jobs_option = click.option(
 )
 offline_option = click.option("--offline", is_flag=True, help="Use the store alone, never the network.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print machine-readable JSON on standard output.")
+engine_option = click.option(
+    "--engine", type=click.Choice([name.value for name in EngineName]), default=EngineName.ZIG.value, show_default=True,
+    help="Where steps run: zig cross-compiles here, container builds in build images, native with this machine's compilers.",
+)  # fmt: skip
+profile_option = click.option(
+    "--profile",
+    "profiles",
+    multiple=True,
+    metavar="RECIPE=NAME",
+    help="Another profile of a recipe than the project's.",
+)
 timeout_option = click.option(
     "--timeout", type=click.IntRange(1), default=1800, show_default=True, help="Seconds for all downloads together."
 )
@@ -47,8 +60,10 @@ def choose_targets(project: Project, targets: Sequence[str]) -> tuple[Target, ..
     return tuple(dict.fromkeys(parse_target(tag) for tag in targets)) or project.targets
 
 
-def plan_project(project: Project, targets: Sequence[Target]) -> Plan:
-    return make_plan(project, targets, toolchain=toolchain_identity(), packaging=packaging_identity())
+def plan_project(project: Project, targets: Sequence[Target], engine: EngineName = EngineName.ZIG) -> Plan:
+    """Plan a project for an engine that works on this very machine."""
+    facts = native_facts() if engine is EngineName.NATIVE else ""
+    return make_plan(project, targets, toolchain=toolchain_identity(engine, facts), packaging=packaging_identity())
 
 
 def run_plan(
@@ -61,11 +76,12 @@ def run_plan(
     timeout: int,
     keep: bool,
     quiet: bool,
+    engine: EngineName = EngineName.ZIG,
 ) -> tuple[Result, ...]:
     """Build a plan with progress; print every failure."""
     missing = find_missing(plan, store)
     console = make_console()
-    options = Options(jobs=jobs or default_jobs(), offline=offline, timeout=timeout, keep=keep)
+    options = Options(jobs=jobs or default_jobs(), engine=engine, offline=offline, timeout=timeout, keep=keep)
     with Screen(console, len(missing.steps), len(plan.steps) - len(missing.steps), quiet) as screen:
         results = build_plan(plan, store, options, screen, project=project, progress=screen.fetch)
     if any(result.error is not None for result in results):
@@ -80,16 +96,22 @@ def exit_code(results: Sequence[Result]) -> int:
 
 @click.command("plan", short_help="Show what would be built, and what is in the store already.")
 @target_option
+@engine_option
+@profile_option
 @json_option
 @click.pass_obj
-def plan_command(root: Path, targets: tuple[str, ...], as_json: bool) -> None:
+def plan_command(root: Path, targets: tuple[str, ...], engine: str, profiles: tuple[str, ...], as_json: bool) -> None:
     """Show every step of a build with its key, and whether the store has it already. Nothing is done.
 
     Example: everywheel plan --target musllinux_1_2_aarch64
     """
-    project = load_project(root)
-    plan = plan_project(project, choose_targets(project, targets))
+    project = load_project(root, profiles)
     store = Store(default_store())
+    chosen = _choose_for(EngineName(engine), project, targets)
+    if engine == EngineName.CONTAINER:
+        plan = _plan_containers(project, chosen)
+    else:
+        plan = plan_project(project, chosen, EngineName(engine))
     missing = find_missing(plan, store).steps
     states = {
         id: "build" if id in missing else "cached" if store.find(step.key) else "not needed"
@@ -119,11 +141,14 @@ def plan_command(root: Path, targets: tuple[str, ...], as_json: bool) -> None:
 @timeout_option
 @click.option("--keep", is_flag=True, help="Keep the workspaces of finished steps.")
 @click.option("--dry-run", is_flag=True, help="Show what would be built and stop.")
+@engine_option
+@profile_option
+@click.option("--runtime", metavar="NAME", help="For containers: docker or podman [default: whichever answers].")
 @json_option
 @click.pass_context
 def build_command(
     ctx: click.Context, targets: tuple[str, ...], jobs: int | None, offline: bool, timeout: int, keep: bool,
-    dry_run: bool, as_json: bool,
+    dry_run: bool, engine: str, profiles: tuple[str, ...], runtime: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Build the project's wheel for every target (or those named), each repaired and audited, into its wheelhouse.
 
@@ -132,15 +157,24 @@ def build_command(
     Example: everywheel build --target manylinux_2_28_aarch64
     """
     if dry_run:
-        ctx.invoke(plan_command, targets=targets, as_json=as_json)
+        ctx.invoke(plan_command, targets=targets, engine=engine, profiles=profiles, as_json=as_json)
         return
-    project = load_project(ctx.obj)
-    chosen = choose_targets(project, targets)
+    project = load_project(ctx.obj, profiles)
+    name = EngineName(engine)
+    chosen = _choose_for(name, project, targets)
     store = Store(default_store())
-    plan = plan_project(project, chosen)
-    results = run_plan(plan, project, store, jobs=jobs, offline=offline, timeout=timeout, keep=keep, quiet=as_json)
-    wheels = put_wheels(plan, store, project.wheelhouse)
-    smoked = smoke_runnable(project, chosen, wheels, store, offline=offline)
+    if name is EngineName.CONTAINER:
+        options = Options(jobs=jobs or default_jobs(), engine=name, offline=offline, timeout=timeout)
+        plan, results = _run_containers(project, chosen, store, options, runtime, quiet=as_json)
+    else:
+        plan = plan_project(project, chosen, name)
+        results = run_plan(
+            plan, project, store, jobs=jobs, offline=offline, timeout=timeout, keep=keep, quiet=as_json, engine=name
+        )
+    wheels = put_wheels(plan, store, _wheelhouse(project, name))
+    # A wheel from a container has passed its tests there.
+    here = () if name is EngineName.CONTAINER else chosen
+    smoked = smoke_runnable(project, here, wheels, store, offline=offline)
     if as_json:
         click.echo(json.dumps(_describe(results, wheels), indent=1))
     else:
@@ -154,6 +188,50 @@ def build_command(
             else:
                 click.echo(f"missing: {wheel_name(project, target)}")
     ctx.exit(exit_code(results))
+
+
+def _choose_for(engine: EngineName, project: Project, targets: Sequence[str]) -> tuple[Target, ...]:
+    """Return the targets; the native engine builds for its own machine unless told otherwise."""
+    if engine is EngineName.NATIVE and not targets:
+        return (native_target(),)
+    return choose_targets(project, targets)
+
+
+def _wheelhouse(project: Project, engine: EngineName) -> Path:
+    """Return where an engine's wheels go: only zig's are released, and no other may be taken for one of them."""
+    return project.wheelhouse if engine is EngineName.ZIG else project.wheelhouse / f"{engine}-shared"
+
+
+def _plan_containers(project: Project, targets: Sequence[Target]) -> Plan:
+    from builder.build_containers import choose_image, plan_container
+    from builder.images.catalog import find_catalogue, load_catalogue
+    from builder.runtime import find_runtime
+
+    catalogue = load_catalogue(find_catalogue(project.root))
+    steps: dict[str, Step] = {}
+    with find_runtime() as runtime:
+        for target in targets:
+            steps |= plan_container(project, choose_image(target, catalogue, runtime)).steps
+    return finish_plan(steps)
+
+
+def _run_containers(
+    project: Project, targets: Sequence[Target], store: Store, options: Options, runtime: str | None, *, quiet: bool
+) -> tuple[Plan, tuple[Result, ...]]:
+    # Imported here: no other build needs a container's client.
+    from builder.build_containers import build_containers
+    from builder.images.catalog import find_catalogue, load_catalogue
+    from builder.runtime import find_runtime
+
+    console = make_console()
+    catalogue = load_catalogue(find_catalogue(project.root))
+    with find_runtime(runtime) as client, Screen(console, len(targets), quiet=quiet) as screen:
+        plan, results = build_containers(
+            project, targets, catalogue, store, client, options, screen, progress=screen.fetch
+        )
+    if any(result.error is not None for result in results):
+        show_failures(console, results)
+    return plan, results
 
 
 def smoke_runnable(
@@ -190,32 +268,48 @@ def _describe(results: Sequence[Result], wheels: dict[str, Path]) -> dict[str, o
 @offline_option
 @timeout_option
 @click.option("--into", type=click.Path(path_type=Path), help="Unpack the prefix of each target below this folder.")
+@click.option("--prefix", type=click.Path(path_type=Path), help="Unpack the only target's prefix as this very folder.")
+@engine_option
+@profile_option
 @click.pass_context
 def deps_command(
-    ctx: click.Context, targets: tuple[str, ...], jobs: int | None, offline: bool, timeout: int, into: Path | None
-) -> None:
+    ctx: click.Context, targets: tuple[str, ...], jobs: int | None, offline: bool, timeout: int, into: Path | None,
+    prefix: Path | None, engine: str, profiles: tuple[str, ...],
+) -> None:  # fmt: skip
     """Build all that the extension links against, without the extension, and optionally unpack it.
 
     Example: everywheel deps --target musllinux_1_2_x86_64 --into prefixes
     """
-    project = load_project(ctx.obj)
-    chosen = choose_targets(project, targets)
+    name = EngineName(engine)
+    if name is EngineName.CONTAINER:
+        raise UsageError("libraries alone are not built in containers", hint="`everywheel build --engine container`")
+    project = load_project(ctx.obj, profiles)
+    chosen = _choose_for(name, project, targets)
+    if prefix is not None and len(chosen) != 1:
+        raise UsageError(f"--prefix is for one target, not {len(chosen)}", hint="name one with --target, or use --into")
     store = Store(default_store())
-    plan = plan_project(project, chosen)
+    plan = plan_project(project, chosen, name)
     libraries = plan.select(id for id, step in plan.steps.items() if step.kind is Kind.LIBRARY)
-    results = run_plan(libraries, project, store, jobs=jobs, offline=offline, timeout=timeout, keep=False, quiet=False)
+    results = run_plan(
+        libraries, project, store, jobs=jobs, offline=offline, timeout=timeout, keep=False, quiet=False, engine=name
+    )
     if exit_code(results) == 0:
         for target in chosen:
-            steps = [s for s in libraries.steps.values() if s.place in (target.tag, "any") and s.kind is Kind.LIBRARY]
-            if into is not None:
-                place = into / target.tag
-                place.mkdir(parents=True, exist_ok=True)
-                for step in steps:
-                    store.unpack(step.key, place)
-                click.echo(f"{target.tag}: {len(steps)} libraries in {place}")
-            else:
-                click.echo(f"{target.tag}: {len(steps)} libraries in the store")
+            place = prefix if prefix is not None else into / target.tag if into is not None else None
+            count = _lay_out(libraries, target, store, place)
+            click.echo(f"{target.tag}: {count} libraries in {place or 'the store'}")
     ctx.exit(exit_code(results))
+
+
+def _lay_out(libraries: Plan, target: Target, store: Store, place: Path | None) -> int:
+    """Unpack a target's libraries as a prefix that an extension can be linked against; return how many there are."""
+    steps = [s for s in libraries.steps.values() if s.place in (target.tag, "any") and s.kind is Kind.LIBRARY]
+    if place is not None:
+        place.mkdir(parents=True, exist_ok=True)
+        for step in steps:
+            store.unpack(step.key, place)
+        drop_inside(libraries, [step.id for step in steps], place)
+    return len(steps)
 
 
 @click.command("shell", short_help="Open a shell in a recipe's workspace.")

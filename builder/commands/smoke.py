@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,13 +37,14 @@ _STYLES = {State.PASSED: "green", State.FAILED: "bold red", State.STATIC: "yello
 @jobs_option
 @offline_option
 @click.option("--timeout", type=click.IntRange(1), default=900, show_default=True, help="Seconds for one container.")
+@click.option("--command", help="Another command than the project's; `python` in it is the image's.")
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write the matrix as a page.")
 @click.option("--dry-run", is_flag=True, help="Show which wheel would be tried on which image and stop.")
 @json_option
 @click.pass_obj
 def smoke_command(
     root: Path, wheels: tuple[Path, ...], images: tuple[str, ...], runtime: str | None, jobs: int | None, offline: bool,
-    timeout: int, html: Path | None, dry_run: bool, as_json: bool,
+    timeout: int, command: str | None, html: Path | None, dry_run: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Install wheels, without network, on every system that their tags claim, and run the project's smoke command there.
 
@@ -52,6 +54,10 @@ def smoke_command(
     Example: everywheel smoke wheelhouse/*.whl --html smoke.html
     """
     project = load_project(root)
+    if command:
+        project = dataclasses.replace(
+            project, smoke=dataclasses.replace(project.smoke, command=tuple(shlex.split(command)))
+        )
     if not project.smoke.command:
         raise UsageError(
             f"{root / 'pyproject.toml'}: [tool.everywheel] has no smoke command",

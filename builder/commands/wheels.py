@@ -78,6 +78,8 @@ def repair_command(root: Path, wheels: tuple[Path, ...], prefix: Path, target: s
                 log=store.root / "logs" / f"repair-{wheel.stem}.log",
                 epoch=FIXED_TIME,
                 leave_out=(project.python.headers,),
+                python=project.python.tag,
+                abi=project.python.abi,
             )
             click.echo(repair_wheel(wheel.absolute(), repair, wheelhouse))
 

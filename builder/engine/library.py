@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
+import tarfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from builder.buildsystem import build_commands
 from builder.check import check_features
@@ -14,10 +17,10 @@ from builder.engine import Engine
 from builder.errors import BuildError
 from builder.plan import Kind, Plan, Step
 from builder.products import check_products, normalise
-from builder.recipe import ResolvedRecipe, System
+from builder.recipe import Recipe, ResolvedRecipe, System
 from builder.run import run
 from builder.sources import apply_patch, list_wanted, unpack_archive
-from builder.store import Store
+from builder.store import Store, pack_tree
 from builder.toolchain import PREFIX, Toolchain, write_toolchain
 from builder.tools import Tools
 
@@ -81,12 +84,39 @@ def prepare(site: Site, step: Step, plan: Plan) -> tuple[Path, Toolchain]:
 def prepare_source(site: Site, resolved: ResolvedRecipe, into: Path) -> None:
     """Unpack a recipe's source, apply its patches and copy its overlay over it."""
     archive, *patches = list_wanted([resolved.recipe])
-    unpack_archive(archive, site.sources[archive.sha256], into)
-    for patch in patches:
-        apply_patch(patch, site.sources[patch.sha256], into)
+    handed_in = patched_source(site.store, resolved.recipe)
+    if patches and handed_in.exists():
+        with tarfile.open(handed_in) as tree:
+            tree.extractall(into)  # packed by `hand_in_source`, from bytes that were checked
+    else:
+        unpack_archive(archive, site.sources[archive.sha256], into)
+        for patch in patches:
+            apply_patch(patch, site.sources[patch.sha256], into)
     if resolved.recipe.overlay is not None:
         shutil.copytree(resolved.recipe.overlay, into, dirs_exist_ok=True)
         _check_unchanged(resolved, into)
+
+
+def patched_source(store: Store, recipe: Recipe) -> Path:
+    """Return where a recipe's patched source is, if it was handed in to a machine that has no git."""
+    facts = "".join(wanted.sha256 for wanted in list_wanted([recipe]))
+    return store.root / "patched" / f"{recipe.name}-{hashlib.sha256(facts.encode()).hexdigest()[:16]}.tar.gz"
+
+
+def hand_in_source(store: Store, recipe: Recipe, sources: Mapping[str, Path]) -> None:
+    """Unpack and patch a recipe's source, and keep the result in the store, where there are patches at all."""
+    archive, *patches = list_wanted([recipe])
+    final = patched_source(store, recipe)
+    if not patches or final.exists():
+        return
+    final.parent.mkdir(exist_ok=True)
+    with TemporaryDirectory(dir=store.root / "tmp") as folder:
+        tree, packed = Path(folder) / "source", Path(folder) / "packed"
+        unpack_archive(archive, sources[archive.sha256], tree)
+        for patch in patches:
+            apply_patch(patch, sources[patch.sha256], tree)
+        pack_tree(tree, packed, level=1)
+        packed.replace(final)
 
 
 def _check_unchanged(resolved: ResolvedRecipe, source: Path) -> None:

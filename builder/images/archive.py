@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from builder.disk import explain_disk, hash_file
@@ -22,10 +22,11 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def write_image(
-    root: Path, archive: Path, reference: str, arch: Arch, labels: Mapping[str, str], env: Mapping[str, str] = {}
-) -> None:
-    """Pack the tar of a root filesystem as an image of one layer."""
-    layer = hash_file(root)
+    layers: Sequence[Path], archive: Path, reference: str, arch: Arch, labels: Mapping[str, str],
+    env: Mapping[str, str] = {},
+) -> None:  # fmt: skip
+    """Pack tars as an image, the first of which holds a root filesystem and each later one lies over those before."""
+    digests = [hash_file(layer) for layer in layers]
     architecture, variant = image_platform(arch)
     config: dict[str, object] = {
         "architecture": architecture,
@@ -36,19 +37,19 @@ def write_image(
             "Labels": dict(labels),
             "WorkingDir": "/",
         },
-        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer}"]},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}" for digest in digests]},
     }
     if variant:
         config["variant"] = variant
     text = json.dumps(config, sort_keys=True).encode()
     name = f"{hashlib.sha256(text).hexdigest()}.json"
-    manifest = [{"Config": name, "RepoTags": [reference], "Layers": [f"{layer}/layer.tar"]}]
+    manifest = [{"Config": name, "RepoTags": [reference], "Layers": [f"{digest}/layer.tar" for digest in digests]}]
     with explain_disk(archive), tarfile.open(archive, "w", format=tarfile.PAX_FORMAT) as tar:
         _add(tar, name, text)
         _add(tar, "manifest.json", json.dumps(manifest).encode())
-        with root.open("rb") as content:
-            member = _describe(f"{layer}/layer.tar", root.stat().st_size)
-            tar.addfile(member, content)
+        for layer, digest in zip(layers, digests, strict=True):
+            with layer.open("rb") as content:
+                tar.addfile(_describe(f"{digest}/layer.tar", layer.stat().st_size), content)
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:

@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
@@ -35,6 +36,13 @@ _FINISH = (
     'test -e "$1/etc/passwd" || echo "root:x:0:0:root:/root:/bin/sh" > "$1/etc/passwd"; '
     'test -e "$1/etc/group" || echo "root:x:0:" > "$1/etc/group"'
 )
+
+_PACKAGES = {
+    ("debian", True): ("python3",),
+    ("debian", False): ("libc6",),
+    ("musl", False): ("musl", "busybox-static"),
+}
+_STATIC = {"busybox": "bin/busybox", "bash-static": "bin/bash"}
 
 
 def bootstrap_identity(bootstrap: Bootstrap, arch: Arch) -> str:
@@ -64,23 +72,28 @@ def bootstrap_image(image: SmokeImage, arch: Arch, runtime: Runtime, store: Stor
             root, archive = Path(folder) / "root.tar", Path(folder) / "image.tar"
             log = store.root / "logs" / f"image-{image.name}-{arch.name}.log"
             log.unlink(missing_ok=True)
-            packages = (
-                ("musl", "busybox-static") if image.bootstrap.kind == "musl" else _debian_packages(image.bootstrap)
-            )
-            _unpack_packages(image.bootstrap.suite, arch, packages, root, log)
-            if image.bootstrap.kind == "musl":
-                root = _keep_musl(root, arch, Path(folder) / "musl.tar")
+            make_root(image.bootstrap, arch, _PACKAGES[image.bootstrap.kind, bool(image.bootstrap.python)], root, log)
             made = f"{image.bootstrap.kind} {image.bootstrap.suite} {arch.name}, unpacked from packages"
-            write_image(root, archive, reference, arch, {LABEL: made})
+            write_image([root], archive, reference, arch, {LABEL: made})
             runtime.load_image(archive)
     return reference
 
 
-def _debian_packages(bootstrap: Bootstrap) -> tuple[str, ...]:
-    return ("python3",) if bootstrap.python else ("libc6",)
+def make_root(bootstrap: Bootstrap, arch: Arch, packages: Sequence[str], into: Path, log: Path) -> None:
+    """Write the tar of a root filesystem of these packages; of a musl one nothing is kept but static programs and musl.
+
+    Raises MachineError when mmdebstrap is not there, BuildError when it fails.
+    """
+    if bootstrap.kind != "musl":
+        _unpack_packages(bootstrap.suite, arch, packages, into, log)
+        return
+    whole = into.with_name("whole.tar")
+    _unpack_packages(bootstrap.suite, arch, packages, whole, log)
+    _keep_musl(whole, arch, into)
+    whole.unlink()
 
 
-def _unpack_packages(suite: str, arch: Arch, packages: tuple[str, ...], into: Path, log: Path) -> None:
+def _unpack_packages(suite: str, arch: Arch, packages: Sequence[str], into: Path, log: Path) -> None:
     if shutil.which("mmdebstrap") is None:
         raise MachineError(
             "images cannot be bootstrapped: mmdebstrap is not there",
@@ -104,16 +117,16 @@ def _find_archive() -> str:
     return archives[0].uri if archives else _DEBIAN
 
 
-def _keep_musl(system: Path, arch: Arch, into: Path) -> Path:
-    """Pack musl's loader and a static busybox out of a whole system: nothing else, no other C library."""
+def _keep_musl(system: Path, arch: Arch, into: Path) -> None:
+    """Pack musl's loader and static programs out of a whole system: nothing else, no other C library."""
     loader, library = f"lib/ld-musl-{arch.musl_arch}.so.1", f"lib/libc.musl-{arch.musl_arch}.so.1"
     with tarfile.open(system) as tar, tarfile.open(into, "w", format=tarfile.PAX_FORMAT) as out:
         for member in tar:
             path = PurePosixPath(member.name)
             if member.isreg() and path.name == "libc.so" and "musl" in str(path):
                 _copy(tar, member, out, loader)
-            elif member.isreg() and path.name == "busybox" and path.parent.name == "bin":
-                _copy(tar, member, out, "bin/busybox")
+            elif member.isreg() and path.name in _STATIC and path.parent.name == "bin":
+                _copy(tar, member, out, _STATIC[path.name])
         for name, to in ((library, PurePosixPath(loader).name), ("bin/sh", "busybox")):
             link = tarfile.TarInfo(name)
             link.type, link.linkname = tarfile.SYMTYPE, to
@@ -125,7 +138,6 @@ def _keep_musl(system: Path, arch: Arch, into: Path) -> Path:
         names = out.getnames()
     if loader not in names:
         raise MachineError(f"the musl package for {arch.name} has no libc.so", hint="name another suite for the image")
-    return into
 
 
 def _copy(tar: tarfile.TarFile, member: tarfile.TarInfo, out: tarfile.TarFile, name: str) -> None:

@@ -13,6 +13,7 @@ from builder.table import Table, read_toml
 from builder.target import ARCHES, Arch, Target
 
 _LIBC = re.compile(r"(glibc|musl) (\d+(?:\.\d+)+)")
+_POLICY = re.compile(r"(manylinux|musllinux)_(\d+)_(\d+)")
 _PACKAGED = Path(__file__).parents[1] / "images.toml"
 _REPOSITORY = Path(__file__).parents[2] / "docker" / "images.toml"
 
@@ -60,6 +61,35 @@ class SmokeImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BuildImage:
+    """One image that wheels are built in.
+
+    `libc_version` is the lowest floor that its wheels can promise; `python` is the version of the interpreter in
+    `/opt/python` that builds them. Without digests of its own, an image has those that cibuildwheel pins.
+    """
+
+    name: str
+    libc: str
+    libc_version: tuple[int, int]
+    arches: tuple[str, ...]
+    python: str
+    reference: str = ""
+    digests: Mapping[str, str]
+    pinned_by: str = ""
+    bootstrap: Bootstrap | None = None
+
+    def can_build(self, target: Target) -> bool:
+        """Tell whether what is compiled in it can keep a target's promise."""
+        same = (target.libc, target.arch.name in self.arches) == (self.libc, True)
+        return same and self.libc_version <= target.libc_version
+
+    @property
+    def tag(self) -> str:
+        """The Python tag of its interpreter, such as `cp311`."""
+        return "cp" + self.python.replace(".", "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PortablePython:
     """An interpreter that runs wherever its C library does.
 
@@ -77,10 +107,11 @@ class PortablePython:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalogue:
-    """All images by name, and the portable interpreters by libc."""
+    """All smoke images and build images by name, and the portable interpreters by libc."""
 
     file: Path
     images: Mapping[str, SmokeImage]
+    builds: Mapping[str, BuildImage]
     pythons: Mapping[str, PortablePython]
 
     def choose(self, names: tuple[str, ...]) -> tuple[SmokeImage, ...]:
@@ -100,13 +131,16 @@ def find_catalogue(project: Path) -> Path:
 def load_catalogue(path: Path) -> Catalogue:
     """Load an images.toml; raise UsageError, naming file and key, for anything wrong with it."""
     whole = read_toml(path, "docker/images.toml lists the images")
-    smoke, pythons = whole.table("smoke", {}), whole.table("python", {})
+    smoke, builds, pythons = (whole.table(name, {}) for name in ("smoke", "build", "python"))
     images: dict[str, SmokeImage] = {}
     for name in smoke:
         table = smoke.table(name)
         images[name] = _load_like(table, name, images) if table.has("like") else _load_image(table, name)
     catalogue = Catalogue(
-        file=path, images=images, pythons={libc: _load_python(pythons.table(libc), libc) for libc in pythons}
+        file=path,
+        images=images,
+        builds={name: _load_build(builds.table(name), name) for name in builds},
+        pythons={libc: _load_python(pythons.table(libc), libc) for libc in pythons},
     )
     whole.done()
     return catalogue
@@ -148,6 +182,28 @@ def _load_like(table: Table, name: str, images: Mapping[str, SmokeImage]) -> Smo
         )
     arches = _arches(table) if table.has("arches") else images[other].arches
     image = replace(images[other], name=name, cpu=table.text_map("cpu"), arches=arches)
+    table.done()
+    return image
+
+
+def _load_build(table: Table, name: str) -> BuildImage:
+    policy = table.text("policy")
+    match = _POLICY.fullmatch(policy)
+    if match is None:
+        raise UsageError(
+            f"{table.place}: 'policy' is '{policy}'", hint='write `policy = "manylinux_2_17"` or `"musllinux_1_2"`'
+        )
+    image = BuildImage(
+        name=name,
+        libc="glibc" if match[1] == "manylinux" else "musl",
+        libc_version=(int(match[2]), int(match[3])),
+        arches=_arches(table),
+        python=table.text("python"),
+        reference=table.text("image", ""),
+        digests=table.text_map("digest"),
+        pinned_by=table.text("pinned-by", ""),
+        bootstrap=_load_bootstrap(table),
+    )
     table.done()
     return image
 

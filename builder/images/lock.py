@@ -12,8 +12,9 @@ from pathlib import Path
 import tomlkit
 
 from builder.errors import MachineError
-from builder.images.catalog import SmokeImage
+from builder.images.catalog import BuildImage, SmokeImage
 from builder.runtime import Runtime
+from builder.target import Arch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +61,14 @@ def read_pins() -> Mapping[str, Mapping[str, str]]:
         arch: {name: reference.partition("@")[2] for name, reference in parser[arch].items() if "@" in reference}
         for arch in parser.sections()
     }
+
+
+def find_pinned(image: BuildImage, arch: Arch) -> str:
+    """Return a build image's reference with its digest: its own, else cibuildwheel's; nothing where it has none."""
+    digest = image.digests.get(arch.name, image.digests.get("any", ""))
+    if not digest and image.pinned_by:
+        digest = read_pins().get(arch.name, {}).get(image.pinned_by, "")
+    return f"{image.reference.format(arch=arch.name)}@{digest}" if image.reference and digest else ""
 
 
 def _ask(image: SmokeImage, runtime: Runtime, silent: dict[str, str]) -> Locked:

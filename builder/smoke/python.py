@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import fnmatch
 import hashlib
-import os
 import shutil
 import sys
 import zipfile
@@ -24,10 +23,10 @@ from builder.errors import BuildError, MachineError
 from builder.execute import Result, Task
 from builder.identity import toolchain_identity
 from builder.images.catalog import PortablePython
+from builder.pip import download_wheels, install_wheels, platform_tags
 from builder.plan import finish_plan, plan_libraries
 from builder.project import Project
 from builder.recipe import Linkage
-from builder.run import run
 from builder.store import Store
 from builder.target import Target
 
@@ -114,14 +113,6 @@ def _lay_library(
         (into / file).write_bytes((Path(folder) / "lib" / file).read_bytes())
 
 
-def platform_tags(target: Target, libc_version: Sequence[int]) -> list[str]:
-    """Return the platform tags that a system with this libc takes, the newest first (PEP 600, PEP 656)."""
-    arch, (major, newest) = target.arch.name, libc_version[:2]
-    if target.libc == "musl":
-        return [f"musllinux_1_{minor}_{arch}" for minor in range(min(newest, 2), -1, -1)]
-    return [*(f"manylinux_{major}_{minor}_{arch}" for minor in range(newest, 16, -1)), f"manylinux2014_{arch}"]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beside:
     """What lies beside a wheel in a smoke image, in one `folder` of the store.
@@ -177,30 +168,3 @@ def list_requirements(wheel: Path) -> list[str]:
     words = content.metadata.get_all("Requires-Dist", []) if content is not None else []
     requirements = [Requirement(word) for word in words]
     return sorted(str(one) for one in requirements if one.marker is None or "extra" not in str(one.marker))
-
-
-def download_wheels(
-    requirements: Sequence[str], folder: Path, *, platforms: Sequence[str], python: str, log: Path, alone: bool = False
-) -> None:
-    """Download wheels for another machine with pip."""
-    alone_words = ["--no-deps"] if alone else []
-    _pip(["download", *alone_words, "--dest", str(folder)], requirements, platforms, python, log)
-
-
-def install_wheels(
-    requirements: Sequence[str], folder: Path, *, platforms: Sequence[str], python: str, log: Path
-) -> None:
-    """Install wheels for another machine into a folder with pip."""
-    _pip(["install", "--no-compile", "--target", str(folder)], requirements, platforms, python, log)
-
-
-def _pip(words: Sequence[str], requirements: Sequence[str], platforms: Sequence[str], python: str, log: Path) -> None:
-    tags = [word for tag in platforms for word in ("--platform", tag)]
-    log.unlink(missing_ok=True)
-    run(
-        [sys.executable, "-m", "pip", *words, "--quiet", "--disable-pip-version-check", "--only-binary", ":all:",
-         "--python-version", python, *tags, *requirements],
-        cwd=log.parent, env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"}, log=log,
-        what="fetching from the package index",
-        hint="is the package index reachable? pip's own settings (PIP_INDEX_URL, pip.conf) are used",
-    )  # fmt: skip

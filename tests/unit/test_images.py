@@ -118,7 +118,7 @@ def test_an_unlocked_image_has_no_reference_to_pull(file: Path) -> None:
 def test_an_image_archive_says_its_architecture(tmp_path: Path, name: str, said: tuple[str, str | None]) -> None:
     (tmp_path / "hello").write_text("hello")
     subprocess.run(["tar", "-C", tmp_path, "-cf", tmp_path / "root.tar", "hello"], check=True)
-    write_image(tmp_path / "root.tar", tmp_path / "image.tar", "x/y:z", ARCHES[name], {"a": "b"})
+    write_image([tmp_path / "root.tar"], tmp_path / "image.tar", "x/y:z", ARCHES[name], {"a": "b"})
 
     with tarfile.open(tmp_path / "image.tar") as tar:
         manifest = json.load(tar.extractfile("manifest.json"))[0]  # type: ignore[arg-type]

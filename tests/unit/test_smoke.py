@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from builder.images.catalog import SmokeImage
+from builder.pip import platform_tags
 from builder.runtime import Ended
 from builder.smoke.matrix import Cell, Pairing, State, judge, pair
 from builder.smoke.page import render_page
-from builder.smoke.python import platform_tags
 from builder.target import parse_target
 
 IMAGE = SmokeImage(
