@@ -188,7 +188,8 @@ def _environment(build: ContainerBuild, programs: Path) -> dict[str, str]:
         "CIBW_BUILD_FRONTEND": "pip",
         "SOURCE_DATE_EPOCH": str(FIXED_TIME),
     }
-    return {**ours, **os.environ, **{name: value for name, value in ours.items() if name not in os.environ}}
+    untested = {} if build.image.tests else {"CIBW_TEST_COMMAND": ""}
+    return {**ours, **os.environ, **untested}
 
 
 def _create_arguments(build: ContainerBuild, programs: Path) -> list[str]:
@@ -201,7 +202,8 @@ def _create_arguments(build: ContainerBuild, programs: Path) -> list[str]:
         box.wheels: f"{_INSIDE}/wheels", programs: f"{_INSIDE}/bin",
         **{folder: str(folder) for folder in recipe_folders(build.project) if not folder.is_relative_to(build.project.root)},
     }  # fmt: skip
-    writable = {store: f"{_INSIDE}/store", cache: "/root/.cache/zig"}
+    elsewhere = {child.resolve(): f"{_INSIDE}/store/{child.name}" for child in store.iterdir() if child.is_symlink()}
+    writable = {store: f"{_INSIDE}/store", **elsewhere, cache.resolve(): "/root/.cache/zig"}
     variables = {
         "EVERYWHEEL_STORE": f"{_INSIDE}/store", "EVERYWHEEL_TOOLS": f"{_INSIDE}/tools", IMAGE: build.facts,
         "EVERYWHEEL_JOBS": str(build.jobs), POLICY: build.target.tag, "PIP_NO_INDEX": "1",

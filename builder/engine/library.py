@@ -85,7 +85,7 @@ def prepare_source(site: Site, resolved: ResolvedRecipe, into: Path) -> None:
     """Unpack a recipe's source, apply its patches and copy its overlay over it."""
     archive, *patches = list_wanted([resolved.recipe])
     handed_in = patched_source(site.store, resolved.recipe)
-    if patches and handed_in.exists():
+    if handed_in.exists():
         with tarfile.open(handed_in) as tree:
             tree.extractall(into)  # packed by `hand_in_source`, from bytes that were checked
     else:
@@ -98,16 +98,16 @@ def prepare_source(site: Site, resolved: ResolvedRecipe, into: Path) -> None:
 
 
 def patched_source(store: Store, recipe: Recipe) -> Path:
-    """Return where a recipe's patched source is, if it was handed in to a machine that has no git."""
+    """Return where a recipe's patched source is, if it was handed in to a machine that has neither git nor xz."""
     facts = "".join(wanted.sha256 for wanted in list_wanted([recipe]))
     return store.root / "patched" / f"{recipe.name}-{hashlib.sha256(facts.encode()).hexdigest()[:16]}.tar.gz"
 
 
 def hand_in_source(store: Store, recipe: Recipe, sources: Mapping[str, Path]) -> None:
-    """Unpack and patch a recipe's source, and keep the result in the store, where there are patches at all."""
+    """Unpack and patch a recipe's source, and keep the result in the store."""
     archive, *patches = list_wanted([recipe])
     final = patched_source(store, recipe)
-    if not patches or final.exists():
+    if final.exists():
         return
     final.parent.mkdir(exist_ok=True)
     with TemporaryDirectory(dir=store.root / "tmp") as folder:

@@ -65,7 +65,8 @@ class BuildImage:
     """One image that wheels are built in.
 
     `libc_version` is the lowest floor that its wheels can promise; `python` is the version of the interpreter in
-    `/opt/python` that builds them. Without digests of its own, an image has those that cibuildwheel pins.
+    `/opt/python` that builds them, and `tests` tells whether that interpreter can make the environment in which
+    cibuildwheel tests them. Without digests of its own, an image has those that cibuildwheel pins.
     """
 
     name: str
@@ -73,6 +74,7 @@ class BuildImage:
     libc_version: tuple[int, int]
     arches: tuple[str, ...]
     python: str
+    tests: bool = True
     reference: str = ""
     digests: Mapping[str, str]
     pinned_by: str = ""
@@ -199,6 +201,7 @@ def _load_build(table: Table, name: str) -> BuildImage:
         libc_version=(int(match[2]), int(match[3])),
         arches=_arches(table),
         python=table.text("python"),
+        tests=table.flag("tests", True),
         reference=table.text("image", ""),
         digests=table.text_map("digest"),
         pinned_by=table.text("pinned-by", ""),

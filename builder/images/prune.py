@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from builder.images.bootstrap import bootstrapped_reference
 from builder.images.catalog import Catalogue
+from builder.images.stand_in import stand_in_reference
 from builder.runtime import Runtime
 from builder.target import ARCHES
 
@@ -24,12 +25,19 @@ def find_leftovers(catalogue: Catalogue, runtime: Runtime, *, everything: bool) 
 
     `everything` adds the images that would be made just so again.
     """
-    wanted = {
+    smoke = {
         bootstrapped_reference(image, ARCHES[arch])
         for image in catalogue.images.values()
-        if image.bootstrap is not None
         for arch in image.arches
+        if image.bootstrap is not None
     }
+    build = {
+        stand_in_reference(image, ARCHES[arch])
+        for image in catalogue.builds.values()
+        for arch in image.arches
+        if image.bootstrap is not None
+    }
+    wanted = smoke | build
     containers = [Leftover(kind="container", name=name) for name in runtime.leftover_containers()]
     images = [
         Leftover(kind="image", name=made.reference, size=made.size)

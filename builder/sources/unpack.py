@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import lzma
 import posixpath
 import secrets
 import shutil
@@ -20,7 +19,17 @@ if sys.version_info >= (3, 12):
 else:  # Debian 12's 3.11.2 has no extraction filters (PEP 706)
     from backports import tarfile
 
-_BROKEN = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
+try:
+    from lzma import LZMAError
+except (
+    ImportError
+):  # a Python without liblzma, as some build images have: what is handed in to them is not packed with it
+
+    class LZMAError(Exception):  # type: ignore[no-redef]
+        """Never raised here."""
+
+
+_BROKEN = (tarfile.TarError, EOFError, zlib.error, LZMAError, gzip.BadGzipFile)
 _LARGEST_MEMBER = 64 << 20  # bytes; a patch is far smaller
 
 

@@ -15,7 +15,7 @@ import pytest
 from roots import call
 
 from builder.errors import MachineError
-from builder.runtime import find_runtime
+from builder.runtime import LABEL, find_runtime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +35,7 @@ class Daemon:
 def start_daemon(folder: Path, *, data: Path) -> Iterator[Daemon]:
     """Start a dockerd that shares nothing with the machine's own; what it runs is gone in the end."""
     address = f"unix://{folder}/docker.sock"
+    mounted_before = list_mounts()
     log = folder / "dockerd.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
@@ -54,10 +55,13 @@ def start_daemon(folder: Path, *, data: Path) -> Iterator[Daemon]:
             with contextlib.suppress(OSError, ValueError):
                 if str(folder).encode() in (entry / "cmdline").read_bytes() and int(entry.name) != os.getpid():
                     os.kill(int(entry.name), signal.SIGKILL)
-        mounted = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
-        for place in reversed(mounted):
-            if place.startswith((f"{folder}/exec/", f"{data}/")):
+        for place in reversed(list_mounts()):
+            if place.is_relative_to(folder) and place not in mounted_before:
                 call(["umount", "--lazy", place])
+
+
+def list_mounts() -> list[Path]:
+    return [Path(line.split()[1]) for line in Path("/proc/mounts").read_text().splitlines()]
 
 
 def _wait_for(address: str, log: Path) -> None:
@@ -67,3 +71,8 @@ def _wait_for(address: str, log: Path) -> None:
             return
         time.sleep(0.2)
     pytest.fail(f"dockerd does not answer:\n{log.read_text()[-3000:]}")
+
+
+def list_containers() -> list[str]:
+    """Return the containers of this toolkit, running or not."""
+    return call(["docker", "ps", "--all", "--quiet", "--filter", f"label={LABEL}"]).split()

@@ -1,0 +1,164 @@
+"""The container engine, with real images: a project of two libraries on every stand-in, and libvips on one."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from daemons import list_containers
+from roots import REPOSITORY, call
+from workshop import Workshop
+
+from builder.audit import audit_wheel
+from builder.runtime import find_runtime
+from builder.store import Store, default_store
+
+TARGETS = ("manylinux_2_36_x86_64", "musllinux_1_2_x86_64", "manylinux_2_36_aarch64", "musllinux_1_2_aarch64")
+NATIVE = TARGETS[0]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def runtime_is_there() -> None:
+    """Docker, QEMU and mmdebstrap: `.ci/containers` installs and starts them on a Debian machine."""
+    with find_runtime():
+        pass
+
+
+@pytest.fixture(scope="module")
+def others() -> list[str]:
+    """The containers that somebody else runs meanwhile."""
+    return list_containers()
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    """The fixture project, built by zig and in containers for the native target."""
+    made = Workshop(tmp_path_factory.mktemp("containers"))
+    made.build("--target", NATIVE)
+    made.build("--engine", "container", "--target", NATIVE)
+    return made
+
+
+def find_wheel(workshop: Workshop, target: str) -> Path:
+    return next((workshop.project / "wheelhouse" / "container-shared").glob(f"*{target}.whl"))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_wheel_from_a_container_is_clean_and_works_where_it_claims_to(
+    built: Workshop, others: list[str], target: str
+) -> None:
+    built.build("--engine", "container", "--target", target)
+
+    wheel = find_wheel(built, target)
+    assert audit_wheel(wheel).findings == ()
+    image = "musl" if target.startswith("musl") else "debian-12"
+    output, _ = built.run("smoke", str(wheel), "--image", image, "--json", EVERYWHEEL_STORE=str(default_store()))
+    assert [cell["state"] for cell in json.loads(output)] == ["passed"]
+    assert list_containers() == others
+
+
+def test_a_second_build_starts_no_container(built: Workshop) -> None:
+    assert built.build("--engine", "container", "--target", NATIVE) == {}
+
+
+def steps_of(workshop: Workshop, engine: str) -> dict[str, Any]:
+    output, _ = workshop.run("plan", "--engine", engine, "--target", NATIVE, "--json")
+    return {step["name"]: step for step in json.loads(output)["steps"]}
+
+
+def test_an_artifact_of_a_container_has_another_key_and_the_same_shape(built: Workshop) -> None:
+    by_zig, by_container = steps_of(built, "zig"), steps_of(built, "container")
+
+    for name in ("libfoo", "libbar"):
+        keys = [steps[name]["key"] for steps in (by_zig, by_container)]
+        assert keys[0] != keys[1]
+        assert by_container[name]["state"] == "cached"
+        shapes = [list_files(Store(built.store), key) for key in keys]
+        assert shapes[0] == shapes[1]
+
+
+def list_files(store: Store, key: str) -> list[str]:
+    entry = store.find(key)
+    assert entry is not None
+    with tarfile.open(store.path(entry)) as archive:
+        return sorted(archive.getnames())
+
+
+def test_only_zigs_wheels_enter_the_wheelhouse_itself(built: Workshop) -> None:
+    house = built.project / "wheelhouse"
+
+    assert {path.name for path in house.glob("*.whl")} == {
+        path.name for path in (house / "container-shared").glob(f"*{NATIVE}.whl")
+    }
+
+
+def test_a_compiler_error_inside_is_told_outside(tmp_path: Path, others: list[str]) -> None:
+    broken = Workshop(tmp_path)
+    broken.replace("recipes/libbar/recipe.toml", 'system = "meson"', 'system = "meson"\ndefines = ["BAR_HALF=no+such"]')
+
+    _, errors = broken.run("build", "--engine", "container", "--target", NATIVE, exit_code=1)
+
+    assert f"error: fixture 1.0 for {NATIVE} in debian-12 failed" in errors
+    assert f"| error: libbar 2.0 for {NATIVE}: compile failed (exit 1)" in errors
+    assert list_containers() == others
+
+
+def test_ctrl_c_leaves_no_container(tmp_path: Path, others: list[str]) -> None:
+    workshop = Workshop(tmp_path)
+    process = workshop.start("build", "--engine", "container", "--target", NATIVE)
+    deadline = time.monotonic() + 120
+    while list_containers() == others:
+        assert time.monotonic() < deadline, "no container was started"
+        time.sleep(0.2)
+
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+
+    assert process.returncode == 130, errors
+    assert list_containers() == others
+
+
+def test_a_target_that_no_image_can_promise_is_told_with_one_that_can(built: Workshop) -> None:
+    if any(word in call(["docker", "images", "--format", "{{.Repository}}"]) for word in ("quay.io",)):
+        pytest.skip("a registry answers here: the image can be had")
+
+    _, errors = built.run("build", "--engine", "container", "--target", "manylinux2014_x86_64", exit_code=7)
+
+    assert "error: no build image for manylinux_2_17_x86_64 can be had" in errors
+    assert (
+        "hint: debian-12 can be made here and promises manylinux_2_36_x86_64: `--target manylinux_2_36_x86_64`"
+        in errors
+    )
+
+
+def test_libvips_and_webpencode_are_built_in_a_container(tmp_path: Path) -> None:
+    """The `minimal` profile: glib, expat, libwebp and libvips, by gcc, in an image that has no network."""
+    project = tmp_path / "project"
+    for name in ("extension", "recipes"):
+        shutil.copytree(REPOSITORY / name, project / name)
+    shutil.copy(REPOSITORY / "pyproject.toml", project)
+    test = "python -m pytest -q {package}/tests/test_webp_alone.py"
+    words = ["build", "--engine", "container", "--target", NATIVE, "--profile", "libvips=minimal"]
+
+    call([sys.executable, "-m", "builder", *words], cwd=project, env={**os.environ, "CIBW_TEST_COMMAND": test})
+
+    wheel = next((project / "wheelhouse" / "container-shared").glob("*.whl"))
+    assert audit_wheel(wheel).findings == ()
+    command = "python -m pytest -q extension/tests/test_webp_alone.py"
+    smoke = ["smoke", str(wheel), "--image", "debian-12", "--image", "debian-13", "--command", command, "--json"]
+    output = subprocess.run(
+        [sys.executable, "-m", "builder", *smoke], cwd=project, text=True, capture_output=True, check=True
+    ).stdout
+    assert {cell["image"]: cell["state"] for cell in json.loads(output)} == {
+        "debian-12": "passed",
+        "debian-13": "passed",
+    }
