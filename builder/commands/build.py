@@ -220,9 +220,11 @@ def _run_containers(
 ) -> tuple[Plan, tuple[Result, ...]]:
     # Imported here: no other build needs a container's client.
     from builder.build_containers import build_containers
+    from builder.engine.container import check_extension
     from builder.images.catalog import find_catalogue, load_catalogue
     from builder.runtime import find_runtime
 
+    check_extension(project)
     console = make_console()
     catalogue = load_catalogue(find_catalogue(project.root))
     with find_runtime(runtime) as client, Screen(console, len(targets), quiet=quiet) as screen:

@@ -15,12 +15,15 @@ from builder.build import default_jobs
 from builder.commands.build import jobs_option, json_option
 from builder.commands.printing import print_table
 from builder.commands.smoke import runtime_option
+from builder.engine.toolbox import ensure_toolbox
 from builder.errors import BuildError, MachineError, NothingSelectedError, UsageError
 from builder.execute import Outcome, Task, execute
+from builder.images.bake import bake_image
 from builder.images.bootstrap import bootstrap_image, bootstrapped_reference
 from builder.images.catalog import Catalogue, SmokeImage, find_catalogue, load_catalogue
-from builder.images.lock import resolve_digests, write_digests
+from builder.images.lock import find_pinned, resolve_digests, write_digests
 from builder.images.prune import find_leftovers, remove_leftovers
+from builder.images.stand_in import make_stand_in, stand_in_target
 from builder.jobs import JobPool
 from builder.project import load_project
 from builder.recipe import suggest
@@ -209,6 +212,39 @@ def lock_command(
         words = f"locked by {one.place}" if one.digests else f"unlocked: {one.why}"
         click.echo(f"{one.image}: {words}")
     click.echo(f"{len(changed)} changed in {catalogue.file}" if not dry_run else "nothing was written")
+
+
+@images_group.command("bake")
+@click.argument("name")
+@click.option("--arch", "arch_name", default="x86_64", show_default=True, metavar="NAME", help="The architecture.")
+@click.option("--tag", help="What to call the result [default: everywheel/NAME:ARCH].")
+@runtime_option
+@click.pass_obj
+def bake_command(root: Path, name: str, arch_name: str, tag: str | None, runtime: str | None) -> None:
+    """Make a build image that has this toolkit and its tools inside, for cibuildwheel runs of your own.
+
+    `everywheel build --engine container` does not need it: it mounts the same things.
+
+    Example: everywheel images bake manylinux2014 --arch aarch64 --tag ghcr.io/me/manylinux2014
+    """
+    catalogue = load_catalogue(find_catalogue(root))
+    if name not in catalogue.builds:
+        raise UsageError(f"there is no build image '{name}'", hint=suggest(name, catalogue.builds))
+    image = catalogue.builds[name]
+    if arch_name not in image.arches:
+        raise UsageError(f"build image '{name}' is not for '{arch_name}'", hint=suggest(arch_name, image.arches))
+    arch, store, project = ARCHES[arch_name], Store(default_store()), load_project(root)
+    target = stand_in_target(image, arch)
+    reference = tag or f"everywheel/{name}:{arch_name}"
+    toolbox = ensure_toolbox(target, image.libc_version, image.python, (), store, offline=False)
+    with find_runtime(runtime) as engine:
+        if image.bootstrap is not None:
+            base = make_stand_in(image, arch, catalogue.pythons[image.libc], project, engine, store, offline=False)
+        else:
+            base = find_pinned(image, arch)
+            engine.pull_image(base, arch)
+        bake_image(image, base, arch, toolbox, engine, store, root=root, tag=reference)
+    click.echo(f"made {reference}")
 
 
 @images_group.command("prune")

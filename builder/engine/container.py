@@ -82,7 +82,7 @@ def build_in_container(build: ContainerBuild, into: Path, tell: Callable[[str], 
     with TemporaryDirectory(dir=build.store.root / "tmp") as name:
         folder = Path(name)
         package = copy_project(build.project, folder / "project")
-        programs = _write_programs(build, folder / "bin")
+        programs = write_programs(build.image, folder / "bin")
         words: list[str | Path] = [
             sys.executable, "-m", "cibuildwheel", "--only", identifier(build),
             "--output-dir", folder / "out", package,
@@ -162,9 +162,9 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def _write_programs(build: ContainerBuild, folder: Path) -> Path:
-    """Write the programs that the container finds on PATH: this toolkit, and pkg-config."""
-    python = f"/opt/python/{build.image.tag}-{build.image.tag}/bin"
+def write_programs(image: BuildImage, folder: Path) -> Path:
+    """Write the programs that a container of the image finds on PATH: this toolkit, pkg-config and ninja."""
+    python = f"/opt/python/{image.tag}-{image.tag}/bin"
     scripts = {
         "everywheel": _SCRIPT.format(python=python, inside=_INSIDE),
         "pkg-config": f'#!/bin/sh\nexec {_INSIDE}/tools/pkgconf/.bin/pkgconf "$@"\n',
@@ -179,7 +179,7 @@ def _write_programs(build: ContainerBuild, folder: Path) -> Path:
 def _environment(build: ContainerBuild, programs: Path) -> dict[str, str]:
     """Return cibuildwheel's environment: the image, how its container is made, and the user's own settings (CIBW_…)."""
     family = "MANYLINUX" if build.target.libc == "glibc" else "MUSLLINUX"
-    engine = f"{build.runtime.name.lower()}; create_args: {shlex.join(_create_arguments(build, programs))}; "
+    engine = f"{build.runtime.name.lower()}; create_args: {shlex.join(create_arguments(build, programs))}; "
     ours = {
         f"CIBW_{family}_{build.target.arch.name.upper()}_IMAGE": build.reference,
         "CIBW_CONTAINER_ENGINE": f"{engine}disable_host_mount: true",
@@ -192,7 +192,8 @@ def _environment(build: ContainerBuild, programs: Path) -> dict[str, str]:
     return {**ours, **os.environ, **untested}
 
 
-def _create_arguments(build: ContainerBuild, programs: Path) -> list[str]:
+def create_arguments(build: ContainerBuild, programs: Path) -> list[str]:
+    """Return how the container is made: without a network, with what it takes along mounted, only the store writable."""
     toolkit = Path(__file__).parents[1]
     box, store = build.toolbox, build.store.root.resolve()
     cache = store / "zig" / f"inside-{build.target.arch.name}-{build.target.libc}"

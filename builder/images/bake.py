@@ -1,0 +1,42 @@
+"""Baking: a build image with this toolkit and its tools inside, for whoever runs cibuildwheel by himself."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from builder.engine.container import write_programs
+from builder.engine.toolbox import Toolbox
+from builder.errors import UsageError
+from builder.images.catalog import BuildImage
+from builder.runtime import Runtime
+from builder.store import Store
+from builder.target import Arch
+
+_DOCKERFILE = Path("docker") / "Dockerfile"
+
+
+def bake_image(
+    image: BuildImage, base: str, arch: Arch, toolbox: Toolbox, runtime: Runtime, store: Store, *, root: Path, tag: str
+) -> None:  # fmt: skip
+    """Build `docker/Dockerfile` on a build image; raise MachineError when the runtime cannot."""
+    dockerfile = find_dockerfile(root)
+    with TemporaryDirectory(dir=store.root / "tmp") as name:
+        context = Path(name)
+        shutil.copy(dockerfile, context / "Dockerfile")
+        ignore = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(Path(__file__).parents[1], context / "toolkit" / "builder", ignore=ignore)
+        shutil.copytree(toolbox.site, context / "site", ignore=ignore)
+        shutil.copytree(toolbox.tools, context / "tools", ignore=ignore)
+        write_programs(image, context / "bin")
+        runtime.build_image(context, tag, arch, {"BASE": base}, f"{image.name} {arch.name}, baked")
+
+
+def find_dockerfile(root: Path) -> Path:
+    """Return the project's own docker/Dockerfile, else the toolkit's; raise UsageError where there is neither."""
+    places = (root / _DOCKERFILE, Path(__file__).parents[1] / "Dockerfile", Path(__file__).parents[2] / _DOCKERFILE)
+    for place in places:
+        if place.is_file():
+            return place
+    raise UsageError(f"{root / _DOCKERFILE}: no such file", hint="copy the toolkit's docker/Dockerfile there")

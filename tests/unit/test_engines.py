@@ -1,0 +1,191 @@
+"""Engines: the native one's compilers, what a container takes along, and which image is chosen."""
+
+from __future__ import annotations
+
+import shlex
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from builder.build_containers import choose_image, plan_container
+from builder.engine import EngineName
+from builder.engine.container import ContainerBuild, copy_project, create_arguments, identifier, image_facts
+from builder.engine.native import NativeEngine, native_facts, native_target
+from builder.engine.toolbox import Toolbox, list_dependencies
+from builder.errors import MachineError, UsageError
+from builder.identity import toolchain_identity
+from builder.images.catalog import find_catalogue, load_catalogue
+from builder.plan import make_plan
+from builder.project import load_project
+from builder.store import Store
+from builder.target import ARCHES, base_target, parse_target
+
+ROOT = Path(__file__).parents[2]
+CATALOGUE = load_catalogue(find_catalogue(ROOT))
+GLIBC = parse_target("manylinux_2_36_x86_64")
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> dict[str, str]:
+    """The environment of a build image that has a compiler, which knows no flag of lld's."""
+    for name in ("cc", "c++", "ar", "ranlib"):
+        (tmp_path / name).write_text('#!/bin/sh\ncase "$*" in *undefined-version*) exit 1 ;; esac\necho gcc 10\n')
+        (tmp_path / name).chmod(0o755)
+    return {"PATH": f"{tmp_path}:/bin", "AUDITWHEEL_PLAT": "manylinux2014_x86_64", "HOME": "/root"}
+
+
+def test_the_native_engine_takes_the_machines_compilers(machine: dict[str, str], tmp_path: Path) -> None:
+    compilers = NativeEngine(environ=machine).compilers(GLIBC)
+
+    assert (compilers.c[0], compilers.cxx[0]) == (str(tmp_path / "cc"), str(tmp_path / "c++"))
+    assert compilers.build_c == compilers.c
+    assert compilers.runs_target
+    assert not compilers.undefined_version
+
+
+def test_a_compiler_can_be_named(machine: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "my-cc").write_text("#!/bin/sh\n")
+    (tmp_path / "my-cc").chmod(0o755)
+
+    compilers = NativeEngine(environ={**machine, "CC": "my-cc"}).compilers(GLIBC)
+
+    assert compilers.c[0] == str(tmp_path / "my-cc")
+
+
+@pytest.mark.parametrize("tag", ["musllinux_1_2_x86_64", "manylinux2014_aarch64"])
+def test_the_native_engine_builds_for_its_own_machine_alone(machine: dict[str, str], tag: str) -> None:
+    target = parse_target(tag)
+
+    with pytest.raises(UsageError) as raised:
+        NativeEngine(environ=machine).compilers(target)
+    assert raised.value.render() == (
+        f"error: the native engine cannot build for {target.tag}: what this machine makes is manylinux_2_17_x86_64\n"
+        "  hint: the zig engine builds for every target on any machine"
+    )
+
+
+def test_a_floor_below_the_machines_own_is_refused(machine: dict[str, str]) -> None:
+    engine = NativeEngine(environ={**machine, "AUDITWHEEL_PLAT": "manylinux_2_36_x86_64"})
+
+    with pytest.raises(UsageError, match=r"cannot build for manylinux_2_17_x86_64: what this machine makes is"):
+        engine.compilers(parse_target("manylinux2014_x86_64"))
+
+
+def test_a_build_image_says_what_it_makes(machine: dict[str, str]) -> None:
+    assert native_target(machine).tag == "manylinux_2_17_x86_64"
+
+
+def test_keys_tell_machines_apart_by_their_image_or_their_compilers(machine: dict[str, str], tmp_path: Path) -> None:
+    first = native_facts(machine)
+    (tmp_path / "cc").write_text("#!/bin/sh\necho gcc 12\n")
+
+    assert native_facts(machine) != first
+    assert native_facts({**machine, "EVERYWHEEL_IMAGE": "abc"}) == "abc"
+
+
+def test_a_toolbox_has_what_the_toolkit_imports() -> None:
+    names = {word.partition("=")[0].partition(">")[0] for word in list_dependencies("3.11")}
+
+    assert {"auditwheel", "click", "pyelftools", "rich"} <= names
+    assert "cibuildwheel" not in names
+
+
+class FakeRuntime:
+    """A runtime with some images, and no registry."""
+
+    name, id = "Docker", "abc"
+
+    def __init__(self, *images: str) -> None:
+        self.images = images
+
+    def has_image(self, reference: str) -> bool:
+        return any(reference.startswith(image) for image in self.images)
+
+    def pull_image(self, reference: str, arch: object) -> None:
+        raise MachineError("cannot be pulled", details={"reason": "no such host"})
+
+
+def choose(tag: str, *images: str) -> str:
+    runtime: Any = FakeRuntime(*images)
+    return choose_image(parse_target(tag), CATALOGUE, runtime).image.name
+
+
+def test_pypas_image_goes_before_a_stand_in() -> None:
+    assert choose("manylinux_2_36_x86_64", "quay.io/pypa/manylinux2014_x86_64") == "manylinux2014"
+    assert choose("manylinux_2_36_x86_64") == "debian-12"
+    assert choose("musllinux_1_2_aarch64") == "musl"
+
+
+def test_a_promise_that_no_image_can_keep_is_refused_with_the_lowest_that_can() -> None:
+    with pytest.raises(MachineError) as raised:
+        choose("manylinux2014_aarch64")
+    assert raised.value.render() == (
+        "error: no build image for manylinux_2_17_aarch64 can be had\n"
+        "  manylinux2014: no such host\n"
+        "  hint: debian-12 can be made here and promises manylinux_2_36_aarch64: `--target manylinux_2_36_aarch64`"
+    )
+
+
+def test_what_is_planned_outside_is_what_is_planned_inside() -> None:
+    """Inside, the native engine knows its image by a variable, and the machine that programs are built for is its own."""
+    project, runtime = load_project(ROOT), FakeRuntime()
+    chosen = choose_image(GLIBC, CATALOGUE, runtime)  # type: ignore[arg-type]
+
+    outside = plan_container(project, chosen)
+
+    facts = native_facts({"EVERYWHEEL_IMAGE": image_facts(chosen.reference)})
+    inside = make_plan(project, [GLIBC], toolchain=toolchain_identity(EngineName.NATIVE, facts), packaging="",
+                       machine=base_target("glibc", ARCHES["x86_64"]))  # fmt: skip
+    libraries = {id: step.key for id, step in outside.steps.items() if not id.startswith("wheel:")}
+    assert libraries == {id: step.key for id, step in inside.steps.items() if not id.startswith("wheel:")}
+
+
+def test_keys_of_engines_differ() -> None:
+    project = load_project(ROOT)
+    by_zig, native = (
+        make_plan(project, [GLIBC], toolchain=toolchain_identity(engine, "x"), packaging="")
+        for engine in (EngineName.ZIG, EngineName.NATIVE)
+    )
+
+    same = {id for id, step in by_zig.steps.items() if native.steps[id].key == step.key}
+    assert same == {"cpython:any"}
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> ContainerBuild:
+    runtime: Any = FakeRuntime()
+    chosen = choose_image(GLIBC, CATALOGUE, runtime)
+    return ContainerBuild(
+        project=load_project(ROOT, ["libvips=minimal"]), target=GLIBC, image=chosen.image, reference=chosen.reference,
+        facts="facts", toolbox=Toolbox(folder=tmp_path / "box"), store=Store(tmp_path / "store"), runtime=runtime, jobs=2,
+        log=tmp_path / "log",
+    )  # fmt: skip
+
+
+def test_a_container_has_no_network_and_one_writable_place(build: ContainerBuild, tmp_path: Path) -> None:
+    words = create_arguments(build, tmp_path / "bin")
+
+    assert "--network=none" in words
+    assert "--label=org.everywheel=abc" in words
+    writable = [word for word in words if word.startswith("--volume=") and not word.endswith(":ro")]
+    assert {word.rpartition(":")[2] for word in writable} == {"/opt/everywheel/store", "/root/.cache/zig"}
+    assert shlex.split(shlex.join(words)) == words
+
+
+def test_cibuildwheel_is_told_one_build(build: ContainerBuild) -> None:
+    assert identifier(build) == "cp311-manylinux_x86_64"
+
+
+def test_the_copied_project_has_the_chosen_features_and_nothing_else_of_the_folder(
+    build: ContainerBuild, tmp_path: Path
+) -> None:
+    package = copy_project(build.project, tmp_path / "copy")
+
+    assert package == tmp_path / "copy" / "extension"
+    assert {path.name for path in (tmp_path / "copy").iterdir()} == {"extension", "recipes", "pyproject.toml"}
+    table = tomllib.loads((tmp_path / "copy" / "pyproject.toml").read_text())["tool"]["everywheel"]
+    assert table["features"]["libvips"] == list(build.project.features["libvips"])
+    again = load_project(tmp_path / "copy")
+    assert (again.features, again.digest) == (build.project.features, build.project.digest)
