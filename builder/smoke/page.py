@@ -35,8 +35,9 @@ h1 { font-size: 1.5rem; margin: 0 0 .25rem; } h2 { font-size: 1.1rem; margin: 2.
 .wide { overflow-x: auto; border: 1px solid var(--line); border-radius: 8px; }
 table { border-collapse: collapse; width: 100%; } th, td { padding: .5rem .7rem; border-bottom: 1px solid var(--line); }
 thead th { background: var(--soft); font-weight: 600; text-align: center; vertical-align: bottom; white-space: nowrap; }
-thead small, td small { display: block; font-weight: 400; color: var(--none); font-size: .8rem; }
-tbody th { text-align: left; font-weight: 600; white-space: nowrap; } tbody tr:last-child > * { border-bottom: 0; }
+small { display: block; font-weight: 400; color: var(--none); font-size: .8rem; }
+th.first, tbody th { text-align: left !important; font-weight: 600; white-space: nowrap; }
+tbody tr:last-child > * { border-bottom: 0; }
 td.cell { text-align: center; white-space: nowrap; } td.cell a { text-decoration: none; color: inherit; display: block; }
 .mark { font-size: 1.15rem; font-weight: 700; }
 .ok .mark, .ok.mark { color: var(--ok); } .bad .mark, .bad.mark { color: var(--bad); }
@@ -46,20 +47,21 @@ td.bad { background: color-mix(in srgb, var(--bad) 12%, transparent); }
 dl { display: grid; grid-template-columns: max-content auto; gap: .2rem 1rem; } dt { text-align: center; } dd { margin: 0; }
 details { border: 1px solid var(--line); border-radius: 8px; margin: .5rem 0; padding: .5rem .9rem; }
 details:target { outline: 2px solid var(--static); } summary { cursor: pointer; }
-pre { background: var(--soft); padding: .7rem .9rem; border-radius: 6px; overflow-x: auto; font-size: .85rem; }
+pre { background: var(--soft); padding: .7rem .9rem; border-radius: 6px; font-size: .85rem; white-space: pre-wrap;
+      overflow-wrap: anywhere; }
 """
 
 
 def render_page(cells: Sequence[Cell], title: str) -> str:
-    """Return the page: a summary, the matrix of targets by systems, the legend, and the details of every cell."""
+    """Return the page: a summary, the matrix of systems by targets, the legend, and the details of every cell."""
     counts = {state: sum(cell.state is state for cell in cells) for state in State}
     words = ", ".join(f"{count} {state.value}" for state, count in counts.items() if count)
     images = list(dict.fromkeys(cell.image for cell in cells))
     wheels = list(dict.fromkeys(cell.wheel for cell in cells))
     found = {(cell.wheel, cell.image): cell for cell in cells}
-    heads = {cell.image: cell.libc for cell in cells}
-    rows = "".join(_row(wheel, images, found) for wheel in wheels)
-    columns = "".join(f"<th>{_text(image)}<small>{_text(heads[image])}</small></th>" for image in images)
+    rows = "".join(_row(image, wheels, found) for image in images)
+    targets = {cell.wheel: cell.target for cell in cells}
+    columns = "".join(f'<th title="{_text(wheel)}">{_text(targets[wheel])}</th>' for wheel in wheels)
     legend = "".join(
         f'<dt class="{_CLASSES[state]} mark">{_SYMBOLS[state]}</dt><dd><b>{state.value}</b>: {words}</dd>'
         for state, words in _LEGEND.items()
@@ -69,17 +71,17 @@ def render_page(cells: Sequence[Cell], title: str) -> str:
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{_text(title)}: smoke matrix</title><style>{_STYLE}</style></head><body>
 <h1>{_text(title)}: smoke matrix</h1><p class="sum">{_text(words)}</p>
-<div class="wide"><table><thead><tr><th>target</th>{columns}</tr></thead><tbody>{rows}</tbody></table></div>
+<div class="wide"><table><thead><tr><th class="first">system</th>{columns}</tr></thead><tbody>{rows}</tbody></table></div>
 <h2>What the marks mean</h2><dl>{legend}</dl>
 <h2>Every cell</h2>{details}
 </body></html>
 """
 
 
-def _row(wheel: str, images: Sequence[str], found: dict[tuple[str, str], Cell]) -> str:
-    cells = "".join(_column(found.get((wheel, image))) for image in images)
-    first = next(cell for (name, _), cell in found.items() if name == wheel)
-    return f"<tr><th>{_text(first.target)}<small>{_text(wheel)}</small></th>{cells}</tr>"
+def _row(image: str, wheels: Sequence[str], found: dict[tuple[str, str], Cell]) -> str:
+    cells = "".join(_column(found.get((wheel, image))) for wheel in wheels)
+    libc = next(cell.libc for (_, name), cell in found.items() if name == image)
+    return f"<tr><th>{_text(image)}<small>{_text(libc)}</small></th>{cells}</tr>"
 
 
 def _column(cell: Cell | None) -> str:
