@@ -47,11 +47,12 @@ class DebianFile:
     """A file that the distribution's package client can deliver.
 
     For a source it is the archive itself (`file` names it); for a patch, `file` is the path inside the package's
-    `.debian.tar` of any revision that still carries it.
+    `.debian.tar` of any revision that still carries it; `revision` names one to ask for where no listed one has it.
     """
 
     package: str
     file: str
+    revision: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -127,7 +127,11 @@ def _load_debian(table: Table, version: str) -> DebianFile | None:
     if not table.has("debian"):
         return None
     debian = table.table("debian")
-    found = DebianFile(package=debian.text("package"), file=debian.text("file").replace("{version}", version))
+    found = DebianFile(
+        package=debian.text("package"),
+        file=debian.text("file").replace("{version}", version),
+        revision=debian.text("revision", ""),
+    )
     debian.done()
     return found
 

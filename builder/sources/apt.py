@@ -13,8 +13,8 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from filelock import FileLock
@@ -66,15 +66,16 @@ class ListedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
-    """One revision of a source package, such as `vips 8.16.1-1+deb13u2`."""
+    """One revision of a source package, such as `vips 8.16.1-1+deb13u2`; `directories` as the archives name them."""
 
     package: str
     version: str
     files: tuple[ListedFile, ...]
+    directories: tuple[str, ...] = ()
 
 
 def parse_revisions(text: str) -> tuple[Revision, ...]:
-    """Read the stanzas of `apt-cache showsrc`; a revision that stands in two suites is given once."""
+    """Read the stanzas of `apt-cache showsrc`; a revision in two suites is given once, with its directories in both."""
     found: dict[tuple[str, str], Revision] = {}
     for stanza in re.split(r"\n\s*\n", text):
         fields: dict[str, list[str]] = {}
@@ -89,8 +90,10 @@ def parse_revisions(text: str) -> tuple[Revision, ...]:
             continue
         words = [line.split() for line in fields.get("Checksums-Sha256", [])]
         files = [ListedFile(name=w[2], sha256=w[0], size=int(w[1])) for w in words if len(w) == 3 and w[1].isdigit()]
-        revision = Revision(package=fields["Package"][0], version=fields["Version"][0], files=tuple(files))
-        found.setdefault((revision.package, revision.version), revision)
+        package, version = fields["Package"][0], fields["Version"][0]
+        revision = found.get((package, version), Revision(package=package, version=version, files=tuple(files)))
+        directories = dict.fromkeys((*revision.directories, *fields.get("Directory", [])))
+        found[package, version] = replace(revision, directories=tuple(directories))
     return tuple(found.values())
 
 
@@ -158,17 +161,17 @@ class AptRoot:
         # An unknown name makes apt-cache fail, but it still prints the others.
         return parse_revisions(self._call("apt-cache", "showsrc", "--only-source", *packages)[1])
 
-    def find_uri(self, revision: Revision, file: ListedFile) -> str:
-        """Return where the archive has one file; raise Unavailable when apt does not say."""
+    def find_uris(self, revision: Revision, file: ListedFile) -> Iterator[str]:
+        """Yield where one file may be: where apt says, then in the revision's directories on every archive.
+
+        A security update moves from one archive to another, and mirrors follow at different times.
+        """
         name = f"{revision.package}={revision.version}"
-        status, output, errors = self._call(
-            "apt-get", "source", "--print-uris", "--download-only", "--only-source", name
-        )
-        for line in output.splitlines():
-            match = re.match(r"'([^']+)' (\S+) (\d+)", line)
-            if match is not None and match[2] == file.name:
-                return match[1]
-        raise Unavailable(_first_error(errors) or f"apt-get source {name} failed (exit {status})")
+        _, output, _ = self._call("apt-get", "source", "--print-uris", "--download-only", "--only-source", name)
+        uris = [match[1] for match in re.finditer(r"'([^']+)' (\S+) \d+", output) if match[2] == file.name]
+        for archive in self.archives:
+            uris += [f"{archive.uri.rstrip('/')}/{directory}/{file.name}" for directory in revision.directories]
+        yield from dict.fromkeys(uris)
 
     def download(self, uri: str, into: Path, on_size: Callable[[int], None]) -> None:
         """Download one file with the client; raise Unavailable with its words."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from filelock import Timeout
 
 from builder.disk import explain_disk, hash_file
+from builder.recipe import DebianFile
 from builder.sources.apt import AptRoot, ListedFile, Revision
 from builder.sources.archives import Archive, ask_machine
 from builder.sources.clock import Clock, Stopped
@@ -49,7 +50,8 @@ class PackageClient:
         self._root: AptRoot | None = None
         self._revisions: tuple[Revision, ...] = ()
         self._updates = 0
-        self._unread: dict[Path, Unavailable] = {}
+        self._unread: dict[str, Unavailable] = {}
+        self._superseded: dict[str, Path] = {}
 
     @property
     def exists(self) -> bool:
@@ -155,7 +157,8 @@ class PackageClient:
         """Take a patch out of the packaging of the first revision that has it, those of the same archive first."""
         assert wanted.debian is not None
         name, answers, unread = wanted.debian.file, list[str](), 0
-        for revision in sorted(revisions, key=lambda revision: not _has_file(revision, wanted.patches)):
+        listed = sorted(revisions, key=lambda revision: not _has_file(revision, wanted.patches))
+        for revision in (*listed, *_name_superseded(wanted.debian, revisions)):
             try:
                 packaging = self._get_packaging(root, revision, on_bytes)
                 content = None if packaging is None else read_member(packaging, name)
@@ -178,25 +181,53 @@ class PackageClient:
 
     def _get_packaging(self, root: AptRoot, revision: Revision, on_bytes: _OnBytes) -> Path | None:
         """Return a revision's `.debian.tar`, downloaded unless it is there; None for a package of the older format."""
-        files = [file for file in revision.files if ".debian.tar." in file.name]
-        if not files:
+        file = next((file for file in revision.files if ".debian.tar." in file.name), None)
+        if file is None:
             return None
-        path = root.folder / "packaging" / files[0].sha256
+        packaging = root.folder / "packaging"
         with self._package_locks[revision.package]:
-            if path in self._unread:
-                raise self._unread[path]
-            if path.is_file() and hash_file(path) == files[0].sha256:
-                return path
+            if file.name in self._unread:
+                raise self._unread[file.name]
+            if file.name in self._superseded:
+                return self._superseded[file.name]
+            if (
+                file.sha256
+                and (packaging / file.sha256).is_file()
+                and hash_file(packaging / file.sha256) == file.sha256
+            ):
+                return packaging / file.sha256
             try:
                 with open_scratch(self._store) as scratch:
-                    self._download(root, revision, files[0], scratch / "file", on_bytes)
-                    return put_file(scratch / "file", path, files[0].sha256)
+                    self._download(root, revision, file, scratch / "file", on_bytes)
+                    if file.sha256:
+                        return put_file(scratch / "file", packaging / file.sha256, file.sha256)
+                    # No list vouches for it: what is taken out of it is checked by the pin.
+                    sha256 = hash_file(scratch / "file")
+                    path = put_file(scratch / "file", packaging / sha256, sha256)
+                    return self._superseded.setdefault(file.name, path)
             except Unavailable as reason:
-                self._unread[path] = reason
+                self._unread[file.name] = reason
                 raise
 
     def _download(self, root: AptRoot, revision: Revision, file: ListedFile, into: Path, on_bytes: _OnBytes) -> None:
-        root.download(root.find_uri(revision, file), into, lambda size: on_bytes(size, file.size))
+        last = Unavailable(f"apt does not say where {file.name} is")
+        for uri in root.find_uris(revision, file):
+            try:
+                root.download(uri, into, lambda size: on_bytes(size, file.size))
+                return
+            except Unavailable as reason:
+                last = reason
+        raise last
+
+
+def _name_superseded(wanted: DebianFile, revisions: Sequence[Revision]) -> tuple[Revision, ...]:
+    """Return the revision that a recipe says has a patch, where no list has it any more: mirrors keep files for a while."""
+    if not wanted.revision or any(revision.version == wanted.revision for revision in revisions):
+        return ()
+    name = f"{wanted.package}_{wanted.revision.rpartition(':')[2]}.debian.tar.xz"
+    directories = dict.fromkeys(directory for revision in revisions for directory in revision.directories)
+    file = ListedFile(name=name, sha256="", size=0)
+    return (Revision(package=wanted.package, version=wanted.revision, files=(file,), directories=tuple(directories)),)
 
 
 def _has_file(revision: Revision, sha256: str) -> bool:

@@ -9,6 +9,7 @@ import shutil
 import tarfile
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,37 @@ def test_a_store_may_have_spaces_and_a_relative_path(
     found = fetch([want_archive()], Path("the store"), repository.archive)
 
     assert found == {sha(ARCHIVE): Path("the store") / "sources" / sha(ARCHIVE)}
+
+
+@needs_apt
+def test_a_file_is_asked_of_every_archive_that_may_have_it(tmp_path: Path) -> None:
+    main, security = Repository(tmp_path / "main"), Repository(tmp_path / "security")
+    for repository in (main, security):
+        repository.add("foo", "1.0-1", {"foo_1.0.orig.tar.gz": ARCHIVE, "foo_1.0-1.debian.tar.xz": pack({})})
+    (main.folder / "pool" / "foo_1.0.orig.tar.gz").unlink()
+
+    for number, archives in enumerate(((main.archive, security.archive), (security.archive, main.archive))):
+        found = fetch([want_archive()], tmp_path / f"store-{number}", *archives)
+
+        assert found[sha(ARCHIVE)].read_bytes() == ARCHIVE
+
+
+@needs_apt
+def test_a_patch_is_taken_from_a_superseded_revision_that_the_recipe_names(
+    repository: Repository, tmp_path: Path
+) -> None:
+    repository.add("foo", "1.0-2", {"foo_1.0.orig.tar.gz": ARCHIVE, "foo_1.0-2.debian.tar.xz": pack({})})
+    kept = pack({"debian/patches/fix.patch": PATCH, "debian/patches/more.patch": b"more"})
+    (repository.folder / "pool" / "foo_1.0-1.debian.tar.xz").write_bytes(kept)
+    fix, more = (
+        replace(want, debian=replace(want.debian, revision="1:1.0-1"))
+        for want in (want_patch(), want_patch(b"more", "debian/patches/more.patch"))
+        if want.debian is not None
+    )
+
+    found = fetch([fix, more], tmp_path / "store", repository.archive)
+
+    assert [found[sha(text)].read_bytes() for text in (PATCH, b"more")] == [PATCH, b"more"]
 
 
 @needs_apt
@@ -297,7 +329,9 @@ def test_revisions_are_read_once_each_with_their_files() -> None:
         f"Checksums-Sha256:\n {'a' * 64} 5 foo.tar\n {'b' * 64} 7 foo.debian.tar.xz\nDirectory: pool\n"
     )
 
-    revisions = parse_revisions(f"{stanza}\n{stanza}\nPackage: broken\n\n")
+    updated = stanza.replace("Directory: pool", "Directory: pool/updates")
+
+    revisions = parse_revisions(f"{stanza}\n{updated}\nPackage: broken\n\n")
 
     assert revisions == (
         Revision(
@@ -307,6 +341,7 @@ def test_revisions_are_read_once_each_with_their_files() -> None:
                 ListedFile(name="foo.tar", sha256="a" * 64, size=5),
                 ListedFile(name="foo.debian.tar.xz", sha256="b" * 64, size=7),
             ),
+            directories=("pool", "pool/updates"),
         ),
     )
 
