@@ -121,3 +121,10 @@ def bench_smoke(session: nox.Session) -> None:
     """Measure smoke: one wheel on one image, and the whole matrix. Prints figures and ratios."""
     install(session)
     session.run("python", "tests/bench/bench_smoke.py", *session.posargs)
+
+
+@nox.session(name="bench-containers")
+def bench_containers(session: nox.Session) -> None:
+    """Measure one recipe for arm64 by zig and by a build image through QEMU. Prints figures and the ratio."""
+    install(session)
+    session.run("python", "tests/bench/bench_containers.py", *session.posargs)

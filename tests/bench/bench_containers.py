@@ -1,0 +1,59 @@
+"""Measure one recipe for arm64 by zig and by a build image through QEMU; prints figures and the ratio, judges nothing.
+
+    nox -s bench-containers
+
+The recipe is libwebp's. Tools, sources and the image are prepared first, and not measured; both builds have all jobs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from builder.recipe_file import load_recipe
+from builder.store import default_store
+
+sys.path.append(str(Path(__file__).parents[1] / "builds"))
+from workshop import ROOT, Workshop
+
+RECIPE = "libwebp"
+TARGET = "manylinux_2_36_aarch64"
+
+
+def main() -> None:
+    with TemporaryDirectory(prefix="everywheel-bench-") as folder:
+        prepare(Workshop(Path(folder) / "prepared"))
+        measured = Workshop(Path(folder) / "measured")
+        add_recipe(measured)
+        report = json.loads(measured.run("build", "--json", "--target", TARGET)[0])
+        zig = next(step["seconds"] for step in report["steps"] if step["id"].startswith(f"{RECIPE}:"))
+        measured.run("build", "--engine", "container", "--target", TARGET)
+        log = (measured.store / "logs" / f"container-{TARGET}.log").read_text()
+    found = re.search(rf"\] {RECIPE} \S+ for {TARGET}: done in (?:(\d+):)?([\d.]+)", log)
+    assert found is not None, log
+    container = 60 * int(found[1] or 0) + float(found[2])
+    print(f"{RECIPE} for {TARGET} with {os.cpu_count()} jobs: zig {zig:.0f} s, build image through QEMU {container:.0f} s, "
+          f"{container / zig:.1f} times as long")  # fmt: skip
+
+
+def prepare(workshop: Workshop) -> None:
+    """Build the project without the recipe, so that tools, image and toolbox are there; they are shared by all stores."""
+    workshop.build("--target", TARGET)
+    workshop.build("--engine", "container", "--target", TARGET)
+
+
+def add_recipe(workshop: Workshop) -> None:
+    """Make the project require the recipe, and its store have the source."""
+    workshop.replace("pyproject.toml", 'requires = ["libfoo"]', f'requires = ["libfoo", "{RECIPE}"]')
+    source = load_recipe(ROOT / "recipes" / RECIPE / "recipe.toml").source.sha256
+    os.link(default_store() / "sources" / source, workshop.store / "sources" / source)
+    # The compiler's cache of an earlier build would be measured instead of the compiler.
+    (workshop.store / "zig").unlink()
+
+
+if __name__ == "__main__":
+    main()
