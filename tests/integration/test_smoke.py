@@ -319,6 +319,34 @@ def test_a_socket_without_permission_is_named() -> None:
     ), result.stderr
 
 
+# Architectures --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    return Workshop(tmp_path_factory.mktemp("architectures"))
+
+
+@pytest.mark.parametrize(
+    ("target", "image"),
+    [
+        ("manylinux2014_i686", "debian-12"),
+        ("manylinux2014_armv7l", "debian-12"),
+        ("manylinux2014_s390x", "debian-12"),
+        ("manylinux_2_19_ppc64le", "debian-12"),
+        ("manylinux_2_31_riscv64", "debian-unstable"),
+    ],
+)
+def test_an_architecture_is_a_row_of_the_table(plain: Workshop, target: str, image: str) -> None:
+    plain.build("--target", target)
+
+    wheel = find_wheel(plain, target)
+    output, _ = everywheel(
+        "smoke", wheel, "--image", image, "--json", cwd=plain.project, EVERYWHEEL_STORE=str(default_store())
+    )
+    assert [(cell["state"], cell["arch"]) for cell in json.loads(output)] == [("passed", target.rpartition("_")[2])]
+
+
 # Images ---------------------------------------------------------------------------------------------------------------
 
 
