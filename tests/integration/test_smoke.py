@@ -333,7 +333,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
         ("manylinux2014_i686", "debian-12"),
         ("manylinux2014_armv7l", "debian-12"),
         ("manylinux2014_s390x", "debian-12"),
-        ("manylinux_2_19_ppc64le", "debian-12"),
+        ("manylinux_2_24_ppc64le", "debian-12"),
         ("manylinux_2_31_riscv64", "debian-unstable"),
     ],
 )
