@@ -73,14 +73,6 @@ def test_a_gif_is_read() -> None:
     assert [[pixel[:3] for pixel in row] for row in rows] == [[(RED, GREEN, BLUE)[at] for at in row] for row in STRIPES]
 
 
-def test_an_animation_gives_its_first_frame() -> None:
-    second = [[0] * 50 for _ in range(40)]
-
-    out = encode(write_gif([STRIPES, second], [RED, GREEN, BLUE]), lossless=True)
-
-    assert out == encode(write_gif([STRIPES], [RED, GREEN, BLUE]), lossless=True)
-
-
 def test_a_webp_is_read() -> None:
     info = webp.read_info(encode(encode(PHOTO), width=90))
 
@@ -226,7 +218,7 @@ def test_a_part_of_a_larger_buffer_is_taken() -> None:
 
 
 def test_the_input_may_be_named() -> None:
-    assert encode(data=PHOTO) == encode(PHOTO)
+    assert encode(source=PHOTO) == encode(PHOTO)
 
 
 def test_bytes_after_the_end_of_the_image_do_no_harm() -> None:

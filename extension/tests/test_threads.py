@@ -121,7 +121,7 @@ webpencode.encode(png)
     said = run_python(program.format(png=write_png(draw_noise(8, 8))))
 
     assert said == (
-        "libvips does not survive fork(): this process is the child of one that has encoded before;"
+        "libvips does not survive fork(): this process is the child of one that has used it before;"
         " start it with the 'spawn' or 'forkserver' method\n"
     )
 

@@ -1,5 +1,225 @@
-"""Encode images as WebP, through libvips and libwebp."""
+"""From image bytes, files or arrays to WebP, through libvips and libwebp."""
 
-from webpencode._webpencode import WebPEncodeError, encode
+from __future__ import annotations
 
-__all__ = ["WebPEncodeError", "encode"]
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, SupportsIndex, TypeAlias
+
+from webpencode import _webpencode
+from webpencode._webpencode import (
+    EncoderError,
+    LimitExceededError,
+    Pixels,
+    UnreadableImageError,
+    UnsupportedFormatError,
+    WebPEncodeError,
+    formats,
+)
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+__all__ = [
+    "EncoderError",
+    "Info",
+    "LimitExceededError",
+    "Pixels",
+    "UnreadableImageError",
+    "UnsupportedFormatError",
+    "WebPEncodeError",
+    "decode",
+    "encode",
+    "encode_many",
+    "encode_to",
+    "formats",
+    "probe",
+    "versions",
+]
+
+MAX_PIXELS = 16383 * 16383
+"""As many pixels as a WebP file can hold: an image with more is refused before memory is taken, unless it is allowed."""
+
+
+class HasArrayInterface(Protocol):
+    """An array as NumPy describes it to others."""
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]: ...
+
+
+Source: TypeAlias = "bytes | bytearray | memoryview | str | os.PathLike[str] | IO[bytes] | HasArrayInterface | Any"
+"""The bytes of an image file, a path, a binary file object, or an array of H×W or H×W×(1 to 4) samples of 8 or 16 bits."""
+
+Fit: TypeAlias = Literal["inside", "cover", "contain", "fill"]
+Preset: TypeAlias = Literal["default", "picture", "photo", "drawing", "icon", "text"]
+Kept: TypeAlias = Literal["icc", "exif", "xmp"]
+
+
+class Info(NamedTuple):
+    """What the header of an image says; width and height in pixels, as they are stored."""
+
+    format: str
+    width: int
+    height: int
+    pages: int
+    has_alpha: bool
+    icc: bool
+    orientation: int
+
+
+def encode(
+    source: Source,
+    *,
+    width: SupportsIndex | None = None,
+    height: SupportsIndex | None = None,
+    fit: Fit = "inside",
+    upscale: bool = False,
+    quality: SupportsIndex = 75,
+    lossless: bool = False,
+    near_lossless: SupportsIndex | None = None,
+    effort: SupportsIndex = 4,
+    alpha_quality: SupportsIndex = 100,
+    preset: Preset = "default",
+    target_size: SupportsIndex | None = None,
+    sharp_yuv: bool = False,
+    keep: Sequence[Kept] | None = ("icc", "exif", "xmp"),
+    autorotate: bool = True,
+    background: Sequence[int] | None = None,
+    max_pixels: SupportsIndex = MAX_PIXELS,
+    animated: bool = True,
+    loop: SupportsIndex | None = None,
+    threads: SupportsIndex | None = None,
+) -> bytes:
+    """Return an image as the bytes of a WebP file.
+
+    width and height are the sides, in pixels, of a box. fit says how the image gets into it: 'inside' keeps its shape,
+    'cover' fills the box and cuts off what stands over, 'contain' pads (with background, or transparently), 'fill'
+    stretches; without upscale nothing is made larger. quality goes from 0 to 100; with lossless, or near_lossless (0
+    to 100, where 100 changes no pixel), it is the effort spent on a small file. effort goes from 0 (fast) to 6 (small),
+    target_size is in bytes. keep names what of the metadata goes on; without 'icc' colours are converted to sRGB.
+    background replaces transparency. Animations stay animations unless animated is false; loop is how often they play,
+    0 for ever. threads is how many may work on this image.
+
+    Raises WebPEncodeError for an input that cannot be encoded: UnsupportedFormatError, UnreadableImageError,
+    LimitExceededError or EncoderError; MemoryError; OSError for a path that cannot be read; and RuntimeError in a
+    child made by fork() from a process that has used libvips before.
+    """
+    return _webpencode.encode(
+        _read(source),
+        (width, height, fit, upscale, keep, autorotate, background, max_pixels, animated, threads),
+        (quality, lossless, near_lossless, effort, alpha_quality, preset, target_size, sharp_yuv, loop),
+    )
+
+
+def encode_to(source: Source, destination: str | os.PathLike[str] | IO[bytes], **options: Any) -> int:
+    """Encode to a path or a binary file object; return how many bytes were written. Options are those of encode().
+
+    A path gets the whole file or, after an error, stays as it was.
+    """
+    data = encode(source, **options)
+    if not isinstance(destination, str | os.PathLike):
+        destination.write(data)
+        return len(data)
+    return write_file(data, destination)
+
+
+def write_file(data: bytes, destination: str | os.PathLike[str]) -> int:
+    """Write a file as a whole: whoever opens it sees all of the old one or all of the new; return how many bytes."""
+    path = os.path.realpath(destination)
+    part = f"{path}.{os.urandom(4).hex()}.part"
+    try:
+        with open(part, "xb") as file:
+            file.write(data)
+        os.replace(part, path)
+    except BaseException:
+        if os.path.exists(part):
+            os.unlink(part)
+        raise
+    return len(data)
+
+
+def encode_many(
+    sources: Iterable[Source], *, workers: int | None = None, **options: Any
+) -> Iterator[bytes | Exception]:
+    """Encode one image after the other on several cores; give the results in the order of the sources.
+
+    An image that fails gives its exception as a value. Sources are taken as they are needed: a few more than there are
+    workers (as many as processors, unless said) are in memory at any time. Options are those of encode().
+    """
+    count = _count_processors() if workers is None else workers
+    if count < 1:
+        raise ValueError(f"workers must be at least 1, not {count}")
+    # Many images are faster one thread each than each on many threads.
+    return _encode_in_pool(iter(sources), count, {"threads": 1, **options})
+
+
+def _count_processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _encode_in_pool(sources: Iterator[Source], count: int, options: dict[str, Any]) -> Iterator[bytes | Exception]:
+    # Costs as much to import as all the rest, and few need it.
+    from concurrent.futures import ThreadPoolExecutor
+
+    def work(source: Source) -> bytes | Exception:
+        try:
+            return encode(source, **options)
+        except Exception as error:
+            return error
+
+    waiting: deque[Future[bytes | Exception]] = deque()
+    pool = ThreadPoolExecutor(count, thread_name_prefix="webpencode")
+    try:
+        for source in sources:
+            waiting.append(pool.submit(work, source))
+            if len(waiting) > 2 * count:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def probe(source: Source) -> Info:
+    """Return what the header of an image says, without decoding its pixels. Raises what encode() raises."""
+    return Info(*_webpencode.probe(_read(source)))
+
+
+def decode(
+    source: Source,
+    *,
+    width: SupportsIndex | None = None,
+    height: SupportsIndex | None = None,
+    fit: Fit = "inside",
+    upscale: bool = False,
+    autorotate: bool = True,
+    background: Sequence[int] | None = None,
+    max_pixels: SupportsIndex = MAX_PIXELS,
+    threads: SupportsIndex | None = None,
+) -> Pixels:
+    """Return an image, or the first frame of an animation, as 8-bit sRGB or RGBA pixels, for whoever reads arrays.
+
+    Options are those of encode(), which it raises the errors of.
+    """
+    shape = (width, height, fit, upscale, None, autorotate, background, max_pixels, False, threads)
+    return _webpencode.decode(_read(source), shape)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of this package and of the libraries that it uses."""
+    import importlib.metadata
+
+    return {"webpencode": importlib.metadata.version("webpencode"), **_webpencode.versions()}
+
+
+def _read(source: Source) -> Any:
+    """Read what a path or a file object stands for; anything else is bytes or an array already."""
+    if isinstance(source, bytes | bytearray | memoryview):
+        return source
+    if isinstance(source, str | os.PathLike):
+        with open(source, "rb") as file:
+            return file.read()
+    read = getattr(source, "read", None)
+    return source if read is None or hasattr(source, "__array_interface__") else read()

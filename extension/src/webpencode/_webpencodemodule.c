@@ -1,6 +1,13 @@
 /* webpencode._webpencode: the module itself (PEP 489), its state and what it offers. */
 
 #include "_webpencodemodule.h"
+
+#include <string.h>
+
+#include <vips/vips.h>
+#include <webp/encode.h>
+
+#include "decode.h"
 #include "encode.h"
 #include "libvips.h"
 
@@ -16,7 +23,17 @@
 
 PyDoc_STRVAR(module_doc, "Encode images as WebP, through libvips and libwebp.");
 
-PyDoc_STRVAR(encode_error_doc, "The bytes given are no image that can be encoded; the text is libvips' own.");
+/* Make an exception and add it to the module. Returns NULL, or it. */
+static PyObject *
+add_error(PyObject *module, const char *name, const char *doc, PyObject *base)
+{
+    PyObject *error = PyErr_NewExceptionWithDoc(name, doc, base, NULL);
+
+    if (error != NULL && PyModule_AddObjectRef(module, strchr(name, '.') + 1, error) < 0) {
+        Py_CLEAR(error);
+    }
+    return error;
+}
 
 static int
 module_exec(PyObject *module)
@@ -28,26 +45,100 @@ module_exec(PyObject *module)
         PyErr_Format(PyExc_ImportError, "libvips did not start: %s", reason);
         return -1;
     }
-    state->encode_error =
-        PyErr_NewExceptionWithDoc("webpencode.WebPEncodeError", encode_error_doc, PyExc_ValueError, NULL);
-    if (state->encode_error == NULL) {
+    if ((state->encode_error = add_error(module, "webpencode.WebPEncodeError",
+                                         "An input that cannot be encoded: the base of all that is said about one.",
+                                         PyExc_ValueError)) == NULL ||
+        (state->unreadable_error = add_error(module, "webpencode.UnreadableImageError",
+                                             "An image that is damaged or ends early; the text is libvips' own.",
+                                             state->encode_error)) == NULL ||
+        (state->unsupported_error = add_error(module, "webpencode.UnsupportedFormatError",
+                                              "Bytes of no format that is read here; the text is libvips' own.",
+                                              state->encode_error)) == NULL ||
+        (state->limit_error = add_error(module, "webpencode.LimitExceededError",
+                                        "An image larger than it may be: by `number`, where `limit` was allowed.",
+                                        state->encode_error)) == NULL ||
+        (state->encoder_error =
+             add_error(module, "webpencode.EncoderError", "A picture that libwebp could not encode; the text says why.",
+                       state->encode_error)) == NULL) {
         return -1;
     }
-    return PyModule_AddObjectRef(module, "WebPEncodeError", state->encode_error);
+    state->pixels_type = PyType_FromModuleAndSpec(module, &pixels_spec, NULL);
+    return state->pixels_type == NULL ? -1 : PyModule_AddType(module, (PyTypeObject *)state->pixels_type);
 }
 
 static int
 module_traverse(PyObject *module, visitproc visit, void *arg)
 {
-    Py_VISIT(get_module_state(module)->encode_error);
+    module_state *state = get_module_state(module);
+
+    Py_VISIT(state->encode_error);
+    Py_VISIT(state->unreadable_error);
+    Py_VISIT(state->unsupported_error);
+    Py_VISIT(state->limit_error);
+    Py_VISIT(state->encoder_error);
+    Py_VISIT(state->pixels_type);
     return 0;
 }
 
 static int
 module_clear(PyObject *module)
 {
-    Py_CLEAR(get_module_state(module)->encode_error);
+    module_state *state = get_module_state(module);
+
+    Py_CLEAR(state->encode_error);
+    Py_CLEAR(state->unreadable_error);
+    Py_CLEAR(state->unsupported_error);
+    Py_CLEAR(state->limit_error);
+    Py_CLEAR(state->encoder_error);
+    Py_CLEAR(state->pixels_type);
     return 0;
+}
+
+/* The loaders of images that a build of libvips may have. */
+static const char *const formats[][2] = {
+    {"gif", "gifload_buffer"},       {"heif", "heifload_buffer"}, {"jpeg", "jpegload_buffer"},
+    {"jpeg2000", "jp2kload_buffer"}, {"jxl", "jxlload_buffer"},   {"png", "pngload_buffer"},
+    {"tiff", "tiffload_buffer"},     {"webp", "webpload_buffer"},
+};
+
+PyDoc_STRVAR(formats_doc,
+             "formats($module, /)\n--\n\nReturn the names of the formats that are read, in the order of the "
+             "alphabet.");
+
+static PyObject *
+webpencode_formats(PyObject *module, PyObject *ignored)
+{
+    PyObject *names = PyList_New(0);
+
+    (void)module;
+    (void)ignored;
+    for (size_t i = 0; names != NULL && i < sizeof(formats) / sizeof(formats[0]); i++) {
+        if (vips_type_find("VipsOperation", formats[i][1]) == 0) {
+            continue;
+        }
+        PyObject *name = PyUnicode_FromString(formats[i][0]);
+        if (name == NULL || PyList_Append(names, name) < 0) {
+            Py_CLEAR(names);
+        }
+        Py_XDECREF(name);
+    }
+    PyObject *found = names == NULL ? NULL : PyList_AsTuple(names);
+    Py_XDECREF(names);
+    return found;
+}
+
+PyDoc_STRVAR(versions_doc, "versions($module, /)\n--\n\nReturn the versions of the libraries that are used.");
+
+static PyObject *
+webpencode_versions(PyObject *module, PyObject *ignored)
+{
+    int webp = WebPGetEncoderVersion();
+
+    (void)module;
+    (void)ignored;
+    return Py_BuildValue("{s:N,s:N}", "libvips",
+                         PyUnicode_FromFormat("%d.%d.%d", vips_version(0), vips_version(1), vips_version(2)), "libwebp",
+                         PyUnicode_FromFormat("%d.%d.%d", webp >> 16, webp >> 8 & 0xFF, webp & 0xFF));
 }
 
 static void
@@ -57,7 +148,11 @@ module_free(void *module)
 }
 
 static PyMethodDef module_methods[] = {
-    {"encode", (PyCFunction)(void (*)(void))webpencode_encode, METH_VARARGS | METH_KEYWORDS, webpencode_encode_doc},
+    {"encode", webpencode_encode, METH_VARARGS, webpencode_encode_doc},
+    {"decode", webpencode_decode, METH_VARARGS, webpencode_decode_doc},
+    {"probe", webpencode_probe, METH_O, webpencode_probe_doc},
+    {"formats", webpencode_formats, METH_NOARGS, formats_doc},
+    {"versions", webpencode_versions, METH_NOARGS, versions_doc},
     {NULL, NULL, 0, NULL},
 };
 

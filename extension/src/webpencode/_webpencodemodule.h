@@ -6,7 +6,12 @@
 #include <Python.h>
 
 typedef struct {
-    PyObject *encode_error; /* webpencode.WebPEncodeError */
+    PyObject *encode_error;      /* webpencode.WebPEncodeError, and what is derived from it: */
+    PyObject *unreadable_error;  /* UnreadableImageError */
+    PyObject *unsupported_error; /* UnsupportedFormatError */
+    PyObject *limit_error;       /* LimitExceededError */
+    PyObject *encoder_error;     /* EncoderError */
+    PyObject *pixels_type;       /* Pixels */
 } module_state;
 
 static inline module_state *

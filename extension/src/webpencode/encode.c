@@ -1,228 +1,326 @@
 #include "encode.h"
 
-#include <stdbool.h>
 #include <string.h>
 
-#include <vips/vips.h>
-
 #include "_webpencodemodule.h"
+#include "arrays.h"
+#include "failure.h"
+#include "images.h"
 #include "libvips.h"
+#include "options.h"
+#include "webp.h"
 
-/* As far as every libvips goes, in pixels. */
-enum { LONGEST_SIDE = 10000000 };
+/* Pictures with fewer pixels are not worth a second thread. */
+enum { SMALL_PICTURE = 256 * 256 };
 
-/* What the caller asks for. */
-typedef struct {
-    int width;  /* of the box, in pixels; 0: no limit */
-    int height; /* of the box, in pixels; 0: no limit */
-    int quality;
-    bool lossless;
-} encode_options;
-
-/* The images between the input and the output, each in its place. */
-enum { IMAGE_LOADED, IMAGE_IN_MEMORY, IMAGE_UPRIGHT, IMAGE_COUNT };
-
-/* An image that ends early is an error, never a picture with a grey end. As an option's text, since
-   vips_thumbnail_buffer() takes `fail_on` too, but does not hand it on to the loader. */
-static const char loader_options[] = "fail_on=truncated";
-
-/* Open an image and make it smaller, where asked to, and upright. Returns NULL, with libvips' words in its buffer, when
-   it cannot. The image returned is one of `images`, and reads from `data` as long as it lives. */
-static VipsImage *
-open_image(const void *data, size_t size, const encode_options *options, VipsImage **images)
+static bool
+fail_encoder(failure *failed, const char *words, bool no_memory)
 {
-    if (options->width > 0 || options->height > 0) {
-        int width = options->width > 0 ? options->width : LONGEST_SIDE;
-        int height = options->height > 0 ? options->height : LONGEST_SIDE;
-
-        /* It turns the image upright by itself, and only reads the data, though they are not const to it. */
-        (void)vips_thumbnail_buffer((void *)data, size, &images[IMAGE_LOADED], width, "height", height, "size",
-                                    VIPS_SIZE_DOWN, "option_string", loader_options, NULL);
-        return images[IMAGE_LOADED];
-    }
-
-    images[IMAGE_LOADED] =
-        vips_image_new_from_buffer(data, size, loader_options, "access", VIPS_ACCESS_SEQUENTIAL, NULL);
-    if (images[IMAGE_LOADED] == NULL || vips_image_get_orientation(images[IMAGE_LOADED]) == 1) {
-        return images[IMAGE_LOADED];
-    }
-    /* A turn reads the lines in another order than the file has them, so all of them must be there first. */
-    images[IMAGE_IN_MEMORY] = vips_image_copy_memory(images[IMAGE_LOADED]);
-    if (images[IMAGE_IN_MEMORY] != NULL) {
-        (void)vips_autorot(images[IMAGE_IN_MEMORY], &images[IMAGE_UPRIGHT], NULL);
-    }
-    return images[IMAGE_UPRIGHT];
+    return fail(failed, no_memory ? FAILURE_MEMORY : FAILURE_ENCODER, words);
 }
 
-/* Save as WebP. Returns 0 and a buffer of libvips', or -1 with libvips' words in its buffer. */
+/* Refuse a picture that the format cannot hold. */
+static bool
+check_sides(int width, int height, failure *failed)
+{
+    int longest = width > height ? width : height;
+
+    return longest <= WEBP_LONGEST_SIDE || fail_limit(failed, longest, WEBP_LONGEST_SIDE,
+                                                      "the picture is %d x %d, and WebP holds at most %d pixels a side",
+                                                      width, height, WEBP_LONGEST_SIDE);
+}
+
+/* Choose what libwebp needs to be told beside the caller's options. */
+static WebPConfig
+tune_config(const codec_options *codec, const shape_options *shape, long long pixels)
+{
+    WebPConfig config = codec->config;
+
+    config.thread_level = shape->threads != 1 && pixels > SMALL_PICTURE;
+    return config;
+}
+
+static bool
+needs_argb(const WebPConfig *config)
+{
+    return config->lossless || config->use_sharp_yuv;
+}
+
+/* What libvips calls with each piece of a frame, in order, from a thread of its own. */
 static int
-save_image(VipsImage *image, const encode_options *options, void **webp, size_t *webp_size)
+take_rows(VipsRegion *region, VipsRect *area, void *to)
 {
-    gboolean lossless = options->lossless;
+    webp_frame *frame = to;
 
-#if VIPS_MAJOR_VERSION == 8 && VIPS_MINOR_VERSION < 15
-    return vips_webpsave_buffer(image, webp, webp_size, "Q", options->quality, "lossless", lossless, NULL);
-#else
-    int keep = VIPS_FOREIGN_KEEP_ALL;
-
-    /* To an image without EXIF libvips would give some of its own making, longer than many an icon. */
-    if (vips_image_get_typeof(image, VIPS_META_EXIF_NAME) == 0) {
-        keep &= ~VIPS_FOREIGN_KEEP_EXIF;
-    }
-    return vips_webpsave_buffer(image, webp, webp_size, "Q", options->quality, "lossless", lossless, "keep", keep,
-                                NULL);
-#endif
+    return webp_frame_add(frame, VIPS_REGION_ADDR(region, area->left, area->top), VIPS_REGION_LSKIP(region),
+                          area->height)
+               ? 0
+               : -1;
 }
 
-/* Encode without Python. Returns 0 and a buffer of libvips', or -1 with libvips' words in its buffer. */
-static int
-encode_image(const void *data, size_t size, const encode_options *options, void **webp, size_t *webp_size)
+/* Bring one frame of an input into libwebp's hands. */
+static bool
+read_frame(input *in, VipsImage *image, bool argb, webp_frame *frame, failure *failed)
 {
-    /* An array of objects is how libvips, which has no call to drop one object, lets go of several. */
-    VipsArea *owner = vips_area_new_array_object(IMAGE_COUNT);
-    VipsImage **images = vips_area_get_data(owner, NULL, NULL, NULL, NULL);
-    VipsImage *image = open_image(data, size, options, images);
-    int status = image == NULL ? -1 : save_image(image, options, webp, webp_size);
+    int width = vips_image_get_width(image);
+    int height = vips_image_get_height(image);
 
-    vips_area_unref(owner);
-    return status;
+    if (!check_sides(width, height, failed)) {
+        return false;
+    }
+    if (!webp_frame_start(frame, width, height, vips_image_get_bands(image), argb)) {
+        return fail(failed, FAILURE_MEMORY, "there is not enough memory for the picture");
+    }
+    return input_send(in, image, take_rows, frame, failed) &&
+           (frame->rows == height || fail(failed, FAILURE_MEMORY, "there is not enough memory for the picture"));
 }
 
-/* Read a whole number from `lowest` to `highest`; `what` says which type it must have. */
-static int
-read_number(PyObject *value, const char *name, const char *what, int lowest, int highest, int *number)
+static bool
+encode_still(input *in, const codec_options *codec, WebPData *file, failure *failed)
 {
-    int overflow;
+    webp_frame frame = {.bands = 0};
+    webp_metadata metadata = {.icc = {NULL, 0}};
+    WebPData exif = {NULL, 0};
+    bool no_memory = false;
+    bool done = false;
+    VipsImage *image = input_frame(in, 0, failed);
 
-    if (!PyIndex_Check(value)) {
-        PyObject *type = PyType_GetName(Py_TYPE(value));
-
-        if (type != NULL) {
-            PyErr_Format(PyExc_TypeError, "%s must be %s, not %U", name, what, type);
-            Py_DECREF(type);
-        }
-        return -1;
+    if (image == NULL) {
+        return false;
     }
-    PyObject *integer = PyNumber_Index(value);
-    if (integer == NULL) {
-        return -1;
-    }
-    long found = PyLong_AsLongAndOverflow(integer, &overflow);
-    Py_DECREF(integer);
-    if (overflow != 0) {
-        PyErr_Format(PyExc_ValueError, "%s must be from %d to %d", name, lowest, highest);
-        return -1;
-    }
-    if (found < lowest || found > highest) {
-        PyErr_Format(PyExc_ValueError, "%s must be from %d to %d, not %ld", name, lowest, highest, found);
-        return -1;
-    }
-    *number = (int)found;
-    return 0;
-}
-
-/* Read a side of the box, in pixels; None is no limit. */
-static int
-read_side(PyObject *value, const char *name, int *side)
-{
-    if (value == Py_None) {
-        *side = 0;
-        return 0;
-    }
-    return read_number(value, name, "an integer or None", 1, LONGEST_SIDE, side);
-}
-
-/* Raise WebPEncodeError with libvips' words, which may hold anything that stood in the file. */
-static void
-raise_encode_error(PyObject *module, const char *words)
-{
-    PyObject *text = PyUnicode_DecodeUTF8(words, (Py_ssize_t)strlen(words), "replace");
-
-    if (text != NULL) {
-        PyErr_SetObject(get_module_state(module)->encode_error, text);
-        Py_DECREF(text);
-    }
-}
-
-const char webpencode_encode_doc[] = PyDoc_STR(
-    "encode($module, /, data, *, width=None, height=None, quality=75, lossless=False)\n"
-    "--\n"
-    "\n"
-    "Return an image, given as the bytes of a file in any format that libvips reads, as the bytes of a WebP file.\n"
-    "\n"
-    "width and height are the sides, in pixels, of a box that the image is shrunk to fit in; its aspect ratio is\n"
-    "kept, and it is never made larger. The image is turned upright as its EXIF orientation says. quality goes\n"
-    "from 0 to 100. With lossless, the pixels stay as they are, and quality is the effort spent on a small file.\n"
-    "\n"
-    "Raises WebPEncodeError, with libvips' own words, when the bytes are no image, or one that is damaged, ends\n"
-    "early or is too large for WebP (more than 16383 pixels a side), and RuntimeError in a child made by fork()\n"
-    "from a process that has encoded before.");
-
-PyObject *
-webpencode_encode(PyObject *module, PyObject *args, PyObject *kwargs)
-{
-    static char *keywords[] = {"data", "width", "height", "quality", "lossless", NULL};
-    PyObject *data;
-    PyObject *width = Py_None;
-    PyObject *height = Py_None;
-    PyObject *quality = NULL;
-    int lossless = 0;
-    encode_options options = {.quality = 75};
-    Py_buffer buffer = {.obj = NULL};
-    char words[LIBVIPS_WORDS_SIZE];
-    void *webp = NULL;
-    size_t webp_size = 0;
-    bool entered;
-    int status = -1;
-    PyObject *result = NULL;
-
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOOp:encode", keywords, &data, &width, &height, &quality,
-                                     &lossless)) {
+    WebPConfig config =
+        tune_config(codec, &in->options, (long long)vips_image_get_width(image) * vips_image_get_height(image));
+    if (!WebPPictureInit(&frame.picture) || !read_frame(in, image, needs_argb(&config), &frame, failed)) {
         goto done;
     }
-    if (read_side(width, "width", &options.width) < 0 || read_side(height, "height", &options.height) < 0) {
-        goto done;
+    const char *words = webp_encode_frame(&frame, &config, file, &no_memory);
+    if (words == NULL && input_metadata(in, image, &metadata, &exif, failed)) {
+        words = webp_add_metadata(file, &metadata, &no_memory);
     }
-    if (quality != NULL && read_number(quality, "quality", "an integer", 0, 100, &options.quality) < 0) {
-        goto done;
-    }
-    options.lossless = lossless != 0;
-    /* Held until libvips is done, so that nobody can resize or free what it reads. */
-    if (PyObject_GetBuffer(data, &buffer, PyBUF_SIMPLE) < 0) {
-        goto done;
-    }
-    if (buffer.len == 0) {
-        PyErr_SetString(get_module_state(module)->encode_error, "data is empty");
-        goto done;
-    }
-
-    Py_BEGIN_ALLOW_THREADS
-    entered = libvips_enter();
-    if (entered) {
-        status = encode_image(buffer.buf, (size_t)buffer.len, &options, &webp, &webp_size);
-        libvips_leave(status == 0 ? NULL : words);
-    }
-    Py_END_ALLOW_THREADS
-
-    if (!entered) {
-        PyErr_SetString(PyExc_RuntimeError,
-                        "libvips does not survive fork(): this process is the child of one that has encoded before; "
-                        "start it with the 'spawn' or 'forkserver' method");
-    }
-    else if (status != 0) {
-        raise_encode_error(module, words);
-    }
-    else {
-        result = PyBytes_FromStringAndSize(webp, (Py_ssize_t)webp_size);
-    }
+    done = failed->kind == NO_FAILURE && (words == NULL || fail_encoder(failed, words, no_memory));
 
 done:
-    if (webp != NULL) {
-        /* The buffer is glib's to free; this is libvips' name for that. */
-        vips_area_free_cb(webp, NULL);
+    WebPDataClear(&exif);
+    webp_frame_clear(&frame);
+    return done;
+}
+
+/* Add every frame of an animation to an encoder, which is made when the first one's size is known. */
+static bool
+add_frames(input *in, const codec_options *codec, WebPAnimEncoder **encoder, webp_metadata *metadata, WebPData *exif,
+           failure *failed)
+{
+    WebPAnimEncoderOptions settings;
+    WebPConfig config = tune_config(codec, &in->options, 0);
+    int time = 0;
+    int loop = codec->loop >= 0 ? codec->loop : in->loop >= 0 ? in->loop : 0;
+
+    if (!WebPAnimEncoderOptionsInit(&settings)) {
+        return fail(failed, FAILURE_ENCODER, "libwebp is of another version than this module was built for");
     }
+    settings.anim_params.loop_count = loop;
+    for (int number = 0; number < in->frames; number++) {
+        webp_frame frame = {.bands = 0};
+        VipsImage *image = input_frame(in, number, failed);
+        /* The encoder compares frames as they are: a conversion to YUV and back would cost time and colour. */
+        bool done = image != NULL && WebPPictureInit(&frame.picture) && read_frame(in, image, true, &frame, failed);
+
+        if (done && *encoder == NULL) {
+            *encoder = WebPAnimEncoderNew(frame.picture.width, frame.picture.height, &settings);
+            if (*encoder == NULL) {
+                done = fail(failed, FAILURE_MEMORY, "there is not enough memory for the animation");
+            }
+        }
+        if (done && number == in->frames - 1) {
+            done = input_metadata(in, image, metadata, exif, failed);
+            /* What libvips owns goes with the frame, which is the last one. */
+        }
+        if (done && !WebPAnimEncoderAdd(*encoder, &frame.picture, time, &config)) {
+            done = fail(failed, FAILURE_ENCODER, WebPAnimEncoderGetError(*encoder));
+        }
+        time += input_delay(in, number);
+        webp_frame_clear(&frame);
+        if (!done) {
+            return false;
+        }
+    }
+    return WebPAnimEncoderAdd(*encoder, NULL, time, NULL) ||
+           fail(failed, FAILURE_ENCODER, WebPAnimEncoderGetError(*encoder));
+}
+
+static bool
+encode_animation(input *in, const codec_options *codec, WebPData *file, failure *failed)
+{
+    WebPAnimEncoder *encoder = NULL;
+    webp_metadata metadata = {.icc = {NULL, 0}};
+    WebPData exif = {NULL, 0};
+    bool no_memory = false;
+    const char *words = NULL;
+    bool done = add_frames(in, codec, &encoder, &metadata, &exif, failed);
+
+    if (done && !WebPAnimEncoderAssemble(encoder, file)) {
+        done = fail(failed, FAILURE_ENCODER, WebPAnimEncoderGetError(encoder));
+    }
+    if (done) {
+        words = webp_add_metadata(file, &metadata, &no_memory);
+        done = words == NULL || fail_encoder(failed, words, no_memory);
+    }
+    WebPAnimEncoderDelete(encoder);
+    WebPDataClear(&exif);
+    return done;
+}
+
+static bool
+encode_input(input *in, const codec_options *codec, WebPData *file, failure *failed)
+{
+    return in->frames > 1 ? encode_animation(in, codec, file, failed) : encode_still(in, codec, file, failed);
+}
+
+/* Encode the bytes of a file. */
+static bool
+encode_file(const void *data, size_t size, const shape_options *shape, const codec_options *codec, WebPData *file,
+            failure *failed)
+{
+    input in;
+    bool done = input_open(&in, data, size, shape, failed) && encode_input(&in, codec, file, failed);
+
+    input_close(&in);
+    return done;
+}
+
+/* Whether pixels must go through libvips before they can be encoded. */
+static bool
+is_shaped(const shape_options *shape)
+{
+    return shape->width > 0 || shape->height > 0 || shape->has_background;
+}
+
+/* Encode an array that nothing but libwebp must see. */
+static bool
+encode_pixels(const pixels *array, const shape_options *shape, const codec_options *codec, WebPData *file,
+              failure *failed)
+{
+    WebPConfig config = tune_config(codec, shape, (long long)array->width * array->height);
+    int bands = pixels_bands(array);
+    webp_frame frame = {.bands = 0};
+    uint8_t *row = NULL;
+    bool no_memory = false;
+    bool done = check_sides(array->width, array->height, failed) && WebPPictureInit(&frame.picture);
+
+    if (done && !webp_frame_start(&frame, array->width, array->height, bands, needs_argb(&config))) {
+        done = fail(failed, FAILURE_MEMORY, "there is not enough memory for the picture");
+    }
+    if (done && pixels_are_plain(array)) {
+        done = webp_frame_add(&frame, array->samples, (size_t)array->row, array->height);
+    }
+    else if (done) {
+        size_t row_size = (size_t)array->width * (size_t)bands;
+
+        row = WebPMalloc(row_size);
+        done = row != NULL;
+        for (int y = 0; done && y < array->height; y++) {
+            pixels_expand_row(array, y, row);
+            done = webp_frame_add(&frame, row, row_size, 1);
+        }
+    }
+    if (!done) {
+        (void)fail(failed, FAILURE_MEMORY, "there is not enough memory for the picture");
+    }
+    else {
+        const char *words = webp_encode_frame(&frame, &config, file, &no_memory);
+
+        done = words == NULL || fail_encoder(failed, words, no_memory);
+    }
+    WebPFree(row);
+    webp_frame_clear(&frame);
+    return done;
+}
+
+/* Encode an array that libvips shapes first. */
+static bool
+encode_shaped_pixels(const pixels *array, const shape_options *shape, const codec_options *codec, WebPData *file,
+                     failure *failed)
+{
+    size_t row_size = (size_t)array->width * (size_t)array->bands;
+    uint8_t *copy = NULL;
+    const uint8_t *samples = array->samples;
+    input in = {.owner = NULL};
+
+    if (!pixels_are_dense(array)) {
+        samples = copy = WebPMalloc(row_size * (size_t)array->height);
+        if (copy == NULL) {
+            return fail(failed, FAILURE_MEMORY, "there is not enough memory for the pixels");
+        }
+        for (int y = 0; y < array->height; y++) {
+            pixels_copy_row(array, y, copy + (size_t)y * row_size);
+        }
+    }
+    bool done = input_open_pixels(&in, samples, array->width, array->height, array->bands, shape, failed) &&
+                encode_input(&in, codec, file, failed);
+
+    input_close(&in);
+    WebPFree(copy);
+    return done;
+}
+
+const char webpencode_encode_doc[] =
+    PyDoc_STR("encode($module, source, shape, codec, /)\n"
+              "--\n"
+              "\n"
+              "Return an image or an array as a WebP file; shape and codec are tuples of options.");
+
+PyObject *
+webpencode_encode(PyObject *module, PyObject *args)
+{
+    PyObject *source, *shape_values, *codec_values, *result = NULL;
+    shape_options shape;
+    codec_options codec;
+    failure failed = {.kind = NO_FAILURE};
+    Py_buffer buffer = {.obj = NULL};
+    pixels array = {.size = 0};
+    WebPData file = {NULL, 0};
+    int shaped_as_array;
+
+    if (!PyArg_ParseTuple(args, "OOO:encode", &source, &shape_values, &codec_values) ||
+        read_shape_options(shape_values, &shape) < 0 || read_codec_options(codec_values, &codec) < 0 ||
+        (shaped_as_array = is_array(source)) < 0) {
+        return NULL;
+    }
+    if (shaped_as_array) {
+        if (pixels_open(source, &array) < 0) {
+            goto done;
+        }
+        Py_BEGIN_ALLOW_THREADS
+        if (!is_shaped(&shape)) {
+            (void)encode_pixels(&array, &shape, &codec, &file, &failed);
+        }
+        else {
+            WITH_LIBVIPS(&failed, (void)encode_shaped_pixels(&array, &shape, &codec, &file, &failed));
+        }
+        Py_END_ALLOW_THREADS
+    }
+    else {
+        /* Held until libvips is done, so that nobody can resize or free what it reads. */
+        if (PyObject_GetBuffer(source, &buffer, PyBUF_SIMPLE) < 0) {
+            goto done;
+        }
+        if (buffer.len == 0) {
+            (void)fail(&failed, FAILURE_UNREADABLE, "the input is empty");
+        }
+        else {
+            Py_BEGIN_ALLOW_THREADS
+            WITH_LIBVIPS(&failed, (void)encode_file(buffer.buf, (size_t)buffer.len, &shape, &codec, &file, &failed));
+            Py_END_ALLOW_THREADS
+        }
+    }
+    result = failed.kind != NO_FAILURE ? raise_failure(module, &failed)
+                                       : PyBytes_FromStringAndSize((const char *)file.bytes, (Py_ssize_t)file.size);
+
+done:
+    WebPDataClear(&file);
     if (buffer.obj != NULL) {
         PyBuffer_Release(&buffer);
     }
+    pixels_close(&array);
     return result;
 }

@@ -1,4 +1,4 @@
-/* encode(): one image in memory in, one WebP file in memory out. */
+/* encode(): one image or array in, one WebP file in memory out. */
 
 #ifndef WEBPENCODE_ENCODE_H
 #define WEBPENCODE_ENCODE_H
@@ -8,6 +8,6 @@
 extern const char webpencode_encode_doc[];
 
 PyObject *
-webpencode_encode(PyObject *module, PyObject *args, PyObject *kwargs);
+webpencode_encode(PyObject *module, PyObject *args);
 
 #endif

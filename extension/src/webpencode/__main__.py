@@ -1,0 +1,256 @@
+"""The command: files and folders of images in, WebP files out."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import webpencode
+
+SUFFIXES = frozenset({".gif", ".jpe", ".jpeg", ".jpg", ".png", ".webp"})
+ONE_PIXEL = memoryview(bytes(3)).cast("B", (1, 1, 3))
+EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+EXAMPLE = """\
+example: webpencode photo.jpg holidays/ -o out/ --width 800 -j 4
+
+exit codes: 0 everything was encoded, 1 something was not, 2 the command makes no sense, 130 interrupted
+"""
+
+
+class Job(NamedTuple):
+    """One image and where it goes."""
+
+    source: Path
+    destination: Path
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="webpencode", description="Encode images as WebP.", epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    add = parser.add_argument
+    add("inputs", nargs="*", type=Path, metavar="PATH", help="image files, and folders that are searched for them")
+    add(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="PATH",
+        help="a folder, or a file for one image [default: beside each image]",
+    )
+    add("-f", "--force", action="store_true", help="replace files that are there already")
+    add("-j", "--jobs", type=int, metavar="N", help="images at a time [default: as many as processors]")
+    add("-n", "--dry-run", action="store_true", help="show what would be written and stop")
+    add("--json", action="store_true", help="print one JSON object for each image")
+    add("-q", "--quiet", action="store_true", help="print errors only")
+    add("-W", "--width", type=int, metavar="PIXELS", help="of the box that the image must fit in")
+    add("-H", "--height", type=int, metavar="PIXELS", help="of the box that the image must fit in")
+    add("--fit", choices=["inside", "cover", "contain", "fill"], default="inside", help="how it fits [default: inside]")
+    add("--upscale", action="store_true", help="make small images larger too")
+    add("-Q", "--quality", type=int, default=75, metavar="0-100", help="[default: 75]")
+    add("--lossless", action="store_true", help="keep every pixel as it is")
+    add("--near-lossless", type=int, metavar="0-100", help="change pixels a little for a smaller lossless file")
+    add("--effort", type=int, default=4, metavar="0-6", help="time spent on a small file [default: 4]")
+    add("--alpha-quality", type=int, default=100, metavar="0-100", help="of the transparency [default: 100]")
+    add("--preset", choices=["default", "picture", "photo", "drawing", "icon", "text"], default="default")
+    add("--target-size", type=int, metavar="BYTES", help="choose the quality that gives about this size")
+    add("--sharp-yuv", action="store_true", help="better colours at sharp edges, slower")
+    add("--strip", action="store_true", help="leave out colour profile, EXIF and XMP")
+    add("--no-autorotate", action="store_true", help="do not turn images upright")
+    add("--background", metavar="RRGGBB", help="colour in the place of transparency")
+    add("--still", action="store_true", help="only the first frame of an animation")
+    add("--loop", type=int, metavar="N", help="how often an animation plays, 0 for ever")
+    add("--max-pixels", type=int, default=webpencode.MAX_PIXELS, metavar="N", help="refuse images with more")
+    add("--version", action="store_true", help="print versions and stop")
+    return parser
+
+
+def read_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the options for encode(); raises ValueError for a background that is no colour."""
+    names = (
+        "width", "height", "fit", "upscale", "quality", "lossless", "near_lossless", "effort", "alpha_quality", "preset",
+        "target_size", "sharp_yuv", "loop", "max_pixels",
+    )  # fmt: skip
+    options = {name: getattr(arguments, name) for name in names}
+    options["keep"] = () if arguments.strip else ("icc", "exif", "xmp")
+    options["autorotate"] = not arguments.no_autorotate
+    options["animated"] = not arguments.still
+    if arguments.background is not None:
+        try:
+            colour = bytes.fromhex(arguments.background.removeprefix("#"))
+        except ValueError:
+            colour = b""
+        if len(colour) != 3:
+            raise ValueError(
+                f"--background must be six hexadecimal digits, such as ffffff, not {arguments.background!r}"
+            )
+        options["background"] = tuple(colour)
+    return options
+
+
+def find_images(inputs: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
+    """Yield each image with its place below what was named; folders are searched in the order of their names."""
+    for path in inputs:
+        if not path.is_dir():
+            yield path, Path(path.name)
+            continue
+        for found in sorted(path.rglob("*")):
+            if found.suffix.lower() in SUFFIXES and found.is_file():
+                yield found, found.relative_to(path)
+
+
+def plan_jobs(inputs: Sequence[Path], output: Path | None) -> list[Job]:
+    """Say where each image goes; raises ValueError where two would go to the same place."""
+    found = list(find_images(inputs))
+    single = len(found) == 1 and len(inputs) == 1 and output is not None and not output.is_dir()
+    jobs = []
+    for source, place in found:
+        if output is None:
+            destination = source.with_suffix(".webp")
+        elif single and output.suffix.lower() == ".webp":
+            destination = output
+        else:
+            destination = (output / place).with_suffix(".webp")
+        jobs.append(Job(source, destination))
+    taken: dict[Path, Path] = {}
+    for job in jobs:
+        other = taken.setdefault(job.destination, job.source)
+        if other != job.source:
+            raise ValueError(f"{other} and {job.source} would both become {job.destination}")
+    return jobs
+
+
+def format_size(size: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if abs(size) < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
+
+
+def format_change(before: int, after: int) -> str:
+    return f"{format_size(before)} → {format_size(after)}, {(after - before) / max(1, before):+.0%}".replace("-", "−")
+
+
+class Report:
+    """What is told while images are encoded, and what came of them."""
+
+    def __init__(self, total: int, arguments: argparse.Namespace) -> None:
+        self.total, self.json, self.quiet = total, arguments.json, arguments.quiet or arguments.json
+        self.done = self.failed = self.before = self.after = 0
+
+    def tell(self, text: str) -> None:
+        if not self.quiet:
+            print(text, file=sys.stderr)
+
+    def add(self, job: Job, result: int | Exception) -> None:
+        self.done += 1
+        facts: dict[str, Any] = {"source": str(job.source), "destination": str(job.destination)}
+        if isinstance(result, Exception):
+            self.failed += 1
+            words = _explain(result)
+            facts["error"] = words
+            print(f"error: {job.source}: {words}", file=sys.stderr)
+        else:
+            before = job.source.stat().st_size
+            self.before += before
+            self.after += result
+            facts |= {"bytes_before": before, "bytes_after": result}
+            self.tell(f"[{self.done}/{self.total}] {job.destination}: {format_change(before, result)}")
+        if self.json:
+            print(json.dumps(facts), flush=True)
+
+    def end(self, seconds: float) -> None:
+        count = self.done - self.failed
+        words = f"{count} of {self.total} images in {seconds:.1f} s"
+        self.tell(f"{words}: {format_change(self.before, self.after)}" if count else words)
+
+
+def _explain(error: Exception) -> str:
+    if isinstance(error, FileExistsError):
+        return f"{error.filename} is there already; --force replaces it"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}"
+    return str(error) or type(error).__name__
+
+
+def encode_jobs(
+    jobs: Sequence[Job], count: int | None, options: dict[str, Any], force: bool
+) -> Iterator[int | Exception]:
+    """Encode and write each image; yield the bytes written, or the exception, in the order of the jobs."""
+
+    def sources() -> Iterator[Any]:
+        for job in jobs:
+            if job.destination.exists() and not force:
+                # Passed on as a source that nobody can read, so that results keep their order.
+                yield _Refused(job.destination)
+            else:
+                yield job.source
+
+    for job, result in zip(jobs, webpencode.encode_many(sources(), workers=count, **options), strict=True):
+        if isinstance(result, Exception):
+            yield result
+            continue
+        try:
+            job.destination.parent.mkdir(parents=True, exist_ok=True)
+            yield webpencode.write_file(result, job.destination)
+        except OSError as error:
+            yield error
+
+
+class _Refused:
+    """A file object that says why it is not read."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> bytes:
+        raise FileExistsError(errno.EEXIST, "File exists", str(self._path))
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit code."""
+    parser = make_parser()
+    arguments = parser.parse_args(words)
+    if arguments.version:
+        print(", ".join(f"{name} {version}" for name, version in webpencode.versions().items()))
+        return 0
+    if not arguments.inputs:
+        parser.error("no image is named")
+    try:
+        options = read_options(arguments)
+        if arguments.jobs is not None and arguments.jobs < 1:
+            raise ValueError(f"--jobs must be at least 1, not {arguments.jobs}")
+        jobs = plan_jobs(arguments.inputs, arguments.output)
+        # An option that makes no sense is told once, not for every image.
+        webpencode.encode(ONE_PIXEL, **options)
+    except webpencode.WebPEncodeError:
+        pass
+    except (TypeError, ValueError) as error:
+        parser.error(str(error))
+    if not jobs:
+        parser.error("no image is in what was named")
+    if arguments.dry_run:
+        for job in jobs:
+            print(f"{job.source} → {job.destination}")
+        return 0
+    report, began = Report(len(jobs), arguments), time.monotonic()
+    try:
+        results = encode_jobs(jobs, arguments.jobs, options, arguments.force)
+        for job, result in zip(jobs, results, strict=True):
+            report.add(job, result)
+    except KeyboardInterrupt:
+        print(f"interrupted: {report.done} of {len(jobs)} images are done", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    report.end(time.monotonic() - began)
+    return EXIT_FAILED if report.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,299 @@
+#include "arrays.h"
+
+#include <limits.h>
+#include <string.h>
+
+int
+is_array(PyObject *source)
+{
+    if (PyObject_CheckBuffer(source)) {
+        Py_buffer buffer;
+
+        if (PyObject_GetBuffer(source, &buffer, PyBUF_FULL_RO) < 0) {
+            return -1;
+        }
+        int answer = buffer.ndim > 1;
+        PyBuffer_Release(&buffer);
+        return answer;
+    }
+    return PyObject_HasAttrString(source, "__array_interface__");
+}
+
+/* Read a shape, which has two sides and perhaps bands. */
+static int
+set_shape(pixels *array, int dimensions, const Py_ssize_t *shape, const Py_ssize_t *strides)
+{
+    if (dimensions != 2 && dimensions != 3) {
+        PyErr_Format(PyExc_ValueError, "an array must have 2 or 3 dimensions (height, width, bands), not %d",
+                     dimensions);
+        return -1;
+    }
+    Py_ssize_t bands = dimensions == 3 ? shape[2] : 1;
+    if (bands < 1 || bands > 4) {
+        PyErr_Format(PyExc_ValueError, "an array must have 1 to 4 bands, not %zd", bands);
+        return -1;
+    }
+    if (shape[0] < 1 || shape[1] < 1) {
+        PyErr_Format(PyExc_ValueError, "an array must have pixels, not %zd rows of %zd", shape[0], shape[1]);
+        return -1;
+    }
+    if (shape[0] > INT_MAX / 8 || shape[1] > INT_MAX / 8) {
+        PyErr_Format(PyExc_ValueError, "an array of %zd rows of %zd is too large", shape[0], shape[1]);
+        return -1;
+    }
+    array->height = (int)shape[0];
+    array->width = (int)shape[1];
+    array->bands = (int)bands;
+    array->band = dimensions == 3 && strides != NULL ? strides[2] : array->size;
+    array->column = strides != NULL ? strides[1] : array->size * bands;
+    array->row = strides != NULL ? strides[0] : array->column * shape[1];
+    return 0;
+}
+
+/* Read a type as `__array_interface__` and the struct module write it, in the order of this machine or another. */
+static int
+set_type(pixels *array, char order, char kind, Py_ssize_t size, PyObject *told)
+{
+    static const union {
+        uint16_t number;
+        uint8_t bytes[2];
+    } one = {1};
+    bool is_little = one.bytes[0] == 1;
+
+    if (kind != 'u' || (size != 1 && size != 2)) {
+        PyErr_Format(PyExc_TypeError, "an array must be of unsigned 8-bit or 16-bit integers, not %R", told);
+        return -1;
+    }
+    array->size = (int)size;
+    array->is_swapped = size == 2 && ((order == '<' && !is_little) || ((order == '>' || order == '!') && is_little));
+    return 0;
+}
+
+static int
+open_buffer(PyObject *source, pixels *array)
+{
+    Py_buffer *buffer = &array->buffer;
+
+    if (PyObject_GetBuffer(source, buffer, PyBUF_FULL_RO) < 0) {
+        return -1;
+    }
+    const char *format = buffer->format != NULL ? buffer->format : "B";
+    char order = strchr("@=<>!", format[0]) != NULL && format[0] != '\0' ? *format++ : '@';
+    char kind = (format[0] == 'B' || format[0] == 'H') && format[1] == '\0' ? 'u' : '?';
+    PyObject *told = PyUnicode_FromString(buffer->format != NULL ? buffer->format : "B");
+    int status = told == NULL ? -1 : set_type(array, order, kind, buffer->itemsize, told);
+
+    Py_XDECREF(told);
+    if (status == 0 && buffer->suboffsets != NULL) {
+        PyErr_SetString(PyExc_ValueError, "an array of pointers cannot be read");
+        status = -1;
+    }
+    if (status == 0) {
+        status = set_shape(array, buffer->ndim, buffer->shape, buffer->strides);
+    }
+    array->samples = buffer->buf;
+    return status;
+}
+
+/* Read a tuple of whole numbers, at most three; returns how many there are. */
+static int
+read_tuple(PyObject *tuple, const char *what, Py_ssize_t *numbers)
+{
+    Py_ssize_t count = PyTuple_Check(tuple) ? PyTuple_Size(tuple) : -1;
+
+    if (count < 0) {
+        PyErr_Format(PyExc_TypeError, "'%s' of __array_interface__ must be a tuple", what);
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < count && i < 3; i++) {
+        numbers[i] = PyNumber_AsSsize_t(PyTuple_GetItem(tuple, i), PyExc_ValueError);
+        if (numbers[i] == -1 && PyErr_Occurred()) {
+            return -1;
+        }
+    }
+    return count > INT_MAX ? INT_MAX : (int)count;
+}
+
+/* Find the samples: a pair of an address and a flag, or something with a buffer. */
+static int
+find_samples(PyObject *data, pixels *array, Py_ssize_t reach)
+{
+    if (PyTuple_Check(data) && PyTuple_Size(data) == 2) {
+        array->samples = PyLong_AsVoidPtr(PyTuple_GetItem(data, 0));
+        if (array->samples == NULL && !PyErr_Occurred()) {
+            PyErr_SetString(PyExc_ValueError, "'data' of __array_interface__ is the address 0");
+        }
+        return array->samples == NULL ? -1 : 0;
+    }
+    if (PyObject_GetBuffer(data, &array->buffer, PyBUF_SIMPLE) < 0) {
+        return -1;
+    }
+    array->samples = array->buffer.buf;
+    if (reach > array->buffer.len) {
+        PyErr_Format(PyExc_ValueError, "'data' of __array_interface__ has %zd bytes, and its shape needs %zd",
+                     array->buffer.len, reach);
+        return -1;
+    }
+    return 0;
+}
+
+static int
+open_interface(PyObject *source, pixels *array)
+{
+    Py_ssize_t shape[3], strides[3], *steps = NULL;
+    int status = -1;
+    PyObject *interface = PyObject_GetAttrString(source, "__array_interface__");
+
+    if (interface == NULL) {
+        return -1;
+    }
+    array->owner = interface;
+    if (!PyDict_Check(interface)) {
+        PyErr_SetString(PyExc_TypeError, "__array_interface__ must be a dict");
+        return -1;
+    }
+    PyObject *type = PyDict_GetItemString(interface, "typestr");
+    PyObject *sides = PyDict_GetItemString(interface, "shape");
+    PyObject *data = PyDict_GetItemString(interface, "data");
+    PyObject *jumps = PyDict_GetItemString(interface, "strides");
+    if (type == NULL || sides == NULL || data == NULL || !PyUnicode_Check(type)) {
+        PyErr_SetString(PyExc_TypeError, "__array_interface__ must have 'typestr', 'shape' and 'data'");
+        return -1;
+    }
+    Py_ssize_t length;
+    const char *text = PyUnicode_AsUTF8AndSize(type, &length);
+    if (text == NULL) {
+        return -1;
+    }
+    if (set_type(array, text[0], length == 3 ? text[1] : '?', length == 3 ? text[2] - '0' : 0, type) < 0) {
+        return -1;
+    }
+    int dimensions = read_tuple(sides, "shape", shape);
+    if (dimensions < 0) {
+        return -1;
+    }
+    if (jumps != NULL && jumps != Py_None) {
+        int given = read_tuple(jumps, "strides", strides);
+
+        if (given < 0) {
+            return -1;
+        }
+        if (given != dimensions) {
+            PyErr_SetString(PyExc_ValueError, "'strides' of __array_interface__ must be as long as 'shape'");
+            return -1;
+        }
+        steps = strides;
+    }
+    status = set_shape(array, dimensions, shape, steps);
+    if (status == 0) {
+        Py_ssize_t reach = 0;
+
+        for (int i = 0; i < dimensions; i++) {
+            Py_ssize_t step = steps != NULL ? steps[i] : i == 0 ? array->row : i == 1 ? array->column : array->band;
+
+            if (step < 0 && !PyTuple_Check(data)) {
+                PyErr_SetString(PyExc_ValueError, "'strides' of __array_interface__ lead out of 'data'");
+                return -1;
+            }
+            /* Sides are below 2^28, so that only a wild stride can overflow. */
+            if (step > PY_SSIZE_T_MAX / 8 / shape[i]) {
+                PyErr_SetString(PyExc_ValueError, "'strides' of __array_interface__ are too large");
+                return -1;
+            }
+            reach += step * (shape[i] - 1);
+        }
+        status = find_samples(data, array, reach + array->size);
+    }
+    return status;
+}
+
+int
+pixels_open(PyObject *source, pixels *array)
+{
+    *array = (pixels){0};
+    int status = PyObject_CheckBuffer(source) ? open_buffer(source, array) : open_interface(source, array);
+
+    if (status < 0) {
+        pixels_close(array);
+    }
+    return status;
+}
+
+void
+pixels_close(pixels *array)
+{
+    if (array->buffer.obj != NULL) {
+        PyBuffer_Release(&array->buffer);
+    }
+    Py_CLEAR(array->owner);
+}
+
+int
+pixels_bands(const pixels *array)
+{
+    return array->bands % 2 == 0 ? 4 : 3;
+}
+
+bool
+pixels_are_plain(const pixels *array)
+{
+    return array->size == 1 && array->bands >= 3 && array->band == 1 && array->column == array->bands &&
+           array->row >= array->column * array->width;
+}
+
+bool
+pixels_are_dense(const pixels *array)
+{
+    return array->size == 1 && (array->bands == 1 || array->band == 1) && array->column == array->bands &&
+           array->row == array->column * array->width;
+}
+
+/* Return one sample, of two bytes by its share of what they can hold. */
+static uint8_t
+read_sample(const pixels *array, const uint8_t *at)
+{
+    uint16_t wide;
+
+    if (array->size == 1) {
+        return *at;
+    }
+    memcpy(&wide, at, sizeof(wide));
+    if (array->is_swapped) {
+        wide = (uint16_t)(wide >> 8 | wide << 8);
+    }
+    return (uint8_t)((wide * 255u + 32767u) / 65535u);
+}
+
+void
+pixels_copy_row(const pixels *array, int y, uint8_t *to)
+{
+    const uint8_t *row = array->samples + (Py_ssize_t)y * array->row;
+
+    for (int x = 0; x < array->width; x++) {
+        for (int band = 0; band < array->bands; band++) {
+            *to++ = read_sample(array, row + x * array->column + band * array->band);
+        }
+    }
+}
+
+void
+pixels_expand_row(const pixels *array, int y, uint8_t *to)
+{
+    const uint8_t *row = array->samples + (Py_ssize_t)y * array->row;
+
+    if (array->bands >= 3) {
+        pixels_copy_row(array, y, to);
+        return;
+    }
+    for (int x = 0; x < array->width; x++) {
+        const uint8_t *pixel = row + x * array->column;
+        uint8_t grey = read_sample(array, pixel);
+
+        *to++ = grey;
+        *to++ = grey;
+        *to++ = grey;
+        if (array->bands == 2) {
+            *to++ = read_sample(array, pixel + array->band);
+        }
+    }
+}

@@ -1,0 +1,423 @@
+#include "images.h"
+
+#include <string.h>
+
+#include "exif.h"
+#include "gif.h"
+
+/* An image that ends early is an error, never a picture with a grey end. As an option's text, since
+   vips_thumbnail_buffer() takes `fail_on` too, but does not hand it on to the loader. */
+static const char all_frames[] = "fail_on=truncated,n=-1";
+static const char one_frame[] = "fail_on=truncated";
+
+/* How long a frame is shown that says nothing about it, or hardly anything: as browsers do. */
+enum { USUAL_DELAY = 100, SHORTEST_DELAY = 10 };
+
+/* The images between the input and the output, each in its place; those of a frame come last. */
+enum {
+    IMAGE_LOADED,
+    IMAGE_ROLL,
+    IMAGE_OF_FRAME,
+    IMAGE_CUT = IMAGE_OF_FRAME,
+    IMAGE_IN_MEMORY,
+    IMAGE_UPRIGHT,
+    IMAGE_SIZED,
+    IMAGE_PROFILED,
+    IMAGE_COLOURED,
+    IMAGE_BANDED,
+    IMAGE_OPAQUE,
+    IMAGE_PADDED,
+    IMAGE_SENT,
+};
+
+/* Start with nothing open. An array of objects is how libvips, which has no call to drop one object, lets go of
+   several. */
+static void
+input_start(input *in, const shape_options *options)
+{
+    *in = (input){.options = *options, .loop = -1, .frames = 1};
+    in->owner = vips_area_new_array_object(IMAGE_SLOTS);
+    in->images = vips_area_get_data(in->owner, NULL, NULL, NULL, NULL);
+}
+
+void
+input_close(input *in)
+{
+    if (in->owner != NULL) {
+        vips_area_unref(in->owner);
+        in->owner = NULL;
+    }
+}
+
+/* Let go of one frame's images and keep those of the input. */
+static void
+drop_frame(input *in)
+{
+    VipsArea *owner = vips_area_new_array_object(IMAGE_SLOTS);
+    VipsImage **kept = vips_area_get_data(owner, NULL, NULL, NULL, NULL);
+
+    for (int i = 0; i < IMAGE_OF_FRAME; i++) {
+        kept[i] = in->images[i];
+        in->images[i] = NULL;
+    }
+    vips_area_unref(in->owner);
+    in->owner = owner;
+    in->images = kept;
+}
+
+/* Only these two have frames that play; the pages of other formats are pages. */
+static bool
+is_animation(const void *data, size_t size)
+{
+    const char *bytes = data;
+
+    return (size > 6 && memcmp(bytes, "GIF8", 4) == 0) ||
+           (size > 12 && memcmp(bytes, "RIFF", 4) == 0 && memcmp(bytes + 8, "WEBP", 4) == 0);
+}
+
+static bool
+check_size(int width, int height, int frames, const shape_options *options, failure *failed)
+{
+    long long pixels = (long long)width * height * frames;
+
+    if (pixels <= options->max_pixels) {
+        return true;
+    }
+    return frames == 1 ? fail_limit(failed, pixels, options->max_pixels,
+                                    "the image has %lld pixels (%d x %d), and max_pixels is %lld", pixels, width,
+                                    height, (long long)options->max_pixels)
+                       : fail_limit(failed, pixels, options->max_pixels,
+                                    "the animation has %lld pixels (%d x %d, %d frames), and max_pixels is %lld",
+                                    pixels, width, height, frames, (long long)options->max_pixels);
+}
+
+bool
+input_open(input *in, const void *data, size_t size, const shape_options *options, failure *failed)
+{
+    bool plays = options->animated && is_animation(data, size);
+
+    input_start(in, options);
+    in->data = data;
+    in->size = size;
+    if (vips_foreign_find_load_buffer(data, size) == NULL) {
+        return fail(failed, FAILURE_UNSUPPORTED, "");
+    }
+    VipsImage *image = in->images[IMAGE_LOADED] =
+        vips_image_new_from_buffer(data, size, plays ? all_frames : one_frame, "access", VIPS_ACCESS_SEQUENTIAL, NULL);
+    if (image == NULL) {
+        return fail(failed, FAILURE_UNREADABLE, "");
+    }
+    if (plays && gif_ends_early(data, size)) {
+        return fail(failed, FAILURE_UNREADABLE, "gifload_buffer: the animation ends before its last frame");
+    }
+    in->frame_height = vips_image_get_page_height(image);
+    in->frames = plays ? vips_image_get_height(image) / in->frame_height : 1;
+    if (!check_size(vips_image_get_width(image), in->frame_height, in->frames, options, failed)) {
+        return false;
+    }
+    if (in->frames == 1) {
+        return true;
+    }
+    in->roll = in->images[IMAGE_ROLL] = vips_image_copy_memory(image);
+    if (in->roll == NULL) {
+        return fail(failed, FAILURE_UNREADABLE, "");
+    }
+    if (vips_image_get_typeof(in->roll, "loop") != 0) {
+        (void)vips_image_get_int(in->roll, "loop", &in->loop);
+    }
+    if (vips_image_get_typeof(in->roll, "delay") != 0) {
+        (void)vips_image_get_array_int(in->roll, "delay", &in->delays, &in->delay_count);
+    }
+    return true;
+}
+
+bool
+input_open_pixels(input *in, const void *pixels, int width, int height, int bands, const shape_options *options,
+                  failure *failed)
+{
+    input_start(in, options);
+    in->frame_height = height;
+    VipsImage *image = in->images[IMAGE_LOADED] = vips_image_new_from_memory(
+        pixels, (size_t)width * (size_t)height * (size_t)bands, width, height, bands, VIPS_FORMAT_UCHAR);
+    /* Of four bands it would think that they are anything but colours. */
+    VipsInterpretation colours = bands < 3 ? VIPS_INTERPRETATION_B_W : VIPS_INTERPRETATION_sRGB;
+    if (image == NULL || vips_copy(image, &in->images[IMAGE_ROLL], "interpretation", colours, NULL) != 0) {
+        return fail(failed, FAILURE_UNREADABLE, "");
+    }
+    in->roll = in->images[IMAGE_ROLL];
+    return true;
+}
+
+bool
+input_describe(const void *data, size_t size, description *found, failure *failed)
+{
+    bool plays = is_animation(data, size);
+    VipsArea *owner = vips_area_new_array_object(1);
+    VipsImage **images = vips_area_get_data(owner, NULL, NULL, NULL, NULL);
+    bool done = false;
+
+    if (vips_foreign_find_load_buffer(data, size) == NULL) {
+        (void)fail(failed, FAILURE_UNSUPPORTED, "");
+        goto done;
+    }
+    VipsImage *image = images[0] =
+        vips_image_new_from_buffer(data, size, plays ? all_frames : one_frame, "access", VIPS_ACCESS_SEQUENTIAL, NULL);
+    if (image == NULL) {
+        (void)fail(failed, FAILURE_UNREADABLE, "");
+        goto done;
+    }
+    const char *loader = NULL;
+    if (vips_image_get_typeof(image, VIPS_META_LOADER) != 0) {
+        (void)vips_image_get_string(image, VIPS_META_LOADER, &loader);
+    }
+    *found = (description){
+        .width = vips_image_get_width(image),
+        .height = vips_image_get_page_height(image),
+        .frames = vips_image_get_n_pages(image),
+        .orientation = vips_image_get_orientation(image),
+        .has_alpha = vips_image_hasalpha(image),
+        .has_icc = vips_image_get_typeof(image, VIPS_META_ICC_NAME) != 0,
+        /* The image owns its text; those of loaders are few and known. */
+        .loader = loader == NULL                        ? "unknown"
+                  : strncmp(loader, "jpegload", 8) == 0 ? "jpeg"
+                  : strncmp(loader, "pngload", 7) == 0  ? "png"
+                  : strncmp(loader, "webpload", 8) == 0 ? "webp"
+                  : strncmp(loader, "gifload", 7) == 0  ? "gif"
+                  : strncmp(loader, "tiffload", 8) == 0 ? "tiff"
+                  : strncmp(loader, "heifload", 8) == 0 ? "heif"
+                  : strncmp(loader, "jp2kload", 8) == 0 ? "jpeg2000"
+                  : strncmp(loader, "jxlload", 7) == 0  ? "jxl"
+                  : strncmp(loader, "svgload", 7) == 0  ? "svg"
+                  : strncmp(loader, "pdfload", 7) == 0  ? "pdf"
+                                                        : "unknown",
+    };
+    done = true;
+
+done:
+    vips_area_unref(owner);
+    return done;
+}
+
+int
+input_delay(const input *in, int number)
+{
+    int delay = number < in->delay_count ? in->delays[number] : USUAL_DELAY;
+
+    return delay <= SHORTEST_DELAY ? USUAL_DELAY : delay;
+}
+
+/* Make an image fit into the box, from the file's own bytes where it can: a JPEG is then read at less than its size. */
+static VipsImage *
+resize_frame(input *in, VipsImage *frame)
+{
+    const shape_options *options = &in->options;
+    VipsImage **sized = &in->images[IMAGE_SIZED];
+    bool has_both = options->width > 0 && options->height > 0;
+    bool is_swapped = options->autorotate && vips_image_get_orientation_swap(frame);
+    int image_width = is_swapped ? in->frame_height : vips_image_get_width(frame);
+    int image_height = is_swapped ? vips_image_get_width(frame) : in->frame_height;
+    int width = options->width > 0 ? options->width : LONGEST_SIDE;
+    int height = options->height > 0 ? options->height : LONGEST_SIDE;
+    VipsSize size = options->upscale ? VIPS_SIZE_BOTH : VIPS_SIZE_DOWN;
+    VipsInteresting crop = VIPS_INTERESTING_NONE;
+
+    if (has_both && options->fit == FIT_COVER) {
+        crop = VIPS_INTERESTING_CENTRE;
+    }
+    if (has_both && options->fit == FIT_FILL) {
+        size = VIPS_SIZE_FORCE;
+        if (!options->upscale) {
+            width = VIPS_MIN(width, image_width);
+            height = VIPS_MIN(height, image_height);
+        }
+    }
+    if (in->roll == NULL) {
+        /* It only reads the data, though they are not const to it. */
+        (void)vips_thumbnail_buffer((void *)in->data, in->size, sized, width, "height", height, "size", size, "crop",
+                                    crop, "no_rotate", !options->autorotate, "option_string", one_frame, NULL);
+    }
+    else {
+        (void)vips_thumbnail_image(frame, sized, width, "height", height, "size", size, "crop", crop, "no_rotate",
+                                   !options->autorotate, NULL);
+    }
+    return *sized;
+}
+
+/* Turn an image as its EXIF data say. */
+static VipsImage *
+turn_frame(input *in, VipsImage *frame)
+{
+    VipsImage **upright = &in->images[IMAGE_UPRIGHT];
+
+    /* A turn reads the lines in another order than the file has them, so all of them must be there first. */
+    VipsImage *whole = in->images[IMAGE_IN_MEMORY] = vips_image_copy_memory(frame);
+    if (whole != NULL) {
+        (void)vips_autorot(whole, upright, NULL);
+    }
+    return *upright;
+}
+
+/* Whether an image's profile is one for RGB (ICC.1:2010, 7.2.6). */
+static bool
+is_rgb_profile(VipsImage *frame)
+{
+    const void *profile;
+    size_t size;
+
+    return vips_image_get_blob(frame, VIPS_META_ICC_NAME, &profile, &size) == 0 && size >= 20 &&
+           memcmp((const char *)profile + 16, "RGB ", 4) == 0;
+}
+
+/* Make an image 8-bit RGB or RGBA: in its own colours where the profile goes with it, else in those of sRGB. */
+static VipsImage *
+colour_frame(input *in, VipsImage *frame)
+{
+    bool has_profile = vips_image_get_typeof(frame, VIPS_META_ICC_NAME) != 0;
+
+    if (has_profile && vips_icc_present() && ((in->options.keep & KEEP_ICC) == 0 || !is_rgb_profile(frame))) {
+        if (vips_icc_transform(frame, &in->images[IMAGE_PROFILED], "srgb", "embedded", TRUE, NULL) != 0) {
+            return NULL;
+        }
+        frame = in->images[IMAGE_PROFILED];
+        in->is_srgb = true;
+    }
+    if (vips_image_get_interpretation(frame) != VIPS_INTERPRETATION_sRGB ||
+        vips_image_get_format(frame) != VIPS_FORMAT_UCHAR) {
+        if (vips_colourspace(frame, &in->images[IMAGE_COLOURED], VIPS_INTERPRETATION_sRGB, NULL) != 0) {
+            return NULL;
+        }
+        frame = in->images[IMAGE_COLOURED];
+    }
+    if (vips_image_get_bands(frame) > 4) {
+        if (vips_extract_band(frame, &in->images[IMAGE_BANDED], 0, "n", 4, NULL) != 0) {
+            return NULL;
+        }
+        frame = in->images[IMAGE_BANDED];
+    }
+    return frame;
+}
+
+static VipsImage *
+flatten_frame(input *in, VipsImage *frame)
+{
+    double colour[3];
+
+    for (int i = 0; i < 3; i++) {
+        colour[i] = in->options.background[i];
+    }
+    VipsArrayDouble *background = vips_array_double_new(colour, 3);
+    (void)vips_flatten(frame, &in->images[IMAGE_OPAQUE], "background", background, NULL);
+    vips_area_unref(VIPS_AREA(background));
+    return in->images[IMAGE_OPAQUE];
+}
+
+/* Put an image into the middle of the box; what is around it is the background, or transparent. */
+static VipsImage *
+pad_frame(input *in, VipsImage *frame)
+{
+    double colour[4] = {0, 0, 0, 0};
+
+    if (vips_image_get_bands(frame) == 3 && !in->options.has_background) {
+        if (vips_addalpha(frame, &in->images[IMAGE_OPAQUE], NULL) != 0) {
+            return NULL;
+        }
+        frame = in->images[IMAGE_OPAQUE];
+    }
+    for (int i = 0; in->options.has_background && i < 3; i++) {
+        colour[i] = in->options.background[i];
+    }
+    VipsArrayDouble *background = vips_array_double_new(colour, vips_image_get_bands(frame));
+    (void)vips_gravity(frame, &in->images[IMAGE_PADDED], VIPS_COMPASS_DIRECTION_CENTRE, in->options.width,
+                       in->options.height, "extend", VIPS_EXTEND_BACKGROUND, "background", background, NULL);
+    vips_area_unref(VIPS_AREA(background));
+    return in->images[IMAGE_PADDED];
+}
+
+VipsImage *
+input_frame(input *in, int number, failure *failed)
+{
+    const shape_options *options = &in->options;
+    bool has_box = options->width > 0 || options->height > 0;
+    VipsImage *frame = in->roll != NULL ? in->roll : in->images[IMAGE_LOADED];
+
+    if (in->frames > 1) {
+        drop_frame(in);
+        if (vips_crop(in->roll, &in->images[IMAGE_CUT], 0, number * in->frame_height, vips_image_get_width(in->roll),
+                      in->frame_height, NULL) != 0) {
+            goto failed;
+        }
+        frame = in->images[IMAGE_CUT];
+    }
+    in->is_turned = options->autorotate && vips_image_get_orientation(frame) != 1;
+    if (has_box) {
+        frame = resize_frame(in, frame);
+    }
+    else if (in->is_turned) {
+        frame = turn_frame(in, frame);
+    }
+    if (frame != NULL) {
+        frame = colour_frame(in, frame);
+    }
+    if (frame != NULL && options->has_background && vips_image_get_bands(frame) == 4) {
+        frame = flatten_frame(in, frame);
+    }
+    if (frame != NULL && options->fit == FIT_CONTAIN && options->width > 0 && options->height > 0) {
+        frame = pad_frame(in, frame);
+    }
+    if (frame != NULL) {
+        return frame;
+    }
+
+failed:
+    (void)fail(failed, FAILURE_UNREADABLE, "");
+    return NULL;
+}
+
+bool
+input_send(input *in, VipsImage *frame, VipsRegionWrite write, void *to, failure *failed)
+{
+    if (in->options.threads > 0) {
+        if (vips_copy(frame, &in->images[IMAGE_SENT], NULL) != 0) {
+            return fail(failed, FAILURE_UNREADABLE, "");
+        }
+        frame = in->images[IMAGE_SENT];
+        vips_image_set_int(frame, VIPS_META_CONCURRENCY, in->options.threads);
+    }
+    return vips_sink_disc(frame, write, to) == 0 || fail(failed, FAILURE_UNREADABLE, "");
+}
+
+static void
+find_blob(VipsImage *frame, const char *name, WebPData *data)
+{
+    const void *bytes;
+    size_t size;
+
+    if (vips_image_get_typeof(frame, name) != 0 && vips_image_get_blob(frame, name, &bytes, &size) == 0) {
+        *data = (WebPData){.bytes = bytes, .size = size};
+    }
+}
+
+bool
+input_metadata(const input *in, VipsImage *frame, webp_metadata *metadata, WebPData *exif, failure *failed)
+{
+    int keep = in->options.keep;
+
+    if ((keep & KEEP_ICC) != 0 && !in->is_srgb) {
+        find_blob(frame, VIPS_META_ICC_NAME, &metadata->icc);
+    }
+    if ((keep & KEEP_XMP) != 0) {
+        find_blob(frame, VIPS_META_XMP_NAME, &metadata->xmp);
+    }
+    if ((keep & KEEP_EXIF) != 0) {
+        find_blob(frame, VIPS_META_EXIF_NAME, &metadata->exif);
+        exif_strip_prefix(&metadata->exif);
+    }
+    if (metadata->exif.size > 0 && in->is_turned) {
+        if (!WebPDataCopy(&metadata->exif, exif)) {
+            return fail(failed, FAILURE_MEMORY, "there is not enough memory for the EXIF data");
+        }
+        exif_set_upright((uint8_t *)exif->bytes, exif->size);
+        metadata->exif = *exif;
+    }
+    return true;
+}

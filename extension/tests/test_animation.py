@@ -1,0 +1,124 @@
+"""Animations stay animations, with their delays and loop count."""
+
+import struct
+from typing import Any
+
+import pytest
+import webp
+from pictures import write_gif, write_png
+from webpencode import LimitExceededError, UnreadableImageError, encode, probe
+
+RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+FRAMES = [[[(x // 10 + at) % 3 for x in range(60)] for _ in range(40)] for at in range(3)]
+GIF = write_gif(FRAMES, [RED, GREEN, BLUE])
+
+
+def add_loops(gif: bytes, loops: int) -> bytes:
+    """Say in a GIF how often it is played again after the first time (Netscape's extension); 0 is for ever."""
+    head = 13 + 128 * 3
+    return gif[:head] + b"\x21\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<HB", loops, 0) + gif[head:]
+
+
+def set_delays(gif: bytes, delays: list[int]) -> bytes:
+    """Set the delays of a GIF's frames, in hundredths of a second."""
+    parts = gif.split(b"\x21\xf9\x04")
+    assert len(parts) == len(delays) + 1
+    rest = [struct.pack("<BH", part[0], delay) + part[3:] for delay, part in zip(delays, parts[1:], strict=True)]
+    return b"\x21\xf9\x04".join([parts[0], *rest])
+
+
+def list_frames(out: bytes) -> list[tuple[int, int]]:
+    """Return the delay in milliseconds and the length of each frame (RFC 9649, 2.7.1.1)."""
+    return [
+        (int.from_bytes(body[12:15], "little"), len(body)) for name, body in webp.read_chunks(out) if name == "ANMF"
+    ]
+
+
+def read_loop(out: bytes) -> int:
+    return int(struct.unpack("<IH", dict(webp.read_chunks(out))["ANIM"])[1])
+
+
+def read_canvas(out: bytes) -> tuple[int, int]:
+    canvas = dict(webp.read_chunks(out))["VP8X"]
+    return int.from_bytes(canvas[4:7], "little") + 1, int.from_bytes(canvas[7:10], "little") + 1
+
+
+@pytest.mark.parametrize("options", [{}, {"lossless": True}], ids=str)
+def test_a_gif_stays_an_animation(options: dict[str, Any]) -> None:
+    out = encode(set_delays(GIF, [5, 30, 100]), **options)
+
+    assert [delay for delay, _ in list_frames(out)] == [50, 300, 1000]
+    assert read_canvas(out) == (60, 40)
+    assert probe(out).pages == 3
+
+
+def test_frames_that_say_nothing_last_a_tenth_of_a_second() -> None:
+    assert [delay for delay, _ in list_frames(encode(set_delays(GIF, [0, 1, 2])))] == [100, 100, 20]
+
+
+@pytest.mark.parametrize(("loops", "times"), [(0, 0), (1, 2), (4, 5)])
+def test_the_loop_count_is_kept(loops: int, times: int) -> None:
+    assert read_loop(encode(add_loops(GIF, loops))) == times
+
+
+@pytest.mark.parametrize("loop", [0, 1, 7, 65535])
+def test_the_loop_count_can_be_chosen(loop: int) -> None:
+    assert read_loop(encode(add_loops(GIF, 3), loop=loop)) == loop
+
+
+def test_an_animated_webp_comes_back_as_it_was() -> None:
+    first = encode(set_delays(GIF, [5, 30, 100]), lossless=True, loop=6)
+
+    again = encode(first, lossless=True)
+
+    assert list_frames(again) == list_frames(first)
+    assert read_loop(again) == 6
+
+
+@pytest.mark.parametrize(
+    ("options", "size"),
+    [
+        ({"width": 30}, (30, 20)),
+        ({"width": 20, "height": 20, "fit": "cover"}, (20, 20)),
+        ({"width": 20, "height": 20, "fit": "contain"}, (20, 20)),
+        ({"width": 120, "upscale": True}, (120, 80)),
+    ],
+    ids=str,
+)
+def test_every_frame_is_made_to_fit(options: dict[str, Any], size: tuple[int, int]) -> None:
+    out = encode(GIF, **options)
+
+    assert read_canvas(out) == size
+    assert len(list_frames(out)) == 3
+
+
+def test_the_first_frame_can_be_taken_alone() -> None:
+    still = encode(GIF, animated=False, lossless=True)
+
+    assert webp.decode_lossless(still) == [[(*(RED, GREEN, BLUE)[at], 255) for at in row] for row in FRAMES[0]]
+
+
+def test_one_frame_is_no_animation() -> None:
+    assert webp.read_info(encode(write_gif(FRAMES[:1], [RED, GREEN, BLUE]), lossless=True)).chunks == ("VP8L",)
+
+
+def test_frames_count_against_the_limit() -> None:
+    with pytest.raises(LimitExceededError) as caught:
+        encode(GIF, max_pixels=3 * 2400 - 1)
+
+    assert str(caught.value) == "the animation has 7200 pixels (60 x 40, 3 frames), and max_pixels is 7199"
+    assert encode(GIF, max_pixels=2400, animated=False)
+
+
+def test_an_animation_that_ends_early_is_an_error() -> None:
+    animation = encode(GIF, lossless=True)
+
+    for data in (GIF, animation):
+        with pytest.raises(UnreadableImageError):
+            encode(data[: len(data) * 2 // 3])
+
+
+def test_a_still_image_ignores_the_loop_count() -> None:
+    png = write_png([[(1, 2, 3, 255)]])
+
+    assert encode(png, loop=3) == encode(png)

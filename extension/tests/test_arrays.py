@@ -1,0 +1,181 @@
+"""What encode() makes of arrays, which never become a file on the way."""
+
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import webp
+from pictures import draw_gradient, draw_noise, write_grey_png, write_png
+from webpencode import LimitExceededError, decode, encode
+
+WIDTH, HEIGHT = 61, 43
+ROWS = draw_noise(WIDTH, HEIGHT)
+CLEAR = draw_gradient(WIDTH, HEIGHT, alpha=True)
+
+
+class Array:
+    """What a library of arrays shows of one of its own."""
+
+    def __init__(self, data: Any, shape: Sequence[int], typestr: str = "|u1", strides: Any = None) -> None:
+        self.__array_interface__ = {
+            "version": 3, "data": data, "shape": tuple(shape), "typestr": typestr, "strides": strides,
+        }  # fmt: skip
+
+
+def pack(rows: Any, bands: int = 3) -> bytes:
+    return b"".join(bytes(pixel[:bands]) for row in rows for pixel in row)
+
+
+def view(rows: Any, bands: int = 3) -> memoryview:
+    return memoryview(pack(rows, bands)).cast("B", (len(rows), len(rows[0]), bands))
+
+
+@pytest.mark.parametrize("options", [{}, {"lossless": True}, {"sharp_yuv": True}, {"width": 20}], ids=str)
+@pytest.mark.parametrize(("rows", "bands"), [(ROWS, 3), (CLEAR, 4)], ids=["rgb", "rgba"])
+def test_an_array_gives_what_the_same_picture_as_a_file_gives(rows: Any, bands: int, options: dict[str, Any]) -> None:
+    png = write_png(rows, alpha=bands == 4)
+
+    assert encode(view(rows, bands), **options) == encode(png, **options)
+
+
+def test_an_array_keeps_every_pixel_when_lossless() -> None:
+    assert webp.decode_lossless(encode(view(ROWS), lossless=True)) == ROWS
+
+
+def test_a_wholly_opaque_array_gets_no_transparency() -> None:
+    assert encode(view(ROWS, 4)) == encode(view(ROWS, 3))
+
+
+@pytest.mark.parametrize("at", [0, WIDTH * (HEIGHT - 1)], ids=["top", "bottom"])
+def test_one_transparent_pixel_is_seen_wherever_it_is(at: int) -> None:
+    data = bytearray(pack(ROWS, 4))
+    data[4 * at + 3] = 0
+
+    out = encode(memoryview(data).cast("B", (HEIGHT, WIDTH, 4)))
+
+    assert webp.read_info(out).alpha
+    assert out == encode(Array(bytes(data), (HEIGHT, WIDTH, 4)))
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (1, 3, 1)], ids=str)
+def test_grey_is_taken(shape: tuple[int, ...]) -> None:
+    out = encode(memoryview(bytes([0, 100, 255])).cast("B", shape), lossless=True)
+
+    assert webp.decode_lossless(out) == [[(0, 0, 0, 255), (100, 100, 100, 255), (255, 255, 255, 255)]]
+
+
+def test_grey_with_transparency_is_taken() -> None:
+    out = encode(memoryview(bytes([10, 255, 200, 7])).cast("B", (1, 2, 2)), lossless=True)
+
+    assert webp.decode_lossless(out) == [[(10, 10, 10, 255), (200, 200, 200, 7)]]
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_sixteen_bits_are_scaled_in_either_byte_order(order: str) -> None:
+    values = [0, 128, 129, 257, 32767, 65535]
+    data = struct.pack(f"{order}6H", *values)
+
+    rows = webp.decode_lossless(encode(Array(data, (1, 6), f"{order}u2"), lossless=True))
+
+    assert [pixel[0] for pixel in rows[0]] == [round(value / 257) for value in values]
+
+
+def test_native_sixteen_bits_are_read_through_a_buffer() -> None:
+    data = memoryview(struct.pack("3H", 0, 257 * 9, 65535)).cast("H", (1, 3))
+
+    assert [pixel[0] for pixel in webp.decode_lossless(encode(data, lossless=True))[0]] == [0, 9, 255]
+
+
+@pytest.mark.parametrize("options", [{"lossless": True}, {"lossless": True, "width": 9}], ids=str)
+def test_rows_may_lie_in_any_order_and_far_apart(options: dict[str, Any]) -> None:
+    flipped = view(ROWS)[::-1]
+    every_second = view(ROWS)[::2]
+    columns = Array(pack(ROWS), (HEIGHT, WIDTH // 2, 3), strides=(WIDTH * 3, 6, 1))
+
+    assert encode(flipped, **options) == encode(view(ROWS[::-1]), **options)
+    assert encode(every_second, **options) == encode(view(ROWS[::2]), **options)
+    assert encode(columns, **options) == encode(view([row[: WIDTH // 2 * 2 : 2] for row in ROWS]), **options)
+
+
+def test_bands_may_lie_in_planes() -> None:
+    planes = b"".join(bytes(pixel[band] for row in ROWS for pixel in row) for band in range(3))
+    size = WIDTH * HEIGHT
+
+    array = Array(planes, (HEIGHT, WIDTH, 3), strides=(WIDTH, 1, size))
+
+    assert encode(array, lossless=True) == encode(view(ROWS), lossless=True)
+
+
+def test_an_address_is_taken() -> None:
+    pixels = decode(write_png(ROWS))
+
+    assert encode(Array(pixels.__array_interface__["data"], (HEIGHT, WIDTH, 3))) == encode(view(ROWS))
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (1, 2), (2, 1), (16, 16), (17, 33), (33, 65)])
+def test_every_odd_size_is_coded_whole(width: int, height: int) -> None:
+    rows = draw_noise(width, height)
+
+    assert webp.decode_lossless(encode(view(rows), lossless=True)) == rows
+    assert encode(view(rows)) == encode(write_png(rows))
+
+
+def test_the_longest_side_is_taken_and_no_longer_one() -> None:
+    assert webp.read_info(encode(memoryview(bytes(16383)).cast("B", (1, 16383)), effort=0)).width == 16383
+    for shape in ((1, 16384), (16384, 1)):
+        with pytest.raises(LimitExceededError) as caught:
+            encode(memoryview(bytes(16384)).cast("B", shape))
+        assert (caught.value.number, caught.value.limit) == (16384, 16383)
+        assert str(caught.value) == (
+            f"the picture is {shape[1]} x {shape[0]}, and WebP holds at most 16383 pixels a side"
+        )
+
+
+@pytest.mark.parametrize(
+    ("array", "error", "message"),
+    [
+        (Array(b"", (0, 5)), ValueError, "an array must have pixels, not 0 rows of 5"),
+        (Array(b"", (5, 0, 3)), ValueError, "an array must have pixels, not 5 rows of 0"),
+        (Array(bytes(5), (5,)), ValueError, "an array must have 2 or 3 dimensions (height, width, bands), not 1"),
+        (Array(bytes(5), (1, 1, 5)), ValueError, "an array must have 1 to 4 bands, not 5"),
+        (Array(bytes(4), (1, 1), "<f4"), TypeError, "an array must be of unsigned 8-bit or 16-bit integers, not '<f4'"),
+        (Array(bytes(4), (1, 1), "|i1"), TypeError, "an array must be of unsigned 8-bit or 16-bit integers, not '|i1'"),
+        (Array(bytes(5), (2, 3)), ValueError, "'data' of __array_interface__ has 5 bytes, and its shape needs 6"),
+        (Array(bytes(6), (2, 3), strides=(-3, 1)), ValueError, "'strides' of __array_interface__ lead out of 'data'"),
+        (Array(bytes(6), (2, 3), strides=(1 << 62, 1)), ValueError, "'strides' of __array_interface__ are too large"),
+        (Array(bytes(6), (2, 3), strides=(3,)), ValueError,
+         "'strides' of __array_interface__ must be as long as 'shape'"),
+        (Array((0, True), (2, 3)), ValueError, "'data' of __array_interface__ is the address 0"),
+        (Array(bytes(6), ("2", 3)), TypeError, "'str' object cannot be interpreted as an integer"),
+        (memoryview(bytes(4)).cast("b", (1, 4)), TypeError,
+         "an array must be of unsigned 8-bit or 16-bit integers, not 'b'"),
+        (memoryview(bytes(8)).cast("f", (1, 2)), TypeError,
+         "an array must be of unsigned 8-bit or 16-bit integers, not 'f'"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)  # fmt: skip
+def test_what_is_no_picture_is_named(array: Any, error: type, message: str) -> None:
+    with pytest.raises(error) as caught:
+        encode(array)
+
+    assert str(caught.value) == message
+
+
+def test_an_array_can_be_encoded_after_a_fork() -> None:
+    from test_threads import run_python
+
+    program = """
+import os, warnings
+warnings.simplefilter("ignore", DeprecationWarning)
+import webpencode
+png, array = {png!r}, memoryview(bytes(12)).cast("B", (2, 2, 3))
+webpencode.encode(png)
+child = os.fork()
+if child == 0:
+    print(webpencode.encode(array)[:4].decode(), flush=True)
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+"""
+
+    assert run_python(program.format(png=write_grey_png(8, 8, bits=8))) == "RIFF\n"

@@ -1,0 +1,159 @@
+"""The command, as people type it."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import webp
+from pictures import PHOTO, PHOTO_SIZE, draw_gradient, write_gif, write_png
+from webpencode import encode
+
+
+def run(*words: str | Path, cwd: Path, exit_code: int = 0) -> tuple[str, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "webpencode", *map(str, words)], cwd=cwd, capture_output=True, text=True, timeout=60,
+        env={"PYTHONUTF8": "1", "PATH": "", "PYTHONPATH": ":".join(path for path in sys.path if path)},
+    )  # fmt: skip
+    assert done.returncode == exit_code, done.stdout + done.stderr
+    return done.stdout, done.stderr
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder of images, with a folder in it, and a file that is none."""
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    (tmp_path / "in" / "photo.jpg").write_bytes(PHOTO)
+    (tmp_path / "in" / "deep" / "LOUD.PNG").write_bytes(write_png(draw_gradient(30, 20)))
+    (tmp_path / "in" / "notes.txt").write_text("no image")
+    return tmp_path
+
+
+def list_files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_folder_becomes_a_folder(photos: Path) -> None:
+    output, errors = run("in", "-o", "out", "--width", 90, "-j", 2, cwd=photos)
+
+    assert list_files(photos / "out") == ["deep/LOUD.webp", "photo.webp"]
+    assert (photos / "out" / "photo.webp").read_bytes() == encode(PHOTO, width=90)
+    assert output == ""
+    assert re.fullmatch(
+        r"\[1/2\] out/deep/LOUD\.webp: [\d.]+ k?B → [\d.]+ B, −\d+%\n"
+        r"\[2/2\] out/photo\.webp: 13\.9 kB → [\d.]+ k?B, −\d+%\n"
+        r"2 of 2 images in [\d.]+ s: [\d.]+ kB → [\d.]+ k?B, −\d+%\n",
+        errors,
+    ), errors
+
+
+def test_without_a_place_the_result_lies_beside_the_image(photos: Path) -> None:
+    run("in/photo.jpg", "-q", cwd=photos)
+
+    assert (photos / "in" / "photo.webp").read_bytes() == encode(PHOTO)
+
+
+def test_one_image_can_be_given_a_name(photos: Path) -> None:
+    run("in/photo.jpg", "-o", "other.webp", cwd=photos)
+
+    assert (photos / "other.webp").exists()
+
+
+def test_nothing_is_replaced_unless_it_is_said(photos: Path) -> None:
+    (photos / "in" / "photo.webp").write_bytes(b"old")
+
+    _, errors = run("in/photo.jpg", "-q", cwd=photos, exit_code=1)
+    assert errors == "error: in/photo.jpg: in/photo.webp is there already; --force replaces it\n"
+    assert (photos / "in" / "photo.webp").read_bytes() == b"old"
+
+    run("in/photo.jpg", "-q", "--force", cwd=photos)
+    assert (photos / "in" / "photo.webp").read_bytes() == encode(PHOTO)
+
+
+def test_a_bad_image_does_not_stop_the_others(photos: Path) -> None:
+    (photos / "in" / "bad.png").write_bytes(b"no image")
+
+    _, errors = run("in", "missing.jpg", "-o", "out", "-q", cwd=photos, exit_code=1)
+
+    assert errors == (
+        "error: in/bad.png: VipsForeignLoad: buffer is not in a known format\n"
+        "error: missing.jpg: No such file or directory: missing.jpg\n"
+    )
+    assert list_files(photos / "out") == ["deep/LOUD.webp", "photo.webp"]
+
+
+def test_a_dry_run_writes_nothing(photos: Path) -> None:
+    output, errors = run("in", "-o", "out", "-n", cwd=photos)
+
+    assert output == "in/deep/LOUD.PNG → out/deep/LOUD.webp\nin/photo.jpg → out/photo.webp\n"
+    assert errors == ""
+    assert not (photos / "out").exists()
+
+
+def test_results_can_be_read_by_a_machine(photos: Path) -> None:
+    (photos / "in" / "a.png").write_bytes(b"no image")
+
+    output, _ = run("in/a.png", "in/photo.jpg", "-o", "out", "--json", cwd=photos, exit_code=1)
+
+    assert [json.loads(line) for line in output.splitlines()] == [
+        {"source": "in/a.png", "destination": "out/a.webp",
+         "error": "VipsForeignLoad: buffer is not in a known format"},
+        {"source": "in/photo.jpg", "destination": "out/photo.webp", "bytes_before": len(PHOTO),
+         "bytes_after": len(encode(PHOTO))},
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "no image is named"),
+        (["in", "-Q", "101"], "quality must be from 0 to 100, not 101"),
+        (["in", "-W", "0"], "width must be from 1 to 10000000, not 0"),
+        (["in", "-j", "0"], "--jobs must be at least 1, not 0"),
+        (["in", "--background", "red"], "--background must be six hexadecimal digits, such as ffffff, not 'red'"),
+        (["in/deep/empty"], "no image is in what was named"),
+        (
+            ["in/photo.jpg", "in/photo.png", "-o", "out"],
+            "in/photo.jpg and in/photo.png would both become out/photo.webp",
+        ),
+    ],
+    ids=str,
+)
+def test_a_command_that_makes_no_sense_is_told_so(photos: Path, words: list[str], message: str) -> None:
+    (photos / "in" / "deep" / "empty").mkdir()
+
+    _, errors = run(*words, cwd=photos, exit_code=2)
+
+    assert errors.endswith(f"webpencode: error: {message}\n")
+
+
+def test_every_option_reaches_the_encoder(tmp_path: Path) -> None:
+    (tmp_path / "a.gif").write_bytes(write_gif([[[0] * 40] * 30, [[1] * 40] * 30], [(9, 9, 9), (200, 9, 9)]))
+    words = (
+        "-W 20 -H 20 --fit cover --upscale -Q 50 --lossless --near-lossless 60 --effort 2 --alpha-quality 50 --preset icon "
+        "--target-size 500 --sharp-yuv --strip --no-autorotate --background #ff00ff --still --loop 3 --max-pixels 99999"
+    )
+
+    run("a.gif", *words.split(), cwd=tmp_path)
+
+    assert (tmp_path / "a.webp").read_bytes() == encode(
+        tmp_path / "a.gif", width=20, height=20, fit="cover", upscale=True, quality=50, lossless=True, near_lossless=60,
+        effort=2, alpha_quality=50, preset="icon", target_size=500, sharp_yuv=True, keep=(), autorotate=False,
+        background=(255, 0, 255), animated=False, loop=3, max_pixels=99999,
+    )  # fmt: skip
+
+
+def test_help_has_an_example_and_the_exit_codes(tmp_path: Path) -> None:
+    output, _ = run("--help", cwd=tmp_path)
+
+    assert "example: webpencode photo.jpg holidays/ -o out/ --width 800 -j 4" in output
+    assert "exit codes: 0 everything was encoded" in output
+
+
+def test_the_size_is_what_was_asked_for(photos: Path) -> None:
+    run("in/photo.jpg", "-W", 180, cwd=photos)
+
+    info = webp.read_info((photos / "in" / "photo.webp").read_bytes())
+    assert (info.width, info.height) == (180, PHOTO_SIZE[1] // 2)

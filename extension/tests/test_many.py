@@ -1,0 +1,66 @@
+"""encode_many(): in order, on several cores, errors as values, no more in memory than is needed."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pictures import PHOTO, draw_gradient, write_png
+from webpencode import UnsupportedFormatError, encode, encode_many
+
+IMAGES = [PHOTO, write_png(draw_gradient(30, 20)), write_png(draw_gradient(10, 90))] * 6
+
+
+@pytest.mark.parametrize("workers", [None, 1, 2, 5])
+def test_results_come_in_the_order_of_the_sources(workers: int | None) -> None:
+    assert list(encode_many(IMAGES, workers=workers, width=20)) == [encode(data, width=20) for data in IMAGES]
+
+
+def test_an_error_is_a_value_in_its_place(tmp_path: Path) -> None:
+    found = list(encode_many([PHOTO, b"no image", tmp_path / "nothing", PHOTO], workers=2))
+
+    assert [type(one) for one in found] == [bytes, UnsupportedFormatError, FileNotFoundError, bytes]
+
+
+def test_no_source_is_no_result() -> None:
+    assert list(encode_many([])) == []
+
+
+@pytest.mark.parametrize("workers", [0, -1])
+def test_workers_must_be_some(workers: int) -> None:
+    with pytest.raises(ValueError, match=f"^workers must be at least 1, not {workers}$"):
+        encode_many([PHOTO], workers=workers)
+
+
+def test_sources_are_taken_as_they_are_needed() -> None:
+    taken = 0
+
+    def sources() -> Iterator[bytes]:
+        nonlocal taken
+        for data in IMAGES:
+            taken += 1
+            yield data
+
+    results = encode_many(sources(), workers=2)
+    assert taken == 0
+    for count, _ in enumerate(results, 1):
+        assert taken <= count + 2 * 2
+
+
+def test_stopping_early_leaves_no_thread() -> None:
+    before = threading.active_count()
+    results = encode_many(IMAGES, workers=2)
+    next(results)
+
+    results.close()  # type: ignore[attr-defined]
+
+    assert threading.active_count() == before
+
+
+def test_a_source_that_raises_ends_it() -> None:
+    def sources() -> Iterator[bytes]:
+        yield PHOTO
+        raise ZeroDivisionError("mine")
+
+    with pytest.raises(ZeroDivisionError, match="mine"):
+        list(encode_many(sources(), workers=2))

@@ -1,0 +1,256 @@
+"""What each option of encode() does."""
+
+import struct
+import zlib
+from typing import Any
+
+import pytest
+import webp
+from pictures import PHOTO, PHOTO_SIZE, draw_gradient, draw_noise, orient_jpeg, write_png
+from webpencode import LimitExceededError, decode, encode, probe
+
+WIDE = write_png(draw_gradient(80, 40))
+CLEAR = write_png([[(200, 100, 50, 0)] * 8 for _ in range(8)], alpha=True)
+
+
+def size_of(out: bytes) -> tuple[int, int]:
+    info = webp.read_info(out)
+    return info.width, info.height
+
+
+@pytest.mark.parametrize(
+    ("options", "size"),
+    [
+        ({"fit": "inside"}, (20, 10)),
+        ({"fit": "cover"}, (20, 20)),
+        ({"fit": "contain"}, (20, 20)),
+        ({"fit": "fill"}, (20, 20)),
+        ({"fit": "inside", "height": 100, "width": 100}, (80, 40)),
+        ({"fit": "cover", "height": 100, "width": 60}, (60, 40)),
+        ({"fit": "contain", "height": 100, "width": 100}, (100, 100)),
+        ({"fit": "fill", "height": 100, "width": 30}, (30, 40)),
+        ({"fit": "inside", "height": 160, "width": 160, "upscale": True}, (160, 80)),
+        ({"fit": "cover", "height": 160, "width": 160, "upscale": True}, (160, 160)),
+        ({"fit": "contain", "height": 160, "width": 160, "upscale": True}, (160, 160)),
+        ({"fit": "fill", "height": 160, "width": 40, "upscale": True}, (40, 160)),
+        ({"fit": "cover", "height": None}, (20, 10)),
+        ({"fit": "contain", "height": None}, (20, 10)),
+    ],
+    ids=str,
+)
+def test_the_box_is_filled_as_fit_says(options: dict[str, Any], size: tuple[int, int]) -> None:
+    assert size_of(encode(WIDE, **{"width": 20, "height": 20, **options})) == size
+
+
+def test_cover_keeps_the_middle() -> None:
+    row = [(255, 0, 0, 255)] * 20 + [(0, 255, 0, 255)] * 40 + [(255, 0, 0, 255)] * 20
+    out = encode(write_png([row] * 40), width=40, height=40, fit="cover", lossless=True)
+
+    assert all(pixel == (0, 255, 0, 255) for row in webp.decode_lossless(out) for pixel in row)
+
+
+def test_contain_pads_transparently_or_with_the_background() -> None:
+    clear = webp.decode_lossless(encode(WIDE, width=20, height=20, fit="contain", lossless=True))
+    white = webp.decode_lossless(
+        encode(WIDE, width=20, height=20, fit="contain", background=(255, 255, 255), lossless=True)
+    )
+
+    assert clear[0][0][3] == 0
+    assert clear[10][10][3] == 255
+    assert white[0][0] == (255, 255, 255, 255)
+    assert white[10][10] == clear[10][10]
+
+
+def test_a_turned_image_is_fitted_as_it_will_be_seen() -> None:
+    out = encode(orient_jpeg(PHOTO, 6), width=60, height=1000, fit="fill")
+
+    assert size_of(out) == (60, PHOTO_SIZE[0])
+
+
+@pytest.mark.parametrize("options", [{}, {"width": 90}], ids=str)
+def test_without_autorotate_the_image_stays_and_says_that_it_must_be_turned(options: dict[str, Any]) -> None:
+    out = encode(orient_jpeg(PHOTO, 6), autorotate=False, **options)
+
+    width, height = size_of(out)
+    assert width > height
+    assert probe(out).orientation == 6
+    assert probe(encode(orient_jpeg(PHOTO, 6), **options)).orientation == 1
+
+
+def test_more_effort_is_a_smaller_file() -> None:
+    sizes = [len(encode(PHOTO, effort=effort)) for effort in (0, 4, 6)]
+
+    assert sizes == sorted(set(sizes), reverse=True)
+
+
+def test_near_lossless_is_near() -> None:
+    rows = draw_noise(64, 64)
+    exact = encode(write_png(rows), near_lossless=100)
+    near = encode(write_png(rows), near_lossless=20)
+
+    assert exact == encode(write_png(rows), lossless=True)
+    assert len(near) < len(exact)
+    worst = max(
+        abs(a - b)
+        for one, two in zip(rows, webp.decode_lossless(near), strict=True)
+        for p, q in zip(one, two, strict=True)
+        for a, b in zip(p, q, strict=True)
+    )
+    assert 0 < worst < 32
+
+
+def test_alpha_quality_is_of_the_transparency() -> None:
+    noise = [[(9, 9, 9, red) for red, _, _, _ in row] for row in draw_noise(64, 64)]
+    png = write_png(noise, alpha=True)
+
+    assert len(encode(png, alpha_quality=5)) < len(encode(png))
+
+
+def test_presets_and_sharp_yuv_change_the_file() -> None:
+    made = [encode(PHOTO), encode(PHOTO, preset="drawing"), encode(PHOTO, preset="text"), encode(PHOTO, sharp_yuv=True)]
+
+    assert len(set(made)) == 4
+    assert encode(PHOTO, preset="default") == made[0]
+
+
+@pytest.mark.parametrize("size", [2000, 5000])
+def test_a_target_size_is_met(size: int) -> None:
+    assert size * 0.8 < len(encode(PHOTO, target_size=size)) < size * 1.2
+
+
+def test_threads_change_no_byte() -> None:
+    for options in ({}, {"lossless": True}, {"width": 100}):
+        assert len({encode(PHOTO, threads=threads, **options) for threads in (None, 1, 2, 8)}) == 1
+
+
+def test_a_background_takes_the_place_of_transparency() -> None:
+    out = webp.decode_lossless(encode(CLEAR, background=(1, 2, 3), lossless=True))
+
+    assert out == [[(1, 2, 3, 255)] * 8 for _ in range(8)]
+    assert not webp.read_info(encode(CLEAR, background=(1, 2, 3))).alpha
+
+
+def test_a_background_goes_under_an_array_too() -> None:
+    clear = memoryview(bytes(16)).cast("B", (2, 2, 4))
+
+    assert webp.decode_lossless(encode(clear, background=(1, 2, 3), lossless=True)) == [[(1, 2, 3, 255)] * 2] * 2
+
+
+# Metadata -------------------------------------------------------------------------------------------------------------
+
+
+def write_profile(red: tuple[float, float, float], blue: tuple[float, float, float]) -> bytes:
+    """Write a matrix profile (ICC.1:2001-04, 6.3.1.2) with the two colorants exchanged or not, and a gamma of 1."""
+
+    def s15(*values: float) -> bytes:
+        return b"".join(struct.pack(">i", round(value * 65536)) for value in values)
+
+    green = (0.3851, 0.7169, 0.0971)
+    white = b"XYZ \0\0\0\0" + s15(0.9642, 1.0, 0.8249)
+    curve = b"curv\0\0\0\0\0\0\0\0"
+    text = b"desc\0\0\0\0\0\0\0\x05test\0" + bytes(4 + 4 + 2 + 1 + 67)
+    tags = {
+        b"desc": text, b"cprt": b"text\0\0\0\0none\0", b"wtpt": white, b"rXYZ": b"XYZ \0\0\0\0" + s15(*red),
+        b"gXYZ": b"XYZ \0\0\0\0" + s15(*green), b"bXYZ": b"XYZ \0\0\0\0" + s15(*blue), b"rTRC": curve, b"gTRC": curve,
+        b"bTRC": curve,
+    }  # fmt: skip
+    table, body, at = struct.pack(">I", len(tags)), b"", 128 + 4 + 12 * len(tags)
+    for name, data in tags.items():
+        data = data.ljust(-(-len(data) // 4) * 4, b"\0")
+        table += name + struct.pack(">II", at + len(body), len(data))
+        body += data
+    size = 128 + len(table) + len(body)
+    header = struct.pack(">I4sI4s4s4s", size, b"\0\0\0\0", 0x02400000, b"mntr", b"RGB ", b"XYZ ") + bytes(12) + b"acsp"
+    header = header.ljust(68, b"\0") + s15(0.9642, 1.0, 0.8249)
+    return header.ljust(128, b"\0") + table + body
+
+
+RED, BLUE = (0.4361, 0.2225, 0.0139), (0.1431, 0.0606, 0.7141)
+PROFILE = write_profile(BLUE, RED)
+
+
+def add_profile(png: bytes, profile: bytes) -> bytes:
+    body = b"iCCP" + b"test\0\0" + zlib.compress(profile)
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    return png[:33] + chunk + png[33:]
+
+
+@pytest.mark.parametrize("options", [{}, {"width": 10}], ids=str)
+def test_a_profile_is_kept_or_else_obeyed(options: dict[str, Any]) -> None:
+    """A profile that exchanges red and blue tells the two apart."""
+    png = add_profile(write_png([[(255, 0, 0, 255)] * 20 for _ in range(20)]), PROFILE)
+
+    kept = encode(png, lossless=True, **options)
+    obeyed = encode(png, lossless=True, keep=("exif", "xmp"), **options)
+
+    assert dict(webp.read_chunks(kept))["ICCP"] == PROFILE
+    assert webp.decode_lossless(kept)[0][0] == (255, 0, 0, 255)
+    assert webp.read_info(obeyed).chunks == ("VP8L",)
+    red, green, blue, _ = webp.decode_lossless(obeyed)[0][0]
+    assert (red, green, blue) == pytest.approx((0, 0, 255), abs=3)
+
+
+def test_only_what_is_to_be_kept_is_kept() -> None:
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"></x:xmpmeta>'
+    png = add_profile(write_png(draw_gradient(20, 20), xmp=xmp), PROFILE)
+
+    for keep, names in {("icc",): {"ICCP"}, ("xmp",): {"XMP "}, ("icc", "xmp"): {"ICCP", "XMP "}}.items():
+        assert set(webp.read_info(encode(png, keep=keep)).chunks) - {"VP8X", "VP8 "} == names
+    for nothing in (None, (), []):
+        assert webp.read_info(encode(png, keep=nothing)).chunks == ("VP8 ",)
+        assert webp.read_info(encode(orient_jpeg(PHOTO, 3), keep=nothing)).chunks == ("VP8 ",)
+
+
+# Limits and bad options -----------------------------------------------------------------------------------------------
+
+
+def test_an_image_with_too_many_pixels_is_refused_with_both_numbers() -> None:
+    pixels = PHOTO_SIZE[0] * PHOTO_SIZE[1]
+
+    assert encode(PHOTO, max_pixels=pixels)
+    for read in (encode, decode):
+        with pytest.raises(LimitExceededError) as caught:
+            read(PHOTO, max_pixels=pixels - 1, width=10)
+        assert (caught.value.number, caught.value.limit) == (pixels, pixels - 1)
+        assert str(caught.value) == f"the image has {pixels} pixels (360 x 240), and max_pixels is {pixels - 1}"
+
+
+def test_a_decompression_bomb_costs_no_memory() -> None:
+    # 2.5 thousand million pixels in 80 bytes: only the header says so.
+    header = struct.pack(">IIBBBBB", 50_000, 50_000, 8, 6, 0, 0, 0)
+    bomb = bytearray(write_png(draw_gradient(4, 4)))
+    bomb[16:29] = header
+    bomb[29:33] = struct.pack(">I", zlib.crc32(b"IHDR" + header))
+
+    with pytest.raises(LimitExceededError, match=r"^the image has 2500000000 pixels \(50000 x 50000\)"):
+        encode(bytes(bomb), width=10)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"fit": "outside"}, ValueError, "fit must be 'inside', 'cover', 'contain' or 'fill', not 'outside'"),
+        ({"fit": None}, TypeError, "fit must be a string, not NoneType"),
+        ({"near_lossless": 101}, ValueError, "near_lossless must be from 0 to 100, not 101"),
+        ({"effort": 7}, ValueError, "effort must be from 0 to 6, not 7"),
+        ({"alpha_quality": -1}, ValueError, "alpha_quality must be from 0 to 100, not -1"),
+        ({"preset": "x"}, ValueError,
+         "preset must be 'default', 'picture', 'photo', 'drawing', 'icon' or 'text', not 'x'"),
+        ({"target_size": 0}, ValueError, "target_size must be from 1 to 2147483647, not 0"),
+        ({"keep": "icc"}, TypeError, "keep must be a sequence of strings or None, not str"),
+        ({"keep": 5}, TypeError, "keep must be a sequence of strings or None"),
+        ({"keep": ["iptc"]}, ValueError, "keep must be of 'icc', 'exif' and 'xmp', not 'iptc'"),
+        ({"background": 5}, TypeError, "background must be three integers (red, green, blue) or None"),
+        ({"background": (1, 2)}, TypeError, "background must be three integers (red, green, blue) or None"),
+        ({"background": (1, 2, 256)}, ValueError, "background must be from 0 to 255, not 256"),
+        ({"max_pixels": 0}, ValueError, "max_pixels must be from 1 to 9223372036854775807, not 0"),
+        ({"max_pixels": None}, TypeError, "max_pixels must be an integer, not NoneType"),
+        ({"loop": 65536}, ValueError, "loop must be from 0 to 65535, not 65536"),
+        ({"threads": 0}, ValueError, "threads must be from 1 to 99, not 0"),
+    ],
+)  # fmt: skip
+def test_a_bad_option_is_named_with_what_it_may_be(options: dict[str, Any], error: type, message: str) -> None:
+    with pytest.raises(error) as caught:
+        encode(PHOTO, **options)
+
+    assert str(caught.value) == message

@@ -1,0 +1,163 @@
+"""Sources that are paths and files, where results go, and what is said about images without encoding them."""
+
+import io
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+import webp
+import webpencode
+from pictures import CMYK, CMYK_SIZE, PHOTO, PHOTO_SIZE, draw_gradient, draw_noise, orient_jpeg, write_gif, write_png
+from webpencode import Info, UnreadableImageError, UnsupportedFormatError, decode, encode, encode_to, probe
+
+ROWS = draw_noise(31, 17)
+CLEAR = draw_gradient(20, 10, alpha=True)
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(PHOTO)
+    return path
+
+
+def test_a_path_and_a_file_object_are_read(photo: Path) -> None:
+    with photo.open("rb") as file:
+        made = [encode(photo), encode(str(photo)), encode(file), encode(io.BytesIO(PHOTO))]
+
+    assert made == [encode(PHOTO)] * 4
+
+
+def test_a_path_that_is_not_there_is_an_error_of_the_system(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught:
+        encode(tmp_path / "nothing.jpg")
+
+    assert Path(caught.value.filename) == tmp_path / "nothing.jpg"
+
+
+@pytest.mark.parametrize(
+    ("data", "info"),
+    [
+        (PHOTO, Info("jpeg", *PHOTO_SIZE, 1, False, False, 1)),
+        (orient_jpeg(PHOTO, 6), Info("jpeg", *PHOTO_SIZE, 1, False, False, 6)),
+        (CMYK, Info("jpeg", *CMYK_SIZE, 1, False, False, 1)),
+        (write_png(CLEAR, alpha=True), Info("png", 20, 10, 1, True, False, 1)),
+        (write_gif([[[0] * 5] * 4] * 3, [(1, 2, 3)]), Info("gif", 5, 4, 3, False, False, 1)),
+        (encode(PHOTO), Info("webp", *PHOTO_SIZE, 1, False, False, 1)),
+    ],
+    ids=["jpeg", "turned", "cmyk", "png", "gif", "webp"],
+)
+def test_a_header_is_read(data: bytes, info: Info) -> None:
+    assert probe(data) == info
+    assert probe(io.BytesIO(data)) == info
+
+
+def test_a_header_is_enough_for_a_probe() -> None:
+    assert probe(PHOTO[:2000]) == probe(PHOTO)
+
+
+@pytest.mark.parametrize("read", [probe, decode, encode])
+def test_what_cannot_be_read_is_told_apart(read: Any) -> None:
+    with pytest.raises(UnsupportedFormatError, match=r"^VipsForeignLoad: buffer is not in a known format$"):
+        read(b"no image")
+    with pytest.raises(UnreadableImageError, match=r"^the input is empty$"):
+        read(b"")
+    with pytest.raises(TypeError, match=r"^a bytes-like object is required, not 'int'$"):
+        read(5)
+
+
+def test_pixels_are_decoded_as_they_are() -> None:
+    pixels = decode(write_png(ROWS))
+
+    assert pixels.shape == (17, 31, 3)
+    assert bytes(pixels) == b"".join(bytes(pixel[:3]) for row in ROWS for pixel in row)
+    assert repr(pixels) == "<webpencode.Pixels 31 x 17, 3 bands>"
+    assert bytes(decode(encode(write_png(ROWS), lossless=True))) == bytes(pixels)
+
+
+def test_pixels_are_a_buffer_and_an_array() -> None:
+    pixels = decode(write_png(CLEAR, alpha=True))
+    view = memoryview(pixels)
+
+    assert (view.shape, view.format, view.readonly, view.c_contiguous) == ((10, 20, 4), "B", True, True)
+    assert view[3, 2, 3] == CLEAR[3][2][3]
+    array = pixels.__array_interface__
+    assert (array["shape"], array["typestr"], array["version"]) == ((10, 20, 4), "|u1", 3)
+    assert encode(pixels, lossless=True) == encode(write_png(CLEAR, alpha=True), lossless=True)
+
+
+def test_pixels_outlive_what_they_were_read_from() -> None:
+    view = memoryview(decode(bytearray(write_png(ROWS))))
+
+    assert tuple(view.tolist()[0][0]) == ROWS[0][0][:3]
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_pixels_are_upright_and_fit(orientation: int) -> None:
+    width, height = PHOTO_SIZE if orientation == 1 else PHOTO_SIZE[::-1]
+
+    assert decode(orient_jpeg(PHOTO, orientation)).shape == (height, width, 3)
+    assert decode(orient_jpeg(PHOTO, orientation), width=60, height=60, fit="cover").shape == (60, 60, 3)
+
+
+def test_pixels_are_not_made_by_hand() -> None:
+    with pytest.raises(TypeError, match="cannot create"):
+        webpencode.Pixels()
+
+
+def test_the_versions_and_formats_are_told() -> None:
+    assert set(webpencode.versions()) == {"webpencode", "libvips", "libwebp"}
+    assert all(version[0].isdigit() for version in webpencode.versions().values())
+    assert {"gif", "jpeg", "png", "webp"} <= set(webpencode.formats())
+
+
+# encode_to ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_is_written_whole(photo: Path, tmp_path: Path) -> None:
+    path = tmp_path / "photo.webp"
+
+    assert encode_to(photo, path) == path.stat().st_size
+    assert path.read_bytes() == encode(PHOTO)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["photo.jpg", "photo.webp"]
+    umask = os.umask(0)
+    os.umask(umask)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~umask
+
+
+def test_options_go_with_it(tmp_path: Path) -> None:
+    encode_to(PHOTO, str(tmp_path / "small.webp"), width=50, lossless=True)
+
+    info = webp.read_info((tmp_path / "small.webp").read_bytes())
+    assert (info.width, info.lossless) == (50, True)
+
+
+def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "photo.webp"
+    path.write_bytes(b"old")
+
+    with pytest.raises(UnsupportedFormatError):
+        encode_to(b"no image", path)
+    with pytest.raises(FileNotFoundError):
+        encode_to(PHOTO, tmp_path / "nowhere" / "photo.webp")
+
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "link.webp").symlink_to("real.webp")
+
+    encode_to(PHOTO, tmp_path / "link.webp")
+
+    assert (tmp_path / "link.webp").is_symlink()
+    assert (tmp_path / "real.webp").read_bytes() == encode(PHOTO)
+
+
+def test_a_file_object_is_written_to() -> None:
+    file = io.BytesIO()
+
+    assert encode_to(PHOTO, file) == len(file.getvalue())
+    assert file.getvalue() == encode(PHOTO)
