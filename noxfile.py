@@ -147,3 +147,11 @@ def bench_containers(session: nox.Session) -> None:
     """Measure one recipe for arm64 by zig and by a build image through QEMU. Prints figures and the ratio."""
     install(session)
     session.run("python", "tests/bench/bench_containers.py", *session.posargs)
+
+
+@nox.session(name="bench-encode")
+def bench_encode(session: nox.Session) -> None:
+    """Measure webpencode's wheel beside Pillow, pyvips, opencv, webp and sharp. Prints figures and ratios."""
+    session.install("numpy", "opencv-python-headless", "Pillow", "pyvips[binary]", "webp")
+    session.install("--no-index", "--no-deps", "--force-reinstall", "--find-links", "wheelhouse", "webpencode")
+    session.run("python", "tests/bench/bench_encode.py", *session.posargs)

@@ -31,7 +31,7 @@ def test_the_module_calls_nothing_but_libvips() -> None:
 
 def test_the_signature_can_be_asked_for() -> None:
     assert str(inspect.signature(encode)).startswith(
-        "(source: 'Source', *, width: 'SupportsIndex | None' = None, height"
+        "(source: '_Source', *, width: 'SupportsIndex | None' = None, height"
     )
     for name in webpencode.__all__:
         assert inspect.getdoc(getattr(webpencode, name)), name

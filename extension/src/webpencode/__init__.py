@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, SupportsIndex, TypeAlias
+from collections import deque, namedtuple
 
 from webpencode import _webpencode
 from webpencode._webpencode import (
@@ -18,8 +16,23 @@ from webpencode._webpencode import (
     formats,
 )
 
+# As typing has it, which takes as long to import as all the rest here.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
     from concurrent.futures import Future
+    from typing import IO, Any, Literal, Protocol, SupportsIndex, TypeAlias
+
+    class _HasArrayInterface(Protocol):
+        """An array as NumPy describes it to others."""
+
+        @property
+        def __array_interface__(self) -> dict[str, Any]: ...
+
+    _Source: TypeAlias = bytes | bytearray | memoryview | str | os.PathLike[str] | IO[bytes] | _HasArrayInterface | Any
+    _Fit: TypeAlias = Literal["inside", "cover", "contain", "fill"]
+    _Preset: TypeAlias = Literal["default", "picture", "photo", "drawing", "icon", "text"]
+    _Kept: TypeAlias = Literal["icc", "exif", "xmp"]
 
 __all__ = [
     "EncoderError",
@@ -42,49 +55,26 @@ MAX_PIXELS = 16383 * 16383
 """As many pixels as a WebP file can hold: an image with more is refused before memory is taken, unless it is allowed."""
 
 
-class HasArrayInterface(Protocol):
-    """An array as NumPy describes it to others."""
-
-    @property
-    def __array_interface__(self) -> dict[str, Any]: ...
-
-
-Source: TypeAlias = "bytes | bytearray | memoryview | str | os.PathLike[str] | IO[bytes] | HasArrayInterface | Any"
-"""The bytes of an image file, a path, a binary file object, or an array of H×W or H×W×(1 to 4) samples of 8 or 16 bits."""
-
-Fit: TypeAlias = Literal["inside", "cover", "contain", "fill"]
-Preset: TypeAlias = Literal["default", "picture", "photo", "drawing", "icon", "text"]
-Kept: TypeAlias = Literal["icc", "exif", "xmp"]
-
-
-class Info(NamedTuple):
-    """What the header of an image says; width and height in pixels, as they are stored."""
-
-    format: str
-    width: int
-    height: int
-    pages: int
-    has_alpha: bool
-    icc: bool
-    orientation: int
+Info = namedtuple("Info", ["format", "width", "height", "pages", "has_alpha", "icc", "orientation"])
+Info.__doc__ = "What the header of an image says; width and height in pixels, as they are stored."
 
 
 def encode(
-    source: Source,
+    source: _Source,
     *,
     width: SupportsIndex | None = None,
     height: SupportsIndex | None = None,
-    fit: Fit = "inside",
+    fit: _Fit = "inside",
     upscale: bool = False,
     quality: SupportsIndex = 75,
     lossless: bool = False,
     near_lossless: SupportsIndex | None = None,
     effort: SupportsIndex = 4,
     alpha_quality: SupportsIndex = 100,
-    preset: Preset = "default",
+    preset: _Preset = "default",
     target_size: SupportsIndex | None = None,
     sharp_yuv: bool = False,
-    keep: Sequence[Kept] | None = ("icc", "exif", "xmp"),
+    keep: Sequence[_Kept] | None = ("icc", "exif", "xmp"),
     autorotate: bool = True,
     background: Sequence[int] | None = None,
     max_pixels: SupportsIndex = MAX_PIXELS,
@@ -113,7 +103,7 @@ def encode(
     )
 
 
-def encode_to(source: Source, destination: str | os.PathLike[str] | IO[bytes], **options: Any) -> int:
+def encode_to(source: _Source, destination: str | os.PathLike[str] | IO[bytes], **options: Any) -> int:
     """Encode to a path or a binary file object; return how many bytes were written. Options are those of encode().
 
     A path gets the whole file or, after an error, stays as it was.
@@ -141,7 +131,7 @@ def write_file(data: bytes, destination: str | os.PathLike[str]) -> int:
 
 
 def encode_many(
-    sources: Iterable[Source], *, workers: int | None = None, **options: Any
+    sources: Iterable[_Source], *, workers: int | None = None, **options: Any
 ) -> Iterator[bytes | Exception]:
     """Encode one image after the other on several cores; give the results in the order of the sources.
 
@@ -159,11 +149,11 @@ def _count_processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _encode_in_pool(sources: Iterator[Source], count: int, options: dict[str, Any]) -> Iterator[bytes | Exception]:
+def _encode_in_pool(sources: Iterator[_Source], count: int, options: dict[str, Any]) -> Iterator[bytes | Exception]:
     # Costs as much to import as all the rest, and few need it.
     from concurrent.futures import ThreadPoolExecutor
 
-    def work(source: Source) -> bytes | Exception:
+    def work(source: _Source) -> bytes | Exception:
         try:
             return encode(source, **options)
         except Exception as error:
@@ -182,17 +172,17 @@ def _encode_in_pool(sources: Iterator[Source], count: int, options: dict[str, An
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def probe(source: Source) -> Info:
+def probe(source: _Source) -> Info:
     """Return what the header of an image says, without decoding its pixels. Raises what encode() raises."""
     return Info(*_webpencode.probe(_read(source)))
 
 
 def decode(
-    source: Source,
+    source: _Source,
     *,
     width: SupportsIndex | None = None,
     height: SupportsIndex | None = None,
-    fit: Fit = "inside",
+    fit: _Fit = "inside",
     upscale: bool = False,
     autorotate: bool = True,
     background: Sequence[int] | None = None,
@@ -214,7 +204,7 @@ def versions() -> dict[str, str]:
     return {"webpencode": importlib.metadata.version("webpencode"), **_webpencode.versions()}
 
 
-def _read(source: Source) -> Any:
+def _read(source: _Source) -> Any:
     """Read what a path or a file object stands for; anything else is bytes or an array already."""
     if isinstance(source, bytes | bytearray | memoryview):
         return source

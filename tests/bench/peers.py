@@ -1,0 +1,149 @@
+"""The peers of webpencode: how each does the jobs of bench_encode.py, as its documentation advises; None where it cannot."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Work = Callable[[Any], int]
+"""Does a job once, on bytes or an array, and returns the bytes of the result."""
+
+WIDTH, QUALITY, EFFORT = 800, 75, 4
+JOBS = ("thumbnail", "file", "array", "graphic", "icon", "animation")
+
+
+def webpencode_jobs() -> dict[str, Work]:
+    import webpencode
+
+    return {
+        "thumbnail": lambda data: len(webpencode.encode(data, width=WIDTH)),
+        "file": lambda data: len(webpencode.encode(data)),
+        "array": lambda data: len(webpencode.encode(data)),
+        "graphic": lambda data: len(webpencode.encode(data, lossless=True)),
+        "icon": lambda data: len(webpencode.encode(data)),
+        "animation": lambda data: len(webpencode.encode(data)),
+    }
+
+
+def pillow_jobs() -> dict[str, Work]:
+    from PIL import Image
+
+    def save(image: Image.Image, **options: Any) -> int:
+        out = io.BytesIO()
+        image.save(out, "WEBP", **{"quality": QUALITY, "method": EFFORT, **options})
+        return out.tell()
+
+    def thumbnail(data: bytes) -> int:
+        image = Image.open(io.BytesIO(data))
+        image.thumbnail((WIDTH, 1 << 20))
+        return save(image)
+
+    return {
+        "thumbnail": thumbnail,
+        "file": lambda data: save(Image.open(io.BytesIO(data))),
+        "array": lambda data: save(Image.fromarray(data)),
+        "graphic": lambda data: save(Image.open(io.BytesIO(data)), lossless=True),
+        "icon": lambda data: save(Image.open(io.BytesIO(data))),
+        "animation": lambda data: save(Image.open(io.BytesIO(data)), save_all=True),
+    }
+
+
+def pyvips_jobs() -> dict[str, Work]:
+    import pyvips
+
+    def save(image: Any, **options: Any) -> int:
+        return len(image.webpsave_buffer(**{"Q": QUALITY, "effort": EFFORT, **options}))
+
+    def load(data: bytes, options: str = "") -> Any:
+        return pyvips.Image.new_from_buffer(data, options, access="sequential")
+
+    return {
+        "thumbnail": lambda data: save(pyvips.Image.thumbnail_buffer(data, WIDTH, size="down")),
+        "file": lambda data: save(load(data)),
+        "array": lambda data: save(pyvips.Image.new_from_array(data)),
+        "graphic": lambda data: save(load(data), lossless=True),
+        "icon": lambda data: save(load(data)),
+        "animation": lambda data: save(load(data, "n=-1")),
+    }
+
+
+def opencv_jobs() -> dict[str, Work]:
+    import cv2
+
+    options = [cv2.IMWRITE_WEBP_QUALITY, QUALITY]
+
+    def load(data: bytes, flags: int = cv2.IMREAD_COLOR) -> Any:
+        return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+
+    def save(image: Any, quality: list[int] = options) -> int:
+        return len(cv2.imencode(".webp", image, quality)[1])
+
+    def thumbnail(data: bytes) -> int:
+        image = load(data, cv2.IMREAD_REDUCED_COLOR_4)
+        height = round(image.shape[0] * WIDTH / image.shape[1])
+        return save(cv2.resize(image, (WIDTH, height), interpolation=cv2.INTER_AREA))
+
+    return {
+        "thumbnail": thumbnail,
+        "file": lambda data: save(load(data)),
+        "array": lambda data: save(data[..., ::-1]),
+        "graphic": lambda data: save(load(data, cv2.IMREAD_UNCHANGED), [cv2.IMWRITE_WEBP_QUALITY, 101]),
+        "icon": lambda data: save(load(data, cv2.IMREAD_UNCHANGED)),
+    }
+
+
+def webp_jobs() -> dict[str, Work]:
+    import webp
+
+    config = webp.WebPConfig.new(quality=QUALITY, method=EFFORT)
+    return {"array": lambda data: len(webp.WebPPicture.from_numpy(data).encode(config).buffer())}
+
+
+class Sharp:
+    """A Node process that has npm's sharp, and takes one job a line."""
+
+    def __init__(self, folder: Path) -> None:
+        script = folder / "sharp.mjs"
+        script.write_bytes(Path(__file__).with_name("sharp.mjs").read_bytes())
+        self._process = subprocess.Popen(
+            ["node", script], cwd=folder, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+
+    def run(self, job: str, path: Path, times: int, raw: dict[str, int] | None = None) -> tuple[float, int]:
+        """Do a job on a file some times; return seconds for one, and bytes."""
+        name = {"graphic": "lossless", "icon": "file"}.get(job, job)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps({"job": name, "path": str(path), "raw": raw, "times": times}) + "\n")
+        self._process.stdin.flush()
+        answer = json.loads(self._process.stdout.readline())
+        return answer["seconds"], answer["bytes"]
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def measure(work: Work, data: Any, times: int) -> tuple[float, int]:
+    """Do a job some times; return seconds for one, and bytes."""
+    began = time.perf_counter()
+    for _ in range(times):
+        size = work(data)
+    return (time.perf_counter() - began) / times, size
+
+
+PEERS: dict[str, Callable[[], dict[str, Work]]] = {
+    "webpencode": webpencode_jobs,
+    "Pillow": pillow_jobs,
+    "pyvips": pyvips_jobs,
+    "opencv": opencv_jobs,
+    "webp": webp_jobs,
+}

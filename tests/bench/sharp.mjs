@@ -1,0 +1,22 @@
+// Runs jobs for bench_encode.py: one JSON object a line in ({job, data, width, height, options}), seconds and bytes out.
+import { createInterface } from "node:readline";
+import { readFileSync } from "node:fs";
+import sharp from "sharp";
+
+sharp.cache(false);
+const jobs = {
+  thumbnail: (data) => sharp(data).resize({ width: 800 }).webp({ quality: 75, effort: 4 }),
+  file: (data) => sharp(data).webp({ quality: 75, effort: 4 }),
+  lossless: (data) => sharp(data).webp({ lossless: true, quality: 75, effort: 4 }),
+  animation: (data) => sharp(data, { animated: true }).webp({ quality: 75, effort: 4 }),
+  array: (data, raw) => sharp(data, { raw }).webp({ quality: 75, effort: 4 }),
+};
+for await (const line of createInterface({ input: process.stdin })) {
+  const { job, path, raw, times } = JSON.parse(line);
+  const data = readFileSync(path);
+  const began = performance.now();
+  let out;
+  for (let i = 0; i < times; i++) out = await jobs[job](data, raw).toBuffer();
+  const seconds = (performance.now() - began) / 1000 / times;
+  console.log(JSON.stringify({ seconds, bytes: out.length }));
+}
