@@ -53,8 +53,9 @@ def check_features(site: Site, step: Step, workspace: Path, toolchain: Toolchain
     run([compiler, *toolchain.compile_flags, *cxx_flags, *cflags, "-c", recipe.check, "-o", objects],
         cwd=workspace, env=environment, log=log, what=what)  # fmt: skip
     libs = [flag for flag in found if flag not in cflags]
+    # As in every link: what archives have left over may need what was never built.
     run(
-        [compiler, objects, *toolchain.cxx_link_flags, *libs, "-o", program],
+        [compiler, objects, *toolchain.link_flags, *toolchain.cxx_link_flags, *libs, "-o", program],
         cwd=workspace,
         env=environment,
         log=log,

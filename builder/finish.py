@@ -89,6 +89,8 @@ def prepare_wheel(site: Site, step: Step, plan: Plan) -> tuple[Path, Toolchain]:
         site.tools,
         workspace,
         optimize=Optimize.SPEED,
+        # What comes out of archives is the module's own business: nobody else's library may be bound to it.
+        exports=() if shared else ("PyInit_*",),
         static_pkgconfig=not shared,
     )
     drop_inside(plan, step.link, workspace / "prefix")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
 from builder.errors import UsageError
-from builder.recipe import Recipe, suggest
+from builder.recipe import Linkage, Recipe, suggest
 from builder.recipe_file import load_recipes
 from builder.table import Table, read_toml
 from builder.target import Target, parse_target
@@ -37,7 +37,10 @@ class Smoke:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """A project as its table says; paths are absolute, `digest` is the hash of the extension's files."""
+    """A project as its table says; paths are absolute, `digest` is the hash of the extension's files.
+
+    `linkage` is how native libraries reach its module: those in `shared` as shared libraries, or all of them inside it.
+    """
 
     root: Path
     name: str
@@ -46,6 +49,7 @@ class Project:
     wheelhouse: Path
     requires: tuple[str, ...]
     shared: tuple[str, ...]
+    linkage: Linkage
     features: Mapping[str, tuple[str, ...]]
     python: Python
     smoke: Smoke
@@ -55,10 +59,10 @@ class Project:
     digest: str
 
 
-def load_project(root: Path, profiles: Sequence[str] = ()) -> Project:
+def load_project(root: Path, profiles: Sequence[str] = (), linkage: Linkage = Linkage.SHARED) -> Project:
     """Load the project in `root`; raise UsageError, naming file and key, for anything wrong with it or its recipes.
 
-    `profiles`, each `RECIPE=NAME`, go before those of its table.
+    `profiles`, each `RECIPE=NAME`, go before those of its table; with static linkage none of its libraries is shared.
     """
     root = root.absolute()
     path = root / "pyproject.toml"
@@ -83,6 +87,7 @@ def load_project(root: Path, profiles: Sequence[str] = ()) -> Project:
         wheelhouse=root / table.text("wheelhouse", "wheelhouse"),
         requires=table.texts("requires"),
         shared=table.texts("shared"),
+        linkage=linkage,
         features=_choose_features(table, recipes, profiles),
         python=Python(headers=python.text("headers"), tag=python.text("tag"), abi=python.text("abi", "abi3")),
         smoke=Smoke(requires=smoke.texts("requires"), command=smoke.texts("command")),
@@ -101,7 +106,7 @@ def load_project(root: Path, profiles: Sequence[str] = ()) -> Project:
     ):
         for name in names:
             _check_recipe(f"{table.place}: '{key}'", name, recipes)
-    return project
+    return replace(project, shared=()) if linkage is Linkage.STATIC else project
 
 
 def _check_recipe(place: str, name: str, recipes: Mapping[str, Recipe]) -> None:

@@ -139,8 +139,8 @@ def _write_wrappers(toolchain: Toolchain, compilers: Compilers, tools: Tools, *,
     pkgconf = [tools.pkgconf, *(["--static"] if static_pkgconfig else [])]
     search = f"{toolchain.prefix}/lib/pkgconfig:{toolchain.prefix}/share/pkgconfig"
     scripts = {
-        "cc": _exec_compiler(compilers.c),
-        "c++": _exec_compiler(compilers.cxx),
+        "cc": _exec_compiler(compilers.c, toolchain.prefix),
+        "c++": _exec_compiler(compilers.cxx, toolchain.prefix),
         "build-cc": _exec(compilers.build_c),
         "build-c++": _exec(compilers.build_cxx),
         "ar": _exec(compilers.ar),
@@ -160,11 +160,19 @@ def _write_wrappers(toolchain: Toolchain, compilers: Compilers, tools: Tools, *,
             toolchain.program(name).symlink_to(found)
 
 
-def _exec_compiler(command: Sequence[object]) -> str:
-    """Drop every RUNPATH: build systems bake in the workspace's, and nothing of ours may have one."""
+def _exec_compiler(command: Sequence[object], prefix: Path) -> str:
+    """Drop every RUNPATH: build systems bake in the workspace's, and nothing of ours may have one.
+
+    Asked where libraries lie, it names the prefix alone: zig would name folders of the build machine, and Meson take
+    libraries from there.
+    """
     return f"""for word do
   shift
-  case $word in -Wl,-rpath*) ;; *) set -- "$@" "$word" ;; esac
+  case $word in
+    -Wl,-rpath*) ;;
+    *-print-search-dirs) echo libraries: ={shlex.quote(str(prefix))}/lib; exit ;;
+    *) set -- "$@" "$word" ;;
+  esac
 done
 {_exec(command)}"""
 

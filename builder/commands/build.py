@@ -24,7 +24,7 @@ from builder.finish import drop_inside
 from builder.identity import packaging_identity, toolchain_identity
 from builder.plan import Kind, Plan, Step, finish_plan, make_plan, plan_libraries, step_id
 from builder.project import Project, load_project, wheel_name
-from builder.recipe import suggest
+from builder.recipe import Linkage, suggest
 from builder.report import Screen, make_console, show_failures
 from builder.sources import fetch_sources, find_places, list_wanted
 from builder.store import Store, default_store
@@ -50,6 +50,10 @@ profile_option = click.option(
     metavar="RECIPE=NAME",
     help="Another profile of a recipe than the project's.",
 )
+linkage_option = click.option(
+    "--linkage", type=click.Choice([name.value for name in Linkage]), default=Linkage.SHARED.value, show_default=True,
+    help="How libraries reach the module: as the project's `shared` says, or all inside it.",
+)  # fmt: skip
 timeout_option = click.option(
     "--timeout", type=click.IntRange(1), default=1800, show_default=True, help="Seconds for all downloads together."
 )
@@ -98,14 +102,17 @@ def exit_code(results: Sequence[Result]) -> int:
 @target_option
 @engine_option
 @profile_option
+@linkage_option
 @json_option
 @click.pass_obj
-def plan_command(root: Path, targets: tuple[str, ...], engine: str, profiles: tuple[str, ...], as_json: bool) -> None:
+def plan_command(
+    root: Path, targets: tuple[str, ...], engine: str, profiles: tuple[str, ...], linkage: str, as_json: bool
+) -> None:
     """Show every step of a build with its key, and whether the store has it already. Nothing is done.
 
     Example: everywheel plan --target musllinux_1_2_aarch64
     """
-    project = load_project(root, profiles)
+    project = load_project(root, profiles, Linkage(linkage))
     store = Store(default_store())
     chosen = _choose_for(EngineName(engine), project, targets)
     if engine == EngineName.CONTAINER:
@@ -143,12 +150,13 @@ def plan_command(root: Path, targets: tuple[str, ...], engine: str, profiles: tu
 @click.option("--dry-run", is_flag=True, help="Show what would be built and stop.")
 @engine_option
 @profile_option
+@linkage_option
 @click.option("--runtime", metavar="NAME", help="For containers: docker or podman [default: whichever answers].")
 @json_option
 @click.pass_context
 def build_command(
     ctx: click.Context, targets: tuple[str, ...], jobs: int | None, offline: bool, timeout: int, keep: bool,
-    dry_run: bool, engine: str, profiles: tuple[str, ...], runtime: str | None, as_json: bool,
+    dry_run: bool, engine: str, profiles: tuple[str, ...], linkage: str, runtime: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Build the project's wheel for every target (or those named), each repaired and audited, into its wheelhouse.
 
@@ -157,9 +165,9 @@ def build_command(
     Example: everywheel build --target manylinux_2_28_aarch64
     """
     if dry_run:
-        ctx.invoke(plan_command, targets=targets, engine=engine, profiles=profiles, as_json=as_json)
+        ctx.invoke(plan_command, targets=targets, engine=engine, profiles=profiles, linkage=linkage, as_json=as_json)
         return
-    project = load_project(ctx.obj, profiles)
+    project = load_project(ctx.obj, profiles, Linkage(linkage))
     name = EngineName(engine)
     chosen = _choose_for(name, project, targets)
     store = Store(default_store())
@@ -198,8 +206,9 @@ def _choose_for(engine: EngineName, project: Project, targets: Sequence[str]) ->
 
 
 def _wheelhouse(project: Project, engine: EngineName) -> Path:
-    """Return where an engine's wheels go: only zig's are released, and no other may be taken for one of them."""
-    return project.wheelhouse if engine is EngineName.ZIG else project.wheelhouse / f"{engine}-shared"
+    """Return where wheels go: only zig's shared ones are released, and no other may be taken for one of them."""
+    released = engine is EngineName.ZIG and project.linkage is Linkage.SHARED
+    return project.wheelhouse if released else project.wheelhouse / f"{engine}-{project.linkage}"
 
 
 def _plan_containers(project: Project, targets: Sequence[Target]) -> Plan:
@@ -273,10 +282,11 @@ def _describe(results: Sequence[Result], wheels: dict[str, Path]) -> dict[str, o
 @click.option("--prefix", type=click.Path(path_type=Path), help="Unpack the only target's prefix as this very folder.")
 @engine_option
 @profile_option
+@linkage_option
 @click.pass_context
 def deps_command(
     ctx: click.Context, targets: tuple[str, ...], jobs: int | None, offline: bool, timeout: int, into: Path | None,
-    prefix: Path | None, engine: str, profiles: tuple[str, ...],
+    prefix: Path | None, engine: str, profiles: tuple[str, ...], linkage: str,
 ) -> None:  # fmt: skip
     """Build all that the extension links against, without the extension, and optionally unpack it.
 
@@ -285,7 +295,7 @@ def deps_command(
     name = EngineName(engine)
     if name is EngineName.CONTAINER:
         raise UsageError("libraries alone are not built in containers", hint="`everywheel build --engine container`")
-    project = load_project(ctx.obj, profiles)
+    project = load_project(ctx.obj, profiles, Linkage(linkage))
     chosen = _choose_for(name, project, targets)
     if prefix is not None and len(chosen) != 1:
         raise UsageError(f"--prefix is for one target, not {len(chosen)}", hint="name one with --target, or use --into")

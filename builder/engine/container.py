@@ -130,7 +130,7 @@ def identifier(build: ContainerBuild) -> str:
 def copy_project(project: Project, into: Path) -> Path:
     """Copy what a build needs of a project, and nothing of what lies about; return the extension's folder there.
 
-    The profiles that were chosen are written into the copied table.
+    The profiles and the linkage that were chosen are written into the copied table.
     """
     shutil.rmtree(into, ignore_errors=True)
     package = into / project.extension.relative_to(project.root)
@@ -142,6 +142,7 @@ def copy_project(project: Project, into: Path) -> Path:
     document = tomlkit.parse((project.root / "pyproject.toml").read_text(encoding="utf-8"))
     table: Any = document["tool"]["everywheel"]
     table["features"] = {name: list(features) for name, features in project.features.items()}
+    table["shared"] = list(project.shared)
     table.pop("profiles", None)
     _write(into / "pyproject.toml", tomlkit.dumps(document))
     return package

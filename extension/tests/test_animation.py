@@ -118,6 +118,25 @@ def test_an_animation_that_ends_early_is_an_error() -> None:
             encode(data[: len(data) * 2 // 3])
 
 
+def test_a_gif_without_its_last_byte_is_whole() -> None:
+    assert encode(GIF[:-1]) == encode(GIF)
+
+
+def test_a_target_size_is_that_of_all_frames() -> None:
+    noise = [[[(x * x * 7 + y * y * 13 + x * y * at) % 3 for x in range(80)] for y in range(60)] for at in range(4)]
+    gif = write_gif(noise, [RED, GREEN, BLUE])
+
+    assert len(encode(gif, target_size=6000)) < 8000 < len(encode(gif))
+
+
+def test_a_canvas_is_refused_before_a_frame_is_looked_at() -> None:
+    body = b"VP8X" + struct.pack("<II", 10, 2) + (16382).to_bytes(3, "little") * 2
+    data = b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body
+
+    with pytest.raises(LimitExceededError, match=r"^the image has 268402689 pixels"):
+        encode(data + bytes(8), max_pixels=1000)
+
+
 def test_a_still_image_ignores_the_loop_count() -> None:
     png = write_png([[(1, 2, 3, 255)]])
 

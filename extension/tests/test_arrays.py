@@ -1,5 +1,6 @@
 """What encode() makes of arrays, which never become a file on the way."""
 
+import gc
 import struct
 from collections.abc import Sequence
 from typing import Any
@@ -160,6 +161,53 @@ def test_what_is_no_picture_is_named(array: Any, error: type, message: str) -> N
         encode(array)
 
     assert str(caught.value) == message
+
+
+def test_an_offset_is_taken() -> None:
+    array = Array(b"xx" + bytes([1, 2, 3]), (1, 1, 3))
+    array.__array_interface__["offset"] = 2
+
+    assert webp.decode_lossless(encode(array, lossless=True)) == [[(1, 2, 3, 255)]]
+
+
+def test_a_description_that_changes_while_it_is_read_does_no_harm() -> None:
+    class Shifty:
+        def __index__(self) -> int:
+            array.__array_interface__.clear()
+            gc.collect()
+            return 2
+
+    array = Array(bytes(12), (Shifty(), 2, 3))
+
+    assert encode(array)[:4] == b"RIFF"
+
+
+def test_an_error_behind_an_array_comes_through() -> None:
+    class Broken:
+        @property
+        def __array_interface__(self) -> Any:
+            raise OSError("mine")
+
+    with pytest.raises(OSError, match="mine"):
+        encode(Broken())
+
+
+def test_an_image_of_pillows_whose_samples_are_no_colours_is_refused() -> None:
+    class Image(Array):
+        mode = "P"
+
+        def getbands(self) -> tuple[str, ...]:
+            return ("P",)
+
+    with pytest.raises(TypeError, match=r"^an image of mode 'P' must be converted first, to 'RGB' or 'RGBA'$"):
+        encode(Image(bytes(1), (1, 1)))
+
+
+def test_an_array_has_its_limit_too() -> None:
+    for options in ({}, {"width": 5}):
+        with pytest.raises(LimitExceededError) as caught:
+            encode(view(ROWS), max_pixels=2622, **options)
+        assert str(caught.value) == "the array has 2623 pixels (61 x 43), and max_pixels is 2622"
 
 
 def test_an_array_can_be_encoded_after_a_fork() -> None:

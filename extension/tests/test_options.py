@@ -113,6 +113,20 @@ def test_presets_and_sharp_yuv_change_the_file() -> None:
     assert encode(PHOTO, preset="default") == made[0]
 
 
+def test_the_colour_of_what_is_transparent_is_not_seen_when_one_side_is_shrunk() -> None:
+    rows = [[(255, 0, 0, 0) if x % 2 else (0, 0, 255, 255) for x in range(64)] for _ in range(8)]
+
+    out = webp.decode_lossless(encode(write_png(rows, alpha=True), width=32, height=8, fit="fill", lossless=True))
+
+    assert all(red < 8 and blue > 247 for row in out for red, _, blue, alpha in row if alpha > 0)
+
+
+def test_keep_may_be_any_collection() -> None:
+    png = write_png(draw_gradient(20, 20), xmp=b"<x/>")
+
+    assert encode(png, keep={"xmp"}) == encode(png, keep=("xmp",))  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("size", [2000, 5000])
 def test_a_target_size_is_met(size: int) -> None:
     assert size * 0.8 < len(encode(PHOTO, target_size=size)) < size * 1.2
@@ -213,6 +227,19 @@ def test_an_image_with_too_many_pixels_is_refused_with_both_numbers() -> None:
             read(PHOTO, max_pixels=pixels - 1, width=10)
         assert (caught.value.number, caught.value.limit) == (pixels, pixels - 1)
         assert str(caught.value) == f"the image has {pixels} pixels (360 x 240), and max_pixels is {pixels - 1}"
+
+
+def test_compressed_text_of_a_png_is_limited() -> None:
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    png = write_png(draw_gradient(4, 4))
+    for text in (chunk(b"zTXt", b"Comment\0\0" + bytes(40_000)), chunk(b"iTXt", b"Comment\0\1\0\0\0" + bytes(40_000))):
+        for read in (encode, decode, probe):
+            with pytest.raises(
+                LimitExceededError, match=r"^the image has 800\d\d bytes of compressed text, and at most 65536"
+            ):
+                read(png[:33] + text * 2 + png[33:])
 
 
 def test_a_decompression_bomb_costs_no_memory() -> None:

@@ -1,6 +1,7 @@
 """Sources that are paths and files, where results go, and what is said about images without encoding them."""
 
 import io
+import mmap
 import os
 import stat
 from pathlib import Path
@@ -154,6 +155,28 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
 
     assert (tmp_path / "link.webp").is_symlink()
     assert (tmp_path / "real.webp").read_bytes() == encode(PHOTO)
+
+
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+
+    encode_to(write_png(ROWS), tmp_path / "pipe")
+
+    assert os.read(reader, 1 << 16) == encode(write_png(ROWS))
+    os.close(reader)
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
+def test_a_name_may_be_as_long_as_any(tmp_path: Path) -> None:
+    encode_to(PHOTO, tmp_path / ("x" * 250))
+
+    assert (tmp_path / ("x" * 250)).exists()
+
+
+def test_a_mapped_file_is_read_as_often_as_one_likes(photo: Path) -> None:
+    with photo.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        assert [encode(mapped), encode(mapped)] == [encode(PHOTO)] * 2
 
 
 def test_a_file_object_is_written_to() -> None:

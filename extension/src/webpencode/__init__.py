@@ -55,6 +55,8 @@ MAX_PIXELS = 16383 * 16383
 """As many pixels as a WebP file can hold: an image with more is refused before memory is taken, unless it is allowed."""
 
 
+_MODES = frozenset({"L", "LA", "RGB", "RGBA"})
+
 Info = namedtuple("Info", ["format", "width", "height", "pages", "has_alpha", "icc", "orientation"])
 Info.__doc__ = "What the header of an image says; width and height in pixels, as they are stored."
 
@@ -118,7 +120,11 @@ def encode_to(source: _Source, destination: str | os.PathLike[str] | IO[bytes], 
 def write_file(data: bytes, destination: str | os.PathLike[str]) -> int:
     """Write a file as a whole: whoever opens it sees all of the old one or all of the new; return how many bytes."""
     path = os.path.realpath(destination)
-    part = f"{path}.{os.urandom(4).hex()}.part"
+    if os.path.exists(path) and not os.path.isfile(path):
+        # A pipe or a device is written to, not replaced.
+        with open(path, "wb") as file:
+            return file.write(data)
+    part = os.path.join(os.path.dirname(path), f".{os.urandom(8).hex()}.part")
     try:
         with open(part, "xb") as file:
             file.write(data)
@@ -206,10 +212,18 @@ def versions() -> dict[str, str]:
 
 def _read(source: _Source) -> Any:
     """Read what a path or a file object stands for; anything else is bytes or an array already."""
-    if isinstance(source, bytes | bytearray | memoryview):
-        return source
     if isinstance(source, str | os.PathLike):
         with open(source, "rb") as file:
             return file.read()
+    # Images of Pillow: the samples of other modes are no colours.
+    mode = getattr(source, "mode", None)
+    if isinstance(mode, str) and hasattr(source, "getbands") and mode not in _MODES:
+        raise TypeError(f"an image of mode {mode!r} must be converted first, to 'RGB' or 'RGBA'")
     read = getattr(source, "read", None)
-    return source if read is None or hasattr(source, "__array_interface__") else read()
+    if read is None or (isinstance(mode, str) and hasattr(source, "getbands")):
+        return source
+    # What has a buffer is taken as one, also if it can be read like a file (mmap).
+    try:
+        return memoryview(source)
+    except TypeError:
+        return read()

@@ -149,7 +149,7 @@ class Report:
         if not self.quiet:
             print(text, file=sys.stderr)
 
-    def add(self, job: Job, result: int | Exception) -> None:
+    def add(self, job: Job, before: int, result: int | Exception) -> None:
         self.done += 1
         facts: dict[str, Any] = {"source": str(job.source), "destination": str(job.destination)}
         if isinstance(result, Exception):
@@ -158,7 +158,6 @@ class Report:
             facts["error"] = words
             print(f"error: {job.source}: {words}", file=sys.stderr)
         else:
-            before = job.source.stat().st_size
             self.before += before
             self.after += result
             facts |= {"bytes_before": before, "bytes_after": result}
@@ -182,8 +181,8 @@ def _explain(error: Exception) -> str:
 
 def encode_jobs(
     jobs: Sequence[Job], count: int | None, options: dict[str, Any], force: bool
-) -> Iterator[int | Exception]:
-    """Encode and write each image; yield the bytes written, or the exception, in the order of the jobs."""
+) -> Iterator[tuple[int, int | Exception]]:
+    """Encode and write each image, in the order of the jobs; yield its own bytes, and those written or the exception."""
 
     def sources() -> Iterator[Any]:
         for job in jobs:
@@ -195,13 +194,14 @@ def encode_jobs(
 
     for job, result in zip(jobs, webpencode.encode_many(sources(), workers=count, **options), strict=True):
         if isinstance(result, Exception):
-            yield result
+            yield 0, result
             continue
         try:
+            before = job.source.stat().st_size
             job.destination.parent.mkdir(parents=True, exist_ok=True)
-            yield webpencode.write_file(result, job.destination)
+            yield before, webpencode.write_file(result, job.destination)
         except OSError as error:
-            yield error
+            yield 0, error
 
 
 class _Refused:
@@ -243,8 +243,8 @@ def main(words: Sequence[str] | None = None) -> int:
     report, began = Report(len(jobs), arguments), time.monotonic()
     try:
         results = encode_jobs(jobs, arguments.jobs, options, arguments.force)
-        for job, result in zip(jobs, results, strict=True):
-            report.add(job, result)
+        for job, (before, result) in zip(jobs, results, strict=True):
+            report.add(job, before, result)
     except KeyboardInterrupt:
         print(f"interrupted: {report.done} of {len(jobs)} images are done", file=sys.stderr)
         return EXIT_INTERRUPTED

@@ -3,22 +3,6 @@
 #include <limits.h>
 #include <string.h>
 
-int
-is_array(PyObject *source)
-{
-    if (PyObject_CheckBuffer(source)) {
-        Py_buffer buffer;
-
-        if (PyObject_GetBuffer(source, &buffer, PyBUF_FULL_RO) < 0) {
-            return -1;
-        }
-        int answer = buffer.ndim > 1;
-        PyBuffer_Release(&buffer);
-        return answer;
-    }
-    return PyObject_HasAttrString(source, "__array_interface__");
-}
-
 /* Read a shape, which has two sides and perhaps bands. */
 static int
 set_shape(pixels *array, int dimensions, const Py_ssize_t *shape, const Py_ssize_t *strides)
@@ -77,6 +61,9 @@ open_buffer(PyObject *source, pixels *array)
     if (PyObject_GetBuffer(source, buffer, PyBUF_FULL_RO) < 0) {
         return -1;
     }
+    if (buffer->ndim < 2) {
+        return 0;
+    }
     const char *format = buffer->format != NULL ? buffer->format : "B";
     char order = strchr("@=<>!", format[0]) != NULL && format[0] != '\0' ? *format++ : '@';
     char kind = (format[0] == 'B' || format[0] == 'H') && format[1] == '\0' ? 'u' : '?';
@@ -92,7 +79,7 @@ open_buffer(PyObject *source, pixels *array)
         status = set_shape(array, buffer->ndim, buffer->shape, buffer->strides);
     }
     array->samples = buffer->buf;
-    return status;
+    return status < 0 ? -1 : 1;
 }
 
 /* Read a tuple of whole numbers, at most three; returns how many there are. */
@@ -141,15 +128,28 @@ static int
 open_interface(PyObject *source, pixels *array)
 {
     Py_ssize_t shape[3], strides[3], *steps = NULL;
+    Py_ssize_t offset = 0;
     int status = -1;
-    PyObject *interface = PyObject_GetAttrString(source, "__array_interface__");
+    PyObject *given = PyObject_GetAttrString(source, "__array_interface__");
 
-    if (interface == NULL) {
+    if (given == NULL) {
+        if (!PyErr_ExceptionMatches(PyExc_AttributeError)) {
+            return -1;
+        }
+        PyErr_Clear();
+        return 0;
+    }
+    if (!PyDict_Check(given)) {
+        Py_DECREF(given);
+        PyErr_SetString(PyExc_TypeError, "__array_interface__ must be a dict");
         return -1;
     }
-    array->owner = interface;
-    if (!PyDict_Check(interface)) {
-        PyErr_SetString(PyExc_TypeError, "__array_interface__ must be a dict");
+    /* A copy, whose values nobody else can take away while they are read. */
+    PyObject *interface = PyDict_Copy(given);
+    array->owner = interface == NULL ? NULL : PyTuple_Pack(2, given, interface);
+    Py_DECREF(given);
+    Py_XDECREF(interface);
+    if (array->owner == NULL) {
         return -1;
     }
     PyObject *type = PyDict_GetItemString(interface, "typestr");
@@ -184,9 +184,19 @@ open_interface(PyObject *source, pixels *array)
         }
         steps = strides;
     }
+    PyObject *start = PyDict_GetItemString(interface, "offset");
+    if (start != NULL) {
+        offset = PyNumber_AsSsize_t(start, PyExc_ValueError);
+        if (offset < 0) {
+            if (!PyErr_Occurred()) {
+                PyErr_SetString(PyExc_ValueError, "'offset' of __array_interface__ must not be negative");
+            }
+            return -1;
+        }
+    }
     status = set_shape(array, dimensions, shape, steps);
     if (status == 0) {
-        Py_ssize_t reach = 0;
+        Py_ssize_t reach = offset < PY_SSIZE_T_MAX / 8 ? offset : PY_SSIZE_T_MAX / 8;
 
         for (int i = 0; i < dimensions; i++) {
             Py_ssize_t step = steps != NULL ? steps[i] : i == 0 ? array->row : i == 1 ? array->column : array->band;
@@ -203,8 +213,9 @@ open_interface(PyObject *source, pixels *array)
             reach += step * (shape[i] - 1);
         }
         status = find_samples(data, array, reach + array->size);
+        array->samples += offset;
     }
-    return status;
+    return status < 0 ? -1 : 1;
 }
 
 int

@@ -21,11 +21,8 @@ typedef struct {
     Py_ssize_t row, column, band;
 } pixels;
 
-/* Whether an object is an array, and not the bytes of a file. Returns -1 with an exception. */
-int
-is_array(PyObject *source);
-
-/* Get at an array's samples. Returns -1 with TypeError or ValueError for what is no picture. */
+/* Get at an array's samples. Returns 1, 0 for what is no array but the bytes of a file, or -1 with TypeError or
+   ValueError for what is no picture. */
 int
 pixels_open(PyObject *source, pixels *array);
 

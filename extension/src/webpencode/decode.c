@@ -124,7 +124,8 @@ decode_file(const void *data, size_t size, const shape_options *options, canvas 
         whole->width = vips_image_get_width(image);
         whole->height = vips_image_get_height(image);
         whole->bands = vips_image_get_bands(image);
-        whole->samples = WebPMalloc((size_t)whole->width * (size_t)whole->height * (size_t)whole->bands);
+        uint64_t size_of_all = (uint64_t)whole->width * (uint64_t)whole->height * (uint64_t)whole->bands;
+        whole->samples = size_of_all > PY_SSIZE_T_MAX ? NULL : WebPMalloc((size_t)size_of_all);
         done = whole->samples != NULL || fail(failed, FAILURE_MEMORY, "there is not enough memory for the pixels");
     }
     done = done && input_send(&in, image, take_rows, whole, failed);

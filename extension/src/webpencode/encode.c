@@ -52,10 +52,9 @@ take_rows(VipsRegion *region, VipsRect *area, void *to)
 {
     webp_frame *frame = to;
 
-    return webp_frame_add(frame, VIPS_REGION_ADDR(region, area->left, area->top), VIPS_REGION_LSKIP(region),
-                          area->height)
-               ? 0
-               : -1;
+    frame->failed = !webp_frame_add(frame, VIPS_REGION_ADDR(region, area->left, area->top), VIPS_REGION_LSKIP(region),
+                                    area->height);
+    return frame->failed ? -1 : 0;
 }
 
 /* Bring one frame of an input into libwebp's hands. */
@@ -71,8 +70,12 @@ read_frame(input *in, VipsImage *image, bool argb, webp_frame *frame, failure *f
     if (!webp_frame_start(frame, width, height, vips_image_get_bands(image), argb)) {
         return fail(failed, FAILURE_MEMORY, "there is not enough memory for the picture");
     }
-    return input_send(in, image, take_rows, frame, failed) &&
-           (frame->rows == height || fail(failed, FAILURE_MEMORY, "there is not enough memory for the picture"));
+    failure sent = {.kind = NO_FAILURE};
+    if (input_send(in, image, take_rows, frame, &sent) && frame->rows == height) {
+        return true;
+    }
+    return frame->failed ? fail(failed, FAILURE_MEMORY, "there is not enough memory for the picture")
+                         : fail(failed, FAILURE_UNREADABLE, sent.words);
 }
 
 static bool
@@ -119,6 +122,9 @@ add_frames(input *in, const codec_options *codec, WebPAnimEncoder **encoder, web
         return fail(failed, FAILURE_ENCODER, "libwebp is of another version than this module was built for");
     }
     settings.anim_params.loop_count = loop;
+    if (config.target_size > 0) {
+        config.target_size = config.target_size / in->frames + 1;
+    }
     for (int number = 0; number < in->frames; number++) {
         webp_frame frame = {.bands = 0};
         VipsImage *image = input_frame(in, number, failed);
@@ -136,7 +142,10 @@ add_frames(input *in, const codec_options *codec, WebPAnimEncoder **encoder, web
             /* What libvips owns goes with the frame, which is the last one. */
         }
         if (done && !WebPAnimEncoderAdd(*encoder, &frame.picture, time, &config)) {
-            done = fail(failed, FAILURE_ENCODER, WebPAnimEncoderGetError(*encoder));
+            bool is_short = frame.picture.error_code == VP8_ENC_ERROR_OUT_OF_MEMORY ||
+                            frame.picture.error_code == VP8_ENC_ERROR_BITSTREAM_OUT_OF_MEMORY;
+
+            done = fail_encoder(failed, WebPAnimEncoderGetError(*encoder), is_short);
         }
         time += input_delay(in, number);
         webp_frame_clear(&frame);
@@ -195,6 +204,16 @@ is_shaped(const shape_options *shape)
     return shape->width > 0 || shape->height > 0 || shape->has_background;
 }
 
+static bool
+check_pixels(const pixels *array, const shape_options *shape, failure *failed)
+{
+    long long count = (long long)array->width * array->height;
+
+    return count <= shape->max_pixels ||
+           fail_limit(failed, count, shape->max_pixels, "the array has %lld pixels (%d x %d), and max_pixels is %lld",
+                      count, array->width, array->height, (long long)shape->max_pixels);
+}
+
 /* Encode an array that nothing but libwebp must see. */
 static bool
 encode_pixels(const pixels *array, const shape_options *shape, const codec_options *codec, WebPData *file,
@@ -205,7 +224,8 @@ encode_pixels(const pixels *array, const shape_options *shape, const codec_optio
     webp_frame frame = {.bands = 0};
     uint8_t *row = NULL;
     bool no_memory = false;
-    bool done = check_sides(array->width, array->height, failed) && WebPPictureInit(&frame.picture);
+    bool done = check_pixels(array, shape, failed) && check_sides(array->width, array->height, failed) &&
+                WebPPictureInit(&frame.picture);
 
     if (done && !webp_frame_start(&frame, array->width, array->height, bands, needs_argb(&config))) {
         done = fail(failed, FAILURE_MEMORY, "there is not enough memory for the picture");
@@ -242,12 +262,16 @@ encode_shaped_pixels(const pixels *array, const shape_options *shape, const code
                      failure *failed)
 {
     size_t row_size = (size_t)array->width * (size_t)array->bands;
+    uint64_t whole_size = (uint64_t)row_size * (uint64_t)array->height;
     uint8_t *copy = NULL;
     const uint8_t *samples = array->samples;
     input in = {.owner = NULL};
 
+    if (!check_pixels(array, shape, failed)) {
+        return false;
+    }
     if (!pixels_are_dense(array)) {
-        samples = copy = WebPMalloc(row_size * (size_t)array->height);
+        samples = copy = whole_size > PY_SSIZE_T_MAX ? NULL : WebPMalloc((size_t)whole_size);
         if (copy == NULL) {
             return fail(failed, FAILURE_MEMORY, "there is not enough memory for the pixels");
         }
@@ -279,17 +303,14 @@ webpencode_encode(PyObject *module, PyObject *args)
     Py_buffer buffer = {.obj = NULL};
     pixels array = {.size = 0};
     WebPData file = {NULL, 0};
-    int shaped_as_array;
+    int opened;
 
     if (!PyArg_ParseTuple(args, "OOO:encode", &source, &shape_values, &codec_values) ||
         read_shape_options(shape_values, &shape) < 0 || read_codec_options(codec_values, &codec) < 0 ||
-        (shaped_as_array = is_array(source)) < 0) {
+        (opened = pixels_open(source, &array)) < 0) {
         return NULL;
     }
-    if (shaped_as_array) {
-        if (pixels_open(source, &array) < 0) {
-            goto done;
-        }
+    if (opened) {
         Py_BEGIN_ALLOW_THREADS
         if (!is_shaped(&shape)) {
             (void)encode_pixels(&array, &shape, &codec, &file, &failed);

@@ -87,7 +87,7 @@ raise_failure(PyObject *module, const failure *failed)
         break;
     default:
         /* libvips has no number for this, only words. */
-        if (strstr(failed->words, "out of memory") != NULL) {
+        if (strstr(failed->words, "ut of memory") != NULL || strstr(failed->words, "failed to allocate") != NULL) {
             PyErr_SetString(PyExc_MemoryError, failed->words);
         }
         else {

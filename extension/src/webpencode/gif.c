@@ -23,6 +23,7 @@ gif_ends_early(const void *data, size_t size)
     size_t at = HEADER + table_size(bytes[10]);
     while (at < size) {
         size_t block;
+        bool is_image = bytes[at] == ',';
 
         switch (bytes[at]) {
         case ';':
@@ -47,6 +48,10 @@ gif_ends_early(const void *data, size_t size)
         for (at += block; at < size && bytes[at] != 0; at += (size_t)bytes[at] + 1) {
         }
         at++;
+        /* The last byte of all says no more than that nothing follows. */
+        if (at == size && is_image) {
+            return false;
+        }
     }
     return true;
 }

@@ -4,6 +4,7 @@
 
 #include "exif.h"
 #include "gif.h"
+#include "png.h"
 
 /* An image that ends early is an error, never a picture with a grey end. As an option's text, since
    vips_thumbnail_buffer() takes `fail_on` too, but does not hand it on to the loader. */
@@ -28,7 +29,11 @@ enum {
     IMAGE_OPAQUE,
     IMAGE_PADDED,
     IMAGE_SENT,
+    IMAGE_STRETCHED,
+    IMAGE_LAST = IMAGE_STRETCHED + 4,
 };
+
+_Static_assert((int)IMAGE_LAST <= (int)IMAGE_SLOTS, "every image has its place");
 
 /* Start with nothing open. An array of objects is how libvips, which has no call to drop one object, lets go of
    several. */
@@ -91,6 +96,27 @@ check_size(int width, int height, int frames, const shape_options *options, fail
                                     pixels, width, height, frames, (long long)options->max_pixels);
 }
 
+/* Refuse what would take memory before libvips has so much as told its size. */
+static bool
+check_header(const void *data, size_t size, const shape_options *options, failure *failed)
+{
+    const uint8_t *bytes = data;
+    size_t text = png_compressed_text(data, size);
+
+    if (text > PNG_MOST_TEXT) {
+        return fail_limit(failed, (long long)text, PNG_MOST_TEXT,
+                          "the image has %lld bytes of compressed text, and at most %d are read", (long long)text,
+                          (int)PNG_MOST_TEXT);
+    }
+    if (size > 30 && is_animation(data, size) && memcmp(bytes + 12, "VP8X", 4) == 0) {
+        int width = 1 + (bytes[24] | bytes[25] << 8 | bytes[26] << 16);
+        int height = 1 + (bytes[27] | bytes[28] << 8 | bytes[29] << 16);
+
+        return check_size(width, height, 1, options, failed);
+    }
+    return true;
+}
+
 bool
 input_open(input *in, const void *data, size_t size, const shape_options *options, failure *failed)
 {
@@ -99,6 +125,9 @@ input_open(input *in, const void *data, size_t size, const shape_options *option
     input_start(in, options);
     in->data = data;
     in->size = size;
+    if (!check_header(data, size, options, failed)) {
+        return false;
+    }
     if (vips_foreign_find_load_buffer(data, size) == NULL) {
         return fail(failed, FAILURE_UNSUPPORTED, "");
     }
@@ -109,6 +138,9 @@ input_open(input *in, const void *data, size_t size, const shape_options *option
     }
     if (plays && gif_ends_early(data, size)) {
         return fail(failed, FAILURE_UNREADABLE, "gifload_buffer: the animation ends before its last frame");
+    }
+    if (options->threads > 0) {
+        vips_image_set_int(image, VIPS_META_CONCURRENCY, options->threads);
     }
     in->frame_height = vips_image_get_page_height(image);
     in->frames = plays ? vips_image_get_height(image) / in->frame_height : 1;
@@ -151,11 +183,15 @@ input_open_pixels(input *in, const void *pixels, int width, int height, int band
 bool
 input_describe(const void *data, size_t size, description *found, failure *failed)
 {
+    static const shape_options anything = {.max_pixels = INT64_MAX};
     bool plays = is_animation(data, size);
     VipsArea *owner = vips_area_new_array_object(1);
     VipsImage **images = vips_area_get_data(owner, NULL, NULL, NULL, NULL);
     bool done = false;
 
+    if (!check_header(data, size, &anything, failed)) {
+        goto done;
+    }
     if (vips_foreign_find_load_buffer(data, size) == NULL) {
         (void)fail(failed, FAILURE_UNSUPPORTED, "");
         goto done;
@@ -206,6 +242,32 @@ input_delay(const input *in, int number)
     return delay <= SHORTEST_DELAY ? USUAL_DELAY : delay;
 }
 
+/* Whether an image's profile is one for RGB (ICC.1:2010, 7.2.6). */
+static bool
+is_rgb_profile(VipsImage *frame)
+{
+    const void *profile;
+    size_t size;
+
+    return vips_image_get_blob(frame, VIPS_META_ICC_NAME, &profile, &size) == 0 && size >= 20 &&
+           memcmp((const char *)profile + 16, "RGB ", 4) == 0;
+}
+
+/* Stretch an image with transparency. vips_thumbnail() forgets to weigh colours by it where one side stays as it is. */
+static VipsImage *
+stretch_frame(input *in, VipsImage *frame, int width, int height)
+{
+    VipsImage **steps = &in->images[IMAGE_STRETCHED];
+
+    if (vips_premultiply(frame, &steps[0], NULL) == 0 &&
+        vips_resize(steps[0], &steps[1], (double)width / vips_image_get_width(frame), "vscale",
+                    (double)height / vips_image_get_height(frame), NULL) == 0 &&
+        vips_unpremultiply(steps[1], &steps[2], NULL) == 0) {
+        (void)vips_cast(steps[2], &steps[3], vips_image_get_format(frame), NULL);
+    }
+    return steps[3];
+}
+
 /* Make an image fit into the box, from the file's own bytes where it can: a JPEG is then read at less than its size. */
 static VipsImage *
 resize_frame(input *in, VipsImage *frame)
@@ -230,15 +292,24 @@ resize_frame(input *in, VipsImage *frame)
             width = VIPS_MIN(width, image_width);
             height = VIPS_MIN(height, image_height);
         }
+        if (vips_image_hasalpha(frame) && !is_swapped && vips_image_get_orientation(frame) == 1) {
+            return stretch_frame(in, frame, width, height);
+        }
     }
+    /* A profile that is not for RGB is lost on the way, so that it must be obeyed at once. */
+    bool is_other =
+        vips_image_get_typeof(frame, VIPS_META_ICC_NAME) != 0 && vips_icc_present() && !is_rgb_profile(frame);
+    const char *profile = is_other ? "export_profile" : NULL;
+    in->is_srgb = is_other;
     if (in->roll == NULL) {
         /* It only reads the data, though they are not const to it. */
         (void)vips_thumbnail_buffer((void *)in->data, in->size, sized, width, "height", height, "size", size, "crop",
-                                    crop, "no_rotate", !options->autorotate, "option_string", one_frame, NULL);
+                                    crop, "no_rotate", !options->autorotate, "option_string", one_frame, profile,
+                                    "srgb", NULL);
     }
     else {
         (void)vips_thumbnail_image(frame, sized, width, "height", height, "size", size, "crop", crop, "no_rotate",
-                                   !options->autorotate, NULL);
+                                   !options->autorotate, profile, "srgb", NULL);
     }
     return *sized;
 }
@@ -255,17 +326,6 @@ turn_frame(input *in, VipsImage *frame)
         (void)vips_autorot(whole, upright, NULL);
     }
     return *upright;
-}
-
-/* Whether an image's profile is one for RGB (ICC.1:2010, 7.2.6). */
-static bool
-is_rgb_profile(VipsImage *frame)
-{
-    const void *profile;
-    size_t size;
-
-    return vips_image_get_blob(frame, VIPS_META_ICC_NAME, &profile, &size) == 0 && size >= 20 &&
-           memcmp((const char *)profile + 16, "RGB ", 4) == 0;
 }
 
 /* Make an image 8-bit RGB or RGBA: in its own colours where the profile goes with it, else in those of sRGB. */
@@ -287,6 +347,10 @@ colour_frame(input *in, VipsImage *frame)
             return NULL;
         }
         frame = in->images[IMAGE_COLOURED];
+    }
+    if (vips_image_get_bands(frame) < 3) {
+        vips_error("webpencode", "the image has %d bands, and is no grey one", vips_image_get_bands(frame));
+        return NULL;
     }
     if (vips_image_get_bands(frame) > 4) {
         if (vips_extract_band(frame, &in->images[IMAGE_BANDED], 0, "n", 4, NULL) != 0) {

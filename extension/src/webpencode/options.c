@@ -108,27 +108,22 @@ read_keep(PyObject *value, int *keep)
         PyErr_SetString(PyExc_TypeError, "keep must be a sequence of strings or None, not str");
         return -1;
     }
-    Py_ssize_t count = PySequence_Size(value);
-    if (count < 0) {
-        PyErr_Clear();
-        PyErr_SetString(PyExc_TypeError, "keep must be a sequence of strings or None");
+    PyObject *items = PySequence_Tuple(value);
+    if (items == NULL) {
+        if (PyErr_ExceptionMatches(PyExc_TypeError)) {
+            PyErr_SetString(PyExc_TypeError, "keep must be a sequence of strings or None");
+        }
         return -1;
     }
-    for (Py_ssize_t i = 0; i < count; i++) {
-        int choice;
-        PyObject *item = PySequence_GetItem(value, i);
+    int status = 0;
+    for (Py_ssize_t i = 0; status == 0 && i < PyTuple_Size(items); i++) {
+        int choice = 0;
 
-        if (item == NULL) {
-            return -1;
-        }
-        int status = read_choice(item, "keep", words, 3, "of 'icc', 'exif' and 'xmp'", &choice);
-        Py_DECREF(item);
-        if (status < 0) {
-            return -1;
-        }
+        status = read_choice(PyTuple_GetItem(items, i), "keep", words, 3, "of 'icc', 'exif' and 'xmp'", &choice);
         *keep |= 1 << choice;
     }
-    return 0;
+    Py_DECREF(items);
+    return status;
 }
 
 /* Read a colour of three numbers; None is no colour. */

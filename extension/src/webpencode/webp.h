@@ -22,6 +22,7 @@ typedef struct {
     int bands;        /* 3: RGB, 4: RGBA, one byte each */
     int rows;         /* that are in the picture already */
     bool transparent; /* some pixel so far is */
+    bool failed;      /* for want of memory: nothing else can go wrong */
     uint8_t *strip;   /* rows that wait for more: the codec takes pairs of rows */
     int waiting;      /* rows in the strip */
 } webp_frame;

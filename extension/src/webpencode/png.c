@@ -1,0 +1,39 @@
+#include "png.h"
+
+#include <stdint.h>
+#include <string.h>
+
+enum { SIGNATURE = 8, CHUNK = 12 };
+
+size_t
+png_compressed_text(const void *data, size_t size)
+{
+    const uint8_t *bytes = data;
+    size_t total = 0;
+    size_t at = SIGNATURE;
+
+    if (size < SIGNATURE || memcmp(bytes, "\x89PNG\r\n\x1a\n", SIGNATURE) != 0) {
+        return 0;
+    }
+    while (size - at >= CHUNK) {
+        const uint8_t *chunk = bytes + at;
+        size_t length = (size_t)chunk[0] << 24 | (size_t)chunk[1] << 16 | (size_t)chunk[2] << 8 | chunk[3];
+
+        if (length > size - at - CHUNK) {
+            break;
+        }
+        if (memcmp(chunk + 4, "zTXt", 4) == 0) {
+            total += length;
+        }
+        else if (memcmp(chunk + 4, "iTXt", 4) == 0) {
+            /* Keyword and its end, then a flag: whether the text is compressed. */
+            const uint8_t *end = memchr(chunk + 8, 0, length);
+
+            if (end != NULL && (size_t)(end - chunk - 8) + 1 < length && end[1] == 1) {
+                total += length;
+            }
+        }
+        at += CHUNK + length;
+    }
+    return total;
+}
