@@ -38,11 +38,11 @@ class Chosen:
     reference: str
 
 
-def choose_image(target: Target, catalogue: Catalogue, runtime: Runtime) -> Chosen:
+def choose_image(target: Target, catalogue: Catalogue, runtime: Runtime, *, pull: bool = True) -> Chosen:
     """Return the first build image of the catalogue that keeps a target's promise and can be had.
 
-    Images of a registry are pulled; those that are made from packages are made later. Raises MachineError when there is
-    none, with what each one said.
+    Images of a registry are pulled, or without `pull` must be here; those that are made from packages are made later.
+    Raises MachineError when there is none, with what each one said.
     """
     answers: dict[str, str] = {}
     for image in catalogue.builds.values():
@@ -54,7 +54,9 @@ def choose_image(target: Target, catalogue: Catalogue, runtime: Runtime) -> Chos
         try:
             if not pinned:
                 raise MachineError("unlocked", details={"reason": "it has no digest: `everywheel images lock`"})
-            if not runtime.has_image(pinned):
+            if not runtime.find_image(pinned, target.arch):
+                if not pull:
+                    raise MachineError("not here", details={"reason": "it was not pulled yet"})
                 runtime.pull_image(pinned, target.arch)
         except MachineError as error:
             answers[image.name] = str(error.details.get("reason", error.fact))
@@ -98,7 +100,7 @@ def build_containers(
     Returns the plan of all targets, and a result for each wheel that was not in the store. Raises SourceError when a source
     cannot be had, and MachineError and UsageError for what is missing before anything runs.
     """
-    chosen = [choose_image(target, catalogue, runtime) for target in targets]
+    chosen = [choose_image(target, catalogue, runtime, pull=not options.offline) for target in targets]
     plans = [plan_container(project, one) for one in chosen]
     tasks = []
     for one, plan in zip(chosen, plans, strict=True):

@@ -142,4 +142,8 @@ def _bootstrap() -> Check:
     if found is None:
         return Check(name="mmdebstrap", state=State.OPTIONAL, words="not there: images come from a registry, or not at all",
                      advice="apt-get install mmdebstrap")  # fmt: skip
+    keyring = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+    if not keyring.exists():
+        return Check(name="mmdebstrap", state=State.OPTIONAL, words=f"{found}, but no keys of Debian's archive",
+                     advice="apt-get install debian-archive-keyring")  # fmt: skip
     return Check(name="mmdebstrap", state=State.OK, words=found)

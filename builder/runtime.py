@@ -23,7 +23,9 @@ from builder.run import PROCESSES, Interrupted
 from builder.target import Arch
 
 LABEL = "org.everywheel"
-"""The label of everything that is made here: its value is the run's id on containers, what it was made from on images."""
+"""The label of images that are made here: its value is what each was made from."""
+RUN_LABEL = "org.everywheel.run"
+"""The label of containers that run here: machine, process and run (images hand their own label on to any container)."""
 
 _PATIENCE, _LONG = 20, 600  # seconds for a first answer of the runtime, and for taking in a large image
 _START = "start it with `systemctl start docker`, or `dockerd &` where there is no systemd"
@@ -74,7 +76,7 @@ class Runtime:
     def __init__(self, client: Any, name: str) -> None:
         self._client = client
         self.name = name
-        self.id = uuid.uuid4().hex[:12]
+        self.id = f"{platform.node()}/{os.getpid()}/{uuid.uuid4().hex[:12]}"
 
     def __enter__(self) -> Runtime:
         return self
@@ -83,7 +85,7 @@ class Runtime:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with contextlib.suppress(DockerException, requests.RequestException):
-            for container in self._client.containers.list(all=True, filters={"label": f"{LABEL}={self.id}"}):
+            for container in self._client.containers.list(all=True, filters={"label": f"{RUN_LABEL}={self.id}"}):
                 with contextlib.suppress(APIError):
                     container.remove(force=True)
         self._client.close()
@@ -106,6 +108,15 @@ class Runtime:
                 return False
             return True
 
+    def find_image(self, reference: str, arch: Arch) -> str:
+        """Return the id of an image that is here, for an architecture; nothing where it is not, or is for another one."""
+        with _explain(self.name):
+            try:
+                image = self._client.images.get(reference)
+            except ImageNotFound:
+                return ""
+            return str(image.id) if image.attrs.get("Architecture") == image_platform(arch)[0] else ""
+
     def images(self) -> list[MadeImage]:
         """Return every image that was made here."""
         with _explain(self.name):
@@ -118,10 +129,10 @@ class Runtime:
         return sorted(made, key=lambda one: one.reference)
 
     def leftover_containers(self) -> list[str]:
-        """Return the containers of other runs that have ended, or never started: whoever was to remove them was killed."""
+        """Return the containers of runs whose process is no more: whoever was to remove them was killed."""
         with _explain(self.name):
-            found = self._client.containers.list(all=True, filters={"label": LABEL})
-            return sorted(one.name for one in found if one.status != "running" and one.labels[LABEL] != self.id)
+            found = self._client.containers.list(all=True, filters={"label": RUN_LABEL})
+            return sorted(one.name for one in found if _is_left(one.labels[RUN_LABEL], one.status))
 
     def remove_container(self, name: str) -> None:
         with _explain(self.name), contextlib.suppress(NotFound):
@@ -140,11 +151,11 @@ class Runtime:
         with _explain(self.name), archive.open("rb") as file:
             self._client.images.load(file)
 
-    def pull_image(self, reference: str, arch: Arch) -> None:
-        """Pull an image by name and digest; raise MachineError when no registry gives it."""
+    def pull_image(self, reference: str, arch: Arch) -> str:
+        """Pull an image by name and digest and return its id; raise MachineError when no registry gives it."""
         with _explain(self.name):
             try:
-                self._client.images.pull(reference, platform=_platform(arch))
+                return str(self._client.images.pull(reference, platform=_platform(arch)).id)
             except (APIError, NotFound) as error:
                 raise MachineError(
                     f"{reference} cannot be pulled",
@@ -182,6 +193,9 @@ class Runtime:
                 container.start()
             except APIError as error:
                 return Ended(exit_code=127, output="", seconds=time.monotonic() - began, reason=_words(error))
+            if PROCESSES.stopped:
+                # Called off before there was anything to kill.
+                _kill(container)
             reason, exit_code = "", -1
             try:
                 exit_code = container.wait(timeout=job.timeout)["StatusCode"]
@@ -190,13 +204,13 @@ class Runtime:
                     raise Interrupted from None
                 if "timed out" not in str(error).lower():
                     raise
-                reason = f"it did not end within {job.timeout:.0f} s"
+                reason = f"it did not end within {job.timeout:.0f} s (`--timeout`)"
                 _kill(container)
             if PROCESSES.stopped:
                 raise Interrupted
             container.reload()
             if container.attrs["State"].get("OOMKilled"):
-                reason = f"it took more than {job.memory >> 20} MB of memory"
+                reason = f"it took more than {job.memory >> 20} MB of memory (`--memory`)"
             output = container.logs().decode(errors="replace")
         return Ended(exit_code=exit_code, output=output, seconds=time.monotonic() - began, reason=reason)
 
@@ -208,7 +222,7 @@ class Runtime:
             for outside, inside in places.items()
         ]
         container = self._client.containers.create(
-            job.image, list(job.command), labels={LABEL: self.id}, mounts=mounts, environment=dict(job.environment),
+            job.image, list(job.command), labels={RUN_LABEL: self.id}, mounts=mounts, environment=dict(job.environment),
             working_dir=str(job.cwd), network_mode="none", read_only=True, entrypoint=[],
             tmpfs={"/tmp": f"size={job.scratch},exec"}, mem_limit=job.memory, memswap_limit=job.memory, pids_limit=1024,
         )  # fmt: skip
@@ -217,6 +231,12 @@ class Runtime:
         finally:
             with contextlib.suppress(NotFound, requests.RequestException):
                 container.remove(force=True, v=True)
+
+
+def _is_left(run: str, status: str) -> bool:
+    """Tell whether nobody will remove the container of a run; of another machine's, only what does not run is known."""
+    machine, process, _ = run.rsplit("/", 2)
+    return not Path(f"/proc/{process}").exists() if machine == platform.node() else status != "running"
 
 
 # What Go, and so every image, calls an architecture.

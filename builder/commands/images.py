@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,10 +20,10 @@ from builder.errors import BuildError, MachineError, NothingSelectedError, Usage
 from builder.execute import Outcome, Task, execute
 from builder.images.bake import bake_image
 from builder.images.bootstrap import bootstrap_image, bootstrapped_reference
-from builder.images.catalog import Catalogue, SmokeImage, find_catalogue, load_catalogue
+from builder.images.catalog import BuildImage, SmokeImage, find_catalogue, load_catalogue
 from builder.images.lock import find_pinned, resolve_digests, write_digests
 from builder.images.prune import find_leftovers, remove_leftovers
-from builder.images.stand_in import make_stand_in, stand_in_target
+from builder.images.stand_in import make_stand_in, stand_in_reference, stand_in_target
 from builder.jobs import JobPool
 from builder.project import load_project
 from builder.recipe import suggest
@@ -31,6 +31,8 @@ from builder.report import Screen, make_console, show_failures
 from builder.runtime import Runtime, find_runtime
 from builder.store import Store, default_store
 from builder.target import ARCHES, Arch
+
+_Image = SmokeImage | BuildImage
 
 
 @click.group("images", short_help="The systems that wheels are tried on.")
@@ -54,36 +56,40 @@ def list_command(root: Path, runtime: str | None, as_json: bool) -> None:
     Example: everywheel images list --json
     """
     catalogue = load_catalogue(find_catalogue(root))
-    rows = [_describe(image) for image in catalogue.images.values()]
-    if as_json:
-        click.echo(json.dumps(rows, indent=1))
-        return
     made = _list_made(runtime)
-    table = Table(box=None, pad_edge=False)
-    for column in ("image", "libc", "architectures", "from a registry", "from packages", "ready"):
-        table.add_column(column, no_wrap=True)
-    for row, image in zip(rows, catalogue.images.values(), strict=True):
-        ready = [
-            arch for arch in image.arches if image.bootstrap and bootstrapped_reference(image, ARCHES[arch]) in made
-        ]
-        table.add_row(
-            image.name,
-            image.libc_words,
-            " ".join(image.arches),
-            row["registry"],
-            row["packages"],
-            " ".join(ready) or "-",
-        )
-    print_table(table)
+    smoke = [_describe(image, "smoke", image.libc_words, made) for image in catalogue.images.values()]
+    build = [_describe(image, "build", _promise(image), made) for image in catalogue.builds.values()]
+    if as_json:
+        click.echo(json.dumps([*smoke, *build], indent=1))
+        return
+    for rows, column in ((smoke, "libc"), (build, "promises")):
+        table = Table(box=None, pad_edge=False)
+        for name in (f"{rows[0]['kind']} image", column, "architectures", "from a registry", "from packages", "ready"):
+            table.add_column(name, no_wrap=True)
+        for row in rows:
+            ready = row["ready"] or "-"
+            table.add_row(row["name"], row["libc"], row["arches"], row["registry"], row["packages"], ready)
+        print_table(table)
 
 
-def _describe(image: SmokeImage) -> dict[str, str]:
-    made = image.bootstrap
-    registry = "-" if not image.reference else "locked" if image.digests else "unlocked"
-    packages = f"{made.suite} ({'musl' if made.kind == 'musl' else 'Debian'})" if made else "-"
+def _promise(image: BuildImage) -> str:
+    """Return the lowest floor that wheels from an image can promise, as platform tags write it."""
+    return f"{'manylinux' if image.libc == 'glibc' else 'musllinux'}_{'_'.join(map(str, image.libc_version))}"
+
+
+def _reference(image: _Image, arch: Arch) -> str:
+    return stand_in_reference(image, arch) if isinstance(image, BuildImage) else bootstrapped_reference(image, arch)
+
+
+def _describe(image: _Image, kind: str, libc: str, made: set[str]) -> dict[str, str]:
+    bootstrap = image.bootstrap
+    pinned = image.digests or (isinstance(image, BuildImage) and image.pinned_by)
+    registry = "-" if not image.reference else "locked" if pinned else "unlocked"
+    packages = f"{bootstrap.suite} ({'musl' if bootstrap.kind == 'musl' else 'Debian'})" if bootstrap else "-"
+    ready = [arch for arch in image.arches if bootstrap and _reference(image, ARCHES[arch]) in made]
     return {
-        "name": image.name, "libc": image.libc_words, "arches": " ".join(image.arches), "image": image.reference,
-        "registry": registry, "packages": packages,
+        "name": image.name, "kind": kind, "libc": libc, "arches": " ".join(image.arches), "image": image.reference,
+        "registry": registry, "packages": packages, "ready": " ".join(ready),
     }  # fmt: skip
 
 
@@ -92,38 +98,55 @@ def _list_made(runtime: str | None) -> set[str]:
         with find_runtime(runtime) as engine:
             return {made.reference for made in engine.images()}
     except MachineError:
+        if runtime is not None:
+            raise
         return set()
 
 
 @images_group.command("build")
 @click.argument("names", nargs=-1)
 @click.option("--arch", "arches", multiple=True, metavar="NAME", help="Only for this architecture; may be repeated.")
+@click.option("--stand-ins", is_flag=True, help="Make images to build wheels in, not to try them on.")
 @click.option("--dry-run", is_flag=True, help="Show what would be made and stop.")
 @runtime_option
 @jobs_option
 @click.pass_obj
 def build_command(
-    root: Path, names: tuple[str, ...], arches: tuple[str, ...], dry_run: bool, runtime: str | None, jobs: int | None
-) -> None:
+    root: Path, names: tuple[str, ...], arches: tuple[str, ...], stand_ins: bool, dry_run: bool, runtime: str | None,
+    jobs: int | None,
+) -> None:  # fmt: skip
     """Make images from a distribution's packages, for the architectures of the project's targets.
 
-    `smoke` does so by itself; this is for making them ahead.
+    `smoke` and `build --engine container` do so by themselves; this is for making them ahead.
 
     Example: everywheel images build debian-12 --arch aarch64
     """
     catalogue = load_catalogue(find_catalogue(root))
-    chosen = _choose(catalogue, names, arches or tuple(t.arch.name for t in load_project(root).targets))
+    project = load_project(root)
+    known: Mapping[str, _Image] = catalogue.builds if stand_ins else catalogue.images
+    chosen = _choose(known, names, arches or tuple(target.arch.name for target in project.targets))
     if dry_run:
         for image, arch in chosen:
             click.echo(f"{image.name} {arch.name}")
         return
     store = Store(default_store())
     console = make_console()
+
+    def make(image: _Image, arch: Arch, engine: Runtime) -> Callable[[Callable[[str], None]], Outcome | None]:
+        def work(tell: Callable[[str], None]) -> None:
+            tell("unpack packages")
+            if isinstance(image, BuildImage):
+                make_stand_in(image, arch, catalogue.pythons[image.libc], project, engine, store, offline=False)
+            else:
+                bootstrap_image(image, arch, engine, store)
+
+        return work
+
     with find_runtime(runtime) as engine, Screen(console, len(chosen)) as screen, TemporaryDirectory() as folder:
         tasks = [
             Task(
                 id=f"{image.name} {arch.name}", label=f"{image.name} {arch.name}", requires=(), priority=0.0,
-                work=_make(image, arch, engine, store),
+                work=make(image, arch, engine),
             )
             for image, arch in chosen
         ]  # fmt: skip
@@ -136,22 +159,15 @@ def build_command(
     click.echo(f"{len(chosen)} images are ready")
 
 
-def _make(
-    image: SmokeImage, arch: Arch, engine: Runtime, store: Store
-) -> Callable[[Callable[[str], None]], Outcome | None]:
-    def work(tell: Callable[[str], None]) -> None:
-        tell("unpack packages")
-        bootstrap_image(image, arch, engine, store)
-
-    return work
-
-
-def _choose(catalogue: Catalogue, names: tuple[str, ...], arches: tuple[str, ...]) -> list[tuple[SmokeImage, Arch]]:
+def _choose(known: Mapping[str, _Image], names: tuple[str, ...], arches: tuple[str, ...]) -> list[tuple[_Image, Arch]]:
     for arch in arches:
         if arch not in ARCHES:
             raise UsageError(f"there is no architecture '{arch}'", hint=suggest(arch, ARCHES))
-    chosen: dict[str, tuple[SmokeImage, Arch]] = {}
-    for image in catalogue.choose(names):
+    for name in names:
+        if name not in known:
+            raise UsageError(f"there is no image '{name}'", hint=suggest(name, known))
+    chosen: dict[str, tuple[_Image, Arch]] = {}
+    for image in (known[name] for name in dict.fromkeys(names or known)):
         if image.bootstrap is None:
             if names:
                 raise UsageError(
@@ -159,9 +175,8 @@ def _choose(catalogue: Catalogue, names: tuple[str, ...], arches: tuple[str, ...
                     hint=f"it is pulled, once locked: `everywheel images lock {image.name}`",
                 )
             continue
-        for arch in dict.fromkeys(arches):
-            if arch in image.arches:
-                chosen.setdefault(bootstrapped_reference(image, ARCHES[arch]), (image, ARCHES[arch]))
+        for known_arch in (ARCHES[arch] for arch in dict.fromkeys(arches) if arch in image.arches):
+            chosen.setdefault(_reference(image, known_arch), (image, known_arch))
     if not chosen:
         raise NothingSelectedError(
             "none of these images is for these architectures",

@@ -21,8 +21,8 @@ from builder.images.supply import Supply
 from builder.project import load_project
 from builder.report import Screen, make_console
 from builder.runtime import find_runtime
-from builder.smoke.matrix import Bench, Cell, State, pair, smoke_matrix
-from builder.smoke.page import write_page
+from builder.smoke.matrix import Bench, Cell, State, name_columns, pair, smoke_matrix
+from builder.smoke.page import check_writable, write_page
 from builder.store import Store, default_store
 from builder.tools import ensure_tools
 
@@ -37,6 +37,8 @@ _STYLES = {State.PASSED: "green", State.FAILED: "bold red", State.STATIC: "yello
 @jobs_option
 @offline_option
 @click.option("--timeout", type=click.IntRange(1), default=900, show_default=True, help="Seconds for one container.")
+@click.option("--memory", type=click.IntRange(64), default=2048, show_default=True, help="Megabytes for one container.")
+@click.option("--scratch", type=click.IntRange(16), default=1024, show_default=True, help="Megabytes of /tmp in one.")
 @click.option("--command", help="Another command than the project's; `python` in it is the image's.")
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write the matrix as a page.")
 @click.option("--dry-run", is_flag=True, help="Show which wheel would be tried on which image and stop.")
@@ -44,7 +46,7 @@ _STYLES = {State.PASSED: "green", State.FAILED: "bold red", State.STATIC: "yello
 @click.pass_obj
 def smoke_command(
     root: Path, wheels: tuple[Path, ...], images: tuple[str, ...], runtime: str | None, jobs: int | None, offline: bool,
-    timeout: int, command: str | None, html: Path | None, dry_run: bool, as_json: bool,
+    timeout: int, memory: int, scratch: int, command: str | None, html: Path | None, dry_run: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Install wheels, without network, on every system that their tags claim, and run the project's smoke command there.
 
@@ -71,12 +73,15 @@ def smoke_command(
         for one in pairs:
             click.echo(one.id)
         return
+    if html is not None:
+        check_writable(html)
     store = Store(default_store())
     console = make_console()
     with find_runtime(runtime) as engine, Screen(console, len(pairs), quiet=as_json) as screen:
         bench = Bench(
-            project=project, catalogue=catalogue, runtime=engine, store=store, supply=Supply(engine, store),
-            tools=ensure_tools(store.root, offline=offline), timeout=timeout, offline=offline,
+            project=project, catalogue=catalogue, runtime=engine, store=store, supply=Supply(engine, store, offline=offline),
+            tools=ensure_tools(store.root, offline=offline), timeout=timeout, memory=memory << 20, scratch=scratch << 20,
+            offline=offline,
         )  # fmt: skip
         cells = smoke_matrix(pairs, bench, jobs or default_jobs(), screen)
     if html is not None:
@@ -89,20 +94,20 @@ def smoke_command(
 
 
 def _print_matrix(cells: Sequence[Cell]) -> None:
-    """Print systems by targets: a cell shows the Python that ran, or what kept it from running."""
-    targets = list(dict.fromkeys(cell.target for cell in cells))
+    """Print systems by wheels: a cell shows the Python that ran, or what kept it from running."""
+    columns = name_columns(cells)
     table = Table(box=None, pad_edge=False)
-    for column in ("image", "libc", *targets):
+    for column in ("image", "libc", *columns.values()):
         table.add_column(column, no_wrap=True)
     for image in dict.fromkeys(cell.image for cell in cells):
-        row = {cell.target: cell for cell in cells if cell.image == image}
+        row = {cell.wheel: cell for cell in cells if cell.image == image}
         libc = next(iter(row.values())).libc
-        table.add_row(image, libc, *(_mark(row.get(target)) for target in targets))
+        table.add_row(image, libc, *(_mark(row.get(wheel)) for wheel in columns))
     print_table(table)
 
 
 def _mark(cell: Cell | None) -> Text:
-    if cell is None:
+    if cell is None or cell.state is State.UNCLAIMED:
         return Text("·", style="dim")
     if cell.state is not State.PASSED:
         return Text(cell.state.value, style=_STYLES[cell.state])

@@ -29,7 +29,7 @@ from builder.errors import BuildError, MachineError, UsageError
 from builder.images.catalog import BuildImage
 from builder.project import Project, extension_files
 from builder.run import run
-from builder.runtime import LABEL, Runtime
+from builder.runtime import RUN_LABEL, Runtime
 from builder.store import FIXED_TIME, Store
 from builder.target import Target
 
@@ -212,7 +212,7 @@ def create_arguments(build: ContainerBuild, programs: Path) -> list[str]:
         "PIP_FIND_LINKS": f"{_INSIDE}/wheels",
     }  # fmt: skip
     return [
-        "--network=none", f"--label={LABEL}={build.runtime.id}",
+        "--network=none", f"--label={RUN_LABEL}={build.runtime.id}",
         *(f"--volume={outside}:{inside}:ro" for outside, inside in read_only.items()),
         *(f"--volume={outside}:{inside}" for outside, inside in writable.items()),
         *(f"--env={name}={value}" for name, value in variables.items()),

@@ -14,6 +14,8 @@ from builder.runtime import Runtime
 from builder.store import Store
 from builder.target import Arch
 
+BAKED = ", baked"
+"""How the label of baked images ends: they are their maker's, and never out of date."""
 _DOCKERFILE = Path("docker") / "Dockerfile"
 
 
@@ -30,7 +32,7 @@ def bake_image(
         shutil.copytree(toolbox.site, context / "site", ignore=ignore)
         shutil.copytree(toolbox.tools, context / "tools", ignore=ignore)
         write_programs(image, context / "bin")
-        runtime.build_image(context, tag, arch, {"BASE": base}, f"{image.name} {arch.name}, baked")
+        runtime.build_image(context, tag, arch, {"BASE": base}, f"{image.name} {arch.name}{BAKED}")
 
 
 def find_dockerfile(root: Path) -> Path:

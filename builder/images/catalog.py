@@ -161,7 +161,7 @@ def _load_image(table: Table, name: str) -> SmokeImage:
         libc=match[1],
         libc_version=tuple(map(int, match[2].split("."))),
         arches=_arches(table),
-        reference=table.text("image", ""),
+        reference=_reference(table),
         digests=digests,
         pinned_by=table.text("pinned-by", ""),
         bootstrap=_load_bootstrap(table),
@@ -174,6 +174,14 @@ def _load_image(table: Table, name: str) -> SmokeImage:
             hint='add `image = "docker.io/…"` or `bootstrap = { debian = "SUITE" }`',
         )
     return image
+
+
+def _reference(table: Table) -> str:
+    """Return where a registry has an image; raise UsageError for a placeholder that nobody fills in."""
+    reference = table.text("image", "")
+    if set(re.findall(r"[{}]", reference.replace("{arch}", ""))):
+        raise UsageError(f"{table.place}: 'image' is '{reference}'", hint="`{arch}` is the only placeholder")
+    return reference
 
 
 def _load_like(table: Table, name: str, images: Mapping[str, SmokeImage]) -> SmokeImage:
@@ -202,7 +210,7 @@ def _load_build(table: Table, name: str) -> BuildImage:
         arches=_arches(table),
         python=table.text("python"),
         tests=table.flag("tests", True),
-        reference=table.text("image", ""),
+        reference=_reference(table),
         digests=table.text_map("digest"),
         pinned_by=table.text("pinned-by", ""),
         bootstrap=_load_bootstrap(table),
@@ -216,7 +224,9 @@ def _load_bootstrap(table: Table) -> Bootstrap | None:
         return None
     bootstrap = table.table("bootstrap")
     kind = "musl" if bootstrap.has("musl") else "debian"
-    found = Bootstrap(kind=kind, suite=bootstrap.text(kind), python=bootstrap.text("python", ""))
+    found = Bootstrap(
+        kind=kind, suite=bootstrap.text(kind), python=bootstrap.text("python", "") if kind != "musl" else ""
+    )
     bootstrap.done()
     return found
 

@@ -13,6 +13,7 @@ import tomlkit
 
 from builder.errors import MachineError
 from builder.images.catalog import BuildImage, SmokeImage
+from builder.images.supply import knows_no_image
 from builder.runtime import Runtime
 from builder.target import Arch
 
@@ -77,7 +78,10 @@ def _ask(image: SmokeImage, runtime: Runtime, silent: dict[str, str]) -> Locked:
         try:
             return Locked(image=image.name, digests={"any": runtime.find_digest(image.reference)}, place=registry)
         except MachineError as error:
-            silent[registry] = str(error.details.get("reason", error.fact))
+            why = str(error.details.get("reason", error.fact))
+            if knows_no_image(why):
+                return Locked(image=image.name, digests={}, why=f"{registry}: {why}")
+            silent[registry] = why
     return Locked(image=image.name, digests={}, why=f"{registry}: {silent[registry]}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from builder.images.bake import BAKED
 from builder.images.bootstrap import bootstrapped_reference
 from builder.images.catalog import Catalogue
 from builder.images.stand_in import stand_in_reference
@@ -42,7 +43,7 @@ def find_leftovers(catalogue: Catalogue, runtime: Runtime, *, everything: bool) 
     images = [
         Leftover(kind="image", name=made.reference, size=made.size)
         for made in runtime.images()
-        if everything or made.reference not in wanted
+        if not made.made_from.endswith(BAKED) and (everything or made.reference not in wanted)
     ]
     return (*containers, *images)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import threading
 from dataclasses import dataclass
 
@@ -25,9 +27,10 @@ class Supplied:
 class Supply:
     """Gives images, each made or pulled once a run however many ask for it; a registry that failed is not asked again."""
 
-    def __init__(self, runtime: Runtime, store: Store) -> None:
+    def __init__(self, runtime: Runtime, store: Store, *, offline: bool = False) -> None:
         self._runtime = runtime
         self._store = store
+        self._offline = offline
         self._lock = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
         self._dead: dict[str, str] = {}
@@ -35,33 +38,43 @@ class Supply:
     def find(self, image: SmokeImage, arch: Arch) -> Supplied:
         """Return the pulled image where the catalogue has its digest, else the bootstrapped one, else why there is none.
 
+        One that brings a Python of its own is rather bootstrapped, from the same packages: registries have it without.
         Raises MachineError and BuildError when bootstrapping fails.
         """
         why = "the image is not locked: `everywheel images lock` finds its digest where a registry answers"
         pinned = image.pinned(arch)
-        if pinned:
-            reason = self._pull(pinned, arch)
-            if reason == "":
-                return Supplied(reference=pinned)
-            why = reason
+        has_python = image.bootstrap is not None and image.bootstrap.python and shutil.which("mmdebstrap")
+        if pinned and not has_python:
+            found, why = self._pull(pinned, arch)
+            if found:
+                return Supplied(reference=found)
         if image.bootstrap is not None:
             return Supplied(
                 reference=bootstrap_image(image, arch, self._runtime, self._store), python=image.bootstrap.python
             )
         return Supplied(reference="", why=why)
 
-    def _pull(self, reference: str, arch: Arch) -> str:
+    def _pull(self, reference: str, arch: Arch) -> tuple[str, str]:
+        """Return the id of a pulled image, or nothing and why it cannot be had."""
         registry = reference.partition("/")[0]
         with self._lock:
             lock = self._locks.setdefault(registry, threading.Lock())
         with lock:
+            if found := self._runtime.find_image(reference, arch):
+                return found, ""
+            if self._offline:
+                return "", f"{reference} is not here, and --offline keeps it from being pulled"
             if registry in self._dead:
-                return self._dead[registry]
-            if self._runtime.has_image(reference):
-                return ""
+                return "", self._dead[registry]
             try:
-                self._runtime.pull_image(reference, arch)
+                return self._runtime.pull_image(reference, arch), ""
             except MachineError as error:
-                self._dead[registry] = f"{error.fact}: {error.details.get('reason', '')}"
-                return self._dead[registry]
-        return ""
+                why = f"{error.fact}: {error.details.get('reason', '')}"
+                if not knows_no_image(why):
+                    self._dead[registry] = why
+                return "", why
+
+
+def knows_no_image(words: str) -> bool:
+    """Tell whether a registry answered, and only does not have, or give, this one image."""
+    return re.search(r"not found|unknown|denied|unauthorized|no match", words, re.I) is not None

@@ -121,7 +121,7 @@ def _nothing_to_run(match: re.Match[str], place: Place) -> str:
 
 
 def _full(match: re.Match[str], place: Place) -> str:
-    return "the container's scratch space is full"
+    return "the container's scratch space is full (`--scratch`)"
 
 
 _PATTERNS: Mapping[re.Pattern[str], Callable[[re.Match[str], Place], str]] = {

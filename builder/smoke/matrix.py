@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -50,7 +51,8 @@ class Cell:
     """One wheel on one image.
 
     `seconds` is the container's wall time, `test_seconds` that of the smoke command in it; `why` is one sentence,
-    `evidence` the lines behind it; `libraries` are those that were loaded from outside wheel and interpreter.
+    `evidence` the lines behind it; `found` is the C library that was there, `loaded` names all libraries that the command
+    loaded, and `libraries` those of them from outside wheel, interpreter and promise.
     """
 
     wheel: str
@@ -66,12 +68,14 @@ class Cell:
     test_seconds: float = 0.0
     why: str = ""
     evidence: tuple[str, ...] = ()
+    found: str = ""
+    loaded: tuple[str, ...] = ()
     libraries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """What every cell of one run shares; `timeout` in seconds for one container."""
+    """What every cell of one run shares; `timeout` in seconds, `memory` and `scratch` in bytes, for one container."""
 
     project: Project
     catalogue: Catalogue
@@ -80,6 +84,8 @@ class Bench:
     tools: Tools
     supply: Supply
     timeout: float = 900.0
+    memory: int = 2 << 30
+    scratch: int = 1 << 30
     offline: bool = False
 
 
@@ -99,10 +105,16 @@ class Pairing:
 def pair(wheels: Sequence[Path], images: Sequence[SmokeImage]) -> tuple[Pairing, ...]:
     """Return every pair of a wheel and an image that it claims to run on.
 
-    Raises UsageError for what is no wheel for Linux.
+    Raises UsageError for what is no wheel for Linux, and for two wheels of one name.
     """
     pairs = []
-    for wheel in wheels:
+    named: dict[str, Path] = {}
+    for wheel in dict.fromkeys(wheels):
+        if named.setdefault(wheel.name, wheel) != wheel:
+            raise UsageError(
+                f"two wheels are called {wheel.name}", details={"one": named[wheel.name], "other": wheel},
+                hint="try them one after the other",
+            )  # fmt: skip
         target = wheel_target(wheel)
         pairs += [Pairing(wheel=wheel, target=target, image=image) for image in images if image.is_claimed_by(target)]
     return tuple(pairs)
@@ -119,6 +131,34 @@ def wheel_target(wheel: Path) -> Target:
     if tag == "any":
         raise UsageError(f"{wheel}: a pure wheel claims no system in particular", hint="name wheels for Linux")
     return parse_target(tag)
+
+
+def name_columns(cells: Sequence[Cell]) -> dict[str, str]:
+    """Return what to call each wheel: its target, with the Python that it is for where two wheels have the same."""
+    targets = {cell.wheel: cell.target for cell in cells}
+    shared = {target for target in targets.values() if list(targets.values()).count(target) > 1}
+    return {
+        wheel: f"{'-'.join(split_filename(wheel)[-3:-1])} {target}" if target in shared else target
+        for wheel, target in targets.items()
+    }
+
+
+def is_for_python(wheel: str, version: str) -> bool:
+    """Tell whether a wheel's tags take a CPython of a version such as `3.13` (PEP 425; every system's own has a GIL)."""
+    minor = int(version.split(".")[1])
+    *_, pythons, abis, _ = split_filename(wheel)
+    for python in pythons.split("."):
+        for abi in abis.split("."):
+            match = re.fullmatch(r"cp3(\d+)", python)
+            if match is None:
+                if python in ("py3", f"py3{minor}") and abi in ("none", "abi3"):
+                    return True
+            elif abi == "abi3" or (abi == "none" and int(match[1]) <= minor):
+                if int(match[1]) <= minor:
+                    return True
+            elif abi == f"cp3{minor}" and int(match[1]) == minor:
+                return True
+    return False
 
 
 def smoke_matrix(pairs: Sequence[Pairing], bench: Bench, jobs: int, watcher: Watcher) -> tuple[Cell, ...]:
@@ -163,22 +203,29 @@ def smoke_cell(one: Pairing, bench: Bench, tell: Callable[[str], None]) -> Cell:
     """Run one wheel on one image and judge what came out of it."""
     tell("image")
     supplied = bench.supply.find(one.image, one.target.arch)
-    if supplied.reference == "":
+    own = supplied.python
+    portable = bench.catalogue.pythons.get(one.image.libc)
+    why = supplied.why
+    if supplied.reference and not own and (portable is None or one.target.arch.name not in portable.sha256):
+        why = f"the image has no Python, and no portable one is for {one.target.arch.name}"
+    if supplied.reference == "" or why:
         tell("symbols")
         evidence = check_floor(one.wheel, one.target, one.image.libc_version, bench.tools, bench.store)
         state = State.FAILED if evidence.missing else State.STATIC
-        return _cell(one, state, why=evidence.words, evidence=(supplied.why, *evidence.lines))
+        return _cell(one, state, why=evidence.words, evidence=(why, *evidence.lines))
+    version = own or (portable.version if portable is not None else "")
+    if not is_for_python(one.wheel.name, version):
+        return _cell(one, State.UNCLAIMED, why=f"its tags are for another Python than {version}")
     if not one.image.cpu:
         check_emulation(one.target.arch)
-    own = supplied.python
-    portable = bench.catalogue.pythons[one.image.libc]
-    version = own or portable.version
     tell("interpreter")
     beside = ensure_beside(
         one.wheel, bench.project.smoke.requires, one.target, one.image.libc_version, version, bench.store,
         offline=bench.offline,
     )  # fmt: skip
-    python = None if own else ensure_python(portable, one.target, bench.project, bench.store, offline=bench.offline)
+    python = None
+    if not own and portable is not None:
+        python = ensure_python(portable, one.target, bench.project, bench.store, offline=bench.offline)
     tell("run")
     with TemporaryDirectory(dir=bench.store.root / "tmp") as folder:
         Path(folder).chmod(0o777)
@@ -233,6 +280,8 @@ def _job(
         environment={**environment, "EVERYWHEEL_ORDER": json.dumps(order)},
         cwd=PurePosixPath("/project"),
         timeout=bench.timeout,
+        memory=bench.memory,
+        scratch=bench.scratch,
     )
 
 
@@ -252,7 +301,13 @@ def judge(one: Pairing, ended: Ended, told: dict[str, Any] | None) -> Cell:
         "seconds": round(ended.seconds, 2),
         "test_seconds": round(next((s["seconds"] for s in told["stages"] if s["stage"] == "test"), 0.0), 2),
     }
+    facts["found"] = told["libc"]
+    facts["loaded"] = tuple(told["loaded"])
     last = told["stages"][-1]
+    if last["exit"] != 0 and "unable to find CPU model" in last["output"]:
+        return _cell(
+            one, State.BROKEN, why=f"QEMU knows no processor '{cpu}'", evidence=tuple(excerpt(last["output"])), **facts
+        )
     if last["exit"] != 0:
         failure = Failure(stage=last["stage"], exit_code=last["exit"], output=last["output"], reason=ended.reason)
         place = Place(target=one.target, image=one.image, cpu=cpu, needed=list_needed(one.wheel))
@@ -261,6 +316,9 @@ def judge(one: Pairing, ended: Ended, told: dict[str, Any] | None) -> Cell:
         )
     if not _same_libc(one.image, told["libc"]):
         why = f"the image has {told['libc']}, its entry in the catalogue says {one.image.libc_words}"
+        return _cell(one, State.BROKEN, why=why, **facts)
+    if not told["loaded"]:
+        why = "nobody could see what it loaded: the smoke command must be a Python that reads its site"
         return _cell(one, State.BROKEN, why=why, **facts)
     if told["strange"]:
         why = f"it loaded {', '.join(told['strange'])} from the system, which {one.target.wheel_tag} does not promise"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from builder.smoke.matrix import Cell, State
+from builder.errors import MachineError
+from builder.smoke.matrix import Cell, State, name_columns
 
 _SYMBOLS = {State.PASSED: "✓", State.FAILED: "✗", State.STATIC: "≈", State.BROKEN: "!", State.UNCLAIMED: "·"}
 _CLASSES = {
@@ -60,8 +62,8 @@ def render_page(cells: Sequence[Cell], title: str) -> str:
     wheels = list(dict.fromkeys(cell.wheel for cell in cells))
     found = {(cell.wheel, cell.image): cell for cell in cells}
     rows = "".join(_row(image, wheels, found) for image in images)
-    targets = {cell.wheel: cell.target for cell in cells}
-    columns = "".join(f'<th title="{_text(wheel)}">{_text(targets[wheel])}</th>' for wheel in wheels)
+    names = name_columns(cells)
+    columns = "".join(f'<th title="{_text(wheel)}">{_text(names[wheel])}</th>' for wheel in wheels)
     legend = "".join(
         f'<dt class="{_CLASSES[state]} mark">{_SYMBOLS[state]}</dt><dd><b>{state.value}</b>: {words}</dd>'
         for state, words in _LEGEND.items()
@@ -85,7 +87,7 @@ def _row(image: str, wheels: Sequence[str], found: dict[tuple[str, str], Cell]) 
 
 
 def _column(cell: Cell | None) -> str:
-    if cell is None:
+    if cell is None or cell.state is State.UNCLAIMED:
         return f'<td class="cell none"><span class="mark">{_SYMBOLS[State.UNCLAIMED]}</span></td>'
     beside = f"Python {cell.python}" if cell.python else cell.state.value
     extra = f" · {cell.cpu or 'QEMU'}" if cell.emulated and cell.python else ""
@@ -99,6 +101,8 @@ def _details(cell: Cell) -> str:
     facts = [cell.why] if cell.why else []
     if cell.seconds:
         facts.append(f"{cell.seconds:.1f} s in the container, {cell.test_seconds:.1f} s of them the tests")
+    if cell.found:
+        facts.append(f"there: Python {cell.python}, {cell.found}; libraries that were loaded: {', '.join(cell.loaded)}")
     if cell.libraries:
         facts.append(f"loaded from the system: {', '.join(cell.libraries)}")
     lines = "".join(f"<p>{_text(fact)}</p>" for fact in facts)
@@ -112,11 +116,22 @@ def _details(cell: Cell) -> str:
 
 
 def _anchor(cell: Cell) -> str:
-    return f"{cell.target}-{cell.image}"
+    return re.sub(r"[^\w.-]", "-", f"{cell.wheel}-{cell.image}")
 
 
 def _text(words: str) -> str:
     return html.escape(words)
+
+
+def check_writable(path: Path) -> None:
+    """Raise MachineError where the page could not be written: better before the matrix has run than after."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("a").close()
+    except OSError as error:
+        raise MachineError(
+            f"{path} cannot be written: {error.strerror}", hint="name another file with --html"
+        ) from None
 
 
 def write_page(cells: Sequence[Cell], path: Path, title: str) -> None:

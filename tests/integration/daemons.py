@@ -15,7 +15,7 @@ import pytest
 from roots import call
 
 from builder.errors import MachineError
-from builder.runtime import LABEL, find_runtime
+from builder.runtime import RUN_LABEL, find_runtime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,4 +75,4 @@ def _wait_for(address: str, log: Path) -> None:
 
 def list_containers() -> list[str]:
     """Return the containers of this toolkit, running or not."""
-    return call(["docker", "ps", "--all", "--quiet", "--filter", f"label={LABEL}"]).split()
+    return call(["docker", "ps", "--all", "--quiet", "--filter", f"label={RUN_LABEL}"]).split()

@@ -100,8 +100,8 @@ class FakeRuntime:
     def __init__(self, *images: str) -> None:
         self.images = images
 
-    def has_image(self, reference: str) -> bool:
-        return any(reference.startswith(image) for image in self.images)
+    def find_image(self, reference: str, arch: object) -> str:
+        return next((image for image in self.images if reference.startswith(image)), "")
 
     def pull_image(self, reference: str, arch: object) -> None:
         raise MachineError("cannot be pulled", details={"reason": "no such host"})
@@ -116,6 +116,13 @@ def test_pypas_image_goes_before_a_stand_in() -> None:
     assert choose("manylinux_2_36_x86_64", "quay.io/pypa/manylinux2014_x86_64") == "manylinux2014"
     assert choose("manylinux_2_36_x86_64") == "debian-12"
     assert choose("musllinux_1_2_aarch64") == "musl"
+
+
+def test_a_plan_pulls_nothing() -> None:
+    runtime: Any = FakeRuntime()
+    runtime.pull_image = None
+
+    assert choose_image(parse_target("manylinux_2_36_x86_64"), CATALOGUE, runtime, pull=False).image.name == "debian-12"
 
 
 def test_a_promise_that_no_image_can_keep_is_refused_with_the_lowest_that_can() -> None:
@@ -168,7 +175,7 @@ def test_a_container_has_no_network_and_one_writable_place(build: ContainerBuild
     words = create_arguments(build, tmp_path / "bin")
 
     assert "--network=none" in words
-    assert "--label=org.everywheel=abc" in words
+    assert "--label=org.everywheel.run=abc" in words
     writable = [word for word in words if word.startswith("--volume=") and not word.endswith(":ro")]
     assert {word.rpartition(":")[2] for word in writable} == {"/opt/everywheel/store", "/root/.cache/zig"}
     assert shlex.split(shlex.join(words)) == words

@@ -13,7 +13,7 @@ import pytest
 from builder.images.catalog import SmokeImage
 from builder.pip import platform_tags
 from builder.runtime import Ended
-from builder.smoke.matrix import Cell, Pairing, State, judge, pair
+from builder.smoke.matrix import Cell, Pairing, State, is_for_python, judge, name_columns, pair
 from builder.smoke.page import render_page
 from builder.target import parse_target
 
@@ -26,6 +26,7 @@ TOLD: dict[str, Any] = {
     "python": "3.11.2",
     "libc": "glibc 2.36",
     "strange": [],
+    "loaded": ["libc.so.6"],
     "stages": [
         {"stage": "install", "exit": 0, "output": "", "seconds": 1.0},
         {"stage": "test", "exit": 0, "output": "collected 2 items\n2 passed in 0.1s\n", "seconds": 2.25},
@@ -59,6 +60,10 @@ CASES = {
     ),
     "another image than was said": (
         change(libc="glibc 2.31"), State.BROKEN, "the image has glibc 2.31, its entry in the catalogue says glibc 2.36",
+    ),
+    "nothing that was loaded": (
+        change(loaded=[]), State.BROKEN,
+        "nobody could see what it loaded: the smoke command must be a Python that reads its site",
     ),
     "no libc at all": (
         change(libc="musl ?"), State.BROKEN, "the image has musl ?, its entry in the catalogue says glibc 2.36",
@@ -161,3 +166,32 @@ def test_cells_can_be_written_as_json() -> None:
 
     assert told["state"] == "passed"
     assert told["image"] == "debian-12"
+
+
+@pytest.mark.parametrize(
+    ("tags", "takes"),
+    [
+        ("cp311-abi3", {"3.11", "3.13", "3.14"}),
+        ("cp313-cp313", {"3.13"}),
+        ("cp313-cp313t", set()),
+        ("cp312-none", {"3.13", "3.14"}),
+        ("py3-none", {"3.11", "3.13", "3.14"}),
+        ("cp311.cp313-cp311.cp313", {"3.11", "3.13"}),
+    ],
+)
+def test_a_wheel_is_tried_with_the_pythons_that_its_tags_take(tags: str, takes: set[str]) -> None:
+    wheel = f"x-1.0-{tags}-manylinux2014_x86_64.whl"
+
+    assert {version for version in ("3.11", "3.13", "3.14") if is_for_python(wheel, version)} == takes
+
+
+def test_two_wheels_of_one_target_have_a_column_each() -> None:
+    wheels = ("x-1.0-cp311-abi3-manylinux2014_x86_64.whl", "x-1.0-cp314-cp314t-manylinux2014_x86_64.whl")
+    other = "x-1.0-cp311-abi3-musllinux_1_2_x86_64.whl"
+    one = judge(ONE, ENDED, TOLD)
+    cells = [dataclasses.replace(one, wheel=wheel) for wheel in wheels]
+    cells.append(dataclasses.replace(one, wheel=other, target="musllinux_1_2_x86_64"))
+
+    assert list(name_columns(cells).values()) == [
+        f"cp311-abi3 {one.target}", f"cp314-cp314t {one.target}", "musllinux_1_2_x86_64",
+    ]  # fmt: skip

@@ -88,7 +88,7 @@ def main() -> None:
         "--target", order["site"], "--no-compile", "--no-cache-dir", "--disable-pip-version-check",
         "--root-user-action=ignore", "--quiet", order["wheel"],
     ]  # fmt: skip
-    stages, strange = [run_stage("install", install, plain)], list[str]()
+    stages, strange, loaded = [run_stage("install", install, plain)], list[str](), list[str]()
     if stages[0]["exit"] == 0:
         watched = {
             **plain, "PYTHONPATH": f"{order['site']}:{ROOM / 'site'}:{SITE}",
@@ -97,8 +97,10 @@ def main() -> None:
         words = [sys.executable if word == "python" else word for word in order["command"]]
         stages.append(run_stage("test", [*order["through"], *words], watched))
         strange = find_strange(order, watched)
+        loaded = sorted({path.rpartition("/")[2] for path in read_notes(MAPS)})
     result = {
         "python": ".".join(map(str, sys.version_info[:3])), "libc": find_libc(), "stages": stages, "strange": strange,
+        "loaded": loaded,
     }  # fmt: skip
     Path(order["result"]).write_text(json.dumps(result))
 
