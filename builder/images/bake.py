@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -30,9 +31,18 @@ def bake_image(
         ignore = shutil.ignore_patterns("__pycache__")
         shutil.copytree(Path(__file__).parents[1], context / "toolkit" / "builder", ignore=ignore)
         shutil.copytree(toolbox.site, context / "site", ignore=ignore)
+        _write_version(context / "site")
         shutil.copytree(toolbox.tools, context / "tools", ignore=ignore)
         write_programs(image, context / "bin")
         runtime.build_image(context, tag, arch, {"BASE": base}, f"{image.name} {arch.name}{BAKED}")
+
+
+def _write_version(site: Path) -> None:
+    """Say which version of the toolkit is inside, as an installed package does: `everywheel --version` asks for it."""
+    known = version("everywheel")
+    folder = site / f"everywheel-{known}.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: everywheel\nVersion: {known}\n")
 
 
 def find_dockerfile(root: Path) -> Path:
