@@ -86,7 +86,7 @@ def opencv_jobs() -> dict[str, Work]:
         return len(cv2.imencode(".webp", image, quality)[1])
 
     def thumbnail(data: bytes) -> int:
-        image = load(data, cv2.IMREAD_REDUCED_COLOR_4)
+        image = load(data, cv2.IMREAD_REDUCED_COLOR_2)
         height = round(image.shape[0] * WIDTH / image.shape[1])
         return save(cv2.resize(image, (WIDTH, height), interpolation=cv2.INTER_AREA))
 

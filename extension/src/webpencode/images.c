@@ -11,6 +11,9 @@
 static const char all_frames[] = "fail_on=truncated,n=-1";
 static const char one_frame[] = "fail_on=truncated";
 
+/* Pixels of a frame for which one thread is enough. */
+enum { SMALL_FRAME = 160 * 160 };
+
 /* How long a frame is shown that says nothing about it, or hardly anything: as browsers do. */
 enum { USUAL_DELAY = 100, SHORTEST_DELAY = 10 };
 
@@ -29,6 +32,7 @@ enum {
     IMAGE_OPAQUE,
     IMAGE_PADDED,
     IMAGE_SENT,
+    IMAGE_REDUCED,
     IMAGE_STRETCHED,
     IMAGE_LAST = IMAGE_STRETCHED + 4,
 };
@@ -268,6 +272,23 @@ stretch_frame(input *in, VipsImage *frame, int width, int height)
     return steps[3];
 }
 
+/* Return by how much a JPEG can be shrunk while it is read, which costs next to nothing: 1, 2, 4 or 8. libvips would
+   leave twice the size to be resized; its own way to do that is as good from less. */
+static int
+jpeg_shrink(const input *in, int width, int height)
+{
+    const uint8_t *bytes = in->data;
+    double across = in->options.width > 0 ? (double)width / in->options.width : 0;
+    double down = in->options.height > 0 ? (double)height / in->options.height : 0;
+    bool takes_larger = across == 0 || down == 0 || in->options.fit == FIT_INSIDE || in->options.fit == FIT_CONTAIN;
+    double shrink = takes_larger ? VIPS_MAX(across, down) : VIPS_MIN(across, down);
+
+    if (in->roll != NULL || in->size < 3 || memcmp(bytes, "\xFF\xD8\xFF", 3) != 0) {
+        return 1;
+    }
+    return shrink >= 8 ? 8 : shrink >= 4 ? 4 : shrink >= 2 ? 2 : 1;
+}
+
 /* Make an image fit into the box, from the file's own bytes where it can: a JPEG is then read at less than its size. */
 static VipsImage *
 resize_frame(input *in, VipsImage *frame)
@@ -301,7 +322,18 @@ resize_frame(input *in, VipsImage *frame)
         vips_image_get_typeof(frame, VIPS_META_ICC_NAME) != 0 && vips_icc_present() && !is_rgb_profile(frame);
     const char *profile = is_other ? "export_profile" : NULL;
     in->is_srgb = is_other;
-    if (in->roll == NULL) {
+    int shrink = is_other ? 1 : jpeg_shrink(in, image_width, image_height);
+    if (shrink > 1) {
+        static const char *const reduced[] = {
+            [2] = "fail_on=truncated,shrink=2", [4] = "fail_on=truncated,shrink=4", [8] = "fail_on=truncated,shrink=8"};
+
+        frame = in->images[IMAGE_REDUCED] =
+            vips_image_new_from_buffer(in->data, in->size, reduced[shrink], "access", VIPS_ACCESS_SEQUENTIAL, NULL);
+        if (frame == NULL) {
+            return NULL;
+        }
+    }
+    if (in->roll == NULL && shrink == 1) {
         /* It only reads the data, though they are not const to it. */
         (void)vips_thumbnail_buffer((void *)in->data, in->size, sized, width, "height", height, "size", size, "crop",
                                     crop, "no_rotate", !options->autorotate, "option_string", one_frame, profile,
@@ -437,9 +469,25 @@ failed:
     return NULL;
 }
 
+/* Compute a small frame here and now: to wake other threads would take longer. */
+static bool
+send_small(input *in, VipsImage *frame, VipsRegionWrite write, void *to, failure *failed)
+{
+    VipsRect all = {.width = vips_image_get_width(frame), .height = vips_image_get_height(frame)};
+    VipsRegion *region = vips_region_new(frame);
+
+    /* An object among others: the array lets go of it. */
+    in->images[IMAGE_SENT] = (VipsImage *)region;
+    return (region != NULL && vips_region_prepare(region, &all) == 0 && write(region, &all, to) == 0) ||
+           fail(failed, FAILURE_UNREADABLE, "");
+}
+
 bool
 input_send(input *in, VipsImage *frame, VipsRegionWrite write, void *to, failure *failed)
 {
+    if ((long long)vips_image_get_width(frame) * vips_image_get_height(frame) <= SMALL_FRAME) {
+        return send_small(in, frame, write, to, failed);
+    }
     if (in->options.threads > 0) {
         if (vips_copy(frame, &in->images[IMAGE_SENT], NULL) != 0) {
             return fail(failed, FAILURE_UNREADABLE, "");

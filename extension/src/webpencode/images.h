@@ -14,7 +14,7 @@
 #include "options.h"
 #include "webp.h"
 
-enum { IMAGE_SLOTS = 16 };
+enum { IMAGE_SLOTS = 20 };
 
 /* An input with all that was opened for it. */
 typedef struct {
