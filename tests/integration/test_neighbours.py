@@ -1,0 +1,83 @@
+"""webpencode beside others that bring, or are, a libvips, a libwebp or a GLib: all in one process, in every order."""
+
+from __future__ import annotations
+
+import itertools
+import platform
+import struct
+import subprocess
+import zlib
+from pathlib import Path
+
+import pytest
+from roots import call
+
+# With the GLib of the distribution, which PyGObject is made for.
+PYTHON = Path("/usr/bin/python3")
+
+
+def write_png(side: int) -> bytes:
+    """Write a square of RGB."""
+
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    rows = b"".join(
+        b"\0" + bytes(value % 256 for x in range(side) for value in (9 * x, 9 * y, 99)) for y in range(side)
+    )
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+USES = {
+    "webpencode": "assert webpencode.encode(webpencode.decode(PNG), width=9)[:4] == b'RIFF'",
+    "pyvips": "assert pyvips.Image.thumbnail_buffer(PNG, 9).webpsave_buffer()[:4] == b'RIFF'",
+    "PIL.Image": "PIL.Image.open(io.BytesIO(PNG)).save(out := io.BytesIO(), 'WEBP'); assert out.getvalue()[:4] == b'RIFF'",
+    "gi.repository.Gio": "assert gi.repository.Gio.File.new_for_path('/').query_exists()",
+}
+PROGRAM = """
+import importlib, io, sys
+PNG = bytes.fromhex("{png}")
+for name in sys.argv[1].split():
+    importlib.import_module(name)
+    globals()[name.partition(".")[0]] = sys.modules[name.partition(".")[0]]
+for _ in range(3):
+    {uses}
+print("all work")
+"""
+
+
+@pytest.fixture(scope="module")
+def python(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if subprocess.run([PYTHON, "-c", "import gi"], capture_output=True, check=False).returncode != 0:
+        pytest.skip(f"{PYTHON} has no PyGObject (Debian: `apt-get install python3-gi`)")
+    folder = tmp_path_factory.mktemp("neighbours") / "venv"
+    call([PYTHON, "-m", "venv", "--system-site-packages", folder])
+    wheel = wheels[f"manylinux2014_{platform.machine()}"]
+    call([folder / "bin" / "pip", "install", "--quiet", wheel, "pyvips[binary]", "Pillow"])
+    return folder / "bin" / "python"
+
+
+def run(python: Path, order: tuple[str, ...]) -> tuple[int, str, str]:
+    """Import packages in an order, use them all; return exit code and what was printed."""
+    uses = "\n    ".join(words for name, words in USES.items() if name in order)
+    program = PROGRAM.replace("{uses}", uses).replace("{png}", write_png(16).hex())
+    ended = subprocess.run([python, "-c", program, " ".join(order)], capture_output=True, text=True, check=False)
+    return ended.returncode, ended.stdout, ended.stderr
+
+
+# pyvips crashes by itself where PyGObject was there before it, and complains where it comes after.
+ORDERS = [
+    *(order for order in itertools.permutations(USES) if order.index("pyvips") < order.index("gi.repository.Gio")),
+    *itertools.permutations(name for name in USES if name != "pyvips"),
+]
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=" ".join)
+def test_all_work_in_one_process_whatever_comes_first(python: Path, order: tuple[str, ...]) -> None:
+    others = tuple(name for name in order if name != "webpencode")
+
+    code, output, complaints = run(python, order)
+
+    assert (code, output) == (0, "all work\n"), complaints
+    assert set(complaints.splitlines()) <= set(run(python, others)[2].splitlines())
