@@ -155,3 +155,10 @@ def bench_encode(session: nox.Session) -> None:
     session.install("numpy", "opencv-python-headless", "Pillow", "pyvips[binary]", "webp")
     session.install("--no-index", "--no-deps", "--force-reinstall", "--find-links", "wheelhouse", "webpencode")
     session.run("python", "tests/bench/bench_encode.py", *session.posargs)
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Give webpencode's wheel 100,000 damaged files and odd arrays; `-- --count N --seed N` gives others."""
+    session.install("--no-index", "--no-deps", "--force-reinstall", "--find-links", "wheelhouse", "webpencode")
+    session.run("python", "extension/fuzz/fuzz_encode.py", *session.posargs)
