@@ -102,7 +102,7 @@ def test_what_no_image_shows_reads_static_only(matrix: tuple[list[dict[str, Any]
 def test_the_page_shows_every_cell(matrix: tuple[list[dict[str, Any]], str]) -> None:
     cells, page = matrix
 
-    assert all(f'id="{cell["target"]}-{cell["image"]}"' in page for cell in cells)
+    assert all(f'id="{cell["wheel"]}-{cell["image"]}"' in page for cell in cells)
 
 
 def test_no_container_is_left(matrix: tuple[list[dict[str, Any]], str], others: list[str]) -> None:
