@@ -15,7 +15,7 @@ from typing import Any
 from builder.audit.content import open_content
 from builder.audit.policy import load_policy
 from builder.disk import hash_file
-from builder.emulation import check_emulation, find_emulator
+from builder.emulation import FAST_CPUS, check_emulation, find_emulator
 from builder.errors import EverywheelError, UsageError
 from builder.execute import Outcome, Result, Task, Watcher, execute
 from builder.images.catalog import Catalogue, SmokeImage
@@ -251,8 +251,8 @@ def _job(
     if cpu and is_native(arch):
         mounts[find_emulator(arch)] = _ROOM / "qemu"
         through = (str(_ROOM / "qemu"), "-cpu", cpu)
-    elif cpu:
-        environment["QEMU_CPU"] = cpu
+    elif cpu or (not is_native(arch) and arch.name in FAST_CPUS):
+        environment["QEMU_CPU"] = cpu or FAST_CPUS[arch.name]
     if python is None:
         interpreter = "python3"
     else:

@@ -69,8 +69,8 @@ def measure_matrix(wheels: list[Path]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="*", choices=["one", "matrix"], default=["one", "matrix"])
-    chosen = parser.parse_args().what
+    parser.add_argument("what", nargs="*", choices=[[], "one", "matrix"], metavar="one|matrix")
+    chosen = parser.parse_args().what or ["one", "matrix"]
     wheels = sorted((ROOT / "wheelhouse").glob("*.whl"))
     if not wheels:
         sys.exit("wheelhouse/ is empty: `nox -s build-all` first")

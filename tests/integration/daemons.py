@@ -39,8 +39,9 @@ def start_daemon(folder: Path, *, data: Path) -> Iterator[Daemon]:
     log = folder / "dockerd.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            ["dockerd", "--data-root", data, "--exec-root", folder / "exec", "--pidfile", folder / "pid", "--host", address,
-             "--bridge", "none", "--iptables=false", "--ip6tables=false"],
+            # In a network of its own: a daemon without a bridge would remove the machine's.
+            ["unshare", "--net", "dockerd", "--data-root", data, "--exec-root", folder / "exec", "--pidfile", folder / "pid",
+             "--host", address, "--bridge", "none", "--iptables=false", "--ip6tables=false"],
             stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
     try:
