@@ -56,6 +56,11 @@ def run_stage(name: str, words: Sequence[str], environment: Mapping[str, str]) -
     return {"stage": name, "exit": ended.returncode, "output": output, "seconds": time.monotonic() - began}
 
 
+def is_promised(name: str, promised: set[str]) -> bool:
+    """Tell whether a library is on every system that the tag names; glibc's own plugins (nsswitch.conf) come with it."""
+    return name in promised or name.startswith("libnss_")
+
+
 def find_strange(order: Mapping[str, Any], environment: Mapping[str, str]) -> list[str]:
     """Return the libraries that the command loaded from anywhere but the known places, the promised ones aside.
 
@@ -66,7 +71,7 @@ def find_strange(order: Mapping[str, Any], environment: Mapping[str, str]) -> li
     strange = {
         path
         for path in read_notes(MAPS) - known
-        if not path.startswith(tuple(order["places"])) and path.rpartition("/")[2] not in promised
+        if not path.startswith(tuple(order["places"])) and not is_promised(path.rpartition("/")[2], promised)
     }
     if strange:
         run_stage("own", [sys.executable, "-c", IMPORT_ALL], {**environment, "EVERYWHEEL_MAPS": str(OWN)})
