@@ -2,6 +2,7 @@
 
 import gc
 import struct
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -144,7 +145,7 @@ def test_the_longest_side_is_taken_and_no_longer_one() -> None:
         (Array(bytes(4), (1, 1), "|i1"), TypeError, "an array must be of unsigned 8-bit or 16-bit integers, not '|i1'"),
         (Array(bytes(5), (2, 3)), ValueError, "'data' of __array_interface__ has 5 bytes, and its shape needs 6"),
         (Array(bytes(6), (2, 3), strides=(-3, 1)), ValueError, "'strides' of __array_interface__ lead out of 'data'"),
-        (Array(bytes(6), (2, 3), strides=(1 << 62, 1)), ValueError, "'strides' of __array_interface__ are too large"),
+        (Array(bytes(6), (2, 3), strides=(sys.maxsize, 1)), ValueError, "'strides' of __array_interface__ are too large"),
         (Array(bytes(6), (2, 3), strides=(3,)), ValueError,
          "'strides' of __array_interface__ must be as long as 'shape'"),
         (Array((0, True), (2, 3)), ValueError, "'data' of __array_interface__ is the address 0"),
