@@ -25,7 +25,6 @@ from builder.sources.archives import DISTRIBUTIONS, ask_machine
 from builder.store import Store
 from builder.target import Arch
 
-_DEBIAN = "http://deb.debian.org/debian/"
 _KEYRING = DISTRIBUTIONS["debian"].keyring
 _MERGED = Path("/usr/share/mmdebstrap/hooks/merged-usr")
 # Maintainer scripts would have made these; documentation is never read in there.
@@ -105,16 +104,16 @@ def _unpack_packages(suite: str, arch: Arch, packages: Sequence[str], into: Path
             # Mirrors of unstable lag; its lists are signed all the same.
             '--aptopt=Acquire::Check-Valid-Until "false"', *merged,
          f"--include={','.join(packages)}", f"--customize-hook={_FINISH}", suite, into,
-         f"deb [signed-by={_KEYRING}] {_find_archive()} {suite} main"],
+         *_find_archive(suite)],
         cwd=into.parent, env=dict(os.environ), log=log, what=f"image of {suite} for {arch.name}",
         hint=f"has that suite {arch.debian}?  the log says what the package archive answered",
     )  # fmt: skip
 
 
-def _find_archive() -> str:
-    """Return the address of Debian's packages: the one that this machine uses, if it is a Debian."""
+def _find_archive(suite: str) -> tuple[str, ...]:
+    """Return the archive of Debian's packages that this machine uses, if it is a Debian; mmdebstrap knows one itself."""
     archives = [archive for archive in ask_machine() if archive.keyring == _KEYRING]
-    return archives[0].uri if archives else _DEBIAN
+    return tuple(f"deb [signed-by={_KEYRING}] {archive.uri} {suite} main" for archive in archives[:1])
 
 
 def _keep_musl(system: Path, arch: Arch, into: Path) -> None:
