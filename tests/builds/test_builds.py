@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,18 @@ def test_any_floor_is_a_target(copy: Workshop) -> None:
     copy.build("--target", "manylinux_2_28_aarch64")
 
     assert "fixture-1.0-cp311-abi3-manylinux_2_28_aarch64.whl" in copy.wheels()
+
+
+def test_static_linkage_puts_every_library_inside_the_module(copy: Workshop) -> None:
+    steps = copy.build("--target", GLIBC, "--linkage", "static")
+
+    assert names_of(steps) == ["libfoo", "wheel"]  # libbar went inside already
+    wheel = copy.project / "wheelhouse" / "zig-static" / NAMES[0]
+    with zipfile.ZipFile(wheel) as archive:
+        libraries = [name for name in archive.namelist() if ".so" in name]
+    assert libraries == ["fixture.abi3.so"]
+    # No finding: the module lets nothing out but PyInit_*.
+    assert audit_wheel(wheel).findings == ()
 
 
 def test_a_poisoned_environment_and_another_store_give_the_same_bytes(workshop: Workshop, finished: Workshop) -> None:

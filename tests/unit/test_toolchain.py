@@ -53,6 +53,13 @@ def test_the_compiler_is_told_the_target_and_never_a_runpath(tools: Tools, tmp_p
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("option", ["-print-search-dirs", "--print-search-dirs"])
+def test_the_compiler_names_no_folder_of_the_build_machine(tools: Tools, tmp_path: Path, option: str) -> None:
+    toolchain = write(tools, tmp_path / "ws")
+
+    assert call(toolchain, "cc", option) == [f"libraries: ={tmp_path}/ws/prefix/lib"]
+
+
 def test_archives_are_linked_with_what_they_need_in_turn(tools: Tools, tmp_path: Path) -> None:
     static = call(write(tools, tmp_path / "one"), "pkg-config", "--libs", "foo")
     shared = call(write(tools, tmp_path / "two", static_pkgconfig=False), "pkg-config", "--libs", "foo")
