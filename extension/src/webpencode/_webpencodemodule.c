@@ -2,6 +2,7 @@
 
 #include "_webpencodemodule.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include <vips/vips.h>
@@ -94,12 +95,8 @@ module_clear(PyObject *module)
     return 0;
 }
 
-/* The loaders of images that a build of libvips may have. */
-static const char *const formats[][2] = {
-    {"gif", "gifload_buffer"},       {"heif", "heifload_buffer"}, {"jpeg", "jpegload_buffer"},
-    {"jpeg2000", "jp2kload_buffer"}, {"jxl", "jxlload_buffer"},   {"png", "pngload_buffer"},
-    {"tiff", "tiffload_buffer"},     {"webp", "webpload_buffer"},
-};
+/* The images that a build of libvips may read, as its loaders call them. */
+static const char *const formats[] = {"gif", "heif", "jp2k", "jpeg", "jxl", "png", "tiff", "webp"};
 
 PyDoc_STRVAR(formats_doc,
              "formats($module, /)\n--\n\nReturn the names of the formats that are read, in the order of the "
@@ -113,10 +110,13 @@ webpencode_formats(PyObject *module, PyObject *ignored)
     (void)module;
     (void)ignored;
     for (size_t i = 0; names != NULL && i < sizeof(formats) / sizeof(formats[0]); i++) {
-        if (vips_type_find("VipsOperation", formats[i][1]) == 0) {
+        char loader[32];
+
+        (void)snprintf(loader, sizeof(loader), "%sload_buffer", formats[i]);
+        if (vips_type_find("VipsOperation", loader) == 0) {
             continue;
         }
-        PyObject *name = PyUnicode_FromString(formats[i][0]);
+        PyObject *name = PyUnicode_FromString(formats[i]);
         if (name == NULL || PyList_Append(names, name) < 0) {
             Py_CLEAR(names);
         }

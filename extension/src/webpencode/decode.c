@@ -217,6 +217,6 @@ webpencode_probe(PyObject *module, PyObject *source)
     if (failed.kind != NO_FAILURE) {
         return raise_failure(module, &failed);
     }
-    return Py_BuildValue("(siiiNNi)", found.loader, found.width, found.height, found.frames,
+    return Py_BuildValue("(siiiNNi)", found.format, found.width, found.height, found.frames,
                          PyBool_FromLong(found.has_alpha), PyBool_FromLong(found.has_icc), found.orientation);
 }

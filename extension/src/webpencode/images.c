@@ -1,5 +1,6 @@
 #include "images.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "exif.h"
@@ -206,10 +207,6 @@ input_describe(const void *data, size_t size, description *found, failure *faile
         (void)fail(failed, FAILURE_UNREADABLE, "");
         goto done;
     }
-    const char *loader = NULL;
-    if (vips_image_get_typeof(image, VIPS_META_LOADER) != 0) {
-        (void)vips_image_get_string(image, VIPS_META_LOADER, &loader);
-    }
     *found = (description){
         .width = vips_image_get_width(image),
         .height = vips_image_get_page_height(image),
@@ -217,20 +214,15 @@ input_describe(const void *data, size_t size, description *found, failure *faile
         .orientation = vips_image_get_orientation(image),
         .has_alpha = vips_image_hasalpha(image),
         .has_icc = vips_image_get_typeof(image, VIPS_META_ICC_NAME) != 0,
-        /* The image owns its text; those of loaders are few and known. */
-        .loader = loader == NULL                        ? "unknown"
-                  : strncmp(loader, "jpegload", 8) == 0 ? "jpeg"
-                  : strncmp(loader, "pngload", 7) == 0  ? "png"
-                  : strncmp(loader, "webpload", 8) == 0 ? "webp"
-                  : strncmp(loader, "gifload", 7) == 0  ? "gif"
-                  : strncmp(loader, "tiffload", 8) == 0 ? "tiff"
-                  : strncmp(loader, "heifload", 8) == 0 ? "heif"
-                  : strncmp(loader, "jp2kload", 8) == 0 ? "jpeg2000"
-                  : strncmp(loader, "jxlload", 7) == 0  ? "jxl"
-                  : strncmp(loader, "svgload", 7) == 0  ? "svg"
-                  : strncmp(loader, "pdfload", 7) == 0  ? "pdf"
-                                                        : "unknown",
     };
+    /* Loaders are called `jpegload_buffer` and so on. */
+    const char *loader = "unknown";
+    if (vips_image_get_typeof(image, VIPS_META_LOADER) != 0) {
+        (void)vips_image_get_string(image, VIPS_META_LOADER, &loader);
+    }
+    const char *end = strstr(loader, "load");
+    int length = end == NULL ? (int)strlen(loader) : (int)(end - loader);
+    (void)snprintf(found->format, sizeof(found->format), "%.*s", length, loader);
     done = true;
 
 done:

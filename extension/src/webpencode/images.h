@@ -35,7 +35,7 @@ typedef struct {
 
 /* What a file says about itself, in pixels as they are stored. */
 typedef struct {
-    const char *loader; /* what reads it: "jpeg", "png" … */
+    char format[16]; /* "jpeg", "png" … */
     int width, height, frames, orientation;
     bool has_alpha, has_icc;
 } description;
