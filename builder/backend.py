@@ -186,6 +186,9 @@ def describe_python(target: Target, version: str, prefix: Path) -> dict[str, obj
     major, minor, micro = map(int, numbers)
     facts = {"major": major, "minor": minor, "micro": micro, "releaselevel": "final", "serial": 0}
     soabi = f"cpython-{major}{minor}-{target.extension_suffix}"
+    if target.os == "windows":
+        soabi = f"cp{major}{minor}-{target.extension_suffix}"
+    own, stable = target.system.module
     return {
         "schema_version": "1.0",
         "base_prefix": str(prefix),
@@ -198,13 +201,13 @@ def describe_python(target: Target, version: str, prefix: Path) -> dict[str, obj
             "hexversion": major << 24 | minor << 16 | micro << 8 | 0xF0,
             "_multiarch": target.extension_suffix,
         },
-        "abi": {"flags": [], "extension_suffix": f".{soabi}.so", "stable_abi_suffix": ".abi3.so"},
+        "abi": {"flags": [], "extension_suffix": f".{soabi}{own}", "stable_abi_suffix": stable},
         "suffixes": {
             "source": [".py"],
             "bytecode": [".pyc"],
             "optimized_bytecode": [".pyc"],
             "debug_bytecode": [".pyc"],
-            "extensions": [f".{soabi}.so", ".abi3.so", ".so"],
+            "extensions": list(dict.fromkeys((f".{soabi}{own}", stable, own))),
         },
         # No libpython: an extension for Linux must not link one (PEP 513).
         "libpython": {"link_extensions": False},

@@ -21,7 +21,7 @@ _SHAPE_WHEELS = (
     "finish.py",
     "libraries.py",
     "licenses.py",
-    "repair.py",
+    "repair",
     "sbom.py",
     "wheel.py",
     "zip.py",

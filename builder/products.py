@@ -139,25 +139,31 @@ def _check_library(prefix: Path, resolved: ResolvedRecipe, name: str) -> Iterato
         for data in _first_object(path):
             yield from _check_machine(f"lib/lib{name}.a", data, resolved)
         return
-    path = prefix / "lib" / f"lib{name}.so"
+    file = resolved.target.system.linkable.format(name)
+    path = prefix / file
     if not path.is_file():
-        yield f"lib/lib{name}.so is not there"
+        yield f"{file} is not there"
         return
-    facts = yield from _check_machine(f"lib/lib{name}.so", path.read_bytes(), resolved)
+    if resolved.target.os == "linux":
+        yield from _check_shared_elf(path, file, name, resolved)
+
+
+def _check_shared_elf(path: Path, file: str, name: str, resolved: ResolvedRecipe) -> Iterator[str]:
+    facts = yield from _check_machine(file, path.read_bytes(), resolved)
     if facts is None:
         return
     wanted = resolved.recipe.products.sonames.get(name, f"lib{name}.so")
     if facts.soname != wanted:
-        yield f"lib/lib{name}.so has the soname '{facts.soname}', not '{wanted}'"
+        yield f"{file} has the soname '{facts.soname}', not '{wanted}'"
     if facts.rpath:
-        yield f"lib/lib{name}.so has a RUNPATH: {':'.join(facts.rpath)}"
+        yield f"{file} has a RUNPATH: {':'.join(facts.rpath)}"
     if facts.debug:
-        yield f"lib/lib{name}.so has debug data"
+        yield f"{file} has debug data"
     patterns = resolved.recipe.products.exports
     leaked = [s for s in facts.exports if patterns and not any(fnmatchcase(s, p) for p in patterns)]
     if leaked:
         more = f" and {len(leaked) - 5} more" if len(leaked) > 5 else ""
-        yield f"lib/lib{name}.so lets out {', '.join(leaked[:5])}{more}"
+        yield f"{file} lets out {', '.join(leaked[:5])}{more}"
 
 
 def _check_program(path: Path, name: str, resolved: ResolvedRecipe) -> Iterator[str]:

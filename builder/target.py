@@ -66,24 +66,73 @@ ARCHES: Mapping[str, Arch] = MappingProxyType({
     )
 })  # fmt: skip
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatingSystem:
+    """One operating system under the names that each tool has for it, and what its files are called.
+
+    `name` is Meson's, which recipes use in `when`; `cmake` is CMAKE_SYSTEM_NAME. `linkable` is the file in a prefix
+    that a shared library is linked by, and `module` what ends an extension module of one CPython and of the stable ABI.
+    `arches` are the architectures that it has, by their names in its platform tags.
+    """
+
+    name: str
+    cmake: str
+    linkable: str
+    module: tuple[str, str]
+    arches: Mapping[str, Arch]
+
+
+SYSTEMS: Mapping[str, OperatingSystem] = MappingProxyType({
+    system.name: system
+    for system in (
+        OperatingSystem(name="linux", cmake="Linux", linkable="lib/lib{}.so", module=(".so", ".abi3.so"),
+                        arches=ARCHES),
+        OperatingSystem(name="darwin", cmake="Darwin", linkable="lib/lib{}.dylib", module=(".so", ".abi3.so"),
+                        arches={"x86_64": ARCHES["x86_64"], "arm64": ARCHES["aarch64"]}),
+        OperatingSystem(name="windows", cmake="Windows", linkable="lib/lib{}.dll.a", module=(".pyd", ".pyd"),
+                        arches={"amd64": ARCHES["x86_64"], "arm64": ARCHES["aarch64"]}),
+    )
+})  # fmt: skip
+
 _LEGACY = MappingProxyType({"manylinux2014": "manylinux_2_17"})
-_TAG = re.compile(r"(?P<family>manylinux|musllinux)_(?P<major>\d+)_(?P<minor>\d+)_(?P<arch>\w+)")
+_TAG = re.compile(
+    r"(?P<family>manylinux|musllinux|macosx)_(?P<major>\d+)_(?P<minor>\d+)_(?P<arch>\w+)|win_(?P<win>\w+)"
+)
+# The oldest macOS that zig has a libc and libraries for, for each architecture; an arm64 Mac has never had less than 11.
+_LOWEST_MACOS = MappingProxyType({"x86_64": (10, 15), "arm64": (11, 0)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A platform tag taken apart: operating system, libc, its version and the architecture (PEP 600, PEP 656)."""
+    """A platform tag taken apart: operating system, libc, versions and the architecture (PEP 425, 600 and 656).
+
+    `libc` and `libc_version` are of Linux alone, `os_version` is the oldest macOS; elsewhere they are empty and (0, 0).
+    """
 
     os: str
-    libc: str
-    libc_version: tuple[int, int]
     arch: Arch
+    libc: str = ""
+    libc_version: tuple[int, int] = (0, 0)
+    os_version: tuple[int, int] = (0, 0)
+
+    @property
+    def system(self) -> OperatingSystem:
+        return SYSTEMS[self.os]
+
+    @property
+    def arch_tag(self) -> str:
+        """The architecture as this system's platform tags spell it: `aarch64` on Linux is `arm64` on the others."""
+        return next(name for name, arch in self.system.arches.items() if arch == self.arch)
 
     @property
     def tag(self) -> str:
-        """The platform tag, the target's name everywhere: `manylinux_2_17_x86_64`."""
-        family = "manylinux" if self.libc == "glibc" else "musllinux"
-        return f"{family}_{self.libc_version[0]}_{self.libc_version[1]}_{self.arch.name}"
+        """The platform tag, the target's name everywhere: `manylinux_2_17_x86_64`, `macosx_11_0_arm64`, `win_amd64`."""
+        if self.os == "windows":
+            return f"win_{self.arch_tag}"
+        family = {"glibc": "manylinux", "musl": "musllinux"}.get(self.libc, "macosx")
+        major, minor = self.libc_version if self.libc else self.os_version
+        return f"{family}_{major}_{minor}_{self.arch_tag}"
 
     @property
     def wheel_tag(self) -> str:
@@ -95,7 +144,11 @@ class Target:
 
     @property
     def zig(self) -> str:
-        """The triple that `zig cc -target` takes; the glibc floor is part of it."""
+        """The triple that `zig cc -target` takes; the glibc floor, or the oldest macOS, is part of it."""
+        if self.os == "darwin":
+            return f"{self.arch.zig}-macos.{self.os_version[0]}.{self.os_version[1]}"
+        if self.os == "windows":
+            return f"{self.arch.zig}-windows-gnu"
         if self.libc == "glibc":
             floor = ".".join(map(str, self.libc_version))
             return f"{self.arch.zig}-linux-{self.arch.glibc}.{floor}"
@@ -104,11 +157,15 @@ class Target:
     @property
     def python_platform(self) -> str:
         """What `sysconfig.get_platform()` says on the target."""
-        return f"linux-{self.arch.name}"
+        if self.os == "darwin":
+            return f"macosx-{self.os_version[0]}.{self.os_version[1]}-{self.arch_tag}"
+        return f"{'win' if self.os == 'windows' else 'linux'}-{self.arch_tag}"
 
     @property
     def extension_suffix(self) -> str:
         """The ABI part of an extension module's file name, such as `x86_64-linux-gnu`."""
+        if self.os != "linux":
+            return "darwin" if self.os == "darwin" else self.tag
         names = {"i686": "i386", "armv7l": "arm", "ppc64le": "powerpc64le"}
         abi = self.arch.glibc if self.libc == "glibc" else self.arch.musl
         return f"{names.get(self.arch.name, self.arch.name)}-linux-{abi}"
@@ -129,28 +186,45 @@ def parse_target(text: str) -> Target:
         if name.startswith(f"{alias}_"):
             name = name.replace(alias, full, 1)
     match = _TAG.fullmatch(name)
-    if match is None or match["arch"] not in ARCHES:
-        known = [
-            f"{family}_{arch}" for arch in ARCHES for family in ("manylinux2014", "manylinux_2_28", "musllinux_1_2")
-        ]
-        close = difflib.get_close_matches(text, known, 1, cutoff=0.9)
-        raise UsageError(
-            f"target '{text}' is not supported",
-            details={"architectures": ", ".join(ARCHES)},
-            hint=f"did you mean '{close[0]}'?" if close else "a target is a platform tag such as manylinux2014_x86_64",
-        )
-    arch = ARCHES[match["arch"]]
+    os = "linux" if match is None else {"macosx": "darwin", None: "windows"}.get(match["family"], "linux")
+    arch = None if match is None else SYSTEMS[os].arches.get(match["arch"] or match["win"])
+    if match is None or arch is None:
+        raise _unsupported(text)
+    if os == "windows":
+        return Target(os=os, arch=arch)
     version = (int(match["major"]), int(match["minor"]))
+    if os == "darwin":
+        if version < (lowest := _LOWEST_MACOS[match["arch"]]):
+            raise UsageError(
+                f"target '{text}' is not supported: the oldest macOS for {match['arch']} is {lowest[0]}.{lowest[1]}",
+                hint=f"use macosx_{lowest[0]}_{lowest[1]}_{match['arch']} or newer",
+            )
+        return Target(os=os, os_version=version, arch=arch)
     libc = "glibc" if match["family"] == "manylinux" else "musl"
     if libc == "glibc" and version < arch.lowest_glibc:
-        lowest = "_".join(map(str, arch.lowest_glibc))
+        floor = "_".join(map(str, arch.lowest_glibc))
         raise UsageError(
-            f"target '{text}' is not supported: the lowest floor for {arch.name} is glibc {lowest.replace('_', '.')}",
-            hint=f"use manylinux_{lowest}_{arch.name} or newer",
+            f"target '{text}' is not supported: the lowest floor for {arch.name} is glibc {floor.replace('_', '.')}",
+            hint=f"use manylinux_{floor}_{arch.name} or newer",
         )
     if libc == "musl" and version[0] != 1:
         raise UsageError(f"target '{text}' is not supported", hint=f"use musllinux_1_2_{arch.name}")
-    return Target(os="linux", libc=libc, libc_version=version, arch=arch)
+    return Target(os=os, libc=libc, libc_version=version, arch=arch)
+
+
+def _unsupported(text: str) -> UsageError:
+    families = {
+        "linux": ("manylinux2014", "manylinux_2_28", "musllinux_1_2"),
+        "darwin": ("macosx_10_15", "macosx_11_0"),
+        "windows": ("win",),
+    }
+    known = [f"{family}_{arch}" for os, names in families.items() for family in names for arch in SYSTEMS[os].arches]
+    close = difflib.get_close_matches(text, known, 1, cutoff=0.9)
+    return UsageError(
+        f"target '{text}' is not supported",
+        details={system: ", ".join(SYSTEMS[system].arches) for system in SYSTEMS},
+        hint=f"did you mean '{close[0]}'?" if close else "a target is a platform tag such as manylinux2014_x86_64",
+    )
 
 
 def build_machine_target(*, own_libc: bool = False) -> Target:

@@ -28,7 +28,11 @@ _UTILITIES = ("cat", "chmod", "cmp", "cp", "cut", "dirname", "echo", "env", "exp
 _NO_CMAKE = "cmake-is-not-asked"
 _NO_CXX_RUNTIME = ("-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics")
 # Linking at another level than -O2 makes zig compile its compiler run time once more, for that level.
-_LINK_FLAGS = ("-O2", "-Wl,--gc-sections", "-Wl,--as-needed", "-Wl,-z,relro", "-Wl,-z,now", "-s")
+_LINK_FLAGS = {
+    "linux": ("-O2", "-Wl,--gc-sections", "-Wl,--as-needed", "-Wl,-z,relro", "-Wl,-z,now", "-s"),
+    "darwin": ("-O2", "-Wl,-dead_strip", "-s"),
+    "windows": ("-O2", "-Wl,--gc-sections", "-s"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,10 +93,10 @@ def write_toolchain(
         f"-ffile-prefix-map={workspace}=.",
         *flags,
     )
-    links = [*_LINK_FLAGS, *link_flags]
+    links = [*_LINK_FLAGS[target.os], *link_flags]
     cxx_links = () if cxx_runtime else compilers.no_cxx_library
     links += cxx_links
-    if exports:
+    if exports and target.os == "linux":
         script = directory / "exports.map"
         script.write_text("{ global: " + " ".join(f"{pattern};" for pattern in exports) + " local: *; };\n")
         # One script serves every library of a recipe, and not each of them has every symbol.
@@ -240,7 +244,7 @@ cpp_link_args = {_meson(toolchain.cxx_link_flags)}
 def _cmake_file(toolchain: Toolchain) -> str:
     compile_flags, link_flags = shlex.join(toolchain.compile_flags), shlex.join(toolchain.link_flags)
     cxx_flags = shlex.join(toolchain.compile_flags + toolchain.cxx_flags)
-    return f"""set(CMAKE_SYSTEM_NAME Linux)
+    return f"""set(CMAKE_SYSTEM_NAME {toolchain.target.system.cmake})
 set(CMAKE_SYSTEM_PROCESSOR {toolchain.target.arch.name})
 set(CMAKE_C_COMPILER "{toolchain.program("cc")}")
 set(CMAKE_CXX_COMPILER "{toolchain.program("c++")}")

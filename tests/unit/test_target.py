@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from builder.errors import UsageError
 from builder.target import ARCHES, build_machine_target, parse_target
 
 
@@ -37,3 +38,27 @@ def test_every_architecture_has_both_c_libraries(arch: str) -> None:
 
 def test_this_machine_is_a_target() -> None:
     assert build_machine_target().arch.name in ARCHES
+
+
+@pytest.mark.parametrize(
+    ("tag", "zig", "platform", "suffix"),
+    [
+        ("macosx_11_0_arm64", "aarch64-macos.11.0", "macosx-11.0-arm64", "darwin"),
+        ("macosx_10_15_x86_64", "x86_64-macos.10.15", "macosx-10.15-x86_64", "darwin"),
+        ("win_amd64", "x86_64-windows-gnu", "win-amd64", "win_amd64"),
+        ("win_arm64", "aarch64-windows-gnu", "win-arm64", "win_arm64"),
+    ],
+)
+def test_macos_and_windows_have_names_of_their_own(tag: str, zig: str, platform: str, suffix: str) -> None:
+    target = parse_target(tag)
+    assert (target.tag, target.wheel_tag) == (tag, tag)
+    assert (target.zig, target.python_platform, target.extension_suffix) == (zig, platform, suffix)
+
+
+@pytest.mark.parametrize(
+    ("tag", "lowest"), [("macosx_10_14_x86_64", "macosx_10_15_x86_64"), ("macosx_10_15_arm64", "macosx_11_0_arm64")]
+)
+def test_a_macos_older_than_any_that_can_be_promised(tag: str, lowest: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_target(tag)
+    assert caught.value.hint == f"use {lowest} or newer"
