@@ -28,6 +28,10 @@ _N_STAB, _N_PEXT, _N_TYPE, _N_EXT = 0xE0, 0x10, 0x0E, 0x01
 _N_OSO = 0x66  # among the entries for debuggers, one that names an object file of the build machine
 
 
+# What linkers put beside a program's own symbols; zig's lets them out, and nobody can mean them.
+_LINKER_MADE = frozenset(("__dso_handle", "_mh_bundle_header", "_mh_dylib_header", "_mh_execute_header"))
+
+
 class UnreadableMacho(Exception):
     """The bytes begin as a Mach-O file does, or are named as one, but are not a whole one; the message is the reason."""
 
@@ -246,4 +250,4 @@ def _read_symbols(
             elif kind & _N_EXT and not kind & _N_PEXT:
                 name = strings[index : strings.index(b"\0", index)].decode(errors="replace").removeprefix("_")
                 (exports if kind & _N_TYPE else undefined).add(name)
-    return tuple(sorted(exports)), tuple(sorted(undefined)), stabs if objects else 0
+    return tuple(sorted(exports - _LINKER_MADE)), tuple(sorted(undefined)), stabs if objects else 0
