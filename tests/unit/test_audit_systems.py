@@ -10,7 +10,8 @@ import pytest
 from packaging.tags import mac_platforms
 
 from builder.audit.content import Content
-from builder.audit.hygiene import check_mitigations
+from builder.audit.hygiene import check_debug, check_exports, check_mitigations
+from builder.audit.looks import describe_looks, report_files
 from builder.audit.macho_linking import (
     check_mac_arch,
     check_mac_libraries,
@@ -20,6 +21,7 @@ from builder.audit.macho_linking import (
     check_mac_system,
 )
 from builder.audit.pe_linking import check_dlls, check_python_dlls, check_windows_arch, check_windows_system
+from builder.audit.sbom import Bill
 from builder.audit.systems import load_mac_policy, load_windows_policy
 from builder.audit.tags import check_tags
 from builder.elf import ElfFacts
@@ -313,3 +315,48 @@ def test_launchers_of_windows_may_be_in_any_wheel() -> None:
     content = make_content("py3-none-any", pes={"demo/launcher.exe": replace(PE, is_library=False, exports=())})
 
     assert [f.words for f in check_tags(content, ()) if "any" in f.words] == []
+
+
+# --- what is told of a sound wheel
+
+
+def test_each_system_has_looks_of_its_own() -> None:
+    bill = Bill(documents=(), components=(), module_exports=("PyInit_*",))
+    mac = make_content(
+        MAC, machos={"demo/_demo.abi3.so": MachoFacts(images=(IMAGE,))}, files={"demo/_demo.abi3.so": b"x"}
+    )
+    windows = make_content(WINDOWS, pes={"demo/_demo.pyd": PE}, files={"demo/_demo.pyd": b"x"})
+    common = ("archive", "record", "tags", "debug", "exports", "abi3", "licenses")
+
+    assert {look.check: look.words for look in describe_looks(mac, (), bill, ()) if look.check not in common} == {
+        "macho": "1 modules, 0 libraries, 0 others",
+        "arch": "arm64 64 bits",
+        "system": "needs macOS 11.0",
+        "libraries": "needs from the system: /usr/lib/libSystem.B.dylib",
+        "rpath": "none",
+        "names": "none",
+        "signature": "1 of 1 images with a signature that holds",
+    }
+    assert {look.check: look.words for look in describe_looks(windows, (), bill, ()) if look.check not in common} == {
+        "pe": "1 modules, 0 libraries, 0 others",
+        "arch": "IMAGE_FILE_MACHINE_AMD64 64 bits",
+        "system": "needs Windows 6.0",
+        "libraries": "needs from the system: kernel32.dll",
+        "mitigations": "DYNAMIC_BASE, HIGH_ENTROPY_VA, NX_COMPAT",
+    }
+    (file,) = report_files(windows)
+    assert (file.kind, file.machine, file.highest, file.outside) == (
+        "module", "IMAGE_FILE_MACHINE_AMD64", (("Windows", "6.0"),), ("kernel32.dll",),
+    )  # fmt: skip
+
+
+def test_exports_and_debug_data_are_looked_at_in_every_kind_of_file() -> None:
+    bill = Bill(documents=(), components=(), module_exports=("PyInit_*",))
+    pe = replace(PE, exports=("PyInit__demo", "atexit"), debug={".debug_info": 64})
+    content = make_content(WINDOWS, pes={"demo/_demo.pyd": pe})
+
+    (leak,), _ = check_exports(content, bill, None)
+    (debug,) = check_debug(content)
+
+    assert (leak.words, leak.evidence) == ("lets out 1 symbol besides PyInit_*", ("atexit",))
+    assert (debug.words, debug.evidence) == ("carries 64 bytes of debug data", (".debug_info",))
