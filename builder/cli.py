@@ -24,6 +24,7 @@ _MODULES = {
     "smoke": ("smoke",),
     "images": ("images",),
     "recipes": ("recipes",),
+    "release": ("matrix", "sdist", "release"),
     "sources": ("sources",),
     "store": ("store",),
 }

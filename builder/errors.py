@@ -83,3 +83,9 @@ class MachineError(EverywheelError):
     """The build machine lacks something: disk space, a tool, a permission."""
 
     exit_code = 7
+
+
+class ReleaseError(EverywheelError):
+    """A release is not complete, or an index does not take it."""
+
+    exit_code = 8

@@ -40,6 +40,7 @@ class Project:
     """A project as its table says; paths are absolute, `digest` is the hash of the extension's files.
 
     `linkage` is how native libraries reach its module: those in `shared` as shared libraries, or all of them inside it.
+    `targets` are those that are released, `more_targets` those that are built beside them when all are asked for.
     """
 
     root: Path
@@ -54,6 +55,7 @@ class Project:
     python: Python
     smoke: Smoke
     targets: tuple[Target, ...]
+    more_targets: tuple[Target, ...]
     recipes: Mapping[str, Recipe]
     build_requires: tuple[str, ...]
     digest: str
@@ -92,6 +94,7 @@ def load_project(root: Path, profiles: Sequence[str] = (), linkage: Linkage = Li
         python=Python(headers=python.text("headers"), tag=python.text("tag"), abi=python.text("abi", "abi3")),
         smoke=Smoke(requires=smoke.texts("requires"), command=smoke.texts("command")),
         targets=tuple(parse_target(tag) for tag in table.texts("targets", ...)),
+        more_targets=tuple(parse_target(tag) for tag in table.texts("more-targets")),
         recipes=recipes,
         build_requires=build_requires,
         digest=digest_tree(extension),
@@ -147,6 +150,16 @@ def wheel_name(project: Project, target: Target) -> str:
     """Return the file name of the project's finished wheel for a target (PEP 427)."""
     name = canonicalize_name(project.name).replace("-", "_")
     return f"{name}-{project.version}-{project.python.tag}-{project.python.abi}-{target.wheel_tag}.whl"
+
+
+def wheel_names(project: Project, target: Target) -> tuple[str, ...]:
+    """Return the file names of all wheels that a release has for a target."""
+    return (wheel_name(project, target),)
+
+
+def sdist_name(project: Project) -> str:
+    """Return the file name of the project's source distribution (PEP 625)."""
+    return f"{canonicalize_name(project.name).replace('-', '_')}-{project.version}.tar.gz"
 
 
 def extension_files(directory: Path) -> list[Path]:

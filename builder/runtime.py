@@ -36,7 +36,7 @@ _INSTALL = "install Docker (Debian: `apt-get install docker.io`) or Podman, and 
 class Job:
     """One container: `mounts` maps folders and files of this machine to places inside, read-only but for `writable`.
 
-    `timeout` in seconds, `memory` in bytes.
+    `timeout` in seconds, `memory` in bytes. With `network` it has this machine's, loopback and all; without, none.
     """
 
     image: str
@@ -49,6 +49,7 @@ class Job:
     timeout: float = 600.0
     memory: int = 2 << 30
     scratch: int = 1 << 30
+    network: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,8 +185,8 @@ class Runtime:
     def run(self, job: Job) -> Ended:
         """Run a container to its end and remove it, whatever happens.
 
-        Without network, with a read-only root, `/tmp` in memory. Raises Interrupted when the run was called off and
-        MachineError when the runtime itself fails.
+        Without network unless the job says so, with a read-only root, `/tmp` in memory. Raises Interrupted when the run was
+        called off and MachineError when the runtime itself fails.
         """
         began = time.monotonic()
         with _explain(self.name), self._create(job) as container, PROCESSES.on_stop(lambda: _kill(container)):
@@ -223,7 +224,7 @@ class Runtime:
         ]
         container = self._client.containers.create(
             job.image, list(job.command), labels={RUN_LABEL: self.id}, mounts=mounts, environment=dict(job.environment),
-            working_dir=str(job.cwd), network_mode="none", read_only=True, entrypoint=[],
+            working_dir=str(job.cwd), network_mode="host" if job.network else "none", read_only=True, entrypoint=[],
             tmpfs={"/tmp": f"size={job.scratch},exec"}, mem_limit=job.memory, memswap_limit=job.memory, pids_limit=1024,
         )  # fmt: skip
         try:

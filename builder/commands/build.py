@@ -143,6 +143,14 @@ def plan_command(
 
 @click.command("build", short_help="Build the wheels: libraries, extension, repair, audit.")
 @target_option
+@click.option(
+    "--targets",
+    "which",
+    type=click.Choice(["project", "all"]),
+    default="project",
+    show_default=True,
+    help="Without --target: the project's `targets`, or `more-targets` and the source distribution as well.",
+)
 @jobs_option
 @offline_option
 @timeout_option
@@ -155,7 +163,7 @@ def plan_command(
 @json_option
 @click.pass_context
 def build_command(
-    ctx: click.Context, targets: tuple[str, ...], jobs: int | None, offline: bool, timeout: int, keep: bool,
+    ctx: click.Context, targets: tuple[str, ...], which: str, jobs: int | None, offline: bool, timeout: int, keep: bool,
     dry_run: bool, engine: str, profiles: tuple[str, ...], linkage: str, runtime: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Build the project's wheel for every target (or those named), each repaired and audited, into its wheelhouse.
@@ -164,6 +172,10 @@ def build_command(
 
     Example: everywheel build --target manylinux_2_28_aarch64
     """
+    everything = which == "all" and not targets
+    if everything:
+        known = load_project(ctx.obj)
+        targets = tuple(target.tag for target in (*known.targets, *known.more_targets))
     if dry_run:
         ctx.invoke(plan_command, targets=targets, engine=engine, profiles=profiles, linkage=linkage, as_json=as_json)
         return
@@ -186,16 +198,35 @@ def build_command(
     if as_json:
         click.echo(json.dumps(_describe(results, wheels), indent=1))
     else:
-        built = {result.id for result in results if result.outcome is Outcome.DONE}
-        for target in chosen:
-            if target.tag in wheels:
-                path = wheels[target.tag]
-                state = "built" if step_id("wheel", target) in built else "up to date"
-                used = ", installed and used here" if target.tag in smoked else ""
-                click.echo(f"{state}: {_relative(path)} ({path.stat().st_size / 1e6:.2f} MB){used}")
-            else:
-                click.echo(f"missing: {wheel_name(project, target)}")
-    ctx.exit(exit_code(results))
+        _print_wheels(project, chosen, results, wheels, smoked)
+    code = exit_code(results)
+    if everything and code == 0 and name is EngineName.ZIG:
+        from builder.commands.release import make_sdist
+
+        sdist, code = make_sdist(
+            project, chosen[0], store, jobs=jobs, offline=offline, timeout=timeout, quiet=as_json
+        )  # fmt: skip
+        if sdist is not None and not as_json:
+            click.echo(f"built: {_relative(sdist)} ({sdist.stat().st_size / 1e6:.2f} MB)")
+    ctx.exit(code)
+
+
+def _print_wheels(
+    project: Project,
+    chosen: Sequence[Target],
+    results: Sequence[Result],
+    wheels: Mapping[str, Path],
+    smoked: Sequence[str],
+) -> None:
+    built = {result.id for result in results if result.outcome is Outcome.DONE}
+    for target in chosen:
+        if target.tag in wheels:
+            path = wheels[target.tag]
+            state = "built" if step_id("wheel", target) in built else "up to date"
+            used = ", installed and used here" if target.tag in smoked else ""
+            click.echo(f"{state}: {_relative(path)} ({path.stat().st_size / 1e6:.2f} MB){used}")
+        else:
+            click.echo(f"missing: {wheel_name(project, target)}")
 
 
 def _choose_for(engine: EngineName, project: Project, targets: Sequence[str]) -> tuple[Target, ...]:

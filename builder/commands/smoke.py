@@ -40,13 +40,14 @@ _STYLES = {State.PASSED: "green", State.FAILED: "bold red", State.STATIC: "yello
 @click.option("--memory", type=click.IntRange(64), default=2048, show_default=True, help="Megabytes for one container.")
 @click.option("--scratch", type=click.IntRange(16), default=1024, show_default=True, help="Megabytes of /tmp in one.")
 @click.option("--command", help="Another command than the project's; `python` in it is the image's.")
+@click.option("--index", default="", metavar="URL", help="Install by name from this package index, not from the files.")
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write the matrix as a page.")
 @click.option("--dry-run", is_flag=True, help="Show which wheel would be tried on which image and stop.")
 @json_option
 @click.pass_obj
 def smoke_command(
     root: Path, wheels: tuple[Path, ...], images: tuple[str, ...], runtime: str | None, jobs: int | None, offline: bool,
-    timeout: int, memory: int, scratch: int, command: str | None, html: Path | None, dry_run: bool, as_json: bool,
+    timeout: int, memory: int, scratch: int, command: str | None, index: str, html: Path | None, dry_run: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Install wheels, without network, on every system that their tags claim, and run the project's smoke command there.
 
@@ -81,7 +82,7 @@ def smoke_command(
         bench = Bench(
             project=project, catalogue=catalogue, runtime=engine, store=store, supply=Supply(engine, store, offline=offline),
             tools=ensure_tools(store.root, offline=offline), timeout=timeout, memory=memory << 20, scratch=scratch << 20,
-            offline=offline,
+            offline=offline, index=index,
         )  # fmt: skip
         cells = smoke_matrix(pairs, bench, jobs or default_jobs(), screen)
     if html is not None:

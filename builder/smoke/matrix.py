@@ -75,7 +75,10 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """What every cell of one run shares; `timeout` in seconds, `memory` and `scratch` in bytes, for one container."""
+    """What every cell of one run shares; `timeout` in seconds, `memory` and `scratch` in bytes, for one container.
+
+    With an `index`, a package index's address, the project is installed by name from there instead of from the file.
+    """
 
     project: Project
     catalogue: Catalogue
@@ -87,6 +90,7 @@ class Bench:
     memory: int = 2 << 30
     scratch: int = 1 << 30
     offline: bool = False
+    index: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,8 +266,10 @@ def _job(
     # Its own place for each wheel: bytecode of one must never be taken for another's.
     site = f"/tmp/site-{hash_file(one.wheel)[:12]}"
     policy = load_policy(one.target.tag)
+    name, number, *_ = split_filename(one.wheel.name)
     order = {
-        "wheel": str(_ROOM / "wheel" / one.wheel.name),
+        "wheel": f"{name}=={number}" if bench.index else str(_ROOM / "wheel" / one.wheel.name),
+        "index": bench.index,
         "site": site,
         "command": list(bench.project.smoke.command),
         "through": list(through),
@@ -282,6 +288,7 @@ def _job(
         timeout=bench.timeout,
         memory=bench.memory,
         scratch=bench.scratch,
+        network=bool(bench.index),
     )
 
 

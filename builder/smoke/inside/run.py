@@ -88,8 +88,10 @@ def main() -> None:
     for folder in (MAPS, OWN):
         folder.mkdir()
     plain = {name: value for name, value in os.environ.items() if not name.startswith("EVERYWHEEL")}
+    # As a user has it from an index: whatever wheel pip takes for this system, and never the sources.
+    source = ["--index-url", order["index"], "--only-binary", ":all:"] if order["index"] else ["--no-index"]
     install = [
-        sys.executable, str(ROOM / "pip" / "pip"), "install", "--no-index", "--find-links", str(ROOM / "wheels"),
+        sys.executable, str(ROOM / "pip" / "pip"), "install", *source, "--find-links", str(ROOM / "wheels"),
         "--target", order["site"], "--no-compile", "--no-cache-dir", "--disable-pip-version-check",
         "--root-user-action=ignore", "--quiet", order["wheel"],
     ]  # fmt: skip

@@ -1,0 +1,264 @@
+"""What a release consists of: its jobs, its files, its version."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from builder.errors import AuditError, EverywheelError, ReleaseError, UsageError
+from builder.plan import make_plan
+from builder.project import Project, load_project, sdist_name, wheel_names
+from builder.release.count import check_files, check_jobs, lay_out, write_sums
+from builder.release.matrix import Job, group_jobs, list_released, plan_jobs
+from builder.release.version import check_changes, check_tag, check_tree, check_version, commit_and_tag, write_version
+from builder.target import Target, parse_target
+
+ROOT = Path(__file__).parents[2]
+PROJECT = load_project(ROOT)
+
+
+def jobs_of(project: Project = PROJECT, targets: Sequence[Target] = PROJECT.targets) -> tuple[Job, ...]:
+    plan = make_plan(project, targets, toolchain="t", packaging="p")
+    return plan_jobs(project, targets, plan)
+
+
+def words(error: pytest.ExceptionInfo[EverywheelError]) -> list[str]:
+    return error.value.render().splitlines()
+
+
+def test_every_target_is_built_twice_and_there_is_one_sdist() -> None:
+    names = [job.name for job in jobs_of()]
+
+    assert sorted(names) == sorted([
+        *(f"{engine}-{target.tag}" for engine in ("zig", "container") for target in PROJECT.targets), "sdist",
+    ])  # fmt: skip
+
+
+def test_zig_builds_on_one_kind_of_machine_and_containers_on_their_own() -> None:
+    machines = {job.name: (job.runner, job.native, job.qemu) for job in jobs_of()}
+
+    assert machines["zig-manylinux_2_17_aarch64"] == ("ubuntu-24.04", "ubuntu-24.04-arm", False)
+    assert machines["container-manylinux_2_17_aarch64"] == ("ubuntu-24.04-arm", "ubuntu-24.04-arm", False)
+
+
+def test_an_architecture_without_a_machine_runs_through_qemu() -> None:
+    targets = (parse_target("musllinux_1_2_s390x"),)
+
+    found = {job.engine: (job.runner, job.qemu) for job in jobs_of(targets=targets)}
+
+    assert found["container"] == ("ubuntu-24.04", True)
+
+
+@pytest.mark.parametrize(
+    ("tag", "machine"), [("manylinux2014_x86_64", "ubuntu-24.04"), ("manylinux_2_28_aarch64", "ubuntu-24.04-arm")]
+)
+def test_a_target_that_joins_the_table_joins_the_matrix(tag: str, machine: str) -> None:
+    groups = group_jobs(jobs_of(targets=(parse_target(tag),)))
+
+    assert [job.native for job in groups["smoke"]] == [machine]
+    assert (groups["tried"], groups["native"]) == ([], [])
+
+
+def test_the_key_of_a_cache_changes_with_the_recipes_and_with_nothing_else() -> None:
+    recipe = replace(PROJECT.recipes["zlib"], version="9")
+    changed = replace(PROJECT, recipes={**PROJECT.recipes, "zlib": recipe})
+    described = replace(PROJECT, recipes={**PROJECT.recipes, "zlib": replace(PROJECT.recipes["zlib"], summary="x")})
+
+    now, then, same = ([job.key for job in jobs_of(project)] for project in (PROJECT, changed, described))
+
+    assert not set(now) & set(then)
+    assert now == same
+
+
+def test_no_two_jobs_share_a_name() -> None:
+    names = [job.name for job in jobs_of(targets=(*PROJECT.targets, *PROJECT.more_targets))]
+
+    assert len(set(names)) == len(names)
+
+
+@pytest.fixture
+def artifacts(tmp_path: Path) -> Path:
+    for job in jobs_of():
+        (tmp_path / job.name).mkdir()
+        for name in job.files:
+            (tmp_path / job.name / name).write_text("")
+    return tmp_path
+
+
+def test_the_files_of_all_jobs_are_counted_and_only_zigs_are_released(artifacts: Path) -> None:
+    files = check_jobs(jobs_of(), artifacts)
+
+    assert sorted(file.name for file in files) == sorted(list_released(PROJECT))
+    assert {file.parent.name.partition("-")[0] for file in files} == {"zig", "sdist"}
+
+
+def test_a_job_that_is_missing_is_named(artifacts: Path) -> None:
+    (artifacts / "container-musllinux_1_2_aarch64").rename(artifacts / "elsewhere")
+
+    with pytest.raises(ReleaseError) as error:
+        check_jobs(jobs_of(), artifacts)
+
+    assert words(error) == [
+        "error: 1 of 9 jobs left nothing: container-musllinux_1_2_aarch64",
+        f"  looked in: {artifacts}",
+        "  hint: `everywheel matrix` lists all jobs: one failed, was skipped, or is not in the workflow's matrix",
+    ]
+
+
+def test_a_job_that_left_less_than_it_must_is_named(artifacts: Path) -> None:
+    name = sdist_name(PROJECT)
+    (artifacts / "sdist" / name).rename(artifacts / "sdist" / "other-1.tar.gz")
+
+    with pytest.raises(ReleaseError) as error:
+        check_jobs(jobs_of(), artifacts)
+
+    assert words(error) == [
+        f"error: job sdist left no {name}",
+        "  it left: other-1.tar.gz",
+        "  hint: read that job's log; was it of the same commit?",
+    ]
+
+
+@pytest.fixture
+def wheelhouse(tmp_path: Path) -> Path:
+    for name in list_released(PROJECT):
+        (tmp_path / name).write_text("")
+    return tmp_path
+
+
+def test_a_wheel_too_few_is_named(wheelhouse: Path) -> None:
+    missing = wheel_names(PROJECT, PROJECT.targets[1])[0]
+    (wheelhouse / missing).unlink()
+
+    with pytest.raises(ReleaseError) as error:
+        check_files(PROJECT, wheelhouse)
+
+    assert words(error) == [
+        f"error: 1 of 5 files are missing: {missing}",
+        f"  looked in: {wheelhouse}",
+        "  hint: `everywheel build` makes the wheels, `everywheel sdist` the source distribution",
+    ]
+
+
+def test_a_wheel_that_the_plan_does_not_have_is_named(wheelhouse: Path) -> None:
+    (wheelhouse / "webpencode-0.0.1-cp311-abi3-win_amd64.whl").write_text("")
+
+    with pytest.raises(ReleaseError) as error:
+        check_files(PROJECT, wheelhouse)
+
+    assert words(error) == [
+        "error: 1 files are not of this release: webpencode-0.0.1-cp311-abi3-win_amd64.whl",
+        f"  looked in: {wheelhouse}",
+        "  hint: remove them; `targets` of [tool.everywheel] says what is released",
+    ]
+
+
+def test_a_wheel_with_findings_is_never_laid_out(wheelhouse: Path) -> None:
+    with pytest.raises(AuditError):
+        lay_out(check_files(PROJECT, wheelhouse), wheelhouse / "dist")
+
+    assert not (wheelhouse / "dist").exists()
+
+
+def test_the_sums_are_those_that_sha256sum_checks(tmp_path: Path) -> None:
+    for name in ("b", "a"):
+        (tmp_path / name).write_text(name)
+    write_sums([tmp_path / "b", tmp_path / "a"], tmp_path / "SHA256SUMS")
+
+    subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=tmp_path, check=True, capture_output=True)
+
+    assert (tmp_path / "SHA256SUMS").read_text().split()[1::2] == ["a", "b"]
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project of its own in a repository of its own, with version 1.0 released."""
+    for who in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{who}_NAME", "tester")
+        monkeypatch.setenv(f"GIT_{who}_EMAIL", "tester@localhost")
+    (tmp_path / "pyproject.toml").write_text('# words\n[project]\nname = "x"\nversion = "1.0"\n')
+    for line in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "one"], ["tag", "v1.0"], ["tag", "vnext"]):
+        subprocess.run(["git", *line], cwd=tmp_path, check=True)
+    return replace(PROJECT, root=tmp_path, extension=tmp_path, version="1.0")
+
+
+def test_a_new_version_is_written_committed_and_tagged(repository: Project) -> None:
+    version = check_version("1.1rc01", repository)
+    write_version(repository.root / "pyproject.toml", version)
+
+    commit_and_tag(repository.root, version)
+
+    assert (repository.root / "pyproject.toml").read_text() == '# words\n[project]\nname = "x"\nversion = "1.1rc1"\n'
+    check_tree(repository.root)
+    told = subprocess.run(["git", "describe"], cwd=repository.root, capture_output=True, text=True, check=True)
+    assert told.stdout == "v1.1rc1\n"
+
+
+def test_a_dirty_tree_is_refused(repository: Project) -> None:
+    (repository.root / "forgotten.c").write_text("")
+
+    with pytest.raises(ReleaseError) as error:
+        check_tree(repository.root)
+
+    assert words(error) == [
+        "error: the tree is dirty: 1 files are not as they were committed",
+        "  | ?? forgotten.c",
+        "  hint: commit them, or put them away with `git stash --include-untracked`",
+    ]
+
+
+def test_a_version_that_is_not_newer_is_refused(repository: Project) -> None:
+    with pytest.raises(ReleaseError) as error:
+        check_version("1.0.0", repository)
+
+    assert words(error) == [
+        "error: 1.0.0 is not newer than the released 1.0",
+        "  tag: v1.0",
+        "  hint: a version is given once: take the next one",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [
+        ("one", ["error: 'one' is no version", "  hint: write it as PEP 440 does: 1.2.0 or 1.2.0rc1"]),
+        ("1.2+here", [
+            "error: '1.2+here' cannot be released: an index takes no local and nobody expects a development version",
+            "  hint: write it as 1.2.0 or 1.2.0rc1",
+        ]),
+    ],
+)  # fmt: skip
+def test_what_no_index_takes_is_refused(repository: Project, version: str, said: list[str]) -> None:
+    with pytest.raises(UsageError) as error:
+        check_version(version, repository)
+
+    assert words(error) == said
+
+
+def test_a_missing_changelog_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "changes").mkdir()
+    (tmp_path / "changes" / "README.md").write_text("how to")
+
+    with pytest.raises(ReleaseError) as error:
+        check_changes([tmp_path / "changes"])
+
+    assert words(error) == [
+        "error: the changelog is missing: there is no fragment that says what is new",
+        f"  looked in: {tmp_path / 'changes'}",
+        f"  hint: write {tmp_path / 'changes'}/<word>.feature.md",
+    ]
+
+
+def test_a_tag_of_another_version_is_refused() -> None:
+    with pytest.raises(ReleaseError) as error:
+        check_tag("v7.0", replace(PROJECT, version="1.0"))
+
+    assert words(error) == [
+        "error: the tag is v7.0, but the extension is version 1.0",
+        f"  file: {ROOT / 'extension' / 'pyproject.toml'}",
+        "  hint: a tag is made with its commit by `everywheel release tag`; remove it: git push --delete origin v7.0",
+    ]

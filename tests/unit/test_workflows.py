@@ -1,0 +1,98 @@
+"""The workflows: what their schema cannot say of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from builder.project import load_project
+from builder.release.matrix import group_jobs
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+WORKFLOWS: dict[str, dict[Any, Any]] = {path.name: yaml.safe_load(path.read_text()) for path in FILES}
+JOBS = [(name, job) for name, workflow in WORKFLOWS.items() for job in workflow["jobs"].items()]
+PROJECT = load_project(ROOT)
+SESSIONS = set(re.findall(r'@nox\.session(?:\(name="([\w-]+)"\))?\ndef (\w+)', (ROOT / "noxfile.py").read_text()))
+# Beside nox: what makes nox, and what GitHub alone has.
+OTHERS = (
+    "apt-get update -q && apt-get install -y -q --no-install-recommends ca-certificates git python3 python3-venv",
+    "python3 -m venv .venv && .venv/bin/pip install nox",
+    "python -m pip install nox",
+    "sudo .ci/containers",
+)
+
+
+def steps() -> Iterator[tuple[str, dict[str, Any]]]:
+    for file, (name, job) in JOBS:
+        for step in job.get("steps", ()):
+            yield f"{file}: {name}", step
+
+
+RUNS = [(place, step["run"]) for place, step in steps() if "run" in step]
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_nothing_is_permitted_unless_a_job_asks_for_it(name: str) -> None:
+    assert WORKFLOWS[name]["permissions"] == {}
+    assert all("permissions" in job for job in WORKFLOWS[name]["jobs"].values())
+
+
+def test_every_action_is_pinned_by_commit_and_says_its_version() -> None:
+    used = [line for path in FILES for line in path.read_text().splitlines() if re.match(r"\s*(- )?uses: ", line)]
+
+    others = [line for line in used if not re.search(r"uses: ([\w./-]+@[0-9a-f]{40} # v\d|\$/\.github/)", line)]
+
+    assert others == []
+    assert len(used) > 10
+
+
+def test_every_job_ends_some_time() -> None:
+    endless = [f"{file}: {name}" for file, (name, job) in JOBS if "uses" not in job and "timeout-minutes" not in job]
+
+    assert endless == []
+
+
+@pytest.mark.parametrize(("place", "line"), RUNS)
+def test_every_line_calls_one_session_that_there_is(place: str, line: str) -> None:
+    sessions = {name or function for name, function in SESSIONS}
+    called = re.fullmatch(r"(?:sudo )?(?:\.venv/bin/nox|python -m nox) -s ([\w-]+)(?: -- .*)?", line)
+
+    assert (called and called[1] in sessions) or line.split("==")[0] in OTHERS or line.startswith("gh release ")
+
+
+def test_no_workflow_names_a_target_or_an_architecture() -> None:
+    targets = [target.tag for target in (*PROJECT.targets, *PROJECT.more_targets)]
+    text = "".join(path.read_text() for path in FILES)
+
+    assert [word for word in (*targets, "aarch64", "manylinux", "musllinux") if word in text] == []
+
+
+def test_every_group_of_jobs_is_asked_for_and_exists() -> None:
+    text = (ROOT / ".github" / "workflows" / "wheels.yml").read_text()
+
+    asked = set(re.findall(r"fromJSON\(needs\.plan\.outputs\.matrix\)\.(\w+)", text))
+
+    assert asked == set(group_jobs(()))
+
+
+def test_what_counts_the_wheels_waits_for_every_job_that_makes_or_tries_one() -> None:
+    jobs = WORKFLOWS["wheels.yml"]["jobs"]
+
+    assert set(jobs["dist"]["needs"]) == set(jobs) - {"dist", "images"}
+    assert "images" in jobs["smoke"]["needs"]
+
+
+def test_nothing_but_the_publishing_job_can_publish() -> None:
+    able = {f"{file}: {name}" for file, (name, job) in JOBS if "id-token" in job["permissions"]}
+
+    assert able == {"release.yml: publish"}
+
+
+def test_a_release_takes_nothing_from_a_cache() -> None:
+    assert WORKFLOWS["release.yml"]["jobs"]["wheels"]["with"]["cache"] is False
