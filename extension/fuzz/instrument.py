@@ -31,12 +31,13 @@ LIBRARY_FLAGS = (
     "-O1",
 )  # fmt: skip
 MACROS = ("-DPy_LIMITED_API=0x030b0000", "-DG_DISABLE_CAST_CHECKS")
-# nasm, which only runs during the build, leaves leaks behind, and nothing there can tell ASan to be silent about them.
+# nasm, which only runs during the build, leaves leaks behind, and nothing there can tell ASan to be silent about them. glib
+# never sees an input; its precompiled header names its folder.
 # The instruments note the name of each source and header, and an artifact must not name the folder that it was made in.
 WRAPPER = """#!/bin/sh
 if [ "$*" = --version ]; then {program} --version && echo 'with {flags}, but not nasm'; exit; fi
 flags='{flags}'
-case $PWD in */nasm-*) flags= ;; esac
+case $PWD in */nasm-* | */glib-*) flags= ;; esac
 for word do
   shift
   case $word in
