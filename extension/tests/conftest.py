@@ -5,7 +5,18 @@ from pathlib import Path
 import pytest
 import webpencode
 
+try:
+    import hypothesis
+except ImportError:  # as in the smoke images, which have nothing but pytest
+    hypothesis = None
+
 SOURCES = Path(__file__).resolve().parent.parent / "src"
+
+if hypothesis is not None:
+    # How long an example takes says nothing on a machine that does other things as well; by default nothing is by chance.
+    hypothesis.settings.register_profile("usual", deadline=None, max_examples=60, derandomize=True, database=None)
+    hypothesis.settings.register_profile("long", deadline=None, max_examples=6000, print_blob=True)
+    hypothesis.settings.load_profile("usual")
 
 
 def pytest_configure(config: pytest.Config) -> None:

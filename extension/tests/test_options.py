@@ -242,6 +242,30 @@ def test_compressed_text_of_a_png_is_limited() -> None:
                 read(png[:33] + text * 2 + png[33:])
 
 
+@pytest.mark.parametrize("size", [8 << 20, (8 << 20) + 4], ids=["small enough", "too large"])
+def test_a_colour_profile_that_a_png_blows_up_is_limited(size: int) -> None:
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    # ICC.1:2010, 7.2: a header, and a table of one tag that takes all the rest.
+    header = struct.pack(">I4xI4s4s4s12x4s", size, 0x04000000, b"mntr", b"RGB ", b"XYZ ", b"acsp").ljust(64, b"\0")
+    header = (header + struct.pack(">4xIII", 0xF6D6, 0x10000, 0xD32D)).ljust(128, b"\0")
+    profile = (header + struct.pack(">I4sII", 1, b"desc", 144, size - 144)).ljust(size, b"\0")
+    png = write_png(draw_gradient(4, 4))
+    bomb = png[:33] + chunk(b"iCCP", b"bomb\0\0" + zlib.compress(profile)) + png[33:]
+    assert len(bomb) < 20_000
+
+    if size > 8 << 20:
+        for read in (encode, decode):
+            with pytest.raises(LimitExceededError) as caught:
+                read(bomb, width=2)
+            assert str(caught.value) == f"the image has a colour profile of {size} bytes, and at most 8388608 are read"
+            assert (caught.value.number, caught.value.limit) == (size, 8 << 20)
+    else:
+        assert len(encode(bomb)) > size
+    assert probe(bomb).icc
+
+
 def test_a_decompression_bomb_costs_no_memory() -> None:
     # 2.5 thousand million pixels in 80 bytes: only the header says so.
     header = struct.pack(">IIBBBBB", 50_000, 50_000, 8, 6, 0, 0, 0)

@@ -5,12 +5,15 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
-from pictures import PHOTO, draw_noise, write_png
-from webpencode import WebPEncodeError, encode
+from pictures import CMYK, PHOTO, draw_gradient, draw_noise, write_gif, write_grey_png, write_png
+from webpencode import WebPEncodeError, decode, encode, probe
 
+PALETTE = [(0, 0, 0), (255, 0, 0), (0, 0, 255)]
 SLOW = write_png(draw_noise(400, 400))
 
 
@@ -46,6 +49,63 @@ def test_threads_that_fail_beside_others_all_hear_why() -> None:
 
     assert found[0::3] == [encode(PHOTO, width=50)] * 60
     assert all(isinstance(words, str) and ": " in words for words in found[1::3] + found[2::3])
+
+
+def find_error(call: Callable[[bytes], Any], data: bytes) -> type[WebPEncodeError] | None:
+    try:
+        call(data)
+    except WebPEncodeError as error:
+        return type(error)
+    return None
+
+
+def test_many_threads_that_do_all_there_is_to_do_get_what_one_thread_gets() -> None:
+    gif = write_gif([[[(x + at) % 3 for x in range(24)] for _ in range(16)] for at in range(3)], PALETTE)
+    png = write_png(draw_gradient(64, 48, alpha=True), alpha=True)
+    rgb = memoryview(bytes(range(256)) * 90).cast("B", (80, 96, 3))
+    calls: list[Callable[[], Any]] = [
+        lambda: encode(PHOTO, width=40), lambda: encode(CMYK, keep=(), effort=0), lambda: encode(gif),
+        lambda: encode(png, lossless=True, effort=0), lambda: encode(rgb, width=9, height=9, fit="cover"),
+        lambda: encode(rgb, effort=0), lambda: bytes(memoryview(decode(PHOTO, width=40))), lambda: probe(gif),
+        lambda: find_error(encode, PHOTO[:9000]), lambda: find_error(decode, b"no image"),
+    ]  # fmt: skip
+    expected = [call() for call in calls]
+    wrong = []
+
+    def hammer(start: int) -> None:
+        for step in range(30):
+            at = (start + step) % len(calls)
+            if calls[at]() != expected[at]:
+                wrong.append(at)
+
+    with ThreadPoolExecutor(24) as pool:
+        list(pool.map(hammer, range(24)))
+
+    assert wrong == []
+
+
+@pytest.fixture
+def small_stacks() -> Iterator[None]:
+    """Threads with the stack that musl gives: 128 KiB."""
+    before = threading.stack_size(128 * 1024)
+    yield
+    threading.stack_size(before)
+
+
+@pytest.mark.parametrize("threads", [1, 16])
+@pytest.mark.parametrize(
+    "options", [{"width": 1500}, {"width": 1500, "keep": (), "lossless": True, "effort": 0}], ids=str
+)
+def test_a_large_image_is_encoded_by_many_threads_with_small_stacks(
+    small_stacks: None, threads: int, options: dict[str, Any]
+) -> None:
+    large = write_grey_png(6000, 4000, bits=8)
+    expected = encode(large, threads=1, **options)
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: encode(large, threads=threads, **options), range(8)))
+
+    assert found == [expected] * 8
 
 
 def test_other_threads_run_while_libvips_works() -> None:

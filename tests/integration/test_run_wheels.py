@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from roots import REPOSITORY, call, call_in_root, download_wheels, make_musl_root
 
+MYPY = "mypy==2.4.1"
 ZLIB_PROJECT = """
 [tool.everywheel]
 extension = "ext"
@@ -21,11 +22,30 @@ targets = ["musllinux_1_2_{machine}"]
 """
 
 
-def test_the_extensions_tests_pass_under_glibc(wheels: dict[str, Path], machine: str, tmp_path: Path) -> None:
-    wheel = wheels[f"manylinux2014_{machine}"]
-    call([sys.executable, "-m", "venv", tmp_path / "environment"])
-    python = tmp_path / "environment" / "bin" / "python"
-    call([python, "-m", "pip", "install", "-q", "pytest", wheel])
+# Interpreters have it from 3.12 on (PEP 688); for whoever checks types, it is what makes a buffer in 3.11 too.
+NOT_AT_RUN_TIME = "webpencode._webpencode.Pixels.__buffer__\n"
+
+
+@pytest.fixture(scope="module")
+def python(wheels: dict[str, Path], machine: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment with the wheel and what its tests can use."""
+    environment = tmp_path_factory.mktemp("glibc") / "environment"
+    call([sys.executable, "-m", "venv", environment])
+    python = environment / "bin" / "python"
+    call([python, "-m", "pip", "install", "-q", "pytest", "hypothesis", MYPY, wheels[f"manylinux2014_{machine}"]])
+    return python
+
+
+def test_the_stubs_are_those_of_the_module(python: Path, tmp_path: Path) -> None:
+    (tmp_path / "allowed").write_text(NOT_AT_RUN_TIME)
+    options = ["--allowlist", tmp_path / "allowed", "--ignore-unused-allowlist"]
+
+    output = call([python, "-m", "mypy.stubtest", "webpencode", *options], cwd=tmp_path)
+
+    assert "Success: no issues found in 3 modules" in output
+
+
+def test_the_extensions_tests_pass_under_glibc(python: Path, tmp_path: Path) -> None:
     shutil.copytree(REPOSITORY / "extension" / "tests", tmp_path / "tests")
 
     output = call([python, "-m", "pytest", "-q", tmp_path / "tests"], cwd=tmp_path)

@@ -210,7 +210,7 @@ def versions() -> dict[str, str]:
     return {"webpencode": importlib.metadata.version("webpencode"), **_webpencode.versions()}
 
 
-def _read(source: _Source) -> Any:
+def _read(source: Any) -> Any:
     """Read what a path or a file object stands for; anything else is bytes or an array already."""
     if isinstance(source, str | os.PathLike):
         with open(source, "rb") as file:

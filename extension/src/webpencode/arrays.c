@@ -213,7 +213,9 @@ open_interface(PyObject *source, pixels *array)
             reach += step * (shape[i] - 1);
         }
         status = find_samples(data, array, reach + array->size);
-        array->samples += offset;
+        if (status == 0) {
+            array->samples += offset;
+        }
     }
     return status < 0 ? -1 : 1;
 }

@@ -122,6 +122,24 @@ check_header(const void *data, size_t size, const shape_options *options, failur
     return true;
 }
 
+/* Refuse a profile that a PNG has blown up out of next to nothing: libpng takes up to 50 MB for it, which would go on
+   as they are, into a file and into every later reader. Elsewhere a profile is as large as what the file spends on it.
+ */
+static bool
+check_profile(VipsImage *image, const void *data, size_t size, failure *failed)
+{
+    const void *profile;
+    size_t length;
+
+    if (!is_png(data, size) || vips_image_get_typeof(image, VIPS_META_ICC_NAME) == 0 ||
+        vips_image_get_blob(image, VIPS_META_ICC_NAME, &profile, &length) != 0 || length <= PNG_MOST_PROFILE) {
+        return true;
+    }
+    return fail_limit(failed, (long long)length, PNG_MOST_PROFILE,
+                      "the image has a colour profile of %lld bytes, and at most %d are read", (long long)length,
+                      (int)PNG_MOST_PROFILE);
+}
+
 bool
 input_open(input *in, const void *data, size_t size, const shape_options *options, failure *failed)
 {
@@ -140,6 +158,9 @@ input_open(input *in, const void *data, size_t size, const shape_options *option
         vips_image_new_from_buffer(data, size, plays ? all_frames : one_frame, "access", VIPS_ACCESS_SEQUENTIAL, NULL);
     if (image == NULL) {
         return fail(failed, FAILURE_UNREADABLE, "");
+    }
+    if (!check_profile(image, data, size, failed)) {
+        return false;
     }
     if (plays && gif_ends_early(data, size)) {
         return fail(failed, FAILURE_UNREADABLE, "gifload_buffer: the animation ends before its last frame");

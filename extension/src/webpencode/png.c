@@ -5,6 +5,12 @@
 
 enum { SIGNATURE = 8, CHUNK = 12 };
 
+bool
+is_png(const void *data, size_t size)
+{
+    return size >= SIGNATURE && memcmp(data, "\x89PNG\r\n\x1a\n", SIGNATURE) == 0;
+}
+
 size_t
 png_compressed_text(const void *data, size_t size)
 {
@@ -12,7 +18,7 @@ png_compressed_text(const void *data, size_t size)
     size_t total = 0;
     size_t at = SIGNATURE;
 
-    if (size < SIGNATURE || memcmp(bytes, "\x89PNG\r\n\x1a\n", SIGNATURE) != 0) {
+    if (!is_png(data, size)) {
         return 0;
     }
     while (size - at >= CHUNK) {

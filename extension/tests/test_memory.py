@@ -1,0 +1,192 @@
+"""No memory stays behind, and where there is none the answer is MemoryError."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pictures import CMYK, PHOTO, draw_gradient, write_gif, write_grey_png, write_png
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="there is no /proc here")
+
+# Of glibc's allocator: one arena, so that what threads leave to each other is not taken for a leak; and large pieces always
+# come from the system, never from what was freed before.
+PLAIN = {**os.environ, "MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "131072"}
+COUNT = """
+import mmap
+def count(column):
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[column]) * mmap.PAGESIZE
+"""
+CALLS = """
+import io, sys
+from webpencode import WebPEncodeError, decode, encode, encode_many, probe
+photo, cmyk, png, gif = [open(path, "rb").read() for path in sys.argv[1:5]]
+webp, moving = encode(photo, width=90), encode(gif)
+rgb = memoryview(bytes(range(256)) * 90).cast("B", (80, 96, 3))
+def fail(call, *arguments, **options):
+    try:
+        call(*arguments, **options)
+    except (TypeError, ValueError):
+        return
+    raise AssertionError((call, options))
+def call_all():
+    encode(photo, width=32)                                             # a JPEG shrunk as it is read
+    encode(cmyk, width=20, height=20, fit="cover", keep=())             # colours through a profile
+    encode(png, lossless=True, effort=0)
+    encode(png, width=20, height=30, fit="contain", background=(1, 2, 3))
+    encode(webp, height=20)
+    encode(gif)
+    encode(moving, width=12)
+    encode(rgb, effort=0)
+    encode(rgb, width=20)
+    encode(decode(png), effort=0)
+    decode(photo, width=20)
+    decode(moving)
+    probe(photo)
+    probe(gif)
+    list(encode_many([png, b"no image"], workers=2, width=9))
+    fail(encode, b"no image")
+    fail(encode, b"")
+    fail(encode, photo[:9000])
+    fail(encode, photo[:9000], width=40)
+    fail(encode, gif[:-30])
+    fail(encode, moving[:-9])
+    fail(encode, png, max_pixels=9)
+    fail(encode, png, width=0)
+    fail(encode, png, quality="high")
+    fail(encode, png, unknown=1)
+    fail(encode, memoryview(bytes(5)).cast("B", (1, 1, 5)))
+    fail(decode, webp[:-20])
+    fail(probe, png[:40])
+CALLS = 28
+"""
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("pictures")
+    frames = [[[(x + at) % 3 for x in range(24)] for _ in range(16)] for at in range(3)]
+    files = {
+        "photo": PHOTO, "cmyk": CMYK, "png": write_png(draw_gradient(64, 64, alpha=True), alpha=True),
+        "gif": write_gif(frames, [(0, 0, 0), (255, 0, 0), (0, 0, 255)]),
+    }  # fmt: skip
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    return [folder / name for name in files]
+
+
+def test_ten_thousand_calls_leave_no_memory_behind(pictures: list[Path]) -> None:
+    # After a thousand calls every pool is as large as it gets.
+    program = f"""{COUNT}{CALLS}
+for _ in range(1000 // CALLS):
+    call_all()
+before = count(1)
+for _ in range(10_000 // CALLS + 1):
+    call_all()
+print(count(1) - before)
+"""
+    grown = subprocess.check_output([sys.executable, "-c", program, *pictures], env=PLAIN, timeout=900)
+
+    # A picture of 64 x 64 pixels left behind by one of the 28 calls would be 6 MB.
+    assert int(grown) < 2_000_000
+
+
+LIMITED = """
+import resource, sys
+from webpencode import decode, encode
+path, spare = sys.argv[1:3]
+small = memoryview(bytes(300)).cast("B", (10, 10, 3))
+with open(path, "rb") as file:
+    png = file.read()
+# What libvips needs once and for all is not in question here, nor are the stacks of its threads.
+encode(small, width=5)
+decode(png, width=4000, threads=1)
+side = 6000
+array = memoryview(mmap.mmap(-1, side * side * 3)).cast("B", (side, side, 3))
+limit = count(0) + int(spare)
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+calls = {
+    "file to pixels": lambda: decode(png, threads=1),
+    "file to picture": lambda: encode(png, threads=1),
+    "file to lossless": lambda: encode(png, lossless=True, effort=0, threads=1),
+    "array to picture": lambda: encode(array, threads=1),
+    "array in libvips": lambda: encode(Planes(array), width=5000, threads=1),
+}
+class Planes:
+    def __init__(self, array):
+        self.__array_interface__ = {
+            "version": 3, "typestr": "|u1", "shape": (side, side, 3), "strides": (side, 1, side * side),
+            "data": memoryview(array).cast("B"),
+        }
+for name, call in calls.items():
+    try:
+        call()
+        print(name, "went well")
+    except MemoryError as error:
+        print(name, "gave MemoryError", bool(str(error)))
+assert encode(small)[:4] == b"RIFF"
+"""
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A PNG of a hundred kilobytes that is 108 MB as RGB."""
+    path = tmp_path_factory.mktemp("large") / "large.png"
+    path.write_bytes(write_grey_png(6000, 6000, bits=8))
+    return path
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits memory so")
+def test_no_memory_for_pixels_is_a_memory_error(large: Path) -> None:
+    spare = 24_000_000  # enough for every small thing, and for none of the pictures
+
+    done = subprocess.run(
+        [sys.executable, "-c", COUNT + LIMITED, large, str(spare)],
+        capture_output=True,
+        text=True,
+        env=PLAIN,
+        timeout=300,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "file to pixels gave MemoryError True", "file to picture gave MemoryError True",
+        "file to lossless gave MemoryError True", "array to picture gave MemoryError True",
+        "array in libvips gave MemoryError True",
+    ]  # fmt: skip
+
+
+OUTPUT = """
+import random, resource, sys
+from webpencode import encode
+side = 1000
+noise = memoryview(random.Random(1).randbytes(side * side * 3)).cast("B", (side, side, 3))
+encode(noise[:300], lossless=True, effort=0, threads=1)
+start = count(0)
+said = set()
+for spare in range(0, 200_000_000, 3_000_000):
+    resource.setrlimit(resource.RLIMIT_AS, (start + spare, resource.RLIM_INFINITY))
+    try:
+        file = encode(noise, lossless=True, effort=0, threads=1)
+    except MemoryError as error:
+        said.add(str(error))
+    else:
+        assert len(file) > 3_000_000
+        break
+print(*sorted(said), sep="|")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits memory so")
+def test_no_memory_for_the_codec_or_the_file_is_a_memory_error() -> None:
+    # Noise does not compress: the file is as large as the pixels. Each limit stops it somewhat later than the last.
+    done = subprocess.run(
+        [sys.executable, "-c", COUNT + OUTPUT], capture_output=True, text=True, env=PLAIN, timeout=300
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert {"there is not enough memory", "there is not enough memory for the picture"} <= set(
+        done.stdout.strip().split("|")
+    )

@@ -1,0 +1,34 @@
+"""What the sanitizers' sessions say on a machine that cannot run them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPT = Path(__file__).parents[2] / "extension" / "fuzz" / "instrument.py"
+
+
+def instrument(tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, SCRIPT, "--into", tmp_path / "into"]
+    return subprocess.run(words, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False)
+
+
+def test_a_missing_compiler_is_named_with_its_package(tmp_path: Path) -> None:
+    done = instrument(tmp_path)
+
+    assert done.returncode == 1
+    assert done.stderr == "no clang is in PATH: Debian has it (`apt-get install clang libclang-rt-dev`)\n"
+
+
+def test_a_compiler_without_its_run_time_is_said_to_be_that(tmp_path: Path) -> None:
+    # Asked for a file that it does not have, clang gives back the name.
+    for name in ("clang", "clang++"):
+        (tmp_path / name).write_text('#!/bin/sh\necho "${1#-print-file-name=}"\n')
+        (tmp_path / name).chmod(0o755)
+
+    done = instrument(tmp_path)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{tmp_path}/clang comes without libclang_rt.asan-")
+    assert done.stderr.endswith(".so: Debian has it (`apt-get install libclang-rt-dev`)\n")
