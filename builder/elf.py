@@ -24,6 +24,8 @@ _LINKER_MADE = frozenset(("_init", "_fini", "_start", "__bss_start", "__bss_star
 class UnreadableElf(Exception):
     """The bytes begin as an ELF file does but are not a whole one; the message is the reason."""
 
+    check = "elf"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionNeed:
@@ -59,6 +61,10 @@ class ElfFacts:
     text_relocations: bool
     debug: Mapping[str, int]
     page: int | None
+
+    @property
+    def is_library(self) -> bool:
+        return self.kind == "ET_DYN"
 
     @property
     def module_names(self) -> tuple[str, ...]:

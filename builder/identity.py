@@ -26,15 +26,19 @@ _SHAPE_ARTIFACTS = (
 _SHAPE_WHEELS = (
     "audit",
     "backend.py",
+    "codesign.py",
+    "elf.py",
     "finish.py",
     "libraries.py",
     "licenses.py",
+    "macho.py",
+    "pe.py",
     "repair",
     "sbom.py",
     "wheel.py",
     "zip.py",
 )
-_PACKAGES = ("auditwheel", "cyclonedx-python-lib", "deflate", "packaging")
+_PACKAGES = ("auditwheel", "cyclonedx-python-lib", "deflate", "delvewheel", "packaging")
 
 
 def toolchain_identity(engine: EngineName = EngineName.ZIG, facts: str = "") -> str:

@@ -10,32 +10,67 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from email.message import Message
 from email.parser import BytesParser
 from pathlib import Path
+from types import MappingProxyType
+from typing import Protocol
 
 from packaging.utils import canonicalize_name, canonicalize_version
 
 from builder.audit.finding import Finding
 from builder.elf import MAGIC, ElfFacts, UnreadableElf, read_elf
 from builder.errors import UsageError
+from builder.macho import MachoFacts, UnreadableMacho, is_macho, read_macho
+from builder.pe import PeFacts, UnreadablePe, is_pe, read_pe
 from builder.wheel import Wheel, WheelFile, encode_digest, is_safe_path, split_filename
 
-# The suffixes that CPython on Linux imports, but for the bare .so: the stable ABI's, and that of one version.
+# The suffixes that CPython imports, but for the bare .so: the stable ABI's, and that of one version on one system.
 MODULE_SUFFIX = re.compile(
-    r"\.(?P<abi>abi3t?|cpython-(?P<version>\d+)(?P<flags>[a-z]*)(-(?P<cpu>\w+)-linux-(?P<libc>\w+))?)\.so$"
+    r"\.(?P<abi>abi3t?|cpython-(?P<version>\d+)(?P<flags>[a-z]*)"
+    r"(-((?P<cpu>\w+)-linux-(?P<libc>\w+)|(?P<mac>darwin)))?)\.so$"
+    r"|(\.cp(?P<pyd_version>\d+)(?P<pyd_flags>[a-z]*)-(?P<windows>win\w+))?\.pyd$"
 )
 _HASHES = ("sha256", "sha384", "sha512")  # PEP 376 and the binary distribution format: nothing weaker
 
 
+class Binary(Protocol):
+    """What the checks ask of a compiled file of any system; the three readers say what each of these is."""
+
+    @property
+    def machine(self) -> str: ...
+    @property
+    def bits(self) -> int: ...
+    @property
+    def is_library(self) -> bool: ...
+    @property
+    def needed(self) -> tuple[str, ...]: ...
+    @property
+    def rpath(self) -> tuple[str, ...]: ...
+    @property
+    def exports(self) -> tuple[str, ...]: ...
+    @property
+    def debug(self) -> Mapping[str, int]: ...
+    @property
+    def module_names(self) -> tuple[str, ...]: ...
+    @property
+    def highest(self) -> dict[str, str]: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """A wheel whose archive could be read, and the facts of every ELF file in it."""
+    """A wheel whose archive could be read, and the facts of every compiled file in it: of Linux, macOS and Windows."""
 
     path: Path
     wheel: Wheel
-    elves: Mapping[str, ElfFacts]
+    elves: Mapping[str, ElfFacts] = field(default_factory=lambda: MappingProxyType({}))
+    machos: Mapping[str, MachoFacts] = field(default_factory=lambda: MappingProxyType({}))
+    pes: Mapping[str, PeFacts] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def binaries(self) -> dict[str, Binary]:
+        return {**self.elves, **self.machos, **self.pes}
 
     @property
     def metadata(self) -> Message:
@@ -50,18 +85,18 @@ class Content:
         return BytesParser().parsebytes(file.data)
 
     @property
-    def modules(self) -> dict[str, ElfFacts]:
+    def modules(self) -> dict[str, Binary]:
         """The extension modules: what Python can import, or what is named as if it could."""
-        return {path: elf for path, elf in self.elves.items() if elf.module_names or MODULE_SUFFIX.search(path)}
+        return {path: it for path, it in self.binaries.items() if it.module_names or MODULE_SUFFIX.search(path)}
 
     @property
-    def libraries(self) -> dict[str, ElfFacts]:
+    def libraries(self) -> dict[str, Binary]:
         """The other shared objects: what the modules need."""
-        return {path: elf for path, elf in self.elves.items() if path not in self.modules and elf.kind == "ET_DYN"}
+        return {path: it for path, it in self.binaries.items() if path not in self.modules and it.is_library}
 
 
 def open_content(path: Path) -> tuple[Content | None, list[Finding]]:
-    """Return what is in a wheel, with the findings about its archive, its RECORD and its ELF headers.
+    """Return what is in a wheel, with the findings about its archive, its RECORD and the headers of compiled files.
 
     There is no content when the file cannot be read as a wheel at all. Raises UsageError when there is no such file.
     """
@@ -98,13 +133,25 @@ def open_content(path: Path) -> tuple[Content | None, list[Finding]]:
         wheel = replace(wheel, name=stem[0], version=stem[1])
     findings += _check_record(wheel)
     elves: dict[str, ElfFacts] = {}
+    machos: dict[str, MachoFacts] = {}
+    pes: dict[str, PeFacts] = {}
     for file, content in files.items():
-        if content.data.startswith(MAGIC):
-            try:
+        try:
+            if content.data.startswith(MAGIC):
                 elves[file] = read_elf(content.data)
-            except UnreadableElf as error:
-                findings.append(Finding(check="elf", file=file, words=str(error)))
-    return Content(path=path, wheel=wheel, elves=elves), findings
+            elif is_macho(file, content.data):
+                machos[file] = read_macho(content.data)
+            elif is_pe(file, content.data):
+                pes[file] = read_pe(content.data)
+        except (UnreadableElf, UnreadableMacho, UnreadablePe) as error:
+            findings.append(Finding(check=error.check, file=file, words=str(error)))
+    return Content(path=path, wheel=wheel, elves=elves, machos=machos, pes=pes), findings
+
+
+def installed_path(path: str) -> str:
+    """Return where a file of a wheel is once installed, relative to site-packages: `x.data/platlib/` vanishes (PEP 427)."""
+    parts = path.split("/")
+    return "/".join(parts[2:] if parts[0].endswith(".data") and parts[1:2] in (["platlib"], ["purelib"]) else parts)
 
 
 def _names(folder: str, name: str, version: str) -> bool:

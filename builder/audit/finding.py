@@ -27,10 +27,10 @@ class Look:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileReport:
-    """One ELF file that was looked at.
+    """One compiled file that was looked at.
 
-    `kind` is `module`, `library` or `program`; `highest` is the highest version needed of each symbol family;
-    `outside` are the needed libraries that the wheel does not carry; `size` is in bytes.
+    `kind` is `module`, `library` or `program`; `highest` is the highest version needed of each symbol family,
+    or of macOS or Windows; `outside` are the needed libraries that the wheel does not carry; `size` is in bytes.
     """
 
     path: str

@@ -1,4 +1,4 @@
-"""What a finished binary must not have: executable stacks, text relocations, small pages, debug data, stray exports."""
+"""What a finished binary must not have: executable memory, text relocations, small pages, debug data, stray exports."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from builder.audit.sbom import Bill
 _SAFE_WITHOUT_HEADER = ("EM_AARCH64", "EM_RISCV")
 _GRAFT_HASH = re.compile(r"^(?P<stem>[^.]+)-[0-9a-f]{8,64}(?P<rest>\..+)$")
 _MOST_SYMBOLS = 8
+_MITIGATIONS = ("DYNAMIC_BASE", "NX_COMPAT", "HIGH_ENTROPY_VA")  # linkers set all three unless told not to
 
 
 def check_stack(content: Content) -> Iterator[Finding]:
@@ -45,12 +46,21 @@ def check_pages(content: Content, policies: Sequence[Policy]) -> Iterator[Findin
             yield Finding(check="pages", file=path, words=words)
 
 
+def check_mitigations(content: Content) -> Iterator[Finding]:
+    """Find PE files that Windows would load at a fixed address, or with data that can be executed."""
+    for path, pe in content.pes.items():
+        wanted = [flag for flag in _MITIGATIONS if pe.bits == 64 or flag != "HIGH_ENTROPY_VA"]
+        if lacking := [flag for flag in wanted if flag not in pe.flags]:
+            words = f"does not let Windows protect it: its header lacks {' and '.join(lacking)}"
+            yield Finding(check="mitigations", file=path, words=words)
+
+
 def check_debug(content: Content) -> Iterator[Finding]:
     """Find debug data, which a user downloads for nothing."""
-    for path, elf in content.elves.items():
-        if elf.debug:
-            words = f"carries {sum(elf.debug.values())} bytes of debug data"
-            yield Finding(check="debug", file=path, words=words, evidence=tuple(elf.debug))
+    for path, binary in content.binaries.items():
+        if binary.debug:
+            words = f"carries {sum(binary.debug.values())} bytes of debug data"
+            yield Finding(check="debug", file=path, words=words, evidence=tuple(binary.debug))
 
 
 def check_exports(
@@ -63,12 +73,12 @@ def check_exports(
     not checked.
     """
     findings, checked = [], []
-    for path, elf in content.elves.items():
+    for path, binary in content.binaries.items():
         patterns = _allowed(path, path in content.modules, bill, exports or {})
         if patterns is None:
             continue
         checked.append(path)
-        leaked = [s for s in elf.exports if not any(fnmatchcase(s, pattern) for pattern in patterns)]
+        leaked = [s for s in binary.exports if not any(fnmatchcase(s, pattern) for pattern in patterns)]
         if leaked:
             count = "1 symbol" if len(leaked) == 1 else f"{len(leaked)} symbols"
             words = f"lets out {count} besides {', '.join(patterns) or 'none'}"

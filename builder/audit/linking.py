@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 
-from builder.audit.content import Content
+from builder.audit.content import Content, installed_path
 from builder.audit.finding import Finding
 from builder.audit.policy import Policy
 from builder.elf import ElfFacts
@@ -122,13 +122,8 @@ def check_rpath(content: Content) -> Iterator[Finding]:
             if relative is None:
                 words = f"{kind} entry '{entry}' is not relative to $ORIGIN"
                 yield Finding(check="rpath", file=path, words=words)
-            elif posixpath.normpath(posixpath.join(_installed_folder(path), relative)).split("/")[0] == "..":
+            elif (
+                posixpath.normpath(posixpath.join(posixpath.dirname(installed_path(path)), relative)).split("/")[0]
+                == ".."
+            ):
                 yield Finding(check="rpath", file=path, words=f"{kind} entry '{entry}' leaves the wheel")
-
-
-def _installed_folder(path: str) -> str:
-    """Return the folder of a file once installed, relative to site-packages: `x.data/platlib/` vanishes (PEP 427)."""
-    parts = posixpath.dirname(path).split("/")
-    if len(parts) > 1 and parts[0].endswith(".data") and parts[1] in ("platlib", "purelib"):
-        parts = parts[2:]
-    return "/".join(parts)

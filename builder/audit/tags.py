@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import posixpath
+import re
 from collections.abc import Iterator, Sequence
 
 from packaging.utils import canonicalize_name, canonicalize_version
 
 from builder.audit.content import MODULE_SUFFIX, Content
 from builder.audit.finding import Finding
+from builder.audit.platforms import check_systems, systems_of
 from builder.audit.policy import Policy
 from builder.wheel import split_filename
 
@@ -19,7 +21,8 @@ def check_tags(content: Content, policies: Sequence[Policy]) -> Iterator[Finding
     yield from _check_wheel_file(content)
     yield from _check_metadata(content)
     yield from _check_platforms(content, policies)
-    for path in content.elves:
+    yield from check_systems(content)
+    for path in content.binaries:
         yield from _check_suffix(content, path, policies)
 
 
@@ -38,7 +41,7 @@ def _check_wheel_file(content: Content) -> Iterator[Finding]:
     pure = content.wheel_file.get("Root-Is-Purelib", "").strip().lower()
     if pure not in ("true", "false"):
         yield Finding(check="tags", file=path, words="Root-Is-Purelib is neither true nor false")
-    elif content.elves and pure == "true":
+    elif content.binaries and pure == "true":
         yield Finding(check="tags", file=path, words="Root-Is-Purelib is true, but there are compiled files")
 
 
@@ -67,11 +70,6 @@ def _check_platforms(content: Content, policies: Sequence[Policy]) -> Iterator[F
         if len(values) > 1:
             words = f"the platform tags name more than one {fact}: {', '.join(sorted(values))}"
             yield Finding(check="tags", file=name, words=words)
-    if platforms == ["any"] and content.elves:
-        evidence = tuple(content.elves)[:8]
-        yield Finding(check="tags", file=name, words="tagged for any platform, but holds ELF files", evidence=evidence)
-    if policies and not content.elves:
-        yield Finding(check="tags", file=name, words=f"tagged {wheel.platform}, but holds no ELF file")
 
 
 def _check_suffix(content: Content, path: str, policies: Sequence[Policy]) -> Iterator[Finding]:
@@ -80,21 +78,38 @@ def _check_suffix(content: Content, path: str, policies: Sequence[Policy]) -> It
     if match is None:
         return
     wheel, module = content.wheel, name[: match.start()]
-    if module not in content.elves[path].module_names and module.isascii():
+    if module not in content.binaries[path].module_names and module.isascii():
         words = f"has no PyInit_{module}, so that Python cannot import it"
         yield Finding(check="tags", file=path, words=words)
+    yield from _check_own_system(content, path, match, policies)
     abis, pythons = wheel.abi.split("."), wheel.python.split(".")
-    if match["abi"].startswith("abi3"):
+    if (match["abi"] or "").startswith("abi3"):
         if "none" in abis:
             words = f"is of the stable ABI, but the wheel's ABI tag is '{wheel.abi}'"
             yield Finding(check="tags", file=path, words=words)
         return
-    own = f"cp{match['version']}{match['flags']}"
-    if own not in (pythons if "none" in abis else abis):
+    version = match["version"] or match["pyd_version"]
+    own = f"cp{version}{match['flags'] or match['pyd_flags'] or ''}"
+    if version and own not in (pythons if "none" in abis else abis):
         words = f"is for {own} only, but the wheel is tagged {wheel.python}-{wheel.abi}"
         yield Finding(check="tags", file=path, words=words)
-    for policy in policies[:1]:
-        libc = "musl" if (match["libc"] or "").startswith("musl") else "glibc"
-        if match["libc"] and libc != policy.libc:
-            words = f"its name is that of a module for {libc}, but the wheel is tagged {policy.tag}"
-            yield Finding(check="tags", file=path, words=words)
+
+
+def _check_own_system(
+    content: Content, path: str, match: re.Match[str], policies: Sequence[Policy]
+) -> Iterator[Finding]:
+    """Hold the system in a module's own name against the tag: Python looks for no module with another's name."""
+    platforms = content.wheel.platform.split(".")
+    named, wanted = "", True
+    if match["libc"] and policies:
+        named = "musl" if match["libc"].startswith("musl") else "glibc"
+        wanted = named == policies[0].libc
+    elif match["libc"]:
+        named, wanted = "Linux", systems_of(content) <= {"linux"}
+    elif match["mac"]:
+        named, wanted = "macOS", systems_of(content) <= {"darwin"}
+    elif match["windows"]:
+        named, wanted = match["windows"], match["windows"] in platforms
+    if not wanted:
+        words = f"its name is that of a module for {named}, but the wheel is tagged {content.wheel.platform}"
+        yield Finding(check="tags", file=path, words=words)

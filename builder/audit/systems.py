@@ -1,0 +1,127 @@
+"""What platform tags of macOS and Windows promise (PEP 425): processors, the oldest system, and the libraries it has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
+
+from delvewheel import _dll_list
+
+_MAC_TAG = re.compile(r"macosx_(?P<major>\d+)_(?P<minor>\d+)_(?P<arch>\w+)")
+_CPUS: Mapping[str, tuple[str, ...]] = MappingProxyType({
+    "x86_64": ("x86_64",),
+    "arm64": ("arm64",),
+    "universal2": ("x86_64", "arm64"),
+    "i386": ("i386",),
+    "intel": ("i386", "x86_64"),
+})  # fmt: skip
+_OLDEST_ON_ARM64 = (11, 0)  # whatever a tag for both processors says
+_MACHINES: Mapping[str, str] = MappingProxyType({
+    "win_amd64": "IMAGE_FILE_MACHINE_AMD64",
+    "win_arm64": "IMAGE_FILE_MACHINE_ARM64",
+    "win32": "IMAGE_FILE_MACHINE_I386",
+})  # fmt: skip
+_NEWEST_WINDOWS = (10, 0)  # Windows 11 calls itself so as well; a loader refuses what asks for more
+
+# Of /usr/lib, what programs may be linked against: what Apple's SDK has a stub for, in every macOS since 10.9.
+_MAC_LIBRARIES = frozenset((
+    "libSystem.B", "libarchive.2", "libbsm.0", "libbz2.1.0", "libc++.1", "libc++abi", "libcharset.1", "libcompression",
+    "libcups.2", "libcurl.4", "libedit.3", "libexpat.1", "libexslt.0", "libffi", "libform.5.4", "libiconv.2",
+    "libicucore.A", "libmenu.5.4", "libncurses.5.4", "libobjc.A", "libpam.2", "libpanel.5.4", "libpcap.A", "libresolv.9",
+    "libsandbox.1", "libsasl2.2", "libsqlite3", "libtidy.A", "libutil", "libxml2.2", "libxslt.1", "libz.1",
+))  # fmt: skip
+_FRAMEWORK = re.compile(r"/System/Library/Frameworks/(?P<name>\w+)\.framework/(.+/)?\w+")
+# Frameworks that came after 10.9, and those that have gone.
+_NEW_FRAMEWORKS: Mapping[str, tuple[int, int]] = MappingProxyType({
+    "Metal": (10, 11), "MetalKit": (10, 11), "ModelIO": (10, 11), "NetworkExtension": (10, 11),
+    "ColorSync": (10, 13), "CoreML": (10, 13), "MetalPerformanceShaders": (10, 13), "Vision": (10, 13),
+    "NaturalLanguage": (10, 14), "Network": (10, 14), "UserNotifications": (10, 14),
+    "AuthenticationServices": (10, 15), "Combine": (10, 15), "CoreHaptics": (10, 15), "CryptoKit": (10, 15),
+    "LinkPresentation": (10, 15), "OSLog": (10, 15), "PencilKit": (10, 15), "SoundAnalysis": (10, 15),
+    "Speech": (10, 15), "SwiftUI": (10, 15), "SystemExtensions": (10, 15),
+    "Accessibility": (11, 0), "MLCompute": (11, 0), "MetalPerformanceShadersGraph": (11, 0),
+    "UniformTypeIdentifiers": (11, 0), "Virtualization": (11, 0), "WidgetKit": (11, 0),
+    "MetricKit": (12, 0), "PHASE": (12, 0), "ShazamKit": (12, 0), "ScreenCaptureKit": (12, 3),
+})  # fmt: skip
+_GONE_FRAMEWORKS = frozenset(("Python", "Ruby", "QTKit", "JavaVM", "JavaFrameEmbedding"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MacPolicy:
+    """What one platform tag of macOS promises: every one of the processors `cpus`, from the system `floor` on."""
+
+    tag: str
+    floor: tuple[int, int]
+    cpus: tuple[str, ...]
+
+    def floor_on(self, cpu: str) -> tuple[int, int]:
+        """Return the oldest macOS that this tag means on a processor."""
+        return max(self.floor, _OLDEST_ON_ARM64) if cpu.startswith("arm64") else self.floor
+
+    def lacks(self, library: str, cpu: str) -> str | None:
+        """Return why a library of the system cannot be counted on, by its path, or None when it can."""
+        framework = _FRAMEWORK.fullmatch(library)
+        if framework is not None and framework["name"] not in _GONE_FRAMEWORKS:
+            since = _NEW_FRAMEWORKS.get(framework["name"], (0, 0))
+            if since <= self.floor_on(cpu):
+                return None
+            return f"which macOS has from {_dotted(since)} on, but {self.promise_on(cpu)}"
+        folder, _, name = library.rpartition("/")
+        if folder == "/usr/lib" and name.removesuffix(".dylib") in _MAC_LIBRARIES:
+            return None
+        return f"which is not in the wheel and not on every {self.tag} system"
+
+    def promise_on(self, cpu: str) -> str:
+        """What the tag promises on a processor, in words: `macosx_11_0_arm64 promises macOS 11.0`."""
+        return f"{self.tag} promises macOS {_dotted(self.floor_on(cpu))}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowsPolicy:
+    """What one platform tag of Windows promises: its processor, as PE files name it, and the DLLs it comes with."""
+
+    tag: str
+    machine: str
+    libraries: frozenset[str]
+    newest: tuple[int, int] = _NEWEST_WINDOWS
+
+    def provides(self, library: str) -> bool:
+        """Tell whether every Windows that Python runs on has a DLL, or Python itself: by its name in lower case.
+
+        `vcruntime140.dll` is beside every `python.exe`; no other part of the Visual C++ runtime is (msvcp140.dll is not).
+        """
+        return library in self.libraries or _FUNCTION_SETS.fullmatch(library) is not None
+
+
+_FUNCTION_SETS = re.compile(r"(api|ext)-ms-.*")  # Windows itself knows which DLLs they are; the C runtime's among them
+_MISSED = frozenset(("combase.dll", "ucrtbase.dll"))  # in Windows from 8 and 10 on, and not in delvewheel's lists
+_BESIDE_PYTHON = MappingProxyType({
+    "win_amd64": frozenset(("vcruntime140.dll", "vcruntime140_1.dll")),
+    "win_arm64": frozenset(("vcruntime140.dll", "vcruntime140_1.dll")),
+    "win32": frozenset(("vcruntime140.dll",)),
+})  # fmt: skip
+
+
+@cache
+def load_mac_policy(tag: str) -> MacPolicy | None:
+    """Return the policy of a platform tag of macOS, or None for any other and for processors that are no more."""
+    match = _MAC_TAG.fullmatch(tag)
+    if match is None or match["arch"] not in _CPUS:
+        return None
+    return MacPolicy(tag=tag, floor=(int(match["major"]), int(match["minor"])), cpus=_CPUS[match["arch"]])
+
+
+@cache
+def load_windows_policy(tag: str) -> WindowsPolicy | None:
+    """Return the policy of a platform tag of Windows, or None for any other; the DLLs are those that delvewheel lists."""
+    if tag not in _MACHINES:
+        return None
+    listed = _dll_list.ignore_names[_dll_list.MachineType.platform_tag_to_type(tag)]
+    return WindowsPolicy(tag=tag, machine=_MACHINES[tag], libraries=frozenset(listed | _BESIDE_PYTHON[tag] | _MISSED))
+
+
+def _dotted(version: tuple[int, int]) -> str:
+    return ".".join(map(str, version))
