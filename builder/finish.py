@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from builder.engine import EngineName
 from builder.engine.library import Site, open_workspace
 from builder.errors import AuditError, BuildError
 from builder.plan import Plan, Step
@@ -64,6 +65,7 @@ def build_wheel_step(site: Site, step: Step, plan: Plan, project: Project, tell:
         leave_out=(project.python.headers,),
         python=project.python.tag,
         abi=project.python.abi,
+        native=site.engine.name is EngineName.NATIVE,
     )
     finished = repair_wheel(built, repair, workspace / "finished")
     tell("audit")

@@ -68,7 +68,7 @@ def _linked_files(words: Sequence[str]) -> Iterator[Path]:
     """Yield the objects and archives that the words of a link name, those in response files and of `-l` as well."""
     folders = [word[2:] for word in words if word.startswith("-L")]
     for word in words:
-        if word.startswith("@"):
+        if word.startswith("@") and Path(word[1:]).is_file():  # not @rpath/…
             yield from _linked_files([w.strip("'\"") for w in Path(word[1:]).read_text().split()])
         elif word.startswith("-l"):
             archives = [Path(folder, f"lib{word[2:]}.a") for folder in folders]

@@ -7,6 +7,7 @@ to be remembered, and nothing old is ever taken for new.
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
@@ -38,7 +39,8 @@ _SHAPE_WHEELS = (
     "wheel.py",
     "zip.py",
 )
-_PACKAGES = ("auditwheel", "cyclonedx-python-lib", "deflate", "delvewheel", "packaging")
+_PACKAGES = ("auditwheel", "cyclonedx-python-lib", "deflate", "delvewheel", "macholib", "packaging", "repairwheel")
+_MAC_PACKAGES = ("delocate",) if sys.platform == "darwin" else ()
 
 
 def toolchain_identity(engine: EngineName = EngineName.ZIG, facts: str = "") -> str:
@@ -53,7 +55,7 @@ def toolchain_identity(engine: EngineName = EngineName.ZIG, facts: str = "") -> 
 
 def packaging_identity() -> str:
     """Return what stands in a wheel's key for repair, licence texts, SBOM, compression and audit."""
-    return "-".join(["finish", _digest(_find(_SHAPE_WHEELS)), *(f"{name}={version(name)}" for name in _PACKAGES)])
+    return "-".join(["finish", _digest(_find(_SHAPE_WHEELS)), *(f"{name}={version(name)}" for name in (*_PACKAGES, *_MAC_PACKAGES))])
 
 
 def _find(names: Iterable[str]) -> list[Path]:

@@ -24,6 +24,8 @@ _LOADS = (mach_o.LC_LOAD_DYLIB, mach_o.LC_LOAD_WEAK_DYLIB, mach_o.LC_REEXPORT_DY
           mach_o.LC_LOAD_UPWARD_DYLIB)  # fmt: skip
 _MINIMUMS = {mach_o.LC_VERSION_MIN_MACOSX: "macOS", mach_o.LC_VERSION_MIN_IPHONEOS: "iOS",
              mach_o.LC_VERSION_MIN_TVOS: "tvOS", mach_o.LC_VERSION_MIN_WATCHOS: "watchOS"}  # fmt: skip
+# Where an image's own header is: linkers define them in each, Apple's keeps them to itself and zig's does not.
+_LINKERS = ("_mh_dylib_header", "_mh_bundle_header", "__dso_handle")
 _N_STAB, _N_PEXT, _N_TYPE, _N_EXT = 0xE0, 0x10, 0x0E, 0x01
 _N_OSO = 0x66  # among the entries for debuggers, one that names an object file of the build machine
 
@@ -245,5 +247,6 @@ def _read_symbols(
                 objects += kind == _N_OSO
             elif kind & _N_EXT and not kind & _N_PEXT:
                 name = strings[index : strings.index(b"\0", index)].decode(errors="replace").removeprefix("_")
-                (exports if kind & _N_TYPE else undefined).add(name)
+                if name not in _LINKERS:
+                    (exports if kind & _N_TYPE else undefined).add(name)
     return tuple(sorted(exports)), tuple(sorted(undefined)), stabs if objects else 0
