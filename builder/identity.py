@@ -55,7 +55,9 @@ def toolchain_identity(engine: EngineName = EngineName.ZIG, facts: str = "") -> 
 
 def packaging_identity() -> str:
     """Return what stands in a wheel's key for repair, licence texts, SBOM, compression and audit."""
-    return "-".join(["finish", _digest(_find(_SHAPE_WHEELS)), *(f"{name}={version(name)}" for name in (*_PACKAGES, *_MAC_PACKAGES))])
+    return "-".join(
+        ["finish", _digest(_find(_SHAPE_WHEELS)), *(f"{name}={version(name)}" for name in (*_PACKAGES, *_MAC_PACKAGES))]
+    )
 
 
 def _find(names: Iterable[str]) -> list[Path]:

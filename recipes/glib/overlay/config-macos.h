@@ -142,6 +142,7 @@
 #define HAVE_WCSNLEN 1
 #define HAVE_WINT_T 1
 #define HAVE_XLOCALE_H 1
+#define HAVE__NSGETENVIRON 1
 #define USE_XLOCALE 1
 
 #endif
