@@ -49,7 +49,7 @@ def check_availability(
         raise BuildError(
             f"{what}: the wheel takes from the system what macOS {'.'.join(map(str, target.os_version))} does not have",
             details=broken,
-            hint="a probe of a build system found it in the newest macOS: switch it off in the recipe, for `os = \"darwin\"`",
+            hint='a probe of a build system found it in the newest macOS: switch it off in the recipe, for `os = "darwin"`',
         )
 
 
@@ -63,8 +63,8 @@ def _find_needs(wheel: Wheel) -> dict[str, set[str]]:
                 images = read_macho(file.data).images
             except UnreadableMacho:
                 continue  # the audit tells it
-            # `fopen$DARWIN_EXTSN` is a variant of fopen, which is as old.
-            needs[path] = {symbol.partition("$")[0] for image in images for symbol in image.undefined}
+            # `fopen$DARWIN_EXTSN` is a variant of fopen, which is as old. What may be missing is asked for first.
+            needs[path] = {s.partition("$")[0] for image in images for s in image.undefined if s not in image.weak}
             own |= {symbol for image in images for symbol in image.exports}
     return {path: names - own for path, names in needs.items()}
 

@@ -26,8 +26,10 @@ def build_wheel_step(site: Site, step: Step, plan: Plan, project: Project, tell:
     """
     # Imported here: a run in which nothing is to do must not pay for what only a build needs.
     from builder.audit import audit_wheel, fail_on_findings
+    from builder.availability import check_availability
     from builder.backend import WheelBuild, ask_requirements, build_wheel, copy_source
     from builder.repair import Repair, repair_wheel
+    from builder.wheel import read_wheel
 
     log = site.log(step)
     log.unlink(missing_ok=True)
@@ -68,6 +70,12 @@ def build_wheel_step(site: Site, step: Step, plan: Plan, project: Project, tell:
         native=site.engine.name is EngineName.NATIVE,
     )
     finished = repair_wheel(built, repair, workspace / "finished")
+    if step.target.os == "darwin":
+        compiler = toolchain.program("cc")
+        environ = {**toolchain.environment, **site.environment}
+        check_availability(
+            read_wheel(finished), step.target, compiler, what=step.label, folder=workspace, environ=environ
+        )
     tell("audit")
     try:
         fail_on_findings((audit_wheel(finished),))

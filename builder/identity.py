@@ -26,6 +26,7 @@ _SHAPE_ARTIFACTS = (
 )
 _SHAPE_WHEELS = (
     "audit",
+    "availability.py",
     "backend.py",
     "codesign.py",
     "elf.py",

@@ -15,6 +15,7 @@ from builder.macho import MachoFacts, MachoImage
 _PYTHON = re.compile(r"(.*/)?(Python3?\.framework/.*|libpython3[\d.]*t?\.dylib)")
 # The place that delocate writes into the install names of what it grafts: it exists nowhere, and nobody looks there.
 _PLACEHOLDER = "/DLC/"
+_LOADED = ("MH_BUNDLE", "MH_DYLIB", "MH_EXECUTE")
 
 Said = tuple[str, tuple[str, ...]]  # the words of a finding, and its evidence
 
@@ -34,9 +35,9 @@ def check_mac_system(content: Content, policies: Sequence[MacPolicy]) -> Iterato
     def check(image: MachoImage) -> Iterator[Said]:
         if image.system != "macOS":
             yield f"is for {image.system}, not for macOS", ()
-        elif image.minimum is None:
+        elif image.minimum is None and image.kind in _LOADED:
             yield "does not say which macOS it needs (LC_BUILD_VERSION, LC_VERSION_MIN_MACOSX)", ()
-        else:
+        elif image.minimum is not None:
             for policy in policies:
                 if image.cpu in policy.cpus and image.minimum > policy.floor_on(image.cpu):
                     yield f"needs macOS {_dotted(image.minimum)}, but {policy.promise_on(image.cpu)}", ()
@@ -122,7 +123,7 @@ def check_mac_signature(content: Content) -> Iterator[Finding]:
     def check(image: MachoImage) -> Iterator[Said]:
         if image.signature:
             yield "its code signature does not hold", image.signature
-        elif image.signature is None and image.cpu.startswith("arm64"):
+        elif image.signature is None and image.cpu.startswith("arm64") and image.kind in _LOADED:
             yield "has no code signature, without which macOS on arm64 loads nothing", ()
 
     for path, macho in content.machos.items():

@@ -20,7 +20,7 @@ _MOST_SYMBOLS = 8
 
 def check_windows_arch(content: Content, policies: Sequence[WindowsPolicy]) -> Iterator[Finding]:
     """Find files for another processor than the platform tag says."""
-    for policy in policies[:1]:
+    for policy in policies:
         for path, pe in content.pes.items():
             if pe.machine != policy.machine:
                 words = f"built for {pe.machine}; {policy.tag} is {policy.machine}"
@@ -76,7 +76,8 @@ def check_dlls(content: Content, policies: Sequence[WindowsPolicy]) -> Iterator[
     """Find DLLs that are neither in the wheel, nor of Windows, nor of Python; and those in the wheel that are not found.
 
     Python looks for the DLLs of a module in its own folder, where `os.add_dll_directory` was told to, and in Windows'
-    own: never in PATH. What a module's DLLs need is looked for in the same places.
+    own: never in PATH. What a module's DLLs need is looked for in the same places. What is looked for on first use alone
+    may be missing.
     """
     installed = {installed_path(path).lower(): path for path in content.pes}
     folders = tuple(sorted({posixpath.dirname(installed_path(path)) for path in content.libraries}))
@@ -109,7 +110,7 @@ def _explain(content: Content, path: str, library: str, policies: Sequence[Windo
     if lost:
         words = f"needs {library}, which is in the wheel, but where no os.add_dll_directory() leads"
         evidence = lost
-    elif lacking:
+    elif lacking and library not in content.pes[path].delayed:
         words = f"needs {library}, which is not in the wheel and not on every {lacking[0]} system"
     if words:
         yield Finding(check="libraries", file=path, words=words, evidence=evidence)

@@ -1,0 +1,362 @@
+"""The checks of macOS' and Windows' files on made-up facts: each finds its own fault, in these words, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from packaging.tags import mac_platforms
+
+from builder.audit.content import Content
+from builder.audit.hygiene import check_debug, check_exports, check_mitigations
+from builder.audit.looks import describe_looks, report_files
+from builder.audit.macho_linking import (
+    check_mac_arch,
+    check_mac_libraries,
+    check_mac_names,
+    check_mac_rpath,
+    check_mac_signature,
+    check_mac_system,
+)
+from builder.audit.pe_linking import check_dlls, check_python_dlls, check_windows_arch, check_windows_system
+from builder.audit.sbom import Bill
+from builder.audit.systems import load_mac_policy, load_windows_policy
+from builder.audit.tags import check_tags
+from builder.elf import ElfFacts
+from builder.macho import MachoFacts, MachoImage
+from builder.pe import PeFacts
+from builder.wheel import Wheel, WheelFile
+
+IMAGE = MachoImage(
+    cpu="arm64", bits=64, kind="MH_DYLIB", name="", needed=("/usr/lib/libSystem.B.dylib",), optional=frozenset(), rpath=(),
+    system="macOS", minimum=(11, 0), exports=("PyInit__demo",), undefined=(), debug={}, signature=(),
+)  # fmt: skip
+PE = PeFacts(
+    machine="IMAGE_FILE_MACHINE_AMD64", bits=64, is_library=True, imports={"kernel32.dll": ("Sleep",)}, delayed=frozenset(),
+    exports=("PyInit__demo",), minimum=(6, 0), flags=frozenset(("DYNAMIC_BASE", "NX_COMPAT", "HIGH_ENTROPY_VA")), debug={},
+    pdb="",
+)  # fmt: skip
+ELF = ElfFacts(
+    bits=64, endian="little", machine="EM_X86_64", kind="ET_DYN", soname="", needed=(), rpath=(), rpath_is_inherited=True,
+    versions=(), exports=(), undefined=(), stack="rw", text_relocations=False, debug={}, page=4096,
+)  # fmt: skip
+MAC, WINDOWS = "cp311-abi3-macosx_11_0_arm64", "cp311-abi3-win_amd64"
+LIBS = b"import os\nos.add_dll_directory(os.path.join(os.path.dirname(__file__), os.pardir, 'demo.libs'))\n"
+
+
+def make_content(
+    tag: str, *, elves: Mapping[str, ElfFacts] | None = None, machos: Mapping[str, MachoFacts] | None = None,
+    pes: Mapping[str, PeFacts] | None = None, files: Mapping[str, bytes] | None = None,
+) -> Content:  # fmt: skip
+    python, abi, platform = tag.split("-")
+    given = {
+        "demo-1.0.dist-info/METADATA": b"Name: demo\nVersion: 1.0\n",
+        "demo-1.0.dist-info/WHEEL": f"Root-Is-Purelib: false\nTag: {tag}\n".encode(),
+        **(files or {}),
+    }
+    wheel = Wheel(name="demo", version="1.0", build="", python=python, abi=abi, platform=platform,
+                  files={path: WheelFile(data=data) for path, data in given.items()})  # fmt: skip
+    path = Path(f"demo-1.0-{tag}.whl")
+    return Content(path=path, wheel=wheel, elves=elves or {}, machos=machos or {}, pes=pes or {})
+
+
+def judge(content: Content) -> list[tuple[str, str, str]]:
+    """Return what every check of both systems says."""
+    tags = content.wheel.platform.split(".")
+    mac = [policy for tag in tags if (policy := load_mac_policy(tag))]
+    windows = [policy for tag in tags if (policy := load_windows_policy(tag))]
+    findings = [
+        *check_tags(content, ()), *check_mac_arch(content, mac), *check_mac_system(content, mac),
+        *check_mac_libraries(content, mac), *check_mac_rpath(content), *check_mac_names(content),
+        *check_mac_signature(content), *check_windows_arch(content, windows), *check_windows_system(content, windows),
+        *check_dlls(content, windows), *check_python_dlls(content), *check_mitigations(content),
+    ]  # fmt: skip
+    return [(finding.check, finding.file, finding.words) for finding in findings if "Tag" not in finding.words]
+
+
+def judge_image(tag: str = MAC, **changes: object) -> list[tuple[str, str]]:
+    macho = MachoFacts(images=(replace(IMAGE, **changes),))  # type: ignore[arg-type]
+    return [(check, words) for check, _, words in judge(make_content(tag, machos={"demo/_demo.abi3.so": macho}))]
+
+
+def judge_pe(tag: str = WINDOWS, **changes: object) -> list[tuple[str, str]]:
+    content = make_content(tag, pes={"demo/_demo.pyd": replace(PE, **changes)})  # type: ignore[arg-type]
+    return [(check, words) for check, _, words in judge(content)]
+
+
+# --- macOS
+
+
+def test_a_sound_wheel_for_macos_has_no_finding() -> None:
+    module = replace(IMAGE, needed=("@rpath/libfoo.1.dylib", *IMAGE.needed), rpath=("@loader_path/.dylibs",))
+    library = replace(
+        IMAGE, name="/DLC/demo/.dylibs/libfoo.1.dylib", exports=("foo_new",), needed=("@rpath/libbar.dylib",)
+    )
+    machos = {
+        "demo/_demo.abi3.so": MachoFacts(images=(module,)),
+        "demo/.dylibs/libfoo.1.dylib": MachoFacts(images=(library,)),
+        "demo/.dylibs/libbar.dylib": MachoFacts(images=(replace(IMAGE, name="@rpath/libbar.dylib", exports=()),)),
+    }
+
+    assert judge(make_content(MAC, machos=machos)) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "check", "words"),
+    [
+        ({"cpu": "x86_64"}, "arch", "built for x86_64; macosx_11_0_arm64 is arm64"),
+        ({"minimum": (12, 3)}, "system", "needs macOS 12.3, but macosx_11_0_arm64 promises macOS 11.0"),
+        ({"minimum": None}, "system", "does not say which macOS it needs (LC_BUILD_VERSION, LC_VERSION_MIN_MACOSX)"),
+        ({"system": "iOS"}, "system", "is for iOS, not for macOS"),
+        ({"needed": ("/opt/homebrew/lib/libz.dylib",)}, "libraries",
+         "needs /opt/homebrew/lib/libz.dylib, which is not in the wheel and not on every macosx_11_0_arm64 system"),
+        ({"needed": ("/usr/lib/libcrypto.dylib",)}, "libraries",
+         "needs /usr/lib/libcrypto.dylib, which is not in the wheel and not on every macosx_11_0_arm64 system"),
+        ({"needed": ("/System/Library/PrivateFrameworks/X.framework/X",)}, "libraries",
+         "needs /System/Library/PrivateFrameworks/X.framework/X, "
+         "which is not in the wheel and not on every macosx_11_0_arm64 system"),
+        ({"needed": ("/System/Library/Frameworks/PHASE.framework/Versions/A/PHASE",)}, "libraries",
+         "needs /System/Library/Frameworks/PHASE.framework/Versions/A/PHASE, which macOS has from 12.0 on, "
+         "but macosx_11_0_arm64 promises macOS 11.0"),
+        ({"needed": ("@rpath/libfoo.dylib",)}, "libraries", "needs @rpath/libfoo.dylib, which is not in the wheel"),
+        ({"needed": ("@rpath/_demo.abi3.so",)}, "libraries",
+         "needs @rpath/_demo.abi3.so, which is in the wheel, but where no LC_RPATH leads"),
+        ({"needed": ("@loader_path/x/_demo.abi3.so",)}, "libraries",
+         "needs @loader_path/x/_demo.abi3.so, which is in the wheel, but not there"),
+        ({"needed": ("@executable_path/libfoo.dylib",)}, "libraries",
+         "needs @executable_path/libfoo.dylib, a path beside the program of Python, not beside this file"),
+        ({"needed": ("libfoo.dylib",)}, "libraries",
+         "needs libfoo.dylib, a path relative to wherever Python is started"),
+        ({"needed": ("/Library/Frameworks/Python.framework/Versions/3.11/Python",)}, "libraries",
+         "needs /Library/Frameworks/Python.framework/Versions/3.11/Python: "
+         "a module must use the Python that loads it, and not load another"),
+        ({"rpath": ("/Users/me/lib",)}, "rpath", "LC_RPATH '/Users/me/lib' is not relative to @loader_path"),
+        ({"rpath": ("@executable_path/../lib",)}, "rpath",
+         "LC_RPATH '@executable_path/../lib' is not relative to @loader_path"),
+        ({"rpath": ("@loader_path/../..",)}, "rpath", "LC_RPATH '@loader_path/../..' leaves the wheel"),
+        ({"rpath": ("@loader_path", "@loader_path")}, "rpath",
+         "LC_RPATH '@loader_path' stands there 2 times, which macOS 15.4 and newer refuse"),
+        ({"name": "/Users/me/libdemo.dylib"}, "names",
+         "its install name is a place on the build machine: /Users/me/libdemo.dylib"),
+        ({"signature": None}, "signature", "has no code signature, without which macOS on arm64 loads nothing"),
+        ({"signature": ("1 of 4 pages are not what was signed, the first at byte 0",)}, "signature",
+         "its code signature does not hold"),
+        ({"exports": ()}, "tags", "has no PyInit__demo, so that Python cannot import it"),
+    ],
+)  # fmt: skip
+def test_each_fault_of_a_mach_o_file_is_found(changes: dict[str, object], check: str, words: str) -> None:
+    assert judge_image(**changes) == [(check, words)]
+
+
+def test_what_a_file_can_do_without_may_be_missing() -> None:
+    name = "/System/Library/Frameworks/PHASE.framework/Versions/A/PHASE"
+
+    assert judge_image(needed=(name,), optional=frozenset((name,))) == []
+
+
+def test_a_finding_of_one_image_of_two_names_it() -> None:
+    intel, arm = replace(IMAGE, cpu="x86_64", minimum=(12, 0), signature=None), replace(IMAGE, minimum=(12, 0))
+    content = make_content(
+        "cp311-abi3-macosx_10_9_universal2", machos={"demo/_demo.abi3.so": MachoFacts(images=(intel, arm))}
+    )
+
+    assert [words for _, _, words in judge(content)] == [
+        "for x86_64: needs macOS 12.0, but macosx_10_9_universal2 promises macOS 10.9",
+        "for arm64: needs macOS 12.0, but macosx_10_9_universal2 promises macOS 11.0",
+    ]
+
+
+def test_a_universal_wheel_needs_both_processors() -> None:
+    assert judge_image("cp311-abi3-macosx_11_0_universal2") == [
+        ("arch", "built for arm64; macosx_11_0_universal2 is x86_64 and arm64")
+    ]
+
+
+def test_a_tag_that_no_installer_asks_for_is_found() -> None:
+    assert judge_image("cp311-abi3-macosx_12_3_arm64") == [
+        ("tags", "no installer asks for macosx_12_3_arm64: from macOS 11 on, the second number of a tag is 0")
+    ]
+    assert "macosx_12_3_arm64" not in set(mac_platforms((13, 0), "arm64"))
+
+
+# --- Windows
+
+
+def test_a_sound_wheel_for_windows_has_no_finding() -> None:
+    imports = dict.fromkeys(("foo-1.dll", "python3.dll", "vcruntime140.dll", "api-ms-win-crt-heap-l1-1-0.dll"), ("f",))
+    pes = {
+        "demo/_demo.pyd": replace(PE, imports=imports),
+        "demo.libs/foo-1.dll": replace(PE, imports={"bar.dll": ("g",)}, exports=("f",)),
+        "demo.libs/Bar.dll": replace(PE, exports=("g",)),
+    }
+
+    assert judge(make_content(WINDOWS, pes=pes, files={"demo/__init__.py": LIBS})) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "check", "words"),
+    [
+        ({"machine": "IMAGE_FILE_MACHINE_ARM64"}, "arch",
+         "built for IMAGE_FILE_MACHINE_ARM64; win_amd64 is IMAGE_FILE_MACHINE_AMD64"),
+        ({"minimum": (10, 1)}, "system", "asks for Windows 10.1; the newest calls itself 10.0"),
+        ({"imports": {"libfoo.dll": ()}}, "libraries",
+         "needs libfoo.dll, which is not in the wheel and not on every win_amd64 system"),
+        ({"imports": {"msvcp140.dll": ()}}, "libraries",
+         "needs msvcp140.dll, which is not in the wheel and not on every win_amd64 system"),
+        ({"imports": {"python311.dll": ("PyDict_New",)}}, "abi3",
+         "needs python311.dll, but the wheel is tagged cp311-abi3, whose is python3.dll"),
+        ({"flags": frozenset(("DYNAMIC_BASE",))}, "mitigations",
+         "does not let Windows protect it: its header lacks NX_COMPAT and HIGH_ENTROPY_VA"),
+        ({"exports": ()}, "tags", "has no PyInit__demo, so that Python cannot import it"),
+    ],
+)  # fmt: skip
+def test_each_fault_of_a_pe_file_is_found(changes: dict[str, object], check: str, words: str) -> None:
+    assert judge_pe(**changes) == [(check, words)]
+
+
+@pytest.mark.parametrize(
+    ("tag", "library", "words"),
+    [
+        ("cp312-cp312-win_amd64", "python312.dll", None),
+        ("cp312-cp312-win_amd64", "python3.dll", None),
+        ("cp313-cp313t-win_amd64", "python313t.dll", None),
+        ("cp312-cp312-win_amd64", "python311.dll",
+         "needs python311.dll, but the wheel is tagged cp312-cp312, whose is python312.dll or python3.dll"),
+        ("py3-none-win_amd64", "python311.dll",
+         "needs python311.dll, but the wheel is tagged py3-none, whose is python3.dll"),
+        ("pp311-pypy311_pp73-win_amd64", "libpypy3.11-c.dll", None),
+    ],
+)  # fmt: skip
+def test_a_module_may_need_the_python_of_its_tags(tag: str, library: str, words: str | None) -> None:
+    assert [told for _, told in judge_pe(tag, imports={library: ()})] == ([words] if words else [])
+
+
+def test_vcruntime140_1_comes_with_no_32_bit_python() -> None:
+    pe = replace(PE, machine="IMAGE_FILE_MACHINE_I386", bits=32, imports={"vcruntime140_1.dll": ()})
+
+    assert [words for _, _, words in judge(make_content("cp311-abi3-win32", pes={"demo/_demo.pyd": pe}))] == [
+        "needs vcruntime140_1.dll, which is not in the wheel and not on every win32 system"
+    ]
+
+
+def test_what_is_looked_for_on_first_use_may_be_missing() -> None:
+    assert judge_pe(imports={"nvcuda.dll": ("cuInit",)}, delayed=frozenset(("nvcuda.dll",))) == []
+
+
+@pytest.mark.parametrize(
+    ("folder", "code", "found"),
+    [
+        ("demo", b"", True),
+        ("demo.libs", LIBS, True),
+        ("demo.libs", b"libs = 'demo.libs'", False),
+        ("demo.libs", LIBS.replace(b"demo.libs", b"other.libs"), False),
+        ("demo.libs", b"this is no Python: add_dll_directory('demo.libs')", False),
+        ("demo/bin", b"import ctypes\nctypes.WinDLL(__file__ + '/../bin/foo.dll')", True),
+    ],
+)
+def test_a_dll_must_be_found_without_path(folder: str, code: bytes, found: bool) -> None:
+    pes = {
+        "demo/_demo.pyd": replace(PE, imports={"foo.dll": ()}),
+        f"{folder}/foo.dll": replace(PE, exports=()),
+    }
+    words = "needs foo.dll, which is in the wheel, but where no os.add_dll_directory() leads"
+
+    findings = judge(make_content(WINDOWS, pes=pes, files={"demo/__init__.py": code}))
+
+    assert findings == ([] if found else [("libraries", "demo/_demo.pyd", words)])
+
+
+def test_platlib_is_where_it_ends_up() -> None:
+    pes = {"_demo.pyd": replace(PE, imports={"foo.dll": ()}), "demo-1.0.data/platlib/foo.dll": replace(PE, exports=())}
+
+    assert judge(make_content(WINDOWS, pes=pes)) == []
+
+
+# --- one wheel, one system
+
+
+def test_a_wheel_for_two_systems_in_one_is_found() -> None:
+    content = make_content(
+        WINDOWS, pes={"demo/_demo.pyd": PE}, elves={"demo/a.so": ELF, "demo/b.so": ELF},
+    )  # fmt: skip
+
+    (finding,) = check_tags(content, ())
+
+    assert finding.words == "is wheels of two systems in one: ELF files for Linux and PE files for Windows"
+    assert finding.evidence == ("ELF: demo/a.so and 1 more", "PE: demo/_demo.pyd")
+
+
+@pytest.mark.parametrize(
+    ("tag", "held", "words"),
+    [
+        ("py3-none-any", {"machos": {"demo/x.so": MachoFacts(images=(IMAGE,))}},
+         "tagged for any platform, but holds Mach-O files"),
+        (MAC, {"elves": {"demo/x.so": ELF}}, "tagged macosx_11_0_arm64, but holds ELF files, which are for Linux"),
+        (MAC, {}, "tagged macosx_11_0_arm64, but holds no Mach-O file"),
+        (WINDOWS, {}, "tagged win_amd64, but holds no PE file"),
+        ("cp311-abi3-manylinux2014_x86_64.win_amd64", {"pes": {"demo/_demo.pyd": PE}},
+         "the platform tags name more than one system: Linux, Windows"),
+        ("cp311-abi3-win_ia64", {"pes": {"demo/_demo.pyd": PE}}, "no policy is known for win_ia64"),
+        (WINDOWS, {"pes": {"demo/_demo.cp311-win_arm64.pyd": PE}},
+         "its name is that of a module for win_arm64, but the wheel is tagged win_amd64"),
+        ("cp311-cp311-win_amd64", {"pes": {"demo/_demo.cp312-win_amd64.pyd": PE}},
+         "is for cp312 only, but the wheel is tagged cp311-cp311"),
+    ],
+)  # fmt: skip
+def test_binaries_of_another_system_than_the_tags_are_found(tag: str, held: dict[str, object], words: str) -> None:
+    found = [finding.words for finding in check_tags(make_content(tag, **held), ())]  # type: ignore[arg-type]
+
+    assert words in found
+
+
+def test_launchers_of_windows_may_be_in_any_wheel() -> None:
+    content = make_content("py3-none-any", pes={"demo/launcher.exe": replace(PE, is_library=False, exports=())})
+
+    assert [f.words for f in check_tags(content, ()) if "any" in f.words] == []
+
+
+# --- what is told of a sound wheel
+
+
+def test_each_system_has_looks_of_its_own() -> None:
+    bill = Bill(documents=(), components=(), module_exports=("PyInit_*",))
+    mac = make_content(
+        MAC, machos={"demo/_demo.abi3.so": MachoFacts(images=(IMAGE,))}, files={"demo/_demo.abi3.so": b"x"}
+    )
+    windows = make_content(WINDOWS, pes={"demo/_demo.pyd": PE}, files={"demo/_demo.pyd": b"x"})
+    common = ("archive", "record", "tags", "debug", "exports", "abi3", "licenses")
+
+    assert {look.check: look.words for look in describe_looks(mac, (), bill, ()) if look.check not in common} == {
+        "macho": "1 modules, 0 libraries, 0 others",
+        "arch": "arm64 64 bits",
+        "system": "needs macOS 11.0",
+        "libraries": "needs from the system: /usr/lib/libSystem.B.dylib",
+        "rpath": "none",
+        "names": "none",
+        "signature": "1 of 1 images with a signature that holds",
+    }
+    assert {look.check: look.words for look in describe_looks(windows, (), bill, ()) if look.check not in common} == {
+        "pe": "1 modules, 0 libraries, 0 others",
+        "arch": "IMAGE_FILE_MACHINE_AMD64 64 bits",
+        "system": "needs Windows 6.0",
+        "libraries": "needs from the system: kernel32.dll",
+        "mitigations": "DYNAMIC_BASE, HIGH_ENTROPY_VA, NX_COMPAT",
+    }
+    (file,) = report_files(windows)
+    assert (file.kind, file.machine, file.highest, file.outside) == (
+        "module", "IMAGE_FILE_MACHINE_AMD64", (("Windows", "6.0"),), ("kernel32.dll",),
+    )  # fmt: skip
+
+
+def test_exports_and_debug_data_are_looked_at_in_every_kind_of_file() -> None:
+    bill = Bill(documents=(), components=(), module_exports=("PyInit_*",))
+    pe = replace(PE, exports=("PyInit__demo", "atexit"), debug={".debug_info": 64})
+    content = make_content(WINDOWS, pes={"demo/_demo.pyd": pe})
+
+    (leak,), _ = check_exports(content, bill, None)
+    (debug,) = check_debug(content)
+
+    assert (leak.words, leak.evidence) == ("lets out 1 symbol besides PyInit_*", ("atexit",))
+    assert (debug.words, debug.evidence) == ("carries 64 bytes of debug data", (".debug_info",))
