@@ -74,7 +74,9 @@ def smoke_command(
         click.echo(f"not run: {cell.wheel}: {cell.why}", err=True)
     if others and not runnable:
         _fail(elsewhere)
-        raise NothingSelectedError("no wheel was run", hint="docs/macos.md says how runners of its own system try a wheel")
+        raise NothingSelectedError(
+            "no wheel was run", hint="docs/macos.md says how runners of its own system try a wheel"
+        )
     pairs = pair(runnable, catalogue.choose(images))
     if not pairs:
         raise NothingSelectedError("no wheel claims any of these images", hint="`everywheel images list` shows them")
