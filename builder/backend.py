@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -126,8 +127,13 @@ def _hooks(build: WheelBuild) -> BuildBackendHookCaller:
 
 
 def _environment(build: WheelBuild) -> dict[str, str]:
-    """Return the environment: setuptools and sysconfig take the platform's name from _PYTHON_HOST_PLATFORM."""
-    return {"_PYTHON_HOST_PLATFORM": build.target.python_platform, **build.environment}
+    """Return the environment: setuptools and sysconfig take the platform's name from _PYTHON_HOST_PLATFORM.
+
+    meson-python takes the version of macOS from MACOSX_DEPLOYMENT_TARGET, as do Apple's compilers.
+    """
+    floor = {"MACOSX_DEPLOYMENT_TARGET": ".".join(map(str, build.target.os_version))}
+    mac = floor if build.target.os == "darwin" else {}
+    return {"_PYTHON_HOST_PLATFORM": build.target.python_platform, **mac, **build.environment}
 
 
 def choose_settings(build: WheelBuild) -> Settings:
@@ -135,13 +141,16 @@ def choose_settings(build: WheelBuild) -> Settings:
     backend = read_build_system(build.source).backend.partition(":")[0]
     settings: Settings = {}
     if backend == "mesonpy":
-        details = write_build_details(build)
+        if build.target.os == "darwin":  # for which Meson takes no build_config
+            python = f"--cross-file={write_python(build)}"
+        else:
+            python = f"-Dpython.build_config={write_build_details(build)}"
         settings = {
             "build-dir": str(build.workspace / "build"),
             "setup-args": [
                 f"--cross-file={build.cross_file}",
                 f"--native-file={build.native_file}",
-                f"-Dpython.build_config={details}",
+                python,
                 "-Dpython.allow_limited_api=true",
                 "-Dbuildtype=plain",
                 "-Db_ndebug=true",
@@ -161,6 +170,43 @@ def choose_settings(build: WheelBuild) -> Settings:
             "cmake.define.SKBUILD_SOABI": f"cpython-{_short(build)}-{build.target.extension_suffix}",
         }
     return {**settings, **build.settings}
+
+
+def write_python(build: WheelBuild) -> Path:
+    """Write a cross file that names a Python which tells Meson the target's facts, and return where it is.
+
+    Meson learns of a Python by running a script of its own with it; that script is answered, anything else is run.
+    """
+    own, stable = build.target.system.module
+    headers = str(build.prefix / "include" / "python")
+    version = ".".join(build.python_version.split(".")[:2])
+    folders = {"include": "include", "platinclude": "include", "scripts": "bin", "data": ""}
+    folders |= dict.fromkeys(("stdlib", "platstdlib"), f"lib/python{version}")
+    folders |= dict.fromkeys(("purelib", "platlib"), f"lib/python{version}/site-packages")
+    facts = {
+        "variables": {"base_prefix": str(build.prefix), "prefix": str(build.prefix), "INCLUDEPY": headers},
+        "paths": {**folders, "include": headers, "platinclude": headers},
+        "sysconfig_paths": {name: f"{build.prefix}/{folder}" for name, folder in folders.items()},
+        "install_paths": {name: f"/{folder}" for name, folder in folders.items()},
+        "version": version,
+        "platform": build.target.python_platform,
+        "is_pypy": False,
+        "is_venv": False,
+        "link_libpython": False,
+        "suffix": f".cpython-{_short(build)}-{build.target.extension_suffix}{own}",
+        "limited_api_suffix": stable,
+        "is_freethreaded": False,
+    }
+    answer, program = build.workspace / "python.json", build.workspace / "python"
+    answer.write_text(json.dumps(facts, indent=1) + "\n")
+    program.write_text(
+        f"#!/bin/sh\ncase $1 in *python_info.py) exec cat {shlex.quote(str(answer))} ;; esac\n"
+        f'exec {shlex.quote(str(build.python))} "$@"\n'
+    )
+    program.chmod(0o755)
+    file = build.workspace / "python.ini"
+    file.write_text(f"[binaries]\npython = '{program}'\n")
+    return file
 
 
 def _short(build: WheelBuild) -> str:

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
 
 def can_run(target: Target) -> bool:
-    """Return whether programs of a target run on this machine as it is: same architecture, same libc, no older libc."""
+    """Return whether programs of a target run on this machine as it is: same system and architecture, no older libc."""
     here = build_machine_target()
-    if (target.arch, target.libc) != (here.arch, here.libc):
+    if (target.os, target.arch, target.libc) != (here.os, here.arch, here.libc):
         return False
+    if target.os == "darwin":
+        return target.os_version <= tuple(int(part) for part in platform.mac_ver()[0].split(".")[:2])
     if target.libc == "musl":
         return True
     version = tuple(int(part) for part in platform.libc_ver()[1].split(".")[:2])
@@ -61,7 +63,8 @@ def check_features(site: Site, step: Step, workspace: Path, toolchain: Toolchain
         log=log,
         what=what,
     )
-    shared = {"LD_LIBRARY_PATH": str(workspace / "prefix" / "lib")} if step.resolved.linkage is Linkage.SHARED else {}
+    search = "DYLD_LIBRARY_PATH" if step.target.os == "darwin" else "LD_LIBRARY_PATH"
+    shared = {search: str(workspace / "prefix" / "lib")} if step.resolved.linkage is Linkage.SHARED else {}
     try:
         run([program, *step.resolved.provides], cwd=workspace, env={**environment, **shared}, log=log, what=what)
     except BuildError as error:

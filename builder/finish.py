@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from builder.engine import EngineName
 from builder.engine.library import Site, open_workspace
 from builder.errors import AuditError, BuildError
 from builder.plan import Plan, Step
@@ -25,8 +26,10 @@ def build_wheel_step(site: Site, step: Step, plan: Plan, project: Project, tell:
     """
     # Imported here: a run in which nothing is to do must not pay for what only a build needs.
     from builder.audit import audit_wheel, fail_on_findings
+    from builder.availability import check_availability
     from builder.backend import WheelBuild, ask_requirements, build_wheel, copy_source
     from builder.repair import Repair, repair_wheel
+    from builder.wheel import read_wheel
 
     log = site.log(step)
     log.unlink(missing_ok=True)
@@ -64,8 +67,15 @@ def build_wheel_step(site: Site, step: Step, plan: Plan, project: Project, tell:
         leave_out=(project.python.headers,),
         python=project.python.tag,
         abi=project.python.abi,
+        native=site.engine.name is EngineName.NATIVE,
     )
     finished = repair_wheel(built, repair, workspace / "finished")
+    if step.target.os == "darwin":
+        compiler = toolchain.program("cc")
+        environ = {**toolchain.environment, **site.environment}
+        check_availability(
+            read_wheel(finished), step.target, compiler, what=step.label, folder=workspace, environ=environ
+        )
     tell("audit")
     try:
         fail_on_findings((audit_wheel(finished),))

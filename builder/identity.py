@@ -7,6 +7,7 @@ to be remembered, and nothing old is ever taken for new.
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
@@ -14,9 +15,18 @@ from pathlib import Path
 from builder.engine import EngineName
 from builder.tools import PINS
 
-_SHAPE_ARTIFACTS = ("buildsystem.py", "check.py", "engine/library.py", "products.py", "target.py", "toolchain.py")
+_SHAPE_ARTIFACTS = (
+    "buildsystem.py",
+    "check.py",
+    "engine/library.py",
+    "hiding.py",
+    "products.py",
+    "target.py",
+    "toolchain.py",
+)
 _SHAPE_WHEELS = (
     "audit",
+    "availability.py",
     "backend.py",
     "codesign.py",
     "elf.py",
@@ -30,7 +40,8 @@ _SHAPE_WHEELS = (
     "wheel.py",
     "zip.py",
 )
-_PACKAGES = ("auditwheel", "cyclonedx-python-lib", "deflate", "delvewheel", "packaging")
+_PACKAGES = ("auditwheel", "cyclonedx-python-lib", "deflate", "delvewheel", "macholib", "packaging", "repairwheel")
+_MAC_PACKAGES = ("delocate",) if sys.platform == "darwin" else ()
 
 
 def toolchain_identity(engine: EngineName = EngineName.ZIG, facts: str = "") -> str:
@@ -45,7 +56,9 @@ def toolchain_identity(engine: EngineName = EngineName.ZIG, facts: str = "") -> 
 
 def packaging_identity() -> str:
     """Return what stands in a wheel's key for repair, licence texts, SBOM, compression and audit."""
-    return "-".join(["finish", _digest(_find(_SHAPE_WHEELS)), *(f"{name}={version(name)}" for name in _PACKAGES)])
+    return "-".join(
+        ["finish", _digest(_find(_SHAPE_WHEELS)), *(f"{name}={version(name)}" for name in (*_PACKAGES, *_MAC_PACKAGES))]
+    )
 
 
 def _find(names: Iterable[str]) -> list[Path]:

@@ -25,6 +25,7 @@ _LOADS = (mach_o.LC_LOAD_DYLIB, mach_o.LC_LOAD_WEAK_DYLIB, mach_o.LC_REEXPORT_DY
 _MINIMUMS = {mach_o.LC_VERSION_MIN_MACOSX: "macOS", mach_o.LC_VERSION_MIN_IPHONEOS: "iOS",
              mach_o.LC_VERSION_MIN_TVOS: "tvOS", mach_o.LC_VERSION_MIN_WATCHOS: "watchOS"}  # fmt: skip
 _N_STAB, _N_PEXT, _N_TYPE, _N_EXT = 0xE0, 0x10, 0x0E, 0x01
+_N_WEAK_REF = 0x40  # among the flags of an undefined symbol
 _N_OSO = 0x66  # among the entries for debuggers, one that names an object file of the build machine
 
 
@@ -45,7 +46,8 @@ class MachoImage:
     `cpu` is what lipo calls it and `kind` the file type; `name` is the install name (LC_ID_DYLIB); `needed` are the install
     names that it loads, of which it can do without the `optional`; `minimum` is the oldest version of `system` that it
     runs on, or None where it says none. `signature` is what is wrong with its code signature, or None where it has none.
-    `exports` and `undefined` are symbols as C spells them; `debug` maps what is for debuggers to its size in bytes.
+    `exports` and `undefined` are symbols as C spells them, `weak` those of the latter that may be missing; `debug` maps
+    what is for debuggers to its size in bytes.
     """
 
     cpu: str
@@ -61,6 +63,7 @@ class MachoImage:
     undefined: tuple[str, ...]
     debug: Mapping[str, int]
     signature: tuple[str, ...] | None
+    weak: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +167,7 @@ def _read(header: MachOHeader, data: bytes) -> MachoImage:
     names = [_read_string(command, command.name, rest) for cmd, command, rest in commands if cmd == mach_o.LC_ID_DYLIB]
     system, minimum = _read_minimum(commands)
     debug = _read_dwarf(commands)
-    exports, undefined, stabs = _read_symbols(commands, image, header)
+    exports, undefined, weak, stabs = _read_symbols(commands, image, header)
     if stabs:
         debug["debug map"] = stabs
     signatures = [c for cmd, c, _ in commands if cmd == mach_o.LC_CODE_SIGNATURE]
@@ -182,6 +185,7 @@ def _read(header: MachOHeader, data: bytes) -> MachoImage:
         minimum=minimum,
         exports=exports,
         undefined=undefined,
+        weak=weak,
         debug=debug,
         signature=check_signature(image, int(signatures[0].dataoff), int(signatures[0].datasize))
         if signatures
@@ -235,19 +239,22 @@ def _read_dwarf(commands: list[Any]) -> dict[str, int]:
 
 def _read_symbols(
     commands: list[Any], image: bytes, header: MachOHeader
-) -> tuple[tuple[str, ...], tuple[str, ...], int]:
-    """Return the symbols that an image lets out, those that it needs, and the bytes of a map to object files."""
+) -> tuple[tuple[str, ...], tuple[str, ...], frozenset[str], int]:
+    """Return the symbols that an image lets out, needs, and can do without, and the bytes of a map to object files."""
     exports: set[str] = set()
     undefined: set[str] = set()
+    weak: set[str] = set()
     stabs = objects = 0
     for table in (command for cmd, command, _ in commands if cmd == mach_o.LC_SYMTAB):
         entry = struct.Struct(f"{header.endian}IBBH{'Q' if isinstance(header.header, mach_o.mach_header_64) else 'I'}")
         start, strings = int(table.symoff), image[int(table.stroff) : int(table.stroff) + int(table.strsize)]
-        for index, kind, _, _, _ in entry.iter_unpack(image[start : start + entry.size * int(table.nsyms)]):
+        for index, kind, _, flags, _ in entry.iter_unpack(image[start : start + entry.size * int(table.nsyms)]):
             if kind & _N_STAB:
                 stabs += entry.size
                 objects += kind == _N_OSO
             elif kind & _N_EXT and not kind & _N_PEXT:
                 name = strings[index : strings.index(b"\0", index)].decode(errors="replace").removeprefix("_")
                 (exports if kind & _N_TYPE else undefined).add(name)
-    return tuple(sorted(exports - _LINKER_MADE)), tuple(sorted(undefined)), stabs if objects else 0
+                if not kind & _N_TYPE and flags & _N_WEAK_REF:
+                    weak.add(name)
+    return tuple(sorted(exports - _LINKER_MADE)), tuple(sorted(undefined)), frozenset(weak), stabs if objects else 0

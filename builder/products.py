@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from builder.elf import MAGIC, ElfFacts, UnreadableElf, read_elf
 from builder.errors import BuildError
+from builder.macho import MachoImage, UnreadableMacho, read_macho
 from builder.recipe import Linkage, ResolvedRecipe
 from builder.toolchain import PREFIX
 
@@ -18,6 +19,7 @@ from builder.toolchain import PREFIX
 _DROPPED = ("share/doc", "share/man", "share/gtk-doc", "share/locale", "share/bash-completion", "share/aclocal",
             "share/gdb", "share/gettext", "share/glib-2.0", "libexec", "etc", "var")  # fmt: skip
 _AR_MAGIC = b"!<arch>\n"
+_MACHO_MAGIC = b"\xcf\xfa\xed\xfe"
 
 
 def normalise(prefix: Path, resolved: ResolvedRecipe, source: Path) -> None:
@@ -136,8 +138,9 @@ def _check_library(prefix: Path, resolved: ResolvedRecipe, name: str) -> Iterato
         if not path.is_file():
             yield f"lib/lib{name}.a is not there"
             return
-        for data in _first_object(path):
-            yield from _check_machine(f"lib/lib{name}.a", data, resolved)
+        macos = resolved.target.os == "darwin"
+        for data in _first_object(path, _MACHO_MAGIC if macos else MAGIC):
+            yield from (_check_cpu if macos else _check_machine)(f"lib/lib{name}.a", data, resolved)
         return
     file = resolved.target.system.linkable.format(name)
     path = prefix / file
@@ -146,6 +149,8 @@ def _check_library(prefix: Path, resolved: ResolvedRecipe, name: str) -> Iterato
         return
     if resolved.target.os == "linux":
         yield from _check_shared_elf(path, file, name, resolved)
+    elif resolved.target.os == "darwin":
+        yield from _check_shared_macho(path, file, name, resolved)
 
 
 def _check_shared_elf(path: Path, file: str, name: str, resolved: ResolvedRecipe) -> Iterator[str]:
@@ -159,11 +164,53 @@ def _check_shared_elf(path: Path, file: str, name: str, resolved: ResolvedRecipe
         yield f"{file} has a RUNPATH: {':'.join(facts.rpath)}"
     if facts.debug:
         yield f"{file} has debug data"
+    yield from _check_exports(file, facts.exports, resolved)
+
+
+def _check_exports(file: str, exports: Iterable[str], resolved: ResolvedRecipe) -> Iterator[str]:
     patterns = resolved.recipe.products.exports
-    leaked = [s for s in facts.exports if patterns and not any(fnmatchcase(s, p) for p in patterns)]
+    leaked = [s for s in exports if patterns and not any(fnmatchcase(s, p) for p in patterns)]
     if leaked:
         more = f" and {len(leaked) - 5} more" if len(leaked) > 5 else ""
         yield f"{file} lets out {', '.join(leaked[:5])}{more}"
+
+
+def _check_shared_macho(path: Path, file: str, name: str, resolved: ResolvedRecipe) -> Iterator[str]:
+    image = yield from _check_cpu(file, path.read_bytes(), resolved)
+    if image is None:
+        return
+    wanted = install_name(resolved.recipe.products.sonames.get(name, f"lib{name}.so"))
+    if image.name != wanted:
+        yield f"{file} has the install name '{image.name}', not '{wanted}'"
+    if image.rpath:
+        yield f"{file} has an LC_RPATH: {':'.join(image.rpath)}"
+    if image.debug:
+        yield f"{file} has debug data"
+    if image.minimum is None or image.minimum > resolved.target.os_version:
+        found = ".".join(map(str, image.minimum)) if image.minimum else "nothing said"
+        yield f"{file} is for macOS {found}, not for {'.'.join(map(str, resolved.target.os_version))}"
+    for library in image.needed:
+        if not library.startswith(("@rpath/", "/usr/lib/", "/System/Library/")):
+            yield f"{file} loads {library}, which is neither beside it nor of the system"
+    yield from _check_exports(file, image.exports, resolved)
+
+
+def install_name(soname: str) -> str:
+    """Return the install name on macOS of a library that Linux knows by a soname: `@rpath/libvips.42.dylib`."""
+    stem, _, version = soname.partition(".so")
+    return f"@rpath/{stem}{version}.dylib"
+
+
+def _check_cpu(name: str, data: bytes, resolved: ResolvedRecipe) -> Generator[str, None, MachoImage | None]:
+    """Yield what is wrong with the architecture of a Mach-O file, and return its facts."""
+    try:
+        image, *more = read_macho(data).images
+    except UnreadableMacho as error:
+        yield f"{name} is not a Mach-O file: {error}"
+        return None
+    if more or image.cpu != resolved.target.arch_tag:
+        yield f"{name} is for {', '.join(i.cpu for i in (image, *more))}, not for {resolved.target.arch_tag}"
+    return image
 
 
 def _check_program(path: Path, name: str, resolved: ResolvedRecipe) -> Iterator[str]:
@@ -187,8 +234,8 @@ def _check_machine(name: str, data: bytes, resolved: ResolvedRecipe) -> Generato
     return facts
 
 
-def _first_object(path: Path) -> Iterator[bytes]:
-    """Yield the first ELF member of an archive (the common `ar` format: 60-byte headers, even offsets)."""
+def _first_object(path: Path, magic: bytes = MAGIC) -> Iterator[bytes]:
+    """Yield the first object in an archive (the common `ar` format: 60-byte headers, even offsets)."""
     data = path.read_bytes()
     if not data.startswith(_AR_MAGIC):
         yield data[:64]
@@ -197,7 +244,7 @@ def _first_object(path: Path) -> Iterator[bytes]:
     while at + 60 <= len(data):
         size = int(data[at + 48 : at + 58])
         member = data[at + 60 : at + 60 + size]
-        start = member.find(MAGIC, 0, 256)  # BSD archives put a long member name before the object
+        start = member.find(magic, 0, 256)  # BSD archives put a long member name before the object
         if start >= 0:
             yield member[start:]
             return

@@ -146,6 +146,7 @@ class Override:
     disable: tuple[str, ...]
     defines: tuple[str, ...]
     flags: tuple[str, ...]
+    link_flags: tuple[str, ...]
     options: Mapping[str, Scalar]
     provides: tuple[str, ...]
     evidence: tuple[str, ...]
@@ -247,6 +248,7 @@ def resolve_recipe(recipe: Recipe, target: Target, *, linkage: Linkage, features
         ),
         defines=_merge(recipe.build.defines, *(override.defines for override in applying)),
         flags=_merge(recipe.build.flags, *(override.flags for override in applying)),
+        link_flags=_merge(recipe.build.link_flags, *(override.link_flags for override in applying)),
     )
     return ResolvedRecipe(
         recipe=recipe,

@@ -204,6 +204,7 @@ def _load_override(table: Table) -> Override:
         disable=table.texts("extend-disable"),
         defines=table.texts("extend-defines"),
         flags=table.texts("extend-flags"),
+        link_flags=table.texts("extend-link-flags"),
         options=table.scalars("options"),
         provides=table.texts("extend-provides"),
         evidence=table.texts("extend-evidence"),

@@ -228,8 +228,14 @@ def _unsupported(text: str) -> UsageError:
 
 
 def build_machine_target(*, own_libc: bool = False) -> Target:
-    """Return the target whose programs run on this machine: of the lowest floor, or of its `own_libc`."""
+    """Return the target whose programs run on this machine: of the lowest floor, or of its `own_libc`.
+
+    Linux and macOS; a Mac's own is that of the oldest system.
+    """
     machine = {"amd64": "x86_64", "arm64": "aarch64", "armv8l": "armv7l"}.get(platform.machine(), platform.machine())
+    if platform.system() == "Darwin":
+        tag = "arm64" if machine == "aarch64" else machine
+        return parse_target("macosx_{}_{}_{}".format(*_LOWEST_MACOS.get(tag, (11, 0)), tag))
     name, version = platform.libc_ver()
     if name == "glibc" and machine in ARCHES:
         if own_libc:

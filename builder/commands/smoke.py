@@ -21,6 +21,7 @@ from builder.images.supply import Supply
 from builder.project import load_project
 from builder.report import Screen, make_console
 from builder.runtime import find_runtime
+from builder.smoke.elsewhere import look_at, split_wheels
 from builder.smoke.matrix import Bench, Cell, State, name_columns, pair, smoke_matrix
 from builder.smoke.page import check_writable, write_page
 from builder.store import Store, default_store
@@ -52,7 +53,8 @@ def smoke_command(
     """Install wheels, without network, on every system that their tags claim, and run the project's smoke command there.
 
     Systems are container images: pulled by digest where the catalogue has one, made from packages where it says how.
-    Where neither can be had, the symbols that the wheel needs are looked up in that C library, and the cell says so.
+    Where neither can be had, the symbols that the wheel needs are looked up in that C library, and the cell says so. Wheels
+    for macOS and Windows are audited, never run, and never counted as tried.
 
     Example: everywheel smoke wheelhouse/*.whl --html smoke.html
     """
@@ -67,7 +69,16 @@ def smoke_command(
             hint='add `smoke = { requires = ["pytest"], command = ["python", "-m", "pytest", "tests"] }`',
         )
     catalogue = load_catalogue(find_catalogue(root))
-    pairs = pair(wheels, catalogue.choose(images))
+    runnable, others = split_wheels(wheels)
+    elsewhere = tuple(map(look_at, others))
+    for cell in elsewhere:
+        click.echo(f"not run: {cell.wheel}: {cell.why}", err=True)
+    if others and not runnable:
+        _fail(elsewhere)
+        raise NothingSelectedError(
+            "no wheel was run", hint="docs/macos.md says how runners of its own system try a wheel"
+        )
+    pairs = pair(runnable, catalogue.choose(images))
     if not pairs:
         raise NothingSelectedError("no wheel claims any of these images", hint="`everywheel images list` shows them")
     if dry_run:
@@ -84,7 +95,7 @@ def smoke_command(
             tools=ensure_tools(store.root, offline=offline), timeout=timeout, memory=memory << 20, scratch=scratch << 20,
             offline=offline, index=index,
         )  # fmt: skip
-        cells = smoke_matrix(pairs, bench, jobs or default_jobs(), screen)
+        cells = (*smoke_matrix(pairs, bench, jobs or default_jobs(), screen), *elsewhere)
     if html is not None:
         write_page(cells, html, f"{project.name} {project.version}")
     if as_json:

@@ -80,6 +80,7 @@ def repair_command(root: Path, wheels: tuple[Path, ...], prefix: Path, target: s
                 leave_out=(project.python.headers,),
                 python=project.python.tag,
                 abi=project.python.abi,
+                native=True,
             )
             click.echo(repair_wheel(wheel.absolute(), repair, wheelhouse))
 

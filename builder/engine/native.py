@@ -33,17 +33,19 @@ class NativeEngine:
     def compilers(self, target: Target) -> Compilers:
         """Return the machine's compilers; raise UsageError for a target that is not this machine's."""
         here = native_target(self.environ)
-        if (target.arch, target.libc) != (here.arch, here.libc) or target.libc_version < here.libc_version:
+        same = (target.os, target.arch, target.libc) == (here.os, here.arch, here.libc)
+        if not same or target.libc_version < here.libc_version:
             raise UsageError(
                 f"the native engine cannot build for {target.tag}: what this machine makes is {here.tag}",
                 hint="the zig engine builds for every target on any machine",
             )
         c, cxx = self._find("CC", "cc", "gcc"), self._find("CXX", "c++", "g++")
+        flags = [*_FLAGS, *_system_flags(target)]
         return Compilers(
-            c=(c, *_FLAGS),
-            cxx=(cxx, *_FLAGS),
-            build_c=(c, *_FLAGS),
-            build_cxx=(cxx, *_FLAGS),
+            c=(c, *flags),
+            cxx=(cxx, *flags),
+            build_c=(c, *flags),
+            build_cxx=(cxx, *flags),
             ar=(self._find("AR", "ar", "gcc-ar"),),
             ranlib=(self._find("RANLIB", "ranlib", "gcc-ranlib"),),
             # The compiler finds its assembler and linker there.
@@ -68,8 +70,15 @@ class NativeEngine:
         )
 
 
+def _system_flags(target: Target) -> tuple[str, ...]:
+    """Return what Apple's compilers are told; unlike glibc, macOS lets them compile for a system older than their own."""
+    if target.os != "darwin":
+        return ()
+    return ("-arch", target.arch_tag, f"-mmacosx-version-min={'.'.join(map(str, target.os_version))}")
+
+
 def native_target(environ: Mapping[str, str] = os.environ) -> Target:
-    """Return the target that this machine's compilers make: what its image says, else what its libc is."""
+    """Return the target that this machine's compilers make: what its image says, else what its libc is, or its macOS."""
     policy = environ.get(POLICY, "")
     return parse_target(policy) if policy else build_machine_target(own_libc=True)
 

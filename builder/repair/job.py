@@ -17,7 +17,8 @@ class Repair:
     `prefix` holds the target's libraries, `patchelf` is the program, `leave_out` names recipes of the prefix of which
     nothing ends up in the wheel (the Python headers), `module_exports` are globs of the symbols that extension modules
     may let out, `epoch` is the time of every file in the result, `work` a folder for what is in the making. Without
-    `python` and `abi` the wheel keeps its own tags.
+    `python` and `abi` the wheel keeps its own tags. `native` says that the wheel was built by this machine's own tools, so
+    that they repair it as well.
     """
 
     target: Target
@@ -30,6 +31,7 @@ class Repair:
     module_exports: Sequence[str] = ("PyInit_*",)
     python: str = ""
     abi: str = ""
+    native: bool = False
 
     def describe(self, wheel: Wheel) -> str:
         """How messages name it: `webpencode 0.1.0 for manylinux_2_17_x86_64`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
@@ -86,10 +87,17 @@ def _move_license_files(wheel: Wheel) -> Wheel:
 def match_grafts(wheel: Wheel, libraries: Sequence[Library]) -> Mapping[str, tuple[str, ...]]:
     """Return, for each library, its files among those that were grafted into the wheel."""
     folder = f"{wheel.name}.libs/"
-    files = [file for file in wheel.files if file.startswith(folder)]
-    grafts = {file: drop_graft_hash(PurePosixPath(file).name).split(".so")[0] for file in files}
+    files = [file for file in wheel.files if file.startswith(folder) or ".dylibs" in file]
+    grafts = {file: _library_stem(PurePosixPath(file).name) for file in files}
     found = {
         library.name: tuple(sorted(file for file, stem in grafts.items() if stem in (*library.files, library.name)))
         for library in libraries
     }
     return {name: files for name, files in found.items() if files}
+
+
+def _library_stem(name: str) -> str:
+    """Return what a grafted file is called without hash and versions: `libvips` for `libvips.42.dylib`."""
+    if name.endswith(".dylib"):
+        return re.sub(r"(\.\d+)*\.dylib$", "", name)
+    return drop_graft_hash(name).split(".so")[0]

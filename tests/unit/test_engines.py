@@ -73,6 +73,21 @@ def test_a_floor_below_the_machines_own_is_refused(machine: dict[str, str]) -> N
         engine.compilers(parse_target("manylinux2014_x86_64"))
 
 
+def test_on_a_mac_compilers_are_told_of_the_oldest_system(
+    machine: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform.system", lambda: "Darwin")
+    monkeypatch.setattr("platform.machine", lambda: "arm64")
+    mac = {name: value for name, value in machine.items() if name != "AUDITWHEEL_PLAT"}
+
+    compilers = NativeEngine(environ=mac).compilers(parse_target("macosx_12_0_arm64"))
+
+    assert native_target(mac).tag == "macosx_11_0_arm64"
+    assert compilers.c[-3:] == ("-arch", "arm64", "-mmacosx-version-min=12.0")
+    with pytest.raises(UsageError, match="what this machine makes is macosx_11_0_arm64"):
+        NativeEngine(environ=mac).compilers(GLIBC)
+
+
 def test_a_build_image_says_what_it_makes(machine: dict[str, str]) -> None:
     assert native_target(machine).tag == "manylinux_2_17_x86_64"
 

@@ -1,0 +1,145 @@
+"""Wheels for macOS, built on this machine: nothing here runs them, so that what is in them is looked at from every side."""
+
+from __future__ import annotations
+
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+from workshop import Workshop
+
+from builder.audit import audit_wheel
+from builder.availability import find_newer
+from builder.hiding import hide_symbols
+from builder.macho import MachoImage, read_macho
+from builder.store import Store, default_store
+from builder.target import parse_target
+from builder.toolchain import Toolchain, write_toolchain
+from builder.tools import ensure_tools
+
+ARM, INTEL = "macosx_11_0_arm64", "macosx_10_15_x86_64"
+BOTH = ("--target", ARM, "--target", INTEL)
+
+
+def wheel_of(made: Workshop, tag: str, folder: str = "") -> Path:
+    return made.project / "wheelhouse" / folder / f"fixture-1.0-cp311-abi3-{tag}.whl"
+
+
+def read_images(wheel: Path) -> dict[str, MachoImage]:
+    with zipfile.ZipFile(wheel) as archive:
+        names = [name for name in archive.namelist() if name.endswith((".so", ".dylib"))]
+        return {name: read_macho(archive.read(name)).images[0] for name in names}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, shared_store: Path) -> Workshop:
+    """A workshop with the wheels of both architectures."""
+    workshop = Workshop(tmp_path_factory.mktemp("macos"))
+    workshop.build(*BOTH)
+    return workshop
+
+
+@pytest.fixture
+def toolchain(shared_store: Path, tmp_path: Path) -> Toolchain:
+    """zig's compilers for an Intel Mac, with one symbol that may be let out."""
+    from builder.engine.zig import ZigEngine
+
+    tools, target = ensure_tools(shared_store), parse_target(INTEL)
+    engine = ZigEngine(store=Store(default_store()), tools=tools)
+    return write_toolchain(target, engine.compilers(target), tools, tmp_path, exports=["foo_*"])
+
+
+@pytest.mark.parametrize("tag", [ARM, INTEL])
+def test_the_audit_finds_nothing(made: Workshop, tag: str) -> None:
+    assert audit_wheel(wheel_of(made, tag)).findings == ()
+
+
+@pytest.mark.parametrize(("tag", "cpu", "floor"), [(ARM, "arm64", (11, 0)), (INTEL, "x86_64", (10, 15))])
+def test_module_and_library_find_each_other_on_the_oldest_system(
+    made: Workshop, tag: str, cpu: str, floor: tuple[int, int]
+) -> None:
+    images = read_images(wheel_of(made, tag))
+    module, library = images["fixture.abi3.so"], images["fixture.dylibs/libfoo.1.0.0.dylib"]
+
+    assert {(image.cpu, image.minimum, image.signature, image.rpath) for image in images.values()} == {
+        (cpu, floor, (), ())
+    }
+    assert set(module.needed) == {"/usr/lib/libSystem.B.dylib", "@loader_path/fixture.dylibs/libfoo.1.0.0.dylib"}
+    assert library.needed == ("/usr/lib/libSystem.B.dylib",)
+    assert module.exports == ("PyInit_fixture",)
+    assert library.exports == ("foo_answer",)  # neither foo_secret nor what came out of libbar.a
+    assert {"PyLong_FromLong", "foo_answer"} <= set(module.undefined)
+
+
+def test_another_store_and_folder_give_the_same_bytes(made: Workshop, workshop: Workshop) -> None:
+    workshop.build(*BOTH)
+
+    assert workshop.wheels() == made.wheels()
+
+
+def test_static_linkage_hides_the_libraries_in_the_module(made: Workshop) -> None:
+    made.build("--target", ARM, "--linkage", "static")
+    images = read_images(wheel_of(made, ARM, "zig-static"))
+
+    assert list(images) == ["fixture.abi3.so"]
+    assert images["fixture.abi3.so"].exports == ("PyInit_fixture",)
+    assert images["fixture.abi3.so"].signature == ()
+
+
+def test_smoke_says_that_nothing_was_run(made: Workshop) -> None:
+    wheel = f"wheelhouse/{wheel_of(made, ARM).name}"
+
+    _, errors = made.run("smoke", wheel, exit_code=3)
+
+    assert errors.splitlines()[0] == (
+        f"not run: {wheel_of(made, ARM).name}: nothing on this machine runs macOS; the structure alone was checked"
+    )
+    assert errors.splitlines()[1] == "error: no wheel was run"
+
+
+def test_a_function_newer_than_the_oldest_system_stops_the_compiler(workshop: Workshop) -> None:
+    workshop.replace("extension/src/fixture.c", "#include <stdlib.h>", "#include <stdlib.h>\n#include <sys/stat.h>")
+    workshop.replace("extension/src/fixture.c", "  (void)module;", '  (void)module;\n  mkfifoat(0, "", 0);')
+
+    _, errors = workshop.run("build", "-t", INTEL, exit_code=1)
+
+    assert "error: 'mkfifoat' is only available on macOS 13.0 or newer" in errors
+
+
+def test_one_that_a_probe_has_declared_itself_stops_the_build(workshop: Workshop) -> None:
+    workshop.replace("extension/src/fixture.c", "static PyObject *answer", "int mkfifoat(int, const char *, unsigned short);\n"
+                     "static PyObject *answer")  # fmt: skip
+    workshop.replace("extension/src/fixture.c", "  (void)module;", '  (void)module;\n  mkfifoat(0, "", 0);')
+
+    _, errors = workshop.run("build", "-t", INTEL, exit_code=1)
+
+    assert errors[errors.index("error: ") :].splitlines()[:4] == [
+        f"error: fixture 1.0 for {INTEL}: the wheel takes from the system what macOS 10.15 does not have",
+        "  fixture.abi3.so: mkfifoat (macOS 13.0)",
+        '  hint: a probe of a build system found it in the newest macOS: switch it off in the recipe, for `os = "darwin"`',
+        "4 done, 1 failed, 0 not tried",
+    ]
+
+
+def test_headers_know_since_when_a_symbol_is_there(toolchain: Toolchain, tmp_path: Path) -> None:
+    newer = find_newer({"malloc", "preadv", "mkfifoat", "PyLong_FromLong"}, toolchain.program("cc"), tmp_path,
+                       toolchain.environment)  # fmt: skip
+
+    assert newer == {"preadv": "11.0", "mkfifoat": "13.0"}
+
+
+def test_linked_objects_and_archives_hide_what_is_not_exported(toolchain: Toolchain, tmp_path: Path) -> None:
+    (tmp_path / "foo.c").write_text("int bar(void); int foo_a(void) { return bar(); } int other(void) { return 1; }")
+    (tmp_path / "bar.c").write_text("int bar(void) { return 2; }")
+    words = [
+        ["cc", "-c", "foo.c", "-o", "foo.o"], ["cc", "-c", "bar.c", "-o", "bar.o"], ["ar", "rcs", "libbar.a", "bar.o"],
+        ["cc", "-shared", "foo.o", "-L.", "-lbar", "-o", "libfoo.dylib"],
+    ]  # fmt: skip
+    for name, *rest in words:
+        subprocess.run([toolchain.program(name), *rest], cwd=tmp_path, env=toolchain.environment, check=True)
+
+    assert read_macho((tmp_path / "libfoo.dylib").read_bytes()).images[0].exports == ("foo_a",)
+    archive = (tmp_path / "libbar.a").read_bytes()
+    assert hide_symbols(archive, ["foo_*"]) == archive  # it is done already, and in place
+    assert hide_symbols(b"\x7fELF and so on", ["foo_*"]) == b"\x7fELF and so on"
