@@ -38,6 +38,8 @@ class ZigEngine:
             build_cxx=_words(zig, "c++", here),
             ar=(zig, "ar"),
             ranlib=(zig, "ranlib"),
+            dlltool=(zig, "dlltool"),
+            windres=(zig, "rc"),
             environment={"ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache},
             # Before zig links libc++ it compiles it, a minute for each target; the build machine's own is one of them.
             no_cxx_library=("-nostdlib++",),
