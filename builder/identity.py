@@ -14,7 +14,15 @@ from pathlib import Path
 from builder.engine import EngineName
 from builder.tools import PINS
 
-_SHAPE_ARTIFACTS = ("buildsystem.py", "check.py", "engine/library.py", "products.py", "target.py", "toolchain.py")
+_SHAPE_ARTIFACTS = (
+    "buildsystem.py",
+    "check.py",
+    "engine/library.py",
+    "hiding.py",
+    "products.py",
+    "target.py",
+    "toolchain.py",
+)
 _SHAPE_WHEELS = (
     "audit",
     "backend.py",

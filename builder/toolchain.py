@@ -20,6 +20,8 @@ PREFIX = "/everywheel"
 _LEVELS = {Optimize.SPEED: "-O3", Optimize.BALANCED: "-O2", Optimize.SIZE: "-Os"}
 
 _COMPILE_FLAGS = ("-g0", "-fPIC", "-ffunction-sections", "-fdata-sections")
+# What only some systems are told. A function that is newer than the oldest macOS to be served is an error, in probes too.
+_SYSTEM_FLAGS = {"darwin": ("-Werror=unguarded-availability",)}
 # POSIX utilities that build files call; every machine has them, and nothing of them gets into a product.
 _UTILITIES = ("cat", "chmod", "cmp", "cp", "cut", "dirname", "echo", "env", "expr", "grep", "head", "ln", "ls", "mkdir",
               "mv", "printf", "rm", "rmdir", "sed", "sh", "sort", "tail", "test", "touch", "tr", "true", "uname")  # fmt: skip
@@ -30,7 +32,8 @@ _NO_CXX_RUNTIME = ("-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics")
 # Linking at another level than -O2 makes zig compile its compiler run time once more, for that level.
 _LINK_FLAGS = {
     "linux": ("-O2", "-Wl,--gc-sections", "-Wl,--as-needed", "-Wl,-z,relro", "-Wl,-z,now", "-s"),
-    "darwin": ("-O2", "-Wl,-dead_strip", "-s"),
+    # Repair makes install names longer; without room in the header it would have to move everything.
+    "darwin": ("-O2", "-Wl,-dead_strip", "-Wl,-dead_strip_dylibs", "-Wl,-headerpad_max_install_names", "-s"),
     "windows": ("-O2", "-Wl,--gc-sections", "-s"),
 }
 
@@ -90,6 +93,7 @@ def write_toolchain(
     compile_flags = (
         _LEVELS[optimize],
         *_COMPILE_FLAGS,
+        *_SYSTEM_FLAGS.get(target.os, ()),
         f"-ffile-prefix-map={workspace}=.",
         *flags,
     )
@@ -115,7 +119,7 @@ def write_toolchain(
         runs_target=compilers.runs_target,
         environment=_environment(tools, workspace, directory, prefix, compilers),
     )
-    _write_wrappers(toolchain, compilers, tools, static_pkgconfig=static_pkgconfig)
+    _write_wrappers(toolchain, compilers, tools, exports, static_pkgconfig=static_pkgconfig)
     toolchain.cross_file.write_text(_cross_file(toolchain))
     toolchain.native_file.write_text(_native_file(toolchain))
     toolchain.cmake_file.write_text(_cmake_file(toolchain))
@@ -139,12 +143,15 @@ def _environment(tools: Tools, workspace: Path, directory: Path, prefix: Path, c
     }
 
 
-def _write_wrappers(toolchain: Toolchain, compilers: Compilers, tools: Tools, *, static_pkgconfig: bool) -> None:
+def _write_wrappers(
+    toolchain: Toolchain, compilers: Compilers, tools: Tools, exports: Sequence[str], *, static_pkgconfig: bool
+) -> None:
     pkgconf = [tools.pkgconf, *(["--static"] if static_pkgconfig else [])]
     search = f"{toolchain.prefix}/lib/pkgconfig:{toolchain.prefix}/share/pkgconfig"
+    hide = _hide_symbols(tools, exports) if exports and toolchain.target.os == "darwin" else ""
     scripts = {
-        "cc": _exec_compiler(compilers.c, toolchain.prefix),
-        "c++": _exec_compiler(compilers.cxx, toolchain.prefix),
+        "cc": _exec_compiler(compilers.c, toolchain.prefix, hide),
+        "c++": _exec_compiler(compilers.cxx, toolchain.prefix, hide),
         "build-cc": _exec(compilers.build_c),
         "build-c++": _exec(compilers.build_cxx),
         "ar": _exec(compilers.ar),
@@ -166,7 +173,16 @@ def _write_wrappers(toolchain: Toolchain, compilers: Compilers, tools: Tools, *,
             toolchain.program(name).symlink_to(found)
 
 
-def _exec_compiler(command: Sequence[object], prefix: Path) -> str:
+def _hide_symbols(tools: Tools, exports: Sequence[str]) -> str:
+    """Before a library is linked, hide what it must not let out: zig's linker for macOS takes no list of exports."""
+    words = [tools.python, "-I", "-S", Path(__file__).with_name("hiding.py"), *exports, "--"]
+    return f"""case " $* " in
+  *" -shared "* | *" -dynamiclib "* | *" -bundle "*) {shlex.join(map(str, words))} "$@" || exit ;;
+esac
+"""
+
+
+def _exec_compiler(command: Sequence[object], prefix: Path, first: str = "") -> str:
     """Drop every RUNPATH: build systems bake in the workspace's, and nothing of ours may have one.
 
     Asked where libraries lie, it names the prefix alone: zig would name folders of the build machine, and Meson take
@@ -180,7 +196,7 @@ def _exec_compiler(command: Sequence[object], prefix: Path) -> str:
     *) set -- "$@" "$word" ;;
   esac
 done
-{_exec(command)}"""
+{first}{_exec(command)}"""
 
 
 def _exec_nasm(nasm: Path, workspace: Path) -> str:

@@ -7,6 +7,9 @@
 #ifndef GLIB_CONFIG_H
 #define GLIB_CONFIG_H
 
+#ifdef __APPLE__
+#include "config-macos.h"
+#else
 #include <features.h>
 
 #ifdef __GLIBC__
@@ -208,4 +211,5 @@
 #define HAVE_CLOSE_RANGE 1
 #endif
 
+#endif
 #endif

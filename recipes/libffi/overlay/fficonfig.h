@@ -1,5 +1,5 @@
-/* What libffi's configure would write for Linux, taken from what the compiler predefines, so that one header serves
-   every architecture and both libcs. The assembler files include it too: no declarations here. */
+/* What libffi's configure would write for Linux and macOS, taken from what the compiler predefines, so that one header
+   serves every architecture and libc. The assembler files include it too: no declarations here. */
 #define HAVE_ALLOCA_H 1
 #define HAVE_MEMCPY 1
 #define STDC_HEADERS 1
@@ -29,20 +29,27 @@
 #define WORDS_BIGENDIAN 1
 #endif
 
-/* Closures whose code lies ready in the library need no memory that is both writable and executable. RISC-V has none. */
-#if !defined(__riscv)
+/* Closures whose code lies ready in the library need no memory that is both writable and executable. RISC-V has none. On
+   macOS they come as a page that is mapped again beside its data, for arm64 alone, where the other way is forbidden. */
+#if defined(__APPLE__) && defined(__aarch64__)
+#define FFI_EXEC_TRAMPOLINE_TABLE 1
+#elif defined(__APPLE__)
+#define FFI_MMAP_EXEC_WRIT 1
+#elif !defined(__riscv)
 #define FFI_EXEC_STATIC_TRAMP 1
 #endif
 
 /* memfd_create came with glibc 2.27. musl is what is left when glibc does not name itself; it has had it since 1.1.20. */
-#ifndef LIBFFI_ASM
+#if defined(__linux__) && !defined(LIBFFI_ASM)
 #include <limits.h>
 #if !defined(__GLIBC__) || __GLIBC__ > 2 || __GLIBC_MINOR__ >= 27
 #define HAVE_MEMFD_CREATE 1
 #endif
 #endif
 
-#ifdef LIBFFI_ASM
+#if defined(LIBFFI_ASM) && defined(__APPLE__)
+#define FFI_HIDDEN(name) .private_extern name
+#elif defined(LIBFFI_ASM)
 #define FFI_HIDDEN(name) .hidden name
 #else
 #define FFI_HIDDEN __attribute__((visibility("hidden")))

@@ -1,0 +1,147 @@
+/* What glib's own build would find out about macOS 10.15 and newer without its frameworks: no CoreFoundation, no Cocoa, no
+   Objective-C. Functions that came later are left out; the compiler is told to stop at any that is newer than the target's
+   oldest system. Words are in the order of the alphabet. */
+#ifndef GLIB_CONFIG_MACOS_H
+#define GLIB_CONFIG_MACOS_H
+
+#define BROKEN_POLL 1 /* of devices */
+#define EXEEXT
+#define FILE_MONITOR_BACKEND_KQUEUE 1
+#define GETTEXT_PACKAGE "glib20"
+#define GLIB_BINARY_AGE (100 * GLIB_MINOR_VERSION + GLIB_MICRO_VERSION)
+#define GLIB_INTERFACE_AGE GLIB_MICRO_VERSION
+#define PACKAGE_NAME "glib"
+#define STATFS_ARGS 2
+#define THREADS_POSIX 1
+#define USE_STATFS 1
+#define USE_SYSTEM_PRINTF 1
+#define _GLIB_GCC_HAVE_SYNC_SWAP 1
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+
+#define SIZEOF_CHAR 1
+#define SIZEOF_INT __SIZEOF_INT__
+#define SIZEOF_LONG __SIZEOF_LONG__
+#define SIZEOF_LONG_LONG __SIZEOF_LONG_LONG__
+#define SIZEOF_SHORT __SIZEOF_SHORT__
+#define SIZEOF_SIZE_T __SIZEOF_SIZE_T__
+#define SIZEOF_SSIZE_T __SIZEOF_SIZE_T__
+#define SIZEOF_VOID_P __SIZEOF_POINTER__
+#define SIZEOF_WCHAR_T __SIZEOF_WCHAR_T__
+
+#define HAVE_C99_SNPRINTF 1
+#define HAVE_C99_VSNPRINTF 1
+#define HAVE_CODESET 1
+#define HAVE_CRT_EXTERNS_H 1
+#define HAVE_DIRENT_H 1
+#define HAVE_DN_COMP 1
+#define HAVE_ENDSERVENT 1
+#define HAVE_FACCESSAT 1
+#define HAVE_FCHMOD 1
+#define HAVE_FCHOWN 1
+#define HAVE_FCNTL_F_FULLFSYNC 1
+#define HAVE_FSYNC 1
+#define HAVE_FTW_H 1
+#define HAVE_GETC_UNLOCKED 1
+#define HAVE_GETFSSTAT 1
+#define HAVE_GETGRGID_R 1
+#define HAVE_GETPWUID_R 1
+#define HAVE_GMTIME_R 1
+#define HAVE_IF_INDEXTONAME 1
+#define HAVE_IF_NAMETOINDEX 1
+#define HAVE_INTTYPES_H_WITH_UINTMAX 1
+#define HAVE_IPV6 1
+#define HAVE_IP_MREQN 1
+#define HAVE_ISSETUGID 1
+#define HAVE_KEVENT 1
+#define HAVE_KQUEUE 1
+#define HAVE_LANGINFO_CODESET 1
+#define HAVE_LANGINFO_TIME 1
+#define HAVE_LCHMOD 1
+#define HAVE_LCHOWN 1
+#define HAVE_LIBPROC_H 1
+#define HAVE_LINK 1
+#define HAVE_LOCALTIME_R 1
+#define HAVE_LONG_LONG 1
+#define HAVE_LSTAT 1
+#define HAVE_MACH_MACH_TIME_H 1
+#define HAVE_MBRTOWC 1
+#define HAVE_MEMMEM 1
+#define HAVE_MKOSTEMP 1
+#define HAVE_MMAP 1
+#define HAVE_NEWLOCALE 1
+#define HAVE_OPEN_O_DIRECTORY 1
+#define HAVE_O_CLOEXEC 1
+#define HAVE_POLL 1
+#define HAVE_POLL_H 1
+#define HAVE_POSIX_MEMALIGN 1
+#define HAVE_POSIX_SPAWN 1
+#define HAVE_PTHREAD_ATTR_SETINHERITSCHED 1
+#define HAVE_PTHREAD_ATTR_SETSTACKSIZE 1
+#define HAVE_PTHREAD_COND_TIMEDWAIT_RELATIVE_NP 1
+#define HAVE_PTHREAD_GETNAME_NP 1
+#define HAVE_PTHREAD_SETNAME_NP_WITHOUT_TID 1
+#define HAVE_READLINK 1
+#define HAVE_RTLD_GLOBAL 1
+#define HAVE_RTLD_LAZY 1
+#define HAVE_RTLD_NOW 1
+#define HAVE_SCHED_H 1
+#define HAVE_SETENV 1
+#define HAVE_SIG_ATOMIC_T 1
+#define HAVE_SIOCGIFADDR 1
+#define HAVE_SNPRINTF 1
+#define HAVE_SPAWN_H 1
+#define HAVE_STDATOMIC_H 1
+#define HAVE_STDINT_H 1
+#define HAVE_STDINT_H_WITH_UINTMAX 1
+#define HAVE_STPCPY 1
+#define HAVE_STRCASECMP 1
+#define HAVE_STRERROR_R 1
+#define HAVE_STRLCPY 1
+#define HAVE_STRNCASECMP 1
+#define HAVE_STRNLEN 1
+#define HAVE_STRSIGNAL 1
+#define HAVE_STRTOD_L 1
+#define HAVE_STRTOLL_L 1
+#define HAVE_STRTOULL_L 1
+#define HAVE_STRUCT_DIRENT_D_TYPE 1
+#define HAVE_STRUCT_STATFS_F_BAVAIL 1
+#define HAVE_STRUCT_STATFS_F_FSTYPENAME 1
+#define HAVE_STRUCT_STAT_ST_BIRTHTIME 1
+#define HAVE_STRUCT_STAT_ST_BLKSIZE 1
+#define HAVE_STRUCT_STAT_ST_BLOCKS 1
+#define HAVE_STRUCT_TM_TM_GMTOFF 1
+#define HAVE_SYMLINK 1
+#define HAVE_SYSCTLBYNAME 1
+#define HAVE_SYSLOG_H 1
+#define HAVE_SYS_FILIO_H 1
+#define HAVE_SYS_MOUNT_H 1
+#define HAVE_SYS_PARAM_H 1
+#define HAVE_SYS_RESOURCE_H 1
+#define HAVE_SYS_SELECT_H 1
+#define HAVE_SYS_STATVFS_H 1
+#define HAVE_SYS_SYSCTL_H 1
+#define HAVE_SYS_TIME_H 1
+#define HAVE_SYS_UCRED_H 1
+#define HAVE_SYS_UIO_H 1
+#define HAVE_TERMIOS_H 1
+#define HAVE_TIMEGM 1
+#define HAVE_UINT128_T 1
+#define HAVE_UNISTD_H 1
+#define HAVE_UNIX98_PRINTF 1
+#define HAVE_UNSETENV 1
+#define HAVE_USELOCALE 1
+#define HAVE_UTIMENSAT 1
+#define HAVE_UTIMES 1
+#define HAVE_VASPRINTF 1
+#define HAVE_WCHAR_H 1
+#define HAVE_WCHAR_T 1
+#define HAVE_WCRTOMB 1
+#define HAVE_WCSLEN 1
+#define HAVE_WCSNLEN 1
+#define HAVE_WINT_T 1
+#define HAVE_XLOCALE_H 1
+#define USE_XLOCALE 1
+
+#endif
