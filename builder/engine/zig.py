@@ -70,4 +70,6 @@ def _words(zig: str, driver: str, target: Target) -> tuple[str, ...]:
     # By default zig links musl programs statically and first compiles all of musl, half a minute, for that; wheels are
     # loaded by a dynamic musl anyway.
     dynamic = ("-dynamic",) if target.libc == "musl" else ()
-    return (zig, driver, "-target", target.zig, *target.arch.zig_flags, *dynamic, *_FLAGS)
+    # Told nothing, not even -g0 keeps it from writing into objects for Windows where they were made.
+    stripped = ("-s",) if target.os == "windows" else ()
+    return (zig, driver, "-target", target.zig, *target.arch.zig_flags, *dynamic, *stripped, *_FLAGS)

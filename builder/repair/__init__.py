@@ -11,11 +11,15 @@ from builder.libraries import load_libraries
 from builder.repair.job import Repair
 from builder.repair.linux import graft_libraries as graft_linux
 from builder.repair.papers import add_papers, match_grafts
+from builder.repair.windows import graft_libraries as graft_windows
 from builder.wheel import Wheel, pack_wheel, read_wheel, retag_wheel
 
 __all__ = ["Repair", "add_papers", "match_grafts", "repair_wheel"]
 
-_GRAFTS: Mapping[str, Callable[[Wheel, Repair, Path], Wheel]] = MappingProxyType({"linux": graft_linux})
+_GRAFTS: Mapping[str, Callable[[Wheel, Repair, Path], Wheel]] = MappingProxyType({
+    "linux": graft_linux,
+    "windows": graft_windows,
+})
 
 
 def repair_wheel(path: Path, repair: Repair, into: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
@@ -86,10 +87,18 @@ def _move_license_files(wheel: Wheel) -> Wheel:
 def match_grafts(wheel: Wheel, libraries: Sequence[Library]) -> Mapping[str, tuple[str, ...]]:
     """Return, for each library, its files among those that were grafted into the wheel."""
     folder = f"{wheel.name}.libs/"
-    files = [file for file in wheel.files if file.startswith(folder)]
-    grafts = {file: drop_graft_hash(PurePosixPath(file).name).split(".so")[0] for file in files}
+    # delvewheel puts DLLs beside a module that is in no package.
+    files = [file for file in wheel.files if file.startswith(folder) or ("/" not in file and file.endswith(".dll"))]
+    grafts = {file: _plain_name(PurePosixPath(file).name) for file in files}
     found = {
         library.name: tuple(sorted(file for file, stem in grafts.items() if stem in (*library.files, library.name)))
         for library in libraries
     }
     return {name: files for name, files in found.items() if files}
+
+
+def _plain_name(file: str) -> str:
+    """Return a grafted library's name without hash and version: `libvips-42-1a2b3c4d.dll` gives `libvips`."""
+    if file.endswith(".dll"):
+        return re.sub(r"(-\d+)?-[0-9a-f]{32,64}$|-\d+$", "", file.removesuffix(".dll"))
+    return drop_graft_hash(file).split(".so")[0]
