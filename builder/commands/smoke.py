@@ -18,11 +18,12 @@ from builder.commands.printing import print_table
 from builder.errors import NothingSelectedError, SmokeError, UsageError
 from builder.images.catalog import find_catalogue, load_catalogue
 from builder.images.supply import Supply
-from builder.project import load_project
+from builder.project import Project, load_project
 from builder.report import Screen, make_console
 from builder.runtime import find_runtime
-from builder.smoke.matrix import Bench, Cell, State, name_columns, pair, smoke_matrix
+from builder.smoke.matrix import Bench, Cell, State, name_columns, pair, smoke_matrix, wheel_target
 from builder.smoke.page import check_writable, write_page
+from builder.smoke.wine import try_wheel
 from builder.store import Store, default_store
 from builder.tools import ensure_tools
 
@@ -52,6 +53,7 @@ def smoke_command(
 
     Systems are container images: pulled by digest where the catalogue has one, made from packages where it says how.
     Where neither can be had, the symbols that the wheel needs are looked up in that C library, and the cell says so.
+    Wheels for Windows are run under Wine where it is installed, which is told and not counted.
 
     Example: everywheel smoke wheelhouse/*.whl --html smoke.html
     """
@@ -65,6 +67,15 @@ def smoke_command(
             f"{root / 'pyproject.toml'}: [tool.everywheel] has no smoke command",
             hint='add `smoke = { requires = ["pytest"], command = ["python", "-m", "pytest", "tests"] }`',
         )
+    for_windows = tuple(wheel for wheel in wheels if wheel_target(wheel).os == "windows")
+    if dry_run:
+        for wheel in for_windows:
+            click.echo(f"{wheel.name} under Wine")
+    else:
+        _try_windows(project, for_windows, offline=offline)
+    wheels = tuple(wheel for wheel in wheels if wheel not in for_windows)
+    if for_windows and not wheels:
+        return
     catalogue = load_catalogue(find_catalogue(root))
     pairs = pair(wheels, catalogue.choose(images))
     if not pairs:
@@ -91,6 +102,13 @@ def smoke_command(
     else:
         _print_matrix(cells)
     _fail(cells)
+
+
+def _try_windows(project: Project, wheels: Sequence[Path], *, offline: bool) -> None:
+    """Run what can be run of wheels for Windows, and say what was; none of it counts as smoke."""
+    for wheel in dict.fromkeys(wheels):
+        tried = try_wheel(project, wheel, wheel_target(wheel), Store(default_store()), offline=offline)
+        click.echo(f"{wheel.name}: not smoked, since no Windows is here; {tried.words}", err=True)
 
 
 def _print_matrix(cells: Sequence[Cell]) -> None:

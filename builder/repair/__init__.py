@@ -16,10 +16,12 @@ from builder.wheel import Wheel, pack_wheel, read_wheel, retag_wheel
 
 __all__ = ["Repair", "add_papers", "match_grafts", "repair_wheel"]
 
-_GRAFTS: Mapping[str, Callable[[Wheel, Repair, Path], Wheel]] = MappingProxyType({
-    "linux": graft_linux,
-    "windows": graft_windows,
-})
+_GRAFTS: Mapping[str, Callable[[Wheel, Repair, Path], Wheel]] = MappingProxyType(
+    {
+        "linux": graft_linux,
+        "windows": graft_windows,
+    }
+)
 
 
 def repair_wheel(path: Path, repair: Repair, into: Path) -> Path:
