@@ -235,6 +235,13 @@ def describe_python(target: Target, version: str, prefix: Path) -> dict[str, obj
     if target.os == "windows":
         soabi = f"cp{major}{minor}-{target.extension_suffix}"
     own, stable = target.system.module
+    # An extension for Linux or macOS must not link one (PEP 513); for Windows it must, and links that of the stable ABI.
+    # Meson 1.12 asks for it under two names that are not PEP 739's as well.
+    libpython: dict[str, object] = {"link_extensions": False}
+    if target.os == "windows":
+        library = str(prefix / target.system.linkable.format("python3"))
+        names = ("dynamic", "dynamic_stableabi", "dynamic-stableabi")
+        libpython = {"link_extensions": True, **dict.fromkeys(names, library)}
     return {
         "schema_version": "1.0",
         "base_prefix": str(prefix),
@@ -255,7 +262,6 @@ def describe_python(target: Target, version: str, prefix: Path) -> dict[str, obj
             "debug_bytecode": [".pyc"],
             "extensions": list(dict.fromkeys((f".{soabi}{own}", stable, own))),
         },
-        # No libpython: an extension for Linux must not link one (PEP 513).
-        "libpython": {"link_extensions": False},
+        "libpython": libpython,
         "c_api": {"headers": "include/python"},
     }

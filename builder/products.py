@@ -8,10 +8,12 @@ import shutil
 from collections.abc import Generator, Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
+from types import MappingProxyType
 
 from builder.elf import MAGIC, ElfFacts, UnreadableElf, read_elf
 from builder.errors import BuildError
 from builder.macho import MachoImage, UnreadableMacho, read_macho
+from builder.pe import UnreadablePe, read_pe
 from builder.recipe import Linkage, ResolvedRecipe
 from builder.toolchain import PREFIX
 
@@ -20,6 +22,12 @@ _DROPPED = ("share/doc", "share/man", "share/gtk-doc", "share/locale", "share/ba
             "share/gdb", "share/gettext", "share/glib-2.0", "libexec", "etc", "var")  # fmt: skip
 _AR_MAGIC = b"!<arch>\n"
 _MACHO_MAGIC = b"\xcf\xfa\xed\xfe"
+# Windows' architectures: the number at the head of an object, and what pefile calls it in a DLL.
+_COFF_MACHINES = MappingProxyType({
+    "x86_64": (0x8664, "IMAGE_FILE_MACHINE_AMD64"),
+    "aarch64": (0xAA64, "IMAGE_FILE_MACHINE_ARM64"),
+})  # fmt: skip
+_DLL = re.compile(rb"[\w.+-]+\.dll(?=\0)")
 
 
 def normalise(prefix: Path, resolved: ResolvedRecipe, source: Path) -> None:
@@ -29,7 +37,8 @@ def normalise(prefix: Path, resolved: ResolvedRecipe, source: Path) -> None:
     for path in prefix.glob("lib/*.la"):
         path.unlink()
     for path in prefix.glob("bin/*"):
-        if f"bin/{path.name}" not in resolved.recipe.products.programs:
+        is_library = resolved.target.os == "windows" and path.suffix == ".dll"
+        if f"bin/{path.name}" not in resolved.recipe.products.programs and not is_library:
             path.unlink()
     for folder in ("lib", "share"):
         for path in prefix.glob(f"{folder}/pkgconfig/*.pc"):
@@ -125,7 +134,8 @@ def _check_paths(prefix: Path, forbidden: tuple[str, ...]) -> Iterator[str]:
 def _check_evidence(prefix: Path, resolved: ResolvedRecipe) -> Iterator[str]:
     if not resolved.evidence:
         return
-    libraries = [path for path in (prefix / "lib").glob("*") if path.is_file() and not path.is_symlink()]
+    places = [*(prefix / "lib").glob("*"), *(prefix / "bin").glob("*.dll")]
+    libraries = [path for path in places if path.is_file() and not path.is_symlink()]
     data = b"".join(path.read_bytes() for path in libraries)
     for word in resolved.evidence:
         if word.encode() not in data:
@@ -137,6 +147,9 @@ def _check_library(prefix: Path, resolved: ResolvedRecipe, name: str) -> Iterato
         path = prefix / "lib" / f"lib{name}.a"
         if not path.is_file():
             yield f"lib/lib{name}.a is not there"
+            return
+        if resolved.target.os == "windows":
+            yield from _check_coff(f"lib/lib{name}.a", path.read_bytes(), resolved)
             return
         macos = resolved.target.os == "darwin"
         for data in _first_object(path, _MACHO_MAGIC if macos else MAGIC):
@@ -151,6 +164,8 @@ def _check_library(prefix: Path, resolved: ResolvedRecipe, name: str) -> Iterato
         yield from _check_shared_elf(path, file, name, resolved)
     elif resolved.target.os == "darwin":
         yield from _check_shared_macho(path, file, name, resolved)
+    elif resolved.target.os == "windows":
+        yield from _check_dlls(prefix, path, file, resolved)
 
 
 def _check_shared_elf(path: Path, file: str, name: str, resolved: ResolvedRecipe) -> Iterator[str]:
@@ -165,6 +180,31 @@ def _check_shared_elf(path: Path, file: str, name: str, resolved: ResolvedRecipe
     if facts.debug:
         yield f"{file} has debug data"
     yield from _check_exports(file, facts.exports, resolved)
+
+
+def _check_dlls(prefix: Path, path: Path, file: str, resolved: ResolvedRecipe) -> Iterator[str]:
+    """Yield what is wrong with the DLLs that an import library names, and what they let out that nothing promises.
+
+    There are no version scripts: what is marked to be exported is, and nothing else; without a mark all would be.
+    """
+    yield from _check_coff(file, path.read_bytes(), resolved)
+    names = sorted({match.decode() for match in _DLL.findall(path.read_bytes())})
+    if not names:
+        yield f"{file} names no DLL"
+    for name in names:
+        if not (prefix / "bin" / name).is_file():
+            yield f"{file} names {name}, and bin/{name} is not there"
+            continue
+        try:
+            facts = read_pe((prefix / "bin" / name).read_bytes())
+        except UnreadablePe as error:
+            yield f"bin/{name} is not a DLL: {error}"
+            continue
+        if facts.machine != _COFF_MACHINES[resolved.target.arch.name][1]:
+            yield f"bin/{name} is for {facts.machine}, not for {resolved.target.arch.name}"
+        if facts.debug or facts.pdb:
+            yield f"bin/{name} has debug data"
+        yield from _check_exports(f"bin/{name}", facts.exports, resolved)
 
 
 def _check_exports(file: str, exports: Iterable[str], resolved: ResolvedRecipe) -> Iterator[str]:
@@ -211,6 +251,26 @@ def _check_cpu(name: str, data: bytes, resolved: ResolvedRecipe) -> Generator[st
     if more or image.cpu != resolved.target.arch_tag:
         yield f"{name} is for {', '.join(i.cpu for i in (image, *more))}, not for {resolved.target.arch_tag}"
     return image
+
+
+def _check_coff(name: str, data: bytes, resolved: ResolvedRecipe) -> Iterator[str]:
+    """Yield what is wrong with the architecture of an archive's objects; what imports of DLLs have starts with zeros."""
+    wanted = _COFF_MACHINES[resolved.target.arch.name][0]
+    found = {int.from_bytes(m[6:8] if m[:4] == b"\0\0\xff\xff" else m[:2], "little") for m in _list_members(data)}
+    for number in sorted(found - {wanted}):
+        yield f"{name} has objects of the machine type {number:#x}, not only for {resolved.target.arch.name}"
+    if not found:
+        yield f"{name} has no objects"
+
+
+def _list_members(data: bytes) -> Iterator[bytes]:
+    """Yield the members of an archive but its tables of symbols and names."""
+    at = len(_AR_MAGIC)
+    while data.startswith(_AR_MAGIC) and at + 60 <= len(data):
+        size = int(data[at + 48 : at + 58])
+        if data[at : at + 16].strip() not in (b"/", b"//", b"/SYM64/"):
+            yield data[at + 60 : at + 60 + size]
+        at += 60 + size + size % 2
 
 
 def _check_program(path: Path, name: str, resolved: ResolvedRecipe) -> Iterator[str]:

@@ -150,6 +150,7 @@ class Override:
     options: Mapping[str, Scalar]
     provides: tuple[str, ...]
     evidence: tuple[str, ...]
+    system: System | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,8 +234,10 @@ def resolve_recipe(recipe: Recipe, target: Target, *, linkage: Linkage, features
     left_out = [feature for name, feature in recipe.features.items() if name not in chosen]
     parts: list[Feature | Override] = [*picked, *applying]
     switched_on = {option for feature in picked for option in feature.enable}
+    systems = [override.system for override in applying if override.system is not None]
     build = replace(
         recipe.build,
+        system=[recipe.build.system, *systems][-1],
         options={
             k: v
             for options in (recipe.build.options, *(f.options for f in picked), *(o.options for o in applying))

@@ -159,6 +159,8 @@ def _write_wrappers(
         "ranlib": _exec(compilers.ranlib),
         "pkg-config": f"export PKG_CONFIG_LIBDIR={shlex.quote(search)}\n{_exec(pkgconf)}",
     }
+    if toolchain.target.os == "windows":
+        scripts |= {"dlltool": _exec(compilers.dlltool), "windres": _exec_windres(compilers.windres)}
     nasm = toolchain.directory.parent / "build-prefix" / "bin" / "nasm"
     if nasm.exists():
         scripts["nasm"] = _exec_nasm(nasm, toolchain.directory.parent)
@@ -214,6 +216,20 @@ done
 {_exec([nasm])}"""
 
 
+def _exec_windres(command: Sequence[object]) -> str:
+    """Take GNU windres' words, which CMake speaks, to zig's compiler of resources, which speaks Microsoft's."""
+    return f"""for word do
+  shift
+  case $word in
+    -O | coff | -c65001) ;;
+    -D*) set -- "$@" /d "${{word#-D}}" ;;
+    -I*) set -- "$@" /i "${{word#-I}}" ;;
+    *) set -- "$@" "$word" ;;
+  esac
+done
+{_exec([*command, "/:auto-includes", "gnu"])}"""
+
+
 def _exec(command: Sequence[object]) -> str:
     return f'exec {shlex.join(map(str, command))} "$@"'
 
@@ -232,6 +248,7 @@ cpp = '{toolchain.program("c++")}'
 ar = '{toolchain.program("ar")}'
 ranlib = '{toolchain.program("ranlib")}'
 pkg-config = '{toolchain.program("pkg-config")}'
+dlltool = '{toolchain.program("dlltool")}'
 cmake = '{_NO_CMAKE}'
 
 [built-in options]
@@ -272,6 +289,7 @@ set(CMAKE_C_COMPILER "{toolchain.program("cc")}")
 set(CMAKE_CXX_COMPILER "{toolchain.program("c++")}")
 set(CMAKE_AR "{toolchain.program("ar")}")
 set(CMAKE_RANLIB "{toolchain.program("ranlib")}")
+set(CMAKE_RC_COMPILER "{toolchain.program("windres")}")
 set(CMAKE_C_FLAGS_INIT "{compile_flags}")
 set(CMAKE_CXX_FLAGS_INIT "{cxx_flags}")
 set(CMAKE_EXE_LINKER_FLAGS_INIT "{link_flags}")

@@ -142,5 +142,14 @@ def install_into(path: Path, arguments: Sequence[str], *, what: str, log: Path) 
     )  # fmt: skip
 
 
+def pip_install(arguments: Sequence[str], *, what: str, log: Path) -> None:
+    """Run pip's `install`, for a folder (`--target`) of another machine's files; its own settings are used."""
+    run(
+        [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments],
+        cwd=log.parent, env=_environment(), log=log, what=f"{what}: installing from the package index",
+        hint="is the package index reachable? pip's own settings (PIP_INDEX_URL, pip.conf) are used",
+    )  # fmt: skip
+
+
 def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}

@@ -18,12 +18,13 @@ from builder.commands.printing import print_table
 from builder.errors import NothingSelectedError, SmokeError, UsageError
 from builder.images.catalog import find_catalogue, load_catalogue
 from builder.images.supply import Supply
-from builder.project import load_project
+from builder.project import Project, load_project
 from builder.report import Screen, make_console
 from builder.runtime import find_runtime
 from builder.smoke.elsewhere import look_at, split_wheels
-from builder.smoke.matrix import Bench, Cell, State, name_columns, pair, smoke_matrix
+from builder.smoke.matrix import Bench, Cell, State, name_columns, pair, smoke_matrix, wheel_target
 from builder.smoke.page import check_writable, write_page
+from builder.smoke.wine import try_wheel
 from builder.store import Store, default_store
 from builder.tools import ensure_tools
 
@@ -54,7 +55,7 @@ def smoke_command(
 
     Systems are container images: pulled by digest where the catalogue has one, made from packages where it says how.
     Where neither can be had, the symbols that the wheel needs are looked up in that C library, and the cell says so. Wheels
-    for macOS and Windows are audited, never run, and never counted as tried.
+    for macOS and Windows are audited, those for Windows run under Wine where it is installed, and never counted as tried.
 
     Example: everywheel smoke wheelhouse/*.whl --html smoke.html
     """
@@ -70,20 +71,22 @@ def smoke_command(
         )
     catalogue = load_catalogue(find_catalogue(root))
     runnable, others = split_wheels(wheels)
-    elsewhere = tuple(map(look_at, others))
-    for cell in elsewhere:
-        click.echo(f"not run: {cell.wheel}: {cell.why}", err=True)
-    if others and not runnable:
+    elsewhere = () if dry_run else tuple(map(look_at, others))
+    under_wine = [_try_elsewhere(project, *one, offline=offline) for one in zip(others, elsewhere, strict=False)]
+    if others and not runnable and not dry_run:
         _fail(elsewhere)
-        raise NothingSelectedError(
-            "no wheel was run", hint="docs/macos.md says how runners of its own system try a wheel"
-        )
+        if any(under_wine):
+            return
+        hint = "docs/macos.md and docs/windows.md say how runners of its own system try a wheel"
+        raise NothingSelectedError("no wheel was run", hint=hint)
     pairs = pair(runnable, catalogue.choose(images))
-    if not pairs:
+    if not pairs and not (dry_run and others):
         raise NothingSelectedError("no wheel claims any of these images", hint="`everywheel images list` shows them")
     if dry_run:
         for one in pairs:
             click.echo(one.id)
+        for wheel in others:
+            click.echo(f"{wheel.name}: its audit{', and Wine' if wheel_target(wheel).os == 'windows' else ''}")
         return
     if html is not None:
         check_writable(html)
@@ -103,6 +106,19 @@ def smoke_command(
     else:
         _print_matrix(cells)
     _fail(cells)
+
+
+def _try_elsewhere(project: Project, wheel: Path, cell: Cell, *, offline: bool) -> bool:
+    """Say of a wheel for another system what was looked at; run one for Windows under Wine, and return whether it ran."""
+    if cell.state is State.STATIC and wheel_target(wheel).os == "windows":
+        tried = try_wheel(project, wheel, wheel_target(wheel), Store(default_store()), offline=offline)
+        if tried.ran:
+            click.echo(f"{wheel.name}: not smoked, since no Windows is here; {tried.words}", err=True)
+        else:
+            click.echo(f"not run: {wheel.name}: {cell.why}; {tried.words}", err=True)
+        return tried.ran
+    click.echo(f"not run: {wheel.name}: {cell.why}", err=True)
+    return False
 
 
 def _print_matrix(cells: Sequence[Cell]) -> None:

@@ -25,7 +25,8 @@ class EngineName(StrEnum):
 class Compilers:
     """The programs that compile for one target, each as the words that start it, and what they can do.
 
-    `build_c` and `build_cxx` compile for the build machine. `path` are further folders for PATH, `environment` further
+    `build_c` and `build_cxx` compile for the build machine. `dlltool` makes import libraries of Windows out of definition
+    files, `windres` compiles its resources. `path` are further folders for PATH, `environment` further
     variables. `runs_target` tells whether compiled programs can be run as they are, `undefined_version` whether the
     linker must be told that a version script may name absent symbols, and `no_cxx_library` is the flag that leaves the
     C++ library out of a link, where there is one.
@@ -37,6 +38,8 @@ class Compilers:
     build_cxx: tuple[str, ...]
     ar: tuple[str, ...]
     ranlib: tuple[str, ...]
+    dlltool: tuple[str, ...] = ()
+    windres: tuple[str, ...] = ()
     path: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
     runs_target: bool = False

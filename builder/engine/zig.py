@@ -38,6 +38,8 @@ class ZigEngine:
             build_cxx=_words(zig, "c++", here),
             ar=(zig, "ar"),
             ranlib=(zig, "ranlib"),
+            dlltool=(zig, "dlltool"),
+            windres=(zig, "rc"),
             environment={"ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache},
             # Before zig links libc++ it compiles it, a minute for each target; the build machine's own is one of them.
             no_cxx_library=("-nostdlib++",),
@@ -68,4 +70,6 @@ def _words(zig: str, driver: str, target: Target) -> tuple[str, ...]:
     # By default zig links musl programs statically and first compiles all of musl, half a minute, for that; wheels are
     # loaded by a dynamic musl anyway.
     dynamic = ("-dynamic",) if target.libc == "musl" else ()
-    return (zig, driver, "-target", target.zig, *target.arch.zig_flags, *dynamic, *_FLAGS)
+    # Told nothing, not even -g0 keeps it from writing into objects for Windows where they were made.
+    stripped = ("-s",) if target.os == "windows" else ()
+    return (zig, driver, "-target", target.zig, *target.arch.zig_flags, *dynamic, *stripped, *_FLAGS)

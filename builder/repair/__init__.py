@@ -12,6 +12,7 @@ from builder.repair.job import Repair
 from builder.repair.linux import graft_libraries as graft_linux
 from builder.repair.macos import graft_libraries as graft_macos
 from builder.repair.papers import add_papers, match_grafts
+from builder.repair.windows import graft_libraries as graft_windows
 from builder.wheel import Wheel, pack_wheel, read_wheel, retag_wheel
 
 __all__ = ["Repair", "add_papers", "match_grafts", "repair_wheel"]
@@ -19,6 +20,7 @@ __all__ = ["Repair", "add_papers", "match_grafts", "repair_wheel"]
 _GRAFTS: Mapping[str, Callable[[Wheel, Repair, Path], Wheel]] = MappingProxyType({
     "linux": graft_linux,
     "darwin": graft_macos,
+    "windows": graft_windows,
 })  # fmt: skip
 
 

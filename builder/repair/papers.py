@@ -87,7 +87,12 @@ def _move_license_files(wheel: Wheel) -> Wheel:
 def match_grafts(wheel: Wheel, libraries: Sequence[Library]) -> Mapping[str, tuple[str, ...]]:
     """Return, for each library, its files among those that were grafted into the wheel."""
     folder = f"{wheel.name}.libs/"
-    files = [file for file in wheel.files if file.startswith(folder) or ".dylibs" in file]
+    # delvewheel puts DLLs beside a module that is in no package.
+    files = [
+        file
+        for file in wheel.files
+        if file.startswith(folder) or ".dylibs" in file or ("/" not in file and file.endswith(".dll"))
+    ]
     grafts = {file: _library_stem(PurePosixPath(file).name) for file in files}
     found = {
         library.name: tuple(sorted(file for file, stem in grafts.items() if stem in (*library.files, library.name)))
@@ -97,7 +102,9 @@ def match_grafts(wheel: Wheel, libraries: Sequence[Library]) -> Mapping[str, tup
 
 
 def _library_stem(name: str) -> str:
-    """Return what a grafted file is called without hash and versions: `libvips` for `libvips.42.dylib`."""
+    """Return a grafted file's name without hash and versions: `libvips` of `libvips.42.dylib`, `libvips-42-1a2b3c4d.dll`."""
     if name.endswith(".dylib"):
         return re.sub(r"(\.\d+)*\.dylib$", "", name)
+    if name.endswith(".dll"):
+        return re.sub(r"(-\d+)?-[0-9a-f]{32,64}$|-\d+$", "", name.removesuffix(".dll"))
     return drop_graft_hash(name).split(".so")[0]

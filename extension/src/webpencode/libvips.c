@@ -1,23 +1,19 @@
 #include "libvips.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <vips/vips.h>
 
-static pthread_once_t started = PTHREAD_ONCE_INIT;
-static bool is_running = false;
+#include "threads.h"
 
-/* The process that first went into libvips. */
-static atomic_long owner = 0;
+static once_flag started = ONCE_INIT;
+static bool is_running = false;
 
 /* libvips has one error buffer for all threads. The lock makes taking a failure's words out of it one act, and counts
    the calls that may be writing to it. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static lock_type lock = LOCK_INIT;
 static int calls = 0;
 static char last_words[LIBVIPS_WORDS_SIZE] = "";
 
@@ -50,15 +46,15 @@ start(void)
 {
     /* libvips sends warnings to glib's log, which is standard error. Its switch for that is a variable that vips_init()
        alone reads. In turn vips_init() leaves a variable behind, which is nothing to our children. */
-    bool silence = getenv("VIPS_WARNING") == NULL && setenv("VIPS_WARNING", "off", 0) == 0;
+    bool silence = getenv("VIPS_WARNING") == NULL && set_variable("VIPS_WARNING", "off");
     bool homeless = getenv("VIPSHOME") == NULL;
 
     is_running = vips_init("libvips") == 0;
     if (silence) {
-        (void)unsetenv("VIPS_WARNING");
+        unset_variable("VIPS_WARNING");
     }
     if (homeless) {
-        (void)unsetenv("VIPSHOME");
+        unset_variable("VIPSHOME");
     }
     if (!is_running) {
         take_words(last_words);
@@ -75,8 +71,8 @@ start(void)
 const char *
 libvips_start(void)
 {
-    if (pthread_once(&started, start) != 0) {
-        return "pthread_once failed";
+    if (!run_once(&started, start)) {
+        return "the system cannot run a function once";
     }
     return is_running ? NULL : last_words;
 }
@@ -84,27 +80,24 @@ libvips_start(void)
 bool
 libvips_enter(void)
 {
-    long nobody = 0;
-    long us = (long)getpid();
-
     /* Comes before the lock: in a forked child the lock may be held by a thread that is not there. */
-    if (!atomic_compare_exchange_strong(&owner, &nobody, us) && nobody != us) {
+    if (!is_first_process()) {
         return false;
     }
-    pthread_mutex_lock(&lock);
+    take_lock(&lock);
     if (calls++ == 0) {
         /* Nobody can be failing now, so whatever stands there is old. */
         vips_error_clear();
         last_words[0] = '\0';
     }
-    pthread_mutex_unlock(&lock);
+    give_lock(&lock);
     return true;
 }
 
 void
 libvips_leave(char *words)
 {
-    pthread_mutex_lock(&lock);
+    take_lock(&lock);
     calls--;
     if (words != NULL) {
         /* Two calls that fail at the same moment write into the same buffer: whoever is first takes the words of both,
@@ -120,5 +113,5 @@ libvips_leave(char *words)
             strcpy(words, "libvips failed without a word");
         }
     }
-    pthread_mutex_unlock(&lock);
+    give_lock(&lock);
 }

@@ -9,6 +9,8 @@
 
 #ifdef __APPLE__
 #include "config-macos.h"
+#elif defined(_WIN32)
+#include "config-windows.h"
 #else
 #include <features.h>
 

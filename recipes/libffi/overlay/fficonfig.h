@@ -1,6 +1,8 @@
 /* What libffi's configure would write for Linux and macOS, taken from what the compiler predefines, so that one header
    serves every architecture and libc. The assembler files include it too: no declarations here. */
+#ifndef _WIN32
 #define HAVE_ALLOCA_H 1
+#endif
 #define HAVE_MEMCPY 1
 #define STDC_HEADERS 1
 
@@ -9,7 +11,9 @@
 #define HAVE_AS_CFI_PSEUDO_OP 1
 #define HAVE_AS_S390_ZARCH 1
 #define HAVE_AS_X86_PCREL 1
+#ifndef _WIN32
 #define HAVE_HIDDEN_VISIBILITY_ATTRIBUTE 1
+#endif
 #define HAVE_RO_EH_FRAME 1
 #if defined(__x86_64__)
 #define HAVE_AS_X86_64_UNWIND_SECTION_TYPE 1
@@ -35,7 +39,7 @@
 #define FFI_EXEC_TRAMPOLINE_TABLE 1
 #elif defined(__APPLE__)
 #define FFI_MMAP_EXEC_WRIT 1
-#elif !defined(__riscv)
+#elif !defined(__riscv) && !defined(_WIN32)
 #define FFI_EXEC_STATIC_TRAMP 1
 #endif
 
@@ -49,6 +53,8 @@
 
 #if defined(LIBFFI_ASM) && defined(__APPLE__)
 #define FFI_HIDDEN(name) .private_extern name
+#elif defined(LIBFFI_ASM) && defined(_WIN32)
+#define FFI_HIDDEN(name)
 #elif defined(LIBFFI_ASM)
 #define FFI_HIDDEN(name) .hidden name
 #else
