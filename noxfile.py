@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import nox
 
@@ -37,10 +38,9 @@ RELEASE = [
 CHANGES = ("changes/everywheel", "changes/webpencode")
 LOCAL_IMAGES = (
     "debian-12",
-    "debian-12-old-cpu",
     "debian-unstable",
     "musl",
-)  # one with a Python of its own, others without
+)  # one with a Python of its own, others without, one without glibc
 
 
 def install(session: nox.Session, *packages: str) -> None:
@@ -287,7 +287,7 @@ def release(session: nox.Session) -> None:
         for config in ("pyproject.toml", "changes/webpencode.toml"):
             session.run("towncrier", "build", "--yes", "--version", versions[0], "--dir", ".", "--config", config)
         _build_dist(session)
-        session.run("everywheel", "smoke", *_wheels("dist"))
+        session.run("everywheel", "smoke", *_smoked(session))
     except BaseException:
         session.run("everywheel", "release", "undo")
         raise
@@ -326,7 +326,7 @@ def _rehearse(session: nox.Session) -> None:
             session.error(f"a second upload uploaded something again:\n{again}")
         session.run("everywheel", "release", "compare", "dist", "--complete", *simple)
         images = [word for image in LOCAL_IMAGES for word in ("--image", image)]
-        session.run("everywheel", "smoke", *_wheels("dist"), "--index", f"{address}simple/", *images)
+        session.run("everywheel", "smoke", *_smoked(session), "--index", f"{address}simple/", *images)
 
 
 @contextlib.contextmanager
@@ -356,16 +356,25 @@ def _index(session: nox.Session) -> Iterator[str]:
         server.wait()
 
 
-def _find_job(session: nox.Session, name: str) -> dict[str, str]:
-    groups = json.loads(str(session.run("everywheel", "matrix", "--targets", "all", "--json", silent=True)))
-    engines = [*groups["zig"], *groups["container"], *groups["native"], *groups["sdist"]]
+def _list_jobs(session: nox.Session, *words: str) -> dict[str, Any]:
+    return dict(json.loads(str(session.run("everywheel", "matrix", "--json", *words, silent=True))))
+
+
+def _smoked(session: nox.Session) -> list[str]:
+    """Return those wheels of dist/ that containers have systems for."""
+    return [f"dist/{name}" for one in _list_jobs(session)["smoke"] for name in one["files"]]
+
+
+def _find_job(session: nox.Session, name: str) -> dict[str, Any]:
+    groups = _list_jobs(session, "--targets", "all")
+    engines = (one for group in ("zig", "container", "native", "sdist") for one in groups[group])
     found = next((one for one in engines if one["name"] == name), None)
     if found is None:
         session.error(f"there is no job {name}: `nox -s matrix` lists them")
     return dict(found)
 
 
-def _keep(wanted: dict[str, str], folder: Path) -> None:
+def _keep(wanted: dict[str, Any], folder: Path) -> None:
     """Copy what a job made into jobs/<its name>/."""
     place = ROOT / "jobs" / wanted["name"]
     shutil.rmtree(place, ignore_errors=True)

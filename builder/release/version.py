@@ -58,9 +58,7 @@ def check_changes(folders: Sequence[Path]) -> None:
         raise ReleaseError(
             "the changelog is missing: there is no fragment that says what is new",
             details={"looked in": ", ".join(str(folder) for folder in folders)},
-            hint="write one, such as changes/webp-2.feature.md"
-            if not folders
-            else f"write {folders[0]}/<word>.feature.md",
+            hint=f"write {folders[0]}/<word>.feature.md",
         )
 
 
