@@ -112,9 +112,13 @@ def compile_module(prefix: Path, into: Path, clang: str, clangxx: str) -> None:
              "-isystem", str(prefix / "include" / "python"), *includes, str(source),
              "-o", str(objects / f"{source.stem}.o")], check=True,
         )  # fmt: skip
+    # As in a wheel, nothing else gets out, and what nothing reaches is left out: some of glib would miss what was not built.
+    exports = into / "exports.map"
+    exports.write_text("{ global: PyInit_*; LLVMFuzzerRunDriver; __sanitizer_*; local: *; };\n")
     fuzzer = find_runtime(clang, f"libclang_rt.fuzzer_no_main-{platform.machine()}.a")
     subprocess.run(
-        [clangxx, "-shared", "-shared-libasan", "-Wl,-Bsymbolic", MODULE_FLAGS[0], *map(str, sorted(objects.glob("*.o"))),
+        [clangxx, "-shared", "-shared-libasan", "-Wl,-Bsymbolic", "-Wl,--gc-sections",
+         f"-Wl,--version-script={exports}", MODULE_FLAGS[0], *map(str, sorted(objects.glob("*.o"))),
          "-Wl,--whole-archive", str(fuzzer), "-Wl,--no-whole-archive", *ask_pkgconf(prefix, "--libs"), "-lm", "-lpthread",
          "-o", str(into / "module.so")], check=True,
     )  # fmt: skip
