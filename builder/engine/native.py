@@ -79,7 +79,10 @@ def _system_flags(target: Target) -> tuple[str, ...]:
 
 
 def native_target(environ: Mapping[str, str] = os.environ) -> Target:
-    """Return the target that this machine's compilers make: what its image says, else what its libc is; of a Mac, what Apple's variable says."""
+    """Return the target that this machine's compilers make: what its image says, else what its libc is.
+
+    Of a Mac, Apple's variable says how old a system may be.
+    """
     policy = environ.get(POLICY, "")
     if policy:
         return parse_target(policy)

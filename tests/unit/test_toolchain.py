@@ -96,8 +96,9 @@ def test_cmake_finds_an_install_name_tool_that_must_not_be_needed(tools: Tools, 
     toolchain = write_toolchain(target, engine.compilers(target), tools, tmp_path / "ws")
 
     with pytest.raises(subprocess.CalledProcessError) as raised:
-        subprocess.run([toolchain.program("install_name_tool")], capture_output=True, text=True, check=True)
-    assert raised.value.stderr == "install_name_tool is not there: link with the right install name\n"
+        subprocess.run([toolchain.program("no-install-name-tool")], capture_output=True, text=True, check=True)
+    assert raised.value.stderr == "there is no install_name_tool: link with the right install name\n"
+    assert f'set(CMAKE_INSTALL_NAME_TOOL "{raised.value.cmd[0]}")' in toolchain.cmake_file.read_text()
 
 
 def test_without_a_cxx_runtime_nothing_links_one(tools: Tools, tmp_path: Path) -> None:
