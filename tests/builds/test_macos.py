@@ -108,9 +108,9 @@ def test_a_function_newer_than_the_oldest_system_stops_the_compiler(workshop: Wo
 
 
 def test_one_that_a_probe_has_declared_itself_stops_the_build(workshop: Workshop) -> None:
-    workshop.replace("extension/src/fixture.c", "static PyObject *answer", "int mkfifoat(int, const char *, unsigned short);\n"
-                     "static PyObject *answer")  # fmt: skip
-    workshop.replace("extension/src/fixture.c", "  (void)module;", '  (void)module;\n  mkfifoat(0, "", 0);')
+    old = "static PyObject *answer"
+    workshop.replace("extension/src/fixture.c", old, f'char fifo(void) __asm("_mkfifoat");\n{old}')
+    workshop.replace("extension/src/fixture.c", "  (void)module;", "  (void)module;\n  fifo();")
 
     _, errors = workshop.run("build", "-t", INTEL, exit_code=1)
 
