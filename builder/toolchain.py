@@ -28,6 +28,18 @@ _UTILITIES = ("cat", "chmod", "cmp", "cp", "cut", "dirname", "echo", "env", "exp
 # What a recipe requires has a pkg-config file. Looking through CMake's eyes as well costs Meson up to a minute for each
 # target (it links C++, for which zig compiles libc++), only to find what is not there.
 _NO_CMAKE = "cmake-is-not-asked"
+# Meson takes zig's linker for one of Linux wherever it is, and tells it a soname, which means nothing to macOS.
+_INSTALL_NAME = """for word do
+  shift
+  case $word in
+    -Wl,-soname,*) named=yes ;;
+    *) set -- "$@" "$word" ;;
+  esac
+  if [ "$before" = -o ]; then output=$word; fi
+  before=$word
+done
+if [ "$named" ]; then set -- "$@" "-Wl,-install_name,@rpath/${output##*/}"; fi
+"""
 _NO_NAME_TOOL = "no-install-name-tool"
 _NO_CXX_RUNTIME = ("-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics")
 # Linking at another level than -O2 makes zig compile its compiler run time once more, for that level.
@@ -150,9 +162,10 @@ def _write_wrappers(
     pkgconf = [tools.pkgconf, *(["--static"] if static_pkgconfig else [])]
     search = f"{toolchain.prefix}/lib/pkgconfig:{toolchain.prefix}/share/pkgconfig"
     hide = _hide_symbols(tools, exports) if exports and toolchain.target.os == "darwin" else ""
+    name = _INSTALL_NAME if toolchain.target.os == "darwin" else ""
     scripts = {
-        "cc": _exec_compiler(compilers.c, toolchain.prefix, hide),
-        "c++": _exec_compiler(compilers.cxx, toolchain.prefix, hide),
+        "cc": _exec_compiler(compilers.c, toolchain.prefix, name + hide),
+        "c++": _exec_compiler(compilers.cxx, toolchain.prefix, name + hide),
         "build-cc": _exec(compilers.build_c),
         "build-c++": _exec(compilers.build_cxx),
         "ar": _exec(compilers.ar),

@@ -90,6 +90,24 @@ def test_on_macos_symbols_are_hidden_before_a_library_is_linked_and_nothing_else
     assert not any("version-script" in flag for flag in toolchain.link_flags)
 
 
+def test_on_macos_a_soname_becomes_an_install_name(tools: Tools, tmp_path: Path) -> None:
+    target = parse_target("macosx_11_0_arm64")
+    engine = ZigEngine(store=Store(tmp_path / "store"), tools=tools)
+    toolchain = write_toolchain(target, engine.compilers(target), tools, tmp_path / "ws")
+    named = call(toolchain, "cc", "-shared", "-Wl,-soname,libfoo.dylib.1", "a b.o", "-o", "sub/libfoo.1.dylib", "-s")
+    plain = call(toolchain, "cc", "-shared", "-o", "module.so")
+
+    assert named[-6:] == [
+        "-shared",
+        "a b.o",
+        "-o",
+        "sub/libfoo.1.dylib",
+        "-s",
+        "-Wl,-install_name,@rpath/libfoo.1.dylib",
+    ]
+    assert plain[-3:] == ["-shared", "-o", "module.so"]
+
+
 def test_cmake_finds_an_install_name_tool_that_must_not_be_needed(tools: Tools, tmp_path: Path) -> None:
     target = parse_target("macosx_11_0_arm64")
     engine = ZigEngine(store=Store(tmp_path / "store"), tools=tools)
