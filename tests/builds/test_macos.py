@@ -87,6 +87,17 @@ def test_static_linkage_hides_the_libraries_in_the_module(made: Workshop) -> Non
     assert images["fixture.abi3.so"].signature == ()
 
 
+def test_libraries_of_cmake_and_of_meson_are_found_by_their_install_names(workshop: Workshop) -> None:
+    workshop.replace("pyproject.toml", 'shared = ["libfoo"]', 'shared = ["libfoo", "libbar"]')
+    workshop.build("--target", INTEL)
+    images = read_images(wheel_of(workshop, INTEL))
+    (bar,) = [path for path in images if "libbar" in path]
+
+    assert images[bar].name == f"/DLC/{bar}"
+    assert f"@loader_path/{Path(bar).name}" in images["fixture.dylibs/libfoo.1.0.0.dylib"].needed
+    assert audit_wheel(wheel_of(workshop, INTEL)).findings == ()
+
+
 def test_smoke_says_that_nothing_was_run(made: Workshop) -> None:
     wheel = f"wheelhouse/{wheel_of(made, ARM).name}"
 
