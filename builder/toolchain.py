@@ -28,7 +28,19 @@ _UTILITIES = ("cat", "chmod", "cmp", "cp", "cut", "dirname", "echo", "env", "exp
 # What a recipe requires has a pkg-config file. Looking through CMake's eyes as well costs Meson up to a minute for each
 # target (it links C++, for which zig compiles libc++), only to find what is not there.
 _NO_CMAKE = "cmake-is-not-asked"
-_INSTALL_NAME_TOOL = "install_name_tool"
+# Meson takes zig's linker for one of Linux wherever it is, and tells it a soname, which means nothing to macOS.
+_INSTALL_NAME = """for word do
+  shift
+  case $word in
+    -Wl,-soname,*) named=yes ;;
+    *) set -- "$@" "$word" ;;
+  esac
+  if [ "$before" = -o ]; then output=$word; fi
+  before=$word
+done
+if [ "$named" ]; then set -- "$@" "-Wl,-install_name,@rpath/${output##*/}"; fi
+"""
+_NO_NAME_TOOL = "no-install-name-tool"
 _NO_CXX_RUNTIME = ("-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics")
 # Linking at another level than -O2 makes zig compile its compiler run time once more, for that level.
 _LINK_FLAGS = {
@@ -150,9 +162,10 @@ def _write_wrappers(
     pkgconf = [tools.pkgconf, *(["--static"] if static_pkgconfig else [])]
     search = f"{toolchain.prefix}/lib/pkgconfig:{toolchain.prefix}/share/pkgconfig"
     hide = _hide_symbols(tools, exports) if exports and toolchain.target.os == "darwin" else ""
+    name = _INSTALL_NAME if toolchain.target.os == "darwin" else ""
     scripts = {
-        "cc": _exec_compiler(compilers.c, toolchain.prefix, hide),
-        "c++": _exec_compiler(compilers.cxx, toolchain.prefix, hide),
+        "cc": _exec_compiler(compilers.c, toolchain.prefix, name + hide),
+        "c++": _exec_compiler(compilers.cxx, toolchain.prefix, name + hide),
         "build-cc": _exec(compilers.build_c),
         "build-c++": _exec(compilers.build_cxx),
         "ar": _exec(compilers.ar),
@@ -164,11 +177,10 @@ def _write_wrappers(
     nasm = toolchain.directory.parent / "build-prefix" / "bin" / "nasm"
     if nasm.exists():
         scripts["nasm"] = _exec_nasm(nasm, toolchain.directory.parent)
-    if toolchain.target.os == "darwin" and not shutil.which(_INSTALL_NAME_TOOL, path=":".join(compilers.path)):
-        # CMake will not begin without it. Had it anything to do, the product would not be what was linked.
-        scripts[_INSTALL_NAME_TOOL] = (
-            f"echo '{_INSTALL_NAME_TOOL} is not there: link with the right install name' >&2\nexit 1"
-        )
+    if toolchain.target.os == "darwin" and not shutil.which("install_name_tool", path=":".join(compilers.path)):
+        # CMake will not begin without one. Had it anything to do, the product would not be what was linked. Under its own
+        # name Meson would find it as well, which goes without.
+        scripts[_NO_NAME_TOOL] = "echo 'there is no install_name_tool: link with the right install name' >&2\nexit 1"
     for name, script in scripts.items():
         path = toolchain.program(name)
         path.write_text(f"#!/bin/sh\n{script}\n")
@@ -283,7 +295,9 @@ cpp_link_args = {_meson(toolchain.cxx_link_flags)}
 def _cmake_file(toolchain: Toolchain) -> str:
     compile_flags, link_flags = shlex.join(toolchain.compile_flags), shlex.join(toolchain.link_flags)
     cxx_flags = shlex.join(toolchain.compile_flags + toolchain.cxx_flags)
-    return f"""set(CMAKE_SYSTEM_NAME {toolchain.target.system.cmake})
+    name_tool = toolchain.program(_NO_NAME_TOOL)
+    mac = f'set(CMAKE_INSTALL_NAME_TOOL "{name_tool}")\n' if name_tool.exists() else ""
+    return f"""{mac}set(CMAKE_SYSTEM_NAME {toolchain.target.system.cmake})
 set(CMAKE_SYSTEM_PROCESSOR {toolchain.target.arch.name})
 set(CMAKE_C_COMPILER "{toolchain.program("cc")}")
 set(CMAKE_CXX_COMPILER "{toolchain.program("c++")}")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -78,9 +79,18 @@ def _system_flags(target: Target) -> tuple[str, ...]:
 
 
 def native_target(environ: Mapping[str, str] = os.environ) -> Target:
-    """Return the target that this machine's compilers make: what its image says, else what its libc is, or its macOS."""
+    """Return the target that this machine's compilers make: what its image says, else what its libc is.
+
+    Of a Mac, Apple's variable says how old a system may be.
+    """
     policy = environ.get(POLICY, "")
-    return parse_target(policy) if policy else build_machine_target(own_libc=True)
+    if policy:
+        return parse_target(policy)
+    here, floor = build_machine_target(own_libc=True), environ.get("MACOSX_DEPLOYMENT_TARGET", "")
+    if here.os == "darwin" and re.fullmatch(r"\d+\.\d+", floor):
+        major, minor = map(int, floor.split("."))
+        return replace(here, os_version=max(here.os_version, (major, minor)))
+    return here
 
 
 def native_facts(environ: Mapping[str, str] = os.environ) -> str:

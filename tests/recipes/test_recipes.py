@@ -15,11 +15,12 @@ from builder.target import ARCHES, Target, parse_target
 
 ROOT = Path(__file__).parents[2]
 RECIPES = load_recipes([ROOT / "recipes"])
-TARGETS = tuple(
-    parse_target(tag)
+LINUX = [
+    tag
     for arch in ARCHES.values()
     for tag in ("manylinux_{}_{}_{}".format(*arch.lowest_glibc, arch.name), f"musllinux_1_2_{arch.name}")
-)
+]
+TARGETS = tuple(map(parse_target, (*LINUX, "macosx_11_0_arm64", "macosx_10_15_x86_64")))
 KEYS = ["name", "version", "summary", "license", "requires", "build-requires", "source", "build", "features", "profiles",
         "products", "overrides"]  # fmt: skip
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -126,6 +128,23 @@ def test_meson_python_gets_cross_files_and_the_targets_python(tmp_path: Path) ->
         "--wrap-mode=nodownload",
     ]
     assert json.loads((build.workspace / "build-details.json").read_text())["platform"] == "linux-aarch64"
+
+
+def test_meson_python_is_answered_by_a_python_of_the_targets_where_meson_reads_no_description(tmp_path: Path) -> None:
+    build = replace(make_build(tmp_path, "mesonpy"), target=parse_target("macosx_11_0_arm64"))
+    build.workspace.mkdir()
+    arguments = choose_settings(build)["setup-args"]
+    python = build.workspace / "python"
+    told = json.loads(subprocess.run([python, "/x/python_info.py"], capture_output=True, check=True).stdout)
+    ran = subprocess.run([python, "-c", "print(6 * 7)"], capture_output=True, text=True, check=True).stdout
+
+    assert f"--cross-file={build.workspace / 'python.ini'}" in arguments
+    assert not any("build_config" in argument for argument in arguments)
+    assert (build.workspace / "python.ini").read_text() == f"[binaries]\npython = '{python}'\n"
+    assert (told["platform"], told["version"]) == ("macosx-11.0-arm64", "3.11")
+    assert (told["suffix"], told["limited_api_suffix"]) == (".cpython-311-darwin.so", ".abi3.so")
+    assert told["variables"]["INCLUDEPY"] == str(build.prefix / "include" / "python")
+    assert ran == "42\n"
 
 
 def test_scikit_build_core_gets_the_toolchain_file(tmp_path: Path) -> None:

@@ -83,6 +83,8 @@ def test_on_a_mac_compilers_are_told_of_the_oldest_system(
     compilers = NativeEngine(environ=mac).compilers(parse_target("macosx_12_0_arm64"))
 
     assert native_target(mac).tag == "macosx_11_0_arm64"
+    assert native_target({**mac, "MACOSX_DEPLOYMENT_TARGET": "10.15"}).tag == "macosx_11_0_arm64"  # no older for arm64
+    assert native_target({**mac, "MACOSX_DEPLOYMENT_TARGET": "13.0"}).tag == "macosx_13_0_arm64"
     assert compilers.c[-3:] == ("-arch", "arm64", "-mmacosx-version-min=12.0")
     with pytest.raises(UsageError, match="what this machine makes is macosx_11_0_arm64"):
         NativeEngine(environ=mac).compilers(GLIBC)

@@ -168,3 +168,18 @@ def test_the_sbom_is_the_same_each_time_and_another_for_other_libraries() -> Non
 
     assert one == two
     assert bill_of(one)["serialNumber"] != bill_of(other)["serialNumber"]
+
+
+def test_grafts_on_macos_are_known_by_their_names_without_versions() -> None:
+    files = {
+        "demo/.dylibs/libfoo.1.2.dylib": b"",
+        "demo/.dylibs/libfoomux.dylib": b"",
+        "demo/.dylibs/libfoo2.0.dylib": b"",
+        "demo/_demo.abi3.so": b"",
+    }
+    wheel = make_wheel()
+    wheel = replace(wheel, files={path: WheelFile(data=data) for path, data in files.items()})
+
+    assert match_grafts(wheel, (FOO, TINY)) == {
+        "foo": ("demo/.dylibs/libfoo.1.2.dylib", "demo/.dylibs/libfoomux.dylib")
+    }

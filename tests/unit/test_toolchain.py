@@ -76,6 +76,49 @@ def test_only_promised_symbols_are_let_out(tools: Tools, tmp_path: Path) -> None
     assert f"-Wl,--version-script={script}" in toolchain.link_flags
 
 
+def test_on_macos_symbols_are_hidden_before_a_library_is_linked_and_nothing_else(tools: Tools, tmp_path: Path) -> None:
+    target = parse_target("macosx_10_15_x86_64")
+    engine = ZigEngine(store=Store(tmp_path / "store"), tools=tools)
+    toolchain = write_toolchain(target, engine.compilers(target), tools, tmp_path / "ws", exports=["foo_*"])
+    hidden = call(toolchain, "cc", "a.o", "-dynamiclib", "-o", "libfoo.dylib")
+    compiled = call(toolchain, "cc", "-c", "a.c")
+
+    assert hidden[:2] == ["-I", "-S"]
+    assert hidden[3:8] == ["foo_*", "--", "a.o", "-dynamiclib", "-o"]
+    assert compiled[:3] == ["cc", "-target", "x86_64-macos.10.15"]
+    assert "-Werror=unguarded-availability" in toolchain.compile_flags
+    assert not any("version-script" in flag for flag in toolchain.link_flags)
+
+
+def test_on_macos_a_soname_becomes_an_install_name(tools: Tools, tmp_path: Path) -> None:
+    target = parse_target("macosx_11_0_arm64")
+    engine = ZigEngine(store=Store(tmp_path / "store"), tools=tools)
+    toolchain = write_toolchain(target, engine.compilers(target), tools, tmp_path / "ws")
+    named = call(toolchain, "cc", "-shared", "-Wl,-soname,libfoo.dylib.1", "a b.o", "-o", "sub/libfoo.1.dylib", "-s")
+    plain = call(toolchain, "cc", "-shared", "-o", "module.so")
+
+    assert named[-6:] == [
+        "-shared",
+        "a b.o",
+        "-o",
+        "sub/libfoo.1.dylib",
+        "-s",
+        "-Wl,-install_name,@rpath/libfoo.1.dylib",
+    ]
+    assert plain[-3:] == ["-shared", "-o", "module.so"]
+
+
+def test_cmake_finds_an_install_name_tool_that_must_not_be_needed(tools: Tools, tmp_path: Path) -> None:
+    target = parse_target("macosx_11_0_arm64")
+    engine = ZigEngine(store=Store(tmp_path / "store"), tools=tools)
+    toolchain = write_toolchain(target, engine.compilers(target), tools, tmp_path / "ws")
+
+    with pytest.raises(subprocess.CalledProcessError) as raised:
+        subprocess.run([toolchain.program("no-install-name-tool")], capture_output=True, text=True, check=True)
+    assert raised.value.stderr == "there is no install_name_tool: link with the right install name\n"
+    assert f'set(CMAKE_INSTALL_NAME_TOOL "{raised.value.cmd[0]}")' in toolchain.cmake_file.read_text()
+
+
 def test_without_a_cxx_runtime_nothing_links_one(tools: Tools, tmp_path: Path) -> None:
     toolchain = write(tools, tmp_path / "ws", cxx_runtime=False)
 
