@@ -44,7 +44,9 @@ def graft_libraries(wheel: Wheel, repair: Repair, folder: Path) -> Wheel:
     repaired = read_wheel(found[0])
     # For a module in no package it uses a folder for what is to be beside it, which the wheel's root is already.
     beside = f"{wheel.name}-{wheel.version}.data/platlib/"
-    repaired = replace(repaired, files={name.removeprefix(beside): file for name, file in repaired.files.items()})
+    # Meson installs import libraries of modules as well, which nobody links.
+    files = {n.removeprefix(beside): file for n, file in repaired.files.items() if not n.endswith(".dll.a")}
+    repaired = replace(repaired, files=files)
     note = f"{wheel.dist_info}/DELVEWHEEL"
     if note not in repaired.files:
         return repaired  # nothing was to be grafted
