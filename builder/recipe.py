@@ -151,6 +151,7 @@ class Override:
     provides: tuple[str, ...]
     evidence: tuple[str, ...]
     system: System | None = None
+    exports: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,8 +254,9 @@ def resolve_recipe(recipe: Recipe, target: Target, *, linkage: Linkage, features
         flags=_merge(recipe.build.flags, *(override.flags for override in applying)),
         link_flags=_merge(recipe.build.link_flags, *(override.link_flags for override in applying)),
     )
+    exports = _merge(recipe.products.exports, *(override.exports for override in applying))
     return ResolvedRecipe(
-        recipe=recipe,
+        recipe=replace(recipe, products=replace(recipe.products, exports=exports)),
         target=target,
         linkage=linkage,
         features=chosen,

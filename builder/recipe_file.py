@@ -208,6 +208,7 @@ def _load_override(table: Table) -> Override:
         options=table.scalars("options"),
         provides=table.texts("extend-provides"),
         evidence=table.texts("extend-evidence"),
+        exports=table.texts("extend-exports"),
         system=System(_choice(table, "system", System)) if table.has("system") else None,
     )
     table.done()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -41,6 +42,11 @@ def graft_libraries(wheel: Wheel, repair: Repair, folder: Path) -> Wheel:
     if len(found) != 1:
         raise BuildError(f"{label}: delvewheel left {len(found)} wheels where one was to be", log=repair.log)
     repaired = read_wheel(found[0])
+    # For a module in no package it uses a folder for what is to be beside it, which the wheel's root is already.
+    beside = f"{wheel.name}-{wheel.version}.data/platlib/"
+    # Meson installs import libraries of modules as well, which nobody links.
+    files = {n.removeprefix(beside): file for n, file in repaired.files.items() if not n.endswith(".dll.a")}
+    repaired = replace(repaired, files=files)
     note = f"{wheel.dist_info}/DELVEWHEEL"
     if note not in repaired.files:
         return repaired  # nothing was to be grafted

@@ -51,7 +51,7 @@ def try_wheel(project: Project, wheel: Path, target: Target, store: Store, *, of
         folder = Path(name)
         shutil.copytree(python, folder / "python")
         site = folder / "site"
-        _install(["--no-deps", "--no-index", str(wheel)], site, target, log)
+        _install(["--no-deps", "--no-index", str(wheel.absolute())], site, target, log)
         if project.smoke.requires:
             _install([*(["--no-index"] if offline else []), *project.smoke.requires, "colorama"], site, target, log)
         # The embeddable package takes its path from this file alone, and no variable.
@@ -73,7 +73,9 @@ def try_wheel(project: Project, wheel: Path, target: Target, store: Store, *, of
 
 
 def _command(wine: str, python: Path, command: Sequence[str]) -> list[str | Path]:
-    return [wine, python if command[0] == "python" else command[0], *command[1:]]
+    """Return the command for Wine; CPython there cannot print into a file, so the shell takes its words by a pipe."""
+    words = [wine, python if command[0] == "python" else command[0], *command[1:]]
+    return ["sh", "-c", 'words=$("$@" 2>&1); code=$?; printf "%s\\n" "$words"; exit $code', "sh", *words]
 
 
 def _ensure_python(store: Store, log: Path, *, offline: bool) -> Path:

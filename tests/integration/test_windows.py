@@ -1,0 +1,79 @@
+"""What can be run of Windows here: its DLLs, and the extension in a CPython for Windows, both under Wine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from roots import REPOSITORY, call
+
+from builder.store import default_store
+from builder.target import parse_target
+from builder.tools import ensure_tools
+
+PHOTO = REPOSITORY / "extension" / "tests" / "data" / "photo.jpg"
+
+
+@pytest.fixture(scope="module")
+def wine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
+    """The environment of a Wine with a Windows of its own."""
+    if shutil.which("wine") is None:
+        pytest.skip("there is no Wine here: `apt-get install wine wine64`")
+    prefix = tmp_path_factory.mktemp("windows")
+    environment = {**os.environ, "WINEPREFIX": str(prefix), "WINEDEBUG": "-all", "WINEDLLOVERRIDES": "mscoree,mshtml="}
+    subprocess.run(["wine", "winecfg", "-v", "win10"], env=environment, check=True, capture_output=True)
+    yield environment
+    subprocess.run(["/usr/lib/wine/wineserver", "--kill"], env=environment, check=False)
+
+
+@pytest.fixture(scope="module")
+def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The libraries for win_amd64."""
+    folder = tmp_path_factory.mktemp("prefixes")
+    command = [
+        sys.executable,
+        "-m",
+        "builder",
+        "--project",
+        REPOSITORY,
+        "deps",
+        "--target",
+        "win_amd64",
+        "--into",
+        folder,
+    ]
+    call(command)
+    return folder / "win_amd64"
+
+
+def test_the_dlls_thumbnail_a_jpeg_to_webp(prefix: Path, wine: Mapping[str, str], tmp_path: Path) -> None:
+    tools = ensure_tools(default_store())
+    zig = [tools.zig, "cc", "-target", parse_target("win_amd64").zig, "-O2", "-s"]
+    include = [f"-I{prefix / 'include'}", *(f"-I{prefix / p}" for p in ("include/glib-2.0", "lib/glib-2.0/include"))]
+    call([*zig, *include, REPOSITORY / "tests/integration/thumbnail.c", prefix / "lib" / "libvips.dll.a",
+          "-o", tmp_path / "thumbnail.exe"])  # fmt: skip
+    for dll in (prefix / "bin").glob("*.dll"):
+        shutil.copy(dll, tmp_path)
+    shutil.copy(PHOTO, tmp_path / "photo.jpg")
+
+    words = ["wine", "thumbnail.exe", "photo.jpg", "small.webp", "90"]
+    done = subprocess.run(words, cwd=tmp_path, env=dict(wine), capture_output=True, text=True, check=False)
+
+    assert done.stdout.startswith("90 x 60 with libvips 8."), done.stdout + done.stderr
+    made = (tmp_path / "small.webp").read_bytes()
+    assert (made[:4], made[8:12]) == (b"RIFF", b"WEBP")
+
+
+def test_the_extensions_tests_pass_in_a_cpython_for_windows(wine: Mapping[str, str]) -> None:
+    project = ["--project", REPOSITORY]
+    call([sys.executable, "-m", "builder", *project, "build", "--target", "win_amd64"])
+    wheels = (REPOSITORY / "wheelhouse").glob("*-win_amd64.whl")
+
+    output = call([sys.executable, "-m", "builder", *project, "smoke", *wheels])
+
+    assert "not smoked, since no Windows is here; the smoke command passed with CPython 3.13" in output

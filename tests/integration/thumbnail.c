@@ -1,0 +1,17 @@
+/* Thumbnails a JPEG to WebP through libvips' C interface: the program's name, the JPEG, where the WebP goes, its width. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <vips/vips.h>
+
+int main(int argc, char **argv) {
+  VipsImage *image = NULL;
+
+  if (argc != 4 || vips_init(argv[0]) != 0 || vips_thumbnail(argv[1], &image, atoi(argv[3]), NULL) != 0 ||
+      vips_webpsave(image, argv[2], NULL) != 0) {
+    fprintf(stderr, "%s\n", vips_error_buffer());
+    return 1;
+  }
+  printf("%d x %d with libvips %s\n", vips_image_get_width(image), vips_image_get_height(image), vips_version_string());
+  return 0;
+}

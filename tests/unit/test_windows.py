@@ -1,0 +1,110 @@
+"""What is different for Windows: archives and import libraries, python3.dll, and the names of grafted DLLs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from builder.backend import describe_python
+from builder.errors import BuildError
+from builder.libraries import Library
+from builder.products import check_products
+from builder.recipe import Linkage, resolve_recipe
+from builder.recipe_file import load_recipe
+from builder.repair import match_grafts
+from builder.target import parse_target
+from builder.wheel import Wheel, WheelFile
+
+ROOT = Path(__file__).parents[2]
+WINDOWS = parse_target("win_amd64")
+AMD64, ARM64 = (0x8664).to_bytes(2, "little"), (0xAA64).to_bytes(2, "little")
+
+
+def pack_archive(*members: bytes) -> bytes:
+    """An `ar` archive with a table of symbols, as every one of Windows has."""
+    parts = [(b"/", b"\0\0\0\0"), *((b"x.obj/", member) for member in members)]
+    packed = (b"%-16s%-32s%-10d`\n%s" % (name, b"", len(data), data) for name, data in parts)
+    return b"!<arch>\n" + b"".join(one + b"\n" * (len(one) % 2) for one in packed)
+
+
+def import_object(dll: str, machine: bytes) -> bytes:
+    """What an import library holds for one symbol: zeros, ones, a version and the machine first, the DLL's name last."""
+    return b"\0\0\xff\xff\0\0" + machine + bytes(12) + b"foo_answer\0" + dll.encode() + b"\0"
+
+
+def make_prefix(folder: Path, files: dict[str, bytes]) -> Path:
+    for name, data in {"include/zlib.h": b"", "include/zconf.h": b"", "lib/pkgconfig/zlib.pc": b"", **files}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    return folder
+
+
+def broken_promises(prefix: Path, linkage: Linkage) -> list[str]:
+    zlib = resolve_recipe(load_recipe(ROOT / "recipes" / "zlib" / "recipe.toml"), WINDOWS, linkage=linkage)
+    try:
+        check_products(prefix, zlib, ())
+    except BuildError as error:
+        return list(map(str, error.details.values()))
+    return []
+
+
+def test_an_archive_of_the_targets_objects_keeps_the_promise(tmp_path: Path) -> None:
+    prefix = make_prefix(tmp_path, {"lib/libz.a": pack_archive(AMD64 + bytes(18))})
+
+    assert broken_promises(prefix, Linkage.STATIC) == []
+
+
+def test_objects_of_another_machine_break_it(tmp_path: Path) -> None:
+    prefix = make_prefix(tmp_path, {"lib/libz.a": pack_archive(AMD64 + bytes(18), ARM64 + bytes(18))})
+
+    assert broken_promises(prefix, Linkage.STATIC) == [
+        "lib/libz.a has objects of the machine type 0xaa64, not only for x86_64"
+    ]
+
+
+def test_an_import_library_is_nothing_without_its_dll(tmp_path: Path) -> None:
+    prefix = make_prefix(tmp_path, {"lib/libz.dll.a": pack_archive(import_object("libz-1.dll", AMD64))})
+
+    assert broken_promises(prefix, Linkage.SHARED) == [
+        "lib/libz.dll.a names libz-1.dll, and bin/libz-1.dll is not there"
+    ]
+
+
+def test_a_dll_must_be_one(tmp_path: Path) -> None:
+    files = {"lib/libz.dll.a": pack_archive(import_object("libz-1.dll", AMD64)), "bin/libz-1.dll": b"text"}
+
+    assert broken_promises(make_prefix(tmp_path, files), Linkage.SHARED)[0].startswith("bin/libz-1.dll is not a DLL: ")
+
+
+def test_an_extension_for_windows_links_python3(tmp_path: Path) -> None:
+    told = describe_python(WINDOWS, "3.13.5", tmp_path)
+
+    assert told["libpython"] == {
+        "link_extensions": True,
+        **dict.fromkeys(
+            ("dynamic", "dynamic_stableabi", "dynamic-stableabi"), str(tmp_path / "lib" / "libpython3.dll.a")
+        ),
+    }
+
+
+def test_the_headers_are_built_for_windows_alone() -> None:
+    recipe = load_recipe(ROOT / "recipes" / "cpython" / "recipe.toml")
+    systems = {
+        tag: resolve_recipe(recipe, parse_target(tag), linkage=Linkage.STATIC).build.system
+        for tag in ("win_arm64", "manylinux2014_x86_64")
+    }
+
+    assert systems == {"win_arm64": "meson", "manylinux2014_x86_64": "headers"}
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["demo.libs/libvips-42-0123456789abcdef0123456789abcdef.dll", "libvips-0123456789abcdef0123456789abcdef.dll"],
+)
+def test_a_grafted_dll_is_its_librarys(file: str) -> None:
+    library = Library(name="vips", version="8", license="MIT", linkage="shared", files=("libvips",))
+    files = {file: WheelFile(data=b"")}
+    wheel = Wheel(name="demo", version="1", build="", python="cp311", abi="abi3", platform="win_amd64", files=files)
+
+    assert match_grafts(wheel, [library]) == {"vips": (file,)}
