@@ -21,6 +21,7 @@ _SHAPE_WHEELS = (
     "finish.py",
     "libraries.py",
     "licenses.py",
+    "opened.py",
     "repair.py",
     "sbom.py",
     "wheel.py",

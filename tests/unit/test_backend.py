@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,18 @@ def test_meson_python_gets_cross_files_and_the_targets_python(tmp_path: Path) ->
         "--wrap-mode=nodownload",
     ]
     assert json.loads((build.workspace / "build-details.json").read_text())["platform"] == "linux-aarch64"
+
+
+def test_the_projects_own_settings_come_after_ours(tmp_path: Path) -> None:
+    build = make_build(tmp_path, "mesonpy")
+    build.workspace.mkdir(exist_ok=True)
+
+    settings = choose_settings(
+        replace(build, settings={"setup-args": "-Dx=y", "build-dir": "/elsewhere", "new": ["z"]})
+    )
+
+    assert settings["setup-args"][-2:] == ["--wrap-mode=nodownload", "-Dx=y"]
+    assert (settings["build-dir"], settings["new"]) == ("/elsewhere", ["z"])
 
 
 def test_scikit_build_core_gets_the_toolchain_file(tmp_path: Path) -> None:

@@ -306,9 +306,12 @@ webpencode_encode(PyObject *module, PyObject *args)
     int opened;
 
     if (!PyArg_ParseTuple(args, "OOO:encode", &source, &shape_values, &codec_values) ||
-        read_shape_options(shape_values, &shape) < 0 || read_codec_options(codec_values, &codec) < 0 ||
-        (opened = pixels_open(source, &array)) < 0) {
+        read_shape_options(shape_values, &shape) < 0 || !libraries_open(module, NEEDS_LIBWEBP) ||
+        read_codec_options(codec_values, &codec) < 0 || (opened = pixels_open(source, &array)) < 0) {
         return NULL;
+    }
+    if ((!opened || is_shaped(&shape)) && !libraries_open(module, NEEDS_LIBVIPS)) {
+        goto done;
     }
     if (opened) {
         Py_BEGIN_ALLOW_THREADS
