@@ -52,7 +52,7 @@ profile_option = click.option(
 )
 linkage_option = click.option(
     "--linkage", type=click.Choice([name.value for name in Linkage]), default=Linkage.SHARED.value, show_default=True,
-    help="How libraries reach the module: as the project's `shared` says, all inside it, or none, since it opens the system's.",
+    help="How libraries reach the module: as the project's `shared` says, all inside it, or none: it opens the system's.",
 )  # fmt: skip
 timeout_option = click.option(
     "--timeout", type=click.IntRange(1), default=1800, show_default=True, help="Seconds for all downloads together."

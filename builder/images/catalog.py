@@ -55,7 +55,7 @@ class SmokeImage:
 
     @property
     def packages(self) -> tuple[str, ...]:
-        """The packages that a user of its wheels has installed: such an image is for those that open the system's libraries."""
+        """What is installed besides: such an image is for wheels that open the system's libraries."""
         return self.bootstrap.packages if self.bootstrap is not None else ()
 
     def is_claimed_by(self, target: Target) -> bool:

@@ -143,6 +143,26 @@ find_loader(const void *data, size_t size, failure *failed)
     return fail(failed, FAILURE_UNSUPPORTED, "VipsForeignLoad: buffer is not in a known format");
 }
 
+/* Whether a JPEG's last scan has no end (ITU-T T.81, B.1.1.3 and B.2.1): libvips before 8.12 draws the rest of it grey
+   where the JPEG is shrunk while it is read. In a scan no 0xFF is followed by a marker's number. */
+static bool
+jpeg_ends_early(const void *data, size_t size)
+{
+    const uint8_t *bytes = data;
+    bool has_ended = false;
+
+    if (size < 4 || memcmp(bytes, "\xFF\xD8\xFF", 3) != 0) {
+        return false;
+    }
+    for (size_t at = size - 1; at > 0; at--) {
+        if (bytes[at - 1] == 0xFF && bytes[at] == 0xDA) {
+            return !has_ended;
+        }
+        has_ended = has_ended || (bytes[at - 1] == 0xFF && bytes[at] == 0xD9);
+    }
+    return false;
+}
+
 bool
 input_open(input *in, const void *data, size_t size, const shape_options *options, failure *failed)
 {
@@ -164,6 +184,9 @@ input_open(input *in, const void *data, size_t size, const shape_options *option
     }
     if (plays && gif_ends_early(data, size)) {
         return fail(failed, FAILURE_UNREADABLE, "gifload_buffer: the animation ends before its last frame");
+    }
+    if (!libvips_is_at_least(8, 12) && jpeg_ends_early(data, size)) {
+        return fail(failed, FAILURE_UNREADABLE, "VipsJpeg: premature end of JPEG image");
     }
     if (options->threads > 0) {
         vips_image_set_int(image, VIPS_META_CONCURRENCY, options->threads);
@@ -318,6 +341,11 @@ resize_frame(input *in, VipsImage *frame)
 
     if (has_both && options->fit == FIT_COVER) {
         crop = VIPS_INTERESTING_CENTRE;
+        if (!options->upscale && (image_width < width || image_height < height)) {
+            /* libvips 8.10 would cut off more than there is. */
+            width = VIPS_MIN(width, image_width);
+            height = VIPS_MIN(height, image_height);
+        }
     }
     if (has_both && options->fit == FIT_FILL) {
         size = VIPS_SIZE_FORCE;

@@ -190,10 +190,11 @@ libraries_open(PyObject *module, library_need need)
     const char *reason = NULL;
 
     pthread_mutex_lock(&lock);
-    bool done = open_library(LIBWEBP, &lacking);
+    /* libvips first: whoever installs it has the others. */
+    bool done = (need == NEEDS_LIBWEBP || open_library(LIBVIPS, &lacking)) && open_library(LIBWEBP, &lacking) &&
+                (need == NEEDS_LIBWEBP || open_library(LIBWEBPMUX, &lacking));
     if (done && need == NEEDS_LIBVIPS) {
-        done = open_library(LIBWEBPMUX, &lacking) && open_library(LIBVIPS, &lacking);
-        reason = done ? libvips_start() : NULL;
+        reason = libvips_start();
     }
     pthread_mutex_unlock(&lock);
     if (!done) {
