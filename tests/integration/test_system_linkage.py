@@ -22,7 +22,8 @@ SYSTEMS = {"debian-11-libvips": "8.10.5", "debian-12-libvips": "8.14.1", "debian
 OLD = "int vips_version(int which) { return (int[]){8, 9, 2}[which]; }\n"
 TESTS = [f"extension/tests/test_{name}.py" for name in ("system", "encode", "arrays")]
 # These systems have no env(1).
-RUN = f"import os, pytest; os.environ['WEBPENCODE_OLD_LIBVIPS'] = '/project/old'; raise SystemExit(pytest.main(['-q', *{TESTS}]))"
+SET = "os.environ['WEBPENCODE_OLD_LIBVIPS'] = '/project/old'"
+RUN = f"import os, pytest; {SET}; raise SystemExit(pytest.main(['-q', *{TESTS}]))"
 
 
 @pytest.fixture(scope="module")
