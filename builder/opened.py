@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from builder.elf import MAGIC, UnreadableElf, read_elf
+from builder.elf import MAGIC, ElfFacts, UnreadableElf, read_elf
 from builder.errors import BuildError
 from builder.wheel import read_wheel
 
@@ -43,21 +43,26 @@ def check_opened(wheel: Path, offered: Offered, label: str) -> None:
             elf = read_elf(content.data)
         except UnreadableElf:
             continue  # the audit tells it
-        if elf.soname in offered.libraries:
-            raise BuildError(
-                f"{label}: linkage is system, and the wheel has {elf.soname} inside",
-                details={"file": name},
-                hint="leave it out of the wheel: the module opens the system's own with dlopen()",
-            )
-        if needed := sorted(offered.libraries.intersection(elf.needed)):
-            raise BuildError(
-                f"{label}: linkage is system, and {name} is linked to {', '.join(needed)}",
-                hint="use the libraries' headers alone, and dlopen() them at run time",
-            )
-        if called := sorted(offered.symbols.keys() & set(elf.undefined)):
-            libraries = sorted({offered.symbols[symbol] for symbol in called})
-            raise BuildError(
-                f"{label}: linkage is system, and {name} calls {', '.join(libraries)} by name",
-                excerpt=called,
-                hint="no library that has these symbols is loaded before the module: reach each through dlsym()",
-            )
+        check_file(name, elf, offered, label)
+
+
+def check_file(name: str, elf: ElfFacts, offered: Offered, label: str) -> None:
+    """Raise BuildError where a file of the wheel is one of the libraries, or needs one to be loaded before it."""
+    if elf.soname in offered.libraries:
+        raise BuildError(
+            f"{label}: linkage is system, and the wheel has {elf.soname} inside",
+            details={"file": name},
+            hint="leave it out of the wheel: the module opens the system's own with dlopen()",
+        )
+    if needed := sorted(offered.libraries.intersection(elf.needed)):
+        raise BuildError(
+            f"{label}: linkage is system, and {name} is linked to {', '.join(needed)}",
+            hint="use the libraries' headers alone, and dlopen() them at run time",
+        )
+    if called := sorted(offered.symbols.keys() & set(elf.undefined)):
+        libraries = sorted({offered.symbols[symbol] for symbol in called})
+        raise BuildError(
+            f"{label}: linkage is system, and {name} calls {', '.join(libraries)} by name",
+            excerpt=called,
+            hint="no library that has these symbols is loaded before the module: reach each through dlsym()",
+        )

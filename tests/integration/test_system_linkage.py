@@ -82,14 +82,22 @@ def test_the_versions_are_the_systems(project: Path, wheel: Path, image: str, ve
     assert smoke(project, wheel, told, image)[image]["state"] == "passed"
 
 
-def test_a_system_without_libvips_is_told_what_to_type(project: Path, wheel: Path) -> None:
-    told = "python -c \"import webpencode; webpencode.probe(b'x')\""
-
-    cell = smoke(project, wheel, told, "debian-12")["debian-12"]
-
-    assert cell["state"] == "failed"
-    assert list(cell["evidence"][-3:]) == [
-        "webpencode.MissingLibraryError: libvips 8.10 or newer is needed, and this system has none that can be opened",
+MISSING = """
+import webpencode
+try:
+    webpencode.probe(b"x")
+except webpencode.MissingLibraryError as error:
+    assert str(error).splitlines() == [
+        "libvips 8.10 or newer is needed, and this system has none that can be opened",
         "  dlopen: libvips.so.42: cannot open shared object file: No such file or directory",
         "  hint: `apt install libvips42`",
-    ]
+    ], error
+else:
+    raise SystemExit("there is a libvips")
+"""
+
+
+def test_a_system_without_libvips_is_told_what_to_type(project: Path, wheel: Path) -> None:
+    cell = smoke(project, wheel, shlex.join(["python", "-c", MISSING]), "debian-12")["debian-12"]
+
+    assert cell["state"] == "passed", cell
