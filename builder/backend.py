@@ -137,7 +137,10 @@ def _environment(build: WheelBuild) -> dict[str, str]:
 
 
 def choose_settings(build: WheelBuild) -> Settings:
-    """Return the config settings for the backend: cross files for the two that take them, the caller's own for all."""
+    """Return the config settings for the backend: cross files for the two that take them, the caller's own for all.
+
+    Where both have a list of one name, the caller's comes after ours.
+    """
     backend = read_build_system(build.source).backend.partition(":")[0]
     settings: Settings = {}
     if backend == "mesonpy":
@@ -169,7 +172,10 @@ def choose_settings(build: WheelBuild) -> Settings:
             "cmake.define.Python3_INCLUDE_DIR": headers,
             "cmake.define.SKBUILD_SOABI": f"cpython-{_short(build)}-{build.target.extension_suffix}",
         }
-    return {**settings, **build.settings}
+    for name, given in build.settings.items():
+        ours = settings.get(name)
+        settings[name] = [*ours, *([given] if isinstance(given, str) else given)] if isinstance(ours, list) else given
+    return settings
 
 
 def write_python(build: WheelBuild) -> Path:

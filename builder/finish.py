@@ -11,6 +11,7 @@ from pathlib import Path
 from builder.engine import EngineName
 from builder.engine.library import Site, open_workspace
 from builder.errors import AuditError, BuildError
+from builder.opened import Offered, check_opened, drop_libraries
 from builder.plan import Plan, Step
 from builder.project import Project, digest_tree
 from builder.recipe import Linkage, Optimize
@@ -34,7 +35,8 @@ def build_wheel_step(site: Site, step: Step, plan: Plan, project: Project, tell:
     log = site.log(step)
     log.unlink(missing_ok=True)
     tell("prepare")
-    workspace, toolchain = prepare_wheel(site, step, plan)
+    workspace, toolchain = prepare_wheel(site, step, plan, project.linkage)
+    offered = drop_libraries(workspace / "prefix") if project.linkage is Linkage.SYSTEM else Offered()
     headers = project.recipes[project.python.headers]
     build = WheelBuild(
         target=step.target,
@@ -49,13 +51,23 @@ def build_wheel_step(site: Site, step: Step, plan: Plan, project: Project, tell:
         environment={**toolchain.environment, **compiler_environment(toolchain), **site.environment},
         log=log,
         label=f"{project.name} {project.version}",
+        settings={name: given[0] if len(given) == 1 else list(given) for name, given in project.settings.items()},
     )
     tell("build")
     if asked := ask_requirements(build):
         build = replace(build, python=ensure_backend(site, project, asked))
     if digest_tree(copy_source(build)) != project.digest:
         raise BuildError(f"{step.label}: the extension was changed while the build ran", hint="run the build again")
-    built = build_wheel(build)
+    try:
+        built = build_wheel(build)
+    except BuildError as error:
+        if project.linkage is Linkage.SYSTEM and error.hint is None:
+            error.hint = "linkage is system: the prefix has headers and pkg-config files, and no library to link"
+        raise
+    leave_out = {project.python.headers}
+    if project.linkage is Linkage.SYSTEM:
+        check_opened(built, offered, step.label)
+        leave_out |= {plan.steps[id].name for id in step.link}
     tell("repair")
     repair = Repair(
         target=step.target,
@@ -64,7 +76,7 @@ def build_wheel_step(site: Site, step: Step, plan: Plan, project: Project, tell:
         work=workspace / "repair",
         log=log,
         epoch=FIXED_TIME,
-        leave_out=(project.python.headers,),
+        leave_out=leave_out,
         python=project.python.tag,
         abi=project.python.abi,
         native=site.engine.name is EngineName.NATIVE,
@@ -87,7 +99,7 @@ def build_wheel_step(site: Site, step: Step, plan: Plan, project: Project, tell:
         shutil.rmtree(workspace, ignore_errors=True)
 
 
-def prepare_wheel(site: Site, step: Step, plan: Plan) -> tuple[Path, Toolchain]:
+def prepare_wheel(site: Site, step: Step, plan: Plan, linkage: Linkage = Linkage.SHARED) -> tuple[Path, Toolchain]:
     """Make a wheel's workspace: the target's prefix and compilers for the extension."""
     workspace = open_workspace(site, step, plan)
     linked = {id: resolved for id in step.link if (resolved := plan.steps[id].resolved) is not None}
@@ -100,7 +112,7 @@ def prepare_wheel(site: Site, step: Step, plan: Plan) -> tuple[Path, Toolchain]:
         workspace,
         optimize=Optimize.SPEED,
         # What comes out of archives is the module's own business: nobody else's library may be bound to it.
-        exports=() if shared else ("PyInit_*",),
+        exports=() if shared and linkage is Linkage.SHARED else ("PyInit_*",),
         static_pkgconfig=not shared,
     )
     drop_inside(plan, step.link, workspace / "prefix")

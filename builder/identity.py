@@ -34,6 +34,7 @@ _SHAPE_WHEELS = (
     "libraries.py",
     "licenses.py",
     "macho.py",
+    "opened.py",
     "pe.py",
     "repair",
     "sbom.py",

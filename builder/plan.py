@@ -181,6 +181,9 @@ def _plan_wheel(
         "name": wheel_name(project, target),
         "python": asdict(project.python),
         "roots": sorted(roots),
+        # Only where they matter: of other wheels, the libraries' keys say it.
+        **({"linkage": project.linkage.value} if project.linkage is Linkage.SYSTEM else {}),
+        **({"settings": dict(project.settings)} if project.settings else {}),
     }
     return Step(
         id=step_id("wheel", target),

@@ -39,7 +39,8 @@ class Smoke:
 class Project:
     """A project as its table says; paths are absolute, `digest` is the hash of the extension's files.
 
-    `linkage` is how native libraries reach its module: those in `shared` as shared libraries, or all of them inside it.
+    `linkage` is how native libraries reach its module: those in `shared` as shared libraries, all of them inside it, or
+    none of them, since it opens those of the system. `settings` tell the extension's build backend which one it is.
     `targets` are those that are released, `more_targets` those that are built beside them when all are asked for.
     """
 
@@ -51,6 +52,7 @@ class Project:
     requires: tuple[str, ...]
     shared: tuple[str, ...]
     linkage: Linkage
+    settings: Mapping[str, tuple[str, ...]]
     features: Mapping[str, tuple[str, ...]]
     python: Python
     smoke: Smoke
@@ -90,6 +92,7 @@ def load_project(root: Path, profiles: Sequence[str] = (), linkage: Linkage = Li
         requires=table.texts("requires"),
         shared=table.texts("shared"),
         linkage=linkage,
+        settings=_choose_settings(table, linkage),
         features=_choose_features(table, recipes, profiles),
         python=Python(headers=python.text("headers"), tag=python.text("tag"), abi=python.text("abi", "abi3")),
         smoke=Smoke(requires=smoke.texts("requires"), command=smoke.texts("command")),
@@ -120,6 +123,15 @@ def _check_recipe(place: str, name: str, recipes: Mapping[str, Recipe]) -> None:
 def _read_extension(path: Path) -> tuple[Table, tuple[str, ...]]:
     whole = read_toml(path, "`extension` of [tool.everywheel] names the folder with the extension's pyproject.toml")
     return whole.table("project"), whole.table("build-system").texts("requires")
+
+
+def _choose_settings(table: Table, linkage: Linkage) -> dict[str, tuple[str, ...]]:
+    """Return what the build backend is told for a linkage; raise UsageError for one that there is not."""
+    settings = table.table("config-settings", {})
+    for name in settings:
+        if name not in list(Linkage):
+            raise UsageError(f"{settings.place}: there is no linkage '{name}'", hint=suggest(name, list(Linkage)))
+    return settings.text_lists(linkage.value)
 
 
 def _choose_features(

@@ -28,10 +28,14 @@ class System(StrEnum):
 
 
 class Linkage(StrEnum):
-    """How a library is built: shared objects, or archives that go inside whatever requires them."""
+    """How libraries reach a module: as shared objects, as archives that go inside it, or from the user's own system.
+
+    Recipes are built shared or static alone.
+    """
 
     SHARED = "shared"
     STATIC = "static"
+    SYSTEM = "system"
 
 
 class Optimize(StrEnum):

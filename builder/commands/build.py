@@ -52,7 +52,7 @@ profile_option = click.option(
 )
 linkage_option = click.option(
     "--linkage", type=click.Choice([name.value for name in Linkage]), default=Linkage.SHARED.value, show_default=True,
-    help="How libraries reach the module: as the project's `shared` says, or all inside it.",
+    help="How libraries reach the module: as the project's `shared` says, all inside it, or none: it opens the system's.",
 )  # fmt: skip
 timeout_option = click.option(
     "--timeout", type=click.IntRange(1), default=1800, show_default=True, help="Seconds for all downloads together."
@@ -181,6 +181,10 @@ def build_command(
         return
     project = load_project(ctx.obj, profiles, Linkage(linkage))
     name = EngineName(engine)
+    if name is EngineName.CONTAINER and project.linkage is Linkage.SYSTEM:
+        raise UsageError(
+            "wheels that open the system's libraries are not built in containers", hint="leave out `--engine`"
+        )
     chosen = _choose_for(name, project, targets)
     store = Store(default_store())
     if name is EngineName.CONTAINER:
@@ -192,8 +196,9 @@ def build_command(
             plan, project, store, jobs=jobs, offline=offline, timeout=timeout, keep=keep, quiet=as_json, engine=name
         )
     wheels = put_wheels(plan, store, _wheelhouse(project, name))
-    # A wheel from a container has passed its tests there.
-    here = () if name is EngineName.CONTAINER else chosen
+    # A wheel from a container has passed its tests there; one that takes its libraries from the system asks for a system
+    # that has them, which this machine need not be.
+    here = () if name is EngineName.CONTAINER or project.linkage is Linkage.SYSTEM else chosen
     smoked = smoke_runnable(project, here, wheels, store, offline=offline)
     if as_json:
         click.echo(json.dumps(_describe(results, wheels), indent=1))

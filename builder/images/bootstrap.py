@@ -37,8 +37,8 @@ _FINISH = (
 )
 
 _PACKAGES = {
-    ("debian", True): ("python3",),
-    ("debian", False): ("libc6",),
+    ("debian", True): ("base-files", "python3"),
+    ("debian", False): ("base-files", "libc6"),
     ("musl", False): ("musl", "busybox-static"),
 }
 _STATIC = {"busybox": "bin/busybox", "bash-static": "bin/bash"}
@@ -71,7 +71,8 @@ def bootstrap_image(image: SmokeImage, arch: Arch, runtime: Runtime, store: Stor
             root, archive = Path(folder) / "root.tar", Path(folder) / "image.tar"
             log = store.root / "logs" / f"image-{image.name}-{arch.name}.log"
             log.unlink(missing_ok=True)
-            make_root(image.bootstrap, arch, _PACKAGES[image.bootstrap.kind, bool(image.bootstrap.python)], root, log)
+            packages = (*_PACKAGES[image.bootstrap.kind, bool(image.bootstrap.python)], *image.bootstrap.packages)
+            make_root(image.bootstrap, arch, packages, root, log)
             made = f"{image.bootstrap.kind} {image.bootstrap.suite} {arch.name}, unpacked from packages"
             write_image([root], archive, reference, arch, {LABEL: made})
             runtime.load_image(archive)

@@ -20,11 +20,15 @@ _REPOSITORY = Path(__file__).parents[2] / "docker" / "images.toml"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bootstrap:
-    """How an image is made from packages: of which `kind` of system, which `suite`, with which Python of its own."""
+    """How an image is made from packages: of which `kind` of system, which `suite`, with which Python of its own.
+
+    `packages` are the distribution's that come besides.
+    """
 
     kind: str
     suite: str
     python: str = ""
+    packages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +52,11 @@ class SmokeImage:
     @property
     def libc_words(self) -> str:
         return f"{self.libc} {'.'.join(map(str, self.libc_version))}"
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """What is installed besides: such an image is for wheels that open the system's libraries."""
+        return self.bootstrap.packages if self.bootstrap is not None else ()
 
     def is_claimed_by(self, target: Target) -> bool:
         """Tell whether a wheel for a target claims to run on this system."""
@@ -117,11 +126,15 @@ class Catalogue:
     pythons: Mapping[str, PortablePython]
 
     def choose(self, names: tuple[str, ...]) -> tuple[SmokeImage, ...]:
-        """Return the images of these names, all where none is named; raise UsageError for an unknown one."""
+        """Return the images of these names; where none is named, all that nobody has installed further packages on.
+
+        Raises UsageError for an unknown name.
+        """
         for name in names:
             if name not in self.images:
                 raise UsageError(f"there is no image '{name}'", hint=suggest(name, self.images))
-        return tuple(self.images[name] for name in dict.fromkeys(names or self.images))
+        plain = (name for name, image in self.images.items() if not image.packages)
+        return tuple(self.images[name] for name in dict.fromkeys(names or plain))
 
 
 def find_catalogue(project: Path) -> Path:
@@ -192,6 +205,15 @@ def _load_like(table: Table, name: str, images: Mapping[str, SmokeImage]) -> Smo
         )
     arches = _arches(table) if table.has("arches") else images[other].arches
     image = replace(images[other], name=name, cpu=table.text_map("cpu"), arches=arches)
+    if packages := table.texts("packages"):
+        if image.bootstrap is None or image.bootstrap.kind != "debian":
+            raise UsageError(
+                f"{table.place}: 'packages' cannot be installed on '{other}', which is not made from Debian's packages",
+                hint="name an image with `bootstrap = { debian = … }`",
+            )
+        # A registry has it without them.
+        made = replace(image.bootstrap, packages=packages)
+        image = replace(image, bootstrap=made, reference="", digests={}, pinned_by="")
     table.done()
     return image
 

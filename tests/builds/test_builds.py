@@ -71,6 +71,60 @@ def test_static_linkage_puts_every_library_inside_the_module(copy: Workshop) -> 
     assert audit_wheel(wheel).findings == ()
 
 
+HEADERS_ONLY = "dependency('foo').partial_dependency(compile_args: true, includes: true)"
+OPENED = """#include <dlfcn.h>
+static int open_answer(void) {
+  void *library = dlopen("libfoo.so.1", RTLD_NOW);
+  int (*found)(void) = library ? (int (*)(void))dlsym(library, "foo_answer") : NULL;
+  return found ? found() : 0;
+}
+"""
+
+
+def test_system_linkage_puts_nothing_into_the_wheel_and_tells_the_backend(copy: Workshop) -> None:
+    copy.replace("pyproject.toml", "python =", 'config-settings = { system = { setup-args = "X" } }\npython =')
+    copy.replace("pyproject.toml", '"X"', '["-Dlinkage=system"]')
+    (copy.project / "extension" / "meson.options").write_text("option('linkage', type: 'string', value: '')\n")
+    copy.replace("extension/meson.build", "dependency('foo')", f"[{HEADERS_ONLY}, dependency('dl')]")
+    copy.replace(
+        "extension/meson.build", "python = import", "assert(get_option('linkage') == 'system')\npython = import"
+    )
+    copy.replace("extension/src/fixture.c", "#include <stdlib.h>\n", "#include <stdlib.h>\n" + OPENED)
+    copy.replace("extension/src/fixture.c", "abs(foo_answer())", "abs(open_answer())")
+
+    steps = copy.build("--target", GLIBC, "--linkage", "system")
+
+    assert names_of(steps) == ["wheel"]  # the libraries are those of shared linkage
+    wheel = copy.project / "wheelhouse" / "zig-system" / NAMES[0]
+    with zipfile.ZipFile(wheel) as archive:
+        files = archive.namelist()
+    assert [name for name in files if ".so" in name] == ["fixture.abi3.so"]
+    assert [name for name in files if "foo" in name or "bar" in name] == []
+    report = audit_wheel(wheel)
+    assert report.findings == ()
+    assert report.looks[-1].words.endswith("no SBOM lists a library")
+
+
+def test_system_linkage_finds_what_is_called_by_name(copy: Workshop) -> None:
+    copy.replace("extension/meson.build", "dependency('foo')", HEADERS_ONLY)
+
+    _, errors = copy.run("build", "-t", GLIBC, "--linkage", "system", exit_code=1)
+
+    assert errors[errors.index("error: ") :].splitlines()[:3] == [
+        f"error: fixture 1.0 for {GLIBC}: linkage is system, and fixture.abi3.so calls libfoo.so.1 by name",
+        "  | foo_answer",
+        "  hint: no library that has these symbols is loaded before the module: reach each through dlsym()",
+    ]
+
+
+def test_system_linkage_leaves_nothing_to_link(copy: Workshop) -> None:
+    _, errors = copy.run("build", "-t", GLIBC, "--linkage", "system", exit_code=1)
+
+    assert f"error: fixture 1.0 for {GLIBC}: mesonpy failed (exit 1)" in errors
+    assert "libfoo" in errors or "'foo'" in errors
+    assert "  hint: linkage is system: the prefix has headers and pkg-config files, and no library to link" in errors
+
+
 def test_a_poisoned_environment_and_another_store_give_the_same_bytes(workshop: Workshop, finished: Workshop) -> None:
     poison = workshop.folder / "poison"
     poison.mkdir()

@@ -147,6 +147,18 @@ def test_meson_python_is_answered_by_a_python_of_the_targets_where_meson_reads_n
     assert ran == "42\n"
 
 
+def test_the_projects_own_settings_come_after_ours(tmp_path: Path) -> None:
+    build = make_build(tmp_path, "mesonpy")
+    build.workspace.mkdir(exist_ok=True)
+
+    settings = choose_settings(
+        replace(build, settings={"setup-args": "-Dx=y", "build-dir": "/elsewhere", "new": ["z"]})
+    )
+
+    assert settings["setup-args"][-2:] == ["--wrap-mode=nodownload", "-Dx=y"]
+    assert (settings["build-dir"], settings["new"]) == ("/elsewhere", ["z"])
+
+
 def test_scikit_build_core_gets_the_toolchain_file(tmp_path: Path) -> None:
     settings = choose_settings(make_build(tmp_path, "scikit_build_core.build"))
 

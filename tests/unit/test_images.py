@@ -82,6 +82,17 @@ def test_an_image_like_another_differs_in_its_processor_only(file: Path) -> None
     assert len(made) == 1
 
 
+def test_an_image_with_packages_is_made_with_them_and_only_tried_by_name(file: Path) -> None:
+    file.write_text(CATALOGUE + '\n[smoke.new-libx]\nlike = "new"\npackages = ["libx1"]\n')
+    catalogue = load_catalogue(file)
+    plain, image = catalogue.images["new"], catalogue.images["new-libx"]
+
+    assert "new-libx" not in [one.name for one in catalogue.choose(())]
+    assert [one.name for one in catalogue.choose(("new-libx",))] == ["new-libx"]
+    assert (image.packages, image.reference, image.pinned(ARCHES["x86_64"])) == (("libx1",), "", "")
+    assert bootstrapped_reference(image, ARCHES["x86_64"]) != bootstrapped_reference(plain, ARCHES["x86_64"])
+
+
 def test_digests_go_into_the_file_and_all_else_stays(file: Path) -> None:
     changed = write_digests(file, [Locked(image="new", digests={"any": "sha256:12"}), Locked(image="old", digests={})])
 

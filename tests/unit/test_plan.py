@@ -9,7 +9,7 @@ import pytest
 
 from builder.plan import Kind, Plan, make_plan
 from builder.project import Project, load_project
-from builder.recipe import Recipe
+from builder.recipe import Linkage, Recipe
 
 PROJECT = load_project(Path(__file__).parents[2])
 
@@ -110,3 +110,11 @@ def test_what_much_depends_on_goes_first(kind: Kind) -> None:
 
     for step in made.steps.values():
         assert all(made.priority[need] > made.priority[step.id] for need in step.requires)
+
+
+def test_system_linkage_reaches_the_wheels_alone() -> None:
+    system = load_project(Path(__file__).parents[2], linkage=Linkage.SYSTEM)
+
+    assert changed(plan(system)) == {"wheel"}
+    assert changed(plan(replace(system, linkage=Linkage.SHARED))) == {"wheel"}  # what the backend is told
+    assert changed(plan(replace(system, linkage=Linkage.SHARED, settings={}))) == set()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from builder.images.catalog import SmokeImage
+from builder.images.catalog import Bootstrap, SmokeImage
 from builder.pip import platform_tags
 from builder.runtime import Ended
 from builder.smoke.matrix import Cell, Pairing, State, is_for_python, judge, name_columns, pair
@@ -76,6 +76,15 @@ def test_what_is_wrong_is_said(told: dict[str, Any], state: State, why: str) -> 
     cell = judge(ONE, ENDED, told)
 
     assert (cell.state, cell.why) == (state, why)
+
+
+def test_what_further_packages_brought_is_listed_and_no_stranger() -> None:
+    made = Bootstrap(kind="debian", suite="bookworm", packages=("libz",))
+    one = dataclasses.replace(ONE, image=dataclasses.replace(IMAGE, bootstrap=made))
+
+    cell = judge(one, ENDED, change(strange=["/usr/lib/libz.so.1"]))
+
+    assert (cell.state, cell.libraries) == (State.PASSED, ("/usr/lib/libz.so.1",))
 
 
 def test_a_container_that_never_told_anything_failed() -> None:

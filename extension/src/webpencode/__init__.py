@@ -9,6 +9,7 @@ from webpencode import _webpencode
 from webpencode._webpencode import (
     EncoderError,
     LimitExceededError,
+    MissingLibraryError,
     Pixels,
     UnreadableImageError,
     UnsupportedFormatError,
@@ -38,6 +39,7 @@ __all__ = [
     "EncoderError",
     "Info",
     "LimitExceededError",
+    "MissingLibraryError",
     "Pixels",
     "UnreadableImageError",
     "UnsupportedFormatError",

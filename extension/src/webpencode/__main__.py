@@ -218,6 +218,12 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     parser = make_parser()
     arguments = parser.parse_args(words)
+    try:
+        # Told once, not for every image.
+        webpencode.formats()
+    except webpencode.MissingLibraryError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_FAILED
     if arguments.version:
         print(", ".join(f"{name} {version}" for name, version in webpencode.versions().items()))
         return 0

@@ -11,6 +11,7 @@ class LimitExceededError(WebPEncodeError):
     limit: int
 
 class EncoderError(WebPEncodeError): ...
+class MissingLibraryError(RuntimeError): ...
 
 @final
 class Pixels:

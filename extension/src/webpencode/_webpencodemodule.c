@@ -5,11 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <vips/vips.h>
-#include <webp/encode.h>
-
 #include "decode.h"
 #include "encode.h"
+#include "libraries.h"
 #include "libvips.h"
 
 /* The limited API of 3.11 names neither slot, but a newer interpreter knows the numbers. */
@@ -40,12 +38,14 @@ static int
 module_exec(PyObject *module)
 {
     module_state *state = get_module_state(module);
+#ifndef WEBPENCODE_SYSTEM
     const char *reason = libvips_start();
 
     if (reason != NULL) {
         PyErr_Format(PyExc_ImportError, "libvips did not start: %s", reason);
         return -1;
     }
+#endif
     if ((state->encode_error = add_error(module, "webpencode.WebPEncodeError",
                                          "An input that cannot be encoded: the base of all that is said about one.",
                                          PyExc_ValueError)) == NULL ||
@@ -60,7 +60,12 @@ module_exec(PyObject *module)
                                         state->encode_error)) == NULL ||
         (state->encoder_error =
              add_error(module, "webpencode.EncoderError", "A picture that libwebp could not encode; the text says why.",
-                       state->encode_error)) == NULL) {
+                       state->encode_error)) == NULL ||
+        (state->missing_error =
+             add_error(module, "webpencode.MissingLibraryError",
+                       "A library of the system's that is missing or too old; the text says what to type. Wheels that "
+                       "have their libraries inside never raise it.",
+                       PyExc_RuntimeError)) == NULL) {
         return -1;
     }
     state->pixels_type = PyType_FromModuleAndSpec(module, &pixels_spec, NULL);
@@ -77,6 +82,7 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->unsupported_error);
     Py_VISIT(state->limit_error);
     Py_VISIT(state->encoder_error);
+    Py_VISIT(state->missing_error);
     Py_VISIT(state->pixels_type);
     return 0;
 }
@@ -91,12 +97,14 @@ module_clear(PyObject *module)
     Py_CLEAR(state->unsupported_error);
     Py_CLEAR(state->limit_error);
     Py_CLEAR(state->encoder_error);
+    Py_CLEAR(state->missing_error);
     Py_CLEAR(state->pixels_type);
     return 0;
 }
 
-/* The images that a build of libvips may read, as its loaders call them. */
-static const char *const formats[] = {"gif", "heif", "jp2k", "jpeg", "jxl", "png", "tiff", "webp"};
+/* The images that a build of libvips may read, as its loaders call them: those that it holds safe against hostile
+   files, as images.c has them. */
+static const char *const formats[] = {"gif", "heif", "jpeg", "png", "tiff", "webp"};
 
 PyDoc_STRVAR(formats_doc,
              "formats($module, /)\n--\n\nReturn the names of the formats that are read, in the order of the "
@@ -105,10 +113,13 @@ PyDoc_STRVAR(formats_doc,
 static PyObject *
 webpencode_formats(PyObject *module, PyObject *ignored)
 {
-    PyObject *names = PyList_New(0);
+    PyObject *names;
 
-    (void)module;
     (void)ignored;
+    if (!libraries_open(module, NEEDS_LIBVIPS)) {
+        return NULL;
+    }
+    names = PyList_New(0);
     for (size_t i = 0; names != NULL && i < sizeof(formats) / sizeof(formats[0]); i++) {
         char loader[32];
 
@@ -132,10 +143,11 @@ PyDoc_STRVAR(versions_doc, "versions($module, /)\n--\n\nReturn the versions of t
 static PyObject *
 webpencode_versions(PyObject *module, PyObject *ignored)
 {
-    int webp = WebPGetEncoderVersion();
-
-    (void)module;
     (void)ignored;
+    if (!libraries_open(module, NEEDS_LIBVIPS)) {
+        return NULL;
+    }
+    int webp = WebPGetEncoderVersion();
     return Py_BuildValue("{s:N,s:N}", "libvips",
                          PyUnicode_FromFormat("%d.%d.%d", vips_version(0), vips_version(1), vips_version(2)), "libwebp",
                          PyUnicode_FromFormat("%d.%d.%d", webp >> 16, webp >> 8 & 0xFF, webp & 0xFF));

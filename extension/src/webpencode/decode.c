@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include <webp/types.h>
-
 #include "_webpencodemodule.h"
 #include "failure.h"
 #include "images.h"
@@ -165,7 +163,7 @@ webpencode_decode(PyObject *module, PyObject *args)
     canvas whole = {.samples = NULL};
 
     if (!PyArg_ParseTuple(args, "OO:decode", &source, &values) || read_shape_options(values, &options) < 0 ||
-        open_bytes(module, source, &buffer) < 0) {
+        !libraries_open(module, NEEDS_LIBVIPS) || open_bytes(module, source, &buffer) < 0) {
         return NULL;
     }
     options.animated = false;
@@ -207,7 +205,7 @@ webpencode_probe(PyObject *module, PyObject *source)
     description found = {.width = 0};
     Py_buffer buffer;
 
-    if (open_bytes(module, source, &buffer) < 0) {
+    if (!libraries_open(module, NEEDS_LIBVIPS) || open_bytes(module, source, &buffer) < 0) {
         return NULL;
     }
     Py_BEGIN_ALLOW_THREADS

@@ -287,6 +287,25 @@ encode_shaped_pixels(const pixels *array, const shape_options *shape, const code
     return done;
 }
 
+/* Say which libraries a source asks for, before anything of it is held: to read options may run anybody's code. */
+static library_need
+choose_need(PyObject *source, const shape_options *shape)
+{
+    Py_buffer buffer;
+    bool is_array = true;
+
+    if (PyObject_CheckBuffer(source)) {
+        if (PyObject_GetBuffer(source, &buffer, PyBUF_FULL_RO) == 0) {
+            is_array = buffer.ndim >= 2;
+            PyBuffer_Release(&buffer);
+        }
+        else {
+            PyErr_Clear(); /* it is told when the source is opened */
+        }
+    }
+    return is_array && !is_shaped(shape) ? NEEDS_LIBWEBP : NEEDS_LIBVIPS;
+}
+
 const char webpencode_encode_doc[] =
     PyDoc_STR("encode($module, source, shape, codec, /)\n"
               "--\n"
@@ -306,9 +325,12 @@ webpencode_encode(PyObject *module, PyObject *args)
     int opened;
 
     if (!PyArg_ParseTuple(args, "OOO:encode", &source, &shape_values, &codec_values) ||
-        read_shape_options(shape_values, &shape) < 0 || read_codec_options(codec_values, &codec) < 0 ||
-        (opened = pixels_open(source, &array)) < 0) {
+        read_shape_options(shape_values, &shape) < 0 || !libraries_open(module, choose_need(source, &shape)) ||
+        read_codec_options(codec_values, &codec) < 0 || (opened = pixels_open(source, &array)) < 0) {
         return NULL;
+    }
+    if (!opened && !libraries_open(module, NEEDS_LIBVIPS)) {
+        goto done;
     }
     if (opened) {
         Py_BEGIN_ALLOW_THREADS

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <webp/mux_types.h>
+#include "libraries.h"
 
 /* Take away the "Exif\0\0" that JPEG puts before the data and WebP does not. */
 void

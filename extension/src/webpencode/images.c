@@ -9,8 +9,7 @@
 
 /* An image that ends early is an error, never a picture with a grey end. As an option's text, since
    vips_thumbnail_buffer() takes `fail_on` too, but does not hand it on to the loader. */
-static const char all_frames[] = "fail_on=truncated,n=-1";
-static const char one_frame[] = "fail_on=truncated";
+#define FAIL_EARLY(more) (libvips_is_at_least(8, 12) ? "fail_on=truncated" more : "fail=true" more)
 
 /* Pixels of a frame for which one thread is enough. */
 enum { SMALL_FRAME = 160 * 160 };
@@ -140,6 +139,48 @@ check_profile(VipsImage *image, const void *data, size_t size, failure *failed)
                       (int)PNG_MOST_PROFILE);
 }
 
+/* Find who reads the bytes. Only loaders that libvips holds safe against hostile files may: it can block the others
+   since 8.13, and for the whole process. */
+static bool
+find_loader(const void *data, size_t size, failure *failed)
+{
+    static const char *const safe[] = {"Gif", "Heif", "Jpeg", "Nsgif", "Png", "Tiff", "Webp"};
+    static const char prefix[] = "VipsForeignLoad";
+    const char *loader = vips_foreign_find_load_buffer(data, size);
+
+    if (loader == NULL) {
+        return fail(failed, FAILURE_UNSUPPORTED, "");
+    }
+    const char *format = strncmp(loader, prefix, sizeof(prefix) - 1) == 0 ? loader + sizeof(prefix) - 1 : "";
+    for (size_t i = 0; i < sizeof(safe) / sizeof(safe[0]); i++) {
+        if (strncmp(format, safe[i], strlen(safe[i])) == 0) {
+            return true;
+        }
+    }
+    /* As libvips says where it has none but safe ones: some of the others take almost any bytes for theirs. */
+    return fail(failed, FAILURE_UNSUPPORTED, "VipsForeignLoad: buffer is not in a known format");
+}
+
+/* Whether a JPEG's last scan has no end (ITU-T T.81, B.1.1.3 and B.2.1): libvips before 8.12 draws the rest of it grey
+   where the JPEG is shrunk while it is read. In a scan no 0xFF is followed by a marker's number. */
+static bool
+jpeg_ends_early(const void *data, size_t size)
+{
+    const uint8_t *bytes = data;
+    bool has_ended = false;
+
+    if (size < 4 || memcmp(bytes, "\xFF\xD8\xFF", 3) != 0) {
+        return false;
+    }
+    for (size_t at = size - 1; at > 0; at--) {
+        if (bytes[at - 1] == 0xFF && bytes[at] == 0xDA) {
+            return !has_ended;
+        }
+        has_ended = has_ended || (bytes[at - 1] == 0xFF && bytes[at] == 0xD9);
+    }
+    return false;
+}
+
 bool
 input_open(input *in, const void *data, size_t size, const shape_options *options, failure *failed)
 {
@@ -151,11 +192,11 @@ input_open(input *in, const void *data, size_t size, const shape_options *option
     if (!check_header(data, size, options, failed)) {
         return false;
     }
-    if (vips_foreign_find_load_buffer(data, size) == NULL) {
-        return fail(failed, FAILURE_UNSUPPORTED, "");
+    if (!find_loader(data, size, failed)) {
+        return false;
     }
-    VipsImage *image = in->images[IMAGE_LOADED] =
-        vips_image_new_from_buffer(data, size, plays ? all_frames : one_frame, "access", VIPS_ACCESS_SEQUENTIAL, NULL);
+    VipsImage *image = in->images[IMAGE_LOADED] = vips_image_new_from_buffer(
+        data, size, plays ? FAIL_EARLY(",n=-1") : FAIL_EARLY(""), "access", VIPS_ACCESS_SEQUENTIAL, NULL);
     if (image == NULL) {
         return fail(failed, FAILURE_UNREADABLE, "");
     }
@@ -164,6 +205,9 @@ input_open(input *in, const void *data, size_t size, const shape_options *option
     }
     if (plays && gif_ends_early(data, size)) {
         return fail(failed, FAILURE_UNREADABLE, "gifload_buffer: the animation ends before its last frame");
+    }
+    if (!libvips_is_at_least(8, 12) && jpeg_ends_early(data, size)) {
+        return fail(failed, FAILURE_UNREADABLE, "VipsJpeg: premature end of JPEG image");
     }
     if (options->threads > 0) {
         vips_image_set_int(image, VIPS_META_CONCURRENCY, options->threads);
@@ -218,12 +262,11 @@ input_describe(const void *data, size_t size, description *found, failure *faile
     if (!check_header(data, size, &anything, failed)) {
         goto done;
     }
-    if (vips_foreign_find_load_buffer(data, size) == NULL) {
-        (void)fail(failed, FAILURE_UNSUPPORTED, "");
+    if (!find_loader(data, size, failed)) {
         goto done;
     }
-    VipsImage *image = images[0] =
-        vips_image_new_from_buffer(data, size, plays ? all_frames : one_frame, "access", VIPS_ACCESS_SEQUENTIAL, NULL);
+    VipsImage *image = images[0] = vips_image_new_from_buffer(data, size, plays ? FAIL_EARLY(",n=-1") : FAIL_EARLY(""),
+                                                              "access", VIPS_ACCESS_SEQUENTIAL, NULL);
     if (image == NULL) {
         (void)fail(failed, FAILURE_UNREADABLE, "");
         goto done;
@@ -319,6 +362,11 @@ resize_frame(input *in, VipsImage *frame)
 
     if (has_both && options->fit == FIT_COVER) {
         crop = VIPS_INTERESTING_CENTRE;
+        if (!options->upscale && (image_width < width || image_height < height)) {
+            /* libvips 8.10 would cut off more than there is. */
+            width = VIPS_MIN(width, image_width);
+            height = VIPS_MIN(height, image_height);
+        }
     }
     if (has_both && options->fit == FIT_FILL) {
         size = VIPS_SIZE_FORCE;
@@ -337,11 +385,12 @@ resize_frame(input *in, VipsImage *frame)
     in->is_srgb = is_other;
     int shrink = is_other ? 1 : jpeg_shrink(in, image_width, image_height);
     if (shrink > 1) {
-        static const char *const reduced[] = {
-            [2] = "fail_on=truncated,shrink=2", [4] = "fail_on=truncated,shrink=4", [8] = "fail_on=truncated,shrink=8"};
+        const char *reduced = shrink == 2   ? FAIL_EARLY(",shrink=2")
+                              : shrink == 4 ? FAIL_EARLY(",shrink=4")
+                                            : FAIL_EARLY(",shrink=8");
 
         frame = in->images[IMAGE_REDUCED] =
-            vips_image_new_from_buffer(in->data, in->size, reduced[shrink], "access", VIPS_ACCESS_SEQUENTIAL, NULL);
+            vips_image_new_from_buffer(in->data, in->size, reduced, "access", VIPS_ACCESS_SEQUENTIAL, NULL);
         if (frame == NULL) {
             return NULL;
         }
@@ -349,7 +398,7 @@ resize_frame(input *in, VipsImage *frame)
     if (in->roll == NULL && shrink == 1) {
         /* It only reads the data, though they are not const to it. */
         (void)vips_thumbnail_buffer((void *)in->data, in->size, sized, width, "height", height, "size", size, "crop",
-                                    crop, "no_rotate", !options->autorotate, "option_string", one_frame, profile,
+                                    crop, "no_rotate", !options->autorotate, "option_string", FAIL_EARLY(""), profile,
                                     "srgb", NULL);
     }
     else {

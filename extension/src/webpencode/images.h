@@ -8,9 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <vips/vips.h>
-
 #include "failure.h"
+#include "libraries.h"
 #include "options.h"
 #include "webp.h"
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <vips/vips.h>
+#include "libraries.h"
 
 #include "threads.h"
 
@@ -21,14 +21,18 @@ static char last_words[LIBVIPS_WORDS_SIZE] = "";
 static void
 take_words(char *words)
 {
-    char *text = vips_error_buffer_copy();
+    /* In 8.10 the copy locks a lock twice and waits for ever. To read the buffer itself risks but another call's words.
+     */
+    bool is_copied = libvips_is_at_least(8, 14);
+    char *copy = is_copied ? vips_error_buffer_copy() : NULL;
+    const char *text = is_copied ? copy : vips_error_buffer();
     size_t length = strlen(text);
 
     while (length > 0 && text[length - 1] == '\n') {
-        text[--length] = '\0';
+        length--;
     }
     size_t used = 0;
-    for (const char *from = text; *from != '\0' && used + 3 < LIBVIPS_WORDS_SIZE; from++) {
+    for (const char *from = text; from < text + length && used + 3 < LIBVIPS_WORDS_SIZE; from++) {
         if (*from == '\n') {
             words[used++] = ';';
             words[used++] = ' ';
@@ -38,7 +42,12 @@ take_words(char *words)
         }
     }
     words[used] = '\0';
-    vips_area_free_cb(text, NULL);
+    if (is_copied) {
+        vips_area_free_cb(copy, NULL);
+    }
+    else {
+        vips_error_clear();
+    }
 }
 
 static void
@@ -60,12 +69,29 @@ start(void)
         take_words(last_words);
         return;
     }
+#ifdef WEBPENCODE_SYSTEM
+    /* Others in the process may use the same libvips, and whoever came first has set it up. Loaders that are not safe
+       are kept from our own files alone, in images.c. */
+    bool is_ours = !system_shares_libvips();
+#else
+    bool is_ours = true;
     /* Loaders that libvips does not hold safe against hostile files. */
     vips_block_untrusted_set(TRUE);
-    /* A kept operation would keep pixels, and a pointer into a buffer that Python has taken back. */
-    vips_cache_set_max(0);
+#endif
+    if (is_ours) {
+        /* A kept operation would keep pixels, and a pointer into a buffer that Python has taken back. */
+        vips_cache_set_max(0);
+    }
     /* The thread that happened to import us need not live on. */
     vips_thread_shutdown();
+}
+
+bool
+libvips_is_at_least(int major, int minor)
+{
+    int has_major = vips_version(0);
+
+    return has_major > major || (has_major == major && vips_version(1) >= minor);
 }
 
 const char *

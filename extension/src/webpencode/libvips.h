@@ -11,6 +11,10 @@
 /* Room for libvips' words about one failure; longer ones are cut. */
 enum { LIBVIPS_WORDS_SIZE = 2048 };
 
+/* Whether libvips is of this version or a newer one. */
+bool
+libvips_is_at_least(int major, int minor);
+
 /* Start libvips, on the first call in the process. Returns NULL, or the reason why it did not start. */
 const char *
 libvips_start(void);

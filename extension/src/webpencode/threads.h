@@ -1,5 +1,5 @@
-/* What libvips.c wants of the system: something done once, a lock, variables of the environment, and to know whether this
-   process is the child of one that was here before. Windows has no fork(), so nobody is. */
+/* What libvips.c wants of the system: something done once, a lock, variables of the environment, and to know whether
+   this process is the child of one that was here before. Windows has no fork(), so nobody is. */
 
 #ifndef WEBPENCODE_THREADS_H
 #define WEBPENCODE_THREADS_H

@@ -7,8 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <webp/encode.h>
-#include <webp/mux.h>
+#include "libraries.h"
 
 /* As far as the format goes, in pixels. */
 enum { WEBP_LONGEST_SIDE = 16383 };

@@ -1,0 +1,103 @@
+"""Linkage `system`: one wheel with nothing inside, on Debian 11, 12 and 13 with the libvips that each of them has."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from roots import call, copy_repository
+
+from builder.runtime import find_runtime
+from builder.store import default_store
+from builder.tools import ensure_tools
+from builder.wheel import read_wheel
+
+SYSTEMS = {"debian-11-libvips": "8.10.5", "debian-12-libvips": "8.14.1", "debian-13-libvips": "8.16.1"}
+OLD = "int vips_version(int which) { return (int[]){8, 9, 2}[which]; }\n"
+TESTS = [f"extension/tests/test_{name}.py" for name in ("system", "encode", "arrays")]
+# These systems have no env(1).
+SET = "os.environ['WEBPENCODE_OLD_LIBVIPS'] = '/project/old'"
+RUN = f"import os, pytest; {SET}; raise SystemExit(pytest.main(['-q', *{TESTS}]))"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository, with the system wheel built in it and a library that says it is libvips 8.9."""
+    with find_runtime():
+        pass
+    place = tmp_path_factory.mktemp("system")
+    copy_repository(place)
+    call([sys.executable, "-m", "builder", "build", "--linkage", "system", "-t", "manylinux2014_x86_64"], cwd=place)
+    (place / "old").mkdir()
+    (place / "old" / "old.c").write_text(OLD)
+    tools = ensure_tools(default_store().absolute())
+    compiler = [tools.zig, "cc", "-target", "x86_64-linux-gnu.2.17", "-shared", "-s", "-Wl,-soname,libvips.so.42"]
+    call([*compiler, "old.c", "-o", "libvips.so.42"], cwd=place / "old")
+    return place
+
+
+@pytest.fixture(scope="module")
+def wheel(project: Path) -> Path:
+    return next((project / "wheelhouse" / "zig-system").glob("*.whl"))
+
+
+def smoke(project: Path, wheel: Path, command: str, *images: str) -> dict[str, dict[str, Any]]:
+    """Return the cells of a wheel by their images."""
+    chosen = [word for image in images for word in ("--image", image)]
+    ended = subprocess.run(
+        [sys.executable, "-m", "builder", "smoke", wheel, *chosen, "--json", "--command", command],
+        cwd=project, env=dict(os.environ), text=True, capture_output=True, check=False,
+    )  # fmt: skip
+    return {cell["image"]: cell for cell in json.loads(ended.stdout)}
+
+
+def test_the_wheel_has_nothing_inside(wheel: Path) -> None:
+    found = read_wheel(wheel)
+
+    assert [name for name in found.files if ".so" in name] == ["webpencode/_webpencode.abi3.so"]
+    assert [name for name in found.files if "/licenses/" in name] == [f"{found.dist_info}/licenses/LICENSE"]
+    assert wheel.stat().st_size < 100_000
+
+
+def test_it_works_with_what_each_debian_has(project: Path, wheel: Path) -> None:
+    cells = smoke(project, wheel, shlex.join(["python", "-c", RUN]), *SYSTEMS)
+
+    assert [cell["state"] for cell in cells.values()] == ["passed"] * 3, cells
+    for image in SYSTEMS:
+        names = [Path(path).name for path in cells[image]["libraries"]]
+        assert any(name.startswith("libvips.so.42") for name in names), names
+        assert "skipped" not in cells[image]["evidence"][-1], cells[image]
+
+
+@pytest.mark.parametrize(("image", "version"), SYSTEMS.items())
+def test_the_versions_are_the_systems(project: Path, wheel: Path, image: str, version: str) -> None:
+    told = f"python -c \"import webpencode; assert webpencode.versions()['libvips'] == '{version}', webpencode.versions()\""
+
+    assert smoke(project, wheel, told, image)[image]["state"] == "passed"
+
+
+MISSING = """
+import webpencode
+try:
+    webpencode.probe(b"x")
+except webpencode.MissingLibraryError as error:
+    assert str(error).splitlines() == [
+        "libvips 8.10 or newer is needed, and this system has none that can be opened",
+        "  dlopen: libvips.so.42: cannot open shared object file: No such file or directory",
+        "  hint: `apt install libvips42`",
+    ], error
+else:
+    raise SystemExit("there is a libvips")
+"""
+
+
+def test_a_system_without_libvips_is_told_what_to_type(project: Path, wheel: Path) -> None:
+    cell = smoke(project, wheel, shlex.join(["python", "-c", MISSING]), "debian-12")["debian-12"]
+
+    assert cell["state"] == "passed", cell
