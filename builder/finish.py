@@ -32,7 +32,8 @@ def build_wheel_step(site: Site, step: Step, plan: Plan, project: Project, tell:
     log.unlink(missing_ok=True)
     tell("prepare")
     workspace, toolchain = prepare_wheel(site, step, plan)
-    headers = project.recipes[project.python.headers]
+    python = step.python or project.python
+    headers = project.recipes[python.headers]
     build = WheelBuild(
         target=step.target,
         source=project.extension,
@@ -40,6 +41,8 @@ def build_wheel_step(site: Site, step: Step, plan: Plan, project: Project, tell:
         prefix=workspace / "prefix",
         python=ensure_backend(site, project),
         python_version=headers.version,
+        limited_api=python.is_limited,
+        free_threaded=python.is_free_threaded,
         cross_file=toolchain.cross_file,
         native_file=toolchain.native_file,
         cmake_file=toolchain.cmake_file,
@@ -61,9 +64,9 @@ def build_wheel_step(site: Site, step: Step, plan: Plan, project: Project, tell:
         work=workspace / "repair",
         log=log,
         epoch=FIXED_TIME,
-        leave_out=(project.python.headers,),
-        python=project.python.tag,
-        abi=project.python.abi,
+        leave_out=(python.headers,),
+        python=python.tag,
+        abi=python.abi,
     )
     finished = repair_wheel(built, repair, workspace / "finished")
     tell("audit")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,11 +21,21 @@ _NOT_SOURCE = frozenset({"build", "dist", "wheelhouse", "__pycache__", "node_mod
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Python:
-    """For which interpreters the extension is built: the recipe of the headers, and the wheel's Python and ABI tags."""
+    """For which interpreters a wheel is built: the recipe of the headers, and the wheel's Python and ABI tags."""
 
     headers: str
     tag: str
     abi: str
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether the extension keeps to the limited API (PEP 384)."""
+        return self.abi.startswith("abi3")
+
+    @property
+    def is_free_threaded(self) -> bool:
+        """Whether it is for interpreters without the GIL (PEP 703): `cp314t`."""
+        return re.fullmatch(r"cp\d+td?", self.abi) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +50,8 @@ class Smoke:
 class Project:
     """A project as its table says; paths are absolute, `digest` is the hash of the extension's files.
 
-    `linkage` is how native libraries reach its module: those in `shared` as shared libraries, or all of them inside it.
+    `pythons` are at least one; each has a wheel of its own for every target. `linkage` is how native libraries reach its
+    module: those in `shared` as shared libraries, or all of them inside it.
     """
 
     root: Path
@@ -51,12 +63,17 @@ class Project:
     shared: tuple[str, ...]
     linkage: Linkage
     features: Mapping[str, tuple[str, ...]]
-    python: Python
+    pythons: tuple[Python, ...]
     smoke: Smoke
     targets: tuple[Target, ...]
     recipes: Mapping[str, Recipe]
     build_requires: tuple[str, ...]
     digest: str
+
+    @property
+    def python(self) -> Python:
+        """The first of the Pythons: what is built where only one can be."""
+        return self.pythons[0]
 
 
 def load_project(root: Path, profiles: Sequence[str] = (), linkage: Linkage = Linkage.SHARED) -> Project:
@@ -76,7 +93,6 @@ def load_project(root: Path, profiles: Sequence[str] = (), linkage: Linkage = Li
     table = tool.table("everywheel")
     extension = root / table.text("extension", ".")
     recipes = load_recipes(root / directory for directory in table.texts("recipes", ["recipes"]))
-    python = table.table("python")
     smoke = table.table("smoke", {})
     metadata, build_requires = _read_extension(extension / "pyproject.toml")
     project = Project(
@@ -89,24 +105,38 @@ def load_project(root: Path, profiles: Sequence[str] = (), linkage: Linkage = Li
         shared=table.texts("shared"),
         linkage=linkage,
         features=_choose_features(table, recipes, profiles),
-        python=Python(headers=python.text("headers"), tag=python.text("tag"), abi=python.text("abi", "abi3")),
+        pythons=_load_pythons(table),
         smoke=Smoke(requires=smoke.texts("requires"), command=smoke.texts("command")),
         targets=tuple(parse_target(tag) for tag in table.texts("targets", ...)),
         recipes=recipes,
         build_requires=build_requires,
         digest=digest_tree(extension),
     )
-    python.done()
     smoke.done()
     table.done()
     for key, names in (
         ("requires", project.requires),
         ("shared", project.shared),
-        ("python.headers", [project.python.headers]),
+        ("python.headers", [python.headers for python in project.pythons]),
     ):
         for name in names:
             _check_recipe(f"{table.place}: '{key}'", name, recipes)
     return replace(project, shared=()) if linkage is Linkage.STATIC else project
+
+
+def _load_pythons(table: Table) -> tuple[Python, ...]:
+    """Read `python`: one table, or a list of them, of which no two make wheels of one name."""
+    found = []
+    for python in table.one_or_more("python"):
+        found.append(Python(headers=python.text("headers"), tag=python.text("tag"), abi=python.text("abi", "abi3")))
+        python.done()
+    tags = [f"{python.tag}-{python.abi}" for python in found]
+    for tag in tags:
+        if tags.count(tag) > 1:
+            raise UsageError(
+                f"{table.place}: 'python' names {tag} more than once", hint="each makes a wheel of its own"
+            )
+    return tuple(found)
 
 
 def _check_recipe(place: str, name: str, recipes: Mapping[str, Recipe]) -> None:
@@ -143,10 +173,15 @@ def _choose_features(
     return chosen
 
 
-def wheel_name(project: Project, target: Target) -> str:
-    """Return the file name of the project's finished wheel for a target (PEP 427)."""
+def wheel_name(project: Project, target: Target, python: Python) -> str:
+    """Return the file name of the project's finished wheel for a target and a Python (PEP 427)."""
     name = canonicalize_name(project.name).replace("-", "_")
-    return f"{name}-{project.version}-{project.python.tag}-{project.python.abi}-{target.wheel_tag}.whl"
+    return f"{name}-{project.version}-{python.tag}-{python.abi}-{target.wheel_tag}.whl"
+
+
+def choose_python(project: Project, abi: str) -> Python:
+    """Return which of a project's Pythons a wheel is for that a backend gave this ABI tag; the first for any other tag."""
+    return next((python for python in project.pythons if python.abi == abi), project.python)
 
 
 def extension_files(directory: Path) -> list[Path]:

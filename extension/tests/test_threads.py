@@ -164,6 +164,45 @@ print("done")
     assert run_python(program.format(png=write_png(draw_noise(8, 8)))) == "done\n"
 
 
+def test_sub_interpreters_encode_at_the_same_time() -> None:
+    program = """
+import importlib, threading
+try:
+    interpreters = importlib.import_module("_interpreters")
+except ImportError:
+    interpreters = importlib.import_module("_xxsubinterpreters")
+import webpencode
+png = {png!r}
+encoded, pixels = webpencode.encode(png), bytes(memoryview(webpencode.decode(png)))
+code = f'''
+import webpencode
+for _ in range(20):
+    assert webpencode.encode({{png!r}}) == {{encoded!r}}
+    assert bytes(memoryview(webpencode.decode({{png!r}}))) == {{pixels!r}}
+    try:
+        webpencode.encode(b"no image")
+    except webpencode.UnsupportedFormatError as error:
+        assert str(error)
+    else:
+        raise AssertionError
+'''
+ended = []
+def work():
+    for _ in range(3):
+        interpreter = interpreters.create()
+        ended.append(interpreters.run_string(interpreter, code))
+        interpreters.destroy(interpreter)
+threads = [threading.Thread(target=work) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(ended == [None] * 12 or ended)
+"""
+
+    assert run_python(program.format(png=write_png(draw_noise(8, 8)))) == "True\n"
+
+
 def test_importing_leaves_the_environment_as_it_was() -> None:
     program = """
 import os, subprocess, sys
