@@ -72,7 +72,7 @@ def free_threaded(session: nox.Session) -> None:
         "--only-binary", ":all:", *TEST, str(wheel),
     )  # fmt: skip
     session.run(
-        str(place / "python" / "bin" / "python3.14t"), "-B", "-m", "pytest", "-p", "no:cacheprovider", "extension/tests",
+        str(place / "python" / "bin" / "python3.14t"), "-m", "pytest", "-p", "no:cacheprovider", "extension/tests",
         *session.posargs, external=True, env={"PYTHONPATH": str(place / "site"), "PYTHON_GIL": None},
     )  # fmt: skip
 
