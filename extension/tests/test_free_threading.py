@@ -273,4 +273,4 @@ if __name__ == "__main__":
     print("done")
 """)
 
-    assert subprocess.check_output([sys.executable, script], text=True, timeout=60) == "done\n"
+    assert subprocess.check_output([sys.executable, script], text=True, timeout=120) == "done\n"
