@@ -59,7 +59,7 @@ def integration(session: nox.Session) -> None:
 
 @nox.session(name="free-threaded")
 def free_threaded(session: nox.Session) -> None:
-    """Build a CPython without a GIL and webpencode's wheel for it, and run all tests there; minutes, the first time."""
+    """Build a CPython without a GIL and webpencode's wheel for it, and run all tests there."""
     install(session)
     place = Path(session.create_tmp())
     session.run("everywheel", "deps", "python-freethreaded", "--prefix", str(place / "python"))

@@ -52,21 +52,26 @@ def test_other_threads_run_while_libvips_works() -> None:
     span: list[float] = []
 
     def work() -> None:
-        span.append(time.perf_counter())
+        span[:] = [time.perf_counter()]
         encode(SLOW, lossless=True)
         span.append(time.perf_counter())
 
-    thread = threading.Thread(target=work)
-    ticks = []
-    thread.start()
-    while thread.is_alive():
-        ticks.append(time.perf_counter())
-        time.sleep(0.001)
-    thread.join()
+    most = 0
+    for _ in range(20):  # on a busy machine nobody may get a turn in so short a time
+        thread = threading.Thread(target=work)
+        ticks = []
+        thread.start()
+        while thread.is_alive():
+            ticks.append(time.perf_counter())
+            time.sleep(0.001)
+        thread.join()
+        begin, end = span
+        middle = [tick for tick in ticks if begin + (end - begin) * 0.2 < tick < begin + (end - begin) * 0.8]
+        most = max(most, len(middle))
+        if most >= 3:
+            break
 
-    begin, end = span
-    middle = [tick for tick in ticks if begin + (end - begin) * 0.2 < tick < begin + (end - begin) * 0.8]
-    assert len(middle) >= 3
+    assert most >= 3
 
 
 def test_the_input_cannot_be_resized_while_libvips_reads_it() -> None:
