@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import platform
 import shutil
 import socket
 import subprocess
@@ -77,6 +78,26 @@ def integration(session: nox.Session) -> None:
     """Run the tests that need root and Docker: the whole build in a bare Debian, and wheels on real systems."""
     install(session, *TEST)
     session.run("pytest", "tests/integration", *session.posargs)
+
+
+@nox.session(name="free-threaded")
+def free_threaded(session: nox.Session) -> None:
+    """Build a CPython without a GIL and webpencode's wheel for it, and run all tests there."""
+    install(session)
+    place = Path(session.create_tmp())
+    session.run("everywheel", "deps", "python-freethreaded", "--prefix", str(place / "python"))
+    session.run("everywheel", "build", "--target", f"manylinux2014_{platform.machine()}")
+    (wheel,) = (ROOT / "wheelhouse").glob(f"webpencode-*-cp314t-manylinux2014_{platform.machine()}.whl")
+    shutil.rmtree(place / "site", ignore_errors=True)
+    session.run(
+        "python", "-m", "pip", "install", "--quiet", "--target", str(place / "site"), "--implementation", "cp",
+        "--python-version", "3.14", "--abi", "cp314t", "--platform", f"manylinux2014_{platform.machine()}",
+        "--only-binary", ":all:", *TEST, str(wheel),
+    )  # fmt: skip
+    session.run(
+        str(place / "python" / "bin" / "python3.14t"), "-m", "pytest", "-p", "no:cacheprovider", "extension/tests",
+        *session.posargs, external=True, env={"PYTHONPATH": str(place / "site"), "PYTHON_GIL": None},
+    )  # fmt: skip
 
 
 @nox.session

@@ -30,7 +30,8 @@ class WheelBuild:
 
     `source` is the extension's folder, which is only read; `workspace` gets a copy of it and all that the build makes.
     `python` is the interpreter of an environment with the build requirements, `python_version` that of the headers in
-    `<prefix>/include/python`. `environment` is all that the backend sees of this machine (PATH, CC, PKG_CONFIG …).
+    `<prefix>/include/python`, which are those of a `free_threaded` one or not; with `limited_api` an extension that keeps
+    to the limited API is built so. `environment` is all that the backend sees of this machine (PATH, CC, PKG_CONFIG …).
     """
 
     target: Target
@@ -39,6 +40,8 @@ class WheelBuild:
     prefix: Path
     python: Path
     python_version: str
+    limited_api: bool = True
+    free_threaded: bool = False
     cross_file: Path
     native_file: Path
     cmake_file: Path
@@ -154,7 +157,7 @@ def choose_settings(build: WheelBuild) -> Settings:
                 f"--cross-file={build.cross_file}",
                 f"--native-file={build.native_file}",
                 python,
-                "-Dpython.allow_limited_api=true",
+                f"-Dpython.allow_limited_api={str(build.limited_api).lower()}",
                 "-Dbuildtype=plain",
                 "-Db_ndebug=true",
                 "--wrap-mode=nodownload",
@@ -170,7 +173,7 @@ def choose_settings(build: WheelBuild) -> Settings:
             "cmake.define.CMAKE_PREFIX_PATH": str(build.prefix),
             "cmake.define.Python_INCLUDE_DIR": headers,
             "cmake.define.Python3_INCLUDE_DIR": headers,
-            "cmake.define.SKBUILD_SOABI": f"cpython-{_short(build)}-{build.target.extension_suffix}",
+            "cmake.define.SKBUILD_SOABI": f"{_cache_tag(build)}-{build.target.extension_suffix}",
         }
     for name, given in build.settings.items():
         ours = settings.get(name)
@@ -199,9 +202,9 @@ def write_python(build: WheelBuild) -> Path:
         "is_pypy": False,
         "is_venv": False,
         "link_libpython": False,
-        "suffix": f".cpython-{_short(build)}-{build.target.extension_suffix}{own}",
+        "suffix": f".{_cache_tag(build)}-{build.target.extension_suffix}{own}",
         "limited_api_suffix": stable,
-        "is_freethreaded": False,
+        "is_freethreaded": build.free_threaded,
     }
     answer, program = build.workspace / "python.json", build.workspace / "python"
     answer.write_text(json.dumps(facts, indent=1) + "\n")
@@ -215,18 +218,19 @@ def write_python(build: WheelBuild) -> Path:
     return file
 
 
-def _short(build: WheelBuild) -> str:
-    return "".join(build.python_version.split(".")[:2])
+def _cache_tag(build: WheelBuild) -> str:
+    return f"cpython-{''.join(build.python_version.split('.')[:2])}{'t' if build.free_threaded else ''}"
 
 
 def write_build_details(build: WheelBuild) -> Path:
     """Write the target's build-details.json (PEP 739), for Meson's `python.build_config`, and return where it is."""
     path = build.workspace / "build-details.json"
-    path.write_text(json.dumps(describe_python(build.target, build.python_version, build.prefix), indent=1) + "\n")
+    details = describe_python(build.target, build.python_version, build.prefix, free_threaded=build.free_threaded)
+    path.write_text(json.dumps(details, indent=1) + "\n")
     return path
 
 
-def describe_python(target: Target, version: str, prefix: Path) -> dict[str, object]:
+def describe_python(target: Target, version: str, prefix: Path, *, free_threaded: bool = False) -> dict[str, object]:
     """Return what PEP 739 (schema 1.0) says of the target's CPython: its suffixes, and where its headers are.
 
     Raises BuildError when `version` is not a full one, such as 3.11.9.
@@ -237,9 +241,8 @@ def describe_python(target: Target, version: str, prefix: Path) -> dict[str, obj
         raise BuildError(f"the Python headers have no full version: '{version}'", hint=hint)
     major, minor, micro = map(int, numbers)
     facts = {"major": major, "minor": minor, "micro": micro, "releaselevel": "final", "serial": 0}
-    soabi = f"cpython-{major}{minor}-{target.extension_suffix}"
-    if target.os == "windows":
-        soabi = f"cp{major}{minor}-{target.extension_suffix}"
+    abi = f"{major}{minor}{'t' if free_threaded else ''}"
+    soabi = f"{'cp' if target.os == 'windows' else 'cpython-'}{abi}-{target.extension_suffix}"
     own, stable = target.system.module
     # An extension for Linux or macOS must not link one (PEP 513); for Windows it must, and links that of the stable ABI.
     # Meson 1.12 asks for it under two names that are not PEP 739's as well.
@@ -260,7 +263,11 @@ def describe_python(target: Target, version: str, prefix: Path) -> dict[str, obj
             "hexversion": major << 24 | minor << 16 | micro << 8 | 0xF0,
             "_multiarch": target.extension_suffix,
         },
-        "abi": {"flags": [], "extension_suffix": f".{soabi}{own}", "stable_abi_suffix": stable},
+        "abi": {
+            "flags": ["t"] if free_threaded else [],
+            "extension_suffix": f".{soabi}{own}",
+            "stable_abi_suffix": stable,
+        },
         "suffixes": {
             "source": [".py"],
             "bytecode": [".pyc"],

@@ -167,7 +167,7 @@ def _hold(lock: FileLock, tell: Callable[[str], None]) -> Iterator[None]:
 
 
 def put_wheels(plan: Plan, store: Store, wheelhouse: Path) -> dict[str, Path]:
-    """Copy the plan's finished wheels into the wheelhouse, where they are not there already; return them by target."""
+    """Copy the plan's finished wheels into the wheelhouse, where they are not there already; return them by step."""
     wheelhouse.mkdir(parents=True, exist_ok=True)
     found: dict[str, Path] = {}
     for step in plan.steps.values():
@@ -181,5 +181,5 @@ def put_wheels(plan: Plan, store: Store, wheelhouse: Path) -> dict[str, Path]:
             unfinished = wheelhouse / f".{wheel.name}.{os.getpid()}"
             shutil.copyfile(wheel, unfinished)
             unfinished.replace(final)
-        found[step.target.tag] = final
+        found[step.id] = final
     return found

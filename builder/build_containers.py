@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,7 +21,7 @@ from builder.images.catalog import BuildImage, Catalogue
 from builder.images.lock import find_pinned
 from builder.images.stand_in import make_stand_in, stand_in_reference, stand_in_target
 from builder.jobs import JobPool
-from builder.plan import Plan, Step, make_plan, step_id
+from builder.plan import Plan, Step, make_plan, wheel_id
 from builder.project import Project
 from builder.runtime import Runtime
 from builder.sources import Progress, fetch_sources, find_places, ignore_progress, list_wanted
@@ -75,9 +75,9 @@ def _advise(target: Target, catalogue: Catalogue) -> str:
 
 
 def plan_container(project: Project, chosen: Chosen) -> Plan:
-    """Plan one target as the native engine plans it inside the image."""
+    """Plan one target as the native engine plans it inside the image, which has the first of the Pythons only."""
     return make_plan(
-        project,
+        replace(project, pythons=project.pythons[:1]),
         [chosen.target],
         toolchain=toolchain_identity(EngineName.NATIVE, image_facts(chosen.reference)),
         packaging=packaging_identity(),
@@ -105,7 +105,7 @@ def build_containers(
     tasks = []
     for one, plan in zip(chosen, plans, strict=True):
         missing = find_missing(plan, store)
-        wheel = plan.steps[step_id("wheel", one.target)]
+        wheel = plan.steps[wheel_id(project, one.target, project.python)]
         if wheel.id not in missing.steps:
             continue
         check_emulation(one.target.arch)

@@ -37,7 +37,8 @@ def build_wheel_step(site: Site, step: Step, plan: Plan, project: Project, tell:
     tell("prepare")
     workspace, toolchain = prepare_wheel(site, step, plan, project.linkage)
     offered = drop_libraries(workspace / "prefix") if project.linkage is Linkage.SYSTEM else Offered()
-    headers = project.recipes[project.python.headers]
+    python = step.python or project.python
+    headers = project.recipes[python.headers]
     build = WheelBuild(
         target=step.target,
         source=project.extension,
@@ -45,6 +46,8 @@ def build_wheel_step(site: Site, step: Step, plan: Plan, project: Project, tell:
         prefix=workspace / "prefix",
         python=ensure_backend(site, project),
         python_version=headers.version,
+        limited_api=python.is_limited,
+        free_threaded=python.is_free_threaded,
         cross_file=toolchain.cross_file,
         native_file=toolchain.native_file,
         cmake_file=toolchain.cmake_file,
@@ -64,7 +67,7 @@ def build_wheel_step(site: Site, step: Step, plan: Plan, project: Project, tell:
         if project.linkage is Linkage.SYSTEM and error.hint is None:
             error.hint = "linkage is system: the prefix has headers and pkg-config files, and no library to link"
         raise
-    leave_out = {project.python.headers}
+    leave_out = {python.headers}
     if project.linkage is Linkage.SYSTEM:
         check_opened(built, offered, step.label)
         leave_out |= {plan.steps[id].name for id in step.link}
@@ -77,8 +80,8 @@ def build_wheel_step(site: Site, step: Step, plan: Plan, project: Project, tell:
         log=log,
         epoch=FIXED_TIME,
         leave_out=leave_out,
-        python=project.python.tag,
-        abi=project.python.abi,
+        python=python.tag,
+        abi=python.abi,
         native=site.engine.name is EngineName.NATIVE,
     )
     finished = repair_wheel(built, repair, workspace / "finished")

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from builder.errors import UsageError
 from builder.graph import closure, depth, order
-from builder.project import Project, wheel_name
+from builder.project import Project, Python, wheel_name
 from builder.recipe import Linkage, Recipe, ResolvedRecipe, System, resolve_recipe
 from builder.target import Target, build_machine_target
 
@@ -32,7 +32,7 @@ class Step:
     """One node of a plan: a recipe built for a target, or the wheel of a target.
 
     `requires` are ids of steps. For a library `link` names the steps, its own requirements and theirs, that make up the
-    prefix it is built against; `programs` those whose programs run during the build.
+    prefix it is built against; `programs` those whose programs run during the build. A wheel's `python` is what it is for.
     """
 
     id: str
@@ -44,6 +44,7 @@ class Step:
     programs: tuple[str, ...]
     name: str
     version: str
+    python: Python | None = None
 
     @property
     def requires(self) -> tuple[str, ...]:
@@ -81,7 +82,7 @@ class Plan:
 def make_plan(
     project: Project, targets: Sequence[Target], *, toolchain: str, packaging: str, machine: Target | None = None
 ) -> Plan:
-    """Plan every library and the wheel for each target.
+    """Plan every library and the wheels, one for each Python, for each target.
 
     `toolchain` identifies compilers, flags and build tools, `packaging` what makes the finished wheel from a built one.
     Programs are built for `machine`, this one where none is named.
@@ -89,11 +90,12 @@ def make_plan(
     """
     steps: dict[str, Step] = {}
     for target in targets:
-        roots = (*project.requires, project.python.headers)
-        libraries = plan_libraries(project, target, roots, toolchain=toolchain, machine=machine)
-        steps |= libraries
-        wheel = _plan_wheel(project, target, roots, libraries, toolchain + packaging)
-        steps[wheel.id] = wheel
+        for python in project.choose_pythons(target):
+            roots = (*project.requires, python.headers)
+            libraries = plan_libraries(project, target, roots, toolchain=toolchain, machine=machine)
+            steps |= libraries
+            wheel = _plan_wheel(project, target, python, roots, libraries, toolchain + packaging)
+            steps[wheel.id] = wheel
     return finish_plan(steps)
 
 
@@ -173,28 +175,30 @@ def _plan_program(project: Project, name: str, target: Target, toolchain: str, s
 
 
 def _plan_wheel(
-    project: Project, target: Target, roots: Sequence[str], libraries: Mapping[str, Step], identity: str
+    project: Project, target: Target, python: Python, roots: Sequence[str], libraries: Mapping[str, Step], identity: str
 ) -> Step:
     link = tuple(id for id, step in libraries.items() if step.kind is Kind.LIBRARY)
     facts = {
         "extension": project.digest,
-        "name": wheel_name(project, target),
-        "python": asdict(project.python),
+        "name": wheel_name(project, target, python),
+        "python": asdict(python),
         "roots": sorted(roots),
         # Only where they matter: of other wheels, the libraries' keys say it.
         **({"linkage": project.linkage.value} if project.linkage is Linkage.SYSTEM else {}),
         **({"settings": dict(project.settings)} if project.settings else {}),
     }
     return Step(
-        id=step_id("wheel", target),
+        id=wheel_id(project, target, python),
         kind=Kind.WHEEL,
         key=_key("wheel", identity, target.tag, facts, {id: libraries[id].key for id in link}, {}),
         target=target,
         resolved=None,
         link=link,
         programs=(),
-        name=project.name,
+        # The name of its log, too, which two wheels for one target must not share.
+        name=project.name if python == project.python else f"{project.name}-{python.abi}",
         version=project.version,
+        python=python,
     )
 
 
@@ -206,8 +210,13 @@ def _library_id(resolved: ResolvedRecipe) -> str:
 
 
 def step_id(name: str, target: Target) -> str:
-    """Return the id of the step that builds `name` (or `wheel`) for a target."""
+    """Return the id of the step that builds `name` for a target."""
     return f"{name}:{target.tag}"
+
+
+def wheel_id(project: Project, target: Target, python: Python) -> str:
+    """Return the id of the step that builds the wheel of a target and a Python: `wheel:<tag>` for the first Python."""
+    return step_id("wheel" if python == project.python else f"wheel-{python.abi}", target)
 
 
 def _resolved_facts(resolved: ResolvedRecipe) -> object:

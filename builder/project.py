@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,18 +14,29 @@ from builder.errors import UsageError
 from builder.recipe import Linkage, Recipe, suggest
 from builder.recipe_file import load_recipes
 from builder.table import Table, read_toml
-from builder.target import Target, parse_target
+from builder.target import SYSTEMS, Target, parse_target
 
 _NOT_SOURCE = frozenset({"build", "dist", "wheelhouse", "__pycache__", "node_modules"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Python:
-    """For which interpreters the extension is built: the recipe of the headers, and the wheel's Python and ABI tags."""
+    """For which interpreters a wheel is built: the recipe of the headers, and the wheel's Python and ABI tags."""
 
     headers: str
     tag: str
     abi: str
+    systems: tuple[str, ...] = tuple(SYSTEMS)
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether the extension keeps to the limited API (PEP 384)."""
+        return self.abi.startswith("abi3")
+
+    @property
+    def is_free_threaded(self) -> bool:
+        """Whether it is for interpreters without the GIL (PEP 703): `cp314t`."""
+        return re.fullmatch(r"cp\d+td?", self.abi) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +51,10 @@ class Smoke:
 class Project:
     """A project as its table says; paths are absolute, `digest` is the hash of the extension's files.
 
-    `linkage` is how native libraries reach its module: those in `shared` as shared libraries, all of them inside it, or
-    none of them, since it opens those of the system. `settings` tell the extension's build backend which one it is.
-    `targets` are those that are released, `more_targets` those that are built beside them when all are asked for.
+    `pythons` are at least one; each has a wheel of its own for every target of its systems. `linkage` is how native
+    libraries reach its module: those in `shared` as shared libraries, all of them inside it, or none of them, since it
+    opens those of the system. `settings` tell the extension's build backend which one it is. `targets` are those that are
+    released, `more_targets` those that are built beside them when all are asked for.
     """
 
     root: Path
@@ -54,13 +67,22 @@ class Project:
     linkage: Linkage
     settings: Mapping[str, tuple[str, ...]]
     features: Mapping[str, tuple[str, ...]]
-    python: Python
+    pythons: tuple[Python, ...]
     smoke: Smoke
     targets: tuple[Target, ...]
     more_targets: tuple[Target, ...]
     recipes: Mapping[str, Recipe]
     build_requires: tuple[str, ...]
     digest: str
+
+    @property
+    def python(self) -> Python:
+        """The first of the Pythons: what is built where only one can be."""
+        return self.pythons[0]
+
+    def choose_pythons(self, target: Target) -> tuple[Python, ...]:
+        """Return the Pythons that a target has a wheel for."""
+        return tuple(python for python in self.pythons if target.os in python.systems)
 
 
 def load_project(root: Path, profiles: Sequence[str] = (), linkage: Linkage = Linkage.SHARED) -> Project:
@@ -80,7 +102,6 @@ def load_project(root: Path, profiles: Sequence[str] = (), linkage: Linkage = Li
     table = tool.table("everywheel")
     extension = root / table.text("extension", ".")
     recipes = load_recipes(root / directory for directory in table.texts("recipes", ["recipes"]))
-    python = table.table("python")
     smoke = table.table("smoke", {})
     metadata, build_requires = _read_extension(extension / "pyproject.toml")
     project = Project(
@@ -94,7 +115,7 @@ def load_project(root: Path, profiles: Sequence[str] = (), linkage: Linkage = Li
         linkage=linkage,
         settings=_choose_settings(table, linkage),
         features=_choose_features(table, recipes, profiles),
-        python=Python(headers=python.text("headers"), tag=python.text("tag"), abi=python.text("abi", "abi3")),
+        pythons=_load_pythons(table),
         smoke=Smoke(requires=smoke.texts("requires"), command=smoke.texts("command")),
         targets=tuple(parse_target(tag) for tag in table.texts("targets", ...)),
         more_targets=tuple(parse_target(tag) for tag in table.texts("more-targets")),
@@ -102,17 +123,42 @@ def load_project(root: Path, profiles: Sequence[str] = (), linkage: Linkage = Li
         build_requires=build_requires,
         digest=digest_tree(extension),
     )
-    python.done()
     smoke.done()
     table.done()
     for key, names in (
         ("requires", project.requires),
         ("shared", project.shared),
-        ("python.headers", [project.python.headers]),
+        ("python.headers", [python.headers for python in project.pythons]),
     ):
         for name in names:
             _check_recipe(f"{table.place}: '{key}'", name, recipes)
     return replace(project, shared=()) if linkage is Linkage.STATIC else project
+
+
+def _load_pythons(table: Table) -> tuple[Python, ...]:
+    """Read `python`: one table, or a list of them, of which no two make wheels of one name."""
+    found = []
+    for python in table.one_or_more("python"):
+        systems = python.texts("os", list(SYSTEMS))
+        for system in systems:
+            if system not in SYSTEMS:
+                raise UsageError(f"{python.place}: there is no system '{system}'", hint=suggest(system, SYSTEMS))
+        found.append(
+            Python(
+                headers=python.text("headers"),
+                tag=python.text("tag"),
+                abi=python.text("abi", "abi3"),
+                systems=systems,
+            )
+        )
+        python.done()
+    tags = [f"{python.tag}-{python.abi}" for python in found]
+    for tag in tags:
+        if tags.count(tag) > 1:
+            raise UsageError(
+                f"{table.place}: 'python' names {tag} more than once", hint="each makes a wheel of its own"
+            )
+    return tuple(found)
 
 
 def _check_recipe(place: str, name: str, recipes: Mapping[str, Recipe]) -> None:
@@ -158,15 +204,20 @@ def _choose_features(
     return chosen
 
 
-def wheel_name(project: Project, target: Target) -> str:
-    """Return the file name of the project's finished wheel for a target (PEP 427)."""
+def wheel_name(project: Project, target: Target, python: Python) -> str:
+    """Return the file name of the project's finished wheel for a target and a Python (PEP 427)."""
     name = canonicalize_name(project.name).replace("-", "_")
-    return f"{name}-{project.version}-{project.python.tag}-{project.python.abi}-{target.wheel_tag}.whl"
+    return f"{name}-{project.version}-{python.tag}-{python.abi}-{target.wheel_tag}.whl"
+
+
+def choose_python(project: Project, abi: str) -> Python:
+    """Return which of a project's Pythons a wheel is for that a backend gave this ABI tag; the first for any other tag."""
+    return next((python for python in project.pythons if python.abi == abi), project.python)
 
 
 def wheel_names(project: Project, target: Target) -> tuple[str, ...]:
     """Return the file names of all wheels that a release has for a target."""
-    return (wheel_name(project, target),)
+    return tuple(wheel_name(project, target, python) for python in project.choose_pythons(target))
 
 
 def sdist_name(project: Project) -> str:

@@ -101,6 +101,12 @@ class Table:
                 raise UsageError(f"{self.place}: '{key}' must be an array of tables", hint=f"write [[{path}]]")
         return tuple(Table(value, self.file, path) for value in values)
 
+    def one_or_more(self, key: str) -> tuple[Table, ...]:
+        """Return a table, or the tables of an array that has at least one."""
+        if isinstance(self._data.get(key), list) and self._data[key]:
+            return self.tables(key)
+        return (self.table(key),)
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._data)
 

@@ -15,6 +15,7 @@ from rich.table import Table
 from builder.build import Options, build_plan, default_jobs, find_missing, put_wheels, start_engine
 from builder.check import can_run
 from builder.commands.printing import print_table
+from builder.compatible import is_for_this_python
 from builder.engine import EngineName
 from builder.engine.library import Site, prepare
 from builder.engine.native import native_facts, native_target
@@ -22,13 +23,13 @@ from builder.errors import NothingSelectedError, UsageError
 from builder.execute import Outcome, Result
 from builder.finish import drop_inside
 from builder.identity import packaging_identity, toolchain_identity
-from builder.plan import Kind, Plan, Step, finish_plan, make_plan, plan_libraries, step_id
+from builder.plan import Kind, Plan, Step, finish_plan, make_plan, plan_libraries
 from builder.project import Project, load_project, wheel_name
 from builder.recipe import Linkage, suggest
 from builder.report import Screen, make_console, show_failures
 from builder.sources import fetch_sources, find_places, list_wanted
 from builder.store import Store, default_store
-from builder.target import Target, parse_target
+from builder.target import Target, build_machine_target, parse_target
 from builder.tools import ensure_tools
 
 target_option = click.option(
@@ -198,12 +199,13 @@ def build_command(
     wheels = put_wheels(plan, store, _wheelhouse(project, name))
     # A wheel from a container has passed its tests there; one that takes its libraries from the system asks for a system
     # that has them, which this machine need not be.
-    here = () if name is EngineName.CONTAINER or project.linkage is Linkage.SYSTEM else chosen
-    smoked = smoke_runnable(project, here, wheels, store, offline=offline)
+    elsewhere = name is EngineName.CONTAINER or project.linkage is Linkage.SYSTEM
+    here = {} if elsewhere else {id: (plan.steps[id].target, path) for id, path in wheels.items()}
+    smoked = smoke_runnable(project, here, store, offline=offline)
     if as_json:
-        click.echo(json.dumps(_describe(results, wheels), indent=1))
+        click.echo(json.dumps(_describe(results, plan, wheels), indent=1))
     else:
-        _print_wheels(project, chosen, results, wheels, smoked)
+        _print_wheels(project, plan, results, wheels, smoked)
     code = exit_code(results)
     if everything and code == 0 and name is EngineName.ZIG:
         from builder.commands.release import make_sdist
@@ -217,21 +219,16 @@ def build_command(
 
 
 def _print_wheels(
-    project: Project,
-    chosen: Sequence[Target],
-    results: Sequence[Result],
-    wheels: Mapping[str, Path],
-    smoked: Sequence[str],
+    project: Project, plan: Plan, results: Sequence[Result], wheels: Mapping[str, Path], smoked: Sequence[str]
 ) -> None:
     built = {result.id for result in results if result.outcome is Outcome.DONE}
-    for target in chosen:
-        if target.tag in wheels:
-            path = wheels[target.tag]
-            state = "built" if step_id("wheel", target) in built else "up to date"
-            used = ", installed and used here" if target.tag in smoked else ""
-            click.echo(f"{state}: {_relative(path)} ({path.stat().st_size / 1e6:.2f} MB){used}")
-        else:
-            click.echo(f"missing: {wheel_name(project, target)}")
+    for id, step in plan.steps.items():
+        if id in wheels:
+            state = "built" if id in built else "up to date"
+            used = ", installed and used here" if id in smoked else ""
+            click.echo(f"{state}: {_relative(wheels[id])} ({wheels[id].stat().st_size / 1e6:.2f} MB){used}")
+        elif step.python is not None:
+            click.echo(f"missing: {wheel_name(project, step.target, step.python)}")
 
 
 def _choose_for(engine: EngineName, project: Project, targets: Sequence[str]) -> tuple[Target, ...]:
@@ -282,15 +279,15 @@ def _run_containers(
 
 
 def smoke_runnable(
-    project: Project, targets: Sequence[Target], wheels: Mapping[str, Path], store: Store, *, offline: bool
+    project: Project, wheels: Mapping[str, tuple[Target, Path]], store: Store, *, offline: bool
 ) -> tuple[str, ...]:
-    """Install and use each wheel that this machine can run; return their targets' tags."""
-    runnable = [target.tag for target in targets if target.tag in wheels and can_run(target)]
+    """Install and use each wheel, by its step, that this machine and this very Python can run; return their steps."""
+    runnable = {id: path for id, (target, path) in wheels.items() if can_run(target) and is_for_this_python(path.name)}
     if runnable:
         from builder.smoke import smoke_here
 
-        for tag in runnable:
-            smoke_here(project, wheels[tag], store, offline=offline)
+        for path in runnable.values():
+            smoke_here(project, path, store, offline=offline)
     return tuple(runnable) if project.smoke.command else ()
 
 
@@ -298,18 +295,22 @@ def _relative(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-def _describe(results: Sequence[Result], wheels: dict[str, Path]) -> dict[str, object]:
+def _describe(results: Sequence[Result], plan: Plan, wheels: Mapping[str, Path]) -> dict[str, object]:
     return {
         "steps": [
             {"id": result.id, "outcome": result.outcome, "seconds": round(result.seconds, 2),
              "error": result.error.render() if result.error else None}
             for result in results
         ],
-        "wheels": [{"target": tag, "path": str(path), "size": path.stat().st_size} for tag, path in wheels.items()],
+        "wheels": [
+            {"target": plan.steps[id].target.tag, "path": str(path), "size": path.stat().st_size}
+            for id, path in wheels.items()
+        ],
     }  # fmt: skip
 
 
 @click.command("deps", short_help="Build the libraries only and lay out a prefix.")
+@click.argument("recipes", nargs=-1, metavar="[RECIPE]...")
 @target_option
 @jobs_option
 @offline_option
@@ -321,10 +322,12 @@ def _describe(results: Sequence[Result], wheels: dict[str, Path]) -> dict[str, o
 @linkage_option
 @click.pass_context
 def deps_command(
-    ctx: click.Context, targets: tuple[str, ...], jobs: int | None, offline: bool, timeout: int, into: Path | None,
-    prefix: Path | None, engine: str, profiles: tuple[str, ...], linkage: str,
+    ctx: click.Context, recipes: tuple[str, ...], targets: tuple[str, ...], jobs: int | None, offline: bool, timeout: int,
+    into: Path | None, prefix: Path | None, engine: str, profiles: tuple[str, ...], linkage: str,
 ) -> None:  # fmt: skip
     """Build all that the extension links against, without the extension, and optionally unpack it.
+
+    With the names of recipes, build these and what they require instead: for this machine unless a target is named.
 
     Example: everywheel deps --target musllinux_1_2_x86_64 --into prefixes
     """
@@ -332,12 +335,16 @@ def deps_command(
     if name is EngineName.CONTAINER:
         raise UsageError("libraries alone are not built in containers", hint="`everywheel build --engine container`")
     project = load_project(ctx.obj, profiles, Linkage(linkage))
+    for recipe in recipes:
+        if recipe not in project.recipes:
+            raise UsageError(f"there is no recipe '{recipe}'", hint=suggest(recipe, project.recipes))
+    if recipes and not targets and name is EngineName.ZIG:
+        targets = (build_machine_target().tag,)
     chosen = _choose_for(name, project, targets)
     if prefix is not None and len(chosen) != 1:
         raise UsageError(f"--prefix is for one target, not {len(chosen)}", hint="name one with --target, or use --into")
     store = Store(default_store())
-    plan = plan_project(project, chosen, name)
-    libraries = plan.select(id for id, step in plan.steps.items() if step.kind is Kind.LIBRARY)
+    libraries = _plan_deps(project, chosen, name, recipes)
     results = run_plan(
         libraries, project, store, jobs=jobs, offline=offline, timeout=timeout, keep=False, quiet=False, engine=name
     )
@@ -347,6 +354,19 @@ def deps_command(
             count = _lay_out(libraries, target, store, place)
             click.echo(f"{target.tag}: {count} libraries in {place or 'the store'}")
     ctx.exit(exit_code(results))
+
+
+def _plan_deps(project: Project, targets: Sequence[Target], engine: EngineName, recipes: Sequence[str]) -> Plan:
+    """Plan what the extension links against, or the named recipes with what they require."""
+    if not recipes:
+        # The headers of two Pythons would lie in one place.
+        plan = plan_project(dataclasses.replace(project, pythons=project.pythons[:1]), targets, engine)
+        return plan.select(id for id, step in plan.steps.items() if step.kind is Kind.LIBRARY)
+    toolchain = toolchain_identity(engine, native_facts() if engine is EngineName.NATIVE else "")
+    steps: dict[str, Step] = {}
+    for target in targets:
+        steps |= plan_libraries(project, target, recipes, toolchain=toolchain)
+    return finish_plan(steps)
 
 
 def _lay_out(libraries: Plan, target: Target, store: Store, place: Path | None) -> int:

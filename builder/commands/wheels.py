@@ -11,7 +11,7 @@ import click
 
 from builder.commands.build import json_option
 from builder.errors import MachineError, UsageError
-from builder.project import load_project
+from builder.project import choose_python, load_project
 from builder.store import FIXED_TIME, Store, default_store
 from builder.target import parse_target
 
@@ -66,9 +66,11 @@ def repair_command(root: Path, wheels: tuple[Path, ...], prefix: Path, target: s
         raise UsageError(f"{prefix} is not a prefix", hint="`everywheel deps --into DIR` makes one for each target")
     for wheel in wheels:
         try:
-            tag = target or split_filename(wheel.name)[-1].split(".")[0]
+            *_, abi, platform = split_filename(wheel.name)
+            tag = target or platform.split(".")[0]
         except ValueError as error:
             raise UsageError(f"{wheel}: {error}", hint="name a wheel (PEP 427)") from None
+        python = choose_python(project, abi)
         with TemporaryDirectory(dir=store.root / "tmp") as work:
             repair = Repair(
                 target=parse_target(tag),
@@ -77,9 +79,9 @@ def repair_command(root: Path, wheels: tuple[Path, ...], prefix: Path, target: s
                 work=Path(work),
                 log=store.root / "logs" / f"repair-{wheel.stem}.log",
                 epoch=FIXED_TIME,
-                leave_out=(project.python.headers,),
-                python=project.python.tag,
-                abi=project.python.abi,
+                leave_out=[one.headers for one in project.pythons],
+                python=python.tag,
+                abi=python.abi,
                 native=True,
             )
             click.echo(repair_wheel(wheel.absolute(), repair, wheelhouse))

@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from builder.engine import EngineName
 from builder.plan import Kind, Plan
-from builder.project import Project, sdist_name, wheel_names
+from builder.project import Project, sdist_name, wheel_name, wheel_names
 from builder.target import Target
 
 # The machines that GitHub has, by operating system and architecture as platform tags spell it. An architecture of Linux
@@ -80,7 +80,10 @@ def _job(project: Project, engine: EngineName, target: Target, plan: Plan) -> Jo
         qemu=place not in RUNNERS,
         key=near + digest_keys(plan, target),
         near=near,
-        files=wheel_names(project, target),
+        # Containers build the first Python's alone.
+        files=(wheel_name(project, target, project.python),)
+        if engine is EngineName.CONTAINER
+        else wheel_names(project, target),
     )
 
 

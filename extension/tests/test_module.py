@@ -4,6 +4,7 @@ import ast
 import importlib.metadata
 import inspect
 import re
+import sysconfig
 from pathlib import Path
 
 import webpencode
@@ -12,8 +13,10 @@ from webpencode import _webpencode, encode
 PACKAGE = Path(webpencode.__file__).parent
 
 
-def test_the_module_file_is_for_every_python_from_3_11_on() -> None:
-    assert ".abi3." in Path(_webpencode.__file__).name
+def test_the_module_file_is_for_every_python_from_3_11_on_or_for_one_without_a_gil() -> None:
+    suffix = sysconfig.get_config_var("EXT_SUFFIX") if sysconfig.get_config_var("Py_GIL_DISABLED") else ".abi3.so"
+
+    assert Path(_webpencode.__file__).name == f"_webpencode{suffix}"
 
 
 def test_the_module_calls_nothing_but_libvips() -> None:

@@ -112,36 +112,44 @@ def test_other_threads_run_while_libvips_works() -> None:
     span: list[float] = []
 
     def work() -> None:
-        span.append(time.perf_counter())
+        span[:] = [time.perf_counter()]
         encode(SLOW, lossless=True)
         span.append(time.perf_counter())
 
-    thread = threading.Thread(target=work)
-    ticks = []
-    thread.start()
-    while thread.is_alive():
-        ticks.append(time.perf_counter())
-        time.sleep(0.001)
-    thread.join()
+    most = 0
+    for _ in range(20):  # on a busy machine nobody may get a turn in so short a time
+        thread = threading.Thread(target=work)
+        ticks = []
+        thread.start()
+        while thread.is_alive():
+            ticks.append(time.perf_counter())
+            time.sleep(0.001)
+        thread.join()
+        begin, end = span
+        middle = [tick for tick in ticks if begin + (end - begin) * 0.2 < tick < begin + (end - begin) * 0.8]
+        most = max(most, len(middle))
+        if most >= 3:
+            break
 
-    begin, end = span
-    middle = [tick for tick in ticks if begin + (end - begin) * 0.2 < tick < begin + (end - begin) * 0.8]
-    assert len(middle) >= 3
+    assert most >= 3
 
 
 def test_the_input_cannot_be_resized_while_libvips_reads_it() -> None:
     data = bytearray(SLOW)
-    thread = threading.Thread(target=encode, args=(data,), kwargs={"lossless": True})
     refused = 0
 
-    thread.start()
-    while thread.is_alive():
-        try:
-            data.append(0)
-        except BufferError:
-            refused += 1
-        time.sleep(0.001)
-    thread.join()
+    for _ in range(20):  # on a busy machine a thread may have ended before this one looks
+        thread = threading.Thread(target=encode, args=(data,), kwargs={"lossless": True})
+        thread.start()
+        while thread.is_alive():
+            try:
+                data.append(0)
+            except BufferError:
+                refused += 1
+            time.sleep(0.001)
+        thread.join()
+        if refused:
+            break
 
     assert refused > 0
     data.clear()
@@ -222,6 +230,45 @@ print("done")
 """
 
     assert run_python(program.format(png=write_png(draw_noise(8, 8)))) == "done\n"
+
+
+def test_sub_interpreters_encode_at_the_same_time() -> None:
+    program = """
+import importlib, threading
+try:
+    interpreters = importlib.import_module("_interpreters")
+except ImportError:
+    interpreters = importlib.import_module("_xxsubinterpreters")
+import webpencode
+png = {png!r}
+encoded, pixels = webpencode.encode(png), bytes(memoryview(webpencode.decode(png)))
+code = f'''
+import webpencode
+for _ in range(20):
+    assert webpencode.encode({{png!r}}) == {{encoded!r}}
+    assert bytes(memoryview(webpencode.decode({{png!r}}))) == {{pixels!r}}
+    try:
+        webpencode.encode(b"no image")
+    except webpencode.UnsupportedFormatError as error:
+        assert str(error)
+    else:
+        raise AssertionError
+'''
+ended = []
+def work():
+    for _ in range(3):
+        interpreter = interpreters.create()
+        ended.append(interpreters.run_string(interpreter, code))
+        interpreters.destroy(interpreter)
+threads = [threading.Thread(target=work) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(ended == [None] * 12 or ended)
+"""
+
+    assert run_python(program.format(png=write_png(draw_noise(8, 8)))) == "True\n"
 
 
 def test_importing_leaves_the_environment_as_it_was() -> None:

@@ -42,9 +42,14 @@ def bare_debian(tmp_path_factory: pytest.TempPathFactory, root: None) -> Path:
 
 @pytest.fixture(scope="session")
 def wheels(bare_debian: Path) -> dict[str, Path]:
-    """The finished wheels by the last part of their tag: `manylinux2014_x86_64`."""
-    found = (bare_debian / "project" / "wheelhouse").glob("*.whl")
+    """The finished wheels of the limited API by the last part of their tag: `manylinux2014_x86_64`."""
+    found = (bare_debian / "project" / "wheelhouse").glob("*-abi3-*.whl")
     return {path.stem.split("-")[-1]: path for path in found}
+
+
+@pytest.fixture(scope="session")
+def all_wheels(bare_debian: Path) -> list[Path]:
+    return sorted((bare_debian / "project" / "wheelhouse").glob("*.whl"))
 
 
 @pytest.fixture(scope="session")

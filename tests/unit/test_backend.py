@@ -159,6 +159,24 @@ def test_the_projects_own_settings_come_after_ours(tmp_path: Path) -> None:
     assert (settings["build-dir"], settings["new"]) == ("/elsewhere", ["z"])
 
 
+def test_the_limited_api_is_refused_where_the_wheel_is_for_one_python(tmp_path: Path) -> None:
+    build = replace(make_build(tmp_path, "mesonpy"), limited_api=False, free_threaded=True)
+    build.workspace.mkdir()
+
+    settings = choose_settings(build)
+
+    assert "-Dpython.allow_limited_api=false" in settings["setup-args"]
+    details = json.loads((build.workspace / "build-details.json").read_text())
+    assert details["abi"]["flags"] == ["t"]
+    assert details["abi"]["extension_suffix"] == ".cpython-311t-aarch64-linux-musl.so"
+
+
+def test_scikit_build_core_is_told_of_a_python_without_a_gil(tmp_path: Path) -> None:
+    settings = choose_settings(replace(make_build(tmp_path, "scikit_build_core.build"), free_threaded=True))
+
+    assert settings["cmake.define.SKBUILD_SOABI"] == "cpython-311t-aarch64-linux-musl"
+
+
 def test_scikit_build_core_gets_the_toolchain_file(tmp_path: Path) -> None:
     settings = choose_settings(make_build(tmp_path, "scikit_build_core.build"))
 

@@ -12,6 +12,7 @@ from builder.project import Project, load_project
 from builder.recipe import Linkage, Recipe
 
 PROJECT = load_project(Path(__file__).parents[2])
+WHEELS = {"wheel", "wheel-cp314t"}
 
 
 def plan(project: Project = PROJECT, toolchain: str = "t", packaging: str = "p") -> Plan:
@@ -33,7 +34,7 @@ def with_recipe(name: str, **changes: object) -> Project:
 def test_a_new_build_of_libwebp_reaches_libvips_and_the_wheels_alone() -> None:
     build = replace(PROJECT.recipes["libwebp"].build, defines=("X",))
 
-    assert changed(plan(with_recipe("libwebp", build=build))) == {"libwebp", "libvips", "wheel"}
+    assert changed(plan(with_recipe("libwebp", build=build))) == {"libwebp", "libvips", *WHEELS}
 
 
 def test_a_new_file_beside_a_recipe_reaches_what_requires_it() -> None:
@@ -42,7 +43,7 @@ def test_a_new_file_beside_a_recipe_reaches_what_requires_it() -> None:
         "libpng",
         "glib",
         "libvips",
-        "wheel",
+        *WHEELS,
     }
 
 
@@ -53,31 +54,31 @@ def test_a_new_summary_reaches_nothing() -> None:
 def test_a_new_patch_reaches_what_it_is_built_into() -> None:
     source = PROJECT.recipes["expat"].source
 
-    assert changed(plan(with_recipe("expat", source=replace(source, sha256="0" * 64)))) == {"expat", "libvips", "wheel"}
+    assert changed(plan(with_recipe("expat", source=replace(source, sha256="0" * 64)))) == {"expat", "libvips", *WHEELS}
 
 
 def test_a_program_of_the_build_machine_reaches_what_it_builds() -> None:
-    assert changed(plan(with_recipe("nasm", version="9"))) == {"nasm", "libjpeg-turbo", "libvips", "wheel"}
+    assert changed(plan(with_recipe("nasm", version="9"))) == {"nasm", "libjpeg-turbo", "libvips", *WHEELS}
 
 
 def test_a_changed_extension_reaches_the_wheels_alone() -> None:
-    assert changed(plan(replace(PROJECT, digest="other"))) == {"wheel"}
+    assert changed(plan(replace(PROJECT, digest="other"))) == WHEELS
 
 
 def test_another_profile_reaches_the_library_and_the_wheels() -> None:
     features = {"libvips": tuple(f for f in PROJECT.recipes["libvips"].profiles["web"] if f != "gif")}
 
-    assert changed(plan(replace(PROJECT, features=features))) == {"libvips", "wheel"}
+    assert changed(plan(replace(PROJECT, features=features))) == {"libvips", *WHEELS}
 
 
 def test_other_tools_reach_everything_but_the_headers() -> None:
     names = {id.partition(":")[0] for id in plan().steps}
 
-    assert changed(plan(toolchain="other")) == names - {"cpython"}
+    assert changed(plan(toolchain="other")) == names - {"cpython", "cpython-freethreaded"}
 
 
 def test_other_packaging_reaches_the_wheels_alone() -> None:
-    assert changed(plan(packaging="other")) == {"wheel"}
+    assert changed(plan(packaging="other")) == WHEELS
 
 
 def test_no_two_steps_share_a_key() -> None:
@@ -88,6 +89,21 @@ def test_no_two_steps_share_a_key() -> None:
 
 def test_headers_are_one_step_for_all_targets() -> None:
     assert [id for id in plan().steps if id.startswith("cpython:")] == ["cpython:any"]
+
+
+def test_each_python_has_a_wheel_that_is_linked_against_its_own_headers() -> None:
+    steps = plan().steps.values()
+
+    found = {(s.python.tag, s.python.abi): {i for i in s.link if i.startswith("cpython")} for s in steps if s.python}
+
+    assert found == {("cp311", "abi3"): {"cpython:any"}, ("cp314", "cp314t"): {"cpython-freethreaded:any"}}
+    assert len({(step.name, step.place) for step in steps}) == len(steps)  # each log has a name of its own
+
+
+def test_a_second_python_leaves_the_first_ones_wheel_as_it_was() -> None:
+    alone = plan(replace(PROJECT, pythons=PROJECT.pythons[:1])).steps
+
+    assert {id: step.key for id, step in plan().steps.items() if id in alone} == {id: s.key for id, s in alone.items()}
 
 
 def test_every_step_comes_after_what_it_requires() -> None:
