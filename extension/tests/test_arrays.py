@@ -1,6 +1,7 @@
 """What encode() makes of arrays, which never become a file on the way."""
 
 import gc
+import os
 import struct
 import sys
 from collections.abc import Sequence
@@ -211,6 +212,7 @@ def test_an_array_has_its_limit_too() -> None:
         assert str(caught.value) == "the array has 2623 pixels (61 x 43), and max_pixels is 2622"
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork() here")
 def test_an_array_can_be_encoded_after_a_fork() -> None:
     from test_threads import run_python
 
