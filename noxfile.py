@@ -316,7 +316,7 @@ def release(session: nox.Session) -> None:
 
 
 def _build_dist(session: nox.Session) -> None:
-    session.run("everywheel", "build")
+    session.run("everywheel", "build", "--targets", "release")
     session.run("everywheel", "sdist")
     session.run("everywheel", "release", "check", "wheelhouse", "--into", "dist")
     _check_dist(session)

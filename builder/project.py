@@ -53,8 +53,8 @@ class Project:
 
     `pythons` are at least one; each has a wheel of its own for every target of its systems. `linkage` is how native
     libraries reach its module: those in `shared` as shared libraries, all of them inside it, or none of them, since it
-    opens those of the system. `settings` tell the extension's build backend which one it is. `targets` are those that are
-    released, `more_targets` those that are built beside them when all are asked for.
+    opens those of the system. `settings` tell the extension's build backend which one it is. `targets` are what is built
+    where nothing else is said, `released` what a release consists of, `more_targets` what is built beside them all.
     """
 
     root: Path
@@ -70,6 +70,7 @@ class Project:
     pythons: tuple[Python, ...]
     smoke: Smoke
     targets: tuple[Target, ...]
+    released: tuple[Target, ...]
     more_targets: tuple[Target, ...]
     recipes: Mapping[str, Recipe]
     build_requires: tuple[str, ...]
@@ -79,6 +80,11 @@ class Project:
     def python(self) -> Python:
         """The first of the Pythons: what is built where only one can be."""
         return self.pythons[0]
+
+    @property
+    def every_target(self) -> tuple[Target, ...]:
+        """All targets that the table names, each once."""
+        return tuple(dict.fromkeys((*self.targets, *self.released, *self.more_targets)))
 
     def choose_pythons(self, target: Target) -> tuple[Python, ...]:
         """Return the Pythons that a target has a wheel for."""
@@ -118,6 +124,7 @@ def load_project(root: Path, profiles: Sequence[str] = (), linkage: Linkage = Li
         pythons=_load_pythons(table),
         smoke=Smoke(requires=smoke.texts("requires"), command=smoke.texts("command")),
         targets=tuple(parse_target(tag) for tag in table.texts("targets", ...)),
+        released=tuple(parse_target(tag) for tag in table.texts("release-targets", list(table.texts("targets", ...)))),
         more_targets=tuple(parse_target(tag) for tag in table.texts("more-targets")),
         recipes=recipes,
         build_requires=build_requires,

@@ -147,10 +147,10 @@ def plan_command(
 @click.option(
     "--targets",
     "which",
-    type=click.Choice(["project", "all"]),
+    type=click.Choice(["project", "release", "all"]),
     default="project",
     show_default=True,
-    help="Without --target: the project's `targets`, or `more-targets` and the source distribution as well.",
+    help="Without --target: the project's `targets`, its `release-targets`, or all and the source distribution.",
 )
 @jobs_option
 @offline_option
@@ -174,9 +174,9 @@ def build_command(
     Example: everywheel build --target manylinux_2_28_aarch64
     """
     everything = which == "all" and not targets
-    if everything:
+    if which != "project" and not targets:
         known = load_project(ctx.obj)
-        targets = tuple(target.tag for target in (*known.targets, *known.more_targets))
+        targets = tuple(target.tag for target in (known.every_target if everything else known.released))
     if dry_run:
         ctx.invoke(plan_command, targets=targets, engine=engine, profiles=profiles, linkage=linkage, as_json=as_json)
         return

@@ -39,13 +39,13 @@ simple_option = click.option(
 
 def list_jobs(project: Project, *, more: bool = False) -> tuple[Job, ...]:
     """Return the jobs of a release; with `more`, those of the targets that are not released as well."""
-    targets = (*project.targets, *(project.more_targets if more else ()))
+    targets = project.every_target if more else project.released
     return plan_jobs(project, targets, plan_project(project, targets))
 
 
 @click.command("matrix", short_help="Show the jobs that a release consists of.")
-@click.option("--targets", "which", type=click.Choice(["project", "all"]), default="project", show_default=True,
-              help="The released targets, or more-targets as well.")  # fmt: skip
+@click.option("--targets", "which", type=click.Choice(["release", "all"]), default="release", show_default=True,
+              help="The released targets, or all that the project names.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON: the jobs by what they are for.")
 @click.pass_obj
 def matrix_command(root: Path, which: str, as_json: bool) -> None:

@@ -70,6 +70,9 @@ def _job(project: Project, engine: EngineName, target: Target, plan: Plan) -> Jo
     place = (target.os, target.arch_tag)
     native = RUNNERS.get(place, BUILDER)
     near = f"{engine}-{target.tag}-"
+    names = wheel_names(project, target)
+    if engine is EngineName.CONTAINER:
+        names = (wheel_name(project, target, project.python),)  # containers build the first Python's alone
     return Job(
         name=f"{engine}-{target.tag}",
         engine=engine,
@@ -80,10 +83,7 @@ def _job(project: Project, engine: EngineName, target: Target, plan: Plan) -> Jo
         qemu=place not in RUNNERS,
         key=near + digest_keys(plan, target),
         near=near,
-        # Containers build the first Python's alone.
-        files=(wheel_name(project, target, project.python),)
-        if engine is EngineName.CONTAINER
-        else wheel_names(project, target),
+        files=names,
     )
 
 
@@ -101,7 +101,7 @@ def digest_keys(plan: Plan, target: Target) -> str:
 
 def list_released(project: Project) -> tuple[str, ...]:
     """Return the names of the files that a release consists of: every target's wheels, then the source distribution."""
-    return (*(name for target in project.targets for name in wheel_names(project, target)), sdist_name(project))
+    return (*(name for target in project.released for name in wheel_names(project, target)), sdist_name(project))
 
 
 def group_jobs(jobs: Iterable[Job]) -> dict[str, list[Job]]:

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 PROJECT = load_project(ROOT)
 
 
-def jobs_of(project: Project = PROJECT, targets: Sequence[Target] = PROJECT.targets) -> tuple[Job, ...]:
+def jobs_of(project: Project = PROJECT, targets: Sequence[Target] = PROJECT.released) -> tuple[Job, ...]:
     plan = make_plan(project, targets, toolchain="t", packaging="p")
     return plan_jobs(project, targets, plan)
 
@@ -33,8 +33,8 @@ def words(error: pytest.ExceptionInfo[EverywheelError]) -> list[str]:
 def test_every_target_is_built_twice_and_there_is_one_sdist() -> None:
     names = [job.name for job in jobs_of()]
 
-    second = {target: "container" if target.os == "linux" else "native" for target in PROJECT.targets}
-    expected = [f"{engine}-{target.tag}" for target in PROJECT.targets for engine in ("zig", second[target])]
+    second = {target: "container" if target.os == "linux" else "native" for target in PROJECT.released}
+    expected = [f"{engine}-{target.tag}" for target in PROJECT.released for engine in ("zig", second[target])]
     assert sorted(names) == sorted([*expected, "sdist"])
 
 
@@ -87,7 +87,7 @@ def test_the_key_of_a_cache_changes_with_the_recipes_and_with_nothing_else() -> 
 
 
 def test_no_two_jobs_share_a_name() -> None:
-    names = [job.name for job in jobs_of(targets=(*PROJECT.targets, *PROJECT.more_targets))]
+    names = [job.name for job in jobs_of(targets=PROJECT.every_target)]
 
     assert len(set(names)) == len(names)
 
@@ -143,7 +143,7 @@ def wheelhouse(tmp_path: Path) -> Path:
 
 
 def test_a_wheel_too_few_is_named(wheelhouse: Path) -> None:
-    missing = wheel_names(PROJECT, PROJECT.targets[1])[0]
+    missing = wheel_names(PROJECT, PROJECT.released[1])[0]
     (wheelhouse / missing).unlink()
 
     with pytest.raises(ReleaseError) as error:
