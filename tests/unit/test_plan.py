@@ -132,5 +132,8 @@ def test_system_linkage_reaches_the_wheels_alone() -> None:
     system = load_project(Path(__file__).parents[2], linkage=Linkage.SYSTEM)
 
     assert changed(plan(system)) == {"wheel", "wheel-cp314t"}
-    assert changed(plan(replace(system, linkage=Linkage.SHARED))) == {"wheel", "wheel-cp314t"}  # what the backend is told
+    assert changed(plan(replace(system, linkage=Linkage.SHARED))) == {
+        "wheel",
+        "wheel-cp314t",
+    }  # what the backend is told
     assert changed(plan(replace(system, linkage=Linkage.SHARED, settings={}))) == set()
