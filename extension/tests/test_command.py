@@ -1,6 +1,7 @@
 """The command, as people type it."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -11,14 +12,22 @@ import webp
 from pictures import PHOTO, PHOTO_SIZE, draw_gradient, write_gif, write_png
 from webpencode import encode
 
+# Windows starts no Python without it.
+SYSTEM = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}
+
 
 def run(*words: str | Path, cwd: Path, exit_code: int = 0) -> tuple[str, str]:
     done = subprocess.run(
         [sys.executable, "-m", "webpencode", *map(str, words)], cwd=cwd, capture_output=True, text=True, timeout=60,
-        env={"PYTHONUTF8": "1", "PATH": "", "PYTHONPATH": ":".join(path for path in sys.path if path)},
+        env={**SYSTEM, "PYTHONUTF8": "1", "PATH": "", "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
     )  # fmt: skip
     assert done.returncode == exit_code, done.stdout + done.stderr
-    return done.stdout, done.stderr
+    return spell_paths(done.stdout), spell_paths(done.stderr)
+
+
+def spell_paths(words: str) -> str:
+    """Spell Windows' paths as all others are; in JSON their backslashes stand twice."""
+    return words.replace("\\\\", "/").replace("\\", "/") if os.sep == "\\" else words
 
 
 @pytest.fixture
@@ -32,7 +41,7 @@ def photos(tmp_path: Path) -> Path:
 
 
 def list_files(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
 def test_a_folder_becomes_a_folder(photos: Path) -> None:

@@ -4,6 +4,7 @@ import ast
 import importlib.metadata
 import inspect
 import re
+import sys
 import sysconfig
 from pathlib import Path
 
@@ -14,7 +15,9 @@ PACKAGE = Path(webpencode.__file__).parent
 
 
 def test_the_module_file_is_for_every_python_from_3_11_on_or_for_one_without_a_gil() -> None:
-    suffix = sysconfig.get_config_var("EXT_SUFFIX") if sysconfig.get_config_var("Py_GIL_DISABLED") else ".abi3.so"
+    suffix = ".pyd" if sys.platform == "win32" else ".abi3.so"
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        suffix = sysconfig.get_config_var("EXT_SUFFIX")
 
     assert Path(_webpencode.__file__).name == f"_webpencode{suffix}"
 
