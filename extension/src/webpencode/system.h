@@ -17,38 +17,31 @@ bool
 system_shares_libvips(void);
 
 /* Every function that is used, by library. All are in libvips 8.10 and libwebp 0.6; system.c has what is not. */
+/* clang-format off */
 #define LIBWEBP_FUNCTIONS(X)                                                                                           \
-    X(WebPConfigInitInternal)                                                                                          \
-    X(WebPEncode) X(WebPFree) X(WebPGetEncoderVersion) X(WebPMemoryWrite) X(WebPMemoryWriterClear)                     \
-        X(WebPMemoryWriterInit) X(WebPPictureAlloc) X(WebPPictureFree) X(WebPPictureImportRGB)                         \
-            X(WebPPictureImportRGBA) X(WebPPictureInitInternal) X(WebPValidateConfig)
+    X(WebPConfigInitInternal) X(WebPEncode) X(WebPFree) X(WebPGetEncoderVersion) X(WebPMemoryWrite)                    \
+    X(WebPMemoryWriterClear) X(WebPMemoryWriterInit) X(WebPPictureAlloc) X(WebPPictureFree) X(WebPPictureImportRGB)    \
+    X(WebPPictureImportRGBA) X(WebPPictureInitInternal) X(WebPValidateConfig)
 
 #define LIBWEBPMUX_FUNCTIONS(X)                                                                                        \
-    X(WebPAnimEncoderAdd)                                                                                              \
-    X(WebPAnimEncoderAssemble) X(WebPAnimEncoderDelete) X(WebPAnimEncoderGetError) X(WebPAnimEncoderNewInternal)       \
-        X(WebPAnimEncoderOptionsInitInternal) X(WebPMuxAssemble) X(WebPMuxCreateInternal) X(WebPMuxDelete)             \
-            X(WebPMuxSetChunk)
+    X(WebPAnimEncoderAdd) X(WebPAnimEncoderAssemble) X(WebPAnimEncoderDelete) X(WebPAnimEncoderGetError)               \
+    X(WebPAnimEncoderNewInternal) X(WebPAnimEncoderOptionsInitInternal) X(WebPMuxAssemble) X(WebPMuxCreateInternal)    \
+    X(WebPMuxDelete) X(WebPMuxSetChunk)
 
 #define LIBVIPS_FUNCTIONS(X)                                                                                           \
-    X(vips_addalpha)                                                                                                   \
-    X(vips_area_free_cb) X(vips_area_get_data) X(vips_area_new_array_object) X(vips_area_unref)                        \
-        X(vips_array_double_new) X(vips_autorot) X(vips_cache_set_max) X(vips_cast) X(vips_colourspace) X(vips_copy)   \
-            X(vips_crop) X(vips_error) X(vips_error_buffer) X(vips_error_buffer_copy) X(vips_error_clear)              \
-                X(vips_extract_band) X(vips_flatten) X(vips_foreign_find_load_buffer) X(vips_format_sizeof_unsafe)     \
-                    X(vips_gravity) X(vips_icc_present) X(vips_icc_transform) X(vips_image_copy_memory)                \
-                        X(vips_image_get_array_int) X(vips_image_get_bands) X(vips_image_get_blob)                     \
-                            X(vips_image_get_format) X(vips_image_get_height) X(vips_image_get_int)                    \
-                                X(vips_image_get_interpretation) X(vips_image_get_n_pages)                             \
-                                    X(vips_image_get_orientation) X(vips_image_get_orientation_swap)                   \
-                                        X(vips_image_get_page_height) X(vips_image_get_string)                         \
-                                            X(vips_image_get_typeof) X(vips_image_get_width) X(vips_image_hasalpha)    \
-                                                X(vips_image_new_from_buffer) X(vips_image_new_from_memory)            \
-                                                    X(vips_image_set_int) X(vips_init) X(vips_premultiply)             \
-                                                        X(vips_region_new) X(vips_region_prepare) X(vips_resize)       \
-                                                            X(vips_sink_disc) X(vips_thread_shutdown)                  \
-                                                                X(vips_thumbnail_buffer) X(vips_thumbnail_image)       \
-                                                                    X(vips_type_find) X(vips_unpremultiply)            \
-                                                                        X(vips_version)
+    X(vips_addalpha) X(vips_area_free_cb) X(vips_area_get_data) X(vips_area_new_array_object) X(vips_area_unref)       \
+    X(vips_array_double_new) X(vips_autorot) X(vips_cache_set_max) X(vips_cast) X(vips_colourspace) X(vips_copy)       \
+    X(vips_crop) X(vips_error) X(vips_error_buffer) X(vips_error_buffer_copy) X(vips_error_clear)                      \
+    X(vips_extract_band) X(vips_flatten) X(vips_foreign_find_load_buffer) X(vips_format_sizeof_unsafe)                 \
+    X(vips_gravity) X(vips_icc_present) X(vips_icc_transform) X(vips_image_copy_memory) X(vips_image_get_array_int)    \
+    X(vips_image_get_bands) X(vips_image_get_blob) X(vips_image_get_format) X(vips_image_get_height)                   \
+    X(vips_image_get_int) X(vips_image_get_interpretation) X(vips_image_get_n_pages) X(vips_image_get_orientation)     \
+    X(vips_image_get_orientation_swap) X(vips_image_get_page_height) X(vips_image_get_string)                          \
+    X(vips_image_get_typeof) X(vips_image_get_width) X(vips_image_hasalpha) X(vips_image_new_from_buffer)              \
+    X(vips_image_new_from_memory) X(vips_image_set_int) X(vips_init) X(vips_premultiply) X(vips_region_new)            \
+    X(vips_region_prepare) X(vips_resize) X(vips_sink_disc) X(vips_thread_shutdown) X(vips_thumbnail_buffer)           \
+    X(vips_thumbnail_image) X(vips_type_find) X(vips_unpremultiply) X(vips_version)
+/* clang-format on */
 
 #define SYSTEM_DECLARE(name) extern __typeof__(name) *system_##name;
 LIBWEBP_FUNCTIONS(SYSTEM_DECLARE)
