@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import shlex
 import shutil
 from collections.abc import Mapping, Sequence
@@ -247,14 +248,17 @@ def describe_python(target: Target, version: str, prefix: Path, *, free_threaded
     # An extension for Linux or macOS must not link one (PEP 513); for Windows it must, and links that of the stable ABI.
     # Meson 1.12 asks for it under two names that are not PEP 739's as well.
     libpython: dict[str, object] = {"link_extensions": False}
+    told_platform = target.python_platform
     if target.os == "windows":
         library = str(prefix / target.system.linkable.format("python3"))
         names = ("dynamic", "dynamic_stableabi", "dynamic-stableabi")
         libpython = {"link_extensions": True, **dict.fromkeys(names, library)}
+        # It also compares the platform's processor with that of the machine that builds, and would find no Python.
+        told_platform = "win-arm64" if platform.machine().lower() in ("aarch64", "arm64") else "win-amd64"
     return {
         "schema_version": "1.0",
         "base_prefix": str(prefix),
-        "platform": target.python_platform,
+        "platform": told_platform,
         "language": {"version": f"{major}.{minor}", "version_info": facts},
         "implementation": {
             "name": "cpython",
