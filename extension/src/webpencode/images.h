@@ -13,7 +13,29 @@
 #include "options.h"
 #include "webp.h"
 
-enum { IMAGE_SLOTS = 20 };
+/* The images between the input and the output, each in its place; those of a frame come last. */
+enum {
+    IMAGE_LOADED,
+    IMAGE_ROLL,
+    IMAGE_OF_FRAME,
+    IMAGE_CUT = IMAGE_OF_FRAME,
+    IMAGE_IN_MEMORY,
+    IMAGE_UPRIGHT,
+    IMAGE_SIZED,
+    IMAGE_PROFILED,
+    IMAGE_COLOURED,
+    IMAGE_BANDED,
+    IMAGE_OPAQUE,
+    IMAGE_PADDED,
+    IMAGE_SENT,
+    IMAGE_REDUCED,
+    IMAGE_STRETCHED,
+    IMAGE_SLOTS = IMAGE_STRETCHED + 4,
+};
+
+/* An image that ends early is an error, never a picture with a grey end. As an option's text, since
+   vips_thumbnail_buffer() takes `fail_on` too, but does not hand it on to the loader. */
+#define FAIL_EARLY(more) (libvips_is_at_least(8, 12) ? "fail_on=truncated" more : "fail=true" more)
 
 /* An input with all that was opened for it. */
 typedef struct {
