@@ -267,7 +267,7 @@ PNG = {PNG!r}
 
 if __name__ == "__main__":
     webpencode.encode(PNG)
-    for method in ("spawn", "forkserver"):
+    for method in set(multiprocessing.get_all_start_methods()) - {{"fork"}}:
         with multiprocessing.get_context(method).Pool(2) as pool:
             assert pool.map(webpencode.encode, [PNG] * 4) == [webpencode.encode(PNG)] * 4
     print("done")
