@@ -71,7 +71,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="*", choices=[[], "one", "matrix"], metavar="one|matrix")
     chosen = parser.parse_args().what or ["one", "matrix"]
-    wheels = sorted((ROOT / "wheelhouse").glob("*.whl"))
+    wheels = sorted((ROOT / "wheelhouse").glob("*-abi3-*linux*.whl"))
     if not wheels:
         sys.exit("wheelhouse/ is empty: `nox -s build-all` first")
     prepare(wheels)
