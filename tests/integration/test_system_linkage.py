@@ -44,7 +44,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def wheel(project: Path) -> Path:
-    return next((project / "wheelhouse" / "zig-system").glob("*.whl"))
+    return next((project / "wheelhouse" / "zig-system").glob("*-abi3-*.whl"))
 
 
 def smoke(project: Path, wheel: Path, command: str, *images: str) -> dict[str, dict[str, Any]]:

@@ -73,7 +73,8 @@ def matrix(lines: Lines, project: Path) -> dict[str, Any]:
 
 def test_the_first_job_leaves_a_bundle_and_the_matrix(matrix: dict[str, Any], project: Path) -> None:
     assert (project / "sources.tar").stat().st_size > 10_000_000
-    assert len(matrix["zig"]) == len(matrix["container"]) == len(matrix["smoke"])
+    assert len(matrix["zig"]) == len(matrix["smoke"]) + len(matrix["tried"])
+    assert len(matrix["container"]) == len(matrix["smoke"]) > 0
 
 
 def test_every_job_leaves_its_files_and_they_are_counted(matrix: dict[str, Any], lines: Lines, project: Path) -> None:
