@@ -327,7 +327,7 @@ def _check_dist(session: nox.Session) -> None:
     everything = [*wheels, *(str(path.relative_to(ROOT)) for path in (ROOT / "dist").glob("*.tar.gz"))]
     session.run("twine", "check", "--strict", *everything)
     session.run("check-wheel-contents", *wheels)
-    session.run("abi3audit", "--strict", "--summary", *wheels)
+    session.run("abi3audit", "--strict", "--summary", *(wheel for wheel in wheels if "-abi3-" in wheel))
     session.run("pydistcheck", *everything)
 
 
