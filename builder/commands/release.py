@@ -25,15 +25,14 @@ from builder.tools import ensure_tools
 
 folder_argument = click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("dist"))
 upload_option = click.option(
-    "--upload", "upload_url", default="https://upload.pypi.org/legacy/", show_default=True, metavar="URL",
-    help="Where the index takes files.",
+    "--upload", "upload_url", default="", metavar="URL",
+    help="Where the index takes files [default: PyPI's].",
 )  # fmt: skip
 simple_option = click.option(
     "--simple",
-    default="https://pypi.org/simple/",
-    show_default=True,
+    default="",
     metavar="URL",
-    help="The index's list of projects.",
+    help="The index's list of projects [default: PyPI's].",
 )
 
 
@@ -227,11 +226,11 @@ def upload_command(root: Path, folder: Path, upload_url: str, simple: str) -> No
 
     Example: everywheel release upload dist --upload http://localhost:8080/ --simple http://localhost:8080/simple/
     """
-    from builder.release.index import Index, upload
+    from builder.release.index import find_index, upload
 
     project = load_project(root)
     files = _released_files(project, folder)
-    standing = upload(files, Index(upload=upload_url, simple=simple), project.name, click.echo)
+    standing = upload(files, find_index(upload_url, simple), project.name, click.echo)
     click.echo(f"{len(standing.lacking)} files uploaded, {len(standing.there)} were there")
 
 
@@ -249,10 +248,10 @@ def compare_command(root: Path, folder: Path, simple: str, complete: bool, wait:
 
     Example: everywheel release compare dist --complete
     """
-    from builder.release.index import Index, compare
+    from builder.release.index import compare, find_index
 
     project = load_project(root)
-    files, index = _released_files(project, folder), Index(upload="", simple=simple)
+    files, index = _released_files(project, folder), find_index(simple=simple)
     until = time.monotonic() + wait
     while (standing := compare(files, index, project.name)).lacking and time.monotonic() < until:
         time.sleep(10)

@@ -45,6 +45,22 @@ class Standing:
     lacking: tuple[Path, ...]
 
 
+def find_index(upload: str = "", simple: str = "") -> Index:
+    """Return an index; what is not said is PyPI's, as twine and pypi-simple know it.
+
+    Raises MachineError where these are not installed.
+    """
+    try:
+        from pypi_simple import PYPI_SIMPLE_ENDPOINT
+    except ImportError:
+        raise _lacking("pypi-simple") from None
+    try:
+        from twine.utils import DEFAULT_REPOSITORY
+    except ImportError:
+        raise _lacking("twine") from None
+    return Index(upload=upload or str(DEFAULT_REPOSITORY), simple=simple or str(PYPI_SIMPLE_ENDPOINT))
+
+
 def list_files(index: Index, project: str) -> Mapping[str, str]:
     """Return the files that an index has of a project, each with its sha256, or an empty string where it tells none.
 
@@ -64,7 +80,7 @@ def list_files(index: Index, project: str) -> Mapping[str, str]:
     except (requests.RequestException, UnsupportedContentTypeError) as error:
         raise MachineError(
             f"the index {index.simple} does not say what it has", details={"reason": error},
-            hint="is it the address of its list, such as https://pypi.org/simple/?",
+            hint="is it the address of its list, which ends in /simple/?",
         ) from None  # fmt: skip
     return {package.filename: package.digests.get("sha256", "") for package in page.packages}
 
