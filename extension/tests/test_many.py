@@ -1,6 +1,8 @@
 """encode_many(): in order, on several cores, errors as values, no more in memory than is needed."""
 
+import gc
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,3 +66,39 @@ def test_a_source_that_raises_ends_it() -> None:
 
     with pytest.raises(ZeroDivisionError, match="mine"):
         list(encode_many(sources(), workers=2))
+
+
+class Image(bytearray):
+    """Bytes that tell when they are gone."""
+
+
+class Closed:
+    """A file that cannot be read, for a reason that its own code found."""
+
+    def read(self) -> bytes:
+        try:
+            raise KeyError("first")
+        except KeyError as error:
+            raise OSError("then") from error
+
+
+def test_an_error_keeps_neither_its_image_nor_its_pool_in_memory() -> None:
+    image = Image(b"no image")
+    gone = weakref.ref(image)
+    gc.disable()
+    try:
+        (error,) = encode_many([image])
+        del image
+
+        assert isinstance(error, UnsupportedFormatError)
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+def test_an_error_says_what_led_to_it() -> None:
+    (error,) = encode_many([Closed()])
+
+    assert isinstance(error, OSError)
+    assert isinstance(error.__cause__, KeyError)
+    assert (error.__traceback__, error.__cause__.__traceback__) == (None, None)

@@ -143,8 +143,9 @@ def encode_many(
 ) -> Iterator[bytes | Exception]:
     """Encode one image after the other on several cores; give the results in the order of the sources.
 
-    An image that fails gives its exception as a value. Sources are taken as they are needed: a few more than there are
-    workers (as many as processors, unless said) are in memory at any time. Options are those of encode().
+    An image that fails gives its exception as a value, without a traceback, which would keep the image in memory: encode()
+    raises the same in full. Sources are taken as they are needed: a few more than there are workers (as many as processors,
+    unless said) are in memory at any time. Options are those of encode().
     """
     count = _count_processors() if workers is None else workers
     if count < 1:
@@ -165,6 +166,7 @@ def _encode_in_pool(sources: Iterator[_Source], count: int, options: dict[str, A
         try:
             return encode(source, **options)
         except Exception as error:
+            _forget_frames(error)
             return error
 
     waiting: deque[Future[bytes | Exception]] = deque()
@@ -178,6 +180,18 @@ def _encode_in_pool(sources: Iterator[_Source], count: int, options: dict[str, A
             yield waiting.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _forget_frames(error: BaseException) -> None:
+    """Take the tracebacks off an error and off what led to it.
+
+    Their frames hold the image. And one of them, the pool's, holds the error in turn: without the collector of cycles, which
+    a CPython without a GIL seldom runs, all of it would stay.
+    """
+    error.__traceback__ = None
+    for cause in (error.__cause__, error.__context__):
+        if cause is not None and cause.__traceback__ is not None:
+            _forget_frames(cause)
 
 
 def probe(source: _Source) -> Info:
@@ -228,4 +242,5 @@ def _read(source: Any) -> Any:
     try:
         return memoryview(source)
     except TypeError:
-        return read()
+        pass
+    return read()
