@@ -5,9 +5,10 @@
     nox -s bench-encode -- --photo my.jpg        another photograph
 
 The wheel in wheelhouse/ for this machine is what is measured. `libwebp` is no peer: it is the encoding alone, of pixels
-that were ready before, and nobody who calls libwebp with these settings gets below that. The photographs and graphics
-come from Debian's package mate-backgrounds; sharp is taken from npm where Node is there. Peers do each job as their
-documentation advises, with quality 75 and libwebp's effort 4, and may use every processor.
+that were ready before, and nobody who calls libwebp with these settings gets below that. Nor are `processes` one: they are
+webpencode's, one for each core, and share nothing. The photographs and graphics come from Debian's package mate-backgrounds;
+sharp is taken from npm where Node is there. Peers do each job as their documentation advises, with quality 75 and libwebp's
+effort 4, and may use every processor.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +38,7 @@ PHOTO = "usr/share/backgrounds/mate/nature/Garden.jpg"
 GRAPHIC = "usr/share/backgrounds/mate/desktop/Stripes.png"
 OURS = "webpencode"
 FLOOR = "libwebp"
+PROCESSES = "processes"
 GOALS = {"thumbnail": 0.9, "file": 1.0, "array": 1.0}
 ICON_GOAL, IMPORT_GOAL, CORES_GOAL = 0.5, 0.5, 1.9
 MANY_GOALS = {"thumbnail": 1.1, "file": 1.0}
@@ -152,6 +156,45 @@ def bench_import(rounds: int) -> None:
         print(f"  {name:<11} {value * 1000:9.2f} ms")
 
 
+APART = """
+import sys, webpencode
+data, (count, *options) = open(sys.argv[1], "rb").read(), map(int, sys.argv[2:])
+width = options[0] if options else None
+webpencode.encode(data, width=width, threads=1)
+for line in sys.stdin:
+    for _ in range(count):
+        webpencode.encode(data, width=width, threads=1)
+    print(flush=True)
+"""
+
+
+@contextmanager
+def start_apart(path: Path, count: int, options: dict[str, int]) -> Iterator[Callable[[], float]]:
+    """Start a process for each core that knows nothing of the others; give what has them encode and returns seconds.
+
+    What a machine gains from a second core when nothing at all is shared but its caches and its memory.
+    """
+    cores = os.cpu_count() or 1
+    words = [sys.executable, "-c", APART, str(path), str(count // cores), *map(str, options.values())]
+    pipe = subprocess.PIPE
+    running = [subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True, bufsize=1) for _ in range(cores)]
+
+    def run() -> float:
+        began = time.perf_counter()
+        for process in running:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+        for process in running:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "\n"
+        return time.perf_counter() - began
+
+    run()
+    yield run
+    for process in running:
+        process.communicate()
+
+
 def bench_many(inputs: dict[str, Input], peers: dict[str, dict[str, Work]], rounds: int) -> None:
     """Encode many on all cores: encode_many() against itself on one core and against peers in a pool of threads."""
     cores = os.cpu_count() or 1
@@ -159,26 +202,28 @@ def bench_many(inputs: dict[str, Input], peers: dict[str, dict[str, Work]], roun
         data = [inputs[job].data] * count
         options: dict[str, Any] = {"width": 800} if job == "thumbnail" else {}
         seconds: dict[str, list[float]] = {}
-        for _ in range(rounds):
-            for workers in (1, cores):
-                began = time.perf_counter()
-                assert (
-                    sum(isinstance(one, bytes) for one in webpencode.encode_many(data, workers=workers, **options))
-                    == count
-                )
-                seconds.setdefault(f"{OURS}, {workers}", []).append(time.perf_counter() - began)
-            for name, works in peers.items():
-                if name == OURS or job not in works:
-                    continue
-                began = time.perf_counter()
-                with ThreadPoolExecutor(cores) as pool:
-                    list(pool.map(works[job], data))
-                seconds.setdefault(name, []).append(time.perf_counter() - began)
+        with start_apart(inputs[job].path, count, options) as run_apart:
+            for _ in range(rounds):
+                for workers in (1, cores):
+                    began = time.perf_counter()
+                    results = webpencode.encode_many(data, workers=workers, **options)
+                    assert sum(isinstance(one, bytes) for one in results) == count
+                    seconds.setdefault(f"{OURS}, {workers}", []).append(time.perf_counter() - began)
+                seconds.setdefault(PROCESSES, []).append(run_apart())
+                for name, works in peers.items():
+                    if name == OURS or job not in works:
+                        continue
+                    began = time.perf_counter()
+                    with ThreadPoolExecutor(cores) as pool:
+                        list(pool.map(works[job], data))
+                    seconds.setdefault(name, []).append(time.perf_counter() - began)
         medians = {name: count / statistics.median(values) for name, values in seconds.items()}
         ours, single = medians[f"{OURS}, {cores}"], medians[f"{OURS}, 1"]
-        best = max((name for name in medians if not name.startswith(OURS)), key=lambda name: medians[name])
+        others = [name for name in medians if name != PROCESSES and not name.startswith(OURS)]
+        best = max(others, key=lambda name: medians[name])
         print(
-            f"many, {job}: {ours / single:.2f} times one core (goal {CORES_GOAL:.2f}), "
+            f"many, {job}: {ours / single:.2f} times one core (goal {CORES_GOAL:.2f}; "
+            f"processes that share nothing {medians[PROCESSES] / single:.2f}), "
             f"{ours / medians[best]:.2f} times the best peer, {best} (goal {MANY_GOALS[job]:.2f})"
         )
         for name, value in sorted(medians.items(), key=lambda item: -item[1]):
