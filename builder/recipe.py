@@ -162,7 +162,7 @@ class Override:
 class Recipe:
     """A recipe as written, checked but with its conditions still in it.
 
-    `files` maps every file that lies beside recipe.toml (overlay, check program) to its sha256.
+    `files` maps every file that lies beside recipe.toml (overlay, patches, check program) to its sha256.
     """
 
     name: str
@@ -184,6 +184,11 @@ class Recipe:
     def overlay(self) -> Path | None:
         """The folder of the recipe's own build files, where it has one."""
         return self.directory / "overlay" if any(name.startswith("overlay/") for name in self.files) else None
+
+    @property
+    def patches(self) -> tuple[str, ...]:
+        """The names in `files` of the recipe's own patches, in the order in which they are applied."""
+        return tuple(sorted(name for name in self.files if name.startswith("patches/") and name.endswith(".patch")))
 
     @property
     def check(self) -> Path | None:

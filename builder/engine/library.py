@@ -19,7 +19,7 @@ from builder.plan import Kind, Plan, Step
 from builder.products import check_products, normalise
 from builder.recipe import Recipe, ResolvedRecipe, System
 from builder.run import run
-from builder.sources import apply_patch, list_wanted, unpack_archive
+from builder.sources import Wanted, apply_patch, list_wanted, unpack_archive
 from builder.store import Store, pack_tree
 from builder.toolchain import PREFIX, Toolchain, write_toolchain
 from builder.tools import Tools
@@ -83,50 +83,59 @@ def prepare(site: Site, step: Step, plan: Plan) -> tuple[Path, Toolchain]:
 
 def prepare_source(site: Site, resolved: ResolvedRecipe, into: Path) -> None:
     """Unpack a recipe's source, apply its patches and copy its overlay over it."""
-    archive, *patches = list_wanted([resolved.recipe])
     handed_in = patched_source(site.store, resolved.recipe)
     if handed_in.exists():
         with tarfile.open(handed_in) as tree:
             tree.extractall(into)  # packed by `hand_in_source`, from bytes that were checked
     else:
-        unpack_archive(archive, site.sources[archive.sha256], into)
-        for patch in patches:
-            apply_patch(patch, site.sources[patch.sha256], into)
+        _unpack(resolved.recipe, site.sources, into)
     if resolved.recipe.overlay is not None:
         shutil.copytree(resolved.recipe.overlay, into, dirs_exist_ok=True)
-        _check_unchanged(resolved, into)
+    _check_unchanged(resolved, into)
+
+
+def _unpack(recipe: Recipe, sources: Mapping[str, Path], into: Path) -> None:
+    """Unpack a recipe's archive and apply the patches that it pins, then those that lie beside it."""
+    archive, *patches = list_wanted([recipe])
+    unpack_archive(archive, sources[archive.sha256], into)
+    for patch in patches:
+        apply_patch(patch, sources[patch.sha256], into)
+    for name in recipe.patches:
+        own = Wanted(label=archive.label, filename=name, sha256=recipe.files[name], patches=archive.sha256)
+        apply_patch(own, recipe.directory / name, into)
 
 
 def patched_source(store: Store, recipe: Recipe) -> Path:
     """Return where a recipe's patched source is, if it was handed in to a machine that has neither git nor xz."""
-    facts = "".join(wanted.sha256 for wanted in list_wanted([recipe]))
+    facts = "".join(
+        [*(wanted.sha256 for wanted in list_wanted([recipe])), *(recipe.files[name] for name in recipe.patches)]
+    )
     return store.root / "patched" / f"{recipe.name}-{hashlib.sha256(facts.encode()).hexdigest()[:16]}.tar.gz"
 
 
 def hand_in_source(store: Store, recipe: Recipe, sources: Mapping[str, Path]) -> None:
     """Unpack and patch a recipe's source, and keep the result in the store."""
-    archive, *patches = list_wanted([recipe])
     final = patched_source(store, recipe)
     if final.exists():
         return
     final.parent.mkdir(exist_ok=True)
     with TemporaryDirectory(dir=store.root / "tmp") as folder:
         tree, packed = Path(folder) / "source", Path(folder) / "packed"
-        unpack_archive(archive, sources[archive.sha256], tree)
-        for patch in patches:
-            apply_patch(patch, sources[patch.sha256], tree)
+        _unpack(recipe, sources, tree)
         pack_tree(tree, packed, level=1)
         packed.replace(final)
 
 
 def _check_unchanged(resolved: ResolvedRecipe, source: Path) -> None:
-    """Raise BuildError when the overlay is not what the step's key was made from: it would name the wrong artifact."""
-    for name, digest in resolved.recipe.files.items():
-        file = source / name.removeprefix("overlay/")
-        if name.startswith("overlay/") and (not file.is_file() or hash_file(file) != digest):
+    """Raise BuildError when overlay or patches are not what the step's key was made from: it would name the wrong artifact."""
+    recipe = resolved.recipe
+    used = {name: source / name.removeprefix("overlay/") for name in recipe.files if name.startswith("overlay/")}
+    used |= {name: recipe.directory / name for name in recipe.patches}
+    for name, file in used.items():
+        if not file.is_file() or hash_file(file) != recipe.files[name]:
             raise BuildError(
                 f"{resolved.label}: the recipe was changed while the build ran",
-                details={"file": resolved.recipe.directory / name},
+                details={"file": recipe.directory / name},
                 hint="run the build again",
             )
 

@@ -1,0 +1,109 @@
+"""What a library is built from: the archive, the patches that are pinned, those beside the recipe, and the overlay."""
+
+from __future__ import annotations
+
+import hashlib
+import tarfile
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from builder.engine.library import Site, hand_in_source, prepare_source
+from builder.errors import BuildError, SourceError
+from builder.recipe import Linkage, ResolvedRecipe, resolve_recipe
+from builder.recipe_file import load_recipe
+from builder.store import Store
+from builder.target import parse_target
+
+TEXT = """
+name = "libfoo"
+version = "1.0"
+summary = "Foo"
+license = {{ spdx = "MIT", files = ["a.c"] }}
+[source]
+urls = ["https://example.org/foo-1.0.tar"]
+sha256 = "{archive}"
+[[source.patches]]
+name = "pinned.patch"
+urls = ["https://example.org/pinned.patch"]
+sha256 = "{pinned}"
+[build]
+system = "meson"
+[products]
+libraries = ["foo"]
+"""
+
+
+def change(old: str, new: str) -> str:
+    return f"--- a/a.c\n+++ b/a.c\n@@ -1 +1 @@\n-{old}\n+{new}\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A recipe with a pinned patch, two of its own, and an overlay; and its archive and pinned patch in `sources`."""
+    tree, folder, sources = tmp_path / "tree" / "foo-1.0", tmp_path / "libfoo", tmp_path / "sources"
+    for place in (tree, folder / "patches", folder / "overlay", sources):
+        place.mkdir(parents=True)
+    (tree / "a.c").write_text("one\n")
+    with tarfile.open(sources / "archive", "w") as archive:
+        archive.add(tree, "foo-1.0")
+    (sources / "pinned").write_text(change("one", "two"))
+    (folder / "patches" / "1.patch").write_text(change("two", "three"))
+    (folder / "patches" / "2.patch").write_text(change("three", "four"))
+    (folder / "patches" / "README").write_text("not a patch\n")
+    (folder / "overlay" / "meson.build").write_text("project('foo')\n")
+    digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sources.iterdir()}
+    (folder / "recipe.toml").write_text(TEXT.format(**digests))
+    return folder
+
+
+def make_site(folder: Path) -> Site:
+    paths = (folder.parent / "sources").iterdir()
+    found = {hashlib.sha256(path.read_bytes()).hexdigest(): path for path in paths}
+    nothing = cast(Any, None)
+    return Site(store=Store(folder.parent / "store"), engine=nothing, tools=nothing, sources=found, environment={})
+
+
+def read(folder: Path) -> ResolvedRecipe:
+    recipe = load_recipe(folder / "recipe.toml")
+    return resolve_recipe(recipe, parse_target("manylinux2014_x86_64"), linkage=Linkage.SHARED)
+
+
+def test_own_patches_come_after_pinned_ones_in_the_order_of_their_names(folder: Path, tmp_path: Path) -> None:
+    prepare_source(make_site(folder), read(folder), tmp_path / "source")
+
+    assert (tmp_path / "source" / "a.c").read_text() == "four\n"
+    assert sorted(path.name for path in (tmp_path / "source").iterdir()) == ["a.c", "meson.build"]
+
+
+def test_a_source_that_was_handed_in_has_the_recipes_own_patches(folder: Path, tmp_path: Path) -> None:
+    site = make_site(folder)
+    hand_in_source(site.store, read(folder).recipe, site.sources)
+    (folder / "patches" / "2.patch").write_text(change("three", "five"))
+    hand_in_source(site.store, read(folder).recipe, site.sources)
+
+    prepare_source(site, read(folder), tmp_path / "source")
+
+    assert (tmp_path / "source" / "a.c").read_text() == "five\n"
+
+
+def test_an_own_patch_that_does_not_apply_is_named(folder: Path, tmp_path: Path) -> None:
+    (folder / "patches" / "1.patch").write_text(change("zwei", "drei"))
+
+    with pytest.raises(SourceError, match=r"^libfoo 1\.0: patches/1\.patch does not apply \(exit 1\)$"):
+        prepare_source(make_site(folder), read(folder), tmp_path / "source")
+
+
+def test_a_patch_that_changes_while_the_build_runs_is_an_error(folder: Path, tmp_path: Path) -> None:
+    resolved = read(folder)
+    (folder / "patches" / "2.patch").write_text(change("three", "five"))
+
+    with pytest.raises(BuildError) as caught:
+        prepare_source(make_site(folder), resolved, tmp_path / "source")
+
+    assert caught.value.render() == (
+        "error: libfoo 1.0 for manylinux_2_17_x86_64: the recipe was changed while the build ran\n"
+        f"  file: {folder / 'patches' / '2.patch'}\n"
+        "  hint: run the build again"
+    )
