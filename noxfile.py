@@ -178,7 +178,7 @@ def images(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure builds from nothing, of nothing, and of a part; `-- cold` etc. pick some. Prints figures and ratios."""
-    install(session, "psutil")
+    install(session, "nox", "psutil")
     session.run("python", "tests/bench/bench_build.py", *session.posargs)
 
 
