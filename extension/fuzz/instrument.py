@@ -101,12 +101,19 @@ def ask_pkgconf(prefix: Path, *words: str) -> list[str]:
     return shlex.split(subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout)
 
 
+def list_sources() -> list[Path]:
+    """Return what a module that has its libraries inside is compiled from."""
+    return sorted(
+        path for path in SOURCES.glob("*.c") if path.name != "system.c"
+    )  # that one opens the system's libraries
+
+
 def compile_module(prefix: Path, into: Path, clang: str, clangxx: str) -> None:
     """Compile the module into the place of the installed one, with libFuzzer, which does nothing until it is called."""
     objects = into / "objects"
     objects.mkdir(parents=True, exist_ok=True)
     includes = [word.replace("-I", "-isystem", 1) for word in ask_pkgconf(prefix, "--cflags")]
-    for source in sorted(SOURCES.glob("*.c")):
+    for source in list_sources():
         subprocess.run(
             [clang, "-c", "-O1", "-fPIC", "-std=gnu11", "-fvisibility=hidden", *MODULE_FLAGS, *MACROS,
              "-isystem", str(prefix / "include" / "python"), *includes, str(source),

@@ -99,7 +99,9 @@ def bench_nothing(project: Path, store: Path) -> None:
     measure([nox, "-s", "build-all"], cwd=ROOT, store=store)
     start = min(measure([nox, "-l"], cwd=ROOT, store=store).seconds for _ in range(5))
     whole = min(measure([nox, "-s", "build-all"], cwd=ROOT, store=store).seconds for _ in range(5))
-    print(f"nothing changed: nox -s build-all {whole:.2f} s, {whole - start:.2f} s beyond nox's own start  [at most 2 s]")
+    print(
+        f"nothing changed: nox -s build-all {whole:.2f} s, {whole - start:.2f} s beyond nox's own start  [at most 2 s]"
+    )
 
 
 def bench_extension(project: Path, store: Path) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
-SCRIPT = Path(__file__).parents[2] / "extension" / "fuzz" / "instrument.py"
+import pytest
+
+EXTENSION = Path(__file__).parents[2] / "extension"
+SCRIPT = EXTENSION / "fuzz" / "instrument.py"
 
 
 def instrument(tmp_path: Path) -> subprocess.CompletedProcess[str]:
@@ -32,3 +36,11 @@ def test_a_compiler_without_its_run_time_is_said_to_be_that(tmp_path: Path) -> N
     assert done.returncode == 1
     assert done.stderr.startswith(f"{tmp_path}/clang comes without libclang_rt.asan-")
     assert done.stderr.endswith(".so: Debian has it (`apt-get install libclang-rt-dev`)\n")
+
+
+def test_what_is_compiled_is_what_the_wheel_is_compiled_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(SCRIPT.parent)
+    import instrument as script
+
+    named = re.findall(r"'src/webpencode/(\w+\.c)'", (EXTENSION / "meson.build").read_text())
+    assert [path.name for path in script.list_sources()] == sorted(set(named) - {"system.c"})
