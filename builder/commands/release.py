@@ -134,9 +134,10 @@ def prepare_command(root: Path, version: str, changes: tuple[Path, ...]) -> None
 
     Example: everywheel release prepare 1.2.0
     """
-    from builder.release.version import check_changes, check_tree, check_version, write_version
+    from builder.release.version import check_changes, check_clone, check_tree, check_version, write_version
 
     project = load_project(root)
+    check_clone(project.root)
     checked = check_version(version, project)
     check_tree(project.root)
     check_changes(changes)
@@ -167,12 +168,14 @@ def check_command(
 
     Example: everywheel release check wheelhouse --into dist
     """
-    from builder.release.count import SUMS, check_files, check_jobs, lay_out, write_sums
+    from builder.release.count import SUMS, check_files, check_jobs, check_place, lay_out, write_sums
     from builder.release.version import check_tag
 
     project = load_project(root)
     if tag is not None:
         check_tag(tag, project)
+    if into is not None:
+        check_place(into, folder)
     if which is None:
         files = check_files(project, folder, strictly=into is None)
     else:
