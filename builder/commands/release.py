@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import time
 from pathlib import Path
 
 import click
@@ -251,13 +250,11 @@ def compare_command(root: Path, folder: Path, simple: str, complete: bool, wait:
 
     Example: everywheel release compare dist --complete
     """
-    from builder.release.index import compare, find_index
+    from builder.release.index import find_index, wait_for
 
     project = load_project(root)
     files, index = _released_files(project, folder), find_index(simple=simple)
-    until = time.monotonic() + wait
-    while (standing := compare(files, index, project.name)).lacking and time.monotonic() < until:
-        time.sleep(10)
+    standing = wait_for(files, index, project.name, wait)
     for file in standing.there:
         click.echo(f"there: {file.name}")
     for file in standing.lacking:
