@@ -368,3 +368,12 @@ def test_an_sbom_that_is_made_to_trip_its_reader_is_a_finding(tmp_path: Path, do
 
     assert (check, where) == ("licenses", file)
     assert words.startswith(f"not a readable CycloneDX document: {reason}")
+
+
+def test_a_line_that_stands_for_a_billion_tags_is_not_spelled_out(tmp_path: Path) -> None:
+    line = "-".join([".".join("abcdefghij")] * 9)
+    path = make_wheel(tmp_path, **{f"{INFO}/WHEEL": f"Root-Is-Purelib: true\nTag: {line}\n".encode()})
+
+    (finding,) = audit_wheel(path).findings
+
+    assert (finding.words, finding.evidence[0]) == ("its tags are not the file name's", f"WHEEL:     {line}")
