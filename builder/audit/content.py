@@ -183,6 +183,12 @@ def _read_files(path: Path) -> tuple[dict[str, WheelFile], list[Finding]]:
         for name, times in Counter(info.filename for info in infos).items():
             if times > 1:
                 findings.append(Finding(check="archive", file=name, words=f"{times} members have this name"))
+        spelled: dict[str, str] = {}
+        for info in infos:
+            first = spelled.setdefault(info.filename.lower(), info.filename)
+            if first != info.filename:
+                words = f"{first} differs in case alone: most Macs and Windows keep one of the two"
+                findings.append(Finding(check="archive", file=info.filename, words=words))
         for info in infos:
             if not is_safe_path(info.filename):
                 findings.append(Finding(check="archive", file=info.filename, words="the path leaves the wheel"))

@@ -377,3 +377,10 @@ def test_a_line_that_stands_for_a_billion_tags_is_not_spelled_out(tmp_path: Path
     (finding,) = audit_wheel(path).findings
 
     assert (finding.words, finding.evidence[0]) == ("its tags are not the file name's", f"WHEEL:     {line}")
+
+
+def test_names_that_some_systems_cannot_tell_apart_are_found(tmp_path: Path) -> None:
+    path = make_wheel(tmp_path, **{"demo/Codec.py": b"", "demo/codec.py": b"", "demo/other.py": b""})
+
+    words = "demo/Codec.py differs in case alone: most Macs and Windows keep one of the two"
+    assert told(path) == [("archive", "demo/codec.py", words)]
