@@ -305,14 +305,15 @@ def release(session: nox.Session) -> None:
     folders = [word for folder in CHANGES for word in ("--changes", folder)]
     session.run("everywheel", "release", "prepare", versions[0], *folders)
     try:
+        version = _list_jobs(session)["version"]  # in its normal form
         for config in ("pyproject.toml", "changes/webpencode.toml"):
-            session.run("towncrier", "build", "--yes", "--version", versions[0], "--dir", ".", "--config", config)
+            session.run("towncrier", "build", "--yes", "--version", version, "--dir", ".", "--config", config)
         _build_dist(session)
         session.run("everywheel", "smoke", *_smoked(session))
+        session.run("everywheel", "release", "tag")
     except BaseException:
         session.run("everywheel", "release", "undo")
         raise
-    session.run("everywheel", "release", "tag")
 
 
 def _build_dist(session: nox.Session) -> None:

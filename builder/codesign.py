@@ -43,7 +43,10 @@ def _read_blobs(signature: bytes) -> dict[int, bytes]:
         _, size = struct.unpack_from(">2I", signature, start)
         if start + size > length:
             raise ValueError("a part of it is cut off")
-        blobs[slot] = signature[start : start + size]
+        if slot in blobs:
+            raise ValueError("it has a part twice")
+        if slot in _DIRECTORIES or slot in _HELD_HERE:
+            blobs[slot] = signature[start : start + size]
     return blobs
 
 

@@ -26,6 +26,7 @@ _MINIMUMS = {mach_o.LC_VERSION_MIN_MACOSX: "macOS", mach_o.LC_VERSION_MIN_IPHONE
              mach_o.LC_VERSION_MIN_TVOS: "tvOS", mach_o.LC_VERSION_MIN_WATCHOS: "watchOS"}  # fmt: skip
 _N_STAB, _N_PEXT, _N_TYPE, _N_EXT = 0xE0, 0x10, 0x0E, 0x01
 _N_WEAK_REF = 0x40  # among the flags of an undefined symbol
+_MOST_NAMES = 16  # times the table of strings: names may share their ends, but all cannot share all
 _N_OSO = 0x66  # among the entries for debuggers, one that names an object file of the build machine
 
 
@@ -244,8 +245,11 @@ def _read_symbols(
     exports: set[str] = set()
     undefined: set[str] = set()
     weak: set[str] = set()
-    stabs = objects = 0
-    for table in (command for cmd, command, _ in commands if cmd == mach_o.LC_SYMTAB):
+    stabs = objects = named = 0
+    tables = [command for cmd, command, _ in commands if cmd == mach_o.LC_SYMTAB]
+    if len(tables) > 1:
+        raise UnreadableMacho(f"it has {len(tables)} symbol tables")
+    for table in tables:
         entry = struct.Struct(f"{header.endian}IBBH{'Q' if isinstance(header.header, mach_o.mach_header_64) else 'I'}")
         start, strings = int(table.symoff), image[int(table.stroff) : int(table.stroff) + int(table.strsize)]
         for index, kind, _, flags, _ in entry.iter_unpack(image[start : start + entry.size * int(table.nsyms)]):
@@ -253,7 +257,11 @@ def _read_symbols(
                 stabs += entry.size
                 objects += kind == _N_OSO
             elif kind & _N_EXT and not kind & _N_PEXT:
-                name = strings[index : strings.index(b"\0", index)].decode(errors="replace").removeprefix("_")
+                end = strings.index(b"\0", index)
+                named += end - index
+                if named > _MOST_NAMES * len(strings):
+                    raise UnreadableMacho("the names of its symbols lie over each other")
+                name = strings[index:end].decode(errors="replace").removeprefix("_")
                 (exports if kind & _N_TYPE else undefined).add(name)
                 if not kind & _N_TYPE and flags & _N_WEAK_REF:
                     weak.add(name)

@@ -19,7 +19,7 @@ _TABLES = {
 }
 _CERTIFICATES = pefile.DIRECTORY_ENTRY["IMAGE_DIRECTORY_ENTRY_SECURITY"]
 _FLAGS = ("DYNAMIC_BASE", "NX_COMPAT", "HIGH_ENTROPY_VA")
-_MOST_SYMBOLS = 1_000_000  # pefile itself stops at 8192
+_MOST_SYMBOLS = 0x10000  # as many as there are numbers for; pefile itself stops at 8192
 
 
 class UnreadablePe(Exception):
@@ -33,9 +33,9 @@ class PeFacts:
     """What one PE file says about itself.
 
     `machine` is as pefile spells it; `imports` maps the DLLs that it needs, in lower case, to the symbols it takes from
-    them, with those of `delayed`, which are looked for on first use; `minimum` is the oldest version of Windows; `flags`
-    are those of the loader's mitigations that it allows; `debug` maps debug sections to their size in bytes; `pdb` is the
-    path of its debug data on the build machine.
+    them or passes on (forwarded exports), with those of `delayed`, which are looked for on first use; `minimum` is the
+    oldest version of Windows; `flags` are those of the loader's mitigations that it allows; `debug` maps debug sections to
+    their size in bytes; `pdb` is the path of its debug data on the build machine.
     """
 
     machine: str
@@ -94,7 +94,9 @@ def _read(pe: Any, size: int) -> PeFacts:
     imports: dict[str, tuple[str, ...]] = {}
     for entry in (*now, *later):
         imports[_dll(entry)] = (*imports.get(_dll(entry), ()), *map(_symbol, entry.imports))
-    exports = pe.DIRECTORY_ENTRY_EXPORT.symbols if hasattr(pe, "DIRECTORY_ENTRY_EXPORT") else ()
+    exports = _read_exports(pe)
+    for library, name in (_split_forwarder(symbol.forwarder) for symbol in exports if symbol.forwarder):
+        imports[library] = (*imports.get(library, ()), name)
     header = pe.OPTIONAL_HEADER
     return PeFacts(
         machine=pefile.MACHINE_TYPE.get(pe.FILE_HEADER.Machine, f"machine type {pe.FILE_HEADER.Machine:#x}"),
@@ -131,6 +133,22 @@ def _parse_tables(pe: Any) -> None:
         there = len(directories) > number and directories[number].VirtualAddress and directories[number].Size
         if there and not hasattr(pe, _TABLES[words][1]):
             raise UnreadablePe(f"its {words} cannot be read")
+
+
+def _read_exports(pe: Any) -> list[Any]:
+    if not hasattr(pe, "DIRECTORY_ENTRY_EXPORT"):
+        return []
+    named = pe.DIRECTORY_ENTRY_EXPORT.struct.NumberOfNames
+    if named > _MOST_SYMBOLS:
+        raise UnreadablePe(f"it says that it exports {named} names, of which there can be {_MOST_SYMBOLS}")
+    return list(pe.DIRECTORY_ENTRY_EXPORT.symbols)
+
+
+def _split_forwarder(forwarder: bytes) -> tuple[str, str]:
+    """Return the DLL and the symbol of `NTDLL.RtlFree`: an export that another DLL is to give."""
+    library, _, name = _decode(forwarder).rpartition(".")
+    library = library.lower()
+    return library if library.endswith(".dll") else f"{library}.dll", name
 
 
 def _dll(entry: Any) -> str:

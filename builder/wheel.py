@@ -7,12 +7,14 @@ import csv
 import hashlib
 import io
 import itertools
+import lzma
 import os
 import re
 import stat
+import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from email.parser import BytesParser
 from pathlib import Path, PurePosixPath
@@ -23,7 +25,18 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from builder.errors import BuildError
 from builder.zip import ZipEntry, pack_zip
 
+# What zipfile raises, beside OSError, for archives that are not what they claim.
+UNREADABLE = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, IndexError, NotImplementedError, RuntimeError,
+    ValueError,
+)  # fmt: skip
+_SMALL = 1 << 28  # bytes that every archive may unpack to; a larger one has a bound by its own size:
+_MOST_TIMES = 100  # real wheels unpack to three or four times theirs
 _SPELLINGS = {b"project-url": b"Project-URL", b"home-page": b"Home-page", b"download-url": b"Download-URL"}
+
+
+class TooLargeError(Exception):
+    """An archive would unpack to far more than any wheel does; the message says how much."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +97,9 @@ def read_wheel(path: Path) -> Wheel:
         name, version, build, python, abi, platform = split_filename(path.name)
         with zipfile.ZipFile(path) as archive:
             members = [info for info in archive.infolist() if not info.is_dir()]
+            check_unpacked(members, path.stat().st_size)
             files = {i.filename: WheelFile(data=archive.read(i), executable=_is_executable(i)) for i in members}
-    except (ValueError, OSError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+    except (*UNREADABLE, TooLargeError, OSError) as error:
         raise BuildError(f"{path.name} is not a readable wheel", details={"file": path, "reason": error}) from None
     wheel = Wheel(name=name, version=version, build=build, python=python, abi=abi, platform=platform, files=files)
     for needed in ("METADATA", "WHEEL"):
@@ -97,6 +111,13 @@ def read_wheel(path: Path) -> Wheel:
     return replace(wheel, files={file: files[file] for file in files if not _is_record(file, wheel.dist_info)})
 
 
+def check_unpacked(members: Iterable[zipfile.ZipInfo], size: int) -> None:
+    """Raise TooLargeError when an archive of `size` bytes says that it unpacks to over a hundred times that."""
+    unpacked = sum(info.file_size for info in members)
+    if unpacked > max(_SMALL, _MOST_TIMES * size):
+        raise TooLargeError(f"would unpack to {unpacked} bytes, which is over {_MOST_TIMES} times its own size")
+
+
 def _is_executable(info: zipfile.ZipInfo) -> bool:
     return bool(info.external_attr >> 16 & stat.S_IXUSR)
 
@@ -104,7 +125,8 @@ def _is_executable(info: zipfile.ZipInfo) -> bool:
 def is_safe_path(name: str) -> bool:
     """Tell whether a member's path is relative and stays where the wheel is unpacked."""
     path = PurePosixPath(name)
-    return not path.is_absolute() and ".." not in path.parts and "\\" not in name and ":" not in path.parts[0]
+    inside = bool(path.parts) and not path.is_absolute() and ".." not in path.parts
+    return inside and "\\" not in name and ":" not in path.parts[0]
 
 
 def _is_record(file: str, dist_info: str) -> bool:

@@ -6,13 +6,13 @@ import csv
 import hashlib
 import io
 import re
+import stat
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from email.message import Message
-from email.parser import BytesParser
+from email.parser import Parser
 from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
@@ -24,7 +24,16 @@ from builder.elf import MAGIC, ElfFacts, UnreadableElf, read_elf
 from builder.errors import UsageError
 from builder.macho import MachoFacts, UnreadableMacho, is_macho, read_macho
 from builder.pe import PeFacts, UnreadablePe, is_pe, read_pe
-from builder.wheel import Wheel, WheelFile, encode_digest, is_safe_path, split_filename
+from builder.wheel import (
+    UNREADABLE,
+    TooLargeError,
+    Wheel,
+    WheelFile,
+    check_unpacked,
+    encode_digest,
+    is_safe_path,
+    split_filename,
+)
 
 # The suffixes that CPython imports, but for the bare .so: the stable ABI's, and that of one version on one system.
 MODULE_SUFFIX = re.compile(
@@ -82,7 +91,7 @@ class Content:
 
     def _message(self, name: str) -> Message:
         file = self.wheel.files.get(f"{self.wheel.dist_info}/{name}", WheelFile(data=b""))
-        return BytesParser().parsebytes(file.data)
+        return Parser().parsestr(file.data.decode(errors="replace"))  # from bytes, values that are not ASCII are no str
 
     @property
     def modules(self) -> dict[str, Binary]:
@@ -112,7 +121,9 @@ def open_content(path: Path) -> tuple[Content | None, list[Finding]]:
         return fail(f"the file name is not a wheel's: {error}")
     try:
         files, findings = _read_files(path)
-    except zipfile.BadZipFile as error:
+    except TooLargeError as error:
+        return fail(str(error))
+    except UNREADABLE as error:
         return fail(f"not a zip archive: {error}")
     except OSError as error:
         return fail(f"cannot be read: {error.strerror or error}")
@@ -168,15 +179,25 @@ def _read_files(path: Path) -> tuple[dict[str, WheelFile], list[Finding]]:
     findings = []
     with zipfile.ZipFile(path) as archive:
         infos = [info for info in archive.infolist() if not info.is_dir()]
+        check_unpacked(infos, path.stat().st_size)
         for name, times in Counter(info.filename for info in infos).items():
             if times > 1:
                 findings.append(Finding(check="archive", file=name, words=f"{times} members have this name"))
+        spelled: dict[str, str] = {}
+        for info in infos:
+            first = spelled.setdefault(info.filename.lower(), info.filename)
+            if first != info.filename:
+                words = f"{first} differs in case alone: most Macs and Windows keep one of the two"
+                findings.append(Finding(check="archive", file=info.filename, words=words))
         for info in infos:
             if not is_safe_path(info.filename):
                 findings.append(Finding(check="archive", file=info.filename, words="the path leaves the wheel"))
+            if stat.S_ISLNK(info.external_attr >> 16):
+                words = "a symbolic link, which installers make a file of"
+                findings.append(Finding(check="archive", file=info.filename, words=words))
             try:
                 files[info.filename] = WheelFile(data=archive.read(info))
-            except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+            except UNREADABLE as error:
                 findings.append(Finding(check="archive", file=info.filename, words=f"cannot be read: {error}"))
     return files, findings
 
@@ -191,6 +212,7 @@ def _check_record(wheel: Wheel) -> Iterator[Finding]:
         yield Finding(check="record", file=record, words=f"not a table of files: {error}")
         return
     listed = {row[0]: row[1] if len(row) > 1 else "" for row in rows}
+    sizes = {row[0]: row[2] for row in rows if len(row) > 2}
     for file in sorted(set(wheel.files) | set(listed)):
         if file in (record, f"{record}.jws", f"{record}.p7s"):
             continue
@@ -199,7 +221,11 @@ def _check_record(wheel: Wheel) -> Iterator[Finding]:
         elif file not in wheel.files:
             yield Finding(check="record", file=file, words="listed in RECORD, but not in the wheel")
         else:
-            yield from _check_hash(file, wheel.files[file].data, listed[file])
+            found = list(_check_hash(file, wheel.files[file].data, listed[file]))
+            size = str(len(wheel.files[file].data))
+            if not found and sizes.get(file, size) not in ("", size):
+                found = [Finding(check="record", file=file, words=f"has {size} bytes, but RECORD says {sizes[file]}")]
+            yield from found
 
 
 def _check_hash(file: str, data: bytes, written: str) -> Iterator[Finding]:

@@ -96,4 +96,5 @@ def _compare(expression: str, component: Component) -> Iterator[str]:
         yield f"{_label(component)}: the SBOM's licence is not a valid expression: {error}"
         return
     if missing:
-        yield f"{_label(component)}: {' AND '.join(missing)}"
+        words = [f"({one})" if " OR " in one and len(missing) > 1 else one for one in missing]
+        yield f"{_label(component)}: {' AND '.join(words)}"

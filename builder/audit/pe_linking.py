@@ -139,7 +139,7 @@ def _read_calls(source: bytes) -> set[str]:
     """Return the names in the strings of Python code that calls a finder of DLLs; nothing where none is called."""
     try:
         nodes = list(ast.walk(ast.parse(source)))
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the last tells code that nests too deeply
         return set()
     called = {n.func.attr if isinstance(n.func, ast.Attribute) else n.func.id
               for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute | ast.Name)}  # fmt: skip

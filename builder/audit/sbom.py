@@ -62,7 +62,7 @@ def read_bill(content: Content) -> tuple[Bill, list[Finding]]:
             for component in _read_components(entries, content.wheel.name):
                 components.setdefault((component.name, component.version), component)
             module_exports = _read_exports(_properties(root)) if module_exports is None else module_exports
-        except (ValueError, AttributeError, TypeError, KeyError) as error:
+        except (ValueError, AttributeError, TypeError, KeyError, RecursionError) as error:
             findings.append(Finding(check="licenses", file=file, words=f"not a readable CycloneDX document: {error}"))
             continue
         documents.append(file)
@@ -88,6 +88,8 @@ def _read_components(entries: list[dict[str, Any]], wheel: str) -> Iterator[Comp
 def _properties(entry: Mapping[str, Any]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for item in entry.get("properties", []):
+        if not isinstance(item["value"], str):
+            raise TypeError(f"the value of {item['name']} is no text")
         found.setdefault(item["name"], []).append(item["value"])
     return found
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import time
 from pathlib import Path
 
 import click
@@ -134,9 +133,10 @@ def prepare_command(root: Path, version: str, changes: tuple[Path, ...]) -> None
 
     Example: everywheel release prepare 1.2.0
     """
-    from builder.release.version import check_changes, check_tree, check_version, write_version
+    from builder.release.version import check_changes, check_clone, check_tree, check_version, write_version
 
     project = load_project(root)
+    check_clone(project.root)
     checked = check_version(version, project)
     check_tree(project.root)
     check_changes(changes)
@@ -167,12 +167,14 @@ def check_command(
 
     Example: everywheel release check wheelhouse --into dist
     """
-    from builder.release.count import SUMS, check_files, check_jobs, lay_out, write_sums
+    from builder.release.count import SUMS, check_files, check_jobs, check_place, lay_out, write_sums
     from builder.release.version import check_tag
 
     project = load_project(root)
     if tag is not None:
         check_tag(tag, project)
+    if into is not None:
+        check_place(into, folder)
     if which is None:
         files = check_files(project, folder, strictly=into is None)
     else:
@@ -248,13 +250,11 @@ def compare_command(root: Path, folder: Path, simple: str, complete: bool, wait:
 
     Example: everywheel release compare dist --complete
     """
-    from builder.release.index import compare, find_index
+    from builder.release.index import find_index, wait_for
 
     project = load_project(root)
     files, index = _released_files(project, folder), find_index(simple=simple)
-    until = time.monotonic() + wait
-    while (standing := compare(files, index, project.name)).lacking and time.monotonic() < until:
-        time.sleep(10)
+    standing = wait_for(files, index, project.name, wait)
     for file in standing.there:
         click.echo(f"there: {file.name}")
     for file in standing.lacking:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from builder.audit import audit_wheel, fail_on_findings
 from builder.disk import hash_file
-from builder.errors import ReleaseError
+from builder.errors import ReleaseError, UsageError
 from builder.project import Project
 from builder.release.matrix import RELEASED, Job, list_released
 
 SUMS = "SHA256SUMS"
+_RELEASED = (".whl", ".tar.gz")
 
 
 def check_jobs(jobs: Sequence[Job], artifacts: Path) -> tuple[Path, ...]:
@@ -61,6 +62,22 @@ def check_files(project: Project, folder: Path, *, strictly: bool = True) -> tup
             hint="remove them; `targets` of [tool.everywheel] says what is released",
         )
     return tuple(folder / name for name in expected)
+
+
+def check_place(into: Path, folder: Path) -> None:
+    """Raise UsageError when laying a release out in `into` would delete what is to be laid out, or what is no release."""
+    if folder.resolve().is_relative_to(into.resolve()):
+        raise UsageError(
+            f"the release cannot be laid out in {into}: what it is made of is in there",
+            hint="name another: --into dist",
+        )
+    strange = sorted(path.name for path in into.iterdir() if not path.name.endswith(_RELEASED)) if into.exists() else []
+    if strange:
+        raise UsageError(
+            f"{into} would be emptied, and it has more than wheels and archives in it",
+            details={"there": ", ".join(strange[:8])},
+            hint="name a folder of its own: --into dist",
+        )
 
 
 def lay_out(files: Iterable[Path], into: Path) -> tuple[Path, ...]:

@@ -6,26 +6,32 @@ index answers to a file that it has is different everywhere.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import requests
 
-from builder.disk import hash_file
 from builder.errors import MachineError, ReleaseError
 
+_HASHES = ("sha256", "sha512", "sha384", "sha224", "sha1", "md5")  # what indexes tell, the best known first
+_LATER = "wait a while, then run the same command again"
+_AGAIN = "run the same command again: it asks what is there, and nothing is uploaded twice"
 _REASONS = {
     "401": ("it wants to know who you are", "set TWINE_USERNAME=__token__ and TWINE_PASSWORD to a token"),
     "403": ("it does not let you", "is the token of this project, and its publisher this workflow and environment?"),
     "409": ("it has a file of that name", "a name is given once: release the next version"),
     "413": ("the file is larger than it takes", "ask for a higher limit: docs/release.md says how"),
-    "429": ("too many requests", "wait a while, then run the same command again"),
+    "429": ("too many requests", _LATER),
 }
+_PATIENCE = 1800  # seconds for one file, which twine would wait for without end: 100 MB at half a megabit a second
+_PAUSE = 10  # seconds between two questions what an index has
 _GONE = re.compile(r"(Connection\w*Error|RemoteDisconnected|ConnectionReset\w*|Connection aborted|Read timed out)")
 
 
@@ -61,14 +67,14 @@ def find_index(upload: str = "", simple: str = "") -> Index:
     return Index(upload=upload or str(DEFAULT_REPOSITORY), simple=simple or str(PYPI_SIMPLE_ENDPOINT))
 
 
-def list_files(index: Index, project: str) -> Mapping[str, str]:
-    """Return the files that an index has of a project, each with its sha256, or an empty string where it tells none.
+def list_files(index: Index, project: str) -> Mapping[str, Mapping[str, str]]:
+    """Return the files that an index has of a project, each with the hashes that it tells, by their names.
 
     Raises MachineError when the index does not answer.
     """
     # Imported here, as they are for releases alone.
     try:
-        from pypi_simple import NoSuchProjectError, PyPISimple, UnsupportedContentTypeError
+        from pypi_simple import NoSuchProjectError, PyPISimple, UnsupportedContentTypeError, UnsupportedRepoVersionError
     except ImportError:
         raise _lacking("pypi-simple") from None
 
@@ -77,12 +83,13 @@ def list_files(index: Index, project: str) -> Mapping[str, str]:
             page = client.get_project_page(project, timeout=60)
     except NoSuchProjectError:
         return {}
-    except (requests.RequestException, UnsupportedContentTypeError) as error:
+    except (requests.RequestException, UnsupportedContentTypeError, UnsupportedRepoVersionError, ValueError) as error:
+        status = error.response.status_code if isinstance(error, requests.HTTPError) else 0
         raise MachineError(
-            f"the index {index.simple} does not say what it has", details={"reason": error},
-            hint="is it the address of its list, which ends in /simple/?",
+            f"the index {index.simple} does not say what it has", details={"reason": str(error).splitlines()[0]},
+            hint=_LATER if status == 429 or status >= 500 else "is it the address of its list, which ends in /simple/?",
         ) from None  # fmt: skip
-    return {package.filename: package.digests.get("sha256", "") for package in page.packages}
+    return {package.filename: package.digests for package in page.packages}
 
 
 def compare(files: Sequence[Path], index: Index, project: str) -> Standing:
@@ -93,14 +100,34 @@ def compare(files: Sequence[Path], index: Index, project: str) -> Standing:
     listed = list_files(index, project)
     there = tuple(file for file in files if file.name in listed)
     for file in there:
-        told, ours = listed[file.name], hash_file(file)
-        if told not in ("", ours):
+        kind = next((kind for kind in _HASHES if kind in listed[file.name]), None)
+        if kind is None:
+            continue  # its name is all that is known of it
+        with file.open("rb") as opened:
+            told, ours = listed[file.name][kind], hashlib.file_digest(opened, kind).hexdigest()
+        if told != ours:
             raise ReleaseError(
                 f"the index has another {file.name}",
-                details={"there": f"sha256 {told}", "here": f"sha256 {ours}"},
+                details={"there": f"{kind} {told}", "here": f"{kind} {ours}"},
                 hint="a name is given once: release the next version, and yank the one that is there if it is bad",
             )
     return Standing(there=there, lacking=tuple(file for file in files if file not in there))
+
+
+def wait_for(files: Sequence[Path], index: Index, project: str, seconds: float) -> Standing:
+    """Compare, and while a file is lacking or the index does not answer, again, until the seconds are over."""
+    until = time.monotonic() + seconds
+    while True:
+        last = time.monotonic() >= until
+        try:
+            standing = compare(files, index, project)
+        except MachineError:
+            if last:
+                raise
+        else:
+            if last or not standing.lacking:
+                return standing
+        time.sleep(_PAUSE)
 
 
 def upload(files: Sequence[Path], index: Index, project: str, tell: Callable[[str], None]) -> Standing:
@@ -120,10 +147,14 @@ def upload(files: Sequence[Path], index: Index, project: str, tell: Callable[[st
 def _upload(file: Path, index: Index, done: int, total: int) -> None:
     words = [sys.executable, "-m", "twine", "--no-color", "upload", "--non-interactive", "--disable-progress-bar",
              "--repository-url", index.upload, str(file)]  # fmt: skip
-    ended = subprocess.run(
-        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-        env={**os.environ, "COLUMNS": "400"},
-    )  # fmt: skip
+    try:
+        ended = subprocess.run(
+            words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=_PATIENCE,
+            env={**os.environ, "COLUMNS": "400"},
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        fact = f"{index.upload} did not take {file.name} in {_PATIENCE} seconds"
+        raise ReleaseError(fact, details={"uploaded": f"{done} of {total} files"}, hint=_AGAIN) from None
     if ended.returncode == 0:
         return
     if "No module named twine" in ended.stdout:
@@ -131,11 +162,16 @@ def _upload(file: Path, index: Index, done: int, total: int) -> None:
     lines = [line.strip() for line in ended.stdout.splitlines() if line.strip()]
     refused = re.search(r"HTTPError: (\d{3})\b", ended.stdout)
     if refused:
-        reason, hint = _REASONS.get(refused[1], ("it says why below", "mend it, then run the same command again"))
+        other = (
+            ("it could not", _LATER)
+            if refused[1] >= "500"
+            else ("it says why below", "mend it, then run the same command again")
+        )
+        reason, hint = _REASONS.get(refused[1], other)
         fact = f"{index.upload} refused {file.name} (HTTP {refused[1]}): {reason}"
     elif _GONE.search(ended.stdout):
         fact = f"{index.upload} went away while {file.name} was uploaded"
-        hint = "run the same command again: it asks what is there, and nothing is uploaded twice"
+        hint = _AGAIN
     else:
         fact, hint = f"twine could not upload {file.name}", "mend what it says, then run the same command again"
     raise ReleaseError(fact, details={"uploaded": f"{done} of {total} files"}, excerpt=lines[-4:], hint=hint)

@@ -28,7 +28,7 @@ def check_version(text: str, project: Project) -> str:
             f"'{text}' cannot be released: an index takes no local and nobody expects a development version",
             hint="write it as 1.2.0 or 1.2.0rc1",
         )
-    for tag in _git(project.root, "tag", "--list", "v*").split():
+    for tag in _list_tags(project.root):
         try:
             known = Version(tag[1:])
         except InvalidVersion:
@@ -41,6 +41,16 @@ def check_version(text: str, project: Project) -> str:
     return str(version)
 
 
+def _list_tags(root: Path) -> list[str]:
+    """Return the tags of versions here and, as somebody else may have pushed one, in `origin` where there is one."""
+    tags = _git(root, "tag", "--list", "v*").split()
+    if "origin" in _git(root, "remote").split():
+        hint = "a release needs the tags that were pushed: is `origin` right (`git remote -v`), and does it answer?"
+        listed = _git(root, "ls-remote", "--tags", "--refs", "origin", "v*", hint=hint).split()[1::2]
+        tags += [name.removeprefix("refs/tags/") for name in listed]
+    return list(dict.fromkeys(tags))
+
+
 def check_tree(root: Path) -> None:
     """Raise ReleaseError when the project's tree has changes that are not committed, or files that git does not know."""
     changed = _git(root, "status", "--porcelain").splitlines()
@@ -48,6 +58,20 @@ def check_tree(root: Path) -> None:
         raise ReleaseError(
             f"the tree is dirty: {len(changed)} files are not as they were committed", excerpt=changed[:12],
             hint="commit them, or put them away with `git stash --include-untracked`",
+        )  # fmt: skip
+
+
+def check_clone(root: Path) -> None:
+    """Raise ReleaseError when a release could not be pushed from here, or not all tags are here to compare with."""
+    if _git(root, "rev-parse", "--is-shallow-repository").strip() == "true":
+        raise ReleaseError(
+            "the clone is shallow: which versions were released cannot be told", details={"looked in": root},
+            hint="git fetch --unshallow --tags",
+        )  # fmt: skip
+    if _git(root, "rev-parse", "--abbrev-ref", "HEAD").strip() == "HEAD":
+        raise ReleaseError(
+            "HEAD is detached: a release commit would be on no branch", details={"looked in": root},
+            hint="git switch main, or whichever branch is released",
         )  # fmt: skip
 
 
@@ -73,16 +97,22 @@ def check_tag(tag: str, project: Project) -> None:
 
 
 def write_version(file: Path, version: str) -> None:
-    """Put a version into a pyproject.toml; all else stays as it was."""
+    """Put a version into a pyproject.toml that has one; all else stays as it was."""
     document = tomlkit.parse(file.read_text(encoding="utf-8"))
+    if "version" not in document.get("project", {}):
+        return  # of a project that has only its table there
     document["project"]["version"] = version
     file.write_text(tomlkit.dumps(document), encoding="utf-8")
 
 
 def commit_and_tag(root: Path, version: str) -> None:
-    """Commit what the release changed and tag it."""
+    """Commit what the release changed and tag it; without the tag there is no commit either."""
     _git(root, "commit", "--all", "--message", f"Release {version}")
-    _git(root, "tag", "--annotate", f"v{version}", "--message", f"Release {version}")
+    try:
+        _git(root, "tag", "--annotate", f"v{version}", "--message", f"Release {version}")
+    except ReleaseError:
+        _git(root, "reset", "--soft", "HEAD~1")
+        raise
 
 
 def restore(root: Path) -> None:
@@ -90,7 +120,7 @@ def restore(root: Path) -> None:
     _git(root, "reset", "--hard", "--quiet")
 
 
-def _git(root: Path, *words: str) -> str:
+def _git(root: Path, *words: str, hint: str = "`git status` says how things are") -> str:
     try:
         ended = subprocess.run(
             ["git", *words], cwd=root, capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C"}
@@ -98,7 +128,5 @@ def _git(root: Path, *words: str) -> str:
     except FileNotFoundError:
         raise MachineError("git is not there", hint="install it (Debian: `apt-get install git`)") from None
     if ended.returncode != 0:
-        raise ReleaseError(
-            f"git {words[0]} failed", excerpt=ended.stderr.splitlines()[:12], hint="`git status` says how things are"
-        )
+        raise ReleaseError(f"git {words[0]} failed", excerpt=ended.stderr.splitlines()[:12], hint=hint)
     return ended.stdout

@@ -467,6 +467,7 @@ def test_a_licence_file_that_is_only_named_is_found() -> None:
     ("license", "evidence"),
     [
         ("", "foo 1.2: the SBOM gives no licence"),
+        ("(ISC OR BSD-2-Clause) AND Apache-2.0", "foo 1.2: (ISC OR BSD-2-Clause) AND Apache-2.0"),
         ("Zlib AND", "foo 1.2: the SBOM's licence is not a valid expression: Invalid license expression: 'Zlib AND'"),
     ],
 )

@@ -360,3 +360,17 @@ def test_exports_and_debug_data_are_looked_at_in_every_kind_of_file() -> None:
 
     assert (leak.words, leak.evidence) == ("lets out 1 symbol besides PyInit_*", ("atexit",))
     assert (debug.words, debug.evidence) == ("carries 64 bytes of debug data", (".debug_info",))
+
+
+def test_python_code_that_nests_too_deeply_to_be_read_calls_nothing() -> None:
+    code = b"os.add_dll_directory(" + b"-" * 200_000 + b"1)"
+    module = replace(PE, imports={"foo.dll": ("f",)})
+    pes = {"demo/_demo.pyd": module, "demo.libs/foo.dll": replace(PE, exports=("f",))}
+
+    assert judge(make_content(WINDOWS, pes=pes, files={"demo/__init__.py": code})) == [
+        (
+            "libraries",
+            "demo/_demo.pyd",
+            "needs foo.dll, which is in the wheel, but where no os.add_dll_directory() leads",
+        )
+    ]

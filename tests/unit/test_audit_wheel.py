@@ -13,8 +13,8 @@ from builder.audit import Finding, Look, Report, audit_wheel, describe_finding, 
 from builder.audit.content import open_content
 from builder.audit.sbom import Component, read_bill
 from builder.elf import UnreadableElf, read_elf
-from builder.errors import AuditError, UsageError
-from builder.wheel import Wheel, WheelFile, encode_digest, pack_wheel
+from builder.errors import AuditError, BuildError, UsageError
+from builder.wheel import Wheel, WheelFile, encode_digest, pack_wheel, read_wheel
 
 NAME = "demo-1.0-py3-none-any.whl"
 INFO = "demo-1.0.dist-info"
@@ -277,3 +277,110 @@ def test_no_finding_is_no_error() -> None:
 
 def test_a_finding_is_told_in_its_own_lines() -> None:
     assert describe_finding(SYMBOL) == ["symbols: a.so: needs GLIBC_2.34", "    f@GLIBC_2.34"]
+
+
+def patch(path: Path, offset: int, new: bytes) -> Path:
+    """Change bytes of the first member's entry in an archive's directory."""
+    data = bytearray(path.read_bytes())
+    start = data.index(b"PK\x01\x02") + offset
+    data[start : start + len(new)] = new
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({6: b"\xff\0"}, "not a zip archive: zip file version 25.5"),
+        ({8: b"\0\x08", 46: b"\xff"},
+         "not a zip archive: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte"),
+        ({46: b"\0"}, "not a zip archive: string index out of range"),
+        ({24: b"\xf0\xff\xff\xff"}, "would unpack to 4294967783 bytes, which is over 100 times its own size"),
+    ],
+    ids=["version", "name", "no name", "bomb"],
+)  # fmt: skip
+def test_an_archive_that_zipfile_stumbles_over_is_a_finding(
+    tmp_path: Path, changes: dict[int, bytes], words: str
+) -> None:
+    path = make_wheel(tmp_path)
+    for offset, new in changes.items():
+        patch(path, offset, new)
+
+    assert told(path) == [("archive", NAME, words)]
+    with pytest.raises(BuildError) as caught:
+        read_wheel(path)
+    assert caught.value.fact == f"{NAME} is not a readable wheel"
+
+
+def test_a_wheel_with_an_encrypted_member_is_no_readable_wheel(tmp_path: Path) -> None:
+    with pytest.raises(BuildError) as caught:
+        read_wheel(patch(make_wheel(tmp_path), 8, b"\1"))
+
+    assert caught.value.fact == f"{NAME} is not a readable wheel"
+
+
+def test_a_member_without_a_name_leaves_the_wheel(tmp_path: Path) -> None:
+    path = rewrite(make_wheel(tmp_path), {".": b""})
+
+    assert ("archive", ".", "the path leaves the wheel") in told(path)
+
+
+def test_a_symbolic_link_is_found(tmp_path: Path) -> None:
+    path = make_wheel(tmp_path)
+    link = zipfile.ZipInfo("demo/link.so")
+    link.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(link, "libfoo.so.1")
+
+    assert ("archive", "demo/link.so", "a symbolic link, which installers make a file of") in told(path)
+
+
+def test_a_size_that_is_not_records_is_found(tmp_path: Path) -> None:
+    path = make_wheel(tmp_path)
+    with zipfile.ZipFile(path) as archive:
+        record = archive.read(f"{INFO}/RECORD").replace(b",6\n", b",7\n", 1)
+
+    assert told(rewrite(path, {f"{INFO}/RECORD": record})) == [
+        ("record", "demo/__init__.py", "has 6 bytes, but RECORD says 7")
+    ]
+
+
+def test_metadata_that_is_not_ascii_is_read_as_what_it_is(tmp_path: Path) -> None:
+    metadata = FILES[f"{INFO}/METADATA"] + "License-File: LICENSE-é\nLicense-File: LIZENZ-ü\n".encode()
+    path = make_wheel(tmp_path, **{f"{INFO}/METADATA": metadata, f"{INFO}/licenses/LICENSE-é": b"MIT\n"})
+
+    missing = ("licenses", f"{INFO}/licenses/LIZENZ-ü", "License-File names it, but it is not there")
+    assert told(path) == [missing]
+
+
+@pytest.mark.parametrize(
+    ("document", "reason"),
+    [
+        (b"[" * 200_000, "maximum recursion depth exceeded"),
+        (b'{"metadata": {"component": {"properties": [{"name": "everywheel:exports", "value": [1]}]}}}',
+         "the value of everywheel:exports is no text"),
+    ],
+)  # fmt: skip
+def test_an_sbom_that_is_made_to_trip_its_reader_is_a_finding(tmp_path: Path, document: bytes, reason: str) -> None:
+    file = f"{INFO}/sboms/demo.cdx.json"
+
+    ((check, where, words),) = told(make_wheel(tmp_path, **{file: document}))
+
+    assert (check, where) == ("licenses", file)
+    assert words.startswith(f"not a readable CycloneDX document: {reason}")
+
+
+def test_a_line_that_stands_for_a_billion_tags_is_not_spelled_out(tmp_path: Path) -> None:
+    line = "-".join([".".join("abcdefghij")] * 9)
+    path = make_wheel(tmp_path, **{f"{INFO}/WHEEL": f"Root-Is-Purelib: true\nTag: {line}\n".encode()})
+
+    (finding,) = audit_wheel(path).findings
+
+    assert (finding.words, finding.evidence[0]) == ("its tags are not the file name's", f"WHEEL:     {line}")
+
+
+def test_names_that_some_systems_cannot_tell_apart_are_found(tmp_path: Path) -> None:
+    path = make_wheel(tmp_path, **{"demo/Codec.py": b"", "demo/codec.py": b"", "demo/other.py": b""})
+
+    words = "demo/Codec.py differs in case alone: most Macs and Windows keep one of the two"
+    assert told(path) == [("archive", "demo/codec.py", words)]

@@ -12,20 +12,26 @@ from pathlib import Path
 
 import pytest
 
+import builder.release.index
 from builder.errors import MachineError, ReleaseError
-from builder.release.index import Index, compare, upload
+from builder.release.index import Index, compare, upload, wait_for
 from builder.wheel import Wheel, WheelFile, pack_wheel
 
 METADATA = b"Metadata-Version: 2.1\nName: x\nVersion: 1.0\nSummary: x\n"
 
 
 class Server(ThreadingHTTPServer):
-    """An index in memory; `answers` are given to uploads in turn, then 200. 0 takes the file and hangs up, -1 hangs up."""
+    """An index in memory; `answers` are given to uploads in turn, then 200. 0 takes the file and hangs up, -1 hangs up,
+    -2 never answers. `lists` are given to questions what it has, in turn, then the truth with `hashes`.
+    """
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.files: dict[str, bytes] = {}
         self.answers: list[int] = []
+        self.leave = threading.Event()
+        self.lists: list[tuple[int, str] | tuple[int, str, str]] = []
+        self.hashes = "sha256"
         self.uploads: list[str] = []
         self.taken: list[str] = []
 
@@ -39,8 +45,12 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
+        if self.server.lists:
+            self.answer(*self.server.lists.pop(0))
+            return
+        kind = self.server.hashes
         links = "".join(
-            f'<a href="/{name}#sha256={hashlib.sha256(data).hexdigest()}">{name}</a>'
+            f'<a href="/{name}#{kind}={hashlib.new(kind, data).hexdigest()}">{name}</a>'
             for name, data in self.server.files.items()
         )
         self.answer(200 if links else 404, f"<!DOCTYPE html><html><body>{links}</body></html>")
@@ -57,15 +67,17 @@ class Handler(BaseHTTPRequestHandler):
         if answer in (0, 200):
             self.server.taken.append(name)
             self.server.files[name] = data
-        if answer in (0, -1):
+        if answer == -2:
+            self.server.leave.wait(20)
+        if answer < 1:
             self.close_connection = True
             self.connection.close()
         else:
             self.answer(answer, "")
 
-    def answer(self, status: int, text: str) -> None:
+    def answer(self, status: int, text: str, kind: str = "text/html") -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(text.encode())))
         self.end_headers()
         self.wfile.write(text.encode())
@@ -81,6 +93,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         yield server
+        server.leave.set()
         server.shutdown()
         thread.join()
 
@@ -163,3 +176,81 @@ def test_an_index_that_is_not_there_is_named(files: list[Path]) -> None:
         compare(files, Index(upload="", simple="http://127.0.0.1:9/simple/"), "x")
 
     assert error.value.fact == "the index http://127.0.0.1:9/simple/ does not say what it has"
+
+
+def test_any_hash_that_an_index_tells_is_held_against_the_file(server: Server, files: list[Path]) -> None:
+    server.hashes, server.files[files[0].name] = "md5", files[0].read_bytes()
+    assert compare(files, server.index, "x").there == (files[0],)
+
+    server.files[files[0].name] = b"other"
+    with pytest.raises(ReleaseError) as error:
+        compare(files, server.index, "x")
+
+    assert error.value.details["there"] == f"md5 {hashlib.md5(b'other').hexdigest()}"
+
+
+JSON = "application/vnd.pypi.simple.v1+json"
+WHERE = "is it the address of its list, which ends in /simple/?"
+LATER = "wait a while, then run the same command again"
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "hint"),
+    [
+        ((200, "[]", JSON), "1 validation error for Project", WHERE),
+        ((200, '{"meta": {"api-version": "9.0"}, "name": "x", "files": []}', JSON), "Repository's version (9.0) has "
+         "greater major component than supported version", WHERE),
+        ((200, "words", "text/plain"), "unsupported Content-Type 'text/plain'", WHERE),
+        ((403, ""), "403 Client Error: Forbidden", WHERE),
+        ((429, ""), "429 Client Error: Too Many Requests", LATER),
+        ((503, ""), "503 Server Error: Service Unavailable", LATER),
+    ],
+)  # fmt: skip
+def test_an_index_that_gives_no_list_is_quoted(
+    server: Server, files: list[Path], answer: tuple[int, str], reason: str, hint: str
+) -> None:
+    server.lists = [answer]
+
+    with pytest.raises(MachineError) as error:
+        send(files, server)
+
+    assert error.value.fact == f"the index {server.index.simple} does not say what it has"
+    assert reason in str(error.value.details["reason"])
+    assert (error.value.hint, server.uploads) == (hint, [])
+
+
+def test_an_index_that_breaks_is_to_be_asked_again(server: Server, files: list[Path]) -> None:
+    server.answers = [500] * 9  # twine tries again by itself
+
+    with pytest.raises(ReleaseError) as error:
+        send(files, server)
+
+    assert error.value.fact == f"{server.index.upload} refused {files[0].name} (HTTP 500): it could not"
+    assert error.value.hint == LATER
+
+
+def test_an_index_that_never_answers_is_left(
+    server: Server, files: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(builder.release.index, "_PATIENCE", 4)
+    server.answers = [-2]
+
+    with pytest.raises(ReleaseError) as error:
+        send(files, server)
+
+    assert error.value.fact == f"{server.index.upload} did not take {files[0].name} in 4 seconds"
+    assert error.value.details == {"uploaded": "0 of 3 files"}
+    assert error.value.hint == "run the same command again: it asks what is there, and nothing is uploaded twice"
+
+
+def test_who_waits_for_an_index_asks_again_whatever_it_said(
+    server: Server, files: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(builder.release.index, "_PAUSE", 0)
+    server.files = {file.name: file.read_bytes() for file in files}
+    server.lists = [(503, ""), (404, ""), (503, "")]
+
+    assert wait_for(files, server.index, "x", 60).lacking == ()
+    server.lists = [(503, "")]
+    with pytest.raises(MachineError):
+        wait_for(files, server.index, "x", 0)

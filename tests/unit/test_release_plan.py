@@ -9,12 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from builder.errors import AuditError, EverywheelError, ReleaseError, UsageError
+from builder.errors import AuditError, EverywheelError, MachineError, ReleaseError, UsageError
 from builder.plan import make_plan
 from builder.project import Project, load_project, sdist_name, wheel_names
-from builder.release.count import check_files, check_jobs, lay_out, write_sums
+from builder.release.count import check_files, check_jobs, check_place, lay_out, write_sums
 from builder.release.matrix import Job, group_jobs, list_released, plan_jobs
-from builder.release.version import check_changes, check_tag, check_tree, check_version, commit_and_tag, write_version
+from builder.release.version import (
+    check_changes,
+    check_clone,
+    check_tag,
+    check_tree,
+    check_version,
+    commit_and_tag,
+    restore,
+    write_version,
+)
 from builder.target import Target, parse_target
 
 ROOT = Path(__file__).parents[2]
@@ -181,6 +190,37 @@ def test_a_wheel_with_findings_is_never_laid_out(wheelhouse: Path) -> None:
     assert not (wheelhouse / "dist").exists()
 
 
+@pytest.mark.parametrize("into", [".", "sub/.."])
+def test_a_release_is_not_laid_out_over_what_it_is_made_of(tmp_path: Path, into: str) -> None:
+    folder = tmp_path / "wheelhouse"
+    (folder / "sub").mkdir(parents=True)
+
+    with pytest.raises(UsageError) as error:
+        check_place(folder / into, folder)
+
+    assert words(error) == [
+        f"error: the release cannot be laid out in {folder / into}: what it is made of is in there",
+        "  hint: name another: --into dist",
+    ]
+
+
+def test_a_folder_with_other_things_is_not_emptied_for_a_release(tmp_path: Path) -> None:
+    (tmp_path / "letters.txt").write_text("")
+    (tmp_path / "old-1.0-py3-none-any.whl").write_text("")
+
+    with pytest.raises(UsageError) as error:
+        check_place(tmp_path, tmp_path.parent / "wheelhouse")
+
+    assert words(error) == [
+        f"error: {tmp_path} would be emptied, and it has more than wheels and archives in it",
+        "  there: letters.txt",
+        "  hint: name a folder of its own: --into dist",
+    ]
+    (tmp_path / "letters.txt").unlink()
+    check_place(tmp_path, tmp_path.parent / "wheelhouse")
+    check_place(tmp_path / "not-yet", tmp_path)
+
+
 def test_the_sums_are_those_that_sha256sum_checks(tmp_path: Path) -> None:
     for name in ("b", "a"):
         (tmp_path / name).write_text(name)
@@ -279,3 +319,115 @@ def test_a_tag_of_another_version_is_refused() -> None:
         f"  file: {ROOT / 'extension' / 'pyproject.toml'}",
         "  hint: a tag is made with its commit by `everywheel release tag`; remove it: git push --delete origin v7.0",
     ]
+
+
+def git(root: Path, *line: str) -> str:
+    return subprocess.run(["git", *line], cwd=root, check=True, capture_output=True, text=True).stdout
+
+
+def test_a_tag_that_somebody_else_pushed_counts(repository: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
+    origin = tmp_path_factory.mktemp("origin")
+    git(origin, "init", "-q", "--bare")
+    git(repository.root, "remote", "add", "origin", str(origin))
+    git(repository.root, "tag", "v1.3")
+    git(repository.root, "push", "-q", "origin", "v1.3")
+    git(repository.root, "tag", "--delete", "v1.3")
+
+    with pytest.raises(ReleaseError) as error:
+        check_version("1.2", repository)
+
+    assert error.value.fact == "1.2 is not newer than the released 1.3"
+    assert check_version("1.4", repository) == "1.4"
+
+
+def test_an_origin_that_does_not_answer_is_told(repository: Project) -> None:
+    git(repository.root, "remote", "add", "origin", "/not/there")
+
+    with pytest.raises(ReleaseError) as error:
+        check_version("1.2", repository)
+
+    assert words(error) == [
+        "error: git ls-remote failed",
+        "  | fatal: '/not/there' does not appear to be a git repository",
+        "  | fatal: Could not read from remote repository.",
+        "  |",
+        "  | Please make sure you have the correct access rights",
+        "  | and the repository exists.",
+        "  hint: a release needs the tags that were pushed: is `origin` right (`git remote -v`), and does it answer?",
+    ]
+
+
+def test_a_shallow_clone_is_refused(repository: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
+    clone = tmp_path_factory.mktemp("clone")
+    git(repository.root, "commit", "--allow-empty", "-qm", "two")
+    git(clone, "clone", "-q", "--depth", "1", f"file://{repository.root}", ".")
+
+    with pytest.raises(ReleaseError) as error:
+        check_clone(clone)
+
+    assert words(error) == [
+        "error: the clone is shallow: which versions were released cannot be told",
+        f"  looked in: {clone}",
+        "  hint: git fetch --unshallow --tags",
+    ]
+
+
+def test_a_detached_head_is_refused(repository: Project) -> None:
+    check_clone(repository.root)
+    git(repository.root, "checkout", "-q", "--detach")
+
+    with pytest.raises(ReleaseError) as error:
+        check_clone(repository.root)
+
+    assert words(error) == [
+        "error: HEAD is detached: a release commit would be on no branch",
+        f"  looked in: {repository.root}",
+        "  hint: git switch main, or whichever branch is released",
+    ]
+
+
+def test_without_a_tag_there_is_no_commit_and_undo_leaves_what_was(repository: Project) -> None:
+    file, before = repository.root / "pyproject.toml", git(repository.root, "rev-parse", "HEAD")
+    old = file.read_text()
+    write_version(file, "1.1")
+    git(repository.root, "tag", "v1.1")
+
+    with pytest.raises(ReleaseError) as error:
+        commit_and_tag(repository.root, "1.1")
+    restore(repository.root)
+
+    assert words(error)[:2] == ["error: git tag failed", "  | fatal: tag 'v1.1' already exists"]
+    assert (git(repository.root, "rev-parse", "HEAD"), file.read_text()) == (before, old)
+    check_tree(repository.root)
+
+
+def test_a_table_without_a_version_gets_none(tmp_path: Path) -> None:
+    file = tmp_path / "pyproject.toml"
+    file.write_text('[tool.everywheel]\nextension = "ext"\n')
+
+    write_version(file, "1.1")
+
+    assert file.read_text() == '[tool.everywheel]\nextension = "ext"\n'
+
+
+@pytest.mark.parametrize(
+    ("typed", "version"),
+    [("v1.2.0", "1.2.0"), ("1.0.post1", "1.0.post1"), ("1!0.1", "1!0.1"), ("1.1-RC.1", "1.1rc1")],
+)
+def test_a_version_is_taken_as_people_type_it(repository: Project, typed: str, version: str) -> None:
+    assert check_version(typed, repository) == version
+
+
+@pytest.mark.parametrize("version", ["1.0rc1", "1.0", "0.9.post9"])
+def test_no_spelling_makes_an_older_version_newer(repository: Project, version: str) -> None:
+    with pytest.raises(ReleaseError, match="is not newer than the released"):
+        check_version(version, repository)
+
+
+def test_a_machine_without_git_is_told(repository: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+
+    with pytest.raises(MachineError) as error:
+        check_tree(repository.root)
+
+    assert words(error) == ["error: git is not there", "  hint: install it (Debian: `apt-get install git`)"]

@@ -84,8 +84,32 @@ def test_every_group_of_jobs_is_asked_for_and_exists() -> None:
 def test_what_counts_the_wheels_waits_for_every_job_that_makes_or_tries_one() -> None:
     jobs = WORKFLOWS["wheels.yml"]["jobs"]
 
-    assert set(jobs["dist"]["needs"]) == set(jobs) - {"dist", "images"}
+    assert set(jobs["dist"]["needs"]) == set(jobs) - {"dist"}
     assert "images" in jobs["smoke"]["needs"]
+
+
+def test_a_job_that_ran_out_of_time_stops_a_release() -> None:
+    # Such a job is 'cancelled', which failure() does not see; what needs it is 'skipped'.
+    conditions = {name: job["if"] for name, job in WORKFLOWS["wheels.yml"]["jobs"].items() if "if" in job}
+
+    assert "!contains(needs.*.result, 'cancelled')" in conditions["dist"]
+    assert "needs.wheels.result == 'success'" in WORKFLOWS["release.yml"]["jobs"]["compare"]["if"]
+
+
+def test_a_group_of_jobs_that_may_be_empty_is_asked_for_its_first() -> None:
+    # GitHub refuses a matrix without a job; zig has one for every target.
+    jobs = WORKFLOWS["wheels.yml"]["jobs"]
+    groups = {name: job for name, job in jobs.items() if "strategy" in job and name != "zig"}
+
+    assert [name for name, job in groups.items() if "[0]" not in job["if"]] == []
+    assert len(groups) == 4
+
+
+def test_every_workflow_runs_the_same_nox() -> None:
+    versions = {match[1] for _, line in RUNS if (match := re.search(r"pip install nox(.*)", line))}
+
+    assert len(versions) == 1
+    assert re.fullmatch(r"==[\d.]+", versions.pop())
 
 
 def test_nothing_but_the_publishing_job_can_publish() -> None:

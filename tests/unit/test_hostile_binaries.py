@@ -1,0 +1,103 @@
+"""Small files for macOS and Windows that are made to cost a reader hours or all memory: each is told apart at once."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from builder.codesign import check_signature
+from builder.macho import UnreadableMacho, read_macho
+from builder.pe import UnreadablePe, read_pe
+
+MOST = 20_000
+HEADER = 32
+
+
+def make_macho(*commands: bytes, data: bytes = b"") -> bytes:
+    """Return an arm64 dylib of these load commands with data behind them."""
+    body = b"".join(commands)
+    return struct.pack("<8I", 0xFEEDFACF, 0x0100000C, 0, 6, len(commands), len(body), 0, 0) + body + data
+
+
+def make_symbols(names: range) -> bytes:
+    return b"".join(struct.pack("<IBBHQ", name, 0x0F, 1, 0, 0) for name in names)
+
+
+def test_symbols_whose_names_lie_over_each_other_are_refused() -> None:
+    symbols, strings = make_symbols(range(MOST)), b"_" + b"a" * 10 * MOST + b"\0"
+    start = HEADER + 24
+    table = struct.pack("<6I", 2, 24, start, MOST, start + len(symbols), len(strings))
+
+    with pytest.raises(UnreadableMacho, match=r"^the names of its symbols lie over each other$"):
+        read_macho(make_macho(table, data=symbols + strings))
+
+
+def test_one_symbol_table_is_read_and_a_second_refused() -> None:
+    symbols, strings = make_symbols(range(1, 2)), b"\0_foo\0"
+
+    def make(tables: int) -> bytes:
+        start = HEADER + 24 * tables
+        table = struct.pack("<6I", 2, 24, start, 1, start + len(symbols), len(strings))
+        return make_macho(*[table] * tables, data=symbols + strings)
+
+    assert read_macho(make(1)).exports == ("foo",)
+    with pytest.raises(UnreadableMacho, match=r"^it has 2 symbol tables$"):
+        read_macho(make(2))
+
+
+def make_signature(slots: range | list[int], part: int) -> bytes:
+    """Return a signature whose slots are all the same part of it."""
+    start = 12 + 8 * len(slots)
+    index = b"".join(struct.pack(">2I", slot, start) for slot in slots)
+    return (
+        struct.pack(">3I", 0xFADE0CC0, start + part, len(slots)) + index + struct.pack(">2I", 0, part) + bytes(part - 8)
+    )
+
+
+def test_parts_of_a_signature_that_nobody_knows_are_not_kept() -> None:
+    signature = make_signature(range(0x20000, 0x20000 + MOST), 50 * MOST)  # 20 GB, were each of them kept
+
+    assert check_signature(signature, 0, len(signature)) == ("there is no CodeDirectory in it",)
+
+
+def test_a_signature_with_a_part_twice_is_told() -> None:
+    signature = make_signature([0, 0], 64)
+
+    assert check_signature(signature, 0, len(signature)) == ("it cannot be read: it has a part twice",)
+
+
+def make_pe(directory: int, table: bytes) -> bytes:
+    """Return a 64-bit DLL whose only section, at 0x1000, begins with the table of a data directory."""
+    size = -(-len(table) // 512) * 512
+    coff = b"PE\0\0" + struct.pack("<HHIIIHH", 0x8664, 1, 0, 0, 0, 240, 0x2022)
+    optional = struct.pack("<HBB5I", 0x20B, 14, 0, size, 0, 0, 0, 0x1000)
+    optional += struct.pack(
+        "<Q2I6H4I2H", 0x180000000, 0x1000, 0x200, 6, 0, 0, 0, 6, 0, 0, 0x1000 + size, 0x400, 0, 2, 0x160
+    )
+    optional += struct.pack("<4Q2I", 0, 0, 0, 0, 0, 16)
+    directories = b"".join(struct.pack("<2I", *((0x1000, len(table)) if n == directory else (0, 0))) for n in range(16))
+    section = b".rdata\0\0" + struct.pack("<6I2HI", size, 0x1000, size, 0x400, 0, 0, 0, 0, 0x40000040)
+    head = b"MZ".ljust(60, b"\0") + struct.pack("<I", 64) + coff + optional + directories + section
+    return head.ljust(0x400, b"\0") + table.ljust(size, b"\0")
+
+
+def make_exports(names: int, strings: bytes, function: int, name: int) -> bytes:
+    """Return an export table of one function under one name, many times over; offsets are into `strings`."""
+    numbers = 0x1000 + 44 + 4 * names
+    base = numbers + 2 * names
+    head = struct.pack("<2I2H7I", 0, 0, 0, 0, base, 1, 1, names, 0x1000 + 40, 0x1000 + 44, numbers)
+    return (
+        head + struct.pack("<I", base + function) + struct.pack("<I", base + name) * names + bytes(2 * names) + strings
+    )
+
+
+def test_an_export_that_another_dll_is_to_give_is_needed_from_there() -> None:
+    facts = read_pe(make_pe(0, make_exports(1, b"demo.dll\0PyInit__demo\0Other.init\0", function=22, name=9)))
+
+    assert (facts.exports, facts.imports, facts.delayed) == (("PyInit__demo",), {"other.dll": ("init",)}, frozenset())
+
+
+def test_more_exports_than_there_are_numbers_are_refused() -> None:
+    with pytest.raises(UnreadablePe, match=r"^it says that it exports 65537 names, of which there can be 65536$"):
+        read_pe(make_pe(0, make_exports(65537, b"demo.dll\0demo\0", function=0, name=9)))
