@@ -118,7 +118,8 @@ class NativeEngine:
                     return (found, *words[1:])
         raise MachineError(
             f"the native engine finds no {' or '.join(wanted)}",
-            hint="install a compiler (Debian: `apt-get install gcc g++`; Windows: MinGW-w64), or use the zig engine, which needs none",
+            hint="install a compiler (Debian: `apt-get install gcc g++`; Windows: MinGW-w64), or use the zig engine, "
+            "which needs none",
         )
 
 

@@ -66,7 +66,8 @@ def plan_jobs(project: Project, targets: Sequence[Target], plan: Plan) -> tuple[
     """Return a job for each target and engine, and one for the source distribution.
 
     Zig builds every target on one kind of machine. Containers build those of Linux and native compilers those of macOS and
-    Windows, each where it runs, as the independent second build. `plan` gives the keys: other engines' change with the same recipes.
+    Windows, each where it runs, as the independent second build. `plan` gives the keys: other engines' change with the
+    same recipes.
     """
     jobs = [_job(project, EngineName.ZIG, target, plan) for target in targets]
     twice = [target for target in targets if (target.os, target.arch_tag) not in ONCE]
