@@ -31,7 +31,7 @@ def can_run(target: Target) -> bool:
     return target.libc_version <= version
 
 
-def _name_library(flag: str, prefix: Path, target: Target) -> str:
+def name_library(flag: str, prefix: Path, target: Target) -> str:
     """Return the import library that `-lfoo` means on Windows, where a static link would look for archives alone."""
     library = prefix / target.system.linkable.format(flag.removeprefix("-l"))
     return str(library) if target.os == "windows" and flag.startswith("-l") and library.is_file() else flag
@@ -60,7 +60,7 @@ def check_features(site: Site, step: Step, workspace: Path, toolchain: Toolchain
     cxx_flags = toolchain.cxx_flags if recipe.check.suffix == ".cpp" else ()
     run([compiler, *toolchain.compile_flags, *cxx_flags, *cflags, "-c", recipe.check, "-o", objects],
         cwd=workspace, env=environment, log=log, what=what)  # fmt: skip
-    libs = [_name_library(flag, workspace / "prefix", step.target) for flag in found if flag not in cflags]
+    libs = [name_library(flag, workspace / "prefix", step.target) for flag in found if flag not in cflags]
     # As in every link: what archives have left over may need what was never built.
     run(
         [compiler, objects, *toolchain.link_flags, *toolchain.cxx_link_flags, *libs, "-o", program],

@@ -7,6 +7,7 @@ from pathlib import Path, PureWindowsPath
 import pytest
 
 from builder.backend import describe_python
+from builder.check import name_library
 from builder.errors import BuildError
 from builder.libraries import Library
 from builder.products import check_products, list_spellings, normalise
@@ -100,6 +101,16 @@ def test_a_path_of_the_build_machine_is_found_however_it_is_written(tmp_path: Pa
     with pytest.raises(BuildError) as raised:
         check_products(prefix, zlib, list_spellings([PureWindowsPath(r"D:\store\work")]))
     assert raised.value.details == {"promise 1": "lib/libz.a names a path of the build machine: D:/store/work"}
+
+
+def test_a_check_names_the_import_libraries_that_it_links(tmp_path: Path) -> None:
+    prefix = make_prefix(tmp_path, {"lib/libwebp.dll.a": b"", "lib/libz.a": b"", "lib/libwebp.so": b""})
+    flags = [f"-L{prefix}/lib", "-lwebp", "-lz", "-lws2_32"]
+
+    named = [name_library(flag, prefix, WINDOWS) for flag in flags]
+
+    assert named == [f"-L{prefix}/lib", f"{prefix}/lib/libwebp.dll.a", "-lz", "-lws2_32"]
+    assert [name_library(flag, prefix, parse_target("manylinux2014_x86_64")) for flag in flags] == flags
 
 
 def test_an_extension_for_windows_links_python3(tmp_path: Path) -> None:
