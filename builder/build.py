@@ -17,6 +17,7 @@ from builder.engine import Engine, EngineName
 from builder.engine.library import Site, build_library
 from builder.engine.native import NativeEngine
 from builder.engine.zig import ZigEngine
+from builder.errors import MachineError
 from builder.execute import Outcome, Result, Task, Watcher, execute
 from builder.finish import build_wheel_step
 from builder.jobs import JobPool
@@ -24,7 +25,7 @@ from builder.plan import Kind, Plan, Step
 from builder.project import Project
 from builder.sources import Places, Progress, fetch_sources, find_places, ignore_progress, list_wanted
 from builder.store import Store
-from builder.target import Target
+from builder.target import Target, build_machine_target
 from builder.tools import Tools, ensure_tools
 
 
@@ -77,6 +78,7 @@ def build_plan(
     missing = find_missing(plan, store)
     if not missing.steps:
         return ()
+    check_engine(options.engine)
     tools = ensure_tools(store.root, offline=options.offline)
     sources = fetch_sources(
         list_wanted(missing.recipes),
@@ -102,9 +104,18 @@ def build_plan(
     return tuple(result for result in results if result.id in missing.steps or result.outcome is Outcome.FAILED)
 
 
+def check_engine(name: EngineName) -> None:
+    """Raise MachineError where this machine cannot start what an engine writes."""
+    if name is EngineName.ZIG and build_machine_target().os == "windows":
+        raise MachineError(
+            "the zig engine does not run on Windows: its compiler wrappers are shell scripts",
+            hint="`--engine native` builds for this machine with MinGW-w64's gcc; zig builds for Windows on Linux",
+        )
+
+
 def start_engine(name: EngineName, store: Store, tools: Tools) -> Engine:
     """Return an engine that works on this very machine."""
-    return NativeEngine() if name is EngineName.NATIVE else ZigEngine(store=store, tools=tools)
+    return NativeEngine(store=store.root) if name is EngineName.NATIVE else ZigEngine(store=store, tools=tools)
 
 
 @contextlib.contextmanager

@@ -25,10 +25,16 @@ def can_run(target: Target) -> bool:
         return False
     if target.os == "darwin":
         return target.os_version <= tuple(int(part) for part in platform.mac_ver()[0].split(".")[:2])
-    if target.libc == "musl":
+    if target.libc != "glibc":
         return True
     version = tuple(int(part) for part in platform.libc_ver()[1].split(".")[:2])
     return target.libc_version <= version
+
+
+def name_library(flag: str, prefix: Path, target: Target) -> str:
+    """Return the import library that `-lfoo` means on Windows, where a static link would look for archives alone."""
+    library = prefix / target.system.linkable.format(flag.removeprefix("-l"))
+    return str(library) if target.os == "windows" and flag.startswith("-l") and library.is_file() else flag
 
 
 def check_features(site: Site, step: Step, workspace: Path, toolchain: Toolchain, prefix: Path, log: Path) -> None:
@@ -49,12 +55,12 @@ def check_features(site: Site, step: Step, workspace: Path, toolchain: Toolchain
     what = f"{step.label}: check"
     pkgconfig: list[str | Path] = [toolchain.program("pkg-config"), "--cflags", "--libs", *recipe.products.pkgconfig]
     found = run(pkgconfig, cwd=workspace, env=environment, log=log, what=what).split()
-    objects, program = workspace / "check.o", workspace / "check"
+    objects, program = workspace / "check.o", workspace / f"check{step.target.system.program}"
     cflags = [flag for flag in found if not flag.startswith(("-l", "-L", "-Wl"))]
     cxx_flags = toolchain.cxx_flags if recipe.check.suffix == ".cpp" else ()
     run([compiler, *toolchain.compile_flags, *cxx_flags, *cflags, "-c", recipe.check, "-o", objects],
         cwd=workspace, env=environment, log=log, what=what)  # fmt: skip
-    libs = [flag for flag in found if flag not in cflags]
+    libs = [name_library(flag, workspace / "prefix", step.target) for flag in found if flag not in cflags]
     # As in every link: what archives have left over may need what was never built.
     run(
         [compiler, objects, *toolchain.link_flags, *toolchain.cxx_link_flags, *libs, "-o", program],
@@ -63,6 +69,7 @@ def check_features(site: Site, step: Step, workspace: Path, toolchain: Toolchain
         log=log,
         what=what,
     )
+    # Windows looks in PATH, which has the prefix.
     search = "DYLD_LIBRARY_PATH" if step.target.os == "darwin" else "LD_LIBRARY_PATH"
     shared = {search: str(workspace / "prefix" / "lib")} if step.resolved.linkage is Linkage.SHARED else {}
     try:

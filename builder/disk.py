@@ -21,6 +21,12 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def flush_file(path: Path) -> None:
+    """Have a file's content on the disk before anything counts on it; Windows flushes only what is open to be written."""
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
+
+
 @contextmanager
 def explain_disk(place: Path) -> Iterator[None]:
     """Turn the operating system's `disk full` and `not allowed` into a MachineError that names the place."""

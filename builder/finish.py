@@ -17,7 +17,7 @@ from builder.project import Project, digest_tree
 from builder.recipe import Linkage, Optimize
 from builder.store import FIXED_TIME
 from builder.toolchain import Toolchain, write_toolchain
-from builder.tools import ensure_environment, environment_identity, pinned_versions
+from builder.tools import ensure_environment, environment_identity, pinned_versions, python_of
 
 
 def build_wheel_step(site: Site, step: Step, plan: Plan, project: Project, tell: Callable[[str], None]) -> None:
@@ -150,7 +150,7 @@ def ensure_backend(site: Site, project: Project, asked: Sequence[str] = ()) -> P
         log=site.store.root / "logs" / "backend.log",
         offline=site.offline,
     )
-    return environment / "bin" / "python"
+    return python_of(environment)
 
 
 def compiler_environment(toolchain: Toolchain) -> dict[str, str]:

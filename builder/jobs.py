@@ -1,15 +1,69 @@
 """One limit of jobs for the whole machine, shared with every ninja through GNU make's jobserver protocol.
 
-The pool is a named pipe that holds one byte for each job (GNU make manual, "POSIX Jobserver Interaction"). A step takes
-one byte before it starts; ninja takes further ones while it has more to do and puts each back when an edge ends.
+The pool holds one token for each job. A step takes one before it starts; ninja takes further ones while it has more to do
+and puts each back when an edge ends.
 """
 
 from __future__ import annotations
 
 import os
-import select
+import sys
 from pathlib import Path
 from types import TracebackType
+
+if sys.platform == "win32":
+    import ctypes
+    from ctypes import wintypes
+
+    class _Tokens:
+        """A named semaphore (GNU make manual, "Windows Jobserver Interaction")."""
+
+        def __init__(self, path: Path, jobs: int) -> None:
+            self.address = f"{path.parent.name}-{path.name}"  # a name, which must have no backslash
+            self._kernel = ctypes.WinDLL("kernel32", use_last_error=True)
+            self._kernel.CreateSemaphoreW.restype = wintypes.HANDLE
+            handle = self._kernel.CreateSemaphoreW(None, jobs, jobs, self.address)
+            if not handle:
+                raise ctypes.WinError(ctypes.get_last_error())
+            self._handle = wintypes.HANDLE(handle)
+
+        def close(self) -> None:
+            self._kernel.CloseHandle(self._handle)
+
+        def take(self, timeout: float) -> bool:
+            return int(self._kernel.WaitForSingleObject(self._handle, int(timeout * 1000))) == 0
+
+        def give(self) -> None:
+            self._kernel.ReleaseSemaphore(self._handle, 1, None)
+
+else:
+    import select
+
+    class _Tokens:
+        """A named pipe with a byte for each token (GNU make manual, "POSIX Jobserver Interaction")."""
+
+        def __init__(self, path: Path, jobs: int) -> None:
+            self.address = f"fifo:{path}"
+            self._path = path
+            os.mkfifo(path)
+            self._fd = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+            os.write(self._fd, b"+" * jobs)
+
+        def close(self) -> None:
+            os.close(self._fd)
+            self._path.unlink(missing_ok=True)
+
+        def take(self, timeout: float) -> bool:
+            ready, _, _ = select.select([self._fd], [], [], timeout)
+            if not ready:
+                return False
+            try:
+                return len(os.read(self._fd, 1)) == 1
+            except BlockingIOError:  # a ninja was quicker
+                return False
+
+        def give(self) -> None:
+            os.write(self._fd, b"+")
 
 
 class JobPool:
@@ -20,31 +74,22 @@ class JobPool:
         self.path = path
 
     def __enter__(self) -> JobPool:
-        os.mkfifo(self.path)
-        self._fd = os.open(self.path, os.O_RDWR | os.O_NONBLOCK)
-        os.write(self._fd, b"+" * self.jobs)
+        self._tokens = _Tokens(self.path, self.jobs)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.close(self._fd)
-        self.path.unlink(missing_ok=True)
+        self._tokens.close()
 
     @property
     def environment(self) -> dict[str, str]:
-        return {"MAKEFLAGS": f"-j{self.jobs} --jobserver-auth=fifo:{self.path}"}
+        return {"MAKEFLAGS": f"-j{self.jobs} --jobserver-auth={self._tokens.address}"}
 
     def take(self, timeout: float) -> bool:
         """Take one token; return False when none came free within `timeout` seconds."""
-        ready, _, _ = select.select([self._fd], [], [], timeout)
-        if not ready:
-            return False
-        try:
-            return len(os.read(self._fd, 1)) == 1
-        except BlockingIOError:  # a ninja was quicker
-            return False
+        return self._tokens.take(timeout)
 
     def give(self) -> None:
         """Put one token back."""
-        os.write(self._fd, b"+")
+        self._tokens.give()

@@ -7,7 +7,7 @@ import re
 import shutil
 from collections.abc import Generator, Iterable, Iterator
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import MappingProxyType
 
 from builder.elf import MAGIC, ElfFacts, UnreadableElf, read_elf
@@ -38,11 +38,12 @@ def normalise(prefix: Path, resolved: ResolvedRecipe, source: Path) -> None:
         path.unlink()
     for path in prefix.glob("bin/*"):
         is_library = resolved.target.os == "windows" and path.suffix == ".dll"
-        if f"bin/{path.name}" not in resolved.recipe.products.programs and not is_library:
+        if f"bin/{path.name}" not in _program_names(resolved) and not is_library:
             path.unlink()
     for folder in ("lib", "share"):
         for path in prefix.glob(f"{folder}/pkgconfig/*.pc"):
-            path.write_text(relocate_pkgconfig(path.read_text(), shared=resolved.linkage is Linkage.SHARED))
+            text = relocate_pkgconfig(path.read_text(encoding="utf-8"), shared=resolved.linkage is Linkage.SHARED)
+            path.write_text(text, encoding="utf-8", newline="\n")
     _copy_licenses(prefix, resolved, source)
     record = {
         "name": resolved.name,
@@ -59,7 +60,7 @@ def normalise(prefix: Path, resolved: ResolvedRecipe, source: Path) -> None:
     }
     path = prefix / "share" / "everywheel" / f"{resolved.name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(record, indent=1, sort_keys=True))
+    path.write_text(json.dumps(record, indent=1, sort_keys=True), newline="\n")
 
 
 def relocate_pkgconfig(text: str, *, shared: bool) -> str:
@@ -93,6 +94,11 @@ def _copy_licenses(prefix: Path, resolved: ResolvedRecipe, source: Path) -> None
         into.chmod(0o644)
 
 
+def list_spellings(places: Iterable[PurePath]) -> tuple[str, ...]:
+    """Return how paths may stand in a file: on Windows, with backslashes as well as with slashes."""
+    return tuple(dict.fromkeys(text for place in places for text in (str(place), place.as_posix())))
+
+
 def check_products(prefix: Path, resolved: ResolvedRecipe, forbidden: tuple[str, ...]) -> None:
     """Check everything that the recipe promises.
 
@@ -103,7 +109,7 @@ def check_products(prefix: Path, resolved: ResolvedRecipe, forbidden: tuple[str,
     for name in resolved.recipe.products.libraries:
         broken += _check_library(prefix, resolved, name)
     for name in resolved.recipe.products.programs:
-        broken += _check_program(prefix / name, name, resolved)
+        broken += _check_program(prefix, name, resolved)
     if broken:
         raise BuildError(
             f"{resolved.label}: the build did not make what the recipe promises",
@@ -273,8 +279,16 @@ def _list_members(data: bytes) -> Iterator[bytes]:
         at += 60 + size + size % 2
 
 
-def _check_program(path: Path, name: str, resolved: ResolvedRecipe) -> Iterator[str]:
-    if not path.is_file():
+def _program_names(resolved: ResolvedRecipe) -> dict[str, str]:
+    """Return the files that may be the promised programs, each with the program's name; scripts have no suffix."""
+    suffixes = dict.fromkeys(("", resolved.target.system.program))
+    return {f"{name}{suffix}": name for name in resolved.recipe.products.programs for suffix in suffixes}
+
+
+def _check_program(prefix: Path, name: str, resolved: ResolvedRecipe) -> Iterator[str]:
+    found = [prefix / file for file, wanted in _program_names(resolved).items() if wanted == name]
+    path = next((path for path in found if path.is_file()), None)
+    if path is None:
         yield f"{name} is not there"
     elif path.read_bytes()[:4] == MAGIC:
         yield from _check_machine(name, path.read_bytes(), resolved)

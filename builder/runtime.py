@@ -285,7 +285,7 @@ def find_runtime(name: str | None = None, environ: Mapping[str, str] = os.enviro
 
 
 def _addresses(name: str | None, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    home = environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.getuid()}")
+    home = environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.getuid() if hasattr(os, 'getuid') else ''}")
     known = [
         ("Docker", "unix:///var/run/docker.sock"),
         ("Podman", f"unix://{home}/podman/podman.sock"),

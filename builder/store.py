@@ -22,7 +22,7 @@ from pathlib import Path
 import platformdirs
 from filelock import FileLock
 
-from builder.disk import explain_disk, hash_file
+from builder.disk import explain_disk, flush_file, hash_file
 from builder.errors import MachineError
 
 FIXED_TIME = 1577836800  # 2020-01-01, the time stamp of everything that is packed
@@ -31,7 +31,7 @@ FIXED_TIME = 1577836800  # 2020-01-01, the time stamp of everything that is pack
 def default_store() -> Path:
     """Return $EVERYWHEEL_STORE, or `everywheel` in the user's cache folder."""
     named = os.environ.get("EVERYWHEEL_STORE")
-    return Path(named).absolute() if named else platformdirs.user_cache_path("everywheel")
+    return Path(named).absolute() if named else platformdirs.user_cache_path("everywheel", appauthor=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,8 +156,7 @@ class Store:
 
 
 def _replace_durably(file: Path, final: Path) -> None:
-    with file.open("rb") as handle:
-        os.fsync(handle.fileno())
+    flush_file(file)
     file.replace(final)
 
 

@@ -72,8 +72,8 @@ class OperatingSystem:
     """One operating system under the names that each tool has for it, and what its files are called.
 
     `name` is Meson's, which recipes use in `when`; `cmake` is CMAKE_SYSTEM_NAME. `linkable` is the file in a prefix
-    that a shared library is linked by, and `module` what ends an extension module of one CPython and of the stable ABI.
-    `arches` are the architectures that it has, by their names in its platform tags.
+    that a shared library is linked by, `module` what ends an extension module of one CPython and of the stable ABI, and
+    `program` what ends a program. `arches` are the architectures that it has, by their names in its platform tags.
     """
 
     name: str
@@ -81,6 +81,7 @@ class OperatingSystem:
     linkable: str
     module: tuple[str, str]
     arches: Mapping[str, Arch]
+    program: str = ""
 
 
 SYSTEMS: Mapping[str, OperatingSystem] = MappingProxyType({
@@ -91,7 +92,7 @@ SYSTEMS: Mapping[str, OperatingSystem] = MappingProxyType({
         OperatingSystem(name="darwin", cmake="Darwin", linkable="lib/lib{}.dylib", module=(".so", ".abi3.so"),
                         arches={"x86_64": ARCHES["x86_64"], "arm64": ARCHES["aarch64"]}),
         OperatingSystem(name="windows", cmake="Windows", linkable="lib/lib{}.dll.a", module=(".pyd", ".pyd"),
-                        arches={"amd64": ARCHES["x86_64"], "arm64": ARCHES["aarch64"]}),
+                        arches={"amd64": ARCHES["x86_64"], "arm64": ARCHES["aarch64"]}, program=".exe"),
     )
 })  # fmt: skip
 
@@ -230,9 +231,12 @@ def _unsupported(text: str) -> UsageError:
 def build_machine_target(*, own_libc: bool = False) -> Target:
     """Return the target whose programs run on this machine: of the lowest floor, or of its `own_libc`.
 
-    Linux and macOS; a Mac's own is that of the oldest system.
+    A Mac's own is that of the oldest system.
     """
-    machine = {"amd64": "x86_64", "arm64": "aarch64", "armv8l": "armv7l"}.get(platform.machine(), platform.machine())
+    machine = platform.machine().lower()
+    if platform.system() == "Windows":
+        return parse_target(f"win_{machine}")
+    machine = {"amd64": "x86_64", "arm64": "aarch64", "armv8l": "armv7l"}.get(machine, machine)
     if platform.system() == "Darwin":
         tag = "arm64" if machine == "aarch64" else machine
         return parse_target("macosx_{}_{}_{}".format(*_LOWEST_MACOS.get(tag, (11, 0)), tag))

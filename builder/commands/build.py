@@ -428,7 +428,8 @@ def shell_command(ctx: click.Context, recipe: str, target: str | None, command: 
         sources = fetch_sources(wanted, store=store.root, places=find_places(), offline=offline)
         prepare(dataclasses.replace(site, sources=sources), step, plan)
         click.echo(f"new workspace: {workspace}", err=True)
-    path = f"{workspace}/toolchain/bin:{workspace}/build-prefix/bin:{tools.bin}:{os.environ.get('PATH', '')}"
+    ours = (workspace / "toolchain" / "bin", workspace / "build-prefix" / "bin", tools.bin)
+    path = os.pathsep.join([*map(str, ours), os.environ.get("PATH", "")])
     cache = str(store.root / "zig")
     environment = {**os.environ, "PATH": path, "ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
     shell = os.environ.get("SHELL", "/bin/sh")

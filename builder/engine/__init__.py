@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol
 
 from builder.target import Target
@@ -28,8 +29,9 @@ class Compilers:
     `build_c` and `build_cxx` compile for the build machine. `dlltool` makes import libraries of Windows out of definition
     files, `windres` compiles its resources. `path` are further folders for PATH, `environment` further
     variables. `runs_target` tells whether compiled programs can be run as they are, `undefined_version` whether the
-    linker must be told that a version script may name absent symbols, and `no_cxx_library` is the flag that leaves the
-    C++ library out of a link, where there is one.
+    linker must be told that a version script may name absent symbols, `no_cxx_library` is the flag that leaves the
+    C++ library out of a link, where there is one, and `link` are flags for every link. Where a script is no program,
+    `launcher` is what wrappers are copies of.
     """
 
     c: tuple[str, ...]
@@ -45,6 +47,8 @@ class Compilers:
     runs_target: bool = False
     undefined_version: bool = True
     no_cxx_library: tuple[str, ...] = ()
+    link: tuple[str, ...] = ()
+    launcher: Path | None = None
 
 
 class Engine(Protocol):

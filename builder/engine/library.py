@@ -16,7 +16,7 @@ from builder.disk import hash_file
 from builder.engine import Engine
 from builder.errors import BuildError
 from builder.plan import Kind, Plan, Step
-from builder.products import check_products, normalise
+from builder.products import check_products, list_spellings, normalise
 from builder.recipe import Recipe, ResolvedRecipe, System
 from builder.run import run
 from builder.sources import Wanted, apply_patch, list_wanted, unpack_archive
@@ -167,7 +167,7 @@ def build_library(site: Site, step: Step, plan: Plan, tell: Callable[[str], None
         copy_headers(workspace / "source", prefix, resolved)
     tell("check")
     # Not the store's own path: that of a store in /store stands in many a comment.
-    check_products(prefix, resolved, (str(workspace), str(site.store.root / "tools"), str(site.store.root / "zig")))
+    check_products(prefix, resolved, list_spellings((workspace, site.store.root / "tools", site.store.root / "zig")))
     normalise(prefix, resolved, workspace / "source")
     check_features(site, step, workspace, toolchain, prefix, log)
     site.store.put_tree(step.key, prefix, name=step.name, version=step.version, target=step.place)

@@ -28,9 +28,14 @@ RUNNERS: Mapping[tuple[str, str], str] = MappingProxyType({
     ("windows", "amd64"): "windows-2025",
     ("windows", "arm64"): "windows-11-arm",
 })  # fmt: skip
-# Which engine builds a second time, independently of zig, what is compared. There is none for Windows yet: the native
-# engine's toolchains are written for systems with a POSIX shell.
-SECOND: Mapping[str, EngineName] = MappingProxyType({"linux": EngineName.CONTAINER, "darwin": EngineName.NATIVE})
+# Which engine builds a second time, independently of zig, what is compared.
+SECOND: Mapping[str, EngineName] = MappingProxyType({
+    "linux": EngineName.CONTAINER,
+    "darwin": EngineName.NATIVE,
+    "windows": EngineName.NATIVE,
+})  # fmt: skip
+# Where it cannot: GitHub's arm64 machines of Windows have no compiler of MinGW's for themselves.
+ONCE = frozenset({("windows", "arm64")})
 # What these make is released; what other engines make is compared with it, under the same names, and goes no further.
 RELEASED = (EngineName.ZIG, "sdist")
 BUILDER = RUNNERS["linux", "x86_64"]
@@ -60,11 +65,13 @@ class Job:
 def plan_jobs(project: Project, targets: Sequence[Target], plan: Plan) -> tuple[Job, ...]:
     """Return a job for each target and engine, and one for the source distribution.
 
-    Zig builds every target on one kind of machine. Containers build those of Linux and native compilers those of macOS,
-    each where it runs, as the independent second build. `plan` gives the keys: other engines' change with the same recipes.
+    Zig builds every target on one kind of machine. Containers build those of Linux and native compilers those of macOS and
+    Windows, each where it runs, as the independent second build. `plan` gives the keys: other engines' change with the
+    same recipes.
     """
     jobs = [_job(project, EngineName.ZIG, target, plan) for target in targets]
-    jobs += [_job(project, SECOND[target.os], target, plan) for target in targets if target.os in SECOND]
+    twice = [target for target in targets if (target.os, target.arch_tag) not in ONCE]
+    jobs += [_job(project, SECOND[target.os], target, plan) for target in twice]
     return (*jobs, _sdist_job(project, jobs[0]))
 
 

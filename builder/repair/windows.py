@@ -29,7 +29,8 @@ def graft_libraries(wheel: Wheel, repair: Repair, folder: Path) -> Wheel:
         "--wheel-dir", results, unrepaired,
     ]  # fmt: skip
     # It would look for DLLs in every folder of PATH as well.
-    environment = {**os.environ, "PATH": str(empty), "TMPDIR": str(folder), "SOURCE_DATE_EPOCH": str(repair.epoch)}
+    temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
+    environment = {**os.environ, "PATH": str(empty), **temporary, "SOURCE_DATE_EPOCH": str(repair.epoch)}
     run(
         command,
         cwd=folder,

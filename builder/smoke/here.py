@@ -14,7 +14,14 @@ from builder.errors import BuildError, SmokeError
 from builder.project import Project
 from builder.run import run
 from builder.store import Store
-from builder.tools import ensure_environment, environment_identity, install_into, make_environment
+from builder.tools import (
+    ensure_environment,
+    environment_identity,
+    install_into,
+    make_environment,
+    packages_of,
+    programs_of,
+)
 
 
 def smoke_here(project: Project, wheel: Path, store: Store, *, offline: bool) -> bool:
@@ -34,11 +41,10 @@ def smoke_here(project: Project, wheel: Path, store: Store, *, offline: bool) ->
         environment = Path(folder) / "environment"
         try:
             make_environment(environment, what=wheel.name, log=log)
-            site = next((environment / "lib").glob("python*/site-packages"))
-            (site / "beside.pth").write_text("".join(f"{path}\n" for path in beside))
+            (packages_of(environment) / "beside.pth").write_text("".join(f"{path}\n" for path in beside))
             install_into(environment, ["--no-index", str(wheel)] if offline else [str(wheel)], what=wheel.name, log=log)
             run(
-                [environment / "bin" / project.smoke.command[0], *project.smoke.command[1:]],
+                [programs_of(environment) / project.smoke.command[0], *project.smoke.command[1:]],
                 cwd=project.root, env=_clean(environment), log=log, what=wheel.name,
             )  # fmt: skip
         except BuildError as error:
@@ -62,7 +68,7 @@ def _install_beside(project: Project, store: Store, offline: bool) -> list[Path]
         log=store.root / "logs" / "smoke.log",
         offline=offline,
     )
-    return list((environment / "lib").glob("python*/site-packages"))
+    return [packages_of(environment)]
 
 
 def _identity(project: Project, wheel: Path) -> str:
@@ -73,4 +79,5 @@ def _identity(project: Project, wheel: Path) -> str:
 def _clean(environment: Path) -> Mapping[str, str]:
     # The build machine's own library paths would hide a wheel that does not carry what it needs.
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("LD_", "PYTHON", "VIRTUAL_ENV"))}
-    return {**kept, "PATH": f"{environment / 'bin'}:{os.environ.get('PATH', '')}", "PYTHONDONTWRITEBYTECODE": "1"}
+    path = os.pathsep.join((str(programs_of(environment)), os.environ.get("PATH", "")))
+    return {**kept, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1"}

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from builder.disk import explain_disk, hash_file
+from builder.disk import explain_disk, flush_file, hash_file
 from builder.sources.wanted import WrongBytes
 
 
@@ -51,8 +51,7 @@ def put_file(file: Path, path: Path, sha256: str) -> Path:
         raise WrongBytes(f"wrong bytes: sha256 {found}, pinned {sha256}")
     with explain_disk(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("rb") as handle:
-            os.fsync(handle.fileno())
+        flush_file(file)
         file.replace(path)
     return path
 

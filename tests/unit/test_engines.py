@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from builder.build import check_engine
 from builder.build_containers import choose_image, plan_container
 from builder.engine import EngineName
 from builder.engine.container import ContainerBuild, copy_project, create_arguments, identifier, image_facts
-from builder.engine.native import NativeEngine, native_facts, native_target
+from builder.engine.native import NativeEngine, native_facts, native_target, split_words
 from builder.engine.toolbox import Toolbox, list_dependencies
 from builder.errors import MachineError, UsageError
 from builder.identity import toolchain_identity
@@ -89,6 +90,80 @@ def test_on_a_mac_compilers_are_told_of_the_oldest_system(
     assert compilers.c[-3:] == ("-arch", "arm64", "-mmacosx-version-min=12.0")
     with pytest.raises(UsageError, match="what this machine makes is macosx_11_0_arm64"):
         NativeEngine(environ=mac).compilers(GLIBC)
+
+
+@pytest.fixture
+def windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A Windows with MinGW's compilers, one for itself and one for the older architecture, and with Microsoft's."""
+    monkeypatch.setattr("platform.system", lambda: "Windows")
+    monkeypatch.setattr("platform.machine", lambda: "AMD64")
+    machines = {"gcc": "x86_64-w64-mingw32", "g++": "x86_64-w64-mingw32", "clang": "x86_64-pc-windows-msvc",
+                "gcc32": "i686-w64-mingw32", "zig": "x86_64-unknown-windows-gnu"}  # fmt: skip
+    for name in ("ar", "ranlib", "dlltool", "windres"):
+        machines[name] = ""
+    for name, machine in machines.items():
+        (tmp_path / name).write_text(f'#!/bin/sh\ncase "$*" in *-dumpmachine) echo {machine} ;; esac\n')
+    (tmp_path / "cl").write_text("#!/bin/sh\necho 'cl : Command line error D8003'\nexit 2\n")
+    for path in tmp_path.iterdir():
+        path.chmod(0o755)
+    return {"PATH": str(tmp_path), "SYSTEMROOT": "C:\\Windows", "SECRET": "x"}
+
+
+def test_on_windows_mingws_compilers_build_and_what_they_bring_along_goes_inside(
+    windows: dict[str, str], tmp_path: Path
+) -> None:
+    compilers = NativeEngine(environ=windows, store=tmp_path).compilers(native_target(windows))
+
+    assert native_target(windows).tag == "win_amd64"
+    assert (compilers.c[0], compilers.cxx[0]) == (str(tmp_path / "gcc"), str(tmp_path / "g++"))
+    assert (compilers.dlltool, compilers.windres) == ((str(tmp_path / "dlltool"),), (str(tmp_path / "windres"),))
+    assert compilers.link == ("-static",)
+    assert compilers.launcher is not None
+    assert compilers.launcher.parent == tmp_path / "tools"
+    assert compilers.environment == {"SYSTEMROOT": "C:\\Windows"}
+
+
+def test_compilers_may_be_several_words(windows: dict[str, str], tmp_path: Path) -> None:
+    named = {**windows, "CC": "zig cc", "CXX": "zig c++"}
+
+    compilers = NativeEngine(environ=named, store=tmp_path).compilers(native_target(windows))
+
+    assert compilers.c[:2] == (str(tmp_path / "zig"), "cc")
+    assert compilers.cxx[:2] == (str(tmp_path / "zig"), "c++")
+
+
+def test_a_variables_words_are_those_of_the_systems_shell() -> None:
+    assert split_words("'/a b/cc' -m64", windows=False) == ["/a b/cc", "-m64"]
+    assert split_words(r'"C:\a b\zig.exe" cc', windows=True) == [r"C:\a b\zig.exe", "cc"]
+
+
+@pytest.mark.parametrize(
+    ("compiler", "answer"),
+    [("cl", "cl : Command line error D8003"), ("clang", "x86_64-pc-windows-msvc"), ("gcc32", "i686-w64-mingw32")],
+)
+def test_no_other_compiler_builds_on_windows(
+    windows: dict[str, str], tmp_path: Path, compiler: str, answer: str
+) -> None:
+    engine = NativeEngine(environ={**windows, "CC": compiler}, store=tmp_path)
+
+    with pytest.raises(MachineError) as raised:
+        engine.compilers(native_target(windows))
+    assert raised.value.render() == (
+        f"error: the native engine cannot use {tmp_path / compiler}: recipes are built by MinGW's gcc or clang, for x86_64\n"
+        f"  command: {tmp_path / compiler} -dumpmachine\n"
+        f"  answer: {answer}\n"
+        "  hint: put MinGW-w64's gcc and g++ on PATH, or name them with CC and CXX; the zig engine on Linux needs none"
+    )
+
+
+def test_the_zig_engine_says_that_it_does_not_run_on_windows(windows: dict[str, str]) -> None:
+    with pytest.raises(MachineError) as raised:
+        check_engine(EngineName.ZIG)
+    assert raised.value.render() == (
+        "error: the zig engine does not run on Windows: its compiler wrappers are shell scripts\n"
+        "  hint: `--engine native` builds for this machine with MinGW-w64's gcc; zig builds for Windows on Linux"
+    )
+    check_engine(EngineName.NATIVE)
 
 
 def test_a_build_image_says_what_it_makes(machine: dict[str, str]) -> None:

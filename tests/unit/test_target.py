@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from builder.check import can_run
 from builder.errors import UsageError
 from builder.target import ARCHES, build_machine_target, parse_target
 
@@ -38,6 +39,16 @@ def test_every_architecture_has_both_c_libraries(arch: str) -> None:
 
 def test_this_machine_is_a_target() -> None:
     assert build_machine_target().arch.name in ARCHES
+
+
+@pytest.mark.parametrize(("machine", "tag"), [("AMD64", "win_amd64"), ("ARM64", "win_arm64")])
+def test_a_windows_machine_is_a_target(machine: str, tag: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.system", lambda: "Windows")
+    monkeypatch.setattr("platform.machine", lambda: machine)
+
+    assert build_machine_target(own_libc=True) == parse_target(tag)
+    assert can_run(parse_target(tag))
+    assert not can_run(parse_target("manylinux2014_x86_64"))
 
 
 @pytest.mark.parametrize(

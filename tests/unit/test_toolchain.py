@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from builder.buildsystem import build_commands
+from builder.engine import Compilers
 from builder.engine.zig import ZigEngine
 from builder.recipe import Build, Linkage, Optimize, System
 from builder.store import Store
@@ -117,6 +118,32 @@ def test_cmake_finds_an_install_name_tool_that_must_not_be_needed(tools: Tools, 
         subprocess.run([toolchain.program("no-install-name-tool")], capture_output=True, text=True, check=True)
     assert raised.value.stderr == "there is no install_name_tool: link with the right install name\n"
     assert f'set(CMAKE_INSTALL_NAME_TOOL "{raised.value.cmd[0]}")' in toolchain.cmake_file.read_text()
+
+
+def test_where_no_script_is_a_program_wrappers_are_copies_of_one(tools: Tools, tmp_path: Path) -> None:
+    launcher, target = tmp_path / "launcher.exe", parse_target("win_amd64")
+    launcher.write_bytes(b"MZ")
+    compilers = Compilers(
+        c=("gcc", "-O2"), cxx=("a b/g++",), build_c=("gcc",), build_cxx=("g++",), ar=("ar",), ranlib=("ranlib",),
+        dlltool=("dlltool",), windres=("windres",), link=("-static",), launcher=launcher,
+    )  # fmt: skip
+
+    toolchain = write_toolchain(target, compilers, tools, tmp_path / "ws", flags=["-DX=a b"])
+
+    prefix = tmp_path / "ws" / "prefix"
+    words = {path.name: path.read_text().split("\n") for path in (toolchain.directory / "bin").glob("*.words")}
+    assert toolchain.program("cc").read_bytes() == b"MZ"
+    assert words["cc.exe.words"] == ["gcc -O2", f"{prefix}/lib"]
+    assert words["c++.exe.words"] == ['"a b/g++"', f"{prefix}/lib"]
+    assert words["ar.exe.words"] == ["ar", ""]
+    assert words["pkg-config.exe.words"] == [
+        f"{tools.pkgconf} --static",
+        "",
+        f"PKG_CONFIG_LIBDIR={prefix}/lib/pkgconfig:{prefix}/share/pkgconfig",
+    ]
+    assert f"c = '{toolchain.directory}/bin/cc.exe'\n" in toolchain.cross_file.read_text()
+    assert "'-static'" in toolchain.cross_file.read_text()
+    assert '\\"-DX=a b\\"")' in toolchain.cmake_file.read_text()
 
 
 def test_without_a_cxx_runtime_nothing_links_one(tools: Tools, tmp_path: Path) -> None:

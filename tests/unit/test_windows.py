@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import pytest
 
 from builder.backend import describe_python
+from builder.check import name_library
 from builder.errors import BuildError
 from builder.libraries import Library
-from builder.products import check_products
+from builder.products import check_products, list_spellings, normalise
 from builder.recipe import Linkage, resolve_recipe
 from builder.recipe_file import load_recipe
 from builder.repair import match_grafts
@@ -75,6 +76,41 @@ def test_a_dll_must_be_one(tmp_path: Path) -> None:
     files = {"lib/libz.dll.a": pack_archive(import_object("libz-1.dll", AMD64)), "bin/libz-1.dll": b"text"}
 
     assert broken_promises(make_prefix(tmp_path, files), Linkage.SHARED)[0].startswith("bin/libz-1.dll is not a DLL: ")
+
+
+def test_a_program_has_windows_suffix(tmp_path: Path) -> None:
+    recipe = load_recipe(ROOT / "recipes" / "nasm" / "recipe.toml")
+    nasm = resolve_recipe(recipe, WINDOWS, linkage=Linkage.STATIC)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "LICENSE").write_text("a licence")
+
+    with pytest.raises(BuildError, match="did not make what the recipe promises"):
+        check_products(tmp_path, nasm, ())
+    for name in ("nasm.exe", "ndisasm.exe"):
+        (tmp_path / "bin" / name).write_bytes(b"MZ")
+
+    check_products(tmp_path, nasm, ())
+    normalise(tmp_path, nasm, tmp_path)
+    assert [path.name for path in (tmp_path / "bin").iterdir()] == ["nasm.exe"]
+
+
+def test_a_path_of_the_build_machine_is_found_however_it_is_written(tmp_path: Path) -> None:
+    prefix = make_prefix(tmp_path, {"lib/libz.a": pack_archive(AMD64 + b"D:/store/work/x.c")})
+    zlib = resolve_recipe(load_recipe(ROOT / "recipes" / "zlib" / "recipe.toml"), WINDOWS, linkage=Linkage.STATIC)
+
+    with pytest.raises(BuildError) as raised:
+        check_products(prefix, zlib, list_spellings([PureWindowsPath(r"D:\store\work")]))
+    assert raised.value.details == {"promise 1": "lib/libz.a names a path of the build machine: D:/store/work"}
+
+
+def test_a_check_names_the_import_libraries_that_it_links(tmp_path: Path) -> None:
+    prefix = make_prefix(tmp_path, {"lib/libwebp.dll.a": b"", "lib/libz.a": b"", "lib/libwebp.so": b""})
+    flags = [f"-L{prefix}/lib", "-lwebp", "-lz", "-lws2_32"]
+
+    named = [name_library(flag, prefix, WINDOWS) for flag in flags]
+
+    assert named == [f"-L{prefix}/lib", f"{prefix}/lib/libwebp.dll.a", "-lz", "-lws2_32"]
+    assert [name_library(flag, prefix, parse_target("manylinux2014_x86_64")) for flag in flags] == flags
 
 
 def test_an_extension_for_windows_links_python3(tmp_path: Path) -> None:

