@@ -1,6 +1,7 @@
 """What encode() makes of arrays, which never become a file on the way."""
 
 import gc
+import mmap
 import os
 import struct
 import sys
@@ -99,6 +100,21 @@ def test_rows_may_lie_in_any_order_and_far_apart(options: dict[str, Any]) -> Non
     assert encode(flipped, **options) == encode(view(ROWS[::-1]), **options)
     assert encode(every_second, **options) == encode(view(ROWS[::2]), **options)
     assert encode(columns, **options) == encode(view([row[: WIDTH // 2 * 2 : 2] for row in ROWS]), **options)
+
+
+@pytest.mark.skipif(sys.platform != "linux" or sys.maxsize < 1 << 32, reason="takes 5 GB of addresses, and no memory")
+@pytest.mark.parametrize("options", [{}, {"lossless": True}], ids=str)
+def test_rows_may_lie_gigabytes_apart(options: dict[str, Any]) -> None:
+    apart = (1 << 31) - 8  # libwebp counts in an int, over two rows at once
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0x4000)
+    rows = draw_gradient(4, 3)
+
+    with mmap.mmap(-1, apart * 2 + 12, flags=flags) as samples:
+        for y, row in enumerate(rows):
+            samples[y * apart : y * apart + 12] = pack([row])
+        made = encode(Array(samples, (3, 4, 3), strides=(apart, 3, 1)), **options)
+
+    assert made == encode(view(rows), **options)
 
 
 def test_bands_may_lie_in_planes() -> None:
