@@ -90,6 +90,15 @@ def test_pixels_are_a_buffer_and_an_array() -> None:
     assert encode(pixels, lossless=True) == encode(write_png(CLEAR, alpha=True), lossless=True)
 
 
+def test_pixels_are_not_shown_to_who_wants_columns() -> None:
+    ctypes = pytest.importorskip("ctypes")
+    view = ctypes.create_string_buffer(256)  # room for a Py_buffer
+    columns = 0x0040 | 0x0010 | 0x0008  # PyBUF_F_CONTIGUOUS
+
+    with pytest.raises(BufferError, match=r"^the pixels lie in rows, not in columns$"):
+        ctypes.pythonapi.PyObject_GetBuffer(ctypes.py_object(decode(write_png(ROWS))), view, columns)
+
+
 def test_pixels_outlive_what_they_were_read_from() -> None:
     view = memoryview(decode(bytearray(write_png(ROWS))))
 
