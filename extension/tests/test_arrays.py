@@ -163,6 +163,8 @@ def test_the_longest_side_is_taken_and_no_longer_one() -> None:
         (Array(bytes(5), (2, 3)), ValueError, "'data' of __array_interface__ has 5 bytes, and its shape needs 6"),
         (Array(bytes(6), (2, 3), strides=(-3, 1)), ValueError, "'strides' of __array_interface__ lead out of 'data'"),
         (Array(bytes(6), (2, 3), strides=(sys.maxsize, 1)), ValueError, "'strides' of __array_interface__ are too large"),
+        (Array((1, True), (2, 3), strides=(-sys.maxsize - 1, 1)), ValueError,
+         "'strides' of __array_interface__ are too large"),
         (Array(bytes(6), (2, 3), strides=(3,)), ValueError,
          "'strides' of __array_interface__ must be as long as 'shape'"),
         (Array((0, True), (2, 3)), ValueError, "'data' of __array_interface__ is the address 0"),
@@ -186,6 +188,24 @@ def test_an_offset_is_taken() -> None:
     array.__array_interface__["offset"] = 2
 
     assert webp.decode_lossless(encode(array, lossless=True)) == [[(1, 2, 3, 255)]]
+
+
+def test_an_offset_out_of_this_world_is_refused() -> None:
+    array = Array(bytes(3), (1, 1, 3))
+    array.__array_interface__["offset"] = sys.maxsize
+
+    with pytest.raises(ValueError, match=r"^'offset' of __array_interface__ is too large$"):
+        encode(array)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="no buffer is written in Python there")
+def test_a_tuple_that_is_a_buffer_is_no_address() -> None:
+    class Samples(tuple[int, ...]):
+        def __buffer__(self, flags: int) -> memoryview:
+            return memoryview(bytes(6))
+
+    with pytest.raises(ValueError, match=r"^'strides' of __array_interface__ lead out of 'data'$"):
+        encode(Array(Samples((1, 2, 3)), (2, 3), strides=(-3, 1)))
 
 
 def test_a_description_that_changes_while_it_is_read_does_no_harm() -> None:
