@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections import deque, namedtuple
 
@@ -110,30 +111,51 @@ def encode(
 def encode_to(source: _Source, destination: str | os.PathLike[str] | IO[bytes], **options: Any) -> int:
     """Encode to a path or a binary file object; return how many bytes were written. Options are those of encode().
 
-    A path gets the whole file or, after an error, stays as it was.
+    A path gets the whole file or, after an error, stays as it was. A file that is replaced leaves its permissions behind.
     """
+    is_path = isinstance(destination, str | os.PathLike)
+    if not is_path and not hasattr(destination, "write"):
+        raise TypeError(f"destination must be a path or a binary file object, not {type(destination).__name__}")
     data = encode(source, **options)
-    if not isinstance(destination, str | os.PathLike):
-        destination.write(data)
-        return len(data)
-    return write_file(data, destination)
+    return write_file(data, destination) if is_path else _write_all(data, destination)
+
+
+def _write_all(data: bytes, file: Any) -> int:
+    done = file.write(data)
+    # A raw file may take less than it is given, and says so; others may say anything.
+    while isinstance(file, io.RawIOBase) and (done or 0) < len(data):
+        count = file.write(memoryview(data)[done or 0 :])
+        if not count:
+            raise BlockingIOError(f"the destination took {done or 0} of {len(data)} bytes and would block")
+        done = (done or 0) + count
+    return len(data)
 
 
 def write_file(data: bytes, destination: str | os.PathLike[str]) -> int:
     """Write a file as a whole: whoever opens it sees all of the old one or all of the new; return how many bytes."""
-    path = os.path.realpath(destination)
+    path = os.path.realpath(os.fsdecode(destination))
     if os.path.exists(path) and not os.path.isfile(path):
         # A pipe or a device is written to, not replaced.
         with open(path, "wb") as file:
             return file.write(data)
     part = os.path.join(os.path.dirname(path), f".{os.urandom(8).hex()}.part")
     try:
-        with open(part, "xb") as file:
+        # What others may not read in the old file they may not read in the new one either, not even for a moment.
+        mode = os.stat(path).st_mode & 0o777 if os.path.exists(path) else None
+        with open(
+            part, "xb", opener=lambda name, flags: os.open(name, flags, 0o666 if mode is None else 0o600)
+        ) as file:
             file.write(data)
+        if mode is not None:
+            os.chmod(part, mode)
         os.replace(part, path)
-    except BaseException:
+    except BaseException as error:
         if os.path.exists(part):
             os.unlink(part)
+        if isinstance(error, OSError):
+            # Nobody has heard of the part.
+            error.filename = os.fspath(destination)
+            del error.filename2
         raise
     return len(data)
 
