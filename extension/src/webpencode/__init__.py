@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections import deque, namedtuple
+from operator import index
 
 from webpencode import _webpencode
 from webpencode._webpencode import (
@@ -167,13 +168,38 @@ def encode_many(
 
     An image that fails gives its exception as a value, without a traceback, which would keep the image in memory: encode()
     raises the same in full. Sources are taken as they are needed: a few more than there are workers (as many as processors,
-    unless said) are in memory at any time. Options are those of encode().
+    unless said) are in memory at any time. Options are those of encode(); one that makes no sense is told at once. What the
+    sources themselves raise comes after the results of those before.
     """
-    count = _count_processors() if workers is None else workers
+    if workers is not None and not hasattr(workers, "__index__"):
+        raise TypeError(f"workers must be an integer or None, not {type(workers).__name__}")
+    count = _count_processors() if workers is None else index(workers)
     if count < 1:
         raise ValueError(f"workers must be at least 1, not {count}")
     # Many images are faster one thread each than each on many threads.
-    return _encode_in_pool(iter(sources), count, {"threads": 1, **options})
+    options = {"threads": 1, **options}
+    check_options(**options)
+    return _encode_in_pool(iter(sources), count, options)
+
+
+def check_options(**options: Any) -> None:
+    """Raise what encode() raises for options that make no sense; no image is made for that."""
+    try:
+        encode(_Unread(), **options)
+    except _OptionsMakeSenseError:
+        return
+
+
+class _OptionsMakeSenseError(Exception):
+    pass
+
+
+class _Unread:
+    """An array that nobody looks at before all options have been read."""
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]:
+        raise _OptionsMakeSenseError
 
 
 def _count_processors() -> int:
@@ -182,7 +208,7 @@ def _count_processors() -> int:
 
 def _encode_in_pool(sources: Iterator[_Source], count: int, options: dict[str, Any]) -> Iterator[bytes | Exception]:
     # Costs as much to import as all the rest, and few need it.
-    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import Future, ThreadPoolExecutor
 
     def work(source: _Source) -> bytes | Exception:
         try:
@@ -191,17 +217,31 @@ def _encode_in_pool(sources: Iterator[_Source], count: int, options: dict[str, A
             _forget_frames(error)
             return error
 
+    def submit() -> Iterator[Future[bytes | Exception]]:
+        try:
+            for source in sources:
+                yield pool.submit(work, source)
+        except Exception as error:
+            ended: Future[bytes | Exception] = Future()
+            ended.set_exception(error)
+            yield ended
+
     waiting: deque[Future[bytes | Exception]] = deque()
     pool = ThreadPoolExecutor(count, thread_name_prefix="webpencode")
+    patient = True
     try:
-        for source in sources:
-            waiting.append(pool.submit(work, source))
+        for future in submit():
+            waiting.append(future)
             if len(waiting) > 2 * count:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+    except KeyboardInterrupt:
+        # Nothing stops libwebp; whoever wants an end gets it without those at work.
+        patient = False
+        raise
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        pool.shutdown(wait=patient, cancel_futures=True)
 
 
 def _forget_frames(error: BaseException) -> None:
