@@ -72,7 +72,7 @@ def test_stopping_early_leaves_no_thread() -> None:
     results = encode_many(IMAGES, workers=2)
     next(results)
 
-    results.close()  # type: ignore[attr-defined]
+    results.close()
 
     assert threading.active_count() == before
 

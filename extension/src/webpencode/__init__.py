@@ -22,7 +22,7 @@ from webpencode._webpencode import (
 # As typing has it, which takes as long to import as all the rest here.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
     from concurrent.futures import Future
     from typing import IO, Any, Literal, Protocol, SupportsIndex, TypeAlias
 
@@ -163,13 +163,13 @@ def write_file(data: bytes, destination: str | os.PathLike[str]) -> int:
 
 def encode_many(
     sources: Iterable[_Source], *, workers: int | None = None, **options: Any
-) -> Iterator[bytes | Exception]:
+) -> Generator[bytes | Exception, None, None]:
     """Encode one image after the other on several cores; give the results in the order of the sources.
 
     An image that fails gives its exception as a value, without a traceback, which would keep the image in memory: encode()
     raises the same in full. Sources are taken as they are needed: a few more than there are workers (as many as processors,
     unless said) are in memory at any time. Options are those of encode(); one that makes no sense is told at once. What the
-    sources themselves raise comes after the results of those before.
+    sources themselves raise comes after the results of those before. close() ends it early.
     """
     if workers is not None and not hasattr(workers, "__index__"):
         raise TypeError(f"workers must be an integer or None, not {type(workers).__name__}")
@@ -206,7 +206,9 @@ def _count_processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _encode_in_pool(sources: Iterator[_Source], count: int, options: dict[str, Any]) -> Iterator[bytes | Exception]:
+def _encode_in_pool(
+    sources: Iterator[_Source], count: int, options: dict[str, Any]
+) -> Generator[bytes | Exception, None, None]:
     # Costs as much to import as all the rest, and few need it.
     from concurrent.futures import Future, ThreadPoolExecutor
 
