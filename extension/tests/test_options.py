@@ -1,6 +1,7 @@
 """What each option of encode() does."""
 
 import struct
+import sys
 import zlib
 from typing import Any
 
@@ -300,6 +301,17 @@ def test_a_line_is_not_blown_up_into_more_than_is_allowed(
 @pytest.mark.parametrize("fit", ["inside", "contain", "fill"])
 def test_a_box_that_bounds_an_image_may_be_larger_than_the_limit_for_images(fit: str) -> None:
     assert decode(WIDE, width=160, height=160, fit=fit, upscale=True, max_pixels=80 * 40).shape[1] == 160  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(sys.maxsize > 1 << 32, reason="there are 64 bits here")
+def test_the_limit_is_never_more_than_32_bits_can_count() -> None:
+    frame = struct.pack("<BHHHHBB", 0x2C, 0, 0, 40_000, 40_000, 0, 2) + bytes.fromhex("02440100")
+    gif = b"GIF89a" + struct.pack("<HHBBB", 40_000, 40_000, 0x80, 0, 0) + bytes(6) + frame + b";"
+
+    with pytest.raises(LimitExceededError) as caught:
+        encode(gif, width=9, max_pixels=10**10)
+
+    assert (caught.value.number, caught.value.limit) == (1_600_000_000, (1 << 28) - 1)
 
 
 def test_a_decompression_bomb_costs_no_memory() -> None:
