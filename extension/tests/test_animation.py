@@ -56,6 +56,14 @@ def test_frames_that_say_nothing_last_a_tenth_of_a_second() -> None:
     assert [delay for delay, _ in list_frames(encode(set_delays(GIF, [0, 1, 2])))] == [100, 100, 20]
 
 
+def test_an_animation_may_last_for_weeks() -> None:
+    # More milliseconds than an int holds, which UBSan would tell.
+    frames = [[[at % 2] * 4] * 4 for at in range(3300)]
+    gif = set_delays(write_gif(frames, [RED, BLUE]), [65535] * 3300)
+
+    assert {delay for delay, _ in list_frames(encode(gif, effort=0))} == {655350}
+
+
 @pytest.mark.parametrize(("loops", "times"), [(0, 0), (1, 2), (4, 5)])
 def test_the_loop_count_is_kept(loops: int, times: int) -> None:
     assert read_loop(encode(add_loops(GIF, loops))) == times

@@ -1,6 +1,7 @@
 """What encode() makes of arrays, which never become a file on the way."""
 
 import gc
+import mmap
 import os
 import struct
 import sys
@@ -101,6 +102,21 @@ def test_rows_may_lie_in_any_order_and_far_apart(options: dict[str, Any]) -> Non
     assert encode(columns, **options) == encode(view([row[: WIDTH // 2 * 2 : 2] for row in ROWS]), **options)
 
 
+@pytest.mark.skipif(sys.platform != "linux" or sys.maxsize < 1 << 32, reason="takes 5 GB of addresses, and no memory")
+@pytest.mark.parametrize("options", [{}, {"lossless": True}], ids=str)
+def test_rows_may_lie_gigabytes_apart(options: dict[str, Any]) -> None:
+    apart = (1 << 31) - 8  # libwebp counts in an int, over two rows at once
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0x4000)
+    rows = draw_gradient(4, 3)
+
+    with mmap.mmap(-1, apart * 2 + 12, flags=flags) as samples:
+        for y, row in enumerate(rows):
+            samples[y * apart : y * apart + 12] = pack([row])
+        made = encode(Array(samples, (3, 4, 3), strides=(apart, 3, 1)), **options)
+
+    assert made == encode(view(rows), **options)
+
+
 def test_bands_may_lie_in_planes() -> None:
     planes = b"".join(bytes(pixel[band] for row in ROWS for pixel in row) for band in range(3))
     size = WIDTH * HEIGHT
@@ -147,6 +163,8 @@ def test_the_longest_side_is_taken_and_no_longer_one() -> None:
         (Array(bytes(5), (2, 3)), ValueError, "'data' of __array_interface__ has 5 bytes, and its shape needs 6"),
         (Array(bytes(6), (2, 3), strides=(-3, 1)), ValueError, "'strides' of __array_interface__ lead out of 'data'"),
         (Array(bytes(6), (2, 3), strides=(sys.maxsize, 1)), ValueError, "'strides' of __array_interface__ are too large"),
+        (Array((1, True), (2, 3), strides=(-sys.maxsize - 1, 1)), ValueError,
+         "'strides' of __array_interface__ are too large"),
         (Array(bytes(6), (2, 3), strides=(3,)), ValueError,
          "'strides' of __array_interface__ must be as long as 'shape'"),
         (Array((0, True), (2, 3)), ValueError, "'data' of __array_interface__ is the address 0"),
@@ -170,6 +188,24 @@ def test_an_offset_is_taken() -> None:
     array.__array_interface__["offset"] = 2
 
     assert webp.decode_lossless(encode(array, lossless=True)) == [[(1, 2, 3, 255)]]
+
+
+def test_an_offset_out_of_this_world_is_refused() -> None:
+    array = Array(bytes(3), (1, 1, 3))
+    array.__array_interface__["offset"] = sys.maxsize
+
+    with pytest.raises(ValueError, match=r"^'offset' of __array_interface__ is too large$"):
+        encode(array)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="no buffer is written in Python there")
+def test_a_tuple_that_is_a_buffer_is_no_address() -> None:
+    class Samples(tuple[int, ...]):
+        def __buffer__(self, flags: int) -> memoryview:
+            return memoryview(bytes(6))
+
+    with pytest.raises(ValueError, match=r"^'strides' of __array_interface__ lead out of 'data'$"):
+        encode(Array(Samples((1, 2, 3)), (2, 3), strides=(-3, 1)))
 
 
 def test_a_description_that_changes_while_it_is_read_does_no_harm() -> None:

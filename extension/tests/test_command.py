@@ -1,25 +1,32 @@
 """The command, as people type it."""
 
+import errno
+import inspect
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import webp
-from pictures import PHOTO, PHOTO_SIZE, draw_gradient, write_gif, write_png
+from pictures import PHOTO, PHOTO_SIZE, draw_gradient, draw_noise, write_gif, write_png
 from webpencode import encode
 
 # Windows starts no Python without it.
 SYSTEM = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}
+ENVIRONMENT = {
+    **SYSTEM, "PYTHONUTF8": "1", "PATH": "", "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+}  # fmt: skip
 
 
-def run(*words: str | Path, cwd: Path, exit_code: int = 0) -> tuple[str, str]:
+def run(*words: str | Path, cwd: Path, exit_code: int = 0, **environment: str) -> tuple[str, str]:
     done = subprocess.run(
         [sys.executable, "-m", "webpencode", *map(str, words)], cwd=cwd, capture_output=True, text=True, timeout=60,
-        env={**SYSTEM, "PYTHONUTF8": "1", "PATH": "", "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        env={**ENVIRONMENT, **environment},
     )  # fmt: skip
     assert done.returncode == exit_code, done.stdout + done.stderr
     return spell_paths(done.stdout), spell_paths(done.stderr)
@@ -93,6 +100,91 @@ def test_a_bad_image_does_not_stop_the_others(photos: Path) -> None:
     assert list_files(photos / "out") == ["deep/LOUD.webp", "photo.webp"]
 
 
+def test_a_folder_can_be_encoded_again(photos: Path) -> None:
+    run("in", "-q", cwd=photos)
+    (photos / "in" / "photo.webp").write_bytes(b"old")
+
+    _, errors = run("in", "-q", cwd=photos, exit_code=1)
+    assert errors == (
+        "error: in/deep/LOUD.PNG: in/deep/LOUD.webp is there already; --force replaces it\n"
+        "error: in/photo.jpg: in/photo.webp is there already; --force replaces it\n"
+    )
+
+    run("in", "-q", "--force", cwd=photos)
+    assert (photos / "in" / "photo.webp").read_bytes() == encode(PHOTO)
+
+
+def test_results_inside_the_folder_are_no_images_to_be_encoded(photos: Path) -> None:
+    for _ in range(2):
+        run(".", "-o", "in/out", "-q", "--force", cwd=photos)
+
+    assert list_files(photos / "in" / "out") == ["in/deep/LOUD.webp", "in/photo.webp"]
+
+
+def test_the_same_image_twice_is_one(photos: Path) -> None:
+    _, errors = run("in/photo.jpg", "in/../in/photo.jpg", cwd=photos)
+
+    assert errors.startswith("[1/1] in/photo.webp: ")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="to make a link takes a privilege")
+def test_nothing_is_replaced_that_was_written_meanwhile(photos: Path) -> None:
+    (photos / "link").symlink_to("in/deep")
+
+    _, errors = run("in/deep", "link", "-q", cwd=photos, exit_code=1)
+
+    assert errors == "error: link/LOUD.PNG: link/LOUD.webp is there already; --force replaces it\n"
+
+
+def test_a_file_where_a_folder_should_be_is_named(photos: Path) -> None:
+    (photos / "out").mkdir()
+    (photos / "out" / "deep").touch()
+
+    _, errors = run("in", "-o", "out", "-q", cwd=photos, exit_code=1)
+
+    assert errors == f"error: in/deep/LOUD.PNG: {os.strerror(errno.ENOTDIR)}: out/deep\n"
+
+
+def test_names_that_the_output_cannot_spell_are_spelled_otherwise(photos: Path) -> None:
+    output, _ = run("in/photo.jpg", "-n", cwd=photos, PYTHONUTF8="0", PYTHONIOENCODING="ascii")
+
+    assert output in ("in/photo.jpg \\u2192 in/photo.webp\n", "in/photo.jpg /u2192 in/photo.webp\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a pipe that nobody reads is told otherwise there")
+def test_output_that_nobody_reads_is_no_crash(photos: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "webpencode", "in", "-n"],
+        cwd=photos, stdout=write, stderr=subprocess.PIPE, env=ENVIRONMENT, timeout=60,
+    )  # fmt: skip
+    os.close(write)
+
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no signal to send")
+def test_an_interrupt_is_obeyed_while_an_image_is_encoded(photos: Path) -> None:
+    (photos / "line.png").write_bytes(write_png(draw_gradient(300, 1)))
+    (photos / "noise.png").write_bytes(write_png(draw_noise(300, 300)))
+    words = ["line.png", "noise.png", "-o", "out", "-j", "1", "-W", "3600", "--upscale", "--lossless", "--effort", "6"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "webpencode", *words], cwd=photos, stderr=subprocess.PIPE, env=ENVIRONMENT, text=True
+    ) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("[1/2] ")
+        process.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        said = process.stderr.read()
+        taken = time.monotonic() - began
+
+    assert (process.returncode, said) == (130, "interrupted: 1 of 2 images are done\n")
+    assert taken < 5
+    assert list_files(photos / "out") == ["line.webp"]
+
+
 def test_a_dry_run_writes_nothing(photos: Path) -> None:
     output, errors = run("in", "-o", "out", "-n", cwd=photos)
 
@@ -123,6 +215,11 @@ def test_results_can_be_read_by_a_machine(photos: Path) -> None:
         (["in", "-j", "0"], "--jobs must be at least 1, not 0"),
         (["in", "--background", "red"], "--background must be six hexadecimal digits, such as ffffff, not 'red'"),
         (["in/deep/empty"], "no image is in what was named"),
+        (["in", "-o", "out.webp"], "--output out.webp names one file, and there are 2 images"),
+        (["in/photo.jpg", "-o", "in/notes.txt"], "--output in/notes.txt is no folder"),
+        (["in", "--keep", "iptc"], "keep must be of 'icc', 'exif' and 'xmp', not 'iptc'"),
+        (["in", "--keep", "icc", "--strip"], "--strip leaves out all that --keep names: give one of them"),
+        (["in", "--threads", "0"], "threads must be from 1 to 99, not 0"),
         (
             ["in/photo.jpg", "in/photo.png", "-o", "out"],
             "in/photo.jpg and in/photo.png would both become out/photo.webp",
@@ -152,6 +249,29 @@ def test_every_option_reaches_the_encoder(tmp_path: Path) -> None:
         effort=2, alpha_quality=50, preset="icon", target_size=500, sharp_yuv=True, keep=(), autorotate=False,
         background=(255, 0, 255), animated=False, loop=3, max_pixels=99999,
     )  # fmt: skip
+
+
+def test_what_of_the_metadata_is_kept_can_be_listed(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(write_png(draw_gradient(30, 20), xmp=b"<x/>"))
+
+    for keep, chunks in {"exif,xmp": ("VP8X", "VP8 ", "XMP "), "icc": ("VP8 ",)}.items():
+        run("a.png", "--force", "--keep", keep, cwd=tmp_path)
+        assert webp.read_info((tmp_path / "a.webp").read_bytes()).chunks == chunks
+
+
+def test_options_are_tried_on_no_image(photos: Path) -> None:
+    # WebP's largest picture takes more than the minute that a command is given here.
+    box = ["-W", "16383", "-H", "16383", "--fit", "contain", "--effort", "6", "--target-size", "100"]
+
+    run("in", "-n", *box, cwd=photos)
+
+
+def test_every_option_of_encode_is_one_of_the_command(tmp_path: Path) -> None:
+    output, _ = run("--help", cwd=tmp_path)
+    others = {"animated": "still", "autorotate": "no-autorotate"}
+
+    for name in list(inspect.signature(encode).parameters)[1:]:
+        assert f"--{others.get(name, name).replace('_', '-')}" in output
 
 
 def test_help_has_an_example_and_the_exit_codes(tmp_path: Path) -> None:

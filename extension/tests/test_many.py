@@ -5,6 +5,7 @@ import threading
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pictures import PHOTO, draw_gradient, write_png
@@ -34,6 +35,23 @@ def test_workers_must_be_some(workers: int) -> None:
         encode_many([PHOTO], workers=workers)
 
 
+@pytest.mark.parametrize("workers", [1.5, float("nan"), "2"])
+def test_workers_must_be_a_whole_number(workers: Any) -> None:
+    with pytest.raises(TypeError, match=f"^workers must be an integer or None, not {type(workers).__name__}$"):
+        encode_many([PHOTO], workers=workers)
+
+
+def test_an_option_that_makes_no_sense_is_told_at_once() -> None:
+    taken = iter([PHOTO])
+
+    with pytest.raises(TypeError, match="widht"):
+        encode_many(taken, widht=5)
+    with pytest.raises(ValueError, match=r"^quality must be from 0 to 100, not 101$"):
+        encode_many(taken, quality=101)
+
+    assert next(taken) is PHOTO
+
+
 def test_sources_are_taken_as_they_are_needed() -> None:
     taken = 0
 
@@ -54,7 +72,7 @@ def test_stopping_early_leaves_no_thread() -> None:
     results = encode_many(IMAGES, workers=2)
     next(results)
 
-    results.close()  # type: ignore[attr-defined]
+    results.close()
 
     assert threading.active_count() == before
 
@@ -64,8 +82,10 @@ def test_a_source_that_raises_ends_it() -> None:
         yield PHOTO
         raise ZeroDivisionError("mine")
 
+    results = encode_many(sources(), workers=2)
+    assert next(results) == encode(PHOTO)
     with pytest.raises(ZeroDivisionError, match="mine"):
-        list(encode_many(sources(), workers=2))
+        next(results)
 
 
 class Image(bytearray):

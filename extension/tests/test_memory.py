@@ -1,5 +1,6 @@
 """No memory stays behind, and where there is none the answer is MemoryError."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -190,3 +191,35 @@ def test_no_memory_for_the_codec_or_the_file_is_a_memory_error() -> None:
     assert {"there is not enough memory", "there is not enough memory for the picture"} <= set(
         done.stdout.strip().split("|")
     )
+
+
+FRAMES = """
+import resource
+from webpencode import encode
+frame = bytes.fromhex("2c00000000a00fa00f000202440100")
+gif = b"GIF89a" + bytes.fromhex("a00fa00f800000000000ffffff") + frame * 2 + b";"
+encode(memoryview(bytes(300)).cast("B", (10, 10, 3)), width=5)
+start = count(0)
+for spare in range(24_000_000, 240_000_000, 12_000_000):
+    for animated in (False, True):
+        resource.setrlimit(resource.RLIMIT_AS, (start + spare, resource.RLIM_INFINITY))
+        try:
+            encode(gif, animated=animated, width=9, threads=1)
+            print("went well")
+        except MemoryError as error:
+            print("gave MemoryError", bool(str(error)))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits memory so")
+@pytest.mark.skipif(
+    importlib.util.find_spec("webpencode._system") is not None, reason="the system's libvips lets glib end the process"
+)
+def test_no_memory_for_a_frame_of_a_gif_is_a_memory_error() -> None:
+    # 64 bytes that say that they are two frames of 4000 x 4000 pixels: 64 MB each.
+    done = subprocess.run(
+        [sys.executable, "-c", COUNT + FRAMES], capture_output=True, text=True, env=PLAIN, timeout=300
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert set(done.stdout.splitlines()) == {"went well", "gave MemoryError True"}

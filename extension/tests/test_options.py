@@ -1,6 +1,7 @@
 """What each option of encode() does."""
 
 import struct
+import sys
 import zlib
 from typing import Any
 
@@ -215,6 +216,12 @@ def test_only_what_is_to_be_kept_is_kept() -> None:
         assert webp.read_info(encode(orient_jpeg(PHOTO, 3), keep=nothing)).chunks == ("VP8 ",)
 
 
+def add_orientation(png: bytes, orientation: int) -> bytes:
+    """Add an EXIF block that says nothing else (PNG, third edition, 11.3.3.6)."""
+    body = b"eXIf" + struct.pack("<2sHIHHHIHHI", b"II", 42, 8, 1, 0x0112, 3, 1, orientation, 0, 0)
+    return png[:33] + struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body)) + png[33:]
+
+
 # Limits and bad options -----------------------------------------------------------------------------------------------
 
 
@@ -264,6 +271,47 @@ def test_a_colour_profile_that_a_png_blows_up_is_limited(size: int) -> None:
     else:
         assert len(encode(bomb)) > size
     assert probe(bomb).icc
+
+
+@pytest.mark.parametrize("read", [encode, decode])
+@pytest.mark.parametrize(
+    ("orientation", "options", "size"),
+    [
+        (1, {"width": 800, "height": 800, "fit": "cover"}, (800, 800000)),
+        (1, {"width": 800}, (800, 800000)),
+        (6, {"height": 800}, (800000, 800)),
+        (1, {"width": 10_000_000}, (10_000_000, 10_000_000_000)),
+    ],
+    ids=str,
+)
+def test_a_line_is_not_blown_up_into_more_than_is_allowed(
+    read: Any, orientation: int, options: dict[str, Any], size: tuple[int, int]
+) -> None:
+    line = write_png([[(9, 9, 9, 255)]] * 1000)
+    if orientation != 1:
+        line = add_orientation(line, orientation)
+
+    with pytest.raises(LimitExceededError) as caught:
+        read(line, upscale=True, max_pixels=1_000_000, **options)
+
+    assert str(caught.value) == f"upscale would make the image {size[0]} x {size[1]} pixels, and max_pixels is 1000000"
+    assert (caught.value.number, caught.value.limit) == (size[0] * size[1], 1_000_000)
+
+
+@pytest.mark.parametrize("fit", ["inside", "contain", "fill"])
+def test_a_box_that_bounds_an_image_may_be_larger_than_the_limit_for_images(fit: str) -> None:
+    assert decode(WIDE, width=160, height=160, fit=fit, upscale=True, max_pixels=80 * 40).shape[1] == 160  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(sys.maxsize > 1 << 32, reason="there are 64 bits here")
+def test_the_limit_is_never_more_than_32_bits_can_count() -> None:
+    frame = struct.pack("<BHHHHBB", 0x2C, 0, 0, 40_000, 40_000, 0, 2) + bytes.fromhex("02440100")
+    gif = b"GIF89a" + struct.pack("<HHBBB", 40_000, 40_000, 0x80, 0, 0) + bytes(6) + frame + b";"
+
+    with pytest.raises(LimitExceededError) as caught:
+        encode(gif, width=9, max_pixels=10**10)
+
+    assert (caught.value.number, caught.value.limit) == (1_600_000_000, (1 << 28) - 1)
 
 
 def test_a_decompression_bomb_costs_no_memory() -> None:

@@ -90,6 +90,15 @@ def test_pixels_are_a_buffer_and_an_array() -> None:
     assert encode(pixels, lossless=True) == encode(write_png(CLEAR, alpha=True), lossless=True)
 
 
+def test_pixels_are_not_shown_to_who_wants_columns() -> None:
+    ctypes = pytest.importorskip("ctypes")
+    view = ctypes.create_string_buffer(256)  # room for a Py_buffer
+    columns = 0x0040 | 0x0010 | 0x0008  # PyBUF_F_CONTIGUOUS
+
+    with pytest.raises(BufferError, match=r"^the pixels lie in rows, not in columns$"):
+        ctypes.pythonapi.PyObject_GetBuffer(ctypes.py_object(decode(write_png(ROWS))), view, columns)
+
+
 def test_pixels_outlive_what_they_were_read_from() -> None:
     view = memoryview(decode(bytearray(write_png(ROWS))))
 
@@ -169,6 +178,68 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     assert os.read(reader, 1 << 16) == encode(write_png(ROWS))
     os.close(reader)
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
+class Raw(io.RawIOBase):
+    """A file that takes at most a hundred bytes at a time, and so many in all."""
+
+    def __init__(self, room: int) -> None:
+        self.data, self._room = b"", room
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int | None:
+        part = bytes(data)[: min(100, self._room - len(self.data))]
+        self.data += part
+        return len(part) or None
+
+
+def test_a_raw_file_gets_all_of_it() -> None:
+    raw = Raw(1 << 20)
+
+    assert encode_to(PHOTO, raw) == len(encode(PHOTO))
+    assert raw.data == encode(PHOTO)
+
+
+def test_a_raw_file_that_would_block_is_an_error() -> None:
+    with pytest.raises(BlockingIOError, match=r"^the destination took 150 of \d+ bytes and would block$"):
+        encode_to(PHOTO, Raw(150))
+
+
+def test_a_destination_that_is_none_is_told_before_anything_is_encoded() -> None:
+    with pytest.raises(TypeError, match=r"^destination must be a path or a binary file object, not NoneType$"):
+        encode_to(b"no image", None)  # type: ignore[arg-type]
+
+
+def test_a_destination_may_be_a_path_of_bytes(tmp_path: Path) -> None:
+    (tmp_path / "a.webp").write_bytes(b"old")
+    with os.scandir(os.fsencode(tmp_path)) as entries:
+        (entry,) = entries
+
+        encode_to(PHOTO, entry)  # type: ignore[arg-type]
+
+    assert (tmp_path / "a.webp").read_bytes() == encode(PHOTO)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions are others there")
+@pytest.mark.parametrize("mode", [0o600, 0o664])
+def test_a_new_file_has_the_permissions_of_the_old_one(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "a.webp"
+    path.touch()
+    path.chmod(mode)
+
+    encode_to(PHOTO, path)
+
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+def test_an_error_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught:
+        encode_to(PHOTO, tmp_path / "nowhere" / "a.webp")
+
+    assert caught.value.filename == str(tmp_path / "nowhere" / "a.webp")
+    assert caught.value.filename2 is None
 
 
 def test_a_name_may_be_as_long_as_any(tmp_path: Path) -> None:

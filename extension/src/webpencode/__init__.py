@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections import deque, namedtuple
+from operator import index
 
 from webpencode import _webpencode
 from webpencode._webpencode import (
@@ -20,7 +22,7 @@ from webpencode._webpencode import (
 # As typing has it, which takes as long to import as all the rest here.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
     from concurrent.futures import Future
     from typing import IO, Any, Literal, Protocol, SupportsIndex, TypeAlias
 
@@ -110,57 +112,105 @@ def encode(
 def encode_to(source: _Source, destination: str | os.PathLike[str] | IO[bytes], **options: Any) -> int:
     """Encode to a path or a binary file object; return how many bytes were written. Options are those of encode().
 
-    A path gets the whole file or, after an error, stays as it was.
+    A path gets the whole file or, after an error, stays as it was. A file that is replaced leaves its permissions behind.
     """
+    is_path = isinstance(destination, str | os.PathLike)
+    if not is_path and not hasattr(destination, "write"):
+        raise TypeError(f"destination must be a path or a binary file object, not {type(destination).__name__}")
     data = encode(source, **options)
-    if not isinstance(destination, str | os.PathLike):
-        destination.write(data)
-        return len(data)
-    return write_file(data, destination)
+    return write_file(data, destination) if is_path else _write_all(data, destination)
+
+
+def _write_all(data: bytes, file: Any) -> int:
+    done = file.write(data)
+    # A raw file may take less than it is given, and says so; others may say anything.
+    while isinstance(file, io.RawIOBase) and (done or 0) < len(data):
+        count = file.write(memoryview(data)[done or 0 :])
+        if not count:
+            raise BlockingIOError(f"the destination took {done or 0} of {len(data)} bytes and would block")
+        done = (done or 0) + count
+    return len(data)
 
 
 def write_file(data: bytes, destination: str | os.PathLike[str]) -> int:
     """Write a file as a whole: whoever opens it sees all of the old one or all of the new; return how many bytes."""
-    path = os.path.realpath(destination)
+    path = os.path.realpath(os.fsdecode(destination))
     if os.path.exists(path) and not os.path.isfile(path):
         # A pipe or a device is written to, not replaced.
         with open(path, "wb") as file:
             return file.write(data)
     part = os.path.join(os.path.dirname(path), f".{os.urandom(8).hex()}.part")
     try:
-        with open(part, "xb") as file:
+        # What others may not read in the old file they may not read in the new one either, not even for a moment.
+        mode = os.stat(path).st_mode & 0o777 if os.path.exists(path) else None
+        with open(
+            part, "xb", opener=lambda name, flags: os.open(name, flags, 0o666 if mode is None else 0o600)
+        ) as file:
             file.write(data)
+        if mode is not None:
+            os.chmod(part, mode)
         os.replace(part, path)
-    except BaseException:
+    except BaseException as error:
         if os.path.exists(part):
             os.unlink(part)
+        if isinstance(error, OSError):
+            # Nobody has heard of the part.
+            error.filename = os.fspath(destination)
+            del error.filename2
         raise
     return len(data)
 
 
 def encode_many(
     sources: Iterable[_Source], *, workers: int | None = None, **options: Any
-) -> Iterator[bytes | Exception]:
+) -> Generator[bytes | Exception, None, None]:
     """Encode one image after the other on several cores; give the results in the order of the sources.
 
     An image that fails gives its exception as a value, without a traceback, which would keep the image in memory: encode()
     raises the same in full. Sources are taken as they are needed: a few more than there are workers (as many as processors,
-    unless said) are in memory at any time. Options are those of encode().
+    unless said) are in memory at any time. Options are those of encode(); one that makes no sense is told at once. What the
+    sources themselves raise comes after the results of those before. close() ends it early.
     """
-    count = _count_processors() if workers is None else workers
+    if workers is not None and not hasattr(workers, "__index__"):
+        raise TypeError(f"workers must be an integer or None, not {type(workers).__name__}")
+    count = _count_processors() if workers is None else index(workers)
     if count < 1:
         raise ValueError(f"workers must be at least 1, not {count}")
     # Many images are faster one thread each than each on many threads.
-    return _encode_in_pool(iter(sources), count, {"threads": 1, **options})
+    options = {"threads": 1, **options}
+    check_options(**options)
+    return _encode_in_pool(iter(sources), count, options)
+
+
+def check_options(**options: Any) -> None:
+    """Raise what encode() raises for options that make no sense; no image is made for that."""
+    try:
+        encode(_Unread(), **options)
+    except _OptionsMakeSenseError:
+        return
+
+
+class _OptionsMakeSenseError(Exception):
+    pass
+
+
+class _Unread:
+    """An array that nobody looks at before all options have been read."""
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]:
+        raise _OptionsMakeSenseError
 
 
 def _count_processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _encode_in_pool(sources: Iterator[_Source], count: int, options: dict[str, Any]) -> Iterator[bytes | Exception]:
+def _encode_in_pool(
+    sources: Iterator[_Source], count: int, options: dict[str, Any]
+) -> Generator[bytes | Exception, None, None]:
     # Costs as much to import as all the rest, and few need it.
-    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import Future, ThreadPoolExecutor
 
     def work(source: _Source) -> bytes | Exception:
         try:
@@ -169,17 +219,31 @@ def _encode_in_pool(sources: Iterator[_Source], count: int, options: dict[str, A
             _forget_frames(error)
             return error
 
+    def submit() -> Iterator[Future[bytes | Exception]]:
+        try:
+            for source in sources:
+                yield pool.submit(work, source)
+        except Exception as error:
+            ended: Future[bytes | Exception] = Future()
+            ended.set_exception(error)
+            yield ended
+
     waiting: deque[Future[bytes | Exception]] = deque()
     pool = ThreadPoolExecutor(count, thread_name_prefix="webpencode")
+    patient = True
     try:
-        for source in sources:
-            waiting.append(pool.submit(work, source))
+        for future in submit():
+            waiting.append(future)
             if len(waiting) > 2 * count:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+    except KeyboardInterrupt:
+        # Nothing stops libwebp; whoever wants an end gets it without those at work.
+        patient = False
+        raise
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        pool.shutdown(wait=patient, cancel_futures=True)
 
 
 def _forget_frames(error: BaseException) -> None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import argparse
 import errno
+import io
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import webpencode
 
 SUFFIXES = frozenset({".gif", ".jpe", ".jpeg", ".jpg", ".png", ".webp"})
-ONE_PIXEL = memoryview(bytes(3)).cast("B", (1, 1, 3))
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 EXAMPLE = """\
 example: webpencode photo.jpg holidays/ -o out/ --width 800 -j 4
@@ -58,27 +59,38 @@ def make_parser() -> argparse.ArgumentParser:
     add("--near-lossless", type=int, metavar="0-100", help="change pixels a little for a smaller lossless file")
     add("--effort", type=int, default=4, metavar="0-6", help="time spent on a small file [default: 4]")
     add("--alpha-quality", type=int, default=100, metavar="0-100", help="of the transparency [default: 100]")
-    add("--preset", choices=["default", "picture", "photo", "drawing", "icon", "text"], default="default")
+    add(
+        "--preset",
+        choices=["default", "picture", "photo", "drawing", "icon", "text"],
+        default="default",
+        help="what the image is like [default: default]",
+    )
     add("--target-size", type=int, metavar="BYTES", help="choose the quality that gives about this size")
     add("--sharp-yuv", action="store_true", help="better colours at sharp edges, slower")
     add("--strip", action="store_true", help="leave out colour profile, EXIF and XMP")
+    add("--keep", metavar="LIST", help="keep only these of icc, exif and xmp, with commas between [default: all]")
     add("--no-autorotate", action="store_true", help="do not turn images upright")
     add("--background", metavar="RRGGBB", help="colour in the place of transparency")
     add("--still", action="store_true", help="only the first frame of an animation")
     add("--loop", type=int, metavar="N", help="how often an animation plays, 0 for ever")
+    add("--threads", type=int, metavar="N", help="that may work on one image [default: 1]")
     add("--max-pixels", type=int, default=webpencode.MAX_PIXELS, metavar="N", help="refuse images with more")
     add("--version", action="store_true", help="print versions and stop")
     return parser
 
 
 def read_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the options for encode(); raises ValueError for a background that is no colour."""
+    """Return the options for encode(); raises ValueError for what only the command has words for."""
     names = (
         "width", "height", "fit", "upscale", "quality", "lossless", "near_lossless", "effort", "alpha_quality", "preset",
         "target_size", "sharp_yuv", "loop", "max_pixels",
     )  # fmt: skip
     options = {name: getattr(arguments, name) for name in names}
-    options["keep"] = () if arguments.strip else ("icc", "exif", "xmp")
+    if arguments.strip and arguments.keep is not None:
+        raise ValueError("--strip leaves out all that --keep names: give one of them")
+    if arguments.strip or arguments.keep is not None:
+        options["keep"] = tuple(name for name in (arguments.keep or "").split(",") if name)
+    options["threads"] = 1 if arguments.threads is None else arguments.threads
     options["autorotate"] = not arguments.no_autorotate
     options["animated"] = not arguments.still
     if arguments.background is not None:
@@ -94,21 +106,41 @@ def read_options(arguments: argparse.Namespace) -> dict[str, Any]:
     return options
 
 
-def find_images(inputs: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
-    """Yield each image with its place below what was named; folders are searched in the order of their names."""
+def find_images(inputs: Sequence[Path], output: Path | None) -> Iterator[tuple[Path, Path]]:
+    """Yield each image with its place below what was named; folders are searched in the order of their names.
+
+    What lies in the folder for results is no image to be encoded, where that folder is inside the one that is searched.
+    """
     for path in inputs:
-        if not path.is_dir():
+        # Not Path's own, which raises for what may not be looked at.
+        if not os.path.isdir(path):
             yield path, Path(path.name)
             continue
+        results = None if output is None else _place_below(output, path)
         for found in sorted(path.rglob("*")):
-            if found.suffix.lower() in SUFFIXES and found.is_file():
-                yield found, found.relative_to(path)
+            place = found.relative_to(path)
+            if found.suffix.lower() not in SUFFIXES or not os.path.isfile(found):
+                continue
+            if results is None or not place.is_relative_to(results):
+                yield found, place
+
+
+def _place_below(path: Path, folder: Path) -> Path | None:
+    """Return where a path is below a folder, or None if it is elsewhere or the folder itself."""
+    whole, top = path.resolve(), folder.resolve()
+    return whole.relative_to(top) if top in whole.parents else None
 
 
 def plan_jobs(inputs: Sequence[Path], output: Path | None) -> list[Job]:
-    """Say where each image goes; raises ValueError where two would go to the same place."""
-    found = list(find_images(inputs))
-    single = len(found) == 1 and len(inputs) == 1 and output is not None and not output.is_dir()
+    """Say where each image goes; raises ValueError where two would go to the same place, or one cannot."""
+    found = list(find_images(inputs, output))
+    single = len(found) == 1 and len(inputs) == 1 and output is not None and not os.path.isdir(output)
+    if output is not None and not os.path.isdir(output):
+        names_file = output.suffix.lower() == ".webp"
+        if len(found) > 1 and names_file:
+            raise ValueError(f"--output {output} names one file, and there are {len(found)} images")
+        if os.path.exists(output) and not (single and names_file):
+            raise ValueError(f"--output {output} is no folder")
     jobs = []
     for source, place in found:
         if output is None:
@@ -118,12 +150,21 @@ def plan_jobs(inputs: Sequence[Path], output: Path | None) -> list[Job]:
         else:
             destination = (output / place).with_suffix(".webp")
         jobs.append(Job(source, destination))
-    taken: dict[Path, Path] = {}
+    # A WebP where another image's goes is that image's of an earlier time.
+    made = {_spell(job.destination) for job in jobs if _spell(job.source) != _spell(job.destination)}
+    planned: dict[str, Job] = {}
     for job in jobs:
-        other = taken.setdefault(job.destination, job.source)
-        if other != job.source:
-            raise ValueError(f"{other} and {job.source} would both become {job.destination}")
-    return jobs
+        if _spell(job.source) == _spell(job.destination) and _spell(job.destination) in made:
+            continue
+        other = planned.setdefault(_spell(job.destination), job)
+        if _spell(other.source) != _spell(job.source):
+            raise ValueError(f"{other.source} and {job.source} would both become {job.destination}")
+    return list(planned.values())
+
+
+def _spell(path: Path) -> str:
+    """Return the one spelling of a path that the system takes for the same as others, links aside."""
+    return os.path.normcase(os.path.abspath(path))
 
 
 def format_size(size: float) -> str:
@@ -175,7 +216,7 @@ def _explain(error: Exception) -> str:
     if isinstance(error, FileExistsError):
         return f"{error.filename} is there already; --force replaces it"
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}"
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     return str(error) or type(error).__name__
 
 
@@ -186,7 +227,7 @@ def encode_jobs(
 
     def sources() -> Iterator[Any]:
         for job in jobs:
-            if job.destination.exists() and not force:
+            if os.path.exists(job.destination) and not force:
                 # Passed on as a source that nobody can read, so that results keep their order.
                 yield _Refused(job.destination)
             else:
@@ -198,10 +239,24 @@ def encode_jobs(
             continue
         try:
             before = job.source.stat().st_size
-            job.destination.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(job.destination.parent)
+            if os.path.exists(job.destination) and not force:
+                # Since it was looked for, or under a name that this system takes for another's.
+                _refuse(job.destination)
             yield before, webpencode.write_file(result, job.destination)
         except OSError as error:
             yield 0, error
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path)) from None
+
+
+def _refuse(path: Path) -> NoReturn:
+    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
 
 
 class _Refused:
@@ -211,13 +266,34 @@ class _Refused:
         self._path = path
 
     def read(self) -> bytes:
-        raise FileExistsError(errno.EEXIST, "File exists", str(self._path))
+        _refuse(self._path)
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     parser = make_parser()
     arguments = parser.parse_args(words)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names of files may hold what it cannot.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    report = Report(0, arguments)
+    try:
+        exit_code = run(parser, arguments, report)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        print(f"interrupted: {report.done} of {report.total} images are done", file=sys.stderr)
+        sys.stdout.flush()
+        # At once, though libwebp works on: nothing that it makes now is written, and all that is written is whole.
+        os._exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        # Nobody reads on, as with `| head`; nor may Python try to, when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
+    return exit_code
+
+
+def run(parser: argparse.ArgumentParser, arguments: argparse.Namespace, report: Report) -> int:
+    """Do what the arguments say and report it; return the exit code."""
     try:
         # Told once, not for every image.
         webpencode.formats()
@@ -235,9 +311,7 @@ def main(words: Sequence[str] | None = None) -> int:
             raise ValueError(f"--jobs must be at least 1, not {arguments.jobs}")
         jobs = plan_jobs(arguments.inputs, arguments.output)
         # An option that makes no sense is told once, not for every image.
-        webpencode.encode(ONE_PIXEL, **options)
-    except webpencode.WebPEncodeError:
-        pass
+        webpencode.check_options(**options)
     except (TypeError, ValueError) as error:
         parser.error(str(error))
     if not jobs:
@@ -246,14 +320,10 @@ def main(words: Sequence[str] | None = None) -> int:
         for job in jobs:
             print(f"{job.source} → {job.destination}")
         return 0
-    report, began = Report(len(jobs), arguments), time.monotonic()
-    try:
-        results = encode_jobs(jobs, arguments.jobs, options, arguments.force)
-        for job, (before, result) in zip(jobs, results, strict=True):
-            report.add(job, before, result)
-    except KeyboardInterrupt:
-        print(f"interrupted: {report.done} of {len(jobs)} images are done", file=sys.stderr)
-        return EXIT_INTERRUPTED
+    report.total, began = len(jobs), time.monotonic()
+    results = encode_jobs(jobs, arguments.jobs, options, arguments.force)
+    for job, (before, result) in zip(jobs, results, strict=True):
+        report.add(job, before, result)
     report.end(time.monotonic() - began)
     return EXIT_FAILED if report.failed else 0
 

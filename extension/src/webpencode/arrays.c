@@ -196,17 +196,22 @@ open_interface(PyObject *source, pixels *array)
     }
     status = set_shape(array, dimensions, shape, steps);
     if (status == 0) {
-        Py_ssize_t reach = offset < PY_SSIZE_T_MAX / 8 ? offset : PY_SSIZE_T_MAX / 8;
+        bool is_address = PyTuple_Check(data) && PyTuple_Size(data) == 2;
+        Py_ssize_t reach = offset;
 
+        if (offset > PY_SSIZE_T_MAX / 2) {
+            PyErr_SetString(PyExc_ValueError, "'offset' of __array_interface__ is too large");
+            return -1;
+        }
         for (int i = 0; i < dimensions; i++) {
             Py_ssize_t step = steps != NULL ? steps[i] : i == 0 ? array->row : i == 1 ? array->column : array->band;
 
-            if (step < 0 && !PyTuple_Check(data)) {
+            if (step < 0 && !is_address) {
                 PyErr_SetString(PyExc_ValueError, "'strides' of __array_interface__ lead out of 'data'");
                 return -1;
             }
             /* Sides are below 2^28, so that only a wild stride can overflow. */
-            if (step > PY_SSIZE_T_MAX / 8 / shape[i]) {
+            if (step > PY_SSIZE_T_MAX / 8 / shape[i] || step < -(PY_SSIZE_T_MAX / 8 / shape[i])) {
                 PyErr_SetString(PyExc_ValueError, "'strides' of __array_interface__ are too large");
                 return -1;
             }

@@ -30,6 +30,11 @@ pixels_getbuffer(PyObject *self, Py_buffer *view, int flags)
 {
     pixels_object *pixels = (pixels_object *)self;
 
+    if ((flags & PyBUF_F_CONTIGUOUS) == PyBUF_F_CONTIGUOUS) {
+        view->obj = NULL;
+        PyErr_SetString(PyExc_BufferError, "the pixels lie in rows, not in columns");
+        return -1;
+    }
     if (PyBuffer_FillInfo(view, self, pixels->samples, pixels->shape[0] * pixels->strides[0], 1, flags) < 0) {
         return -1;
     }

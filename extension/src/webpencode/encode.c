@@ -115,7 +115,7 @@ add_frames(input *in, const codec_options *codec, WebPAnimEncoder **encoder, web
 {
     WebPAnimEncoderOptions settings;
     WebPConfig config = tune_config(codec, &in->options, 0);
-    int time = 0;
+    unsigned time = 0; /* libwebp takes differences, so that it may go round */
     int loop = codec->loop >= 0 ? codec->loop : in->loop >= 0 ? in->loop : 0;
 
     if (!WebPAnimEncoderOptionsInit(&settings)) {
@@ -141,19 +141,19 @@ add_frames(input *in, const codec_options *codec, WebPAnimEncoder **encoder, web
             done = input_metadata(in, image, metadata, exif, failed);
             /* What libvips owns goes with the frame, which is the last one. */
         }
-        if (done && !WebPAnimEncoderAdd(*encoder, &frame.picture, time, &config)) {
+        if (done && !WebPAnimEncoderAdd(*encoder, &frame.picture, (int)time, &config)) {
             bool is_short = frame.picture.error_code == VP8_ENC_ERROR_OUT_OF_MEMORY ||
                             frame.picture.error_code == VP8_ENC_ERROR_BITSTREAM_OUT_OF_MEMORY;
 
             done = fail_encoder(failed, WebPAnimEncoderGetError(*encoder), is_short);
         }
-        time += input_delay(in, number);
+        time += (unsigned)input_delay(in, number);
         webp_frame_clear(&frame);
         if (!done) {
             return false;
         }
     }
-    return WebPAnimEncoderAdd(*encoder, NULL, time, NULL) ||
+    return WebPAnimEncoderAdd(*encoder, NULL, (int)time, NULL) ||
            fail(failed, FAILURE_ENCODER, WebPAnimEncoderGetError(*encoder));
 }
 

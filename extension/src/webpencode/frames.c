@@ -66,9 +66,28 @@ jpeg_shrink(const input *in, int width, int height)
     return shrink >= 8 ? 8 : shrink >= 4 ? 4 : shrink >= 2 ? 2 : 1;
 }
 
+/* Refuse an image that upscale would make larger than it may be. A side that the box leaves open, or that 'cover' cuts
+   off afterwards, grows as the image's shape says: of a line, a thumbnail of 800 pixels would take gigabytes. */
+static bool
+check_upscale(const shape_options *options, int width, int height, failure *failed)
+{
+    double across = (double)options->width / width;
+    double down = (double)options->height / height;
+    double scale = VIPS_MAX(across, down);
+    bool is_bounded = options->width > 0 && options->height > 0 && options->fit != FIT_COVER;
+    double pixels = scale * width * scale * height;
+
+    if (!options->upscale || is_bounded || scale <= 1 || pixels <= (double)options->max_pixels) {
+        return true;
+    }
+    return fail_limit(failed, pixels < 1e18 ? (long long)pixels : INT64_MAX, options->max_pixels,
+                      "upscale would make the image %.0f x %.0f pixels, and max_pixels is %lld", scale * width,
+                      scale * height, (long long)options->max_pixels);
+}
+
 /* Make an image fit into the box, from the file's own bytes where it can: a JPEG is then read at less than its size. */
 static VipsImage *
-resize_frame(input *in, VipsImage *frame)
+resize_frame(input *in, VipsImage *frame, failure *failed)
 {
     const shape_options *options = &in->options;
     VipsImage **sized = &in->images[IMAGE_SIZED];
@@ -81,6 +100,9 @@ resize_frame(input *in, VipsImage *frame)
     VipsSize size = options->upscale ? VIPS_SIZE_BOTH : VIPS_SIZE_DOWN;
     VipsInteresting crop = VIPS_INTERESTING_NONE;
 
+    if (!check_upscale(options, image_width, image_height, failed)) {
+        return NULL;
+    }
     if (has_both && options->fit == FIT_COVER) {
         crop = VIPS_INTERESTING_CENTRE;
         if (!options->upscale && (image_width < width || image_height < height)) {
@@ -229,7 +251,7 @@ input_frame(input *in, int number, failure *failed)
     }
     in->is_turned = options->autorotate && vips_image_get_orientation(frame) != 1;
     if (has_box) {
-        frame = resize_frame(in, frame);
+        frame = resize_frame(in, frame, failed);
     }
     else if (in->is_turned) {
         frame = turn_frame(in, frame);

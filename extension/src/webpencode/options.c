@@ -180,7 +180,9 @@ read_shape_options(PyObject *values, shape_options *options)
         return -1;
     }
     options->fit = (fit_mode)mode;
-    options->max_pixels = pixels;
+    /* libvips counts a picture's bytes in a size_t. RGBA in floating point of as many pixels as WebP holds fits into 32
+       bits, and of more it may not. */
+    options->max_pixels = (unsigned long long)pixels > SIZE_MAX / 16 ? (int64_t)(SIZE_MAX / 16) : pixels;
     return 0;
 }
 

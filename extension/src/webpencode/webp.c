@@ -5,6 +5,9 @@
 /* Rows that are converted at a time: even, since two rows share their colours. */
 enum { STRIP_ROWS = 32 };
 
+/* Bytes from row to row that libwebp can take: it steps over two rows at once, and counts in an int. */
+enum { MOST_STRIDE = INT32_MAX / 4 };
+
 bool
 webp_frame_start(webp_frame *frame, int width, int height, int bands, bool argb)
 {
@@ -111,7 +114,7 @@ webp_frame_add(webp_frame *frame, const uint8_t *rows, size_t stride, int count)
     size_t row_size = (size_t)picture->width * (size_t)frame->bands;
 
     if (frame->rows == 0 && frame->waiting == 0) {
-        if (count == picture->height && stride <= INT32_MAX) {
+        if (count == picture->height && stride <= MOST_STRIDE) {
             frame->rows = count;
             return import_pixels(picture, rows, (int)stride, frame->bands);
         }
