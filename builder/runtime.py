@@ -112,11 +112,12 @@ class Runtime:
     def find_image(self, reference: str, arch: Arch) -> str:
         """Return the id of an image that is here, for an architecture; nothing where it is not, or is for another one."""
         with _explain(self.name):
-            try:
-                image = self._client.images.get(reference)
-            except ImageNotFound:
-                return ""
-            return str(image.id) if image.attrs.get("Architecture") == image_platform(arch)[0] else ""
+            for name in (reference, _kept_name(reference, image_platform(arch)[0])):
+                with contextlib.suppress(ImageNotFound):
+                    image = self._client.images.get(name)
+                    if image.attrs.get("Architecture") == image_platform(arch)[0]:
+                        return str(image.id)
+        return ""
 
     def images(self) -> list[MadeImage]:
         """Return every image that was made here."""
@@ -153,16 +154,35 @@ class Runtime:
             self._client.images.load(file)
 
     def pull_image(self, reference: str, arch: Arch) -> str:
-        """Pull an image by name and digest and return its id; raise MachineError when no registry gives it."""
+        """Pull an image by name and digest and return its id; raise MachineError when no registry gives it.
+
+        One digest may stand for an image of each architecture. Docker gives it to the first that is pulled and refuses it
+        to others, with words that the client library throws away: so the first is kept under another name.
+        """
         with _explain(self.name):
+            self._make_room(reference, image_platform(arch)[0])
             try:
-                return str(self._client.images.pull(reference, platform=_platform(arch)).id)
+                told = self._client.api.pull(reference, platform=_platform(arch), stream=True, decode=True)
+                why = [str(event["error"]) for event in told if "error" in event]
             except (APIError, NotFound) as error:
-                raise MachineError(
-                    f"{reference} cannot be pulled",
-                    details={"reason": _words(error)},
-                    hint="is the registry reachable?  `everywheel images list` shows which images need none",
-                ) from None
+                why = [_words(error)]
+            if "no space left" in " ".join(why):
+                raise DockerException(why[-1])
+            found = "" if why else self.find_image(reference, arch)
+        if not found:
+            raise MachineError(
+                f"{reference} cannot be pulled",
+                details={"reason": why[-1] if why else f"what came is not for {_platform(arch)}"},
+                hint="is the registry reachable?  `everywheel images list` shows which images need none",
+            )
+        return found
+
+    def _make_room(self, reference: str, architecture: str) -> None:
+        with contextlib.suppress(ImageNotFound):
+            other = self._client.images.get(reference)
+            if (its := str(other.attrs.get("Architecture"))) != architecture:
+                other.tag(_kept_name(reference, its))
+                self._client.images.remove(reference, noprune=True)
 
     def build_image(
         self, context: Path, reference: str, arch: Arch, arguments: Mapping[str, str], made_from: str
@@ -242,6 +262,12 @@ def _is_left(run: str, status: str) -> bool:
 
 # What Go, and so every image, calls an architecture.
 _GO_NAMES = {"x86_64": "amd64", "aarch64": "arm64", "i686": "386", "armv7l": "arm/v7"}
+
+
+def _kept_name(reference: str, architecture: str) -> str:
+    """Return what a pulled image is called once its digest stands for another architecture's."""
+    name, _, digest = reference.partition("@")
+    return f"everywheel/pulled-{name.rpartition('/')[2].partition(':')[0]}:{architecture}-{digest[-12:]}"
 
 
 def _platform(arch: Arch) -> str:

@@ -24,15 +24,13 @@ from builder.tools import ensure_tools
 
 folder_argument = click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("dist"))
 upload_option = click.option(
-    "--upload", "upload_url", default="", metavar="URL",
+    "--upload", "upload_url", default="", metavar="URL", envvar="EVERYWHEEL_UPLOAD", show_envvar=True,
     help="Where the index takes files [default: PyPI's].",
 )  # fmt: skip
 simple_option = click.option(
-    "--simple",
-    default="",
-    metavar="URL",
+    "--simple", default="", metavar="URL", envvar="EVERYWHEEL_SIMPLE", show_envvar=True,
     help="The index's list of projects [default: PyPI's].",
-)
+)  # fmt: skip
 
 
 def list_jobs(project: Project, *, more: bool = False) -> tuple[Job, ...]:

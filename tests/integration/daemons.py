@@ -1,4 +1,4 @@
-"""A container runtime of a test's own, that can be killed, or given a disk that is too small."""
+"""A container runtime of a test's own, that can be killed, or given a disk that is too small; a registry for it."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from roots import call
+from roots import call, download_package
 
 from builder.errors import MachineError
 from builder.runtime import RUN_LABEL, find_runtime
+
+_REGISTRY = "127.0.0.1:5000"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,16 +35,22 @@ class Daemon:
 
 
 @contextlib.contextmanager
-def start_daemon(folder: Path, *, data: Path) -> Iterator[Daemon]:
-    """Start a dockerd that shares nothing with the machine's own; what it runs is gone in the end."""
+def start_daemon(
+    folder: Path, *, data: Path, network: Sequence[str] = ("unshare", "--net"), mirror: str = ""
+) -> Iterator[Daemon]:
+    """Start a dockerd that shares nothing with the machine's own; what it runs is gone in the end.
+
+    `network` are the words that give it a network of its own: a daemon without a bridge would remove the machine's.
+    `mirror` is asked before Docker Hub.
+    """
     address = f"unix://{folder}/docker.sock"
     mounted_before = list_mounts()
     log = folder / "dockerd.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            # In a network of its own: a daemon without a bridge would remove the machine's.
-            ["unshare", "--net", "dockerd", "--data-root", data, "--exec-root", folder / "exec", "--pidfile", folder / "pid",
-             "--host", address, "--bridge", "none", "--iptables=false", "--ip6tables=false"],
+            [*network, "dockerd", "--data-root", data, "--exec-root", folder / "exec", "--pidfile", folder / "pid",
+             "--host", address, "--bridge", "none", "--iptables=false", "--ip6tables=false",
+             *(["--registry-mirror", mirror] if mirror else [])],
             stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
     try:
@@ -59,6 +68,72 @@ def start_daemon(folder: Path, *, data: Path) -> Iterator[Daemon]:
         for place in reversed(list_mounts()):
             if place.is_relative_to(folder) and place not in mounted_before:
                 call(["umount", "--lazy", place])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registry:
+    """A registry and a runtime that takes it for a mirror of Docker Hub, in one network that has nothing else."""
+
+    daemon: Daemon
+    network: tuple[str, ...]
+
+    def docker(self, *words: str) -> str:
+        """Run Docker's command line in that network: it asks the daemon, or the registry itself."""
+        return call([*self.network, "docker", *words], env={**os.environ, "DOCKER_HOST": self.daemon.address})
+
+    def push(self, name: str, images: Mapping[str, str]) -> None:
+        """Publish images of the machine's own runtime, by architecture as Docker calls it, under one name for all.
+
+        The registry forgets nothing: a digest that a name stood for stays.
+        """
+        parts = []
+        for arch, image in images.items():
+            archive = subprocess.run(["docker", "save", image], stdout=subprocess.PIPE, check=True).stdout
+            subprocess.run(["docker", "--host", self.daemon.address, "load", "-q"], input=archive, check=True)
+            parts.append(f"{_REGISTRY}/{name}-{arch}")
+            self.docker("tag", image, parts[-1])
+            self.docker("push", "--quiet", parts[-1])
+        self.docker("manifest", "create", "--insecure", f"{_REGISTRY}/{name}", *parts)
+        self.docker("manifest", "push", "--purge", "--insecure", f"{_REGISTRY}/{name}")
+        # What is pulled must come from there.
+        self.docker("image", "rm", "--force", *parts, *images.values())
+
+
+@contextlib.contextmanager
+def start_registry(folder: Path) -> Iterator[Registry]:
+    """Start Debian's docker-registry, empty, and a runtime that asks it first."""
+    call(
+        ["dpkg-deb", "--extract", download_package("docker-registry", "bookworm", folder / "package"), folder / "files"]
+    )
+    config = folder / "registry.yml"
+    config.write_text(
+        f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {folder}/images}}}}\nhttp: {{addr: {_REGISTRY}}}\n"
+    )
+    serve = f"ip link set lo up && exec {folder}/files/usr/bin/docker-registry serve {config}"
+    with (folder / "registry.log").open("wb") as log:
+        process = subprocess.Popen(["unshare", "--net", "sh", "-c", serve], stdout=log, stderr=subprocess.STDOUT)
+    try:
+        network = ("nsenter", "--target", str(process.pid), "--net")
+        _wait_for_registry(network, folder / "registry.log")
+        with start_daemon(folder, data=folder / "data", network=network, mirror=f"http://{_REGISTRY}") as daemon:
+            yield Registry(daemon=daemon, network=network)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _wait_for_registry(network: Sequence[str], log: Path) -> None:
+    """Wait until it answers in its own network, which it has not from its first moment on."""
+    deadline = time.monotonic() + 30
+    ask = [*network, sys.executable, "-c", f"import urllib.request as r; r.urlopen('http://{_REGISTRY}/v2/')"]
+    while time.monotonic() < deadline:
+        if (
+            subprocess.run(ask, stderr=subprocess.DEVNULL, env={"PATH": os.environ["PATH"]}, check=False).returncode
+            == 0
+        ):
+            return
+        time.sleep(0.2)
+    pytest.fail(f"the registry does not answer:\n{log.read_text()[-3000:]}")
 
 
 def list_mounts() -> list[Path]:

@@ -5,6 +5,7 @@ Everything comes from Debian's packages and PyPI, through the clients and mirror
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import shlex
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from builder.sources.archives import ask_machine
@@ -67,6 +68,19 @@ def copy_repository(into: Path) -> None:
         if (REPOSITORY / name).is_file():
             (into / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(REPOSITORY / name, into / name)
+
+
+@contextlib.contextmanager
+def mount_overlay(root: Path, folder: Path) -> Iterator[Path]:
+    """Give a root that is as another one until something is changed in it; the other one stays as it is."""
+    upper, work, merged = (folder / name for name in ("upper", "work", "merged"))
+    for place in (upper, work, merged):
+        place.mkdir()
+    call(["mount", "-t", "overlay", "-o", f"lowerdir={root},upperdir={upper},workdir={work}", "overlay", merged])
+    try:
+        yield merged
+    finally:
+        call(["umount", "--lazy", merged])
 
 
 def call_in_root(

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from roots import REPOSITORY
+
 from builder.audit import audit_wheel
+from builder.project import load_project
 
 TARGETS = ("manylinux2014_x86_64", "manylinux2014_aarch64", "musllinux_1_2_x86_64", "musllinux_1_2_aarch64")
 
@@ -20,8 +23,8 @@ def test_the_machine_has_no_compiler(bare_debian: Path) -> None:
 def test_the_main_command_leaves_two_wheels_for_each_target(all_wheels: list[Path]) -> None:
     names = sorted(path.name for path in all_wheels)
 
-    pythons = ("cp311-abi3", "cp314-cp314t")
-    assert names == sorted(f"webpencode-0.1.0-{python}-{target}.whl" for python in pythons for target in TARGETS)
+    pythons, version = ("cp311-abi3", "cp314-cp314t"), load_project(REPOSITORY).version
+    assert names == sorted(f"webpencode-{version}-{python}-{target}.whl" for python in pythons for target in TARGETS)
 
 
 def test_the_wheel_for_this_machine_was_installed_and_used(bare_debian: Path, machine: str) -> None:

@@ -1,100 +1,361 @@
-"""The workflows' own lines, run where GitHub would: in a Debian, from what the jobs before left; and the whole rehearsal."""
+"""The workflows' own lines, run where GitHub would: in a Debian, from what the jobs before left; and the whole rehearsal.
+
+Every `run:` of every job is run here or stands in NOT_RUN with the reason; the last test of the file sees to it. What the
+actions between the lines do (checkout, artifacts, caches) is done by hand.
+"""
 
 from __future__ import annotations
 
 import json
+import platform
+import shlex
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from roots import REPOSITORY, call, call_in_root, copy_repository
+from daemons import start_registry
+from github import HOST, PROJECT, start_github
+from roots import REPOSITORY, call, call_in_root, copy_repository, mount_overlay
 
-from builder.store import default_store
+from builder.audit import audit_wheel
+from builder.images.bootstrap import bootstrap_image
+from builder.images.catalog import find_catalogue, load_catalogue
+from builder.runtime import find_runtime
+from builder.store import Store, default_store
+from builder.target import ARCHES
 
-WORKFLOW: dict[str, Any] = yaml.safe_load((REPOSITORY / ".github" / "workflows" / "wheels.yml").read_text())
-Lines = Callable[..., str]
+FILES = sorted((REPOSITORY / ".github" / "workflows").glob("*.yml"))
+WORKFLOWS: dict[str, dict[str, Any]] = {path.name: yaml.safe_load(path.read_text()) for path in FILES}
+VERSION = "1.2.0"
+MACHINE = platform.machine()
+
+GATE = "the gate types this very line (.ci/run), since it tests the tests"
+NOT_RUN = {
+    ("checks.yml", "tests", ".venv/bin/nox -s tests"): GATE,
+    ("checks.yml", "integration", "sudo .venv/bin/nox -s integration"): GATE,
+    ("containers.yml", "containers-full", ".venv/bin/nox -s containers-full"): (
+        "an hour or two under QEMU; test_containers.py builds and tries the same for this machine's own architecture"
+    ),
+    ("wheels.yml", "native", ""): "these jobs run on macOS",
+    ("wheels.yml", "try", ""): "these jobs run on macOS and Windows",
+}
+"""Which lines are not run here: workflow, job, and how the line begins."""
+# What GitHub puts in, beside what the matrix has.
+FILLED = {
+    "${{ github.ref_name }}": f"v{VERSION}",
+    "${{ github.token }}": "secret",
+    "${{ inputs.tag }}": "",
+    "${{ inputs.second && '--jobs=all' || '--jobs=released' }}": "--jobs=released",
+}
+
+Line = tuple[str, str, str]
 
 
-@pytest.fixture(scope="module")
-def project(bare_debian: Path) -> Path:
-    """A fresh clone, below the bare Debian; it has the same path inside and outside, as the container runtime needs it."""
-    place = bare_debian / "clone"
-    copy_repository(place)
-    return place
+def list_lines(workflow: str, job: str) -> Iterator[tuple[Line, dict[str, str]]]:
+    """Give every line of a job with the environment that its step names."""
+    for step in WORKFLOWS[workflow]["jobs"][job].get("steps", ()):
+        if "run" in step:
+            yield (workflow, job, step["run"]), step.get("env", {})
 
 
-@pytest.fixture(scope="module")
-def lines(bare_debian: Path, project: Path) -> Lines:
-    """Run every line of a job, with what its matrix, its inputs and GitHub would put in."""
+EVERY_LINE = [
+    line for name, workflow in WORKFLOWS.items() for job in workflow["jobs"] for line, _ in list_lines(name, job)
+]
 
-    def run(job: str, matrix: Mapping[str, Any] = {}, *, more: str = "", skip: tuple[str, ...] = ()) -> str:
+
+def excuse(line: Line) -> tuple[str, str, str] | None:
+    """Return the entry of NOT_RUN that is about a line."""
+    return next((entry for entry in NOT_RUN if line[:2] == entry[:2] and line[2].startswith(entry[2])), None)
+
+
+@dataclass
+class Runner:
+    """A fresh clone of the repository, and the machines that its workflows' lines run on.
+
+    `project` has the same path inside and outside, as the container runtime needs it. `done` are the lines that ran.
+    """
+
+    project: Path
+    bare: Path
+    machine: Path
+    done: set[Line] = field(default_factory=set)
+
+    def run(
+        self, workflow: str, job: str, matrix: Mapping[str, Any] = {}, *, more: str = "", binds: tuple[Path, ...] = (),
+        **variables: str,
+    ) -> str:  # fmt: skip
+        """Run every line of a job, as GitHub's shell does; `more` is for its session."""
         told = []
-        for step in WORKFLOW["jobs"][job]["steps"]:
-            line = step.get("run", "")
-            if not line or line.startswith(skip):
+        in_container = "container" in WORKFLOWS[workflow]["jobs"][job]
+        for line, environment in list_lines(workflow, job):
+            if excuse(line):
                 continue
-            values = {name: _fill(value, matrix) for name, value in step.get("env", {}).items()}
+            script = f"{line[2]} {more}" if more and " -s " in line[2] else line[2]
+            values = {name: fill(value, matrix) for name, value in environment.items()}
             told.append(
                 call_in_root(
-                    bare_debian,
-                    f"{line} {more}" if " -s " in line else line,
-                    binds={place: str(place) for place in (project, default_store(), Path("/run"))},
+                    self.bare if in_container else self.machine,
+                    f"bash -e -c {shlex.quote(script)}",
+                    binds={place: str(place) for place in (self.project, default_store(), Path("/run"), *binds)},
                     environment={
                         "EVERYWHEEL_STORE": str(default_store()),
-                        "GITHUB_OUTPUT": str(project / "outputs"),
+                        "GITHUB_OUTPUT": str(self.project / "outputs"),
+                        **variables,
                         **values,
                     },
-                    cwd=str(project),
+                    cwd=str(self.project),
                 )
             )
+            self.done.add(line)
         return "".join(told)
 
-    return run
 
-
-def _fill(value: str, matrix: Mapping[str, Any]) -> str:
+def fill(value: str, matrix: Mapping[str, Any]) -> str:
     if value.startswith("${{ matrix."):
         return str(matrix[value.split(".")[1].removesuffix(" }}")])
-    return {"${{ inputs.tag }}": "", "${{ inputs.second && '--jobs=all' || '--jobs=released' }}": "--jobs=released"}[
-        value
-    ]
+    return FILLED[value]
 
 
 @pytest.fixture(scope="module")
-def matrix(lines: Lines, project: Path) -> dict[str, Any]:
+def runner(bare_debian: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
+    """The bare Debian for jobs in a container; with sudo and gh, which GitHub's runners have, for all others."""
+    project = tmp_path_factory.mktemp("clone") / "project"
+    copy_repository(project)
+    for words in (["init", "-q"], ["remote", "add", "origin", f"http://{HOST}/{PROJECT}"]):
+        call(["git", *words], cwd=project)
+    with mount_overlay(bare_debian, tmp_path_factory.mktemp("runner")) as machine:
+        # As in every container image of Debian: what is installed there starts nothing.
+        (machine / "usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 101\n")
+        (machine / "usr/sbin/policy-rc.d").chmod(0o755)
+        install = "apt-get update -q && apt-get install -y -q --no-install-recommends sudo gh"
+        call_in_root(machine, install, environment={"DEBIAN_FRONTEND": "noninteractive"})
+        (machine / "etc/sudoers.d/network").write_text('Defaults env_keep += "http_proxy https_proxy no_proxy"\n')
+        yield Runner(project=project, bare=bare_debian, machine=machine)
+
+
+@pytest.fixture(scope="module")
+def matrix(runner: Runner) -> dict[str, Any]:
     """The plan's job, first line to last, and what it put out."""
-    lines("plan")
-    return dict(json.loads((project / "outputs").read_text().removeprefix("matrix=")))
+    runner.run("wheels.yml", "plan")
+    return dict(json.loads((runner.project / "outputs").read_text().removeprefix("matrix=")))
 
 
-def test_the_first_job_leaves_a_bundle_and_the_matrix(matrix: dict[str, Any], project: Path) -> None:
-    assert (project / "sources.tar").stat().st_size > 10_000_000
+@pytest.fixture(scope="module")
+def prepared(runner: Runner) -> Runner:
+    """The machine that `.ci/containers` makes of it, from nothing, with this machine's own daemon."""
+    runner.run("checks.yml", "integration")
+    runner.run("containers.yml", "containers-full")
+    return runner
+
+
+@pytest.fixture(scope="module")
+def dist(matrix: dict[str, Any], runner: Runner) -> tuple[Path, ...]:
+    """The files of a release, counted, from all jobs that make them."""
+    for job in matrix["zig"]:
+        runner.run("wheels.yml", "zig", job)
+    runner.run("wheels.yml", "sdist")
+    runner.run("wheels.yml", "dist")
+    return tuple(sorted((runner.project / "dist").iterdir()))
+
+
+def test_the_first_job_leaves_a_bundle_and_the_matrix(matrix: dict[str, Any], runner: Runner) -> None:
+    assert (runner.project / "sources.tar").stat().st_size > 10_000_000
     assert len(matrix["zig"]) == len(matrix["smoke"]) + len(matrix["tried"])
     assert len(matrix["container"]) == len(matrix["smoke"]) > 0
 
 
-def test_every_job_leaves_its_files_and_they_are_counted(matrix: dict[str, Any], lines: Lines, project: Path) -> None:
-    for job in matrix["zig"]:
-        lines("zig", job)
-    lines("sdist")
-    lines("dist")
-
-    assert sorted(path.name for path in (project / "dist").iterdir()) == sorted(matrix["released"])
-    call(["sha256sum", "--check", project / "SHA256SUMS"], cwd=project / "dist")
+def test_every_job_leaves_its_files_and_they_are_counted(
+    matrix: dict[str, Any], dist: tuple[Path, ...], runner: Runner
+) -> None:
+    assert sorted(path.name for path in dist) == sorted(matrix["released"])
+    call(["sha256sum", "--check", runner.project / "SHA256SUMS"], cwd=runner.project / "dist")
 
 
-def test_a_wheel_of_a_job_is_tried_in_containers(matrix: dict[str, Any], lines: Lines) -> None:
-    job = next(job for job in matrix["smoke"] if job["target"].startswith("musl") and "x86_64" in job["target"])
-    lines("zig", job)
+def test_a_machine_is_made_fit_from_nothing(prepared: Runner) -> None:
+    programs = ("docker", "mmdebstrap", "qemu-aarch64-static", "wine")
 
-    # .ci/containers has made this machine what it makes of a runner; one system of those that the job tries will do.
-    output = lines("smoke", job, more="--image musl", skip=("sudo ",))
+    assert [name for name in programs if not (prepared.machine / "usr/bin" / name).exists()] == []
+
+
+def test_lint_and_what_comes_before_the_tests(runner: Runner) -> None:
+    runner.run("checks.yml", "tests")
+
+    assert "Session lint was successful" in runner.run("checks.yml", "lint")
+
+
+def test_a_wheel_of_a_job_is_tried_in_containers(matrix: dict[str, Any], prepared: Runner) -> None:
+    job = next(job for job in matrix["smoke"] if job["target"] == f"musllinux_1_2_{MACHINE}")
+    prepared.run("wheels.yml", "zig", job)
+
+    # One system of those that the job tries will do.
+    output = prepared.run("wheels.yml", "smoke", job, more="--image musl")
 
     assert "ok 3." in output
+
+
+def test_digests_are_found_and_pulled_whatever_the_name_stands_for_later(
+    matrix: dict[str, Any], prepared: Runner, tmp_path: Path
+) -> None:
+    """A registry of our own, of which the runtime is told as of any mirror; it has one system, for two architectures."""
+    catalogue = find_catalogue(prepared.project)
+    before = catalogue.read_text()
+    system, name = load_catalogue(catalogue).images["debian-11"], "library/debian:11-slim"
+    with find_runtime() as machine:
+        made = {
+            arch: bootstrap_image(system, ARCHES[arch], machine, Store(default_store())) for arch in system.arches[:2]
+        }
+        other = bootstrap_image(
+            load_catalogue(catalogue).images["musl"], ARCHES[MACHINE], machine, Store(default_store())
+        )
+    job = next(job for job in matrix["smoke"] if job["target"] == f"manylinux_2_17_{MACHINE}")
+    prepared.run("wheels.yml", "zig", job)
+
+    with start_registry(tmp_path) as registry:
+        registry.push(name, made)
+        where = {"DOCKER_HOST": registry.daemon.address}
+        locked = prepared.run("wheels.yml", "images", binds=(tmp_path,), **where)
+        registry.push(name, {MACHINE: other})
+        tried = prepared.run("wheels.yml", "smoke", job, more="--image debian-11", binds=(tmp_path,), **where)
+        reference = {arch: load_catalogue(catalogue).images["debian-11"].pinned(ARCHES[arch]) for arch in made}
+        with find_runtime(environ=where) as mirrored:
+            pulled = {arch: mirrored.pull_image(reference[arch], ARCHES[arch]) for arch in (*made, *made)}
+            here = {arch: mirrored.find_image(reference[arch], ARCHES[arch]) for arch in made}
+    catalogue.write_text(before)
+
+    assert "debian-11: locked by docker.io\n" in locked
+    assert "fedora: unlocked: docker.io: manifest unknown" in locked
+    assert "1 changed in " in locked
+    assert "debian-11 " in tried
+    assert "ok 3." in tried
+    assert len(set(pulled.values())) == len(made) == 2
+    assert pulled == here
+
+
+def test_the_second_build_leaves_a_wheel_in_a_container_of_its_own(matrix: dict[str, Any], prepared: Runner) -> None:
+    """Where no registry answers, its image is the one that stands in for PyPA's, which can promise all that musl's can."""
+    job = next(job for job in matrix["container"] if job["target"] == f"musllinux_1_2_{MACHINE}")
+
+    prepared.run("wheels.yml", "container", job)
+
+    (wheel,) = (prepared.project / "jobs" / job["name"]).iterdir()
+    assert wheel.name in matrix["released"]
+    assert audit_wheel(wheel).findings == ()
+
+
+def test_an_interpreter_without_a_gil_runs_the_tests(runner: Runner) -> None:
+    """Those of threads, modules, and what is encoded; the whole line took ten minutes on a busy machine."""
+    some = ("free_threading", "test_threads", "test_module", "test_encode", "test_arrays")
+
+    output = runner.run("free-threaded.yml", "free-threaded", more=f"-- -k '{' or '.join(some)}'")
+
+    assert " passed" in output
+    assert "skipped" not in output
+    assert "Session free-threaded was successful" in output
+
+
+class Index(ThreadingHTTPServer):
+    """A package index (PEP 503) that shows `files`, and with each time that it is asked one more of `late`."""
+
+    def __init__(self, files: tuple[Path, ...] = (), late: tuple[Path, ...] = ()) -> None:
+        super().__init__(("127.0.0.1", 0), _Pages)
+        self.files, self.late = [*files], [*late]
+        self.address = f"http://127.0.0.1:{self.server_port}/simple/"
+
+    def __enter__(self) -> Index:
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *words: object) -> None:
+        self.shutdown()
+        self.server_close()
+
+
+class _Pages(BaseHTTPRequestHandler):
+    server: Index
+
+    def do_GET(self) -> None:
+        files = self.server.files
+        sums = {path.name: sha256(path.read_bytes()).hexdigest() for path in files}
+        links = "".join(f'<a href="{name}#sha256={digest}">{name}</a>' for name, digest in sums.items())
+        page = f"<!DOCTYPE html><html><body>{links}</body></html>".encode()
+        self.send_response(200 if files and self.path == "/simple/webpencode/" else 404)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
+        if self.server.late:
+            files.append(self.server.late.pop())
+
+    def log_message(self, *words: object) -> None: ...
+
+
+def test_nothing_is_compared_with_an_index_that_has_nothing(dist: tuple[Path, ...], runner: Runner) -> None:
+    with Index() as index:
+        output = runner.run("release.yml", "compare", EVERYWHEEL_SIMPLE=index.address)
+
+    assert output.count("lacking: ") == len(dist)
+
+
+def test_other_bytes_under_the_same_name_stop_the_release(
+    dist: tuple[Path, ...], runner: Runner, tmp_path: Path
+) -> None:
+    other = tmp_path / dist[0].name
+    other.write_bytes(b"other")
+
+    with Index((other,)) as index, pytest.raises(AssertionError, match=f"error: the index has another {other.name}"):
+        runner.run("release.yml", "compare", EVERYWHEEL_SIMPLE=index.address)
+
+
+def test_what_is_published_is_waited_for(dist: tuple[Path, ...], runner: Runner) -> None:
+    with Index(dist[1:], late=dist[:1]) as index:
+        output = runner.run("release.yml", "verify", EVERYWHEEL_SIMPLE=index.address)
+
+    assert output.count("there: ") == len(dist)
+    assert "lacking: " not in output
+
+
+def test_a_release_is_made_once_and_its_files_are_attached(dist: tuple[Path, ...], runner: Runner) -> None:
+    """By GitHub's own `gh`; what answers it is ours."""
+    attached = runner.project / "attached"
+    attached.mkdir()
+    for path in (*dist, runner.project / "SHA256SUMS", runner.project / "sources.tar"):
+        shutil.copyfile(path, attached / path.name)
+    expected = {path.name: path.read_bytes() for path in attached.iterdir()}
+
+    with start_github(f"v{VERSION}") as github:
+        runner.run("release.yml", "attach", **github.environment)
+        first = dict(github.files)
+        runner.run("release.yml", "attach", **github.environment)
+
+    assert first == github.files == expected
+    assert sorted(github.removed) == sorted(expected)
+    (release,) = github.releases.values()
+    assert (release["tag_name"], release["draft"]) == (f"v{VERSION}", False)
+    assert release["body"] == (runner.project / "extension" / "CHANGELOG.md").read_text()
+    assert github.tokens == {"token secret"}
+
+
+def test_no_release_is_made_of_a_tag_that_is_not_there(dist: tuple[Path, ...], runner: Runner) -> None:
+    with start_github() as github, pytest.raises(AssertionError, match="doesn't exist in the repo"):
+        runner.run("release.yml", "attach", **github.environment)
+
+    assert github.releases == {}
+
+
+def test_what_the_gate_is_said_to_run_it_runs() -> None:
+    gate = (REPOSITORY / ".ci" / "run").read_text().splitlines()
+
+    lines = [entry[2].removeprefix("sudo ") for entry, why in NOT_RUN.items() if why == GATE]
+
+    assert [line for line in lines if line not in gate] == []
 
 
 def test_a_dry_run_does_everything_but_the_upload(bare_debian: Path, tmp_path: Path) -> None:
@@ -111,3 +372,14 @@ def test_a_dry_run_does_everything_but_the_upload(bare_debian: Path, tmp_path: P
     assert all(f"there: {name}" in output for name in names)
     assert "debian-12 " in output
     assert "Session release was successful" in output
+
+
+def test_every_line_was_run_or_is_excused(request: pytest.FixtureRequest, runner: Runner) -> None:
+    here = {item.name for item in request.session.items if item.path == request.path}
+    if left_out := {name for name in vars(request.module) if name.startswith("test_")} - here:
+        pytest.skip(f"{len(left_out)} tests of this file were not selected")
+
+    excused = {excuse(line) for line in EVERY_LINE}
+
+    assert [line for line in EVERY_LINE if not excuse(line) and line not in runner.done] == []
+    assert [entry for entry in NOT_RUN if entry not in excused] == []
