@@ -44,7 +44,7 @@ NOT_RUN = {
     ("containers.yml", "containers-full", ".venv/bin/nox -s containers-full"): (
         "an hour or two under QEMU; test_containers.py builds and tries the same for this machine's own architecture"
     ),
-    ("wheels.yml", "native", ""): "these jobs run on macOS",
+    ("wheels.yml", "native", ""): "these jobs run on macOS and Windows",
     ("wheels.yml", "try", ""): "these jobs run on macOS and Windows",
 }
 """Which lines are not run here: workflow, job, and how the line begins."""
