@@ -7,7 +7,6 @@ import csv
 import hashlib
 import io
 import itertools
-import lzma
 import os
 import re
 import stat
@@ -23,11 +22,12 @@ from packaging.metadata import Metadata, RawMetadata, parse_email
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from builder.errors import BuildError
+from builder.xz import LZMAError
 from builder.zip import ZipEntry, pack_zip
 
 # What zipfile raises, beside OSError, for archives that are not what they claim.
 UNREADABLE = (
-    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, IndexError, NotImplementedError, RuntimeError,
+    zipfile.BadZipFile, zlib.error, LZMAError, struct.error, EOFError, IndexError, NotImplementedError, RuntimeError,
     ValueError,
 )  # fmt: skip
 _SMALL = 1 << 28  # bytes that every archive may unpack to; a larger one has a bound by its own size:

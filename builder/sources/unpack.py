@@ -13,21 +13,12 @@ from pathlib import Path, PurePosixPath
 from builder.disk import explain_disk
 from builder.errors import SourceError
 from builder.sources.wanted import COMPARE, Unavailable, Wanted
+from builder.xz import LZMAError
 
 if sys.version_info >= (3, 12):
     import tarfile
 else:  # Debian 12's 3.11.2 has no extraction filters (PEP 706)
     from backports import tarfile
-
-try:
-    from lzma import LZMAError
-except (
-    ImportError
-):  # a Python without liblzma, as some build images have: what is handed in to them is not packed with it
-
-    class LZMAError(Exception):  # type: ignore[no-redef]
-        """Never raised here."""
-
 
 _BROKEN = (tarfile.TarError, EOFError, zlib.error, LZMAError, gzip.BadGzipFile)
 _LARGEST_MEMBER = 64 << 20  # bytes; a patch is far smaller

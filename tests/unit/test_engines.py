@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
+import sys
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -198,6 +200,13 @@ class FakeRuntime:
 
     def pull_image(self, reference: str, arch: object) -> None:
         raise MachineError("cannot be pulled", details={"reason": "no such host"})
+
+
+def test_a_python_without_xz_starts_the_toolkit() -> None:
+    # As in build images whose Python was built without liblzma.
+    script = "import sys; sys.modules['_lzma'] = None; from builder.cli import main; main(['build', '--help'])"
+
+    assert "Build the wheels" in subprocess.check_output([sys.executable, "-c", script], text=True)
 
 
 def choose(tag: str, *images: str) -> str:
