@@ -206,7 +206,7 @@ def test_a_python_without_xz_starts_the_toolkit() -> None:
     # As in build images whose Python was built without liblzma.
     script = "import sys; sys.modules['_lzma'] = None; from builder.cli import main; main(['build', '--help'])"
 
-    assert "Build the wheels" in subprocess.check_output([sys.executable, "-c", script], text=True)
+    assert "Build the project's wheel" in subprocess.check_output([sys.executable, "-c", script], text=True)
 
 
 def choose(tag: str, *images: str) -> str:
