@@ -256,7 +256,8 @@ def test_what_a_killed_run_left_is_pruned(sleeper: Workshop, others: list[str]) 
     output, _ = everywheel("images", "prune", cwd=sleeper.project)
 
     assert "container " in output
-    assert list_containers() == others
+    # What others left may have gone as well.
+    assert set(list_containers()) <= set(others)
 
 
 def test_a_full_scratch_space_is_named(workshop: Workshop, tmp_path: Path) -> None:

@@ -114,11 +114,11 @@ def encode_to(source: _Source, destination: str | os.PathLike[str] | IO[bytes], 
 
     A path gets the whole file or, after an error, stays as it was. A file that is replaced leaves its permissions behind.
     """
-    is_path = isinstance(destination, str | os.PathLike)
-    if not is_path and not hasattr(destination, "write"):
+    if isinstance(destination, str | os.PathLike):
+        return write_file(encode(source, **options), destination)
+    if not hasattr(destination, "write"):
         raise TypeError(f"destination must be a path or a binary file object, not {type(destination).__name__}")
-    data = encode(source, **options)
-    return write_file(data, destination) if is_path else _write_all(data, destination)
+    return _write_all(encode(source, **options), destination)
 
 
 def _write_all(data: bytes, file: Any) -> int:
