@@ -19,7 +19,8 @@ _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 # Which module has which command: only that one is imported, since some take longer to import than others to run.
 _MODULES = {
-    "build": ("plan", "build", "deps", "shell"),
+    "build": ("plan", "build"),
+    "libraries": ("deps", "shell"),
     "wheels": ("repair", "audit", "doctor"),
     "smoke": ("smoke",),
     "images": ("images",),

@@ -12,7 +12,7 @@ import click
 from rich.table import Table
 
 from builder.build import default_jobs
-from builder.commands.build import jobs_option, json_option
+from builder.commands.options import jobs_option, json_option
 from builder.commands.printing import print_table
 from builder.commands.smoke import runtime_option
 from builder.engine.toolbox import ensure_toolbox

@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from builder.commands.build import choose_targets, json_option, plan_project, target_option
+from builder.commands.options import json_option, target_option
 from builder.commands.printing import print_table
+from builder.commands.running import choose_targets, plan_project
 from builder.errors import UsageError
 from builder.project import load_project
 from builder.recipe import Recipe, suggest

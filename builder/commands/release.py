@@ -10,8 +10,9 @@ import click
 from rich.table import Table
 
 from builder.build import find_missing, start_engine
-from builder.commands.build import exit_code, jobs_option, offline_option, plan_project, run_plan, timeout_option
+from builder.commands.options import jobs_option, offline_option, timeout_option
 from builder.commands.printing import print_table
+from builder.commands.running import exit_code, plan_project, run_plan
 from builder.engine import EngineName
 from builder.engine.library import Site
 from builder.errors import ReleaseError

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from builder.build import default_jobs
-from builder.commands.build import jobs_option, json_option, offline_option
+from builder.commands.options import jobs_option, json_option, offline_option
 from builder.commands.printing import print_table
 from builder.errors import NothingSelectedError, SmokeError, UsageError
 from builder.images.catalog import find_catalogue, load_catalogue

@@ -7,14 +7,8 @@ from pathlib import Path
 
 import click
 
-from builder.commands.build import (
-    choose_targets,
-    json_option,
-    offline_option,
-    plan_project,
-    target_option,
-    timeout_option,
-)
+from builder.commands.options import json_option, offline_option, target_option, timeout_option
+from builder.commands.running import choose_targets, plan_project
 from builder.project import load_project
 from builder.report import Screen, make_console
 from builder.sources import Wanted, bundle_sources, fetch_sources, find_places, import_bundle, list_wanted

@@ -10,8 +10,9 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from builder.commands.build import json_option, plan_project
+from builder.commands.options import json_option
 from builder.commands.printing import print_table
+from builder.commands.running import plan_project
 from builder.errors import BuildError, UsageError
 from builder.project import load_project
 from builder.store import Store, collect, default_store, find_garbage

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from builder.commands.build import json_option
+from builder.commands.options import json_option
 from builder.errors import MachineError, UsageError
 from builder.project import choose_python, load_project
 from builder.store import FIXED_TIME, Store, default_store
