@@ -1,5 +1,6 @@
 """The tests try the installed package: the bytes that people get, never the source tree."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,8 @@ if hypothesis is not None:
 def pytest_configure(config: pytest.Config) -> None:
     if SOURCES in Path(webpencode.__file__).resolve().parents:
         raise pytest.UsageError(f"webpencode comes from {SOURCES}: install its wheel and test that")
+    # A shell's background job ignores Ctrl-C, and so would the command that a test starts and then interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header(config: pytest.Config) -> str:
