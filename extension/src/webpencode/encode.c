@@ -1,5 +1,6 @@
 #include "encode.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "_webpencodemodule.h"
@@ -17,6 +18,22 @@ static bool
 fail_encoder(failure *failed, const char *words, bool no_memory)
 {
     return fail(failed, no_memory ? FAILURE_MEMORY : FAILURE_ENCODER, words);
+}
+
+/* Tell why an animation failed. Its encoder has words alone, with a number at their end: one of WebPEncodingError, or a
+   negative one of WebPMuxError. */
+static bool
+fail_animation(failure *failed, WebPAnimEncoder *encoder)
+{
+    const char *words = WebPAnimEncoderGetError(encoder);
+    const char *end = strrchr(words, ':');
+    long number = end != NULL ? strtol(end + 1, NULL, 10) : 0;
+    bool no_memory = number == WEBP_MUX_MEMORY_ERROR;
+
+    if (number > 0) {
+        words = webp_explain((WebPEncodingError)number, &no_memory);
+    }
+    return fail_encoder(failed, no_memory ? "there is not enough memory for the animation" : words, no_memory);
 }
 
 /* Refuse a picture that the format cannot hold. */
@@ -40,10 +57,12 @@ tune_config(const codec_options *codec, const shape_options *shape, long long pi
     return config;
 }
 
+/* Whether libwebp is to convert the colours itself: to encode without loss, with better edges, or, as the preset for
+   photographs does, with noise where colours change slowly. */
 static bool
 needs_argb(const WebPConfig *config)
 {
-    return config->lossless || config->use_sharp_yuv;
+    return config->lossless || config->use_sharp_yuv || config->preprocessing > 0;
 }
 
 /* What libvips calls with each piece of a frame, in order, from a thread of its own. */
@@ -142,10 +161,7 @@ add_frames(input *in, const codec_options *codec, WebPAnimEncoder **encoder, web
             /* What libvips owns goes with the frame, which is the last one. */
         }
         if (done && !WebPAnimEncoderAdd(*encoder, &frame.picture, (int)time, &config)) {
-            bool is_short = frame.picture.error_code == VP8_ENC_ERROR_OUT_OF_MEMORY ||
-                            frame.picture.error_code == VP8_ENC_ERROR_BITSTREAM_OUT_OF_MEMORY;
-
-            done = fail_encoder(failed, WebPAnimEncoderGetError(*encoder), is_short);
+            done = fail_animation(failed, *encoder);
         }
         time += (unsigned)input_delay(in, number);
         webp_frame_clear(&frame);
@@ -153,8 +169,7 @@ add_frames(input *in, const codec_options *codec, WebPAnimEncoder **encoder, web
             return false;
         }
     }
-    return WebPAnimEncoderAdd(*encoder, NULL, (int)time, NULL) ||
-           fail(failed, FAILURE_ENCODER, WebPAnimEncoderGetError(*encoder));
+    return WebPAnimEncoderAdd(*encoder, NULL, (int)time, NULL) || fail_animation(failed, *encoder);
 }
 
 static bool
@@ -168,7 +183,7 @@ encode_animation(input *in, const codec_options *codec, WebPData *file, failure 
     bool done = add_frames(in, codec, &encoder, &metadata, &exif, failed);
 
     if (done && !WebPAnimEncoderAssemble(encoder, file)) {
-        done = fail(failed, FAILURE_ENCODER, WebPAnimEncoderGetError(encoder));
+        done = fail_animation(failed, encoder);
     }
     if (done) {
         words = webp_add_metadata(file, &metadata, &no_memory);

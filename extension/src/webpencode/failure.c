@@ -86,9 +86,13 @@ raise_failure(PyObject *module, const failure *failed)
                         "start it with the 'spawn' or 'forkserver' method");
         break;
     default:
-        /* libvips has no number for this, only words. */
-        if (strstr(failed->words, "ut of memory") != NULL || strstr(failed->words, "failed to allocate") != NULL) {
+        /* libvips has no numbers for these, only words: its own, and those of libjpeg and glib. */
+        if (strstr(failed->words, "ut of memory") != NULL || strstr(failed->words, "failed to allocate") != NULL ||
+            strstr(failed->words, "nsufficient memory") != NULL) {
             PyErr_SetString(PyExc_MemoryError, failed->words);
+        }
+        else if (strstr(failed->words, "rror creating thread") != NULL) {
+            PyErr_SetString(PyExc_RuntimeError, failed->words);
         }
         else {
             raise_words(state->unreadable_error, failed);

@@ -1,5 +1,6 @@
 #include "images.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "exif.h"
@@ -49,21 +50,40 @@ stretch_frame(input *in, VipsImage *frame, int width, int height)
     return steps[3];
 }
 
+/* Whether the whole image goes into the box, rather than that it fills it. */
+static bool
+goes_inside(const shape_options *options)
+{
+    return options->width == 0 || options->height == 0 || options->fit == FIT_INSIDE || options->fit == FIT_CONTAIN;
+}
+
+/* Return how many pixels of an image make one in the box, across or down. */
+static double
+find_scale(const shape_options *options, int width, int height)
+{
+    double across = options->width > 0 ? (double)width / options->width : 0;
+    double down = options->height > 0 ? (double)height / options->height : 0;
+
+    return goes_inside(options) ? VIPS_MAX(across, down) : VIPS_MIN(across, down);
+}
+
 /* Return by how much a JPEG can be shrunk while it is read, which costs next to nothing: 1, 2, 4 or 8. libvips would
-   leave twice the size to be resized; its own way to do that is as good from less. */
+   leave twice the size to be resized; its own way to do that is as good from less. It leaves out what does not fill a
+   pixel at the right and at the bottom: never more than a quarter of one that remains. */
 static int
-jpeg_shrink(const input *in, int width, int height)
+jpeg_shrink(const input *in, int width, int height, double scale)
 {
     const uint8_t *bytes = in->data;
-    double across = in->options.width > 0 ? (double)width / in->options.width : 0;
-    double down = in->options.height > 0 ? (double)height / in->options.height : 0;
-    bool takes_larger = across == 0 || down == 0 || in->options.fit == FIT_INSIDE || in->options.fit == FIT_CONTAIN;
-    double shrink = takes_larger ? VIPS_MAX(across, down) : VIPS_MIN(across, down);
 
     if (in->roll != NULL || in->size < 3 || memcmp(bytes, "\xFF\xD8\xFF", 3) != 0) {
         return 1;
     }
-    return shrink >= 8 ? 8 : shrink >= 4 ? 4 : shrink >= 2 ? 2 : 1;
+    for (int shrink = 8; shrink > 1; shrink /= 2) {
+        if (scale >= shrink && width % shrink * 4 <= scale && height % shrink * 4 <= scale) {
+            return shrink;
+        }
+    }
+    return 1;
 }
 
 /* Refuse an image that upscale would make larger than it may be. A side that the box leaves open, or that 'cover' cuts
@@ -126,7 +146,14 @@ resize_frame(input *in, VipsImage *frame, failure *failed)
         vips_image_get_typeof(frame, VIPS_META_ICC_NAME) != 0 && vips_icc_present() && !is_rgb_profile(frame);
     const char *profile = is_other ? "export_profile" : NULL;
     in->is_srgb = is_other;
-    int shrink = is_other ? 1 : jpeg_shrink(in, image_width, image_height);
+    double scale = find_scale(options, image_width, image_height);
+    int shrink = is_other ? 1 : jpeg_shrink(in, image_width, image_height, scale);
+    if (shrink > 1 && goes_inside(options)) {
+        /* The sides are those of the whole image, also where some of it is left out now. */
+        width = VIPS_MAX(1, (int)rint(image_width / scale));
+        height = VIPS_MAX(1, (int)rint(image_height / scale));
+        size = VIPS_SIZE_FORCE;
+    }
     if (shrink > 1) {
         const char *reduced = shrink == 2   ? FAIL_EARLY(",shrink=2")
                               : shrink == 4 ? FAIL_EARLY(",shrink=4")

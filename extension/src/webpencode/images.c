@@ -54,11 +54,35 @@ check_size(int width, int height, int frames, const shape_options *options, fail
                                     pixels, width, height, frames, (long long)options->max_pixels);
 }
 
+/* Refuse a WebP that is too large, as the header of its file or of its only picture says (RFC 9649, 2.5 to 2.7 and 3.4;
+   RFC 6386, 9.1): libvips takes memory for all of it at once. */
+static bool
+check_webp(const uint8_t *bytes, size_t size, const shape_options *options, failure *failed)
+{
+    if (size <= 30 || memcmp(bytes, "RIFF", 4) != 0 || memcmp(bytes + 8, "WEBP", 4) != 0) {
+        return true;
+    }
+    int width = 0;
+    int height = 0;
+    if (memcmp(bytes + 12, "VP8X", 4) == 0) {
+        width = 1 + (bytes[24] | bytes[25] << 8 | bytes[26] << 16);
+        height = 1 + (bytes[27] | bytes[28] << 8 | bytes[29] << 16);
+    }
+    else if (memcmp(bytes + 12, "VP8L", 4) == 0) {
+        width = 1 + ((bytes[21] | bytes[22] << 8) & 0x3FFF);
+        height = 1 + ((bytes[22] >> 6 | bytes[23] << 2 | bytes[24] << 10) & 0x3FFF);
+    }
+    else if (memcmp(bytes + 12, "VP8 ", 4) == 0) {
+        width = (bytes[26] | bytes[27] << 8) & 0x3FFF;
+        height = (bytes[28] | bytes[29] << 8) & 0x3FFF;
+    }
+    return check_size(width, height, 1, options, failed);
+}
+
 /* Refuse what would take memory before libvips has so much as told its size. */
 static bool
 check_header(const void *data, size_t size, const shape_options *options, failure *failed)
 {
-    const uint8_t *bytes = data;
     size_t text = png_compressed_text(data, size);
 
     if (text > PNG_MOST_TEXT) {
@@ -66,13 +90,7 @@ check_header(const void *data, size_t size, const shape_options *options, failur
                           "the image has %lld bytes of compressed text, and at most %d are read", (long long)text,
                           (int)PNG_MOST_TEXT);
     }
-    if (size > 30 && is_animation(data, size) && memcmp(bytes + 12, "VP8X", 4) == 0) {
-        int width = 1 + (bytes[24] | bytes[25] << 8 | bytes[26] << 16);
-        int height = 1 + (bytes[27] | bytes[28] << 8 | bytes[29] << 16);
-
-        return check_size(width, height, 1, options, failed);
-    }
-    return true;
+    return check_webp(data, size, options, failed);
 }
 
 /* Refuse a profile that a PNG has blown up out of next to nothing: libpng takes up to 50 MB for it, which would go on

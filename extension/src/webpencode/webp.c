@@ -140,12 +140,13 @@ webp_frame_add(webp_frame *frame, const uint8_t *rows, size_t stride, int count)
     return true;
 }
 
-static const char *
-explain(WebPEncodingError code, bool *no_memory)
+const char *
+webp_explain(WebPEncodingError code, bool *no_memory)
 {
     switch (code) {
     case VP8_ENC_ERROR_OUT_OF_MEMORY:
     case VP8_ENC_ERROR_BITSTREAM_OUT_OF_MEMORY:
+    case VP8_ENC_ERROR_BAD_WRITE: /* what we write into is memory */
         *no_memory = true;
         return "there is not enough memory";
     case VP8_ENC_ERROR_PARTITION0_OVERFLOW:
@@ -171,9 +172,18 @@ webp_encode_frame(webp_frame *frame, const WebPConfig *config, WebPData *file, b
     WebPMemoryWriterInit(&writer);
     frame->picture.writer = WebPMemoryWrite;
     frame->picture.custom_ptr = &writer;
-    if (!WebPEncode(config, &frame->picture)) {
+    bool done = WebPEncode(config, &frame->picture);
+    if (!done && config->thread_level > 0 && frame->picture.error_code == VP8_ENC_ERROR_OUT_OF_MEMORY) {
+        /* It may have been a thread that could not be started. It is not needed. */
+        WebPConfig alone = *config;
+
+        alone.thread_level = 0;
         WebPMemoryWriterClear(&writer);
-        return explain(frame->picture.error_code, no_memory);
+        done = WebPEncode(&alone, &frame->picture);
+    }
+    if (!done) {
+        WebPMemoryWriterClear(&writer);
+        return webp_explain(frame->picture.error_code, no_memory);
     }
     *file = (WebPData){.bytes = writer.mem, .size = writer.size};
     return NULL;
@@ -195,7 +205,9 @@ webp_add_metadata(WebPData *file, const webp_metadata *metadata, bool *no_memory
     WebPDataInit(&whole);
     WebPMux *mux = WebPMuxCreate(file, 0);
     if (mux == NULL) {
-        return "libwebp cannot read what it wrote";
+        /* It has just written what it is to read. */
+        *no_memory = true;
+        return "there is not enough memory";
     }
     for (size_t i = 0; i < sizeof(chunks) / sizeof(chunks[0]) && status == WEBP_MUX_OK; i++) {
         if (chunks[i].data->size > 0) {

@@ -43,6 +43,10 @@ webp_frame_add(webp_frame *frame, const uint8_t *rows, size_t stride, int count)
 void
 webp_frame_clear(webp_frame *frame);
 
+/* Say what libwebp's number for a failure means; `no_memory` becomes true where it is that. */
+const char *
+webp_explain(WebPEncodingError code, bool *no_memory);
+
 /* Encode a frame to which every row was added. Returns NULL and the file, to be freed with WebPDataClear(), or what
    went wrong: a text of libwebp's kind, never to be freed; `no_memory` says whether it was memory. */
 const char *
