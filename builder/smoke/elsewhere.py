@@ -21,9 +21,15 @@ _NAMES = MappingProxyType({"darwin": "macOS", "windows": "Windows"})
 
 def make_other_trials(wheels: Sequence[Path], bench: WineBench) -> tuple[Trial, ...]:
     """Return the trial of every wheel, in their order."""
+    targets = {wheel: wheel_target(wheel) for wheel in wheels}
     return tuple(
-        Trial(blank=make_blank(wheel, wheel_target(wheel)), work=partial(_try, wheel, wheel_target(wheel), bench))
-        for wheel in wheels
+        Trial(
+            blank=make_blank(wheel, target),
+            work=partial(_try, wheel, target, bench),
+            # To make a Windows takes as long as many a container.
+            priority=0.0 if find_hindrance(wheel.name, target) else 1.0,
+        )
+        for wheel, target in targets.items()
     )
 
 
