@@ -50,8 +50,8 @@ def images_group() -> None:
 def list_command(root: Path, runtime: str | None, as_json: bool) -> None:
     """List the images, and where each comes from.
 
-    `locked` ones are pulled by digest; where that fails, or there is no digest, an image is made from packages. What can be
-    had in neither way is checked by its symbols alone.
+    `locked` ones are pulled by digest; where that fails, or there is no digest, an image is made from packages. So is one that
+    has a Python of its own, wherever mmdebstrap is. What can be had in neither way is checked by its symbols alone.
 
     Example: everywheel images list --json
     """

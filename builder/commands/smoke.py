@@ -6,6 +6,7 @@ import dataclasses
 import json
 import shlex
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -15,21 +16,25 @@ from rich.text import Text
 from builder.build import default_jobs
 from builder.commands.options import jobs_option, json_option, offline_option
 from builder.commands.printing import print_table
-from builder.errors import NothingSelectedError, SmokeError, UsageError
+from builder.errors import NothingSelectedError, UsageError
 from builder.images.catalog import find_catalogue, load_catalogue
 from builder.images.supply import Supply
-from builder.project import Project, load_project
+from builder.project import load_project
 from builder.report import Screen, make_console
 from builder.runtime import find_runtime
-from builder.smoke.elsewhere import look_at, split_wheels
-from builder.smoke.matrix import Bench, Cell, State, name_columns, pair, smoke_matrix, wheel_target
+from builder.smoke.cell import RAN, Cell, State, name_columns
+from builder.smoke.elsewhere import find_hindrance, make_other_trials
+from builder.smoke.matrix import Bench, make_trials
 from builder.smoke.page import check_writable, write_page
-from builder.smoke.wine import try_wheel
+from builder.smoke.pairing import Pairing, pair, split_wheels, wheel_target
+from builder.smoke.trial import run_trials
+from builder.smoke.verdict import check_cells, check_run, list_beyond, list_notes
+from builder.smoke.wine import WineBench
 from builder.store import Store, default_store
 from builder.tools import ensure_tools
 
 runtime_option = click.option("--runtime", metavar="NAME", help="docker or podman [default: whichever answers].")
-_STYLES = {State.PASSED: "green", State.FAILED: "bold red", State.STATIC: "yellow", State.BROKEN: "bold red"}
+_STYLES = {State.PASSED: "green", State.FAILED: "bold red", State.BROKEN: "bold red"}
 
 
 @click.command("smoke", short_help="Try wheels on the systems that they claim.")
@@ -38,24 +43,29 @@ _STYLES = {State.PASSED: "green", State.FAILED: "bold red", State.STATIC: "yello
 @runtime_option
 @jobs_option
 @offline_option
-@click.option("--timeout", type=click.IntRange(1), default=900, show_default=True, help="Seconds for one container.")
+@click.option(
+    "--timeout", type=click.IntRange(1), default=900, show_default=True, help="Seconds for one container, or Wine."
+)
 @click.option("--memory", type=click.IntRange(64), default=2048, show_default=True, help="Megabytes for one container.")
 @click.option("--scratch", type=click.IntRange(16), default=1024, show_default=True, help="Megabytes of /tmp in one.")
 @click.option("--command", help="Another command than the project's; `python` in it is the image's.")
 @click.option("--index", default="", metavar="URL", help="Install by name from this package index, not from the files.")
+@click.option("--require-run", is_flag=True, help="Fail when a wheel passed nowhere that could have been run here.")
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write the matrix as a page.")
 @click.option("--dry-run", is_flag=True, help="Show which wheel would be tried on which image and stop.")
 @json_option
 @click.pass_obj
 def smoke_command(
     root: Path, wheels: tuple[Path, ...], images: tuple[str, ...], runtime: str | None, jobs: int | None, offline: bool,
-    timeout: int, memory: int, scratch: int, command: str | None, index: str, html: Path | None, dry_run: bool, as_json: bool,
+    timeout: int, memory: int, scratch: int, command: str | None, index: str, require_run: bool, html: Path | None,
+    dry_run: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Install wheels, without network, on every system that their tags claim, and run the project's smoke command there.
 
     Systems are container images: pulled by digest where the catalogue has one, made from packages where it says how.
     Where neither can be had, the symbols that the wheel needs are looked up in that C library, and the cell says so. Wheels
-    for macOS and Windows are audited, those for Windows run under Wine where it is installed, and never counted as tried.
+    for macOS and Windows are audited, those for Windows run under Wine where it is installed, and never counted as smoked.
+    With --require-run a wheel that passed nowhere fails the run (exit code 6), unless nothing here could ever run its like.
 
     Example: everywheel smoke wheelhouse/*.whl --html smoke.html
     """
@@ -69,56 +79,54 @@ def smoke_command(
             f"{root / 'pyproject.toml'}: [tool.everywheel] has no smoke command",
             hint='add `smoke = { requires = ["pytest"], command = ["python", "-m", "pytest", "tests"] }`',
         )
+    for missing in (wheel for wheel in wheels if not wheel.is_file()):
+        raise UsageError(f"{missing}: no such file", hint="name a finished wheel, such as wheelhouse/*.whl")
     catalogue = load_catalogue(find_catalogue(root))
-    runnable, others = split_wheels(wheels)
-    elsewhere = () if dry_run else tuple(map(look_at, others))
-    under_wine = [_try_elsewhere(project, *one, offline=offline) for one in zip(others, elsewhere, strict=False)]
-    if others and not runnable and not dry_run:
-        _fail(elsewhere)
-        if any(under_wine):
-            return
-        hint = "docs/macos.md and docs/windows.md say how runners of its own system try a wheel"
-        raise NothingSelectedError("no wheel was run", hint=hint)
-    pairs = pair(runnable, catalogue.choose(images))
-    if not pairs and not (dry_run and others):
+    here, others = split_wheels(wheels)
+    pairs = pair(here, catalogue.choose(images))
+    if here and not pairs and not (dry_run and others):
         raise NothingSelectedError("no wheel claims any of these images", hint="`everywheel images list` shows them")
     if dry_run:
-        for one in pairs:
-            click.echo(one.id)
-        for wheel in others:
-            click.echo(f"{wheel.name}: its audit{', and Wine' if wheel_target(wheel).os == 'windows' else ''}")
+        _print_trials(pairs, others)
         return
     if html is not None:
         check_writable(html)
     store = Store(default_store())
-    console = make_console()
-    with find_runtime(runtime) as engine, Screen(console, len(pairs), quiet=as_json) as screen:
-        bench = Bench(
-            project=project, catalogue=catalogue, runtime=engine, store=store, supply=Supply(engine, store, offline=offline),
-            tools=ensure_tools(store.root, offline=offline), timeout=timeout, memory=memory << 20, scratch=scratch << 20,
-            offline=offline, index=index,
-        )  # fmt: skip
-        cells = (*smoke_matrix(pairs, bench, jobs or default_jobs(), screen), *elsewhere)
+    with ExitStack() as stack:
+        trials = make_other_trials(others, WineBench(project=project, store=store, timeout=timeout, offline=offline))
+        if pairs:
+            engine = stack.enter_context(find_runtime(runtime))
+            bench = Bench(
+                project=project, catalogue=catalogue, runtime=engine, store=store,
+                supply=Supply(engine, store, offline=offline), tools=ensure_tools(store.root, offline=offline),
+                timeout=timeout, memory=memory << 20, scratch=scratch << 20, offline=offline, index=index,
+            )  # fmt: skip
+            trials = (*make_trials(pairs, bench), *trials)
+        screen = stack.enter_context(Screen(make_console(), len(trials), quiet=as_json))
+        cells = run_trials(trials, jobs or default_jobs(), screen)
+    # Whatever the cells say, what was seen is told first.
     if html is not None:
         write_page(cells, html, f"{project.name} {project.version}")
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(cell) for cell in cells], indent=1))
     else:
         _print_matrix(cells)
-    _fail(cells)
+    for note in list_notes(cells):
+        click.echo(note, err=True)
+    check_cells(cells)
+    if require_run:
+        check_run((*here, *others), cells, list_beyond((*here, *others), pairs, catalogue.pythons))
+    if not here and not any(cell.state in RAN for cell in cells):
+        hint = "docs/macos.md and docs/windows.md say how runners of its own system try a wheel"
+        raise NothingSelectedError("no wheel was run", hint=hint)
 
 
-def _try_elsewhere(project: Project, wheel: Path, cell: Cell, *, offline: bool) -> bool:
-    """Say of a wheel for another system what was looked at; run one for Windows under Wine, and return whether it ran."""
-    if cell.state is State.STATIC and wheel_target(wheel).os == "windows":
-        tried = try_wheel(project, wheel, wheel_target(wheel), Store(default_store()), offline=offline)
-        if tried.ran:
-            click.echo(f"{wheel.name}: not smoked, since no Windows is here; {tried.words}", err=True)
-        else:
-            click.echo(f"not run: {wheel.name}: {cell.why}; {tried.words}", err=True)
-        return tried.ran
-    click.echo(f"not run: {wheel.name}: {cell.why}", err=True)
-    return False
+def _print_trials(pairs: Sequence[Pairing], others: Sequence[Path]) -> None:
+    """Print what would be tried."""
+    for one in pairs:
+        click.echo(one.id)
+    for wheel in others:
+        click.echo(f"{wheel.name}: its audit{'' if find_hindrance(wheel.name, wheel_target(wheel)) else ', and Wine'}")
 
 
 def _print_matrix(cells: Sequence[Cell]) -> None:
@@ -135,26 +143,12 @@ def _print_matrix(cells: Sequence[Cell]) -> None:
 
 
 def _mark(cell: Cell | None) -> Text:
-    if cell is None or cell.state is State.UNCLAIMED:
+    if cell is None:
         return Text("·", style="dim")
-    if cell.state is not State.PASSED:
-        return Text(cell.state.value, style=_STYLES[cell.state])
-    through = f" {cell.cpu or 'QEMU'}" if cell.emulated else ""
-    return Text(f"ok {cell.python}{through} {cell.test_seconds:.1f}s", style=_STYLES[cell.state])
-
-
-def _fail(cells: Sequence[Cell]) -> None:
-    bad = [cell for cell in cells if cell.state in (State.FAILED, State.BROKEN)]
-    if not bad:
-        return
-    lines: list[str] = []
-    for cell in bad:
-        lines.append(f"{cell.wheel} on {cell.image}: {cell.why}")
-        lines += [f"    {line}" for line in cell.evidence[:6]]
-    raise SmokeError(
-        f"{len(bad)} of {len(cells)} cells failed", excerpt=lines,
-        hint="`--html FILE` writes everything that was seen; `--image NAME` tries one image alone",
-    )  # fmt: skip
+    if cell.state not in RAN:
+        return Text(cell.state.value, style=_STYLES.get(cell.state, "yellow"))
+    words = (*(("ok",) if cell.state is State.PASSED else ()), cell.python, cell.through, f"{cell.test_seconds:.1f}s")
+    return Text(" ".join(word for word in words if word), style=_STYLES.get(cell.state, "yellow"))
 
 
 COMMANDS = (smoke_command,)

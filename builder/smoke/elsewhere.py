@@ -1,42 +1,83 @@
-"""Wheels for systems that nothing on this machine runs: looked at, never run, and said to be so."""
+"""Wheels for other systems than Linux: audited always, run under Wine where that can be, and said to be no more."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
 from builder.audit import audit_wheel, describe_finding
-from builder.smoke.matrix import Cell, State, wheel_target
+from builder.smoke.cell import Cell, State
+from builder.smoke.pairing import explain_no_python, wheel_target
+from builder.smoke.trial import Trial
+from builder.smoke.wine import VERSION, WineBench, try_under_wine
 from builder.target import Target
 
 _NAMES = MappingProxyType({"darwin": "macOS", "windows": "Windows"})
 
 
-def split_wheels(wheels: Sequence[Path]) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
-    """Return the wheels for Linux, which images can run, and all others."""
-    here = tuple(wheel for wheel in wheels if wheel_target(wheel).os == "linux")
-    return here, tuple(wheel for wheel in wheels if wheel not in here)
-
-
-def look_at(wheel: Path) -> Cell:
-    """Return the cell of a wheel for macOS or Windows: what its audit found, and that nothing was run."""
-    target = wheel_target(wheel)
-    findings = audit_wheel(wheel).findings
-    why = f"nothing on this machine runs {_NAMES[target.os]}; the structure alone was checked"
-    return Cell(
-        wheel=wheel.name,
-        target=target.tag,
-        image=system_name(target),
-        libc="",
-        arch=target.arch.name,
-        state=State.FAILED if findings else State.STATIC,
-        why=f"{why}, and it is wrong" if findings else why,
-        evidence=tuple(line for finding in findings for line in describe_finding(finding)),
+def make_other_trials(wheels: Sequence[Path], bench: WineBench) -> tuple[Trial, ...]:
+    """Return the trial of every wheel, in their order."""
+    targets = {wheel: wheel_target(wheel) for wheel in wheels}
+    return tuple(
+        Trial(
+            blank=make_blank(wheel, target),
+            work=partial(_try, wheel, target, bench),
+            # To make a Windows takes as long as many a container.
+            priority=0.0 if find_hindrance(wheel.name, target) else 1.0,
+        )
+        for wheel, target in targets.items()
     )
 
 
-def system_name(target: Target) -> str:
+def find_hindrance(wheel: str, target: Target) -> tuple[State, str] | None:
+    """Return what nothing that is installed here would change: the state of such a wheel, and why nothing runs it."""
+    if target.os == "darwin":
+        return State.NOT_RUN, "nothing on this machine runs macOS"
+    if target.arch.name != "x86_64":
+        return State.NOT_RUN, f"Wine here runs nothing of {target.tag}"
+    lack = explain_no_python(wheel, (VERSION,), "under Wine")
+    return (State.NO_PYTHON, lack) if lack else None
+
+
+def make_blank(wheel: Path, target: Target) -> Cell:
+    """Return the cell of a wheel before anything was done with it."""
+    return Cell(
+        wheel=wheel.name,
+        target=target.tag,
+        image=name_system(target),
+        libc="",
+        arch=target.arch.name,
+        state=State.BROKEN,
+    )
+
+
+def name_system(target: Target) -> str:
     """Return what people call the oldest system of a target: `macOS 11.0`, `Windows`."""
     version = ".".join(map(str, target.os_version)) if target.os == "darwin" else ""
     return f"{_NAMES[target.os]} {version}".strip()
+
+
+def _try(wheel: Path, target: Target, bench: WineBench, tell: Callable[[str], None]) -> Cell:
+    """Audit a wheel; where nothing is wrong with it and Wine runs its like, use it there."""
+    blank, hindrance = make_blank(wheel, target), find_hindrance(wheel.name, target)
+    tell("audit")
+    if findings := audit_wheel(wheel).findings:
+        evidence = tuple(line for finding in findings for line in describe_finding(finding))
+        return replace(
+            blank, state=State.FAILED, why="its audit found what is wrong; nothing was run", evidence=evidence
+        )
+    looked = replace(blank, why="the structure alone was checked; nothing was run")
+    if hindrance is not None:
+        state, lack = hindrance
+        return replace(looked, state=state, lack=lack)
+    wine = shutil.which("wine")
+    if wine is None:
+        return replace(
+            looked, state=State.NOT_RUN, lack="there is no Wine here (Debian: `apt-get install wine wine64`)"
+        )
+    tell("Wine")
+    return try_under_wine(blank, wheel, wine, bench)

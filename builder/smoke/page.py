@@ -8,23 +8,36 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from builder.errors import MachineError
-from builder.smoke.matrix import Cell, State, name_columns
+from builder.smoke.cell import BAD, Cell, State, name_columns
 
-_SYMBOLS = {State.PASSED: "✓", State.FAILED: "✗", State.STATIC: "≈", State.BROKEN: "!", State.UNCLAIMED: "·"}
+_SYMBOLS = {
+    State.PASSED: "✓",
+    State.FAILED: "✗",
+    State.UNDER_WINE: "≋",
+    State.STATIC: "≈",
+    State.NO_PYTHON: "∅",
+    State.NOT_RUN: "–",
+    State.BROKEN: "!",
+}
 _CLASSES = {
     State.PASSED: "ok",
     State.FAILED: "bad",
+    State.UNDER_WINE: "static",
     State.STATIC: "static",
+    State.NO_PYTHON: "static",
+    State.NOT_RUN: "static",
     State.BROKEN: "broken",
-    State.UNCLAIMED: "none",
 }
 _LEGEND = {
     State.PASSED: "installed and used there; nothing but the wheel and what its tag promises was loaded",
+    State.UNDER_WINE: "installed and used under Wine with a CPython for Windows; no Windows has run it",
     State.STATIC: "no image could be had: every symbol was looked up in that C library, nothing was run",
+    State.NO_PYTHON: "nothing there has the Python that the wheel is for: its files were checked, nothing was run",
+    State.NOT_RUN: "nothing on this machine runs a wheel for that system: its structure was checked, nothing was run",
     State.FAILED: "does not work there",
     State.BROKEN: "the attempt itself failed: this machine, not the wheel",
-    State.UNCLAIMED: "the wheel's tag does not claim that system",
 }
+_NO_CELL = "·"
 _STYLE = """
 :root { color-scheme: light dark; --line: #d5d9e0; --soft: #f4f6f9; --ok: #1a7f4b; --bad: #c62f2f; --static: #8a6d00;
   --broken: #a2480f; --none: #9aa3ae; --text: #1c2330; --paper: #fff; }
@@ -68,7 +81,8 @@ def render_page(cells: Sequence[Cell], title: str) -> str:
         f'<dt class="{_CLASSES[state]} mark">{_SYMBOLS[state]}</dt><dd><b>{state.value}</b>: {words}</dd>'
         for state, words in _LEGEND.items()
     )
-    details = "".join(_details(cell) for cell in sorted(cells, key=lambda cell: list(State).index(cell.state) != 1))
+    legend += f'<dt class="none mark">{_NO_CELL}</dt><dd>the wheel\'s tag does not claim that system</dd>'
+    details = "".join(_details(cell) for cell in sorted(cells, key=lambda cell: cell.state is not State.FAILED))
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{_text(title)}: smoke matrix</title><style>{_STYLE}</style></head><body>
@@ -87,30 +101,31 @@ def _row(image: str, wheels: Sequence[str], found: dict[tuple[str, str], Cell]) 
 
 
 def _column(cell: Cell | None) -> str:
-    if cell is None or cell.state is State.UNCLAIMED:
-        return f'<td class="cell none"><span class="mark">{_SYMBOLS[State.UNCLAIMED]}</span></td>'
+    if cell is None:
+        return f'<td class="cell none"><span class="mark">{_NO_CELL}</span></td>'
     beside = f"Python {cell.python}" if cell.python else cell.state.value
-    extra = f" · {cell.cpu or 'QEMU'}" if cell.emulated and cell.python else ""
+    extra = f" · {cell.through}" if cell.through and cell.python else ""
     return (
-        f'<td class="cell {_CLASSES[cell.state]}"><a href="#{_anchor(cell)}" title="{_text(cell.why)}">'
+        f'<td class="cell {_CLASSES[cell.state]}"><a href="#{_anchor(cell)}" title="{_text(cell.words)}">'
         f'<span class="mark">{_SYMBOLS[cell.state]}</span><small>{_text(beside)}{_text(extra)}</small></a></td>'
     )
 
 
 def _details(cell: Cell) -> str:
-    facts = [cell.why] if cell.why else []
+    facts = [cell.words] if cell.words else []
     if cell.seconds:
-        facts.append(f"{cell.seconds:.1f} s in the container, {cell.test_seconds:.1f} s of them the tests")
+        facts.append(f"{cell.seconds:.1f} s in all, {cell.test_seconds:.1f} s of them the smoke command")
     if cell.found:
         facts.append(f"there: Python {cell.python}, {cell.found}; libraries that were loaded: {', '.join(cell.loaded)}")
     if cell.libraries:
         facts.append(f"loaded from the system: {', '.join(cell.libraries)}")
+    libc = f" ({cell.libc})" if cell.libc else ""
     lines = "".join(f"<p>{_text(fact)}</p>" for fact in facts)
     evidence = f"<pre>{_text(chr(10).join(cell.evidence))}</pre>" if cell.evidence else ""
-    opened = " open" if cell.state in (State.FAILED, State.BROKEN) else ""
+    opened = " open" if cell.state in BAD else ""
     return (
         f'<details id="{_anchor(cell)}"{opened}><summary class="{_CLASSES[cell.state]}"><span class="mark">'
-        f"{_SYMBOLS[cell.state]}</span> {_text(cell.target)} on {_text(cell.image)} ({_text(cell.libc)})</summary>"
+        f"{_SYMBOLS[cell.state]}</span> {_text(cell.target)} on {_text(cell.image)}{_text(libc)}</summary>"
         f"{lines}{evidence}</details>"
     )
 

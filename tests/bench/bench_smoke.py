@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from builder.runtime import is_native
-from builder.smoke.matrix import wheel_target
+from builder.smoke.pairing import wheel_target
 
 ROOT = Path(__file__).parents[2]
 IMAGES = ("debian-11", "debian-12", "debian-13", "debian-unstable", "musl")

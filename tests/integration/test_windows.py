@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -74,6 +75,11 @@ def test_the_extensions_tests_pass_in_a_cpython_for_windows(wine: Mapping[str, s
     call([sys.executable, "-m", "builder", *project, "build", "--target", "win_amd64"])
     wheels = (REPOSITORY / "wheelhouse").glob("*-win_amd64.whl")
 
-    output = call([sys.executable, "-m", "builder", *project, "smoke", *wheels])
+    command = [sys.executable, "-m", "builder", *project, "smoke", "--require-run", "--json", *wheels]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
 
-    assert "not smoked, since no Windows is here; the smoke command passed with CPython 3.13" in output
+    assert done.returncode == 0, done.stdout + done.stderr
+    cells = json.loads(done.stdout)
+    assert [(cell["state"], cell["python"]) for cell in cells] == [("passed under Wine", "3.13.0")] * len(cells)
+    assert all(" passed" in cell["evidence"][-1] and cell["test_seconds"] > 0 for cell in cells)
+    assert "not smoked, since no Windows is here" in done.stderr

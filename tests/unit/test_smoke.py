@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
-from builder.images.catalog import Bootstrap, SmokeImage
+from builder.images.catalog import Bootstrap, PortablePython, SmokeImage
 from builder.pip import platform_tags
 from builder.runtime import Ended
-from builder.smoke.matrix import Cell, Pairing, State, is_for_python, judge, name_columns, pair
+from builder.smoke.cell import Cell, State, name_columns
+from builder.smoke.judge import judge
 from builder.smoke.page import render_page
+from builder.smoke.pairing import Pairing, explain_no_python, is_for_python, list_pythons, pair
 from builder.target import parse_target
 
 IMAGE = SmokeImage(
@@ -95,10 +97,9 @@ def test_a_container_that_never_told_anything_failed() -> None:
     assert (cell.state, cell.why) == (State.FAILED, words)
 
 
-def test_a_wheel_is_paired_with_what_it_claims(tmp_path: Path) -> None:
+def test_a_wheel_is_paired_with_what_it_claims() -> None:
     new, old = (dataclasses.replace(IMAGE, name=str(minor), libc_version=(2, minor)) for minor in (36, 27))
-    wheel = tmp_path / "x-1.0-cp311-abi3-manylinux_2_28_x86_64.whl"
-    wheel.touch()
+    wheel = Path("x-1.0-cp311-abi3-manylinux_2_28_x86_64.whl")
 
     assert [one.image.name for one in pair([wheel], [new, old])] == ["36"]
 
@@ -162,6 +163,25 @@ def test_the_page_links_every_cell_to_what_was_seen_and_escapes_it() -> None:
     assert "1 passed, 1 failed, 1 static only, 1 could not run" in page
 
 
+def test_the_page_says_of_each_state_what_it_means_and_of_wine_that_it_was_wine() -> None:
+    lack = {"lack": "no interpreter for cp314t there, only Python 3.13", "why": "all 12 symbols resolve"}
+    cells = [
+        make_cell(state, f"system {state}", **(lack if state is State.NO_PYTHON else {}))
+        for state in State
+        if state is not State.UNDER_WINE
+    ]
+    wine = make_cell(State.UNDER_WINE, "Windows", python="3.13.0", seconds=9.0, test_seconds=4.5)
+    cells.append(dataclasses.replace(wine, libc=""))
+
+    page = render_page(cells, "x 1.0")
+
+    assert all(f"<b>{state.value}</b>: " in page for state in State)
+    assert "<small>Python 3.13.0 · Wine</small>" in page
+    assert "<p>9.0 s in all, 4.5 s of them the smoke command</p>" in page
+    assert "<p>no interpreter for cp314t there, only Python 3.13; all 12 symbols resolve</p>" in page
+    assert "1 passed, 1 failed, 1 passed under Wine, 1 static only, 1 no interpreter, 1 not run here" in page
+
+
 def test_a_wheel_that_does_not_claim_a_system_has_a_dot_there() -> None:
     other = dataclasses.replace(make_cell(State.PASSED, "debian-12"), wheel="y", target="manylinux_2_36_x86_64")
 
@@ -192,6 +212,44 @@ def test_a_wheel_is_tried_with_the_pythons_that_its_tags_take(tags: str, takes: 
     wheel = f"x-1.0-{tags}-manylinux2014_x86_64.whl"
 
     assert {version for version in ("3.11", "3.13", "3.14") if is_for_python(wheel, version)} == takes
+
+
+PORTABLE = PortablePython(
+    libc="glibc", version="3.13", package="python", archive="*", sha256={"x86_64": "0"}, libraries={}
+)
+
+
+@pytest.mark.parametrize(
+    ("own", "digests", "arch", "versions"),
+    [
+        ("", {}, "x86_64", ("3.13",)),
+        ("3.11", {}, "x86_64", ("3.11",)),
+        ("3.11", {"any": "sha256:0"}, "x86_64", ("3.11", "3.13")),
+        ("3.11", {}, "s390x", ("3.11",)),
+        ("", {}, "s390x", ()),
+    ],
+)
+def test_an_image_can_have_its_own_python_or_where_it_is_pulled_a_portable_one(
+    own: str, digests: dict[str, str], arch: str, versions: tuple[str, ...]
+) -> None:
+    made = Bootstrap(kind="debian", suite="bookworm", python=own)
+    image = dataclasses.replace(IMAGE, bootstrap=made, digests=digests, arches=(arch,))
+    one = Pairing(wheel=WHEEL, target=parse_target(f"manylinux2014_{arch}"), image=image)
+
+    assert list_pythons(one, {"glibc": PORTABLE}) == versions
+
+
+@pytest.mark.parametrize(
+    ("tags", "versions", "words"),
+    [
+        ("cp314-cp314t", ("3.13", "3.14"), "no interpreter for cp314t there, only Python 3.13 and 3.14"),
+        ("cp314-abi3", ("3.13",), "no interpreter for cp314-abi3 there, only Python 3.13"),
+        ("cp311-abi3", (), "no interpreter for cp311-abi3 there: the image has none, and no portable one is for it"),
+        ("cp311-abi3", ("3.9", "3.13"), ""),
+    ],
+)
+def test_a_wheel_that_no_python_takes_is_told_so(tags: str, versions: tuple[str, ...], words: str) -> None:
+    assert explain_no_python(f"x-1.0-{tags}-manylinux2014_x86_64.whl", versions) == words
 
 
 def test_two_wheels_of_one_target_have_a_column_each() -> None:

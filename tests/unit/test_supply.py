@@ -1,0 +1,117 @@
+"""Images are asked of a registry with patience where it is busy, and with none where it is not there."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from builder.errors import MachineError
+from builder.images.catalog import SmokeImage
+from builder.images.supply import Supply, is_busy, knows_no_image
+from builder.run import PROCESSES, Interrupted
+from builder.runtime import Runtime
+from builder.store import Store
+from builder.target import ARCHES, Arch
+
+LIMIT = "toomanyrequests: You have reached your unauthenticated pull rate limit."
+NOBODY = 'Get "https://quay.io/v2/": dial tcp: lookup quay.io: no such host'
+
+
+def make_image(name: str) -> SmokeImage:
+    return SmokeImage(name=name, libc="glibc", libc_version=(2, 17), arches=("x86_64",), reference=f"quay.io/pypa/{name}",
+                      digests={"any": "sha256:0"}, cpu={})  # fmt: skip
+
+
+class Registry:
+    """A runtime whose registry answers with these words, one after the other, and then gives an image."""
+
+    def __init__(self, answers: Sequence[str]) -> None:
+        self.answers = list(answers)
+        self.asked: list[str] = []
+
+    def find_image(self, reference: str, arch: Arch) -> str:
+        return ""
+
+    def pull_image(self, reference: str, arch: Arch) -> str:
+        self.asked.append(reference.rpartition("/")[2].partition("@")[0])
+        if self.answers:
+            raise MachineError(f"{reference} cannot be pulled", details={"reason": self.answers.pop(0)})
+        return "sha256:1"
+
+
+def ask(registry: Registry, tmp_path: Path, *names: str) -> list[tuple[str, str]]:
+    supply = Supply(cast("Runtime", registry), Store(tmp_path), pauses=(0.0, 0.01, 0.02))
+    found = [supply.find(make_image(name), ARCHES["x86_64"]) for name in names]
+    return [(one.reference, one.why) for one in found]
+
+
+def test_a_registry_that_is_busy_is_asked_again(tmp_path: Path) -> None:
+    registry = Registry([LIMIT, "net/http: TLS handshake timeout"])
+
+    found = ask(registry, tmp_path, "old")
+
+    assert found == [("sha256:1", "")]
+    assert registry.asked == ["old"] * 3
+
+
+def test_one_that_stays_busy_is_left_alone_and_its_last_words_are_told(tmp_path: Path) -> None:
+    registry = Registry([LIMIT] * 9)
+
+    found = ask(registry, tmp_path, "old", "new")
+
+    assert found == [("", f"quay.io gives no image, asked 4 times: {LIMIT}")] * 2
+    assert registry.asked == ["old"] * 4
+
+
+def test_one_that_is_not_there_is_asked_once(tmp_path: Path) -> None:
+    registry = Registry([NOBODY] * 9)
+
+    found = ask(registry, tmp_path, "old", "new")
+
+    assert found == [("", f"quay.io gives no image: {NOBODY}")] * 2
+    assert registry.asked == ["old"]
+
+
+def test_one_that_lacks_an_image_is_asked_for_the_next(tmp_path: Path) -> None:
+    registry = Registry(["manifest unknown"])
+
+    found = ask(registry, tmp_path, "old", "new")
+
+    assert found == [("", "quay.io/pypa/old@sha256:0 cannot be pulled: manifest unknown"), ("sha256:1", "")]
+    assert registry.asked == ["old", "new"]
+
+
+def test_a_run_that_is_called_off_waits_for_no_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PROCESSES, "stopped", False)
+    registry = Registry([LIMIT] * 9)
+    supply = Supply(cast("Runtime", registry), Store(tmp_path), pauses=(60.0,))
+    threading.Timer(0.2, PROCESSES.stop).start()
+    began = time.monotonic()
+
+    with pytest.raises(Interrupted):
+        supply.find(make_image("old"), ARCHES["x86_64"])
+    assert time.monotonic() - began < 30
+
+
+@pytest.mark.parametrize(
+    ("words", "busy", "lacking"),
+    [
+        (LIMIT, True, False),
+        ("unexpected status from GET request: 429 Too Many Requests", True, False),
+        ("net/http: request canceled while waiting for connection (Client.Timeout exceeded)", True, False),
+        ("received unexpected HTTP status: 503 Service Unavailable", True, False),
+        ("dial tcp 10.0.0.1:443: i/o timeout", True, False),
+        ("pull access denied for x, repository does not exist", False, True),
+        ("manifest for x@sha256:0429 not found", False, True),
+        (NOBODY, False, False),
+        ("dial tcp 127.0.0.1:443: connect: connection refused", False, False),
+        ("timed out", False, False),  # what the runtime itself says when it stopped answering
+    ],
+)
+def test_what_registries_say_is_understood(words: str, busy: bool, lacking: bool) -> None:
+    assert (is_busy(words), knows_no_image(words)) == (busy, lacking)
