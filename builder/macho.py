@@ -180,7 +180,9 @@ def _read(header: MachOHeader, data: bytes) -> MachoImage:
         kind=_KINDS.get(int(header.header.filetype), f"file type {int(header.header.filetype)}"),
         name=names[0] if names else "",
         needed=tuple(dict.fromkeys(name for _, name in loads)),
-        optional=frozenset(name for cmd, name in loads if cmd == mach_o.LC_LOAD_WEAK_DYLIB),
+        # Of what it loads both ways it cannot do without.
+        optional=frozenset(name for cmd, name in loads if cmd == mach_o.LC_LOAD_WEAK_DYLIB)
+        - {name for cmd, name in loads if cmd != mach_o.LC_LOAD_WEAK_DYLIB},
         rpath=tuple(_read_string(c, c.path, rest) for cmd, c, rest in commands if cmd == mach_o.LC_RPATH),
         system=system,
         minimum=minimum,

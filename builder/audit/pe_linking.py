@@ -77,7 +77,7 @@ def check_dlls(content: Content, policies: Sequence[WindowsPolicy]) -> Iterator[
 
     Python looks for the DLLs of a module in its own folder, where `os.add_dll_directory` was told to, and in Windows'
     own: never in PATH. What a module's DLLs need is looked for in the same places. What is looked for on first use alone
-    may be missing.
+    may be missing where it is a newer Windows' or a driver's.
     """
     installed = {installed_path(path).lower(): path for path in content.pes}
     folders = tuple(sorted({posixpath.dirname(installed_path(path)) for path in content.libraries}))
@@ -104,13 +104,16 @@ def check_dlls(content: Content, policies: Sequence[WindowsPolicy]) -> Iterator[
 
 def _explain(content: Content, path: str, library: str, policies: Sequence[WindowsPolicy]) -> Iterator[Finding]:
     lost = tuple(p for p in content.pes if posixpath.basename(p).lower() == library)
-    lacking = [policy.tag for policy in policies if not policy.provides(library)]
+    late = library in content.pes[path].delayed
+    lacking = [p.tag for p in policies if not (p.may_provide(library) if late else p.provides(library))]
     evidence = content.pes[path].imports[library][:_MOST_SYMBOLS]
     words = ""
     if lost:
         words = f"needs {library}, which is in the wheel, but where no os.add_dll_directory() leads"
         evidence = lost
-    elif lacking and library not in content.pes[path].delayed:
+    elif lacking and late:
+        words = f"needs {library} on first use, which is neither in the wheel nor Windows' own nor a driver's"
+    elif lacking:
         words = f"needs {library}, which is not in the wheel and not on every {lacking[0]} system"
     if words:
         yield Finding(check="libraries", file=path, words=words, evidence=evidence)
