@@ -53,13 +53,17 @@ def check_mac_libraries(content: Content, policies: Sequence[MacPolicy]) -> Iter
     would be loaded there.
     """
     places = _search_places(content.machos)
-    installed = {installed_path(path) for path in content.machos}
+    installed = {installed_path(path) for path in (*content.machos, *content.unread)}
     for path, macho in content.machos.items():
 
         def check(image: MachoImage, path: str = path) -> Iterator[Said]:
             for name in image.needed:
                 if not _is_carried(name, path, places[path], installed):
-                    lost = tuple(p for p in content.machos if posixpath.basename(p) == posixpath.basename(name))
+                    lost = tuple(
+                        p
+                        for p in (*content.machos, *content.unread)
+                        if posixpath.basename(p) == posixpath.basename(name)
+                    )
                     yield from ((words, lost) for words in _explain(name, image, lost, policies))
 
         yield from _say("libraries", path, macho, check)
@@ -89,7 +93,7 @@ def _explain(name: str, image: MachoImage, lost: Sequence[str], policies: Sequen
 def find_mac_outside(content: Content) -> dict[str, tuple[str, ...]]:
     """Return, for each Mach-O file, the install names that it needs and the wheel does not carry."""
     places = _search_places(content.machos)
-    installed = {installed_path(path) for path in content.machos}
+    installed = {installed_path(path) for path in (*content.machos, *content.unread)}
     return {
         path: tuple(name for name in macho.needed if not _is_carried(name, path, places[path], installed))
         for path, macho in content.machos.items()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from packaging.tags import mac_platforms
 
+from builder.audit import Report, fail_on_findings
 from builder.audit.content import Content
 from builder.audit.hygiene import check_debug, check_exports, check_mitigations
 from builder.audit.looks import describe_looks, report_files
@@ -25,6 +26,7 @@ from builder.audit.sbom import Bill
 from builder.audit.systems import load_mac_policy, load_windows_policy
 from builder.audit.tags import check_tags
 from builder.elf import ElfFacts
+from builder.errors import AuditError
 from builder.macho import MachoFacts, MachoImage
 from builder.pe import PeFacts
 from builder.wheel import Wheel, WheelFile
@@ -354,10 +356,18 @@ def test_a_wheel_for_two_systems_in_one_is_found() -> None:
         WINDOWS, pes={"demo/_demo.pyd": PE}, elves={"demo/a.so": ELF, "demo/b.so": ELF},
     )  # fmt: skip
 
-    (finding,) = check_tags(content, ())
+    findings = tuple(check_tags(content, ()))
+    with pytest.raises(AuditError) as caught:
+        fail_on_findings((Report(wheel=content.path.name, size=1, looks=(), files=(), findings=findings),))
 
-    assert finding.words == "is wheels of two systems in one: ELF files for Linux and PE files for Windows"
-    assert finding.evidence == ("ELF: demo/a.so and 1 more", "PE: demo/_demo.pyd")
+    name = "demo-1.0-cp311-abi3-win_amd64.whl"
+    assert caught.value.render() == (
+        f"error: {name}: the audit has 1 finding\n"
+        f"  | tags: {name}: is wheels of two systems in one: ELF files for Linux and PE files for Windows\n"
+        "  |     ELF: demo/a.so and 1 more\n"
+        "  |     PE: demo/_demo.pyd\n"
+        "  hint: docs/troubleshooting.md says what mends each finding"
+    )
 
 
 @pytest.mark.parametrize(
