@@ -7,11 +7,12 @@ symbol is named in a C file, and the compiler, told of the oldest system, says w
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from builder.errors import BuildError
+from builder.errors import BuildError, MachineError
 from builder.macho import UnreadableMacho, is_macho, read_macho
 from builder.target import Target
 from builder.wheel import Wheel
@@ -29,6 +30,10 @@ _HEADERS = (
     "utmpx", "uuid/uuid", "wchar", "wctype", "wordexp", "xlocale",
 )  # fmt: skip
 _NEWER = re.compile(r"error: '(?P<name>\w+)' is only available on macOS (?P<version>[\d.]+) or newer")
+# What no macOS has. A compiler that does not say so of it says nothing of any symbol: it broke off, was told to be silent,
+# or has headers that do not say since when anything is there.
+_CANARY, _NEVER = "everywheel_in_no_macos", "99.0"
+_MOST_LINES = 12
 
 
 def check_availability(
@@ -36,10 +41,12 @@ def check_availability(
 ) -> None:
     """Raise BuildError when a file of the wheel takes a symbol from the system that the oldest macOS does not have.
 
+    And when the compiler cannot be asked.
     Symbols that no header declares (Python's own, what compilers call by themselves) are not judged.
     """
     needs = _find_needs(wheel)
-    newer = find_newer({name for names in needs.values() for name in names}, compiler, folder, environ)
+    every = {name for names in needs.values() for name in names}
+    newer = find_newer(every, compiler, folder, environ, what=what)
     broken = {
         path: ", ".join(f"{name} (macOS {newer[name]})" for name in sorted(names & newer.keys()))
         for path, names in needs.items()
@@ -69,14 +76,36 @@ def _find_needs(wheel: Wheel) -> dict[str, set[str]]:
     return {path: names - own for path, names in needs.items()}
 
 
-def find_newer(names: Iterable[str], compiler: Path, folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return those of the symbols that are newer than the system that the compiler compiles for, and since when they are."""
+def find_newer(
+    names: Iterable[str], compiler: Path, folder: Path, environ: Mapping[str, str], *, what: str
+) -> dict[str, str]:
+    """Return those of the symbols that are newer than the system that the compiler compiles for, and since when they are.
+
+    Raises BuildError, with `what` in it, unless the same run tells the newest symbol of all, which comes last.
+    """
     symbols = sorted(name for name in names if re.fullmatch(r"[A-Za-z_]\w*", name))
     source = folder / "availability.c"
     includes = "".join(f"#if __has_include(<{name}.h>)\n#include <{name}.h>\n#endif\n" for name in _HEADERS)
     macros = "".join(f"#undef {name}\n" for name in symbols)
-    uses = "".join(f"  (const void *)&{name},\n" for name in symbols)
-    source.write_text(f"{includes}{macros}const void *const needs[] = {{\n{uses}  0\n}};\n")
+    # With the headers' own macro: where that is empty, so is what they say of their functions.
+    canary = f"#include <Availability.h>\nextern int {_CANARY} __API_AVAILABLE(macos({_NEVER}));\n"
+    # Each in a declaration of its own, since a compiler that stumbles over one goes on behind the next semicolon.
+    uses = "".join(
+        f"const void *everywheel_need_{n} = (const void *)&{name};\n" for n, name in enumerate([*symbols, _CANARY])
+    )
+    source.write_text(f"{includes}{canary}{macros}{uses}")
     words = [str(compiler), "-fsyntax-only", "-ferror-limit=0", "-Werror=unguarded-availability", str(source)]
-    told = subprocess.run(words, cwd=folder, env=dict(environ), capture_output=True, text=True, check=False).stderr
-    return {match["name"]: match["version"] for match in _NEWER.finditer(told)}
+    try:
+        result = subprocess.run(words, cwd=folder, env=dict(environ), capture_output=True, text=True, check=False)
+    except OSError as error:
+        hint = "`everywheel doctor` says what this machine lacks"
+        raise MachineError(f"{what}: cannot start {compiler}", details={"reason": error.strerror}, hint=hint) from None
+    newer = {match["name"]: match["version"] for match in _NEWER.finditer(result.stderr)}
+    if newer.pop(_CANARY, None) != _NEVER:
+        raise BuildError(
+            f"{what}: the compiler does not say which symbols are newer than the oldest macOS",
+            details={"command": shlex.join(words), "exit code": result.returncode},
+            excerpt=(result.stdout + result.stderr).splitlines()[-_MOST_LINES:],
+            hint="clang does, with Apple's headers; no flag may switch off -Wunguarded-availability",
+        )
+    return newer

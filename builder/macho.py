@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ _LOADS = (mach_o.LC_LOAD_DYLIB, mach_o.LC_LOAD_WEAK_DYLIB, mach_o.LC_REEXPORT_DY
           mach_o.LC_LOAD_UPWARD_DYLIB)  # fmt: skip
 _MINIMUMS = {mach_o.LC_VERSION_MIN_MACOSX: "macOS", mach_o.LC_VERSION_MIN_IPHONEOS: "iOS",
              mach_o.LC_VERSION_MIN_TVOS: "tvOS", mach_o.LC_VERSION_MIN_WATCHOS: "watchOS"}  # fmt: skip
+_WHERE = re.compile(r" in <.*>")  # where macholib read it: an object of Python's and its address
 _N_STAB, _N_PEXT, _N_TYPE, _N_EXT = 0xE0, 0x10, 0x0E, 0x01
 _N_WEAK_REF = 0x40  # among the flags of an undefined symbol
 _MOST_NAMES = 16  # times the table of strings: names may share their ends, but all cannot share all
@@ -139,7 +141,7 @@ def read_macho(data: bytes) -> MachoFacts:
     except UnreadableMacho:
         raise
     except Exception as error:  # macholib raises nearly every kind of exception on bytes that are not what they claim
-        reason = str(error) or type(error).__name__
+        reason = _WHERE.sub("", str(error)) or type(error).__name__
         raise UnreadableMacho(f"not a whole Mach-O file ({reason})") from None
 
 
@@ -180,7 +182,9 @@ def _read(header: MachOHeader, data: bytes) -> MachoImage:
         kind=_KINDS.get(int(header.header.filetype), f"file type {int(header.header.filetype)}"),
         name=names[0] if names else "",
         needed=tuple(dict.fromkeys(name for _, name in loads)),
-        optional=frozenset(name for cmd, name in loads if cmd == mach_o.LC_LOAD_WEAK_DYLIB),
+        # Of what it loads both ways it cannot do without.
+        optional=frozenset(name for cmd, name in loads if cmd == mach_o.LC_LOAD_WEAK_DYLIB)
+        - {name for cmd, name in loads if cmd != mach_o.LC_LOAD_WEAK_DYLIB},
         rpath=tuple(_read_string(c, c.path, rest) for cmd, c, rest in commands if cmd == mach_o.LC_RPATH),
         system=system,
         minimum=minimum,

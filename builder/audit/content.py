@@ -15,15 +15,15 @@ from email.message import Message
 from email.parser import Parser
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol
 
 from packaging.utils import canonicalize_name, canonicalize_version
 
+from builder.audit.binaries import UNREADABLE_BINARY, Binary, read_binary, systems_of
 from builder.audit.finding import Finding
-from builder.elf import MAGIC, ElfFacts, UnreadableElf, read_elf
+from builder.elf import ElfFacts
 from builder.errors import UsageError
-from builder.macho import MachoFacts, UnreadableMacho, is_macho, read_macho
-from builder.pe import PeFacts, UnreadablePe, is_pe, read_pe
+from builder.macho import MachoFacts
+from builder.pe import PeFacts
 from builder.wheel import (
     UNREADABLE,
     TooLargeError,
@@ -44,42 +44,29 @@ MODULE_SUFFIX = re.compile(
 _HASHES = ("sha256", "sha384", "sha512")  # PEP 376 and the binary distribution format: nothing weaker
 
 
-class Binary(Protocol):
-    """What the checks ask of a compiled file of any system; the three readers say what each of these is."""
-
-    @property
-    def machine(self) -> str: ...
-    @property
-    def bits(self) -> int: ...
-    @property
-    def is_library(self) -> bool: ...
-    @property
-    def needed(self) -> tuple[str, ...]: ...
-    @property
-    def rpath(self) -> tuple[str, ...]: ...
-    @property
-    def exports(self) -> tuple[str, ...]: ...
-    @property
-    def debug(self) -> Mapping[str, int]: ...
-    @property
-    def module_names(self) -> tuple[str, ...]: ...
-    @property
-    def highest(self) -> dict[str, str]: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """A wheel whose archive could be read, and the facts of every compiled file in it: of Linux, macOS and Windows."""
+    """A wheel whose archive could be read, and the facts of every compiled file in it: of Linux, macOS and Windows.
+
+    `unread` are the compiled files that cannot be read, with the check that each failed (`elf`, `macho` or `pe`): what
+    needs one of them has it in the wheel all the same.
+    """
 
     path: Path
     wheel: Wheel
     elves: Mapping[str, ElfFacts] = field(default_factory=lambda: MappingProxyType({}))
     machos: Mapping[str, MachoFacts] = field(default_factory=lambda: MappingProxyType({}))
     pes: Mapping[str, PeFacts] = field(default_factory=lambda: MappingProxyType({}))
+    unread: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def binaries(self) -> dict[str, Binary]:
         return {**self.elves, **self.machos, **self.pes}
+
+    @property
+    def systems(self) -> set[str]:
+        """The systems that the platform tags name, by Meson's names."""
+        return systems_of(self.wheel.platform)
 
     @property
     def metadata(self) -> Message:
@@ -146,17 +133,21 @@ def open_content(path: Path) -> tuple[Content | None, list[Finding]]:
     elves: dict[str, ElfFacts] = {}
     machos: dict[str, MachoFacts] = {}
     pes: dict[str, PeFacts] = {}
+    unread: dict[str, str] = {}
     for file, content in files.items():
         try:
-            if content.data.startswith(MAGIC):
-                elves[file] = read_elf(content.data)
-            elif is_macho(file, content.data):
-                machos[file] = read_macho(content.data)
-            elif is_pe(file, content.data):
-                pes[file] = read_pe(content.data)
-        except (UnreadableElf, UnreadableMacho, UnreadablePe) as error:
+            binary = read_binary(file, content.data, systems_of(platform))
+        except UNREADABLE_BINARY as error:
+            unread[file] = error.check
             findings.append(Finding(check=error.check, file=file, words=str(error)))
-    return Content(path=path, wheel=wheel, elves=elves, machos=machos, pes=pes), findings
+            continue
+        if isinstance(binary, ElfFacts):
+            elves[file] = binary
+        elif isinstance(binary, MachoFacts):
+            machos[file] = binary
+        elif isinstance(binary, PeFacts):
+            pes[file] = binary
+    return Content(path=path, wheel=wheel, elves=elves, machos=machos, pes=pes, unread=unread), findings
 
 
 def installed_path(path: str) -> str:

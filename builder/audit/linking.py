@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from builder.audit.content import Content, installed_path
 from builder.audit.finding import Finding
@@ -46,12 +46,12 @@ def check_symbols(content: Content, policies: Sequence[Policy]) -> Iterator[Find
 
 def check_libraries(content: Content, policies: Sequence[Policy]) -> Iterator[Finding]:
     """Find needed libraries that neither the wheel nor every system of the tags has."""
-    places = _search_places(content.elves)
+    places, held = _search_places(content.elves), (*content.elves, *content.unread)
     for path, elf in content.elves.items():
         for library in elf.needed:
-            if _carried(library, places[path], content.elves):
+            if _carried(library, places[path], held):
                 continue
-            lost = [other for other in content.elves if posixpath.basename(other) == library]
+            lost = [other for other in held if posixpath.basename(other) == library]
             for policy in policies:
                 if lost:
                     words = f"needs {library}, which is in the wheel, but where no RPATH leads"
@@ -66,15 +66,15 @@ def check_libraries(content: Content, policies: Sequence[Policy]) -> Iterator[Fi
 
 def find_outside(content: Content) -> dict[str, tuple[str, ...]]:
     """Return, for each ELF file, the needed libraries that the wheel does not carry."""
-    places = _search_places(content.elves)
+    places, held = _search_places(content.elves), (*content.elves, *content.unread)
     return {
-        path: tuple(library for library in elf.needed if not _carried(library, places[path], content.elves))
+        path: tuple(library for library in elf.needed if not _carried(library, places[path], held))
         for path, elf in content.elves.items()
     }
 
 
-def _carried(library: str, places: set[str], elves: Mapping[str, ElfFacts]) -> bool:
-    return any(posixpath.normpath(posixpath.join(place, library)) in elves for place in places)
+def _carried(library: str, places: set[str], held: Collection[str]) -> bool:
+    return any(posixpath.normpath(posixpath.join(place, library)) in held for place in places)
 
 
 def _search_places(elves: Mapping[str, ElfFacts]) -> dict[str, set[str]]:

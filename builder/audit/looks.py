@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from builder.audit.binaries import SYSTEMS, System
 from builder.audit.content import Content
 from builder.audit.finding import FileReport, Look
 from builder.audit.linking import find_outside
@@ -38,6 +39,7 @@ def describe_looks(
 ) -> tuple[Look, ...]:
     """Return one line for each check: what it saw, or why there was nothing to see."""
     binaries, files = content.binaries, content.wheel.files
+    shown = _choose_systems(content)
     machines = _join(f"{binary.machine} {binary.bits} bits" for binary in binaries.values())
     needed = _join(library for libraries in _find_outside(content).values() for library in libraries)
     unchecked = [posixpath.basename(path) for path in binaries if path not in checked]
@@ -49,20 +51,19 @@ def describe_looks(
     debug = sum(sum(binary.debug.values()) for binary in binaries.values())
     silent = f"; nothing says what {', '.join(unchecked)} may let out" if unchecked else ""
     listed = _join(f"{c.name} {c.version}" for c in bill.components)
-    kinds = {"elf": content.elves, "macho": content.machos, "pe": content.pes}
     return (
         Look(check="archive", words=f"{len(files)} files, {unpacked} bytes unpacked"),
         Look(check="record", words="every file against its hash"),
         Look(check="tags", words=", ".join(content.wheel.tags)),
-        *(_count(check, content, held) for check, held in kinds.items() if held or (check == "elf" and not binaries)),
-        Look(check="arch", words=machines or "no ELF file"),
-        *(_describe_elf_versions(content, policies) if content.elves or not binaries else ()),
-        *(_describe_systems(content) if content.machos or content.pes else ()),
+        *(_count(SYSTEMS[system], content) for system in shown),
+        Look(check="arch", words=machines or _describe_none(content, shown)),
+        *(_describe_elf_versions(content, policies) if "linux" in shown else ()),
+        *(_describe_systems(content) if {"darwin", "windows"}.intersection(shown) else ()),
         Look(check="libraries", words=f"needs from the system: {needed or 'nothing'}"),
-        *(_describe_paths(content) if not content.pes or content.elves or content.machos else ()),
-        *(_describe_elf_hygiene(content) if content.elves or not binaries else ()),
-        *(_describe_mac(content) if content.machos else ()),
-        *(_describe_mitigations(content) if content.pes else ()),
+        *(_describe_paths(content) if {"linux", "darwin"}.intersection(shown) else ()),
+        *(_describe_elf_hygiene(content) if "linux" in shown else ()),
+        *(_describe_mac(content) if "darwin" in shown else ()),
+        *(_describe_mitigations(content) if "windows" in shown else ()),
         Look(check="debug", words=f"{debug} bytes"),
         Look(check="exports", words=f"{len(checked)} files checked{silent}"),
         Look(check="abi3", words=abi3),
@@ -74,11 +75,29 @@ def _find_outside(content: Content) -> dict[str, tuple[str, ...]]:
     return {**find_outside(content), **find_mac_outside(content), **find_windows_outside(content)}
 
 
-def _count(check: str, content: Content, held: Mapping[str, object]) -> Look:
+def _choose_systems(content: Content) -> tuple[str, ...]:
+    """Return the systems whose checks have something to tell: those of the files inside, or else those of the tags."""
+    checks = {
+        system.check for b in content.binaries.values() for system in SYSTEMS.values() if isinstance(b, system.facts)
+    }
+    checks |= set(content.unread.values())
+    inside = [name for name, system in SYSTEMS.items() if system.check in checks]
+    tagged = [name for name in SYSTEMS if name in content.systems]
+    return tuple(inside or tagged or ["linux"])
+
+
+def _count(system: System, content: Content) -> Look:
+    held = [path for path, binary in content.binaries.items() if isinstance(binary, system.facts)]
     modules, libraries = (sum(path in kind for path in held) for kind in (content.modules, content.libraries))
-    return Look(
-        check=check, words=f"{modules} modules, {libraries} libraries, {len(held) - modules - libraries} others"
-    )
+    unread = sum(check == system.check for check in content.unread.values())
+    others = len(held) - modules - libraries
+    words = f"{modules} modules, {libraries} libraries, {others} others{f', {unread} unreadable' if unread else ''}"
+    return Look(check=system.check, words=words)
+
+
+def _describe_none(content: Content, shown: Sequence[str]) -> str:
+    kinds = " or ".join(SYSTEMS[system].kind for system in shown)
+    return f"no {kinds} file that can be read" if content.unread else f"no {kinds} file"
 
 
 def _describe_elf_versions(content: Content, policies: Sequence[Policy]) -> Iterator[Look]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from builder.audit.content import Content, installed_path
 from builder.audit.finding import Finding
-from builder.audit.systems import MacPolicy
+from builder.audit.systems import MacPolicy, is_of_macos
 from builder.macho import MachoFacts, MachoImage
 
 _PYTHON = re.compile(r"(.*/)?(Python3?\.framework/.*|libpython3[\d.]*t?\.dylib)")
@@ -47,33 +47,45 @@ def check_mac_system(content: Content, policies: Sequence[MacPolicy]) -> Iterato
 
 
 def check_mac_libraries(content: Content, policies: Sequence[MacPolicy]) -> Iterator[Finding]:
-    """Find load commands that lead neither to a file of the wheel nor to a library that the system has."""
+    """Find load commands that lead neither to a file of the wheel nor to a library that the system has.
+
+    A weak one may lead to what only newer systems have, but nowhere else: what lies on somebody's machine by chance
+    would be loaded there.
+    """
     places = _search_places(content.machos)
-    installed = {installed_path(path) for path in content.machos}
+    installed = {installed_path(path) for path in (*content.machos, *content.unread)}
     for path, macho in content.machos.items():
 
         def check(image: MachoImage, path: str = path) -> Iterator[Said]:
             for name in image.needed:
-                if name not in image.optional and not _is_carried(name, path, places[path], installed):
-                    lost = tuple(p for p in content.machos if posixpath.basename(p) == posixpath.basename(name))
+                if not _is_carried(name, path, places[path], installed):
+                    lost = tuple(
+                        p
+                        for p in (*content.machos, *content.unread)
+                        if posixpath.basename(p) == posixpath.basename(name)
+                    )
                     yield from ((words, lost) for words in _explain(name, image, lost, policies))
 
         yield from _say("libraries", path, macho, check)
 
 
 def _explain(name: str, image: MachoImage, lost: Sequence[str], policies: Sequence[MacPolicy]) -> Iterator[str]:
+    asks = f"{'weakly loads' if name in image.optional else 'needs'} {name}"
     if _PYTHON.fullmatch(name):
-        yield f"needs {name}: a module must use the Python that loads it, and not load another"
+        yield f"{asks}: a module must use the Python that loads it, and not load another"
     elif lost and name.startswith("@rpath/"):
-        yield f"needs {name}, which is in the wheel, but where no LC_RPATH leads"
+        yield f"{asks}, which is in the wheel, but where no LC_RPATH leads"
     elif lost:
-        yield f"needs {name}, which is in the wheel, but not there"
+        yield f"{asks}, which is in the wheel, but not there"
     elif name.startswith("@executable_path"):
-        yield f"needs {name}, a path beside the program of Python, not beside this file"
+        yield f"{asks}, a path beside the program of Python, not beside this file"
     elif name.startswith("@"):
-        yield f"needs {name}, which is not in the wheel"
+        yield f"{asks}, which is not in the wheel"
     elif not name.startswith("/"):
-        yield f"needs {name}, a path relative to wherever Python is started"
+        yield f"{asks}, a path relative to wherever Python is started"
+    elif name in image.optional:
+        if not is_of_macos(name):
+            yield f"{asks}, which is neither in the wheel nor macOS' own"
     else:
         yield from dict.fromkeys(f"needs {name}, {why}" for p in policies if (why := p.lacks(name, image.cpu)))
 
@@ -81,7 +93,7 @@ def _explain(name: str, image: MachoImage, lost: Sequence[str], policies: Sequen
 def find_mac_outside(content: Content) -> dict[str, tuple[str, ...]]:
     """Return, for each Mach-O file, the install names that it needs and the wheel does not carry."""
     places = _search_places(content.machos)
-    installed = {installed_path(path) for path in content.machos}
+    installed = {installed_path(path) for path in (*content.machos, *content.unread)}
     return {
         path: tuple(name for name in macho.needed if not _is_carried(name, path, places[path], installed))
         for path, macho in content.machos.items()

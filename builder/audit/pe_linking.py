@@ -77,10 +77,11 @@ def check_dlls(content: Content, policies: Sequence[WindowsPolicy]) -> Iterator[
 
     Python looks for the DLLs of a module in its own folder, where `os.add_dll_directory` was told to, and in Windows'
     own: never in PATH. What a module's DLLs need is looked for in the same places. What is looked for on first use alone
-    may be missing.
+    may be missing where it is a newer Windows' or a driver's.
     """
-    installed = {installed_path(path).lower(): path for path in content.pes}
-    folders = tuple(sorted({posixpath.dirname(installed_path(path)) for path in content.libraries}))
+    installed = {installed_path(path).lower(): path for path in (*content.pes, *content.unread)}
+    held = (*content.libraries, *content.unread)
+    folders = tuple(sorted({posixpath.dirname(installed_path(path)) for path in held}))
     seen: set[tuple[str, str]] = set()
     reached: set[str] = set()
     for root in [*content.modules, *(path for path in content.pes if path not in content.modules)]:
@@ -94,7 +95,7 @@ def check_dlls(content: Content, policies: Sequence[WindowsPolicy]) -> Iterator[
             for library in content.pes[path].needed:
                 found = [installed[p] for place in places if (p := posixpath.join(place, library).lower()) in installed]
                 if found:
-                    waiting += [] if found[0] in known else [found[0]]
+                    waiting += [found[0]] if found[0] in content.pes and found[0] not in known else []
                     known.add(found[0])
                 elif not _PYTHON.fullmatch(library) and (path, library) not in seen:
                     seen.add((path, library))
@@ -103,14 +104,17 @@ def check_dlls(content: Content, policies: Sequence[WindowsPolicy]) -> Iterator[
 
 
 def _explain(content: Content, path: str, library: str, policies: Sequence[WindowsPolicy]) -> Iterator[Finding]:
-    lost = tuple(p for p in content.pes if posixpath.basename(p).lower() == library)
-    lacking = [policy.tag for policy in policies if not policy.provides(library)]
+    lost = tuple(p for p in (*content.pes, *content.unread) if posixpath.basename(p).lower() == library)
+    late = library in content.pes[path].delayed
+    lacking = [p.tag for p in policies if not (p.may_provide(library) if late else p.provides(library))]
     evidence = content.pes[path].imports[library][:_MOST_SYMBOLS]
     words = ""
     if lost:
         words = f"needs {library}, which is in the wheel, but where no os.add_dll_directory() leads"
         evidence = lost
-    elif lacking and library not in content.pes[path].delayed:
+    elif lacking and late:
+        words = f"needs {library} on first use, which is neither in the wheel nor Windows' own nor a driver's"
+    elif lacking:
         words = f"needs {library}, which is not in the wheel and not on every {lacking[0]} system"
     if words:
         yield Finding(check="libraries", file=path, words=words, evidence=evidence)
@@ -118,7 +122,7 @@ def _explain(content: Content, path: str, library: str, policies: Sequence[Windo
 
 def find_windows_outside(content: Content) -> dict[str, tuple[str, ...]]:
     """Return, for each PE file, the DLLs that it needs and the wheel does not carry."""
-    carried = {posixpath.basename(path).lower() for path in content.pes}
+    carried = {posixpath.basename(path).lower() for path in (*content.pes, *content.unread)}
     return {path: tuple(name for name in pe.needed if name not in carried) for path, pe in content.pes.items()}
 
 

@@ -33,7 +33,8 @@ _MAC_LIBRARIES = frozenset((
     "libicucore.A", "libmenu.5.4", "libncurses.5.4", "libobjc.A", "libpam.2", "libpanel.5.4", "libpcap.A", "libresolv.9",
     "libsandbox.1", "libsasl2.2", "libsqlite3", "libtidy.A", "libutil", "libxml2.2", "libxslt.1", "libz.1",
 ))  # fmt: skip
-_FRAMEWORK = re.compile(r"/System/Library/Frameworks/(?P<name>\w+)\.framework/(.+/)?\w+")
+_FRAMEWORK = re.compile(r"/System/Library/Frameworks/(?P<name>\w+)\.framework/((?!\.\.?/)[\w.]+/)*\w+")
+_SWIFT = re.compile(r"/usr/lib/swift/libswift\w+\.dylib")  # its runtime: a part of macOS that grows with each
 # Frameworks that came after 10.9, and those that have gone.
 _NEW_FRAMEWORKS: Mapping[str, tuple[int, int]] = MappingProxyType({
     "Metal": (10, 11), "MetalKit": (10, 11), "ModelIO": (10, 11), "NetworkExtension": (10, 11),
@@ -63,14 +64,12 @@ class MacPolicy:
 
     def lacks(self, library: str, cpu: str) -> str | None:
         """Return why a library of the system cannot be counted on, by its path, or None when it can."""
-        framework = _FRAMEWORK.fullmatch(library)
-        if framework is not None and framework["name"] not in _GONE_FRAMEWORKS:
-            since = _NEW_FRAMEWORKS.get(framework["name"], (0, 0))
+        if (framework := _find_framework(library)) is not None:
+            since = _NEW_FRAMEWORKS.get(framework, (0, 0))
             if since <= self.floor_on(cpu):
                 return None
             return f"which macOS has from {_dotted(since)} on, but {self.promise_on(cpu)}"
-        folder, _, name = library.rpartition("/")
-        if folder == "/usr/lib" and name.removesuffix(".dylib") in _MAC_LIBRARIES:
+        if _is_listed(library):
             return None
         return f"which is not in the wheel and not on every {self.tag} system"
 
@@ -79,13 +78,32 @@ class MacPolicy:
         return f"{self.tag} promises macOS {_dotted(self.floor_on(cpu))}"
 
 
+def is_of_macos(library: str) -> bool:
+    """Tell whether a path is that of a library which some macOS has, of whichever version, and nobody else can put there."""
+    return _find_framework(library) is not None or _is_listed(library) or _SWIFT.fullmatch(library) is not None
+
+
+def _find_framework(library: str) -> str | None:
+    match = _FRAMEWORK.fullmatch(library)
+    return match["name"] if match is not None and match["name"] not in _GONE_FRAMEWORKS else None
+
+
+def _is_listed(library: str) -> bool:
+    folder, _, name = library.rpartition("/")
+    return folder == "/usr/lib" and name.removesuffix(".dylib") in _MAC_LIBRARIES
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowsPolicy:
-    """What one platform tag of Windows promises: its processor, as PE files name it, and the DLLs it comes with."""
+    """What one platform tag of Windows promises: its processor, as PE files name it, and the DLLs it comes with.
+
+    `later` are those that only some versions or editions come with.
+    """
 
     tag: str
     machine: str
     libraries: frozenset[str]
+    later: frozenset[str]
     newest: tuple[int, int] = _NEWEST_WINDOWS
 
     def provides(self, library: str) -> bool:
@@ -93,10 +111,23 @@ class WindowsPolicy:
 
         `vcruntime140.dll` is beside every `python.exe`; no other part of the Visual C++ runtime is (msvcp140.dll is not).
         """
-        return library in self.libraries or _FUNCTION_SETS.fullmatch(library) is not None
+        return library in self.libraries or _API_SET.fullmatch(library) is not None
+
+    def may_provide(self, library: str) -> bool:
+        """Tell whether a DLL that is looked for on first use is Windows' own, of any version and edition, or a driver's."""
+        found = library in self.later or library in _OF_DRIVERS or _EXTENSION_SET.fullmatch(library) is not None
+        return found or self.provides(library)
 
 
-_FUNCTION_SETS = re.compile(r"(api|ext)-ms-.*")  # Windows itself knows which DLLs they are; the C runtime's among them
+# API sets: names that Windows itself turns into DLLs, the C runtime's among them. Every edition has those of `api-`,
+# and `ext-` may be missing (learn.microsoft.com/windows/win32/apiindex/windows-apisets).
+_API_SET = re.compile(r"api-ms-win-[a-z0-9-]+-l\d+-\d+-\d+\.dll")
+_EXTENSION_SET = re.compile(r"ext-ms-win-[a-z0-9-]+-l\d+-\d+-\d+\.dll")
+# A device's driver puts them into Windows' own folder. They fit that driver alone, so that no wheel can carry them.
+_OF_DRIVERS = frozenset((
+    "nvcuda.dll", "nvml.dll",  # NVIDIA's: computing, and what the device is doing
+    "opencl.dll", "vulkan-1.dll",  # any vendor's
+))  # fmt: skip
 _MISSED = frozenset(("combase.dll", "ucrtbase.dll"))  # in Windows from 8 and 10 on, and not in delvewheel's lists
 _BESIDE_PYTHON = MappingProxyType({
     "win_amd64": frozenset(("vcruntime140.dll", "vcruntime140_1.dll")),
@@ -120,7 +151,13 @@ def load_windows_policy(tag: str) -> WindowsPolicy | None:
     if tag not in _MACHINES:
         return None
     listed = _dll_list.ignore_names[_dll_list.MachineType.platform_tag_to_type(tag)]
-    return WindowsPolicy(tag=tag, machine=_MACHINES[tag], libraries=frozenset(listed | _BESIDE_PYTHON[tag] | _MISSED))
+    return WindowsPolicy(
+        tag=tag,
+        machine=_MACHINES[tag],
+        libraries=frozenset(listed | _BESIDE_PYTHON[tag] | _MISSED),
+        # Each processor's list is of the oldest Windows that ran on it; together they have the newer ones' DLLs as well.
+        later=frozenset().union(*_dll_list.ignore_names.values()),
+    )
 
 
 def _dotted(version: tuple[int, int]) -> str:

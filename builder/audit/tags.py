@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name, canonicalize_version
 
 from builder.audit.content import MODULE_SUFFIX, Content
 from builder.audit.finding import Finding
-from builder.audit.platforms import check_systems, systems_of
+from builder.audit.platforms import check_systems
 from builder.audit.policy import Policy
 from builder.wheel import split_filename
 
@@ -109,9 +109,9 @@ def _check_own_system(
         named = "musl" if match["libc"].startswith("musl") else "glibc"
         wanted = named == policies[0].libc
     elif match["libc"]:
-        named, wanted = "Linux", systems_of(content) <= {"linux"}
+        named, wanted = "Linux", content.systems <= {"linux"}
     elif match["mac"]:
-        named, wanted = "macOS", systems_of(content) <= {"darwin"}
+        named, wanted = "macOS", content.systems <= {"darwin"}
     elif match["windows"]:
         named, wanted = match["windows"], match["windows"] in platforms
     if not wanted:

@@ -53,9 +53,9 @@ def repair_command(root: Path, wheels: tuple[Path, ...], prefix: Path, target: s
 
     Example: everywheel repair dist/foo.whl --prefix prefixes/manylinux_2_17_x86_64 --target manylinux2014_x86_64
     """
-    from builder.repair import Repair, repair_wheel
+    from builder.repair import Repair, check_binaries, repair_wheel
     from builder.tools import ensure_tools
-    from builder.wheel import split_filename
+    from builder.wheel import read_wheel, split_filename
 
     project = load_project(root)
     store = Store(default_store())
@@ -64,16 +64,19 @@ def repair_command(root: Path, wheels: tuple[Path, ...], prefix: Path, target: s
             raise UsageError(f"{wheel}: no such file", hint="name a wheel that was built against the prefix")
     if not (prefix / "share" / "everywheel").is_dir():
         raise UsageError(f"{prefix} is not a prefix", hint="`everywheel deps --into DIR` makes one for each target")
+    jobs = []
     for wheel in wheels:
         try:
             *_, abi, platform = split_filename(wheel.name)
-            tag = target or platform.split(".")[0]
         except ValueError as error:
             raise UsageError(f"{wheel}: {error}", hint="name a wheel (PEP 427)") from None
-        python = choose_python(project, abi)
+        meant = parse_target(target or platform.split(".")[0])
+        jobs.append((wheel, choose_python(project, abi), meant))
+        check_binaries(read_wheel(wheel), meant)  # before the tools are fetched, and before any wheel is repaired
+    for wheel, python, meant in jobs:
         with TemporaryDirectory(dir=store.root / "tmp") as work:
             repair = Repair(
-                target=parse_target(tag),
+                target=meant,
                 prefix=prefix.absolute(),
                 patchelf=ensure_tools(store.root).patchelf,
                 work=Path(work),

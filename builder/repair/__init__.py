@@ -12,10 +12,11 @@ from builder.repair.job import Repair
 from builder.repair.linux import graft_libraries as graft_linux
 from builder.repair.macos import graft_libraries as graft_macos
 from builder.repair.papers import add_papers, match_grafts
+from builder.repair.reading import check_binaries
 from builder.repair.windows import graft_libraries as graft_windows
 from builder.wheel import Wheel, pack_wheel, read_wheel, retag_wheel
 
-__all__ = ["Repair", "add_papers", "match_grafts", "repair_wheel"]
+__all__ = ["Repair", "add_papers", "check_binaries", "match_grafts", "repair_wheel"]
 
 _GRAFTS: Mapping[str, Callable[[Wheel, Repair, Path], Wheel]] = MappingProxyType({
     "linux": graft_linux,
@@ -28,9 +29,11 @@ def repair_wheel(path: Path, repair: Repair, into: Path) -> Path:
     """Repair the wheel at `path` for the target, put the result into a folder, and return where it is.
 
     The libraries come from the prefix alone, never from the build machine. Nothing is left in `into` on failure.
-    Raises BuildError when a library cannot be grafted or the wheel cannot keep the target's promise.
+    Raises BuildError when a file in the wheel cannot be read, when a library cannot be grafted, and when the wheel cannot
+    keep the target's promise.
     """
     wheel = read_wheel(path)
+    check_binaries(wheel, repair.target)
     libraries = load_libraries(repair.prefix, leave_out=repair.leave_out)
     repair.work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=repair.work, prefix="repair-") as temporary:

@@ -111,15 +111,15 @@ def test_a_pe_file_that_is_cut_anywhere_is_told_apart(pe: bytes) -> None:
 def test_a_cut_file_is_a_finding_of_its_own(macho: dict[str, bytes], pe: bytes, tmp_path: Path) -> None:
     module = macho["demo/_demo.abi3.so"]
 
-    assert audit(tmp_path, "macosx_11_0_arm64", {"demo/_demo.abi3.so": module[:-8]})[0] == (
-        "macho", "demo/_demo.abi3.so", f"truncated: it has {len(module) - 8} bytes of {len(module)}",
-    )  # fmt: skip
-    assert audit(tmp_path, "win_amd64", {"demo/_demo.pyd": pe[:-8]})[0] == (
-        "pe", "demo/_demo.pyd", f"truncated: it has {len(pe) - 8} bytes of {len(pe)}",
-    )  # fmt: skip
-    assert audit(tmp_path, "win_amd64", {"demo/_demo.pyd": b""})[0] == (
-        "pe", "demo/_demo.pyd", "not a whole PE file (Unable to read the DOS Header, possibly a truncated file.)",
-    )  # fmt: skip
+    assert audit(tmp_path, "macosx_11_0_arm64", {"demo/_demo.abi3.so": module[:-8]}) == [
+        ("macho", "demo/_demo.abi3.so", f"truncated: it has {len(module) - 8} bytes of {len(module)}"),
+    ]
+    assert audit(tmp_path, "win_amd64", {"demo/_demo.pyd": pe[:-8]}) == [
+        ("pe", "demo/_demo.pyd", f"truncated: it has {len(pe) - 8} bytes of {len(pe)}"),
+    ]
+    assert audit(tmp_path, "win_amd64", {"demo/_demo.pyd": b""}) == [
+        ("pe", "demo/_demo.pyd", "not a whole PE file (Unable to read the DOS Header, possibly a truncated file.)"),
+    ]
 
 
 def test_no_flipped_byte_makes_a_reader_fail_in_another_way(macho: dict[str, bytes], pe: bytes) -> None:

@@ -134,7 +134,7 @@ def test_one_that_a_probe_has_declared_itself_stops_the_build(workshop: Workshop
 
 def test_headers_know_since_when_a_symbol_is_there(toolchain: Toolchain, tmp_path: Path) -> None:
     newer = find_newer({"malloc", "preadv", "mkfifoat", "PyLong_FromLong"}, toolchain.program("cc"), tmp_path,
-                       toolchain.environment)  # fmt: skip
+                       toolchain.environment, what="demo")  # fmt: skip
 
     assert newer == {"preadv": "11.0", "mkfifoat": "13.0"}
 

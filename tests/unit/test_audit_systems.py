@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from packaging.tags import mac_platforms
 
+from builder.audit import Report, fail_on_findings
 from builder.audit.content import Content
 from builder.audit.hygiene import check_debug, check_exports, check_mitigations
 from builder.audit.looks import describe_looks, report_files
@@ -25,6 +26,7 @@ from builder.audit.sbom import Bill
 from builder.audit.systems import load_mac_policy, load_windows_policy
 from builder.audit.tags import check_tags
 from builder.elf import ElfFacts
+from builder.errors import AuditError
 from builder.macho import MachoFacts, MachoImage
 from builder.pe import PeFacts
 from builder.wheel import Wheel, WheelFile
@@ -150,10 +152,53 @@ def test_each_fault_of_a_mach_o_file_is_found(changes: dict[str, object], check:
     assert judge_image(**changes) == [(check, words)]
 
 
-def test_what_a_file_can_do_without_may_be_missing() -> None:
-    name = "/System/Library/Frameworks/PHASE.framework/Versions/A/PHASE"
-
+@pytest.mark.parametrize(
+    "name",
+    [
+        "/System/Library/Frameworks/PHASE.framework/Versions/A/PHASE",
+        "/usr/lib/swift/libswiftUniformTypeIdentifiers.dylib",
+        "/usr/lib/libz.1.dylib",
+    ],
+)
+def test_what_a_newer_macos_has_may_be_missing_for_a_file_that_can_do_without(name: str) -> None:
     assert judge_image(needed=(name,), optional=frozenset((name,))) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("/opt/homebrew/lib/libz.dylib", ", which is neither in the wheel nor macOS' own"),
+        ("/Users/me/build/libfoo.dylib", ", which is neither in the wheel nor macOS' own"),
+        ("/usr/lib/libcrypto.dylib", ", which is neither in the wheel nor macOS' own"),
+        ("/usr/lib/swift/../../local/lib/libswiftCore.dylib", ", which is neither in the wheel nor macOS' own"),
+        ("/System/Library/Frameworks/A.framework/../../../../opt/lib/A",
+         ", which is neither in the wheel nor macOS' own"),
+        ("/System/Library/PrivateFrameworks/X.framework/X", ", which is neither in the wheel nor macOS' own"),
+        ("/System/Library/Frameworks/Python.framework/Versions/2.7/Python",
+         ": a module must use the Python that loads it, and not load another"),
+        ("/Library/Frameworks/Python.framework/Versions/3.11/Python",
+         ": a module must use the Python that loads it, and not load another"),
+        ("@rpath/libpython3.11.dylib", ": a module must use the Python that loads it, and not load another"),
+        ("@rpath/libfoo.dylib", ", which is not in the wheel"),
+        ("@loader_path/libfoo.dylib", ", which is not in the wheel"),
+        ("@rpath/_demo.abi3.so", ", which is in the wheel, but where no LC_RPATH leads"),
+        ("@loader_path/x/_demo.abi3.so", ", which is in the wheel, but not there"),
+        ("@executable_path/libfoo.dylib", ", a path beside the program of Python, not beside this file"),
+        ("libfoo.dylib", ", a path relative to wherever Python is started"),
+    ],
+)  # fmt: skip
+def test_what_a_file_can_do_without_may_come_from_nowhere_else(name: str, why: str) -> None:
+    assert judge_image(needed=(name,), optional=frozenset((name,))) == [("libraries", f"weakly loads {name}{why}")]
+
+
+def test_what_a_file_loads_weakly_may_be_in_the_wheel() -> None:
+    name = "@loader_path/libbar.dylib"
+    machos = {
+        "demo/_demo.abi3.so": MachoFacts(images=(replace(IMAGE, needed=(name,), optional=frozenset((name,))),)),
+        "demo/libbar.dylib": MachoFacts(images=(replace(IMAGE, name="@rpath/libbar.dylib", exports=()),)),
+    }
+
+    assert judge(make_content(MAC, machos=machos)) == []
 
 
 def test_a_finding_of_one_image_of_two_names_it() -> None:
@@ -205,6 +250,16 @@ def test_a_sound_wheel_for_windows_has_no_finding() -> None:
          "needs libfoo.dll, which is not in the wheel and not on every win_amd64 system"),
         ({"imports": {"msvcp140.dll": ()}}, "libraries",
          "needs msvcp140.dll, which is not in the wheel and not on every win_amd64 system"),
+        ({"imports": {"api-ms-evil.dll": ()}}, "libraries",
+         "needs api-ms-evil.dll, which is not in the wheel and not on every win_amd64 system"),
+        ({"imports": {"api-ms-win-core-file-l1-2.dll": ()}}, "libraries",
+         "needs api-ms-win-core-file-l1-2.dll, which is not in the wheel and not on every win_amd64 system"),
+        ({"imports": {"ext-ms-win-ntuser-window-l1-1-1.dll": ()}}, "libraries",
+         "needs ext-ms-win-ntuser-window-l1-1-1.dll, which is not in the wheel and not on every win_amd64 system"),
+        ({"imports": {"nvcuda.dll": ()}}, "libraries",
+         "needs nvcuda.dll, which is not in the wheel and not on every win_amd64 system"),
+        ({"imports": {"d3d12.dll": ()}}, "libraries",
+         "needs d3d12.dll, which is not in the wheel and not on every win_amd64 system"),
         ({"imports": {"python311.dll": ("PyDict_New",)}}, "abi3",
          "needs python311.dll, but the wheel is tagged cp311-abi3, whose is python3.dll"),
         ({"flags": frozenset(("DYNAMIC_BASE",))}, "mitigations",
@@ -241,8 +296,27 @@ def test_vcruntime140_1_comes_with_no_32_bit_python() -> None:
     ]
 
 
-def test_what_is_looked_for_on_first_use_may_be_missing() -> None:
-    assert judge_pe(imports={"nvcuda.dll": ("cuInit",)}, delayed=frozenset(("nvcuda.dll",))) == []
+@pytest.mark.parametrize(
+    "library",
+    ["nvcuda.dll", "vulkan-1.dll", "d3d12.dll", "kernel32.dll", "vcruntime140.dll", "api-ms-win-core-file-l1-2-0.dll",
+     "ext-ms-win-ntuser-window-l1-1-1.dll"],
+)  # fmt: skip
+def test_what_windows_or_a_driver_brings_may_be_missing_until_its_first_use(library: str) -> None:
+    assert judge_pe(imports={library: ("f",)}, delayed=frozenset((library,))) == []
+
+
+@pytest.mark.parametrize("library", ["libvips-42.dll", "nvcuda-12.dll", "api-ms-evil.dll", "ext-ms-win-x.dll"])
+def test_nothing_else_may_be_missing_on_first_use(library: str) -> None:
+    assert judge_pe(imports={library: ("f",)}, delayed=frozenset((library,))) == [
+        ("libraries", f"needs {library} on first use, which is neither in the wheel nor Windows' own nor a driver's")
+    ]
+
+
+def test_what_is_looked_for_on_first_use_may_be_in_the_wheel() -> None:
+    module = replace(PE, imports={"foo.dll": ("f",)}, delayed=frozenset(("foo.dll",)))
+    pes = {"demo/_demo.pyd": module, "demo/foo.dll": replace(PE, exports=("f",))}
+
+    assert judge(make_content(WINDOWS, pes=pes)) == []
 
 
 @pytest.mark.parametrize(
@@ -282,10 +356,18 @@ def test_a_wheel_for_two_systems_in_one_is_found() -> None:
         WINDOWS, pes={"demo/_demo.pyd": PE}, elves={"demo/a.so": ELF, "demo/b.so": ELF},
     )  # fmt: skip
 
-    (finding,) = check_tags(content, ())
+    findings = tuple(check_tags(content, ()))
+    with pytest.raises(AuditError) as caught:
+        fail_on_findings((Report(wheel=content.path.name, size=1, looks=(), files=(), findings=findings),))
 
-    assert finding.words == "is wheels of two systems in one: ELF files for Linux and PE files for Windows"
-    assert finding.evidence == ("ELF: demo/a.so and 1 more", "PE: demo/_demo.pyd")
+    name = "demo-1.0-cp311-abi3-win_amd64.whl"
+    assert caught.value.render() == (
+        f"error: {name}: the audit has 1 finding\n"
+        f"  | tags: {name}: is wheels of two systems in one: ELF files for Linux and PE files for Windows\n"
+        "  |     ELF: demo/a.so and 1 more\n"
+        "  |     PE: demo/_demo.pyd\n"
+        "  hint: docs/troubleshooting.md says what mends each finding"
+    )
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,20 @@ def test_one_symbol_table_is_read_and_a_second_refused() -> None:
         read_macho(make(2))
 
 
+def make_load(command: int, name: str) -> bytes:
+    text = name.encode().ljust(-(-(len(name) + 1) // 8) * 8, b"\0")
+    return struct.pack("<6I", command, 24 + len(text), 24, 0, 0, 0) + text
+
+
+def test_what_is_loaded_weakly_and_once_more_cannot_be_done_without() -> None:
+    needed, weak = 0xC, 0x80000018
+    both, one = "@rpath/libfoo.dylib", "@rpath/libbar.dylib"
+
+    (image,) = read_macho(make_macho(make_load(weak, both), make_load(needed, both), make_load(weak, one))).images
+
+    assert (image.needed, image.optional) == ((both, one), frozenset((one,)))
+
+
 def make_signature(slots: range | list[int], part: int) -> bytes:
     """Return a signature whose slots are all the same part of it."""
     start = 12 + 8 * len(slots)

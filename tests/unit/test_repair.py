@@ -1,8 +1,9 @@
-"""The papers that a repair adds: licence texts, one expression, the SBOM. (Grafting itself needs real libraries.)"""
+"""What surrounds grafting, which itself needs real libraries: reading what is to be repaired, and the papers added."""
 
 from __future__ import annotations
 
 import json
+import struct
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,9 @@ import pytest
 
 from builder.errors import BuildError
 from builder.libraries import Library
-from builder.repair import Repair, add_papers, match_grafts
+from builder.repair import Repair, add_papers, check_binaries, match_grafts, repair_wheel
 from builder.target import parse_target
-from builder.wheel import Wheel, WheelFile
+from builder.wheel import Wheel, WheelFile, pack_wheel
 
 FOO = Library(
     name="foo", version="1.2", license="Zlib", linkage="shared", requires=("tiny", "nasm"), files=("libfoo", "libfoomux"),
@@ -183,3 +184,52 @@ def test_grafts_on_macos_are_known_by_their_names_without_versions() -> None:
     assert match_grafts(wheel, (FOO, TINY)) == {
         "foo": ("demo/.dylibs/libfoo.1.2.dylib", "demo/.dylibs/libfoomux.dylib")
     }
+
+
+# --- what is read before anything is grafted
+
+SMALLEST_ELF = b"\x7fELF\2\1\1".ljust(16, b"\0") + struct.pack(
+    "<HHIQQQIHHHHHH", 3, 62, 1, 0, 0, 0, 0, 64, 56, 0, 64, 0, 0
+)
+SMALLEST_MACHO = struct.pack("<8I", 0xFEEDFACF, 0x0100000C, 0, 6, 0, 0, 0, 0)
+HINT = "  hint: such a file is cut off or damaged, or no compiled file at all: build the wheel again"
+
+
+@pytest.mark.parametrize(
+    ("tag", "files", "lines"),
+    [
+        ("manylinux_2_17_x86_64", {"demo/_demo.abi3.so": b"text"},
+         ["a compiled file in it cannot be read, so that nothing can be grafted",
+          "  demo/_demo.abi3.so: not a whole ELF file (Magic number does not match)", HINT]),
+        ("macosx_11_0_arm64", {"demo/b.dylib": b"text", "demo/a.so": SMALLEST_MACHO[:20], "demo/c.so": SMALLEST_MACHO},
+         ["2 compiled files in it cannot be read, so that nothing can be grafted",
+          "  demo/a.so: not a whole Mach-O file (unpack requires a buffer of 32 bytes)",
+          "  demo/b.dylib: not a whole Mach-O file (Unknown Mach-O header: 0x74657874)", HINT]),
+        ("win_arm64", {"demo/_demo.pyd": b"text", "demo/x.dll": b"text" * 32},
+         ["2 compiled files in it cannot be read, so that nothing can be grafted",
+          "  demo/_demo.pyd: not a whole PE file (Unable to read the DOS Header, possibly a truncated file.)",
+          "  demo/x.dll: not a whole PE file (DOS Header magic not found.)", HINT]),
+        ("win_amd64", {"demo/_demo.abi3.so": SMALLEST_ELF, "demo/libfoo.dylib": b"text"},
+         ["it holds no PE file, so that there is nothing to repair for win_amd64",
+          "  hint: build the extension for Windows, or name the system that the wheel is for with --target"]),
+    ],
+)  # fmt: skip
+def test_a_wheel_that_no_tool_could_repair_is_refused(
+    tag: str, files: dict[str, bytes], lines: list[str], tmp_path: Path
+) -> None:
+    info = {path: make_wheel().files[path] for path in (f"{INFO}/METADATA", f"{INFO}/WHEEL")}
+    wheel = replace(make_wheel(), files={**info, **{path: WheelFile(data=data) for path, data in files.items()}})
+    path = pack_wheel(wheel, tmp_path, epoch=1577836800)
+
+    with pytest.raises(BuildError) as caught:
+        repair_wheel(path, replace(REPAIR, target=parse_target(tag)), tmp_path / "wheelhouse")
+
+    assert caught.value.render().splitlines() == [f"error: {path.name}: {lines[0]}", *lines[1:]]
+    assert not (tmp_path / "wheelhouse").exists()
+
+
+def test_broken_files_of_other_systems_do_not_stop_a_repair() -> None:
+    wheel = make_wheel(**{"demo/launcher.exe": b"text", "demo/libfoo.dylib": b"text"})
+    whole = {path: WheelFile(data=SMALLEST_ELF) for path in wheel.files if ".so" in path}
+
+    check_binaries(replace(wheel, files={**wheel.files, **whole}), REPAIR.target)

@@ -1,0 +1,79 @@
+"""abi3audit's judgement, module by module: it is run for real, on the smallest files that it can read."""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+from pathlib import Path
+
+from builder.audit.abi3 import check_abi3
+from builder.audit.content import Content
+from builder.audit.finding import Finding
+from builder.macho import read_macho
+from builder.wheel import Wheel, WheelFile
+
+TAG = "cp311-abi3-macosx_11_0_arm64"
+
+
+def make_module(*needed: str, name: str = "_demo") -> bytes:
+    """Return a module for arm64 that takes these symbols from Python."""
+    strings, symbols = b"\0", b""
+    for symbol, kind in ((f"PyInit_{name}", 0x0F), *((symbol, 0x01) for symbol in needed)):
+        symbols += struct.pack("<IBBHQ", len(strings), kind, kind >> 3, 0, 0)
+        strings += f"_{symbol}\0".encode()
+    start, count = 32 + 24, 1 + len(needed)
+    table = struct.pack("<6I", 2, 24, start, count, start + len(symbols), len(strings))
+    header = struct.pack("<8I", 0xFEEDFACF, 0x0100000C, 0, 6, 1, len(table), 0, 0)
+    return header + table + symbols + strings
+
+
+def make_content(folder: Path, files: dict[str, bytes]) -> Content:
+    python, abi, platform = TAG.split("-")
+    wheel = Wheel(name="demo", version="1.0", build="", python=python, abi=abi, platform=platform,
+                  files={path: WheelFile(data=data) for path, data in files.items()})  # fmt: skip
+    path = folder / f"demo-1.0-{TAG}.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return Content(path=path, wheel=wheel, machos={path: read_macho(data) for path, data in files.items()})
+
+
+def test_modules_of_one_name_in_two_packages_keep_their_own_findings(tmp_path: Path) -> None:
+    files = {
+        "demo/a/_demo.abi3.so": make_module("PyList_New", "PyUnstable_Nonsense"),
+        "demo/b/_demo.abi3.so": make_module("PyList_New"),
+        "demo/c/_demo.abi3.so": make_module("PyList_New", "PyDict_GetItemRef"),
+    }
+
+    assert check_abi3(make_content(tmp_path, files)) == [
+        Finding(
+            check="abi3",
+            file="demo/a/_demo.abi3.so",
+            words="uses what is not in the stable ABI",
+            evidence=("PyUnstable_Nonsense",),
+        ),
+        Finding(
+            check="abi3",
+            file="demo/c/_demo.abi3.so",
+            words="needs Python 3.13, but the wheel is tagged for 3.11",
+            evidence=("PyDict_GetItemRef (since 3.13)",),
+        ),
+    ]
+
+
+def test_whatever_python_can_import_is_judged_under_any_name(tmp_path: Path) -> None:
+    paths = ["demo/_demo.so", "demo/lib_demo.dylib", "demo/_demo.so.1"]
+
+    findings = check_abi3(make_content(tmp_path, dict.fromkeys(paths, make_module("_PyNonsense"))))
+
+    assert [(finding.file, finding.evidence) for finding in findings] == [(path, ("_PyNonsense",)) for path in paths]
+
+
+def test_a_module_that_abi3audit_cannot_read_is_a_finding(tmp_path: Path) -> None:
+    content = make_content(tmp_path, {"demo/_demo.abi3.so": make_module("PyList_New")})
+    content.wheel.files["demo/_demo.abi3.so"] = WheelFile(data=b"")  # type: ignore[index]
+
+    (finding,) = check_abi3(content)
+
+    assert (finding.check, finding.file, finding.words) == ("abi3", content.path.name, "abi3audit gave no report")
+    assert finding.evidence

@@ -1,0 +1,125 @@
+"""Compiled files that cannot be read: one finding each, no second one that follows from it, and a row of the table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from builder.audit import audit_wheel
+from builder.audit.binaries import read_binary
+from builder.audit.content import Content
+from builder.audit.linking import check_libraries, find_outside
+from builder.audit.macho_linking import check_mac_libraries, find_mac_outside
+from builder.audit.pe_linking import check_dlls, find_windows_outside
+from builder.audit.policy import load_policy
+from builder.audit.systems import load_mac_policy, load_windows_policy
+from builder.elf import ElfFacts
+from builder.macho import MachoFacts, MachoImage
+from builder.pe import PeFacts
+from builder.wheel import Wheel, WheelFile, pack_wheel
+
+LINUX, MAC, WINDOWS = "manylinux2014_x86_64", "macosx_11_0_arm64", "win_amd64"
+TEXT = b"this is no program\n" * 8
+INFO = "demo-1.0.dist-info"
+
+
+def make_wheel(platform: str, files: dict[str, bytes]) -> Wheel:
+    given = {
+        **files,
+        f"{INFO}/METADATA": b"Metadata-Version: 2.4\nName: demo\nVersion: 1.0\nLicense-Expression: MIT\n",
+        f"{INFO}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: cp311-abi3-{platform}\n".encode(),
+    }
+    contents = {path: WheelFile(data=data) for path, data in given.items()}
+    return Wheel(name="demo", version="1.0", build="", python="cp311", abi="abi3", platform=platform, files=contents)
+
+
+BROKEN = [
+    (LINUX, "demo/_demo.abi3.so", TEXT, "elf", "not a whole ELF file (Magic number does not match)"),
+    (LINUX, "demo.libs/libfoo.so.1", b"", "elf", "not a whole ELF file (Magic number does not match)"),
+    (LINUX, "demo/tool", b"\x7fELF\2\1\1", "elf", "not a whole ELF file (expected 1, found 0)"),
+    (MAC, "demo/_demo.abi3.so", TEXT, "macho", "not a whole Mach-O file (Unknown Mach-O header: 0x74686973)"),
+    (MAC, "demo/.dylibs/libfoo.dylib", TEXT, "macho", "not a whole Mach-O file (Unknown Mach-O header: 0x74686973)"),
+    (WINDOWS, "demo/_demo.pyd", TEXT, "pe", "not a whole PE file (DOS Header magic not found.)"),
+    (WINDOWS, "demo.libs/foo.dll", b"MZ", "pe",
+     "not a whole PE file (Unable to read the DOS Header, possibly a truncated file.)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("platform", "path", "data", "check", "words"), BROKEN)
+def test_a_file_that_cannot_be_read_is_one_finding(
+    platform: str, path: str, data: bytes, check: str, words: str, tmp_path: Path
+) -> None:
+    wheel = pack_wheel(make_wheel(platform, {path: data}), tmp_path, epoch=1577836800)
+
+    report = audit_wheel(wheel)
+
+    assert [(finding.check, finding.file, finding.words) for finding in report.findings] == [(check, path, words)]
+    assert report.files == ()
+
+
+@pytest.mark.parametrize(
+    ("platform", "path", "rows"),
+    [
+        (LINUX, "demo/_demo.abi3.so", {"elf": "0 modules, 0 libraries, 0 others, 1 unreadable",
+                                       "arch": "no ELF file that can be read"}),
+        (MAC, "demo/_demo.abi3.so", {"macho": "0 modules, 0 libraries, 0 others, 1 unreadable",
+                                     "arch": "no Mach-O file that can be read"}),
+        (WINDOWS, "demo/_demo.pyd", {"pe": "0 modules, 0 libraries, 0 others, 1 unreadable",
+                                     "arch": "no PE file that can be read"}),
+        (LINUX, "demo/_demo.py", {"elf": "0 modules, 0 libraries, 0 others", "arch": "no ELF file"}),
+        (MAC, "demo/_demo.py", {"macho": "0 modules, 0 libraries, 0 others", "arch": "no Mach-O file"}),
+        (WINDOWS, "demo/_demo.py", {"pe": "0 modules, 0 libraries, 0 others", "arch": "no PE file"}),
+        (f"{LINUX}.{MAC}", "demo/_demo.py", {"elf": "0 modules, 0 libraries, 0 others",
+                                             "macho": "0 modules, 0 libraries, 0 others",
+                                             "arch": "no ELF or Mach-O file"}),
+    ],
+)  # fmt: skip
+def test_the_table_has_a_row_for_every_finding(platform: str, path: str, rows: dict[str, str], tmp_path: Path) -> None:
+    report = audit_wheel(pack_wheel(make_wheel(platform, {path: TEXT}), tmp_path, epoch=1577836800))
+
+    looks = {look.check: look.words for look in report.looks}
+    assert {check: words for check, words in looks.items() if check in ("elf", "macho", "pe", "arch")} == rows
+    assert report.findings
+    assert {finding.check for finding in report.findings} <= looks.keys()
+
+
+@pytest.mark.parametrize("platform", ["any", WINDOWS, "pyodide_2024_0_wasm32"])
+def test_what_is_named_so_is_a_library_on_linux_and_macos_alone(platform: str) -> None:
+    wheel = make_wheel(platform, {})
+
+    assert read_binary("demo/x.so", TEXT, Content(path=Path(wheel.filename), wheel=wheel).systems) is None
+
+
+def test_what_needs_a_library_that_cannot_be_read_has_it_in_the_wheel() -> None:
+    elf = ElfFacts(
+        bits=64, endian="little", machine="EM_X86_64", kind="ET_DYN", soname="", needed=("libfoo.so.1",),
+        rpath=("$ORIGIN",), rpath_is_inherited=True, versions=(), exports=(), undefined=(), stack="rw",
+        text_relocations=False, debug={}, page=4096,
+    )  # fmt: skip
+    image = MachoImage(
+        cpu="arm64", bits=64, kind="MH_DYLIB", name="", needed=("@loader_path/libfoo.dylib",), optional=frozenset(),
+        rpath=(), system="macOS", minimum=(11, 0), exports=(), undefined=(), debug={}, signature=(),
+    )  # fmt: skip
+    pe = PeFacts(
+        machine="IMAGE_FILE_MACHINE_AMD64", bits=64, is_library=True, imports={"foo.dll": ()}, delayed=frozenset(),
+        exports=(), minimum=(6, 0), flags=frozenset(), debug={}, pdb="",
+    )  # fmt: skip
+    linux, mac, windows = load_policy(LINUX), load_mac_policy(MAC), load_windows_policy(WINDOWS)
+    assert linux
+    assert mac
+    assert windows
+    content = Content(
+        path=Path("demo.whl"), wheel=make_wheel(LINUX, {}), elves={"demo/x.so": elf},
+        machos={"demo/y.so": MachoFacts(images=(image,))}, pes={"demo/z.pyd": pe},
+        unread={"demo/libfoo.so.1": "elf", "demo/libfoo.dylib": "macho", "demo/foo.dll": "pe"},
+    )  # fmt: skip
+
+    findings = [
+        *check_libraries(content, (linux,)), *check_mac_libraries(content, (mac,)), *check_dlls(content, (windows,)),
+    ]  # fmt: skip
+
+    assert findings == []
+    assert [find(content) for find in (find_outside, find_mac_outside, find_windows_outside)] == [
+        {"demo/x.so": ()}, {"demo/y.so": ()}, {"demo/z.pyd": ()},
+    ]  # fmt: skip
