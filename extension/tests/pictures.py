@@ -85,6 +85,12 @@ def _gif_codes(frame: Sequence[Sequence[int]]) -> bytes:
     return b"".join(bytes([len(block)]) + block for block in blocks) + b"\0"
 
 
+def cut_jpeg(jpeg: bytes, width: int, height: int) -> bytes:
+    """Say that a baseline JPEG has some pixels fewer than its last blocks, of 8 x 8 or 16 x 16, hold."""
+    at = jpeg.index(b"\xff\xc0") + 5
+    return jpeg[:at] + struct.pack(">HH", height, width) + jpeg[at + 4 :]
+
+
 def orient_jpeg(jpeg: bytes, orientation: int) -> bytes:
     """Put an EXIF block with nothing but an orientation (1 to 8) in front of a JPEG's other blocks."""
     tiff = struct.pack("<2sHIHHHIHHI", b"II", 42, 8, 1, 0x0112, 3, 1, orientation, 0, 0)

@@ -11,6 +11,7 @@ from pictures import (
     CMYK_SIZE,
     PHOTO,
     PHOTO_SIZE,
+    cut_jpeg,
     draw_gradient,
     draw_noise,
     orient_jpeg,
@@ -18,7 +19,7 @@ from pictures import (
     write_grey_png,
     write_png,
 )
-from webpencode import encode
+from webpencode import decode, encode
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 STRIPES = [[(x // 7 + y // 5) % 3 for x in range(50)] for y in range(40)]
@@ -129,6 +130,22 @@ def test_the_image_fits_into_the_box_and_keeps_its_shape(box: dict[str, Any], si
     info = webp.read_info(encode(PHOTO, **box))
 
     assert (info.width, info.height) == size
+
+
+@pytest.mark.parametrize("size", [(359, 239), (353, 237), (357, 233)], ids=str)
+@pytest.mark.parametrize(
+    "box", [{"width": 44}, {"width": 80}, {"height": 29}, {"width": 50, "height": 50, "fit": "cover"}], ids=str
+)
+def test_a_jpeg_that_is_shrunk_as_it_is_read_keeps_its_shape_and_its_edge(
+    size: tuple[int, int], box: dict[str, Any]
+) -> None:
+    jpeg = cut_jpeg(PHOTO, *size)
+    png = write_png(memoryview(decode(jpeg)).tolist())
+
+    read, exact = memoryview(decode(jpeg, **box)), memoryview(decode(png, **box))
+
+    assert read.shape == exact.shape
+    assert sum(abs(a - b) for a, b in zip(bytes(read), bytes(exact), strict=True)) / len(bytes(exact)) < 2
 
 
 @pytest.mark.parametrize("box", [{"width": 1000}, {"height": 1000}, {"width": 360, "height": 9999}], ids=str)

@@ -3,6 +3,7 @@
 import contextlib
 import pickle
 import re
+import struct
 from typing import Any
 
 import pytest
@@ -90,6 +91,24 @@ def test_an_image_too_large_for_webp_is_an_error_in_words() -> None:
         LimitExceededError, match=r"^the picture is 16384 x 1, and WebP holds at most 16383 pixels a side$"
     ):
         encode(wide)
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        b"VP8 " + struct.pack("<I", 40) + bytes.fromhex("300100 9d012a") + struct.pack("<HH", 16_383, 16_000),
+        b"VP8L" + struct.pack("<IBI", 40, 0x2F, 16_382 | 15_999 << 14),
+        b"VP8X" + struct.pack("<II", 10, 0) + (16_382).to_bytes(3, "little") + (15_999).to_bytes(3, "little"),
+    ],
+    ids=["lossy", "lossless", "extended"],
+)
+def test_a_webp_is_refused_before_memory_is_taken_for_it(chunk: bytes) -> None:
+    body = b"WEBP" + chunk.ljust(60, b"\0")
+
+    with pytest.raises(
+        LimitExceededError, match=r"^the image has 262128000 pixels \(16383 x 16000\), and max_pixels is 9$"
+    ):
+        encode(b"RIFF" + struct.pack("<I", len(body)) + body, max_pixels=9)
 
 
 def test_an_image_too_large_for_webp_can_be_made_smaller() -> None:

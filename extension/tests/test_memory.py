@@ -193,6 +193,61 @@ def test_no_memory_for_the_codec_or_the_file_is_a_memory_error() -> None:
     )
 
 
+NEW = """
+import resource, sys
+from webpencode import encode
+path, spare = sys.argv[1:3]
+with open(path, "rb") as file:
+    png = file.read()
+limit = count(0) + int(spare)
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+try:
+    encode(png)
+except (MemoryError, RuntimeError):
+    pass
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits memory so")
+@pytest.mark.skipif(
+    importlib.util.find_spec("webpencode._system") is not None, reason="the system's libvips does not survive it"
+)
+@pytest.mark.parametrize("spare", [2_000_000, 4_000_000, 6_000_000, 8_000_000, 20_000_000, 40_000_000])
+def test_no_memory_in_a_process_that_has_just_started_is_no_crash(large: Path, spare: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", COUNT + NEW, large, str(spare)], capture_output=True, text=True, env=PLAIN, timeout=300
+    )
+
+    # Where glib gets none for a small thing of its own it ends the process, with words.
+    assert done.returncode == 0 or "failed to allocate" in done.stderr, (done.returncode, done.stderr)
+
+
+LOSSY = """
+import random, resource
+from webpencode import encode
+side = 600
+noise = memoryview(random.Random(1).randbytes(side * side * 3)).cast("B", (side, side, 3))
+encode(noise[:100], quality=100, effort=0, threads=1)
+start = count(0)
+for spare in range(0, 40_000_000, 100_000):
+    resource.setrlimit(resource.RLIMIT_AS, (start + spare, resource.RLIM_INFINITY))
+    try:
+        encode(noise, quality=100, effort=0, threads=1)
+        break
+    except MemoryError:
+        print("MemoryError")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits memory so")
+def test_no_memory_for_what_is_written_is_a_memory_error() -> None:
+    # The limits are close to each other, so that some stop it where the file grows.
+    done = subprocess.run([sys.executable, "-c", COUNT + LOSSY], capture_output=True, text=True, env=PLAIN, timeout=300)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "MemoryError" in done.stdout
+
+
 FRAMES = """
 import resource
 from webpencode import encode

@@ -1,5 +1,6 @@
 """encode() beside other threads, interpreters and processes."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -106,6 +108,40 @@ def test_a_large_image_is_encoded_by_many_threads_with_small_stacks(
         found = list(pool.map(lambda _: encode(large, threads=threads, **options), range(8)))
 
     assert found == [expected] * 8
+
+
+NO_THREADS = """
+import os, resource, sys
+from webpencode import decode, encode
+with open(sys.argv[1], "rb") as file:
+    png = file.read()
+array = memoryview(bytes(range(256)) * 1200).cast("B", (320, 320, 3))
+expected = encode(array, threads=1)
+if os.geteuid() == 0:
+    os.setuid(65534)  # the limit is nothing to root
+resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
+for call in (lambda: decode(png, threads=1), lambda: encode(png)):
+    try:
+        call()
+    except RuntimeError as error:
+        print(str(error).split(":")[1].strip())
+assert encode(array) == expected, "an array needs no second thread"
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits threads so")
+@pytest.mark.skipif(
+    importlib.util.find_spec("webpencode._system") is not None, reason="the system's libvips does not survive it"
+)
+def test_a_thread_that_cannot_be_started_is_a_runtime_error(tmp_path: Path) -> None:
+    (tmp_path / "noise.png").write_bytes(SLOW)
+
+    done = subprocess.run(
+        [sys.executable, "-c", NO_THREADS, tmp_path / "noise.png"], capture_output=True, text=True, timeout=120
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == ["Error creating thread"] * 2
 
 
 def test_other_threads_run_while_libvips_works() -> None:

@@ -67,19 +67,23 @@ find_scale(const shape_options *options, int width, int height)
     return goes_inside(options) ? VIPS_MAX(across, down) : VIPS_MIN(across, down);
 }
 
+static bool
+is_jpeg(const input *in)
+{
+    return in->roll == NULL && in->size >= 3 && memcmp(in->data, "\xFF\xD8\xFF", 3) == 0;
+}
+
 /* Return by how much a JPEG can be shrunk while it is read, which costs next to nothing: 1, 2, 4 or 8. libvips would
    leave twice the size to be resized; its own way to do that is as good from less. It leaves out what does not fill a
-   pixel at the right and at the bottom: never more than a quarter of one that remains. */
+   pixel at the right and at the bottom: never more than a quarter of one that remains, and nothing where the box is
+   filled, whose cut would move. */
 static int
 jpeg_shrink(const input *in, int width, int height, double scale)
 {
-    const uint8_t *bytes = in->data;
+    double spare = goes_inside(&in->options) ? scale / 4 : 0;
 
-    if (in->roll != NULL || in->size < 3 || memcmp(bytes, "\xFF\xD8\xFF", 3) != 0) {
-        return 1;
-    }
     for (int shrink = 8; shrink > 1; shrink /= 2) {
-        if (scale >= shrink && width % shrink * 4 <= scale && height % shrink * 4 <= scale) {
+        if (scale >= shrink && width % shrink <= spare && height % shrink <= spare) {
             return shrink;
         }
     }
@@ -147,7 +151,8 @@ resize_frame(input *in, VipsImage *frame, failure *failed)
     const char *profile = is_other ? "export_profile" : NULL;
     in->is_srgb = is_other;
     double scale = find_scale(options, image_width, image_height);
-    int shrink = is_other ? 1 : jpeg_shrink(in, image_width, image_height, scale);
+    bool is_ours = is_jpeg(in) && !is_other;
+    int shrink = is_ours ? jpeg_shrink(in, image_width, image_height, scale) : 1;
     if (shrink > 1 && goes_inside(options)) {
         /* The sides are those of the whole image, also where some of it is left out now. */
         width = VIPS_MAX(1, (int)rint(image_width / scale));
@@ -165,7 +170,7 @@ resize_frame(input *in, VipsImage *frame, failure *failed)
             return NULL;
         }
     }
-    if (in->roll == NULL && shrink == 1) {
+    if (in->roll == NULL && !is_ours) {
         /* It only reads the data, though they are not const to it. */
         (void)vips_thumbnail_buffer((void *)in->data, in->size, sized, width, "height", height, "size", size, "crop",
                                     crop, "no_rotate", !options->autorotate, "option_string", FAIL_EARLY(""), profile,

@@ -1,0 +1,80 @@
+"""webpencode's wheel beside libwebp's own encoder: the same pixels and settings, the same bytes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from roots import REPOSITORY, call
+
+from builder.store import default_store
+from builder.tools import ensure_tools
+
+PRESETS = ("default", "picture", "photo", "drawing", "icon", "text")
+OPTIONS: tuple[dict[str, Any], ...] = (
+    {}, {"quality": 30}, {"quality": 92, "effort": 6}, {"effort": 0}, {"alpha_quality": 40}, {"sharp_yuv": 1},
+    {"target_size": 3000}, {"lossless": 1}, {"lossless": 1, "quality": 100, "effort": 5}, {"near_lossless": 60},
+    *({"preset": preset, "quality": 60} for preset in PRESETS),
+)  # fmt: skip
+# Run where the wheel is installed: writes each picture's samples, and of each file what webpencode makes of it.
+OURS = """
+import json, random, sys
+from pathlib import Path
+from webpencode import decode, encode
+tests, options = Path(sys.argv[1]), json.loads(sys.argv[2])
+sys.path.insert(0, str(tests))
+from pictures import PHOTO, draw_gradient, draw_noise
+pictures = {"photo": memoryview(decode(PHOTO)).tolist(), "gradient": draw_gradient(301, 227, alpha=True)}
+pictures["noise"] = [[(*pixel[:3], 255 * ((x + y) % 3 > 0)) for x, pixel in enumerate(row)]
+                     for y, row in enumerate(draw_noise(83, 61))]
+sizes = {}
+for name, rows in pictures.items():
+    samples = bytes(sample for row in rows for pixel in row for sample in pixel)
+    sizes[name] = len(rows[0]), len(rows), len(rows[0][0])
+    Path(name).write_bytes(samples)
+    for at, chosen in enumerate(options):
+        array = memoryview(samples).cast("B", (len(rows), len(rows[0]), len(rows[0][0])))
+        Path(f"{name}-{at}.webp").write_bytes(encode(array, **chosen))
+print(json.dumps(sizes))
+"""
+
+
+@pytest.fixture(scope="module")
+def python(wheels: dict[str, Path], machine: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    environment = tmp_path_factory.mktemp("same") / "environment"
+    call([sys.executable, "-m", "venv", environment])
+    python = environment / "bin" / "python"
+    call([python, "-m", "pip", "install", "-q", "--no-index", wheels[f"manylinux2014_{machine}"]])
+    return python
+
+
+@pytest.fixture(scope="module")
+def reference(machine: str, tmp_path_factory: pytest.TempPathFactory) -> list[str | Path]:
+    """The command of a program that calls libwebp, of the same build as the wheel's, and nothing of ours."""
+    place = tmp_path_factory.mktemp("reference")
+    tag, prefix = f"manylinux2014_{machine}", place / "prefix"
+    call([sys.executable, "-m", "builder", "deps", "libwebp", "-t", tag, "--prefix", prefix], cwd=REPOSITORY)
+    tools = ensure_tools(default_store().absolute())
+    program = place / "reference"
+    call(
+        [tools.zig, "cc", "-target", f"{machine}-linux-gnu.2.17", "-O1", f"-I{prefix / 'include'}",
+         Path(__file__).with_name("reference.c"), f"-L{prefix / 'lib'}", "-lwebp", "-lsharpyuv", "-o", program]
+    )  # fmt: skip
+    return ["env", f"LD_LIBRARY_PATH={prefix / 'lib'}", program]
+
+
+def test_the_bytes_are_those_of_libwebps_own_encoder(python: Path, reference: list[str | Path], tmp_path: Path) -> None:
+    ours = call([python, "-c", OURS, REPOSITORY / "extension" / "tests", json.dumps(OPTIONS)], cwd=tmp_path)
+    differ = []
+    for name, (width, height, bands) in json.loads(ours).items():
+        for at, options in enumerate(OPTIONS):
+            numbers = {**options, "preset": PRESETS.index(options.get("preset", "default"))}
+            words = [f"{option}={number}" for option, number in numbers.items()]
+            call([*reference, name, str(width), str(height), str(bands), "reference.webp", *words], cwd=tmp_path)
+            if (tmp_path / "reference.webp").read_bytes() != (tmp_path / f"{name}-{at}.webp").read_bytes():
+                differ.append((name, options))
+
+    assert differ == []
