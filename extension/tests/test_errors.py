@@ -111,6 +111,20 @@ def test_a_webp_is_refused_before_memory_is_taken_for_it(chunk: bytes) -> None:
         encode(b"RIFF" + struct.pack("<I", len(body)) + body, max_pixels=9)
 
 
+# Found by libFuzzer: to libwebp, the first byte of the alpha plane means that there is no memory.
+DAMAGED_ALPHA = bytes.fromhex(
+    "52494646ae00000057454250565038580a000000140000001700000f0000414c50481600000001b98ce87fba000000733ef9"
+    "878711133001d51a3703565038205e0000009004009d012a180010003e913e9a47a5a3a2a1300800b012096c009d32847037"
+    "92fe2a806325e18612acb0638000fefa932fdbc3fb215c7a3bd2e9e8e85640575d04f791a6fa6630bb0aaaa1cb3c1904d0c1"
+    "0ae3135259dce274ede87000584d50200c0000003c783a786d706d6574612f3e"
+)
+
+
+def test_a_damaged_alpha_plane_is_no_want_of_memory() -> None:
+    with pytest.raises(UnreadableImageError, match=r"^webp2vips: unable to read pixels$"):
+        encode(DAMAGED_ALPHA)
+
+
 def test_an_image_too_large_for_webp_can_be_made_smaller() -> None:
     wide = write_grey_png(16_384, 64, bits=8)
 
