@@ -2,7 +2,7 @@
 
     nox -s bench-encode                          everything
     nox -s bench-encode -- file array            only these jobs
-    nox -s bench-encode -- --photo my.jpg        another photograph
+    nox -s bench-encode -- --photo my.jpg        other photographs
 
 The wheel in wheelhouse/ for this machine is what is measured. `libwebp` is no peer: it is the encoding alone, of pixels
 that were ready before, and nobody who calls libwebp with these settings gets below that. Nor are `processes` one: they are
@@ -34,8 +34,8 @@ from peers import JOBS, PEERS, WIDTH, Sharp, Work, measure
 from PIL import Image
 
 PACKAGE = "mate-backgrounds"
-PHOTO = "usr/share/backgrounds/mate/nature/Garden.jpg"
-GRAPHIC = "usr/share/backgrounds/mate/desktop/Stripes.png"
+PHOTOS = ("nature/Garden.jpg", "abstract/Elephants_5640x3172.jpg")
+GRAPHIC = "desktop/Stripes.png"
 OURS = "webpencode"
 FLOOR = "libwebp"
 PROCESSES = "processes"
@@ -54,19 +54,30 @@ class Input:
 
 
 def fetch_package(folder: Path) -> Path:
-    """Download and unpack the package with the images, unless it is there already."""
+    """Download and unpack the package with the images, unless it is there already; return where its images are."""
     unpacked = folder / PACKAGE
     if not unpacked.exists():
         folder.mkdir(parents=True, exist_ok=True)
         subprocess.run(["apt-get", "download", "-q", PACKAGE], cwd=folder, check=True)
         package = next(folder.glob(f"{PACKAGE}_*.deb"))
         subprocess.run(["dpkg-deb", "-x", package, unpacked], check=True)
-    return unpacked
+    return unpacked / "usr/share/backgrounds/mate"
 
 
-def make_inputs(photo: Path, graphic: Path, folder: Path) -> dict[str, Input]:
-    """Make every job's input out of a photograph and a graphic."""
+def make_photo_inputs(photo: Path, folder: Path) -> dict[str, Input]:
+    """Make the inputs of those jobs that take a photograph."""
     array = np.asarray(Image.open(photo).convert("RGB"))
+    (folder / "array").write_bytes(array.tobytes())
+    jpeg = photo.read_bytes()
+    return {
+        "thumbnail": Input(data=jpeg, path=photo, times=3),
+        "file": Input(data=jpeg, path=photo),
+        "array": Input(data=array, path=folder / "array"),
+    }
+
+
+def make_graphic_inputs(graphic: Path, folder: Path) -> dict[str, Input]:
+    """Make the inputs of the other jobs out of a graphic."""
     clear = Image.open(graphic).convert("RGBA").resize((1600, 900))
     clear.putalpha(Image.linear_gradient("L").resize(clear.size))
     icon = clear.resize((64, 64))
@@ -77,12 +88,7 @@ def make_inputs(photo: Path, graphic: Path, folder: Path) -> dict[str, Input]:
     moving[0].save(files["animation.gif"], "GIF", save_all=True, append_images=moving[1:], duration=80, loop=0)
     for name, file in files.items():
         (folder / name).write_bytes(file.getvalue())
-    (folder / "array").write_bytes(array.tobytes())
-    jpeg = photo.read_bytes()
     return {
-        "thumbnail": Input(data=jpeg, path=photo, times=3),
-        "file": Input(data=jpeg, path=photo),
-        "array": Input(data=array, path=folder / "array"),
         "graphic": Input(data=files["graphic.png"].getvalue(), path=folder / "graphic.png"),
         "icon": Input(data=files["icon.png"].getvalue(), path=folder / "icon.png", times=100),
         "animation": Input(data=files["animation.gif"].getvalue(), path=folder / "animation.gif"),
@@ -233,24 +239,29 @@ def bench_many(inputs: dict[str, Input], peers: dict[str, dict[str, Work]], roun
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("jobs", nargs="*", choices=[[], *JOBS, "import", "many"])
-    parser.add_argument("--photo", type=Path)
+    parser.add_argument("--photo", type=Path, action="append")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--folder", type=Path, default=Path.home() / ".cache" / "webpencode-bench")
     arguments = parser.parse_args()
     chosen = arguments.jobs or [*JOBS, "import", "many"]
     package = fetch_package(arguments.folder)
-    photo = arguments.photo or package / PHOTO
-    inputs = make_inputs(photo, package / GRAPHIC, arguments.folder)
-    print(f"{photo.name}, {inputs['array'].data.shape[1]} x {inputs['array'].data.shape[0]}; {webpencode.versions()}")
+    photos = arguments.photo or [package / name for name in PHOTOS]
+    print(webpencode.versions())
     peers = {name: make() for name, make in PEERS.items()}
     sharp = start_sharp(arguments.folder / "node")
-    for job in JOBS:
+    for photo in photos:
+        inputs = make_photo_inputs(photo, arguments.folder)
+        print(f"{photo.name}, {inputs['array'].data.shape[1]} x {inputs['array'].data.shape[0]}")
+        for job, given in inputs.items():
+            if job in chosen:
+                bench_job(job, given, peers, sharp, arguments.rounds)
+    for job, given in make_graphic_inputs(package / GRAPHIC, arguments.folder).items():
         if job in chosen:
-            bench_job(job, inputs[job], peers, sharp, arguments.rounds)
+            bench_job(job, given, peers, sharp, arguments.rounds)
     if "import" in chosen:
         bench_import(arguments.rounds)
     if "many" in chosen:
-        bench_many(inputs, peers, max(3, arguments.rounds // 3))
+        bench_many(make_photo_inputs(photos[0], arguments.folder), peers, max(3, arguments.rounds // 3))
     if sharp is not None:
         sharp.close()
 

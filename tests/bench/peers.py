@@ -76,6 +76,7 @@ def pyvips_jobs() -> dict[str, Work]:
 
 def opencv_jobs() -> dict[str, Work]:
     import cv2
+    from PIL import Image
 
     options = [cv2.IMWRITE_WEBP_QUALITY, QUALITY]
 
@@ -85,8 +86,12 @@ def opencv_jobs() -> dict[str, Work]:
     def save(image: Any, quality: list[int] = options) -> int:
         return len(cv2.imencode(".webp", image, quality)[1])
 
+    reduced = ((8, cv2.IMREAD_REDUCED_COLOR_8), (4, cv2.IMREAD_REDUCED_COLOR_4), (2, cv2.IMREAD_REDUCED_COLOR_2))
+
     def thumbnail(data: bytes) -> int:
-        image = load(data, cv2.IMREAD_REDUCED_COLOR_2)
+        # OpenCV leaves it to its caller by how much a JPEG is shrunk as it is read.
+        width = Image.open(io.BytesIO(data)).width
+        image = load(data, next((flag for by, flag in reduced if width >= by * WIDTH), cv2.IMREAD_COLOR))
         height = round(image.shape[0] * WIDTH / image.shape[1])
         return save(cv2.resize(image, (WIDTH, height), interpolation=cv2.INTER_AREA))
 
