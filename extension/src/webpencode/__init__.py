@@ -134,7 +134,10 @@ def _write_all(data: bytes, file: Any) -> int:
 
 def write_file(data: bytes, destination: str | os.PathLike[str]) -> int:
     """Write a file as a whole: whoever opens it sees all of the old one or all of the new; return how many bytes."""
-    path = os.path.realpath(os.fsdecode(destination))
+    path = os.fsdecode(destination)
+    if os.path.islink(path):
+        # Only then: whoever works in a folder need not be able to reach it from the root.
+        path = os.path.realpath(path)
     if os.path.exists(path) and not os.path.isfile(path):
         # A pipe or a device is written to, not replaced.
         with open(path, "wb") as file:
