@@ -302,6 +302,10 @@ def test_results_can_be_read_by_a_machine(photos: Path) -> None:
         (["in/photo.jpg", "-o", "in/notes.txt"], "--output in/notes.txt is no folder"),
         (["in", "--keep", "iptc"], "keep must be of 'icc', 'exif' and 'xmp', not 'iptc'"),
         (["in", "--keep", "icc", "--strip"], "--strip leaves out all that --keep names: give one of them"),
+        (
+            ["in", "--target-size", "9", "--lossless"],
+            "target_size has no meaning with lossless or near_lossless",
+        ),
         (["in", "--threads", "0"], "threads must be from 1 to 99, not 0"),
         (
             ["in/photo.jpg", "in/photo.png", "-o", "out"],
@@ -322,16 +326,22 @@ def test_every_option_reaches_the_encoder(tmp_path: Path) -> None:
     (tmp_path / "a.gif").write_bytes(write_gif([[[0] * 40] * 30, [[1] * 40] * 30], [(9, 9, 9), (200, 9, 9)]))
     words = (
         "-W 20 -H 20 --fit cover --upscale -Q 50 --lossless --near-lossless 60 --effort 2 --alpha-quality 50 --preset icon "
-        "--target-size 500 --sharp-yuv --strip --no-autorotate --background #ff00ff --still --loop 3 --max-pixels 99999"
+        "--sharp-yuv --strip --no-autorotate --background #ff00ff --still --loop 3 --max-pixels 99999"
     )
 
     run("a.gif", *words.split(), cwd=tmp_path)
 
     assert (tmp_path / "a.webp").read_bytes() == encode(
         tmp_path / "a.gif", width=20, height=20, fit="cover", upscale=True, quality=50, lossless=True, near_lossless=60,
-        effort=2, alpha_quality=50, preset="icon", target_size=500, sharp_yuv=True, keep=(), autorotate=False,
+        effort=2, alpha_quality=50, preset="icon", sharp_yuv=True, keep=(), autorotate=False,
         background=(255, 0, 255), animated=False, loop=3, max_pixels=99999,
     )  # fmt: skip
+
+
+def test_a_size_can_be_asked_for(photos: Path) -> None:
+    run("in/photo.jpg", "--target-size", 5000, cwd=photos)
+
+    assert (photos / "in" / "photo.webp").read_bytes() == encode(PHOTO, target_size=5000)
 
 
 def test_what_of_the_metadata_is_kept_can_be_listed(tmp_path: Path) -> None:
