@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,88 @@ def test_a_bad_image_does_not_stop_the_others(photos: Path) -> None:
         "error: missing.jpg: No such file or directory: missing.jpg\n"
     )
     assert list_files(photos / "out") == ["deep/LOUD.webp", "photo.webp"]
+
+
+AS_NOBODY = """
+import os, sys
+import webpencode.__main__
+# All is imported by it: nobody may look where Python lies.
+assert webpencode.__main__.main(["in/photo.jpg", "-o", "before.webp", "-q"]) == 0
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+sys.exit(webpencode.__main__.main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def secrets(photos: Path) -> Iterator[Path]:
+    """The photos, with a folder that nobody may read, and one that everybody may but whose files nobody may look at."""
+    for name in ("secret", "sealed"):
+        (photos / "in" / name).mkdir()
+        (photos / "in" / name / "photo.png").write_bytes(write_png(draw_gradient(9, 9)))
+    (photos / "in" / "secret").chmod(0)
+    (photos / "in" / "sealed").chmod(0o444)
+    photos.chmod(0o777)
+    yield photos
+    for name in ("secret", "sealed"):
+        (photos / "in" / name).chmod(0o755)
+
+
+def run_as_nobody(*words: str, cwd: Path, exit_code: int) -> tuple[str, str]:
+    """Run the command as somebody whom permissions bind, as they do not bind root."""
+    done = subprocess.run(
+        [sys.executable, "-c", AS_NOBODY, *words], cwd=cwd, capture_output=True, text=True, timeout=60, env=ENVIRONMENT
+    )
+    assert done.returncode == exit_code, done.stdout + done.stderr
+    return done.stdout, done.stderr
+
+
+NO_MODES = pytest.mark.skipif(sys.platform == "win32", reason="who may read a folder is told otherwise there")
+
+
+@NO_MODES
+def test_a_folder_that_cannot_be_searched_is_named_and_does_not_stop_the_others(secrets: Path) -> None:
+    _, errors = run_as_nobody("in", "in/secret", "-o", "out", cwd=secrets, exit_code=1)
+
+    assert list_files(secrets / "out") == ["deep/LOUD.webp", "photo.webp"]
+    lines = errors.splitlines()
+    assert lines[0] == "error: in/secret: Permission denied: in/secret"
+    assert [line for line in lines if line.startswith("error: ")][1:] == [
+        "error: in/sealed/photo.png: Permission denied: in/sealed/photo.png"
+    ]
+    assert re.fullmatch(r"2 of 3 images in [\d.]+ s: .*%; folders not searched: 1", lines[-1]), errors
+
+
+@NO_MODES
+@pytest.mark.parametrize("options", [["-q"], ["-n"]], ids=str)
+def test_a_folder_that_cannot_be_searched_is_no_folder_without_images(secrets: Path, options: list[str]) -> None:
+    output, errors = run_as_nobody("in/secret", *options, cwd=secrets, exit_code=1)
+
+    assert (output, errors) == ("", "error: in/secret: Permission denied: in/secret\n")
+
+
+@NO_MODES
+def test_a_machine_is_told_of_a_folder_that_cannot_be_searched(secrets: Path) -> None:
+    output, _ = run_as_nobody("in", "-o", "out", "--json", cwd=secrets, exit_code=1)
+
+    lines = [json.loads(line) for line in output.splitlines()]
+    assert lines[0] == {"source": "in/secret", "destination": None, "error": "Permission denied: in/secret"}
+    assert [line["source"] for line in lines[1:]] == ["in/deep/LOUD.PNG", "in/photo.jpg", "in/sealed/photo.png"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="to make a link takes a privilege")
+def test_a_link_to_itself_is_an_error_and_a_link_to_nothing_is_no_image(photos: Path) -> None:
+    (photos / "in" / "loop.jpg").symlink_to("loop.jpg")
+    (photos / "in" / ".#photo.jpg").symlink_to("somebody@somewhere")  # as Emacs locks a file
+    words = os.strerror(errno.ELOOP)
+
+    _, errors = run("in", "-o", "out", "-q", cwd=photos, exit_code=1)
+    assert errors == f"error: in/loop.jpg: {words}: in/loop.jpg\n"
+
+    _, errors = run("in/deep", "-o", "in/loop.jpg", "-q", cwd=photos, exit_code=1)
+    assert errors == f"error: in/deep/LOUD.PNG: {os.strerror(errno.ENOTDIR)}: in/loop.jpg\n"
 
 
 def test_a_folder_can_be_encoded_again(photos: Path) -> None:
@@ -219,6 +302,10 @@ def test_results_can_be_read_by_a_machine(photos: Path) -> None:
         (["in/photo.jpg", "-o", "in/notes.txt"], "--output in/notes.txt is no folder"),
         (["in", "--keep", "iptc"], "keep must be of 'icc', 'exif' and 'xmp', not 'iptc'"),
         (["in", "--keep", "icc", "--strip"], "--strip leaves out all that --keep names: give one of them"),
+        (
+            ["in", "--target-size", "9", "--lossless"],
+            "target_size has no meaning with lossless or near_lossless",
+        ),
         (["in", "--threads", "0"], "threads must be from 1 to 99, not 0"),
         (
             ["in/photo.jpg", "in/photo.png", "-o", "out"],
@@ -239,16 +326,22 @@ def test_every_option_reaches_the_encoder(tmp_path: Path) -> None:
     (tmp_path / "a.gif").write_bytes(write_gif([[[0] * 40] * 30, [[1] * 40] * 30], [(9, 9, 9), (200, 9, 9)]))
     words = (
         "-W 20 -H 20 --fit cover --upscale -Q 50 --lossless --near-lossless 60 --effort 2 --alpha-quality 50 --preset icon "
-        "--target-size 500 --sharp-yuv --strip --no-autorotate --background #ff00ff --still --loop 3 --max-pixels 99999"
+        "--sharp-yuv --strip --no-autorotate --background #ff00ff --still --loop 3 --max-pixels 99999"
     )
 
     run("a.gif", *words.split(), cwd=tmp_path)
 
     assert (tmp_path / "a.webp").read_bytes() == encode(
         tmp_path / "a.gif", width=20, height=20, fit="cover", upscale=True, quality=50, lossless=True, near_lossless=60,
-        effort=2, alpha_quality=50, preset="icon", target_size=500, sharp_yuv=True, keep=(), autorotate=False,
+        effort=2, alpha_quality=50, preset="icon", sharp_yuv=True, keep=(), autorotate=False,
         background=(255, 0, 255), animated=False, loop=3, max_pixels=99999,
     )  # fmt: skip
+
+
+def test_a_size_can_be_asked_for(photos: Path) -> None:
+    run("in/photo.jpg", "--target-size", 5000, cwd=photos)
+
+    assert (photos / "in" / "photo.webp").read_bytes() == encode(PHOTO, target_size=5000)
 
 
 def test_what_of_the_metadata_is_kept_can_be_listed(tmp_path: Path) -> None:

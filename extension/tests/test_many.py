@@ -1,6 +1,7 @@
 """encode_many(): in order, on several cores, errors as values, no more in memory than is needed."""
 
 import gc
+import io
 import threading
 import weakref
 from collections.abc import Iterator
@@ -9,7 +10,8 @@ from typing import Any
 
 import pytest
 from pictures import PHOTO, draw_gradient, write_png
-from webpencode import UnsupportedFormatError, encode, encode_many
+from test_sources import DeepImage
+from webpencode import UnsupportedFormatError, decode, encode, encode_many
 
 IMAGES = [PHOTO, write_png(draw_gradient(30, 20)), write_png(draw_gradient(10, 90))] * 6
 
@@ -39,6 +41,26 @@ def test_workers_must_be_some(workers: int) -> None:
 def test_workers_must_be_a_whole_number(workers: Any) -> None:
     with pytest.raises(TypeError, match=f"^workers must be an integer or None, not {type(workers).__name__}$"):
         encode_many([PHOTO], workers=workers)
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        "photo.jpg", Path("photo.jpg"), PHOTO, bytearray(PHOTO), memoryview(PHOTO), io.BytesIO(PHOTO), decode(PHOTO),
+        DeepImage(bytes(2), (1, 1), "<u2"),
+    ],
+    ids=lambda one: type(one).__name__,
+)  # fmt: skip
+def test_one_image_is_no_iterable_of_images(one: Any) -> None:
+    with pytest.raises(TypeError) as caught:
+        encode_many(one)
+
+    assert str(caught.value) == "sources must be an iterable of images, not one: encode() takes one"
+
+
+def test_what_is_no_iterable_is_told_at_once() -> None:
+    with pytest.raises(TypeError, match=r"^'int' object is not iterable$"):
+        encode_many(5)  # type: ignore[arg-type]
 
 
 def test_an_option_that_makes_no_sense_is_told_at_once() -> None:

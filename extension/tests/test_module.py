@@ -4,6 +4,7 @@ import ast
 import importlib.metadata
 import inspect
 import re
+import subprocess
 import sys
 import sysconfig
 from pathlib import Path
@@ -12,6 +13,8 @@ import webpencode
 from webpencode import _webpencode, encode
 
 PACKAGE = Path(webpencode.__file__).parent
+# For a Python that reads no site-packages, whose .pth files import whatever they like.
+HERE = f"import sys; sys.path.append({str(PACKAGE.parent)!r}); "
 
 
 def test_the_module_file_is_for_every_python_from_3_11_on_or_for_one_without_a_gil() -> None:
@@ -32,7 +35,7 @@ def test_the_module_calls_nothing_but_libvips() -> None:
 
 def test_the_signature_can_be_asked_for() -> None:
     assert str(inspect.signature(encode)).startswith(
-        "(source: '_Source', *, width: 'SupportsIndex | None' = None, height"
+        "(source: 'Source', *, width: 'SupportsIndex | None' = None, height"
     )
     for name in webpencode.__all__:
         assert inspect.getdoc(getattr(webpencode, name)), name
@@ -47,6 +50,29 @@ def test_the_stub_has_the_names_of_the_module() -> None:
     for name, arguments in functions.items():
         parameters = inspect.signature(getattr(_webpencode, name)).parameters
         assert [argument.arg for argument in arguments.posonlyargs] == list(parameters)
+
+
+def test_type_checkers_know_the_options_of_encode_wherever_they_are_passed_on() -> None:
+    stub = ast.parse((PACKAGE / "_types.pyi").read_text())
+    (options,) = (node for node in stub.body if isinstance(node, ast.ClassDef) and node.name == "Options")
+    fields = {
+        ast.unparse(node.target): ast.unparse(node.annotation)
+        for node in options.body
+        if isinstance(node, ast.AnnAssign)
+    }
+    parameters = list(inspect.signature(encode).parameters.values())[1:]
+
+    assert fields == {parameter.name: parameter.annotation for parameter in parameters}
+    for function in (webpencode.encode_to, webpencode.encode_many):
+        assert inspect.signature(function).parameters["options"].annotation == "Unpack[Options]"
+
+
+def test_what_is_for_type_checkers_is_not_imported() -> None:
+    program = (
+        "import webpencode, sys; print([name for name in ('typing', 'concurrent.futures') if name in sys.modules])"
+    )
+
+    assert subprocess.check_output([sys.executable, "-S", "-c", HERE + program], text=True) == "[]\n"
 
 
 def test_the_package_says_that_it_is_typed() -> None:

@@ -14,7 +14,7 @@ import webpencode
 if importlib.util.find_spec("webpencode._system") is None:
     pytest.skip("this wheel has its libraries inside", allow_module_level=True)
 
-from webpencode._system import explain, find_command
+from webpencode._system import _read_release, explain, find_command
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,45 @@ def test_a_system_that_nobody_knows_is_told_what_is_needed(monkeypatch: pytest.M
         "libwebp 0.6 or newer is needed, and this system has none that can be opened\n"
         "  dlopen: libwebp.so.7: not there\n"
         "  hint: install libwebp 0.6 or newer with this system's package manager"
+    )
+
+
+@pytest.mark.parametrize(
+    ("release", "command"),
+    [
+        ({"ID": "debian", "VERSION_ID": "10"}, "apt install libvips42"),
+        ({"ID": "fedora"}, "dnf upgrade vips"),
+        ({"ID": "rocky", "ID_LIKE": "rhel centos fedora"}, "dnf upgrade vips"),
+        ({"ID": "alpine"}, "apk add --upgrade vips"),
+        ({"ID": "arch"}, "pacman -Syu libvips"),
+        ({"ID": "opensuse-leap", "ID_LIKE": "suse opensuse"}, "zypper update libvips42"),
+        ({"ID": "gentoo"}, "emerge --update media-libs/vips"),
+        ({"ID": "void"}, "xbps-install --update libvips"),
+        ({"ID": "macos"}, "brew upgrade vips"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value["ID"],
+)
+def test_a_library_that_is_too_old_is_made_newer(
+    monkeypatch: pytest.MonkeyPatch, release: dict[str, str], command: str
+) -> None:
+    monkeypatch.setattr("webpencode._system._read_release", lambda: release)
+
+    assert explain("libvips", "8.7.4", "/usr/lib/libvips.so.42") == (
+        "libvips 8.10 or newer is needed, and this system's is 8.7.4\n"
+        "  library: /usr/lib/libvips.so.42\n"
+        f"  hint: `{command}`; if that brings no newer one, install a wheel of webpencode that has it inside"
+    )
+
+
+def test_a_library_that_is_too_old_on_a_system_that_nobody_knows_is_told_what_is_needed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("webpencode._system._read_release", dict)
+
+    assert explain("libvips", "8.7.4", "/opt/libvips.so.42") == (
+        "libvips 8.10 or newer is needed, and this system's is 8.7.4\n"
+        "  library: /opt/libvips.so.42\n"
+        "  hint: install libvips 8.10 or newer, or a wheel of webpencode that has it inside"
     )
 
 
@@ -96,10 +135,15 @@ def test_arrays_need_no_libvips_and_all_else_says_that_it_is_missing(tmp_path: P
 def test_a_libvips_that_is_too_old_is_named_with_its_version() -> None:
     folder = Path(os.environ["WEBPENCODE_OLD_LIBVIPS"])
 
-    assert run_with(folder, CALLS) == (
+    said = run_with(folder, CALLS)
+
+    # Which command is whose, the tests above say.
+    command = find_command("libvips", _read_release(), is_there=True)
+    next_step = f"`{command}`; if that brings no newer one, install" if command else "install libvips 8.10 or newer, or"
+    assert said == (
         "libvips 8.10 or newer is needed, and this system's is 8.9.2\n"
         f"  library: {folder}/libvips.so.42\n"
-        "  hint: install libvips 8.10 or newer, or a wheel of webpencode that has it inside\n"
+        f"  hint: {next_step} a wheel of webpencode that has it inside\n"
     )
 
 

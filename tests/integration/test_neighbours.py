@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import platform
+import signal
 import struct
 import subprocess
 import zlib
@@ -58,19 +59,21 @@ def python(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
     return folder / "bin" / "python"
 
 
-def run(python: Path, order: tuple[str, ...]) -> tuple[int, str, str]:
-    """Import packages in an order, use them all; return exit code and what was printed."""
-    uses = "\n    ".join(words for name, words in USES.items() if name in order)
+def run(python: Path, order: tuple[str, ...], unused: str = "") -> tuple[int, str, str]:
+    """Import packages in an order, use all but the one that is not to be; return exit code and what was printed."""
+    uses = "\n    ".join(words for name, words in USES.items() if name in order and name != unused)
     program = PROGRAM.replace("{uses}", uses).replace("{png}", write_png(16).hex())
     ended = subprocess.run([python, "-c", program, " ".join(order)], capture_output=True, text=True, check=False)
     return ended.returncode, ended.stdout, ended.stderr
 
 
-# pyvips crashes by itself where PyGObject was there before it, and complains where it comes after.
+WHOLE = tuple(itertools.permutations(USES))
+# pyvips complains where PyGObject comes after it, and crashes where it was there before.
 ORDERS = [
-    *(order for order in itertools.permutations(USES) if order.index("pyvips") < order.index("gi.repository.Gio")),
+    *(order for order in WHOLE if order.index("pyvips") < order.index("gi.repository.Gio")),
     *itertools.permutations(name for name in USES if name != "pyvips"),
 ]
+CRASHES = [order for order in WHOLE if order.index("pyvips") > order.index("gi.repository.Gio")]
 
 
 @pytest.mark.parametrize("order", ORDERS, ids=" ".join)
@@ -81,3 +84,23 @@ def test_all_work_in_one_process_whatever_comes_first(python: Path, order: tuple
 
     assert (code, output) == (0, "all work\n"), complaints
     assert set(complaints.splitlines()) <= set(run(python, others)[2].splitlines())
+
+
+@pytest.mark.parametrize(
+    "order", sorted({tuple(name for name in order if name != "webpencode") for order in CRASHES}), ids=" ".join
+)
+def test_pyvips_crashes_after_pygobject_by_itself(python: Path, order: tuple[str, ...]) -> None:
+    code, output, complaints = run(python, order)
+
+    assert (code, output) == (-signal.SIGSEGV, "")
+    assert "GLib-GObject-CRITICAL" in complaints
+
+
+@pytest.mark.parametrize("order", CRASHES, ids=" ".join)
+def test_where_pyvips_crashes_all_others_work(python: Path, order: tuple[str, ...]) -> None:
+    others = tuple(name for name in order if name != "webpencode")
+
+    code, output, complaints = run(python, order, unused="pyvips")
+
+    assert (code, output) == (0, "all work\n"), complaints
+    assert set(complaints.splitlines()) <= set(run(python, others, unused="pyvips")[2].splitlines())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -22,8 +24,63 @@ targets = ["musllinux_1_2_{machine}"]
 """
 
 
-# Interpreters have it from 3.12 on (PEP 688); for whoever checks types, it is what makes a buffer in 3.11 too.
-NOT_AT_RUN_TIME = "webpencode._webpencode.Pixels.__buffer__\n"
+# Interpreters have the first from 3.12 on (PEP 688); for whoever checks types, it is what makes a buffer in 3.11 too. The
+# second is for them alone.
+NOT_AT_RUN_TIME = "webpencode._webpencode.Pixels.__buffer__\nwebpencode._types\n"
+
+RIGHT = """
+import array, io, mmap, pathlib, sys, tempfile, typing
+from collections.abc import Iterator
+import numpy as np, PIL.Image
+import webpencode
+from webpencode import decode, encode, encode_many, encode_to, probe
+
+def sources(mapped: mmap.mmap) -> Iterator[bytes]:
+    for one in (b"x", bytearray(b"x"), memoryview(b"x"), mapped, array.array("B"), "x", pathlib.Path("x"), io.BytesIO()):
+        probe(one)
+        decode(one, width=5, fit="cover")
+        yield encode(one)
+    with open("x", "rb") as file, tempfile.TemporaryFile() as other:
+        yield encode(file)
+        yield encode(other)
+        encode_to("x", file, quality=np.int64(5), keep=("icc", "xmp"), target_size=None)
+    encode_to(pathlib.Path("x"), io.BytesIO(), background=(1, 2, 3), loop=0)
+    encode_to(PIL.Image.new("RGB", (1, 1)), sys.stdout.buffer)
+    yield encode(np.zeros((2, 2, 3), np.uint8))
+    yield encode(decode("x"))
+
+info = probe("x")
+typing.assert_type(info, webpencode.Info)
+typing.assert_type(info.width, int)
+typing.assert_type(info.format, str)
+typing.assert_type(info.has_alpha, bool)
+typing.assert_type(encode_to("x", "y"), int)
+typing.assert_type(next(encode_many(["x", b"x"], workers=2, width=9, preset="photo")), bytes | Exception)
+typing.assert_type(decode("x").shape, tuple[int, int, int])
+"""
+# What is wrong, and the kind of error that mypy calls it.
+WRONG = {
+    "encode(3)": "arg-type",
+    "encode(None)": "arg-type",
+    "encode(['x', 'y'])": "arg-type",
+    "encode(b'x', widht=3)": "call-arg",
+    "encode(b'x', width='3')": "arg-type",
+    "encode(b'x', fit='crop')": "arg-type",
+    "encode(b'x', keep='icc')": "arg-type",
+    "encode_to(b'x', 'y', qualty=5)": "call-arg",
+    "encode_to(b'x', 'y', quality='high')": "arg-type",
+    "encode_to(b'x', 5)": "arg-type",
+    "encode_to(b'x', 'y', preset='portrait')": "arg-type",
+    "encode_many([b'x'], widht=3)": "call-arg",
+    "encode_many([b'x'], effort='most')": "arg-type",
+    "encode_many(b'x')": "arg-type",
+    "encode_many([3])": "list-item",
+    "probe(b'x').widht": "attr-defined",
+    "probe(PIL.Image.new('RGB', (1, 1)))": "arg-type",
+    "decode(5)": "arg-type",
+    "decode(b'x', quality=5)": "call-arg",
+    "decode(b'x').shape + 1": "operator",
+}
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +89,8 @@ def python(wheels: dict[str, Path], machine: str, tmp_path_factory: pytest.TempP
     environment = tmp_path_factory.mktemp("glibc") / "environment"
     call([sys.executable, "-m", "venv", environment])
     python = environment / "bin" / "python"
-    call([python, "-m", "pip", "install", "-q", "pytest", "hypothesis", MYPY, wheels[f"manylinux2014_{machine}"]])
+    call([python, "-m", "pip", "install", "-q", "pytest", "hypothesis", "numpy", "Pillow", MYPY])
+    call([python, "-m", "pip", "install", "-q", wheels[f"manylinux2014_{machine}"]])
     return python
 
 
@@ -42,15 +100,38 @@ def test_the_stubs_are_those_of_the_module(python: Path, tmp_path: Path) -> None
 
     output = call([python, "-m", "mypy.stubtest", "webpencode", *options], cwd=tmp_path)
 
-    assert "Success: no issues found in 3 modules" in output
+    assert "Success: no issues found in 6 modules" in output
+
+
+def test_type_checkers_pass_what_is_right_and_nothing_else(python: Path, tmp_path: Path) -> None:
+    imports = "import PIL.Image\nfrom webpencode import decode, encode, encode_many, encode_to, probe\n"
+    (tmp_path / "right.py").write_text(RIGHT)
+    (tmp_path / "wrong.py").write_text(imports + "\n".join(WRONG) + "\n")
+    options = ["--strict", "--no-error-summary", "--hide-error-context", "--no-pretty"]
+
+    right = check_types(python, *options, "right.py", cwd=tmp_path)
+    wrong = check_types(python, *options, "wrong.py", cwd=tmp_path)
+
+    assert right == ""
+    errors = re.findall(r"^wrong\.py:(\d+): error: .*\[(.+)\]$", wrong, flags=re.MULTILINE)
+    assert errors == [(str(line), kind) for line, kind in enumerate(WRONG.values(), 3)], wrong
+
+
+def check_types(python: Path, *words: str, cwd: Path) -> str:
+    """Return what mypy says, whatever it finds."""
+    command = [python, "-m", "mypy", *words]
+    return subprocess.run(
+        command, cwd=cwd, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+    ).stdout
 
 
 def test_the_extensions_tests_pass_under_glibc(python: Path, tmp_path: Path) -> None:
     shutil.copytree(REPOSITORY / "extension" / "tests", tmp_path / "tests")
 
-    output = call([python, "-m", "pytest", "-q", tmp_path / "tests"], cwd=tmp_path)
+    output = call([python, "-m", "pytest", "-q", "-rs", tmp_path / "tests"], cwd=tmp_path)
 
     assert " passed" in output
+    assert "is not installed" not in output
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections import deque, namedtuple
+from collections import namedtuple
 from operator import index
 
 from webpencode import _webpencode
@@ -22,20 +22,10 @@ from webpencode._webpencode import (
 # As typing has it, which takes as long to import as all the rest here.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
-    from concurrent.futures import Future
-    from typing import IO, Any, Literal, Protocol, SupportsIndex, TypeAlias
+    from collections.abc import Generator, Iterable, Sequence
+    from typing import Any, NamedTuple, SupportsIndex, Unpack
 
-    class _HasArrayInterface(Protocol):
-        """An array as NumPy describes it to others."""
-
-        @property
-        def __array_interface__(self) -> dict[str, Any]: ...
-
-    _Source: TypeAlias = bytes | bytearray | memoryview | str | os.PathLike[str] | IO[bytes] | _HasArrayInterface | Any
-    _Fit: TypeAlias = Literal["inside", "cover", "contain", "fill"]
-    _Preset: TypeAlias = Literal["default", "picture", "photo", "drawing", "icon", "text"]
-    _Kept: TypeAlias = Literal["icc", "exif", "xmp"]
+    from webpencode._types import File, Fit, Kept, Options, Preset, Source, Writable
 
 __all__ = [
     "EncoderError",
@@ -58,29 +48,42 @@ __all__ = [
 MAX_PIXELS = 16383 * 16383
 """As many pixels as a WebP file can hold: an image with more is refused before memory is taken, unless it is allowed."""
 
+_MODES = frozenset({"L", "LA", "RGB", "RGBA", "I;16", "I;16B", "I;16L", "I;16N"})
 
-_MODES = frozenset({"L", "LA", "RGB", "RGBA"})
+if TYPE_CHECKING:
 
-Info = namedtuple("Info", ["format", "width", "height", "pages", "has_alpha", "icc", "orientation"])
-Info.__doc__ = "What the header of an image says; width and height in pixels, as they are stored."
+    class Info(NamedTuple):
+        """What the header of an image says; width and height in pixels, as they are stored."""
+
+        format: str
+        width: int
+        height: int
+        pages: int
+        has_alpha: bool
+        icc: bool
+        orientation: int
+
+else:
+    Info = namedtuple("Info", ["format", "width", "height", "pages", "has_alpha", "icc", "orientation"])
+    Info.__doc__ = "What the header of an image says; width and height in pixels, as they are stored."
 
 
 def encode(
-    source: _Source,
+    source: Source,
     *,
     width: SupportsIndex | None = None,
     height: SupportsIndex | None = None,
-    fit: _Fit = "inside",
+    fit: Fit = "inside",
     upscale: bool = False,
     quality: SupportsIndex = 75,
     lossless: bool = False,
     near_lossless: SupportsIndex | None = None,
     effort: SupportsIndex = 4,
     alpha_quality: SupportsIndex = 100,
-    preset: _Preset = "default",
+    preset: Preset = "default",
     target_size: SupportsIndex | None = None,
     sharp_yuv: bool = False,
-    keep: Sequence[_Kept] | None = ("icc", "exif", "xmp"),
+    keep: Sequence[Kept] | None = ("icc", "exif", "xmp"),
     autorotate: bool = True,
     background: Sequence[int] | None = None,
     max_pixels: SupportsIndex = MAX_PIXELS,
@@ -94,14 +97,17 @@ def encode(
     'cover' fills the box and cuts off what stands over, 'contain' pads (with background, or transparently), 'fill'
     stretches; without upscale nothing is made larger. quality goes from 0 to 100; with lossless, or near_lossless (0
     to 100, where 100 changes no pixel), it is the effort spent on a small file. effort goes from 0 (fast) to 6 (small),
-    target_size is in bytes. keep names what of the metadata goes on; without 'icc' colours are converted to sRGB.
-    background replaces transparency. Animations stay animations unless animated is false; loop is how often they play,
-    0 for ever. threads is how many may work on this image.
+    target_size is in bytes, for lossy files alone. keep names what of the metadata goes on; without 'icc' colours are
+    converted to sRGB. background replaces transparency. Animations stay animations unless animated is false; loop is
+    how often they play, 0 for ever. threads is how many may work on this image.
 
     Raises WebPEncodeError for an input that cannot be encoded: UnsupportedFormatError, UnreadableImageError,
     LimitExceededError or EncoderError; MemoryError; OSError for a path that cannot be read; and RuntimeError in a
     child made by fork() from a process that has used libvips before.
     """
+    if target_size is not None and (lossless or near_lossless is not None):
+        # libwebp would not look at it.
+        raise ValueError("target_size has no meaning with lossless or near_lossless")
     return _webpencode.encode(
         _read(source),
         (width, height, fit, upscale, keep, autorotate, background, max_pixels, animated, threads),
@@ -109,7 +115,7 @@ def encode(
     )
 
 
-def encode_to(source: _Source, destination: str | os.PathLike[str] | IO[bytes], **options: Any) -> int:
+def encode_to(source: Source, destination: str | os.PathLike[str] | Writable, **options: Unpack[Options]) -> int:
     """Encode to a path or a binary file object; return how many bytes were written. Options are those of encode().
 
     A path gets the whole file or, after an error, stays as it was. A file that is replaced leaves its permissions behind.
@@ -134,7 +140,10 @@ def _write_all(data: bytes, file: Any) -> int:
 
 def write_file(data: bytes, destination: str | os.PathLike[str]) -> int:
     """Write a file as a whole: whoever opens it sees all of the old one or all of the new; return how many bytes."""
-    path = os.path.realpath(os.fsdecode(destination))
+    path = os.fsdecode(destination)
+    if os.path.islink(path):
+        # Only then: whoever works in a folder need not be able to reach it from the root.
+        path = os.path.realpath(path)
     if os.path.exists(path) and not os.path.isfile(path):
         # A pipe or a device is written to, not replaced.
         with open(path, "wb") as file:
@@ -162,7 +171,7 @@ def write_file(data: bytes, destination: str | os.PathLike[str]) -> int:
 
 
 def encode_many(
-    sources: Iterable[_Source], *, workers: int | None = None, **options: Any
+    sources: Iterable[Source], *, workers: SupportsIndex | None = None, **options: Unpack[Options]
 ) -> Generator[bytes | Exception, None, None]:
     """Encode one image after the other on several cores; give the results in the order of the sources.
 
@@ -171,15 +180,23 @@ def encode_many(
     unless said) are in memory at any time. Options are those of encode(); one that makes no sense is told at once. What the
     sources themselves raise comes after the results of those before. close() ends it early.
     """
+    if isinstance(sources, str | bytes | bytearray | memoryview | os.PathLike | Pixels) or _is_readable(sources):
+        raise TypeError("sources must be an iterable of images, not one: encode() takes one")
     if workers is not None and not hasattr(workers, "__index__"):
         raise TypeError(f"workers must be an integer or None, not {type(workers).__name__}")
     count = _count_processors() if workers is None else index(workers)
     if count < 1:
         raise ValueError(f"workers must be at least 1, not {count}")
     # Many images are faster one thread each than each on many threads.
-    options = {"threads": 1, **options}
-    check_options(**options)
-    return _encode_in_pool(iter(sources), count, options)
+    settings: dict[str, Any] = {"threads": 1, **options}
+    check_options(**settings)
+    # Threads cost as much to import as all the rest, and few need them.
+    from webpencode._pool import encode_in_pool
+
+    def encode_one(source: Source) -> bytes:
+        return encode(source, **settings)
+
+    return encode_in_pool(encode_one, iter(sources), count)
 
 
 def check_options(**options: Any) -> None:
@@ -206,69 +223,21 @@ def _count_processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _encode_in_pool(
-    sources: Iterator[_Source], count: int, options: dict[str, Any]
-) -> Generator[bytes | Exception, None, None]:
-    # Costs as much to import as all the rest, and few need it.
-    from concurrent.futures import Future, ThreadPoolExecutor
+def probe(source: File) -> Info:
+    """Return what the header of an image says, without decoding its pixels. Raises what encode() raises.
 
-    def work(source: _Source) -> bytes | Exception:
-        try:
-            return encode(source, **options)
-        except Exception as error:
-            _forget_frames(error)
-            return error
-
-    def submit() -> Iterator[Future[bytes | Exception]]:
-        try:
-            for source in sources:
-                yield pool.submit(work, source)
-        except Exception as error:
-            ended: Future[bytes | Exception] = Future()
-            ended.set_exception(error)
-            yield ended
-
-    waiting: deque[Future[bytes | Exception]] = deque()
-    pool = ThreadPoolExecutor(count, thread_name_prefix="webpencode")
-    patient = True
-    try:
-        for future in submit():
-            waiting.append(future)
-            if len(waiting) > 2 * count:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    except KeyboardInterrupt:
-        # Nothing stops libwebp; whoever wants an end gets it without those at work.
-        patient = False
-        raise
-    finally:
-        pool.shutdown(wait=patient, cancel_futures=True)
-
-
-def _forget_frames(error: BaseException) -> None:
-    """Take the tracebacks off an error and off what led to it.
-
-    Their frames hold the image. And one of them, the pool's, holds the error in turn: without the collector of cycles, which
-    a CPython without a GIL seldom runs, all of it would stay.
+    source is an image file: its bytes, a path or a binary file object. Arrays and images of Pillow, which have no header,
+    raise TypeError.
     """
-    error.__traceback__ = None
-    for cause in (error.__cause__, error.__context__):
-        if cause is not None and cause.__traceback__ is not None:
-            _forget_frames(cause)
-
-
-def probe(source: _Source) -> Info:
-    """Return what the header of an image says, without decoding its pixels. Raises what encode() raises."""
-    return Info(*_webpencode.probe(_read(source)))
+    return Info(*_webpencode.probe(_read_file(source, "probe")))
 
 
 def decode(
-    source: _Source,
+    source: File,
     *,
     width: SupportsIndex | None = None,
     height: SupportsIndex | None = None,
-    fit: _Fit = "inside",
+    fit: Fit = "inside",
     upscale: bool = False,
     autorotate: bool = True,
     background: Sequence[int] | None = None,
@@ -277,10 +246,10 @@ def decode(
 ) -> Pixels:
     """Return an image, or the first frame of an animation, as 8-bit sRGB or RGBA pixels, for whoever reads arrays.
 
-    Options are those of encode(), which it raises the errors of.
+    source is an image file, as for probe(); options are those of encode(), which it raises the errors of.
     """
     shape = (width, height, fit, upscale, None, autorotate, background, max_pixels, False, threads)
-    return _webpencode.decode(_read(source), shape)
+    return _webpencode.decode(_read_file(source, "decode"), shape)
 
 
 def versions() -> dict[str, str]:
@@ -295,12 +264,13 @@ def _read(source: Any) -> Any:
     if isinstance(source, str | os.PathLike):
         with open(source, "rb") as file:
             return file.read()
-    # Images of Pillow: the samples of other modes are no colours.
-    mode = getattr(source, "mode", None)
-    if isinstance(mode, str) and hasattr(source, "getbands") and mode not in _MODES:
-        raise TypeError(f"an image of mode {mode!r} must be converted first, to 'RGB' or 'RGBA'")
+    if _is_pillows(source):
+        # The samples of other modes are no colours.
+        if source.mode not in _MODES:
+            raise TypeError(f"an image of mode {source.mode!r} must be converted first, to 'RGB' or 'RGBA'")
+        return source
     read = getattr(source, "read", None)
-    if read is None or (isinstance(mode, str) and hasattr(source, "getbands")):
+    if read is None:
         return source
     # What has a buffer is taken as one, also if it can be read like a file (mmap).
     try:
@@ -308,3 +278,32 @@ def _read(source: Any) -> Any:
     except TypeError:
         pass
     return read()
+
+
+def _read_file(source: Any, caller: str) -> Any:
+    """Read an image file, which neither an array nor an image of Pillow's is."""
+    if not isinstance(source, bytes) and _holds_pixels(source):
+        raise TypeError(f"{caller}() reads the bytes of an image file, not an array of pixels")
+    return _read(source)
+
+
+def _holds_pixels(source: Any) -> bool:
+    if _is_pillows(source):
+        return True
+    try:
+        with memoryview(source) as view:
+            if view.ndim > 1:
+                return True
+            # An array of bytes in a row may have come from a file.
+            is_file = view.ndim == 1 and view.itemsize == 1
+    except (BufferError, TypeError, ValueError):
+        is_file = False
+    return not is_file and hasattr(source, "__array_interface__")
+
+
+def _is_pillows(source: Any) -> bool:
+    return isinstance(getattr(source, "mode", None), str) and hasattr(source, "getbands")
+
+
+def _is_readable(source: Any) -> bool:
+    return hasattr(source, "read") or _is_pillows(source)

@@ -11,24 +11,17 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import webpencode
+from webpencode._jobs import Job, find_images, plan_jobs
 
-SUFFIXES = frozenset({".gif", ".jpe", ".jpeg", ".jpg", ".png", ".webp"})
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 EXAMPLE = """\
 example: webpencode photo.jpg holidays/ -o out/ --width 800 -j 4
 
 exit codes: 0 everything was encoded, 1 something was not, 2 the command makes no sense, 130 interrupted
 """
-
-
-class Job(NamedTuple):
-    """One image and where it goes."""
-
-    source: Path
-    destination: Path
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -106,67 +99,6 @@ def read_options(arguments: argparse.Namespace) -> dict[str, Any]:
     return options
 
 
-def find_images(inputs: Sequence[Path], output: Path | None) -> Iterator[tuple[Path, Path]]:
-    """Yield each image with its place below what was named; folders are searched in the order of their names.
-
-    What lies in the folder for results is no image to be encoded, where that folder is inside the one that is searched.
-    """
-    for path in inputs:
-        # Not Path's own, which raises for what may not be looked at.
-        if not os.path.isdir(path):
-            yield path, Path(path.name)
-            continue
-        results = None if output is None else _place_below(output, path)
-        for found in sorted(path.rglob("*")):
-            place = found.relative_to(path)
-            if found.suffix.lower() not in SUFFIXES or not os.path.isfile(found):
-                continue
-            if results is None or not place.is_relative_to(results):
-                yield found, place
-
-
-def _place_below(path: Path, folder: Path) -> Path | None:
-    """Return where a path is below a folder, or None if it is elsewhere or the folder itself."""
-    whole, top = path.resolve(), folder.resolve()
-    return whole.relative_to(top) if top in whole.parents else None
-
-
-def plan_jobs(inputs: Sequence[Path], output: Path | None) -> list[Job]:
-    """Say where each image goes; raises ValueError where two would go to the same place, or one cannot."""
-    found = list(find_images(inputs, output))
-    single = len(found) == 1 and len(inputs) == 1 and output is not None and not os.path.isdir(output)
-    if output is not None and not os.path.isdir(output):
-        names_file = output.suffix.lower() == ".webp"
-        if len(found) > 1 and names_file:
-            raise ValueError(f"--output {output} names one file, and there are {len(found)} images")
-        if os.path.exists(output) and not (single and names_file):
-            raise ValueError(f"--output {output} is no folder")
-    jobs = []
-    for source, place in found:
-        if output is None:
-            destination = source.with_suffix(".webp")
-        elif single and output.suffix.lower() == ".webp":
-            destination = output
-        else:
-            destination = (output / place).with_suffix(".webp")
-        jobs.append(Job(source, destination))
-    # A WebP where another image's goes is that image's of an earlier time.
-    made = {_spell(job.destination) for job in jobs if _spell(job.source) != _spell(job.destination)}
-    planned: dict[str, Job] = {}
-    for job in jobs:
-        if _spell(job.source) == _spell(job.destination) and _spell(job.destination) in made:
-            continue
-        other = planned.setdefault(_spell(job.destination), job)
-        if _spell(other.source) != _spell(job.source):
-            raise ValueError(f"{other.source} and {job.source} would both become {job.destination}")
-    return list(planned.values())
-
-
-def _spell(path: Path) -> str:
-    """Return the one spelling of a path that the system takes for the same as others, links aside."""
-    return os.path.normcase(os.path.abspath(path))
-
-
 def format_size(size: float) -> str:
     for unit in ("B", "kB", "MB"):
         if abs(size) < 1000:
@@ -184,32 +116,50 @@ class Report:
 
     def __init__(self, total: int, arguments: argparse.Namespace) -> None:
         self.total, self.json, self.quiet = total, arguments.json, arguments.quiet or arguments.json
-        self.done = self.failed = self.before = self.after = 0
+        self.done = self.failed = self.unsearched = self.before = self.after = 0
 
     def tell(self, text: str) -> None:
         if not self.quiet:
             print(text, file=sys.stderr)
+
+    def add_unsearched(self, failure: OSError) -> None:
+        """Report a folder that could not be searched for images."""
+        self.unsearched += 1
+        self._add_failure({"source": str(failure.filename), "destination": None}, failure)
+
+    def _add_failure(self, facts: dict[str, Any], failure: Exception) -> None:
+        words = _explain(failure)
+        print(f"error: {facts['source']}: {words}", file=sys.stderr)
+        self._add_facts({**facts, "error": words})
+
+    def _add_facts(self, facts: dict[str, Any]) -> None:
+        if self.json:
+            print(json.dumps(facts), flush=True)
 
     def add(self, job: Job, before: int, result: int | Exception) -> None:
         self.done += 1
         facts: dict[str, Any] = {"source": str(job.source), "destination": str(job.destination)}
         if isinstance(result, Exception):
             self.failed += 1
-            words = _explain(result)
-            facts["error"] = words
-            print(f"error: {job.source}: {words}", file=sys.stderr)
-        else:
-            self.before += before
-            self.after += result
-            facts |= {"bytes_before": before, "bytes_after": result}
-            self.tell(f"[{self.done}/{self.total}] {job.destination}: {format_change(before, result)}")
-        if self.json:
-            print(json.dumps(facts), flush=True)
+            self._add_failure(facts, result)
+            return
+        self.before += before
+        self.after += result
+        self.tell(f"[{self.done}/{self.total}] {job.destination}: {format_change(before, result)}")
+        self._add_facts({**facts, "bytes_before": before, "bytes_after": result})
 
     def end(self, seconds: float) -> None:
         count = self.done - self.failed
         words = f"{count} of {self.total} images in {seconds:.1f} s"
-        self.tell(f"{words}: {format_change(self.before, self.after)}" if count else words)
+        if count:
+            words += f": {format_change(self.before, self.after)}"
+        if self.unsearched:
+            words += f"; folders not searched: {self.unsearched}"
+        self.tell(words)
+
+    @property
+    def exit_code(self) -> int:
+        return EXIT_FAILED if self.failed or self.unsearched else 0
 
 
 def _explain(error: Exception) -> str:
@@ -309,23 +259,26 @@ def run(parser: argparse.ArgumentParser, arguments: argparse.Namespace, report: 
         options = read_options(arguments)
         if arguments.jobs is not None and arguments.jobs < 1:
             raise ValueError(f"--jobs must be at least 1, not {arguments.jobs}")
-        jobs = plan_jobs(arguments.inputs, arguments.output)
+        search = find_images(arguments.inputs, arguments.output)
+        jobs = plan_jobs(arguments.inputs, search.images, arguments.output)
         # An option that makes no sense is told once, not for every image.
         webpencode.check_options(**options)
     except (TypeError, ValueError) as error:
         parser.error(str(error))
-    if not jobs:
+    if not jobs and not search.failures:
         parser.error("no image is in what was named")
+    for failure in search.failures:
+        report.add_unsearched(failure)
     if arguments.dry_run:
         for job in jobs:
             print(f"{job.source} → {job.destination}")
-        return 0
+        return report.exit_code
     report.total, began = len(jobs), time.monotonic()
     results = encode_jobs(jobs, arguments.jobs, options, arguments.force)
     for job, (before, result) in zip(jobs, results, strict=True):
         report.add(job, before, result)
     report.end(time.monotonic() - began)
-    return EXIT_FAILED if report.failed else 0
+    return report.exit_code
 
 
 if __name__ == "__main__":

@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 
 OLDEST = {"libvips": "8.10", "libwebp": "0.6", "libwebpmux": "0.6"}
 
-# By the families of /etc/os-release: what installs a package, and how libvips, libwebp and libwebpmux are called there.
-# libvips brings the other two along, but arrays do without it.
+# By the families of /etc/os-release: what installs a package, what makes one newer that is there already, and how libvips,
+# libwebp and libwebpmux are called. libvips brings the other two along, but arrays do without it.
 _INSTALL = {
-    "debian": ("apt install", "libvips42", "libwebp7", "libwebpmux3"),
-    "fedora": ("dnf install", "vips", "libwebp", "libwebp"),
-    "rhel": ("dnf install", "vips", "libwebp", "libwebp"),
-    "alpine": ("apk add", "vips", "libwebp", "libwebpmux"),
-    "arch": ("pacman -S", "libvips", "libwebp", "libwebp"),
-    "suse": ("zypper install", "libvips42", "libwebp7", "libwebpmux3"),
-    "gentoo": ("emerge", "media-libs/vips", "media-libs/libwebp", "media-libs/libwebp"),
-    "void": ("xbps-install", "libvips", "libwebp", "libwebp"),
-    "macos": ("brew install", "vips", "webp", "webp"),
+    "debian": ("apt install", "apt install", "libvips42", "libwebp7", "libwebpmux3"),
+    "fedora": ("dnf install", "dnf upgrade", "vips", "libwebp", "libwebp"),
+    "rhel": ("dnf install", "dnf upgrade", "vips", "libwebp", "libwebp"),
+    "alpine": ("apk add", "apk add --upgrade", "vips", "libwebp", "libwebpmux"),
+    "arch": ("pacman -S", "pacman -Syu", "libvips", "libwebp", "libwebp"),
+    "suse": ("zypper install", "zypper update", "libvips42", "libwebp7", "libwebpmux3"),
+    "gentoo": ("emerge", "emerge --update", "media-libs/vips", "media-libs/libwebp", "media-libs/libwebp"),
+    "void": ("xbps-install", "xbps-install --update", "libvips", "libwebp", "libwebp"),
+    "macos": ("brew install", "brew upgrade", "vips", "webp", "webp"),
 }
 _FAMILIES = {"ubuntu": "debian", "centos": "rhel", "opensuse": "suse", "archlinux": "arch"}
 # Debian renamed libraries when time_t became longer; libwebp was called libwebp6 before Debian 12 and Ubuntu 22.04.
@@ -36,7 +36,13 @@ def explain(library: str, found: str, evidence: str) -> str:
     oldest = f"{library} {OLDEST[library]} or newer"
     if found:
         fact = f"{oldest} is needed, and this system's is {found}"
-        next_step = f"install {oldest}, or a wheel of webpencode that has it inside"
+        inside = "a wheel of webpencode that has it inside"
+        command = find_command(library, _read_release(), is_there=True)
+        next_step = (
+            f"`{command}`; if that brings no newer one, install {inside}"
+            if command
+            else f"install {oldest}, or {inside}"
+        )
         return f"{fact}\n  library: {evidence}\n  hint: {next_step}"
     command = find_command(library, _read_release())
     hint = f"`{command}`" if command else f"install {oldest} with this system's package manager"
@@ -52,14 +58,18 @@ def _read_release() -> dict[str, str]:
         return {}
 
 
-def find_command(library: str, release: Mapping[str, str]) -> str:
-    """Return the command that installs a library on the system that an os-release(5) describes, or an empty string."""
+def find_command(library: str, release: Mapping[str, str], *, is_there: bool = False) -> str:
+    """Return the command that installs a library on the system that an os-release(5) describes, or an empty string.
+
+    Where the library is there already, the command is the one that brings a newer one.
+    """
     name = release.get("ID", "")
     for known in (name, *release.get("ID_LIKE", "").split()):
         family = _FAMILIES.get(known, known.partition("-")[0])
         if family not in _INSTALL:
             continue
-        command, vips, webp, mux = _INSTALL[family]
+        install, upgrade, vips, webp, mux = _INSTALL[family]
+        command = upgrade if is_there else install
         package = {"libvips": vips, "libwebp": webp, "libwebpmux": mux}[library]
         return f"{command} {_rename(package, name, release)}" if family == "debian" else f"{command} {package}"
     return ""

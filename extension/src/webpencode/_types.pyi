@@ -1,0 +1,53 @@
+"""What type checkers are told of the arguments; at run time there is no such module, which would take long to import."""
+
+import os
+from collections.abc import Sequence
+from typing import Any, Literal, Protocol, SupportsIndex, TypeAlias, TypedDict
+
+from typing_extensions import Buffer
+
+Fit: TypeAlias = Literal["inside", "cover", "contain", "fill"]
+Preset: TypeAlias = Literal["default", "picture", "photo", "drawing", "icon", "text"]
+Kept: TypeAlias = Literal["icc", "exif", "xmp"]
+
+class Readable(Protocol):
+    """A binary file object."""
+
+    def read(self) -> Buffer: ...
+
+class Writable(Protocol):
+    """A binary file object that is written to."""
+
+    def write(self, data: bytes, /) -> object: ...
+
+class HasArrayInterface(Protocol):
+    """An array as NumPy describes it to others, and Pillow its images."""
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]: ...
+
+File: TypeAlias = str | os.PathLike[str] | Buffer | Readable
+Source: TypeAlias = File | HasArrayInterface
+
+class Options(TypedDict, total=False):
+    """The options of encode(), for those that pass them on."""
+
+    width: SupportsIndex | None
+    height: SupportsIndex | None
+    fit: Fit
+    upscale: bool
+    quality: SupportsIndex
+    lossless: bool
+    near_lossless: SupportsIndex | None
+    effort: SupportsIndex
+    alpha_quality: SupportsIndex
+    preset: Preset
+    target_size: SupportsIndex | None
+    sharp_yuv: bool
+    keep: Sequence[Kept] | None
+    autorotate: bool
+    background: Sequence[int] | None
+    max_pixels: SupportsIndex
+    animated: bool
+    loop: SupportsIndex | None
+    threads: SupportsIndex | None
