@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -120,3 +122,22 @@ def test_nothing_but_the_publishing_job_can_publish() -> None:
 
 def test_a_release_takes_nothing_from_a_cache() -> None:
     assert WORKFLOWS["release.yml"]["jobs"]["wheels"]["with"]["cache"] is False
+
+
+def test_a_machine_enables_the_handlers_that_it_has_and_lacks(tmp_path: Path) -> None:
+    """The last loop of `.ci/containers` on an arm64 machine, whose package has no handler for arm64 itself."""
+    script = (ROOT / ".ci" / "containers").read_text()
+    loop = script[script.index("for arch in aarch64") :]
+    for path in ("usr/share/binfmts/qemu-arm", "usr/lib/binfmt.d/qemu-s390x.conf", "usr/share/binfmts/qemu-riscv64",
+                 "proc/sys/fs/binfmt_misc/qemu-riscv64", "bin/update-binfmts"):  # fmt: skip
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(f'#!/bin/sh\necho "$2" >> {tmp_path}/enabled\n')
+    (tmp_path / "bin" / "update-binfmts").chmod(0o755)
+    for folder in ("/usr/", "/proc/"):
+        loop = loop.replace(f'"{folder}', f'"{tmp_path}{folder}')
+
+    subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", loop], check=True, env={"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
+    )
+
+    assert (tmp_path / "enabled").read_text().split() == ["qemu-arm", "qemu-s390x"]
