@@ -181,9 +181,7 @@ def _warn_of(checks: Iterable[Callable[[], object]]) -> None:
     help="The folder has one folder for each job of `everywheel matrix`, or for those that are released alone.",
 )  # fmt: skip
 @click.option("--tag", metavar="TAG", help="The tag that is released: it must say the version that the extension says.")
-@click.option(
-    "--into", type=click.Path(path_type=Path, file_okay=False), help="Lay the release out here, SHA256SUMS beside it."
-)
+@click.option("--into", type=click.Path(path_type=Path), help="Lay the release out here, SHA256SUMS beside it.")
 @click.option(
     "--also", multiple=True, type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Another file that the sums shall name.",
@@ -203,12 +201,13 @@ def check_command(
     if tag is not None:
         check_tag(tag, project)
     if into is not None:
-        check_place(into, folder)
+        check_place(into, [folder], project.name)
     if which is None:
         files = check_files(project, folder, strictly=into is None)
     else:
         files = check_jobs([job for job in list_jobs(project) if which == "all" or job.engine in RELEASED], folder)
     if into is not None:
+        check_place(into, files, project.name)
         files = lay_out(files, into)
         write_sums((*files, *also), into.absolute().with_name(SUMS))
     click.echo(f"{len(files)} files of {project.name} {project.version}, as the plan has them")

@@ -188,7 +188,7 @@ def test_a_release_is_not_laid_out_over_what_it_is_made_of(tmp_path: Path, into:
     (folder / "sub").mkdir(parents=True)
 
     with pytest.raises(UsageError) as error:
-        check_place(folder / into, folder)
+        check_place(folder / into, [folder], "x")
 
     assert words(error) == [
         f"error: the release cannot be laid out in {folder / into}: what it is made of is in there",
@@ -196,21 +196,56 @@ def test_a_release_is_not_laid_out_over_what_it_is_made_of(tmp_path: Path, into:
     ]
 
 
-def test_a_folder_with_other_things_is_not_emptied_for_a_release(tmp_path: Path) -> None:
-    (tmp_path / "letters.txt").write_text("")
-    (tmp_path / "old-1.0-py3-none-any.whl").write_text("")
+def test_nothing_is_laid_out_where_one_of_its_own_files_is(artifacts: Path) -> None:
+    files = check_jobs(jobs_of(), artifacts)
 
     with pytest.raises(UsageError) as error:
-        check_place(tmp_path, tmp_path.parent / "wheelhouse")
+        check_place(artifacts / "sdist", files, PROJECT.name)
+
+    assert words(error)[0] == (
+        f"error: the release cannot be laid out in {artifacts / 'sdist'}: what it is made of is in there"
+    )
+    check_place(artifacts / "dist", files, PROJECT.name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["home-2025.tar.gz", "other-1.0-py3-none-any.whl", "x-y-1.0.tar.gz", "letters.txt", "x.tar.gz", "x-1.0.tar.gz/"],
+)
+def test_a_folder_with_other_things_is_not_emptied_for_a_release(tmp_path: Path, name: str) -> None:
+    into = tmp_path / "dist"
+    into.mkdir()
+    (into / "x-0.9-cp311-abi3-win_amd64.whl").write_text("")
+    (into / "x-0.9.tar.gz").write_text("")
+    check_place(into, [], "X")
+    (into / name).mkdir() if name.endswith("/") else (into / name).write_text("")
+
+    with pytest.raises(UsageError) as error:
+        check_place(into, [], "X")
 
     assert words(error) == [
-        f"error: {tmp_path} would be emptied, and it has more than wheels and archives in it",
-        "  there: letters.txt",
+        f"error: {into} would be emptied, and it has more than files of X in it",
+        f"  there: {name.rstrip('/')}",
         "  hint: name a folder of its own: --into dist",
     ]
-    (tmp_path / "letters.txt").unlink()
-    check_place(tmp_path, tmp_path.parent / "wheelhouse")
-    check_place(tmp_path / "not-yet", tmp_path)
+
+
+@pytest.mark.parametrize(("kind", "said"), [("file", "no folder"), ("link", "a link"), ("dead link", "a link")])
+def test_what_is_no_folder_is_not_laid_out_in(tmp_path: Path, kind: str, said: str) -> None:
+    into = tmp_path / "dist"
+    if kind == "file":
+        into.write_text("")
+    else:
+        (tmp_path / "elsewhere").mkdir()
+        into.symlink_to(tmp_path / ("elsewhere" if kind == "link" else "nowhere"))
+
+    with pytest.raises(UsageError) as error:
+        check_place(into, [], "x")
+
+    assert words(error) == [
+        f"error: the release cannot be laid out in {into}: it is {said}",
+        "  hint: name a folder of its own: --into dist",
+    ]
 
 
 def test_the_sums_are_those_that_sha256sum_checks(tmp_path: Path) -> None:
