@@ -82,21 +82,30 @@ def integration(session: nox.Session) -> None:
 
 @nox.session(name="free-threaded")
 def free_threaded(session: nox.Session) -> None:
-    """Build a CPython without a GIL and webpencode's wheel for it, and run all tests there."""
+    """Build a CPython without a GIL and run all tests there with webpencode's wheel for it, which is built too.
+
+    With the name of a job (`-- zig-manylinux_2_17_x86_64`) it is the wheel that this job left in jobs/.
+    """
     install(session)
     place = Path(session.create_tmp())
+    words = list(session.posargs)
+    name = words.pop(0) if words and words[0].startswith("zig-") else ""
+    if name:
+        _import_bundle(session)
     session.run("everywheel", "deps", "python-freethreaded", "--prefix", str(place / "python"))
-    session.run("everywheel", "build", "--target", f"manylinux2014_{platform.machine()}")
-    (wheel,) = (ROOT / "wheelhouse").glob(f"webpencode-*-cp314t-manylinux2014_{platform.machine()}.whl")
+    if not name:
+        session.run("everywheel", "build", "--target", f"manylinux2014_{platform.machine()}")
+    folder = ROOT / "jobs" / name if name else ROOT / "wheelhouse"
+    (wheel,) = folder.glob(f"webpencode-*-cp314t-manylinux*_{platform.machine()}.whl")
     shutil.rmtree(place / "site", ignore_errors=True)
+    platforms = [word for tag in wheel.stem.rpartition("-")[2].split(".") for word in ("--platform", tag)]
     session.run(
         "python", "-m", "pip", "install", "--quiet", "--target", str(place / "site"), "--implementation", "cp",
-        "--python-version", "3.14", "--abi", "cp314t", "--platform", f"manylinux2014_{platform.machine()}",
-        "--only-binary", ":all:", *TEST, str(wheel),
+        "--python-version", "3.14", "--abi", "cp314t", *platforms, "--only-binary", ":all:", "pytest", str(wheel),
     )  # fmt: skip
     session.run(
         str(place / "python" / "bin" / "python3.14t"), "-m", "pytest", "-p", "no:cacheprovider", "extension/tests",
-        *session.posargs, external=True, env={"PYTHONPATH": str(place / "site"), "PYTHON_GIL": None},
+        *words, external=True, env={"PYTHONPATH": str(place / "site"), "PYTHON_GIL": None},
     )  # fmt: skip
 
 
@@ -222,9 +231,10 @@ def sdist(session: nox.Session) -> None:
 
 @nox.session
 def sources(session: nox.Session) -> None:
-    """Bundle every source and patch of the project into sources.tar, which other sessions import where it is."""
+    """Bundle every source of a release, with its recipe, into sources.tar, which other sessions import where it is."""
     install(session)
-    session.run("everywheel", "sources", "bundle", "sources.tar", *session.posargs)
+    targets = [word for one in _list_jobs(session)["zig"] for word in ("--target", one["target"])]
+    session.run("everywheel", "sources", "bundle", "sources.tar", *targets, *session.posargs)
 
 
 @nox.session
@@ -263,9 +273,10 @@ def try_here(session: nox.Session) -> None:
 def smoke_job(session: nox.Session) -> None:
     """Try the wheels of a job (`-- zig-musllinux_1_2_x86_64`) from jobs/ on every system that they claim."""
     install(session)
+    _import_bundle(session)
     name, *more = session.posargs
-    wheels = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "jobs" / name).glob("*.whl"))
-    session.run("everywheel", "smoke", *wheels, "--html", f"smoke-{name}.html", *more)
+    wheels = _wheels(f"jobs/{name}")
+    session.run("everywheel", "smoke", *wheels, "--require-run", "--html", f"smoke-{name}.html", *more)
 
 
 @nox.session
@@ -312,7 +323,7 @@ def release(session: nox.Session) -> None:
         for config in CHANGELOGS:
             session.run("towncrier", "build", "--yes", "--version", version, "--dir", ".", "--config", config)
         _build_dist(session)
-        session.run("everywheel", "smoke", *_smoked(session))
+        _smoke_dist(session)
         session.run("everywheel", "release", "tag")
     except BaseException:
         session.run("everywheel", "release", "undo")
@@ -351,7 +362,7 @@ def _rehearse(session: nox.Session) -> None:
             session.error(f"a second upload uploaded something again:\n{again}")
         session.run("everywheel", "release", "compare", "dist", "--complete", *simple)
         images = [word for image in LOCAL_IMAGES for word in ("--image", image)]
-        session.run("everywheel", "smoke", *_smoked(session), "--index", f"{address}simple/", *images)
+        _smoke_dist(session, "--index", f"{address}simple/", *images)
 
 
 @contextlib.contextmanager
@@ -385,9 +396,13 @@ def _list_jobs(session: nox.Session, *words: str) -> dict[str, Any]:
     return dict(json.loads(str(session.run("everywheel", "matrix", "--json", *words, silent=True))))
 
 
-def _smoked(session: nox.Session) -> list[str]:
-    """Return those wheels of dist/ that containers have systems for."""
-    return [f"dist/{name}" for one in _list_jobs(session)["smoke"] for name in one["files"]]
+def _smoke_dist(session: nox.Session, *more: str) -> None:
+    """Try dist/'s wheels: each of Linux's must run somewhere, the others are run or looked at, as this machine can."""
+    groups = _list_jobs(session)
+    smoked, tried = ([f"dist/{name}" for one in groups[kind] for name in one["files"]] for kind in ("smoke", "tried"))
+    session.run("everywheel", "smoke", *smoked, "--require-run", *more)
+    if tried:
+        session.run("everywheel", "smoke", *tried)
 
 
 def _find_job(session: nox.Session, name: str) -> dict[str, Any]:

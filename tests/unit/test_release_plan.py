@@ -64,6 +64,18 @@ def test_a_target_that_joins_the_table_joins_the_matrix(tag: str, machine: str) 
     assert (groups["tried"], groups["native"]) == ([], [])
 
 
+def test_wheels_for_a_python_without_the_gil_run_where_one_can_be_built() -> None:
+    groups = group_jobs(jobs_of(targets=PROJECT.every_target))
+
+    assert [(job.name, job.native) for job in groups["threaded"]] == [
+        ("zig-manylinux_2_17_x86_64", "ubuntu-24.04"),
+        ("zig-manylinux_2_17_aarch64", "ubuntu-24.04-arm"),
+    ]
+    assert all(any("-cp314t-" in name for name in job.files) for job in groups["threaded"])
+    one = replace(PROJECT, pythons=PROJECT.pythons[:1])
+    assert group_jobs(jobs_of(one))["threaded"] == []
+
+
 @pytest.mark.parametrize(
     ("tag", "machine", "again"),
     [
