@@ -192,9 +192,12 @@ def check_command(
 ) -> None:
     """Count what was built against the plan and audit it: nothing may be missing, and nothing else is taken.
 
+    With `--jobs all` every wheel that other compilers built is audited as well, and held against the released one: the
+    same files, the same exported symbols, the same Pythons.
+
     Example: everywheel release check wheelhouse --into dist
     """
-    from builder.release.count import SUMS, check_files, check_jobs, check_place, lay_out, write_sums
+    from builder.release.count import SUMS, check_files, check_jobs, check_place, check_second, lay_out, write_sums
     from builder.release.version import check_tag
 
     project = load_project(root)
@@ -205,7 +208,10 @@ def check_command(
     if which is None:
         files = check_files(project, folder, strictly=into is None)
     else:
-        files = check_jobs([job for job in list_jobs(project) if which == "all" or job.engine in RELEASED], folder)
+        jobs = [job for job in list_jobs(project) if which == "all" or job.engine in RELEASED]
+        files = check_jobs(jobs, folder)
+        if which == "all":
+            click.echo(f"{check_second(jobs, folder)} wheels of the second build agree with those of the first")
     if into is not None:
         check_place(into, files, project.name)
         files = lay_out(files, into)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from packaging.utils import (
@@ -15,9 +16,11 @@ from packaging.utils import (
 )
 
 from builder.audit import audit_wheel, fail_on_findings
+from builder.audit.content import Content, open_content
 from builder.disk import hash_file
 from builder.errors import ReleaseError, UsageError
 from builder.project import Project
+from builder.release.agreement import find_shape, list_differences
 from builder.release.matrix import RELEASED, Job, list_released
 
 SUMS = "SHA256SUMS"
@@ -47,6 +50,42 @@ def check_jobs(jobs: Sequence[Job], artifacts: Path) -> tuple[Path, ...]:
                 hint="read that job's log; was it of the same commit?",
             )
     return tuple(artifacts / job.name / name for job in jobs if job.engine in RELEASED for name in job.files)
+
+
+def check_second(jobs: Sequence[Job], artifacts: Path) -> int:
+    """Hold every wheel that other compilers built against the released one of its target; return how many there are.
+
+    Raises AuditError when one has findings, ReleaseError when one has other files, lets other symbols out of its module,
+    or says that it is for other Pythons.
+    """
+    released = {job.target: job for job in jobs if job.engine == RELEASED[0]}
+    pairs = [
+        (artifacts / released[job.target].name / name, artifacts / job.name / name)
+        for job in jobs
+        if job.engine not in RELEASED
+        for name in job.files
+    ]
+    # Both have one file name: which of them it is, the folder says.
+    fail_on_findings(tuple(replace(audit_wheel(path), wheel=str(path.relative_to(artifacts))) for _, path in pairs))
+    lines = []
+    for first, second in pairs:
+        differences = list_differences(*(find_shape(_read(path)) for path in (first, second)))
+        lines += [f"{second.relative_to(artifacts)}: {line}" for line in differences]
+    if lines:
+        raise ReleaseError(
+            "the second build is not what is released", excerpt=lines,
+            hint="a compiler, or a condition in a recipe, makes the difference: that job's log has the build",
+        )  # fmt: skip
+    return len(pairs)
+
+
+def _read(path: Path) -> Content:
+    content, findings = open_content(path)
+    if content is None:
+        raise ReleaseError(
+            f"{path} is no wheel", details={"reason": findings[0].words}, hint="read the log of the job that left it"
+        )
+    return content
 
 
 def check_files(project: Project, folder: Path, *, strictly: bool = True) -> tuple[Path, ...]:

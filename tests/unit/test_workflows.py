@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,14 @@ def test_nothing_is_tried_on_an_image_without_a_digest() -> None:
     lines = [step["run"] for step in WORKFLOWS["wheels.yml"]["jobs"]["images"]["steps"] if "run" in step]
 
     assert lines[-2:] == [".venv/bin/nox -s images -- lock", ".venv/bin/nox -s images -- lock --check"]
+
+
+def test_what_containers_build_has_the_tests_that_smoke_has() -> None:
+    table = tomllib.loads((ROOT / "extension" / "pyproject.toml").read_text())["tool"]["cibuildwheel"]
+
+    command = [word.replace("extension/", "{package}/") for word in PROJECT.smoke.command]
+
+    assert (table["test-command"].split(), tuple(table["test-requires"])) == (command, PROJECT.smoke.requires)
 
 
 def test_a_release_takes_nothing_from_a_cache() -> None:
