@@ -310,8 +310,10 @@ def release(session: nox.Session) -> None:
     if len(versions) != (0 if dry else 1):
         session.error("name the version, as in `nox -s release -- 1.2.0`, or try `nox -s release -- --dry-run`")
     changelogs = [word for config in CHANGELOGS for word in ("--changelog", config)]
-    # Asked now, not after an hour of building: this needs a container runtime, and changes nothing.
+    # Asked now, not after an hour of building. The command needs a container runtime, and changes nothing.
     session.run("everywheel", "images", "prune", "--dry-run", silent=True)
+    if shutil.which("wine") is None:
+        session.error("Wine is not there, which runs the wheels for Windows: `apt-get install wine wine64`")
     if dry:
         session.run("everywheel", "release", "prepare", "--dry-run", *changelogs)
         _build_dist(session)
@@ -323,7 +325,7 @@ def release(session: nox.Session) -> None:
         for config in CHANGELOGS:
             session.run("towncrier", "build", "--yes", "--version", version, "--dir", ".", "--config", config)
         _build_dist(session)
-        _smoke_dist(session)
+        session.run("everywheel", "smoke", *_wheels("dist"), "--require-run")
         session.run("everywheel", "release", "tag")
     except BaseException:
         session.run("everywheel", "release", "undo")
@@ -362,7 +364,8 @@ def _rehearse(session: nox.Session) -> None:
             session.error(f"a second upload uploaded something again:\n{again}")
         session.run("everywheel", "release", "compare", "dist", "--complete", *simple)
         images = [word for image in LOCAL_IMAGES for word in ("--image", image)]
-        _smoke_dist(session, "--index", f"{address}simple/", *images)
+        wheels = _wheels("dist")
+        session.run("everywheel", "smoke", *wheels, "--require-run", "--index", f"{address}simple/", *images)
 
 
 @contextlib.contextmanager
@@ -394,15 +397,6 @@ def _index(session: nox.Session) -> Iterator[str]:
 
 def _list_jobs(session: nox.Session, *words: str) -> dict[str, Any]:
     return dict(json.loads(str(session.run("everywheel", "matrix", "--json", *words, silent=True))))
-
-
-def _smoke_dist(session: nox.Session, *more: str) -> None:
-    """Try dist/'s wheels: each of Linux's must run somewhere, the others are run or looked at, as this machine can."""
-    groups = _list_jobs(session)
-    smoked, tried = ([f"dist/{name}" for one in groups[kind] for name in one["files"]] for kind in ("smoke", "tried"))
-    session.run("everywheel", "smoke", *smoked, "--require-run", *more)
-    if tried:
-        session.run("everywheel", "smoke", *tried)
 
 
 def _find_job(session: nox.Session, name: str) -> dict[str, Any]:
