@@ -95,8 +95,8 @@ def free_threaded(session: nox.Session) -> None:
     session.run("everywheel", "deps", "python-freethreaded", "--prefix", str(place / "python"))
     if not name:
         session.run("everywheel", "build", "--target", f"manylinux2014_{platform.machine()}")
-    folder = ROOT / "jobs" / name if name else ROOT / "wheelhouse"
-    (wheel,) = folder.glob(f"webpencode-*-cp314t-manylinux*_{platform.machine()}.whl")
+    folder, floor = (ROOT / "jobs" / name, "*") if name else (ROOT / "wheelhouse", "2014")
+    (wheel,) = folder.glob(f"webpencode-*-cp314t-manylinux{floor}_{platform.machine()}.whl")
     shutil.rmtree(place / "site", ignore_errors=True)
     platforms = [word for tag in wheel.stem.rpartition("-")[2].split(".") for word in ("--platform", tag)]
     session.run(

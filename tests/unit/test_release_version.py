@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from towncrier._settings.load import load_config_from_file
 from towncrier._shell import cli as towncrier
 
 from builder.cli import main
 from builder.errors import EverywheelError, MachineError, ReleaseError, UsageError
 from builder.project import Project, load_project
+from builder.release.changelog import check_changes, load_changelog
 from builder.release.ready import check_clone, check_identity, check_tree
 from builder.release.version import check_tag, check_version, put_version, read_version
 
@@ -388,6 +390,28 @@ def test_a_project_may_be_a_part_of_its_repository(project: Path) -> None:
 
         assert type_words(project / "part", end)[0] == 0
         assert changes(project) == []
+
+
+@pytest.mark.parametrize(
+    ("table", "types"),
+    [
+        ("", ("feature", "bugfix", "doc", "removal", "misc")),
+        ("[tool.towncrier.fragment.new]\n[tool.towncrier.fragment.old]\n", ("new", "old")),
+        ('[[tool.towncrier.type]]\ndirectory = "new"\nname = "New"\nshowcontent = true\n', ("new",)),
+    ],
+)
+def test_the_types_of_fragments_are_those_that_towncrier_knows(
+    tmp_path: Path, table: str, types: tuple[str, ...]
+) -> None:
+    (tmp_path / "news.toml").write_text(f'[tool.towncrier]\ndirectory = "news"\nignore = ["how*.md"]\n{table}')
+    (tmp_path / "news").mkdir()
+    changelog = load_changelog(tmp_path, Path("news.toml"))
+    assert load_config_from_file(str(tmp_path), str(tmp_path / "news.toml")).types.keys() == set(types)
+
+    assert (changelog.types, changelog.folder, changelog.file) == (types, tmp_path / "news", tmp_path / "NEWS.rst")
+    for name in ("How-to.md", ".gitkeep", f"12.{types[0]}.1.md"):
+        (tmp_path / "news" / name).write_text("")
+    check_changes([changelog], tmp_path)
 
 
 def make_dirty(root: Path) -> None:
