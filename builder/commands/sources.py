@@ -10,15 +10,16 @@ import click
 from builder.commands.options import json_option, offline_option, target_option, timeout_option
 from builder.commands.running import choose_targets, plan_project
 from builder.project import load_project
+from builder.recipe import Recipe
 from builder.report import Screen, make_console
-from builder.sources import Wanted, bundle_sources, fetch_sources, find_places, import_bundle, list_wanted
+from builder.sources import bundle_sources, fetch_sources, find_places, import_bundle, list_wanted
 from builder.store import Store, default_store
 
 
-def list_plan_sources(root: Path, targets: tuple[str, ...]) -> tuple[Wanted, ...]:
-    """Return every source and patch that the project's plan needs."""
+def list_plan_recipes(root: Path, targets: tuple[str, ...]) -> tuple[Recipe, ...]:
+    """Return every recipe that the project's plan needs."""
     project = load_project(root)
-    return list_wanted(plan_project(project, choose_targets(project, targets)).recipes)
+    return plan_project(project, choose_targets(project, targets)).recipes
 
 
 @click.group("sources", short_help="Fetch sources, or carry them to another machine.")
@@ -42,7 +43,7 @@ def fetch_command(root: Path, targets: tuple[str, ...], offline: bool, timeout: 
 
     Example: everywheel sources fetch --timeout 600
     """
-    wanted = list_plan_sources(root, targets)
+    wanted = list_wanted(list_plan_recipes(root, targets))
     store = Store(default_store())
     with Screen(make_console(), quiet=as_json) as screen:
         found = fetch_sources(
@@ -64,16 +65,22 @@ def fetch_command(root: Path, targets: tuple[str, ...], offline: bool, timeout: 
 def bundle_command(root: Path, archive: Path, targets: tuple[str, ...], offline: bool, timeout: int) -> None:
     """Pack every source and patch of the plan into one archive, for machines that can fetch nothing.
 
+    The recipes are in it too, with the patches and build files that lie beside them: with the sources, that is all that the
+    libraries are made of, as their licences may ask for.
+
     Example: everywheel sources bundle sources.tar
     """
-    wanted = list_plan_sources(root, targets)
+    recipes = list_plan_recipes(root, targets)
+    wanted = list_wanted(recipes)
     store = Store(default_store())
     with Screen(make_console()) as screen:
         fetch_sources(
             wanted, store=store.root, places=find_places(), offline=offline, timeout=timeout, progress=screen.fetch
         )
-    files = bundle_sources(wanted, archive, store=store.root)
-    click.echo(f"{archive}: {len(files)} files, {archive.stat().st_size / 1e6:.1f} MB")
+    files = bundle_sources(wanted, archive, store=store.root, recipes=recipes)
+    click.echo(
+        f"{archive}: {len(files)} sources and patches, {len(recipes)} recipes, {archive.stat().st_size / 1e6:.1f} MB"
+    )
 
 
 @sources_group.command("import")

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from packaging.utils import (
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    canonicalize_name,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
+
 from builder.audit import audit_wheel, fail_on_findings
+from builder.audit.content import Content, open_content
 from builder.disk import hash_file
 from builder.errors import ReleaseError, UsageError
 from builder.project import Project
+from builder.release.agreement import find_shape, list_differences
 from builder.release.matrix import RELEASED, Job, list_released
 
 SUMS = "SHA256SUMS"
-_RELEASED = (".whl", ".tar.gz")
 
 
 def check_jobs(jobs: Sequence[Job], artifacts: Path) -> tuple[Path, ...]:
@@ -42,6 +52,42 @@ def check_jobs(jobs: Sequence[Job], artifacts: Path) -> tuple[Path, ...]:
     return tuple(artifacts / job.name / name for job in jobs if job.engine in RELEASED for name in job.files)
 
 
+def check_second(jobs: Sequence[Job], artifacts: Path) -> int:
+    """Hold every wheel that other compilers built against the released one of its target; return how many there are.
+
+    Raises AuditError when one has findings, ReleaseError when one has other files, lets other symbols out of its module,
+    or says that it is for other Pythons.
+    """
+    released = {job.target: job for job in jobs if job.engine == RELEASED[0]}
+    pairs = [
+        (artifacts / released[job.target].name / name, artifacts / job.name / name)
+        for job in jobs
+        if job.engine not in RELEASED
+        for name in job.files
+    ]
+    # Both have one file name: which of them it is, the folder says.
+    fail_on_findings(tuple(replace(audit_wheel(path), wheel=str(path.relative_to(artifacts))) for _, path in pairs))
+    lines = []
+    for first, second in pairs:
+        differences = list_differences(*(find_shape(_read(path)) for path in (first, second)))
+        lines += [f"{second.relative_to(artifacts)}: {line}" for line in differences]
+    if lines:
+        raise ReleaseError(
+            "the second build is not what is released", excerpt=lines,
+            hint="a compiler, or a condition in a recipe, makes the difference: that job's log has the build",
+        )  # fmt: skip
+    return len(pairs)
+
+
+def _read(path: Path) -> Content:
+    content, findings = open_content(path)
+    if content is None:
+        raise ReleaseError(
+            f"{path} is no wheel", details={"reason": findings[0].words}, hint="read the log of the job that left it"
+        )
+    return content
+
+
 def check_files(project: Project, folder: Path, *, strictly: bool = True) -> tuple[Path, ...]:
     """Return the released files in a folder, in the plan's order.
 
@@ -64,31 +110,49 @@ def check_files(project: Project, folder: Path, *, strictly: bool = True) -> tup
     return tuple(folder / name for name in expected)
 
 
-def check_place(into: Path, folder: Path) -> None:
-    """Raise UsageError when laying a release out in `into` would delete what is to be laid out, or what is no release."""
-    if folder.resolve().is_relative_to(into.resolve()):
+def check_place(into: Path, sources: Iterable[Path], name: str) -> None:
+    """Raise UsageError when a release of that name cannot be laid out in `into`, which is emptied first.
+
+    It must be a folder of its own: nothing that the release is made of may be in there, and nothing but older files of it.
+    """
+    other = "name a folder of its own: --into dist"
+    if any(source.resolve().is_relative_to(into.resolve()) for source in sources):
         raise UsageError(
             f"the release cannot be laid out in {into}: what it is made of is in there",
             hint="name another: --into dist",
         )
-    strange = sorted(path.name for path in into.iterdir() if not path.name.endswith(_RELEASED)) if into.exists() else []
-    if strange:
+    if into.is_symlink() or (into.exists() and not into.is_dir()):
+        kind = "a link" if into.is_symlink() else "no folder"
+        raise UsageError(f"the release cannot be laid out in {into}: it is {kind}", hint=other)
+    found = sorted(into.iterdir()) if into.exists() else []
+    if strange := [path.name for path in found if not _is_file_of(path, name)]:
         raise UsageError(
-            f"{into} would be emptied, and it has more than wheels and archives in it",
+            f"{into} would be emptied, and it has more than files of {name} in it",
             details={"there": ", ".join(strange[:8])},
-            hint="name a folder of its own: --into dist",
+            hint=other,
         )
 
 
+def _is_file_of(path: Path, name: str) -> bool:
+    """Tell whether a file is a wheel or a source distribution of a project."""
+    try:
+        parse = parse_wheel_filename if path.suffix == ".whl" else parse_sdist_filename
+        found = parse(path.name)[0]
+    except (InvalidWheelFilename, InvalidSdistFilename):
+        return False
+    return found == canonicalize_name(name) and path.is_file() and not path.is_symlink()
+
+
 def lay_out(files: Iterable[Path], into: Path) -> tuple[Path, ...]:
-    """Audit the wheels, then copy all files into a folder that has nothing else.
+    """Audit the wheels, then copy all files into a folder that has nothing else; `check_place` was asked.
 
     Raises AuditError, with every finding, before anything is copied.
     """
     files = tuple(files)
     fail_on_findings(tuple(audit_wheel(file) for file in files if file.suffix == ".whl"))
-    shutil.rmtree(into, ignore_errors=True)
-    into.mkdir(parents=True)
+    into.mkdir(parents=True, exist_ok=True)
+    for old in into.iterdir():
+        old.unlink()
     return tuple(Path(shutil.copyfile(file, into / file.name)) for file in files)
 
 

@@ -85,11 +85,20 @@ def list_files(index: Index, project: str) -> Mapping[str, Mapping[str, str]]:
         return {}
     except (requests.RequestException, UnsupportedContentTypeError, UnsupportedRepoVersionError, ValueError) as error:
         status = error.response.status_code if isinstance(error, requests.HTTPError) else 0
+        # Some say nothing but what they are.
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise MachineError(
-            f"the index {index.simple} does not say what it has", details={"reason": str(error).splitlines()[0]},
-            hint=_LATER if status == 429 or status >= 500 else "is it the address of its list, which ends in /simple/?",
-        ) from None  # fmt: skip
+            f"the index {index.simple} does not say what it has", details={"reason": reason}, hint=_hint(status)
+        ) from None
     return {package.filename: package.digests for package in page.packages}
+
+
+def _hint(status: int) -> str:
+    if status in (401, 403):
+        return "it lists nothing to strangers: put a name and a password for it into ~/.netrc"
+    if status == 429 or status >= 500:
+        return _LATER
+    return "is it the address of its list, which ends in /simple/?"
 
 
 def compare(files: Sequence[Path], index: Index, project: str) -> Standing:

@@ -48,6 +48,7 @@ class Job:
     `name` is the job's and its artifact's, `key` that of its cache: the hash of every step's key, so that a cache is taken
     exactly where nothing changed, and `near` is what the keys of older ones begin with. `runner` is the machine that
     builds, `native` the one that can run what was built, and `qemu` says that no machine can and an emulator must.
+    `threaded` says that one of its wheels is for a Python without the GIL, and that `native` can build such a Python.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Job:
     runner: str
     native: str
     qemu: bool
+    threaded: bool
     key: str
     near: str
     files: tuple[str, ...]
@@ -79,7 +81,7 @@ def _job(project: Project, engine: EngineName, target: Target, plan: Plan) -> Jo
     place = (target.os, target.arch_tag)
     native = RUNNERS.get(place, BUILDER)
     near = f"{engine}-{target.tag}-"
-    names = wheel_names(project, target)
+    pythons, names = project.choose_pythons(target), wheel_names(project, target)
     if engine is EngineName.CONTAINER:
         names = (wheel_name(project, target, project.python),)  # containers build the first Python's alone
     return Job(
@@ -90,10 +92,16 @@ def _job(project: Project, engine: EngineName, target: Target, plan: Plan) -> Jo
         runner=BUILDER if engine is EngineName.ZIG else native,
         native=native,
         qemu=place not in RUNNERS,
+        threaded=_can_build_python(target) and any(python.is_free_threaded for python in pythons),
         key=near + digest_keys(plan, target),
         near=near,
         files=names,
     )
+
+
+def _can_build_python(target: Target) -> bool:
+    """Tell whether there is a machine of a target's own architecture and libc; 32 bits run on machines of 64."""
+    return (target.os, target.arch_tag) in RUNNERS and target.libc == "glibc" and target.arch.bits == 64
 
 
 def _sdist_job(project: Project, first: Job) -> Job:
@@ -116,12 +124,15 @@ def list_released(project: Project) -> tuple[str, ...]:
 def group_jobs(jobs: Iterable[Job]) -> dict[str, list[Job]]:
     """Return the jobs by what they are for.
 
-    Beside one group for each engine there are `smoke`, the wheels that are tried on systems in containers, and `tried`,
-    those that need a machine of their own kind. A group may be empty, never absent.
+    Beside one group for each engine there are `smoke`, the wheels that are tried on systems in containers, `tried`,
+    those that need a machine of their own kind, and `threaded`, those with a wheel for a Python without the GIL, which no
+    system has: it is built on a machine of the wheel's own architecture. A group may be empty, never absent.
     """
-    groups: dict[str, list[Job]] = {name: [] for name in (*EngineName, "sdist", "smoke", "tried")}
+    groups: dict[str, list[Job]] = {name: [] for name in (*EngineName, "sdist", "smoke", "tried", "threaded")}
     for job in jobs:
         groups[job.engine].append(job)
         if job.engine == EngineName.ZIG:
             groups["smoke" if job.os == "linux" else "tried"].append(job)
+            if job.threaded:
+                groups["threaded"].append(job)
     return groups

@@ -1,7 +1,8 @@
 """Bundles: every source and patch in one archive, for a machine with neither package client nor network.
 
-A bundle is a plain tar: `index.json`, which names each file, then `sources/<sha256>`, sorted. The same sources give the
-same bytes. It is not compressed, since what it holds is.
+A bundle is a plain tar: `index.json`, which names each file, then `sources/<sha256>`, sorted, then the recipes with their own
+patches and build files, `recipes/<name>/…`: with the sources they are all that a library was made of. The same sources give
+the same bytes. It is not compressed, since what it holds is.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ import os
 import secrets
 import shutil
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from builder.disk import explain_disk
 from builder.errors import SourceError
+from builder.recipe import Recipe
 from builder.sources.landing import find_source, open_scratch, take_source
 from builder.sources.wanted import Wanted, WrongBytes
 
@@ -37,8 +39,10 @@ class BundledFile:
     size: int
 
 
-def bundle_sources(wanted: Sequence[Wanted], bundle: Path, *, store: Path) -> tuple[BundledFile, ...]:
-    """Pack the store's copies of all wanted files into a new archive, which appears only when it is whole.
+def bundle_sources(
+    wanted: Sequence[Wanted], bundle: Path, *, store: Path, recipes: Iterable[Recipe] = ()
+) -> tuple[BundledFile, ...]:
+    """Pack the store's copies of all wanted files, and recipes, into a new archive, which appears only when it is whole.
 
     Raises SourceError that names everything that is not in the store.
     """
@@ -63,7 +67,7 @@ def bundle_sources(wanted: Sequence[Wanted], bundle: Path, *, store: Path) -> tu
         with explain_disk(bundle):
             bundle.parent.mkdir(parents=True, exist_ok=True)
             with scratch.open("wb") as file:
-                _write_bundle(file, files, found)
+                _write_bundle(file, files, found, _list_recipes(recipes))
                 file.flush()
                 os.fsync(file.fileno())
             scratch.replace(bundle)
@@ -72,12 +76,24 @@ def bundle_sources(wanted: Sequence[Wanted], bundle: Path, *, store: Path) -> tu
     return files
 
 
-def _write_bundle(file: Any, files: Sequence[BundledFile], paths: Mapping[str, Path]) -> None:
+def _list_recipes(recipes: Iterable[Recipe]) -> Mapping[str, bytes]:
+    """Return what lies in the recipes' folders, by the name that it has in a bundle."""
+    return {
+        f"recipes/{recipe.name}/{file}": (recipe.directory / file).read_bytes()
+        for recipe in sorted(recipes, key=lambda recipe: recipe.name)
+        for file in sorted({"recipe.toml", *recipe.files})
+    }
+
+
+def _write_bundle(
+    file: Any, files: Sequence[BundledFile], paths: Mapping[str, Path], recipes: Mapping[str, bytes]
+) -> None:
     index = {
         "format": _FORMAT,
         "files": [
             {"filename": one.filename, "label": one.label, "sha256": one.sha256, "size": one.size} for one in files
         ],
+        "recipes": {name: len(content) for name, content in recipes.items()},
     }
     text = (json.dumps(index, indent=1, sort_keys=True) + "\n").encode()
     with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
@@ -85,6 +101,8 @@ def _write_bundle(file: Any, files: Sequence[BundledFile], paths: Mapping[str, P
         for one in files:
             with paths[one.sha256].open("rb") as content:
                 tar.addfile(_describe(f"sources/{one.sha256}", one.size), content)
+        for name, data in recipes.items():
+            tar.addfile(_describe(name, len(data)), io.BytesIO(data))
 
 
 def _describe(name: str, size: int) -> tarfile.TarInfo:
@@ -94,7 +112,7 @@ def _describe(name: str, size: int) -> tarfile.TarInfo:
 
 
 def import_bundle(bundle: Path, *, store: Path) -> tuple[BundledFile, ...]:
-    """Take every file of a bundle into the store and return what it held.
+    """Take every source of a bundle into the store and return what these were; recipes are for people, and left there.
 
     The bundle's shape is checked before anything is stored: nothing but the index and the plain files it names. Then
     each file is hashed; those that are right are kept, and a SourceError names all that are not.
@@ -137,39 +155,40 @@ def _refuse(bundle: Path, reason: str) -> SourceError:
 
 
 def _check_shape(bundle: Path, tar: tarfile.TarFile) -> list[tuple[BundledFile, tarfile.TarInfo]]:
-    """Return the index's files with their members, after checking that there is nothing else."""
+    """Return the index's sources with their members, after checking that there is nothing else."""
     first = tar.next()
     if first is None or first.name != _INDEX or not _is_plain(first) or first.size > _LARGEST_INDEX:
         raise _refuse(bundle, f"it does not begin with {_INDEX}")
     content = tar.extractfile(first)
-    files = _read_index(bundle, content.read() if content is not None else b"")
+    files, recipes = _read_index(bundle, content.read() if content is not None else b"")
     expected = {f"sources/{one.sha256}": one for one in files}
-    found: dict[str, tuple[BundledFile, tarfile.TarInfo]] = {}
+    sizes = {**recipes, **{name: one.size for name, one in expected.items()}}
+    found: dict[str, tarfile.TarInfo] = {}
     end = bundle.stat().st_size
     while (member := tar.next()) is not None:
-        one = expected.get(member.name)
-        if one is None:
+        if member.name not in sizes:
             raise _refuse(bundle, f"'{member.name}' is not in its index")
         if not _is_plain(member):
             raise _refuse(bundle, f"'{member.name}' is not a plain file")
         if member.name in found:
             raise _refuse(bundle, f"'{member.name}' stands in it twice")
-        if member.size != one.size:
-            raise _refuse(bundle, f"'{member.name}' has {member.size} bytes, {one.size} in its index")
+        if member.size != sizes[member.name]:
+            raise _refuse(bundle, f"'{member.name}' has {member.size} bytes, {sizes[member.name]} in its index")
         if member.offset_data + member.size > end:
             raise _refuse(bundle, "it is truncated")
-        found[member.name] = (one, member)
-    for name in expected:
+        found[member.name] = member
+    for name in sizes:
         if name not in found:
             raise _refuse(bundle, f"'{name}' is in its index and nowhere else")
-    return list(found.values())
+    return [(one, found[name]) for name, one in expected.items()]
 
 
 def _is_plain(member: tarfile.TarInfo) -> bool:
     return member.isreg() and not member.issparse()
 
 
-def _read_index(bundle: Path, text: bytes) -> list[BundledFile]:
+def _read_index(bundle: Path, text: bytes) -> tuple[list[BundledFile], dict[str, int]]:
+    """Return the sources that an index names, and its recipes' files with their sizes."""
     try:
         index = json.loads(text)
         if index["format"] != _FORMAT:
@@ -178,6 +197,7 @@ def _read_index(bundle: Path, text: bytes) -> list[BundledFile]:
             BundledFile(label=row["label"], filename=row["filename"], sha256=row["sha256"], size=row["size"])
             for row in index["files"]
         ]
+        recipes = dict(index.get("recipes", {}))
         right = all(
             isinstance(one.label, str)
             and isinstance(one.filename, str)
@@ -185,9 +205,12 @@ def _read_index(bundle: Path, text: bytes) -> list[BundledFile]:
             and len(one.sha256) == 64
             and not one.sha256.strip("0123456789abcdef")
             for one in files
+        ) and all(
+            name.startswith("recipes/") and ".." not in name.split("/") and isinstance(size, int)
+            for name, size in recipes.items()
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        right, files = False, []
+        right, files, recipes = False, [], {}
     if not right:
         raise _refuse(bundle, f"{_INDEX} is not an index of sources")
-    return files
+    return files, recipes

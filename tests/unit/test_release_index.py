@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import requests
+from pypi_simple import PyPISimple
 
 import builder.release.index
 from builder.errors import MachineError, ReleaseError
@@ -191,6 +193,7 @@ def test_any_hash_that_an_index_tells_is_held_against_the_file(server: Server, f
 
 JSON = "application/vnd.pypi.simple.v1+json"
 WHERE = "is it the address of its list, which ends in /simple/?"
+STRANGERS = "it lists nothing to strangers: put a name and a password for it into ~/.netrc"
 LATER = "wait a while, then run the same command again"
 
 
@@ -201,7 +204,9 @@ LATER = "wait a while, then run the same command again"
         ((200, '{"meta": {"api-version": "9.0"}, "name": "x", "files": []}', JSON), "Repository's version (9.0) has "
          "greater major component than supported version", WHERE),
         ((200, "words", "text/plain"), "unsupported Content-Type 'text/plain'", WHERE),
-        ((403, ""), "403 Client Error: Forbidden", WHERE),
+        ((401, ""), "401 Client Error: Unauthorized", STRANGERS),
+        ((403, ""), "403 Client Error: Forbidden", STRANGERS),
+        ((400, ""), "400 Client Error: Bad Request", WHERE),
         ((429, ""), "429 Client Error: Too Many Requests", LATER),
         ((503, ""), "503 Server Error: Service Unavailable", LATER),
     ],
@@ -217,6 +222,17 @@ def test_an_index_that_gives_no_list_is_quoted(
     assert error.value.fact == f"the index {server.index.simple} does not say what it has"
     assert reason in str(error.value.details["reason"])
     assert (error.value.hint, server.uploads) == (hint, [])
+
+
+def test_an_error_without_words_goes_by_its_kind(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: PyPISimple, project: str, timeout: float) -> None:
+        raise requests.ConnectionError
+
+    monkeypatch.setattr(PyPISimple, "get_project_page", fail)
+    with pytest.raises(MachineError) as error:
+        compare(files, Index(upload="", simple="http://localhost/simple/"), "x")
+
+    assert error.value.details == {"reason": "ConnectionError"}
 
 
 def test_an_index_that_breaks_is_to_be_asked_again(server: Server, files: list[Path]) -> None:

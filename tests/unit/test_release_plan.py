@@ -1,4 +1,4 @@
-"""What a release consists of: its jobs, its files, its version."""
+"""What a release consists of: its jobs and its files."""
 
 from __future__ import annotations
 
@@ -9,21 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from builder.errors import AuditError, EverywheelError, MachineError, ReleaseError, UsageError
+from builder.errors import AuditError, EverywheelError, ReleaseError, UsageError
 from builder.plan import make_plan
 from builder.project import Project, load_project, sdist_name, wheel_names
 from builder.release.count import check_files, check_jobs, check_place, lay_out, write_sums
 from builder.release.matrix import Job, group_jobs, list_released, plan_jobs
-from builder.release.version import (
-    check_changes,
-    check_clone,
-    check_tag,
-    check_tree,
-    check_version,
-    commit_and_tag,
-    restore,
-    write_version,
-)
 from builder.target import Target, parse_target
 
 ROOT = Path(__file__).parents[2]
@@ -72,6 +62,18 @@ def test_a_target_that_joins_the_table_joins_the_matrix(tag: str, machine: str) 
 
     assert [job.native for job in groups["smoke"]] == [machine]
     assert (groups["tried"], groups["native"]) == ([], [])
+
+
+def test_wheels_for_a_python_without_the_gil_run_where_one_can_be_built() -> None:
+    groups = group_jobs(jobs_of(targets=PROJECT.every_target))
+
+    assert [(job.name, job.native) for job in groups["threaded"]] == [
+        ("zig-manylinux_2_17_x86_64", "ubuntu-24.04"),
+        ("zig-manylinux_2_17_aarch64", "ubuntu-24.04-arm"),
+    ]
+    assert all(any("-cp314t-" in name for name in job.files) for job in groups["threaded"])
+    one = replace(PROJECT, pythons=PROJECT.pythons[:1])
+    assert group_jobs(jobs_of(one))["threaded"] == []
 
 
 @pytest.mark.parametrize(
@@ -198,7 +200,7 @@ def test_a_release_is_not_laid_out_over_what_it_is_made_of(tmp_path: Path, into:
     (folder / "sub").mkdir(parents=True)
 
     with pytest.raises(UsageError) as error:
-        check_place(folder / into, folder)
+        check_place(folder / into, [folder], "x")
 
     assert words(error) == [
         f"error: the release cannot be laid out in {folder / into}: what it is made of is in there",
@@ -206,21 +208,56 @@ def test_a_release_is_not_laid_out_over_what_it_is_made_of(tmp_path: Path, into:
     ]
 
 
-def test_a_folder_with_other_things_is_not_emptied_for_a_release(tmp_path: Path) -> None:
-    (tmp_path / "letters.txt").write_text("")
-    (tmp_path / "old-1.0-py3-none-any.whl").write_text("")
+def test_nothing_is_laid_out_where_one_of_its_own_files_is(artifacts: Path) -> None:
+    files = check_jobs(jobs_of(), artifacts)
 
     with pytest.raises(UsageError) as error:
-        check_place(tmp_path, tmp_path.parent / "wheelhouse")
+        check_place(artifacts / "sdist", files, PROJECT.name)
+
+    assert words(error)[0] == (
+        f"error: the release cannot be laid out in {artifacts / 'sdist'}: what it is made of is in there"
+    )
+    check_place(artifacts / "dist", files, PROJECT.name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["home-2025.tar.gz", "other-1.0-py3-none-any.whl", "x-y-1.0.tar.gz", "letters.txt", "x.tar.gz", "x-1.0.tar.gz/"],
+)
+def test_a_folder_with_other_things_is_not_emptied_for_a_release(tmp_path: Path, name: str) -> None:
+    into = tmp_path / "dist"
+    into.mkdir()
+    (into / "x-0.9-cp311-abi3-win_amd64.whl").write_text("")
+    (into / "x-0.9.tar.gz").write_text("")
+    check_place(into, [], "X")
+    (into / name).mkdir() if name.endswith("/") else (into / name).write_text("")
+
+    with pytest.raises(UsageError) as error:
+        check_place(into, [], "X")
 
     assert words(error) == [
-        f"error: {tmp_path} would be emptied, and it has more than wheels and archives in it",
-        "  there: letters.txt",
+        f"error: {into} would be emptied, and it has more than files of X in it",
+        f"  there: {name.rstrip('/')}",
         "  hint: name a folder of its own: --into dist",
     ]
-    (tmp_path / "letters.txt").unlink()
-    check_place(tmp_path, tmp_path.parent / "wheelhouse")
-    check_place(tmp_path / "not-yet", tmp_path)
+
+
+@pytest.mark.parametrize(("kind", "said"), [("file", "no folder"), ("link", "a link"), ("dead link", "a link")])
+def test_what_is_no_folder_is_not_laid_out_in(tmp_path: Path, kind: str, said: str) -> None:
+    into = tmp_path / "dist"
+    if kind == "file":
+        into.write_text("")
+    else:
+        (tmp_path / "elsewhere").mkdir()
+        into.symlink_to(tmp_path / ("elsewhere" if kind == "link" else "nowhere"))
+
+    with pytest.raises(UsageError) as error:
+        check_place(into, [], "x")
+
+    assert words(error) == [
+        f"error: the release cannot be laid out in {into}: it is {said}",
+        "  hint: name a folder of its own: --into dist",
+    ]
 
 
 def test_the_sums_are_those_that_sha256sum_checks(tmp_path: Path) -> None:
@@ -231,205 +268,3 @@ def test_the_sums_are_those_that_sha256sum_checks(tmp_path: Path) -> None:
     subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=tmp_path, check=True, capture_output=True)
 
     assert (tmp_path / "SHA256SUMS").read_text().split()[1::2] == ["a", "b"]
-
-
-@pytest.fixture
-def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """A project of its own in a repository of its own, with version 1.0 released."""
-    for who in ("AUTHOR", "COMMITTER"):
-        monkeypatch.setenv(f"GIT_{who}_NAME", "tester")
-        monkeypatch.setenv(f"GIT_{who}_EMAIL", "tester@localhost")
-    (tmp_path / "pyproject.toml").write_text('# words\n[project]\nname = "x"\nversion = "1.0"\n')
-    for line in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "one"], ["tag", "v1.0"], ["tag", "vnext"]):
-        subprocess.run(["git", *line], cwd=tmp_path, check=True)
-    return replace(PROJECT, root=tmp_path, extension=tmp_path, version="1.0")
-
-
-def test_a_new_version_is_written_committed_and_tagged(repository: Project) -> None:
-    version = check_version("1.1rc01", repository)
-    write_version(repository.root / "pyproject.toml", version)
-
-    commit_and_tag(repository.root, version)
-
-    assert (repository.root / "pyproject.toml").read_text() == '# words\n[project]\nname = "x"\nversion = "1.1rc1"\n'
-    check_tree(repository.root)
-    told = subprocess.run(["git", "describe"], cwd=repository.root, capture_output=True, text=True, check=True)
-    assert told.stdout == "v1.1rc1\n"
-
-
-def test_a_dirty_tree_is_refused(repository: Project) -> None:
-    (repository.root / "forgotten.c").write_text("")
-
-    with pytest.raises(ReleaseError) as error:
-        check_tree(repository.root)
-
-    assert words(error) == [
-        "error: the tree is dirty: 1 files are not as they were committed",
-        "  | ?? forgotten.c",
-        "  hint: commit them, or put them away with `git stash --include-untracked`",
-    ]
-
-
-def test_a_version_that_is_not_newer_is_refused(repository: Project) -> None:
-    with pytest.raises(ReleaseError) as error:
-        check_version("1.0.0", repository)
-
-    assert words(error) == [
-        "error: 1.0.0 is not newer than the released 1.0",
-        "  tag: v1.0",
-        "  hint: a version is given once: take the next one",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("version", "said"),
-    [
-        ("one", ["error: 'one' is no version", "  hint: write it as PEP 440 does: 1.2.0 or 1.2.0rc1"]),
-        ("1.2+here", [
-            "error: '1.2+here' cannot be released: an index takes no local and nobody expects a development version",
-            "  hint: write it as 1.2.0 or 1.2.0rc1",
-        ]),
-    ],
-)  # fmt: skip
-def test_what_no_index_takes_is_refused(repository: Project, version: str, said: list[str]) -> None:
-    with pytest.raises(UsageError) as error:
-        check_version(version, repository)
-
-    assert words(error) == said
-
-
-def test_a_missing_changelog_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "changes").mkdir()
-    (tmp_path / "changes" / "README.md").write_text("how to")
-
-    with pytest.raises(ReleaseError) as error:
-        check_changes([tmp_path / "changes"])
-
-    assert words(error) == [
-        "error: the changelog is missing: there is no fragment that says what is new",
-        f"  looked in: {tmp_path / 'changes'}",
-        f"  hint: write {tmp_path / 'changes'}/<word>.feature.md",
-    ]
-
-
-def test_a_tag_of_another_version_is_refused() -> None:
-    with pytest.raises(ReleaseError) as error:
-        check_tag("v7.0", replace(PROJECT, version="1.0"))
-
-    assert words(error) == [
-        "error: the tag is v7.0, but the extension is version 1.0",
-        f"  file: {ROOT / 'extension' / 'pyproject.toml'}",
-        "  hint: a tag is made with its commit by `everywheel release tag`; remove it: git push --delete origin v7.0",
-    ]
-
-
-def git(root: Path, *line: str) -> str:
-    return subprocess.run(["git", *line], cwd=root, check=True, capture_output=True, text=True).stdout
-
-
-def test_a_tag_that_somebody_else_pushed_counts(repository: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
-    origin = tmp_path_factory.mktemp("origin")
-    git(origin, "init", "-q", "--bare")
-    git(repository.root, "remote", "add", "origin", str(origin))
-    git(repository.root, "tag", "v1.3")
-    git(repository.root, "push", "-q", "origin", "v1.3")
-    git(repository.root, "tag", "--delete", "v1.3")
-
-    with pytest.raises(ReleaseError) as error:
-        check_version("1.2", repository)
-
-    assert error.value.fact == "1.2 is not newer than the released 1.3"
-    assert check_version("1.4", repository) == "1.4"
-
-
-def test_an_origin_that_does_not_answer_is_told(repository: Project) -> None:
-    git(repository.root, "remote", "add", "origin", "/not/there")
-
-    with pytest.raises(ReleaseError) as error:
-        check_version("1.2", repository)
-
-    assert words(error) == [
-        "error: git ls-remote failed",
-        "  | fatal: '/not/there' does not appear to be a git repository",
-        "  | fatal: Could not read from remote repository.",
-        "  |",
-        "  | Please make sure you have the correct access rights",
-        "  | and the repository exists.",
-        "  hint: a release needs the tags that were pushed: is `origin` right (`git remote -v`), and does it answer?",
-    ]
-
-
-def test_a_shallow_clone_is_refused(repository: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
-    clone = tmp_path_factory.mktemp("clone")
-    git(repository.root, "commit", "--allow-empty", "-qm", "two")
-    git(clone, "clone", "-q", "--depth", "1", f"file://{repository.root}", ".")
-
-    with pytest.raises(ReleaseError) as error:
-        check_clone(clone)
-
-    assert words(error) == [
-        "error: the clone is shallow: which versions were released cannot be told",
-        f"  looked in: {clone}",
-        "  hint: git fetch --unshallow --tags",
-    ]
-
-
-def test_a_detached_head_is_refused(repository: Project) -> None:
-    check_clone(repository.root)
-    git(repository.root, "checkout", "-q", "--detach")
-
-    with pytest.raises(ReleaseError) as error:
-        check_clone(repository.root)
-
-    assert words(error) == [
-        "error: HEAD is detached: a release commit would be on no branch",
-        f"  looked in: {repository.root}",
-        "  hint: git switch main, or whichever branch is released",
-    ]
-
-
-def test_without_a_tag_there_is_no_commit_and_undo_leaves_what_was(repository: Project) -> None:
-    file, before = repository.root / "pyproject.toml", git(repository.root, "rev-parse", "HEAD")
-    old = file.read_text()
-    write_version(file, "1.1")
-    git(repository.root, "tag", "v1.1")
-
-    with pytest.raises(ReleaseError) as error:
-        commit_and_tag(repository.root, "1.1")
-    restore(repository.root)
-
-    assert words(error)[:2] == ["error: git tag failed", "  | fatal: tag 'v1.1' already exists"]
-    assert (git(repository.root, "rev-parse", "HEAD"), file.read_text()) == (before, old)
-    check_tree(repository.root)
-
-
-def test_a_table_without_a_version_gets_none(tmp_path: Path) -> None:
-    file = tmp_path / "pyproject.toml"
-    file.write_text('[tool.everywheel]\nextension = "ext"\n')
-
-    write_version(file, "1.1")
-
-    assert file.read_text() == '[tool.everywheel]\nextension = "ext"\n'
-
-
-@pytest.mark.parametrize(
-    ("typed", "version"),
-    [("v1.2.0", "1.2.0"), ("1.0.post1", "1.0.post1"), ("1!0.1", "1!0.1"), ("1.1-RC.1", "1.1rc1")],
-)
-def test_a_version_is_taken_as_people_type_it(repository: Project, typed: str, version: str) -> None:
-    assert check_version(typed, repository) == version
-
-
-@pytest.mark.parametrize("version", ["1.0rc1", "1.0", "0.9.post9"])
-def test_no_spelling_makes_an_older_version_newer(repository: Project, version: str) -> None:
-    with pytest.raises(ReleaseError, match="is not newer than the released"):
-        check_version(version, repository)
-
-
-def test_a_machine_without_git_is_told(repository: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "")
-
-    with pytest.raises(MachineError) as error:
-        check_tree(repository.root)
-
-    assert words(error) == ["error: git is not there", "  hint: install it (Debian: `apt-get install git`)"]

@@ -14,8 +14,11 @@ from pathlib import Path
 import pytest
 
 from builder.errors import MachineError, SourceError
+from builder.plan import make_plan
+from builder.project import load_project
 from builder.sources import BundledFile, Wanted, bundle_sources, import_bundle
 
+ROOT = Path(__file__).parents[2]
 A, B = b"first archive", b"the patch\n" * 1000
 
 
@@ -103,6 +106,31 @@ def test_a_full_disk_leaves_no_bundle(store: Path, tmp_path: Path, monkeypatch: 
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
 
 
+def test_a_bundle_has_all_that_the_released_libraries_are_made_of(other: Path, tmp_path: Path) -> None:
+    project = load_project(ROOT)
+    recipes = make_plan(project, project.released, toolchain="t", packaging="p").recipes
+
+    bundle_sources([], tmp_path / "bundle.tar", store=tmp_path, recipes=recipes)
+
+    with tarfile.open(tmp_path / "bundle.tar") as tar:
+        tar.extractall(tmp_path / "unpacked", filter="data")
+    unpacked = {
+        path.relative_to(tmp_path / "unpacked" / "recipes"): path for path in files_in(tmp_path / "unpacked/recipes")
+    }
+    ours = {path.relative_to(ROOT / "recipes"): path for path in files_in(ROOT / "recipes")}
+    names = {recipe.name for recipe in recipes}
+    assert sorted(unpacked) == sorted(path for path in ours if path.parts[0] in names)
+    assert all(path.read_bytes() == ours[name].read_bytes() for name, path in unpacked.items())
+    assert {Path("libvips/patches"), Path("glib/overlay"), Path("libexif/overlay")} < {
+        Path(*name.parts[:2]) for name in unpacked
+    }
+    assert import_bundle(tmp_path / "bundle.tar", store=other) == ()
+
+
+def files_in(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
 Entry = tuple[tarfile.TarInfo, bytes]
 
 
@@ -113,8 +141,8 @@ def entry(name: str, content: bytes = b"", kind: bytes = tarfile.REGTYPE, link: 
     return member, content
 
 
-def index(*rows: object, version: int = 1) -> Entry:
-    return entry("index.json", json.dumps({"format": version, "files": rows}).encode())
+def index(*rows: object, version: int = 1, recipes: object = None) -> Entry:
+    return entry("index.json", json.dumps({"format": version, "files": rows, "recipes": recipes or {}}).encode())
 
 
 def row(content: bytes, **changes: object) -> dict[str, object]:
@@ -173,6 +201,26 @@ def write_tar(path: Path, entries: Sequence[Entry], mode: str = "w") -> Path:
             [index(row(A, size=5)), source(A)],
             f"'sources/{sha(A)}' has 13 bytes, 5 in its index",
             id="another size",
+        ),
+        pytest.param(
+            [index(row(A), recipes={"recipes/foo/recipe.toml": 3}), source(A)],
+            "'recipes/foo/recipe.toml' is in its index and nowhere else",
+            id="recipe missing",
+        ),
+        pytest.param(
+            [index(recipes={"recipes/foo/recipe.toml": 3}), entry("recipes/foo/recipe.toml", b"four")],
+            "'recipes/foo/recipe.toml' has 4 bytes, 3 in its index",
+            id="recipe of another size",
+        ),
+        pytest.param(
+            [index(recipes={"/etc/evil": 1}), entry("/etc/evil", b"x")],
+            "index.json is not an index of sources",
+            id="recipe that is a path",
+        ),
+        pytest.param(
+            [index(recipes={"recipes/../../evil": 1}), entry("recipes/../../evil", b"x")],
+            "index.json is not an index of sources",
+            id="recipe that climbs",
         ),
         pytest.param(
             [index(row(A), row(B)), source(A)],
