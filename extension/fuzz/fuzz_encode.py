@@ -149,19 +149,23 @@ def main() -> None:
         answers[answer] = answers.get(answer, 0) + 1
         done = number + 1
         if done % 10_000 == 0 or done == arguments.count:
-            before = count_resident_bytes()
-            for again in range(max(0, done - REPEATED), done):
-                try_input(arguments.seed, again, seeds, kept)
-            after = count_resident_bytes()
-            grown = f"{(after - before) / 1e6:+.1f} MB"
+            again = range(max(0, done - REPEATED), done)
+            growth = []
+            # The first time, the pieces of a heap may still fall into other places than before. A leak goes on.
+            while len(growth) < 3 and (not growth or growth[-1] > LARGEST_GROWTH):
+                before = count_resident_bytes()
+                for one in again:
+                    try_input(arguments.seed, one, seeds, kept)
+                growth.append(count_resident_bytes() - before)
+            size, grown = count_resident_bytes(), ", ".join(f"{one / 1e6:+.1f} MB" for one in growth)
             print(
-                f"{done} inputs in {time.monotonic() - began:.0f} s, {after / 1e6:.0f} MB, {grown} when some came again"
+                f"{done} inputs in {time.monotonic() - began:.0f} s, {size / 1e6:.0f} MB, {grown} when some came again"
             )
             print(f"  {answers}", flush=True)
-            if after > LARGEST_SIZE:
-                sys.exit(f"it has grown to {after / 1e6:.0f} MB")
-            if after - before > LARGEST_GROWTH:
-                sys.exit(f"it grew by {grown} when inputs {max(0, done - REPEATED)} to {number} came again")
+            if size > LARGEST_SIZE:
+                sys.exit(f"it has grown to {size / 1e6:.0f} MB")
+            if growth[-1] > LARGEST_GROWTH:
+                sys.exit(f"it grew by {grown} when inputs {again[0]} to {again[-1]} came again")
     kept.unlink(missing_ok=True)
     print(f"{arguments.count} inputs of seed {arguments.seed}, none of which did harm: {answers}")
 

@@ -107,7 +107,8 @@ def test_every_image_with_every_option_becomes_a_picture_of_the_size_asked_for(
         scale = scale if upscale else min(scale, 1)
         for found, side in ((after.width, sides[0]), (after.height, sides[1])):
             assert abs(found - side * scale) <= 1
-    if "background" in options and fit != "contain":
+    if "background" in options and fit != "contain" and before.pages == 1:
+        # Of an animation, what did not change since the last frame may be left out of the next one.
         assert not after.has_alpha
 
 
@@ -207,7 +208,7 @@ def test_an_option_of_any_kind_is_obeyed_or_refused_by_name(options: dict[str, A
     if isinstance(found, LimitExceededError):
         assert "max_pixels" in str(found)
     elif isinstance(found, Exception):
-        assert any(str(found).startswith(f"{name} must ") for name in options)
+        assert any(str(found).startswith((f"{name} must ", f"{name} has no meaning ")) for name in options)
 
 
 @st.composite
