@@ -19,8 +19,9 @@ from pictures import (
     write_grey_png,
     write_png,
 )
-from webpencode import decode, encode
+from webpencode import decode, encode, versions
 
+LIBVIPS = tuple(int(number) for number in versions()["libvips"].split(".")[:2])
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 STRIPES = [[(x // 7 + y // 5) % 3 for x in range(50)] for y in range(40)]
 
@@ -145,7 +146,9 @@ def test_a_jpeg_that_is_shrunk_as_it_is_read_keeps_its_shape_and_its_edge(
     read, exact = memoryview(decode(jpeg, **box)), memoryview(decode(png, **box))
 
     assert read.shape == exact.shape
-    assert sum(abs(a - b) for a, b in zip(bytes(read), bytes(exact), strict=True)) / len(bytes(exact)) < 2
+    difference = sum(abs(a - b) for a, b in zip(bytes(read), bytes(exact), strict=True)) / len(bytes(exact))
+    # libvips 8.10, which the system may have, puts a pixel's centre elsewhere when it reduces by different factors.
+    assert difference < (2 if LIBVIPS >= (8, 14) else 4)
 
 
 @pytest.mark.parametrize("box", [{"width": 1000}, {"height": 1000}, {"width": 360, "height": 9999}], ids=str)
