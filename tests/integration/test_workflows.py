@@ -290,7 +290,8 @@ def test_an_interpreter_without_a_gil_runs_the_tests(runner: Runner) -> None:
     output = runner.run("free-threaded.yml", "free-threaded", more=f"-- -k '{' or '.join(some)}'")
 
     assert " passed" in output
-    assert "skipped" not in output
+    # What is not installed there, as NumPy, is left out; the reasons of all that is stand at the end.
+    assert "this interpreter was built with a GIL" not in output
     assert "Session free-threaded was successful" in output
 
 
