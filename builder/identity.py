@@ -24,6 +24,7 @@ _SHAPE_ARTIFACTS = (
     "target.py",
     "toolchain.py",
 )
+_SHAPE_ZIG = ("engine/compiler_rt.py", "engine/zig.py")
 _SHAPE_NATIVE = ("engine/native.py", "launcher.c", "launcher.py")
 _SHAPE_WHEELS = (
     "audit",
@@ -52,7 +53,7 @@ def toolchain_identity(engine: EngineName = EngineName.ZIG, facts: str = "") -> 
     `facts` tell native compilers apart. A container runs the native engine inside, and both make the same keys.
     """
     if engine is EngineName.ZIG:
-        return f"zig-{_digest([*_find((*_SHAPE_ARTIFACTS, 'engine/zig.py')), PINS])}"
+        return f"zig-{_digest([*_find((*_SHAPE_ARTIFACTS, *_SHAPE_ZIG)), PINS])}"
     return f"native-{_digest([*_find((*_SHAPE_ARTIFACTS, *_SHAPE_NATIVE)), PINS])}-{facts}"
 
 

@@ -9,11 +9,12 @@ from tempfile import TemporaryDirectory
 from filelock import FileLock
 
 from builder.engine import Compilers, EngineName
+from builder.engine.compiler_rt import build_compiler_rt, compiler_rt_identity, find_compiler_rt
 from builder.run import run
 from builder.store import Store
 from builder.target import Target, build_machine_target
 from builder.toolchain import write_toolchain
-from builder.tools import Tools, tools_identity
+from builder.tools import Tools
 
 # zig traps undefined behaviour unless told not to, and takes __DATE__ for an error though SOURCE_DATE_EPOCH pins it.
 # Linking without -O makes it compile a debug build of its compiler run time, four times slower; a later -O wins.
@@ -43,19 +44,26 @@ class ZigEngine:
             environment={"ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache},
             # Before zig links libc++ it compiles it, a minute for each target; the build machine's own is one of them.
             no_cxx_library=("-nostdlib++",),
+            link=(str(find_compiler_rt(self.store.root / "zig", target)),) if target.os == "linux" else (),
         )
 
     def warm(self, target: Target) -> None:
-        """Have zig make a target's libc, once for each store: builds that ran into each other over it would do it twice."""
+        """Have zig make a target's libc, once for each store: builds that ran into each other over it would do it twice.
+
+        For Linux, make the archive that every link is given, too.
+        """
         root = self.store.root
-        stamp = root / "zig" / f"warm-{tools_identity()}-{target.zig}"
+        stamp = root / "zig" / f"warm-{compiler_rt_identity()}-{target.zig}"
         if stamp.exists():
             return
         log = root / "logs" / f"compiler-{target.tag}.log"
         log.unlink(missing_ok=True)
         with FileLock(root / "locks" / f"compiler-{target.zig}"), TemporaryDirectory(dir=root / "tmp") as folder:
             workspace = Path(folder)
-            toolchain = write_toolchain(target, self.compilers(target), self.tools, workspace)
+            compilers = self.compilers(target)
+            if target.os == "linux":
+                build_compiler_rt(target, self.tools, root / "zig", environment=compilers.environment, log=log)
+            toolchain = write_toolchain(target, compilers, self.tools, workspace)
             source = workspace / "empty.c"
             source.write_text("int main(void) { return 0; }\n")
             for flags in (["-shared", "-fPIC"], []):

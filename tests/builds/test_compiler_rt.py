@@ -1,0 +1,55 @@
+"""A library that needs a function which only compiler_rt has still takes libc's own from the system."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from elftools.elf.elffile import ELFFile
+
+from builder.engine.zig import ZigEngine
+from builder.store import Store, default_store
+from builder.target import parse_target
+from builder.toolchain import write_toolchain
+from builder.tools import ensure_tools
+
+SOURCE = """\
+#include <math.h>
+#include <string.h>
+unsigned __int128 divide(unsigned __int128 a, unsigned __int128 b) { return a / b; }
+void copy(char *to, const char *from, size_t size) { memcpy(to, from, size); memset(to + size, 0, size); }
+int compare(const char *one, const char *other, size_t size) { return memcmp(one, other, size) + (int)strlen(one); }
+double compute(double x) { return sin(x) + log(x) + fmod(x, 3); }
+"""
+LIBC = {"memcpy", "memset", "memcmp", "strlen", "sin", "log", "fmod"}
+
+
+def list_borrowed(library: Path) -> set[str]:
+    """Return the names that a library takes from others."""
+    with library.open("rb") as file:
+        symbols = ELFFile(file).get_section_by_name(".dynsym")
+        return {symbol.name for symbol in symbols.iter_symbols() if symbol["st_shndx"] == "SHN_UNDEF"}
+
+
+@pytest.mark.parametrize("tag", ["manylinux2014_x86_64", "musllinux_1_2_aarch64"])
+def test_a_helper_brings_no_copy_of_libc(shared_store: Path, tmp_path: Path, tag: str) -> None:
+    target = parse_target(tag)
+    engine = ZigEngine(store=Store(default_store()), tools=ensure_tools(shared_store))
+    engine.warm(target)
+    toolchain = write_toolchain(target, engine.compilers(target), engine.tools, tmp_path)
+    source, library = tmp_path / "some.c", tmp_path / "libsome.so"
+    source.write_text(SOURCE)
+
+    def link(flags: tuple[str, ...]) -> set[str]:
+        words = [toolchain.program("cc"), *toolchain.compile_flags, *flags, "-shared", source, "-lm", "-o", library]
+        subprocess.run(words, env={**os.environ, **toolchain.environment}, check=True)
+        return list_borrowed(library)
+
+    ours = link(toolchain.link_flags)
+    without = link(tuple(flag for flag in toolchain.link_flags if not flag.endswith(".a")))
+
+    assert ours >= LIBC
+    # Were it otherwise, zig would do this by itself by now.
+    assert without & LIBC == set()
