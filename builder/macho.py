@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -29,6 +29,15 @@ _WHERE = re.compile(r" in <.*>")  # where macholib read it: an object of Python'
 _N_STAB, _N_PEXT, _N_TYPE, _N_EXT = 0xE0, 0x10, 0x0E, 0x01
 _N_WEAK_REF = 0x40  # among the flags of an undefined symbol
 _MOST_NAMES = 16  # times the table of strings: names may share their ends, but all cannot share all
+# The tables of LC_DYSYMTAB: where it says that each begins and how many entries it has; their bytes with 32 and 64 bits.
+_DYSYMTAB = (
+    ("tocoff", "ntoc", (8, 8)),
+    ("modtaboff", "nmodtab", (52, 56)),
+    ("extrefsymoff", "nextrefsyms", (4, 4)),
+    ("indirectsymoff", "nindirectsyms", (4, 4)),
+    ("extreloff", "nextrel", (8, 8)),
+    ("locreloff", "nlocrel", (8, 8)),
+)
 _N_OSO = 0x66  # among the entries for debuggers, one that names an object file of the build machine
 
 
@@ -165,7 +174,7 @@ class _InMemory(MachO):  # type: ignore[misc]  # macholib has no types
 def _read(header: MachOHeader, data: bytes) -> MachoImage:
     image = data[header.offset : header.offset + header.size]
     commands = [(load.cmd, command, rest) for load, command, rest in header.commands]
-    _check_size(commands, len(image))
+    _check_size(commands, header, len(image))
     loads = [(cmd, _read_string(command, command.name, rest)) for cmd, command, rest in commands if cmd in _LOADS]
     names = [_read_string(command, command.name, rest) for cmd, command, rest in commands if cmd == mach_o.LC_ID_DYLIB]
     system, minimum = _read_minimum(commands)
@@ -198,17 +207,38 @@ def _read(header: MachOHeader, data: bytes) -> MachoImage:
     )
 
 
-def _check_size(commands: list[Any], size: int) -> None:
-    ends = [0]
+def _check_size(commands: list[Any], header: MachOHeader, size: int) -> None:
+    end = max((start + length for start, length in _list_tables(commands, header) if length), default=0)
+    if end > size:
+        raise UnreadableMacho(f"truncated: it has {size} bytes of {end}")
+
+
+def _list_tables(commands: list[Any], header: MachOHeader) -> Iterator[tuple[int, int]]:
+    """Give where each part of an image begins that its load commands tell of, and its size in bytes."""
+    is_wide = _is_wide(header)
     for cmd, command, _ in commands:
         if cmd in (mach_o.LC_SEGMENT, mach_o.LC_SEGMENT_64):
-            ends.append(int(command.fileoff) + int(command.filesize))
+            yield int(command.fileoff), int(command.filesize)
         elif cmd == mach_o.LC_SYMTAB:
-            ends.append(int(command.stroff) + int(command.strsize))
+            yield int(command.symoff), int(command.nsyms) * _make_entry(header).size
+            yield int(command.stroff), int(command.strsize)
+        elif cmd == mach_o.LC_DYSYMTAB:
+            for start, count, (narrow, wide) in _DYSYMTAB:
+                yield int(getattr(command, start)), int(getattr(command, count)) * (wide if is_wide else narrow)
+        elif cmd in (mach_o.LC_DYLD_INFO, mach_o.LC_DYLD_INFO_ONLY):
+            for part in ("rebase", "bind", "weak_bind", "lazy_bind", "export"):
+                yield int(getattr(command, f"{part}_off")), int(getattr(command, f"{part}_size"))
         elif hasattr(command, "dataoff"):
-            ends.append(int(command.dataoff) + int(command.datasize))
-    if max(ends) > size:
-        raise UnreadableMacho(f"truncated: it has {size} bytes of {max(ends)}")
+            yield int(command.dataoff), int(command.datasize)
+
+
+def _is_wide(header: MachOHeader) -> bool:
+    return isinstance(header.header, mach_o.mach_header_64)
+
+
+def _make_entry(header: MachOHeader) -> struct.Struct:
+    """Return how one symbol lies in the symbol table: `nlist` of <mach-o/nlist.h>, or `nlist_64`."""
+    return struct.Struct(f"{header.endian}IBBH{'Q' if _is_wide(header) else 'I'}")
 
 
 def _read_string(command: Any, offset: Any, rest: bytes) -> str:
@@ -254,7 +284,7 @@ def _read_symbols(
     if len(tables) > 1:
         raise UnreadableMacho(f"it has {len(tables)} symbol tables")
     for table in tables:
-        entry = struct.Struct(f"{header.endian}IBBH{'Q' if isinstance(header.header, mach_o.mach_header_64) else 'I'}")
+        entry = _make_entry(header)
         start, strings = int(table.symoff), image[int(table.stroff) : int(table.stroff) + int(table.strsize)]
         for index, kind, _, flags, _ in entry.iter_unpack(image[start : start + entry.size * int(table.nsyms)]):
             if kind & _N_STAB:

@@ -17,9 +17,23 @@ _TABLES = {
     "exports": ("IMAGE_DIRECTORY_ENTRY_EXPORT", "DIRECTORY_ENTRY_EXPORT"),
     "debug data": ("IMAGE_DIRECTORY_ENTRY_DEBUG", "DIRECTORY_ENTRY_DEBUG"),
 }
+# Lists of DLLs: the size of one entry, after the last of which comes one of zeros.
+_ENTRIES = {"imports": 20, "delayed imports": 32}
+# What Windows' loader reads by itself, whether or not anybody here does.
+_LOADED = {
+    "resources": "IMAGE_DIRECTORY_ENTRY_RESOURCE",
+    "exception data": "IMAGE_DIRECTORY_ENTRY_EXCEPTION",
+    "relocations": "IMAGE_DIRECTORY_ENTRY_BASERELOC",
+    "thread-local storage": "IMAGE_DIRECTORY_ENTRY_TLS",
+    "load configuration": "IMAGE_DIRECTORY_ENTRY_LOAD_CONFIG",
+    "addresses of imports": "IMAGE_DIRECTORY_ENTRY_IAT",
+}
 _CERTIFICATES = pefile.DIRECTORY_ENTRY["IMAGE_DIRECTORY_ENTRY_SECURITY"]
+_NO_NAME = b"*invalid*"  # what pefile calls a DLL whose name no file can have
 _FLAGS = ("DYNAMIC_BASE", "NX_COMPAT", "HIGH_ENTROPY_VA")
 _MOST_SYMBOLS = 0x10000  # as many as there are numbers for; pefile itself stops at 8192
+# Of imports too, without a word, counting each twice; and has no parameter for these.
+pefile.MAX_IMPORT_SYMBOLS = 4 * _MOST_SYMBOLS
 
 
 class UnreadablePe(Exception):
@@ -128,11 +142,48 @@ def _check_size(pe: Any, size: int) -> None:
 def _parse_tables(pe: Any) -> None:
     numbers = {words: pefile.DIRECTORY_ENTRY[name] for words, (name, _) in _TABLES.items()}
     pe.parse_data_directories(directories=list(numbers.values()))
-    directories = pe.OPTIONAL_HEADER.DATA_DIRECTORY
     for words, number in numbers.items():
-        there = len(directories) > number and directories[number].VirtualAddress and directories[number].Size
-        if there and not hasattr(pe, _TABLES[words][1]):
+        if words in _ENTRIES:
+            _check_entries(pe, words, number)
+        elif all(_find_table(pe, number)) and not hasattr(pe, _TABLES[words][1]):
             raise UnreadablePe(f"its {words} cannot be read")
+    for words, name in _LOADED.items():
+        if not _is_inside(pe, *_find_table(pe, pefile.DIRECTORY_ENTRY[name])):
+            raise UnreadablePe(f"its {words} would lie outside of its sections")
+
+
+def _find_table(pe: Any, number: int) -> tuple[int, int]:
+    """Return where a table begins in memory, and its size in bytes; zeros where there is none."""
+    directories = pe.OPTIONAL_HEADER.DATA_DIRECTORY
+    return (directories[number].VirtualAddress, directories[number].Size) if len(directories) > number else (0, 0)
+
+
+def _check_entries(pe: Any, words: str, number: int) -> None:
+    """Raise UnreadablePe unless each DLL of a list is told: pefile passes over one whose name or symbols are nowhere."""
+    try:
+        listed = _count_entries(pe, _find_table(pe, number)[0], _ENTRIES[words])
+    except pefile.PEFormatError:
+        raise UnreadablePe(f"its {words} cannot be read") from None
+    told = sum(entry.dll != _NO_NAME for entry in getattr(pe, _TABLES[words][1], ()))
+    if told != listed:
+        raise UnreadablePe(f"its {words} cannot be read: {listed - told} of {listed} DLLs without a name or symbols")
+
+
+def _count_entries(pe: Any, start: int, length: int) -> int:
+    found = 0
+    # Where a section ends in the file, zeros follow in memory.
+    while start and any(pe.get_data(start + found * length, length)):
+        found += 1
+    return found
+
+
+def _is_inside(pe: Any, start: int, size: int) -> bool:
+    """Tell whether a table is empty or lies within one section, as it is in memory."""
+    return not (start and size) or any(
+        section.VirtualAddress <= start
+        and start + size <= section.VirtualAddress + max(section.Misc_VirtualSize, section.SizeOfRawData)
+        for section in pe.sections
+    )
 
 
 def _read_exports(pe: Any) -> list[Any]:

@@ -46,6 +46,39 @@ def test_one_symbol_table_is_read_and_a_second_refused() -> None:
         read_macho(make(2))
 
 
+BEHIND = 10_000_000
+# Load commands with one table far behind the end of the file, and where that would end. LC_SYMTAB has symbols and strings,
+# LC_DYSYMTAB counts and tables, LC_DYLD_INFO_ONLY what is to be moved, bound (also weakly, or late) and let out.
+LISTS = [("symbols", 2, 0, 16), ("strings", 2, 2, 1)]
+LISTS += [(f"dynamic symbols {n}", 0xB, 6 + 2 * n, size) for n, size in enumerate((8, 56, 4, 4, 8, 8))]
+LISTS += [(f"dyld's {n}", 0x80000022, 2 * n, 1) for n in range(5)]
+
+
+@pytest.mark.parametrize(("command", "field", "entry"), [row[1:] for row in LISTS], ids=[row[0] for row in LISTS])
+def test_a_table_behind_the_end_is_not_taken_for_an_empty_one(command: int, field: int, entry: int) -> None:
+    fields = [0] * {2: 4, 0xB: 18, 0x80000022: 10}[command]
+    size = 8 + 4 * len(fields)
+    fields[field] = BEHIND
+    nothing = make_macho(struct.pack(f"<{len(fields) + 2}I", command, size, *fields))
+    fields[field + 1] = 5
+    something = make_macho(struct.pack(f"<{len(fields) + 2}I", command, size, *fields))
+
+    assert read_macho(nothing).exports == ()
+    words = rf"^truncated: it has {HEADER + size} bytes of {BEHIND + 5 * entry}$"
+    with pytest.raises(UnreadableMacho, match=words):
+        read_macho(something)
+
+
+def test_a_table_that_ends_where_the_file_does_is_read() -> None:
+    symbols, strings = make_symbols(range(1, 2)), b"\0_foo\0"
+    start = HEADER + 24
+    table = struct.pack("<6I", 2, 24, start + len(strings), 1, start, len(strings))
+
+    assert read_macho(make_macho(table, data=strings + symbols)).exports == ("foo",)
+    with pytest.raises(UnreadableMacho, match=r"^truncated: it has 77 bytes of 78$"):
+        read_macho(make_macho(table, data=strings + symbols[:-1]))
+
+
 def make_load(command: int, name: str) -> bytes:
     text = name.encode().ljust(-(-(len(name) + 1) // 8) * 8, b"\0")
     return struct.pack("<6I", command, 24 + len(text), 24, 0, 0, 0) + text
@@ -115,3 +148,66 @@ def test_an_export_that_another_dll_is_to_give_is_needed_from_there() -> None:
 def test_more_exports_than_there_are_numbers_are_refused() -> None:
     with pytest.raises(UnreadablePe, match=r"^it says that it exports 65537 names, of which there can be 65536$"):
         read_pe(make_pe(0, make_exports(65537, b"demo.dll\0demo\0", function=0, name=9)))
+
+
+NOWHERE = 0x7FFFFF00
+
+
+def make_imports(*, name: int = 0, symbols: int = 0, delayed: bool = False) -> bytes:
+    """Return a table of two DLLs with one symbol each; of the second, name or symbols may be at another address."""
+    size = 32 if delayed else 20
+    thunks, names = 0x1000 + 3 * size, 0x1000 + 3 * size + 32
+    entries = b""
+    for number, dll in enumerate((names, name or names + 8)):
+        there = symbols if number and symbols else thunks + 16 * number
+        first = (1, dll, 0, there, there, 0, 0, 0) if delayed else (there, 0, 0, dll, there)
+        entries += struct.pack(f"<{len(first)}I", *first)
+    table = struct.pack("<4Q", names + 16, 0, names + 16, 0)
+    return entries + bytes(size) + table + b"one.dll\0two.dll\0\0\0make\0"
+
+
+@pytest.mark.parametrize(("number", "words", "delayed"), [(1, "imports", False), (13, "delayed imports", True)])
+def test_a_dll_whose_name_or_symbols_are_nowhere_is_not_passed_over(number: int, words: str, delayed: bool) -> None:
+    facts = read_pe(make_pe(number, make_imports(delayed=delayed)))
+
+    assert facts.imports == {"one.dll": ("make",), "two.dll": ("make",)}
+    for damage in ({"name": NOWHERE}, {"symbols": NOWHERE}, {"name": 0x1000}):
+        with pytest.raises(UnreadablePe, match=rf"^its {words} cannot be read: 1 of 2 DLLs without a name or symbols$"):
+            read_pe(make_pe(number, make_imports(**damage, delayed=delayed)))
+
+
+@pytest.mark.parametrize(("number", "words"), [(1, "imports"), (13, "delayed imports")])
+def test_a_list_of_dlls_may_be_empty_but_not_nowhere(number: int, words: str) -> None:
+    assert read_pe(make_pe(number, bytes(32))).imports == {}
+
+    with pytest.raises(UnreadablePe, match=f"^its {words} cannot be read$"):
+        read_pe(move_directory(make_pe(number, bytes(32)), number))
+
+
+def move_directory(data: bytes, number: int) -> bytes:
+    """Return a DLL that says that a table of it is where it has nothing."""
+    entry = 64 + 24 + 112 + 8 * number
+    return data[:entry] + struct.pack("<2I", NOWHERE, 0x40) + data[entry + 8 :]
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(2, "resources"), (3, "exception data"), (5, "relocations"), (9, "thread-local storage"),
+     (10, "load configuration"), (12, "addresses of imports")],
+)  # fmt: skip
+def test_what_windows_itself_reads_must_be_there(number: int, words: str) -> None:
+    whole = make_pe(number, bytes(64))
+    assert read_pe(whole).imports == {}
+
+    with pytest.raises(UnreadablePe, match=f"^its {words} would lie outside of its sections$"):
+        read_pe(move_directory(whole, number))
+
+
+def test_more_imports_than_pefile_takes_by_itself_are_all_read() -> None:
+    most = 10_000
+    thunks = b"".join(struct.pack("<Q", 1 << 63 | number) for number in range(1, most + 1)) + bytes(8)
+    head = struct.pack("<5I", 0x1000 + 48, 0, 0, 0x1000 + 40, 0x1000 + 48)
+
+    facts = read_pe(make_pe(1, head + bytes(20) + b"one.dll\0" + thunks))
+
+    assert len(facts.imports["one.dll"]) == most
