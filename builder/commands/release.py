@@ -65,7 +65,8 @@ def matrix_command(root: Path, which: str, as_json: bool) -> None:
     for job in jobs:
         table.add_row(job.name, job.runner, f"{job.native}{' with QEMU' if job.qemu else ''}", "\n".join(job.files))
     print_table(table)
-    click.echo(f"{len(jobs)} jobs, {len(list_released(project))} files")
+    # A second build leaves files of the same names.
+    click.echo(f"{len(jobs)} jobs, {len({name for job in jobs for name in job.files})} files")
 
 
 def make_sdist(
@@ -204,7 +205,7 @@ def check_command(
     if tag is not None:
         check_tag(tag, project)
     if into is not None:
-        check_place(into, [folder], project.name)
+        check_place(into, [folder, *also], project.name)
     if which is None:
         files = check_files(project, folder, strictly=into is None)
     else:

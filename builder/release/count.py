@@ -99,27 +99,39 @@ def check_files(project: Project, folder: Path, *, strictly: bool = True) -> tup
         raise ReleaseError(
             f"{len(missing)} of {len(expected)} files are missing: {', '.join(missing)}",
             details={"looked in": folder},
-            hint="`everywheel build` makes the wheels, `everywheel sdist` the source distribution",
+            hint=_name_makers(missing),
         )
     if strictly and (strange := sorted(here.difference(expected))):
         raise ReleaseError(
             f"{len(strange)} files are not of this release: {', '.join(strange)}",
             details={"looked in": folder},
-            hint="remove them; `targets` of [tool.everywheel] says what is released",
+            hint="remove them; `release-targets` of [tool.everywheel], or `targets` without it, says what is released",
         )
     return tuple(folder / name for name in expected)
+
+
+def _name_makers(missing: Sequence[str]) -> str:
+    """Return which commands make the files of a release that are missing."""
+    makers = {
+        "`everywheel build --targets release` makes the wheels": any(name.endswith(".whl") for name in missing),
+        "`everywheel sdist` makes the source distribution": any(name.endswith(".tar.gz") for name in missing),
+    }
+    return ", ".join(words for words, is_needed in makers.items() if is_needed)
 
 
 def check_place(into: Path, sources: Iterable[Path], name: str) -> None:
     """Raise UsageError when a release of that name cannot be laid out in `into`, which is emptied first.
 
-    It must be a folder of its own: nothing that the release is made of may be in there, and nothing but older files of it.
+    It must be a folder of its own: nothing that the release is made of, or that its sums are to name, may be in there, and
+    nothing but older files of it.
     """
     other = "name a folder of its own: --into dist"
-    if any(source.resolve().is_relative_to(into.resolve()) for source in sources):
+    inside = [source for source in sources if source.resolve().is_relative_to(into.resolve())]
+    if inside:
         raise UsageError(
             f"the release cannot be laid out in {into}: what it is made of is in there",
-            hint="name another: --into dist",
+            details={"in there": ", ".join(map(str, inside[:8]))},
+            hint="move that out, or name another folder with --into",
         )
     if into.is_symlink() or (into.exists() and not into.is_dir()):
         kind = "a link" if into.is_symlink() else "no folder"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from builder.cli import main
 from builder.errors import AuditError, EverywheelError, ReleaseError, UsageError
 from builder.plan import make_plan
 from builder.project import Project, load_project, sdist_name, wheel_names
@@ -110,6 +113,16 @@ def test_no_two_jobs_share_a_name() -> None:
     assert len(set(names)) == len(names)
 
 
+@pytest.mark.parametrize("which", ["release", "all"])
+def test_the_matrix_counts_the_files_that_it_shows(which: str) -> None:
+    shown = CliRunner().invoke(main, ["--project", str(ROOT), "matrix", "--targets", which]).output
+
+    names = set(re.findall(r"\S+(?:\.whl|\.tar\.gz)", shown))
+    jobs = jobs_of(targets=PROJECT.released if which == "release" else PROJECT.every_target)
+    assert shown.splitlines()[-1] == f"{len(jobs)} jobs, {len(names)} files"
+    assert (names == set(list_released(PROJECT))) is (which == "release")
+
+
 @pytest.fixture
 def artifacts(tmp_path: Path) -> Path:
     for job in jobs_of():
@@ -160,8 +173,14 @@ def wheelhouse(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_wheel_too_few_is_named(wheelhouse: Path) -> None:
-    missing = wheel_names(PROJECT, PROJECT.released[1])[0]
+@pytest.mark.parametrize(
+    ("missing", "makes"),
+    [
+        (wheel_names(PROJECT, PROJECT.released[1])[0], "`everywheel build --targets release` makes the wheels"),
+        (sdist_name(PROJECT), "`everywheel sdist` makes the source distribution"),
+    ],
+)
+def test_a_file_too_few_is_named_with_what_makes_it(wheelhouse: Path, missing: str, makes: str) -> None:
     (wheelhouse / missing).unlink()
 
     with pytest.raises(ReleaseError) as error:
@@ -170,7 +189,7 @@ def test_a_wheel_too_few_is_named(wheelhouse: Path) -> None:
     assert words(error) == [
         f"error: 1 of {len(list_released(PROJECT))} files are missing: {missing}",
         f"  looked in: {wheelhouse}",
-        "  hint: `everywheel build` makes the wheels, `everywheel sdist` the source distribution",
+        f"  hint: {makes}",
     ]
 
 
@@ -183,7 +202,7 @@ def test_a_wheel_that_the_plan_does_not_have_is_named(wheelhouse: Path) -> None:
     assert words(error) == [
         "error: 1 files are not of this release: webpencode-0.0.1-cp311-abi3-win_amd64.whl",
         f"  looked in: {wheelhouse}",
-        "  hint: remove them; `targets` of [tool.everywheel] says what is released",
+        "  hint: remove them; `release-targets` of [tool.everywheel], or `targets` without it, says what is released",
     ]
 
 
@@ -204,7 +223,8 @@ def test_a_release_is_not_laid_out_over_what_it_is_made_of(tmp_path: Path, into:
 
     assert words(error) == [
         f"error: the release cannot be laid out in {folder / into}: what it is made of is in there",
-        "  hint: name another: --into dist",
+        f"  in there: {folder}",
+        "  hint: move that out, or name another folder with --into",
     ]
 
 
