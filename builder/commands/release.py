@@ -139,7 +139,7 @@ def prepare_command(root: Path, version: str | None, configs: tuple[Path, ...], 
     Example: everywheel release prepare 1.2.0
     """
     from builder.release.changelog import check_changes, load_changelog
-    from builder.release.prepared import prepare
+    from builder.release.prepared import check_unprepared, prepare
     from builder.release.ready import check_clone, check_identity, check_tree, check_upstream
     from builder.release.version import check_version
 
@@ -149,6 +149,7 @@ def prepare_command(root: Path, version: str | None, configs: tuple[Path, ...], 
     changelogs = [load_changelog(project.root, config) for config in configs]
     checks: list[Callable[[], object]] = [
         lambda: check_clone(project.root),
+        lambda: check_unprepared(project.root),
         lambda: check_tree(project.root),
         lambda: check_changes(changelogs, project.root),
         lambda: check_identity(project.root),

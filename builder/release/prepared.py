@@ -83,6 +83,17 @@ def load_prepared(root: Path) -> Prepared:
     )
 
 
+def check_unprepared(root: Path) -> None:
+    """Raise ReleaseError when a release is prepared here already: what it changed looks like work that nobody committed."""
+    note = _find_note(root)
+    if note.exists():
+        raise ReleaseError(
+            f"release {load_prepared(root).version} is prepared here, and neither tagged nor taken back",
+            details={"note": note},
+            hint="`everywheel release undo` takes it back and leaves all else",
+        )
+
+
 def commit_and_tag(root: Path, version: str) -> None:
     """Commit what the release changed and tag it; without the tag there is no commit either.
 
@@ -122,10 +133,13 @@ def commit_and_tag(root: Path, version: str) -> None:
 def undo(root: Path) -> tuple[str, tuple[str, ...]]:
     """Put back what the release changed; return its version, and the other changes, which stay.
 
-    Who edited a file that has the version keeps the edit; a changelog is as it was committed.
+    Who edited a file that has the version keeps the edit; a changelog is as it was committed. Raises ReleaseError, and
+    changes nothing, when the release's commit has its tag: `tag` was killed before it removed the note.
     """
     prepared, top = load_prepared(root), find_top(root)
-    _drop_commit(top, prepared)
+    if _is_at_release(top, prepared):
+        _check_untagged(root, top, prepared)
+        run_git(top, "reset", "--soft", prepared.commit)
     changes = list_changes(top)
     own = [path for path, letters in changes.items() if prepared.owns(path, letters)]
     whole = []
@@ -140,13 +154,22 @@ def undo(root: Path) -> tuple[str, tuple[str, ...]]:
     return prepared.version, tuple(path for path in changes if path not in own)
 
 
-def _drop_commit(top: Path, prepared: Prepared) -> None:
-    """Take the release's commit back where it has no tag: `tag` was killed between the two."""
+def _is_at_release(top: Path, prepared: Prepared) -> bool:
+    """Tell whether the release's own commit is the last one, as `tag` makes it."""
     subject, _, parent = run_git(top, "log", "-1", "--format=%s%n%P").strip().partition("\n")
-    if (subject, parent) != (f"Release {prepared.version}", prepared.commit):
+    return (subject, parent) == (f"Release {prepared.version}", prepared.commit)
+
+
+def _check_untagged(root: Path, top: Path, prepared: Prepared) -> None:
+    tag = f"v{prepared.version}"
+    if not git_says_yes(top, "rev-parse", "--verify", "--quiet", f"refs/tags/{tag}"):
         return
-    if not git_says_yes(top, "rev-parse", "--verify", "--quiet", f"refs/tags/v{prepared.version}"):
-        run_git(top, "reset", "--soft", prepared.commit)
+    raise ReleaseError(
+        f"release {prepared.version} is tagged already: there is nothing that was only prepared",
+        details={"tag": tag, "at": run_git(top, "rev-parse", f"{tag}^{{commit}}").strip()[:12], "note": _find_note(root)},
+        hint=f"remove the note, and push the release: git push --atomic origin HEAD {tag}; to drop it instead, first "
+        f"git tag --delete {tag}, then `everywheel release undo`",
+    )
 
 
 def _keep_edits(top: Path, path: str, version: str) -> bool:

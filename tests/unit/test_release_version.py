@@ -365,6 +365,41 @@ def test_a_commit_whose_tag_was_never_made_is_taken_back(project: Path) -> None:
     assert (changes(project), git(project, "log", "--format=%s")) == ([], "one\n")
 
 
+def test_a_release_that_was_tagged_is_not_taken_back(project: Path) -> None:
+    type_words(project, "prepare", "1.1")
+    note = project / ".git" / "everywheel-release.json"
+    told = note.read_text()
+    write_changelog(project, "1.1")
+    type_words(project, "tag")
+    note.write_text(told)  # as if `tag` was killed before it removed it
+    head = git(project, "rev-parse", "HEAD")
+
+    assert type_words(project, "undo") == (
+        8,
+        "error: release 1.1 is tagged already: there is nothing that was only prepared\n"
+        f"  tag: v1.1\n  at: {head[:12]}\n  note: {note}\n"
+        "  hint: remove the note, and push the release: git push --atomic origin HEAD v1.1; to drop it instead, first "
+        "git tag --delete v1.1, then `everywheel release undo`\n",
+    )
+    assert (git(project, "rev-parse", "HEAD", "v1.1^{commit}"), changes(project)) == (head * 2, [])
+    git(project, "tag", "--delete", "v1.1")
+    assert type_words(project, "undo") == (0, "release 1.1 is taken back\n")
+    assert (git(project, "log", "--format=%s"), changes(project)) == ("one\n", [])
+
+
+def test_a_release_that_was_prepared_and_left_is_taken_back_before_the_next(project: Path) -> None:
+    type_words(project, "prepare", "1.1")
+
+    assert type_words(project, "prepare", "1.1") == (
+        8,
+        "error: release 1.1 is prepared here, and neither tagged nor taken back\n"
+        f"  note: {project}/.git/everywheel-release.json\n"
+        "  hint: `everywheel release undo` takes it back and leaves all else\n",
+    )
+    assert type_words(project, "undo")[0] == 0
+    assert type_words(project, "prepare", "1.1") == (0, "fixture is version 1.1 now\n")
+
+
 def test_a_changelog_that_the_release_begins_is_its_own(project: Path) -> None:
     git(project, "rm", "-q", "CHANGELOG.md")
     git(project, "commit", "-qm", "none")

@@ -115,6 +115,20 @@ def test_every_workflow_runs_the_same_nox() -> None:
     assert re.fullmatch(r"==[\d.]+", versions.pop())
 
 
+def test_a_release_is_not_cancelled_by_that_of_another_tag() -> None:
+    # GitHub keeps one run of a group waiting and cancels it when a third comes.
+    assert WORKFLOWS["release.yml"]["concurrency"] == {
+        "group": "release-${{ github.ref }}", "cancel-in-progress": False,
+    }  # fmt: skip
+
+
+def test_a_job_that_is_run_again_leaves_its_files_in_the_place_of_the_first() -> None:
+    uploads = [step["with"] for _, step in steps() if "actions/upload-artifact@" in step.get("uses", "")]
+
+    assert len(uploads) > 5
+    assert [upload["name"] for upload in uploads if upload.get("overwrite") is not True] == []
+
+
 def test_nothing_but_the_publishing_job_can_publish() -> None:
     able = {f"{file}: {name}" for file, (name, job) in JOBS if "id-token" in job["permissions"]}
 
