@@ -166,7 +166,11 @@ def _check_untagged(root: Path, top: Path, prepared: Prepared) -> None:
         return
     raise ReleaseError(
         f"release {prepared.version} is tagged already: there is nothing that was only prepared",
-        details={"tag": tag, "at": run_git(top, "rev-parse", f"{tag}^{{commit}}").strip()[:12], "note": _find_note(root)},
+        details={
+            "tag": tag,
+            "at": run_git(top, "rev-parse", f"{tag}^{{commit}}").strip()[:12],
+            "note": _find_note(root),
+        },
         hint=f"remove the note, and push the release: git push --atomic origin HEAD {tag}; to drop it instead, first "
         f"git tag --delete {tag}, then `everywheel release undo`",
     )
