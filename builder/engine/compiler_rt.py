@@ -1,12 +1,12 @@
 """The functions that compilers call by themselves (128-bit division, soft floats, atomics), without zig's copies of libc's.
 
-zig's compiler_rt also defines memcpy, strlen, sin and some ninety others of libc's functions, portable and slow, all in one
+zig's compiler_rt also defines memcpy, strlen, sin and some eighty others of libc's functions, portable ones, all in one
 object. As soon as a link misses one function that only compiler_rt has, that object joins it, and what is defined inside
 a library goes before what the system has: a library that divides 128-bit numbers copies, compares and computes without
 what libc does for the processor, and without a word. So every link for Linux is given an archive, made of the same
 sources, that has none of these. Where one of its functions is missed all the same, zig's own object still joins.
 
-macOS is not concerned: there the system's functions go first. On Windows zig takes its own whatever else there is.
+macOS is not concerned: there the system's functions go first. On Windows zig takes its own, archive or not.
 """
 
 from __future__ import annotations
