@@ -140,14 +140,14 @@ def test_json_and_page_are_written_where_nothing_could_be_run(project: Project, 
 def test_what_wine_ran_says_so_and_takes_its_time(
     project: Project, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put_wine(monkeypatch, tmp_path / "bin", use="echo 2 passed; exit 0")
+    put_wine(monkeypatch, tmp_path / "bin", use="sleep 0.1; echo 2 passed; exit 0")
 
     (cell,) = try_wheels(project, store, [make_wheel(tmp_path, "win_amd64")])
 
     assert (cell.state, cell.image, cell.python, cell.through) == (State.UNDER_WINE, "Windows", "3.13.0", "Wine")
     assert cell.words == "the smoke command passed under Wine, which is no Windows"
     assert cell.evidence == ("2 passed",)
-    assert 0 < cell.test_seconds <= cell.seconds
+    assert 0.1 <= cell.test_seconds <= cell.seconds
 
 
 def test_a_wheel_that_fails_under_wine_leaves_the_others_their_cells(
