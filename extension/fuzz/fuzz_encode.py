@@ -21,7 +21,18 @@ from typing import Any
 import webpencode
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
-from pictures import CMYK, PHOTO, draw_gradient, orient_jpeg, write_gif, write_grey_png, write_png
+from pictures import (
+    CMYK,
+    DEEP,
+    PALETTE,
+    PHOTO,
+    PROGRESSIVE,
+    draw_gradient,
+    orient_jpeg,
+    write_gif,
+    write_grey_png,
+    write_png,
+)
 
 LARGEST_SIZE = 200_000_000  # bytes of resident memory: new inputs take some, as much as the largest of them needs
 LARGEST_GROWTH = 3_000_000  # and of these, what a thousand inputs may take that were given before
@@ -40,7 +51,7 @@ def make_seeds() -> list[bytes]:
     return [
         small, webpencode.encode(clear, lossless=True), webpencode.encode(gif), webpencode.encode(clear), gif, clear,
         write_png(draw_gradient(24, 16)), write_grey_png(24, 16, bits=8), write_grey_png(24, 16, bits=16), CMYK,
-        orient_jpeg(CMYK, 6),
+        orient_jpeg(CMYK, 6), PROGRESSIVE, PALETTE, DEEP,
     ]  # fmt: skip
 
 

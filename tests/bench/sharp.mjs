@@ -1,4 +1,4 @@
-// Runs jobs for bench_encode.py: one JSON object a line in ({job, data, width, height, options}), seconds and bytes out.
+// Runs jobs for bench_encode.py: one JSON object a line in ({job, path, raw, times}), seconds and bytes out.
 import { createInterface } from "node:readline";
 import { readFileSync } from "node:fs";
 import sharp from "sharp";
