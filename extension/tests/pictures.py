@@ -13,6 +13,9 @@ PHOTO = (DATA / "photo.jpg").read_bytes()
 PHOTO_SIZE = (360, 240)
 CMYK = (DATA / "cmyk.jpg").read_bytes()
 CMYK_SIZE = (48, 32)
+PROGRESSIVE = (DATA / "progressive.jpg").read_bytes()  # with a profile
+PALETTE = (DATA / "palette.png").read_bytes()  # with transparent colours, interlaced
+DEEP = (DATA / "deep.png").read_bytes()  # RGBA of 16 bits a sample, with a profile, interlaced
 
 
 def draw_gradient(width: int, height: int, *, alpha: bool = False) -> list[list[Pixel]]:
@@ -36,11 +39,11 @@ def draw_noise(width: int, height: int) -> list[list[Pixel]]:
     return rows
 
 
-def write_png(rows: Rows, *, alpha: bool = False, xmp: bytes = b"") -> bytes:
-    """Write RGB or RGBA with eight bits a sample, and an XMP packet where one is given."""
+def write_png(rows: Rows, *, alpha: bool = False, xmp: bytes = b"", exif: bytes = b"") -> bytes:
+    """Write RGB or RGBA with eight bits a sample, and an XMP packet and EXIF data where they are given."""
     kind, samples = (6, 4) if alpha else (2, 3)
     data = b"".join(b"\0" + b"".join(bytes(pixel[:samples]) for pixel in row) for row in rows)
-    return _png(len(rows[0]), len(rows), 8, kind, data, xmp)
+    return _png(len(rows[0]), len(rows), 8, kind, data, xmp, exif)
 
 
 def write_grey_png(width: int, height: int, *, bits: int) -> bytes:
@@ -50,7 +53,7 @@ def write_grey_png(width: int, height: int, *, bits: int) -> bytes:
     return _png(width, height, bits, 0, row * height)
 
 
-def _png(width: int, height: int, bits: int, kind: int, data: bytes, xmp: bytes = b"") -> bytes:
+def _png(width: int, height: int, bits: int, kind: int, data: bytes, xmp: bytes = b"", exif: bytes = b"") -> bytes:
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
@@ -58,6 +61,8 @@ def _png(width: int, height: int, bits: int, kind: int, data: bytes, xmp: bytes 
     chunks = chunk(b"IHDR", header)
     if xmp:
         chunks += chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp)
+    if exif:
+        chunks += chunk(b"eXIf", exif)
     return b"\x89PNG\r\n\x1a\n" + chunks + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
 
 
@@ -91,8 +96,14 @@ def cut_jpeg(jpeg: bytes, width: int, height: int) -> bytes:
     return jpeg[:at] + struct.pack(">HH", height, width) + jpeg[at + 4 :]
 
 
-def orient_jpeg(jpeg: bytes, orientation: int) -> bytes:
-    """Put an EXIF block with nothing but an orientation (1 to 8) in front of a JPEG's other blocks."""
-    tiff = struct.pack("<2sHIHHHIHHI", b"II", 42, 8, 1, 0x0112, 3, 1, orientation, 0, 0)
-    body = b"Exif\0\0" + tiff
+def write_exif(orientation: int, *, kind: str = "H", order: str = "<") -> bytes:
+    """Write EXIF data with nothing but an orientation (1 to 8), as BYTE, SHORT or LONG ("B", "H", "I") and in either order."""
+    number = struct.pack(order + kind, orientation).ljust(4, b"\0")
+    entry = struct.pack(order + "HHI", 0x0112, {"B": 1, "H": 3, "I": 4}[kind], 1) + number
+    return (b"II" if order == "<" else b"MM") + struct.pack(order + "HIH", 42, 8, 1) + entry + bytes(4)
+
+
+def orient_jpeg(jpeg: bytes, orientation: int, **how: str) -> bytes:
+    """Put an EXIF block with nothing but an orientation in front of a JPEG's other blocks."""
+    body = b"Exif\0\0" + write_exif(orientation, **how)
     return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + jpeg[2:]

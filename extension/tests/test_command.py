@@ -248,6 +248,34 @@ def test_output_that_nobody_reads_is_no_crash(photos: Path) -> None:
     assert (done.returncode, done.stderr) == (1, b"")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="the shell's redirections")
+@pytest.mark.parametrize(
+    ("words", "exit_code", "output"),
+    [
+        (">&-", 0, r"\[1/1\] in/photo\.webp: [^\n]+\n1 of 1 images in [^\n]+\n"),
+        ("--json >&-", 0, ""),
+        ("2>&-", 0, ""),
+        ("--json 2>&-", 0, r'\{"source": "in/photo\.jpg", [^\n]+\}\n'),
+        ("<&- >&- 2>&-", 0, ""),
+        ("--json >/dev/full", 1, f"error: the output cannot be printed: {os.strerror(errno.ENOSPC)}\n"),
+        ("2>/dev/full", 1, ""),
+        ("--json >/dev/full 2>&1", 1, ""),
+    ],
+)  # fmt: skip
+def test_closed_and_full_streams_cost_no_image(photos: Path, words: str, exit_code: int, output: str) -> None:
+    if "/dev/full" in words and not Path("/dev/full").exists():
+        pytest.skip("this system has no device that is always full")
+
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'"$0" -m webpencode in/photo.jpg {words}', sys.executable],
+        cwd=photos, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=ENVIRONMENT, text=True, timeout=60,
+    )  # fmt: skip
+
+    assert done.returncode == exit_code
+    assert re.fullmatch(output, done.stdout)
+    assert (photos / "in" / "photo.webp").read_bytes() == encode(PHOTO)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no signal to send")
 def test_an_interrupt_is_obeyed_while_an_image_is_encoded(photos: Path) -> None:
     (photos / "line.png").write_bytes(write_png(draw_gradient(300, 1)))
@@ -274,6 +302,32 @@ def test_a_dry_run_writes_nothing(photos: Path) -> None:
     assert output == "in/deep/LOUD.PNG → out/deep/LOUD.webp\nin/photo.jpg → out/photo.webp\n"
     assert errors == ""
     assert not (photos / "out").exists()
+
+
+def test_a_dry_run_tells_what_is_there_already(photos: Path) -> None:
+    (photos / "in" / "photo.webp").write_bytes(b"old")
+
+    output, errors = run("in", "-n", cwd=photos, exit_code=1)
+
+    assert output == "in/deep/LOUD.PNG → in/deep/LOUD.webp\n"
+    assert errors == "error: in/photo.jpg: in/photo.webp is there already; --force replaces it\n"
+
+    output, errors = run("in", "-n", "-f", cwd=photos)
+
+    assert output == "in/deep/LOUD.PNG → in/deep/LOUD.webp\nin/photo.jpg → in/photo.webp\n"
+    assert errors == ""
+
+
+def test_a_dry_run_can_be_read_by_a_machine(photos: Path) -> None:
+    (photos / "in" / "photo.webp").write_bytes(b"old")
+
+    output, _ = run("in", "-n", "--json", cwd=photos, exit_code=1)
+
+    assert [json.loads(line) for line in output.splitlines()] == [
+        {"source": "in/deep/LOUD.PNG", "destination": "in/deep/LOUD.webp"},
+        {"source": "in/photo.jpg", "destination": "in/photo.webp",
+         "error": "in/photo.webp is there already; --force replaces it"},
+    ]  # fmt: skip
 
 
 def test_results_can_be_read_by_a_machine(photos: Path) -> None:
@@ -306,7 +360,7 @@ def test_results_can_be_read_by_a_machine(photos: Path) -> None:
             ["in", "--target-size", "9", "--lossless"],
             "target_size has no meaning with lossless or near_lossless",
         ),
-        (["in", "--threads", "0"], "threads must be from 1 to 99, not 0"),
+        (["in", "--threads", "0"], "threads must be from 1 to 1024, not 0"),
         (
             ["in/photo.jpg", "in/photo.png", "-o", "out"],
             "in/photo.jpg and in/photo.png would both become out/photo.webp",

@@ -1,6 +1,7 @@
 """What encode() makes of images."""
 
 import array
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -207,6 +208,17 @@ def test_an_upright_image_does_not_say_that_it_must_be_turned() -> None:
 
     assert (once_more.width, once_more.height) == PHOTO_SIZE[::-1]
     assert b"\x12\x01\x03\x00\x01\x00\x00\x00\x06\x00" not in chunks.get("EXIF", b"")
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("kind", ["B", "H", "I"])
+def test_an_orientation_is_obeyed_once_however_it_is_written(kind: str, order: str) -> None:
+    turned = encode(orient_jpeg(PHOTO, 6, kind=kind, order=order))
+
+    info = webp.read_info(turned)
+    assert (info.width, info.height) == PHOTO_SIZE[::-1]
+    assert dict(webp.read_chunks(turned))["EXIF"][:-4].endswith(struct.pack(order + kind, 1).ljust(4, b"\0"))
+    assert webp.read_info(encode(turned)).width == info.width
 
 
 @pytest.mark.parametrize("options", [{}, {"width": 20}], ids=str)

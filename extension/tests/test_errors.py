@@ -7,19 +7,36 @@ import struct
 from typing import Any
 
 import pytest
-from pictures import CMYK, PHOTO, draw_gradient, write_gif, write_grey_png, write_png
+from pictures import (
+    CMYK,
+    DEEP,
+    PALETTE,
+    PHOTO,
+    PROGRESSIVE,
+    cut_jpeg,
+    draw_gradient,
+    write_gif,
+    write_grey_png,
+    write_png,
+)
 from webpencode import (
     EncoderError,
     LimitExceededError,
     UnreadableImageError,
     UnsupportedFormatError,
     WebPEncodeError,
+    decode,
     encode,
+    probe,
 )
 
 PNG = write_png(draw_gradient(80, 60))
 GIF = write_gif([[[x % 3 for x in range(90)] for _ in range(60)]], [(0, 0, 0), (255, 0, 0), (0, 0, 255)])
-IMAGES = {"jpeg": PHOTO, "png": PNG, "gif": GIF, "webp": encode(PHOTO), "webp-lossless": encode(PNG, lossless=True)}
+IMAGES = {
+    "jpeg": PHOTO, "png": PNG, "gif": GIF, "webp": encode(PHOTO), "webp-lossless": encode(PNG, lossless=True),
+    "progressive": PROGRESSIVE, "palette": PALETTE, "deep": DEEP,
+}  # fmt: skip
+INTERLACED = {"palette", "deep"}
 
 
 @pytest.mark.parametrize("error", [EncoderError, LimitExceededError, UnreadableImageError, UnsupportedFormatError])
@@ -58,8 +75,9 @@ def test_an_image_that_ends_early_is_an_error(name: str, share: float, options: 
     with pytest.raises(WebPEncodeError) as caught:
         encode(data[: int(len(data) * share)], **options)
 
-    # Whose words they are: "VipsJpeg: …", "pngload_buffer: …"; never the stand-in for no words.
-    assert re.match(r"\w+: \S", str(caught.value))
+    # Whose words they are: "VipsJpeg: …", "pngload_buffer: …"; of interlaced PNGs libvips has none.
+    no_words = "the image is damaged or ends early, and libvips says no more"
+    assert str(caught.value) == no_words if name in INTERLACED else re.match(r"\w+: \S", str(caught.value))
     assert "\n" not in str(caught.value)
 
 
@@ -91,6 +109,17 @@ def test_an_image_too_large_for_webp_is_an_error_in_words() -> None:
         LimitExceededError, match=r"^the picture is 16384 x 1, and WebP holds at most 16383 pixels a side$"
     ):
         encode(wide)
+
+
+@pytest.mark.parametrize("read", [probe, decode, encode])
+@pytest.mark.parametrize("sides", [(65_501, 8), (8, 65_535)], ids=str)
+def test_a_jpeg_too_large_for_libjpeg_is_an_error_with_both_numbers(read: Any, sides: tuple[int, int]) -> None:
+    with pytest.raises(
+        LimitExceededError, match=rf"^the image has a side of {max(sides)} pixels, and a JPEG's may have 65500$"
+    ) as caught:
+        read(cut_jpeg(PHOTO, *sides))
+
+    assert (caught.value.number, caught.value.limit) == (max(sides), 65_500)
 
 
 @pytest.mark.parametrize(

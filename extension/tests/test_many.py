@@ -1,5 +1,6 @@
 """encode_many(): in order, on several cores, errors as values, no more in memory than is needed."""
 
+import array
 import gc
 import io
 import threading
@@ -47,7 +48,8 @@ def test_workers_must_be_a_whole_number(workers: Any) -> None:
     "one",
     [
         "photo.jpg", Path("photo.jpg"), PHOTO, bytearray(PHOTO), memoryview(PHOTO), io.BytesIO(PHOTO), decode(PHOTO),
-        DeepImage(bytes(2), (1, 1), "<u2"),
+        DeepImage(bytes(2), (1, 1), "<u2"), array.array("B", PHOTO), memoryview(bytes(6)).cast("B", (2, 3)),
+        memoryview(bytes(18)).cast("B", (2, 3, 3)),
     ],
     ids=lambda one: type(one).__name__,
 )  # fmt: skip
@@ -56,6 +58,14 @@ def test_one_image_is_no_iterable_of_images(one: Any) -> None:
         encode_many(one)
 
     assert str(caught.value) == "sources must be an iterable of images, not one: encode() takes one"
+
+
+def test_every_image_keeps_what_an_iterator_says() -> None:
+    png = write_png(draw_gradient(20, 20), xmp=b"<x/>")
+
+    made = list(encode_many([png, png], keep=iter(["xmp"])))  # type: ignore[arg-type]
+
+    assert made == [encode(png, keep=("xmp",))] * 2
 
 
 def test_what_is_no_iterable_is_told_at_once() -> None:

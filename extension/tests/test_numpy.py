@@ -150,3 +150,14 @@ def test_an_image_of_pillows_whose_samples_are_no_colours_is_refused(mode: str) 
         encode(image)
 
     assert str(caught.value) == f"an image of mode {mode!r} must be converted first, to 'RGB' or 'RGBA'"
+
+
+def test_an_array_of_pictures_or_of_names_is_an_iterable_of_images(tmp_path: Any) -> None:
+    (tmp_path / "a.jpg").write_bytes(PHOTO)
+    names = np.array([str(tmp_path / "a.jpg")] * 2)
+
+    assert list(encode_many(np.stack([RGB, RGB[::-1]]))) == [encode(RGB), encode(RGB[::-1])]
+    assert list(encode_many(names)) == list(encode_many(names.astype(object))) == [encode(PHOTO)] * 2
+    for one in (RGB, RGBA, GREY, GREY[..., None]):
+        with pytest.raises(TypeError, match=r"^sources must be an iterable of images, not one: encode\(\) takes one$"):
+            encode_many(one)

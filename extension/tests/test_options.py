@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import webp
-from pictures import PHOTO, PHOTO_SIZE, draw_gradient, draw_noise, orient_jpeg, write_png
+from pictures import PHOTO, PHOTO_SIZE, draw_gradient, draw_noise, orient_jpeg, write_exif, write_png
 from webpencode import LimitExceededError, decode, encode, probe
 
 WIDE = write_png(draw_gradient(80, 40))
@@ -122,6 +122,19 @@ def test_the_colour_of_what_is_transparent_is_not_seen_when_one_side_is_shrunk()
     assert all(red < 8 and blue > 247 for row in out for red, _, blue, alpha in row if alpha > 0)
 
 
+@pytest.mark.parametrize("autorotate", [True, False])
+def test_the_colour_of_what_is_transparent_is_not_seen_when_a_turned_image_is_stretched(autorotate: bool) -> None:
+    rows = [[(255, 0, 0, 0) if x % 2 else (0, 0, 255, 255) for x in range(64)] for _ in range(8)]
+    png = write_png(rows, alpha=True, exif=write_exif(6))
+    box = {"width": 8, "height": 32} if autorotate else {"width": 32, "height": 8}
+
+    out = webp.decode_lossless(encode(png, fit="fill", lossless=True, autorotate=autorotate, **box))
+
+    assert (len(out[0]), len(out)) == tuple(box.values())
+    assert all(red < 8 and blue > 247 for row in out for red, _, blue, alpha in row if alpha > 0)
+    assert any(alpha > 0 for row in out for *_, alpha in row)
+
+
 def test_keep_may_be_any_collection() -> None:
     png = write_png(draw_gradient(20, 20), xmp=b"<x/>")
 
@@ -143,6 +156,16 @@ def test_a_background_takes_the_place_of_transparency() -> None:
 
     assert out == [[(1, 2, 3, 255)] * 8 for _ in range(8)]
     assert not webp.read_info(encode(CLEAR, background=(1, 2, 3))).alpha
+
+
+@pytest.mark.parametrize("box", [{}, {"width": 37}], ids=str)
+def test_a_background_goes_under_an_array_as_under_a_file(box: dict[str, Any]) -> None:
+    rows = [[(*pixel[:3], pixel[3] * 2 % 256) for pixel in row] for row in draw_gradient(80, 60, alpha=True)]
+    array = memoryview(b"".join(bytes(pixel) for row in rows for pixel in row)).cast("B", (60, 80, 4))
+
+    made = encode(array, background=(200, 100, 7), lossless=True, **box)
+
+    assert made == encode(write_png(rows, alpha=True), background=(200, 100, 7), lossless=True, **box)
 
 
 def test_a_background_goes_under_an_array_too() -> None:
@@ -345,7 +368,7 @@ def test_a_decompression_bomb_costs_no_memory() -> None:
         ({"max_pixels": 0}, ValueError, "max_pixels must be from 1 to 9223372036854775807, not 0"),
         ({"max_pixels": None}, TypeError, "max_pixels must be an integer, not NoneType"),
         ({"loop": 65536}, ValueError, "loop must be from 0 to 65535, not 65536"),
-        ({"threads": 0}, ValueError, "threads must be from 1 to 99, not 0"),
+        ({"threads": 0}, ValueError, "threads must be from 1 to 1024, not 0"),
     ],
 )  # fmt: skip
 def test_a_bad_option_is_named_with_what_it_may_be(options: dict[str, Any], error: type, message: str) -> None:

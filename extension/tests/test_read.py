@@ -4,14 +4,29 @@ import io
 import mmap
 import os
 import stat
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 import webp
 import webpencode
-from pictures import CMYK, CMYK_SIZE, PHOTO, PHOTO_SIZE, draw_gradient, draw_noise, orient_jpeg, write_gif, write_png
+from pictures import (
+    CMYK,
+    CMYK_SIZE,
+    DEEP,
+    PALETTE,
+    PHOTO,
+    PHOTO_SIZE,
+    PROGRESSIVE,
+    draw_gradient,
+    draw_noise,
+    orient_jpeg,
+    write_gif,
+    write_png,
+)  # fmt: skip
 from webpencode import Info, UnreadableImageError, UnsupportedFormatError, decode, encode, encode_to, probe
 
 ROWS = draw_noise(31, 17)
@@ -45,15 +60,23 @@ def test_a_path_that_is_not_there_is_an_error_of_the_system(tmp_path: Path) -> N
         (PHOTO, Info("jpeg", *PHOTO_SIZE, 1, False, False, 1)),
         (orient_jpeg(PHOTO, 6), Info("jpeg", *PHOTO_SIZE, 1, False, False, 6)),
         (CMYK, Info("jpeg", *CMYK_SIZE, 1, False, False, 1)),
+        (PROGRESSIVE, Info("jpeg", 48, 32, 1, False, True, 1)),
+        (PALETTE, Info("png", 48, 32, 1, True, False, 1)),
+        (DEEP, Info("png", 24, 16, 1, True, True, 1)),
         (write_png(CLEAR, alpha=True), Info("png", 20, 10, 1, True, False, 1)),
         (write_gif([[[0] * 5] * 4] * 3, [(1, 2, 3)]), Info("gif", 5, 4, 3, False, False, 1)),
         (encode(PHOTO), Info("webp", *PHOTO_SIZE, 1, False, False, 1)),
     ],
-    ids=["jpeg", "turned", "cmyk", "png", "gif", "webp"],
+    ids=["jpeg", "turned", "cmyk", "progressive", "palette", "deep", "png", "gif", "webp"],
 )
 def test_a_header_is_read(data: bytes, info: Info) -> None:
     assert probe(data) == info
     assert probe(io.BytesIO(data)) == info
+
+
+@pytest.mark.parametrize("count", [9_999, 10_000, 12_345])
+def test_all_frames_are_counted(count: int) -> None:
+    assert probe(write_gif([[[0]]] * count, [(1, 2, 3)])).pages == count
 
 
 def test_a_header_is_enough_for_a_probe() -> None:
@@ -180,6 +203,19 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
 
 
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="there is no name for standard output here")
+def test_standard_output_that_is_a_pipe_is_written_to() -> None:
+    program = "import sys, webpencode; print(webpencode.encode_to(sys.argv[1], '/dev/stdout'), file=sys.stderr)"
+    with tempfile.NamedTemporaryFile(suffix=".png") as file:
+        file.write(write_png(ROWS))
+        file.flush()
+
+        done = subprocess.run([sys.executable, "-c", program, file.name], capture_output=True, timeout=60)
+
+    assert (done.returncode, done.stderr) == (0, b"%d\n" % len(done.stdout))
+    assert done.stdout == encode(write_png(ROWS))
+
+
 class Raw(io.RawIOBase):
     """A file that takes at most a hundred bytes at a time, and so many in all."""
 
@@ -232,6 +268,19 @@ def test_a_new_file_has_the_permissions_of_the_old_one(tmp_path: Path, mode: int
     encode_to(PHOTO, path)
 
     assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may give files away")
+def test_a_new_file_belongs_to_whom_the_old_one_did(tmp_path: Path) -> None:
+    path = tmp_path / "a.webp"
+    path.touch()
+    os.chown(path, 65_533, 65_532)
+    path.chmod(0o2640)
+
+    encode_to(PHOTO, path)
+
+    found = path.stat()
+    assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (65_533, 65_532, 0o2640)
 
 
 def test_an_error_names_the_file_that_was_asked_for(tmp_path: Path) -> None:

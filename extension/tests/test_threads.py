@@ -231,6 +231,25 @@ webpencode.encode(png)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork() here")
+def test_arrays_are_encoded_in_a_fork_of_a_process_that_has_encoded() -> None:
+    program = """
+import os, warnings
+warnings.simplefilter("ignore", DeprecationWarning)
+import webpencode
+clear = memoryview(bytes(range(48))).cast("B", (3, 4, 4))
+options = {{"background": (1, 2, 3)}}
+webpencode.encode({png!r})
+expected = [webpencode.encode(clear), webpencode.encode(clear, **options)]
+child = os.fork()
+if child == 0:
+    os._exit([webpencode.encode(clear), webpencode.encode(clear, **options)] != expected)
+assert os.waitpid(child, 0)[1] == 0
+"""
+
+    assert run_python(program.format(png=write_png(draw_noise(8, 8)))) == ""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork() here")
 def test_a_fork_of_a_process_that_has_only_imported_works() -> None:
     program = """
 import os

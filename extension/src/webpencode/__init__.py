@@ -141,23 +141,22 @@ def _write_all(data: bytes, file: Any) -> int:
 def write_file(data: bytes, destination: str | os.PathLike[str]) -> int:
     """Write a file as a whole: whoever opens it sees all of the old one or all of the new; return how many bytes."""
     path = os.fsdecode(destination)
+    if os.path.exists(path) and not os.path.isfile(path):
+        # A pipe or a device is written to, not replaced; as it is named, since a link to it may lead to no name (as
+        # /dev/stdout does).
+        with open(path, "wb") as file:
+            return file.write(data)
     if os.path.islink(path):
         # Only then: whoever works in a folder need not be able to reach it from the root.
         path = os.path.realpath(path)
-    if os.path.exists(path) and not os.path.isfile(path):
-        # A pipe or a device is written to, not replaced.
-        with open(path, "wb") as file:
-            return file.write(data)
     part = os.path.join(os.path.dirname(path), f".{os.urandom(8).hex()}.part")
     try:
         # What others may not read in the old file they may not read in the new one either, not even for a moment.
-        mode = os.stat(path).st_mode & 0o777 if os.path.exists(path) else None
-        with open(
-            part, "xb", opener=lambda name, flags: os.open(name, flags, 0o666 if mode is None else 0o600)
-        ) as file:
+        old = os.stat(path) if os.path.exists(path) else None
+        with open(part, "xb", opener=lambda name, flags: os.open(name, flags, 0o666 if old is None else 0o600)) as file:
             file.write(data)
-        if mode is not None:
-            os.chmod(part, mode)
+        if old is not None:
+            _take_after(part, old)
         os.replace(part, path)
     except BaseException as error:
         if os.path.exists(part):
@@ -170,6 +169,19 @@ def write_file(data: bytes, destination: str | os.PathLike[str]) -> int:
     return len(data)
 
 
+def _take_after(path: str, old: os.stat_result) -> None:
+    """Give a file the permissions of another, and its owner and group if we may."""
+    new = os.stat(path)
+    if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
+        try:
+            os.chown(path, old.st_uid, old.st_gid)
+        except PermissionError:
+            # As whoever writes a file anew: it is ours, and what it does for its owner and group is for others.
+            os.chmod(path, old.st_mode & 0o777)
+            return
+    os.chmod(path, old.st_mode & 0o7777)
+
+
 def encode_many(
     sources: Iterable[Source], *, workers: SupportsIndex | None = None, **options: Unpack[Options]
 ) -> Generator[bytes | Exception, None, None]:
@@ -180,7 +192,7 @@ def encode_many(
     unless said) are in memory at any time. Options are those of encode(); one that makes no sense is told at once. What the
     sources themselves raise comes after the results of those before. close() ends it early.
     """
-    if isinstance(sources, str | bytes | bytearray | memoryview | os.PathLike | Pixels) or _is_readable(sources):
+    if isinstance(sources, str | bytes | os.PathLike) or _is_readable(sources) or _holds_one(sources):
         raise TypeError("sources must be an iterable of images, not one: encode() takes one")
     if workers is not None and not hasattr(workers, "__index__"):
         raise TypeError(f"workers must be an integer or None, not {type(workers).__name__}")
@@ -189,6 +201,9 @@ def encode_many(
         raise ValueError(f"workers must be at least 1, not {count}")
     # Many images are faster one thread each than each on many threads.
     settings: dict[str, Any] = {"threads": 1, **options}
+    if hasattr(settings.get("keep"), "__next__"):
+        # Every image asks for it.
+        settings["keep"] = tuple(settings["keep"])
     check_options(**settings)
     # Threads cost as much to import as all the rest, and few need them.
     from webpencode._pool import encode_in_pool
@@ -303,6 +318,19 @@ def _holds_pixels(source: Any) -> bool:
 
 def _is_pillows(source: Any) -> bool:
     return isinstance(getattr(source, "mode", None), str) and hasattr(source, "getbands")
+
+
+def _holds_one(sources: Any) -> bool:
+    """Tell whether these are the bytes of one file, or the array of one picture rather than of several."""
+    if isinstance(sources, Pixels):
+        return True
+    try:
+        with memoryview(sources) as view:
+            # An array of objects or of texts may name files.
+            is_numbers = view.format.lstrip("@=<>!") in tuple("?bBcdefhHiIlLnNqQ")
+            return is_numbers and (view.ndim < 3 or (view.ndim == 3 and view.shape[2] <= 4))
+    except (BufferError, TypeError, ValueError):
+        return False
 
 
 def _is_readable(source: Any) -> bool:

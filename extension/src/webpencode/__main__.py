@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import io
 import json
@@ -136,6 +137,17 @@ class Report:
         if self.json:
             print(json.dumps(facts), flush=True)
 
+    def add_planned(self, job: Job, force: bool) -> None:
+        """Report what would be written, and where something is there already."""
+        facts = {"source": str(job.source), "destination": str(job.destination)}
+        if os.path.exists(job.destination) and not force:
+            self.failed += 1
+            self._add_failure(facts, FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(job.destination)))
+        elif self.json:
+            self._add_facts(facts)
+        else:
+            print(f"{job.source} → {job.destination}")
+
     def add(self, job: Job, before: int, result: int | Exception) -> None:
         self.done += 1
         facts: dict[str, Any] = {"source": str(job.source), "destination": str(job.destination)}
@@ -221,11 +233,9 @@ class _Refused:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
+    _prepare_streams()
     parser = make_parser()
     arguments = parser.parse_args(words)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # Names of files may hold what it cannot.
-        sys.stdout.reconfigure(errors="backslashreplace")
     report = Report(0, arguments)
     try:
         exit_code = run(parser, arguments, report)
@@ -235,11 +245,35 @@ def main(words: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         # At once, though libwebp works on: nothing that it makes now is written, and all that is written is whole.
         os._exit(EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        # Nobody reads on, as with `| head`; nor may Python try to, when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_FAILED
+    except OSError as error:
+        return _end_without_output(error)
     return exit_code
+
+
+def _prepare_streams() -> None:
+    """Open what the caller has closed, and let both streams print any name of a file."""
+    # Else a file that is opened later may take their number, and what Python or a library prints goes there.
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names of files may hold what it cannot.
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _end_without_output(error: OSError) -> int:
+    """End the command after an error of standard output or standard error; what was written so far is whole."""
+    if not isinstance(error, BrokenPipeError):
+        # Where nobody reads on, as with `| head`, nobody needs to be told.
+        with contextlib.suppress(OSError):
+            print(f"error: the output cannot be printed: {_explain(error)}", file=sys.stderr)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            # Python would try again when it ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return EXIT_FAILED
 
 
 def run(parser: argparse.ArgumentParser, arguments: argparse.Namespace, report: Report) -> int:
@@ -271,7 +305,7 @@ def run(parser: argparse.ArgumentParser, arguments: argparse.Namespace, report: 
         report.add_unsearched(failure)
     if arguments.dry_run:
         for job in jobs:
-            print(f"{job.source} → {job.destination}")
+            report.add_planned(job, arguments.force)
         return report.exit_code
     report.total, began = len(jobs), time.monotonic()
     results = encode_jobs(jobs, arguments.jobs, options, arguments.force)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-SUFFIXES = frozenset({".gif", ".jpe", ".jpeg", ".jpg", ".png", ".webp"})
+SUFFIXES = frozenset({".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pjp", ".pjpeg", ".png", ".webp"})
 
 
 class Job(NamedTuple):
@@ -76,7 +76,11 @@ def _place_below(path: Path, folder: Path) -> Path | None:
 
 
 def plan_jobs(inputs: Sequence[Path], found: Sequence[tuple[Path, Path]], output: Path | None) -> list[Job]:
-    """Say where each image goes; raises ValueError where two would go to the same place, or one cannot."""
+    """Say where each image goes; raises ValueError where two would go to the same place, or one cannot.
+
+    A WebP that is where another image's goes, or beside one that it may have been made from, is a result of an earlier
+    time, and left out.
+    """
     single = len(found) == 1 and len(inputs) == 1 and output is not None and not os.path.isdir(output)
     if output is not None and not os.path.isdir(output):
         names_file = output.suffix.lower() == ".webp"
@@ -93,11 +97,15 @@ def plan_jobs(inputs: Sequence[Path], found: Sequence[tuple[Path, Path]], output
         else:
             destination = (output / place).with_suffix(".webp")
         jobs.append(Job(source, destination))
-    # A WebP where another image's goes is that image's of an earlier time.
-    made = {_spell(job.destination) for job in jobs if _spell(job.source) != _spell(job.destination)}
+    made = {
+        _spell(result)
+        for source, destination in jobs
+        for result in (destination, source.with_suffix(".webp"))
+        if _spell(result) != _spell(source)
+    }
     planned: dict[str, Job] = {}
     for job in jobs:
-        if _spell(job.source) == _spell(job.destination) and _spell(job.destination) in made:
+        if _spell(job.source) in made:
             continue
         other = planned.setdefault(_spell(job.destination), job)
         if _spell(other.source) != _spell(job.source):

@@ -315,3 +315,17 @@ pixels_expand_row(const pixels *array, int y, uint8_t *to)
         }
     }
 }
+
+void
+flatten_row(uint8_t *row, int width, const uint8_t *background)
+{
+    const uint8_t *from = row;
+
+    for (int x = 0; x < width; x++, from += 4) {
+        int alpha = from[3];
+
+        for (int band = 0; band < 3; band++) {
+            *row++ = (uint8_t)((from[band] * alpha + background[band] * (255 - alpha)) / 255);
+        }
+    }
+}

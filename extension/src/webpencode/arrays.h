@@ -45,6 +45,10 @@ pixels_bands(const pixels *array);
 void
 pixels_copy_row(const pixels *array, int y, uint8_t *to);
 
+/* Put a colour under a row of RGBA, of which RGB remains: as vips_flatten() does. */
+void
+flatten_row(uint8_t *row, int width, const uint8_t *background);
+
 /* Copy one row as RGB or RGBA. Needs no GIL. */
 void
 pixels_expand_row(const pixels *array, int y, uint8_t *to);

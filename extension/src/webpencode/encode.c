@@ -216,7 +216,7 @@ encode_file(const void *data, size_t size, const shape_options *shape, const cod
 static bool
 is_shaped(const shape_options *shape)
 {
-    return shape->width > 0 || shape->height > 0 || shape->has_background;
+    return shape->width > 0 || shape->height > 0;
 }
 
 static bool
@@ -235,7 +235,8 @@ encode_pixels(const pixels *array, const shape_options *shape, const codec_optio
               failure *failed)
 {
     WebPConfig config = tune_config(codec, shape, (long long)array->width * array->height);
-    int bands = pixels_bands(array);
+    bool is_flattened = shape->has_background && pixels_bands(array) == 4;
+    int bands = is_flattened ? 3 : pixels_bands(array);
     webp_frame frame = {.bands = 0};
     uint8_t *row = NULL;
     bool no_memory = false;
@@ -245,16 +246,19 @@ encode_pixels(const pixels *array, const shape_options *shape, const codec_optio
     if (done && !webp_frame_start(&frame, array->width, array->height, bands, needs_argb(&config))) {
         done = fail(failed, FAILURE_MEMORY, "there is not enough memory for the picture");
     }
-    if (done && pixels_are_plain(array)) {
+    if (done && pixels_are_plain(array) && !is_flattened) {
         done = webp_frame_add(&frame, array->samples, (size_t)array->row, array->height);
     }
     else if (done) {
         size_t row_size = (size_t)array->width * (size_t)bands;
 
-        row = WebPMalloc(row_size);
+        row = WebPMalloc((size_t)array->width * 4);
         done = row != NULL;
         for (int y = 0; done && y < array->height; y++) {
             pixels_expand_row(array, y, row);
+            if (is_flattened) {
+                flatten_row(row, array->width, shape->background);
+            }
             done = webp_frame_add(&frame, row, row_size, 1);
         }
     }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "exif.h"
+#include "jpeg.h"
 
 /* Pixels of a frame for which one thread is enough. */
 enum { SMALL_FRAME = 160 * 160 };
@@ -33,6 +34,20 @@ is_rgb_profile(VipsImage *frame)
 
     return vips_image_get_blob(frame, VIPS_META_ICC_NAME, &profile, &size) == 0 && size >= 20 &&
            memcmp((const char *)profile + 16, "RGB ", 4) == 0;
+}
+
+/* Turn an image as its EXIF data say. */
+static VipsImage *
+turn_frame(input *in, VipsImage *frame)
+{
+    VipsImage **upright = &in->images[IMAGE_UPRIGHT];
+
+    /* A turn reads the lines in another order than the file has them, so all of them must be there first. */
+    VipsImage *whole = in->images[IMAGE_IN_MEMORY] = vips_image_copy_memory(frame);
+    if (whole != NULL) {
+        (void)vips_autorot(whole, upright, NULL);
+    }
+    return *upright;
 }
 
 /* Stretch an image with transparency. vips_thumbnail() forgets to weigh colours by it where one side stays as it is. */
@@ -65,12 +80,6 @@ find_scale(const shape_options *options, int width, int height)
     double down = options->height > 0 ? (double)height / options->height : 0;
 
     return goes_inside(options) ? VIPS_MAX(across, down) : VIPS_MIN(across, down);
-}
-
-static bool
-is_jpeg(const input *in)
-{
-    return in->roll == NULL && in->size >= 3 && memcmp(in->data, "\xFF\xD8\xFF", 3) == 0;
 }
 
 /* Return by how much a JPEG can be shrunk while it is read, which costs next to nothing: 1, 2, 4 or 8. libvips would
@@ -141,8 +150,9 @@ resize_frame(input *in, VipsImage *frame, failure *failed)
             width = VIPS_MIN(width, image_width);
             height = VIPS_MIN(height, image_height);
         }
-        if (vips_image_hasalpha(frame) && !is_swapped && vips_image_get_orientation(frame) == 1) {
-            return stretch_frame(in, frame, width, height);
+        if (vips_image_hasalpha(frame)) {
+            frame = in->is_turned ? turn_frame(in, frame) : frame;
+            return frame == NULL ? NULL : stretch_frame(in, frame, width, height);
         }
     }
     /* A profile that is not for RGB is lost on the way, so that it must be obeyed at once. */
@@ -151,7 +161,7 @@ resize_frame(input *in, VipsImage *frame, failure *failed)
     const char *profile = is_other ? "export_profile" : NULL;
     in->is_srgb = is_other;
     double scale = find_scale(options, image_width, image_height);
-    bool is_ours = is_jpeg(in) && !is_other;
+    bool is_ours = in->roll == NULL && is_jpeg(in->data, in->size) && !is_other;
     int shrink = is_ours ? jpeg_shrink(in, image_width, image_height, scale) : 1;
     if (shrink > 1 && goes_inside(options)) {
         /* The sides are those of the whole image, also where some of it is left out now. */
@@ -181,20 +191,6 @@ resize_frame(input *in, VipsImage *frame, failure *failed)
                                    !options->autorotate, profile, "srgb", NULL);
     }
     return *sized;
-}
-
-/* Turn an image as its EXIF data say. */
-static VipsImage *
-turn_frame(input *in, VipsImage *frame)
-{
-    VipsImage **upright = &in->images[IMAGE_UPRIGHT];
-
-    /* A turn reads the lines in another order than the file has them, so all of them must be there first. */
-    VipsImage *whole = in->images[IMAGE_IN_MEMORY] = vips_image_copy_memory(frame);
-    if (whole != NULL) {
-        (void)vips_autorot(whole, upright, NULL);
-    }
-    return *upright;
 }
 
 /* Make an image 8-bit RGB or RGBA: in its own colours where the profile goes with it, else in those of sRGB. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "gif.h"
+#include "jpeg.h"
 #include "png.h"
 
 /* How long a frame is shown that says nothing about it, or hardly anything: as browsers do. */
@@ -79,6 +80,17 @@ check_webp(const uint8_t *bytes, size_t size, const shape_options *options, fail
     return check_size(width, height, 1, options, failed);
 }
 
+/* Refuse a JPEG with a side that libjpeg does not read, of which it says no more than what the longest is. */
+static bool
+check_jpeg(const void *data, size_t size, failure *failed)
+{
+    int side = jpeg_longest_side(data, size);
+
+    return side <= JPEG_LONGEST_SIDE ||
+           fail_limit(failed, side, JPEG_LONGEST_SIDE, "the image has a side of %d pixels, and a JPEG's may have %d",
+                      side, (int)JPEG_LONGEST_SIDE);
+}
+
 /* Refuse what would take memory before libvips has so much as told its size. */
 static bool
 check_header(const void *data, size_t size, const shape_options *options, failure *failed)
@@ -90,7 +102,7 @@ check_header(const void *data, size_t size, const shape_options *options, failur
                           "the image has %lld bytes of compressed text, and at most %d are read", (long long)text,
                           (int)PNG_MOST_TEXT);
     }
-    return check_webp(data, size, options, failed);
+    return check_jpeg(data, size, failed) && check_webp(data, size, options, failed);
 }
 
 /* Refuse a profile that a PNG has blown up out of next to nothing: libpng takes up to 50 MB for it, which would go on
@@ -131,26 +143,6 @@ find_loader(const void *data, size_t size, failure *failed)
     }
     /* As libvips says where it has none but safe ones: some of the others take almost any bytes for theirs. */
     return fail(failed, FAILURE_UNSUPPORTED, "VipsForeignLoad: buffer is not in a known format");
-}
-
-/* Whether a JPEG's last scan has no end (ITU-T T.81, B.1.1.3 and B.2.1): libvips before 8.12 draws the rest of it grey
-   where the JPEG is shrunk while it is read. In a scan no 0xFF is followed by a marker's number. */
-static bool
-jpeg_ends_early(const void *data, size_t size)
-{
-    const uint8_t *bytes = data;
-    bool has_ended = false;
-
-    if (size < 4 || memcmp(bytes, "\xFF\xD8\xFF", 3) != 0) {
-        return false;
-    }
-    for (size_t at = size - 1; at > 0; at--) {
-        if (bytes[at - 1] == 0xFF && bytes[at] == 0xDA) {
-            return !has_ended;
-        }
-        has_ended = has_ended || (bytes[at - 1] == 0xFF && bytes[at] == 0xD9);
-    }
-    return false;
 }
 
 bool
@@ -246,11 +238,15 @@ input_describe(const void *data, size_t size, description *found, failure *faile
     *found = (description){
         .width = vips_image_get_width(image),
         .height = vips_image_get_page_height(image),
-        .frames = vips_image_get_n_pages(image),
+        .frames = 1,
         .orientation = vips_image_get_orientation(image),
         .has_alpha = vips_image_hasalpha(image),
         .has_icc = vips_image_get_typeof(image, VIPS_META_ICC_NAME) != 0,
     };
+    /* Not vips_image_get_n_pages(), which takes ten thousand and more for a mistake. */
+    if (vips_image_get_typeof(image, VIPS_META_N_PAGES) != 0) {
+        (void)vips_image_get_int(image, VIPS_META_N_PAGES, &found->frames);
+    }
     /* Loaders are called `jpegload_buffer` and so on. */
     const char *loader = "unknown";
     if (vips_image_get_typeof(image, VIPS_META_LOADER) != 0) {

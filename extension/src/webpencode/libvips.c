@@ -136,7 +136,8 @@ libvips_leave(char *words)
             memcpy(last_words, words, LIBVIPS_WORDS_SIZE);
         }
         if (words[0] == '\0') {
-            strcpy(words, "libvips failed without a word");
+            /* As of interlaced PNGs that end early. */
+            strcpy(words, "the image is damaged or ends early, and libvips says no more");
         }
     }
     give_lock(&lock);

@@ -176,7 +176,7 @@ read_shape_options(PyObject *values, shape_options *options)
         read_flag(autorotate, &options->autorotate) < 0 || read_background(background, options) < 0 ||
         read_number(max_pixels, "max_pixels", "an integer", 1, INT64_MAX, &pixels) < 0 ||
         read_flag(animated, &options->animated) < 0 ||
-        read_optional(threads, "threads", 1, 99, &options->threads) < 0) {
+        read_optional(threads, "threads", 1, MOST_THREADS, &options->threads) < 0) {
         return -1;
     }
     options->fit = (fit_mode)mode;

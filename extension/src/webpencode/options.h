@@ -13,6 +13,9 @@
 /* As far as every libvips goes, in pixels. */
 enum { LONGEST_SIDE = 10000000 };
 
+/* As many threads as libvips starts for one image. */
+enum { MOST_THREADS = 1024 };
+
 /* How an image gets into the box of `width` and `height`. */
 typedef enum { FIT_INSIDE, FIT_COVER, FIT_CONTAIN, FIT_FILL } fit_mode;
 

@@ -35,7 +35,7 @@ system_shares_libvips(void);
     X(vips_extract_band) X(vips_flatten) X(vips_foreign_find_load_buffer) X(vips_format_sizeof_unsafe)                 \
     X(vips_gravity) X(vips_icc_present) X(vips_icc_transform) X(vips_image_copy_memory) X(vips_image_get_array_int)    \
     X(vips_image_get_bands) X(vips_image_get_blob) X(vips_image_get_format) X(vips_image_get_height)                   \
-    X(vips_image_get_int) X(vips_image_get_interpretation) X(vips_image_get_n_pages) X(vips_image_get_orientation)     \
+    X(vips_image_get_int) X(vips_image_get_interpretation) X(vips_image_get_orientation)     \
     X(vips_image_get_orientation_swap) X(vips_image_get_page_height) X(vips_image_get_string)                          \
     X(vips_image_get_typeof) X(vips_image_get_width) X(vips_image_hasalpha) X(vips_image_new_from_buffer)              \
     X(vips_image_new_from_memory) X(vips_image_set_int) X(vips_init) X(vips_premultiply) X(vips_region_new)            \
@@ -98,7 +98,6 @@ LIBVIPS_FUNCTIONS(SYSTEM_DECLARE)
 #define vips_image_get_height system_vips_image_get_height
 #define vips_image_get_int system_vips_image_get_int
 #define vips_image_get_interpretation system_vips_image_get_interpretation
-#define vips_image_get_n_pages system_vips_image_get_n_pages
 #define vips_image_get_orientation system_vips_image_get_orientation
 #define vips_image_get_orientation_swap system_vips_image_get_orientation_swap
 #define vips_image_get_page_height system_vips_image_get_page_height
