@@ -19,6 +19,10 @@ OPTIONS: tuple[dict[str, Any], ...] = (
     {"target_size": 3000}, {"lossless": 1}, {"lossless": 1, "quality": 100, "effort": 5}, {"near_lossless": 60},
     *({"preset": preset, "quality": 60} for preset in PRESETS),
 )  # fmt: skip
+# Of animations, whose frames are of 100 ms.
+PLAYED: tuple[dict[str, Any], ...] = (
+    {}, {"quality": 30, "effort": 6}, {"lossless": 1}, {"near_lossless": 40}, {"sharp_yuv": 1}, {"loop": 7},
+)  # fmt: skip
 # Run where the wheel is installed: writes each picture's samples, and of each file what webpencode makes of it.
 OURS = """
 import json, random, sys
@@ -39,6 +43,20 @@ for name, rows in pictures.items():
         array = memoryview(samples).cast("B", (len(rows), len(rows[0]), len(rows[0][0])))
         Path(f"{name}-{at}.webp").write_bytes(encode(array, **chosen))
 print(json.dumps(sizes))
+"""
+OUR_ANIMATION = """
+import json, sys
+from pathlib import Path
+from webpencode import encode
+tests, options = Path(sys.argv[1]), json.loads(sys.argv[2])
+sys.path.insert(0, str(tests))
+from pictures import write_gif
+colours = [(at * 37 % 256, at * 91 % 256, at * 53 % 256) for at in range(100)]
+frames = [[[(x * y + 9 * number * (x > 30)) % 100 for x in range(70)] for y in range(50)] for number in range(5)]
+Path("frames").write_bytes(bytes(sample for rows in frames for row in rows for at in row for sample in colours[at]))
+for at, chosen in enumerate(options):
+    Path(f"frames-{at}.webp").write_bytes(encode(write_gif(frames, colours), **chosen))
+print(json.dumps([len(frames[0][0]), len(frames[0]), 3, len(frames)]))
 """
 
 
@@ -61,7 +79,7 @@ def reference(machine: str, tmp_path_factory: pytest.TempPathFactory) -> list[st
     program = place / "reference"
     call(
         [tools.zig, "cc", "-target", f"{machine}-linux-gnu.2.17", "-O1", f"-I{prefix / 'include'}",
-         Path(__file__).with_name("reference.c"), f"-L{prefix / 'lib'}", "-lwebp", "-lsharpyuv", "-o", program]
+         Path(__file__).with_name("reference.c"), f"-L{prefix / 'lib'}", "-lwebpmux", "-lwebp", "-lsharpyuv", "-o", program]
     )  # fmt: skip
     return ["env", f"LD_LIBRARY_PATH={prefix / 'lib'}", program]
 
@@ -76,5 +94,18 @@ def test_the_bytes_are_those_of_libwebps_own_encoder(python: Path, reference: li
             call([*reference, name, str(width), str(height), str(bands), "reference.webp", *words], cwd=tmp_path)
             if (tmp_path / "reference.webp").read_bytes() != (tmp_path / f"{name}-{at}.webp").read_bytes():
                 differ.append((name, options))
+
+    assert differ == []
+
+
+def test_so_are_those_of_animations(python: Path, reference: list[str | Path], tmp_path: Path) -> None:
+    ours = call([python, "-c", OUR_ANIMATION, REPOSITORY / "extension" / "tests", json.dumps(PLAYED)], cwd=tmp_path)
+    width, height, bands, frames = json.loads(ours)
+    differ = []
+    for at, options in enumerate(PLAYED):
+        words = [f"{option}={number}" for option, number in {**options, "frames": frames}.items()]
+        call([*reference, "frames", str(width), str(height), str(bands), "reference.webp", *words], cwd=tmp_path)
+        if (tmp_path / "reference.webp").read_bytes() != (tmp_path / f"frames-{at}.webp").read_bytes():
+            differ.append(options)
 
     assert differ == []
