@@ -19,7 +19,7 @@ OPTIONS: tuple[dict[str, Any], ...] = (
     {"target_size": 3000}, {"lossless": 1}, {"lossless": 1, "quality": 100, "effort": 5}, {"near_lossless": 60},
     *({"preset": preset, "quality": 60} for preset in PRESETS),
 )  # fmt: skip
-# Of animations, whose frames are of 100 ms.
+# Of an animation whose frames are of 100 ms, and which plays once unless it is told otherwise.
 PLAYED: tuple[dict[str, Any], ...] = (
     {}, {"quality": 30, "effort": 6}, {"lossless": 1}, {"near_lossless": 40}, {"sharp_yuv": 1}, {"loop": 7},
 )  # fmt: skip
@@ -103,7 +103,7 @@ def test_so_are_those_of_animations(python: Path, reference: list[str | Path], t
     width, height, bands, frames = json.loads(ours)
     differ = []
     for at, options in enumerate(PLAYED):
-        words = [f"{option}={number}" for option, number in {**options, "frames": frames}.items()]
+        words = [f"{option}={number}" for option, number in {"loop": 1, **options, "frames": frames}.items()]
         call([*reference, "frames", str(width), str(height), str(bands), "reference.webp", *words], cwd=tmp_path)
         if (tmp_path / "reference.webp").read_bytes() != (tmp_path / f"frames-{at}.webp").read_bytes():
             differ.append(options)
