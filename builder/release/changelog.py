@@ -53,8 +53,7 @@ def is_fragment(name: str, types: Sequence[str]) -> bool:
 
 
 def check_changes(changelogs: Sequence[Changelog], root: Path) -> None:
-    """Raise ReleaseError when no changelog has a fragment, or a file is there that towncrier would pass over in silence."""
-    found = 0
+    """Raise ReleaseError when a changelog has no fragment, or a file is there that towncrier would pass over in silence."""
     for changelog in changelogs:
         names = sorted(path.name for path in changelog.folder.glob("*"))
         asked = [name for name in names if not any(fnmatch.fnmatch(name.lower(), other) for other in changelog.ignored)]
@@ -64,11 +63,10 @@ def check_changes(changelogs: Sequence[Changelog], root: Path) -> None:
                 details={"looked in": changelog.folder.relative_to(root), "types": ", ".join(changelog.types)},
                 hint=f"name it +word.{changelog.types[0]}.md",
             )
-        found += len(asked)
-    if not found:
-        folders = [changelog.folder.relative_to(root) for changelog in changelogs]
-        raise ReleaseError(
-            "the changelog is missing: there is no fragment that says what is new",
-            details={"looked in": ", ".join(map(str, folders))},
-            hint=f"write {folders[0]}/+word.{changelogs[0].types[0]}.md",
-        )
+        if not asked:
+            folder = changelog.folder.relative_to(root)
+            raise ReleaseError(
+                f"{changelog.file.relative_to(root)} would say nothing: there is no fragment that says what is new",
+                details={"looked in": folder},
+                hint=f"write {folder}/+word.{changelog.types[0]}.md",
+            )

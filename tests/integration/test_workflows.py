@@ -46,6 +46,9 @@ NOT_RUN = {
     ("containers.yml", "containers-full", ".venv/bin/nox -s containers-full"): (
         "an hour or two under QEMU; test_containers.py builds and tries the same for this machine's own architecture"
     ),
+    ("containers.yml", "architectures", ".venv/bin/nox -s architectures"): (
+        "an hour or two: all libraries five times, and the tests of ten wheels under QEMU"
+    ),
     ("wheels.yml", "native", ""): "these jobs run on macOS and Windows",
     ("wheels.yml", "try", ""): "these jobs run on macOS and Windows",
 }
@@ -155,6 +158,7 @@ def prepared(runner: Runner) -> Runner:
     """The machine that `.ci/containers` makes of it, from nothing, with this machine's own daemon."""
     runner.run("checks.yml", "integration")
     runner.run("containers.yml", "containers-full")
+    runner.run("containers.yml", "architectures")
     return runner
 
 

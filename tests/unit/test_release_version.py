@@ -449,6 +449,23 @@ def test_the_types_of_fragments_are_those_that_towncrier_knows(
     check_changes([changelog], tmp_path)
 
 
+def test_each_of_several_changelogs_must_say_what_is_new(tmp_path: Path) -> None:
+    for name in ("ours", "theirs"):
+        (tmp_path / name).mkdir()
+        (tmp_path / f"{name}.toml").write_text(f'[tool.towncrier]\ndirectory = "{name}"\nfilename = "{name}.md"\n')
+    (tmp_path / "ours" / "+doors.feature.md").write_text("Doors open.\n")
+    changelogs = [load_changelog(tmp_path, Path(f"{name}.toml")) for name in ("ours", "theirs")]
+
+    with pytest.raises(ReleaseError) as caught:
+        check_changes(changelogs, tmp_path)
+
+    assert caught.value.render().splitlines() == [
+        "error: theirs.md would say nothing: there is no fragment that says what is new",
+        "  looked in: theirs",
+        "  hint: write theirs/+word.feature.md",
+    ]
+
+
 def make_dirty(root: Path) -> None:
     (root / "forgotten.c").write_text("")
 
@@ -502,7 +519,7 @@ BEHIND = [
             "  hint: commit them, or put them away with `git stash --include-untracked`",
         ]),
         (lose_fragment, [
-            "error: the changelog is missing: there is no fragment that says what is new",
+            "error: CHANGELOG.md would say nothing: there is no fragment that says what is new",
             "  looked in: changes",
             "  hint: write changes/+word.feature.md",
         ]),
