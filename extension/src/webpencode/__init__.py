@@ -328,7 +328,8 @@ def _holds_one(sources: Any) -> bool:
         with memoryview(sources) as view:
             # An array of objects or of texts may name files.
             is_numbers = view.format.lstrip("@=<>!") in tuple("?bBcdefhHiIlLnNqQ")
-            return is_numbers and (view.ndim < 3 or (view.ndim == 3 and view.shape[2] <= 4))
+            shape = view.shape or ()
+            return is_numbers and (len(shape) < 3 or (len(shape) == 3 and shape[2] <= 4))
     except (BufferError, TypeError, ValueError):
         return False
 
