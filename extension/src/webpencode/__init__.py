@@ -175,8 +175,8 @@ def _take_after(path: str, old: os.stat_result) -> None:
     if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
         try:
             os.chown(path, old.st_uid, old.st_gid)
-        except PermissionError:
-            # As whoever writes a file anew: it is ours, and what it does for its owner and group is for others.
+        except OSError:
+            # It is ours then, and runs for nobody else.
             os.chmod(path, old.st_mode & 0o777)
             return
     os.chmod(path, old.st_mode & 0o7777)
