@@ -204,6 +204,18 @@ def test_results_inside_the_folder_are_no_images_to_be_encoded(photos: Path) -> 
     assert list_files(photos / "in" / "out") == ["in/deep/LOUD.webp", "in/photo.webp"]
 
 
+def test_a_folder_with_results_in_it_can_be_encoded_elsewhere(photos: Path) -> None:
+    (photos / "in" / "other.webp").write_bytes(encode(PHOTO, quality=90))
+    run("in", "-q", "--force", cwd=photos)
+    (photos / "in" / "photo.webp").write_bytes(b"no image")
+
+    _, errors = run("in", "in/photo.webp", "-o", "out", cwd=photos)
+
+    assert list_files(photos / "out") == ["deep/LOUD.webp", "other.webp", "photo.webp"]
+    assert (photos / "out" / "photo.webp").read_bytes() == encode(PHOTO)
+    assert re.fullmatch(r"3 of 3 images in .*; left out as earlier results: 2", errors.splitlines()[-1])
+
+
 def test_the_same_image_twice_is_one(photos: Path) -> None:
     _, errors = run("in/photo.jpg", "in/../in/photo.jpg", cwd=photos)
 

@@ -117,7 +117,7 @@ class Report:
 
     def __init__(self, total: int, arguments: argparse.Namespace) -> None:
         self.total, self.json, self.quiet = total, arguments.json, arguments.quiet or arguments.json
-        self.done = self.failed = self.unsearched = self.before = self.after = 0
+        self.done = self.failed = self.unsearched = self.left_out = self.before = self.after = 0
 
     def tell(self, text: str) -> None:
         if not self.quiet:
@@ -167,6 +167,8 @@ class Report:
             words += f": {format_change(self.before, self.after)}"
         if self.unsearched:
             words += f"; folders not searched: {self.unsearched}"
+        if self.left_out:
+            words += f"; left out as earlier results: {self.left_out}"
         self.tell(words)
 
     @property
@@ -294,7 +296,7 @@ def run(parser: argparse.ArgumentParser, arguments: argparse.Namespace, report: 
         if arguments.jobs is not None and arguments.jobs < 1:
             raise ValueError(f"--jobs must be at least 1, not {arguments.jobs}")
         search = find_images(arguments.inputs, arguments.output)
-        jobs = plan_jobs(arguments.inputs, search.images, arguments.output)
+        jobs, report.left_out = plan_jobs(arguments.inputs, search.images, arguments.output)
         # An option that makes no sense is told once, not for every image.
         webpencode.check_options(**options)
     except (TypeError, ValueError) as error:

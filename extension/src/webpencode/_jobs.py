@@ -18,6 +18,13 @@ class Job(NamedTuple):
     destination: Path
 
 
+class Plan(NamedTuple):
+    """What is encoded, and how many images are left out because they are results of an earlier time."""
+
+    jobs: list[Job]
+    left_out: int
+
+
 class Search(NamedTuple):
     """The images that were found, each with its place below what was named, and why folders could not be searched."""
 
@@ -75,7 +82,7 @@ def _place_below(path: Path, folder: Path) -> Path | None:
     return whole.relative_to(top) if top in whole.parents else None
 
 
-def plan_jobs(inputs: Sequence[Path], found: Sequence[tuple[Path, Path]], output: Path | None) -> list[Job]:
+def plan_jobs(inputs: Sequence[Path], found: Sequence[tuple[Path, Path]], output: Path | None) -> Plan:
     """Say where each image goes; raises ValueError where two would go to the same place, or one cannot.
 
     A WebP that is where another image's goes, or beside one that it may have been made from, is a result of an earlier
@@ -104,13 +111,15 @@ def plan_jobs(inputs: Sequence[Path], found: Sequence[tuple[Path, Path]], output
         if _spell(result) != _spell(source)
     }
     planned: dict[str, Job] = {}
+    left_out: set[str] = set()
     for job in jobs:
         if _spell(job.source) in made:
+            left_out.add(_spell(job.source))
             continue
         other = planned.setdefault(_spell(job.destination), job)
         if _spell(other.source) != _spell(job.source):
             raise ValueError(f"{other.source} and {job.source} would both become {job.destination}")
-    return list(planned.values())
+    return Plan(list(planned.values()), len(left_out))
 
 
 def _spell(path: str | Path) -> str:
