@@ -11,9 +11,8 @@ from pathlib import Path
 
 import tomlkit
 
-from builder.errors import MachineError
 from builder.images.catalog import BuildImage, SmokeImage
-from builder.images.supply import knows_no_image
+from builder.images.registry import ask_registry, knows_no_image
 from builder.runtime import Runtime
 from builder.target import Arch
 
@@ -32,7 +31,7 @@ def resolve_digests(images: Iterable[SmokeImage], runtime: Runtime | None) -> tu
     """Find the digest of every image that a registry has.
 
     The PyPA's come from the pins of the installed cibuildwheel, all others from their registry, asked through the
-    container runtime. A registry that did not answer once is not asked again.
+    container runtime, and again where it is busy. One that still does not answer is not asked for any other.
     """
     pins = read_pins()
     silent: dict[str, str] = {}
@@ -75,13 +74,12 @@ def find_pinned(image: BuildImage, arch: Arch) -> str:
 def _ask(image: SmokeImage, runtime: Runtime, silent: dict[str, str]) -> Locked:
     registry = image.reference.partition("/")[0]
     if registry not in silent:
-        try:
-            return Locked(image=image.name, digests={"any": runtime.find_digest(image.reference)}, place=registry)
-        except MachineError as error:
-            why = str(error.details.get("reason", error.fact))
-            if knows_no_image(why):
-                return Locked(image=image.name, digests={}, why=f"{registry}: {why}")
-            silent[registry] = why
+        answer = ask_registry(lambda: runtime.find_digest(image.reference))
+        if answer.found:
+            return Locked(image=image.name, digests={"any": answer.found}, place=registry)
+        if knows_no_image(answer.reason):
+            return Locked(image=image.name, digests={}, why=f"{registry}: {answer.reason}")
+        silent[registry] = answer.reason
     return Locked(image=image.name, digests={}, why=f"{registry}: {silent[registry]}")
 
 

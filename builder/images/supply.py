@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from builder.errors import MachineError
 from builder.images.bootstrap import bootstrap_image
 from builder.images.catalog import SmokeImage
-from builder.run import PROCESSES, Interrupted
+from builder.images.registry import PAUSES, ask_registry, knows_no_image
 from builder.runtime import Runtime
 from builder.store import Store
 from builder.target import Arch
-
-_PAUSES = (2.0, 8.0, 30.0)
-"""Seconds before a registry that is busy is asked again; whoever is let through only in an hour is not worth waiting for."""
-_BUSY = re.compile(
-    r"toomanyrequests|too many requests|rate limit|\b(429|500|502|503|504)\b|service unavailable|bad gateway|"
-    r"timeout|connection timed out|deadline exceeded|connection reset|unexpected eof",
-    re.I,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +32,7 @@ class Supply:
     """
 
     def __init__(
-        self, runtime: Runtime, store: Store, *, offline: bool = False, pauses: Sequence[float] = _PAUSES
+        self, runtime: Runtime, store: Store, *, offline: bool = False, pauses: Sequence[float] = PAUSES
     ) -> None:
         self._runtime = runtime
         self._store = store
@@ -83,44 +73,11 @@ class Supply:
                 return "", f"{reference} is not here, and --offline keeps it from being pulled"
             if registry in self._dead:
                 return "", self._dead[registry]
-            found, reason, tries = self._ask(reference, arch)
-            if found:
-                return found, ""
-            if knows_no_image(reason):
-                return "", f"{reference} cannot be pulled: {reason}"
-            again = f", asked {tries} times" if tries > 1 else ""
-            self._dead[registry] = f"{registry} gives no image{again}: {reason}"
+            answer = ask_registry(lambda: self._runtime.pull_image(reference, arch), self._pauses)
+            if answer.found:
+                return answer.found, ""
+            if knows_no_image(answer.reason):
+                return "", f"{reference} cannot be pulled: {answer.reason}"
+            again = f", asked {answer.tries} times" if answer.tries > 1 else ""
+            self._dead[registry] = f"{registry} gives no image{again}: {answer.reason}"
             return "", self._dead[registry]
-
-    def _ask(self, reference: str, arch: Arch) -> tuple[str, str, int]:
-        """Return the id of a pulled image, or why it was not given, and how often that was tried."""
-        reason, tries = "", 0
-        for pause in (0.0, *self._pauses):
-            _wait(pause)
-            tries += 1
-            try:
-                return self._runtime.pull_image(reference, arch), "", tries
-            except MachineError as error:
-                reason = str(error.details.get("reason") or error.fact)
-            if not is_busy(reason):
-                break
-        return "", reason, tries
-
-
-def _wait(seconds: float) -> None:
-    """Wait, but no longer than until the run is called off."""
-    called_off = threading.Event()
-    with PROCESSES.on_stop(called_off.set):
-        called_off.wait(seconds)
-    if PROCESSES.stopped:
-        raise Interrupted
-
-
-def is_busy(words: str) -> bool:
-    """Tell whether a registry may well give an image in a moment that it did not give now: a limit of rate, a time-out."""
-    return _BUSY.search(words) is not None
-
-
-def knows_no_image(words: str) -> bool:
-    """Tell whether a registry answered, and only does not have, or give, this one image."""
-    return not is_busy(words) and re.search(r"not found|unknown|denied|unauthorized|no match", words, re.I) is not None

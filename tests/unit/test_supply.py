@@ -12,7 +12,9 @@ import pytest
 
 from builder.errors import MachineError
 from builder.images.catalog import SmokeImage
-from builder.images.supply import Supply, is_busy, knows_no_image
+from builder.images.lock import resolve_digests
+from builder.images.registry import PAUSES, is_busy, knows_no_image
+from builder.images.supply import Supply
 from builder.run import PROCESSES, Interrupted
 from builder.runtime import Runtime
 from builder.store import Store
@@ -42,6 +44,9 @@ class Registry:
         if self.answers:
             raise MachineError(f"{reference} cannot be pulled", details={"reason": self.answers.pop(0)})
         return "sha256:1"
+
+    def find_digest(self, reference: str) -> str:
+        return self.pull_image(reference, ARCHES["x86_64"])
 
 
 def ask(registry: Registry, tmp_path: Path, *names: str) -> list[tuple[str, str]]:
@@ -84,6 +89,16 @@ def test_one_that_lacks_an_image_is_asked_for_the_next(tmp_path: Path) -> None:
 
     assert found == [("", "quay.io/pypa/old@sha256:0 cannot be pulled: manifest unknown"), ("sha256:1", "")]
     assert registry.asked == ["old", "new"]
+
+
+def test_a_busy_registry_is_asked_again_for_a_digest_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("builder.images.registry._wait", (waited := []).append)
+    registry = Registry([LIMIT, LIMIT, NOBODY])
+
+    found = resolve_digests([make_image(name) for name in ("old", "new")], cast("Runtime", registry))
+
+    assert [(one.digests, one.why) for one in found] == [({}, f"quay.io: {NOBODY}")] * 2
+    assert (registry.asked, waited) == (["old"] * 3, [0.0, *PAUSES[:2]])
 
 
 def test_a_run_that_is_called_off_waits_for_no_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
