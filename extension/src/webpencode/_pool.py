@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 # TYPE_CHECKING, as in the package itself.
 TYPE_CHECKING = False
@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
     from webpencode._types import Source
+
+HEARING = 0.25
+"""Seconds after which a wait ends, to begin again."""
 
 
 def encode_in_pool(
@@ -41,15 +44,25 @@ def encode_in_pool(
         for future in submit():
             waiting.append(future)
             if len(waiting) > 2 * count:
-                yield waiting.popleft().result()
+                yield _wait_for(waiting.popleft())
         while waiting:
-            yield waiting.popleft().result()
+            yield _wait_for(waiting.popleft())
     except KeyboardInterrupt:
         # Nothing stops libwebp; whoever wants an end gets it without those at work.
         patient = False
         raise
     finally:
         pool.shutdown(wait=patient, cancel_futures=True)
+
+
+def _wait_for(future: Future[bytes | Exception]) -> bytes | Exception:
+    """Return a result when it is there, and hear Ctrl-C meanwhile.
+
+    CPython 3.14 without a GIL hears nothing, until a wait ends, of a signal that came in the instant before it.
+    """
+    while not future.done():
+        wait([future], timeout=HEARING)
+    return future.result()
 
 
 def _forget_frames(error: BaseException) -> None:
