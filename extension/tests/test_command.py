@@ -260,6 +260,25 @@ def test_output_that_nobody_reads_is_no_crash(photos: Path) -> None:
     assert (done.returncode, done.stderr) == (1, b"")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a folder that is in use stays there")
+def test_a_folder_that_is_gone_is_named(photos: Path) -> None:
+    script = f'mkdir gone && cd gone && rmdir "$PWD" && "$0" -m webpencode {photos}/in/photo.jpg'
+
+    def run_there(words: str) -> tuple[int, str]:
+        done = subprocess.run(
+            ["/bin/sh", "-c", f"{script} {words}", sys.executable],
+            cwd=photos, capture_output=True, env={**ENVIRONMENT, "PATH": "/usr/bin:/bin"}, text=True, timeout=60,
+        )  # fmt: skip
+        return done.returncode, done.stderr
+
+    code, errors = run_there("-o out.webp")
+    assert code == 2
+    assert errors.endswith(
+        "error: the folder that this runs in is not there any more: name images and --output by whole paths\n"
+    )
+    assert run_there("-q") == (0, "")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="the shell's redirections")
 @pytest.mark.parametrize(
     ("words", "exit_code", "output"),

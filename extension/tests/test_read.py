@@ -6,7 +6,6 @@ import os
 import stat
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from pictures import (
     orient_jpeg,
     write_gif,
     write_png,
-)  # fmt: skip
+)
 from webpencode import Info, UnreadableImageError, UnsupportedFormatError, decode, encode, encode_to, probe
 
 ROWS = draw_noise(31, 17)
@@ -204,13 +203,12 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="there is no name for standard output here")
-def test_standard_output_that_is_a_pipe_is_written_to() -> None:
+def test_standard_output_that_is_a_pipe_is_written_to(tmp_path: Path) -> None:
     program = "import sys, webpencode; print(webpencode.encode_to(sys.argv[1], '/dev/stdout'), file=sys.stderr)"
-    with tempfile.NamedTemporaryFile(suffix=".png") as file:
-        file.write(write_png(ROWS))
-        file.flush()
+    image = tmp_path / "noise.png"
+    image.write_bytes(write_png(ROWS))
 
-        done = subprocess.run([sys.executable, "-c", program, file.name], capture_output=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program, image], capture_output=True, timeout=60)
 
     assert (done.returncode, done.stderr) == (0, b"%d\n" % len(done.stdout))
     assert done.stdout == encode(write_png(ROWS))

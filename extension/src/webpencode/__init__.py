@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections import namedtuple
 from operator import index
 
 from webpencode import _webpencode
+from webpencode._files import write_all, write_file
 from webpencode._webpencode import (
     EncoderError,
     LimitExceededError,
@@ -124,62 +124,7 @@ def encode_to(source: Source, destination: str | os.PathLike[str] | Writable, **
         return write_file(encode(source, **options), destination)
     if not hasattr(destination, "write"):
         raise TypeError(f"destination must be a path or a binary file object, not {type(destination).__name__}")
-    return _write_all(encode(source, **options), destination)
-
-
-def _write_all(data: bytes, file: Any) -> int:
-    done = file.write(data)
-    # A raw file may take less than it is given, and says so; others may say anything.
-    while isinstance(file, io.RawIOBase) and (done or 0) < len(data):
-        count = file.write(memoryview(data)[done or 0 :])
-        if not count:
-            raise BlockingIOError(f"the destination took {done or 0} of {len(data)} bytes and would block")
-        done = (done or 0) + count
-    return len(data)
-
-
-def write_file(data: bytes, destination: str | os.PathLike[str]) -> int:
-    """Write a file as a whole: whoever opens it sees all of the old one or all of the new; return how many bytes."""
-    path = os.fsdecode(destination)
-    if os.path.exists(path) and not os.path.isfile(path):
-        # A pipe or a device is written to, not replaced; as it is named, since a link to it may lead to no name (as
-        # /dev/stdout does).
-        with open(path, "wb") as file:
-            return file.write(data)
-    if os.path.islink(path):
-        # Only then: whoever works in a folder need not be able to reach it from the root.
-        path = os.path.realpath(path)
-    part = os.path.join(os.path.dirname(path), f".{os.urandom(8).hex()}.part")
-    try:
-        # What others may not read in the old file they may not read in the new one either, not even for a moment.
-        old = os.stat(path) if os.path.exists(path) else None
-        with open(part, "xb", opener=lambda name, flags: os.open(name, flags, 0o666 if old is None else 0o600)) as file:
-            file.write(data)
-        if old is not None:
-            _take_after(part, old)
-        os.replace(part, path)
-    except BaseException as error:
-        if os.path.exists(part):
-            os.unlink(part)
-        if isinstance(error, OSError):
-            # Nobody has heard of the part.
-            error.filename = os.fspath(destination)
-            del error.filename2
-        raise
-    return len(data)
-
-
-def _take_after(path: str, old: os.stat_result) -> None:
-    """Give a file the permissions of another, and its owner and group if we may."""
-    new = os.stat(path)
-    if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
-        try:
-            os.chown(path, old.st_uid, old.st_gid)
-        except OSError:
-            # It is ours then, and runs for nobody else.
-            os.chmod(path, old.st_mode & 0o777)
-            return
-    os.chmod(path, old.st_mode & 0o7777)
+    return write_all(encode(source, **options), destination)
 
 
 def encode_many(

@@ -6,18 +6,19 @@ import argparse
 import contextlib
 import errno
 import io
-import json
 import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import webpencode
+from webpencode._files import write_file
 from webpencode._jobs import Job, find_images, plan_jobs
+from webpencode._report import EXIT_FAILED, Report, explain, there_already
 
-EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+EXIT_INTERRUPTED = 130
 EXAMPLE = """\
 example: webpencode photo.jpg holidays/ -o out/ --width 800 -j 4
 
@@ -100,90 +101,6 @@ def read_options(arguments: argparse.Namespace) -> dict[str, Any]:
     return options
 
 
-def format_size(size: float) -> str:
-    for unit in ("B", "kB", "MB"):
-        if abs(size) < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"
-
-
-def format_change(before: int, after: int) -> str:
-    return f"{format_size(before)} → {format_size(after)}, {(after - before) / max(1, before):+.0%}".replace("-", "−")
-
-
-class Report:
-    """What is told while images are encoded, and what came of them."""
-
-    def __init__(self, total: int, arguments: argparse.Namespace) -> None:
-        self.total, self.json, self.quiet = total, arguments.json, arguments.quiet or arguments.json
-        self.done = self.failed = self.unsearched = self.left_out = self.before = self.after = 0
-
-    def tell(self, text: str) -> None:
-        if not self.quiet:
-            print(text, file=sys.stderr)
-
-    def add_unsearched(self, failure: OSError) -> None:
-        """Report a folder that could not be searched for images."""
-        self.unsearched += 1
-        self._add_failure({"source": str(failure.filename), "destination": None}, failure)
-
-    def _add_failure(self, facts: dict[str, Any], failure: Exception) -> None:
-        words = _explain(failure)
-        print(f"error: {facts['source']}: {words}", file=sys.stderr)
-        self._add_facts({**facts, "error": words})
-
-    def _add_facts(self, facts: dict[str, Any]) -> None:
-        if self.json:
-            print(json.dumps(facts), flush=True)
-
-    def add_planned(self, job: Job, force: bool) -> None:
-        """Report what would be written, and where something is there already."""
-        facts = {"source": str(job.source), "destination": str(job.destination)}
-        if os.path.exists(job.destination) and not force:
-            self.failed += 1
-            self._add_failure(facts, FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(job.destination)))
-        elif self.json:
-            self._add_facts(facts)
-        else:
-            print(f"{job.source} → {job.destination}")
-
-    def add(self, job: Job, before: int, result: int | Exception) -> None:
-        self.done += 1
-        facts: dict[str, Any] = {"source": str(job.source), "destination": str(job.destination)}
-        if isinstance(result, Exception):
-            self.failed += 1
-            self._add_failure(facts, result)
-            return
-        self.before += before
-        self.after += result
-        self.tell(f"[{self.done}/{self.total}] {job.destination}: {format_change(before, result)}")
-        self._add_facts({**facts, "bytes_before": before, "bytes_after": result})
-
-    def end(self, seconds: float) -> None:
-        count = self.done - self.failed
-        words = f"{count} of {self.total} images in {seconds:.1f} s"
-        if count:
-            words += f": {format_change(self.before, self.after)}"
-        if self.unsearched:
-            words += f"; folders not searched: {self.unsearched}"
-        if self.left_out:
-            words += f"; left out as earlier results: {self.left_out}"
-        self.tell(words)
-
-    @property
-    def exit_code(self) -> int:
-        return EXIT_FAILED if self.failed or self.unsearched else 0
-
-
-def _explain(error: Exception) -> str:
-    if isinstance(error, FileExistsError):
-        return f"{error.filename} is there already; --force replaces it"
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-    return str(error) or type(error).__name__
-
-
 def encode_jobs(
     jobs: Sequence[Job], count: int | None, options: dict[str, Any], force: bool
 ) -> Iterator[tuple[int, int | Exception]]:
@@ -206,8 +123,8 @@ def encode_jobs(
             _make_folder(job.destination.parent)
             if os.path.exists(job.destination) and not force:
                 # Since it was looked for, or under a name that this system takes for another's.
-                _refuse(job.destination)
-            yield before, webpencode.write_file(result, job.destination)
+                raise there_already(job.destination)
+            yield before, write_file(result, job.destination)
         except OSError as error:
             yield 0, error
 
@@ -219,10 +136,6 @@ def _make_folder(path: Path) -> None:
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path)) from None
 
 
-def _refuse(path: Path) -> NoReturn:
-    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
-
-
 class _Refused:
     """A file object that says why it is not read."""
 
@@ -230,7 +143,7 @@ class _Refused:
         self._path = path
 
     def read(self) -> bytes:
-        _refuse(self._path)
+        raise there_already(self._path)
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -268,7 +181,7 @@ def _end_without_output(error: OSError) -> int:
     if not isinstance(error, BrokenPipeError):
         # Where nobody reads on, as with `| head`, nobody needs to be told.
         with contextlib.suppress(OSError):
-            print(f"error: the output cannot be printed: {_explain(error)}", file=sys.stderr)
+            print(f"error: the output cannot be printed: {explain(error)}", file=sys.stderr)
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -301,6 +214,9 @@ def run(parser: argparse.ArgumentParser, arguments: argparse.Namespace, report: 
         webpencode.check_options(**options)
     except (TypeError, ValueError) as error:
         parser.error(str(error))
+    except FileNotFoundError:
+        # The one thing that is asked for here.
+        parser.error("the folder that this runs in is not there any more: name images and --output by whole paths")
     if not jobs and not search.failures:
         parser.error("no image is in what was named")
     for failure in search.failures:

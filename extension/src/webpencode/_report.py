@@ -1,0 +1,105 @@
+"""What the command tells: progress, errors and a summary, or JSON."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from webpencode._jobs import Job
+
+EXIT_FAILED = 1
+
+
+def format_size(size: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if abs(size) < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
+
+
+def format_change(before: int, after: int) -> str:
+    return f"{format_size(before)} → {format_size(after)}, {(after - before) / max(1, before):+.0%}".replace("-", "−")
+
+
+class Report:
+    """What is told while images are encoded, and what came of them."""
+
+    def __init__(self, total: int, arguments: argparse.Namespace) -> None:
+        self.total, self.json, self.quiet = total, arguments.json, arguments.quiet or arguments.json
+        self.done = self.failed = self.unsearched = self.left_out = self.before = self.after = 0
+
+    def tell(self, text: str) -> None:
+        if not self.quiet:
+            print(text, file=sys.stderr)
+
+    def add_unsearched(self, failure: OSError) -> None:
+        """Report a folder that could not be searched for images."""
+        self.unsearched += 1
+        self._add_failure({"source": str(failure.filename), "destination": None}, failure)
+
+    def _add_failure(self, facts: dict[str, Any], failure: Exception) -> None:
+        words = explain(failure)
+        print(f"error: {facts['source']}: {words}", file=sys.stderr)
+        self._add_facts({**facts, "error": words})
+
+    def _add_facts(self, facts: dict[str, Any]) -> None:
+        if self.json:
+            print(json.dumps(facts), flush=True)
+
+    def add_planned(self, job: Job, force: bool) -> None:
+        """Report what would be written, and where something is there already."""
+        facts = {"source": str(job.source), "destination": str(job.destination)}
+        if os.path.exists(job.destination) and not force:
+            self.failed += 1
+            self._add_failure(facts, there_already(job.destination))
+        elif self.json:
+            self._add_facts(facts)
+        else:
+            print(f"{job.source} → {job.destination}")
+
+    def add(self, job: Job, before: int, result: int | Exception) -> None:
+        self.done += 1
+        facts: dict[str, Any] = {"source": str(job.source), "destination": str(job.destination)}
+        if isinstance(result, Exception):
+            self.failed += 1
+            self._add_failure(facts, result)
+            return
+        self.before += before
+        self.after += result
+        self.tell(f"[{self.done}/{self.total}] {job.destination}: {format_change(before, result)}")
+        self._add_facts({**facts, "bytes_before": before, "bytes_after": result})
+
+    def end(self, seconds: float) -> None:
+        count = self.done - self.failed
+        words = f"{count} of {self.total} images in {seconds:.1f} s"
+        if count:
+            words += f": {format_change(self.before, self.after)}"
+        if self.unsearched:
+            words += f"; folders not searched: {self.unsearched}"
+        if self.left_out:
+            words += f"; left out as earlier results: {self.left_out}"
+        self.tell(words)
+
+    @property
+    def exit_code(self) -> int:
+        return EXIT_FAILED if self.failed or self.unsearched else 0
+
+
+def explain(error: Exception) -> str:
+    """Return the words for an error of an image or of the system."""
+    if isinstance(error, FileExistsError):
+        return f"{error.filename} is there already; --force replaces it"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return str(error) or type(error).__name__
+
+
+def there_already(path: Path) -> FileExistsError:
+    """Return what is said of a file that must not be replaced."""
+    return FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
