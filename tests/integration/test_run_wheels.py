@@ -100,7 +100,7 @@ def test_the_stubs_are_those_of_the_module(python: Path, tmp_path: Path) -> None
 
     output = call([python, "-m", "mypy.stubtest", "webpencode", *options], cwd=tmp_path)
 
-    assert "Success: no issues found in 6 modules" in output
+    assert re.search(r"Success: no issues found in \d+ modules", output)
 
 
 def test_type_checkers_pass_what_is_right_and_nothing_else(python: Path, tmp_path: Path) -> None:
