@@ -236,10 +236,10 @@ def work():
     while not stop.is_set():
         webpencode.encode(png)
 webpencode.encode(png)
-threads = [threading.Thread(target=work) for _ in range(3)]
+threads = [threading.Thread(target=work) for _ in range(6)]
 for thread in threads:
     thread.start()
-for _ in range(10):
+for _ in range(40):
     child = os.fork()
     if child == 0:
         began = time.monotonic()

@@ -23,7 +23,7 @@ from webpencode._webpencode import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
-    from typing import Any, NamedTuple, SupportsIndex, Unpack
+    from typing import Any, NamedTuple, SupportsIndex, TypeGuard, Unpack
 
     from webpencode._types import File, Fit, Kept, Options, Preset, Source, Writable
 
@@ -120,7 +120,7 @@ def encode_to(source: Source, destination: str | os.PathLike[str] | Writable, **
 
     A path gets the whole file or, after an error, stays as it was. A file that is replaced leaves its permissions behind.
     """
-    if isinstance(destination, str | os.PathLike):
+    if _is_path(destination):
         return write_file(encode(source, **options), destination)
     if not hasattr(destination, "write"):
         raise TypeError(f"destination must be a path or a binary file object, not {type(destination).__name__}")
@@ -137,7 +137,7 @@ def encode_many(
     unless said) are in memory at any time. Options are those of encode(); one that makes no sense is told at once. What the
     sources themselves raise comes after the results of those before. close() ends it early.
     """
-    if isinstance(sources, str | bytes | os.PathLike) or _is_readable(sources) or _holds_one(sources):
+    if isinstance(sources, bytes) or _is_path(sources) or _is_readable(sources) or _holds_one(sources):
         raise TypeError("sources must be an iterable of images, not one: encode() takes one")
     if workers is not None and not hasattr(workers, "__index__"):
         raise TypeError(f"workers must be an integer or None, not {type(workers).__name__}")
@@ -221,7 +221,7 @@ def versions() -> dict[str, str]:
 
 def _read(source: Any) -> Any:
     """Read what a path or a file object stands for; anything else is bytes or an array already."""
-    if isinstance(source, str | os.PathLike):
+    if _is_path(source):
         with open(source, "rb") as file:
             return file.read()
     if _is_pillows(source):
@@ -238,6 +238,12 @@ def _read(source: Any) -> Any:
     except TypeError:
         pass
     return read()
+
+
+def _is_path(source: Any) -> TypeGuard[str | os.PathLike[str]]:
+    # isinstance() with os.PathLike takes a lock, which on a CPython without a GIL all threads would wait for, and which a
+    # child made by fork() can find taken by a thread that it does not have.
+    return isinstance(source, str) or hasattr(source, "__fspath__")
 
 
 def _read_file(source: Any, caller: str) -> Any:
