@@ -251,31 +251,36 @@ def matrix(session: nox.Session) -> None:
 
 @nox.session
 def job(session: nox.Session) -> None:
-    """Do one job of `nox -s matrix`, such as `-- zig-musllinux_1_2_x86_64`, and leave what it makes in jobs/<its name>/."""
+    """Do one job of `nox -s matrix`, such as `-- zig-musllinux_1_2_x86_64`, and leave what it makes in jobs/<its name>/.
+
+    Words after its name are for `everywheel build`.
+    """
+    name, *more = _take_job(session)
     install(session)
     _import_bundle(session)
-    for name in session.posargs:
-        wanted = _find_job(session, name)
-        session.run("everywheel", "build", "--engine", wanted["engine"], "--target", wanted["target"])
-        folder = ROOT / "wheelhouse"
-        _keep(wanted, folder if wanted["engine"] == "zig" else folder / f"{wanted['engine']}-shared")
+    wanted = _find_job(session, name)
+    session.run("everywheel", "build", "--engine", wanted["engine"], "--target", wanted["target"], *more)
+    folder = ROOT / "wheelhouse"
+    _keep(wanted, folder if wanted["engine"] == "zig" else folder / f"{wanted['engine']}-shared")
 
 
 @nox.session(name="try")
 def try_here(session: nox.Session) -> None:
     """Install the wheel of a job (`-- zig-macosx_11_0_arm64`) from jobs/ on this machine and run the extension's tests."""
-    name = session.posargs[0]
+    name, *more = _take_job(session)
     session.install("pytest")
     session.install("--no-index", "--no-deps", "--force-reinstall", "--find-links", f"jobs/{name}", "webpencode")
-    session.run("python", "-m", "pytest", "-q", "extension/tests/test_encode.py", "extension/tests/test_errors.py")
+    session.run(
+        "python", "-m", "pytest", "-q", "extension/tests/test_encode.py", "extension/tests/test_errors.py", *more
+    )
 
 
 @nox.session(name="smoke-job")
 def smoke_job(session: nox.Session) -> None:
     """Try the wheels of a job (`-- zig-musllinux_1_2_x86_64`) from jobs/ on every system that they claim."""
+    name, *more = _take_job(session)
     install(session)
     _import_bundle(session)
-    name, *more = session.posargs
     wheels = _wheels(f"jobs/{name}")
     session.run("everywheel", "smoke", *wheels, "--require-run", "--html", f"smoke-{name}.html", *more)
 
@@ -303,12 +308,13 @@ def release(session: nox.Session) -> None:
     """Number, build, check, commit and tag a release: `-- 1.2.0`; `-- --dry-run` uploads to an index of its own instead.
 
     A dry run does all but numbering, with the version as it is: build, sdist, audit, smoke, upload to a local index, and
-    `pip install` from there on several systems. Neither pushes: the tag, once pushed, is what releases.
+    `pip install` from there on several systems; more words are for `everywheel smoke`. Neither pushes: the tag, once
+    pushed, is what releases.
     """
     install(session, *RELEASE, "nox")
     dry = "--dry-run" in session.posargs
-    versions = [word for word in session.posargs if word != "--dry-run"]
-    if len(versions) != (0 if dry else 1):
+    words = [word for word in session.posargs if word != "--dry-run"]
+    if (dry and words and not words[0].startswith("-")) or (not dry and len(words) != 1):
         session.error("name the version, as in `nox -s release -- 1.2.0`, or try `nox -s release -- --dry-run`")
     changelogs = [word for config in CHANGELOGS for word in ("--changelog", config)]
     # Asked now, not after an hour of building. The command needs a container runtime, and changes nothing.
@@ -318,9 +324,9 @@ def release(session: nox.Session) -> None:
     if dry:
         session.run("everywheel", "release", "prepare", "--dry-run", *changelogs)
         _build_dist(session)
-        _rehearse(session)
+        _rehearse(session, words)
         return
-    session.run("everywheel", "release", "prepare", versions[0], *changelogs)
+    session.run("everywheel", "release", "prepare", words[0], *changelogs)
     try:
         version = _list_jobs(session)["version"]  # in its normal form
         for config in CHANGELOGS:
@@ -353,7 +359,7 @@ def _wheels(folder: str) -> list[str]:
     return sorted(str(path.relative_to(ROOT)) for path in (ROOT / folder).glob("*.whl"))
 
 
-def _rehearse(session: nox.Session) -> None:
+def _rehearse(session: nox.Session, more: list[str]) -> None:
     """Upload dist/ to an index on this machine, twice, and install from there on systems as a user would."""
     with _index(session) as address:
         simple = ("--simple", f"{address}simple/")
@@ -368,7 +374,7 @@ def _rehearse(session: nox.Session) -> None:
         session.run("everywheel", "release", "compare", "dist", "--complete", *simple, env=direct)
         images = [word for image in LOCAL_IMAGES for word in ("--image", image)]
         wheels = _wheels("dist")
-        session.run("everywheel", "smoke", *wheels, "--require-run", "--index", f"{address}simple/", *images)
+        session.run("everywheel", "smoke", *wheels, "--require-run", "--index", f"{address}simple/", *images, *more)
 
 
 @contextlib.contextmanager
@@ -400,6 +406,13 @@ def _index(session: nox.Session) -> Iterator[str]:
 
 def _list_jobs(session: nox.Session, *words: str) -> dict[str, Any]:
     return dict(json.loads(str(session.run("everywheel", "matrix", "--json", *words, silent=True))))
+
+
+def _take_job(session: nox.Session) -> list[str]:
+    """Return the words of a session, of which the first names a job."""
+    if not session.posargs:
+        session.error(f"name a job, as in `nox -s {session.name} -- zig-win_amd64`: `nox -s matrix` lists them")
+    return list(session.posargs)
 
 
 def _find_job(session: nox.Session, name: str) -> dict[str, Any]:
