@@ -275,6 +275,22 @@ def try_here(session: nox.Session) -> None:
     )
 
 
+@nox.session
+def cibuildwheel(session: nox.Session) -> None:
+    """Build webpencode's wheel on a Mac or a Windows machine by its own `[tool.cibuildwheel]`, and test it there."""
+    family = {"Darwin": "macosx", "Windows": "win"}.get(platform.system())
+    if family is None:
+        session.error(
+            "this is for macOS and Windows; on Linux `everywheel build --engine container` calls cibuildwheel"
+        )
+    install(session, "pkgconf==3.0.7.post0")
+    _import_bundle(session)
+    session.run(
+        "cibuildwheel", "--only", f"cp311-{family}_{platform.machine().lower()}", "--output-dir",
+        "wheelhouse/cibuildwheel", "extension", *session.posargs, env={"PKG_CONFIG": "pkgconf"},
+    )  # fmt: skip
+
+
 @nox.session(name="smoke-job")
 def smoke_job(session: nox.Session) -> None:
     """Try the wheels of a job (`-- zig-musllinux_1_2_x86_64`) from jobs/ on every system that they claim."""
