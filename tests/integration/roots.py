@@ -6,6 +6,7 @@ Everything comes from Debian's packages and PyPI, through the clients and mirror
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import platform
 import shlex
@@ -20,7 +21,7 @@ from pathlib import Path
 from builder.sources.archives import ask_machine
 
 REPOSITORY = Path(__file__).parents[2]
-NETWORK = ("PIP_", "SSL_", "REQUESTS_", "CURL_", "http_", "https_", "HTTP_", "HTTPS_", "no_proxy", "NO_PROXY")
+NETWORK = ("PIP_", "UV_", "SSL_", "REQUESTS_", "CURL_", "http_", "https_", "HTTP_", "HTTPS_", "no_proxy", "NO_PROXY")
 MACHINE_FILES = ("/etc/resolv.conf", "/etc/pip.conf", "/etc/xdg/pip", "/etc/ssl/certs/ca-certificates.crt")
 
 
@@ -32,6 +33,14 @@ def call(command: Sequence[str | Path], **options: object) -> str:
     words = f"{shlex.join(str(word) for word in command)} exited with {result.returncode}:\n{result.stdout[-6000:]}"
     assert result.returncode == 0, words
     return str(result.stdout)
+
+
+@functools.cache
+def find_index() -> dict[str, str]:
+    """Return the variables that tell uv, which reads nothing of pip's settings, the package index that pip is told to use."""
+    asked = [sys.executable, "-m", "pip", "config", "get", "global.index-url"]
+    url = os.environ.get("PIP_INDEX_URL") or subprocess.run(asked, capture_output=True, text=True).stdout.strip()
+    return {"UV_DEFAULT_INDEX": url} if url else {}
 
 
 def install_package(program: str) -> None:
@@ -97,7 +106,7 @@ def call_in_root(
     lines.append(
         f"exec chroot {shlex.quote(str(root))} /bin/sh -c {shlex.quote(f'cd {shlex.quote(cwd)} && {command}')}"
     )
-    kept = {name: value for name, value in os.environ.items() if name.startswith(NETWORK)}
+    kept = {**find_index(), **{name: value for name, value in os.environ.items() if name.startswith(NETWORK)}}
     path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     return call(
         ["unshare", "--mount", "--propagation", "private", "/bin/sh", "-c", "\n".join(lines)],

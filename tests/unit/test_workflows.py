@@ -108,11 +108,11 @@ def test_a_group_of_jobs_that_may_be_empty_is_asked_for_its_first() -> None:
     assert len(groups) == 5
 
 
-def test_every_workflow_runs_the_same_nox() -> None:
+def test_every_workflow_runs_the_same_nox_and_uv() -> None:
     versions = {match[1] for _, line in RUNS if (match := re.search(r"pip install nox(.*)", line))}
 
     assert len(versions) == 1
-    assert re.fullmatch(r"==[\d.]+", versions.pop())
+    assert re.fullmatch(r"==[\d.]+ uv==[\d.]+", versions.pop())
 
 
 def test_a_release_is_not_cancelled_by_that_of_another_tag() -> None:
