@@ -368,8 +368,7 @@ def _check_dist(session: nox.Session) -> None:
     session.run("twine", "check", "--strict", *everything)
     session.run("check-wheel-contents", *wheels)
     session.run("abi3audit", "--strict", "--summary", *(wheel for wheel in wheels if "-abi3-" in wheel))
-    # Debug data the audit looks for, in binaries of every system; here each would be shown to eighteen programs.
-    session.run("pydistcheck", "--ignore", "compiled-objects-have-debug-symbols", *everything)
+    session.run("pydistcheck", *everything)
 
 
 def _wheels(folder: str) -> list[str]:
