@@ -87,15 +87,15 @@ def test_static_linkage_hides_the_libraries_in_the_module(made: Workshop) -> Non
     assert images["fixture.abi3.so"].signature == ()
 
 
-def test_libraries_of_cmake_and_of_meson_are_found_by_their_install_names(workshop: Workshop) -> None:
-    workshop.replace("pyproject.toml", 'shared = ["libfoo"]', 'shared = ["libfoo", "libbar"]')
-    workshop.build("--target", INTEL)
-    images = read_images(wheel_of(workshop, INTEL))
+def test_libraries_of_cmake_and_of_meson_are_found_by_their_install_names(copy: Workshop) -> None:
+    copy.replace("pyproject.toml", 'shared = ["libfoo"]', 'shared = ["libfoo", "libbar"]')
+    copy.build("--target", INTEL)
+    images = read_images(wheel_of(copy, INTEL))
     (bar,) = [path for path in images if "libbar" in path]
 
     assert images[bar].name == f"/DLC/{bar}"
     assert f"@loader_path/{Path(bar).name}" in images["fixture.dylibs/libfoo.1.0.0.dylib"].needed
-    assert audit_wheel(wheel_of(workshop, INTEL)).findings == ()
+    assert audit_wheel(wheel_of(copy, INTEL)).findings == ()
 
 
 def test_smoke_says_that_nothing_was_run(made: Workshop) -> None:
@@ -111,21 +111,21 @@ def test_smoke_says_that_nothing_was_run(made: Workshop) -> None:
     assert told[1] == "error: no wheel was run"
 
 
-def test_a_function_newer_than_the_oldest_system_stops_the_compiler(workshop: Workshop) -> None:
-    workshop.replace("extension/src/fixture.c", "#include <stdlib.h>", "#include <stdlib.h>\n#include <sys/stat.h>")
-    workshop.replace("extension/src/fixture.c", "  (void)module;", '  (void)module;\n  mkfifoat(0, "", 0);')
+def test_a_function_newer_than_the_oldest_system_stops_the_compiler(copy: Workshop) -> None:
+    copy.replace("extension/src/fixture.c", "#include <stdlib.h>", "#include <stdlib.h>\n#include <sys/stat.h>")
+    copy.replace("extension/src/fixture.c", "  (void)module;", '  (void)module;\n  mkfifoat(0, "", 0);')
 
-    _, errors = workshop.run("build", "-t", INTEL, exit_code=1)
+    _, errors = copy.run("build", "-t", INTEL, exit_code=1)
 
     assert "error: 'mkfifoat' is only available on macOS 13.0 or newer" in errors
 
 
-def test_one_that_a_probe_has_declared_itself_stops_the_build(workshop: Workshop) -> None:
+def test_one_that_a_probe_has_declared_itself_stops_the_build(copy: Workshop) -> None:
     old = "static PyObject *answer"
-    workshop.replace("extension/src/fixture.c", old, f'char fifo(void) __asm("_mkfifoat");\n{old}')
-    workshop.replace("extension/src/fixture.c", "  (void)module;", "  (void)module;\n  fifo();")
+    copy.replace("extension/src/fixture.c", old, f'char fifo(void) __asm("_mkfifoat");\n{old}')
+    copy.replace("extension/src/fixture.c", "  (void)module;", "  (void)module;\n  fifo();")
 
-    _, errors = workshop.run("build", "-t", INTEL, exit_code=1)
+    _, errors = copy.run("build", "-t", INTEL, exit_code=1)
 
     assert errors[errors.index("error: ") :].splitlines()[:3] == [
         f"error: fixture 1.0 for {INTEL}: the wheel takes from the system what macOS 10.15 does not have",

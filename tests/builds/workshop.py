@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import os
@@ -18,19 +17,6 @@ from builder.store import default_store, pack_tree
 
 ROOT = Path(__file__).parents[2]
 FIXTURES = ROOT / "tests" / "fixtures"
-
-
-@functools.cache
-def build_headers() -> str:
-    """Have this machine's own store hold the headers of CPython, which every workshop needs; return their key."""
-
-    def run(*arguments: str) -> str:
-        command = [sys.executable, "-m", "builder", *arguments]
-        return subprocess.run(command, cwd=ROOT, check=True, text=True, stdout=subprocess.PIPE).stdout
-
-    run("deps", "cpython")
-    steps = json.loads(run("plan", "--json"))["steps"]
-    return next(step["key"] for step in steps if step["id"] == "cpython:any")
 
 
 @dataclass
@@ -52,19 +38,15 @@ class Workshop:
         self.new_store("store")
 
     def new_store(self, name: str) -> Path:
-        """Make a store that has the tools, the compiler's cache and CPython's headers with their source, and nothing else."""
+        """Make a store that has the tools, the compiler's cache and the CPython headers' source, and nothing else."""
         self.store = self.folder / name
-        shared, built = default_store(), build_headers()
-        self.store.mkdir()
+        (self.store / "sources").mkdir(parents=True)
+        shared = default_store()
         for part in ("tools", "zig"):
             (shared / part).mkdir(parents=True, exist_ok=True)
             (self.store / part).symlink_to(shared / part)
         headers = load_recipe(ROOT / "recipes" / "cpython" / "recipe.toml").source.sha256
-        (self.store / "sources").mkdir()
         os.link(shared / "sources" / headers, self.store / "sources" / headers)
-        (self.store / "artifacts").mkdir()
-        for path in (shared / "artifacts").glob(f"{built}.*"):
-            shutil.copyfile(path, self.store / "artifacts" / path.name)  # no link: tests damage what is in a store
         return self.store
 
     def pack(self, name: str, old: str, source: Path | None = None) -> str:
