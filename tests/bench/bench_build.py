@@ -21,8 +21,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import psutil
-
-from builder.store import default_store
+from everywheel.store.local import default_store
 
 ROOT = Path(__file__).parents[2]
 
@@ -130,7 +129,7 @@ def bench_size(project: Path, store: Path) -> None:
         print(f"size: {wheel.name} {wheel.stat().st_size / 1e6:.2f} MB  [at most 2.6 MB]")
 
 
-EVERYWHEEL = [sys.executable, "-m", "builder"]
+EVERYWHEEL = [sys.executable, "-m", "everywheel"]
 BENCHES: dict[str, Callable[[Path, Path], None]] = {
     "cold": bench_cold,
     "nothing": bench_nothing,

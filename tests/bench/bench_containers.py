@@ -14,8 +14,8 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from builder.recipe_file import load_recipe
-from builder.store import default_store
+from everywheel.config.recipe_loader import load_recipe
+from everywheel.store.local import default_store
 
 sys.path.append(str(Path(__file__).parents[1] / "builds"))
 from workshop import ROOT, Workshop

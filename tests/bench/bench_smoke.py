@@ -17,8 +17,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from builder.runtime import is_native
-from builder.smoke.pairing import wheel_target
+from everywheel.containers.runtime import is_native
+from everywheel.smoke.matrix_entries import wheel_target
 
 ROOT = Path(__file__).parents[2]
 IMAGES = ("debian-11", "debian-12", "debian-13", "debian-unstable", "musl")
@@ -30,7 +30,7 @@ def smoke(wheels: list[Path], images: tuple[str, ...]) -> tuple[float, list[dict
     words = [word for name in images for word in ("--image", name)]
     began = time.monotonic()
     ended = subprocess.run(
-        [sys.executable, "-m", "builder", "smoke", "--offline", "--json", *map(str, wheels), *words],
+        [sys.executable, "-m", "everywheel", "smoke", "--offline", "--json", *map(str, wheels), *words],
         cwd=ROOT, text=True, capture_output=True, check=False,
     )  # fmt: skip
     seconds = time.monotonic() - began
@@ -41,7 +41,7 @@ def smoke(wheels: list[Path], images: tuple[str, ...]) -> tuple[float, list[dict
 
 def prepare(wheels: list[Path]) -> None:
     words = [word for name in IMAGES for word in ("--image", name)]
-    subprocess.run([sys.executable, "-m", "builder", "smoke", *map(str, wheels), *words], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "-m", "everywheel", "smoke", *map(str, wheels), *words], cwd=ROOT, check=True)
 
 
 def measure_one(wheels: list[Path]) -> None:

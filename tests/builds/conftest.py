@@ -6,12 +6,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from everywheel.config.recipe_loader import load_recipe
+from everywheel.sources import fetch_sources, find_places, list_wanted
+from everywheel.store.local import Store, default_store
+from everywheel.toolchains.build_tools import ensure_tools
 from workshop import ROOT, Workshop
-
-from builder.recipe_file import load_recipe
-from builder.sources import fetch_sources, find_places, list_wanted
-from builder.store import Store, default_store
-from builder.tools import ensure_tools
 
 
 @pytest.fixture(scope="session", autouse=True)

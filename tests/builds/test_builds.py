@@ -10,9 +10,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from everywheel.audit import audit_wheel
 from workshop import Workshop
-
-from builder.audit import audit_wheel
 
 GLIBC, MUSL = "manylinux_2_17_x86_64", "musllinux_1_2_aarch64"
 NAMES = ["fixture-1.0-cp311-abi3-manylinux2014_x86_64.whl", "fixture-1.0-cp311-abi3-musllinux_1_2_aarch64.whl"]

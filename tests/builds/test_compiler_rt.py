@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 from elftools.elf.elffile import ELFFile
-
-from builder.engine.zig import ZigEngine
-from builder.store import Store, default_store
-from builder.target import parse_target
-from builder.toolchain import write_toolchain
-from builder.tools import ensure_tools
+from everywheel.platforms.target import parse_target
+from everywheel.store.local import Store, default_store
+from everywheel.toolchains.build_tools import ensure_tools
+from everywheel.toolchains.toolchain import write_toolchain
+from everywheel.toolchains.zig import ZigEngine
 
 SOURCE = """\
 #include <math.h>

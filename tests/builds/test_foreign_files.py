@@ -7,13 +7,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
-from builder.audit import audit_wheel
-from builder.macho import UnreadableMacho, read_macho
-from builder.pe import UnreadablePe, read_pe
-from builder.store import FIXED_TIME
-from builder.tools import ensure_tools
-from builder.wheel import Wheel, WheelFile, pack_wheel
+from everywheel.audit import audit_wheel
+from everywheel.binaries.macho import UnreadableMacho, read_macho
+from everywheel.binaries.pe import UnreadablePe, read_pe
+from everywheel.store.local import FIXED_TIME
+from everywheel.toolchains.build_tools import ensure_tools
+from everywheel.wheels.wheel import Wheel, WheelFile, pack_wheel
 
 LIBRARY = "int foo_new(void) { return 42; }"
 MODULE = """

@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-from builder.engine.zig import ZigEngine
-from builder.launcher import SOURCE, Launch, write_launcher
-from builder.store import Store, default_store
-from builder.target import parse_target
-from builder.tools import ensure_tools
+from everywheel.platforms.target import parse_target
+from everywheel.store.local import Store, default_store
+from everywheel.toolchains.build_tools import ensure_tools
+from everywheel.toolchains.windows_launcher import SOURCE, Launch, write_launcher
+from everywheel.toolchains.zig import ZigEngine
 
 WINE = shutil.which("wine")
 SERVER = shutil.which("wineserver") or "/usr/lib/wine/wineserver"

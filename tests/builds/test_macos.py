@@ -7,16 +7,15 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from everywheel.audit import audit_wheel
+from everywheel.binaries.macho import MachoImage, read_macho
+from everywheel.platforms.target import parse_target
+from everywheel.store.local import Store, default_store
+from everywheel.toolchains.build_tools import ensure_tools
+from everywheel.toolchains.hide_symbols import hide_symbols
+from everywheel.toolchains.toolchain import Toolchain, write_toolchain
+from everywheel.wheels.macos_availability import find_newer
 from workshop import Workshop
-
-from builder.audit import audit_wheel
-from builder.availability import find_newer
-from builder.hiding import hide_symbols
-from builder.macho import MachoImage, read_macho
-from builder.store import Store, default_store
-from builder.target import parse_target
-from builder.toolchain import Toolchain, write_toolchain
-from builder.tools import ensure_tools
 
 ARM, INTEL = "macosx_11_0_arm64", "macosx_10_15_x86_64"
 BOTH = ("--target", ARM, "--target", INTEL)
@@ -43,7 +42,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, shared_store: Path) -> Worksh
 @pytest.fixture
 def toolchain(shared_store: Path, tmp_path: Path) -> Toolchain:
     """zig's compilers for an Intel Mac, with one symbol that may be let out."""
-    from builder.engine.zig import ZigEngine
+    from everywheel.toolchains.zig import ZigEngine
 
     tools, target = ensure_tools(shared_store), parse_target(INTEL)
     engine = ZigEngine(store=Store(default_store()), tools=tools)

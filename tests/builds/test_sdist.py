@@ -8,9 +8,8 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+from everywheel.wheels.sdist import pack_sdist
 from workshop import Workshop
-
-from builder.sdist import pack_sdist
 
 NAME = "fixture-1.0.tar.gz"
 

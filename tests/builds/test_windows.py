@@ -6,10 +6,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from everywheel.audit import audit_wheel
+from everywheel.binaries.pe import PeFacts, read_pe
 from workshop import Workshop
-
-from builder.audit import audit_wheel
-from builder.pe import PeFacts, read_pe
 
 
 @pytest.fixture(scope="module", params=["win_amd64", "win_arm64"])

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from builder.recipe_file import load_recipe
-from builder.store import default_store, pack_tree
+from everywheel.config.recipe_loader import load_recipe
+from everywheel.store.local import default_store, pack_tree
 
 ROOT = Path(__file__).parents[2]
 FIXTURES = ROOT / "tests" / "fixtures"
@@ -72,7 +72,7 @@ class Workshop:
             **os.environ, "EVERYWHEEL_STORE": str(self.store), "EVERYWHEEL_MIRRORS": str(self.mirror), **variables,
         }  # fmt: skip
         return subprocess.Popen(
-            [sys.executable, "-m", "builder", *arguments],
+            [sys.executable, "-m", "everywheel", *arguments],
             cwd=self.project, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 

@@ -32,7 +32,7 @@ def run_case(name: str, folder: Path) -> tuple[int, str]:
         (project / "store").rename(store)
     variables = {key: value.replace("{dir}", str(project)) for key, value in case.get("env", {}).items()}
     result = subprocess.run(
-        [sys.executable, "-m", "builder", *case["args"]],
+        [sys.executable, "-m", "everywheel", *case["args"]],
         cwd=project, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
         # No package client on PATH: what apt answers is not the same on every machine.
         env={"PATH": str(nothing), "HOME": str(folder), "EVERYWHEEL_STORE": str(store), "COLUMNS": "200", **variables},

@@ -7,9 +7,8 @@ import platform
 from pathlib import Path
 
 import pytest
+from everywheel.store.local import default_store
 from roots import bootstrap_debian, call_in_root, copy_repository
-
-from builder.store import default_store
 
 MAIN_COMMAND = "python3 -m venv .venv && .venv/bin/pip install nox && .venv/bin/nox -s build-all"
 

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from everywheel.containers.runtime import RUN_LABEL, find_runtime
+from everywheel.errors import MachineError
 from roots import call, download_package
-
-from builder.errors import MachineError
-from builder.runtime import RUN_LABEL, find_runtime
 
 _REGISTRY = "127.0.0.1:5000"
 

@@ -18,7 +18,7 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from builder.sources.archives import ask_machine
+from everywheel.sources.distro.apt_archives import ask_machine
 
 REPOSITORY = Path(__file__).parents[2]
 NETWORK = ("PIP_", "UV_", "SSL_", "REQUESTS_", "CURL_", "http_", "https_", "HTTP_", "HTTPS_", "no_proxy", "NO_PROXY")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from everywheel.audit import audit_wheel
+from everywheel.config.project import load_project
 from roots import REPOSITORY
-
-from builder.audit import audit_wheel
-from builder.project import load_project
 
 TARGETS = ("manylinux2014_x86_64", "manylinux2014_aarch64", "musllinux_1_2_x86_64", "musllinux_1_2_aarch64")
 

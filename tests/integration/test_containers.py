@@ -15,12 +15,11 @@ from typing import Any
 
 import pytest
 from daemons import list_containers
+from everywheel.audit import audit_wheel
+from everywheel.containers.runtime import find_runtime
+from everywheel.store.local import Store, default_store
 from roots import REPOSITORY, call
 from workshop import Workshop
-
-from builder.audit import audit_wheel
-from builder.runtime import find_runtime
-from builder.store import Store, default_store
 
 TARGETS = ("manylinux_2_36_x86_64", "musllinux_1_2_x86_64", "manylinux_2_36_aarch64", "musllinux_1_2_aarch64")
 NATIVE = TARGETS[0]
@@ -149,14 +148,14 @@ def test_libvips_and_webpencode_are_built_in_a_container(tmp_path: Path) -> None
     test = "python -m pytest -q {package}/tests/test_webp_alone.py"
     words = ["build", "--engine", "container", "--target", NATIVE, "--profile", "libvips=minimal"]
 
-    call([sys.executable, "-m", "builder", *words], cwd=project, env={**os.environ, "CIBW_TEST_COMMAND": test})
+    call([sys.executable, "-m", "everywheel", *words], cwd=project, env={**os.environ, "CIBW_TEST_COMMAND": test})
 
     wheel = next((project / "wheelhouse" / "container-shared").glob("*.whl"))
     assert audit_wheel(wheel).findings == ()
     command = "python -m pytest -q extension/tests/test_webp_alone.py"
     smoke = ["smoke", str(wheel), "--image", "debian-12", "--image", "debian-13", "--command", command, "--json"]
     output = subprocess.run(
-        [sys.executable, "-m", "builder", *smoke], cwd=project, text=True, capture_output=True, check=True
+        [sys.executable, "-m", "everywheel", *smoke], cwd=project, text=True, capture_output=True, check=True
     ).stdout
     assert {cell["image"]: cell["state"] for cell in json.loads(output)} == {
         "debian-12": "passed",

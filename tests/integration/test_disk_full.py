@@ -7,11 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from everywheel.store.local import default_store
+from everywheel.toolchains.build_tools import ensure_tools
 from roots import call
 from workshop import Workshop
-
-from builder.store import default_store
-from builder.tools import ensure_tools
 
 TARGET = "manylinux_2_17_x86_64"
 
@@ -23,7 +22,7 @@ def test_a_full_disk_is_named_and_loses_nothing(tmp_path: Path, roomy: tuple[str
     workshop = Workshop(tmp_path)
     workshop.run("sources", "fetch")
     store = workshop.store
-    build = shlex.join([sys.executable, "-m", "builder", "--project", str(workshop.project), "build", "-t", TARGET])
+    build = shlex.join([sys.executable, "-m", "everywheel", "--project", str(workshop.project), "build", "-t", TARGET])
     links = "".join(
         f"mkdir -p {tmp_path}/roomy/{name}\nln -s {tmp_path}/roomy/{name} {store}/{name}\n" for name in roomy
     )

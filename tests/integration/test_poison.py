@@ -10,9 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from everywheel.store.local import default_store
 from roots import call, copy_repository
-
-from builder.store import default_store
 
 HEADERS = ("assert.h", "dlfcn.h", "errno.h", "ffi.h", "features.h", "fcntl.h", "jpeglib.h", "limits.h", "math.h", "pcre2.h",
            "png.h", "pthread.h", "stdint.h", "stdio.h", "stdlib.h", "string.h", "unistd.h", "zconf.h", "zlib.h", "expat.h",
@@ -63,7 +62,7 @@ def test_a_poisoned_build_machine_gives_the_same_bytes(
     store.mkdir()
     for name in ("tools", "sources"):
         (store / name).symlink_to(default_store() / name)
-    build = [sys.executable, "-m", "builder", "--project", str(tmp_path / "project"), "build", "--target", tag]
+    build = [sys.executable, "-m", "everywheel", "--project", str(tmp_path / "project"), "build", "--target", tag]
 
     call(
         ["unshare", "--mount", "--propagation", "private", "/bin/sh", "-ec", poison + f"exec {shlex.join(build)}"],
@@ -80,5 +79,5 @@ def test_a_poisoned_build_machine_gives_the_same_bytes(
 def read_store(store: Path) -> dict[tuple[str, str], str]:
     """Return the sha256 of every artifact of a store by name and key."""
     environment = {**os.environ, "EVERYWHEEL_STORE": str(store)}
-    entries = json.loads(call([sys.executable, "-m", "builder", "store", "ls", "--json"], env=environment))
+    entries = json.loads(call([sys.executable, "-m", "everywheel", "store", "ls", "--json"], env=environment))
     return {(entry["name"], entry["key"]): entry["sha256"] for entry in entries}

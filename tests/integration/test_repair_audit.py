@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from builder.audit import Finding, Report, audit_wheel
-from builder.errors import BuildError
-from builder.repair import Repair, repair_wheel
-from builder.store import FIXED_TIME, default_store
-from builder.target import parse_target
-from builder.tools import Tools, ensure_tools
-from builder.wheel import Wheel, WheelFile, add_files, pack_wheel, read_wheel
+from everywheel.audit import Finding, Report, audit_wheel
+from everywheel.errors import BuildError
+from everywheel.platforms.target import parse_target
+from everywheel.repair import Repair, repair_wheel
+from everywheel.store.local import FIXED_TIME, default_store
+from everywheel.toolchains.build_tools import Tools, ensure_tools
+from everywheel.wheels.wheel import Wheel, WheelFile, add_files, pack_wheel, read_wheel
 
 TARGETS = ("manylinux2014_x86_64", "manylinux2014_aarch64", "musllinux_1_2_x86_64", "musllinux_1_2_aarch64")
 

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from everywheel.store.local import default_store
+from everywheel.toolchains.build_tools import ensure_tools
 from roots import REPOSITORY, call
-
-from builder.store import default_store
-from builder.tools import ensure_tools
 
 PRESETS = ("default", "picture", "photo", "drawing", "icon", "text")
 OPTIONS: tuple[dict[str, Any], ...] = (
@@ -74,7 +73,7 @@ def reference(machine: str, tmp_path_factory: pytest.TempPathFactory) -> list[st
     """The command of a program that calls libwebp, of the same build as the wheel's, and nothing of ours."""
     place = tmp_path_factory.mktemp("reference")
     tag, prefix = f"manylinux2014_{machine}", place / "prefix"
-    call([sys.executable, "-m", "builder", "deps", "libwebp", "-t", tag, "--prefix", prefix], cwd=REPOSITORY)
+    call([sys.executable, "-m", "everywheel", "deps", "libwebp", "-t", tag, "--prefix", prefix], cwd=REPOSITORY)
     tools = ensure_tools(default_store().absolute())
     program = place / "reference"
     call(

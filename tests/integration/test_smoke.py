@@ -15,12 +15,11 @@ from typing import Any
 
 import pytest
 from daemons import list_containers, start_daemon
+from everywheel.containers.runtime import LABEL, RUN_LABEL, find_runtime
+from everywheel.store.local import default_store
+from everywheel.wheels.wheel import pack_wheel, read_wheel, retag_wheel
 from roots import REPOSITORY, call
 from workshop import Workshop
-
-from builder.runtime import LABEL, RUN_LABEL, find_runtime
-from builder.store import default_store
-from builder.wheel import pack_wheel, read_wheel, retag_wheel
 
 REAL = ("debian-11", "debian-12", "debian-13", "debian-unstable", "musl")
 STATIC = ("centos-7", "amazonlinux-2", "debian-10", "rockylinux-8", "alpine-3-22")
@@ -36,7 +35,7 @@ def runtime_is_there() -> None:
 
 def everywheel(*words: str | Path, cwd: Path, exit_code: int = 0, **variables: str) -> tuple[str, str]:
     result = subprocess.run(
-        [sys.executable, "-m", "builder", *map(str, words)], cwd=cwd, env={**os.environ, **variables},
+        [sys.executable, "-m", "everywheel", *map(str, words)], cwd=cwd, env={**os.environ, **variables},
         text=True, capture_output=True, check=False,
     )  # fmt: skip
     assert result.returncode == exit_code, result.stdout + result.stderr
@@ -208,7 +207,7 @@ def copy_with(workshop: Workshop, folder: Path, code: str) -> Workshop:
 
 def start_smoke(workshop: Workshop, **variables: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "builder", "smoke", find_wheel(workshop, GLIBC), "--image", "debian-12"],
+        [sys.executable, "-m", "everywheel", "smoke", find_wheel(workshop, GLIBC), "--image", "debian-12"],
         cwd=workshop.project, env={**os.environ, "EVERYWHEEL_STORE": str(default_store()), **variables},
         text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
@@ -311,7 +310,7 @@ def test_a_full_disk_of_the_daemon_is_named(tmp_path: Path) -> None:
 def test_a_socket_without_permission_is_named() -> None:
     result = subprocess.run(
         ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", sys.executable, "-c",
-         "from builder.runtime import find_runtime\ntry:\n    find_runtime('docker')\n"
+         "from everywheel.containers.runtime import find_runtime\ntry:\n    find_runtime('docker')\n"
          "except Exception as error:\n    print(error.render())"],
         cwd=REPOSITORY, text=True, capture_output=True, check=False,
     )  # fmt: skip

@@ -6,10 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from everywheel.binaries.elf import read_elf
+from everywheel.wheels.wheel import read_wheel
 from roots import REPOSITORY, call, copy_repository
-
-from builder.elf import read_elf
-from builder.wheel import read_wheel
 
 TESTS = ("animation", "arrays", "encode", "read", "threads")
 
@@ -20,7 +19,7 @@ def wheels(machine: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     place = tmp_path_factory.mktemp("static")
     copy_repository(place)
     target = f"manylinux2014_{machine}"
-    call([sys.executable, "-m", "builder", "build", "--linkage", "static", "-t", target], cwd=place)
+    call([sys.executable, "-m", "everywheel", "build", "--linkage", "static", "-t", target], cwd=place)
     return {path.name.split("-")[3]: path for path in (place / "wheelhouse" / "zig-static").glob("*.whl")}
 
 

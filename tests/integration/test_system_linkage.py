@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from everywheel.containers.runtime import find_runtime
+from everywheel.store.local import default_store
+from everywheel.toolchains.build_tools import ensure_tools
+from everywheel.wheels.wheel import read_wheel
 from roots import call, copy_repository
-
-from builder.runtime import find_runtime
-from builder.store import default_store
-from builder.tools import ensure_tools
-from builder.wheel import read_wheel
 
 SYSTEMS = {"debian-11-libvips": "8.10.5", "debian-12-libvips": "8.14.1", "debian-13-libvips": "8.16.1"}
 OLD = "int vips_version(int which) { return (int[]){8, 9, 2}[which]; }\n"
@@ -34,7 +33,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pass
     place = tmp_path_factory.mktemp("system")
     copy_repository(place)
-    call([sys.executable, "-m", "builder", "build", "--linkage", "system", "-t", "manylinux2014_x86_64"], cwd=place)
+    call([sys.executable, "-m", "everywheel", "build", "--linkage", "system", "-t", "manylinux2014_x86_64"], cwd=place)
     (place / "old").mkdir()
     (place / "old" / "old.c").write_text(OLD)
     tools = ensure_tools(default_store().absolute())
@@ -52,7 +51,7 @@ def smoke(project: Path, wheel: Path, command: str, *images: str) -> dict[str, d
     """Return the cells of a wheel by their images."""
     chosen = [word for image in images for word in ("--image", image)]
     ended = subprocess.run(
-        [sys.executable, "-m", "builder", "smoke", wheel, *chosen, "--json", "--command", command],
+        [sys.executable, "-m", "everywheel", "smoke", wheel, *chosen, "--json", "--command", command],
         cwd=project, env=dict(os.environ), text=True, capture_output=True, check=False,
     )  # fmt: skip
     return {cell["image"]: cell for cell in json.loads(ended.stdout)}

@@ -11,11 +11,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from everywheel.platforms.target import parse_target
+from everywheel.store.local import default_store
+from everywheel.toolchains.build_tools import ensure_tools
 from roots import REPOSITORY, call
-
-from builder.store import default_store
-from builder.target import parse_target
-from builder.tools import ensure_tools
 
 PHOTO = REPOSITORY / "extension" / "tests" / "data" / "photo.jpg"
 
@@ -39,7 +38,7 @@ def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [
         sys.executable,
         "-m",
-        "builder",
+        "everywheel",
         "--project",
         REPOSITORY,
         "deps",
@@ -72,10 +71,10 @@ def test_the_dlls_thumbnail_a_jpeg_to_webp(prefix: Path, wine: Mapping[str, str]
 
 def test_the_extensions_tests_pass_in_a_cpython_for_windows(wine: Mapping[str, str]) -> None:
     project = ["--project", REPOSITORY]
-    call([sys.executable, "-m", "builder", *project, "build", "--target", "win_amd64"])
+    call([sys.executable, "-m", "everywheel", *project, "build", "--target", "win_amd64"])
     wheels = (REPOSITORY / "wheelhouse").glob("*-win_amd64.whl")
 
-    command = [sys.executable, "-m", "builder", *project, "smoke", "--require-run", "--json", *wheels]
+    command = [sys.executable, "-m", "everywheel", *project, "smoke", "--require-run", "--json", *wheels]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stdout + done.stderr

@@ -24,16 +24,15 @@ from typing import Any
 import pytest
 import yaml
 from daemons import start_registry
+from everywheel.audit import audit_wheel
+from everywheel.containers.bootstrap import bootstrap_image
+from everywheel.containers.catalog import find_catalogue, load_catalogue
+from everywheel.containers.lock import Locked, write_digests
+from everywheel.containers.runtime import find_runtime
+from everywheel.platforms.target import ARCHES
+from everywheel.store.local import Store, default_store
 from github import HOST, PROJECT, start_github
 from roots import REPOSITORY, call, call_in_root, copy_repository, find_index, mount_overlay
-
-from builder.audit import audit_wheel
-from builder.images.bootstrap import bootstrap_image
-from builder.images.catalog import find_catalogue, load_catalogue
-from builder.images.lock import Locked, write_digests
-from builder.runtime import find_runtime
-from builder.store import Store, default_store
-from builder.target import ARCHES
 
 FILES = sorted((REPOSITORY / ".github" / "workflows").glob("*.yml"))
 WORKFLOWS: dict[str, dict[str, Any]] = {path.name: yaml.safe_load(path.read_text()) for path in FILES}

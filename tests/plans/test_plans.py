@@ -8,10 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
-from builder.plan import Kind, make_plan
-from builder.project import load_project
-from builder.target import Target, build_machine_target
+from everywheel.config.project import load_project
+from everywheel.planning.plan import Kind, make_plan
+from everywheel.platforms.target import Target, build_machine_target
 
 PROJECT = load_project(Path(__file__).parents[2])
 

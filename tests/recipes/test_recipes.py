@@ -6,12 +6,11 @@ import tomllib
 from pathlib import Path
 
 import pytest
-
-from builder.plan import make_plan
-from builder.project import load_project
-from builder.recipe import Linkage, resolve_recipe
-from builder.recipe_file import load_recipes
-from builder.target import ARCHES, Target, parse_target
+from everywheel.config.project import load_project
+from everywheel.config.recipe import Linkage, resolve_recipe
+from everywheel.config.recipe_loader import load_recipes
+from everywheel.planning.plan import make_plan
+from everywheel.platforms.target import ARCHES, Target, parse_target
 
 ROOT = Path(__file__).parents[2]
 RECIPES = load_recipes([ROOT / "recipes"])

@@ -6,11 +6,11 @@ import struct
 import zipfile
 from pathlib import Path
 
-from builder.audit.abi3 import check_abi3
-from builder.audit.content import Content
-from builder.audit.finding import Finding
-from builder.macho import read_macho
-from builder.wheel import Wheel, WheelFile
+from everywheel.audit.abi3 import check_abi3
+from everywheel.audit.report import Finding
+from everywheel.audit.wheel_contents import Content
+from everywheel.binaries.macho import read_macho
+from everywheel.wheels.wheel import Wheel, WheelFile
 
 TAG = "cp311-abi3-macosx_11_0_arm64"
 

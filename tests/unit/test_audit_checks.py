@@ -7,10 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
-from builder.audit.content import Content
-from builder.audit.finding import Finding
-from builder.audit.hygiene import (
+from everywheel.audit.hygiene import (
     check_debug,
     check_exports,
     check_pages,
@@ -18,13 +15,15 @@ from builder.audit.hygiene import (
     check_text_relocations,
     drop_graft_hash,
 )
-from builder.audit.licenses import check_licenses
-from builder.audit.linking import check_arch, check_libraries, check_rpath, check_symbols, find_outside
-from builder.audit.policy import Policy, load_policy
-from builder.audit.sbom import Bill, Component
-from builder.audit.tags import check_tags
-from builder.elf import ElfFacts, VersionNeed, split_version
-from builder.wheel import Wheel, WheelFile
+from everywheel.audit.licenses import check_licenses
+from everywheel.audit.linking import check_arch, check_libraries, check_rpath, check_symbols, find_outside
+from everywheel.audit.report import Finding
+from everywheel.audit.sbom import Bill, Component
+from everywheel.audit.tags import check_tags
+from everywheel.audit.wheel_contents import Content
+from everywheel.binaries.elf import ElfFacts, VersionNeed, split_version
+from everywheel.platforms.linux_policy import Policy, load_policy
+from everywheel.wheels.wheel import Wheel, WheelFile
 
 ELF = ElfFacts(
     bits=64, endian="little", machine="EM_X86_64", kind="ET_DYN", soname="", needed=(), rpath=(), rpath_is_inherited=True,

@@ -7,13 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from packaging.tags import mac_platforms
-
-from builder.audit import Report, fail_on_findings
-from builder.audit.content import Content
-from builder.audit.hygiene import check_debug, check_exports, check_mitigations
-from builder.audit.looks import describe_looks, report_files
-from builder.audit.macho_linking import (
+from everywheel.audit import Report, fail_on_findings
+from everywheel.audit.hygiene import check_debug, check_exports, check_mitigations
+from everywheel.audit.macho_linking import (
     check_mac_arch,
     check_mac_libraries,
     check_mac_names,
@@ -21,15 +17,18 @@ from builder.audit.macho_linking import (
     check_mac_signature,
     check_mac_system,
 )
-from builder.audit.pe_linking import check_dlls, check_python_dlls, check_windows_arch, check_windows_system
-from builder.audit.sbom import Bill
-from builder.audit.systems import load_mac_policy, load_windows_policy
-from builder.audit.tags import check_tags
-from builder.elf import ElfFacts
-from builder.errors import AuditError
-from builder.macho import MachoFacts, MachoImage
-from builder.pe import PeFacts
-from builder.wheel import Wheel, WheelFile
+from everywheel.audit.pe_linking import check_dlls, check_python_dlls, check_windows_arch, check_windows_system
+from everywheel.audit.sbom import Bill
+from everywheel.audit.summary import describe_looks, report_files
+from everywheel.audit.tags import check_tags
+from everywheel.audit.wheel_contents import Content
+from everywheel.binaries.elf import ElfFacts
+from everywheel.binaries.macho import MachoFacts, MachoImage
+from everywheel.binaries.pe import PeFacts
+from everywheel.errors import AuditError
+from everywheel.platforms.mac_windows_policy import load_mac_policy, load_windows_policy
+from everywheel.wheels.wheel import Wheel, WheelFile
+from packaging.tags import mac_platforms
 
 IMAGE = MachoImage(
     cpu="arm64", bits=64, kind="MH_DYLIB", name="", needed=("/usr/lib/libSystem.B.dylib",), optional=frozenset(), rpath=(),

@@ -5,19 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
-from builder.audit import audit_wheel
-from builder.audit.binaries import read_binary
-from builder.audit.content import Content
-from builder.audit.linking import check_libraries, find_outside
-from builder.audit.macho_linking import check_mac_libraries, find_mac_outside
-from builder.audit.pe_linking import check_dlls, find_windows_outside
-from builder.audit.policy import load_policy
-from builder.audit.systems import load_mac_policy, load_windows_policy
-from builder.elf import ElfFacts
-from builder.macho import MachoFacts, MachoImage
-from builder.pe import PeFacts
-from builder.wheel import Wheel, WheelFile, pack_wheel
+from everywheel.audit import audit_wheel
+from everywheel.audit.linking import check_libraries, find_outside
+from everywheel.audit.macho_linking import check_mac_libraries, find_mac_outside
+from everywheel.audit.pe_linking import check_dlls, find_windows_outside
+from everywheel.audit.wheel_contents import Content
+from everywheel.binaries.elf import ElfFacts
+from everywheel.binaries.formats import read_binary
+from everywheel.binaries.macho import MachoFacts, MachoImage
+from everywheel.binaries.pe import PeFacts
+from everywheel.platforms.linux_policy import load_policy
+from everywheel.platforms.mac_windows_policy import load_mac_policy, load_windows_policy
+from everywheel.wheels.wheel import Wheel, WheelFile, pack_wheel
 
 LINUX, MAC, WINDOWS = "manylinux2014_x86_64", "macosx_11_0_arm64", "win_amd64"
 TEXT = b"this is no program\n" * 8

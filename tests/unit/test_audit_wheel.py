@@ -8,13 +8,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
-
-from builder.audit import Finding, Look, Report, audit_wheel, describe_finding, fail_on_findings
-from builder.audit.content import open_content
-from builder.audit.sbom import Component, read_bill
-from builder.elf import UnreadableElf, read_elf
-from builder.errors import AuditError, BuildError, UsageError
-from builder.wheel import Wheel, WheelFile, encode_digest, pack_wheel, read_wheel
+from everywheel.audit import Finding, Look, Report, audit_wheel, describe_finding, fail_on_findings
+from everywheel.audit.sbom import Component, read_bill
+from everywheel.audit.wheel_contents import open_content
+from everywheel.binaries.elf import UnreadableElf, read_elf
+from everywheel.errors import AuditError, BuildError, UsageError
+from everywheel.wheels.wheel import Wheel, WheelFile, encode_digest, pack_wheel, read_wheel
 
 NAME = "demo-1.0-py3-none-any.whl"
 INFO = "demo-1.0.dist-info"

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
-from builder.availability import find_newer
-from builder.errors import BuildError, MachineError
+from everywheel.errors import BuildError, MachineError
+from everywheel.wheels.macos_availability import find_newer
 
 MKFIFOAT = "availability.c:9:1: error: 'mkfifoat' is only available on macOS 13.0 or newer [-Werror]"
 CANARY = "availability.c:10:1: error: 'everywheel_in_no_macos' is only available on macOS 99.0 or newer [-Werror]"

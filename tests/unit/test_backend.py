@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
-from builder.backend import (
+from everywheel.errors import BuildError, UsageError
+from everywheel.platforms.target import parse_target
+from everywheel.wheels.pep517 import (
     WheelBuild,
     ask_requirements,
     build_wheel,
@@ -19,8 +20,6 @@ from builder.backend import (
     describe_python,
     read_build_system,
 )
-from builder.errors import BuildError, UsageError
-from builder.target import parse_target
 
 # A backend of a few lines, in the project itself (PEP 517, `backend-path`): it records how it was called.
 BACKEND = """

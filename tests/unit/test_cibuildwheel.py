@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from cibuildwheel.options import BuildOptions, CommandLineArguments, compute_options
 from cibuildwheel.typing import PlatformName
-
-from builder.project import load_project
+from everywheel.config.project import load_project
 
 ROOT = Path(__file__).parents[2]
 BUILDS: dict[PlatformName, str] = {

@@ -6,8 +6,7 @@ import sys
 import sysconfig
 
 import pytest
-
-from builder.compatible import is_for_this_python
+from everywheel.smoke.compatible import is_for_this_python
 
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 MINOR = sys.version_info.minor

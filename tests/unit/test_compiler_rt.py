@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
-from builder.engine.compiler_rt import leave_out_libc
-from builder.engine.zig import ZigEngine
-from builder.errors import MachineError
-from builder.store import Store
-from builder.target import parse_target
-from builder.tools import Tools
+from everywheel.errors import MachineError
+from everywheel.platforms.target import parse_target
+from everywheel.store.local import Store
+from everywheel.toolchains.build_tools import Tools
+from everywheel.toolchains.compiler_rt import leave_out_libc
+from everywheel.toolchains.zig import ZigEngine
 
 SOURCE = """\
 pub inline fn symbol(comptime func: *const anyopaque, comptime name: []const u8) void {
@@ -48,7 +47,7 @@ def test_a_source_that_is_written_otherwise_is_refused() -> None:
     assert raised.value.render() == (
         "error: zig's compiler_rt.zig is not written as it was\n"
         "  exports, and sections of mathematics: 1 and 0 instead of 1 and 1\n"
-        "  hint: a newer zig was pinned: adapt builder/engine/compiler_rt.py to it"
+        "  hint: a newer zig was pinned: adapt toolchains/compiler_rt.py to it"
     )
 
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import click
 import pytest
-
-from builder.cli import main
+from everywheel.cli.main import main
 
 ROOT = Path(__file__).parents[2]
 
@@ -45,21 +44,23 @@ def test_every_command_shows_an_example_of_itself(path: tuple[str, ...]) -> None
 
 
 def keys_read_by(module: str) -> set[str]:
-    source = (ROOT / "builder" / module).read_text()
+    source = (ROOT / "builder" / "everywheel" / module).read_text()
     return set(re.findall(r'\.(?:text|texts|flag|table|tables|scalars|text_map|text_lists)\(\s*"([a-z0-9-]+)"', source))
 
 
 OTHERS = {"build-system", "project"}  # tables of the extension's pyproject.toml that others describe
 
 
-@pytest.mark.parametrize("key", sorted((keys_read_by("recipe_file.py") | keys_read_by("project.py")) - OTHERS))
+@pytest.mark.parametrize(
+    "key", sorted((keys_read_by("config/recipe_loader.py") | keys_read_by("config/project.py")) - OTHERS)
+)
 def test_the_reference_describes_every_key(key: str) -> None:
     reference = (ROOT / "docs" / "recipes.md").read_text()
 
     assert re.search(rf"[`\[. ]{re.escape(key)}[`\].]", reference)
 
 
-@pytest.mark.parametrize("key", sorted(keys_read_by("images/catalog.py")))
+@pytest.mark.parametrize("key", sorted(keys_read_by("containers/catalog.py")))
 def test_the_reference_describes_every_key_of_an_image(key: str) -> None:
     reference = "".join((ROOT / "docs" / name).read_text() for name in ("smoke.md", "containers.md"))
 

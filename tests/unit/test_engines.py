@@ -11,20 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from builder.build import check_engine
-from builder.build_containers import choose_image, plan_container
-from builder.engine import EngineName
-from builder.engine.container import ContainerBuild, copy_project, create_arguments, identifier, image_facts
-from builder.engine.native import NativeEngine, native_facts, native_target, split_words
-from builder.engine.toolbox import Toolbox, list_dependencies
-from builder.errors import MachineError, UsageError
-from builder.identity import toolchain_identity
-from builder.images.catalog import find_catalogue, load_catalogue
-from builder.plan import make_plan
-from builder.project import load_project
-from builder.store import Store
-from builder.target import ARCHES, base_target, parse_target
+from everywheel.config.project import load_project
+from everywheel.containers.build_wheels import choose_image, plan_container
+from everywheel.containers.catalog import find_catalogue, load_catalogue
+from everywheel.containers.cibuildwheel import ContainerBuild, copy_project, create_arguments, identifier, image_facts
+from everywheel.containers.payload import Toolbox, list_dependencies
+from everywheel.errors import MachineError, UsageError
+from everywheel.pipeline import check_engine
+from everywheel.planning.keys import toolchain_identity
+from everywheel.planning.plan import make_plan
+from everywheel.platforms.target import ARCHES, base_target, parse_target
+from everywheel.store.local import Store
+from everywheel.toolchains.compilers import EngineName
+from everywheel.toolchains.native import NativeEngine, native_facts, native_target, split_words
 
 ROOT = Path(__file__).parents[2]
 CATALOGUE = load_catalogue(find_catalogue(ROOT))
@@ -204,7 +203,7 @@ class FakeRuntime:
 
 def test_a_python_without_xz_starts_the_toolkit() -> None:
     # As in build images whose Python was built without liblzma.
-    script = "import sys; sys.modules['_lzma'] = None; from builder.cli import main; main(['build', '--help'])"
+    script = "import sys; sys.modules['_lzma'] = None; from everywheel.cli.main import main; main(['build', '--help'])"
 
     assert "Build the project's wheel" in subprocess.check_output([sys.executable, "-c", script], text=True)
 

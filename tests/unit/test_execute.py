@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-from builder.errors import BuildError
-from builder.execute import Outcome, Result, Task, execute
-from builder.jobs import JobPool
+from everywheel.errors import BuildError
+from everywheel.execution.jobserver import JobPool
+from everywheel.execution.scheduler import Outcome, Result, Task, execute
 
 
 class Recorder:

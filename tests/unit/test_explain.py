@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
-
-from builder.images.catalog import SmokeImage
-from builder.smoke.explain import Failure, Place, explain
-from builder.target import parse_target
+from everywheel.containers.catalog import SmokeImage
+from everywheel.platforms.target import parse_target
+from everywheel.smoke.explain import Failure, Place, explain
 
 IMAGES = {
     libc: SmokeImage(name=name, libc=libc, libc_version=version, arches=("x86_64",), digests={}, cpu={}, reference="x")

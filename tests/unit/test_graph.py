@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
-from builder.errors import UsageError
-from builder.graph import closure, depth, order
+from everywheel.errors import UsageError
+from everywheel.planning.graph import closure, depth, order
 
 GRAPH = {"vips": ["glib", "webp"], "glib": ["zlib", "ffi"], "webp": [], "zlib": [], "ffi": []}
 

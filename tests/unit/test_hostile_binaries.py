@@ -5,10 +5,9 @@ from __future__ import annotations
 import struct
 
 import pytest
-
-from builder.codesign import check_signature
-from builder.macho import UnreadableMacho, read_macho
-from builder.pe import UnreadablePe, read_pe
+from everywheel.binaries.macho import UnreadableMacho, read_macho
+from everywheel.binaries.macho_signature import check_signature
+from everywheel.binaries.pe import UnreadablePe, read_pe
 
 MOST = 20_000
 HEADER = 32

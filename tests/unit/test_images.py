@@ -8,14 +8,13 @@ import tarfile
 from pathlib import Path
 
 import pytest
-
-from builder.emulation import check_emulation
-from builder.errors import MachineError
-from builder.images.archive import write_image
-from builder.images.bootstrap import bootstrapped_reference
-from builder.images.catalog import find_catalogue, load_catalogue
-from builder.images.lock import Locked, read_pins, resolve_digests, write_digests
-from builder.target import ARCHES, parse_target
+from everywheel.containers.bootstrap import bootstrapped_reference
+from everywheel.containers.catalog import find_catalogue, load_catalogue
+from everywheel.containers.image_archive import write_image
+from everywheel.containers.lock import Locked, read_pins, resolve_digests, write_digests
+from everywheel.containers.qemu import check_emulation
+from everywheel.errors import MachineError
+from everywheel.platforms.target import ARCHES, parse_target
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = load_catalogue(find_catalogue(ROOT))

@@ -6,9 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-
-from builder.errors import BuildError
-from builder.libraries import Library, load_libraries
+from everywheel.errors import BuildError
+from everywheel.libraries.prefix import Library, load_libraries
 
 
 def make_prefix(prefix: Path, **facts: object) -> Path:

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-
-from builder.engine.library import Site, hand_in_source, prepare_source
-from builder.errors import BuildError, SourceError
-from builder.recipe import Linkage, ResolvedRecipe, resolve_recipe
-from builder.recipe_file import load_recipe
-from builder.store import Store
-from builder.target import parse_target
+from everywheel.config.recipe import Linkage, ResolvedRecipe, resolve_recipe
+from everywheel.config.recipe_loader import load_recipe
+from everywheel.errors import BuildError, SourceError
+from everywheel.libraries.build import Site, hand_in_source, prepare_source
+from everywheel.platforms.target import parse_target
+from everywheel.store.local import Store
 
 TEXT = """
 name = "libfoo"

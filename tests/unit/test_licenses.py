@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import doctest
 
+import everywheel.wheels.spdx
 import pytest
-
-import builder.licenses
-from builder.licenses import check_expression, combine_expressions, find_uncovered, split_expression
+from everywheel.wheels.spdx import check_expression, combine_expressions, find_uncovered, split_expression
 
 
 def test_the_examples_in_the_docstrings_are_true() -> None:
-    assert doctest.testmod(builder.licenses).failed == 0
+    assert doctest.testmod(everywheel.wheels.spdx).failed == 0
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-
-from builder.elf import ElfFacts
-from builder.errors import BuildError
-from builder.opened import Offered, check_file
+from everywheel.binaries.elf import ElfFacts
+from everywheel.errors import BuildError
+from everywheel.wheels.system_linkage import Offered, check_file
 
 MODULE = ElfFacts(
     bits=64, endian="little", machine="EM_X86_64", kind="ET_DYN", soname="", needed=("libc.so.6",), rpath=(),

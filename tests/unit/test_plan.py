@@ -6,10 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
-from builder.plan import Kind, Plan, make_plan
-from builder.project import Project, load_project
-from builder.recipe import Linkage, Recipe
+from everywheel.config.project import Project, load_project
+from everywheel.config.recipe import Linkage, Recipe
+from everywheel.planning.plan import Kind, Plan, make_plan
 
 PROJECT = load_project(Path(__file__).parents[2])
 WHEELS = {"wheel", "wheel-cp314t"}

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
-from builder.errors import UsageError
-from builder.recipe import Linkage, Optimize, Recipe, System, resolve_recipe
-from builder.recipe_file import load_recipe
-from builder.target import parse_target
+from everywheel.config.recipe import Linkage, Optimize, Recipe, System, resolve_recipe
+from everywheel.config.recipe_loader import load_recipe
+from everywheel.errors import UsageError
+from everywheel.platforms.target import parse_target
 
 TEXT = """
 name = "libfoo"

@@ -6,13 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
-from builder.audit.content import open_content
-from builder.errors import AuditError, ReleaseError
-from builder.release.agreement import Shape, find_shape, list_differences, name_before_graft
-from builder.release.count import check_second
-from builder.release.matrix import Job
-from builder.wheel import Wheel, WheelFile, pack_wheel
+from everywheel.audit.wheel_contents import open_content
+from everywheel.errors import AuditError, ReleaseError
+from everywheel.release.compare_builds import Shape, find_shape, list_differences, name_before_graft
+from everywheel.release.completeness import check_second
+from everywheel.release.matrix import Job
+from everywheel.wheels.wheel import Wheel, WheelFile, pack_wheel
 
 TAG = "cp311-abi3-any"
 METADATA = b"Metadata-Version: 2.4\nName: x\nVersion: 1.0\nLicense-Expression: MIT\nLicense-File: LICENSE\n"

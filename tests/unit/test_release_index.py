@@ -10,14 +10,13 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import everywheel.release.index
 import pytest
 import requests
+from everywheel.errors import MachineError, ReleaseError
+from everywheel.release.index import Index, compare, upload, wait_for
+from everywheel.wheels.wheel import Wheel, WheelFile, pack_wheel
 from pypi_simple import PyPISimple
-
-import builder.release.index
-from builder.errors import MachineError, ReleaseError
-from builder.release.index import Index, compare, upload, wait_for
-from builder.wheel import Wheel, WheelFile, pack_wheel
 
 METADATA = b"Metadata-Version: 2.1\nName: x\nVersion: 1.0\nSummary: x\n"
 
@@ -248,7 +247,7 @@ def test_an_index_that_breaks_is_to_be_asked_again(server: Server, files: list[P
 def test_an_index_that_never_answers_is_left(
     server: Server, files: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(builder.release.index, "_PATIENCE", 4)
+    monkeypatch.setattr(everywheel.release.index, "_PATIENCE", 4)
     server.answers = [-2]
 
     with pytest.raises(ReleaseError) as error:
@@ -262,7 +261,7 @@ def test_an_index_that_never_answers_is_left(
 def test_who_waits_for_an_index_asks_again_whatever_it_said(
     server: Server, files: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(builder.release.index, "_PAUSE", 0)
+    monkeypatch.setattr(everywheel.release.index, "_PAUSE", 0)
     server.files = {file.name: file.read_bytes() for file in files}
     server.lists = [(503, ""), (404, ""), (503, "")]
 

@@ -10,14 +10,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-
-from builder.cli import main
-from builder.errors import AuditError, EverywheelError, ReleaseError, UsageError
-from builder.plan import make_plan
-from builder.project import Project, load_project, sdist_name, wheel_names
-from builder.release.count import check_files, check_jobs, check_place, lay_out, write_sums
-from builder.release.matrix import Job, group_jobs, list_released, plan_jobs
-from builder.target import Target, parse_target
+from everywheel.cli.main import main
+from everywheel.config.project import Project, load_project, sdist_name, wheel_names
+from everywheel.errors import AuditError, EverywheelError, ReleaseError, UsageError
+from everywheel.planning.plan import make_plan
+from everywheel.platforms.target import Target, parse_target
+from everywheel.release.completeness import check_files, check_jobs, check_place, lay_out, write_sums
+from everywheel.release.matrix import Job, group_jobs, list_released, plan_jobs
 
 ROOT = Path(__file__).parents[2]
 PROJECT = load_project(ROOT)

@@ -12,15 +12,14 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from everywheel.cli.main import main
+from everywheel.config.project import Project, load_project
+from everywheel.errors import EverywheelError, MachineError, ReleaseError, UsageError
+from everywheel.release.changelog import check_changes, load_changelog
+from everywheel.release.preconditions import check_clone, check_identity, check_tree
+from everywheel.release.version import check_tag, check_version, put_version, read_version
 from towncrier._settings.load import load_config_from_file
 from towncrier._shell import cli as towncrier
-
-from builder.cli import main
-from builder.errors import EverywheelError, MachineError, ReleaseError, UsageError
-from builder.project import Project, load_project
-from builder.release.changelog import check_changes, load_changelog
-from builder.release.ready import check_clone, check_identity, check_tree
-from builder.release.version import check_tag, check_version, put_version, read_version
 
 ROOT = Path(__file__).parents[2]
 PROJECT = load_project(ROOT)

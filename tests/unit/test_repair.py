@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from builder.errors import BuildError
-from builder.libraries import Library
-from builder.repair import Repair, add_papers, check_binaries, match_grafts, repair_wheel
-from builder.target import parse_target
-from builder.wheel import Wheel, WheelFile, pack_wheel
+from everywheel.errors import BuildError
+from everywheel.libraries.prefix import Library
+from everywheel.platforms.target import parse_target
+from everywheel.repair import Repair, add_papers, check_binaries, match_grafts, repair_wheel
+from everywheel.wheels.wheel import Wheel, WheelFile, pack_wheel
 
 FOO = Library(
     name="foo", version="1.2", license="Zlib", linkage="shared", requires=("tiny", "nasm"), files=("libfoo", "libfoomux"),

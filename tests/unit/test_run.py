@@ -6,10 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from builder.errors import BuildError, MachineError
-from builder.products import relocate_pkgconfig
-from builder.run import excerpt, run
+from everywheel.errors import BuildError, MachineError
+from everywheel.execution.process import excerpt, run
+from everywheel.libraries.products import relocate_pkgconfig
 
 
 def test_both_streams_come_back_in_order_and_stand_in_the_log(tmp_path: Path) -> None:

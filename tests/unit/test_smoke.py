@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from builder.images.catalog import Bootstrap, PortablePython, SmokeImage
-from builder.pip import platform_tags
-from builder.runtime import Ended
-from builder.smoke.cell import Cell, State, name_columns
-from builder.smoke.judge import judge
-from builder.smoke.page import render_page
-from builder.smoke.pairing import Pairing, explain_no_python, is_for_python, list_pythons, pair
-from builder.target import parse_target
+from everywheel.containers.catalog import Bootstrap, PortablePython, SmokeImage
+from everywheel.containers.runtime import Ended
+from everywheel.platforms.target import parse_target
+from everywheel.smoke.evaluate import judge
+from everywheel.smoke.html_report import render_page
+from everywheel.smoke.matrix_entries import Pairing, explain_no_python, is_for_python, list_pythons, pair
+from everywheel.smoke.result import Cell, State, name_columns
+from everywheel.toolchains.pip_download import platform_tags
 
 IMAGE = SmokeImage(
     name="debian-12", libc="glibc", libc_version=(2, 36), arches=("x86_64",), digests={}, cpu={}, reference="x"

@@ -13,19 +13,18 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-
-from builder.audit import audit_wheel
-from builder.cli import main
-from builder.execute import Result as Ended
-from builder.execute import Task
-from builder.project import Project, load_project
-from builder.smoke.cell import Cell, State
-from builder.smoke.elsewhere import find_hindrance, make_other_trials
-from builder.smoke.trial import run_trials
-from builder.smoke.wine import WineBench
-from builder.store import Store
-from builder.target import parse_target
-from builder.wheel import Wheel, WheelFile, pack_wheel
+from everywheel.audit import audit_wheel
+from everywheel.cli.main import main
+from everywheel.config.project import Project, load_project
+from everywheel.execution.scheduler import Result as Ended
+from everywheel.execution.scheduler import Task
+from everywheel.platforms.target import parse_target
+from everywheel.smoke.non_linux import find_hindrance, make_other_trials
+from everywheel.smoke.result import Cell, State
+from everywheel.smoke.task import run_trials
+from everywheel.smoke.wine import WineBench
+from everywheel.store.local import Store
+from everywheel.wheels.wheel import Wheel, WheelFile, pack_wheel
 
 BASE = Path(__file__).parents[1] / "failing" / "base"
 LOOKED = "the structure alone was checked; nothing was run"

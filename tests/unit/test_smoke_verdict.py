@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from builder.errors import SmokeError
-from builder.images.catalog import Bootstrap, PortablePython, SmokeImage
-from builder.smoke.cell import Cell, State
-from builder.smoke.pairing import pair
-from builder.smoke.verdict import check_cells, check_run, list_beyond, list_notes
+from everywheel.containers.catalog import Bootstrap, PortablePython, SmokeImage
+from everywheel.errors import SmokeError
+from everywheel.smoke.matrix_entries import pair
+from everywheel.smoke.result import Cell, State
+from everywheel.smoke.summary import check_cells, check_run, list_beyond, list_notes
 
 GLIBC, MUSL = "x-1.0-cp311-abi3-manylinux2014_x86_64.whl", "x-1.0-cp311-abi3-musllinux_1_2_x86_64.whl"
 THREADS, MAC = "x-1.0-cp314-cp314t-manylinux2014_x86_64.whl", "x-1.0-cp311-abi3-macosx_11_0_arm64.whl"

@@ -12,11 +12,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-
-from builder.errors import MachineError, SourceError
-from builder.plan import make_plan
-from builder.project import load_project
-from builder.sources import BundledFile, Wanted, bundle_sources, import_bundle
+from everywheel.config.project import load_project
+from everywheel.errors import MachineError, SourceError
+from everywheel.planning.plan import make_plan
+from everywheel.sources import BundledFile, Wanted, bundle_sources, import_bundle
 
 ROOT = Path(__file__).parents[2]
 A, B = b"first archive", b"the patch\n" * 1000

@@ -13,13 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
-from builder.errors import MachineError, SourceError
-from builder.recipe import DebianFile
-from builder.sources import Event, Happening, Places, Wanted, fetch_sources
-from builder.sources.apt import AptRoot, ListedFile, Revision, parse_revisions
-from builder.sources.archives import DISTRIBUTIONS, Archive, ask_machine, choose_archives
-from builder.sources.clock import Clock
+from everywheel.config.recipe import DebianFile
+from everywheel.errors import MachineError, SourceError
+from everywheel.sources import Event, Happening, Places, Wanted, fetch_sources
+from everywheel.sources.deadline import Clock
+from everywheel.sources.distro.apt import AptRoot, ListedFile, Revision, parse_revisions
+from everywheel.sources.distro.apt_archives import DISTRIBUTIONS, Archive, ask_machine, choose_archives
 
 needs_apt = pytest.mark.skipif(shutil.which("apt-get") is None, reason="this machine has no apt-get")
 

@@ -17,12 +17,11 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-
-from builder.errors import MachineError, SourceError
-from builder.recipe import DebianFile, Patch, Recipe, Source
-from builder.recipe_file import load_recipe
-from builder.sources import Event, Happening, Places, Wanted, fetch_sources, find_places, list_wanted
-from builder.sources.clock import Patience
+from everywheel.config.recipe import DebianFile, Patch, Recipe, Source
+from everywheel.config.recipe_loader import load_recipe
+from everywheel.errors import MachineError, SourceError
+from everywheel.sources import Event, Happening, Places, Wanted, fetch_sources, find_places, list_wanted
+from everywheel.sources.deadline import Patience
 
 A, B = b"first archive", b"second archive"
 NONE = "0" * 64
@@ -324,7 +323,7 @@ def test_an_interrupted_run_leaves_nothing_that_counts(number: signal.Signals, s
     script = (
         "import sys, pathlib, signal\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background job has it ignored
-        "from builder.sources import Places, Wanted, fetch_sources\n"
+        "from everywheel.sources import Places, Wanted, fetch_sources\n"
         f"wanted = Wanted(label='foo 1.0', filename='foo', sha256='{sha(A)}', urls=({silence!r},))\n"
         "fetch_sources([wanted], store=pathlib.Path(sys.argv[1]), places=Places(archives=()),"
         " progress=lambda event: print(event.happening, flush=True))\n"

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-
-from builder.sources.clock import Clock, Patience, Stopped
-from builder.sources.http import download, hide_password
-from builder.sources.wanted import Unavailable
+from everywheel.sources.deadline import Clock, Patience, Stopped
+from everywheel.sources.http import download, hide_password
+from everywheel.sources.request import Unavailable
 
 CONTENT = bytes(range(256)) * 2000
 PATIENCE = Patience(connect=1.0, read=0.3, attempts=3, pause=0.01)

@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-
-from builder.errors import MachineError, SourceError
-from builder.sources import Wanted, apply_patch, unpack_archive
-from builder.sources.unpack import read_member
-from builder.sources.wanted import Unavailable
+from everywheel.errors import MachineError, SourceError
+from everywheel.sources import Wanted, apply_patch, unpack_archive
+from everywheel.sources.request import Unavailable
+from everywheel.sources.unpack import read_member
 
 WANTED = Wanted(label="foo 1.0", filename="foo-1.0.tar.gz", sha256="0" * 64)
 FIX = Wanted(label="foo 1.0", filename="fix.patch", sha256="1" * 64, patches="0" * 64)

@@ -12,10 +12,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-
-from builder.disk import explain_disk
-from builder.errors import MachineError
-from builder.store import Entry, Store, collect, find_garbage, pack_tree
+from everywheel.errors import MachineError
+from everywheel.execution.files import explain_disk
+from everywheel.store.local import Entry, Store, collect, find_garbage, pack_tree
 
 KEY = "ab" * 32
 
@@ -91,7 +90,7 @@ def test_a_killed_put_leaves_nothing_that_counts(store: Store, tmp_path: Path) -
     for number in range(40):
         (big / str(number)).write_bytes(os.urandom(1_000_000))
     code = (
-        "import sys; from pathlib import Path; from builder.store import Store;"
+        "import sys; from pathlib import Path; from everywheel.store.local import Store;"
         f"Store(Path(sys.argv[1])).put_tree({KEY!r}, Path(sys.argv[2]), name='n', version='1', target='t')"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(store.root), str(big)])

@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-
-from builder.errors import MachineError
-from builder.images.catalog import SmokeImage
-from builder.images.lock import resolve_digests
-from builder.images.registry import PAUSES, is_busy, knows_no_image
-from builder.images.supply import Supply
-from builder.run import PROCESSES, Interrupted
-from builder.runtime import Runtime
-from builder.store import Store
-from builder.target import ARCHES, Arch
+from everywheel.containers.catalog import SmokeImage
+from everywheel.containers.image_provider import Supply
+from everywheel.containers.lock import resolve_digests
+from everywheel.containers.registry import PAUSES, is_busy, knows_no_image
+from everywheel.containers.runtime import Runtime
+from everywheel.errors import MachineError
+from everywheel.execution.process import PROCESSES, Interrupted
+from everywheel.platforms.target import ARCHES, Arch
+from everywheel.store.local import Store
 
 LIMIT = "toomanyrequests: You have reached your unauthenticated pull rate limit."
 NOBODY = 'Get "https://quay.io/v2/": dial tcp: lookup quay.io: no such host'
@@ -92,7 +91,7 @@ def test_one_that_lacks_an_image_is_asked_for_the_next(tmp_path: Path) -> None:
 
 
 def test_a_busy_registry_is_asked_again_for_a_digest_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("builder.images.registry._wait", (waited := []).append)
+    monkeypatch.setattr("everywheel.containers.registry._wait", (waited := []).append)
     registry = Registry([LIMIT, LIMIT, NOBODY])
 
     found = resolve_digests([make_image(name) for name in ("old", "new")], cast("Runtime", registry))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
-
-from builder.check import can_run
-from builder.errors import UsageError
-from builder.target import ARCHES, build_machine_target, parse_target
+from everywheel.errors import UsageError
+from everywheel.libraries.features import can_run
+from everywheel.platforms.target import ARCHES, build_machine_target, parse_target
 
 
 @pytest.mark.parametrize(

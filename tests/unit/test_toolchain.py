@@ -6,15 +6,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
-from builder.buildsystem import build_commands
-from builder.engine import Compilers
-from builder.engine.zig import ZigEngine
-from builder.recipe import Build, Linkage, Optimize, System
-from builder.store import Store
-from builder.target import parse_target
-from builder.toolchain import Toolchain, write_toolchain
-from builder.tools import Tools
+from everywheel.config.recipe import Build, Linkage, Optimize, System
+from everywheel.libraries.build_systems import build_commands
+from everywheel.platforms.target import parse_target
+from everywheel.store.local import Store
+from everywheel.toolchains.build_tools import Tools
+from everywheel.toolchains.compilers import Compilers
+from everywheel.toolchains.toolchain import Toolchain, write_toolchain
+from everywheel.toolchains.zig import ZigEngine
 
 MUSL = parse_target("musllinux_1_2_aarch64")
 

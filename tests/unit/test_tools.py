@@ -8,8 +8,7 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-
-from builder.tools import PINS, packages_of, pinned_versions, programs_of, python_of
+from everywheel.toolchains.build_tools import PINS, packages_of, pinned_versions, programs_of, python_of
 
 
 def test_an_environments_folders_are_where_venv_makes_them(tmp_path: Path) -> None:

@@ -9,10 +9,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from everywheel.errors import BuildError
+from everywheel.wheels.wheel import (
+    Wheel,
+    WheelFile,
+    add_files,
+    edit_metadata,
+    pack_wheel,
+    read_metadata,
+    read_wheel,
+    retag_wheel,
+)
 from packaging.metadata import RawMetadata
-
-from builder.errors import BuildError
-from builder.wheel import Wheel, WheelFile, add_files, edit_metadata, pack_wheel, read_metadata, read_wheel, retag_wheel
 
 EPOCH = 1577836800
 METADATA = b"""Metadata-Version: 2.1

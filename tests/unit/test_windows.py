@@ -5,17 +5,16 @@ from __future__ import annotations
 from pathlib import Path, PureWindowsPath
 
 import pytest
-
-from builder.backend import describe_python
-from builder.check import name_library
-from builder.errors import BuildError
-from builder.libraries import Library
-from builder.products import check_products, list_spellings, normalise
-from builder.recipe import Linkage, resolve_recipe
-from builder.recipe_file import load_recipe
-from builder.repair import match_grafts
-from builder.target import parse_target
-from builder.wheel import Wheel, WheelFile
+from everywheel.config.recipe import Linkage, resolve_recipe
+from everywheel.config.recipe_loader import load_recipe
+from everywheel.errors import BuildError
+from everywheel.libraries.features import name_library
+from everywheel.libraries.prefix import Library
+from everywheel.libraries.products import check_products, list_spellings, normalise
+from everywheel.platforms.target import parse_target
+from everywheel.repair import match_grafts
+from everywheel.wheels.pep517 import describe_python
+from everywheel.wheels.wheel import Wheel, WheelFile
 
 ROOT = Path(__file__).parents[2]
 WINDOWS = parse_target("win_amd64")

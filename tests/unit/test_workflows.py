@@ -12,9 +12,8 @@ from typing import Any
 
 import pytest
 import yaml
-
-from builder.project import load_project
-from builder.release.matrix import group_jobs
+from everywheel.config.project import load_project
+from everywheel.release.matrix import group_jobs
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / ".github" / "workflows").glob("*.yml"))

@@ -7,9 +7,8 @@ import io
 import zipfile
 
 import pytest
-
-from builder.errors import BuildError
-from builder.zip import ZipEntry, pack_zip
+from everywheel.errors import BuildError
+from everywheel.wheels.zip_writer import ZipEntry, pack_zip
 
 EPOCH = 1577836800
 ENTRIES = (

@@ -1,5 +1,0 @@
-"""`python -m builder` is `everywheel`."""
-
-from builder.cli import main
-
-main()

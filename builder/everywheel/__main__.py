@@ -1,0 +1,5 @@
+"""`python -m everywheel` is `everywheel`."""
+
+from everywheel.cli.main import main
+
+main()

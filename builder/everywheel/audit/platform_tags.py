@@ -1,0 +1,68 @@
+"""One wheel, one system: the systems that the tags name, held against the kinds of binaries inside."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from everywheel.audit.report import Finding
+from everywheel.audit.wheel_contents import Content
+from everywheel.binaries.formats import SYSTEMS
+from everywheel.platforms.mac_windows_policy import load_mac_policy, load_windows_policy
+
+_SINCE_11 = re.compile(r"macosx_(?P<major>1[1-9]|[2-9]\d)_(?P<minor>\d+)_\w+")
+_MOST_FILES = 8
+
+
+def check_systems(content: Content) -> Iterator[Finding]:
+    """Find tags of two systems, tags that mean nothing, and binaries of another system than the tags'."""
+    wheel, name = content.wheel, content.path.name
+    platforms, tagged, held = wheel.platform.split("."), content.systems, _find_held(content)
+    yield from _check_names(content)
+    if len(tagged) > 1:
+        listed = ", ".join(SYSTEMS[system].name for system in SYSTEMS if system in tagged)
+        yield Finding(check="tags", file=name, words=f"the platform tags name more than one system: {listed}")
+    if len(held) > 1:
+        kinds = " and ".join(f"{SYSTEMS[system].kind} files for {SYSTEMS[system].name}" for system in held)
+        evidence = tuple(f"{SYSTEMS[system].kind}: {_shorten(files)}" for system, files in held.items())
+        yield Finding(check="tags", file=name, words=f"is wheels of two systems in one: {kinds}", evidence=evidence)
+        return
+    for system, files in held.items():
+        kind, evidence = SYSTEMS[system].kind, files[:_MOST_FILES]
+        if platforms == ["any"]:
+            words = f"tagged for any platform, but holds {kind} files"
+            yield Finding(check="tags", file=name, words=words, evidence=evidence)
+        elif tagged and system not in tagged:
+            words = f"tagged {wheel.platform}, but holds {kind} files, which are for {SYSTEMS[system].name}"
+            yield Finding(check="tags", file=name, words=words, evidence=evidence)
+    broken = {SYSTEMS[system].check for system in tagged}.intersection(content.unread.values())  # told by itself
+    if tagged and not held and not content.binaries and not broken:
+        words = f"tagged {wheel.platform}, but holds no {SYSTEMS[min(tagged)].kind} file"
+        yield Finding(check="tags", file=name, words=words)
+
+
+def _find_held(content: Content) -> dict[str, tuple[str, ...]]:
+    """Return the binaries of each system; launchers (.exe), which installers of any system carry, do not count."""
+    launchers = () if "windows" in content.systems else tuple(p for p, pe in content.pes.items() if not pe.is_library)
+    found = {
+        "linux": tuple(content.elves),
+        "darwin": tuple(content.machos),
+        "windows": tuple(path for path in content.pes if path not in launchers),
+    }
+    return {system: files for system, files in found.items() if files}
+
+
+def _check_names(content: Content) -> Iterator[Finding]:
+    for platform in content.wheel.platform.split("."):
+        known = load_mac_policy(platform) or load_windows_policy(platform)
+        words = ""
+        if platform.startswith(("macosx_", "win")) and known is None:
+            words = f"no policy is known for {platform}"
+        elif (match := _SINCE_11.fullmatch(platform)) and int(match["minor"]):
+            words = f"no installer asks for {platform}: from macOS 11 on, the second number of a tag is 0"
+        if words:
+            yield Finding(check="tags", file=content.path.name, words=words)
+
+
+def _shorten(files: tuple[str, ...]) -> str:
+    return files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"

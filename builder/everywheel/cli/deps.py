@@ -1,0 +1,167 @@
+"""deps and shell: the libraries without the extension, and where one of them is built."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from everywheel.cli.options import (
+    engine_option,
+    jobs_option,
+    linkage_option,
+    offline_option,
+    profile_option,
+    target_option,
+    timeout_option,
+)
+from everywheel.cli.run_plan import choose_for, exit_code, plan_project, run_plan
+from everywheel.config.project import Project, load_project
+from everywheel.config.recipe import Linkage, suggest
+from everywheel.errors import NothingSelectedError, UsageError
+from everywheel.libraries.build import Site, prepare
+from everywheel.pipeline import find_missing, start_engine
+from everywheel.planning.keys import toolchain_identity
+from everywheel.planning.plan import Kind, Plan, Step, finish_plan, plan_libraries
+from everywheel.platforms.target import Target, build_machine_target, parse_target
+from everywheel.sources import fetch_sources, find_places, list_wanted
+from everywheel.store.local import Store, default_store
+from everywheel.toolchains.build_tools import ensure_tools
+from everywheel.toolchains.compilers import EngineName
+from everywheel.toolchains.native import native_facts
+from everywheel.wheels.build_env import drop_inside
+
+
+@click.command("deps", short_help="Build the libraries only and lay out a prefix.")
+@click.argument("recipes", nargs=-1, metavar="[RECIPE]...")
+@target_option
+@jobs_option
+@offline_option
+@timeout_option
+@click.option("--into", type=click.Path(path_type=Path), help="Unpack the prefix of each target below this folder.")
+@click.option("--prefix", type=click.Path(path_type=Path), help="Unpack the only target's prefix as this very folder.")
+@engine_option
+@profile_option
+@linkage_option
+@click.pass_context
+def deps_command(
+    ctx: click.Context, recipes: tuple[str, ...], targets: tuple[str, ...], jobs: int | None, offline: bool, timeout: int,
+    into: Path | None, prefix: Path | None, engine: str, profiles: tuple[str, ...], linkage: str,
+) -> None:  # fmt: skip
+    """Build all that the extension links against, without the extension, and optionally unpack it.
+
+    With the names of recipes, build these and what they require instead: for this machine unless a target is named.
+
+    Example: everywheel deps --target musllinux_1_2_x86_64 --into prefixes
+    """
+    name = EngineName(engine)
+    if name is EngineName.CONTAINER:
+        raise UsageError("libraries alone are not built in containers", hint="`everywheel build --engine container`")
+    project = load_project(ctx.obj, profiles, Linkage(linkage))
+    for recipe in recipes:
+        if recipe not in project.recipes:
+            raise UsageError(f"there is no recipe '{recipe}'", hint=suggest(recipe, project.recipes))
+    if recipes and not targets and name is EngineName.ZIG:
+        targets = (build_machine_target().tag,)
+    chosen = choose_for(name, project, targets)
+    if prefix is not None and len(chosen) != 1:
+        raise UsageError(f"--prefix is for one target, not {len(chosen)}", hint="name one with --target, or use --into")
+    store = Store(default_store())
+    libraries = _plan_deps(project, chosen, name, recipes)
+    results = run_plan(
+        libraries, project, store, jobs=jobs, offline=offline, timeout=timeout, keep=False, quiet=False, engine=name
+    )
+    if exit_code(results) == 0:
+        for target in chosen:
+            place = prefix if prefix is not None else into / target.tag if into is not None else None
+            count = _lay_out(libraries, target, store, place)
+            click.echo(f"{target.tag}: {count} libraries in {place or 'the store'}")
+    ctx.exit(exit_code(results))
+
+
+def _plan_deps(project: Project, targets: Sequence[Target], engine: EngineName, recipes: Sequence[str]) -> Plan:
+    """Plan what the extension links against, or the named recipes with what they require."""
+    if not recipes:
+        # The headers of two Pythons would lie in one place.
+        plan = plan_project(dataclasses.replace(project, pythons=project.pythons[:1]), targets, engine)
+        return plan.select(id for id, step in plan.steps.items() if step.kind is Kind.LIBRARY)
+    toolchain = toolchain_identity(engine, native_facts() if engine is EngineName.NATIVE else "")
+    steps: dict[str, Step] = {}
+    for target in targets:
+        steps |= plan_libraries(project, target, recipes, toolchain=toolchain)
+    return finish_plan(steps)
+
+
+def _lay_out(libraries: Plan, target: Target, store: Store, place: Path | None) -> int:
+    """Unpack a target's libraries as a prefix that an extension can be linked against; return how many there are."""
+    steps = [s for s in libraries.steps.values() if s.place in (target.tag, "any") and s.kind is Kind.LIBRARY]
+    if place is not None:
+        place.mkdir(parents=True, exist_ok=True)
+        for step in steps:
+            store.unpack(step.key, place)
+        drop_inside(libraries, [step.id for step in steps], place)
+    return len(steps)
+
+
+@click.command("shell", short_help="Open a shell in a recipe's workspace.")
+@click.argument("recipe")
+@click.option("--target", "-t", metavar="TAG", help="The target [default: the project's first].")
+@click.option("--run", "command", help="Run this command there instead of an interactive shell.")
+@offline_option
+@click.pass_context
+def shell_command(ctx: click.Context, recipe: str, target: str | None, command: str | None, offline: bool) -> None:
+    """Open a shell where a recipe is built: its patched source, its prefix, and the compilers of the target on PATH.
+
+    A workspace that a failed build left is opened as it is; otherwise a new one is made.
+
+    Example: everywheel shell libvips --target musllinux_1_2_aarch64
+    """
+    project = load_project(ctx.obj)
+    if recipe not in project.recipes:
+        raise UsageError(f"there is no recipe '{recipe}'", hint=suggest(recipe, project.recipes))
+    chosen = parse_target(target) if target else project.targets[0]
+    store = Store(default_store())
+    steps = plan_libraries(project, chosen, [recipe], toolchain=toolchain_identity())
+    plan = finish_plan(steps)
+    step = next((s for s in plan.steps.values() if s.name == recipe), None)
+    if step is None:
+        raise NothingSelectedError(f"nothing builds '{recipe}' for {chosen.tag}")
+    needs = find_missing(plan.select(step.requires), store)
+    if needs.steps:
+        results = run_plan(
+            plan.select(step.requires),
+            project,
+            store,
+            jobs=None,
+            offline=offline,
+            timeout=1800,
+            keep=False,
+            quiet=False,
+        )
+        if exit_code(results):
+            ctx.exit(exit_code(results))
+    tools = ensure_tools(store.root, offline=offline)
+    engine = start_engine(EngineName.ZIG, store, tools)
+    site = Site(store=store, engine=engine, tools=tools, sources={}, environment={})
+    workspace = site.workspace(step)
+    if (workspace / "toolchain").is_dir():
+        click.echo(f"kept workspace: {workspace}", err=True)
+    else:
+        wanted = list_wanted([project.recipes[recipe]])
+        sources = fetch_sources(wanted, store=store.root, places=find_places(), offline=offline)
+        prepare(dataclasses.replace(site, sources=sources), step, plan)
+        click.echo(f"new workspace: {workspace}", err=True)
+    ours = (workspace / "toolchain" / "bin", workspace / "build-prefix" / "bin", tools.bin)
+    path = os.pathsep.join([*map(str, ours), os.environ.get("PATH", "")])
+    cache = str(store.root / "zig")
+    environment = {**os.environ, "PATH": path, "ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
+    shell = os.environ.get("SHELL", "/bin/sh")
+    words = [shell, "-c", command] if command else [shell]
+    ctx.exit(subprocess.run(words, cwd=workspace, env=environment, check=False).returncode)
+
+
+COMMANDS = (deps_command, shell_command)

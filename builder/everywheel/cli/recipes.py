@@ -1,0 +1,152 @@
+"""recipes: list, show and check."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from everywheel.cli.options import json_option, target_option
+from everywheel.cli.run_plan import choose_targets, plan_project
+from everywheel.cli.tables import print_table
+from everywheel.config.project import load_project
+from everywheel.config.recipe import Recipe, suggest
+from everywheel.errors import UsageError
+from everywheel.platforms.target import ARCHES, Target, parse_target
+from everywheel.sources.update import find_updates, move_to_version, rewrite_pins
+from everywheel.store.local import Store, default_store
+
+
+@click.group("recipes", short_help="List, show and check recipes.")
+def recipes_group() -> None:
+    """Look at the project's recipes.
+
+    Example: everywheel recipes show libvips
+    """
+
+
+@recipes_group.command("list")
+@json_option
+@click.pass_obj
+def list_command(root: Path, as_json: bool) -> None:
+    """List all recipes.
+
+    Example: everywheel recipes list --json
+    """
+    recipes = load_project(root).recipes.values()
+    if as_json:
+        rows = [
+            {"name": r.name, "version": r.version, "summary": r.summary, "license": r.license.spdx} for r in recipes
+        ]
+        click.echo(json.dumps(rows, indent=1))
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("recipe", "version", "licence", "what it is"):
+        table.add_column(column, no_wrap=True)
+    for recipe in recipes:
+        table.add_row(recipe.name, recipe.version, recipe.license.spdx, recipe.summary)
+    print_table(table)
+
+
+@recipes_group.command("show")
+@click.argument("name")
+@json_option
+@click.pass_obj
+def show_command(root: Path, name: str, as_json: bool) -> None:
+    """Show one recipe: source, patches, requirements, features, products.
+
+    Example: everywheel recipes show glib
+    """
+    recipes = load_project(root).recipes
+    if name not in recipes:
+        raise UsageError(f"there is no recipe '{name}'", hint=suggest(name, recipes))
+    recipe = recipes[name]
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(recipe), indent=1, default=str))
+        return
+    for label, value in _describe(recipe).items():
+        if value:
+            click.echo(f"{label + ':':<14}{value}")
+
+
+def _describe(recipe: Recipe) -> dict[str, str]:
+    source = recipe.source
+    return {
+        "name": f"{recipe.name} {recipe.version}",
+        "summary": recipe.summary,
+        "licence": recipe.license.spdx,
+        "source": f"{source.filename}, sha256 {source.sha256}",
+        "places": ", ".join([*([f"Debian package {source.debian.package}"] if source.debian else []), *source.urls]),
+        "patches": ", ".join(patch.name for patch in source.patches),
+        "requires": ", ".join(recipe.requires),
+        "programs": ", ".join(recipe.build_requires),
+        "system": recipe.build.system,
+        "features": ", ".join(recipe.features),
+        "profiles": ", ".join(f"{name} = {' '.join(parts)}" for name, parts in recipe.profiles.items()),
+        "libraries": ", ".join(recipe.products.libraries),
+        "files": ", ".join(recipe.files),
+    }
+
+
+@recipes_group.command("check")
+@target_option
+@click.pass_obj
+def check_command(root: Path, targets: tuple[str, ...]) -> None:
+    """Load every recipe and resolve the whole plan for every architecture and libc, without building anything.
+
+    Example: everywheel recipes check
+    """
+    project = load_project(root)
+    chosen = choose_targets(project, targets) if targets else _all_targets()
+    steps = len(plan_project(project, chosen).steps)
+    click.echo(f"{len(project.recipes)} recipes are sound: {steps} steps on {len(chosen)} targets")
+
+
+def _all_targets() -> tuple[Target, ...]:
+    tags = [
+        tag
+        for a in ARCHES.values()
+        for tag in ("manylinux_{}_{}_".format(*a.lowest_glibc) + a.name, f"musllinux_1_2_{a.name}")
+    ]
+    return tuple(parse_target(tag) for tag in tags)
+
+
+@recipes_group.command("update")
+@click.argument("names", nargs=-1)
+@click.option("--to", "version", metavar="VERSION", help="Pin this upstream version of the one recipe that is named.")
+@click.option("--dry-run", is_flag=True, help="Show what has moved on and change nothing.")
+@json_option
+@click.pass_obj
+def update_command(root: Path, names: tuple[str, ...], version: str | None, dry_run: bool, as_json: bool) -> None:
+    """Compare pins with what the distribution offers now, and pin patches that it has changed anew.
+
+    Newer upstream versions are shown; `--to` pins one of them. Look at the change with `git diff` before you build.
+
+    Example: everywheel recipes update glib --dry-run
+    """
+    recipes = load_project(root).recipes
+    for name in names:
+        if name not in recipes:
+            raise UsageError(f"there is no recipe '{name}'", hint=suggest(name, recipes))
+    chosen = [recipe for recipe in recipes.values() if not names or recipe.name in names]
+    store = Store(default_store())
+    if version is not None:
+        if len(names) != 1:
+            raise UsageError("--to goes with exactly one recipe", hint="everywheel recipes update NAME --to VERSION")
+        move_to_version(chosen[0], version, store.root)
+        click.echo(f"{names[0]}: {chosen[0].version} -> {version}")
+        return
+    updates = find_updates(chosen, store.root)
+    changed = 0 if dry_run else sum(rewrite_pins(recipe, updates) for recipe in chosen)
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(update) for update in updates], indent=1))
+        return
+    for update in updates:
+        click.echo(f"{update.recipe}: {update.words}")
+    click.echo(f"{len(chosen)} recipes compared, {changed} pins rewritten")
+
+
+COMMANDS = (recipes_group,)

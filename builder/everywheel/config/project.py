@@ -1,0 +1,253 @@
+"""Projects: what `[tool.everywheel]` of a pyproject.toml says, and the recipes and the extension that it names."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+
+from everywheel.config.recipe import Linkage, Recipe, suggest
+from everywheel.config.recipe_loader import load_recipes
+from everywheel.config.toml_reader import Table, read_toml
+from everywheel.errors import UsageError
+from everywheel.platforms.target import SYSTEMS, Target, parse_target
+
+_NOT_SOURCE = frozenset({"build", "dist", "wheelhouse", "__pycache__", "node_modules"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Python:
+    """For which interpreters a wheel is built: the recipe of the headers, and the wheel's Python and ABI tags."""
+
+    headers: str
+    tag: str
+    abi: str
+    systems: tuple[str, ...] = tuple(SYSTEMS)
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether the extension keeps to the limited API (PEP 384)."""
+        return self.abi.startswith("abi3")
+
+    @property
+    def is_free_threaded(self) -> bool:
+        """Whether it is for interpreters without the GIL (PEP 703): `cp314t`."""
+        return re.fullmatch(r"cp\d+td?", self.abi) is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Smoke:
+    """How a finished wheel is used for real: what is installed beside it, and the command, run in the project's root."""
+
+    requires: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """A project as its table says; paths are absolute, `digest` is the hash of the extension's files.
+
+    `pythons` are at least one; each has a wheel of its own for every target of its systems. `linkage` is how native
+    libraries reach its module: those in `shared` as shared libraries, all of them inside it, or none of them, since it
+    opens those of the system. `settings` tell the extension's build backend which one it is. `targets` are what is built
+    where nothing else is said, `released` what a release consists of, `more_targets` what is built beside them all.
+    """
+
+    root: Path
+    name: str
+    version: str
+    extension: Path
+    wheelhouse: Path
+    requires: tuple[str, ...]
+    shared: tuple[str, ...]
+    linkage: Linkage
+    settings: Mapping[str, tuple[str, ...]]
+    features: Mapping[str, tuple[str, ...]]
+    pythons: tuple[Python, ...]
+    smoke: Smoke
+    targets: tuple[Target, ...]
+    released: tuple[Target, ...]
+    more_targets: tuple[Target, ...]
+    recipes: Mapping[str, Recipe]
+    build_requires: tuple[str, ...]
+    digest: str
+
+    @property
+    def python(self) -> Python:
+        """The first of the Pythons: what is built where only one can be."""
+        return self.pythons[0]
+
+    @property
+    def every_target(self) -> tuple[Target, ...]:
+        """All targets that the table names, each once."""
+        return tuple(dict.fromkeys((*self.targets, *self.released, *self.more_targets)))
+
+    def choose_pythons(self, target: Target) -> tuple[Python, ...]:
+        """Return the Pythons that a target has a wheel for."""
+        return tuple(python for python in self.pythons if target.os in python.systems)
+
+
+def load_project(root: Path, profiles: Sequence[str] = (), linkage: Linkage = Linkage.SHARED) -> Project:
+    """Load the project in `root`; raise UsageError, naming file and key, for anything wrong with it or its recipes.
+
+    `profiles`, each `RECIPE=NAME`, go before those of its table; with static linkage none of its libraries is shared.
+    """
+    root = root.absolute()
+    path = root / "pyproject.toml"
+    whole = read_toml(path, "run in the project's folder or name it with --project")
+    tool = whole.table("tool", {})
+    if not tool.has("everywheel"):
+        raise UsageError(
+            f"{path}: no [tool.everywheel] table",
+            hint="run in the project's folder or name it with --project; docs/recipes.md describes the table",
+        )
+    table = tool.table("everywheel")
+    extension = root / table.text("extension", ".")
+    recipes = load_recipes(root / directory for directory in table.texts("recipes", ["recipes"]))
+    smoke = table.table("smoke", {})
+    metadata, build_requires = _read_extension(extension / "pyproject.toml")
+    project = Project(
+        root=root,
+        name=metadata.text("name"),
+        version=metadata.text("version", "0"),
+        extension=extension,
+        wheelhouse=root / table.text("wheelhouse", "wheelhouse"),
+        requires=table.texts("requires"),
+        shared=table.texts("shared"),
+        linkage=linkage,
+        settings=_choose_settings(table, linkage),
+        features=_choose_features(table, recipes, profiles),
+        pythons=_load_pythons(table),
+        smoke=Smoke(requires=smoke.texts("requires"), command=smoke.texts("command")),
+        targets=tuple(parse_target(tag) for tag in table.texts("targets", ...)),
+        released=tuple(parse_target(tag) for tag in table.texts("release-targets", list(table.texts("targets", ...)))),
+        more_targets=tuple(parse_target(tag) for tag in table.texts("more-targets")),
+        recipes=recipes,
+        build_requires=build_requires,
+        digest=digest_tree(extension),
+    )
+    smoke.done()
+    table.done()
+    for key, names in (
+        ("requires", project.requires),
+        ("shared", project.shared),
+        ("python.headers", [python.headers for python in project.pythons]),
+    ):
+        for name in names:
+            _check_recipe(f"{table.place}: '{key}'", name, recipes)
+    return replace(project, shared=()) if linkage is Linkage.STATIC else project
+
+
+def _load_pythons(table: Table) -> tuple[Python, ...]:
+    """Read `python`: one table, or a list of them, of which no two make wheels of one name."""
+    found = []
+    for python in table.one_or_more("python"):
+        systems = python.texts("os", list(SYSTEMS))
+        for system in systems:
+            if system not in SYSTEMS:
+                raise UsageError(f"{python.place}: there is no system '{system}'", hint=suggest(system, SYSTEMS))
+        found.append(
+            Python(
+                headers=python.text("headers"),
+                tag=python.text("tag"),
+                abi=python.text("abi", "abi3"),
+                systems=systems,
+            )
+        )
+        python.done()
+    tags = [f"{python.tag}-{python.abi}" for python in found]
+    for tag in tags:
+        if tags.count(tag) > 1:
+            raise UsageError(
+                f"{table.place}: 'python' names {tag} more than once", hint="each makes a wheel of its own"
+            )
+    return tuple(found)
+
+
+def _check_recipe(place: str, name: str, recipes: Mapping[str, Recipe]) -> None:
+    if name not in recipes:
+        raise UsageError(f"{place} names '{name}', but there is no such recipe", hint=suggest(name, recipes))
+
+
+def _read_extension(path: Path) -> tuple[Table, tuple[str, ...]]:
+    whole = read_toml(path, "`extension` of [tool.everywheel] names the folder with the extension's pyproject.toml")
+    return whole.table("project"), whole.table("build-system").texts("requires")
+
+
+def _choose_settings(table: Table, linkage: Linkage) -> dict[str, tuple[str, ...]]:
+    """Return what the build backend is told for a linkage; raise UsageError for one that there is not."""
+    settings = table.table("config-settings", {})
+    for name in settings:
+        if name not in list(Linkage):
+            raise UsageError(f"{settings.place}: there is no linkage '{name}'", hint=suggest(name, list(Linkage)))
+    return settings.text_lists(linkage.value)
+
+
+def _choose_features(
+    table: Table, recipes: Mapping[str, Recipe], profiles: Sequence[str]
+) -> dict[str, tuple[str, ...]]:
+    """Return the features of each recipe that the project picks, by `profiles` or one by one by `features`."""
+    chosen: dict[str, tuple[str, ...]] = {}
+    named = {name: profile for name, _, profile in (word.partition("=") for word in profiles)}
+    for name, profile in {**table.text_map("profiles"), **named}.items():
+        _check_recipe(f"{table.place}: 'profiles'", name, recipes)
+        known = recipes[name].profiles
+        if profile not in known:
+            raise UsageError(f"{table.place}: recipe '{name}' has no profile '{profile}'", hint=suggest(profile, known))
+        chosen[name] = known[profile]
+    for name, features in table.text_lists("features").items():
+        _check_recipe(f"{table.place}: 'features'", name, recipes)
+        known_features = recipes[name].features
+        for feature in features:
+            if feature not in known_features:
+                raise UsageError(
+                    f"{table.place}: recipe '{name}' has no feature '{feature}'", hint=suggest(feature, known_features)
+                )
+        chosen[name] = tuple(dict.fromkeys((*chosen.get(name, ()), *features)))
+    return chosen
+
+
+def wheel_name(project: Project, target: Target, python: Python) -> str:
+    """Return the file name of the project's finished wheel for a target and a Python (PEP 427)."""
+    name = canonicalize_name(project.name).replace("-", "_")
+    return f"{name}-{project.version}-{python.tag}-{python.abi}-{target.wheel_tag}.whl"
+
+
+def choose_python(project: Project, abi: str) -> Python:
+    """Return which of a project's Pythons a wheel is for that a backend gave this ABI tag; the first for any other tag."""
+    return next((python for python in project.pythons if python.abi == abi), project.python)
+
+
+def wheel_names(project: Project, target: Target) -> tuple[str, ...]:
+    """Return the file names of all wheels that a release has for a target."""
+    return tuple(wheel_name(project, target, python) for python in project.choose_pythons(target))
+
+
+def sdist_name(project: Project) -> str:
+    """Return the file name of the project's source distribution (PEP 625)."""
+    return f"{canonicalize_name(project.name).replace('-', '_')}-{project.version}.tar.gz"
+
+
+def extension_files(directory: Path) -> list[Path]:
+    """Return the files that make the extension, sorted: all but hidden ones and what builds leave behind."""
+    found = []
+    for path in sorted(directory.rglob("*")):
+        parts = path.relative_to(directory).parts
+        hidden = any(part.startswith(".") or part in _NOT_SOURCE or part.endswith(".egg-info") for part in parts)
+        if path.is_file() and not hidden:
+            found.append(path)
+    return found
+
+
+def digest_tree(directory: Path) -> str:
+    """Return one hash over names, executable bits and contents of the extension's files."""
+    total = hashlib.sha256()
+    for path in extension_files(directory):
+        mode = "x" if path.stat().st_mode & 0o100 else "-"
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        total.update(f"{path.relative_to(directory).as_posix()} {mode} {digest}\n".encode())
+    return total.hexdigest()

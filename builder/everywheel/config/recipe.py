@@ -1,0 +1,282 @@
+"""Recipes: how one native library is obtained and built, as frozen values.
+
+There are two stages. A `Recipe` is what `recipe_file` reads, with its conditions still in it; `resolve_recipe` decides
+them for one target, one choice of features and one linkage, and gives a `ResolvedRecipe`, in which nothing is conditional.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from everywheel.errors import UsageError
+from everywheel.platforms.target import Target
+
+Scalar = str | bool | int
+
+
+class System(StrEnum):
+    """The build systems that a recipe may name."""
+
+    CMAKE = "cmake"
+    MESON = "meson"
+    HEADERS = "headers"
+
+
+class Linkage(StrEnum):
+    """How libraries reach a module: as shared objects, as archives that go inside it, or from the user's own system.
+
+    Recipes are built shared or static alone.
+    """
+
+    SHARED = "shared"
+    STATIC = "static"
+    SYSTEM = "system"
+
+
+class Optimize(StrEnum):
+    """What the compiler is asked to optimise for: -O3, -O2 or -Os."""
+
+    SPEED = "speed"
+    BALANCED = "balanced"
+    SIZE = "size"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DebianFile:
+    """A file that the distribution's package client can deliver.
+
+    For a source it is the archive itself (`file` names it); for a patch, `file` is the path inside the package's
+    `.debian.tar` of any revision that still carries it; `revision` names one to ask for where no listed one has it.
+    """
+
+    package: str
+    file: str
+    revision: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patch:
+    """One pinned patch, applied with `-p1`."""
+
+    name: str
+    sha256: str
+    urls: tuple[str, ...] = ()
+    debian: DebianFile | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """The pinned archive, with the pinned patches, that a recipe builds; `sha256` is in lower-case hex."""
+
+    filename: str
+    sha256: str
+    urls: tuple[str, ...] = ()
+    debian: DebianFile | None = None
+    patches: tuple[Patch, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class License:
+    """An SPDX expression and the files of the source that hold its texts."""
+
+    spdx: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """How to configure and compile: the build system, its options, and what the compiler is told.
+
+    `cxx_runtime` false is for C++ that needs the library's headers only: no exceptions, no RTTI, no libc++ linked.
+    """
+
+    system: System
+    subdir: str = ""
+    options: Mapping[str, Scalar] = field(default_factory=dict)
+    enable: tuple[str, ...] = ()
+    disable: tuple[str, ...] = ()
+    defines: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    link_flags: tuple[str, ...] = ()
+    optimize: Optimize = Optimize.BALANCED
+    cxx_runtime: bool = True
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feature:
+    """An optional part: what it requires, what it switches on, and what the built library must then answer for."""
+
+    name: str
+    requires: tuple[str, ...] = ()
+    build_requires: tuple[str, ...] = ()
+    enable: tuple[str, ...] = ()
+    options: Mapping[str, Scalar] = field(default_factory=dict)
+    provides: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Products:
+    """The files that a recipe promises, relative to the prefix, and the symbols that it lets out.
+
+    `exports` are glob patterns; a shared library may define no other dynamic symbol. `provides` are words that
+    `check.c` must confirm when it is run against the library, `evidence` strings that must stand in the binary.
+    """
+
+    libraries: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
+    pkgconfig: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
+    sonames: Mapping[str, str] = field(default_factory=dict)
+    exports: tuple[str, ...] = ()
+    provides: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Override:
+    """A change for the targets that `when` describes."""
+
+    when: Mapping[str, str]
+    requires: tuple[str, ...]
+    build_requires: tuple[str, ...]
+    enable: tuple[str, ...]
+    disable: tuple[str, ...]
+    defines: tuple[str, ...]
+    flags: tuple[str, ...]
+    link_flags: tuple[str, ...]
+    options: Mapping[str, Scalar]
+    provides: tuple[str, ...]
+    evidence: tuple[str, ...]
+    system: System | None = None
+    exports: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """A recipe as written, checked but with its conditions still in it.
+
+    `files` maps every file that lies beside recipe.toml (overlay, patches, check program) to its sha256.
+    """
+
+    name: str
+    version: str
+    summary: str
+    directory: Path
+    license: License
+    source: Source
+    build: Build
+    products: Products
+    requires: tuple[str, ...] = ()
+    build_requires: tuple[str, ...] = ()
+    features: Mapping[str, Feature] = field(default_factory=dict)
+    profiles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    overrides: tuple[Override, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def overlay(self) -> Path | None:
+        """The folder of the recipe's own build files, where it has one."""
+        return self.directory / "overlay" if any(name.startswith("overlay/") for name in self.files) else None
+
+    @property
+    def patches(self) -> tuple[str, ...]:
+        """The names in `files` of the recipe's own patches, in the order in which they are applied."""
+        return tuple(sorted(name for name in self.files if name.startswith("patches/") and name.endswith(".patch")))
+
+    @property
+    def check(self) -> Path | None:
+        """The program that asks the built library for its features, where there is one."""
+        names = [name for name in self.files if name in ("check.c", "check.cpp")]
+        return self.directory / names[0] if names else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolvedRecipe:
+    """A recipe for one target: every condition decided, every name concrete."""
+
+    recipe: Recipe
+    target: Target
+    linkage: Linkage
+    features: tuple[str, ...]
+    requires: tuple[str, ...]
+    build_requires: tuple[str, ...]
+    build: Build
+    provides: tuple[str, ...]
+    evidence: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return self.recipe.name
+
+    @property
+    def label(self) -> str:
+        """How messages name it: `libvips 8.16.1 for musllinux_1_2_aarch64`."""
+        return f"{self.recipe.name} {self.recipe.version} for {self.target.tag}"
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Return a hint for a name that is not known: the closest one, else all."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, 1)
+    return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(names) or 'none'}"
+
+
+def resolve_recipe(recipe: Recipe, target: Target, *, linkage: Linkage, features: Iterable[str] = ()) -> ResolvedRecipe:
+    """Decide everything conditional in a recipe for one target.
+
+    A feature that is not chosen is switched off by name, so that nothing is ever found by accident.
+    Raises UsageError for an unknown feature.
+    """
+    chosen = tuple(sorted(set(features)))
+    for name in chosen:
+        if name not in recipe.features:
+            raise UsageError(f"{recipe.name} has no feature '{name}'", hint=suggest(name, recipe.features))
+    facts = {**target.facts, "linkage": linkage.value}
+    applying = [o for o in recipe.overrides if all(fnmatchcase(facts[k], v) for k, v in o.when.items())]
+    picked = [recipe.features[name] for name in chosen]
+    left_out = [feature for name, feature in recipe.features.items() if name not in chosen]
+    parts: list[Feature | Override] = [*picked, *applying]
+    switched_on = {option for feature in picked for option in feature.enable}
+    systems = [override.system for override in applying if override.system is not None]
+    build = replace(
+        recipe.build,
+        system=[recipe.build.system, *systems][-1],
+        options={
+            k: v
+            for options in (recipe.build.options, *(f.options for f in picked), *(o.options for o in applying))
+            for k, v in options.items()
+        },
+        enable=_merge(recipe.build.enable, *(part.enable for part in parts)),
+        disable=_merge(
+            recipe.build.disable,
+            *(tuple(o for o in feature.enable if o not in switched_on) for feature in left_out),
+            *(override.disable for override in applying),
+        ),
+        defines=_merge(recipe.build.defines, *(override.defines for override in applying)),
+        flags=_merge(recipe.build.flags, *(override.flags for override in applying)),
+        link_flags=_merge(recipe.build.link_flags, *(override.link_flags for override in applying)),
+    )
+    exports = _merge(recipe.products.exports, *(override.exports for override in applying))
+    return ResolvedRecipe(
+        recipe=replace(recipe, products=replace(recipe.products, exports=exports)),
+        target=target,
+        linkage=linkage,
+        features=chosen,
+        requires=_merge(recipe.requires, *(part.requires for part in parts)),
+        build_requires=_merge(recipe.build_requires, *(part.build_requires for part in parts)),
+        build=build,
+        provides=_merge(recipe.products.provides, *(part.provides for part in parts)),
+        evidence=_merge(recipe.products.evidence, *(part.evidence for part in parts)),
+    )
+
+
+def _merge(*parts: tuple[str, ...]) -> tuple[str, ...]:
+    """Concatenate, keeping each word's first place."""
+    return tuple(dict.fromkeys(word for part in parts for word in part))

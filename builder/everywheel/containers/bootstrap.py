@@ -1,0 +1,147 @@
+"""Bootstrapping: an image made from a distribution's own packages, where no registry has to answer.
+
+Packages are unpacked and none of their scripts is run, so that an image for a foreign architecture needs no emulator and
+takes seconds: what a wheel meets (C library, loader, interpreter) is the distribution's, byte for byte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+
+from filelock import FileLock
+
+from everywheel.containers.catalog import Bootstrap, SmokeImage
+from everywheel.containers.image_archive import write_image
+from everywheel.containers.runtime import LABEL, Runtime
+from everywheel.errors import MachineError
+from everywheel.execution.process import run
+from everywheel.platforms.target import Arch
+from everywheel.sources.distro.apt_archives import DISTRIBUTIONS, ask_machine
+from everywheel.store.local import Store
+
+_KEYRING = DISTRIBUTIONS["debian"].keyring
+_MERGED = Path("/usr/share/mmdebstrap/hooks/merged-usr")
+# Maintainer scripts would have made these; documentation is never read in there.
+_FINISH = (
+    'rm -rf "$1"/usr/share/doc "$1"/usr/share/man "$1"/usr/share/locale "$1"/usr/share/info "$1"/usr/share/perl* '
+    '"$1"/var/cache/apt "$1"/var/lib/apt; '
+    'test -e "$1/bin/sh" || ln -s dash "$1/bin/sh"; '
+    'test -e "$1/etc/passwd" || echo "root:x:0:0:root:/root:/bin/sh" > "$1/etc/passwd"; '
+    'test -e "$1/etc/group" || echo "root:x:0:" > "$1/etc/group"'
+)
+
+_PACKAGES = {
+    ("debian", True): ("base-files", "python3"),
+    ("debian", False): ("base-files", "libc6"),
+    ("musl", False): ("musl", "busybox-static"),
+}
+_STATIC = {"busybox": "bin/busybox", "bash-static": "bin/bash"}
+
+
+def bootstrap_identity(bootstrap: Bootstrap, arch: Arch) -> str:
+    """Return the hash of what makes an image; the same one is not made again."""
+    code = Path(__file__).read_bytes()
+    return hashlib.sha256(code + repr((bootstrap, arch.name)).encode()).hexdigest()[:12]
+
+
+def bootstrapped_reference(image: SmokeImage, arch: Arch) -> str:
+    """Return the name under which the runtime has a bootstrapped image; those that are made alike share one."""
+    assert image.bootstrap is not None
+    made = image.bootstrap
+    return f"everywheel/{made.kind}-{made.suite}:{arch.name}-{bootstrap_identity(made, arch)}"
+
+
+def bootstrap_image(image: SmokeImage, arch: Arch, runtime: Runtime, store: Store) -> str:
+    """Return the reference of a bootstrapped image, making it where the runtime does not have it.
+
+    Raises MachineError when mmdebstrap is not there, BuildError when it fails.
+    """
+    assert image.bootstrap is not None
+    reference = bootstrapped_reference(image, arch)
+    with FileLock(store.root / "locks" / f"image-{reference.replace('/', '-').replace(':', '-')}"):
+        if runtime.has_image(reference):
+            return reference
+        with TemporaryDirectory(dir=store.root / "tmp") as folder:
+            root, archive = Path(folder) / "root.tar", Path(folder) / "image.tar"
+            log = store.root / "logs" / f"image-{image.name}-{arch.name}.log"
+            log.unlink(missing_ok=True)
+            packages = (*_PACKAGES[image.bootstrap.kind, bool(image.bootstrap.python)], *image.bootstrap.packages)
+            make_root(image.bootstrap, arch, packages, root, log)
+            made = f"{image.bootstrap.kind} {image.bootstrap.suite} {arch.name}, unpacked from packages"
+            write_image([root], archive, reference, arch, {LABEL: made})
+            runtime.load_image(archive)
+    return reference
+
+
+def make_root(bootstrap: Bootstrap, arch: Arch, packages: Sequence[str], into: Path, log: Path) -> None:
+    """Write the tar of a root filesystem of these packages; of a musl one nothing is kept but static programs and musl.
+
+    Raises MachineError when mmdebstrap is not there, BuildError when it fails.
+    """
+    if bootstrap.kind != "musl":
+        _unpack_packages(bootstrap.suite, arch, packages, into, log)
+        return
+    whole = into.with_name("whole.tar")
+    _unpack_packages(bootstrap.suite, arch, packages, whole, log)
+    _keep_musl(whole, arch, into)
+    whole.unlink()
+
+
+def _unpack_packages(suite: str, arch: Arch, packages: Sequence[str], into: Path, log: Path) -> None:
+    if shutil.which("mmdebstrap") is None:
+        raise MachineError(
+            "images cannot be bootstrapped: mmdebstrap is not there",
+            hint="`apt-get install mmdebstrap`, or `everywheel images lock` to pull images from a registry instead",
+        )
+    merged = [f"--hook-dir={_MERGED}"] if _MERGED.is_dir() else []
+    run(
+        ["mmdebstrap", "--variant=extract", f"--architectures={arch.debian}", "--skip=check/qemu",
+            # Mirrors of unstable lag; its lists are signed all the same.
+            '--aptopt=Acquire::Check-Valid-Until "false"', *merged,
+         f"--include={','.join(packages)}", f"--customize-hook={_FINISH}", suite, into,
+         *_find_archive(suite)],
+        cwd=into.parent, env=dict(os.environ), log=log, what=f"image of {suite} for {arch.name}",
+        hint=f"has that suite {arch.debian}?  the log says what the package archive answered",
+    )  # fmt: skip
+
+
+def _find_archive(suite: str) -> tuple[str, ...]:
+    """Return the archive of Debian's packages that this machine uses, if it is a Debian; mmdebstrap knows one itself."""
+    archives = [archive for archive in ask_machine() if archive.keyring == _KEYRING]
+    return tuple(f"deb [signed-by={_KEYRING}] {archive.uri} {suite} main" for archive in archives[:1])
+
+
+def _keep_musl(system: Path, arch: Arch, into: Path) -> None:
+    """Pack musl's loader and static programs out of a whole system: nothing else, no other C library."""
+    loader, library = f"lib/ld-musl-{arch.musl_arch}.so.1", f"lib/libc.musl-{arch.musl_arch}.so.1"
+    with tarfile.open(system) as tar, tarfile.open(into, "w", format=tarfile.PAX_FORMAT) as out:
+        for member in tar:
+            path = PurePosixPath(member.name)
+            if member.isreg() and path.name == "libc.so" and "musl" in str(path):
+                _copy(tar, member, out, loader)
+            elif member.isreg() and path.name in _STATIC and path.parent.name == "bin":
+                _copy(tar, member, out, _STATIC[path.name])
+        for name, to in ((library, PurePosixPath(loader).name), ("bin/sh", "busybox")):
+            link = tarfile.TarInfo(name)
+            link.type, link.linkname = tarfile.SYMTYPE, to
+            out.addfile(link)
+        for name in ("tmp", "proc", "dev", "sys", "root"):
+            folder = tarfile.TarInfo(name)
+            folder.type, folder.mode = tarfile.DIRTYPE, 0o755
+            out.addfile(folder)
+        names = out.getnames()
+    if loader not in names:
+        raise MachineError(f"the musl package for {arch.name} has no libc.so", hint="name another suite for the image")
+
+
+def _copy(tar: tarfile.TarFile, member: tarfile.TarInfo, out: tarfile.TarFile, name: str) -> None:
+    content = tar.extractfile(member)
+    copy = tarfile.TarInfo(name)
+    copy.size, copy.mode = member.size, 0o755
+    out.addfile(copy, content)

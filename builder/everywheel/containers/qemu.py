@@ -1,0 +1,52 @@
+"""Emulation: which architectures this machine runs through QEMU, and what to type where one is missing."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from everywheel.containers.runtime import is_native
+from everywheel.errors import MachineError
+from everywheel.platforms.target import Arch
+
+HANDLERS = Path("/proc/sys/fs/binfmt_misc")
+# What QEMU is to be instead of the most that it can: the signatures that newer arm64 systems put on every return address
+# (pointer authentication) take it seven times as long with the architecture's own cipher as with one that it may choose.
+FAST_CPUS: Mapping[str, str] = MappingProxyType({"aarch64": "max,pauth=off"})
+_INSTALL = "`apt-get install qemu-user-static binfmt-support`"
+_MOUNT = "`mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc`"
+
+
+def check_emulation(arch: Arch, handlers: Path = HANDLERS) -> None:
+    """Raise MachineError, with what to type, when neither the processor nor QEMU runs programs of an architecture."""
+    if is_native(arch):
+        return
+    fact = f"this machine does not run {arch.name} programs"
+    if not (handlers / "register").exists():
+        raise MachineError(fact, details={"reason": "binfmt_misc is not mounted"}, hint=f"{_MOUNT}, then {_INSTALL}")
+    handler = handlers / f"qemu-{arch.qemu}"
+    if not handler.exists():
+        enable = f"`update-binfmts --enable qemu-{arch.qemu}`"
+        raise MachineError(fact, details={"reason": "no QEMU handler for it"}, hint=f"{_INSTALL}, then {enable}")
+    text = handler.read_text()
+    if "enabled" not in text.split("\n", 1)[0]:
+        raise MachineError(
+            fact, details={"reason": "its QEMU handler is switched off"}, hint=f"`echo 1 > {handler}` switches it on"
+        )
+    flags = next((line.split(":")[1] for line in text.splitlines() if line.startswith("flags")), "")
+    if "F" not in flags:
+        raise MachineError(
+            fact,
+            details={"reason": "its QEMU handler is not there inside containers (no F among its flags)"},
+            hint=f"{_INSTALL} brings a static one",
+        )
+
+
+def find_emulator(arch: Arch) -> Path:
+    """Return the static QEMU program of an architecture; raise MachineError where there is none."""
+    found = shutil.which(f"qemu-{arch.qemu}-static")
+    if found is None:
+        raise MachineError(f"qemu-{arch.qemu}-static is not there", hint=_INSTALL)
+    return Path(found)

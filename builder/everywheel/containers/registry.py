@@ -1,0 +1,65 @@
+"""Asking registries, which may be busy."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from everywheel.errors import MachineError
+from everywheel.execution.process import PROCESSES, Interrupted
+
+PAUSES = (2.0, 8.0, 30.0)
+"""Seconds before a registry that is busy is asked again; whoever is let through only in an hour is not worth waiting for."""
+_BUSY = re.compile(
+    r"toomanyrequests|too many requests|rate limit|\b(429|500|502|503|504)\b|service unavailable|bad gateway|"
+    r"timeout|connection timed out|deadline exceeded|connection reset|unexpected eof",
+    re.I,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a registry gave (an id, a digest), or nothing and the reason; and how often it was asked."""
+
+    found: str
+    reason: str
+    tries: int
+
+
+def ask_registry(ask: Callable[[], str], pauses: Sequence[float] = PAUSES) -> Answer:
+    """Ask a registry, and again after each of some pauses, in seconds, while it is busy.
+
+    `ask` raises MachineError where nothing is given. Raises Interrupted when the run is called off.
+    """
+    reason, tries = "", 0
+    for pause in (0.0, *pauses):
+        _wait(pause)
+        tries += 1
+        try:
+            return Answer(found=ask(), reason="", tries=tries)
+        except MachineError as error:
+            reason = str(error.details.get("reason") or error.fact)
+        if not is_busy(reason):
+            break
+    return Answer(found="", reason=reason, tries=tries)
+
+
+def _wait(seconds: float) -> None:
+    """Wait, but no longer than until the run is called off."""
+    called_off = threading.Event()
+    with PROCESSES.on_stop(called_off.set):
+        called_off.wait(seconds)
+    if PROCESSES.stopped:
+        raise Interrupted
+
+
+def is_busy(words: str) -> bool:
+    """Tell whether a registry may well give an image in a moment that it did not give now: a limit of rate, a time-out."""
+    return _BUSY.search(words) is not None
+
+
+def knows_no_image(words: str) -> bool:
+    """Tell whether a registry answered, and only does not have, or give, this one image."""
+    return not is_busy(words) and re.search(r"not found|unknown|denied|unauthorized|no match", words, re.I) is not None

@@ -1,0 +1,80 @@
+"""Build systems: what to run to configure, compile and install a source; pure, the engine runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from everywheel.config.recipe import Build, Linkage, Scalar, System
+from everywheel.toolchains.build_tools import Tools
+from everywheel.toolchains.toolchain import PREFIX, Toolchain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """One command of a build: `stage` is configure, compile or install."""
+
+    stage: str
+    words: tuple[str, ...]
+    environment: Mapping[str, str]
+
+
+def build_commands(
+    build: Build, linkage: Linkage, toolchain: Toolchain, tools: Tools, *, source: Path, into: Path, stage: Path
+) -> tuple[Command, ...]:
+    """Return the commands that build `source` in the folder `into` and install it below `stage`.
+
+    A recipe of headers runs nothing: its folders are copied by whoever executes the plan.
+    """
+    source = source / build.subdir
+    match build.system:
+        case System.MESON:
+            configure = _configure_meson(build, linkage, toolchain, tools, source, into)
+        case System.CMAKE:
+            configure = _configure_cmake(build, linkage, toolchain, tools, source, into)
+        case System.HEADERS:
+            return ()
+    ninja = (str(tools.ninja), "-C", str(into))
+    return (
+        Command(stage="configure", words=configure, environment={}),
+        Command(stage="compile", words=ninja, environment={}),
+        Command(stage="install", words=(*ninja, "install"), environment={"DESTDIR": str(stage)}),
+    )
+
+
+def _configure_meson(
+    build: Build, linkage: Linkage, toolchain: Toolchain, tools: Tools, source: Path, into: Path
+) -> tuple[str, ...]:
+    switches = dict.fromkeys(build.enable, "enabled") | dict.fromkeys(build.disable, "disabled")
+    options = {name: _meson_value(value) for name, value in build.options.items()} | switches
+    return (
+        str(tools.python), "-m", "mesonbuild.mesonmain", "setup", str(into), str(source),
+        f"--cross-file={toolchain.cross_file}", f"--native-file={toolchain.native_file}",
+        f"--prefix={PREFIX}", "--libdir=lib", "--buildtype=plain", "--wrap-mode=nodownload",
+        f"-Ddefault_library={linkage}", "-Db_ndebug=true", "-Db_staticpic=true",
+        *(f"-D{name}={value}" for name, value in sorted(options.items())),
+    )  # fmt: skip
+
+
+def _meson_value(value: Scalar) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _configure_cmake(
+    build: Build, linkage: Linkage, toolchain: Toolchain, tools: Tools, source: Path, into: Path
+) -> tuple[str, ...]:
+    switches = dict.fromkeys(build.enable, "ON") | dict.fromkeys(build.disable, "OFF")
+    options = {name: _cmake_value(value) for name, value in build.options.items()} | switches
+    return (
+        str(tools.cmake), "-G", "Ninja", "-S", str(source), "-B", str(into), f"--toolchain={toolchain.cmake_file}",
+        f"-DCMAKE_MAKE_PROGRAM={tools.ninja}", f"-DCMAKE_INSTALL_PREFIX={PREFIX}", "-DCMAKE_INSTALL_LIBDIR:PATH=lib",
+        f"-DBUILD_SHARED_LIBS={'ON' if linkage is Linkage.SHARED else 'OFF'}",
+        "-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_C_FLAGS_RELEASE=-DNDEBUG", "-DCMAKE_CXX_FLAGS_RELEASE=-DNDEBUG",
+        "-DCMAKE_POSITION_INDEPENDENT_CODE=ON", "-DCMAKE_SKIP_RPATH=ON", "-DCMAKE_FIND_USE_PACKAGE_REGISTRY=OFF",
+        *(f"-D{name}={value}" for name, value in sorted(options.items())),
+    )  # fmt: skip
+
+
+def _cmake_value(value: Scalar) -> str:
+    return ("ON" if value else "OFF") if isinstance(value, bool) else str(value)

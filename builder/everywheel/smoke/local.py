@@ -1,0 +1,83 @@
+"""Smoke: install a finished wheel where it claims to run, and use it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from everywheel.config.project import Project
+from everywheel.errors import BuildError, SmokeError
+from everywheel.execution.files import hash_file
+from everywheel.execution.process import run
+from everywheel.store.local import Store
+from everywheel.toolchains.build_tools import (
+    ensure_environment,
+    environment_identity,
+    install_into,
+    make_environment,
+    packages_of,
+    programs_of,
+)
+
+
+def smoke_here(project: Project, wheel: Path, store: Store, *, offline: bool) -> bool:
+    """Install a wheel in a clean environment of this machine's Python and run the project's smoke command with it.
+
+    Returns False where this very wheel has passed before. Raises SmokeError with the command's own words when it fails.
+    """
+    if not project.smoke.command:
+        return False
+    stamp = store.root / "smoke" / _identity(project, wheel)
+    if stamp.exists():
+        return False
+    log = store.root / "logs" / f"smoke-{wheel.stem}.log"
+    log.unlink(missing_ok=True)
+    beside = _install_beside(project, store, offline)
+    with TemporaryDirectory(dir=store.root / "tmp") as folder:
+        environment = Path(folder) / "environment"
+        try:
+            make_environment(environment, what=wheel.name, log=log)
+            (packages_of(environment) / "beside.pth").write_text("".join(f"{path}\n" for path in beside))
+            install_into(environment, ["--no-index", str(wheel)] if offline else [str(wheel)], what=wheel.name, log=log)
+            run(
+                [programs_of(environment) / project.smoke.command[0], *project.smoke.command[1:]],
+                cwd=project.root, env=_clean(environment), log=log, what=wheel.name,
+            )  # fmt: skip
+        except BuildError as error:
+            raise SmokeError(
+                f"{wheel.name} does not work on this machine", details=error.details, excerpt=error.excerpt, log=log
+            ) from None
+    stamp.parent.mkdir(exist_ok=True)
+    stamp.write_text("")
+    return True
+
+
+def _install_beside(project: Project, store: Store, offline: bool) -> list[Path]:
+    """Return the folders with what the smoke command needs beside the wheel, installed once for all wheels."""
+    requires = sorted(project.smoke.requires)
+    if not requires:
+        return []
+    environment = ensure_environment(
+        store.root / "tools" / f"smoke-{environment_identity(' '.join(requires), store.root)}",
+        requires,
+        what=f"smoke requirements of {project.name}",
+        log=store.root / "logs" / "smoke.log",
+        offline=offline,
+    )
+    return [packages_of(environment)]
+
+
+def _identity(project: Project, wheel: Path) -> str:
+    facts = [hash_file(wheel), project.digest, repr(project.smoke), sys.version]
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()
+
+
+def _clean(environment: Path) -> Mapping[str, str]:
+    # The build machine's own library paths would hide a wheel that does not carry what it needs.
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("LD_", "PYTHON", "VIRTUAL_ENV"))}
+    path = os.pathsep.join((str(programs_of(environment)), os.environ.get("PATH", "")))
+    return {**kept, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1"}

@@ -1,0 +1,157 @@
+"""The smoke matrix: each wheel on each system that it claims, run for real, or said plainly why it was not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+
+from everywheel.config.project import Project
+from everywheel.containers.catalog import Catalogue
+from everywheel.containers.image_provider import Supply
+from everywheel.containers.qemu import FAST_CPUS, check_emulation, find_emulator
+from everywheel.containers.runtime import Job, Runtime, is_native
+from everywheel.execution.files import hash_file
+from everywheel.platforms.linux_policy import load_policy
+from everywheel.smoke.dependencies import Beside, ensure_beside, ensure_python
+from everywheel.smoke.evaluate import judge
+from everywheel.smoke.matrix_entries import Pairing, explain_no_python, list_pythons
+from everywheel.smoke.result import Cell, State
+from everywheel.smoke.symbol_check import check_floor
+from everywheel.smoke.task import Trial
+from everywheel.store.local import Store
+from everywheel.toolchains.build_tools import Tools
+from everywheel.wheels.wheel import split_filename
+
+_INSIDE = Path(__file__).with_name("inside")
+_ROOM = PurePosixPath("/everywheel")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """What every cell of one run shares; `timeout` in seconds, `memory` and `scratch` in bytes, for one container.
+
+    With an `index`, a package index's address, the project is installed by name from there instead of from the file.
+    """
+
+    project: Project
+    catalogue: Catalogue
+    runtime: Runtime
+    store: Store
+    tools: Tools
+    supply: Supply
+    timeout: float = 900.0
+    memory: int = 2 << 30
+    scratch: int = 1 << 30
+    offline: bool = False
+    index: str = ""
+
+
+def make_trials(pairs: Sequence[Pairing], bench: Bench) -> tuple[Trial, ...]:
+    """Return the trial of every pair, in their order."""
+    return tuple(
+        Trial(
+            blank=one.cell(State.BROKEN),
+            work=partial(smoke_cell, one, bench),
+            priority=0.0 if is_native(one.target.arch) else 1.0,
+        )
+        for one in pairs
+    )
+
+
+def smoke_cell(one: Pairing, bench: Bench, tell: Callable[[str], None]) -> Cell:
+    """Run one wheel on one image and judge what came out of it; where it cannot be run, look its symbols up instead."""
+    portables, arch = bench.catalogue.pythons, one.target.arch
+    if lack := explain_no_python(one.wheel.name, list_pythons(one, portables)):
+        return _look_up(one, bench, tell, State.NO_PYTHON, lack)
+    tell("image")
+    supplied = bench.supply.find(one.image, arch)
+    if not supplied.reference:
+        return _look_up(one, bench, tell, State.STATIC, supplied.why)
+    own, portable = supplied.python, portables.get(one.image.libc)
+    if portable is not None and arch.name not in portable.sha256:
+        portable = None
+    version = own or (portable.version if portable is not None else "")
+    # Of the Pythons that could have been there, the one that is.
+    if lack := explain_no_python(one.wheel.name, (version,) if version else ()):
+        return _look_up(one, bench, tell, State.NO_PYTHON, lack)
+    if not one.image.cpu:
+        check_emulation(arch)
+    tell("interpreter")
+    beside = ensure_beside(
+        one.wheel, bench.project.smoke.requires, one.target, one.image.libc_version, version, bench.store,
+        offline=bench.offline,
+    )  # fmt: skip
+    python = None
+    if not own and portable is not None:
+        python = ensure_python(portable, one.target, bench.project, bench.store, offline=bench.offline)
+    tell("run")
+    with TemporaryDirectory(dir=bench.store.root / "tmp") as folder:
+        Path(folder).chmod(0o777)
+        job = _job(one, bench, supplied.reference, beside, python, Path(folder), version)
+        ended = bench.runtime.run(job)
+        result = Path(folder) / "result.json"
+        told = json.loads(result.read_text()) if result.is_file() else None
+    return judge(one, ended, told)
+
+
+def _look_up(one: Pairing, bench: Bench, tell: Callable[[str], None], state: State, lack: str) -> Cell:
+    """Return the cell of what cannot be run, in this state unless the C library does not even have the symbols."""
+    tell("symbols")
+    evidence = check_floor(one.wheel, one.target, one.image.libc_version, bench.tools, bench.store)
+    return one.cell(State.FAILED if evidence.missing else state, why=evidence.words, lack=lack, evidence=evidence.lines)
+
+
+def _job(
+    one: Pairing, bench: Bench, reference: str, beside: Beside, python: Path | None, result: Path, version: str
+) -> Job:
+    arch, cpu = one.target.arch, one.cpu
+    through: tuple[str, ...] = ()
+    environment = {"HOME": "/tmp", "LC_ALL": "C.UTF-8", "PYTHONPYCACHEPREFIX": str(_ROOM / "cache")}
+    mounts = {
+        _INSIDE: _ROOM / "inside",
+        **{path: _ROOM / name for name, path in beside.places.items()},
+        one.wheel.absolute(): _ROOM / "wheel" / one.wheel.name,
+        bench.project.root: PurePosixPath("/project"),
+    }
+    if cpu and is_native(arch):
+        mounts[find_emulator(arch)] = _ROOM / "qemu"
+        through = (str(_ROOM / "qemu"), "-cpu", cpu)
+    elif cpu or (not is_native(arch) and arch.name in FAST_CPUS):
+        environment["QEMU_CPU"] = cpu or FAST_CPUS[arch.name]
+    if python is None:
+        interpreter = "python3"
+    else:
+        mounts[python] = PurePosixPath("/python")
+        interpreter = f"/python/bin/python{version}"
+        environment["PYTHONHOME"] = "/python"
+    # Its own place for each wheel: bytecode of one must never be taken for another's.
+    site = f"/tmp/site-{hash_file(one.wheel)[:12]}"
+    policy = load_policy(one.target.tag)
+    name, number, *_ = split_filename(one.wheel.name)
+    order = {
+        "wheel": f"{name}=={number}" if bench.index else str(_ROOM / "wheel" / one.wheel.name),
+        "index": bench.index,
+        "site": site,
+        "command": list(bench.project.smoke.command),
+        "through": list(through),
+        "result": str(_ROOM / "result" / "result.json"),
+        "places": [f"{site}/", f"{_ROOM}/", "/python/"],
+        "promised": sorted(policy.libraries) if policy is not None else [],
+    }
+    return Job(
+        image=reference,
+        arch=arch,
+        command=(interpreter, str(_ROOM / "inside" / "run.py")),
+        mounts=mounts,
+        writable={result: _ROOM / "result", beside.cache: _ROOM / "cache"},
+        environment={**environment, "EVERYWHEEL_ORDER": json.dumps(order)},
+        cwd=PurePosixPath("/project"),
+        timeout=bench.timeout,
+        memory=bench.memory,
+        scratch=bench.scratch,
+        network=bool(bench.index),
+    )

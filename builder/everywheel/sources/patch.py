@@ -1,0 +1,85 @@
+"""Patching: `git apply` changes a source tree, and is seen to have done it, whatever checkout lies round the tree."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shlex
+import subprocess
+import zlib
+from pathlib import Path
+
+from everywheel.errors import MachineError, SourceError
+from everywheel.execution.files import hash_file, report_full_disk
+from everywheel.sources.request import COMPARE, Wanted
+
+
+def apply_patch(wanted: Wanted, patch: Path, tree: Path) -> None:
+    """Apply a patch, which may be compressed with gzip, to a source tree with `git apply -p1`.
+
+    What it changes below `debian/` is left out: that is the distribution's packaging. Raises SourceError with git's
+    words when it does not apply or changes nothing, and MachineError when there is no git.
+    """
+    content = patch.read_bytes()
+    if content.startswith(b"\x1f\x8b"):
+        try:
+            content = gzip.decompress(content)
+        except (EOFError, OSError, zlib.error) as reason:
+            raise SourceError(
+                f"{wanted.title} cannot be unpacked", details={"reason": str(reason).lower()}, hint=COMPARE
+            ) from None
+    names = _list_touched(_run_git(wanted, content, tree, "--numstat", "-z"))
+    before = {name: _take_print(tree / name) for name in names}
+    _run_git(wanted, content, tree, "--whitespace=nowarn")
+    unchanged = [name for name in names if before[name] == _take_print(tree / name)]
+    if not names or unchanged:
+        what = f"leaves {', '.join(unchanged)} as it was" if unchanged else "changes nothing"
+        raise SourceError(f"{wanted.title} {what}", hint=COMPARE)
+
+
+def _run_git(wanted: Wanted, patch: bytes, tree: Path, *options: str) -> str:
+    """Run `git apply` as if there were no repository round the tree and no configuration of the user's."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    environ |= {
+        "GIT_CEILING_DIRECTORIES": str(tree.resolve().parent),
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "LC_ALL": "C.UTF-8",
+    }
+    command = ["git", "apply", "-p1", "--exclude=debian/*", *options, "-"]
+    try:
+        done = subprocess.run(command, input=patch, cwd=tree.resolve(), env=environ, capture_output=True, check=False)
+    except FileNotFoundError:
+        raise MachineError(
+            f"{wanted.title} cannot be applied: there is no git", hint="install git (on Debian: `apt install git`)"
+        ) from None
+    errors = done.stderr.decode(errors="replace")
+    if "No space left on device" in errors:
+        raise report_full_disk(tree)
+    if done.returncode:
+        raise SourceError(
+            f"{wanted.title} does not apply (exit {done.returncode})",
+            details={"command": shlex.join(command)},
+            excerpt=errors.strip().splitlines()[-20:],
+            hint="is it the patch for this version?  " + COMPARE,
+        )
+    return done.stdout.decode(errors="surrogateescape")
+
+
+def _list_touched(numstat: str) -> list[str]:
+    """Return the files in `git apply --numstat -z`: `added TAB deleted TAB path`, or no path, then a rename's two."""
+    fields = numstat.split("\0")
+    names: list[str] = []
+    while fields:
+        field = fields.pop(0)
+        if field.count("\t") >= 2:
+            name = field.split("\t", 2)[2]
+            names += [name] if name else [fields.pop(0), fields.pop(0)]
+    return [name for name in names if not name.startswith("debian/")]
+
+
+def _take_print(path: Path) -> tuple[int, str] | None:
+    """Return a file's mode and hash, None where there is none."""
+    if path.is_symlink():
+        return (0, str(path.readlink()))
+    return (path.stat().st_mode, hash_file(path)) if path.is_file() else None

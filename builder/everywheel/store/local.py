@@ -1,0 +1,217 @@
+"""The store: sources, artifacts and wheels under the hash that names them, put there whole or not at all.
+
+Layout: `sources/<sha256>`, `artifacts/<key>.tar.gz` with `<key>.json` beside it, `wheels/<key>/`, `tools/`, `zig/` (the
+compiler's cache), `work/` (workspaces), `logs/`, `locks/`, `tmp/`. An artifact counts once its .json is there, which is
+put last; everything is written in `tmp/` and renamed, so that a killed process leaves nothing that counts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import os
+import shutil
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import platformdirs
+from filelock import FileLock
+
+from everywheel.errors import MachineError
+from everywheel.execution.files import explain_disk, flush_file, hash_file
+
+FIXED_TIME = 1577836800  # 2020-01-01, the time stamp of everything that is packed
+
+
+def default_store() -> Path:
+    """Return $EVERYWHEEL_STORE, or `everywheel` in the user's cache folder."""
+    named = os.environ.get("EVERYWHEEL_STORE")
+    return Path(named).absolute() if named else platformdirs.user_cache_path("everywheel", appauthor=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One artifact or wheel in the store; `size` in bytes, `created` and `used` in seconds since the epoch."""
+
+    key: str
+    kind: str
+    name: str
+    version: str
+    target: str
+    file: str
+    sha256: str
+    size: int
+    created: float
+    used: float = 0.0
+
+
+class Store:
+    """A store directory; any number of processes may use it at the same time."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        with explain_disk(root):
+            for name in ("sources", "artifacts", "wheels", "tools", "zig", "work", "logs", "locks", "tmp"):
+                (root / name).mkdir(parents=True, exist_ok=True)
+
+    def lock(self, key: str) -> FileLock:
+        """Return the lock that whoever makes `key` must hold; the system drops it when its holder dies."""
+        return FileLock(self.root / "locks" / key)
+
+    def find(self, key: str) -> Entry | None:
+        """Return the entry of a finished artifact or wheel, or None."""
+        try:
+            entry = Entry(**json.loads((self.root / "artifacts" / f"{key}.json").read_text()))
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
+        return entry if self.path(entry).exists() else None
+
+    def path(self, entry: Entry) -> Path:
+        return self.root / entry.file
+
+    def touch(self, key: str) -> None:
+        """Note that an entry is used now, which is what `gc` goes by."""
+        with contextlib.suppress(OSError):
+            os.utime(self.root / "artifacts" / f"{key}.json")
+
+    def put_tree(self, key: str, tree: Path, *, name: str, version: str, target: str) -> Entry:
+        """Pack a folder as the artifact `key`: entries sorted, owners, times and modes normalised."""
+        with explain_disk(self.root), self._temporary() as temporary:
+            pack_tree(tree, temporary, level=1)
+            return self._put(key, temporary, f"artifacts/{key}.tar.gz", "artifact", name, version, target)
+
+    def put_wheel(self, key: str, wheel: Path, *, name: str, version: str, target: str) -> Entry:
+        """Copy a finished wheel into the store under its key."""
+        with explain_disk(self.root), self._temporary() as temporary:
+            shutil.copyfile(wheel, temporary)
+            return self._put(key, temporary, f"wheels/{key}/{wheel.name}", "wheel", name, version, target)
+
+    def _put(self, key: str, file: Path, place: str, kind: str, name: str, version: str, target: str) -> Entry:
+        entry = Entry(
+            key=key, kind=kind, name=name, version=version, target=target, file=place,
+            sha256=hash_file(file), size=file.stat().st_size, created=time.time(),
+        )  # fmt: skip
+        final = self.root / place
+        final.parent.mkdir(parents=True, exist_ok=True)
+        _replace_durably(file, final)
+        with self._temporary() as record:
+            record.write_text(json.dumps(asdict(entry), indent=1))
+            _replace_durably(record, self.root / "artifacts" / f"{key}.json")
+        return entry
+
+    @contextlib.contextmanager
+    def _temporary(self) -> Iterator[Path]:
+        handle, name = tempfile.mkstemp(dir=self.root / "tmp")
+        os.close(handle)
+        path = Path(name)
+        path.chmod(0o644)
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+    def unpack(self, key: str, into: Path) -> None:
+        """Unpack an artifact over a folder; its sha256 is checked first.
+
+        Raises MachineError for one that is absent or damaged; a damaged one is dropped, so that the next run makes it anew.
+        """
+        entry = self.find(key)
+        if entry is None:
+            raise MachineError(f"artifact {key[:12]} is not in the store", hint="run the build again")
+        path = self.path(entry)
+        if hash_file(path) != entry.sha256:
+            self.drop(entry)
+            raise MachineError(
+                f"artifact {entry.name} for {entry.target} in the store is damaged",
+                details={"file": path},
+                hint="it has been dropped; run the build again",
+            )
+        with explain_disk(into), tarfile.open(path) as archive:
+            archive.extractall(into)  # our own archive, its hash just checked
+        self.touch(key)
+
+    def entries(self) -> list[Entry]:
+        """Return all finished artifacts and wheels, by name."""
+        found = [(self.find(path.stem), path.stat().st_mtime) for path in (self.root / "artifacts").glob("*.json")]
+        entries = [Entry(**{**asdict(entry), "used": used}) for entry, used in found if entry is not None]
+        return sorted(entries, key=lambda entry: (entry.kind, entry.name, entry.target, entry.created))
+
+    def verify(self) -> list[Entry]:
+        """Return the entries whose bytes are not what was put."""
+        return [entry for entry in self.entries() if hash_file(self.path(entry)) != entry.sha256]
+
+    def verify_sources(self) -> list[Path]:
+        """Return the sources whose bytes do not have the hash that names them."""
+        return [path for path in sorted((self.root / "sources").iterdir()) if hash_file(path) != path.name]
+
+    def drop(self, entry: Entry) -> None:
+        """Remove an entry: the record first, so that it stops to count before its bytes go."""
+        (self.root / "artifacts" / f"{entry.key}.json").unlink(missing_ok=True)
+        self.path(entry).unlink(missing_ok=True)
+
+
+def _replace_durably(file: Path, final: Path) -> None:
+    flush_file(file)
+    file.replace(final)
+
+
+def pack_tree(tree: Path, archive: Path, *, level: int) -> None:
+    """Write a folder as a .tar.gz whose bytes depend on names, modes and contents only."""
+    with (
+        archive.open("wb") as raw,
+        gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=level, mtime=0, filename="") as zipped,
+        tarfile.open(fileobj=zipped, mode="w", format=tarfile.PAX_FORMAT) as out,
+    ):
+        for path in sorted(tree.rglob("*"), key=lambda path: path.relative_to(tree).parts):
+            info = out.gettarinfo(path, arcname=path.relative_to(tree).as_posix())
+            info.uid = info.gid = 0
+            info.uname = info.gname = ""
+            info.mtime = FIXED_TIME
+            info.mode = 0o755 if info.isdir() or info.mode & 0o100 else 0o644
+            if info.isreg():
+                with path.open("rb") as file:
+                    out.addfile(info, file)
+            else:
+                out.addfile(info)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Garbage:
+    """What `gc` would drop, or has dropped."""
+
+    entries: tuple[Entry, ...]
+    folders: tuple[Path, ...]
+    size: int
+
+
+def find_garbage(store: Store, *, keep: Mapping[str, object] | set[str], older_than: float) -> Garbage:
+    """Return the entries that no plan keeps and nobody used for `older_than` seconds, and what killed runs left."""
+    now = time.time()
+    entries = tuple(e for e in store.entries() if e.key not in keep and now - e.used >= older_than)
+    left = [path for name in ("work", "tmp") for path in (store.root / name).iterdir()]
+    folders = tuple(path for path in left if now - path.stat().st_mtime >= max(older_than, 3600))
+    size = sum(e.size for e in entries) + sum(_size(path) for path in folders)
+    return Garbage(entries=entries, folders=folders, size=size)
+
+
+def collect(store: Store, garbage: Garbage) -> None:
+    """Drop what `find_garbage` found; an entry that another process is making or using is left alone."""
+    for entry in garbage.entries:
+        with store.lock(entry.key):
+            store.drop(entry)
+    for path in garbage.folders:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _size(path: Path) -> int:
+    if path.is_dir() and not path.is_symlink():
+        return sum(p.lstat().st_size for p in path.rglob("*") if not p.is_dir())
+    return path.lstat().st_size

@@ -1,0 +1,83 @@
+"""The zig engine: a cross toolchain from PyPI, for every target on any machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from filelock import FileLock
+
+from everywheel.execution.process import run
+from everywheel.platforms.target import Target, build_machine_target
+from everywheel.store.local import Store
+from everywheel.toolchains.build_tools import Tools
+from everywheel.toolchains.compiler_rt import build_compiler_rt, compiler_rt_identity, find_compiler_rt
+from everywheel.toolchains.compilers import Compilers, EngineName
+from everywheel.toolchains.toolchain import write_toolchain
+
+# zig traps undefined behaviour unless told not to, and takes __DATE__ for an error though SOURCE_DATE_EPOCH pins it.
+# Linking without -O makes it compile a debug build of its compiler run time, four times slower; a later -O wins.
+_FLAGS = ("-O2", "-fno-sanitize=undefined", "-Wno-error=date-time")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZigEngine:
+    """zig out of the tools, with its cache in the store."""
+
+    store: Store
+    tools: Tools
+    name: EngineName = EngineName.ZIG
+
+    def compilers(self, target: Target) -> Compilers:
+        """Return zig's compilers for a target."""
+        zig, cache, here = str(self.tools.zig), str(self.store.root / "zig"), build_machine_target()
+        return Compilers(
+            c=_words(zig, "cc", target),
+            cxx=_words(zig, "c++", target),
+            build_c=_words(zig, "cc", here),
+            build_cxx=_words(zig, "c++", here),
+            ar=(zig, "ar"),
+            ranlib=(zig, "ranlib"),
+            dlltool=(zig, "dlltool"),
+            windres=(zig, "rc"),
+            environment={"ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache},
+            # Before zig links libc++ it compiles it, a minute for each target; the build machine's own is one of them.
+            no_cxx_library=("-nostdlib++",),
+            link=(str(find_compiler_rt(self.store.root / "zig", target)),) if target.os == "linux" else (),
+        )
+
+    def warm(self, target: Target) -> None:
+        """Have zig make a target's libc, once for each store: builds that ran into each other over it would do it twice.
+
+        For Linux, make the archive that every link is given, too.
+        """
+        root = self.store.root
+        stamp = root / "zig" / f"warm-{compiler_rt_identity()}-{target.zig}"
+        if stamp.exists():
+            return
+        log = root / "logs" / f"compiler-{target.tag}.log"
+        log.unlink(missing_ok=True)
+        with FileLock(root / "locks" / f"compiler-{target.zig}"), TemporaryDirectory(dir=root / "tmp") as folder:
+            workspace = Path(folder)
+            compilers = self.compilers(target)
+            if target.os == "linux":
+                build_compiler_rt(target, self.tools, root / "zig", environment=compilers.environment, log=log)
+            toolchain = write_toolchain(target, compilers, self.tools, workspace)
+            source = workspace / "empty.c"
+            source.write_text("int main(void) { return 0; }\n")
+            for flags in (["-shared", "-fPIC"], []):
+                run(
+                    [toolchain.program("cc"), *flags, source, "-o", workspace / "out"],
+                    cwd=workspace, env=toolchain.environment, log=log, what=f"compiler for {target.tag}",
+                )  # fmt: skip
+            stamp.write_text("")
+
+
+def _words(zig: str, driver: str, target: Target) -> tuple[str, ...]:
+    # By default zig links musl programs statically and first compiles all of musl, half a minute, for that; wheels are
+    # loaded by a dynamic musl anyway.
+    dynamic = ("-dynamic",) if target.libc == "musl" else ()
+    # Told nothing, not even -g0 keeps it from writing into objects for Windows where they were made.
+    stripped = ("-s",) if target.os == "windows" else ()
+    return (zig, driver, "-target", target.zig, *target.arch.zig_flags, *dynamic, *stripped, *_FLAGS)

@@ -1,0 +1,86 @@
+"""The SBOM of a wheel: the libraries inside it, as a CycloneDX document (PEP 770) that is the same on every build."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from cyclonedx.model import HashAlgorithm, HashType, Property
+from cyclonedx.model.bom import Bom
+from cyclonedx.model.component import Component, ComponentType
+from cyclonedx.model.license import LicenseExpression
+from cyclonedx.output.json import JsonV1Dot6
+from packageurl import PackageURL
+
+from everywheel.libraries.prefix import Library
+
+# Properties of ours, for what CycloneDX has no field for. The audit reads them back from the finished wheel.
+LINKAGE = "everywheel:linkage"  # shared or static
+FILE = "everywheel:file"  # the path in the wheel of a grafted library
+EXPORTS = "everywheel:exports"  # a glob of symbols that may be let out
+NO_EXPORTS = "-"  # the value of EXPORTS where none may
+PATCH = "everywheel:patch"  # the name of a patch that was applied to the source
+
+
+def make_sbom(
+    *,
+    name: str,
+    version: str,
+    license: str,
+    libraries: Sequence[Library],
+    grafted: Mapping[str, Sequence[str]],
+    hashes: Mapping[str, str],
+    module_exports: Sequence[str],
+    epoch: int,
+) -> bytes:
+    """Return the document for a wheel, as JSON.
+
+    `grafted` maps library names to their files in the wheel, `hashes` those files to their sha256 in hex. `license` is
+    the wheel's own expression. `module_exports` are globs of the symbols that its extension modules may let out.
+    """
+    root = Component(
+        type=ComponentType.LIBRARY,
+        name=name,
+        version=version,
+        bom_ref=f"pkg:pypi/{name}@{version}",
+        purl=PackageURL(type="pypi", name=name, version=version),
+        licenses=[LicenseExpression(value=license)],
+        properties=_exports(module_exports),
+    )
+    components = {library.name: _describe_library(library, grafted, hashes) for library in libraries}
+    bom = Bom(components=components.values())
+    bom.metadata.component = root
+    bom.metadata.timestamp = datetime.fromtimestamp(epoch, UTC)
+    for library in libraries:
+        needed = [components[other] for other in library.requires if other in components]
+        bom.register_dependency(components[library.name], needed)
+    bom.register_dependency(root, components.values())
+    contents = f"{name} {version} {sorted(map(repr, libraries))} {sorted(hashes.items())}"
+    bom.serial_number = uuid.uuid5(uuid.NAMESPACE_URL, contents)  # not random: the same contents, the same number
+    return f"{JsonV1Dot6(bom).output_as_string(indent=1)}\n".encode()
+
+
+def _describe_library(library: Library, grafted: Mapping[str, Sequence[str]], hashes: Mapping[str, str]) -> Component:
+    files = sorted(grafted.get(library.name, ()))
+    properties = [Property(name=LINKAGE, value=library.linkage)]
+    properties += [Property(name=FILE, value=file) for file in files]
+    properties += [Property(name=PATCH, value=patch) for patch in library.patches]
+    qualifiers = {"checksum": f"sha256:{library.sha256}"} if library.sha256 else {}
+    if library.url:
+        qualifiers["download_url"] = library.url
+    purl = PackageURL(type="generic", name=library.name, version=library.version, qualifiers=qualifiers)
+    return Component(
+        type=ComponentType.LIBRARY,
+        name=library.name,
+        version=library.version,
+        bom_ref=f"pkg:generic/{library.name}@{library.version}",
+        purl=purl,
+        licenses=[LicenseExpression(value=library.license)],
+        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=hashes[files[0]])] if len(files) == 1 else [],
+        properties=[*properties, *(_exports(library.exports) if library.exports is not None else [])],
+    )
+
+
+def _exports(patterns: Sequence[str]) -> list[Property]:
+    return [Property(name=EXPORTS, value=pattern) for pattern in patterns or (NO_EXPORTS,)]

@@ -1,0 +1,213 @@
+"""Wheels as values: read, changed, tagged and packed so that the same contents always give the same bytes."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import itertools
+import os
+import re
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from email.parser import BytesParser
+from pathlib import Path, PurePosixPath
+
+from packaging.metadata import Metadata, RawMetadata, parse_email
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+from everywheel.errors import BuildError
+from everywheel.sources.lzma_compat import LZMAError
+from everywheel.wheels.zip_writer import ZipEntry, pack_zip
+
+# What zipfile raises, beside OSError, for archives that are not what they claim.
+UNREADABLE = (
+    zipfile.BadZipFile, zlib.error, LZMAError, struct.error, EOFError, IndexError, NotImplementedError, RuntimeError,
+    ValueError,
+)  # fmt: skip
+_SMALL = 1 << 28  # bytes that every archive may unpack to; a larger one has a bound by its own size:
+_MOST_TIMES = 100  # real wheels unpack to three or four times theirs
+_SPELLINGS = {b"project-url": b"Project-URL", b"home-page": b"Home-page", b"download-url": b"Download-URL"}
+
+
+class TooLargeError(Exception):
+    """An archive would unpack to far more than any wheel does; the message says how much."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WheelFile:
+    """One file of a wheel."""
+
+    data: bytes
+    executable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wheel:
+    """A wheel's file name taken apart, and its files by path; RECORD is not among them, `pack_wheel` writes it.
+
+    `name` and `version` are in the form that the file name has; the tags may be compressed sets (`py2.py3`, PEP 425).
+    """
+
+    name: str
+    version: str
+    build: str
+    python: str
+    abi: str
+    platform: str
+    files: Mapping[str, WheelFile]
+
+    @property
+    def filename(self) -> str:
+        parts = [self.name, self.version, self.build, self.python, self.abi, self.platform]
+        return "-".join(part for part in parts if part) + ".whl"
+
+    @property
+    def dist_info(self) -> str:
+        return f"{self.name}-{self.version}.dist-info"
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags that the file name's sets stand for, one by one."""
+        sets = (self.python.split("."), self.abi.split("."), self.platform.split("."))
+        return tuple("-".join(tag) for tag in itertools.product(*sets))
+
+
+def split_filename(filename: str) -> tuple[str, str, str, str, str, str]:
+    """Return name, version, build, python, ABI and platform of a wheel's file name.
+
+    Raises ValueError when it is not one (PEP 427).
+    """
+    try:
+        parse_wheel_filename(filename)
+    except InvalidWheelFilename as error:
+        raise ValueError(str(error)) from None
+    name, version, *build, python, abi, platform = filename.removesuffix(".whl").split("-")
+    return name, version, build[0] if build else "", python, abi, platform
+
+
+def read_wheel(path: Path) -> Wheel:
+    """Return the wheel in a file; raise BuildError, naming it, when it cannot be read as one."""
+    try:
+        name, version, build, python, abi, platform = split_filename(path.name)
+        with zipfile.ZipFile(path) as archive:
+            members = [info for info in archive.infolist() if not info.is_dir()]
+            check_unpacked(members, path.stat().st_size)
+            files = {i.filename: WheelFile(data=archive.read(i), executable=_is_executable(i)) for i in members}
+    except (*UNREADABLE, TooLargeError, OSError) as error:
+        raise BuildError(f"{path.name} is not a readable wheel", details={"file": path, "reason": error}) from None
+    wheel = Wheel(name=name, version=version, build=build, python=python, abi=abi, platform=platform, files=files)
+    for needed in ("METADATA", "WHEEL"):
+        if f"{wheel.dist_info}/{needed}" not in files:
+            raise BuildError(f"{path.name} has no {wheel.dist_info}/{needed}", details={"file": path})
+    for file in files:
+        if not is_safe_path(file):
+            raise BuildError(f"{path.name} holds a path that leaves the wheel: {file}", details={"file": path})
+    return replace(wheel, files={file: files[file] for file in files if not _is_record(file, wheel.dist_info)})
+
+
+def check_unpacked(members: Iterable[zipfile.ZipInfo], size: int) -> None:
+    """Raise TooLargeError when an archive of `size` bytes says that it unpacks to over a hundred times that."""
+    unpacked = sum(info.file_size for info in members)
+    if unpacked > max(_SMALL, _MOST_TIMES * size):
+        raise TooLargeError(f"would unpack to {unpacked} bytes, which is over {_MOST_TIMES} times its own size")
+
+
+def _is_executable(info: zipfile.ZipInfo) -> bool:
+    return bool(info.external_attr >> 16 & stat.S_IXUSR)
+
+
+def is_safe_path(name: str) -> bool:
+    """Tell whether a member's path is relative and stays where the wheel is unpacked."""
+    path = PurePosixPath(name)
+    inside = bool(path.parts) and not path.is_absolute() and ".." not in path.parts
+    return inside and "\\" not in name and ":" not in path.parts[0]
+
+
+def _is_record(file: str, dist_info: str) -> bool:
+    # Signatures (PEP 427) go too: they are of the RECORD that is about to be replaced.
+    return file in (f"{dist_info}/RECORD", f"{dist_info}/RECORD.jws", f"{dist_info}/RECORD.p7s")
+
+
+def retag_wheel(wheel: Wheel, *, python: str, abi: str, platform: str) -> Wheel:
+    """Return the wheel under another tag: in its file name, and in its WHEEL file, where the other lines stay.
+
+    The build number goes with the old name; `Root-Is-Purelib` is false in a wheel whose platform is not `any`.
+    """
+    tagged = replace(wheel, build="", python=python, abi=abi, platform=platform)
+    path = f"{wheel.dist_info}/WHEEL"
+    message = BytesParser().parsebytes(wheel.files[path].data)
+    dropped = ("tag", "build", "root-is-purelib")
+    lines = [f"{key}: {value}" for key, value in message.items() if key.lower() not in dropped]
+    lines.append(f"Root-Is-Purelib: {'true' if platform == 'any' else 'false'}")
+    lines += [f"Tag: {tag}" for tag in tagged.tags]
+    return add_files(tagged, {path: "".join(f"{line}\n" for line in lines).encode()})
+
+
+def add_files(wheel: Wheel, files: Mapping[str, bytes]) -> Wheel:
+    """Return the wheel with files added to it, or put in the place of those of the same path; modes stay."""
+    old = wheel.files
+    new = {path: WheelFile(data=data, executable=path in old and old[path].executable) for path, data in files.items()}
+    return replace(wheel, files={**old, **new})
+
+
+def read_metadata(wheel: Wheel) -> RawMetadata:
+    """Return what METADATA says, whether or not it is valid; raise BuildError for fields that nobody knows."""
+    raw, unknown = parse_email(wheel.files[f"{wheel.dist_info}/METADATA"].data)
+    if unknown:
+        fields = ", ".join(unknown)
+        raise BuildError(f"{wheel.filename}: METADATA has fields that nobody knows", details={"fields": fields})
+    return raw
+
+
+def edit_metadata(wheel: Wheel, change: Callable[[RawMetadata], RawMetadata]) -> Wheel:
+    """Return the wheel with its METADATA changed and checked against the core metadata specification.
+
+    Raises BuildError when the result is not valid, or when the wheel has fields that the specification does not know.
+    """
+    try:
+        metadata = Metadata.from_raw(change(read_metadata(wheel)))
+    except ExceptionGroup as group:
+        reasons = sorted(str(error) for error in group.exceptions)
+        raise BuildError(f"{wheel.filename}: METADATA would not be valid", excerpt=reasons) from None
+    head, blank, body = metadata.as_rfc822().as_bytes().partition(b"\n\n")
+    # packaging writes names in lower case: valid, but neither what people read elsewhere nor what they grep for.
+    named = re.sub(rb"(?m)^[a-z-]+(?=:)", lambda match: _SPELLINGS.get(match[0], match[0].title()), head)
+    return add_files(wheel, {f"{wheel.dist_info}/METADATA": named + blank + body})
+
+
+def pack_wheel(wheel: Wheel, folder: Path, *, epoch: int) -> Path:
+    """Write the wheel, with a new RECORD, into a folder under its own name, and return its path.
+
+    Entries are sorted, the .dist-info last and RECORD at the very end (PEP 427); every time is `epoch`.
+    """
+    paths = sorted(wheel.files, key=lambda path: (path.startswith(f"{wheel.dist_info}/"), path))
+    record = f"{wheel.dist_info}/RECORD"
+    rows = io.StringIO()
+    writer = csv.writer(rows, lineterminator="\n")
+    for path in paths:
+        data = wheel.files[path].data
+        writer.writerow((path, f"sha256={encode_digest(hashlib.sha256(data).digest())}", len(data)))
+    writer.writerow((record, "", ""))
+    files = [(path, wheel.files[path]) for path in paths]
+    entries = [ZipEntry(name=path, data=file.data, executable=file.executable) for path, file in files]
+    entries.append(ZipEntry(name=record, data=rows.getvalue().encode()))
+    folder.mkdir(parents=True, exist_ok=True)
+    final = folder / wheel.filename
+    unfinished = final.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        unfinished.write_bytes(pack_zip(entries, epoch=epoch))
+        unfinished.replace(final)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return final
+
+
+def encode_digest(digest: bytes) -> str:
+    """Return a digest as RECORD has it: URL-safe base64 without padding."""
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
