@@ -30,12 +30,20 @@ TEST = ["pypi-simple==1.8.0", "pytest>=8", "pyyaml>=6", "towncrier==26.9.0", "tw
 UNINSTRUMENTED = "not test_memory and not test_command and not calls_nothing_but_libvips"
 FULL = ("manylinux_2_36_aarch64", "musllinux_1_2_aarch64")
 MORE = (
-    "manylinux2014_i686", "manylinux2014_armv7l", "manylinux2014_s390x", "manylinux_2_24_ppc64le", "manylinux_2_31_riscv64",
-)  # fmt: skip
+    "manylinux2014_i686",
+    "manylinux2014_armv7l",
+    "manylinux2014_s390x",
+    "manylinux_2_24_ppc64le",
+    "manylinux_2_31_riscv64",
+)
 RELEASE = [
-    "abi3audit==0.0.26", "check-wheel-contents==0.6.3", "pydistcheck==0.11.3", "pypi-simple==1.8.0", "towncrier==26.9.0",
+    "abi3audit==0.0.26",
+    "check-wheel-contents==0.6.3",
+    "pydistcheck==0.11.3",
+    "pypi-simple==1.8.0",
+    "towncrier==26.9.0",
     "twine==7.0.0",
-]  # fmt: skip
+]
 CHANGELOGS = ("pyproject.toml", "changes/webpencode.toml")
 LOCAL_IMAGES = (
     "debian-12",
@@ -100,13 +108,36 @@ def free_threaded(session: nox.Session) -> None:
     shutil.rmtree(place / "site", ignore_errors=True)
     platforms = [word for tag in wheel.stem.rpartition("-")[2].split(".") for word in ("--platform", tag)]
     session.run(
-        "python", "-m", "pip", "install", "--quiet", "--target", str(place / "site"), "--implementation", "cp",
-        "--python-version", "3.14", "--abi", "cp314t", *platforms, "--only-binary", ":all:", "pytest", str(wheel),
-    )  # fmt: skip
+        "python",
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--target",
+        str(place / "site"),
+        "--implementation",
+        "cp",
+        "--python-version",
+        "3.14",
+        "--abi",
+        "cp314t",
+        *platforms,
+        "--only-binary",
+        ":all:",
+        "pytest",
+        str(wheel),
+    )
     session.run(
-        str(place / "python" / "bin" / "python3.14t"), "-m", "pytest", "-p", "no:cacheprovider", "extension/tests",
-        *words, external=True, env={"PYTHONPATH": str(place / "site"), "PYTHON_GIL": None},
-    )  # fmt: skip
+        str(place / "python" / "bin" / "python3.14t"),
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "extension/tests",
+        *words,
+        external=True,
+        env={"PYTHONPATH": str(place / "site"), "PYTHON_GIL": None},
+    )
 
 
 @nox.session
@@ -154,9 +185,16 @@ def containers_full(session: nox.Session) -> None:
     test = "python -m pytest -q {path}/test_webp_alone.py"
     for target in session.posargs or FULL:
         session.run(
-            "everywheel", "build", "--engine", "container", "--target", target, "--profile", "libvips=minimal",
+            "everywheel",
+            "build",
+            "--engine",
+            "container",
+            "--target",
+            target,
+            "--profile",
+            "libvips=minimal",
             env={"CIBW_TEST_COMMAND": test.format(path="{package}/tests")},
-        )  # fmt: skip
+        )
     wheels = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "wheelhouse" / "container-shared").glob("*.whl"))
     session.run("everywheel", "smoke", *wheels, "--command", test.format(path="extension/tests"))
 
@@ -286,9 +324,15 @@ def cibuildwheel(session: nox.Session) -> None:
     install(session, "pkgconf==3.0.7.post0")
     _import_bundle(session)
     session.run(
-        "cibuildwheel", "--only", f"cp311-{family}_{platform.machine().lower()}", "--output-dir",
-        "wheelhouse/cibuildwheel", "extension", *session.posargs, env={"PKG_CONFIG": "pkgconf"},
-    )  # fmt: skip
+        "cibuildwheel",
+        "--only",
+        f"cp311-{family}_{platform.machine().lower()}",
+        "--output-dir",
+        "wheelhouse/cibuildwheel",
+        "extension",
+        *session.posargs,
+        env={"PKG_CONFIG": "pkgconf"},
+    )
 
 
 @nox.session(name="smoke-job")

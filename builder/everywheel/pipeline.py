@@ -14,13 +14,20 @@ from filelock import FileLock, Timeout
 
 from everywheel.config.project import Project
 from everywheel.errors import MachineError
-from everywheel.execution.files import explain_disk
+from everywheel.execution.files import translate_os_errors
 from everywheel.execution.jobserver import JobPool
-from everywheel.execution.scheduler import Outcome, Result, Task, Watcher, execute
-from everywheel.libraries.build import Site, build_library
-from everywheel.planning.plan import Kind, Plan, Step
+from everywheel.execution.scheduler import Outcome, ProgressListener, Result, Task, execute
+from everywheel.libraries.build import BuildContext, build_library
+from everywheel.planning.plan import Plan, Step, StepKind
 from everywheel.platforms.target import Target, build_machine_target
-from everywheel.sources import Places, Progress, fetch_sources, find_places, ignore_progress, list_wanted
+from everywheel.sources import (
+    Progress,
+    SourceLocations,
+    fetch_sources,
+    find_locations,
+    ignore_progress,
+    list_source_files,
+)
 from everywheel.store.local import Store
 from everywheel.toolchains.build_tools import Tools, ensure_tools
 from everywheel.toolchains.compilers import Engine, EngineName
@@ -30,7 +37,7 @@ from everywheel.wheels.build_env import build_wheel_step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class BuildOptions:
     """How to build: `jobs` for the whole machine, whether the network may be used, whether workspaces are kept."""
 
     jobs: int
@@ -63,12 +70,12 @@ def find_missing(plan: Plan, store: Store) -> Plan:
 def build_plan(
     plan: Plan,
     store: Store,
-    options: Options,
-    watcher: Watcher,
+    options: BuildOptions,
+    watcher: ProgressListener,
     *,
     project: Project,
     progress: Progress = ignore_progress,
-    places: Places | None = None,
+    places: SourceLocations | None = None,
 ) -> tuple[Result, ...]:
     """Build what is missing of a plan: fetch the sources, then run every step under one limit of jobs.
 
@@ -81,16 +88,16 @@ def build_plan(
     check_engine(options.engine)
     tools = ensure_tools(store.root, offline=options.offline)
     sources = fetch_sources(
-        list_wanted(missing.recipes),
+        list_source_files(missing.recipes),
         store=store.root,
-        places=find_places() if places is None else places,
+        places=find_locations() if places is None else places,
         offline=options.offline,
         timeout=options.timeout,
         progress=progress,
     )
     engine = start_engine(options.engine, store, tools)
     with _job_pool(options.jobs) as pool:
-        site = Site(
+        site = BuildContext(
             store=store,
             engine=engine,
             tools=tools,
@@ -124,7 +131,7 @@ def _job_pool(jobs: int) -> Iterator[JobPool]:
         yield pool
 
 
-def _warm_tasks(missing: Plan, site: Site) -> Iterator[Task]:
+def _warm_tasks(missing: Plan, site: BuildContext) -> Iterator[Task]:
     """Yield one task for each target that is compiled for: zig makes that target's libc on first use."""
     targets: dict[str, tuple[Target, float]] = {}
     for id, step in missing.steps.items():
@@ -136,28 +143,28 @@ def _warm_tasks(missing: Plan, site: Site) -> Iterator[Task]:
             label=f"compiler for {tag}",
             requires=(),
             priority=priority + 1,
-            work=_bind(site.engine.warm, target),
+            work=_bind(site.engine.prime_cache, target),
         )
 
 
 def _bind(function: Callable[[Target], None], target: Target) -> Callable[[Callable[[str], None]], None]:
-    return lambda tell: function(target)
+    return lambda set_stage: function(target)
 
 
 def _warm_id(tag: str) -> str:
     return f"compiler:{tag}"
 
 
-def _task(step: Step, plan: Plan, site: Site, project: Project) -> Task:
-    def work(tell: Callable[[str], None]) -> Outcome:
-        with _hold(site.store.lock(step.key), tell):
+def _task(step: Step, plan: Plan, site: BuildContext, project: Project) -> Task:
+    def work(set_stage: Callable[[str], None]) -> Outcome:
+        with _hold_lock(site.store.lock(step.key), set_stage):
             if site.store.find(step.key) is not None:
                 return Outcome.FOUND  # another process made it while this one waited
-            with explain_disk(site.store.root):
-                if step.kind is Kind.WHEEL:
-                    build_wheel_step(site, step, plan, project, tell)
+            with translate_os_errors(site.store.root):
+                if step.kind is StepKind.WHEEL:
+                    build_wheel_step(site, step, plan, project, set_stage)
                 else:
-                    build_library(site, step, plan, tell)
+                    build_library(site, step, plan, set_stage)
         return Outcome.DONE
 
     requires = (*step.requires, _warm_id(step.target.tag))
@@ -165,11 +172,11 @@ def _task(step: Step, plan: Plan, site: Site, project: Project) -> Task:
 
 
 @contextlib.contextmanager
-def _hold(lock: FileLock, tell: Callable[[str], None]) -> Iterator[None]:
+def _hold_lock(lock: FileLock, set_stage: Callable[[str], None]) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        tell("wait for another process")
+        set_stage("wait for another process")
         lock.acquire()
     try:
         yield
@@ -177,12 +184,12 @@ def _hold(lock: FileLock, tell: Callable[[str], None]) -> Iterator[None]:
         lock.release()
 
 
-def put_wheels(plan: Plan, store: Store, wheelhouse: Path) -> dict[str, Path]:
+def export_wheels(plan: Plan, store: Store, wheelhouse: Path) -> dict[str, Path]:
     """Copy the plan's finished wheels into the wheelhouse, where they are not there already; return them by step."""
     wheelhouse.mkdir(parents=True, exist_ok=True)
     found: dict[str, Path] = {}
     for step in plan.steps.values():
-        entry = store.find(step.key) if step.kind is Kind.WHEEL else None
+        entry = store.find(step.key) if step.kind is StepKind.WHEEL else None
         if entry is None:
             continue
         store.touch(step.key)

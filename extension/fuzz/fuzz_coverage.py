@@ -35,9 +35,23 @@ WORDS = (
     *(b"IHDR PLTE IDAT IEND tRNS iCCP eXIf iTXt zTXt acTL fcTL fdAT sRGB gAMA cHRM sBIT pHYs".split()),
     *(b"RIFF WEBP VP8X VP8L ANIM ANMF ALPH ICCP EXIF GIF87a GIF89a NETSCAPE2.0 ICC_PROFILE JFIF Adobe Exif".split()),
     *(b"acsp RGB CMYK GRAY XYZ mntr prtr A2B0 B2A0 wtpt rTRC gTRC bTRC rXYZ curv para mft1 mft2 mAB mluc desc".split()),
-    b"VP8 ", b"XMP ", b"Lab ", b"\xff\xd8\xff", b"\xff\xc0", b"\xff\xc2", b"\xff\xc4", b"\xff\xda", b"\xff\xdb",
-    b"\xff\xdd", b"\xff\xd9", b"\x21\xf9\x04", b"\x2c", b"\x3b", b"\x9d\x01\x2a", b"\x2f",
-)  # fmt: skip
+    b"VP8 ",
+    b"XMP ",
+    b"Lab ",
+    b"\xff\xd8\xff",
+    b"\xff\xc0",
+    b"\xff\xc2",
+    b"\xff\xc4",
+    b"\xff\xda",
+    b"\xff\xdb",
+    b"\xff\xdd",
+    b"\xff\xd9",
+    b"\x21\xf9\x04",
+    b"\x2c",
+    b"\x3b",
+    b"\x9d\x01\x2a",
+    b"\x2f",
+)
 LONGEST_INPUT = 32_768
 LARGEST_MEMORY = 3000  # megabytes, of which ASan keeps 256 itself
 SLOWEST = 30  # seconds for one input, which the instruments make ten times as slow
@@ -62,9 +76,13 @@ def describe_array(data: bytes) -> Array:
     dimensions, kind, height, width, bands, *strides, offset = SHAPE.unpack(data[: SHAPE.size].ljust(SHAPE.size, b"\0"))
     count = dimensions % 5
     return Array(
-        version=3, shape=(height, width, bands, 1)[:count], typestr=TYPES[kind % len(TYPES)], offset=offset,
-        strides=(*strides, 1)[:count] if dimensions & 0x80 else None, data=data[SHAPE.size :],
-    )  # fmt: skip
+        version=3,
+        shape=(height, width, bands, 1)[:count],
+        typestr=TYPES[kind % len(TYPES)],
+        offset=offset,
+        strides=(*strides, 1)[:count] if dimensions & 0x80 else None,
+        data=data[SHAPE.size :],
+    )
 
 
 def give(data: bytes) -> None:
@@ -134,10 +152,19 @@ def start_fuzzer(corpus: Path, finds: Path, seconds: int, more: list[str]) -> in
     words = finds / "words"
     write_words(words)
     arguments = [
-        "fuzz-coverage", str(corpus), f"-dict={words}", f"-artifact_prefix={finds}/", f"-max_len={LONGEST_INPUT}",
-        f"-max_total_time={seconds}", f"-timeout={SLOWEST}", f"-rss_limit_mb={LARGEST_MEMORY}", "-detect_leaks=0",
-        "-print_final_stats=1", "-reload=0", *more,
-    ]  # fmt: skip
+        "fuzz-coverage",
+        str(corpus),
+        f"-dict={words}",
+        f"-artifact_prefix={finds}/",
+        f"-max_len={LONGEST_INPUT}",
+        f"-max_total_time={seconds}",
+        f"-timeout={SLOWEST}",
+        f"-rss_limit_mb={LARGEST_MEMORY}",
+        "-detect_leaks=0",
+        "-print_final_stats=1",
+        "-reload=0",
+        *more,
+    ]
     count = ctypes.c_int(len(arguments))
     values = (ctypes.c_char_p * (len(arguments) + 1))(*(word.encode() for word in arguments), None)
     pointer = ctypes.pointer(values)

@@ -49,10 +49,21 @@ def make_seeds() -> list[bytes]:
     clear = write_png(draw_gradient(24, 16, alpha=True), alpha=True, xmp=b"<x:xmpmeta/>")
     small = webpencode.encode(PHOTO, width=24)
     return [
-        small, webpencode.encode(clear, lossless=True), webpencode.encode(gif), webpencode.encode(clear), gif, clear,
-        write_png(draw_gradient(24, 16)), write_grey_png(24, 16, bits=8), write_grey_png(24, 16, bits=16), CMYK,
-        orient_jpeg(CMYK, 6), PROGRESSIVE, PALETTE, DEEP,
-    ]  # fmt: skip
+        small,
+        webpencode.encode(clear, lossless=True),
+        webpencode.encode(gif),
+        webpencode.encode(clear),
+        gif,
+        clear,
+        write_png(draw_gradient(24, 16)),
+        write_grey_png(24, 16, bits=8),
+        write_grey_png(24, 16, bits=16),
+        CMYK,
+        orient_jpeg(CMYK, 6),
+        PROGRESSIVE,
+        PALETTE,
+        DEEP,
+    ]
 
 
 def damage(data: bytes, chance: random.Random, seeds: list[bytes]) -> bytes:
@@ -116,9 +127,13 @@ def make_array(chance: random.Random) -> Array:
     shape = tuple(chance.choice((0, 1, 2, 3, 4, 5, 17, 16383, 16384)) for _ in range(chance.choice((1, 2, 2, 3, 3, 4))))
     strides = tuple(chance.choice((-1, 0, 1, 2, 3, 7, 1 << 40)) for _ in shape) if chance.random() < 0.5 else None
     return Array(
-        version=3, shape=shape, strides=strides, typestr=chance.choice(("|u1", "<u2", ">u2", "|i1", "<f4")),
-        data=bytes(chance.choice((0, 1, 100, 70_000))), offset=chance.choice((0, 0, 0, 1, 99)),
-    )  # fmt: skip
+        version=3,
+        shape=shape,
+        strides=strides,
+        typestr=chance.choice(("|u1", "<u2", ">u2", "|i1", "<f4")),
+        data=bytes(chance.choice((0, 1, 100, 70_000))),
+        offset=chance.choice((0, 0, 0, 1, 99)),
+    )
 
 
 def count_resident_bytes() -> int:

@@ -23,13 +23,17 @@ ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "extension" / "src" / "webpencode"
 # What is undefined in our own sources ends the process.
 MODULE_FLAGS = (
-    "-fsanitize=address,undefined,fuzzer-no-link", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer", "-g",
-)  # fmt: skip
+    "-fsanitize=address,undefined,fuzzer-no-link",
+    "-fno-sanitize-recover=undefined",
+    "-fno-omit-frame-pointer",
+    "-g",
+)
 # In the libraries it is printed, where it may do harm: they shift and cast as C compilers have always let them.
 LIBRARY_FLAGS = (
-    "-fsanitize=address,bounds,integer-divide-by-zero,signed-integer-overflow,fuzzer-no-link", "-fno-omit-frame-pointer",
+    "-fsanitize=address,bounds,integer-divide-by-zero,signed-integer-overflow,fuzzer-no-link",
+    "-fno-omit-frame-pointer",
     "-O1",
-)  # fmt: skip
+)
 MACROS = ("-DPy_LIMITED_API=0x030b0000", "-DG_DISABLE_CAST_CHECKS")
 # nasm, which only runs during the build, leaves leaks behind, and nothing there can tell ASan to be silent about them. glib
 # never sees an input; its precompiled header names its folder.
@@ -88,8 +92,10 @@ def write_wrappers(folder: Path, clang: str, clangxx: str) -> dict[str, str]:
 def build_libraries(prefix: Path, compilers: dict[str, str]) -> None:
     # Nothing leaves this machine, so the policy's name is free; this one is what programs for the build are made for.
     environment = {
-        **os.environ, **compilers, "AUDITWHEEL_PLAT": f"manylinux2014_{platform.machine()}",
-    }  # fmt: skip
+        **os.environ,
+        **compilers,
+        "AUDITWHEEL_PLAT": f"manylinux2014_{platform.machine()}",
+    }
     shutil.rmtree(prefix, ignore_errors=True)
     words = ["everywheel", "--project", str(ROOT), "deps", "--engine", "native", "--linkage", "static"]
     subprocess.run([*words, "--prefix", str(prefix)], env=environment, check=True)
@@ -115,20 +121,49 @@ def compile_module(prefix: Path, into: Path, clang: str, clangxx: str) -> None:
     includes = [word.replace("-I", "-isystem", 1) for word in ask_pkgconf(prefix, "--cflags")]
     for source in list_sources():
         subprocess.run(
-            [clang, "-c", "-O1", "-fPIC", "-std=gnu11", "-fvisibility=hidden", *MODULE_FLAGS, *MACROS,
-             "-isystem", str(prefix / "include" / "python"), *includes, str(source),
-             "-o", str(objects / f"{source.stem}.o")], check=True,
-        )  # fmt: skip
+            [
+                clang,
+                "-c",
+                "-O1",
+                "-fPIC",
+                "-std=gnu11",
+                "-fvisibility=hidden",
+                *MODULE_FLAGS,
+                *MACROS,
+                "-isystem",
+                str(prefix / "include" / "python"),
+                *includes,
+                str(source),
+                "-o",
+                str(objects / f"{source.stem}.o"),
+            ],
+            check=True,
+        )
     # As in a wheel, nothing else gets out, and what nothing reaches is left out: some of glib would miss what was not built.
     exports = into / "exports.map"
     exports.write_text("{ global: PyInit_*; LLVMFuzzerRunDriver; __sanitizer_*; local: *; };\n")
     fuzzer = find_runtime(clang, f"libclang_rt.fuzzer_no_main-{platform.machine()}.a")
     subprocess.run(
-        [clangxx, "-shared", "-shared-libasan", "-Wl,-Bsymbolic", "-Wl,--gc-sections",
-         f"-Wl,--version-script={exports}", MODULE_FLAGS[0], *map(str, sorted(objects.glob("*.o"))),
-         "-Wl,--whole-archive", str(fuzzer), "-Wl,--no-whole-archive", *ask_pkgconf(prefix, "--libs"), "-lm", "-lpthread",
-         "-o", str(into / "module.so")], check=True,
-    )  # fmt: skip
+        [
+            clangxx,
+            "-shared",
+            "-shared-libasan",
+            "-Wl,-Bsymbolic",
+            "-Wl,--gc-sections",
+            f"-Wl,--version-script={exports}",
+            MODULE_FLAGS[0],
+            *map(str, sorted(objects.glob("*.o"))),
+            "-Wl,--whole-archive",
+            str(fuzzer),
+            "-Wl,--no-whole-archive",
+            *ask_pkgconf(prefix, "--libs"),
+            "-lm",
+            "-lpthread",
+            "-o",
+            str(into / "module.so"),
+        ],
+        check=True,
+    )
 
 
 def replace_module(module: Path) -> None:

@@ -23,8 +23,12 @@ class Array:
 
     def __init__(self, data: Any, shape: Sequence[int], typestr: str = "|u1", strides: Any = None) -> None:
         self.__array_interface__ = {
-            "version": 3, "data": data, "shape": tuple(shape), "typestr": typestr, "strides": strides,
-        }  # fmt: skip
+            "version": 3,
+            "data": data,
+            "shape": tuple(shape),
+            "typestr": typestr,
+            "strides": strides,
+        }
 
 
 def pack(rows: Any, bands: int = 3) -> bytes:
@@ -162,20 +166,36 @@ def test_the_longest_side_is_taken_and_no_longer_one() -> None:
         (Array(bytes(4), (1, 1), "|i1"), TypeError, "an array must be of unsigned 8-bit or 16-bit integers, not '|i1'"),
         (Array(bytes(5), (2, 3)), ValueError, "'data' of __array_interface__ has 5 bytes, and its shape needs 6"),
         (Array(bytes(6), (2, 3), strides=(-3, 1)), ValueError, "'strides' of __array_interface__ lead out of 'data'"),
-        (Array(bytes(6), (2, 3), strides=(sys.maxsize, 1)), ValueError, "'strides' of __array_interface__ are too large"),
-        (Array((1, True), (2, 3), strides=(-sys.maxsize - 1, 1)), ValueError,
-         "'strides' of __array_interface__ are too large"),
-        (Array(bytes(6), (2, 3), strides=(3,)), ValueError,
-         "'strides' of __array_interface__ must be as long as 'shape'"),
+        (
+            Array(bytes(6), (2, 3), strides=(sys.maxsize, 1)),
+            ValueError,
+            "'strides' of __array_interface__ are too large",
+        ),
+        (
+            Array((1, True), (2, 3), strides=(-sys.maxsize - 1, 1)),
+            ValueError,
+            "'strides' of __array_interface__ are too large",
+        ),
+        (
+            Array(bytes(6), (2, 3), strides=(3,)),
+            ValueError,
+            "'strides' of __array_interface__ must be as long as 'shape'",
+        ),
         (Array((0, True), (2, 3)), ValueError, "'data' of __array_interface__ is the address 0"),
         (Array(bytes(6), ("2", 3)), TypeError, "'str' object cannot be interpreted as an integer"),
-        (memoryview(bytes(4)).cast("b", (1, 4)), TypeError,
-         "an array must be of unsigned 8-bit or 16-bit integers, not 'b'"),
-        (memoryview(bytes(8)).cast("f", (1, 2)), TypeError,
-         "an array must be of unsigned 8-bit or 16-bit integers, not 'f'"),
+        (
+            memoryview(bytes(4)).cast("b", (1, 4)),
+            TypeError,
+            "an array must be of unsigned 8-bit or 16-bit integers, not 'b'",
+        ),
+        (
+            memoryview(bytes(8)).cast("f", (1, 2)),
+            TypeError,
+            "an array must be of unsigned 8-bit or 16-bit integers, not 'f'",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
-)  # fmt: skip
+)
 def test_what_is_no_picture_is_named(array: Any, error: type, message: str) -> None:
     with pytest.raises(error) as caught:
         encode(array)

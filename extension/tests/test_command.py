@@ -20,15 +20,22 @@ from webpencode import encode
 # Windows starts no Python without it.
 SYSTEM = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}
 ENVIRONMENT = {
-    **SYSTEM, "PYTHONUTF8": "1", "PATH": "", "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-}  # fmt: skip
+    **SYSTEM,
+    "PYTHONUTF8": "1",
+    "PATH": "",
+    "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+}
 
 
 def run(*words: str | Path, cwd: Path, exit_code: int = 0, **environment: str) -> tuple[str, str]:
     done = subprocess.run(
-        [sys.executable, "-m", "webpencode", *map(str, words)], cwd=cwd, capture_output=True, text=True, timeout=60,
+        [sys.executable, "-m", "webpencode", *map(str, words)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=60,
         env={**ENVIRONMENT, **environment},
-    )  # fmt: skip
+    )
     assert done.returncode == exit_code, done.stdout + done.stderr
     return spell_paths(done.stdout), spell_paths(done.stderr)
 
@@ -253,8 +260,12 @@ def test_output_that_nobody_reads_is_no_crash(photos: Path) -> None:
 
     done = subprocess.run(
         [sys.executable, "-m", "webpencode", "in", "-n"],
-        cwd=photos, stdout=write, stderr=subprocess.PIPE, env=ENVIRONMENT, timeout=60,
-    )  # fmt: skip
+        cwd=photos,
+        stdout=write,
+        stderr=subprocess.PIPE,
+        env=ENVIRONMENT,
+        timeout=60,
+    )
     os.close(write)
 
     assert (done.returncode, done.stderr) == (1, b"")
@@ -267,8 +278,12 @@ def test_a_folder_that_is_gone_is_named(photos: Path) -> None:
     def run_there(words: str) -> tuple[int, str]:
         done = subprocess.run(
             ["/bin/sh", "-c", f"{script} {words}", sys.executable],
-            cwd=photos, capture_output=True, env={**ENVIRONMENT, "PATH": "/usr/bin:/bin"}, text=True, timeout=60,
-        )  # fmt: skip
+            cwd=photos,
+            capture_output=True,
+            env={**ENVIRONMENT, "PATH": "/usr/bin:/bin"},
+            text=True,
+            timeout=60,
+        )
         return done.returncode, done.stderr
 
     code, errors = run_there("-o out.webp")
@@ -292,15 +307,20 @@ def test_a_folder_that_is_gone_is_named(photos: Path) -> None:
         ("2>/dev/full", 1, ""),
         ("--json >/dev/full 2>&1", 1, ""),
     ],
-)  # fmt: skip
+)
 def test_closed_and_full_streams_cost_no_image(photos: Path, words: str, exit_code: int, output: str) -> None:
     if "/dev/full" in words and not Path("/dev/full").exists():
         pytest.skip("this system has no device that is always full")
 
     done = subprocess.run(
         ["/bin/sh", "-c", f'"$0" -m webpencode in/photo.jpg {words}', sys.executable],
-        cwd=photos, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=ENVIRONMENT, text=True, timeout=60,
-    )  # fmt: skip
+        cwd=photos,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=ENVIRONMENT,
+        text=True,
+        timeout=60,
+    )
 
     assert done.returncode == exit_code
     assert re.fullmatch(output, done.stdout)
@@ -356,9 +376,12 @@ def test_a_dry_run_can_be_read_by_a_machine(photos: Path) -> None:
 
     assert [json.loads(line) for line in output.splitlines()] == [
         {"source": "in/deep/LOUD.PNG", "destination": "in/deep/LOUD.webp"},
-        {"source": "in/photo.jpg", "destination": "in/photo.webp",
-         "error": "in/photo.webp is there already; --force replaces it"},
-    ]  # fmt: skip
+        {
+            "source": "in/photo.jpg",
+            "destination": "in/photo.webp",
+            "error": "in/photo.webp is there already; --force replaces it",
+        },
+    ]
 
 
 def test_results_can_be_read_by_a_machine(photos: Path) -> None:
@@ -367,11 +390,18 @@ def test_results_can_be_read_by_a_machine(photos: Path) -> None:
     output, _ = run("in/a.png", "in/photo.jpg", "-o", "out", "--json", cwd=photos, exit_code=1)
 
     assert [json.loads(line) for line in output.splitlines()] == [
-        {"source": "in/a.png", "destination": "out/a.webp",
-         "error": "VipsForeignLoad: buffer is not in a known format"},
-        {"source": "in/photo.jpg", "destination": "out/photo.webp", "bytes_before": len(PHOTO),
-         "bytes_after": len(encode(PHOTO))},
-    ]  # fmt: skip
+        {
+            "source": "in/a.png",
+            "destination": "out/a.webp",
+            "error": "VipsForeignLoad: buffer is not in a known format",
+        },
+        {
+            "source": "in/photo.jpg",
+            "destination": "out/photo.webp",
+            "bytes_before": len(PHOTO),
+            "bytes_after": len(encode(PHOTO)),
+        },
+    ]
 
 
 @pytest.mark.parametrize(
@@ -417,10 +447,25 @@ def test_every_option_reaches_the_encoder(tmp_path: Path) -> None:
     run("a.gif", *words.split(), cwd=tmp_path)
 
     assert (tmp_path / "a.webp").read_bytes() == encode(
-        tmp_path / "a.gif", width=20, height=20, fit="cover", upscale=True, quality=50, lossless=True, near_lossless=60,
-        effort=2, alpha_quality=50, preset="icon", sharp_yuv=True, keep=(), autorotate=False,
-        background=(255, 0, 255), animated=False, loop=3, max_pixels=99999,
-    )  # fmt: skip
+        tmp_path / "a.gif",
+        width=20,
+        height=20,
+        fit="cover",
+        upscale=True,
+        quality=50,
+        lossless=True,
+        near_lossless=60,
+        effort=2,
+        alpha_quality=50,
+        preset="icon",
+        sharp_yuv=True,
+        keep=(),
+        autorotate=False,
+        background=(255, 0, 255),
+        animated=False,
+        loop=3,
+        max_pixels=99999,
+    )
 
 
 def test_a_size_can_be_asked_for(photos: Path) -> None:

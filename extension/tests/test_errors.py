@@ -33,9 +33,15 @@ from webpencode import (
 PNG = write_png(draw_gradient(80, 60))
 GIF = write_gif([[[x % 3 for x in range(90)] for _ in range(60)]], [(0, 0, 0), (255, 0, 0), (0, 0, 255)])
 IMAGES = {
-    "jpeg": PHOTO, "png": PNG, "gif": GIF, "webp": encode(PHOTO), "webp-lossless": encode(PNG, lossless=True),
-    "progressive": PROGRESSIVE, "palette": PALETTE, "deep": DEEP,
-}  # fmt: skip
+    "jpeg": PHOTO,
+    "png": PNG,
+    "gif": GIF,
+    "webp": encode(PHOTO),
+    "webp-lossless": encode(PNG, lossless=True),
+    "progressive": PROGRESSIVE,
+    "palette": PALETTE,
+    "deep": DEEP,
+}
 INTERLACED = {"palette", "deep"}
 
 

@@ -30,8 +30,12 @@ class Described:
 
     def __init__(self, samples: bytearray) -> None:
         self.__array_interface__ = {
-            "version": 3, "typestr": "|u1", "shape": (HEIGHT, WIDTH, 3), "data": samples, "strides": None,
-        }  # fmt: skip
+            "version": 3,
+            "typestr": "|u1",
+            "shape": (HEIGHT, WIDTH, 3),
+            "data": samples,
+            "strides": None,
+        }
 
 
 def stress(*jobs: Callable[[], object], beside: Callable[[], object] | None = None) -> Counter[str]:
@@ -121,9 +125,16 @@ def test_threads_share_files_pixels_and_options() -> None:
         assert "webp" in formats()
 
     jobs = (
-        encode_photo, encode_png, encode_animation, encode_pixels, decode_photo, probe_photo, fail, encode_on_several,
+        encode_photo,
+        encode_png,
+        encode_animation,
+        encode_pixels,
+        decode_photo,
+        probe_photo,
+        fail,
+        encode_on_several,
         list_formats,
-    )  # fmt: skip
+    )
     counts = stress(*jobs)
 
     assert set(counts) == {job.__name__ for job in jobs}

@@ -47,12 +47,20 @@ def test_workers_must_be_a_whole_number(workers: Any) -> None:
 @pytest.mark.parametrize(
     "one",
     [
-        "photo.jpg", Path("photo.jpg"), PHOTO, bytearray(PHOTO), memoryview(PHOTO), io.BytesIO(PHOTO), decode(PHOTO),
-        DeepImage(bytes(2), (1, 1), "<u2"), array.array("B", PHOTO), memoryview(bytes(6)).cast("B", (2, 3)),
+        "photo.jpg",
+        Path("photo.jpg"),
+        PHOTO,
+        bytearray(PHOTO),
+        memoryview(PHOTO),
+        io.BytesIO(PHOTO),
+        decode(PHOTO),
+        DeepImage(bytes(2), (1, 1), "<u2"),
+        array.array("B", PHOTO),
+        memoryview(bytes(6)).cast("B", (2, 3)),
         memoryview(bytes(18)).cast("B", (2, 3, 3)),
     ],
     ids=lambda one: type(one).__name__,
-)  # fmt: skip
+)
 def test_one_image_is_no_iterable_of_images(one: Any) -> None:
     with pytest.raises(TypeError) as caught:
         encode_many(one)

@@ -70,9 +70,11 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("pictures")
     frames = [[[(x + at) % 3 for x in range(24)] for _ in range(16)] for at in range(3)]
     files = {
-        "photo": PHOTO, "cmyk": CMYK, "png": write_png(draw_gradient(64, 64, alpha=True), alpha=True),
+        "photo": PHOTO,
+        "cmyk": CMYK,
+        "png": write_png(draw_gradient(64, 64, alpha=True), alpha=True),
         "gif": write_gif(frames, [(0, 0, 0), (255, 0, 0), (0, 0, 255)]),
-    }  # fmt: skip
+    }
     for name, data in files.items():
         (folder / name).write_bytes(data)
     return [folder / name for name in files]
@@ -153,10 +155,12 @@ def test_no_memory_for_pixels_is_a_memory_error(large: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
-        "file to pixels gave MemoryError True", "file to picture gave MemoryError True",
-        "file to lossless gave MemoryError True", "array to picture gave MemoryError True",
+        "file to pixels gave MemoryError True",
+        "file to picture gave MemoryError True",
+        "file to lossless gave MemoryError True",
+        "array to picture gave MemoryError True",
         "array in libvips gave MemoryError True",
-    ]  # fmt: skip
+    ]
 
 
 OUTPUT = """

@@ -98,10 +98,19 @@ def test_a_file_may_be_in_an_array_of_bytes() -> None:
 @pytest.mark.parametrize("reader", [probe, decode], ids=lambda reader: reader.__name__)
 @pytest.mark.parametrize(
     "pixels",
-    [RGB, GREY, DEEP, RGB.astype(float), np.zeros(9, np.uint16), np.uint8(3), np.array(["2020"], "M8[D]"),
-     Image.fromarray(RGB), Image.new("P", (3, 2))],
+    [
+        RGB,
+        GREY,
+        DEEP,
+        RGB.astype(float),
+        np.zeros(9, np.uint16),
+        np.uint8(3),
+        np.array(["2020"], "M8[D]"),
+        Image.fromarray(RGB),
+        Image.new("P", (3, 2)),
+    ],
     ids=["rgb", "grey", "deep", "float", "row", "scalar", "dates", "image", "palette"],
-)  # fmt: skip
+)
 def test_pixels_are_no_file(reader: Callable[[Any], Any], pixels: Any) -> None:
     with pytest.raises(TypeError) as caught:
         reader(pixels)

@@ -188,10 +188,16 @@ def write_profile(red: tuple[float, float, float], blue: tuple[float, float, flo
     curve = b"curv\0\0\0\0\0\0\0\0"
     text = b"desc\0\0\0\0\0\0\0\x05test\0" + bytes(4 + 4 + 2 + 1 + 67)
     tags = {
-        b"desc": text, b"cprt": b"text\0\0\0\0none\0", b"wtpt": white, b"rXYZ": b"XYZ \0\0\0\0" + s15(*red),
-        b"gXYZ": b"XYZ \0\0\0\0" + s15(*green), b"bXYZ": b"XYZ \0\0\0\0" + s15(*blue), b"rTRC": curve, b"gTRC": curve,
+        b"desc": text,
+        b"cprt": b"text\0\0\0\0none\0",
+        b"wtpt": white,
+        b"rXYZ": b"XYZ \0\0\0\0" + s15(*red),
+        b"gXYZ": b"XYZ \0\0\0\0" + s15(*green),
+        b"bXYZ": b"XYZ \0\0\0\0" + s15(*blue),
+        b"rTRC": curve,
+        b"gTRC": curve,
         b"bTRC": curve,
-    }  # fmt: skip
+    }
     table, body, at = struct.pack(">I", len(tags)), b"", 128 + 4 + 12 * len(tags)
     for name, data in tags.items():
         data = data.ljust(-(-len(data) // 4) * 4, b"\0")
@@ -356,8 +362,11 @@ def test_a_decompression_bomb_costs_no_memory() -> None:
         ({"near_lossless": 101}, ValueError, "near_lossless must be from 0 to 100, not 101"),
         ({"effort": 7}, ValueError, "effort must be from 0 to 6, not 7"),
         ({"alpha_quality": -1}, ValueError, "alpha_quality must be from 0 to 100, not -1"),
-        ({"preset": "x"}, ValueError,
-         "preset must be 'default', 'picture', 'photo', 'drawing', 'icon' or 'text', not 'x'"),
+        (
+            {"preset": "x"},
+            ValueError,
+            "preset must be 'default', 'picture', 'photo', 'drawing', 'icon' or 'text', not 'x'",
+        ),
         ({"target_size": 0}, ValueError, "target_size must be from 1 to 2147483647, not 0"),
         ({"keep": "icc"}, TypeError, "keep must be a sequence of strings or None, not str"),
         ({"keep": 5}, TypeError, "keep must be a sequence of strings or None"),
@@ -370,7 +379,7 @@ def test_a_decompression_bomb_costs_no_memory() -> None:
         ({"loop": 65536}, ValueError, "loop must be from 0 to 65535, not 65536"),
         ({"threads": 0}, ValueError, "threads must be from 1 to 1024, not 0"),
     ],
-)  # fmt: skip
+)
 def test_a_bad_option_is_named_with_what_it_may_be(options: dict[str, Any], error: type, message: str) -> None:
     with pytest.raises(error) as caught:
         encode(PHOTO, **options)

@@ -34,17 +34,27 @@ FILES = {
 }
 SIDES = st.integers(1, 60)
 SHAPES: dict[str, st.SearchStrategy[Any]] = {
-    "width": SIDES, "height": SIDES, "fit": st.sampled_from(["inside", "cover", "contain", "fill"]),
-    "upscale": st.booleans(), "autorotate": st.booleans(), "background": st.tuples(*[st.integers(0, 255)] * 3),
+    "width": SIDES,
+    "height": SIDES,
+    "fit": st.sampled_from(["inside", "cover", "contain", "fill"]),
+    "upscale": st.booleans(),
+    "autorotate": st.booleans(),
+    "background": st.tuples(*[st.integers(0, 255)] * 3),
     "threads": st.integers(1, 4),
-}  # fmt: skip
+}
 CODECS: dict[str, st.SearchStrategy[Any]] = {
-    "quality": st.integers(0, 100), "lossless": st.booleans(), "near_lossless": st.integers(0, 100),
-    "effort": st.integers(0, 6), "alpha_quality": st.integers(0, 100),
+    "quality": st.integers(0, 100),
+    "lossless": st.booleans(),
+    "near_lossless": st.integers(0, 100),
+    "effort": st.integers(0, 6),
+    "alpha_quality": st.integers(0, 100),
     "preset": st.sampled_from(["default", "picture", "photo", "drawing", "icon", "text"]),
-    "target_size": st.integers(1, 5000), "sharp_yuv": st.booleans(), "animated": st.booleans(),
-    "keep": st.lists(st.sampled_from(["icc", "exif", "xmp"])), "loop": st.integers(0, 65535),
-}  # fmt: skip
+    "target_size": st.integers(1, 5000),
+    "sharp_yuv": st.booleans(),
+    "animated": st.booleans(),
+    "keep": st.lists(st.sampled_from(["icc", "exif", "xmp"])),
+    "loop": st.integers(0, 65535),
+}
 
 
 def leave_out_what_makes_no_sense(options: dict[str, Any]) -> dict[str, Any]:
@@ -137,9 +147,7 @@ def arrays(draw: st.DrawFn) -> tuple[Array, list[list[tuple[int, ...]]]]:
         rows.append(row)
     is_flat = bands == 1 and draw(st.booleans())
     shape, strides = (height, width, bands)[: 2 if is_flat else 3], tuple(steps)[: 2 if is_flat else 3]
-    array = Array(
-        version=3, typestr=f"{order}u{size}", shape=shape, strides=strides, data=memory, offset=offset
-    )  # fmt: skip
+    array = Array(version=3, typestr=f"{order}u{size}", shape=shape, strides=strides, data=memory, offset=offset)
     return array, rows
 
 
@@ -173,9 +181,15 @@ def test_what_an_array_becomes_does_not_depend_on_how_it_lies(
 
 
 ANYTHING = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.binary(max_size=300),
-    st.lists(st.integers(-2, 300), max_size=4), st.tuples(st.integers(), st.integers()),
-)  # fmt: skip
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=5),
+    st.binary(max_size=300),
+    st.lists(st.integers(-2, 300), max_size=4),
+    st.tuples(st.integers(), st.integers()),
+)
 WILD = st.one_of(st.integers(-3, 5), st.sampled_from([0, 1, 16383, 16384, 1 << 28, 1 << 31, 1 << 62, -(1 << 63)]))
 INTERFACES = st.fixed_dictionaries(
     {},

@@ -174,8 +174,12 @@ def test_the_command_says_it_once(tmp_path: Path) -> None:
 
     ended = subprocess.run(
         [sys.executable, "-m", "webpencode", str(picture), str(picture)],
-        env={**os.environ, "LD_LIBRARY_PATH": str(tmp_path)}, text=True, capture_output=True, check=False, timeout=60,
-    )  # fmt: skip
+        env={**os.environ, "LD_LIBRARY_PATH": str(tmp_path)},
+        text=True,
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
 
     assert ended.returncode == 1
     assert ended.stderr.count("error: libvips 8.10 or newer is needed") == 1

@@ -66,11 +66,17 @@ def test_many_threads_that_do_all_there_is_to_do_get_what_one_thread_gets() -> N
     png = write_png(draw_gradient(64, 48, alpha=True), alpha=True)
     rgb = memoryview(bytes(range(256)) * 90).cast("B", (80, 96, 3))
     calls: list[Callable[[], Any]] = [
-        lambda: encode(PHOTO, width=40), lambda: encode(CMYK, keep=(), effort=0), lambda: encode(gif),
-        lambda: encode(png, lossless=True, effort=0), lambda: encode(rgb, width=9, height=9, fit="cover"),
-        lambda: encode(rgb, effort=0), lambda: bytes(memoryview(decode(PHOTO, width=40))), lambda: probe(gif),
-        lambda: find_error(encode, PHOTO[:9000]), lambda: find_error(decode, b"no image"),
-    ]  # fmt: skip
+        lambda: encode(PHOTO, width=40),
+        lambda: encode(CMYK, keep=(), effort=0),
+        lambda: encode(gif),
+        lambda: encode(png, lossless=True, effort=0),
+        lambda: encode(rgb, width=9, height=9, fit="cover"),
+        lambda: encode(rgb, effort=0),
+        lambda: bytes(memoryview(decode(PHOTO, width=40))),
+        lambda: probe(gif),
+        lambda: find_error(encode, PHOTO[:9000]),
+        lambda: find_error(decode, b"no image"),
+    ]
     expected = [call() for call in calls]
     wrong = []
 

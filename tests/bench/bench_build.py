@@ -40,9 +40,13 @@ def measure(command: list[str], *, cwd: Path, store: Path) -> Measured:
     """Run a command and watch the machine while it runs; memory is that of the command and all that it starts."""
     before, began = psutil.cpu_times(), time.monotonic()
     process = subprocess.Popen(
-        command, cwd=cwd, env={**os.environ, "EVERYWHEEL_STORE": str(store)}, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+        command,
+        cwd=cwd,
+        env={**os.environ, "EVERYWHEEL_STORE": str(store)},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     peak = [0]
     watcher = threading.Thread(target=_watch, args=(process.pid, peak), daemon=True)
     watcher.start()

@@ -36,8 +36,10 @@ def main() -> None:
     found = re.search(rf"\] {RECIPE} \S+ for {TARGET}: done in (?:(\d+):)?([\d.]+)", log)
     assert found is not None, log
     container = 60 * int(found[1] or 0) + float(found[2])
-    print(f"{RECIPE} for {TARGET} with {os.cpu_count()} jobs: zig {zig:.0f} s, build image through QEMU {container:.0f} s, "
-          f"{container / zig:.1f} times as long")  # fmt: skip
+    print(
+        f"{RECIPE} for {TARGET} with {os.cpu_count()} jobs: zig {zig:.0f} s, build image through QEMU {container:.0f} s, "
+        f"{container / zig:.1f} times as long"
+    )
 
 
 def prepare(workshop: Workshop) -> None:

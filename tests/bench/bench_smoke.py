@@ -31,8 +31,11 @@ def smoke(wheels: list[Path], images: tuple[str, ...]) -> tuple[float, list[dict
     began = time.monotonic()
     ended = subprocess.run(
         [sys.executable, "-m", "everywheel", "smoke", "--offline", "--json", *map(str, wheels), *words],
-        cwd=ROOT, text=True, capture_output=True, check=False,
-    )  # fmt: skip
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
     seconds = time.monotonic() - began
     if ended.returncode != 0:
         sys.exit(f"smoke failed:\n{ended.stderr}")
@@ -49,16 +52,20 @@ def measure_one(wheels: list[Path]) -> None:
     rounds = [smoke([wheel], ("debian-12",)) for _ in range(ROUNDS)]
     whole = statistics.median(seconds for seconds, _ in rounds)
     tests = statistics.median(cells[0]["test_seconds"] for _, cells in rounds)
-    print(f"one wheel on one prepared image (median of {ROUNDS}): {whole:.1f} s for the whole command, "
-          f"{tests:.1f} s of it the wheel's tests, {whole - tests:.1f} s beyond them")  # fmt: skip
+    print(
+        f"one wheel on one prepared image (median of {ROUNDS}): {whole:.1f} s for the whole command, "
+        f"{tests:.1f} s of it the wheel's tests, {whole - tests:.1f} s beyond them"
+    )
 
 
 def measure_matrix(wheels: list[Path]) -> None:
     seconds, cells = smoke(wheels, IMAGES)
     slow = [cell for cell in cells if cell["emulated"]]
     images = {(cell["image"], cell["arch"]) for cell in cells}
-    print(f"{len(wheels)} wheels on {len(images)} prepared images, {len(cells)} cells, {len(slow)} through QEMU: "
-          f"{seconds:.0f} s")  # fmt: skip
+    print(
+        f"{len(wheels)} wheels on {len(images)} prepared images, {len(cells)} cells, {len(slow)} through QEMU: "
+        f"{seconds:.0f} s"
+    )
     for cell in sorted(cells, key=lambda cell: -cell["seconds"]):
         print(f"  {cell['image']:<16} {cell['arch']:<8} {cell['seconds']:6.1f} s, tests {cell['test_seconds']:.1f} s")
     for image in IMAGES:

@@ -38,7 +38,7 @@ def pillow_jobs() -> dict[str, Work]:
     def save(image: Image.Image, **options: Any) -> int:
         out = io.BytesIO()
         image.save(out, "WEBP", **{"quality": QUALITY, "method": EFFORT, **options})
-        return out.tell()
+        return out.set_stage()
 
     def thumbnail(data: bytes) -> int:
         image = Image.open(io.BytesIO(data))

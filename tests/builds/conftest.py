@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from everywheel.config.recipe_loader import load_recipe
-from everywheel.sources import fetch_sources, find_places, list_wanted
+from everywheel.sources import fetch_sources, find_locations, list_source_files
 from everywheel.store.local import Store, default_store
 from everywheel.toolchains.build_tools import ensure_tools
 from workshop import ROOT, Workshop
@@ -18,8 +18,8 @@ def shared_store() -> Path:
     """This machine's own store, with the tools and the one source that is fetched."""
     store = Store(default_store())
     ensure_tools(store.root)
-    wanted = list_wanted([load_recipe(ROOT / "recipes" / "cpython" / "recipe.toml")])
-    fetch_sources(wanted, store=store.root, places=find_places())
+    wanted = list_source_files([load_recipe(ROOT / "recipes" / "cpython" / "recipe.toml")])
+    fetch_sources(wanted, store=store.root, places=find_locations())
     return store.root
 
 

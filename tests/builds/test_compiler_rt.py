@@ -36,7 +36,7 @@ def list_borrowed(library: Path) -> set[str]:
 def test_a_helper_brings_no_copy_of_libc(shared_store: Path, tmp_path: Path, tag: str) -> None:
     target = parse_target(tag)
     engine = ZigEngine(store=Store(default_store()), tools=ensure_tools(shared_store))
-    engine.warm(target)
+    engine.prime_cache(target)
     toolchain = write_toolchain(target, engine.compilers(target), engine.tools, tmp_path)
     source, library = tmp_path / "some.c", tmp_path / "libsome.so"
     source.write_text(SOURCE)

@@ -33,9 +33,11 @@ def link(store: Path, folder: Path, triple: str, code: str, name: str, *options:
     cache = str(store / "zig")
     subprocess.run(
         [ensure_tools(store).zig, "cc", "-target", triple, "-g0", "-O2", "-s", source, "-o", name, *options],
-        cwd=folder, check=True, capture_output=True,
+        cwd=folder,
+        check=True,
+        capture_output=True,
         env={**os.environ, "ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache},
-    )  # fmt: skip
+    )
     return (folder / name).read_bytes()
 
 
@@ -43,18 +45,45 @@ def link(store: Path, folder: Path, triple: str, code: str, name: str, *options:
 def macho(shared_store: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """A module for arm64, and the library that it needs."""
     folder, triple = tmp_path_factory.mktemp("macho"), "aarch64-macos.11.0"
-    library = link(shared_store, folder, triple, LIBRARY, "libfoo.1.dylib", "-dynamiclib",
-                   "-Wl,-install_name,@rpath/libfoo.1.dylib")  # fmt: skip
-    module = link(shared_store, folder, triple, MODULE, "_demo.abi3.so", "-dynamiclib", "-undefined", "dynamic_lookup",
-                  "libfoo.1.dylib", "-Wl,-rpath,@loader_path/.dylibs", "-Wl,-install_name,@rpath/_demo.abi3.so")  # fmt: skip
+    library = link(
+        shared_store,
+        folder,
+        triple,
+        LIBRARY,
+        "libfoo.1.dylib",
+        "-dynamiclib",
+        "-Wl,-install_name,@rpath/libfoo.1.dylib",
+    )
+    module = link(
+        shared_store,
+        folder,
+        triple,
+        MODULE,
+        "_demo.abi3.so",
+        "-dynamiclib",
+        "-undefined",
+        "dynamic_lookup",
+        "libfoo.1.dylib",
+        "-Wl,-rpath,@loader_path/.dylibs",
+        "-Wl,-install_name,@rpath/_demo.abi3.so",
+    )
     return {"demo/_demo.abi3.so": module, "demo/.dylibs/libfoo.1.dylib": library}
 
 
 @pytest.fixture(scope="module")
 def pe(shared_store: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A module for x86_64 that needs no C runtime."""
-    return link(shared_store, tmp_path_factory.mktemp("pe"), "x86_64-windows-gnu", DLL, "_demo.pyd", "-shared", "-nostdlib",
-                "-Wl,--entry=DllMain", "-lkernel32")  # fmt: skip
+    return link(
+        shared_store,
+        tmp_path_factory.mktemp("pe"),
+        "x86_64-windows-gnu",
+        DLL,
+        "_demo.pyd",
+        "-shared",
+        "-nostdlib",
+        "-Wl,--entry=DllMain",
+        "-lkernel32",
+    )
 
 
 def audit(folder: Path, platform: str, binaries: dict[str, bytes]) -> list[tuple[str, str, str]]:
@@ -65,8 +94,15 @@ def audit(folder: Path, platform: str, binaries: dict[str, bytes]) -> list[tuple
         f"{info}/METADATA": b"Metadata-Version: 2.4\nName: demo\nVersion: 1.0\nLicense-Expression: MIT\n",
         f"{info}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: cp311-abi3-{platform}\n".encode(),
     }
-    wheel = Wheel(name="demo", version="1.0", build="", python="cp311", abi="abi3", platform=platform,
-                  files={path: WheelFile(data=data) for path, data in files.items()})  # fmt: skip
+    wheel = Wheel(
+        name="demo",
+        version="1.0",
+        build="",
+        python="cp311",
+        abi="abi3",
+        platform=platform,
+        files={path: WheelFile(data=data) for path, data in files.items()},
+    )
     report = audit_wheel(pack_wheel(wheel, folder, epoch=FIXED_TIME))
     return [(finding.check, finding.file, finding.words) for finding in report.findings if finding.check != "licenses"]
 

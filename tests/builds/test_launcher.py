@@ -12,7 +12,7 @@ import pytest
 from everywheel.platforms.target import parse_target
 from everywheel.store.local import Store, default_store
 from everywheel.toolchains.build_tools import ensure_tools
-from everywheel.toolchains.windows_launcher import SOURCE, Launch, write_launcher
+from everywheel.toolchains.windows_launcher import SOURCE, LaunchSpec, write_launcher
 from everywheel.toolchains.zig import ZigEngine
 
 WINE = shutil.which("wine")
@@ -48,7 +48,7 @@ def wine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 def call(compiled: Path, wine: dict[str, str], tmp_path: Path) -> Call:
     """Start a launcher under Wine."""
 
-    def start(launch: Launch, *words: str) -> subprocess.CompletedProcess[str]:
+    def start(launch: LaunchSpec, *words: str) -> subprocess.CompletedProcess[str]:
         program = tmp_path / "my cc.exe"
         write_launcher(program, compiled, launch)
         command = [str(WINE), str(program), *words]
@@ -60,32 +60,32 @@ def call(compiled: Path, wine: dict[str, str], tmp_path: Path) -> Call:
 
 
 def test_a_launcher_puts_the_words_behind_its_command_as_they_were_quoted(call: Call) -> None:
-    done = call(Launch(command=[CMD, "/c", "echo", "-O2"]), "-c", "a b.c", '-DX="y"')
+    done = call(LaunchSpec(command=[CMD, "/c", "echo", "-O2"]), "-c", "a b.c", '-DX="y"')
 
     assert done.stdout.strip() == r'-O2 -c "a b.c" -DX=\"y\"'
 
 
 def test_a_launcher_ends_as_its_command_does(call: Call) -> None:
-    assert call(Launch(command=[CMD, "/c", "exit"]), "3").returncode == 3
+    assert call(LaunchSpec(command=[CMD, "/c", "exit"]), "3").returncode == 3
 
 
 def test_a_command_gets_its_variables(call: Call) -> None:
     variables = {"PKG_CONFIG_LIBDIR": r"Z:\ä;Z:\b=c", "SECOND": "2"}
 
-    done = call(Launch(command=[CMD, "/c", "echo"], environment=variables), "%SECOND%")
+    done = call(LaunchSpec(command=[CMD, "/c", "echo"], environment=variables), "%SECOND%")
 
     assert done.stdout.strip() == "2"
 
 
 def test_who_asks_where_libraries_lie_hears_of_the_prefix_alone(call: Call) -> None:
-    launch = Launch(command=[CMD, "/c", "echo"], libraries=Path("/prefix/lib"))
+    launch = LaunchSpec(command=[CMD, "/c", "echo"], libraries=Path("/prefix/lib"))
 
     assert call(launch, "--print-search-dirs").stdout.strip() == "libraries: =/prefix/lib"
     assert call(launch, "-c").stdout.strip() == "-c"
 
 
 def test_a_command_that_is_not_there_is_named(call: Call) -> None:
-    done = call(Launch(command=[r"C:\no\gcc.exe", "-O2"]))
+    done = call(LaunchSpec(command=[r"C:\no\gcc.exe", "-O2"]))
 
     assert done.returncode == 127
     assert done.stderr.startswith(r"cannot start C:\no\gcc.exe -O2 (error ")

@@ -134,8 +134,13 @@ def test_one_that_a_probe_has_declared_itself_stops_the_build(copy: Workshop) ->
 
 
 def test_headers_know_since_when_a_symbol_is_there(toolchain: Toolchain, tmp_path: Path) -> None:
-    newer = find_newer({"malloc", "preadv", "mkfifoat", "PyLong_FromLong"}, toolchain.program("cc"), tmp_path,
-                       toolchain.environment, what="demo")  # fmt: skip
+    newer = find_newer(
+        {"malloc", "preadv", "mkfifoat", "PyLong_FromLong"},
+        toolchain.program("cc"),
+        tmp_path,
+        toolchain.environment,
+        what="demo",
+    )
 
     assert newer == {"preadv": "11.0", "mkfifoat": "13.0"}
 
@@ -144,9 +149,11 @@ def test_linked_objects_and_archives_hide_what_is_not_exported(toolchain: Toolch
     (tmp_path / "foo.c").write_text("int bar(void); int foo_a(void) { return bar(); } int other(void) { return 1; }")
     (tmp_path / "bar.c").write_text("int bar(void) { return 2; }")
     words = [
-        ["cc", "-c", "foo.c", "-o", "foo.o"], ["cc", "-c", "bar.c", "-o", "bar.o"], ["ar", "rcs", "libbar.a", "bar.o"],
+        ["cc", "-c", "foo.c", "-o", "foo.o"],
+        ["cc", "-c", "bar.c", "-o", "bar.o"],
+        ["ar", "rcs", "libbar.a", "bar.o"],
         ["cc", "-shared", "foo.o", "-L.", "-lbar", "-o", "libfoo.dylib"],
-    ]  # fmt: skip
+    ]
     for name, *rest in words:
         subprocess.run([toolchain.program(name), *rest], cwd=tmp_path, env=toolchain.environment, check=True)
 

@@ -47,9 +47,11 @@ def test_all_targets_are_those_that_are_released_those_that_are_not_and_the_sdis
 
     names = {path.name for path in (copy.project / "wheelhouse").iterdir()}
     assert names == {
-        "fixture-1.0-cp311-abi3-manylinux2014_x86_64.whl", "fixture-1.0-cp311-abi3-manylinux_2_28_x86_64.whl",
-        "fixture-1.0-cp311-abi3-musllinux_1_2_aarch64.whl", NAME,
-    }  # fmt: skip
+        "fixture-1.0-cp311-abi3-manylinux2014_x86_64.whl",
+        "fixture-1.0-cp311-abi3-manylinux_2_28_x86_64.whl",
+        "fixture-1.0-cp311-abi3-musllinux_1_2_aarch64.whl",
+        NAME,
+    }
 
 
 def test_a_backend_that_disagrees_about_the_name_is_told_so(copy: Workshop) -> None:

@@ -69,12 +69,19 @@ class Workshop:
 
     def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
         environment = {
-            **os.environ, "EVERYWHEEL_STORE": str(self.store), "EVERYWHEEL_MIRRORS": str(self.mirror), **variables,
-        }  # fmt: skip
+            **os.environ,
+            "EVERYWHEEL_STORE": str(self.store),
+            "EVERYWHEEL_MIRRORS": str(self.mirror),
+            **variables,
+        }
         return subprocess.Popen(
             [sys.executable, "-m", "everywheel", *arguments],
-            cwd=self.project, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
+            cwd=self.project,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
 
     def run(self, *arguments: str, exit_code: int = 0, **variables: str) -> tuple[str, str]:
         """Type a command; return what it printed on standard output and on standard error."""

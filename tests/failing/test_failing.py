@@ -33,10 +33,14 @@ def run_case(name: str, folder: Path) -> tuple[int, str]:
     variables = {key: value.replace("{dir}", str(project)) for key, value in case.get("env", {}).items()}
     result = subprocess.run(
         [sys.executable, "-m", "everywheel", *case["args"]],
-        cwd=project, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+        cwd=project,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
         # No package client on PATH: what apt answers is not the same on every machine.
         env={"PATH": str(nothing), "HOME": str(folder), "EVERYWHEEL_STORE": str(store), "COLUMNS": "200", **variables},
-    )  # fmt: skip
+    )
     # What goes on meanwhile is told with the time that it took.
     told = "".join(line for line in result.stdout.splitlines(keepends=True) if not line.startswith("["))
     words = told.replace(str(project), "{dir}").replace(str(store), "{store}")

@@ -47,11 +47,27 @@ def start_daemon(
     log = folder / "dockerd.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [*network, "dockerd", "--data-root", data, "--exec-root", folder / "exec", "--pidfile", folder / "pid",
-             "--host", address, "--bridge", "none", "--iptables=false", "--ip6tables=false",
-             *(["--registry-mirror", mirror] if mirror else [])],
-            stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
+            [
+                *network,
+                "dockerd",
+                "--data-root",
+                data,
+                "--exec-root",
+                folder / "exec",
+                "--pidfile",
+                folder / "pid",
+                "--host",
+                address,
+                "--bridge",
+                "none",
+                "--iptables=false",
+                "--ip6tables=false",
+                *(["--registry-mirror", mirror] if mirror else []),
+            ],
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
     try:
         _wait_for(address, log)
         yield Daemon(process=process, address=address)

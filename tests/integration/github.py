@@ -75,10 +75,14 @@ class _Handler(BaseHTTPRequestHandler):
         if place.path == _RELEASES:
             told = json.loads(body)
             self.server.releases[told["tag_name"]] = {
-                **told, "id": 1, "url": f"{_API}{_RELEASES}/1", "html_url": f"http://{HOST}/{PROJECT}",
-                "author": {"login": "somebody"}, "published_at": "2026-01-01T00:00:00Z",
+                **told,
+                "id": 1,
+                "url": f"{_API}{_RELEASES}/1",
+                "html_url": f"http://{HOST}/{PROJECT}",
+                "author": {"login": "somebody"},
+                "published_at": "2026-01-01T00:00:00Z",
                 "upload_url": f"{_UPLOADS}{_RELEASES}/1/assets{{?name,label}}",
-            }  # fmt: skip
+            }
             return self.answer(201, self.server.show(told["tag_name"]))
         return self.answer(404, {"message": "Not Found"})
 

@@ -17,7 +17,7 @@ import pytest
 from everywheel.audit import Finding, Report, audit_wheel
 from everywheel.errors import BuildError
 from everywheel.platforms.target import parse_target
-from everywheel.repair import Repair, repair_wheel
+from everywheel.repair import RepairRequest, repair_wheel
 from everywheel.store.local import FIXED_TIME, default_store
 from everywheel.toolchains.build_tools import Tools, ensure_tools
 from everywheel.wheels.wheel import Wheel, WheelFile, add_files, pack_wheel, read_wheel
@@ -79,8 +79,23 @@ def compile_shared(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Ca
             code.write_text(source)
             dynamic = ["-dynamic"] if target.libc == "musl" else []
             stripped = ["-g0", "-s"] if strip else ["-g"]
-            command = [tools.zig, "cc", "-target", zig or target.zig, *dynamic, "-shared", "-fPIC", "-O1", *stripped,
-                       "-fno-sanitize=undefined", "-o", result, code, *flags, *links]  # fmt: skip
+            command = [
+                tools.zig,
+                "cc",
+                "-target",
+                zig or target.zig,
+                *dynamic,
+                "-shared",
+                "-fPIC",
+                "-O1",
+                *stripped,
+                "-fno-sanitize=undefined",
+                "-o",
+                result,
+                code,
+                *flags,
+                *links,
+            ]
             cache = str(default_store() / "zig")
             env = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
             done = subprocess.run(list(map(str, command)), env=env, capture_output=True, text=True, check=False)
@@ -101,14 +116,35 @@ def make_prefix(folder: Path, tag: str, compile_shared: Callable[..., bytes]) ->
     outer = compile_shared(tag, OUTER, "-Wl,-soname,libouter.so.1", "-lm", links=[lib / "libinner.so.2.0"])
     (lib / "libouter.so.1").write_bytes(outer)
     facts: list[dict[str, Any]] = [
-        {"name": "inner", "version": "2.0", "license": "Zlib", "linkage": "shared", "libraries": ["inner"],
-         "exports": ["inner_*"]},
-        {"name": "outer", "version": "1.5", "license": "LGPL-2.1-or-later", "linkage": "shared", "requires": ["inner", "tiny"],
-         "libraries": ["outer"], "exports": ["outer_*"], "url": "https://example.org/outer.tar.gz", "sha256": "ab" * 32},
-        {"name": "tiny", "version": "0.3", "license": "Apache-2.0 OR BSD-3-Clause", "linkage": "static",
-         "libraries": ["tiny"], "exports": ["tiny_*"]},
+        {
+            "name": "inner",
+            "version": "2.0",
+            "license": "Zlib",
+            "linkage": "shared",
+            "libraries": ["inner"],
+            "exports": ["inner_*"],
+        },
+        {
+            "name": "outer",
+            "version": "1.5",
+            "license": "LGPL-2.1-or-later",
+            "linkage": "shared",
+            "requires": ["inner", "tiny"],
+            "libraries": ["outer"],
+            "exports": ["outer_*"],
+            "url": "https://example.org/outer.tar.gz",
+            "sha256": "ab" * 32,
+        },
+        {
+            "name": "tiny",
+            "version": "0.3",
+            "license": "Apache-2.0 OR BSD-3-Clause",
+            "linkage": "static",
+            "libraries": ["tiny"],
+            "exports": ["tiny_*"],
+        },
         {"name": "headers", "version": "3.11.2", "license": "PSF-2.0", "linkage": "static"},
-    ]  # fmt: skip
+    ]
     for fact in facts:
         papers = folder / "share" / "licenses" / str(fact["name"])
         papers.mkdir(parents=True)
@@ -175,10 +211,17 @@ def repair_for(
     module = compile_shared(tag, source, *flags, zig=zig, links=[prefix / "lib" / "libouter.so.1"])
     if lose:
         (prefix / "lib" / lose).unlink()
-    repair = Repair(
-        target=parse_target(tag), prefix=prefix, patchelf=tools.patchelf, work=folder / "work", log=folder / "repair.log",
-        epoch=FIXED_TIME, leave_out=("headers",), python="cp311", abi="abi3",
-    )  # fmt: skip
+    repair = RepairRequest(
+        target=parse_target(tag),
+        prefix=prefix,
+        patchelf=tools.patchelf,
+        work=folder / "work",
+        log=folder / "repair.log",
+        epoch=FIXED_TIME,
+        leave_out=("headers",),
+        python="cp311",
+        abi="abi3",
+    )
     return repair_wheel(make_wheel(tag, folder / "built", module), repair, folder / "wheelhouse")
 
 
@@ -200,8 +243,10 @@ def test_a_repaired_wheel_carries_its_libraries_and_has_no_finding(tag: str, rep
     assert wheel.name == f"demo_pack-1.0-cp311-abi3-{tag}.whl"
     assert report.findings == ()
     assert [file.path.split("-")[0] for file in report.files] == [
-        "demo/_demo.abi3.so", "demo_pack.libs/libinner", "demo_pack.libs/libouter",
-    ]  # fmt: skip
+        "demo/_demo.abi3.so",
+        "demo_pack.libs/libinner",
+        "demo_pack.libs/libouter",
+    ]
     assert [file.rpath for file in report.files] == [("$ORIGIN/../demo_pack.libs",), (), ("$ORIGIN",)]
 
 
@@ -307,27 +352,83 @@ void *PyInit__demo(void) { return PyModule_Create2(0, 3); }
 @pytest.mark.parametrize(
     ("tag", "source", "flags", "check", "words_wanted", "evidence"),
     [
-        (ARM, PLAIN_MODULE, (), "arch",
-         "built for EM_AARCH64, 64 bits, little-endian; manylinux2014_x86_64 is EM_X86_64, 64 bits, little-endian", ()),
-        (GLIBC, PLAIN_MODULE + "void tiny_alloc(void) {}", (), "exports", "lets out 1 symbol besides PyInit_*",
-         ("tiny_alloc (of tiny 0.3, which is linked statically)",)),
-        (GLIBC, PLAIN_MODULE + "void _PyUnicode_Ready(void *); void f(void) { _PyUnicode_Ready(0); }", (), "abi3",
-         "uses what is not in the stable ABI", ("_PyUnicode_Ready",)),
-        (GLIBC, PLAIN_MODULE + "void PyLong_AsInt(void *); void f(void) { PyLong_AsInt(0); }", (), "abi3",
-         "needs Python 3.13, but the wheel is tagged for 3.11", ("PyLong_AsInt (since 3.13)",)),
-        (GLIBC, "void *PyInit_other(void) { return 0; }", (), "tags",
-         "has no PyInit__demo, so that Python cannot import it", ()),
-        (GLIBC, PLAIN_MODULE, ("-Wl,-rpath,/opt/lib",), "rpath", "RUNPATH entry '/opt/lib' is not relative to $ORIGIN", ()),
-        (GLIBC, PLAIN_MODULE, ("-Wl,-rpath,$ORIGIN/../../lib",), "rpath",
-         "RUNPATH entry '$ORIGIN/../../lib' leaves the wheel", ()),
-        (MUSL, "#include <stdlib.h>\n" + PLAIN_MODULE + "int f(void) { return rand(); }", (), "libraries",
-         "needs libc.so, which is not in the wheel and not on every manylinux2014_x86_64 system", ()),
+        (
+            ARM,
+            PLAIN_MODULE,
+            (),
+            "arch",
+            "built for EM_AARCH64, 64 bits, little-endian; manylinux2014_x86_64 is EM_X86_64, 64 bits, little-endian",
+            (),
+        ),
+        (
+            GLIBC,
+            PLAIN_MODULE + "void tiny_alloc(void) {}",
+            (),
+            "exports",
+            "lets out 1 symbol besides PyInit_*",
+            ("tiny_alloc (of tiny 0.3, which is linked statically)",),
+        ),
+        (
+            GLIBC,
+            PLAIN_MODULE + "void _PyUnicode_Ready(void *); void f(void) { _PyUnicode_Ready(0); }",
+            (),
+            "abi3",
+            "uses what is not in the stable ABI",
+            ("_PyUnicode_Ready",),
+        ),
+        (
+            GLIBC,
+            PLAIN_MODULE + "void PyLong_AsInt(void *); void f(void) { PyLong_AsInt(0); }",
+            (),
+            "abi3",
+            "needs Python 3.13, but the wheel is tagged for 3.11",
+            ("PyLong_AsInt (since 3.13)",),
+        ),
+        (
+            GLIBC,
+            "void *PyInit_other(void) { return 0; }",
+            (),
+            "tags",
+            "has no PyInit__demo, so that Python cannot import it",
+            (),
+        ),
+        (
+            GLIBC,
+            PLAIN_MODULE,
+            ("-Wl,-rpath,/opt/lib",),
+            "rpath",
+            "RUNPATH entry '/opt/lib' is not relative to $ORIGIN",
+            (),
+        ),
+        (
+            GLIBC,
+            PLAIN_MODULE,
+            ("-Wl,-rpath,$ORIGIN/../../lib",),
+            "rpath",
+            "RUNPATH entry '$ORIGIN/../../lib' leaves the wheel",
+            (),
+        ),
+        (
+            MUSL,
+            "#include <stdlib.h>\n" + PLAIN_MODULE + "int f(void) { return rand(); }",
+            (),
+            "libraries",
+            "needs libc.so, which is not in the wheel and not on every manylinux2014_x86_64 system",
+            (),
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_module_built_wrongly_is_found(
-    repaired: Callable[[str], Path], compile_shared: Callable[..., bytes], tmp_path: Path,
-    tag: str, source: str, flags: tuple[str, ...], check: str, words_wanted: str, evidence: tuple[str, ...],
-) -> None:  # fmt: skip
+    repaired: Callable[[str], Path],
+    compile_shared: Callable[..., bytes],
+    tmp_path: Path,
+    tag: str,
+    source: str,
+    flags: tuple[str, ...],
+    check: str,
+    words_wanted: str,
+    evidence: tuple[str, ...],
+) -> None:
     module = compile_shared(tag, source, *flags)
 
     report = audit_wheel(spoil(repaired(GLIBC), tmp_path, MODULE_PATH, module))

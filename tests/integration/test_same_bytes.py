@@ -14,14 +14,27 @@ from roots import REPOSITORY, call
 
 PRESETS = ("default", "picture", "photo", "drawing", "icon", "text")
 OPTIONS: tuple[dict[str, Any], ...] = (
-    {}, {"quality": 30}, {"quality": 92, "effort": 6}, {"effort": 0}, {"alpha_quality": 40}, {"sharp_yuv": 1},
-    {"target_size": 3000}, {"lossless": 1}, {"lossless": 1, "quality": 100, "effort": 5}, {"near_lossless": 60},
+    {},
+    {"quality": 30},
+    {"quality": 92, "effort": 6},
+    {"effort": 0},
+    {"alpha_quality": 40},
+    {"sharp_yuv": 1},
+    {"target_size": 3000},
+    {"lossless": 1},
+    {"lossless": 1, "quality": 100, "effort": 5},
+    {"near_lossless": 60},
     *({"preset": preset, "quality": 60} for preset in PRESETS),
-)  # fmt: skip
+)
 # Of an animation whose frames are of 100 ms, and which plays once unless it is told otherwise.
 PLAYED: tuple[dict[str, Any], ...] = (
-    {}, {"quality": 30, "effort": 6}, {"lossless": 1}, {"near_lossless": 40}, {"sharp_yuv": 1}, {"loop": 7},
-)  # fmt: skip
+    {},
+    {"quality": 30, "effort": 6},
+    {"lossless": 1},
+    {"near_lossless": 40},
+    {"sharp_yuv": 1},
+    {"loop": 7},
+)
 # Run where the wheel is installed: writes each picture's samples, and of each file what webpencode makes of it.
 OURS = """
 import json, random, sys
@@ -77,9 +90,22 @@ def reference(machine: str, tmp_path_factory: pytest.TempPathFactory) -> list[st
     tools = ensure_tools(default_store().absolute())
     program = place / "reference"
     call(
-        [tools.zig, "cc", "-target", f"{machine}-linux-gnu.2.17", "-O1", f"-I{prefix / 'include'}",
-         Path(__file__).with_name("reference.c"), f"-L{prefix / 'lib'}", "-lwebpmux", "-lwebp", "-lsharpyuv", "-o", program]
-    )  # fmt: skip
+        [
+            tools.zig,
+            "cc",
+            "-target",
+            f"{machine}-linux-gnu.2.17",
+            "-O1",
+            f"-I{prefix / 'include'}",
+            Path(__file__).with_name("reference.c"),
+            f"-L{prefix / 'lib'}",
+            "-lwebpmux",
+            "-lwebp",
+            "-lsharpyuv",
+            "-o",
+            program,
+        ]
+    )
     return ["env", f"LD_LIBRARY_PATH={prefix / 'lib'}", program]
 
 

@@ -35,9 +35,13 @@ def runtime_is_there() -> None:
 
 def everywheel(*words: str | Path, cwd: Path, exit_code: int = 0, **variables: str) -> tuple[str, str]:
     result = subprocess.run(
-        [sys.executable, "-m", "everywheel", *map(str, words)], cwd=cwd, env={**os.environ, **variables},
-        text=True, capture_output=True, check=False,
-    )  # fmt: skip
+        [sys.executable, "-m", "everywheel", *map(str, words)],
+        cwd=cwd,
+        env={**os.environ, **variables},
+        text=True,
+        capture_output=True,
+        check=False,
+    )
     assert result.returncode == exit_code, result.stdout + result.stderr
     return result.stdout, result.stderr
 
@@ -208,9 +212,12 @@ def copy_with(workshop: Workshop, folder: Path, code: str) -> Workshop:
 def start_smoke(workshop: Workshop, **variables: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "everywheel", "smoke", find_wheel(workshop, GLIBC), "--image", "debian-12"],
-        cwd=workshop.project, env={**os.environ, "EVERYWHEEL_STORE": str(default_store()), **variables},
-        text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        cwd=workshop.project,
+        env={**os.environ, "EVERYWHEEL_STORE": str(default_store()), **variables},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
 
 
 def wait_for_container(others: list[str], address: str = "unix:///var/run/docker.sock") -> None:
@@ -226,9 +233,16 @@ def wait_for_container(others: list[str], address: str = "unix:///var/run/docker
 
 def test_a_container_that_hangs_is_ended(sleeper: Workshop, others: list[str]) -> None:
     _, errors = everywheel(
-        "smoke", find_wheel(sleeper, GLIBC), "--image", "debian-12", "--timeout", "4", cwd=sleeper.project, exit_code=6,
+        "smoke",
+        find_wheel(sleeper, GLIBC),
+        "--image",
+        "debian-12",
+        "--timeout",
+        "4",
+        cwd=sleeper.project,
+        exit_code=6,
         EVERYWHEEL_STORE=str(default_store()),
-    )  # fmt: skip
+    )
 
     assert "on debian-12: it did not end within 4 s" in errors
     assert list_containers() == others
@@ -309,11 +323,23 @@ def test_a_full_disk_of_the_daemon_is_named(tmp_path: Path) -> None:
 
 def test_a_socket_without_permission_is_named() -> None:
     result = subprocess.run(
-        ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", sys.executable, "-c",
-         "from everywheel.containers.runtime import find_runtime\ntry:\n    find_runtime('docker')\n"
-         "except Exception as error:\n    print(error.render())"],
-        cwd=REPOSITORY, text=True, capture_output=True, check=False,
-    )  # fmt: skip
+        [
+            "setpriv",
+            "--reuid",
+            "65534",
+            "--regid",
+            "65534",
+            "--clear-groups",
+            sys.executable,
+            "-c",
+            "from everywheel.containers.runtime import find_runtime\ntry:\n    find_runtime('docker')\n"
+            "except Exception as error:\n    print(error.render())",
+        ],
+        cwd=REPOSITORY,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
 
     assert result.stdout == (
         "error: no container runtime answers\n"

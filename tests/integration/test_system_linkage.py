@@ -52,8 +52,12 @@ def smoke(project: Path, wheel: Path, command: str, *images: str) -> dict[str, d
     chosen = [word for image in images for word in ("--image", image)]
     ended = subprocess.run(
         [sys.executable, "-m", "everywheel", "smoke", wheel, *chosen, "--json", "--command", command],
-        cwd=project, env=dict(os.environ), text=True, capture_output=True, check=False,
-    )  # fmt: skip
+        cwd=project,
+        env=dict(os.environ),
+        text=True,
+        capture_output=True,
+        check=False,
+    )
     return {cell["image"]: cell for cell in json.loads(ended.stdout)}
 
 

@@ -55,8 +55,16 @@ def test_the_dlls_thumbnail_a_jpeg_to_webp(prefix: Path, wine: Mapping[str, str]
     tools = ensure_tools(default_store())
     zig = [tools.zig, "cc", "-target", parse_target("win_amd64").zig, "-O2", "-s"]
     include = [f"-I{prefix / 'include'}", *(f"-I{prefix / p}" for p in ("include/glib-2.0", "lib/glib-2.0/include"))]
-    call([*zig, *include, REPOSITORY / "tests/integration/thumbnail.c", prefix / "lib" / "libvips.dll.a",
-          "-o", tmp_path / "thumbnail.exe"])  # fmt: skip
+    call(
+        [
+            *zig,
+            *include,
+            REPOSITORY / "tests/integration/thumbnail.c",
+            prefix / "lib" / "libvips.dll.a",
+            "-o",
+            tmp_path / "thumbnail.exe",
+        ]
+    )
     for dll in (prefix / "bin").glob("*.dll"):
         shutil.copy(dll, tmp_path)
     shutil.copy(PHOTO, tmp_path / "photo.jpg")

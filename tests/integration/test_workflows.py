@@ -40,7 +40,7 @@ VERSION = "1.2.0"
 MACHINE = platform.machine()
 
 GATE = "the gate types this very line (.ci/run), since it tests the tests"
-NOT_RUN = {
+SKIPPED = {
     ("checks.yml", "lint", ".venv/bin/nox -s lint"): GATE,
     ("checks.yml", "tests", ".venv/bin/nox -s tests"): GATE,
     ("checks.yml", "integration", "sudo .venv/bin/nox -s integration"): GATE,
@@ -82,7 +82,7 @@ EVERY_LINE = [
 
 def excuse(line: Line) -> tuple[str, str, str] | None:
     """Return the entry of NOT_RUN that is about a line."""
-    return next((entry for entry in NOT_RUN if line[:2] == entry[:2] and line[2].startswith(entry[2])), None)
+    return next((entry for entry in SKIPPED if line[:2] == entry[:2] and line[2].startswith(entry[2])), None)
 
 
 @dataclass
@@ -100,9 +100,16 @@ class Runner:
     left: set[tuple[Path, str]] = field(default_factory=set)
 
     def run(
-        self, workflow: str, job: str, matrix: Mapping[str, Any] = {}, *, more: str = "", binds: tuple[Path, ...] = (),
-        filled: Mapping[str, str] = {}, **variables: str,
-    ) -> str:  # fmt: skip
+        self,
+        workflow: str,
+        job: str,
+        matrix: Mapping[str, Any] = {},
+        *,
+        more: str = "",
+        binds: tuple[Path, ...] = (),
+        filled: Mapping[str, str] = {},
+        **variables: str,
+    ) -> str:
         """Run every line of a job, as GitHub's shell does; `more` is for its session, `filled` goes before FILLED."""
         told = []
         machine = self.bare if "container" in WORKFLOWS[workflow]["jobs"][job] else self.machine
@@ -416,7 +423,7 @@ def test_no_release_is_made_of_a_tag_that_is_not_there(dist: tuple[Path, ...], r
 def test_what_the_gate_is_said_to_run_it_runs() -> None:
     gate = (REPOSITORY / ".ci" / "run").read_text().splitlines()
 
-    lines = [entry[2].removeprefix("sudo ") for entry, why in NOT_RUN.items() if why == GATE]
+    lines = [entry[2].removeprefix("sudo ") for entry, why in SKIPPED.items() if why == GATE]
 
     assert [line for line in lines if line not in gate] == []
 
@@ -449,4 +456,4 @@ def test_every_line_was_run_or_is_excused(request: pytest.FixtureRequest) -> Non
     excused = {excuse(line) for line in EVERY_LINE}
 
     assert [line for line in EVERY_LINE if not excuse(line) and line not in done] == []
-    assert [entry for entry in NOT_RUN if entry not in excused] == []
+    assert [entry for entry in SKIPPED if entry not in excused] == []

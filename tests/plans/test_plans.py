@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from everywheel.config.project import load_project
-from everywheel.planning.plan import Kind, make_plan
+from everywheel.planning.plan import StepKind, make_plan
 from everywheel.platforms.target import Target, build_machine_target
 
 PROJECT = load_project(Path(__file__).parents[2])
@@ -18,7 +18,7 @@ PROJECT = load_project(Path(__file__).parents[2])
 def describe_plan(target: Target) -> str:
     lines = []
     for id, step in make_plan(PROJECT, [target], toolchain="t", packaging="p").steps.items():
-        name = id.replace(build_machine_target().tag, "{build machine}") if step.kind is Kind.PROGRAM else id
+        name = id.replace(build_machine_target().tag, "{build machine}") if step.kind is StepKind.PROGRAM else id
         how = f" {step.resolved.linkage} {step.resolved.build.system}" if step.resolved else ""
         features = f" ({' '.join(step.resolved.features)})" if step.resolved and step.resolved.features else ""
         lines.append(f"{name}: {step.kind}{how}{features}")

@@ -20,8 +20,20 @@ LINUX = [
     for tag in ("manylinux_{}_{}_{}".format(*arch.lowest_glibc, arch.name), f"musllinux_1_2_{arch.name}")
 ]
 TARGETS = tuple(map(parse_target, (*LINUX, "macosx_11_0_arm64", "macosx_10_15_x86_64")))
-KEYS = ["name", "version", "summary", "license", "requires", "build-requires", "source", "build", "features", "profiles",
-        "products", "overrides"]  # fmt: skip
+KEYS = [
+    "name",
+    "version",
+    "summary",
+    "license",
+    "requires",
+    "build-requires",
+    "source",
+    "build",
+    "features",
+    "profiles",
+    "products",
+    "overrides",
+]
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from everywheel.audit.abi3 import check_abi3
 from everywheel.audit.report import Finding
-from everywheel.audit.wheel_contents import Content
+from everywheel.audit.wheel_contents import WheelContents
 from everywheel.binaries.macho import read_macho
 from everywheel.wheels.wheel import Wheel, WheelFile
 
@@ -27,15 +27,22 @@ def make_module(*needed: str, name: str = "_demo") -> bytes:
     return header + table + symbols + strings
 
 
-def make_content(folder: Path, files: dict[str, bytes]) -> Content:
+def make_content(folder: Path, files: dict[str, bytes]) -> WheelContents:
     python, abi, platform = TAG.split("-")
-    wheel = Wheel(name="demo", version="1.0", build="", python=python, abi=abi, platform=platform,
-                  files={path: WheelFile(data=data) for path, data in files.items()})  # fmt: skip
+    wheel = Wheel(
+        name="demo",
+        version="1.0",
+        build="",
+        python=python,
+        abi=abi,
+        platform=platform,
+        files={path: WheelFile(data=data) for path, data in files.items()},
+    )
     path = folder / f"demo-1.0-{TAG}.whl"
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in files.items():
             archive.writestr(name, data)
-    return Content(path=path, wheel=wheel, machos={path: read_macho(data) for path, data in files.items()})
+    return WheelContents(path=path, wheel=wheel, machos={path: read_macho(data) for path, data in files.items()})
 
 
 def test_modules_of_one_name_in_two_packages_keep_their_own_findings(tmp_path: Path) -> None:

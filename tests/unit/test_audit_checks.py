@@ -18,17 +18,30 @@ from everywheel.audit.hygiene import (
 from everywheel.audit.licenses import check_licenses
 from everywheel.audit.linking import check_arch, check_libraries, check_rpath, check_symbols, find_outside
 from everywheel.audit.report import Finding
-from everywheel.audit.sbom import Bill, Component
+from everywheel.audit.sbom import Component, Sbom
 from everywheel.audit.tags import check_tags
-from everywheel.audit.wheel_contents import Content
+from everywheel.audit.wheel_contents import WheelContents
 from everywheel.binaries.elf import ElfFacts, VersionNeed, split_version
 from everywheel.platforms.linux_policy import Policy, load_policy
 from everywheel.wheels.wheel import Wheel, WheelFile
 
 ELF = ElfFacts(
-    bits=64, endian="little", machine="EM_X86_64", kind="ET_DYN", soname="", needed=(), rpath=(), rpath_is_inherited=True,
-    versions=(), exports=(), undefined=(), stack="rw", text_relocations=False, debug={}, page=4096,
-)  # fmt: skip
+    bits=64,
+    endian="little",
+    machine="EM_X86_64",
+    kind="ET_DYN",
+    soname="",
+    needed=(),
+    rpath=(),
+    rpath_is_inherited=True,
+    versions=(),
+    exports=(),
+    undefined=(),
+    stack="rw",
+    text_relocations=False,
+    debug={},
+    page=4096,
+)
 MODULE = replace(
     ELF, needed=("libfoo-12345678.so.1", "libc.so.6"), rpath=("$ORIGIN/../demo.libs",), exports=("PyInit__demo",)
 )
@@ -37,10 +50,15 @@ LIBRARY = replace(
 )
 ELVES = {"demo/_demo.abi3.so": MODULE, "demo.libs/libfoo-12345678.so.1": LIBRARY}
 FOO = Component(
-    name="foo", version="1.2", license="Zlib", linkage="shared", files=("demo.libs/libfoo-12345678.so.1",), exports=("foo_*",)
-)  # fmt: skip
+    name="foo",
+    version="1.2",
+    license="Zlib",
+    linkage="shared",
+    files=("demo.libs/libfoo-12345678.so.1",),
+    exports=("foo_*",),
+)
 TINY = Component(name="tiny", version="0.3", license="MIT", linkage="static", files=(), exports=("tiny_*",))
-BILL = Bill(documents=("demo.cdx.json",), components=(FOO, TINY), module_exports=("PyInit_*",))
+BILL = Sbom(documents=("demo.cdx.json",), components=(FOO, TINY), module_exports=("PyInit_*",))
 
 
 def policy(tag: str = "manylinux2014_x86_64") -> Policy:
@@ -50,9 +68,14 @@ def policy(tag: str = "manylinux2014_x86_64") -> Policy:
 
 
 def make_content(
-    elves: Mapping[str, ElfFacts] = ELVES, *, tag: str = "cp311-abi3-manylinux2014_x86_64", expression: str = "MIT AND Zlib",
-    wheel_file: str = "", metadata: str = "", files: Mapping[str, bytes] | None = None,
-) -> Content:  # fmt: skip
+    elves: Mapping[str, ElfFacts] = ELVES,
+    *,
+    tag: str = "cp311-abi3-manylinux2014_x86_64",
+    expression: str = "MIT AND Zlib",
+    wheel_file: str = "",
+    metadata: str = "",
+    files: Mapping[str, bytes] | None = None,
+) -> WheelContents:
     python, abi, platform = tag.split("-")
     wheel_file = wheel_file or f"Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: {tag}\n"
     metadata = metadata or f"Metadata-Version: 2.4\nName: demo\nVersion: 1.0\nLicense-Expression: {expression}\n"
@@ -64,9 +87,16 @@ def make_content(
         "demo-1.0.dist-info/licenses/tiny/LICENSE": b"words",
         **(files or {}),
     }
-    wheel = Wheel(name="demo", version="1.0", build="", python=python, abi=abi, platform=platform,
-                  files={path: WheelFile(data=data) for path, data in given.items()})  # fmt: skip
-    return Content(path=Path(f"demo-1.0-{tag}.whl"), wheel=wheel, elves=elves)
+    wheel = Wheel(
+        name="demo",
+        version="1.0",
+        build="",
+        python=python,
+        abi=abi,
+        platform=platform,
+        files={path: WheelFile(data=data) for path, data in given.items()},
+    )
+    return WheelContents(path=Path(f"demo-1.0-{tag}.whl"), wheel=wheel, elves=elves)
 
 
 def test_a_sound_wheel_has_no_finding() -> None:
@@ -74,11 +104,18 @@ def test_a_sound_wheel_has_no_finding() -> None:
 
     leaks, checked = check_exports(content, BILL, None)
     findings = [
-        *check_tags(content, policies), *check_arch(content, policies), *check_symbols(content, policies),
-        *check_libraries(content, policies), *check_rpath(content), *check_stack(content),
-        *check_text_relocations(content), *check_pages(content, policies), *check_debug(content), *leaks,
+        *check_tags(content, policies),
+        *check_arch(content, policies),
+        *check_symbols(content, policies),
+        *check_libraries(content, policies),
+        *check_rpath(content),
+        *check_stack(content),
+        *check_text_relocations(content),
+        *check_pages(content, policies),
+        *check_debug(content),
+        *leaks,
         *check_licenses(content, BILL),
-    ]  # fmt: skip
+    ]
 
     assert findings == []
     assert checked == list(ELVES)
@@ -141,9 +178,14 @@ def test_a_tag_without_a_policy_has_none(tag: str) -> None:
 
 @pytest.mark.parametrize(
     ("version", "parts"),
-    [("GLIBC_2.17", ("GLIBC", "2.17")), ("GLIBC_PRIVATE", ("GLIBC", "")), ("GLIBCXX_LDBL_3.4", ("GLIBCXX_LDBL", "3.4")),
-     ("GLIBC_ABI_DT_RELR", ("GLIBC", "")), ("VIPS_42", ("VIPS", "42"))],
-)  # fmt: skip
+    [
+        ("GLIBC_2.17", ("GLIBC", "2.17")),
+        ("GLIBC_PRIVATE", ("GLIBC", "")),
+        ("GLIBCXX_LDBL_3.4", ("GLIBCXX_LDBL", "3.4")),
+        ("GLIBC_ABI_DT_RELR", ("GLIBC", "")),
+        ("VIPS_42", ("VIPS", "42")),
+    ],
+)
 def test_a_symbol_version_is_split_into_family_and_number(version: str, parts: tuple[str, str]) -> None:
     assert split_version(version) == parts
 
@@ -304,16 +346,20 @@ def test_what_the_caller_allows_comes_before_what_the_wheel_says() -> None:
 
 
 def test_exports_are_not_checked_where_nothing_says_what_they_may_be() -> None:
-    findings, checked = check_exports(make_content(), Bill(documents=(), components=(), module_exports=None), None)
+    findings, checked = check_exports(make_content(), Sbom(documents=(), components=(), module_exports=None), None)
 
     assert (findings, checked) == ([], [])
 
 
 @pytest.mark.parametrize(
     ("name", "plain"),
-    [("libvips-1a2b3c4d.so.42.17.1", "libvips.so.42.17.1"), ("libvips.so.42", "libvips.so.42"),
-     ("libstdc++-0a1b2c3d.so.6", "libstdc++.so.6"), ("libgio-2.so.0", "libgio-2.so.0")],
-)  # fmt: skip
+    [
+        ("libvips-1a2b3c4d.so.42.17.1", "libvips.so.42.17.1"),
+        ("libvips.so.42", "libvips.so.42"),
+        ("libstdc++-0a1b2c3d.so.6", "libstdc++.so.6"),
+        ("libgio-2.so.0", "libgio-2.so.0"),
+    ],
+)
 def test_the_hash_of_a_graft_is_dropped_from_its_name(name: str, plain: str) -> None:
     assert drop_graft_hash(name) == plain
 
@@ -324,35 +370,69 @@ def test_the_hash_of_a_graft_is_dropped_from_its_name(name: str, plain: str) -> 
 @pytest.mark.parametrize(
     ("changes", "finding"),
     [
-        ({"wheel_file": "Root-Is-Purelib: false\nTag: cp311-abi3-linux_x86_64\n"},
-         ("demo-1.0.dist-info/WHEEL", "its tags are not the file name's")),
-        ({"wheel_file": "Root-Is-Purelib: true\nTag: cp311-abi3-manylinux2014_x86_64\n"},
-         ("demo-1.0.dist-info/WHEEL", "Root-Is-Purelib is true, but there are compiled files")),
-        ({"wheel_file": "Tag: cp311-abi3-manylinux2014_x86_64\n"},
-         ("demo-1.0.dist-info/WHEEL", "Root-Is-Purelib is neither true nor false")),
-        ({"metadata": "Name: other\nVersion: 1.0\n"},
-         ("demo-1.0.dist-info/METADATA", "Name is 'other', the file name says 'demo'")),
-        ({"metadata": "Name: Demo\nVersion: 1.1\n"},
-         ("demo-1.0.dist-info/METADATA", "Version is '1.1', the file name says '1.0'")),
-        ({"tag": "cp311-abi3-linux_x86_64"},
-         ("demo-1.0-cp311-abi3-linux_x86_64.whl", "linux_x86_64 promises nothing; the wheel was never repaired")),
-        ({"tag": "py3-none-any", "elves": {"demo/x.so": ELF}},
-         ("demo-1.0-py3-none-any.whl", "tagged for any platform, but holds ELF files")),
-        ({"elves": {}},
-         ("demo-1.0-cp311-abi3-manylinux2014_x86_64.whl", "tagged manylinux2014_x86_64, but holds no ELF file")),
-        ({"elves": {"demo/_demo.cpython-311-x86_64-linux-gnu.so": MODULE}},
-         ("demo/_demo.cpython-311-x86_64-linux-gnu.so", "is for cp311 only, but the wheel is tagged cp311-abi3")),
-        ({"elves": {"demo/_demo.cpython-312-x86_64-linux-gnu.so": MODULE}, "tag": "cp311-cp311-manylinux2014_x86_64"},
-         ("demo/_demo.cpython-312-x86_64-linux-gnu.so", "is for cp312 only, but the wheel is tagged cp311-cp311")),
-        ({"elves": {"demo/_demo.cpython-311-x86_64-linux-musl.so": MODULE}, "tag": "cp311-cp311-manylinux2014_x86_64"},
-         ("demo/_demo.cpython-311-x86_64-linux-musl.so",
-          "its name is that of a module for musl, but the wheel is tagged manylinux2014_x86_64")),
-        ({"elves": {"demo/_demo.abi3.so": MODULE}, "tag": "py3-none-manylinux2014_x86_64"},
-         ("demo/_demo.abi3.so", "is of the stable ABI, but the wheel's ABI tag is 'none'")),
-        ({"elves": {"demo/_other.abi3.so": MODULE}},
-         ("demo/_other.abi3.so", "has no PyInit__other, so that Python cannot import it")),
+        (
+            {"wheel_file": "Root-Is-Purelib: false\nTag: cp311-abi3-linux_x86_64\n"},
+            ("demo-1.0.dist-info/WHEEL", "its tags are not the file name's"),
+        ),
+        (
+            {"wheel_file": "Root-Is-Purelib: true\nTag: cp311-abi3-manylinux2014_x86_64\n"},
+            ("demo-1.0.dist-info/WHEEL", "Root-Is-Purelib is true, but there are compiled files"),
+        ),
+        (
+            {"wheel_file": "Tag: cp311-abi3-manylinux2014_x86_64\n"},
+            ("demo-1.0.dist-info/WHEEL", "Root-Is-Purelib is neither true nor false"),
+        ),
+        (
+            {"metadata": "Name: other\nVersion: 1.0\n"},
+            ("demo-1.0.dist-info/METADATA", "Name is 'other', the file name says 'demo'"),
+        ),
+        (
+            {"metadata": "Name: Demo\nVersion: 1.1\n"},
+            ("demo-1.0.dist-info/METADATA", "Version is '1.1', the file name says '1.0'"),
+        ),
+        (
+            {"tag": "cp311-abi3-linux_x86_64"},
+            ("demo-1.0-cp311-abi3-linux_x86_64.whl", "linux_x86_64 promises nothing; the wheel was never repaired"),
+        ),
+        (
+            {"tag": "py3-none-any", "elves": {"demo/x.so": ELF}},
+            ("demo-1.0-py3-none-any.whl", "tagged for any platform, but holds ELF files"),
+        ),
+        (
+            {"elves": {}},
+            ("demo-1.0-cp311-abi3-manylinux2014_x86_64.whl", "tagged manylinux2014_x86_64, but holds no ELF file"),
+        ),
+        (
+            {"elves": {"demo/_demo.cpython-311-x86_64-linux-gnu.so": MODULE}},
+            ("demo/_demo.cpython-311-x86_64-linux-gnu.so", "is for cp311 only, but the wheel is tagged cp311-abi3"),
+        ),
+        (
+            {
+                "elves": {"demo/_demo.cpython-312-x86_64-linux-gnu.so": MODULE},
+                "tag": "cp311-cp311-manylinux2014_x86_64",
+            },
+            ("demo/_demo.cpython-312-x86_64-linux-gnu.so", "is for cp312 only, but the wheel is tagged cp311-cp311"),
+        ),
+        (
+            {
+                "elves": {"demo/_demo.cpython-311-x86_64-linux-musl.so": MODULE},
+                "tag": "cp311-cp311-manylinux2014_x86_64",
+            },
+            (
+                "demo/_demo.cpython-311-x86_64-linux-musl.so",
+                "its name is that of a module for musl, but the wheel is tagged manylinux2014_x86_64",
+            ),
+        ),
+        (
+            {"elves": {"demo/_demo.abi3.so": MODULE}, "tag": "py3-none-manylinux2014_x86_64"},
+            ("demo/_demo.abi3.so", "is of the stable ABI, but the wheel's ABI tag is 'none'"),
+        ),
+        (
+            {"elves": {"demo/_other.abi3.so": MODULE}},
+            ("demo/_other.abi3.so", "has no PyInit__other, so that Python cannot import it"),
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_tag_that_is_not_the_content_is_found(changes: dict[str, object], finding: tuple[str, str]) -> None:
     content = make_content(**changes)  # type: ignore[arg-type]
     found = load_policy(content.wheel.platform)

@@ -18,10 +18,10 @@ from everywheel.audit.macho_linking import (
     check_mac_system,
 )
 from everywheel.audit.pe_linking import check_dlls, check_python_dlls, check_windows_arch, check_windows_system
-from everywheel.audit.sbom import Bill
+from everywheel.audit.sbom import Sbom
 from everywheel.audit.summary import describe_looks, report_files
 from everywheel.audit.tags import check_tags
-from everywheel.audit.wheel_contents import Content
+from everywheel.audit.wheel_contents import WheelContents
 from everywheel.binaries.elf import ElfFacts
 from everywheel.binaries.macho import MachoFacts, MachoImage
 from everywheel.binaries.pe import PeFacts
@@ -31,60 +31,112 @@ from everywheel.wheels.wheel import Wheel, WheelFile
 from packaging.tags import mac_platforms
 
 IMAGE = MachoImage(
-    cpu="arm64", bits=64, kind="MH_DYLIB", name="", needed=("/usr/lib/libSystem.B.dylib",), optional=frozenset(), rpath=(),
-    system="macOS", minimum=(11, 0), exports=("PyInit__demo",), undefined=(), debug={}, signature=(),
-)  # fmt: skip
+    cpu="arm64",
+    bits=64,
+    kind="MH_DYLIB",
+    name="",
+    needed=("/usr/lib/libSystem.B.dylib",),
+    optional=frozenset(),
+    rpath=(),
+    system="macOS",
+    minimum=(11, 0),
+    exports=("PyInit__demo",),
+    undefined=(),
+    debug={},
+    signature=(),
+)
 PE = PeFacts(
-    machine="IMAGE_FILE_MACHINE_AMD64", bits=64, is_library=True, imports={"kernel32.dll": ("Sleep",)}, delayed=frozenset(),
-    exports=("PyInit__demo",), minimum=(6, 0), flags=frozenset(("DYNAMIC_BASE", "NX_COMPAT", "HIGH_ENTROPY_VA")), debug={},
+    machine="IMAGE_FILE_MACHINE_AMD64",
+    bits=64,
+    is_library=True,
+    imports={"kernel32.dll": ("Sleep",)},
+    delayed=frozenset(),
+    exports=("PyInit__demo",),
+    minimum=(6, 0),
+    flags=frozenset(("DYNAMIC_BASE", "NX_COMPAT", "HIGH_ENTROPY_VA")),
+    debug={},
     pdb="",
-)  # fmt: skip
+)
 ELF = ElfFacts(
-    bits=64, endian="little", machine="EM_X86_64", kind="ET_DYN", soname="", needed=(), rpath=(), rpath_is_inherited=True,
-    versions=(), exports=(), undefined=(), stack="rw", text_relocations=False, debug={}, page=4096,
-)  # fmt: skip
+    bits=64,
+    endian="little",
+    machine="EM_X86_64",
+    kind="ET_DYN",
+    soname="",
+    needed=(),
+    rpath=(),
+    rpath_is_inherited=True,
+    versions=(),
+    exports=(),
+    undefined=(),
+    stack="rw",
+    text_relocations=False,
+    debug={},
+    page=4096,
+)
 MAC, WINDOWS = "cp311-abi3-macosx_11_0_arm64", "cp311-abi3-win_amd64"
 LIBS = b"import os\nos.add_dll_directory(os.path.join(os.path.dirname(__file__), os.pardir, 'demo.libs'))\n"
 
 
 def make_content(
-    tag: str, *, elves: Mapping[str, ElfFacts] | None = None, machos: Mapping[str, MachoFacts] | None = None,
-    pes: Mapping[str, PeFacts] | None = None, files: Mapping[str, bytes] | None = None,
-) -> Content:  # fmt: skip
+    tag: str,
+    *,
+    elves: Mapping[str, ElfFacts] | None = None,
+    machos: Mapping[str, MachoFacts] | None = None,
+    pes: Mapping[str, PeFacts] | None = None,
+    files: Mapping[str, bytes] | None = None,
+) -> WheelContents:
     python, abi, platform = tag.split("-")
     given = {
         "demo-1.0.dist-info/METADATA": b"Name: demo\nVersion: 1.0\n",
         "demo-1.0.dist-info/WHEEL": f"Root-Is-Purelib: false\nTag: {tag}\n".encode(),
         **(files or {}),
     }
-    wheel = Wheel(name="demo", version="1.0", build="", python=python, abi=abi, platform=platform,
-                  files={path: WheelFile(data=data) for path, data in given.items()})  # fmt: skip
+    wheel = Wheel(
+        name="demo",
+        version="1.0",
+        build="",
+        python=python,
+        abi=abi,
+        platform=platform,
+        files={path: WheelFile(data=data) for path, data in given.items()},
+    )
     path = Path(f"demo-1.0-{tag}.whl")
-    return Content(path=path, wheel=wheel, elves=elves or {}, machos=machos or {}, pes=pes or {})
+    return WheelContents(path=path, wheel=wheel, elves=elves or {}, machos=machos or {}, pes=pes or {})
 
 
-def judge(content: Content) -> list[tuple[str, str, str]]:
+def evaluate_result(content: WheelContents) -> list[tuple[str, str, str]]:
     """Return what every check of both systems says."""
     tags = content.wheel.platform.split(".")
     mac = [policy for tag in tags if (policy := load_mac_policy(tag))]
     windows = [policy for tag in tags if (policy := load_windows_policy(tag))]
     findings = [
-        *check_tags(content, ()), *check_mac_arch(content, mac), *check_mac_system(content, mac),
-        *check_mac_libraries(content, mac), *check_mac_rpath(content), *check_mac_names(content),
-        *check_mac_signature(content), *check_windows_arch(content, windows), *check_windows_system(content, windows),
-        *check_dlls(content, windows), *check_python_dlls(content), *check_mitigations(content),
-    ]  # fmt: skip
+        *check_tags(content, ()),
+        *check_mac_arch(content, mac),
+        *check_mac_system(content, mac),
+        *check_mac_libraries(content, mac),
+        *check_mac_rpath(content),
+        *check_mac_names(content),
+        *check_mac_signature(content),
+        *check_windows_arch(content, windows),
+        *check_windows_system(content, windows),
+        *check_dlls(content, windows),
+        *check_python_dlls(content),
+        *check_mitigations(content),
+    ]
     return [(finding.check, finding.file, finding.words) for finding in findings if "Tag" not in finding.words]
 
 
 def judge_image(tag: str = MAC, **changes: object) -> list[tuple[str, str]]:
     macho = MachoFacts(images=(replace(IMAGE, **changes),))  # type: ignore[arg-type]
-    return [(check, words) for check, _, words in judge(make_content(tag, machos={"demo/_demo.abi3.so": macho}))]
+    return [
+        (check, words) for check, _, words in evaluate_result(make_content(tag, machos={"demo/_demo.abi3.so": macho}))
+    ]
 
 
 def judge_pe(tag: str = WINDOWS, **changes: object) -> list[tuple[str, str]]:
     content = make_content(tag, pes={"demo/_demo.pyd": replace(PE, **changes)})  # type: ignore[arg-type]
-    return [(check, words) for check, _, words in judge(content)]
+    return [(check, words) for check, _, words in evaluate_result(content)]
 
 
 # --- macOS
@@ -101,7 +153,7 @@ def test_a_sound_wheel_for_macos_has_no_finding() -> None:
         "demo/.dylibs/libbar.dylib": MachoFacts(images=(replace(IMAGE, name="@rpath/libbar.dylib", exports=()),)),
     }
 
-    assert judge(make_content(MAC, machos=machos)) == []
+    assert evaluate_result(make_content(MAC, machos=machos)) == []
 
 
 @pytest.mark.parametrize(
@@ -111,42 +163,81 @@ def test_a_sound_wheel_for_macos_has_no_finding() -> None:
         ({"minimum": (12, 3)}, "system", "needs macOS 12.3, but macosx_11_0_arm64 promises macOS 11.0"),
         ({"minimum": None}, "system", "does not say which macOS it needs (LC_BUILD_VERSION, LC_VERSION_MIN_MACOSX)"),
         ({"system": "iOS"}, "system", "is for iOS, not for macOS"),
-        ({"needed": ("/opt/homebrew/lib/libz.dylib",)}, "libraries",
-         "needs /opt/homebrew/lib/libz.dylib, which is not in the wheel and not on every macosx_11_0_arm64 system"),
-        ({"needed": ("/usr/lib/libcrypto.dylib",)}, "libraries",
-         "needs /usr/lib/libcrypto.dylib, which is not in the wheel and not on every macosx_11_0_arm64 system"),
-        ({"needed": ("/System/Library/PrivateFrameworks/X.framework/X",)}, "libraries",
-         "needs /System/Library/PrivateFrameworks/X.framework/X, "
-         "which is not in the wheel and not on every macosx_11_0_arm64 system"),
-        ({"needed": ("/System/Library/Frameworks/PHASE.framework/Versions/A/PHASE",)}, "libraries",
-         "needs /System/Library/Frameworks/PHASE.framework/Versions/A/PHASE, which macOS has from 12.0 on, "
-         "but macosx_11_0_arm64 promises macOS 11.0"),
+        (
+            {"needed": ("/opt/homebrew/lib/libz.dylib",)},
+            "libraries",
+            "needs /opt/homebrew/lib/libz.dylib, which is not in the wheel and not on every macosx_11_0_arm64 system",
+        ),
+        (
+            {"needed": ("/usr/lib/libcrypto.dylib",)},
+            "libraries",
+            "needs /usr/lib/libcrypto.dylib, which is not in the wheel and not on every macosx_11_0_arm64 system",
+        ),
+        (
+            {"needed": ("/System/Library/PrivateFrameworks/X.framework/X",)},
+            "libraries",
+            "needs /System/Library/PrivateFrameworks/X.framework/X, "
+            "which is not in the wheel and not on every macosx_11_0_arm64 system",
+        ),
+        (
+            {"needed": ("/System/Library/Frameworks/PHASE.framework/Versions/A/PHASE",)},
+            "libraries",
+            "needs /System/Library/Frameworks/PHASE.framework/Versions/A/PHASE, which macOS has from 12.0 on, "
+            "but macosx_11_0_arm64 promises macOS 11.0",
+        ),
         ({"needed": ("@rpath/libfoo.dylib",)}, "libraries", "needs @rpath/libfoo.dylib, which is not in the wheel"),
-        ({"needed": ("@rpath/_demo.abi3.so",)}, "libraries",
-         "needs @rpath/_demo.abi3.so, which is in the wheel, but where no LC_RPATH leads"),
-        ({"needed": ("@loader_path/x/_demo.abi3.so",)}, "libraries",
-         "needs @loader_path/x/_demo.abi3.so, which is in the wheel, but not there"),
-        ({"needed": ("@executable_path/libfoo.dylib",)}, "libraries",
-         "needs @executable_path/libfoo.dylib, a path beside the program of Python, not beside this file"),
-        ({"needed": ("libfoo.dylib",)}, "libraries",
-         "needs libfoo.dylib, a path relative to wherever Python is started"),
-        ({"needed": ("/Library/Frameworks/Python.framework/Versions/3.11/Python",)}, "libraries",
-         "needs /Library/Frameworks/Python.framework/Versions/3.11/Python: "
-         "a module must use the Python that loads it, and not load another"),
+        (
+            {"needed": ("@rpath/_demo.abi3.so",)},
+            "libraries",
+            "needs @rpath/_demo.abi3.so, which is in the wheel, but where no LC_RPATH leads",
+        ),
+        (
+            {"needed": ("@loader_path/x/_demo.abi3.so",)},
+            "libraries",
+            "needs @loader_path/x/_demo.abi3.so, which is in the wheel, but not there",
+        ),
+        (
+            {"needed": ("@executable_path/libfoo.dylib",)},
+            "libraries",
+            "needs @executable_path/libfoo.dylib, a path beside the program of Python, not beside this file",
+        ),
+        (
+            {"needed": ("libfoo.dylib",)},
+            "libraries",
+            "needs libfoo.dylib, a path relative to wherever Python is started",
+        ),
+        (
+            {"needed": ("/Library/Frameworks/Python.framework/Versions/3.11/Python",)},
+            "libraries",
+            "needs /Library/Frameworks/Python.framework/Versions/3.11/Python: "
+            "a module must use the Python that loads it, and not load another",
+        ),
         ({"rpath": ("/Users/me/lib",)}, "rpath", "LC_RPATH '/Users/me/lib' is not relative to @loader_path"),
-        ({"rpath": ("@executable_path/../lib",)}, "rpath",
-         "LC_RPATH '@executable_path/../lib' is not relative to @loader_path"),
+        (
+            {"rpath": ("@executable_path/../lib",)},
+            "rpath",
+            "LC_RPATH '@executable_path/../lib' is not relative to @loader_path",
+        ),
         ({"rpath": ("@loader_path/../..",)}, "rpath", "LC_RPATH '@loader_path/../..' leaves the wheel"),
-        ({"rpath": ("@loader_path", "@loader_path")}, "rpath",
-         "LC_RPATH '@loader_path' stands there 2 times, which macOS 15.4 and newer refuse"),
-        ({"name": "/Users/me/libdemo.dylib"}, "names",
-         "its install name is a place on the build machine: /Users/me/libdemo.dylib"),
+        (
+            {"rpath": ("@loader_path", "@loader_path")},
+            "rpath",
+            "LC_RPATH '@loader_path' stands there 2 times, which macOS 15.4 and newer refuse",
+        ),
+        (
+            {"name": "/Users/me/libdemo.dylib"},
+            "names",
+            "its install name is a place on the build machine: /Users/me/libdemo.dylib",
+        ),
         ({"signature": None}, "signature", "has no code signature, without which macOS on arm64 loads nothing"),
-        ({"signature": ("1 of 4 pages are not what was signed, the first at byte 0",)}, "signature",
-         "its code signature does not hold"),
+        (
+            {"signature": ("1 of 4 pages are not what was signed, the first at byte 0",)},
+            "signature",
+            "its code signature does not hold",
+        ),
         ({"exports": ()}, "tags", "has no PyInit__demo, so that Python cannot import it"),
     ],
-)  # fmt: skip
+)
 def test_each_fault_of_a_mach_o_file_is_found(changes: dict[str, object], check: str, words: str) -> None:
     assert judge_image(**changes) == [(check, words)]
 
@@ -170,13 +261,19 @@ def test_what_a_newer_macos_has_may_be_missing_for_a_file_that_can_do_without(na
         ("/Users/me/build/libfoo.dylib", ", which is neither in the wheel nor macOS' own"),
         ("/usr/lib/libcrypto.dylib", ", which is neither in the wheel nor macOS' own"),
         ("/usr/lib/swift/../../local/lib/libswiftCore.dylib", ", which is neither in the wheel nor macOS' own"),
-        ("/System/Library/Frameworks/A.framework/../../../../opt/lib/A",
-         ", which is neither in the wheel nor macOS' own"),
+        (
+            "/System/Library/Frameworks/A.framework/../../../../opt/lib/A",
+            ", which is neither in the wheel nor macOS' own",
+        ),
         ("/System/Library/PrivateFrameworks/X.framework/X", ", which is neither in the wheel nor macOS' own"),
-        ("/System/Library/Frameworks/Python.framework/Versions/2.7/Python",
-         ": a module must use the Python that loads it, and not load another"),
-        ("/Library/Frameworks/Python.framework/Versions/3.11/Python",
-         ": a module must use the Python that loads it, and not load another"),
+        (
+            "/System/Library/Frameworks/Python.framework/Versions/2.7/Python",
+            ": a module must use the Python that loads it, and not load another",
+        ),
+        (
+            "/Library/Frameworks/Python.framework/Versions/3.11/Python",
+            ": a module must use the Python that loads it, and not load another",
+        ),
         ("@rpath/libpython3.11.dylib", ": a module must use the Python that loads it, and not load another"),
         ("@rpath/libfoo.dylib", ", which is not in the wheel"),
         ("@loader_path/libfoo.dylib", ", which is not in the wheel"),
@@ -185,7 +282,7 @@ def test_what_a_newer_macos_has_may_be_missing_for_a_file_that_can_do_without(na
         ("@executable_path/libfoo.dylib", ", a path beside the program of Python, not beside this file"),
         ("libfoo.dylib", ", a path relative to wherever Python is started"),
     ],
-)  # fmt: skip
+)
 def test_what_a_file_can_do_without_may_come_from_nowhere_else(name: str, why: str) -> None:
     assert judge_image(needed=(name,), optional=frozenset((name,))) == [("libraries", f"weakly loads {name}{why}")]
 
@@ -197,7 +294,7 @@ def test_what_a_file_loads_weakly_may_be_in_the_wheel() -> None:
         "demo/libbar.dylib": MachoFacts(images=(replace(IMAGE, name="@rpath/libbar.dylib", exports=()),)),
     }
 
-    assert judge(make_content(MAC, machos=machos)) == []
+    assert evaluate_result(make_content(MAC, machos=machos)) == []
 
 
 def test_a_finding_of_one_image_of_two_names_it() -> None:
@@ -206,7 +303,7 @@ def test_a_finding_of_one_image_of_two_names_it() -> None:
         "cp311-abi3-macosx_10_9_universal2", machos={"demo/_demo.abi3.so": MachoFacts(images=(intel, arm))}
     )
 
-    assert [words for _, _, words in judge(content)] == [
+    assert [words for _, _, words in evaluate_result(content)] == [
         "for x86_64: needs macOS 12.0, but macosx_10_9_universal2 promises macOS 10.9",
         "for arm64: needs macOS 12.0, but macosx_10_9_universal2 promises macOS 11.0",
     ]
@@ -236,36 +333,66 @@ def test_a_sound_wheel_for_windows_has_no_finding() -> None:
         "demo.libs/Bar.dll": replace(PE, exports=("g",)),
     }
 
-    assert judge(make_content(WINDOWS, pes=pes, files={"demo/__init__.py": LIBS})) == []
+    assert evaluate_result(make_content(WINDOWS, pes=pes, files={"demo/__init__.py": LIBS})) == []
 
 
 @pytest.mark.parametrize(
     ("changes", "check", "words"),
     [
-        ({"machine": "IMAGE_FILE_MACHINE_ARM64"}, "arch",
-         "built for IMAGE_FILE_MACHINE_ARM64; win_amd64 is IMAGE_FILE_MACHINE_AMD64"),
+        (
+            {"machine": "IMAGE_FILE_MACHINE_ARM64"},
+            "arch",
+            "built for IMAGE_FILE_MACHINE_ARM64; win_amd64 is IMAGE_FILE_MACHINE_AMD64",
+        ),
         ({"minimum": (10, 1)}, "system", "asks for Windows 10.1; the newest calls itself 10.0"),
-        ({"imports": {"libfoo.dll": ()}}, "libraries",
-         "needs libfoo.dll, which is not in the wheel and not on every win_amd64 system"),
-        ({"imports": {"msvcp140.dll": ()}}, "libraries",
-         "needs msvcp140.dll, which is not in the wheel and not on every win_amd64 system"),
-        ({"imports": {"api-ms-evil.dll": ()}}, "libraries",
-         "needs api-ms-evil.dll, which is not in the wheel and not on every win_amd64 system"),
-        ({"imports": {"api-ms-win-core-file-l1-2.dll": ()}}, "libraries",
-         "needs api-ms-win-core-file-l1-2.dll, which is not in the wheel and not on every win_amd64 system"),
-        ({"imports": {"ext-ms-win-ntuser-window-l1-1-1.dll": ()}}, "libraries",
-         "needs ext-ms-win-ntuser-window-l1-1-1.dll, which is not in the wheel and not on every win_amd64 system"),
-        ({"imports": {"nvcuda.dll": ()}}, "libraries",
-         "needs nvcuda.dll, which is not in the wheel and not on every win_amd64 system"),
-        ({"imports": {"d3d12.dll": ()}}, "libraries",
-         "needs d3d12.dll, which is not in the wheel and not on every win_amd64 system"),
-        ({"imports": {"python311.dll": ("PyDict_New",)}}, "abi3",
-         "needs python311.dll, but the wheel is tagged cp311-abi3, whose is python3.dll"),
-        ({"flags": frozenset(("DYNAMIC_BASE",))}, "mitigations",
-         "does not let Windows protect it: its header lacks NX_COMPAT and HIGH_ENTROPY_VA"),
+        (
+            {"imports": {"libfoo.dll": ()}},
+            "libraries",
+            "needs libfoo.dll, which is not in the wheel and not on every win_amd64 system",
+        ),
+        (
+            {"imports": {"msvcp140.dll": ()}},
+            "libraries",
+            "needs msvcp140.dll, which is not in the wheel and not on every win_amd64 system",
+        ),
+        (
+            {"imports": {"api-ms-evil.dll": ()}},
+            "libraries",
+            "needs api-ms-evil.dll, which is not in the wheel and not on every win_amd64 system",
+        ),
+        (
+            {"imports": {"api-ms-win-core-file-l1-2.dll": ()}},
+            "libraries",
+            "needs api-ms-win-core-file-l1-2.dll, which is not in the wheel and not on every win_amd64 system",
+        ),
+        (
+            {"imports": {"ext-ms-win-ntuser-window-l1-1-1.dll": ()}},
+            "libraries",
+            "needs ext-ms-win-ntuser-window-l1-1-1.dll, which is not in the wheel and not on every win_amd64 system",
+        ),
+        (
+            {"imports": {"nvcuda.dll": ()}},
+            "libraries",
+            "needs nvcuda.dll, which is not in the wheel and not on every win_amd64 system",
+        ),
+        (
+            {"imports": {"d3d12.dll": ()}},
+            "libraries",
+            "needs d3d12.dll, which is not in the wheel and not on every win_amd64 system",
+        ),
+        (
+            {"imports": {"python311.dll": ("PyDict_New",)}},
+            "abi3",
+            "needs python311.dll, but the wheel is tagged cp311-abi3, whose is python3.dll",
+        ),
+        (
+            {"flags": frozenset(("DYNAMIC_BASE",))},
+            "mitigations",
+            "does not let Windows protect it: its header lacks NX_COMPAT and HIGH_ENTROPY_VA",
+        ),
         ({"exports": ()}, "tags", "has no PyInit__demo, so that Python cannot import it"),
     ],
-)  # fmt: skip
+)
 def test_each_fault_of_a_pe_file_is_found(changes: dict[str, object], check: str, words: str) -> None:
     assert judge_pe(**changes) == [(check, words)]
 
@@ -276,13 +403,19 @@ def test_each_fault_of_a_pe_file_is_found(changes: dict[str, object], check: str
         ("cp312-cp312-win_amd64", "python312.dll", None),
         ("cp312-cp312-win_amd64", "python3.dll", None),
         ("cp313-cp313t-win_amd64", "python313t.dll", None),
-        ("cp312-cp312-win_amd64", "python311.dll",
-         "needs python311.dll, but the wheel is tagged cp312-cp312, whose is python312.dll or python3.dll"),
-        ("py3-none-win_amd64", "python311.dll",
-         "needs python311.dll, but the wheel is tagged py3-none, whose is python3.dll"),
+        (
+            "cp312-cp312-win_amd64",
+            "python311.dll",
+            "needs python311.dll, but the wheel is tagged cp312-cp312, whose is python312.dll or python3.dll",
+        ),
+        (
+            "py3-none-win_amd64",
+            "python311.dll",
+            "needs python311.dll, but the wheel is tagged py3-none, whose is python3.dll",
+        ),
         ("pp311-pypy311_pp73-win_amd64", "libpypy3.11-c.dll", None),
     ],
-)  # fmt: skip
+)
 def test_a_module_may_need_the_python_of_its_tags(tag: str, library: str, words: str | None) -> None:
     assert [told for _, told in judge_pe(tag, imports={library: ()})] == ([words] if words else [])
 
@@ -290,16 +423,23 @@ def test_a_module_may_need_the_python_of_its_tags(tag: str, library: str, words:
 def test_vcruntime140_1_comes_with_no_32_bit_python() -> None:
     pe = replace(PE, machine="IMAGE_FILE_MACHINE_I386", bits=32, imports={"vcruntime140_1.dll": ()})
 
-    assert [words for _, _, words in judge(make_content("cp311-abi3-win32", pes={"demo/_demo.pyd": pe}))] == [
+    assert [words for _, _, words in evaluate_result(make_content("cp311-abi3-win32", pes={"demo/_demo.pyd": pe}))] == [
         "needs vcruntime140_1.dll, which is not in the wheel and not on every win32 system"
     ]
 
 
 @pytest.mark.parametrize(
     "library",
-    ["nvcuda.dll", "vulkan-1.dll", "d3d12.dll", "kernel32.dll", "vcruntime140.dll", "api-ms-win-core-file-l1-2-0.dll",
-     "ext-ms-win-ntuser-window-l1-1-1.dll"],
-)  # fmt: skip
+    [
+        "nvcuda.dll",
+        "vulkan-1.dll",
+        "d3d12.dll",
+        "kernel32.dll",
+        "vcruntime140.dll",
+        "api-ms-win-core-file-l1-2-0.dll",
+        "ext-ms-win-ntuser-window-l1-1-1.dll",
+    ],
+)
 def test_what_windows_or_a_driver_brings_may_be_missing_until_its_first_use(library: str) -> None:
     assert judge_pe(imports={library: ("f",)}, delayed=frozenset((library,))) == []
 
@@ -315,7 +455,7 @@ def test_what_is_looked_for_on_first_use_may_be_in_the_wheel() -> None:
     module = replace(PE, imports={"foo.dll": ("f",)}, delayed=frozenset(("foo.dll",)))
     pes = {"demo/_demo.pyd": module, "demo/foo.dll": replace(PE, exports=("f",))}
 
-    assert judge(make_content(WINDOWS, pes=pes)) == []
+    assert evaluate_result(make_content(WINDOWS, pes=pes)) == []
 
 
 @pytest.mark.parametrize(
@@ -336,7 +476,7 @@ def test_a_dll_must_be_found_without_path(folder: str, code: bytes, found: bool)
     }
     words = "needs foo.dll, which is in the wheel, but where no os.add_dll_directory() leads"
 
-    findings = judge(make_content(WINDOWS, pes=pes, files={"demo/__init__.py": code}))
+    findings = evaluate_result(make_content(WINDOWS, pes=pes, files={"demo/__init__.py": code}))
 
     assert findings == ([] if found else [("libraries", "demo/_demo.pyd", words)])
 
@@ -344,7 +484,7 @@ def test_a_dll_must_be_found_without_path(folder: str, code: bytes, found: bool)
 def test_platlib_is_where_it_ends_up() -> None:
     pes = {"_demo.pyd": replace(PE, imports={"foo.dll": ()}), "demo-1.0.data/platlib/foo.dll": replace(PE, exports=())}
 
-    assert judge(make_content(WINDOWS, pes=pes)) == []
+    assert evaluate_result(make_content(WINDOWS, pes=pes)) == []
 
 
 # --- one wheel, one system
@@ -352,8 +492,10 @@ def test_platlib_is_where_it_ends_up() -> None:
 
 def test_a_wheel_for_two_systems_in_one_is_found() -> None:
     content = make_content(
-        WINDOWS, pes={"demo/_demo.pyd": PE}, elves={"demo/a.so": ELF, "demo/b.so": ELF},
-    )  # fmt: skip
+        WINDOWS,
+        pes={"demo/_demo.pyd": PE},
+        elves={"demo/a.so": ELF, "demo/b.so": ELF},
+    )
 
     findings = tuple(check_tags(content, ()))
     with pytest.raises(AuditError) as caught:
@@ -372,20 +514,32 @@ def test_a_wheel_for_two_systems_in_one_is_found() -> None:
 @pytest.mark.parametrize(
     ("tag", "held", "words"),
     [
-        ("py3-none-any", {"machos": {"demo/x.so": MachoFacts(images=(IMAGE,))}},
-         "tagged for any platform, but holds Mach-O files"),
+        (
+            "py3-none-any",
+            {"machos": {"demo/x.so": MachoFacts(images=(IMAGE,))}},
+            "tagged for any platform, but holds Mach-O files",
+        ),
         (MAC, {"elves": {"demo/x.so": ELF}}, "tagged macosx_11_0_arm64, but holds ELF files, which are for Linux"),
         (MAC, {}, "tagged macosx_11_0_arm64, but holds no Mach-O file"),
         (WINDOWS, {}, "tagged win_amd64, but holds no PE file"),
-        ("cp311-abi3-manylinux2014_x86_64.win_amd64", {"pes": {"demo/_demo.pyd": PE}},
-         "the platform tags name more than one system: Linux, Windows"),
+        (
+            "cp311-abi3-manylinux2014_x86_64.win_amd64",
+            {"pes": {"demo/_demo.pyd": PE}},
+            "the platform tags name more than one system: Linux, Windows",
+        ),
         ("cp311-abi3-win_ia64", {"pes": {"demo/_demo.pyd": PE}}, "no policy is known for win_ia64"),
-        (WINDOWS, {"pes": {"demo/_demo.cp311-win_arm64.pyd": PE}},
-         "its name is that of a module for win_arm64, but the wheel is tagged win_amd64"),
-        ("cp311-cp311-win_amd64", {"pes": {"demo/_demo.cp312-win_amd64.pyd": PE}},
-         "is for cp312 only, but the wheel is tagged cp311-cp311"),
+        (
+            WINDOWS,
+            {"pes": {"demo/_demo.cp311-win_arm64.pyd": PE}},
+            "its name is that of a module for win_arm64, but the wheel is tagged win_amd64",
+        ),
+        (
+            "cp311-cp311-win_amd64",
+            {"pes": {"demo/_demo.cp312-win_amd64.pyd": PE}},
+            "is for cp312 only, but the wheel is tagged cp311-cp311",
+        ),
     ],
-)  # fmt: skip
+)
 def test_binaries_of_another_system_than_the_tags_are_found(tag: str, held: dict[str, object], words: str) -> None:
     found = [finding.words for finding in check_tags(make_content(tag, **held), ())]  # type: ignore[arg-type]
 
@@ -402,7 +556,7 @@ def test_launchers_of_windows_may_be_in_any_wheel() -> None:
 
 
 def test_each_system_has_looks_of_its_own() -> None:
-    bill = Bill(documents=(), components=(), module_exports=("PyInit_*",))
+    bill = Sbom(documents=(), components=(), module_exports=("PyInit_*",))
     mac = make_content(
         MAC, machos={"demo/_demo.abi3.so": MachoFacts(images=(IMAGE,))}, files={"demo/_demo.abi3.so": b"x"}
     )
@@ -427,12 +581,15 @@ def test_each_system_has_looks_of_its_own() -> None:
     }
     (file,) = report_files(windows)
     assert (file.kind, file.machine, file.highest, file.outside) == (
-        "module", "IMAGE_FILE_MACHINE_AMD64", (("Windows", "6.0"),), ("kernel32.dll",),
-    )  # fmt: skip
+        "module",
+        "IMAGE_FILE_MACHINE_AMD64",
+        (("Windows", "6.0"),),
+        ("kernel32.dll",),
+    )
 
 
 def test_exports_and_debug_data_are_looked_at_in_every_kind_of_file() -> None:
-    bill = Bill(documents=(), components=(), module_exports=("PyInit_*",))
+    bill = Sbom(documents=(), components=(), module_exports=("PyInit_*",))
     pe = replace(PE, exports=("PyInit__demo", "atexit"), debug={".debug_info": 64})
     content = make_content(WINDOWS, pes={"demo/_demo.pyd": pe})
 
@@ -448,7 +605,7 @@ def test_python_code_that_nests_too_deeply_to_be_read_calls_nothing() -> None:
     module = replace(PE, imports={"foo.dll": ("f",)})
     pes = {"demo/_demo.pyd": module, "demo.libs/foo.dll": replace(PE, exports=("f",))}
 
-    assert judge(make_content(WINDOWS, pes=pes, files={"demo/__init__.py": code})) == [
+    assert evaluate_result(make_content(WINDOWS, pes=pes, files={"demo/__init__.py": code})) == [
         (
             "libraries",
             "demo/_demo.pyd",

@@ -9,7 +9,7 @@ from everywheel.audit import audit_wheel
 from everywheel.audit.linking import check_libraries, find_outside
 from everywheel.audit.macho_linking import check_mac_libraries, find_mac_outside
 from everywheel.audit.pe_linking import check_dlls, find_windows_outside
-from everywheel.audit.wheel_contents import Content
+from everywheel.audit.wheel_contents import WheelContents
 from everywheel.binaries.elf import ElfFacts
 from everywheel.binaries.formats import read_binary
 from everywheel.binaries.macho import MachoFacts, MachoImage
@@ -33,19 +33,24 @@ def make_wheel(platform: str, files: dict[str, bytes]) -> Wheel:
     return Wheel(name="demo", version="1.0", build="", python="cp311", abi="abi3", platform=platform, files=contents)
 
 
-BROKEN = [
+ERROR = [
     (LINUX, "demo/_demo.abi3.so", TEXT, "elf", "not a whole ELF file (Magic number does not match)"),
     (LINUX, "demo.libs/libfoo.so.1", b"", "elf", "not a whole ELF file (Magic number does not match)"),
     (LINUX, "demo/tool", b"\x7fELF\2\1\1", "elf", "not a whole ELF file (expected 1, found 0)"),
     (MAC, "demo/_demo.abi3.so", TEXT, "macho", "not a whole Mach-O file (Unknown Mach-O header: 0x74686973)"),
     (MAC, "demo/.dylibs/libfoo.dylib", TEXT, "macho", "not a whole Mach-O file (Unknown Mach-O header: 0x74686973)"),
     (WINDOWS, "demo/_demo.pyd", TEXT, "pe", "not a whole PE file (DOS Header magic not found.)"),
-    (WINDOWS, "demo.libs/foo.dll", b"MZ", "pe",
-     "not a whole PE file (Unable to read the DOS Header, possibly a truncated file.)"),
-]  # fmt: skip
+    (
+        WINDOWS,
+        "demo.libs/foo.dll",
+        b"MZ",
+        "pe",
+        "not a whole PE file (Unable to read the DOS Header, possibly a truncated file.)",
+    ),
+]
 
 
-@pytest.mark.parametrize(("platform", "path", "data", "check", "words"), BROKEN)
+@pytest.mark.parametrize(("platform", "path", "data", "check", "words"), ERROR)
 def test_a_file_that_cannot_be_read_is_one_finding(
     platform: str, path: str, data: bytes, check: str, words: str, tmp_path: Path
 ) -> None:
@@ -60,20 +65,35 @@ def test_a_file_that_cannot_be_read_is_one_finding(
 @pytest.mark.parametrize(
     ("platform", "path", "rows"),
     [
-        (LINUX, "demo/_demo.abi3.so", {"elf": "0 modules, 0 libraries, 0 others, 1 unreadable",
-                                       "arch": "no ELF file that can be read"}),
-        (MAC, "demo/_demo.abi3.so", {"macho": "0 modules, 0 libraries, 0 others, 1 unreadable",
-                                     "arch": "no Mach-O file that can be read"}),
-        (WINDOWS, "demo/_demo.pyd", {"pe": "0 modules, 0 libraries, 0 others, 1 unreadable",
-                                     "arch": "no PE file that can be read"}),
+        (
+            LINUX,
+            "demo/_demo.abi3.so",
+            {"elf": "0 modules, 0 libraries, 0 others, 1 unreadable", "arch": "no ELF file that can be read"},
+        ),
+        (
+            MAC,
+            "demo/_demo.abi3.so",
+            {"macho": "0 modules, 0 libraries, 0 others, 1 unreadable", "arch": "no Mach-O file that can be read"},
+        ),
+        (
+            WINDOWS,
+            "demo/_demo.pyd",
+            {"pe": "0 modules, 0 libraries, 0 others, 1 unreadable", "arch": "no PE file that can be read"},
+        ),
         (LINUX, "demo/_demo.py", {"elf": "0 modules, 0 libraries, 0 others", "arch": "no ELF file"}),
         (MAC, "demo/_demo.py", {"macho": "0 modules, 0 libraries, 0 others", "arch": "no Mach-O file"}),
         (WINDOWS, "demo/_demo.py", {"pe": "0 modules, 0 libraries, 0 others", "arch": "no PE file"}),
-        (f"{LINUX}.{MAC}", "demo/_demo.py", {"elf": "0 modules, 0 libraries, 0 others",
-                                             "macho": "0 modules, 0 libraries, 0 others",
-                                             "arch": "no ELF or Mach-O file"}),
+        (
+            f"{LINUX}.{MAC}",
+            "demo/_demo.py",
+            {
+                "elf": "0 modules, 0 libraries, 0 others",
+                "macho": "0 modules, 0 libraries, 0 others",
+                "arch": "no ELF or Mach-O file",
+            },
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_table_has_a_row_for_every_finding(platform: str, path: str, rows: dict[str, str], tmp_path: Path) -> None:
     report = audit_wheel(pack_wheel(make_wheel(platform, {path: TEXT}), tmp_path, epoch=1577836800))
 
@@ -87,38 +107,76 @@ def test_the_table_has_a_row_for_every_finding(platform: str, path: str, rows: d
 def test_what_is_named_so_is_a_library_on_linux_and_macos_alone(platform: str) -> None:
     wheel = make_wheel(platform, {})
 
-    assert read_binary("demo/x.so", TEXT, Content(path=Path(wheel.filename), wheel=wheel).systems) is None
+    assert read_binary("demo/x.so", TEXT, WheelContents(path=Path(wheel.filename), wheel=wheel).systems) is None
 
 
 def test_what_needs_a_library_that_cannot_be_read_has_it_in_the_wheel() -> None:
     elf = ElfFacts(
-        bits=64, endian="little", machine="EM_X86_64", kind="ET_DYN", soname="", needed=("libfoo.so.1",),
-        rpath=("$ORIGIN",), rpath_is_inherited=True, versions=(), exports=(), undefined=(), stack="rw",
-        text_relocations=False, debug={}, page=4096,
-    )  # fmt: skip
+        bits=64,
+        endian="little",
+        machine="EM_X86_64",
+        kind="ET_DYN",
+        soname="",
+        needed=("libfoo.so.1",),
+        rpath=("$ORIGIN",),
+        rpath_is_inherited=True,
+        versions=(),
+        exports=(),
+        undefined=(),
+        stack="rw",
+        text_relocations=False,
+        debug={},
+        page=4096,
+    )
     image = MachoImage(
-        cpu="arm64", bits=64, kind="MH_DYLIB", name="", needed=("@loader_path/libfoo.dylib",), optional=frozenset(),
-        rpath=(), system="macOS", minimum=(11, 0), exports=(), undefined=(), debug={}, signature=(),
-    )  # fmt: skip
+        cpu="arm64",
+        bits=64,
+        kind="MH_DYLIB",
+        name="",
+        needed=("@loader_path/libfoo.dylib",),
+        optional=frozenset(),
+        rpath=(),
+        system="macOS",
+        minimum=(11, 0),
+        exports=(),
+        undefined=(),
+        debug={},
+        signature=(),
+    )
     pe = PeFacts(
-        machine="IMAGE_FILE_MACHINE_AMD64", bits=64, is_library=True, imports={"foo.dll": ()}, delayed=frozenset(),
-        exports=(), minimum=(6, 0), flags=frozenset(), debug={}, pdb="",
-    )  # fmt: skip
+        machine="IMAGE_FILE_MACHINE_AMD64",
+        bits=64,
+        is_library=True,
+        imports={"foo.dll": ()},
+        delayed=frozenset(),
+        exports=(),
+        minimum=(6, 0),
+        flags=frozenset(),
+        debug={},
+        pdb="",
+    )
     linux, mac, windows = load_policy(LINUX), load_mac_policy(MAC), load_windows_policy(WINDOWS)
     assert linux
     assert mac
     assert windows
-    content = Content(
-        path=Path("demo.whl"), wheel=make_wheel(LINUX, {}), elves={"demo/x.so": elf},
-        machos={"demo/y.so": MachoFacts(images=(image,))}, pes={"demo/z.pyd": pe},
+    content = WheelContents(
+        path=Path("demo.whl"),
+        wheel=make_wheel(LINUX, {}),
+        elves={"demo/x.so": elf},
+        machos={"demo/y.so": MachoFacts(images=(image,))},
+        pes={"demo/z.pyd": pe},
         unread={"demo/libfoo.so.1": "elf", "demo/libfoo.dylib": "macho", "demo/foo.dll": "pe"},
-    )  # fmt: skip
+    )
 
     findings = [
-        *check_libraries(content, (linux,)), *check_mac_libraries(content, (mac,)), *check_dlls(content, (windows,)),
-    ]  # fmt: skip
+        *check_libraries(content, (linux,)),
+        *check_mac_libraries(content, (mac,)),
+        *check_dlls(content, (windows,)),
+    ]
 
     assert findings == []
     assert [find(content) for find in (find_outside, find_mac_outside, find_windows_outside)] == [
-        {"demo/x.so": ()}, {"demo/y.so": ()}, {"demo/z.pyd": ()},
-    ]  # fmt: skip
+        {"demo/x.so": ()},
+        {"demo/y.so": ()},
+        {"demo/z.pyd": ()},
+    ]

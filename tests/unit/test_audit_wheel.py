@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from everywheel.audit import Finding, Look, Report, audit_wheel, describe_finding, fail_on_findings
+from everywheel.audit import CheckSummary, Finding, Report, audit_wheel, describe_finding, fail_on_findings
 from everywheel.audit.sbom import Component, read_bill
 from everywheel.audit.wheel_contents import open_content
 from everywheel.binaries.elf import UnreadableElf, read_elf
@@ -237,7 +237,9 @@ def test_an_sbom_of_anyones_is_read(tmp_path: Path) -> None:
 
 
 def make_report(wheel: str, *findings: Finding) -> Report:
-    return Report(wheel=wheel, size=1, looks=(Look(check="archive", words="1 file"),), files=(), findings=findings)
+    return Report(
+        wheel=wheel, size=1, looks=(CheckSummary(check="archive", words="1 file"),), files=(), findings=findings
+    )
 
 
 STACK = Finding(check="stack", file="a.so", words="asks for it")
@@ -291,13 +293,15 @@ def patch(path: Path, offset: int, new: bytes) -> Path:
     ("changes", "words"),
     [
         ({6: b"\xff\0"}, "not a zip archive: zip file version 25.5"),
-        ({8: b"\0\x08", 46: b"\xff"},
-         "not a zip archive: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte"),
+        (
+            {8: b"\0\x08", 46: b"\xff"},
+            "not a zip archive: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte",
+        ),
         ({46: b"\0"}, "not a zip archive: string index out of range"),
         ({24: b"\xf0\xff\xff\xff"}, "would unpack to 4294967783 bytes, which is over 100 times its own size"),
     ],
     ids=["version", "name", "no name", "bomb"],
-)  # fmt: skip
+)
 def test_an_archive_that_zipfile_stumbles_over_is_a_finding(
     tmp_path: Path, changes: dict[int, bytes], words: str
 ) -> None:
@@ -356,10 +360,12 @@ def test_metadata_that_is_not_ascii_is_read_as_what_it_is(tmp_path: Path) -> Non
     ("document", "reason"),
     [
         (b"[" * 200_000, "maximum recursion depth exceeded"),
-        (b'{"metadata": {"component": {"properties": [{"name": "everywheel:exports", "value": [1]}]}}}',
-         "the value of everywheel:exports is no text"),
+        (
+            b'{"metadata": {"component": {"properties": [{"name": "everywheel:exports", "value": [1]}]}}}',
+            "the value of everywheel:exports is no text",
+        ),
     ],
-)  # fmt: skip
+)
 def test_an_sbom_that_is_made_to_trip_its_reader_is_a_finding(tmp_path: Path, document: bytes, reason: str) -> None:
     file = f"{INFO}/sboms/demo.cdx.json"
 

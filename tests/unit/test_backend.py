@@ -49,11 +49,19 @@ def make_build(folder: Path, backend: str, **environment: str) -> WheelBuild:
     (source / "__pycache__").mkdir()
     (source / "__pycache__" / "x.pyc").write_text("")
     return WheelBuild(
-        target=parse_target("musllinux_1_2_aarch64"), source=source, workspace=folder / "work", prefix=folder / "prefix",
-        python=Path(sys.executable), python_version="3.11.2", cross_file=Path("/t/cross.ini"),
-        native_file=Path("/t/native.ini"), cmake_file=Path("/t/toolchain.cmake"), environment=environment,
-        log=folder / "log", label="demo 1.0",
-    )  # fmt: skip
+        target=parse_target("musllinux_1_2_aarch64"),
+        source=source,
+        workspace=folder / "work",
+        prefix=folder / "prefix",
+        python=Path(sys.executable),
+        python_version="3.11.2",
+        cross_file=Path("/t/cross.ini"),
+        native_file=Path("/t/native.ini"),
+        cmake_file=Path("/t/toolchain.cmake"),
+        environment=environment,
+        log=folder / "log",
+        label="demo 1.0",
+    )
 
 
 def test_a_backend_is_called_in_a_copy_with_the_environment_that_was_given(tmp_path: Path) -> None:

@@ -98,8 +98,13 @@ def windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """A Windows with MinGW's compilers, one for itself and one for the older architecture, and with Microsoft's."""
     monkeypatch.setattr("platform.system", lambda: "Windows")
     monkeypatch.setattr("platform.machine", lambda: "AMD64")
-    machines = {"gcc": "x86_64-w64-mingw32", "g++": "x86_64-w64-mingw32", "clang": "x86_64-pc-windows-msvc",
-                "gcc32": "i686-w64-mingw32", "zig": "x86_64-unknown-windows-gnu"}  # fmt: skip
+    machines = {
+        "gcc": "x86_64-w64-mingw32",
+        "g++": "x86_64-w64-mingw32",
+        "clang": "x86_64-pc-windows-msvc",
+        "gcc32": "i686-w64-mingw32",
+        "zig": "x86_64-unknown-windows-gnu",
+    }
     for name in ("ar", "ranlib", "dlltool", "windres"):
         machines[name] = ""
     for name, machine in machines.items():
@@ -245,8 +250,13 @@ def test_what_is_planned_outside_is_what_is_planned_inside() -> None:
     project = replace(project, pythons=project.pythons[:1])
 
     facts = native_facts({"EVERYWHEEL_IMAGE": image_facts(chosen.reference)})
-    inside = make_plan(project, [GLIBC], toolchain=toolchain_identity(EngineName.NATIVE, facts), packaging="",
-                       machine=base_target("glibc", ARCHES["x86_64"]))  # fmt: skip
+    inside = make_plan(
+        project,
+        [GLIBC],
+        toolchain=toolchain_identity(EngineName.NATIVE, facts),
+        packaging="",
+        machine=base_target("glibc", ARCHES["x86_64"]),
+    )
     libraries = {id: step.key for id, step in outside.steps.items() if not id.startswith("wheel:")}
     assert libraries == {id: step.key for id, step in inside.steps.items() if not id.startswith("wheel:")}
 
@@ -267,10 +277,17 @@ def build(tmp_path: Path) -> ContainerBuild:
     runtime: Any = FakeRuntime()
     chosen = choose_image(GLIBC, CATALOGUE, runtime)
     return ContainerBuild(
-        project=load_project(ROOT, ["libvips=minimal"]), target=GLIBC, image=chosen.image, reference=chosen.reference,
-        facts="facts", toolbox=Toolbox(folder=tmp_path / "box"), store=Store(tmp_path / "store"), runtime=runtime, jobs=2,
+        project=load_project(ROOT, ["libvips=minimal"]),
+        target=GLIBC,
+        image=chosen.image,
+        reference=chosen.reference,
+        facts="facts",
+        toolbox=Toolbox(folder=tmp_path / "box"),
+        store=Store(tmp_path / "store"),
+        runtime=runtime,
+        jobs=2,
         log=tmp_path / "log",
-    )  # fmt: skip
+    )
 
 
 def test_a_container_has_no_network_and_one_writable_place(build: ContainerBuild, tmp_path: Path) -> None:

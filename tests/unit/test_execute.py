@@ -37,7 +37,7 @@ def pool(tmp_path: Path) -> Iterator[JobPool]:
 
 
 def task(id: str, *requires: str, priority: float = 0.0, work: Callable[[], None] = lambda: None) -> Task:
-    return Task(id=id, label=f"the {id}", requires=requires, priority=priority, work=lambda tell: work())
+    return Task(id=id, label=f"the {id}", requires=requires, priority=priority, work=lambda set_stage: work())
 
 
 def fail() -> None:
@@ -60,8 +60,11 @@ def test_a_failure_stops_only_what_depends_on_it(pool: JobPool) -> None:
     results = {result.id: result for result in execute(tasks, pool, Recorder())}
 
     assert {id: result.outcome for id, result in results.items()} == {
-        "zlib": Outcome.FAILED, "png": Outcome.SKIPPED, "vips": Outcome.SKIPPED, "webp": Outcome.DONE,
-    }  # fmt: skip
+        "zlib": Outcome.FAILED,
+        "png": Outcome.SKIPPED,
+        "vips": Outcome.SKIPPED,
+        "webp": Outcome.DONE,
+    }
     assert results["vips"].blocked_by == "the zlib"
 
 
@@ -69,8 +72,10 @@ def test_two_failures_are_both_told_and_what_needs_both_is_skipped_once(pool: Jo
     results = execute([task("a", work=fail), task("b", work=fail), task("c", "a", "b")], pool, Recorder())
 
     assert sorted((result.id, result.outcome) for result in results) == [
-        ("a", Outcome.FAILED), ("b", Outcome.FAILED), ("c", Outcome.SKIPPED),
-    ]  # fmt: skip
+        ("a", Outcome.FAILED),
+        ("b", Outcome.FAILED),
+        ("c", Outcome.SKIPPED),
+    ]
 
 
 def test_a_fault_of_ours_is_an_error_and_not_a_hang(pool: JobPool) -> None:

@@ -191,9 +191,15 @@ def move_directory(data: bytes, number: int) -> bytes:
 
 @pytest.mark.parametrize(
     ("number", "words"),
-    [(2, "resources"), (3, "exception data"), (5, "relocations"), (9, "thread-local storage"),
-     (10, "load configuration"), (12, "addresses of imports")],
-)  # fmt: skip
+    [
+        (2, "resources"),
+        (3, "exception data"),
+        (5, "relocations"),
+        (9, "thread-local storage"),
+        (10, "load configuration"),
+        (12, "addresses of imports"),
+    ],
+)
 def test_what_windows_itself_reads_must_be_there(number: int, words: str) -> None:
     whole = make_pe(number, bytes(64))
     assert read_pe(whole).imports == {}

@@ -147,15 +147,24 @@ INSTALL = "`apt-get install qemu-user-static binfmt-support`"
 @pytest.mark.parametrize(
     ("handlers", "reason", "hint"),
     [
-        ({}, "binfmt_misc is not mounted",
-         f"`mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc`, then {INSTALL}"),
+        (
+            {},
+            "binfmt_misc is not mounted",
+            f"`mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc`, then {INSTALL}",
+        ),
         ({"register": ""}, "no QEMU handler for it", f"{INSTALL}, then `update-binfmts --enable qemu-riscv64`"),
-        ({"register": "", "qemu-riscv64": HANDLER.format(state="disabled", flags="POCF")},
-         "its QEMU handler is switched off", "`echo 1 > {dir}/qemu-riscv64` switches it on"),
-        ({"register": "", "qemu-riscv64": HANDLER.format(state="enabled", flags="OC")},
-         "its QEMU handler is not there inside containers (no F among its flags)", f"{INSTALL} brings a static one"),
+        (
+            {"register": "", "qemu-riscv64": HANDLER.format(state="disabled", flags="POCF")},
+            "its QEMU handler is switched off",
+            "`echo 1 > {dir}/qemu-riscv64` switches it on",
+        ),
+        (
+            {"register": "", "qemu-riscv64": HANDLER.format(state="enabled", flags="OC")},
+            "its QEMU handler is not there inside containers (no F among its flags)",
+            f"{INSTALL} brings a static one",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_missing_emulator_is_told_with_what_to_type(
     tmp_path: Path, handlers: dict[str, str], reason: str, hint: str
 ) -> None:

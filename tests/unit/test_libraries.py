@@ -20,16 +20,32 @@ def make_prefix(prefix: Path, **facts: object) -> Path:
 
 
 def test_a_record_and_its_licence_texts_make_a_library(tmp_path: Path) -> None:
-    prefix = make_prefix(tmp_path, libraries=["foo", "foomux"], exports=["foo_*"], requires=["bar"], features=["x"],
-                         url="https://example.org/foo.tgz", sha256="ab", patches=["one.patch"])  # fmt: skip
+    prefix = make_prefix(
+        tmp_path,
+        libraries=["foo", "foomux"],
+        exports=["foo_*"],
+        requires=["bar"],
+        features=["x"],
+        url="https://example.org/foo.tgz",
+        sha256="ab",
+        patches=["one.patch"],
+    )
 
     assert load_libraries(prefix) == (
         Library(
-            name="foo", version="1.2", license="Zlib", linkage="shared", requires=("bar",), files=("libfoo", "libfoomux"),
-            exports=("foo_*",), url="https://example.org/foo.tgz", sha256="ab", patches=("one.patch",),
+            name="foo",
+            version="1.2",
+            license="Zlib",
+            linkage="shared",
+            requires=("bar",),
+            files=("libfoo", "libfoomux"),
+            exports=("foo_*",),
+            url="https://example.org/foo.tgz",
+            sha256="ab",
+            patches=("one.patch",),
             texts={"doc/COPYING": b"words"},
         ),
-    )  # fmt: skip
+    )
 
 
 def test_a_recipe_without_export_patterns_promises_nothing_about_exports(tmp_path: Path) -> None:

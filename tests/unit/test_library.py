@@ -11,7 +11,7 @@ import pytest
 from everywheel.config.recipe import Linkage, ResolvedRecipe, resolve_recipe
 from everywheel.config.recipe_loader import load_recipe
 from everywheel.errors import BuildError, SourceError
-from everywheel.libraries.build import Site, hand_in_source, prepare_source
+from everywheel.libraries.build import BuildContext, prepare_source, stage_patched_source
 from everywheel.platforms.target import parse_target
 from everywheel.store.local import Store
 
@@ -57,11 +57,13 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def make_site(folder: Path) -> Site:
+def make_site(folder: Path) -> BuildContext:
     paths = (folder.parent / "sources").iterdir()
     found = {hashlib.sha256(path.read_bytes()).hexdigest(): path for path in paths}
     nothing = cast(Any, None)
-    return Site(store=Store(folder.parent / "store"), engine=nothing, tools=nothing, sources=found, environment={})
+    return BuildContext(
+        store=Store(folder.parent / "store"), engine=nothing, tools=nothing, sources=found, environment={}
+    )
 
 
 def read(folder: Path) -> ResolvedRecipe:
@@ -78,9 +80,9 @@ def test_own_patches_come_after_pinned_ones_in_the_order_of_their_names(folder: 
 
 def test_a_source_that_was_handed_in_has_the_recipes_own_patches(folder: Path, tmp_path: Path) -> None:
     site = make_site(folder)
-    hand_in_source(site.store, read(folder).recipe, site.sources)
+    stage_patched_source(site.store, read(folder).recipe, site.sources)
     (folder / "patches" / "2.patch").write_text(change("three", "five"))
-    hand_in_source(site.store, read(folder).recipe, site.sources)
+    stage_patched_source(site.store, read(folder).recipe, site.sources)
 
     prepare_source(site, read(folder), tmp_path / "source")
 

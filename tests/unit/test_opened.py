@@ -7,14 +7,28 @@ from dataclasses import replace
 import pytest
 from everywheel.binaries.elf import ElfFacts
 from everywheel.errors import BuildError
-from everywheel.wheels.system_linkage import Offered, check_file
+from everywheel.wheels.system_linkage import ProvidedSymbols, check_file
 
 MODULE = ElfFacts(
-    bits=64, endian="little", machine="EM_X86_64", kind="ET_DYN", soname="", needed=("libc.so.6",), rpath=(),
-    rpath_is_inherited=True, versions=(), exports=(), undefined=("PyLong_FromLong", "malloc"), stack="rw",
-    text_relocations=False, debug={}, page=4096,
-)  # fmt: skip
-OFFERED = Offered(libraries=frozenset({"libfoo.so.1"}), symbols={"foo_one": "libfoo.so.1", "foo_two": "libfoo.so.1"})
+    bits=64,
+    endian="little",
+    machine="EM_X86_64",
+    kind="ET_DYN",
+    soname="",
+    needed=("libc.so.6",),
+    rpath=(),
+    rpath_is_inherited=True,
+    versions=(),
+    exports=(),
+    undefined=("PyLong_FromLong", "malloc"),
+    stack="rw",
+    text_relocations=False,
+    debug={},
+    page=4096,
+)
+OFFERED = ProvidedSymbols(
+    libraries=frozenset({"libfoo.so.1"}), symbols={"foo_one": "libfoo.so.1", "foo_two": "libfoo.so.1"}
+)
 
 
 def test_a_module_that_opens_everything_is_fine() -> None:

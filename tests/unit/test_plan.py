@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from everywheel.config.project import Project, load_project
 from everywheel.config.recipe import Linkage, Recipe
-from everywheel.planning.plan import Kind, Plan, make_plan
+from everywheel.planning.plan import Plan, StepKind, make_plan
 
 PROJECT = load_project(Path(__file__).parents[2])
 WHEELS = {"wheel", "wheel-cp314t"}
@@ -119,8 +119,8 @@ def test_a_selection_holds_what_it_needs_and_nothing_else() -> None:
     assert names == ["zlib", "libpng"]
 
 
-@pytest.mark.parametrize("kind", [Kind.LIBRARY, Kind.WHEEL])
-def test_what_much_depends_on_goes_first(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [StepKind.LIBRARY, StepKind.WHEEL])
+def test_what_much_depends_on_goes_first(kind: StepKind) -> None:
     made = plan()
 
     for step in made.steps.values():

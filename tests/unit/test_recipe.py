@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from everywheel.config.recipe import Linkage, Optimize, Recipe, System, resolve_recipe
+from everywheel.config.recipe import BuildSystem, Linkage, Optimize, Recipe, resolve_recipe
 from everywheel.config.recipe_loader import load_recipe
 from everywheel.errors import UsageError
 from everywheel.platforms.target import parse_target
@@ -68,7 +68,7 @@ def recipe(tmp_path: Path) -> Recipe:
 
 
 def test_a_recipe_is_what_its_file_says(recipe: Recipe) -> None:
-    assert (recipe.build.system, recipe.build.optimize) == (System.MESON, Optimize.SPEED)
+    assert (recipe.build.system, recipe.build.optimize) == (BuildSystem.MESON, Optimize.SPEED)
     assert recipe.source.urls == ("https://example.org/foo-1.2.tar.gz",)
     assert recipe.source.filename == "foo_1.2.orig.tar.gz"
     assert sorted(recipe.files) == ["check.c", "overlay/meson.build"]

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from everywheel.audit.wheel_contents import open_content
 from everywheel.errors import AuditError, ReleaseError
-from everywheel.release.compare_builds import Shape, find_shape, list_differences, name_before_graft
+from everywheel.release.compare_builds import BuildFingerprint, fingerprint_build, list_differences, name_before_graft
 from everywheel.release.completeness import check_second
 from everywheel.release.matrix import Job
 from everywheel.wheels.wheel import Wheel, WheelFile, pack_wheel
 
 TAG = "cp311-abi3-any"
 METADATA = b"Metadata-Version: 2.4\nName: x\nVersion: 1.0\nLicense-Expression: MIT\nLicense-File: LICENSE\n"
-SHAPE = Shape(
+SHAPE = BuildFingerprint(
     files=frozenset({"x/__init__.py", "x/_x.abi3.so", "x.libs/libfoo.so.1"}),
     exports={"x/_x.abi3.so": frozenset({"PyInit__x"})},
     pythons=frozenset({"cp311-abi3"}),
@@ -56,7 +56,7 @@ def test_builds_that_agree_have_no_differences() -> None:
         ),
     ],
 )
-def test_every_difference_is_told(second: Shape, said: list[str]) -> None:
+def test_every_difference_is_told(second: BuildFingerprint, said: list[str]) -> None:
     assert list(list_differences(SHAPE, second)) == said
 
 
@@ -72,17 +72,31 @@ def make_wheel(folder: Path, *, more: str = "", tags: str = TAG, license: bytes 
         **({more: b""} if more else {}),
     }
     wheel = Wheel(
-        name="x", version="1.0", build="", python="cp311", abi="abi3", platform=TAG.rpartition("-")[2],
+        name="x",
+        version="1.0",
+        build="",
+        python="cp311",
+        abi="abi3",
+        platform=TAG.rpartition("-")[2],
         files={name: WheelFile(data=data) for name, data in held.items()},
-    )  # fmt: skip
+    )
     return pack_wheel(wheel, folder, epoch=1577836800)
 
 
 def make_jobs(*files: str) -> list[Job]:
     one = Job(
-        name="zig-t", engine="zig", os="linux", target="t", runner="", native="", qemu=False, threaded=False, key="",
-        near="", files=files,
-    )  # fmt: skip
+        name="zig-t",
+        engine="zig",
+        os="linux",
+        target="t",
+        runner="",
+        native="",
+        qemu=False,
+        threaded=False,
+        key="",
+        near="",
+        files=files,
+    )
     return [one, replace(one, name="container-t", engine="container"), replace(one, name="sdist", engine="sdist")]
 
 
@@ -90,7 +104,7 @@ def test_a_wheel_is_taken_apart_into_its_shape(tmp_path: Path) -> None:
     content, _ = open_content(make_wheel(tmp_path, more="x.libs/libfoo-1a2b3c4d.so.1"))
 
     assert content is not None
-    shape = find_shape(content)
+    shape = fingerprint_build(content)
     assert {"x/__init__.py", "x.libs/libfoo.so.1", "x-1.0.dist-info/RECORD"} < shape.files
     assert (shape.pythons, shape.exports) == (frozenset({"cp311-abi3"}), {})
 

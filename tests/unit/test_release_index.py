@@ -200,8 +200,11 @@ LATER = "wait a while, then run the same command again"
     ("answer", "reason", "hint"),
     [
         ((200, "[]", JSON), "1 validation error for Project", WHERE),
-        ((200, '{"meta": {"api-version": "9.0"}, "name": "x", "files": []}', JSON), "Repository's version (9.0) has "
-         "greater major component than supported version", WHERE),
+        (
+            (200, '{"meta": {"api-version": "9.0"}, "name": "x", "files": []}', JSON),
+            "Repository's version (9.0) has greater major component than supported version",
+            WHERE,
+        ),
         ((200, "words", "text/plain"), "unsupported Content-Type 'text/plain'", WHERE),
         ((401, ""), "401 Client Error: Unauthorized", STRANGERS),
         ((403, ""), "403 Client Error: Forbidden", STRANGERS),
@@ -209,7 +212,7 @@ LATER = "wait a while, then run the same command again"
         ((429, ""), "429 Client Error: Too Many Requests", LATER),
         ((503, ""), "503 Server Error: Service Unavailable", LATER),
     ],
-)  # fmt: skip
+)
 def test_an_index_that_gives_no_list_is_quoted(
     server: Server, files: list[Path], answer: tuple[int, str], reason: str, hint: str
 ) -> None:

@@ -15,7 +15,7 @@ from everywheel.config.project import Project, load_project, sdist_name, wheel_n
 from everywheel.errors import AuditError, EverywheelError, ReleaseError, UsageError
 from everywheel.planning.plan import make_plan
 from everywheel.platforms.target import Target, parse_target
-from everywheel.release.completeness import check_files, check_jobs, check_place, lay_out, write_sums
+from everywheel.release.completeness import check_files, check_jobs, check_output_dir, copy_release_files, write_sums
 from everywheel.release.matrix import Job, group_jobs, list_released, plan_jobs
 
 ROOT = Path(__file__).parents[2]
@@ -207,7 +207,7 @@ def test_a_wheel_that_the_plan_does_not_have_is_named(wheelhouse: Path) -> None:
 
 def test_a_wheel_with_findings_is_never_laid_out(wheelhouse: Path) -> None:
     with pytest.raises(AuditError):
-        lay_out(check_files(PROJECT, wheelhouse), wheelhouse / "dist")
+        copy_release_files(check_files(PROJECT, wheelhouse), wheelhouse / "dist")
 
     assert not (wheelhouse / "dist").exists()
 
@@ -218,7 +218,7 @@ def test_a_release_is_not_laid_out_over_what_it_is_made_of(tmp_path: Path, into:
     (folder / "sub").mkdir(parents=True)
 
     with pytest.raises(UsageError) as error:
-        check_place(folder / into, [folder], "x")
+        check_output_dir(folder / into, [folder], "x")
 
     assert words(error) == [
         f"error: the release cannot be laid out in {folder / into}: what it is made of is in there",
@@ -231,12 +231,12 @@ def test_nothing_is_laid_out_where_one_of_its_own_files_is(artifacts: Path) -> N
     files = check_jobs(jobs_of(), artifacts)
 
     with pytest.raises(UsageError) as error:
-        check_place(artifacts / "sdist", files, PROJECT.name)
+        check_output_dir(artifacts / "sdist", files, PROJECT.name)
 
     assert words(error)[0] == (
         f"error: the release cannot be laid out in {artifacts / 'sdist'}: what it is made of is in there"
     )
-    check_place(artifacts / "dist", files, PROJECT.name)
+    check_output_dir(artifacts / "dist", files, PROJECT.name)
 
 
 @pytest.mark.parametrize(
@@ -248,11 +248,11 @@ def test_a_folder_with_other_things_is_not_emptied_for_a_release(tmp_path: Path,
     into.mkdir()
     (into / "x-0.9-cp311-abi3-win_amd64.whl").write_text("")
     (into / "x-0.9.tar.gz").write_text("")
-    check_place(into, [], "X")
+    check_output_dir(into, [], "X")
     (into / name).mkdir() if name.endswith("/") else (into / name).write_text("")
 
     with pytest.raises(UsageError) as error:
-        check_place(into, [], "X")
+        check_output_dir(into, [], "X")
 
     assert words(error) == [
         f"error: {into} would be emptied, and it has more than files of X in it",
@@ -271,7 +271,7 @@ def test_what_is_no_folder_is_not_laid_out_in(tmp_path: Path, kind: str, said: s
         into.symlink_to(tmp_path / ("elsewhere" if kind == "link" else "nowhere"))
 
     with pytest.raises(UsageError) as error:
-        check_place(into, [], "x")
+        check_output_dir(into, [], "x")
 
     assert words(error) == [
         f"error: the release cannot be laid out in {into}: it is {said}",

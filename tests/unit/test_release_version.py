@@ -60,12 +60,15 @@ def test_a_version_that_is_not_newer_is_refused(repository: Project) -> None:
     ("version", "said"),
     [
         ("one", ["error: 'one' is no version", "  hint: write it as PEP 440 does: 1.2.0 or 1.2.0rc1"]),
-        ("1.2+here", [
-            "error: '1.2+here' cannot be released: an index takes no local and nobody expects a development version",
-            "  hint: write it as 1.2.0 or 1.2.0rc1",
-        ]),
+        (
+            "1.2+here",
+            [
+                "error: '1.2+here' cannot be released: an index takes no local and nobody expects a development version",
+                "  hint: write it as 1.2.0 or 1.2.0rc1",
+            ],
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_no_index_takes_is_refused(repository: Project, version: str, said: list[str]) -> None:
     with pytest.raises(UsageError) as error:
         check_version(version, repository)
@@ -226,8 +229,13 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (root / "README.md").write_text("What it is.\n")
     (root / "changes").mkdir()
     (root / "changes" / "+doors.feature.md").write_text("It opens doors.\n")
-    for line in (["checkout", "-qb", "main"], ["add", "-A"], ["commit", "-qm", "one"], ["tag", "v1.0"],
-                 ["push", "-q", "--set-upstream", "origin", "main", "v1.0"]):  # fmt: skip
+    for line in (
+        ["checkout", "-qb", "main"],
+        ["add", "-A"],
+        ["commit", "-qm", "one"],
+        ["tag", "v1.0"],
+        ["push", "-q", "--set-upstream", "origin", "main", "v1.0"],
+    ):
         git(root, *line)
     return root
 
@@ -260,8 +268,14 @@ def test_a_release_is_prepared_tagged_and_pushed_in_one(project: Path) -> None:
     assert changes(project) == []
     assert git(project, "describe") == "v1.1rc1\n"
     assert git(project, "show", "--format=%s", "--name-status", "--no-renames", "HEAD").split() == [
-        *("Release", "1.1rc1"), "M", "CHANGELOG.md", "D", "changes/+doors.feature.md", "M", "ext/pyproject.toml",
-    ]  # fmt: skip
+        *("Release", "1.1rc1"),
+        "M",
+        "CHANGELOG.md",
+        "D",
+        "changes/+doors.feature.md",
+        "M",
+        "ext/pyproject.toml",
+    ]
     assert "It opens doors." in (project / "CHANGELOG.md").read_text()
     git(project, "push", "-q", "--atomic", "origin", "HEAD", "v1.1rc1")
     assert type_words(project, "tag")[0] == 8  # it is done
@@ -512,31 +526,43 @@ BEHIND = [
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (make_dirty, [
-            "error: the tree is dirty: 1 files are not as they were committed",
-            "  | ?? forgotten.c",
-            "  hint: commit them, or put them away with `git stash --include-untracked`",
-        ]),
-        (lose_fragment, [
-            "error: CHANGELOG.md would say nothing: there is no fragment that says what is new",
-            "  looked in: changes",
-            "  hint: write changes/+word.feature.md",
-        ]),
-        (misname_fragment, [
-            "error: the changelog would lack +windows.bugfix.md: fragments of no known type are passed over",
-            "  looked in: changes",
-            "  types: feature, fix",
-            "  hint: name it +word.feature.md",
-        ]),
-        (tag_there, [
-            "error: 1.1 is not newer than the released 1.1",
-            "  tag: v1.1",
-            "  hint: a version is given once: take the next one",
-        ]),
+        (
+            make_dirty,
+            [
+                "error: the tree is dirty: 1 files are not as they were committed",
+                "  | ?? forgotten.c",
+                "  hint: commit them, or put them away with `git stash --include-untracked`",
+            ],
+        ),
+        (
+            lose_fragment,
+            [
+                "error: CHANGELOG.md would say nothing: there is no fragment that says what is new",
+                "  looked in: changes",
+                "  hint: write changes/+word.feature.md",
+            ],
+        ),
+        (
+            misname_fragment,
+            [
+                "error: the changelog would lack +windows.bugfix.md: fragments of no known type are passed over",
+                "  looked in: changes",
+                "  types: feature, fix",
+                "  hint: name it +word.feature.md",
+            ],
+        ),
+        (
+            tag_there,
+            [
+                "error: 1.1 is not newer than the released 1.1",
+                "  tag: v1.1",
+                "  hint: a version is given once: take the next one",
+            ],
+        ),
         (fall_behind, BEHIND),
         (follow_nothing, BEHIND),
     ],
-)  # fmt: skip
+)
 def test_a_release_that_cannot_be_prepared_is_refused_and_nothing_is_written(
     project: Path, spoil: Callable[[Path], None], said: list[str]
 ) -> None:

@@ -12,18 +12,31 @@ import pytest
 from everywheel.errors import BuildError
 from everywheel.libraries.prefix import Library
 from everywheel.platforms.target import parse_target
-from everywheel.repair import Repair, add_papers, check_binaries, match_grafts, repair_wheel
+from everywheel.repair import RepairRequest, add_licenses_and_sbom, check_binaries, match_grafts, repair_wheel
 from everywheel.wheels.wheel import Wheel, WheelFile, pack_wheel
 
 FOO = Library(
-    name="foo", version="1.2", license="Zlib", linkage="shared", requires=("tiny", "nasm"), files=("libfoo", "libfoomux"),
-    exports=("foo_*",), patches=("cve.patch",), texts={"COPYING": b"foo's words"},
-)  # fmt: skip
+    name="foo",
+    version="1.2",
+    license="Zlib",
+    linkage="shared",
+    requires=("tiny", "nasm"),
+    files=("libfoo", "libfoomux"),
+    exports=("foo_*",),
+    patches=("cve.patch",),
+    texts={"COPYING": b"foo's words"},
+)
 TINY = Library(
     name="tiny", version="0.3", license="MIT OR Apache-2.0", linkage="static", texts={"LICENSE": b"tiny's words"}
 )
-REPAIR = Repair(target=parse_target("musllinux_1_2_x86_64"), prefix=Path("/p"), patchelf=Path("/patchelf"), work=Path("/w"),
-                log=Path("/log"), epoch=1577836800)  # fmt: skip
+REPAIR = RepairRequest(
+    target=parse_target("musllinux_1_2_x86_64"),
+    prefix=Path("/p"),
+    patchelf=Path("/patchelf"),
+    work=Path("/w"),
+    log=Path("/log"),
+    epoch=1577836800,
+)
 INFO = "demo-1.0.dist-info"
 METADATA = "Metadata-Version: 2.4\nName: demo\nVersion: 1.0\nLicense-Expression: MIT\nLicense-File: LICENSE\n"
 OLD_METADATA = """Metadata-Version: 2.1
@@ -66,7 +79,7 @@ def bill_of(wheel: Wheel) -> dict[str, Any]:
 
 
 def test_every_librarys_licence_goes_into_the_wheel() -> None:
-    wheel = add_papers(make_wheel(), (FOO, TINY), REPAIR)
+    wheel = add_licenses_and_sbom(make_wheel(), (FOO, TINY), REPAIR)
 
     assert {path: file.data for path, file in wheel.files.items() if "/licenses/" in path} == {
         f"{INFO}/licenses/LICENSE": b"own words",
@@ -86,7 +99,7 @@ def test_every_librarys_licence_goes_into_the_wheel() -> None:
 
 
 def test_metadata_from_before_pep_639_is_brought_up_to_it() -> None:
-    wheel = add_papers(make_wheel(OLD_METADATA, **{f"{INFO}/LICENSE": b"own words"}), (FOO,), REPAIR)
+    wheel = add_licenses_and_sbom(make_wheel(OLD_METADATA, **{f"{INFO}/LICENSE": b"own words"}), (FOO,), REPAIR)
 
     assert metadata_of(wheel) == [
         "Metadata-Version: 2.4",
@@ -103,7 +116,7 @@ def test_metadata_from_before_pep_639_is_brought_up_to_it() -> None:
 
 
 def test_a_newer_metadata_version_stays() -> None:
-    wheel = add_papers(make_wheel(METADATA.replace("2.4", "2.5")), (FOO,), REPAIR)
+    wheel = add_licenses_and_sbom(make_wheel(METADATA.replace("2.4", "2.5")), (FOO,), REPAIR)
 
     assert metadata_of(wheel)[0] == "Metadata-Version: 2.5"
 
@@ -113,7 +126,7 @@ def test_an_extension_without_an_expression_of_its_own_is_refused(line: str, sho
     wheel = make_wheel(f"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n{line}\n")
 
     with pytest.raises(BuildError) as caught:
-        add_papers(wheel, (FOO,), REPAIR)
+        add_licenses_and_sbom(wheel, (FOO,), REPAIR)
 
     assert caught.value.render() == (
         "error: demo-1.0-cp311-abi3-musllinux_1_2_x86_64.whl: its own licence is not given as an SPDX expression\n"
@@ -124,7 +137,7 @@ def test_an_extension_without_an_expression_of_its_own_is_refused(line: str, sho
 
 def test_a_librarys_licence_that_is_no_expression_is_refused() -> None:
     with pytest.raises(BuildError) as caught:
-        add_papers(make_wheel(), (replace(FOO, license="as is"),), REPAIR)
+        add_licenses_and_sbom(make_wheel(), (replace(FOO, license="as is"),), REPAIR)
 
     assert caught.value.fact == (
         "demo 1.0 for musllinux_1_2_x86_64: a licence is not a valid SPDX expression: Invalid license expression: 'as is'"
@@ -143,7 +156,7 @@ def test_grafts_are_matched_to_their_libraries_by_name() -> None:
 
 
 def test_the_sbom_lists_each_library_with_what_it_is_and_requires() -> None:
-    bill = bill_of(add_papers(make_wheel(), (FOO, TINY), REPAIR))
+    bill = bill_of(add_licenses_and_sbom(make_wheel(), (FOO, TINY), REPAIR))
 
     foo, tiny = bill["components"]
     assert (foo["name"], foo["version"], foo["purl"]) == ("foo", "1.2", "pkg:generic/foo@1.2")
@@ -163,8 +176,8 @@ def test_the_sbom_lists_each_library_with_what_it_is_and_requires() -> None:
 
 
 def test_the_sbom_is_the_same_each_time_and_another_for_other_libraries() -> None:
-    one, two = (add_papers(make_wheel(), (FOO, TINY), REPAIR) for _ in range(2))
-    other = add_papers(make_wheel(), (FOO, replace(TINY, version="0.4")), REPAIR)
+    one, two = (add_licenses_and_sbom(make_wheel(), (FOO, TINY), REPAIR) for _ in range(2))
+    other = add_licenses_and_sbom(make_wheel(), (FOO, replace(TINY, version="0.4")), REPAIR)
 
     assert one == two
     assert bill_of(one)["serialNumber"] != bill_of(other)["serialNumber"]
@@ -197,22 +210,45 @@ HINT = "  hint: such a file is cut off or damaged, or no compiled file at all: b
 @pytest.mark.parametrize(
     ("tag", "files", "lines"),
     [
-        ("manylinux_2_17_x86_64", {"demo/_demo.abi3.so": b"text"},
-         ["a compiled file in it cannot be read, so that nothing can be grafted",
-          "  demo/_demo.abi3.so: not a whole ELF file (Magic number does not match)", HINT]),
-        ("macosx_11_0_arm64", {"demo/b.dylib": b"text", "demo/a.so": SMALLEST_MACHO[:20], "demo/c.so": SMALLEST_MACHO},
-         ["2 compiled files in it cannot be read, so that nothing can be grafted",
-          "  demo/a.so: not a whole Mach-O file (unpack requires a buffer of 32 bytes)",
-          "  demo/b.dylib: not a whole Mach-O file (Unknown Mach-O header: 0x74657874)", HINT]),
-        ("win_arm64", {"demo/_demo.pyd": b"text", "demo/x.dll": b"text" * 32},
-         ["2 compiled files in it cannot be read, so that nothing can be grafted",
-          "  demo/_demo.pyd: not a whole PE file (Unable to read the DOS Header, possibly a truncated file.)",
-          "  demo/x.dll: not a whole PE file (DOS Header magic not found.)", HINT]),
-        ("win_amd64", {"demo/_demo.abi3.so": SMALLEST_ELF, "demo/libfoo.dylib": b"text"},
-         ["it holds no PE file, so that there is nothing to repair for win_amd64",
-          "  hint: build the extension for Windows, or name the system that the wheel is for with --target"]),
+        (
+            "manylinux_2_17_x86_64",
+            {"demo/_demo.abi3.so": b"text"},
+            [
+                "a compiled file in it cannot be read, so that nothing can be grafted",
+                "  demo/_demo.abi3.so: not a whole ELF file (Magic number does not match)",
+                HINT,
+            ],
+        ),
+        (
+            "macosx_11_0_arm64",
+            {"demo/b.dylib": b"text", "demo/a.so": SMALLEST_MACHO[:20], "demo/c.so": SMALLEST_MACHO},
+            [
+                "2 compiled files in it cannot be read, so that nothing can be grafted",
+                "  demo/a.so: not a whole Mach-O file (unpack requires a buffer of 32 bytes)",
+                "  demo/b.dylib: not a whole Mach-O file (Unknown Mach-O header: 0x74657874)",
+                HINT,
+            ],
+        ),
+        (
+            "win_arm64",
+            {"demo/_demo.pyd": b"text", "demo/x.dll": b"text" * 32},
+            [
+                "2 compiled files in it cannot be read, so that nothing can be grafted",
+                "  demo/_demo.pyd: not a whole PE file (Unable to read the DOS Header, possibly a truncated file.)",
+                "  demo/x.dll: not a whole PE file (DOS Header magic not found.)",
+                HINT,
+            ],
+        ),
+        (
+            "win_amd64",
+            {"demo/_demo.abi3.so": SMALLEST_ELF, "demo/libfoo.dylib": b"text"},
+            [
+                "it holds no PE file, so that there is nothing to repair for win_amd64",
+                "  hint: build the extension for Windows, or name the system that the wheel is for with --target",
+            ],
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_wheel_that_no_tool_could_repair_is_refused(
     tag: str, files: dict[str, bytes], lines: list[str], tmp_path: Path
 ) -> None:

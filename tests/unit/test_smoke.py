@@ -10,19 +10,19 @@ from typing import Any
 
 import pytest
 from everywheel.containers.catalog import Bootstrap, PortablePython, SmokeImage
-from everywheel.containers.runtime import Ended
+from everywheel.containers.runtime import ContainerResult
 from everywheel.platforms.target import parse_target
-from everywheel.smoke.evaluate import judge
+from everywheel.smoke.evaluate import evaluate_result
 from everywheel.smoke.html_report import render_page
-from everywheel.smoke.matrix_entries import Pairing, explain_no_python, is_for_python, list_pythons, pair
-from everywheel.smoke.result import Cell, State, name_columns
+from everywheel.smoke.matrix_entries import MatrixEntry, explain_no_python, is_for_python, list_pythons, pair
+from everywheel.smoke.result import SmokeResult, State, name_columns
 from everywheel.toolchains.pip_download import platform_tags
 
 IMAGE = SmokeImage(
     name="debian-12", libc="glibc", libc_version=(2, 36), arches=("x86_64",), digests={}, cpu={}, reference="x"
 )
 WHEEL = Path("x-1.0-cp311-abi3-manylinux2014_x86_64.whl")
-ONE = Pairing(wheel=WHEEL, target=parse_target("manylinux2014_x86_64"), image=IMAGE)
+ONE = MatrixEntry(wheel=WHEEL, target=parse_target("manylinux2014_x86_64"), image=IMAGE)
 TOLD: dict[str, Any] = {
     "python": "3.11.2",
     "libc": "glibc 2.36",
@@ -33,7 +33,7 @@ TOLD: dict[str, Any] = {
         {"stage": "test", "exit": 0, "output": "collected 2 items\n2 passed in 0.1s\n", "seconds": 2.25},
     ],
 }
-ENDED = Ended(exit_code=0, output="", seconds=4.5)
+ENDED = ContainerResult(exit_code=0, output="", seconds=4.5)
 
 
 def change(**changes: Any) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def stages(install: int, test: int | None, output: str = "boom") -> list[dict[st
 
 
 def test_a_wheel_that_works_passes_with_its_python_and_its_times() -> None:
-    cell = judge(ONE, ENDED, TOLD)
+    cell = evaluate_result(ONE, ENDED, TOLD)
 
     assert (cell.state, cell.python, cell.seconds, cell.test_seconds) == (State.PASSED, "3.11.2", 4.5, 2.25)
     assert cell.evidence == ("2 passed in 0.1s",)
@@ -56,25 +56,31 @@ CASES = {
     "a failing test": (change(stages=stages(0, 1, "E  ValueError: no")), State.FAILED, "ValueError: no"),
     "a failing install": (change(stages=stages(1, None, "ERROR: no match")), State.FAILED, "ERROR: no match"),
     "a stranger": (
-        change(strange=["/usr/lib/libz.so.1"]), State.FAILED,
+        change(strange=["/usr/lib/libz.so.1"]),
+        State.FAILED,
         "it loaded /usr/lib/libz.so.1 from the system, which manylinux2014_x86_64 does not promise",
     ),
     "another image than was said": (
-        change(libc="glibc 2.31"), State.BROKEN, "the image has glibc 2.31, its entry in the catalogue says glibc 2.36",
+        change(libc="glibc 2.31"),
+        State.ERROR,
+        "the image has glibc 2.31, its entry in the catalogue says glibc 2.36",
     ),
     "nothing that was loaded": (
-        change(loaded=[]), State.BROKEN,
+        change(loaded=[]),
+        State.ERROR,
         "nobody could see what it loaded: the smoke command must be a Python that reads its site",
     ),
     "no libc at all": (
-        change(libc="musl ?"), State.BROKEN, "the image has musl ?, its entry in the catalogue says glibc 2.36",
+        change(libc="musl ?"),
+        State.ERROR,
+        "the image has musl ?, its entry in the catalogue says glibc 2.36",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("told", "state", "why"), CASES.values(), ids=CASES)
 def test_what_is_wrong_is_said(told: dict[str, Any], state: State, why: str) -> None:
-    cell = judge(ONE, ENDED, told)
+    cell = evaluate_result(ONE, ENDED, told)
 
     assert (cell.state, cell.why) == (state, why)
 
@@ -83,7 +89,7 @@ def test_what_further_packages_brought_is_listed_and_no_stranger() -> None:
     made = Bootstrap(kind="debian", suite="bookworm", packages=("libz",))
     one = dataclasses.replace(ONE, image=dataclasses.replace(IMAGE, bootstrap=made))
 
-    cell = judge(one, ENDED, change(strange=["/usr/lib/libz.so.1"]))
+    cell = evaluate_result(one, ENDED, change(strange=["/usr/lib/libz.so.1"]))
 
     assert (cell.state, cell.libraries) == (State.PASSED, ("/usr/lib/libz.so.1",))
 
@@ -91,7 +97,7 @@ def test_what_further_packages_brought_is_listed_and_no_stranger() -> None:
 def test_a_container_that_never_told_anything_failed() -> None:
     words = "it did not end within 5 s"
 
-    cell = judge(ONE, Ended(exit_code=-1, output="", seconds=5.0, reason=words), None)
+    cell = evaluate_result(ONE, ContainerResult(exit_code=-1, output="", seconds=5.0, reason=words), None)
 
     assert (cell.state, cell.why) == (State.FAILED, words)
 
@@ -117,9 +123,16 @@ def test_a_system_takes_its_own_tags(tag: str, libc: tuple[int, ...], first: str
     assert (tags[0], tags[-1]) == (first, last)
 
 
-def make_cell(state: State, image: str, **more: Any) -> Cell:
-    return Cell(wheel=WHEEL.name, target="manylinux_2_17_x86_64", image=image, libc="glibc 2.36", arch="x86_64", state=state,
-                **more)  # fmt: skip
+def make_cell(state: State, image: str, **more: Any) -> SmokeResult:
+    return SmokeResult(
+        wheel=WHEEL.name,
+        target="manylinux_2_17_x86_64",
+        image=image,
+        libc="glibc 2.36",
+        arch="x86_64",
+        state=state,
+        **more,
+    )
 
 
 class Reader(html.parser.HTMLParser):
@@ -147,7 +160,7 @@ def test_the_page_links_every_cell_to_what_was_seen_and_escapes_it() -> None:
         make_cell(State.PASSED, "debian-12", python="3.11.2", seconds=4.5, test_seconds=2.0),
         make_cell(State.FAILED, "debian-13", why="it needs <foo> & more", evidence=("<script>alert(1)</script>",)),
         make_cell(State.STATIC, "centos-7", why="all 12 symbols resolve"),
-        make_cell(State.BROKEN, "fedora", why="no QEMU"),
+        make_cell(State.ERROR, "fedora", why="no QEMU"),
     ]
 
     page = render_page(cells, "x 1.0")
@@ -190,7 +203,7 @@ def test_a_wheel_that_does_not_claim_a_system_has_a_dot_there() -> None:
 
 
 def test_cells_can_be_written_as_json() -> None:
-    told = json.loads(json.dumps(dataclasses.asdict(judge(ONE, ENDED, TOLD))))
+    told = json.loads(json.dumps(dataclasses.asdict(evaluate_result(ONE, ENDED, TOLD))))
 
     assert told["state"] == "passed"
     assert told["image"] == "debian-12"
@@ -233,7 +246,7 @@ def test_an_image_can_have_its_own_python_or_where_it_is_pulled_a_portable_one(
 ) -> None:
     made = Bootstrap(kind="debian", suite="bookworm", python=own)
     image = dataclasses.replace(IMAGE, bootstrap=made, digests=digests, arches=(arch,))
-    one = Pairing(wheel=WHEEL, target=parse_target(f"manylinux2014_{arch}"), image=image)
+    one = MatrixEntry(wheel=WHEEL, target=parse_target(f"manylinux2014_{arch}"), image=image)
 
     assert list_pythons(one, {"glibc": PORTABLE}) == versions
 
@@ -254,10 +267,12 @@ def test_a_wheel_that_no_python_takes_is_told_so(tags: str, versions: tuple[str,
 def test_two_wheels_of_one_target_have_a_column_each() -> None:
     wheels = ("x-1.0-cp311-abi3-manylinux2014_x86_64.whl", "x-1.0-cp314-cp314t-manylinux2014_x86_64.whl")
     other = "x-1.0-cp311-abi3-musllinux_1_2_x86_64.whl"
-    one = judge(ONE, ENDED, TOLD)
+    one = evaluate_result(ONE, ENDED, TOLD)
     cells = [dataclasses.replace(one, wheel=wheel) for wheel in wheels]
     cells.append(dataclasses.replace(one, wheel=other, target="musllinux_1_2_x86_64"))
 
     assert list(name_columns(cells).values()) == [
-        f"cp311-abi3 {one.target}", f"cp314-cp314t {one.target}", "musllinux_1_2_x86_64",
-    ]  # fmt: skip
+        f"cp311-abi3 {one.target}",
+        f"cp314-cp314t {one.target}",
+        "musllinux_1_2_x86_64",
+    ]

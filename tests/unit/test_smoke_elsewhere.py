@@ -19,8 +19,8 @@ from everywheel.config.project import Project, load_project
 from everywheel.execution.scheduler import Result as Ended
 from everywheel.execution.scheduler import Task
 from everywheel.platforms.target import parse_target
-from everywheel.smoke.non_linux import find_hindrance, make_other_trials
-from everywheel.smoke.result import Cell, State
+from everywheel.smoke.non_linux import find_blocker, make_other_trials
+from everywheel.smoke.result import SmokeResult, State
 from everywheel.smoke.task import run_trials
 from everywheel.smoke.wine import WineBench
 from everywheel.store.local import Store
@@ -52,8 +52,13 @@ def make_dll(machine: int) -> bytes:
 def make_wheel(folder: Path, platform: str, python: str = "cp311", abi: str = "abi3") -> Path:
     """Pack a wheel for Windows that the audit has nothing against: a module in Python with a DLL beside it."""
     tag, info = f"{python}-{abi}-{platform}", "demo-1.0.dist-info"
-    bill = {"bomFormat": "CycloneDX", "specVersion": "1.5", "components": [
-        {"type": "library", "name": "plain", "version": "1.0", "licenses": [{"license": {"id": "MIT"}}]}]}  # fmt: skip
+    bill = {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.5",
+        "components": [
+            {"type": "library", "name": "plain", "version": "1.0", "licenses": [{"license": {"id": "MIT"}}]}
+        ],
+    }
     files = {
         "demo/__init__.py": b"answer = 42\n",
         "demo/plain.dll": make_dll(MACHINES[platform]),
@@ -110,7 +115,7 @@ def put_wine(monkeypatch: pytest.MonkeyPatch, folder: Path, *, start: str = "exi
     return wine
 
 
-def try_wheels(project: Project, store: Store, wheels: list[Path], timeout: int = 60) -> tuple[Cell, ...]:
+def try_wheels(project: Project, store: Store, wheels: list[Path], timeout: int = 60) -> tuple[SmokeResult, ...]:
     bench = WineBench(project=project, store=store, timeout=timeout, offline=True)
     return run_trials(make_other_trials(wheels, bench), 2, Quiet())
 
@@ -176,7 +181,7 @@ def test_a_wine_that_does_not_start_is_not_the_wheels_fault(
     (cell,) = try_wheels(project, store, [make_wheel(tmp_path, "win_amd64")])
 
     assert (cell.state, cell.why) == (
-        State.BROKEN,
+        State.ERROR,
         "Wine itself does not start, so that the wheel was not tried",
     )
     assert "  | wine: could not load kernel32.dll" in cell.evidence
@@ -193,8 +198,9 @@ def test_what_hangs_under_wine_is_ended(
     (cell,) = try_wheels(project, store, [make_wheel(tmp_path, "win_amd64")], timeout=1)
 
     assert (cell.state, cell.why) == (
-        State.FAILED, "it does not work under Wine: it did not end within 1 s (`--timeout`)",
-    )  # fmt: skip
+        State.FAILED,
+        "it does not work under Wine: it did not end within 1 s (`--timeout`)",
+    )
 
 
 def test_a_wheel_for_a_python_that_wine_has_not_is_not_blamed(
@@ -240,14 +246,13 @@ def test_a_wheel_that_wine_ran_is_run(
 @pytest.mark.parametrize(
     ("wheel", "hindrance"),
     [
-        ("x-1.0-cp311-abi3-macosx_11_0_arm64.whl", (State.NOT_RUN, "nothing on this machine runs macOS")),
-        ("x-1.0-cp311-abi3-win_arm64.whl", (State.NOT_RUN, "Wine here runs nothing of win_arm64")),
-        ("x-1.0-cp311-cp311-win_amd64.whl",
-         (State.NO_PYTHON, "no interpreter for cp311 under Wine, only Python 3.13")),
+        ("x-1.0-cp311-abi3-macosx_11_0_arm64.whl", (State.SKIPPED, "nothing on this machine runs macOS")),
+        ("x-1.0-cp311-abi3-win_arm64.whl", (State.SKIPPED, "Wine here runs nothing of win_arm64")),
+        ("x-1.0-cp311-cp311-win_amd64.whl", (State.NO_PYTHON, "no interpreter for cp311 under Wine, only Python 3.13")),
         ("x-1.0-cp311-abi3-win_amd64.whl", None),
     ],
-)  # fmt: skip
+)
 def test_what_nothing_here_could_run_is_known_before(wheel: str, hindrance: tuple[State, str] | None) -> None:
     target = parse_target(wheel.rpartition("-")[2].removesuffix(".whl"))
 
-    assert find_hindrance(wheel, target) == hindrance
+    assert find_blocker(wheel, target) == hindrance

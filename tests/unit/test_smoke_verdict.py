@@ -9,8 +9,8 @@ import pytest
 from everywheel.containers.catalog import Bootstrap, PortablePython, SmokeImage
 from everywheel.errors import SmokeError
 from everywheel.smoke.matrix_entries import pair
-from everywheel.smoke.result import Cell, State
-from everywheel.smoke.summary import check_cells, check_run, list_beyond, list_notes
+from everywheel.smoke.result import SmokeResult, State
+from everywheel.smoke.summary import check_cells, check_run, list_notes, list_untestable
 
 GLIBC, MUSL = "x-1.0-cp311-abi3-manylinux2014_x86_64.whl", "x-1.0-cp311-abi3-musllinux_1_2_x86_64.whl"
 THREADS, MAC = "x-1.0-cp314-cp314t-manylinux2014_x86_64.whl", "x-1.0-cp311-abi3-macosx_11_0_arm64.whl"
@@ -22,16 +22,24 @@ PORTABLE = PortablePython(
 
 def make_image(name: str, python: str = "") -> SmokeImage:
     made = Bootstrap(kind="debian", suite="bookworm", python=python) if python else None
-    return SmokeImage(name=name, libc="glibc", libc_version=(2, 36), arches=("x86_64",), reference="x", digests={}, cpu={},
-                      bootstrap=made)  # fmt: skip
+    return SmokeImage(
+        name=name,
+        libc="glibc",
+        libc_version=(2, 36),
+        arches=("x86_64",),
+        reference="x",
+        digests={},
+        cpu={},
+        bootstrap=made,
+    )
 
 
 IMAGES = [make_image("debian-11"), make_image("debian-12", "3.11")]
 
 
-def make_cell(wheel: str, image: str, state: State, **more: Any) -> Cell:
+def make_cell(wheel: str, image: str, state: State, **more: Any) -> SmokeResult:
     libc = "" if image.startswith("macOS") else "glibc 2.36"
-    return Cell(wheel=wheel, target="t", image=image, libc=libc, arch="x86_64", state=state, **more)
+    return SmokeResult(wheel=wheel, target="t", image=image, libc=libc, arch="x86_64", state=state, **more)
 
 
 def test_what_was_not_run_is_said_once_for_every_lack() -> None:
@@ -40,7 +48,7 @@ def test_what_was_not_run_is_said_once_for_every_lack() -> None:
         make_cell(GLIBC, "debian-12", State.STATIC, lack=SILENT, why="all 12 symbols resolve"),
         make_cell(GLIBC, "debian-13", State.STATIC, lack=SILENT, why="all 12 symbols resolve"),
         make_cell(THREADS, "debian-13", State.NO_PYTHON, lack="no interpreter for cp314t there", why="all resolve"),
-        make_cell(MAC, "macOS 11.0", State.NOT_RUN, lack="nothing here runs macOS", why="looked at"),
+        make_cell(MAC, "macOS 11.0", State.SKIPPED, lack="nothing here runs macOS", why="looked at"),
     ]
 
     assert list_notes(cells) == (
@@ -53,7 +61,7 @@ def test_what_was_not_run_is_said_once_for_every_lack() -> None:
 def test_cells_that_failed_are_told_with_what_was_seen() -> None:
     cells = [
         make_cell(GLIBC, "debian-11", State.FAILED, why="it crashed", evidence=("line",)),
-        make_cell(GLIBC, "debian-12", State.BROKEN, why="no QEMU"),
+        make_cell(GLIBC, "debian-12", State.ERROR, why="no QEMU"),
         make_cell(GLIBC, "debian-13", State.STATIC),
     ]
 
@@ -68,7 +76,7 @@ def test_cells_that_failed_are_told_with_what_was_seen() -> None:
     )
 
 
-@pytest.mark.parametrize("state", [state for state in State if state not in (State.FAILED, State.BROKEN)])
+@pytest.mark.parametrize("state", [state for state in State if state not in (State.FAILED, State.ERROR)])
 def test_nothing_else_is_a_failure(state: State) -> None:
     check_cells([make_cell(GLIBC, "debian-11", state)])
 
@@ -76,14 +84,14 @@ def test_nothing_else_is_a_failure(state: State) -> None:
 def test_a_python_that_no_image_has_is_beyond_this_machine() -> None:
     wheels = [Path(name) for name in (GLIBC, THREADS, MAC)]
 
-    assert list_beyond(wheels, pair(wheels[:2], IMAGES), {"glibc": PORTABLE}) == {
+    assert list_untestable(wheels, pair(wheels[:2], IMAGES), {"glibc": PORTABLE}) == {
         THREADS: "no interpreter for cp314t on any of its images, only Python 3.11 and 3.13",
         MAC: "nothing on this machine runs macOS",
     }
 
 
 def test_a_wheel_that_claims_no_image_is_not_beyond_it() -> None:
-    assert list_beyond([Path(MUSL)], pair([Path(MUSL)], IMAGES), {"glibc": PORTABLE}) == {}
+    assert list_untestable([Path(MUSL)], pair([Path(MUSL)], IMAGES), {"glibc": PORTABLE}) == {}
 
 
 def test_wheels_that_passed_nowhere_are_named() -> None:
@@ -91,7 +99,7 @@ def test_wheels_that_passed_nowhere_are_named() -> None:
         make_cell(GLIBC, "centos-7", State.STATIC, lack=SILENT),
         make_cell(GLIBC, "rockylinux-8", State.STATIC, lack=SILENT),
         make_cell(GLIBC, "debian-10", State.STATIC, lack="the image is not locked"),
-        make_cell(MAC, "macOS 11.0", State.NOT_RUN),
+        make_cell(MAC, "macOS 11.0", State.SKIPPED),
     ]
 
     with pytest.raises(SmokeError) as raised:

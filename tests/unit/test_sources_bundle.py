@@ -15,7 +15,7 @@ import pytest
 from everywheel.config.project import load_project
 from everywheel.errors import MachineError, SourceError
 from everywheel.planning.plan import make_plan
-from everywheel.sources import BundledFile, Wanted, bundle_sources, import_bundle
+from everywheel.sources import BundledFile, PinnedFile, bundle_sources, import_bundle
 
 ROOT = Path(__file__).parents[2]
 A, B = b"first archive", b"the patch\n" * 1000
@@ -26,8 +26,8 @@ def sha(content: bytes) -> str:
 
 
 WANTED = (
-    Wanted(label="foo 1.0", filename="foo-1.0.tar.gz", sha256=sha(A)),
-    Wanted(label="foo 1.0", filename="fix.patch", sha256=sha(B), patches=sha(A)),
+    PinnedFile(label="foo 1.0", filename="foo-1.0.tar.gz", sha256=sha(A)),
+    PinnedFile(label="foo 1.0", filename="fix.patch", sha256=sha(B), patches=sha(A)),
 )
 FILES = tuple(
     sorted(

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from everywheel.config.recipe import DebianFile
 from everywheel.errors import MachineError, SourceError
-from everywheel.sources import Event, Happening, Places, Wanted, fetch_sources
-from everywheel.sources.deadline import Clock
+from everywheel.sources import Event, FetchEventKind, PinnedFile, SourceLocations, fetch_sources
+from everywheel.sources.deadline import Deadline
 from everywheel.sources.distro.apt import AptRoot, ListedFile, Revision, parse_revisions
 from everywheel.sources.distro.apt_archives import DISTRIBUTIONS, Archive, ask_machine, choose_archives
 
@@ -82,8 +82,8 @@ def repository(tmp_path: Path) -> Repository:
     return Repository(tmp_path / "archive")
 
 
-def want_archive(content: bytes = ARCHIVE) -> Wanted:
-    return Wanted(
+def want_archive(content: bytes = ARCHIVE) -> PinnedFile:
+    return PinnedFile(
         label="foo 1.0",
         filename="foo_1.0.orig.tar.gz",
         sha256=sha(content),
@@ -91,8 +91,8 @@ def want_archive(content: bytes = ARCHIVE) -> Wanted:
     )
 
 
-def want_patch(content: bytes = PATCH, name: str = "debian/patches/fix.patch") -> Wanted:
-    return Wanted(
+def want_patch(content: bytes = PATCH, name: str = "debian/patches/fix.patch") -> PinnedFile:
+    return PinnedFile(
         label="foo 1.0",
         filename=name.rpartition("/")[2],
         sha256=sha(content),
@@ -101,9 +101,9 @@ def want_patch(content: bytes = PATCH, name: str = "debian/patches/fix.patch") -
     )
 
 
-def fetch(wanted: list[Wanted], store: Path, *archives: Archive, log: list[Event] | None = None) -> dict[str, Path]:
+def fetch(wanted: list[PinnedFile], store: Path, *archives: Archive, log: list[Event] | None = None) -> dict[str, Path]:
     events = log if log is not None else []
-    return fetch_sources(wanted, store=store, places=Places(archives=archives), progress=events.append)
+    return fetch_sources(wanted, store=store, places=SourceLocations(archives=archives), progress=events.append)
 
 
 @needs_apt
@@ -115,7 +115,7 @@ def test_an_archive_comes_through_the_package_client(repository: Repository, tmp
 
     assert found[sha(ARCHIVE)].read_bytes() == ARCHIVE
     assert not found[sha(ARCHIVE)].is_symlink()
-    assert (log[-1].happening, log[-1].place) == (Happening.DONE, "package client")
+    assert (log[-1].happening, log[-1].place) == (FetchEventKind.DONE, "package client")
 
 
 @needs_apt
@@ -224,7 +224,7 @@ def test_a_superseded_patch_names_the_command_that_finds_newer_ones(repository: 
 @needs_apt
 def test_a_package_or_hash_that_is_not_listed_is_named(repository: Repository, tmp_path: Path) -> None:
     repository.add("foo", "1.0-1", {"foo_1.0.orig.tar.gz": ARCHIVE})
-    stranger = Wanted(label="bar 2", filename="bar", sha256="0" * 64, debian=DebianFile(package="bar", file="bar"))
+    stranger = PinnedFile(label="bar 2", filename="bar", sha256="0" * 64, debian=DebianFile(package="bar", file="bar"))
 
     with pytest.raises(SourceError) as caught:
         fetch([want_archive(b"other bytes"), stranger], tmp_path / "store", repository.archive)
@@ -301,7 +301,7 @@ def test_wrong_bytes_in_the_pool_are_refused(repository: Repository, tmp_path: P
 
 @needs_apt
 def test_the_systems_lists_are_not_used(tmp_path: Path, repository: Repository) -> None:
-    root = AptRoot(tmp_path / "apt", [repository.archive], Clock(30))
+    root = AptRoot(tmp_path / "apt", [repository.archive], Deadline(30))
     root.set_up()
     root.update()
 
@@ -313,7 +313,7 @@ def test_an_unsigned_archive_needs_no_keyring_and_a_signed_one_names_it() -> Non
     signed = Archive(uri="http://archive.example/debian", suites=("one", "two"), keyring="/keys.gpg")
     trusted = Archive(uri="file:/srv", suites=("three",), components=("main", "more"))
 
-    root = AptRoot(Path("/nowhere"), [signed, trusted], Clock(1))
+    root = AptRoot(Path("/nowhere"), [signed, trusted], Deadline(1))
 
     assert root._sources == (
         "deb-src [signed-by=/keys.gpg target=Sources] http://archive.example/debian one main\n"
@@ -424,7 +424,7 @@ def fake_apt(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> AptR
     (folder / "bin" / "apt-get").write_text(f"#!/bin/sh\n{script}\n")
     (folder / "bin" / "apt-get").chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}/bin:{os.environ['PATH']}")
-    root = AptRoot(folder / "apt", [Archive(uri="file:/srv", suites=("trixie",))], Clock(30))
+    root = AptRoot(folder / "apt", [Archive(uri="file:/srv", suites=("trixie",))], Deadline(30))
     root.set_up()
     return root
 
@@ -477,6 +477,8 @@ def test_a_client_that_hangs_ends_with_the_total_time(tmp_path: Path, monkeypatc
     archive = Archive(uri="file:/srv", suites=("trixie",))
 
     with pytest.raises(SourceError) as caught:
-        fetch_sources([want_archive()], store=tmp_path / "store", places=Places(archives=(archive,)), timeout=0.3)
+        fetch_sources(
+            [want_archive()], store=tmp_path / "store", places=SourceLocations(archives=(archive,)), timeout=0.3
+        )
 
     assert caught.value.fact == "fetching the sources took longer than 0.3 s"

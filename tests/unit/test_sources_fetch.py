@@ -20,24 +20,32 @@ import pytest
 from everywheel.config.recipe import DebianFile, Patch, Recipe, Source
 from everywheel.config.recipe_loader import load_recipe
 from everywheel.errors import MachineError, SourceError
-from everywheel.sources import Event, Happening, Places, Wanted, fetch_sources, find_places, list_wanted
-from everywheel.sources.deadline import Patience
+from everywheel.sources import (
+    Event,
+    FetchEventKind,
+    PinnedFile,
+    SourceLocations,
+    fetch_sources,
+    find_locations,
+    list_source_files,
+)
+from everywheel.sources.deadline import RetryPolicy
 
 A, B = b"first archive", b"second archive"
 NONE = "0" * 64
-ALONE = Places(archives=(), patience=Patience(connect=1.0, read=1.0, attempts=1, pause=0.0))
+ALONE = SourceLocations(archives=(), patience=RetryPolicy(connect=1.0, read=1.0, attempts=1, pause=0.0))
 
 
 def sha(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def want(content: bytes, filename: str = "foo-1.0.tar.gz", *urls: str, label: str = "foo 1.0") -> Wanted:
-    return Wanted(label=label, filename=filename, sha256=sha(content), urls=urls)
+def want(content: bytes, filename: str = "foo-1.0.tar.gz", *urls: str, label: str = "foo 1.0") -> PinnedFile:
+    return PinnedFile(label=label, filename=filename, sha256=sha(content), urls=urls)
 
 
-def places(*mirrors: object) -> Places:
-    return Places(mirrors=tuple(map(str, mirrors)), archives=(), patience=ALONE.patience)
+def places(*mirrors: object) -> SourceLocations:
+    return SourceLocations(mirrors=tuple(map(str, mirrors)), archives=(), patience=ALONE.patience)
 
 
 class Log:
@@ -48,7 +56,7 @@ class Log:
         self.events.append(event)
 
     @property
-    def happenings(self) -> list[Happening]:
+    def happenings(self) -> list[FetchEventKind]:
         return [event.happening for event in self.events]
 
 
@@ -96,7 +104,7 @@ def test_the_store_comes_first(tmp_path: Path) -> None:
 
     fetch_sources([want(A)], store=tmp_path, places=places("/nowhere"), progress=log)
 
-    assert log.happenings == [Happening.CACHED]
+    assert log.happenings == [FetchEventKind.CACHED]
 
 
 def test_a_mirror_comes_before_upstream(site: tuple[str, Path], tmp_path: Path) -> None:
@@ -109,7 +117,7 @@ def test_a_mirror_comes_before_upstream(site: tuple[str, Path], tmp_path: Path) 
     wanted = want(A, "foo-1.0.tar.gz", f"{url}/foo-1.0.tar.gz")
     fetch_sources([wanted], store=tmp_path, places=places(tmp_path / "mirror"), progress=log)
 
-    assert log.events[-1].happening == Happening.DONE
+    assert log.events[-1].happening == FetchEventKind.DONE
     assert log.events[-1].place == str(tmp_path / "mirror" / sha(A))
 
 
@@ -122,7 +130,7 @@ def test_upstream_is_asked_when_the_mirror_has_nothing(site: tuple[str, Path], t
     fetch_sources([wanted], store=tmp_path, places=places(tmp_path / "empty"), progress=log)
 
     assert log.events[-1].place == f"{url}/foo+1.0~rc.tar.gz"
-    assert Happening.BYTES in log.happenings
+    assert FetchEventKind.BYTES in log.happenings
 
 
 def test_a_damaged_copy_in_the_store_is_fetched_anew(tmp_path: Path) -> None:
@@ -145,7 +153,7 @@ def test_wrong_bytes_are_thrown_away_and_the_next_place_is_tried(site: tuple[str
     wanted = want(A, "foo-1.0.tar.gz", f"{url}/wrong", f"{url}/right")
     found = fetch_sources([wanted], store=tmp_path / "store", places=ALONE, progress=log)
 
-    refusal = next(event for event in log.events if event.happening == Happening.REFUSED)
+    refusal = next(event for event in log.events if event.happening == FetchEventKind.REFUSED)
     assert found[sha(A)].read_bytes() == A
     assert (refusal.place, refusal.text) == (f"{url}/wrong", f"wrong bytes: sha256 {sha(B)}, pinned {sha(A)}")
     assert [path.name for path in (tmp_path / "store" / "sources").iterdir()] == [sha(A)]
@@ -174,7 +182,7 @@ def test_a_source_nowhere_to_be_had_lists_each_place_and_its_answer(site: tuple[
     url, _ = site
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
-    wanted = Wanted(
+    wanted = PinnedFile(
         label="foo 1.0",
         filename="foo.tar.gz",
         sha256=NONE,
@@ -209,9 +217,9 @@ def test_everything_that_failed_is_in_one_error_and_what_arrived_is_kept(
     url, folder = site
     (folder / "a").write_bytes(A)
     wanted = [
-        Wanted(label="bar 2.0", filename="bar.tar.gz", sha256="1" * 64, urls=(f"{url}/bar",)),
+        PinnedFile(label="bar 2.0", filename="bar.tar.gz", sha256="1" * 64, urls=(f"{url}/bar",)),
         want(A, "foo-1.0.tar.gz", f"{url}/a"),
-        Wanted(label="foo 1.0", filename="fix.patch", sha256="2" * 64, urls=(f"{url}/fix",), patches=sha(A)),
+        PinnedFile(label="foo 1.0", filename="fix.patch", sha256="2" * 64, urls=(f"{url}/fix",), patches=sha(A)),
     ]
     log = Log()
 
@@ -232,7 +240,7 @@ def test_everything_that_failed_is_in_one_error_and_what_arrived_is_kept(
         "`everywheel sources import BUNDLE` brings sources from another machine"
     )
     assert [path.name for path in (tmp_path / "store" / "sources").iterdir()] == [sha(A)]
-    assert log.happenings.count(Happening.FAILED) == 2
+    assert log.happenings.count(FetchEventKind.FAILED) == 2
 
 
 def test_offline_one_missing_source_is_named(tmp_path: Path) -> None:
@@ -288,7 +296,7 @@ def test_many_files_are_fetched_each_once(tmp_path: Path) -> None:
 
     assert list(found) == [sha(content) for content in contents]
     assert all(sha(path.read_bytes()) == sha256 for sha256, path in found.items())
-    assert log.happenings.count(Happening.DONE) == 30
+    assert log.happenings.count(FetchEventKind.DONE) == 30
 
 
 @pytest.fixture
@@ -301,7 +309,7 @@ def silence() -> Iterator[str]:
 def test_the_total_time_out_ends_everything_at_once(silence: str, tmp_path: Path) -> None:
     (tmp_path / "mirror").mkdir()
     (tmp_path / "mirror" / sha(A)).write_bytes(A)
-    patient = Places(mirrors=(str(tmp_path / "mirror"),), archives=())
+    patient = SourceLocations(mirrors=(str(tmp_path / "mirror"),), archives=())
     begin = time.monotonic()
 
     wanted = [want(A), want(B, "foo.tar.gz", silence)]
@@ -323,17 +331,20 @@ def test_an_interrupted_run_leaves_nothing_that_counts(number: signal.Signals, s
     script = (
         "import sys, pathlib, signal\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background job has it ignored
-        "from everywheel.sources import Places, Wanted, fetch_sources\n"
-        f"wanted = Wanted(label='foo 1.0', filename='foo', sha256='{sha(A)}', urls=({silence!r},))\n"
-        "fetch_sources([wanted], store=pathlib.Path(sys.argv[1]), places=Places(archives=()),"
+        "from everywheel.sources import PinnedFile, SourceLocations, fetch_sources\n"
+        f"wanted = PinnedFile(label='foo 1.0', filename='foo', sha256='{sha(A)}', urls=({silence!r},))\n"
+        "fetch_sources([wanted], store=pathlib.Path(sys.argv[1]), places=SourceLocations(archives=()),"
         " progress=lambda event: print(event.happening, flush=True))\n"
     )
-    root = str(Path(__file__).parents[2])
+    root = str(Path(__file__).parents[2] / "builder")
     environ = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     with subprocess.Popen(
         [sys.executable, "-c", script, str(tmp_path / "store")],
-        env=environ | {"PYTHONPATH": root}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
+        env=environ | {"PYTHONPATH": root},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "started\n"
         begin = time.monotonic()
@@ -388,27 +399,27 @@ def test_nothing_wanted_is_nothing_fetched(tmp_path: Path) -> None:
 
 
 def test_mirrors_come_from_the_environment() -> None:
-    assert find_places({"EVERYWHEEL_MIRRORS": " https://a.example/x\n /srv/b "}).mirrors == (
+    assert find_locations({"EVERYWHEEL_MIRRORS": " https://a.example/x\n /srv/b "}).mirrors == (
         "https://a.example/x",
         "/srv/b",
     )
-    assert find_places({}) == Places()
+    assert find_locations({}) == SourceLocations()
 
 
 def test_a_recipe_wants_its_archive_and_its_patches_each_hash_once(tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path)
 
-    wanted = list_wanted([recipe, recipe])
+    wanted = list_source_files([recipe, recipe])
 
     assert wanted == (
-        Wanted(
+        PinnedFile(
             label="foo 1.0",
             filename="foo_1.0.orig.tar.gz",
             sha256=sha(A),
             urls=("https://foo.example/foo-1.0.tar.gz",),
             debian=DebianFile(package="foo", file="foo_1.0.orig.tar.gz"),
         ),
-        Wanted(
+        PinnedFile(
             label="foo 1.0",
             filename="fix.patch",
             sha256=sha(B),

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 from everywheel.errors import MachineError, SourceError
-from everywheel.sources import Wanted, apply_patch, unpack_archive
+from everywheel.sources import PinnedFile, apply_patch, unpack_archive
 from everywheel.sources.request import Unavailable
 from everywheel.sources.unpack import read_member
 
-WANTED = Wanted(label="foo 1.0", filename="foo-1.0.tar.gz", sha256="0" * 64)
-FIX = Wanted(label="foo 1.0", filename="fix.patch", sha256="1" * 64, patches="0" * 64)
+WANTED = PinnedFile(label="foo 1.0", filename="foo-1.0.tar.gz", sha256="0" * 64)
+FIX = PinnedFile(label="foo 1.0", filename="fix.patch", sha256="1" * 64, patches="0" * 64)
 COMPARE = "compare the pin in the recipe with what upstream publishes"
 Entry = tuple[tarfile.TarInfo, bytes]
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 from everywheel.errors import MachineError
-from everywheel.execution.files import explain_disk
-from everywheel.store.local import Entry, Store, collect, find_garbage, pack_tree
+from everywheel.execution.files import translate_os_errors
+from everywheel.store.local import Store, StoreEntry, collect, find_garbage, pack_tree
 
 KEY = "ab" * 32
 
@@ -32,7 +32,7 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path / "tree"
 
 
-def put(store: Store, tree: Path, key: str = KEY) -> Entry:
+def put(store: Store, tree: Path, key: str = KEY) -> StoreEntry:
     return store.put_tree(key, tree, name="libfoo", version="1.0", target="manylinux_2_17_x86_64")
 
 
@@ -130,7 +130,7 @@ def test_gc_drops_what_no_plan_keeps_and_nobody_used_lately(store: Store, tree: 
 
 
 def test_a_full_disk_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(MachineError) as caught, explain_disk(tmp_path / "file"):
+    with pytest.raises(MachineError) as caught, translate_os_errors(tmp_path / "file"):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     assert caught.value.render() == (

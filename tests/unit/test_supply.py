@@ -10,7 +10,7 @@ from typing import cast
 
 import pytest
 from everywheel.containers.catalog import SmokeImage
-from everywheel.containers.image_provider import Supply
+from everywheel.containers.image_provider import ImageProvider
 from everywheel.containers.lock import resolve_digests
 from everywheel.containers.registry import PAUSES, is_busy, knows_no_image
 from everywheel.containers.runtime import Runtime
@@ -24,8 +24,15 @@ NOBODY = 'Get "https://quay.io/v2/": dial tcp: lookup quay.io: no such host'
 
 
 def make_image(name: str) -> SmokeImage:
-    return SmokeImage(name=name, libc="glibc", libc_version=(2, 17), arches=("x86_64",), reference=f"quay.io/pypa/{name}",
-                      digests={"any": "sha256:0"}, cpu={})  # fmt: skip
+    return SmokeImage(
+        name=name,
+        libc="glibc",
+        libc_version=(2, 17),
+        arches=("x86_64",),
+        reference=f"quay.io/pypa/{name}",
+        digests={"any": "sha256:0"},
+        cpu={},
+    )
 
 
 class Registry:
@@ -49,7 +56,7 @@ class Registry:
 
 
 def ask(registry: Registry, tmp_path: Path, *names: str) -> list[tuple[str, str]]:
-    supply = Supply(cast("Runtime", registry), Store(tmp_path), pauses=(0.0, 0.01, 0.02))
+    supply = ImageProvider(cast("Runtime", registry), Store(tmp_path), pauses=(0.0, 0.01, 0.02))
     found = [supply.find(make_image(name), ARCHES["x86_64"]) for name in names]
     return [(one.reference, one.why) for one in found]
 
@@ -103,7 +110,7 @@ def test_a_busy_registry_is_asked_again_for_a_digest_too(monkeypatch: pytest.Mon
 def test_a_run_that_is_called_off_waits_for_no_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PROCESSES, "stopped", False)
     registry = Registry([LIMIT] * 9)
-    supply = Supply(cast("Runtime", registry), Store(tmp_path), pauses=(60.0,))
+    supply = ImageProvider(cast("Runtime", registry), Store(tmp_path), pauses=(60.0,))
     threading.Timer(0.2, PROCESSES.stop).start()
     began = time.monotonic()
 

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from everywheel.config.recipe import Build, Linkage, Optimize, System
+from everywheel.config.recipe import Build, BuildSystem, Linkage, Optimize
 from everywheel.libraries.build_systems import build_commands
 from everywheel.platforms.target import parse_target
 from everywheel.store.local import Store
@@ -27,9 +27,14 @@ def tools(tmp_path: Path) -> Tools:
         (programs / name).write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
         (programs / name).chmod(0o755)
     return Tools(
-        bin=programs, python=programs / "python", zig=programs / "zig", cmake=programs / "cmake",
-        ninja=programs / "ninja", pkgconf=programs / "pkgconf", patchelf=programs / "patchelf",
-    )  # fmt: skip
+        bin=programs,
+        python=programs / "python",
+        zig=programs / "zig",
+        cmake=programs / "cmake",
+        ninja=programs / "ninja",
+        pkgconf=programs / "pkgconf",
+        patchelf=programs / "patchelf",
+    )
 
 
 def write(tools: Tools, workspace: Path, **options: object) -> Toolchain:
@@ -48,9 +53,17 @@ def test_the_compiler_is_told_the_target_and_never_a_runpath(tools: Tools, tmp_p
     words = call(toolchain, "cc", "-c", "a b.c", "-Wl,-rpath,/somewhere", "-Wl,-rpath-link=/else", '-DX="y z"')
 
     assert words == [
-        "cc", "-target", "aarch64-linux-musl", "-dynamic", "-O2", "-fno-sanitize=undefined", "-Wno-error=date-time",
-        "-c", "a b.c", '-DX="y z"',
-    ]  # fmt: skip
+        "cc",
+        "-target",
+        "aarch64-linux-musl",
+        "-dynamic",
+        "-O2",
+        "-fno-sanitize=undefined",
+        "-Wno-error=date-time",
+        "-c",
+        "a b.c",
+        '-DX="y z"',
+    ]
 
 
 @pytest.mark.parametrize("option", ["-print-search-dirs", "--print-search-dirs"])
@@ -123,9 +136,17 @@ def test_where_no_script_is_a_program_wrappers_are_copies_of_one(tools: Tools, t
     launcher, target = tmp_path / "launcher.exe", parse_target("win_amd64")
     launcher.write_bytes(b"MZ")
     compilers = Compilers(
-        c=("gcc", "-O2"), cxx=("a b/g++",), build_c=("gcc",), build_cxx=("g++",), ar=("ar",), ranlib=("ranlib",),
-        dlltool=("dlltool",), windres=("windres",), link=("-static",), launcher=launcher,
-    )  # fmt: skip
+        c=("gcc", "-O2"),
+        cxx=("a b/g++",),
+        build_c=("gcc",),
+        build_cxx=("g++",),
+        ar=("ar",),
+        ranlib=("ranlib",),
+        dlltool=("dlltool",),
+        windres=("windres",),
+        link=("-static",),
+        launcher=launcher,
+    )
 
     toolchain = write_toolchain(target, compilers, tools, tmp_path / "ws", flags=["-DX=a b"])
 
@@ -175,15 +196,15 @@ def test_the_cross_file_describes_the_target(tools: Tools, tmp_path: Path) -> No
     ("system", "linkage", "words"),
     [
         (
-            System.MESON,
+            BuildSystem.MESON,
             Linkage.SHARED,
             ["-Ddefault_library=shared", "-Da=enabled", "-Db=disabled", "-Dc=true", "-Dd=2"],
         ),
-        (System.CMAKE, Linkage.STATIC, ["-DBUILD_SHARED_LIBS=OFF", "-Da=ON", "-Db=OFF", "-Dc=ON", "-Dd=2"]),
+        (BuildSystem.CMAKE, Linkage.STATIC, ["-DBUILD_SHARED_LIBS=OFF", "-Da=ON", "-Db=OFF", "-Dc=ON", "-Dd=2"]),
     ],
 )
 def test_a_recipes_options_reach_the_build_system(
-    tools: Tools, tmp_path: Path, system: System, linkage: Linkage, words: list[str]
+    tools: Tools, tmp_path: Path, system: BuildSystem, linkage: Linkage, words: list[str]
 ) -> None:
     toolchain = write(tools, tmp_path / "ws")
     build = Build(system=system, enable=("a",), disable=("b",), options={"c": True, "d": 2}, subdir="sub")
@@ -200,6 +221,6 @@ def test_a_recipes_options_reach_the_build_system(
 
 def test_headers_run_nothing(tools: Tools, tmp_path: Path) -> None:
     toolchain = write(tools, tmp_path / "ws")
-    build, nowhere = Build(system=System.HEADERS), Path("/nowhere")
+    build, nowhere = Build(system=BuildSystem.HEADERS), Path("/nowhere")
 
     assert build_commands(build, Linkage.STATIC, toolchain, tools, source=nowhere, into=nowhere, stage=nowhere) == ()

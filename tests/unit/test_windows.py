@@ -10,7 +10,7 @@ from everywheel.config.recipe_loader import load_recipe
 from everywheel.errors import BuildError
 from everywheel.libraries.features import name_library
 from everywheel.libraries.prefix import Library
-from everywheel.libraries.products import check_products, list_spellings, normalise
+from everywheel.libraries.products import check_products, list_spellings, normalize_prefix
 from everywheel.platforms.target import parse_target
 from everywheel.repair import match_grafts
 from everywheel.wheels.pep517 import describe_python
@@ -89,7 +89,7 @@ def test_a_program_has_windows_suffix(tmp_path: Path) -> None:
         (tmp_path / "bin" / name).write_bytes(b"MZ")
 
     check_products(tmp_path, nasm, ())
-    normalise(tmp_path, nasm, tmp_path)
+    normalize_prefix(tmp_path, nasm, tmp_path)
     assert [path.name for path in (tmp_path / "bin").iterdir()] == ["nasm.exe"]
 
 

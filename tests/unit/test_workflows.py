@@ -117,8 +117,9 @@ def test_every_workflow_runs_the_same_nox_and_uv() -> None:
 def test_a_release_is_not_cancelled_by_that_of_another_tag() -> None:
     # GitHub keeps one run of a group waiting and cancels it when a third comes.
     assert WORKFLOWS["release.yml"]["concurrency"] == {
-        "group": "release-${{ github.ref }}", "cancel-in-progress": False,
-    }  # fmt: skip
+        "group": "release-${{ github.ref }}",
+        "cancel-in-progress": False,
+    }
 
 
 def test_a_job_that_is_run_again_leaves_its_files_in_the_place_of_the_first() -> None:
@@ -166,8 +167,13 @@ def test_a_machine_enables_the_handlers_that_it_has_and_lacks(tmp_path: Path) ->
     """The last loop of `.ci/containers` on an arm64 machine, whose package has no handler for arm64 itself."""
     script = (ROOT / ".ci" / "containers").read_text()
     loop = script[script.index("for arch in aarch64") :]
-    for path in ("usr/share/binfmts/qemu-arm", "usr/lib/binfmt.d/qemu-s390x.conf", "usr/share/binfmts/qemu-riscv64",
-                 "proc/sys/fs/binfmt_misc/qemu-riscv64", "bin/update-binfmts"):  # fmt: skip
+    for path in (
+        "usr/share/binfmts/qemu-arm",
+        "usr/lib/binfmt.d/qemu-s390x.conf",
+        "usr/share/binfmts/qemu-riscv64",
+        "proc/sys/fs/binfmt_misc/qemu-riscv64",
+        "bin/update-binfmts",
+    ):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(f'#!/bin/sh\necho "$2" >> {tmp_path}/enabled\n')
     (tmp_path / "bin" / "update-binfmts").chmod(0o755)

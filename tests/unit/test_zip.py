@@ -31,16 +31,22 @@ def test_times_and_modes_are_the_same_for_every_file_of_a_kind() -> None:
 
     assert {info.date_time for info in archive.infolist()} == {(2020, 1, 1, 0, 0, 0)}
     assert [oct(info.external_attr >> 16) for info in archive.infolist()] == [
-        "0o100644", "0o100755", "0o100644", "0o100644",
-    ]  # fmt: skip
+        "0o100644",
+        "0o100755",
+        "0o100644",
+        "0o100644",
+    ]
 
 
 def test_only_what_gets_smaller_is_deflated() -> None:
     archive = zipfile.ZipFile(io.BytesIO(pack_zip(ENTRIES, epoch=EPOCH)))
 
     assert [info.compress_type for info in archive.infolist()] == [
-        zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED, zipfile.ZIP_STORED, zipfile.ZIP_STORED,
-    ]  # fmt: skip
+        zipfile.ZIP_DEFLATED,
+        zipfile.ZIP_STORED,
+        zipfile.ZIP_STORED,
+        zipfile.ZIP_STORED,
+    ]
 
 
 def test_the_bytes_are_pinned() -> None:

@@ -25,7 +25,7 @@ from everywheel.audit.macho_linking import (
     check_mac_system,
 )
 from everywheel.audit.pe_linking import check_dlls, check_python_dlls, check_windows_arch, check_windows_system
-from everywheel.audit.report import FileReport, Finding, Look, Report, describe_finding, fail_on_findings
+from everywheel.audit.report import CheckSummary, FileReport, Finding, Report, describe_finding, fail_on_findings
 from everywheel.audit.sbom import read_bill
 from everywheel.audit.summary import describe_looks, report_files
 from everywheel.audit.tags import check_tags
@@ -33,7 +33,7 @@ from everywheel.audit.wheel_contents import open_content
 from everywheel.platforms.linux_policy import load_policy
 from everywheel.platforms.mac_windows_policy import load_mac_policy, load_windows_policy
 
-__all__ = ["FileReport", "Finding", "Look", "Report", "audit_wheel", "describe_finding", "fail_on_findings"]
+__all__ = ["CheckSummary", "FileReport", "Finding", "Report", "audit_wheel", "describe_finding", "fail_on_findings"]
 
 
 def audit_wheel(path: Path, *, exports: Mapping[str, Sequence[str]] | None = None) -> Report:
@@ -46,7 +46,7 @@ def audit_wheel(path: Path, *, exports: Mapping[str, Sequence[str]] | None = Non
     content, archive = open_content(path)
     size = path.stat().st_size
     if content is None:
-        unread = (Look(check="archive", words="cannot be read as a wheel"),)
+        unread = (CheckSummary(check="archive", words="cannot be read as a wheel"),)
         return Report(wheel=path.name, size=size, looks=unread, files=(), findings=tuple(archive))
     platforms = content.wheel.platform.split(".")
     policies = tuple(policy for tag in platforms if (policy := load_policy(tag)) is not None)

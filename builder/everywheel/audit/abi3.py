@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from everywheel.audit.report import Finding
-from everywheel.audit.wheel_contents import Content
+from everywheel.audit.wheel_contents import WheelContents
 from everywheel.errors import BuildError
 from everywheel.execution.process import run
 
 _MOST_SYMBOLS = 8
 
 
-def check_abi3(content: Content) -> list[Finding]:
+def check_abi3(content: WheelContents) -> list[Finding]:
     """Find symbols that are not of the stable ABI, or newer than the Python that the wheel is tagged for."""
     if "abi3" not in content.wheel.abi.split(".") or not content.modules:
         return []
@@ -41,7 +41,7 @@ def check_abi3(content: Content) -> list[Finding]:
     return findings
 
 
-def _ask_abi3audit(content: Content) -> dict[str, dict[str, Any]]:
+def _ask_abi3audit(content: WheelContents) -> dict[str, dict[str, Any]]:
     """Return abi3audit's results by the modules' paths; raise ValueError, with its last lines, without one for each.
 
     It names modules without their folders, so it is given a wheel of the same tags with the modules alone, numbered.
@@ -55,8 +55,15 @@ def _ask_abi3audit(content: Content) -> dict[str, dict[str, Any]]:
                 archive.writestr(name, content.wheel.files[path].data)
         answer, log = folder / "report.json", folder / "log"
         command: list[str | Path] = [
-            sys.executable, "-m", "abi3audit", "--strict", "--report", "--output", answer, wheel,
-        ]  # fmt: skip
+            sys.executable,
+            "-m",
+            "abi3audit",
+            "--strict",
+            "--report",
+            "--output",
+            answer,
+            wheel,
+        ]
         # It exits with 1 both for what it found and for what it could not do: only the report tells them apart.
         with contextlib.suppress(BuildError):
             run(command, cwd=folder, env=os.environ, log=log, what=f"{wheel.name}: abi3audit")
@@ -69,7 +76,7 @@ def _ask_abi3audit(content: Content) -> dict[str, dict[str, Any]]:
             raise ValueError(*lines[-3:]) from None
 
 
-def _name_module(content: Content, path: str) -> str:
+def _name_module(content: WheelContents, path: str) -> str:
     """Return a module's name with a suffix that abi3audit looks for, whatever its own is."""
     name, suffix = posixpath.basename(path), ".pyd" if path in content.pes else ".so"
     return name if name.endswith(suffix) else f"{name}{suffix}"

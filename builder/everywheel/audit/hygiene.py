@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from everywheel.audit.report import Finding
-from everywheel.audit.sbom import Bill
-from everywheel.audit.wheel_contents import Content
+from everywheel.audit.sbom import Sbom
+from everywheel.audit.wheel_contents import WheelContents
 from everywheel.platforms.linux_policy import Policy
 
 # Without a PT_GNU_STACK header these get a stack that cannot be executed; all others get one that can.
@@ -19,7 +19,7 @@ _MOST_SYMBOLS = 8
 _MITIGATIONS = ("DYNAMIC_BASE", "NX_COMPAT", "HIGH_ENTROPY_VA")  # linkers set all three unless told not to
 
 
-def check_stack(content: Content) -> Iterator[Finding]:
+def check_stack(content: WheelContents) -> Iterator[Finding]:
     """Find files that would make the whole process's stack executable."""
     for path, elf in content.elves.items():
         if elf.kind not in ("ET_DYN", "ET_EXEC"):
@@ -30,14 +30,14 @@ def check_stack(content: Content) -> Iterator[Finding]:
             yield Finding(check="stack", file=path, words="has no PT_GNU_STACK, which means an executable stack")
 
 
-def check_text_relocations(content: Content) -> Iterator[Finding]:
+def check_text_relocations(content: WheelContents) -> Iterator[Finding]:
     """Find files whose code the loader must write to: some systems refuse to load them."""
     for path, elf in content.elves.items():
         if elf.text_relocations:
             yield Finding(check="textrel", file=path, words="has text relocations: its code was not built with -fPIC")
 
 
-def check_pages(content: Content, policies: Sequence[Policy]) -> Iterator[Finding]:
+def check_pages(content: WheelContents, policies: Sequence[Policy]) -> Iterator[Finding]:
     """Find files whose segments are aligned to less than the largest page of the architecture's kernels."""
     size = max((policy.arch.page_size for policy in policies), default=0)
     for path, elf in content.elves.items():
@@ -46,7 +46,7 @@ def check_pages(content: Content, policies: Sequence[Policy]) -> Iterator[Findin
             yield Finding(check="pages", file=path, words=words)
 
 
-def check_mitigations(content: Content) -> Iterator[Finding]:
+def check_mitigations(content: WheelContents) -> Iterator[Finding]:
     """Find PE files that Windows would load at a fixed address, or with data that can be executed."""
     for path, pe in content.pes.items():
         wanted = [flag for flag in _MITIGATIONS if pe.bits == 64 or flag != "HIGH_ENTROPY_VA"]
@@ -55,7 +55,7 @@ def check_mitigations(content: Content) -> Iterator[Finding]:
             yield Finding(check="mitigations", file=path, words=words)
 
 
-def check_debug(content: Content) -> Iterator[Finding]:
+def check_debug(content: WheelContents) -> Iterator[Finding]:
     """Find debug data, which a user downloads for nothing."""
     for path, binary in content.binaries.items():
         if binary.debug:
@@ -64,7 +64,7 @@ def check_debug(content: Content) -> Iterator[Finding]:
 
 
 def check_exports(
-    content: Content, bill: Bill, exports: Mapping[str, Sequence[str]] | None
+    content: WheelContents, bill: Sbom, exports: Mapping[str, Sequence[str]] | None
 ) -> tuple[list[Finding], list[str]]:
     """Find symbols that a file lets out and nothing allows; return the findings and the files that were checked.
 
@@ -89,7 +89,7 @@ def check_exports(
     return findings, checked
 
 
-def _allowed(path: str, module: bool, bill: Bill, exports: Mapping[str, Sequence[str]]) -> tuple[str, ...] | None:
+def _allowed(path: str, module: bool, bill: Sbom, exports: Mapping[str, Sequence[str]]) -> tuple[str, ...] | None:
     name = drop_graft_hash(posixpath.basename(path))
     for file, patterns in exports.items():
         if fnmatchcase(name, file):
@@ -106,6 +106,6 @@ def drop_graft_hash(name: str) -> str:
     return f"{match['stem']}{match['rest']}" if match else name
 
 
-def _name_owner(symbol: str, bill: Bill) -> str:
+def _name_owner(symbol: str, bill: Sbom) -> str:
     owner = bill.statically_linked_owner(symbol)
     return f"{symbol} (of {owner.name} {owner.version}, which is linked statically)" if owner else symbol

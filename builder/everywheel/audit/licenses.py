@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from packaging.utils import canonicalize_name
 
 from everywheel.audit.report import Finding
-from everywheel.audit.sbom import Bill, Component
-from everywheel.audit.wheel_contents import Content
+from everywheel.audit.sbom import Component, Sbom
+from everywheel.audit.wheel_contents import WheelContents
 from everywheel.wheels.spdx import check_expression, find_uncovered
 
 
-def check_licenses(content: Content, bill: Bill) -> Iterator[Finding]:
+def check_licenses(content: WheelContents, bill: Sbom) -> Iterator[Finding]:
     """Find missing licence texts, libraries that no SBOM lists, and licences that License-Expression does not cover."""
     metadata = f"{content.wheel.dist_info}/METADATA"
     if metadata not in content.wheel.files:
@@ -22,7 +22,7 @@ def check_licenses(content: Content, bill: Bill) -> Iterator[Finding]:
     yield from _check_expression(content, bill)
 
 
-def _check_texts(content: Content, bill: Bill) -> Iterator[Finding]:
+def _check_texts(content: WheelContents, bill: Sbom) -> Iterator[Finding]:
     dist_info = content.wheel.dist_info
     folder = f"{dist_info}/licenses/"
     present = {file.removeprefix(folder) for file in content.wheel.files if file.startswith(folder)}
@@ -54,7 +54,7 @@ def _label(component: Component) -> str:
     return f"{component.name} {component.version}".strip()
 
 
-def _check_listed(content: Content, bill: Bill) -> Iterator[Finding]:
+def _check_listed(content: WheelContents, bill: Sbom) -> Iterator[Finding]:
     """An SBOM that says which file is which component must say it of all; one that never says it is believed."""
     libraries = tuple(content.libraries)
     named = any(component.files for component in bill.components)
@@ -69,7 +69,7 @@ def _check_listed(content: Content, bill: Bill) -> Iterator[Finding]:
                 yield Finding(check="licenses", file=file, words=words)
 
 
-def _check_expression(content: Content, bill: Bill) -> Iterator[Finding]:
+def _check_expression(content: WheelContents, bill: Sbom) -> Iterator[Finding]:
     metadata = f"{content.wheel.dist_info}/METADATA"
     expression = content.metadata.get("License-Expression")
     if expression is None:

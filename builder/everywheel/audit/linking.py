@@ -6,14 +6,14 @@ import posixpath
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from everywheel.audit.report import Finding
-from everywheel.audit.wheel_contents import Content, installed_path
+from everywheel.audit.wheel_contents import WheelContents, installed_path
 from everywheel.binaries.elf import ElfFacts
 from everywheel.platforms.linux_policy import Policy
 
 _MOST_SYMBOLS = 8
 
 
-def check_arch(content: Content, policies: Sequence[Policy]) -> Iterator[Finding]:
+def check_arch(content: WheelContents, policies: Sequence[Policy]) -> Iterator[Finding]:
     """Find files of another ELF class, byte order or machine than the platform tag says."""
     for policy in policies[:1]:  # a wheel's tags that name two architectures are a finding of their own
         arch = policy.arch
@@ -25,7 +25,7 @@ def check_arch(content: Content, policies: Sequence[Policy]) -> Iterator[Finding
                 yield Finding(check="arch", file=path, words=words)
 
 
-def check_symbols(content: Content, policies: Sequence[Policy]) -> Iterator[Finding]:
+def check_symbols(content: WheelContents, policies: Sequence[Policy]) -> Iterator[Finding]:
     """Find symbol versions above what the tags promise, naming library and symbols."""
     carried = {posixpath.basename(path) for path in content.elves}
     for path, elf in content.elves.items():
@@ -44,7 +44,7 @@ def check_symbols(content: Content, policies: Sequence[Policy]) -> Iterator[Find
                     yield Finding(check="symbols", file=path, words=words, evidence=tuple(used[:_MOST_SYMBOLS]))
 
 
-def check_libraries(content: Content, policies: Sequence[Policy]) -> Iterator[Finding]:
+def check_libraries(content: WheelContents, policies: Sequence[Policy]) -> Iterator[Finding]:
     """Find needed libraries that neither the wheel nor every system of the tags has."""
     places, held = _search_places(content.elves), (*content.elves, *content.unread)
     for path, elf in content.elves.items():
@@ -64,7 +64,7 @@ def check_libraries(content: Content, policies: Sequence[Policy]) -> Iterator[Fi
                     yield Finding(check="libraries", file=path, words=words)
 
 
-def find_outside(content: Content) -> dict[str, tuple[str, ...]]:
+def find_outside(content: WheelContents) -> dict[str, tuple[str, ...]]:
     """Return, for each ELF file, the needed libraries that the wheel does not carry."""
     places, held = _search_places(content.elves), (*content.elves, *content.unread)
     return {
@@ -113,7 +113,7 @@ def _relative_to_origin(entry: str) -> str | None:
     return None
 
 
-def check_rpath(content: Content) -> Iterator[Finding]:
+def check_rpath(content: WheelContents) -> Iterator[Finding]:
     """Find RPATH and RUNPATH entries that are not relative to $ORIGIN, or that leave the wheel."""
     for path, elf in content.elves.items():
         kind = "RPATH" if elf.rpath_is_inherited else "RUNPATH"

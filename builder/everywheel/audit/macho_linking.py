@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from everywheel.audit.report import Finding
-from everywheel.audit.wheel_contents import Content, installed_path
+from everywheel.audit.wheel_contents import WheelContents, installed_path
 from everywheel.binaries.macho import MachoFacts, MachoImage
 from everywheel.platforms.mac_windows_policy import MacPolicy, is_of_macos
 
@@ -20,7 +20,7 @@ _LOADED = ("MH_BUNDLE", "MH_DYLIB", "MH_EXECUTE")
 Said = tuple[str, tuple[str, ...]]  # the words of a finding, and its evidence
 
 
-def check_mac_arch(content: Content, policies: Sequence[MacPolicy]) -> Iterator[Finding]:
+def check_mac_arch(content: WheelContents, policies: Sequence[MacPolicy]) -> Iterator[Finding]:
     """Find files without an image for a processor that the tags name."""
     for policy in policies:
         for path, macho in content.machos.items():
@@ -29,7 +29,7 @@ def check_mac_arch(content: Content, policies: Sequence[MacPolicy]) -> Iterator[
                 yield Finding(check="arch", file=path, words=words)
 
 
-def check_mac_system(content: Content, policies: Sequence[MacPolicy]) -> Iterator[Finding]:
+def check_mac_system(content: WheelContents, policies: Sequence[MacPolicy]) -> Iterator[Finding]:
     """Find images that need a newer macOS than a tag promises, another system, or do not say what they need."""
 
     def check(image: MachoImage) -> Iterator[Said]:
@@ -46,7 +46,7 @@ def check_mac_system(content: Content, policies: Sequence[MacPolicy]) -> Iterato
         yield from _say("system", path, macho, check)
 
 
-def check_mac_libraries(content: Content, policies: Sequence[MacPolicy]) -> Iterator[Finding]:
+def check_mac_libraries(content: WheelContents, policies: Sequence[MacPolicy]) -> Iterator[Finding]:
     """Find load commands that lead neither to a file of the wheel nor to a library that the system has.
 
     A weak one may lead to what only newer systems have, but nowhere else: what lies on somebody's machine by chance
@@ -90,7 +90,7 @@ def _explain(name: str, image: MachoImage, lost: Sequence[str], policies: Sequen
         yield from dict.fromkeys(f"needs {name}, {why}" for p in policies if (why := p.lacks(name, image.cpu)))
 
 
-def find_mac_outside(content: Content) -> dict[str, tuple[str, ...]]:
+def find_mac_outside(content: WheelContents) -> dict[str, tuple[str, ...]]:
     """Return, for each Mach-O file, the install names that it needs and the wheel does not carry."""
     places = _search_places(content.machos)
     installed = {installed_path(path) for path in (*content.machos, *content.unread)}
@@ -100,7 +100,7 @@ def find_mac_outside(content: Content) -> dict[str, tuple[str, ...]]:
     }
 
 
-def check_mac_rpath(content: Content) -> Iterator[Finding]:
+def check_mac_rpath(content: WheelContents) -> Iterator[Finding]:
     """Find LC_RPATH entries that are not relative to @loader_path, that leave the wheel, or that stand twice."""
     for path, macho in content.machos.items():
         folder = posixpath.dirname(installed_path(path))
@@ -118,7 +118,7 @@ def check_mac_rpath(content: Content) -> Iterator[Finding]:
         yield from _say("rpath", path, macho, check)
 
 
-def check_mac_names(content: Content) -> Iterator[Finding]:
+def check_mac_names(content: WheelContents) -> Iterator[Finding]:
     """Find install names that are a place on the build machine."""
 
     def check(image: MachoImage) -> Iterator[Said]:
@@ -129,7 +129,7 @@ def check_mac_names(content: Content) -> Iterator[Finding]:
         yield from _say("names", path, macho, check)
 
 
-def check_mac_signature(content: Content) -> Iterator[Finding]:
+def check_mac_signature(content: WheelContents) -> Iterator[Finding]:
     """Find code signatures that do not hold, and files for arm64 without one, which that processor's kernel kills."""
 
     def check(image: MachoImage) -> Iterator[Said]:

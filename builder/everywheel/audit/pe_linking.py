@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from everywheel.audit.report import Finding
-from everywheel.audit.wheel_contents import Content, installed_path
+from everywheel.audit.wheel_contents import WheelContents, installed_path
 from everywheel.platforms.mac_windows_policy import WindowsPolicy
 
 _PYTHON = re.compile(r"python3\d*t?(_d)?\.dll|libpypy[\d.]*-c\.dll")
@@ -18,7 +18,7 @@ _FINDERS = frozenset(("add_dll_directory", "CDLL", "PyDLL", "WinDLL", "OleDLL", 
 _MOST_SYMBOLS = 8
 
 
-def check_windows_arch(content: Content, policies: Sequence[WindowsPolicy]) -> Iterator[Finding]:
+def check_windows_arch(content: WheelContents, policies: Sequence[WindowsPolicy]) -> Iterator[Finding]:
     """Find files for another processor than the platform tag says."""
     for policy in policies:
         for path, pe in content.pes.items():
@@ -27,7 +27,7 @@ def check_windows_arch(content: Content, policies: Sequence[WindowsPolicy]) -> I
                 yield Finding(check="arch", file=path, words=words)
 
 
-def check_windows_system(content: Content, policies: Sequence[WindowsPolicy]) -> Iterator[Finding]:
+def check_windows_system(content: WheelContents, policies: Sequence[WindowsPolicy]) -> Iterator[Finding]:
     """Find files that ask for a newer Windows than there is: no loader takes them."""
     for policy in policies[:1]:
         for path, pe in content.pes.items():
@@ -36,7 +36,7 @@ def check_windows_system(content: Content, policies: Sequence[WindowsPolicy]) ->
                 yield Finding(check="system", file=path, words=words)
 
 
-def check_python_dlls(content: Content) -> Iterator[Finding]:
+def check_python_dlls(content: WheelContents) -> Iterator[Finding]:
     """Find files that need another Python than the tags say; those of the stable ABI may need python3.dll alone."""
     wheel = content.wheel
     allowed = _find_pythons(wheel.python.split("."), wheel.abi.split("."))
@@ -72,7 +72,7 @@ def _find_pythons(pythons: Sequence[str], abis: Sequence[str]) -> tuple[str, ...
     return tuple(dict.fromkeys(found))
 
 
-def check_dlls(content: Content, policies: Sequence[WindowsPolicy]) -> Iterator[Finding]:
+def check_dlls(content: WheelContents, policies: Sequence[WindowsPolicy]) -> Iterator[Finding]:
     """Find DLLs that are neither in the wheel, nor of Windows, nor of Python; and those in the wheel that are not found.
 
     Python looks for the DLLs of a module in its own folder, where `os.add_dll_directory` was told to, and in Windows'
@@ -103,7 +103,7 @@ def check_dlls(content: Content, policies: Sequence[WindowsPolicy]) -> Iterator[
         reached |= known
 
 
-def _explain(content: Content, path: str, library: str, policies: Sequence[WindowsPolicy]) -> Iterator[Finding]:
+def _explain(content: WheelContents, path: str, library: str, policies: Sequence[WindowsPolicy]) -> Iterator[Finding]:
     lost = tuple(p for p in (*content.pes, *content.unread) if posixpath.basename(p).lower() == library)
     late = library in content.pes[path].delayed
     lacking = [p.tag for p in policies if not (p.may_provide(library) if late else p.provides(library))]
@@ -120,13 +120,13 @@ def _explain(content: Content, path: str, library: str, policies: Sequence[Windo
         yield Finding(check="libraries", file=path, words=words, evidence=evidence)
 
 
-def find_windows_outside(content: Content) -> dict[str, tuple[str, ...]]:
+def find_windows_outside(content: WheelContents) -> dict[str, tuple[str, ...]]:
     """Return, for each PE file, the DLLs that it needs and the wheel does not carry."""
     carried = {posixpath.basename(path).lower() for path in (*content.pes, *content.unread)}
     return {path: tuple(name for name in pe.needed if name not in carried) for path, pe in content.pes.items()}
 
 
-def _find_added(content: Content, home: str, folders: Sequence[str]) -> Iterator[str]:
+def _find_added(content: WheelContents, home: str, folders: Sequence[str]) -> Iterator[str]:
     """Return those folders with DLLs that Python code beside a module, or in a package around it, tells Windows of.
 
     Code counts that calls for it and names the folder, as delvewheel's patch does, or has nothing to name but its own.
@@ -145,8 +145,11 @@ def _read_calls(source: bytes) -> set[str]:
         nodes = list(ast.walk(ast.parse(source)))
     except (SyntaxError, ValueError, RecursionError, MemoryError):  # the last tells code that nests too deeply
         return set()
-    called = {n.func.attr if isinstance(n.func, ast.Attribute) else n.func.id
-              for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute | ast.Name)}  # fmt: skip
+    called = {
+        n.func.attr if isinstance(n.func, ast.Attribute) else n.func.id
+        for n in nodes
+        if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute | ast.Name)
+    }
     if not called & _FINDERS:
         return set()
     strings = [n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from everywheel.audit.report import Finding
-from everywheel.audit.wheel_contents import Content
+from everywheel.audit.wheel_contents import WheelContents
 from everywheel.binaries.formats import SYSTEMS
 from everywheel.platforms.mac_windows_policy import load_mac_policy, load_windows_policy
 
@@ -14,7 +14,7 @@ _SINCE_11 = re.compile(r"macosx_(?P<major>1[1-9]|[2-9]\d)_(?P<minor>\d+)_\w+")
 _MOST_FILES = 8
 
 
-def check_systems(content: Content) -> Iterator[Finding]:
+def check_systems(content: WheelContents) -> Iterator[Finding]:
     """Find tags of two systems, tags that mean nothing, and binaries of another system than the tags'."""
     wheel, name = content.wheel, content.path.name
     platforms, tagged, held = wheel.platform.split("."), content.systems, _find_held(content)
@@ -41,7 +41,7 @@ def check_systems(content: Content) -> Iterator[Finding]:
         yield Finding(check="tags", file=name, words=words)
 
 
-def _find_held(content: Content) -> dict[str, tuple[str, ...]]:
+def _find_held(content: WheelContents) -> dict[str, tuple[str, ...]]:
     """Return the binaries of each system; launchers (.exe), which installers of any system carry, do not count."""
     launchers = () if "windows" in content.systems else tuple(p for p, pe in content.pes.items() if not pe.is_library)
     found = {
@@ -52,7 +52,7 @@ def _find_held(content: Content) -> dict[str, tuple[str, ...]]:
     return {system: files for system, files in found.items() if files}
 
 
-def _check_names(content: Content) -> Iterator[Finding]:
+def _check_names(content: WheelContents) -> Iterator[Finding]:
     for platform in content.wheel.platform.split("."):
         known = load_mac_policy(platform) or load_windows_policy(platform)
         words = ""

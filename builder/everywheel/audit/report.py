@@ -18,7 +18,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class CheckSummary:
     """One check that was made, and what it saw; `words` is a line for the report whether or not there are findings."""
 
     check: str
@@ -50,7 +50,7 @@ class Report:
 
     wheel: str
     size: int
-    looks: tuple[Look, ...]
+    looks: tuple[CheckSummary, ...]
     files: tuple[FileReport, ...]
     findings: tuple[Finding, ...]
 

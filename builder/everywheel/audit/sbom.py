@@ -11,7 +11,7 @@ from typing import Any
 from packaging.utils import canonicalize_name
 
 from everywheel.audit.report import Finding
-from everywheel.audit.wheel_contents import Content
+from everywheel.audit.wheel_contents import WheelContents
 from everywheel.wheels.sbom import EXPORTS, FILE, LINKAGE, NO_EXPORTS
 
 
@@ -28,7 +28,7 @@ class Component:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bill:
+class Sbom:
     """All that a wheel's SBOMs say: its libraries, and the symbols that its modules may let out, if it says so."""
 
     documents: tuple[str, ...]
@@ -45,7 +45,7 @@ class Bill:
         return next((c for c in static if any(fnmatchcase(symbol, pattern) for pattern in c.exports or ())), None)
 
 
-def read_bill(content: Content) -> tuple[Bill, list[Finding]]:
+def read_bill(content: WheelContents) -> tuple[Sbom, list[Finding]]:
     """Return what the SBOMs in the wheel say, with a finding for each that cannot be read."""
     folder = f"{content.wheel.dist_info}/sboms/"
     findings: list[Finding] = []
@@ -67,7 +67,7 @@ def read_bill(content: Content) -> tuple[Bill, list[Finding]]:
             continue
         documents.append(file)
     listed = tuple(components[key] for key in sorted(components))
-    return Bill(documents=tuple(documents), components=listed, module_exports=module_exports), findings
+    return Sbom(documents=tuple(documents), components=listed, module_exports=module_exports), findings
 
 
 def _read_components(entries: list[dict[str, Any]], wheel: str) -> Iterator[Component]:

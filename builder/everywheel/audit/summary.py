@@ -8,14 +8,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from everywheel.audit.linking import find_outside
 from everywheel.audit.macho_linking import find_mac_outside
 from everywheel.audit.pe_linking import find_windows_outside
-from everywheel.audit.report import FileReport, Look
-from everywheel.audit.sbom import Bill
-from everywheel.audit.wheel_contents import Content
-from everywheel.binaries.formats import SYSTEMS, System
+from everywheel.audit.report import CheckSummary, FileReport
+from everywheel.audit.sbom import Sbom
+from everywheel.audit.wheel_contents import WheelContents
+from everywheel.binaries.formats import SYSTEMS, BinaryFormat
 from everywheel.platforms.linux_policy import Policy
 
 
-def report_files(content: Content) -> tuple[FileReport, ...]:
+def report_files(content: WheelContents) -> tuple[FileReport, ...]:
     """Return the facts of every binary, sorted by path."""
     outside = _find_outside(content)
     return tuple(
@@ -35,8 +35,8 @@ def report_files(content: Content) -> tuple[FileReport, ...]:
 
 
 def describe_looks(
-    content: Content, policies: Sequence[Policy], bill: Bill, checked: Sequence[str]
-) -> tuple[Look, ...]:
+    content: WheelContents, policies: Sequence[Policy], bill: Sbom, checked: Sequence[str]
+) -> tuple[CheckSummary, ...]:
     """Return one line for each check: what it saw, or why there was nothing to see."""
     binaries, files = content.binaries, content.wheel.files
     shown = _choose_systems(content)
@@ -52,30 +52,30 @@ def describe_looks(
     silent = f"; nothing says what {', '.join(unchecked)} may let out" if unchecked else ""
     listed = _join(f"{c.name} {c.version}" for c in bill.components)
     return (
-        Look(check="archive", words=f"{len(files)} files, {unpacked} bytes unpacked"),
-        Look(check="record", words="every file against its hash"),
-        Look(check="tags", words=", ".join(content.wheel.tags)),
+        CheckSummary(check="archive", words=f"{len(files)} files, {unpacked} bytes unpacked"),
+        CheckSummary(check="record", words="every file against its hash"),
+        CheckSummary(check="tags", words=", ".join(content.wheel.tags)),
         *(_count(SYSTEMS[system], content) for system in shown),
-        Look(check="arch", words=machines or _describe_none(content, shown)),
+        CheckSummary(check="arch", words=machines or _describe_none(content, shown)),
         *(_describe_elf_versions(content, policies) if "linux" in shown else ()),
         *(_describe_systems(content) if {"darwin", "windows"}.intersection(shown) else ()),
-        Look(check="libraries", words=f"needs from the system: {needed or 'nothing'}"),
+        CheckSummary(check="libraries", words=f"needs from the system: {needed or 'nothing'}"),
         *(_describe_paths(content) if {"linux", "darwin"}.intersection(shown) else ()),
         *(_describe_elf_hygiene(content) if "linux" in shown else ()),
         *(_describe_mac(content) if "darwin" in shown else ()),
         *(_describe_mitigations(content) if "windows" in shown else ()),
-        Look(check="debug", words=f"{debug} bytes"),
-        Look(check="exports", words=f"{len(checked)} files checked{silent}"),
-        Look(check="abi3", words=abi3),
-        Look(check="licenses", words=f"{texts} texts; {listed or 'no SBOM lists a library'}"),
+        CheckSummary(check="debug", words=f"{debug} bytes"),
+        CheckSummary(check="exports", words=f"{len(checked)} files checked{silent}"),
+        CheckSummary(check="abi3", words=abi3),
+        CheckSummary(check="licenses", words=f"{texts} texts; {listed or 'no SBOM lists a library'}"),
     )
 
 
-def _find_outside(content: Content) -> dict[str, tuple[str, ...]]:
+def _find_outside(content: WheelContents) -> dict[str, tuple[str, ...]]:
     return {**find_outside(content), **find_mac_outside(content), **find_windows_outside(content)}
 
 
-def _choose_systems(content: Content) -> tuple[str, ...]:
+def _choose_systems(content: WheelContents) -> tuple[str, ...]:
     """Return the systems whose checks have something to tell: those of the files inside, or else those of the tags."""
     checks = {
         system.check for b in content.binaries.values() for system in SYSTEMS.values() if isinstance(b, system.facts)
@@ -86,21 +86,21 @@ def _choose_systems(content: Content) -> tuple[str, ...]:
     return tuple(inside or tagged or ["linux"])
 
 
-def _count(system: System, content: Content) -> Look:
+def _count(system: BinaryFormat, content: WheelContents) -> CheckSummary:
     held = [path for path, binary in content.binaries.items() if isinstance(binary, system.facts)]
     modules, libraries = (sum(path in kind for path in held) for kind in (content.modules, content.libraries))
     unread = sum(check == system.check for check in content.unread.values())
     others = len(held) - modules - libraries
     words = f"{modules} modules, {libraries} libraries, {others} others{f', {unread} unreadable' if unread else ''}"
-    return Look(check=system.check, words=words)
+    return CheckSummary(check=system.check, words=words)
 
 
-def _describe_none(content: Content, shown: Sequence[str]) -> str:
+def _describe_none(content: WheelContents, shown: Sequence[str]) -> str:
     kinds = " or ".join(SYSTEMS[system].kind for system in shown)
     return f"no {kinds} file that can be read" if content.unread else f"no {kinds} file"
 
 
-def _describe_elf_versions(content: Content, policies: Sequence[Policy]) -> Iterator[Look]:
+def _describe_elf_versions(content: WheelContents, policies: Sequence[Policy]) -> Iterator[CheckSummary]:
     families: dict[str, tuple[tuple[int, ...], str, str]] = {}
     for path, elf in content.elves.items():
         for family, number in elf.highest.items():
@@ -110,37 +110,41 @@ def _describe_elf_versions(content: Content, policies: Sequence[Policy]) -> Iter
     promise = policies[0].promise if policies else "the tag promises nothing"
     highest = [f"{family}_{number} ({file})" for family, (_, number, file) in sorted(families.items())]
     words = f"highest {', '.join(highest)}; {promise}" if highest else f"no versioned symbol; {promise}"
-    yield Look(check="symbols", words=words)
+    yield CheckSummary(check="symbols", words=words)
 
 
-def _describe_systems(content: Content) -> Iterator[Look]:
+def _describe_systems(content: WheelContents) -> Iterator[CheckSummary]:
     others = [binary for path, binary in content.binaries.items() if path not in content.elves]
     needs = _join(f"{system} {version}" for binary in others for system, version in binary.highest.items())
-    yield Look(check="system", words=f"needs {needs or 'nothing that it says'}")
+    yield CheckSummary(check="system", words=f"needs {needs or 'nothing that it says'}")
 
 
-def _describe_paths(content: Content) -> Iterator[Look]:
-    yield Look(check="rpath", words=_join(entry for it in content.binaries.values() for entry in it.rpath) or "none")
+def _describe_paths(content: WheelContents) -> Iterator[CheckSummary]:
+    yield CheckSummary(
+        check="rpath", words=_join(entry for it in content.binaries.values() for entry in it.rpath) or "none"
+    )
 
 
-def _describe_elf_hygiene(content: Content) -> Iterator[Look]:
+def _describe_elf_hygiene(content: WheelContents) -> Iterator[CheckSummary]:
     elves = content.elves
     relocated = sum(elf.text_relocations for elf in elves.values())
     pages = _join(str(elf.page) for elf in elves.values() if elf.page is not None)
-    yield Look(check="stack", words=_join(elf.stack or "no header" for elf in elves.values()) or "no ELF file")
-    yield Look(check="textrel", words=f"{relocated} files with text relocations")
-    yield Look(check="pages", words=pages or "no ELF file")
+    yield CheckSummary(check="stack", words=_join(elf.stack or "no header" for elf in elves.values()) or "no ELF file")
+    yield CheckSummary(check="textrel", words=f"{relocated} files with text relocations")
+    yield CheckSummary(check="pages", words=pages or "no ELF file")
 
 
-def _describe_mac(content: Content) -> Iterator[Look]:
+def _describe_mac(content: WheelContents) -> Iterator[CheckSummary]:
     images = [image for macho in content.machos.values() for image in macho.images]
     signed = sum(image.signature == () for image in images)
-    yield Look(check="names", words=_join(image.name for image in images if image.name) or "none")
-    yield Look(check="signature", words=f"{signed} of {len(images)} images with a signature that holds")
+    yield CheckSummary(check="names", words=_join(image.name for image in images if image.name) or "none")
+    yield CheckSummary(check="signature", words=f"{signed} of {len(images)} images with a signature that holds")
 
 
-def _describe_mitigations(content: Content) -> Iterator[Look]:
-    yield Look(check="mitigations", words=_join(flag for pe in content.pes.values() for flag in pe.flags) or "none")
+def _describe_mitigations(content: WheelContents) -> Iterator[CheckSummary]:
+    yield CheckSummary(
+        check="mitigations", words=_join(flag for pe in content.pes.values() for flag in pe.flags) or "none"
+    )
 
 
 def _join(words: Iterable[str]) -> str:

@@ -12,14 +12,14 @@ from packaging.utils import canonicalize_name, canonicalize_version
 
 from everywheel.audit.platform_tags import check_systems
 from everywheel.audit.report import Finding
-from everywheel.audit.wheel_contents import MODULE_SUFFIX, Content
+from everywheel.audit.wheel_contents import MODULE_SUFFIX, WheelContents
 from everywheel.platforms.linux_policy import Policy
 from everywheel.wheels.wheel import split_filename
 
 _MOST_TAGS = 10_000  # that one line may stand for; the longest file name has fewer
 
 
-def check_tags(content: Content, policies: Sequence[Policy]) -> Iterator[Finding]:
+def check_tags(content: WheelContents, policies: Sequence[Policy]) -> Iterator[Finding]:
     """Find tags that contradict each other, the WHEEL file, METADATA, or the modules' own names."""
     yield from _check_wheel_file(content)
     yield from _check_metadata(content)
@@ -29,7 +29,7 @@ def check_tags(content: Content, policies: Sequence[Policy]) -> Iterator[Finding
         yield from _check_suffix(content, path, policies)
 
 
-def _check_wheel_file(content: Content) -> Iterator[Finding]:
+def _check_wheel_file(content: WheelContents) -> Iterator[Finding]:
     wheel = content.wheel
     path = f"{wheel.dist_info}/WHEEL"
     if path not in wheel.files:
@@ -49,7 +49,7 @@ def _check_wheel_file(content: Content) -> Iterator[Finding]:
         yield Finding(check="tags", file=path, words="Root-Is-Purelib is true, but there are compiled files")
 
 
-def _check_metadata(content: Content) -> Iterator[Finding]:
+def _check_metadata(content: WheelContents) -> Iterator[Finding]:
     path = f"{content.wheel.dist_info}/METADATA"
     if path not in content.wheel.files:
         return
@@ -61,7 +61,7 @@ def _check_metadata(content: Content) -> Iterator[Finding]:
         yield Finding(check="tags", file=path, words=f"Version is '{number}', the file name says '{version}'")
 
 
-def _check_platforms(content: Content, policies: Sequence[Policy]) -> Iterator[Finding]:
+def _check_platforms(content: WheelContents, policies: Sequence[Policy]) -> Iterator[Finding]:
     wheel, name = content.wheel, content.path.name
     platforms = wheel.platform.split(".")
     known = {policy.tag for policy in policies}
@@ -76,7 +76,7 @@ def _check_platforms(content: Content, policies: Sequence[Policy]) -> Iterator[F
             yield Finding(check="tags", file=name, words=words)
 
 
-def _check_suffix(content: Content, path: str, policies: Sequence[Policy]) -> Iterator[Finding]:
+def _check_suffix(content: WheelContents, path: str, policies: Sequence[Policy]) -> Iterator[Finding]:
     name = posixpath.basename(path)
     match = MODULE_SUFFIX.search(name)
     if match is None:
@@ -100,7 +100,7 @@ def _check_suffix(content: Content, path: str, policies: Sequence[Policy]) -> It
 
 
 def _check_own_system(
-    content: Content, path: str, match: re.Match[str], policies: Sequence[Policy]
+    content: WheelContents, path: str, match: re.Match[str], policies: Sequence[Policy]
 ) -> Iterator[Finding]:
     """Hold the system in a module's own name against the tag: Python looks for no module with another's name."""
     platforms = content.wheel.platform.split(".")

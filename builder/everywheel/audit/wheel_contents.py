@@ -45,7 +45,7 @@ _HASHES = ("sha256", "sha384", "sha512")  # PEP 376 and the binary distribution 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Content:
+class WheelContents:
     """A wheel whose archive could be read, and the facts of every compiled file in it: of Linux, macOS and Windows.
 
     `unread` are the compiled files that cannot be read, with the check that each failed (`elf`, `macho` or `pe`): what
@@ -91,7 +91,7 @@ class Content:
         return {path: it for path, it in self.binaries.items() if path not in self.modules and it.is_library}
 
 
-def open_content(path: Path) -> tuple[Content | None, list[Finding]]:
+def open_content(path: Path) -> tuple[WheelContents | None, list[Finding]]:
     """Return what is in a wheel, with the findings about its archive, its RECORD and the headers of compiled files.
 
     There is no content when the file cannot be read as a wheel at all. Raises UsageError when there is no such file.
@@ -147,7 +147,7 @@ def open_content(path: Path) -> tuple[Content | None, list[Finding]]:
             machos[file] = binary
         elif isinstance(binary, PeFacts):
             pes[file] = binary
-    return Content(path=path, wheel=wheel, elves=elves, machos=machos, pes=pes, unread=unread), findings
+    return WheelContents(path=path, wheel=wheel, elves=elves, machos=machos, pes=pes, unread=unread), findings
 
 
 def installed_path(path: str) -> str:

@@ -17,8 +17,24 @@ from elftools.elf.sections import SymbolTableSection
 MAGIC = b"\x7fELF"
 _DF_TEXTREL = 0x4
 _PF_X = 0x1
-_LINKER_MADE = frozenset(("_init", "_fini", "_start", "__bss_start", "__bss_start__", "_bss_end__", "__bss_end__",
-                          "__end__", "_edata", "edata", "_end", "end", "_etext", "etext"))  # fmt: skip
+_LINKER_MADE = frozenset(
+    (
+        "_init",
+        "_fini",
+        "_start",
+        "__bss_start",
+        "__bss_start__",
+        "_bss_end__",
+        "__bss_end__",
+        "__end__",
+        "_edata",
+        "edata",
+        "_end",
+        "end",
+        "_etext",
+        "etext",
+    )
+)
 
 
 class UnreadableElf(Exception):

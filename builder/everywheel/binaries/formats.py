@@ -40,7 +40,7 @@ class Binary(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class System:
+class BinaryFormat:
     """How platform tags of a system begin, what people call it, and what its binaries are.
 
     `kind` is the binaries' name, `check` that of the audit's check whether they can be read, `facts` what a reader returns.
@@ -54,13 +54,19 @@ class System:
 
 
 # By Meson's names.
-SYSTEMS: Mapping[str, System] = MappingProxyType({
-    "linux": System(
-        starts=("manylinux", "musllinux", "linux_"), name="Linux", kind="ELF", check="elf", facts=ElfFacts,
-    ),
-    "darwin": System(starts=("macosx_",), name="macOS", kind="Mach-O", check="macho", facts=MachoFacts),
-    "windows": System(starts=("win",), name="Windows", kind="PE", check="pe", facts=PeFacts),
-})  # fmt: skip
+SYSTEMS: Mapping[str, BinaryFormat] = MappingProxyType(
+    {
+        "linux": BinaryFormat(
+            starts=("manylinux", "musllinux", "linux_"),
+            name="Linux",
+            kind="ELF",
+            check="elf",
+            facts=ElfFacts,
+        ),
+        "darwin": BinaryFormat(starts=("macosx_",), name="macOS", kind="Mach-O", check="macho", facts=MachoFacts),
+        "windows": BinaryFormat(starts=("win",), name="Windows", kind="PE", check="pe", facts=PeFacts),
+    }
+)
 
 
 def systems_of(platform: str) -> set[str]:

@@ -21,10 +21,19 @@ _MOST_IMAGES = 40  # a compiled Java class begins as a fat file does; its versio
 _CPUS = {0x7: "i386", 0x01000007: "x86_64", 0xC: "arm", 0x0100000C: "arm64", 0x12: "ppc", 0x01000012: "ppc64"}
 _ARM64, _ARM64E = 0x0100000C, 2
 _KINDS = {mach_o.MH_DYLIB: "MH_DYLIB", mach_o.MH_BUNDLE: "MH_BUNDLE", mach_o.MH_EXECUTE: "MH_EXECUTE"}
-_LOADS = (mach_o.LC_LOAD_DYLIB, mach_o.LC_LOAD_WEAK_DYLIB, mach_o.LC_REEXPORT_DYLIB, mach_o.LC_LAZY_LOAD_DYLIB,
-          mach_o.LC_LOAD_UPWARD_DYLIB)  # fmt: skip
-_MINIMUMS = {mach_o.LC_VERSION_MIN_MACOSX: "macOS", mach_o.LC_VERSION_MIN_IPHONEOS: "iOS",
-             mach_o.LC_VERSION_MIN_TVOS: "tvOS", mach_o.LC_VERSION_MIN_WATCHOS: "watchOS"}  # fmt: skip
+_LOADS = (
+    mach_o.LC_LOAD_DYLIB,
+    mach_o.LC_LOAD_WEAK_DYLIB,
+    mach_o.LC_REEXPORT_DYLIB,
+    mach_o.LC_LAZY_LOAD_DYLIB,
+    mach_o.LC_LOAD_UPWARD_DYLIB,
+)
+_MINIMUMS = {
+    mach_o.LC_VERSION_MIN_MACOSX: "macOS",
+    mach_o.LC_VERSION_MIN_IPHONEOS: "iOS",
+    mach_o.LC_VERSION_MIN_TVOS: "tvOS",
+    mach_o.LC_VERSION_MIN_WATCHOS: "watchOS",
+}
 _WHERE = re.compile(r" in <.*>")  # where macholib read it: an object of Python's and its address
 _N_STAB, _N_PEXT, _N_TYPE, _N_EXT = 0xE0, 0x10, 0x0E, 0x01
 _N_WEAK_REF = 0x40  # among the flags of an undefined symbol

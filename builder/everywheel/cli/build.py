@@ -19,7 +19,7 @@ from everywheel.cli.options import (
     target_option,
     timeout_option,
 )
-from everywheel.cli.progress import Screen, make_console, show_failures
+from everywheel.cli.progress import ProgressDisplay, make_console, show_failures
 from everywheel.cli.run_plan import choose_for, exit_code, plan_project, run_plan
 from everywheel.cli.tables import print_table
 from everywheel.config.project import Project, load_project, wheel_name
@@ -27,7 +27,7 @@ from everywheel.config.recipe import Linkage
 from everywheel.errors import UsageError
 from everywheel.execution.scheduler import Outcome, Result
 from everywheel.libraries.features import can_run
-from everywheel.pipeline import Options, default_jobs, find_missing, put_wheels
+from everywheel.pipeline import BuildOptions, default_jobs, export_wheels, find_missing
 from everywheel.planning.plan import Plan, Step, finish_plan
 from everywheel.platforms.target import Target
 from everywheel.smoke.compatible import is_for_this_python
@@ -63,10 +63,18 @@ def plan_command(
     }
     if as_json:
         steps = [
-            {"id": id, "kind": step.kind, "name": step.name, "version": step.version, "target": step.place,
-             "key": step.key, "state": states[id], "requires": list(step.requires)}
+            {
+                "id": id,
+                "kind": step.kind,
+                "name": step.name,
+                "version": step.version,
+                "target": step.place,
+                "key": step.key,
+                "state": states[id],
+                "requires": list(step.requires),
+            }
             for id, step in plan.steps.items()
-        ]  # fmt: skip
+        ]
         click.echo(json.dumps({"steps": steps}, indent=1))
         return
     table = Table(box=None, pad_edge=False)
@@ -100,9 +108,20 @@ def plan_command(
 @json_option
 @click.pass_context
 def build_command(
-    ctx: click.Context, targets: tuple[str, ...], which: str, jobs: int | None, offline: bool, timeout: int, keep: bool,
-    dry_run: bool, engine: str, profiles: tuple[str, ...], linkage: str, runtime: str | None, as_json: bool,
-) -> None:  # fmt: skip
+    ctx: click.Context,
+    targets: tuple[str, ...],
+    which: str,
+    jobs: int | None,
+    offline: bool,
+    timeout: int,
+    keep: bool,
+    dry_run: bool,
+    engine: str,
+    profiles: tuple[str, ...],
+    linkage: str,
+    runtime: str | None,
+    as_json: bool,
+) -> None:
     """Build the project's wheel for every target (or those named), each repaired and audited, into its wheelhouse.
 
     What the store has is not built again. What fails stops only what depends on it.
@@ -125,14 +144,14 @@ def build_command(
     chosen = choose_for(name, project, targets)
     store = Store(default_store())
     if name is EngineName.CONTAINER:
-        options = Options(jobs=jobs or default_jobs(), engine=name, offline=offline, timeout=timeout)
+        options = BuildOptions(jobs=jobs or default_jobs(), engine=name, offline=offline, timeout=timeout)
         plan, results = _run_containers(project, chosen, store, options, runtime, quiet=as_json)
     else:
         plan = plan_project(project, chosen, name)
         results = run_plan(
             plan, project, store, jobs=jobs, offline=offline, timeout=timeout, keep=keep, quiet=as_json, engine=name
         )
-    wheels = put_wheels(plan, store, _wheelhouse(project, name))
+    wheels = export_wheels(plan, store, _wheelhouse(project, name))
     # A wheel from a container has passed its tests there; one that takes its libraries from the system asks for a system
     # that has them, which this machine need not be.
     elsewhere = name is EngineName.CONTAINER or project.linkage is Linkage.SYSTEM
@@ -146,9 +165,7 @@ def build_command(
     if everything and code == 0 and name is EngineName.ZIG:
         from everywheel.cli.release import make_sdist
 
-        sdist, code = make_sdist(
-            project, chosen[0], store, jobs=jobs, offline=offline, timeout=timeout, quiet=as_json
-        )  # fmt: skip
+        sdist, code = make_sdist(project, chosen[0], store, jobs=jobs, offline=offline, timeout=timeout, quiet=as_json)
         if sdist is not None and not as_json:
             click.echo(f"built: {_relative(sdist)} ({sdist.stat().st_size / 1e6:.2f} MB)")
     ctx.exit(code)
@@ -187,7 +204,13 @@ def _plan_containers(project: Project, targets: Sequence[Target]) -> Plan:
 
 
 def _run_containers(
-    project: Project, targets: Sequence[Target], store: Store, options: Options, runtime: str | None, *, quiet: bool
+    project: Project,
+    targets: Sequence[Target],
+    store: Store,
+    options: BuildOptions,
+    runtime: str | None,
+    *,
+    quiet: bool,
 ) -> tuple[Plan, tuple[Result, ...]]:
     # Imported here: no other build needs a container's client.
     from everywheel.containers.build_wheels import build_containers
@@ -198,7 +221,7 @@ def _run_containers(
     check_extension(project)
     console = make_console()
     catalogue = load_catalogue(find_catalogue(project.root))
-    with find_runtime(runtime) as client, Screen(console, len(targets), quiet=quiet) as screen:
+    with find_runtime(runtime) as client, ProgressDisplay(console, len(targets), quiet=quiet) as screen:
         plan, results = build_containers(
             project, targets, catalogue, store, client, options, screen, progress=screen.fetch
         )
@@ -227,15 +250,19 @@ def _relative(path: Path) -> Path:
 def _describe(results: Sequence[Result], plan: Plan, wheels: Mapping[str, Path]) -> dict[str, object]:
     return {
         "steps": [
-            {"id": result.id, "outcome": result.outcome, "seconds": round(result.seconds, 2),
-             "error": result.error.render() if result.error else None}
+            {
+                "id": result.id,
+                "outcome": result.outcome,
+                "seconds": round(result.seconds, 2),
+                "error": result.error.render() if result.error else None,
+            }
             for result in results
         ],
         "wheels": [
             {"target": plan.steps[id].target.tag, "path": str(path), "size": path.stat().st_size}
             for id, path in wheels.items()
         ],
-    }  # fmt: skip
+    }
 
 
 COMMANDS = (plan_command, build_command)

@@ -23,17 +23,17 @@ from everywheel.cli.run_plan import choose_for, exit_code, plan_project, run_pla
 from everywheel.config.project import Project, load_project
 from everywheel.config.recipe import Linkage, suggest
 from everywheel.errors import NothingSelectedError, UsageError
-from everywheel.libraries.build import Site, prepare
+from everywheel.libraries.build import BuildContext, prepare
 from everywheel.pipeline import find_missing, start_engine
 from everywheel.planning.keys import toolchain_identity
-from everywheel.planning.plan import Kind, Plan, Step, finish_plan, plan_libraries
+from everywheel.planning.plan import Plan, Step, StepKind, finish_plan, plan_libraries
 from everywheel.platforms.target import Target, build_machine_target, parse_target
-from everywheel.sources import fetch_sources, find_places, list_wanted
+from everywheel.sources import fetch_sources, find_locations, list_source_files
 from everywheel.store.local import Store, default_store
 from everywheel.toolchains.build_tools import ensure_tools
 from everywheel.toolchains.compilers import EngineName
 from everywheel.toolchains.native import native_facts
-from everywheel.wheels.build_env import drop_inside
+from everywheel.wheels.build_env import remove_bundled_archives
 
 
 @click.command("deps", short_help="Build the libraries only and lay out a prefix.")
@@ -49,9 +49,18 @@ from everywheel.wheels.build_env import drop_inside
 @linkage_option
 @click.pass_context
 def deps_command(
-    ctx: click.Context, recipes: tuple[str, ...], targets: tuple[str, ...], jobs: int | None, offline: bool, timeout: int,
-    into: Path | None, prefix: Path | None, engine: str, profiles: tuple[str, ...], linkage: str,
-) -> None:  # fmt: skip
+    ctx: click.Context,
+    recipes: tuple[str, ...],
+    targets: tuple[str, ...],
+    jobs: int | None,
+    offline: bool,
+    timeout: int,
+    into: Path | None,
+    prefix: Path | None,
+    engine: str,
+    profiles: tuple[str, ...],
+    linkage: str,
+) -> None:
     """Build all that the extension links against, without the extension, and optionally unpack it.
 
     With the names of recipes, build these and what they require instead: for this machine unless a target is named.
@@ -88,7 +97,7 @@ def _plan_deps(project: Project, targets: Sequence[Target], engine: EngineName, 
     if not recipes:
         # The headers of two Pythons would lie in one place.
         plan = plan_project(dataclasses.replace(project, pythons=project.pythons[:1]), targets, engine)
-        return plan.select(id for id, step in plan.steps.items() if step.kind is Kind.LIBRARY)
+        return plan.select(id for id, step in plan.steps.items() if step.kind is StepKind.LIBRARY)
     toolchain = toolchain_identity(engine, native_facts() if engine is EngineName.NATIVE else "")
     steps: dict[str, Step] = {}
     for target in targets:
@@ -98,12 +107,12 @@ def _plan_deps(project: Project, targets: Sequence[Target], engine: EngineName, 
 
 def _lay_out(libraries: Plan, target: Target, store: Store, place: Path | None) -> int:
     """Unpack a target's libraries as a prefix that an extension can be linked against; return how many there are."""
-    steps = [s for s in libraries.steps.values() if s.place in (target.tag, "any") and s.kind is Kind.LIBRARY]
+    steps = [s for s in libraries.steps.values() if s.place in (target.tag, "any") and s.kind is StepKind.LIBRARY]
     if place is not None:
         place.mkdir(parents=True, exist_ok=True)
         for step in steps:
             store.unpack(step.key, place)
-        drop_inside(libraries, [step.id for step in steps], place)
+        remove_bundled_archives(libraries, [step.id for step in steps], place)
     return len(steps)
 
 
@@ -146,13 +155,13 @@ def shell_command(ctx: click.Context, recipe: str, target: str | None, command: 
             ctx.exit(exit_code(results))
     tools = ensure_tools(store.root, offline=offline)
     engine = start_engine(EngineName.ZIG, store, tools)
-    site = Site(store=store, engine=engine, tools=tools, sources={}, environment={})
+    site = BuildContext(store=store, engine=engine, tools=tools, sources={}, environment={})
     workspace = site.workspace(step)
     if (workspace / "toolchain").is_dir():
         click.echo(f"kept workspace: {workspace}", err=True)
     else:
-        wanted = list_wanted([project.recipes[recipe]])
-        sources = fetch_sources(wanted, store=store.root, places=find_places(), offline=offline)
+        wanted = list_source_files([project.recipes[recipe]])
+        sources = fetch_sources(wanted, store=store.root, places=find_locations(), offline=offline)
         prepare(dataclasses.replace(site, sources=sources), step, plan)
         click.echo(f"new workspace: {workspace}", err=True)
     ours = (workspace / "toolchain" / "bin", workspace / "build-prefix" / "bin", tools.bin)

@@ -83,9 +83,11 @@ def _git() -> Check:
 def _package_client() -> Check:
     if shutil.which("apt-get") is None:
         return Check(
-            name="package client", state=State.OPTIONAL, words="no apt-get: sources come from mirrors and upstream",
+            name="package client",
+            state=State.OPTIONAL,
+            words="no apt-get: sources come from mirrors and upstream",
             advice="`everywheel sources import` takes a bundle made elsewhere",
-        )  # fmt: skip
+        )
     return Check(name="package client", state=State.OK, words="apt-get")
 
 
@@ -106,8 +108,12 @@ def _tools(root: Path) -> Check:
     try:
         ensure_tools(root, offline=True)
     except MachineError:
-        return Check(name="build tools", state=State.OPTIONAL, words=f"not installed yet: {pins}",
-                     advice="the first build installs them (about 160 MB)")  # fmt: skip
+        return Check(
+            name="build tools",
+            state=State.OPTIONAL,
+            words=f"not installed yet: {pins}",
+            advice="the first build installs them (about 160 MB)",
+        )
     return Check(name="build tools", state=State.OK, words=pins)
 
 
@@ -118,8 +124,12 @@ def _runtime() -> Check:
             words, root = runtime.describe(), runtime.data_root()
             free = shutil.disk_usage(root).free if root.is_dir() else None
             if free is not None and free < _IMAGE_SPACE:
-                return Check(name=name, state=State.MISSING, words=f"{words}, {free / 1e9:.1f} GB free in {root}",
-                             advice="`everywheel images prune` and `docker system prune` make room")  # fmt: skip
+                return Check(
+                    name=name,
+                    state=State.MISSING,
+                    words=f"{words}, {free / 1e9:.1f} GB free in {root}",
+                    advice="`everywheel images prune` and `docker system prune` make room",
+                )
             return Check(name=name, state=State.OK, words=words)
     except MachineError as error:
         reasons = "; ".join(f"{address}: {reason}" for address, reason in error.details.items())
@@ -144,10 +154,18 @@ def _emulation() -> Iterator[Check]:
 def _bootstrap() -> Check:
     found = shutil.which("mmdebstrap")
     if found is None:
-        return Check(name="mmdebstrap", state=State.OPTIONAL, words="not there: images come from a registry, or not at all",
-                     advice="apt-get install mmdebstrap")  # fmt: skip
+        return Check(
+            name="mmdebstrap",
+            state=State.OPTIONAL,
+            words="not there: images come from a registry, or not at all",
+            advice="apt-get install mmdebstrap",
+        )
     keyring = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
     if not keyring.exists():
-        return Check(name="mmdebstrap", state=State.OPTIONAL, words=f"{found}, but no keys of Debian's archive",
-                     advice="apt-get install debian-archive-keyring")  # fmt: skip
+        return Check(
+            name="mmdebstrap",
+            state=State.OPTIONAL,
+            words=f"{found}, but no keys of Debian's archive",
+            advice="apt-get install debian-archive-keyring",
+        )
     return Check(name="mmdebstrap", state=State.OK, words=found)

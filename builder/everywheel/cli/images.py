@@ -12,7 +12,7 @@ import click
 from rich.table import Table
 
 from everywheel.cli.options import jobs_option, json_option
-from everywheel.cli.progress import Screen, make_console, show_failures
+from everywheel.cli.progress import ProgressDisplay, make_console, show_failures
 from everywheel.cli.smoke import runtime_option
 from everywheel.cli.tables import print_table
 from everywheel.config.project import load_project
@@ -88,9 +88,15 @@ def _describe(image: _Image, kind: str, libc: str, made: set[str]) -> dict[str, 
     packages = f"{bootstrap.suite} ({'musl' if bootstrap.kind == 'musl' else 'Debian'})" if bootstrap else "-"
     ready = [arch for arch in image.arches if bootstrap and _reference(image, ARCHES[arch]) in made]
     return {
-        "name": image.name, "kind": kind, "libc": libc, "arches": " ".join(image.arches), "image": image.reference,
-        "registry": registry, "packages": packages, "ready": " ".join(ready),
-    }  # fmt: skip
+        "name": image.name,
+        "kind": kind,
+        "libc": libc,
+        "arches": " ".join(image.arches),
+        "image": image.reference,
+        "registry": registry,
+        "packages": packages,
+        "ready": " ".join(ready),
+    }
 
 
 def _list_made(runtime: str | None) -> set[str]:
@@ -112,9 +118,14 @@ def _list_made(runtime: str | None) -> set[str]:
 @jobs_option
 @click.pass_obj
 def build_command(
-    root: Path, names: tuple[str, ...], arches: tuple[str, ...], stand_ins: bool, dry_run: bool, runtime: str | None,
+    root: Path,
+    names: tuple[str, ...],
+    arches: tuple[str, ...],
+    stand_ins: bool,
+    dry_run: bool,
+    runtime: str | None,
     jobs: int | None,
-) -> None:  # fmt: skip
+) -> None:
     """Make images from a distribution's packages, for the architectures of the project's targets.
 
     `smoke` and `build --engine container` do so by themselves; this is for making them ahead.
@@ -133,8 +144,8 @@ def build_command(
     console = make_console()
 
     def make(image: _Image, arch: Arch, engine: Runtime) -> Callable[[Callable[[str], None]], Outcome | None]:
-        def work(tell: Callable[[str], None]) -> None:
-            tell("unpack packages")
+        def work(set_stage: Callable[[str], None]) -> None:
+            set_stage("unpack packages")
             if isinstance(image, BuildImage):
                 make_stand_in(image, arch, catalogue.pythons[image.libc], project, engine, store, offline=False)
             else:
@@ -142,14 +153,21 @@ def build_command(
 
         return work
 
-    with find_runtime(runtime) as engine, Screen(console, len(chosen)) as screen, TemporaryDirectory() as folder:
+    with (
+        find_runtime(runtime) as engine,
+        ProgressDisplay(console, len(chosen)) as screen,
+        TemporaryDirectory() as folder,
+    ):
         tasks = [
             Task(
-                id=f"{image.name} {arch.name}", label=f"{image.name} {arch.name}", requires=(), priority=0.0,
+                id=f"{image.name} {arch.name}",
+                label=f"{image.name} {arch.name}",
+                requires=(),
+                priority=0.0,
                 work=make(image, arch, engine),
             )
             for image, arch in chosen
-        ]  # fmt: skip
+        ]
         with JobPool(Path(folder) / "jobs", jobs or default_jobs()) as pool:
             results = execute(tasks, pool, screen)
     failed = [result for result in results if result.outcome is Outcome.FAILED]
@@ -207,9 +225,10 @@ def lock_command(
         unlocked = [image.name for image in chosen if not image.digests]
         if unlocked:
             raise UsageError(
-                f"{len(unlocked)} of {len(chosen)} images are unlocked", details={"unlocked": ", ".join(unlocked)},
+                f"{len(unlocked)} of {len(chosen)} images are unlocked",
+                details={"unlocked": ", ".join(unlocked)},
                 hint="`everywheel images lock`, where their registries answer",
-            )  # fmt: skip
+            )
         click.echo(f"all {len(chosen)} images are locked")
         return
     try:

@@ -16,9 +16,12 @@ jobs_option = click.option(
 offline_option = click.option("--offline", is_flag=True, help="Use the store alone, never the network.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print machine-readable JSON on standard output.")
 engine_option = click.option(
-    "--engine", type=click.Choice([name.value for name in EngineName]), default=EngineName.ZIG.value, show_default=True,
+    "--engine",
+    type=click.Choice([name.value for name in EngineName]),
+    default=EngineName.ZIG.value,
+    show_default=True,
     help="Where steps run: zig cross-compiles here, container builds in build images, native with this machine's compilers.",
-)  # fmt: skip
+)
 profile_option = click.option(
     "--profile",
     "profiles",
@@ -27,9 +30,12 @@ profile_option = click.option(
     help="Another profile of a recipe than the project's.",
 )
 linkage_option = click.option(
-    "--linkage", type=click.Choice([name.value for name in Linkage]), default=Linkage.SHARED.value, show_default=True,
+    "--linkage",
+    type=click.Choice([name.value for name in Linkage]),
+    default=Linkage.SHARED.value,
+    show_default=True,
     help="How libraries reach the module: as the project's `shared` says, all inside it, or none: it opens the system's.",
-)  # fmt: skip
+)
 timeout_option = click.option(
     "--timeout", type=click.IntRange(1), default=1800, show_default=True, help="Seconds for all downloads together."
 )

@@ -14,10 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from everywheel.execution.scheduler import Outcome, Result, Task
-from everywheel.sources import Event, Happening
+from everywheel.sources import Event, FetchEventKind
 
 
-class Screen:
+class ProgressDisplay:
     """Shows what runs: a table that is redrawn on a terminal, a line for each thing that ends elsewhere (CI, a pipe).
 
     It is a Watcher of execution and hears of downloads through `fetch`.
@@ -39,7 +39,7 @@ class Screen:
             else None
         )
 
-    def __enter__(self) -> Screen:
+    def __enter__(self) -> ProgressDisplay:
         if self._live is not None:
             self._live.start()
         return self
@@ -79,13 +79,13 @@ class Screen:
         """Hear of a download."""
         wanted = event.wanted
         with self._lock:
-            if event.happening in (Happening.STARTED, Happening.BYTES):
+            if event.happening in (FetchEventKind.STARTED, FetchEventKind.BYTES):
                 self._downloads[wanted.sha256] = (wanted.title, event.size, event.total)
             else:
                 self._downloads.pop(wanted.sha256, None)
-        if event.happening is Happening.DONE:
+        if event.happening is FetchEventKind.DONE:
             self._say(f"{wanted.title}: fetched from {event.place}", "green")
-        elif event.happening is Happening.REFUSED and event.text.startswith("wrong bytes"):
+        elif event.happening is FetchEventKind.REFUSED and event.text.startswith("wrong bytes"):
             self._say(f"{wanted.title}: {event.place}: {event.text}", "yellow")
 
     def _say(self, words: str, style: str) -> None:

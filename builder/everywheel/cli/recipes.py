@@ -16,7 +16,7 @@ from everywheel.config.project import load_project
 from everywheel.config.recipe import Recipe, suggest
 from everywheel.errors import UsageError
 from everywheel.platforms.target import ARCHES, Target, parse_target
-from everywheel.sources.update import find_updates, move_to_version, rewrite_pins
+from everywheel.sources.update import find_updates, pin_version, rewrite_pins
 from everywheel.store.local import Store, default_store
 
 
@@ -136,7 +136,7 @@ def update_command(root: Path, names: tuple[str, ...], version: str | None, dry_
     if version is not None:
         if len(names) != 1:
             raise UsageError("--to goes with exactly one recipe", hint="everywheel recipes update NAME --to VERSION")
-        move_to_version(chosen[0], version, store.root)
+        pin_version(chosen[0], version, store.root)
         click.echo(f"{names[0]}: {chosen[0].version} -> {version}")
         return
     updates = find_updates(chosen, store.root)

@@ -15,7 +15,7 @@ from everywheel.cli.run_plan import exit_code, plan_project, run_plan
 from everywheel.cli.tables import print_table
 from everywheel.config.project import Project, load_project
 from everywheel.errors import EverywheelError, ReleaseError, UsageError
-from everywheel.libraries.build import Site
+from everywheel.libraries.build import BuildContext
 from everywheel.pipeline import find_missing, start_engine
 from everywheel.planning.plan import step_id
 from everywheel.platforms.target import Target, parse_target
@@ -26,13 +26,22 @@ from everywheel.toolchains.compilers import EngineName
 
 folder_argument = click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("dist"))
 upload_option = click.option(
-    "--upload", "upload_url", default="", metavar="URL", envvar="EVERYWHEEL_UPLOAD", show_envvar=True,
+    "--upload",
+    "upload_url",
+    default="",
+    metavar="URL",
+    envvar="EVERYWHEEL_UPLOAD",
+    show_envvar=True,
     help="Where the index takes files [default: PyPI's].",
-)  # fmt: skip
+)
 simple_option = click.option(
-    "--simple", default="", metavar="URL", envvar="EVERYWHEEL_SIMPLE", show_envvar=True,
+    "--simple",
+    default="",
+    metavar="URL",
+    envvar="EVERYWHEEL_SIMPLE",
+    show_envvar=True,
     help="The index's list of projects [default: PyPI's].",
-)  # fmt: skip
+)
 
 
 def list_jobs(project: Project, *, more: bool = False) -> tuple[Job, ...]:
@@ -42,8 +51,14 @@ def list_jobs(project: Project, *, more: bool = False) -> tuple[Job, ...]:
 
 
 @click.command("matrix", short_help="Show the jobs that a release consists of.")
-@click.option("--targets", "which", type=click.Choice(["release", "all"]), default="release", show_default=True,
-              help="The released targets, or all that the project names.")  # fmt: skip
+@click.option(
+    "--targets",
+    "which",
+    type=click.Choice(["release", "all"]),
+    default="release",
+    show_default=True,
+    help="The released targets, or all that the project names.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON: the jobs by what they are for.")
 @click.pass_obj
 def matrix_command(root: Path, which: str, as_json: bool) -> None:
@@ -86,14 +101,12 @@ def make_sdist(
     step = plan.steps[step_id("wheel", target)]
     needs = plan.select(step.requires)
     if find_missing(needs, store).steps:
-        results = run_plan(
-            needs, project, store, jobs=jobs, offline=offline, timeout=timeout, keep=False, quiet=quiet
-        )  # fmt: skip
+        results = run_plan(needs, project, store, jobs=jobs, offline=offline, timeout=timeout, keep=False, quiet=quiet)
         if code := exit_code(results):
             return None, code
     tools = ensure_tools(store.root, offline=offline)
     engine = start_engine(EngineName.ZIG, store, tools)
-    site = Site(store=store, engine=engine, tools=tools, sources={}, environment={}, offline=offline)
+    site = BuildContext(store=store, engine=engine, tools=tools, sources={}, environment={}, offline=offline)
     return build_sdist(site, step, plan, project, project.wheelhouse), 0
 
 
@@ -126,9 +139,15 @@ def release_group() -> None:
 
 @release_group.command("prepare")
 @click.argument("version", required=False)
-@click.option("--changelog", "configs", multiple=True, type=click.Path(path_type=Path),
-              default=[Path("pyproject.toml")], show_default=True,
-              help="A file with [tool.towncrier], in the project; may be given several times.")  # fmt: skip
+@click.option(
+    "--changelog",
+    "configs",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    default=[Path("pyproject.toml")],
+    show_default=True,
+    help="A file with [tool.towncrier], in the project; may be given several times.",
+)
 @click.option("--dry-run", is_flag=True, help="Write nothing; warn of all that would be refused. Needs no version.")
 @click.pass_obj
 def prepare_command(root: Path, version: str | None, configs: tuple[Path, ...], dry_run: bool) -> None:
@@ -179,15 +198,19 @@ def _warn_of(checks: Iterable[Callable[[], object]]) -> None:
 @release_group.command("check")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True), default=Path("wheelhouse"))
 @click.option(
-    "--jobs", "which", type=click.Choice(["all", "released"]),
+    "--jobs",
+    "which",
+    type=click.Choice(["all", "released"]),
     help="The folder has one folder for each job of `everywheel matrix`, or for those that are released alone.",
-)  # fmt: skip
+)
 @click.option("--tag", metavar="TAG", help="The tag that is released: it must say the version that the extension says.")
 @click.option("--into", type=click.Path(path_type=Path), help="Lay the release out here, SHA256SUMS beside it.")
 @click.option(
-    "--also", multiple=True, type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    "--also",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Another file that the sums shall name.",
-)  # fmt: skip
+)
 @click.pass_obj
 def check_command(
     root: Path, folder: Path, which: str | None, tag: str | None, into: Path | None, also: tuple[Path, ...]
@@ -203,9 +226,9 @@ def check_command(
         SUMS,
         check_files,
         check_jobs,
-        check_place,
+        check_output_dir,
         check_second,
-        lay_out,
+        copy_release_files,
         write_sums,
     )
     from everywheel.release.version import check_tag
@@ -214,7 +237,7 @@ def check_command(
     if tag is not None:
         check_tag(tag, project)
     if into is not None:
-        check_place(into, [folder, *also], project.name)
+        check_output_dir(into, [folder, *also], project.name)
     if which is None:
         files = check_files(project, folder, strictly=into is None)
     else:
@@ -223,8 +246,8 @@ def check_command(
         if which == "all":
             click.echo(f"{check_second(jobs, folder)} wheels of the second build agree with those of the first")
     if into is not None:
-        check_place(into, files, project.name)
-        files = lay_out(files, into)
+        check_output_dir(into, files, project.name)
+        files = copy_release_files(files, into)
         write_sums((*files, *also), into.absolute().with_name(SUMS))
     click.echo(f"{len(files)} files of {project.name} {project.version}, as the plan has them")
 
@@ -287,9 +310,12 @@ def upload_command(root: Path, folder: Path, upload_url: str, simple: str) -> No
 @simple_option
 @click.option("--complete", is_flag=True, help="Fail when the index lacks a file.")
 @click.option(
-    "--wait", type=click.IntRange(0), default=0, show_default=True,
+    "--wait",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
     help="Seconds to ask again for: an index may show a file some minutes after it took it.",
-)  # fmt: skip
+)
 @click.pass_obj
 def compare_command(root: Path, folder: Path, simple: str, complete: bool, wait: int) -> None:
     """Ask an index what it has of the release, and whether those are the same bytes.

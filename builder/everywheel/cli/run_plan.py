@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from everywheel.cli.progress import Screen, make_console, show_failures
+from everywheel.cli.progress import ProgressDisplay, make_console, show_failures
 from everywheel.config.project import Project
 from everywheel.execution.scheduler import Result
-from everywheel.pipeline import Options, build_plan, default_jobs, find_missing
+from everywheel.pipeline import BuildOptions, build_plan, default_jobs, find_missing
 from everywheel.planning.keys import packaging_identity, toolchain_identity
 from everywheel.planning.plan import Plan, make_plan
 from everywheel.platforms.target import Target, parse_target
@@ -49,8 +49,8 @@ def run_plan(
     """Build a plan with progress; print every failure."""
     missing = find_missing(plan, store)
     console = make_console()
-    options = Options(jobs=jobs or default_jobs(), engine=engine, offline=offline, timeout=timeout, keep=keep)
-    with Screen(console, len(missing.steps), len(plan.steps) - len(missing.steps), quiet) as screen:
+    options = BuildOptions(jobs=jobs or default_jobs(), engine=engine, offline=offline, timeout=timeout, keep=keep)
+    with ProgressDisplay(console, len(missing.steps), len(plan.steps) - len(missing.steps), quiet) as screen:
         results = build_plan(plan, store, options, screen, project=project, progress=screen.fetch)
     if any(result.error is not None for result in results):
         show_failures(console, results)

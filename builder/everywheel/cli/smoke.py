@@ -14,27 +14,27 @@ from rich.table import Table
 from rich.text import Text
 
 from everywheel.cli.options import jobs_option, json_option, offline_option
-from everywheel.cli.progress import Screen, make_console
+from everywheel.cli.progress import ProgressDisplay, make_console
 from everywheel.cli.tables import print_table
 from everywheel.config.project import load_project
 from everywheel.containers.catalog import find_catalogue, load_catalogue
-from everywheel.containers.image_provider import Supply
+from everywheel.containers.image_provider import ImageProvider
 from everywheel.containers.runtime import find_runtime
 from everywheel.errors import NothingSelectedError, UsageError
 from everywheel.pipeline import default_jobs
 from everywheel.smoke.html_report import check_writable, write_page
-from everywheel.smoke.matrix import Bench, make_trials
-from everywheel.smoke.matrix_entries import Pairing, pair, split_wheels, wheel_target
-from everywheel.smoke.non_linux import find_hindrance, make_other_trials
-from everywheel.smoke.result import RAN, Cell, State, name_columns
-from everywheel.smoke.summary import check_cells, check_run, list_beyond, list_notes
+from everywheel.smoke.matrix import SmokeContext, make_trials
+from everywheel.smoke.matrix_entries import MatrixEntry, pair, split_wheels, wheel_target
+from everywheel.smoke.non_linux import find_blocker, make_other_trials
+from everywheel.smoke.result import RAN, SmokeResult, State, name_columns
+from everywheel.smoke.summary import check_cells, check_run, list_notes, list_untestable
 from everywheel.smoke.task import run_trials
 from everywheel.smoke.wine import WineBench
 from everywheel.store.local import Store, default_store
 from everywheel.toolchains.build_tools import ensure_tools
 
 runtime_option = click.option("--runtime", metavar="NAME", help="docker or podman [default: whichever answers].")
-_STYLES = {State.PASSED: "green", State.FAILED: "bold red", State.BROKEN: "bold red"}
+_STYLES = {State.PASSED: "green", State.FAILED: "bold red", State.ERROR: "bold red"}
 
 
 @click.command("smoke", short_help="Try wheels on the systems that they claim.")
@@ -56,10 +56,22 @@ _STYLES = {State.PASSED: "green", State.FAILED: "bold red", State.BROKEN: "bold 
 @json_option
 @click.pass_obj
 def smoke_command(
-    root: Path, wheels: tuple[Path, ...], images: tuple[str, ...], runtime: str | None, jobs: int | None, offline: bool,
-    timeout: int, memory: int, scratch: int, command: str | None, index: str, require_run: bool, html: Path | None,
-    dry_run: bool, as_json: bool,
-) -> None:  # fmt: skip
+    root: Path,
+    wheels: tuple[Path, ...],
+    images: tuple[str, ...],
+    runtime: str | None,
+    jobs: int | None,
+    offline: bool,
+    timeout: int,
+    memory: int,
+    scratch: int,
+    command: str | None,
+    index: str,
+    require_run: bool,
+    html: Path | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
     """Install wheels, without network, on every system that their tags claim, and run the project's smoke command there.
 
     Systems are container images: pulled by digest where the catalogue has one, made from packages where it says how.
@@ -96,13 +108,21 @@ def smoke_command(
         trials = make_other_trials(others, WineBench(project=project, store=store, timeout=timeout, offline=offline))
         if pairs:
             engine = stack.enter_context(find_runtime(runtime))
-            bench = Bench(
-                project=project, catalogue=catalogue, runtime=engine, store=store,
-                supply=Supply(engine, store, offline=offline), tools=ensure_tools(store.root, offline=offline),
-                timeout=timeout, memory=memory << 20, scratch=scratch << 20, offline=offline, index=index,
-            )  # fmt: skip
+            bench = SmokeContext(
+                project=project,
+                catalogue=catalogue,
+                runtime=engine,
+                store=store,
+                supply=ImageProvider(engine, store, offline=offline),
+                tools=ensure_tools(store.root, offline=offline),
+                timeout=timeout,
+                memory=memory << 20,
+                scratch=scratch << 20,
+                offline=offline,
+                index=index,
+            )
             trials = (*make_trials(pairs, bench), *trials)
-        screen = stack.enter_context(Screen(make_console(), len(trials), quiet=as_json))
+        screen = stack.enter_context(ProgressDisplay(make_console(), len(trials), quiet=as_json))
         cells = run_trials(trials, jobs or default_jobs(), screen)
     # Whatever the cells say, what was seen is told first.
     if html is not None:
@@ -115,21 +135,21 @@ def smoke_command(
         click.echo(note, err=True)
     check_cells(cells)
     if require_run:
-        check_run((*here, *others), cells, list_beyond((*here, *others), pairs, catalogue.pythons))
+        check_run((*here, *others), cells, list_untestable((*here, *others), pairs, catalogue.pythons))
     if not here and not any(cell.state in RAN for cell in cells):
         hint = "docs/macos.md and docs/windows.md say how runners of its own system try a wheel"
         raise NothingSelectedError("no wheel was run", hint=hint)
 
 
-def _print_trials(pairs: Sequence[Pairing], others: Sequence[Path]) -> None:
+def _print_trials(pairs: Sequence[MatrixEntry], others: Sequence[Path]) -> None:
     """Print what would be tried."""
     for one in pairs:
         click.echo(one.id)
     for wheel in others:
-        click.echo(f"{wheel.name}: its audit{'' if find_hindrance(wheel.name, wheel_target(wheel)) else ', and Wine'}")
+        click.echo(f"{wheel.name}: its audit{'' if find_blocker(wheel.name, wheel_target(wheel)) else ', and Wine'}")
 
 
-def _print_matrix(cells: Sequence[Cell]) -> None:
+def _print_matrix(cells: Sequence[SmokeResult]) -> None:
     """Print systems by wheels: a cell shows the Python that ran, or what kept it from running."""
     columns = name_columns(cells)
     table = Table(box=None, pad_edge=False)
@@ -142,7 +162,7 @@ def _print_matrix(cells: Sequence[Cell]) -> None:
     print_table(table)
 
 
-def _mark(cell: Cell | None) -> Text:
+def _mark(cell: SmokeResult | None) -> Text:
     if cell is None:
         return Text("·", style="dim")
     if cell.state not in RAN:

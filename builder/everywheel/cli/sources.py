@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 
 from everywheel.cli.options import json_option, offline_option, target_option, timeout_option
-from everywheel.cli.progress import Screen, make_console
+from everywheel.cli.progress import ProgressDisplay, make_console
 from everywheel.cli.run_plan import choose_targets, plan_project
 from everywheel.config.project import load_project
 from everywheel.config.recipe import Recipe
-from everywheel.sources import bundle_sources, fetch_sources, find_places, import_bundle, list_wanted
+from everywheel.sources import bundle_sources, fetch_sources, find_locations, import_bundle, list_source_files
 from everywheel.store.local import Store, default_store
 
 
@@ -43,11 +43,11 @@ def fetch_command(root: Path, targets: tuple[str, ...], offline: bool, timeout: 
 
     Example: everywheel sources fetch --timeout 600
     """
-    wanted = list_wanted(list_plan_recipes(root, targets))
+    wanted = list_source_files(list_plan_recipes(root, targets))
     store = Store(default_store())
-    with Screen(make_console(), quiet=as_json) as screen:
+    with ProgressDisplay(make_console(), quiet=as_json) as screen:
         found = fetch_sources(
-            wanted, store=store.root, places=find_places(), offline=offline, timeout=timeout, progress=screen.fetch
+            wanted, store=store.root, places=find_locations(), offline=offline, timeout=timeout, progress=screen.fetch
         )
     if as_json:
         rows = [{"name": w.filename, "for": w.label, "sha256": w.sha256, "path": str(found[w.sha256])} for w in wanted]
@@ -71,11 +71,11 @@ def bundle_command(root: Path, archive: Path, targets: tuple[str, ...], offline:
     Example: everywheel sources bundle sources.tar
     """
     recipes = list_plan_recipes(root, targets)
-    wanted = list_wanted(recipes)
+    wanted = list_source_files(recipes)
     store = Store(default_store())
-    with Screen(make_console()) as screen:
+    with ProgressDisplay(make_console()) as screen:
         fetch_sources(
-            wanted, store=store.root, places=find_places(), offline=offline, timeout=timeout, progress=screen.fetch
+            wanted, store=store.root, places=find_locations(), offline=offline, timeout=timeout, progress=screen.fetch
         )
     files = bundle_sources(wanted, archive, store=store.root, recipes=recipes)
     click.echo(

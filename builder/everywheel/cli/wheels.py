@@ -53,7 +53,7 @@ def repair_command(root: Path, wheels: tuple[Path, ...], prefix: Path, target: s
 
     Example: everywheel repair dist/foo.whl --prefix prefixes/manylinux_2_17_x86_64 --target manylinux2014_x86_64
     """
-    from everywheel.repair import Repair, check_binaries, repair_wheel
+    from everywheel.repair import RepairRequest, check_binaries, repair_wheel
     from everywheel.toolchains.build_tools import ensure_tools
     from everywheel.wheels.wheel import read_wheel, split_filename
 
@@ -75,7 +75,7 @@ def repair_command(root: Path, wheels: tuple[Path, ...], prefix: Path, target: s
         check_binaries(read_wheel(wheel), meant)  # before the tools are fetched, and before any wheel is repaired
     for wheel, python, meant in jobs:
         with TemporaryDirectory(dir=store.root / "tmp") as work:
-            repair = Repair(
+            repair = RepairRequest(
                 target=meant,
                 prefix=prefix.absolute(),
                 patchelf=ensure_tools(store.root).patchelf,

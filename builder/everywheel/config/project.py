@@ -20,7 +20,7 @@ _NOT_SOURCE = frozenset({"build", "dist", "wheelhouse", "__pycache__", "node_mod
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Python:
+class PythonSpec:
     """For which interpreters a wheel is built: the recipe of the headers, and the wheel's Python and ABI tags."""
 
     headers: str
@@ -67,7 +67,7 @@ class Project:
     linkage: Linkage
     settings: Mapping[str, tuple[str, ...]]
     features: Mapping[str, tuple[str, ...]]
-    pythons: tuple[Python, ...]
+    pythons: tuple[PythonSpec, ...]
     smoke: Smoke
     targets: tuple[Target, ...]
     released: tuple[Target, ...]
@@ -77,7 +77,7 @@ class Project:
     digest: str
 
     @property
-    def python(self) -> Python:
+    def python(self) -> PythonSpec:
         """The first of the Pythons: what is built where only one can be."""
         return self.pythons[0]
 
@@ -86,7 +86,7 @@ class Project:
         """All targets that the table names, each once."""
         return tuple(dict.fromkeys((*self.targets, *self.released, *self.more_targets)))
 
-    def choose_pythons(self, target: Target) -> tuple[Python, ...]:
+    def choose_pythons(self, target: Target) -> tuple[PythonSpec, ...]:
         """Return the Pythons that a target has a wheel for."""
         return tuple(python for python in self.pythons if target.os in python.systems)
 
@@ -142,7 +142,7 @@ def load_project(root: Path, profiles: Sequence[str] = (), linkage: Linkage = Li
     return replace(project, shared=()) if linkage is Linkage.STATIC else project
 
 
-def _load_pythons(table: Table) -> tuple[Python, ...]:
+def _load_pythons(table: Table) -> tuple[PythonSpec, ...]:
     """Read `python`: one table, or a list of them, of which no two make wheels of one name."""
     found = []
     for python in table.one_or_more("python"):
@@ -151,7 +151,7 @@ def _load_pythons(table: Table) -> tuple[Python, ...]:
             if system not in SYSTEMS:
                 raise UsageError(f"{python.place}: there is no system '{system}'", hint=suggest(system, SYSTEMS))
         found.append(
-            Python(
+            PythonSpec(
                 headers=python.text("headers"),
                 tag=python.text("tag"),
                 abi=python.text("abi", "abi3"),
@@ -211,13 +211,13 @@ def _choose_features(
     return chosen
 
 
-def wheel_name(project: Project, target: Target, python: Python) -> str:
+def wheel_name(project: Project, target: Target, python: PythonSpec) -> str:
     """Return the file name of the project's finished wheel for a target and a Python (PEP 427)."""
     name = canonicalize_name(project.name).replace("-", "_")
     return f"{name}-{project.version}-{python.tag}-{python.abi}-{target.wheel_tag}.whl"
 
 
-def choose_python(project: Project, abi: str) -> Python:
+def choose_python(project: Project, abi: str) -> PythonSpec:
     """Return which of a project's Pythons a wheel is for that a backend gave this ABI tag; the first for any other tag."""
     return next((python for python in project.pythons if python.abi == abi), project.python)
 

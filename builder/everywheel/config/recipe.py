@@ -19,7 +19,7 @@ from everywheel.platforms.target import Target
 Scalar = str | bool | int
 
 
-class System(StrEnum):
+class BuildSystem(StrEnum):
     """The build systems that a recipe may name."""
 
     CMAKE = "cmake"
@@ -95,7 +95,7 @@ class Build:
     `cxx_runtime` false is for C++ that needs the library's headers only: no exceptions, no RTTI, no libc++ linked.
     """
 
-    system: System
+    system: BuildSystem
     subdir: str = ""
     options: Mapping[str, Scalar] = field(default_factory=dict)
     enable: tuple[str, ...] = ()
@@ -154,7 +154,7 @@ class Override:
     options: Mapping[str, Scalar]
     provides: tuple[str, ...]
     evidence: tuple[str, ...]
-    system: System | None = None
+    system: BuildSystem | None = None
     exports: tuple[str, ...] = ()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from everywheel.config.recipe import (
     Build,
+    BuildSystem,
     DebianFile,
     Feature,
     License,
@@ -18,7 +19,6 @@ from everywheel.config.recipe import (
     Products,
     Recipe,
     Source,
-    System,
     suggest,
 )
 from everywheel.config.toml_reader import Table, read_toml
@@ -148,9 +148,9 @@ def _sha256(table: Table) -> str:
 
 
 def _load_build(table: Table) -> Build:
-    system = _choice(table, "system", System)
+    system = _choice(table, "system", BuildSystem)
     build = Build(
-        system=System(system),
+        system=BuildSystem(system),
         subdir=table.text("subdir", ""),
         options=table.scalars("options"),
         enable=table.texts("enable"),
@@ -209,7 +209,7 @@ def _load_override(table: Table) -> Override:
         provides=table.texts("extend-provides"),
         evidence=table.texts("extend-evidence"),
         exports=table.texts("extend-exports"),
-        system=System(_choice(table, "system", System)) if table.has("system") else None,
+        system=BuildSystem(_choice(table, "system", BuildSystem)) if table.has("system") else None,
     )
     table.done()
     return override

@@ -11,8 +11,13 @@ from typing import Any
 from everywheel.errors import UsageError
 
 _TYPES = {str: "a string", bool: "true or false", int: "a whole number", list: "an array", dict: "a table"}
-_EXAMPLES = {str: '`{key} = "…"`', bool: "`{key} = true`", int: "`{key} = 1`", list: '`{key} = ["…"]`',
-             dict: '`{key} = {{ name = "…" }}`'}  # fmt: skip
+_EXAMPLES = {
+    str: '`{key} = "…"`',
+    bool: "`{key} = true`",
+    int: "`{key} = 1`",
+    list: '`{key} = ["…"]`',
+    dict: '`{key} = {{ name = "…" }}`',
+}
 _QUOTE = "put it between quotes"
 
 

@@ -22,7 +22,7 @@ _DOCKERFILE = Path("docker") / "Dockerfile"
 
 def bake_image(
     image: BuildImage, base: str, arch: Arch, toolbox: Toolbox, runtime: Runtime, store: Store, *, root: Path, tag: str
-) -> None:  # fmt: skip
+) -> None:
     """Build `docker/Dockerfile` on a build image; raise MachineError when the runtime cannot."""
     dockerfile = find_dockerfile(root)
     with TemporaryDirectory(dir=store.root / "tmp") as name:

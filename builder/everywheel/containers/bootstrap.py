@@ -101,14 +101,26 @@ def _unpack_packages(suite: str, arch: Arch, packages: Sequence[str], into: Path
         )
     merged = [f"--hook-dir={_MERGED}"] if _MERGED.is_dir() else []
     run(
-        ["mmdebstrap", "--variant=extract", f"--architectures={arch.debian}", "--skip=check/qemu",
+        [
+            "mmdebstrap",
+            "--variant=extract",
+            f"--architectures={arch.debian}",
+            "--skip=check/qemu",
             # Mirrors of unstable lag; its lists are signed all the same.
-            '--aptopt=Acquire::Check-Valid-Until "false"', *merged,
-         f"--include={','.join(packages)}", f"--customize-hook={_FINISH}", suite, into,
-         *_find_archive(suite)],
-        cwd=into.parent, env=dict(os.environ), log=log, what=f"image of {suite} for {arch.name}",
+            '--aptopt=Acquire::Check-Valid-Until "false"',
+            *merged,
+            f"--include={','.join(packages)}",
+            f"--customize-hook={_FINISH}",
+            suite,
+            into,
+            *_find_archive(suite),
+        ],
+        cwd=into.parent,
+        env=dict(os.environ),
+        log=log,
+        what=f"image of {suite} for {arch.name}",
         hint=f"has that suite {arch.debian}?  the log says what the package archive answered",
-    )  # fmt: skip
+    )
 
 
 def _find_archive(suite: str) -> tuple[str, ...]:

@@ -18,13 +18,13 @@ from everywheel.containers.qemu import check_emulation
 from everywheel.containers.runtime import Runtime
 from everywheel.errors import AuditError, MachineError
 from everywheel.execution.jobserver import JobPool
-from everywheel.execution.scheduler import Outcome, Result, Task, Watcher, execute
-from everywheel.libraries.build import hand_in_source
-from everywheel.pipeline import Options, find_missing
+from everywheel.execution.scheduler import Outcome, ProgressListener, Result, Task, execute
+from everywheel.libraries.build import stage_patched_source
+from everywheel.pipeline import BuildOptions, find_missing
 from everywheel.planning.keys import packaging_identity, toolchain_identity
 from everywheel.planning.plan import Plan, Step, make_plan, wheel_id
 from everywheel.platforms.target import Target, base_target
-from everywheel.sources import Progress, fetch_sources, find_places, ignore_progress, list_wanted
+from everywheel.sources import Progress, fetch_sources, find_locations, ignore_progress, list_source_files
 from everywheel.store.local import Store
 from everywheel.toolchains.compilers import EngineName
 
@@ -91,8 +91,8 @@ def build_containers(
     catalogue: Catalogue,
     store: Store,
     runtime: Runtime,
-    options: Options,
-    watcher: Watcher,
+    options: BuildOptions,
+    watcher: ProgressListener,
     progress: Progress = ignore_progress,
 ) -> tuple[Plan, tuple[Result, ...]]:
     """Build the wheel of every target in a container, one after the other; each container has all of the machine's jobs.
@@ -110,11 +110,15 @@ def build_containers(
             continue
         check_emulation(one.target.arch)
         sources = fetch_sources(
-            list_wanted(plan.recipes), store=store.root, places=find_places(), offline=options.offline,
-            timeout=options.timeout, progress=progress,
-        )  # fmt: skip
+            list_source_files(plan.recipes),
+            store=store.root,
+            places=find_locations(),
+            offline=options.offline,
+            timeout=options.timeout,
+            progress=progress,
+        )
         for recipe in missing.recipes:
-            hand_in_source(store, recipe, sources)
+            stage_patched_source(store, recipe, sources)
         tasks.append(_task(project, one, wheel, catalogue, store, runtime, options))
     with TemporaryDirectory(prefix="everywheel-") as folder, JobPool(Path(folder) / "jobs", 1) as pool:
         results = execute(tasks, pool, watcher) if tasks else ()
@@ -129,26 +133,33 @@ def _task(
     catalogue: Catalogue,
     store: Store,
     runtime: Runtime,
-    options: Options,
+    options: BuildOptions,
 ) -> Task:
-    def work(tell: Callable[[str], None]) -> Outcome:
+    def work(set_stage: Callable[[str], None]) -> Outcome:
         target, image = chosen.target, chosen.image
         if image.bootstrap is not None:
-            tell("make the build image")
+            set_stage("make the build image")
             portable = catalogue.pythons[image.libc]
             make_stand_in(image, target.arch, portable, project, runtime, store, offline=options.offline)
-        tell("fetch what goes into the container")
+        set_stage("fetch what goes into the container")
         libc = (*image.libc_version, 5) if image.libc == "musl" else image.libc_version
         requirements = [*project.build_requires, *project.smoke.requires]
         toolbox = ensure_toolbox(target, libc, image.python, requirements, store, offline=options.offline)
         build = ContainerBuild(
-            project=project, target=target, image=image, reference=chosen.reference,
-            facts=image_facts(chosen.reference), toolbox=toolbox, store=store, runtime=runtime, jobs=options.jobs,
+            project=project,
+            target=target,
+            image=image,
+            reference=chosen.reference,
+            facts=image_facts(chosen.reference),
+            toolbox=toolbox,
+            store=store,
+            runtime=runtime,
+            jobs=options.jobs,
             log=store.root / "logs" / f"container-{target.tag}.log",
-        )  # fmt: skip
+        )
         with store.lock(wheel.key), TemporaryDirectory(dir=store.root / "tmp") as folder:
-            finished = build_in_container(build, Path(folder), tell)
-            tell("audit")
+            finished = build_in_container(build, Path(folder), set_stage)
+            set_stage("audit")
             try:
                 fail_on_findings((audit_wheel(finished),))
             except AuditError as error:

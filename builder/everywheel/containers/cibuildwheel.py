@@ -65,7 +65,7 @@ def image_facts(reference: str) -> str:
     return hashlib.sha256(reference.encode()).hexdigest()[:16]
 
 
-def build_in_container(build: ContainerBuild, into: Path, tell: Callable[[str], None]) -> Path:
+def build_in_container(build: ContainerBuild, into: Path, set_stage: Callable[[str], None]) -> Path:
     """Build, repair and test one wheel in a container, put it into a folder, and return where it is.
 
     Raises UsageError for an extension that does not tell cibuildwheel how to build it, MachineError when the runtime's
@@ -84,10 +84,16 @@ def build_in_container(build: ContainerBuild, into: Path, tell: Callable[[str], 
         package = copy_project(build.project, folder / "project")
         programs = write_programs(build.image, folder / "bin")
         words: list[str | Path] = [
-            sys.executable, "-m", "cibuildwheel", "--only", identifier(build),
-            "--output-dir", folder / "out", package,
-        ]  # fmt: skip
-        with _follow(build.log, tell):
+            sys.executable,
+            "-m",
+            "cibuildwheel",
+            "--only",
+            identifier(build),
+            "--output-dir",
+            folder / "out",
+            package,
+        ]
+        with _follow(build.log, set_stage):
             _run_cibuildwheel(build, words, folder / "project", programs)
         wheels = sorted((folder / "out").glob("*.whl"))
         if len(wheels) != 1:
@@ -200,27 +206,39 @@ def create_arguments(build: ContainerBuild, programs: Path) -> list[str]:
     cache = store / "zig" / f"inside-{build.target.arch.name}-{build.target.libc}"
     cache.mkdir(parents=True, exist_ok=True)
     read_only = {
-        toolkit: f"{_INSIDE}/toolkit/everywheel", box.site: f"{_INSIDE}/site", box.tools: f"{_INSIDE}/tools",
-        box.wheels: f"{_INSIDE}/wheels", programs: f"{_INSIDE}/bin",
-        **{folder: str(folder) for folder in recipe_folders(build.project) if not folder.is_relative_to(build.project.root)},
-    }  # fmt: skip
+        toolkit: f"{_INSIDE}/toolkit/everywheel",
+        box.site: f"{_INSIDE}/site",
+        box.tools: f"{_INSIDE}/tools",
+        box.wheels: f"{_INSIDE}/wheels",
+        programs: f"{_INSIDE}/bin",
+        **{
+            folder: str(folder)
+            for folder in recipe_folders(build.project)
+            if not folder.is_relative_to(build.project.root)
+        },
+    }
     elsewhere = {child.resolve(): f"{_INSIDE}/store/{child.name}" for child in store.iterdir() if child.is_symlink()}
     writable = {store: f"{_INSIDE}/store", **elsewhere, cache.resolve(): "/root/.cache/zig"}
     variables = {
-        "EVERYWHEEL_STORE": f"{_INSIDE}/store", "EVERYWHEEL_TOOLS": f"{_INSIDE}/tools", IMAGE: build.facts,
-        "EVERYWHEEL_JOBS": str(build.jobs), POLICY: build.target.tag, "PIP_NO_INDEX": "1",
+        "EVERYWHEEL_STORE": f"{_INSIDE}/store",
+        "EVERYWHEEL_TOOLS": f"{_INSIDE}/tools",
+        IMAGE: build.facts,
+        "EVERYWHEEL_JOBS": str(build.jobs),
+        POLICY: build.target.tag,
+        "PIP_NO_INDEX": "1",
         "PIP_FIND_LINKS": f"{_INSIDE}/wheels",
-    }  # fmt: skip
+    }
     return [
-        "--network=none", f"--label={RUN_LABEL}={build.runtime.id}",
+        "--network=none",
+        f"--label={RUN_LABEL}={build.runtime.id}",
         *(f"--volume={outside}:{inside}:ro" for outside, inside in read_only.items()),
         *(f"--volume={outside}:{inside}" for outside, inside in writable.items()),
         *(f"--env={name}={value}" for name, value in variables.items()),
-    ]  # fmt: skip
+    ]
 
 
 @contextlib.contextmanager
-def _follow(log: Path, tell: Callable[[str], None]) -> Iterator[None]:
+def _follow(log: Path, set_stage: Callable[[str], None]) -> Iterator[None]:
     """Tell the last line of a log, every two seconds, while the body runs."""
     ended = threading.Event()
 
@@ -228,7 +246,7 @@ def _follow(log: Path, tell: Callable[[str], None]) -> Iterator[None]:
         while not ended.wait(2.0):
             with contextlib.suppress(OSError):
                 lines = [line for line in log.read_text(errors="replace")[-4000:].splitlines() if line.strip()]
-                tell(lines[-1].strip()[:70] if lines else "start")
+                set_stage(lines[-1].strip()[:70] if lines else "start")
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()

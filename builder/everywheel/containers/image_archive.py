@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from everywheel.containers.runtime import image_platform
-from everywheel.execution.files import explain_disk, hash_file
+from everywheel.execution.files import hash_file, translate_os_errors
 from everywheel.platforms.target import Arch
 from everywheel.store.local import FIXED_TIME
 
@@ -22,9 +22,13 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def write_image(
-    layers: Sequence[Path], archive: Path, reference: str, arch: Arch, labels: Mapping[str, str],
+    layers: Sequence[Path],
+    archive: Path,
+    reference: str,
+    arch: Arch,
+    labels: Mapping[str, str],
     env: Mapping[str, str] = {},
-) -> None:  # fmt: skip
+) -> None:
     """Pack tars as an image, the first of which holds a root filesystem and each later one lies over those before."""
     digests = [hash_file(layer) for layer in layers]
     architecture, variant = image_platform(arch)
@@ -44,7 +48,7 @@ def write_image(
     text = json.dumps(config, sort_keys=True).encode()
     name = f"{hashlib.sha256(text).hexdigest()}.json"
     manifest = [{"Config": name, "RepoTags": [reference], "Layers": [f"{digest}/layer.tar" for digest in digests]}]
-    with explain_disk(archive), tarfile.open(archive, "w", format=tarfile.PAX_FORMAT) as tar:
+    with translate_os_errors(archive), tarfile.open(archive, "w", format=tarfile.PAX_FORMAT) as tar:
         _add(tar, name, text)
         _add(tar, "manifest.json", json.dumps(manifest).encode())
         for layer, digest in zip(layers, digests, strict=True):

@@ -16,7 +16,7 @@ from everywheel.store.local import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Supplied:
+class ResolvedImage:
     """An image to run, with the version of its own Python, if it has a fit one; without a reference, `why` there is none."""
 
     reference: str
@@ -24,7 +24,7 @@ class Supplied:
     why: str = ""
 
 
-class Supply:
+class ImageProvider:
     """Gives images, each made or pulled once a run however many ask for it.
 
     A registry that is busy is asked again after each of some `pauses`, in seconds; one that still gives nothing, or that
@@ -42,7 +42,7 @@ class Supply:
         self._locks: dict[str, threading.Lock] = {}
         self._dead: dict[str, str] = {}
 
-    def find(self, image: SmokeImage, arch: Arch) -> Supplied:
+    def find(self, image: SmokeImage, arch: Arch) -> ResolvedImage:
         """Return the pulled image where the catalogue has its digest, else the bootstrapped one, else why there is none.
 
         One that brings a Python of its own is rather bootstrapped, from the same packages: registries have it without, and
@@ -54,12 +54,12 @@ class Supply:
         if pinned and not has_python:
             found, why = self._pull(pinned, arch)
             if found:
-                return Supplied(reference=found)
+                return ResolvedImage(reference=found)
         if image.bootstrap is not None:
-            return Supplied(
+            return ResolvedImage(
                 reference=bootstrap_image(image, arch, self._runtime, self._store), python=image.bootstrap.python
             )
-        return Supplied(reference="", why=why)
+        return ResolvedImage(reference="", why=why)
 
     def _pull(self, reference: str, arch: Arch) -> tuple[str, str]:
         """Return the id of a pulled image, or nothing and why it cannot be had."""

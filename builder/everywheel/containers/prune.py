@@ -13,7 +13,7 @@ from everywheel.platforms.target import ARCHES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leftover:
+class PruneCandidate:
     """One thing that can go; `size` in bytes, nothing for a container."""
 
     kind: str
@@ -21,7 +21,7 @@ class Leftover:
     size: int = 0
 
 
-def find_leftovers(catalogue: Catalogue, runtime: Runtime, *, everything: bool) -> tuple[Leftover, ...]:
+def find_leftovers(catalogue: Catalogue, runtime: Runtime, *, everything: bool) -> tuple[PruneCandidate, ...]:
     """Return the images that the catalogue would not make so today, and the containers of runs that were killed.
 
     `everything` adds the images that would be made just so again.
@@ -39,16 +39,16 @@ def find_leftovers(catalogue: Catalogue, runtime: Runtime, *, everything: bool) 
         if image.bootstrap is not None
     }
     wanted = smoke | build
-    containers = [Leftover(kind="container", name=name) for name in runtime.leftover_containers()]
+    containers = [PruneCandidate(kind="container", name=name) for name in runtime.leftover_containers()]
     images = [
-        Leftover(kind="image", name=made.reference, size=made.size)
+        PruneCandidate(kind="image", name=made.reference, size=made.size)
         for made in runtime.images()
         if not made.made_from.endswith(BAKED) and (everything or made.reference not in wanted)
     ]
     return (*containers, *images)
 
 
-def remove_leftovers(leftovers: tuple[Leftover, ...], runtime: Runtime) -> None:
+def remove_leftovers(leftovers: tuple[PruneCandidate, ...], runtime: Runtime) -> None:
     """Remove them; what is gone already is no error."""
     for one in leftovers:
         if one.kind == "container":

@@ -33,7 +33,7 @@ _INSTALL = "install Docker (Debian: `apt-get install docker.io`) or Podman, and 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class ContainerSpec:
     """One container: `mounts` maps folders and files of this machine to places inside, read-only but for `writable`.
 
     `timeout` in seconds, `memory` in bytes. With `network` it has this machine's, loopback and all; without, none.
@@ -53,7 +53,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
+class ContainerResult:
     """How a container ended: `output` is both streams; `reason` says why it did not end by itself, or never started."""
 
     exit_code: int
@@ -63,7 +63,7 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MadeImage:
+class LocalImage:
     """An image that was made here: its name, what it was made from, and its size in bytes."""
 
     reference: str
@@ -119,12 +119,12 @@ class Runtime:
                         return str(image.id)
         return ""
 
-    def images(self) -> list[MadeImage]:
+    def images(self) -> list[LocalImage]:
         """Return every image that was made here."""
         with _explain(self.name):
             found = self._client.images.list(filters={"label": LABEL})
         made = [
-            MadeImage(reference=tag, made_from=image.labels[LABEL], size=image.attrs["Size"])
+            LocalImage(reference=tag, made_from=image.labels[LABEL], size=image.attrs["Size"])
             for image in found
             for tag in image.tags
         ]
@@ -191,9 +191,15 @@ class Runtime:
         with _explain(self.name):
             try:
                 self._client.images.build(
-                    path=str(context), tag=reference, buildargs=dict(arguments), labels={LABEL: made_from},
-                    platform=_platform(arch), network_mode="none", rm=True, forcerm=True,
-                )  # fmt: skip
+                    path=str(context),
+                    tag=reference,
+                    buildargs=dict(arguments),
+                    labels={LABEL: made_from},
+                    platform=_platform(arch),
+                    network_mode="none",
+                    rm=True,
+                    forcerm=True,
+                )
             except BuildError as error:
                 lines = [str(line["stream"]).strip() for line in error.build_log if line.get("stream", "").strip()]
                 raise MachineError(f"{reference} cannot be built: {error.msg}", excerpt=lines[-8:]) from None
@@ -202,7 +208,7 @@ class Runtime:
         with _explain(self.name), contextlib.suppress(ImageNotFound):
             self._client.images.remove(reference, force=True)
 
-    def run(self, job: Job) -> Ended:
+    def run(self, job: ContainerSpec) -> ContainerResult:
         """Run a container to its end and remove it, whatever happens.
 
         Without network unless the job says so, with a read-only root, `/tmp` in memory. Raises Interrupted when the run was
@@ -213,7 +219,7 @@ class Runtime:
             try:
                 container.start()
             except APIError as error:
-                return Ended(exit_code=127, output="", seconds=time.monotonic() - began, reason=_words(error))
+                return ContainerResult(exit_code=127, output="", seconds=time.monotonic() - began, reason=_words(error))
             if PROCESSES.stopped:
                 # Called off before there was anything to kill.
                 _kill(container)
@@ -233,20 +239,30 @@ class Runtime:
             if container.attrs["State"].get("OOMKilled"):
                 reason = f"it took more than {job.memory >> 20} MB of memory (`--memory`)"
             output = container.logs().decode(errors="replace")
-        return Ended(exit_code=exit_code, output=output, seconds=time.monotonic() - began, reason=reason)
+        return ContainerResult(exit_code=exit_code, output=output, seconds=time.monotonic() - began, reason=reason)
 
     @contextlib.contextmanager
-    def _create(self, job: Job) -> Iterator[Any]:
+    def _create(self, job: ContainerSpec) -> Iterator[Any]:
         mounts = [
             Mount(str(inside), str(outside), type="bind", read_only=places is job.mounts)
             for places in (job.mounts, job.writable)
             for outside, inside in places.items()
         ]
         container = self._client.containers.create(
-            job.image, list(job.command), labels={RUN_LABEL: self.id}, mounts=mounts, environment=dict(job.environment),
-            working_dir=str(job.cwd), network_mode="host" if job.network else "none", read_only=True, entrypoint=[],
-            tmpfs={"/tmp": f"size={job.scratch},exec"}, mem_limit=job.memory, memswap_limit=job.memory, pids_limit=1024,
-        )  # fmt: skip
+            job.image,
+            list(job.command),
+            labels={RUN_LABEL: self.id},
+            mounts=mounts,
+            environment=dict(job.environment),
+            working_dir=str(job.cwd),
+            network_mode="host" if job.network else "none",
+            read_only=True,
+            entrypoint=[],
+            tmpfs={"/tmp": f"size={job.scratch},exec"},
+            mem_limit=job.memory,
+            memswap_limit=job.memory,
+            pids_limit=1024,
+        )
         try:
             yield container
         finally:
@@ -348,9 +364,10 @@ def _explain(name: str) -> Iterator[None]:
         words = _words(error)
         if "no space left" in words:
             raise MachineError(
-                f"{name}'s disk is full", details={"reason": words},
+                f"{name}'s disk is full",
+                details={"reason": words},
                 hint="`everywheel images prune` removes the images that were made here; `docker system df` shows the rest",
-            ) from None  # fmt: skip
+            ) from None
         if isinstance(error, requests.RequestException):
             raise MachineError(f"{name} stopped answering", details={"reason": words}, hint=_START) from None
         raise MachineError(f"{name} refuses", details={"reason": words}) from None

@@ -28,7 +28,7 @@ def flush_file(path: Path) -> None:
 
 
 @contextmanager
-def explain_disk(place: Path) -> Iterator[None]:
+def translate_os_errors(place: Path) -> Iterator[None]:
     """Turn the operating system's `disk full` and `not allowed` into a MachineError that names the place."""
     try:
         yield

@@ -88,9 +88,15 @@ def run(
         start = out.tell()
         try:
             process = subprocess.Popen(
-                words, cwd=cwd, env=dict(env), stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-                text=True, start_new_session=True,
-            )  # fmt: skip
+                words,
+                cwd=cwd,
+                env=dict(env),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
         except OSError as error:
             raise MachineError(f"{what}: cannot start {words[0]}", details={"reason": error.strerror}) from None
         with PROCESSES.on_stop(lambda: _kill_group(process)):

@@ -52,7 +52,7 @@ class Result:
     blocked_by: str = ""
 
 
-class Watcher(Protocol):
+class ProgressListener(Protocol):
     """Whoever is told how execution goes; called from several threads."""
 
     def begin(self, task: Task) -> None: ...
@@ -60,7 +60,7 @@ class Watcher(Protocol):
     def end(self, result: Result) -> None: ...
 
 
-def execute(tasks: Sequence[Task], pool: JobPool, watcher: Watcher) -> tuple[Result, ...]:
+def execute(tasks: Sequence[Task], pool: JobPool, watcher: ProgressListener) -> tuple[Result, ...]:
     """Run tasks, each after what it requires and with one token of the pool; return the results in the order they ended.
 
     Requirements that are not among the tasks count as done. KeyboardInterrupt ends every running command and is raised
@@ -80,7 +80,7 @@ def execute(tasks: Sequence[Task], pool: JobPool, watcher: Watcher) -> tuple[Res
 class _Run:
     """The state of one execution; only the thread that calls `loop` touches it."""
 
-    def __init__(self, tasks: Mapping[str, Task], pool: JobPool, watcher: Watcher) -> None:
+    def __init__(self, tasks: Mapping[str, Task], pool: JobPool, watcher: ProgressListener) -> None:
         self._tasks = tasks
         self._pool = pool
         self._watcher = watcher

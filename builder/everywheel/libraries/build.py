@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from everywheel.config.recipe import Recipe, ResolvedRecipe, System
+from everywheel.config.recipe import BuildSystem, Recipe, ResolvedRecipe
 from everywheel.errors import BuildError
 from everywheel.execution.files import hash_file
 from everywheel.execution.process import run
 from everywheel.libraries.build_systems import build_commands
 from everywheel.libraries.features import check_features
-from everywheel.libraries.products import check_products, list_spellings, normalise
-from everywheel.planning.plan import Kind, Plan, Step
-from everywheel.sources import Wanted, apply_patch, list_wanted, unpack_archive
+from everywheel.libraries.products import check_products, list_spellings, normalize_prefix
+from everywheel.planning.plan import Plan, Step, StepKind
+from everywheel.sources import PinnedFile, apply_patch, list_source_files, unpack_archive
 from everywheel.store.local import Store, pack_tree
 from everywheel.toolchains.build_tools import Tools
 from everywheel.toolchains.compilers import Engine
@@ -26,7 +26,7 @@ from everywheel.toolchains.toolchain import PREFIX, Toolchain, write_toolchain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
+class BuildContext:
     """What every step of one run shares: the store, the engine, the tools, the sources, the job pool's environment."""
 
     store: Store
@@ -45,7 +45,7 @@ class Site:
         return self.store.root / "logs" / f"{step.name}-{step.place}.log"
 
 
-def open_workspace(site: Site, step: Step, plan: Plan) -> Path:
+def open_workspace(site: BuildContext, step: Step, plan: Plan) -> Path:
     """Make an empty workspace for a step, with `prefix` and `build-prefix` filled from the artifacts it requires."""
     workspace = site.workspace(step)
     if workspace.exists():
@@ -61,7 +61,7 @@ def open_workspace(site: Site, step: Step, plan: Plan) -> Path:
     return workspace
 
 
-def prepare(site: Site, step: Step, plan: Plan) -> tuple[Path, Toolchain]:
+def prepare(site: BuildContext, step: Step, plan: Plan) -> tuple[Path, Toolchain]:
     """Make a library's workspace: requirements, patched source, toolchain; nothing is configured yet."""
     assert step.resolved is not None
     resolved, workspace = step.resolved, open_workspace(site, step, plan)
@@ -81,7 +81,7 @@ def prepare(site: Site, step: Step, plan: Plan) -> tuple[Path, Toolchain]:
     return workspace, toolchain
 
 
-def prepare_source(site: Site, resolved: ResolvedRecipe, into: Path) -> None:
+def prepare_source(site: BuildContext, resolved: ResolvedRecipe, into: Path) -> None:
     """Unpack a recipe's source, apply its patches and copy its overlay over it."""
     handed_in = patched_source(site.store, resolved.recipe)
     if handed_in.exists():
@@ -96,24 +96,24 @@ def prepare_source(site: Site, resolved: ResolvedRecipe, into: Path) -> None:
 
 def _unpack(recipe: Recipe, sources: Mapping[str, Path], into: Path) -> None:
     """Unpack a recipe's archive and apply the patches that it pins, then those that lie beside it."""
-    archive, *patches = list_wanted([recipe])
+    archive, *patches = list_source_files([recipe])
     unpack_archive(archive, sources[archive.sha256], into)
     for patch in patches:
         apply_patch(patch, sources[patch.sha256], into)
     for name in recipe.patches:
-        own = Wanted(label=archive.label, filename=name, sha256=recipe.files[name], patches=archive.sha256)
+        own = PinnedFile(label=archive.label, filename=name, sha256=recipe.files[name], patches=archive.sha256)
         apply_patch(own, recipe.directory / name, into)
 
 
 def patched_source(store: Store, recipe: Recipe) -> Path:
     """Return where a recipe's patched source is, if it was handed in to a machine that has neither git nor xz."""
     facts = "".join(
-        [*(wanted.sha256 for wanted in list_wanted([recipe])), *(recipe.files[name] for name in recipe.patches)]
+        [*(wanted.sha256 for wanted in list_source_files([recipe])), *(recipe.files[name] for name in recipe.patches)]
     )
     return store.root / "patched" / f"{recipe.name}-{hashlib.sha256(facts.encode()).hexdigest()[:16]}.tar.gz"
 
 
-def hand_in_source(store: Store, recipe: Recipe, sources: Mapping[str, Path]) -> None:
+def stage_patched_source(store: Store, recipe: Recipe, sources: Mapping[str, Path]) -> None:
     """Unpack and patch a recipe's source, and keep the result in the store."""
     final = patched_source(store, recipe)
     if final.exists():
@@ -140,7 +140,7 @@ def _check_unchanged(resolved: ResolvedRecipe, source: Path) -> None:
             )
 
 
-def build_library(site: Site, step: Step, plan: Plan, tell: Callable[[str], None]) -> None:
+def build_library(site: BuildContext, step: Step, plan: Plan, set_stage: Callable[[str], None]) -> None:
     """Build a library or program and put it into the store; `tell` hears the stage that begins.
 
     Raises BuildError, naming recipe, target and stage, when any of it fails; the workspace is then kept.
@@ -148,27 +148,36 @@ def build_library(site: Site, step: Step, plan: Plan, tell: Callable[[str], None
     assert step.resolved is not None
     resolved, log = step.resolved, site.log(step)
     log.unlink(missing_ok=True)
-    tell("unpack")
+    set_stage("unpack")
     workspace, toolchain = prepare(site, step, plan)
     stage = workspace / "stage"
     prefix = stage / PREFIX.lstrip("/")
     environment = {**toolchain.environment, **site.environment}
     commands = build_commands(
-        resolved.build, resolved.linkage, toolchain, site.tools,
-        source=workspace / "source", into=workspace / "build", stage=stage,
-    )  # fmt: skip
+        resolved.build,
+        resolved.linkage,
+        toolchain,
+        site.tools,
+        source=workspace / "source",
+        into=workspace / "build",
+        stage=stage,
+    )
     for command in commands:
-        tell(command.stage)
+        set_stage(command.stage)
         run(
-            command.words, cwd=workspace, env={**environment, **command.environment}, log=log,
-            what=f"{step.label}: {command.stage}", hint=_hint(step),
-        )  # fmt: skip
-    if resolved.build.system is System.HEADERS:
+            command.words,
+            cwd=workspace,
+            env={**environment, **command.environment},
+            log=log,
+            what=f"{step.label}: {command.stage}",
+            hint=_hint(step),
+        )
+    if resolved.build.system is BuildSystem.HEADERS:
         copy_headers(workspace / "source", prefix, resolved)
-    tell("check")
+    set_stage("check")
     # Not the store's own path: that of a store in /store stands in many a comment.
     check_products(prefix, resolved, list_spellings((workspace, site.store.root / "tools", site.store.root / "zig")))
-    normalise(prefix, resolved, workspace / "source")
+    normalize_prefix(prefix, resolved, workspace / "source")
     check_features(site, step, workspace, toolchain, prefix, log)
     site.store.put_tree(step.key, prefix, name=step.name, version=step.version, target=step.place)
     if not site.keep:
@@ -176,7 +185,7 @@ def build_library(site: Site, step: Step, plan: Plan, tell: Callable[[str], None
 
 
 def _hint(step: Step) -> str:
-    target = "" if step.kind is Kind.PROGRAM else f" --target {step.target.tag}"
+    target = "" if step.kind is StepKind.PROGRAM else f" --target {step.target.tag}"
     return f"`everywheel shell {step.name}{target}` opens the kept workspace"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from everywheel.config.recipe import Build, Linkage, Scalar, System
+from everywheel.config.recipe import Build, BuildSystem, Linkage, Scalar
 from everywheel.toolchains.build_tools import Tools
 from everywheel.toolchains.toolchain import PREFIX, Toolchain
 
@@ -29,11 +29,11 @@ def build_commands(
     """
     source = source / build.subdir
     match build.system:
-        case System.MESON:
+        case BuildSystem.MESON:
             configure = _configure_meson(build, linkage, toolchain, tools, source, into)
-        case System.CMAKE:
+        case BuildSystem.CMAKE:
             configure = _configure_cmake(build, linkage, toolchain, tools, source, into)
-        case System.HEADERS:
+        case BuildSystem.HEADERS:
             return ()
     ninja = (str(tools.ninja), "-C", str(into))
     return (
@@ -49,12 +49,23 @@ def _configure_meson(
     switches = dict.fromkeys(build.enable, "enabled") | dict.fromkeys(build.disable, "disabled")
     options = {name: _meson_value(value) for name, value in build.options.items()} | switches
     return (
-        str(tools.python), "-m", "mesonbuild.mesonmain", "setup", str(into), str(source),
-        f"--cross-file={toolchain.cross_file}", f"--native-file={toolchain.native_file}",
-        f"--prefix={PREFIX}", "--libdir=lib", "--buildtype=plain", "--wrap-mode=nodownload",
-        f"-Ddefault_library={linkage}", "-Db_ndebug=true", "-Db_staticpic=true",
+        str(tools.python),
+        "-m",
+        "mesonbuild.mesonmain",
+        "setup",
+        str(into),
+        str(source),
+        f"--cross-file={toolchain.cross_file}",
+        f"--native-file={toolchain.native_file}",
+        f"--prefix={PREFIX}",
+        "--libdir=lib",
+        "--buildtype=plain",
+        "--wrap-mode=nodownload",
+        f"-Ddefault_library={linkage}",
+        "-Db_ndebug=true",
+        "-Db_staticpic=true",
         *(f"-D{name}={value}" for name, value in sorted(options.items())),
-    )  # fmt: skip
+    )
 
 
 def _meson_value(value: Scalar) -> str:
@@ -67,13 +78,26 @@ def _configure_cmake(
     switches = dict.fromkeys(build.enable, "ON") | dict.fromkeys(build.disable, "OFF")
     options = {name: _cmake_value(value) for name, value in build.options.items()} | switches
     return (
-        str(tools.cmake), "-G", "Ninja", "-S", str(source), "-B", str(into), f"--toolchain={toolchain.cmake_file}",
-        f"-DCMAKE_MAKE_PROGRAM={tools.ninja}", f"-DCMAKE_INSTALL_PREFIX={PREFIX}", "-DCMAKE_INSTALL_LIBDIR:PATH=lib",
+        str(tools.cmake),
+        "-G",
+        "Ninja",
+        "-S",
+        str(source),
+        "-B",
+        str(into),
+        f"--toolchain={toolchain.cmake_file}",
+        f"-DCMAKE_MAKE_PROGRAM={tools.ninja}",
+        f"-DCMAKE_INSTALL_PREFIX={PREFIX}",
+        "-DCMAKE_INSTALL_LIBDIR:PATH=lib",
         f"-DBUILD_SHARED_LIBS={'ON' if linkage is Linkage.SHARED else 'OFF'}",
-        "-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_C_FLAGS_RELEASE=-DNDEBUG", "-DCMAKE_CXX_FLAGS_RELEASE=-DNDEBUG",
-        "-DCMAKE_POSITION_INDEPENDENT_CODE=ON", "-DCMAKE_SKIP_RPATH=ON", "-DCMAKE_FIND_USE_PACKAGE_REGISTRY=OFF",
+        "-DCMAKE_BUILD_TYPE=Release",
+        "-DCMAKE_C_FLAGS_RELEASE=-DNDEBUG",
+        "-DCMAKE_CXX_FLAGS_RELEASE=-DNDEBUG",
+        "-DCMAKE_POSITION_INDEPENDENT_CODE=ON",
+        "-DCMAKE_SKIP_RPATH=ON",
+        "-DCMAKE_FIND_USE_PACKAGE_REGISTRY=OFF",
         *(f"-D{name}={value}" for name, value in sorted(options.items())),
-    )  # fmt: skip
+    )
 
 
 def _cmake_value(value: Scalar) -> str:

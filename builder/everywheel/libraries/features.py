@@ -14,7 +14,7 @@ from everywheel.platforms.target import Target, build_machine_target
 from everywheel.toolchains.toolchain import Toolchain
 
 if TYPE_CHECKING:
-    from everywheel.libraries.build import Site
+    from everywheel.libraries.build import BuildContext
     from everywheel.planning.plan import Step
 
 
@@ -37,7 +37,9 @@ def name_library(flag: str, prefix: Path, target: Target) -> str:
     return str(library) if target.os == "windows" and flag.startswith("-l") and library.is_file() else flag
 
 
-def check_features(site: Site, step: Step, workspace: Path, toolchain: Toolchain, prefix: Path, log: Path) -> None:
+def check_features(
+    site: BuildContext, step: Step, workspace: Path, toolchain: Toolchain, prefix: Path, log: Path
+) -> None:
     """Ask the built library for every word that the recipe provides.
 
     Where the target cannot be run here, the strings in `evidence` have to do, which `check_products` has looked for.
@@ -58,8 +60,13 @@ def check_features(site: Site, step: Step, workspace: Path, toolchain: Toolchain
     objects, program = workspace / "check.o", workspace / f"check{step.target.system.program}"
     cflags = [flag for flag in found if not flag.startswith(("-l", "-L", "-Wl"))]
     cxx_flags = toolchain.cxx_flags if recipe.check.suffix == ".cpp" else ()
-    run([compiler, *toolchain.compile_flags, *cxx_flags, *cflags, "-c", recipe.check, "-o", objects],
-        cwd=workspace, env=environment, log=log, what=what)  # fmt: skip
+    run(
+        [compiler, *toolchain.compile_flags, *cxx_flags, *cflags, "-c", recipe.check, "-o", objects],
+        cwd=workspace,
+        env=environment,
+        log=log,
+        what=what,
+    )
     libs = [name_library(flag, workspace / "prefix", step.target) for flag in found if flag not in cflags]
     # As in every link: what archives have left over may need what was never built.
     run(

@@ -18,19 +18,33 @@ from everywheel.errors import BuildError
 from everywheel.toolchains.toolchain import PREFIX
 
 # What nobody builds against. Programs go unless they are promised.
-_DROPPED = ("share/doc", "share/man", "share/gtk-doc", "share/locale", "share/bash-completion", "share/aclocal",
-            "share/gdb", "share/gettext", "share/glib-2.0", "libexec", "etc", "var")  # fmt: skip
+_DROPPED = (
+    "share/doc",
+    "share/man",
+    "share/gtk-doc",
+    "share/locale",
+    "share/bash-completion",
+    "share/aclocal",
+    "share/gdb",
+    "share/gettext",
+    "share/glib-2.0",
+    "libexec",
+    "etc",
+    "var",
+)
 _AR_MAGIC = b"!<arch>\n"
 _MACHO_MAGIC = b"\xcf\xfa\xed\xfe"
 # Windows' architectures: the number at the head of an object, and what pefile calls it in a DLL.
-_COFF_MACHINES = MappingProxyType({
-    "x86_64": (0x8664, "IMAGE_FILE_MACHINE_AMD64"),
-    "aarch64": (0xAA64, "IMAGE_FILE_MACHINE_ARM64"),
-})  # fmt: skip
+_COFF_MACHINES = MappingProxyType(
+    {
+        "x86_64": (0x8664, "IMAGE_FILE_MACHINE_AMD64"),
+        "aarch64": (0xAA64, "IMAGE_FILE_MACHINE_ARM64"),
+    }
+)
 _DLL = re.compile(rb"[\w.+-]+\.dll(?=\0)")
 
 
-def normalise(prefix: Path, resolved: ResolvedRecipe, source: Path) -> None:
+def normalize_prefix(prefix: Path, resolved: ResolvedRecipe, source: Path) -> None:
     """Make an installed folder fit for the store: trimmed, relocatable, with licences and a record of what it is."""
     for name in _DROPPED:
         shutil.rmtree(prefix / name, ignore_errors=True)

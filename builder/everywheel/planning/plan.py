@@ -12,14 +12,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
-from everywheel.config.project import Project, Python, wheel_name
-from everywheel.config.recipe import Linkage, Recipe, ResolvedRecipe, System, resolve_recipe
+from everywheel.config.project import Project, PythonSpec, wheel_name
+from everywheel.config.recipe import BuildSystem, Linkage, Recipe, ResolvedRecipe, resolve_recipe
 from everywheel.errors import UsageError
 from everywheel.planning.graph import closure, depth, order
 from everywheel.platforms.target import Target, build_machine_target
 
 
-class Kind(StrEnum):
+class StepKind(StrEnum):
     """What a step does."""
 
     LIBRARY = "library"
@@ -36,7 +36,7 @@ class Step:
     """
 
     id: str
-    kind: Kind
+    kind: StepKind
     key: str
     target: Target
     resolved: ResolvedRecipe | None
@@ -44,7 +44,7 @@ class Step:
     programs: tuple[str, ...]
     name: str
     version: str
-    python: Python | None = None
+    python: PythonSpec | None = None
 
     @property
     def requires(self) -> tuple[str, ...]:
@@ -139,13 +139,13 @@ def plan_libraries(
         programs = tuple(step_id(need, here) for need in recipe.build_requires)
         # A program must do the same wherever it runs, so that its key has no target in it.
         made_by = {need: _recipe_facts(project.recipes[need]) for need in recipe.build_requires}
-        if recipe.build.system is System.HEADERS:
+        if recipe.build.system is BuildSystem.HEADERS:
             key = _key("headers", _resolved_facts(recipe))
         else:
             key = _key("library", toolchain, target.tag, _resolved_facts(recipe), requires, made_by)
         step = Step(
             id=_library_id(recipe),
-            kind=Kind.LIBRARY,
+            kind=StepKind.LIBRARY,
             key=key,
             target=target,
             resolved=recipe,
@@ -168,16 +168,27 @@ def _plan_program(project: Project, name: str, target: Target, toolchain: str, s
             details={"requires": ", ".join((*resolved.requires, *resolved.build_requires))},
         )
     steps[step_id(name, target)] = Step(
-        id=step_id(name, target), kind=Kind.PROGRAM, target=target, resolved=resolved, link=(), programs=(),
+        id=step_id(name, target),
+        kind=StepKind.PROGRAM,
+        target=target,
+        resolved=resolved,
+        link=(),
+        programs=(),
         key=_key("program", toolchain, target.tag, _resolved_facts(resolved), {}, {}),
-        name=name, version=resolved.recipe.version,
-    )  # fmt: skip
+        name=name,
+        version=resolved.recipe.version,
+    )
 
 
 def _plan_wheel(
-    project: Project, target: Target, python: Python, roots: Sequence[str], libraries: Mapping[str, Step], identity: str
+    project: Project,
+    target: Target,
+    python: PythonSpec,
+    roots: Sequence[str],
+    libraries: Mapping[str, Step],
+    identity: str,
 ) -> Step:
-    link = tuple(id for id, step in libraries.items() if step.kind is Kind.LIBRARY)
+    link = tuple(id for id, step in libraries.items() if step.kind is StepKind.LIBRARY)
     facts = {
         "extension": project.digest,
         "name": wheel_name(project, target, python),
@@ -189,7 +200,7 @@ def _plan_wheel(
     }
     return Step(
         id=wheel_id(project, target, python),
-        kind=Kind.WHEEL,
+        kind=StepKind.WHEEL,
         key=_key("wheel", identity, target.tag, facts, {id: libraries[id].key for id in link}, {}),
         target=target,
         resolved=None,
@@ -205,7 +216,9 @@ def _plan_wheel(
 def _library_id(resolved: ResolvedRecipe) -> str:
     # Headers alone are the same for every target: one step serves all.
     return (
-        f"{resolved.name}:any" if resolved.build.system is System.HEADERS else step_id(resolved.name, resolved.target)
+        f"{resolved.name}:any"
+        if resolved.build.system is BuildSystem.HEADERS
+        else step_id(resolved.name, resolved.target)
     )
 
 
@@ -214,7 +227,7 @@ def step_id(name: str, target: Target) -> str:
     return f"{name}:{target.tag}"
 
 
-def wheel_id(project: Project, target: Target, python: Python) -> str:
+def wheel_id(project: Project, target: Target, python: PythonSpec) -> str:
     """Return the id of the step that builds the wheel of a target and a Python: `wheel:<tag>` for the first Python."""
     return step_id("wheel" if python == project.python else f"wheel-{python.abi}", target)
 

@@ -11,42 +11,101 @@ from types import MappingProxyType
 from delvewheel import _dll_list
 
 _MAC_TAG = re.compile(r"macosx_(?P<major>\d+)_(?P<minor>\d+)_(?P<arch>\w+)")
-_CPUS: Mapping[str, tuple[str, ...]] = MappingProxyType({
-    "x86_64": ("x86_64",),
-    "arm64": ("arm64",),
-    "universal2": ("x86_64", "arm64"),
-    "i386": ("i386",),
-    "intel": ("i386", "x86_64"),
-})  # fmt: skip
+_CPUS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "x86_64": ("x86_64",),
+        "arm64": ("arm64",),
+        "universal2": ("x86_64", "arm64"),
+        "i386": ("i386",),
+        "intel": ("i386", "x86_64"),
+    }
+)
 _OLDEST_ON_ARM64 = (11, 0)  # whatever a tag for both processors says
-_MACHINES: Mapping[str, str] = MappingProxyType({
-    "win_amd64": "IMAGE_FILE_MACHINE_AMD64",
-    "win_arm64": "IMAGE_FILE_MACHINE_ARM64",
-    "win32": "IMAGE_FILE_MACHINE_I386",
-})  # fmt: skip
+_MACHINES: Mapping[str, str] = MappingProxyType(
+    {
+        "win_amd64": "IMAGE_FILE_MACHINE_AMD64",
+        "win_arm64": "IMAGE_FILE_MACHINE_ARM64",
+        "win32": "IMAGE_FILE_MACHINE_I386",
+    }
+)
 _NEWEST_WINDOWS = (10, 0)  # Windows 11 calls itself so as well; a loader refuses what asks for more
 
 # Of /usr/lib, what programs may be linked against: what Apple's SDK has a stub for, in every macOS since 10.9.
-_MAC_LIBRARIES = frozenset((
-    "libSystem.B", "libarchive.2", "libbsm.0", "libbz2.1.0", "libc++.1", "libc++abi", "libcharset.1", "libcompression",
-    "libcups.2", "libcurl.4", "libedit.3", "libexpat.1", "libexslt.0", "libffi", "libform.5.4", "libiconv.2",
-    "libicucore.A", "libmenu.5.4", "libncurses.5.4", "libobjc.A", "libpam.2", "libpanel.5.4", "libpcap.A", "libresolv.9",
-    "libsandbox.1", "libsasl2.2", "libsqlite3", "libtidy.A", "libutil", "libxml2.2", "libxslt.1", "libz.1",
-))  # fmt: skip
+_MAC_LIBRARIES = frozenset(
+    (
+        "libSystem.B",
+        "libarchive.2",
+        "libbsm.0",
+        "libbz2.1.0",
+        "libc++.1",
+        "libc++abi",
+        "libcharset.1",
+        "libcompression",
+        "libcups.2",
+        "libcurl.4",
+        "libedit.3",
+        "libexpat.1",
+        "libexslt.0",
+        "libffi",
+        "libform.5.4",
+        "libiconv.2",
+        "libicucore.A",
+        "libmenu.5.4",
+        "libncurses.5.4",
+        "libobjc.A",
+        "libpam.2",
+        "libpanel.5.4",
+        "libpcap.A",
+        "libresolv.9",
+        "libsandbox.1",
+        "libsasl2.2",
+        "libsqlite3",
+        "libtidy.A",
+        "libutil",
+        "libxml2.2",
+        "libxslt.1",
+        "libz.1",
+    )
+)
 _FRAMEWORK = re.compile(r"/System/Library/Frameworks/(?P<name>\w+)\.framework/((?!\.\.?/)[\w.]+/)*\w+")
 _SWIFT = re.compile(r"/usr/lib/swift/libswift\w+\.dylib")  # its runtime: a part of macOS that grows with each
 # Frameworks that came after 10.9, and those that have gone.
-_NEW_FRAMEWORKS: Mapping[str, tuple[int, int]] = MappingProxyType({
-    "Metal": (10, 11), "MetalKit": (10, 11), "ModelIO": (10, 11), "NetworkExtension": (10, 11),
-    "ColorSync": (10, 13), "CoreML": (10, 13), "MetalPerformanceShaders": (10, 13), "Vision": (10, 13),
-    "NaturalLanguage": (10, 14), "Network": (10, 14), "UserNotifications": (10, 14),
-    "AuthenticationServices": (10, 15), "Combine": (10, 15), "CoreHaptics": (10, 15), "CryptoKit": (10, 15),
-    "LinkPresentation": (10, 15), "OSLog": (10, 15), "PencilKit": (10, 15), "SoundAnalysis": (10, 15),
-    "Speech": (10, 15), "SwiftUI": (10, 15), "SystemExtensions": (10, 15),
-    "Accessibility": (11, 0), "MLCompute": (11, 0), "MetalPerformanceShadersGraph": (11, 0),
-    "UniformTypeIdentifiers": (11, 0), "Virtualization": (11, 0), "WidgetKit": (11, 0),
-    "MetricKit": (12, 0), "PHASE": (12, 0), "ShazamKit": (12, 0), "ScreenCaptureKit": (12, 3),
-})  # fmt: skip
+_NEW_FRAMEWORKS: Mapping[str, tuple[int, int]] = MappingProxyType(
+    {
+        "Metal": (10, 11),
+        "MetalKit": (10, 11),
+        "ModelIO": (10, 11),
+        "NetworkExtension": (10, 11),
+        "ColorSync": (10, 13),
+        "CoreML": (10, 13),
+        "MetalPerformanceShaders": (10, 13),
+        "Vision": (10, 13),
+        "NaturalLanguage": (10, 14),
+        "Network": (10, 14),
+        "UserNotifications": (10, 14),
+        "AuthenticationServices": (10, 15),
+        "Combine": (10, 15),
+        "CoreHaptics": (10, 15),
+        "CryptoKit": (10, 15),
+        "LinkPresentation": (10, 15),
+        "OSLog": (10, 15),
+        "PencilKit": (10, 15),
+        "SoundAnalysis": (10, 15),
+        "Speech": (10, 15),
+        "SwiftUI": (10, 15),
+        "SystemExtensions": (10, 15),
+        "Accessibility": (11, 0),
+        "MLCompute": (11, 0),
+        "MetalPerformanceShadersGraph": (11, 0),
+        "UniformTypeIdentifiers": (11, 0),
+        "Virtualization": (11, 0),
+        "WidgetKit": (11, 0),
+        "MetricKit": (12, 0),
+        "PHASE": (12, 0),
+        "ShazamKit": (12, 0),
+        "ScreenCaptureKit": (12, 3),
+    }
+)
 _GONE_FRAMEWORKS = frozenset(("Python", "Ruby", "QTKit", "JavaVM", "JavaFrameEmbedding"))
 
 
@@ -124,16 +183,22 @@ class WindowsPolicy:
 _API_SET = re.compile(r"api-ms-win-[a-z0-9-]+-l\d+-\d+-\d+\.dll")
 _EXTENSION_SET = re.compile(r"ext-ms-win-[a-z0-9-]+-l\d+-\d+-\d+\.dll")
 # A device's driver puts them into Windows' own folder. They fit that driver alone, so that no wheel can carry them.
-_OF_DRIVERS = frozenset((
-    "nvcuda.dll", "nvml.dll",  # NVIDIA's: computing, and what the device is doing
-    "opencl.dll", "vulkan-1.dll",  # any vendor's
-))  # fmt: skip
+_OF_DRIVERS = frozenset(
+    (
+        "nvcuda.dll",
+        "nvml.dll",  # NVIDIA's: computing, and what the device is doing
+        "opencl.dll",
+        "vulkan-1.dll",  # any vendor's
+    )
+)
 _MISSED = frozenset(("combase.dll", "ucrtbase.dll"))  # in Windows from 8 and 10 on, and not in delvewheel's lists
-_BESIDE_PYTHON = MappingProxyType({
-    "win_amd64": frozenset(("vcruntime140.dll", "vcruntime140_1.dll")),
-    "win_arm64": frozenset(("vcruntime140.dll", "vcruntime140_1.dll")),
-    "win32": frozenset(("vcruntime140.dll",)),
-})  # fmt: skip
+_BESIDE_PYTHON = MappingProxyType(
+    {
+        "win_amd64": frozenset(("vcruntime140.dll", "vcruntime140_1.dll")),
+        "win_arm64": frozenset(("vcruntime140.dll", "vcruntime140_1.dll")),
+        "win32": frozenset(("vcruntime140.dll",)),
+    }
+)
 
 
 @cache

@@ -38,33 +38,69 @@ class Arch:
     zig_flags: tuple[str, ...] = ()
 
 
-def _arch(name: str, zig: str, family: str, machine: str, debian: str, qemu: str, musl_arch: str,
-          bits: int = 64, endian: str = "little", glibc: str = "gnu", musl: str = "musl",
-          lowest_glibc: tuple[int, int] = (2, 17), page_size: int = 4096,
-          zig_flags: tuple[str, ...] = ()) -> Arch:  # fmt: skip
+def _arch(
+    name: str,
+    zig: str,
+    family: str,
+    machine: str,
+    debian: str,
+    qemu: str,
+    musl_arch: str,
+    bits: int = 64,
+    endian: str = "little",
+    glibc: str = "gnu",
+    musl: str = "musl",
+    lowest_glibc: tuple[int, int] = (2, 17),
+    page_size: int = 4096,
+    zig_flags: tuple[str, ...] = (),
+) -> Arch:
     return Arch(
-        name=name, zig=zig, meson_family=family, elf_machine=machine, debian=debian, qemu=qemu, musl_arch=musl_arch,
-        bits=bits, endian=endian, glibc=glibc, musl=musl, lowest_glibc=lowest_glibc, page_size=page_size,
+        name=name,
+        zig=zig,
+        meson_family=family,
+        elf_machine=machine,
+        debian=debian,
+        qemu=qemu,
+        musl_arch=musl_arch,
+        bits=bits,
+        endian=endian,
+        glibc=glibc,
+        musl=musl,
+        lowest_glibc=lowest_glibc,
+        page_size=page_size,
         zig_flags=zig_flags,
-    )  # fmt: skip
-
-
-ARCHES: Mapping[str, Arch] = MappingProxyType({
-    arch.name: arch
-    for arch in (
-        #     tag name   zig            meson      e_machine      debian     qemu        musl
-        _arch("x86_64", "x86_64", "x86_64", "EM_X86_64", "amd64", "x86_64", "x86_64"),
-        _arch("aarch64", "aarch64", "aarch64", "EM_AARCH64", "arm64", "aarch64", "aarch64", page_size=65536),
-        _arch("i686", "x86", "x86", "EM_386", "i386", "i386", "i386", bits=32),
-        _arch("armv7l", "arm", "arm", "EM_ARM", "armhf", "arm", "armhf", bits=32,
-              glibc="gnueabihf", musl="musleabihf"),
-        # Its long double is a double: of the wider ones, IEEE needs functions of glibc 2.32, and IBM some that zig lacks.
-        _arch("ppc64le", "powerpc64le", "ppc64", "EM_PPC64", "ppc64el", "ppc64le", "powerpc64le",
-              lowest_glibc=(2, 19), page_size=65536, zig_flags=("-mlong-double-64",)),
-        _arch("s390x", "s390x", "s390x", "EM_S390", "s390x", "s390x", "s390x", endian="big"),
-        _arch("riscv64", "riscv64", "riscv64", "EM_RISCV", "riscv64", "riscv64", "riscv64", lowest_glibc=(2, 31)),
     )
-})  # fmt: skip
+
+
+ARCHES: Mapping[str, Arch] = MappingProxyType(
+    {
+        arch.name: arch
+        for arch in (
+            #     tag name   zig            meson      e_machine      debian     qemu        musl
+            _arch("x86_64", "x86_64", "x86_64", "EM_X86_64", "amd64", "x86_64", "x86_64"),
+            _arch("aarch64", "aarch64", "aarch64", "EM_AARCH64", "arm64", "aarch64", "aarch64", page_size=65536),
+            _arch("i686", "x86", "x86", "EM_386", "i386", "i386", "i386", bits=32),
+            _arch(
+                "armv7l", "arm", "arm", "EM_ARM", "armhf", "arm", "armhf", bits=32, glibc="gnueabihf", musl="musleabihf"
+            ),
+            # Its long double is a double: of the wider ones, IEEE needs functions of glibc 2.32, and IBM some that zig lacks.
+            _arch(
+                "ppc64le",
+                "powerpc64le",
+                "ppc64",
+                "EM_PPC64",
+                "ppc64el",
+                "ppc64le",
+                "powerpc64le",
+                lowest_glibc=(2, 19),
+                page_size=65536,
+                zig_flags=("-mlong-double-64",),
+            ),
+            _arch("s390x", "s390x", "s390x", "EM_S390", "s390x", "s390x", "s390x", endian="big"),
+            _arch("riscv64", "riscv64", "riscv64", "EM_RISCV", "riscv64", "riscv64", "riscv64", lowest_glibc=(2, 31)),
+        )
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,17 +120,31 @@ class OperatingSystem:
     program: str = ""
 
 
-SYSTEMS: Mapping[str, OperatingSystem] = MappingProxyType({
-    system.name: system
-    for system in (
-        OperatingSystem(name="linux", cmake="Linux", linkable="lib/lib{}.so", module=(".so", ".abi3.so"),
-                        arches=ARCHES),
-        OperatingSystem(name="darwin", cmake="Darwin", linkable="lib/lib{}.dylib", module=(".so", ".abi3.so"),
-                        arches={"x86_64": ARCHES["x86_64"], "arm64": ARCHES["aarch64"]}),
-        OperatingSystem(name="windows", cmake="Windows", linkable="lib/lib{}.dll.a", module=(".pyd", ".pyd"),
-                        arches={"amd64": ARCHES["x86_64"], "arm64": ARCHES["aarch64"]}, program=".exe"),
-    )
-})  # fmt: skip
+SYSTEMS: Mapping[str, OperatingSystem] = MappingProxyType(
+    {
+        system.name: system
+        for system in (
+            OperatingSystem(
+                name="linux", cmake="Linux", linkable="lib/lib{}.so", module=(".so", ".abi3.so"), arches=ARCHES
+            ),
+            OperatingSystem(
+                name="darwin",
+                cmake="Darwin",
+                linkable="lib/lib{}.dylib",
+                module=(".so", ".abi3.so"),
+                arches={"x86_64": ARCHES["x86_64"], "arm64": ARCHES["aarch64"]},
+            ),
+            OperatingSystem(
+                name="windows",
+                cmake="Windows",
+                linkable="lib/lib{}.dll.a",
+                module=(".pyd", ".pyd"),
+                arches={"amd64": ARCHES["x86_64"], "arm64": ARCHES["aarch64"]},
+                program=".exe",
+            ),
+        )
+    }
+)
 
 _LEGACY = MappingProxyType({"manylinux2014": "manylinux_2_17"})
 _TAG = re.compile(

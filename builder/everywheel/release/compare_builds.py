@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from everywheel.audit.wheel_contents import Content
+from everywheel.audit.wheel_contents import WheelContents
 
 _GRAFT = re.compile(r"(?P<folder>.*\.(?:libs|dylibs)/)(?P<stem>[^/]+?)-[0-9a-f]{8,64}(?P<rest>\.[^/]+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
+class BuildFingerprint:
     """What must be the same in both: the files, what each module lets out, and for which Pythons the wheel says it is."""
 
     files: frozenset[str]
@@ -20,10 +20,10 @@ class Shape:
     pythons: frozenset[str]
 
 
-def find_shape(content: Content) -> Shape:
+def fingerprint_build(content: WheelContents) -> BuildFingerprint:
     """Return a wheel's shape; a grafted library goes by the name that it had before."""
     tags = content.wheel_file.get_all("Tag", [])
-    return Shape(
+    return BuildFingerprint(
         files=frozenset(name_before_graft(file) for file in content.wheel.files),
         exports={path: frozenset(module.exports) for path, module in content.modules.items()},
         pythons=frozenset(str(tag).rpartition("-")[0] for tag in tags),
@@ -40,7 +40,7 @@ def name_before_graft(path: str) -> str:
     return f"{match['folder']}{match['stem']}{match['rest']}" if match else path
 
 
-def list_differences(first: Shape, second: Shape) -> tuple[str, ...]:
+def list_differences(first: BuildFingerprint, second: BuildFingerprint) -> tuple[str, ...]:
     """Return what the second lacks of the first, and what it has beside it, in words; nothing when they agree."""
     both = sorted(first.exports.keys() & second.exports.keys())
     return (

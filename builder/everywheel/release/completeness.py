@@ -16,11 +16,11 @@ from packaging.utils import (
 )
 
 from everywheel.audit import audit_wheel, fail_on_findings
-from everywheel.audit.wheel_contents import Content, open_content
+from everywheel.audit.wheel_contents import WheelContents, open_content
 from everywheel.config.project import Project
 from everywheel.errors import ReleaseError, UsageError
 from everywheel.execution.files import hash_file
-from everywheel.release.compare_builds import find_shape, list_differences
+from everywheel.release.compare_builds import fingerprint_build, list_differences
 from everywheel.release.matrix import RELEASED, Job, list_released
 
 SUMS = "SHA256SUMS"
@@ -69,17 +69,18 @@ def check_second(jobs: Sequence[Job], artifacts: Path) -> int:
     fail_on_findings(tuple(replace(audit_wheel(path), wheel=str(path.relative_to(artifacts))) for _, path in pairs))
     lines = []
     for first, second in pairs:
-        differences = list_differences(*(find_shape(_read(path)) for path in (first, second)))
+        differences = list_differences(*(fingerprint_build(_read(path)) for path in (first, second)))
         lines += [f"{second.relative_to(artifacts)}: {line}" for line in differences]
     if lines:
         raise ReleaseError(
-            "the second build is not what is released", excerpt=lines,
+            "the second build is not what is released",
+            excerpt=lines,
             hint="a compiler, or a condition in a recipe, makes the difference: that job's log has the build",
-        )  # fmt: skip
+        )
     return len(pairs)
 
 
-def _read(path: Path) -> Content:
+def _read(path: Path) -> WheelContents:
     content, findings = open_content(path)
     if content is None:
         raise ReleaseError(
@@ -119,7 +120,7 @@ def _name_makers(missing: Sequence[str]) -> str:
     return ", ".join(words for words, is_needed in makers.items() if is_needed)
 
 
-def check_place(into: Path, sources: Iterable[Path], name: str) -> None:
+def check_output_dir(into: Path, sources: Iterable[Path], name: str) -> None:
     """Raise UsageError when a release of that name cannot be laid out in `into`, which is emptied first.
 
     It must be a folder of its own: nothing that the release is made of, or that its sums are to name, may be in there, and
@@ -155,7 +156,7 @@ def _is_file_of(path: Path, name: str) -> bool:
     return found == canonicalize_name(name) and path.is_file() and not path.is_symlink()
 
 
-def lay_out(files: Iterable[Path], into: Path) -> tuple[Path, ...]:
+def copy_release_files(files: Iterable[Path], into: Path) -> tuple[Path, ...]:
     """Audit the wheels, then copy all files into a folder that has nothing else; `check_place` was asked.
 
     Raises AuditError, with every finding, before anything is copied.

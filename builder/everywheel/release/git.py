@@ -43,8 +43,6 @@ def _run(root: Path, words: tuple[str, ...]) -> subprocess.CompletedProcess[str]
     # File names are given as they are: none is a pattern.
     environment = {**os.environ, "LC_ALL": "C", "GIT_LITERAL_PATHSPECS": "1"}
     try:
-        return subprocess.run(
-            ["git", *words], cwd=root, capture_output=True, text=True, check=False, env=environment
-        )  # fmt: skip
+        return subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=False, env=environment)
     except FileNotFoundError:
         raise MachineError("git is not there", hint="install it (Debian: `apt-get install git`)") from None

@@ -44,7 +44,7 @@ class Index:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class IndexStatus:
     """How files stand with an index: those that it has, and those that it lacks."""
 
     there: tuple[Path, ...]
@@ -101,7 +101,7 @@ def _hint(status: int) -> str:
     return "is it the address of its list, which ends in /simple/?"
 
 
-def compare(files: Sequence[Path], index: Index, project: str) -> Standing:
+def compare(files: Sequence[Path], index: Index, project: str) -> IndexStatus:
     """Return which of the files an index has, and which it lacks.
 
     Raises ReleaseError when it has other bytes under one of the names.
@@ -120,10 +120,10 @@ def compare(files: Sequence[Path], index: Index, project: str) -> Standing:
                 details={"there": f"{kind} {told}", "here": f"{kind} {ours}"},
                 hint="a name is given once: release the next version, and yank the one that is there if it is bad",
             )
-    return Standing(there=there, lacking=tuple(file for file in files if file not in there))
+    return IndexStatus(there=there, lacking=tuple(file for file in files if file not in there))
 
 
-def wait_for(files: Sequence[Path], index: Index, project: str, seconds: float) -> Standing:
+def wait_for(files: Sequence[Path], index: Index, project: str, seconds: float) -> IndexStatus:
     """Compare, and while a file is lacking or the index does not answer, again, until the seconds are over."""
     until = time.monotonic() + seconds
     while True:
@@ -139,28 +139,43 @@ def wait_for(files: Sequence[Path], index: Index, project: str, seconds: float) 
         time.sleep(_PAUSE)
 
 
-def upload(files: Sequence[Path], index: Index, project: str, tell: Callable[[str], None]) -> Standing:
+def upload(files: Sequence[Path], index: Index, project: str, set_stage: Callable[[str], None]) -> IndexStatus:
     """Upload the files that an index lacks, in their order, and return how things stood before.
 
     Raises ReleaseError for the first that it refuses, with how far the upload came; what went before it stays.
     """
     standing = compare(files, index, project)
     for file in standing.there:
-        tell(f"there already: {file.name}")
+        set_stage(f"there already: {file.name}")
     for number, file in enumerate(standing.lacking):
         _upload(file, index, len(standing.there) + number, len(files))
-        tell(f"uploaded: {file.name}")
+        set_stage(f"uploaded: {file.name}")
     return standing
 
 
 def _upload(file: Path, index: Index, done: int, total: int) -> None:
-    words = [sys.executable, "-m", "twine", "--no-color", "upload", "--non-interactive", "--disable-progress-bar",
-             "--repository-url", index.upload, str(file)]  # fmt: skip
+    words = [
+        sys.executable,
+        "-m",
+        "twine",
+        "--no-color",
+        "upload",
+        "--non-interactive",
+        "--disable-progress-bar",
+        "--repository-url",
+        index.upload,
+        str(file),
+    ]
     try:
         ended = subprocess.run(
-            words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=_PATIENCE,
+            words,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=_PATIENCE,
             env={**os.environ, "COLUMNS": "400"},
-        )  # fmt: skip
+        )
     except subprocess.TimeoutExpired:
         fact = f"{index.upload} did not take {file.name} in {_PATIENCE} seconds"
         raise ReleaseError(fact, details={"uploaded": f"{done} of {total} files"}, hint=_AGAIN) from None

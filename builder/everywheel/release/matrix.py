@@ -13,27 +13,31 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from everywheel.config.project import Project, sdist_name, wheel_name, wheel_names
-from everywheel.planning.plan import Kind, Plan
+from everywheel.planning.plan import Plan, StepKind
 from everywheel.platforms.target import Target
 from everywheel.toolchains.compilers import EngineName
 
 # The machines that GitHub has, by operating system and architecture as platform tags spell it. An architecture of Linux
 # that is not here runs through QEMU.
-RUNNERS: Mapping[tuple[str, str], str] = MappingProxyType({
-    ("linux", "x86_64"): "ubuntu-24.04",
-    ("linux", "i686"): "ubuntu-24.04",
-    ("linux", "aarch64"): "ubuntu-24.04-arm",
-    ("darwin", "x86_64"): "macos-15-intel",
-    ("darwin", "arm64"): "macos-15",
-    ("windows", "amd64"): "windows-2025",
-    ("windows", "arm64"): "windows-11-arm",
-})  # fmt: skip
+RUNNERS: Mapping[tuple[str, str], str] = MappingProxyType(
+    {
+        ("linux", "x86_64"): "ubuntu-24.04",
+        ("linux", "i686"): "ubuntu-24.04",
+        ("linux", "aarch64"): "ubuntu-24.04-arm",
+        ("darwin", "x86_64"): "macos-15-intel",
+        ("darwin", "arm64"): "macos-15",
+        ("windows", "amd64"): "windows-2025",
+        ("windows", "arm64"): "windows-11-arm",
+    }
+)
 # Which engine builds a second time, independently of zig, what is compared.
-SECOND: Mapping[str, EngineName] = MappingProxyType({
-    "linux": EngineName.CONTAINER,
-    "darwin": EngineName.NATIVE,
-    "windows": EngineName.NATIVE,
-})  # fmt: skip
+SECOND: Mapping[str, EngineName] = MappingProxyType(
+    {
+        "linux": EngineName.CONTAINER,
+        "darwin": EngineName.NATIVE,
+        "windows": EngineName.NATIVE,
+    }
+)
 # Where it cannot: GitHub's arm64 machines of Windows have no compiler of MinGW's for themselves.
 ONCE = frozenset({("windows", "arm64")})
 # What these make is released; what other engines make is compared with it, under the same names, and goes no further.
@@ -111,7 +115,7 @@ def _sdist_job(project: Project, first: Job) -> Job:
 
 def digest_keys(plan: Plan, target: Target) -> str:
     """Return one hash over the keys of a target's wheel and all that it needs."""
-    wheels = [id for id, step in plan.steps.items() if step.kind is Kind.WHEEL and step.target == target]
+    wheels = [id for id, step in plan.steps.items() if step.kind is StepKind.WHEEL and step.target == target]
     keys = sorted(step.key for step in plan.select(wheels).steps.values())
     return hashlib.sha256("\n".join(keys).encode()).hexdigest()[:16]
 

@@ -14,32 +14,36 @@ def check_tree(root: Path) -> None:
     changed = run_git(root, "status", "--porcelain").splitlines()
     if changed:
         raise ReleaseError(
-            f"the tree is dirty: {len(changed)} files are not as they were committed", excerpt=changed[:12],
+            f"the tree is dirty: {len(changed)} files are not as they were committed",
+            excerpt=changed[:12],
             hint="commit them, or put them away with `git stash --include-untracked`",
-        )  # fmt: skip
+        )
 
 
 def check_clone(root: Path) -> None:
     """Raise ReleaseError when a release could not be pushed from here, or not all tags are here to compare with."""
     if run_git(root, "rev-parse", "--is-shallow-repository").strip() == "true":
         raise ReleaseError(
-            "the clone is shallow: which versions were released cannot be told", details={"looked in": root},
+            "the clone is shallow: which versions were released cannot be told",
+            details={"looked in": root},
             hint="git fetch --unshallow --tags",
-        )  # fmt: skip
+        )
     if run_git(root, "rev-parse", "--abbrev-ref", "HEAD").strip() == "HEAD":
         raise ReleaseError(
-            "HEAD is detached: a release commit would be on no branch", details={"looked in": root},
+            "HEAD is detached: a release commit would be on no branch",
+            details={"looked in": root},
             hint="git switch main, or whichever branch is released",
-        )  # fmt: skip
+        )
 
 
 def check_identity(root: Path) -> None:
     """Raise ReleaseError when git does not know in whose name it would commit, which it says only after a whole build."""
     if not git_says_yes(root, "var", "GIT_COMMITTER_IDENT") or not git_says_yes(root, "var", "GIT_AUTHOR_IDENT"):
         raise ReleaseError(
-            "git does not know in whose name to commit", details={"looked in": root},
+            "git does not know in whose name to commit",
+            details={"looked in": root},
             hint='git config user.name "…" && git config user.email "…"',
-        )  # fmt: skip
+        )
 
 
 def check_upstream(root: Path) -> None:
@@ -57,6 +61,7 @@ def check_upstream(root: Path) -> None:
     there = run_git(root, "ls-remote", remote, name, hint=PUSHED).partition("\t")[0]
     if there and not git_says_yes(root, "merge-base", "--is-ancestor", there, "HEAD"):
         raise ReleaseError(
-            f"branch {branch} is behind {remote}: it lacks what was pushed there", details={"there": there[:12]},
+            f"branch {branch} is behind {remote}: it lacks what was pushed there",
+            details={"there": there[:12]},
             hint="git pull --rebase",
-        )  # fmt: skip
+        )

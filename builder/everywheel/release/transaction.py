@@ -21,7 +21,7 @@ _SHOWN = 12  # files in an error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
+class PendingRelease:
     """A release that was prepared at a commit: the files that may change, relative to the repository's own folder.
 
     `versions` are the files that have the version, `changelogs` those that towncrier writes, and `fragments` the folders
@@ -51,7 +51,7 @@ def prepare(root: Path, version: str, files: Iterable[Path], changelogs: Sequenc
 
     # A file that has no version, only a table, stays as it is.
     numbered = [file for file in dict.fromkeys(files) if read_version(_read(file))]
-    prepared = Prepared(
+    prepared = PendingRelease(
         version=version,
         commit=run_git(root, "rev-parse", "HEAD").strip(),
         versions=tuple(name(file) for file in numbered),
@@ -63,7 +63,7 @@ def prepare(root: Path, version: str, files: Iterable[Path], changelogs: Sequenc
         _write(file, put_version(_read(file), version))
 
 
-def load_prepared(root: Path) -> Prepared:
+def load_prepared(root: Path) -> PendingRelease:
     """Return the release that was prepared; raise ReleaseError when none was."""
     note = _find_note(root)
     try:
@@ -74,7 +74,7 @@ def load_prepared(root: Path) -> Prepared:
             details={"looked for": note},
             hint="`everywheel release prepare 1.2.0` prepares one",
         ) from None
-    return Prepared(
+    return PendingRelease(
         version=told["version"],
         commit=told["commit"],
         versions=tuple(told["versions"]),
@@ -116,9 +116,10 @@ def commit_and_tag(root: Path, version: str) -> None:
     others = [path for path, letters in changes.items() if path not in own and letters != "??"]
     if others:
         raise ReleaseError(
-            f"{len(others)} files changed since the release was prepared, and not by it", excerpt=others[:_SHOWN],
+            f"{len(others)} files changed since the release was prepared, and not by it",
+            excerpt=others[:_SHOWN],
             hint=again,
-        )  # fmt: skip
+        )
     if new := [path for path in own if changes[path] == "??"]:
         run_git(top, "add", "--", *new)
     run_git(top, "commit", "--message", f"Release {version}", "--", *own)
@@ -154,13 +155,13 @@ def undo(root: Path) -> tuple[str, tuple[str, ...]]:
     return prepared.version, tuple(path for path in changes if path not in own)
 
 
-def _is_at_release(top: Path, prepared: Prepared) -> bool:
+def _is_at_release(top: Path, prepared: PendingRelease) -> bool:
     """Tell whether the release's own commit is the last one, as `tag` makes it."""
     subject, _, parent = run_git(top, "log", "-1", "--format=%s%n%P").strip().partition("\n")
     return (subject, parent) == (f"Release {prepared.version}", prepared.commit)
 
 
-def _check_untagged(root: Path, top: Path, prepared: Prepared) -> None:
+def _check_untagged(root: Path, top: Path, prepared: PendingRelease) -> None:
     tag = f"v{prepared.version}"
     if not git_says_yes(top, "rev-parse", "--verify", "--quiet", f"refs/tags/{tag}"):
         return

@@ -35,9 +35,10 @@ def check_version(text: str, project: Project) -> str:
             continue
         if known >= version:
             raise ReleaseError(
-                f"{version} is not newer than the released {known}", details={"tag": tag},
+                f"{version} is not newer than the released {known}",
+                details={"tag": tag},
                 hint="a version is given once: take the next one",
-            )  # fmt: skip
+            )
     return str(version)
 
 

@@ -10,22 +10,24 @@ from types import MappingProxyType
 from everywheel.libraries.prefix import load_libraries
 from everywheel.repair.linux import graft_libraries as graft_linux
 from everywheel.repair.macos import graft_libraries as graft_macos
-from everywheel.repair.metadata import add_papers, match_grafts
-from everywheel.repair.request import Repair
+from everywheel.repair.metadata import add_licenses_and_sbom, match_grafts
+from everywheel.repair.request import RepairRequest
 from everywheel.repair.validate import check_binaries
 from everywheel.repair.windows import graft_libraries as graft_windows
 from everywheel.wheels.wheel import Wheel, pack_wheel, read_wheel, retag_wheel
 
-__all__ = ["Repair", "add_papers", "check_binaries", "match_grafts", "repair_wheel"]
+__all__ = ["RepairRequest", "add_licenses_and_sbom", "check_binaries", "match_grafts", "repair_wheel"]
 
-_GRAFTS: Mapping[str, Callable[[Wheel, Repair, Path], Wheel]] = MappingProxyType({
-    "linux": graft_linux,
-    "darwin": graft_macos,
-    "windows": graft_windows,
-})  # fmt: skip
+_GRAFTS: Mapping[str, Callable[[Wheel, RepairRequest, Path], Wheel]] = MappingProxyType(
+    {
+        "linux": graft_linux,
+        "darwin": graft_macos,
+        "windows": graft_windows,
+    }
+)
 
 
-def repair_wheel(path: Path, repair: Repair, into: Path) -> Path:
+def repair_wheel(path: Path, repair: RepairRequest, into: Path) -> Path:
     """Repair the wheel at `path` for the target, put the result into a folder, and return where it is.
 
     The libraries come from the prefix alone, never from the build machine. Nothing is left in `into` on failure.
@@ -40,10 +42,10 @@ def repair_wheel(path: Path, repair: Repair, into: Path) -> Path:
         folder = Path(temporary)
         grafted = _GRAFTS[repair.target.os](_retag(wheel, repair), repair, folder)
     # auditwheel adds tags for every name of the policy, and for higher ones that the wheel would do for: one is enough.
-    finished = add_papers(_retag(grafted, repair), libraries, repair)
+    finished = add_licenses_and_sbom(_retag(grafted, repair), libraries, repair)
     return pack_wheel(finished, into, epoch=repair.epoch)
 
 
-def _retag(wheel: Wheel, repair: Repair) -> Wheel:
+def _retag(wheel: Wheel, repair: RepairRequest) -> Wheel:
     python, abi = repair.python or wheel.python, repair.abi or wheel.abi
     return retag_wheel(wheel, python=python, abi=abi, platform=repair.target.wheel_tag)

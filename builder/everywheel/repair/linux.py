@@ -11,13 +11,13 @@ from everywheel.binaries.elf import MAGIC, UnreadableElf, read_elf
 from everywheel.errors import BuildError
 from everywheel.execution.process import run
 from everywheel.platforms.linux_policy import load_policy
-from everywheel.repair.request import Repair
+from everywheel.repair.request import RepairRequest
 from everywheel.wheels.wheel import Wheel, add_files, pack_wheel, read_wheel
 
 _MUSL_STUB = "libc.so"  # what zig calls musl; Alpine has it under its architecture's name
 
 
-def graft_libraries(wheel: Wheel, repair: Repair, folder: Path) -> Wheel:
+def graft_libraries(wheel: Wheel, repair: RepairRequest, folder: Path) -> Wheel:
     """Return the wheel with the libraries that it needs, from the prefix alone, inside it and under names of their own.
 
     Raises BuildError when auditwheel cannot graft a library or finds that the wheel cannot keep the target's promise.
@@ -26,7 +26,7 @@ def graft_libraries(wheel: Wheel, repair: Repair, folder: Path) -> Wheel:
     return _graft(prepared, shared, repair, folder)
 
 
-def _graft(wheel: Wheel, shared: Path, repair: Repair, folder: Path) -> Wheel:
+def _graft(wheel: Wheel, shared: Path, repair: RepairRequest, folder: Path) -> Wheel:
     """Run auditwheel and return what it made.
 
     It refuses `--plat` for any architecture or libc but the build machine's; of a wheel that is tagged already it takes
@@ -38,9 +38,21 @@ def _graft(wheel: Wheel, shared: Path, repair: Repair, folder: Path) -> Wheel:
     # --ldpaths replaces auditwheel's own list of folders, so that no library of the build machine can be taken.
     # Compression would be lost time: the archive is packed anew.
     command: list[str | Path] = [
-        sys.executable, "-m", "auditwheel", "-v", "repair", "--plat", "auto", "--ldpaths", shared,
-        "--zip-compression-level", "0", "--wheel-dir", results, unrepaired,
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "auditwheel",
+        "-v",
+        "repair",
+        "--plat",
+        "auto",
+        "--ldpaths",
+        shared,
+        "--zip-compression-level",
+        "0",
+        "--wheel-dir",
+        results,
+        unrepaired,
+    ]
     run(
         command,
         cwd=folder,
@@ -57,13 +69,13 @@ def _graft(wheel: Wheel, shared: Path, repair: Repair, folder: Path) -> Wheel:
     return repaired
 
 
-def _environment(repair: Repair, folder: Path) -> dict[str, str]:
+def _environment(repair: RepairRequest, folder: Path) -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("AUDITWHEEL_", "LD_"))}
     ours = {"PATH": str(repair.patchelf.parent), "TMPDIR": str(folder), "SOURCE_DATE_EPOCH": str(repair.epoch)}
     return {**kept, **ours}
 
 
-def _check_promise(before: Wheel, after: Wheel, repair: Repair) -> None:
+def _check_promise(before: Wheel, after: Wheel, repair: RepairRequest) -> None:
     """Raise BuildError when all that auditwheel would add to the target's own tag are newer ones."""
     new = [load_policy(tag) for tag in after.platform.split(".") if tag != before.platform]
     found = [policy for policy in new if policy is not None]
@@ -76,7 +88,7 @@ def _check_promise(before: Wheel, after: Wheel, repair: Repair) -> None:
         )
 
 
-def _prepare(wheel: Wheel, repair: Repair, folder: Path) -> tuple[Wheel, Path]:
+def _prepare(wheel: Wheel, repair: RepairRequest, folder: Path) -> tuple[Wheel, Path]:
     """Return the wheel and a folder with copies of the prefix's shared libraries, both fit for auditwheel."""
     shared = folder / "lib"
     shared.mkdir()
@@ -94,7 +106,7 @@ def _prepare(wheel: Wheel, repair: Repair, folder: Path) -> tuple[Wheel, Path]:
     return add_files(wheel, changed), shared
 
 
-def _prepare_elf(file: Path, repair: Repair, folder: Path) -> None:
+def _prepare_elf(file: Path, repair: RepairRequest, folder: Path) -> None:
     """Give musl the name that it has on real systems, and drop every RPATH that is not relative to $ORIGIN.
 
     A build system's RPATH would lead auditwheel past our copies, to libraries as they were.

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from everywheel.errors import BuildError
 from everywheel.execution.process import run
-from everywheel.repair.request import Repair
+from everywheel.repair.request import RepairRequest
 from everywheel.wheels.wheel import Wheel, pack_wheel, read_wheel
 
 
-def graft_libraries(wheel: Wheel, repair: Repair, folder: Path) -> Wheel:
+def graft_libraries(wheel: Wheel, repair: RepairRequest, folder: Path) -> Wheel:
     """Return the wheel with the libraries that it needs, from the prefix alone, inside it and found from there.
 
     Both tools make install names relative to @loader_path and sign anew what they change; ad hoc, which is all that a
@@ -51,18 +51,33 @@ def graft_libraries(wheel: Wheel, repair: Repair, folder: Path) -> Wheel:
 
 def _repairwheel(wheel: Path, results: Path, libraries: Path) -> list[str | Path]:
     return [
-        sys.executable, "-m", "repairwheel", "--output-dir", results, "--lib-dir", libraries, "--no-sys-paths", wheel,
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "repairwheel",
+        "--output-dir",
+        results,
+        "--lib-dir",
+        libraries,
+        "--no-sys-paths",
+        wheel,
+    ]
 
 
-def _delocate(wheel: Path, results: Path, repair: Repair) -> list[str | Path]:
+def _delocate(wheel: Path, results: Path, repair: RepairRequest) -> list[str | Path]:
     return [
-        sys.executable, "-m", "delocate.cmd.delocate_wheel", "--require-archs", repair.target.arch_tag,
-        "--wheel-dir", results, "-v", wheel,
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "delocate.cmd.delocate_wheel",
+        "--require-archs",
+        repair.target.arch_tag,
+        "--wheel-dir",
+        results,
+        "-v",
+        wheel,
+    ]
 
 
-def _environment(repair: Repair, folder: Path, libraries: Path) -> dict[str, str]:
+def _environment(repair: RepairRequest, folder: Path, libraries: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("DYLD_")}
     ours = {
         # Where both look for `@rpath/…`; nothing that lies about on the machine can be taken.

@@ -13,7 +13,7 @@ from packaging.metadata import RawMetadata
 from everywheel.audit.hygiene import drop_graft_hash
 from everywheel.errors import BuildError
 from everywheel.libraries.prefix import Library
-from everywheel.repair.request import Repair
+from everywheel.repair.request import RepairRequest
 from everywheel.wheels.sbom import make_sbom
 from everywheel.wheels.spdx import check_expression, combine_expressions
 from everywheel.wheels.wheel import Wheel, WheelFile, add_files, edit_metadata, read_metadata
@@ -21,7 +21,7 @@ from everywheel.wheels.wheel import Wheel, WheelFile, add_files, edit_metadata, 
 _METADATA_VERSION = "2.4"  # the first with License-Expression (PEP 639)
 
 
-def add_papers(wheel: Wheel, libraries: Sequence[Library], repair: Repair) -> Wheel:
+def add_licenses_and_sbom(wheel: Wheel, libraries: Sequence[Library], repair: RepairRequest) -> Wheel:
     """Return the wheel with every library's licence texts, one expression for all of it, and the SBOM that lists it."""
     folder = f"{wheel.dist_info}/licenses"
     texts = {f"{library.name}/{file}": text for library in libraries for file, text in library.texts.items()}

@@ -11,7 +11,7 @@ from everywheel.wheels.wheel import Wheel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Repair:
+class RepairRequest:
     """What a repair takes beside the wheel.
 
     `prefix` holds the target's libraries, `patchelf` is the program, `leave_out` names recipes of the prefix of which

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from everywheel.errors import BuildError
 from everywheel.execution.process import run
-from everywheel.repair.request import Repair
+from everywheel.repair.request import RepairRequest
 from everywheel.wheels.wheel import Wheel, add_files, pack_wheel, read_wheel
 
 
-def graft_libraries(wheel: Wheel, repair: Repair, folder: Path) -> Wheel:
+def graft_libraries(wheel: Wheel, repair: RepairRequest, folder: Path) -> Wheel:
     """Return the wheel with the DLLs that it needs, from the prefix alone, inside it and under names of their own.
 
     delvewheel reads and writes PE files by itself: it does the same on any machine. Raises BuildError when a DLL is
@@ -25,9 +25,17 @@ def graft_libraries(wheel: Wheel, repair: Repair, folder: Path) -> Wheel:
     results, empty = folder / "repaired", folder / "empty"
     empty.mkdir()
     command: list[str | Path] = [
-        sys.executable, "-m", "delvewheel", "repair", "-v", "--add-path", repair.prefix / "bin",
-        "--wheel-dir", results, unrepaired,
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "delvewheel",
+        "repair",
+        "-v",
+        "--add-path",
+        repair.prefix / "bin",
+        "--wheel-dir",
+        results,
+        unrepaired,
+    ]
     # It would look for DLLs in every folder of PATH as well.
     temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
     environment = {**os.environ, "PATH": str(empty), **temporary, "SOURCE_DATE_EPOCH": str(repair.epoch)}

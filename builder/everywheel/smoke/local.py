@@ -45,8 +45,11 @@ def smoke_here(project: Project, wheel: Path, store: Store, *, offline: bool) ->
             install_into(environment, ["--no-index", str(wheel)] if offline else [str(wheel)], what=wheel.name, log=log)
             run(
                 [programs_of(environment) / project.smoke.command[0], *project.smoke.command[1:]],
-                cwd=project.root, env=_clean(environment), log=log, what=wheel.name,
-            )  # fmt: skip
+                cwd=project.root,
+                env=_clean(environment),
+                log=log,
+                what=wheel.name,
+            )
         except BuildError as error:
             raise SmokeError(
                 f"{wheel.name} does not work on this machine", details=error.details, excerpt=error.excerpt, log=log

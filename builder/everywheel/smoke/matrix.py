@@ -11,17 +11,17 @@ from tempfile import TemporaryDirectory
 
 from everywheel.config.project import Project
 from everywheel.containers.catalog import Catalogue
-from everywheel.containers.image_provider import Supply
+from everywheel.containers.image_provider import ImageProvider
 from everywheel.containers.qemu import FAST_CPUS, check_emulation, find_emulator
-from everywheel.containers.runtime import Job, Runtime, is_native
+from everywheel.containers.runtime import ContainerSpec, Runtime, is_native
 from everywheel.execution.files import hash_file
 from everywheel.platforms.linux_policy import load_policy
-from everywheel.smoke.dependencies import Beside, ensure_beside, ensure_python
-from everywheel.smoke.evaluate import judge
-from everywheel.smoke.matrix_entries import Pairing, explain_no_python, list_pythons
-from everywheel.smoke.result import Cell, State
+from everywheel.smoke.dependencies import TestDependencies, ensure_beside, ensure_python
+from everywheel.smoke.evaluate import evaluate_result
+from everywheel.smoke.matrix_entries import MatrixEntry, explain_no_python, list_pythons
+from everywheel.smoke.result import SmokeResult, State
 from everywheel.smoke.symbol_check import check_floor
-from everywheel.smoke.task import Trial
+from everywheel.smoke.task import SmokeTask
 from everywheel.store.local import Store
 from everywheel.toolchains.build_tools import Tools
 from everywheel.wheels.wheel import split_filename
@@ -31,7 +31,7 @@ _ROOM = PurePosixPath("/everywheel")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
+class SmokeContext:
     """What every cell of one run shares; `timeout` in seconds, `memory` and `scratch` in bytes, for one container.
 
     With an `index`, a package index's address, the project is installed by name from there instead of from the file.
@@ -42,7 +42,7 @@ class Bench:
     runtime: Runtime
     store: Store
     tools: Tools
-    supply: Supply
+    supply: ImageProvider
     timeout: float = 900.0
     memory: int = 2 << 30
     scratch: int = 1 << 30
@@ -50,64 +50,77 @@ class Bench:
     index: str = ""
 
 
-def make_trials(pairs: Sequence[Pairing], bench: Bench) -> tuple[Trial, ...]:
+def make_trials(pairs: Sequence[MatrixEntry], bench: SmokeContext) -> tuple[SmokeTask, ...]:
     """Return the trial of every pair, in their order."""
     return tuple(
-        Trial(
-            blank=one.cell(State.BROKEN),
-            work=partial(smoke_cell, one, bench),
+        SmokeTask(
+            blank=one.cell(State.ERROR),
+            work=partial(run_smoke_task, one, bench),
             priority=0.0 if is_native(one.target.arch) else 1.0,
         )
         for one in pairs
     )
 
 
-def smoke_cell(one: Pairing, bench: Bench, tell: Callable[[str], None]) -> Cell:
+def run_smoke_task(one: MatrixEntry, bench: SmokeContext, set_stage: Callable[[str], None]) -> SmokeResult:
     """Run one wheel on one image and judge what came out of it; where it cannot be run, look its symbols up instead."""
     portables, arch = bench.catalogue.pythons, one.target.arch
     if lack := explain_no_python(one.wheel.name, list_pythons(one, portables)):
-        return _look_up(one, bench, tell, State.NO_PYTHON, lack)
-    tell("image")
+        return _look_up(one, bench, set_stage, State.NO_PYTHON, lack)
+    set_stage("image")
     supplied = bench.supply.find(one.image, arch)
     if not supplied.reference:
-        return _look_up(one, bench, tell, State.STATIC, supplied.why)
+        return _look_up(one, bench, set_stage, State.STATIC, supplied.why)
     own, portable = supplied.python, portables.get(one.image.libc)
     if portable is not None and arch.name not in portable.sha256:
         portable = None
     version = own or (portable.version if portable is not None else "")
     # Of the Pythons that could have been there, the one that is.
     if lack := explain_no_python(one.wheel.name, (version,) if version else ()):
-        return _look_up(one, bench, tell, State.NO_PYTHON, lack)
+        return _look_up(one, bench, set_stage, State.NO_PYTHON, lack)
     if not one.image.cpu:
         check_emulation(arch)
-    tell("interpreter")
+    set_stage("interpreter")
     beside = ensure_beside(
-        one.wheel, bench.project.smoke.requires, one.target, one.image.libc_version, version, bench.store,
+        one.wheel,
+        bench.project.smoke.requires,
+        one.target,
+        one.image.libc_version,
+        version,
+        bench.store,
         offline=bench.offline,
-    )  # fmt: skip
+    )
     python = None
     if not own and portable is not None:
         python = ensure_python(portable, one.target, bench.project, bench.store, offline=bench.offline)
-    tell("run")
+    set_stage("run")
     with TemporaryDirectory(dir=bench.store.root / "tmp") as folder:
         Path(folder).chmod(0o777)
         job = _job(one, bench, supplied.reference, beside, python, Path(folder), version)
         ended = bench.runtime.run(job)
         result = Path(folder) / "result.json"
         told = json.loads(result.read_text()) if result.is_file() else None
-    return judge(one, ended, told)
+    return evaluate_result(one, ended, told)
 
 
-def _look_up(one: Pairing, bench: Bench, tell: Callable[[str], None], state: State, lack: str) -> Cell:
+def _look_up(
+    one: MatrixEntry, bench: SmokeContext, set_stage: Callable[[str], None], state: State, lack: str
+) -> SmokeResult:
     """Return the cell of what cannot be run, in this state unless the C library does not even have the symbols."""
-    tell("symbols")
+    set_stage("symbols")
     evidence = check_floor(one.wheel, one.target, one.image.libc_version, bench.tools, bench.store)
     return one.cell(State.FAILED if evidence.missing else state, why=evidence.words, lack=lack, evidence=evidence.lines)
 
 
 def _job(
-    one: Pairing, bench: Bench, reference: str, beside: Beside, python: Path | None, result: Path, version: str
-) -> Job:
+    one: MatrixEntry,
+    bench: SmokeContext,
+    reference: str,
+    beside: TestDependencies,
+    python: Path | None,
+    result: Path,
+    version: str,
+) -> ContainerSpec:
     arch, cpu = one.target.arch, one.cpu
     through: tuple[str, ...] = ()
     environment = {"HOME": "/tmp", "LC_ALL": "C.UTF-8", "PYTHONPYCACHEPREFIX": str(_ROOM / "cache")}
@@ -142,7 +155,7 @@ def _job(
         "places": [f"{site}/", f"{_ROOM}/", "/python/"],
         "promised": sorted(policy.libraries) if policy is not None else [],
     }
-    return Job(
+    return ContainerSpec(
         image=reference,
         arch=arch,
         command=(interpreter, str(_ROOM / "inside" / "run.py")),

@@ -12,12 +12,12 @@ from everywheel.containers.catalog import PortablePython, SmokeImage
 from everywheel.containers.runtime import is_native
 from everywheel.errors import UsageError
 from everywheel.platforms.target import Target, parse_target
-from everywheel.smoke.result import Cell, State
+from everywheel.smoke.result import SmokeResult, State
 from everywheel.wheels.wheel import split_filename
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pairing:
+class MatrixEntry:
     """A wheel, its target, and an image that it claims to run on."""
 
     wheel: Path
@@ -33,13 +33,20 @@ class Pairing:
         """The processor that the image is narrowed to, by QEMU's name."""
         return self.image.cpu.get(self.target.arch.name, "")
 
-    def cell(self, state: State, **more: Any) -> Cell:
+    def cell(self, state: State, **more: Any) -> SmokeResult:
         """Return the pair's cell in a state, with what more is known."""
         arch = self.target.arch
-        return Cell(
-            wheel=self.wheel.name, target=self.target.tag, image=self.image.name, libc=self.image.libc_words,
-            arch=arch.name, state=state, emulated=not is_native(arch) or bool(self.image.cpu), cpu=self.cpu, **more,
-        )  # fmt: skip
+        return SmokeResult(
+            wheel=self.wheel.name,
+            target=self.target.tag,
+            image=self.image.name,
+            libc=self.image.libc_words,
+            arch=arch.name,
+            state=state,
+            emulated=not is_native(arch) or bool(self.image.cpu),
+            cpu=self.cpu,
+            **more,
+        )
 
 
 def split_wheels(wheels: Sequence[Path]) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
@@ -51,18 +58,19 @@ def split_wheels(wheels: Sequence[Path]) -> tuple[tuple[Path, ...], tuple[Path, 
     for wheel in dict.fromkeys(wheels):
         if named.setdefault(wheel.name, wheel) != wheel:
             raise UsageError(
-                f"two wheels are called {wheel.name}", details={"one": named[wheel.name], "other": wheel},
+                f"two wheels are called {wheel.name}",
+                details={"one": named[wheel.name], "other": wheel},
                 hint="try them one after the other",
-            )  # fmt: skip
+            )
     here = tuple(wheel for wheel in named.values() if wheel_target(wheel).os == "linux")
     return here, tuple(wheel for wheel in named.values() if wheel not in here)
 
 
-def pair(wheels: Sequence[Path], images: Sequence[SmokeImage]) -> tuple[Pairing, ...]:
+def pair(wheels: Sequence[Path], images: Sequence[SmokeImage]) -> tuple[MatrixEntry, ...]:
     """Return every pair of a wheel and an image that it claims to run on."""
     targets = {wheel: wheel_target(wheel) for wheel in wheels}
     return tuple(
-        Pairing(wheel=wheel, target=target, image=image)
+        MatrixEntry(wheel=wheel, target=target, image=image)
         for wheel, target in targets.items()
         for image in images
         if image.is_claimed_by(target)
@@ -80,7 +88,7 @@ def wheel_target(wheel: Path) -> Target:
     return parse_target(tag)
 
 
-def list_pythons(one: Pairing, portables: Mapping[str, PortablePython]) -> tuple[str, ...]:
+def list_pythons(one: MatrixEntry, portables: Mapping[str, PortablePython]) -> tuple[str, ...]:
     """Return the versions of Python that there can be on a pair's image: its own, a portable one, or either.
 
     An image that has its own is given the portable one only where it is pulled, since registries have it without.

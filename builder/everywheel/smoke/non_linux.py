@@ -12,46 +12,46 @@ from types import MappingProxyType
 from everywheel.audit import audit_wheel, describe_finding
 from everywheel.platforms.target import Target
 from everywheel.smoke.matrix_entries import explain_no_python, wheel_target
-from everywheel.smoke.result import Cell, State
-from everywheel.smoke.task import Trial
+from everywheel.smoke.result import SmokeResult, State
+from everywheel.smoke.task import SmokeTask
 from everywheel.smoke.wine import VERSION, WineBench, try_under_wine
 
 _NAMES = MappingProxyType({"darwin": "macOS", "windows": "Windows"})
 
 
-def make_other_trials(wheels: Sequence[Path], bench: WineBench) -> tuple[Trial, ...]:
+def make_other_trials(wheels: Sequence[Path], bench: WineBench) -> tuple[SmokeTask, ...]:
     """Return the trial of every wheel, in their order."""
     targets = {wheel: wheel_target(wheel) for wheel in wheels}
     return tuple(
-        Trial(
+        SmokeTask(
             blank=make_blank(wheel, target),
             work=partial(_try, wheel, target, bench),
             # To make a Windows takes as long as many a container.
-            priority=0.0 if find_hindrance(wheel.name, target) else 1.0,
+            priority=0.0 if find_blocker(wheel.name, target) else 1.0,
         )
         for wheel, target in targets.items()
     )
 
 
-def find_hindrance(wheel: str, target: Target) -> tuple[State, str] | None:
+def find_blocker(wheel: str, target: Target) -> tuple[State, str] | None:
     """Return what nothing that is installed here would change: the state of such a wheel, and why nothing runs it."""
     if target.os == "darwin":
-        return State.NOT_RUN, "nothing on this machine runs macOS"
+        return State.SKIPPED, "nothing on this machine runs macOS"
     if target.arch.name != "x86_64":
-        return State.NOT_RUN, f"Wine here runs nothing of {target.tag}"
+        return State.SKIPPED, f"Wine here runs nothing of {target.tag}"
     lack = explain_no_python(wheel, (VERSION,), "under Wine")
     return (State.NO_PYTHON, lack) if lack else None
 
 
-def make_blank(wheel: Path, target: Target) -> Cell:
+def make_blank(wheel: Path, target: Target) -> SmokeResult:
     """Return the cell of a wheel before anything was done with it."""
-    return Cell(
+    return SmokeResult(
         wheel=wheel.name,
         target=target.tag,
         image=name_system(target),
         libc="",
         arch=target.arch.name,
-        state=State.BROKEN,
+        state=State.ERROR,
     )
 
 
@@ -61,10 +61,10 @@ def name_system(target: Target) -> str:
     return f"{_NAMES[target.os]} {version}".strip()
 
 
-def _try(wheel: Path, target: Target, bench: WineBench, tell: Callable[[str], None]) -> Cell:
+def _try(wheel: Path, target: Target, bench: WineBench, set_stage: Callable[[str], None]) -> SmokeResult:
     """Audit a wheel; where nothing is wrong with it and Wine runs its like, use it there."""
-    blank, hindrance = make_blank(wheel, target), find_hindrance(wheel.name, target)
-    tell("audit")
+    blank, hindrance = make_blank(wheel, target), find_blocker(wheel.name, target)
+    set_stage("audit")
     if findings := audit_wheel(wheel).findings:
         evidence = tuple(line for finding in findings for line in describe_finding(finding))
         return replace(
@@ -77,7 +77,7 @@ def _try(wheel: Path, target: Target, bench: WineBench, tell: Callable[[str], No
     wine = shutil.which("wine")
     if wine is None:
         return replace(
-            looked, state=State.NOT_RUN, lack="there is no Wine here (Debian: `apt-get install wine wine64`)"
+            looked, state=State.SKIPPED, lack="there is no Wine here (Debian: `apt-get install wine wine64`)"
         )
-    tell("Wine")
+    set_stage("Wine")
     return try_under_wine(blank, wheel, wine, bench)

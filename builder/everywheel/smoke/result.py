@@ -21,17 +21,17 @@ class State(StrEnum):
     UNDER_WINE = "passed under Wine"
     STATIC = "static only"
     NO_PYTHON = "no interpreter"
-    NOT_RUN = "not run here"
-    BROKEN = "could not run"
+    SKIPPED = "not run here"
+    ERROR = "could not run"
 
 
-BAD = (State.FAILED, State.BROKEN)
+BAD = (State.FAILED, State.ERROR)
 RAN = (State.PASSED, State.UNDER_WINE)
 """What counts as run; only the former counts as smoked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class SmokeResult:
     """One wheel on one image, or on the system that its tag names where no image can be of it.
 
     `seconds` is the wall time of all of it, `test_seconds` that of the smoke command; `why` is one sentence, `evidence` the
@@ -71,7 +71,7 @@ class Cell:
         return (self.cpu or "QEMU") if self.emulated else ""
 
 
-def name_columns(cells: Sequence[Cell]) -> dict[str, str]:
+def name_columns(cells: Sequence[SmokeResult]) -> dict[str, str]:
     """Return what to call each wheel: its target, with the Python that it is for where two wheels have the same."""
     targets = {cell.wheel: cell.target for cell in cells}
     shared = {target for target in targets.values() if list(targets.values()).count(target) > 1}

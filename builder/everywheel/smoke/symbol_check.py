@@ -88,11 +88,25 @@ def _look_up(symbols: list[str], floor: Target, tools: Tools, store: Store) -> l
         source = Path(folder) / "symbols.s"
         source.write_text("\n".join(lines) + "\n")
         ended = subprocess.run(
-            [tools.zig, "cc", "-target", floor.zig, *dynamic, "-O2", "-shared", "-Wl,-z,defs",
-             source, "-o", Path(folder) / "out.so", *(_LIBRARIES if floor.libc == "glibc" else ())],
-            capture_output=True, text=True, check=False,
+            [
+                tools.zig,
+                "cc",
+                "-target",
+                floor.zig,
+                *dynamic,
+                "-O2",
+                "-shared",
+                "-Wl,-z,defs",
+                source,
+                "-o",
+                Path(folder) / "out.so",
+                *(_LIBRARIES if floor.libc == "glibc" else ()),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
             env={"ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache, "HOME": folder, "PATH": "/usr/bin:/bin"},
-        )  # fmt: skip
+        )
     missing = _MISSING.findall(ended.stderr)
     if ended.returncode != 0 and not missing:
         raise EverywheelError("the stub libraries cannot be linked", excerpt=ended.stderr.splitlines()[:8])

@@ -10,19 +10,19 @@ from tempfile import TemporaryDirectory
 
 from everywheel.errors import EverywheelError
 from everywheel.execution.jobserver import JobPool
-from everywheel.execution.scheduler import Outcome, Result, Task, Watcher, execute
-from everywheel.smoke.result import BAD, Cell, State
+from everywheel.execution.scheduler import Outcome, ProgressListener, Result, Task, execute
+from everywheel.smoke.result import BAD, SmokeResult, State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
+class SmokeTask:
     """A cell that is still to be filled: `blank` is what is known of it before, `work` gets a function to tell its stage to.
 
     Slow ones have a higher `priority`: an emulated one that comes last keeps one core busy and the others idle.
     """
 
-    blank: Cell
-    work: Callable[[Callable[[str], None]], Cell]
+    blank: SmokeResult
+    work: Callable[[Callable[[str], None]], SmokeResult]
     priority: float = 0.0
 
     @property
@@ -30,17 +30,17 @@ class Trial:
         return f"{self.blank.wheel} on {self.blank.image}"
 
 
-def run_trials(trials: Sequence[Trial], jobs: int, watcher: Watcher) -> tuple[Cell, ...]:
+def run_trials(trials: Sequence[SmokeTask], jobs: int, watcher: ProgressListener) -> tuple[SmokeResult, ...]:
     """Run every trial, as many at a time as there are jobs, and return a cell for each, in their order.
 
     A trial that raises EverywheelError makes a cell that could not run.
     """
-    cells: dict[str, Cell] = {}
+    cells: dict[str, SmokeResult] = {}
     lock = threading.Lock()
 
-    def task(trial: Trial) -> Task:
-        def work(tell: Callable[[str], None]) -> Outcome | None:
-            cell = trial.work(tell)
+    def task(trial: SmokeTask) -> Task:
+        def work(set_stage: Callable[[str], None]) -> Outcome | None:
+            cell = trial.work(set_stage)
             with lock:
                 cells[trial.id] = cell
             if cell.state in BAD:
@@ -54,8 +54,8 @@ def run_trials(trials: Sequence[Trial], jobs: int, watcher: Watcher) -> tuple[Ce
     return tuple(cells.get(trial.id) or _break(trial.blank, results[trial.id]) for trial in trials)
 
 
-def _break(blank: Cell, result: Result) -> Cell:
+def _break(blank: SmokeResult, result: Result) -> SmokeResult:
     error = result.error
     if error is None:
-        return replace(blank, state=State.BROKEN)
-    return replace(blank, state=State.BROKEN, why=error.fact, evidence=tuple(error.render().splitlines()[1:]))
+        return replace(blank, state=State.ERROR)
+    return replace(blank, state=State.ERROR, why=error.fact, evidence=tuple(error.render().splitlines()[1:]))

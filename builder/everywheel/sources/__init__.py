@@ -10,25 +10,25 @@ MachineError (the disk is full, a tool is missing).
 from __future__ import annotations
 
 from everywheel.sources.bundle import BundledFile, bundle_sources, import_bundle
-from everywheel.sources.fetch import Places, fetch_sources, find_places
+from everywheel.sources.fetch import SourceLocations, fetch_sources, find_locations
 from everywheel.sources.patch import apply_patch
-from everywheel.sources.progress import Event, Happening, Progress, ignore_progress
-from everywheel.sources.request import Wanted, list_wanted
+from everywheel.sources.progress import Event, FetchEventKind, Progress, ignore_progress
+from everywheel.sources.request import PinnedFile, list_source_files
 from everywheel.sources.unpack import unpack_archive
 
 __all__ = [
     "BundledFile",
     "Event",
-    "Happening",
-    "Places",
+    "FetchEventKind",
+    "PinnedFile",
     "Progress",
-    "Wanted",
+    "SourceLocations",
     "apply_patch",
     "bundle_sources",
     "fetch_sources",
-    "find_places",
+    "find_locations",
     "ignore_progress",
     "import_bundle",
-    "list_wanted",
+    "list_source_files",
     "unpack_archive",
 ]

@@ -20,9 +20,9 @@ from typing import Any
 
 from everywheel.config.recipe import Recipe
 from everywheel.errors import SourceError
-from everywheel.execution.files import explain_disk
-from everywheel.sources.cache import find_source, open_scratch, take_source
-from everywheel.sources.request import Wanted, WrongBytes
+from everywheel.execution.files import translate_os_errors
+from everywheel.sources.cache import find_source, open_scratch, store_source
+from everywheel.sources.request import HashMismatch, PinnedFile
 
 _INDEX = "index.json"
 _FORMAT = 1
@@ -40,7 +40,7 @@ class BundledFile:
 
 
 def bundle_sources(
-    wanted: Sequence[Wanted], bundle: Path, *, store: Path, recipes: Iterable[Recipe] = ()
+    wanted: Sequence[PinnedFile], bundle: Path, *, store: Path, recipes: Iterable[Recipe] = ()
 ) -> tuple[BundledFile, ...]:
     """Pack the store's copies of all wanted files, and recipes, into a new archive, which appears only when it is whole.
 
@@ -64,7 +64,7 @@ def bundle_sources(
     )
     scratch = bundle.with_name(f".{bundle.name}.{secrets.token_hex(4)}")
     try:
-        with explain_disk(bundle):
+        with translate_os_errors(bundle):
             bundle.parent.mkdir(parents=True, exist_ok=True)
             with scratch.open("wb") as file:
                 _write_bundle(file, files, found, _list_recipes(recipes))
@@ -126,11 +126,11 @@ def import_bundle(bundle: Path, *, store: Path) -> tuple[BundledFile, ...]:
                 assert content is not None  # it is a regular file
                 with open_scratch(store) as scratch:
                     file = scratch / "file"
-                    with explain_disk(file), file.open("wb") as copy:
+                    with translate_os_errors(file), file.open("wb") as copy:
                         shutil.copyfileobj(content, copy)
                     try:
-                        take_source(store, file, one.sha256)
-                    except WrongBytes as reason:
+                        store_source(store, file, one.sha256)
+                    except HashMismatch as reason:
                         wrong.append(f"{one.label}: {one.filename}: {reason}")
     except FileNotFoundError:
         raise SourceError(f"{bundle}: no such bundle", hint=_MAKE) from None

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from everywheel.execution.files import explain_disk, flush_file, hash_file
-from everywheel.sources.request import WrongBytes
+from everywheel.execution.files import flush_file, hash_file, translate_os_errors
+from everywheel.sources.request import HashMismatch
 
 
 def hash_bytes(content: bytes) -> str:
@@ -26,12 +26,12 @@ def find_source(store: Path, sha256: str) -> Path | None:
         return None
     if hash_file(path) == sha256:
         return path
-    with explain_disk(path):
+    with translate_os_errors(path):
         path.unlink(missing_ok=True)
     return None
 
 
-def take_source(store: Path, file: Path, sha256: str) -> Path:
+def store_source(store: Path, file: Path, sha256: str) -> Path:
     """Move a scratch file into the store; raise WrongBytes with both hashes when it is not what was pinned."""
     return put_file(file, store / "sources" / sha256, sha256)
 
@@ -42,14 +42,14 @@ def put_file(file: Path, path: Path, sha256: str) -> Path:
     Its content is on the disk before it gets the name, so that what has a name is whole.
     """
     if file.is_symlink():  # apt's `file:` transport links instead of copying
-        with explain_disk(file):
+        with translate_os_errors(file):
             original = file.resolve()
             file.unlink()
             shutil.copyfile(original, file)
     found = hash_file(file)
     if found != sha256:
-        raise WrongBytes(f"wrong bytes: sha256 {found}, pinned {sha256}")
-    with explain_disk(path):
+        raise HashMismatch(f"wrong bytes: sha256 {found}, pinned {sha256}")
+    with translate_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         flush_file(file)
         file.replace(path)
@@ -60,7 +60,7 @@ def put_file(file: Path, path: Path, sha256: str) -> Path:
 def open_scratch(store: Path) -> Iterator[Path]:
     """Give a fresh folder under `<store>/tmp`, removed at the end; one that a killed run left behind never counts."""
     folder = store / "tmp" / f"source-{os.getpid()}-{secrets.token_hex(6)}"
-    with explain_disk(folder):
+    with translate_os_errors(folder):
         folder.mkdir(parents=True)
     try:
         yield folder

@@ -7,11 +7,11 @@ import time
 from dataclasses import dataclass
 
 
-class Stopped(Exception):
+class DeadlineExceeded(Exception):
     """The time is over, or the user pressed Ctrl-C."""
 
 
-class Clock:
+class Deadline:
     """The total time-out, shared by all threads."""
 
     def __init__(self, seconds: float) -> None:
@@ -30,7 +30,7 @@ class Clock:
     def check(self) -> None:
         """Raise Stopped when no time is left."""
         if not self.remaining:
-            raise Stopped
+            raise DeadlineExceeded
 
     def sleep(self, seconds: float) -> None:
         """Wait, but no longer than the time that is left; raise Stopped when it is over."""
@@ -39,7 +39,7 @@ class Clock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class RetryPolicy:
     """How long one HTTP request may hang and how often it is repeated; seconds, doubled after each attempt."""
 
     connect: float = 10.0

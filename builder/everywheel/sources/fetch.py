@@ -13,21 +13,21 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 from everywheel.errors import EverywheelError, SourceError
-from everywheel.execution.files import explain_disk
-from everywheel.sources.cache import find_source, open_scratch, take_source
-from everywheel.sources.deadline import Clock, Patience, Stopped
+from everywheel.execution.files import translate_os_errors
+from everywheel.sources.cache import find_source, open_scratch, store_source
+from everywheel.sources.deadline import Deadline, DeadlineExceeded, RetryPolicy
 from everywheel.sources.distro.apt_archives import Archive
 from everywheel.sources.distro.debian_source import PackageClient
 from everywheel.sources.http import download, hide_password
-from everywheel.sources.progress import Event, Happening, Progress, ignore_progress
-from everywheel.sources.request import COMPARE, Superseded, Unavailable, Wanted, WrongBytes
+from everywheel.sources.progress import Event, FetchEventKind, Progress, ignore_progress
+from everywheel.sources.request import COMPARE, HashMismatch, PinnedFile, Superseded, Unavailable
 
 _BRING = "`everywheel sources import BUNDLE` brings sources from another machine"
 _LINGER = 1.0  # seconds that threads get to end their downloads and child processes when everything stops
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
+class SourceLocations:
     """Where to look besides the store and upstream.
 
     A mirror is a base URL or a folder that holds `<sha256>`, `<sha256>/<filename>` or `<filename>`. `archives` are the
@@ -36,29 +36,29 @@ class Places:
 
     mirrors: tuple[str, ...] = ()
     archives: tuple[Archive, ...] | None = None
-    patience: Patience = field(default_factory=Patience)
+    patience: RetryPolicy = field(default_factory=RetryPolicy)
 
 
-def find_places(environ: Mapping[str, str] = os.environ) -> Places:
+def find_locations(environ: Mapping[str, str] = os.environ) -> SourceLocations:
     """Return the places that the environment names: EVERYWHEEL_MIRRORS, separated by white space."""
-    return Places(mirrors=tuple(environ.get("EVERYWHEEL_MIRRORS", "").split()))
+    return SourceLocations(mirrors=tuple(environ.get("EVERYWHEEL_MIRRORS", "").split()))
 
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
     """How it went with one file: where it is, or what each place answered, or what went wrong with the machine."""
 
-    wanted: Wanted
+    wanted: PinnedFile
     path: Path | None = None
     answers: Mapping[str, Unavailable] = field(default_factory=dict)
     error: BaseException | None = None
 
 
 def fetch_sources(
-    wanted: Sequence[Wanted],
+    wanted: Sequence[PinnedFile],
     *,
     store: Path,
-    places: Places,
+    places: SourceLocations,
     offline: bool = False,
     jobs: int = 4,
     timeout: float = 1800.0,
@@ -69,16 +69,16 @@ def fetch_sources(
     `timeout` is in seconds and for everything together. What arrived before an error stays in the store.
     Raises SourceError that names every file that cannot be had and what each place answered, or MachineError.
     """
-    clock = Clock(timeout)
+    clock = Deadline(timeout)
     unique = list({one.sha256: one for one in wanted}.values())
     found: dict[str, Path] = {}
-    missing: list[Wanted] = []
+    missing: list[PinnedFile] = []
     for outcome in _run_parallel([partial(_look_up, store, one) for one in unique], unique, jobs, clock):
         if outcome.path is None:
             missing.append(outcome.wanted)
         else:
             found[outcome.wanted.sha256] = outcome.path
-            progress(Event(happening=Happening.CACHED, wanted=outcome.wanted, place=str(store)))
+            progress(Event(happening=FetchEventKind.CACHED, wanted=outcome.wanted, place=str(store)))
     missing.sort(key=unique.index)
     if missing and offline:
         raise _report_offline(missing)
@@ -91,19 +91,19 @@ def fetch_sources(
                 refused.append(outcome)
             else:
                 found[outcome.wanted.sha256] = outcome.path
-    except Stopped:
+    except DeadlineExceeded:
         raise _report_timeout([one for one in missing if one.sha256 not in found], timeout) from None
     if refused:
         raise _report_refused(sorted(refused, key=lambda outcome: unique.index(outcome.wanted)))
     return {one.sha256: found[one.sha256] for one in unique}
 
 
-def _look_up(store: Path, wanted: Wanted) -> _Outcome:
+def _look_up(store: Path, wanted: PinnedFile) -> _Outcome:
     return _Outcome(wanted, path=find_source(store, wanted.sha256))
 
 
 def _fetch(
-    wanted: Wanted, store: Path, places: Places, client: PackageClient, clock: Clock, progress: Progress
+    wanted: PinnedFile, store: Path, places: SourceLocations, client: PackageClient, clock: Deadline, progress: Progress
 ) -> _Outcome:
     """Try the places in order."""
     answers: dict[str, Unavailable] = {"store": Unavailable("not there")}
@@ -112,24 +112,24 @@ def _fetch(
         if get is None:
             answers[place] = Unavailable("none on this machine")
             continue
-        progress(Event(happening=Happening.STARTED, wanted=wanted, place=place))
+        progress(Event(happening=FetchEventKind.STARTED, wanted=wanted, place=place))
 
         def tell(size: int, total: int, place: str = place) -> None:
-            progress(Event(happening=Happening.BYTES, wanted=wanted, place=place, size=size, total=total))
+            progress(Event(happening=FetchEventKind.BYTES, wanted=wanted, place=place, size=size, total=total))
 
         with open_scratch(store) as scratch:
             try:
                 file = scratch / "file"
                 get(file, tell)
                 clock.check()
-                path = take_source(store, file, wanted.sha256)
+                path = store_source(store, file, wanted.sha256)
             except Unavailable as reason:
                 answers[place] = reason
-                progress(Event(happening=Happening.REFUSED, wanted=wanted, place=place, text=str(reason)))
+                progress(Event(happening=FetchEventKind.REFUSED, wanted=wanted, place=place, text=str(reason)))
                 continue
-        progress(Event(happening=Happening.DONE, wanted=wanted, place=place, size=path.stat().st_size))
+        progress(Event(happening=FetchEventKind.DONE, wanted=wanted, place=place, size=path.stat().st_size))
         return _Outcome(wanted, path=path)
-    progress(Event(happening=Happening.FAILED, wanted=wanted))
+    progress(Event(happening=FetchEventKind.FAILED, wanted=wanted))
     return _Outcome(wanted, answers=answers)
 
 
@@ -137,7 +137,7 @@ _Get = Callable[[Path, Callable[[int, int], None]], None]
 
 
 def _list_places(
-    wanted: Wanted, places: Places, client: PackageClient, clock: Clock
+    wanted: PinnedFile, places: SourceLocations, client: PackageClient, clock: Deadline
 ) -> Iterator[tuple[str, _Get | None]]:
     """Yield the places in order, each with how to get the file there, None for a package client that is not there."""
 
@@ -166,19 +166,19 @@ def _copy(file: Path, into: Path, tell: Callable[[int, int], None]) -> None:
             pass
     except OSError as error:
         raise Unavailable(f"cannot be read: {os.strerror(error.errno or 0).lower()}") from None
-    with explain_disk(into):
+    with translate_os_errors(into):
         shutil.copyfile(file, into)
     tell(into.stat().st_size, into.stat().st_size)
 
 
 def _run_parallel(
-    tasks: Sequence[Callable[[], _Outcome]], wanted: Sequence[Wanted], jobs: int, clock: Clock
+    tasks: Sequence[Callable[[], _Outcome]], wanted: Sequence[PinnedFile], jobs: int, clock: Deadline
 ) -> Iterator[_Outcome]:
     """Run the tasks in threads and yield their outcomes as they come; an exception of one stops all.
 
     The threads are daemons: Ctrl-C and the total time-out take effect at once, even while a server lets one wait.
     """
-    waiting: queue.SimpleQueue[tuple[Callable[[], _Outcome], Wanted]] = queue.SimpleQueue()
+    waiting: queue.SimpleQueue[tuple[Callable[[], _Outcome], PinnedFile]] = queue.SimpleQueue()
     outcomes: queue.SimpleQueue[_Outcome] = queue.SimpleQueue()
     for task in zip(tasks, wanted, strict=True):
         waiting.put(task)
@@ -202,7 +202,7 @@ def _run_parallel(
             try:
                 outcome = outcomes.get(timeout=clock.remaining)
             except queue.Empty:
-                raise Stopped from None
+                raise DeadlineExceeded from None
             if outcome.error is not None:
                 raise outcome.error
             yield outcome
@@ -213,7 +213,7 @@ def _run_parallel(
         raise
 
 
-def _report_offline(missing: Sequence[Wanted]) -> EverywheelError:
+def _report_offline(missing: Sequence[PinnedFile]) -> EverywheelError:
     hint = f"run once without --offline; {_BRING}"
     if len(missing) == 1:
         return SourceError(
@@ -228,7 +228,7 @@ def _report_offline(missing: Sequence[Wanted]) -> EverywheelError:
     )
 
 
-def _report_timeout(missing: Sequence[Wanted], timeout: float) -> EverywheelError:
+def _report_timeout(missing: Sequence[PinnedFile], timeout: float) -> EverywheelError:
     return SourceError(
         f"fetching the sources took longer than {timeout:g} s",
         excerpt=[f"{one.title}  sha256 {one.sha256}" for one in missing],
@@ -236,15 +236,19 @@ def _report_timeout(missing: Sequence[Wanted], timeout: float) -> EverywheelErro
     )
 
 
-def _is_canonical(wanted: Wanted, place: str) -> bool:
+def _is_canonical(wanted: PinnedFile, place: str) -> bool:
     """Tell whether a place is where the pin was taken from, rather than somebody's mirror of it."""
     return place == "package client" or place in map(hide_password, wanted.urls)
 
 
 def _report_refused(refused: Sequence[_Outcome]) -> EverywheelError:
     answers = [answer for outcome in refused for answer in outcome.answers.values()]
-    wrong = [(outcome, place) for outcome in refused for place, answer in outcome.answers.items()
-             if isinstance(answer, WrongBytes)]  # fmt: skip
+    wrong = [
+        (outcome, place)
+        for outcome in refused
+        for place, answer in outcome.answers.items()
+        if isinstance(answer, HashMismatch)
+    ]
     if any(_is_canonical(outcome.wanted, place) for outcome, place in wrong):
         hint = f"{COMPARE}; `everywheel recipes update` rewrites pins"
     elif wrong:

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit, urlunsplit
 import requests
 import urllib3
 
-from everywheel.execution.files import explain_disk
-from everywheel.sources.deadline import Clock, Patience
+from everywheel.execution.files import translate_os_errors
+from everywheel.sources.deadline import Deadline, RetryPolicy
 from everywheel.sources.request import Unavailable
 
 OnBytes = Callable[[int, int], None]
@@ -37,7 +37,7 @@ class _Part:
         return self.path.stat().st_size if self.tag and self.path.exists() else 0
 
 
-def download(url: str, into: Path, *, clock: Clock, patience: Patience, on_bytes: OnBytes) -> None:
+def download(url: str, into: Path, *, clock: Deadline, patience: RetryPolicy, on_bytes: OnBytes) -> None:
     """Download one URL to a file; raise Unavailable with the server's answer, or Stopped when the time is over.
 
     The bytes are those of the file itself: no content coding is asked for or undone. `on_bytes` gets the size so far
@@ -55,7 +55,7 @@ def download(url: str, into: Path, *, clock: Clock, patience: Patience, on_bytes
         clock.sleep(patience.pause * 2 ** (attempt - 1))
 
 
-def _continue_download(url: str, part: _Part, clock: Clock, patience: Patience, on_bytes: OnBytes) -> None:
+def _continue_download(url: str, part: _Part, clock: Deadline, patience: RetryPolicy, on_bytes: OnBytes) -> None:
     have = part.size
     headers = {"Accept-Encoding": "identity", "User-Agent": "everywheel"}
     if have:
@@ -87,9 +87,9 @@ def _continue_download(url: str, part: _Part, clock: Clock, patience: Patience, 
         raise _Dropped(f"the connection broke off after {size} of {total} bytes")
 
 
-def _write(response: requests.Response, into: Path, have: int, clock: Clock, on_size: Callable[[int], None]) -> int:
+def _write(response: requests.Response, into: Path, have: int, clock: Deadline, on_size: Callable[[int], None]) -> int:
     size = have
-    with explain_disk(into), into.open("ab" if have else "wb") as file:
+    with translate_os_errors(into), into.open("ab" if have else "wb") as file:
         for chunk in response.raw.stream(_CHUNK, decode_content=False):
             clock.check()
             file.write(chunk)
@@ -98,7 +98,7 @@ def _write(response: requests.Response, into: Path, have: int, clock: Clock, on_
     return size
 
 
-def _describe(error: BaseException, patience: Patience) -> str:
+def _describe(error: BaseException, patience: RetryPolicy) -> str:
     """Put what lies under a chain of exceptions in a few words; the most telling kind decides."""
     exceptions, inner = requests.exceptions, urllib3.exceptions
     meanings: list[tuple[tuple[type[BaseException], ...], str]] = [

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from everywheel.errors import MachineError, SourceError
 from everywheel.execution.files import hash_file, report_full_disk
-from everywheel.sources.request import COMPARE, Wanted
+from everywheel.sources.request import COMPARE, PinnedFile
 
 
-def apply_patch(wanted: Wanted, patch: Path, tree: Path) -> None:
+def apply_patch(wanted: PinnedFile, patch: Path, tree: Path) -> None:
     """Apply a patch, which may be compressed with gzip, to a source tree with `git apply -p1`.
 
     What it changes below `debian/` is left out: that is the distribution's packaging. Raises SourceError with git's
@@ -29,15 +29,15 @@ def apply_patch(wanted: Wanted, patch: Path, tree: Path) -> None:
                 f"{wanted.title} cannot be unpacked", details={"reason": str(reason).lower()}, hint=COMPARE
             ) from None
     names = _list_touched(_run_git(wanted, content, tree, "--numstat", "-z"))
-    before = {name: _take_print(tree / name) for name in names}
+    before = {name: fingerprint(tree / name) for name in names}
     _run_git(wanted, content, tree, "--whitespace=nowarn")
-    unchanged = [name for name in names if before[name] == _take_print(tree / name)]
+    unchanged = [name for name in names if before[name] == fingerprint(tree / name)]
     if not names or unchanged:
         what = f"leaves {', '.join(unchanged)} as it was" if unchanged else "changes nothing"
         raise SourceError(f"{wanted.title} {what}", hint=COMPARE)
 
 
-def _run_git(wanted: Wanted, patch: bytes, tree: Path, *options: str) -> str:
+def _run_git(wanted: PinnedFile, patch: bytes, tree: Path, *options: str) -> str:
     """Run `git apply` as if there were no repository round the tree and no configuration of the user's."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     environ |= {
@@ -78,7 +78,7 @@ def _list_touched(numstat: str) -> list[str]:
     return [name for name in names if not name.startswith("debian/")]
 
 
-def _take_print(path: Path) -> tuple[int, str] | None:
+def fingerprint(path: Path) -> tuple[int, str] | None:
     """Return a file's mode and hash, None where there is none."""
     if path.is_symlink():
         return (0, str(path.readlink()))

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from everywheel.sources.request import Wanted
+from everywheel.sources.request import PinnedFile
 
 
-class Happening(StrEnum):
+class FetchEventKind(StrEnum):
     """What can happen to one file; `refused` is one place's failure, `failed` that of the last one."""
 
     CACHED = "cached"
@@ -28,8 +28,8 @@ class Event:
     the place's answer when it refused.
     """
 
-    happening: Happening
-    wanted: Wanted
+    happening: FetchEventKind
+    wanted: PinnedFile
     place: str = ""
     size: int = 0
     total: int = 0

@@ -9,7 +9,7 @@ from everywheel.config.recipe import DebianFile, Recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class PinnedFile:
     """One pinned file; `label` names what it is for, such as `libvips 8.16.1`.
 
     `patches` is the sha256 of the archive that a patch belongs to, and empty for an archive itself.
@@ -40,7 +40,7 @@ class Unavailable(Exception):
     """A place cannot give a file; the text says why in a few words."""
 
 
-class WrongBytes(Unavailable):
+class HashMismatch(Unavailable):
     """A place gave something else than what was pinned."""
 
 
@@ -48,16 +48,16 @@ class Superseded(Unavailable):
     """The distribution has newer revisions of a package, and none holds the patch that was pinned."""
 
 
-def list_wanted(recipes: Iterable[Recipe]) -> tuple[Wanted, ...]:
+def list_source_files(recipes: Iterable[Recipe]) -> tuple[PinnedFile, ...]:
     """List the archive and the patches of each recipe, each hash once, in the recipes' order."""
-    found: dict[str, Wanted] = {}
+    found: dict[str, PinnedFile] = {}
     for recipe in recipes:
         label, source = f"{recipe.name} {recipe.version}", recipe.source
-        archive = Wanted(
+        archive = PinnedFile(
             label=label, filename=source.filename, sha256=source.sha256, urls=source.urls, debian=source.debian
         )
         patches = [
-            Wanted(
+            PinnedFile(
                 label=label,
                 filename=patch.name,
                 sha256=patch.sha256,

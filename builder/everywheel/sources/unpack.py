@@ -11,9 +11,9 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from everywheel.errors import SourceError
-from everywheel.execution.files import explain_disk
+from everywheel.execution.files import translate_os_errors
 from everywheel.sources.lzma_compat import LZMAError
-from everywheel.sources.request import COMPARE, Unavailable, Wanted
+from everywheel.sources.request import COMPARE, PinnedFile, Unavailable
 
 if sys.version_info >= (3, 12):
     import tarfile
@@ -71,7 +71,7 @@ class _Guard:
         self.links[path] = end
 
 
-def unpack_archive(wanted: Wanted, archive: Path, into: Path) -> None:
+def unpack_archive(wanted: PinnedFile, archive: Path, into: Path) -> None:
     """Unpack a tar archive of any compression into a folder that does not exist yet, without its single top folder.
 
     Raises SourceError for an archive that is truncated, empty, or reaches out of the folder; then there is no folder.
@@ -79,7 +79,7 @@ def unpack_archive(wanted: Wanted, archive: Path, into: Path) -> None:
     scratch = into.with_name(f".{into.name}.{secrets.token_hex(4)}")
     guard = _Guard()
     try:
-        with explain_disk(into):
+        with translate_os_errors(into):
             scratch.mkdir(parents=True)
             try:
                 with tarfile.open(archive) as tar:
@@ -97,7 +97,7 @@ def unpack_archive(wanted: Wanted, archive: Path, into: Path) -> None:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _settle(wanted: Wanted, scratch: Path, into: Path, guard: _Guard) -> None:
+def _settle(wanted: PinnedFile, scratch: Path, into: Path, guard: _Guard) -> None:
     tops = list(scratch.iterdir())
     if not tops:
         raise SourceError(f"{wanted.title} is an empty archive", hint=COMPARE)
@@ -110,11 +110,11 @@ def _settle(wanted: Wanted, scratch: Path, into: Path, guard: _Guard) -> None:
     tops[0].replace(into)
 
 
-def _report_hostile(wanted: Wanted, reason: str) -> SourceError:
+def _report_hostile(wanted: PinnedFile, reason: str) -> SourceError:
     return SourceError(f"{wanted.title} must not be unpacked", details={"reason": reason}, hint=COMPARE)
 
 
-def _report_broken(wanted: Wanted, archive: Path, reason: BaseException) -> SourceError:
+def _report_broken(wanted: PinnedFile, archive: Path, reason: BaseException) -> SourceError:
     """Tell an archive that was cut off from a file that never was one, by how it begins."""
     with archive.open("rb") as file:
         start = file.read(512)

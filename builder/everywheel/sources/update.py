@@ -10,10 +10,10 @@ from pathlib import Path
 from everywheel.config.recipe import Patch, Recipe
 from everywheel.errors import SourceError, UsageError
 from everywheel.sources.cache import hash_bytes
-from everywheel.sources.deadline import Clock
+from everywheel.sources.deadline import Deadline
 from everywheel.sources.distro.apt import Revision
 from everywheel.sources.distro.debian_source import PackageClient
-from everywheel.sources.request import Unavailable, Wanted, list_wanted
+from everywheel.sources.request import PinnedFile, Unavailable, list_source_files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +31,8 @@ def find_updates(recipes: Sequence[Recipe], store: Path, *, timeout: float = 600
 
     Raises SourceError on a machine without the distribution's package client.
     """
-    wanted = list_wanted(recipes)
-    client = PackageClient(store=store, archives=None, wanted=wanted, clock=Clock(timeout))
+    wanted = list_source_files(recipes)
+    client = PackageClient(store=store, archives=None, wanted=wanted, clock=Deadline(timeout))
     if not client.exists:
         raise SourceError(
             "there is no package client on this machine", hint="run it on Debian, or edit the pins by hand"
@@ -90,7 +90,7 @@ def rewrite_pins(recipe: Recipe, updates: Sequence[Update]) -> int:
     return len(changes)
 
 
-def move_to_version(recipe: Recipe, version: str, store: Path, *, timeout: float = 600.0) -> None:
+def pin_version(recipe: Recipe, version: str, store: Path, *, timeout: float = 600.0) -> None:
     """Pin another upstream version of a recipe's source, with the hash that the signed lists give for its archive.
 
     Patches stay as they are: whether they still apply, and whether they are still needed, the next build and its
@@ -99,8 +99,8 @@ def move_to_version(recipe: Recipe, version: str, store: Path, *, timeout: float
     debian = recipe.source.debian
     if debian is None:
         raise UsageError(f"{recipe.name} has no 'debian' place", hint="edit version and sha256 by hand")
-    wanted = Wanted(label=recipe.name, filename=debian.file, sha256=recipe.source.sha256, debian=debian)
-    client = PackageClient(store=store, archives=None, wanted=[wanted], clock=Clock(timeout))
+    wanted = PinnedFile(label=recipe.name, filename=debian.file, sha256=recipe.source.sha256, debian=debian)
+    client = PackageClient(store=store, archives=None, wanted=[wanted], clock=Deadline(timeout))
     if not client.exists:
         raise SourceError(
             "there is no package client on this machine", hint="run it on Debian, or edit the pins by hand"

@@ -23,7 +23,7 @@ import platformdirs
 from filelock import FileLock
 
 from everywheel.errors import MachineError
-from everywheel.execution.files import explain_disk, flush_file, hash_file
+from everywheel.execution.files import flush_file, hash_file, translate_os_errors
 
 FIXED_TIME = 1577836800  # 2020-01-01, the time stamp of everything that is packed
 
@@ -35,7 +35,7 @@ def default_store() -> Path:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class StoreEntry:
     """One artifact or wheel in the store; `size` in bytes, `created` and `used` in seconds since the epoch."""
 
     key: str
@@ -55,7 +55,7 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        with explain_disk(root):
+        with translate_os_errors(root):
             for name in ("sources", "artifacts", "wheels", "tools", "zig", "work", "logs", "locks", "tmp"):
                 (root / name).mkdir(parents=True, exist_ok=True)
 
@@ -63,15 +63,15 @@ class Store:
         """Return the lock that whoever makes `key` must hold; the system drops it when its holder dies."""
         return FileLock(self.root / "locks" / key)
 
-    def find(self, key: str) -> Entry | None:
+    def find(self, key: str) -> StoreEntry | None:
         """Return the entry of a finished artifact or wheel, or None."""
         try:
-            entry = Entry(**json.loads((self.root / "artifacts" / f"{key}.json").read_text()))
+            entry = StoreEntry(**json.loads((self.root / "artifacts" / f"{key}.json").read_text()))
         except (FileNotFoundError, ValueError, TypeError):
             return None
         return entry if self.path(entry).exists() else None
 
-    def path(self, entry: Entry) -> Path:
+    def path(self, entry: StoreEntry) -> Path:
         return self.root / entry.file
 
     def touch(self, key: str) -> None:
@@ -79,23 +79,30 @@ class Store:
         with contextlib.suppress(OSError):
             os.utime(self.root / "artifacts" / f"{key}.json")
 
-    def put_tree(self, key: str, tree: Path, *, name: str, version: str, target: str) -> Entry:
+    def put_tree(self, key: str, tree: Path, *, name: str, version: str, target: str) -> StoreEntry:
         """Pack a folder as the artifact `key`: entries sorted, owners, times and modes normalised."""
-        with explain_disk(self.root), self._temporary() as temporary:
+        with translate_os_errors(self.root), self._temporary() as temporary:
             pack_tree(tree, temporary, level=1)
             return self._put(key, temporary, f"artifacts/{key}.tar.gz", "artifact", name, version, target)
 
-    def put_wheel(self, key: str, wheel: Path, *, name: str, version: str, target: str) -> Entry:
+    def put_wheel(self, key: str, wheel: Path, *, name: str, version: str, target: str) -> StoreEntry:
         """Copy a finished wheel into the store under its key."""
-        with explain_disk(self.root), self._temporary() as temporary:
+        with translate_os_errors(self.root), self._temporary() as temporary:
             shutil.copyfile(wheel, temporary)
             return self._put(key, temporary, f"wheels/{key}/{wheel.name}", "wheel", name, version, target)
 
-    def _put(self, key: str, file: Path, place: str, kind: str, name: str, version: str, target: str) -> Entry:
-        entry = Entry(
-            key=key, kind=kind, name=name, version=version, target=target, file=place,
-            sha256=hash_file(file), size=file.stat().st_size, created=time.time(),
-        )  # fmt: skip
+    def _put(self, key: str, file: Path, place: str, kind: str, name: str, version: str, target: str) -> StoreEntry:
+        entry = StoreEntry(
+            key=key,
+            kind=kind,
+            name=name,
+            version=version,
+            target=target,
+            file=place,
+            sha256=hash_file(file),
+            size=file.stat().st_size,
+            created=time.time(),
+        )
         final = self.root / place
         final.parent.mkdir(parents=True, exist_ok=True)
         _replace_durably(file, final)
@@ -131,17 +138,17 @@ class Store:
                 details={"file": path},
                 hint="it has been dropped; run the build again",
             )
-        with explain_disk(into), tarfile.open(path) as archive:
+        with translate_os_errors(into), tarfile.open(path) as archive:
             archive.extractall(into)  # our own archive, its hash just checked
         self.touch(key)
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[StoreEntry]:
         """Return all finished artifacts and wheels, by name."""
         found = [(self.find(path.stem), path.stat().st_mtime) for path in (self.root / "artifacts").glob("*.json")]
-        entries = [Entry(**{**asdict(entry), "used": used}) for entry, used in found if entry is not None]
+        entries = [StoreEntry(**{**asdict(entry), "used": used}) for entry, used in found if entry is not None]
         return sorted(entries, key=lambda entry: (entry.kind, entry.name, entry.target, entry.created))
 
-    def verify(self) -> list[Entry]:
+    def verify(self) -> list[StoreEntry]:
         """Return the entries whose bytes are not what was put."""
         return [entry for entry in self.entries() if hash_file(self.path(entry)) != entry.sha256]
 
@@ -149,7 +156,7 @@ class Store:
         """Return the sources whose bytes do not have the hash that names them."""
         return [path for path in sorted((self.root / "sources").iterdir()) if hash_file(path) != path.name]
 
-    def drop(self, entry: Entry) -> None:
+    def drop(self, entry: StoreEntry) -> None:
         """Remove an entry: the record first, so that it stops to count before its bytes go."""
         (self.root / "artifacts" / f"{entry.key}.json").unlink(missing_ok=True)
         self.path(entry).unlink(missing_ok=True)
@@ -184,7 +191,7 @@ def pack_tree(tree: Path, archive: Path, *, level: int) -> None:
 class Garbage:
     """What `gc` would drop, or has dropped."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[StoreEntry, ...]
     folders: tuple[Path, ...]
     size: int
 

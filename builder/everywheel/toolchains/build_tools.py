@@ -143,29 +143,47 @@ def ensure_environment(path: Path, arguments: Sequence[str], *, what: str, log: 
 def make_environment(path: Path, *, what: str, log: Path) -> None:
     """Make an empty virtual environment of the running Python."""
     run(
-        [sys.executable, "-m", "venv", "--without-pip", path], cwd=path.parent, env=_environment(), log=log,
+        [sys.executable, "-m", "venv", "--without-pip", path],
+        cwd=path.parent,
+        env=_environment(),
+        log=log,
         what=f"{what}: making the environment",
         hint="is python3-venv installed? `everywheel doctor` tells what this machine lacks",
-    )  # fmt: skip
+    )
 
 
 def install_into(path: Path, arguments: Sequence[str], *, what: str, log: Path) -> None:
     """Install into a virtual environment with pip; its own settings (PIP_INDEX_URL, pip.conf) are used."""
     run(
-        [sys.executable, "-m", "pip", "--python", python_of(path), "install", "--quiet",
-         "--disable-pip-version-check", *arguments],
-        cwd=path.parent, env=_environment(), log=log, what=f"{what}: installing from the package index",
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "--python",
+            python_of(path),
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            *arguments,
+        ],
+        cwd=path.parent,
+        env=_environment(),
+        log=log,
+        what=f"{what}: installing from the package index",
         hint="is the package index reachable? pip's own settings (PIP_INDEX_URL, pip.conf) are used",
-    )  # fmt: skip
+    )
 
 
 def pip_install(arguments: Sequence[str], *, what: str, log: Path) -> None:
     """Run pip's `install`, for a folder (`--target`) of another machine's files; its own settings are used."""
     run(
         [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments],
-        cwd=log.parent, env=_environment(), log=log, what=f"{what}: installing from the package index",
+        cwd=log.parent,
+        env=_environment(),
+        log=log,
+        what=f"{what}: installing from the package index",
         hint="is the package index reachable? pip's own settings (PIP_INDEX_URL, pip.conf) are used",
-    )  # fmt: skip
+    )
 
 
 def _environment() -> dict[str, str]:

@@ -36,8 +36,16 @@ fn isHelper(comptime name: []const u8) bool {
     return !of_libc and !std.mem.endsWith(u8, name, "c3");
 }
 """
-_FLAGS = ("-OReleaseFast", "-fPIC", "-fstrip", "-ffunction-sections", "-fdata-sections", "-fno-builtin",
-          "-fno-stack-check", "-fno-unwind-tables")  # fmt: skip
+_FLAGS = (
+    "-OReleaseFast",
+    "-fPIC",
+    "-fstrip",
+    "-ffunction-sections",
+    "-fdata-sections",
+    "-fno-builtin",
+    "-fno-stack-check",
+    "-fno-unwind-tables",
+)
 
 
 @functools.cache

@@ -32,9 +32,15 @@ _FLAGS = ("-O2", "-Wno-error=date-time")
 _LINK_FLAGS = {"windows": ("-static",)}
 # Without these no program of Windows starts, or none finds another.
 _WINDOWS = (
-    "COMSPEC", "NUMBER_OF_PROCESSORS", "PATHEXT", "PROCESSOR_ARCHITECTURE", "SYSTEMDRIVE", "SYSTEMROOT", "USERPROFILE",
+    "COMSPEC",
+    "NUMBER_OF_PROCESSORS",
+    "PATHEXT",
+    "PROCESSOR_ARCHITECTURE",
+    "SYSTEMDRIVE",
+    "SYSTEMROOT",
+    "USERPROFILE",
     "WINDIR",
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +87,7 @@ class NativeEngine:
             launcher=self._launcher(c) if windows else None,
         )
 
-    def warm(self, target: Target) -> None:
+    def prime_cache(self, target: Target) -> None:
         """Compile the launcher, once for each store, where one is needed: the machine's compilers are ready."""
         compilers = self.compilers(target)
         if compilers.launcher is None or compilers.launcher.exists():
@@ -91,9 +97,12 @@ class NativeEngine:
         unfinished = launcher.with_name(f"unfinished-{launcher.name}")
         with FileLock(f"{launcher}.lock"):
             run(
-                [*compilers.c, *compilers.link, "-s", SOURCE, "-o", unfinished], cwd=launcher.parent, env=self.environ,
-                log=self.store / "logs" / f"compiler-{target.tag}.log", what=f"compiler for {target.tag}",
-            )  # fmt: skip
+                [*compilers.c, *compilers.link, "-s", SOURCE, "-o", unfinished],
+                cwd=launcher.parent,
+                env=self.environ,
+                log=self.store / "logs" / f"compiler-{target.tag}.log",
+                what=f"compiler for {target.tag}",
+            )
             unfinished.replace(launcher)
 
     def _launcher(self, c: Sequence[str]) -> Path | None:

@@ -38,9 +38,23 @@ def _pip(words: Sequence[str], requirements: Sequence[str], platforms: Sequence[
     tags = [word for tag in platforms for word in ("--platform", tag)]
     log.unlink(missing_ok=True)
     run(
-        [sys.executable, "-m", "pip", *words, "--quiet", "--disable-pip-version-check", "--only-binary", ":all:",
-         "--python-version", python, *tags, *requirements],
-        cwd=log.parent, env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"}, log=log,
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            *words,
+            "--quiet",
+            "--disable-pip-version-check",
+            "--only-binary",
+            ":all:",
+            "--python-version",
+            python,
+            *tags,
+            *requirements,
+        ],
+        cwd=log.parent,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        log=log,
         what="fetching from the package index",
         hint="is the package index reachable? pip's own settings (PIP_INDEX_URL, pip.conf) are used",
-    )  # fmt: skip
+    )

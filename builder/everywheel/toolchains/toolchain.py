@@ -15,7 +15,7 @@ from everywheel.platforms.target import Target
 from everywheel.store.local import FIXED_TIME
 from everywheel.toolchains.build_tools import Tools
 from everywheel.toolchains.compilers import Compilers
-from everywheel.toolchains.windows_launcher import SUFFIX, Launch, write_launcher
+from everywheel.toolchains.windows_launcher import SUFFIX, LaunchSpec, write_launcher
 
 PREFIX = "/everywheel"
 """The prefix that everything is configured for; nothing is ever installed there, so no real path gets into a binary."""
@@ -26,8 +26,35 @@ _COMPILE_FLAGS = ("-g0", "-fPIC", "-ffunction-sections", "-fdata-sections")
 # What only some systems are told. A function that is newer than the oldest macOS to be served is an error, in probes too.
 _SYSTEM_FLAGS = {"darwin": ("-Werror=unguarded-availability",)}
 # POSIX utilities that build files call; every machine has them, and nothing of them gets into a product.
-_UTILITIES = ("cat", "chmod", "cmp", "cp", "cut", "dirname", "echo", "env", "expr", "grep", "head", "ln", "ls", "mkdir",
-              "mv", "printf", "rm", "rmdir", "sed", "sh", "sort", "tail", "test", "touch", "tr", "true", "uname")  # fmt: skip
+_UTILITIES = (
+    "cat",
+    "chmod",
+    "cmp",
+    "cp",
+    "cut",
+    "dirname",
+    "echo",
+    "env",
+    "expr",
+    "grep",
+    "head",
+    "ln",
+    "ls",
+    "mkdir",
+    "mv",
+    "printf",
+    "rm",
+    "rmdir",
+    "sed",
+    "sh",
+    "sort",
+    "tail",
+    "test",
+    "touch",
+    "tr",
+    "true",
+    "uname",
+)
 # What a recipe requires has a pkg-config file. Looking through CMake's eyes as well costs Meson up to a minute for each
 # target (it links C++, for which zig compiles libc++), only to find what is not there.
 _NO_CMAKE = "cmake-is-not-asked"
@@ -172,15 +199,15 @@ def _write_launchers(
     search = os.pathsep.join(folder.as_posix() for folder in folders)
     pkgconf = [tools.pkgconf, *(["--static"] if static_pkgconfig else [])]
     launches = {
-        "cc": Launch(command=compilers.c, libraries=toolchain.prefix / "lib"),
-        "c++": Launch(command=compilers.cxx, libraries=toolchain.prefix / "lib"),
-        "build-cc": Launch(command=compilers.build_c),
-        "build-c++": Launch(command=compilers.build_cxx),
-        "ar": Launch(command=compilers.ar),
-        "ranlib": Launch(command=compilers.ranlib),
-        "dlltool": Launch(command=compilers.dlltool),
-        "windres": Launch(command=compilers.windres),
-        "pkg-config": Launch(command=pkgconf, environment={"PKG_CONFIG_LIBDIR": search}),
+        "cc": LaunchSpec(command=compilers.c, libraries=toolchain.prefix / "lib"),
+        "c++": LaunchSpec(command=compilers.cxx, libraries=toolchain.prefix / "lib"),
+        "build-cc": LaunchSpec(command=compilers.build_c),
+        "build-c++": LaunchSpec(command=compilers.build_cxx),
+        "ar": LaunchSpec(command=compilers.ar),
+        "ranlib": LaunchSpec(command=compilers.ranlib),
+        "dlltool": LaunchSpec(command=compilers.dlltool),
+        "windres": LaunchSpec(command=compilers.windres),
+        "pkg-config": LaunchSpec(command=pkgconf, environment={"PKG_CONFIG_LIBDIR": search}),
     }
     for name, launch in launches.items():
         write_launcher(toolchain.program(name), launcher, launch)

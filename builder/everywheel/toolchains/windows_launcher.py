@@ -16,7 +16,7 @@ SUFFIX = ".exe"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Launch:
+class LaunchSpec:
     """What a launcher starts: the words before its own, and variables.
 
     `libraries` is the folder that is named to whoever asks a compiler where libraries lie (`-print-search-dirs`).
@@ -27,7 +27,7 @@ class Launch:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-def write_launcher(program: Path, compiled: Path, launch: Launch) -> None:
+def write_launcher(program: Path, compiled: Path, launch: LaunchSpec) -> None:
     """Write a launcher as `program`, a copy of the compiled one."""
     libraries = "" if launch.libraries is None else launch.libraries.as_posix()
     variables = [f"{name}={value}" for name, value in launch.environment.items()]

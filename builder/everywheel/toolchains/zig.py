@@ -47,7 +47,7 @@ class ZigEngine:
             link=(str(find_compiler_rt(self.store.root / "zig", target)),) if target.os == "linux" else (),
         )
 
-    def warm(self, target: Target) -> None:
+    def prime_cache(self, target: Target) -> None:
         """Have zig make a target's libc, once for each store: builds that ran into each other over it would do it twice.
 
         For Linux, make the archive that every link is given, too.
@@ -69,8 +69,11 @@ class ZigEngine:
             for flags in (["-shared", "-fPIC"], []):
                 run(
                     [toolchain.program("cc"), *flags, source, "-o", workspace / "out"],
-                    cwd=workspace, env=toolchain.environment, log=log, what=f"compiler for {target.tag}",
-                )  # fmt: skip
+                    cwd=workspace,
+                    env=toolchain.environment,
+                    log=log,
+                    what=f"compiler for {target.tag}",
+                )
             stamp.write_text("")
 
 

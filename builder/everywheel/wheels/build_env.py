@@ -11,32 +11,34 @@ from pathlib import Path
 from everywheel.config.project import Project, digest_tree
 from everywheel.config.recipe import Linkage, Optimize
 from everywheel.errors import AuditError, BuildError
-from everywheel.libraries.build import Site, open_workspace
+from everywheel.libraries.build import BuildContext, open_workspace
 from everywheel.planning.plan import Plan, Step
 from everywheel.store.local import FIXED_TIME
 from everywheel.toolchains.build_tools import ensure_environment, environment_identity, pinned_versions, python_of
 from everywheel.toolchains.compilers import EngineName
 from everywheel.toolchains.toolchain import Toolchain, write_toolchain
-from everywheel.wheels.system_linkage import Offered, check_opened, drop_libraries
+from everywheel.wheels.system_linkage import ProvidedSymbols, check_system_linkage, drop_libraries
 
 
-def build_wheel_step(site: Site, step: Step, plan: Plan, project: Project, tell: Callable[[str], None]) -> None:
+def build_wheel_step(
+    site: BuildContext, step: Step, plan: Plan, project: Project, set_stage: Callable[[str], None]
+) -> None:
     """Build, repair and audit the wheel of one target and put it into the store.
 
     Raises BuildError when a part of it fails and AuditError, with all findings, when the finished wheel is not clean.
     """
     # Imported here: a run in which nothing is to do must not pay for what only a build needs.
     from everywheel.audit import audit_wheel, fail_on_findings
-    from everywheel.repair import Repair, repair_wheel
+    from everywheel.repair import RepairRequest, repair_wheel
     from everywheel.wheels.macos_availability import check_availability
     from everywheel.wheels.pep517 import WheelBuild, ask_requirements, build_wheel, copy_source
     from everywheel.wheels.wheel import read_wheel
 
     log = site.log(step)
     log.unlink(missing_ok=True)
-    tell("prepare")
+    set_stage("prepare")
     workspace, toolchain = prepare_wheel(site, step, plan, project.linkage)
-    offered = drop_libraries(workspace / "prefix") if project.linkage is Linkage.SYSTEM else Offered()
+    offered = drop_libraries(workspace / "prefix") if project.linkage is Linkage.SYSTEM else ProvidedSymbols()
     python = step.python or project.python
     headers = project.recipes[python.headers]
     build = WheelBuild(
@@ -56,7 +58,7 @@ def build_wheel_step(site: Site, step: Step, plan: Plan, project: Project, tell:
         label=f"{project.name} {project.version}",
         settings={name: given[0] if len(given) == 1 else list(given) for name, given in project.settings.items()},
     )
-    tell("build")
+    set_stage("build")
     if asked := ask_requirements(build):
         build = replace(build, python=ensure_backend(site, project, asked))
     if digest_tree(copy_source(build)) != project.digest:
@@ -69,10 +71,10 @@ def build_wheel_step(site: Site, step: Step, plan: Plan, project: Project, tell:
         raise
     leave_out = {python.headers}
     if project.linkage is Linkage.SYSTEM:
-        check_opened(built, offered, step.label)
+        check_system_linkage(built, offered, step.label)
         leave_out |= {plan.steps[id].name for id in step.link}
-    tell("repair")
-    repair = Repair(
+    set_stage("repair")
+    repair = RepairRequest(
         target=step.target,
         prefix=workspace / "prefix",
         patchelf=site.tools.patchelf,
@@ -91,7 +93,7 @@ def build_wheel_step(site: Site, step: Step, plan: Plan, project: Project, tell:
         check_availability(
             read_wheel(finished), step.target, compiler, what=step.label, folder=workspace, environ=environ
         )
-    tell("audit")
+    set_stage("audit")
     try:
         fail_on_findings((audit_wheel(finished),))
     except AuditError as error:
@@ -102,7 +104,9 @@ def build_wheel_step(site: Site, step: Step, plan: Plan, project: Project, tell:
         shutil.rmtree(workspace, ignore_errors=True)
 
 
-def prepare_wheel(site: Site, step: Step, plan: Plan, linkage: Linkage = Linkage.SHARED) -> tuple[Path, Toolchain]:
+def prepare_wheel(
+    site: BuildContext, step: Step, plan: Plan, linkage: Linkage = Linkage.SHARED
+) -> tuple[Path, Toolchain]:
     """Make a wheel's workspace: the target's prefix and compilers for the extension."""
     workspace = open_workspace(site, step, plan)
     linked = {id: resolved for id in step.link if (resolved := plan.steps[id].resolved) is not None}
@@ -118,11 +122,11 @@ def prepare_wheel(site: Site, step: Step, plan: Plan, linkage: Linkage = Linkage
         exports=() if shared and linkage is Linkage.SHARED else ("PyInit_*",),
         static_pkgconfig=not shared,
     )
-    drop_inside(plan, step.link, workspace / "prefix")
+    remove_bundled_archives(plan, step.link, workspace / "prefix")
     return workspace, toolchain
 
 
-def drop_inside(plan: Plan, steps: Sequence[str], prefix: Path) -> None:
+def remove_bundled_archives(plan: Plan, steps: Sequence[str], prefix: Path) -> None:
     """Drop archives that a shared library of the same prefix has inside: nobody must link them a second time."""
     linked = {id: resolved for id in steps if (resolved := plan.steps[id].resolved) is not None}
     shared = [id for id, resolved in linked.items() if resolved.linkage is Linkage.SHARED]
@@ -131,7 +135,7 @@ def drop_inside(plan: Plan, steps: Sequence[str], prefix: Path) -> None:
         (prefix / "lib" / f"lib{name}.a").unlink(missing_ok=True)
 
 
-def ensure_backend(site: Site, project: Project, asked: Sequence[str] = ()) -> Path:
+def ensure_backend(site: BuildContext, project: Project, asked: Sequence[str] = ()) -> Path:
     """Return the Python of an environment with the extension's build requirements, and what its backend asked for.
 
     The tools' own pins hold there as well.

@@ -57,7 +57,7 @@ class WheelBuild:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BuildSystem:
+class BuildBackend:
     """The [build-system] table of a pyproject.toml."""
 
     requires: tuple[str, ...]
@@ -65,13 +65,13 @@ class BuildSystem:
     path: tuple[str, ...]
 
 
-def read_build_system(source: Path) -> BuildSystem:
+def read_build_system(source: Path) -> BuildBackend:
     """Return what builds a project, and what must be installed before its backend can be asked for more.
 
     Raises UsageError when there is no pyproject.toml or its table is wrong.
     """
     table = read_toml(source / "pyproject.toml").table("build-system", {})
-    return BuildSystem(
+    return BuildBackend(
         requires=table.texts("requires", list(_OLD_REQUIRES)),
         backend=table.text("build-backend", _OLD_BACKEND),
         path=table.texts("backend-path"),

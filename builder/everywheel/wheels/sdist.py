@@ -16,7 +16,7 @@ from pyproject_hooks import BuildBackendHookCaller
 from everywheel.config.project import Project, sdist_name
 from everywheel.errors import BuildError, MachineError
 from everywheel.execution.process import run
-from everywheel.libraries.build import Site
+from everywheel.libraries.build import BuildContext
 from everywheel.planning.plan import Plan, Step
 from everywheel.store.local import FIXED_TIME
 from everywheel.wheels.build_env import compiler_environment, ensure_backend, prepare_wheel
@@ -30,7 +30,7 @@ else:
 _LEVEL = 12  # libdeflate's highest
 
 
-def build_sdist(site: Site, step: Step, plan: Plan, project: Project, wheelhouse: Path) -> Path:
+def build_sdist(site: BuildContext, step: Step, plan: Plan, project: Project, wheelhouse: Path) -> Path:
     """Build the source distribution into the wheelhouse and return where it is.
 
     `step` is the wheel of any target whose libraries are in the store: some backends configure a build before they say
@@ -72,7 +72,7 @@ def build_sdist(site: Site, step: Step, plan: Plan, project: Project, wheelhouse
     return wheelhouse / made.name
 
 
-def _ask_backend(build: WheelBuild, site: Site, project: Project) -> Path:
+def _ask_backend(build: WheelBuild, site: BuildContext, project: Project) -> Path:
     system = read_build_system(build.source)
     copy = copy_source(build)
     what = f"{build.label}: {system.backend}"

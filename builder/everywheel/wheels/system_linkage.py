@@ -12,14 +12,14 @@ from everywheel.wheels.wheel import read_wheel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Offered:
+class ProvidedSymbols:
     """What the shared libraries of a prefix offered: their names, and by symbol which of them has it."""
 
     libraries: frozenset[str] = frozenset()
     symbols: Mapping[str, str] = field(default_factory=dict)
 
 
-def drop_libraries(prefix: Path) -> Offered:
+def drop_libraries(prefix: Path) -> ProvidedSymbols:
     """Drop every library of a prefix, so that nothing can be linked; headers and pkg-config files stay."""
     symbols: dict[str, str] = {}
     libraries: set[str] = set()
@@ -31,10 +31,10 @@ def drop_libraries(prefix: Path) -> Offered:
             libraries.add(elf.soname or path.name)
             symbols |= dict.fromkeys(elf.exports, elf.soname or path.name)
         path.unlink()
-    return Offered(libraries=frozenset(libraries), symbols=symbols)
+    return ProvidedSymbols(libraries=frozenset(libraries), symbols=symbols)
 
 
-def check_opened(wheel: Path, offered: Offered, label: str) -> None:
+def check_system_linkage(wheel: Path, offered: ProvidedSymbols, label: str) -> None:
     """Raise BuildError where a wheel brings one of the libraries, or a module needs one to be loaded before it."""
     for name, content in read_wheel(wheel).files.items():
         if not content.data.startswith(MAGIC):
@@ -46,7 +46,7 @@ def check_opened(wheel: Path, offered: Offered, label: str) -> None:
         check_file(name, elf, offered, label)
 
 
-def check_file(name: str, elf: ElfFacts, offered: Offered, label: str) -> None:
+def check_file(name: str, elf: ElfFacts, offered: ProvidedSymbols, label: str) -> None:
     """Raise BuildError where a file of the wheel is one of the libraries, or needs one to be loaded before it."""
     if elf.soname in offered.libraries:
         raise BuildError(

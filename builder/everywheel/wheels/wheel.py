@@ -27,9 +27,16 @@ from everywheel.wheels.zip_writer import ZipEntry, pack_zip
 
 # What zipfile raises, beside OSError, for archives that are not what they claim.
 UNREADABLE = (
-    zipfile.BadZipFile, zlib.error, LZMAError, struct.error, EOFError, IndexError, NotImplementedError, RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+    LZMAError,
+    struct.error,
+    EOFError,
+    IndexError,
+    NotImplementedError,
+    RuntimeError,
     ValueError,
-)  # fmt: skip
+)
 _SMALL = 1 << 28  # bytes that every archive may unpack to; a larger one has a bound by its own size:
 _MOST_TIMES = 100  # real wheels unpack to three or four times theirs
 _SPELLINGS = {b"project-url": b"Project-URL", b"home-page": b"Home-page", b"download-url": b"Download-URL"}

@@ -28,9 +28,11 @@ exit codes: 0 everything was encoded, 1 something was not, 2 the command makes n
 
 def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="webpencode", description="Encode images as WebP.", epilog=EXAMPLE,
+        prog="webpencode",
+        description="Encode images as WebP.",
+        epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    )
     add = parser.add_argument
     add("inputs", nargs="*", type=Path, metavar="PATH", help="image files, and folders that are searched for them")
     add(
@@ -77,9 +79,21 @@ def make_parser() -> argparse.ArgumentParser:
 def read_options(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the options for encode(); raises ValueError for what only the command has words for."""
     names = (
-        "width", "height", "fit", "upscale", "quality", "lossless", "near_lossless", "effort", "alpha_quality", "preset",
-        "target_size", "sharp_yuv", "loop", "max_pixels",
-    )  # fmt: skip
+        "width",
+        "height",
+        "fit",
+        "upscale",
+        "quality",
+        "lossless",
+        "near_lossless",
+        "effort",
+        "alpha_quality",
+        "preset",
+        "target_size",
+        "sharp_yuv",
+        "loop",
+        "max_pixels",
+    )
     options = {name: getattr(arguments, name) for name in names}
     if arguments.strip and arguments.keep is not None:
         raise ValueError("--strip leaves out all that --keep names: give one of them")

@@ -91,24 +91,40 @@ def main() -> None:
     # As a user has it from an index: whatever wheel pip takes for this system, and never the sources.
     source = ["--index-url", order["index"], "--only-binary", ":all:"] if order["index"] else ["--no-index"]
     install = [
-        sys.executable, str(ROOM / "pip" / "pip"), "install", *source, "--find-links", str(ROOM / "wheels"),
-        "--target", order["site"], "--no-compile", "--no-cache-dir", "--disable-pip-version-check",
-        "--root-user-action=ignore", "--quiet", order["wheel"],
-    ]  # fmt: skip
+        sys.executable,
+        str(ROOM / "pip" / "pip"),
+        "install",
+        *source,
+        "--find-links",
+        str(ROOM / "wheels"),
+        "--target",
+        order["site"],
+        "--no-compile",
+        "--no-cache-dir",
+        "--disable-pip-version-check",
+        "--root-user-action=ignore",
+        "--quiet",
+        order["wheel"],
+    ]
     stages, strange, loaded = [run_stage("install", install, plain)], list[str](), list[str]()
     if stages[0]["exit"] == 0:
         watched = {
-            **plain, "PYTHONPATH": f"{order['site']}:{ROOM / 'site'}:{SITE}",
-            "PYTEST_ADDOPTS": "-p no:cacheprovider", "EVERYWHEEL_MAPS": str(MAPS),
-        }  # fmt: skip
+            **plain,
+            "PYTHONPATH": f"{order['site']}:{ROOM / 'site'}:{SITE}",
+            "PYTEST_ADDOPTS": "-p no:cacheprovider",
+            "EVERYWHEEL_MAPS": str(MAPS),
+        }
         words = [sys.executable if word == "python" else word for word in order["command"]]
         stages.append(run_stage("test", [*order["through"], *words], watched))
         strange = find_strange(order, watched)
         loaded = sorted({path.rpartition("/")[2] for path in read_notes(MAPS)})
     result = {
-        "python": ".".join(map(str, sys.version_info[:3])), "libc": find_libc(), "stages": stages, "strange": strange,
+        "python": ".".join(map(str, sys.version_info[:3])),
+        "libc": find_libc(),
+        "stages": stages,
+        "strange": strange,
         "loaded": loaded,
-    }  # fmt: skip
+    }
     Path(order["result"]).write_text(json.dumps(result))
 
 

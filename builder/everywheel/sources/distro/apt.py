@@ -19,8 +19,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from everywheel.execution.files import explain_disk, report_full_disk
-from everywheel.sources.deadline import Clock
+from everywheel.execution.files import report_full_disk, translate_os_errors
+from everywheel.sources.deadline import Deadline
 from everywheel.sources.distro.apt_archives import HELPER, Archive
 from everywheel.sources.request import Unavailable
 
@@ -100,7 +100,7 @@ def parse_revisions(text: str) -> tuple[Revision, ...]:
 class AptRoot:
     """The private root, `<store>/apt`: it reads `archives` and nothing of the system's lists."""
 
-    def __init__(self, folder: Path, archives: Sequence[Archive], clock: Clock) -> None:
+    def __init__(self, folder: Path, archives: Sequence[Archive], clock: Deadline) -> None:
         self.folder = folder = folder.absolute()
         self.archives = tuple(archives)
         self.complaint = ""
@@ -116,14 +116,14 @@ class AptRoot:
 
     def lock(self) -> FileLock:
         """Return the lock that one process at a time holds while it sets up or updates the root."""
-        with explain_disk(self.folder):
+        with translate_os_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             return FileLock(self.folder / "lock", timeout=self._clock.remaining)
 
     def set_up(self) -> None:
         """Write the root's configuration."""
         folder = self.folder
-        with explain_disk(folder):
+        with translate_os_errors(folder):
             for part in ("etc", "state/lists/partial", "cache/archives/partial"):
                 (folder / part).mkdir(parents=True, exist_ok=True)
             _write(folder / "etc/sources.list", self._sources)
@@ -153,7 +153,7 @@ class AptRoot:
         failures = [line[3:] for line in lines if line.startswith("E: ")] or [f"apt-get update failed (exit {status})"]
         self.complaint = failures[0] if status else ""
         if not status:
-            with explain_disk(self._stamp):
+            with translate_os_errors(self._stamp):
                 _write(self._stamp, self._sources)
 
     def list_revisions(self, packages: Iterable[str]) -> tuple[Revision, ...]:
@@ -189,9 +189,14 @@ class AptRoot:
         self._clock.check()
         process = subprocess.Popen(
             [program, "-c", str(self._config), "-q", *arguments],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
-            env={**os.environ, "LC_ALL": "C.UTF-8"}, start_new_session=True,
-        )  # fmt: skip
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            env={**os.environ, "LC_ALL": "C.UTF-8"},
+            start_new_session=True,
+        )
         try:
             while True:
                 try:

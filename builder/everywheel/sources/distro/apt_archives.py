@@ -91,7 +91,10 @@ def ask_machine(os_release: Path = Path("/etc/os-release")) -> tuple[Archive, ..
         return ()
     answer = subprocess.run(
         ["apt-get", "indextargets", "--no-release-info", "--format", "$(REPO_URI)|$(RELEASE)|$(COMPONENT)"],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     rows = dict.fromkeys(line for line in answer.stdout.splitlines() if line.count("|") == 2)
     return choose_archives(rows, facts.get("VERSION_CODENAME", ""), distribution)

@@ -9,12 +9,12 @@ from pathlib import Path
 from filelock import Timeout
 
 from everywheel.config.recipe import DebianFile
-from everywheel.execution.files import explain_disk, hash_file
+from everywheel.execution.files import hash_file, translate_os_errors
 from everywheel.sources.cache import hash_bytes, open_scratch, put_file
-from everywheel.sources.deadline import Clock, Stopped
+from everywheel.sources.deadline import Deadline, DeadlineExceeded
 from everywheel.sources.distro.apt import AptRoot, ListedFile, Revision
 from everywheel.sources.distro.apt_archives import Archive, ask_machine
-from everywheel.sources.request import Superseded, Unavailable, Wanted
+from everywheel.sources.request import PinnedFile, Superseded, Unavailable
 from everywheel.sources.unpack import read_member
 
 _FRESH = 4 * 3600.0  # seconds for which lists that lack a file are believed
@@ -39,7 +39,7 @@ class PackageClient:
     """
 
     def __init__(
-        self, *, store: Path, archives: tuple[Archive, ...] | None, wanted: Sequence[Wanted], clock: Clock
+        self, *, store: Path, archives: tuple[Archive, ...] | None, wanted: Sequence[PinnedFile], clock: Deadline
     ) -> None:
         self._store = store
         self._archives = archives
@@ -61,7 +61,7 @@ class PackageClient:
                 self._archives = ask_machine()
             return bool(self._archives)
 
-    def fetch(self, wanted: Wanted, into: Path, on_bytes: _OnBytes) -> None:
+    def fetch(self, wanted: PinnedFile, into: Path, on_bytes: _OnBytes) -> None:
         """Download one file; raise Unavailable with the reason, Superseded where a patch is in no revision any more."""
         root, revisions, updates = self._open()
         try:
@@ -96,7 +96,7 @@ class PackageClient:
                             root.update()
                             self._updates += 1
                 except Timeout:
-                    raise Stopped from None
+                    raise DeadlineExceeded from None
                 self._revisions = root.list_revisions(self._packages)
                 self._root = root
             return self._root, self._revisions, self._updates
@@ -115,13 +115,13 @@ class PackageClient:
                         self._root.update()
                         self._updates += 1
                 except Timeout:
-                    raise Stopped from None
+                    raise DeadlineExceeded from None
                 self._unread.clear()
                 self._revisions = self._root.list_revisions(self._packages)
             return self._revisions
 
     def _fetch(
-        self, root: AptRoot, revisions: Iterable[Revision], wanted: Wanted, into: Path, on_bytes: _OnBytes
+        self, root: AptRoot, revisions: Iterable[Revision], wanted: PinnedFile, into: Path, on_bytes: _OnBytes
     ) -> None:
         assert wanted.debian is not None
         of_package = [revision for revision in revisions if revision.package == wanted.debian.package]
@@ -134,7 +134,7 @@ class PackageClient:
             self._fetch_file(root, of_package, wanted, into, on_bytes)
 
     def _fetch_file(
-        self, root: AptRoot, revisions: Sequence[Revision], wanted: Wanted, into: Path, on_bytes: _OnBytes
+        self, root: AptRoot, revisions: Sequence[Revision], wanted: PinnedFile, into: Path, on_bytes: _OnBytes
     ) -> None:
         """Download a file that a revision lists under the pinned hash."""
         listed = [(revision, file) for revision in revisions for file in revision.files if file.sha256 == wanted.sha256]
@@ -152,7 +152,7 @@ class PackageClient:
         raise last
 
     def _fetch_patch(
-        self, root: AptRoot, revisions: Sequence[Revision], wanted: Wanted, into: Path, on_bytes: _OnBytes
+        self, root: AptRoot, revisions: Sequence[Revision], wanted: PinnedFile, into: Path, on_bytes: _OnBytes
     ) -> None:
         """Take a patch out of the packaging of the first revision that has it, those of the same archive first."""
         assert wanted.debian is not None
@@ -171,7 +171,7 @@ class PackageClient:
             elif hash_bytes(content) != wanted.sha256:
                 answers.append(f"{revision.version}: sha256 {hash_bytes(content)}")
             else:
-                with explain_disk(into):
+                with translate_os_errors(into):
                     into.write_bytes(content)
                 return
         text = f"no revision of {wanted.debian.package} has {name} as pinned ({', '.join(answers)})"
