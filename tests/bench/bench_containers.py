@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def prepare(workshop: Workshop) -> None:
-    """Build the project without the recipe, so that tools, image and toolbox are there; they are shared by all stores."""
+    """Build the project without the recipe, so that tools, image and payload are there; they are shared by all stores."""
     workshop.build("--target", TARGET)
     workshop.build("--engine", "container", "--target", TARGET)
 

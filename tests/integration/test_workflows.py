@@ -26,8 +26,8 @@ import yaml
 from daemons import start_registry
 from everywheel.audit import audit_wheel
 from everywheel.containers.bootstrap import bootstrap_image
-from everywheel.containers.catalog import find_catalogue, load_catalogue
-from everywheel.containers.lock import Locked, write_digests
+from everywheel.containers.catalog import find_catalog, load_catalog
+from everywheel.containers.lock import LockedImage, write_digests
 from everywheel.containers.runtime import find_runtime
 from everywheel.platforms.target import ARCHES
 from everywheel.store.local import Store, default_store
@@ -248,16 +248,14 @@ def test_digests_are_found_and_pulled_whatever_the_name_stands_for_later(
     matrix: dict[str, Any], prepared: Runner, tmp_path: Path
 ) -> None:
     """A registry of our own, of which the runtime is told as of any mirror; it has one system, for two architectures."""
-    catalogue = find_catalogue(prepared.project)
-    before = catalogue.read_text()
-    system, name = load_catalogue(catalogue).images["debian-11"], "library/debian:11-slim"
+    catalog = find_catalog(prepared.project)
+    before = catalog.read_text()
+    system, name = load_catalog(catalog).images["debian-11"], "library/debian:11-slim"
     with find_runtime() as machine:
         made = {
             arch: bootstrap_image(system, ARCHES[arch], machine, Store(default_store())) for arch in system.arches[:2]
         }
-        other = bootstrap_image(
-            load_catalogue(catalogue).images["musl"], ARCHES[MACHINE], machine, Store(default_store())
-        )
+        other = bootstrap_image(load_catalog(catalog).images["musl"], ARCHES[MACHINE], machine, Store(default_store()))
     job = next(job for job in matrix["smoke"] if job["target"] == f"manylinux_2_17_{MACHINE}")
     prepared.run("wheels.yml", "zig", job)
 
@@ -266,15 +264,15 @@ def test_digests_are_found_and_pulled_whatever_the_name_stands_for_later(
         where = {"DOCKER_HOST": registry.daemon.address}
         with pytest.raises(AssertionError, match="images are unlocked"):
             prepared.run("wheels.yml", "images", binds=(tmp_path,), **where)
-        lock_others(catalogue)
+        lock_others(catalog)
         locked = prepared.run("wheels.yml", "images", binds=(tmp_path,), **where)
         registry.push(name, {MACHINE: other})
         tried = prepared.run("wheels.yml", "smoke", job, more="--image debian-11", binds=(tmp_path,), **where)
-        reference = {arch: load_catalogue(catalogue).images["debian-11"].pinned(ARCHES[arch]) for arch in made}
+        reference = {arch: load_catalog(catalog).images["debian-11"].pinned(ARCHES[arch]) for arch in made}
         with find_runtime(environ=where) as mirrored:
             pulled = {arch: mirrored.pull_image(reference[arch], ARCHES[arch]) for arch in (*made, *made)}
             here = {arch: mirrored.find_image(reference[arch], ARCHES[arch]) for arch in made}
-    catalogue.write_text(before)
+    catalog.write_text(before)
 
     assert "debian-11: locked by docker.io\n" in locked
     assert "fedora: unlocked: docker.io: manifest unknown" in locked
@@ -285,11 +283,11 @@ def test_digests_are_found_and_pulled_whatever_the_name_stands_for_later(
     assert pulled == here
 
 
-def lock_others(catalogue: Path) -> None:
+def lock_others(catalog: Path) -> None:
     """Give every image without a digest one, as if its registry had answered before."""
-    images = load_catalogue(catalogue).images.values()
+    images = load_catalog(catalog).images.values()
     unlocked = [image.name for image in images if image.reference and not image.cpu and not image.digests]
-    write_digests(catalogue, [Locked(image=name, digests={"any": f"sha256:{'0' * 64}"}) for name in unlocked])
+    write_digests(catalog, [LockedImage(image=name, digests={"any": f"sha256:{'0' * 64}"}) for name in unlocked])
 
 
 def test_the_second_build_leaves_a_wheel_in_a_container_of_its_own(matrix: dict[str, Any], prepared: Runner) -> None:

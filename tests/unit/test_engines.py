@@ -13,9 +13,15 @@ from typing import Any
 import pytest
 from everywheel.config.project import load_project
 from everywheel.containers.build_wheels import choose_image, plan_container
-from everywheel.containers.catalog import find_catalogue, load_catalogue
-from everywheel.containers.cibuildwheel import ContainerBuild, copy_project, create_arguments, identifier, image_facts
-from everywheel.containers.payload import Toolbox, list_dependencies
+from everywheel.containers.catalog import find_catalog, load_catalog
+from everywheel.containers.cibuildwheel import (
+    ContainerBuild,
+    copy_project,
+    create_arguments,
+    identifier,
+    image_identity,
+)
+from everywheel.containers.payload import Payload, list_dependencies
 from everywheel.errors import MachineError, UsageError
 from everywheel.pipeline import check_engine
 from everywheel.planning.keys import toolchain_identity
@@ -26,7 +32,7 @@ from everywheel.toolchains.compilers import EngineName
 from everywheel.toolchains.native import NativeEngine, native_facts, native_target, split_words
 
 ROOT = Path(__file__).parents[2]
-CATALOGUE = load_catalogue(find_catalogue(ROOT))
+CATALOGUE = load_catalog(find_catalog(ROOT))
 GLIBC = parse_target("manylinux_2_36_x86_64")
 
 
@@ -249,7 +255,7 @@ def test_what_is_planned_outside_is_what_is_planned_inside() -> None:
     outside = plan_container(project, chosen)
     project = replace(project, pythons=project.pythons[:1])
 
-    facts = native_facts({"EVERYWHEEL_IMAGE": image_facts(chosen.reference)})
+    facts = native_facts({"EVERYWHEEL_IMAGE": image_identity(chosen.reference)})
     inside = make_plan(
         project,
         [GLIBC],
@@ -282,7 +288,7 @@ def build(tmp_path: Path) -> ContainerBuild:
         image=chosen.image,
         reference=chosen.reference,
         facts="facts",
-        toolbox=Toolbox(folder=tmp_path / "box"),
+        payload=Payload(folder=tmp_path / "box"),
         store=Store(tmp_path / "store"),
         runtime=runtime,
         jobs=2,

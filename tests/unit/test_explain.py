@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from everywheel.containers.catalog import SmokeImage
 from everywheel.platforms.target import parse_target
-from everywheel.smoke.explain import Failure, Place, explain
+from everywheel.smoke.explain import Failure, FailureContext, explain
 
 IMAGES = {
     libc: SmokeImage(name=name, libc=libc, libc_version=version, arches=("x86_64",), digests={}, cpu={}, reference="x")
@@ -16,7 +16,7 @@ IMAGES = {
 def words(
     output: str, *, libc: str = "glibc", tag: str = "manylinux2014_x86_64", exit_code: int = 1, cpu: str = ""
 ) -> str:
-    place = Place(target=parse_target(tag), image=IMAGES[libc], cpu=cpu)
+    place = FailureContext(target=parse_target(tag), image=IMAGES[libc], cpu=cpu)
     return explain(Failure(stage="test", exit_code=exit_code, output=output), place)
 
 
@@ -94,7 +94,7 @@ def test_a_crash_under_musl_points_at_its_small_stacks() -> None:
 )
 def test_the_other_c_library_is_named_whatever_the_loader_says(libc: str, needed: set[str], expected: str) -> None:
     tag = "musllinux_1_2_x86_64" if libc == "musl" else "manylinux2014_x86_64"
-    place = Place(target=parse_target(tag), image=IMAGES[libc], needed=frozenset(needed))
+    place = FailureContext(target=parse_target(tag), image=IMAGES[libc], needed=frozenset(needed))
 
     said = explain(
         Failure(stage="test", exit_code=1, output="ImportError: Error relocating x.so: y: symbol not found"), place

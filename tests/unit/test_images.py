@@ -1,4 +1,4 @@
-"""The catalogue of images, its digests, and image archives."""
+"""The catalog of images, its digests, and image archives."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 from everywheel.containers.bootstrap import bootstrapped_reference
-from everywheel.containers.catalog import find_catalogue, load_catalogue
+from everywheel.containers.catalog import find_catalog, load_catalog
 from everywheel.containers.image_archive import write_image
-from everywheel.containers.lock import Locked, read_pins, resolve_digests, write_digests
+from everywheel.containers.lock import LockedImage, read_pins, resolve_digests, write_digests
 from everywheel.containers.qemu import check_emulation
 from everywheel.errors import MachineError
 from everywheel.platforms.target import ARCHES, parse_target
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = load_catalogue(find_catalogue(ROOT))
+SHIPPED = load_catalog(find_catalog(ROOT))
 
 CATALOGUE = """# a comment that stays
 [smoke.old]
@@ -67,13 +67,13 @@ def test_the_shipped_images_that_cibuildwheel_pins_are_locked() -> None:
     ],
 )
 def test_a_wheel_claims_the_systems_from_its_floor_on(file: Path, tag: str, claims: list[str]) -> None:
-    images = load_catalogue(file).images.values()
+    images = load_catalog(file).images.values()
 
     assert [image.name for image in images if image.is_claimed_by(parse_target(tag))] == claims
 
 
 def test_an_image_like_another_differs_in_its_processor_only(file: Path) -> None:
-    images = load_catalogue(file).images
+    images = load_catalog(file).images
 
     assert images["new-slow"].bootstrap == images["new"].bootstrap
     assert images["new-slow"].cpu == {"x86_64": "Nehalem"}
@@ -83,43 +83,45 @@ def test_an_image_like_another_differs_in_its_processor_only(file: Path) -> None
 
 def test_an_image_with_packages_is_made_with_them_and_only_tried_by_name(file: Path) -> None:
     file.write_text(CATALOGUE + '\n[smoke.new-libx]\nlike = "new"\npackages = ["libx1"]\n')
-    catalogue = load_catalogue(file)
-    plain, image = catalogue.images["new"], catalogue.images["new-libx"]
+    catalog = load_catalog(file)
+    plain, image = catalog.images["new"], catalog.images["new-libx"]
 
-    assert "new-libx" not in [one.name for one in catalogue.choose(())]
-    assert [one.name for one in catalogue.choose(("new-libx",))] == ["new-libx"]
+    assert "new-libx" not in [one.name for one in catalog.choose(())]
+    assert [one.name for one in catalog.choose(("new-libx",))] == ["new-libx"]
     assert (image.packages, image.reference, image.pinned(ARCHES["x86_64"])) == (("libx1",), "", "")
     assert bootstrapped_reference(image, ARCHES["x86_64"]) != bootstrapped_reference(plain, ARCHES["x86_64"])
 
 
 def test_digests_go_into_the_file_and_all_else_stays(file: Path) -> None:
-    changed = write_digests(file, [Locked(image="new", digests={"any": "sha256:12"}), Locked(image="old", digests={})])
+    changed = write_digests(
+        file, [LockedImage(image="new", digests={"any": "sha256:12"}), LockedImage(image="old", digests={})]
+    )
 
     assert changed == ("new",)
     lines = file.read_text().splitlines()
     assert [line for line in lines if line not in CATALOGUE.splitlines()] == ['digest = {any = "sha256:12"}']
     assert len(lines) == len(CATALOGUE.splitlines()) + 1
-    image = load_catalogue(file).images["new"]
+    image = load_catalog(file).images["new"]
     assert image.pinned(ARCHES["x86_64"]) == "docker.io/library/debian:12-slim@sha256:12"
 
 
 def test_an_unchanged_digest_is_not_written_again(file: Path) -> None:
-    locked = [Locked(image="new", digests={"any": "sha256:12"})]
+    locked = [LockedImage(image="new", digests={"any": "sha256:12"})]
     write_digests(file, locked)
 
     assert write_digests(file, locked) == ()
 
 
 def test_the_pypa_images_digests_are_cibuildwheels_pins(file: Path) -> None:
-    old, new = resolve_digests((load_catalogue(file).images[name] for name in ("old", "new")), None)
+    old, new = resolve_digests((load_catalog(file).images[name] for name in ("old", "new")), None)
 
     assert old.digests == {arch: read_pins()[arch]["manylinux2014"] for arch in ("x86_64", "aarch64")}
     assert all(digest.startswith("sha256:") for digest in old.digests.values())
-    assert new == Locked(image="new", digests={}, why="no container runtime to ask with")
+    assert new == LockedImage(image="new", digests={}, why="no container runtime to ask with")
 
 
 def test_an_unlocked_image_has_no_reference_to_pull(file: Path) -> None:
-    assert load_catalogue(file).images["old"].pinned(ARCHES["x86_64"]) == ""
+    assert load_catalog(file).images["old"].pinned(ARCHES["x86_64"]) == ""
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from everywheel.containers.catalog import Bootstrap, PortablePython, SmokeImage
 from everywheel.containers.runtime import ContainerResult
 from everywheel.platforms.target import parse_target
 from everywheel.smoke.evaluate import evaluate_result
-from everywheel.smoke.html_report import render_page
-from everywheel.smoke.matrix_entries import MatrixEntry, explain_no_python, is_for_python, list_pythons, pair
+from everywheel.smoke.html_report import render_html_report
+from everywheel.smoke.matrix_entries import MatrixEntry, explain_no_python, is_for_python, list_pythons, make_entries
 from everywheel.smoke.result import SmokeResult, State, name_columns
 from everywheel.toolchains.pip_download import platform_tags
 
@@ -63,7 +63,7 @@ CASES = {
     "another image than was said": (
         change(libc="glibc 2.31"),
         State.ERROR,
-        "the image has glibc 2.31, its entry in the catalogue says glibc 2.36",
+        "the image has glibc 2.31, its entry in the catalog says glibc 2.36",
     ),
     "nothing that was loaded": (
         change(loaded=[]),
@@ -73,7 +73,7 @@ CASES = {
     "no libc at all": (
         change(libc="musl ?"),
         State.ERROR,
-        "the image has musl ?, its entry in the catalogue says glibc 2.36",
+        "the image has musl ?, its entry in the catalog says glibc 2.36",
     ),
 }
 
@@ -106,7 +106,7 @@ def test_a_wheel_is_paired_with_what_it_claims() -> None:
     new, old = (dataclasses.replace(IMAGE, name=str(minor), libc_version=(2, minor)) for minor in (36, 27))
     wheel = Path("x-1.0-cp311-abi3-manylinux_2_28_x86_64.whl")
 
-    assert [one.image.name for one in pair([wheel], [new, old])] == ["36"]
+    assert [one.image.name for one in make_entries([wheel], [new, old])] == ["36"]
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_the_page_links_every_cell_to_what_was_seen_and_escapes_it() -> None:
         make_cell(State.ERROR, "fedora", why="no QEMU"),
     ]
 
-    page = render_page(cells, "x 1.0")
+    page = render_html_report(cells, "x 1.0")
 
     reader = Reader()
     reader.feed(page)
@@ -185,7 +185,7 @@ def test_the_page_says_of_each_state_what_it_means_and_of_wine_that_it_was_wine(
     wine = make_cell(State.UNDER_WINE, "Windows", python="3.13.0", seconds=9.0, test_seconds=4.5)
     cells.append(dataclasses.replace(wine, libc=""))
 
-    page = render_page(cells, "x 1.0")
+    page = render_html_report(cells, "x 1.0")
 
     assert all(f"<b>{state.value}</b>: " in page for state in State)
     assert "<small>Python 3.13.0 · Wine</small>" in page
@@ -197,7 +197,7 @@ def test_the_page_says_of_each_state_what_it_means_and_of_wine_that_it_was_wine(
 def test_a_wheel_that_does_not_claim_a_system_has_a_dot_there() -> None:
     other = dataclasses.replace(make_cell(State.PASSED, "debian-12"), wheel="y", target="manylinux_2_36_x86_64")
 
-    page = render_page([make_cell(State.PASSED, "debian-11"), other], "x 1.0")
+    page = render_html_report([make_cell(State.PASSED, "debian-11"), other], "x 1.0")
 
     assert page.count('<td class="cell none">') == 2
 

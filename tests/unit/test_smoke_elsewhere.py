@@ -19,10 +19,10 @@ from everywheel.config.project import Project, load_project
 from everywheel.execution.scheduler import Result as Ended
 from everywheel.execution.scheduler import Task
 from everywheel.platforms.target import parse_target
-from everywheel.smoke.non_linux import find_blocker, make_other_trials
+from everywheel.smoke.non_linux import find_blocker, make_non_linux_tasks
 from everywheel.smoke.result import SmokeResult, State
-from everywheel.smoke.task import run_trials
-from everywheel.smoke.wine import WineBench
+from everywheel.smoke.task import run_smoke_tasks
+from everywheel.smoke.wine import WineContext
 from everywheel.store.local import Store
 from everywheel.wheels.wheel import Wheel, WheelFile, pack_wheel
 
@@ -116,8 +116,8 @@ def put_wine(monkeypatch: pytest.MonkeyPatch, folder: Path, *, start: str = "exi
 
 
 def try_wheels(project: Project, store: Store, wheels: list[Path], timeout: int = 60) -> tuple[SmokeResult, ...]:
-    bench = WineBench(project=project, store=store, timeout=timeout, offline=True)
-    return run_trials(make_other_trials(wheels, bench), 2, Quiet())
+    context = WineContext(project=project, store=store, timeout=timeout, offline=True)
+    return run_smoke_tasks(make_non_linux_tasks(wheels, context), 2, Quiet())
 
 
 def smoke(project: Project, *words: str | Path) -> Result:

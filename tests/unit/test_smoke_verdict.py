@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from everywheel.containers.catalog import Bootstrap, PortablePython, SmokeImage
 from everywheel.errors import SmokeError
-from everywheel.smoke.matrix_entries import pair
+from everywheel.smoke.matrix_entries import make_entries
 from everywheel.smoke.result import SmokeResult, State
-from everywheel.smoke.summary import check_cells, check_run, list_notes, list_untestable
+from everywheel.smoke.summary import check_required_runs, check_results, list_notes, list_untestable
 
 GLIBC, MUSL = "x-1.0-cp311-abi3-manylinux2014_x86_64.whl", "x-1.0-cp311-abi3-musllinux_1_2_x86_64.whl"
 THREADS, MAC = "x-1.0-cp314-cp314t-manylinux2014_x86_64.whl", "x-1.0-cp311-abi3-macosx_11_0_arm64.whl"
@@ -66,7 +66,7 @@ def test_cells_that_failed_are_told_with_what_was_seen() -> None:
     ]
 
     with pytest.raises(SmokeError) as raised:
-        check_cells(cells)
+        check_results(cells)
     assert raised.value.render() == (
         "error: 2 of 3 cells failed\n"
         f"  | {GLIBC} on debian-11: it crashed\n"
@@ -78,20 +78,20 @@ def test_cells_that_failed_are_told_with_what_was_seen() -> None:
 
 @pytest.mark.parametrize("state", [state for state in State if state not in (State.FAILED, State.ERROR)])
 def test_nothing_else_is_a_failure(state: State) -> None:
-    check_cells([make_cell(GLIBC, "debian-11", state)])
+    check_results([make_cell(GLIBC, "debian-11", state)])
 
 
 def test_a_python_that_no_image_has_is_beyond_this_machine() -> None:
     wheels = [Path(name) for name in (GLIBC, THREADS, MAC)]
 
-    assert list_untestable(wheels, pair(wheels[:2], IMAGES), {"glibc": PORTABLE}) == {
+    assert list_untestable(wheels, make_entries(wheels[:2], IMAGES), {"glibc": PORTABLE}) == {
         THREADS: "no interpreter for cp314t on any of its images, only Python 3.11 and 3.13",
         MAC: "nothing on this machine runs macOS",
     }
 
 
 def test_a_wheel_that_claims_no_image_is_not_beyond_it() -> None:
-    assert list_untestable([Path(MUSL)], pair([Path(MUSL)], IMAGES), {"glibc": PORTABLE}) == {}
+    assert list_untestable([Path(MUSL)], make_entries([Path(MUSL)], IMAGES), {"glibc": PORTABLE}) == {}
 
 
 def test_wheels_that_passed_nowhere_are_named() -> None:
@@ -103,7 +103,9 @@ def test_wheels_that_passed_nowhere_are_named() -> None:
     ]
 
     with pytest.raises(SmokeError) as raised:
-        check_run([Path(name) for name in (GLIBC, MUSL, MAC)], cells, {MAC: "nothing on this machine runs macOS"})
+        check_required_runs(
+            [Path(name) for name in (GLIBC, MUSL, MAC)], cells, {MAC: "nothing on this machine runs macOS"}
+        )
     assert raised.value.exit_code == 6
     assert raised.value.render() == (
         "error: 2 of 3 wheels passed nowhere, and --require-run asks for it\n"
@@ -117,4 +119,4 @@ def test_wheels_that_passed_nowhere_are_named() -> None:
 def test_one_system_that_ran_a_wheel_is_enough_and_what_is_beyond_does_not_count() -> None:
     cells = [make_cell(GLIBC, "centos-7", State.STATIC), make_cell(GLIBC, "debian-12", State.PASSED)]
 
-    check_run([Path(GLIBC), Path(MAC)], cells, {MAC: "nothing on this machine runs macOS"})
+    check_required_runs([Path(GLIBC), Path(MAC)], cells, {MAC: "nothing on this machine runs macOS"})

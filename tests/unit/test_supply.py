@@ -12,7 +12,7 @@ import pytest
 from everywheel.containers.catalog import SmokeImage
 from everywheel.containers.image_provider import ImageProvider
 from everywheel.containers.lock import resolve_digests
-from everywheel.containers.registry import PAUSES, is_busy, knows_no_image
+from everywheel.containers.registry import PAUSES, is_busy, is_image_missing
 from everywheel.containers.runtime import Runtime
 from everywheel.errors import MachineError
 from everywheel.execution.process import PROCESSES, Interrupted
@@ -56,8 +56,8 @@ class Registry:
 
 
 def ask(registry: Registry, tmp_path: Path, *names: str) -> list[tuple[str, str]]:
-    supply = ImageProvider(cast("Runtime", registry), Store(tmp_path), pauses=(0.0, 0.01, 0.02))
-    found = [supply.find(make_image(name), ARCHES["x86_64"]) for name in names]
+    provider = ImageProvider(cast("Runtime", registry), Store(tmp_path), pauses=(0.0, 0.01, 0.02))
+    found = [provider.find(make_image(name), ARCHES["x86_64"]) for name in names]
     return [(one.reference, one.why) for one in found]
 
 
@@ -110,12 +110,12 @@ def test_a_busy_registry_is_asked_again_for_a_digest_too(monkeypatch: pytest.Mon
 def test_a_run_that_is_called_off_waits_for_no_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PROCESSES, "stopped", False)
     registry = Registry([LIMIT] * 9)
-    supply = ImageProvider(cast("Runtime", registry), Store(tmp_path), pauses=(60.0,))
+    provider = ImageProvider(cast("Runtime", registry), Store(tmp_path), pauses=(60.0,))
     threading.Timer(0.2, PROCESSES.stop).start()
     began = time.monotonic()
 
     with pytest.raises(Interrupted):
-        supply.find(make_image("old"), ARCHES["x86_64"])
+        provider.find(make_image("old"), ARCHES["x86_64"])
     assert time.monotonic() - began < 30
 
 
@@ -135,4 +135,4 @@ def test_a_run_that_is_called_off_waits_for_no_registry(tmp_path: Path, monkeypa
     ],
 )
 def test_what_registries_say_is_understood(words: str, busy: bool, lacking: bool) -> None:
-    assert (is_busy(words), knows_no_image(words)) == (busy, lacking)
+    assert (is_busy(words), is_image_missing(words)) == (busy, lacking)

@@ -192,14 +192,14 @@ def _wheelhouse(project: Project, engine: EngineName) -> Path:
 
 def _plan_containers(project: Project, targets: Sequence[Target]) -> Plan:
     from everywheel.containers.build_wheels import choose_image, plan_container
-    from everywheel.containers.catalog import find_catalogue, load_catalogue
+    from everywheel.containers.catalog import find_catalog, load_catalog
     from everywheel.containers.runtime import find_runtime
 
-    catalogue = load_catalogue(find_catalogue(project.root))
+    catalog = load_catalog(find_catalog(project.root))
     steps: dict[str, Step] = {}
     with find_runtime() as runtime:
         for target in targets:
-            steps |= plan_container(project, choose_image(target, catalogue, runtime, pull=False)).steps
+            steps |= plan_container(project, choose_image(target, catalog, runtime, pull=False)).steps
     return finish_plan(steps)
 
 
@@ -213,17 +213,17 @@ def _run_containers(
     quiet: bool,
 ) -> tuple[Plan, tuple[Result, ...]]:
     # Imported here: no other build needs a container's client.
-    from everywheel.containers.build_wheels import build_containers
-    from everywheel.containers.catalog import find_catalogue, load_catalogue
+    from everywheel.containers.build_wheels import build_wheels_in_containers
+    from everywheel.containers.catalog import find_catalog, load_catalog
     from everywheel.containers.cibuildwheel import check_extension
     from everywheel.containers.runtime import find_runtime
 
     check_extension(project)
     console = make_console()
-    catalogue = load_catalogue(find_catalogue(project.root))
+    catalog = load_catalog(find_catalog(project.root))
     with find_runtime(runtime) as client, ProgressDisplay(console, len(targets), quiet=quiet) as screen:
-        plan, results = build_containers(
-            project, targets, catalogue, store, client, options, screen, progress=screen.fetch
+        plan, results = build_wheels_in_containers(
+            project, targets, catalog, store, client, options, screen, progress=screen.fetch
         )
     if any(result.error is not None for result in results):
         show_failures(console, results)
@@ -236,10 +236,10 @@ def smoke_runnable(
     """Install and use each wheel, by its step, that this machine and this very Python can run; return their steps."""
     runnable = {id: path for id, (target, path) in wheels.items() if can_run(target) and is_for_this_python(path.name)}
     if runnable:
-        from everywheel.smoke import smoke_here
+        from everywheel.smoke import run_local_smoke_test
 
         for path in runnable.values():
-            smoke_here(project, path, store, offline=offline)
+            run_local_smoke_test(project, path, store, offline=offline)
     return tuple(runnable) if project.smoke.command else ()
 
 

@@ -19,11 +19,15 @@ from everywheel.config.project import load_project
 from everywheel.config.recipe import suggest
 from everywheel.containers.bake import bake_image
 from everywheel.containers.bootstrap import bootstrap_image, bootstrapped_reference
-from everywheel.containers.catalog import BuildImage, SmokeImage, find_catalogue, load_catalogue
-from everywheel.containers.local_build_image import make_stand_in, stand_in_reference, stand_in_target
-from everywheel.containers.lock import find_pinned, resolve_digests, write_digests
-from everywheel.containers.payload import ensure_toolbox
-from everywheel.containers.prune import find_leftovers, remove_leftovers
+from everywheel.containers.catalog import BuildImage, SmokeImage, find_catalog, load_catalog
+from everywheel.containers.local_build_image import (
+    build_image_target,
+    local_build_image_reference,
+    make_local_build_image,
+)
+from everywheel.containers.lock import pinned_build_reference, resolve_digests, write_digests
+from everywheel.containers.payload import ensure_payload
+from everywheel.containers.prune import find_prune_candidates, remove_prune_candidates
 from everywheel.containers.runtime import Runtime, find_runtime
 from everywheel.errors import BuildError, MachineError, NothingSelectedError, UsageError
 from everywheel.execution.jobserver import JobPool
@@ -55,10 +59,10 @@ def list_command(root: Path, runtime: str | None, as_json: bool) -> None:
 
     Example: everywheel images list --json
     """
-    catalogue = load_catalogue(find_catalogue(root))
+    catalog = load_catalog(find_catalog(root))
     made = _list_made(runtime)
-    smoke = [_describe(image, "smoke", image.libc_words, made) for image in catalogue.images.values()]
-    build = [_describe(image, "build", _promise(image), made) for image in catalogue.builds.values()]
+    smoke = [_describe(image, "smoke", image.libc_label, made) for image in catalog.images.values()]
+    build = [_describe(image, "build", _promise(image), made) for image in catalog.builds.values()]
     if as_json:
         click.echo(json.dumps([*smoke, *build], indent=1))
         return
@@ -78,7 +82,11 @@ def _promise(image: BuildImage) -> str:
 
 
 def _reference(image: _Image, arch: Arch) -> str:
-    return stand_in_reference(image, arch) if isinstance(image, BuildImage) else bootstrapped_reference(image, arch)
+    return (
+        local_build_image_reference(image, arch)
+        if isinstance(image, BuildImage)
+        else bootstrapped_reference(image, arch)
+    )
 
 
 def _describe(image: _Image, kind: str, libc: str, made: set[str]) -> dict[str, str]:
@@ -132,9 +140,9 @@ def build_command(
 
     Example: everywheel images build debian-12 --arch aarch64
     """
-    catalogue = load_catalogue(find_catalogue(root))
+    catalog = load_catalog(find_catalog(root))
     project = load_project(root)
-    known: Mapping[str, _Image] = catalogue.builds if stand_ins else catalogue.images
+    known: Mapping[str, _Image] = catalog.builds if stand_ins else catalog.images
     chosen = _choose(known, names, arches or tuple(target.arch.name for target in project.targets))
     if dry_run:
         for image, arch in chosen:
@@ -147,7 +155,7 @@ def build_command(
         def work(set_stage: Callable[[str], None]) -> None:
             set_stage("unpack packages")
             if isinstance(image, BuildImage):
-                make_stand_in(image, arch, catalogue.pythons[image.libc], project, engine, store, offline=False)
+                make_local_build_image(image, arch, catalog.pythons[image.libc], project, engine, store, offline=False)
             else:
                 bootstrap_image(image, arch, engine, store)
 
@@ -219,8 +227,8 @@ def lock_command(
 
     Example: everywheel images lock debian-12
     """
-    catalogue = load_catalogue(find_catalogue(root))
-    chosen = [image for image in catalogue.choose(names) if image.reference and not image.cpu]
+    catalog = load_catalog(find_catalog(root))
+    chosen = [image for image in catalog.choose(names) if image.reference and not image.cpu]
     if check:
         unlocked = [image.name for image in chosen if not image.digests]
         if unlocked:
@@ -238,14 +246,14 @@ def lock_command(
         if runtime is not None:
             raise
         locked = resolve_digests(chosen, None)
-    changed = () if dry_run else write_digests(catalogue.file, locked)
+    changed = () if dry_run else write_digests(catalog.file, locked)
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(one) for one in locked], indent=1))
         return
     for one in locked:
         words = f"locked by {one.place}" if one.digests else f"unlocked: {one.why}"
         click.echo(f"{one.image}: {words}")
-    click.echo(f"{len(changed)} changed in {catalogue.file}" if not dry_run else "nothing was written")
+    click.echo(f"{len(changed)} changed in {catalog.file}" if not dry_run else "nothing was written")
 
 
 @images_group.command("bake")
@@ -261,23 +269,25 @@ def bake_command(root: Path, name: str, arch_name: str, tag: str | None, runtime
 
     Example: everywheel images bake manylinux2014 --arch aarch64 --tag ghcr.io/me/manylinux2014
     """
-    catalogue = load_catalogue(find_catalogue(root))
-    if name not in catalogue.builds:
-        raise UsageError(f"there is no build image '{name}'", hint=suggest(name, catalogue.builds))
-    image = catalogue.builds[name]
+    catalog = load_catalog(find_catalog(root))
+    if name not in catalog.builds:
+        raise UsageError(f"there is no build image '{name}'", hint=suggest(name, catalog.builds))
+    image = catalog.builds[name]
     if arch_name not in image.arches:
         raise UsageError(f"build image '{name}' is not for '{arch_name}'", hint=suggest(arch_name, image.arches))
     arch, store, project = ARCHES[arch_name], Store(default_store()), load_project(root)
-    target = stand_in_target(image, arch)
+    target = build_image_target(image, arch)
     reference = tag or f"everywheel/{name}:{arch_name}"
-    toolbox = ensure_toolbox(target, image.libc_version, image.python, (), store, offline=False)
+    payload = ensure_payload(target, image.libc_version, image.python, (), store, offline=False)
     with find_runtime(runtime) as engine:
         if image.bootstrap is not None:
-            base = make_stand_in(image, arch, catalogue.pythons[image.libc], project, engine, store, offline=False)
+            base = make_local_build_image(
+                image, arch, catalog.pythons[image.libc], project, engine, store, offline=False
+            )
         else:
-            base = find_pinned(image, arch)
+            base = pinned_build_reference(image, arch)
             engine.pull_image(base, arch)
-        bake_image(image, base, arch, toolbox, engine, store, root=root, tag=reference)
+        bake_image(image, base, arch, payload, engine, store, root=root, tag=reference)
     click.echo(f"made {reference}")
 
 
@@ -291,15 +301,15 @@ def prune_command(root: Path, everything: bool, dry_run: bool, runtime: str | No
 
     Example: everywheel images prune --dry-run
     """
-    catalogue = load_catalogue(find_catalogue(root))
+    catalog = load_catalog(find_catalog(root))
     with find_runtime(runtime) as engine:
-        leftovers = find_leftovers(catalogue, engine, everything=everything)
-        for one in leftovers:
+        candidates = find_prune_candidates(catalog, engine, everything=everything)
+        for one in candidates:
             click.echo(f"{one.kind} {one.name}" + (f" ({one.size / 1e6:.0f} MB)" if one.size else ""))
         if not dry_run:
-            remove_leftovers(leftovers, engine)
+            remove_prune_candidates(candidates, engine)
     words = "would be removed" if dry_run else "removed"
-    click.echo(f"{len(leftovers)} {words}, {sum(one.size for one in leftovers) / 1e6:.0f} MB")
+    click.echo(f"{len(candidates)} {words}, {sum(one.size for one in candidates) / 1e6:.0f} MB")
 
 
 COMMANDS = (images_group,)

@@ -17,19 +17,19 @@ from everywheel.cli.options import jobs_option, json_option, offline_option
 from everywheel.cli.progress import ProgressDisplay, make_console
 from everywheel.cli.tables import print_table
 from everywheel.config.project import load_project
-from everywheel.containers.catalog import find_catalogue, load_catalogue
+from everywheel.containers.catalog import find_catalog, load_catalog
 from everywheel.containers.image_provider import ImageProvider
 from everywheel.containers.runtime import find_runtime
 from everywheel.errors import NothingSelectedError, UsageError
 from everywheel.pipeline import default_jobs
-from everywheel.smoke.html_report import check_writable, write_page
-from everywheel.smoke.matrix import SmokeContext, make_trials
-from everywheel.smoke.matrix_entries import MatrixEntry, pair, split_wheels, wheel_target
-from everywheel.smoke.non_linux import find_blocker, make_other_trials
+from everywheel.smoke.html_report import check_writable, write_html_report
+from everywheel.smoke.matrix import SmokeContext, make_smoke_tasks
+from everywheel.smoke.matrix_entries import MatrixEntry, make_entries, split_wheels, wheel_target
+from everywheel.smoke.non_linux import find_blocker, make_non_linux_tasks
 from everywheel.smoke.result import RAN, SmokeResult, State, name_columns
-from everywheel.smoke.summary import check_cells, check_run, list_notes, list_untestable
-from everywheel.smoke.task import run_trials
-from everywheel.smoke.wine import WineBench
+from everywheel.smoke.summary import check_required_runs, check_results, list_notes, list_untestable
+from everywheel.smoke.task import run_smoke_tasks
+from everywheel.smoke.wine import WineContext
 from everywheel.store.local import Store, default_store
 from everywheel.toolchains.build_tools import ensure_tools
 
@@ -74,7 +74,7 @@ def smoke_command(
 ) -> None:
     """Install wheels, without network, on every system that their tags claim, and run the project's smoke command there.
 
-    Systems are container images: pulled by digest where the catalogue has one, made from packages where it says how.
+    Systems are container images: pulled by digest where the catalog has one, made from packages where it says how.
     Where neither can be had, the symbols that the wheel needs are looked up in that C library, and the cell says so. Wheels
     for macOS and Windows are audited, those for Windows run under Wine where it is installed, and never counted as smoked.
     With --require-run a wheel that passed nowhere fails the run (exit code 6), unless nothing here could ever run its like.
@@ -93,9 +93,9 @@ def smoke_command(
         )
     for missing in (wheel for wheel in wheels if not wheel.is_file()):
         raise UsageError(f"{missing}: no such file", hint="name a finished wheel, such as wheelhouse/*.whl")
-    catalogue = load_catalogue(find_catalogue(root))
+    catalog = load_catalog(find_catalog(root))
     here, others = split_wheels(wheels)
-    pairs = pair(here, catalogue.choose(images))
+    pairs = make_entries(here, catalog.choose(images))
     if here and not pairs and not (dry_run and others):
         raise NothingSelectedError("no wheel claims any of these images", hint="`everywheel images list` shows them")
     if dry_run:
@@ -105,15 +105,17 @@ def smoke_command(
         check_writable(html)
     store = Store(default_store())
     with ExitStack() as stack:
-        trials = make_other_trials(others, WineBench(project=project, store=store, timeout=timeout, offline=offline))
+        trials = make_non_linux_tasks(
+            others, WineContext(project=project, store=store, timeout=timeout, offline=offline)
+        )
         if pairs:
             engine = stack.enter_context(find_runtime(runtime))
-            bench = SmokeContext(
+            context = SmokeContext(
                 project=project,
-                catalogue=catalogue,
+                catalog=catalog,
                 runtime=engine,
                 store=store,
-                supply=ImageProvider(engine, store, offline=offline),
+                image_provider=ImageProvider(engine, store, offline=offline),
                 tools=ensure_tools(store.root, offline=offline),
                 timeout=timeout,
                 memory=memory << 20,
@@ -121,21 +123,21 @@ def smoke_command(
                 offline=offline,
                 index=index,
             )
-            trials = (*make_trials(pairs, bench), *trials)
+            trials = (*make_smoke_tasks(pairs, context), *trials)
         screen = stack.enter_context(ProgressDisplay(make_console(), len(trials), quiet=as_json))
-        cells = run_trials(trials, jobs or default_jobs(), screen)
+        cells = run_smoke_tasks(trials, jobs or default_jobs(), screen)
     # Whatever the cells say, what was seen is told first.
     if html is not None:
-        write_page(cells, html, f"{project.name} {project.version}")
+        write_html_report(cells, html, f"{project.name} {project.version}")
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(cell) for cell in cells], indent=1))
     else:
         _print_matrix(cells)
     for note in list_notes(cells):
         click.echo(note, err=True)
-    check_cells(cells)
+    check_results(cells)
     if require_run:
-        check_run((*here, *others), cells, list_untestable((*here, *others), pairs, catalogue.pythons))
+        check_required_runs((*here, *others), cells, list_untestable((*here, *others), pairs, catalog.pythons))
     if not here and not any(cell.state in RAN for cell in cells):
         hint = "docs/macos.md and docs/windows.md say how runners of its own system try a wheel"
         raise NothingSelectedError("no wheel was run", hint=hint)

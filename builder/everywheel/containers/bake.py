@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from everywheel.containers.catalog import BuildImage
 from everywheel.containers.cibuildwheel import write_programs
-from everywheel.containers.payload import Toolbox
+from everywheel.containers.payload import Payload
 from everywheel.containers.runtime import Runtime
 from everywheel.errors import UsageError
 from everywheel.platforms.target import Arch
@@ -21,7 +21,7 @@ _DOCKERFILE = Path("docker") / "Dockerfile"
 
 
 def bake_image(
-    image: BuildImage, base: str, arch: Arch, toolbox: Toolbox, runtime: Runtime, store: Store, *, root: Path, tag: str
+    image: BuildImage, base: str, arch: Arch, payload: Payload, runtime: Runtime, store: Store, *, root: Path, tag: str
 ) -> None:
     """Build `docker/Dockerfile` on a build image; raise MachineError when the runtime cannot."""
     dockerfile = find_dockerfile(root)
@@ -30,9 +30,9 @@ def bake_image(
         shutil.copy(dockerfile, context / "Dockerfile")
         ignore = shutil.ignore_patterns("__pycache__")
         shutil.copytree(Path(__file__).parents[1], context / "toolkit" / "everywheel", ignore=ignore)
-        shutil.copytree(toolbox.site, context / "site", ignore=ignore)
+        shutil.copytree(payload.site, context / "site", ignore=ignore)
         _write_version(context / "site")
-        shutil.copytree(toolbox.tools, context / "tools", ignore=ignore)
+        shutil.copytree(payload.tools, context / "tools", ignore=ignore)
         write_programs(image, context / "bin")
         runtime.build_image(context, tag, arch, {"BASE": base}, f"{image.name} {arch.name}{BAKED}")
 

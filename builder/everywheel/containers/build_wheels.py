@@ -9,11 +9,15 @@ from tempfile import TemporaryDirectory
 
 from everywheel.audit import audit_wheel, fail_on_findings
 from everywheel.config.project import Project
-from everywheel.containers.catalog import BuildImage, Catalogue
-from everywheel.containers.cibuildwheel import ContainerBuild, build_in_container, image_facts
-from everywheel.containers.local_build_image import make_stand_in, stand_in_reference, stand_in_target
-from everywheel.containers.lock import find_pinned
-from everywheel.containers.payload import ensure_toolbox
+from everywheel.containers.catalog import BuildImage, Catalog
+from everywheel.containers.cibuildwheel import ContainerBuild, build_in_container, image_identity
+from everywheel.containers.local_build_image import (
+    build_image_target,
+    local_build_image_reference,
+    make_local_build_image,
+)
+from everywheel.containers.lock import pinned_build_reference
+from everywheel.containers.payload import ensure_payload
 from everywheel.containers.qemu import check_emulation
 from everywheel.containers.runtime import Runtime
 from everywheel.errors import AuditError, MachineError
@@ -30,7 +34,7 @@ from everywheel.toolchains.compilers import EngineName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
+class SelectedImage:
     """The build image for a target, and the name under which the runtime has it, or will."""
 
     target: Target
@@ -38,19 +42,19 @@ class Chosen:
     reference: str
 
 
-def choose_image(target: Target, catalogue: Catalogue, runtime: Runtime, *, pull: bool = True) -> Chosen:
-    """Return the first build image of the catalogue that keeps a target's promise and can be had.
+def choose_image(target: Target, catalog: Catalog, runtime: Runtime, *, pull: bool = True) -> SelectedImage:
+    """Return the first build image of the catalog that keeps a target's promise and can be had.
 
     Images of a registry are pulled, or without `pull` must be here; those that are made from packages are made later.
     Raises MachineError when there is none, with what each one said.
     """
     answers: dict[str, str] = {}
-    for image in catalogue.builds.values():
+    for image in catalog.builds.values():
         if not image.can_build(target):
             continue
         if image.bootstrap is not None:
-            return Chosen(target=target, image=image, reference=stand_in_reference(image, target.arch))
-        pinned = find_pinned(image, target.arch)
+            return SelectedImage(target=target, image=image, reference=local_build_image_reference(image, target.arch))
+        pinned = pinned_build_reference(image, target.arch)
         try:
             if not pinned:
                 raise MachineError("unlocked", details={"reason": "it has no digest: `everywheel images lock`"})
@@ -61,34 +65,34 @@ def choose_image(target: Target, catalogue: Catalogue, runtime: Runtime, *, pull
         except MachineError as error:
             answers[image.name] = str(error.details.get("reason", error.fact))
             continue
-        return Chosen(target=target, image=image, reference=pinned)
-    raise MachineError(f"no build image for {target.tag} can be had", details=answers, hint=_advise(target, catalogue))
+        return SelectedImage(target=target, image=image, reference=pinned)
+    raise MachineError(f"no build image for {target.tag} can be had", details=answers, hint=_advise(target, catalog))
 
 
-def _advise(target: Target, catalogue: Catalogue) -> str:
+def _advise(target: Target, catalog: Catalog) -> str:
     """Say which lower promise could be kept with an image that can be made here."""
-    for image in catalogue.builds.values():
+    for image in catalog.builds.values():
         if image.bootstrap is not None and image.libc == target.libc and target.arch.name in image.arches:
-            lowest = stand_in_target(image, target.arch).tag
+            lowest = build_image_target(image, target.arch).tag
             return f"{image.name} can be made here and promises {lowest}: `--target {lowest}`"
     return "name an image under [build] of docker/images.toml"
 
 
-def plan_container(project: Project, chosen: Chosen) -> Plan:
+def plan_container(project: Project, chosen: SelectedImage) -> Plan:
     """Plan one target as the native engine plans it inside the image, which has the first of the Pythons only."""
     return make_plan(
         replace(project, pythons=project.pythons[:1]),
         [chosen.target],
-        toolchain=toolchain_identity(EngineName.NATIVE, image_facts(chosen.reference)),
+        toolchain=toolchain_identity(EngineName.NATIVE, image_identity(chosen.reference)),
         packaging=packaging_identity(),
         machine=base_target(chosen.target.libc, chosen.target.arch),
     )
 
 
-def build_containers(
+def build_wheels_in_containers(
     project: Project,
     targets: Sequence[Target],
-    catalogue: Catalogue,
+    catalog: Catalog,
     store: Store,
     runtime: Runtime,
     options: BuildOptions,
@@ -100,7 +104,7 @@ def build_containers(
     Returns the plan of all targets, and a result for each wheel that was not in the store. Raises SourceError when a source
     cannot be had, and MachineError and UsageError for what is missing before anything runs.
     """
-    chosen = [choose_image(target, catalogue, runtime, pull=not options.offline) for target in targets]
+    chosen = [choose_image(target, catalog, runtime, pull=not options.offline) for target in targets]
     plans = [plan_container(project, one) for one in chosen]
     tasks = []
     for one, plan in zip(chosen, plans, strict=True):
@@ -119,7 +123,7 @@ def build_containers(
         )
         for recipe in missing.recipes:
             stage_patched_source(store, recipe, sources)
-        tasks.append(_task(project, one, wheel, catalogue, store, runtime, options))
+        tasks.append(_task(project, one, wheel, catalog, store, runtime, options))
     with TemporaryDirectory(prefix="everywheel-") as folder, JobPool(Path(folder) / "jobs", 1) as pool:
         results = execute(tasks, pool, watcher) if tasks else ()
     steps = {id: step for plan in plans for id, step in plan.steps.items()}
@@ -128,9 +132,9 @@ def build_containers(
 
 def _task(
     project: Project,
-    chosen: Chosen,
+    chosen: SelectedImage,
     wheel: Step,
-    catalogue: Catalogue,
+    catalog: Catalog,
     store: Store,
     runtime: Runtime,
     options: BuildOptions,
@@ -139,19 +143,19 @@ def _task(
         target, image = chosen.target, chosen.image
         if image.bootstrap is not None:
             set_stage("make the build image")
-            portable = catalogue.pythons[image.libc]
-            make_stand_in(image, target.arch, portable, project, runtime, store, offline=options.offline)
+            portable = catalog.pythons[image.libc]
+            make_local_build_image(image, target.arch, portable, project, runtime, store, offline=options.offline)
         set_stage("fetch what goes into the container")
         libc = (*image.libc_version, 5) if image.libc == "musl" else image.libc_version
         requirements = [*project.build_requires, *project.smoke.requires]
-        toolbox = ensure_toolbox(target, libc, image.python, requirements, store, offline=options.offline)
+        payload = ensure_payload(target, libc, image.python, requirements, store, offline=options.offline)
         build = ContainerBuild(
             project=project,
             target=target,
             image=image,
             reference=chosen.reference,
-            facts=image_facts(chosen.reference),
-            toolbox=toolbox,
+            facts=image_identity(chosen.reference),
+            payload=payload,
             store=store,
             runtime=runtime,
             jobs=options.jobs,

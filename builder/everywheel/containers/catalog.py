@@ -1,4 +1,4 @@
-"""The catalogue of images: which systems wheels are tried on, where each comes from, and the interpreters for them."""
+"""The catalog of images: which systems wheels are tried on, where each comes from, and the interpreters for them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class SmokeImage:
     cpu: Mapping[str, str]
 
     @property
-    def libc_words(self) -> str:
+    def libc_label(self) -> str:
         return f"{self.libc} {'.'.join(map(str, self.libc_version))}"
 
     @property
@@ -117,7 +117,7 @@ class PortablePython:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Catalogue:
+class Catalog:
     """All smoke images and build images by name, and the portable interpreters by libc."""
 
     file: Path
@@ -137,13 +137,13 @@ class Catalogue:
         return tuple(self.images[name] for name in dict.fromkeys(names or plain))
 
 
-def find_catalogue(project: Path) -> Path:
+def find_catalog(project: Path) -> Path:
     """Return a project's own docker/images.toml, else the one that the toolkit brings along."""
     own = project / "docker" / "images.toml"
     return next((path for path in (own, _PACKAGED, _REPOSITORY) if path.is_file()), own)
 
 
-def load_catalogue(path: Path) -> Catalogue:
+def load_catalog(path: Path) -> Catalog:
     """Load an images.toml; raise UsageError, naming file and key, for anything wrong with it."""
     whole = read_toml(path, "docker/images.toml lists the images")
     smoke, builds, pythons = (whole.table(name, {}) for name in ("smoke", "build", "python"))
@@ -151,14 +151,14 @@ def load_catalogue(path: Path) -> Catalogue:
     for name in smoke:
         table = smoke.table(name)
         images[name] = _load_like(table, name, images) if table.has("like") else _load_image(table, name)
-    catalogue = Catalogue(
+    catalog = Catalog(
         file=path,
         images=images,
         builds={name: _load_build(builds.table(name), name) for name in builds},
         pythons={libc: _load_python(pythons.table(libc), libc) for libc in pythons},
     )
     whole.done()
-    return catalogue
+    return catalog
 
 
 def _load_image(table: Table, name: str) -> SmokeImage:

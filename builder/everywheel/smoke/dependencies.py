@@ -36,7 +36,9 @@ else:
     from backports import tarfile
 
 
-def ensure_python(portable: PortablePython, target: Target, project: Project, store: Store, *, offline: bool) -> Path:
+def ensure_portable_python(
+    portable: PortablePython, target: Target, project: Project, store: Store, *, offline: bool
+) -> Path:
     """Return the folder of a portable interpreter for a target, installing it into the store where it is not there.
 
     Raises MachineError when there is none for the architecture, BuildError when the index has not the pinned bytes.
@@ -141,7 +143,7 @@ class TestDependencies:
         return self.folder / "cache"
 
 
-def ensure_beside(
+def ensure_test_dependencies(
     wheel: Path,
     requires: Sequence[str],
     target: Target,

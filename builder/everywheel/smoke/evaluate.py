@@ -9,7 +9,7 @@ from everywheel.audit.wheel_contents import open_content
 from everywheel.containers.catalog import SmokeImage
 from everywheel.containers.runtime import ContainerResult
 from everywheel.execution.process import excerpt
-from everywheel.smoke.explain import Failure, Place, explain
+from everywheel.smoke.explain import Failure, FailureContext, explain
 from everywheel.smoke.matrix_entries import MatrixEntry
 from everywheel.smoke.result import SmokeResult, State
 
@@ -24,7 +24,7 @@ def evaluate_result(one: MatrixEntry, ended: ContainerResult, told: dict[str, An
         return one.cell(
             State.FAILED,
             seconds=ended.seconds,
-            why=explain(failure, Place(target=one.target, image=one.image, cpu=one.cpu)),
+            why=explain(failure, FailureContext(target=one.target, image=one.image, cpu=one.cpu)),
             evidence=tuple(excerpt(failure.output)),
         )
     facts: dict[str, Any] = {
@@ -41,12 +41,12 @@ def evaluate_result(one: MatrixEntry, ended: ContainerResult, told: dict[str, An
         )
     if last["exit"] != 0:
         failure = Failure(stage=last["stage"], exit_code=last["exit"], output=last["output"], reason=ended.reason)
-        place = Place(target=one.target, image=one.image, cpu=one.cpu, needed=list_needed(one.wheel))
+        place = FailureContext(target=one.target, image=one.image, cpu=one.cpu, needed=list_needed(one.wheel))
         return one.cell(
             State.FAILED, why=explain(failure, place), evidence=tuple(excerpt(last["output"])[:12]), **facts
         )
     if not _same_libc(one.image, told["libc"]):
-        why = f"the image has {told['libc']}, its entry in the catalogue says {one.image.libc_words}"
+        why = f"the image has {told['libc']}, its entry in the catalog says {one.image.libc_label}"
         return one.cell(State.ERROR, why=why, **facts)
     if not told["loaded"]:
         why = "nobody could see what it loaded: the smoke command must be a Python that reads its site"

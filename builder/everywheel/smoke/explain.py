@@ -22,7 +22,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class FailureContext:
     """Where it failed: the wheel's target, the image, and the processor where it was narrowed.
 
     `needed` are all libraries that files in the wheel name: they tell which C library it was really linked against.
@@ -34,7 +34,7 @@ class Place:
     needed: frozenset[str] = frozenset()
 
 
-def explain(failure: Failure, place: Place) -> str:
+def explain(failure: Failure, place: FailureContext) -> str:
     """Return one sentence that says why a wheel failed; the error's own first line where nothing better is known."""
     if failure.reason:
         return failure.reason
@@ -60,21 +60,21 @@ def first_error(output: str) -> str:
     return re.sub(r"^E\s+", "", (telling or lines or [""])[0 if telling else -1])
 
 
-def _explain_illegal(place: Place) -> str:
+def _explain_illegal(place: FailureContext) -> str:
     processor = f"'{place.cpu}'" if place.cpu else "this one"
     return f"it executes an instruction that a processor such as {processor} does not have"
 
 
-def _explain_crash(place: Place) -> str:
+def _explain_crash(place: FailureContext) -> str:
     stack = "; musl's threads have small stacks" if place.image.libc == "musl" else ""
     return f"it crashed (SIGSEGV){stack}"
 
 
-def _explain_killed(place: Place) -> str:
+def _explain_killed(place: FailureContext) -> str:
     return "it was killed: out of memory"
 
 
-def _other_libc(place: Place) -> str:
+def _other_libc(place: FailureContext) -> str:
     """Return the words for a wheel that was linked against the other C library.
 
     Said of the wheel, not of the error: musl's loader takes itself for `libc.so.6` and trips over some symbol later.
@@ -85,46 +85,46 @@ def _other_libc(place: Place) -> str:
     return f"it is linked against {libc} ({found[0]}), and {place.image.name} has {place.image.libc}" if found else ""
 
 
-def _old_libc(match: re.Match[str], place: Place) -> str:
+def _old_libc(match: re.Match[str], place: FailureContext) -> str:
     library = match["file"].rpartition("/")[2]
     version = match["version"].removeprefix("GLIBC_")
     floor = ".".join(map(str, place.target.libc_version))
     return (
-        f"{library} needs glibc {version}, {place.image.name} has {place.image.libc_words.split()[1]}, "
+        f"{library} needs glibc {version}, {place.image.name} has {place.image.libc_label.split()[1]}, "
         f"and the tag promises {floor}"
     )
 
 
-def _other_version(match: re.Match[str], place: Place) -> str:
+def _other_version(match: re.Match[str], place: FailureContext) -> str:
     return f"{match['file'].rpartition('/')[2]} needs {match['version']}, which {place.image.name} does not have"
 
 
-def _missing_library(match: re.Match[str], place: Place) -> str:
+def _missing_library(match: re.Match[str], place: FailureContext) -> str:
     return f"{match['library']} is neither in the wheel nor on the system: it was not grafted"
 
 
-def _missing_symbol(match: re.Match[str], place: Place) -> str:
+def _missing_symbol(match: re.Match[str], place: FailureContext) -> str:
     file = match["file"].rpartition("/")[2]
     return f"{file} needs the symbol {match['symbol']}, and nothing on {place.image.name} has it"
 
 
-def _wrong_tag(match: re.Match[str], place: Place) -> str:
+def _wrong_tag(match: re.Match[str], place: FailureContext) -> str:
     return f"pip does not take {place.target.wheel_tag} on {place.image.name}: the tag claims another system or Python"
 
 
-def _wrong_machine(match: re.Match[str], place: Place) -> str:
+def _wrong_machine(match: re.Match[str], place: FailureContext) -> str:
     return f"a file in it is for another architecture than {place.target.arch.name}"
 
 
-def _nothing_to_run(match: re.Match[str], place: Place) -> str:
+def _nothing_to_run(match: re.Match[str], place: FailureContext) -> str:
     return f"{place.image.name} has no {match['file']}: the interpreter's own loader is missing"
 
 
-def _full(match: re.Match[str], place: Place) -> str:
+def _full(match: re.Match[str], place: FailureContext) -> str:
     return "the container's scratch space is full (`--scratch`)"
 
 
-_PATTERNS: Mapping[re.Pattern[str], Callable[[re.Match[str], Place], str]] = {
+_PATTERNS: Mapping[re.Pattern[str], Callable[[re.Match[str], FailureContext], str]] = {
     re.compile(r"version `(?P<version>GLIBC_[\d.]+)' not found \(required by (?P<file>[^)]+)\)"): _old_libc,
     re.compile(r"version `(?P<version>\S+)' not found \(required by (?P<file>[^)]+)\)"): _other_version,
     re.compile(r"(?P<library>[\w.+-]+\.so[\w.]*): cannot open shared object file"): _missing_library,

@@ -67,7 +67,7 @@ pre { background: var(--soft); padding: .7rem .9rem; border-radius: 6px; font-si
 """
 
 
-def render_page(cells: Sequence[SmokeResult], title: str) -> str:
+def render_html_report(cells: Sequence[SmokeResult], title: str) -> str:
     """Return the page: a summary, the matrix of systems by targets, the legend, and the details of every cell."""
     counts = {state: sum(cell.state is state for cell in cells) for state in State}
     words = ", ".join(f"{count} {state.value}" for state, count in counts.items() if count)
@@ -149,7 +149,7 @@ def check_writable(path: Path) -> None:
         ) from None
 
 
-def write_page(cells: Sequence[SmokeResult], path: Path, title: str) -> None:
+def write_html_report(cells: Sequence[SmokeResult], path: Path, title: str) -> None:
     """Write the page to a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(render_page(cells, title), encoding="utf-8")
+    path.write_text(render_html_report(cells, title), encoding="utf-8")

@@ -24,7 +24,7 @@ from everywheel.toolchains.build_tools import (
 )
 
 
-def smoke_here(project: Project, wheel: Path, store: Store, *, offline: bool) -> bool:
+def run_local_smoke_test(project: Project, wheel: Path, store: Store, *, offline: bool) -> bool:
     """Install a wheel in a clean environment of this machine's Python and run the project's smoke command with it.
 
     Returns False where this very wheel has passed before. Raises SmokeError with the command's own words when it fails.

@@ -10,17 +10,17 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from everywheel.config.project import Project
-from everywheel.containers.catalog import Catalogue
+from everywheel.containers.catalog import Catalog
 from everywheel.containers.image_provider import ImageProvider
 from everywheel.containers.qemu import FAST_CPUS, check_emulation, find_emulator
 from everywheel.containers.runtime import ContainerSpec, Runtime, is_native
 from everywheel.execution.files import hash_file
 from everywheel.platforms.linux_policy import load_policy
-from everywheel.smoke.dependencies import TestDependencies, ensure_beside, ensure_python
+from everywheel.smoke.dependencies import TestDependencies, ensure_portable_python, ensure_test_dependencies
 from everywheel.smoke.evaluate import evaluate_result
 from everywheel.smoke.matrix_entries import MatrixEntry, explain_no_python, list_pythons
 from everywheel.smoke.result import SmokeResult, State
-from everywheel.smoke.symbol_check import check_floor
+from everywheel.smoke.symbol_check import check_symbols
 from everywheel.smoke.task import SmokeTask
 from everywheel.store.local import Store
 from everywheel.toolchains.build_tools import Tools
@@ -38,11 +38,11 @@ class SmokeContext:
     """
 
     project: Project
-    catalogue: Catalogue
+    catalog: Catalog
     runtime: Runtime
     store: Store
     tools: Tools
-    supply: ImageProvider
+    image_provider: ImageProvider
     timeout: float = 900.0
     memory: int = 2 << 30
     scratch: int = 1 << 30
@@ -50,71 +50,71 @@ class SmokeContext:
     index: str = ""
 
 
-def make_trials(pairs: Sequence[MatrixEntry], bench: SmokeContext) -> tuple[SmokeTask, ...]:
+def make_smoke_tasks(pairs: Sequence[MatrixEntry], context: SmokeContext) -> tuple[SmokeTask, ...]:
     """Return the trial of every pair, in their order."""
     return tuple(
         SmokeTask(
             blank=one.cell(State.ERROR),
-            work=partial(run_smoke_task, one, bench),
+            work=partial(run_smoke_task, one, context),
             priority=0.0 if is_native(one.target.arch) else 1.0,
         )
         for one in pairs
     )
 
 
-def run_smoke_task(one: MatrixEntry, bench: SmokeContext, set_stage: Callable[[str], None]) -> SmokeResult:
+def run_smoke_task(one: MatrixEntry, context: SmokeContext, set_stage: Callable[[str], None]) -> SmokeResult:
     """Run one wheel on one image and judge what came out of it; where it cannot be run, look its symbols up instead."""
-    portables, arch = bench.catalogue.pythons, one.target.arch
+    portables, arch = context.catalog.pythons, one.target.arch
     if lack := explain_no_python(one.wheel.name, list_pythons(one, portables)):
-        return _look_up(one, bench, set_stage, State.NO_PYTHON, lack)
+        return _look_up(one, context, set_stage, State.NO_PYTHON, lack)
     set_stage("image")
-    supplied = bench.supply.find(one.image, arch)
+    supplied = context.image_provider.find(one.image, arch)
     if not supplied.reference:
-        return _look_up(one, bench, set_stage, State.STATIC, supplied.why)
+        return _look_up(one, context, set_stage, State.STATIC, supplied.why)
     own, portable = supplied.python, portables.get(one.image.libc)
     if portable is not None and arch.name not in portable.sha256:
         portable = None
     version = own or (portable.version if portable is not None else "")
     # Of the Pythons that could have been there, the one that is.
     if lack := explain_no_python(one.wheel.name, (version,) if version else ()):
-        return _look_up(one, bench, set_stage, State.NO_PYTHON, lack)
+        return _look_up(one, context, set_stage, State.NO_PYTHON, lack)
     if not one.image.cpu:
         check_emulation(arch)
     set_stage("interpreter")
-    beside = ensure_beside(
+    beside = ensure_test_dependencies(
         one.wheel,
-        bench.project.smoke.requires,
+        context.project.smoke.requires,
         one.target,
         one.image.libc_version,
         version,
-        bench.store,
-        offline=bench.offline,
+        context.store,
+        offline=context.offline,
     )
     python = None
     if not own and portable is not None:
-        python = ensure_python(portable, one.target, bench.project, bench.store, offline=bench.offline)
+        python = ensure_portable_python(portable, one.target, context.project, context.store, offline=context.offline)
     set_stage("run")
-    with TemporaryDirectory(dir=bench.store.root / "tmp") as folder:
+    with TemporaryDirectory(dir=context.store.root / "tmp") as folder:
         Path(folder).chmod(0o777)
-        job = _job(one, bench, supplied.reference, beside, python, Path(folder), version)
-        ended = bench.runtime.run(job)
+        job = _job(one, context, supplied.reference, beside, python, Path(folder), version)
+        ended = context.runtime.run(job)
         result = Path(folder) / "result.json"
         told = json.loads(result.read_text()) if result.is_file() else None
     return evaluate_result(one, ended, told)
 
 
 def _look_up(
-    one: MatrixEntry, bench: SmokeContext, set_stage: Callable[[str], None], state: State, lack: str
+    one: MatrixEntry, context: SmokeContext, set_stage: Callable[[str], None], state: State, lack: str
 ) -> SmokeResult:
     """Return the cell of what cannot be run, in this state unless the C library does not even have the symbols."""
     set_stage("symbols")
-    evidence = check_floor(one.wheel, one.target, one.image.libc_version, bench.tools, bench.store)
+    evidence = check_symbols(one.wheel, one.target, one.image.libc_version, context.tools, context.store)
     return one.cell(State.FAILED if evidence.missing else state, why=evidence.words, lack=lack, evidence=evidence.lines)
 
 
 def _job(
     one: MatrixEntry,
-    bench: SmokeContext,
+    context: SmokeContext,
     reference: str,
     beside: TestDependencies,
     python: Path | None,
@@ -128,7 +128,7 @@ def _job(
         _INSIDE: _ROOM / "inside",
         **{path: _ROOM / name for name, path in beside.places.items()},
         one.wheel.absolute(): _ROOM / "wheel" / one.wheel.name,
-        bench.project.root: PurePosixPath("/project"),
+        context.project.root: PurePosixPath("/project"),
     }
     if cpu and is_native(arch):
         mounts[find_emulator(arch)] = _ROOM / "qemu"
@@ -146,10 +146,10 @@ def _job(
     policy = load_policy(one.target.tag)
     name, number, *_ = split_filename(one.wheel.name)
     order = {
-        "wheel": f"{name}=={number}" if bench.index else str(_ROOM / "wheel" / one.wheel.name),
-        "index": bench.index,
+        "wheel": f"{name}=={number}" if context.index else str(_ROOM / "wheel" / one.wheel.name),
+        "index": context.index,
         "site": site,
-        "command": list(bench.project.smoke.command),
+        "command": list(context.project.smoke.command),
         "through": list(through),
         "result": str(_ROOM / "result" / "result.json"),
         "places": [f"{site}/", f"{_ROOM}/", "/python/"],
@@ -163,8 +163,8 @@ def _job(
         writable={result: _ROOM / "result", beside.cache: _ROOM / "cache"},
         environment={**environment, "EVERYWHEEL_ORDER": json.dumps(order)},
         cwd=PurePosixPath("/project"),
-        timeout=bench.timeout,
-        memory=bench.memory,
-        scratch=bench.scratch,
-        network=bool(bench.index),
+        timeout=context.timeout,
+        memory=context.memory,
+        scratch=context.scratch,
+        network=bool(context.index),
     )

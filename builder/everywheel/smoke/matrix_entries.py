@@ -40,7 +40,7 @@ class MatrixEntry:
             wheel=self.wheel.name,
             target=self.target.tag,
             image=self.image.name,
-            libc=self.image.libc_words,
+            libc=self.image.libc_label,
             arch=arch.name,
             state=state,
             emulated=not is_native(arch) or bool(self.image.cpu),
@@ -66,7 +66,7 @@ def split_wheels(wheels: Sequence[Path]) -> tuple[tuple[Path, ...], tuple[Path, 
     return here, tuple(wheel for wheel in named.values() if wheel not in here)
 
 
-def pair(wheels: Sequence[Path], images: Sequence[SmokeImage]) -> tuple[MatrixEntry, ...]:
+def make_entries(wheels: Sequence[Path], images: Sequence[SmokeImage]) -> tuple[MatrixEntry, ...]:
     """Return every pair of a wheel and an image that it claims to run on."""
     targets = {wheel: wheel_target(wheel) for wheel in wheels}
     return tuple(

@@ -14,18 +14,18 @@ from everywheel.platforms.target import Target
 from everywheel.smoke.matrix_entries import explain_no_python, wheel_target
 from everywheel.smoke.result import SmokeResult, State
 from everywheel.smoke.task import SmokeTask
-from everywheel.smoke.wine import VERSION, WineBench, try_under_wine
+from everywheel.smoke.wine import VERSION, WineContext, run_under_wine
 
 _NAMES = MappingProxyType({"darwin": "macOS", "windows": "Windows"})
 
 
-def make_other_trials(wheels: Sequence[Path], bench: WineBench) -> tuple[SmokeTask, ...]:
+def make_non_linux_tasks(wheels: Sequence[Path], context: WineContext) -> tuple[SmokeTask, ...]:
     """Return the trial of every wheel, in their order."""
     targets = {wheel: wheel_target(wheel) for wheel in wheels}
     return tuple(
         SmokeTask(
-            blank=make_blank(wheel, target),
-            work=partial(_try, wheel, target, bench),
+            blank=make_initial_result(wheel, target),
+            work=partial(_try, wheel, target, context),
             # To make a Windows takes as long as many a container.
             priority=0.0 if find_blocker(wheel.name, target) else 1.0,
         )
@@ -43,7 +43,7 @@ def find_blocker(wheel: str, target: Target) -> tuple[State, str] | None:
     return (State.NO_PYTHON, lack) if lack else None
 
 
-def make_blank(wheel: Path, target: Target) -> SmokeResult:
+def make_initial_result(wheel: Path, target: Target) -> SmokeResult:
     """Return the cell of a wheel before anything was done with it."""
     return SmokeResult(
         wheel=wheel.name,
@@ -61,9 +61,9 @@ def name_system(target: Target) -> str:
     return f"{_NAMES[target.os]} {version}".strip()
 
 
-def _try(wheel: Path, target: Target, bench: WineBench, set_stage: Callable[[str], None]) -> SmokeResult:
+def _try(wheel: Path, target: Target, context: WineContext, set_stage: Callable[[str], None]) -> SmokeResult:
     """Audit a wheel; where nothing is wrong with it and Wine runs its like, use it there."""
-    blank, hindrance = make_blank(wheel, target), find_blocker(wheel.name, target)
+    blank, hindrance = make_initial_result(wheel, target), find_blocker(wheel.name, target)
     set_stage("audit")
     if findings := audit_wheel(wheel).findings:
         evidence = tuple(line for finding in findings for line in describe_finding(finding))
@@ -80,4 +80,4 @@ def _try(wheel: Path, target: Target, bench: WineBench, set_stage: Callable[[str
             looked, state=State.SKIPPED, lack="there is no Wine here (Debian: `apt-get install wine wine64`)"
         )
     set_stage("Wine")
-    return try_under_wine(blank, wheel, wine, bench)
+    return run_under_wine(blank, wheel, wine, context)

@@ -24,7 +24,7 @@ def list_notes(cells: Sequence[SmokeResult]) -> tuple[str, ...]:
     return (*notes, *_count_lacks([cell for cell in cells if cell.libc and cell.lack and cell.state not in BAD]))
 
 
-def check_cells(cells: Sequence[SmokeResult]) -> None:
+def check_results(cells: Sequence[SmokeResult]) -> None:
     """Raise SmokeError for cells that failed, or that could not run."""
     bad = [cell for cell in cells if cell.state in BAD]
     if not bad:
@@ -59,7 +59,7 @@ def list_untestable(
     return beyond
 
 
-def check_run(wheels: Sequence[Path], cells: Sequence[SmokeResult], beyond: Mapping[str, str]) -> None:
+def check_required_runs(wheels: Sequence[Path], cells: Sequence[SmokeResult], beyond: Mapping[str, str]) -> None:
     """Raise SmokeError for wheels that passed nowhere, those `beyond` all that could be done aside."""
     ran = {cell.wheel for cell in cells if cell.state in RAN}
     missed = [wheel.name for wheel in wheels if wheel.name not in ran and wheel.name not in beyond]

@@ -26,7 +26,7 @@ _LIBRARIES = ("-lm", "-lpthread", "-ldl", "-lrt", "-lutil", "-lresolv")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FloorEvidence:
+class SymbolCheck:
     """What was looked up: `missing` are the symbols that the floor does not have."""
 
     words: str
@@ -34,7 +34,7 @@ class FloorEvidence:
     missing: tuple[str, ...]
 
 
-def check_floor(wheel: Path, target: Target, version: tuple[int, ...], tools: Tools, store: Store) -> FloorEvidence:
+def check_symbols(wheel: Path, target: Target, version: tuple[int, ...], tools: Tools, store: Store) -> SymbolCheck:
     """Look up, in one version of the C library, all symbols that a wheel's files take from it.
 
     Raises EverywheelError when the wheel cannot be read.
@@ -54,14 +54,14 @@ def check_floor(wheel: Path, target: Target, version: tuple[int, ...], tools: To
     missing = tuple(sorted({*_look_up(symbols, floor, tools, store), *newer}))
     name = f"{target.libc} {'.'.join(map(str, version))}"
     if missing:
-        return FloorEvidence(
+        return SymbolCheck(
             words=f"{name} does not have {missing[0]}" + (f" and {len(missing) - 1} more" if len(missing) > 1 else ""),
             lines=missing[:20],
             missing=missing,
         )
     highest = max((version_key(split_version(need.version)[1]) for need in needs), default=())
     newest = f", the newest of them from {'.'.join(map(str, highest))}" if highest else ""
-    return FloorEvidence(
+    return SymbolCheck(
         words=f"all {len(symbols)} symbols resolve against {name}{newest}; nothing was run",
         lines=(f"linked with -target {floor.zig}", f"symbols: {', '.join(symbols)}"),
         missing=(),

@@ -30,7 +30,7 @@ class SmokeTask:
         return f"{self.blank.wheel} on {self.blank.image}"
 
 
-def run_trials(trials: Sequence[SmokeTask], jobs: int, watcher: ProgressListener) -> tuple[SmokeResult, ...]:
+def run_smoke_tasks(trials: Sequence[SmokeTask], jobs: int, watcher: ProgressListener) -> tuple[SmokeResult, ...]:
     """Run every trial, as many at a time as there are jobs, and return a cell for each, in their order.
 
     A trial that raises EverywheelError makes a cell that could not run.

@@ -31,7 +31,7 @@ _STANDARD_LIBRARY = "python313.zip"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WineBench:
+class WineContext:
     """What all wheels for other systems share; `timeout` in seconds, for one Windows and the smoke command in it."""
 
     project: Project
@@ -40,22 +40,22 @@ class WineBench:
     offline: bool = False
 
 
-def try_under_wine(blank: SmokeResult, wheel: Path, wine: str, bench: WineBench) -> SmokeResult:
+def run_under_wine(blank: SmokeResult, wheel: Path, wine: str, context: WineContext) -> SmokeResult:
     """Unpack a wheel beside a CPython for Windows, run the project's smoke command with it, and return the filled cell.
 
     PATH has nothing of the wheel's: its DLLs must be found by what repair put into it. Raises MachineError where Wine
     itself does not start, and BuildError where what the command needs cannot be had: that says nothing of the wheel.
     """
-    store, smoke, target = bench.store, bench.project.smoke, parse_target(blank.target)
+    store, smoke, target = context.store, context.project.smoke, parse_target(blank.target)
     log = store.root / "logs" / f"wine-{wheel.stem}.log"
     log.unlink(missing_ok=True)
-    python = _ensure_python(store, log, offline=bench.offline)
+    python = _ensure_python(store, log, offline=context.offline)
     with TemporaryDirectory(dir=store.root / "tmp") as name:
         folder = Path(name)
         shutil.copytree(python, folder / "python")
         site = folder / "site"
         if smoke.requires:
-            _install([*(["--no-index"] if bench.offline else []), *smoke.requires, "colorama"], site, target, log)
+            _install([*(["--no-index"] if context.offline else []), *smoke.requires, "colorama"], site, target, log)
         try:
             _install(["--no-deps", "--no-index", str(wheel.absolute())], site, target, log)
         except BuildError as error:
@@ -65,9 +65,9 @@ def try_under_wine(blank: SmokeResult, wheel: Path, wine: str, bench: WineBench)
         environment = _environment(folder)
         began = time.monotonic()
         try:
-            _start(wine, folder, environment, log, bench.timeout)
+            _start(wine, folder, environment, log, context.timeout)
             command = _command(wine, folder / "python" / "python.exe", smoke.command)
-            return _use(blank, command, environment, log, time.monotonic() - began, bench)
+            return _use(blank, command, environment, log, time.monotonic() - began, context)
         finally:
             _stop(environment)
 
@@ -78,14 +78,14 @@ def _use(
     environment: Mapping[str, str],
     log: Path,
     spent: float,
-    bench: WineBench,
+    context: WineContext,
 ) -> SmokeResult:
     """Run the smoke command in what time is left of it, of which some is `spent`."""
-    began, left = time.monotonic(), max(1, int(bench.timeout - spent))
+    began, left = time.monotonic(), max(1, int(context.timeout - spent))
     error: BuildError | None = None
     output = ""
     try:
-        output = run(_limit(command, left), cwd=bench.project.root, env=environment, log=log, what=blank.wheel)
+        output = run(_limit(command, left), cwd=context.project.root, env=environment, log=log, what=blank.wheel)
     except BuildError as raised:
         error = raised
     took = time.monotonic() - began
@@ -93,7 +93,7 @@ def _use(
     if error is None:
         why = "the smoke command passed under Wine, which is no Windows"
         return replace(cell, state=State.UNDER_WINE, why=why, evidence=tuple(output.strip().splitlines()[-1:]))
-    words = f"it did not end within {bench.timeout} s (`--timeout`)" if took >= left else _tell(error)
+    words = f"it did not end within {context.timeout} s (`--timeout`)" if took >= left else _tell(error)
     return _fail(cell, f"it does not work under Wine: {words}", error)
 
 
