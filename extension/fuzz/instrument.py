@@ -1,6 +1,6 @@
 """Compile webpencode and every library inside it with ASan, UBSan and coverage, and put it in the installed one's place.
 
-    python extension/fuzz/instrument.py --into FOLDER
+    python extension/fuzz/instrument.py --output-dir FOLDER
 
 The libraries come from the recipes, through the native engine with Debian's clang (`apt-get install clang libclang-rt-dev`),
 and are linked into the module. They are kept in the store like any others, so that the second run compiles the module
@@ -177,8 +177,8 @@ def replace_module(module: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--into", type=Path, required=True, metavar="FOLDER")
-    into = parser.parse_args().into.resolve()
+    parser.add_argument("--output-dir", type=Path, required=True, metavar="FOLDER")
+    into = parser.parse_args().output_dir.resolve()
     clang, clangxx = find_compiler("clang"), find_compiler("clang++")
     runtime = find_runtime(clang, f"libclang_rt.asan-{platform.machine()}.so")
     build_libraries(into / "prefix", write_wrappers(into / "bin", clang, clangxx))

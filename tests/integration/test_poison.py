@@ -135,5 +135,5 @@ def test_a_poisoned_build_machine_gives_the_same_bytes(
 def read_store(store: Path) -> dict[tuple[str, str], str]:
     """Return the sha256 of every artifact of a store by name and key."""
     environment = {**os.environ, "EVERYWHEEL_STORE": str(store)}
-    entries = json.loads(call([sys.executable, "-m", "everywheel", "store", "ls", "--json"], env=environment))
+    entries = json.loads(call([sys.executable, "-m", "everywheel", "store", "list", "--json"], env=environment))
     return {(entry["name"], entry["key"]): entry["sha256"] for entry in entries}

@@ -142,7 +142,7 @@ def libz(tmp_path_factory: pytest.TempPathFactory, machine: str) -> Path:
     (folder / "ext" / "pyproject.toml").write_text('[project]\nname = "none"\n[build-system]\nrequires = []\n')
     project = ZLIB_PROJECT.format(recipes=REPOSITORY / "recipes", machine=machine)
     (folder / "pyproject.toml").write_text(project)
-    call([sys.executable, "-m", "everywheel", "--project", folder, "deps", "--into", folder / "prefix"])
+    call([sys.executable, "-m", "everywheel", "--project", folder, "deps", "--output-dir", folder / "prefix"])
     return folder / "prefix" / f"musllinux_1_2_{machine}" / "lib" / "libz.so.1"
 
 

@@ -44,7 +44,7 @@ def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "deps",
         "--target",
         "win_amd64",
-        "--into",
+        "--output-dir",
         folder,
     ]
     call(command)

@@ -44,14 +44,14 @@ SKIPPED = {
     ("checks.yml", "lint", ".venv/bin/nox -s lint"): GATE,
     ("checks.yml", "tests", ".venv/bin/nox -s tests"): GATE,
     ("checks.yml", "integration", "sudo .venv/bin/nox -s integration"): GATE,
-    ("containers.yml", "containers-full", ".venv/bin/nox -s containers-full"): (
+    ("containers.yml", "test-containers", ".venv/bin/nox -s test-containers"): (
         "an hour or two under QEMU; test_containers.py builds and tries the same for this machine's own architecture"
     ),
-    ("containers.yml", "architectures", ".venv/bin/nox -s architectures"): (
+    ("containers.yml", "test-architectures", ".venv/bin/nox -s test-architectures"): (
         "an hour or two: all libraries five times, and the tests of ten wheels under QEMU"
     ),
     ("wheels.yml", "native", ""): "these jobs run on macOS and Windows",
-    ("wheels.yml", "try", ""): "these jobs run on macOS and Windows",
+    ("wheels.yml", "test-wheel", ""): "these jobs run on macOS and Windows",
 }
 """Which lines are not run here: workflow, job, and how the line begins."""
 LASTING = ("python3 -m venv .venv && ", "sudo .ci/containers")
@@ -62,7 +62,7 @@ FILLED = {
     "${{ github.ref_name }}": f"v{VERSION}",
     "${{ github.token }}": "secret",
     "${{ inputs.tag }}": "",
-    "${{ inputs.second && '--jobs=all' || '--jobs=released' }}": "--jobs=released",
+    "${{ inputs.second && '--layout=all' || '--layout=released' }}": "--layout=released",
 }
 
 Line = tuple[str, str, str]
@@ -179,8 +179,8 @@ def prepared(runner: Runner) -> Runner:
     """The machine that `.ci/containers` makes of it, from nothing, with this machine's own daemon."""
     for job in ("lint", "tests", "integration"):
         runner.run("checks.yml", job)
-    runner.run("containers.yml", "containers-full")
-    runner.run("containers.yml", "architectures")
+    runner.run("containers.yml", "test-containers")
+    runner.run("containers.yml", "test-architectures")
     return runner
 
 
@@ -190,7 +190,7 @@ def dist(matrix: dict[str, Any], runner: Runner) -> tuple[Path, ...]:
     for job in matrix["zig"]:
         runner.run("wheels.yml", "zig", job)
     runner.run("wheels.yml", "sdist")
-    runner.run("wheels.yml", "dist")
+    runner.run("wheels.yml", "collect")
     return tuple(sorted((runner.project / "dist").iterdir()))
 
 
@@ -218,11 +218,11 @@ def test_a_release_counts_the_second_build_too_and_its_tag(
         (jobs / job["name"]).mkdir()
         for name in job["files"]:
             shutil.copyfile(jobs / f"zig-{job['target']}" / name, jobs / job["name"] / name)
-    every = {"${{ inputs.second && '--jobs=all' || '--jobs=released' }}": "--jobs=all"}
+    every = {"${{ inputs.second && '--layout=all' || '--layout=released' }}": "--layout=all"}
 
     with pytest.raises(AssertionError, match=r"error: the tag is v9\.9, but the extension is version"):
-        runner.run("wheels.yml", "dist", filled={**every, "${{ inputs.tag }}": "v9.9"})
-    told = runner.run("wheels.yml", "dist", filled={**every, "${{ inputs.tag }}": f"v{matrix['version']}"})
+        runner.run("wheels.yml", "collect", filled={**every, "${{ inputs.tag }}": "v9.9"})
+    told = runner.run("wheels.yml", "collect", filled={**every, "${{ inputs.tag }}": f"v{matrix['version']}"})
 
     assert f"{len(second)} wheels of the second build agree with those of the first" in told
     assert tuple(sorted((runner.project / "dist").iterdir())) == dist
@@ -367,7 +367,7 @@ class _Pages(BaseHTTPRequestHandler):
 
 def test_nothing_is_compared_with_an_index_that_has_nothing(dist: tuple[Path, ...], runner: Runner) -> None:
     with Index() as index:
-        output = runner.run("release.yml", "compare", EVERYWHEEL_SIMPLE=index.address)
+        output = runner.run("release.yml", "compare-index", EVERYWHEEL_INDEX_URL=index.address)
 
     assert output.count("lacking: ") == len(dist)
 
@@ -379,12 +379,12 @@ def test_other_bytes_under_the_same_name_stop_the_release(
     other.write_bytes(b"other")
 
     with Index((other,)) as index, pytest.raises(AssertionError, match=f"error: the index has another {other.name}"):
-        runner.run("release.yml", "compare", EVERYWHEEL_SIMPLE=index.address)
+        runner.run("release.yml", "compare-index", EVERYWHEEL_INDEX_URL=index.address)
 
 
 def test_what_is_published_is_waited_for(dist: tuple[Path, ...], runner: Runner) -> None:
     with Index(dist[1:], late=dist[:1]) as index:
-        output = runner.run("release.yml", "verify", EVERYWHEEL_SIMPLE=index.address)
+        output = runner.run("release.yml", "verify", EVERYWHEEL_INDEX_URL=index.address)
 
     assert output.count("there: ") == len(dist)
     assert "lacking: " not in output

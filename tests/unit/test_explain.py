@@ -37,7 +37,7 @@ GLIBC_OUTPUTS = {
         "pip does not take manylinux2014_x86_64 on debian-11: the tag claims another system or Python"
     ),
     "ImportError: /tmp/site/x.abi3.so: wrong ELF class: ELFCLASS32": "a file in it is for another architecture than x86_64",
-    "OSError: [Errno 28] No space left on device": "the container's scratch space is full (`--scratch`)",
+    "OSError: [Errno 28] No space left on device": "the container's scratch space is full (`--tmpfs-size`)",
     "collected 3 items\nE   AssertionError: 3 is not 4\n1 failed": "AssertionError: 3 is not 4",
     "": "test ended with exit code 1",
 }

@@ -14,7 +14,7 @@ SCRIPT = EXTENSION / "fuzz" / "instrument.py"
 
 
 def instrument(tmp_path: Path) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, SCRIPT, "--into", tmp_path / "into"]
+    words = [sys.executable, SCRIPT, "--output-dir", tmp_path / "into"]
     return subprocess.run(words, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False)
 
 

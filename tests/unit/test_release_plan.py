@@ -223,7 +223,7 @@ def test_a_release_is_not_laid_out_over_what_it_is_made_of(tmp_path: Path, into:
     assert words(error) == [
         f"error: the release cannot be laid out in {folder / into}: what it is made of is in there",
         f"  in there: {folder}",
-        "  hint: move that out, or name another folder with --into",
+        "  hint: move that out, or name another folder with --output-dir",
     ]
 
 
@@ -257,7 +257,7 @@ def test_a_folder_with_other_things_is_not_emptied_for_a_release(tmp_path: Path,
     assert words(error) == [
         f"error: {into} would be emptied, and it has more than files of X in it",
         f"  there: {name.rstrip('/')}",
-        "  hint: name a folder of its own: --into dist",
+        "  hint: name a folder of its own: --output-dir dist",
     ]
 
 
@@ -275,7 +275,7 @@ def test_what_is_no_folder_is_not_laid_out_in(tmp_path: Path, kind: str, said: s
 
     assert words(error) == [
         f"error: the release cannot be laid out in {into}: it is {said}",
-        "  hint: name a folder of its own: --into dist",
+        "  hint: name a folder of its own: --output-dir dist",
     ]
 
 

@@ -289,7 +289,7 @@ def test_a_release_is_taken_back_and_everything_else_stays(project: Path) -> Non
     (project / "changes" / "+late.fix.md").write_text("Late.\n")
     (project / "notes.txt").write_text("mine\n")
 
-    told = type_words(project, "undo")
+    told = type_words(project, "abort")
 
     others = ["README.md", "changes/+late.fix.md", "notes.txt"]
     assert told == (0, "release 1.1 is taken back\n" + "".join(f"left as it is: {path}\n" for path in others))
@@ -303,7 +303,7 @@ def test_who_edits_a_file_that_has_the_version_keeps_the_edit(project: Path) -> 
     type_words(project, "prepare", "1.1")
     file.write_text(file.read_text() + "# mine\n")
 
-    code, _ = type_words(project, "undo")
+    code, _ = type_words(project, "abort")
 
     assert (code, file.read_text()) == (0, before + "# mine\n")
 
@@ -316,7 +316,7 @@ def test_nothing_is_undone_or_tagged_that_was_not_prepared(project: Path) -> Non
         "  hint: `everywheel release prepare 1.2.0` prepares one\n"
     )
 
-    assert type_words(project, "undo") == (8, expected)
+    assert type_words(project, "abort") == (8, expected)
     assert type_words(project, "tag") == (8, expected)
     assert changes(project) == [" M README.md"]
 
@@ -332,7 +332,7 @@ def test_nothing_is_committed_that_is_not_the_releases(project: Path) -> None:
         8,
         "error: 1 files changed since the release was prepared, and not by it\n"
         "  | README.md\n"
-        "  hint: `everywheel release undo` takes the release back and leaves all else; then prepare it again\n",
+        "  hint: `everywheel release abort` takes the release back and leaves all else; then prepare it again\n",
     )
     assert git(project, "log", "--format=%s") == "one\n"
 
@@ -350,7 +350,7 @@ def test_a_release_is_of_the_commit_that_it_was_prepared_from(project: Path) -> 
         "error: this is not what the release was prepared from\n"
         f"  prepared: 1.1 at {then}\n"
         f"  now: 1.1 at {now}\n"
-        "  hint: `everywheel release undo` takes the release back and leaves all else; then prepare it again\n",
+        "  hint: `everywheel release abort` takes the release back and leaves all else; then prepare it again\n",
     )
 
 
@@ -365,7 +365,7 @@ def test_without_a_tag_there_is_no_commit_and_undo_leaves_what_was(project: Path
         8,
         "error: git tag failed\n  | fatal: tag 'v1.1' already exists\n  hint: `git status` says how things are\n",
     )
-    assert type_words(project, "undo") == (0, "release 1.1 is taken back\n")
+    assert type_words(project, "abort") == (0, "release 1.1 is taken back\n")
     assert (changes(project), git(project, "log", "--format=%s")) == ([], "one\n")
 
 
@@ -374,7 +374,7 @@ def test_a_commit_whose_tag_was_never_made_is_taken_back(project: Path) -> None:
     write_changelog(project, "1.1")
     git(project, "commit", "-qam", "Release 1.1")
 
-    assert type_words(project, "undo") == (0, "release 1.1 is taken back\n")
+    assert type_words(project, "abort") == (0, "release 1.1 is taken back\n")
     assert (changes(project), git(project, "log", "--format=%s")) == ([], "one\n")
 
 
@@ -387,16 +387,16 @@ def test_a_release_that_was_tagged_is_not_taken_back(project: Path) -> None:
     note.write_text(told)  # as if `tag` was killed before it removed it
     head = git(project, "rev-parse", "HEAD")
 
-    assert type_words(project, "undo") == (
+    assert type_words(project, "abort") == (
         8,
         "error: release 1.1 is tagged already: there is nothing that was only prepared\n"
         f"  tag: v1.1\n  at: {head[:12]}\n  note: {note}\n"
         "  hint: remove the note, and push the release: git push --atomic origin HEAD v1.1; to drop it instead, first "
-        "git tag --delete v1.1, then `everywheel release undo`\n",
+        "git tag --delete v1.1, then `everywheel release abort`\n",
     )
     assert (git(project, "rev-parse", "HEAD", "v1.1^{commit}"), changes(project)) == (head * 2, [])
     git(project, "tag", "--delete", "v1.1")
-    assert type_words(project, "undo") == (0, "release 1.1 is taken back\n")
+    assert type_words(project, "abort") == (0, "release 1.1 is taken back\n")
     assert (git(project, "log", "--format=%s"), changes(project)) == ("one\n", [])
 
 
@@ -407,9 +407,9 @@ def test_a_release_that_was_prepared_and_left_is_taken_back_before_the_next(proj
         8,
         "error: release 1.1 is prepared here, and neither tagged nor taken back\n"
         f"  note: {project}/.git/everywheel-release.json\n"
-        "  hint: `everywheel release undo` takes it back and leaves all else\n",
+        "  hint: `everywheel release abort` takes it back and leaves all else\n",
     )
-    assert type_words(project, "undo")[0] == 0
+    assert type_words(project, "abort")[0] == 0
     assert type_words(project, "prepare", "1.1") == (0, "fixture is version 1.1 now\n")
 
 
@@ -417,7 +417,7 @@ def test_a_changelog_that_the_release_begins_is_its_own(project: Path) -> None:
     git(project, "rm", "-q", "CHANGELOG.md")
     git(project, "commit", "-qm", "none")
     git(project, "push", "-q")
-    for end in ("undo", "tag"):
+    for end in ("abort", "tag"):
         type_words(project, "prepare", "1.1")
         (project / "CHANGELOG.md").write_text("1.1\n")
 
@@ -432,7 +432,7 @@ def test_a_project_may_be_a_part_of_its_repository(project: Path) -> None:
         git(project, "mv", name, f"part/{name}")
     git(project, "commit", "-qm", "moved")
     git(project, "push", "-q")
-    for end in ("undo", "tag"):
+    for end in ("abort", "tag"):
         assert type_words(project / "part", "prepare", "1.1")[0] == 0
         write_changelog(project / "part", "1.1")
 
@@ -575,7 +575,7 @@ def test_a_release_that_cannot_be_prepared_is_refused_and_nothing_is_written(
 
     assert told == (0, f"{expected.replace('error:', 'warning:')}a release would be refused, for 1 reasons\n")
     assert changes(project) == before
-    assert type_words(project, "undo")[0] == 8
+    assert type_words(project, "abort")[0] == 8
 
 
 def test_a_rehearsal_says_that_a_release_could_be_prepared(project: Path) -> None:

@@ -86,7 +86,7 @@ def test_every_group_of_jobs_is_asked_for_and_exists() -> None:
 def test_what_counts_the_wheels_waits_for_every_job_that_makes_or_tries_one() -> None:
     jobs = WORKFLOWS["wheels.yml"]["jobs"]
 
-    assert set(jobs["dist"]["needs"]) == set(jobs) - {"dist"}
+    assert set(jobs["collect"]["needs"]) == set(jobs) - {"collect"}
     assert "images" in jobs["smoke"]["needs"]
 
 
@@ -94,8 +94,8 @@ def test_a_job_that_ran_out_of_time_stops_a_release() -> None:
     # Such a job is 'cancelled', which failure() does not see; what needs it is 'skipped'.
     conditions = {name: job["if"] for name, job in WORKFLOWS["wheels.yml"]["jobs"].items() if "if" in job}
 
-    assert "!contains(needs.*.result, 'cancelled')" in conditions["dist"]
-    assert "needs.wheels.result == 'success'" in WORKFLOWS["release.yml"]["jobs"]["compare"]["if"]
+    assert "!contains(needs.*.result, 'cancelled')" in conditions["collect"]
+    assert "needs.wheels.result == 'success'" in WORKFLOWS["release.yml"]["jobs"]["compare-index"]["if"]
 
 
 def test_a_group_of_jobs_that_may_be_empty_is_asked_for_its_first() -> None:

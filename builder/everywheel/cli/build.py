@@ -99,7 +99,7 @@ def plan_command(
 @jobs_option
 @offline_option
 @timeout_option
-@click.option("--keep", is_flag=True, help="Keep the workspaces of finished steps.")
+@click.option("--keep-workspaces", "keep", is_flag=True, help="Keep the workspaces of finished steps.")
 @click.option("--dry-run", is_flag=True, help="Show what would be built and stop.")
 @engine_option
 @profile_option

@@ -42,7 +42,9 @@ from everywheel.wheels.build_env import remove_bundled_archives
 @jobs_option
 @offline_option
 @timeout_option
-@click.option("--into", type=click.Path(path_type=Path), help="Unpack the prefix of each target below this folder.")
+@click.option(
+    "--output-dir", "-o", type=click.Path(path_type=Path), help="Unpack the prefix of each target below this folder."
+)
 @click.option("--prefix", type=click.Path(path_type=Path), help="Unpack the only target's prefix as this very folder.")
 @engine_option
 @profile_option
@@ -55,7 +57,7 @@ def deps_command(
     jobs: int | None,
     offline: bool,
     timeout: int,
-    into: Path | None,
+    output_dir: Path | None,
     prefix: Path | None,
     engine: str,
     profiles: tuple[str, ...],
@@ -65,7 +67,7 @@ def deps_command(
 
     With the names of recipes, build these and what they require instead: for this machine unless a target is named.
 
-    Example: everywheel deps --target musllinux_1_2_x86_64 --into prefixes
+    Example: everywheel deps --target musllinux_1_2_x86_64 --output-dir prefixes
     """
     name = EngineName(engine)
     if name is EngineName.CONTAINER:
@@ -78,7 +80,9 @@ def deps_command(
         targets = (build_machine_target().tag,)
     chosen = choose_for(name, project, targets)
     if prefix is not None and len(chosen) != 1:
-        raise UsageError(f"--prefix is for one target, not {len(chosen)}", hint="name one with --target, or use --into")
+        raise UsageError(
+            f"--prefix is for one target, not {len(chosen)}", hint="name one with --target, or use --output-dir"
+        )
     store = Store(default_store())
     libraries = _plan_deps(project, chosen, name, recipes)
     results = run_plan(
@@ -86,7 +90,7 @@ def deps_command(
     )
     if exit_code(results) == 0:
         for target in chosen:
-            place = prefix if prefix is not None else into / target.tag if into is not None else None
+            place = prefix if prefix is not None else output_dir / target.tag if output_dir is not None else None
             count = _lay_out(libraries, target, store, place)
             click.echo(f"{target.tag}: {count} libraries in {place or 'the store'}")
     ctx.exit(exit_code(results))

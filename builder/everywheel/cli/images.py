@@ -120,7 +120,7 @@ def _list_made(runtime: str | None) -> set[str]:
 @images_group.command("build")
 @click.argument("names", nargs=-1)
 @click.option("--arch", "arches", multiple=True, metavar="NAME", help="Only for this architecture; may be repeated.")
-@click.option("--stand-ins", is_flag=True, help="Make images to build wheels in, not to try them on.")
+@click.option("--build-images", is_flag=True, help="Make images to build wheels in, not to try them on.")
 @click.option("--dry-run", is_flag=True, help="Show what would be made and stop.")
 @runtime_option
 @jobs_option
@@ -129,7 +129,7 @@ def build_command(
     root: Path,
     names: tuple[str, ...],
     arches: tuple[str, ...],
-    stand_ins: bool,
+    build_images: bool,
     dry_run: bool,
     runtime: str | None,
     jobs: int | None,
@@ -142,7 +142,7 @@ def build_command(
     """
     catalog = load_catalog(find_catalog(root))
     project = load_project(root)
-    known: Mapping[str, _Image] = catalog.builds if stand_ins else catalog.images
+    known: Mapping[str, _Image] = catalog.builds if build_images else catalog.images
     chosen = _choose(known, names, arches or tuple(target.arch.name for target in project.targets))
     if dry_run:
         for image, arch in chosen:

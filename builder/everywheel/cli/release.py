@@ -26,19 +26,20 @@ from everywheel.toolchains.compilers import EngineName
 
 folder_argument = click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("dist"))
 upload_option = click.option(
-    "--upload",
-    "upload_url",
+    "--repository-url",
+    "repository_url",
     default="",
     metavar="URL",
-    envvar="EVERYWHEEL_UPLOAD",
+    envvar="EVERYWHEEL_REPOSITORY_URL",
     show_envvar=True,
     help="Where the index takes files [default: PyPI's].",
 )
 simple_option = click.option(
-    "--simple",
+    "--index-url",
+    "index_url",
     default="",
     metavar="URL",
-    envvar="EVERYWHEEL_SIMPLE",
+    envvar="EVERYWHEEL_INDEX_URL",
     show_envvar=True,
     help="The index's list of projects [default: PyPI's].",
 )
@@ -133,7 +134,7 @@ def sdist_command(ctx: click.Context, target: str | None, jobs: int | None, offl
 def release_group() -> None:
     """Release the project: docs/release.md has the whole way.
 
-    Example: everywheel release check wheelhouse --into dist
+    Example: everywheel release check wheelhouse --output-dir dist
     """
 
 
@@ -153,7 +154,7 @@ def release_group() -> None:
 def prepare_command(root: Path, version: str | None, configs: tuple[Path, ...], dry_run: bool) -> None:
     """Write a new version into the project, if all is ready for it: a clean tree, and a changelog fragment.
 
-    What it writes, and what towncrier will, is noted in git's folder, for `tag` and `undo`.
+    What it writes, and what towncrier will, is noted in git's folder, for `tag` and `abort`.
 
     Example: everywheel release prepare 1.2.0
     """
@@ -198,29 +199,30 @@ def _warn_of(checks: Iterable[Callable[[], object]]) -> None:
 @release_group.command("check")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True), default=Path("wheelhouse"))
 @click.option(
-    "--jobs",
-    "which",
+    "--layout",
     type=click.Choice(["all", "released"]),
     help="The folder has one folder for each job of `everywheel matrix`, or for those that are released alone.",
 )
 @click.option("--tag", metavar="TAG", help="The tag that is released: it must say the version that the extension says.")
-@click.option("--into", type=click.Path(path_type=Path), help="Lay the release out here, SHA256SUMS beside it.")
 @click.option(
-    "--also",
+    "--output-dir", "-o", type=click.Path(path_type=Path), help="Lay the release out here, SHA256SUMS beside it."
+)
+@click.option(
+    "--include",
     multiple=True,
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Another file that the sums shall name.",
 )
 @click.pass_obj
 def check_command(
-    root: Path, folder: Path, which: str | None, tag: str | None, into: Path | None, also: tuple[Path, ...]
+    root: Path, folder: Path, layout: str | None, tag: str | None, output_dir: Path | None, include: tuple[Path, ...]
 ) -> None:
     """Count what was built against the plan and audit it: nothing may be missing, and nothing else is taken.
 
-    With `--jobs all` every wheel that other compilers built is audited as well, and held against the released one: the
+    With `--layout all` every wheel that other compilers built is audited as well, and held against the released one: the
     same files, the same exported symbols, the same Pythons.
 
-    Example: everywheel release check wheelhouse --into dist
+    Example: everywheel release check wheelhouse --output-dir dist
     """
     from everywheel.release.completeness import (
         SUMS,
@@ -236,19 +238,19 @@ def check_command(
     project = load_project(root)
     if tag is not None:
         check_tag(tag, project)
-    if into is not None:
-        check_output_dir(into, [folder, *also], project.name)
-    if which is None:
-        files = check_files(project, folder, strictly=into is None)
+    if output_dir is not None:
+        check_output_dir(output_dir, [folder, *include], project.name)
+    if layout is None:
+        files = check_files(project, folder, strictly=output_dir is None)
     else:
-        jobs = [job for job in list_jobs(project) if which == "all" or job.engine in RELEASED]
+        jobs = [job for job in list_jobs(project) if layout == "all" or job.engine in RELEASED]
         files = check_jobs(jobs, folder)
-        if which == "all":
+        if layout == "all":
             click.echo(f"{check_second(jobs, folder)} wheels of the second build agree with those of the first")
-    if into is not None:
-        check_output_dir(into, files, project.name)
-        files = copy_release_files(files, into)
-        write_sums((*files, *also), into.absolute().with_name(SUMS))
+    if output_dir is not None:
+        check_output_dir(output_dir, files, project.name)
+        files = copy_release_files(files, output_dir)
+        write_sums((*files, *include), output_dir.absolute().with_name(SUMS))
     click.echo(f"{len(files)} files of {project.name} {project.version}, as the plan has them")
 
 
@@ -266,16 +268,16 @@ def tag_command(root: Path) -> None:
     click.echo(f"tagged v{project.version}; `git push --atomic origin HEAD v{project.version}` releases it")
 
 
-@release_group.command("undo")
+@release_group.command("abort")
 @click.pass_obj
-def undo_command(root: Path) -> None:
+def abort_command(root: Path) -> None:
     """Put back what a release that was prepared and not tagged has changed; other changes stay.
 
-    Example: everywheel release undo
+    Example: everywheel release abort
     """
-    from everywheel.release.transaction import undo
+    from everywheel.release.transaction import abort
 
-    version, others = undo(root.absolute())
+    version, others = abort(root.absolute())
     click.echo(f"release {version} is taken back")
     for path in others:
         click.echo(f"left as it is: {path}")
@@ -292,16 +294,16 @@ def _released_files(project: Project, folder: Path) -> tuple[Path, ...]:
 @upload_option
 @simple_option
 @click.pass_obj
-def upload_command(root: Path, folder: Path, upload_url: str, simple: str) -> None:
+def upload_command(root: Path, folder: Path, repository_url: str, index_url: str) -> None:
     """Upload what an index lacks of the release, the source distribution last; run again, it goes on where it stopped.
 
-    Example: everywheel release upload dist --upload http://localhost:8080/ --simple http://localhost:8080/simple/
+    Example: everywheel release upload dist --repository-url http://localhost:8080/ --index-url http://localhost:8080/simple/
     """
     from everywheel.release.index import find_index, upload
 
     project = load_project(root)
     files = _released_files(project, folder)
-    standing = upload(files, find_index(upload_url, simple), project.name, click.echo)
+    standing = upload(files, find_index(repository_url, index_url), project.name, click.echo)
     click.echo(f"{len(standing.lacking)} files uploaded, {len(standing.there)} were there")
 
 
@@ -317,7 +319,7 @@ def upload_command(root: Path, folder: Path, upload_url: str, simple: str) -> No
     help="Seconds to ask again for: an index may show a file some minutes after it took it.",
 )
 @click.pass_obj
-def compare_command(root: Path, folder: Path, simple: str, complete: bool, wait: int) -> None:
+def compare_command(root: Path, folder: Path, index_url: str, complete: bool, wait: int) -> None:
     """Ask an index what it has of the release, and whether those are the same bytes.
 
     Example: everywheel release compare dist --complete
@@ -325,7 +327,7 @@ def compare_command(root: Path, folder: Path, simple: str, complete: bool, wait:
     from everywheel.release.index import find_index, wait_for
 
     project = load_project(root)
-    files, index = _released_files(project, folder), find_index(simple=simple)
+    files, index = _released_files(project, folder), find_index(simple=index_url)
     standing = wait_for(files, index, project.name, wait)
     for file in standing.there:
         click.echo(f"there: {file.name}")

@@ -47,9 +47,13 @@ _STYLES = {State.PASSED: "green", State.FAILED: "bold red", State.ERROR: "bold r
     "--timeout", type=click.IntRange(1), default=900, show_default=True, help="Seconds for one container, or Wine."
 )
 @click.option("--memory", type=click.IntRange(64), default=2048, show_default=True, help="Megabytes for one container.")
-@click.option("--scratch", type=click.IntRange(16), default=1024, show_default=True, help="Megabytes of /tmp in one.")
+@click.option(
+    "--tmpfs-size", type=click.IntRange(16), default=1024, show_default=True, help="Megabytes of /tmp in one."
+)
 @click.option("--command", help="Another command than the project's; `python` in it is the image's.")
-@click.option("--index", default="", metavar="URL", help="Install by name from this package index, not from the files.")
+@click.option(
+    "--index-url", default="", metavar="URL", help="Install by name from this package index, not from the files."
+)
 @click.option("--require-run", is_flag=True, help="Fail when a wheel passed nowhere that could have been run here.")
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write the matrix as a page.")
 @click.option("--dry-run", is_flag=True, help="Show which wheel would be tried on which image and stop.")
@@ -64,9 +68,9 @@ def smoke_command(
     offline: bool,
     timeout: int,
     memory: int,
-    scratch: int,
+    tmpfs_size: int,
     command: str | None,
-    index: str,
+    index_url: str,
     require_run: bool,
     html: Path | None,
     dry_run: bool,
@@ -119,9 +123,9 @@ def smoke_command(
                 tools=ensure_tools(store.root, offline=offline),
                 timeout=timeout,
                 memory=memory << 20,
-                scratch=scratch << 20,
+                scratch=tmpfs_size << 20,
                 offline=offline,
-                index=index,
+                index=index_url,
             )
             trials = (*make_smoke_tasks(pairs, context), *trials)
         screen = stack.enter_context(ProgressDisplay(make_console(), len(trials), quiet=as_json))

@@ -1,4 +1,4 @@
-"""store: ls, verify and gc."""
+"""store: list, verify and gc."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def store_group() -> None:
 
     It is in $EVERYWHEEL_STORE, or in `everywheel` of the user's cache folder.
 
-    Example: everywheel store ls
+    Example: everywheel store list
     """
 
 
-@store_group.command("ls")
+@store_group.command("list")
 @json_option
-def ls_command(as_json: bool) -> None:
+def list_command(as_json: bool) -> None:
     """List what the store has.
 
-    Example: everywheel store ls --json
+    Example: everywheel store list --json
     """
     store = Store(default_store())
     entries = store.entries()

@@ -49,7 +49,7 @@ def audit_command(wheels: tuple[Path, ...], as_json: bool) -> None:
 def repair_command(root: Path, wheels: tuple[Path, ...], prefix: Path, target: str | None, wheelhouse: Path) -> None:
     """Repair wheels that were built against a prefix: graft its shared libraries, add licence texts and an SBOM.
 
-    `everywheel deps --into DIR` makes such a prefix.
+    `everywheel deps --output-dir DIR` makes such a prefix.
 
     Example: everywheel repair dist/foo.whl --prefix prefixes/manylinux_2_17_x86_64 --target manylinux2014_x86_64
     """
@@ -63,7 +63,9 @@ def repair_command(root: Path, wheels: tuple[Path, ...], prefix: Path, target: s
         if not wheel.is_file():
             raise UsageError(f"{wheel}: no such file", hint="name a wheel that was built against the prefix")
     if not (prefix / "share" / "everywheel").is_dir():
-        raise UsageError(f"{prefix} is not a prefix", hint="`everywheel deps --into DIR` makes one for each target")
+        raise UsageError(
+            f"{prefix} is not a prefix", hint="`everywheel deps --output-dir DIR` makes one for each target"
+        )
     jobs = []
     for wheel in wheels:
         try:

@@ -126,13 +126,13 @@ def check_output_dir(into: Path, sources: Iterable[Path], name: str) -> None:
     It must be a folder of its own: nothing that the release is made of, or that its sums are to name, may be in there, and
     nothing but older files of it.
     """
-    other = "name a folder of its own: --into dist"
+    other = "name a folder of its own: --output-dir dist"
     inside = [source for source in sources if source.resolve().is_relative_to(into.resolve())]
     if inside:
         raise UsageError(
             f"the release cannot be laid out in {into}: what it is made of is in there",
             details={"in there": ", ".join(map(str, inside[:8]))},
-            hint="move that out, or name another folder with --into",
+            hint="move that out, or name another folder with --output-dir",
         )
     if into.is_symlink() or (into.exists() and not into.is_dir()):
         kind = "a link" if into.is_symlink() else "no folder"

@@ -1,6 +1,6 @@
 """A prepared release: what it changed is written down, so that just this is committed, or put back, and nobody else's work.
 
-The note lies in git's own folder, from `prepare` until `tag` or `undo`.
+The note lies in git's own folder, from `prepare` until `tag` or `abort`.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def check_unprepared(root: Path) -> None:
         raise ReleaseError(
             f"release {load_prepared(root).version} is prepared here, and neither tagged nor taken back",
             details={"note": note},
-            hint="`everywheel release undo` takes it back and leaves all else",
+            hint="`everywheel release abort` takes it back and leaves all else",
         )
 
 
@@ -101,7 +101,7 @@ def commit_and_tag(root: Path, version: str) -> None:
     """
     prepared, top = load_prepared(root), find_top(root)
     head = run_git(top, "rev-parse", "HEAD").strip()
-    again = "`everywheel release undo` takes the release back and leaves all else; then prepare it again"
+    again = "`everywheel release abort` takes the release back and leaves all else; then prepare it again"
     if head != prepared.commit or version != prepared.version:
         raise ReleaseError(
             "this is not what the release was prepared from",
@@ -131,7 +131,7 @@ def commit_and_tag(root: Path, version: str) -> None:
     _find_note(root).unlink()
 
 
-def undo(root: Path) -> tuple[str, tuple[str, ...]]:
+def abort(root: Path) -> tuple[str, tuple[str, ...]]:
     """Put back what the release changed; return its version, and the other changes, which stay.
 
     Who edited a file that has the version keeps the edit; a changelog is as it was committed. Raises ReleaseError, and
@@ -173,7 +173,7 @@ def _check_untagged(root: Path, top: Path, prepared: PendingRelease) -> None:
             "note": _find_note(root),
         },
         hint=f"remove the note, and push the release: git push --atomic origin HEAD {tag}; to drop it instead, first "
-        f"git tag --delete {tag}, then `everywheel release undo`",
+        f"git tag --delete {tag}, then `everywheel release abort`",
     )
 
 

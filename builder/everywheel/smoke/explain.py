@@ -121,7 +121,7 @@ def _nothing_to_run(match: re.Match[str], place: FailureContext) -> str:
 
 
 def _full(match: re.Match[str], place: FailureContext) -> str:
-    return "the container's scratch space is full (`--scratch`)"
+    return "the container's scratch space is full (`--tmpfs-size`)"
 
 
 _PATTERNS: Mapping[re.Pattern[str], Callable[[re.Match[str], FailureContext], str]] = {
