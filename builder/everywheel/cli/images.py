@@ -17,16 +17,13 @@ from everywheel.cli.smoke import runtime_option
 from everywheel.cli.tables import print_table
 from everywheel.config.project import load_project
 from everywheel.config.recipe import suggest
-from everywheel.containers.bake import bake_image
 from everywheel.containers.bootstrap import bootstrap_image, bootstrapped_reference
 from everywheel.containers.catalog import BuildImage, SmokeImage, find_catalog, load_catalog
 from everywheel.containers.local_build_image import (
-    build_image_target,
     local_build_image_reference,
     make_local_build_image,
 )
-from everywheel.containers.lock import pinned_build_reference, resolve_digests, write_digests
-from everywheel.containers.payload import ensure_payload
+from everywheel.containers.lock import resolve_digests, write_digests
 from everywheel.containers.prune import find_prune_candidates, remove_prune_candidates
 from everywheel.containers.runtime import Runtime, find_runtime
 from everywheel.errors import BuildError, MachineError, NothingSelectedError, UsageError
@@ -254,41 +251,6 @@ def lock_command(
         words = f"locked by {one.place}" if one.digests else f"unlocked: {one.why}"
         click.echo(f"{one.image}: {words}")
     click.echo(f"{len(changed)} changed in {catalog.file}" if not dry_run else "nothing was written")
-
-
-@images_group.command("bake")
-@click.argument("name")
-@click.option("--arch", "arch_name", default="x86_64", show_default=True, metavar="NAME", help="The architecture.")
-@click.option("--tag", help="What to call the result [default: everywheel/NAME:ARCH].")
-@runtime_option
-@click.pass_obj
-def bake_command(root: Path, name: str, arch_name: str, tag: str | None, runtime: str | None) -> None:
-    """Make a build image that has this toolkit and its tools inside, for cibuildwheel runs of your own.
-
-    `everywheel build --engine container` does not need it: it mounts the same things.
-
-    Example: everywheel images bake manylinux2014 --arch aarch64 --tag ghcr.io/me/manylinux2014
-    """
-    catalog = load_catalog(find_catalog(root))
-    if name not in catalog.builds:
-        raise UsageError(f"there is no build image '{name}'", hint=suggest(name, catalog.builds))
-    image = catalog.builds[name]
-    if arch_name not in image.arches:
-        raise UsageError(f"build image '{name}' is not for '{arch_name}'", hint=suggest(arch_name, image.arches))
-    arch, store, project = ARCHES[arch_name], Store(default_store()), load_project(root)
-    target = build_image_target(image, arch)
-    reference = tag or f"everywheel/{name}:{arch_name}"
-    payload = ensure_payload(target, image.libc_version, image.python, (), store, offline=False)
-    with find_runtime(runtime) as engine:
-        if image.bootstrap is not None:
-            base = make_local_build_image(
-                image, arch, catalog.pythons[image.libc], project, engine, store, offline=False
-            )
-        else:
-            base = pinned_build_reference(image, arch)
-            engine.pull_image(base, arch)
-        bake_image(image, base, arch, payload, engine, store, root=root, tag=reference)
-    click.echo(f"made {reference}")
 
 
 @images_group.command("prune")

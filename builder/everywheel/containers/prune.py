@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from everywheel.containers.bake import BAKED
 from everywheel.containers.bootstrap import bootstrapped_reference
 from everywheel.containers.catalog import Catalog
 from everywheel.containers.local_build_image import local_build_image_reference
@@ -43,7 +42,7 @@ def find_prune_candidates(catalog: Catalog, runtime: Runtime, *, everything: boo
     images = [
         PruneCandidate(kind="image", name=made.reference, size=made.size)
         for made in runtime.images()
-        if not made.made_from.endswith(BAKED) and (everything or made.reference not in wanted)
+        if everything or made.reference not in wanted
     ]
     return (*containers, *images)
 

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any
 
 import requests
-from docker.errors import APIError, BuildError, DockerException, ImageNotFound, NotFound
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.types import Mount
 
 import docker
@@ -183,26 +183,6 @@ class Runtime:
             if (its := str(other.attrs.get("Architecture"))) != architecture:
                 other.tag(_kept_name(reference, its))
                 self._client.images.remove(reference, noprune=True)
-
-    def build_image(
-        self, context: Path, reference: str, arch: Arch, arguments: Mapping[str, str], made_from: str
-    ) -> None:
-        """Build the Dockerfile of a folder, without network; raise MachineError, with its last words, when it fails."""
-        with _explain(self.name):
-            try:
-                self._client.images.build(
-                    path=str(context),
-                    tag=reference,
-                    buildargs=dict(arguments),
-                    labels={LABEL: made_from},
-                    platform=_platform(arch),
-                    network_mode="none",
-                    rm=True,
-                    forcerm=True,
-                )
-            except BuildError as error:
-                lines = [str(line["stream"]).strip() for line in error.build_log if line.get("stream", "").strip()]
-                raise MachineError(f"{reference} cannot be built: {error.msg}", excerpt=lines[-8:]) from None
 
     def remove_image(self, reference: str) -> None:
         with _explain(self.name), contextlib.suppress(ImageNotFound):
