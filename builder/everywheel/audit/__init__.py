@@ -1,4 +1,8 @@
-"""Audit: static checks of a finished wheel, whoever made it."""
+"""Static checks of a finished wheel.
+
+Each check returns findings about tags, architecture, symbol versions, linked libraries, exported symbols, licenses or the
+SBOM; it works for wheels of any origin, for Linux, macOS and Windows.
+"""
 
 from __future__ import annotations
 

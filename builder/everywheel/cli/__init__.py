@@ -1,1 +1,4 @@
-"""Commands: one module for each family of subcommands."""
+"""The command line: one module per family of commands.
+
+A command parses its options, calls one function of another package and prints the result; progress and tables are drawn here.
+"""

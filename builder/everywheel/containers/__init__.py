@@ -1,1 +1,4 @@
-"""Images: the systems that wheels are tried on, where each comes from, and how it is made."""
+"""Container runtimes and the images that wheels are built and tested in.
+
+It finds Docker or Podman, pulls images by digest or builds them from packages, and runs cibuildwheel for the container engine.
+"""

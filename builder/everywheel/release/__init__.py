@@ -1,1 +1,4 @@
-"""Releases: what a release consists of, whether all of it is there, and how it gets to an index."""
+"""Release of a set of wheels: version, completeness, upload.
+
+It lists the jobs of a release, checks that every file is present, and compares local files with those on a package index.
+"""

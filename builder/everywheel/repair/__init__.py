@@ -1,4 +1,7 @@
-"""Repair: make a wheel portable by grafting its libraries into it, with their licences and an SBOM."""
+"""Repair: copies of the required libraries, licenses and an SBOM are added to a wheel.
+
+auditwheel, delvewheel, delocate or repairwheel graft the libraries; the result is renamed to the target's platform tag.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Smoke: install finished wheels where they claim to run, and use them."""
+"""Smoke tests: each wheel is installed and used on each system that its tag claims.
+
+Results of containers, Wine and the build machine form one matrix, which is printed as a table, JSON or HTML.
+"""
 
 from everywheel.smoke.local import run_local_smoke_test
 

@@ -1,10 +1,7 @@
-"""Sources: the pinned archives and patches, fetched, checked, carried from machine to machine, and unpacked.
+"""Pinned source archives and patches: fetch, verify, unpack.
 
-A `Wanted` is one pinned file. `fetch_sources` brings each into the store as `sources/<sha256>`: from the store itself,
-a mirror, the distribution's package client or upstream, in that order; nothing gets there under another hash.
-`bundle_sources` and `import_bundle` carry them to a machine without a network; `unpack_archive` and `apply_patch` turn
-them into a source tree. Every failure is a SourceError (the bytes cannot be had, or are not what was pinned) or a
-MachineError (the disk is full, a tool is missing).
+`fetch_sources` stores each file as `sources/<sha256>` from the first location that has the pinned bytes; `bundle_sources` and
+`import_bundle` serve machines without a network.
 """
 
 from __future__ import annotations

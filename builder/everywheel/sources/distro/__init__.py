@@ -1,1 +1,1 @@
-"""Distro."""
+"""Debian's and Ubuntu's source packages as a location of pinned files."""
