@@ -21,7 +21,7 @@ from everywheel.libraries.build import BuildContext, build_library
 from everywheel.planning.plan import Plan, Step, StepKind
 from everywheel.platforms.target import Target, build_machine_target
 from everywheel.sources import (
-    Progress,
+    ProgressCallback,
     SourceLocations,
     fetch_sources,
     find_locations,
@@ -74,8 +74,8 @@ def build_plan(
     watcher: ProgressListener,
     *,
     project: Project,
-    progress: Progress = ignore_progress,
-    places: SourceLocations | None = None,
+    progress: ProgressCallback = ignore_progress,
+    locations: SourceLocations | None = None,
 ) -> tuple[Result, ...]:
     """Build what is missing of a plan: fetch the sources, then run every step under one limit of jobs.
 
@@ -90,7 +90,7 @@ def build_plan(
     sources = fetch_sources(
         list_source_files(missing.recipes),
         store=store.root,
-        places=find_locations() if places is None else places,
+        locations=find_locations() if locations is None else locations,
         offline=options.offline,
         timeout=options.timeout,
         progress=progress,

@@ -19,7 +19,7 @@ def shared_store() -> Path:
     store = Store(default_store())
     ensure_tools(store.root)
     wanted = list_source_files([load_recipe(ROOT / "recipes" / "cpython" / "recipe.toml")])
-    fetch_sources(wanted, store=store.root, places=find_locations())
+    fetch_sources(wanted, store=store.root, locations=find_locations())
     return store.root
 
 

@@ -101,7 +101,7 @@ def test_system_linkage_puts_nothing_into_the_wheel_and_tells_the_backend(copy: 
     assert [name for name in files if "foo" in name or "bar" in name] == []
     report = audit_wheel(wheel)
     assert report.findings == ()
-    assert report.looks[-1].words.endswith("no SBOM lists a library")
+    assert report.checks[-1].message.endswith("no SBOM lists a library")
 
 
 def test_system_linkage_finds_what_is_called_by_name(copy: Workshop) -> None:

@@ -104,7 +104,9 @@ def audit(folder: Path, platform: str, binaries: dict[str, bytes]) -> list[tuple
         files={path: WheelFile(data=data) for path, data in files.items()},
     )
     report = audit_wheel(pack_wheel(wheel, folder, epoch=FIXED_TIME))
-    return [(finding.check, finding.file, finding.words) for finding in report.findings if finding.check != "licenses"]
+    return [
+        (finding.check, finding.file, finding.message) for finding in report.findings if finding.check != "licenses"
+    ]
 
 
 def test_sound_files_have_no_finding(macho: dict[str, bytes], pe: bytes, tmp_path: Path) -> None:

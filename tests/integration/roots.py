@@ -18,7 +18,7 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from everywheel.sources.distro.apt_archives import ask_machine
+from everywheel.sources.distro.apt_archives import find_machine_archives
 
 REPOSITORY = Path(__file__).parents[2]
 NETWORK = ("PIP_", "UV_", "SSL_", "REQUESTS_", "CURL_", "http_", "https_", "HTTP_", "HTTPS_", "no_proxy", "NO_PROXY")
@@ -52,13 +52,13 @@ def install_package(program: str) -> None:
 
 def find_mirror() -> str:
     """Return the Debian mirror that this machine uses."""
-    return ask_machine()[0].uri
+    return find_machine_archives()[0].uri
 
 
 def bootstrap_debian(root: Path, suite: str, packages: Sequence[str]) -> None:
     """Make a minimal Debian of a suite in a folder."""
     install_package("mmdebstrap")
-    main, security = (archive.uri for archive in ask_machine()[:2])
+    main, security = (archive.uri for archive in find_machine_archives()[:2])
     lines = [f"deb {main} {suite} main", f"deb {main} {suite}-updates main", f"deb {security} {suite}-security main"]
     call(["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(packages)}", suite, root, *lines])
     for name in MACHINE_FILES:

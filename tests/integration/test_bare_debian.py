@@ -49,6 +49,6 @@ def test_every_wheel_is_small(all_wheels: list[Path]) -> None:
 def test_nothing_is_needed_but_the_c_library(all_wheels: list[Path]) -> None:
     allowed = ("libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1", "ld-linux", "libc.musl-")
 
-    needed = {name for path in all_wheels for file in audit_wheel(path).files for name in file.outside}
+    needed = {name for path in all_wheels for file in audit_wheel(path).files for name in file.external}
 
     assert [name for name in needed if not name.startswith(allowed)] == []

@@ -231,7 +231,7 @@ def spoil(wheel: Path, folder: Path, path: str, data: bytes) -> Path:
 
 
 def words(report: Report) -> list[tuple[str, str, str]]:
-    return [(finding.check, finding.file, finding.words) for finding in report.findings]
+    return [(finding.check, finding.file, finding.message) for finding in report.findings]
 
 
 @pytest.mark.parametrize("tag", TARGETS)
@@ -335,7 +335,7 @@ def test_a_symbol_above_the_floor_is_named_with_its_library(
         Finding(
             check="symbols",
             file=MODULE_PATH,
-            words="needs GLIBC_2.34 of libc.so.6, but manylinux2014_x86_64 promises glibc 2.17",
+            message="needs GLIBC_2.34 of libc.so.6, but manylinux2014_x86_64 promises glibc 2.17",
             evidence=("pthread_join@GLIBC_2.34",),
         )
         in report.findings
@@ -434,7 +434,7 @@ def test_a_module_built_wrongly_is_found(
     report = audit_wheel(spoil(repaired(GLIBC), tmp_path, MODULE_PATH, module))
 
     found = [finding for finding in report.findings if finding.check == check]
-    assert found == [Finding(check=check, file=MODULE_PATH, words=words_wanted, evidence=evidence)]
+    assert found == [Finding(check=check, file=MODULE_PATH, message=words_wanted, evidence=evidence)]
 
 
 def spoil_with_patchelf(wheel: Path, tools: Tools, folder: Path, *arguments: str) -> Path:
@@ -476,7 +476,7 @@ def test_debug_data_is_found(
     report = audit_wheel(spoil(repaired(GLIBC), tmp_path, MODULE_PATH, module))
 
     (finding,) = [finding for finding in report.findings if finding.check == "debug"]
-    assert finding.words.endswith(" bytes of debug data")
+    assert finding.message.endswith(" bytes of debug data")
     assert ".debug_info" in finding.evidence
 
 
@@ -533,4 +533,4 @@ def test_a_truncated_library_is_found(repaired: Callable[[str], Path], tmp_path:
     report = audit_wheel(spoil(repaired(GLIBC), tmp_path, MODULE_PATH, data[: len(data) // 2]))
 
     (finding,) = [finding for finding in report.findings if finding.check == "elf"]
-    assert (finding.file, finding.words.split(" (")[0]) == (MODULE_PATH, "not a whole ELF file")
+    assert (finding.file, finding.message.split(" (")[0]) == (MODULE_PATH, "not a whole ELF file")

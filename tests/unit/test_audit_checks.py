@@ -16,7 +16,7 @@ from everywheel.audit.hygiene import (
     drop_graft_hash,
 )
 from everywheel.audit.licenses import check_licenses
-from everywheel.audit.linking import check_arch, check_libraries, check_rpath, check_symbols, find_outside
+from everywheel.audit.linking import check_arch, check_libraries, check_rpath, check_symbols, find_external_libraries
 from everywheel.audit.report import Finding
 from everywheel.audit.sbom import Component, Sbom
 from everywheel.audit.tags import check_tags
@@ -119,7 +119,7 @@ def test_a_sound_wheel_has_no_finding() -> None:
 
     assert findings == []
     assert checked == list(ELVES)
-    assert find_outside(content)["demo/_demo.abi3.so"] == ("libc.so.6",)
+    assert find_external_libraries(content)["demo/_demo.abi3.so"] == ("libc.so.6",)
 
 
 # --- policies
@@ -201,7 +201,7 @@ def test_symbols_above_the_floor_are_named_and_a_long_list_is_cut() -> None:
         Finding(
             check="symbols",
             file="demo/_demo.abi3.so",
-            words="needs GLIBC_2.29 of libm.so.6, but manylinux2014_x86_64 promises glibc 2.17",
+            message="needs GLIBC_2.29 of libm.so.6, but manylinux2014_x86_64 promises glibc 2.17",
             evidence=(*(f"s{number}@GLIBC_2.29" for number in range(8)), "and 2 more"),
         )
     ]
@@ -219,7 +219,9 @@ def test_symbols_that_differ_between_systems_are_forbidden() -> None:
 
     (finding,) = check_symbols(content, (policy(),))
 
-    assert finding.words == "uses symbols of libz.so.1 that manylinux2014_x86_64 forbids, since systems differ in them"
+    assert (
+        finding.message == "uses symbols of libz.so.1 that manylinux2014_x86_64 forbids, since systems differ in them"
+    )
     assert finding.evidence == ("bi_windup",)
 
 
@@ -230,7 +232,7 @@ def test_a_missing_library_is_found() -> None:
         Finding(
             check="libraries",
             file="demo/x.so",
-            words="needs libgio-2.0.so.0, which is not in the wheel and not on every manylinux2014_x86_64 system",
+            message="needs libgio-2.0.so.0, which is not in the wheel and not on every manylinux2014_x86_64 system",
         )
     ]
 
@@ -240,7 +242,7 @@ def test_a_library_in_the_wheel_must_be_found_by_an_rpath() -> None:
 
     (finding,) = check_libraries(content, (policy(),))
 
-    assert finding.words == "needs libfoo-12345678.so.1, which is in the wheel, but where no RPATH leads"
+    assert finding.message == "needs libfoo-12345678.so.1, which is in the wheel, but where no RPATH leads"
     assert finding.evidence == ("demo.libs/libfoo-12345678.so.1",)
 
 
@@ -273,7 +275,7 @@ def test_an_rpath_holds_for_the_libraries_of_a_library_and_a_runpath_does_not(in
 def test_an_rpath_stays_inside_the_wheel(path: str, entry: str, shown: str | None) -> None:
     findings = list(check_rpath(make_content({path: replace(ELF, rpath=(entry,))})))
 
-    wanted = [Finding(check="rpath", file=path, words=f"RPATH entry '{entry}' {shown}")] if shown else []
+    wanted = [Finding(check="rpath", file=path, message=f"RPATH entry '{entry}' {shown}")] if shown else []
     assert findings == wanted
 
 
@@ -282,7 +284,7 @@ def test_another_architecture_is_found() -> None:
 
     (finding,) = check_arch(content, (policy(),))
 
-    assert finding.words == (
+    assert finding.message == (
         "built for EM_386, 32 bits, little-endian; manylinux2014_x86_64 is EM_X86_64, 64 bits, little-endian"
     )
 
@@ -302,7 +304,7 @@ def test_another_architecture_is_found() -> None:
 def test_an_executable_stack_is_found(machine: str, stack: str | None, words: str | None) -> None:
     found = list(check_stack(make_content({"demo/x.so": replace(ELF, machine=machine, stack=stack)})))
 
-    assert [finding.words for finding in found] == ([words] if words else [])
+    assert [finding.message for finding in found] == ([words] if words else [])
 
 
 def test_text_relocations_debug_data_and_small_pages_are_found() -> None:
@@ -315,7 +317,7 @@ def test_text_relocations_debug_data_and_small_pages_are_found() -> None:
         *check_pages(content, (policy("manylinux2014_aarch64"),)),
     ]
 
-    assert [(finding.check, finding.words, finding.evidence) for finding in findings] == [
+    assert [(finding.check, finding.message, finding.evidence) for finding in findings] == [
         ("textrel", "has text relocations: its code was not built with -fPIC", ()),
         ("debug", "carries 734 bytes of debug data", (".debug_info", ".debug_line")),
         ("pages", "segments are aligned to 4096 bytes; kernels of this architecture may have pages of 65536", ()),
@@ -331,7 +333,7 @@ def test_a_leaked_symbol_is_found_and_its_library_named() -> None:
         Finding(
             check="exports",
             file=FOO.files[0],
-            words="lets out 2 symbols besides foo_*",
+            message="lets out 2 symbols besides foo_*",
             evidence=("g_malloc", "tiny_alloc (of tiny 0.3, which is linked statically)"),
         )
     ]
@@ -340,7 +342,7 @@ def test_a_leaked_symbol_is_found_and_its_library_named() -> None:
 def test_what_the_caller_allows_comes_before_what_the_wheel_says() -> None:
     findings, _ = check_exports(make_content(), BILL, {"libfoo.so.*": ("other_*",), "*.abi3.so": ("PyInit_*",)})
 
-    assert [(finding.file, finding.words) for finding in findings] == [
+    assert [(finding.file, finding.message) for finding in findings] == [
         (FOO.files[0], "lets out 1 symbol besides other_*")
     ]
 
@@ -439,7 +441,7 @@ def test_a_tag_that_is_not_the_content_is_found(changes: dict[str, object], find
 
     findings = list(check_tags(content, (found,) if found else ()))
 
-    assert [(finding.file, finding.words) for finding in findings] == [finding]
+    assert [(finding.file, finding.message) for finding in findings] == [finding]
 
 
 @pytest.mark.parametrize(
@@ -463,7 +465,7 @@ def test_platform_tags_that_contradict_each_other_are_found() -> None:
 
     findings = check_tags(content, (policy(), policy("musllinux_1_2_aarch64")))
 
-    assert [finding.words for finding in findings] == [
+    assert [finding.message for finding in findings] == [
         "the platform tags name more than one libc: glibc, musl",
         "the platform tags name more than one architecture: aarch64, x86_64",
     ]
@@ -479,7 +481,7 @@ def test_a_missing_licence_text_is_found() -> None:
         Finding(
             check="licenses",
             file="demo-1.0.dist-info/licenses/",
-            words="no licence text of 1 library in the wheel",
+            message="no licence text of 1 library in the wheel",
             evidence=("tiny 0.3",),
         )
     ]
@@ -491,7 +493,7 @@ def test_a_library_that_no_sbom_lists_is_found() -> None:
     (finding,) = check_licenses(content, BILL)
 
     assert finding.file == "demo.libs/libbar-12345678.so.3"
-    assert finding.words == "no SBOM in the wheel says which library this is, so its licence cannot be checked"
+    assert finding.message == "no SBOM in the wheel says which library this is, so its licence cannot be checked"
 
 
 def test_a_library_that_only_the_sbom_has_is_found() -> None:
@@ -499,7 +501,7 @@ def test_a_library_that_only_the_sbom_has_is_found() -> None:
 
     (finding,) = check_licenses(content, BILL)
 
-    assert finding.words == "the SBOM lists it as foo 1.2, but it is not in the wheel"
+    assert finding.message == "the SBOM lists it as foo 1.2, but it is not in the wheel"
 
 
 @pytest.mark.parametrize(
@@ -520,7 +522,7 @@ def test_an_expression_that_does_not_cover_the_libraries_is_found(
     content = make_content(metadata=f"Metadata-Version: 2.4\nName: demo\nVersion: 1.0\n{metadata}\n")
 
     assert list(check_licenses(content, BILL)) == [
-        Finding(check="licenses", file="demo-1.0.dist-info/METADATA", words=words, evidence=evidence)
+        Finding(check="licenses", file="demo-1.0.dist-info/METADATA", message=words, evidence=evidence)
     ]
 
 
@@ -539,7 +541,7 @@ def test_a_licence_file_that_is_only_named_is_found() -> None:
     (finding,) = check_licenses(make_content(metadata=text), BILL)
 
     assert finding.file == "demo-1.0.dist-info/licenses/LICENSE"
-    assert finding.words == "License-File names it, but it is not there"
+    assert finding.message == "License-File names it, but it is not there"
 
 
 @pytest.mark.parametrize(
@@ -555,5 +557,5 @@ def test_a_component_without_a_usable_licence_is_found(license: str, evidence: s
 
     (finding,) = check_licenses(make_content(), bill)
 
-    assert finding.words == "License-Expression 'MIT AND Zlib' does not cover what is in the wheel"
+    assert finding.message == "License-Expression 'MIT AND Zlib' does not cover what is in the wheel"
     assert finding.evidence == (evidence,)

@@ -19,7 +19,7 @@ from everywheel.audit.macho_linking import (
 )
 from everywheel.audit.pe_linking import check_dlls, check_python_dlls, check_windows_arch, check_windows_system
 from everywheel.audit.sbom import Sbom
-from everywheel.audit.summary import describe_looks, report_files
+from everywheel.audit.summary import describe_files, summarize_checks
 from everywheel.audit.tags import check_tags
 from everywheel.audit.wheel_contents import WheelContents
 from everywheel.binaries.elf import ElfFacts
@@ -124,7 +124,7 @@ def evaluate_result(content: WheelContents) -> list[tuple[str, str, str]]:
         *check_python_dlls(content),
         *check_mitigations(content),
     ]
-    return [(finding.check, finding.file, finding.words) for finding in findings if "Tag" not in finding.words]
+    return [(finding.check, finding.file, finding.message) for finding in findings if "Tag" not in finding.message]
 
 
 def judge_image(tag: str = MAC, **changes: object) -> list[tuple[str, str]]:
@@ -499,7 +499,7 @@ def test_a_wheel_for_two_systems_in_one_is_found() -> None:
 
     findings = tuple(check_tags(content, ()))
     with pytest.raises(AuditError) as caught:
-        fail_on_findings((Report(wheel=content.path.name, size=1, looks=(), files=(), findings=findings),))
+        fail_on_findings((Report(wheel=content.path.name, size=1, checks=(), files=(), findings=findings),))
 
     name = "demo-1.0-cp311-abi3-win_amd64.whl"
     assert caught.value.render() == (
@@ -541,7 +541,7 @@ def test_a_wheel_for_two_systems_in_one_is_found() -> None:
     ],
 )
 def test_binaries_of_another_system_than_the_tags_are_found(tag: str, held: dict[str, object], words: str) -> None:
-    found = [finding.words for finding in check_tags(make_content(tag, **held), ())]  # type: ignore[arg-type]
+    found = [finding.message for finding in check_tags(make_content(tag, **held), ())]  # type: ignore[arg-type]
 
     assert words in found
 
@@ -549,7 +549,7 @@ def test_binaries_of_another_system_than_the_tags_are_found(tag: str, held: dict
 def test_launchers_of_windows_may_be_in_any_wheel() -> None:
     content = make_content("py3-none-any", pes={"demo/launcher.exe": replace(PE, is_library=False, exports=())})
 
-    assert [f.words for f in check_tags(content, ()) if "any" in f.words] == []
+    assert [f.message for f in check_tags(content, ()) if "any" in f.message] == []
 
 
 # --- what is told of a sound wheel
@@ -563,7 +563,7 @@ def test_each_system_has_looks_of_its_own() -> None:
     windows = make_content(WINDOWS, pes={"demo/_demo.pyd": PE}, files={"demo/_demo.pyd": b"x"})
     common = ("archive", "record", "tags", "debug", "exports", "abi3", "licenses")
 
-    assert {look.check: look.words for look in describe_looks(mac, (), bill, ()) if look.check not in common} == {
+    assert {look.check: look.message for look in summarize_checks(mac, (), bill, ()) if look.check not in common} == {
         "macho": "1 modules, 0 libraries, 0 others",
         "arch": "arm64 64 bits",
         "system": "needs macOS 11.0",
@@ -572,15 +572,17 @@ def test_each_system_has_looks_of_its_own() -> None:
         "names": "none",
         "signature": "1 of 1 images with a signature that holds",
     }
-    assert {look.check: look.words for look in describe_looks(windows, (), bill, ()) if look.check not in common} == {
+    assert {
+        look.check: look.message for look in summarize_checks(windows, (), bill, ()) if look.check not in common
+    } == {
         "pe": "1 modules, 0 libraries, 0 others",
         "arch": "IMAGE_FILE_MACHINE_AMD64 64 bits",
         "system": "needs Windows 6.0",
         "libraries": "needs from the system: kernel32.dll",
         "mitigations": "DYNAMIC_BASE, HIGH_ENTROPY_VA, NX_COMPAT",
     }
-    (file,) = report_files(windows)
-    assert (file.kind, file.machine, file.highest, file.outside) == (
+    (file,) = describe_files(windows)
+    assert (file.kind, file.machine, file.highest, file.external) == (
         "module",
         "IMAGE_FILE_MACHINE_AMD64",
         (("Windows", "6.0"),),
@@ -596,8 +598,8 @@ def test_exports_and_debug_data_are_looked_at_in_every_kind_of_file() -> None:
     (leak,), _ = check_exports(content, bill, None)
     (debug,) = check_debug(content)
 
-    assert (leak.words, leak.evidence) == ("lets out 1 symbol besides PyInit_*", ("atexit",))
-    assert (debug.words, debug.evidence) == ("carries 64 bytes of debug data", (".debug_info",))
+    assert (leak.message, leak.evidence) == ("lets out 1 symbol besides PyInit_*", ("atexit",))
+    assert (debug.message, debug.evidence) == ("carries 64 bytes of debug data", (".debug_info",))
 
 
 def test_python_code_that_nests_too_deeply_to_be_read_calls_nothing() -> None:

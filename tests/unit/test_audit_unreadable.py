@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from everywheel.audit import audit_wheel
-from everywheel.audit.linking import check_libraries, find_outside
-from everywheel.audit.macho_linking import check_mac_libraries, find_mac_outside
-from everywheel.audit.pe_linking import check_dlls, find_windows_outside
+from everywheel.audit.linking import check_libraries, find_external_libraries
+from everywheel.audit.macho_linking import check_mac_libraries, find_external_install_names
+from everywheel.audit.pe_linking import check_dlls, find_external_dlls
 from everywheel.audit.wheel_contents import WheelContents
 from everywheel.binaries.elf import ElfFacts
 from everywheel.binaries.formats import read_binary
@@ -58,7 +58,7 @@ def test_a_file_that_cannot_be_read_is_one_finding(
 
     report = audit_wheel(wheel)
 
-    assert [(finding.check, finding.file, finding.words) for finding in report.findings] == [(check, path, words)]
+    assert [(finding.check, finding.file, finding.message) for finding in report.findings] == [(check, path, words)]
     assert report.files == ()
 
 
@@ -97,7 +97,7 @@ def test_a_file_that_cannot_be_read_is_one_finding(
 def test_the_table_has_a_row_for_every_finding(platform: str, path: str, rows: dict[str, str], tmp_path: Path) -> None:
     report = audit_wheel(pack_wheel(make_wheel(platform, {path: TEXT}), tmp_path, epoch=1577836800))
 
-    looks = {look.check: look.words for look in report.looks}
+    looks = {look.check: look.message for look in report.checks}
     assert {check: words for check, words in looks.items() if check in ("elf", "macho", "pe", "arch")} == rows
     assert report.findings
     assert {finding.check for finding in report.findings} <= looks.keys()
@@ -175,7 +175,7 @@ def test_what_needs_a_library_that_cannot_be_read_has_it_in_the_wheel() -> None:
     ]
 
     assert findings == []
-    assert [find(content) for find in (find_outside, find_mac_outside, find_windows_outside)] == [
+    assert [find(content) for find in (find_external_libraries, find_external_install_names, find_external_dlls)] == [
         {"demo/x.so": ()},
         {"demo/y.so": ()},
         {"demo/z.pyd": ()},

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from everywheel.audit import CheckSummary, Finding, Report, audit_wheel, describe_finding, fail_on_findings
-from everywheel.audit.sbom import Component, read_bill
-from everywheel.audit.wheel_contents import open_content
+from everywheel.audit.sbom import Component, read_sboms
+from everywheel.audit.wheel_contents import read_wheel_contents
 from everywheel.binaries.elf import UnreadableElf, read_elf
 from everywheel.errors import AuditError, BuildError, UsageError
 from everywheel.wheels.wheel import Wheel, WheelFile, encode_digest, pack_wheel, read_wheel
@@ -43,14 +43,14 @@ def rewrite(path: Path, change: dict[str, bytes | None]) -> Path:
 
 
 def told(path: Path) -> list[tuple[str, str, str]]:
-    return [(finding.check, finding.file, finding.words) for finding in audit_wheel(path).findings]
+    return [(finding.check, finding.file, finding.message) for finding in audit_wheel(path).findings]
 
 
 def test_a_sound_pure_wheel_has_no_finding(tmp_path: Path) -> None:
     report = audit_wheel(make_wheel(tmp_path))
 
     assert (report.wheel, report.findings, report.files) == (NAME, (), ())
-    assert [(look.check, look.words) for look in report.looks] == [
+    assert [(look.check, look.message) for look in report.checks] == [
         ("archive", "5 files, 509 bytes unpacked"),
         ("record", "every file against its hash"),
         ("tags", "py3-none-any"),
@@ -149,7 +149,11 @@ def test_a_changed_file_is_a_finding_with_both_hashes(tmp_path: Path) -> None:
 
     (finding,) = audit_wheel(path).findings
 
-    assert (finding.check, finding.file, finding.words) == ("record", "demo/__init__.py", "not what RECORD says it is")
+    assert (finding.check, finding.file, finding.message) == (
+        "record",
+        "demo/__init__.py",
+        "not what RECORD says it is",
+    )
     assert finding.evidence == (
         f"RECORD: sha256={encode_digest(hashlib.sha256(FILES['demo/__init__.py']).digest())}",
         f"file:   sha256={encode_digest(hashlib.sha256(b'x = 2').digest())}",
@@ -191,7 +195,7 @@ def test_what_only_begins_as_an_elf_file_is_a_finding(tmp_path: Path) -> None:
     (finding,) = audit_wheel(make_wheel(tmp_path, **{"demo/x.so": b"\x7fELF\x02\x01\x01"})).findings
 
     assert (finding.check, finding.file) == ("elf", "demo/x.so")
-    assert finding.words.startswith("not a whole ELF file (")
+    assert finding.message.startswith("not a whole ELF file (")
 
 
 @pytest.mark.parametrize(
@@ -224,10 +228,12 @@ def test_an_sbom_of_anyones_is_read(tmp_path: Path) -> None:
             {"type": "application", "name": "gcc"},
         ],
     }
-    content, _ = open_content(make_wheel(tmp_path, **{f"{INFO}/sboms/x.cdx.json": json.dumps(document).encode()}))
+    content, _ = read_wheel_contents(
+        make_wheel(tmp_path, **{f"{INFO}/sboms/x.cdx.json": json.dumps(document).encode()})
+    )
     assert content is not None
 
-    bill, findings = read_bill(content)
+    bill, findings = read_sboms(content)
 
     assert findings == []
     assert bill.components == (
@@ -238,12 +244,12 @@ def test_an_sbom_of_anyones_is_read(tmp_path: Path) -> None:
 
 def make_report(wheel: str, *findings: Finding) -> Report:
     return Report(
-        wheel=wheel, size=1, looks=(CheckSummary(check="archive", words="1 file"),), files=(), findings=findings
+        wheel=wheel, size=1, checks=(CheckSummary(check="archive", message="1 file"),), files=(), findings=findings
     )
 
 
-STACK = Finding(check="stack", file="a.so", words="asks for it")
-SYMBOL = Finding(check="symbols", file="a.so", words="needs GLIBC_2.34", evidence=("f@GLIBC_2.34",))
+STACK = Finding(check="stack", file="a.so", message="asks for it")
+SYMBOL = Finding(check="symbols", file="a.so", message="needs GLIBC_2.34", evidence=("f@GLIBC_2.34",))
 
 
 def test_the_error_lists_every_finding_with_its_evidence() -> None:
@@ -381,7 +387,7 @@ def test_a_line_that_stands_for_a_billion_tags_is_not_spelled_out(tmp_path: Path
 
     (finding,) = audit_wheel(path).findings
 
-    assert (finding.words, finding.evidence[0]) == ("its tags are not the file name's", f"WHEEL:     {line}")
+    assert (finding.message, finding.evidence[0]) == ("its tags are not the file name's", f"WHEEL:     {line}")
 
 
 def test_names_that_some_systems_cannot_tell_apart_are_found(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from everywheel.audit.wheel_contents import open_content
+from everywheel.audit.wheel_contents import read_wheel_contents
 from everywheel.errors import AuditError, ReleaseError
 from everywheel.release.compare_builds import BuildFingerprint, fingerprint_build, list_differences, name_before_graft
 from everywheel.release.completeness import check_second
@@ -101,7 +101,7 @@ def make_jobs(*files: str) -> list[Job]:
 
 
 def test_a_wheel_is_taken_apart_into_its_shape(tmp_path: Path) -> None:
-    content, _ = open_content(make_wheel(tmp_path, more="x.libs/libfoo-1a2b3c4d.so.1"))
+    content, _ = read_wheel_contents(make_wheel(tmp_path, more="x.libs/libfoo-1a2b3c4d.so.1"))
 
     assert content is not None
     shape = fingerprint_build(content)

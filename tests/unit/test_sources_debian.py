@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from everywheel.config.recipe import DebianFile
 from everywheel.errors import MachineError, SourceError
-from everywheel.sources import Event, FetchEventKind, PinnedFile, SourceLocations, fetch_sources
+from everywheel.sources import FetchEvent, FetchEventKind, PinnedFile, SourceLocations, fetch_sources
 from everywheel.sources.deadline import Deadline
 from everywheel.sources.distro.apt import AptRoot, ListedFile, Revision, parse_revisions
-from everywheel.sources.distro.apt_archives import DISTRIBUTIONS, Archive, ask_machine, choose_archives
+from everywheel.sources.distro.apt_archives import DISTRIBUTIONS, Archive, choose_archives, find_machine_archives
 
 needs_apt = pytest.mark.skipif(shutil.which("apt-get") is None, reason="this machine has no apt-get")
 
@@ -101,21 +101,23 @@ def want_patch(content: bytes = PATCH, name: str = "debian/patches/fix.patch") -
     )
 
 
-def fetch(wanted: list[PinnedFile], store: Path, *archives: Archive, log: list[Event] | None = None) -> dict[str, Path]:
+def fetch(
+    wanted: list[PinnedFile], store: Path, *archives: Archive, log: list[FetchEvent] | None = None
+) -> dict[str, Path]:
     events = log if log is not None else []
-    return fetch_sources(wanted, store=store, places=SourceLocations(archives=archives), progress=events.append)
+    return fetch_sources(wanted, store=store, locations=SourceLocations(archives=archives), progress=events.append)
 
 
 @needs_apt
 def test_an_archive_comes_through_the_package_client(repository: Repository, tmp_path: Path) -> None:
     repository.add("foo", "1.0-1", {"foo_1.0.orig.tar.gz": ARCHIVE, "foo_1.0-1.debian.tar.xz": pack({})})
-    log: list[Event] = []
+    log: list[FetchEvent] = []
 
     found = fetch([want_archive()], tmp_path / "store", repository.archive, log=log)
 
     assert found[sha(ARCHIVE)].read_bytes() == ARCHIVE
     assert not found[sha(ARCHIVE)].is_symlink()
-    assert (log[-1].happening, log[-1].place) == (FetchEventKind.DONE, "package client")
+    assert (log[-1].kind, log[-1].location) == (FetchEventKind.DONE, "package client")
 
 
 @needs_apt
@@ -212,9 +214,9 @@ def test_a_superseded_patch_names_the_command_that_finds_newer_ones(repository: 
         fetch([want_patch()], tmp_path / "store", repository.archive)
 
     assert caught.value.render() == (
-        "error: foo 1.0: fix.patch cannot be had\n"
+        "error: foo 1.0: fix.patch is not available from any location\n"
         f"  pinned: sha256 {sha(PATCH)}\n"
-        "  store: not there\n"
+        "  store: missing\n"
         "  package client: no revision of foo has debian/patches/fix.patch as pinned "
         f"(1.0-1: not in it, 1.0-2: sha256 {sha(OTHER)})\n"
         "  hint: `everywheel recipes update` looks for the patches of newer revisions and rewrites the pins"
@@ -409,13 +411,13 @@ def test_ubuntus_own_suites_are_read() -> None:
 def test_an_unknown_distribution_has_no_client(tmp_path: Path) -> None:
     (tmp_path / "os-release").write_text('ID="slackware"\nVERSION_CODENAME=x\n')
 
-    assert ask_machine(tmp_path / "os-release") == ()
+    assert find_machine_archives(tmp_path / "os-release") == ()
 
 
 def test_a_machine_without_apt_has_no_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    assert ask_machine() == ()
+    assert find_machine_archives() == ()
 
 
 def fake_apt(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> AptRoot:
@@ -478,7 +480,7 @@ def test_a_client_that_hangs_ends_with_the_total_time(tmp_path: Path, monkeypatc
 
     with pytest.raises(SourceError) as caught:
         fetch_sources(
-            [want_archive()], store=tmp_path / "store", places=SourceLocations(archives=(archive,)), timeout=0.3
+            [want_archive()], store=tmp_path / "store", locations=SourceLocations(archives=(archive,)), timeout=0.3
         )
 
     assert caught.value.fact == "fetching the sources took longer than 0.3 s"

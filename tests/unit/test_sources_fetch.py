@@ -20,8 +20,9 @@ import pytest
 from everywheel.config.recipe import DebianFile, Patch, Recipe, Source
 from everywheel.config.recipe_loader import load_recipe
 from everywheel.errors import MachineError, SourceError
+from everywheel.execution.retry import RetryPolicy
 from everywheel.sources import (
-    Event,
+    FetchEvent,
     FetchEventKind,
     PinnedFile,
     SourceLocations,
@@ -29,11 +30,10 @@ from everywheel.sources import (
     find_locations,
     list_source_files,
 )
-from everywheel.sources.deadline import RetryPolicy
 
 A, B = b"first archive", b"second archive"
 NONE = "0" * 64
-ALONE = SourceLocations(archives=(), patience=RetryPolicy(connect=1.0, read=1.0, attempts=1, pause=0.0))
+ALONE = SourceLocations(archives=(), retry_policy=RetryPolicy(connect_timeout=1.0, read_timeout=1.0, attempts=1))
 
 
 def sha(content: bytes) -> str:
@@ -45,19 +45,19 @@ def want(content: bytes, filename: str = "foo-1.0.tar.gz", *urls: str, label: st
 
 
 def places(*mirrors: object) -> SourceLocations:
-    return SourceLocations(mirrors=tuple(map(str, mirrors)), archives=(), patience=ALONE.patience)
+    return SourceLocations(mirrors=tuple(map(str, mirrors)), archives=(), retry_policy=ALONE.retry_policy)
 
 
 class Log:
     def __init__(self) -> None:
-        self.events: list[Event] = []
+        self.events: list[FetchEvent] = []
 
-    def __call__(self, event: Event, /) -> None:
+    def __call__(self, event: FetchEvent, /) -> None:
         self.events.append(event)
 
     @property
-    def happenings(self) -> list[FetchEventKind]:
-        return [event.happening for event in self.events]
+    def kinds(self) -> list[FetchEventKind]:
+        return [event.kind for event in self.events]
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_a_mirror_serves_each_of_its_layouts(name: str, kind: str, site: tuple[s
     (folder / name).write_bytes(A)
     mirror = {"folder": str(folder), "file URL": folder.as_uri(), "http": f"{url}/"}[kind]
 
-    found = fetch_sources([want(A)], store=tmp_path / "store", places=places(mirror))
+    found = fetch_sources([want(A)], store=tmp_path / "store", locations=places(mirror))
 
     assert found == {sha(A): tmp_path / "store" / "sources" / sha(A)}
     assert found[sha(A)].read_bytes() == A
@@ -100,11 +100,11 @@ def test_the_store_comes_first(tmp_path: Path) -> None:
     log = Log()
     (tmp_path / "mirror").mkdir()
     (tmp_path / "mirror" / sha(A)).write_bytes(A)
-    fetch_sources([want(A)], store=tmp_path, places=places(tmp_path / "mirror"))
+    fetch_sources([want(A)], store=tmp_path, locations=places(tmp_path / "mirror"))
 
-    fetch_sources([want(A)], store=tmp_path, places=places("/nowhere"), progress=log)
+    fetch_sources([want(A)], store=tmp_path, locations=places("/nowhere"), progress=log)
 
-    assert log.happenings == [FetchEventKind.CACHED]
+    assert log.kinds == [FetchEventKind.CACHED]
 
 
 def test_a_mirror_comes_before_upstream(site: tuple[str, Path], tmp_path: Path) -> None:
@@ -115,10 +115,10 @@ def test_a_mirror_comes_before_upstream(site: tuple[str, Path], tmp_path: Path) 
     log = Log()
 
     wanted = want(A, "foo-1.0.tar.gz", f"{url}/foo-1.0.tar.gz")
-    fetch_sources([wanted], store=tmp_path, places=places(tmp_path / "mirror"), progress=log)
+    fetch_sources([wanted], store=tmp_path, locations=places(tmp_path / "mirror"), progress=log)
 
-    assert log.events[-1].happening == FetchEventKind.DONE
-    assert log.events[-1].place == str(tmp_path / "mirror" / sha(A))
+    assert log.events[-1].kind == FetchEventKind.DONE
+    assert log.events[-1].location == str(tmp_path / "mirror" / sha(A))
 
 
 def test_upstream_is_asked_when_the_mirror_has_nothing(site: tuple[str, Path], tmp_path: Path) -> None:
@@ -127,10 +127,10 @@ def test_upstream_is_asked_when_the_mirror_has_nothing(site: tuple[str, Path], t
     log = Log()
 
     wanted = want(A, "foo-1.0.tar.gz", f"{url}/foo+1.0~rc.tar.gz")
-    fetch_sources([wanted], store=tmp_path, places=places(tmp_path / "empty"), progress=log)
+    fetch_sources([wanted], store=tmp_path, locations=places(tmp_path / "empty"), progress=log)
 
-    assert log.events[-1].place == f"{url}/foo+1.0~rc.tar.gz"
-    assert FetchEventKind.BYTES in log.happenings
+    assert log.events[-1].location == f"{url}/foo+1.0~rc.tar.gz"
+    assert FetchEventKind.BYTES in log.kinds
 
 
 def test_a_damaged_copy_in_the_store_is_fetched_anew(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_a_damaged_copy_in_the_store_is_fetched_anew(tmp_path: Path) -> None:
     (tmp_path / "mirror").mkdir()
     (tmp_path / "mirror" / sha(A)).write_bytes(A)
 
-    found = fetch_sources([want(A)], store=tmp_path, places=places(tmp_path / "mirror"))
+    found = fetch_sources([want(A)], store=tmp_path, locations=places(tmp_path / "mirror"))
 
     assert found[sha(A)].read_bytes() == A
 
@@ -151,11 +151,11 @@ def test_wrong_bytes_are_thrown_away_and_the_next_place_is_tried(site: tuple[str
     log = Log()
 
     wanted = want(A, "foo-1.0.tar.gz", f"{url}/wrong", f"{url}/right")
-    found = fetch_sources([wanted], store=tmp_path / "store", places=ALONE, progress=log)
+    found = fetch_sources([wanted], store=tmp_path / "store", locations=ALONE, progress=log)
 
-    refusal = next(event for event in log.events if event.happening == FetchEventKind.REFUSED)
+    refusal = next(event for event in log.events if event.kind == FetchEventKind.MISMATCH)
     assert found[sha(A)].read_bytes() == A
-    assert (refusal.place, refusal.text) == (f"{url}/wrong", f"wrong bytes: sha256 {sha(B)}, pinned {sha(A)}")
+    assert (refusal.location, refusal.reason) == (f"{url}/wrong", f"wrong bytes: sha256 {sha(B)}, pinned {sha(A)}")
     assert [path.name for path in (tmp_path / "store" / "sources").iterdir()] == [sha(A)]
 
 
@@ -164,12 +164,12 @@ def test_wrong_bytes_everywhere_name_both_hashes_and_the_place(site: tuple[str, 
     (folder / "wrong").write_bytes(B)
 
     with pytest.raises(SourceError) as caught:
-        fetch_sources([want(A, "foo-1.0.tar.gz", f"{url}/wrong")], store=tmp_path / "store", places=ALONE)
+        fetch_sources([want(A, "foo-1.0.tar.gz", f"{url}/wrong")], store=tmp_path / "store", locations=ALONE)
 
     assert caught.value.render() == (
-        "error: foo 1.0: foo-1.0.tar.gz cannot be had\n"
+        "error: foo 1.0: foo-1.0.tar.gz is not available from any location\n"
         f"  pinned: sha256 {sha(A)}\n"
-        "  store: not there\n"
+        "  store: missing\n"
         f"  {url}/wrong: wrong bytes: sha256 {sha(B)}, pinned {sha(A)}\n"
         "  hint: compare the pin in the recipe with what upstream publishes; `everywheel recipes update` rewrites pins"
     )
@@ -191,12 +191,12 @@ def test_a_source_nowhere_to_be_had_lists_each_place_and_its_answer(site: tuple[
     )
 
     with pytest.raises(SourceError) as caught:
-        fetch_sources([wanted], store=tmp_path / "store", places=places("/nowhere", f"{url}/mirror"))
+        fetch_sources([wanted], store=tmp_path / "store", locations=places("/nowhere", f"{url}/mirror"))
 
     assert caught.value.render() == (
-        "error: foo 1.0: foo.tar.gz cannot be had\n"
+        "error: foo 1.0: foo.tar.gz is not available from any location\n"
         f"  pinned: sha256 {NONE}\n"
-        "  store: not there\n"
+        "  store: missing\n"
         f"  /nowhere/{NONE}: no such file\n"
         f"  /nowhere/{NONE}/foo.tar.gz: no such file\n"
         "  /nowhere/foo.tar.gz: no such file\n"
@@ -206,8 +206,8 @@ def test_a_source_nowhere_to_be_had_lists_each_place_and_its_answer(site: tuple[
         "  package client: none on this machine\n"
         f"  {url}/foo.tar.gz: 404 File not found\n"
         f"  http://127.0.0.1:{port}/foo.tar.gz: connection refused\n"
-        "  hint: EVERYWHEEL_MIRRORS may name a mirror; "
-        "`everywheel sources import BUNDLE` brings sources from another machine"
+        "  hint: set EVERYWHEEL_MIRRORS to a mirror; "
+        "`everywheel sources import BUNDLE` imports sources from another machine"
     )
 
 
@@ -224,33 +224,33 @@ def test_everything_that_failed_is_in_one_error_and_what_arrived_is_kept(
     log = Log()
 
     with pytest.raises(SourceError) as caught:
-        fetch_sources(wanted, store=tmp_path / "store", places=ALONE, progress=log)
+        fetch_sources(wanted, store=tmp_path / "store", locations=ALONE, progress=log)
 
     assert caught.value.render() == (
-        "error: 2 sources cannot be had\n"
+        "error: 2 sources are not available from any location\n"
         "  | bar 2.0: bar.tar.gz\n"
         f"  |   pinned: sha256 {'1' * 64}\n"
-        "  |   store: not there\n"
+        "  |   store: missing\n"
         f"  |   {url}/bar: 404 File not found\n"
         "  | foo 1.0: fix.patch\n"
         f"  |   pinned: sha256 {'2' * 64}\n"
-        "  |   store: not there\n"
+        "  |   store: missing\n"
         f"  |   {url}/fix: 404 File not found\n"
-        "  hint: EVERYWHEEL_MIRRORS may name a mirror; "
-        "`everywheel sources import BUNDLE` brings sources from another machine"
+        "  hint: set EVERYWHEEL_MIRRORS to a mirror; "
+        "`everywheel sources import BUNDLE` imports sources from another machine"
     )
     assert [path.name for path in (tmp_path / "store" / "sources").iterdir()] == [sha(A)]
-    assert log.happenings.count(FetchEventKind.FAILED) == 2
+    assert log.kinds.count(FetchEventKind.FAILED) == 2
 
 
 def test_offline_one_missing_source_is_named(tmp_path: Path) -> None:
     with pytest.raises(SourceError) as caught:
-        fetch_sources([want(A)], store=tmp_path, places=places(tmp_path), offline=True)
+        fetch_sources([want(A)], store=tmp_path, locations=places(tmp_path), offline=True)
 
     assert caught.value.render() == (
         "error: foo 1.0: foo-1.0.tar.gz is not in the store, and --offline forbids fetching it\n"
         f"  pinned: sha256 {sha(A)}\n"
-        "  hint: run once without --offline; `everywheel sources import BUNDLE` brings sources from another machine"
+        "  hint: run once without --offline; `everywheel sources import BUNDLE` imports sources from another machine"
     )
 
 
@@ -262,7 +262,7 @@ def test_offline_everything_missing_is_listed_in_one_go(tmp_path: Path) -> None:
         fetch_sources(
             [want(B, "b.tar.gz"), want(A), want(b"c", "c.patch", label="bar 2.0")],
             store=tmp_path,
-            places=ALONE,
+            locations=ALONE,
             offline=True,
         )
 
@@ -270,16 +270,16 @@ def test_offline_everything_missing_is_listed_in_one_go(tmp_path: Path) -> None:
         "error: 2 sources are not in the store, and --offline forbids fetching them\n"
         f"  | foo 1.0: b.tar.gz  sha256 {sha(B)}\n"
         f"  | bar 2.0: c.patch  sha256 {sha(b'c')}\n"
-        "  hint: run once without --offline; `everywheel sources import BUNDLE` brings sources from another machine"
+        "  hint: run once without --offline; `everywheel sources import BUNDLE` imports sources from another machine"
     )
 
 
 def test_offline_works_after_one_online_run(tmp_path: Path) -> None:
     (tmp_path / "mirror").mkdir()
     (tmp_path / "mirror" / sha(A)).write_bytes(A)
-    online = fetch_sources([want(A)], store=tmp_path / "store", places=places(tmp_path / "mirror"))
+    online = fetch_sources([want(A)], store=tmp_path / "store", locations=places(tmp_path / "mirror"))
 
-    offline = fetch_sources([want(A)], store=tmp_path / "store", places=ALONE, offline=True)
+    offline = fetch_sources([want(A)], store=tmp_path / "store", locations=ALONE, offline=True)
 
     assert offline == online
 
@@ -292,11 +292,13 @@ def test_many_files_are_fetched_each_once(tmp_path: Path) -> None:
     log = Log()
 
     wanted = [want(content) for content in contents]
-    found = fetch_sources([*wanted, *wanted], store=tmp_path, places=places(tmp_path / "mirror"), jobs=8, progress=log)
+    found = fetch_sources(
+        [*wanted, *wanted], store=tmp_path, locations=places(tmp_path / "mirror"), jobs=8, progress=log
+    )
 
     assert list(found) == [sha(content) for content in contents]
     assert all(sha(path.read_bytes()) == sha256 for sha256, path in found.items())
-    assert log.happenings.count(FetchEventKind.DONE) == 30
+    assert log.kinds.count(FetchEventKind.DONE) == 30
 
 
 @pytest.fixture
@@ -314,14 +316,14 @@ def test_the_total_time_out_ends_everything_at_once(silence: str, tmp_path: Path
 
     wanted = [want(A), want(B, "foo.tar.gz", silence)]
     with pytest.raises(SourceError) as caught:
-        fetch_sources(wanted, store=tmp_path / "store", places=patient, timeout=0.5)
+        fetch_sources(wanted, store=tmp_path / "store", locations=patient, timeout=0.5)
 
     assert time.monotonic() - begin < 3.0
     assert caught.value.render() == (
         "error: fetching the sources took longer than 0.5 s\n"
         f"  | foo 1.0: foo.tar.gz  sha256 {sha(B)}\n"
-        "  hint: run it again: what has arrived is kept; "
-        "`everywheel sources import BUNDLE` brings sources from another machine"
+        "  hint: run it again: the files that arrived are kept; "
+        "`everywheel sources import BUNDLE` imports sources from another machine"
     )
     assert [path.name for path in (tmp_path / "store" / "sources").iterdir()] == [sha(A)]
 
@@ -333,8 +335,8 @@ def test_an_interrupted_run_leaves_nothing_that_counts(number: signal.Signals, s
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background job has it ignored
         "from everywheel.sources import PinnedFile, SourceLocations, fetch_sources\n"
         f"wanted = PinnedFile(label='foo 1.0', filename='foo', sha256='{sha(A)}', urls=({silence!r},))\n"
-        "fetch_sources([wanted], store=pathlib.Path(sys.argv[1]), places=SourceLocations(archives=()),"
-        " progress=lambda event: print(event.happening, flush=True))\n"
+        "fetch_sources([wanted], store=pathlib.Path(sys.argv[1]), locations=SourceLocations(archives=()),"
+        " progress=lambda event: print(event.kind, flush=True))\n"
     )
     root = str(Path(__file__).parents[2] / "builder")
     environ = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
@@ -355,7 +357,7 @@ def test_an_interrupted_run_leaves_nothing_that_counts(number: signal.Signals, s
     assert process.returncode == -number
     assert not (tmp_path / "store" / "sources").exists()
     (tmp_path / sha(A)).write_bytes(A)
-    assert fetch_sources([want(A)], store=tmp_path / "store", places=places(tmp_path))[sha(A)].read_bytes() == A
+    assert fetch_sources([want(A)], store=tmp_path / "store", locations=places(tmp_path))[sha(A)].read_bytes() == A
 
 
 def test_a_full_disk_is_named_with_the_next_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -367,7 +369,7 @@ def test_a_full_disk_is_named_with_the_next_step(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(MachineError) as caught:
-        fetch_sources([want(A)], store=tmp_path / "store", places=places(tmp_path / "mirror"))
+        fetch_sources([want(A)], store=tmp_path / "store", locations=places(tmp_path / "mirror"))
 
     assert caught.value.render() == (
         "error: no space left on the disk\n"
@@ -385,7 +387,7 @@ def test_a_store_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(Path, "mkdir", fail)
     monkeypatch.setattr("secrets.token_hex", lambda size: "0" * size)
     with pytest.raises(MachineError) as caught:
-        fetch_sources([want(A)], store=tmp_path, places=places("/nowhere"))
+        fetch_sources([want(A)], store=tmp_path, locations=places("/nowhere"))
 
     assert caught.value.render() == (
         f"error: cannot write {tmp_path}/tmp/source-{os.getpid()}-000000\n"
@@ -395,7 +397,7 @@ def test_a_store_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: py
 
 
 def test_nothing_wanted_is_nothing_fetched(tmp_path: Path) -> None:
-    assert fetch_sources([], store=tmp_path, places=ALONE) == {}
+    assert fetch_sources([], store=tmp_path, locations=ALONE) == {}
 
 
 def test_mirrors_come_from_the_environment() -> None:

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from everywheel.sources.deadline import Deadline, DeadlineExceeded, RetryPolicy
+from everywheel.execution.retry import RetryPolicy
+from everywheel.sources.deadline import Deadline, DeadlineExceeded
 from everywheel.sources.http import download, hide_password
 from everywheel.sources.request import Unavailable
 
 CONTENT = bytes(range(256)) * 2000
-PATIENCE = RetryPolicy(connect=1.0, read=0.3, attempts=3, pause=0.01)
+RETRY_POLICY = RetryPolicy(connect_timeout=1.0, read_timeout=0.3, attempts=3, first_delay=0.01)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -103,9 +104,9 @@ def server() -> Iterator[str]:
     httpd.server_close()
 
 
-def get(url: str, into: Path, seconds: float = 20.0, patience: RetryPolicy = PATIENCE) -> list[tuple[int, int]]:
+def get(url: str, into: Path, seconds: float = 20.0, retry_policy: RetryPolicy = RETRY_POLICY) -> list[tuple[int, int]]:
     told: list[tuple[int, int]] = []
-    download(url, into, clock=Deadline(seconds), patience=patience, on_bytes=lambda *news: told.append(news))
+    download(url, into, deadline=Deadline(seconds), retry_policy=retry_policy, on_bytes=lambda *news: told.append(news))
     return told
 
 
@@ -146,7 +147,7 @@ def test_a_dropped_download_starts_anew_where_it_cannot_go_on(path: str, server:
 
 
 def test_a_connection_that_always_drops_is_given_up(server: str, tmp_path: Path) -> None:
-    with pytest.raises(Unavailable, match=r"^the connection broke off \(3 attempts\)$"):
+    with pytest.raises(Unavailable, match=r"^the connection was interrupted \(3 attempts\)$"):
         get(f"{server}/broken", tmp_path / "file")
 
     assert len(Handler.seen) == 3
@@ -160,7 +161,11 @@ def test_a_content_coding_is_not_undone(server: str, tmp_path: Path) -> None:
 
 def test_a_server_that_never_answers_is_given_up(server: str, tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match=r"^no bytes for 0\.1 s \(2 attempts\)$"):
-        get(f"{server}/silent", tmp_path / "file", patience=RetryPolicy(read=0.1, attempts=2, pause=0.01))
+        get(
+            f"{server}/silent",
+            tmp_path / "file",
+            retry_policy=RetryPolicy(read_timeout=0.1, attempts=2, first_delay=0.01),
+        )
 
 
 def test_the_total_time_holds_even_while_bytes_come(server: str, tmp_path: Path) -> None:
@@ -174,12 +179,12 @@ def test_the_total_time_holds_even_while_bytes_come(server: str, tmp_path: Path)
 
 def test_a_closed_port_is_named_so(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match=r"^connection refused$"):
-        get("http://127.0.0.1:9/file", tmp_path / "file", patience=RetryPolicy(attempts=1))
+        get("http://127.0.0.1:9/file", tmp_path / "file", retry_policy=RetryPolicy(attempts=1))
 
 
 def test_an_unknown_host_is_named_so(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match=r"^host name not found$"):
-        get("http://no-such-host.invalid/file", tmp_path / "file", patience=RetryPolicy(attempts=1))
+        get("http://no-such-host.invalid/file", tmp_path / "file", retry_policy=RetryPolicy(attempts=1))
 
 
 def test_a_scheme_that_cannot_be_fetched_is_refused(tmp_path: Path) -> None:

@@ -30,10 +30,10 @@ from everywheel.audit.macho_linking import (
 )
 from everywheel.audit.pe_linking import check_dlls, check_python_dlls, check_windows_arch, check_windows_system
 from everywheel.audit.report import CheckSummary, FileReport, Finding, Report, describe_finding, fail_on_findings
-from everywheel.audit.sbom import read_bill
-from everywheel.audit.summary import describe_looks, report_files
+from everywheel.audit.sbom import read_sboms
+from everywheel.audit.summary import describe_files, summarize_checks
 from everywheel.audit.tags import check_tags
-from everywheel.audit.wheel_contents import open_content
+from everywheel.audit.wheel_contents import read_wheel_contents
 from everywheel.platforms.linux_policy import load_policy
 from everywheel.platforms.mac_windows_policy import load_mac_policy, load_windows_policy
 
@@ -47,18 +47,18 @@ def audit_wheel(path: Path, *, exports: Mapping[str, Sequence[str]] | None = Non
     symbols. For files that it does not name, what the wheel's own SBOM says counts.
     Raises UsageError when there is no such file; whatever is wrong with the file itself is a finding.
     """
-    content, archive = open_content(path)
+    content, archive = read_wheel_contents(path)
     size = path.stat().st_size
     if content is None:
-        unread = (CheckSummary(check="archive", words="cannot be read as a wheel"),)
-        return Report(wheel=path.name, size=size, looks=unread, files=(), findings=tuple(archive))
+        unread = (CheckSummary(check="archive", message="cannot be read as a wheel"),)
+        return Report(wheel=path.name, size=size, checks=unread, files=(), findings=tuple(archive))
     platforms = content.wheel.platform.split(".")
     policies = tuple(policy for tag in platforms if (policy := load_policy(tag)) is not None)
     mac = tuple(found for tag in platforms if (found := load_mac_policy(tag)) is not None)
     windows = tuple(known for tag in platforms if (known := load_windows_policy(tag)) is not None)
     strictest = tuple(sorted(policies, key=lambda policy: policy.floor))[:1]
-    bill, unreadable = read_bill(content)
-    leaks, checked = check_exports(content, bill, exports)
+    sbom, unreadable = read_sboms(content)
+    leaks, checked = check_exports(content, sbom, exports)
     findings = [
         *archive,
         *check_tags(content, policies),
@@ -84,7 +84,7 @@ def audit_wheel(path: Path, *, exports: Mapping[str, Sequence[str]] | None = Non
         *leaks,
         *check_abi3(content),
         *unreadable,
-        *check_licenses(content, bill),
+        *check_licenses(content, sbom),
     ]
-    looks = describe_looks(content, strictest, bill, checked)
-    return Report(wheel=path.name, size=size, looks=looks, files=report_files(content), findings=tuple(findings))
+    checks = summarize_checks(content, strictest, sbom, checked)
+    return Report(wheel=path.name, size=size, checks=checks, files=describe_files(content), findings=tuple(findings))

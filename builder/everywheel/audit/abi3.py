@@ -27,17 +27,17 @@ def check_abi3(content: WheelContents) -> list[Finding]:
     try:
         results = _ask_abi3audit(content)
     except ValueError as error:
-        return [Finding(check="abi3", file=content.path.name, words="abi3audit gave no report", evidence=error.args)]
+        return [Finding(check="abi3", file=content.path.name, message="abi3audit gave no report", evidence=error.args)]
     findings = []
     for path, result in results.items():
         foreign = tuple(sorted(result["non_abi3_symbols"]))
         if foreign:
-            words = "uses what is not in the stable ABI"
-            findings.append(Finding(check="abi3", file=path, words=words, evidence=foreign[:_MOST_SYMBOLS]))
+            message = "uses what is not in the stable ABI"
+            findings.append(Finding(check="abi3", file=path, message=message, evidence=foreign[:_MOST_SYMBOLS]))
         newer = tuple(f"{name} (since {since})" for name, since in sorted(result["future_abi3_objects"].items()))
         if newer:
-            words = f"needs Python {result['computed']}, but the wheel is tagged for {result['baseline']}"
-            findings.append(Finding(check="abi3", file=path, words=words, evidence=newer[:_MOST_SYMBOLS]))
+            message = f"needs Python {result['computed']}, but the wheel is tagged for {result['baseline']}"
+            findings.append(Finding(check="abi3", file=path, message=message, evidence=newer[:_MOST_SYMBOLS]))
     return findings
 
 
@@ -77,6 +77,6 @@ def _ask_abi3audit(content: WheelContents) -> dict[str, dict[str, Any]]:
 
 
 def _name_module(content: WheelContents, path: str) -> str:
-    """Return a module's name with a suffix that abi3audit looks for, whatever its own is."""
+    """Return a module's name with a suffix that abi3audit checks for, whatever its own is."""
     name, suffix = posixpath.basename(path), ".pyd" if path in content.pes else ".so"
     return name if name.endswith(suffix) else f"{name}{suffix}"

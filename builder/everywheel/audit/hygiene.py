@@ -25,16 +25,18 @@ def check_stack(content: WheelContents) -> Iterator[Finding]:
         if elf.kind not in ("ET_DYN", "ET_EXEC"):
             continue
         if elf.stack == "rwx":
-            yield Finding(check="stack", file=path, words="asks for an executable stack (PT_GNU_STACK has the flag X)")
+            yield Finding(
+                check="stack", file=path, message="asks for an executable stack (PT_GNU_STACK has the flag X)"
+            )
         elif elf.stack is None and elf.machine not in _SAFE_WITHOUT_HEADER:
-            yield Finding(check="stack", file=path, words="has no PT_GNU_STACK, which means an executable stack")
+            yield Finding(check="stack", file=path, message="has no PT_GNU_STACK, which means an executable stack")
 
 
 def check_text_relocations(content: WheelContents) -> Iterator[Finding]:
     """Find files whose code the loader must write to: some systems refuse to load them."""
     for path, elf in content.elves.items():
         if elf.text_relocations:
-            yield Finding(check="textrel", file=path, words="has text relocations: its code was not built with -fPIC")
+            yield Finding(check="textrel", file=path, message="has text relocations: its code was not built with -fPIC")
 
 
 def check_pages(content: WheelContents, policies: Sequence[Policy]) -> Iterator[Finding]:
@@ -42,8 +44,8 @@ def check_pages(content: WheelContents, policies: Sequence[Policy]) -> Iterator[
     size = max((policy.arch.page_size for policy in policies), default=0)
     for path, elf in content.elves.items():
         if elf.page is not None and elf.page < size:
-            words = f"segments are aligned to {elf.page} bytes; kernels of this architecture may have pages of {size}"
-            yield Finding(check="pages", file=path, words=words)
+            message = f"segments are aligned to {elf.page} bytes; kernels of this architecture may have pages of {size}"
+            yield Finding(check="pages", file=path, message=message)
 
 
 def check_mitigations(content: WheelContents) -> Iterator[Finding]:
@@ -51,20 +53,20 @@ def check_mitigations(content: WheelContents) -> Iterator[Finding]:
     for path, pe in content.pes.items():
         wanted = [flag for flag in _MITIGATIONS if pe.bits == 64 or flag != "HIGH_ENTROPY_VA"]
         if lacking := [flag for flag in wanted if flag not in pe.flags]:
-            words = f"does not let Windows protect it: its header lacks {' and '.join(lacking)}"
-            yield Finding(check="mitigations", file=path, words=words)
+            message = f"does not let Windows protect it: its header lacks {' and '.join(lacking)}"
+            yield Finding(check="mitigations", file=path, message=message)
 
 
 def check_debug(content: WheelContents) -> Iterator[Finding]:
     """Find debug data, which a user downloads for nothing."""
     for path, binary in content.binaries.items():
         if binary.debug:
-            words = f"carries {sum(binary.debug.values())} bytes of debug data"
-            yield Finding(check="debug", file=path, words=words, evidence=tuple(binary.debug))
+            message = f"carries {sum(binary.debug.values())} bytes of debug data"
+            yield Finding(check="debug", file=path, message=message, evidence=tuple(binary.debug))
 
 
 def check_exports(
-    content: WheelContents, bill: Sbom, exports: Mapping[str, Sequence[str]] | None
+    content: WheelContents, sbom: Sbom, exports: Mapping[str, Sequence[str]] | None
 ) -> tuple[list[Finding], list[str]]:
     """Find symbols that a file lets out and nothing allows; return the findings and the files that were checked.
 
@@ -74,29 +76,29 @@ def check_exports(
     """
     findings, checked = [], []
     for path, binary in content.binaries.items():
-        patterns = _allowed(path, path in content.modules, bill, exports or {})
+        patterns = _allowed(path, path in content.modules, sbom, exports or {})
         if patterns is None:
             continue
         checked.append(path)
         leaked = [s for s in binary.exports if not any(fnmatchcase(s, pattern) for pattern in patterns)]
         if leaked:
             count = "1 symbol" if len(leaked) == 1 else f"{len(leaked)} symbols"
-            words = f"lets out {count} besides {', '.join(patterns) or 'none'}"
-            shown = [_name_owner(symbol, bill) for symbol in leaked[:_MOST_SYMBOLS]]
+            message = f"lets out {count} besides {', '.join(patterns) or 'none'}"
+            shown = [_name_owner(symbol, sbom) for symbol in leaked[:_MOST_SYMBOLS]]
             more = len(leaked) - len(shown)
             evidence = (*shown, *([f"and {more} more"] if more else []))
-            findings.append(Finding(check="exports", file=path, words=words, evidence=evidence))
+            findings.append(Finding(check="exports", file=path, message=message, evidence=evidence))
     return findings, checked
 
 
-def _allowed(path: str, module: bool, bill: Sbom, exports: Mapping[str, Sequence[str]]) -> tuple[str, ...] | None:
+def _allowed(path: str, module: bool, sbom: Sbom, exports: Mapping[str, Sequence[str]]) -> tuple[str, ...] | None:
     name = drop_graft_hash(posixpath.basename(path))
     for file, patterns in exports.items():
         if fnmatchcase(name, file):
             return tuple(patterns)
     if module:
-        return bill.module_exports
-    owner = bill.owner(path)
+        return sbom.module_exports
+    owner = sbom.owner(path)
     return owner.exports if owner else None
 
 
@@ -106,6 +108,6 @@ def drop_graft_hash(name: str) -> str:
     return f"{match['stem']}{match['rest']}" if match else name
 
 
-def _name_owner(symbol: str, bill: Sbom) -> str:
-    owner = bill.statically_linked_owner(symbol)
+def _name_owner(symbol: str, sbom: Sbom) -> str:
+    owner = sbom.statically_linked_owner(symbol)
     return f"{symbol} (of {owner.name} {owner.version}, which is linked statically)" if owner else symbol

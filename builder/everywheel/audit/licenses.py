@@ -12,30 +12,32 @@ from everywheel.audit.wheel_contents import WheelContents
 from everywheel.wheels.spdx import check_expression, find_uncovered
 
 
-def check_licenses(content: WheelContents, bill: Sbom) -> Iterator[Finding]:
+def check_licenses(content: WheelContents, sbom: Sbom) -> Iterator[Finding]:
     """Find missing licence texts, libraries that no SBOM lists, and licences that License-Expression does not cover."""
     metadata = f"{content.wheel.dist_info}/METADATA"
     if metadata not in content.wheel.files:
         return  # a finding of its own
-    yield from _check_texts(content, bill)
-    yield from _check_listed(content, bill)
-    yield from _check_expression(content, bill)
+    yield from _check_texts(content, sbom)
+    yield from _check_listed(content, sbom)
+    yield from _check_expression(content, sbom)
 
 
-def _check_texts(content: WheelContents, bill: Sbom) -> Iterator[Finding]:
+def _check_texts(content: WheelContents, sbom: Sbom) -> Iterator[Finding]:
     dist_info = content.wheel.dist_info
     folder = f"{dist_info}/licenses/"
     present = {file.removeprefix(folder) for file in content.wheel.files if file.startswith(folder)}
     for name in content.metadata.get_all("License-File", []):
         # Before PEP 639 (metadata 2.4) the files lay beside METADATA.
         if name not in present and f"{dist_info}/{name}" not in content.wheel.files:
-            yield Finding(check="licenses", file=f"{folder}{name}", words="License-File names it, but it is not there")
+            yield Finding(
+                check="licenses", file=f"{folder}{name}", message="License-File names it, but it is not there"
+            )
     texts = {file: content.wheel.files[f"{folder}{file}"].data for file in present}
-    lacking = [component for component in bill.components if not _has_text(component, texts)]
+    lacking = [component for component in sbom.components if not _has_text(component, texts)]
     if lacking:
         count = "1 library" if len(lacking) == 1 else f"{len(lacking)} libraries"
-        words = f"no licence text of {count} in the wheel"
-        yield Finding(check="licenses", file=folder, words=words, evidence=tuple(map(_label, lacking)))
+        message = f"no licence text of {count} in the wheel"
+        yield Finding(check="licenses", file=folder, message=message, evidence=tuple(map(_label, lacking)))
 
 
 def _has_text(component: Component, texts: Mapping[str, bytes]) -> bool:
@@ -54,36 +56,36 @@ def _label(component: Component) -> str:
     return f"{component.name} {component.version}".strip()
 
 
-def _check_listed(content: WheelContents, bill: Sbom) -> Iterator[Finding]:
+def _check_listed(content: WheelContents, sbom: Sbom) -> Iterator[Finding]:
     """An SBOM that says which file is which component must say it of all; one that never says it is believed."""
     libraries = tuple(content.libraries)
-    named = any(component.files for component in bill.components)
-    unknown = [file for file in libraries if bill.owner(file) is None] if named or not bill.components else []
+    named = any(component.files for component in sbom.components)
+    unknown = [file for file in libraries if sbom.owner(file) is None] if named or not sbom.components else []
     for file in unknown:
-        words = "no SBOM in the wheel says which library this is, so its licence cannot be checked"
-        yield Finding(check="licenses", file=file, words=words)
-    for component in bill.components:
+        message = "no SBOM in the wheel says which library this is, so its licence cannot be checked"
+        yield Finding(check="licenses", file=file, message=message)
+    for component in sbom.components:
         for file in component.files:
             if file not in content.wheel.files:
-                words = f"the SBOM lists it as {_label(component)}, but it is not in the wheel"
-                yield Finding(check="licenses", file=file, words=words)
+                message = f"the SBOM lists it as {_label(component)}, but it is not in the wheel"
+                yield Finding(check="licenses", file=file, message=message)
 
 
-def _check_expression(content: WheelContents, bill: Sbom) -> Iterator[Finding]:
+def _check_expression(content: WheelContents, sbom: Sbom) -> Iterator[Finding]:
     metadata = f"{content.wheel.dist_info}/METADATA"
     expression = content.metadata.get("License-Expression")
     if expression is None:
-        yield Finding(check="licenses", file=metadata, words="no License-Expression (PEP 639)")
+        yield Finding(check="licenses", file=metadata, message="no License-Expression (PEP 639)")
         return
     try:
         check_expression(expression)
     except ValueError as error:
-        yield Finding(check="licenses", file=metadata, words=f"License-Expression is not valid: {error}")
+        yield Finding(check="licenses", file=metadata, message=f"License-Expression is not valid: {error}")
         return
-    open_questions = [question for component in bill.components for question in _compare(expression, component)]
+    open_questions = [question for component in sbom.components for question in _compare(expression, component)]
     if open_questions:
-        words = f"License-Expression '{expression}' does not cover what is in the wheel"
-        yield Finding(check="licenses", file=metadata, words=words, evidence=tuple(open_questions))
+        message = f"License-Expression '{expression}' does not cover what is in the wheel"
+        yield Finding(check="licenses", file=metadata, message=message, evidence=tuple(open_questions))
 
 
 def _compare(expression: str, component: Component) -> Iterator[str]:
@@ -96,5 +98,5 @@ def _compare(expression: str, component: Component) -> Iterator[str]:
         yield f"{_label(component)}: the SBOM's licence is not a valid expression: {error}"
         return
     if missing:
-        words = [f"({one})" if " OR " in one and len(missing) > 1 else one for one in missing]
-        yield f"{_label(component)}: {' AND '.join(words)}"
+        message = [f"({one})" if " OR " in one and len(missing) > 1 else one for one in missing]
+        yield f"{_label(component)}: {' AND '.join(message)}"

@@ -21,8 +21,8 @@ def check_arch(content: WheelContents, policies: Sequence[Policy]) -> Iterator[F
             wanted = (arch.elf_machine, arch.bits, arch.endian)
             if (elf.machine, elf.bits, elf.endian) != wanted:
                 found = f"{elf.machine}, {elf.bits} bits, {elf.endian}-endian"
-                words = f"built for {found}; {policy.tag} is {wanted[0]}, {wanted[1]} bits, {wanted[2]}-endian"
-                yield Finding(check="arch", file=path, words=words)
+                message = f"built for {found}; {policy.tag} is {wanted[0]}, {wanted[1]} bits, {wanted[2]}-endian"
+                yield Finding(check="arch", file=path, message=message)
 
 
 def check_symbols(content: WheelContents, policies: Sequence[Policy]) -> Iterator[Finding]:
@@ -35,13 +35,13 @@ def check_symbols(content: WheelContents, policies: Sequence[Policy]) -> Iterato
                     shown = [f"{symbol}@{need.version}" for symbol in need.symbols[:_MOST_SYMBOLS]]
                     more = len(need.symbols) - len(shown)
                     shown += [f"and {more} more"] if more else []
-                    words = f"needs {need.version} of {need.library}, but {policy.promise}"
-                    yield Finding(check="symbols", file=path, words=words, evidence=tuple(shown))
+                    message = f"needs {need.version} of {need.library}, but {policy.promise}"
+                    yield Finding(check="symbols", file=path, message=message, evidence=tuple(shown))
             for library in elf.needed:
                 used = sorted(policy.forbidden.get(library, frozenset()) & set(elf.undefined))
                 if used:
-                    words = f"uses symbols of {library} that {policy.tag} forbids, since systems differ in them"
-                    yield Finding(check="symbols", file=path, words=words, evidence=tuple(used[:_MOST_SYMBOLS]))
+                    message = f"uses symbols of {library} that {policy.tag} forbids, since systems differ in them"
+                    yield Finding(check="symbols", file=path, message=message, evidence=tuple(used[:_MOST_SYMBOLS]))
 
 
 def check_libraries(content: WheelContents, policies: Sequence[Policy]) -> Iterator[Finding]:
@@ -54,17 +54,17 @@ def check_libraries(content: WheelContents, policies: Sequence[Policy]) -> Itera
             lost = [other for other in held if posixpath.basename(other) == library]
             for policy in policies:
                 if lost:
-                    words = f"needs {library}, which is in the wheel, but where no RPATH leads"
-                    yield Finding(check="libraries", file=path, words=words, evidence=tuple(lost))
+                    message = f"needs {library}, which is in the wheel, but where no RPATH leads"
+                    yield Finding(check="libraries", file=path, message=message, evidence=tuple(lost))
                     break
                 if not policy.provides(library):
-                    words = f"needs {library}, which is not in the wheel and not on every {policy.tag} system"
+                    message = f"needs {library}, which is not in the wheel and not on every {policy.tag} system"
                     if policy.libc == "musl" and library == "libc.so":
-                        words = f"needs libc.so; on {policy.tag} systems its name is {policy.musl_library}"
-                    yield Finding(check="libraries", file=path, words=words)
+                        message = f"needs libc.so; on {policy.tag} systems its name is {policy.musl_library}"
+                    yield Finding(check="libraries", file=path, message=message)
 
 
-def find_outside(content: WheelContents) -> dict[str, tuple[str, ...]]:
+def find_external_libraries(content: WheelContents) -> dict[str, tuple[str, ...]]:
     """Return, for each ELF file, the needed libraries that the wheel does not carry."""
     places, held = _search_places(content.elves), (*content.elves, *content.unread)
     return {
@@ -78,7 +78,7 @@ def _carried(library: str, places: set[str], held: Collection[str]) -> bool:
 
 
 def _search_places(elves: Mapping[str, ElfFacts]) -> dict[str, set[str]]:
-    """Return the folders of the wheel in which the loader looks for what each file needs.
+    """Return the folders of the wheel in which the loader checks for what each file needs.
 
     An RPATH (unlike a RUNPATH) also holds for what the file's own libraries need, and theirs.
     """
@@ -120,10 +120,10 @@ def check_rpath(content: WheelContents) -> Iterator[Finding]:
         for entry in elf.rpath:
             relative = _relative_to_origin(entry)
             if relative is None:
-                words = f"{kind} entry '{entry}' is not relative to $ORIGIN"
-                yield Finding(check="rpath", file=path, words=words)
+                message = f"{kind} entry '{entry}' is not relative to $ORIGIN"
+                yield Finding(check="rpath", file=path, message=message)
             elif (
                 posixpath.normpath(posixpath.join(posixpath.dirname(installed_path(path)), relative)).split("/")[0]
                 == ".."
             ):
-                yield Finding(check="rpath", file=path, words=f"{kind} entry '{entry}' leaves the wheel")
+                yield Finding(check="rpath", file=path, message=f"{kind} entry '{entry}' leaves the wheel")

@@ -13,11 +13,11 @@ from everywheel.binaries.macho import MachoFacts, MachoImage
 from everywheel.platforms.mac_windows_policy import MacPolicy, is_of_macos
 
 _PYTHON = re.compile(r"(.*/)?(Python3?\.framework/.*|libpython3[\d.]*t?\.dylib)")
-# The place that delocate writes into the install names of what it grafts: it exists nowhere, and nobody looks there.
+# The place that delocate writes into the install names of what it grafts: it exists nowhere, and nobody checks there.
 _PLACEHOLDER = "/DLC/"
 _LOADED = ("MH_BUNDLE", "MH_DYLIB", "MH_EXECUTE")
 
-Said = tuple[str, tuple[str, ...]]  # the words of a finding, and its evidence
+Said = tuple[str, tuple[str, ...]]  # the message of a finding, and its evidence
 
 
 def check_mac_arch(content: WheelContents, policies: Sequence[MacPolicy]) -> Iterator[Finding]:
@@ -25,8 +25,8 @@ def check_mac_arch(content: WheelContents, policies: Sequence[MacPolicy]) -> Ite
     for policy in policies:
         for path, macho in content.machos.items():
             if not set(policy.cpus) <= {image.cpu for image in macho.images}:
-                words = f"built for {_join(macho.machine.split(', '))}; {policy.tag} is {_join(policy.cpus)}"
-                yield Finding(check="arch", file=path, words=words)
+                message = f"built for {_join(macho.machine.split(', '))}; {policy.tag} is {_join(policy.cpus)}"
+                yield Finding(check="arch", file=path, message=message)
 
 
 def check_mac_system(content: WheelContents, policies: Sequence[MacPolicy]) -> Iterator[Finding]:
@@ -64,7 +64,7 @@ def check_mac_libraries(content: WheelContents, policies: Sequence[MacPolicy]) -
                         for p in (*content.machos, *content.unread)
                         if posixpath.basename(p) == posixpath.basename(name)
                     )
-                    yield from ((words, lost) for words in _explain(name, image, lost, policies))
+                    yield from ((message, lost) for message in _explain(name, image, lost, policies))
 
         yield from _say("libraries", path, macho, check)
 
@@ -90,7 +90,7 @@ def _explain(name: str, image: MachoImage, lost: Sequence[str], policies: Sequen
         yield from dict.fromkeys(f"needs {name}, {why}" for p in policies if (why := p.lacks(name, image.cpu)))
 
 
-def find_mac_outside(content: WheelContents) -> dict[str, tuple[str, ...]]:
+def find_external_install_names(content: WheelContents) -> dict[str, tuple[str, ...]]:
     """Return, for each Mach-O file, the install names that it needs and the wheel does not carry."""
     places = _search_places(content.machos)
     installed = {installed_path(path) for path in (*content.machos, *content.unread)}
@@ -148,9 +148,9 @@ def _say(check: str, path: str, macho: MachoFacts, judge: Callable[[MachoImage],
     for image in macho.images:
         for judgement in judge(image):
             said.setdefault(judgement, []).append(image.cpu)
-    for (words, evidence), cpus in said.items():
+    for (message, evidence), cpus in said.items():
         whose = "" if len(cpus) == len(macho.images) else f"for {_join(cpus)}: "
-        yield Finding(check=check, file=path, words=f"{whose}{words}", evidence=evidence)
+        yield Finding(check=check, file=path, message=f"{whose}{message}", evidence=evidence)
 
 
 def _is_carried(name: str, path: str, places: set[str], installed: set[str]) -> bool:
@@ -158,7 +158,7 @@ def _is_carried(name: str, path: str, places: set[str], installed: set[str]) -> 
 
 
 def _resolve(name: str, path: str, places: set[str]) -> Iterator[str]:
-    """Return the places in the wheel, once installed, where the loader looks for a needed name."""
+    """Return the places in the wheel, once installed, where the loader checks for a needed name."""
     if name.startswith("@rpath/"):
         yield from (posixpath.normpath(posixpath.join(place, name.removeprefix("@rpath/"))) for place in places)
     elif (relative := _relative(name)) is not None:
@@ -193,8 +193,8 @@ def _search_places(machos: Mapping[str, MachoFacts]) -> dict[str, set[str]]:
     return places
 
 
-def _join(words: Sequence[str]) -> str:
-    return " and ".join(sorted(words, reverse=True))
+def _join(message: Sequence[str]) -> str:
+    return " and ".join(sorted(message, reverse=True))
 
 
 def _dotted(version: tuple[int, int]) -> str:

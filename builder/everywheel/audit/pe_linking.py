@@ -23,8 +23,8 @@ def check_windows_arch(content: WheelContents, policies: Sequence[WindowsPolicy]
     for policy in policies:
         for path, pe in content.pes.items():
             if pe.machine != policy.machine:
-                words = f"built for {pe.machine}; {policy.tag} is {policy.machine}"
-                yield Finding(check="arch", file=path, words=words)
+                message = f"built for {pe.machine}; {policy.tag} is {policy.machine}"
+                yield Finding(check="arch", file=path, message=message)
 
 
 def check_windows_system(content: WheelContents, policies: Sequence[WindowsPolicy]) -> Iterator[Finding]:
@@ -32,8 +32,8 @@ def check_windows_system(content: WheelContents, policies: Sequence[WindowsPolic
     for policy in policies[:1]:
         for path, pe in content.pes.items():
             if pe.minimum > policy.newest:
-                words = f"asks for Windows {_dotted(pe.minimum)}; the newest calls itself {_dotted(policy.newest)}"
-                yield Finding(check="system", file=path, words=words)
+                message = f"asks for Windows {_dotted(pe.minimum)}; the newest calls itself {_dotted(policy.newest)}"
+                yield Finding(check="system", file=path, message=message)
 
 
 def check_python_dlls(content: WheelContents) -> Iterator[Finding]:
@@ -45,11 +45,11 @@ def check_python_dlls(content: WheelContents) -> Iterator[Finding]:
             if not _PYTHON.fullmatch(library) or library in allowed:
                 continue
             evidence = pe.imports[library][:_MOST_SYMBOLS]
-            words = (
+            message = (
                 f"needs {library}, but the wheel is tagged {wheel.python}-{wheel.abi}, whose is {' or '.join(allowed)}"
             )
             check = "abi3" if any(abi.startswith("abi3") for abi in wheel.abi.split(".")) else "tags"
-            yield Finding(check=check, file=path, words=words, evidence=evidence)
+            yield Finding(check=check, file=path, message=message, evidence=evidence)
 
 
 def _find_pythons(pythons: Sequence[str], abis: Sequence[str]) -> tuple[str, ...]:
@@ -75,7 +75,7 @@ def _find_pythons(pythons: Sequence[str], abis: Sequence[str]) -> tuple[str, ...
 def check_dlls(content: WheelContents, policies: Sequence[WindowsPolicy]) -> Iterator[Finding]:
     """Find DLLs that are neither in the wheel, nor of Windows, nor of Python; and those in the wheel that are not found.
 
-    Python looks for the DLLs of a module in its own folder, where `os.add_dll_directory` was told to, and in Windows'
+    Python checks for the DLLs of a module in its own folder, where `os.add_dll_directory` was told to, and in Windows'
     own: never in PATH. What a module's DLLs need is looked for in the same places. What is looked for on first use alone
     may be missing where it is a newer Windows' or a driver's.
     """
@@ -108,19 +108,19 @@ def _explain(content: WheelContents, path: str, library: str, policies: Sequence
     late = library in content.pes[path].delayed
     lacking = [p.tag for p in policies if not (p.may_provide(library) if late else p.provides(library))]
     evidence = content.pes[path].imports[library][:_MOST_SYMBOLS]
-    words = ""
+    message = ""
     if lost:
-        words = f"needs {library}, which is in the wheel, but where no os.add_dll_directory() leads"
+        message = f"needs {library}, which is in the wheel, but where no os.add_dll_directory() leads"
         evidence = lost
     elif lacking and late:
-        words = f"needs {library} on first use, which is neither in the wheel nor Windows' own nor a driver's"
+        message = f"needs {library} on first use, which is neither in the wheel nor Windows' own nor a driver's"
     elif lacking:
-        words = f"needs {library}, which is not in the wheel and not on every {lacking[0]} system"
-    if words:
-        yield Finding(check="libraries", file=path, words=words, evidence=evidence)
+        message = f"needs {library}, which is not in the wheel and not on every {lacking[0]} system"
+    if message:
+        yield Finding(check="libraries", file=path, message=message, evidence=evidence)
 
 
-def find_windows_outside(content: WheelContents) -> dict[str, tuple[str, ...]]:
+def find_external_dlls(content: WheelContents) -> dict[str, tuple[str, ...]]:
     """Return, for each PE file, the DLLs that it needs and the wheel does not carry."""
     carried = {posixpath.basename(path).lower() for path in (*content.pes, *content.unread)}
     return {path: tuple(name for name in pe.needed if name not in carried) for path, pe in content.pes.items()}

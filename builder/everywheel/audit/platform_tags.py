@@ -14,31 +14,31 @@ _SINCE_11 = re.compile(r"macosx_(?P<major>1[1-9]|[2-9]\d)_(?P<minor>\d+)_\w+")
 _MOST_FILES = 8
 
 
-def check_systems(content: WheelContents) -> Iterator[Finding]:
+def check_platform_tags(content: WheelContents) -> Iterator[Finding]:
     """Find tags of two systems, tags that mean nothing, and binaries of another system than the tags'."""
     wheel, name = content.wheel, content.path.name
     platforms, tagged, held = wheel.platform.split("."), content.systems, _find_held(content)
     yield from _check_names(content)
     if len(tagged) > 1:
         listed = ", ".join(SYSTEMS[system].name for system in SYSTEMS if system in tagged)
-        yield Finding(check="tags", file=name, words=f"the platform tags name more than one system: {listed}")
+        yield Finding(check="tags", file=name, message=f"the platform tags name more than one system: {listed}")
     if len(held) > 1:
         kinds = " and ".join(f"{SYSTEMS[system].kind} files for {SYSTEMS[system].name}" for system in held)
         evidence = tuple(f"{SYSTEMS[system].kind}: {_shorten(files)}" for system, files in held.items())
-        yield Finding(check="tags", file=name, words=f"is wheels of two systems in one: {kinds}", evidence=evidence)
+        yield Finding(check="tags", file=name, message=f"is wheels of two systems in one: {kinds}", evidence=evidence)
         return
     for system, files in held.items():
         kind, evidence = SYSTEMS[system].kind, files[:_MOST_FILES]
         if platforms == ["any"]:
-            words = f"tagged for any platform, but holds {kind} files"
-            yield Finding(check="tags", file=name, words=words, evidence=evidence)
+            message = f"tagged for any platform, but holds {kind} files"
+            yield Finding(check="tags", file=name, message=message, evidence=evidence)
         elif tagged and system not in tagged:
-            words = f"tagged {wheel.platform}, but holds {kind} files, which are for {SYSTEMS[system].name}"
-            yield Finding(check="tags", file=name, words=words, evidence=evidence)
+            message = f"tagged {wheel.platform}, but holds {kind} files, which are for {SYSTEMS[system].name}"
+            yield Finding(check="tags", file=name, message=message, evidence=evidence)
     broken = {SYSTEMS[system].check for system in tagged}.intersection(content.unread.values())  # told by itself
     if tagged and not held and not content.binaries and not broken:
-        words = f"tagged {wheel.platform}, but holds no {SYSTEMS[min(tagged)].kind} file"
-        yield Finding(check="tags", file=name, words=words)
+        message = f"tagged {wheel.platform}, but holds no {SYSTEMS[min(tagged)].kind} file"
+        yield Finding(check="tags", file=name, message=message)
 
 
 def _find_held(content: WheelContents) -> dict[str, tuple[str, ...]]:
@@ -55,13 +55,13 @@ def _find_held(content: WheelContents) -> dict[str, tuple[str, ...]]:
 def _check_names(content: WheelContents) -> Iterator[Finding]:
     for platform in content.wheel.platform.split("."):
         known = load_mac_policy(platform) or load_windows_policy(platform)
-        words = ""
+        message = ""
         if platform.startswith(("macosx_", "win")) and known is None:
-            words = f"no policy is known for {platform}"
+            message = f"no policy is known for {platform}"
         elif (match := _SINCE_11.fullmatch(platform)) and int(match["minor"]):
-            words = f"no installer asks for {platform}: from macOS 11 on, the second number of a tag is 0"
-        if words:
-            yield Finding(check="tags", file=content.path.name, words=words)
+            message = f"no installer asks for {platform}: from macOS 11 on, the second number of a tag is 0"
+        if message:
+            yield Finding(check="tags", file=content.path.name, message=message)
 
 
 def _shorten(files: tuple[str, ...]) -> str:

@@ -9,20 +9,20 @@ from everywheel.errors import AuditError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that is wrong: which check found it, in which file of the wheel, in words, and what shows it."""
+    """One thing that is wrong: which check found it, in which file of the wheel, in message, and what shows it."""
 
     check: str
     file: str
-    words: str
+    message: str
     evidence: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckSummary:
-    """One check that was made, and what it saw; `words` is a line for the report whether or not there are findings."""
+    """One check that was made, and what it saw; `message` is a line for the report whether or not there are findings."""
 
     check: str
-    words: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class FileReport:
     """One compiled file that was looked at.
 
     `kind` is `module`, `library` or `program`; `highest` is the highest version needed of each symbol family,
-    or of macOS or Windows; `outside` are the needed libraries that the wheel does not carry; `size` is in bytes.
+    or of macOS or Windows; `external` are the needed libraries that the wheel does not carry; `size` is in bytes.
     """
 
     path: str
@@ -39,7 +39,7 @@ class FileReport:
     bits: int
     size: int
     highest: tuple[tuple[str, str], ...]
-    outside: tuple[str, ...]
+    external: tuple[str, ...]
     rpath: tuple[str, ...]
     exports: int
 
@@ -50,14 +50,14 @@ class Report:
 
     wheel: str
     size: int
-    looks: tuple[CheckSummary, ...]
+    checks: tuple[CheckSummary, ...]
     files: tuple[FileReport, ...]
     findings: tuple[Finding, ...]
 
 
 def describe_finding(finding: Finding) -> list[str]:
-    """Return the lines that tell a finding: check, file and words, then the evidence, indented."""
-    return [f"{finding.check}: {finding.file}: {finding.words}", *(f"    {line}" for line in finding.evidence)]
+    """Return the lines that tell a finding: check, file and message, then the evidence, indented."""
+    return [f"{finding.check}: {finding.file}: {finding.message}", *(f"    {line}" for line in finding.evidence)]
 
 
 def fail_on_findings(reports: tuple[Report, ...]) -> None:
@@ -70,8 +70,8 @@ def fail_on_findings(reports: tuple[Report, ...]) -> None:
         lines += [report.wheel] if len(reports) > 1 else []
         lines += [line for finding in report.findings for line in describe_finding(finding)]
     count = sum(len(report.findings) for report in failed)
-    words = "1 finding" if count == 1 else f"{count} findings"
+    message = "1 finding" if count == 1 else f"{count} findings"
     where = failed[0].wheel if len(reports) == 1 else f"{len(failed)} of {len(reports)} wheels"
     raise AuditError(
-        f"{where}: the audit has {words}", excerpt=lines, hint="docs/troubleshooting.md says what mends each finding"
+        f"{where}: the audit has {message}", excerpt=lines, hint="docs/troubleshooting.md says what mends each finding"
     )

@@ -45,7 +45,7 @@ class Sbom:
         return next((c for c in static if any(fnmatchcase(symbol, pattern) for pattern in c.exports or ())), None)
 
 
-def read_bill(content: WheelContents) -> tuple[Sbom, list[Finding]]:
+def read_sboms(content: WheelContents) -> tuple[Sbom, list[Finding]]:
     """Return what the SBOMs in the wheel say, with a finding for each that cannot be read."""
     folder = f"{content.wheel.dist_info}/sboms/"
     findings: list[Finding] = []
@@ -63,7 +63,7 @@ def read_bill(content: WheelContents) -> tuple[Sbom, list[Finding]]:
                 components.setdefault((component.name, component.version), component)
             module_exports = _read_exports(_properties(root)) if module_exports is None else module_exports
         except (ValueError, AttributeError, TypeError, KeyError, RecursionError) as error:
-            findings.append(Finding(check="licenses", file=file, words=f"not a readable CycloneDX document: {error}"))
+            findings.append(Finding(check="licenses", file=file, message=f"not a readable CycloneDX document: {error}"))
             continue
         documents.append(file)
     listed = tuple(components[key] for key in sorted(components))
@@ -105,5 +105,5 @@ def _read_license(entry: Mapping[str, Any]) -> str:
     for item in entry.get("licenses", []):
         inner = item.get("license", {})
         found.append(item.get("expression") or inner.get("id") or inner.get("name") or "")
-    words = [f"({text})" if " OR " in text and len(found) > 1 else text for text in found if text]
-    return " AND ".join(words)
+    message = [f"({text})" if " OR " in text and len(found) > 1 else text for text in found if text]
+    return " AND ".join(message)

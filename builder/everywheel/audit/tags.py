@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from packaging.utils import canonicalize_name, canonicalize_version
 
-from everywheel.audit.platform_tags import check_systems
+from everywheel.audit.platform_tags import check_platform_tags
 from everywheel.audit.report import Finding
 from everywheel.audit.wheel_contents import MODULE_SUFFIX, WheelContents
 from everywheel.platforms.linux_policy import Policy
@@ -24,7 +24,7 @@ def check_tags(content: WheelContents, policies: Sequence[Policy]) -> Iterator[F
     yield from _check_wheel_file(content)
     yield from _check_metadata(content)
     yield from _check_platforms(content, policies)
-    yield from check_systems(content)
+    yield from check_platform_tags(content)
     for path in content.binaries:
         yield from _check_suffix(content, path, policies)
 
@@ -41,12 +41,12 @@ def _check_wheel_file(content: WheelContents) -> Iterator[Finding]:
         written |= {line} if many else {"-".join(tag) for tag in itertools.product(*sets)}
     if written != set(wheel.tags):
         evidence = (f"WHEEL:     {', '.join(sorted(written))}", f"file name: {', '.join(sorted(wheel.tags))}")
-        yield Finding(check="tags", file=path, words="its tags are not the file name's", evidence=evidence)
+        yield Finding(check="tags", file=path, message="its tags are not the file name's", evidence=evidence)
     pure = content.wheel_file.get("Root-Is-Purelib", "").strip().lower()
     if pure not in ("true", "false"):
-        yield Finding(check="tags", file=path, words="Root-Is-Purelib is neither true nor false")
+        yield Finding(check="tags", file=path, message="Root-Is-Purelib is neither true nor false")
     elif content.binaries and pure == "true":
-        yield Finding(check="tags", file=path, words="Root-Is-Purelib is true, but there are compiled files")
+        yield Finding(check="tags", file=path, message="Root-Is-Purelib is true, but there are compiled files")
 
 
 def _check_metadata(content: WheelContents) -> Iterator[Finding]:
@@ -56,9 +56,9 @@ def _check_metadata(content: WheelContents) -> Iterator[Finding]:
     name, version, *_ = split_filename(content.path.name)
     written, number = content.metadata.get("Name", ""), content.metadata.get("Version", "")
     if canonicalize_name(written) != canonicalize_name(name):
-        yield Finding(check="tags", file=path, words=f"Name is '{written}', the file name says '{name}'")
+        yield Finding(check="tags", file=path, message=f"Name is '{written}', the file name says '{name}'")
     if canonicalize_version(number) != canonicalize_version(version):
-        yield Finding(check="tags", file=path, words=f"Version is '{number}', the file name says '{version}'")
+        yield Finding(check="tags", file=path, message=f"Version is '{number}', the file name says '{version}'")
 
 
 def _check_platforms(content: WheelContents, policies: Sequence[Policy]) -> Iterator[Finding]:
@@ -67,13 +67,13 @@ def _check_platforms(content: WheelContents, policies: Sequence[Policy]) -> Iter
     known = {policy.tag for policy in policies}
     for platform in platforms:
         if platform.startswith("linux_"):
-            yield Finding(check="tags", file=name, words=f"{platform} promises nothing; the wheel was never repaired")
+            yield Finding(check="tags", file=name, message=f"{platform} promises nothing; the wheel was never repaired")
         elif platform.startswith(("manylinux", "musllinux")) and platform not in known:
-            yield Finding(check="tags", file=name, words=f"no policy is known for {platform}")
+            yield Finding(check="tags", file=name, message=f"no policy is known for {platform}")
     for fact, values in (("libc", {p.libc for p in policies}), ("architecture", {p.arch.name for p in policies})):
         if len(values) > 1:
-            words = f"the platform tags name more than one {fact}: {', '.join(sorted(values))}"
-            yield Finding(check="tags", file=name, words=words)
+            message = f"the platform tags name more than one {fact}: {', '.join(sorted(values))}"
+            yield Finding(check="tags", file=name, message=message)
 
 
 def _check_suffix(content: WheelContents, path: str, policies: Sequence[Policy]) -> Iterator[Finding]:
@@ -83,26 +83,26 @@ def _check_suffix(content: WheelContents, path: str, policies: Sequence[Policy])
         return
     wheel, module = content.wheel, name[: match.start()]
     if module not in content.binaries[path].module_names and module.isascii():
-        words = f"has no PyInit_{module}, so that Python cannot import it"
-        yield Finding(check="tags", file=path, words=words)
+        message = f"has no PyInit_{module}, so that Python cannot import it"
+        yield Finding(check="tags", file=path, message=message)
     yield from _check_own_system(content, path, match, policies)
     abis, pythons = wheel.abi.split("."), wheel.python.split(".")
     if (match["abi"] or "").startswith("abi3"):
         if "none" in abis:
-            words = f"is of the stable ABI, but the wheel's ABI tag is '{wheel.abi}'"
-            yield Finding(check="tags", file=path, words=words)
+            message = f"is of the stable ABI, but the wheel's ABI tag is '{wheel.abi}'"
+            yield Finding(check="tags", file=path, message=message)
         return
     version = match["version"] or match["pyd_version"]
     own = f"cp{version}{match['flags'] or match['pyd_flags'] or ''}"
     if version and own not in (pythons if "none" in abis else abis):
-        words = f"is for {own} only, but the wheel is tagged {wheel.python}-{wheel.abi}"
-        yield Finding(check="tags", file=path, words=words)
+        message = f"is for {own} only, but the wheel is tagged {wheel.python}-{wheel.abi}"
+        yield Finding(check="tags", file=path, message=message)
 
 
 def _check_own_system(
     content: WheelContents, path: str, match: re.Match[str], policies: Sequence[Policy]
 ) -> Iterator[Finding]:
-    """Hold the system in a module's own name against the tag: Python looks for no module with another's name."""
+    """Hold the system in a module's own name against the tag: Python checks for no module with another's name."""
     platforms = content.wheel.platform.split(".")
     named, wanted = "", True
     if match["libc"] and policies:
@@ -115,5 +115,5 @@ def _check_own_system(
     elif match["windows"]:
         named, wanted = match["windows"], match["windows"] in platforms
     if not wanted:
-        words = f"its name is that of a module for {named}, but the wheel is tagged {content.wheel.platform}"
-        yield Finding(check="tags", file=path, words=words)
+        message = f"its name is that of a module for {named}, but the wheel is tagged {content.wheel.platform}"
+        yield Finding(check="tags", file=path, message=message)

@@ -91,7 +91,7 @@ class WheelContents:
         return {path: it for path, it in self.binaries.items() if path not in self.modules and it.is_library}
 
 
-def open_content(path: Path) -> tuple[WheelContents | None, list[Finding]]:
+def read_wheel_contents(path: Path) -> tuple[WheelContents | None, list[Finding]]:
     """Return what is in a wheel, with the findings about its archive, its RECORD and the headers of compiled files.
 
     There is no content when the file cannot be read as a wheel at all. Raises UsageError when there is no such file.
@@ -99,8 +99,8 @@ def open_content(path: Path) -> tuple[WheelContents | None, list[Finding]]:
     if not path.is_file():
         raise UsageError(f"{path}: no such file", hint="name a finished wheel, such as wheelhouse/*.whl")
 
-    def fail(words: str) -> tuple[None, list[Finding]]:
-        return None, [Finding(check="archive", file=path.name, words=words)]
+    def fail(message: str) -> tuple[None, list[Finding]]:
+        return None, [Finding(check="archive", file=path.name, message=message)]
 
     try:
         name, version, build, python, abi, platform = split_filename(path.name)
@@ -122,7 +122,7 @@ def open_content(path: Path) -> tuple[WheelContents | None, list[Finding]]:
     if not _names(folders[0], name, version):
         return fail(f"the .dist-info folder is {folders[0]}, the file name asks for {wheel.dist_info}")
     findings += [
-        Finding(check="archive", file=f"{folders[0]}/{file}", words="missing")
+        Finding(check="archive", file=f"{folders[0]}/{file}", message="missing")
         for file in ("METADATA", "WHEEL", "RECORD")
         if f"{folders[0]}/{file}" not in files
     ]
@@ -139,7 +139,7 @@ def open_content(path: Path) -> tuple[WheelContents | None, list[Finding]]:
             binary = read_binary(file, content.data, systems_of(platform))
         except UNREADABLE_BINARY as error:
             unread[file] = error.check
-            findings.append(Finding(check=error.check, file=file, words=str(error)))
+            findings.append(Finding(check=error.check, file=file, message=str(error)))
             continue
         if isinstance(binary, ElfFacts):
             elves[file] = binary
@@ -173,23 +173,23 @@ def _read_files(path: Path) -> tuple[dict[str, WheelFile], list[Finding]]:
         check_unpacked(infos, path.stat().st_size)
         for name, times in Counter(info.filename for info in infos).items():
             if times > 1:
-                findings.append(Finding(check="archive", file=name, words=f"{times} members have this name"))
+                findings.append(Finding(check="archive", file=name, message=f"{times} members have this name"))
         spelled: dict[str, str] = {}
         for info in infos:
             first = spelled.setdefault(info.filename.lower(), info.filename)
             if first != info.filename:
-                words = f"{first} differs in case alone: most Macs and Windows keep one of the two"
-                findings.append(Finding(check="archive", file=info.filename, words=words))
+                message = f"{first} differs in case alone: most Macs and Windows keep one of the two"
+                findings.append(Finding(check="archive", file=info.filename, message=message))
         for info in infos:
             if not is_safe_path(info.filename):
-                findings.append(Finding(check="archive", file=info.filename, words="the path leaves the wheel"))
+                findings.append(Finding(check="archive", file=info.filename, message="the path leaves the wheel"))
             if stat.S_ISLNK(info.external_attr >> 16):
-                words = "a symbolic link, which installers make a file of"
-                findings.append(Finding(check="archive", file=info.filename, words=words))
+                message = "a symbolic link, which installers make a file of"
+                findings.append(Finding(check="archive", file=info.filename, message=message))
             try:
                 files[info.filename] = WheelFile(data=archive.read(info))
             except UNREADABLE as error:
-                findings.append(Finding(check="archive", file=info.filename, words=f"cannot be read: {error}"))
+                findings.append(Finding(check="archive", file=info.filename, message=f"cannot be read: {error}"))
     return files, findings
 
 
@@ -200,7 +200,7 @@ def _check_record(wheel: Wheel) -> Iterator[Finding]:
     try:
         rows = [row for row in csv.reader(io.StringIO(wheel.files[record].data.decode())) if row]
     except (csv.Error, UnicodeDecodeError) as error:
-        yield Finding(check="record", file=record, words=f"not a table of files: {error}")
+        yield Finding(check="record", file=record, message=f"not a table of files: {error}")
         return
     listed = {row[0]: row[1] if len(row) > 1 else "" for row in rows}
     sizes = {row[0]: row[2] for row in rows if len(row) > 2}
@@ -208,23 +208,23 @@ def _check_record(wheel: Wheel) -> Iterator[Finding]:
         if file in (record, f"{record}.jws", f"{record}.p7s"):
             continue
         if file not in listed:
-            yield Finding(check="record", file=file, words="not listed in RECORD")
+            yield Finding(check="record", file=file, message="not listed in RECORD")
         elif file not in wheel.files:
-            yield Finding(check="record", file=file, words="listed in RECORD, but not in the wheel")
+            yield Finding(check="record", file=file, message="listed in RECORD, but not in the wheel")
         else:
             found = list(_check_hash(file, wheel.files[file].data, listed[file]))
             size = str(len(wheel.files[file].data))
             if not found and sizes.get(file, size) not in ("", size):
-                found = [Finding(check="record", file=file, words=f"has {size} bytes, but RECORD says {sizes[file]}")]
+                found = [Finding(check="record", file=file, message=f"has {size} bytes, but RECORD says {sizes[file]}")]
             yield from found
 
 
 def _check_hash(file: str, data: bytes, written: str) -> Iterator[Finding]:
     algorithm, _, digest = written.partition("=")
     if algorithm not in _HASHES:
-        yield Finding(check="record", file=file, words=f"RECORD has no sha256 of it, only '{written}'")
+        yield Finding(check="record", file=file, message=f"RECORD has no sha256 of it, only '{written}'")
         return
     found = encode_digest(hashlib.new(algorithm, data).digest())
     if found != digest.rstrip("="):
         evidence = (f"RECORD: {algorithm}={digest}", f"file:   {algorithm}={found}")
-        yield Finding(check="record", file=file, words="not what RECORD says it is", evidence=evidence)
+        yield Finding(check="record", file=file, message="not what RECORD says it is", evidence=evidence)

@@ -165,7 +165,7 @@ def shell_command(ctx: click.Context, recipe: str, target: str | None, command: 
         click.echo(f"kept workspace: {workspace}", err=True)
     else:
         wanted = list_source_files([project.recipes[recipe]])
-        sources = fetch_sources(wanted, store=store.root, places=find_locations(), offline=offline)
+        sources = fetch_sources(wanted, store=store.root, locations=find_locations(), offline=offline)
         prepare(dataclasses.replace(site, sources=sources), step, plan)
         click.echo(f"new workspace: {workspace}", err=True)
     ours = (workspace / "toolchain" / "bin", workspace / "build-prefix" / "bin", tools.bin)

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from everywheel.execution.scheduler import Outcome, Result, Task
-from everywheel.sources import Event, FetchEventKind
+from everywheel.sources import FetchEvent, FetchEventKind
 
 
 class ProgressDisplay:
@@ -75,18 +75,18 @@ class ProgressDisplay:
         ]
         self._say(words, style)
 
-    def fetch(self, event: Event) -> None:
+    def fetch(self, event: FetchEvent) -> None:
         """Hear of a download."""
-        wanted = event.wanted
+        file = event.file
         with self._lock:
-            if event.happening in (FetchEventKind.STARTED, FetchEventKind.BYTES):
-                self._downloads[wanted.sha256] = (wanted.title, event.size, event.total)
+            if event.kind in (FetchEventKind.STARTED, FetchEventKind.BYTES):
+                self._downloads[file.sha256] = (file.title, event.size, event.total)
             else:
-                self._downloads.pop(wanted.sha256, None)
-        if event.happening is FetchEventKind.DONE:
-            self._say(f"{wanted.title}: fetched from {event.place}", "green")
-        elif event.happening is FetchEventKind.REFUSED and event.text.startswith("wrong bytes"):
-            self._say(f"{wanted.title}: {event.place}: {event.text}", "yellow")
+                self._downloads.pop(file.sha256, None)
+        if event.kind is FetchEventKind.DONE:
+            self._say(f"{file.title}: fetched from {event.location}", "green")
+        elif event.kind is FetchEventKind.MISMATCH:
+            self._say(f"{file.title}: {event.location}: {event.reason}", "yellow")
 
     def _say(self, words: str, style: str) -> None:
         if not self._quiet:

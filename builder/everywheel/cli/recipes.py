@@ -145,7 +145,7 @@ def update_command(root: Path, names: tuple[str, ...], version: str | None, dry_
         click.echo(json.dumps([dataclasses.asdict(update) for update in updates], indent=1))
         return
     for update in updates:
-        click.echo(f"{update.recipe}: {update.words}")
+        click.echo(f"{update.recipe}: {update.message}")
     click.echo(f"{len(chosen)} recipes compared, {changed} pins rewritten")
 
 

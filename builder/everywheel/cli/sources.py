@@ -47,7 +47,12 @@ def fetch_command(root: Path, targets: tuple[str, ...], offline: bool, timeout: 
     store = Store(default_store())
     with ProgressDisplay(make_console(), quiet=as_json) as screen:
         found = fetch_sources(
-            wanted, store=store.root, places=find_locations(), offline=offline, timeout=timeout, progress=screen.fetch
+            wanted,
+            store=store.root,
+            locations=find_locations(),
+            offline=offline,
+            timeout=timeout,
+            progress=screen.fetch,
         )
     if as_json:
         rows = [{"name": w.filename, "for": w.label, "sha256": w.sha256, "path": str(found[w.sha256])} for w in wanted]
@@ -75,7 +80,12 @@ def bundle_command(root: Path, archive: Path, targets: tuple[str, ...], offline:
     store = Store(default_store())
     with ProgressDisplay(make_console()) as screen:
         fetch_sources(
-            wanted, store=store.root, places=find_locations(), offline=offline, timeout=timeout, progress=screen.fetch
+            wanted,
+            store=store.root,
+            locations=find_locations(),
+            offline=offline,
+            timeout=timeout,
+            progress=screen.fetch,
         )
     files = bundle_sources(wanted, archive, store=store.root, recipes=recipes)
     click.echo(

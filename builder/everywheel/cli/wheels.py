@@ -34,9 +34,9 @@ def audit_command(wheels: tuple[Path, ...], as_json: bool) -> None:
     else:
         for report in reports:
             click.echo(f"{report.wheel} ({report.size / 1e6:.2f} MB)")
-            for look in report.looks:
+            for look in report.checks:
                 found = sum(finding.check == look.check for finding in report.findings)
-                click.echo(f"  {'FINDING' if found else 'ok':<8}{look.check + ':':<14}{look.words}")
+                click.echo(f"  {'FINDING' if found else 'ok':<8}{look.check + ':':<14}{look.message}")
     fail_on_findings(reports)
 
 

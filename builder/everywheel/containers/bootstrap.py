@@ -22,7 +22,7 @@ from everywheel.containers.runtime import LABEL, Runtime
 from everywheel.errors import MachineError
 from everywheel.execution.process import run
 from everywheel.platforms.target import Arch
-from everywheel.sources.distro.apt_archives import DISTRIBUTIONS, ask_machine
+from everywheel.sources.distro.apt_archives import DISTRIBUTIONS, find_machine_archives
 from everywheel.store.local import Store
 
 _KEYRING = DISTRIBUTIONS["debian"].keyring
@@ -125,7 +125,7 @@ def _unpack_packages(suite: str, arch: Arch, packages: Sequence[str], into: Path
 
 def _find_archive(suite: str) -> tuple[str, ...]:
     """Return the archive of Debian's packages that this machine uses, if it is a Debian; mmdebstrap knows one itself."""
-    archives = [archive for archive in ask_machine() if archive.keyring == _KEYRING]
+    archives = [archive for archive in find_machine_archives() if archive.keyring == _KEYRING]
     return tuple(f"deb [signed-by={_KEYRING}] {archive.uri} {suite} main" for archive in archives[:1])
 
 

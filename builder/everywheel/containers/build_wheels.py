@@ -28,7 +28,7 @@ from everywheel.pipeline import BuildOptions, find_missing
 from everywheel.planning.keys import packaging_identity, toolchain_identity
 from everywheel.planning.plan import Plan, Step, make_plan, wheel_id
 from everywheel.platforms.target import Target, base_target
-from everywheel.sources import Progress, fetch_sources, find_locations, ignore_progress, list_source_files
+from everywheel.sources import ProgressCallback, fetch_sources, find_locations, ignore_progress, list_source_files
 from everywheel.store.local import Store
 from everywheel.toolchains.compilers import EngineName
 
@@ -97,7 +97,7 @@ def build_wheels_in_containers(
     runtime: Runtime,
     options: BuildOptions,
     watcher: ProgressListener,
-    progress: Progress = ignore_progress,
+    progress: ProgressCallback = ignore_progress,
 ) -> tuple[Plan, tuple[Result, ...]]:
     """Build the wheel of every target in a container, one after the other; each container has all of the machine's jobs.
 
@@ -116,7 +116,7 @@ def build_wheels_in_containers(
         sources = fetch_sources(
             list_source_files(plan.recipes),
             store=store.root,
-            places=find_locations(),
+            locations=find_locations(),
             offline=options.offline,
             timeout=options.timeout,
             progress=progress,

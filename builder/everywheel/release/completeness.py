@@ -16,7 +16,7 @@ from packaging.utils import (
 )
 
 from everywheel.audit import audit_wheel, fail_on_findings
-from everywheel.audit.wheel_contents import WheelContents, open_content
+from everywheel.audit.wheel_contents import WheelContents, read_wheel_contents
 from everywheel.config.project import Project
 from everywheel.errors import ReleaseError, UsageError
 from everywheel.execution.files import hash_file
@@ -81,10 +81,10 @@ def check_second(jobs: Sequence[Job], artifacts: Path) -> int:
 
 
 def _read(path: Path) -> WheelContents:
-    content, findings = open_content(path)
+    content, findings = read_wheel_contents(path)
     if content is None:
         raise ReleaseError(
-            f"{path} is no wheel", details={"reason": findings[0].words}, hint="read the log of the job that left it"
+            f"{path} is no wheel", details={"reason": findings[0].message}, hint="read the log of the job that left it"
         )
     return content
 

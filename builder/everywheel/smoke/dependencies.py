@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from filelock import FileLock
 from packaging.requirements import Requirement
 
-from everywheel.audit.wheel_contents import open_content
+from everywheel.audit.wheel_contents import read_wheel_contents
 from everywheel.config.project import Project
 from everywheel.config.recipe import Linkage
 from everywheel.containers.catalog import PortablePython
@@ -183,7 +183,7 @@ def ensure_test_dependencies(
 
 def list_requirements(wheel: Path) -> list[str]:
     """Return what a wheel requires whoever installs it, extras aside."""
-    content, _ = open_content(wheel)
+    content, _ = read_wheel_contents(wheel)
     words = content.metadata.get_all("Requires-Dist", []) if content is not None else []
     requirements = [Requirement(word) for word in words]
     return sorted(str(one) for one in requirements if one.marker is None or "extra" not in str(one.marker))

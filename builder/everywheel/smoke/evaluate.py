@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from everywheel.audit.wheel_contents import open_content
+from everywheel.audit.wheel_contents import read_wheel_contents
 from everywheel.containers.catalog import SmokeImage
 from everywheel.containers.runtime import ContainerResult
 from everywheel.execution.process import excerpt
@@ -61,7 +61,7 @@ def evaluate_result(one: MatrixEntry, ended: ContainerResult, told: dict[str, An
 
 def list_needed(wheel: Path) -> frozenset[str]:
     """Return the names of all libraries that files in a wheel need; nothing for a wheel that cannot be read."""
-    content, _ = open_content(wheel) if wheel.is_file() else (None, ())
+    content, _ = read_wheel_contents(wheel) if wheel.is_file() else (None, ())
     return (
         frozenset(name for elf in content.elves.values() for name in elf.needed) if content is not None else frozenset()
     )

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from everywheel.audit.wheel_contents import open_content
+from everywheel.audit.wheel_contents import read_wheel_contents
 from everywheel.binaries.elf import ElfFacts, split_version, version_key
 from everywheel.errors import EverywheelError
 from everywheel.platforms.target import Target
@@ -39,9 +39,9 @@ def check_symbols(wheel: Path, target: Target, version: tuple[int, ...], tools: 
 
     Raises EverywheelError when the wheel cannot be read.
     """
-    content, findings = open_content(wheel)
+    content, findings = read_wheel_contents(wheel)
     if content is None:
-        raise EverywheelError(f"{wheel.name}: {findings[0].words}")
+        raise EverywheelError(f"{wheel.name}: {findings[0].message}")
     symbols = list_libc_symbols(content.elves.values())
     needs = [need for elf in content.elves.values() for need in elf.versions if need.version.startswith("GLIBC_")]
     newer = [

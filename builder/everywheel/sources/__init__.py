@@ -7,18 +7,19 @@
 from __future__ import annotations
 
 from everywheel.sources.bundle import BundledFile, bundle_sources, import_bundle
-from everywheel.sources.fetch import SourceLocations, fetch_sources, find_locations
+from everywheel.sources.fetch import fetch_sources
+from everywheel.sources.locations import SourceLocations, find_locations
 from everywheel.sources.patch import apply_patch
-from everywheel.sources.progress import Event, FetchEventKind, Progress, ignore_progress
+from everywheel.sources.progress import FetchEvent, FetchEventKind, ProgressCallback, ignore_progress
 from everywheel.sources.request import PinnedFile, list_source_files
 from everywheel.sources.unpack import unpack_archive
 
 __all__ = [
     "BundledFile",
-    "Event",
+    "FetchEvent",
     "FetchEventKind",
     "PinnedFile",
-    "Progress",
+    "ProgressCallback",
     "SourceLocations",
     "apply_patch",
     "bundle_sources",

@@ -1,18 +1,17 @@
-"""The time that fetching may take: one limit for everything, and one way to stop it early."""
+"""The time limit for fetching, shared by all threads."""
 
 from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
 
 
 class DeadlineExceeded(Exception):
-    """The time is over, or the user pressed Ctrl-C."""
+    """No time is left, or the user interrupted the run."""
 
 
 class Deadline:
-    """The total time-out, shared by all threads."""
+    """One time limit for all files, and a way to stop every thread before it is reached."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -25,24 +24,15 @@ class Deadline:
         return 0.0 if self._stop.is_set() else max(0.0, self._end - time.monotonic())
 
     def stop(self) -> None:
+        """Leave no time, so that every thread ends at its next check."""
         self._stop.set()
 
     def check(self) -> None:
-        """Raise Stopped when no time is left."""
+        """Raise DeadlineExceeded when no time is left."""
         if not self.remaining:
             raise DeadlineExceeded
 
     def sleep(self, seconds: float) -> None:
-        """Wait, but no longer than the time that is left; raise Stopped when it is over."""
+        """Wait, at most until the deadline; raise DeadlineExceeded when no time is left afterwards."""
         self._stop.wait(min(seconds, self.remaining))
         self.check()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryPolicy:
-    """How long one HTTP request may hang and how often it is repeated; seconds, doubled after each attempt."""
-
-    connect: float = 10.0
-    read: float = 30.0
-    attempts: int = 4
-    pause: float = 0.5

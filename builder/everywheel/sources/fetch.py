@@ -1,178 +1,122 @@
-"""Fetching: each wanted file from the first place that gives the pinned bytes, all of them in parallel."""
+"""Fetching: each pinned file from the first location that provides the pinned bytes, several files in parallel."""
 
 from __future__ import annotations
 
-import os
 import queue
-import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from urllib.parse import quote, unquote, urlsplit
 
-from everywheel.errors import EverywheelError, SourceError
-from everywheel.execution.files import translate_os_errors
+from everywheel.errors import SourceError
 from everywheel.sources.cache import find_source, open_scratch, store_source
-from everywheel.sources.deadline import Deadline, DeadlineExceeded, RetryPolicy
-from everywheel.sources.distro.apt_archives import Archive
+from everywheel.sources.deadline import Deadline, DeadlineExceeded
 from everywheel.sources.distro.debian_source import PackageClient
-from everywheel.sources.http import download, hide_password
-from everywheel.sources.progress import Event, FetchEventKind, Progress, ignore_progress
-from everywheel.sources.request import COMPARE, HashMismatch, PinnedFile, Superseded, Unavailable
+from everywheel.sources.locations import SourceLocations, is_canonical, list_locations
+from everywheel.sources.progress import FetchEvent, FetchEventKind, ProgressCallback, ignore_progress
+from everywheel.sources.request import COMPARE_PIN, HashMismatch, PinnedFile, Superseded, Unavailable
 
-_BRING = "`everywheel sources import BUNDLE` brings sources from another machine"
-_LINGER = 1.0  # seconds that threads get to end their downloads and child processes when everything stops
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceLocations:
-    """Where to look besides the store and upstream.
-
-    A mirror is a base URL or a folder that holds `<sha256>`, `<sha256>/<filename>` or `<filename>`. `archives` are the
-    package archives for the distribution's client: None asks the machine for its own, an empty tuple leaves it out.
-    """
-
-    mirrors: tuple[str, ...] = ()
-    archives: tuple[Archive, ...] | None = None
-    patience: RetryPolicy = field(default_factory=RetryPolicy)
-
-
-def find_locations(environ: Mapping[str, str] = os.environ) -> SourceLocations:
-    """Return the places that the environment names: EVERYWHEEL_MIRRORS, separated by white space."""
-    return SourceLocations(mirrors=tuple(environ.get("EVERYWHEEL_MIRRORS", "").split()))
+_IMPORT_HINT = "`everywheel sources import BUNDLE` imports sources from another machine"
+_LINGER = 1.0  # seconds that threads have for ending their downloads and child processes when everything stops
 
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """How it went with one file: where it is, or what each place answered, or what went wrong with the machine."""
+    """The result for one file: its path in the store, or why each location failed, or another exception."""
 
-    wanted: PinnedFile
+    file: PinnedFile
     path: Path | None = None
-    answers: Mapping[str, Unavailable] = field(default_factory=dict)
+    reasons: Mapping[str, Unavailable] = field(default_factory=dict)
     error: BaseException | None = None
 
 
 def fetch_sources(
-    wanted: Sequence[PinnedFile],
+    files: Sequence[PinnedFile],
     *,
     store: Path,
-    places: SourceLocations,
+    locations: SourceLocations,
     offline: bool = False,
     jobs: int = 4,
     timeout: float = 1800.0,
-    progress: Progress = ignore_progress,
+    progress: ProgressCallback = ignore_progress,
 ) -> dict[str, Path]:
-    """Return where each wanted file is in the store, by its sha256, after fetching what is not there yet.
+    """Return the path of each file in the store, by its sha256, after fetching the files that are not in the store.
 
-    `timeout` is in seconds and for everything together. What arrived before an error stays in the store.
-    Raises SourceError that names every file that cannot be had and what each place answered, or MachineError.
+    `timeout` is in seconds, for all files together. Files that arrived before an error stay in the store.
+    Raises SourceError that names every unavailable file and why each location failed, or MachineError.
     """
-    clock = Deadline(timeout)
-    unique = list({one.sha256: one for one in wanted}.values())
-    found: dict[str, Path] = {}
+    deadline = Deadline(timeout)
+    unique = list({file.sha256: file for file in files}.values())
+    paths: dict[str, Path] = {}
     missing: list[PinnedFile] = []
-    for outcome in _run_parallel([partial(_look_up, store, one) for one in unique], unique, jobs, clock):
+    for outcome in _run_parallel([partial(_look_up, store, file) for file in unique], unique, jobs, deadline):
         if outcome.path is None:
-            missing.append(outcome.wanted)
+            missing.append(outcome.file)
         else:
-            found[outcome.wanted.sha256] = outcome.path
-            progress(Event(happening=FetchEventKind.CACHED, wanted=outcome.wanted, place=str(store)))
+            paths[outcome.file.sha256] = outcome.path
+            progress(FetchEvent(kind=FetchEventKind.CACHED, file=outcome.file, location=str(store)))
     missing.sort(key=unique.index)
     if missing and offline:
         raise _report_offline(missing)
-    client = PackageClient(store=store, archives=places.archives, wanted=missing, clock=clock)
-    tasks = [partial(_fetch, one, store, places, client, clock, progress) for one in missing]
-    refused: list[_Outcome] = []
+    client = PackageClient(store=store, archives=locations.archives, files=missing, deadline=deadline)
+    tasks = [partial(_fetch, file, store, locations, client, deadline, progress) for file in missing]
+    failed: list[_Outcome] = []
     try:
-        for outcome in _run_parallel(tasks, missing, jobs, clock):
+        for outcome in _run_parallel(tasks, missing, jobs, deadline):
             if outcome.path is None:
-                refused.append(outcome)
+                failed.append(outcome)
             else:
-                found[outcome.wanted.sha256] = outcome.path
+                paths[outcome.file.sha256] = outcome.path
     except DeadlineExceeded:
-        raise _report_timeout([one for one in missing if one.sha256 not in found], timeout) from None
-    if refused:
-        raise _report_refused(sorted(refused, key=lambda outcome: unique.index(outcome.wanted)))
-    return {one.sha256: found[one.sha256] for one in unique}
+        raise _report_timeout([file for file in missing if file.sha256 not in paths], timeout) from None
+    if failed:
+        raise _report_unavailable(sorted(failed, key=lambda outcome: unique.index(outcome.file)))
+    return {file.sha256: paths[file.sha256] for file in unique}
 
 
-def _look_up(store: Path, wanted: PinnedFile) -> _Outcome:
-    return _Outcome(wanted, path=find_source(store, wanted.sha256))
+def _look_up(store: Path, file: PinnedFile) -> _Outcome:
+    return _Outcome(file, path=find_source(store, file.sha256))
 
 
 def _fetch(
-    wanted: PinnedFile, store: Path, places: SourceLocations, client: PackageClient, clock: Deadline, progress: Progress
+    file: PinnedFile,
+    store: Path,
+    locations: SourceLocations,
+    client: PackageClient,
+    deadline: Deadline,
+    progress: ProgressCallback,
 ) -> _Outcome:
-    """Try the places in order."""
-    answers: dict[str, Unavailable] = {"store": Unavailable("not there")}
-    for place, get in _list_places(wanted, places, client, clock):
-        clock.check()
-        if get is None:
-            answers[place] = Unavailable("none on this machine")
+    """Try the locations in order."""
+    reasons: dict[str, Unavailable] = {"store": Unavailable("missing")}
+    for location, fetch in list_locations(file, locations, client, deadline):
+        deadline.check()
+        if fetch is None:
+            reasons[location] = Unavailable("none on this machine")
             continue
-        progress(Event(happening=FetchEventKind.STARTED, wanted=wanted, place=place))
+        progress(FetchEvent(kind=FetchEventKind.STARTED, file=file, location=location))
 
-        def tell(size: int, total: int, place: str = place) -> None:
-            progress(Event(happening=FetchEventKind.BYTES, wanted=wanted, place=place, size=size, total=total))
+        def report_bytes(size: int, total: int, location: str = location) -> None:
+            progress(FetchEvent(kind=FetchEventKind.BYTES, file=file, location=location, size=size, total=total))
 
         with open_scratch(store) as scratch:
             try:
-                file = scratch / "file"
-                get(file, tell)
-                clock.check()
-                path = store_source(store, file, wanted.sha256)
+                fetch(scratch / "file", report_bytes)
+                deadline.check()
+                path = store_source(store, scratch / "file", file.sha256)
             except Unavailable as reason:
-                answers[place] = reason
-                progress(Event(happening=FetchEventKind.REFUSED, wanted=wanted, place=place, text=str(reason)))
+                reasons[location] = reason
+                kind = FetchEventKind.MISMATCH if isinstance(reason, HashMismatch) else FetchEventKind.REFUSED
+                progress(FetchEvent(kind=kind, file=file, location=location, reason=str(reason)))
                 continue
-        progress(Event(happening=FetchEventKind.DONE, wanted=wanted, place=place, size=path.stat().st_size))
-        return _Outcome(wanted, path=path)
-    progress(Event(happening=FetchEventKind.FAILED, wanted=wanted))
-    return _Outcome(wanted, answers=answers)
-
-
-_Get = Callable[[Path, Callable[[int, int], None]], None]
-
-
-def _list_places(
-    wanted: PinnedFile, places: SourceLocations, client: PackageClient, clock: Deadline
-) -> Iterator[tuple[str, _Get | None]]:
-    """Yield the places in order, each with how to get the file there, None for a package client that is not there."""
-
-    def from_url(url: str, into: Path, tell: Callable[[int, int], None]) -> None:
-        download(url, into, clock=clock, patience=places.patience, on_bytes=tell)
-
-    for mirror in places.mirrors:
-        for tail in (wanted.sha256, f"{wanted.sha256}/{wanted.filename}", wanted.filename):
-            if urlsplit(mirror).scheme in ("http", "https"):
-                url = f"{mirror.rstrip('/')}/{quote(tail)}"
-                yield hide_password(url), partial(from_url, url)
-            else:
-                folder = Path(unquote(urlsplit(mirror).path)) if mirror.startswith("file:") else Path(mirror)
-                yield str(folder / tail), partial(_copy, folder / tail)
-    if wanted.debian is not None:
-        yield "package client", partial(client.fetch, wanted) if client.exists else None
-    for url in wanted.urls:
-        yield hide_password(url), partial(from_url, url)
-
-
-def _copy(file: Path, into: Path, tell: Callable[[int, int], None]) -> None:
-    if not file.is_file():
-        raise Unavailable("no such file")
-    try:
-        with file.open("rb"):
-            pass
-    except OSError as error:
-        raise Unavailable(f"cannot be read: {os.strerror(error.errno or 0).lower()}") from None
-    with translate_os_errors(into):
-        shutil.copyfile(file, into)
-    tell(into.stat().st_size, into.stat().st_size)
+        progress(FetchEvent(kind=FetchEventKind.DONE, file=file, location=location, size=path.stat().st_size))
+        return _Outcome(file, path=path)
+    progress(FetchEvent(kind=FetchEventKind.FAILED, file=file))
+    return _Outcome(file, reasons=reasons)
 
 
 def _run_parallel(
-    tasks: Sequence[Callable[[], _Outcome]], wanted: Sequence[PinnedFile], jobs: int, clock: Deadline
+    tasks: Sequence[Callable[[], _Outcome]], files: Sequence[PinnedFile], jobs: int, deadline: Deadline
 ) -> Iterator[_Outcome]:
     """Run the tasks in threads and yield their outcomes as they come; an exception of one stops all.
 
@@ -180,19 +124,19 @@ def _run_parallel(
     """
     waiting: queue.SimpleQueue[tuple[Callable[[], _Outcome], PinnedFile]] = queue.SimpleQueue()
     outcomes: queue.SimpleQueue[_Outcome] = queue.SimpleQueue()
-    for task in zip(tasks, wanted, strict=True):
+    for task in zip(tasks, files, strict=True):
         waiting.put(task)
 
     def work() -> None:
-        while clock.remaining:
+        while deadline.remaining:
             try:
-                task, one = waiting.get_nowait()
+                task, file = waiting.get_nowait()
             except queue.Empty:
                 return
             try:
                 outcomes.put(task())
             except BaseException as error:  # it is raised again in the thread that waits
-                outcomes.put(_Outcome(one, error=error))
+                outcomes.put(_Outcome(file, error=error))
 
     threads = [threading.Thread(target=work, daemon=True) for _ in range(min(jobs, len(tasks)))]
     for thread in threads:
@@ -200,21 +144,21 @@ def _run_parallel(
     try:
         for _ in tasks:
             try:
-                outcome = outcomes.get(timeout=clock.remaining)
+                outcome = outcomes.get(timeout=deadline.remaining)
             except queue.Empty:
                 raise DeadlineExceeded from None
             if outcome.error is not None:
                 raise outcome.error
             yield outcome
     except BaseException:
-        clock.stop()
+        deadline.stop()
         for thread in threads:
             thread.join(_LINGER / len(threads))
         raise
 
 
-def _report_offline(missing: Sequence[PinnedFile]) -> EverywheelError:
-    hint = f"run once without --offline; {_BRING}"
+def _report_offline(missing: Sequence[PinnedFile]) -> SourceError:
+    hint = f"run once without --offline; {_IMPORT_HINT}"
     if len(missing) == 1:
         return SourceError(
             f"{missing[0].title} is not in the store, and --offline forbids fetching it",
@@ -223,46 +167,41 @@ def _report_offline(missing: Sequence[PinnedFile]) -> EverywheelError:
         )
     return SourceError(
         f"{len(missing)} sources are not in the store, and --offline forbids fetching them",
-        excerpt=[f"{one.title}  sha256 {one.sha256}" for one in missing],
+        excerpt=[f"{file.title}  sha256 {file.sha256}" for file in missing],
         hint=hint,
     )
 
 
-def _report_timeout(missing: Sequence[PinnedFile], timeout: float) -> EverywheelError:
+def _report_timeout(missing: Sequence[PinnedFile], timeout: float) -> SourceError:
     return SourceError(
         f"fetching the sources took longer than {timeout:g} s",
-        excerpt=[f"{one.title}  sha256 {one.sha256}" for one in missing],
-        hint=f"run it again: what has arrived is kept; {_BRING}",
+        excerpt=[f"{file.title}  sha256 {file.sha256}" for file in missing],
+        hint=f"run it again: the files that arrived are kept; {_IMPORT_HINT}",
     )
 
 
-def _is_canonical(wanted: PinnedFile, place: str) -> bool:
-    """Tell whether a place is where the pin was taken from, rather than somebody's mirror of it."""
-    return place == "package client" or place in map(hide_password, wanted.urls)
-
-
-def _report_refused(refused: Sequence[_Outcome]) -> EverywheelError:
-    answers = [answer for outcome in refused for answer in outcome.answers.values()]
-    wrong = [
-        (outcome, place)
-        for outcome in refused
-        for place, answer in outcome.answers.items()
-        if isinstance(answer, HashMismatch)
+def _report_unavailable(failed: Sequence[_Outcome]) -> SourceError:
+    reasons = [reason for outcome in failed for reason in outcome.reasons.values()]
+    mismatches = [
+        (outcome.file, location)
+        for outcome in failed
+        for location, reason in outcome.reasons.items()
+        if isinstance(reason, HashMismatch)
     ]
-    if any(_is_canonical(outcome.wanted, place) for outcome, place in wrong):
-        hint = f"{COMPARE}; `everywheel recipes update` rewrites pins"
-    elif wrong:
-        hint = f"drop the wrong file from that mirror; {_BRING}"
-    elif any(isinstance(answer, Superseded) for answer in answers):
+    if any(is_canonical(file, location) for file, location in mismatches):
+        hint = f"{COMPARE_PIN}; `everywheel recipes update` rewrites pins"
+    elif mismatches:
+        hint = f"delete the wrong file from that mirror; {_IMPORT_HINT}"
+    elif any(isinstance(reason, Superseded) for reason in reasons):
         hint = "`everywheel recipes update` looks for the patches of newer revisions and rewrites the pins"
     else:
-        hint = f"EVERYWHEEL_MIRRORS may name a mirror; {_BRING}"
-    if len(refused) == 1:
-        only = refused[0]
-        details = {"pinned": f"sha256 {only.wanted.sha256}", **only.answers}
-        return SourceError(f"{only.wanted.title} cannot be had", details=details, hint=hint)
+        hint = f"set EVERYWHEEL_MIRRORS to a mirror; {_IMPORT_HINT}"
+    if len(failed) == 1:
+        (outcome,) = failed
+        details = {"pinned": f"sha256 {outcome.file.sha256}", **outcome.reasons}
+        return SourceError(f"{outcome.file.title} is not available from any location", details=details, hint=hint)
     lines: list[str] = []
-    for outcome in refused:
-        lines += [outcome.wanted.title, f"  pinned: sha256 {outcome.wanted.sha256}"]
-        lines += [f"  {place}: {text}" for place, text in outcome.answers.items()]
-    return SourceError(f"{len(refused)} sources cannot be had", excerpt=lines, hint=hint)
+    for outcome in failed:
+        lines += [outcome.file.title, f"  pinned: sha256 {outcome.file.sha256}"]
+        lines += [f"  {location}: {reason}" for location, reason in outcome.reasons.items()]
+    return SourceError(f"{len(failed)} sources are not available from any location", excerpt=lines, hint=hint)

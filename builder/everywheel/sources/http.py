@@ -1,33 +1,70 @@
-"""HTTP: one file, downloaded with retries; a dropped connection is resumed where the server can."""
+"""HTTP downloads: requests retries the request, and an interrupted transfer is resumed where the server supports it."""
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Self
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
-import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3 import exceptions
+from urllib3.response import BaseHTTPResponse
+from urllib3.util import Retry
 
 from everywheel.execution.files import translate_os_errors
-from everywheel.sources.deadline import Deadline, RetryPolicy
+from everywheel.execution.retry import RetryPolicy
+from everywheel.sources.deadline import Deadline
+from everywheel.sources.progress import OnBytes
 from everywheel.sources.request import Unavailable
 
-OnBytes = Callable[[int, int], None]
-
 _CHUNK = 1 << 16
-_TRY_AGAIN = frozenset({408, 416, 425, 429, 500, 502, 503, 504})
+_RETRIED_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
-class _Dropped(Exception):
-    """An attempt failed in a way that another may not."""
+class _Interrupted(Exception):
+    """A transfer that ended before the last byte; the next request resumes it or starts it again."""
+
+
+class _DeadlineRetry(Retry):
+    """urllib3's count of attempts, with the delays of a RetryPolicy and no wait beyond the deadline.
+
+    A server's Retry-After replaces the delay, up to the policy's longest delay: another location may be faster.
+    """
+
+    policy: RetryPolicy
+    deadline: Deadline
+
+    @classmethod
+    def from_policy(cls, policy: RetryPolicy, deadline: Deadline) -> _DeadlineRetry:
+        """Return the state before the first attempt."""
+        retry = cls(total=policy.attempts - 1, status_forcelist=_RETRIED_STATUSES, raise_on_status=False)
+        retry.policy, retry.deadline = policy, deadline
+        return retry
+
+    def new(self, **kw: Any) -> Self:
+        """Return the next state, which urllib3 builds from the constructor's arguments, with the policy and deadline."""
+        retry = super().new(**kw)
+        retry.policy, retry.deadline = self.policy, self.deadline
+        return retry
+
+    @property
+    def attempts(self) -> int:
+        """The attempts so far, with the present one."""
+        return len(self.history) + 1
+
+    def sleep(self, response: BaseHTTPResponse | None = None) -> None:
+        """Wait before the next attempt; raise DeadlineExceeded when no time is left."""
+        requested = self.get_retry_after(response) if response is not None else None
+        delay = self.policy.delays[len(self.history) - 1]
+        self.deadline.sleep(delay if requested is None else min(requested, self.policy.max_delay))
 
 
 @dataclass(slots=True)
-class _Part:
-    """What an earlier attempt left: `tag` is the server's name for that version of the file (RFC 9110, If-Range)."""
+class _PartialFile:
+    """The bytes received so far; `tag` is the server's strong validator of that version (RFC 9110, If-Range)."""
 
     path: Path
     tag: str = ""
@@ -36,101 +73,117 @@ class _Part:
     def size(self) -> int:
         return self.path.stat().st_size if self.tag and self.path.exists() else 0
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of a request for the bytes that are missing."""
+        return {"Range": f"bytes={self.size}-", "If-Range": self.tag} if self.size else {}
 
-def download(url: str, into: Path, *, clock: Deadline, patience: RetryPolicy, on_bytes: OnBytes) -> None:
-    """Download one URL to a file; raise Unavailable with the server's answer, or Stopped when the time is over.
 
-    The bytes are those of the file itself: no content coding is asked for or undone. `on_bytes` gets the size so far
-    and the size in all, 0 where the server does not say. Checking the hash is the caller's part.
+def download(url: str, path: Path, *, deadline: Deadline, retry_policy: RetryPolicy, on_bytes: OnBytes) -> None:
+    """Download one URL to a file; raise Unavailable with the reason, or DeadlineExceeded.
+
+    The bytes are those of the file itself: no content coding is requested or decoded. `on_bytes` receives the size so
+    far and the total size, 0 where the server sends no length. The caller checks the hash.
+
+    urllib3's Retry repeats requests, but ends its work when the headers have arrived: resuming a transfer is the loop
+    below, which counts each resumption as one more attempt of the same Retry.
     """
-    part = _Part(into)
-    for attempt in range(1, patience.attempts + 1):
-        clock.check()
-        try:
-            _continue_download(url, part, clock, patience, on_bytes)
-            return
-        except _Dropped as reason:
-            if attempt == patience.attempts:
-                raise Unavailable(f"{reason} ({attempt} attempts)" if attempt > 1 else str(reason)) from None
-        clock.sleep(patience.pause * 2 ** (attempt - 1))
+    part = _PartialFile(path)
+    retry = _DeadlineRetry.from_policy(retry_policy, deadline)
+    with requests.Session() as session:
+        while True:
+            deadline.check()
+            adapter = HTTPAdapter(max_retries=retry)
+            session.mount("http://", adapter)
+            session.mount("https://", adapter)
+            with _request(session, url, part, deadline, retry_policy) as response:
+                if isinstance(response.raw.retries, _DeadlineRetry):  # requests that urllib3 repeated are counted there
+                    retry = response.raw.retries
+                try:
+                    _receive(response, part, deadline, retry, on_bytes)
+                    return
+                except exceptions.HTTPError as error:
+                    interruption = _Interrupted(_describe(error, retry_policy))
+                except _Interrupted as error:
+                    interruption = error
+            try:
+                retry = retry.increment("GET", url, error=interruption)
+            except exceptions.MaxRetryError:
+                raise Unavailable(_count_attempts(str(interruption), retry.attempts)) from None
+            retry.sleep()
 
 
-def _continue_download(url: str, part: _Part, clock: Deadline, patience: RetryPolicy, on_bytes: OnBytes) -> None:
-    have = part.size
-    headers = {"Accept-Encoding": "identity", "User-Agent": "everywheel"}
-    if have:
-        headers |= {"Range": f"bytes={have}-", "If-Range": part.tag}
-    timeout = (min(patience.connect, clock.remaining + 0.01), min(patience.read, clock.remaining + 0.01))
+def _request(
+    session: requests.Session, url: str, part: _PartialFile, deadline: Deadline, policy: RetryPolicy
+) -> requests.Response:
+    """Return the response once its headers have arrived; raise Unavailable when no attempt gets as far."""
+    headers = {"Accept-Encoding": "identity", "User-Agent": "everywheel", **part.headers}
+    remaining = deadline.remaining + 0.01  # urllib3 refuses a timeout of 0
+    timeout = (min(policy.connect_timeout, remaining), min(policy.read_timeout, remaining))
     try:
-        with requests.get(url, headers=headers, stream=True, timeout=timeout) as response:
-            if response.status_code not in (200, 206):
-                part.tag = ""
-                answer = f"{response.status_code} {response.reason}".strip()
-                raise _Dropped(answer) if response.status_code in _TRY_AGAIN else Unavailable(answer)
-            if response.status_code == 200:
-                have = 0
-            elif not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
-                part.tag = ""
-                raise _Dropped("the server went on at another place")
-            tag = response.headers.get("ETag", "")
-            part.tag = "" if tag.startswith("W/") else tag
-            length = response.headers.get("Content-Length", "")
-            total = have + int(length) if length.isdigit() else 0
-            size = _write(response, part.path, have, clock, lambda so_far: on_bytes(so_far, total))
+        return session.get(url, headers=headers, stream=True, timeout=timeout)
+    except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema):
+        raise Unavailable("not a URL that can be fetched") from None
     except requests.RequestException as error:
-        if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
-            raise Unavailable("not a URL that can be fetched") from None
-        raise _Dropped(_describe(error, patience)) from None
-    except urllib3.exceptions.HTTPError as error:
-        raise _Dropped(_describe(error, patience)) from None
-    if total and size != total:
-        raise _Dropped(f"the connection broke off after {size} of {total} bytes")
+        raise Unavailable(_count_attempts(_describe(error, policy), policy.attempts)) from None
 
 
-def _write(response: requests.Response, into: Path, have: int, clock: Deadline, on_size: Callable[[int], None]) -> int:
-    size = have
-    with translate_os_errors(into), into.open("ab" if have else "wb") as file:
+def _receive(
+    response: requests.Response, part: _PartialFile, deadline: Deadline, retry: _DeadlineRetry, on_bytes: OnBytes
+) -> None:
+    """Write a response's bytes to the file: from the start, or after those that an earlier response brought."""
+    start = part.size
+    if response.status_code == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
+        pass
+    elif response.status_code == 200:
+        start = 0
+    elif response.status_code in (206, 416):
+        part.tag = ""
+        raise _Interrupted("the server does not resume where the transfer was interrupted")
+    else:
+        raise Unavailable(_count_attempts(f"{response.status_code} {response.reason}".strip(), retry.attempts))
+    tag = response.headers.get("ETag", "")
+    part.tag = "" if tag.startswith("W/") else tag
+    length = response.headers.get("Content-Length", "")
+    total = start + int(length) if length.isdigit() else 0
+    _write(response, part.path, start, deadline, lambda size: on_bytes(size, total))
+
+
+def _write(
+    response: requests.Response, path: Path, start: int, deadline: Deadline, on_size: Callable[[int], None]
+) -> None:
+    size = start
+    with translate_os_errors(path), path.open("ab" if start else "wb") as file:
         for chunk in response.raw.stream(_CHUNK, decode_content=False):
-            clock.check()
+            deadline.check()
             file.write(chunk)
             size += len(chunk)
             on_size(size)
-    return size
 
 
-def _describe(error: BaseException, patience: RetryPolicy) -> str:
-    """Put what lies under a chain of exceptions in a few words; the most telling kind decides."""
-    exceptions, inner = requests.exceptions, urllib3.exceptions
-    meanings: list[tuple[tuple[type[BaseException], ...], str]] = [
-        ((inner.NameResolutionError, socket.gaierror), "host name not found"),
-        ((exceptions.SSLError, inner.SSLError), "the certificate or the TLS protocol was refused"),
-        ((exceptions.ProxyError, inner.ProxyError), "the proxy did not answer"),
-        ((ConnectionRefusedError,), "connection refused"),
-        ((exceptions.ReadTimeout, inner.ReadTimeoutError), f"no bytes for {patience.read:g} s"),
-        ((exceptions.ConnectTimeout, TimeoutError), f"no connection within {patience.connect:g} s"),
-        ((ConnectionError, inner.ProtocolError, exceptions.ChunkedEncodingError), "the connection broke off"),
+def _count_attempts(reason: str, attempts: int) -> str:
+    return f"{reason} ({attempts} attempts)" if attempts > 1 else reason
+
+
+def _describe(error: BaseException, policy: RetryPolicy) -> str:
+    """Return a short reason for an exception of requests or urllib3."""
+    cause = error.args[0] if isinstance(error, requests.RequestException) and error.args else error
+    if isinstance(cause, exceptions.MaxRetryError):
+        cause = cause.reason
+    meanings: list[tuple[type[BaseException] | tuple[type[BaseException], ...], str]] = [
+        (exceptions.NameResolutionError, "host name not found"),
+        (exceptions.SSLError, "the certificate or the TLS protocol was refused"),
+        (exceptions.ProxyError, "the proxy did not answer"),
+        (exceptions.ReadTimeoutError, f"no bytes for {policy.read_timeout:g} s"),
+        (exceptions.ConnectTimeoutError, f"no connection within {policy.connect_timeout:g} s"),
+        ((exceptions.ProtocolError, ConnectionError), "the connection was interrupted"),
     ]
-    causes = list(_walk(error))
-    for kinds, words in meanings:
-        if any(isinstance(cause, kinds) for cause in causes):
-            return words
-    return "the connection failed"
-
-
-def _walk(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and everything wrapped in it, as urllib3 and requests wrap: in args, reason and causes."""
-    pending, seen = [error], set[int]()
-    while pending:
-        cause = pending.pop(0)
-        if id(cause) in seen:
-            continue
-        seen.add(id(cause))
-        yield cause
-        inner = (*cause.args, getattr(cause, "reason", None), cause.__cause__, cause.__context__)
-        pending += [part for part in inner if isinstance(part, BaseException)]
+    if isinstance(cause, exceptions.NewConnectionError) and isinstance(cause.__cause__, ConnectionRefusedError):
+        return "connection refused"
+    return next((text for kinds, text in meanings if isinstance(cause, kinds)), "the connection failed")
 
 
 def hide_password(url: str) -> str:
-    """Return a URL fit for a message: without user name and password."""
+    """Return a URL for messages: without user name and password."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if "@" in parts.netloc else url

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from everywheel.errors import MachineError, SourceError
 from everywheel.execution.files import hash_file, report_full_disk
-from everywheel.sources.request import COMPARE, PinnedFile
+from everywheel.sources.request import COMPARE_PIN, PinnedFile
 
 
 def apply_patch(wanted: PinnedFile, patch: Path, tree: Path) -> None:
@@ -26,7 +26,7 @@ def apply_patch(wanted: PinnedFile, patch: Path, tree: Path) -> None:
             content = gzip.decompress(content)
         except (EOFError, OSError, zlib.error) as reason:
             raise SourceError(
-                f"{wanted.title} cannot be unpacked", details={"reason": str(reason).lower()}, hint=COMPARE
+                f"{wanted.title} cannot be unpacked", details={"reason": str(reason).lower()}, hint=COMPARE_PIN
             ) from None
     names = _list_touched(_run_git(wanted, content, tree, "--numstat", "-z"))
     before = {name: fingerprint(tree / name) for name in names}
@@ -34,7 +34,7 @@ def apply_patch(wanted: PinnedFile, patch: Path, tree: Path) -> None:
     unchanged = [name for name in names if before[name] == fingerprint(tree / name)]
     if not names or unchanged:
         what = f"leaves {', '.join(unchanged)} as it was" if unchanged else "changes nothing"
-        raise SourceError(f"{wanted.title} {what}", hint=COMPARE)
+        raise SourceError(f"{wanted.title} {what}", hint=COMPARE_PIN)
 
 
 def _run_git(wanted: PinnedFile, patch: bytes, tree: Path, *options: str) -> str:
@@ -61,7 +61,7 @@ def _run_git(wanted: PinnedFile, patch: bytes, tree: Path, *options: str) -> str
             f"{wanted.title} does not apply (exit {done.returncode})",
             details={"command": shlex.join(command)},
             excerpt=errors.strip().splitlines()[-20:],
-            hint="is it the patch for this version?  " + COMPARE,
+            hint="is it the patch for this version?  " + COMPARE_PIN,
         )
     return done.stdout.decode(errors="surrogateescape")
 

@@ -1,46 +1,55 @@
-"""Progress: what fetching tells whoever watches it."""
+"""Events that report how the download of each file is going."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from everywheel.sources.request import PinnedFile
 
+OnBytes = Callable[[int, int], None]
+"""A function that receives the bytes of one file so far and in total; the total is 0 where it is unknown."""
+
 
 class FetchEventKind(StrEnum):
-    """What can happen to one file; `refused` is one place's failure, `failed` that of the last one."""
+    """The states of one file's download.
+
+    `REFUSED` and `MISMATCH` mean that one location failed and the next one is tried: the location did not provide the
+    file, or provided bytes with another hash. `FAILED` means that no location is left.
+    """
 
     CACHED = "cached"
     STARTED = "started"
     BYTES = "bytes"
     REFUSED = "refused"
+    MISMATCH = "mismatch"
     DONE = "done"
     FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """One piece of news about one file.
+class FetchEvent:
+    """One event of one file's download.
 
-    `place` is a URL, a folder or `package client`; `size` and `total` are bytes, `total` 0 where nobody said; `text` is
-    the place's answer when it refused.
+    `location` is a URL, a directory or `package client`. `size` and `total` are in bytes; `total` is 0 where the server
+    sends no length. `reason` is why a location failed.
     """
 
-    happening: FetchEventKind
-    wanted: PinnedFile
-    place: str = ""
+    kind: FetchEventKind
+    file: PinnedFile
+    location: str = ""
     size: int = 0
     total: int = 0
-    text: str = ""
+    reason: str = ""
 
 
-class Progress(Protocol):
-    """Whoever is told; called from several threads, so it must be quick and take its own lock."""
+class ProgressCallback(Protocol):
+    """A function that receives the events; it is called from several threads and must return quickly."""
 
-    def __call__(self, event: Event, /) -> None: ...
+    def __call__(self, event: FetchEvent, /) -> None: ...
 
 
-def ignore_progress(event: Event, /) -> None:
-    """Tell nobody."""
+def ignore_progress(event: FetchEvent, /) -> None:
+    """Discard an event."""

@@ -33,7 +33,7 @@ class PinnedFile:
 
 
 # The next step when bytes that were pinned cannot be used.
-COMPARE = "compare the pin in the recipe with what upstream publishes"
+COMPARE_PIN = "compare the pin in the recipe with what upstream publishes"
 
 
 class Unavailable(Exception):

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from everywheel.errors import SourceError
 from everywheel.execution.files import translate_os_errors
 from everywheel.sources.lzma_compat import LZMAError
-from everywheel.sources.request import COMPARE, PinnedFile, Unavailable
+from everywheel.sources.request import COMPARE_PIN, PinnedFile, Unavailable
 
 if sys.version_info >= (3, 12):
     import tarfile
@@ -100,7 +100,7 @@ def unpack_archive(wanted: PinnedFile, archive: Path, into: Path) -> None:
 def _settle(wanted: PinnedFile, scratch: Path, into: Path, guard: _Guard) -> None:
     tops = list(scratch.iterdir())
     if not tops:
-        raise SourceError(f"{wanted.title} is an empty archive", hint=COMPARE)
+        raise SourceError(f"{wanted.title} is an empty archive", hint=COMPARE_PIN)
     if len(tops) > 1 or tops[0].is_symlink() or not tops[0].is_dir():
         scratch.replace(into)
         return
@@ -111,7 +111,7 @@ def _settle(wanted: PinnedFile, scratch: Path, into: Path, guard: _Guard) -> Non
 
 
 def _report_hostile(wanted: PinnedFile, reason: str) -> SourceError:
-    return SourceError(f"{wanted.title} must not be unpacked", details={"reason": reason}, hint=COMPARE)
+    return SourceError(f"{wanted.title} must not be unpacked", details={"reason": reason}, hint=COMPARE_PIN)
 
 
 def _report_broken(wanted: PinnedFile, archive: Path, reason: BaseException) -> SourceError:
@@ -120,9 +120,9 @@ def _report_broken(wanted: PinnedFile, archive: Path, reason: BaseException) -> 
         start = file.read(512)
     if start.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")) or start[257:262] == b"ustar":
         details = {"reason": str(reason).lower().splitlines()[0]}
-        return SourceError(f"{wanted.title} is truncated or damaged", details=details, hint=COMPARE)
+        return SourceError(f"{wanted.title} is truncated or damaged", details=details, hint=COMPARE_PIN)
     begin = start[:24].decode("ascii", errors="backslashreplace").replace("\n", " ")
-    return SourceError(f"{wanted.title} is not a tar archive", details={"begins with": begin}, hint=COMPARE)
+    return SourceError(f"{wanted.title} is not a tar archive", details={"begins with": begin}, hint=COMPARE_PIN)
 
 
 def read_member(archive: Path, name: str) -> bytes | None:

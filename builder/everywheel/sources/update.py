@@ -21,7 +21,7 @@ class Update:
     """One thing that has moved on: `old` and `new` stand in recipe.toml, where they are empty it cannot be rewritten."""
 
     recipe: str
-    words: str
+    message: str
     old: str = ""
     new: str = ""
 
@@ -31,8 +31,8 @@ def find_updates(recipes: Sequence[Recipe], store: Path, *, timeout: float = 600
 
     Raises SourceError on a machine without the distribution's package client.
     """
-    wanted = list_source_files(recipes)
-    client = PackageClient(store=store, archives=None, wanted=wanted, clock=Deadline(timeout))
+    files = list_source_files(recipes)
+    client = PackageClient(store=store, archives=None, files=files, deadline=Deadline(timeout))
     if not client.exists:
         raise SourceError(
             "there is no package client on this machine", hint="run it on Debian, or edit the pins by hand"
@@ -49,10 +49,14 @@ def _compare(recipe: Recipe, revisions: Sequence[Revision], client: PackageClien
     same = [revision for revision in revisions if any(f.sha256 == recipe.source.sha256 for f in revision.files)]
     found = []
     if not same:
-        found.append(Update(recipe=recipe.name, words=f"{recipe.version}: the archive as pinned is no longer offered"))
+        found.append(
+            Update(recipe=recipe.name, message=f"{recipe.version}: the archive as pinned is no longer offered")
+        )
     newer = [revision.version for revision in revisions if revision not in same]
     if newer:
-        found.append(Update(recipe=recipe.name, words=f"{recipe.version} is pinned, also offered: {', '.join(newer)}"))
+        found.append(
+            Update(recipe=recipe.name, message=f"{recipe.version} is pinned, also offered: {', '.join(newer)}")
+        )
     for patch in recipe.source.patches:
         if patch.debian is not None and "/" in patch.debian.file:
             found += _compare_patch(recipe, patch, patch.debian.file, same, client)
@@ -73,9 +77,9 @@ def _compare_patch(
     if patch.sha256 in hashes:
         return []
     if not hashes:
-        return [Update(recipe=recipe.name, words=f"{patch.name}: no revision that can be read has it")]
+        return [Update(recipe=recipe.name, message=f"{patch.name}: no revision that can be read has it")]
     new, version = next(iter(hashes.items()))
-    return [Update(recipe=recipe.name, words=f"{patch.name}: changed in {version}", old=patch.sha256, new=new)]
+    return [Update(recipe=recipe.name, message=f"{patch.name}: changed in {version}", old=patch.sha256, new=new)]
 
 
 def rewrite_pins(recipe: Recipe, updates: Sequence[Update]) -> int:
@@ -100,7 +104,7 @@ def pin_version(recipe: Recipe, version: str, store: Path, *, timeout: float = 6
     if debian is None:
         raise UsageError(f"{recipe.name} has no 'debian' place", hint="edit version and sha256 by hand")
     wanted = PinnedFile(label=recipe.name, filename=debian.file, sha256=recipe.source.sha256, debian=debian)
-    client = PackageClient(store=store, archives=None, wanted=[wanted], clock=Deadline(timeout))
+    client = PackageClient(store=store, archives=None, files=[wanted], deadline=Deadline(timeout))
     if not client.exists:
         raise SourceError(
             "there is no package client on this machine", hint="run it on Debian, or edit the pins by hand"

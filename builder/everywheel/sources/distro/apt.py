@@ -25,7 +25,7 @@ from everywheel.sources.distro.apt_archives import HELPER, Archive
 from everywheel.sources.request import Unavailable
 
 _SCARCE = 1 << 20  # bytes left on the disk; apt 2.6 waits for ever when an index finds no room
-_TICK = 0.1  # seconds between looks at a running client: at the clock, and at how far a download is
+_TICK = 0.1  # seconds between looks at a running client: at the deadline, and at how far a download is
 
 
 # `@` stands for the root. Root would hand downloads to the user _apt, who cannot enter a private folder, and cannot at
@@ -100,11 +100,11 @@ def parse_revisions(text: str) -> tuple[Revision, ...]:
 class AptRoot:
     """The private root, `<store>/apt`: it reads `archives` and nothing of the system's lists."""
 
-    def __init__(self, folder: Path, archives: Sequence[Archive], clock: Deadline) -> None:
+    def __init__(self, folder: Path, archives: Sequence[Archive], deadline: Deadline) -> None:
         self.folder = folder = folder.absolute()
         self.archives = tuple(archives)
         self.complaint = ""
-        self._clock = clock
+        self._deadline = deadline
         self._config = folder / "apt.conf"
         self._stamp = folder / "updated"
         self._sources = "".join(
@@ -118,7 +118,7 @@ class AptRoot:
         """Return the lock that one process at a time holds while it sets up or updates the root."""
         with translate_os_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-            return FileLock(self.folder / "lock", timeout=self._clock.remaining)
+            return FileLock(self.folder / "lock", timeout=self._deadline.remaining)
 
     def set_up(self) -> None:
         """Write the root's configuration."""
@@ -146,7 +146,7 @@ class AptRoot:
             lines = errors.splitlines()
             # The update of a run that was killed may still hold apt's own lock for a moment.
             if status and any("Could not get lock" in line for line in lines):
-                self._clock.sleep(1.0)
+                self._deadline.sleep(1.0)
                 continue
             break
         # Warnings are about every machine's own habits; the first error tells which suite could not be read, and why.
@@ -186,7 +186,7 @@ class AptRoot:
 
         Raises MachineError when the disk is full and Stopped when the time is over.
         """
-        self._clock.check()
+        self._deadline.check()
         process = subprocess.Popen(
             [program, "-c", str(self._config), "-q", *arguments],
             stdin=subprocess.DEVNULL,
@@ -200,10 +200,10 @@ class AptRoot:
         try:
             while True:
                 try:
-                    output, errors = process.communicate(timeout=min(_TICK, self._clock.remaining))
+                    output, errors = process.communicate(timeout=min(_TICK, self._deadline.remaining))
                     break
                 except subprocess.TimeoutExpired:
-                    self._clock.check()
+                    self._deadline.check()
                     if shutil.disk_usage(self.folder).free < _SCARCE:
                         raise report_full_disk(self.folder) from None
                     on_tick()

@@ -80,7 +80,7 @@ def _choose_archives(rows: Iterable[str], releases: tuple[str, ...], distributio
     return tuple(archives)
 
 
-def ask_machine(os_release: Path = Path("/etc/os-release")) -> tuple[Archive, ...]:
+def find_machine_archives(os_release: Path = Path("/etc/os-release")) -> tuple[Archive, ...]:
     """Return the archives that the machine's apt is set up for; none without apt, or on an unknown distribution."""
     if shutil.which("apt-get") is None or shutil.which("apt-cache") is None or not HELPER.exists():
         return ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from filelock import Timeout
@@ -13,13 +13,12 @@ from everywheel.execution.files import hash_file, translate_os_errors
 from everywheel.sources.cache import hash_bytes, open_scratch, put_file
 from everywheel.sources.deadline import Deadline, DeadlineExceeded
 from everywheel.sources.distro.apt import AptRoot, ListedFile, Revision
-from everywheel.sources.distro.apt_archives import Archive, ask_machine
+from everywheel.sources.distro.apt_archives import Archive, find_machine_archives
+from everywheel.sources.progress import OnBytes
 from everywheel.sources.request import PinnedFile, Superseded, Unavailable
 from everywheel.sources.unpack import read_member
 
 _FRESH = 4 * 3600.0  # seconds for which lists that lack a file are believed
-
-_OnBytes = Callable[[int, int], None]
 
 
 class _NotListed(Unavailable):
@@ -39,12 +38,12 @@ class PackageClient:
     """
 
     def __init__(
-        self, *, store: Path, archives: tuple[Archive, ...] | None, wanted: Sequence[PinnedFile], clock: Deadline
+        self, *, store: Path, archives: tuple[Archive, ...] | None, files: Sequence[PinnedFile], deadline: Deadline
     ) -> None:
         self._store = store
         self._archives = archives
-        self._packages = tuple(dict.fromkeys(one.debian.package for one in wanted if one.debian is not None))
-        self._clock = clock
+        self._packages = tuple(dict.fromkeys(file.debian.package for file in files if file.debian is not None))
+        self._deadline = deadline
         self._lock = threading.Lock()
         self._package_locks = {package: threading.Lock() for package in self._packages}
         self._root: AptRoot | None = None
@@ -58,10 +57,10 @@ class PackageClient:
         """Whether this machine has a package client and archives of a distribution that recipes know."""
         with self._lock:
             if self._archives is None:
-                self._archives = ask_machine()
+                self._archives = find_machine_archives()
             return bool(self._archives)
 
-    def fetch(self, wanted: PinnedFile, into: Path, on_bytes: _OnBytes) -> None:
+    def fetch(self, wanted: PinnedFile, into: Path, on_bytes: OnBytes) -> None:
         """Download one file; raise Unavailable with the reason, Superseded where a patch is in no revision any more."""
         root, revisions, updates = self._open()
         try:
@@ -88,7 +87,7 @@ class PackageClient:
         """Set the root up and read its lists, the first time."""
         with self._lock:
             if self._root is None:
-                root = AptRoot(self._store / "apt", self._archives or (), self._clock)
+                root = AptRoot(self._store / "apt", self._archives or (), self._deadline)
                 try:
                     with root.lock():
                         root.set_up()
@@ -121,7 +120,7 @@ class PackageClient:
             return self._revisions
 
     def _fetch(
-        self, root: AptRoot, revisions: Iterable[Revision], wanted: PinnedFile, into: Path, on_bytes: _OnBytes
+        self, root: AptRoot, revisions: Iterable[Revision], wanted: PinnedFile, into: Path, on_bytes: OnBytes
     ) -> None:
         assert wanted.debian is not None
         of_package = [revision for revision in revisions if revision.package == wanted.debian.package]
@@ -134,7 +133,7 @@ class PackageClient:
             self._fetch_file(root, of_package, wanted, into, on_bytes)
 
     def _fetch_file(
-        self, root: AptRoot, revisions: Sequence[Revision], wanted: PinnedFile, into: Path, on_bytes: _OnBytes
+        self, root: AptRoot, revisions: Sequence[Revision], wanted: PinnedFile, into: Path, on_bytes: OnBytes
     ) -> None:
         """Download a file that a revision lists under the pinned hash."""
         listed = [(revision, file) for revision in revisions for file in revision.files if file.sha256 == wanted.sha256]
@@ -152,7 +151,7 @@ class PackageClient:
         raise last
 
     def _fetch_patch(
-        self, root: AptRoot, revisions: Sequence[Revision], wanted: PinnedFile, into: Path, on_bytes: _OnBytes
+        self, root: AptRoot, revisions: Sequence[Revision], wanted: PinnedFile, into: Path, on_bytes: OnBytes
     ) -> None:
         """Take a patch out of the packaging of the first revision that has it, those of the same archive first."""
         assert wanted.debian is not None
@@ -179,7 +178,7 @@ class PackageClient:
             raise Unavailable(text)
         raise _Unread(text) if unread else Superseded(text)
 
-    def _get_packaging(self, root: AptRoot, revision: Revision, on_bytes: _OnBytes) -> Path | None:
+    def _get_packaging(self, root: AptRoot, revision: Revision, on_bytes: OnBytes) -> Path | None:
         """Return a revision's `.debian.tar`, downloaded unless it is there; None for a package of the older format."""
         file = next((file for file in revision.files if ".debian.tar." in file.name), None)
         if file is None:
@@ -209,7 +208,7 @@ class PackageClient:
                 self._unread[file.name] = reason
                 raise
 
-    def _download(self, root: AptRoot, revision: Revision, file: ListedFile, into: Path, on_bytes: _OnBytes) -> None:
+    def _download(self, root: AptRoot, revision: Revision, file: ListedFile, into: Path, on_bytes: OnBytes) -> None:
         last = Unavailable(f"apt does not say where {file.name} is")
         for uri in root.find_uris(revision, file):
             try:
