@@ -12,10 +12,11 @@ import pytest
 from everywheel.containers.catalog import SmokeImage
 from everywheel.containers.image_provider import ImageProvider
 from everywheel.containers.lock import resolve_digests
-from everywheel.containers.registry import PAUSES, is_busy, is_image_missing
+from everywheel.containers.registry import REGISTRY_RETRIES, is_busy, is_image_missing
 from everywheel.containers.runtime import Runtime
 from everywheel.errors import MachineError
 from everywheel.execution.process import PROCESSES, Interrupted
+from everywheel.execution.retry import RetryPolicy
 from everywheel.platforms.target import ARCHES, Arch
 from everywheel.store.local import Store
 
@@ -56,7 +57,9 @@ class Registry:
 
 
 def ask(registry: Registry, tmp_path: Path, *names: str) -> list[tuple[str, str]]:
-    provider = ImageProvider(cast("Runtime", registry), Store(tmp_path), pauses=(0.0, 0.01, 0.02))
+    provider = ImageProvider(
+        cast("Runtime", registry), Store(tmp_path), retry_policy=RetryPolicy(attempts=4, first_delay=0.01)
+    )
     found = [provider.find(make_image(name), ARCHES["x86_64"]) for name in names]
     return [(one.reference, one.why) for one in found]
 
@@ -104,13 +107,17 @@ def test_a_busy_registry_is_asked_again_for_a_digest_too(monkeypatch: pytest.Mon
     found = resolve_digests([make_image(name) for name in ("old", "new")], cast("Runtime", registry))
 
     assert [(one.digests, one.why) for one in found] == [({}, f"quay.io: {NOBODY}")] * 2
-    assert (registry.asked, waited) == (["old"] * 3, [0.0, *PAUSES[:2]])
+    assert (registry.asked, waited) == (["old"] * 3, [0.0, *REGISTRY_RETRIES.delays[:2]])
 
 
 def test_a_run_that_is_called_off_waits_for_no_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PROCESSES, "stopped", False)
     registry = Registry([LIMIT] * 9)
-    provider = ImageProvider(cast("Runtime", registry), Store(tmp_path), pauses=(60.0,))
+    provider = ImageProvider(
+        cast("Runtime", registry),
+        Store(tmp_path),
+        retry_policy=RetryPolicy(attempts=2, first_delay=60.0, max_delay=60.0),
+    )
     threading.Timer(0.2, PROCESSES.stop).start()
     began = time.monotonic()
 

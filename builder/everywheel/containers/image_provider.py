@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from everywheel.containers.bootstrap import bootstrap_image
 from everywheel.containers.catalog import SmokeImage
-from everywheel.containers.registry import PAUSES, is_image_missing, query_registry
+from everywheel.containers.registry import REGISTRY_RETRIES, is_image_missing, query_registry
 from everywheel.containers.runtime import Runtime
+from everywheel.execution.retry import RetryPolicy
 from everywheel.platforms.target import Arch
 from everywheel.store.local import Store
 
@@ -27,17 +27,17 @@ class ResolvedImage:
 class ImageProvider:
     """Gives images, each made or pulled once a run however many ask for it.
 
-    A registry that is busy is asked again after each of some `pauses`, in seconds; one that still gives nothing, or that
+    The query to a busy registry is repeated as `retry_policy` sets; one that still gives nothing, or that
     does not answer at all, is not asked for any other image.
     """
 
     def __init__(
-        self, runtime: Runtime, store: Store, *, offline: bool = False, pauses: Sequence[float] = PAUSES
+        self, runtime: Runtime, store: Store, *, offline: bool = False, retry_policy: RetryPolicy = REGISTRY_RETRIES
     ) -> None:
         self._runtime = runtime
         self._store = store
         self._offline = offline
-        self._pauses = tuple(pauses)
+        self._retry_policy = retry_policy
         self._lock = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
         self._dead: dict[str, str] = {}
@@ -73,7 +73,7 @@ class ImageProvider:
                 return "", f"{reference} is not here, and --offline keeps it from being pulled"
             if registry in self._dead:
                 return "", self._dead[registry]
-            answer = query_registry(lambda: self._runtime.pull_image(reference, arch), self._pauses)
+            answer = query_registry(lambda: self._runtime.pull_image(reference, arch), self._retry_policy)
             if answer.found:
                 return answer.found, ""
             if is_image_missing(answer.reason):

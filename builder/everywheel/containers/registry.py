@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from everywheel.errors import MachineError
 from everywheel.execution.process import PROCESSES, Interrupted
+from everywheel.execution.retry import RetryPolicy
 
-PAUSES = (2.0, 8.0, 30.0)
-"""Seconds before a registry that is busy is asked again; whoever is let through only in an hour is not worth waiting for."""
+REGISTRY_RETRIES = RetryPolicy(attempts=4, first_delay=2.0, factor=4.0, max_delay=30.0)
+"""Longer delays than for downloads: registries limit how often they are queried."""
 _BUSY = re.compile(
     r"toomanyrequests|too many requests|rate limit|\b(429|500|502|503|504)\b|service unavailable|bad gateway|"
     r"timeout|connection timed out|deadline exceeded|connection reset|unexpected eof",
@@ -28,14 +29,14 @@ class RegistryAnswer:
     tries: int
 
 
-def query_registry(ask: Callable[[], str], pauses: Sequence[float] = PAUSES) -> RegistryAnswer:
-    """Ask a registry, and again after each of some pauses, in seconds, while it is busy.
+def query_registry(ask: Callable[[], str], retry_policy: RetryPolicy = REGISTRY_RETRIES) -> RegistryAnswer:
+    """Query a registry, and repeat the query after the delays of the policy while the registry is busy.
 
     `ask` raises MachineError where nothing is given. Raises Interrupted when the run is called off.
     """
     reason, tries = "", 0
-    for pause in (0.0, *pauses):
-        _wait(pause)
+    for delay in (0.0, *retry_policy.delays):
+        _wait(delay)
         tries += 1
         try:
             return RegistryAnswer(found=ask(), reason="", tries=tries)
