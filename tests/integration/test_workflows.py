@@ -369,7 +369,7 @@ def test_nothing_is_compared_with_an_index_that_has_nothing(dist: tuple[Path, ..
     with Index() as index:
         output = runner.run("release.yml", "compare-index", EVERYWHEEL_INDEX_URL=index.address)
 
-    assert output.count("lacking: ") == len(dist)
+    assert output.count("missing: ") == len(dist)
 
 
 def test_other_bytes_under_the_same_name_stop_the_release(
@@ -378,7 +378,10 @@ def test_other_bytes_under_the_same_name_stop_the_release(
     other = tmp_path / dist[0].name
     other.write_bytes(b"other")
 
-    with Index((other,)) as index, pytest.raises(AssertionError, match=f"error: the index has another {other.name}"):
+    with (
+        Index((other,)) as index,
+        pytest.raises(AssertionError, match=f"error: the index has a different file named {other.name}"),
+    ):
         runner.run("release.yml", "compare-index", EVERYWHEEL_INDEX_URL=index.address)
 
 
@@ -386,8 +389,8 @@ def test_what_is_published_is_waited_for(dist: tuple[Path, ...], runner: Runner)
     with Index(dist[1:], late=dist[:1]) as index:
         output = runner.run("release.yml", "verify", EVERYWHEEL_INDEX_URL=index.address)
 
-    assert output.count("there: ") == len(dist)
-    assert "lacking: " not in output
+    assert output.count("present: ") == len(dist)
+    assert "missing: " not in output
 
 
 def test_a_release_is_made_once_and_its_files_are_attached(dist: tuple[Path, ...], runner: Runner) -> None:
@@ -440,7 +443,7 @@ def test_a_dry_run_does_everything_but_the_upload(bare_debian: Path, tmp_path: P
 
     names = [path.name for path in sorted((tmp_path / "clone" / "dist").iterdir())]
     assert [line for line in output.splitlines() if line.startswith("uploaded: ")]
-    assert all(f"there: {name}" in output for name in names)
+    assert all(f"present: {name}" in output for name in names)
     assert "debian-12 " in output
     assert "Session release was successful" in output
 

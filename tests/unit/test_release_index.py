@@ -1,4 +1,4 @@
-"""Uploading to an index that takes files, refuses them, or dies: a real server, asked by the real twine."""
+"""Comparing with an index and uploading to it: a real server on loopback, and the real twine and pypi-simple."""
 
 from __future__ import annotations
 
@@ -17,24 +17,29 @@ from everywheel.errors import MachineError, ReleaseError
 from everywheel.release.index import Index, compare, upload, wait_for
 from everywheel.wheels.wheel import Wheel, WheelFile, pack_wheel
 from pypi_simple import PyPISimple
+from twine import repository
 
 METADATA = b"Metadata-Version: 2.1\nName: x\nVersion: 1.0\nSummary: x\n"
+STORE_AND_CLOSE, CLOSE, NO_ANSWER, DUPLICATE = 0, -1, -2, -3
+AGAIN = "run the same command again: it compares with the index first and uploads no file twice"
 
 
 class Server(ThreadingHTTPServer):
-    """An index in memory; `answers` are given to uploads in turn, then 200. 0 takes the file and hangs up, -1 hangs up,
-    -2 never answers. `lists` are given to questions what it has, in turn, then the truth with `hashes`.
+    """An index in memory.
+
+    `answers` are the HTTP status codes, or constants above, of the next uploads; after these, uploads succeed. `lists` are
+    the answers to the next queries of the file list; after these, the list is that of `files` with hashes of kind `hashes`.
     """
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.files: dict[str, bytes] = {}
         self.answers: list[int] = []
-        self.leave = threading.Event()
+        self.finished = threading.Event()
         self.lists: list[tuple[int, str] | tuple[int, str, str]] = []
         self.hashes = "sha256"
         self.uploads: list[str] = []
-        self.taken: list[str] = []
+        self.stored: list[str] = []
 
     @property
     def index(self) -> Index:
@@ -65,12 +70,14 @@ class Handler(BaseHTTPRequestHandler):
         assert isinstance(data, bytes)
         self.server.uploads.append(name)
         answer = self.server.answers.pop(0) if self.server.answers else 200
-        if answer in (0, 200):
-            self.server.taken.append(name)
+        if answer in (STORE_AND_CLOSE, 200):
+            self.server.stored.append(name)
             self.server.files[name] = data
-        if answer == -2:
-            self.server.leave.wait(20)
-        if answer < 1:
+        if answer == NO_ANSWER:
+            self.server.finished.wait(20)
+        if answer == DUPLICATE:
+            self.answer(400, "File already exists", "text/plain")
+        elif answer < 1:
             self.close_connection = True
             self.connection.close()
         else:
@@ -83,18 +90,18 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text.encode())
 
-    def log_message(self, *words: object) -> None: ...
+    def log_message(self, *args: object) -> None: ...
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setenv("TWINE_USERNAME", "nobody")
-    monkeypatch.setenv("TWINE_PASSWORD", "nothing")
+    monkeypatch.setenv("TWINE_USERNAME", "user")
+    monkeypatch.setenv("TWINE_PASSWORD", "password")
     with Server() as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         yield server
-        server.leave.set()
+        server.finished.set()
         server.shutdown()
         thread.join()
 
@@ -102,118 +109,149 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 @pytest.fixture
 def files(tmp_path: Path) -> list[Path]:
     """Three small wheels."""
-    made = []
+    wheels = []
     for platform in ("manylinux2014_x86_64", "musllinux_1_2_x86_64", "win_amd64"):
         info = {"METADATA": METADATA, "WHEEL": b"Wheel-Version: 1.0\n"}
-        held = {f"x-1.0.dist-info/{name}": WheelFile(data=data) for name, data in info.items()}
-        wheel = Wheel(name="x", version="1.0", build="", python="cp311", abi="abi3", platform=platform, files=held)
-        made.append(pack_wheel(wheel, tmp_path, epoch=1577836800))
-    return made
+        content = {f"x-1.0.dist-info/{name}": WheelFile(data=data) for name, data in info.items()}
+        wheel = Wheel(name="x", version="1.0", build="", python="cp311", abi="abi3", platform=platform, files=content)
+        wheels.append(pack_wheel(wheel, tmp_path, epoch=1577836800))
+    return wheels
 
 
 def send(files: list[Path], server: Server) -> list[str]:
-    told: list[str] = []
-    upload(files, server.index, "x", told.append)
-    return told
+    lines: list[str] = []
+    upload(files, server.index, "x", lines.append)
+    return lines
 
 
-def test_everything_is_uploaded_in_its_order(server: Server, files: list[Path]) -> None:
-    told = send(files, server)
+def test_all_files_are_uploaded_in_order(server: Server, files: list[Path]) -> None:
+    lines = send(files, server)
 
-    assert told == [f"uploaded: {file.name}" for file in files]
+    assert lines == [f"uploaded: {file.name}" for file in files]
     assert server.files == {file.name: file.read_bytes() for file in files}
 
 
-def test_what_is_there_is_not_uploaded_again(server: Server, files: list[Path]) -> None:
+def test_twine_prints_nothing(server: Server, files: list[Path], capfd: pytest.CaptureFixture[str]) -> None:
+    server.answers = [500]  # twine logs a warning and tries again
+
+    send(files, server)
+
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_file_that_is_present_is_not_uploaded_again(server: Server, files: list[Path]) -> None:
     server.files[files[0].name] = files[0].read_bytes()
 
-    told = send(files, server)
+    lines = send(files, server)
 
-    assert told[0] == f"there already: {files[0].name}"
+    assert lines[0] == f"already present: {files[0].name}"
     assert server.uploads == [file.name for file in files[1:]]
 
 
-def test_an_index_that_refuses_is_quoted(server: Server, files: list[Path]) -> None:
+def test_a_rejection_is_quoted(server: Server, files: list[Path]) -> None:
     server.answers = [200, 403]
 
     with pytest.raises(ReleaseError) as error:
         send(files, server)
 
-    assert error.value.fact == f"{server.index.upload} refused {files[1].name} (HTTP 403): it does not let you"
+    assert error.value.fact == f"{server.index.upload} rejected {files[1].name} (HTTP 403): permission denied"
     assert error.value.details == {"uploaded": "1 of 3 files"}
     assert any("403" in line for line in error.value.excerpt)
-    assert error.value.hint == "is the token of this project, and its publisher this workflow and environment?"
+    assert error.value.hint == (
+        "check that the token belongs to this project, or that the trusted publisher names this workflow and environment"
+    )
 
 
-@pytest.mark.parametrize("end", [0, -1], ids=["after it took the file", "before"])
-def test_an_index_that_dies_is_gone_on_with_and_nothing_is_published_twice(
-    server: Server, files: list[Path], end: int
+def test_twine_skips_on_pypi_a_file_that_its_list_does_not_show_yet(
+    server: Server, files: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server.answers = [200, end]
+    monkeypatch.setattr(repository, "TEST_WAREHOUSE", server.index.upload)
+    server.answers = [DUPLICATE]
+
+    send(files, server)
+
+    assert server.stored == [file.name for file in files[1:]]
+
+
+def test_another_index_reports_a_file_that_its_list_does_not_show(server: Server, files: list[Path]) -> None:
+    server.answers = [409]
+
+    with pytest.raises(ReleaseError) as error:
+        send(files, server)
+
+    fact = f"{server.index.upload} rejected {files[0].name} (HTTP 409): the index has a file of that name"
+    assert error.value.fact == fact
+
+
+@pytest.mark.parametrize("answer", [STORE_AND_CLOSE, CLOSE], ids=["after storing the file", "before storing the file"])
+def test_after_a_lost_connection_the_upload_resumes_and_no_file_is_published_twice(
+    server: Server, files: list[Path], answer: int
+) -> None:
+    server.answers = [200, answer]
 
     with pytest.raises(ReleaseError) as error:
         send(files, server)
     send(files, server)
 
-    assert error.value.fact == f"{server.index.upload} went away while {files[1].name} was uploaded"
+    assert error.value.fact == f"lost the connection to {server.index.upload} during the upload of {files[1].name}"
     assert error.value.details == {"uploaded": "1 of 3 files"}
-    assert error.value.hint == "run the same command again: it asks what is there, and nothing is uploaded twice"
-    assert server.taken == [file.name for file in files]
+    assert error.value.hint == AGAIN
+    assert server.stored == [file.name for file in files]
 
 
-def test_other_bytes_under_one_name_are_refused_before_anything_is_uploaded(server: Server, files: list[Path]) -> None:
+def test_a_different_file_of_the_same_name_stops_the_upload_before_it_begins(server: Server, files: list[Path]) -> None:
     server.files[files[2].name] = b"other"
 
     with pytest.raises(ReleaseError) as error:
         send(files, server)
 
-    assert error.value.fact == f"the index has another {files[2].name}"
-    assert error.value.details["there"] == f"sha256 {hashlib.sha256(b'other').hexdigest()}"
+    assert error.value.fact == f"the index has a different file named {files[2].name}"
+    assert error.value.details["index"] == f"sha256 {hashlib.sha256(b'other').hexdigest()}"
     assert server.uploads == []
 
 
-def test_an_index_that_is_not_there_is_named(files: list[Path]) -> None:
+def test_an_index_that_cannot_be_reached_is_named(files: list[Path]) -> None:
     with pytest.raises(MachineError) as error:
         compare(files, Index(upload="", simple="http://127.0.0.1:9/simple/"), "x")
 
-    assert error.value.fact == "the index http://127.0.0.1:9/simple/ does not say what it has"
+    assert error.value.fact == "cannot list the files of x on http://127.0.0.1:9/simple/"
 
 
-def test_any_hash_that_an_index_tells_is_held_against_the_file(server: Server, files: list[Path]) -> None:
+def test_any_hash_algorithm_of_an_index_is_compared(server: Server, files: list[Path]) -> None:
     server.hashes, server.files[files[0].name] = "md5", files[0].read_bytes()
-    assert compare(files, server.index, "x").there == (files[0],)
+    assert compare(files, server.index, "x").present == (files[0],)
 
     server.files[files[0].name] = b"other"
     with pytest.raises(ReleaseError) as error:
         compare(files, server.index, "x")
 
-    assert error.value.details["there"] == f"md5 {hashlib.md5(b'other').hexdigest()}"
+    assert error.value.details["index"] == f"md5 {hashlib.md5(b'other').hexdigest()}"
 
 
 JSON = "application/vnd.pypi.simple.v1+json"
-WHERE = "is it the address of its list, which ends in /simple/?"
-STRANGERS = "it lists nothing to strangers: put a name and a password for it into ~/.netrc"
+URL = "check the URL of its simple API, which usually ends in /simple/"
+CREDENTIALS = "the index requires authentication: add its host, a user name and a password to ~/.netrc"
 LATER = "wait a while, then run the same command again"
 
 
 @pytest.mark.parametrize(
     ("answer", "reason", "hint"),
     [
-        ((200, "[]", JSON), "1 validation error for Project", WHERE),
+        ((200, "[]", JSON), "1 validation error for Project", URL),
         (
             (200, '{"meta": {"api-version": "9.0"}, "name": "x", "files": []}', JSON),
             "Repository's version (9.0) has greater major component than supported version",
-            WHERE,
+            URL,
         ),
-        ((200, "words", "text/plain"), "unsupported Content-Type 'text/plain'", WHERE),
-        ((401, ""), "401 Client Error: Unauthorized", STRANGERS),
-        ((403, ""), "403 Client Error: Forbidden", STRANGERS),
-        ((400, ""), "400 Client Error: Bad Request", WHERE),
+        ((200, "text", "text/plain"), "unsupported Content-Type 'text/plain'", URL),
+        ((401, ""), "401 Client Error: Unauthorized", CREDENTIALS),
+        ((403, ""), "403 Client Error: Forbidden", CREDENTIALS),
+        ((400, ""), "400 Client Error: Bad Request", URL),
         ((429, ""), "429 Client Error: Too Many Requests", LATER),
         ((503, ""), "503 Server Error: Service Unavailable", LATER),
     ],
 )
-def test_an_index_that_gives_no_list_is_quoted(
+def test_an_index_without_a_readable_list_is_quoted(
     server: Server, files: list[Path], answer: tuple[int, str], reason: str, hint: str
 ) -> None:
     server.lists = [answer]
@@ -221,12 +259,12 @@ def test_an_index_that_gives_no_list_is_quoted(
     with pytest.raises(MachineError) as error:
         send(files, server)
 
-    assert error.value.fact == f"the index {server.index.simple} does not say what it has"
+    assert error.value.fact == f"cannot list the files of x on {server.index.simple}"
     assert reason in str(error.value.details["reason"])
     assert (error.value.hint, server.uploads) == (hint, [])
 
 
-def test_an_error_without_words_goes_by_its_kind(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_without_a_text_is_named_by_its_type(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(self: PyPISimple, project: str, timeout: float) -> None:
         raise requests.ConnectionError
 
@@ -237,38 +275,48 @@ def test_an_error_without_words_goes_by_its_kind(files: list[Path], monkeypatch:
     assert error.value.details == {"reason": "ConnectionError"}
 
 
-def test_an_index_that_breaks_is_to_be_asked_again(server: Server, files: list[Path]) -> None:
-    server.answers = [500] * 9  # twine tries again by itself
+def test_a_server_error_suggests_another_attempt(server: Server, files: list[Path]) -> None:
+    server.answers = [500] * 9  # twine itself tries five times
 
     with pytest.raises(ReleaseError) as error:
         send(files, server)
 
-    assert error.value.fact == f"{server.index.upload} refused {files[0].name} (HTTP 500): it could not"
+    assert error.value.fact == f"{server.index.upload} rejected {files[0].name} (HTTP 500): server error"
     assert error.value.hint == LATER
 
 
-def test_an_index_that_never_answers_is_left(
+def test_an_index_that_never_answers_is_abandoned(
     server: Server, files: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(everywheel.release.index, "_PATIENCE", 4)
-    server.answers = [-2]
+    monkeypatch.setattr(everywheel.release.index, "_TIMEOUT", 0.5)
+    server.answers = [NO_ANSWER]
 
     with pytest.raises(ReleaseError) as error:
         send(files, server)
 
-    assert error.value.fact == f"{server.index.upload} did not take {files[0].name} in 4 seconds"
+    assert error.value.fact == f"{server.index.upload} did not answer the upload of {files[0].name} in time"
     assert error.value.details == {"uploaded": "0 of 3 files"}
-    assert error.value.hint == "run the same command again: it asks what is there, and nothing is uploaded twice"
+    assert error.value.hint == AGAIN
 
 
-def test_who_waits_for_an_index_asks_again_whatever_it_said(
+def test_missing_credentials_are_reported(server: Server, files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TWINE_PASSWORD")
+
+    with pytest.raises(ReleaseError) as error:
+        send(files, server)
+
+    assert error.value.fact == f"twine cannot upload {files[0].name}"
+    assert error.value.excerpt == ("Credential not found for password.",)
+
+
+def test_waiting_for_an_index_repeats_the_query_after_any_error(
     server: Server, files: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(everywheel.release.index, "_PAUSE", 0)
     server.files = {file.name: file.read_bytes() for file in files}
     server.lists = [(503, ""), (404, ""), (503, "")]
 
-    assert wait_for(files, server.index, "x", 60).lacking == ()
+    assert wait_for(files, server.index, "x", 60).missing == ()
     server.lists = [(503, "")]
     with pytest.raises(MachineError):
         wait_for(files, server.index, "x", 0)

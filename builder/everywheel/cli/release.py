@@ -303,8 +303,8 @@ def upload_command(root: Path, folder: Path, repository_url: str, index_url: str
 
     project = load_project(root)
     files = _released_files(project, folder)
-    standing = upload(files, find_index(repository_url, index_url), project.name, click.echo)
-    click.echo(f"{len(standing.lacking)} files uploaded, {len(standing.there)} were there")
+    status = upload(files, find_index(repository_url, index_url), project.name, click.echo)
+    click.echo(f"{len(status.missing)} files uploaded, {len(status.present)} were present")
 
 
 @release_group.command("compare")
@@ -328,15 +328,15 @@ def compare_command(root: Path, folder: Path, index_url: str, complete: bool, wa
 
     project = load_project(root)
     files, index = _released_files(project, folder), find_index(simple=index_url)
-    standing = wait_for(files, index, project.name, wait)
-    for file in standing.there:
-        click.echo(f"there: {file.name}")
-    for file in standing.lacking:
-        click.echo(f"lacking: {file.name}")
-    if complete and standing.lacking:
+    status = wait_for(files, index, project.name, wait)
+    for file in status.present:
+        click.echo(f"present: {file.name}")
+    for file in status.missing:
+        click.echo(f"missing: {file.name}")
+    if complete and status.missing:
         raise ReleaseError(
-            f"the index lacks {len(standing.lacking)} of {len(standing.there) + len(standing.lacking)} files",
-            details={"lacking": ", ".join(file.name for file in standing.lacking)},
+            f"the index lacks {len(status.missing)} of {len(status.present) + len(status.missing)} files",
+            details={"lacking": ", ".join(file.name for file in status.missing)},
             hint="upload again: what is there is not uploaded twice",
         )
 

@@ -1,43 +1,48 @@
-"""Indexes: what an index has of a release, and uploading what it lacks, file by file, so that it can be gone on with.
+"""Package indexes: compare release files with those an index lists, and upload the missing ones with twine.
 
-twine uploads. What is there already is found by the index's own list (PEP 503, PEP 691) and its hashes, since what an
-index answers to a file that it has is different everywhere.
+An index's list is read as PEP 503 and PEP 691 describe. The comparison by hash happens before any upload, because twine
+recognizes a file that is already present on PyPI and TestPyPI only (https://github.com/pypa/twine/issues/193).
 """
 
 from __future__ import annotations
 
+import argparse
+import contextlib
+import functools
 import hashlib
-import os
-import re
-import subprocess
-import sys
+import io
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import requests
 
 from everywheel.errors import MachineError, ReleaseError
 
-_HASHES = ("sha256", "sha512", "sha384", "sha224", "sha1", "md5")  # what indexes tell, the best known first
+_HASHES = ("sha256", "sha512", "sha384", "sha224", "sha1", "md5")  # algorithms that indexes publish, preferred first
 _LATER = "wait a while, then run the same command again"
-_AGAIN = "run the same command again: it asks what is there, and nothing is uploaded twice"
+_AGAIN = "run the same command again: it compares with the index first and uploads no file twice"
+_FIX = "fix the cause, then run the same command again"
 _REASONS = {
-    "401": ("it wants to know who you are", "set TWINE_USERNAME=__token__ and TWINE_PASSWORD to a token"),
-    "403": ("it does not let you", "is the token of this project, and its publisher this workflow and environment?"),
-    "409": ("it has a file of that name", "a name is given once: release the next version"),
-    "413": ("the file is larger than it takes", "ask for a higher limit: docs/release.md says how"),
-    "429": ("too many requests", _LATER),
+    401: ("authentication is required", "set TWINE_USERNAME=__token__ and TWINE_PASSWORD to a token"),
+    403: (
+        "permission denied",
+        "check that the token belongs to this project, or that the trusted publisher names this workflow and environment",
+    ),
+    409: ("the index has a file of that name", "file names cannot be reused: release the next version"),
+    413: ("the file is too large", "request a higher limit: docs/release.md describes how"),
+    429: ("too many requests", _LATER),
 }
-_PATIENCE = 1800  # seconds for one file, which twine would wait for without end: 100 MB at half a megabit a second
-_PAUSE = 10  # seconds between two questions what an index has
-_GONE = re.compile(r"(Connection\w*Error|RemoteDisconnected|ConnectionReset\w*|Connection aborted|Read timed out)")
+_TIMEOUT = 600  # seconds without a byte from the index before an upload is abandoned
+_PAUSE = 10  # seconds between two queries of an index's list
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
-    """An index: where files are uploaded to, and where its list of projects is."""
+    """An index: the URL that accepts uploads, and the URL of its simple API (PEP 503)."""
 
     upload: str
     simple: str
@@ -45,38 +50,38 @@ class Index:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexStatus:
-    """How files stand with an index: those that it has, and those that it lacks."""
+    """Release files by whether the index has them."""
 
-    there: tuple[Path, ...]
-    lacking: tuple[Path, ...]
+    present: tuple[Path, ...]
+    missing: tuple[Path, ...]
 
 
 def find_index(upload: str = "", simple: str = "") -> Index:
-    """Return an index; what is not said is PyPI's, as twine and pypi-simple know it.
+    """Return an index; a URL that is empty is PyPI's, as twine and pypi-simple define it.
 
-    Raises MachineError where these are not installed.
+    Raises MachineError when one of these packages is not installed.
     """
     try:
         from pypi_simple import PYPI_SIMPLE_ENDPOINT
     except ImportError:
-        raise _lacking("pypi-simple") from None
+        raise _not_installed("pypi-simple") from None
     try:
         from twine.utils import DEFAULT_REPOSITORY
     except ImportError:
-        raise _lacking("twine") from None
+        raise _not_installed("twine") from None
     return Index(upload=upload or str(DEFAULT_REPOSITORY), simple=simple or str(PYPI_SIMPLE_ENDPOINT))
 
 
 def list_files(index: Index, project: str) -> Mapping[str, Mapping[str, str]]:
-    """Return the files that an index has of a project, each with the hashes that it tells, by their names.
+    """Return the files that an index lists for a project: file name to algorithm to hexadecimal digest.
 
-    Raises MachineError when the index does not answer.
+    Raises MachineError when the list cannot be read.
     """
-    # Imported here, as they are for releases alone.
+    # Imported here: only releases need it.
     try:
         from pypi_simple import NoSuchProjectError, PyPISimple, UnsupportedContentTypeError, UnsupportedRepoVersionError
     except ImportError:
-        raise _lacking("pypi-simple") from None
+        raise _not_installed("pypi-simple") from None
 
     try:
         with PyPISimple(index.simple) as client:
@@ -85,121 +90,133 @@ def list_files(index: Index, project: str) -> Mapping[str, Mapping[str, str]]:
         return {}
     except (requests.RequestException, UnsupportedContentTypeError, UnsupportedRepoVersionError, ValueError) as error:
         status = error.response.status_code if isinstance(error, requests.HTTPError) else 0
-        # Some say nothing but what they are.
+        # Some exceptions have no text, only a type.
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise MachineError(
-            f"the index {index.simple} does not say what it has", details={"reason": reason}, hint=_hint(status)
+            f"cannot list the files of {project} on {index.simple}", details={"reason": reason}, hint=_list_hint(status)
         ) from None
     return {package.filename: package.digests for package in page.packages}
 
 
-def _hint(status: int) -> str:
+def _list_hint(status: int) -> str:
     if status in (401, 403):
-        return "it lists nothing to strangers: put a name and a password for it into ~/.netrc"
+        return "the index requires authentication: add its host, a user name and a password to ~/.netrc"
     if status == 429 or status >= 500:
         return _LATER
-    return "is it the address of its list, which ends in /simple/?"
+    return "check the URL of its simple API, which usually ends in /simple/"
 
 
 def compare(files: Sequence[Path], index: Index, project: str) -> IndexStatus:
-    """Return which of the files an index has, and which it lacks.
+    """Return which of the files an index has, and which are missing there.
 
-    Raises ReleaseError when it has other bytes under one of the names.
+    Raises ReleaseError when the index has a file of the same name with another hash.
     """
     listed = list_files(index, project)
-    there = tuple(file for file in files if file.name in listed)
-    for file in there:
-        kind = next((kind for kind in _HASHES if kind in listed[file.name]), None)
-        if kind is None:
-            continue  # its name is all that is known of it
+    present = tuple(file for file in files if file.name in listed)
+    for file in present:
+        algorithm = next((algorithm for algorithm in _HASHES if algorithm in listed[file.name]), None)
+        if algorithm is None:
+            continue  # the index publishes names only
         with file.open("rb") as opened:
-            told, ours = listed[file.name][kind], hashlib.file_digest(opened, kind).hexdigest()
-        if told != ours:
+            theirs, ours = listed[file.name][algorithm], hashlib.file_digest(opened, algorithm).hexdigest()
+        if theirs != ours:
             raise ReleaseError(
-                f"the index has another {file.name}",
-                details={"there": f"{kind} {told}", "here": f"{kind} {ours}"},
-                hint="a name is given once: release the next version, and yank the one that is there if it is bad",
+                f"the index has a different file named {file.name}",
+                details={"index": f"{algorithm} {theirs}", "local": f"{algorithm} {ours}"},
+                hint="file names cannot be reused: release the next version, and yank the one on the index if it is bad",
             )
-    return IndexStatus(there=there, lacking=tuple(file for file in files if file not in there))
+    return IndexStatus(present=present, missing=tuple(file for file in files if file not in present))
 
 
 def wait_for(files: Sequence[Path], index: Index, project: str, seconds: float) -> IndexStatus:
-    """Compare, and while a file is lacking or the index does not answer, again, until the seconds are over."""
+    """Compare repeatedly until no file is missing, or the seconds are over; an index that fails is queried again."""
     until = time.monotonic() + seconds
     while True:
         last = time.monotonic() >= until
         try:
-            standing = compare(files, index, project)
+            status = compare(files, index, project)
         except MachineError:
             if last:
                 raise
         else:
-            if last or not standing.lacking:
-                return standing
+            if last or not status.missing:
+                return status
         time.sleep(_PAUSE)
 
 
-def upload(files: Sequence[Path], index: Index, project: str, set_stage: Callable[[str], None]) -> IndexStatus:
-    """Upload the files that an index lacks, in their order, and return how things stood before.
+def upload(files: Sequence[Path], index: Index, project: str, report: Callable[[str], None]) -> IndexStatus:
+    """Upload the files that are missing on an index, in their order; return the status before the upload.
 
-    Raises ReleaseError for the first that it refuses, with how far the upload came; what went before it stays.
+    Raises ReleaseError for the first file that fails, with the number of files uploaded so far; these remain on the index.
     """
-    standing = compare(files, index, project)
-    for file in standing.there:
-        set_stage(f"there already: {file.name}")
-    for number, file in enumerate(standing.lacking):
-        _upload(file, index, len(standing.there) + number, len(files))
-        set_stage(f"uploaded: {file.name}")
-    return standing
+    status = compare(files, index, project)
+    for file in status.present:
+        report(f"already present: {file.name}")
+    for number, file in enumerate(status.missing):
+        _upload(file, index, f"{len(status.present) + number} of {len(files)} files")
+        report(f"uploaded: {file.name}")
+    return status
 
 
-def _upload(file: Path, index: Index, done: int, total: int) -> None:
-    words = [
-        sys.executable,
-        "-m",
-        "twine",
-        "--no-color",
-        "upload",
-        "--non-interactive",
-        "--disable-progress-bar",
-        "--repository-url",
-        index.upload,
-        str(file),
-    ]
+def _upload(file: Path, index: Index, progress: str) -> None:
+    """Upload one file with twine."""
     try:
-        ended = subprocess.run(
-            words,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-            timeout=_PATIENCE,
-            env={**os.environ, "COLUMNS": "400"},
-        )
-    except subprocess.TimeoutExpired:
-        fact = f"{index.upload} did not take {file.name} in {_PATIENCE} seconds"
-        raise ReleaseError(fact, details={"uploaded": f"{done} of {total} files"}, hint=_AGAIN) from None
-    if ended.returncode == 0:
-        return
-    if "No module named twine" in ended.stdout:
-        raise _lacking("twine")
-    lines = [line.strip() for line in ended.stdout.splitlines() if line.strip()]
-    refused = re.search(r"HTTPError: (\d{3})\b", ended.stdout)
-    if refused:
-        other = (
-            ("it could not", _LATER)
-            if refused[1] >= "500"
-            else ("it says why below", "mend it, then run the same command again")
-        )
-        reason, hint = _REASONS.get(refused[1], other)
-        fact = f"{index.upload} refused {file.name} (HTTP {refused[1]}): {reason}"
-    elif _GONE.search(ended.stdout):
-        fact = f"{index.upload} went away while {file.name} was uploaded"
-        hint = _AGAIN
-    else:
-        fact, hint = f"twine could not upload {file.name}", "mend what it says, then run the same command again"
-    raise ReleaseError(fact, details={"uploaded": f"{done} of {total} files"}, excerpt=lines[-4:], hint=hint)
+        from twine.commands.upload import upload as twine_upload
+        from twine.exceptions import TwineException
+    except ImportError:
+        raise _not_installed("twine") from None
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            twine_upload(_twine_settings(index), [str(file)])
+    except (requests.RequestException, TwineException) as error:
+        fact, hint = _explain_upload(error, file, index)
+        raise ReleaseError(
+            fact, details={"uploaded": progress}, excerpt=str(error).splitlines()[-4:], hint=hint
+        ) from None
 
 
-def _lacking(package: str) -> MachineError:
+def _explain_upload(error: Exception, file: Path, index: Index) -> tuple[str, str]:
+    """Return the fact and the hint for a failed upload."""
+    if isinstance(error, requests.HTTPError):
+        code = error.response.status_code
+        reason, hint = _REASONS.get(code, ("server error", _LATER) if code >= 500 else ("see below", _FIX))
+        return f"{index.upload} rejected {file.name} (HTTP {code}): {reason}", hint
+    if isinstance(error, requests.Timeout):
+        return f"{index.upload} did not answer the upload of {file.name} in time", _AGAIN
+    if isinstance(error, requests.ConnectionError):
+        return f"lost the connection to {index.upload} during the upload of {file.name}", _AGAIN
+    return f"twine cannot upload {file.name}", _FIX
+
+
+def _twine_settings(index: Index) -> Any:
+    """Return twine's settings for an index, with the credentials from TWINE_* variables or ~/.pypirc."""
+    from twine.exceptions import UnsupportedConfiguration
+    from twine.settings import Settings
+
+    # Without a handler, Python prints twine's warnings, which repeat the error or suggest options of twine.
+    logging.getLogger("twine").addHandler(_SILENT)
+    parser = argparse.ArgumentParser()
+    Settings.register_argparse_arguments(parser)
+    options = ["--repository-url", index.upload, "--skip-existing", "--non-interactive", "--disable-progress-bar"]
+    settings: Any = Settings.from_argparse(parser.parse_args(options))
+    try:
+        settings.verify_feature_capability()
+    except UnsupportedConfiguration:
+        settings.skip_existing = False  # an index other than PyPI and TestPyPI
+    create_repository = settings.create_repository
+
+    def create_with_timeout() -> Any:
+        repository = create_repository()
+        repository.session.request = functools.partial(repository.session.request, timeout=_TIMEOUT)
+        return repository
+
+    # twine waits for an answer without end: https://github.com/pypa/twine/pull/1261
+    settings.create_repository = create_with_timeout
+    return settings
+
+
+_SILENT = logging.NullHandler()
+
+
+def _not_installed(package: str) -> MachineError:
     return MachineError(f"{package} is not installed", hint="pip install 'everywheel[release]'")
