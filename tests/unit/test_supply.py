@@ -15,7 +15,7 @@ from everywheel.containers.lock import resolve_digests
 from everywheel.containers.registry import REGISTRY_RETRIES, is_busy, is_image_missing
 from everywheel.containers.runtime import Runtime
 from everywheel.errors import MachineError
-from everywheel.execution.process import PROCESSES, Interrupted
+from everywheel.execution.cancellation import Interrupted, cancellation_scope
 from everywheel.execution.retry import RetryPolicy
 from everywheel.platforms.target import ARCHES, Arch
 from everywheel.store.local import Store
@@ -110,19 +110,19 @@ def test_a_busy_registry_is_asked_again_for_a_digest_too(monkeypatch: pytest.Mon
     assert (registry.asked, waited) == (["old"] * 3, [0.0, *REGISTRY_RETRIES.delays[:2]])
 
 
-def test_a_run_that_is_called_off_waits_for_no_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(PROCESSES, "stopped", False)
+def test_cancellation_ends_the_wait_for_a_registry(tmp_path: Path) -> None:
     registry = Registry([LIMIT] * 9)
     provider = ImageProvider(
         cast("Runtime", registry),
         Store(tmp_path),
         retry_policy=RetryPolicy(attempts=2, first_delay=60.0, max_delay=60.0),
     )
-    threading.Timer(0.2, PROCESSES.stop).start()
     began = time.monotonic()
 
-    with pytest.raises(Interrupted):
-        provider.find(make_image("old"), ARCHES["x86_64"])
+    with cancellation_scope() as cancellation:
+        threading.Timer(0.2, cancellation.cancel).start()
+        with pytest.raises(Interrupted):
+            provider.find(make_image("old"), ARCHES["x86_64"])
     assert time.monotonic() - began < 30
 
 

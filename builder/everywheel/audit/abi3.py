@@ -15,7 +15,7 @@ from typing import Any
 from everywheel.audit.report import Finding
 from everywheel.audit.wheel_contents import WheelContents
 from everywheel.errors import BuildError
-from everywheel.execution.process import run
+from everywheel.execution.process import run_logged
 
 _MOST_SYMBOLS = 8
 
@@ -66,7 +66,7 @@ def _ask_abi3audit(content: WheelContents) -> dict[str, dict[str, Any]]:
         ]
         # It exits with 1 both for what it found and for what it could not do: only the report tells them apart.
         with contextlib.suppress(BuildError):
-            run(command, cwd=folder, env=os.environ, log=log, what=f"{wheel.name}: abi3audit")
+            run_logged(command, cwd=folder, env=os.environ, log=log, what=f"{wheel.name}: abi3audit")
         try:
             ((_, spec),) = json.loads(answer.read_text())["specs"].items()
             results = {result["name"]: result["result"] for result in spec["wheel"]}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from everywheel.cli.run_plan import choose_for, exit_code, plan_project, run_pla
 from everywheel.config.project import Project, load_project
 from everywheel.config.recipe import Linkage, suggest
 from everywheel.errors import NothingSelectedError, UsageError
+from everywheel.execution.process import run_interactive
 from everywheel.libraries.build import BuildContext, prepare
 from everywheel.pipeline import find_missing, start_engine
 from everywheel.planning.keys import toolchain_identity
@@ -174,7 +174,7 @@ def shell_command(ctx: click.Context, recipe: str, target: str | None, command: 
     environment = {**os.environ, "PATH": path, "ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
     shell = os.environ.get("SHELL", "/bin/sh")
     words = [shell, "-c", command] if command else [shell]
-    ctx.exit(subprocess.run(words, cwd=workspace, env=environment, check=False).returncode)
+    ctx.exit(run_interactive(words, cwd=workspace, env=environment))
 
 
 COMMANDS = (deps_command, shell_command)

@@ -6,7 +6,6 @@ import importlib.util
 import os
 import platform
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 from everywheel.containers.qemu import check_emulation
 from everywheel.containers.runtime import find_runtime, is_native
 from everywheel.errors import MachineError
+from everywheel.execution.process import run_command
 from everywheel.platforms.target import ARCHES, build_machine_target
 from everywheel.store.local import Store
 from everywheel.toolchains.build_tools import ensure_tools, pinned_versions
@@ -76,7 +76,7 @@ def _git() -> Check:
         return Check(
             name="git", state=State.MISSING, words="not on PATH", advice="apt-get install git (it applies patches)"
         )
-    version = subprocess.run([found, "--version"], capture_output=True, text=True, check=False).stdout.strip()
+    version = run_command([found, "--version"]).output.strip()
     return Check(name="git", state=State.OK, words=version)
 
 

@@ -12,7 +12,7 @@ import click
 
 from everywheel import __doc__ as package_words
 from everywheel.errors import EverywheelError
-from everywheel.execution.process import Interrupted
+from everywheel.execution.cancellation import Interrupted
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 

@@ -20,7 +20,7 @@ from everywheel.containers.catalog import Bootstrap, SmokeImage
 from everywheel.containers.image_archive import write_image
 from everywheel.containers.runtime import LABEL, Runtime
 from everywheel.errors import MachineError
-from everywheel.execution.process import run
+from everywheel.execution.process import run_logged
 from everywheel.platforms.target import Arch
 from everywheel.sources.distro.apt_archives import DISTRIBUTIONS, find_machine_archives
 from everywheel.store.local import Store
@@ -100,7 +100,7 @@ def _unpack_packages(suite: str, arch: Arch, packages: Sequence[str], into: Path
             hint="`apt-get install mmdebstrap`, or `everywheel images lock` to pull images from a registry instead",
         )
     merged = [f"--hook-dir={_MERGED}"] if _MERGED.is_dir() else []
-    run(
+    run_logged(
         [
             "mmdebstrap",
             "--variant=extract",

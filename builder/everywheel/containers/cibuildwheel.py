@@ -28,7 +28,7 @@ from everywheel.containers.catalog import BuildImage
 from everywheel.containers.payload import Payload
 from everywheel.containers.runtime import RUN_LABEL, Runtime
 from everywheel.errors import BuildError, MachineError, UsageError
-from everywheel.execution.process import run
+from everywheel.execution.process import run_logged
 from everywheel.platforms.target import Target
 from everywheel.store.local import FIXED_TIME, Store
 from everywheel.toolchains.native import IMAGE, POLICY
@@ -106,7 +106,7 @@ def _run_cibuildwheel(build: ContainerBuild, words: list[str | Path], cwd: Path,
     """Run cibuildwheel; where a step of ours failed inside, its words are the ones that say why."""
     hint = "what is finished is in the store: the next run goes on from there"
     try:
-        run(words, cwd=cwd, env=_environment(build, programs), log=build.log, what=build.what, hint=hint)
+        run_logged(words, cwd=cwd, env=_environment(build, programs), log=build.log, what=build.what, hint=hint)
     except BuildError as error:
         told = build.log.read_text(encoding="utf-8", errors="replace").partition("\nerror: ")[2]
         if told:

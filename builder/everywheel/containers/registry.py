@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from everywheel.errors import MachineError
-from everywheel.execution.process import PROCESSES, Interrupted
+from everywheel.execution.cancellation import current_cancellation
 from everywheel.execution.retry import RetryPolicy
 
 REGISTRY_RETRIES = RetryPolicy(attempts=4, first_delay=2.0, factor=4.0, max_delay=30.0)
@@ -49,11 +49,10 @@ def query_registry(ask: Callable[[], str], retry_policy: RetryPolicy = REGISTRY_
 
 def _wait(seconds: float) -> None:
     """Wait, but no longer than until the run is called off."""
-    called_off = threading.Event()
-    with PROCESSES.on_stop(called_off.set):
-        called_off.wait(seconds)
-    if PROCESSES.stopped:
-        raise Interrupted
+    canceled, cancellation = threading.Event(), current_cancellation()
+    with cancellation.on_cancel(canceled.set):
+        canceled.wait(seconds)
+    cancellation.check()
 
 
 def is_busy(words: str) -> bool:

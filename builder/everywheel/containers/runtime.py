@@ -19,7 +19,7 @@ from docker.types import Mount
 
 import docker
 from everywheel.errors import MachineError
-from everywheel.execution.process import PROCESSES, Interrupted
+from everywheel.execution.cancellation import current_cancellation
 from everywheel.platforms.target import Arch
 
 LABEL = "org.everywheel"
@@ -195,26 +195,25 @@ class Runtime:
         called off and MachineError when the runtime itself fails.
         """
         began = time.monotonic()
-        with _explain(self.name), self._create(job) as container, PROCESSES.on_stop(lambda: _kill(container)):
+        cancellation = current_cancellation()
+        with _explain(self.name), self._create(job) as container, cancellation.on_cancel(lambda: _kill(container)):
             try:
                 container.start()
             except APIError as error:
                 return ContainerResult(exit_code=127, output="", seconds=time.monotonic() - began, reason=_words(error))
-            if PROCESSES.stopped:
-                # Called off before there was anything to kill.
+            if cancellation.is_canceled:
+                # Canceled before the container had a process to kill.
                 _kill(container)
             reason, exit_code = "", -1
             try:
                 exit_code = container.wait(timeout=job.timeout)["StatusCode"]
             except (requests.exceptions.ReadTimeout, requests.exceptions.ConnectionError) as error:
-                if PROCESSES.stopped:
-                    raise Interrupted from None
+                cancellation.check()
                 if "timed out" not in str(error).lower():
                     raise
                 reason = f"it did not end within {job.timeout:.0f} s (`--timeout`)"
                 _kill(container)
-            if PROCESSES.stopped:
-                raise Interrupted
+            cancellation.check()
             container.reload()
             if container.attrs["State"].get("OOMKilled"):
                 reason = f"it took more than {job.memory >> 20} MB of memory (`--memory`)"
@@ -339,8 +338,7 @@ def _explain(name: str) -> Iterator[None]:
     try:
         yield
     except (requests.RequestException, DockerException) as error:
-        if PROCESSES.stopped:
-            raise Interrupted from None
+        current_cancellation().check()
         words = _words(error)
         if "no space left" in words:
             raise MachineError(

@@ -1,4 +1,18 @@
-"""Running one command well: logged with its quoted line, its output kept, its failure told with the telling lines."""
+"""Running commands: the only module that calls `subprocess`.
+
+`run_logged` runs one command of a step: it appends to the step's log and raises BuildError with an excerpt. `run_command`
+runs a query, such as `git status`: it captures the output and returns the exit code. `run_interactive` connects a command to
+the user's terminal.
+
+A command runs in a session of its own and is killed with everything that it started when its execution is canceled
+(`execution.cancellation`) and when an exception, such as KeyboardInterrupt, ends the wait for it.
+
+`listen_to_commands` streams the commands of its body, with their output, to a `CommandListener`. This is the hook for
+`--verbose`; logs and captured output are the same with and without it.
+
+One file runs commands without this module: `smoke/inside/run.py`, which runs in a container, where the package is not
+installed.
+"""
 
 from __future__ import annotations
 
@@ -9,62 +23,65 @@ import shlex
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import BinaryIO, Protocol, cast
 
 from everywheel.errors import BuildError, MachineError
+from everywheel.execution.cancellation import current_cancellation
 
-_TELLING = re.compile(r"(\berror\b|\bERROR\b|FAILED|undefined symbol|not found|No such file|CMake Error)", re.I)
+_SIGNIFICANT = re.compile(r"(\berror\b|\bERROR\b|FAILED|undefined symbol|not found|No such file|CMake Error)", re.I)
 _EXCERPT_LINES = 12
+_TICK = 0.1  # seconds between two looks at a running command: at its new output, and for `on_tick`
 
 
-class Interrupted(Exception):
-    """The run was called off while a command was under way."""
+class CommandListener(Protocol):
+    """Receives every command as it starts and its output line by line; called from several threads at the same time.
+
+    `label` names what the command does, such as `libvips 8.16.1 for musllinux_1_2_aarch64: configure`, or is the name of
+    its program. `command` is quoted for a shell; `line` has no line end.
+    """
+
+    def begin(self, label: str, command: str) -> None: ...
+    def output(self, label: str, line: str) -> None: ...
 
 
-class Processes:
-    """How to end what is now running, so that Ctrl-C ends every command and container with everything that it started."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._running: set[Callable[[], None]] = set()
-        self.stopped = False
-
-    @contextlib.contextmanager
-    def on_stop(self, end: Callable[[], None]) -> Iterator[None]:
-        """Have `end` called when everything is stopped while the body runs."""
-        with self._lock:
-            self._running.add(end)
-            if self.stopped:
-                end()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._running.discard(end)
-
-    def stop(self) -> None:
-        """End all that runs; what begins later is ended as it starts."""
-        with self._lock:
-            self.stopped = True
-            for end in self._running:
-                end()
+_LISTENER: ContextVar[CommandListener | None] = ContextVar("everywheel_command_listener", default=None)
 
 
-PROCESSES = Processes()
+@contextlib.contextmanager
+def listen_to_commands(listener: CommandListener) -> Iterator[None]:
+    """Stream every command of the body, and of the threads that it starts through `execution.threads`, to a listener."""
+    token = _LISTENER.set(listener)
+    try:
+        yield
+    finally:
+        _LISTENER.reset(token)
 
 
-def _kill_group(process: subprocess.Popen[str]) -> None:
-    """End a process with all that it started: its session, or on Windows, which has none, its descendants."""
-    if sys.platform == "win32":
-        subprocess.run(["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True, check=False)
-    else:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandResult:
+    """The exit code of a finished command and the bytes that it wrote to each stream."""
+
+    exit_code: int
+    stdout: bytes
+    stderr: bytes
+
+    @property
+    def output(self) -> str:
+        """Standard output as text."""
+        return _decode(self.stdout)
+
+    @property
+    def errors(self) -> str:
+        """Standard error as text."""
+        return _decode(self.stderr)
 
 
-def run(
+def run_logged(
     command: Sequence[str | Path],
     *,
     cwd: Path,
@@ -73,42 +90,30 @@ def run(
     what: str,
     hint: str | None = None,
 ) -> str:
-    """Run a command to its end and return what it printed (both streams, in order); the log gets it as well.
+    """Run a command, append its line and its output to a log, and return the output (both streams, in order).
 
     `what` names the step in the error: `libvips 8.16.1 for musllinux_1_2_aarch64: configure`.
-    Raises BuildError when the command exits with anything but 0, MachineError when it cannot be started, and Interrupted
-    when the run was called off.
+    Raises BuildError when the exit code is not 0, MachineError when the command cannot be started, and Interrupted when
+    the execution is canceled.
     """
-    words = [str(word) for word in command]
-    line = shlex.join(words)
+    args = [str(arg) for arg in command]
+    line = shlex.join(args)
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("a", encoding="utf-8") as out:
-        out.write(f"$ cd {shlex.quote(str(cwd))} && {line}\n")
+    with log.open("ab") as out:
+        out.write(f"$ cd {shlex.quote(str(cwd))} && {line}\n".encode())
         out.flush()
         start = out.tell()
         try:
-            process = subprocess.Popen(
-                words,
-                cwd=cwd,
-                env=dict(env),
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                text=True,
-                start_new_session=True,
-            )
+            process = _start(args, cwd, env, subprocess.DEVNULL, out, subprocess.STDOUT)
         except OSError as error:
-            raise MachineError(f"{what}: cannot start {words[0]}", details={"reason": error.strerror}) from None
-        with PROCESSES.on_stop(lambda: _kill_group(process)):
-            code = process.wait()
-    if PROCESSES.stopped:
-        raise Interrupted
-    with log.open(encoding="utf-8", errors="replace") as lines:
-        lines.seek(start)
-        output = lines.read()
-    if code != 0:
+            raise MachineError(f"{what}: cannot start {args[0]}", details={"reason": error.strerror}) from None
+        exit_code = _wait(process, [_Tail(log, start)], what)
+    with log.open("rb") as file:
+        file.seek(start)
+        output = _decode(file.read())
+    if exit_code != 0:
         raise BuildError(
-            f"{what} failed (exit {code})",
+            f"{what} failed (exit {exit_code})",
             details={"command": _shorten(line)},
             excerpt=excerpt(output),
             log=log,
@@ -117,14 +122,155 @@ def run(
     return output
 
 
+def run_command(
+    command: Sequence[str | Path],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: bytes = b"",
+    may_prompt: bool = False,
+    on_tick: Callable[[], None] | None = None,
+) -> CommandResult:
+    """Run a command to its end, capture its output, and return it with the exit code, which may be any.
+
+    `may_prompt` leaves the command in the user's session, where ssh and gpg find the terminal on which they read a
+    passphrase. `on_tick` is called every tenth of a second while the command runs; an exception that it raises, such as
+    one for a deadline, ends the command.
+    Raises OSError when the command cannot be started, and Interrupted when the execution is canceled.
+    """
+    args = [str(arg) for arg in command]
+    # Files rather than pipes: a background process that inherits a pipe would keep it open after the command's end.
+    with TemporaryDirectory(prefix="everywheel-", ignore_cleanup_errors=True) as folder:
+        source, stdout, stderr = (Path(folder) / name for name in ("stdin", "stdout", "stderr"))
+        source.write_bytes(stdin)
+        stderr.touch()
+        with source.open("rb") as source_file, stdout.open("ab") as out, stderr.open("ab") as errors:
+            process = _start(args, cwd, env, source_file, out, errors, own_session=not may_prompt)
+            tails = [_Tail(stdout), _Tail(stderr)]
+            exit_code = _wait(process, tails, Path(args[0]).name, on_tick, own_session=not may_prompt)
+        return CommandResult(exit_code=exit_code, stdout=stdout.read_bytes(), stderr=stderr.read_bytes())
+
+
+def run_interactive(command: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str]) -> int:
+    """Run a command on the user's terminal and return its exit code; Ctrl-C goes to the command as well."""
+    return subprocess.run([str(arg) for arg in command], cwd=cwd, env=dict(env), check=False).returncode
+
+
+def join_windows_args(args: Sequence[str | Path]) -> str:
+    """Join arguments into one command line by the rules of Microsoft's C runtime, which programs for Windows split it by."""
+    return subprocess.list2cmdline([str(arg) for arg in args])
+
+
 def excerpt(output: str) -> list[str]:
-    """Return the lines that say what went wrong, with what stands right after them; else the last lines."""
+    """Return the first line that reports an error and the lines after it; the last lines where there is none."""
     lines = [line for line in output.splitlines() if line.strip()]
-    telling = [i for i, line in enumerate(lines) if _TELLING.search(line)]
-    if not telling:
+    significant = [i for i, line in enumerate(lines) if _SIGNIFICANT.search(line)]
+    if not significant:
         return lines[-_EXCERPT_LINES:]
-    first = telling[0]
+    first = significant[0]
     return lines[first : first + _EXCERPT_LINES]
+
+
+def _start(
+    args: list[str],
+    cwd: Path | None,
+    env: Mapping[str, str] | None,
+    stdin: BinaryIO | int,
+    stdout: BinaryIO,
+    stderr: BinaryIO | int,
+    *,
+    own_session: bool = True,
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        args,
+        cwd=cwd,
+        env=None if env is None else dict(env),
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        start_new_session=own_session,
+    )
+
+
+def _wait(
+    process: subprocess.Popen[bytes],
+    tails: Sequence[_Tail],
+    label: str,
+    on_tick: Callable[[], None] | None = None,
+    *,
+    own_session: bool = True,
+) -> int:
+    """Wait for a command's end and return its exit code; whatever else ends the wait also ends the command."""
+    listener = _LISTENER.get()
+    cancellation = current_cancellation()
+
+    def forward(*, last: bool = False) -> None:
+        if listener is not None:
+            for tail in tails:
+                for line in tail.read_lines(last=last):
+                    listener.output(label, line)
+
+    def kill() -> None:
+        _kill_group(process) if own_session else process.kill()
+
+    try:
+        if listener is not None:
+            listener.begin(label, shlex.join(cast(list[str], process.args)))
+        with cancellation.on_cancel(kill):
+            if listener is None and on_tick is None:
+                process.wait()
+            else:
+                _poll(process, (forward, *([on_tick] if on_tick else [])))
+    except BaseException:
+        kill()
+        process.wait()
+        raise
+    cancellation.check()
+    forward(last=True)
+    return process.returncode
+
+
+def _poll(process: subprocess.Popen[bytes], callbacks: Sequence[Callable[[], None]]) -> None:
+    """Wait for a command's end, and call the callbacks at every tick until then."""
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=_TICK)
+            return
+        for callback in callbacks:
+            callback()
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process with everything that it started: its session, or its descendants on Windows, which has no sessions."""
+    if sys.platform == "win32":
+        subprocess.run(["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True, check=False)
+    else:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+class _Tail:
+    """The lines that a command appends to a file, read while it still writes."""
+
+    def __init__(self, path: Path, start: int = 0) -> None:
+        self._path = path
+        self._start = start
+        self._rest = b""
+
+    def read_lines(self, *, last: bool = False) -> list[str]:
+        """Return the lines that were completed since the call before; with `last`, also one that has no line end."""
+        with self._path.open("rb") as file:
+            file.seek(self._start)
+            data = file.read()
+        self._start += len(data)
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if last and self._rest:
+            lines.append(self._rest)
+        return [_decode(line).rstrip("\r") for line in lines]
+
+
+def _decode(data: bytes) -> str:
+    return data.decode(errors="replace").replace("\r\n", "\n")
 
 
 def _shorten(line: str, limit: int = 200) -> str:

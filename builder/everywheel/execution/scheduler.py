@@ -1,24 +1,25 @@
-"""Executing a graph of tasks under one limit of jobs; what fails stops only what depends on it."""
+"""Execution of a graph of tasks under one limit of jobs; a failure stops only the tasks that depend on it."""
 
 from __future__ import annotations
 
-import contextlib
-import heapq
-import queue
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from enum import StrEnum
+from graphlib import TopologicalSorter
 from typing import Protocol
 
 from everywheel.errors import BuildError, EverywheelError
+from everywheel.execution.cancellation import Cancellation, Interrupted, cancellation_scope
 from everywheel.execution.jobserver import JobPool
-from everywheel.execution.process import PROCESSES, Interrupted
+from everywheel.execution.threads import TICK, DaemonThreads, wait_for_any
+
+_TOKEN_WAIT = 0.05  # seconds to wait for a token before tasks that have ended are settled
 
 
 class Outcome(StrEnum):
-    """How a task ended; `found` means that another process did it meanwhile, `skipped` that something it requires failed."""
+    """The end of a task; `found` means that another process did it meanwhile, `skipped` that a requirement failed."""
 
     DONE = "done"
     FOUND = "found"
@@ -28,9 +29,9 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """Work with an id; the higher `priority` goes first.
+    """A piece of work with an id; tasks with a higher `priority` are started first.
 
-    `work` gets a function to which it tells the stage it is in, and may return FOUND when there was nothing left to do.
+    `work` receives a function that reports its present stage, and returns FOUND when there was nothing left to do.
     """
 
     id: str
@@ -42,7 +43,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """How one task ended; `seconds` of wall time, `error` when it failed, `blocked_by` the failed task when skipped."""
+    """The end of one task: `seconds` of wall time, its `error` if it failed, the failed task in `blocked_by` if skipped."""
 
     id: str
     label: str
@@ -53,106 +54,110 @@ class Result:
 
 
 class ProgressListener(Protocol):
-    """Whoever is told how execution goes; called from several threads."""
+    """Receives the progress of an execution; `stage` is called from several threads."""
 
     def begin(self, task: Task) -> None: ...
     def stage(self, task: Task, stage: str) -> None: ...
     def end(self, result: Result) -> None: ...
 
 
-def execute(tasks: Sequence[Task], pool: JobPool, watcher: ProgressListener) -> tuple[Result, ...]:
-    """Run tasks, each after what it requires and with one token of the pool; return the results in the order they ended.
+def execute(tasks: Sequence[Task], pool: JobPool, listener: ProgressListener) -> tuple[Result, ...]:
+    """Run tasks, each after its requirements and with one token of the pool; return the results in the order they ended.
 
     Requirements that are not among the tasks count as done. KeyboardInterrupt ends every running command and is raised
-    again once all have ended.
+    again once all tasks have ended.
     """
-    run = _Run({task.id: task for task in tasks}, pool, watcher)
-    try:
-        run.loop()
-    except BaseException:
-        PROCESSES.stop()
-        raise
-    finally:
-        run.join()
-    return tuple(run.results)
+    with cancellation_scope() as cancellation:
+        execution = _Execution(tasks, pool, listener)
+        try:
+            execution.run(cancellation)
+        except BaseException:
+            cancellation.cancel()
+            raise
+        finally:
+            wait(execution.running)
+    return tuple(execution.results.values())
 
 
-class _Run:
-    """The state of one execution; only the thread that calls `loop` touches it."""
+class _Execution:
+    """The state of one execution; only the thread that calls `run` changes it."""
 
-    def __init__(self, tasks: Mapping[str, Task], pool: JobPool, watcher: ProgressListener) -> None:
-        self._tasks = tasks
+    def __init__(self, tasks: Sequence[Task], pool: JobPool, listener: ProgressListener) -> None:
+        self._tasks = {task.id: task for task in tasks}
         self._pool = pool
-        self._watcher = watcher
-        self._waiting = {id: {need for need in task.requires if need in tasks} for id, task in tasks.items()}
-        self._ready = [(-task.priority, id) for id, task in tasks.items() if not self._waiting[id]]
-        heapq.heapify(self._ready)
-        self._running = 0
-        self._ended: queue.SimpleQueue[Result] = queue.SimpleQueue()
-        self._threads: list[threading.Thread] = []
-        self.results: list[Result] = []
+        self._listener = listener
+        self._threads = DaemonThreads()
+        self._ready: list[Task] = []
+        requirements = {task.id: self._tasks.keys() & set(task.requires) for task in tasks}
+        self._sorter = TopologicalSorter(requirements)
+        self._sorter.prepare()
+        self.running: list[Future[Result]] = []
+        self.results: dict[str, Result] = {}
 
-    def loop(self) -> None:
-        while self._ready or self._running:
-            if self._ready and self._pool.take(0.05):
-                # Whoever gave the token back may have made something more urgent ready.
-                self._settle_ended(block=False)
-                self._start(self._tasks[heapq.heappop(self._ready)[1]])
-            self._settle_ended(block=not self._ready)
+    def run(self, cancellation: Cancellation) -> None:
+        """Start tasks and settle their results until none is left; raise Interrupted when a surrounding execution ends."""
+        while True:
+            cancellation.check()
+            self._collect_ready()
+            if not self._ready and not self.running:
+                return
+            if self._ready and self._pool.take(_TOKEN_WAIT):
+                # The task that gave the token back may have made one of a higher priority ready.
+                self._settle_ended(timeout=0)
+                self._collect_ready()
+                self._start_first()
+            self._settle_ended(timeout=0 if self._ready else TICK)
 
-    def join(self) -> None:
-        """Wait until every task that was begun has ended and given its token back."""
-        for thread in self._threads:
-            thread.join()
+    def _collect_ready(self) -> None:
+        """Add the tasks whose requirements are done; those that were skipped before are passed over."""
+        while ready := self._sorter.get_ready():
+            for id in ready:
+                if id in self.results:
+                    self._sorter.done(id)
+                else:
+                    self._ready.append(self._tasks[id])
 
-    def _start(self, task: Task) -> None:
-        self._running += 1
-        self._watcher.begin(task)
-        thread = threading.Thread(target=self._work, args=(task,), name=task.id, daemon=True)
-        self._threads.append(thread)
-        thread.start()
+    def _start_first(self) -> None:
+        task = min(self._ready, key=lambda task: (-task.priority, task.id))
+        self._ready.remove(task)
+        self._listener.begin(task)
+        future = self._threads.submit(self._work, task)
+        # Only once the result is set: whoever takes the token must be able to see it.
+        future.add_done_callback(lambda _: self._pool.give())
+        self.running.append(future)
 
-    def _work(self, task: Task) -> None:
+    def _work(self, task: Task) -> Result:
         began = time.monotonic()
         outcome, error = Outcome.DONE, None
         try:
-            outcome = task.work(lambda stage: self._watcher.stage(task, stage)) or Outcome.DONE
+            outcome = task.work(lambda stage: self._listener.stage(task, stage)) or Outcome.DONE
         except EverywheelError as raised:
             error = raised
         except Interrupted:
-            error = BuildError(f"{task.label}: called off")
-        except Exception as raised:  # a fault of ours must not leave the loop waiting for ever
+            error = BuildError(f"{task.label}: canceled")
+        except Exception as raised:  # a programming error must not end the other tasks
             error = BuildError(f"{task.label}: unexpected {type(raised).__name__}: {raised}")
             error.__cause__ = raised
+        seconds = time.monotonic() - began
         if error is not None:
             outcome = Outcome.FAILED
-        seconds = time.monotonic() - began
-        self._ended.put(Result(id=task.id, label=task.label, outcome=outcome, seconds=seconds, error=error))
-        self._pool.give()  # only now: whoever takes the token must see the result
+        return Result(id=task.id, label=task.label, outcome=outcome, seconds=seconds, error=error)
 
-    def _settle_ended(self, *, block: bool) -> None:
-        for result in self._collect(block=block):
+    def _settle_ended(self, timeout: float) -> None:
+        """Settle the tasks that have ended, after waiting for the first of them."""
+        ended = wait_for_any(self.running, timeout)
+        for future in [future for future in self.running if future in ended]:
+            self.running.remove(future)
+            result = future.result()
             self._settle(result)
-
-    def _collect(self, *, block: bool) -> Iterator[Result]:
-        with contextlib.suppress(queue.Empty):
-            # With a time limit even when blocking: only then does Ctrl-C get through.
-            yield self._ended.get(timeout=0.2) if block and self._running else self._ended.get_nowait()
+            self._sorter.done(result.id)
 
     def _settle(self, result: Result) -> None:
-        if result.outcome is not Outcome.SKIPPED:
-            self._running -= 1
-        self.results.append(result)
-        self._watcher.end(result)
-        for id, needs in self._waiting.items():
-            if result.id not in needs:
-                continue
-            needs.discard(result.id)
-            task = self._tasks[id]
-            if result.outcome in (Outcome.DONE, Outcome.FOUND):
-                if not needs and not any(r.id == id for r in self.results):
-                    heapq.heappush(self._ready, (-task.priority, id))
-            elif not any(r.id == id for r in self.results):
-                needs.add("")  # never becomes ready
+        self.results[result.id] = result
+        self._listener.end(result)
+        if result.outcome in (Outcome.DONE, Outcome.FOUND):
+            return
+        for task in self._tasks.values():
+            if result.id in task.requires and task.id not in self.results:
                 blocked_by = result.blocked_by or result.label
-                self._settle(Result(id=id, label=task.label, outcome=Outcome.SKIPPED, blocked_by=blocked_by))
+                self._settle(Result(id=task.id, label=task.label, outcome=Outcome.SKIPPED, blocked_by=blocked_by))

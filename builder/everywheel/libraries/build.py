@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from everywheel.config.recipe import BuildSystem, Recipe, ResolvedRecipe
 from everywheel.errors import BuildError
 from everywheel.execution.files import hash_file
-from everywheel.execution.process import run
+from everywheel.execution.process import run_logged
 from everywheel.libraries.build_systems import build_commands
 from everywheel.libraries.features import check_features
 from everywheel.libraries.products import check_products, list_spellings, normalize_prefix
@@ -164,7 +164,7 @@ def build_library(site: BuildContext, step: Step, plan: Plan, set_stage: Callabl
     )
     for command in commands:
         set_stage(command.stage)
-        run(
+        run_logged(
             command.words,
             cwd=workspace,
             env={**environment, **command.environment},

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from everywheel.config.recipe import Linkage
 from everywheel.errors import BuildError
-from everywheel.execution.process import run
+from everywheel.execution.process import run_logged
 from everywheel.platforms.target import Target, build_machine_target
 from everywheel.toolchains.toolchain import Toolchain
 
@@ -56,11 +56,11 @@ def check_features(
     environment = {**toolchain.environment, **site.environment}
     what = f"{step.label}: check"
     pkgconfig: list[str | Path] = [toolchain.program("pkg-config"), "--cflags", "--libs", *recipe.products.pkgconfig]
-    found = run(pkgconfig, cwd=workspace, env=environment, log=log, what=what).split()
+    found = run_logged(pkgconfig, cwd=workspace, env=environment, log=log, what=what).split()
     objects, program = workspace / "check.o", workspace / f"check{step.target.system.program}"
     cflags = [flag for flag in found if not flag.startswith(("-l", "-L", "-Wl"))]
     cxx_flags = toolchain.cxx_flags if recipe.check.suffix == ".cpp" else ()
-    run(
+    run_logged(
         [compiler, *toolchain.compile_flags, *cxx_flags, *cflags, "-c", recipe.check, "-o", objects],
         cwd=workspace,
         env=environment,
@@ -69,7 +69,7 @@ def check_features(
     )
     libs = [name_library(flag, workspace / "prefix", step.target) for flag in found if flag not in cflags]
     # As in every link: what archives have left over may need what was never built.
-    run(
+    run_logged(
         [compiler, objects, *toolchain.link_flags, *toolchain.cxx_link_flags, *libs, "-o", program],
         cwd=workspace,
         env=environment,
@@ -80,7 +80,7 @@ def check_features(
     search = "DYLD_LIBRARY_PATH" if step.target.os == "darwin" else "LD_LIBRARY_PATH"
     shared = {search: str(workspace / "prefix" / "lib")} if step.resolved.linkage is Linkage.SHARED else {}
     try:
-        run([program, *step.resolved.provides], cwd=workspace, env={**environment, **shared}, log=log, what=what)
+        run_logged([program, *step.resolved.provides], cwd=workspace, env={**environment, **shared}, log=log, what=what)
     except BuildError as error:
         raise BuildError(
             f"{step.label}: the built library denies what the recipe promises",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 from everywheel.errors import MachineError, ReleaseError
+from everywheel.execution.process import CommandResult, run_command
 
 _HINT = "`git status` says how things are"
 
@@ -15,14 +15,14 @@ _HINT = "`git status` says how things are"
 def run_git(root: Path, *words: str, hint: str = _HINT) -> str:
     """Return what git prints; raise ReleaseError with its own words when it fails, MachineError when it is not there."""
     ended = _run(root, words)
-    if ended.returncode != 0:
-        raise ReleaseError(f"git {words[0]} failed", excerpt=ended.stderr.splitlines()[:12], hint=hint)
-    return ended.stdout
+    if ended.exit_code != 0:
+        raise ReleaseError(f"git {words[0]} failed", excerpt=ended.errors.splitlines()[:12], hint=hint)
+    return ended.output
 
 
 def git_says_yes(root: Path, *words: str) -> bool:
     """Tell whether git succeeds, for questions that it answers so."""
-    return _run(root, words).returncode == 0
+    return _run(root, words).exit_code == 0
 
 
 def list_changes(top: Path) -> Mapping[str, str]:
@@ -39,10 +39,10 @@ def find_top(root: Path) -> Path:
     return Path(run_git(root, "rev-parse", "--show-toplevel").rstrip("\n"))
 
 
-def _run(root: Path, words: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+def _run(root: Path, words: tuple[str, ...]) -> CommandResult:
     # File names are given as they are: none is a pattern.
     environment = {**os.environ, "LC_ALL": "C", "GIT_LITERAL_PATHSPECS": "1"}
     try:
-        return subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=False, env=environment)
+        return run_command(["git", *words], cwd=root, env=environment, may_prompt=True)
     except FileNotFoundError:
         raise MachineError("git is not there", hint="install it (Debian: `apt-get install git`)") from None

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from everywheel.binaries.elf import MAGIC, UnreadableElf, read_elf
 from everywheel.errors import BuildError
-from everywheel.execution.process import run
+from everywheel.execution.process import run_logged
 from everywheel.platforms.linux_policy import load_policy
 from everywheel.repair.request import RepairRequest
 from everywheel.wheels.wheel import Wheel, add_files, pack_wheel, read_wheel
@@ -53,7 +53,7 @@ def _graft(wheel: Wheel, shared: Path, repair: RepairRequest, folder: Path) -> W
         results,
         unrepaired,
     ]
-    run(
+    run_logged(
         command,
         cwd=folder,
         env=_environment(repair, folder),
@@ -125,4 +125,4 @@ def _prepare_elf(file: Path, repair: RepairRequest, folder: Path) -> None:
     for change in changes:
         command = [str(repair.patchelf), "--page-size", str(repair.target.arch.page_size), *change, str(file)]
         what = f"{repair.target.tag}: patchelf {file.name}"
-        run(command, cwd=folder, env=_environment(repair, folder), log=repair.log, what=what)
+        run_logged(command, cwd=folder, env=_environment(repair, folder), log=repair.log, what=what)

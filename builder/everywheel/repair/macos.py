@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from everywheel.errors import BuildError
-from everywheel.execution.process import run
+from everywheel.execution.process import run_logged
 from everywheel.repair.request import RepairRequest
 from everywheel.wheels.wheel import Wheel, pack_wheel, read_wheel
 
@@ -27,7 +27,7 @@ def graft_libraries(wheel: Wheel, repair: RepairRequest, folder: Path) -> Wheel:
     for path in sorted((repair.prefix / "lib").glob("*.dylib")):
         shutil.copy2(path, libraries / path.name, follow_symlinks=False)
     native = repair.native and sys.platform == "darwin"
-    run(
+    run_logged(
         _delocate(unrepaired, results, repair) if native else _repairwheel(unrepaired, results, libraries),
         cwd=folder,
         env=_environment(repair, folder, libraries),

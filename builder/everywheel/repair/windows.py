@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from everywheel.errors import BuildError
-from everywheel.execution.process import run
+from everywheel.execution.process import run_logged
 from everywheel.repair.request import RepairRequest
 from everywheel.wheels.wheel import Wheel, add_files, pack_wheel, read_wheel
 
@@ -39,7 +39,7 @@ def graft_libraries(wheel: Wheel, repair: RepairRequest, folder: Path) -> Wheel:
     # It would look for DLLs in every folder of PATH as well.
     temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
     environment = {**os.environ, "PATH": str(empty), **temporary, "SOURCE_DATE_EPOCH": str(repair.epoch)}
-    run(
+    run_logged(
         command,
         cwd=folder,
         env=environment,

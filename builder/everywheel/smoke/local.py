@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from everywheel.config.project import Project
 from everywheel.errors import BuildError, SmokeError
 from everywheel.execution.files import hash_file
-from everywheel.execution.process import run
+from everywheel.execution.process import run_logged
 from everywheel.store.local import Store
 from everywheel.toolchains.build_tools import (
     ensure_environment,
@@ -43,7 +43,7 @@ def run_local_smoke_test(project: Project, wheel: Path, store: Store, *, offline
             make_environment(environment, what=wheel.name, log=log)
             (packages_of(environment) / "beside.pth").write_text("".join(f"{path}\n" for path in beside))
             install_into(environment, ["--no-index", str(wheel)] if offline else [str(wheel)], what=wheel.name, log=log)
-            run(
+            run_logged(
                 [programs_of(environment) / project.smoke.command[0], *project.smoke.command[1:]],
                 cwd=project.root,
                 env=_clean(environment),

@@ -7,7 +7,6 @@ symbol is linked against the stubs of the floor: what the linker does not find, 
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from tempfile import TemporaryDirectory
 from everywheel.audit.wheel_contents import read_wheel_contents
 from everywheel.binaries.elf import ElfFacts, split_version, version_key
 from everywheel.errors import EverywheelError
+from everywheel.execution.process import run_command
 from everywheel.platforms.target import Target
 from everywheel.store.local import Store
 from everywheel.toolchains.build_tools import Tools
@@ -87,7 +87,7 @@ def _look_up(symbols: list[str], floor: Target, tools: Tools, store: Store) -> l
     with TemporaryDirectory(dir=store.root / "tmp") as folder:
         source = Path(folder) / "symbols.s"
         source.write_text("\n".join(lines) + "\n")
-        ended = subprocess.run(
+        result = run_command(
             [
                 tools.zig,
                 "cc",
@@ -102,12 +102,9 @@ def _look_up(symbols: list[str], floor: Target, tools: Tools, store: Store) -> l
                 Path(folder) / "out.so",
                 *(_LIBRARIES if floor.libc == "glibc" else ()),
             ],
-            capture_output=True,
-            text=True,
-            check=False,
             env={"ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache, "HOME": folder, "PATH": "/usr/bin:/bin"},
         )
-    missing = _MISSING.findall(ended.stderr)
-    if ended.returncode != 0 and not missing:
-        raise EverywheelError("the stub libraries cannot be linked", excerpt=ended.stderr.splitlines()[:8])
+    missing = _MISSING.findall(result.errors)
+    if result.exit_code != 0 and not missing:
+        raise EverywheelError("the stub libraries cannot be linked", excerpt=result.errors.splitlines()[:8])
     return missing

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from filelock import FileLock
 
 from everywheel.config.project import Project
 from everywheel.errors import BuildError, MachineError
-from everywheel.execution.process import run
+from everywheel.execution.process import run_command, run_logged
 from everywheel.platforms.target import Target, parse_target
 from everywheel.smoke.explain import first_error
 from everywheel.smoke.result import SmokeResult, State
@@ -85,7 +84,7 @@ def _use(
     error: BuildError | None = None
     output = ""
     try:
-        output = run(_limit(command, left), cwd=context.project.root, env=environment, log=log, what=blank.wheel)
+        output = run_logged(_limit(command, left), cwd=context.project.root, env=environment, log=log, what=blank.wheel)
     except BuildError as raised:
         error = raised
     took = time.monotonic() - began
@@ -185,7 +184,7 @@ def _start(wine: str, folder: Path, environment: Mapping[str, str], log: Path, t
     """
     command = [wine, "winecfg", "-v", "win10"]
     try:
-        run(_limit(command, timeout), cwd=folder, env=environment, log=log, what="Wine: making a Windows")
+        run_logged(_limit(command, timeout), cwd=folder, env=environment, log=log, what="Wine: making a Windows")
     except BuildError as error:
         raise MachineError(
             "Wine itself does not start, so that the wheel was not tried",
@@ -201,4 +200,4 @@ def _stop(environment: Mapping[str, str]) -> None:
     server = shutil.which("wineserver") or "/usr/lib/wine/wineserver"
     if Path(server).exists():
         for flag in ("--kill", "--wait"):
-            subprocess.run([server, flag], env=dict(environment), check=False, capture_output=True)
+            run_command([server, flag], env=environment)

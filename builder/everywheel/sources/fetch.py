@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import wait
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from everywheel.errors import SourceError
+from everywheel.execution.threads import TICK, DaemonThreads, wait_for_any
 from everywheel.sources.cache import find_source, open_scratch, store_source
 from everywheel.sources.deadline import Deadline, DeadlineExceeded
 from everywheel.sources.distro.debian_source import PackageClient
@@ -23,12 +23,11 @@ _LINGER = 1.0  # seconds that threads have for ending their downloads and child 
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """The result for one file: its path in the store, or why each location failed, or another exception."""
+    """The result for one file: its path in the store, or why each location failed."""
 
     file: PinnedFile
     path: Path | None = None
     reasons: Mapping[str, Unavailable] = field(default_factory=dict)
-    error: BaseException | None = None
 
 
 def fetch_sources(
@@ -50,7 +49,7 @@ def fetch_sources(
     unique = list({file.sha256: file for file in files}.values())
     paths: dict[str, Path] = {}
     missing: list[PinnedFile] = []
-    for outcome in _run_parallel([partial(_look_up, store, file) for file in unique], unique, jobs, deadline):
+    for outcome in _run_parallel([partial(_look_up, store, file) for file in unique], jobs, deadline):
         if outcome.path is None:
             missing.append(outcome.file)
         else:
@@ -63,7 +62,7 @@ def fetch_sources(
     tasks = [partial(_fetch, file, store, locations, client, deadline, progress) for file in missing]
     failed: list[_Outcome] = []
     try:
-        for outcome in _run_parallel(tasks, missing, jobs, deadline):
+        for outcome in _run_parallel(tasks, jobs, deadline):
             if outcome.path is None:
                 failed.append(outcome)
             else:
@@ -115,45 +114,29 @@ def _fetch(
     return _Outcome(file, reasons=reasons)
 
 
-def _run_parallel(
-    tasks: Sequence[Callable[[], _Outcome]], files: Sequence[PinnedFile], jobs: int, deadline: Deadline
-) -> Iterator[_Outcome]:
-    """Run the tasks in threads and yield their outcomes as they come; an exception of one stops all.
+def _run_parallel(tasks: Sequence[Callable[[], _Outcome]], jobs: int, deadline: Deadline) -> Iterator[_Outcome]:
+    """Run the tasks in threads and yield their outcomes in the order they end; an exception in one stops all of them.
 
-    The threads are daemons: Ctrl-C and the total time-out take effect at once, even while a server lets one wait.
+    Ctrl-C and the total timeout take effect at once, even while a server does not answer.
     """
-    waiting: queue.SimpleQueue[tuple[Callable[[], _Outcome], PinnedFile]] = queue.SimpleQueue()
-    outcomes: queue.SimpleQueue[_Outcome] = queue.SimpleQueue()
-    for task in zip(tasks, files, strict=True):
-        waiting.put(task)
 
-    def work() -> None:
-        while deadline.remaining:
-            try:
-                task, file = waiting.get_nowait()
-            except queue.Empty:
-                return
-            try:
-                outcomes.put(task())
-            except BaseException as error:  # it is raised again in the thread that waits
-                outcomes.put(_Outcome(file, error=error))
+    def start(task: Callable[[], _Outcome]) -> _Outcome:
+        deadline.check()
+        return task()
 
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(jobs, len(tasks)))]
-    for thread in threads:
-        thread.start()
+    threads = DaemonThreads(jobs)
+    running = [threads.submit(start, task) for task in tasks]
     try:
-        for _ in tasks:
-            try:
-                outcome = outcomes.get(timeout=deadline.remaining)
-            except queue.Empty:
-                raise DeadlineExceeded from None
-            if outcome.error is not None:
-                raise outcome.error
-            yield outcome
+        while running:
+            ended = wait_for_any(running, min(TICK, deadline.remaining))
+            if not ended:
+                deadline.check()
+            running = [future for future in running if future not in ended]
+            for future in ended:
+                yield future.result()
     except BaseException:
         deadline.stop()
-        for thread in threads:
-            thread.join(_LINGER / len(threads))
+        wait(running, timeout=_LINGER)
         raise
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import gzip
 import os
 import shlex
-import subprocess
 import zlib
 from pathlib import Path
 
 from everywheel.errors import MachineError, SourceError
 from everywheel.execution.files import hash_file, report_full_disk
+from everywheel.execution.process import run_command
 from everywheel.sources.request import COMPARE_PIN, PinnedFile
 
 
@@ -48,22 +48,21 @@ def _run_git(wanted: PinnedFile, patch: bytes, tree: Path, *options: str) -> str
     }
     command = ["git", "apply", "-p1", "--exclude=debian/*", *options, "-"]
     try:
-        done = subprocess.run(command, input=patch, cwd=tree.resolve(), env=environ, capture_output=True, check=False)
+        result = run_command(command, stdin=patch, cwd=tree.resolve(), env=environ)
     except FileNotFoundError:
         raise MachineError(
             f"{wanted.title} cannot be applied: there is no git", hint="install git (on Debian: `apt install git`)"
         ) from None
-    errors = done.stderr.decode(errors="replace")
-    if "No space left on device" in errors:
+    if "No space left on device" in result.errors:
         raise report_full_disk(tree)
-    if done.returncode:
+    if result.exit_code:
         raise SourceError(
-            f"{wanted.title} does not apply (exit {done.returncode})",
+            f"{wanted.title} does not apply (exit {result.exit_code})",
             details={"command": shlex.join(command)},
-            excerpt=errors.strip().splitlines()[-20:],
+            excerpt=result.errors.strip().splitlines()[-20:],
             hint="is it the patch for this version?  " + COMPARE_PIN,
         )
-    return done.stdout.decode(errors="surrogateescape")
+    return result.stdout.decode(errors="surrogateescape")
 
 
 def _list_touched(numstat: str) -> list[str]:

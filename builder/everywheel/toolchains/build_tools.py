@@ -14,7 +14,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from everywheel.errors import MachineError
-from everywheel.execution.process import run
+from everywheel.execution.process import run_logged
 
 PINS = Path(__file__).with_name("tools.txt")
 EXE = str(sysconfig.get_config_var("EXE") or "")
@@ -142,7 +142,7 @@ def ensure_environment(path: Path, arguments: Sequence[str], *, what: str, log: 
 
 def make_environment(path: Path, *, what: str, log: Path) -> None:
     """Make an empty virtual environment of the running Python."""
-    run(
+    run_logged(
         [sys.executable, "-m", "venv", "--without-pip", path],
         cwd=path.parent,
         env=_environment(),
@@ -154,7 +154,7 @@ def make_environment(path: Path, *, what: str, log: Path) -> None:
 
 def install_into(path: Path, arguments: Sequence[str], *, what: str, log: Path) -> None:
     """Install into a virtual environment with pip; its own settings (PIP_INDEX_URL, pip.conf) are used."""
-    run(
+    run_logged(
         [
             sys.executable,
             "-m",
@@ -176,7 +176,7 @@ def install_into(path: Path, arguments: Sequence[str], *, what: str, log: Path) 
 
 def pip_install(arguments: Sequence[str], *, what: str, log: Path) -> None:
     """Run pip's `install`, for a folder (`--target`) of another machine's files; its own settings are used."""
-    run(
+    run_logged(
         [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments],
         cwd=log.parent,
         env=_environment(),

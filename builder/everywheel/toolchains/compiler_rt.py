@@ -20,7 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from everywheel.errors import MachineError
-from everywheel.execution.process import run
+from everywheel.execution.process import run_logged
 from everywheel.platforms.target import Target
 from everywheel.toolchains.build_tools import Tools, tools_identity
 
@@ -75,7 +75,7 @@ def build_compiler_rt(target: Target, tools: Tools, cache: Path, *, environment:
             (tools.zig, "ar", "rcsD", packed, compiled),
         )
         for words in commands:
-            run(words, cwd=root.parent, env=environment, log=log, what=f"compiler for {target.tag}")
+            run_logged(words, cwd=root.parent, env=environment, log=log, what=f"compiler for {target.tag}")
         packed.replace(find_compiler_rt(cache, target))
 
 

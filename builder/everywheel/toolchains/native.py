@@ -7,7 +7,6 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,7 +16,7 @@ from tempfile import TemporaryDirectory
 from filelock import FileLock
 
 from everywheel.errors import MachineError, UsageError
-from everywheel.execution.process import run
+from everywheel.execution.process import join_windows_args, run_command, run_logged
 from everywheel.platforms.target import Target, build_machine_target, parse_target
 from everywheel.toolchains.compilers import Compilers, EngineName
 from everywheel.toolchains.windows_launcher import SOURCE
@@ -96,7 +95,7 @@ class NativeEngine:
         launcher = compilers.launcher
         unfinished = launcher.with_name(f"unfinished-{launcher.name}")
         with FileLock(f"{launcher}.lock"):
-            run(
+            run_logged(
                 [*compilers.c, *compilers.link, "-s", SOURCE, "-o", unfinished],
                 cwd=launcher.parent,
                 env=self.environ,
@@ -140,13 +139,13 @@ def split_words(line: str, *, windows: bool = sys.platform == "win32") -> list[s
 def _check_driver(compiler: Sequence[str], target: Target, environ: Mapping[str, str]) -> None:
     """Raise MachineError for a compiler that does not speak GNU's words and make MinGW's code, as all of ours is built."""
     command = [*compiler, "-dumpmachine"]
-    told = subprocess.run(command, env=dict(environ), capture_output=True, text=True, check=False, errors="replace")
-    machine = told.stdout.strip()
-    if told.returncode == 0 and re.fullmatch(rf"{target.arch.zig}-.*(mingw|windows-gnu).*", machine):
+    result = run_command(command, env=environ)
+    machine = result.output.strip()
+    if result.exit_code == 0 and re.fullmatch(rf"{target.arch.zig}-.*(mingw|windows-gnu).*", machine):
         return
     raise MachineError(
         f"the native engine cannot use {compiler[0]}: recipes are built by MinGW's gcc or clang, for {target.arch.name}",
-        details={"command": subprocess.list2cmdline(command), "answer": machine or f"none (exit {told.returncode})"},
+        details={"command": join_windows_args(command), "answer": machine or f"none (exit {result.exit_code})"},
         hint="put MinGW-w64's gcc and g++ on PATH, or name them with CC and CXX; the zig engine on Linux needs none",
     )
 
@@ -179,9 +178,9 @@ def native_facts(environ: Mapping[str, str] = os.environ) -> str:
     if image:
         return image
     engine = NativeEngine(environ=environ)
-    words = [engine._find("CC", "cc", "gcc"), engine._find("CXX", "c++", "g++")]
-    told = [subprocess.run([*one, "--version"], capture_output=True, text=True, check=False).stdout for one in words]
-    return hashlib.sha256("".join([*told, native_target(environ).tag]).encode()).hexdigest()[:16]
+    commands = [engine._find("CC", "cc", "gcc"), engine._find("CXX", "c++", "g++")]
+    versions = [run_command([*command, "--version"]).output for command in commands]
+    return hashlib.sha256("".join([*versions, native_target(environ).tag]).encode()).hexdigest()[:16]
 
 
 def _accepts(compiler: Sequence[str], flag: str, environ: Mapping[str, str]) -> bool:
@@ -190,4 +189,4 @@ def _accepts(compiler: Sequence[str], flag: str, environ: Mapping[str, str]) -> 
         source = Path(folder) / "empty.c"
         source.write_text("")
         words = [*compiler, "-shared", "-fPIC", flag, str(source), "-o", str(Path(folder) / "out.so")]
-        return subprocess.run(words, env=dict(environ), capture_output=True, check=False).returncode == 0
+        return run_command(words, env=environ).exit_code == 0

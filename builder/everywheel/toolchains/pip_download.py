@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from everywheel.execution.process import run
+from everywheel.execution.process import run_logged
 from everywheel.platforms.target import Target
 
 
@@ -37,7 +37,7 @@ def install_wheels(
 def _pip(words: Sequence[str], requirements: Sequence[str], platforms: Sequence[str], python: str, log: Path) -> None:
     tags = [word for tag in platforms for word in ("--platform", tag)]
     log.unlink(missing_ok=True)
-    run(
+    run_logged(
         [
             sys.executable,
             "-m",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from everywheel.config.recipe import Optimize
+from everywheel.execution.process import join_windows_args
 from everywheel.platforms.target import Target
 from everywheel.store.local import FIXED_TIME
 from everywheel.toolchains.build_tools import Tools
@@ -356,7 +356,7 @@ cpp_link_args = {_meson(toolchain.cxx_link_flags)}
 
 def _join_for_programs(words: Sequence[str]) -> str:
     """Join words as programs of Windows take them apart, there being no shell, and as CMake's strings take quotes."""
-    return subprocess.list2cmdline(words).replace("\\", "\\\\").replace('"', '\\"')
+    return join_windows_args(words).replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _cmake_file(toolchain: Toolchain) -> str:

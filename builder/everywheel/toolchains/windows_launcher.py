@@ -6,10 +6,11 @@ A launcher is a copy of one small program (`launcher.c`), with a file beside it 
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from everywheel.execution.process import join_windows_args
 
 SOURCE = Path(__file__).with_name("windows_launcher.c")
 SUFFIX = ".exe"
@@ -31,6 +32,6 @@ def write_launcher(program: Path, compiled: Path, launch: LaunchSpec) -> None:
     """Write a launcher as `program`, a copy of the compiled one."""
     libraries = "" if launch.libraries is None else launch.libraries.as_posix()
     variables = [f"{name}={value}" for name, value in launch.environment.items()]
-    lines = [subprocess.list2cmdline(map(str, launch.command)), libraries, *variables]
+    lines = [join_windows_args([str(arg) for arg in launch.command]), libraries, *variables]
     shutil.copyfile(compiled, program)
     program.with_name(f"{program.name}.words").write_text("\n".join(lines), encoding="utf-8", newline="\n")

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from filelock import FileLock
 
-from everywheel.execution.process import run
+from everywheel.execution.process import run_logged
 from everywheel.platforms.target import Target, build_machine_target
 from everywheel.store.local import Store
 from everywheel.toolchains.build_tools import Tools
@@ -67,7 +67,7 @@ class ZigEngine:
             source = workspace / "empty.c"
             source.write_text("int main(void) { return 0; }\n")
             for flags in (["-shared", "-fPIC"], []):
-                run(
+                run_logged(
                     [toolchain.program("cc"), *flags, source, "-o", workspace / "out"],
                     cwd=workspace,
                     env=toolchain.environment,

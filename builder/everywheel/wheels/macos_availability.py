@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from everywheel.binaries.macho import UnreadableMacho, is_macho, read_macho
 from everywheel.errors import BuildError, MachineError
+from everywheel.execution.process import run_command
 from everywheel.platforms.target import Target
 from everywheel.wheels.wheel import Wheel
 
@@ -180,16 +180,16 @@ def find_newer(
     source.write_text(f"{includes}{canary}{macros}{uses}")
     words = [str(compiler), "-fsyntax-only", "-ferror-limit=0", "-Werror=unguarded-availability", str(source)]
     try:
-        result = subprocess.run(words, cwd=folder, env=dict(environ), capture_output=True, text=True, check=False)
+        result = run_command(words, cwd=folder, env=environ)
     except OSError as error:
         hint = "`everywheel doctor` says what this machine lacks"
         raise MachineError(f"{what}: cannot start {compiler}", details={"reason": error.strerror}, hint=hint) from None
-    newer = {match["name"]: match["version"] for match in _NEWER.finditer(result.stderr)}
+    newer = {match["name"]: match["version"] for match in _NEWER.finditer(result.errors)}
     if newer.pop(_CANARY, None) != _NEVER:
         raise BuildError(
             f"{what}: the compiler does not say which symbols are newer than the oldest macOS",
-            details={"command": shlex.join(words), "exit code": result.returncode},
-            excerpt=(result.stdout + result.stderr).splitlines()[-_MOST_LINES:],
+            details={"command": shlex.join(words), "exit code": result.exit_code},
+            excerpt=(result.output + result.errors).splitlines()[-_MOST_LINES:],
             hint="clang does, with Apple's headers; no flag may switch off -Wunguarded-availability",
         )
     return newer

@@ -15,7 +15,7 @@ from pyproject_hooks import BuildBackendHookCaller
 from everywheel.config.project import extension_files
 from everywheel.config.toml_reader import read_toml
 from everywheel.errors import BuildError, UsageError
-from everywheel.execution.process import run
+from everywheel.execution.process import run_logged
 from everywheel.platforms.target import Target
 
 # PEP 517: what a pyproject.toml without a [build-system] table means.
@@ -116,7 +116,7 @@ def _hooks(build: WheelBuild) -> BuildBackendHookCaller:
     system = read_build_system(build.source)
 
     def call(cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
-        run(
+        run_logged(
             cmd,
             cwd=Path(cwd) if cwd else _source(build),
             env={**_environment(build), **(extra_environ or {})},

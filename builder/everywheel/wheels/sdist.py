@@ -15,7 +15,7 @@ from pyproject_hooks import BuildBackendHookCaller
 
 from everywheel.config.project import Project, sdist_name
 from everywheel.errors import BuildError, MachineError
-from everywheel.execution.process import run
+from everywheel.execution.process import run_logged
 from everywheel.libraries.build import BuildContext
 from everywheel.planning.plan import Plan, Step
 from everywheel.store.local import FIXED_TIME
@@ -80,7 +80,7 @@ def _ask_backend(build: WheelBuild, site: BuildContext, project: Project) -> Pat
 
     def call(cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
         place = Path(cwd) if cwd else copy
-        run(cmd, cwd=place, env={**environment, **(extra_environ or {})}, log=build.log, what=what)
+        run_logged(cmd, cwd=place, env={**environment, **(extra_environ or {})}, log=build.log, what=what)
 
     if system.backend == "mesonpy":
         # Meson packs what a commit has, so that the copy must be one.

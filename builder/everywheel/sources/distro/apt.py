@@ -6,12 +6,9 @@ Nothing here reads or writes the system's lists, cache or status. What is taken 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shutil
-import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,12 +17,12 @@ from pathlib import Path
 from filelock import FileLock
 
 from everywheel.execution.files import report_full_disk, translate_os_errors
+from everywheel.execution.process import run_command
 from everywheel.sources.deadline import Deadline
 from everywheel.sources.distro.apt_archives import HELPER, Archive
 from everywheel.sources.request import Unavailable
 
 _SCARCE = 1 << 20  # bytes left on the disk; apt 2.6 waits for ever when an index finds no room
-_TICK = 0.1  # seconds between looks at a running client: at the deadline, and at how far a download is
 
 
 # `@` stands for the root. Root would hand downloads to the user _apt, who cannot enter a private folder, and cannot at
@@ -187,34 +184,21 @@ class AptRoot:
         Raises MachineError when the disk is full and Stopped when the time is over.
         """
         self._deadline.check()
-        process = subprocess.Popen(
+
+        def watch() -> None:
+            self._deadline.check()
+            if shutil.disk_usage(self.folder).free < _SCARCE:
+                raise report_full_disk(self.folder)
+            on_tick()
+
+        result = run_command(
             [program, "-c", str(self._config), "-q", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
             env={**os.environ, "LC_ALL": "C.UTF-8"},
-            start_new_session=True,
+            on_tick=watch,  # its exceptions also end the transport methods that the client started
         )
-        try:
-            while True:
-                try:
-                    output, errors = process.communicate(timeout=min(_TICK, self._deadline.remaining))
-                    break
-                except subprocess.TimeoutExpired:
-                    self._deadline.check()
-                    if shutil.disk_usage(self.folder).free < _SCARCE:
-                        raise report_full_disk(self.folder) from None
-                    on_tick()
-        except BaseException:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # with the transport methods that it started
-            process.communicate()
-            raise
-        if "No space left on device" in errors + output:
+        if "No space left on device" in result.errors + result.output:
             raise report_full_disk(self.folder)
-        return process.returncode, output, errors
+        return result.exit_code, result.output, result.errors
 
 
 def _first_error(errors: str) -> str:

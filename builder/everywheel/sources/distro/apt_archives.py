@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+from everywheel.execution.process import run_command
 
 HELPER = Path("/usr/lib/apt/apt-helper")
 
@@ -89,12 +90,8 @@ def find_machine_archives(os_release: Path = Path("/etc/os-release")) -> tuple[A
     distribution = DISTRIBUTIONS.get(facts.get("ID", ""))
     if distribution is None or not Path(distribution.keyring).exists():
         return ()
-    answer = subprocess.run(
-        ["apt-get", "indextargets", "--no-release-info", "--format", "$(REPO_URI)|$(RELEASE)|$(COMPONENT)"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
+    answer = run_command(
+        ["apt-get", "indextargets", "--no-release-info", "--format", "$(REPO_URI)|$(RELEASE)|$(COMPONENT)"]
     )
-    rows = dict.fromkeys(line for line in answer.stdout.splitlines() if line.count("|") == 2)
+    rows = dict.fromkeys(line for line in answer.output.splitlines() if line.count("|") == 2)
     return choose_archives(rows, facts.get("VERSION_CODENAME", ""), distribution)

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 from everywheel.errors import BuildError, MachineError
-from everywheel.execution.process import excerpt, run
+from everywheel.execution.process import excerpt, run_logged
 from everywheel.libraries.products import relocate_pkgconfig
 
 
 def test_both_streams_come_back_in_order_and_stand_in_the_log(tmp_path: Path) -> None:
     code = "import sys; print('one', flush=True); print('two', file=sys.stderr, flush=True); print('three')"
 
-    output = run([sys.executable, "-c", code], cwd=tmp_path, env={}, log=tmp_path / "log", what="x")
+    output = run_logged([sys.executable, "-c", code], cwd=tmp_path, env={}, log=tmp_path / "log", what="x")
 
     assert output == "one\ntwo\nthree\n"
     assert (tmp_path / "log").read_text().startswith(f"$ cd {tmp_path} && {sys.executable} -c ")
@@ -24,7 +24,9 @@ def test_a_failure_shows_the_command_and_the_telling_lines(tmp_path: Path) -> No
     words = ["/bin/sh", "-c", "echo fine; echo 'a.c:1: error: no'; echo note; exit 3"]
 
     with pytest.raises(BuildError) as caught:
-        run(words, cwd=tmp_path, env={}, log=tmp_path / "log", what="libfoo 1.0 for here: compile", hint="do that")
+        run_logged(
+            words, cwd=tmp_path, env={}, log=tmp_path / "log", what="libfoo 1.0 for here: compile", hint="do that"
+        )
 
     assert caught.value.render() == (
         "error: libfoo 1.0 for here: compile failed (exit 3)\n"
@@ -38,7 +40,7 @@ def test_a_failure_shows_the_command_and_the_telling_lines(tmp_path: Path) -> No
 
 def test_a_program_that_is_not_there_is_an_error_of_the_machine(tmp_path: Path) -> None:
     with pytest.raises(MachineError) as caught:
-        run(["/no/such/program"], cwd=tmp_path, env={}, log=tmp_path / "log", what="x")
+        run_logged(["/no/such/program"], cwd=tmp_path, env={}, log=tmp_path / "log", what="x")
 
     assert caught.value.render() == "error: x: cannot start /no/such/program\n  reason: No such file or directory"
 

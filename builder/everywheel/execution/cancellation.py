@@ -1,0 +1,75 @@
+"""Cancellation: ending every command and container of one execution, on Ctrl-C and SIGTERM.
+
+The current `Cancellation` is a context variable (PEP 567): code far below the command line registers with it without
+receiving it through every call, and two executions in one process do not share it. Threads inherit it when they are started
+through `execution.threads`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+
+
+class Interrupted(Exception):
+    """The execution was canceled while this part of it was running."""
+
+
+class Cancellation:
+    """The callbacks that end the commands and containers of one execution, and whether they were called."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._callbacks: set[Callable[[], None]] = set()
+        self._canceled = False
+
+    @property
+    def is_canceled(self) -> bool:
+        return self._canceled
+
+    @contextlib.contextmanager
+    def on_cancel(self, callback: Callable[[], None]) -> Iterator[None]:
+        """Call `callback` when the execution is canceled while the body runs, or at once if it already is."""
+        with self._lock:
+            self._callbacks.add(callback)
+            if self._canceled:
+                callback()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._callbacks.discard(callback)
+
+    def cancel(self) -> None:
+        """Call every registered callback; those that are registered later are called at once."""
+        with self._lock:
+            self._canceled = True
+            for callback in self._callbacks:
+                callback()
+
+    def check(self) -> None:
+        """Raise Interrupted after `cancel`."""
+        if self._canceled:
+            raise Interrupted
+
+
+_CURRENT: ContextVar[Cancellation | None] = ContextVar("everywheel_cancellation", default=None)
+
+
+def current_cancellation() -> Cancellation:
+    """Return the cancellation of the execution that the caller is part of; outside of any, one that is never canceled."""
+    return _CURRENT.get() or Cancellation()
+
+
+@contextlib.contextmanager
+def cancellation_scope() -> Iterator[Cancellation]:
+    """Make a new cancellation the current one; it is canceled together with the one of the surrounding execution."""
+    inner = Cancellation()
+    with current_cancellation().on_cancel(inner.cancel):
+        token = _CURRENT.set(inner)
+        try:
+            yield inner
+        finally:
+            _CURRENT.reset(token)

@@ -1,0 +1,51 @@
+"""Threads that do not delay the end of the process, as a concurrent.futures executor.
+
+ThreadPoolExecutor cannot be used: the interpreter waits for its threads at exit, so that Ctrl-C during a download would only
+take effect once the server answers (https://github.com/python/cpython/issues/80961).
+"""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+TICK = 0.2
+"""Seconds that a wait may block: on Windows, Ctrl-C only takes effect between two waits."""
+
+
+class DaemonThreads(Executor):
+    """Runs each call in a daemon thread of its own, at most `limit` of them at the same time, in the caller's context."""
+
+    def __init__(self, limit: int | None = None) -> None:
+        self._slots = None if limit is None else threading.Semaphore(limit)
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Start a thread for a call; the current cancellation and command listener are also those of the thread."""
+        future: Future[T] = Future()
+        context = contextvars.copy_context()
+
+        def work() -> None:
+            if self._slots is not None:
+                self._slots.acquire()
+            try:
+                if future.set_running_or_notify_cancel():
+                    future.set_result(context.run(fn, *args, **kwargs))
+            except BaseException as error:  # raised again by whoever calls `result`
+                future.set_exception(error)
+            finally:
+                if self._slots is not None:
+                    self._slots.release()
+
+        threading.Thread(target=work, daemon=True).start()
+        return future
+
+
+def wait_for_any(futures: Iterable[Future[T]], timeout: float = TICK) -> set[Future[T]]:
+    """Return the futures that are done, after waiting at most `timeout` seconds for the first of them."""
+    return wait(futures, timeout=timeout, return_when=FIRST_COMPLETED).done
