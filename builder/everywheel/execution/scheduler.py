@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from enum import StrEnum
 from graphlib import TopologicalSorter
@@ -67,31 +67,29 @@ def execute(tasks: Sequence[Task], pool: JobPool, listener: ProgressListener) ->
     Requirements that are not among the tasks count as done. KeyboardInterrupt ends every running command and is raised
     again once all tasks have ended.
     """
-    with cancellation_scope() as cancellation:
-        execution = _Execution(tasks, pool, listener)
+    with cancellation_scope() as cancellation, DaemonThreads() as threads:
+        execution = _Execution(tasks, pool, listener, threads)
         try:
             execution.run(cancellation)
         except BaseException:
             cancellation.cancel()
             raise
-        finally:
-            wait(execution.running)
     return tuple(execution.results.values())
 
 
 class _Execution:
     """The state of one execution; only the thread that calls `run` changes it."""
 
-    def __init__(self, tasks: Sequence[Task], pool: JobPool, listener: ProgressListener) -> None:
+    def __init__(self, tasks: Sequence[Task], pool: JobPool, listener: ProgressListener, threads: Executor) -> None:
         self._tasks = {task.id: task for task in tasks}
         self._pool = pool
         self._listener = listener
-        self._threads = DaemonThreads()
+        self._threads = threads
         self._ready: list[Task] = []
         requirements = {task.id: self._tasks.keys() & set(task.requires) for task in tasks}
         self._sorter = TopologicalSorter(requirements)
         self._sorter.prepare()
-        self.running: list[Future[Result]] = []
+        self._running: list[Future[Result]] = []
         self.results: dict[str, Result] = {}
 
     def run(self, cancellation: Cancellation) -> None:
@@ -99,7 +97,7 @@ class _Execution:
         while True:
             cancellation.check()
             self._collect_ready()
-            if not self._ready and not self.running:
+            if not self._ready and not self._running:
                 return
             if self._ready and self._pool.take(_TOKEN_WAIT):
                 # The task that gave the token back may have made one of a higher priority ready.
@@ -124,7 +122,7 @@ class _Execution:
         future = self._threads.submit(self._work, task)
         # Only once the result is set: whoever takes the token must be able to see it.
         future.add_done_callback(lambda _: self._pool.give())
-        self.running.append(future)
+        self._running.append(future)
 
     def _work(self, task: Task) -> Result:
         began = time.monotonic()
@@ -145,9 +143,9 @@ class _Execution:
 
     def _settle_ended(self, timeout: float) -> None:
         """Settle the tasks that have ended, after waiting for the first of them."""
-        ended = wait_for_any(self.running, timeout)
-        for future in [future for future in self.running if future in ended]:
-            self.running.remove(future)
+        ended = wait_for_any(self._running, timeout)
+        for future in [future for future in self._running if future in ended]:
+            self._running.remove(future)
             result = future.result()
             self._settle(result)
             self._sorter.done(result.id)

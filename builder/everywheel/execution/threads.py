@@ -24,6 +24,7 @@ class DaemonThreads(Executor):
 
     def __init__(self, limit: int | None = None) -> None:
         self._slots = None if limit is None else threading.Semaphore(limit)
+        self._threads: list[threading.Thread] = []
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Start a thread for a call; the current cancellation and command listener are also those of the thread."""
@@ -42,8 +43,15 @@ class DaemonThreads(Executor):
                 if self._slots is not None:
                     self._slots.release()
 
-        threading.Thread(target=work, daemon=True).start()
+        thread = threading.Thread(target=work, daemon=True)
+        self._threads.append(thread)
+        thread.start()
         return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Wait until every thread has ended, with the callbacks of its future."""
+        for thread in self._threads if wait else ():
+            thread.join()
 
 
 def wait_for_any(futures: Iterable[Future[T]], timeout: float = TICK) -> set[Future[T]]:
