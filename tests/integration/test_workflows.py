@@ -29,7 +29,7 @@ from everywheel.containers.bootstrap import bootstrap_image
 from everywheel.containers.catalog import find_catalog, load_catalog
 from everywheel.containers.lock import LockedImage, write_digests
 from everywheel.containers.runtime import find_runtime
-from everywheel.platforms.target import ARCHES
+from everywheel.platforms.architectures import ARCHES
 from everywheel.store.local import Store, default_store
 from github import HOST, PROJECT, start_github
 from roots import REPOSITORY, call, call_in_root, copy_repository, find_index, mount_overlay

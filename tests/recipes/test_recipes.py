@@ -10,7 +10,8 @@ from everywheel.config.project import load_project
 from everywheel.config.recipe import Linkage, resolve_recipe
 from everywheel.config.recipe_loader import load_recipes
 from everywheel.planning.plan import make_plan
-from everywheel.platforms.target import ARCHES, Target, parse_target
+from everywheel.platforms.architectures import ARCHES
+from everywheel.platforms.target import Target, parse_target
 
 ROOT = Path(__file__).parents[2]
 RECIPES = load_recipes([ROOT / "recipes"])

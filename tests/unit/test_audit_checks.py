@@ -21,8 +21,9 @@ from everywheel.audit.report import Finding
 from everywheel.audit.sbom import Component, Sbom
 from everywheel.audit.tags import check_tags
 from everywheel.audit.wheel_contents import WheelContents
-from everywheel.binaries.elf import ElfFacts, VersionNeed, split_version
+from everywheel.binaries.elf import ElfFacts, VersionNeed
 from everywheel.platforms.linux_policy import Policy, load_policy
+from everywheel.platforms.symbol_versions import split_version
 from everywheel.wheels.wheel import Wheel, WheelFile
 
 ELF = ElfFacts(

@@ -26,7 +26,8 @@ from everywheel.errors import MachineError, UsageError
 from everywheel.pipeline import check_engine
 from everywheel.planning.keys import toolchain_identity
 from everywheel.planning.plan import make_plan
-from everywheel.platforms.target import ARCHES, base_target, parse_target
+from everywheel.platforms.architectures import ARCHES
+from everywheel.platforms.target import base_target, parse_target
 from everywheel.store.local import Store
 from everywheel.toolchains.compilers import EngineName
 from everywheel.toolchains.native import NativeEngine, native_facts, native_target, split_words

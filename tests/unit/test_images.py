@@ -14,7 +14,8 @@ from everywheel.containers.image_archive import write_image
 from everywheel.containers.lock import LockedImage, read_pins, resolve_digests, write_digests
 from everywheel.containers.qemu import check_emulation
 from everywheel.errors import MachineError
-from everywheel.platforms.target import ARCHES, parse_target
+from everywheel.platforms.architectures import ARCHES
+from everywheel.platforms.target import parse_target
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = load_catalog(find_catalog(ROOT))

@@ -17,7 +17,7 @@ from everywheel.containers.runtime import Runtime
 from everywheel.errors import MachineError
 from everywheel.execution.cancellation import Interrupted, cancellation_scope
 from everywheel.execution.retry import RetryPolicy
-from everywheel.platforms.target import ARCHES, Arch
+from everywheel.platforms.architectures import ARCHES, Arch
 from everywheel.store.local import Store
 
 LIMIT = "toomanyrequests: You have reached your unauthenticated pull rate limit."

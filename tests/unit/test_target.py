@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from everywheel.errors import UsageError
 from everywheel.libraries.features import can_run
-from everywheel.platforms.target import ARCHES, build_machine_target, parse_target
+from everywheel.platforms.architectures import ARCHES
+from everywheel.platforms.target import build_machine_target, parse_target
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ from fnmatch import fnmatchcase
 from everywheel.audit.report import Finding
 from everywheel.audit.sbom import Sbom
 from everywheel.audit.wheel_contents import WheelContents
+from everywheel.platforms.architectures import ARCHES
 from everywheel.platforms.linux_policy import Policy
 
-# Without a PT_GNU_STACK header these get a stack that cannot be executed; all others get one that can.
-_SAFE_WITHOUT_HEADER = ("EM_AARCH64", "EM_RISCV")
+_SAFE_WITHOUT_HEADER = frozenset(arch.elf_machine for arch in ARCHES.values() if not arch.stack_is_executable)
 _GRAFT_HASH = re.compile(r"^(?P<stem>[^.]+)-[0-9a-f]{8,64}(?P<rest>\..+)$")
 _MOST_SYMBOLS = 8
 _MITIGATIONS = ("DYNAMIC_BASE", "NX_COMPAT", "HIGH_ENTROPY_VA")  # linkers set all three unless told not to

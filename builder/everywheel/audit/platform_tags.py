@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from everywheel.audit.report import Finding
 from everywheel.audit.wheel_contents import WheelContents
-from everywheel.binaries.formats import SYSTEMS
+from everywheel.binaries.formats import FORMATS
 from everywheel.platforms.mac_windows_policy import load_mac_policy, load_windows_policy
+from everywheel.platforms.tags import parse_platforms
+from everywheel.platforms.target import OPERATING_SYSTEMS
 
-_SINCE_11 = re.compile(r"macosx_(?P<major>1[1-9]|[2-9]\d)_(?P<minor>\d+)_\w+")
 _MOST_FILES = 8
 
 
@@ -20,24 +20,26 @@ def check_platform_tags(content: WheelContents) -> Iterator[Finding]:
     platforms, tagged, held = wheel.platform.split("."), content.systems, _find_held(content)
     yield from _check_names(content)
     if len(tagged) > 1:
-        listed = ", ".join(SYSTEMS[system].name for system in SYSTEMS if system in tagged)
+        listed = ", ".join(OPERATING_SYSTEMS[system].title for system in OPERATING_SYSTEMS if system in tagged)
         yield Finding(check="tags", file=name, message=f"the platform tags name more than one system: {listed}")
     if len(held) > 1:
-        kinds = " and ".join(f"{SYSTEMS[system].kind} files for {SYSTEMS[system].name}" for system in held)
-        evidence = tuple(f"{SYSTEMS[system].kind}: {_shorten(files)}" for system, files in held.items())
+        kinds = " and ".join(f"{FORMATS[system].name} files for {OPERATING_SYSTEMS[system].title}" for system in held)
+        evidence = tuple(f"{FORMATS[system].name}: {_shorten(files)}" for system, files in held.items())
         yield Finding(check="tags", file=name, message=f"is wheels of two systems in one: {kinds}", evidence=evidence)
         return
     for system, files in held.items():
-        kind, evidence = SYSTEMS[system].kind, files[:_MOST_FILES]
+        kind, evidence = FORMATS[system].name, files[:_MOST_FILES]
         if platforms == ["any"]:
             message = f"tagged for any platform, but holds {kind} files"
             yield Finding(check="tags", file=name, message=message, evidence=evidence)
         elif tagged and system not in tagged:
-            message = f"tagged {wheel.platform}, but holds {kind} files, which are for {SYSTEMS[system].name}"
+            message = (
+                f"tagged {wheel.platform}, but holds {kind} files, which are for {OPERATING_SYSTEMS[system].title}"
+            )
             yield Finding(check="tags", file=name, message=message, evidence=evidence)
-    broken = {SYSTEMS[system].check for system in tagged}.intersection(content.unread.values())  # told by itself
+    broken = {FORMATS[system].check for system in tagged}.intersection(content.unread.values())  # told by itself
     if tagged and not held and not content.binaries and not broken:
-        message = f"tagged {wheel.platform}, but holds no {SYSTEMS[min(tagged)].kind} file"
+        message = f"tagged {wheel.platform}, but holds no {FORMATS[min(tagged)].name} file"
         yield Finding(check="tags", file=name, message=message)
 
 
@@ -53,13 +55,13 @@ def _find_held(content: WheelContents) -> dict[str, tuple[str, ...]]:
 
 
 def _check_names(content: WheelContents) -> Iterator[Finding]:
-    for platform in content.wheel.platform.split("."):
-        known = load_mac_policy(platform) or load_windows_policy(platform)
+    for tag in parse_platforms(content.wheel.platform):
+        known = load_mac_policy(tag.text) or load_windows_policy(tag.text)
         message = ""
-        if platform.startswith(("macosx_", "win")) and known is None:
-            message = f"no policy is known for {platform}"
-        elif (match := _SINCE_11.fullmatch(platform)) and int(match["minor"]):
-            message = f"no installer asks for {platform}: from macOS 11 on, the second number of a tag is 0"
+        if tag.os in ("darwin", "windows") and known is None:
+            message = f"no policy is known for {tag.text}"
+        elif tag.os == "darwin" and tag.version >= (11, 0) and tag.version[1]:
+            message = f"no installer asks for {tag.text}: from macOS 11 on, the second number of a tag is 0"
         if message:
             yield Finding(check="tags", file=content.path.name, message=message)
 

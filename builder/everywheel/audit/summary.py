@@ -11,7 +11,7 @@ from everywheel.audit.pe_linking import find_external_dlls
 from everywheel.audit.report import CheckSummary, FileReport
 from everywheel.audit.sbom import Sbom
 from everywheel.audit.wheel_contents import WheelContents
-from everywheel.binaries.formats import SYSTEMS, BinaryFormat
+from everywheel.binaries.formats import FORMATS, BinaryFormat
 from everywheel.platforms.linux_policy import Policy
 
 
@@ -55,7 +55,7 @@ def summarize_checks(
         CheckSummary(check="archive", message=f"{len(files)} files, {unpacked} bytes unpacked"),
         CheckSummary(check="record", message="every file against its hash"),
         CheckSummary(check="tags", message=", ".join(content.wheel.tags)),
-        *(_count(SYSTEMS[system], content) for system in shown),
+        *(_count(FORMATS[system], content) for system in shown),
         CheckSummary(check="arch", message=machines or _describe_none(content, shown)),
         *(_describe_elf_versions(content, policies) if "linux" in shown else ()),
         *(_describe_systems(content) if {"darwin", "windows"}.intersection(shown) else ()),
@@ -78,11 +78,11 @@ def _find_outside(content: WheelContents) -> dict[str, tuple[str, ...]]:
 def _choose_systems(content: WheelContents) -> tuple[str, ...]:
     """Return the systems whose checks have something to tell: those of the files inside, or else those of the tags."""
     checks = {
-        system.check for b in content.binaries.values() for system in SYSTEMS.values() if isinstance(b, system.facts)
+        system.check for b in content.binaries.values() for system in FORMATS.values() if isinstance(b, system.facts)
     }
     checks |= set(content.unread.values())
-    inside = [name for name, system in SYSTEMS.items() if system.check in checks]
-    tagged = [name for name in SYSTEMS if name in content.systems]
+    inside = [name for name, system in FORMATS.items() if system.check in checks]
+    tagged = [name for name in FORMATS if name in content.systems]
     return tuple(inside or tagged or ["linux"])
 
 
@@ -96,7 +96,7 @@ def _count(system: BinaryFormat, content: WheelContents) -> CheckSummary:
 
 
 def _describe_none(content: WheelContents, shown: Sequence[str]) -> str:
-    kinds = " or ".join(SYSTEMS[system].kind for system in shown)
+    kinds = " or ".join(FORMATS[system].name for system in shown)
     return f"no {kinds} file that can be read" if content.unread else f"no {kinds} file"
 
 

@@ -14,6 +14,7 @@ from everywheel.audit.platform_tags import check_platform_tags
 from everywheel.audit.report import Finding
 from everywheel.audit.wheel_contents import MODULE_SUFFIX, WheelContents
 from everywheel.platforms.linux_policy import Policy
+from everywheel.platforms.tags import TagFamily, parse_platforms
 from everywheel.wheels.wheel import split_filename
 
 _MOST_TAGS = 10_000  # that one line may stand for; the longest file name has fewer
@@ -63,13 +64,12 @@ def _check_metadata(content: WheelContents) -> Iterator[Finding]:
 
 def _check_platforms(content: WheelContents, policies: Sequence[Policy]) -> Iterator[Finding]:
     wheel, name = content.wheel, content.path.name
-    platforms = wheel.platform.split(".")
     known = {policy.tag for policy in policies}
-    for platform in platforms:
-        if platform.startswith("linux_"):
-            yield Finding(check="tags", file=name, message=f"{platform} promises nothing; the wheel was never repaired")
-        elif platform.startswith(("manylinux", "musllinux")) and platform not in known:
-            yield Finding(check="tags", file=name, message=f"no policy is known for {platform}")
+    for tag in parse_platforms(wheel.platform):
+        if tag.family is TagFamily.LINUX:
+            yield Finding(check="tags", file=name, message=f"{tag.text} promises nothing; the wheel was never repaired")
+        elif tag.libc and tag.text not in known:
+            yield Finding(check="tags", file=name, message=f"no policy is known for {tag.text}")
     for fact, values in (("libc", {p.libc for p in policies}), ("architecture", {p.arch.name for p in policies})):
         if len(values) > 1:
             message = f"the platform tags name more than one {fact}: {', '.join(sorted(values))}"

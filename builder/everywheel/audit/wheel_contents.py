@@ -20,10 +20,11 @@ from packaging.utils import canonicalize_name, canonicalize_version
 
 from everywheel.audit.report import Finding
 from everywheel.binaries.elf import ElfFacts
-from everywheel.binaries.formats import UNREADABLE_BINARY, Binary, read_binary, systems_of
+from everywheel.binaries.formats import UNREADABLE_BINARY, Binary, read_binary
 from everywheel.binaries.macho import MachoFacts
 from everywheel.binaries.pe import PeFacts
 from everywheel.errors import UsageError
+from everywheel.platforms.tags import list_systems
 from everywheel.wheels.wheel import (
     UNREADABLE,
     TooLargeError,
@@ -64,9 +65,9 @@ class WheelContents:
         return {**self.elves, **self.machos, **self.pes}
 
     @property
-    def systems(self) -> set[str]:
+    def systems(self) -> frozenset[str]:
         """The systems that the platform tags name, by Meson's names."""
-        return systems_of(self.wheel.platform)
+        return list_systems(self.wheel.platform)
 
     @property
     def metadata(self) -> Message:
@@ -136,7 +137,7 @@ def read_wheel_contents(path: Path) -> tuple[WheelContents | None, list[Finding]
     unread: dict[str, str] = {}
     for file, content in files.items():
         try:
-            binary = read_binary(file, content.data, systems_of(platform))
+            binary = read_binary(file, content.data, list_systems(platform))
         except UNREADABLE_BINARY as error:
             unread[file] = error.check
             findings.append(Finding(check=error.check, file=file, message=str(error)))

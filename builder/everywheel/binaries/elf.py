@@ -14,6 +14,8 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection, GNUVerSymSection
 from elftools.elf.sections import SymbolTableSection
 
+from everywheel.platforms.symbol_versions import split_version, version_key
+
 MAGIC = b"\x7fELF"
 _DF_TEXTREL = 0x4
 _PF_X = 0x1
@@ -98,15 +100,9 @@ class ElfFacts:
         return found
 
 
-def split_version(version: str) -> tuple[str, str]:
-    """Return family and number: `GLIBC_2.17` gives `GLIBC` and `2.17`, `GLIBC_PRIVATE` gives no number."""
-    family, _, rest = version.rpartition("_")
-    return (family, rest) if rest[:1].isdigit() else (version.partition("_")[0], "")
-
-
-def version_key(number: str) -> tuple[int, ...]:
-    """Return what to compare version numbers by."""
-    return tuple(int(part) for part in number.split(".") if part.isdigit())
+def is_elf(name: str, data: bytes) -> bool:
+    """Return whether a file is an ELF file by its first bytes; its name does not matter."""
+    return data.startswith(MAGIC)
 
 
 @lru_cache(maxsize=8)

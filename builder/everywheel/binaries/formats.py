@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
 
-from everywheel.binaries.elf import MAGIC, ElfFacts, UnreadableElf, read_elf
+from everywheel.binaries.elf import ElfFacts, UnreadableElf, is_elf, read_elf
 from everywheel.binaries.macho import MachoFacts, UnreadableMacho, is_macho, read_macho
 from everywheel.binaries.pe import PeFacts, UnreadablePe, is_pe, read_pe
 
@@ -41,54 +41,42 @@ class Binary(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BinaryFormat:
-    """How platform tags of a system begin, what people call it, and what its binaries are.
+    """The format of the compiled files of one operating system.
 
-    `kind` is the binaries' name, `check` that of the audit's check whether they can be read, `facts` what a reader returns.
+    `name` is the format's name in messages, `check` the audit's check that its files can be read, `facts` the type that
+    `read` returns. `matches` decides by path and contents whether a file has the format. `read` raises one of
+    UNREADABLE_BINARY. `so_suffix` states whether the system loads files whose names end with `.so`.
     """
 
-    starts: tuple[str, ...]
     name: str
-    kind: str
     check: str
     facts: type[ElfFacts] | type[MachoFacts] | type[PeFacts]
+    matches: Callable[[str, bytes], bool]
+    read: Callable[[bytes], ElfFacts | MachoFacts | PeFacts]
+    so_suffix: bool = True
 
 
-# By Meson's names.
-SYSTEMS: Mapping[str, BinaryFormat] = MappingProxyType(
+FORMATS: Mapping[str, BinaryFormat] = MappingProxyType(
     {
-        "linux": BinaryFormat(
-            starts=("manylinux", "musllinux", "linux_"),
-            name="Linux",
-            kind="ELF",
-            check="elf",
-            facts=ElfFacts,
-        ),
-        "darwin": BinaryFormat(starts=("macosx_",), name="macOS", kind="Mach-O", check="macho", facts=MachoFacts),
-        "windows": BinaryFormat(starts=("win",), name="Windows", kind="PE", check="pe", facts=PeFacts),
+        "linux": BinaryFormat(name="ELF", check="elf", facts=ElfFacts, matches=is_elf, read=read_elf),
+        "darwin": BinaryFormat(name="Mach-O", check="macho", facts=MachoFacts, matches=is_macho, read=read_macho),
+        "windows": BinaryFormat(name="PE", check="pe", facts=PeFacts, matches=is_pe, read=read_pe, so_suffix=False),
     }
 )
-
-
-def systems_of(platform: str) -> set[str]:
-    """Return the systems that a set of platform tags (PEP 425) names."""
-    tags = platform.split(".")
-    return {name for name, system in SYSTEMS.items() for tag in tags if tag.startswith(system.starts)}
+"""The formats by operating system."""
 
 
 def read_binary(path: str, data: bytes, systems: Collection[str]) -> ElfFacts | MachoFacts | PeFacts | None:
-    """Return the facts of a file, or None where it is no compiled one.
+    """Return the facts of a file, or None for a file that is not compiled.
 
-    `systems` are those that its wheel is for: a `.so` is loaded there, whatever its first bytes are. Raises one of
-    UNREADABLE_BINARY when the file begins as a compiled one or is named as one, but is not a whole one.
+    `systems` are the operating systems that its wheel is for: they load a `.so` whatever its first bytes are. Raises one of
+    UNREADABLE_BINARY when the file begins or is named as a compiled one, but is truncated or malformed.
     """
-    if data.startswith(MAGIC):
-        return read_elf(data)
-    if is_macho(path, data):
-        return read_macho(data)
-    if is_pe(path, data):
-        return read_pe(data)
-    if _SHARED_OBJECT.search(path) and "linux" in systems:
-        return read_elf(data)
-    if _SHARED_OBJECT.search(path) and "darwin" in systems:
-        return read_macho(data)
+    for known in FORMATS.values():
+        if known.matches(path, data):
+            return known.read(data)
+    if _SHARED_OBJECT.search(path):
+        for system, known in FORMATS.items():
+            if known.so_suffix and system in systems:
+                return known.read(data)
     return None

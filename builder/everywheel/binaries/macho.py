@@ -14,12 +14,18 @@ from macholib import mach_o
 from macholib.MachO import MachO, MachOHeader
 
 from everywheel.binaries.macho_signature import check_signature
+from everywheel.platforms.architectures import ARCHES
 
 _THIN = (b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xfe\xed\xfa\xcf", b"\xfe\xed\xfa\xce")
 _FAT = (b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf")
 _MOST_IMAGES = 40  # a compiled Java class begins as a fat file does; its version is where the number of images would be
-_CPUS = {0x7: "i386", 0x01000007: "x86_64", 0xC: "arm", 0x0100000C: "arm64", 0x12: "ppc", 0x01000012: "ppc64"}
-_ARM64, _ARM64E = 0x0100000C, 2
+_CPUS = {
+    **{arch.macos.cpu_type: arch.macos.name for arch in ARCHES.values() if arch.macos is not None},
+    0xC: "arm",
+    0x12: "ppc",
+    0x01000012: "ppc64",  # processors that no target has
+}
+_ARM64E = 2  # the subtype of arm64 with signed pointers
 _KINDS = {mach_o.MH_DYLIB: "MH_DYLIB", mach_o.MH_BUNDLE: "MH_BUNDLE", mach_o.MH_EXECUTE: "MH_EXECUTE"}
 _LOADS = (
     mach_o.LC_LOAD_DYLIB,
@@ -195,7 +201,7 @@ def _read(header: MachOHeader, data: bytes) -> MachoImage:
     cputype, subtype = int(header.header.cputype), int(header.header.cpusubtype)
     cpu = _CPUS.get(cputype, f"CPU type {cputype:#x}")
     return MachoImage(
-        cpu="arm64e" if cputype == _ARM64 and subtype & 0xFF == _ARM64E else cpu,
+        cpu="arm64e" if cpu == "arm64" and subtype & 0xFF == _ARM64E else cpu,
         bits=64 if header.MH_MAGIC in (mach_o.MH_MAGIC_64, mach_o.MH_CIGAM_64) else 32,
         kind=_KINDS.get(int(header.header.filetype), f"file type {int(header.header.filetype)}"),
         name=names[0] if names else "",

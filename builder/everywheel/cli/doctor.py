@@ -16,7 +16,8 @@ from everywheel.containers.qemu import check_emulation
 from everywheel.containers.runtime import find_runtime, is_native
 from everywheel.errors import MachineError
 from everywheel.execution.process import run_command
-from everywheel.platforms.target import ARCHES, build_machine_target
+from everywheel.platforms.architectures import ARCHES
+from everywheel.platforms.target import build_machine_target
 from everywheel.store.local import Store
 from everywheel.toolchains.build_tools import ensure_tools, pinned_versions
 

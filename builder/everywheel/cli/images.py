@@ -30,7 +30,8 @@ from everywheel.errors import BuildError, MachineError, NothingSelectedError, Us
 from everywheel.execution.jobserver import JobPool
 from everywheel.execution.scheduler import Outcome, Task, execute
 from everywheel.pipeline import default_jobs
-from everywheel.platforms.target import ARCHES, Arch
+from everywheel.platforms.architectures import ARCHES, Arch
+from everywheel.platforms.tags import Floor
 from everywheel.store.local import Store, default_store
 
 _Image = SmokeImage | BuildImage
@@ -75,7 +76,7 @@ def list_command(root: Path, runtime: str | None, as_json: bool) -> None:
 
 def _promise(image: BuildImage) -> str:
     """Return the lowest floor that wheels from an image can promise, as platform tags write it."""
-    return f"{'manylinux' if image.libc == 'glibc' else 'musllinux'}_{'_'.join(map(str, image.libc_version))}"
+    return str(Floor(libc=image.libc, version=image.libc_version))
 
 
 def _reference(image: _Image, arch: Arch) -> str:

@@ -15,7 +15,8 @@ from everywheel.cli.tables import print_table
 from everywheel.config.project import load_project
 from everywheel.config.recipe import Recipe, suggest
 from everywheel.errors import UsageError
-from everywheel.platforms.target import ARCHES, Target, parse_target
+from everywheel.platforms.architectures import ARCHES
+from everywheel.platforms.target import Target, base_target
 from everywheel.sources.update import find_updates, pin_version, rewrite_pins
 from everywheel.store.local import Store, default_store
 
@@ -106,12 +107,7 @@ def check_command(root: Path, targets: tuple[str, ...]) -> None:
 
 
 def _all_targets() -> tuple[Target, ...]:
-    tags = [
-        tag
-        for a in ARCHES.values()
-        for tag in ("manylinux_{}_{}_".format(*a.lowest_glibc) + a.name, f"musllinux_1_2_{a.name}")
-    ]
-    return tuple(parse_target(tag) for tag in tags)
+    return tuple(base_target(libc, arch) for arch in ARCHES.values() for libc in ("glibc", "musl"))
 
 
 @recipes_group.command("update")

@@ -12,6 +12,7 @@ import click
 from everywheel.cli.options import json_option
 from everywheel.config.project import choose_python, load_project
 from everywheel.errors import MachineError, UsageError
+from everywheel.platforms.tags import parse_platforms
 from everywheel.platforms.target import parse_target
 from everywheel.store.local import FIXED_TIME, Store, default_store
 
@@ -72,7 +73,7 @@ def repair_command(root: Path, wheels: tuple[Path, ...], prefix: Path, target: s
             *_, abi, platform = split_filename(wheel.name)
         except ValueError as error:
             raise UsageError(f"{wheel}: {error}", hint="name a wheel (PEP 427)") from None
-        meant = parse_target(target or platform.split(".")[0])
+        meant = parse_target(target or parse_platforms(platform)[0].text)
         jobs.append((wheel, choose_python(project, abi), meant))
         check_binaries(read_wheel(wheel), meant)  # before the tools are fetched, and before any wheel is repaired
     for wheel, python, meant in jobs:

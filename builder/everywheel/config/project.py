@@ -14,7 +14,7 @@ from everywheel.config.recipe import Linkage, Recipe, suggest
 from everywheel.config.recipe_loader import load_recipes
 from everywheel.config.toml_reader import Table, read_toml
 from everywheel.errors import UsageError
-from everywheel.platforms.target import SYSTEMS, Target, parse_target
+from everywheel.platforms.target import OPERATING_SYSTEMS, Target, parse_target
 
 _NOT_SOURCE = frozenset({"build", "dist", "wheelhouse", "__pycache__", "node_modules"})
 
@@ -26,7 +26,7 @@ class PythonSpec:
     headers: str
     tag: str
     abi: str
-    systems: tuple[str, ...] = tuple(SYSTEMS)
+    systems: tuple[str, ...] = tuple(OPERATING_SYSTEMS)
 
     @property
     def is_limited(self) -> bool:
@@ -146,10 +146,12 @@ def _load_pythons(table: Table) -> tuple[PythonSpec, ...]:
     """Read `python`: one table, or a list of them, of which no two make wheels of one name."""
     found = []
     for python in table.one_or_more("python"):
-        systems = python.texts("os", list(SYSTEMS))
+        systems = python.texts("os", list(OPERATING_SYSTEMS))
         for system in systems:
-            if system not in SYSTEMS:
-                raise UsageError(f"{python.place}: there is no system '{system}'", hint=suggest(system, SYSTEMS))
+            if system not in OPERATING_SYSTEMS:
+                raise UsageError(
+                    f"{python.place}: there is no system '{system}'", hint=suggest(system, OPERATING_SYSTEMS)
+                )
         found.append(
             PythonSpec(
                 headers=python.text("headers"),

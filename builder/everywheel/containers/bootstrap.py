@@ -21,7 +21,7 @@ from everywheel.containers.image_archive import write_image
 from everywheel.containers.runtime import LABEL, Runtime
 from everywheel.errors import MachineError
 from everywheel.execution.process import run_logged
-from everywheel.platforms.target import Arch
+from everywheel.platforms.architectures import Arch
 from everywheel.sources.distro.apt_archives import DISTRIBUTIONS, find_machine_archives
 from everywheel.store.local import Store
 
@@ -131,7 +131,7 @@ def _find_archive(suite: str) -> tuple[str, ...]:
 
 def _keep_musl(system: Path, arch: Arch, into: Path) -> None:
     """Pack musl's loader and static programs out of a whole system: nothing else, no other C library."""
-    loader, library = f"lib/ld-musl-{arch.musl_arch}.so.1", f"lib/libc.musl-{arch.musl_arch}.so.1"
+    loader, library = f"lib/ld-musl-{arch.musl_loader}.so.1", f"lib/libc.musl-{arch.musl_library}.so.1"
     with tarfile.open(system) as tar, tarfile.open(into, "w", format=tarfile.PAX_FORMAT) as out:
         for member in tar:
             path = PurePosixPath(member.name)

@@ -10,10 +10,11 @@ from pathlib import Path
 from everywheel.config.recipe import suggest
 from everywheel.config.toml_reader import Table, read_toml
 from everywheel.errors import UsageError
-from everywheel.platforms.target import ARCHES, Arch, Target
+from everywheel.platforms.architectures import ARCHES, Arch
+from everywheel.platforms.tags import Floor
+from everywheel.platforms.target import Target
 
 _LIBC = re.compile(r"(glibc|musl) (\d+(?:\.\d+)+)")
-_POLICY = re.compile(r"(manylinux|musllinux)_(\d+)_(\d+)")
 _PACKAGED = Path(__file__).parents[1] / "images.toml"
 _REPOSITORY = Path(__file__).parents[3] / "docker" / "images.toml"
 
@@ -220,15 +221,16 @@ def _load_like(table: Table, name: str, images: Mapping[str, SmokeImage]) -> Smo
 
 def _load_build(table: Table, name: str) -> BuildImage:
     policy = table.text("policy")
-    match = _POLICY.fullmatch(policy)
-    if match is None:
+    try:
+        floor = Floor.parse(policy)
+    except ValueError:
         raise UsageError(
             f"{table.place}: 'policy' is '{policy}'", hint='write `policy = "manylinux_2_17"` or `"musllinux_1_2"`'
-        )
+        ) from None
     image = BuildImage(
         name=name,
-        libc="glibc" if match[1] == "manylinux" else "musl",
-        libc_version=(int(match[2]), int(match[3])),
+        libc=floor.libc,
+        libc_version=floor.version,
         arches=_arches(table),
         python=table.text("python"),
         tests=table.flag("tests", True),

@@ -129,8 +129,8 @@ def check_extension(project: Project) -> None:
 
 def identifier(build: ContainerBuild) -> str:
     """Return cibuildwheel's name of the build: `cp311-manylinux_x86_64`."""
-    family = "manylinux" if build.target.libc == "glibc" else "musllinux"
-    return f"{build.image.tag}-{family}_{build.target.arch.name}"
+    tag = build.target.platform_tag
+    return f"{build.image.tag}-{tag.family}_{tag.arch}"
 
 
 def copy_project(project: Project, into: Path) -> Path:
@@ -185,7 +185,7 @@ def write_programs(image: BuildImage, folder: Path) -> Path:
 
 def _environment(build: ContainerBuild, programs: Path) -> dict[str, str]:
     """Return cibuildwheel's environment: the image, how its container is made, and the user's own settings (CIBW_…)."""
-    family = "MANYLINUX" if build.target.libc == "glibc" else "MUSLLINUX"
+    family = build.target.platform_tag.family.upper()
     engine = f"{build.runtime.name.lower()}; create_args: {shlex.join(create_arguments(build, programs))}; "
     ours = {
         f"CIBW_{family}_{build.target.arch.name.upper()}_IMAGE": build.reference,

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from everywheel.containers.runtime import image_platform
 from everywheel.execution.files import hash_file, translate_os_errors
-from everywheel.platforms.target import Arch
+from everywheel.platforms.architectures import Arch
 from everywheel.store.local import FIXED_TIME
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

@@ -11,7 +11,7 @@ from everywheel.containers.catalog import SmokeImage
 from everywheel.containers.registry import REGISTRY_RETRIES, is_image_missing, query_registry
 from everywheel.containers.runtime import Runtime
 from everywheel.execution.retry import RetryPolicy
-from everywheel.platforms.target import Arch
+from everywheel.platforms.architectures import Arch
 from everywheel.store.local import Store
 
 

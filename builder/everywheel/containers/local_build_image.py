@@ -20,7 +20,9 @@ from everywheel.containers.bootstrap import make_root
 from everywheel.containers.catalog import BuildImage, PortablePython
 from everywheel.containers.image_archive import write_image
 from everywheel.containers.runtime import LABEL, Runtime
-from everywheel.platforms.target import Arch, Target
+from everywheel.platforms.architectures import Arch
+from everywheel.platforms.tags import Floor, list_compatible_tags
+from everywheel.platforms.target import Target
 from everywheel.smoke.dependencies import ensure_portable_python
 from everywheel.store.local import FIXED_TIME, Store
 from everywheel.toolchains.build_tools import pinned_versions
@@ -181,7 +183,7 @@ def _add_musl(layer: tarfile.TarFile, image: BuildImage, target: Target, python:
         _link(layer, f"usr/bin/{name}", "/bin/busybox")
     _link(layer, "bin/true", "/bin/busybox")
     zig = [f"ziglang=={pinned_versions()['ziglang']}"]
-    tags = [f"musllinux_1_2_{target.arch.name}", f"musllinux_1_1_{target.arch.name}"]
+    tags = list_compatible_tags(Floor(libc="musl", version=(1, 2)), target.arch.name)
     download_wheels(zig, folder / "zig", platforms=tags, python=image.python, log=log, alone=True)
     with zipfile.ZipFile(next((folder / "zig").glob("*.whl"))) as wheel:
         for info in wheel.infolist():

@@ -14,7 +14,7 @@ import tomlkit
 from everywheel.containers.catalog import BuildImage, SmokeImage
 from everywheel.containers.registry import is_image_missing, query_registry
 from everywheel.containers.runtime import Runtime
-from everywheel.platforms.target import Arch
+from everywheel.platforms.architectures import Arch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from everywheel.containers.bootstrap import bootstrapped_reference
 from everywheel.containers.catalog import Catalog
 from everywheel.containers.local_build_image import local_build_image_reference
 from everywheel.containers.runtime import Runtime
-from everywheel.platforms.target import ARCHES
+from everywheel.platforms.architectures import ARCHES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 from everywheel.containers.runtime import is_native
 from everywheel.errors import MachineError
-from everywheel.platforms.target import Arch
+from everywheel.platforms.architectures import Arch
 
 HANDLERS = Path("/proc/sys/fs/binfmt_misc")
-# What QEMU is to be instead of the most that it can: the signatures that newer arm64 systems put on every return address
-# (pointer authentication) take it seven times as long with the architecture's own cipher as with one that it may choose.
-FAST_CPUS: Mapping[str, str] = MappingProxyType({"aarch64": "max,pauth=off"})
 _INSTALL = "`apt-get install qemu-user-static binfmt-support`"
 _MOUNT = "`mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc`"
 

@@ -20,7 +20,7 @@ from docker.types import Mount
 import docker
 from everywheel.errors import MachineError
 from everywheel.execution.cancellation import current_cancellation
-from everywheel.platforms.target import Arch
+from everywheel.platforms.architectures import Arch
 
 LABEL = "org.everywheel"
 """The label of images that are made here: its value is what each was made from."""
@@ -255,10 +255,6 @@ def _is_left(run: str, status: str) -> bool:
     return not Path(f"/proc/{process}").exists() if machine == platform.node() else status != "running"
 
 
-# What Go, and so every image, calls an architecture.
-_GO_NAMES = {"x86_64": "amd64", "aarch64": "arm64", "i686": "386", "armv7l": "arm/v7"}
-
-
 def _kept_name(reference: str, architecture: str) -> str:
     """Return what a pulled image is called once its digest stands for another architecture's."""
     name, _, digest = reference.partition("@")
@@ -266,19 +262,19 @@ def _kept_name(reference: str, architecture: str) -> str:
 
 
 def _platform(arch: Arch) -> str:
-    return f"linux/{_GO_NAMES.get(arch.name, arch.name)}"
+    return f"linux/{arch.oci}"
 
 
 def image_platform(arch: Arch) -> tuple[str, str]:
     """Return architecture and variant as an image's configuration names them (OCI image specification)."""
-    name, _, variant = _GO_NAMES.get(arch.name, arch.name).partition("/")
+    name, _, variant = arch.oci.partition("/")
     return name, variant
 
 
 def is_native(arch: Arch) -> bool:
     """Tell whether this machine runs programs of an architecture without an emulator."""
     machine = platform.machine()
-    return arch.name == machine or (machine, arch.name) == ("x86_64", "i686")
+    return machine == arch.name or machine in arch.also_runs_on
 
 
 def find_runtime(name: str | None = None, environ: Mapping[str, str] = os.environ) -> Runtime:

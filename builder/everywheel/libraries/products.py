@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Generator, Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
-from types import MappingProxyType
 
 from everywheel.binaries.elf import MAGIC, ElfFacts, UnreadableElf, read_elf
 from everywheel.binaries.macho import MachoImage, UnreadableMacho, read_macho
@@ -34,13 +33,6 @@ _DROPPED = (
 )
 _AR_MAGIC = b"!<arch>\n"
 _MACHO_MAGIC = b"\xcf\xfa\xed\xfe"
-# Windows' architectures: the number at the head of an object, and what pefile calls it in a DLL.
-_COFF_MACHINES = MappingProxyType(
-    {
-        "x86_64": (0x8664, "IMAGE_FILE_MACHINE_AMD64"),
-        "aarch64": (0xAA64, "IMAGE_FILE_MACHINE_ARM64"),
-    }
-)
 _DLL = re.compile(rb"[\w.+-]+\.dll(?=\0)")
 
 
@@ -220,7 +212,7 @@ def _check_dlls(prefix: Path, path: Path, file: str, resolved: ResolvedRecipe) -
         except UnreadablePe as error:
             yield f"bin/{name} is not a DLL: {error}"
             continue
-        if facts.machine != _COFF_MACHINES[resolved.target.arch.name][1]:
+        if facts.machine != resolved.target.windows_arch.pe_machine:
             yield f"bin/{name} is for {facts.machine}, not for {resolved.target.arch.name}"
         if facts.debug or facts.pdb:
             yield f"bin/{name} has debug data"
@@ -275,7 +267,7 @@ def _check_cpu(name: str, data: bytes, resolved: ResolvedRecipe) -> Generator[st
 
 def _check_coff(name: str, data: bytes, resolved: ResolvedRecipe) -> Iterator[str]:
     """Yield what is wrong with the architecture of an archive's objects; what imports of DLLs have starts with zeros."""
-    wanted = _COFF_MACHINES[resolved.target.arch.name][0]
+    wanted = resolved.target.windows_arch.coff_machine
     found = {int.from_bytes(m[6:8] if m[:4] == b"\0\0\xff\xff" else m[:2], "little") for m in _list_members(data)}
     for number in sorted(found - {wanted}):
         yield f"{name} has objects of the machine type {number:#x}, not only for {resolved.target.arch.name}"

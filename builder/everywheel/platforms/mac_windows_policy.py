@@ -10,23 +10,12 @@ from types import MappingProxyType
 
 from delvewheel import _dll_list
 
-_MAC_TAG = re.compile(r"macosx_(?P<major>\d+)_(?P<minor>\d+)_(?P<arch>\w+)")
-_CPUS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "x86_64": ("x86_64",),
-        "arm64": ("arm64",),
-        "universal2": ("x86_64", "arm64"),
-        "i386": ("i386",),
-        "intel": ("i386", "x86_64"),
-    }
-)
-_OLDEST_ON_ARM64 = (11, 0)  # whatever a tag for both processors says
-_MACHINES: Mapping[str, str] = MappingProxyType(
-    {
-        "win_amd64": "IMAGE_FILE_MACHINE_AMD64",
-        "win_arm64": "IMAGE_FILE_MACHINE_ARM64",
-        "win32": "IMAGE_FILE_MACHINE_I386",
-    }
+from everywheel.platforms.architectures import ARCHES
+from everywheel.platforms.tags import PlatformTag, TagFamily
+
+_MAC_ARCHES = MappingProxyType({arch.macos.name: arch.macos for arch in ARCHES.values() if arch.macos is not None})
+_WINDOWS_ARCHES = MappingProxyType(
+    {arch.windows.name: arch.windows for arch in ARCHES.values() if arch.windows is not None}
 )
 _NEWEST_WINDOWS = (10, 0)  # Windows 11 calls itself so as well; a loader refuses what asks for more
 
@@ -119,7 +108,7 @@ class MacPolicy:
 
     def floor_on(self, cpu: str) -> tuple[int, int]:
         """Return the oldest macOS that this tag means on a processor."""
-        return max(self.floor, _OLDEST_ON_ARM64) if cpu.startswith("arm64") else self.floor
+        return max(self.floor, *(arch.first for arch in _MAC_ARCHES.values() if cpu.startswith(arch.name)))
 
     def lacks(self, library: str, cpu: str) -> str | None:
         """Return why a library of the system cannot be counted on, by its path, or None when it can."""
@@ -192,35 +181,30 @@ _OF_DRIVERS = frozenset(
     )
 )
 _MISSED = frozenset(("combase.dll", "ucrtbase.dll"))  # in Windows from 8 and 10 on, and not in delvewheel's lists
-_BESIDE_PYTHON = MappingProxyType(
-    {
-        "win_amd64": frozenset(("vcruntime140.dll", "vcruntime140_1.dll")),
-        "win_arm64": frozenset(("vcruntime140.dll", "vcruntime140_1.dll")),
-        "win32": frozenset(("vcruntime140.dll",)),
-    }
-)
 
 
 @cache
 def load_mac_policy(tag: str) -> MacPolicy | None:
-    """Return the policy of a platform tag of macOS, or None for any other and for processors that are no more."""
-    match = _MAC_TAG.fullmatch(tag)
-    if match is None or match["arch"] not in _CPUS:
+    """Return the policy of a platform tag of macOS, or None for another tag and for processors that macOS dropped."""
+    parsed = PlatformTag.parse(tag)
+    if parsed.family is not TagFamily.MACOS or not all(name in _MAC_ARCHES for name in parsed.arches):
         return None
-    return MacPolicy(tag=tag, floor=(int(match["major"]), int(match["minor"])), cpus=_CPUS[match["arch"]])
+    return MacPolicy(tag=tag, floor=parsed.version, cpus=parsed.arches)
 
 
 @cache
 def load_windows_policy(tag: str) -> WindowsPolicy | None:
-    """Return the policy of a platform tag of Windows, or None for any other; the DLLs are those that delvewheel lists."""
-    if tag not in _MACHINES:
+    """Return the policy of a platform tag of Windows, or None for another tag; the DLLs are those that delvewheel lists."""
+    parsed = PlatformTag.parse(tag)
+    if parsed.family is not TagFamily.WINDOWS or parsed.arch not in _WINDOWS_ARCHES:
         return None
+    arch = _WINDOWS_ARCHES[parsed.arch]
     listed = _dll_list.ignore_names[_dll_list.MachineType.platform_tag_to_type(tag)]
     return WindowsPolicy(
         tag=tag,
-        machine=_MACHINES[tag],
-        libraries=frozenset(listed | _BESIDE_PYTHON[tag] | _MISSED),
-        # Each processor's list is of the oldest Windows that ran on it; together they have the newer ones' DLLs as well.
+        machine=arch.pe_machine,
+        libraries=frozenset(listed | arch.python_dlls | _MISSED),
+        # Each processor's list is that of the oldest Windows that ran on it; all lists together have the newer DLLs too.
         later=frozenset().union(*_dll_list.ignore_names.values()),
     )
 

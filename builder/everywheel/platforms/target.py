@@ -1,164 +1,72 @@
-"""Targets: what a wheel runs on, and every fact about it that another room needs, in one table."""
+"""Targets: what a wheel runs on, named by its platform tag."""
 
 from __future__ import annotations
 
 import difflib
 import platform
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from everywheel.errors import UsageError
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arch:
-    """One processor architecture under the names that each tool has for it.
-
-    `name` is the one in platform tags. `glibc` and `musl` are the ABI suffixes of zig's triples,
-    `elf_machine` is e_machine as pyelftools spells it, `musl_arch` is musl's own name (its loader is
-    `ld-musl-<musl_arch>.so.1`), `lowest_glibc` is the oldest glibc that zig has stubs for and a policy promises, and
-    `zig_flags` are what zig's compilers must be told beside the triple.
-    """
-
-    name: str
-    zig: str
-    meson_family: str
-    elf_machine: str
-    bits: int
-    endian: str
-    debian: str
-    qemu: str
-    musl_arch: str
-    glibc: str = "gnu"
-    musl: str = "musl"
-    lowest_glibc: tuple[int, int] = (2, 17)
-    page_size: int = 4096
-    zig_flags: tuple[str, ...] = ()
-
-
-def _arch(
-    name: str,
-    zig: str,
-    family: str,
-    machine: str,
-    debian: str,
-    qemu: str,
-    musl_arch: str,
-    bits: int = 64,
-    endian: str = "little",
-    glibc: str = "gnu",
-    musl: str = "musl",
-    lowest_glibc: tuple[int, int] = (2, 17),
-    page_size: int = 4096,
-    zig_flags: tuple[str, ...] = (),
-) -> Arch:
-    return Arch(
-        name=name,
-        zig=zig,
-        meson_family=family,
-        elf_machine=machine,
-        debian=debian,
-        qemu=qemu,
-        musl_arch=musl_arch,
-        bits=bits,
-        endian=endian,
-        glibc=glibc,
-        musl=musl,
-        lowest_glibc=lowest_glibc,
-        page_size=page_size,
-        zig_flags=zig_flags,
-    )
-
-
-ARCHES: Mapping[str, Arch] = MappingProxyType(
-    {
-        arch.name: arch
-        for arch in (
-            #     tag name   zig            meson      e_machine      debian     qemu        musl
-            _arch("x86_64", "x86_64", "x86_64", "EM_X86_64", "amd64", "x86_64", "x86_64"),
-            _arch("aarch64", "aarch64", "aarch64", "EM_AARCH64", "arm64", "aarch64", "aarch64", page_size=65536),
-            _arch("i686", "x86", "x86", "EM_386", "i386", "i386", "i386", bits=32),
-            _arch(
-                "armv7l", "arm", "arm", "EM_ARM", "armhf", "arm", "armhf", bits=32, glibc="gnueabihf", musl="musleabihf"
-            ),
-            # Its long double is a double: of the wider ones, IEEE needs functions of glibc 2.32, and IBM some that zig lacks.
-            _arch(
-                "ppc64le",
-                "powerpc64le",
-                "ppc64",
-                "EM_PPC64",
-                "ppc64el",
-                "ppc64le",
-                "powerpc64le",
-                lowest_glibc=(2, 19),
-                page_size=65536,
-                zig_flags=("-mlong-double-64",),
-            ),
-            _arch("s390x", "s390x", "s390x", "EM_S390", "s390x", "s390x", "s390x", endian="big"),
-            _arch("riscv64", "riscv64", "riscv64", "EM_RISCV", "riscv64", "riscv64", "riscv64", lowest_glibc=(2, 31)),
-        )
-    }
-)
+from everywheel.platforms.architectures import ARCHES, Arch, ArchTable, WindowsArch, find_machine_arch
+from everywheel.platforms.tags import PlatformTag, TagFamily, libc_family
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatingSystem:
-    """One operating system under the names that each tool has for it, and what its files are called.
+    """An operating system under the names that each tool has for it, and how its files are named.
 
-    `name` is Meson's, which recipes use in `when`; `cmake` is CMAKE_SYSTEM_NAME. `linkable` is the file in a prefix
-    that a shared library is linked by, `module` what ends an extension module of one CPython and of the stable ABI, and
-    `program` what ends a program. `arches` are the architectures that it has, by their names in its platform tags.
+    `name` is Meson's, which recipes use in `when`; `title` is the name in messages; `cmake` is CMAKE_SYSTEM_NAME.
+    `linkable` is the file in a prefix that a shared library is linked by. `module` are the suffixes of an extension module
+    for one CPython and of one for the stable ABI, `program` is the suffix of a program.
     """
 
     name: str
+    title: str
     cmake: str
     linkable: str
     module: tuple[str, str]
-    arches: Mapping[str, Arch]
     program: str = ""
 
 
-SYSTEMS: Mapping[str, OperatingSystem] = MappingProxyType(
+OPERATING_SYSTEMS: Mapping[str, OperatingSystem] = MappingProxyType(
     {
         system.name: system
         for system in (
             OperatingSystem(
-                name="linux", cmake="Linux", linkable="lib/lib{}.so", module=(".so", ".abi3.so"), arches=ARCHES
+                name="linux",
+                title="Linux",
+                cmake="Linux",
+                linkable="lib/lib{}.so",
+                module=(".so", ".abi3.so"),
             ),
             OperatingSystem(
                 name="darwin",
+                title="macOS",
                 cmake="Darwin",
                 linkable="lib/lib{}.dylib",
                 module=(".so", ".abi3.so"),
-                arches={"x86_64": ARCHES["x86_64"], "arm64": ARCHES["aarch64"]},
             ),
             OperatingSystem(
                 name="windows",
+                title="Windows",
                 cmake="Windows",
                 linkable="lib/lib{}.dll.a",
                 module=(".pyd", ".pyd"),
-                arches={"amd64": ARCHES["x86_64"], "arm64": ARCHES["aarch64"]},
                 program=".exe",
             ),
         )
     }
 )
 
-_LEGACY = MappingProxyType({"manylinux2014": "manylinux_2_17"})
-_TAG = re.compile(
-    r"(?P<family>manylinux|musllinux|macosx)_(?P<major>\d+)_(?P<minor>\d+)_(?P<arch>\w+)|win_(?P<win>\w+)"
-)
-# The oldest macOS that zig has a libc and libraries for, for each architecture; an arm64 Mac has never had less than 11.
-_LOWEST_MACOS = MappingProxyType({"x86_64": (10, 15), "arm64": (11, 0)})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A platform tag taken apart: operating system, libc, versions and the architecture (PEP 425, 600 and 656).
+    """An operating system, its oldest supported version and an architecture (PEP 425, PEP 600, PEP 656).
 
-    `libc` and `libc_version` are of Linux alone, `os_version` is the oldest macOS; elsewhere they are empty and (0, 0).
+    `libc` and `libc_version` are set on Linux only, and `os_version`, the oldest macOS, on macOS only; elsewhere they are
+    empty and (0, 0).
     """
 
     os: str
@@ -169,29 +77,38 @@ class Target:
 
     @property
     def system(self) -> OperatingSystem:
-        return SYSTEMS[self.os]
+        return OPERATING_SYSTEMS[self.os]
+
+    @property
+    def platform_tag(self) -> PlatformTag:
+        """The platform tag, in the canonical spelling of PEP 600."""
+        if self.os == "linux":
+            return PlatformTag.make(libc_family(self.libc), self.arch_tag, self.libc_version)
+        family = TagFamily.MACOS if self.os == "darwin" else TagFamily.WINDOWS
+        return PlatformTag.make(family, self.arch_tag, self.os_version)
 
     @property
     def arch_tag(self) -> str:
-        """The architecture as this system's platform tags spell it: `aarch64` on Linux is `arm64` on the others."""
-        return next(name for name, arch in self.system.arches.items() if arch == self.arch)
+        """The architecture in platform tags of this system: `aarch64` on Linux is `arm64` on the others."""
+        name = _name_arch(self.os, self.arch)
+        assert name is not None
+        return name
+
+    @property
+    def windows_arch(self) -> WindowsArch:
+        """The facts about the architecture on Windows; only for targets of Windows."""
+        assert self.arch.windows is not None
+        return self.arch.windows
 
     @property
     def tag(self) -> str:
-        """The platform tag, the target's name everywhere: `manylinux_2_17_x86_64`, `macosx_11_0_arm64`, `win_amd64`."""
-        if self.os == "windows":
-            return f"win_{self.arch_tag}"
-        family = {"glibc": "manylinux", "musl": "musllinux"}.get(self.libc, "macosx")
-        major, minor = self.libc_version if self.libc else self.os_version
-        return f"{family}_{major}_{minor}_{self.arch_tag}"
+        """The platform tag, by which every part of the program names the target: `manylinux_2_17_x86_64`, `win_amd64`."""
+        return self.platform_tag.text
 
     @property
     def wheel_tag(self) -> str:
-        """The tag in the wheel's file name: the older alias where one exists, since every installer knows it."""
-        for alias, name in _LEGACY.items():
-            if self.tag.startswith(f"{name}_"):
-                return self.tag.replace(name, alias, 1)
-        return self.tag
+        """The tag in the wheel's file name: the alias (`manylinux2014`) where there is one, which older pips know too."""
+        return self.platform_tag.alias
 
     @property
     def zig(self) -> str:
@@ -207,99 +124,123 @@ class Target:
 
     @property
     def python_platform(self) -> str:
-        """What `sysconfig.get_platform()` says on the target."""
+        """The value of `sysconfig.get_platform()` on the target."""
         if self.os == "darwin":
             return f"macosx-{self.os_version[0]}.{self.os_version[1]}-{self.arch_tag}"
         return f"{'win' if self.os == 'windows' else 'linux'}-{self.arch_tag}"
 
     @property
     def extension_suffix(self) -> str:
-        """The ABI part of an extension module's file name, such as `x86_64-linux-gnu`."""
+        """The platform part of an extension module's file name, such as `x86_64-linux-gnu`."""
         if self.os != "linux":
             return "darwin" if self.os == "darwin" else self.tag
-        names = {"i686": "i386", "armv7l": "arm", "ppc64le": "powerpc64le"}
         abi = self.arch.glibc if self.libc == "glibc" else self.arch.musl
-        return f"{names.get(self.arch.name, self.arch.name)}-linux-{abi}"
+        return f"{self.arch.gnu_cpu}-linux-{abi}"
 
     @property
     def facts(self) -> Mapping[str, str]:
-        """What a recipe's `when` may ask."""
+        """The facts that a recipe's `when` can test."""
         return {"os": self.os, "libc": self.libc, "arch": self.arch.name, "endian": self.arch.endian}
 
 
-def parse_target(text: str) -> Target:
+def _name_arch(os: str, arch: Arch) -> str | None:
+    """Return the name of an architecture in platform tags of an operating system, or None where it is not a target."""
+    if os == "darwin":
+        return arch.macos.name if arch.macos is not None and arch.macos.lowest is not None else None
+    if os == "windows":
+        return arch.windows.name if arch.windows is not None and arch.windows.is_target else None
+    return arch.name
+
+
+def list_arches(os: str, arches: ArchTable = ARCHES) -> Mapping[str, Arch]:
+    """Return the architectures that wheels can be built for on an operating system, by their names in its platform tags."""
+    return {name: arch for arch in arches.values() if (name := _name_arch(os, arch)) is not None}
+
+
+def parse_target(text: str, arches: ArchTable = ARCHES) -> Target:
     """Return the target that a platform tag or its alias names.
 
-    Raises UsageError when the tag is unknown, or below what the toolchain can promise.
+    Raises UsageError when the tag is unknown, or older than the toolchain supports.
     """
-    name = text
-    for alias, full in _LEGACY.items():
-        if name.startswith(f"{alias}_"):
-            name = name.replace(alias, full, 1)
-    match = _TAG.fullmatch(name)
-    os = "linux" if match is None else {"macosx": "darwin", None: "windows"}.get(match["family"], "linux")
-    arch = None if match is None else SYSTEMS[os].arches.get(match["arch"] or match["win"])
-    if match is None or arch is None:
-        raise _unsupported(text)
-    if os == "windows":
-        return Target(os=os, arch=arch)
-    version = (int(match["major"]), int(match["minor"]))
-    if os == "darwin":
-        if version < (lowest := _LOWEST_MACOS[match["arch"]]):
-            raise UsageError(
-                f"target '{text}' is not supported: the oldest macOS for {match['arch']} is {lowest[0]}.{lowest[1]}",
-                hint=f"use macosx_{lowest[0]}_{lowest[1]}_{match['arch']} or newer",
-            )
-        return Target(os=os, os_version=version, arch=arch)
-    libc = "glibc" if match["family"] == "manylinux" else "musl"
-    if libc == "glibc" and version < arch.lowest_glibc:
-        floor = "_".join(map(str, arch.lowest_glibc))
+    tag = PlatformTag.parse(text)
+    arch = list_arches(tag.os, arches).get(tag.arch) if tag.libc or tag.os in ("darwin", "windows") else None
+    if arch is None:
+        raise _unsupported(text, arches)
+    if tag.os == "windows":
+        return Target(os=tag.os, arch=arch)
+    if tag.os == "darwin":
+        return _check_macos(text, Target(os=tag.os, os_version=tag.version, arch=arch))
+    if tag.libc == "glibc" and tag.version < arch.lowest_glibc:
+        floor = ".".join(map(str, arch.lowest_glibc))
         raise UsageError(
-            f"target '{text}' is not supported: the lowest floor for {arch.name} is glibc {floor.replace('_', '.')}",
-            hint=f"use manylinux_{floor}_{arch.name} or newer",
+            f"target '{text}' is not supported: the lowest floor for {arch.name} is glibc {floor}",
+            hint=f"use {base_target('glibc', arch).tag} or newer",
         )
-    if libc == "musl" and version[0] != 1:
-        raise UsageError(f"target '{text}' is not supported", hint=f"use musllinux_1_2_{arch.name}")
-    return Target(os=os, libc=libc, libc_version=version, arch=arch)
+    if tag.libc == "musl" and tag.version[0] != 1:
+        raise UsageError(f"target '{text}' is not supported", hint=f"use {base_target('musl', arch).tag}")
+    return Target(os=tag.os, libc=tag.libc, libc_version=tag.version, arch=arch)
 
 
-def _unsupported(text: str) -> UsageError:
+def _check_macos(text: str, target: Target) -> Target:
+    """Return the target; raise UsageError when its macOS is older than the toolchain supports."""
+    lowest = _lowest_macos(target.arch)
+    if target.os_version < lowest.os_version:
+        version = ".".join(map(str, lowest.os_version))
+        raise UsageError(
+            f"target '{text}' is not supported: the oldest macOS for {target.arch_tag} is {version}",
+            hint=f"use {lowest.tag} or newer",
+        )
+    return target
+
+
+def _lowest_macos(arch: Arch) -> Target:
+    assert arch.macos is not None
+    assert arch.macos.lowest is not None
+    return Target(os="darwin", os_version=arch.macos.lowest, arch=arch)
+
+
+def _unsupported(text: str, arches: ArchTable) -> UsageError:
     families = {
         "linux": ("manylinux2014", "manylinux_2_28", "musllinux_1_2"),
         "darwin": ("macosx_10_15", "macosx_11_0"),
         "windows": ("win",),
     }
-    known = [f"{family}_{arch}" for os, names in families.items() for family in names for arch in SYSTEMS[os].arches]
+    names = {os: list_arches(os, arches) for os in families}
+    known = [f"{family}_{arch}" for os in families for family in families[os] for arch in names[os]]
     close = difflib.get_close_matches(text, known, 1, cutoff=0.9)
     return UsageError(
         f"target '{text}' is not supported",
-        details={system: ", ".join(SYSTEMS[system].arches) for system in SYSTEMS},
+        details={os: ", ".join(names[os]) for os in families},
         hint=f"did you mean '{close[0]}'?" if close else "a target is a platform tag such as manylinux2014_x86_64",
     )
 
 
 def build_machine_target(*, own_libc: bool = False) -> Target:
-    """Return the target whose programs run on this machine: of the lowest floor, or of its `own_libc`.
+    """Return the target whose programs run on this machine.
 
-    A Mac's own is that of the oldest system.
+    It has the lowest supported floor, or with `own_libc` the version of the machine's glibc; on a Mac, it has the oldest
+    supported macOS. Raises UsageError for a machine that is not a target.
     """
-    machine = platform.machine().lower()
-    if platform.system() == "Windows":
-        return parse_target(f"win_{machine}")
-    machine = {"amd64": "x86_64", "arm64": "aarch64", "armv8l": "armv7l"}.get(machine, machine)
-    if platform.system() == "Darwin":
-        tag = "arm64" if machine == "aarch64" else machine
-        return parse_target("macosx_{}_{}_{}".format(*_LOWEST_MACOS.get(tag, (11, 0)), tag))
-    name, version = platform.libc_ver()
-    if name == "glibc" and machine in ARCHES:
-        if own_libc:
-            return parse_target("manylinux_{}_{}_{}".format(*version.split(".")[:2], machine))
-        return base_target("glibc", ARCHES[machine])
-    return parse_target(f"musllinux_1_2_{machine}")
+    machine, system = platform.machine().lower(), platform.system()
+    arch = find_machine_arch(machine)
+    if system == "Windows":
+        name = arch.windows.name if arch is not None and arch.windows is not None else machine
+        return parse_target(PlatformTag.make(TagFamily.WINDOWS, name).text)
+    if system == "Darwin":
+        if arch is None or arch.macos is None:
+            return parse_target(PlatformTag.make(TagFamily.MACOS, machine, (11, 0)).text)
+        return _lowest_macos(arch)
+    libc, version = platform.libc_ver()
+    if arch is None:
+        return parse_target(PlatformTag.make(TagFamily.MUSLLINUX, machine, (1, 2)).text)
+    if libc != "glibc":
+        return base_target("musl", arch)
+    if own_libc:
+        major, minor = map(int, version.split(".")[:2])
+        return parse_target(PlatformTag.make(TagFamily.MANYLINUX, arch.name, (major, minor)).text)
+    return base_target("glibc", arch)
 
 
 def base_target(libc: str, arch: Arch) -> Target:
-    """Return the target of the lowest floor for a libc and an architecture."""
-    if libc == "glibc":
-        return Target(os="linux", libc=libc, libc_version=arch.lowest_glibc, arch=arch)
-    return Target(os="linux", libc=libc, libc_version=(1, 2), arch=arch)
+    """Return the target with the lowest supported floor for a libc and an architecture."""
+    return Target(os="linux", libc=libc, libc_version=arch.lowest_glibc if libc == "glibc" else (1, 2), arch=arch)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from everywheel.binaries.formats import SYSTEMS, UNREADABLE_BINARY, read_binary
+from everywheel.binaries.formats import FORMATS, UNREADABLE_BINARY, read_binary
 from everywheel.errors import BuildError
 from everywheel.platforms.target import Target
 from everywheel.wheels.wheel import Wheel
@@ -13,17 +13,17 @@ def check_binaries(wheel: Wheel, target: Target) -> None:
 
     Files of other systems are left to the audit.
     """
-    system = SYSTEMS[target.os]
+    known = FORMATS[target.os]
     broken: dict[str, str] = {}
     found = False
     for path, file in sorted(wheel.files.items()):
         try:
             binary = read_binary(path, file.data, (target.os,))
         except UNREADABLE_BINARY as error:
-            if error.check == system.check:
+            if error.check == known.check:
                 broken[path] = str(error)
         else:
-            found = found or isinstance(binary, system.facts)
+            found = found or isinstance(binary, known.facts)
     if broken:
         raise BuildError(
             f"{wheel.filename}: {'a compiled file' if len(broken) == 1 else f'{len(broken)} compiled files'} in it "
@@ -33,6 +33,6 @@ def check_binaries(wheel: Wheel, target: Target) -> None:
         )
     if not found:
         raise BuildError(
-            f"{wheel.filename}: it holds no {system.kind} file, so that there is nothing to repair for {target.tag}",
-            hint=f"build the extension for {system.name}, or name the system that the wheel is for with --target",
+            f"{wheel.filename}: it holds no {known.name} file, so that there is nothing to repair for {target.tag}",
+            hint=f"build the extension for {target.system.title}, or name the system that the wheel is for with --target",
         )

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from everywheel.config.project import Project
 from everywheel.containers.catalog import Catalog
 from everywheel.containers.image_provider import ImageProvider
-from everywheel.containers.qemu import FAST_CPUS, check_emulation, find_emulator
+from everywheel.containers.qemu import check_emulation, find_emulator
 from everywheel.containers.runtime import ContainerSpec, Runtime, is_native
 from everywheel.execution.files import hash_file
 from everywheel.platforms.linux_policy import load_policy
@@ -133,8 +133,8 @@ def _job(
     if cpu and is_native(arch):
         mounts[find_emulator(arch)] = _ROOM / "qemu"
         through = (str(_ROOM / "qemu"), "-cpu", cpu)
-    elif cpu or (not is_native(arch) and arch.name in FAST_CPUS):
-        environment["QEMU_CPU"] = cpu or FAST_CPUS[arch.name]
+    elif cpu or (not is_native(arch) and arch.qemu_cpu):
+        environment["QEMU_CPU"] = cpu or arch.qemu_cpu
     if python is None:
         interpreter = "python3"
     else:

@@ -11,6 +11,7 @@ from typing import Any
 from everywheel.containers.catalog import PortablePython, SmokeImage
 from everywheel.containers.runtime import is_native
 from everywheel.errors import UsageError
+from everywheel.platforms.tags import TagFamily, parse_platforms
 from everywheel.platforms.target import Target, parse_target
 from everywheel.smoke.result import SmokeResult, State
 from everywheel.wheels.wheel import split_filename
@@ -80,12 +81,12 @@ def make_entries(wheels: Sequence[Path], images: Sequence[SmokeImage]) -> tuple[
 def wheel_target(wheel: Path) -> Target:
     """Return the target that a wheel's file name claims; raise UsageError for a name that is no wheel's of any."""
     try:
-        tag = split_filename(wheel.name)[-1].split(".")[0]
+        tag = parse_platforms(split_filename(wheel.name)[-1])[0]
     except ValueError as error:
         raise UsageError(f"{wheel}: {error}", hint="name a wheel (PEP 427)") from None
-    if tag == "any":
+    if tag.family is TagFamily.ANY:
         raise UsageError(f"{wheel}: a pure wheel claims no system in particular", hint="name wheels for Linux")
-    return parse_target(tag)
+    return parse_target(tag.text)
 
 
 def list_pythons(one: MatrixEntry, portables: Mapping[str, PortablePython]) -> tuple[str, ...]:

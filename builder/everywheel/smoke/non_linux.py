@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 
 from everywheel.audit import audit_wheel, describe_finding
 from everywheel.platforms.target import Target
@@ -15,8 +14,6 @@ from everywheel.smoke.matrix_entries import explain_no_python, wheel_target
 from everywheel.smoke.result import SmokeResult, State
 from everywheel.smoke.task import SmokeTask
 from everywheel.smoke.wine import VERSION, WineContext, run_under_wine
-
-_NAMES = MappingProxyType({"darwin": "macOS", "windows": "Windows"})
 
 
 def make_non_linux_tasks(wheels: Sequence[Path], context: WineContext) -> tuple[SmokeTask, ...]:
@@ -37,7 +34,7 @@ def find_blocker(wheel: str, target: Target) -> tuple[State, str] | None:
     """Return what nothing that is installed here would change: the state of such a wheel, and why nothing runs it."""
     if target.os == "darwin":
         return State.SKIPPED, "nothing on this machine runs macOS"
-    if target.arch.name != "x86_64":
+    if target.arch.windows is None or not target.arch.windows.runs_under_wine:
         return State.SKIPPED, f"Wine here runs nothing of {target.tag}"
     lack = explain_no_python(wheel, (VERSION,), "under Wine")
     return (State.NO_PYTHON, lack) if lack else None
@@ -58,7 +55,7 @@ def make_initial_result(wheel: Path, target: Target) -> SmokeResult:
 def name_system(target: Target) -> str:
     """Return what people call the oldest system of a target: `macOS 11.0`, `Windows`."""
     version = ".".join(map(str, target.os_version)) if target.os == "darwin" else ""
-    return f"{_NAMES[target.os]} {version}".strip()
+    return f"{target.system.title} {version}".strip()
 
 
 def _try(wheel: Path, target: Target, context: WineContext, set_stage: Callable[[str], None]) -> SmokeResult:

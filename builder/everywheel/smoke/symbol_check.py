@@ -13,9 +13,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from everywheel.audit.wheel_contents import read_wheel_contents
-from everywheel.binaries.elf import ElfFacts, split_version, version_key
+from everywheel.binaries.elf import ElfFacts
 from everywheel.errors import EverywheelError
 from everywheel.execution.process import run_command
+from everywheel.platforms.symbol_versions import split_version, version_key
 from everywheel.platforms.target import Target
 from everywheel.store.local import Store
 from everywheel.toolchains.build_tools import Tools

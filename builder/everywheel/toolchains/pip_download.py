@@ -8,15 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from everywheel.execution.process import run_logged
+from everywheel.platforms.tags import Floor, list_compatible_tags
 from everywheel.platforms.target import Target
 
 
 def platform_tags(target: Target, libc_version: Sequence[int]) -> list[str]:
     """Return the platform tags that a system with this libc takes, the newest first (PEP 600, PEP 656)."""
-    arch, (major, newest) = target.arch.name, libc_version[:2]
-    if target.libc == "musl":
-        return [f"musllinux_1_{minor}_{arch}" for minor in range(min(newest, 2), -1, -1)]
-    return [*(f"manylinux_{major}_{minor}_{arch}" for minor in range(newest, 16, -1)), f"manylinux2014_{arch}"]
+    floor = Floor(libc=target.libc, version=(libc_version[0], libc_version[1]))
+    return list_compatible_tags(floor, target.arch.name)
 
 
 def download_wheels(

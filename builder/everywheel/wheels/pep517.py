@@ -16,7 +16,8 @@ from everywheel.config.project import extension_files
 from everywheel.config.toml_reader import read_toml
 from everywheel.errors import BuildError, UsageError
 from everywheel.execution.process import run_logged
-from everywheel.platforms.target import Target
+from everywheel.platforms.architectures import find_machine_arch
+from everywheel.platforms.target import Target, list_arches
 
 # PEP 517: what a pyproject.toml without a [build-system] table means.
 _OLD_REQUIRES = ("setuptools>=40.8.0",)
@@ -254,7 +255,10 @@ def describe_python(target: Target, version: str, prefix: Path, *, free_threaded
         names = ("dynamic", "dynamic_stableabi", "dynamic-stableabi")
         libpython = {"link_extensions": True, **dict.fromkeys(names, library)}
         # It also compares the platform's processor with that of the machine that builds, and would find no Python.
-        told_platform = "win-arm64" if platform.machine().lower() in ("aarch64", "arm64") else "win-amd64"
+        machine = find_machine_arch(platform.machine())
+        told_platform = (
+            f"win-{next((name for name, arch in list_arches('windows').items() if arch == machine), 'amd64')}"
+        )
     return {
         "schema_version": "1.0",
         "base_prefix": str(prefix),

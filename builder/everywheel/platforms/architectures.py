@@ -1,0 +1,238 @@
+"""Processor architectures: one row holds every fact about an architecture that any part of the program needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MacosArch:
+    """An architecture on macOS.
+
+    `name` is the spelling in platform tags and in the output of lipo. `cpu_type` is the number in Mach-O headers
+    (<mach/machine.h>). `first` is the first macOS that runs on the architecture. `lowest` is the oldest macOS that zig has
+    a libc and libraries for, or None for an architecture that wheels cannot be built for.
+    """
+
+    name: str
+    cpu_type: int
+    first: tuple[int, int] = (0, 0)
+    lowest: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowsArch:
+    """An architecture on Windows.
+
+    `name` is the spelling in platform tags (`x86` for the tag `win32`). `coff_machine` is the number in the header of an
+    object file, `pe_machine` is the same number as pefile spells it. `python_dlls` are the DLLs of the Visual C++ runtime
+    that every installation of Python contains. `runs_under_wine` states whether Wine on x86_64 runs its programs, and
+    `is_target` whether wheels can be built for it.
+    """
+
+    name: str
+    coff_machine: int
+    pe_machine: str
+    python_dlls: frozenset[str]
+    runs_under_wine: bool = False
+    is_target: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arch:
+    """A processor architecture under the names that each tool has for it.
+
+    Attributes:
+        name: the architecture in platform tags of Linux.
+        machines: further values of `platform.machine()` (`uname -m`) that mean this architecture.
+        also_runs_on: architectures whose processors and kernels run its programs without an emulator.
+        zig: the first part of zig's target triples; `glibc` and `musl` are their ABI parts.
+        zig_flags: flags that zig's compilers need in addition to the triple.
+        gnu_cpu: the CPU in the file names of extension modules, as in `cpython-311-i386-linux-gnu.so`.
+        meson_family: the CPU family of Meson's machine files.
+        elf_machine: e_machine of ELF files as pyelftools spells it.
+        bits, endian: the size of an address, and `little` or `big`.
+        page_size: the size in bytes of the largest page that kernels of the architecture use.
+        stack_is_executable: whether a file without a PT_GNU_STACK header gets an executable stack.
+        lowest_glibc: the oldest glibc that zig has stub libraries for and that a policy exists for.
+        debian: Debian's name of the architecture.
+        musl: see `zig`.
+        musl_loader: the name in the path of musl's loader, `ld-musl-<name>.so.1`.
+        musl_library: the name in the soname of musl's libc on Alpine, `libc.musl-<name>.so.1`.
+        oci: architecture and variant of container images (`GOARCH`, with `/` and the variant where there is one).
+        qemu: the name in QEMU's user-mode programs, `qemu-<name>-static`.
+        qemu_cpu: the QEMU_CPU that programs run fastest with, or nothing for QEMU's default.
+        macos, windows: facts about the architecture on these systems, or None where they do not run on it.
+    """
+
+    name: str
+    machines: tuple[str, ...] = ()
+    also_runs_on: tuple[str, ...] = ()
+    zig: str
+    zig_flags: tuple[str, ...] = ()
+    glibc: str = "gnu"
+    musl: str = "musl"
+    gnu_cpu: str
+    meson_family: str
+    elf_machine: str
+    bits: int = 64
+    endian: str = "little"
+    page_size: int = 4096
+    stack_is_executable: bool = True
+    lowest_glibc: tuple[int, int] = (2, 17)
+    debian: str
+    musl_loader: str
+    musl_library: str
+    oci: str
+    qemu: str
+    qemu_cpu: str = ""
+    macos: MacosArch | None = None
+    windows: WindowsArch | None = None
+
+
+ArchTable = Mapping[str, Arch]
+
+
+def make_arch_table(*rows: Arch) -> ArchTable:
+    """Return a table of architectures by their names in platform tags of Linux."""
+    return MappingProxyType({row.name: row for row in rows})
+
+
+ARCHES = make_arch_table(
+    Arch(
+        name="x86_64",
+        machines=("amd64",),
+        zig="x86_64",
+        gnu_cpu="x86_64",
+        meson_family="x86_64",
+        elf_machine="EM_X86_64",
+        debian="amd64",
+        musl_loader="x86_64",
+        musl_library="x86_64",
+        oci="amd64",
+        qemu="x86_64",
+        macos=MacosArch(name="x86_64", cpu_type=0x01000007, lowest=(10, 15)),
+        windows=WindowsArch(
+            name="amd64",
+            coff_machine=0x8664,
+            pe_machine="IMAGE_FILE_MACHINE_AMD64",
+            python_dlls=frozenset(("vcruntime140.dll", "vcruntime140_1.dll")),
+            runs_under_wine=True,
+        ),
+    ),
+    Arch(
+        name="aarch64",
+        machines=("arm64",),
+        zig="aarch64",
+        gnu_cpu="aarch64",
+        meson_family="aarch64",
+        elf_machine="EM_AARCH64",
+        page_size=65536,
+        stack_is_executable=False,
+        debian="arm64",
+        musl_loader="aarch64",
+        musl_library="aarch64",
+        oci="arm64",
+        qemu="aarch64",
+        # Newer distributions sign every return address (pointer authentication). QEMU needs seven times as long with the
+        # architecture's own cipher as without it.
+        qemu_cpu="max,pauth=off",
+        macos=MacosArch(name="arm64", cpu_type=0x0100000C, first=(11, 0), lowest=(11, 0)),
+        windows=WindowsArch(
+            name="arm64",
+            coff_machine=0xAA64,
+            pe_machine="IMAGE_FILE_MACHINE_ARM64",
+            python_dlls=frozenset(("vcruntime140.dll", "vcruntime140_1.dll")),
+        ),
+    ),
+    Arch(
+        name="i686",
+        also_runs_on=("x86_64",),
+        zig="x86",
+        gnu_cpu="i386",
+        meson_family="x86",
+        elf_machine="EM_386",
+        bits=32,
+        debian="i386",
+        musl_loader="i386",
+        musl_library="x86",
+        oci="386",
+        qemu="i386",
+        macos=MacosArch(name="i386", cpu_type=0x7),
+        windows=WindowsArch(
+            name="x86",
+            coff_machine=0x14C,
+            pe_machine="IMAGE_FILE_MACHINE_I386",
+            python_dlls=frozenset(("vcruntime140.dll",)),
+            is_target=False,
+        ),
+    ),
+    Arch(
+        name="armv7l",
+        machines=("armv8l",),
+        zig="arm",
+        glibc="gnueabihf",
+        musl="musleabihf",
+        gnu_cpu="arm",
+        meson_family="arm",
+        elf_machine="EM_ARM",
+        bits=32,
+        debian="armhf",
+        musl_loader="armhf",
+        musl_library="armv7",
+        oci="arm/v7",
+        qemu="arm",
+    ),
+    Arch(
+        name="ppc64le",
+        zig="powerpc64le",
+        # The wider formats of long double do not link: IEEE's needs functions of glibc 2.32, IBM's needs functions that
+        # zig does not have.
+        zig_flags=("-mlong-double-64",),
+        gnu_cpu="powerpc64le",
+        meson_family="ppc64",
+        elf_machine="EM_PPC64",
+        page_size=65536,
+        lowest_glibc=(2, 19),
+        debian="ppc64el",
+        musl_loader="powerpc64le",
+        musl_library="ppc64le",
+        oci="ppc64le",
+        qemu="ppc64le",
+    ),
+    Arch(
+        name="s390x",
+        zig="s390x",
+        gnu_cpu="s390x",
+        meson_family="s390x",
+        elf_machine="EM_S390",
+        endian="big",
+        debian="s390x",
+        musl_loader="s390x",
+        musl_library="s390x",
+        oci="s390x",
+        qemu="s390x",
+    ),
+    Arch(
+        name="riscv64",
+        zig="riscv64",
+        gnu_cpu="riscv64",
+        meson_family="riscv64",
+        elf_machine="EM_RISCV",
+        stack_is_executable=False,
+        lowest_glibc=(2, 31),
+        debian="riscv64",
+        musl_loader="riscv64",
+        musl_library="riscv64",
+        oci="riscv64",
+        qemu="riscv64",
+    ),
+)
+
+
+def find_machine_arch(machine: str, arches: ArchTable = ARCHES) -> Arch | None:
+    """Return the architecture of a value of `platform.machine()` (in any case), or None for an unknown one."""
+    lower = machine.lower()
+    return next((arch for arch in arches.values() if lower == arch.name or lower in arch.machines), None)
