@@ -28,10 +28,10 @@ COMMANDS = dict(walk(main))
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
-def test_the_readme_names_every_command(path: tuple[str, ...]) -> None:
-    readme = (ROOT / "README.md").read_text()
+def test_the_command_page_names_every_command(path: tuple[str, ...]) -> None:
+    page = (ROOT / "docs" / "commands.md").read_text()
 
-    rows = [line for line in readme.splitlines() if line.startswith("| `everywheel") and path[0] in line]
+    rows = [line for line in page.splitlines() if line.startswith("| `everywheel") and path[0] in line]
 
     assert any(f"{path[-1]}" in row for row in rows)
 
