@@ -132,7 +132,7 @@ def test_on_windows_mingws_compilers_build_and_what_they_bring_along_goes_inside
     assert (compilers.dlltool, compilers.windres) == ((str(tmp_path / "dlltool"),), (str(tmp_path / "windres"),))
     assert compilers.link == ("-static",)
     assert compilers.launcher is not None
-    assert compilers.launcher.parent == tmp_path / "tools"
+    assert compilers.launcher.parent.parent == tmp_path / "tools"
     assert compilers.environment == {"SYSTEMROOT": "C:\\Windows"}
 
 

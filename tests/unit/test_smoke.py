@@ -16,7 +16,7 @@ from everywheel.smoke.evaluate import evaluate_result
 from everywheel.smoke.html_report import render_html_report
 from everywheel.smoke.matrix_entries import MatrixEntry, explain_no_python, is_for_python, list_pythons, make_entries
 from everywheel.smoke.result import SmokeResult, State, name_columns
-from everywheel.toolchains.pip_download import platform_tags
+from everywheel.toolchains.pip import platform_tags
 
 IMAGE = SmokeImage(
     name="debian-12", libc="glibc", libc_version=(2, 36), arches=("x86_64",), digests={}, cpu={}, reference="x"

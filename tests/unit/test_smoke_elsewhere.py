@@ -24,6 +24,7 @@ from everywheel.smoke.result import SmokeResult, State
 from everywheel.smoke.task import run_smoke_tasks
 from everywheel.smoke.wine import WineContext
 from everywheel.store.local import Store
+from everywheel.store.stamped_dir import STAMP
 from everywheel.wheels.wheel import Wheel, WheelFile, pack_wheel
 
 BASE = Path(__file__).parents[1] / "failing" / "base"
@@ -100,6 +101,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     python = made.root / "tools" / "windows-python-3.13.0"
     python.mkdir(parents=True)
     (python / "python.exe").write_bytes(b"MZ")
+    (python / STAMP).write_text("")
     return made
 
 

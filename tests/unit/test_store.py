@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from everywheel.errors import MachineError
 from everywheel.execution.files import translate_os_errors
 from everywheel.store.local import Store, StoreEntry, collect, find_garbage, pack_tree
+from everywheel.store.stamped_dir import STAMP, ensure_stamped_dir
 
 KEY = "ab" * 32
 
@@ -144,3 +146,58 @@ def test_an_entry_survives_the_way_through_its_record(store: Store, tree: Path) 
     entry = put(store, tree)
 
     assert asdict(store.find(KEY) or entry) == asdict(entry)
+
+
+def test_a_directory_is_filled_once_and_returned_complete_afterwards(tmp_path: Path) -> None:
+    calls = []
+
+    def fill(path: Path) -> None:
+        calls.append(sorted(path.iterdir()))
+        (path / "file").write_text("content")
+
+    paths = [ensure_stamped_dir(tmp_path / "tools" / "a", fill, title="tools") for _ in range(2)]
+
+    assert paths == [tmp_path / "tools" / "a"] * 2
+    assert calls == [[]]
+
+
+def test_an_interrupted_attempt_is_removed_before_the_next_one(tmp_path: Path) -> None:
+    def interrupt(path: Path) -> None:
+        (path / "half").write_text("")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ensure_stamped_dir(tmp_path / "a", interrupt, title="tools")
+    ensure_stamped_dir(tmp_path / "a", lambda path: None, title="tools")
+
+    assert [path.name for path in (tmp_path / "a").iterdir()] == [STAMP]
+
+
+def test_threads_that_need_the_same_directory_fill_it_once(tmp_path: Path) -> None:
+    calls = []
+
+    def fill(path: Path) -> None:
+        calls.append(path)
+        time.sleep(0.1)
+
+    threads = [
+        threading.Thread(target=ensure_stamped_dir, args=(tmp_path / "a", fill), kwargs={"title": "tools"})
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(calls) == 1
+
+
+def test_offline_an_incomplete_directory_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(MachineError) as caught:
+        ensure_stamped_dir(tmp_path / "a", lambda path: None, title="build tools", offline=True)
+
+    assert caught.value.render() == (
+        "error: build tools: not in the store, and --offline forbids the download\n"
+        f"  path: {tmp_path / 'a'}\n"
+        "  hint: run the same command once without --offline"
+    )

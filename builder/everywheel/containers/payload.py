@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import requires
 from pathlib import Path
 
-from filelock import FileLock
 from packaging.requirements import Requirement
 
-from everywheel.errors import MachineError
 from everywheel.platforms.target import Target
 from everywheel.store.local import Store
+from everywheel.store.stamped_dir import ensure_stamped_dir
 from everywheel.toolchains.build_tools import PINS
-from everywheel.toolchains.pip_download import download_wheels, install_wheels, platform_tags
+from everywheel.toolchains.pip import download_wheels, install_wheels, platform_tags
 
 # cibuildwheel makes the environment for the wheel's tests with it.
 _FOR_CIBUILDWHEEL = ("virtualenv",)
@@ -62,26 +60,21 @@ def ensure_payload(
     tags = platform_tags(target, libc_version)
     pins = _pins_without_zig()
     identity = hashlib.sha256(repr((own, tags, pins, sorted(requirements), python)).encode()).hexdigest()[:12]
-    box = Payload(folder=store.root / "tools" / f"box-{target.libc}-{target.arch.name}-{identity}")
-    log = store.root / "logs" / "payload.log"
-    with FileLock(f"{box.folder}.lock"):
-        if (box.folder / "complete").exists():
-            return box
-        if offline:
-            raise MachineError(
-                "what a container takes along is not in the store, and --offline forbids fetching it",
-                hint="run the same command once without --offline",
-            )
-        shutil.rmtree(box.folder, ignore_errors=True)
-        box.wheels.mkdir(parents=True)
-        (box.folder / "tools.txt").write_text(pins)
-        install_wheels(own, box.site, platforms=tags, python=python, log=log)
-        hashed = ["--require-hashes", "--no-deps", "-r", str(box.folder / "tools.txt")]
-        install_wheels(hashed, box.tools, platforms=tags, python=python, log=log)
-        wanted = [*_FOR_CIBUILDWHEEL, *requirements]
-        download_wheels(wanted, box.wheels, platforms=tags, python=python, log=log)
-        (box.folder / "complete").write_text("")
-    return box
+    title, log = "packages for containers", store.root / "logs" / "payload.log"
+
+    def fill(folder: Path) -> None:
+        log.unlink(missing_ok=True)
+        payload = Payload(folder=folder)
+        pinned = folder / "tools.txt"
+        pinned.write_text(pins)
+        hashed = ["--require-hashes", "--no-deps", "-r", str(pinned)]
+        for packages, site in ((own, payload.site), (hashed, payload.tools)):
+            install_wheels(packages, site, platforms=tags, python=python, what=title, log=log)
+        wheels = [*_FOR_CIBUILDWHEEL, *requirements]
+        download_wheels(wheels, payload.wheels, platforms=tags, python=python, what=title, log=log)
+
+    path = store.root / "tools" / f"payload-{target.libc}-{target.arch.name}-{identity}"
+    return Payload(folder=ensure_stamped_dir(path, fill, title=title, offline=offline))
 
 
 def list_dependencies(python: str) -> list[str]:

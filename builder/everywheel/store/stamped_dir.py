@@ -1,0 +1,47 @@
+"""Directories that are filled once, by one process, and count only when they are complete.
+
+Virtual environments, downloaded wheels and primed compiler caches cannot be renamed into place as files can: their contents
+name their own path, or several programs write them. So a directory is filled where it is, under a lock, and a stamp is
+written last. A process that finds no stamp removes the rest of an interrupted attempt and starts again.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from filelock import FileLock
+
+from everywheel.errors import MachineError
+
+STAMP = "complete"
+"""The name of the file that makes a directory count."""
+
+
+def ensure_stamped_dir(path: Path, fill: Callable[[Path], None], *, title: str, offline: bool = False) -> Path:
+    """Return a complete directory, after filling it if it is not complete yet.
+
+    `fill` receives the path of an empty directory and writes its content; an exception leaves the directory incomplete. The
+    operating system releases the lock when its holder dies. With `offline`, `fill` may not be called: `title`, such as
+    `build tools`, then names the directory in the error.
+    Raises MachineError for an incomplete directory with `offline`, and whatever `fill` raises.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path = path.parent.resolve() / path.name  # scripts in it name this path, which must not depend on symbolic links
+    stamp = path / STAMP
+    if stamp.exists():
+        return path
+    if offline:
+        raise MachineError(
+            f"{title}: not in the store, and --offline forbids the download",
+            details={"path": path},
+            hint="run the same command once without --offline",
+        )
+    with FileLock(f"{path}.lock"):
+        if not stamp.exists():
+            shutil.rmtree(path, ignore_errors=True)
+            path.mkdir()
+            fill(path)
+            stamp.write_text("")
+    return path

@@ -1,0 +1,75 @@
+"""pip: the only module that runs it.
+
+pip is the one of the running Python and uses the user's own settings (`PIP_INDEX_URL`, pip.conf). It installs into a virtual
+environment, or downloads and installs wheels for another machine, whose platform tags and Python version it is given: the
+containers in which these wheels are used have no network.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from everywheel.execution.process import run_logged
+from everywheel.platforms.tags import Floor, list_compatible_tags
+from everywheel.platforms.target import Target
+
+_HINT = "is the package index reachable? pip's own settings (PIP_INDEX_URL, pip.conf) are used"
+
+
+def run_pip(command: str, arguments: Sequence[str], *, what: str, log: Path, python: Path | None = None) -> None:
+    """Run one of pip's commands, for another environment's `python` if there is one.
+
+    `what` names the packages in errors: `build tools`. Raises BuildError when pip fails.
+    """
+    selection = [] if python is None else ["--python", str(python)]
+    options = ["--quiet", "--disable-pip-version-check"]
+    run_logged(
+        [sys.executable, "-m", "pip", *selection, command, *options, *arguments],
+        cwd=log.parent,
+        env=python_environment(),
+        log=log,
+        what=f"{what}: pip {command}",
+        hint=_HINT,
+    )
+
+
+def download_wheels(
+    requirements: Sequence[str],
+    folder: Path,
+    *,
+    platforms: Sequence[str],
+    python: str,
+    what: str,
+    log: Path,
+    dependencies: bool = True,
+) -> None:
+    """Download wheels for another machine into a folder, with the wheels that they require in turn."""
+    options = ["--dest", str(folder), *([] if dependencies else ["--no-deps"])]
+    run_pip("download", [*options, *_select_platform(platforms, python), *requirements], what=what, log=log)
+
+
+def install_wheels(
+    requirements: Sequence[str], folder: Path, *, platforms: Sequence[str], python: str, what: str, log: Path
+) -> None:
+    """Install wheels for another machine into a folder; `requirements` may begin with options of pip."""
+    options = ["--no-compile", "--target", str(folder)]
+    run_pip("install", [*options, *_select_platform(platforms, python), *requirements], what=what, log=log)
+
+
+def platform_tags(target: Target, libc_version: Sequence[int]) -> list[str]:
+    """Return the platform tags that a system with this libc accepts, the newest first (PEP 600, PEP 656)."""
+    floor = Floor(libc=target.libc, version=(libc_version[0], libc_version[1]))
+    return list_compatible_tags(floor, target.arch.name)
+
+
+def python_environment() -> dict[str, str]:
+    """Return the variables of this process without PYTHONPATH, which would show its packages to another Python."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+
+def _select_platform(platforms: Sequence[str], python: str) -> list[str]:
+    tags = [option for tag in platforms for option in ("--platform", tag)]
+    return ["--only-binary", ":all:", "--python-version", python, "--implementation", "cp", *tags]

@@ -1,0 +1,77 @@
+"""Virtual environments in the store: creating them, installing into them, and the paths inside."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import sysconfig
+from collections.abc import Sequence
+from pathlib import Path
+
+from everywheel.execution.process import run_logged
+from everywheel.store.stamped_dir import ensure_stamped_dir
+from everywheel.toolchains.pip import python_environment, run_pip
+
+EXE = str(sysconfig.get_config_var("EXE") or "")
+"""The suffix of programs on the build machine."""
+
+
+def scripts_dir(environment: Path) -> Path:
+    """Return the directory with the programs of a virtual environment."""
+    return _find_dir(environment, "scripts")
+
+
+def site_packages(environment: Path) -> Path:
+    """Return the directory with the packages of a virtual environment."""
+    return _find_dir(environment, "purelib")
+
+
+def environment_python(environment: Path) -> Path:
+    """Return the Python of a virtual environment."""
+    return scripts_dir(environment) / f"python{EXE}"
+
+
+def _find_dir(environment: Path, name: str) -> Path:
+    root = str(environment)
+    return Path(sysconfig.get_path(name, "venv", {"base": root, "platbase": root}))
+
+
+def environment_identity(requirements: str, store: Path) -> str:
+    """Return the hash that names an environment: of its requirements, its Python and its location.
+
+    Machines may share a store under different paths, but the scripts of an environment contain its path.
+    """
+    location = (store / "tools").resolve()
+    facts = f"{requirements}\n{sys.version}\n{sys.base_prefix}\n{location}"
+    return hashlib.sha256(facts.encode()).hexdigest()[:12]
+
+
+def ensure_environment(path: Path, arguments: Sequence[str], *, what: str, log: Path, offline: bool = False) -> Path:
+    """Return a virtual environment at `path` into which pip installed `arguments`, creating it if it is not complete.
+
+    Raises MachineError when it is not complete and `offline` forbids the download, BuildError when pip fails.
+    """
+
+    def fill(path: Path) -> None:
+        log.unlink(missing_ok=True)
+        create_environment(path, what=what, log=log)
+        install_into_environment(path, arguments, what=what, log=log)
+
+    return ensure_stamped_dir(path, fill, title=what, offline=offline)
+
+
+def create_environment(path: Path, *, what: str, log: Path) -> None:
+    """Create an empty virtual environment of the running Python."""
+    run_logged(
+        [sys.executable, "-m", "venv", "--without-pip", path],
+        cwd=path.parent,
+        env=python_environment(),
+        log=log,
+        what=f"{what}: creating the environment",
+        hint="is python3-venv installed? `everywheel doctor` reports what is missing on this machine",
+    )
+
+
+def install_into_environment(path: Path, arguments: Sequence[str], *, what: str, log: Path) -> None:
+    """Install into a virtual environment with pip."""
+    run_pip("install", arguments, what=what, log=log, python=environment_python(path))
