@@ -28,8 +28,6 @@ SWEEPS = 40
 
 # Arrows that lead up, with the reason; they are neither drawn nor accepted elsewhere.
 ARROWS_BACK: Mapping[tuple[str, str], str] = {
-    ("wheels", "audit"): "moves into the pipeline",
-    ("wheels", "repair"): "moves into the pipeline",
     ("containers", "smoke"): "moves to containers",
 }
 

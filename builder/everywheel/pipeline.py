@@ -1,62 +1,196 @@
-"""Building: from a plan to finished artifacts and wheels; what is in the store already is not done again."""
+"""The pipeline, for all targets and for one wheel: plan, fetch, build, repair, audit, store."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from filelock import FileLock, Timeout
 
 from everywheel.config.project import Project
-from everywheel.errors import MachineError
+from everywheel.config.recipe import Linkage
+from everywheel.errors import AuditError
 from everywheel.execution.files import translate_os_errors
-from everywheel.execution.jobserver import JobPool
-from everywheel.execution.scheduler import Outcome, ProgressListener, Result, Task, execute
-from everywheel.libraries.build import BuildContext, build_library
-from everywheel.planning.plan import Plan, Step, StepKind
-from everywheel.platforms.target import Target, build_machine_target
-from everywheel.sources import (
-    ProgressCallback,
-    SourceLocations,
-    fetch_sources,
-    find_locations,
-    ignore_progress,
-    list_source_files,
-)
-from everywheel.store.local import Store
-from everywheel.toolchains.build_tools import Tools, ensure_tools
+from everywheel.execution.jobserver import open_job_pool
+from everywheel.execution.scheduler import Outcome, ProgressListener, Result, Task, TaskKind, execute
+from everywheel.libraries.build import build_library
+from everywheel.libraries.context import BuildContext
+from everywheel.planning.keys import find_identities
+from everywheel.planning.plan import LibraryStep, Plan, Step, WheelStep, make_plan
+from everywheel.platforms.target import Target
+from everywheel.sources import FetchEvent, SourceLocations, fetch_sources, find_locations, list_source_files
+from everywheel.store.local import FIXED_TIME, Store
+from everywheel.toolchains.build_tools import ensure_tools
 from everywheel.toolchains.compilers import Engine, EngineName
-from everywheel.toolchains.native import NativeEngine
-from everywheel.toolchains.zig import ZigEngine
-from everywheel.wheels.build_env import build_wheel_step
+from everywheel.toolchains.engines import check_engine, start_engine
+
+if TYPE_CHECKING:
+    from everywheel.wheels.pep517 import BackendCall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildOptions:
-    """How to build: `jobs` for the whole machine, whether the network may be used, whether workspaces are kept."""
+    """The settings of a run: `jobs` for the whole machine, `timeout` in seconds for all downloads together.
+
+    With `offline` nothing is fetched; with `keep` the workspaces of finished steps stay. Without `locations`, sources are
+    fetched from the default ones.
+    """
 
     jobs: int
     engine: EngineName = EngineName.ZIG
     offline: bool = False
     keep: bool = False
     timeout: float = 1800.0
+    locations: SourceLocations | None = None
 
 
-def default_jobs() -> int:
-    """Return $EVERYWHEEL_JOBS, else the number of processors that this process may use."""
-    named = os.environ.get("EVERYWHEEL_JOBS", "")
-    if named.isdecimal() and int(named) > 0:
-        return int(named)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+class BuildListener(ProgressListener, Protocol):
+    """A listener for the progress of a run: first `expect`, then the downloads, then the tasks."""
+
+    def expect(self, total: int, cached: int) -> None: ...
+    def fetch(self, event: FetchEvent) -> None: ...
+
+
+class SilentListener:
+    """A listener that reports nothing."""
+
+    def expect(self, total: int, cached: int) -> None: ...
+    def fetch(self, event: FetchEvent) -> None: ...
+    def begin(self, task: Task) -> None: ...
+    def stage(self, task: Task, stage: str) -> None: ...
+    def end(self, result: Result) -> None: ...
+
+
+def build_targets(
+    project: Project, targets: Sequence[Target], store: Store, options: BuildOptions, listener: BuildListener
+) -> tuple[Plan, tuple[Result, ...]]:
+    """Build every wheel of the targets into the store; return the plan, and a result for each step that was missing."""
+    plan = plan_targets(project, targets, options.engine)
+    return plan, build_plan(plan, project, store, options, listener)
+
+
+def build_plan(
+    plan: Plan, project: Project, store: Store, options: BuildOptions, listener: BuildListener
+) -> tuple[Result, ...]:
+    """Build the steps of a plan that the store does not have: fetch their sources, then run them as one graph of tasks.
+
+    Returns one result for each step that was missing, and one for each compiler that failed. Raises SourceError before
+    anything is built when a source is not available, MachineError when the build tools are not.
+    """
+    missing = find_missing(plan, store)
+    listener.expect(len(missing.steps), len(plan.steps) - len(missing.steps))
+    if not missing.steps:
+        return ()
+    check_engine(options.engine)
+    tools = ensure_tools(store.root, offline=options.offline)
+    sources = fetch_sources(
+        list_source_files(missing.recipes),
+        store=store.root,
+        locations=options.locations or find_locations(),
+        offline=options.offline,
+        timeout=options.timeout,
+        progress=listener.fetch,
+    )
+    with open_job_pool(options.jobs) as pool:
+        context = BuildContext(
+            store=store,
+            engine=start_engine(options.engine, store, tools),
+            tools=tools,
+            sources=sources,
+            environment=pool.environment,
+            keep=options.keep,
+            offline=options.offline,
+        )
+        results = execute(_make_tasks(missing, plan, project, context), pool, listener)
+    return tuple(result for result in results if result.kind is TaskKind.STEP or result.outcome is Outcome.FAILED)
+
+
+def build_step(
+    context: BuildContext, step: Step, plan: Plan, project: Project, set_stage: Callable[[str], None]
+) -> Outcome:
+    """Build one step and put its result into the store, unless another process does so at the same time."""
+    with _hold_lock(context.store.lock(step.key), set_stage), translate_os_errors(context.store.root):
+        if context.store.find(step.key) is not None:
+            return Outcome.FOUND
+        if isinstance(step, LibraryStep):
+            build_library(context, step, plan, set_stage)
+        else:
+            build_wheel(context, step, plan, project, set_stage)
+    return Outcome.DONE
+
+
+def build_wheel(
+    context: BuildContext, step: WheelStep, plan: Plan, project: Project, set_stage: Callable[[str], None]
+) -> None:
+    """Build, repair and audit one wheel and put it into the store.
+
+    Raises BuildError when one of these fails, and AuditError, with all findings, when the audit finds something.
+    """
+    # Imported here, since a run without anything to build does not need it.
+    from everywheel.wheels.build_env import build_extension, prepare_call
+
+    set_stage("prepare")
+    call = prepare_call(context, step, plan, project)
+    set_stage("build")
+    built = build_extension(call, context, project)
+    set_stage("repair")
+    finished = _repair(built, call, context, step, plan)
+    set_stage("audit")
+    _audit(finished)
+    context.store.put_wheel(step.key, finished, name=step.name, version=step.version, target=step.platform)
+    context.close_workspace(call.workspace)
+
+
+def _repair(built: Path, call: BackendCall, context: BuildContext, step: WheelStep, plan: Plan) -> Path:
+    """Repair a built wheel; for macOS, check that the oldest system has every symbol that the wheel imports."""
+    from everywheel.repair import RepairRequest, repair_wheel
+    from everywheel.wheels.macos_availability import check_availability
+    from everywheel.wheels.wheel import read_wheel
+
+    # With the linkage `system`, no library of the prefix becomes part of the wheel.
+    unused = [plan.steps[id].name for id in step.link] if call.linkage is Linkage.SYSTEM else []
+    request = RepairRequest(
+        target=step.target,
+        prefix=call.python.prefix,
+        patchelf=context.tools.patchelf,
+        work=call.workspace / "repair",
+        log=call.log,
+        epoch=FIXED_TIME,
+        leave_out={step.python.headers, *unused},
+        python=step.python.tag,
+        abi=step.python.abi,
+        native=context.engine.name is EngineName.NATIVE,
+    )
+    finished = repair_wheel(built, request, call.workspace / "finished")
+    if step.target.os == "darwin":
+        compiler, environ = call.toolchain.program("cc"), {**call.toolchain.environment, **context.environment}
+        wheel = read_wheel(finished)
+        check_availability(wheel, step.target, compiler, what=step.label, folder=call.workspace, environ=environ)
+    return finished
+
+
+def _audit(wheel: Path) -> None:
+    """Raise AuditError when the audit of a finished wheel finds something."""
+    from everywheel.audit import audit_wheel, fail_on_findings
+
+    try:
+        fail_on_findings((audit_wheel(wheel),))
+    except AuditError as error:
+        error.details.setdefault("wheel", wheel)
+        raise
+
+
+def plan_targets(project: Project, targets: Sequence[Target], engine: EngineName = EngineName.ZIG) -> Plan:
+    """Plan the wheels of a project for an engine that runs on the build machine itself."""
+    return make_plan(project, targets, find_identities(engine))
 
 
 def find_missing(plan: Plan, store: Store) -> Plan:
-    """Return the part of a plan that is not in the store; what only finished steps require is left out."""
+    """Return the part of a plan that is not in the store, without what only finished steps require."""
     missing: dict[str, Step] = {}
     needed = set(plan.steps) - {need for step in plan.steps.values() for need in step.requires}
     for id in reversed(list(plan.steps)):
@@ -67,108 +201,39 @@ def find_missing(plan: Plan, store: Store) -> Plan:
     return Plan(steps={id: missing[id] for id in plan.steps if id in missing}, priority=plan.priority)
 
 
-def build_plan(
-    plan: Plan,
-    store: Store,
-    options: BuildOptions,
-    watcher: ProgressListener,
-    *,
-    project: Project,
-    progress: ProgressCallback = ignore_progress,
-    locations: SourceLocations | None = None,
-) -> tuple[Result, ...]:
-    """Build what is missing of a plan: fetch the sources, then run every step under one limit of jobs.
+def _make_tasks(missing: Plan, plan: Plan, project: Project, context: BuildContext) -> list[Task]:
+    """Return a task for each missing step, and one for each of their targets that primes its compiler first.
 
-    Returns one result for each step that was missing. Raises SourceError before anything is built when a source cannot
-    be had, MachineError when the tools cannot.
+    zig compiles a target's libc on first use.
     """
-    missing = find_missing(plan, store)
-    if not missing.steps:
-        return ()
-    check_engine(options.engine)
-    tools = ensure_tools(store.root, offline=options.offline)
-    sources = fetch_sources(
-        list_source_files(missing.recipes),
-        store=store.root,
-        locations=find_locations() if locations is None else locations,
-        offline=options.offline,
-        timeout=options.timeout,
-        progress=progress,
-    )
-    engine = start_engine(options.engine, store, tools)
-    with _job_pool(options.jobs) as pool:
-        site = BuildContext(
-            store=store,
-            engine=engine,
-            tools=tools,
-            sources=sources,
-            environment=pool.environment,
-            keep=options.keep,
-            offline=options.offline,
-        )
-        tasks = [*_warm_tasks(missing, site), *(_task(step, plan, site, project) for step in missing.steps.values())]
-        results = execute(tasks, pool, watcher)
-    return tuple(result for result in results if result.id in missing.steps or result.outcome is Outcome.FAILED)
-
-
-def check_engine(name: EngineName) -> None:
-    """Raise MachineError where this machine cannot start what an engine writes."""
-    if name is EngineName.ZIG and build_machine_target().os == "windows":
-        raise MachineError(
-            "the zig engine does not run on Windows: its compiler wrappers are shell scripts",
-            hint="`--engine native` builds for this machine with MinGW-w64's gcc; zig builds for Windows on Linux",
-        )
-
-
-def start_engine(name: EngineName, store: Store, tools: Tools) -> Engine:
-    """Return an engine that works on this very machine."""
-    return NativeEngine(store=store.root) if name is EngineName.NATIVE else ZigEngine(store=store, tools=tools)
-
-
-@contextlib.contextmanager
-def _job_pool(jobs: int) -> Iterator[JobPool]:
-    with tempfile.TemporaryDirectory(prefix="everywheel-") as folder, JobPool(Path(folder) / "jobs", jobs) as pool:
-        yield pool
-
-
-def _warm_tasks(missing: Plan, site: BuildContext) -> Iterator[Task]:
-    """Yield one task for each target that is compiled for: zig makes that target's libc on first use."""
-    targets: dict[str, tuple[Target, float]] = {}
-    for id, step in missing.steps.items():
-        priority = max(missing.priority[id], targets.get(step.target.tag, (step.target, 0.0))[1])
-        targets[step.target.tag] = (step.target, priority)
-    for tag, (target, priority) in targets.items():
-        yield Task(
-            id=_warm_id(tag),
-            label=f"compiler for {tag}",
+    steps = missing.steps.values()
+    compilers = {
+        target: Task(
+            id=f"compiler:{target.tag}",
+            kind=TaskKind.COMPILER,
+            label=f"compiler for {target.tag}",
             requires=(),
-            priority=priority + 1,
-            work=_bind(site.engine.prime_cache, target),
+            priority=1 + max(plan.priority[step.id] for step in steps if step.target == target),
+            work=partial(_prime_compiler, context.engine, target),
         )
+        for target in {step.target: None for step in steps}
+    }
+    return [*compilers.values(), *(_step_task(step, compilers[step.target], plan, project, context) for step in steps)]
 
 
-def _bind(function: Callable[[Target], None], target: Target) -> Callable[[Callable[[str], None]], None]:
-    return lambda set_stage: function(target)
+def _prime_compiler(engine: Engine, target: Target, set_stage: Callable[[str], None]) -> None:
+    engine.prime_cache(target)
 
 
-def _warm_id(tag: str) -> str:
-    return f"compiler:{tag}"
-
-
-def _task(step: Step, plan: Plan, site: BuildContext, project: Project) -> Task:
-    def work(set_stage: Callable[[str], None]) -> Outcome:
-        with _hold_lock(site.store.lock(step.key), set_stage):
-            if site.store.find(step.key) is not None:
-                return Outcome.FOUND  # another process made it while this one waited
-            with translate_os_errors(site.store.root):
-                if step.kind is StepKind.WHEEL:
-                    build_wheel_step(site, step, plan, project, set_stage)
-                else:
-                    build_library(site, step, plan, set_stage)
-        return Outcome.DONE
-
-    requires = (*step.requires, _warm_id(step.target.tag))
-    return Task(id=step.id, label=step.label, requires=requires, priority=plan.priority[step.id], work=work)
+def _step_task(step: Step, compiler: Task, plan: Plan, project: Project, context: BuildContext) -> Task:
+    return Task(
+        id=step.id,
+        kind=TaskKind.STEP,
+        label=step.label,
+        requires=(*step.requires, compiler.id),
+        priority=plan.priority[step.id],
+        work=partial(build_step, context, step, plan, project),
+    )
 
 
 @contextlib.contextmanager
@@ -182,22 +247,3 @@ def _hold_lock(lock: FileLock, set_stage: Callable[[str], None]) -> Iterator[Non
         yield
     finally:
         lock.release()
-
-
-def export_wheels(plan: Plan, store: Store, wheelhouse: Path) -> dict[str, Path]:
-    """Copy the plan's finished wheels into the wheelhouse, where they are not there already; return them by step."""
-    wheelhouse.mkdir(parents=True, exist_ok=True)
-    found: dict[str, Path] = {}
-    for step in plan.steps.values():
-        entry = store.find(step.key) if step.kind is StepKind.WHEEL else None
-        if entry is None:
-            continue
-        store.touch(step.key)
-        wheel = store.path(entry)
-        final = wheelhouse / wheel.name
-        if not final.exists() or final.read_bytes() != wheel.read_bytes():
-            unfinished = wheelhouse / f".{wheel.name}.{os.getpid()}"
-            shutil.copyfile(wheel, unfinished)
-            unfinished.replace(final)
-        found[step.id] = final
-    return found

@@ -9,20 +9,25 @@ from pathlib import Path
 
 import pytest
 from everywheel.config.project import load_project
-from everywheel.planning.plan import StepKind, make_plan
+from everywheel.planning.plan import Identities, LibraryStep, StepKind, make_plan
 from everywheel.platforms.target import Target, build_machine_target
 
 PROJECT = load_project(Path(__file__).parents[2])
+IDENTITIES = Identities(artifacts="a", toolchain="t", packaging="p")
 
 
 def describe_plan(target: Target) -> str:
     lines = []
-    for id, step in make_plan(PROJECT, [target], toolchain="t", packaging="p").steps.items():
+    plan = make_plan(PROJECT, [target], IDENTITIES)
+    for id, step in plan.steps.items():
         name = id.replace(build_machine_target().tag, "{build machine}") if step.kind is StepKind.PROGRAM else id
-        how = f" {step.resolved.linkage} {step.resolved.build.system}" if step.resolved else ""
-        features = f" ({' '.join(step.resolved.features)})" if step.resolved and step.resolved.features else ""
-        lines.append(f"{name}: {step.kind}{how}{features}")
-        lines += [f"    {need.partition(':')[0]}" for need in step.requires]
+        line = f"{name}: {step.kind}"
+        if isinstance(step, LibraryStep):
+            recipe = step.recipe
+            line += f" {recipe.linkage} {recipe.build.system}"
+            line += f" ({' '.join(recipe.features)})" if recipe.features else ""
+        lines.append(line)
+        lines += [f"    {plan.steps[need].name}" for need in step.requires]
     return "\n".join(lines) + "\n"
 
 

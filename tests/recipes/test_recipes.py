@@ -9,7 +9,7 @@ import pytest
 from everywheel.config.project import load_project
 from everywheel.config.recipe import Linkage, resolve_recipe
 from everywheel.config.recipe_loader import load_recipes
-from everywheel.planning.plan import make_plan
+from everywheel.planning.plan import Identities, make_plan
 from everywheel.platforms.architectures import ARCHES
 from everywheel.platforms.target import Target, parse_target
 
@@ -76,6 +76,6 @@ def test_every_library_can_be_shared_with_a_soname_and_known_exports(name: str) 
 def test_the_whole_plan_holds_on_every_target() -> None:
     project = load_project(ROOT)
 
-    plan = make_plan(project, TARGETS, toolchain="t", packaging="p")
+    plan = make_plan(project, TARGETS, Identities(artifacts="a", toolchain="t", packaging="p"))
 
     assert sum(id.startswith("wheel:") for id in plan.steps) == len(TARGETS)

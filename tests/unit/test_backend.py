@@ -1,4 +1,7 @@
-"""What is told to a build backend, and that its sources are only read. (Real builds are in the integration tests.)"""
+"""Calls of build backends: their environment, their settings, and the copy of the extension that they work in.
+
+(Real builds are in tests/builds.)
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from everywheel.config.build_backend import BuildBackend, read_build_backend
+from everywheel.config.toml_reader import read_toml
 from everywheel.errors import BuildError, UsageError
 from everywheel.platforms.target import parse_target
+from everywheel.toolchains.toolchain import Toolchain
 from everywheel.wheels.pep517 import (
-    WheelBuild,
-    ask_requirements,
-    build_wheel,
-    choose_settings,
-    copy_source,
-    describe_python,
-    read_build_system,
+    BackendCall,
+    build_extension_wheel,
+    copy_extension,
+    query_wheel_requirements,
+    settings_for,
 )
+from everywheel.wheels.target_python import TargetPython, describe_python
 
 # A backend of a few lines, in the project itself (PEP 517, `backend-path`): it records how it was called.
 BACKEND = """
@@ -37,37 +42,48 @@ def build_wheel(folder, settings=None, metadata=None):
 """
 
 
-def make_build(folder: Path, backend: str, **environment: str) -> WheelBuild:
-    source = folder / "extension"
-    source.mkdir()
-    (source / "pyproject.toml").write_text(
-        f'[build-system]\nrequires = ["it"]\nbuild-backend = "{backend}"\nbackend-path = ["."]\n'
-    )
-    (source / "own_backend.py").write_text(BACKEND)
-    (source / "tool.sh").write_text("#!/bin/sh\n")
-    (source / "tool.sh").chmod(0o700)
-    (source / "__pycache__").mkdir()
-    (source / "__pycache__" / "x.pyc").write_text("")
-    return WheelBuild(
-        target=parse_target("musllinux_1_2_aarch64"),
-        source=source,
-        workspace=folder / "work",
+def make_extension(folder: Path) -> Path:
+    extension = folder / "extension"
+    extension.mkdir()
+    (extension / "pyproject.toml").write_text('[project]\nname = "demo"\n')
+    (extension / "own_backend.py").write_text(BACKEND)
+    (extension / "tool.sh").write_text("#!/bin/sh\n")
+    (extension / "tool.sh").chmod(0o700)
+    (extension / "__pycache__").mkdir()
+    (extension / "__pycache__" / "x.pyc").write_text("")
+    return extension
+
+
+def make_call(folder: Path, backend: str, tag: str = "musllinux_1_2_aarch64", **environment: str) -> BackendCall:
+    target, workspace = parse_target(tag), folder / "work"
+    workspace.mkdir()
+    toolchain = Toolchain(
+        target=target,
+        directory=Path("/t"),
         prefix=folder / "prefix",
-        python=Path(sys.executable),
-        python_version="3.11.2",
-        cross_file=Path("/t/cross.ini"),
-        native_file=Path("/t/native.ini"),
-        cmake_file=Path("/t/toolchain.cmake"),
+        compile_flags=(),
+        cxx_flags=(),
+        cxx_link_flags=(),
+        link_flags=(),
+        runs_target=False,
+        environment={},
+    )
+    return BackendCall(
+        target=target,
+        backend=BuildBackend(name=backend, path=(".",)),
+        source=copy_extension(make_extension(folder), workspace / "source"),
+        workspace=workspace,
+        interpreter=Path(sys.executable),
+        python=TargetPython(target=target, version="3.11.2", prefix=folder / "prefix"),
+        toolchain=toolchain,
         environment=environment,
         log=folder / "log",
-        label="demo 1.0",
+        label=f"demo 1.0 for {tag}",
     )
 
 
-def test_a_backend_is_called_in_a_copy_with_the_environment_that_was_given(tmp_path: Path) -> None:
-    build = make_build(tmp_path, "own_backend", CC="zig-cc")
-
-    wheel = build_wheel(build)
+def test_a_backend_is_called_in_the_copy_with_the_environment_of_the_call(tmp_path: Path) -> None:
+    wheel = build_extension_wheel(make_call(tmp_path, "own_backend", CC="zig-cc"))
 
     called = json.loads((wheel.parent / "called.json").read_text())
     assert wheel == tmp_path / "work" / "dist" / "demo-1.0-cp313-abi3-linux_x86_64.whl"
@@ -78,15 +94,12 @@ def test_a_backend_is_called_in_a_copy_with_the_environment_that_was_given(tmp_p
     assert "HOME" not in called["env"]
 
 
-def test_a_backend_says_what_it_needs_beyond_the_static_requirements(tmp_path: Path) -> None:
-    build = make_build(tmp_path, "own_backend")
-
-    assert read_build_system(build.source).requires == ("it",)
-    assert ask_requirements(build) == ("ninja",)
+def test_a_backend_adds_requirements_to_its_static_ones(tmp_path: Path) -> None:
+    assert query_wheel_requirements(make_call(tmp_path, "own_backend")) == ("ninja",)
 
 
-def test_a_copy_has_the_same_modes_on_every_machine_and_nothing_that_builds_leave_behind(tmp_path: Path) -> None:
-    copy = copy_source(make_build(tmp_path, "own_backend"))
+def test_a_copy_has_the_same_modes_on_every_machine_and_no_build_results(tmp_path: Path) -> None:
+    copy = copy_extension(make_extension(tmp_path), tmp_path / "copy")
 
     assert {path.name: oct(path.stat().st_mode & 0o777) for path in sorted(copy.iterdir())} == {
         "own_backend.py": "0o644",
@@ -95,97 +108,105 @@ def test_a_copy_has_the_same_modes_on_every_machine_and_nothing_that_builds_leav
     }
 
 
-def test_a_backend_that_fails_is_told_with_its_words(tmp_path: Path) -> None:
-    build = make_build(tmp_path, "own_backend", FAIL="1")
+def test_the_output_of_a_failing_backend_is_in_the_error(tmp_path: Path) -> None:
+    call = make_call(tmp_path, "own_backend", FAIL="1")
 
     with pytest.raises(BuildError) as caught:
-        build_wheel(build)
+        build_extension_wheel(call)
 
     assert caught.value.fact == "demo 1.0 for musllinux_1_2_aarch64: own_backend failed (exit 1)"
     assert caught.value.excerpt == ("error: no compiler",)
 
 
-def test_a_project_without_a_pyproject_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError) as caught:
-        read_build_system(tmp_path)
+def test_a_backend_path_outside_the_project_is_an_error(tmp_path: Path) -> None:
+    call = replace(make_call(tmp_path, "own_backend"), backend=BuildBackend(name="own_backend", path=("..",)))
 
-    assert caught.value.render() == f"error: {tmp_path / 'pyproject.toml'}: no such file"
+    with pytest.raises(UsageError, match=r"^demo 1\.0 for \w+: \[build-system\] of its pyproject\.toml: "):
+        build_extension_wheel(call)
+
+
+def test_a_build_system_table_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "pyproject.toml"
+    path.write_text('[build-system]\nrequires = ["it"]\nbuild-backend = "own:object"\nbackend-path = ["."]\n')
+
+    backend = read_build_backend(read_toml(path))
+
+    assert (backend.requires, backend.name, backend.path, backend.module) == (("it",), "own:object", (".",), "own")
 
 
 def test_a_project_without_a_build_system_table_is_built_with_setuptools(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("")
 
-    assert read_build_system(tmp_path).backend == "setuptools.build_meta:__legacy__"
+    backend = read_build_backend(read_toml(tmp_path / "pyproject.toml"))
+
+    assert (backend.requires, backend.name) == (("setuptools>=40.8.0",), "setuptools.build_meta:__legacy__")
 
 
-def test_meson_python_gets_cross_files_and_the_targets_python(tmp_path: Path) -> None:
-    build = make_build(tmp_path, "mesonpy")
-    build.workspace.mkdir()
+def test_meson_python_receives_cross_files_and_the_targets_python(tmp_path: Path) -> None:
+    call = make_call(tmp_path, "mesonpy")
 
-    settings = choose_settings(build)
+    settings = settings_for(call)
 
-    assert settings["build-dir"] == str(build.workspace / "build")
+    assert settings["build-dir"] == str(call.workspace / "build")
     assert settings["setup-args"] == [
         "--cross-file=/t/cross.ini",
         "--native-file=/t/native.ini",
-        f"-Dpython.build_config={build.workspace / 'build-details.json'}",
+        f"-Dpython.build_config={call.workspace / 'build-details.json'}",
         "-Dpython.allow_limited_api=true",
         "-Dbuildtype=plain",
         "-Db_ndebug=true",
         "--wrap-mode=nodownload",
     ]
-    assert json.loads((build.workspace / "build-details.json").read_text())["platform"] == "linux-aarch64"
+    assert json.loads((call.workspace / "build-details.json").read_text())["platform"] == "linux-aarch64"
 
 
-def test_meson_python_is_answered_by_a_python_of_the_targets_where_meson_reads_no_description(tmp_path: Path) -> None:
-    build = replace(make_build(tmp_path, "mesonpy"), target=parse_target("macosx_11_0_arm64"))
-    build.workspace.mkdir()
-    arguments = choose_settings(build)["setup-args"]
-    python = build.workspace / "python"
-    told = json.loads(subprocess.run([python, "/x/python_info.py"], capture_output=True, check=True).stdout)
-    ran = subprocess.run([python, "-c", "print(6 * 7)"], capture_output=True, text=True, check=True).stdout
+def test_for_macos_meson_python_receives_a_python_that_reports_the_targets_facts(tmp_path: Path) -> None:
+    call = make_call(tmp_path, "mesonpy", "macosx_11_0_arm64")
+    arguments = settings_for(call)["setup-args"]
+    python = call.workspace / "python"
+    facts = json.loads(subprocess.run([python, "/x/python_info.py"], capture_output=True, check=True).stdout)
+    output = subprocess.run([python, "-c", "print(6 * 7)"], capture_output=True, text=True, check=True).stdout
 
-    assert f"--cross-file={build.workspace / 'python.ini'}" in arguments
+    assert f"--cross-file={call.workspace / 'python.ini'}" in arguments
     assert not any("build_config" in argument for argument in arguments)
-    assert (build.workspace / "python.ini").read_text() == f"[binaries]\npython = '{python}'\n"
-    assert (told["platform"], told["version"]) == ("macosx-11.0-arm64", "3.11")
-    assert (told["suffix"], told["limited_api_suffix"]) == (".cpython-311-darwin.so", ".abi3.so")
-    assert told["variables"]["INCLUDEPY"] == str(build.prefix / "include" / "python")
-    assert ran == "42\n"
+    assert (call.workspace / "python.ini").read_text() == f"[binaries]\npython = '{python}'\n"
+    assert (facts["platform"], facts["version"]) == ("macosx-11.0-arm64", "3.11")
+    assert (facts["suffix"], facts["limited_api_suffix"]) == (".cpython-311-darwin.so", ".abi3.so")
+    assert facts["variables"]["INCLUDEPY"] == str(tmp_path / "prefix" / "include" / "python")
+    assert output == "42\n"
 
 
 def test_the_projects_own_settings_come_after_ours(tmp_path: Path) -> None:
-    build = make_build(tmp_path, "mesonpy")
-    build.workspace.mkdir(exist_ok=True)
+    call = make_call(tmp_path, "mesonpy")
 
-    settings = choose_settings(
-        replace(build, settings={"setup-args": "-Dx=y", "build-dir": "/elsewhere", "new": ["z"]})
-    )
+    settings = settings_for(replace(call, settings={"setup-args": "-Dx=y", "build-dir": "/elsewhere", "new": ["z"]}))
 
     assert settings["setup-args"][-2:] == ["--wrap-mode=nodownload", "-Dx=y"]
     assert (settings["build-dir"], settings["new"]) == ("/elsewhere", ["z"])
 
 
-def test_the_limited_api_is_refused_where_the_wheel_is_for_one_python(tmp_path: Path) -> None:
-    build = replace(make_build(tmp_path, "mesonpy"), limited_api=False, free_threaded=True)
-    build.workspace.mkdir()
+def test_a_wheel_for_one_free_threaded_python_does_not_use_the_limited_api(tmp_path: Path) -> None:
+    call = make_call(tmp_path, "mesonpy")
+    python = replace(call.python, limited_api=False, free_threaded=True)
 
-    settings = choose_settings(build)
+    settings = settings_for(replace(call, python=python))
 
     assert "-Dpython.allow_limited_api=false" in settings["setup-args"]
-    details = json.loads((build.workspace / "build-details.json").read_text())
+    details = json.loads((call.workspace / "build-details.json").read_text())
     assert details["abi"]["flags"] == ["t"]
     assert details["abi"]["extension_suffix"] == ".cpython-311t-aarch64-linux-musl.so"
 
 
-def test_scikit_build_core_is_told_of_a_python_without_a_gil(tmp_path: Path) -> None:
-    settings = choose_settings(replace(make_build(tmp_path, "scikit_build_core.build"), free_threaded=True))
+def test_scikit_build_core_receives_the_tag_of_a_free_threaded_python(tmp_path: Path) -> None:
+    call = make_call(tmp_path, "scikit_build_core.build")
+
+    settings = settings_for(replace(call, python=replace(call.python, free_threaded=True)))
 
     assert settings["cmake.define.SKBUILD_SOABI"] == "cpython-311t-aarch64-linux-musl"
 
 
-def test_scikit_build_core_gets_the_toolchain_file(tmp_path: Path) -> None:
-    settings = choose_settings(make_build(tmp_path, "scikit_build_core.build"))
+def test_scikit_build_core_receives_the_toolchain_file(tmp_path: Path) -> None:
+    settings = settings_for(make_call(tmp_path, "scikit_build_core.build"))
 
     assert settings["cmake.define.CMAKE_TOOLCHAIN_FILE"] == "/t/toolchain.cmake"
     assert settings["cmake.define.Python_INCLUDE_DIR"] == str(tmp_path / "prefix" / "include" / "python")
@@ -201,8 +222,8 @@ def test_scikit_build_core_gets_the_toolchain_file(tmp_path: Path) -> None:
         ("musllinux_1_2_aarch64", ".cpython-311-aarch64-linux-musl.so"),
     ],
 )
-def test_the_targets_python_is_described_after_pep_739(tag: str, suffix: str, tmp_path: Path) -> None:
-    details = describe_python(parse_target(tag), "3.11.2", tmp_path)
+def test_the_targets_python_is_described_as_in_pep_739(tag: str, suffix: str, tmp_path: Path) -> None:
+    details = describe_python(TargetPython(target=parse_target(tag), version="3.11.2", prefix=tmp_path))
 
     assert details["schema_version"] == "1.0"
     assert details["base_prefix"] == str(tmp_path)
@@ -211,10 +232,11 @@ def test_the_targets_python_is_described_after_pep_739(tag: str, suffix: str, tm
     assert details["implementation"]["hexversion"] == 0x030B02F0  # type: ignore[index]
 
 
-def test_a_python_version_that_is_not_full_is_refused(tmp_path: Path) -> None:
+def test_a_python_version_with_two_numbers_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(BuildError) as caught:
-        describe_python(parse_target("manylinux2014_x86_64"), "3.11", tmp_path)
+        describe_python(TargetPython(target=parse_target("manylinux2014_x86_64"), version="3.11", prefix=tmp_path))
 
     assert caught.value.render() == (
-        "error: the Python headers have no full version: '3.11'\n  hint: give the recipe of the headers a version like 3.11.9"
+        "error: the version of the Python headers is not a full one: '3.11'\n"
+        "  hint: the recipe of the headers needs a version like 3.11.9"
     )

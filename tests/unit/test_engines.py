@@ -24,7 +24,7 @@ from everywheel.containers.cibuildwheel import (
 from everywheel.containers.payload import Payload, list_dependencies
 from everywheel.errors import MachineError, UsageError
 from everywheel.pipeline import check_engine
-from everywheel.planning.keys import toolchain_identity
+from everywheel.planning.keys import find_identities
 from everywheel.planning.plan import make_plan
 from everywheel.platforms.architectures import ARCHES
 from everywheel.platforms.target import base_target, parse_target
@@ -260,19 +260,17 @@ def test_what_is_planned_outside_is_what_is_planned_inside() -> None:
     inside = make_plan(
         project,
         [GLIBC],
-        toolchain=toolchain_identity(EngineName.NATIVE, facts),
-        packaging="",
+        find_identities(EngineName.NATIVE, facts),
         machine=base_target("glibc", ARCHES["x86_64"]),
     )
-    libraries = {id: step.key for id, step in outside.steps.items() if not id.startswith("wheel:")}
-    assert libraries == {id: step.key for id, step in inside.steps.items() if not id.startswith("wheel:")}
+    libraries = {id: step.key for id, step in outside.libraries.items()}
+    assert libraries == {id: step.key for id, step in inside.libraries.items()}
 
 
 def test_keys_of_engines_differ() -> None:
     project = load_project(ROOT)
     by_zig, native = (
-        make_plan(project, [GLIBC], toolchain=toolchain_identity(engine, "x"), packaging="")
-        for engine in (EngineName.ZIG, EngineName.NATIVE)
+        make_plan(project, [GLIBC], find_identities(engine, "x")) for engine in (EngineName.ZIG, EngineName.NATIVE)
     )
 
     same = {id for id, step in by_zig.steps.items() if native.steps[id].key == step.key}

@@ -1,84 +1,104 @@
-"""What a prefix says of its libraries."""
+"""The facts about libraries in a prefix, as they are written and read."""
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from everywheel.config.recipe import Linkage, resolve_recipe
+from everywheel.config.recipe_loader import load_recipe
 from everywheel.errors import BuildError
-from everywheel.libraries.prefix import Library, load_libraries
+from everywheel.libraries.prefix import Library, describe_library, load_libraries, write_library
+from everywheel.platforms.target import parse_target
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+LIBRARY = Library(
+    name="foo",
+    version="1.2",
+    license="Zlib",
+    linkage="shared",
+    requires=("bar",),
+    files=("libfoo", "libfoomux"),
+    exports=("foo_*",),
+    url="https://example.org/foo.tgz",
+    sha256="ab",
+    patches=("one.patch",),
+    texts={"doc/COPYING": b"license"},
+    features=("x",),
+)
 
 
-def make_prefix(prefix: Path, **facts: object) -> Path:
-    record = {"name": "foo", "version": "1.2", "license": "Zlib", "linkage": "shared", **facts}
-    (prefix / "share" / "everywheel").mkdir(parents=True)
-    (prefix / "share" / "everywheel" / "foo.json").write_text(json.dumps(record))
-    (prefix / "share" / "licenses" / "foo" / "doc").mkdir(parents=True)
-    (prefix / "share" / "licenses" / "foo" / "doc" / "COPYING").write_text("words")
-    return prefix
+@pytest.mark.parametrize("library", [LIBRARY, replace(LIBRARY, exports=None, requires=(), patches=())])
+def test_a_library_is_read_as_it_was_written(tmp_path: Path, library: Library) -> None:
+    write_library(library, tmp_path)
+
+    assert load_libraries(tmp_path) == (library,)
 
 
-def test_a_record_and_its_licence_texts_make_a_library(tmp_path: Path) -> None:
-    prefix = make_prefix(
-        tmp_path,
-        libraries=["foo", "foomux"],
-        exports=["foo_*"],
-        requires=["bar"],
-        features=["x"],
-        url="https://example.org/foo.tgz",
-        sha256="ab",
-        patches=["one.patch"],
+def test_a_recipe_without_export_patterns_declares_no_exports(tmp_path: Path) -> None:
+    recipe = resolve_recipe(
+        load_recipe(RECIPES / "zlib" / "recipe.toml"), parse_target("manylinux2014_x86_64"), linkage=Linkage.STATIC
+    )
+    silent = replace(recipe, products=replace(recipe.products, exports=()))
+    for name in recipe.license.files:
+        (tmp_path / name).write_text("license")
+
+    library = describe_library(silent, tmp_path)
+
+    assert library.exports is None
+    assert (library.files, library.linkage, library.texts) == (
+        ("libz",),
+        "static",
+        dict.fromkeys(recipe.license.files, b"license"),
     )
 
-    assert load_libraries(prefix) == (
-        Library(
-            name="foo",
-            version="1.2",
-            license="Zlib",
-            linkage="shared",
-            requires=("bar",),
-            files=("libfoo", "libfoomux"),
-            exports=("foo_*",),
-            url="https://example.org/foo.tgz",
-            sha256="ab",
-            patches=("one.patch",),
-            texts={"doc/COPYING": b"words"},
-        ),
+
+def test_features_are_not_part_of_the_serial_number_of_an_sbom() -> None:
+    """The number is computed from `repr`: wheels built by earlier versions keep theirs."""
+    assert repr(replace(LIBRARY, features=())) == repr(LIBRARY)
+    assert repr(LIBRARY) == (
+        "Library(name='foo', version='1.2', license='Zlib', linkage='shared', requires=('bar',), "
+        "files=('libfoo', 'libfoomux'), exports=('foo_*',), url='https://example.org/foo.tgz', sha256='ab', "
+        "patches=('one.patch',), texts={'doc/COPYING': b'license'})"
     )
-
-
-def test_a_recipe_without_export_patterns_promises_nothing_about_exports(tmp_path: Path) -> None:
-    assert load_libraries(make_prefix(tmp_path, exports=[]))[0].exports is None
 
 
 def test_recipes_can_be_left_out(tmp_path: Path) -> None:
-    assert load_libraries(make_prefix(tmp_path), leave_out=("foo",)) == ()
+    write_library(LIBRARY, tmp_path)
+
+    assert load_libraries(tmp_path, leave_out=("foo",)) == ()
 
 
-def test_a_library_without_a_licence_text_is_refused(tmp_path: Path) -> None:
-    prefix = make_prefix(tmp_path)
-    (prefix / "share" / "licenses" / "foo" / "doc" / "COPYING").unlink()
+def test_a_library_without_a_license_text_is_an_error(tmp_path: Path) -> None:
+    write_library(replace(LIBRARY, texts={}), tmp_path)
 
     with pytest.raises(BuildError) as caught:
-        load_libraries(prefix)
+        load_libraries(tmp_path)
 
     assert caught.value.render() == (
-        "error: foo 1.2: no licence text in the prefix\n"
-        f"  folder: {prefix / 'share' / 'licenses' / 'foo'}\n"
+        "error: foo 1.2: no license text in the prefix\n"
+        f"  folder: {tmp_path / 'share' / 'licenses' / 'foo'}\n"
         "  hint: name the files that hold it in `license.files` of its recipe"
     )
 
 
-def test_a_damaged_record_is_named(tmp_path: Path) -> None:
-    prefix = make_prefix(tmp_path)
-    (prefix / "share" / "everywheel" / "foo.json").write_text('{"name": "foo"}')
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"name": "foo"}', "missing 3 required keyword-only arguments: 'version', 'license', and 'linkage'"),
+        ('{"name": ', "Expecting value: line 1 column 10 (char 9)"),
+        ('["foo"]', "'list' object has no attribute 'items'"),
+    ],
+)
+def test_damaged_facts_are_an_error(tmp_path: Path, text: str, reason: str) -> None:
+    write_library(LIBRARY, tmp_path)
+    record = tmp_path / "share" / "everywheel" / "foo.json"
+    record.write_text(text)
 
     with pytest.raises(BuildError) as caught:
-        load_libraries(prefix)
+        load_libraries(tmp_path)
 
-    assert caught.value.render() == (
-        "error: foo.json in the prefix cannot be read\n"
-        f"  file: {prefix / 'share' / 'everywheel' / 'foo.json'}\n"
-        "  reason: KeyError('version')"
-    )
+    assert caught.value.fact == "foo.json in the prefix cannot be read"
+    assert caught.value.details["file"] == record
+    assert reason in str(caught.value.details["reason"])

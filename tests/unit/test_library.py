@@ -1,4 +1,4 @@
-"""What a library is built from: the archive, the patches that are pinned, those beside the recipe, and the overlay."""
+"""The source tree of a library: the archive, the pinned patches, the recipe's own patches, and the overlay."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pytest
 from everywheel.config.recipe import Linkage, ResolvedRecipe, resolve_recipe
 from everywheel.config.recipe_loader import load_recipe
 from everywheel.errors import BuildError, SourceError
-from everywheel.libraries.build import BuildContext, prepare_source, stage_patched_source
+from everywheel.libraries.context import BuildContext
+from everywheel.libraries.source_tree import prepare_source, stage_patched_source
 from everywheel.platforms.target import parse_target
 from everywheel.store.local import Store
 
@@ -42,8 +43,8 @@ def change(old: str, new: str) -> str:
 def folder(tmp_path: Path) -> Path:
     """A recipe with a pinned patch, two of its own, and an overlay; and its archive and pinned patch in `sources`."""
     tree, folder, sources = tmp_path / "tree" / "foo-1.0", tmp_path / "libfoo", tmp_path / "sources"
-    for place in (tree, folder / "patches", folder / "overlay", sources):
-        place.mkdir(parents=True)
+    for directory in (tree, folder / "patches", folder / "overlay", sources):
+        directory.mkdir(parents=True)
     (tree / "a.c").write_text("one\n")
     with tarfile.open(sources / "archive", "w") as archive:
         archive.add(tree, "foo-1.0")
@@ -57,12 +58,12 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def make_site(folder: Path) -> BuildContext:
+def make_context(folder: Path) -> BuildContext:
     paths = (folder.parent / "sources").iterdir()
-    found = {hashlib.sha256(path.read_bytes()).hexdigest(): path for path in paths}
+    sources = {hashlib.sha256(path.read_bytes()).hexdigest(): path for path in paths}
     nothing = cast(Any, None)
     return BuildContext(
-        store=Store(folder.parent / "store"), engine=nothing, tools=nothing, sources=found, environment={}
+        store=Store(folder.parent / "store"), engine=nothing, tools=nothing, sources=sources, environment={}
     )
 
 
@@ -72,19 +73,19 @@ def read(folder: Path) -> ResolvedRecipe:
 
 
 def test_own_patches_come_after_pinned_ones_in_the_order_of_their_names(folder: Path, tmp_path: Path) -> None:
-    prepare_source(make_site(folder), read(folder), tmp_path / "source")
+    prepare_source(make_context(folder), read(folder), tmp_path / "source")
 
     assert (tmp_path / "source" / "a.c").read_text() == "four\n"
     assert sorted(path.name for path in (tmp_path / "source").iterdir()) == ["a.c", "meson.build"]
 
 
-def test_a_source_that_was_handed_in_has_the_recipes_own_patches(folder: Path, tmp_path: Path) -> None:
-    site = make_site(folder)
-    stage_patched_source(site.store, read(folder).recipe, site.sources)
+def test_a_staged_source_includes_the_recipes_own_patches(folder: Path, tmp_path: Path) -> None:
+    context = make_context(folder)
+    stage_patched_source(context.store, read(folder), context.sources)
     (folder / "patches" / "2.patch").write_text(change("three", "five"))
-    stage_patched_source(site.store, read(folder).recipe, site.sources)
+    stage_patched_source(context.store, read(folder), context.sources)
 
-    prepare_source(site, read(folder), tmp_path / "source")
+    prepare_source(context, read(folder), tmp_path / "source")
 
     assert (tmp_path / "source" / "a.c").read_text() == "five\n"
 
@@ -93,7 +94,7 @@ def test_an_own_patch_that_does_not_apply_is_named(folder: Path, tmp_path: Path)
     (folder / "patches" / "1.patch").write_text(change("zwei", "drei"))
 
     with pytest.raises(SourceError, match=r"^libfoo 1\.0: patches/1\.patch does not apply \(exit 1\)$"):
-        prepare_source(make_site(folder), read(folder), tmp_path / "source")
+        prepare_source(make_context(folder), read(folder), tmp_path / "source")
 
 
 def test_a_patch_that_changes_while_the_build_runs_is_an_error(folder: Path, tmp_path: Path) -> None:
@@ -101,7 +102,7 @@ def test_a_patch_that_changes_while_the_build_runs_is_an_error(folder: Path, tmp
     (folder / "patches" / "2.patch").write_text(change("three", "five"))
 
     with pytest.raises(BuildError) as caught:
-        prepare_source(make_site(folder), resolved, tmp_path / "source")
+        prepare_source(make_context(folder), resolved, tmp_path / "source")
 
     assert caught.value.render() == (
         "error: libfoo 1.0 for manylinux_2_17_x86_64: the recipe was changed while the build ran\n"

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
-import pytest
 from everywheel.config.project import Project, load_project
-from everywheel.config.recipe import Linkage, Recipe
-from everywheel.planning.plan import Plan, StepKind, make_plan
+from everywheel.config.recipe import Feature, Linkage, Override, Recipe
+from everywheel.planning.plan import Identities, LibraryStep, Plan, StepKind, WheelStep, make_plan, step_id
 
 PROJECT = load_project(Path(__file__).parents[2])
-WHEELS = {"wheel", "wheel-cp314t"}
+WHEELS = {"webpencode", "webpencode-cp314t"}
+IDENTITIES = Identities(artifacts="a", toolchain="t", packaging="p")
 
 
-def plan(project: Project = PROJECT, toolchain: str = "t", packaging: str = "p") -> Plan:
-    return make_plan(project, project.targets, toolchain=toolchain, packaging=packaging)
+def plan(project: Project = PROJECT, **identities: str) -> Plan:
+    return make_plan(project, project.targets, replace(IDENTITIES, **identities))
 
 
 def changed(other: Plan) -> set[str]:
     """Return the names of the steps that have another key than in the project as it is."""
     keys = {id: step.key for id, step in plan().steps.items()}
     assert set(keys) == set(other.steps)
-    return {id.partition(":")[0] for id, step in other.steps.items() if keys[id] != step.key}
+    return {step.name for id, step in other.steps.items() if keys[id] != step.key}
 
 
 def with_recipe(name: str, **changes: object) -> Project:
@@ -30,13 +30,13 @@ def with_recipe(name: str, **changes: object) -> Project:
     return replace(PROJECT, recipes={**PROJECT.recipes, name: recipe})
 
 
-def test_a_new_build_of_libwebp_reaches_libvips_and_the_wheels_alone() -> None:
+def test_a_new_build_of_libwebp_reaches_only_libvips_and_the_wheels() -> None:
     build = replace(PROJECT.recipes["libwebp"].build, defines=("X",))
 
     assert changed(plan(with_recipe("libwebp", build=build))) == {"libwebp", "libvips", *WHEELS}
 
 
-def test_a_new_file_beside_a_recipe_reaches_what_requires_it() -> None:
+def test_a_new_file_next_to_a_recipe_reaches_what_requires_it() -> None:
     assert changed(plan(with_recipe("zlib", files={"overlay/x": "0"}))) == {
         "zlib",
         "libpng",
@@ -47,7 +47,7 @@ def test_a_new_file_beside_a_recipe_reaches_what_requires_it() -> None:
 
 
 def test_a_new_summary_reaches_nothing() -> None:
-    assert changed(plan(with_recipe("zlib", summary="other words"))) == set()
+    assert changed(plan(with_recipe("zlib", summary="another text"))) == set()
 
 
 def test_a_new_patch_reaches_what_it_is_built_into() -> None:
@@ -60,7 +60,7 @@ def test_a_program_of_the_build_machine_reaches_what_it_builds() -> None:
     assert changed(plan(with_recipe("nasm", version="9"))) == {"nasm", "libjpeg-turbo", "libvips", *WHEELS}
 
 
-def test_a_changed_extension_reaches_the_wheels_alone() -> None:
+def test_a_changed_extension_reaches_only_the_wheels() -> None:
     assert changed(plan(replace(PROJECT, digest="other"))) == WHEELS
 
 
@@ -70,13 +70,17 @@ def test_another_profile_reaches_the_library_and_the_wheels() -> None:
     assert changed(plan(replace(PROJECT, features=features))) == {"libvips", *WHEELS}
 
 
-def test_other_tools_reach_everything_but_the_headers() -> None:
-    names = {id.partition(":")[0] for id in plan().steps}
+def test_other_tools_reach_everything_except_the_headers() -> None:
+    names = {step.name for step in plan().steps.values()}
 
     assert changed(plan(toolchain="other")) == names - {"cpython", "cpython-freethreaded"}
 
 
-def test_other_packaging_reaches_the_wheels_alone() -> None:
+def test_other_code_for_artifacts_reaches_everything() -> None:
+    assert changed(plan(artifacts="other")) == {step.name for step in plan().steps.values()}
+
+
+def test_other_packaging_reaches_only_the_wheels() -> None:
     assert changed(plan(packaging="other")) == WHEELS
 
 
@@ -87,52 +91,71 @@ def test_no_two_steps_share_a_key() -> None:
 
 
 def test_headers_are_one_step_for_all_targets() -> None:
-    assert [id for id in plan().steps if id.startswith("cpython:")] == ["cpython:any"]
+    steps = [step for step in plan().steps.values() if step.name == "cpython"]
+
+    assert [(step.id, step.platform) for step in steps] == [("cpython:any", "any")]
 
 
 def test_each_python_has_a_wheel_that_is_linked_against_its_own_headers() -> None:
-    steps = plan().steps.values()
+    steps = plan().steps
 
-    found = {(s.python.tag, s.python.abi): {i for i in s.link if i.startswith("cpython")} for s in steps if s.python}
+    headers = {
+        (step.python.tag, step.python.abi): {
+            steps[id].name for id in step.link if steps[id].name in ("cpython", "cpython-freethreaded")
+        }
+        for step in plan().wheels.values()
+    }
 
-    assert found == {("cp311", "abi3"): {"cpython:any"}, ("cp314", "cp314t"): {"cpython-freethreaded:any"}}
-    assert len({(step.name, step.place) for step in steps}) == len(steps)  # each log has a name of its own
+    assert headers == {("cp311", "abi3"): {"cpython"}, ("cp314", "cp314t"): {"cpython-freethreaded"}}
+    assert len({(step.name, step.platform) for step in steps.values()}) == len(steps)  # no two steps share a log
 
 
-def test_a_second_python_leaves_the_first_ones_wheel_as_it_was() -> None:
-    alone = plan(replace(PROJECT, pythons=PROJECT.pythons[:1])).steps
+def test_a_second_python_does_not_change_the_first_ones_wheel() -> None:
+    single = plan(replace(PROJECT, pythons=PROJECT.pythons[:1])).steps
 
-    assert {id: step.key for id, step in plan().steps.items() if id in alone} == {id: s.key for id, s in alone.items()}
+    assert {id: step.key for id, step in plan().steps.items() if id in single} == {
+        id: s.key for id, s in single.items()
+    }
 
 
 def test_every_step_comes_after_what_it_requires() -> None:
-    place = {id: number for number, id in enumerate(plan().steps)}
+    position = {id: number for number, id in enumerate(plan().steps)}
 
-    assert all(place[need] < place[id] for id, step in plan().steps.items() for need in step.requires)
+    assert all(position[need] < position[id] for id, step in plan().steps.items() for need in step.requires)
 
 
 def test_a_selection_holds_what_it_needs_and_nothing_else() -> None:
-    target = PROJECT.targets[0].tag
+    selected = plan().select([step_id("libpng", PROJECT.targets[0].tag)])
 
-    names = [id.partition(":")[0] for id in plan().select([f"libpng:{target}"]).steps]
-
-    assert names == ["zlib", "libpng"]
+    assert [step.name for step in selected.steps.values()] == ["zlib", "libpng"]
 
 
-@pytest.mark.parametrize("kind", [StepKind.LIBRARY, StepKind.WHEEL])
-def test_what_much_depends_on_goes_first(kind: StepKind) -> None:
-    made = plan()
+def test_a_step_has_a_lower_priority_than_those_it_requires() -> None:
+    whole = plan()
 
-    for step in made.steps.values():
-        assert all(made.priority[need] > made.priority[step.id] for need in step.requires)
+    for step in whole.steps.values():
+        assert all(whole.priority[need] > whole.priority[step.id] for need in step.requires)
 
 
-def test_system_linkage_reaches_the_wheels_alone() -> None:
+def test_steps_are_of_two_types_and_three_kinds() -> None:
+    kinds = {(type(step), step.kind) for step in plan().steps.values()}
+
+    assert kinds == {
+        (LibraryStep, StepKind.LIBRARY),
+        (LibraryStep, StepKind.PROGRAM),
+        (WheelStep, StepKind.WHEEL),
+    }
+
+
+def test_a_resolved_recipe_does_not_refer_to_the_unresolved_one() -> None:
+    for step in plan().libraries.values():
+        values = [getattr(step.recipe, field.name) for field in fields(step.recipe)]
+        assert not any(isinstance(value, Recipe | Override | Feature) for value in values)
+
+
+def test_system_linkage_reaches_only_the_wheels() -> None:
     system = load_project(Path(__file__).parents[2], linkage=Linkage.SYSTEM)
 
-    assert changed(plan(system)) == {"wheel", "wheel-cp314t"}
-    assert changed(plan(replace(system, linkage=Linkage.SHARED))) == {
-        "wheel",
-        "wheel-cp314t",
-    }  # what the backend is told
+    assert changed(plan(system)) == WHEELS
+    assert changed(plan(replace(system, linkage=Linkage.SHARED))) == WHEELS  # by the settings of the backend
     assert changed(plan(replace(system, linkage=Linkage.SHARED, settings={}))) == set()

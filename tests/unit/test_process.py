@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from everywheel.errors import BuildError, MachineError
 from everywheel.execution.process import excerpt, run_logged
-from everywheel.libraries.products import relocate_pkgconfig
+from everywheel.libraries.prefix import relocate_pkgconfig
 
 
 def test_both_streams_come_back_in_order_and_stand_in_the_log(tmp_path: Path) -> None:

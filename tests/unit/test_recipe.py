@@ -1,4 +1,4 @@
-"""Recipes: what is decided for one target."""
+"""Recipes as they are written, and as they are resolved for one target."""
 
 from __future__ import annotations
 
@@ -67,13 +67,18 @@ def recipe(tmp_path: Path) -> Recipe:
     return load_recipe(folder / "recipe.toml")
 
 
-def test_a_recipe_is_what_its_file_says(recipe: Recipe) -> None:
+def test_a_recipe_has_the_values_of_its_file(recipe: Recipe) -> None:
     assert (recipe.build.system, recipe.build.optimize) == (BuildSystem.MESON, Optimize.SPEED)
     assert recipe.source.urls == ("https://example.org/foo-1.2.tar.gz",)
     assert recipe.source.filename == "foo_1.2.orig.tar.gz"
     assert sorted(recipe.files) == ["check.c", "overlay/meson.build"]
-    assert recipe.overlay == recipe.directory / "overlay"
-    assert recipe.check == recipe.directory / "check.c"
+
+
+def test_a_resolved_recipe_names_its_overlay_and_its_check_program(recipe: Recipe) -> None:
+    resolved = resolve_recipe(recipe, GLIBC, linkage=Linkage.STATIC)
+
+    assert resolved.overlay == recipe.directory / "overlay"
+    assert resolved.check == recipe.directory / "check.c"
 
 
 def test_a_feature_that_is_not_chosen_is_switched_off_by_name(recipe: Recipe) -> None:
@@ -83,7 +88,7 @@ def test_a_feature_that_is_not_chosen_is_switched_off_by_name(recipe: Recipe) ->
     assert resolved.build.disable == ("tests", "jpeg")
     assert resolved.requires == ("zlib", "png")
     assert resolved.build.options == {"level": 2}
-    assert resolved.provides == ()
+    assert resolved.products.provides == ()
 
 
 def test_overrides_apply_where_every_condition_holds(recipe: Recipe) -> None:

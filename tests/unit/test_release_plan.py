@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from everywheel.cli.main import main
 from everywheel.config.project import Project, load_project, sdist_name, wheel_names
 from everywheel.errors import AuditError, EverywheelError, ReleaseError, UsageError
-from everywheel.planning.plan import make_plan
+from everywheel.planning.plan import Identities, make_plan
 from everywheel.platforms.target import Target, parse_target
 from everywheel.release.completeness import check_files, check_jobs, check_output_dir, copy_release_files, write_sums
 from everywheel.release.matrix import Job, group_jobs, list_released, plan_jobs
@@ -23,7 +23,7 @@ PROJECT = load_project(ROOT)
 
 
 def jobs_of(project: Project = PROJECT, targets: Sequence[Target] = PROJECT.released) -> tuple[Job, ...]:
-    plan = make_plan(project, targets, toolchain="t", packaging="p")
+    plan = make_plan(project, targets, Identities(artifacts="a", toolchain="t", packaging="p"))
     return plan_jobs(project, targets, plan)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from everywheel.config.project import load_project
 from everywheel.errors import MachineError, SourceError
-from everywheel.planning.plan import make_plan
+from everywheel.planning.plan import Identities, make_plan
 from everywheel.sources import BundledFile, PinnedFile, bundle_sources, import_bundle
 
 ROOT = Path(__file__).parents[2]
@@ -107,7 +107,7 @@ def test_a_full_disk_leaves_no_bundle(store: Path, tmp_path: Path, monkeypatch: 
 
 def test_a_bundle_has_all_that_the_released_libraries_are_made_of(other: Path, tmp_path: Path) -> None:
     project = load_project(ROOT)
-    recipes = make_plan(project, project.released, toolchain="t", packaging="p").recipes
+    recipes = make_plan(project, project.released, Identities(artifacts="a", toolchain="t", packaging="p")).recipes
 
     bundle_sources([], tmp_path / "bundle.tar", store=tmp_path, recipes=recipes)
 

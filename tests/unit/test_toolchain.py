@@ -210,12 +210,12 @@ def test_a_recipes_options_reach_the_build_system(
     build = Build(system=system, enable=("a",), disable=("b",), options={"c": True, "d": 2}, subdir="sub")
 
     commands = build_commands(
-        build, linkage, toolchain, tools, source=Path("/src"), into=Path("/into"), stage=Path("/stage")
+        build, linkage, toolchain, tools, source=Path("/src"), build_directory=Path("/build"), staging=Path("/stage")
     )
 
     assert [command.stage for command in commands] == ["configure", "compile", "install"]
-    assert set(words) <= set(commands[0].words)
-    assert "/src/sub" in commands[0].words
+    assert set(words) <= set(commands[0].args)
+    assert "/src/sub" in commands[0].args
     assert commands[2].environment == {"DESTDIR": "/stage"}
 
 
@@ -223,4 +223,9 @@ def test_headers_run_nothing(tools: Tools, tmp_path: Path) -> None:
     toolchain = write(tools, tmp_path / "ws")
     build, nowhere = Build(system=BuildSystem.HEADERS), Path("/nowhere")
 
-    assert build_commands(build, Linkage.STATIC, toolchain, tools, source=nowhere, into=nowhere, stage=nowhere) == ()
+    assert (
+        build_commands(
+            build, Linkage.STATIC, toolchain, tools, source=nowhere, build_directory=nowhere, staging=nowhere
+        )
+        == ()
+    )

@@ -9,11 +9,11 @@ from everywheel.config.recipe import Linkage, resolve_recipe
 from everywheel.config.recipe_loader import load_recipe
 from everywheel.errors import BuildError
 from everywheel.libraries.features import name_library
-from everywheel.libraries.prefix import Library
-from everywheel.libraries.products import check_products, list_spellings, normalize_prefix
+from everywheel.libraries.prefix import Library, normalize_prefix
+from everywheel.libraries.products import check_products, list_spellings
 from everywheel.platforms.target import parse_target
 from everywheel.repair import match_grafts
-from everywheel.wheels.pep517 import describe_python
+from everywheel.wheels.target_python import TargetPython, describe_python
 from everywheel.wheels.wheel import Wheel, WheelFile
 
 ROOT = Path(__file__).parents[2]
@@ -66,9 +66,7 @@ def test_objects_of_another_machine_break_it(tmp_path: Path) -> None:
 def test_an_import_library_is_nothing_without_its_dll(tmp_path: Path) -> None:
     prefix = make_prefix(tmp_path, {"lib/libz.dll.a": pack_archive(import_object("libz-1.dll", AMD64))})
 
-    assert broken_promises(prefix, Linkage.SHARED) == [
-        "lib/libz.dll.a names libz-1.dll, and bin/libz-1.dll is not there"
-    ]
+    assert broken_promises(prefix, Linkage.SHARED) == ["lib/libz.dll.a names libz-1.dll, but bin/libz-1.dll is missing"]
 
 
 def test_a_dll_must_be_one(tmp_path: Path) -> None:
@@ -83,7 +81,7 @@ def test_a_program_has_windows_suffix(tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     (tmp_path / "LICENSE").write_text("a licence")
 
-    with pytest.raises(BuildError, match="did not make what the recipe promises"):
+    with pytest.raises(BuildError, match="did not produce what the recipe promises"):
         check_products(tmp_path, nasm, ())
     for name in ("nasm.exe", "ndisasm.exe"):
         (tmp_path / "bin" / name).write_bytes(b"MZ")
@@ -99,7 +97,7 @@ def test_a_path_of_the_build_machine_is_found_however_it_is_written(tmp_path: Pa
 
     with pytest.raises(BuildError) as raised:
         check_products(prefix, zlib, list_spellings([PureWindowsPath(r"D:\store\work")]))
-    assert raised.value.details == {"promise 1": "lib/libz.a names a path of the build machine: D:/store/work"}
+    assert raised.value.details == {"promise 1": "lib/libz.a contains a path of the build machine: D:/store/work"}
 
 
 def test_a_check_names_the_import_libraries_that_it_links(tmp_path: Path) -> None:
@@ -113,7 +111,7 @@ def test_a_check_names_the_import_libraries_that_it_links(tmp_path: Path) -> Non
 
 
 def test_an_extension_for_windows_links_python3(tmp_path: Path) -> None:
-    told = describe_python(WINDOWS, "3.13.5", tmp_path)
+    told = describe_python(TargetPython(target=WINDOWS, version="3.13.5", prefix=tmp_path))
 
     assert told["libpython"] == {
         "link_extensions": True,

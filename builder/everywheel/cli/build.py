@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -20,19 +21,21 @@ from everywheel.cli.options import (
     timeout_option,
 )
 from everywheel.cli.progress import ProgressDisplay, make_console, show_failures
-from everywheel.cli.run_plan import choose_for, exit_code, plan_project, run_plan
+from everywheel.cli.run_plan import choose_for, exit_code, run_targets
 from everywheel.cli.tables import print_table
 from everywheel.config.project import Project, load_project, wheel_name
 from everywheel.config.recipe import Linkage
 from everywheel.errors import UsageError
+from everywheel.execution.jobserver import default_jobs
 from everywheel.execution.scheduler import Outcome, Result
 from everywheel.libraries.features import can_run
-from everywheel.pipeline import BuildOptions, default_jobs, export_wheels, find_missing
-from everywheel.planning.plan import Plan, Step, finish_plan
+from everywheel.pipeline import BuildOptions, find_missing, plan_targets
+from everywheel.planning.plan import Plan, Step, WheelStep, finish_plan
 from everywheel.platforms.target import Target
 from everywheel.smoke.compatible import is_for_this_python
 from everywheel.store.local import Store, default_store
 from everywheel.toolchains.compilers import EngineName
+from everywheel.wheels.wheelhouse import export_wheels
 
 
 @click.command("plan", short_help="Show what would be built, and what is in the store already.")
@@ -49,13 +52,14 @@ def plan_command(
 
     Example: everywheel plan --target musllinux_1_2_aarch64
     """
-    project = load_project(root, profiles, Linkage(linkage))
+    project, name = load_project(root, profiles, Linkage(linkage)), EngineName(engine)
+    _show_plan(project, choose_for(name, project, targets), name, as_json=as_json)
+
+
+def _show_plan(project: Project, targets: Sequence[Target], engine: EngineName, *, as_json: bool) -> None:
     store = Store(default_store())
-    chosen = choose_for(EngineName(engine), project, targets)
-    if engine == EngineName.CONTAINER:
-        plan = _plan_containers(project, chosen)
-    else:
-        plan = plan_project(project, chosen, EngineName(engine))
+    in_containers = engine is EngineName.CONTAINER
+    plan = _plan_containers(project, targets) if in_containers else plan_targets(project, targets, engine)
     missing = find_missing(plan, store).steps
     states = {
         id: "build" if id in missing else "cached" if store.find(step.key) else "not needed"
@@ -68,7 +72,7 @@ def plan_command(
                 "kind": step.kind,
                 "name": step.name,
                 "version": step.version,
-                "target": step.place,
+                "target": step.platform,
                 "key": step.key,
                 "state": states[id],
                 "requires": list(step.requires),
@@ -81,7 +85,7 @@ def plan_command(
     for column in ("step", "version", "target", "key", ""):
         table.add_column(column, no_wrap=True)
     for id, step in plan.steps.items():
-        table.add_row(step.name, step.version, step.place, step.key[:12], states[id])
+        table.add_row(step.name, step.version, step.platform, step.key[:12], states[id])
     print_table(table)
     click.echo(f"{len(plan.steps)} steps, {len(missing)} to build")
 
@@ -128,29 +132,25 @@ def build_command(
 
     Example: everywheel build --target manylinux_2_28_aarch64
     """
+    project, name = load_project(ctx.obj, profiles, Linkage(linkage)), EngineName(engine)
     everything = which == "all" and not targets
-    if which != "project" and not targets:
-        known = load_project(ctx.obj)
-        targets = tuple(target.tag for target in (known.every_target if everything else known.released))
+    if which == "project" or targets:
+        chosen = choose_for(name, project, targets)
+    else:
+        chosen = project.every_target if everything else project.released
     if dry_run:
-        ctx.invoke(plan_command, targets=targets, engine=engine, profiles=profiles, linkage=linkage, as_json=as_json)
+        _show_plan(project, chosen, name, as_json=as_json)
         return
-    project = load_project(ctx.obj, profiles, Linkage(linkage))
-    name = EngineName(engine)
     if name is EngineName.CONTAINER and project.linkage is Linkage.SYSTEM:
         raise UsageError(
             "wheels that open the system's libraries are not built in containers", hint="leave out `--engine`"
         )
-    chosen = choose_for(name, project, targets)
     store = Store(default_store())
+    options = BuildOptions(jobs=jobs or default_jobs(), engine=name, offline=offline, keep=keep, timeout=timeout)
     if name is EngineName.CONTAINER:
-        options = BuildOptions(jobs=jobs or default_jobs(), engine=name, offline=offline, timeout=timeout)
         plan, results = _run_containers(project, chosen, store, options, runtime, quiet=as_json)
     else:
-        plan = plan_project(project, chosen, name)
-        results = run_plan(
-            plan, project, store, jobs=jobs, offline=offline, timeout=timeout, keep=keep, quiet=as_json, engine=name
-        )
+        plan, results = run_targets(project, chosen, store, options, quiet=as_json)
     wheels = export_wheels(plan, store, _wheelhouse(project, name))
     # A wheel from a container has passed its tests there; one that takes its libraries from the system asks for a system
     # that has them, which this machine need not be.
@@ -165,7 +165,7 @@ def build_command(
     if everything and code == 0 and name is EngineName.ZIG:
         from everywheel.cli.release import make_sdist
 
-        sdist, code = make_sdist(project, chosen[0], store, jobs=jobs, offline=offline, timeout=timeout, quiet=as_json)
+        sdist, code = make_sdist(project, chosen[0], store, replace(options, keep=False), quiet=as_json)
         if sdist is not None and not as_json:
             click.echo(f"built: {_relative(sdist)} ({sdist.stat().st_size / 1e6:.2f} MB)")
     ctx.exit(code)
@@ -180,7 +180,7 @@ def _print_wheels(
             state = "built" if id in built else "up to date"
             used = ", installed and used here" if id in smoked else ""
             click.echo(f"{state}: {_relative(wheels[id])} ({wheels[id].stat().st_size / 1e6:.2f} MB){used}")
-        elif step.python is not None:
+        elif isinstance(step, WheelStep):
             click.echo(f"missing: {wheel_name(project, step.target, step.python)}")
 
 

@@ -18,21 +18,23 @@ from everywheel.cli.options import (
     target_option,
     timeout_option,
 )
-from everywheel.cli.run_plan import choose_for, exit_code, plan_project, run_plan
+from everywheel.cli.run_plan import choose_for, exit_code, run_plan
 from everywheel.config.project import Project, load_project
 from everywheel.config.recipe import Linkage, suggest
 from everywheel.errors import NothingSelectedError, UsageError
+from everywheel.execution.jobserver import default_jobs
 from everywheel.execution.process import run_interactive
-from everywheel.libraries.build import BuildContext, prepare
-from everywheel.pipeline import find_missing, start_engine
-from everywheel.planning.keys import toolchain_identity
-from everywheel.planning.plan import Plan, Step, StepKind, finish_plan, plan_libraries
+from everywheel.libraries.build import prepare_workspace
+from everywheel.libraries.context import BuildContext
+from everywheel.pipeline import BuildOptions, find_missing, plan_targets
+from everywheel.planning.keys import find_identities
+from everywheel.planning.plan import ANY_PLATFORM, Plan, Step, StepKind, finish_plan, plan_libraries
 from everywheel.platforms.target import Target, build_machine_target, parse_target
 from everywheel.sources import fetch_sources, find_locations, list_source_files
 from everywheel.store.local import Store, default_store
 from everywheel.toolchains.build_tools import ensure_tools
 from everywheel.toolchains.compilers import EngineName
-from everywheel.toolchains.native import native_facts
+from everywheel.toolchains.engines import start_engine
 from everywheel.wheels.build_env import remove_bundled_archives
 
 
@@ -85,9 +87,8 @@ def deps_command(
         )
     store = Store(default_store())
     libraries = _plan_deps(project, chosen, name, recipes)
-    results = run_plan(
-        libraries, project, store, jobs=jobs, offline=offline, timeout=timeout, keep=False, quiet=False, engine=name
-    )
+    options = BuildOptions(jobs=jobs or default_jobs(), engine=name, offline=offline, timeout=timeout)
+    results = run_plan(libraries, project, store, options)
     if exit_code(results) == 0:
         for target in chosen:
             place = prefix if prefix is not None else output_dir / target.tag if output_dir is not None else None
@@ -100,23 +101,24 @@ def _plan_deps(project: Project, targets: Sequence[Target], engine: EngineName, 
     """Plan what the extension links against, or the named recipes with what they require."""
     if not recipes:
         # The headers of two Pythons would lie in one place.
-        plan = plan_project(dataclasses.replace(project, pythons=project.pythons[:1]), targets, engine)
+        plan = plan_targets(dataclasses.replace(project, pythons=project.pythons[:1]), targets, engine)
         return plan.select(id for id, step in plan.steps.items() if step.kind is StepKind.LIBRARY)
-    toolchain = toolchain_identity(engine, native_facts() if engine is EngineName.NATIVE else "")
+    identities = find_identities(engine)
     steps: dict[str, Step] = {}
     for target in targets:
-        steps |= plan_libraries(project, target, recipes, toolchain=toolchain)
+        steps |= plan_libraries(project, target, recipes, identities)
     return finish_plan(steps)
 
 
 def _lay_out(libraries: Plan, target: Target, store: Store, place: Path | None) -> int:
     """Unpack a target's libraries as a prefix that an extension can be linked against; return how many there are."""
-    steps = [s for s in libraries.steps.values() if s.place in (target.tag, "any") and s.kind is StepKind.LIBRARY]
+    platforms = (target.tag, ANY_PLATFORM)
+    steps = [s for s in libraries.libraries.values() if s.platform in platforms and s.kind is StepKind.LIBRARY]
     if place is not None:
         place.mkdir(parents=True, exist_ok=True)
         for step in steps:
             store.unpack(step.key, place)
-        remove_bundled_archives(libraries, [step.id for step in steps], place)
+        remove_bundled_archives(libraries, steps, place)
     return len(steps)
 
 
@@ -138,35 +140,26 @@ def shell_command(ctx: click.Context, recipe: str, target: str | None, command: 
         raise UsageError(f"there is no recipe '{recipe}'", hint=suggest(recipe, project.recipes))
     chosen = parse_target(target) if target else project.targets[0]
     store = Store(default_store())
-    steps = plan_libraries(project, chosen, [recipe], toolchain=toolchain_identity())
-    plan = finish_plan(steps)
-    step = next((s for s in plan.steps.values() if s.name == recipe), None)
+    plan = finish_plan(plan_libraries(project, chosen, [recipe], find_identities()))
+    step = next((s for s in plan.libraries.values() if s.name == recipe), None)
     if step is None:
         raise NothingSelectedError(f"nothing builds '{recipe}' for {chosen.tag}")
     needs = find_missing(plan.select(step.requires), store)
     if needs.steps:
-        results = run_plan(
-            plan.select(step.requires),
-            project,
-            store,
-            jobs=None,
-            offline=offline,
-            timeout=1800,
-            keep=False,
-            quiet=False,
-        )
+        options = BuildOptions(jobs=default_jobs(), offline=offline)
+        results = run_plan(plan.select(step.requires), project, store, options)
         if exit_code(results):
             ctx.exit(exit_code(results))
     tools = ensure_tools(store.root, offline=offline)
     engine = start_engine(EngineName.ZIG, store, tools)
-    site = BuildContext(store=store, engine=engine, tools=tools, sources={}, environment={})
-    workspace = site.workspace(step)
+    context = BuildContext(store=store, engine=engine, tools=tools, sources={}, environment={})
+    workspace = context.workspace(step)
     if (workspace / "toolchain").is_dir():
         click.echo(f"kept workspace: {workspace}", err=True)
     else:
         wanted = list_source_files([project.recipes[recipe]])
         sources = fetch_sources(wanted, store=store.root, locations=find_locations(), offline=offline)
-        prepare(dataclasses.replace(site, sources=sources), step, plan)
+        prepare_workspace(dataclasses.replace(context, sources=sources), step, plan)
         click.echo(f"new workspace: {workspace}", err=True)
     ours = (workspace / "toolchain" / "bin", workspace / "build-prefix" / "bin", tools.bin)
     path = os.pathsep.join([*map(str, ours), os.environ.get("PATH", "")])

@@ -27,9 +27,8 @@ from everywheel.containers.lock import resolve_digests, write_digests
 from everywheel.containers.prune import find_prune_candidates, remove_prune_candidates
 from everywheel.containers.runtime import Runtime, find_runtime
 from everywheel.errors import BuildError, MachineError, NothingSelectedError, UsageError
-from everywheel.execution.jobserver import JobPool
+from everywheel.execution.jobserver import JobPool, default_jobs
 from everywheel.execution.scheduler import Outcome, Task, execute
-from everywheel.pipeline import default_jobs
 from everywheel.platforms.architectures import ARCHES, Arch
 from everywheel.platforms.tags import Floor
 from everywheel.store.local import Store, default_store

@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from everywheel.execution.scheduler import Outcome, Result, Task
+from everywheel.execution.scheduler import Outcome, Result, Task, TaskKind
 from everywheel.sources import FetchEvent, FetchEventKind
 
 
@@ -44,6 +44,11 @@ class ProgressDisplay:
             self._live.start()
         return self
 
+    def expect(self, total: int, cached: int) -> None:
+        """Set the number of steps to build, and of those that the store has."""
+        with self._lock:
+            self._total, self._cached = total, cached
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
@@ -62,7 +67,7 @@ class ProgressDisplay:
     def end(self, result: Result) -> None:
         with self._lock:
             self._running.pop(result.id, None)
-            if not result.id.startswith("compiler:") or result.outcome not in (Outcome.DONE, Outcome.FOUND):
+            if result.kind is TaskKind.STEP or result.outcome not in (Outcome.DONE, Outcome.FOUND):
                 self._ended += 1
             words = {
                 Outcome.FOUND: f"{result.label}: made by another process",
@@ -115,7 +120,9 @@ def _seconds(value: float) -> str:
 
 
 def show_failures(console: Console, results: Sequence[Result]) -> None:
-    """Print every failure in full, then what was not tried because of it."""
+    """Print every failure in full, then the steps that were not tried because of it; nothing if all succeeded."""
+    if all(result.error is None for result in results):
+        return
     for result in results:
         if result.error is not None:
             console.print(Text(result.error.render()), soft_wrap=True)

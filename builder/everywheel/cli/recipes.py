@@ -10,11 +10,12 @@ import click
 from rich.table import Table
 
 from everywheel.cli.options import json_option, target_option
-from everywheel.cli.run_plan import choose_targets, plan_project
+from everywheel.cli.run_plan import choose_targets
 from everywheel.cli.tables import print_table
 from everywheel.config.project import load_project
 from everywheel.config.recipe import Recipe, suggest
 from everywheel.errors import UsageError
+from everywheel.pipeline import plan_targets
 from everywheel.platforms.architectures import ARCHES
 from everywheel.platforms.target import Target, base_target
 from everywheel.sources.update import find_updates, pin_version, rewrite_pins
@@ -102,7 +103,7 @@ def check_command(root: Path, targets: tuple[str, ...]) -> None:
     """
     project = load_project(root)
     chosen = choose_targets(project, targets) if targets else _all_targets()
-    steps = len(plan_project(project, chosen).steps)
+    steps = len(plan_targets(project, chosen).steps)
     click.echo(f"{len(project.recipes)} recipes are sound: {steps} steps on {len(chosen)} targets")
 
 

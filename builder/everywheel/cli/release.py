@@ -11,18 +11,20 @@ import click
 from rich.table import Table
 
 from everywheel.cli.options import jobs_option, offline_option, timeout_option
-from everywheel.cli.run_plan import exit_code, plan_project, run_plan
+from everywheel.cli.run_plan import exit_code, run_plan
 from everywheel.cli.tables import print_table
 from everywheel.config.project import Project, load_project
 from everywheel.errors import EverywheelError, ReleaseError, UsageError
-from everywheel.libraries.build import BuildContext
-from everywheel.pipeline import find_missing, start_engine
-from everywheel.planning.plan import step_id
+from everywheel.execution.jobserver import default_jobs
+from everywheel.libraries.context import BuildContext
+from everywheel.pipeline import BuildOptions, find_missing, plan_targets
+from everywheel.planning.plan import wheel_id
 from everywheel.platforms.target import Target, parse_target
 from everywheel.release.matrix import RELEASED, Job, group_jobs, list_released, plan_jobs
 from everywheel.store.local import Store, default_store
 from everywheel.toolchains.build_tools import ensure_tools
 from everywheel.toolchains.compilers import EngineName
+from everywheel.toolchains.engines import start_engine
 
 folder_argument = click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("dist"))
 upload_option = click.option(
@@ -48,7 +50,7 @@ simple_option = click.option(
 def list_jobs(project: Project, *, more: bool = False) -> tuple[Job, ...]:
     """Return the jobs of a release; with `more`, those of the targets that are not released as well."""
     targets = project.every_target if more else project.released
-    return plan_jobs(project, targets, plan_project(project, targets))
+    return plan_jobs(project, targets, plan_targets(project, targets))
 
 
 @click.command("matrix", short_help="Show the jobs that a release consists of.")
@@ -89,26 +91,24 @@ def make_sdist(
     project: Project,
     target: Target,
     store: Store,
+    options: BuildOptions,
     *,
-    jobs: int | None,
-    offline: bool,
-    timeout: int,
     quiet: bool = False,
 ) -> tuple[Path | None, int]:
     """Make the source distribution; return where it is, or nothing, and the exit code."""
     from everywheel.wheels.sdist import build_sdist
 
-    plan = plan_project(project, [target])
-    step = plan.steps[step_id("wheel", target)]
+    plan = plan_targets(project, [target])
+    step = plan.wheels[wheel_id(project, target, project.python)]
     needs = plan.select(step.requires)
     if find_missing(needs, store).steps:
-        results = run_plan(needs, project, store, jobs=jobs, offline=offline, timeout=timeout, keep=False, quiet=quiet)
+        results = run_plan(needs, project, store, options, quiet=quiet)
         if code := exit_code(results):
             return None, code
-    tools = ensure_tools(store.root, offline=offline)
+    tools = ensure_tools(store.root, offline=options.offline)
     engine = start_engine(EngineName.ZIG, store, tools)
-    site = BuildContext(store=store, engine=engine, tools=tools, sources={}, environment={}, offline=offline)
-    return build_sdist(site, step, plan, project, project.wheelhouse), 0
+    context = BuildContext(store=store, engine=engine, tools=tools, sources={}, environment={}, offline=options.offline)
+    return build_sdist(context, step, plan, project, project.wheelhouse), 0
 
 
 @click.command("sdist", short_help="Build the source distribution.")
@@ -124,7 +124,8 @@ def sdist_command(ctx: click.Context, target: str | None, jobs: int | None, offl
     """
     project = load_project(ctx.obj)
     chosen = parse_target(target) if target else project.targets[0]
-    path, code = make_sdist(project, chosen, Store(default_store()), jobs=jobs, offline=offline, timeout=timeout)
+    options = BuildOptions(jobs=jobs or default_jobs(), offline=offline, timeout=timeout)
+    path, code = make_sdist(project, chosen, Store(default_store()), options)
     if path is not None:
         click.echo(f"built: {path.relative_to(project.root)} ({path.stat().st_size / 1e6:.2f} MB)")
     ctx.exit(code)

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from everywheel.cli.progress import ProgressDisplay, make_console, show_failures
 from everywheel.config.project import Project
 from everywheel.execution.scheduler import Result
-from everywheel.pipeline import BuildOptions, build_plan, default_jobs, find_missing
-from everywheel.planning.keys import packaging_identity, toolchain_identity
-from everywheel.planning.plan import Plan, make_plan
+from everywheel.pipeline import BuildOptions, build_plan, build_targets
+from everywheel.planning.plan import Plan
 from everywheel.platforms.target import Target, parse_target
 from everywheel.store.local import Store
 from everywheel.toolchains.compilers import EngineName
-from everywheel.toolchains.native import native_facts, native_target
+from everywheel.toolchains.native import native_target
 
 
 def choose_targets(project: Project, targets: Sequence[str]) -> tuple[Target, ...]:
@@ -28,33 +27,24 @@ def choose_for(engine: EngineName, project: Project, targets: Sequence[str]) -> 
     return choose_targets(project, targets)
 
 
-def plan_project(project: Project, targets: Sequence[Target], engine: EngineName = EngineName.ZIG) -> Plan:
-    """Plan a project for an engine that works on this very machine."""
-    facts = native_facts() if engine is EngineName.NATIVE else ""
-    return make_plan(project, targets, toolchain=toolchain_identity(engine, facts), packaging=packaging_identity())
-
-
 def run_plan(
-    plan: Plan,
-    project: Project,
-    store: Store,
-    *,
-    jobs: int | None,
-    offline: bool,
-    timeout: int,
-    keep: bool,
-    quiet: bool,
-    engine: EngineName = EngineName.ZIG,
+    plan: Plan, project: Project, store: Store, options: BuildOptions, *, quiet: bool = False
 ) -> tuple[Result, ...]:
     """Build a plan with progress; print every failure."""
-    missing = find_missing(plan, store)
-    console = make_console()
-    options = BuildOptions(jobs=jobs or default_jobs(), engine=engine, offline=offline, timeout=timeout, keep=keep)
-    with ProgressDisplay(console, len(missing.steps), len(plan.steps) - len(missing.steps), quiet) as screen:
-        results = build_plan(plan, store, options, screen, project=project, progress=screen.fetch)
-    if any(result.error is not None for result in results):
-        show_failures(console, results)
+    with ProgressDisplay(make_console(), quiet=quiet) as display:
+        results = build_plan(plan, project, store, options, display)
+    show_failures(make_console(), results)
     return results
+
+
+def run_targets(
+    project: Project, targets: Sequence[Target], store: Store, options: BuildOptions, *, quiet: bool = False
+) -> tuple[Plan, tuple[Result, ...]]:
+    """Build the wheels of the targets with progress; print every failure."""
+    with ProgressDisplay(make_console(), quiet=quiet) as display:
+        plan, results = build_targets(project, targets, store, options, display)
+    show_failures(make_console(), results)
+    return plan, results
 
 
 def exit_code(results: Sequence[Result]) -> int:

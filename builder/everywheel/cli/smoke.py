@@ -21,7 +21,7 @@ from everywheel.containers.catalog import find_catalog, load_catalog
 from everywheel.containers.image_provider import ImageProvider
 from everywheel.containers.runtime import find_runtime
 from everywheel.errors import NothingSelectedError, UsageError
-from everywheel.pipeline import default_jobs
+from everywheel.execution.jobserver import default_jobs
 from everywheel.smoke.html_report import check_writable, write_html_report
 from everywheel.smoke.matrix import SmokeContext, make_smoke_tasks
 from everywheel.smoke.matrix_entries import MatrixEntry, make_entries, split_wheels, wheel_target

@@ -9,17 +9,18 @@ import click
 
 from everywheel.cli.options import json_option, offline_option, target_option, timeout_option
 from everywheel.cli.progress import ProgressDisplay, make_console
-from everywheel.cli.run_plan import choose_targets, plan_project
+from everywheel.cli.run_plan import choose_targets
 from everywheel.config.project import load_project
-from everywheel.config.recipe import Recipe
+from everywheel.config.recipe import ResolvedRecipe
+from everywheel.pipeline import plan_targets
 from everywheel.sources import bundle_sources, fetch_sources, find_locations, import_bundle, list_source_files
 from everywheel.store.local import Store, default_store
 
 
-def list_plan_recipes(root: Path, targets: tuple[str, ...]) -> tuple[Recipe, ...]:
+def list_plan_recipes(root: Path, targets: tuple[str, ...]) -> tuple[ResolvedRecipe, ...]:
     """Return every recipe that the project's plan needs."""
     project = load_project(root)
-    return plan_project(project, choose_targets(project, targets)).recipes
+    return plan_targets(project, choose_targets(project, targets)).recipes
 
 
 @click.group("sources", short_help="Fetch sources, or carry them to another machine.")

@@ -11,10 +11,10 @@ import click
 from rich.table import Table
 
 from everywheel.cli.options import json_option
-from everywheel.cli.run_plan import plan_project
 from everywheel.cli.tables import print_table
 from everywheel.config.project import load_project
 from everywheel.errors import BuildError, UsageError
+from everywheel.pipeline import plan_targets
 from everywheel.store.local import Store, collect, default_store, find_garbage
 
 DAY = 86400.0
@@ -96,7 +96,7 @@ def gc_command(root: Path, older_than: float, everything: bool, damaged: bool, d
     if not everything:
         try:
             project = load_project(root)
-            keep = {step.key for step in plan_project(project, project.targets).steps.values()}
+            keep = {step.key for step in plan_targets(project, project.targets).steps.values()}
         except UsageError as error:
             error.hint = "run in the project's folder, or say --all to keep nothing for a project"
             raise

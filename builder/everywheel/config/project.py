@@ -10,6 +10,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from everywheel.config.build_backend import BuildBackend, read_build_backend
 from everywheel.config.recipe import Linkage, Recipe, suggest
 from everywheel.config.recipe_loader import load_recipes
 from everywheel.config.toml_reader import Table, read_toml
@@ -73,7 +74,7 @@ class Project:
     released: tuple[Target, ...]
     more_targets: tuple[Target, ...]
     recipes: Mapping[str, Recipe]
-    build_requires: tuple[str, ...]
+    backend: BuildBackend
     digest: str
 
     @property
@@ -109,7 +110,7 @@ def load_project(root: Path, profiles: Sequence[str] = (), linkage: Linkage = Li
     extension = root / table.text("extension", ".")
     recipes = load_recipes(root / directory for directory in table.texts("recipes", ["recipes"]))
     smoke = table.table("smoke", {})
-    metadata, build_requires = _read_extension(extension / "pyproject.toml")
+    metadata, backend = _read_extension(extension / "pyproject.toml")
     project = Project(
         root=root,
         name=metadata.text("name"),
@@ -127,7 +128,7 @@ def load_project(root: Path, profiles: Sequence[str] = (), linkage: Linkage = Li
         released=tuple(parse_target(tag) for tag in table.texts("release-targets", list(table.texts("targets", ...)))),
         more_targets=tuple(parse_target(tag) for tag in table.texts("more-targets")),
         recipes=recipes,
-        build_requires=build_requires,
+        backend=backend,
         digest=digest_tree(extension),
     )
     smoke.done()
@@ -175,9 +176,9 @@ def _check_recipe(place: str, name: str, recipes: Mapping[str, Recipe]) -> None:
         raise UsageError(f"{place} names '{name}', but there is no such recipe", hint=suggest(name, recipes))
 
 
-def _read_extension(path: Path) -> tuple[Table, tuple[str, ...]]:
+def _read_extension(path: Path) -> tuple[Table, BuildBackend]:
     whole = read_toml(path, "`extension` of [tool.everywheel] names the folder with the extension's pyproject.toml")
-    return whole.table("project"), whole.table("build-system").texts("requires")
+    return whole.table("project"), read_build_backend(whole)
 
 
 def _choose_settings(table: Table, linkage: Linkage) -> dict[str, tuple[str, ...]]:

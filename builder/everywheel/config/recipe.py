@@ -7,7 +7,7 @@ them for one target, one choice of features and one linkage, and gives a `Resolv
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -180,45 +180,38 @@ class Recipe:
     overrides: tuple[Override, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
 
-    @property
-    def overlay(self) -> Path | None:
-        """The folder of the recipe's own build files, where it has one."""
-        return self.directory / "overlay" if any(name.startswith("overlay/") for name in self.files) else None
-
-    @property
-    def patches(self) -> tuple[str, ...]:
-        """The names in `files` of the recipe's own patches, in the order in which they are applied."""
-        return tuple(sorted(name for name in self.files if name.startswith("patches/") and name.endswith(".patch")))
-
-    @property
-    def check(self) -> Path | None:
-        """The program that asks the built library for its features, where there is one."""
-        names = [name for name in self.files if name in ("check.c", "check.cpp")]
-        return self.directory / names[0] if names else None
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedRecipe:
-    """A recipe for one target: every condition decided, every name concrete."""
+    """A recipe for one target, one choice of features and one linkage: every condition is decided.
 
-    recipe: Recipe
+    `build` and `products` include the contributions of the chosen features and of the overrides that apply. `files` maps
+    every file next to recipe.toml, relative to `directory`, to its sha256; `overlay` is the folder of the recipe's own
+    build files, `patches` are the names in `files` of its own patches in the order in which they are applied, and
+    `check` is the program that verifies the features of the built library.
+    """
+
+    name: str
+    version: str
     target: Target
     linkage: Linkage
     features: tuple[str, ...]
+    license: License
+    source: Source
+    build: Build
+    products: Products
     requires: tuple[str, ...]
     build_requires: tuple[str, ...]
-    build: Build
-    provides: tuple[str, ...]
-    evidence: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        return self.recipe.name
+    directory: Path
+    files: Mapping[str, str]
+    overlay: Path | None
+    patches: tuple[str, ...]
+    check: Path | None
 
     @property
     def label(self) -> str:
-        """How messages name it: `libvips 8.16.1 for musllinux_1_2_aarch64`."""
-        return f"{self.recipe.name} {self.recipe.version} for {self.target.tag}"
+        """The name used in messages: `libvips 8.16.1 for musllinux_1_2_aarch64`."""
+        return f"{self.name} {self.version} for {self.target.tag}"
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
@@ -240,19 +233,47 @@ def resolve_recipe(recipe: Recipe, target: Target, *, linkage: Linkage, features
             raise UsageError(f"{recipe.name} has no feature '{name}'", hint=suggest(name, recipe.features))
     facts = {**target.facts, "linkage": linkage.value}
     applying = [o for o in recipe.overrides if all(fnmatchcase(facts[k], v) for k, v in o.when.items())]
+    parts: list[Feature | Override] = [*(recipe.features[name] for name in chosen), *applying]
+    patches = sorted(name for name in recipe.files if name.startswith("patches/") and name.endswith(".patch"))
+    checks = [name for name in recipe.files if name in ("check.c", "check.cpp")]
+    return ResolvedRecipe(
+        name=recipe.name,
+        version=recipe.version,
+        target=target,
+        linkage=linkage,
+        features=chosen,
+        license=recipe.license,
+        source=recipe.source,
+        build=_resolve_build(recipe, chosen, applying),
+        products=replace(
+            recipe.products,
+            exports=_merge(recipe.products.exports, *(override.exports for override in applying)),
+            provides=_merge(recipe.products.provides, *(part.provides for part in parts)),
+            evidence=_merge(recipe.products.evidence, *(part.evidence for part in parts)),
+        ),
+        requires=_merge(recipe.requires, *(part.requires for part in parts)),
+        build_requires=_merge(recipe.build_requires, *(part.build_requires for part in parts)),
+        directory=recipe.directory,
+        files=recipe.files,
+        overlay=recipe.directory / "overlay" if any(name.startswith("overlay/") for name in recipe.files) else None,
+        patches=tuple(patches),
+        check=recipe.directory / checks[0] if checks else None,
+    )
+
+
+def _resolve_build(recipe: Recipe, chosen: Sequence[str], applying: Sequence[Override]) -> Build:
     picked = [recipe.features[name] for name in chosen]
     left_out = [feature for name, feature in recipe.features.items() if name not in chosen]
     parts: list[Feature | Override] = [*picked, *applying]
     switched_on = {option for feature in picked for option in feature.enable}
     systems = [override.system for override in applying if override.system is not None]
-    build = replace(
+    options: dict[str, Scalar] = dict(recipe.build.options)
+    for part in parts:
+        options |= part.options
+    return replace(
         recipe.build,
         system=[recipe.build.system, *systems][-1],
-        options={
-            k: v
-            for options in (recipe.build.options, *(f.options for f in picked), *(o.options for o in applying))
-            for k, v in options.items()
-        },
+        options=options,
         enable=_merge(recipe.build.enable, *(part.enable for part in parts)),
         disable=_merge(
             recipe.build.disable,
@@ -262,18 +283,6 @@ def resolve_recipe(recipe: Recipe, target: Target, *, linkage: Linkage, features
         defines=_merge(recipe.build.defines, *(override.defines for override in applying)),
         flags=_merge(recipe.build.flags, *(override.flags for override in applying)),
         link_flags=_merge(recipe.build.link_flags, *(override.link_flags for override in applying)),
-    )
-    exports = _merge(recipe.products.exports, *(override.exports for override in applying))
-    return ResolvedRecipe(
-        recipe=replace(recipe, products=replace(recipe.products, exports=exports)),
-        target=target,
-        linkage=linkage,
-        features=chosen,
-        requires=_merge(recipe.requires, *(part.requires for part in parts)),
-        build_requires=_merge(recipe.build_requires, *(part.build_requires for part in parts)),
-        build=build,
-        provides=_merge(recipe.products.provides, *(part.provides for part in parts)),
-        evidence=_merge(recipe.products.evidence, *(part.evidence for part in parts)),
     )
 
 

@@ -23,9 +23,9 @@ from everywheel.containers.runtime import Runtime
 from everywheel.errors import AuditError, MachineError
 from everywheel.execution.jobserver import JobPool
 from everywheel.execution.scheduler import Outcome, ProgressListener, Result, Task, execute
-from everywheel.libraries.build import stage_patched_source
+from everywheel.libraries.source_tree import stage_patched_source
 from everywheel.pipeline import BuildOptions, find_missing
-from everywheel.planning.keys import packaging_identity, toolchain_identity
+from everywheel.planning.keys import find_identities
 from everywheel.planning.plan import Plan, Step, make_plan, wheel_id
 from everywheel.platforms.target import Target, base_target
 from everywheel.sources import ProgressCallback, fetch_sources, find_locations, ignore_progress, list_source_files
@@ -83,8 +83,7 @@ def plan_container(project: Project, chosen: SelectedImage) -> Plan:
     return make_plan(
         replace(project, pythons=project.pythons[:1]),
         [chosen.target],
-        toolchain=toolchain_identity(EngineName.NATIVE, image_identity(chosen.reference)),
-        packaging=packaging_identity(),
+        find_identities(EngineName.NATIVE, image_identity(chosen.reference)),
         machine=base_target(chosen.target.libc, chosen.target.arch),
     )
 
@@ -147,7 +146,7 @@ def _task(
             make_local_build_image(image, target.arch, portable, project, runtime, store, offline=options.offline)
         set_stage("fetch what goes into the container")
         libc = (*image.libc_version, 5) if image.libc == "musl" else image.libc_version
-        requirements = [*project.build_requires, *project.smoke.requires]
+        requirements = [*project.backend.requires, *project.smoke.requires]
         payload = ensure_payload(target, libc, image.python, requirements, store, offline=options.offline)
         build = ContainerBuild(
             project=project,

@@ -6,8 +6,11 @@ and puts each back when an edge ends.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -93,3 +96,18 @@ class JobPool:
     def give(self) -> None:
         """Put one token back."""
         self._tokens.give()
+
+
+@contextlib.contextmanager
+def open_job_pool(jobs: int) -> Iterator[JobPool]:
+    """Yield a pool whose pipe is in a temporary directory."""
+    with tempfile.TemporaryDirectory(prefix="everywheel-") as folder, JobPool(Path(folder) / "jobs", jobs) as pool:
+        yield pool
+
+
+def default_jobs() -> int:
+    """Return $EVERYWHEEL_JOBS, else the number of processors that this process may use."""
+    value = os.environ.get("EVERYWHEEL_JOBS", "")
+    if value.isdecimal() and int(value) > 0:
+        return int(value)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -27,6 +27,13 @@ class Outcome(StrEnum):
     SKIPPED = "skipped"
 
 
+class TaskKind(StrEnum):
+    """A step of a plan, or the preparation of a compiler, which no plan contains."""
+
+    STEP = "step"
+    COMPILER = "compiler"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """A piece of work with an id; tasks with a higher `priority` are started first.
@@ -35,6 +42,7 @@ class Task:
     """
 
     id: str
+    kind: TaskKind = TaskKind.STEP
     label: str
     requires: tuple[str, ...]
     priority: float
@@ -46,6 +54,7 @@ class Result:
     """The end of one task: `seconds` of wall time, its `error` if it failed, the failed task in `blocked_by` if skipped."""
 
     id: str
+    kind: TaskKind = TaskKind.STEP
     label: str
     outcome: Outcome
     seconds: float = 0.0
@@ -139,7 +148,7 @@ class _Execution:
         seconds = time.monotonic() - began
         if error is not None:
             outcome = Outcome.FAILED
-        return Result(id=task.id, label=task.label, outcome=outcome, seconds=seconds, error=error)
+        return Result(id=task.id, kind=task.kind, label=task.label, outcome=outcome, seconds=seconds, error=error)
 
     def _settle_ended(self, timeout: float) -> None:
         """Settle the tasks that have ended, after waiting for the first of them."""
@@ -158,4 +167,6 @@ class _Execution:
         for task in self._tasks.values():
             if result.id in task.requires and task.id not in self.results:
                 blocked_by = result.blocked_by or result.label
-                self._settle(Result(id=task.id, label=task.label, outcome=Outcome.SKIPPED, blocked_by=blocked_by))
+                self._settle(
+                    Result(id=task.id, kind=task.kind, label=task.label, outcome=Outcome.SKIPPED, blocked_by=blocked_by)
+                )

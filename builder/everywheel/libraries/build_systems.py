@@ -1,4 +1,4 @@
-"""Build systems: what to run to configure, compile and install a source; pure, the engine runs it."""
+"""Build systems: the commands that configure, compile and install a source; pure, the caller runs them."""
 
 from __future__ import annotations
 
@@ -16,35 +16,42 @@ class Command:
     """One command of a build: `stage` is configure, compile or install."""
 
     stage: str
-    words: tuple[str, ...]
+    args: tuple[str, ...]
     environment: Mapping[str, str]
 
 
 def build_commands(
-    build: Build, linkage: Linkage, toolchain: Toolchain, tools: Tools, *, source: Path, into: Path, stage: Path
+    build: Build,
+    linkage: Linkage,
+    toolchain: Toolchain,
+    tools: Tools,
+    *,
+    source: Path,
+    build_directory: Path,
+    staging: Path,
 ) -> tuple[Command, ...]:
-    """Return the commands that build `source` in the folder `into` and install it below `stage`.
+    """Return the commands that build `source` in `build_directory` and install it below `staging` (DESTDIR).
 
-    A recipe of headers runs nothing: its folders are copied by whoever executes the plan.
+    A recipe for headers has none: the caller copies its directories.
     """
     source = source / build.subdir
     match build.system:
         case BuildSystem.MESON:
-            configure = _configure_meson(build, linkage, toolchain, tools, source, into)
+            configure = _configure_meson(build, linkage, toolchain, tools, source, build_directory)
         case BuildSystem.CMAKE:
-            configure = _configure_cmake(build, linkage, toolchain, tools, source, into)
+            configure = _configure_cmake(build, linkage, toolchain, tools, source, build_directory)
         case BuildSystem.HEADERS:
             return ()
-    ninja = (str(tools.ninja), "-C", str(into))
+    ninja = (str(tools.ninja), "-C", str(build_directory))
     return (
-        Command(stage="configure", words=configure, environment={}),
-        Command(stage="compile", words=ninja, environment={}),
-        Command(stage="install", words=(*ninja, "install"), environment={"DESTDIR": str(stage)}),
+        Command(stage="configure", args=configure, environment={}),
+        Command(stage="compile", args=ninja, environment={}),
+        Command(stage="install", args=(*ninja, "install"), environment={"DESTDIR": str(staging)}),
     )
 
 
 def _configure_meson(
-    build: Build, linkage: Linkage, toolchain: Toolchain, tools: Tools, source: Path, into: Path
+    build: Build, linkage: Linkage, toolchain: Toolchain, tools: Tools, source: Path, build_directory: Path
 ) -> tuple[str, ...]:
     switches = dict.fromkeys(build.enable, "enabled") | dict.fromkeys(build.disable, "disabled")
     options = {name: _meson_value(value) for name, value in build.options.items()} | switches
@@ -53,7 +60,7 @@ def _configure_meson(
         "-m",
         "mesonbuild.mesonmain",
         "setup",
-        str(into),
+        str(build_directory),
         str(source),
         f"--cross-file={toolchain.cross_file}",
         f"--native-file={toolchain.native_file}",
@@ -73,7 +80,7 @@ def _meson_value(value: Scalar) -> str:
 
 
 def _configure_cmake(
-    build: Build, linkage: Linkage, toolchain: Toolchain, tools: Tools, source: Path, into: Path
+    build: Build, linkage: Linkage, toolchain: Toolchain, tools: Tools, source: Path, build_directory: Path
 ) -> tuple[str, ...]:
     switches = dict.fromkeys(build.enable, "ON") | dict.fromkeys(build.disable, "OFF")
     options = {name: _cmake_value(value) for name, value in build.options.items()} | switches
@@ -84,7 +91,7 @@ def _configure_cmake(
         "-S",
         str(source),
         "-B",
-        str(into),
+        str(build_directory),
         f"--toolchain={toolchain.cmake_file}",
         f"-DCMAKE_MAKE_PROGRAM={tools.ninja}",
         f"-DCMAKE_INSTALL_PREFIX={PREFIX}",

@@ -1,25 +1,22 @@
-"""Features asked of the built library: `check.c` is linked against it and run where this machine can run the target."""
+"""Features of a built library: `check.c` is linked against it and run, if this machine can run the target's programs."""
 
 from __future__ import annotations
 
 import platform
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from everywheel.config.recipe import Linkage
 from everywheel.errors import BuildError
 from everywheel.execution.process import run_logged
+from everywheel.libraries.context import BuildContext
+from everywheel.planning.plan import LibraryStep
 from everywheel.platforms.target import Target, build_machine_target
 from everywheel.toolchains.toolchain import Toolchain
 
-if TYPE_CHECKING:
-    from everywheel.libraries.build import BuildContext
-    from everywheel.planning.plan import Step
-
 
 def can_run(target: Target) -> bool:
-    """Return whether programs of a target run on this machine as it is: same system and architecture, no older libc."""
+    """Return whether this machine runs programs of a target natively: same system and architecture, no older libc."""
     here = build_machine_target()
     if (target.os, target.arch, target.libc) != (here.os, here.arch, here.libc):
         return False
@@ -32,60 +29,60 @@ def can_run(target: Target) -> bool:
 
 
 def name_library(flag: str, prefix: Path, target: Target) -> str:
-    """Return the import library that `-lfoo` means on Windows, where a static link would look for archives alone."""
+    """Return the import library that `-lfoo` means on Windows, where a static link would consider archives only."""
     library = prefix / target.system.linkable.format(flag.removeprefix("-l"))
     return str(library) if target.os == "windows" and flag.startswith("-l") and library.is_file() else flag
 
 
 def check_features(
-    site: BuildContext, step: Step, workspace: Path, toolchain: Toolchain, prefix: Path, log: Path
+    context: BuildContext, step: LibraryStep, workspace: Path, toolchain: Toolchain, prefix: Path
 ) -> None:
-    """Ask the built library for every word that the recipe provides.
+    """Check with the recipe's `check.c` that the built library provides every promised feature.
 
-    Where the target cannot be run here, the strings in `evidence` have to do, which `check_products` has looked for.
-    The check program prints each word that the library denies, and exits with 1 if there is any.
-    Raises BuildError with its words.
+    The program prints each name in its arguments that the library does not provide, and exits with 1 if there is any.
+    Where the target's programs do not run on this machine, `check_products` has searched the library for `evidence`.
+    Raises BuildError with the program's output.
     """
-    assert step.resolved is not None
-    recipe = step.resolved.recipe
-    if recipe.check is None or not step.resolved.provides or not can_run(step.target):
+    recipe, log = step.recipe, context.log(step)
+    if recipe.check is None or not recipe.products.provides or not can_run(step.target):
         return
-    # The library joins what it requires, so that pkg-config finds both.
+    # The library is added to the prefix of its requirements, so that pkg-config finds all of them.
     shutil.copytree(prefix, workspace / "prefix", dirs_exist_ok=True, symlinks=True)
-    compiler = toolchain.program("c++" if recipe.check.suffix == ".cpp" else "cc")
-    environment = {**toolchain.environment, **site.environment}
-    what = f"{step.label}: check"
-    pkgconfig: list[str | Path] = [toolchain.program("pkg-config"), "--cflags", "--libs", *recipe.products.pkgconfig]
-    found = run_logged(pkgconfig, cwd=workspace, env=environment, log=log, what=what).split()
-    objects, program = workspace / "check.o", workspace / f"check{step.target.system.program}"
-    cflags = [flag for flag in found if not flag.startswith(("-l", "-L", "-Wl"))]
-    cxx_flags = toolchain.cxx_flags if recipe.check.suffix == ".cpp" else ()
-    run_logged(
-        [compiler, *toolchain.compile_flags, *cxx_flags, *cflags, "-c", recipe.check, "-o", objects],
-        cwd=workspace,
-        env=environment,
-        log=log,
-        what=what,
-    )
-    libs = [name_library(flag, workspace / "prefix", step.target) for flag in found if flag not in cflags]
-    # As in every link: what archives have left over may need what was never built.
-    run_logged(
-        [compiler, objects, *toolchain.link_flags, *toolchain.cxx_link_flags, *libs, "-o", program],
-        cwd=workspace,
-        env=environment,
-        log=log,
-        what=what,
-    )
-    # Windows looks in PATH, which has the prefix.
+    program = _link_check(context, step, workspace, toolchain, recipe.check)
+    # Windows searches PATH, which contains the prefix.
     search = "DYLD_LIBRARY_PATH" if step.target.os == "darwin" else "LD_LIBRARY_PATH"
-    shared = {search: str(workspace / "prefix" / "lib")} if step.resolved.linkage is Linkage.SHARED else {}
+    shared = {search: str(workspace / "prefix" / "lib")} if recipe.linkage is Linkage.SHARED else {}
+    environment = {**toolchain.environment, **context.environment, **shared}
     try:
-        run_logged([program, *step.resolved.provides], cwd=workspace, env={**environment, **shared}, log=log, what=what)
+        run_logged(
+            [program, *recipe.products.provides], cwd=workspace, env=environment, log=log, what=f"{step.label}: check"
+        )
     except BuildError as error:
         raise BuildError(
-            f"{step.label}: the built library denies what the recipe promises",
-            details={"promised": " ".join(step.resolved.provides)},
+            f"{step.label}: the built library does not provide a feature that the recipe promises",
+            details={"promised": " ".join(recipe.products.provides)},
             excerpt=error.excerpt,
             log=log,
-            hint="a feature was lost in configure; the log says what it looked for",
+            hint="configure disabled a feature; its output in the log names the reason",
         ) from None
+
+
+def _link_check(context: BuildContext, step: LibraryStep, workspace: Path, toolchain: Toolchain, source: Path) -> Path:
+    """Compile and link the check program; return its path."""
+    environment = {**toolchain.environment, **context.environment}
+
+    def call(args: list[str | Path]) -> str:
+        return run_logged(args, cwd=workspace, env=environment, log=context.log(step), what=f"{step.label}: check")
+
+    is_cxx = source.suffix == ".cpp"
+    compiler = toolchain.program("c++" if is_cxx else "cc")
+    query: list[str | Path] = [toolchain.program("pkg-config"), "--cflags", "--libs"]
+    flags = call([*query, *step.recipe.products.pkgconfig]).split()
+    cflags = [flag for flag in flags if not flag.startswith(("-l", "-L", "-Wl"))]
+    libs = [name_library(flag, workspace / "prefix", step.target) for flag in flags if flag not in cflags]
+    objects, program = workspace / "check.o", workspace / f"check{step.target.system.program}"
+    cxx_flags = toolchain.cxx_flags if is_cxx else ()
+    call([compiler, *toolchain.compile_flags, *cxx_flags, *cflags, "-c", source, "-o", objects])
+    # The same flags as in every link: unused parts of archives may refer to symbols that were never built.
+    call([compiler, objects, *toolchain.link_flags, *toolchain.cxx_link_flags, *libs, "-o", program])
+    return program

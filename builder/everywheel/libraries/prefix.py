@@ -1,22 +1,48 @@
-"""The libraries that a prefix says it holds: version, licence and texts of each, for the wheel that they go into."""
+"""Prefixes: an installed directory made ready for the store, and the facts about each library that it holds.
+
+`normalize_prefix` writes the facts and the license texts, `load_libraries` reads them for the wheel that the libraries
+become part of.
+"""
 
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
+from everywheel.config.recipe import Linkage, ResolvedRecipe
 from everywheel.errors import BuildError
+from everywheel.toolchains.toolchain import PREFIX
+
+# Directories that no build reads.
+_DROPPED = (
+    "share/doc",
+    "share/man",
+    "share/gtk-doc",
+    "share/locale",
+    "share/bash-completion",
+    "share/aclocal",
+    "share/gdb",
+    "share/gettext",
+    "share/glib-2.0",
+    "libexec",
+    "etc",
+    "var",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Library:
-    """One library in a prefix, as its recipe left word of it.
+    """The facts about one library in a prefix.
 
-    `license` is an SPDX expression, `linkage` is `shared` or `static`, `files` names its shared objects without their
-    versions (`libvips`), `exports` are globs of the symbols that it may let out (None: its recipe does not say) and
-    `texts` its licence texts by file name. `url`, `sha256` and `patches` say what it was built from.
+    `license` is an SPDX expression, `linkage` is `shared` or `static`, `files` are the names of its shared objects without
+    suffix and version (`libvips`), `exports` are glob patterns of the symbols that it may export (None: its recipe
+    declares none), `texts` its license texts by file name. `url`, `sha256` and `patches` identify its source.
+    The serial number of the SBOM is computed from the `repr` of this value, so `features` is not part of that.
     """
 
     name: str
@@ -30,46 +56,115 @@ class Library:
     sha256: str = ""
     patches: tuple[str, ...] = ()
     texts: Mapping[str, bytes] = field(default_factory=dict)
+    features: tuple[str, ...] = field(default=(), repr=False)
+
+
+def normalize_prefix(prefix: Path, recipe: ResolvedRecipe, source: Path) -> None:
+    """Make an installed directory ready for the store: trimmed, relocatable, with the library's facts and licenses.
+
+    Raises BuildError when a license file is not in `source`.
+    """
+    for name in _DROPPED:
+        shutil.rmtree(prefix / name, ignore_errors=True)
+    for path in prefix.glob("lib/*.la"):
+        path.unlink()
+    programs = program_names(recipe)
+    for path in prefix.glob("bin/*"):
+        is_library = recipe.target.os == "windows" and path.suffix == ".dll"
+        if f"bin/{path.name}" not in programs and not is_library:
+            path.unlink()
+    for folder in ("lib", "share"):
+        for path in prefix.glob(f"{folder}/pkgconfig/*.pc"):
+            text = relocate_pkgconfig(path.read_text(encoding="utf-8"), shared=recipe.linkage is Linkage.SHARED)
+            path.write_text(text, encoding="utf-8", newline="\n")
+    write_library(describe_library(recipe, source), prefix)
+
+
+def program_names(recipe: ResolvedRecipe) -> dict[str, str]:
+    """Return the possible paths of the promised programs, each with the program's name; scripts have no suffix."""
+    suffixes = dict.fromkeys(("", recipe.target.system.program))
+    return {f"{name}{suffix}": name for name in recipe.products.programs for suffix in suffixes}
+
+
+def relocate_pkgconfig(text: str, *, shared: bool) -> str:
+    """Return a .pc file whose prefix is relative to the file itself.
+
+    A shared library contains its static requirements, which must not be linked a second time; so its requirements become
+    private ones, of which pkg-config uses the headers only.
+    """
+    text = re.sub(r"^prefix\s*=.*$", "prefix=${pcfiledir}/../..", text, flags=re.M)
+    text = text.replace(PREFIX + "/", "${prefix}/")
+    if shared:
+        public = re.search(r"^Requires\s*:(.*)$", text, re.M)
+        private = re.search(r"^Requires\.private\s*:(.*)$", text, re.M)
+        names = ", ".join(m[1].strip() for m in (public, private) if m is not None and m[1].strip())
+        text = re.sub(r"^(Requires|Requires\.private|Libs\.private)\s*:.*\n?", "", text, flags=re.M)
+        if names:
+            text = f"{text.rstrip()}\nRequires.private: {names}\n"
+    return text
+
+
+def describe_library(recipe: ResolvedRecipe, source: Path) -> Library:
+    """Return the facts about the library that a recipe builds, with the license texts in its source tree."""
+    texts = {}
+    for name in recipe.license.files:
+        if not (source / name).is_file():
+            raise BuildError(
+                f"{recipe.label}: the license file '{name}' is not in the source",
+                hint="correct `files` in `license` of the recipe",
+            )
+        texts[Path(name).name] = (source / name).read_bytes()
+    return Library(
+        name=recipe.name,
+        version=recipe.version,
+        license=recipe.license.spdx,
+        linkage=recipe.linkage.value,
+        requires=recipe.requires,
+        files=tuple(f"lib{name}" for name in recipe.products.libraries),
+        exports=recipe.products.exports or None,
+        url=next(iter(recipe.source.urls), ""),
+        sha256=recipe.source.sha256,
+        patches=tuple(patch.name for patch in recipe.source.patches),
+        texts=texts,
+        features=recipe.features,
+    )
+
+
+def write_library(library: Library, prefix: Path) -> None:
+    """Write a library's facts to `share/everywheel/<name>.json` and its license texts to `share/licenses/<name>/`."""
+    facts = {name: value for name, value in asdict(library).items() if name != "texts"}
+    record = prefix / "share" / "everywheel" / f"{library.name}.json"
+    record.parent.mkdir(parents=True, exist_ok=True)
+    record.write_text(json.dumps(facts, indent=1, sort_keys=True), encoding="utf-8", newline="\n")
+    for name, text in library.texts.items():
+        path = prefix / "share" / "licenses" / library.name / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text)
 
 
 def load_libraries(prefix: Path, *, leave_out: Collection[str] = ()) -> tuple[Library, ...]:
-    """Return what a prefix holds, by name, without the recipes named in `leave_out` (the Python headers).
+    """Return the libraries in a prefix, sorted by name, without the recipes in `leave_out` (the Python headers).
 
-    It reads `share/everywheel/<recipe>.json` and `share/licenses/<recipe>/`. Raises BuildError where one cannot be read
-    or a library has no licence text.
+    Raises BuildError when the facts about one cannot be read or a library has no license text.
     """
-    found = [
-        _load_library(path, prefix)
-        for path in sorted((prefix / "share" / "everywheel").glob("*.json"))
-        if path.stem not in leave_out
-    ]
-    return tuple(found)
+    records = sorted((prefix / "share" / "everywheel").glob("*.json"))
+    return tuple(_load_library(path, prefix) for path in records if path.stem not in leave_out)
 
 
-def _load_library(path: Path, prefix: Path) -> Library:
+def _load_library(record: Path, prefix: Path) -> Library:
+    licenses = prefix / "share" / "licenses" / record.stem
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        library = Library(
-            name=data["name"],
-            version=data["version"],
-            license=data["license"],
-            linkage=data["linkage"],
-            requires=tuple(data.get("requires", ())),
-            files=tuple(f"lib{name}" for name in data.get("libraries", ())),
-            exports=tuple(data["exports"]) if data.get("exports") else None,
-            url=data.get("url", ""),
-            sha256=data.get("sha256", ""),
-            patches=tuple(data.get("patches", ())),
-            texts=_read_texts(prefix / "share" / "licenses" / path.stem),
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        facts: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
+        lists = {name: tuple(value) for name, value in facts.items() if isinstance(value, list)}
+        library = Library(**{**facts, **lists, "texts": _read_texts(licenses)})
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise BuildError(
-            f"{path.name} in the prefix cannot be read", details={"file": path, "reason": repr(error)}
+            f"{record.name} in the prefix cannot be read", details={"file": record, "reason": repr(error)}
         ) from None
     if not library.texts:
         raise BuildError(
-            f"{library.name} {library.version}: no licence text in the prefix",
-            details={"folder": prefix / "share" / "licenses" / library.name},
+            f"{library.name} {library.version}: no license text in the prefix",
+            details={"folder": licenses},
             hint="name the files that hold it in `license.files` of its recipe",
         )
     return library

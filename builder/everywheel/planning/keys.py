@@ -1,7 +1,7 @@
-"""What the toolkit itself adds to a key: its own code and the tools that it pins.
+"""Identities: hashes of the toolkit's own code, of its pinned tools and of the packages that shape results.
 
-Whoever changes how something is built changes a file named here, and with it every key that it matters to: nothing has
-to be remembered, and nothing old is ever taken for new.
+Whole packages are hashed, so a change of how something is built changes every key that depends on it. A unit test
+compares the hashed modules with those that a build imports.
 """
 
 from __future__ import annotations
@@ -12,43 +12,72 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
-from everywheel.toolchains.build_tools import PINS
+from everywheel.planning.plan import Identities
 from everywheel.toolchains.compilers import EngineName
+from everywheel.toolchains.native import native_facts
 
-_SHAPE_ARTIFACTS = (
+_ROOT = Path(__file__).parents[1]
+# Directories are hashed with all their files, at any depth.
+ARTIFACT_CODE = (
+    "binaries",
+    "config",
+    "execution/files.py",
+    "execution/process.py",
     "libraries",
-    "platforms/target.py",
-    "toolchains/hide_symbols.py",
-    "toolchains/toolchain.py",
+    "planning/plan.py",
+    "platforms",
+    "sources/lzma_compat.py",
+    "sources/patch.py",
+    "sources/request.py",
+    "sources/unpack.py",
+    "store",
 )
-_SHAPE_ZIG = ("toolchains/compiler_rt.py", "toolchains/zig.py")
-_SHAPE_NATIVE = ("toolchains/native.py", "toolchains/windows_launcher.c", "toolchains/windows_launcher.py")
-_SHAPE_WHEELS = ("audit", "binaries", "platforms", "repair", "wheels")
-_PACKAGES = ("auditwheel", "cyclonedx-python-lib", "deflate", "delvewheel", "macholib", "packaging", "repairwheel")
-_MAC_PACKAGES = ("delocate",) if sys.platform == "darwin" else ()
+TOOLCHAIN_CODE = ("toolchains",)
+WHEEL_CODE = ("audit", "pipeline.py", "repair", "wheels")
+# Packages that shape the bytes of a wheel.
+WHEEL_PACKAGES = (
+    "auditwheel",
+    "cyclonedx-python-lib",
+    "deflate",
+    "delvewheel",
+    "macholib",
+    "packaging",
+    "repairwheel",
+    *(("delocate",) if sys.platform == "darwin" else ()),
+)
 
 
-def toolchain_identity(engine: EngineName = EngineName.ZIG, facts: str = "") -> str:
-    """Return what stands in every key for the engine, its flags and the build tools.
+def find_identities(engine: EngineName = EngineName.ZIG, native: str | None = None) -> Identities:
+    """Return the identities for an engine.
 
-    `facts` tell native compilers apart. A container runs the native engine inside, and both make the same keys.
+    `native` identifies the compilers of the native engine: by default those of the build machine. A container runs that
+    engine inside, with the same keys as the process that started it.
     """
-    if engine is EngineName.ZIG:
-        return f"zig-{_digest([*_find((*_SHAPE_ARTIFACTS, *_SHAPE_ZIG)), PINS])}"
-    return f"native-{_digest([*_find((*_SHAPE_ARTIFACTS, *_SHAPE_NATIVE)), PINS])}-{facts}"
-
-
-def packaging_identity() -> str:
-    """Return what stands in a wheel's key for repair, licence texts, SBOM, compression and audit."""
-    return "-".join(
-        ["finish", _digest(_find(_SHAPE_WHEELS)), *(f"{name}={version(name)}" for name in (*_PACKAGES, *_MAC_PACKAGES))]
+    compilers = "zig"
+    if engine is not EngineName.ZIG:
+        compilers = f"native-{native_facts() if native is None else native}"
+    packages = [f"{name}={version(name)}" for name in WHEEL_PACKAGES]
+    return Identities(
+        artifacts=digest_code(ARTIFACT_CODE),
+        toolchain=f"{digest_code(TOOLCHAIN_CODE)}-{compilers}",
+        packaging="-".join([digest_code(WHEEL_CODE), *packages]),
     )
 
 
-def _find(names: Iterable[str]) -> list[Path]:
-    paths = [Path(__file__).parents[1] / name for name in names]
-    return [file for path in paths for file in (sorted(path.glob("*.py")) if path.is_dir() else [path])]
+def digest_code(names: Iterable[str]) -> str:
+    """Return one hash over the paths and contents of the named files and directories."""
+    digest = hashlib.sha256()
+    for file in list_code(names):
+        digest.update(
+            f"{file.relative_to(_ROOT).as_posix()}\0{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode()
+        )
+    return digest.hexdigest()[:16]
 
 
-def _digest(files: Iterable[Path]) -> str:
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
+def list_code(names: Iterable[str]) -> list[Path]:
+    """Return the named files, and all source files in the named directories."""
+    files = []
+    for path in (_ROOT / name for name in names):
+        inside = path.rglob("*") if path.is_dir() else [path]
+        files += sorted(file for file in inside if file.is_file() and "__pycache__" not in file.parts)
+    return files

@@ -1,7 +1,7 @@
-"""Plans: the graph of what will be done, with the key of each step; pure, it touches neither disk nor network.
+"""Plans: the graph of the steps of a build, with the cache key of each; pure, without disk or network access.
 
 A key is the sha256 over everything that can change a result: the resolved recipe, its files, the source and patches,
-the toolchain, the target, and the keys of what it requires.
+the toolchain, the target, and the keys of the required steps.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import TypeAlias
 
 from everywheel.config.project import Project, PythonSpec, wheel_name
 from everywheel.config.recipe import BuildSystem, Linkage, Recipe, ResolvedRecipe, resolve_recipe
@@ -18,9 +19,24 @@ from everywheel.errors import UsageError
 from everywheel.planning.graph import closure, depth, order
 from everywheel.platforms.target import Target, build_machine_target
 
+ANY_PLATFORM = "any"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identities:
+    """Hashes of the code, the tools and the packages that shape results; every key contains those that apply.
+
+    `artifacts` identifies unpacking, patching, installing and packing, which all libraries and headers have in common;
+    `toolchain` the compilers, their flags and the build tools; `packaging` repair, metadata, compression and audit.
+    """
+
+    artifacts: str
+    toolchain: str
+    packaging: str
+
 
 class StepKind(StrEnum):
-    """What a step does."""
+    """The three kinds of steps; a program is a library step whose result runs on the build machine."""
 
     LIBRARY = "library"
     PROGRAM = "program"
@@ -28,229 +44,272 @@ class StepKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One node of a plan: a recipe built for a target, or the wheel of a target.
+class LibraryStep:
+    """One recipe built for one target; `kind` is LIBRARY or PROGRAM.
 
-    `requires` are ids of steps. For a library `link` names the steps, its own requirements and theirs, that make up the
-    prefix it is built against; `programs` those whose programs run during the build. A wheel's `python` is what it is for.
+    `platform` is the target's platform tag, or `any` for headers, which all targets share. `link` and `programs` are ids
+    of steps: `link` those that make up the prefix (the recipe's requirements and theirs), `programs` those whose
+    programs run during the build.
     """
 
     id: str
-    kind: StepKind
     key: str
+    kind: StepKind
+    platform: str
     target: Target
-    resolved: ResolvedRecipe | None
+    recipe: ResolvedRecipe
     link: tuple[str, ...]
     programs: tuple[str, ...]
-    name: str
-    version: str
-    python: PythonSpec | None = None
+
+    @property
+    def name(self) -> str:
+        return self.recipe.name
+
+    @property
+    def version(self) -> str:
+        return self.recipe.version
 
     @property
     def requires(self) -> tuple[str, ...]:
         return (*self.link, *self.programs)
 
     @property
-    def place(self) -> str:
-        """The target's tag, or `any` for headers, which every target shares."""
-        return self.id.partition(":")[2]
+    def label(self) -> str:
+        return f"{self.name} {self.version} for {self.platform}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WheelStep:
+    """The wheel of one target and one Python; `link` are the ids of the library steps that make up its prefix.
+
+    `name` is unique among the wheels of a target: it also names the log and the workspace.
+    """
+
+    id: str
+    key: str
+    name: str
+    version: str
+    target: Target
+    python: PythonSpec
+    link: tuple[str, ...]
+
+    @property
+    def kind(self) -> StepKind:
+        return StepKind.WHEEL
+
+    @property
+    def platform(self) -> str:
+        return self.target.tag
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        return self.link
 
     @property
     def label(self) -> str:
-        return f"{self.name} {self.version} for {self.place}"
+        return f"{self.name} {self.version} for {self.platform}"
+
+
+Step: TypeAlias = LibraryStep | WheelStep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Steps by id, each after all that it requires; `priority` is the length of the way from a step to the end."""
+    """Steps by id, each after all that it requires; `priority` is the length of the longest path from a step to the end."""
 
     steps: Mapping[str, Step]
     priority: Mapping[str, float]
 
     def select(self, ids: Iterable[str]) -> Plan:
         """Return the part of the plan that the named steps need."""
-        wanted = set(closure(ids, lambda id: self.steps[id].requires))
-        return Plan(steps={id: step for id, step in self.steps.items() if id in wanted}, priority=self.priority)
+        selected = set(closure(ids, lambda id: self.steps[id].requires))
+        return Plan(steps={id: step for id, step in self.steps.items() if id in selected}, priority=self.priority)
 
     @property
-    def recipes(self) -> tuple[Recipe, ...]:
-        """The recipes whose sources the plan needs, each once."""
-        found = {s.resolved.recipe.name: s.resolved.recipe for s in self.steps.values() if s.resolved is not None}
-        return tuple(found.values())
+    def libraries(self) -> Mapping[str, LibraryStep]:
+        """The steps that build a recipe, programs included, by id."""
+        return {id: step for id, step in self.steps.items() if isinstance(step, LibraryStep)}
+
+    @property
+    def wheels(self) -> Mapping[str, WheelStep]:
+        """The steps that build a wheel, by id."""
+        return {id: step for id, step in self.steps.items() if isinstance(step, WheelStep)}
+
+    @property
+    def recipes(self) -> tuple[ResolvedRecipe, ...]:
+        """One resolved recipe for each name; all resolutions of a recipe have the same source."""
+        return tuple({step.name: step.recipe for step in self.libraries.values()}.values())
 
 
 def make_plan(
-    project: Project, targets: Sequence[Target], *, toolchain: str, packaging: str, machine: Target | None = None
+    project: Project, targets: Sequence[Target], identities: Identities, *, machine: Target | None = None
 ) -> Plan:
     """Plan every library and the wheels, one for each Python, for each target.
 
-    `toolchain` identifies compilers, flags and build tools, `packaging` what makes the finished wheel from a built one.
-    Programs are built for `machine`, this one where none is named.
-    Raises UsageError for recipes that require each other in a ring.
+    Programs are built for `machine`, by default the build machine.
+    Raises UsageError for recipes that require each other in a cycle.
     """
     steps: dict[str, Step] = {}
     for target in targets:
         for python in project.choose_pythons(target):
             roots = (*project.requires, python.headers)
-            libraries = plan_libraries(project, target, roots, toolchain=toolchain, machine=machine)
+            libraries = plan_libraries(project, target, roots, identities, machine=machine)
             steps |= libraries
-            wheel = _plan_wheel(project, target, python, roots, libraries, toolchain + packaging)
+            wheel = _plan_wheel(project, target, python, libraries, identities)
             steps[wheel.id] = wheel
     return finish_plan(steps)
 
 
 def finish_plan(steps: Mapping[str, Step]) -> Plan:
-    """Put steps in order and give each its priority."""
+    """Sort steps topologically and compute their priorities."""
     edges = {id: step.requires for id, step in steps.items()}
     return Plan(steps={id: steps[id] for id in order(edges)}, priority=depth(edges, lambda id: _weight(steps[id])))
 
 
 def _weight(step: Step) -> float:
-    # A recipe with more options and features has more to configure and compile; nothing finer is needed to order steps.
-    if step.resolved is None:
+    # A recipe with more options and features has more to configure and compile; steps need no finer estimate for sorting.
+    if isinstance(step, WheelStep):
         return 2.0
-    return 1.0 + 0.1 * len(step.resolved.build.options) + 0.2 * len(step.resolved.features)
+    return 1.0 + 0.1 * len(step.recipe.build.options) + 0.2 * len(step.recipe.features)
 
 
 def plan_libraries(
-    project: Project, target: Target, roots: Sequence[str], *, toolchain: str, machine: Target | None = None
-) -> dict[str, Step]:
-    """Plan the named recipes, and all that they require, for one target."""
-    here = build_machine_target() if machine is None else machine
+    project: Project, target: Target, roots: Sequence[str], identities: Identities, *, machine: Target | None = None
+) -> dict[str, LibraryStep]:
+    """Plan the named recipes, and everything they require, for one target; return the steps by id."""
+    build_machine = build_machine_target() if machine is None else machine
     resolved: dict[str, ResolvedRecipe] = {}
 
     def resolve(name: str) -> ResolvedRecipe:
         if name not in resolved:
             linkage = Linkage.SHARED if name in project.shared else Linkage.STATIC
-            resolved[name] = resolve_recipe(
-                project.recipes[name], target, linkage=linkage, features=project.features.get(name, ())
-            )
+            features = project.features.get(name, ())
+            resolved[name] = resolve_recipe(project.recipes[name], target, linkage=linkage, features=features)
         return resolved[name]
 
     names = order({name: resolve(name).requires for name in closure(roots, lambda name: resolve(name).requires)})
-    steps: dict[str, Step] = {}
+    steps: dict[str, LibraryStep] = {}
     for name in names:
         recipe = resolve(name)
-        for program in recipe.build_requires:
-            _plan_program(project, program, here, toolchain, steps)
-        link = closure(recipe.requires, lambda name: resolve(name).requires)
-        linked = tuple(_library_id(resolve(need)) for need in link)
-        requires = {id: steps[id].key for id in linked}
-        programs = tuple(step_id(need, here) for need in recipe.build_requires)
-        # A program must do the same wherever it runs, so that its key has no target in it.
-        made_by = {need: _recipe_facts(project.recipes[need]) for need in recipe.build_requires}
-        if recipe.build.system is BuildSystem.HEADERS:
-            key = _key("headers", _resolved_facts(recipe))
-        else:
-            key = _key("library", toolchain, target.tag, _resolved_facts(recipe), requires, made_by)
-        step = Step(
-            id=_library_id(recipe),
+        programs = []
+        for need in recipe.build_requires:
+            program = _plan_program(project.recipes[need], build_machine, identities)
+            steps.setdefault(program.id, program)
+            programs.append(program.id)
+        linked = {need: resolve(need) for need in closure(recipe.requires, lambda name: resolve(name).requires)}
+        link = tuple(step_id(need, _platform(linked[need])) for need in linked)
+        # A program must do the same wherever it runs, so a key includes its recipe, but not the build machine.
+        tools = {need: _program_facts(project.recipes[need]) for need in recipe.build_requires}
+        requires = {id: steps[id].key for id in link}
+        step = LibraryStep(
+            id=step_id(name, _platform(recipe)),
+            key=_library_key(recipe, identities, requires, tools),
             kind=StepKind.LIBRARY,
-            key=key,
+            platform=_platform(recipe),
             target=target,
-            resolved=recipe,
-            link=linked,
-            programs=programs,
-            name=name,
-            version=recipe.recipe.version,
+            recipe=recipe,
+            link=link,
+            programs=tuple(programs),
         )
         steps[step.id] = step
     return steps
 
 
-def _plan_program(project: Project, name: str, target: Target, toolchain: str, steps: dict[str, Step]) -> None:
-    if step_id(name, target) in steps:
-        return
-    resolved = resolve_recipe(project.recipes[name], target, linkage=Linkage.STATIC)
+def _plan_program(recipe: Recipe, target: Target, identities: Identities) -> LibraryStep:
+    resolved = resolve_recipe(recipe, target, linkage=Linkage.STATIC)
     if resolved.requires or resolved.build_requires:
         raise UsageError(
-            f"{name} is a program for the build machine and may not require other recipes",
+            f"{recipe.name} is a program for the build machine and may not require other recipes",
             details={"requires": ", ".join((*resolved.requires, *resolved.build_requires))},
         )
-    steps[step_id(name, target)] = Step(
-        id=step_id(name, target),
+    return LibraryStep(
+        id=step_id(recipe.name, target.tag),
+        key=_key("program", identities.artifacts, identities.toolchain, target.tag, _recipe_facts(resolved)),
         kind=StepKind.PROGRAM,
+        platform=target.tag,
         target=target,
-        resolved=resolved,
+        recipe=resolved,
         link=(),
         programs=(),
-        key=_key("program", toolchain, target.tag, _resolved_facts(resolved), {}, {}),
-        name=name,
-        version=resolved.recipe.version,
     )
 
 
 def _plan_wheel(
-    project: Project,
-    target: Target,
-    python: PythonSpec,
-    roots: Sequence[str],
-    libraries: Mapping[str, Step],
-    identity: str,
-) -> Step:
+    project: Project, target: Target, python: PythonSpec, libraries: Mapping[str, LibraryStep], identities: Identities
+) -> WheelStep:
     link = tuple(id for id, step in libraries.items() if step.kind is StepKind.LIBRARY)
     facts = {
         "extension": project.digest,
         "name": wheel_name(project, target, python),
         "python": asdict(python),
-        "roots": sorted(roots),
-        # Only where they matter: of other wheels, the libraries' keys say it.
+        "roots": sorted((*project.requires, python.headers)),
+        # With the other linkages, the keys of the libraries differ already.
         **({"linkage": project.linkage.value} if project.linkage is Linkage.SYSTEM else {}),
         **({"settings": dict(project.settings)} if project.settings else {}),
     }
-    return Step(
+    return WheelStep(
         id=wheel_id(project, target, python),
-        kind=StepKind.WHEEL,
-        key=_key("wheel", identity, target.tag, facts, {id: libraries[id].key for id in link}, {}),
-        target=target,
-        resolved=None,
-        link=link,
-        programs=(),
-        # The name of its log, too, which two wheels for one target must not share.
+        key=_key("wheel", asdict(identities), target.tag, facts, {id: libraries[id].key for id in link}),
         name=project.name if python == project.python else f"{project.name}-{python.abi}",
         version=project.version,
+        target=target,
         python=python,
+        link=link,
     )
 
 
-def _library_id(resolved: ResolvedRecipe) -> str:
-    # Headers alone are the same for every target: one step serves all.
-    return (
-        f"{resolved.name}:any"
-        if resolved.build.system is BuildSystem.HEADERS
-        else step_id(resolved.name, resolved.target)
-    )
+def _platform(recipe: ResolvedRecipe) -> str:
+    # Headers are the same for every target: one step serves all.
+    return ANY_PLATFORM if recipe.build.system is BuildSystem.HEADERS else recipe.target.tag
 
 
-def step_id(name: str, target: Target) -> str:
-    """Return the id of the step that builds `name` for a target."""
-    return f"{name}:{target.tag}"
+def step_id(name: str, platform: str) -> str:
+    """Return the id of the step that builds `name` for a platform tag."""
+    return f"{name}:{platform}"
 
 
 def wheel_id(project: Project, target: Target, python: PythonSpec) -> str:
     """Return the id of the step that builds the wheel of a target and a Python: `wheel:<tag>` for the first Python."""
-    return step_id("wheel" if python == project.python else f"wheel-{python.abi}", target)
+    return step_id("wheel" if python == project.python else f"wheel-{python.abi}", target.tag)
 
 
-def _resolved_facts(resolved: ResolvedRecipe) -> object:
-    return {
-        **_recipe_facts(resolved.recipe),
-        "linkage": resolved.linkage,
-        "features": resolved.features,
-        "build": asdict(resolved.build),
-        "provides": resolved.provides,
-        "evidence": resolved.evidence,
-    }
+def _library_key(
+    recipe: ResolvedRecipe, identities: Identities, requires: Mapping[str, str], tools: Mapping[str, object]
+) -> str:
+    if recipe.build.system is BuildSystem.HEADERS:
+        return _key("headers", identities.artifacts, _recipe_facts(recipe))
+    code = (identities.artifacts, identities.toolchain)
+    return _key("library", *code, recipe.target.tag, _recipe_facts(recipe), requires, tools)
 
 
-def _recipe_facts(recipe: Recipe) -> dict[str, object]:
+def _recipe_facts(recipe: ResolvedRecipe) -> dict[str, object]:
     return {
         "name": recipe.name,
         "version": recipe.version,
         "license": asdict(recipe.license),
         "source": recipe.source.sha256,
         "patches": [patch.sha256 for patch in recipe.source.patches],
+        "linkage": recipe.linkage,
+        "features": recipe.features,
         "build": asdict(recipe.build),
+        "products": asdict(recipe.products),
+        "files": recipe.files,
+    }
+
+
+def _program_facts(recipe: Recipe) -> dict[str, object]:
+    """Return everything that can change a program, whichever machine it is built for."""
+    return {
+        "name": recipe.name,
+        "version": recipe.version,
+        "source": recipe.source.sha256,
+        "patches": [patch.sha256 for patch in recipe.source.patches],
+        "build": asdict(recipe.build),
+        "overrides": [asdict(override) for override in recipe.overrides],
         "products": asdict(recipe.products),
         "files": recipe.files,
     }

@@ -16,13 +16,12 @@ from packaging.requirements import Requirement
 
 from everywheel.audit.wheel_contents import read_wheel_contents
 from everywheel.config.project import Project
-from everywheel.config.recipe import Linkage
 from everywheel.containers.catalog import PortablePython
 from everywheel.errors import BuildError, MachineError
 from everywheel.execution.files import hash_file
-from everywheel.execution.scheduler import Result, Task
-from everywheel.pipeline import BuildOptions, build_plan, default_jobs
-from everywheel.planning.keys import toolchain_identity
+from everywheel.execution.jobserver import default_jobs
+from everywheel.pipeline import BuildOptions, SilentListener, build_plan
+from everywheel.planning.keys import find_identities
 from everywheel.planning.plan import finish_plan, plan_libraries
 from everywheel.platforms.target import Target
 from everywheel.store.local import Store
@@ -86,12 +85,6 @@ def _download(portable: PortablePython, target: Target, pinned: str, folder: Pat
     return wheel
 
 
-class _Silent:
-    def begin(self, task: Task) -> None: ...
-    def stage(self, task: Task, stage: str) -> None: ...
-    def end(self, result: Result) -> None: ...
-
-
 def _lay_library(
     recipe: str, file: str, target: Target, project: Project, store: Store, into: Path, *, offline: bool
 ) -> None:
@@ -102,14 +95,12 @@ def _lay_library(
             hint="add the recipe's folder to `recipes` of [tool.everywheel]",
         )
     shared = dataclasses.replace(project, shared=(recipe,))
-    plan = finish_plan(plan_libraries(shared, target, [recipe], toolchain=toolchain_identity()))
+    plan = finish_plan(plan_libraries(shared, target, [recipe], find_identities()))
     options = BuildOptions(jobs=default_jobs(), offline=offline)
-    for result in build_plan(plan, store, options, _Silent(), project=shared):
+    for result in build_plan(plan, shared, store, options, SilentListener()):
         if result.error is not None:
             raise result.error
-    step = next(step for step in plan.steps.values() if step.name == recipe)
-    assert step.resolved is not None
-    assert step.resolved.linkage is Linkage.SHARED
+    step = next(step for step in plan.libraries.values() if step.name == recipe)
     with TemporaryDirectory(dir=store.root / "tmp") as folder:
         store.unpack(step.key, Path(folder))
         into.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from everywheel.config.recipe import Recipe
+from everywheel.config.recipe import Recipe, ResolvedRecipe
 from everywheel.errors import SourceError
 from everywheel.execution.files import translate_os_errors
 from everywheel.sources.cache import find_source, open_scratch, store_source
@@ -40,7 +40,7 @@ class BundledFile:
 
 
 def bundle_sources(
-    wanted: Sequence[PinnedFile], bundle: Path, *, store: Path, recipes: Iterable[Recipe] = ()
+    wanted: Sequence[PinnedFile], bundle: Path, *, store: Path, recipes: Iterable[Recipe | ResolvedRecipe] = ()
 ) -> tuple[BundledFile, ...]:
     """Pack the store's copies of all wanted files, and recipes, into a new archive, which appears only when it is whole.
 
@@ -76,7 +76,7 @@ def bundle_sources(
     return files
 
 
-def _list_recipes(recipes: Iterable[Recipe]) -> Mapping[str, bytes]:
+def _list_recipes(recipes: Iterable[Recipe | ResolvedRecipe]) -> Mapping[str, bytes]:
     """Return what lies in the recipes' folders, by the name that it has in a bundle."""
     return {
         f"recipes/{recipe.name}/{file}": (recipe.directory / file).read_bytes()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from everywheel.config.recipe import DebianFile, Recipe
+from everywheel.config.recipe import DebianFile, Recipe, ResolvedRecipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class Superseded(Unavailable):
     """The distribution has newer revisions of a package, and none holds the patch that was pinned."""
 
 
-def list_source_files(recipes: Iterable[Recipe]) -> tuple[PinnedFile, ...]:
+def list_source_files(recipes: Iterable[Recipe | ResolvedRecipe]) -> tuple[PinnedFile, ...]:
     """List the archive and the patches of each recipe, each hash once, in the recipes' order."""
     found: dict[str, PinnedFile] = {}
     for recipe in recipes:

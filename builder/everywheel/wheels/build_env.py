@@ -1,150 +1,120 @@
-"""The last steps of a target: build the extension's wheel against the prefix, repair it, audit it, keep it."""
+"""The environment of an extension's build: the prefix, the compilers, the build requirements, the call of the backend."""
 
 from __future__ import annotations
 
 import hashlib
-import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from everywheel.config.project import Project, digest_tree
 from everywheel.config.recipe import Linkage, Optimize
-from everywheel.errors import AuditError, BuildError
-from everywheel.libraries.build import BuildContext, open_workspace
-from everywheel.planning.plan import Plan, Step
-from everywheel.store.local import FIXED_TIME
+from everywheel.errors import BuildError
+from everywheel.libraries.context import BuildContext
+from everywheel.planning.plan import LibraryStep, Plan, WheelStep
 from everywheel.toolchains.build_tools import pinned_versions
-from everywheel.toolchains.compilers import EngineName
 from everywheel.toolchains.toolchain import Toolchain, write_toolchain
 from everywheel.toolchains.virtual_env import ensure_environment, environment_identity, environment_python
-from everywheel.wheels.system_linkage import ProvidedSymbols, check_system_linkage, drop_libraries
+from everywheel.wheels.pep517 import BackendCall, build_extension_wheel, copy_extension, query_wheel_requirements
+from everywheel.wheels.system_linkage import check_system_linkage, drop_libraries
+from everywheel.wheels.target_python import TargetPython
 
 
-def build_wheel_step(
-    site: BuildContext, step: Step, plan: Plan, project: Project, set_stage: Callable[[str], None]
-) -> None:
-    """Build, repair and audit the wheel of one target and put it into the store.
+def prepare_call(context: BuildContext, step: WheelStep, plan: Plan, project: Project) -> BackendCall:
+    """Create a wheel's workspace, with prefix, compilers and a copy of the extension, and the environment of its build.
 
-    Raises BuildError when a part of it fails and AuditError, with all findings, when the finished wheel is not clean.
+    Raises BuildError when the extension has changed since the plan was made.
     """
-    # Imported here: a run in which nothing is to do must not pay for what only a build needs.
-    from everywheel.audit import audit_wheel, fail_on_findings
-    from everywheel.repair import RepairRequest, repair_wheel
-    from everywheel.wheels.macos_availability import check_availability
-    from everywheel.wheels.pep517 import WheelBuild, ask_requirements, build_wheel, copy_source
-    from everywheel.wheels.wheel import read_wheel
-
-    log = site.log(step)
+    log = context.log(step)
     log.unlink(missing_ok=True)
-    set_stage("prepare")
-    workspace, toolchain = prepare_wheel(site, step, plan, project.linkage)
-    offered = drop_libraries(workspace / "prefix") if project.linkage is Linkage.SYSTEM else ProvidedSymbols()
-    python = step.python or project.python
-    headers = project.recipes[python.headers]
-    build = WheelBuild(
-        target=step.target,
-        source=project.extension,
-        workspace=workspace,
-        prefix=workspace / "prefix",
-        python=ensure_backend(site, project),
-        python_version=headers.version,
-        limited_api=python.is_limited,
-        free_threaded=python.is_free_threaded,
-        cross_file=toolchain.cross_file,
-        native_file=toolchain.native_file,
-        cmake_file=toolchain.cmake_file,
-        environment={**toolchain.environment, **compiler_environment(toolchain), **site.environment},
-        log=log,
-        label=f"{project.name} {project.version}",
-        settings={name: given[0] if len(given) == 1 else list(given) for name, given in project.settings.items()},
-    )
-    set_stage("build")
-    if asked := ask_requirements(build):
-        build = replace(build, python=ensure_backend(site, project, asked))
-    if digest_tree(copy_source(build)) != project.digest:
+    workspace, toolchain = prepare_workspace(context, step, plan, project.linkage)
+    source = copy_extension(project.extension, workspace / "source")
+    if digest_tree(source) != project.digest:
         raise BuildError(f"{step.label}: the extension was changed while the build ran", hint="run the build again")
-    try:
-        built = build_wheel(build)
-    except BuildError as error:
-        if project.linkage is Linkage.SYSTEM and error.hint is None:
-            error.hint = "linkage is system: the prefix has headers and pkg-config files, and no library to link"
-        raise
-    leave_out = {python.headers}
-    if project.linkage is Linkage.SYSTEM:
-        check_system_linkage(built, offered, step.label)
-        leave_out |= {plan.steps[id].name for id in step.link}
-    set_stage("repair")
-    repair = RepairRequest(
+    return BackendCall(
         target=step.target,
-        prefix=workspace / "prefix",
-        patchelf=site.tools.patchelf,
-        work=workspace / "repair",
+        backend=project.backend,
+        linkage=project.linkage,
+        source=source,
+        workspace=workspace,
+        interpreter=ensure_build_requirements(context, project),
+        python=TargetPython(
+            target=step.target,
+            version=project.recipes[step.python.headers].version,
+            prefix=workspace / "prefix",
+            limited_api=step.python.is_limited,
+            free_threaded=step.python.is_free_threaded,
+        ),
+        toolchain=toolchain,
+        environment={**toolchain.environment, **compiler_variables(toolchain), **context.environment},
         log=log,
-        epoch=FIXED_TIME,
-        leave_out=leave_out,
-        python=python.tag,
-        abi=python.abi,
-        native=site.engine.name is EngineName.NATIVE,
+        label=f"{project.name} {project.version} for {step.target.tag}",
+        settings={name: values[0] if len(values) == 1 else list(values) for name, values in project.settings.items()},
     )
-    finished = repair_wheel(built, repair, workspace / "finished")
-    if step.target.os == "darwin":
-        compiler = toolchain.program("cc")
-        environ = {**toolchain.environment, **site.environment}
-        check_availability(
-            read_wheel(finished), step.target, compiler, what=step.label, folder=workspace, environ=environ
-        )
-    set_stage("audit")
-    try:
-        fail_on_findings((audit_wheel(finished),))
-    except AuditError as error:
-        error.details.setdefault("wheel", finished)
-        raise
-    site.store.put_wheel(step.key, finished, name=step.name, version=step.version, target=step.target.tag)
-    if not site.keep:
-        shutil.rmtree(workspace, ignore_errors=True)
 
 
-def prepare_wheel(
-    site: BuildContext, step: Step, plan: Plan, linkage: Linkage = Linkage.SHARED
+def prepare_workspace(
+    context: BuildContext, step: WheelStep, plan: Plan, linkage: Linkage = Linkage.SHARED
 ) -> tuple[Path, Toolchain]:
-    """Make a wheel's workspace: the target's prefix and compilers for the extension."""
-    workspace = open_workspace(site, step, plan)
-    linked = {id: resolved for id in step.link if (resolved := plan.steps[id].resolved) is not None}
-    # Archives name what they need in turn; a shared library has it inside, and naming it would link it twice.
-    shared = [id for id, resolved in linked.items() if resolved.linkage is Linkage.SHARED]
+    """Create a wheel's workspace: the target's prefix and compilers for the extension."""
+    workspace = context.open_workspace(step, plan)
+    libraries = [plan.libraries[id] for id in step.link]
+    # A shared library contains its requirements, which must not be linked again; an archive needs its own named.
+    has_shared = any(library.recipe.linkage is Linkage.SHARED for library in libraries)
     toolchain = write_toolchain(
         step.target,
-        site.engine.compilers(step.target),
-        site.tools,
+        context.engine.compilers(step.target),
+        context.tools,
         workspace,
         optimize=Optimize.SPEED,
-        # What comes out of archives is the module's own business: nobody else's library may be bound to it.
-        exports=() if shared and linkage is Linkage.SHARED else ("PyInit_*",),
-        static_pkgconfig=not shared,
+        # A module must not export the symbols of the archives in it: other libraries in the process could bind to them.
+        exports=() if has_shared and linkage is Linkage.SHARED else ("PyInit_*",),
+        static_pkgconfig=not has_shared,
     )
-    remove_bundled_archives(plan, step.link, workspace / "prefix")
+    remove_bundled_archives(plan, libraries, workspace / "prefix")
     return workspace, toolchain
 
 
-def remove_bundled_archives(plan: Plan, steps: Sequence[str], prefix: Path) -> None:
-    """Drop archives that a shared library of the same prefix has inside: nobody must link them a second time."""
-    linked = {id: resolved for id in steps if (resolved := plan.steps[id].resolved) is not None}
-    shared = [id for id, resolved in linked.items() if resolved.linkage is Linkage.SHARED]
-    inside = {need for id in shared for need in plan.steps[id].link if linked[need].linkage is Linkage.STATIC}
-    for name in (name for id in inside for name in linked[id].recipe.products.libraries):
-        (prefix / "lib" / f"lib{name}.a").unlink(missing_ok=True)
+def remove_bundled_archives(plan: Plan, libraries: Sequence[LibraryStep], prefix: Path) -> None:
+    """Remove archives that a shared library in the same prefix contains, so that they are not linked a second time."""
+    shared = [library for library in libraries if library.recipe.linkage is Linkage.SHARED]
+    bundled = {id for library in shared for id in library.link}
+    for recipe in (plan.libraries[id].recipe for id in bundled):
+        if recipe.linkage is Linkage.STATIC:
+            for name in recipe.products.libraries:
+                (prefix / "lib" / f"lib{name}.a").unlink(missing_ok=True)
 
 
-def ensure_backend(site: BuildContext, project: Project, asked: Sequence[str] = ()) -> Path:
-    """Return the Python of an environment with the extension's build requirements, and what its backend asked for.
+def build_extension(call: BackendCall, context: BuildContext, project: Project) -> Path:
+    """Build the extension's wheel, with the backend's own requirements installed; return its path.
 
-    The tools' own pins hold there as well.
+    With the linkage `system`, the prefix loses its libraries first. Raises BuildError when the backend fails, or when the
+    wheel contains or links a library that it must open at run time.
     """
-    requires = sorted({*project.build_requires, *asked})
+    if extra := query_wheel_requirements(call):
+        call = replace(call, interpreter=ensure_build_requirements(context, project, extra))
+    if call.linkage is not Linkage.SYSTEM:
+        return build_extension_wheel(call)
+    symbols = drop_libraries(call.python.prefix)
+    try:
+        built = build_extension_wheel(call)
+    except BuildError as error:
+        if error.hint is None:
+            error.hint = "linkage is system: the prefix has headers and pkg-config files, but no library to link"
+        raise
+    check_system_linkage(built, symbols, call.label)
+    return built
+
+
+def ensure_build_requirements(context: BuildContext, project: Project, extra: Sequence[str] = ()) -> Path:
+    """Return the Python of an environment with the extension's build requirements and `extra` ones of its backend.
+
+    Packages among the pinned build tools are installed in their pinned versions.
+    """
+    requires = sorted({*project.backend.requires, *extra})
     constraints = "".join(f"{name}=={pinned}\n" for name, pinned in sorted(pinned_versions().items()))
-    identity = environment_identity("\n".join([*requires, constraints]), site.store.root)
-    tools = site.store.root / "tools"
+    identity = environment_identity("\n".join([*requires, constraints]), context.store.root)
+    tools = context.store.root / "tools"
     pins = tools / f"constraints-{hashlib.sha256(constraints.encode()).hexdigest()[:12]}.txt"
     if not pins.exists():
         pins.write_text(constraints)
@@ -152,13 +122,13 @@ def ensure_backend(site: BuildContext, project: Project, asked: Sequence[str] = 
         tools / f"backend-{identity}",
         ["-c", str(pins), *requires],
         what=f"build requirements of {project.name}",
-        log=site.store.root / "logs" / "backend.log",
-        offline=site.offline,
+        log=context.store.root / "logs" / "backend.log",
+        offline=context.offline,
     )
     return environment_python(environment)
 
 
-def compiler_environment(toolchain: Toolchain) -> dict[str, str]:
+def compiler_variables(toolchain: Toolchain) -> dict[str, str]:
     """Return the variables by which build backends without cross files find the compilers."""
     flags = " ".join(toolchain.compile_flags)
     return {

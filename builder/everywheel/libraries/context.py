@@ -1,0 +1,58 @@
+"""The context of a run: the store, the engine, the tools and the settings that all of its steps share."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from everywheel.planning.plan import Plan, Step
+from everywheel.store.local import Store
+from everywheel.toolchains.build_tools import Tools
+from everywheel.toolchains.compilers import Engine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildContext:
+    """Everything that the steps of one run share.
+
+    `sources` maps the sha256 of each fetched file to its path, `environment` are the job pool's variables. Workspaces of
+    finished steps are removed unless `keep` is set.
+    """
+
+    store: Store
+    engine: Engine
+    tools: Tools
+    sources: Mapping[str, Path]
+    environment: Mapping[str, str]
+    keep: bool = False
+    offline: bool = False
+
+    def workspace(self, step: Step) -> Path:
+        """Return the directory in which a step is built; its key is in the name, so two plans never share one."""
+        return self.store.root / "work" / f"{step.name}-{step.platform}-{step.key[:12]}"
+
+    def log(self, step: Step) -> Path:
+        """Return the file that receives the output of a step's commands."""
+        return self.store.root / "logs" / f"{step.name}-{step.platform}.log"
+
+    def open_workspace(self, step: Step, plan: Plan) -> Path:
+        """Create an empty workspace with `prefix` and `build-prefix` filled from the artifacts that a step requires."""
+        workspace = self.workspace(step)
+        if workspace.exists():
+            # A process of a killed run may still write there: rename first, so that it cannot write into the new one.
+            aside = workspace.with_name(f".aside-{workspace.name}")
+            shutil.rmtree(aside, ignore_errors=True)
+            workspace.rename(aside)
+            shutil.rmtree(aside, ignore_errors=True)
+        for folder, needs in (("prefix", step.link), ("build-prefix", step.programs)):
+            (workspace / folder).mkdir(parents=True)
+            for need in needs:
+                self.store.unpack(plan.steps[need].key, workspace / folder)
+        return workspace
+
+    def close_workspace(self, workspace: Path) -> None:
+        """Remove the workspace of a finished step, unless workspaces are kept."""
+        if not self.keep:
+            shutil.rmtree(workspace, ignore_errors=True)

@@ -1,0 +1,147 @@
+"""The Python that an extension is built for, described for build backends that cannot run it (PEP 739)."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from everywheel.errors import BuildError
+from everywheel.platforms.architectures import find_machine_arch
+from everywheel.platforms.target import Target, list_arches
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetPython:
+    """A CPython of the target: `version` is that of the headers in `<prefix>/include/python`, such as 3.11.9.
+
+    With `limited_api`, extensions that support the limited API (PEP 384) are built for it; `free_threaded` means that the
+    headers are those of a build without the GIL (PEP 703).
+    """
+
+    target: Target
+    version: str
+    prefix: Path
+    limited_api: bool = True
+    free_threaded: bool = False
+
+    @property
+    def headers(self) -> Path:
+        return self.prefix / "include" / "python"
+
+    @property
+    def extension_tag(self) -> str:
+        """The tag in the names of its extension modules: `cpython-311-x86_64-linux-gnu`."""
+        digits = "".join(self.version.split(".")[:2])
+        return f"cpython-{digits}{'t' if self.free_threaded else ''}-{self.target.extension_suffix}"
+
+
+def write_cross_python(python: TargetPython, interpreter: Path, workspace: Path) -> Path:
+    """Write a Meson cross file whose Python reports the target's facts, and return its path.
+
+    Meson queries a Python by running a script with it. The one written here prints the answer to that script, and runs
+    everything else with `interpreter`.
+    """
+    version = ".".join(python.version.split(".")[:2])
+    own, stable = python.target.system.module
+    folders = {"include": "include", "platinclude": "include", "scripts": "bin", "data": ""}
+    folders |= dict.fromkeys(("stdlib", "platstdlib"), f"lib/python{version}")
+    folders |= dict.fromkeys(("purelib", "platlib"), f"lib/python{version}/site-packages")
+    prefix, headers = str(python.prefix), str(python.headers)
+    facts = {
+        "variables": {"base_prefix": prefix, "prefix": prefix, "INCLUDEPY": headers},
+        "paths": {**folders, "include": headers, "platinclude": headers},
+        "sysconfig_paths": {name: f"{prefix}/{folder}" for name, folder in folders.items()},
+        "install_paths": {name: f"/{folder}" for name, folder in folders.items()},
+        "version": version,
+        "platform": python.target.python_platform,
+        "is_pypy": False,
+        "is_venv": False,
+        "link_libpython": False,
+        "suffix": f".{python.extension_tag}{own}",
+        "limited_api_suffix": stable,
+        "is_freethreaded": python.free_threaded,
+    }
+    answer, program = workspace / "python.json", workspace / "python"
+    answer.write_text(json.dumps(facts, indent=1) + "\n")
+    program.write_text(
+        f"#!/bin/sh\ncase $1 in *python_info.py) exec cat {shlex.quote(str(answer))} ;; esac\n"
+        f'exec {shlex.quote(str(interpreter))} "$@"\n'
+    )
+    program.chmod(0o755)
+    file = workspace / "python.ini"
+    file.write_text(f"[binaries]\npython = '{program}'\n")
+    return file
+
+
+def write_build_details(python: TargetPython, workspace: Path) -> Path:
+    """Write the target's build-details.json, for Meson's `python.build_config`, and return its path."""
+    path = workspace / "build-details.json"
+    path.write_text(json.dumps(describe_python(python), indent=1) + "\n")
+    return path
+
+
+def describe_python(python: TargetPython) -> dict[str, object]:
+    """Return PEP 739's description (schema 1.0) of the target's CPython.
+
+    Raises BuildError when the version does not have three numbers.
+    """
+    numbers = python.version.split(".")
+    if len(numbers) != 3 or not all(number.isdigit() for number in numbers):
+        raise BuildError(
+            f"the version of the Python headers is not a full one: '{python.version}'",
+            hint="the recipe of the headers needs a version like 3.11.9",
+        )
+    major, minor, micro = map(int, numbers)
+    version = {"major": major, "minor": minor, "micro": micro, "releaselevel": "final", "serial": 0}
+    target = python.target
+    abi = f"{major}{minor}{'t' if python.free_threaded else ''}"
+    soabi = f"{'cp' if target.os == 'windows' else 'cpython-'}{abi}-{target.extension_suffix}"
+    own, stable = target.system.module
+    return {
+        "schema_version": "1.0",
+        "base_prefix": str(python.prefix),
+        "platform": _platform(target),
+        "language": {"version": f"{major}.{minor}", "version_info": version},
+        "implementation": {
+            "name": "cpython",
+            "cache_tag": f"cpython-{major}{minor}",
+            "version": version,
+            "hexversion": major << 24 | minor << 16 | micro << 8 | 0xF0,
+            "_multiarch": target.extension_suffix,
+        },
+        "abi": {
+            "flags": ["t"] if python.free_threaded else [],
+            "extension_suffix": f".{soabi}{own}",
+            "stable_abi_suffix": stable,
+        },
+        "suffixes": {
+            "source": [".py"],
+            "bytecode": [".pyc"],
+            "optimized_bytecode": [".pyc"],
+            "debug_bytecode": [".pyc"],
+            "extensions": list(dict.fromkeys((f".{soabi}{own}", stable, own))),
+        },
+        "libpython": _describe_libpython(python),
+        "c_api": {"headers": "include/python"},
+    }
+
+
+def _platform(target: Target) -> str:
+    if target.os != "windows":
+        return target.python_platform
+    # Meson rejects a Windows Python whose processor differs from the build machine's.
+    machine = find_machine_arch(platform.machine())
+    return f"win-{next((name for name, arch in list_arches('windows').items() if arch == machine), 'amd64')}"
+
+
+def _describe_libpython(python: TargetPython) -> dict[str, object]:
+    # An extension for Linux or macOS must not link libpython (PEP 513); one for Windows must link that of the stable ABI.
+    if python.target.os != "windows":
+        return {"link_extensions": False}
+    # Meson 1.12 reads two names that are not in PEP 739 as well.
+    names = ("dynamic", "dynamic_stableabi", "dynamic-stableabi")
+    library = str(python.prefix / python.target.system.linkable.format("python3"))
+    return {"link_extensions": True, **dict.fromkeys(names, library)}
