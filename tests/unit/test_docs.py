@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import click
 import pytest
 from everywheel.cli.main import main
+from everywheel.smoke.result import State
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,9 +40,9 @@ def test_the_command_page_names_every_command(path: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
 def test_every_command_shows_an_example_of_itself(path: tuple[str, ...]) -> None:
-    words = COMMANDS[path].help or ""
+    help_text = COMMANDS[path].help or ""
 
-    assert f"Example: everywheel {' '.join(path)}" in words
+    assert f"Example: everywheel {' '.join(path)}" in help_text
 
 
 def keys_read_by(module: str) -> set[str]:
@@ -65,3 +67,74 @@ def test_the_reference_describes_every_key_of_an_image(key: str) -> None:
     reference = "".join((ROOT / "docs" / name).read_text() for name in ("smoke.md", "containers.md"))
 
     assert re.search(rf"[`\[. {{]{re.escape(key)}[`\]. ]", reference)
+
+
+SESSIONS = sorted(
+    {
+        next((str(keyword.value.value) for keyword in keywords if keyword.arg == "name"), node.name)
+        for node in ast.parse((ROOT / "noxfile.py").read_text()).body
+        if isinstance(node, ast.FunctionDef)
+        for decorator in node.decorator_list
+        for keywords in [decorator.keywords if isinstance(decorator, ast.Call) else []]
+        if ast.unparse(decorator).startswith("nox.session")
+    }
+)
+
+
+def test_contributing_lists_exactly_the_sessions() -> None:
+    table = (ROOT / "CONTRIBUTING.md").read_text().partition("## Sessions")[2].partition("\n## ")[0]
+
+    assert sorted(re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE)) == SESSIONS
+
+
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_pages_name_only_sessions_that_exist(page: Path) -> None:
+    named = set(re.findall(r"nox -s ([a-z-]+)", page.read_text()))
+
+    assert named <= set(SESSIONS)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_pages_name_only_options_that_exist(page: Path) -> None:
+    options = {option for command in COMMANDS.values() for param in command.params for option in param.opts}
+    options |= {option for param in main.params for option in param.opts} | {"--help", "--version"}
+    commands = re.findall(r"everywheel (?:[a-z]+ )+[^\n`]*", page.read_text())
+    named = {option for line in commands for option in re.findall(r"(?<=\s)--[a-z-]+", line)}
+
+    assert named <= options
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_links_lead_to_files_and_headings(page: Path) -> None:
+    broken = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        path, _, anchor = target.partition("#")
+        if "://" in target:
+            continue
+        file = (page.parent / path).resolve() if path else page
+        if not file.exists() or (anchor and anchor not in list_anchors(file)):
+            broken.append(target)
+
+    assert broken == []
+
+
+def list_anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub names them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("session", ["build-all", "tests"])
+def test_the_readme_has_a_command_that_needs_only_python(session: str) -> None:
+    command = f"    python3 -m venv .venv && .venv/bin/pip install nox && .venv/bin/nox -s {session}\n"
+
+    assert command in (ROOT / "README.md").read_text()
+
+
+def test_the_matrix_page_explains_every_state() -> None:
+    page = (ROOT / "docs" / "smoke.md").read_text()
+
+    assert [state.value for state in State if f"`{state.value}`" not in page] == []
