@@ -138,3 +138,21 @@ def test_the_matrix_page_explains_every_state() -> None:
     page = (ROOT / "docs" / "smoke.md").read_text()
 
     assert [state.value for state in State if f"`{state.value}`" not in page] == []
+
+
+def test_troubleshooting_explains_every_audit_check() -> None:
+    page = (ROOT / "docs" / "troubleshooting.md").read_text().partition("## Audit findings")[2].partition("\n## ")[0]
+    calls = [
+        node
+        for path in (ROOT / "builder" / "everywheel" / "audit").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "Finding"
+    ]
+    checks = {
+        str(keyword.value.value)
+        for call in calls
+        for keyword in call.keywords
+        if keyword.arg == "check" and isinstance(keyword.value, ast.Constant)
+    }
+
+    assert sorted(check for check in checks if f"`{check}`" not in page) == []
