@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from everywheel.audit.report import Finding
 from everywheel.audit.wheel_contents import WheelContents, installed_path
 from everywheel.binaries.macho import MachoFacts, MachoImage
-from everywheel.platforms.mac_windows_policy import MacPolicy, is_of_macos
+from everywheel.platforms.mac_windows_policy import MacPolicy, is_of_macos, needs_signature
 
 _PYTHON = re.compile(r"(.*/)?(Python3?\.framework/.*|libpython3[\d.]*t?\.dylib)")
 # The place that delocate writes into the install names of what it grafts: it exists nowhere, and nobody checks there.
@@ -135,7 +135,7 @@ def check_mac_signature(content: WheelContents) -> Iterator[Finding]:
     def check(image: MachoImage) -> Iterator[Said]:
         if image.signature:
             yield "its code signature does not hold", image.signature
-        elif image.signature is None and image.cpu.startswith("arm64") and image.kind in _LOADED:
+        elif image.signature is None and image.kind in _LOADED and needs_signature(image.cpu):
             yield "has no code signature, without which macOS on arm64 loads nothing", ()
 
     for path, macho in content.machos.items():

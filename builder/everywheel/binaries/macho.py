@@ -25,7 +25,12 @@ _CPUS = {
     0x12: "ppc",
     0x01000012: "ppc64",  # processors that no target has
 }
-_ARM64E = 2  # the subtype of arm64 with signed pointers
+_VARIANTS = {
+    (arch.macos.cpu_type, subtype): name
+    for arch in ARCHES.values()
+    if arch.macos is not None
+    for subtype, name in arch.macos.variants
+}
 _KINDS = {mach_o.MH_DYLIB: "MH_DYLIB", mach_o.MH_BUNDLE: "MH_BUNDLE", mach_o.MH_EXECUTE: "MH_EXECUTE"}
 _LOADS = (
     mach_o.LC_LOAD_DYLIB,
@@ -201,7 +206,7 @@ def _read(header: MachOHeader, data: bytes) -> MachoImage:
     cputype, subtype = int(header.header.cputype), int(header.header.cpusubtype)
     cpu = _CPUS.get(cputype, f"CPU type {cputype:#x}")
     return MachoImage(
-        cpu="arm64e" if cpu == "arm64" and subtype & 0xFF == _ARM64E else cpu,
+        cpu=_VARIANTS.get((cputype, subtype & 0xFF), cpu),
         bits=64 if header.MH_MAGIC in (mach_o.MH_MAGIC_64, mach_o.MH_CIGAM_64) else 32,
         kind=_KINDS.get(int(header.header.filetype), f"file type {int(header.header.filetype)}"),
         name=names[0] if names else "",

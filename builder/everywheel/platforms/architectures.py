@@ -13,12 +13,17 @@ class MacosArch:
 
     `name` is the spelling in platform tags and in the output of lipo. `cpu_type` is the number in Mach-O headers
     (<mach/machine.h>). `first` is the first macOS that runs on the architecture. `lowest` is the oldest macOS that zig has
-    a libc and libraries for, or None for an architecture that wheels cannot be built for.
+    a libc and libraries for, or None for an architecture that wheels cannot be built for. `needs_signature` states whether
+    the kernel refuses to load a file without a code signature. `variants` are CPU subtypes that lipo names differently.
+    `github_runner` is the machine of GitHub Actions that runs it.
     """
 
     name: str
     cpu_type: int
     first: tuple[int, int] = (0, 0)
+    needs_signature: bool = False
+    variants: tuple[tuple[int, str], ...] = ()
+    github_runner: str = ""
     lowest: tuple[int, int] | None = None
 
 
@@ -29,7 +34,8 @@ class WindowsArch:
     `name` is the spelling in platform tags (`x86` for the tag `win32`). `coff_machine` is the number in the header of an
     object file, `pe_machine` is the same number as pefile spells it. `python_dlls` are the DLLs of the Visual C++ runtime
     that every installation of Python contains. `runs_under_wine` states whether Wine on x86_64 runs its programs, and
-    `is_target` whether wheels can be built for it.
+    `is_target` whether wheels can be built for it. `github_runner` is the machine of GitHub Actions that runs it, and
+    `runner_has_mingw` whether that machine has a compiler of MinGW for its own architecture.
     """
 
     name: str
@@ -38,6 +44,8 @@ class WindowsArch:
     python_dlls: frozenset[str]
     runs_under_wine: bool = False
     is_target: bool = True
+    github_runner: str = ""
+    runner_has_mingw: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +72,7 @@ class Arch:
         oci: architecture and variant of container images (`GOARCH`, with `/` and the variant where there is one).
         qemu: the name in QEMU's user-mode programs, `qemu-<name>-static`.
         qemu_cpu: the QEMU_CPU that programs run fastest with, or nothing for QEMU's default.
+        github_runner: the machine of GitHub Actions that runs its programs on Linux, or nothing where QEMU has to.
         macos, windows: facts about the architecture on these systems, or None where they do not run on it.
     """
 
@@ -88,6 +97,7 @@ class Arch:
     oci: str
     qemu: str
     qemu_cpu: str = ""
+    github_runner: str = ""
     macos: MacosArch | None = None
     windows: WindowsArch | None = None
 
@@ -113,13 +123,15 @@ ARCHES = make_arch_table(
         musl_library="x86_64",
         oci="amd64",
         qemu="x86_64",
-        macos=MacosArch(name="x86_64", cpu_type=0x01000007, lowest=(10, 15)),
+        github_runner="ubuntu-24.04",
+        macos=MacosArch(name="x86_64", cpu_type=0x01000007, lowest=(10, 15), github_runner="macos-15-intel"),
         windows=WindowsArch(
             name="amd64",
             coff_machine=0x8664,
             pe_machine="IMAGE_FILE_MACHINE_AMD64",
             python_dlls=frozenset(("vcruntime140.dll", "vcruntime140_1.dll")),
             runs_under_wine=True,
+            github_runner="windows-2025",
         ),
     ),
     Arch(
@@ -139,12 +151,23 @@ ARCHES = make_arch_table(
         # Newer distributions sign every return address (pointer authentication). QEMU needs seven times as long with the
         # architecture's own cipher as without it.
         qemu_cpu="max,pauth=off",
-        macos=MacosArch(name="arm64", cpu_type=0x0100000C, first=(11, 0), lowest=(11, 0)),
+        github_runner="ubuntu-24.04-arm",
+        macos=MacosArch(
+            name="arm64",
+            cpu_type=0x0100000C,
+            first=(11, 0),
+            lowest=(11, 0),
+            needs_signature=True,
+            variants=((2, "arm64e"),),
+            github_runner="macos-15",
+        ),
         windows=WindowsArch(
             name="arm64",
             coff_machine=0xAA64,
             pe_machine="IMAGE_FILE_MACHINE_ARM64",
             python_dlls=frozenset(("vcruntime140.dll", "vcruntime140_1.dll")),
+            github_runner="windows-11-arm",
+            runner_has_mingw=False,
         ),
     ),
     Arch(
@@ -160,6 +183,7 @@ ARCHES = make_arch_table(
         musl_library="x86",
         oci="386",
         qemu="i386",
+        github_runner="ubuntu-24.04",
         macos=MacosArch(name="i386", cpu_type=0x7),
         windows=WindowsArch(
             name="x86",
@@ -230,6 +254,18 @@ ARCHES = make_arch_table(
         qemu="riscv64",
     ),
 )
+
+
+def find_macos_arch(cpu: str, arches: ArchTable = ARCHES) -> MacosArch | None:
+    """Return the facts about a CPU that lipo names, or None for an unknown one."""
+    known = (arch.macos for arch in arches.values() if arch.macos is not None)
+    return next((macos for macos in known if cpu == macos.name or cpu in dict(macos.variants).values()), None)
+
+
+def find_windows_arch(name: str, arches: ArchTable = ARCHES) -> WindowsArch | None:
+    """Return the facts about an architecture in platform tags of Windows, or None for an unknown one."""
+    known = (arch.windows for arch in arches.values() if arch.windows is not None)
+    return next((windows for windows in known if windows.name == name), None)
 
 
 def find_machine_arch(machine: str, arches: ArchTable = ARCHES) -> Arch | None:

@@ -10,13 +10,9 @@ from types import MappingProxyType
 
 from delvewheel import _dll_list
 
-from everywheel.platforms.architectures import ARCHES
+from everywheel.platforms.architectures import find_macos_arch, find_windows_arch
 from everywheel.platforms.tags import PlatformTag, TagFamily
 
-_MAC_ARCHES = MappingProxyType({arch.macos.name: arch.macos for arch in ARCHES.values() if arch.macos is not None})
-_WINDOWS_ARCHES = MappingProxyType(
-    {arch.windows.name: arch.windows for arch in ARCHES.values() if arch.windows is not None}
-)
 _NEWEST_WINDOWS = (10, 0)  # Windows 11 calls itself so as well; a loader refuses what asks for more
 
 # Of /usr/lib, what programs may be linked against: what Apple's SDK has a stub for, in every macOS since 10.9.
@@ -108,7 +104,8 @@ class MacPolicy:
 
     def floor_on(self, cpu: str) -> tuple[int, int]:
         """Return the oldest macOS that this tag means on a processor."""
-        return max(self.floor, *(arch.first for arch in _MAC_ARCHES.values() if cpu.startswith(arch.name)))
+        arch = find_macos_arch(cpu)
+        return max(self.floor, arch.first) if arch is not None else self.floor
 
     def lacks(self, library: str, cpu: str) -> str | None:
         """Return why a library of the system cannot be counted on, by its path, or None when it can."""
@@ -124,6 +121,12 @@ class MacPolicy:
     def promise_on(self, cpu: str) -> str:
         """What the tag promises on a processor, in words: `macosx_11_0_arm64 promises macOS 11.0`."""
         return f"{self.tag} promises macOS {_dotted(self.floor_on(cpu))}"
+
+
+def needs_signature(cpu: str) -> bool:
+    """Return whether macOS refuses to load a file for a CPU that has no code signature."""
+    arch = find_macos_arch(cpu)
+    return arch is not None and arch.needs_signature
 
 
 def is_of_macos(library: str) -> bool:
@@ -187,7 +190,7 @@ _MISSED = frozenset(("combase.dll", "ucrtbase.dll"))  # in Windows from 8 and 10
 def load_mac_policy(tag: str) -> MacPolicy | None:
     """Return the policy of a platform tag of macOS, or None for another tag and for processors that macOS dropped."""
     parsed = PlatformTag.parse(tag)
-    if parsed.family is not TagFamily.MACOS or not all(name in _MAC_ARCHES for name in parsed.arches):
+    if parsed.family is not TagFamily.MACOS or any(find_macos_arch(name) is None for name in parsed.arches):
         return None
     return MacPolicy(tag=tag, floor=parsed.version, cpus=parsed.arches)
 
@@ -196,9 +199,9 @@ def load_mac_policy(tag: str) -> MacPolicy | None:
 def load_windows_policy(tag: str) -> WindowsPolicy | None:
     """Return the policy of a platform tag of Windows, or None for another tag; the DLLs are those that delvewheel lists."""
     parsed = PlatformTag.parse(tag)
-    if parsed.family is not TagFamily.WINDOWS or parsed.arch not in _WINDOWS_ARCHES:
+    arch = find_windows_arch(parsed.arch) if parsed.family is TagFamily.WINDOWS else None
+    if arch is None:
         return None
-    arch = _WINDOWS_ARCHES[parsed.arch]
     listed = _dll_list.ignore_names[_dll_list.MachineType.platform_tag_to_type(tag)]
     return WindowsPolicy(
         tag=tag,

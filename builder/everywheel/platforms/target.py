@@ -138,6 +138,13 @@ class Target:
         return f"{self.arch.gnu_cpu}-linux-{abi}"
 
     @property
+    def github_runner(self) -> str:
+        """The machine of GitHub Actions that runs the target without an emulator, or nothing where there is none."""
+        if self.os == "darwin":
+            return self.arch.macos.github_runner if self.arch.macos is not None else ""
+        return self.arch.github_runner if self.os == "linux" else self.windows_arch.github_runner
+
+    @property
     def facts(self) -> Mapping[str, str]:
         """The facts that a recipe's `when` can test."""
         return {"os": self.os, "libc": self.libc, "arch": self.arch.name, "endian": self.arch.endian}

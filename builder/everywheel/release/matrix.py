@@ -14,22 +14,10 @@ from types import MappingProxyType
 
 from everywheel.config.project import Project, sdist_name, wheel_name, wheel_names
 from everywheel.planning.plan import Plan, StepKind
+from everywheel.platforms.architectures import ARCHES
 from everywheel.platforms.target import Target
 from everywheel.toolchains.compilers import EngineName
 
-# The machines that GitHub has, by operating system and architecture as platform tags spell it. An architecture of Linux
-# that is not here runs through QEMU.
-RUNNERS: Mapping[tuple[str, str], str] = MappingProxyType(
-    {
-        ("linux", "x86_64"): "ubuntu-24.04",
-        ("linux", "i686"): "ubuntu-24.04",
-        ("linux", "aarch64"): "ubuntu-24.04-arm",
-        ("darwin", "x86_64"): "macos-15-intel",
-        ("darwin", "arm64"): "macos-15",
-        ("windows", "amd64"): "windows-2025",
-        ("windows", "arm64"): "windows-11-arm",
-    }
-)
 # Which engine builds a second time, independently of zig, what is compared.
 SECOND: Mapping[str, EngineName] = MappingProxyType(
     {
@@ -38,11 +26,9 @@ SECOND: Mapping[str, EngineName] = MappingProxyType(
         "windows": EngineName.NATIVE,
     }
 )
-# Where it cannot: GitHub's arm64 machines of Windows have no compiler of MinGW's for themselves.
-ONCE = frozenset({("windows", "arm64")})
 # What these make is released; what other engines make is compared with it, under the same names, and goes no further.
 RELEASED = (EngineName.ZIG, "sdist")
-BUILDER = RUNNERS["linux", "x86_64"]
+BUILDER = ARCHES["x86_64"].github_runner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,14 +62,13 @@ def plan_jobs(project: Project, targets: Sequence[Target], plan: Plan) -> tuple[
     same recipes.
     """
     jobs = [_job(project, EngineName.ZIG, target, plan) for target in targets]
-    twice = [target for target in targets if (target.os, target.arch_tag) not in ONCE]
+    twice = [target for target in targets if target.os != "windows" or target.windows_arch.runner_has_mingw]
     jobs += [_job(project, SECOND[target.os], target, plan) for target in twice]
     return (*jobs, _sdist_job(project, jobs[0]))
 
 
 def _job(project: Project, engine: EngineName, target: Target, plan: Plan) -> Job:
-    place = (target.os, target.arch_tag)
-    native = RUNNERS.get(place, BUILDER)
+    native = target.github_runner or BUILDER
     near = f"{engine}-{target.tag}-"
     pythons, names = project.choose_pythons(target), wheel_names(project, target)
     if engine is EngineName.CONTAINER:
@@ -95,7 +80,7 @@ def _job(project: Project, engine: EngineName, target: Target, plan: Plan) -> Jo
         target=target.tag,
         runner=BUILDER if engine is EngineName.ZIG else native,
         native=native,
-        qemu=place not in RUNNERS,
+        qemu=not target.github_runner,
         threaded=_can_build_python(target) and any(python.is_free_threaded for python in pythons),
         key=near + digest_keys(plan, target),
         near=near,
@@ -105,7 +90,7 @@ def _job(project: Project, engine: EngineName, target: Target, plan: Plan) -> Jo
 
 def _can_build_python(target: Target) -> bool:
     """Tell whether there is a machine of a target's own architecture and libc; 32 bits run on machines of 64."""
-    return (target.os, target.arch_tag) in RUNNERS and target.libc == "glibc" and target.arch.bits == 64
+    return bool(target.github_runner) and target.libc == "glibc" and target.arch.bits == 64
 
 
 def _sdist_job(project: Project, first: Job) -> Job:

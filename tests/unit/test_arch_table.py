@@ -1,0 +1,217 @@
+"""The table of architectures: one row is enough to add one, and no other module has facts by architecture."""
+
+from __future__ import annotations
+
+import ast
+import struct
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import pefile
+import pytest
+from auditwheel.architecture import Architecture
+from elftools.elf.enums import ENUM_E_MACHINE
+from everywheel.audit.linking import check_arch
+from everywheel.audit.wheel_contents import WheelContents
+from everywheel.binaries.elf import read_elf
+from everywheel.config.recipe import Linkage, ResolvedRecipe, resolve_recipe
+from everywheel.config.recipe_loader import load_recipe
+from everywheel.containers.catalog import SmokeImage
+from everywheel.containers.qemu import check_emulation
+from everywheel.containers.runtime import image_platform
+from everywheel.errors import BuildError, MachineError, UsageError
+from everywheel.libraries.products import check_products
+from everywheel.platforms.architectures import ARCHES, Arch, find_machine_arch, make_arch_table
+from everywheel.platforms.linux_policy import load_policy
+from everywheel.platforms.tags import Floor, list_compatible_tags
+from everywheel.platforms.target import Target, parse_target
+from everywheel.store.local import Store
+from everywheel.toolchains.build_tools import Tools
+from everywheel.toolchains.toolchain import write_toolchain
+from everywheel.toolchains.zig import ZigEngine
+from everywheel.wheels.wheel import Wheel
+
+PACKAGE = Path(__file__).parents[2] / "builder" / "everywheel"
+TABLE = "platforms/architectures.py"
+ROW = Arch(
+    name="loongarch64",
+    zig="loongarch64",
+    gnu_cpu="loongarch64",
+    meson_family="loongarch64",
+    elf_machine="EM_LOONGARCH",
+    page_size=16384,
+    stack_is_executable=False,
+    lowest_glibc=(2, 36),
+    debian="loong64",
+    musl_loader="loongarch64",
+    musl_library="loongarch64",
+    oci="loong64",
+    qemu="loongarch64",
+)
+MORE_ARCHES = make_arch_table(*ARCHES.values(), ROW)
+GLIBC = parse_target("manylinux_2_38_loongarch64", MORE_ARCHES)
+MUSL = parse_target("musllinux_1_2_loongarch64", MORE_ARCHES)
+RECIPE = """
+name = "libfoo"
+version = "1.0"
+summary = "Foo"
+license = { spdx = "MIT", files = ["LICENSE"] }
+source = { urls = ["https://example.org/foo-1.0.tar"], sha256 = "%s" }
+build = { system = "meson" }
+products = { libraries = ["foo"] }
+""" % ("0" * 64)
+
+
+def make_elf(machine: str) -> bytes:
+    """Return the 64-bit little-endian header of an object file for a machine."""
+    numbers = (1, ENUM_E_MACHINE[machine], 1, 0, 0, 0, 0, 64, 0, 0, 0, 0, 0)
+    return b"\x7fELF\x02\x01\x01".ljust(16, b"\0") + struct.pack("<HHIQQQIHHHHHH", *numbers)
+
+
+def make_archive(member: bytes) -> bytes:
+    return b"!<arch>\n" + b"foo.o/".ljust(48) + str(len(member)).encode().ljust(10) + b"`\n" + member
+
+
+def resolve(target: Target, folder: Path) -> ResolvedRecipe:
+    (folder / "libfoo").mkdir()
+    (folder / "libfoo" / "recipe.toml").write_text(RECIPE)
+    return resolve_recipe(load_recipe(folder / "libfoo" / "recipe.toml"), target, linkage=Linkage.STATIC)
+
+
+def test_a_row_makes_targets() -> None:
+    assert (GLIBC.tag, GLIBC.wheel_tag, MUSL.tag) == (
+        "manylinux_2_38_loongarch64",
+        "manylinux_2_38_loongarch64",
+        "musllinux_1_2_loongarch64",
+    )
+    assert GLIBC.facts == {"os": "linux", "libc": "glibc", "arch": "loongarch64", "endian": "little"}
+    with pytest.raises(UsageError, match="is not supported"):
+        parse_target("musllinux_1_2_loongarch64")
+
+
+def test_a_row_has_its_own_lowest_floor() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_target("manylinux2014_loongarch64", MORE_ARCHES)
+
+    assert caught.value.hint == "use manylinux_2_36_loongarch64 or newer"
+
+
+def test_a_row_has_toolchains(tmp_path: Path) -> None:
+    nothing = Path("none")
+    tools = Tools(
+        bin=nothing, python=nothing, zig=nothing, cmake=nothing, ninja=nothing, pkgconf=nothing, patchelf=nothing
+    )
+    engine = ZigEngine(store=Store(tmp_path / "store"), tools=tools)
+
+    compilers = [engine.compilers(target).c for target in (GLIBC, MUSL)]
+    toolchain = write_toolchain(GLIBC, engine.compilers(GLIBC), tools, tmp_path / "workspace")
+
+    assert [words[words.index("-target") + 1] for words in compilers] == [
+        "loongarch64-linux-gnu.2.38",
+        "loongarch64-linux-musl",
+    ]
+    assert "cpu_family = 'loongarch64'\n" in toolchain.cross_file.read_text()
+    assert "set(CMAKE_SYSTEM_PROCESSOR loongarch64)\n" in toolchain.cmake_file.read_text()
+
+
+def test_a_row_has_the_names_that_python_and_pip_use() -> None:
+    assert GLIBC.extension_suffix == "loongarch64-linux-gnu"
+    assert GLIBC.python_platform == "linux-loongarch64"
+    assert list_compatible_tags(Floor(libc="musl", version=(1, 2)), GLIBC.arch.name)[0] == MUSL.tag
+    assert find_machine_arch("loongarch64", MORE_ARCHES) == ROW
+
+
+def test_a_row_has_policies_which_the_audit_compares_files_with() -> None:
+    glibc, musl = load_policy(GLIBC.tag, MORE_ARCHES), load_policy(MUSL.tag, MORE_ARCHES)
+    assert glibc is not None
+    assert musl is not None
+    elves = {name: read_elf(make_elf(name)) for name in ("EM_LOONGARCH", "EM_RISCV")}
+    wheel = Wheel(name="demo", version="1", build="", python="py3", abi="none", platform=GLIBC.tag, files={})
+
+    findings = list(check_arch(WheelContents(path=Path(wheel.filename), wheel=wheel, elves=elves), (glibc,)))
+
+    assert (glibc.allows("GLIBC_2.38"), glibc.allows("GLIBC_2.39")) == (True, False)
+    assert glibc.provides("ld-linux-loongarch-lp64d.so.1")
+    assert musl.musl_library == "libc.musl-loongarch64.so.1"
+    assert [finding.file for finding in findings] == ["EM_RISCV"]
+
+
+@pytest.mark.parametrize(("machine", "is_right"), [("EM_LOONGARCH", True), ("EM_RISCV", False)])
+def test_a_row_decides_which_products_a_build_may_have(tmp_path: Path, machine: str, is_right: bool) -> None:
+    prefix, resolved = tmp_path / "prefix", resolve(GLIBC, tmp_path)
+    (prefix / "lib").mkdir(parents=True)
+    (prefix / "lib" / "libfoo.a").write_bytes(make_archive(make_elf(machine)))
+
+    if is_right:
+        check_products(prefix, resolved, ())
+    else:
+        with pytest.raises(BuildError) as caught:
+            check_products(prefix, resolved, ())
+        assert "EM_RISCV" in str(caught.value.details)
+        assert "loongarch64" in str(caught.value.details)
+
+
+def test_a_row_has_containers(tmp_path: Path) -> None:
+    image = SmokeImage(
+        name="demo", libc="glibc", libc_version=(2, 40), arches=("x86_64", "loongarch64"), digests={}, cpu={}
+    )
+    (tmp_path / "register").touch()
+
+    assert image_platform(ROW) == ("loong64", "")
+    assert image.is_claimed_by(GLIBC)
+    assert not image.is_claimed_by(MUSL)
+    with pytest.raises(MachineError) as caught:
+        check_emulation(ROW, tmp_path)
+    assert "update-binfmts --enable qemu-loongarch64" in str(caught.value.hint)
+    (tmp_path / "qemu-loongarch64").write_text("enabled\nflags: POCF\n")
+    check_emulation(ROW, tmp_path)
+
+
+@pytest.mark.parametrize("arch", ARCHES.values(), ids=ARCHES)
+def test_every_row_has_names_that_the_tools_know(arch: Arch) -> None:
+    assert arch.elf_machine in ENUM_E_MACHINE
+    assert Architecture(arch.name).baseline.value == arch.name
+    if arch.windows is not None:
+        assert pefile.MACHINE_TYPE[arch.windows.pe_machine] == arch.windows.coff_machine
+
+
+def list_names() -> frozenset[str]:
+    """Return every name that the table has for an architecture."""
+    skipped = ("endian", "glibc", "musl", "qemu_cpu", "github_runner")
+    names: set[str] = set()
+    for arch in ARCHES.values():
+        parts = [part for part in (arch, arch.macos, arch.windows) if part is not None]
+        values = [getattr(part, field.name) for part in parts for field in fields(part) if field.name not in skipped]
+        names.update(value for value in values if isinstance(value, str))
+        names.update(item for value in values if isinstance(value, tuple) for item in value if isinstance(item, str))
+    return frozenset(names)
+
+
+def find_arch_names(path: Path) -> Iterator[str]:
+    """Yield each string of a module that is the name of an architecture."""
+    names = list_names()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in names:
+            yield f"{path.relative_to(PACKAGE).as_posix()}: {node.value}"
+
+
+def test_no_other_module_has_facts_by_architecture() -> None:
+    lines = {line for path in sorted(PACKAGE.rglob("*.py")) for line in find_arch_names(path)}
+    others = {line for line in lines if not line.startswith(f"{TABLE}: ")}
+
+    assert {"x86_64", "s390x"} < {line.removeprefix(f"{TABLE}: ") for line in lines - others}
+    assert others == {
+        # The architectures of macOS in a tag for fat binaries.
+        "platforms/tags.py: i386",
+        "platforms/tags.py: x86_64",
+        "platforms/tags.py: arm64",
+        # The tag `win32`.
+        "platforms/tags.py: x86",
+        # CPUs of Mach-O files that no target has.
+        "binaries/macho.py: arm",
+        "binaries/macho.py: ppc64",
+        # The build machine of every job, and Meson's name of a machine that it does not know.
+        "release/matrix.py: x86_64",
+        "wheels/pep517.py: amd64",
+    }
