@@ -1,4 +1,4 @@
-"""Execution: order, failures, tokens."""
+"""Execution of tasks: order, failures, tokens, interrupts."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 from everywheel.errors import BuildError
+from everywheel.execution.cancellation import Interrupted
 from everywheel.execution.jobserver import JobPool
+from everywheel.execution.process import run_command
 from everywheel.execution.scheduler import Outcome, Result, Task, execute
 
 
 class Recorder:
-    """A watcher that keeps what it is told."""
+    """A listener that keeps what it receives."""
 
     def __init__(self) -> None:
         self.begun: list[str] = []
@@ -41,20 +43,22 @@ def task(id: str, *requires: str, priority: float = 0.0, work: Callable[[], None
 
 
 def fail() -> None:
-    raise BuildError("it broke")
+    raise BuildError("the task failed")
 
 
-def test_the_higher_priority_goes_first_among_those_that_are_ready(pool: JobPool) -> None:
-    watcher = Recorder()
+def test_of_the_ready_tasks_the_one_with_the_highest_priority_starts_first(pool: JobPool) -> None:
+    listener = Recorder()
 
     execute(
-        [task("a", priority=1), task("b", priority=3), task("c", "b", priority=9), task("d", priority=2)], pool, watcher
+        [task("a", priority=1), task("b", priority=3), task("c", "b", priority=9), task("d", priority=2)],
+        pool,
+        listener,
     )
 
-    assert watcher.begun == ["b", "c", "d", "a"]
+    assert listener.begun == ["b", "c", "d", "a"]
 
 
-def test_a_failure_stops_only_what_depends_on_it(pool: JobPool) -> None:
+def test_a_failure_stops_only_the_tasks_that_depend_on_it(pool: JobPool) -> None:
     tasks = [task("zlib", work=fail), task("png", "zlib"), task("vips", "png", "webp"), task("webp")]
 
     results = {result.id: result for result in execute(tasks, pool, Recorder())}
@@ -68,7 +72,7 @@ def test_a_failure_stops_only_what_depends_on_it(pool: JobPool) -> None:
     assert results["vips"].blocked_by == "the zlib"
 
 
-def test_two_failures_are_both_told_and_what_needs_both_is_skipped_once(pool: JobPool) -> None:
+def test_two_failures_are_both_reported_and_a_task_that_requires_both_is_skipped_once(pool: JobPool) -> None:
     results = execute([task("a", work=fail), task("b", work=fail), task("c", "a", "b")], pool, Recorder())
 
     assert sorted((result.id, result.outcome) for result in results) == [
@@ -78,14 +82,14 @@ def test_two_failures_are_both_told_and_what_needs_both_is_skipped_once(pool: Jo
     ]
 
 
-def test_a_fault_of_ours_is_an_error_and_not_a_hang(pool: JobPool) -> None:
+def test_an_unexpected_exception_is_the_error_of_its_task(pool: JobPool) -> None:
     (result,) = execute([task("a", work=lambda: [][0])], pool, Recorder())
 
     assert result.error is not None
     assert result.error.fact == "the a: unexpected IndexError: list index out of range"
 
 
-def test_no_more_run_at_once_than_there_are_tokens(tmp_path: Path) -> None:
+def test_at_most_as_many_tasks_run_at_once_as_there_are_tokens(tmp_path: Path) -> None:
     running, most, lock = [0], [0], threading.Lock()
 
     def work() -> None:
@@ -102,14 +106,90 @@ def test_no_more_run_at_once_than_there_are_tokens(tmp_path: Path) -> None:
     assert most[0] == 2
 
 
-def test_every_token_comes_back(tmp_path: Path) -> None:
+def test_every_token_is_returned_to_the_pool(tmp_path: Path) -> None:
     with JobPool(tmp_path / "jobs", 3) as pool:
         execute([task("a", work=fail), task("b"), task("c", "a")], pool, Recorder())
 
         assert [pool.take(0.01) for _ in range(4)] == [True, True, True, False]
 
 
-def test_requirements_that_are_no_tasks_count_as_done(pool: JobPool) -> None:
+def test_requirements_that_are_not_among_the_tasks_count_as_done(pool: JobPool) -> None:
     (result,) = execute([task("a", "already built")], pool, Recorder())
 
     assert result.outcome is Outcome.DONE
+
+
+def test_a_task_is_skipped_as_soon_as_one_of_its_requirements_fails(tmp_path: Path) -> None:
+    failed = threading.Event()
+
+    class Waiting(Recorder):
+        def end(self, result: Result) -> None:
+            super().end(result)
+            if result.outcome is Outcome.SKIPPED:
+                failed.set()
+
+    listener = Waiting()
+    tasks = [task("slow", work=lambda: assert_set(failed)), task("bad", work=fail), task("both", "slow", "bad")]
+    with JobPool(tmp_path / "jobs", 2) as pool:
+        results = execute(tasks, pool, listener)
+
+    assert [(result.id, result.outcome) for result in results] == [
+        ("bad", Outcome.FAILED),
+        ("both", Outcome.SKIPPED),
+        ("slow", Outcome.DONE),
+    ]
+
+
+def assert_set(event: threading.Event) -> None:
+    assert event.wait(30)
+
+
+def test_an_interrupt_ends_the_running_commands_before_it_is_raised_again(tmp_path: Path) -> None:
+    class Interrupting(Recorder):
+        def begin(self, task: Task) -> None:
+            if task.id == "second":
+                raise KeyboardInterrupt
+
+    ended: list[str] = []
+
+    def sleep() -> None:
+        try:
+            run_command(["/bin/sleep", "60"])
+        finally:
+            ended.append("first")
+
+    tasks = [task("first", priority=1, work=sleep), task("second")]
+    began = time.monotonic()
+    with JobPool(tmp_path / "jobs", 2) as pool, pytest.raises(KeyboardInterrupt):
+        execute(tasks, pool, Interrupting())
+
+    assert ended == ["first"]
+    assert time.monotonic() - began < 30
+
+
+def test_an_execution_inside_a_task_ends_with_the_outer_one(tmp_path: Path) -> None:
+    started = threading.Event()
+    inner: list[BaseException] = []
+
+    class Interrupting(Recorder):
+        def begin(self, task: Task) -> None:
+            if task.id == "outer 2":
+                assert started.wait(30)
+                raise KeyboardInterrupt
+
+    def sleep() -> None:
+        started.set()
+        run_command(["/bin/sleep", "60"])
+
+    def nest() -> None:
+        with JobPool(tmp_path / "inner", 1) as pool:
+            try:
+                execute([task("a", work=sleep), task("b", work=sleep)], pool, Recorder())
+            except BaseException as error:
+                inner.append(error)
+                raise
+
+    with JobPool(tmp_path / "outer", 2) as pool, pytest.raises(KeyboardInterrupt):
+        execute([task("outer 1", priority=1, work=nest), task("outer 2")], pool, Interrupting())
+
+    assert [type(error) for error in inner] == [Interrupted]
