@@ -34,7 +34,7 @@ class ProgressDisplay:
         self._downloads: dict[str, tuple[str, int, int]] = {}
         self._ended = 0
         self._live = (
-            Live(console=console, get_renderable=self._draw, refresh_per_second=4, transient=True)
+            Live(console=console, get_renderable=self.render, refresh_per_second=4, transient=True)
             if console.is_terminal and not quiet
             else None
         )
@@ -98,7 +98,8 @@ class ProgressDisplay:
             stamp = _seconds(time.monotonic() - self._began)
             self._console.print(Text.assemble((f"[{stamp:>6}] ", "dim"), (words, style)), highlight=False)
 
-    def _draw(self) -> Table:
+    def render(self) -> Table:
+        """Return the table of what runs at this moment."""
         table = Table.grid(padding=(0, 2))
         with self._lock:
             head = f"{self._ended} of {self._total} steps done"

@@ -136,7 +136,7 @@ def smoke_command(
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(cell) for cell in cells], indent=1))
     else:
-        _print_matrix(cells)
+        print_table(make_matrix_table(cells))
     for note in list_notes(cells):
         click.echo(note, err=True)
     check_results(cells)
@@ -155,8 +155,8 @@ def _print_trials(pairs: Sequence[MatrixEntry], others: Sequence[Path]) -> None:
         click.echo(f"{wheel.name}: its audit{'' if find_blocker(wheel.name, wheel_target(wheel)) else ', and Wine'}")
 
 
-def _print_matrix(cells: Sequence[SmokeResult]) -> None:
-    """Print systems by wheels: a cell shows the Python that ran, or what kept it from running."""
+def make_matrix_table(cells: Sequence[SmokeResult]) -> Table:
+    """Return systems by wheels: a cell shows the Python that ran, or why none did."""
     columns = name_columns(cells)
     table = Table(box=None, pad_edge=False)
     for column in ("image", "libc", *columns.values()):
@@ -165,7 +165,7 @@ def _print_matrix(cells: Sequence[SmokeResult]) -> None:
         row = {cell.wheel: cell for cell in cells if cell.image == image}
         libc = next(iter(row.values())).libc
         table.add_row(image, libc, *(_mark(row.get(wheel)) for wheel in columns))
-    print_table(table)
+    return table
 
 
 def _mark(cell: SmokeResult | None) -> Text:
