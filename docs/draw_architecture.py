@@ -27,9 +27,7 @@ DUMMY_WIDTH = 10
 SWEEPS = 40
 
 # Arrows that lead up, with the reason; they are neither drawn nor accepted elsewhere.
-ARROWS_BACK: Mapping[tuple[str, str], str] = {
-    ("containers", "smoke"): "moves to containers",
-}
+ARROWS_BACK: Mapping[tuple[str, str], str] = {}
 
 Graph = Mapping[str, frozenset[str]]
 

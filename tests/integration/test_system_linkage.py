@@ -74,7 +74,7 @@ def test_it_works_with_what_each_debian_has(project: Path, wheel: Path) -> None:
 
     assert [cell["state"] for cell in cells.values()] == ["passed"] * 3, cells
     for image in SYSTEMS:
-        names = [Path(path).name for path in cells[image]["libraries"]]
+        names = [Path(path).name for path in cells[image]["system_libraries"]]
         assert any(name.startswith("libvips.so.42") for name in names), names
         # The last line is about the tests of this linkage, which a wheel of another one would skip.
         assert "skipped" not in cells[image]["evidence"][-1], cells[image]

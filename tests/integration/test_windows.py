@@ -89,4 +89,4 @@ def test_the_extensions_tests_pass_in_a_cpython_for_windows(wine: Mapping[str, s
     cells = json.loads(done.stdout)
     assert [(cell["state"], cell["python"]) for cell in cells] == [("passed under Wine", "3.13.0")] * len(cells)
     assert all(" passed" in cell["evidence"][-1] and cell["test_seconds"] > 0 for cell in cells)
-    assert "not smoked, since no Windows is here" in done.stderr
+    assert "not tested on Windows" in done.stderr

@@ -118,7 +118,7 @@ def test_the_pypa_images_digests_are_cibuildwheels_pins(file: Path) -> None:
 
     assert old.digests == {arch: read_pins()[arch]["manylinux2014"] for arch in ("x86_64", "aarch64")}
     assert all(digest.startswith("sha256:") for digest in old.digests.values())
-    assert new == LockedImage(image="new", digests={}, why="no container runtime to ask with")
+    assert new == LockedImage(image="new", digests={}, reason="no container runtime to ask with")
 
 
 def test_an_unlocked_image_has_no_reference_to_pull(file: Path) -> None:

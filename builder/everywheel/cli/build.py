@@ -32,7 +32,7 @@ from everywheel.libraries.features import can_run
 from everywheel.pipeline import BuildOptions, find_missing, plan_targets
 from everywheel.planning.plan import Plan, Step, WheelStep, finish_plan
 from everywheel.platforms.target import Target
-from everywheel.smoke.compatible import is_for_this_python
+from everywheel.smoke.matrix_entries import is_for_this_python
 from everywheel.store.local import Store, default_store
 from everywheel.toolchains.compilers import EngineName
 from everywheel.wheels.wheelhouse import export_wheels

@@ -248,7 +248,7 @@ def lock_command(
         click.echo(json.dumps([dataclasses.asdict(one) for one in locked], indent=1))
         return
     for one in locked:
-        words = f"locked by {one.place}" if one.digests else f"unlocked: {one.why}"
+        words = f"locked by {one.place}" if one.digests else f"unlocked: {one.reason}"
         click.echo(f"{one.image}: {words}")
     click.echo(f"{len(changed)} changed in {catalog.file}" if not dry_run else "nothing was written")
 

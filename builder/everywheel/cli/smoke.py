@@ -23,12 +23,11 @@ from everywheel.containers.runtime import find_runtime
 from everywheel.errors import NothingSelectedError, UsageError
 from everywheel.execution.jobserver import default_jobs
 from everywheel.smoke.html_report import check_writable, write_html_report
-from everywheel.smoke.matrix import SmokeContext, make_smoke_tasks
+from everywheel.smoke.matrix import SmokeContext, make_smoke_tasks, run_smoke_tasks
 from everywheel.smoke.matrix_entries import MatrixEntry, make_entries, split_wheels, wheel_target
 from everywheel.smoke.non_linux import find_blocker, make_non_linux_tasks
 from everywheel.smoke.result import RAN, SmokeResult, State, name_columns
 from everywheel.smoke.summary import check_required_runs, check_results, list_notes, list_untestable
-from everywheel.smoke.task import run_smoke_tasks
 from everywheel.smoke.wine import WineContext
 from everywheel.store.local import Store, default_store
 from everywheel.toolchains.build_tools import ensure_tools
@@ -123,7 +122,7 @@ def smoke_command(
                 tools=ensure_tools(store.root, offline=offline),
                 timeout=timeout,
                 memory=memory << 20,
-                scratch=tmpfs_size << 20,
+                tmpfs_size=tmpfs_size << 20,
                 offline=offline,
                 index=index_url,
             )
@@ -173,7 +172,7 @@ def _mark(cell: SmokeResult | None) -> Text:
         return Text("·", style="dim")
     if cell.state not in RAN:
         return Text(cell.state.value, style=_STYLES.get(cell.state, "yellow"))
-    words = (*(("ok",) if cell.state is State.PASSED else ()), cell.python, cell.through, f"{cell.test_seconds:.1f}s")
+    words = (*(("ok",) if cell.state is State.PASSED else ()), cell.python, cell.emulator, f"{cell.test_seconds:.1f}s")
     return Text(" ".join(word for word in words if word), style=_STYLES.get(cell.state, "yellow"))
 
 

@@ -21,7 +21,7 @@ class ResolvedImage:
 
     reference: str
     python: str = ""
-    why: str = ""
+    reason: str = ""
 
 
 class ImageProvider:
@@ -59,7 +59,7 @@ class ImageProvider:
             return ResolvedImage(
                 reference=bootstrap_image(image, arch, self._runtime, self._store), python=image.bootstrap.python
             )
-        return ResolvedImage(reference="", why=why)
+        return ResolvedImage(reference="", reason=why)
 
     def _pull(self, reference: str, arch: Arch) -> tuple[str, str]:
         """Return the id of a pulled image, or nothing and why it cannot be had."""

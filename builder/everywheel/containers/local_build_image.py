@@ -17,11 +17,11 @@ from everywheel.config.project import Project
 from everywheel.containers.bootstrap import make_root
 from everywheel.containers.catalog import BuildImage, PortablePython
 from everywheel.containers.image_archive import write_image
+from everywheel.containers.portable_python import ensure_portable_python
 from everywheel.containers.runtime import LABEL, Runtime
 from everywheel.platforms.architectures import Arch
 from everywheel.platforms.tags import Floor, list_compatible_tags
 from everywheel.platforms.target import Target
-from everywheel.smoke.dependencies import ensure_portable_python
 from everywheel.store.local import FIXED_TIME, Store
 from everywheel.store.stamped_dir import STAMP
 from everywheel.toolchains.build_tools import pinned_versions

@@ -24,7 +24,7 @@ class LockedImage:
     image: str
     digests: Mapping[str, str]
     place: str = ""
-    why: str = ""
+    reason: str = ""
 
 
 def resolve_digests(images: Iterable[SmokeImage], runtime: Runtime | None) -> tuple[LockedImage, ...]:
@@ -46,7 +46,7 @@ def resolve_digests(images: Iterable[SmokeImage], runtime: Runtime | None) -> tu
             place = f"the pins of cibuildwheel {importlib.metadata.version('cibuildwheel')}"
             found.append(LockedImage(image=image.name, digests=digests, place=place))
         elif runtime is None:
-            found.append(LockedImage(image=image.name, digests={}, why="no container runtime to ask with"))
+            found.append(LockedImage(image=image.name, digests={}, reason="no container runtime to ask with"))
         else:
             found.append(_ask(image, runtime, silent))
     return tuple(found)
@@ -78,9 +78,9 @@ def _ask(image: SmokeImage, runtime: Runtime, silent: dict[str, str]) -> LockedI
         if answer.found:
             return LockedImage(image=image.name, digests={"any": answer.found}, place=registry)
         if is_image_missing(answer.reason):
-            return LockedImage(image=image.name, digests={}, why=f"{registry}: {answer.reason}")
+            return LockedImage(image=image.name, digests={}, reason=f"{registry}: {answer.reason}")
         silent[registry] = answer.reason
-    return LockedImage(image=image.name, digests={}, why=f"{registry}: {silent[registry]}")
+    return LockedImage(image=image.name, digests={}, reason=f"{registry}: {silent[registry]}")
 
 
 def write_digests(file: Path, locked: Iterable[LockedImage]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any
@@ -48,17 +49,27 @@ class ContainerSpec:
     environment: Mapping[str, str] = field(default_factory=dict)
     timeout: float = 600.0
     memory: int = 2 << 30
-    scratch: int = 1 << 30
+    tmpfs_size: int = 1 << 30
     network: bool = False
+
+
+class ContainerEnd(StrEnum):
+    """How a container ended."""
+
+    EXITED = "exited"
+    NOT_STARTED = "not started"
+    TIMED_OUT = "timed out"
+    OUT_OF_MEMORY = "out of memory"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerResult:
-    """How a container ended: `output` is both streams; `reason` says why it did not end by itself, or never started."""
+    """Result of a container: `output` is both streams; `reason` is empty where it exited by itself."""
 
     exit_code: int
     output: str
     seconds: float
+    end: ContainerEnd = ContainerEnd.EXITED
     reason: str = ""
 
 
@@ -93,16 +104,16 @@ class Runtime:
 
     def describe(self) -> str:
         """Return name and version, such as `Docker 20.10.24`."""
-        with _explain(self.name):
+        with translate_errors(self.name):
             return f"{self.name} {self._client.version()['Version']}"
 
     def data_root(self) -> Path:
         """Return the folder of the runtime's images, on the runtime's own machine."""
-        with _explain(self.name):
+        with translate_errors(self.name):
             return Path(self._client.info().get("DockerRootDir", "/var/lib/docker"))
 
     def has_image(self, reference: str) -> bool:
-        with _explain(self.name):
+        with translate_errors(self.name):
             try:
                 self._client.images.get(reference)
             except ImageNotFound:
@@ -111,7 +122,7 @@ class Runtime:
 
     def find_image(self, reference: str, arch: Arch) -> str:
         """Return the id of an image that is here, for an architecture; nothing where it is not, or is for another one."""
-        with _explain(self.name):
+        with translate_errors(self.name):
             for name in (reference, _kept_name(reference, image_platform(arch)[0])):
                 with contextlib.suppress(ImageNotFound):
                     image = self._client.images.get(name)
@@ -121,7 +132,7 @@ class Runtime:
 
     def images(self) -> list[LocalImage]:
         """Return every image that was made here."""
-        with _explain(self.name):
+        with translate_errors(self.name):
             found = self._client.images.list(filters={"label": LABEL})
         made = [
             LocalImage(reference=tag, made_from=image.labels[LABEL], size=image.attrs["Size"])
@@ -132,25 +143,25 @@ class Runtime:
 
     def leftover_containers(self) -> list[str]:
         """Return the containers of runs whose process is no more: whoever was to remove them was killed."""
-        with _explain(self.name):
+        with translate_errors(self.name):
             found = self._client.containers.list(all=True, filters={"label": RUN_LABEL})
             return sorted(one.name for one in found if _is_left(one.labels[RUN_LABEL], one.status))
 
     def remove_container(self, name: str) -> None:
-        with _explain(self.name), contextlib.suppress(NotFound):
+        with translate_errors(self.name), contextlib.suppress(NotFound):
             self._client.containers.get(name).remove(force=True, v=True)
 
     def find_digest(self, reference: str) -> str:
         """Return the digest that a registry has for a name; raise MachineError when it does not tell."""
-        with _explain(self.name):
+        with translate_errors(self.name):
             try:
                 return str(self._client.images.get_registry_data(reference).id)
             except (APIError, NotFound) as error:
-                raise MachineError(f"no digest for {reference}", details={"reason": _words(error)}) from None
+                raise MachineError(f"no digest for {reference}", details={"reason": describe_error(error)}) from None
 
     def load_image(self, archive: Path) -> None:
         """Take in an image archive."""
-        with _explain(self.name), archive.open("rb") as file:
+        with translate_errors(self.name), archive.open("rb") as file:
             self._client.images.load(file)
 
     def pull_image(self, reference: str, arch: Arch) -> str:
@@ -159,13 +170,13 @@ class Runtime:
         One digest may stand for an image of each architecture. Docker gives it to the first that is pulled and refuses it
         to others, with words that the client library throws away: so the first is kept under another name.
         """
-        with _explain(self.name):
+        with translate_errors(self.name):
             self._make_room(reference, image_platform(arch)[0])
             try:
                 told = self._client.api.pull(reference, platform=_platform(arch), stream=True, decode=True)
                 why = [str(event["error"]) for event in told if "error" in event]
             except (APIError, NotFound) as error:
-                why = [_words(error)]
+                why = [describe_error(error)]
             if "no space left" in " ".join(why):
                 raise DockerException(why[-1])
             found = "" if why else self.find_image(reference, arch)
@@ -185,40 +196,40 @@ class Runtime:
                 self._client.images.remove(reference, noprune=True)
 
     def remove_image(self, reference: str) -> None:
-        with _explain(self.name), contextlib.suppress(ImageNotFound):
+        with translate_errors(self.name), contextlib.suppress(ImageNotFound):
             self._client.images.remove(reference, force=True)
 
-    def run(self, job: ContainerSpec) -> ContainerResult:
-        """Run a container to its end and remove it, whatever happens.
+    def run(self, spec: ContainerSpec) -> ContainerResult:
+        """Run a container to its end and remove it in any case.
 
-        Without network unless the job says so, with a read-only root, `/tmp` in memory. Raises Interrupted when the run was
-        called off and MachineError when the runtime itself fails.
+        The container has no network unless the specification says so, a read-only root and `/tmp` in memory. Raises
+        Interrupted when the run was canceled, and MachineError when the runtime itself fails.
         """
         began = time.monotonic()
         cancellation = current_cancellation()
-        with _explain(self.name), self._create(job) as container, cancellation.on_cancel(lambda: _kill(container)):
+        with (
+            translate_errors(self.name),
+            self._create(spec) as container,
+            cancellation.on_cancel(lambda: _kill(container)),
+        ):
             try:
                 container.start()
             except APIError as error:
-                return ContainerResult(exit_code=127, output="", seconds=time.monotonic() - began, reason=_words(error))
+                return ContainerResult(
+                    exit_code=127,
+                    output="",
+                    seconds=time.monotonic() - began,
+                    end=ContainerEnd.NOT_STARTED,
+                    reason=describe_error(error),
+                )
             if cancellation.is_canceled:
-                # Canceled before the container had a process to kill.
+                # Canceled before there was a running container to kill.
                 _kill(container)
-            reason, exit_code = "", -1
-            try:
-                exit_code = container.wait(timeout=job.timeout)["StatusCode"]
-            except (requests.exceptions.ReadTimeout, requests.exceptions.ConnectionError) as error:
-                cancellation.check()
-                if "timed out" not in str(error).lower():
-                    raise
-                reason = f"it did not end within {job.timeout:.0f} s (`--timeout`)"
-                _kill(container)
-            cancellation.check()
-            container.reload()
-            if container.attrs["State"].get("OOMKilled"):
-                reason = f"it took more than {job.memory >> 20} MB of memory (`--memory`)"
+            exit_code, end, reason = _wait(container, spec)
             output = container.logs().decode(errors="replace")
-        return ContainerResult(exit_code=exit_code, output=output, seconds=time.monotonic() - began, reason=reason)
+        return ContainerResult(
+            exit_code=exit_code, output=output, seconds=time.monotonic() - began, end=end, reason=reason
+        )
 
     @contextlib.contextmanager
     def _create(self, job: ContainerSpec) -> Iterator[Any]:
@@ -237,7 +248,7 @@ class Runtime:
             network_mode="host" if job.network else "none",
             read_only=True,
             entrypoint=[],
-            tmpfs={"/tmp": f"size={job.scratch},exec"},
+            tmpfs={"/tmp": f"size={job.tmpfs_size},exec"},
             mem_limit=job.memory,
             memswap_limit=job.memory,
             pids_limit=1024,
@@ -293,7 +304,7 @@ def find_runtime(name: str | None = None, environ: Mapping[str, str] = os.enviro
             client.ping()
             client.api.timeout = _LONG
         except (DockerException, requests.RequestException) as error:
-            answers[address] = _words(error)
+            answers[address] = describe_error(error)
             continue
         return Runtime(client, candidate)
     if not answers:
@@ -323,19 +334,38 @@ def _advise(answers: Mapping[str, str]) -> str:
     return _INSTALL
 
 
+def _wait(container: Any, spec: ContainerSpec) -> tuple[int, ContainerEnd, str]:
+    """Wait for a container, killing it at its timeout; return its exit code, how it ended, and the reason."""
+    exit_code, end, reason = -1, ContainerEnd.EXITED, ""
+    try:
+        exit_code = container.wait(timeout=spec.timeout)["StatusCode"]
+    except (requests.exceptions.ReadTimeout, requests.exceptions.ConnectionError) as error:
+        current_cancellation().check()
+        # A timeout can arrive as either of both classes: https://github.com/docker/docker-py/issues/1966
+        if "timed out" not in str(error).lower():
+            raise
+        end, reason = ContainerEnd.TIMED_OUT, f"it did not end within {spec.timeout:.0f} s (`--timeout`)"
+        _kill(container)
+    current_cancellation().check()
+    container.reload()
+    if container.attrs["State"].get("OOMKilled"):
+        end, reason = ContainerEnd.OUT_OF_MEMORY, f"it used more than {spec.memory >> 20} MB of memory (`--memory`)"
+    return exit_code, end, reason
+
+
 def _kill(container: Any) -> None:
     with contextlib.suppress(DockerException, requests.RequestException):
         container.kill()
 
 
 @contextlib.contextmanager
-def _explain(name: str) -> Iterator[None]:
+def translate_errors(name: str) -> Iterator[None]:
     """Turn a runtime that dies, or refuses, into a MachineError."""
     try:
         yield
     except (requests.RequestException, DockerException) as error:
         current_cancellation().check()
-        words = _words(error)
+        words = describe_error(error)
         if "no space left" in words:
             raise MachineError(
                 f"{name}'s disk is full",
@@ -347,7 +377,7 @@ def _explain(name: str) -> Iterator[None]:
         raise MachineError(f"{name} refuses", details={"reason": words}) from None
 
 
-def _words(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """Return the last, telling part of what a client library wraps its errors in."""
     if isinstance(error, APIError) and error.explanation:
         return str(error.explanation)

@@ -1,73 +1,89 @@
-"""Judging: from how a container ended, and what the script inside wrote down, to the cell that is shown."""
+"""Evaluation of a smoke test: from the result of a container and the report written inside it to a `SmokeResult`."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from everywheel.audit.wheel_contents import read_wheel_contents
 from everywheel.containers.catalog import SmokeImage
-from everywheel.containers.runtime import ContainerResult
+from everywheel.containers.runtime import ContainerEnd, ContainerResult
 from everywheel.execution.process import excerpt
 from everywheel.smoke.explain import Failure, FailureContext, explain
+from everywheel.smoke.inside.protocol import SmokeReport, Stage
 from everywheel.smoke.matrix_entries import MatrixEntry
 from everywheel.smoke.result import SmokeResult, State
 
 
-def evaluate_result(one: MatrixEntry, ended: ContainerResult, told: dict[str, Any] | None) -> SmokeResult:
-    """Make a cell of how a container ended and what the script inside wrote down, if it came to that."""
-    if told is None:
-        words = ended.reason if ended.reason.startswith("it ") else ""
-        failure = Failure(
-            stage="start", exit_code=ended.exit_code, output=f"{ended.reason}\n{ended.output}", reason=words
+def evaluate_result(entry: MatrixEntry, container: ContainerResult, report: SmokeReport | None) -> SmokeResult:
+    """Return the result of an entry from how its container ended and from the report, if one was written."""
+    if report is None:
+        return _evaluate_without_report(entry, container)
+    result = replace(
+        entry.make_result(State.ERROR),
+        python=report.python,
+        seconds=round(container.seconds, 2),
+        test_seconds=round(next((stage.seconds for stage in report.stages if stage.stage is Stage.TEST), 0.0), 2),
+        actual_libc=_describe_libc(report),
+        loaded_libraries=report.loaded_libraries,
+    )
+    last = report.stages[-1]
+    if last.exit_code != 0:
+        # QEMU itself rejects the name of the processor: the wheel was never started.
+        if "unable to find CPU model" in last.output:
+            message = f"QEMU does not know the processor '{entry.cpu}'"
+            return replace(result, message=message, evidence=tuple(excerpt(last.output)))
+        failure = Failure(stage=last.stage, exit_code=last.exit_code, output=last.output, reason=container.reason)
+        context = FailureContext(
+            target=entry.target, image=entry.image, cpu=entry.cpu, needed=list_needed_libraries(entry.wheel)
         )
-        return one.cell(
-            State.FAILED,
-            seconds=ended.seconds,
-            why=explain(failure, FailureContext(target=one.target, image=one.image, cpu=one.cpu)),
-            evidence=tuple(excerpt(failure.output)),
-        )
-    facts: dict[str, Any] = {
-        "python": told["python"],
-        "seconds": round(ended.seconds, 2),
-        "test_seconds": round(next((s["seconds"] for s in told["stages"] if s["stage"] == "test"), 0.0), 2),
-    }
-    facts["found"] = told["libc"]
-    facts["loaded"] = tuple(told["loaded"])
-    last = told["stages"][-1]
-    if last["exit"] != 0 and "unable to find CPU model" in last["output"]:
-        return one.cell(
-            State.ERROR, why=f"QEMU knows no processor '{one.cpu}'", evidence=tuple(excerpt(last["output"])), **facts
-        )
-    if last["exit"] != 0:
-        failure = Failure(stage=last["stage"], exit_code=last["exit"], output=last["output"], reason=ended.reason)
-        place = FailureContext(target=one.target, image=one.image, cpu=one.cpu, needed=list_needed(one.wheel))
-        return one.cell(
-            State.FAILED, why=explain(failure, place), evidence=tuple(excerpt(last["output"])[:12]), **facts
-        )
-    if not _same_libc(one.image, told["libc"]):
-        why = f"the image has {told['libc']}, its entry in the catalog says {one.image.libc_label}"
-        return one.cell(State.ERROR, why=why, **facts)
-    if not told["loaded"]:
-        why = "nobody could see what it loaded: the smoke command must be a Python that reads its site"
-        return one.cell(State.ERROR, why=why, **facts)
-    if told["strange"] and not one.image.packages:
-        why = f"it loaded {', '.join(told['strange'])} from the system, which {one.target.wheel_tag} does not promise"
-        return one.cell(State.FAILED, why=why, libraries=tuple(told["strange"]), **facts)
-    told_last = tuple(last["output"].strip().splitlines()[-1:])
-    # On an image with further packages they are what the wheel is to find there.
-    return one.cell(State.PASSED, evidence=told_last, libraries=tuple(told["strange"]), **facts)
+        message = explain(failure, context)
+        return replace(result, state=State.FAILED, message=message, evidence=tuple(excerpt(last.output)[:12]))
+    if not _has_promised_libc(entry.image, report):
+        message = f"the image has {result.actual_libc}, but its catalog entry has {entry.image.libc_label}"
+        return replace(result, message=message)
+    if not report.loaded_libraries:
+        message = "no loaded library was recorded: the smoke command must be a Python that imports `sitecustomize`"
+        return replace(result, message=message)
+    result = replace(result, system_libraries=report.unexpected_libraries)
+    # An image with additional packages is for wheels that load libraries from these.
+    if report.unexpected_libraries and not entry.image.packages:
+        libraries = ", ".join(report.unexpected_libraries)
+        message = f"it loaded {libraries} from the system, which {entry.target.wheel_tag} does not promise"
+        return replace(result, state=State.FAILED, message=message)
+    return replace(result, state=State.PASSED, evidence=tuple(last.output.strip().splitlines()[-1:]))
 
 
-def list_needed(wheel: Path) -> frozenset[str]:
-    """Return the names of all libraries that files in a wheel need; nothing for a wheel that cannot be read."""
-    content, _ = read_wheel_contents(wheel) if wheel.is_file() else (None, ())
-    return (
-        frozenset(name for elf in content.elves.values() for name in elf.needed) if content is not None else frozenset()
+def _evaluate_without_report(entry: MatrixEntry, container: ContainerResult) -> SmokeResult:
+    """Return the result of a container that did not start, or that was killed before it had written its report."""
+    killed = container.end in (ContainerEnd.TIMED_OUT, ContainerEnd.OUT_OF_MEMORY)
+    failure = Failure(
+        stage=None,
+        exit_code=container.exit_code,
+        output=f"{container.reason}\n{container.output}",
+        reason=container.reason if killed else "",
+    )
+    return entry.make_result(
+        State.FAILED,
+        seconds=container.seconds,
+        message=explain(failure, FailureContext(target=entry.target, image=entry.image, cpu=entry.cpu)),
+        evidence=tuple(excerpt(failure.output)),
     )
 
 
-def _same_libc(image: SmokeImage, told: str) -> bool:
-    name, _, version = told.partition(" ")
-    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
-    return name == image.libc and numbers >= image.libc_version[:2]
+def list_needed_libraries(wheel: Path) -> frozenset[str]:
+    """Return the names of all libraries that files in a wheel need; empty for a wheel that cannot be read."""
+    content, _ = read_wheel_contents(wheel) if wheel.is_file() else (None, ())
+    if content is None:
+        return frozenset()
+    return frozenset(name for elf in content.elves.values() for name in elf.needed)
+
+
+def _describe_libc(report: SmokeReport) -> str:
+    if not report.libc_version:
+        return f"{report.libc} of unknown version"
+    return f"{report.libc} {'.'.join(map(str, report.libc_version))}"
+
+
+def _has_promised_libc(image: SmokeImage, report: SmokeReport) -> bool:
+    return report.libc == image.libc and report.libc_version[:2] >= image.libc_version[:2]

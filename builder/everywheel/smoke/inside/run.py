@@ -1,30 +1,34 @@
-"""Runs in a smoke image, with nothing but the interpreter there: installs a wheel, uses it, and writes down how it went.
+"""Program of a smoke image, started with nothing but a Python: installs a wheel, runs the smoke command, writes a report.
 
-It is told what to do by JSON in EVERYWHEEL_ORDER: the `wheel`, the `site` to install it into, the `command`, `through` (an
-emulator that the command runs in), the `result` file to write, the `places` from which any library may be loaded and the
-libraries that are `promised` to be on the system. What lies beside the wheel is in the folders next to this one: `pip`,
-`wheels` (what the wheel requires) and `site` (what the command needs).
+Its only argument is the order (`protocol.py`). Folders next to this one have what the order needs: `pip`, `wheels` (the
+wheel's own requirements) and `site` (the requirements of the smoke command).
 """
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from everywheel.smoke.inside.protocol import SmokeOrder, SmokeReport, Stage, StageResult
+    from everywheel.smoke.inside.site.loaded import list_loaded
+else:
+    sys.path.append(str(Path(__file__).parent / "site"))
+    from loaded import list_loaded
+    from protocol import SmokeOrder, SmokeReport, Stage, StageResult
 
 SITE = Path(__file__).parent / "site"
-sys.path.append(str(SITE))
-
-from loaded import list_loaded  # type: ignore[import-not-found]  # noqa: E402
-
-MAPS, OWN = Path("/tmp/maps"), Path("/tmp/own")
-ROOM = Path(__file__).parents[1]
-# Everything that the interpreter's own modules load is the system's business, not the wheel's.
+ROOT = Path(__file__).parents[1]
+# `sitecustomize` writes into these: one file for each process, with the libraries that it loaded.
+COMMAND_MAPS, INTERPRETER_MAPS = Path("/tmp/maps"), Path("/tmp/interpreter-maps")
+MAPS_VARIABLE = "EVERYWHEEL_MAPS"
+# Libraries that the interpreter's own modules load belong to the system, not to the wheel.
 IMPORT_ALL = """
 import importlib, pathlib, sys
 for folder in sys.path:
@@ -38,94 +42,118 @@ for folder in sys.path:
 """
 
 
-def find_libc() -> str:
-    """Return name and version of the C library, such as `glibc 2.36`."""
+def find_libc() -> tuple[str, tuple[int, ...]]:
+    """Return name and version of the C library, such as `("glibc", (2, 36))`; no version where it is unknown."""
     try:
-        return os.confstr("CS_GNU_LIBC_VERSION") or "?"
+        return "glibc", parse_version(os.confstr("CS_GNU_LIBC_VERSION") or "")
     except (ValueError, OSError):
         loader = next(iter(Path("/lib").glob("ld-musl-*.so.1")), None)
-        told = subprocess.run([loader], capture_output=True, text=True, check=False).stderr if loader else ""
-        return "musl " + next((line.split()[-1] for line in told.splitlines() if line.startswith("Version")), "?")
+        # musl's loader prints its version when it is started as a program.
+        output = subprocess.run([loader], capture_output=True, text=True, check=False).stderr if loader else ""
+        return "musl", parse_version(next((line for line in output.splitlines() if line.startswith("Version")), ""))
 
 
-def run_stage(name: str, words: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
-    """Run one command; return its exit code (negative: a signal), the end of its output, and seconds of wall time."""
+def parse_version(text: str) -> tuple[int, ...]:
+    """Return the first version number in a text, such as `glibc 2.36`."""
+    match = re.search(r"\d+(?:\.\d+)+", text)
+    return tuple(map(int, match[0].split("."))) if match else ()
+
+
+def run_stage(stage: Stage, command: Sequence[str], environment: Mapping[str, str]) -> StageResult:
+    """Run one command to its end; at most the last 20,000 characters of its output are kept."""
     began = time.monotonic()
-    ended = subprocess.run(words, env=dict(environment), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-    output = ended.stdout.decode(errors="replace")[-20000:]
-    return {"stage": name, "exit": ended.returncode, "output": output, "seconds": time.monotonic() - began}
+    process = subprocess.run(
+        command, env=dict(environment), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+    )
+    output = process.stdout.decode(errors="replace")[-20000:]
+    return StageResult(stage=stage, exit_code=process.returncode, output=output, seconds=time.monotonic() - began)
 
 
-def is_promised(name: str, promised: set[str]) -> bool:
-    """Tell whether a library is on every system that the tag names; glibc's own plugins (nsswitch.conf) come with it."""
-    return name in promised or name.startswith("libnss_")
-
-
-def find_strange(order: Mapping[str, Any], environment: Mapping[str, str]) -> list[str]:
-    """Return the libraries that the command loaded from anywhere but the known places, the promised ones aside.
-
-    What this interpreter has loaded itself is no stranger; nor is what its other modules load, which is only looked at
-    where it matters: under an emulator that takes longer than many a wheel's tests.
-    """
-    known, promised = list_loaded(), set(order["promised"])
-    strange = {
-        path
-        for path in read_notes(MAPS) - known
-        if not path.startswith(tuple(order["places"])) and not is_promised(path.rpartition("/")[2], promised)
-    }
-    if strange:
-        run_stage("own", [sys.executable, "-c", IMPORT_ALL], {**environment, "EVERYWHEEL_MAPS": str(OWN)})
-    return sorted(strange - read_notes(OWN))
-
-
-def read_notes(folder: Path) -> set[str]:
-    """Return the libraries that any process had loaded, as `sitecustomize` wrote them down."""
-    return {line for file in folder.iterdir() for line in file.read_text().splitlines()}
-
-
-def main() -> None:
-    order = json.loads(os.environ["EVERYWHEEL_ORDER"])
-    for folder in (MAPS, OWN):
-        folder.mkdir()
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("EVERYWHEEL")}
-    # As a user has it from an index: whatever wheel pip takes for this system, and never the sources.
-    source = ["--index-url", order["index"], "--only-binary", ":all:"] if order["index"] else ["--no-index"]
-    install = [
+def install_wheel(order: SmokeOrder, environment: Mapping[str, str]) -> StageResult:
+    """Install the wheel with pip as a user does: any wheel that pip accepts on this system, and never an sdist."""
+    source = ["--index-url", order.index, "--only-binary", ":all:"] if order.index else ["--no-index"]
+    command = [
         sys.executable,
-        str(ROOM / "pip" / "pip"),
+        str(ROOT / "pip" / "pip"),
         "install",
         *source,
         "--find-links",
-        str(ROOM / "wheels"),
+        str(ROOT / "wheels"),
         "--target",
-        order["site"],
+        order.site,
         "--no-compile",
         "--no-cache-dir",
         "--disable-pip-version-check",
         "--root-user-action=ignore",
         "--quiet",
-        order["wheel"],
+        order.requirement,
     ]
-    stages, strange, loaded = [run_stage("install", install, plain)], list[str](), list[str]()
-    if stages[0]["exit"] == 0:
-        watched = {
-            **plain,
-            "PYTHONPATH": f"{order['site']}:{ROOM / 'site'}:{SITE}",
-            "PYTEST_ADDOPTS": "-p no:cacheprovider",
-            "EVERYWHEEL_MAPS": str(MAPS),
-        }
-        words = [sys.executable if word == "python" else word for word in order["command"]]
-        stages.append(run_stage("test", [*order["through"], *words], watched))
-        strange = find_strange(order, watched)
-        loaded = sorted({path.rpartition("/")[2] for path in read_notes(MAPS)})
-    result = {
-        "python": ".".join(map(str, sys.version_info[:3])),
-        "libc": find_libc(),
-        "stages": stages,
-        "strange": strange,
-        "loaded": loaded,
+    return run_stage(Stage.INSTALL, command, environment)
+
+
+def run_smoke_command(order: SmokeOrder, environment: Mapping[str, str]) -> StageResult:
+    """Run the smoke command; `python` in it is the interpreter that runs this program."""
+    command = [sys.executable if argument == "python" else argument for argument in order.command]
+    return run_stage(Stage.TEST, [*order.emulator, *command], environment)
+
+
+def is_promised(name: str, promised: set[str]) -> bool:
+    """Return whether each system of the platform tag has a library; glibc's nsswitch.conf plugins come with glibc."""
+    return name in promised or name.startswith("libnss_")
+
+
+def find_unexpected(order: SmokeOrder, environment: Mapping[str, str]) -> list[str]:
+    """Return the paths of libraries that the command loaded and that the order does not allow.
+
+    Libraries of this interpreter are allowed. Those of its extension modules are only determined where it matters, since
+    importing all of these under an emulator takes longer than the tests of many wheels.
+    """
+    known, promised = list_loaded(), set(order.promised_libraries)
+    unexpected = {
+        path
+        for path in read_maps(COMMAND_MAPS) - known
+        if not path.startswith(order.known_folders) and not is_promised(path.rpartition("/")[2], promised)
     }
-    Path(order["result"]).write_text(json.dumps(result))
+    if unexpected:
+        subprocess.run(
+            [sys.executable, "-c", IMPORT_ALL],
+            env={**environment, MAPS_VARIABLE: str(INTERPRETER_MAPS)},
+            capture_output=True,
+            check=False,
+        )
+    return sorted(unexpected - read_maps(INTERPRETER_MAPS))
+
+
+def read_maps(folder: Path) -> set[str]:
+    """Return the paths of the libraries that any process had loaded, from the files of `sitecustomize`."""
+    return {line for file in folder.iterdir() for line in file.read_text().splitlines()}
+
+
+def main() -> None:
+    order = SmokeOrder.from_argument(sys.argv[1])
+    for folder in (COMMAND_MAPS, INTERPRETER_MAPS):
+        folder.mkdir()
+    plain = dict(os.environ)
+    watched = {
+        **plain,
+        "PYTHONPATH": f"{order.site}:{ROOT / 'site'}:{SITE}",
+        "PYTEST_ADDOPTS": "-p no:cacheprovider",
+        MAPS_VARIABLE: str(COMMAND_MAPS),
+    }
+    stages, unexpected = [install_wheel(order, plain)], list[str]()
+    if stages[0].exit_code == 0:
+        stages.append(run_smoke_command(order, watched))
+        unexpected = find_unexpected(order, watched)
+    libc, libc_version = find_libc()
+    report = SmokeReport(
+        python=".".join(map(str, sys.version_info[:3])),
+        libc=libc,
+        libc_version=libc_version,
+        stages=tuple(stages),
+        loaded_libraries=tuple(sorted({path.rpartition("/")[2] for path in read_maps(COMMAND_MAPS)})),
+        unexpected_libraries=tuple(unexpected),
+    )
+    report.write(Path(order.report))
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Site."""
+"""Modules that each Python process of the smoke command imports."""

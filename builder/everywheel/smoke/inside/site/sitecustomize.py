@@ -1,4 +1,4 @@
-"""Writes down, as every Python process ends, which libraries it had loaded."""
+"""Record, at the end of each Python process, of the libraries that it loaded."""
 
 import atexit
 import os
@@ -6,11 +6,12 @@ import os
 from loaded import list_loaded  # type: ignore[import-not-found]
 
 
-def note() -> None:
+def write_libraries() -> None:
+    """Write the paths of the loaded libraries into the folder that the environment names, one file for each process."""
     folder = os.environ.get("EVERYWHEEL_MAPS")
     if folder:
         with open(os.path.join(folder, str(os.getpid())), "w") as out:  # noqa: PTH118, PTH123
             out.write("\n".join(sorted(list_loaded())))
 
 
-atexit.register(note)
+atexit.register(write_libraries)

@@ -1,6 +1,6 @@
-"""Wheels for other systems: a cell each, whatever becomes of them, and all is written down before anything is judged.
+"""Wheels for macOS and Windows: each has a result, and reports are written before a failure ends the command.
 
-The Wine of these tests is a shell script: what it does is what is tried, and real Wine is tried in the integration tests.
+The Wine of these tests is a shell script with the behavior under test; the integration tests run the real Wine.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from everywheel.config.project import Project, load_project
 from everywheel.execution.scheduler import Result as Ended
 from everywheel.execution.scheduler import Task
 from everywheel.platforms.target import parse_target
+from everywheel.smoke.matrix import run_smoke_tasks
 from everywheel.smoke.non_linux import find_blocker, make_non_linux_tasks
 from everywheel.smoke.result import SmokeResult, State
-from everywheel.smoke.task import run_smoke_tasks
 from everywheel.smoke.wine import WineContext
 from everywheel.store.local import Store
 from everywheel.store.stamped_dir import STAMP
 from everywheel.wheels.wheel import Wheel, WheelFile, pack_wheel
 
 BASE = Path(__file__).parents[1] / "failing" / "base"
-LOOKED = "the structure alone was checked; nothing was run"
+AUDITED = "audited without findings; not run"
 MACHINES = {"win_amd64": 0x8664, "win_arm64": 0xAA64}
-# `winecfg` makes a Windows, anything else is the smoke command.
+# `winecfg` creates a prefix, any other program is the smoke command.
 WINE = """#!/bin/sh
 case "$1" in
   winecfg) {start} ;;
@@ -51,9 +51,9 @@ def make_dll(machine: int) -> bytes:
 
 
 def make_wheel(folder: Path, platform: str, python: str = "cp311", abi: str = "abi3") -> Path:
-    """Pack a wheel for Windows that the audit has nothing against: a module in Python with a DLL beside it."""
+    """Pack a wheel for Windows without audit findings: a Python module and a DLL."""
     tag, info = f"{python}-{abi}-{platform}", "demo-1.0.dist-info"
-    bill = {
+    sbom = {
         "bomFormat": "CycloneDX",
         "specVersion": "1.5",
         "components": [
@@ -66,17 +66,17 @@ def make_wheel(folder: Path, platform: str, python: str = "cp311", abi: str = "a
         f"{info}/METADATA": b"Metadata-Version: 2.4\nName: demo\nVersion: 1.0\nLicense-Expression: MIT\n",
         f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: false\nTag: {tag}\n".encode(),
         f"{info}/licenses/plain.txt": b"MIT",
-        f"{info}/sboms/demo.cdx.json": json.dumps(bill).encode(),
+        f"{info}/sboms/demo.cdx.json": json.dumps(sbom).encode(),
     }
     packed = {name: WheelFile(data=data) for name, data in files.items()}
     wheel = Wheel(name="demo", version="1.0", build="", python=python, abi=abi, platform=platform, files=packed)
-    made = pack_wheel(wheel, folder, epoch=1_600_000_000)
-    assert audit_wheel(made).findings == ()
-    return made
+    packed_wheel = pack_wheel(wheel, folder, epoch=1_600_000_000)
+    assert audit_wheel(packed_wheel).findings == ()
+    return packed_wheel
 
 
-class Quiet:
-    """Nobody watches."""
+class NoProgress:
+    """A listener that ignores everything."""
 
     def begin(self, task: Task) -> None: ...
     def stage(self, task: Task, stage: str) -> None: ...
@@ -95,18 +95,18 @@ def project(tmp_path: Path) -> Project:
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """A store with a CPython for Windows in it, as far as anybody looks."""
+    """A store with a stub of a CPython for Windows."""
     monkeypatch.setenv("EVERYWHEEL_STORE", str(tmp_path / "store"))
-    made = Store(tmp_path / "store")
-    python = made.root / "tools" / "windows-python-3.13.0"
+    store = Store(tmp_path / "store")
+    python = store.root / "tools" / "windows-python-3.13.0"
     python.mkdir(parents=True)
     (python / "python.exe").write_bytes(b"MZ")
     (python / STAMP).write_text("")
-    return made
+    return store
 
 
 def put_wine(monkeypatch: pytest.MonkeyPatch, folder: Path, *, start: str = "exit 0", use: str = "exit 0") -> Path:
-    """Put a Wine first on PATH that does this when it is started and this when it is used."""
+    """Put a Wine first on PATH, with shell commands for its start and for the smoke command."""
     folder.mkdir()
     wine = folder / "wine"
     wine.write_text(WINE.format(start=start, use=use))
@@ -117,46 +117,51 @@ def put_wine(monkeypatch: pytest.MonkeyPatch, folder: Path, *, start: str = "exi
     return wine
 
 
-def try_wheels(project: Project, store: Store, wheels: list[Path], timeout: int = 60) -> tuple[SmokeResult, ...]:
+def run_wheels(project: Project, store: Store, wheels: list[Path], timeout: int = 60) -> tuple[SmokeResult, ...]:
     context = WineContext(project=project, store=store, timeout=timeout, offline=True)
-    return run_smoke_tasks(make_non_linux_tasks(wheels, context), 2, Quiet())
+    return run_smoke_tasks(make_non_linux_tasks(wheels, context), 2, NoProgress())
 
 
-def smoke(project: Project, *words: str | Path) -> Result:
-    return CliRunner().invoke(main, ["--project", str(project.root), "smoke", *map(str, words)])
+def smoke(project: Project, *args: str | Path) -> Result:
+    return CliRunner().invoke(main, ["--project", str(project.root), "smoke", *map(str, args)])
 
 
-def test_json_and_page_are_written_where_nothing_could_be_run(project: Project, store: Store, tmp_path: Path) -> None:
+def test_json_and_report_are_written_where_no_wheel_can_be_run(project: Project, store: Store, tmp_path: Path) -> None:
     wheel, page = make_wheel(tmp_path, "win_arm64"), tmp_path / "smoke.html"
 
     result = smoke(project, wheel, "--json", "--html", page)
 
-    told = [(cell["state"], cell["lack"], cell["why"]) for cell in json.loads(result.stdout)]
-    assert told == [("not run here", "Wine here runs nothing of win_arm64", LOOKED)]
+    results = [(entry["state"], entry["reason"], entry["message"]) for entry in json.loads(result.stdout)]
+    assert results == [("not run here", "Wine on this machine cannot run programs for win_arm64", AUDITED)]
     assert "1 not run here" in page.read_text()
-    assert f"Wine here runs nothing of win_arm64; {LOOKED}" in page.read_text()
+    assert f"Wine on this machine cannot run programs for win_arm64; {AUDITED}" in page.read_text()
     assert result.exit_code == 3
     assert result.stderr == (
-        f"not run: {wheel.name}: Wine here runs nothing of win_arm64; {LOOKED}\n"
+        f"not run: {wheel.name}: Wine on this machine cannot run programs for win_arm64; {AUDITED}\n"
         "error: no wheel was run\n"
         "  hint: docs/macos.md and docs/windows.md say how runners of its own system try a wheel\n"
     )
 
 
-def test_what_wine_ran_says_so_and_takes_its_time(
+def test_a_run_under_wine_is_marked_and_timed(
     project: Project, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_wine(monkeypatch, tmp_path / "bin", use="sleep 0.1; echo 2 passed; exit 0")
 
-    (cell,) = try_wheels(project, store, [make_wheel(tmp_path, "win_amd64")])
+    (smoke_result,) = run_wheels(project, store, [make_wheel(tmp_path, "win_amd64")])
 
-    assert (cell.state, cell.image, cell.python, cell.through) == (State.UNDER_WINE, "Windows", "3.13.0", "Wine")
-    assert cell.words == "the smoke command passed under Wine, which is no Windows"
-    assert cell.evidence == ("2 passed",)
-    assert 0.1 <= cell.test_seconds <= cell.seconds
+    assert (smoke_result.state, smoke_result.image, smoke_result.python, smoke_result.emulator) == (
+        State.UNDER_WINE,
+        "Windows",
+        "3.13.0",
+        "Wine",
+    )
+    assert smoke_result.description == "the smoke command passed under Wine"
+    assert smoke_result.evidence == ("2 passed",)
+    assert 0.1 <= smoke_result.test_seconds <= smoke_result.seconds
 
 
-def test_a_wheel_that_fails_under_wine_leaves_the_others_their_cells(
+def test_a_failure_under_wine_does_not_affect_other_wheels(
     project: Project, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_wine(monkeypatch, tmp_path / "bin", use="echo 'ImportError: DLL load failed'; exit 1")
@@ -164,58 +169,61 @@ def test_a_wheel_that_fails_under_wine_leaves_the_others_their_cells(
 
     result = smoke(project, *wheels, "--json", "--html", page)
 
-    assert [cell["state"] for cell in json.loads(result.stdout)] == ["failed", "not run here"]
+    assert [entry["state"] for entry in json.loads(result.stdout)] == ["failed", "not run here"]
     assert "1 failed, 1 not run here" in page.read_text()
     assert result.exit_code == 6
     assert result.stderr.split("\n", 1)[1] == (
-        "error: 1 of 2 cells failed\n"
+        "error: 1 of 2 smoke tests failed\n"
         f"  | {wheels[0].name} on Windows: it does not work under Wine: ImportError: DLL load failed\n"
         "  |     ImportError: DLL load failed\n"
-        "  hint: `--html FILE` writes everything that was seen; `--image NAME` tries one image alone\n"
+        "  hint: `--html FILE` writes all output; `--image NAME` tests on one image only\n"
     )
 
 
-def test_a_wine_that_does_not_start_is_not_the_wheels_fault(
+def test_a_wine_that_does_not_start_is_not_a_failure_of_the_wheel(
     project: Project, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wine = put_wine(monkeypatch, tmp_path / "bin", start="echo 'wine: could not load kernel32.dll'; exit 53")
 
-    (cell,) = try_wheels(project, store, [make_wheel(tmp_path, "win_amd64")])
+    (smoke_result,) = run_wheels(project, store, [make_wheel(tmp_path, "win_amd64")])
 
-    assert (cell.state, cell.why) == (
+    assert (smoke_result.state, smoke_result.message) == (
         State.ERROR,
-        "Wine itself does not start, so that the wheel was not tried",
+        "Wine does not start: the wheel was not run",
     )
-    assert "  | wine: could not load kernel32.dll" in cell.evidence
-    assert cell.evidence[-1] == (
-        f"  hint: `{wine} winecfg -v win10` must end well; `--timeout` gives a slow machine longer"
+    assert "  | wine: could not load kernel32.dll" in smoke_result.evidence
+    assert smoke_result.evidence[-1] == (
+        f"  hint: `{wine} winecfg -v win10` must succeed; a slow machine may need a longer `--timeout`"
     )
 
 
-def test_what_hangs_under_wine_is_ended(
+def test_a_command_that_hangs_under_wine_is_killed(
     project: Project, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_wine(monkeypatch, tmp_path / "bin", use="sleep 600")
 
-    (cell,) = try_wheels(project, store, [make_wheel(tmp_path, "win_amd64")], timeout=1)
+    (smoke_result,) = run_wheels(project, store, [make_wheel(tmp_path, "win_amd64")], timeout=1)
 
-    assert (cell.state, cell.why) == (
+    assert (smoke_result.state, smoke_result.message) == (
         State.FAILED,
         "it does not work under Wine: it did not end within 1 s (`--timeout`)",
     )
 
 
-def test_a_wheel_for_a_python_that_wine_has_not_is_not_blamed(
+def test_a_wheel_for_another_python_than_wines_is_not_a_failure(
     project: Project, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_wine(monkeypatch, tmp_path / "bin", use="exit 1")
 
-    (cell,) = try_wheels(project, store, [make_wheel(tmp_path, "win_amd64", "cp314", "cp314t")])
+    (smoke_result,) = run_wheels(project, store, [make_wheel(tmp_path, "win_amd64", "cp314", "cp314t")])
 
-    assert (cell.state, cell.lack) == (State.NO_PYTHON, "no interpreter for cp314t under Wine, only Python 3.13")
+    assert (smoke_result.state, smoke_result.reason) == (
+        State.NO_PYTHON,
+        "no interpreter for cp314t under Wine, only Python 3.13",
+    )
 
 
-def test_a_wheel_that_wine_could_run_must_have_been_run(
+def test_require_run_includes_wheels_that_wine_can_run(
     project: Project, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
@@ -223,17 +231,17 @@ def test_a_wheel_that_wine_could_run_must_have_been_run(
 
     result = smoke(project, *wheels, "--require-run", "--json")
 
-    assert [cell["state"] for cell in json.loads(result.stdout)] == ["not run here", "not run here"]
+    assert [entry["state"] for entry in json.loads(result.stdout)] == ["not run here", "not run here"]
     assert result.exit_code == 6
     assert result.stderr.split("\n", 2)[2] == (
-        "error: 1 of 2 wheels passed nowhere, and --require-run asks for it\n"
-        f"  | {wheels[0].name}: not run in 1 cell: there is no Wine here (Debian: `apt-get install wine wine64`)\n"
-        f"  | not counted: {wheels[1].name}: Wine here runs nothing of win_arm64\n"
-        "  hint: `everywheel doctor` says what this machine lacks, `everywheel images list` where images come from\n"
+        "error: 1 of 2 wheels passed nowhere, which --require-run forbids\n"
+        f"  | {wheels[0].name}: not run in 1 smoke test: Wine is not installed (Debian: `apt-get install wine wine64`)\n"
+        f"  | not counted: {wheels[1].name}: Wine on this machine cannot run programs for win_arm64\n"
+        "  hint: `everywheel doctor` checks this machine, `everywheel images list` shows where images come from\n"
     )
 
 
-def test_a_wheel_that_wine_ran_is_run(
+def test_a_run_under_wine_satisfies_require_run(
     project: Project, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_wine(monkeypatch, tmp_path / "bin")
@@ -242,19 +250,19 @@ def test_a_wheel_that_wine_ran_is_run(
     result = smoke(project, *wheels, "--require-run")
 
     assert result.exit_code == 0, result.output
-    assert f"{wheels[0].name}: not smoked, since no Windows is here; the smoke command passed" in result.stderr
+    assert f"{wheels[0].name}: not tested on Windows; the smoke command passed" in result.stderr
 
 
 @pytest.mark.parametrize(
-    ("wheel", "hindrance"),
+    ("wheel", "blocker"),
     [
-        ("x-1.0-cp311-abi3-macosx_11_0_arm64.whl", (State.SKIPPED, "nothing on this machine runs macOS")),
-        ("x-1.0-cp311-abi3-win_arm64.whl", (State.SKIPPED, "Wine here runs nothing of win_arm64")),
+        ("x-1.0-cp311-abi3-macosx_11_0_arm64.whl", (State.SKIPPED, "this machine cannot run programs for macOS")),
+        ("x-1.0-cp311-abi3-win_arm64.whl", (State.SKIPPED, "Wine on this machine cannot run programs for win_arm64")),
         ("x-1.0-cp311-cp311-win_amd64.whl", (State.NO_PYTHON, "no interpreter for cp311 under Wine, only Python 3.13")),
         ("x-1.0-cp311-abi3-win_amd64.whl", None),
     ],
 )
-def test_what_nothing_here_could_run_is_known_before(wheel: str, hindrance: tuple[State, str] | None) -> None:
+def test_wheels_that_this_machine_cannot_run_are_known_before(wheel: str, blocker: tuple[State, str] | None) -> None:
     target = parse_target(wheel.rpartition("-")[2].removesuffix(".whl"))
 
-    assert find_blocker(wheel, target) == hindrance
+    assert find_blocker(wheel, target) == blocker

@@ -61,7 +61,7 @@ def ask(registry: Registry, tmp_path: Path, *names: str) -> list[tuple[str, str]
         cast("Runtime", registry), Store(tmp_path), retry_policy=RetryPolicy(attempts=4, first_delay=0.01)
     )
     found = [provider.find(make_image(name), ARCHES["x86_64"]) for name in names]
-    return [(one.reference, one.why) for one in found]
+    return [(one.reference, one.reason) for one in found]
 
 
 def test_a_registry_that_is_busy_is_asked_again(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_a_busy_registry_is_asked_again_for_a_digest_too(monkeypatch: pytest.Mon
 
     found = resolve_digests([make_image(name) for name in ("old", "new")], cast("Runtime", registry))
 
-    assert [(one.digests, one.why) for one in found] == [({}, f"quay.io: {NOBODY}")] * 2
+    assert [(one.digests, one.reason) for one in found] == [({}, f"quay.io: {NOBODY}")] * 2
     assert (registry.asked, waited) == (["old"] * 3, [0.0, *REGISTRY_RETRIES.delays[:2]])
 
 

@@ -1,0 +1,111 @@
+"""Order and report of one smoke test: `run.py` receives the order as its argument and writes the report to a file.
+
+Imported on both sides, by this package and by `run.py` in the image. A Python in an image may be as old as 3.9, which has
+neither slotted dataclasses nor StrEnum.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+
+class Stage(str, Enum):  # noqa: UP042
+    """Parts of a smoke test, in their order."""
+
+    INSTALL = "install"
+    TEST = "test"
+
+
+@dataclass(frozen=True)
+class SmokeOrder:
+    """Everything that `run.py` needs to know; all paths are paths in the container.
+
+    `requirement` is the wheel's path, or a requirement that is resolved from the package index `index`. It is installed into
+    `site`. `command` is the smoke command, started through `emulator` where that is not empty. Libraries may be loaded
+    from `known_folders`, and `promised_libraries` (file names) from anywhere.
+    """
+
+    requirement: str
+    index: str
+    site: str
+    command: tuple[str, ...]
+    emulator: tuple[str, ...]
+    report: str
+    known_folders: tuple[str, ...]
+    promised_libraries: tuple[str, ...]
+
+    def to_argument(self) -> str:
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_argument(cls, argument: str) -> SmokeOrder:
+        values = json.loads(argument)
+        return cls(
+            requirement=values["requirement"],
+            index=values["index"],
+            site=values["site"],
+            command=tuple(values["command"]),
+            emulator=tuple(values["emulator"]),
+            report=values["report"],
+            known_folders=tuple(values["known_folders"]),
+            promised_libraries=tuple(values["promised_libraries"]),
+        )
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """Exit code (negative: a signal), end of the output of both streams, and wall time in seconds of one stage."""
+
+    stage: Stage
+    exit_code: int
+    output: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class SmokeReport:
+    """What happened in the container: the stages that ran, and the libraries that the smoke command loaded.
+
+    `libc_version` is empty where it cannot be determined. `loaded_libraries` are file names, `unexpected_libraries` the
+    paths of those that the order does not allow.
+    """
+
+    python: str
+    libc: str
+    libc_version: tuple[int, ...]
+    stages: tuple[StageResult, ...]
+    loaded_libraries: tuple[str, ...]
+    unexpected_libraries: tuple[str, ...]
+
+    def write(self, path: Path) -> None:
+        """Write the report so that a container which is killed meanwhile leaves either the whole file or none."""
+        unfinished = path.with_name(f"{path.name}.unfinished")
+        unfinished.write_text(json.dumps(dataclasses.asdict(self)), encoding="utf-8")
+        unfinished.replace(path)
+
+    @classmethod
+    def read(cls, path: Path) -> SmokeReport | None:
+        """Return the report of a container, or None where the container wrote none."""
+        if not path.is_file():
+            return None
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return cls(
+            python=values["python"],
+            libc=values["libc"],
+            libc_version=tuple(values["libc_version"]),
+            stages=tuple(
+                StageResult(
+                    stage=Stage(stage["stage"]),
+                    exit_code=stage["exit_code"],
+                    output=stage["output"],
+                    seconds=stage["seconds"],
+                )
+                for stage in values["stages"]
+            ),
+            loaded_libraries=tuple(values["loaded_libraries"]),
+            unexpected_libraries=tuple(values["unexpected_libraries"]),
+        )
