@@ -187,7 +187,7 @@ def smoke(session: nox.Session) -> None:
 def test_containers(session: nox.Session) -> None:
     """Build webpencode's `minimal` profile in arm64 containers (under QEMU: an hour or two) and try the wheels."""
     install(session)
-    test = "python -m pytest -q {path}/test_webp_alone.py"
+    test = "python -m pytest -q {path}/test_webp_only.py"
     for target in session.posargs or FULL:
         session.run(
             "everywheel",

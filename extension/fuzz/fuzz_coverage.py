@@ -1,12 +1,11 @@
-"""Let libFuzzer look for inputs that reach new code in webpencode and in all libraries inside it, under ASan and UBSan.
+"""Run libFuzzer on webpencode and its libraries, guided by code coverage, with ASan and UBSan.
 
     nox -s fuzz-coverage                      half an hour
     nox -s fuzz-coverage -- --seconds 60
 
-The module must be the one that `instrument.py` makes: libFuzzer is linked into it. What an input did that reached new code
-is kept in the corpus, from which the next run goes on; what did harm is kept as `crash-…`, `timeout-…` or `oom-…`, and
-`--replay FILE` gives it to the module once more. An input is a header, which chooses the call and its options, and a file
-or the samples of an array.
+Requires the module that `instrument.py` builds, because libFuzzer is linked into it. Inputs that reach new code are added to
+the corpus, where the next run continues. Failing inputs are written as `crash-…`, `timeout-…` or `oom-…`; `--replay FILE`
+runs one again. An input consists of a header, which selects the call and its options, and a file or the samples of an array.
 """
 
 from __future__ import annotations
@@ -24,14 +23,14 @@ import webpencode
 from fuzz_encode import Array, choose_options, make_seeds
 
 HEADER = struct.Struct("<BHB")
-"""Which call, a number from which its options follow, and flags."""
+"""Index of the call, seed for its options, and flags."""
 CALLS = ("encode", "encode", "decode", "probe", "array")
-REPAIRED = 1
-"""The flag of a PNG whose checksums are made right: by chance nobody ever finds those."""
+FIX_CHECKSUMS = 1
+"""Flag: correct the checksums of a PNG, because random changes would never match them."""
 SHAPE = struct.Struct("<BBHHHiiiB")
-"""Dimensions, with the highest bit for strides; a type; height, width, bands; strides; an offset."""
+"""Number of dimensions (highest bit: has strides), type, height, width, bands, strides and offset."""
 TYPES = ("|u1", "<u2", ">u2", "|i1")
-WORDS = (
+TOKENS = (
     *(b"IHDR PLTE IDAT IEND tRNS iCCP eXIf iTXt zTXt acTL fcTL fdAT sRGB gAMA cHRM sBIT pHYs".split()),
     *(b"RIFF WEBP VP8X VP8L ANIM ANMF ALPH ICCP EXIF GIF87a GIF89a NETSCAPE2.0 ICC_PROFILE JFIF Adobe Exif".split()),
     *(b"acsp RGB CMYK GRAY XYZ mntr prtr A2B0 B2A0 wtpt rTRC gTRC bTRC rXYZ curv para mft1 mft2 mAB mluc desc".split()),
@@ -53,12 +52,12 @@ WORDS = (
     b"\x2f",
 )
 LONGEST_INPUT = 32_768
-LARGEST_MEMORY = 3000  # megabytes, of which ASan keeps 256 itself
-SLOWEST = 30  # seconds for one input, which the instruments make ten times as slow
+LARGEST_MEMORY = 3000  # megabytes, including 256 of ASan itself
+SLOWEST = 30  # seconds for one input; instrumented code is about ten times slower
 
 
-def repair_png(data: bytes) -> bytes:
-    """Return a PNG with every checksum as it should be; anything else as it is."""
+def fix_png_checksums(data: bytes) -> bytes:
+    """Return a PNG with correct checksums; return other data unchanged."""
     if not data.startswith(b"\x89PNG\r\n\x1a\n"):
         return data
     whole, at = bytearray(data), 8
@@ -71,8 +70,8 @@ def repair_png(data: bytes) -> bytes:
     return bytes(whole)
 
 
-def describe_array(data: bytes) -> Array:
-    """Make an array of the bytes after the header: a description and samples."""
+def parse_array(data: bytes) -> Array:
+    """Build an array from the bytes after the header: an interface description and samples."""
     dimensions, kind, height, width, bands, *strides, offset = SHAPE.unpack(data[: SHAPE.size].ljust(SHAPE.size, b"\0"))
     count = dimensions % 5
     return Array(
@@ -85,17 +84,17 @@ def describe_array(data: bytes) -> Array:
     )
 
 
-def give(data: bytes) -> None:
-    """Give the module one input; whatever it raises must be what it is said to raise."""
+def run_input(data: bytes) -> None:
+    """Run one input; exceptions other than the documented ones are propagated."""
     if len(data) < HEADER.size:
         return
     call, number, flags = HEADER.unpack(data[: HEADER.size])
     name, body = CALLS[call % len(CALLS)], data[HEADER.size :]
     options: dict[str, Any] = choose_options(random.Random(number))
-    source: Any = describe_array(body) if name == "array" else repair_png(body) if flags & REPAIRED else body
+    source: Any = parse_array(body) if name == "array" else fix_png_checksums(body) if flags & FIX_CHECKSUMS else body
     if name == "decode":
-        taken = {"width", "height", "fit", "upscale", "autorotate", "background", "max_pixels", "threads"}
-        options = {key: value for key, value in options.items() if key in taken}
+        accepted = {"width", "height", "fit", "upscale", "autorotate", "background", "max_pixels", "threads"}
+        options = {key: value for key, value in options.items() if key in accepted}
     try:
         if name == "probe":
             webpencode.probe(source)
@@ -106,17 +105,17 @@ def give(data: bytes) -> None:
     except webpencode.WebPEncodeError:
         pass
     except (TypeError, ValueError):
-        # An array may be described by nonsense. The options are right, and bytes are bytes.
+        # Only arrays may be invalid; options and bytes are always valid.
         if name != "array":
             raise
 
 
 def write_corpus(folder: Path) -> None:
-    """Write a small file of every kind, under every call."""
+    """Write the initial corpus: a small file of every kind, for every call, and arrays."""
     folder.mkdir(parents=True, exist_ok=True)
     for at, file in enumerate(seed for seed in make_seeds() if len(seed) < LONGEST_INPUT):
         for call in range(4):
-            (folder / f"file-{at}-{call}").write_bytes(HEADER.pack(call, at, REPAIRED) + file)
+            (folder / f"file-{at}-{call}").write_bytes(HEADER.pack(call, at, FIX_CHECKSUMS) + file)
     for at, (height, width, bands) in enumerate([(4, 5, 1), (3, 3, 2), (8, 8, 3), (2, 9, 4)]):
         for kind in range(3):
             plain = SHAPE.pack(3, kind, height, width, bands, 0, 0, 0, 0)
@@ -128,33 +127,35 @@ def write_corpus(folder: Path) -> None:
                 (folder / f"array-{name}-{at}-{kind}").write_bytes(HEADER.pack(4, at, 0) + shape + samples)
 
 
-def write_words(path: Path) -> None:
-    """Write a dictionary for libFuzzer: what stands in files of these formats."""
-    path.write_text("".join('"' + "".join(f"\\x{byte:02x}" for byte in word) + '"\n' for word in WORDS))
+def write_dictionary(path: Path) -> None:
+    """Write a dictionary for libFuzzer: tokens of the supported formats."""
+    path.write_text("".join('"' + "".join(f"\\x{byte:02x}" for byte in token) + '"\n' for token in TOKENS))
 
 
-def start_fuzzer(corpus: Path, finds: Path, seconds: int, more: list[str]) -> int:
-    """Hand over to libFuzzer, which ends the process when it is done."""
-    # An abi3 module finds its Python by itself: nothing here is called through it but what libFuzzer exports.
+def start_fuzzer(corpus: Path, finds: Path, seconds: int, extra_args: list[str]) -> int:
+    """Run libFuzzer, which exits the process when it is finished."""
+    # Load the module with ctypes, only for the function that libFuzzer exports.
     run = ctypes.CDLL(webpencode._webpencode.__file__).LLVMFuzzerRunDriver
     test = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t)
 
     @test
-    def give_bytes(data: int, size: int) -> int:
+    def run_buffer(data: int, size: int) -> int:
         try:
-            give(ctypes.string_at(data, size))
-        except BaseException as error:  # ctypes would print it and go on
-            (finds / "raised").write_bytes(ctypes.string_at(data, size))
-            print(f"{type(error).__name__}: {error}: the input is in {finds / 'raised'}", file=sys.stderr, flush=True)
+            run_input(ctypes.string_at(data, size))
+        except BaseException as error:  # ctypes would only print it and continue
+            (finds / "exception").write_bytes(ctypes.string_at(data, size))
+            print(
+                f"{type(error).__name__}: {error}: the input is in {finds / 'exception'}", file=sys.stderr, flush=True
+            )
             ctypes.CDLL(None).abort()
         return 0
 
-    words = finds / "words"
-    write_words(words)
+    dictionary = finds / "dictionary"
+    write_dictionary(dictionary)
     arguments = [
         "fuzz-coverage",
         str(corpus),
-        f"-dict={words}",
+        f"-dict={dictionary}",
         f"-artifact_prefix={finds}/",
         f"-max_len={LONGEST_INPUT}",
         f"-max_total_time={seconds}",
@@ -163,12 +164,12 @@ def start_fuzzer(corpus: Path, finds: Path, seconds: int, more: list[str]) -> in
         "-detect_leaks=0",
         "-print_final_stats=1",
         "-reload=0",
-        *more,
+        *extra_args,
     ]
     count = ctypes.c_int(len(arguments))
-    values = (ctypes.c_char_p * (len(arguments) + 1))(*(word.encode() for word in arguments), None)
+    values = (ctypes.c_char_p * (len(arguments) + 1))(*(argument.encode() for argument in arguments), None)
     pointer = ctypes.pointer(values)
-    return int(run(ctypes.byref(count), ctypes.byref(pointer), give_bytes))
+    return int(run(ctypes.byref(count), ctypes.byref(pointer), run_buffer))
 
 
 def main() -> None:
@@ -177,15 +178,15 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, default=Path("fuzz-corpus"))
     parser.add_argument("--finds", type=Path, default=Path("fuzz-finds"))
     parser.add_argument("--replay", type=Path, action="append", default=[], metavar="FILE")
-    arguments, more = parser.parse_known_args()
+    arguments, extra_args = parser.parse_known_args()
     for path in arguments.replay:
-        give(path.read_bytes())
-        print(f"{path} does no harm")
+        run_input(path.read_bytes())
+        print(f"{path}: no failure")
     if arguments.replay:
         return
     write_corpus(arguments.corpus)
     arguments.finds.mkdir(parents=True, exist_ok=True)
-    sys.exit(start_fuzzer(arguments.corpus, arguments.finds, arguments.seconds, more))
+    sys.exit(start_fuzzer(arguments.corpus, arguments.finds, arguments.seconds, extra_args))
 
 
 if __name__ == "__main__":

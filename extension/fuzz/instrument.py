@@ -1,10 +1,10 @@
-"""Compile webpencode and every library inside it with ASan, UBSan and coverage, and put it in the installed one's place.
+"""Compile webpencode and its libraries with ASan, UBSan and coverage, and replace the module of the installed wheel.
 
-    python extension/fuzz/instrument.py --output-dir FOLDER
+    python extension/fuzz/instrument.py --output-dir DIRECTORY
 
-The libraries come from the recipes, through the native engine with Debian's clang (`apt-get install clang libclang-rt-dev`),
-and are linked into the module. They are kept in the store like any others, so that the second run compiles the module
-alone. `FOLDER/environment` says, as `NAME=VALUE`, what a Python needs in its own to import the module.
+The libraries are built from the recipes by the native engine with Debian's clang (`apt-get install clang libclang-rt-dev`)
+and linked into the module statically. The store keeps them, so the second run compiles only the module.
+`DIRECTORY/environment` lists the environment variables, as `NAME=VALUE`, that an interpreter needs to import the module.
 """
 
 from __future__ import annotations
@@ -21,40 +21,41 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "extension" / "src" / "webpencode"
-# What is undefined in our own sources ends the process.
+# Undefined behavior in our own sources aborts the process.
 MODULE_FLAGS = (
     "-fsanitize=address,undefined,fuzzer-no-link",
     "-fno-sanitize-recover=undefined",
     "-fno-omit-frame-pointer",
     "-g",
 )
-# In the libraries it is printed, where it may do harm: they shift and cast as C compilers have always let them.
+# In the libraries, only harmful kinds are checked, and printed: they rely on shifts and casts that compilers define.
 LIBRARY_FLAGS = (
     "-fsanitize=address,bounds,integer-divide-by-zero,signed-integer-overflow,fuzzer-no-link",
     "-fno-omit-frame-pointer",
     "-O1",
 )
 MACROS = ("-DPy_LIMITED_API=0x030b0000", "-DG_DISABLE_CAST_CHECKS")
-# nasm, which only runs during the build, leaves leaks behind, and nothing there can tell ASan to be silent about them. glib
-# never sees an input; its precompiled header names its folder.
-# The instruments note the name of each source and header, and an artifact must not name the folder that it was made in.
+# Not instrumented: nasm, which runs only during the build, leaks memory, and ASan cannot be configured there; glib never
+# processes input, and its precompiled header contains the path of its directory.
+# Instrumented code contains the names of sources and headers. They are made relative, because an artifact must not contain
+# the path of its build directory.
 WRAPPER = """#!/bin/sh
 if [ "$*" = --version ]; then {program} --version && echo 'with {flags}, but not nasm'; exit; fi
 flags='{flags}'
 case $PWD in */nasm-* | */glib-*) flags= ;; esac
-for word do
+for arg do
   shift
-  case $word in
-    -I/*) word=-I$(realpath --relative-to=. "${{word#-I}}") ;;
-    /*.c | /*.cc | /*.cpp) word=$(realpath --relative-to=. "$word") ;;
-    /*) [ "$last" != -isystem ] || word=$(realpath --relative-to=. "$word") ;;
+  case $arg in
+    -I/*) arg=-I$(realpath --relative-to=. "${{arg#-I}}") ;;
+    /*.c | /*.cc | /*.cpp) arg=$(realpath --relative-to=. "$arg") ;;
+    /*) [ "$previous" != -isystem ] || arg=$(realpath --relative-to=. "$arg") ;;
   esac
-  last=$word
-  set -- "$@" "$word"
+  previous=$arg
+  set -- "$@" "$arg"
 done
 exec {program} "$@" $flags
 """
-# Python itself tidies up little when it ends; without memory the module must say so, not the instruments.
+# Python does not free all memory on exit, so leaks are not detected. Failed allocations must reach the module.
 ENVIRONMENT = """\
 ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:detect_stack_use_after_return=0
 UBSAN_OPTIONS=print_stacktrace=1
@@ -63,23 +64,23 @@ PACKAGES = ("vips", "libwebp", "libwebpmux")
 
 
 def find_compiler(name: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        sys.exit(f"no {name} is in PATH: Debian has it (`apt-get install clang libclang-rt-dev`)")
-    return found
+    path = shutil.which(name)
+    if path is None:
+        sys.exit(f"{name} not found in PATH: on Debian, run `apt-get install clang libclang-rt-dev`")
+    return path
 
 
 def find_runtime(clang: str, name: str) -> Path:
-    """Return the path of one of clang's run-time libraries."""
-    words = [clang, f"-print-file-name={name}"]
-    path = Path(subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip())
+    """Return the path of a run-time library of clang."""
+    command = [clang, f"-print-file-name={name}"]
+    path = Path(subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip())
     if not path.is_absolute():
-        sys.exit(f"{clang} comes without {name}: Debian has it (`apt-get install libclang-rt-dev`)")
+        sys.exit(f"{clang} has no {name}: on Debian, run `apt-get install libclang-rt-dev`")
     return path.resolve()
 
 
 def write_wrappers(folder: Path, clang: str, clangxx: str) -> dict[str, str]:
-    """Write compilers that instrument; their flags are in what they say of themselves, and so in the store's keys."""
+    """Write instrumenting compiler wrappers; `--version` prints their flags, which makes them part of the cache keys."""
     folder.mkdir(parents=True, exist_ok=True)
     flags = shlex.join(LIBRARY_FLAGS)
     for name, program in (("clang", clang), ("clang++", clangxx)):
@@ -90,35 +91,33 @@ def write_wrappers(folder: Path, clang: str, clangxx: str) -> dict[str, str]:
 
 
 def build_libraries(prefix: Path, compilers: dict[str, str]) -> None:
-    # Nothing leaves this machine, so the policy's name is free; this one is what programs for the build are made for.
+    # The result is only used on this machine, so any policy is possible; build tools are built for this one.
     environment = {
         **os.environ,
         **compilers,
         "AUDITWHEEL_PLAT": f"manylinux2014_{platform.machine()}",
     }
     shutil.rmtree(prefix, ignore_errors=True)
-    words = ["everywheel", "--project", str(ROOT), "deps", "--engine", "native", "--linkage", "static"]
-    subprocess.run([*words, "--prefix", str(prefix)], env=environment, check=True)
+    command = ["everywheel", "--project", str(ROOT), "deps", "--engine", "native", "--linkage", "static"]
+    subprocess.run([*command, "--prefix", str(prefix)], env=environment, check=True)
 
 
-def ask_pkgconf(prefix: Path, *words: str) -> list[str]:
+def run_pkgconf(prefix: Path, *args: str) -> list[str]:
     environment = {**os.environ, "PKG_CONFIG_LIBDIR": str(prefix / "lib" / "pkgconfig")}
-    command = [sys.executable, "-m", "pkgconf", "--static", *words, *PACKAGES]
+    command = [sys.executable, "-m", "pkgconf", "--static", *args, *PACKAGES]
     return shlex.split(subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout)
 
 
 def list_sources() -> list[Path]:
-    """Return what a module that has its libraries inside is compiled from."""
-    return sorted(
-        path for path in SOURCES.glob("*.c") if path.name != "system.c"
-    )  # that one opens the system's libraries
+    """Return the C sources of a module that is linked to its libraries (not with linkage `system`)."""
+    return sorted(path for path in SOURCES.glob("*.c") if path.name != "system_linkage.c")
 
 
-def compile_module(prefix: Path, into: Path, clang: str, clangxx: str) -> None:
-    """Compile the module into the place of the installed one, with libFuzzer, which does nothing until it is called."""
-    objects = into / "objects"
+def compile_module(prefix: Path, output_dir: Path, clang: str, clangxx: str) -> None:
+    """Compile and link the module, with libFuzzer, which does nothing until it is called."""
+    objects = output_dir / "objects"
     objects.mkdir(parents=True, exist_ok=True)
-    includes = [word.replace("-I", "-isystem", 1) for word in ask_pkgconf(prefix, "--cflags")]
+    includes = [flag.replace("-I", "-isystem", 1) for flag in run_pkgconf(prefix, "--cflags")]
     for source in list_sources():
         subprocess.run(
             [
@@ -139,8 +138,8 @@ def compile_module(prefix: Path, into: Path, clang: str, clangxx: str) -> None:
             ],
             check=True,
         )
-    # As in a wheel, nothing else gets out, and what nothing reaches is left out: some of glib would miss what was not built.
-    exports = into / "exports.map"
+    # As in a wheel, export only these symbols and remove unused sections: parts of glib refer to symbols that were not built.
+    exports = output_dir / "exports.map"
     exports.write_text("{ global: PyInit_*; LLVMFuzzerRunDriver; __sanitizer_*; local: *; };\n")
     fuzzer = find_runtime(clang, f"libclang_rt.fuzzer_no_main-{platform.machine()}.a")
     subprocess.run(
@@ -156,35 +155,35 @@ def compile_module(prefix: Path, into: Path, clang: str, clangxx: str) -> None:
             "-Wl,--whole-archive",
             str(fuzzer),
             "-Wl,--no-whole-archive",
-            *ask_pkgconf(prefix, "--libs"),
+            *run_pkgconf(prefix, "--libs"),
             "-lm",
             "-lpthread",
             "-o",
-            str(into / "module.so"),
+            str(output_dir / "module.so"),
         ],
         check=True,
     )
 
 
 def replace_module(module: Path) -> None:
-    """Put the module in the place of the one of the installed wheel."""
-    found = importlib.util.find_spec("webpencode")
-    if found is None or found.origin is None:
-        sys.exit("webpencode is not installed here: install its wheel first, which the tests are run against")
-    [installed] = Path(found.origin).parent.glob("_webpencode.*.so")
+    """Replace the module of the installed wheel."""
+    spec = importlib.util.find_spec("webpencode")
+    if spec is None or spec.origin is None:
+        sys.exit("webpencode is not installed: install its wheel first")
+    [installed] = Path(spec.origin).parent.glob("_webpencode.*.so")
     shutil.copyfile(module, installed)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output-dir", type=Path, required=True, metavar="FOLDER")
-    into = parser.parse_args().output_dir.resolve()
+    parser.add_argument("--output-dir", type=Path, required=True, metavar="DIRECTORY")
+    output_dir = parser.parse_args().output_dir.resolve()
     clang, clangxx = find_compiler("clang"), find_compiler("clang++")
     runtime = find_runtime(clang, f"libclang_rt.asan-{platform.machine()}.so")
-    build_libraries(into / "prefix", write_wrappers(into / "bin", clang, clangxx))
-    compile_module(into / "prefix", into, clang, clangxx)
-    replace_module(into / "module.so")
-    (into / "environment").write_text(f"{ENVIRONMENT}LD_PRELOAD={runtime}\n")
+    build_libraries(output_dir / "prefix", write_wrappers(output_dir / "bin", clang, clangxx))
+    compile_module(output_dir / "prefix", output_dir, clang, clangxx)
+    replace_module(output_dir / "module.so")
+    (output_dir / "environment").write_text(f"{ENVIRONMENT}LD_PRELOAD={runtime}\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The tests try the installed package: the bytes that people get, never the source tree."""
+"""Configuration of the tests, which always run against the installed wheel, never against the source tree."""
 
 import signal
 from pathlib import Path
@@ -8,13 +8,13 @@ import webpencode
 
 try:
     import hypothesis
-except ImportError:  # as in the smoke images, which have nothing but pytest
+except ImportError:  # smoke images have only pytest
     hypothesis = None
 
 SOURCES = Path(__file__).resolve().parent.parent / "src"
 
 if hypothesis is not None:
-    # How long an example takes says nothing on a machine that does other things as well; by default nothing is by chance.
+    # No deadline, because other processes may slow down an example; the default profile is deterministic.
     hypothesis.settings.register_profile("usual", deadline=None, max_examples=60, derandomize=True, database=None)
     hypothesis.settings.register_profile("long", deadline=None, max_examples=6000, print_blob=True)
     hypothesis.settings.load_profile("usual")
@@ -22,8 +22,8 @@ if hypothesis is not None:
 
 def pytest_configure(config: pytest.Config) -> None:
     if SOURCES in Path(webpencode.__file__).resolve().parents:
-        raise pytest.UsageError(f"webpencode comes from {SOURCES}: install its wheel and test that")
-    # A shell's background job ignores Ctrl-C, and so would the command that a test starts and then interrupts.
+        raise pytest.UsageError(f"webpencode is imported from {SOURCES}: install the wheel and test that instead")
+    # Background jobs of a shell ignore Ctrl-C, and child processes inherit that; a test interrupts the command.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

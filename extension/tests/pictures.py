@@ -1,4 +1,4 @@
-"""Small pictures made of nothing: PNG and GIF files from pixels, and what a camera would write into a JPEG."""
+"""Small test images: generated PNG and GIF files, and JPEG files with EXIF data."""
 
 import struct
 import zlib
@@ -14,12 +14,12 @@ PHOTO_SIZE = (360, 240)
 CMYK = (DATA / "cmyk.jpg").read_bytes()
 CMYK_SIZE = (48, 32)
 PROGRESSIVE = (DATA / "progressive.jpg").read_bytes()  # with a profile
-PALETTE = (DATA / "palette.png").read_bytes()  # with transparent colours, interlaced
+PALETTE = (DATA / "palette.png").read_bytes()  # with transparent colors, interlaced
 DEEP = (DATA / "deep.png").read_bytes()  # RGBA of 16 bits a sample, with a profile, interlaced
 
 
 def draw_gradient(width: int, height: int, *, alpha: bool = False) -> list[list[Pixel]]:
-    """Return rows of RGBA in which no two corners are alike; with alpha, no pixel is wholly transparent."""
+    """Return rows of RGBA with four different corners; with alpha, no pixel is fully transparent."""
     return [
         [(x * 255 // width, y * 255 // height, (x ^ y) & 0xFF, 128 + x % 128 if alpha else 255) for x in range(width)]
         for y in range(height)
@@ -27,7 +27,7 @@ def draw_gradient(width: int, height: int, *, alpha: bool = False) -> list[list[
 
 
 def draw_noise(width: int, height: int) -> list[list[Pixel]]:
-    """Return rows of RGBA that hardly compress, the same at each call."""
+    """Return rows of RGBA that barely compress, the same in each call."""
     state = 1
     rows = []
     for _ in range(height):
@@ -40,14 +40,14 @@ def draw_noise(width: int, height: int) -> list[list[Pixel]]:
 
 
 def write_png(rows: Rows, *, alpha: bool = False, xmp: bytes = b"", exif: bytes = b"") -> bytes:
-    """Write RGB or RGBA with eight bits a sample, and an XMP packet and EXIF data where they are given."""
+    """Encode RGB or RGBA with 8 bits per sample as PNG, optionally with an XMP packet and EXIF data."""
     kind, samples = (6, 4) if alpha else (2, 3)
     data = b"".join(b"\0" + b"".join(bytes(pixel[:samples]) for pixel in row) for row in rows)
     return _png(len(rows[0]), len(rows), 8, kind, data, xmp, exif)
 
 
-def write_grey_png(width: int, height: int, *, bits: int) -> bytes:
-    """Write a grey ramp from left to right with 8 or 16 bits a sample."""
+def write_gray_png(width: int, height: int, *, bits: int) -> bytes:
+    """Encode a gray ramp from left to right with 8 or 16 bits per sample as PNG."""
     ramp = (x * ((1 << bits) - 1) // max(1, width - 1) for x in range(width))
     row = b"\0" + b"".join(value.to_bytes(bits // 8, "big") for value in ramp)
     return _png(width, height, bits, 0, row * height)
@@ -67,11 +67,11 @@ def _png(width: int, height: int, bits: int, kind: int, data: bytes, xmp: bytes 
 
 
 def write_gif(frames: Iterable[Sequence[Sequence[int]]], palette: Sequence[tuple[int, int, int]]) -> bytes:
-    """Write frames of indices into a palette of up to 128 colours, 100 ms each."""
+    """Encode frames of indices into a palette of up to 128 colors as GIF, 100 ms per frame."""
     frames = list(frames)
     height, width = len(frames[0]), len(frames[0][0])
-    colours = b"".join(bytes(colour) for colour in palette).ljust(128 * 3, b"\0")
-    out = b"GIF89a" + struct.pack("<HHBBB", width, height, 0xF6, 0, 0) + colours
+    colors = b"".join(bytes(color) for color in palette).ljust(128 * 3, b"\0")
+    out = b"GIF89a" + struct.pack("<HHBBB", width, height, 0xF6, 0, 0) + colors
     for frame in frames:
         out += b"\x21\xf9\x04" + struct.pack("<BHBB", 0, 10, 0, 0)
         out += b"\x2c" + struct.pack("<HHHHB", 0, 0, width, height, 0) + b"\x07" + _gif_codes(frame)
@@ -79,7 +79,7 @@ def write_gif(frames: Iterable[Sequence[Sequence[int]]], palette: Sequence[tuple
 
 
 def _gif_codes(frame: Sequence[Sequence[int]]) -> bytes:
-    """Write eight-bit LZW codes, clearing the table before it grows so far that codes get longer."""
+    """Encode with 8-bit LZW codes; the table is cleared before codes would become longer."""
     codes = bytearray()
     for count, index in enumerate(index for row in frame for index in row):
         if count % 100 == 0:
@@ -91,19 +91,19 @@ def _gif_codes(frame: Sequence[Sequence[int]]) -> bytes:
 
 
 def cut_jpeg(jpeg: bytes, width: int, height: int) -> bytes:
-    """Say that a baseline JPEG has some pixels fewer than its last blocks, of 8 x 8 or 16 x 16, hold."""
+    """Set the size in the header of a baseline JPEG, so that its last blocks are only partly used."""
     at = jpeg.index(b"\xff\xc0") + 5
     return jpeg[:at] + struct.pack(">HH", height, width) + jpeg[at + 4 :]
 
 
 def write_exif(orientation: int, *, kind: str = "H", order: str = "<") -> bytes:
-    """Write EXIF data with nothing but an orientation (1 to 8), as BYTE, SHORT or LONG ("B", "H", "I") and in either order."""
+    """Return EXIF data with only an orientation (1 to 8), as BYTE, SHORT or LONG ("B", "H", "I"), in either byte order."""
     number = struct.pack(order + kind, orientation).ljust(4, b"\0")
     entry = struct.pack(order + "HHI", 0x0112, {"B": 1, "H": 3, "I": 4}[kind], 1) + number
     return (b"II" if order == "<" else b"MM") + struct.pack(order + "HIH", 42, 8, 1) + entry + bytes(4)
 
 
-def orient_jpeg(jpeg: bytes, orientation: int, **how: str) -> bytes:
-    """Put an EXIF block with nothing but an orientation in front of a JPEG's other blocks."""
-    body = b"Exif\0\0" + write_exif(orientation, **how)
+def orient_jpeg(jpeg: bytes, orientation: int, **layout: str) -> bytes:
+    """Insert an EXIF segment with only an orientation before the other segments of a JPEG."""
+    body = b"Exif\0\0" + write_exif(orientation, **layout)
     return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + jpeg[2:]

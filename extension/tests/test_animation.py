@@ -1,4 +1,4 @@
-"""Animations stay animations, with their delays and loop count."""
+"""Encoding of animations: frames, delays and loop count."""
 
 import struct
 from typing import Any
@@ -14,13 +14,13 @@ GIF = write_gif(FRAMES, [RED, GREEN, BLUE])
 
 
 def add_loops(gif: bytes, loops: int) -> bytes:
-    """Say in a GIF how often it is played again after the first time (Netscape's extension); 0 is for ever."""
+    """Set the number of repetitions of a GIF after the first one (Netscape extension); 0 is infinite."""
     head = 13 + 128 * 3
     return gif[:head] + b"\x21\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<HB", loops, 0) + gif[head:]
 
 
 def set_delays(gif: bytes, delays: list[int]) -> bytes:
-    """Set the delays of a GIF's frames, in hundredths of a second."""
+    """Set the delays of the frames of a GIF, in hundredths of a second."""
     parts = gif.split(b"\x21\xf9\x04")
     assert len(parts) == len(delays) + 1
     rest = [struct.pack("<BH", part[0], delay) + part[3:] for delay, part in zip(delays, parts[1:], strict=True)]
@@ -52,12 +52,12 @@ def test_a_gif_stays_an_animation(options: dict[str, Any]) -> None:
     assert probe(out).pages == 3
 
 
-def test_frames_that_say_nothing_last_a_tenth_of_a_second() -> None:
+def test_frames_without_a_delay_last_a_tenth_of_a_second() -> None:
     assert [delay for delay, _ in list_frames(encode(set_delays(GIF, [0, 1, 2])))] == [100, 100, 20]
 
 
 def test_an_animation_may_last_for_weeks() -> None:
-    # More milliseconds than an int holds, which UBSan would tell.
+    # More milliseconds than fit into an int; UBSan would report the overflow.
     frames = [[[at % 2] * 4] * 4 for at in range(3300)]
     gif = set_delays(write_gif(frames, [RED, BLUE]), [65535] * 3300)
 
@@ -74,7 +74,7 @@ def test_the_loop_count_can_be_chosen(loop: int) -> None:
     assert read_loop(encode(add_loops(GIF, 3), loop=loop)) == loop
 
 
-def test_an_animated_webp_comes_back_as_it_was() -> None:
+def test_encoding_an_animated_webp_again_keeps_its_frames() -> None:
     first = encode(set_delays(GIF, [5, 30, 100]), lossless=True, loop=6)
 
     again = encode(first, lossless=True)
@@ -93,20 +93,20 @@ def test_an_animated_webp_comes_back_as_it_was() -> None:
     ],
     ids=str,
 )
-def test_every_frame_is_made_to_fit(options: dict[str, Any], size: tuple[int, int]) -> None:
+def test_every_frame_is_resized(options: dict[str, Any], size: tuple[int, int]) -> None:
     out = encode(GIF, **options)
 
     assert read_canvas(out) == size
     assert len(list_frames(out)) == 3
 
 
-def test_the_first_frame_can_be_taken_alone() -> None:
+def test_animated_false_encodes_only_the_first_frame() -> None:
     still = encode(GIF, animated=False, lossless=True)
 
     assert webp.decode_lossless(still) == [[(*(RED, GREEN, BLUE)[at], 255) for at in row] for row in FRAMES[0]]
 
 
-def test_one_frame_is_no_animation() -> None:
+def test_a_gif_with_one_frame_becomes_a_still_image() -> None:
     assert webp.read_info(encode(write_gif(FRAMES[:1], [RED, GREEN, BLUE]), lossless=True)).chunks == ("VP8L",)
 
 
@@ -118,7 +118,7 @@ def test_frames_count_against_the_limit() -> None:
     assert encode(GIF, max_pixels=2400, animated=False)
 
 
-def test_an_animation_that_ends_early_is_an_error() -> None:
+def test_a_truncated_animation_is_an_error() -> None:
     animation = encode(GIF, lossless=True)
 
     for data in (GIF, animation):
@@ -126,18 +126,18 @@ def test_an_animation_that_ends_early_is_an_error() -> None:
             encode(data[: len(data) * 2 // 3])
 
 
-def test_a_gif_without_its_last_byte_is_whole() -> None:
+def test_a_gif_without_a_trailer_is_accepted() -> None:
     assert encode(GIF[:-1]) == encode(GIF)
 
 
-def test_a_target_size_is_that_of_all_frames() -> None:
+def test_the_target_size_is_for_all_frames_together() -> None:
     noise = [[[(x * x * 7 + y * y * 13 + x * y * at) % 3 for x in range(80)] for y in range(60)] for at in range(4)]
     gif = write_gif(noise, [RED, GREEN, BLUE])
 
     assert len(encode(gif, target_size=6000)) < 8000 < len(encode(gif))
 
 
-def test_a_canvas_is_refused_before_a_frame_is_looked_at() -> None:
+def test_a_canvas_that_is_too_large_is_rejected_before_frames_are_read() -> None:
     body = b"VP8X" + struct.pack("<II", 10, 2) + (16382).to_bytes(3, "little") * 2
     data = b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body
 

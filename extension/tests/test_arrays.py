@@ -1,4 +1,4 @@
-"""What encode() makes of arrays, which never become a file on the way."""
+"""Encoding of arrays of pixels, through buffers and __array_interface__."""
 
 import gc
 import mmap
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import webp
-from pictures import draw_gradient, draw_noise, write_grey_png, write_png
+from pictures import draw_gradient, draw_noise, write_gray_png, write_png
 from webpencode import LimitExceededError, decode, encode
 
 WIDTH, HEIGHT = 61, 43
@@ -19,7 +19,7 @@ CLEAR = draw_gradient(WIDTH, HEIGHT, alpha=True)
 
 
 class Array:
-    """What a library of arrays shows of one of its own."""
+    """An object with NumPy's array interface."""
 
     def __init__(self, data: Any, shape: Sequence[int], typestr: str = "|u1", strides: Any = None) -> None:
         self.__array_interface__ = {
@@ -41,22 +41,24 @@ def view(rows: Any, bands: int = 3) -> memoryview:
 
 @pytest.mark.parametrize("options", [{}, {"lossless": True}, {"sharp_yuv": True}, {"width": 20}], ids=str)
 @pytest.mark.parametrize(("rows", "bands"), [(ROWS, 3), (CLEAR, 4)], ids=["rgb", "rgba"])
-def test_an_array_gives_what_the_same_picture_as_a_file_gives(rows: Any, bands: int, options: dict[str, Any]) -> None:
+def test_an_array_and_a_file_with_the_same_pixels_give_the_same_bytes(
+    rows: Any, bands: int, options: dict[str, Any]
+) -> None:
     png = write_png(rows, alpha=bands == 4)
 
     assert encode(view(rows, bands), **options) == encode(png, **options)
 
 
-def test_an_array_keeps_every_pixel_when_lossless() -> None:
+def test_lossless_encoding_keeps_every_pixel_of_an_array() -> None:
     assert webp.decode_lossless(encode(view(ROWS), lossless=True)) == ROWS
 
 
-def test_a_wholly_opaque_array_gets_no_transparency() -> None:
+def test_an_opaque_rgba_array_is_encoded_without_alpha() -> None:
     assert encode(view(ROWS, 4)) == encode(view(ROWS, 3))
 
 
 @pytest.mark.parametrize("at", [0, WIDTH * (HEIGHT - 1)], ids=["top", "bottom"])
-def test_one_transparent_pixel_is_seen_wherever_it_is(at: int) -> None:
+def test_a_single_transparent_pixel_keeps_the_alpha_channel(at: int) -> None:
     data = bytearray(pack(ROWS, 4))
     data[4 * at + 3] = 0
 
@@ -67,13 +69,13 @@ def test_one_transparent_pixel_is_seen_wherever_it_is(at: int) -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 3), (1, 3, 1)], ids=str)
-def test_grey_is_taken(shape: tuple[int, ...]) -> None:
+def test_gray_arrays_are_accepted(shape: tuple[int, ...]) -> None:
     out = encode(memoryview(bytes([0, 100, 255])).cast("B", shape), lossless=True)
 
     assert webp.decode_lossless(out) == [[(0, 0, 0, 255), (100, 100, 100, 255), (255, 255, 255, 255)]]
 
 
-def test_grey_with_transparency_is_taken() -> None:
+def test_gray_arrays_with_alpha_are_accepted() -> None:
     out = encode(memoryview(bytes([10, 255, 200, 7])).cast("B", (1, 2, 2)), lossless=True)
 
     assert webp.decode_lossless(out) == [[(10, 10, 10, 255), (200, 200, 200, 7)]]
@@ -96,7 +98,7 @@ def test_native_sixteen_bits_are_read_through_a_buffer() -> None:
 
 
 @pytest.mark.parametrize("options", [{"lossless": True}, {"lossless": True, "width": 9}], ids=str)
-def test_rows_may_lie_in_any_order_and_far_apart(options: dict[str, Any]) -> None:
+def test_rows_may_have_any_strides(options: dict[str, Any]) -> None:
     flipped = view(ROWS)[::-1]
     every_second = view(ROWS)[::2]
     columns = Array(pack(ROWS), (HEIGHT, WIDTH // 2, 3), strides=(WIDTH * 3, 6, 1))
@@ -106,22 +108,24 @@ def test_rows_may_lie_in_any_order_and_far_apart(options: dict[str, Any]) -> Non
     assert encode(columns, **options) == encode(view([row[: WIDTH // 2 * 2 : 2] for row in ROWS]), **options)
 
 
-@pytest.mark.skipif(sys.platform != "linux" or sys.maxsize < 1 << 32, reason="takes 5 GB of addresses, and no memory")
+@pytest.mark.skipif(
+    sys.platform != "linux" or sys.maxsize < 1 << 32, reason="needs 5 GB of address space, but no memory"
+)
 @pytest.mark.parametrize("options", [{}, {"lossless": True}], ids=str)
-def test_rows_may_lie_gigabytes_apart(options: dict[str, Any]) -> None:
-    apart = (1 << 31) - 8  # libwebp counts in an int, over two rows at once
+def test_rows_may_be_gigabytes_apart(options: dict[str, Any]) -> None:
+    stride = (1 << 31) - 8  # libwebp computes with an int, for two rows at once
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0x4000)
     rows = draw_gradient(4, 3)
 
-    with mmap.mmap(-1, apart * 2 + 12, flags=flags) as samples:
+    with mmap.mmap(-1, stride * 2 + 12, flags=flags) as samples:
         for y, row in enumerate(rows):
-            samples[y * apart : y * apart + 12] = pack([row])
-        made = encode(Array(samples, (3, 4, 3), strides=(apart, 3, 1)), **options)
+            samples[y * stride : y * stride + 12] = pack([row])
+        result = encode(Array(samples, (3, 4, 3), strides=(stride, 3, 1)), **options)
 
-    assert made == encode(view(rows), **options)
+    assert result == encode(view(rows), **options)
 
 
-def test_bands_may_lie_in_planes() -> None:
+def test_bands_may_be_separate_planes() -> None:
     planes = b"".join(bytes(pixel[band] for row in ROWS for pixel in row) for band in range(3))
     size = WIDTH * HEIGHT
 
@@ -130,42 +134,50 @@ def test_bands_may_lie_in_planes() -> None:
     assert encode(array, lossless=True) == encode(view(ROWS), lossless=True)
 
 
-def test_an_address_is_taken() -> None:
+def test_data_may_be_an_address() -> None:
     pixels = decode(write_png(ROWS))
 
     assert encode(Array(pixels.__array_interface__["data"], (HEIGHT, WIDTH, 3))) == encode(view(ROWS))
 
 
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (1, 2), (2, 1), (16, 16), (17, 33), (33, 65)])
-def test_every_odd_size_is_coded_whole(width: int, height: int) -> None:
+def test_all_sizes_are_encoded_completely(width: int, height: int) -> None:
     rows = draw_noise(width, height)
 
     assert webp.decode_lossless(encode(view(rows), lossless=True)) == rows
     assert encode(view(rows)) == encode(write_png(rows))
 
 
-def test_the_longest_side_is_taken_and_no_longer_one() -> None:
+def test_the_longest_side_of_webp_is_accepted_and_a_longer_one_is_rejected() -> None:
     assert webp.read_info(encode(memoryview(bytes(16383)).cast("B", (1, 16383)), effort=0)).width == 16383
     for shape in ((1, 16384), (16384, 1)):
         with pytest.raises(LimitExceededError) as caught:
             encode(memoryview(bytes(16384)).cast("B", shape))
         assert (caught.value.number, caught.value.limit) == (16384, 16383)
         assert str(caught.value) == (
-            f"the picture is {shape[1]} x {shape[0]}, and WebP holds at most 16383 pixels a side"
+            f"the image is {shape[1]} x {shape[0]} pixels, and WebP allows at most 16383 per side"
         )
 
 
 @pytest.mark.parametrize(
     ("array", "error", "message"),
     [
-        (Array(b"", (0, 5)), ValueError, "an array must have pixels, not 0 rows of 5"),
-        (Array(b"", (5, 0, 3)), ValueError, "an array must have pixels, not 5 rows of 0"),
+        (Array(b"", (0, 5)), ValueError, "an array must have at least one pixel, not 0 rows of 5"),
+        (Array(b"", (5, 0, 3)), ValueError, "an array must have at least one pixel, not 5 rows of 0"),
         (Array(bytes(5), (5,)), ValueError, "an array must have 2 or 3 dimensions (height, width, bands), not 1"),
         (Array(bytes(5), (1, 1, 5)), ValueError, "an array must have 1 to 4 bands, not 5"),
-        (Array(bytes(4), (1, 1), "<f4"), TypeError, "an array must be of unsigned 8-bit or 16-bit integers, not '<f4'"),
-        (Array(bytes(4), (1, 1), "|i1"), TypeError, "an array must be of unsigned 8-bit or 16-bit integers, not '|i1'"),
-        (Array(bytes(5), (2, 3)), ValueError, "'data' of __array_interface__ has 5 bytes, and its shape needs 6"),
-        (Array(bytes(6), (2, 3), strides=(-3, 1)), ValueError, "'strides' of __array_interface__ lead out of 'data'"),
+        (
+            Array(bytes(4), (1, 1), "<f4"),
+            TypeError,
+            "an array must contain unsigned 8-bit or 16-bit integers, not '<f4'",
+        ),
+        (
+            Array(bytes(4), (1, 1), "|i1"),
+            TypeError,
+            "an array must contain unsigned 8-bit or 16-bit integers, not '|i1'",
+        ),
+        (Array(bytes(5), (2, 3)), ValueError, "'data' of __array_interface__ has 5 bytes, but its shape needs 6"),
+        (Array(bytes(6), (2, 3), strides=(-3, 1)), ValueError, "'strides' of __array_interface__ point outside 'data'"),
         (
             Array(bytes(6), (2, 3), strides=(sys.maxsize, 1)),
             ValueError,
@@ -181,36 +193,36 @@ def test_the_longest_side_is_taken_and_no_longer_one() -> None:
             ValueError,
             "'strides' of __array_interface__ must be as long as 'shape'",
         ),
-        (Array((0, True), (2, 3)), ValueError, "'data' of __array_interface__ is the address 0"),
+        (Array((0, True), (2, 3)), ValueError, "'data' of __array_interface__ is a null pointer"),
         (Array(bytes(6), ("2", 3)), TypeError, "'str' object cannot be interpreted as an integer"),
         (
             memoryview(bytes(4)).cast("b", (1, 4)),
             TypeError,
-            "an array must be of unsigned 8-bit or 16-bit integers, not 'b'",
+            "an array must contain unsigned 8-bit or 16-bit integers, not 'b'",
         ),
         (
             memoryview(bytes(8)).cast("f", (1, 2)),
             TypeError,
-            "an array must be of unsigned 8-bit or 16-bit integers, not 'f'",
+            "an array must contain unsigned 8-bit or 16-bit integers, not 'f'",
         ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_is_no_picture_is_named(array: Any, error: type, message: str) -> None:
+def test_an_invalid_array_is_an_error_that_names_the_reason(array: Any, error: type, message: str) -> None:
     with pytest.raises(error) as caught:
         encode(array)
 
     assert str(caught.value) == message
 
 
-def test_an_offset_is_taken() -> None:
+def test_an_offset_is_applied() -> None:
     array = Array(b"xx" + bytes([1, 2, 3]), (1, 1, 3))
     array.__array_interface__["offset"] = 2
 
     assert webp.decode_lossless(encode(array, lossless=True)) == [[(1, 2, 3, 255)]]
 
 
-def test_an_offset_out_of_this_world_is_refused() -> None:
+def test_an_offset_that_overflows_is_rejected() -> None:
     array = Array(bytes(3), (1, 1, 3))
     array.__array_interface__["offset"] = sys.maxsize
 
@@ -218,29 +230,29 @@ def test_an_offset_out_of_this_world_is_refused() -> None:
         encode(array)
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="no buffer is written in Python there")
-def test_a_tuple_that_is_a_buffer_is_no_address() -> None:
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="classes written in Python cannot be buffers before 3.12")
+def test_a_tuple_with_a_buffer_is_not_an_address() -> None:
     class Samples(tuple[int, ...]):
         def __buffer__(self, flags: int) -> memoryview:
             return memoryview(bytes(6))
 
-    with pytest.raises(ValueError, match=r"^'strides' of __array_interface__ lead out of 'data'$"):
+    with pytest.raises(ValueError, match=r"^'strides' of __array_interface__ point outside 'data'$"):
         encode(Array(Samples((1, 2, 3)), (2, 3), strides=(-3, 1)))
 
 
-def test_a_description_that_changes_while_it_is_read_does_no_harm() -> None:
-    class Shifty:
+def test_an_interface_that_changes_while_it_is_read_is_safe() -> None:
+    class ClearingIndex:
         def __index__(self) -> int:
             array.__array_interface__.clear()
             gc.collect()
             return 2
 
-    array = Array(bytes(12), (Shifty(), 2, 3))
+    array = Array(bytes(12), (ClearingIndex(), 2, 3))
 
     assert encode(array)[:4] == b"RIFF"
 
 
-def test_an_error_behind_an_array_comes_through() -> None:
+def test_an_exception_of_the_array_is_propagated() -> None:
     class Broken:
         @property
         def __array_interface__(self) -> Any:
@@ -250,25 +262,27 @@ def test_an_error_behind_an_array_comes_through() -> None:
         encode(Broken())
 
 
-def test_an_image_of_pillows_whose_samples_are_no_colours_is_refused() -> None:
+def test_a_pillow_image_with_an_unsupported_mode_is_rejected() -> None:
     class Image(Array):
         mode = "P"
 
         def getbands(self) -> tuple[str, ...]:
             return ("P",)
 
-    with pytest.raises(TypeError, match=r"^an image of mode 'P' must be converted first, to 'RGB' or 'RGBA'$"):
+    with pytest.raises(
+        TypeError, match=r"^Pillow images of mode 'P' are not supported: convert to 'RGB' or 'RGBA' first$"
+    ):
         encode(Image(bytes(1), (1, 1)))
 
 
-def test_an_array_has_its_limit_too() -> None:
+def test_max_pixels_applies_to_arrays() -> None:
     for options in ({}, {"width": 5}):
         with pytest.raises(LimitExceededError) as caught:
             encode(view(ROWS), max_pixels=2622, **options)
         assert str(caught.value) == "the array has 2623 pixels (61 x 43), and max_pixels is 2622"
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork() here")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="requires fork()")
 def test_an_array_can_be_encoded_after_a_fork() -> None:
     from test_threads import run_python
 
@@ -285,4 +299,4 @@ if child == 0:
 assert os.waitpid(child, 0)[1] == 0
 """
 
-    assert run_python(program.format(png=write_grey_png(8, 8, bits=8))) == "RIFF\n"
+    assert run_python(program.format(png=write_gray_png(8, 8, bits=8))) == "RIFF\n"

@@ -1,4 +1,4 @@
-"""What encode() makes of images."""
+"""Encoding of image files with encode()."""
 
 import array
 import struct
@@ -17,7 +17,7 @@ from pictures import (
     draw_noise,
     orient_jpeg,
     write_gif,
-    write_grey_png,
+    write_gray_png,
     write_png,
 )
 from webpencode import decode, encode, versions
@@ -37,7 +37,7 @@ def test_a_photograph_becomes_a_lossy_webp_that_is_smaller() -> None:
     assert len(out) < len(PHOTO)
 
 
-def test_the_result_is_bytes_and_the_same_each_time() -> None:
+def test_the_result_is_bytes_and_reproducible() -> None:
     assert type(encode(PHOTO)) is bytes
     assert encode(PHOTO) == encode(PHOTO)
 
@@ -56,13 +56,13 @@ def test_a_png_keeps_its_transparency() -> None:
     assert (info.width, info.height, info.alpha) == (40, 30, True)
 
 
-def test_an_opaque_png_gets_no_transparency() -> None:
+def test_an_opaque_png_is_encoded_without_alpha() -> None:
     assert not webp.read_info(encode(write_png(draw_gradient(40, 30)))).alpha
 
 
 @pytest.mark.parametrize("bits", [8, 16])
-def test_a_grey_png_of_any_depth_keeps_its_ramp(bits: int) -> None:
-    rows = webp.decode_lossless(encode(write_grey_png(52, 3, bits=bits), lossless=True))
+def test_a_gray_png_of_any_depth_keeps_its_ramp(bits: int) -> None:
+    rows = webp.decode_lossless(encode(write_gray_png(52, 3, bits=bits), lossless=True))
 
     assert [pixel[0] for pixel in rows[0]] == [x * 5 for x in range(52)]
     assert all(pixel[0] == pixel[1] == pixel[2] for row in rows for pixel in row)
@@ -90,7 +90,7 @@ def test_lossless_keeps_every_pixel(rows: list[list[webp.Pixel]]) -> None:
     assert webp.decode_lossless(out) == rows
 
 
-def test_lossless_keeps_transparency_to_the_bit() -> None:
+def test_lossless_keeps_transparency_exactly() -> None:
     rows = draw_gradient(61, 43, alpha=True)
 
     out = encode(write_png(rows, alpha=True), lossless=True)
@@ -98,20 +98,20 @@ def test_lossless_keeps_transparency_to_the_bit() -> None:
     assert webp.decode_lossless(out) == rows
 
 
-def test_a_lossless_webp_comes_back_as_it_was() -> None:
+def test_encoding_a_lossless_webp_again_keeps_its_pixels() -> None:
     rows = draw_gradient(61, 43, alpha=True)
     first = encode(write_png(rows, alpha=True), lossless=True)
 
     assert webp.decode_lossless(encode(first, lossless=True)) == rows
 
 
-def test_more_quality_is_more_bytes() -> None:
+def test_higher_quality_gives_more_bytes() -> None:
     sizes = [len(encode(PHOTO, quality=quality)) for quality in (0, 30, 75, 100)]
 
     assert sizes == sorted(set(sizes))
 
 
-def test_the_quality_is_75_when_not_given() -> None:
+def test_the_default_quality_is_75() -> None:
     assert encode(PHOTO) == encode(PHOTO, quality=75)
     assert encode(PHOTO) != encode(PHOTO, quality=74)
 
@@ -128,18 +128,18 @@ def test_the_quality_is_75_when_not_given() -> None:
     ],
     ids=str,
 )
-def test_the_image_fits_into_the_box_and_keeps_its_shape(box: dict[str, Any], size: tuple[int, int]) -> None:
+def test_the_image_fits_into_the_box_and_keeps_its_aspect_ratio(box: dict[str, Any], size: tuple[int, int]) -> None:
     info = webp.read_info(encode(PHOTO, **box))
 
     assert (info.width, info.height) == size
 
 
-@pytest.mark.skipif(LIBVIPS < (8, 14), reason="libvips 8.10 rounds sides, and reduces by different factors, otherwise")
+@pytest.mark.skipif(LIBVIPS < (8, 14), reason="libvips 8.10 rounds sizes differently and shrinks by other factors")
 @pytest.mark.parametrize("size", [(359, 239), (353, 237), (357, 233)], ids=str)
 @pytest.mark.parametrize(
     "box", [{"width": 44}, {"width": 80}, {"height": 29}, {"width": 50, "height": 50, "fit": "cover"}], ids=str
 )
-def test_a_jpeg_that_is_shrunk_as_it_is_read_keeps_its_shape_and_its_edge(
+def test_a_jpeg_that_is_shrunk_on_load_keeps_its_aspect_ratio_and_edges(
     size: tuple[int, int], box: dict[str, Any]
 ) -> None:
     jpeg = cut_jpeg(PHOTO, *size)
@@ -152,13 +152,13 @@ def test_a_jpeg_that_is_shrunk_as_it_is_read_keeps_its_shape_and_its_edge(
 
 
 @pytest.mark.parametrize("box", [{"width": 1000}, {"height": 1000}, {"width": 360, "height": 9999}], ids=str)
-def test_the_image_is_never_made_larger(box: dict[str, Any]) -> None:
+def test_the_image_is_not_enlarged_by_default(box: dict[str, Any]) -> None:
     info = webp.read_info(encode(PHOTO, **box))
 
     assert (info.width, info.height) == PHOTO_SIZE
 
 
-def test_a_smaller_image_with_transparency_keeps_it() -> None:
+def test_resizing_keeps_transparency() -> None:
     png = write_png(draw_gradient(80, 60, alpha=True), alpha=True)
 
     info = webp.read_info(encode(png, width=40))
@@ -166,8 +166,8 @@ def test_a_smaller_image_with_transparency_keeps_it() -> None:
     assert (info.width, info.height, info.alpha) == (40, 30, True)
 
 
-def test_transparent_pixels_do_not_bleed_into_a_smaller_image() -> None:
-    # Red is wholly transparent, blue is not: whatever can be seen must be blue.
+def test_colors_of_transparent_pixels_do_not_bleed_when_resizing() -> None:
+    # Red pixels are fully transparent, blue ones are opaque: all visible pixels must be blue.
     rows = [[(255, 0, 0, 0) if x % 2 else (0, 0, 255, 255) for x in range(64)] for _ in range(64)]
 
     small = webp.decode_lossless(encode(write_png(rows, alpha=True), width=16, lossless=True))
@@ -176,7 +176,7 @@ def test_transparent_pixels_do_not_bleed_into_a_smaller_image() -> None:
 
 
 def turn_upright(rows: list[list[webp.Pixel]], orientation: int) -> list[list[webp.Pixel]]:
-    """Do what EXIF 2.3 (4.6.4, tag 0x0112) says that a viewer must do."""
+    """Apply an orientation as EXIF 2.3 (4.6.4, tag 0x0112) requires of a viewer."""
     flipped: dict[int, Callable[[], list[list[webp.Pixel]]]] = {
         1: lambda: rows,
         2: lambda: [row[::-1] for row in rows],
@@ -191,7 +191,7 @@ def turn_upright(rows: list[list[webp.Pixel]], orientation: int) -> list[list[we
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_the_image_is_turned_upright(orientation: int) -> None:
+def test_the_exif_orientation_is_applied(orientation: int) -> None:
     as_stored = webp.decode_lossless(encode(PHOTO, lossless=True, width=60))
     whole = webp.decode_lossless(encode(orient_jpeg(CMYK, orientation), lossless=True))
 
@@ -201,18 +201,18 @@ def test_the_image_is_turned_upright(orientation: int) -> None:
     assert shrunk == turn_upright(as_stored, orientation)
 
 
-def test_an_upright_image_does_not_say_that_it_must_be_turned() -> None:
+def test_the_orientation_is_reset_after_it_was_applied() -> None:
     chunks = dict(webp.read_chunks(encode(orient_jpeg(PHOTO, 6))))
 
-    once_more = webp.read_info(encode(encode(orient_jpeg(PHOTO, 6))))
+    encoded_twice = webp.read_info(encode(encode(orient_jpeg(PHOTO, 6))))
 
-    assert (once_more.width, once_more.height) == PHOTO_SIZE[::-1]
+    assert (encoded_twice.width, encoded_twice.height) == PHOTO_SIZE[::-1]
     assert b"\x12\x01\x03\x00\x01\x00\x00\x00\x06\x00" not in chunks.get("EXIF", b"")
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("kind", ["B", "H", "I"])
-def test_an_orientation_is_obeyed_once_however_it_is_written(kind: str, order: str) -> None:
+def test_an_orientation_of_any_integer_type_is_applied_once(kind: str, order: str) -> None:
     turned = encode(orient_jpeg(PHOTO, 6, kind=kind, order=order))
 
     info = webp.read_info(turned)
@@ -222,7 +222,7 @@ def test_an_orientation_is_obeyed_once_however_it_is_written(kind: str, order: s
 
 
 @pytest.mark.parametrize("options", [{}, {"width": 20}], ids=str)
-def test_what_an_image_says_about_itself_is_kept(options: dict[str, Any]) -> None:
+def test_metadata_is_kept(options: dict[str, Any]) -> None:
     xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"></x:xmpmeta>'
     png = write_png(draw_gradient(40, 30), xmp=xmp)
 
@@ -231,26 +231,28 @@ def test_what_an_image_says_about_itself_is_kept(options: dict[str, Any]) -> Non
 
 
 @pytest.mark.parametrize("options", [{}, {"width": 20}], ids=str)
-def test_an_image_that_says_nothing_gets_nothing_added(options: dict[str, Any]) -> None:
+def test_no_metadata_is_added(options: dict[str, Any]) -> None:
     chunks = webp.read_info(encode(write_png(draw_gradient(40, 30)), **options)).chunks
 
     assert chunks == ("VP8 ",)
 
 
-@pytest.mark.parametrize("wrap", [bytearray, memoryview, lambda data: array.array("B", data)], ids=str)
-def test_anything_bytes_like_is_taken(wrap: Callable[[bytes], bytes]) -> None:
+@pytest.mark.parametrize(
+    "wrap", [bytearray, memoryview, lambda data: array.array("B", data)], ids=["bytearray", "memoryview", "array"]
+)
+def test_all_bytes_like_objects_are_accepted(wrap: Callable[[bytes], bytes]) -> None:
     assert encode(wrap(PHOTO)) == encode(PHOTO)
 
 
-def test_a_part_of_a_larger_buffer_is_taken() -> None:
+def test_a_slice_of_a_buffer_is_accepted() -> None:
     view = memoryview(b"before" + PHOTO + b"after")[6:-5]
 
     assert encode(view) == encode(PHOTO)
 
 
-def test_the_input_may_be_named() -> None:
+def test_source_may_be_a_keyword_argument() -> None:
     assert encode(source=PHOTO) == encode(PHOTO)
 
 
-def test_bytes_after_the_end_of_the_image_do_no_harm() -> None:
+def test_bytes_after_the_end_of_the_image_are_ignored() -> None:
     assert encode(PHOTO + b"\0" * 1000) == encode(PHOTO)

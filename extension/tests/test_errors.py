@@ -1,4 +1,4 @@
-"""What encode() says to what it cannot take."""
+"""Errors of encode() for invalid images and options."""
 
 import contextlib
 import pickle
@@ -16,7 +16,7 @@ from pictures import (
     cut_jpeg,
     draw_gradient,
     write_gif,
-    write_grey_png,
+    write_gray_png,
     write_png,
 )
 from webpencode import (
@@ -53,21 +53,21 @@ def test_every_error_is_a_value_error_of_the_package(error: type[WebPEncodeError
     assert error.__doc__
 
 
-def test_the_error_survives_pickling() -> None:
-    error = pickle.loads(pickle.dumps(WebPEncodeError("words")))
+def test_an_error_can_be_pickled() -> None:
+    error = pickle.loads(pickle.dumps(WebPEncodeError("message")))
 
     assert type(error) is WebPEncodeError
-    assert str(error) == "words"
+    assert str(error) == "message"
 
 
-def test_empty_input_is_said_to_be_empty() -> None:
+def test_empty_input_is_an_error() -> None:
     with pytest.raises(WebPEncodeError, match=r"^the input is empty$"):
         encode(b"")
 
 
 @pytest.mark.parametrize("data", [b"\0", b"no image", b"\x89PNG", bytes(range(256))], ids=["0", "text", "png", "256"])
 @pytest.mark.parametrize("box", [{}, {"width": 10}], ids=str)
-def test_what_is_no_image_is_named_in_the_words_of_libvips(data: bytes, box: dict[str, Any]) -> None:
+def test_an_unknown_format_is_an_error_with_the_message_of_libvips(data: bytes, box: dict[str, Any]) -> None:
     with pytest.raises(WebPEncodeError, match=r"^VipsForeignLoad: buffer is not in a known format$"):
         encode(data, **box)
 
@@ -75,30 +75,30 @@ def test_what_is_no_image_is_named_in_the_words_of_libvips(data: bytes, box: dic
 @pytest.mark.parametrize("name", IMAGES)
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
 @pytest.mark.parametrize("options", [{}, {"width": 50}, {"lossless": True}], ids=str)
-def test_an_image_that_ends_early_is_an_error(name: str, share: float, options: dict[str, Any]) -> None:
+def test_a_truncated_image_is_an_error(name: str, share: float, options: dict[str, Any]) -> None:
     data = IMAGES[name]
 
     with pytest.raises(WebPEncodeError) as caught:
         encode(data[: int(len(data) * share)], **options)
 
-    # Whose words they are: "VipsJpeg: …", "pngload_buffer: …"; of interlaced PNGs libvips has none.
-    no_words = "the image is damaged or ends early, and libvips says no more"
-    assert str(caught.value) == no_words if name in INTERLACED else re.match(r"\w+: \S", str(caught.value))
+    # Messages of libvips begin with a domain ("VipsJpeg: …"); for interlaced PNGs it has no message.
+    no_details = "the image is damaged or truncated (libvips reports no details)"
+    assert str(caught.value) == no_details if name in INTERLACED else re.match(r"\w+: \S", str(caught.value))
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", IMAGES)
-def test_an_image_cut_anywhere_is_an_error(name: str) -> None:
+def test_an_image_truncated_at_any_byte_is_an_error(name: str) -> None:
     data = IMAGES[name]
 
-    # The last twelve bytes of a PNG, and the last two of a JPEG, say no more than that nothing follows.
+    # The last twelve bytes of a PNG and the last two of a JPEG are only end markers.
     for end in range(1, len(data) - 12, len(data) // 60):
         with pytest.raises(WebPEncodeError):
             encode(data[:end], width=20)
 
 
 @pytest.mark.parametrize("name", IMAGES)
-def test_no_flipped_byte_does_harm(name: str) -> None:
+def test_a_damaged_byte_is_an_error_or_is_ignored(name: str) -> None:
     data = bytearray(IMAGES[name])
 
     for at in range(0, len(data), len(data) // 60):
@@ -108,11 +108,11 @@ def test_no_flipped_byte_does_harm(name: str) -> None:
         data[at] ^= 0xFF
 
 
-def test_an_image_too_large_for_webp_is_an_error_in_words() -> None:
-    wide = write_grey_png(16_384, 1, bits=8)
+def test_an_image_too_large_for_webp_is_an_error() -> None:
+    wide = write_gray_png(16_384, 1, bits=8)
 
     with pytest.raises(
-        LimitExceededError, match=r"^the picture is 16384 x 1, and WebP holds at most 16383 pixels a side$"
+        LimitExceededError, match=r"^the image is 16384 x 1 pixels, and WebP allows at most 16383 per side$"
     ):
         encode(wide)
 
@@ -121,7 +121,7 @@ def test_an_image_too_large_for_webp_is_an_error_in_words() -> None:
 @pytest.mark.parametrize("sides", [(65_501, 8), (8, 65_535)], ids=str)
 def test_a_jpeg_too_large_for_libjpeg_is_an_error_with_both_numbers(read: Any, sides: tuple[int, int]) -> None:
     with pytest.raises(
-        LimitExceededError, match=rf"^the image has a side of {max(sides)} pixels, and a JPEG's may have 65500$"
+        LimitExceededError, match=rf"^the image has a side of {max(sides)} pixels, and libjpeg reads at most 65500$"
     ) as caught:
         read(cut_jpeg(PHOTO, *sides))
 
@@ -137,7 +137,7 @@ def test_a_jpeg_too_large_for_libjpeg_is_an_error_with_both_numbers(read: Any, s
     ],
     ids=["lossy", "lossless", "extended"],
 )
-def test_a_webp_is_refused_before_memory_is_taken_for_it(chunk: bytes) -> None:
+def test_a_webp_that_is_too_large_is_rejected_before_memory_is_allocated(chunk: bytes) -> None:
     body = b"WEBP" + chunk.ljust(60, b"\0")
 
     with pytest.raises(
@@ -146,7 +146,7 @@ def test_a_webp_is_refused_before_memory_is_taken_for_it(chunk: bytes) -> None:
         encode(b"RIFF" + struct.pack("<I", len(body)) + body, max_pixels=9)
 
 
-# Found by libFuzzer: to libwebp, the first byte of the alpha plane means that there is no memory.
+# Found by libFuzzer: libwebp reports the invalid first byte of the alpha plane as out of memory.
 DAMAGED_ALPHA = bytes.fromhex(
     "52494646ae00000057454250565038580a000000140000001700000f0000414c50481600000001b98ce87fba000000733ef9"
     "878711133001d51a3703565038205e0000009004009d012a180010003e913e9a47a5a3a2a1300800b012096c009d32847037"
@@ -155,13 +155,13 @@ DAMAGED_ALPHA = bytes.fromhex(
 )
 
 
-def test_a_damaged_alpha_plane_is_no_want_of_memory() -> None:
+def test_a_damaged_alpha_plane_is_not_a_memory_error() -> None:
     with pytest.raises(UnreadableImageError, match=r"^webp2vips: unable to read pixels$"):
         encode(DAMAGED_ALPHA)
 
 
-def test_an_image_too_large_for_webp_can_be_made_smaller() -> None:
-    wide = write_grey_png(16_384, 64, bits=8)
+def test_an_image_too_large_for_webp_can_be_resized() -> None:
+    wide = write_gray_png(16_384, 64, bits=8)
 
     assert encode(wide, width=8192)[:4] == b"RIFF"
 
@@ -176,12 +176,12 @@ def test_an_image_too_large_for_webp_can_be_made_smaller() -> None:
     ],
     ids=["ppm", "svg", "pdf", "hdr"],
 )
-def test_a_loader_that_libvips_does_not_trust_is_blocked(data: bytes) -> None:
+def test_untrusted_loaders_of_libvips_are_blocked(data: bytes) -> None:
     with pytest.raises(WebPEncodeError):
         encode(data)
 
 
-def test_an_error_leaves_no_words_behind() -> None:
+def test_an_error_message_does_not_appear_in_a_later_error() -> None:
     for data in (b"no image", PHOTO[: len(PHOTO) // 2]):
         with pytest.raises(WebPEncodeError):
             encode(data)
@@ -191,10 +191,10 @@ def test_an_error_leaves_no_words_behind() -> None:
 
 
 def test_nothing_is_printed_about_damaged_images(capfd: pytest.CaptureFixture[str]) -> None:
-    # 0xFF 0xD9 ends the picture: bytes in front of it are what libjpeg warns about, and reads on.
-    untidy = PHOTO[:-2] + b"\x11" * 64 + PHOTO[-2:]
+    # libjpeg warns about extra bytes before the end marker 0xFF 0xD9 and continues.
+    extraneous = PHOTO[:-2] + b"\x11" * 64 + PHOTO[-2:]
 
-    for data in (untidy, CMYK[:-2] + b"\x11" * 64 + CMYK[-2:], PNG[:200] + b"\0" * 20 + PNG[220:], GIF[:-30]):
+    for data in (extraneous, CMYK[:-2] + b"\x11" * 64 + CMYK[-2:], PNG[:200] + b"\0" * 20 + PNG[220:], GIF[:-30]):
         with contextlib.suppress(WebPEncodeError):
             encode(data)
 
@@ -214,12 +214,12 @@ def test_input_must_be_bytes_like(data: bytes, message: str) -> None:
         encode(data)
 
 
-def test_a_buffer_with_gaps_is_refused() -> None:
+def test_a_non_contiguous_buffer_is_rejected() -> None:
     with pytest.raises(BufferError, match="not C-contiguous"):
         encode(memoryview(PHOTO)[::2])
 
 
-def test_a_released_buffer_is_refused() -> None:
+def test_a_released_buffer_is_rejected() -> None:
     view = memoryview(PHOTO)
     view.release()
 
@@ -243,7 +243,9 @@ def test_a_released_buffer_is_refused() -> None:
         ({"quality": None}, TypeError, "quality must be an integer, not NoneType"),
     ],
 )
-def test_a_bad_option_is_named_with_what_it_may_be(options: dict[str, Any], error: type, message: str) -> None:
+def test_an_invalid_option_is_an_error_with_its_allowed_values(
+    options: dict[str, Any], error: type, message: str
+) -> None:
     with pytest.raises(error) as caught:
         encode(PHOTO, **options)
 
@@ -251,17 +253,17 @@ def test_a_bad_option_is_named_with_what_it_may_be(options: dict[str, Any], erro
     assert type(caught.value) is error
 
 
-def test_options_must_be_named() -> None:
+def test_options_are_keyword_only() -> None:
     with pytest.raises(TypeError, match="positional argument"):
         encode(PHOTO, 800)  # type: ignore[call-arg]
 
 
-def test_an_unknown_option_is_named() -> None:
+def test_an_unknown_option_is_an_error() -> None:
     with pytest.raises(TypeError, match="widht"):
         encode(PHOTO, widht=800)  # type: ignore[call-arg]
 
 
-def test_an_error_of_the_callers_own_comes_through() -> None:
+def test_an_exception_of_an_argument_is_propagated() -> None:
     class Broken:
         def __index__(self) -> int:
             raise ZeroDivisionError("mine")

@@ -1,4 +1,4 @@
-"""Many threads on the same things, with no lock of the interpreter between them where it was built without one."""
+"""Calls from many threads on shared objects, in parallel on a free-threaded interpreter."""
 
 import os
 import subprocess
@@ -18,15 +18,15 @@ from webpencode import WebPEncodeError, decode, encode, encode_many, formats, pr
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 THREADS = 8
 SECONDS = float(os.environ.get("WEBPENCODE_STRESS", "3"))
-"""How long each kind of stress lasts."""
+"""Duration of each stress test."""
 
 HEIGHT, WIDTH = 40, 60
 PNG = write_png(draw_gradient(64, 48))
 GIF = write_gif([[[at % 128] * 24 for at in range(16)], [[5] * 24] * 16], [(at, 0, 255 - at) for at in range(128)])
 
 
-class Described:
-    """An array whose description is one dict, in everybody's hands."""
+class SharedArray:
+    """An array whose interface is a single dict that all threads share."""
 
     def __init__(self, samples: bytearray) -> None:
         self.__array_interface__ = {
@@ -38,13 +38,13 @@ class Described:
         }
 
 
-def stress(*jobs: Callable[[], object], beside: Callable[[], object] | None = None) -> Counter[str]:
-    """Call the jobs in turn in every thread until the time is over, and `beside` all the time in one more.
+def stress(*jobs: Callable[[], object], background: Callable[[], object] | None = None) -> Counter[str]:
+    """Call the jobs in turn in several threads for SECONDS, and `background` in another thread.
 
-    Returns how often each was called. Raises what the first call raised that failed.
+    Returns the number of calls of each. Raises the first exception of a call.
     """
     end = time.monotonic() + SECONDS
-    start = threading.Barrier(THREADS + (beside is not None))
+    start = threading.Barrier(THREADS + (background is not None))
     counts: list[Counter[str]] = []
     failures: list[BaseException] = []
 
@@ -62,8 +62,8 @@ def stress(*jobs: Callable[[], object], beside: Callable[[], object] | None = No
             failures.append(error)
 
     threads = [threading.Thread(target=work, args=(jobs, number)) for number in range(THREADS)]
-    if beside is not None:
-        threads.append(threading.Thread(target=work, args=((beside,), 0)))
+    if background is not None:
+        threads.append(threading.Thread(target=work, args=((background,), 0)))
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -91,35 +91,35 @@ def test_threads_share_files_pixels_and_options() -> None:
     keep = ["icc", "exif"]
     pixels = decode(PHOTO, width=50)
     files = {"photo": PHOTO, "png": PNG, "gif": GIF}
-    alone = {name: encode(data, width=40, keep=keep, threads=1) for name, data in files.items()}
-    alone_pixels = encode(pixels)
-    alone_info = probe(PHOTO)
-    alone_samples = memoryview(pixels).tobytes()
+    expected = {name: encode(data, width=40, keep=keep, threads=1) for name, data in files.items()}
+    expected_pixels = encode(pixels)
+    expected_info = probe(PHOTO)
+    expected_samples = memoryview(pixels).tobytes()
 
     def encode_photo() -> None:
-        assert encode(PHOTO, width=40, keep=keep, threads=1) == alone["photo"]
+        assert encode(PHOTO, width=40, keep=keep, threads=1) == expected["photo"]
 
     def encode_png() -> None:
-        assert encode(PNG, width=40, keep=keep) == alone["png"]
+        assert encode(PNG, width=40, keep=keep) == expected["png"]
 
     def encode_animation() -> None:
-        assert encode(GIF, width=40, keep=keep) == alone["gif"]
+        assert encode(GIF, width=40, keep=keep) == expected["gif"]
 
     def encode_pixels() -> None:
-        assert encode(pixels) == alone_pixels
+        assert encode(pixels) == expected_pixels
 
     def decode_photo() -> None:
-        assert memoryview(decode(PHOTO, width=50)).tobytes() == alone_samples
+        assert memoryview(decode(PHOTO, width=50)).tobytes() == expected_samples
 
     def probe_photo() -> None:
-        assert probe(PHOTO) == alone_info
+        assert probe(PHOTO) == expected_info
 
     def fail() -> None:
         with pytest.raises(WebPEncodeError, match=r"."):
             encode(PHOTO[:3000], width=40)
 
     def encode_on_several() -> None:
-        assert list(encode_many([PNG, GIF], workers=2, width=40, keep=keep)) == [alone["png"], alone["gif"]]
+        assert list(encode_many([PNG, GIF], workers=2, width=40, keep=keep)) == [expected["png"], expected["gif"]]
 
     def list_formats() -> None:
         assert "webp" in formats()
@@ -138,10 +138,10 @@ def test_threads_share_files_pixels_and_options() -> None:
     counts = stress(*jobs)
 
     assert set(counts) == {job.__name__ for job in jobs}
-    assert encode(pixels) == alone_pixels
+    assert encode(pixels) == expected_pixels
 
 
-def test_an_array_may_be_written_to_meanwhile() -> None:
+def test_an_array_may_be_modified_while_it_is_encoded() -> None:
     samples = bytearray(HEIGHT * WIDTH * 3)
     array = memoryview(samples).cast("B", (HEIGHT, WIDTH, 3))
     fills = [bytes([level]) * len(samples) for level in (0, 255)]
@@ -156,12 +156,12 @@ def test_an_array_may_be_written_to_meanwhile() -> None:
         for fill in fills:
             samples[:] = fill
 
-    counts = stress(encode_array, encode_smaller, beside=write)
+    counts = stress(encode_array, encode_smaller, background=write)
 
     assert min(counts.values()) > 0
 
 
-def test_a_file_may_be_written_to_meanwhile() -> None:
+def test_the_bytes_of_a_file_may_be_modified_while_they_are_encoded() -> None:
     file = bytearray(PNG)
     broken = PNG[:60] + bytes(len(PNG) - 60)
     done: Counter[bool] = Counter()
@@ -180,25 +180,25 @@ def test_a_file_may_be_written_to_meanwhile() -> None:
         file[:] = PNG
         time.sleep(0.0002)
 
-    stress(encode_file, beside=write)
+    stress(encode_file, background=write)
 
     assert done[True] > 0
-    file.clear()  # nobody holds it any more
+    file.clear()  # fails if a buffer is still held
 
 
-def test_a_description_may_change_meanwhile() -> None:
+def test_an_array_interface_may_change_while_it_is_read() -> None:
     samples = bytearray(HEIGHT * WIDTH * 3)
-    array = Described(samples)
+    array = SharedArray(samples)
     interface = array.__array_interface__
     done: Counter[str] = Counter()
     lock = threading.Lock()
 
-    def encode_described() -> None:
+    def encode_array() -> None:
         try:
             encode(array)
             outcome = "encoded"
         except (TypeError, ValueError) as error:
-            outcome = "refused" if "array" in str(error) else str(error)
+            outcome = "rejected" if "array" in str(error) else str(error)
         with lock:
             done[outcome] += 1
 
@@ -211,32 +211,32 @@ def test_a_description_may_change_meanwhile() -> None:
         interface["data"] = samples
         time.sleep(0.0002)
 
-    stress(encode_described, beside=change)
+    stress(encode_array, background=change)
 
     assert done["encoded"] > 0
-    assert set(done) <= {"encoded", "refused"}
+    assert set(done) <= {"encoded", "rejected"}
     samples.clear()
 
 
-def test_pixels_die_in_another_thread_than_they_were_made_in() -> None:
-    drawer: list[object] = [None] * 4
+def test_pixels_can_be_freed_in_another_thread() -> None:
+    shared: list[object] = [None] * 4
     numbers = iter(range(1 << 60))
     lock = threading.Lock()
 
     def swap() -> None:
         with lock:
-            at = next(numbers) % len(drawer)
+            at = next(numbers) % len(shared)
         view = memoryview(decode(PNG))
-        old, drawer[at] = drawer[at], view
+        old, shared[at] = shared[at], view
         assert old is None or isinstance(old, memoryview)
         assert view[0, 0, 2] == 0
 
     assert stress(swap)["swap"] > 0
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork() here")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="requires fork()")
 @pytest.mark.parametrize("call", ["encode", "decode", "probe"])
-def test_every_call_says_so_at_once_in_a_fork_while_other_threads_encode(call: str) -> None:
+def test_every_call_fails_immediately_in_a_fork_while_other_threads_encode(call: str) -> None:
     program = """
 import os, threading, time, warnings
 warnings.simplefilter("ignore", DeprecationWarning)

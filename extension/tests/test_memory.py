@@ -1,4 +1,4 @@
-"""No memory stays behind, and where there is none the answer is MemoryError."""
+"""Memory leaks, and MemoryError when memory is exhausted."""
 
 import importlib.util
 import os
@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from pictures import CMYK, PHOTO, draw_gradient, write_gif, write_grey_png, write_png
+from pictures import CMYK, PHOTO, draw_gradient, write_gif, write_gray_png, write_png
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="there is no /proc here")
+pytestmark = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="requires /proc")
 
-# Of glibc's allocator: one arena, so that what threads leave to each other is not taken for a leak; and large pieces always
-# come from the system, never from what was freed before.
-PLAIN = {**os.environ, "MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "131072"}
+# Settings of glibc's allocator: one arena, so that freed memory of other threads does not look like a leak, and large blocks
+# always from the operating system, never from freed memory.
+ALLOCATOR = {**os.environ, "MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "131072"}
 COUNT = """
 import mmap
 def count(column):
@@ -24,7 +24,7 @@ CALLS = """
 import io, sys
 from webpencode import WebPEncodeError, decode, encode, encode_many, probe
 photo, cmyk, png, gif = [open(path, "rb").read() for path in sys.argv[1:5]]
-webp, moving = encode(photo, width=90), encode(gif)
+webp, animation = encode(photo, width=90), encode(gif)
 rgb = memoryview(bytes(range(256)) * 90).cast("B", (80, 96, 3))
 def fail(call, *arguments, **options):
     try:
@@ -33,18 +33,18 @@ def fail(call, *arguments, **options):
         return
     raise AssertionError((call, options))
 def call_all():
-    encode(photo, width=32)                                             # a JPEG shrunk as it is read
-    encode(cmyk, width=20, height=20, fit="cover", keep=())             # colours through a profile
+    encode(photo, width=32)                                             # a JPEG shrunk on load
+    encode(cmyk, width=20, height=20, fit="cover", keep=())             # colors converted with a profile
     encode(png, lossless=True, effort=0)
     encode(png, width=20, height=30, fit="contain", background=(1, 2, 3))
     encode(webp, height=20)
     encode(gif)
-    encode(moving, width=12)
+    encode(animation, width=12)
     encode(rgb, effort=0)
     encode(rgb, width=20)
     encode(decode(png), effort=0)
     decode(photo, width=20)
-    decode(moving)
+    decode(animation)
     probe(photo)
     probe(gif)
     list(encode_many([png, b"no image"], workers=2, width=9))
@@ -53,7 +53,7 @@ def call_all():
     fail(encode, photo[:9000])
     fail(encode, photo[:9000], width=40)
     fail(encode, gif[:-30])
-    fail(encode, moving[:-9])
+    fail(encode, animation[:-9])
     fail(encode, png, max_pixels=9)
     fail(encode, png, width=0)
     fail(encode, png, quality="high")
@@ -80,8 +80,8 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [folder / name for name in files]
 
 
-def test_ten_thousand_calls_leave_no_memory_behind(pictures: list[Path]) -> None:
-    # After a thousand calls every pool is as large as it gets.
+def test_ten_thousand_calls_do_not_leak_memory(pictures: list[Path]) -> None:
+    # After a thousand calls, all memory pools have reached their final size.
     program = f"""{COUNT}{CALLS}
 for _ in range(1000 // CALLS):
     call_all()
@@ -90,10 +90,10 @@ for _ in range(10_000 // CALLS + 1):
     call_all()
 print(count(1) - before)
 """
-    grown = subprocess.check_output([sys.executable, "-c", program, *pictures], env=PLAIN, timeout=900)
+    growth = subprocess.check_output([sys.executable, "-c", program, *pictures], env=ALLOCATOR, timeout=900)
 
-    # A picture of 64 x 64 pixels left behind by one of the 28 calls would be 6 MB.
-    assert int(grown) < 2_000_000
+    # If one of the 28 calls leaked an image of 64 x 64 pixels, it would be 6 MB.
+    assert int(growth) < 2_000_000
 
 
 LIMITED = """
@@ -103,7 +103,7 @@ path, spare = sys.argv[1:3]
 small = memoryview(bytes(300)).cast("B", (10, 10, 3))
 with open(path, "rb") as file:
     png = file.read()
-# What libvips needs once and for all is not in question here, nor are the stacks of its threads.
+# Allocate what libvips needs only once, and the stacks of its threads, before the limit is set.
 encode(small, width=5)
 decode(png, width=4000, threads=1)
 side = 6000
@@ -112,10 +112,10 @@ limit = count(0) + int(spare)
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 calls = {
     "file to pixels": lambda: decode(png, threads=1),
-    "file to picture": lambda: encode(png, threads=1),
+    "file to image": lambda: encode(png, threads=1),
     "file to lossless": lambda: encode(png, lossless=True, effort=0, threads=1),
-    "array to picture": lambda: encode(array, threads=1),
-    "array in libvips": lambda: encode(Planes(array), width=5000, threads=1),
+    "array to image": lambda: encode(array, threads=1),
+    "array with libvips": lambda: encode(Planes(array), width=5000, threads=1),
 }
 class Planes:
     def __init__(self, array):
@@ -126,9 +126,9 @@ class Planes:
 for name, call in calls.items():
     try:
         call()
-        print(name, "went well")
+        print(name, "succeeded")
     except MemoryError as error:
-        print(name, "gave MemoryError", bool(str(error)))
+        print(name, "raised MemoryError", bool(str(error)))
 assert encode(small)[:4] == b"RIFF"
 """
 
@@ -137,29 +137,29 @@ assert encode(small)[:4] == b"RIFF"
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A PNG of a hundred kilobytes that is 108 MB as RGB."""
     path = tmp_path_factory.mktemp("large") / "large.png"
-    path.write_bytes(write_grey_png(6000, 6000, bits=8))
+    path.write_bytes(write_gray_png(6000, 6000, bits=8))
     return path
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits memory so")
-def test_no_memory_for_pixels_is_a_memory_error(large: Path) -> None:
-    spare = 24_000_000  # enough for every small thing, and for none of the pictures
+@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS is only enforced on Linux")
+def test_running_out_of_memory_for_pixels_is_a_memory_error(large: Path) -> None:
+    spare = 24_000_000  # enough for small allocations, but not for an image
 
     done = subprocess.run(
         [sys.executable, "-c", COUNT + LIMITED, large, str(spare)],
         capture_output=True,
         text=True,
-        env=PLAIN,
+        env=ALLOCATOR,
         timeout=300,
     )
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
-        "file to pixels gave MemoryError True",
-        "file to picture gave MemoryError True",
-        "file to lossless gave MemoryError True",
-        "array to picture gave MemoryError True",
-        "array in libvips gave MemoryError True",
+        "file to pixels raised MemoryError True",
+        "file to image raised MemoryError True",
+        "file to lossless raised MemoryError True",
+        "array to image raised MemoryError True",
+        "array with libvips raised MemoryError True",
     ]
 
 
@@ -170,34 +170,32 @@ side = 1000
 noise = memoryview(random.Random(1).randbytes(side * side * 3)).cast("B", (side, side, 3))
 encode(noise[:300], lossless=True, effort=0, threads=1)
 start = count(0)
-said = set()
+messages = set()
 for spare in range(0, 200_000_000, 3_000_000):
     resource.setrlimit(resource.RLIMIT_AS, (start + spare, resource.RLIM_INFINITY))
     try:
         file = encode(noise, lossless=True, effort=0, threads=1)
     except MemoryError as error:
-        said.add(str(error))
+        messages.add(str(error))
     else:
         assert len(file) > 3_000_000
         break
-print(*sorted(said), sep="|")
+print(*sorted(messages), sep="|")
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits memory so")
-def test_no_memory_for_the_codec_or_the_file_is_a_memory_error() -> None:
-    # Noise does not compress: the file is as large as the pixels. Each limit stops it somewhat later than the last.
+@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS is only enforced on Linux")
+def test_running_out_of_memory_for_the_codec_or_the_file_is_a_memory_error() -> None:
+    # Noise does not compress: the file is as large as the pixels. Each limit stops the encoder later than the last one.
     done = subprocess.run(
-        [sys.executable, "-c", COUNT + OUTPUT], capture_output=True, text=True, env=PLAIN, timeout=300
+        [sys.executable, "-c", COUNT + OUTPUT], capture_output=True, text=True, env=ALLOCATOR, timeout=300
     )
 
     assert done.returncode == 0, done.stderr
-    assert {"there is not enough memory", "there is not enough memory for the picture"} <= set(
-        done.stdout.strip().split("|")
-    )
+    assert {"not enough memory", "not enough memory for the image"} <= set(done.stdout.strip().split("|"))
 
 
-NEW = """
+FIRST_CALL = """
 import resource, sys
 from webpencode import encode
 path, spare = sys.argv[1:3]
@@ -212,17 +210,22 @@ except (MemoryError, RuntimeError):
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits memory so")
+@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS is only enforced on Linux")
 @pytest.mark.skipif(
-    importlib.util.find_spec("webpencode._system") is not None, reason="the system's libvips does not survive it"
+    importlib.util.find_spec("webpencode._missing_library") is not None,
+    reason="only the bundled libvips has the patch for this",
 )
 @pytest.mark.parametrize("spare", [2_000_000, 4_000_000, 6_000_000, 8_000_000, 20_000_000, 40_000_000])
-def test_no_memory_in_a_process_that_has_just_started_is_no_crash(large: Path, spare: int) -> None:
+def test_running_out_of_memory_in_the_first_call_does_not_crash(large: Path, spare: int) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", COUNT + NEW, large, str(spare)], capture_output=True, text=True, env=PLAIN, timeout=300
+        [sys.executable, "-c", COUNT + FIRST_CALL, large, str(spare)],
+        capture_output=True,
+        text=True,
+        env=ALLOCATOR,
+        timeout=300,
     )
 
-    # Where glib gets none for a small thing of its own it ends the process, with words.
+    # glib aborts the process with a message if a small allocation of its own fails.
     assert done.returncode == 0 or "failed to allocate" in done.stderr, (done.returncode, done.stderr)
 
 
@@ -243,10 +246,12 @@ for spare in range(0, 40_000_000, 100_000):
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits memory so")
-def test_no_memory_for_what_is_written_is_a_memory_error() -> None:
-    # The limits are close to each other, so that some stop it where the file grows.
-    done = subprocess.run([sys.executable, "-c", COUNT + LOSSY], capture_output=True, text=True, env=PLAIN, timeout=300)
+@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS is only enforced on Linux")
+def test_running_out_of_memory_for_the_output_is_a_memory_error() -> None:
+    # The limits are close to each other, so that some are reached while the output buffer grows.
+    done = subprocess.run(
+        [sys.executable, "-c", COUNT + LOSSY], capture_output=True, text=True, env=ALLOCATOR, timeout=300
+    )
 
     assert (done.returncode, done.stderr) == (0, "")
     assert "MemoryError" in done.stdout
@@ -264,21 +269,22 @@ for spare in range(24_000_000, 240_000_000, 12_000_000):
         resource.setrlimit(resource.RLIMIT_AS, (start + spare, resource.RLIM_INFINITY))
         try:
             encode(gif, animated=animated, width=9, threads=1)
-            print("went well")
+            print("succeeded")
         except MemoryError as error:
-            print("gave MemoryError", bool(str(error)))
+            print("raised MemoryError", bool(str(error)))
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits memory so")
+@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS is only enforced on Linux")
 @pytest.mark.skipif(
-    importlib.util.find_spec("webpencode._system") is not None, reason="the system's libvips lets glib end the process"
+    importlib.util.find_spec("webpencode._missing_library") is not None,
+    reason="only the bundled libvips has the patch for this",
 )
-def test_no_memory_for_a_frame_of_a_gif_is_a_memory_error() -> None:
-    # 64 bytes that say that they are two frames of 4000 x 4000 pixels: 64 MB each.
+def test_running_out_of_memory_for_a_frame_of_a_gif_is_a_memory_error() -> None:
+    # 64 bytes whose headers describe two frames of 4000 x 4000 pixels, 64 MB each.
     done = subprocess.run(
-        [sys.executable, "-c", COUNT + FRAMES], capture_output=True, text=True, env=PLAIN, timeout=300
+        [sys.executable, "-c", COUNT + FRAMES], capture_output=True, text=True, env=ALLOCATOR, timeout=300
     )
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert set(done.stdout.splitlines()) == {"went well", "gave MemoryError True"}
+    assert set(done.stdout.splitlines()) == {"succeeded", "raised MemoryError True"}

@@ -1,4 +1,4 @@
-"""The module as a thing: its signature, its types, its file, its memory."""
+"""The installed package: file names, signatures, stubs and metadata."""
 
 import ast
 import importlib.metadata
@@ -13,11 +13,11 @@ import webpencode
 from webpencode import _webpencode, encode
 
 PACKAGE = Path(webpencode.__file__).parent
-# For a Python that reads no site-packages, whose .pth files import whatever they like.
-HERE = f"import sys; sys.path.append({str(PACKAGE.parent)!r}); "
+# For an interpreter with -S, which does not run .pth files; these could import other modules.
+ADD_PATH = f"import sys; sys.path.append({str(PACKAGE.parent)!r}); "
 
 
-def test_the_module_file_is_for_every_python_from_3_11_on_or_for_one_without_a_gil() -> None:
+def test_the_module_uses_the_limited_api_or_is_for_a_free_threaded_python() -> None:
     suffix = ".pyd" if sys.platform == "win32" else ".abi3.so"
     if sysconfig.get_config_var("Py_GIL_DISABLED"):
         suffix = sysconfig.get_config_var("EXT_SUFFIX")
@@ -26,14 +26,14 @@ def test_the_module_file_is_for_every_python_from_3_11_on_or_for_one_without_a_g
 
 
 def test_the_module_calls_nothing_but_libvips() -> None:
-    # In a wheel glib is hidden inside libvips: a call to it would have linked a second one into the module.
+    # In a wheel, glib is hidden inside libvips: a direct call would link a second copy into the module.
     binary = Path(_webpencode.__file__).read_bytes()
 
     assert re.findall(rb"\0(g_(?:free|log|malloc|object_\w+|type_check\w+))\0", binary) == []
     assert b"GLib" not in binary
 
 
-def test_the_signature_can_be_asked_for() -> None:
+def test_functions_have_signatures_and_docstrings() -> None:
     assert str(inspect.signature(encode)).startswith(
         "(source: 'Source', *, width: 'SupportsIndex | None' = None, height"
     )
@@ -41,7 +41,7 @@ def test_the_signature_can_be_asked_for() -> None:
         assert inspect.getdoc(getattr(webpencode, name)), name
 
 
-def test_the_stub_has_the_names_of_the_module() -> None:
+def test_the_stub_matches_the_module() -> None:
     stub = ast.parse((PACKAGE / "_webpencode.pyi").read_text())
     functions = {node.name: node.args for node in stub.body if isinstance(node, ast.FunctionDef)}
     classes = {node.name for node in stub.body if isinstance(node, ast.ClassDef)}
@@ -52,7 +52,7 @@ def test_the_stub_has_the_names_of_the_module() -> None:
         assert [argument.arg for argument in arguments.posonlyargs] == list(parameters)
 
 
-def test_type_checkers_know_the_options_of_encode_wherever_they_are_passed_on() -> None:
+def test_the_typed_dict_of_options_matches_encode() -> None:
     stub = ast.parse((PACKAGE / "_types.pyi").read_text())
     (options,) = (node for node in stub.body if isinstance(node, ast.ClassDef) and node.name == "Options")
     fields = {
@@ -67,24 +67,24 @@ def test_type_checkers_know_the_options_of_encode_wherever_they_are_passed_on() 
         assert inspect.signature(function).parameters["options"].annotation == "Unpack[Options]"
 
 
-def test_what_is_for_type_checkers_is_not_imported() -> None:
+def test_slow_modules_are_not_imported() -> None:
     program = (
         "import webpencode, sys; print([name for name in ('typing', 'concurrent.futures') if name in sys.modules])"
     )
 
-    assert subprocess.check_output([sys.executable, "-S", "-c", HERE + program], text=True) == "[]\n"
+    assert subprocess.check_output([sys.executable, "-S", "-c", ADD_PATH + program], text=True) == "[]\n"
 
 
-def test_the_package_says_that_it_is_typed() -> None:
+def test_the_package_has_a_py_typed_marker() -> None:
     assert (PACKAGE / "py.typed").exists()
 
 
-def test_the_package_exports_what_it_lists() -> None:
+def test_all_exported_names_exist() -> None:
     assert all(hasattr(webpencode, name) for name in webpencode.__all__)
     assert sorted(webpencode.__all__) == list(webpencode.__all__)
 
 
-def test_the_package_carries_its_licence() -> None:
+def test_the_package_contains_its_license() -> None:
     metadata = importlib.metadata.metadata("webpencode")
 
     assert "MIT" in metadata["License-Expression"]

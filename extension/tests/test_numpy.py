@@ -1,4 +1,4 @@
-"""Arrays of NumPy and images of Pillow, as their owners lay them out."""
+"""NumPy arrays and Pillow images with all memory layouts."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
 WIDTH, HEIGHT = 61, 43
 RGB = np.array(draw_noise(WIDTH, HEIGHT), np.uint8)[..., :3].copy()
 RGBA = np.array(draw_gradient(WIDTH, HEIGHT, alpha=True), np.uint8)
-GREY = RGB[..., 0].copy()
+GRAY = RGB[..., 0].copy()
 DEEP = RGB.astype(np.uint16) * 257
 PADDED = np.zeros((HEIGHT + 4, WIDTH + 4, 3), np.uint8)
 PADDED[2:-2, 2:-2] = RGB
 
-# What the array is, and what its samples are in eight bits.
+# The array, and its samples as 8 bits.
 LAYOUTS = {
     "rows": (RGB, RGB),
     "columns first": (np.asfortranarray(RGB), RGB),
@@ -31,22 +31,22 @@ LAYOUTS = {
     "mirrored": (RGB[:, ::-1], RGB[:, ::-1]),
     "blue first": (RGB[..., ::-1], RGB[..., ::-1]),
     "every second pixel": (RGB[::2, ::2], RGB[::2, ::2]),
-    "turned": (RGB.transpose(1, 0, 2), RGB.transpose(1, 0, 2)),
-    "cut out": (PADDED[2:-2, 2:-2], RGB),
-    "one row again and again": (np.broadcast_to(RGB[0], RGB.shape), np.repeat(RGB[:1], HEIGHT, axis=0)),
+    "transposed": (RGB.transpose(1, 0, 2), RGB.transpose(1, 0, 2)),
+    "slice": (PADDED[2:-2, 2:-2], RGB),
+    "a repeated row": (np.broadcast_to(RGB[0], RGB.shape), np.repeat(RGB[:1], HEIGHT, axis=0)),
     "alpha": (RGBA, RGBA),
-    "grey": (GREY, GREY),
-    "grey with a band": (GREY[..., None], GREY),
-    "grey with alpha": (RGBA[..., [0, 3]], RGBA[..., [0, 0, 0, 3]]),
+    "gray": (GRAY, GRAY),
+    "gray with a band": (GRAY[..., None], GRAY),
+    "gray with alpha": (RGBA[..., [0, 3]], RGBA[..., [0, 0, 0, 3]]),
     "16 bits": (DEEP, RGB),
-    "16 bits, the other order": (DEEP.astype(DEEP.dtype.newbyteorder()), RGB),
-    "16 bits, cut out": (np.pad(DEEP, ((2, 2), (2, 2), (0, 0)))[2:-2, 2:-2], RGB),
+    "16 bits, swapped bytes": (DEEP.astype(DEEP.dtype.newbyteorder()), RGB),
+    "16 bits, slice": (np.pad(DEEP, ((2, 2), (2, 2), (0, 0)))[2:-2, 2:-2], RGB),
     "read only": (np.frombuffer(RGB.tobytes(), np.uint8).reshape(RGB.shape), RGB),
 }
 
 
 def samples(rows: Any) -> Any:
-    """Return what a lossless file must hold: RGBA, opaque where the samples are."""
+    """Return the samples as RGBA, the expected content of a lossless file."""
     rows = rows if rows.ndim == 3 else np.repeat(rows[..., None], 3, axis=2)
     opaque = np.full((*rows.shape[:2], 1), 255, np.uint8)
     return rows if rows.shape[2] == 4 else np.concatenate([rows, opaque], axis=2)
@@ -65,21 +65,21 @@ def test_every_layout_keeps_its_samples(layout: str) -> None:
 
 @pytest.mark.parametrize("options", [{}, {"width": 20}, {"sharp_yuv": True}], ids=str)
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_what_a_layout_becomes_does_not_depend_on_how_it_lies(layout: str, options: dict[str, Any]) -> None:
+def test_the_result_does_not_depend_on_the_memory_layout(layout: str, options: dict[str, Any]) -> None:
     array, expected = LAYOUTS[layout]
 
     assert encode(array, **options) == encode(np.ascontiguousarray(expected), **options)
 
 
 @pytest.mark.parametrize("dtype", ["bool", "int8", "int16", "uint32", "int64", "float32", "float64", "complex64"])
-def test_other_types_are_named(dtype: str) -> None:
-    array = GREY.astype(dtype)
+def test_unsupported_types_are_an_error(dtype: str) -> None:
+    array = GRAY.astype(dtype)
 
-    with pytest.raises(TypeError, match=r"^an array must be of unsigned 8-bit or 16-bit integers, not '.*'$"):
+    with pytest.raises(TypeError, match=r"^an array must contain unsigned 8-bit or 16-bit integers, not '.*'$"):
         encode(array)
 
 
-def test_pixels_become_an_array_without_a_copy() -> None:
+def test_pixels_are_converted_to_an_array_without_a_copy() -> None:
     pixels = decode(encode(RGB, lossless=True))
 
     array = np.asarray(pixels)
@@ -100,7 +100,7 @@ def test_a_file_may_be_in_an_array_of_bytes() -> None:
     "pixels",
     [
         RGB,
-        GREY,
+        GRAY,
         DEEP,
         RGB.astype(float),
         np.zeros(9, np.uint16),
@@ -109,39 +109,41 @@ def test_a_file_may_be_in_an_array_of_bytes() -> None:
         Image.fromarray(RGB),
         Image.new("P", (3, 2)),
     ],
-    ids=["rgb", "grey", "deep", "float", "row", "scalar", "dates", "image", "palette"],
+    ids=["rgb", "gray", "deep", "float", "row", "scalar", "dates", "image", "palette"],
 )
-def test_pixels_are_no_file(reader: Callable[[Any], Any], pixels: Any) -> None:
+def test_pixels_are_not_accepted_as_a_file(reader: Callable[[Any], Any], pixels: Any) -> None:
     with pytest.raises(TypeError) as caught:
         reader(pixels)
 
-    assert str(caught.value) == f"{reader.__name__}() reads the bytes of an image file, not an array of pixels"
+    assert str(caught.value) == f"{reader.__name__}() requires an image file, not an array of pixels"
 
 
-def test_an_array_of_images_is_many() -> None:
+def test_an_array_of_images_is_an_iterable_of_images() -> None:
     assert list(encode_many(np.stack([RGB, RGB[::-1]]))) == [encode(RGB), encode(RGB[::-1])]
 
 
-def test_images_of_pillow_may_be_many_and_one_is_not() -> None:
+def test_pillow_images_in_a_list_are_accepted_and_a_single_one_is_rejected() -> None:
     image = Image.fromarray(RGB)
 
     assert list(encode_many([image, image.convert("L")])) == [encode(RGB), encode(np.asarray(image.convert("L")))]
-    with pytest.raises(TypeError, match=r"^sources must be an iterable of images, not one: encode\(\) takes one$"):
+    with pytest.raises(
+        TypeError, match=r"^sources must be an iterable of images, not a single image: use encode\(\) instead$"
+    ):
         encode_many(image)
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
-def test_an_image_of_pillows_gives_what_its_array_gives(mode: str) -> None:
+def test_a_pillow_image_and_its_array_give_the_same_bytes(mode: str) -> None:
     image = Image.fromarray(RGBA).convert(mode)
 
     for options in ({}, {"lossless": True}, {"width": 20}):
         assert encode(image, **options) == encode(np.asarray(image), **options)
-    back = Image.open(io.BytesIO(encode(image, lossless=True)))
-    assert np.array_equal(np.asarray(back.convert(mode)), np.asarray(image))
+    decoded = Image.open(io.BytesIO(encode(image, lossless=True)))
+    assert np.array_equal(np.asarray(decoded.convert(mode)), np.asarray(image))
 
 
 @pytest.mark.parametrize(("mode", "dtype"), [("I;16", "<u2"), ("I;16L", "<u2"), ("I;16B", ">u2"), ("I;16N", "=u2")])
-def test_a_deep_image_of_pillows_gives_what_its_array_gives(mode: str, dtype: str) -> None:
+def test_a_16_bit_pillow_image_and_its_array_give_the_same_bytes(mode: str, dtype: str) -> None:
     deep = (np.arange(WIDTH * HEIGHT, dtype=np.uint32) * 24).reshape(HEIGHT, WIDTH).astype(np.uint16)
     image = Image.frombytes(mode, (WIDTH, HEIGHT), deep.astype(dtype).tobytes())
 
@@ -152,21 +154,23 @@ def test_a_deep_image_of_pillows_gives_what_its_array_gives(mode: str, dtype: st
 
 
 @pytest.mark.parametrize("mode", ["1", "P", "PA", "CMYK", "YCbCr", "LAB", "HSV", "I", "F", "RGBX", "RGBa", "La"])
-def test_an_image_of_pillows_whose_samples_are_no_colours_is_refused(mode: str) -> None:
+def test_a_pillow_image_with_an_unsupported_mode_is_rejected(mode: str) -> None:
     image = Image.new(mode, (3, 2))
 
     with pytest.raises(TypeError) as caught:
         encode(image)
 
-    assert str(caught.value) == f"an image of mode {mode!r} must be converted first, to 'RGB' or 'RGBA'"
+    assert str(caught.value) == f"Pillow images of mode {mode!r} are not supported: convert to 'RGB' or 'RGBA' first"
 
 
-def test_an_array_of_pictures_or_of_names_is_an_iterable_of_images(tmp_path: Any) -> None:
+def test_an_array_of_images_or_of_paths_is_an_iterable_of_images(tmp_path: Any) -> None:
     (tmp_path / "a.jpg").write_bytes(PHOTO)
     names = np.array([str(tmp_path / "a.jpg")] * 2)
 
     assert list(encode_many(np.stack([RGB, RGB[::-1]]))) == [encode(RGB), encode(RGB[::-1])]
     assert list(encode_many(names)) == list(encode_many(names.astype(object))) == [encode(PHOTO)] * 2
-    for one in (RGB, RGBA, GREY, GREY[..., None]):
-        with pytest.raises(TypeError, match=r"^sources must be an iterable of images, not one: encode\(\) takes one$"):
-            encode_many(one)
+    for image in (RGB, RGBA, GRAY, GRAY[..., None]):
+        with pytest.raises(
+            TypeError, match=r"^sources must be an iterable of images, not a single image: use encode\(\) instead$"
+        ):
+            encode_many(image)

@@ -1,4 +1,4 @@
-"""What each option of encode() does."""
+"""Effects and validation of the options of encode()."""
 
 import struct
 import sys
@@ -39,11 +39,11 @@ def size_of(out: bytes) -> tuple[int, int]:
     ],
     ids=str,
 )
-def test_the_box_is_filled_as_fit_says(options: dict[str, Any], size: tuple[int, int]) -> None:
+def test_fit_chooses_how_the_box_is_filled(options: dict[str, Any], size: tuple[int, int]) -> None:
     assert size_of(encode(WIDE, **{"width": 20, "height": 20, **options})) == size
 
 
-def test_cover_keeps_the_middle() -> None:
+def test_cover_crops_to_the_center() -> None:
     row = [(255, 0, 0, 255)] * 20 + [(0, 255, 0, 255)] * 40 + [(255, 0, 0, 255)] * 20
     out = encode(write_png([row] * 40), width=40, height=40, fit="cover", lossless=True)
 
@@ -62,14 +62,14 @@ def test_contain_pads_transparently_or_with_the_background() -> None:
     assert white[10][10] == clear[10][10]
 
 
-def test_a_turned_image_is_fitted_as_it_will_be_seen() -> None:
+def test_a_rotated_image_is_resized_after_rotation() -> None:
     out = encode(orient_jpeg(PHOTO, 6), width=60, height=1000, fit="fill")
 
     assert size_of(out) == (60, PHOTO_SIZE[0])
 
 
 @pytest.mark.parametrize("options", [{}, {"width": 90}], ids=str)
-def test_without_autorotate_the_image_stays_and_says_that_it_must_be_turned(options: dict[str, Any]) -> None:
+def test_without_autorotate_the_orientation_is_kept(options: dict[str, Any]) -> None:
     out = encode(orient_jpeg(PHOTO, 6), autorotate=False, **options)
 
     width, height = size_of(out)
@@ -78,13 +78,13 @@ def test_without_autorotate_the_image_stays_and_says_that_it_must_be_turned(opti
     assert probe(encode(orient_jpeg(PHOTO, 6), **options)).orientation == 1
 
 
-def test_more_effort_is_a_smaller_file() -> None:
+def test_more_effort_gives_a_smaller_file() -> None:
     sizes = [len(encode(PHOTO, effort=effort)) for effort in (0, 4, 6)]
 
     assert sizes == sorted(set(sizes), reverse=True)
 
 
-def test_near_lossless_is_near() -> None:
+def test_near_lossless_changes_pixels_slightly() -> None:
     rows = draw_noise(64, 64)
     exact = encode(write_png(rows), near_lossless=100)
     near = encode(write_png(rows), near_lossless=20)
@@ -93,14 +93,14 @@ def test_near_lossless_is_near() -> None:
     assert len(near) < len(exact)
     worst = max(
         abs(a - b)
-        for one, two in zip(rows, webp.decode_lossless(near), strict=True)
-        for p, q in zip(one, two, strict=True)
+        for row, near_row in zip(rows, webp.decode_lossless(near), strict=True)
+        for p, q in zip(row, near_row, strict=True)
         for a, b in zip(p, q, strict=True)
     )
     assert 0 < worst < 32
 
 
-def test_alpha_quality_is_of_the_transparency() -> None:
+def test_alpha_quality_applies_to_the_alpha_channel() -> None:
     noise = [[(9, 9, 9, red) for red, _, _, _ in row] for row in draw_noise(64, 64)]
     png = write_png(noise, alpha=True)
 
@@ -108,13 +108,18 @@ def test_alpha_quality_is_of_the_transparency() -> None:
 
 
 def test_presets_and_sharp_yuv_change_the_file() -> None:
-    made = [encode(PHOTO), encode(PHOTO, preset="drawing"), encode(PHOTO, preset="text"), encode(PHOTO, sharp_yuv=True)]
+    files = [
+        encode(PHOTO),
+        encode(PHOTO, preset="drawing"),
+        encode(PHOTO, preset="text"),
+        encode(PHOTO, sharp_yuv=True),
+    ]
 
-    assert len(set(made)) == 4
-    assert encode(PHOTO, preset="default") == made[0]
+    assert len(set(files)) == 4
+    assert encode(PHOTO, preset="default") == files[0]
 
 
-def test_the_colour_of_what_is_transparent_is_not_seen_when_one_side_is_shrunk() -> None:
+def test_colors_of_transparent_pixels_do_not_bleed_when_one_side_is_shrunk() -> None:
     rows = [[(255, 0, 0, 0) if x % 2 else (0, 0, 255, 255) for x in range(64)] for _ in range(8)]
 
     out = webp.decode_lossless(encode(write_png(rows, alpha=True), width=32, height=8, fit="fill", lossless=True))
@@ -123,7 +128,7 @@ def test_the_colour_of_what_is_transparent_is_not_seen_when_one_side_is_shrunk()
 
 
 @pytest.mark.parametrize("autorotate", [True, False])
-def test_the_colour_of_what_is_transparent_is_not_seen_when_a_turned_image_is_stretched(autorotate: bool) -> None:
+def test_colors_of_transparent_pixels_do_not_bleed_when_a_rotated_image_is_stretched(autorotate: bool) -> None:
     rows = [[(255, 0, 0, 0) if x % 2 else (0, 0, 255, 255) for x in range(64)] for _ in range(8)]
     png = write_png(rows, alpha=True, exif=write_exif(6))
     box = {"width": 8, "height": 32} if autorotate else {"width": 32, "height": 8}
@@ -142,16 +147,16 @@ def test_keep_may_be_any_collection() -> None:
 
 
 @pytest.mark.parametrize("size", [2000, 5000])
-def test_a_target_size_is_met(size: int) -> None:
+def test_the_target_size_is_reached_approximately(size: int) -> None:
     assert size * 0.8 < len(encode(PHOTO, target_size=size)) < size * 1.2
 
 
-def test_threads_change_no_byte() -> None:
+def test_the_result_does_not_depend_on_the_number_of_threads() -> None:
     for options in ({}, {"lossless": True}, {"width": 100}):
         assert len({encode(PHOTO, threads=threads, **options) for threads in (None, 1, 2, 8)}) == 1
 
 
-def test_a_background_takes_the_place_of_transparency() -> None:
+def test_a_background_replaces_transparency() -> None:
     out = webp.decode_lossless(encode(CLEAR, background=(1, 2, 3), lossless=True))
 
     assert out == [[(1, 2, 3, 255)] * 8 for _ in range(8)]
@@ -159,16 +164,16 @@ def test_a_background_takes_the_place_of_transparency() -> None:
 
 
 @pytest.mark.parametrize("box", [{}, {"width": 37}], ids=str)
-def test_a_background_goes_under_an_array_as_under_a_file(box: dict[str, Any]) -> None:
+def test_a_background_gives_the_same_bytes_for_an_array_and_a_file(box: dict[str, Any]) -> None:
     rows = [[(*pixel[:3], pixel[3] * 2 % 256) for pixel in row] for row in draw_gradient(80, 60, alpha=True)]
     array = memoryview(b"".join(bytes(pixel) for row in rows for pixel in row)).cast("B", (60, 80, 4))
 
-    made = encode(array, background=(200, 100, 7), lossless=True, **box)
+    result = encode(array, background=(200, 100, 7), lossless=True, **box)
 
-    assert made == encode(write_png(rows, alpha=True), background=(200, 100, 7), lossless=True, **box)
+    assert result == encode(write_png(rows, alpha=True), background=(200, 100, 7), lossless=True, **box)
 
 
-def test_a_background_goes_under_an_array_too() -> None:
+def test_a_background_replaces_transparency_of_an_array() -> None:
     clear = memoryview(bytes(16)).cast("B", (2, 2, 4))
 
     assert webp.decode_lossless(encode(clear, background=(1, 2, 3), lossless=True)) == [[(1, 2, 3, 255)] * 2] * 2
@@ -178,7 +183,7 @@ def test_a_background_goes_under_an_array_too() -> None:
 
 
 def write_profile(red: tuple[float, float, float], blue: tuple[float, float, float]) -> bytes:
-    """Write a matrix profile (ICC.1:2001-04, 6.3.1.2) with the two colorants exchanged or not, and a gamma of 1."""
+    """Return a matrix profile (ICC.1:2001-04, 6.3.1.2) with these red and blue colorants and a gamma of 1."""
 
     def s15(*values: float) -> bytes:
         return b"".join(struct.pack(">i", round(value * 65536)) for value in values)
@@ -220,41 +225,41 @@ def add_profile(png: bytes, profile: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("options", [{}, {"width": 10}], ids=str)
-def test_a_profile_is_kept_or_else_obeyed(options: dict[str, Any]) -> None:
-    """A profile that exchanges red and blue tells the two apart."""
+def test_a_profile_is_kept_or_applied(options: dict[str, Any]) -> None:
+    """The profile swaps red and blue, so both cases give different pixels."""
     png = add_profile(write_png([[(255, 0, 0, 255)] * 20 for _ in range(20)]), PROFILE)
 
     kept = encode(png, lossless=True, **options)
-    obeyed = encode(png, lossless=True, keep=("exif", "xmp"), **options)
+    applied = encode(png, lossless=True, keep=("exif", "xmp"), **options)
 
     assert dict(webp.read_chunks(kept))["ICCP"] == PROFILE
     assert webp.decode_lossless(kept)[0][0] == (255, 0, 0, 255)
-    assert webp.read_info(obeyed).chunks == ("VP8L",)
-    red, green, blue, _ = webp.decode_lossless(obeyed)[0][0]
+    assert webp.read_info(applied).chunks == ("VP8L",)
+    red, green, blue, _ = webp.decode_lossless(applied)[0][0]
     assert (red, green, blue) == pytest.approx((0, 0, 255), abs=3)
 
 
-def test_only_what_is_to_be_kept_is_kept() -> None:
+def test_only_the_metadata_in_keep_is_kept() -> None:
     xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"></x:xmpmeta>'
     png = add_profile(write_png(draw_gradient(20, 20), xmp=xmp), PROFILE)
 
     for keep, names in {("icc",): {"ICCP"}, ("xmp",): {"XMP "}, ("icc", "xmp"): {"ICCP", "XMP "}}.items():
         assert set(webp.read_info(encode(png, keep=keep)).chunks) - {"VP8X", "VP8 "} == names
-    for nothing in (None, (), []):
-        assert webp.read_info(encode(png, keep=nothing)).chunks == ("VP8 ",)
-        assert webp.read_info(encode(orient_jpeg(PHOTO, 3), keep=nothing)).chunks == ("VP8 ",)
+    for keep_none in (None, (), []):
+        assert webp.read_info(encode(png, keep=keep_none)).chunks == ("VP8 ",)
+        assert webp.read_info(encode(orient_jpeg(PHOTO, 3), keep=keep_none)).chunks == ("VP8 ",)
 
 
 def add_orientation(png: bytes, orientation: int) -> bytes:
-    """Add an EXIF block that says nothing else (PNG, third edition, 11.3.3.6)."""
+    """Add an eXIf chunk with only an orientation (PNG, third edition, 11.3.3.6)."""
     body = b"eXIf" + struct.pack("<2sHIHHHIHHI", b"II", 42, 8, 1, 0x0112, 3, 1, orientation, 0, 0)
     return png[:33] + struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body)) + png[33:]
 
 
-# Limits and bad options -----------------------------------------------------------------------------------------------
+# Limits and invalid options -------------------------------------------------------------------------------------------
 
 
-def test_an_image_with_too_many_pixels_is_refused_with_both_numbers() -> None:
+def test_an_image_with_too_many_pixels_is_rejected() -> None:
     pixels = PHOTO_SIZE[0] * PHOTO_SIZE[1]
 
     assert encode(PHOTO, max_pixels=pixels)
@@ -265,7 +270,7 @@ def test_an_image_with_too_many_pixels_is_refused_with_both_numbers() -> None:
         assert str(caught.value) == f"the image has {pixels} pixels (360 x 240), and max_pixels is {pixels - 1}"
 
 
-def test_compressed_text_of_a_png_is_limited() -> None:
+def test_the_compressed_text_of_a_png_is_limited() -> None:
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
@@ -279,11 +284,11 @@ def test_compressed_text_of_a_png_is_limited() -> None:
 
 
 @pytest.mark.parametrize("size", [8 << 20, (8 << 20) + 4], ids=["small enough", "too large"])
-def test_a_colour_profile_that_a_png_blows_up_is_limited(size: int) -> None:
+def test_the_decompressed_color_profile_of_a_png_is_limited(size: int) -> None:
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
-    # ICC.1:2010, 7.2: a header, and a table of one tag that takes all the rest.
+    # ICC.1:2010, 7.2: a header and a table with a single tag for the rest of the data.
     header = struct.pack(">I4xI4s4s4s12x4s", size, 0x04000000, b"mntr", b"RGB ", b"XYZ ", b"acsp").ljust(64, b"\0")
     header = (header + struct.pack(">4xIII", 0xF6D6, 0x10000, 0xD32D)).ljust(128, b"\0")
     profile = (header + struct.pack(">I4sII", 1, b"desc", 144, size - 144)).ljust(size, b"\0")
@@ -295,7 +300,7 @@ def test_a_colour_profile_that_a_png_blows_up_is_limited(size: int) -> None:
         for read in (encode, decode):
             with pytest.raises(LimitExceededError) as caught:
                 read(bomb, width=2)
-            assert str(caught.value) == f"the image has a colour profile of {size} bytes, and at most 8388608 are read"
+            assert str(caught.value) == f"the image has a color profile of {size} bytes, and at most 8388608 are read"
             assert (caught.value.number, caught.value.limit) == (size, 8 << 20)
     else:
         assert len(encode(bomb)) > size
@@ -313,7 +318,7 @@ def test_a_colour_profile_that_a_png_blows_up_is_limited(size: int) -> None:
     ],
     ids=str,
 )
-def test_a_line_is_not_blown_up_into_more_than_is_allowed(
+def test_upscaling_a_line_beyond_max_pixels_is_rejected(
     read: Any, orientation: int, options: dict[str, Any], size: tuple[int, int]
 ) -> None:
     line = write_png([[(9, 9, 9, 255)]] * 1000)
@@ -323,17 +328,19 @@ def test_a_line_is_not_blown_up_into_more_than_is_allowed(
     with pytest.raises(LimitExceededError) as caught:
         read(line, upscale=True, max_pixels=1_000_000, **options)
 
-    assert str(caught.value) == f"upscale would make the image {size[0]} x {size[1]} pixels, and max_pixels is 1000000"
+    assert (
+        str(caught.value) == f"upscaling would make the image {size[0]} x {size[1]} pixels, and max_pixels is 1000000"
+    )
     assert (caught.value.number, caught.value.limit) == (size[0] * size[1], 1_000_000)
 
 
 @pytest.mark.parametrize("fit", ["inside", "contain", "fill"])
-def test_a_box_that_bounds_an_image_may_be_larger_than_the_limit_for_images(fit: str) -> None:
+def test_a_box_with_both_sides_may_be_larger_than_max_pixels(fit: str) -> None:
     assert decode(WIDE, width=160, height=160, fit=fit, upscale=True, max_pixels=80 * 40).shape[1] == 160  # type: ignore[arg-type]
 
 
-@pytest.mark.skipif(sys.maxsize > 1 << 32, reason="there are 64 bits here")
-def test_the_limit_is_never_more_than_32_bits_can_count() -> None:
+@pytest.mark.skipif(sys.maxsize > 1 << 32, reason="only for 32-bit systems")
+def test_max_pixels_is_limited_on_32_bit_systems() -> None:
     frame = struct.pack("<BHHHHBB", 0x2C, 0, 0, 40_000, 40_000, 0, 2) + bytes.fromhex("02440100")
     gif = b"GIF89a" + struct.pack("<HHBBB", 40_000, 40_000, 0x80, 0, 0) + bytes(6) + frame + b";"
 
@@ -343,8 +350,8 @@ def test_the_limit_is_never_more_than_32_bits_can_count() -> None:
     assert (caught.value.number, caught.value.limit) == (1_600_000_000, (1 << 28) - 1)
 
 
-def test_a_decompression_bomb_costs_no_memory() -> None:
-    # 2.5 thousand million pixels in 80 bytes: only the header says so.
+def test_a_decompression_bomb_is_rejected_from_its_header() -> None:
+    # The header of this 80-byte file declares 2.5 billion pixels.
     header = struct.pack(">IIBBBBB", 50_000, 50_000, 8, 6, 0, 0, 0)
     bomb = bytearray(write_png(draw_gradient(4, 4)))
     bomb[16:29] = header
@@ -370,7 +377,7 @@ def test_a_decompression_bomb_costs_no_memory() -> None:
         ({"target_size": 0}, ValueError, "target_size must be from 1 to 2147483647, not 0"),
         ({"keep": "icc"}, TypeError, "keep must be a sequence of strings or None, not str"),
         ({"keep": 5}, TypeError, "keep must be a sequence of strings or None"),
-        ({"keep": ["iptc"]}, ValueError, "keep must be of 'icc', 'exif' and 'xmp', not 'iptc'"),
+        ({"keep": ["iptc"]}, ValueError, "keep must be a sequence of 'icc', 'exif' and 'xmp', not 'iptc'"),
         ({"background": 5}, TypeError, "background must be three integers (red, green, blue) or None"),
         ({"background": (1, 2)}, TypeError, "background must be three integers (red, green, blue) or None"),
         ({"background": (1, 2, 256)}, ValueError, "background must be from 0 to 255, not 256"),
@@ -380,7 +387,9 @@ def test_a_decompression_bomb_costs_no_memory() -> None:
         ({"threads": 0}, ValueError, "threads must be from 1 to 1024, not 0"),
     ],
 )
-def test_a_bad_option_is_named_with_what_it_may_be(options: dict[str, Any], error: type, message: str) -> None:
+def test_an_invalid_option_is_an_error_with_its_allowed_values(
+    options: dict[str, Any], error: type, message: str
+) -> None:
     with pytest.raises(error) as caught:
         encode(PHOTO, **options)
 

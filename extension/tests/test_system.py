@@ -1,4 +1,4 @@
-"""Linkage `system`: what is said where the system's libraries are missing, too old, or not all there."""
+"""Linkage `system`: loading of the system's libraries, and errors if they are missing or too old."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import webpencode
 
-if importlib.util.find_spec("webpencode._system") is None:
-    pytest.skip("this wheel has its libraries inside", allow_module_level=True)
+if importlib.util.find_spec("webpencode._missing_library") is None:
+    pytest.skip("this wheel has bundled libraries", allow_module_level=True)
 
-from webpencode._system import _read_release, explain, find_command
+from webpencode._missing_library import _read_release, find_command, make_message
 
 
 @pytest.mark.parametrize(
@@ -40,16 +40,16 @@ from webpencode._system import _read_release, explain, find_command
         ({}, "libvips", ""),
     ],
 )
-def test_what_installs_a_library(release: dict[str, str], library: str, command: str) -> None:
+def test_the_command_that_installs_a_library(release: dict[str, str], library: str, command: str) -> None:
     assert find_command(library, release) == command
 
 
-def test_a_system_that_nobody_knows_is_told_what_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("webpencode._system._read_release", dict)
+def test_the_message_for_an_unknown_distribution(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webpencode._missing_library._read_release", dict)
 
-    assert explain("libwebp", "", "libwebp.so.7: not there") == (
-        "libwebp 0.6 or newer is needed, and this system has none that can be opened\n"
-        "  dlopen: libwebp.so.7: not there\n"
+    assert make_message("libwebp", "", "libwebp.so.7: not found") == (
+        "libwebp 0.6 or newer is required, but none could be opened\n"
+        "  dlopen: libwebp.so.7: not found\n"
         "  hint: install libwebp 0.6 or newer with this system's package manager"
     )
 
@@ -69,32 +69,32 @@ def test_a_system_that_nobody_knows_is_told_what_is_needed(monkeypatch: pytest.M
     ],
     ids=lambda value: value if isinstance(value, str) else value["ID"],
 )
-def test_a_library_that_is_too_old_is_made_newer(
+def test_the_message_for_a_library_that_is_too_old(
     monkeypatch: pytest.MonkeyPatch, release: dict[str, str], command: str
 ) -> None:
-    monkeypatch.setattr("webpencode._system._read_release", lambda: release)
+    monkeypatch.setattr("webpencode._missing_library._read_release", lambda: release)
 
-    assert explain("libvips", "8.7.4", "/usr/lib/libvips.so.42") == (
-        "libvips 8.10 or newer is needed, and this system's is 8.7.4\n"
+    assert make_message("libvips", "8.7.4", "/usr/lib/libvips.so.42") == (
+        "libvips 8.10 or newer is required, but this system has 8.7.4\n"
         "  library: /usr/lib/libvips.so.42\n"
-        f"  hint: `{command}`; if that brings no newer one, install a wheel of webpencode that has it inside"
+        f"  hint: `{command}`; if there is no newer version, install a wheel of webpencode with bundled libraries"
     )
 
 
-def test_a_library_that_is_too_old_on_a_system_that_nobody_knows_is_told_what_is_needed(
+def test_the_message_for_a_library_that_is_too_old_on_an_unknown_distribution(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("webpencode._system._read_release", dict)
+    monkeypatch.setattr("webpencode._missing_library._read_release", dict)
 
-    assert explain("libvips", "8.7.4", "/opt/libvips.so.42") == (
-        "libvips 8.10 or newer is needed, and this system's is 8.7.4\n"
+    assert make_message("libvips", "8.7.4", "/opt/libvips.so.42") == (
+        "libvips 8.10 or newer is required, but this system has 8.7.4\n"
         "  library: /opt/libvips.so.42\n"
-        "  hint: install libvips 8.10 or newer, or a wheel of webpencode that has it inside"
+        "  hint: install libvips 8.10 or newer, or a wheel of webpencode with bundled libraries"
     )
 
 
 def run_with(folder: Path, program: str) -> str:
-    """Run a program that finds its libraries in a folder first; return what it prints."""
+    """Run a program with a directory in LD_LIBRARY_PATH; return its output."""
     environment = {**os.environ, "LD_LIBRARY_PATH": str(folder)}
     return subprocess.run(
         [sys.executable, "-c", program], env=environment, text=True, capture_output=True, check=True, timeout=60
@@ -109,45 +109,45 @@ for call in (webpencode.versions, webpencode.formats, lambda: webpencode.probe(b
     try:
         call()
     except webpencode.MissingLibraryError as error:
-        words = str(error)
+        message = str(error)
     else:
         raise SystemExit("no error")
-print(words)
+print(message)
 """
 
 
-def test_arrays_need_no_libvips_and_all_else_says_that_it_is_missing(tmp_path: Path) -> None:
-    # A file that is no library: the loader takes it before the system's own, if there is one.
+def test_arrays_need_no_libvips_and_other_calls_report_that_it_is_missing(tmp_path: Path) -> None:
+    # An invalid library: the loader finds it before that of the system.
     (tmp_path / "libvips.so.42").write_bytes(b"")
 
-    words = run_with(tmp_path, CALLS).splitlines()
+    lines = run_with(tmp_path, CALLS).splitlines()
 
-    assert words[0] == "libvips 8.10 or newer is needed, and this system has none that can be opened"
-    assert words[1].startswith("  dlopen: ")
-    assert "libvips.so.42: " in words[1]
-    assert words[2].startswith("  hint: ")
-    assert len(words) == 3
+    assert lines[0] == "libvips 8.10 or newer is required, but none could be opened"
+    assert lines[1].startswith("  dlopen: ")
+    assert "libvips.so.42: " in lines[1]
+    assert lines[2].startswith("  hint: ")
+    assert len(lines) == 3
 
 
-@pytest.mark.skipif(
-    "WEBPENCODE_OLD_LIBVIPS" not in os.environ, reason="no library is there that says it is libvips 8.9"
-)
-def test_a_libvips_that_is_too_old_is_named_with_its_version() -> None:
+@pytest.mark.skipif("WEBPENCODE_OLD_LIBVIPS" not in os.environ, reason="no library that claims to be libvips 8.9")
+def test_a_libvips_that_is_too_old_is_reported_with_its_version() -> None:
     folder = Path(os.environ["WEBPENCODE_OLD_LIBVIPS"])
 
-    said = run_with(folder, CALLS)
+    output = run_with(folder, CALLS)
 
-    # Which command is whose, the tests above say.
-    command = find_command("libvips", _read_release(), is_there=True)
-    next_step = f"`{command}`; if that brings no newer one, install" if command else "install libvips 8.10 or newer, or"
-    assert said == (
-        "libvips 8.10 or newer is needed, and this system's is 8.9.2\n"
+    # The tests above check the commands.
+    command = find_command("libvips", _read_release(), is_installed=True)
+    next_step = (
+        f"`{command}`; if there is no newer version, install" if command else "install libvips 8.10 or newer, or"
+    )
+    assert output == (
+        "libvips 8.10 or newer is required, but this system has 8.9.2\n"
         f"  library: {folder}/libvips.so.42\n"
-        f"  hint: {next_step} a wheel of webpencode that has it inside\n"
+        f"  hint: {next_step} a wheel of webpencode with bundled libraries\n"
     )
 
 
-def test_importing_opens_nothing() -> None:
+def test_importing_opens_no_library() -> None:
     program = (
         "import webpencode; print([w for w in open('/proc/self/maps').read().split() if 'vips.' in w or 'webp.' in w])"
     )
@@ -155,19 +155,19 @@ def test_importing_opens_nothing() -> None:
     assert subprocess.check_output([sys.executable, "-c", program], text=True) == "[]\n"
 
 
-def test_the_versions_are_those_of_the_system() -> None:
+def test_versions_returns_the_versions_of_the_system() -> None:
     major, minor, _ = webpencode.versions()["libvips"].split(".")
 
     assert (int(major), int(minor)) >= (8, 10)
 
 
-def test_loaders_that_are_not_safe_are_ours_to_refuse() -> None:
-    # They are not blocked for others in the process who use the same libvips.
+def test_untrusted_loaders_are_rejected_without_blocking_them() -> None:
+    # They are not blocked for other users of the same libvips in the process.
     with pytest.raises(webpencode.UnsupportedFormatError, match=r"^VipsForeignLoad: buffer is not in a known format$"):
         webpencode.encode(b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>')
 
 
-def test_the_command_says_it_once(tmp_path: Path) -> None:
+def test_the_command_reports_a_missing_library_once(tmp_path: Path) -> None:
     (tmp_path / "libvips.so.42").write_bytes(b"")
     picture = tmp_path / "x.png"
     picture.write_bytes(b"")
@@ -182,4 +182,4 @@ def test_the_command_says_it_once(tmp_path: Path) -> None:
     )
 
     assert ended.returncode == 1
-    assert ended.stderr.count("error: libvips 8.10 or newer is needed") == 1
+    assert ended.stderr.count("error: libvips 8.10 or newer is required") == 1

@@ -1,4 +1,4 @@
-"""encode() beside other threads, interpreters and processes."""
+"""encode() with threads, sub-interpreters and fork()."""
 
 import importlib.util
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pictures import CMYK, PHOTO, draw_gradient, draw_noise, write_gif, write_grey_png, write_png
+from pictures import CMYK, PHOTO, draw_gradient, draw_noise, write_gif, write_gray_png, write_png
 from webpencode import WebPEncodeError, decode, encode, probe
 
 PALETTE = [(0, 0, 0), (255, 0, 0), (0, 0, 255)]
@@ -20,37 +20,37 @@ SLOW = write_png(draw_noise(400, 400))
 
 
 def run_python(program: str) -> str:
-    """Run a program in an interpreter of its own and return what it prints; it has a minute."""
+    """Run a program in a new interpreter, for at most a minute, and return its output."""
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     return done.stdout
 
 
-def test_threads_get_what_one_thread_gets() -> None:
+def test_several_threads_give_the_same_results_as_one() -> None:
     widths = [20 + 10 * at for at in range(12)]
     expected = [encode(PHOTO, width=width) for width in widths]
 
     with ThreadPoolExecutor(6) as pool:
-        found = list(pool.map(lambda width: encode(PHOTO, width=width), widths * 5))
+        results = list(pool.map(lambda width: encode(PHOTO, width=width), widths * 5))
 
-    assert found == expected * 5
+    assert results == expected * 5
 
 
-def test_threads_that_fail_beside_others_all_hear_why() -> None:
+def test_every_failing_thread_gets_an_error_message() -> None:
     cut = PHOTO[: len(PHOTO) // 2]
 
-    def encode_or_words(data: bytes) -> bytes | str:
+    def encode_or_message(data: bytes) -> bytes | str:
         try:
             return encode(data, width=50)
         except WebPEncodeError as error:
             return str(error)
 
     with ThreadPoolExecutor(6) as pool:
-        found = list(pool.map(encode_or_words, [PHOTO, b"no image", cut] * 60))
+        results = list(pool.map(encode_or_message, [PHOTO, b"no image", cut] * 60))
 
-    assert found[0::3] == [encode(PHOTO, width=50)] * 60
-    assert all(isinstance(words, str) and ": " in words for words in found[1::3] + found[2::3])
+    assert results[0::3] == [encode(PHOTO, width=50)] * 60
+    assert all(isinstance(message, str) and ": " in message for message in results[1::3] + results[2::3])
 
 
 def find_error(call: Callable[[bytes], Any], data: bytes) -> type[WebPEncodeError] | None:
@@ -61,7 +61,7 @@ def find_error(call: Callable[[bytes], Any], data: bytes) -> type[WebPEncodeErro
     return None
 
 
-def test_many_threads_that_do_all_there_is_to_do_get_what_one_thread_gets() -> None:
+def test_many_threads_with_all_calls_give_the_same_results_as_one() -> None:
     gif = write_gif([[[(x + at) % 3 for x in range(24)] for _ in range(16)] for at in range(3)], PALETTE)
     png = write_png(draw_gradient(64, 48, alpha=True), alpha=True)
     rgb = memoryview(bytes(range(256)) * 90).cast("B", (80, 96, 3))
@@ -78,23 +78,23 @@ def test_many_threads_that_do_all_there_is_to_do_get_what_one_thread_gets() -> N
         lambda: find_error(decode, b"no image"),
     ]
     expected = [call() for call in calls]
-    wrong = []
+    mismatches = []
 
-    def hammer(start: int) -> None:
+    def call_repeatedly(start: int) -> None:
         for step in range(30):
             at = (start + step) % len(calls)
             if calls[at]() != expected[at]:
-                wrong.append(at)
+                mismatches.append(at)
 
     with ThreadPoolExecutor(24) as pool:
-        list(pool.map(hammer, range(24)))
+        list(pool.map(call_repeatedly, range(24)))
 
-    assert wrong == []
+    assert mismatches == []
 
 
 @pytest.fixture
 def small_stacks() -> Iterator[None]:
-    """Threads with the stack that musl gives: 128 KiB."""
+    """Create threads with the default stack size of musl, 128 KiB."""
     before = threading.stack_size(128 * 1024)
     yield
     threading.stack_size(before)
@@ -107,13 +107,13 @@ def small_stacks() -> Iterator[None]:
 def test_a_large_image_is_encoded_by_many_threads_with_small_stacks(
     small_stacks: None, threads: int, options: dict[str, Any]
 ) -> None:
-    large = write_grey_png(6000, 4000, bits=8)
+    large = write_gray_png(6000, 4000, bits=8)
     expected = encode(large, threads=1, **options)
 
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: encode(large, threads=threads, **options), range(8)))
+        results = list(pool.map(lambda _: encode(large, threads=threads, **options), range(8)))
 
-    assert found == [expected] * 8
+    assert results == [expected] * 8
 
 
 NO_THREADS = """
@@ -124,7 +124,7 @@ with open(sys.argv[1], "rb") as file:
 array = memoryview(bytes(range(256)) * 1200).cast("B", (320, 320, 3))
 expected = encode(array, threads=1)
 if os.geteuid() == 0:
-    os.setuid(65534)  # the limit is nothing to root
+    os.setuid(65534)  # root is not limited
 resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
 for call in (lambda: decode(png, threads=1), lambda: encode(png)):
     try:
@@ -135,9 +135,10 @@ assert encode(array) == expected, "an array needs no second thread"
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits threads so")
+@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_NPROC limits threads only on Linux")
 @pytest.mark.skipif(
-    importlib.util.find_spec("webpencode._system") is not None, reason="the system's libvips does not survive it"
+    importlib.util.find_spec("webpencode._missing_library") is not None,
+    reason="only the bundled libvips has the patch for this",
 )
 def test_a_thread_that_cannot_be_started_is_a_runtime_error(tmp_path: Path) -> None:
     (tmp_path / "noise.png").write_bytes(SLOW)
@@ -158,8 +159,8 @@ def test_other_threads_run_while_libvips_works() -> None:
         encode(SLOW, lossless=True)
         span.append(time.perf_counter())
 
-    most = 0
-    for _ in range(20):  # on a busy machine nobody may get a turn in so short a time
+    highest = 0
+    for _ in range(20):  # retried, because on a busy machine no other thread may run in so short a time
         thread = threading.Thread(target=work)
         ticks = []
         thread.start()
@@ -169,36 +170,36 @@ def test_other_threads_run_while_libvips_works() -> None:
         thread.join()
         begin, end = span
         middle = [tick for tick in ticks if begin + (end - begin) * 0.2 < tick < begin + (end - begin) * 0.8]
-        most = max(most, len(middle))
-        if most >= 3:
+        highest = max(highest, len(middle))
+        if highest >= 3:
             break
 
-    assert most >= 3
+    assert highest >= 3
 
 
 def test_the_input_cannot_be_resized_while_libvips_reads_it() -> None:
     data = bytearray(SLOW)
-    refused = 0
+    rejected = 0
 
-    for _ in range(20):  # on a busy machine a thread may have ended before this one looks
+    for _ in range(20):  # retried, because on a busy machine the thread may end before this one runs
         thread = threading.Thread(target=encode, args=(data,), kwargs={"lossless": True})
         thread.start()
         while thread.is_alive():
             try:
                 data.append(0)
             except BufferError:
-                refused += 1
+                rejected += 1
             time.sleep(0.001)
         thread.join()
-        if refused:
+        if rejected:
             break
 
-    assert refused > 0
+    assert rejected > 0
     data.clear()
 
 
 @pytest.mark.parametrize("outcome", ["good", "bad"])
-def test_the_input_is_let_go_of_afterwards(outcome: str) -> None:
+def test_the_input_is_released_afterwards(outcome: str) -> None:
     data = bytearray(PHOTO if outcome == "good" else PHOTO[:5000])
 
     try:
@@ -209,8 +210,8 @@ def test_the_input_is_let_go_of_afterwards(outcome: str) -> None:
     data.clear()
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork() here")
-def test_a_fork_of_a_process_that_has_encoded_is_told_so_at_once() -> None:
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="requires fork()")
+def test_encoding_after_fork_fails_immediately() -> None:
     program = """
 import os, warnings
 warnings.simplefilter("ignore", DeprecationWarning)
@@ -228,16 +229,16 @@ assert os.waitpid(child, 0)[1] == 0
 webpencode.encode(png)
 """
 
-    said = run_python(program.format(png=write_png(draw_noise(8, 8))))
+    output = run_python(program.format(png=write_png(draw_noise(8, 8))))
 
-    assert said == (
-        "libvips does not survive fork(): this process is the child of one that has used it before;"
-        " start it with the 'spawn' or 'forkserver' method\n"
+    assert output == (
+        "libvips cannot be used after fork(): this process was forked from one that had used it already; "
+        "use the 'spawn' or 'forkserver' start method of multiprocessing\n"
     )
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork() here")
-def test_arrays_are_encoded_in_a_fork_of_a_process_that_has_encoded() -> None:
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="requires fork()")
+def test_arrays_can_be_encoded_after_fork() -> None:
     program = """
 import os, warnings
 warnings.simplefilter("ignore", DeprecationWarning)
@@ -255,8 +256,8 @@ assert os.waitpid(child, 0)[1] == 0
     assert run_python(program.format(png=write_png(draw_noise(8, 8)))) == ""
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork() here")
-def test_a_fork_of_a_process_that_has_only_imported_works() -> None:
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="requires fork()")
+def test_fork_before_the_first_call_is_supported() -> None:
     program = """
 import os
 import webpencode
@@ -332,7 +333,7 @@ print(ended == [None] * 12 or ended)
     assert run_python(program.format(png=write_png(draw_noise(8, 8)))) == "True\n"
 
 
-def test_importing_leaves_the_environment_as_it_was() -> None:
+def test_importing_does_not_change_the_environment() -> None:
     program = """
 import os, subprocess, sys
 def list_names():

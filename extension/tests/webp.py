@@ -1,4 +1,4 @@
-"""Just enough of WebP to look into what comes out: the container, and a decoder of lossless pictures.
+"""A minimal WebP reader for checking results: the container, and a decoder of lossless images.
 
 Follows RFC 9649: section 2 for the container, section 3 for the lossless bit stream.
 """
@@ -12,7 +12,7 @@ Pixel = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Info:
-    """What a WebP file says about itself."""
+    """The header of a WebP file."""
 
     width: int
     height: int
@@ -22,7 +22,7 @@ class Info:
 
 
 def read_chunks(webp: bytes) -> list[tuple[str, bytes]]:
-    """Return the chunks of a WebP file; every length must be right to the byte."""
+    """Return the chunks of a WebP file; check all lengths."""
     assert webp[:4] == b"RIFF"
     assert webp[8:12] == b"WEBP"
     assert struct.unpack("<I", webp[4:8])[0] == len(webp) - 8
@@ -39,7 +39,7 @@ def read_chunks(webp: bytes) -> list[tuple[str, bytes]]:
 
 
 def read_info(webp: bytes) -> Info:
-    """Read size and kind from the picture's own bit stream, and hold the container to it."""
+    """Read size and type from the bit stream of the image, and check that the container agrees."""
     chunks = read_chunks(webp)
     bodies = dict(chunks)
     if "VP8L" in bodies:
@@ -70,9 +70,9 @@ def decode_lossless(webp: bytes) -> list[list[Pixel]]:
         if kind == _SUBTRACT_GREEN:
             transforms.append((kind, 0, coded_width, []))
         elif kind == _PALETTE:
-            colours = bits.take(8) + 1
-            table = _add_up(_read_pixels(bits, colours, 1, main=False))
-            shift = 3 if colours <= 2 else 2 if colours <= 4 else 1 if colours <= 16 else 0
+            colors = bits.take(8) + 1
+            table = _add_up(_read_pixels(bits, colors, 1, main=False))
+            shift = 3 if colors <= 2 else 2 if colors <= 4 else 1 if colors <= 16 else 0
             transforms.append((kind, shift, coded_width, table))
             coded_width = _blocks(coded_width, shift)
         else:
@@ -110,7 +110,7 @@ _Code = dict[tuple[int, int], int]
 
 
 def _make_code(lengths: list[int]) -> _Code:
-    """Return the canonical code, as (length, bits) to symbol; a lone symbol takes no bits at all."""
+    """Return the canonical code, as (length, bits) to symbol; a single symbol has no bits."""
     used = [symbol for symbol, length in enumerate(lengths) if length]
     if len(used) == 1:
         return {(0, 0): used[0]}
@@ -126,12 +126,12 @@ def _make_code(lengths: list[int]) -> _Code:
 
 
 def _read_symbol(bits: _Bits, code: _Code) -> int:
-    length = word = 0
-    while (length, word) not in code:
-        word = word << 1 | bits.take(1)
+    length = prefix = 0
+    while (length, prefix) not in code:
+        prefix = prefix << 1 | bits.take(1)
         length += 1
         assert length <= 15
-    return code[length, word]
+    return code[length, prefix]
 
 
 def _read_code(bits: _Bits, alphabet: int) -> _Code:
@@ -162,10 +162,10 @@ def _read_code(bits: _Bits, alphabet: int) -> _Code:
     return _make_code(lengths[:alphabet])
 
 
-# Section 3.5.2.2: the 120 nearest pixels have short codes for their distance, the nearest first.
+# Section 3.5.2.2: short distance codes for the 120 nearest pixels, the nearest first.
 _NEAR = sorted(
     ((left, up) for up in range(8) for left in range(-7, 9) if up > 0 or left > 0),
-    key=lambda place: (place[0] ** 2 + place[1] ** 2, abs(place[0]), place[0] < 0),
+    key=lambda pixel: (pixel[0] ** 2 + pixel[1] ** 2, abs(pixel[0]), pixel[0] < 0),
 )
 
 
@@ -177,7 +177,7 @@ def _read_copy(bits: _Bits, symbol: int) -> int:
 
 
 def _read_pixels(bits: _Bits, width: int, height: int, *, main: bool) -> list[int]:
-    """Read an entropy-coded picture (section 3.6), as ARGB numbers."""
+    """Read an entropy-coded image (section 3.6), as ARGB numbers."""
     cache_bits = bits.take(4) if bits.take(1) else 0
     cache = [0] * (1 << cache_bits)
     groups_of: list[int] = [0]
@@ -217,8 +217,8 @@ def _read_pixels(bits: _Bits, width: int, height: int, *, main: bool) -> list[in
     return pixels
 
 
-# Section 3.5: what was done to the pixels before they were coded.
-_PREDICT, _COLOUR, _SUBTRACT_GREEN, _PALETTE = range(4)
+# Section 3.5: transforms that were applied to the pixels before encoding.
+_PREDICT, _COLOR, _SUBTRACT_GREEN, _PALETTE = range(4)
 
 
 def _plus(a: int, b: int) -> int:
@@ -248,17 +248,17 @@ def _clamp(value: int) -> int:
 
 
 def _select(left: int, top: int, corner: int) -> int:
-    def far(a: int, b: int) -> int:
+    def distance(a: int, b: int) -> int:
         return sum(abs((a >> at & 0xFF) - (b >> at & 0xFF)) for at in (0, 8, 16, 24))
 
-    return left if far(top, corner) < far(left, corner) else top
+    return left if distance(top, corner) < distance(left, corner) else top
 
 
-def _towards_zero(value: int) -> int:
+def _halve_toward_zero(value: int) -> int:
     return value // 2 if value >= 0 else -(-value // 2)
 
 
-# Each guesses from the pixels to the left, above, above to the right, and above to the left.
+# Each predicts a pixel from its neighbors: left, top, top right and top left.
 _PREDICTORS: tuple[Callable[[int, int, int, int], int], ...] = (
     lambda left, top, right, corner: 0xFF000000,
     lambda left, top, right, corner: left,
@@ -273,7 +273,9 @@ _PREDICTORS: tuple[Callable[[int, int, int, int], int], ...] = (
     lambda left, top, right, corner: _half(_half(left, corner), _half(top, right)),
     lambda left, top, right, corner: _select(left, top, corner),
     lambda left, top, right, corner: _each(lambda a, b, c: _clamp(a + b - c), left, top, corner),
-    lambda left, top, right, corner: _each(lambda a, c: _clamp(a + _towards_zero(a - c)), _half(left, top), corner),
+    lambda left, top, right, corner: _each(
+        lambda a, c: _clamp(a + _halve_toward_zero(a - c)), _half(left, top), corner
+    ),
 )
 
 
@@ -289,13 +291,13 @@ def _undo_predict(pixels: list[int], shift: int, width: int, height: int, table:
             guess = out[at - width]
         else:
             mode = table[(y >> shift) * _blocks(width, shift) + (x >> shift)] >> 8 & 15
-            # Right of the last column, the pixel above is the first one of this row.
+            # In the last column, the top right pixel is the first one of this row.
             guess = _PREDICTORS[mode](out[at - 1], out[at - width], out[at - width + 1], out[at - width - 1])
         out.append(_plus(pixel, guess))
     return out
 
 
-def _undo_colour(pixels: list[int], shift: int, width: int, height: int, table: list[int]) -> list[int]:
+def _undo_color(pixels: list[int], shift: int, width: int, height: int, table: list[int]) -> list[int]:
     def signed(value: int) -> int:
         return (value & 0xFF) - (value & 0x80) * 2
 
@@ -330,7 +332,7 @@ def _undo_palette(pixels: list[int], shift: int, width: int, height: int, table:
 
 _UNDO = {
     _PREDICT: _undo_predict,
-    _COLOUR: _undo_colour,
+    _COLOR: _undo_color,
     _SUBTRACT_GREEN: _undo_subtract_green,
     _PALETTE: _undo_palette,
 }

@@ -145,14 +145,14 @@ def test_libvips_and_webpencode_are_built_in_a_container(tmp_path: Path) -> None
     for name in ("extension", "recipes"):
         shutil.copytree(REPOSITORY / name, project / name)
     shutil.copy(REPOSITORY / "pyproject.toml", project)
-    test = "python -m pytest -q {package}/tests/test_webp_alone.py"
+    test = "python -m pytest -q {package}/tests/test_webp_only.py"
     words = ["build", "--engine", "container", "--target", NATIVE, "--profile", "libvips=minimal"]
 
     call([sys.executable, "-m", "everywheel", *words], cwd=project, env={**os.environ, "CIBW_TEST_COMMAND": test})
 
     wheel = next((project / "wheelhouse" / "container-shared").glob("*.whl"))
     assert audit_wheel(wheel).findings == ()
-    command = "python -m pytest -q extension/tests/test_webp_alone.py"
+    command = "python -m pytest -q extension/tests/test_webp_only.py"
     smoke = ["smoke", str(wheel), "--image", "debian-12", "--image", "debian-13", "--command", command, "--json"]
     output = subprocess.run(
         [sys.executable, "-m", "everywheel", *smoke], cwd=project, text=True, capture_output=True, check=True

@@ -93,7 +93,7 @@ try:
     webpencode.probe(b"x")
 except webpencode.MissingLibraryError as error:
     assert str(error).splitlines() == [
-        "libvips 8.10 or newer is needed, and this system has none that can be opened",
+        "libvips 8.10 or newer is required, but none could be opened",
         "  dlopen: libvips.so.42: cannot open shared object file: No such file or directory",
         "  hint: `apt install libvips42`",
     ], error

@@ -56,7 +56,7 @@ SKIPPED = {
 """Which lines are not run here: workflow, job, and how the line begins."""
 LASTING = ("python3 -m venv .venv && ", "sudo .ci/containers")
 """How lines begin that leave the same thing on a machine however often they run; every job has them, and once will do."""
-ALONE = "python -m pytest -q {}/tests/test_webp_alone.py"
+ALONE = "python -m pytest -q {}/tests/test_webp_only.py"
 # What GitHub puts in, beside what the matrix has.
 FILLED = {
     "${{ github.ref_name }}": f"v{VERSION}",

@@ -1,4 +1,4 @@
-"""What the sanitizers' sessions say on a machine that cannot run them."""
+"""Errors of instrument.py on a machine without the required compilers, and its list of sources."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ SCRIPT = EXTENSION / "fuzz" / "instrument.py"
 
 
 def instrument(tmp_path: Path) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, SCRIPT, "--output-dir", tmp_path / "into"]
-    return subprocess.run(words, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False)
+    command = [sys.executable, SCRIPT, "--output-dir", tmp_path / "output"]
+    return subprocess.run(command, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False)
 
 
-def test_a_missing_compiler_is_named_with_its_package(tmp_path: Path) -> None:
+def test_a_missing_compiler_is_reported_with_the_package_to_install(tmp_path: Path) -> None:
     done = instrument(tmp_path)
 
     assert done.returncode == 1
-    assert done.stderr == "no clang is in PATH: Debian has it (`apt-get install clang libclang-rt-dev`)\n"
+    assert done.stderr == "clang not found in PATH: on Debian, run `apt-get install clang libclang-rt-dev`\n"
 
 
-def test_a_compiler_without_its_run_time_is_said_to_be_that(tmp_path: Path) -> None:
-    # Asked for a file that it does not have, clang gives back the name.
+def test_a_compiler_without_run_time_libraries_is_reported(tmp_path: Path) -> None:
+    # clang prints the unchanged name of a file that it does not have.
     for name in ("clang", "clang++"):
         (tmp_path / name).write_text('#!/bin/sh\necho "${1#-print-file-name=}"\n')
         (tmp_path / name).chmod(0o755)
@@ -34,13 +34,13 @@ def test_a_compiler_without_its_run_time_is_said_to_be_that(tmp_path: Path) -> N
     done = instrument(tmp_path)
 
     assert done.returncode == 1
-    assert done.stderr.startswith(f"{tmp_path}/clang comes without libclang_rt.asan-")
-    assert done.stderr.endswith(".so: Debian has it (`apt-get install libclang-rt-dev`)\n")
+    assert done.stderr.startswith(f"{tmp_path}/clang has no libclang_rt.asan-")
+    assert done.stderr.endswith(".so: on Debian, run `apt-get install libclang-rt-dev`\n")
 
 
-def test_what_is_compiled_is_what_the_wheel_is_compiled_from(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_instrumented_module_has_the_same_sources_as_the_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(SCRIPT.parent)
     import instrument as script
 
     named = re.findall(r"'src/webpencode/(\w+\.c)'", (EXTENSION / "meson.build").read_text())
-    assert [path.name for path in script.list_sources()] == sorted(set(named) - {"system.c"})
+    assert [path.name for path in script.list_sources()] == sorted(set(named) - {"system_linkage.c"})

@@ -1,4 +1,4 @@
-"""From image bytes, files or arrays to WebP, through libvips and libwebp."""
+"""Encode image files, bytes and arrays as WebP, with libvips and libwebp."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from webpencode._webpencode import (
     formats,
 )
 
-# As typing has it, which takes as long to import as all the rest here.
+# Like typing.TYPE_CHECKING; importing typing takes as long as importing this whole package.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
     from typing import Any, NamedTuple, SupportsIndex, TypeGuard, Unpack
 
-    from webpencode._types import File, Fit, Kept, Options, Preset, Source, Writable
+    from webpencode._types import File, Fit, Metadata, Options, Preset, Source, Writable
 
 __all__ = [
     "EncoderError",
@@ -46,14 +46,14 @@ __all__ = [
 ]
 
 MAX_PIXELS = 16383 * 16383
-"""As many pixels as a WebP file can hold: an image with more is refused before memory is taken, unless it is allowed."""
+"""Default of max_pixels: the number of pixels of the largest WebP image. Larger images are rejected before allocation."""
 
 _MODES = frozenset({"L", "LA", "RGB", "RGBA", "I;16", "I;16B", "I;16L", "I;16N"})
 
 if TYPE_CHECKING:
 
     class Info(NamedTuple):
-        """What the header of an image says; width and height in pixels, as they are stored."""
+        """The header of an image file; width and height are in pixels, as stored, before rotation."""
 
         format: str
         width: int
@@ -65,7 +65,7 @@ if TYPE_CHECKING:
 
 else:
     Info = namedtuple("Info", ["format", "width", "height", "pages", "has_alpha", "icc", "orientation"])
-    Info.__doc__ = "What the header of an image says; width and height in pixels, as they are stored."
+    Info.__doc__ = "The header of an image file; width and height are in pixels, as stored, before rotation."
 
 
 def encode(
@@ -83,7 +83,7 @@ def encode(
     preset: Preset = "default",
     target_size: SupportsIndex | None = None,
     sharp_yuv: bool = False,
-    keep: Sequence[Kept] | None = ("icc", "exif", "xmp"),
+    keep: Sequence[Metadata] | None = ("icc", "exif", "xmp"),
     autorotate: bool = True,
     background: Sequence[int] | None = None,
     max_pixels: SupportsIndex = MAX_PIXELS,
@@ -91,23 +91,23 @@ def encode(
     loop: SupportsIndex | None = None,
     threads: SupportsIndex | None = None,
 ) -> bytes:
-    """Return an image as the bytes of a WebP file.
+    """Encode an image and return the WebP file as bytes.
 
-    width and height are the sides, in pixels, of a box. fit says how the image gets into it: 'inside' keeps its shape,
-    'cover' fills the box and cuts off what stands over, 'contain' pads (with background, or transparently), 'fill'
-    stretches; without upscale nothing is made larger. quality goes from 0 to 100; with lossless, or near_lossless (0
-    to 100, where 100 changes no pixel), it is the effort spent on a small file. effort goes from 0 (fast) to 6 (small),
-    target_size is in bytes, for lossy files alone. keep names what of the metadata goes on; without 'icc' colours are
-    converted to sRGB. background replaces transparency. Animations stay animations unless animated is false; loop is
-    how often they play, 0 for ever. threads is how many may work on this image.
+    width and height are the sides of a box in pixels. fit is how the image is resized to the box: 'inside' keeps the
+    aspect ratio, 'cover' fills the box and crops the rest, 'contain' pads with background or transparently, 'fill'
+    stretches. Images are never enlarged unless upscale is true. quality is from 0 to 100; with lossless or near_lossless
+    it is the compression effort. near_lossless is from 0 to 100, where 100 changes no pixel. effort is from 0 (fast) to 6
+    (small). target_size is in bytes, for lossy encoding only. keep lists the metadata to copy; without 'icc', colors are
+    converted to sRGB. background replaces transparency. Animations stay animated unless animated is false; loop is the
+    number of repetitions, 0 for infinite. threads is the maximum number of threads for this image.
 
-    Raises WebPEncodeError for an input that cannot be encoded: UnsupportedFormatError, UnreadableImageError,
-    LimitExceededError or EncoderError; MemoryError; OSError for a path that cannot be read; and RuntimeError in a
-    child made by fork() from a process that has used libvips before.
+    Raises UnsupportedFormatError, UnreadableImageError, LimitExceededError or EncoderError (all are WebPEncodeError) if the
+    image cannot be encoded, MemoryError, OSError if a path cannot be read, and RuntimeError in a process that was forked
+    from one that had used libvips already.
     """
     if target_size is not None and (lossless or near_lossless is not None):
-        # libwebp would not look at it.
-        raise ValueError("target_size has no meaning with lossless or near_lossless")
+        # libwebp would silently ignore it.
+        raise ValueError("target_size cannot be combined with lossless or near_lossless")
     return _webpencode.encode(
         _read(source),
         (width, height, fit, upscale, keep, autorotate, background, max_pixels, animated, threads),
@@ -116,9 +116,9 @@ def encode(
 
 
 def encode_to(source: Source, destination: str | os.PathLike[str] | Writable, **options: Unpack[Options]) -> int:
-    """Encode to a path or a binary file object; return how many bytes were written. Options are those of encode().
+    """Encode to a path or a binary file object and return the number of bytes written. Options are those of encode().
 
-    A path gets the whole file or, after an error, stays as it was. A file that is replaced leaves its permissions behind.
+    Writing to a path is atomic: after an error, an existing file is unchanged. A replaced file keeps its permissions.
     """
     if _is_path(destination):
         return write_file(encode(source, **options), destination)
@@ -130,53 +130,54 @@ def encode_to(source: Source, destination: str | os.PathLike[str] | Writable, **
 def encode_many(
     sources: Iterable[Source], *, workers: SupportsIndex | None = None, **options: Unpack[Options]
 ) -> Generator[bytes | Exception, None, None]:
-    """Encode one image after the other on several cores; give the results in the order of the sources.
+    """Encode images in parallel threads and yield the results in the order of the sources.
 
-    An image that fails gives its exception as a value, without a traceback, which would keep the image in memory: encode()
-    raises the same in full. Sources are taken as they are needed: a few more than there are workers (as many as processors,
-    unless said) are in memory at any time. Options are those of encode(); one that makes no sense is told at once. What the
-    sources themselves raise comes after the results of those before. close() ends it early.
+    If an image fails, its exception is yielded as a value, without traceback, which would keep the image in memory;
+    encode() raises the same exception with traceback. Sources are consumed lazily: about twice as many images as workers
+    are in memory at a time. workers defaults to the number of processors. Options are those of encode(); invalid ones raise
+    TypeError or ValueError immediately. An exception of the iterable is raised after the results of the previous images.
+    close() stops early.
     """
-    if isinstance(sources, bytes) or _is_path(sources) or _is_readable(sources) or _holds_one(sources):
-        raise TypeError("sources must be an iterable of images, not one: encode() takes one")
+    if isinstance(sources, bytes) or _is_path(sources) or _is_readable(sources) or _is_single_image(sources):
+        raise TypeError("sources must be an iterable of images, not a single image: use encode() instead")
     if workers is not None and not hasattr(workers, "__index__"):
         raise TypeError(f"workers must be an integer or None, not {type(workers).__name__}")
     count = _count_processors() if workers is None else index(workers)
     if count < 1:
         raise ValueError(f"workers must be at least 1, not {count}")
-    # Many images are faster one thread each than each on many threads.
+    # Many images are encoded faster with one thread per image than with several.
     settings: dict[str, Any] = {"threads": 1, **options}
     if hasattr(settings.get("keep"), "__next__"):
-        # Every image asks for it.
+        # An iterator can be read only once, but every image needs it.
         settings["keep"] = tuple(settings["keep"])
     check_options(**settings)
-    # Threads cost as much to import as all the rest, and few need them.
+    # Imported here, because it takes as long to import as the rest of the package.
     from webpencode._pool import encode_in_pool
 
-    def encode_one(source: Source) -> bytes:
+    def encode_source(source: Source) -> bytes:
         return encode(source, **settings)
 
-    return encode_in_pool(encode_one, iter(sources), count)
+    return encode_in_pool(encode_source, iter(sources), count)
 
 
 def check_options(**options: Any) -> None:
-    """Raise what encode() raises for options that make no sense; no image is made for that."""
+    """Validate options of encode() without an image; raise the same TypeError or ValueError."""
     try:
-        encode(_Unread(), **options)
-    except _OptionsMakeSenseError:
+        encode(_UnreadArray(), **options)
+    except _OptionsAreValidError:
         return
 
 
-class _OptionsMakeSenseError(Exception):
+class _OptionsAreValidError(Exception):
     pass
 
 
-class _Unread:
-    """An array that nobody looks at before all options have been read."""
+class _UnreadArray:
+    """An array whose interface is read only after all options were validated."""
 
     @property
     def __array_interface__(self) -> dict[str, Any]:
-        raise _OptionsMakeSenseError
+        raise _OptionsAreValidError
 
 
 def _count_processors() -> int:
@@ -184,10 +185,10 @@ def _count_processors() -> int:
 
 
 def probe(source: File) -> Info:
-    """Return what the header of an image says, without decoding its pixels. Raises what encode() raises.
+    """Read the header of an image file without decoding its pixels. Raises the same errors as encode().
 
-    source is an image file: its bytes, a path or a binary file object. Arrays and images of Pillow, which have no header,
-    raise TypeError.
+    source is an image file: bytes, a path or a binary file object. Arrays and Pillow images raise TypeError, because they
+    have no header.
     """
     return Info(*_webpencode.probe(_read_file(source, "probe")))
 
@@ -204,35 +205,38 @@ def decode(
     max_pixels: SupportsIndex = MAX_PIXELS,
     threads: SupportsIndex | None = None,
 ) -> Pixels:
-    """Return an image, or the first frame of an animation, as 8-bit sRGB or RGBA pixels, for whoever reads arrays.
+    """Decode an image file, or the first frame of an animation, to 8-bit sRGB or RGBA pixels.
 
-    source is an image file, as for probe(); options are those of encode(), which it raises the errors of.
+    source is an image file, as for probe(). Options and errors are those of encode(). The result supports the buffer
+    protocol and __array_interface__, with the shape (height, width, bands).
     """
     shape = (width, height, fit, upscale, None, autorotate, background, max_pixels, False, threads)
     return _webpencode.decode(_read_file(source, "decode"), shape)
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of this package and of the libraries that it uses."""
+    """Return the versions of webpencode, libvips and libwebp by name."""
     import importlib.metadata
 
     return {"webpencode": importlib.metadata.version("webpencode"), **_webpencode.versions()}
 
 
 def _read(source: Any) -> Any:
-    """Read what a path or a file object stands for; anything else is bytes or an array already."""
+    """Read a path or a file object; return anything else (bytes or arrays) unchanged."""
     if _is_path(source):
         with open(source, "rb") as file:
             return file.read()
-    if _is_pillows(source):
-        # The samples of other modes are no colours.
+    if _is_pillow_image(source):
+        # Samples of other modes are not gray or RGB values.
         if source.mode not in _MODES:
-            raise TypeError(f"an image of mode {source.mode!r} must be converted first, to 'RGB' or 'RGBA'")
+            raise TypeError(
+                f"Pillow images of mode {source.mode!r} are not supported: convert to 'RGB' or 'RGBA' first"
+            )
         return source
     read = getattr(source, "read", None)
     if read is None:
         return source
-    # What has a buffer is taken as one, also if it can be read like a file (mmap).
+    # Prefer the buffer of an object that can also be read like a file (mmap).
     try:
         return memoryview(source)
     except TypeError:
@@ -241,43 +245,43 @@ def _read(source: Any) -> Any:
 
 
 def _is_path(source: Any) -> TypeGuard[str | os.PathLike[str]]:
-    # isinstance() with os.PathLike takes a lock, which on a CPython without a GIL all threads would wait for, and which a
-    # child made by fork() can find taken by a thread that it does not have.
+    # isinstance() with os.PathLike acquires a lock. On free-threaded CPython, all threads would contend for it, and after
+    # fork() it may be held by a thread that does not exist in the child.
     return isinstance(source, str) or hasattr(source, "__fspath__")
 
 
 def _read_file(source: Any, caller: str) -> Any:
-    """Read an image file, which neither an array nor an image of Pillow's is."""
+    """Read an image file; raise TypeError for arrays and Pillow images."""
     if not isinstance(source, bytes) and _holds_pixels(source):
-        raise TypeError(f"{caller}() reads the bytes of an image file, not an array of pixels")
+        raise TypeError(f"{caller}() requires an image file, not an array of pixels")
     return _read(source)
 
 
 def _holds_pixels(source: Any) -> bool:
-    if _is_pillows(source):
+    if _is_pillow_image(source):
         return True
     try:
         with memoryview(source) as view:
             if view.ndim > 1:
                 return True
-            # An array of bytes in a row may have come from a file.
+            # A one-dimensional array of bytes may hold a file.
             is_file = view.ndim == 1 and view.itemsize == 1
     except (BufferError, TypeError, ValueError):
         is_file = False
     return not is_file and hasattr(source, "__array_interface__")
 
 
-def _is_pillows(source: Any) -> bool:
+def _is_pillow_image(source: Any) -> bool:
     return isinstance(getattr(source, "mode", None), str) and hasattr(source, "getbands")
 
 
-def _holds_one(sources: Any) -> bool:
-    """Tell whether these are the bytes of one file, or the array of one picture rather than of several."""
+def _is_single_image(sources: Any) -> bool:
+    """Return whether these are the bytes of one file, or an array of one image rather than of several."""
     if isinstance(sources, Pixels):
         return True
     try:
         with memoryview(sources) as view:
-            # An array of objects or of texts may name files.
+            # An array of objects or strings may contain paths.
             is_numbers = view.format.lstrip("@=<>!") in tuple("?bBcdefhHiIlLnNqQ")
             shape = view.shape or ()
             return is_numbers and (len(shape) < 3 or (len(shape) == 3 and shape[2] <= 4))
@@ -286,4 +290,4 @@ def _holds_one(sources: Any) -> bool:
 
 
 def _is_readable(source: Any) -> bool:
-    return hasattr(source, "read") or _is_pillows(source)
+    return hasattr(source, "read") or _is_pillow_image(source)

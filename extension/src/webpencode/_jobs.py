@@ -1,4 +1,4 @@
-"""Which images the command encodes, and where each of them goes."""
+"""Selection of the images that the command encodes, and of their destinations."""
 
 from __future__ import annotations
 
@@ -12,116 +12,116 @@ SUFFIXES = frozenset({".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pjp", ".pjpeg"
 
 
 class Job(NamedTuple):
-    """One image and where it goes."""
+    """One image and its destination."""
 
     source: Path
     destination: Path
 
 
 class Plan(NamedTuple):
-    """What is encoded, and how many images are left out because they are results of an earlier time."""
+    """The images to encode, and the number of images that are skipped because they are results of an earlier run."""
 
     jobs: list[Job]
-    left_out: int
+    skipped: int
 
 
 class Search(NamedTuple):
-    """The images that were found, each with its place below what was named, and why folders could not be searched."""
+    """The images with their paths relative to the searched directory, and the errors of unreadable directories."""
 
     images: list[tuple[Path, Path]]
     failures: list[OSError]
 
 
 def find_images(inputs: Sequence[Path], output: Path | None) -> Search:
-    """Look for images in what was named; folders are searched in the order of their names.
+    """Find the images in the given files and directories, sorted by path within each directory.
 
-    What lies in the folder for results is no image to be encoded, where that folder is inside the one that is searched.
+    If the output directory is inside a searched directory, it is not searched.
     """
     images: list[tuple[Path, Path]] = []
     failures: dict[str, OSError] = {}
     for path in inputs:
-        # Not Path's own, which raises for what may not be looked at.
+        # Not Path.is_dir(), which can raise PermissionError.
         if not os.path.isdir(path):
             images.append((path, Path(path.name)))
             continue
-        below, refused = _search_folder(path, None if output is None else _place_below(output, path))
-        images += ((found, found.relative_to(path)) for found in sorted(below))
-        for failure in sorted(refused, key=lambda failure: str(failure.filename)):
-            failures.setdefault(_spell(failure.filename), failure)
+        paths, errors = _search_directory(path, None if output is None else _find_relative_path(output, path))
+        images += ((image, image.relative_to(path)) for image in sorted(paths))
+        for failure in sorted(errors, key=lambda failure: str(failure.filename)):
+            failures.setdefault(_normalize(failure.filename), failure)
     return Search(images, list(failures.values()))
 
 
-def _search_folder(top: Path, results: Path | None) -> tuple[list[Path], list[OSError]]:
-    """Return what is named as images are, in any order, and what failed; `results`, a place below the top, is left out."""
+def _search_directory(top: Path, excluded: Path | None) -> tuple[list[Path], list[OSError]]:
+    """Return the files with the suffix of an image, unsorted, and the errors; `excluded` is relative to `top`."""
     images: list[Path] = []
     failures: list[OSError] = []
-    # Not Path's own search, which says nothing of a folder that it may not read.
+    # Not Path.rglob(), which ignores unreadable directories silently.
     for folder, folders, names in os.walk(top, onerror=failures.append):
-        place = Path(folder).relative_to(top)
-        folders[:] = [name for name in folders if place / name != results]
+        relative = Path(folder).relative_to(top)
+        folders[:] = [name for name in folders if relative / name != excluded]
         paths = (Path(folder, name) for name in names)
         images += (path for path in paths if path.suffix.lower() in SUFFIXES and _may_be_file(path))
     return images, failures
 
 
 def _may_be_file(path: Path) -> bool:
-    """Tell whether it is a file, or one that nobody may look at, of which encoding it will say why."""
+    """Return whether a path is a regular file, or is inaccessible; encoding will then report the reason."""
     try:
         return stat.S_ISREG(path.stat().st_mode)
     except FileNotFoundError:
-        # A link to nothing, as some editors leave them beside a file.
+        # A dangling link: some editors use them as lock files.
         return False
     except OSError:
         return True
 
 
-def _place_below(path: Path, folder: Path) -> Path | None:
-    """Return where a path is below a folder, or None if it is elsewhere or the folder itself."""
-    # Not Path's own, which raises for a link to itself.
-    whole, top = Path(os.path.realpath(path)), Path(os.path.realpath(folder))
-    return whole.relative_to(top) if top in whole.parents else None
+def _find_relative_path(path: Path, folder: Path) -> Path | None:
+    """Return a path relative to a directory that contains it, or None if it is outside or the directory itself."""
+    # Not Path.resolve(), which raises an error for a link to itself.
+    absolute, top = Path(os.path.realpath(path)), Path(os.path.realpath(folder))
+    return absolute.relative_to(top) if top in absolute.parents else None
 
 
-def plan_jobs(inputs: Sequence[Path], found: Sequence[tuple[Path, Path]], output: Path | None) -> Plan:
-    """Say where each image goes; raises ValueError where two would go to the same place, or one cannot.
+def plan_jobs(inputs: Sequence[Path], images: Sequence[tuple[Path, Path]], output: Path | None) -> Plan:
+    """Choose the destination of each image; raise ValueError if two images have the same one, or output is unsuitable.
 
-    A WebP that is where another image's goes, or beside one that it may have been made from, is a result of an earlier
-    time, and left out.
+    A WebP file is skipped as the result of an earlier run if it is the destination of another image, or has the same name
+    as another image in the same directory.
     """
-    single = len(found) == 1 and len(inputs) == 1 and output is not None and not os.path.isdir(output)
+    single = len(images) == 1 and len(inputs) == 1 and output is not None and not os.path.isdir(output)
     if output is not None and not os.path.isdir(output):
-        names_file = output.suffix.lower() == ".webp"
-        if len(found) > 1 and names_file:
-            raise ValueError(f"--output {output} names one file, and there are {len(found)} images")
-        if os.path.exists(output) and not (single and names_file):
-            raise ValueError(f"--output {output} is no folder")
+        is_file = output.suffix.lower() == ".webp"
+        if len(images) > 1 and is_file:
+            raise ValueError(f"--output {output} is a single file, but there are {len(images)} images")
+        if os.path.exists(output) and not (single and is_file):
+            raise ValueError(f"--output {output} is not a directory")
     jobs = []
-    for source, place in found:
+    for source, relative in images:
         if output is None:
             destination = source.with_suffix(".webp")
         elif single and output.suffix.lower() == ".webp":
             destination = output
         else:
-            destination = (output / place).with_suffix(".webp")
+            destination = (output / relative).with_suffix(".webp")
         jobs.append(Job(source, destination))
-    made = {
-        _spell(result)
+    results = {
+        _normalize(result)
         for source, destination in jobs
         for result in (destination, source.with_suffix(".webp"))
-        if _spell(result) != _spell(source)
+        if _normalize(result) != _normalize(source)
     }
     planned: dict[str, Job] = {}
-    left_out: set[str] = set()
+    skipped: set[str] = set()
     for job in jobs:
-        if _spell(job.source) in made:
-            left_out.add(_spell(job.source))
+        if _normalize(job.source) in results:
+            skipped.add(_normalize(job.source))
             continue
-        other = planned.setdefault(_spell(job.destination), job)
-        if _spell(other.source) != _spell(job.source):
-            raise ValueError(f"{other.source} and {job.source} would both become {job.destination}")
-    return Plan(list(planned.values()), len(left_out))
+        other = planned.setdefault(_normalize(job.destination), job)
+        if _normalize(other.source) != _normalize(job.source):
+            raise ValueError(f"{other.source} and {job.source} would both be written to {job.destination}")
+    return Plan(list(planned.values()), len(skipped))
 
 
-def _spell(path: str | Path) -> str:
-    """Return the one spelling of a path that the system takes for the same as others, links aside."""
+def _normalize(path: str | Path) -> str:
+    """Return the absolute path with normalized case, for comparison; links are not resolved."""
     return os.path.normcase(os.path.abspath(path))

@@ -1,31 +1,31 @@
-"""Encoding on several cores: the threads of encode_many()."""
+"""The thread pool of encode_many()."""
 
 from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
-# TYPE_CHECKING, as in the package itself.
+# See the comment in __init__.py.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
     from webpencode._types import Source
 
-HEARING = 0.25
-"""Seconds after which a wait ends, to begin again."""
+POLL_INTERVAL = 0.25
+"""Seconds after which waiting for a result is interrupted to handle signals."""
 
 
 def encode_in_pool(
     encode: Callable[[Source], bytes], sources: Iterator[Source], count: int
 ) -> Generator[bytes | Exception, None, None]:
-    """Encode sources on so many threads; yield results, exceptions among them, in the order of the sources."""
+    """Encode sources in `count` threads; yield results or exceptions in the order of the sources."""
 
     def work(source: Source) -> bytes | Exception:
         try:
             return encode(source)
         except Exception as error:
-            _forget_frames(error)
+            _remove_tracebacks(error)
             return error
 
     def submit() -> Iterator[Future[bytes | Exception]]:
@@ -33,45 +33,45 @@ def encode_in_pool(
             for source in sources:
                 yield pool.submit(work, source)
         except Exception as error:
-            ended: Future[bytes | Exception] = Future()
-            ended.set_exception(error)
-            yield ended
+            failed: Future[bytes | Exception] = Future()
+            failed.set_exception(error)
+            yield failed
 
-    waiting: deque[Future[bytes | Exception]] = deque()
+    pending: deque[Future[bytes | Exception]] = deque()
     pool = ThreadPoolExecutor(count, thread_name_prefix="webpencode")
-    patient = True
+    wait_for_threads = True
     try:
         for future in submit():
-            waiting.append(future)
-            if len(waiting) > 2 * count:
-                yield _wait_for(waiting.popleft())
-        while waiting:
-            yield _wait_for(waiting.popleft())
+            pending.append(future)
+            if len(pending) > 2 * count:
+                yield _wait_for(pending.popleft())
+        while pending:
+            yield _wait_for(pending.popleft())
     except KeyboardInterrupt:
-        # Nothing stops libwebp; whoever wants an end gets it without those at work.
-        patient = False
+        # libwebp cannot be interrupted: do not wait for the images that are being encoded.
+        wait_for_threads = False
         raise
     finally:
-        pool.shutdown(wait=patient, cancel_futures=True)
+        pool.shutdown(wait=wait_for_threads, cancel_futures=True)
 
 
 def _wait_for(future: Future[bytes | Exception]) -> bytes | Exception:
-    """Return a result when it is there, and hear Ctrl-C meanwhile.
+    """Wait for a result, and allow Ctrl-C to interrupt.
 
-    CPython 3.14 without a GIL hears nothing, until a wait ends, of a signal that came in the instant before it.
+    Free-threaded CPython 3.14 does not handle a signal that arrives just before a wait until that wait ends.
     """
     while not future.done():
-        wait([future], timeout=HEARING)
+        wait([future], timeout=POLL_INTERVAL)
     return future.result()
 
 
-def _forget_frames(error: BaseException) -> None:
-    """Take the tracebacks off an error and off what led to it.
+def _remove_tracebacks(error: BaseException) -> None:
+    """Remove the tracebacks of an exception and of its causes.
 
-    Their frames hold the image. And one of them, the pool's, holds the error in turn: without the collector of cycles, which
-    a CPython without a GIL seldom runs, all of it would stay.
+    Their frames refer to the image. A frame of the pool also refers to the exception: only the cyclic garbage collector,
+    which free-threaded CPython rarely runs, could free such a reference cycle.
     """
     error.__traceback__ = None
     for cause in (error.__cause__, error.__context__):
         if cause is not None and cause.__traceback__ is not None:
-            _forget_frames(cause)
+            _remove_tracebacks(cause)

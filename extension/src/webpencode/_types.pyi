@@ -1,4 +1,4 @@
-"""What type checkers are told of the arguments; at run time there is no such module, which would take long to import."""
+"""Types of arguments, for type checkers only: at run time, this module does not exist, to keep the import fast."""
 
 import os
 from collections.abc import Sequence
@@ -8,20 +8,20 @@ from typing_extensions import Buffer
 
 Fit: TypeAlias = Literal["inside", "cover", "contain", "fill"]
 Preset: TypeAlias = Literal["default", "picture", "photo", "drawing", "icon", "text"]
-Kept: TypeAlias = Literal["icc", "exif", "xmp"]
+Metadata: TypeAlias = Literal["icc", "exif", "xmp"]
 
 class Readable(Protocol):
-    """A binary file object."""
+    """A binary file object that can be read."""
 
     def read(self) -> Buffer: ...
 
 class Writable(Protocol):
-    """A binary file object that is written to."""
+    """A binary file object that can be written to."""
 
     def write(self, data: bytes, /) -> object: ...
 
 class HasArrayInterface(Protocol):
-    """An array as NumPy describes it to others, and Pillow its images."""
+    """An array with NumPy's array interface, or a Pillow image."""
 
     @property
     def __array_interface__(self) -> dict[str, Any]: ...
@@ -30,7 +30,7 @@ File: TypeAlias = str | os.PathLike[str] | Buffer | Readable
 Source: TypeAlias = File | HasArrayInterface
 
 class Options(TypedDict, total=False):
-    """The options of encode(), for those that pass them on."""
+    """The options of encode(), for functions that pass them through."""
 
     width: SupportsIndex | None
     height: SupportsIndex | None
@@ -44,7 +44,7 @@ class Options(TypedDict, total=False):
     preset: Preset
     target_size: SupportsIndex | None
     sharp_yuv: bool
-    keep: Sequence[Kept] | None
+    keep: Sequence[Metadata] | None
     autorotate: bool
     background: Sequence[int] | None
     max_pixels: SupportsIndex

@@ -1,4 +1,4 @@
-/* webpencode._webpencode: the module itself (PEP 489), its state and what it offers. */
+/* webpencode._webpencode: module definition (PEP 489), module state, exceptions and module-level functions. */
 
 #include "_webpencodemodule.h"
 
@@ -10,7 +10,7 @@
 #include "libraries.h"
 #include "libvips.h"
 
-/* The limited API of 3.11 names neither slot, but a newer interpreter knows the numbers. */
+/* The limited API of 3.11 defines neither slot, but newer interpreters accept their numbers. */
 #ifndef Py_mod_multiple_interpreters
 #define Py_mod_multiple_interpreters 3
 #define Py_MOD_PER_INTERPRETER_GIL_SUPPORTED ((void *)2)
@@ -22,7 +22,7 @@
 
 PyDoc_STRVAR(module_doc, "Encode images as WebP, through libvips and libwebp.");
 
-/* Make an exception and add it to the module. Returns NULL, or it. */
+/* Create an exception type and add it to the module. Returns a new reference, or NULL with an exception set. */
 static PyObject *
 add_error(PyObject *module, const char *name, const char *doc, PyObject *base)
 {
@@ -46,25 +46,25 @@ module_exec(PyObject *module)
         return -1;
     }
 #endif
-    if ((state->encode_error = add_error(module, "webpencode.WebPEncodeError",
-                                         "An input that cannot be encoded: the base of all that is said about one.",
-                                         PyExc_ValueError)) == NULL ||
+    if ((state->encode_error =
+             add_error(module, "webpencode.WebPEncodeError",
+                       "Base class of all errors about an input that cannot be encoded.", PyExc_ValueError)) == NULL ||
         (state->unreadable_error = add_error(module, "webpencode.UnreadableImageError",
-                                             "An image that is damaged or ends early; the text is libvips' own.",
+                                             "The image is damaged or truncated; the message comes from libvips.",
                                              state->encode_error)) == NULL ||
         (state->unsupported_error = add_error(module, "webpencode.UnsupportedFormatError",
-                                              "Bytes of no format that is read here; the text is libvips' own.",
+                                              "The image format is not supported; the message comes from libvips.",
                                               state->encode_error)) == NULL ||
         (state->limit_error = add_error(module, "webpencode.LimitExceededError",
-                                        "An image larger than it may be: by `number`, where `limit` was allowed.",
+                                        "The image exceeds a limit: `number` is its value and `limit` the maximum.",
                                         state->encode_error)) == NULL ||
-        (state->encoder_error =
-             add_error(module, "webpencode.EncoderError", "A picture that libwebp could not encode; the text says why.",
-                       state->encode_error)) == NULL ||
+        (state->encoder_error = add_error(module, "webpencode.EncoderError",
+                                          "libwebp could not encode the image; the message gives the reason.",
+                                          state->encode_error)) == NULL ||
         (state->missing_error =
              add_error(module, "webpencode.MissingLibraryError",
-                       "A library of the system's that is missing or too old; the text says what to type. Wheels that "
-                       "have their libraries inside never raise it.",
+                       "A system library is missing or too old; the message includes the command that installs it. "
+                       "Never raised by wheels with bundled libraries.",
                        PyExc_RuntimeError)) == NULL) {
         return -1;
     }
@@ -102,13 +102,12 @@ module_clear(PyObject *module)
     return 0;
 }
 
-/* The images that a build of libvips may read, as its loaders call them: those that it holds safe against hostile
-   files, as images.c has them. */
+/* The formats that libvips may read, by the names of their loaders. Only loaders that libvips does not mark as
+   untrusted; images.c has the same list. */
 static const char *const formats[] = {"gif", "heif", "jpeg", "png", "tiff", "webp"};
 
 PyDoc_STRVAR(formats_doc,
-             "formats($module, /)\n--\n\nReturn the names of the formats that are read, in the order of the "
-             "alphabet.");
+             "formats($module, /)\n--\n\nReturn the names of the supported input formats in alphabetical order.");
 
 static PyObject *
 webpencode_formats(PyObject *module, PyObject *ignored)
@@ -133,12 +132,12 @@ webpencode_formats(PyObject *module, PyObject *ignored)
         }
         Py_XDECREF(name);
     }
-    PyObject *found = names == NULL ? NULL : PyList_AsTuple(names);
+    PyObject *result = names == NULL ? NULL : PyList_AsTuple(names);
     Py_XDECREF(names);
-    return found;
+    return result;
 }
 
-PyDoc_STRVAR(versions_doc, "versions($module, /)\n--\n\nReturn the versions of the libraries that are used.");
+PyDoc_STRVAR(versions_doc, "versions($module, /)\n--\n\nReturn the versions of libvips and libwebp.");
 
 static PyObject *
 webpencode_versions(PyObject *module, PyObject *ignored)
@@ -192,8 +191,8 @@ static struct PyModuleDef module_def = {
 PyMODINIT_FUNC
 PyInit__webpencode(void)
 {
-    /* An interpreter refuses a slot that it does not know, so the table ends where its knowledge does.
-       Every interpreter of the process writes the same here. */
+    /* An interpreter rejects slots that it does not know, so the table ends before the first unknown one.
+       All interpreters of the process write the same values here. */
     if (Py_Version < 0x030C0000) {
         module_slots[SLOT_INTERPRETERS] = module_slots[SLOT_END];
     }

@@ -1,4 +1,4 @@
-/* The module's state and the functions that its files share. */
+/* Module state and functions shared by the source files. */
 
 #ifndef WEBPENCODE_MODULE_H
 #define WEBPENCODE_MODULE_H
@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 typedef struct {
-    PyObject *encode_error;      /* webpencode.WebPEncodeError, and what is derived from it: */
+    PyObject *encode_error;      /* webpencode.WebPEncodeError, base class of the next four */
     PyObject *unreadable_error;  /* UnreadableImageError */
     PyObject *unsupported_error; /* UnsupportedFormatError */
     PyObject *limit_error;       /* LimitExceededError */
@@ -23,19 +23,19 @@ get_module_state(PyObject *module)
     return (module_state *)PyModule_GetState(module);
 }
 
-/* What a call needs: all need libwebp, and what reads or shapes images needs libvips as well. */
+/* The libraries that a call needs: all calls need libwebp; reading files and resizing also need libvips. */
 typedef enum { NEEDS_LIBWEBP, NEEDS_LIBVIPS } library_need;
 
 #ifdef WEBPENCODE_SYSTEM
-/* Open what is not open yet of the system's libraries. Returns false with a MissingLibraryError that says which one is
-   missing or too old, what dlopen() said, and what to type. */
+/* Open the required system libraries that are not open yet. Returns false with MissingLibraryError, whose message names
+   the library that is missing or too old, the error of dlopen() and the command that installs the library. */
 bool
 libraries_open(PyObject *module, library_need need);
 #else
 static inline bool
 libraries_open(PyObject *module, library_need need)
 {
-    /* They came with the module, which has started libvips. */
+    /* The libraries are linked to the module, which initialized libvips on import. */
     (void)module;
     (void)need;
     return true;

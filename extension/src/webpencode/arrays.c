@@ -3,7 +3,7 @@
 #include <limits.h>
 #include <string.h>
 
-/* Read a shape, which has two sides and perhaps bands. */
+/* Read a shape: height, width and optionally bands. */
 static int
 set_shape(pixels *array, int dimensions, const Py_ssize_t *shape, const Py_ssize_t *strides)
 {
@@ -18,11 +18,12 @@ set_shape(pixels *array, int dimensions, const Py_ssize_t *shape, const Py_ssize
         return -1;
     }
     if (shape[0] < 1 || shape[1] < 1) {
-        PyErr_Format(PyExc_ValueError, "an array must have pixels, not %zd rows of %zd", shape[0], shape[1]);
+        PyErr_Format(PyExc_ValueError, "an array must have at least one pixel, not %zd rows of %zd", shape[0],
+                     shape[1]);
         return -1;
     }
     if (shape[0] > INT_MAX / 8 || shape[1] > INT_MAX / 8) {
-        PyErr_Format(PyExc_ValueError, "an array of %zd rows of %zd is too large", shape[0], shape[1]);
+        PyErr_Format(PyExc_ValueError, "an array of %zd rows of %zd pixels is too large", shape[0], shape[1]);
         return -1;
     }
     array->height = (int)shape[0];
@@ -34,18 +35,19 @@ set_shape(pixels *array, int dimensions, const Py_ssize_t *shape, const Py_ssize
     return 0;
 }
 
-/* Read a type as `__array_interface__` and the struct module write it, in the order of this machine or another. */
+/* Read a sample type: byte order, kind and size, as in `__array_interface__` and in the struct module. `type_name` is
+   for the error message. */
 static int
-set_type(pixels *array, char order, char kind, Py_ssize_t size, PyObject *told)
+set_type(pixels *array, char order, char kind, Py_ssize_t size, PyObject *type_name)
 {
     static const union {
         uint16_t number;
         uint8_t bytes[2];
-    } one = {1};
-    bool is_little = one.bytes[0] == 1;
+    } byte_order = {1};
+    bool is_little = byte_order.bytes[0] == 1;
 
     if (kind != 'u' || (size != 1 && size != 2)) {
-        PyErr_Format(PyExc_TypeError, "an array must be of unsigned 8-bit or 16-bit integers, not %R", told);
+        PyErr_Format(PyExc_TypeError, "an array must contain unsigned 8-bit or 16-bit integers, not %R", type_name);
         return -1;
     }
     array->size = (int)size;
@@ -67,12 +69,12 @@ open_buffer(PyObject *source, pixels *array)
     const char *format = buffer->format != NULL ? buffer->format : "B";
     char order = strchr("@=<>!", format[0]) != NULL && format[0] != '\0' ? *format++ : '@';
     char kind = (format[0] == 'B' || format[0] == 'H') && format[1] == '\0' ? 'u' : '?';
-    PyObject *told = PyUnicode_FromString(buffer->format != NULL ? buffer->format : "B");
-    int status = told == NULL ? -1 : set_type(array, order, kind, buffer->itemsize, told);
+    PyObject *type_name = PyUnicode_FromString(buffer->format != NULL ? buffer->format : "B");
+    int status = type_name == NULL ? -1 : set_type(array, order, kind, buffer->itemsize, type_name);
 
-    Py_XDECREF(told);
+    Py_XDECREF(type_name);
     if (status == 0 && buffer->suboffsets != NULL) {
-        PyErr_SetString(PyExc_ValueError, "an array of pointers cannot be read");
+        PyErr_SetString(PyExc_ValueError, "an array with suboffsets (of pointers) is not supported");
         status = -1;
     }
     if (status == 0) {
@@ -82,14 +84,14 @@ open_buffer(PyObject *source, pixels *array)
     return status < 0 ? -1 : 1;
 }
 
-/* Read a tuple of whole numbers, at most three; returns how many there are. */
+/* Read up to three integers of a tuple; `key` is for the error message. Returns the length of the tuple, or -1. */
 static int
-read_tuple(PyObject *tuple, const char *what, Py_ssize_t *numbers)
+read_tuple(PyObject *tuple, const char *key, Py_ssize_t *numbers)
 {
     Py_ssize_t count = PyTuple_Check(tuple) ? PyTuple_Size(tuple) : -1;
 
     if (count < 0) {
-        PyErr_Format(PyExc_TypeError, "'%s' of __array_interface__ must be a tuple", what);
+        PyErr_Format(PyExc_TypeError, "'%s' of __array_interface__ must be a tuple", key);
         return -1;
     }
     for (Py_ssize_t i = 0; i < count && i < 3; i++) {
@@ -101,14 +103,15 @@ read_tuple(PyObject *tuple, const char *what, Py_ssize_t *numbers)
     return count > INT_MAX ? INT_MAX : (int)count;
 }
 
-/* Find the samples: a pair of an address and a flag, or something with a buffer. */
+/* Set the address of the samples from 'data': a tuple (address, read-only flag) or an object with a buffer, which must
+   have at least `reach` bytes. */
 static int
 find_samples(PyObject *data, pixels *array, Py_ssize_t reach)
 {
     if (PyTuple_Check(data) && PyTuple_Size(data) == 2) {
         array->samples = PyLong_AsVoidPtr(PyTuple_GetItem(data, 0));
         if (array->samples == NULL && !PyErr_Occurred()) {
-            PyErr_SetString(PyExc_ValueError, "'data' of __array_interface__ is the address 0");
+            PyErr_SetString(PyExc_ValueError, "'data' of __array_interface__ is a null pointer");
         }
         return array->samples == NULL ? -1 : 0;
     }
@@ -117,7 +120,7 @@ find_samples(PyObject *data, pixels *array, Py_ssize_t reach)
     }
     array->samples = array->buffer.buf;
     if (reach > array->buffer.len) {
-        PyErr_Format(PyExc_ValueError, "'data' of __array_interface__ has %zd bytes, and its shape needs %zd",
+        PyErr_Format(PyExc_ValueError, "'data' of __array_interface__ has %zd bytes, but its shape needs %zd",
                      array->buffer.len, reach);
         return -1;
     }
@@ -130,33 +133,33 @@ open_interface(PyObject *source, pixels *array)
     Py_ssize_t shape[3], strides[3], *steps = NULL;
     Py_ssize_t offset = 0;
     int status = -1;
-    PyObject *given = PyObject_GetAttrString(source, "__array_interface__");
+    PyObject *attribute = PyObject_GetAttrString(source, "__array_interface__");
 
-    if (given == NULL) {
+    if (attribute == NULL) {
         if (!PyErr_ExceptionMatches(PyExc_AttributeError)) {
             return -1;
         }
         PyErr_Clear();
         return 0;
     }
-    if (!PyDict_Check(given)) {
-        Py_DECREF(given);
+    if (!PyDict_Check(attribute)) {
+        Py_DECREF(attribute);
         PyErr_SetString(PyExc_TypeError, "__array_interface__ must be a dict");
         return -1;
     }
-    /* A copy, whose values nobody else can take away while they are read. */
-    PyObject *interface = PyDict_Copy(given);
-    array->owner = interface == NULL ? NULL : PyTuple_Pack(2, given, interface);
-    Py_DECREF(given);
+    /* A copy, so that no other thread can remove values while they are read. */
+    PyObject *interface = PyDict_Copy(attribute);
+    array->owner = interface == NULL ? NULL : PyTuple_Pack(2, attribute, interface);
+    Py_DECREF(attribute);
     Py_XDECREF(interface);
     if (array->owner == NULL) {
         return -1;
     }
     PyObject *type = PyDict_GetItemString(interface, "typestr");
-    PyObject *sides = PyDict_GetItemString(interface, "shape");
+    PyObject *shape_value = PyDict_GetItemString(interface, "shape");
     PyObject *data = PyDict_GetItemString(interface, "data");
-    PyObject *jumps = PyDict_GetItemString(interface, "strides");
-    if (type == NULL || sides == NULL || data == NULL || !PyUnicode_Check(type)) {
+    PyObject *strides_value = PyDict_GetItemString(interface, "strides");
+    if (type == NULL || shape_value == NULL || data == NULL || !PyUnicode_Check(type)) {
         PyErr_SetString(PyExc_TypeError, "__array_interface__ must have 'typestr', 'shape' and 'data'");
         return -1;
     }
@@ -168,25 +171,25 @@ open_interface(PyObject *source, pixels *array)
     if (set_type(array, text[0], length == 3 ? text[1] : '?', length == 3 ? text[2] - '0' : 0, type) < 0) {
         return -1;
     }
-    int dimensions = read_tuple(sides, "shape", shape);
+    int dimensions = read_tuple(shape_value, "shape", shape);
     if (dimensions < 0) {
         return -1;
     }
-    if (jumps != NULL && jumps != Py_None) {
-        int given = read_tuple(jumps, "strides", strides);
+    if (strides_value != NULL && strides_value != Py_None) {
+        int count = read_tuple(strides_value, "strides", strides);
 
-        if (given < 0) {
+        if (count < 0) {
             return -1;
         }
-        if (given != dimensions) {
+        if (count != dimensions) {
             PyErr_SetString(PyExc_ValueError, "'strides' of __array_interface__ must be as long as 'shape'");
             return -1;
         }
         steps = strides;
     }
-    PyObject *start = PyDict_GetItemString(interface, "offset");
-    if (start != NULL) {
-        offset = PyNumber_AsSsize_t(start, PyExc_ValueError);
+    PyObject *offset_value = PyDict_GetItemString(interface, "offset");
+    if (offset_value != NULL) {
+        offset = PyNumber_AsSsize_t(offset_value, PyExc_ValueError);
         if (offset < 0) {
             if (!PyErr_Occurred()) {
                 PyErr_SetString(PyExc_ValueError, "'offset' of __array_interface__ must not be negative");
@@ -207,10 +210,10 @@ open_interface(PyObject *source, pixels *array)
             Py_ssize_t step = steps != NULL ? steps[i] : i == 0 ? array->row : i == 1 ? array->column : array->band;
 
             if (step < 0 && !is_address) {
-                PyErr_SetString(PyExc_ValueError, "'strides' of __array_interface__ lead out of 'data'");
+                PyErr_SetString(PyExc_ValueError, "'strides' of __array_interface__ point outside 'data'");
                 return -1;
             }
-            /* Sides are below 2^28, so that only a wild stride can overflow. */
+            /* Width and height are below 2^28, so only an invalid stride can overflow. */
             if (step > PY_SSIZE_T_MAX / 8 / shape[i] || step < -(PY_SSIZE_T_MAX / 8 / shape[i])) {
                 PyErr_SetString(PyExc_ValueError, "'strides' of __array_interface__ are too large");
                 return -1;
@@ -266,16 +269,16 @@ pixels_are_dense(const pixels *array)
            array->row == array->column * array->width;
 }
 
-/* Return one sample, of two bytes by its share of what they can hold. */
+/* Return one sample as 8 bits; 16-bit samples are scaled and rounded. */
 static uint8_t
-read_sample(const pixels *array, const uint8_t *at)
+read_sample(const pixels *array, const uint8_t *sample)
 {
     uint16_t wide;
 
     if (array->size == 1) {
-        return *at;
+        return *sample;
     }
-    memcpy(&wide, at, sizeof(wide));
+    memcpy(&wide, sample, sizeof(wide));
     if (array->is_swapped) {
         wide = (uint16_t)(wide >> 8 | wide << 8);
     }
@@ -305,11 +308,11 @@ pixels_expand_row(const pixels *array, int y, uint8_t *to)
     }
     for (int x = 0; x < array->width; x++) {
         const uint8_t *pixel = row + x * array->column;
-        uint8_t grey = read_sample(array, pixel);
+        uint8_t gray = read_sample(array, pixel);
 
-        *to++ = grey;
-        *to++ = grey;
-        *to++ = grey;
+        *to++ = gray;
+        *to++ = gray;
+        *to++ = gray;
         if (array->bands == 2) {
             *to++ = read_sample(array, pixel + array->band);
         }

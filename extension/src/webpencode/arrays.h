@@ -9,20 +9,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* An array of H×W or H×W×B samples, in whatever order they lie; strides in bytes. */
+/* An array of H×W or H×W×B samples with any memory layout; strides in bytes. */
 typedef struct {
-    Py_buffer buffer; /* held as long as the pixels are read, unless its obj is NULL */
-    PyObject *owner;  /* kept alive instead, where the samples were given by address */
+    Py_buffer buffer; /* held while the pixels are read, unless its obj is NULL */
+    PyObject *owner;  /* kept alive instead if the samples are given by address */
     const uint8_t *samples;
     int width, height;
-    int bands;       /* 1 to 4: grey, grey with alpha, RGB, RGBA */
+    int bands;       /* 1 to 4: gray, gray with alpha, RGB, RGBA */
     int size;        /* of a sample: 1 or 2 bytes */
-    bool is_swapped; /* two-byte samples in the other byte order */
+    bool is_swapped; /* two-byte samples are not in native byte order */
     Py_ssize_t row, column, band;
 } pixels;
 
-/* Get at an array's samples. Returns 1, 0 for what is no array but the bytes of a file, or -1 with TypeError or
-   ValueError for what is no picture. */
+/* Access the samples of an array. Returns 1 for an array, 0 if `source` holds the bytes of a file instead, or -1 with
+   TypeError or ValueError if the array cannot be an image. */
 int
 pixels_open(PyObject *source, pixels *array);
 
@@ -33,23 +33,23 @@ pixels_close(pixels *array);
 bool
 pixels_are_plain(const pixels *array);
 
-/* Whether nothing at all lies between the samples. */
+/* Whether the samples are contiguous bytes in row-major order. */
 bool
 pixels_are_dense(const pixels *array);
 
-/* How many bytes a pixel has as libwebp takes it: 3 or 4. */
+/* Return the bytes per pixel that are passed to libwebp: 3 (RGB) or 4 (RGBA). */
 int
 pixels_bands(const pixels *array);
 
-/* Copy one row as bytes, with as many bands as there are. Needs no GIL. */
+/* Copy one row as bytes with the array's own bands. Does not need the GIL. */
 void
 pixels_copy_row(const pixels *array, int y, uint8_t *to);
 
-/* Put a colour under a row of RGBA, of which RGB remains: as vips_flatten() does. */
+/* Blend a row of RGBA with a background color, in place, to RGB; same result as vips_flatten(). */
 void
 flatten_row(uint8_t *row, int width, const uint8_t *background);
 
-/* Copy one row as RGB or RGBA. Needs no GIL. */
+/* Copy one row as RGB or RGBA. Does not need the GIL. */
 void
 pixels_expand_row(const pixels *array, int y, uint8_t *to);
 

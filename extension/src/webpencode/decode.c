@@ -7,7 +7,7 @@
 #include "images.h"
 #include "options.h"
 
-/* Decoded pixels, rows of RGB or RGBA from top to bottom without gaps. */
+/* Decoded pixels: contiguous rows of RGB or RGBA from top to bottom. */
 typedef struct {
     PyObject_HEAD uint8_t *samples;
     Py_ssize_t shape[3]; /* height, width, bands */
@@ -32,7 +32,7 @@ pixels_getbuffer(PyObject *self, Py_buffer *view, int flags)
 
     if ((flags & PyBUF_F_CONTIGUOUS) == PyBUF_F_CONTIGUOUS) {
         view->obj = NULL;
-        PyErr_SetString(PyExc_BufferError, "the pixels lie in rows, not in columns");
+        PyErr_SetString(PyExc_BufferError, "the pixels are only available in row-major (C) order");
         return -1;
     }
     if (PyBuffer_FillInfo(view, self, pixels->samples, pixels->shape[0] * pixels->strides[0], 1, flags) < 0) {
@@ -77,12 +77,12 @@ pixels_repr(PyObject *self)
 }
 
 PyDoc_STRVAR(pixels_doc,
-             "Decoded pixels: rows of RGB or RGBA bytes, read through a buffer of three dimensions (height, "
-             "width, bands) or as an array.");
+             "Decoded pixels: contiguous RGB or RGBA bytes with the shape (height, width, bands), accessible "
+             "through the buffer protocol and __array_interface__.");
 
 static PyGetSetDef pixels_getset[] = {
-    {"shape", pixels_shape, NULL, "Height, width and bands.", NULL},
-    {"__array_interface__", pixels_interface, NULL, "Version 3, as NumPy describes it.", NULL},
+    {"shape", pixels_shape, NULL, "Tuple (height, width, bands).", NULL},
+    {"__array_interface__", pixels_interface, NULL, "NumPy's array interface, version 3.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -98,14 +98,14 @@ PyType_Spec pixels_spec = {
     .slots = pixels_slots,
 };
 
-/* Where rows go that are decoded. */
+/* Destination of decoded rows. */
 typedef struct {
     uint8_t *samples;
     int width, height, bands;
 } canvas;
 
 static int
-take_rows(VipsRegion *region, VipsRect *area, void *to)
+copy_rows(VipsRegion *region, VipsRect *area, void *to)
 {
     canvas *whole = to;
     size_t row_size = (size_t)whole->width * (size_t)whole->bands;
@@ -127,20 +127,20 @@ decode_file(const void *data, size_t size, const shape_options *options, canvas 
         whole->width = vips_image_get_width(image);
         whole->height = vips_image_get_height(image);
         whole->bands = vips_image_get_bands(image);
-        uint64_t size_of_all = (uint64_t)whole->width * (uint64_t)whole->height * (uint64_t)whole->bands;
-        whole->samples = size_of_all > PY_SSIZE_T_MAX ? NULL : WebPMalloc((size_t)size_of_all);
-        done = whole->samples != NULL || fail(failed, FAILURE_MEMORY, "there is not enough memory for the pixels");
+        uint64_t total_size = (uint64_t)whole->width * (uint64_t)whole->height * (uint64_t)whole->bands;
+        whole->samples = total_size > PY_SSIZE_T_MAX ? NULL : WebPMalloc((size_t)total_size);
+        done = whole->samples != NULL || fail(failed, FAILURE_MEMORY, "not enough memory for the pixels");
     }
-    done = done && input_send(&in, image, take_rows, whole, failed);
+    done = done && input_send(&in, image, copy_rows, whole, failed);
     input_close(&in);
     return done;
 }
 
-/* Get at the bytes of a file. Returns -1 with an exception. */
+/* Open the buffer of an image file. Returns -1 with an exception set. */
 static int
 open_bytes(PyObject *module, PyObject *source, Py_buffer *buffer)
 {
-    static const failure empty = {.kind = FAILURE_UNREADABLE, .words = "the input is empty"};
+    static const failure empty = {.kind = FAILURE_UNREADABLE, .message = "the input is empty"};
 
     if (PyObject_GetBuffer(source, buffer, PyBUF_SIMPLE) < 0) {
         return -1;
@@ -207,19 +207,19 @@ PyObject *
 webpencode_probe(PyObject *module, PyObject *source)
 {
     failure failed = {.kind = NO_FAILURE};
-    description found = {.width = 0};
+    description header = {.width = 0};
     Py_buffer buffer;
 
     if (!libraries_open(module, NEEDS_LIBVIPS) || open_bytes(module, source, &buffer) < 0) {
         return NULL;
     }
     Py_BEGIN_ALLOW_THREADS
-    WITH_LIBVIPS(&failed, (void)input_describe(buffer.buf, (size_t)buffer.len, &found, &failed));
+    WITH_LIBVIPS(&failed, (void)input_describe(buffer.buf, (size_t)buffer.len, &header, &failed));
     Py_END_ALLOW_THREADS
     PyBuffer_Release(&buffer);
     if (failed.kind != NO_FAILURE) {
         return raise_failure(module, &failed);
     }
-    return Py_BuildValue("(siiiNNi)", found.format, found.width, found.height, found.frames,
-                         PyBool_FromLong(found.has_alpha), PyBool_FromLong(found.has_icc), found.orientation);
+    return Py_BuildValue("(siiiNNi)", header.format, header.width, header.height, header.frames,
+                         PyBool_FromLong(header.has_alpha), PyBool_FromLong(header.has_icc), header.orientation);
 }

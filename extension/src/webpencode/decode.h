@@ -1,4 +1,4 @@
-/* decode() and probe(): what is in an image, as pixels and as words. */
+/* decode() and probe(): the pixels and the header of an image file. */
 
 #ifndef WEBPENCODE_DECODE_H
 #define WEBPENCODE_DECODE_H
@@ -14,7 +14,7 @@ webpencode_decode(PyObject *module, PyObject *args);
 PyObject *
 webpencode_probe(PyObject *module, PyObject *source);
 
-/* The type of what decode() returns: height, width and bands of bytes, for whoever reads buffers or arrays. */
+/* The type of the result of decode(): 8-bit samples of shape (height, width, bands), readable as a buffer or array. */
 extern PyType_Spec pixels_spec;
 
 #endif

@@ -11,43 +11,43 @@
 #include "options.h"
 #include "webp.h"
 
-/* Pictures with fewer pixels are not worth a second thread. */
+/* Number of pixels up to which a second thread costs more time than it saves. */
 enum { SMALL_PICTURE = 256 * 256 };
 
 static bool
-fail_encoder(failure *failed, const char *words, bool no_memory)
+fail_encoder(failure *failed, const char *message, bool no_memory)
 {
-    return fail(failed, no_memory ? FAILURE_MEMORY : FAILURE_ENCODER, words);
+    return fail(failed, no_memory ? FAILURE_MEMORY : FAILURE_ENCODER, message);
 }
 
-/* Tell why an animation failed. Its encoder has words alone, with a number at their end: one of WebPEncodingError, or a
-   negative one of WebPMuxError. */
+/* Record why an animation failed. Its encoder provides only a text that ends with a number: a WebPEncodingError, or a
+   negative WebPMuxError. */
 static bool
 fail_animation(failure *failed, WebPAnimEncoder *encoder)
 {
-    const char *words = WebPAnimEncoderGetError(encoder);
-    const char *end = strrchr(words, ':');
+    const char *message = WebPAnimEncoderGetError(encoder);
+    const char *end = strrchr(message, ':');
     long number = end != NULL ? strtol(end + 1, NULL, 10) : 0;
     bool no_memory = number == WEBP_MUX_MEMORY_ERROR;
 
     if (number > 0) {
-        words = webp_explain((WebPEncodingError)number, &no_memory);
+        message = webp_error_message((WebPEncodingError)number, &no_memory);
     }
-    return fail_encoder(failed, no_memory ? "there is not enough memory for the animation" : words, no_memory);
+    return fail_encoder(failed, no_memory ? "not enough memory for the animation" : message, no_memory);
 }
 
-/* Refuse a picture that the format cannot hold. */
+/* Reject an image with a side that WebP does not support. */
 static bool
 check_sides(int width, int height, failure *failed)
 {
     int longest = width > height ? width : height;
 
-    return longest <= WEBP_LONGEST_SIDE || fail_limit(failed, longest, WEBP_LONGEST_SIDE,
-                                                      "the picture is %d x %d, and WebP holds at most %d pixels a side",
-                                                      width, height, WEBP_LONGEST_SIDE);
+    return longest <= WEBP_MAX_SIDE ||
+           fail_limit(failed, longest, WEBP_MAX_SIDE,
+                      "the image is %d x %d pixels, and WebP allows at most %d per side", width, height, WEBP_MAX_SIDE);
 }
 
-/* Choose what libwebp needs to be told beside the caller's options. */
+/* Return the caller's options for libwebp, with the number of threads. */
 static WebPConfig
 tune_config(const codec_options *codec, const shape_options *shape, long long pixels)
 {
@@ -57,26 +57,26 @@ tune_config(const codec_options *codec, const shape_options *shape, long long pi
     return config;
 }
 
-/* Whether libwebp is to convert the colours itself: to encode without loss, with better edges, or, as the preset for
-   photographs does, with noise where colours change slowly. */
+/* Whether libwebp must convert the colors itself: for lossless encoding, sharp YUV, or the dithering of the photo
+ * preset. */
 static bool
 needs_argb(const WebPConfig *config)
 {
     return config->lossless || config->use_sharp_yuv || config->preprocessing > 0;
 }
 
-/* What libvips calls with each piece of a frame, in order, from a thread of its own. */
+/* Callback for libvips: receives the rows of a frame in order, from a background thread. */
 static int
-take_rows(VipsRegion *region, VipsRect *area, void *to)
+add_rows(VipsRegion *region, VipsRect *area, void *to)
 {
     webp_frame *frame = to;
 
-    frame->failed = !webp_frame_add(frame, VIPS_REGION_ADDR(region, area->left, area->top), VIPS_REGION_LSKIP(region),
-                                    area->height);
-    return frame->failed ? -1 : 0;
+    frame->out_of_memory = !webp_frame_add(frame, VIPS_REGION_ADDR(region, area->left, area->top),
+                                           VIPS_REGION_LSKIP(region), area->height);
+    return frame->out_of_memory ? -1 : 0;
 }
 
-/* Bring one frame of an input into libwebp's hands. */
+/* Read the pixels of one frame of an input into a WebP frame. */
 static bool
 read_frame(input *in, VipsImage *image, bool argb, webp_frame *frame, failure *failed)
 {
@@ -87,14 +87,14 @@ read_frame(input *in, VipsImage *image, bool argb, webp_frame *frame, failure *f
         return false;
     }
     if (!webp_frame_start(frame, width, height, vips_image_get_bands(image), argb)) {
-        return fail(failed, FAILURE_MEMORY, "there is not enough memory for the picture");
+        return fail(failed, FAILURE_MEMORY, "not enough memory for the image");
     }
-    failure sent = {.kind = NO_FAILURE};
-    if (input_send(in, image, take_rows, frame, &sent) && frame->rows == height) {
+    failure read_failure = {.kind = NO_FAILURE};
+    if (input_send(in, image, add_rows, frame, &read_failure) && frame->rows == height) {
         return true;
     }
-    return frame->failed ? fail(failed, FAILURE_MEMORY, "there is not enough memory for the picture")
-                         : fail(failed, FAILURE_UNREADABLE, sent.words);
+    return frame->out_of_memory ? fail(failed, FAILURE_MEMORY, "not enough memory for the image")
+                                : fail(failed, FAILURE_UNREADABLE, read_failure.message);
 }
 
 static bool
@@ -115,11 +115,11 @@ encode_still(input *in, const codec_options *codec, WebPData *file, failure *fai
     if (!WebPPictureInit(&frame.picture) || !read_frame(in, image, needs_argb(&config), &frame, failed)) {
         goto done;
     }
-    const char *words = webp_encode_frame(&frame, &config, file, &no_memory);
-    if (words == NULL && input_metadata(in, image, &metadata, &exif, failed)) {
-        words = webp_add_metadata(file, &metadata, &no_memory);
+    const char *message = webp_encode_frame(&frame, &config, file, &no_memory);
+    if (message == NULL && input_metadata(in, image, &metadata, &exif, failed)) {
+        message = webp_add_metadata(file, &metadata, &no_memory);
     }
-    done = failed->kind == NO_FAILURE && (words == NULL || fail_encoder(failed, words, no_memory));
+    done = failed->kind == NO_FAILURE && (message == NULL || fail_encoder(failed, message, no_memory));
 
 done:
     WebPDataClear(&exif);
@@ -127,18 +127,19 @@ done:
     return done;
 }
 
-/* Add every frame of an animation to an encoder, which is made when the first one's size is known. */
+/* Add every frame of an animation to an encoder, which is created when the size of the first frame is known. */
 static bool
 add_frames(input *in, const codec_options *codec, WebPAnimEncoder **encoder, webp_metadata *metadata, WebPData *exif,
            failure *failed)
 {
     WebPAnimEncoderOptions settings;
     WebPConfig config = tune_config(codec, &in->options, 0);
-    unsigned time = 0; /* libwebp takes differences, so that it may go round */
+    unsigned time = 0; /* in milliseconds; may wrap around, because libwebp uses only differences */
     int loop = codec->loop >= 0 ? codec->loop : in->loop >= 0 ? in->loop : 0;
 
     if (!WebPAnimEncoderOptionsInit(&settings)) {
-        return fail(failed, FAILURE_ENCODER, "libwebp is of another version than this module was built for");
+        return fail(failed, FAILURE_ENCODER,
+                    "this version of libwebp is incompatible with the one that this module was built for");
     }
     settings.anim_params.loop_count = loop;
     if (config.target_size > 0) {
@@ -147,18 +148,18 @@ add_frames(input *in, const codec_options *codec, WebPAnimEncoder **encoder, web
     for (int number = 0; number < in->frames; number++) {
         webp_frame frame = {.bands = 0};
         VipsImage *image = input_frame(in, number, failed);
-        /* The encoder compares frames as they are: a conversion to YUV and back would cost time and colour. */
+        /* The encoder compares ARGB frames: a conversion to YUV and back would lose time and color. */
         bool done = image != NULL && WebPPictureInit(&frame.picture) && read_frame(in, image, true, &frame, failed);
 
         if (done && *encoder == NULL) {
             *encoder = WebPAnimEncoderNew(frame.picture.width, frame.picture.height, &settings);
             if (*encoder == NULL) {
-                done = fail(failed, FAILURE_MEMORY, "there is not enough memory for the animation");
+                done = fail(failed, FAILURE_MEMORY, "not enough memory for the animation");
             }
         }
         if (done && number == in->frames - 1) {
             done = input_metadata(in, image, metadata, exif, failed);
-            /* What libvips owns goes with the frame, which is the last one. */
+            /* Read from the last frame: libvips frees the metadata together with its frame. */
         }
         if (done && !WebPAnimEncoderAdd(*encoder, &frame.picture, (int)time, &config)) {
             done = fail_animation(failed, *encoder);
@@ -179,15 +180,15 @@ encode_animation(input *in, const codec_options *codec, WebPData *file, failure 
     webp_metadata metadata = {.icc = {NULL, 0}};
     WebPData exif = {NULL, 0};
     bool no_memory = false;
-    const char *words = NULL;
+    const char *message = NULL;
     bool done = add_frames(in, codec, &encoder, &metadata, &exif, failed);
 
     if (done && !WebPAnimEncoderAssemble(encoder, file)) {
         done = fail_animation(failed, encoder);
     }
     if (done) {
-        words = webp_add_metadata(file, &metadata, &no_memory);
-        done = words == NULL || fail_encoder(failed, words, no_memory);
+        message = webp_add_metadata(file, &metadata, &no_memory);
+        done = message == NULL || fail_encoder(failed, message, no_memory);
     }
     WebPAnimEncoderDelete(encoder);
     WebPDataClear(&exif);
@@ -200,7 +201,7 @@ encode_input(input *in, const codec_options *codec, WebPData *file, failure *fai
     return in->frames > 1 ? encode_animation(in, codec, file, failed) : encode_still(in, codec, file, failed);
 }
 
-/* Encode the bytes of a file. */
+/* Encode an image file. */
 static bool
 encode_file(const void *data, size_t size, const shape_options *shape, const codec_options *codec, WebPData *file,
             failure *failed)
@@ -212,9 +213,9 @@ encode_file(const void *data, size_t size, const shape_options *shape, const cod
     return done;
 }
 
-/* Whether pixels must go through libvips before they can be encoded. */
+/* Whether libvips must resize the pixels before they are encoded. */
 static bool
-is_shaped(const shape_options *shape)
+needs_resize(const shape_options *shape)
 {
     return shape->width > 0 || shape->height > 0;
 }
@@ -229,7 +230,7 @@ check_pixels(const pixels *array, const shape_options *shape, failure *failed)
                       count, array->width, array->height, (long long)shape->max_pixels);
 }
 
-/* Encode an array that nothing but libwebp must see. */
+/* Encode an array with libwebp only, without libvips. */
 static bool
 encode_pixels(const pixels *array, const shape_options *shape, const codec_options *codec, WebPData *file,
               failure *failed)
@@ -244,7 +245,7 @@ encode_pixels(const pixels *array, const shape_options *shape, const codec_optio
                 WebPPictureInit(&frame.picture);
 
     if (done && !webp_frame_start(&frame, array->width, array->height, bands, needs_argb(&config))) {
-        done = fail(failed, FAILURE_MEMORY, "there is not enough memory for the picture");
+        done = fail(failed, FAILURE_MEMORY, "not enough memory for the image");
     }
     if (done && pixels_are_plain(array) && !is_flattened) {
         done = webp_frame_add(&frame, array->samples, (size_t)array->row, array->height);
@@ -263,22 +264,22 @@ encode_pixels(const pixels *array, const shape_options *shape, const codec_optio
         }
     }
     if (!done) {
-        (void)fail(failed, FAILURE_MEMORY, "there is not enough memory for the picture");
+        (void)fail(failed, FAILURE_MEMORY, "not enough memory for the image");
     }
     else {
-        const char *words = webp_encode_frame(&frame, &config, file, &no_memory);
+        const char *message = webp_encode_frame(&frame, &config, file, &no_memory);
 
-        done = words == NULL || fail_encoder(failed, words, no_memory);
+        done = message == NULL || fail_encoder(failed, message, no_memory);
     }
     WebPFree(row);
     webp_frame_clear(&frame);
     return done;
 }
 
-/* Encode an array that libvips shapes first. */
+/* Encode an array after resizing it with libvips. */
 static bool
-encode_shaped_pixels(const pixels *array, const shape_options *shape, const codec_options *codec, WebPData *file,
-                     failure *failed)
+encode_resized_pixels(const pixels *array, const shape_options *shape, const codec_options *codec, WebPData *file,
+                      failure *failed)
 {
     size_t row_size = (size_t)array->width * (size_t)array->bands;
     uint64_t whole_size = (uint64_t)row_size * (uint64_t)array->height;
@@ -292,7 +293,7 @@ encode_shaped_pixels(const pixels *array, const shape_options *shape, const code
     if (!pixels_are_dense(array)) {
         samples = copy = whole_size > PY_SSIZE_T_MAX ? NULL : WebPMalloc((size_t)whole_size);
         if (copy == NULL) {
-            return fail(failed, FAILURE_MEMORY, "there is not enough memory for the pixels");
+            return fail(failed, FAILURE_MEMORY, "not enough memory for the pixels");
         }
         for (int y = 0; y < array->height; y++) {
             pixels_copy_row(array, y, copy + (size_t)y * row_size);
@@ -306,9 +307,9 @@ encode_shaped_pixels(const pixels *array, const shape_options *shape, const code
     return done;
 }
 
-/* Say which libraries a source asks for, before anything of it is held: to read options may run anybody's code. */
+/* Return the libraries that a source needs, without keeping its buffer: reading the options can run arbitrary code. */
 static library_need
-choose_need(PyObject *source, const shape_options *shape)
+find_required_libraries(PyObject *source, const shape_options *shape)
 {
     Py_buffer buffer;
     bool is_array = true;
@@ -319,17 +320,17 @@ choose_need(PyObject *source, const shape_options *shape)
             PyBuffer_Release(&buffer);
         }
         else {
-            PyErr_Clear(); /* it is told when the source is opened */
+            PyErr_Clear(); /* raised again when the source is opened */
         }
     }
-    return is_array && !is_shaped(shape) ? NEEDS_LIBWEBP : NEEDS_LIBVIPS;
+    return is_array && !needs_resize(shape) ? NEEDS_LIBWEBP : NEEDS_LIBVIPS;
 }
 
 const char webpencode_encode_doc[] =
     PyDoc_STR("encode($module, source, shape, codec, /)\n"
               "--\n"
               "\n"
-              "Return an image or an array as a WebP file; shape and codec are tuples of options.");
+              "Return an image file or an array encoded as WebP; shape and codec are tuples of options.");
 
 PyObject *
 webpencode_encode(PyObject *module, PyObject *args)
@@ -344,7 +345,8 @@ webpencode_encode(PyObject *module, PyObject *args)
     int opened;
 
     if (!PyArg_ParseTuple(args, "OOO:encode", &source, &shape_values, &codec_values) ||
-        read_shape_options(shape_values, &shape) < 0 || !libraries_open(module, choose_need(source, &shape)) ||
+        read_shape_options(shape_values, &shape) < 0 ||
+        !libraries_open(module, find_required_libraries(source, &shape)) ||
         read_codec_options(codec_values, &codec) < 0 || (opened = pixels_open(source, &array)) < 0) {
         return NULL;
     }
@@ -353,16 +355,16 @@ webpencode_encode(PyObject *module, PyObject *args)
     }
     if (opened) {
         Py_BEGIN_ALLOW_THREADS
-        if (!is_shaped(&shape)) {
+        if (!needs_resize(&shape)) {
             (void)encode_pixels(&array, &shape, &codec, &file, &failed);
         }
         else {
-            WITH_LIBVIPS(&failed, (void)encode_shaped_pixels(&array, &shape, &codec, &file, &failed));
+            WITH_LIBVIPS(&failed, (void)encode_resized_pixels(&array, &shape, &codec, &file, &failed));
         }
         Py_END_ALLOW_THREADS
     }
     else {
-        /* Held until libvips is done, so that nobody can resize or free what it reads. */
+        /* Held while libvips reads it, so that no other thread can resize or free it. */
         if (PyObject_GetBuffer(source, &buffer, PyBUF_SIMPLE) < 0) {
             goto done;
         }

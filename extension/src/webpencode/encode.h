@@ -1,4 +1,4 @@
-/* encode(): one image or array in, one WebP file in memory out. */
+/* encode(): converts an image file or an array to a WebP file in memory. */
 
 #ifndef WEBPENCODE_ENCODE_H
 #define WEBPENCODE_ENCODE_H

@@ -29,8 +29,8 @@ read_32(const uint8_t *bytes, bool is_little)
     return is_little ? first | second << 16 : second | first << 16;
 }
 
-/* Return how many bytes a whole number of a type has (TIFF 6.0, section 2), and 0 for other types. An orientation
-   should be SHORT, but libexif obeys one of any of these. */
+/* Return the size in bytes of an integer type (TIFF 6.0, section 2), or 0 for other types. The orientation should be a
+   SHORT, but libexif accepts any of these types. */
 static size_t
 number_size(unsigned type)
 {
@@ -51,7 +51,7 @@ number_size(unsigned type)
     }
 }
 
-/* Write 1 for the first of an entry's numbers, which lie in the entry itself where four bytes are enough. */
+/* Set the first value of an entry to 1. Values of up to four bytes are stored in the entry itself. */
 static void
 set_first_number(uint8_t *exif, size_t size, uint8_t *entry, bool is_little)
 {
@@ -64,12 +64,12 @@ set_first_number(uint8_t *exif, size_t size, uint8_t *entry, bool is_little)
         return;
     }
     if (count > IN_ENTRY / length) {
-        size_t at = read_32(number, is_little);
+        size_t offset = read_32(number, is_little);
 
-        if (at > size || size - at < length) {
+        if (offset > size || size - offset < length) {
             return;
         }
-        number = exif + at;
+        number = exif + offset;
     }
     memset(number, 0, length);
     number[is_little ? 0 : length - 1] = 1;
@@ -82,14 +82,14 @@ exif_set_upright(uint8_t *exif, size_t size)
         return;
     }
     bool is_little = exif[0] == 'I';
-    size_t at = read_32(exif + 4, is_little);
-    if (at > size || size - at < 2) {
+    size_t offset = read_32(exif + 4, is_little);
+    if (offset > size || size - offset < 2) {
         return;
     }
-    size_t count = read_16(exif + at, is_little);
-    at += 2;
-    for (size_t i = 0; i < count && size - at >= TIFF_ENTRY; i++, at += TIFF_ENTRY) {
-        uint8_t *entry = exif + at;
+    size_t count = read_16(exif + offset, is_little);
+    offset += 2;
+    for (size_t i = 0; i < count && size - offset >= TIFF_ENTRY; i++, offset += TIFF_ENTRY) {
+        uint8_t *entry = exif + offset;
 
         if (read_16(entry, is_little) == TAG_ORIENTATION) {
             set_first_number(exif, size, entry, is_little);

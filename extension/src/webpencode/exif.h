@@ -1,4 +1,4 @@
-/* The little of EXIF (CIPA DC-008, 4.5 and 4.6) that must be known to hand it on. */
+/* The parts of EXIF (CIPA DC-008, 4.5 and 4.6) that must change when the data are copied into a WebP file. */
 
 #ifndef WEBPENCODE_EXIF_H
 #define WEBPENCODE_EXIF_H
@@ -8,11 +8,11 @@
 
 #include "libraries.h"
 
-/* Take away the "Exif\0\0" that JPEG puts before the data and WebP does not. */
+/* Remove the "Exif\0\0" prefix, which JPEG has and WebP does not. */
 void
 exif_strip_prefix(WebPData *exif);
 
-/* Say that the image is upright, if the data say anything about that. */
+/* Set the orientation to upright (1), if the data contain an orientation. */
 void
 exif_set_upright(uint8_t *exif, size_t size);
 

@@ -1,4 +1,4 @@
-/* Why a call failed, said without Python, and how Python is told. */
+/* The reason why a call failed, recorded without the GIL and raised later as a Python exception. */
 
 #ifndef WEBPENCODE_FAILURE_H
 #define WEBPENCODE_FAILURE_H
@@ -11,29 +11,29 @@
 
 typedef enum {
     NO_FAILURE,
-    FAILURE_UNREADABLE,  /* the input is damaged, or ends early */
-    FAILURE_UNSUPPORTED, /* nobody here can read it */
-    FAILURE_LIMIT,       /* it is larger than it may be */
-    FAILURE_ENCODER,     /* libwebp refused */
+    FAILURE_UNREADABLE,  /* the input is damaged or truncated */
+    FAILURE_UNSUPPORTED, /* the format is not supported */
+    FAILURE_LIMIT,       /* the input exceeds a limit */
+    FAILURE_ENCODER,     /* libwebp failed */
     FAILURE_MEMORY,
-    FAILURE_FORK /* libvips does not survive one */
+    FAILURE_FORK /* libvips cannot be used after fork() */
 } failure_kind;
 
 typedef struct {
     failure_kind kind;
-    char words[LIBVIPS_WORDS_SIZE]; /* empty: they are in libvips' buffer */
-    long long number, limit;        /* of FAILURE_LIMIT */
+    char message[LIBVIPS_MESSAGE_SIZE]; /* empty: it is in libvips' error buffer */
+    long long number, limit;            /* only for FAILURE_LIMIT */
 } failure;
 
-/* Note a failure, unless there is one already. Returns false, which is what a function that failed returns. */
+/* Record a failure, unless one is recorded already. Always returns false, for use in return statements. */
 bool
-fail(failure *failed, failure_kind kind, const char *words);
+fail(failure *failed, failure_kind kind, const char *message);
 
 bool
 fail_limit(failure *failed, long long number, long long limit, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* Run a body between libvips_enter() and libvips_leave(); where it failed without words, they are libvips'. */
+/* Run a body between libvips_enter() and libvips_leave(). A failure without a message gets the one of libvips. */
 #define WITH_LIBVIPS(failed, body)                                                                                     \
     do {                                                                                                               \
         if (!libvips_enter()) {                                                                                        \
@@ -41,12 +41,12 @@ fail_limit(failure *failed, long long number, long long limit, const char *forma
         }                                                                                                              \
         else {                                                                                                         \
             body;                                                                                                      \
-            bool is_silent = (failed)->kind != NO_FAILURE && (failed)->words[0] == '\0';                               \
-            libvips_leave(is_silent ? (failed)->words : NULL);                                                         \
+            bool has_no_message = (failed)->kind != NO_FAILURE && (failed)->message[0] == '\0';                        \
+            libvips_leave(has_no_message ? (failed)->message : NULL);                                                  \
         }                                                                                                              \
     } while (0)
 
-/* Set the Python exception that stands for a failure. Always returns NULL. */
+/* Raise the Python exception for a failure. Always returns NULL. */
 PyObject *
 raise_failure(PyObject *module, const failure *failed);
 

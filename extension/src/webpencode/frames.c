@@ -6,17 +6,17 @@
 #include "exif.h"
 #include "jpeg.h"
 
-/* Pixels of a frame for which one thread is enough. */
+/* Number of pixels up to which a frame is computed in the calling thread. */
 enum { SMALL_FRAME = 160 * 160 };
 
-/* Let go of one frame's images and keep those of the input. */
+/* Release the images of the current frame and keep those of the input. */
 static void
-drop_frame(input *in)
+release_frame(input *in)
 {
     VipsArea *owner = vips_area_new_array_object(IMAGE_SLOTS);
     VipsImage **kept = vips_area_get_data(owner, NULL, NULL, NULL, NULL);
 
-    for (int i = 0; i < IMAGE_OF_FRAME; i++) {
+    for (int i = 0; i < IMAGE_FIRST_OF_FRAME; i++) {
         kept[i] = in->images[i];
         in->images[i] = NULL;
     }
@@ -25,7 +25,7 @@ drop_frame(input *in)
     in->images = kept;
 }
 
-/* Whether an image's profile is one for RGB (ICC.1:2010, 7.2.6). */
+/* Whether the color space of an image's profile is RGB (ICC.1:2010, 7.2.6). */
 static bool
 is_rgb_profile(VipsImage *frame)
 {
@@ -36,21 +36,21 @@ is_rgb_profile(VipsImage *frame)
            memcmp((const char *)profile + 16, "RGB ", 4) == 0;
 }
 
-/* Turn an image as its EXIF data say. */
+/* Rotate and mirror an image as its EXIF orientation requires. */
 static VipsImage *
-turn_frame(input *in, VipsImage *frame)
+rotate_frame(input *in, VipsImage *frame)
 {
-    VipsImage **upright = &in->images[IMAGE_UPRIGHT];
+    VipsImage **rotated = &in->images[IMAGE_ROTATED];
 
-    /* A turn reads the lines in another order than the file has them, so all of them must be there first. */
+    /* Rotation reads rows in another order than the file stores them, so the whole image must be in memory. */
     VipsImage *whole = in->images[IMAGE_IN_MEMORY] = vips_image_copy_memory(frame);
     if (whole != NULL) {
-        (void)vips_autorot(whole, upright, NULL);
+        (void)vips_autorot(whole, rotated, NULL);
     }
-    return *upright;
+    return *rotated;
 }
 
-/* Stretch an image with transparency. vips_thumbnail() forgets to weigh colours by it where one side stays as it is. */
+/* Stretch an image with transparency. vips_thumbnail() does not premultiply the colors if one side keeps its length. */
 static VipsImage *
 stretch_frame(input *in, VipsImage *frame, int width, int height)
 {
@@ -65,48 +65,48 @@ stretch_frame(input *in, VipsImage *frame, int width, int height)
     return steps[3];
 }
 
-/* Whether the whole image goes into the box, rather than that it fills it. */
+/* Whether the whole image must fit in the box, rather than cover or fill it. */
 static bool
-goes_inside(const shape_options *options)
+must_fit_inside(const shape_options *options)
 {
     return options->width == 0 || options->height == 0 || options->fit == FIT_INSIDE || options->fit == FIT_CONTAIN;
 }
 
-/* Return how many pixels of an image make one in the box, across or down. */
+/* Return how many pixels of the image correspond to one pixel in the box. */
 static double
 find_scale(const shape_options *options, int width, int height)
 {
-    double across = options->width > 0 ? (double)width / options->width : 0;
-    double down = options->height > 0 ? (double)height / options->height : 0;
+    double horizontal = options->width > 0 ? (double)width / options->width : 0;
+    double vertical = options->height > 0 ? (double)height / options->height : 0;
 
-    return goes_inside(options) ? VIPS_MAX(across, down) : VIPS_MIN(across, down);
+    return must_fit_inside(options) ? VIPS_MAX(horizontal, vertical) : VIPS_MIN(horizontal, vertical);
 }
 
-/* Return by how much a JPEG can be shrunk while it is read, which costs next to nothing: 1, 2, 4 or 8. libvips would
-   leave twice the size to be resized; its own way to do that is as good from less. It leaves out what does not fill a
-   pixel at the right and at the bottom: never more than a quarter of one that remains, and nothing where the box is
-   filled, whose cut would move. */
+/* Return the factor by which libjpeg can shrink a JPEG on load, at almost no cost: 1, 2, 4 or 8. libvips itself chooses
+   a factor that leaves at least twice the final size for its resize operation; the result is as good with less.
+   Shrinking on load drops incomplete pixels at the right and bottom edges: allow up to a quarter of a result pixel, and
+   none if the image must cover or fill the box, because the crop would move. */
 static int
-jpeg_shrink(const input *in, int width, int height, double scale)
+find_load_shrink(const input *in, int width, int height, double scale)
 {
-    double spare = goes_inside(&in->options) ? scale / 4 : 0;
+    double max_loss = must_fit_inside(&in->options) ? scale / 4 : 0;
 
     for (int shrink = 8; shrink > 1; shrink /= 2) {
-        if (scale >= shrink && width % shrink <= spare && height % shrink <= spare) {
+        if (scale >= shrink && width % shrink <= max_loss && height % shrink <= max_loss) {
             return shrink;
         }
     }
     return 1;
 }
 
-/* Refuse an image that upscale would make larger than it may be. A side that the box leaves open, or that 'cover' cuts
-   off afterwards, grows as the image's shape says: of a line, a thumbnail of 800 pixels would take gigabytes. */
+/* Reject an image that upscaling would make larger than max_pixels. A side that the box does not limit, or that 'cover'
+   crops afterwards, grows with the aspect ratio: an 800 pixel wide thumbnail of a line would need gigabytes. */
 static bool
 check_upscale(const shape_options *options, int width, int height, failure *failed)
 {
-    double across = (double)options->width / width;
-    double down = (double)options->height / height;
-    double scale = VIPS_MAX(across, down);
+    double horizontal = (double)options->width / width;
+    double vertical = (double)options->height / height;
+    double scale = VIPS_MAX(horizontal, vertical);
     bool is_bounded = options->width > 0 && options->height > 0 && options->fit != FIT_COVER;
     double pixels = scale * width * scale * height;
 
@@ -114,22 +114,22 @@ check_upscale(const shape_options *options, int width, int height, failure *fail
         return true;
     }
     return fail_limit(failed, pixels < 1e18 ? (long long)pixels : INT64_MAX, options->max_pixels,
-                      "upscale would make the image %.0f x %.0f pixels, and max_pixels is %lld", scale * width,
+                      "upscaling would make the image %.0f x %.0f pixels, and max_pixels is %lld", scale * width,
                       scale * height, (long long)options->max_pixels);
 }
 
-/* Make an image fit into the box, from the file's own bytes where it can: a JPEG is then read at less than its size. */
+/* Resize an image to the box, from the bytes of the file if possible: a JPEG is then shrunk on load. */
 static VipsImage *
 resize_frame(input *in, VipsImage *frame, failure *failed)
 {
     const shape_options *options = &in->options;
-    VipsImage **sized = &in->images[IMAGE_SIZED];
+    VipsImage **sized = &in->images[IMAGE_RESIZED];
     bool has_both = options->width > 0 && options->height > 0;
     bool is_swapped = options->autorotate && vips_image_get_orientation_swap(frame);
     int image_width = is_swapped ? in->frame_height : vips_image_get_width(frame);
     int image_height = is_swapped ? vips_image_get_width(frame) : in->frame_height;
-    int width = options->width > 0 ? options->width : LONGEST_SIDE;
-    int height = options->height > 0 ? options->height : LONGEST_SIDE;
+    int width = options->width > 0 ? options->width : MAX_SIDE;
+    int height = options->height > 0 ? options->height : MAX_SIDE;
     VipsSize size = options->upscale ? VIPS_SIZE_BOTH : VIPS_SIZE_DOWN;
     VipsInteresting crop = VIPS_INTERESTING_NONE;
 
@@ -139,7 +139,7 @@ resize_frame(input *in, VipsImage *frame, failure *failed)
     if (has_both && options->fit == FIT_COVER) {
         crop = VIPS_INTERESTING_CENTRE;
         if (!options->upscale && (image_width < width || image_height < height)) {
-            /* libvips 8.10 would cut off more than there is. */
+            /* libvips 8.10 would crop to more pixels than the image has. */
             width = VIPS_MIN(width, image_width);
             height = VIPS_MIN(height, image_height);
         }
@@ -151,28 +151,28 @@ resize_frame(input *in, VipsImage *frame, failure *failed)
             height = VIPS_MIN(height, image_height);
         }
         if (vips_image_hasalpha(frame)) {
-            frame = in->is_turned ? turn_frame(in, frame) : frame;
+            frame = in->is_rotated ? rotate_frame(in, frame) : frame;
             return frame == NULL ? NULL : stretch_frame(in, frame, width, height);
         }
     }
-    /* A profile that is not for RGB is lost on the way, so that it must be obeyed at once. */
-    bool is_other =
+    /* Resizing discards a profile that is not for RGB, so it must be applied here. */
+    bool has_other_profile =
         vips_image_get_typeof(frame, VIPS_META_ICC_NAME) != 0 && vips_icc_present() && !is_rgb_profile(frame);
-    const char *profile = is_other ? "export_profile" : NULL;
-    in->is_srgb = is_other;
+    const char *profile = has_other_profile ? "export_profile" : NULL;
+    in->is_srgb = has_other_profile;
     double scale = find_scale(options, image_width, image_height);
-    bool is_ours = in->roll == NULL && is_jpeg(in->data, in->size) && !is_other;
-    int shrink = is_ours ? jpeg_shrink(in, image_width, image_height, scale) : 1;
-    if (shrink > 1 && goes_inside(options)) {
-        /* The sides are those of the whole image, also where some of it is left out now. */
+    bool shrinks_on_load = in->decoded == NULL && is_jpeg(in->data, in->size) && !has_other_profile;
+    int shrink = shrinks_on_load ? find_load_shrink(in, image_width, image_height, scale) : 1;
+    if (shrink > 1 && must_fit_inside(options)) {
+        /* Compute the size from the whole image, including the edge pixels that shrinking drops. */
         width = VIPS_MAX(1, (int)rint(image_width / scale));
         height = VIPS_MAX(1, (int)rint(image_height / scale));
         size = VIPS_SIZE_FORCE;
     }
     if (shrink > 1) {
-        const char *reduced = shrink == 2   ? FAIL_EARLY(",shrink=2")
-                              : shrink == 4 ? FAIL_EARLY(",shrink=4")
-                                            : FAIL_EARLY(",shrink=8");
+        const char *reduced = shrink == 2   ? FAIL_IF_TRUNCATED(",shrink=2")
+                              : shrink == 4 ? FAIL_IF_TRUNCATED(",shrink=4")
+                                            : FAIL_IF_TRUNCATED(",shrink=8");
 
         frame = in->images[IMAGE_REDUCED] =
             vips_image_new_from_buffer(in->data, in->size, reduced, "access", VIPS_ACCESS_SEQUENTIAL, NULL);
@@ -180,11 +180,11 @@ resize_frame(input *in, VipsImage *frame, failure *failed)
             return NULL;
         }
     }
-    if (in->roll == NULL && !is_ours) {
-        /* It only reads the data, though they are not const to it. */
+    if (in->decoded == NULL && !shrinks_on_load) {
+        /* The parameter is not const, but libvips only reads the data. */
         (void)vips_thumbnail_buffer((void *)in->data, in->size, sized, width, "height", height, "size", size, "crop",
-                                    crop, "no_rotate", !options->autorotate, "option_string", FAIL_EARLY(""), profile,
-                                    "srgb", NULL);
+                                    crop, "no_rotate", !options->autorotate, "option_string", FAIL_IF_TRUNCATED(""),
+                                    profile, "srgb", NULL);
     }
     else {
         (void)vips_thumbnail_image(frame, sized, width, "height", height, "size", size, "crop", crop, "no_rotate",
@@ -193,9 +193,9 @@ resize_frame(input *in, VipsImage *frame, failure *failed)
     return *sized;
 }
 
-/* Make an image 8-bit RGB or RGBA: in its own colours where the profile goes with it, else in those of sRGB. */
+/* Convert an image to 8-bit RGB or RGBA: in its own color space if the profile is kept, otherwise in sRGB. */
 static VipsImage *
-colour_frame(input *in, VipsImage *frame)
+convert_colors(input *in, VipsImage *frame)
 {
     bool has_profile = vips_image_get_typeof(frame, VIPS_META_ICC_NAME) != 0;
 
@@ -208,13 +208,13 @@ colour_frame(input *in, VipsImage *frame)
     }
     if (vips_image_get_interpretation(frame) != VIPS_INTERPRETATION_sRGB ||
         vips_image_get_format(frame) != VIPS_FORMAT_UCHAR) {
-        if (vips_colourspace(frame, &in->images[IMAGE_COLOURED], VIPS_INTERPRETATION_sRGB, NULL) != 0) {
+        if (vips_colourspace(frame, &in->images[IMAGE_CONVERTED], VIPS_INTERPRETATION_sRGB, NULL) != 0) {
             return NULL;
         }
-        frame = in->images[IMAGE_COLOURED];
+        frame = in->images[IMAGE_CONVERTED];
     }
     if (vips_image_get_bands(frame) < 3) {
-        vips_error("webpencode", "the image has %d bands, and is no grey one", vips_image_get_bands(frame));
+        vips_error("webpencode", "the image has %d bands, but is not grayscale", vips_image_get_bands(frame));
         return NULL;
     }
     if (vips_image_get_bands(frame) > 4) {
@@ -229,33 +229,33 @@ colour_frame(input *in, VipsImage *frame)
 static VipsImage *
 flatten_frame(input *in, VipsImage *frame)
 {
-    double colour[3];
+    double color[3];
 
     for (int i = 0; i < 3; i++) {
-        colour[i] = in->options.background[i];
+        color[i] = in->options.background[i];
     }
-    VipsArrayDouble *background = vips_array_double_new(colour, 3);
-    (void)vips_flatten(frame, &in->images[IMAGE_OPAQUE], "background", background, NULL);
+    VipsArrayDouble *background = vips_array_double_new(color, 3);
+    (void)vips_flatten(frame, &in->images[IMAGE_FLATTENED], "background", background, NULL);
     vips_area_unref(VIPS_AREA(background));
-    return in->images[IMAGE_OPAQUE];
+    return in->images[IMAGE_FLATTENED];
 }
 
-/* Put an image into the middle of the box; what is around it is the background, or transparent. */
+/* Center an image in the box and pad it with the background color or transparently. */
 static VipsImage *
 pad_frame(input *in, VipsImage *frame)
 {
-    double colour[4] = {0, 0, 0, 0};
+    double color[4] = {0, 0, 0, 0};
 
     if (vips_image_get_bands(frame) == 3 && !in->options.has_background) {
-        if (vips_addalpha(frame, &in->images[IMAGE_OPAQUE], NULL) != 0) {
+        if (vips_addalpha(frame, &in->images[IMAGE_FLATTENED], NULL) != 0) {
             return NULL;
         }
-        frame = in->images[IMAGE_OPAQUE];
+        frame = in->images[IMAGE_FLATTENED];
     }
     for (int i = 0; in->options.has_background && i < 3; i++) {
-        colour[i] = in->options.background[i];
+        color[i] = in->options.background[i];
     }
-    VipsArrayDouble *background = vips_array_double_new(colour, vips_image_get_bands(frame));
+    VipsArrayDouble *background = vips_array_double_new(color, vips_image_get_bands(frame));
     (void)vips_gravity(frame, &in->images[IMAGE_PADDED], VIPS_COMPASS_DIRECTION_CENTRE, in->options.width,
                        in->options.height, "extend", VIPS_EXTEND_BACKGROUND, "background", background, NULL);
     vips_area_unref(VIPS_AREA(background));
@@ -267,25 +267,25 @@ input_frame(input *in, int number, failure *failed)
 {
     const shape_options *options = &in->options;
     bool has_box = options->width > 0 || options->height > 0;
-    VipsImage *frame = in->roll != NULL ? in->roll : in->images[IMAGE_LOADED];
+    VipsImage *frame = in->decoded != NULL ? in->decoded : in->images[IMAGE_LOADED];
 
     if (in->frames > 1) {
-        drop_frame(in);
-        if (vips_crop(in->roll, &in->images[IMAGE_CUT], 0, number * in->frame_height, vips_image_get_width(in->roll),
-                      in->frame_height, NULL) != 0) {
+        release_frame(in);
+        if (vips_crop(in->decoded, &in->images[IMAGE_FRAME], 0, number * in->frame_height,
+                      vips_image_get_width(in->decoded), in->frame_height, NULL) != 0) {
             goto failed;
         }
-        frame = in->images[IMAGE_CUT];
+        frame = in->images[IMAGE_FRAME];
     }
-    in->is_turned = options->autorotate && vips_image_get_orientation(frame) != 1;
+    in->is_rotated = options->autorotate && vips_image_get_orientation(frame) != 1;
     if (has_box) {
         frame = resize_frame(in, frame, failed);
     }
-    else if (in->is_turned) {
-        frame = turn_frame(in, frame);
+    else if (in->is_rotated) {
+        frame = rotate_frame(in, frame);
     }
     if (frame != NULL) {
-        frame = colour_frame(in, frame);
+        frame = convert_colors(in, frame);
     }
     if (frame != NULL && options->has_background && vips_image_get_bands(frame) == 4) {
         frame = flatten_frame(in, frame);
@@ -302,14 +302,14 @@ failed:
     return NULL;
 }
 
-/* Compute a small frame here and now: to wake other threads would take longer. */
+/* Compute a small frame in the calling thread: waking other threads would take longer. */
 static bool
 send_small(input *in, VipsImage *frame, VipsRegionWrite write, void *to, failure *failed)
 {
     VipsRect all = {.width = vips_image_get_width(frame), .height = vips_image_get_height(frame)};
     VipsRegion *region = vips_region_new(frame);
 
-    /* An object among others: the array lets go of it. */
+    /* The array of images releases the region, which is a GObject too. */
     in->images[IMAGE_SENT] = (VipsImage *)region;
     return (region != NULL && vips_region_prepare(region, &all) == 0 && write(region, &all, to) == 0) ||
            fail(failed, FAILURE_UNREADABLE, "");
@@ -357,9 +357,9 @@ input_metadata(const input *in, VipsImage *frame, webp_metadata *metadata, WebPD
         find_blob(frame, VIPS_META_EXIF_NAME, &metadata->exif);
         exif_strip_prefix(&metadata->exif);
     }
-    if (metadata->exif.size > 0 && in->is_turned) {
+    if (metadata->exif.size > 0 && in->is_rotated) {
         if (!WebPDataCopy(&metadata->exif, exif)) {
-            return fail(failed, FAILURE_MEMORY, "there is not enough memory for the EXIF data");
+            return fail(failed, FAILURE_MEMORY, "not enough memory for the EXIF data");
         }
         exif_set_upright((uint8_t *)exif->bytes, exif->size);
         metadata->exif = *exif;

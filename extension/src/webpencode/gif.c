@@ -5,7 +5,7 @@
 
 enum { HEADER = 13, DESCRIPTOR = 10 };
 
-/* Return the bytes of a table of colours, which the packed fields in front of it tell. */
+/* Return the size in bytes of a color table, from the packed fields of its descriptor. */
 static size_t
 table_size(uint8_t fields)
 {
@@ -20,36 +20,36 @@ gif_ends_early(const void *data, size_t size)
     if (size < HEADER || memcmp(bytes, "GIF8", 4) != 0) {
         return false;
     }
-    size_t at = HEADER + table_size(bytes[10]);
-    while (at < size) {
+    size_t offset = HEADER + table_size(bytes[10]);
+    while (offset < size) {
         size_t block;
-        bool is_image = bytes[at] == ',';
+        bool is_image = bytes[offset] == ',';
 
-        switch (bytes[at]) {
+        switch (bytes[offset]) {
         case ';':
             return false;
         case '!':
             block = 2;
             break;
         case ',':
-            if (size - at < DESCRIPTOR) {
+            if (size - offset < DESCRIPTOR) {
                 return true;
             }
-            block = DESCRIPTOR + table_size(bytes[at + 9]) + 1;
+            block = DESCRIPTOR + table_size(bytes[offset + 9]) + 1;
             break;
         default:
-            /* Not as it should be: for the reader to judge. */
+            /* Not a valid block: the decoder reports it. */
             return false;
         }
-        if (size - at <= block) {
+        if (size - offset <= block) {
             return true;
         }
-        /* What follows is in pieces, each with its length in front, up to one of no length. */
-        for (at += block; at < size && bytes[at] != 0; at += (size_t)bytes[at] + 1) {
+        /* Data sub-blocks follow, each preceded by its length; a length of 0 ends them. */
+        for (offset += block; offset < size && bytes[offset] != 0; offset += (size_t)bytes[offset] + 1) {
         }
-        at++;
-        /* The last byte of all says no more than that nothing follows. */
-        if (at == size && is_image) {
+        offset++;
+        /* Only the trailer is missing, which holds no data. */
+        if (offset == size && is_image) {
             return false;
         }
     }

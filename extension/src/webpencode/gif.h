@@ -1,5 +1,4 @@
-/* The little of GIF (version 89a, appendix B) that libnsgif does not say: whether the file ends before its last frame.
- */
+/* Detection of truncated GIF files (GIF89a, appendix B), which libnsgif does not report. */
 
 #ifndef WEBPENCODE_GIF_H
 #define WEBPENCODE_GIF_H
@@ -7,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Whether bytes begin as a GIF does and then end before its trailer. */
+/* Whether the data start like a GIF and end before its last frame is complete. */
 bool
 gif_ends_early(const void *data, size_t size);
 

@@ -7,11 +7,11 @@
 #include "jpeg.h"
 #include "png.h"
 
-/* How long a frame is shown that says nothing about it, or hardly anything: as browsers do. */
-enum { USUAL_DELAY = 100, SHORTEST_DELAY = 10 };
+/* Delays up to the minimum are replaced by the default, as in browsers; in milliseconds. */
+enum { DEFAULT_DELAY = 100, MIN_DELAY = 10 };
 
-/* Start with nothing open. An array of objects is how libvips, which has no call to drop one object, lets go of
-   several. */
+/* Initialize an input without images. They are stored in an array of objects, because libvips has no function that
+   releases a single object, only one that releases an array. */
 static void
 input_start(input *in, const shape_options *options)
 {
@@ -29,7 +29,7 @@ input_close(input *in)
     }
 }
 
-/* Only these two have frames that play; the pages of other formats are pages. */
+/* Whether the format can be animated: in other formats, pages are not frames. */
 static bool
 is_animation(const void *data, size_t size)
 {
@@ -55,8 +55,8 @@ check_size(int width, int height, int frames, const shape_options *options, fail
                                     pixels, width, height, frames, (long long)options->max_pixels);
 }
 
-/* Refuse a WebP that is too large, as the header of its file or of its only picture says (RFC 9649, 2.5 to 2.7 and 3.4;
-   RFC 6386, 9.1): libvips takes memory for all of it at once. */
+/* Reject a WebP that is too large, from the header of the file or of its only image (RFC 9649, 2.5 to 2.7 and 3.4; RFC
+   6386, 9.1): libvips allocates memory for the whole image at once. */
 static bool
 check_webp(const uint8_t *bytes, size_t size, const shape_options *options, failure *failed)
 {
@@ -80,34 +80,33 @@ check_webp(const uint8_t *bytes, size_t size, const shape_options *options, fail
     return check_size(width, height, 1, options, failed);
 }
 
-/* Refuse a JPEG with a side that libjpeg does not read, of which it says no more than what the longest is. */
+/* Reject a JPEG with a side that is too long for libjpeg, whose own message has only the limit. */
 static bool
 check_jpeg(const void *data, size_t size, failure *failed)
 {
     int side = jpeg_longest_side(data, size);
 
-    return side <= JPEG_LONGEST_SIDE ||
-           fail_limit(failed, side, JPEG_LONGEST_SIDE, "the image has a side of %d pixels, and a JPEG's may have %d",
-                      side, (int)JPEG_LONGEST_SIDE);
+    return side <= JPEG_MAX_SIDE ||
+           fail_limit(failed, side, JPEG_MAX_SIDE, "the image has a side of %d pixels, and libjpeg reads at most %d",
+                      side, (int)JPEG_MAX_SIDE);
 }
 
-/* Refuse what would take memory before libvips has so much as told its size. */
+/* Reject input that would make libvips allocate too much memory before it returns the size of the image. */
 static bool
 check_header(const void *data, size_t size, const shape_options *options, failure *failed)
 {
     size_t text = png_compressed_text(data, size);
 
-    if (text > PNG_MOST_TEXT) {
-        return fail_limit(failed, (long long)text, PNG_MOST_TEXT,
+    if (text > PNG_MAX_TEXT) {
+        return fail_limit(failed, (long long)text, PNG_MAX_TEXT,
                           "the image has %lld bytes of compressed text, and at most %d are read", (long long)text,
-                          (int)PNG_MOST_TEXT);
+                          (int)PNG_MAX_TEXT);
     }
     return check_jpeg(data, size, failed) && check_webp(data, size, options, failed);
 }
 
-/* Refuse a profile that a PNG has blown up out of next to nothing: libpng takes up to 50 MB for it, which would go on
-   as they are, into a file and into every later reader. Elsewhere a profile is as large as what the file spends on it.
- */
+/* Reject a PNG whose compressed profile expands to an excessive size: libpng accepts up to 50 MB, which would be copied
+   into the WebP file. Other formats store profiles uncompressed. */
 static bool
 check_profile(VipsImage *image, const void *data, size_t size, failure *failed)
 {
@@ -115,16 +114,16 @@ check_profile(VipsImage *image, const void *data, size_t size, failure *failed)
     size_t length;
 
     if (!is_png(data, size) || vips_image_get_typeof(image, VIPS_META_ICC_NAME) == 0 ||
-        vips_image_get_blob(image, VIPS_META_ICC_NAME, &profile, &length) != 0 || length <= PNG_MOST_PROFILE) {
+        vips_image_get_blob(image, VIPS_META_ICC_NAME, &profile, &length) != 0 || length <= PNG_MAX_PROFILE) {
         return true;
     }
-    return fail_limit(failed, (long long)length, PNG_MOST_PROFILE,
-                      "the image has a colour profile of %lld bytes, and at most %d are read", (long long)length,
-                      (int)PNG_MOST_PROFILE);
+    return fail_limit(failed, (long long)length, PNG_MAX_PROFILE,
+                      "the image has a color profile of %lld bytes, and at most %d are read", (long long)length,
+                      (int)PNG_MAX_PROFILE);
 }
 
-/* Find who reads the bytes. Only loaders that libvips holds safe against hostile files may: it can block the others
-   since 8.13, and for the whole process. */
+/* Check that a loader exists and is not one that libvips marks as untrusted. libvips itself can block untrusted loaders
+   only since 8.13, and only for the whole process. */
 static bool
 find_loader(const void *data, size_t size, failure *failed)
 {
@@ -141,14 +140,14 @@ find_loader(const void *data, size_t size, failure *failed)
             return true;
         }
     }
-    /* As libvips says where it has none but safe ones: some of the others take almost any bytes for theirs. */
+    /* The message of libvips without untrusted loaders, some of which accept almost any data. */
     return fail(failed, FAILURE_UNSUPPORTED, "VipsForeignLoad: buffer is not in a known format");
 }
 
 bool
 input_open(input *in, const void *data, size_t size, const shape_options *options, failure *failed)
 {
-    bool plays = options->animated && is_animation(data, size);
+    bool is_animated = options->animated && is_animation(data, size);
 
     input_start(in, options);
     in->data = data;
@@ -159,15 +158,16 @@ input_open(input *in, const void *data, size_t size, const shape_options *option
     if (!find_loader(data, size, failed)) {
         return false;
     }
-    VipsImage *image = in->images[IMAGE_LOADED] = vips_image_new_from_buffer(
-        data, size, plays ? FAIL_EARLY(",n=-1") : FAIL_EARLY(""), "access", VIPS_ACCESS_SEQUENTIAL, NULL);
+    VipsImage *image = in->images[IMAGE_LOADED] =
+        vips_image_new_from_buffer(data, size, is_animated ? FAIL_IF_TRUNCATED(",n=-1") : FAIL_IF_TRUNCATED(""),
+                                   "access", VIPS_ACCESS_SEQUENTIAL, NULL);
     if (image == NULL) {
         return fail(failed, FAILURE_UNREADABLE, "");
     }
     if (!check_profile(image, data, size, failed)) {
         return false;
     }
-    if (plays && gif_ends_early(data, size)) {
+    if (is_animated && gif_ends_early(data, size)) {
         return fail(failed, FAILURE_UNREADABLE, "gifload_buffer: the animation ends before its last frame");
     }
     if (!libvips_is_at_least(8, 12) && jpeg_ends_early(data, size)) {
@@ -177,22 +177,22 @@ input_open(input *in, const void *data, size_t size, const shape_options *option
         vips_image_set_int(image, VIPS_META_CONCURRENCY, options->threads);
     }
     in->frame_height = vips_image_get_page_height(image);
-    in->frames = plays ? vips_image_get_height(image) / in->frame_height : 1;
+    in->frames = is_animated ? vips_image_get_height(image) / in->frame_height : 1;
     if (!check_size(vips_image_get_width(image), in->frame_height, in->frames, options, failed)) {
         return false;
     }
     if (in->frames == 1) {
         return true;
     }
-    in->roll = in->images[IMAGE_ROLL] = vips_image_copy_memory(image);
-    if (in->roll == NULL) {
+    in->decoded = in->images[IMAGE_DECODED] = vips_image_copy_memory(image);
+    if (in->decoded == NULL) {
         return fail(failed, FAILURE_UNREADABLE, "");
     }
-    if (vips_image_get_typeof(in->roll, "loop") != 0) {
-        (void)vips_image_get_int(in->roll, "loop", &in->loop);
+    if (vips_image_get_typeof(in->decoded, "loop") != 0) {
+        (void)vips_image_get_int(in->decoded, "loop", &in->loop);
     }
-    if (vips_image_get_typeof(in->roll, "delay") != 0) {
-        (void)vips_image_get_array_int(in->roll, "delay", &in->delays, &in->delay_count);
+    if (vips_image_get_typeof(in->decoded, "delay") != 0) {
+        (void)vips_image_get_array_int(in->decoded, "delay", &in->delays, &in->delay_count);
     }
     return true;
 }
@@ -205,37 +205,38 @@ input_open_pixels(input *in, const void *pixels, int width, int height, int band
     in->frame_height = height;
     VipsImage *image = in->images[IMAGE_LOADED] = vips_image_new_from_memory(
         pixels, (size_t)width * (size_t)height * (size_t)bands, width, height, bands, VIPS_FORMAT_UCHAR);
-    /* Of four bands it would think that they are anything but colours. */
-    VipsInterpretation colours = bands < 3 ? VIPS_INTERPRETATION_B_W : VIPS_INTERPRETATION_sRGB;
-    if (image == NULL || vips_copy(image, &in->images[IMAGE_ROLL], "interpretation", colours, NULL) != 0) {
+    /* By default, libvips does not interpret four bands as colors. */
+    VipsInterpretation interpretation = bands < 3 ? VIPS_INTERPRETATION_B_W : VIPS_INTERPRETATION_sRGB;
+    if (image == NULL || vips_copy(image, &in->images[IMAGE_DECODED], "interpretation", interpretation, NULL) != 0) {
         return fail(failed, FAILURE_UNREADABLE, "");
     }
-    in->roll = in->images[IMAGE_ROLL];
+    in->decoded = in->images[IMAGE_DECODED];
     return true;
 }
 
 bool
-input_describe(const void *data, size_t size, description *found, failure *failed)
+input_describe(const void *data, size_t size, description *header, failure *failed)
 {
-    static const shape_options anything = {.max_pixels = INT64_MAX};
-    bool plays = is_animation(data, size);
+    static const shape_options no_limits = {.max_pixels = INT64_MAX};
+    bool is_animated = is_animation(data, size);
     VipsArea *owner = vips_area_new_array_object(1);
     VipsImage **images = vips_area_get_data(owner, NULL, NULL, NULL, NULL);
     bool done = false;
 
-    if (!check_header(data, size, &anything, failed)) {
+    if (!check_header(data, size, &no_limits, failed)) {
         goto done;
     }
     if (!find_loader(data, size, failed)) {
         goto done;
     }
-    VipsImage *image = images[0] = vips_image_new_from_buffer(data, size, plays ? FAIL_EARLY(",n=-1") : FAIL_EARLY(""),
-                                                              "access", VIPS_ACCESS_SEQUENTIAL, NULL);
+    VipsImage *image = images[0] =
+        vips_image_new_from_buffer(data, size, is_animated ? FAIL_IF_TRUNCATED(",n=-1") : FAIL_IF_TRUNCATED(""),
+                                   "access", VIPS_ACCESS_SEQUENTIAL, NULL);
     if (image == NULL) {
         (void)fail(failed, FAILURE_UNREADABLE, "");
         goto done;
     }
-    *found = (description){
+    *header = (description){
         .width = vips_image_get_width(image),
         .height = vips_image_get_page_height(image),
         .frames = 1,
@@ -243,18 +244,18 @@ input_describe(const void *data, size_t size, description *found, failure *faile
         .has_alpha = vips_image_hasalpha(image),
         .has_icc = vips_image_get_typeof(image, VIPS_META_ICC_NAME) != 0,
     };
-    /* Not vips_image_get_n_pages(), which takes ten thousand and more for a mistake. */
+    /* Not vips_image_get_n_pages(), which ignores numbers of 10,000 and more. */
     if (vips_image_get_typeof(image, VIPS_META_N_PAGES) != 0) {
-        (void)vips_image_get_int(image, VIPS_META_N_PAGES, &found->frames);
+        (void)vips_image_get_int(image, VIPS_META_N_PAGES, &header->frames);
     }
-    /* Loaders are called `jpegload_buffer` and so on. */
+    /* Loader names have the form `jpegload_buffer`. */
     const char *loader = "unknown";
     if (vips_image_get_typeof(image, VIPS_META_LOADER) != 0) {
         (void)vips_image_get_string(image, VIPS_META_LOADER, &loader);
     }
     const char *end = strstr(loader, "load");
     int length = end == NULL ? (int)strlen(loader) : (int)(end - loader);
-    (void)snprintf(found->format, sizeof(found->format), "%.*s", length, loader);
+    (void)snprintf(header->format, sizeof(header->format), "%.*s", length, loader);
     done = true;
 
 done:
@@ -265,7 +266,7 @@ done:
 int
 input_delay(const input *in, int number)
 {
-    int delay = number < in->delay_count ? in->delays[number] : USUAL_DELAY;
+    int delay = number < in->delay_count ? in->delays[number] : DEFAULT_DELAY;
 
-    return delay <= SHORTEST_DELAY ? USUAL_DELAY : delay;
+    return delay <= MIN_DELAY ? DEFAULT_DELAY : delay;
 }

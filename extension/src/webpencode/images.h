@@ -1,5 +1,5 @@
-/* libvips: the bytes of a file in, pictures that are ready to be encoded out. No function here touches a Python object;
-   all are called between libvips_enter() and libvips_leave(). */
+/* Reads image files and arrays with libvips and returns frames that are ready to be encoded. No function here uses
+   Python objects; all are called between libvips_enter() and libvips_leave(). */
 
 #ifndef WEBPENCODE_IMAGES_H
 #define WEBPENCODE_IMAGES_H
@@ -13,19 +13,19 @@
 #include "options.h"
 #include "webp.h"
 
-/* The images between the input and the output, each in its place; those of a frame come last. */
+/* Indices of the intermediate images between input and output; those of the current frame come last. */
 enum {
     IMAGE_LOADED,
-    IMAGE_ROLL,
-    IMAGE_OF_FRAME,
-    IMAGE_CUT = IMAGE_OF_FRAME,
+    IMAGE_DECODED,
+    IMAGE_FIRST_OF_FRAME,
+    IMAGE_FRAME = IMAGE_FIRST_OF_FRAME,
     IMAGE_IN_MEMORY,
-    IMAGE_UPRIGHT,
-    IMAGE_SIZED,
+    IMAGE_ROTATED,
+    IMAGE_RESIZED,
     IMAGE_PROFILED,
-    IMAGE_COLOURED,
+    IMAGE_CONVERTED,
     IMAGE_BANDED,
-    IMAGE_OPAQUE,
+    IMAGE_FLATTENED,
     IMAGE_PADDED,
     IMAGE_SENT,
     IMAGE_REDUCED,
@@ -33,40 +33,40 @@ enum {
     IMAGE_SLOTS = IMAGE_STRETCHED + 4,
 };
 
-/* An image that ends early is an error, never a picture with a grey end. As an option's text, since
-   vips_thumbnail_buffer() takes `fail_on` too, but does not hand it on to the loader. */
-#define FAIL_EARLY(more) (libvips_is_at_least(8, 12) ? "fail_on=truncated" more : "fail=true" more)
+/* Loader options that make a truncated image an error, instead of an image with a gray rest. An option string, because
+   vips_thumbnail_buffer() accepts `fail_on`, but does not pass it to the loader. */
+#define FAIL_IF_TRUNCATED(options) (libvips_is_at_least(8, 12) ? "fail_on=truncated" options : "fail=true" options)
 
-/* An input with all that was opened for it. */
+/* An opened input with its images. */
 typedef struct {
     const void *data;
     size_t size;
     shape_options options;
-    VipsArea *owner; /* lets go of all images at once */
+    VipsArea *owner; /* releases all images at once */
     VipsImage **images;
-    VipsImage *roll; /* all frames of an animation, one below the other; NULL for a still image */
+    VipsImage *decoded; /* pixels of an array, or all frames of an animation, stacked; NULL for a still image file */
     int frame_height;
     int frames;
     int loop;
-    int *delays; /* in milliseconds, one for each frame that has one */
+    int *delays; /* in milliseconds, one per frame; may be shorter than `frames` */
     int delay_count;
-    bool is_turned; /* and must not say any more that it is to be */
-    bool is_srgb;   /* was converted, and needs no profile any more */
+    bool is_rotated; /* the orientation was applied and must be reset in the EXIF data */
+    bool is_srgb;    /* was converted to sRGB, so the profile must be dropped */
 } input;
 
-/* What a file says about itself, in pixels as they are stored. */
+/* The header of an image file; sizes in pixels as stored, before rotation. */
 typedef struct {
     char format[16]; /* "jpeg", "png" … */
     int width, height, frames, orientation;
     bool has_alpha, has_icc;
 } description;
 
-/* Read the header of a file of a known format that is not larger than it may be. Every input is closed after use, also
-   one that could not be opened. */
+/* Open an image file: check its format and limits, and read its header. An input must always be closed with
+   input_close(), even if opening failed. */
 bool
 input_open(input *in, const void *data, size_t size, const shape_options *options, failure *failed);
 
-/* Open pixels in memory: 8-bit grey, grey with alpha, RGB or RGBA, without gaps. */
+/* Open contiguous pixels in memory: 8-bit gray, gray with alpha, RGB or RGBA. */
 bool
 input_open_pixels(input *in, const void *pixels, int width, int height, int bands, const shape_options *options,
                   failure *failed);
@@ -74,25 +74,24 @@ input_open_pixels(input *in, const void *pixels, int width, int height, int band
 void
 input_close(input *in);
 
-/* Say what the header of a file says, without decoding a pixel. */
+/* Read the header of an image file without decoding pixels. */
 bool
-input_describe(const void *data, size_t size, description *found, failure *failed);
+input_describe(const void *data, size_t size, description *header, failure *failed);
 
-/* Return one frame as 8-bit sRGB or RGBA, shaped as the options say; NULL after a failure. It lives until the next one
-   is asked for. */
+/* Return one frame as 8-bit RGB or RGBA, with all options applied; NULL after a failure. Valid until the next call. */
 VipsImage *
 input_frame(input *in, int number, failure *failed);
 
-/* Return the time for which a frame is shown, in milliseconds. */
+/* Return the display time of a frame in milliseconds. */
 int
 input_delay(const input *in, int number);
 
-/* Send the rows of a frame to `write` from top to bottom. It returns 0, or -1 to end. */
+/* Pass the rows of a frame to `write` from top to bottom. `write` returns 0, or -1 to stop. */
 bool
 input_send(input *in, VipsImage *frame, VipsRegionWrite write, void *to, failure *failed);
 
-/* Find what of a frame's metadata goes on; `exif` takes a copy where it had to be changed, to be freed with
-   WebPDataClear(). */
+/* Collect the metadata of a frame that is to be kept. If the EXIF data must be changed, `exif` holds the modified copy,
+   which the caller frees with WebPDataClear(). */
 bool
 input_metadata(const input *in, VipsImage *frame, webp_metadata *metadata, WebPData *exif, failure *failed);
 

@@ -3,8 +3,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* The second bytes of markers, whose first is 0xFF. A frame starts with one of sixteen numbers, three of which are
-   others' (ITU-T T.81, table B.1). */
+/* The second bytes of markers; the first is always 0xFF. Start-of-frame markers are 0xC0 to 0xCF, except three with
+   other meanings (ITU-T T.81, table B.1). */
 enum { FIRST_FRAME = 0xC0, HUFFMAN_TABLES = 0xC4, EXTENSION = 0xC8, ARITHMETIC = 0xCC, LAST_FRAME = 0xCF };
 enum { RESTART = 0xD0, END_OF_IMAGE = 0xD9, START_OF_SCAN = 0xDA, FILLER = 0xFF };
 
@@ -26,29 +26,29 @@ jpeg_longest_side(const void *data, size_t size)
 {
     enum { MARKER = 2, HEADER = 9 };
     const uint8_t *bytes = data;
-    size_t at = MARKER;
+    size_t offset = MARKER;
 
     if (!is_jpeg(data, size)) {
         return 0;
     }
-    while (size - at >= HEADER && bytes[at] == 0xFF) {
-        uint8_t marker = bytes[at + 1];
-        size_t length = (size_t)bytes[at + 2] << 8 | bytes[at + 3];
+    while (size - offset >= HEADER && bytes[offset] == 0xFF) {
+        uint8_t marker = bytes[offset + 1];
+        size_t length = (size_t)bytes[offset + 2] << 8 | bytes[offset + 3];
 
         if (starts_frame(marker)) {
-            int height = bytes[at + 5] << 8 | bytes[at + 6];
-            int width = bytes[at + 7] << 8 | bytes[at + 8];
+            int height = bytes[offset + 5] << 8 | bytes[offset + 6];
+            int width = bytes[offset + 7] << 8 | bytes[offset + 8];
 
             return width > height ? width : height;
         }
         if (marker == FILLER) {
-            at++;
+            offset++;
         }
-        else if ((marker >= RESTART && marker <= START_OF_SCAN) || length > size - at - MARKER) {
+        else if ((marker >= RESTART && marker <= START_OF_SCAN) || length > size - offset - MARKER) {
             break;
         }
         else {
-            at += MARKER + length;
+            offset += MARKER + length;
         }
     }
     return 0;
@@ -63,12 +63,12 @@ jpeg_ends_early(const void *data, size_t size)
     if (!is_jpeg(data, size)) {
         return false;
     }
-    /* In a scan no 0xFF is followed by a marker's number. */
-    for (size_t at = size - 1; at > 0; at--) {
-        if (bytes[at - 1] == 0xFF && bytes[at] == START_OF_SCAN) {
+    /* Inside a scan, 0xFF is never followed by the second byte of these markers. */
+    for (size_t offset = size - 1; offset > 0; offset--) {
+        if (bytes[offset - 1] == 0xFF && bytes[offset] == START_OF_SCAN) {
             return !has_ended;
         }
-        has_ended = has_ended || (bytes[at - 1] == 0xFF && bytes[at] == END_OF_IMAGE);
+        has_ended = has_ended || (bytes[offset - 1] == 0xFF && bytes[offset] == END_OF_IMAGE);
     }
     return false;
 }

@@ -1,4 +1,4 @@
-/* The little of JPEG (ITU-T T.81, annex B) that must be known beside what libjpeg says. */
+/* Checks of JPEG files (ITU-T T.81, annex B) that libjpeg and libvips do not provide. */
 
 #ifndef WEBPENCODE_JPEG_H
 #define WEBPENCODE_JPEG_H
@@ -6,18 +6,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The longest side that libjpeg reads, in pixels: its JPEG_MAX_DIMENSION. The format itself ends at 65,535. */
-enum { JPEG_LONGEST_SIDE = 65500 };
+/* The longest side that libjpeg supports, in pixels: its JPEG_MAX_DIMENSION. The format allows 65,535. */
+enum { JPEG_MAX_SIDE = 65500 };
 
 bool
 is_jpeg(const void *data, size_t size);
 
-/* Return the longer of a JPEG's sides, in pixels; 0 for what is no JPEG or does not say. */
+/* Return the length of the longer side of a JPEG in pixels; 0 if the data are not a JPEG or have no frame header. */
 int
 jpeg_longest_side(const void *data, size_t size);
 
-/* Whether a JPEG's last scan has no end: libvips before 8.12 draws the rest of it grey where the JPEG is shrunk while
-   it is read. */
+/* Whether the last scan of a JPEG is truncated: before 8.12, libvips fills the rest with gray if the JPEG is shrunk on
+   load. */
 bool
 jpeg_ends_early(const void *data, size_t size);
 

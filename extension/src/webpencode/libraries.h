@@ -1,5 +1,5 @@
-/* The headers of libvips and libwebp. Both are linked, or (linkage `system`) opened at run time: system.h then gives
-   their functions' names another meaning. */
+/* The headers of libvips and libwebp. The libraries are either linked or, with linkage `system`, opened at run time;
+   then system_linkage.h redefines the names of their functions. */
 
 #ifndef WEBPENCODE_LIBRARIES_H
 #define WEBPENCODE_LIBRARIES_H
@@ -9,7 +9,7 @@
 #include <webp/mux.h>
 
 #ifdef WEBPENCODE_SYSTEM
-#include "system.h"
+#include "system_linkage.h"
 #endif
 
 #endif

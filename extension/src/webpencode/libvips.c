@@ -6,23 +6,23 @@
 
 #include "libraries.h"
 
-#include "threads.h"
+#include "platform.h"
 
 static once_flag started = ONCE_INIT;
 static bool is_running = false;
 
-/* libvips has one error buffer for all threads. The lock makes taking a failure's words out of it one act, and counts
-   the calls that may be writing to it. */
+/* libvips has one error buffer for all threads. The lock makes reading and clearing it atomic; `calls` counts the calls
+   in progress, which may write to it. */
 static lock_type lock = LOCK_INIT;
 static int calls = 0;
-static char last_words[LIBVIPS_WORDS_SIZE] = "";
+static char last_message[LIBVIPS_MESSAGE_SIZE] = "";
 
-/* Take what stands in libvips' error buffer, on one line, and empty it. */
+/* Read libvips' error buffer as one line, and clear it. */
 static void
-take_words(char *words)
+take_error_message(char *message)
 {
-    /* In 8.10 the copy locks a lock twice and waits for ever. To read the buffer itself risks but another call's words.
-     */
+    /* In 8.10, vips_error_buffer_copy() deadlocks because it acquires the same lock twice. Reading the buffer directly
+       only risks getting another call's message. */
     bool is_copied = libvips_is_at_least(8, 14);
     char *copy = is_copied ? vips_error_buffer_copy() : NULL;
     const char *text = is_copied ? copy : vips_error_buffer();
@@ -32,16 +32,16 @@ take_words(char *words)
         length--;
     }
     size_t used = 0;
-    for (const char *from = text; from < text + length && used + 3 < LIBVIPS_WORDS_SIZE; from++) {
+    for (const char *from = text; from < text + length && used + 3 < LIBVIPS_MESSAGE_SIZE; from++) {
         if (*from == '\n') {
-            words[used++] = ';';
-            words[used++] = ' ';
+            message[used++] = ';';
+            message[used++] = ' ';
         }
         else {
-            words[used++] = *from;
+            message[used++] = *from;
         }
     }
-    words[used] = '\0';
+    message[used] = '\0';
     if (is_copied) {
         vips_area_free_cb(copy, NULL);
     }
@@ -53,92 +53,92 @@ take_words(char *words)
 static void
 start(void)
 {
-    /* libvips sends warnings to glib's log, which is standard error. Its switch for that is a variable that vips_init()
-       alone reads. In turn vips_init() leaves a variable behind, which is nothing to our children. */
-    bool silence = getenv("VIPS_WARNING") == NULL && set_variable("VIPS_WARNING", "off");
-    bool homeless = getenv("VIPSHOME") == NULL;
+    /* libvips writes warnings to glib's log, which is standard error; VIPS_WARNING disables them, and only vips_init()
+       reads it. vips_init() itself sets VIPSHOME, which child processes must not inherit. */
+    bool warning_unset = getenv("VIPS_WARNING") == NULL && set_variable("VIPS_WARNING", "off");
+    bool vipshome_unset = getenv("VIPSHOME") == NULL;
 
     is_running = vips_init("libvips") == 0;
-    if (silence) {
+    if (warning_unset) {
         unset_variable("VIPS_WARNING");
     }
-    if (homeless) {
+    if (vipshome_unset) {
         unset_variable("VIPSHOME");
     }
     if (!is_running) {
-        take_words(last_words);
+        take_error_message(last_message);
         return;
     }
 #ifdef WEBPENCODE_SYSTEM
-    /* Others in the process may use the same libvips, and whoever came first has set it up. Loaders that are not safe
-       are kept from our own files alone, in images.c. */
-    bool is_ours = !system_shares_libvips();
+    /* Other code in the process may use the same libvips; the first user has configured it. Untrusted loaders are
+       rejected only for our own input, in images.c. */
+    bool is_first_user = !system_shares_libvips();
 #else
-    bool is_ours = true;
-    /* Loaders that libvips does not hold safe against hostile files. */
+    bool is_first_user = true;
+    /* Block the loaders that libvips marks as untrusted. */
     vips_block_untrusted_set(TRUE);
 #endif
-    if (is_ours) {
-        /* A kept operation would keep pixels, and a pointer into a buffer that Python has taken back. */
+    if (is_first_user) {
+        /* A cached operation would keep pixels, and a pointer into a buffer that Python has released. */
         vips_cache_set_max(0);
     }
-    /* The thread that happened to import us need not live on. */
+    /* The importing thread may end: release what libvips allocated for it. */
     vips_thread_shutdown();
 }
 
 bool
 libvips_is_at_least(int major, int minor)
 {
-    int has_major = vips_version(0);
+    int actual_major = vips_version(0);
 
-    return has_major > major || (has_major == major && vips_version(1) >= minor);
+    return actual_major > major || (actual_major == major && vips_version(1) >= minor);
 }
 
 const char *
 libvips_start(void)
 {
     if (!run_once(&started, start)) {
-        return "the system cannot run a function once";
+        return "one-time initialization failed";
     }
-    return is_running ? NULL : last_words;
+    return is_running ? NULL : last_message;
 }
 
 bool
 libvips_enter(void)
 {
-    /* Comes before the lock: in a forked child the lock may be held by a thread that is not there. */
-    if (!is_first_process()) {
+    /* Checked before locking: in a forked child, a thread that no longer exists may hold the lock. */
+    if (!is_original_process()) {
         return false;
     }
-    take_lock(&lock);
+    acquire_lock(&lock);
     if (calls++ == 0) {
-        /* Nobody can be failing now, so whatever stands there is old. */
+        /* No other call is in progress, so the buffer holds only old messages. */
         vips_error_clear();
-        last_words[0] = '\0';
+        last_message[0] = '\0';
     }
-    give_lock(&lock);
+    release_lock(&lock);
     return true;
 }
 
 void
-libvips_leave(char *words)
+libvips_leave(char *message)
 {
-    take_lock(&lock);
+    acquire_lock(&lock);
     calls--;
-    if (words != NULL) {
-        /* Two calls that fail at the same moment write into the same buffer: whoever is first takes the words of both,
-           and the other finds none left and repeats them. */
-        take_words(words);
-        if (words[0] == '\0') {
-            memcpy(words, last_words, LIBVIPS_WORDS_SIZE);
+    if (message != NULL) {
+        /* Calls that fail at the same time write to the same buffer: the first one gets the messages of both, the
+           second one finds the buffer empty and repeats them. */
+        take_error_message(message);
+        if (message[0] == '\0') {
+            memcpy(message, last_message, LIBVIPS_MESSAGE_SIZE);
         }
         else {
-            memcpy(last_words, words, LIBVIPS_WORDS_SIZE);
+            memcpy(last_message, message, LIBVIPS_MESSAGE_SIZE);
         }
-        if (words[0] == '\0') {
-            /* As of interlaced PNGs that end early. */
-            strcpy(words, "the image is damaged or ends early, and libvips says no more");
+        if (message[0] == '\0') {
+            /* For example truncated interlaced PNGs. */
+            strcpy(message, "the image is damaged or truncated (libvips reports no details)");
         }
     }
-    give_lock(&lock);
+    release_lock(&lock);
 }

@@ -1,32 +1,32 @@
-/* What is one for the whole process: libvips' start, its error buffer, and its dislike of fork().
+/* Process-wide state of libvips: initialization, error buffer and protection against use after fork().
 
-   No function here touches a Python object. Only vips_* functions are called, here and elsewhere: in a wheel, glib
-   stands hidden inside libvips, and a call to it would bring a second glib along. */
+   No function here uses Python objects. All source files call only vips_* functions: in a wheel, glib is hidden inside
+   libvips, and a direct call to glib would link a second copy of it. */
 
 #ifndef WEBPENCODE_LIBVIPS_H
 #define WEBPENCODE_LIBVIPS_H
 
 #include <stdbool.h>
 
-/* Room for libvips' words about one failure; longer ones are cut. */
-enum { LIBVIPS_WORDS_SIZE = 2048 };
+/* Maximum size of an error message of libvips; longer ones are truncated. */
+enum { LIBVIPS_MESSAGE_SIZE = 2048 };
 
-/* Whether libvips is of this version or a newer one. */
+/* Whether libvips has this version or a newer one. */
 bool
 libvips_is_at_least(int major, int minor);
 
-/* Start libvips, on the first call in the process. Returns NULL, or the reason why it did not start. */
+/* Initialize libvips, on the first call in the process. Returns NULL, or the reason of the failure. */
 const char *
 libvips_start(void);
 
-/* Go into libvips. Returns false, and must not be followed by libvips_leave(), in a child made by fork() from a process
-   that has been in libvips before: its threads are not in the child, and whoever waits for them waits for ever. */
+/* Begin a call to libvips. Returns false in a process that was forked from one that had used libvips already: threads
+   do not survive fork(), and waiting for them would hang. Then libvips_leave() must not be called. */
 bool
 libvips_enter(void);
 
-/* Leave libvips. After a failure, `words` takes LIBVIPS_WORDS_SIZE bytes of what libvips says about it, never empty;
-   after a success it is NULL. */
+/* End a call to libvips. After a failure, `message` is a buffer of LIBVIPS_MESSAGE_SIZE bytes that receives libvips'
+   error message, never empty; after a success it is NULL. */
 void
-libvips_leave(char *words);
+libvips_leave(char *message);
 
 #endif

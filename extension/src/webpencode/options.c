@@ -2,9 +2,10 @@
 
 #include <limits.h>
 
-/* Read a whole number from `lowest` to `highest`; `what` says which type it must have. */
+/* Read an integer from `lowest` to `highest`; `type_name` is the expected type for the error message. */
 static int
-read_number(PyObject *value, const char *name, const char *what, long long lowest, long long highest, long long *number)
+read_number(PyObject *value, const char *name, const char *type_name, long long lowest, long long highest,
+            long long *number)
 {
     int overflow;
 
@@ -12,7 +13,7 @@ read_number(PyObject *value, const char *name, const char *what, long long lowes
         PyObject *type = PyType_GetName(Py_TYPE(value));
 
         if (type != NULL) {
-            PyErr_Format(PyExc_TypeError, "%s must be %s, not %U", name, what, type);
+            PyErr_Format(PyExc_TypeError, "%s must be %s, not %U", name, type_name, type);
             Py_DECREF(type);
         }
         return -1;
@@ -21,45 +22,45 @@ read_number(PyObject *value, const char *name, const char *what, long long lowes
     if (integer == NULL) {
         return -1;
     }
-    long long found = PyLong_AsLongLongAndOverflow(integer, &overflow);
+    long long result = PyLong_AsLongLongAndOverflow(integer, &overflow);
     Py_DECREF(integer);
     if (overflow != 0) {
         PyErr_Format(PyExc_ValueError, "%s must be from %lld to %lld", name, lowest, highest);
         return -1;
     }
-    if (found < lowest || found > highest) {
-        PyErr_Format(PyExc_ValueError, "%s must be from %lld to %lld, not %lld", name, lowest, highest, found);
+    if (result < lowest || result > highest) {
+        PyErr_Format(PyExc_ValueError, "%s must be from %lld to %lld, not %lld", name, lowest, highest, result);
         return -1;
     }
-    *number = found;
+    *number = result;
     return 0;
 }
 
 static int
 read_int(PyObject *value, const char *name, int lowest, int highest, int *number)
 {
-    long long found;
+    long long result;
 
-    if (read_number(value, name, "an integer", lowest, highest, &found) < 0) {
+    if (read_number(value, name, "an integer", lowest, highest, &result) < 0) {
         return -1;
     }
-    *number = (int)found;
+    *number = (int)result;
     return 0;
 }
 
-/* Read a whole number, or None, which leaves `number` as it is. */
+/* Read an integer or None; None leaves `number` unchanged. */
 static int
 read_optional(PyObject *value, const char *name, int lowest, int highest, int *number)
 {
-    long long found;
+    long long result;
 
     if (value == Py_None) {
         return 0;
     }
-    if (read_number(value, name, "an integer or None", lowest, highest, &found) < 0) {
+    if (read_number(value, name, "an integer or None", lowest, highest, &result) < 0) {
         return -1;
     }
-    *number = (int)found;
+    *number = (int)result;
     return 0;
 }
 
@@ -72,18 +73,18 @@ read_flag(PyObject *value, bool *flag)
     return truth < 0 ? -1 : 0;
 }
 
-/* Read one of `words`, which are `count`; `listed` is all of them for the message. */
+/* Read one of `count` strings in `values` as its index; `expected` lists them for the error message. */
 static int
-read_choice(PyObject *value, const char *name, const char *const *words, int count, const char *listed, int *choice)
+read_choice(PyObject *value, const char *name, const char *const *values, int count, const char *expected, int *choice)
 {
     if (PyUnicode_Check(value)) {
         for (int i = 0; i < count; i++) {
-            if (PyUnicode_CompareWithASCIIString(value, words[i]) == 0) {
+            if (PyUnicode_CompareWithASCIIString(value, values[i]) == 0) {
                 *choice = i;
                 return 0;
             }
         }
-        PyErr_Format(PyExc_ValueError, "%s must be %s, not %R", name, listed, value);
+        PyErr_Format(PyExc_ValueError, "%s must be %s, not %R", name, expected, value);
         return -1;
     }
     PyObject *type = PyType_GetName(Py_TYPE(value));
@@ -94,11 +95,11 @@ read_choice(PyObject *value, const char *name, const char *const *words, int cou
     return -1;
 }
 
-/* Read the names of what is kept; None and an empty sequence keep nothing. */
+/* Read the kinds of metadata to keep, as flags; None and an empty sequence mean none. */
 static int
 read_keep(PyObject *value, int *keep)
 {
-    static const char *const words[] = {"icc", "exif", "xmp"};
+    static const char *const kinds[] = {"icc", "exif", "xmp"};
 
     *keep = 0;
     if (value == Py_None) {
@@ -119,14 +120,15 @@ read_keep(PyObject *value, int *keep)
     for (Py_ssize_t i = 0; status == 0 && i < PyTuple_Size(items); i++) {
         int choice = 0;
 
-        status = read_choice(PyTuple_GetItem(items, i), "keep", words, 3, "of 'icc', 'exif' and 'xmp'", &choice);
+        status =
+            read_choice(PyTuple_GetItem(items, i), "keep", kinds, 3, "a sequence of 'icc', 'exif' and 'xmp'", &choice);
         *keep |= 1 << choice;
     }
     Py_DECREF(items);
     return status;
 }
 
-/* Read a colour of three numbers; None is no colour. */
+/* Read a color as three integers; None means no background. */
 static int
 read_background(PyObject *value, shape_options *options)
 {
@@ -169,19 +171,19 @@ read_shape_options(PyObject *values, shape_options *options)
                           &max_pixels, &animated, &threads)) {
         return -1;
     }
-    if (read_optional(width, "width", 1, LONGEST_SIDE, &options->width) < 0 ||
-        read_optional(height, "height", 1, LONGEST_SIDE, &options->height) < 0 ||
+    if (read_optional(width, "width", 1, MAX_SIDE, &options->width) < 0 ||
+        read_optional(height, "height", 1, MAX_SIDE, &options->height) < 0 ||
         read_choice(fit, "fit", fits, 4, "'inside', 'cover', 'contain' or 'fill'", &mode) < 0 ||
         read_flag(upscale, &options->upscale) < 0 || read_keep(keep, &options->keep) < 0 ||
         read_flag(autorotate, &options->autorotate) < 0 || read_background(background, options) < 0 ||
         read_number(max_pixels, "max_pixels", "an integer", 1, INT64_MAX, &pixels) < 0 ||
         read_flag(animated, &options->animated) < 0 ||
-        read_optional(threads, "threads", 1, MOST_THREADS, &options->threads) < 0) {
+        read_optional(threads, "threads", 1, MAX_THREADS, &options->threads) < 0) {
         return -1;
     }
     options->fit = (fit_mode)mode;
-    /* libvips counts a picture's bytes in a size_t. RGBA in floating point of as many pixels as WebP holds fits into 32
-       bits, and of more it may not. */
+    /* libvips counts the bytes of an image in a size_t. The largest WebP image as floating-point RGBA fits into 32
+       bits; a larger image may not. */
     options->max_pixels = (unsigned long long)pixels > SIZE_MAX / 16 ? (int64_t)(SIZE_MAX / 16) : pixels;
     return 0;
 }
@@ -192,7 +194,7 @@ read_codec_options(PyObject *values, codec_options *options)
     static const char *const presets[] = {"default", "picture", "photo", "drawing", "icon", "text"};
     PyObject *quality, *lossless, *near_lossless, *effort, *alpha_quality, *preset, *target_size, *sharp_yuv, *loop;
     WebPConfig *config = &options->config;
-    int choice, number, near_level = -1, target = 0;
+    int choice, number, near_lossless_level = -1, size = 0;
     bool is_lossless, is_sharp;
 
     options->loop = -1;
@@ -206,25 +208,26 @@ read_codec_options(PyObject *values, codec_options *options)
         return -1;
     }
     if (!WebPConfigPreset(config, (WebPPreset)choice, (float)number)) {
-        PyErr_SetString(PyExc_RuntimeError, "libwebp is of another version than this module was built for");
+        PyErr_SetString(PyExc_RuntimeError,
+                        "this version of libwebp is incompatible with the one that this module was built for");
         return -1;
     }
     if (read_flag(lossless, &is_lossless) < 0 ||
-        read_optional(near_lossless, "near_lossless", 0, 100, &near_level) < 0 ||
+        read_optional(near_lossless, "near_lossless", 0, 100, &near_lossless_level) < 0 ||
         read_int(effort, "effort", 0, 6, &config->method) < 0 ||
         read_int(alpha_quality, "alpha_quality", 0, 100, &config->alpha_quality) < 0 ||
-        read_optional(target_size, "target_size", 1, INT_MAX, &target) < 0 || read_flag(sharp_yuv, &is_sharp) < 0 ||
+        read_optional(target_size, "target_size", 1, INT_MAX, &size) < 0 || read_flag(sharp_yuv, &is_sharp) < 0 ||
         read_optional(loop, "loop", 0, 65535, &options->loop) < 0) {
         return -1;
     }
-    config->lossless = is_lossless || near_level >= 0;
-    if (near_level >= 0) {
-        config->near_lossless = near_level;
+    config->lossless = is_lossless || near_lossless_level >= 0;
+    if (near_lossless_level >= 0) {
+        config->near_lossless = near_lossless_level;
     }
     config->use_sharp_yuv = is_sharp;
-    if (target > 0) {
-        config->target_size = target;
-        /* As cwebp does: one pass cannot find a size. */
+    if (size > 0) {
+        config->target_size = size;
+        /* As in cwebp: reaching a target size takes several passes. */
         config->pass = 6;
     }
     if (!WebPValidateConfig(config)) {

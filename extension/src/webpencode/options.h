@@ -1,4 +1,4 @@
-/* What a caller asks for, read from Python objects once and for all. */
+/* The options of a call, parsed once from Python objects. */
 
 #ifndef WEBPENCODE_OPTIONS_H
 #define WEBPENCODE_OPTIONS_H
@@ -10,19 +10,19 @@
 
 #include "webp.h"
 
-/* As far as every libvips goes, in pixels. */
-enum { LONGEST_SIDE = 10000000 };
+/* The longest side that all versions of libvips support, in pixels. */
+enum { MAX_SIDE = 10000000 };
 
-/* As many threads as libvips starts for one image. */
-enum { MOST_THREADS = 1024 };
+/* The maximum number of threads that libvips starts for one image. */
+enum { MAX_THREADS = 1024 };
 
-/* How an image gets into the box of `width` and `height`. */
+/* How an image is fitted into the box of `width` and `height`. */
 typedef enum { FIT_INSIDE, FIT_COVER, FIT_CONTAIN, FIT_FILL } fit_mode;
 
-/* What of the metadata goes on. */
+/* The kinds of metadata to keep, as flags. */
 enum { KEEP_ICC = 1, KEEP_EXIF = 2, KEEP_XMP = 4 };
 
-/* What becomes of the pixels between reading and encoding. */
+/* Options for reading and resizing. */
 typedef struct {
     int width;  /* of the box, in pixels; 0: no limit */
     int height; /* of the box, in pixels; 0: no limit */
@@ -33,18 +33,18 @@ typedef struct {
     uint8_t background[3];
     int64_t max_pixels;
     bool animated;
-    int threads; /* 0: as libvips and libwebp choose */
-    int keep;
+    int threads; /* 0: chosen by libvips and libwebp */
+    int keep;    /* KEEP_ flags */
 } shape_options;
 
-/* How they are encoded. */
+/* Options for encoding. */
 typedef struct {
     WebPConfig config;
-    int loop; /* -1: as the input says */
+    int loop; /* -1: as in the input */
 } codec_options;
 
-/* Read the options, which are a tuple in the order of `SHAPE` and `CODEC` in __init__.py. Returns -1 with an exception
-   that names the option and what it may be. */
+/* Read the options from a tuple, in the order in which encode() in __init__.py passes them. Returns -1 with an
+   exception that names the option and its allowed values. */
 int
 read_shape_options(PyObject *values, shape_options *options);
 

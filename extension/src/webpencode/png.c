@@ -16,30 +16,30 @@ png_compressed_text(const void *data, size_t size)
 {
     const uint8_t *bytes = data;
     size_t total = 0;
-    size_t at = SIGNATURE;
+    size_t offset = SIGNATURE;
 
     if (!is_png(data, size)) {
         return 0;
     }
-    while (size - at >= CHUNK) {
-        const uint8_t *chunk = bytes + at;
+    while (size - offset >= CHUNK) {
+        const uint8_t *chunk = bytes + offset;
         size_t length = (size_t)chunk[0] << 24 | (size_t)chunk[1] << 16 | (size_t)chunk[2] << 8 | chunk[3];
 
-        if (length > size - at - CHUNK) {
+        if (length > size - offset - CHUNK) {
             break;
         }
         if (memcmp(chunk + 4, "zTXt", 4) == 0) {
             total += length;
         }
         else if (memcmp(chunk + 4, "iTXt", 4) == 0) {
-            /* Keyword and its end, then a flag: whether the text is compressed. */
+            /* A null-terminated keyword, then the compression flag. */
             const uint8_t *end = memchr(chunk + 8, 0, length);
 
             if (end != NULL && (size_t)(end - chunk - 8) + 1 < length && end[1] == 1) {
                 total += length;
             }
         }
-        at += CHUNK + length;
+        offset += CHUNK + length;
     }
     return total;
 }

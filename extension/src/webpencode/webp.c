@@ -2,11 +2,11 @@
 
 #include <string.h>
 
-/* Rows that are converted at a time: even, since two rows share their colours. */
+/* Number of rows that are converted at a time; even, because two rows share their chroma samples. */
 enum { STRIP_ROWS = 32 };
 
-/* Bytes from row to row that libwebp can take: it steps over two rows at once, and counts in an int. */
-enum { MOST_STRIDE = INT32_MAX / 4 };
+/* Largest distance between rows in bytes: libwebp advances by two rows at once, and counts in an int. */
+enum { MAX_STRIDE = INT32_MAX / 4 };
 
 bool
 webp_frame_start(webp_frame *frame, int width, int height, int bands, bool argb)
@@ -47,8 +47,8 @@ copy_plane(uint8_t *to, int to_stride, const uint8_t *from, int from_stride, int
     }
 }
 
-/* Convert rows with libwebp and put the result where it belongs in the whole picture: byte for byte what a conversion
-   of all rows at once gives, since no row shares anything with any but its pair. */
+/* Convert rows with libwebp and copy the result into the picture. The bytes are the same as those of a conversion of
+   all rows at once, because only the two rows of a pair share samples. */
 static bool
 convert_rows(webp_frame *frame, const uint8_t *rows, size_t stride, int count)
 {
@@ -101,9 +101,9 @@ convert_rows(webp_frame *frame, const uint8_t *rows, size_t stride, int count)
 static bool
 convert_strip(webp_frame *frame)
 {
-    int count = frame->waiting;
+    int count = frame->strip_rows;
 
-    frame->waiting = 0;
+    frame->strip_rows = 0;
     return count == 0 || convert_rows(frame, frame->strip, (size_t)frame->picture.width * (size_t)frame->bands, count);
 }
 
@@ -113,8 +113,8 @@ webp_frame_add(webp_frame *frame, const uint8_t *rows, size_t stride, int count)
     WebPPicture *picture = &frame->picture;
     size_t row_size = (size_t)picture->width * (size_t)frame->bands;
 
-    if (frame->rows == 0 && frame->waiting == 0) {
-        if (count == picture->height && stride <= MOST_STRIDE) {
+    if (frame->rows == 0 && frame->strip_rows == 0) {
+        if (count == picture->height && stride <= MAX_STRIDE) {
             frame->rows = count;
             return import_pixels(picture, rows, (int)stride, frame->bands);
         }
@@ -124,15 +124,16 @@ webp_frame_add(webp_frame *frame, const uint8_t *rows, size_t stride, int count)
         }
     }
     for (int y = 0; y < count; y++) {
-        memcpy(frame->strip + (size_t)frame->waiting * row_size, rows + (size_t)y * stride, row_size);
-        frame->waiting++;
-        if ((frame->waiting == STRIP_ROWS || frame->rows + frame->waiting == picture->height) &&
+        memcpy(frame->strip + (size_t)frame->strip_rows * row_size, rows + (size_t)y * stride, row_size);
+        frame->strip_rows++;
+        if ((frame->strip_rows == STRIP_ROWS || frame->rows + frame->strip_rows == picture->height) &&
             !convert_strip(frame)) {
             return false;
         }
     }
     if (frame->rows == picture->height && picture->a != NULL && !frame->transparent) {
-        /* As libwebp does with a picture that it sees whole. The memory stays the picture's. */
+        /* libwebp drops an opaque alpha plane too when it imports all rows at once. The picture still owns the memory.
+         */
         picture->colorspace = WEBP_YUV420;
         picture->a = NULL;
         picture->a_stride = 0;
@@ -141,26 +142,26 @@ webp_frame_add(webp_frame *frame, const uint8_t *rows, size_t stride, int count)
 }
 
 const char *
-webp_explain(WebPEncodingError code, bool *no_memory)
+webp_error_message(WebPEncodingError code, bool *no_memory)
 {
     switch (code) {
     case VP8_ENC_ERROR_OUT_OF_MEMORY:
     case VP8_ENC_ERROR_BITSTREAM_OUT_OF_MEMORY:
-    case VP8_ENC_ERROR_BAD_WRITE: /* what we write into is memory */
+    case VP8_ENC_ERROR_BAD_WRITE: /* the output is written to memory */
         *no_memory = true;
-        return "there is not enough memory";
+        return "not enough memory";
     case VP8_ENC_ERROR_PARTITION0_OVERFLOW:
-        return "the first partition is over 512 KiB: the picture has too much detail for lossy WebP at this quality";
+        return "the first partition is over 512 KiB: the image has too much detail for lossy WebP at this quality";
     case VP8_ENC_ERROR_PARTITION_OVERFLOW:
-        return "a partition is over 16 MiB: the picture has too much detail for lossy WebP at this quality";
+        return "a partition is over 16 MiB: the image has too much detail for lossy WebP at this quality";
     case VP8_ENC_ERROR_FILE_TOO_BIG:
         return "the file would be over 4 GiB";
     case VP8_ENC_ERROR_BAD_DIMENSION:
-        return "the picture is larger than WebP can hold";
+        return "the image is larger than WebP allows";
     case VP8_ENC_ERROR_INVALID_CONFIGURATION:
         return "these options cannot be combined";
     default:
-        return "libwebp failed without a word";
+        return "libwebp failed without an error message";
     }
 }
 
@@ -174,16 +175,16 @@ webp_encode_frame(webp_frame *frame, const WebPConfig *config, WebPData *file, b
     frame->picture.custom_ptr = &writer;
     bool done = WebPEncode(config, &frame->picture);
     if (!done && config->thread_level > 0 && frame->picture.error_code == VP8_ENC_ERROR_OUT_OF_MEMORY) {
-        /* It may have been a thread that could not be started. It is not needed. */
-        WebPConfig alone = *config;
+        /* The cause may be a thread that could not be started: retry without threads. */
+        WebPConfig single_threaded = *config;
 
-        alone.thread_level = 0;
+        single_threaded.thread_level = 0;
         WebPMemoryWriterClear(&writer);
-        done = WebPEncode(&alone, &frame->picture);
+        done = WebPEncode(&single_threaded, &frame->picture);
     }
     if (!done) {
         WebPMemoryWriterClear(&writer);
-        return webp_explain(frame->picture.error_code, no_memory);
+        return webp_error_message(frame->picture.error_code, no_memory);
     }
     *file = (WebPData){.bytes = writer.mem, .size = writer.size};
     return NULL;
@@ -205,9 +206,9 @@ webp_add_metadata(WebPData *file, const webp_metadata *metadata, bool *no_memory
     WebPDataInit(&whole);
     WebPMux *mux = WebPMuxCreate(file, 0);
     if (mux == NULL) {
-        /* It has just written what it is to read. */
+        /* The file comes from libwebp itself, so it is valid. */
         *no_memory = true;
-        return "there is not enough memory";
+        return "not enough memory";
     }
     for (size_t i = 0; i < sizeof(chunks) / sizeof(chunks[0]) && status == WEBP_MUX_OK; i++) {
         if (chunks[i].data->size > 0) {
@@ -220,7 +221,7 @@ webp_add_metadata(WebPData *file, const webp_metadata *metadata, bool *no_memory
     WebPMuxDelete(mux);
     if (status != WEBP_MUX_OK) {
         *no_memory = status == WEBP_MUX_MEMORY_ERROR;
-        return *no_memory ? "there is not enough memory" : "the metadata does not fit into a WebP file";
+        return *no_memory ? "not enough memory" : "the metadata does not fit into a WebP file";
     }
     WebPDataClear(file);
     *file = whole;

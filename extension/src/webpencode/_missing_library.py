@@ -1,19 +1,19 @@
-"""What to say, and what to type, where the system's libvips or libwebp is missing: linkage `system` only."""
+"""Messages of MissingLibraryError, with the command that installs the library (only with linkage `system`)."""
 
 from __future__ import annotations
 
 import platform
 import sys
 
-# TYPE_CHECKING, as in the package itself.
+# See the comment in __init__.py.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 OLDEST = {"libvips": "8.10", "libwebp": "0.6", "libwebpmux": "0.6"}
 
-# By the families of /etc/os-release: what installs a package, what makes one newer that is there already, and how libvips,
-# libwebp and libwebpmux are called. libvips brings the other two along, but arrays do without it.
+# By distribution family (see os-release(5)): the commands that install and upgrade a package, and the package names of
+# libvips, libwebp and libwebpmux. The package of libvips depends on the other two, but arrays need only libwebp.
 _INSTALL = {
     "debian": ("apt install", "apt install", "libvips42", "libwebp7", "libwebpmux3"),
     "fedora": ("dnf install", "dnf upgrade", "vips", "libwebp", "libwebp"),
@@ -26,27 +26,27 @@ _INSTALL = {
     "macos": ("brew install", "brew upgrade", "vips", "webp", "webp"),
 }
 _FAMILIES = {"ubuntu": "debian", "centos": "rhel", "opensuse": "suse", "archlinux": "arch"}
-# Debian renamed libraries when time_t became longer; libwebp was called libwebp6 before Debian 12 and Ubuntu 22.04.
+# Debian renamed libraries for 64-bit time_t; libwebp7 was libwebp6 before Debian 12 and Ubuntu 22.04.
 _RENAMED = {"debian": 13.0, "ubuntu": 24.04}
 _WEBP_7 = {"debian": 12.0, "ubuntu": 22.04}
 
 
-def explain(library: str, found: str, evidence: str) -> str:
-    """Return what is wrong, what shows it, and what to type; `found` is a version that is too old, or empty."""
+def make_message(library: str, version: str, evidence: str) -> str:
+    """Return the message: what is wrong, the evidence, and a hint; `version` is one that is too old, or empty."""
     oldest = f"{library} {OLDEST[library]} or newer"
-    if found:
-        fact = f"{oldest} is needed, and this system's is {found}"
-        inside = "a wheel of webpencode that has it inside"
-        command = find_command(library, _read_release(), is_there=True)
+    if version:
+        fact = f"{oldest} is required, but this system has {version}"
+        bundled = "a wheel of webpencode with bundled libraries"
+        command = find_command(library, _read_release(), is_installed=True)
         next_step = (
-            f"`{command}`; if that brings no newer one, install {inside}"
+            f"`{command}`; if there is no newer version, install {bundled}"
             if command
-            else f"install {oldest}, or {inside}"
+            else f"install {oldest}, or {bundled}"
         )
         return f"{fact}\n  library: {evidence}\n  hint: {next_step}"
     command = find_command(library, _read_release())
     hint = f"`{command}`" if command else f"install {oldest} with this system's package manager"
-    return f"{oldest} is needed, and this system has none that can be opened\n  dlopen: {evidence}\n  hint: {hint}"
+    return f"{oldest} is required, but none could be opened\n  dlopen: {evidence}\n  hint: {hint}"
 
 
 def _read_release() -> dict[str, str]:
@@ -58,10 +58,10 @@ def _read_release() -> dict[str, str]:
         return {}
 
 
-def find_command(library: str, release: Mapping[str, str], *, is_there: bool = False) -> str:
-    """Return the command that installs a library on the system that an os-release(5) describes, or an empty string.
+def find_command(library: str, release: Mapping[str, str], *, is_installed: bool = False) -> str:
+    """Return the command that installs a library, or upgrades an installed one; empty if the distribution is unknown.
 
-    Where the library is there already, the command is the one that brings a newer one.
+    `release` has the fields of os-release(5).
     """
     name = release.get("ID", "")
     for known in (name, *release.get("ID_LIKE", "").split()):
@@ -69,16 +69,16 @@ def find_command(library: str, release: Mapping[str, str], *, is_there: bool = F
         if family not in _INSTALL:
             continue
         install, upgrade, vips, webp, mux = _INSTALL[family]
-        command = upgrade if is_there else install
+        command = upgrade if is_installed else install
         package = {"libvips": vips, "libwebp": webp, "libwebpmux": mux}[library]
         return f"{command} {_rename(package, name, release)}" if family == "debian" else f"{command} {package}"
     return ""
 
 
 def _rename(package: str, name: str, release: Mapping[str, str]) -> str:
-    """Return what Debian or Ubuntu call a package in this release; one without a number is newer than all that have one."""
+    """Return the package name in this release of Debian or Ubuntu; a release without a number is the newest."""
     if name not in _RENAMED:
-        return package  # a relative: the newer names have the older as another
+        return package  # a derivative: its newer packages also provide the older names
     try:
         version = float(release.get("VERSION_ID", "inf"))
     except ValueError:

@@ -1,7 +1,7 @@
-/* The system's libvips and libwebp, which are opened when they are first needed: linkage `system`.
+/* Linkage `system`: the system's libvips and libwebp are opened when they are first needed.
 
-   Included by libraries.h, after the headers of the libraries. The sources call what they always call; the names mean
-   pointers here, which dlsym() has filled. */
+   Included by libraries.h after the headers of the libraries. The other sources call functions by their usual names;
+   the macros below turn these names into pointers that dlsym() has set. */
 
 #ifndef WEBPENCODE_SYSTEM_H
 #define WEBPENCODE_SYSTEM_H
@@ -12,11 +12,11 @@
 
 #include <stdbool.h>
 
-/* Whether somebody else had libvips in this process before us, and has it set up as they need it. */
+/* Whether other code loaded libvips into this process first, and may have configured it. */
 bool
 system_shares_libvips(void);
 
-/* Every function that is used, by library. All are in libvips 8.10 and libwebp 0.6; system.c has what is not. */
+/* All functions used, by library. libvips 8.10 and libwebp 0.6 have all of them. */
 /* clang-format off */
 #define LIBWEBP_FUNCTIONS(X)                                                                                           \
     X(WebPConfigInitInternal) X(WebPEncode) X(WebPFree) X(WebPGetEncoderVersion) X(WebPMemoryWrite)                    \
@@ -49,7 +49,7 @@ LIBWEBPMUX_FUNCTIONS(SYSTEM_DECLARE)
 LIBVIPS_FUNCTIONS(SYSTEM_DECLARE)
 #undef SYSTEM_DECLARE
 
-/* Not those that libwebp's headers call from functions of their own: system.c defines these by their very names. */
+/* Without those that inline functions in libwebp's headers call: system_linkage.c defines these by their own names. */
 #define WebPEncode system_WebPEncode
 #define WebPGetEncoderVersion system_WebPGetEncoderVersion
 #define WebPMemoryWrite system_WebPMemoryWrite

@@ -1,4 +1,4 @@
-"""Sources that are paths and files, where results go, and what is said about images without encoding them."""
+"""Paths and file objects as sources and destinations; probe() and decode()."""
 
 import io
 import mmap
@@ -41,12 +41,12 @@ def photo(tmp_path: Path) -> Path:
 
 def test_a_path_and_a_file_object_are_read(photo: Path) -> None:
     with photo.open("rb") as file:
-        made = [encode(photo), encode(str(photo)), encode(file), encode(io.BytesIO(PHOTO))]
+        results = [encode(photo), encode(str(photo)), encode(file), encode(io.BytesIO(PHOTO))]
 
-    assert made == [encode(PHOTO)] * 4
+    assert results == [encode(PHOTO)] * 4
 
 
-def test_a_path_that_is_not_there_is_an_error_of_the_system(tmp_path: Path) -> None:
+def test_a_missing_file_is_a_file_not_found_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as caught:
         encode(tmp_path / "nothing.jpg")
 
@@ -66,9 +66,9 @@ def test_a_path_that_is_not_there_is_an_error_of_the_system(tmp_path: Path) -> N
         (write_gif([[[0] * 5] * 4] * 3, [(1, 2, 3)]), Info("gif", 5, 4, 3, False, False, 1)),
         (encode(PHOTO), Info("webp", *PHOTO_SIZE, 1, False, False, 1)),
     ],
-    ids=["jpeg", "turned", "cmyk", "progressive", "palette", "deep", "png", "gif", "webp"],
+    ids=["jpeg", "rotated", "cmyk", "progressive", "palette", "deep", "png", "gif", "webp"],
 )
-def test_a_header_is_read(data: bytes, info: Info) -> None:
+def test_probe_reads_the_header(data: bytes, info: Info) -> None:
     assert probe(data) == info
     assert probe(io.BytesIO(data)) == info
 
@@ -78,12 +78,12 @@ def test_all_frames_are_counted(count: int) -> None:
     assert probe(write_gif([[[0]]] * count, [(1, 2, 3)])).pages == count
 
 
-def test_a_header_is_enough_for_a_probe() -> None:
+def test_probe_needs_only_the_header() -> None:
     assert probe(PHOTO[:2000]) == probe(PHOTO)
 
 
 @pytest.mark.parametrize("read", [probe, decode, encode])
-def test_what_cannot_be_read_is_told_apart(read: Any) -> None:
+def test_unreadable_sources_raise_different_errors(read: Any) -> None:
     with pytest.raises(UnsupportedFormatError, match=r"^VipsForeignLoad: buffer is not in a known format$"):
         read(b"no image")
     with pytest.raises(UnreadableImageError, match=r"^the input is empty$"):
@@ -92,7 +92,7 @@ def test_what_cannot_be_read_is_told_apart(read: Any) -> None:
         read(5)
 
 
-def test_pixels_are_decoded_as_they_are() -> None:
+def test_pixels_are_decoded_exactly() -> None:
     pixels = decode(write_png(ROWS))
 
     assert pixels.shape == (17, 31, 3)
@@ -112,35 +112,35 @@ def test_pixels_are_a_buffer_and_an_array() -> None:
     assert encode(pixels, lossless=True) == encode(write_png(CLEAR, alpha=True), lossless=True)
 
 
-def test_pixels_are_not_shown_to_who_wants_columns() -> None:
-    ctypes = pytest.importorskip("ctypes", exc_type=ImportError)  # a CPython may lack what it is made of
-    view = ctypes.create_string_buffer(256)  # room for a Py_buffer
+def test_pixels_are_not_available_in_column_major_order() -> None:
+    ctypes = pytest.importorskip("ctypes", exc_type=ImportError)  # CPython can be built without it
+    view = ctypes.create_string_buffer(256)  # large enough for a Py_buffer
     columns = 0x0040 | 0x0010 | 0x0008  # PyBUF_F_CONTIGUOUS
 
-    with pytest.raises(BufferError, match=r"^the pixels lie in rows, not in columns$"):
+    with pytest.raises(BufferError, match=r"^the pixels are only available in row-major \(C\) order$"):
         ctypes.pythonapi.PyObject_GetBuffer(ctypes.py_object(decode(write_png(ROWS))), view, columns)
 
 
-def test_pixels_outlive_what_they_were_read_from() -> None:
+def test_pixels_outlive_their_source() -> None:
     view = memoryview(decode(bytearray(write_png(ROWS))))
 
     assert tuple(view.tolist()[0][0]) == ROWS[0][0][:3]
 
 
 @pytest.mark.parametrize("orientation", [1, 6])
-def test_pixels_are_upright_and_fit(orientation: int) -> None:
+def test_decode_applies_orientation_and_size(orientation: int) -> None:
     width, height = PHOTO_SIZE if orientation == 1 else PHOTO_SIZE[::-1]
 
     assert decode(orient_jpeg(PHOTO, orientation)).shape == (height, width, 3)
     assert decode(orient_jpeg(PHOTO, orientation), width=60, height=60, fit="cover").shape == (60, 60, 3)
 
 
-def test_pixels_are_not_made_by_hand() -> None:
+def test_pixels_cannot_be_instantiated() -> None:
     with pytest.raises(TypeError, match="cannot create"):
         webpencode.Pixels()
 
 
-def test_the_versions_and_formats_are_told() -> None:
+def test_versions_and_formats_are_available() -> None:
     assert set(webpencode.versions()) == {"webpencode", "libvips", "libwebp"}
     assert all(version[0].isdigit() for version in webpencode.versions().values())
     assert {"gif", "jpeg", "png", "webp"} <= set(webpencode.formats())
@@ -149,7 +149,7 @@ def test_the_versions_and_formats_are_told() -> None:
 # encode_to ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_file_is_written_whole(photo: Path, tmp_path: Path) -> None:
+def test_a_file_is_written_completely(photo: Path, tmp_path: Path) -> None:
     path = tmp_path / "photo.webp"
 
     assert encode_to(photo, path) == path.stat().st_size
@@ -160,14 +160,14 @@ def test_a_file_is_written_whole(photo: Path, tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~umask
 
 
-def test_options_go_with_it(tmp_path: Path) -> None:
+def test_encode_to_accepts_the_options_of_encode(tmp_path: Path) -> None:
     encode_to(PHOTO, str(tmp_path / "small.webp"), width=50, lossless=True)
 
     info = webp.read_info((tmp_path / "small.webp").read_bytes())
     assert (info.width, info.lossless) == (50, True)
 
 
-def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
+def test_a_failure_does_not_change_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "photo.webp"
     path.write_bytes(b"old")
 
@@ -180,8 +180,8 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="to make a link takes a privilege")
-def test_a_link_stays_a_link(tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="creating a link requires a privilege")
+def test_a_symbolic_link_is_followed(tmp_path: Path) -> None:
     (tmp_path / "link.webp").symlink_to("real.webp")
 
     encode_to(PHOTO, tmp_path / "link.webp")
@@ -190,8 +190,8 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     assert (tmp_path / "real.webp").read_bytes() == encode(PHOTO)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="pipes are no files there")
-def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes are not files on Windows")
+def test_a_pipe_is_not_replaced(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
 
@@ -202,8 +202,8 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
 
 
-@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="there is no name for standard output here")
-def test_standard_output_that_is_a_pipe_is_written_to(tmp_path: Path) -> None:
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="/dev/stdout does not exist")
+def test_dev_stdout_can_be_a_pipe(tmp_path: Path) -> None:
     program = "import sys, webpencode; print(webpencode.encode_to(sys.argv[1], '/dev/stdout'), file=sys.stderr)"
     image = tmp_path / "noise.png"
     image.write_bytes(write_png(ROWS))
@@ -215,21 +215,21 @@ def test_standard_output_that_is_a_pipe_is_written_to(tmp_path: Path) -> None:
 
 
 class Raw(io.RawIOBase):
-    """A file that takes at most a hundred bytes at a time, and so many in all."""
+    """A raw file that accepts at most a hundred bytes per call, and `capacity` bytes in total."""
 
-    def __init__(self, room: int) -> None:
-        self.data, self._room = b"", room
+    def __init__(self, capacity: int) -> None:
+        self.data, self._capacity = b"", capacity
 
     def writable(self) -> bool:
         return True
 
     def write(self, data: Any) -> int | None:
-        part = bytes(data)[: min(100, self._room - len(self.data))]
+        part = bytes(data)[: min(100, self._capacity - len(self.data))]
         self.data += part
         return len(part) or None
 
 
-def test_a_raw_file_gets_all_of_it() -> None:
+def test_a_raw_file_receives_all_bytes() -> None:
     raw = Raw(1 << 20)
 
     assert encode_to(PHOTO, raw) == len(encode(PHOTO))
@@ -237,16 +237,16 @@ def test_a_raw_file_gets_all_of_it() -> None:
 
 
 def test_a_raw_file_that_would_block_is_an_error() -> None:
-    with pytest.raises(BlockingIOError, match=r"^the destination took 150 of \d+ bytes and would block$"):
+    with pytest.raises(BlockingIOError, match=r"^the destination would block after 150 of \d+ bytes$"):
         encode_to(PHOTO, Raw(150))
 
 
-def test_a_destination_that_is_none_is_told_before_anything_is_encoded() -> None:
+def test_an_invalid_destination_is_rejected_before_encoding() -> None:
     with pytest.raises(TypeError, match=r"^destination must be a path or a binary file object, not NoneType$"):
         encode_to(b"no image", None)  # type: ignore[arg-type]
 
 
-def test_a_destination_may_be_a_path_of_bytes(tmp_path: Path) -> None:
+def test_a_destination_may_be_a_bytes_path(tmp_path: Path) -> None:
     (tmp_path / "a.webp").write_bytes(b"old")
     with os.scandir(os.fsencode(tmp_path)) as entries:
         (entry,) = entries
@@ -256,7 +256,7 @@ def test_a_destination_may_be_a_path_of_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a.webp").read_bytes() == encode(PHOTO)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="permissions are others there")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other permissions")
 @pytest.mark.parametrize("mode", [0o600, 0o664])
 def test_a_new_file_has_the_permissions_of_the_old_one(tmp_path: Path, mode: int) -> None:
     path = tmp_path / "a.webp"
@@ -268,8 +268,8 @@ def test_a_new_file_has_the_permissions_of_the_old_one(tmp_path: Path, mode: int
     assert stat.S_IMODE(path.stat().st_mode) == mode
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may give files away")
-def test_a_new_file_belongs_to_whom_the_old_one_did(tmp_path: Path) -> None:
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can change the owner")
+def test_a_new_file_has_the_owner_of_the_old_one(tmp_path: Path) -> None:
     path = tmp_path / "a.webp"
     path.touch()
     os.chown(path, 65_533, 65_532)
@@ -277,11 +277,11 @@ def test_a_new_file_belongs_to_whom_the_old_one_did(tmp_path: Path) -> None:
 
     encode_to(PHOTO, path)
 
-    found = path.stat()
-    assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (65_533, 65_532, 0o2640)
+    status = path.stat()
+    assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (65_533, 65_532, 0o2640)
 
 
-def test_an_error_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
+def test_an_error_names_the_requested_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as caught:
         encode_to(PHOTO, tmp_path / "nowhere" / "a.webp")
 
@@ -289,13 +289,13 @@ def test_an_error_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
     assert caught.value.filename2 is None
 
 
-def test_a_name_may_be_as_long_as_any(tmp_path: Path) -> None:
+def test_a_file_name_may_have_the_maximum_length(tmp_path: Path) -> None:
     encode_to(PHOTO, tmp_path / ("x" * 250))
 
     assert (tmp_path / ("x" * 250)).exists()
 
 
-def test_a_mapped_file_is_read_as_often_as_one_likes(photo: Path) -> None:
+def test_a_memory_mapped_file_can_be_read_repeatedly(photo: Path) -> None:
     with photo.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         assert [encode(mapped), encode(mapped)] == [encode(PHOTO)] * 2
 

@@ -1,4 +1,4 @@
-"""What is taken for an image file, what for an array of pixels, and what for neither."""
+"""Detection of image files and arrays among the types of sources."""
 
 import array
 import io
@@ -17,7 +17,7 @@ PNG = write_png(draw_gradient(30, 20))
 
 
 class DeepImage(Array):
-    """An image of Pillow's with 16 bits a sample."""
+    """A stand-in for a Pillow image with 16 bits per sample."""
 
     mode = "I;16"
 
@@ -39,22 +39,22 @@ READERS = pytest.mark.parametrize("reader", [probe, decode], ids=lambda reader: 
         Array(bytes(4), (4,)),
         DeepImage(bytes(2), (1, 1), "<u2"),
     ],
-    ids=["rgb", "grey", "Pixels", "interface", "row", "Pillow"],
+    ids=["rgb", "gray", "Pixels", "interface", "row", "Pillow"],
 )
-def test_pixels_are_no_file(reader: Callable[[Any], Any], pixels: Any) -> None:
+def test_pixels_are_not_accepted_as_a_file(reader: Callable[[Any], Any], pixels: Any) -> None:
     with pytest.raises(TypeError) as caught:
         reader(pixels)
 
-    assert str(caught.value) == f"{reader.__name__}() reads the bytes of an image file, not an array of pixels"
+    assert str(caught.value) == f"{reader.__name__}() requires an image file, not an array of pixels"
 
 
 @READERS
-def test_what_is_neither_is_named(reader: Callable[[Any], Any]) -> None:
+def test_other_types_are_a_type_error(reader: Callable[[Any], Any]) -> None:
     with pytest.raises(TypeError, match=r"^a bytes-like object is required, not 'int'$"):
         reader(5)
 
 
-def test_a_file_is_read_whatever_it_is_in(tmp_path: Path) -> None:
+def test_a_file_may_be_in_any_buffer_or_at_a_path(tmp_path: Path) -> None:
     path = tmp_path / "photo.jpg"
     path.write_bytes(PHOTO)
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
@@ -65,7 +65,7 @@ def test_a_file_is_read_whatever_it_is_in(tmp_path: Path) -> None:
         reader(io.BytesIO(PHOTO))
 
 
-def test_a_deep_image_of_pillows_is_scaled_as_an_array_is() -> None:
+def test_a_16_bit_pillow_image_is_scaled_like_an_array() -> None:
     data = b"".join(value.to_bytes(2, "big") for value in (0, 128, 129, 257, 32767, 65535))
     image = DeepImage(data, (2, 3), ">u2")
     image.mode = "I;16B"
@@ -77,6 +77,6 @@ def test_a_deep_image_of_pillows_is_scaled_as_an_array_is() -> None:
 
 
 @pytest.mark.parametrize("options", [{"lossless": True}, {"near_lossless": 60}], ids=str)
-def test_no_size_can_be_asked_of_a_lossless_file(options: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"^target_size has no meaning with lossless or near_lossless$"):
+def test_target_size_cannot_be_combined_with_lossless_encoding(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"^target_size cannot be combined with lossless or near_lossless$"):
         encode(PNG, target_size=500, **options)

@@ -1,8 +1,8 @@
-/* What libvips.c wants of the system: something done once, a lock, variables of the environment, and to know whether
-   this process is the child of one that was here before. Windows has no fork(), so nobody is. */
+/* Platform functions for libvips.c: one-time initialization, a lock, environment variables and detection of fork(),
+   which does not exist on Windows. */
 
-#ifndef WEBPENCODE_THREADS_H
-#define WEBPENCODE_THREADS_H
+#ifndef WEBPENCODE_PLATFORM_H
+#define WEBPENCODE_PLATFORM_H
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -32,13 +32,13 @@ run_once(once_flag *flag, void (*function)(void))
 }
 
 static inline void
-take_lock(lock_type *lock)
+acquire_lock(lock_type *lock)
 {
     AcquireSRWLockExclusive(lock);
 }
 
 static inline void
-give_lock(lock_type *lock)
+release_lock(lock_type *lock)
 {
     ReleaseSRWLockExclusive(lock);
 }
@@ -56,7 +56,7 @@ unset_variable(const char *name)
 }
 
 static inline bool
-is_first_process(void)
+is_original_process(void)
 {
     return true;
 }
@@ -79,13 +79,13 @@ run_once(once_flag *flag, void (*function)(void))
 }
 
 static inline void
-take_lock(lock_type *lock)
+acquire_lock(lock_type *lock)
 {
     pthread_mutex_lock(lock);
 }
 
 static inline void
-give_lock(lock_type *lock)
+release_lock(lock_type *lock)
 {
     pthread_mutex_unlock(lock);
 }
@@ -102,15 +102,15 @@ unset_variable(const char *name)
     (void)unsetenv(name);
 }
 
-/* Whether this is the process that was the first to ask. */
+/* Whether this process is the one that called this function first, rather than a fork of it. */
 static inline bool
-is_first_process(void)
+is_original_process(void)
 {
-    static atomic_long first = 0;
-    long nobody = 0;
-    long us = (long)getpid();
+    static atomic_long first_process = 0;
+    long recorded = 0;
+    long this_process = (long)getpid();
 
-    return atomic_compare_exchange_strong(&first, &nobody, us) || nobody == us;
+    return atomic_compare_exchange_strong(&first_process, &recorded, this_process) || recorded == this_process;
 }
 
 #endif
