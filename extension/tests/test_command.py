@@ -136,7 +136,7 @@ def unreadable(photos: Path) -> Iterator[Path]:
 
 
 def run_unprivileged(*args: str, cwd: Path, exit_code: int) -> tuple[str, str]:
-    """Run the command as a user other than root, to whom file permissions apply."""
+    """Run the command as a user other than root, because root ignores file permissions."""
     done = subprocess.run(
         [sys.executable, "-c", AS_UNPRIVILEGED_USER, *args],
         cwd=cwd,

@@ -17,7 +17,7 @@ PNG = write_png(draw_gradient(30, 20))
 
 
 class DeepImage(Array):
-    """A stand-in for a Pillow image with 16 bits per sample."""
+    """An object that looks like a Pillow image with 16 bits per sample."""
 
     mode = "I;16"
 
