@@ -2,46 +2,67 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
-from everywheel.config.recipe_loader import load_recipe
-from everywheel.sources import fetch_sources, find_locations, list_source_files
 from everywheel.store.local import Store, default_store
 from everywheel.toolchains.build_tools import ensure_tools
-from workshop import ROOT, Workshop
+from filelock import FileLock
+from workshop import Workshop, pack_python_headers, reopen
+
+TARGETS = (
+    "manylinux2014_x86_64",
+    "musllinux_1_2_aarch64",
+    "macosx_11_0_arm64",
+    "macosx_10_15_x86_64",
+    "win_amd64",
+    "win_arm64",
+)
+"""What the finished workshop has wheels for: the fixture project's own two targets, both Macs, and both Windows."""
 
 
 @pytest.fixture(scope="session", autouse=True)
 def shared_store() -> Path:
-    """This machine's own store, with the tools and the one source that is fetched."""
+    """This machine's own store, with the build tools."""
     store = Store(default_store())
     ensure_tools(store.root)
-    wanted = list_source_files([load_recipe(ROOT / "recipes" / "cpython" / "recipe.toml")])
-    fetch_sources(wanted, store=store.root, locations=find_locations())
     return store.root
 
 
-@pytest.fixture
-def workshop(tmp_path: Path) -> Workshop:
-    return Workshop(tmp_path)
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder that all workers of this run share."""
+    own = tmp_path_factory.getbasetemp()
+    return own if worker_id == "master" else own.parent
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory, shared_store: Path) -> Workshop:
-    """A workshop in which everything is built."""
-    made = Workshop(tmp_path_factory.mktemp("finished"))
-    made.build()
-    return made
+def python_headers(shared_folder: Path, shared_store: Path) -> Path:
+    """The archive that workshops build the headers of CPython from."""
+    return pack_python_headers(shared_folder)
 
 
 @pytest.fixture
-def copy(finished: Workshop, tmp_path: Path) -> Workshop:
+def workshop(tmp_path: Path, python_headers: Path) -> Workshop:
+    return Workshop(tmp_path, python_headers)
+
+
+@pytest.fixture(scope="session")
+def finished(shared_folder: Path, python_headers: Path) -> Workshop:
+    """A workshop in which the wheels of all TARGETS are built; one for all workers, which only read it."""
+    folder = shared_folder / "finished"
+    with FileLock(shared_folder / "finished.lock"):
+        if (shared_folder / "finished.done").exists():
+            return reopen(folder, python_headers)
+        built = Workshop(folder, python_headers)
+        built.build(*(arg for target in TARGETS for arg in ("--target", target)))
+        (shared_folder / "finished.done").touch()
+    return built
+
+
+@pytest.fixture
+def copy(finished: Workshop, tmp_path: Path, python_headers: Path) -> Workshop:
     """A workshop with the finished one's store and wheels, to change something in."""
-    made = Workshop(tmp_path)
-    for part in ("artifacts", "wheels"):
-        shutil.rmtree(made.store / part, ignore_errors=True)
-        shutil.copytree(finished.store / part, made.store / part)
-    shutil.copytree(finished.project / "wheelhouse", made.project / "wheelhouse")
-    return made
+    own = Workshop(tmp_path, python_headers)
+    own.copy_finished(finished)
+    return own

@@ -1,4 +1,4 @@
-"""A library that needs a function which only compiler_rt has still takes libc's own from the system."""
+"""A library that needs a function from compiler_rt still uses the C library's own functions."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ SOURCE = """\
 #include <string.h>
 unsigned __int128 divide(unsigned __int128 a, unsigned __int128 b) { return a / b; }
 void copy(char *to, const char *from, size_t size) { memcpy(to, from, size); memset(to + size, 0, size); }
-int compare(const char *one, const char *other, size_t size) { return memcmp(one, other, size) + (int)strlen(one); }
+int compare(const char *a, const char *b, size_t size) { return memcmp(a, b, size) + (int)strlen(a); }
 double compute(double x) { return sin(x) + log(x) + fmod(x, 3); }
 """
 LIBC = {"memcpy", "memset", "memcmp", "strlen", "sin", "log", "fmod"}
 
 
-def list_borrowed(library: Path) -> set[str]:
-    """Return the names that a library takes from others."""
+def list_undefined(library: Path) -> set[str]:
+    """Return the symbols that a library needs from others."""
     with library.open("rb") as file:
         symbols = ELFFile(file).get_section_by_name(".dynsym")
         return {symbol.name for symbol in symbols.iter_symbols() if symbol["st_shndx"] == "SHN_UNDEF"}
 
 
 @pytest.mark.parametrize("tag", ["manylinux2014_x86_64", "musllinux_1_2_aarch64"])
-def test_a_helper_brings_no_copy_of_libc(shared_store: Path, tmp_path: Path, tag: str) -> None:
+def test_compiler_rt_adds_no_copy_of_libc_functions(shared_store: Path, tmp_path: Path, tag: str) -> None:
     target = parse_target(tag)
     engine = ZigEngine(store=Store(default_store()), tools=ensure_tools(shared_store))
     engine.prime_cache(target)
@@ -42,13 +42,13 @@ def test_a_helper_brings_no_copy_of_libc(shared_store: Path, tmp_path: Path, tag
     source.write_text(SOURCE)
 
     def link(flags: tuple[str, ...]) -> set[str]:
-        words = [toolchain.program("cc"), *toolchain.compile_flags, *flags, "-shared", source, "-lm", "-o", library]
-        subprocess.run(words, env={**os.environ, **toolchain.environment}, check=True)
-        return list_borrowed(library)
+        command = [toolchain.program("cc"), *toolchain.compile_flags, *flags, "-shared", source, "-lm", "-o", library]
+        subprocess.run(command, env={**os.environ, **toolchain.environment}, check=True)
+        return list_undefined(library)
 
     ours = link(toolchain.link_flags)
     without = link(tuple(flag for flag in toolchain.link_flags if not flag.endswith(".a")))
 
     assert ours >= LIBC
-    # Were it otherwise, zig would do this by itself by now.
+    # If this fails, zig does it by itself and the workaround can go.
     assert without & LIBC == set()

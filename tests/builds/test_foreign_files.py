@@ -87,7 +87,7 @@ def pe(shared_store: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 def audit(folder: Path, platform: str, binaries: dict[str, bytes]) -> list[tuple[str, str, str]]:
-    """Return the findings in a wheel with these files, but for those about licences, which it says nothing of."""
+    """Return the findings in a wheel with these files, except those about licenses: it contains none."""
     info = "demo-1.0.dist-info"
     files = {
         **binaries,
@@ -114,7 +114,7 @@ def test_sound_files_have_no_finding(macho: dict[str, bytes], pe: bytes, tmp_pat
     assert audit(tmp_path, "win_amd64", {"demo/_demo.pyd": pe}) == []
 
 
-def test_what_a_mach_o_file_says_is_read(macho: dict[str, bytes]) -> None:
+def test_the_headers_of_a_mach_o_file_are_read(macho: dict[str, bytes]) -> None:
     (image,) = read_macho(macho["demo/_demo.abi3.so"]).images
 
     assert (image.cpu, image.bits, image.name, image.minimum) == ("arm64", 64, "@rpath/_demo.abi3.so", (11, 0))
@@ -124,7 +124,7 @@ def test_what_a_mach_o_file_says_is_read(macho: dict[str, bytes]) -> None:
     assert (image.debug, image.signature) == ({}, ())
 
 
-def test_what_a_pe_file_says_is_read(pe: bytes) -> None:
+def test_the_headers_of_a_pe_file_are_read(pe: bytes) -> None:
     facts = read_pe(pe)
 
     assert (facts.machine, facts.bits, facts.is_library) == ("IMAGE_FILE_MACHINE_AMD64", 64, True)
@@ -132,14 +132,14 @@ def test_what_a_pe_file_says_is_read(pe: bytes) -> None:
     assert facts.flags == {"DYNAMIC_BASE", "NX_COMPAT", "HIGH_ENTROPY_VA"}
 
 
-def test_a_mach_o_file_that_is_cut_anywhere_is_told_apart(macho: dict[str, bytes]) -> None:
+def test_a_truncated_mach_o_file_is_an_error_at_any_length(macho: dict[str, bytes]) -> None:
     whole = macho["demo/_demo.abi3.so"]
     for size in range(0, len(whole), 64):
         with pytest.raises(UnreadableMacho, match=r"not a whole Mach-O file|truncated: it has"):
             read_macho(whole[:size])
 
 
-def test_a_pe_file_that_is_cut_anywhere_is_told_apart(pe: bytes) -> None:
+def test_a_truncated_pe_file_is_an_error_at_any_length(pe: bytes) -> None:
     for size in range(0, len(pe), 64):
         with pytest.raises(UnreadablePe, match=r"not a whole PE file|truncated: it has|sections of"):
             read_pe(pe[:size])
@@ -160,23 +160,23 @@ def test_a_cut_file_is_a_finding_of_its_own(macho: dict[str, bytes], pe: bytes, 
 
 
 def test_no_flipped_byte_makes_a_reader_fail_in_another_way(macho: dict[str, bytes], pe: bytes) -> None:
-    told = []
+    messages = []
     for whole, read, error in ((macho["demo/_demo.abi3.so"], read_macho, UnreadableMacho), (pe, read_pe, UnreadablePe)):
         for index in range(0, len(whole), 97):
             damaged = whole[:index] + bytes((whole[index] ^ 0xFF,)) + whole[index + 1 :]
             try:
                 read(damaged)
             except error as failure:
-                told.append(str(failure))
+                messages.append(str(failure))
 
-    assert len(told) > 3
-    assert "" not in told
+    assert len(messages) > 3
+    assert "" not in messages
 
 
 def test_a_file_that_was_changed_after_signing_is_found(macho: dict[str, bytes], tmp_path: Path) -> None:
     module = macho["demo/_demo.abi3.so"]
-    place = module.index(b"@loader_path/.dylibs")
-    changed = module[:place] + b"@loader_path/.DYLIBS" + module[place + 20 :]
+    offset = module.index(b"@loader_path/.dylibs")
+    changed = module[:offset] + b"@loader_path/.DYLIBS" + module[offset + 20 :]
 
     (image,) = read_macho(changed).images
 

@@ -1,4 +1,4 @@
-"""Launchers, which stand for compilers on Windows: compiled here, and run under Wine where it is installed."""
+"""Launchers, which wrap compilers on Windows: compiled here, and run under Wine where it is installed."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store = Store(default_store())
     compilers = ZigEngine(store=store, tools=ensure_tools(store.root)).compilers(parse_target("win_amd64"))
     program = tmp_path_factory.mktemp("compiled") / "launcher.exe"
-    words = [*compilers.c, "-Wall", "-Wextra", "-Werror", str(SOURCE), "-o", str(program)]
-    subprocess.run(words, env={**os.environ, **compilers.environment}, check=True)
+    command = [*compilers.c, "-O2", "-Wall", "-Wextra", "-Werror", str(SOURCE), "-o", str(program)]
+    subprocess.run(command, env={**os.environ, **compilers.environment}, check=True)
     return program
 
 
 @pytest.fixture(scope="module")
 def wine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The environment of a Windows of Wine's."""
+    """The environment of a new Wine prefix."""
     if WINE is None:
-        pytest.skip("there is no Wine here (Debian: `apt-get install wine wine64`)")
+        pytest.skip("Wine is not installed (Debian: `apt-get install wine wine64`)")
     prefix = tmp_path_factory.mktemp("windows")
     environment = {**os.environ, "WINEPREFIX": str(prefix), "WINEDEBUG": "-all", "WINEDLLOVERRIDES": "mscoree,mshtml="}
     yield environment
@@ -48,10 +48,10 @@ def wine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 def call(compiled: Path, wine: dict[str, str], tmp_path: Path) -> Call:
     """Start a launcher under Wine."""
 
-    def start(launch: LaunchSpec, *words: str) -> subprocess.CompletedProcess[str]:
+    def start(launch: LaunchSpec, *args: str) -> subprocess.CompletedProcess[str]:
         program = tmp_path / "my cc.exe"
         write_launcher(program, compiled, launch)
-        command = [str(WINE), str(program), *words]
+        command = [str(WINE), str(program), *args]
         return subprocess.run(
             command, env=wine, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=120
         )
@@ -59,7 +59,7 @@ def call(compiled: Path, wine: dict[str, str], tmp_path: Path) -> Call:
     return start
 
 
-def test_a_launcher_puts_the_words_behind_its_command_as_they_were_quoted(call: Call) -> None:
+def test_a_launcher_appends_its_arguments_as_they_were_quoted(call: Call) -> None:
     done = call(LaunchSpec(command=[CMD, "/c", "echo", "-O2"]), "-c", "a b.c", '-DX="y"')
 
     assert done.stdout.strip() == r'-O2 -c "a b.c" -DX=\"y\"'
@@ -77,14 +77,14 @@ def test_a_command_gets_its_variables(call: Call) -> None:
     assert done.stdout.strip() == "2"
 
 
-def test_who_asks_where_libraries_lie_hears_of_the_prefix_alone(call: Call) -> None:
+def test_a_query_for_library_folders_is_answered_with_the_prefix(call: Call) -> None:
     launch = LaunchSpec(command=[CMD, "/c", "echo"], libraries=Path("/prefix/lib"))
 
     assert call(launch, "--print-search-dirs").stdout.strip() == "libraries: =/prefix/lib"
     assert call(launch, "-c").stdout.strip() == "-c"
 
 
-def test_a_command_that_is_not_there_is_named(call: Call) -> None:
+def test_a_missing_command_is_named(call: Call) -> None:
     done = call(LaunchSpec(command=[r"C:\no\gcc.exe", "-O2"]))
 
     assert done.returncode == 127

@@ -8,22 +8,57 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from everywheel.config.recipe_loader import load_recipe
+from everywheel.sources import fetch_sources, find_locations, list_source_files
 from everywheel.store.local import default_store, pack_tree
+from filelock import FileLock
 
 ROOT = Path(__file__).parents[2]
 FIXTURES = ROOT / "tests" / "fixtures"
+CPYTHON = ROOT / "recipes" / "cpython"
+# The parts of CPython's source that its recipe reads: headers everywhere, the import library's list for Windows.
+CPYTHON_PARTS = ("Include", "LICENSE", "PC/pyconfig.h.in", "PC/python3dll.c")
+
+
+def pack_python_headers(cache: Path) -> Path:
+    """Return an archive with only those parts of CPython's source that its recipe reads; made once for `cache`.
+
+    Unpacking all of CPython takes most of the time of a small build.
+    """
+    (source,) = list_source_files([load_recipe(CPYTHON / "recipe.toml")])
+    archive = cache / f"headers-{source.sha256[:16]}.tar.gz"
+    with FileLock(cache / "headers.lock"):
+        if not archive.exists():
+            files = fetch_sources([source], store=default_store(), locations=find_locations())
+            tree = cache / "headers"
+            with tarfile.open(files[source.sha256]) as whole:
+                wanted = [member for member in whole if is_python_header(member.name)]
+                whole.extractall(tree, members=wanted, filter="data")
+            pack_tree(tree, cache / "unfinished", level=1)
+            (cache / "unfinished").replace(archive)
+    return archive
+
+
+def is_python_header(name: str) -> bool:
+    """Return whether the recipe reads a member of CPython's archive, `Python-3.13.5/Include/Python.h` for one."""
+    path = name.partition("/")[2]
+    return any(path == part or path.startswith(f"{part}/") for part in CPYTHON_PARTS)
 
 
 @dataclass
 class Workshop:
-    """A copy of the fixture project, with a store of its own that shares tools and sources with this machine's."""
+    """A copy of the fixture project, with a store of its own that shares tools and compiler cache with this machine's.
+
+    `python_headers` is the archive of `pack_python_headers`, which the project's own `cpython` recipe pins.
+    """
 
     folder: Path
+    python_headers: Path
     project: Path = field(init=False)
     store: Path = field(init=False)
     mirror: Path = field(init=False)
@@ -32,33 +67,54 @@ class Workshop:
         self.project, self.store, self.mirror = (self.folder / name for name in ("project", "store", "mirror"))
         self.mirror.mkdir(parents=True)
         shutil.copytree(FIXTURES / "project", self.project)
-        self.replace("pyproject.toml", "@shipped@", str(ROOT / "recipes"))
+        shutil.copytree(CPYTHON, self.project / "recipes" / "cpython")
         for name in ("libfoo", "libbar"):
-            self.pack(name, f"@{name}@")
+            self.pin(name, f"@{name}@", self.pack(name, FIXTURES / name))
+        self.pin("cpython", load_recipe(CPYTHON / "recipe.toml").source.sha256, self.python_headers)
         self.new_store("store")
 
     def new_store(self, name: str) -> Path:
-        """Make a store that has the tools, the compiler's cache and the CPython headers' source, and nothing else."""
+        """Make an empty store that has the tools and the compiler's cache of this machine's store."""
         self.store = self.folder / name
-        (self.store / "sources").mkdir(parents=True)
+        self.store.mkdir(parents=True)
         shared = default_store()
         for part in ("tools", "zig"):
             (shared / part).mkdir(parents=True, exist_ok=True)
             (self.store / part).symlink_to(shared / part)
-        headers = load_recipe(ROOT / "recipes" / "cpython" / "recipe.toml").source.sha256
-        os.link(shared / "sources" / headers, self.store / "sources" / headers)
         return self.store
 
-    def pack(self, name: str, old: str, source: Path | None = None) -> str:
-        """Pack a library's source into the mirror and pin it in the place of `old`; return its sha256."""
+    def pack(self, name: str, source: Path) -> Path:
+        """Pack a library's source as upstream would, and return the archive."""
         tree = self.folder / "pack" / name
-        shutil.copytree(source or FIXTURES / name, tree / f"{name}-1.0", dirs_exist_ok=True)
+        shutil.copytree(source, tree / f"{name}-1.0", dirs_exist_ok=True)
         archive = self.folder / f"{name}.tar.gz"
         pack_tree(tree, archive, level=9)
+        return archive
+
+    def pin(self, name: str, old: str, archive: Path) -> None:
+        """Copy an archive into the mirror and pin it in a recipe, instead of the hash `old`."""
+        digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+        shutil.copyfile(archive, self.mirror / digest)
+        self.replace(f"recipes/{name}/recipe.toml", old, digest)
+
+    def add_headers_recipe(self, name: str, requires: str = "") -> None:
+        """Add a recipe that only copies one header, and requires at most one other: a step that takes milliseconds."""
+        source = self.folder / "headers" / name
+        source.mkdir(parents=True)
+        (source / f"{name}.h").write_text(f"#define {name.upper()} 1\n")
+        (source / "LICENSE").write_text("MIT\n")
+        archive = self.pack(name, source)
         digest = hashlib.sha256(archive.read_bytes()).hexdigest()
         archive.replace(self.mirror / digest)
-        self.replace(f"recipes/{name}/recipe.toml", old, digest)
-        return digest
+        folder = self.project / "recipes" / name
+        folder.mkdir()
+        (folder / "recipe.toml").write_text(
+            f'name = "{name}"\nversion = "1.0"\nsummary = "a header"\nrequires = {[requires] if requires else []}\n'
+            f'license = {{ spdx = "MIT", files = ["LICENSE"] }}\n'
+            f'[source]\nurls = ["http://127.0.0.1:9/{name}-{{version}}.tar.gz"]\nsha256 = "{digest}"\n'
+            f'[build]\nsystem = "headers"\n[build.headers]\n"." = "include/{name}"\n'
+            f'[products]\nheaders = ["include/{name}/{name}.h"]\n'
+        )
 
     def replace(self, file: str, old: str, new: str) -> None:
         """Change a file of the project."""
@@ -84,7 +140,7 @@ class Workshop:
         )
 
     def run(self, *arguments: str, exit_code: int = 0, **variables: str) -> tuple[str, str]:
-        """Type a command; return what it printed on standard output and on standard error."""
+        """Run a command; return what it printed on standard output and on standard error."""
         process = self.start(*arguments, **variables)
         output, errors = process.communicate()
         assert process.returncode == exit_code, output + errors
@@ -99,3 +155,23 @@ class Workshop:
         """Return the sha256 of each finished wheel by its file name."""
         files = sorted((self.project / "wheelhouse").glob("*.whl"))
         return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+    def find_wheel(self, tag: str, folder: str = "") -> Path:
+        """Return the finished wheel whose file name has a platform tag."""
+        (wheel,) = (self.project / "wheelhouse" / folder).glob(f"*-{tag}.whl")
+        return wheel
+
+    def copy_finished(self, finished: Workshop) -> None:
+        """Take over the artifacts and wheels of another workshop."""
+        for part in ("artifacts", "wheels"):
+            shutil.rmtree(self.store / part, ignore_errors=True)
+            shutil.copytree(finished.store / part, self.store / part)
+        shutil.copytree(finished.project / "wheelhouse", self.project / "wheelhouse")
+
+
+def reopen(folder: Path, python_headers: Path) -> Workshop:
+    """Return the workshop that another process made in a folder."""
+    workshop = object.__new__(Workshop)
+    workshop.folder, workshop.python_headers = folder, python_headers
+    workshop.project, workshop.store, workshop.mirror = (folder / name for name in ("project", "store", "mirror"))
+    return workshop

@@ -1,0 +1,70 @@
+"""Interrupts, kills and locks, on a chain of recipes that only copy headers: through the real command, in little time."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+
+import pytest
+from workshop import Workshop
+
+CHAIN = 8
+TARGET = "manylinux2014_x86_64"
+
+
+@pytest.fixture
+def chain(workshop: Workshop) -> Workshop:
+    """A workshop whose recipes h0 to h7 require each other in a chain."""
+    for index in range(CHAIN):
+        workshop.add_headers_recipe(f"h{index}", f"h{index - 1}" if index else "")
+    return workshop
+
+
+def start_deps(chain: Workshop, folder: str) -> subprocess.Popen[str]:
+    prefix = str(chain.folder / folder)
+    return chain.start("deps", f"h{CHAIN - 1}", "-t", TARGET, "--jobs", "1", "--prefix", prefix)
+
+
+def list_done(progress: str) -> list[str]:
+    """Return the names of the recipes that were built, from the progress lines of a run."""
+    return [
+        line.split("] ")[1].split(" ")[0] for line in progress.splitlines() if ": done in" in line and "] h" in line
+    ]
+
+
+@pytest.mark.parametrize("last", [None, 0, 2, 5])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda how: how.name)
+def test_an_interrupted_build_resumes_after_its_last_finished_step(
+    chain: Workshop, how: signal.Signals, last: int | None
+) -> None:
+    """The signal arrives as soon as the progress of step `last`, or any progress, is printed."""
+    process = start_deps(chain, "interrupted")
+    assert process.stderr is not None
+    seen = ""
+    for line in process.stderr:
+        seen += line
+        if last is None or f"] h{last} " in line:
+            break
+    process.send_signal(how)
+    seen += process.communicate()[1]
+
+    expected = {signal.SIGKILL: -signal.SIGKILL}.get(how, 130)
+    # The last steps may have finished before the signal was delivered.
+    assert process.returncode in (expected, 0), seen
+    second = start_deps(chain, "second")
+    output, progress = second.communicate()
+
+    assert second.returncode == 0, progress
+    assert not set(list_done(seen)) & set(list_done(progress))
+    assert f"{TARGET.replace('2014', '_2_17')}: {CHAIN} libraries" in output
+    assert len(list((chain.folder / "second" / "include").iterdir())) == CHAIN
+    assert "are sound" in chain.run("store", "verify")[0]
+
+
+def test_processes_that_share_a_store_build_each_step_once(chain: Workshop) -> None:
+    processes = [start_deps(chain, f"prefix-{number}") for number in range(3)]
+    progress = [process.communicate()[1] for process in processes]
+
+    assert [process.returncode for process in processes] == [0, 0, 0], progress
+    built = [name for lines in progress for name in list_done(lines)]
+    assert sorted(built) == [f"h{index}" for index in range(CHAIN)]
