@@ -52,7 +52,7 @@ def test_modules_of_one_name_in_two_packages_keep_their_own_findings(tmp_path: P
         "demo/c/_demo.abi3.so": make_module("PyList_New", "PyDict_GetItemRef"),
     }
 
-    assert check_abi3(make_content(tmp_path, files)) == [
+    assert list(check_abi3(make_content(tmp_path, files))) == [
         Finding(
             check="abi3",
             file="demo/a/_demo.abi3.so",
@@ -71,7 +71,7 @@ def test_modules_of_one_name_in_two_packages_keep_their_own_findings(tmp_path: P
 def test_whatever_python_can_import_is_judged_under_any_name(tmp_path: Path) -> None:
     paths = ["demo/_demo.so", "demo/lib_demo.dylib", "demo/_demo.so.1"]
 
-    findings = check_abi3(make_content(tmp_path, dict.fromkeys(paths, make_module("_PyNonsense"))))
+    findings = list(check_abi3(make_content(tmp_path, dict.fromkeys(paths, make_module("_PyNonsense")))))
 
     assert [(finding.file, finding.evidence) for finding in findings] == [(path, ("_PyNonsense",)) for path in paths]
 

@@ -8,25 +8,16 @@ from pathlib import Path
 
 import pytest
 from everywheel.audit import Report, fail_on_findings
-from everywheel.audit.hygiene import check_debug, check_exports, check_mitigations
-from everywheel.audit.macho_linking import (
-    check_mac_arch,
-    check_mac_libraries,
-    check_mac_names,
-    check_mac_rpath,
-    check_mac_signature,
-    check_mac_system,
-)
-from everywheel.audit.pe_linking import check_dlls, check_python_dlls, check_windows_arch, check_windows_system
+from everywheel.audit.checks import CHECKS, summarize_checks
+from everywheel.audit.hygiene import check_debug, check_exports
 from everywheel.audit.sbom import Sbom
-from everywheel.audit.summary import describe_files, summarize_checks
+from everywheel.audit.summary import describe_files
 from everywheel.audit.tags import check_tags
 from everywheel.audit.wheel_contents import WheelContents
 from everywheel.binaries.elf import ElfFacts
 from everywheel.binaries.macho import MachoFacts, MachoImage
 from everywheel.binaries.pe import PeFacts
 from everywheel.errors import AuditError
-from everywheel.platforms.mac_windows_policy import load_mac_policy, load_windows_policy
 from everywheel.wheels.wheel import Wheel, WheelFile
 from packaging.tags import mac_platforms
 
@@ -75,6 +66,7 @@ ELF = ElfFacts(
     page=4096,
 )
 MAC, WINDOWS = "cp311-abi3-macosx_11_0_arm64", "cp311-abi3-win_amd64"
+FORMAT_CHECKS = ("tags", "arch", "system", "libraries", "rpath", "names", "signature", "mitigations")
 LIBS = b"import os\nos.add_dll_directory(os.path.join(os.path.dirname(__file__), os.pardir, 'demo.libs'))\n"
 
 
@@ -106,24 +98,9 @@ def make_content(
 
 
 def evaluate_result(content: WheelContents) -> list[tuple[str, str, str]]:
-    """Return what every check of both systems says."""
-    tags = content.wheel.platform.split(".")
-    mac = [policy for tag in tags if (policy := load_mac_policy(tag))]
-    windows = [policy for tag in tags if (policy := load_windows_policy(tag))]
-    findings = [
-        *check_tags(content, ()),
-        *check_mac_arch(content, mac),
-        *check_mac_system(content, mac),
-        *check_mac_libraries(content, mac),
-        *check_mac_rpath(content),
-        *check_mac_names(content),
-        *check_mac_signature(content),
-        *check_windows_arch(content, windows),
-        *check_windows_system(content, windows),
-        *check_dlls(content, windows),
-        *check_python_dlls(content),
-        *check_mitigations(content),
-    ]
+    """Return the findings of the checks that depend on the binary format."""
+    checks = [check for check in CHECKS if check.name in FORMAT_CHECKS]
+    findings = [finding for check in checks for find in check.faults for finding in find(content)]
     return [(finding.check, finding.file, finding.message) for finding in findings if "Tag" not in finding.message]
 
 
@@ -497,7 +474,7 @@ def test_a_wheel_for_two_systems_in_one_is_found() -> None:
         elves={"demo/a.so": ELF, "demo/b.so": ELF},
     )
 
-    findings = tuple(check_tags(content, ()))
+    findings = tuple(check_tags(content))
     with pytest.raises(AuditError) as caught:
         fail_on_findings((Report(wheel=content.path.name, size=1, checks=(), files=(), findings=findings),))
 
@@ -541,7 +518,7 @@ def test_a_wheel_for_two_systems_in_one_is_found() -> None:
     ],
 )
 def test_binaries_of_another_system_than_the_tags_are_found(tag: str, held: dict[str, object], words: str) -> None:
-    found = [finding.message for finding in check_tags(make_content(tag, **held), ())]  # type: ignore[arg-type]
+    found = [finding.message for finding in check_tags(make_content(tag, **held))]  # type: ignore[arg-type]
 
     assert words in found
 
@@ -549,21 +526,20 @@ def test_binaries_of_another_system_than_the_tags_are_found(tag: str, held: dict
 def test_launchers_of_windows_may_be_in_any_wheel() -> None:
     content = make_content("py3-none-any", pes={"demo/launcher.exe": replace(PE, is_library=False, exports=())})
 
-    assert [f.message for f in check_tags(content, ()) if "any" in f.message] == []
+    assert [f.message for f in check_tags(content) if "any" in f.message] == []
 
 
 # --- what is told of a sound wheel
 
 
 def test_each_system_has_looks_of_its_own() -> None:
-    bill = Sbom(documents=(), components=(), module_exports=("PyInit_*",))
     mac = make_content(
         MAC, machos={"demo/_demo.abi3.so": MachoFacts(images=(IMAGE,))}, files={"demo/_demo.abi3.so": b"x"}
     )
     windows = make_content(WINDOWS, pes={"demo/_demo.pyd": PE}, files={"demo/_demo.pyd": b"x"})
     common = ("archive", "record", "tags", "debug", "exports", "abi3", "licenses")
 
-    assert {look.check: look.message for look in summarize_checks(mac, (), bill, ()) if look.check not in common} == {
+    assert {look.check: look.message for look in summarize_checks(mac) if look.check not in common} == {
         "macho": "1 modules, 0 libraries, 0 others",
         "arch": "arm64 64 bits",
         "system": "needs macOS 11.0",
@@ -573,7 +549,7 @@ def test_each_system_has_looks_of_its_own() -> None:
         "signature": "1 of 1 images with a signature that holds",
     }
     assert {
-        look.check: look.message for look in summarize_checks(windows, (), bill, ()) if look.check not in common
+        look.check: look.message for look in summarize_checks(windows) if look.check not in common
     } == {
         "pe": "1 modules, 0 libraries, 0 others",
         "arch": "IMAGE_FILE_MACHINE_AMD64 64 bits",
@@ -591,11 +567,11 @@ def test_each_system_has_looks_of_its_own() -> None:
 
 
 def test_exports_and_debug_data_are_looked_at_in_every_kind_of_file() -> None:
-    bill = Sbom(documents=(), components=(), module_exports=("PyInit_*",))
+    sbom = Sbom(module_exports=("PyInit_*",))
     pe = replace(PE, exports=("PyInit__demo", "atexit"), debug={".debug_info": 64})
-    content = make_content(WINDOWS, pes={"demo/_demo.pyd": pe})
+    content = replace(make_content(WINDOWS, pes={"demo/_demo.pyd": pe}), sbom=sbom)
 
-    (leak,), _ = check_exports(content, bill, None)
+    (leak,) = check_exports(content)
     (debug,) = check_debug(content)
 
     assert (leak.message, leak.evidence) == ("lets out 1 symbol besides PyInit_*", ("atexit",))

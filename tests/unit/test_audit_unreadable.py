@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from everywheel.audit import audit_wheel
-from everywheel.audit.linking import check_libraries, find_external_libraries
+from everywheel.audit.elf_linking import check_elf_libraries, find_external_libraries
 from everywheel.audit.macho_linking import check_mac_libraries, find_external_install_names
 from everywheel.audit.pe_linking import check_dlls, find_external_dlls
 from everywheel.audit.wheel_contents import WheelContents
@@ -155,13 +155,9 @@ def test_what_needs_a_library_that_cannot_be_read_has_it_in_the_wheel() -> None:
         debug={},
         pdb="",
     )
-    linux, mac, windows = load_policy(LINUX), load_mac_policy(MAC), load_windows_policy(WINDOWS)
-    assert linux
-    assert mac
-    assert windows
     content = WheelContents(
         path=Path("demo.whl"),
-        wheel=make_wheel(LINUX, {}),
+        wheel=make_wheel(f"{LINUX}.{MAC}.{WINDOWS}", {}),
         elves={"demo/x.so": elf},
         machos={"demo/y.so": MachoFacts(images=(image,))},
         pes={"demo/z.pyd": pe},
@@ -169,9 +165,9 @@ def test_what_needs_a_library_that_cannot_be_read_has_it_in_the_wheel() -> None:
     )
 
     findings = [
-        *check_libraries(content, (linux,)),
-        *check_mac_libraries(content, (mac,)),
-        *check_dlls(content, (windows,)),
+        *check_elf_libraries(content),
+        *check_mac_libraries(content),
+        *check_dlls(content),
     ]
 
     assert findings == []

@@ -12,6 +12,7 @@ import pytest
 from everywheel.errors import BuildError
 from everywheel.libraries.prefix import Library
 from everywheel.platforms.target import parse_target
+from everywheel.repair.metadata import drop_graft_hash
 from everywheel.repair import RepairRequest, add_licenses_and_sbom, check_binaries, match_grafts, repair_wheel
 from everywheel.wheels.wheel import Wheel, WheelFile, pack_wheel
 
@@ -268,3 +269,16 @@ def test_broken_files_of_other_systems_do_not_stop_a_repair() -> None:
     whole = {path: WheelFile(data=SMALLEST_ELF) for path in wheel.files if ".so" in path}
 
     check_binaries(replace(wheel, files={**wheel.files, **whole}), REPAIR.target)
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("libvips-1a2b3c4d.so.42.17.1", "libvips.so.42.17.1"),
+        ("libvips.so.42", "libvips.so.42"),
+        ("libstdc++-0a1b2c3d.so.6", "libstdc++.so.6"),
+        ("libgio-2.so.0", "libgio-2.so.0"),
+    ],
+)
+def test_the_hash_of_a_graft_is_removed_from_its_name(name: str, plain: str) -> None:
+    assert drop_graft_hash(name) == plain

@@ -1,113 +1,93 @@
-"""What a finished binary must not have: executable memory, text relocations, small pages, debug data, stray exports."""
+"""Checks of binaries of all formats: executable stack, text relocations, page size, mitigations, debug data, exports."""
 
 from __future__ import annotations
 
-import posixpath
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from everywheel.audit.report import Finding
-from everywheel.audit.sbom import Sbom
 from everywheel.audit.wheel_contents import WheelContents
 from everywheel.platforms.architectures import ARCHES
-from everywheel.platforms.linux_policy import Policy
 
+# The machines on which a file without a PT_GNU_STACK header does not make the stack executable.
 _SAFE_WITHOUT_HEADER = frozenset(arch.elf_machine for arch in ARCHES.values() if not arch.stack_is_executable)
-_GRAFT_HASH = re.compile(r"^(?P<stem>[^.]+)-[0-9a-f]{8,64}(?P<rest>\..+)$")
-_MOST_SYMBOLS = 8
-_MITIGATIONS = ("DYNAMIC_BASE", "NX_COMPAT", "HIGH_ENTROPY_VA")  # linkers set all three unless told not to
+_MAX_SYMBOLS = 8
+_MITIGATIONS = ("DYNAMIC_BASE", "NX_COMPAT", "HIGH_ENTROPY_VA")  # linkers set all three by default
 
 
-def check_stack(content: WheelContents) -> Iterator[Finding]:
-    """Find files that would make the whole process's stack executable."""
-    for path, elf in content.elves.items():
+def check_stack(contents: WheelContents) -> Iterator[Finding]:
+    """Find ELF files that make the stack of the whole process executable."""
+    for path, elf in contents.elves.items():
         if elf.kind not in ("ET_DYN", "ET_EXEC"):
             continue
         if elf.stack == "rwx":
-            yield Finding(
-                check="stack", file=path, message="asks for an executable stack (PT_GNU_STACK has the flag X)"
-            )
+            message = "requires an executable stack (PT_GNU_STACK has the flag X)"
+            yield Finding(check="stack", file=path, message=message)
         elif elf.stack is None and elf.machine not in _SAFE_WITHOUT_HEADER:
-            yield Finding(check="stack", file=path, message="has no PT_GNU_STACK, which means an executable stack")
+            message = "has no PT_GNU_STACK header, which makes the stack executable"
+            yield Finding(check="stack", file=path, message=message)
 
 
-def check_text_relocations(content: WheelContents) -> Iterator[Finding]:
-    """Find files whose code the loader must write to: some systems refuse to load them."""
-    for path, elf in content.elves.items():
+def check_text_relocations(contents: WheelContents) -> Iterator[Finding]:
+    """Find ELF files whose code the loader must write to; hardened systems refuse to load them."""
+    for path, elf in contents.elves.items():
         if elf.text_relocations:
-            yield Finding(check="textrel", file=path, message="has text relocations: its code was not built with -fPIC")
+            message = "has text relocations: its code was not built with -fPIC"
+            yield Finding(check="textrel", file=path, message=message)
 
 
-def check_pages(content: WheelContents, policies: Sequence[Policy]) -> Iterator[Finding]:
-    """Find files whose segments are aligned to less than the largest page of the architecture's kernels."""
-    size = max((policy.arch.page_size for policy in policies), default=0)
-    for path, elf in content.elves.items():
+def check_page_size(contents: WheelContents) -> Iterator[Finding]:
+    """Find ELF files whose segments are aligned to less than the largest page size of the architecture."""
+    size = max((policy.arch.page_size for policy in contents.linux_policies), default=0)
+    for path, elf in contents.elves.items():
         if elf.page is not None and elf.page < size:
-            message = f"segments are aligned to {elf.page} bytes; kernels of this architecture may have pages of {size}"
+            message = f"segments are aligned to {elf.page} bytes; kernels of this architecture may use {size}-byte pages"
             yield Finding(check="pages", file=path, message=message)
 
 
-def check_mitigations(content: WheelContents) -> Iterator[Finding]:
-    """Find PE files that Windows would load at a fixed address, or with data that can be executed."""
-    for path, pe in content.pes.items():
-        wanted = [flag for flag in _MITIGATIONS if pe.bits == 64 or flag != "HIGH_ENTROPY_VA"]
-        if lacking := [flag for flag in wanted if flag not in pe.flags]:
-            message = f"does not let Windows protect it: its header lacks {' and '.join(lacking)}"
+def check_mitigations(contents: WheelContents) -> Iterator[Finding]:
+    """Find PE files that Windows would load at a fixed address, or with executable data."""
+    for path, pe in contents.pes.items():
+        required = [flag for flag in _MITIGATIONS if pe.bits == 64 or flag != "HIGH_ENTROPY_VA"]
+        if missing := [flag for flag in required if flag not in pe.flags]:
+            message = f"its header does not enable the protections {' and '.join(missing)}"
             yield Finding(check="mitigations", file=path, message=message)
 
 
-def check_debug(content: WheelContents) -> Iterator[Finding]:
-    """Find debug data, which a user downloads for nothing."""
-    for path, binary in content.binaries.items():
+def check_debug(contents: WheelContents) -> Iterator[Finding]:
+    """Find debug data, which makes downloads larger and is of no use at run time."""
+    for path, binary in contents.binaries.items():
         if binary.debug:
-            message = f"carries {sum(binary.debug.values())} bytes of debug data"
+            message = f"contains {sum(binary.debug.values())} bytes of debug data"
             yield Finding(check="debug", file=path, message=message, evidence=tuple(binary.debug))
 
 
-def check_exports(
-    content: WheelContents, sbom: Sbom, exports: Mapping[str, Sequence[str]] | None
-) -> tuple[list[Finding], list[str]]:
-    """Find symbols that a file lets out and nothing allows; return the findings and the files that were checked.
-
-    `exports` maps globs of file names, without the hash that a graft adds (`libvips.so.*`, `*.abi3.so`), to globs of
-    symbols. Where it says nothing of a file, what the wheel's SBOM says counts; where that is silent too, the file is
-    not checked.
-    """
-    findings, checked = [], []
-    for path, binary in content.binaries.items():
-        patterns = _allowed(path, path in content.modules, sbom, exports or {})
-        if patterns is None:
-            continue
-        checked.append(path)
-        leaked = [s for s in binary.exports if not any(fnmatchcase(s, pattern) for pattern in patterns)]
-        if leaked:
-            count = "1 symbol" if len(leaked) == 1 else f"{len(leaked)} symbols"
-            message = f"lets out {count} besides {', '.join(patterns) or 'none'}"
-            shown = [_name_owner(symbol, sbom) for symbol in leaked[:_MOST_SYMBOLS]]
-            more = len(leaked) - len(shown)
-            evidence = (*shown, *([f"and {more} more"] if more else []))
-            findings.append(Finding(check="exports", file=path, message=message, evidence=evidence))
-    return findings, checked
+def check_exports(contents: WheelContents) -> Iterator[Finding]:
+    """Find exported symbols that the wheel's SBOM does not declare; files without a declaration are not checked."""
+    for path, patterns in find_declared_exports(contents).items():
+        exports = contents.binaries[path].exports
+        undeclared = [s for s in exports if not any(fnmatchcase(s, pattern) for pattern in patterns)]
+        if undeclared:
+            count = "1 symbol" if len(undeclared) == 1 else f"{len(undeclared)} symbols"
+            message = f"exports {count} that the recipe does not declare (declared: {', '.join(patterns) or 'none'})"
+            shown = [_describe_symbol(symbol, contents) for symbol in undeclared[:_MAX_SYMBOLS]]
+            rest = len(undeclared) - len(shown)
+            evidence = (*shown, *([f"and {rest} more"] if rest else []))
+            yield Finding(check="exports", file=path, message=message, evidence=evidence)
 
 
-def _allowed(path: str, module: bool, sbom: Sbom, exports: Mapping[str, Sequence[str]]) -> tuple[str, ...] | None:
-    name = drop_graft_hash(posixpath.basename(path))
-    for file, patterns in exports.items():
-        if fnmatchcase(name, file):
-            return tuple(patterns)
-    if module:
-        return sbom.module_exports
-    owner = sbom.owner(path)
-    return owner.exports if owner else None
+def find_declared_exports(contents: WheelContents) -> dict[str, tuple[str, ...]]:
+    """Return, for each compiled file with a declaration in the SBOM, the globs of the symbols that it may export."""
+    declared = {}
+    modules = contents.modules
+    for path in contents.binaries:
+        owner = contents.sbom.owner(path)
+        patterns = contents.sbom.module_exports if path in modules else owner.exports if owner else None
+        if patterns is not None:
+            declared[path] = patterns
+    return declared
 
 
-def drop_graft_hash(name: str) -> str:
-    """Return a grafted library's name as it was: `libvips-1a2b3c4d.so.42` gives `libvips.so.42`."""
-    match = _GRAFT_HASH.match(name)
-    return f"{match['stem']}{match['rest']}" if match else name
-
-
-def _name_owner(symbol: str, sbom: Sbom) -> str:
-    owner = sbom.statically_linked_owner(symbol)
-    return f"{symbol} (of {owner.name} {owner.version}, which is linked statically)" if owner else symbol
+def _describe_symbol(symbol: str, contents: WheelContents) -> str:
+    owner = contents.sbom.statically_linked_owner(symbol)
+    return f"{symbol} (from {owner.title}, which is linked statically)" if owner else symbol

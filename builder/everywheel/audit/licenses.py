@@ -1,4 +1,4 @@
-"""Licences: a text for every library inside, and an expression that covers them all (PEP 639, PEP 770)."""
+"""License checks: a text for every library in the wheel, and an expression that covers all of them (PEP 639, PEP 770)."""
 
 from __future__ import annotations
 
@@ -7,73 +7,73 @@ from collections.abc import Iterator, Mapping
 from packaging.utils import canonicalize_name
 
 from everywheel.audit.report import Finding
-from everywheel.audit.sbom import Component, Sbom
+from everywheel.audit.sbom import Component
 from everywheel.audit.wheel_contents import WheelContents
 from everywheel.wheels.spdx import check_expression, find_uncovered
 
 
-def check_licenses(content: WheelContents, sbom: Sbom) -> Iterator[Finding]:
-    """Find missing licence texts, libraries that no SBOM lists, and licences that License-Expression does not cover."""
-    metadata = f"{content.wheel.dist_info}/METADATA"
-    if metadata not in content.wheel.files:
-        return  # a finding of its own
-    yield from _check_texts(content, sbom)
-    yield from _check_listed(content, sbom)
-    yield from _check_expression(content, sbom)
+def check_licenses(contents: WheelContents) -> Iterator[Finding]:
+    """Find missing license texts, libraries that no SBOM lists, and licenses that License-Expression does not cover."""
+    for file, reason in contents.sbom.unreadable.items():
+        yield Finding(check="licenses", file=file, message=f"not a readable CycloneDX document: {reason}")
+    if f"{contents.wheel.dist_info}/METADATA" not in contents.wheel.files:
+        return  # the missing file is a finding of the archive check
+    yield from _check_texts(contents)
+    yield from _check_listed(contents)
+    yield from _check_expression(contents)
 
 
-def _check_texts(content: WheelContents, sbom: Sbom) -> Iterator[Finding]:
-    dist_info = content.wheel.dist_info
-    folder = f"{dist_info}/licenses/"
-    present = {file.removeprefix(folder) for file in content.wheel.files if file.startswith(folder)}
-    for name in content.metadata.get_all("License-File", []):
-        # Before PEP 639 (metadata 2.4) the files lay beside METADATA.
-        if name not in present and f"{dist_info}/{name}" not in content.wheel.files:
-            yield Finding(
-                check="licenses", file=f"{folder}{name}", message="License-File names it, but it is not there"
-            )
-    texts = {file: content.wheel.files[f"{folder}{file}"].data for file in present}
-    lacking = [component for component in sbom.components if not _has_text(component, texts)]
-    if lacking:
-        count = "1 library" if len(lacking) == 1 else f"{len(lacking)} libraries"
-        message = f"no licence text of {count} in the wheel"
-        yield Finding(check="licenses", file=folder, message=message, evidence=tuple(map(_label, lacking)))
+def _check_texts(contents: WheelContents) -> Iterator[Finding]:
+    dist_info = contents.wheel.dist_info
+    directory = f"{dist_info}/licenses/"
+    present = {file.removeprefix(directory) for file in contents.wheel.files if file.startswith(directory)}
+    for name in contents.metadata.get_all("License-File", []):
+        # Before PEP 639 (metadata 2.4) the files were next to METADATA.
+        if name not in present and f"{dist_info}/{name}" not in contents.wheel.files:
+            message = "License-File lists this file, but it is missing"
+            yield Finding(check="licenses", file=f"{directory}{name}", message=message)
+    texts = {file: contents.wheel.files[f"{directory}{file}"].data for file in present}
+    missing = [component.title for component in contents.sbom.components if not _has_text(component, texts)]
+    if missing:
+        count = "1 library" if len(missing) == 1 else f"{len(missing)} libraries"
+        message = f"the wheel has no license text for {count}"
+        yield Finding(check="licenses", file=directory, message=message, evidence=tuple(missing))
 
 
 def _has_text(component: Component, texts: Mapping[str, bytes]) -> bool:
-    """Tell whether a file is the component's by its folder or name, or, in wheels of others, names it in its text."""
+    """Return whether a license file belongs to a component by its directory or name.
+
+    In wheels of other tools it is enough that a text mentions the component.
+    """
     name = canonicalize_name(component.name)
     for file, text in texts.items():
-        folder, _, rest = file.partition("/")
-        its_own = canonicalize_name(folder) == name if rest else name in canonicalize_name(file)
+        directory, _, rest = file.partition("/")
+        named = canonicalize_name(directory) == name if rest else name in canonicalize_name(file)
         mentioned = not component.linkage and component.name.lower().encode() in text.lower()
-        if text.strip() and (its_own or mentioned):
+        if text.strip() and (named or mentioned):
             return True
     return False
 
 
-def _label(component: Component) -> str:
-    return f"{component.name} {component.version}".strip()
-
-
-def _check_listed(content: WheelContents, sbom: Sbom) -> Iterator[Finding]:
-    """An SBOM that says which file is which component must say it of all; one that never says it is believed."""
-    libraries = tuple(content.libraries)
-    named = any(component.files for component in sbom.components)
-    unknown = [file for file in libraries if sbom.owner(file) is None] if named or not sbom.components else []
+def _check_listed(contents: WheelContents) -> Iterator[Finding]:
+    """Check the files that an SBOM assigns to components: if it assigns any file, it must assign all of them."""
+    sbom = contents.sbom
+    libraries = tuple(contents.libraries)
+    assigned = any(component.files for component in sbom.components)
+    unknown = [file for file in libraries if sbom.owner(file) is None] if assigned or not sbom.components else []
     for file in unknown:
-        message = "no SBOM in the wheel says which library this is, so its licence cannot be checked"
+        message = "no SBOM in the wheel identifies this library, so its license cannot be checked"
         yield Finding(check="licenses", file=file, message=message)
     for component in sbom.components:
         for file in component.files:
-            if file not in content.wheel.files:
-                message = f"the SBOM lists it as {_label(component)}, but it is not in the wheel"
+            if file not in contents.wheel.files:
+                message = f"the SBOM lists this file for {component.title}, but it is not in the wheel"
                 yield Finding(check="licenses", file=file, message=message)
 
 
-def _check_expression(content: WheelContents, sbom: Sbom) -> Iterator[Finding]:
-    metadata = f"{content.wheel.dist_info}/METADATA"
-    expression = content.metadata.get("License-Expression")
+def _check_expression(contents: WheelContents) -> Iterator[Finding]:
+    metadata = f"{contents.wheel.dist_info}/METADATA"
+    expression = contents.metadata.get("License-Expression")
     if expression is None:
         yield Finding(check="licenses", file=metadata, message="no License-Expression (PEP 639)")
         return
@@ -82,21 +82,22 @@ def _check_expression(content: WheelContents, sbom: Sbom) -> Iterator[Finding]:
     except ValueError as error:
         yield Finding(check="licenses", file=metadata, message=f"License-Expression is not valid: {error}")
         return
-    open_questions = [question for component in sbom.components for question in _compare(expression, component)]
-    if open_questions:
-        message = f"License-Expression '{expression}' does not cover what is in the wheel"
-        yield Finding(check="licenses", file=metadata, message=message, evidence=tuple(open_questions))
+    uncovered = [line for component in contents.sbom.components for line in _compare(expression, component)]
+    if uncovered:
+        message = f"License-Expression '{expression}' does not cover every library in the wheel"
+        yield Finding(check="licenses", file=metadata, message=message, evidence=tuple(uncovered))
 
 
 def _compare(expression: str, component: Component) -> Iterator[str]:
     if not component.license:
-        yield f"{_label(component)}: the SBOM gives no licence"
+        yield f"{component.title}: the SBOM has no license for it"
         return
     try:
         missing = find_uncovered(expression, component.license)
     except ValueError as error:
-        yield f"{_label(component)}: the SBOM's licence is not a valid expression: {error}"
+        yield f"{component.title}: the license in the SBOM is not a valid expression: {error}"
         return
     if missing:
-        message = [f"({one})" if " OR " in one and len(missing) > 1 else one for one in missing]
-        yield f"{_label(component)}: {' AND '.join(message)}"
+        several = len(missing) > 1
+        terms = [f"({term})" if " OR " in term and several else term for term in missing]
+        yield f"{component.title}: {' AND '.join(terms)}"

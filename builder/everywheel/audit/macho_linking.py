@@ -1,4 +1,4 @@
-"""What macOS' loader will look for: architecture, the oldest system, load commands and where they lead, install names."""
+"""Checks of how macOS loads a wheel's Mach-O files: architecture, oldest macOS, load commands, install names, signatures."""
 
 from __future__ import annotations
 
@@ -10,191 +10,195 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from everywheel.audit.report import Finding
 from everywheel.audit.wheel_contents import WheelContents, installed_path
 from everywheel.binaries.macho import MachoFacts, MachoImage
-from everywheel.platforms.mac_windows_policy import MacPolicy, is_of_macos, needs_signature
+from everywheel.platforms.mac_windows_policy import MacPolicy, is_of_macos
 
 _PYTHON = re.compile(r"(.*/)?(Python3?\.framework/.*|libpython3[\d.]*t?\.dylib)")
-# The place that delocate writes into the install names of what it grafts: it exists nowhere, and nobody checks there.
+# delocate writes this directory, which does not exist, into the install names of the libraries that it grafts.
 _PLACEHOLDER = "/DLC/"
 _LOADED = ("MH_BUNDLE", "MH_DYLIB", "MH_EXECUTE")
 
-Said = tuple[str, tuple[str, ...]]  # the message of a finding, and its evidence
+Fault = tuple[str, tuple[str, ...]]
+"""A finding's message and evidence, before it is known how many images of the file have it."""
 
 
-def check_mac_arch(content: WheelContents, policies: Sequence[MacPolicy]) -> Iterator[Finding]:
+def check_mac_arch(contents: WheelContents) -> Iterator[Finding]:
     """Find files without an image for a processor that the tags name."""
-    for policy in policies:
-        for path, macho in content.machos.items():
+    for policy in contents.mac_policies:
+        for path, macho in contents.machos.items():
             if not set(policy.cpus) <= {image.cpu for image in macho.images}:
-                message = f"built for {_join(macho.machine.split(', '))}; {policy.tag} is {_join(policy.cpus)}"
+                message = f"built for {_join(macho.machine.split(', '))}; {policy.tag} requires {_join(policy.cpus)}"
                 yield Finding(check="arch", file=path, message=message)
 
 
-def check_mac_system(content: WheelContents, policies: Sequence[MacPolicy]) -> Iterator[Finding]:
-    """Find images that need a newer macOS than a tag promises, another system, or do not say what they need."""
+def check_mac_system(contents: WheelContents) -> Iterator[Finding]:
+    """Find images for another system, for a newer macOS than a tag promises, or without their oldest macOS."""
 
-    def check(image: MachoImage) -> Iterator[Said]:
+    def check(image: MachoImage) -> Iterator[Fault]:
         if image.system != "macOS":
-            yield f"is for {image.system}, not for macOS", ()
+            yield f"built for {image.system}, not for macOS", ()
         elif image.minimum is None and image.kind in _LOADED:
-            yield "does not say which macOS it needs (LC_BUILD_VERSION, LC_VERSION_MIN_MACOSX)", ()
+            yield "does not declare its oldest macOS (LC_BUILD_VERSION, LC_VERSION_MIN_MACOSX)", ()
         elif image.minimum is not None:
-            for policy in policies:
+            for policy in contents.mac_policies:
                 if image.cpu in policy.cpus and image.minimum > policy.floor_on(image.cpu):
                     yield f"needs macOS {_dotted(image.minimum)}, but {policy.promise_on(image.cpu)}", ()
 
-    for path, macho in content.machos.items():
-        yield from _say("system", path, macho, check)
+    for path, macho in contents.machos.items():
+        yield from _check_images("system", path, macho, check)
 
 
-def check_mac_libraries(content: WheelContents, policies: Sequence[MacPolicy]) -> Iterator[Finding]:
-    """Find load commands that lead neither to a file of the wheel nor to a library that the system has.
+def check_mac_libraries(contents: WheelContents) -> Iterator[Finding]:
+    """Find load commands that lead neither to a file of the wheel nor to a library of the system.
 
-    A weak one may lead to what only newer systems have, but nowhere else: what lies on somebody's machine by chance
-    would be loaded there.
+    A weak one may name a library that only newer systems have, but no other path: a file that is there by chance would
+    be loaded.
     """
-    places = _search_places(content.machos)
-    installed = {installed_path(path) for path in (*content.machos, *content.unread)}
-    for path, macho in content.machos.items():
+    directories = _find_search_paths(contents.machos)
+    files = (*contents.machos, *contents.unread)
+    installed = {installed_path(path) for path in files}
+    for path, macho in contents.machos.items():
 
-        def check(image: MachoImage, path: str = path) -> Iterator[Said]:
+        def check(image: MachoImage, path: str = path) -> Iterator[Fault]:
             for name in image.needed:
-                if not _is_carried(name, path, places[path], installed):
-                    lost = tuple(
-                        p
-                        for p in (*content.machos, *content.unread)
-                        if posixpath.basename(p) == posixpath.basename(name)
-                    )
-                    yield from ((message, lost) for message in _explain(name, image, lost, policies))
+                if not _is_in_wheel(name, path, directories[path], installed):
+                    elsewhere = tuple(p for p in files if posixpath.basename(p) == posixpath.basename(name))
+                    for message in _describe_missing(name, image, elsewhere, contents.mac_policies):
+                        yield message, elsewhere
 
-        yield from _say("libraries", path, macho, check)
+        yield from _check_images("libraries", path, macho, check)
 
 
-def _explain(name: str, image: MachoImage, lost: Sequence[str], policies: Sequence[MacPolicy]) -> Iterator[str]:
-    asks = f"{'weakly loads' if name in image.optional else 'needs'} {name}"
+def _describe_missing(
+    name: str, image: MachoImage, elsewhere: Sequence[str], policies: Sequence[MacPolicy]
+) -> Iterator[str]:
+    needs = f"{'weakly loads' if name in image.optional else 'needs'} {name}"
     if _PYTHON.fullmatch(name):
-        yield f"{asks}: a module must use the Python that loads it, and not load another"
-    elif lost and name.startswith("@rpath/"):
-        yield f"{asks}, which is in the wheel, but where no LC_RPATH leads"
-    elif lost:
-        yield f"{asks}, which is in the wheel, but not there"
+        yield f"{needs}: a module must use the Python that loads it instead of loading another one"
+    elif elsewhere and name.startswith("@rpath/"):
+        yield f"{needs}, which is in the wheel, but not in a directory on its LC_RPATH"
+    elif elsewhere:
+        yield f"{needs}, which is in the wheel, but in another directory"
     elif name.startswith("@executable_path"):
-        yield f"{asks}, a path beside the program of Python, not beside this file"
+        yield f"{needs}, a path relative to the Python executable, not to this file"
     elif name.startswith("@"):
-        yield f"{asks}, which is not in the wheel"
+        yield f"{needs}, which is not in the wheel"
     elif not name.startswith("/"):
-        yield f"{asks}, a path relative to wherever Python is started"
+        yield f"{needs}, a path relative to the working directory"
     elif name in image.optional:
         if not is_of_macos(name):
-            yield f"{asks}, which is neither in the wheel nor macOS' own"
+            yield f"{needs}, which is neither in the wheel nor a library of macOS"
     else:
         yield from dict.fromkeys(f"needs {name}, {why}" for p in policies if (why := p.lacks(name, image.cpu)))
 
 
-def find_external_install_names(content: WheelContents) -> dict[str, tuple[str, ...]]:
-    """Return, for each Mach-O file, the install names that it needs and the wheel does not carry."""
-    places = _search_places(content.machos)
-    installed = {installed_path(path) for path in (*content.machos, *content.unread)}
+def find_external_install_names(contents: WheelContents) -> dict[str, tuple[str, ...]]:
+    """Return, for each Mach-O file, the needed install names that are not in the wheel."""
+    directories = _find_search_paths(contents.machos)
+    installed = {installed_path(path) for path in (*contents.machos, *contents.unread)}
     return {
-        path: tuple(name for name in macho.needed if not _is_carried(name, path, places[path], installed))
-        for path, macho in content.machos.items()
+        path: tuple(name for name in macho.needed if not _is_in_wheel(name, path, directories[path], installed))
+        for path, macho in contents.machos.items()
     }
 
 
-def check_mac_rpath(content: WheelContents) -> Iterator[Finding]:
-    """Find LC_RPATH entries that are not relative to @loader_path, that leave the wheel, or that stand twice."""
-    for path, macho in content.machos.items():
-        folder = posixpath.dirname(installed_path(path))
+def check_mac_rpath(contents: WheelContents) -> Iterator[Finding]:
+    """Find LC_RPATH entries that are not relative to @loader_path, lead out of the wheel, or are repeated."""
+    for path, macho in contents.machos.items():
+        directory = posixpath.dirname(installed_path(path))
 
-        def check(image: MachoImage, folder: str = folder) -> Iterator[Said]:
+        def check(image: MachoImage, directory: str = directory) -> Iterator[Fault]:
             for entry, times in Counter(image.rpath).items():
-                relative = _relative(entry)
+                relative = _relative_to_loader(entry)
                 if relative is None:
                     yield f"LC_RPATH '{entry}' is not relative to @loader_path", ()
-                elif posixpath.normpath(posixpath.join(folder, relative)).split("/")[0] == "..":
-                    yield f"LC_RPATH '{entry}' leaves the wheel", ()
+                elif posixpath.normpath(posixpath.join(directory, relative)).split("/")[0] == "..":
+                    yield f"LC_RPATH '{entry}' leads out of the wheel", ()
                 if times > 1:
-                    yield f"LC_RPATH '{entry}' stands there {times} times, which macOS 15.4 and newer refuse", ()
+                    yield f"LC_RPATH '{entry}' is listed {times} times, which macOS 15.4 and newer refuse", ()
 
-        yield from _say("rpath", path, macho, check)
+        yield from _check_images("rpath", path, macho, check)
 
 
-def check_mac_names(content: WheelContents) -> Iterator[Finding]:
-    """Find install names that are a place on the build machine."""
+def check_mac_names(contents: WheelContents) -> Iterator[Finding]:
+    """Find install names that are absolute paths on the build machine."""
 
-    def check(image: MachoImage) -> Iterator[Said]:
+    def check(image: MachoImage) -> Iterator[Fault]:
         if image.name.startswith("/") and not image.name.startswith(_PLACEHOLDER):
-            yield f"its install name is a place on the build machine: {image.name}", ()
+            yield f"its install name is a path on the build machine: {image.name}", ()
 
-    for path, macho in content.machos.items():
-        yield from _say("names", path, macho, check)
+    for path, macho in contents.machos.items():
+        yield from _check_images("names", path, macho, check)
 
 
-def check_mac_signature(content: WheelContents) -> Iterator[Finding]:
-    """Find code signatures that do not hold, and files for arm64 without one, which that processor's kernel kills."""
+def check_mac_signature(contents: WheelContents) -> Iterator[Finding]:
+    """Find invalid code signatures, and files for arm64 without one: macOS ends a process that loads them."""
 
-    def check(image: MachoImage) -> Iterator[Said]:
+    def check(image: MachoImage) -> Iterator[Fault]:
         if image.signature:
-            yield "its code signature does not hold", image.signature
-        elif image.signature is None and image.kind in _LOADED and needs_signature(image.cpu):
-            yield "has no code signature, without which macOS on arm64 loads nothing", ()
+            yield "its code signature is not valid", image.signature
+        elif image.signature is None and image.cpu.startswith("arm64") and image.kind in _LOADED:
+            yield "has no code signature, which macOS requires on arm64", ()
 
-    for path, macho in content.machos.items():
-        yield from _say("signature", path, macho, check)
+    for path, macho in contents.machos.items():
+        yield from _check_images("signature", path, macho, check)
 
 
-def _say(check: str, path: str, macho: MachoFacts, judge: Callable[[MachoImage], Iterator[Said]]) -> Iterator[Finding]:
-    """Give every finding of a file's images once, naming the image only where not all of them have it."""
-    said: dict[Said, list[str]] = {}
+def _check_images(
+    check: str, path: str, macho: MachoFacts, find_faults: Callable[[MachoImage], Iterator[Fault]]
+) -> Iterator[Finding]:
+    """Yield each fault of a file's images once; the message names the images where not all of them have it."""
+    faults: dict[Fault, list[str]] = {}
     for image in macho.images:
-        for judgement in judge(image):
-            said.setdefault(judgement, []).append(image.cpu)
-    for (message, evidence), cpus in said.items():
-        whose = "" if len(cpus) == len(macho.images) else f"for {_join(cpus)}: "
-        yield Finding(check=check, file=path, message=f"{whose}{message}", evidence=evidence)
+        for fault in find_faults(image):
+            faults.setdefault(fault, []).append(image.cpu)
+    for (message, evidence), cpus in faults.items():
+        prefix = "" if len(cpus) == len(macho.images) else f"for {_join(cpus)}: "
+        yield Finding(check=check, file=path, message=f"{prefix}{message}", evidence=evidence)
 
 
-def _is_carried(name: str, path: str, places: set[str], installed: set[str]) -> bool:
-    return any(found in installed for found in _resolve(name, path, places))
+def _is_in_wheel(name: str, path: str, directories: set[str], installed: set[str]) -> bool:
+    return any(candidate in installed for candidate in _resolve(name, path, directories))
 
 
-def _resolve(name: str, path: str, places: set[str]) -> Iterator[str]:
-    """Return the places in the wheel, once installed, where the loader checks for a needed name."""
+def _resolve(name: str, path: str, directories: set[str]) -> Iterator[str]:
+    """Yield the installed paths in the wheel at which the loader looks for a needed name."""
     if name.startswith("@rpath/"):
-        yield from (posixpath.normpath(posixpath.join(place, name.removeprefix("@rpath/"))) for place in places)
-    elif (relative := _relative(name)) is not None:
+        tail = name.removeprefix("@rpath/")
+        yield from (posixpath.normpath(posixpath.join(directory, tail)) for directory in directories)
+    elif (relative := _relative_to_loader(name)) is not None:
         yield posixpath.normpath(posixpath.join(posixpath.dirname(installed_path(path)), relative))
 
 
-def _relative(name: str) -> str | None:
-    """Return what follows @loader_path, or None for a name that does not begin with it."""
+def _relative_to_loader(name: str) -> str | None:
+    """Return the path after @loader_path, or None for a name that does not begin with it."""
     if name == "@loader_path" or name.startswith("@loader_path/"):
         return name.removeprefix("@loader_path").lstrip("/") or "."
     return None
 
 
-def _search_places(machos: Mapping[str, MachoFacts]) -> dict[str, set[str]]:
-    """Return the folders that @rpath stands for in each file: its own LC_RPATH, and those of whatever loads it."""
+def _find_search_paths(machos: Mapping[str, MachoFacts]) -> dict[str, set[str]]:
+    """Return the directories that @rpath means in each file: those of its LC_RPATH, and of the files that load it."""
     installed = {installed_path(path): path for path in machos}
-    places: dict[str, set[str]] = {path: set() for path in machos}
+    search_paths: dict[str, set[str]] = {path: set() for path in machos}
     for path, macho in machos.items():
-        folder = posixpath.dirname(installed_path(path))
-        relatives = [relative for entry in macho.rpath if (relative := _relative(entry)) is not None]
-        places[path] |= {posixpath.normpath(posixpath.join(folder, relative)) for relative in relatives}
+        directory = posixpath.dirname(installed_path(path))
+        relatives = [relative for entry in macho.rpath if (relative := _relative_to_loader(entry)) is not None]
+        search_paths[path] |= {posixpath.normpath(posixpath.join(directory, relative)) for relative in relatives}
     changed = True
     while changed:
         changed = False
         for path, macho in machos.items():
             for name in macho.needed:
-                for found in _resolve(name, path, places[path]):
-                    loaded = installed.get(found)
-                    if loaded is not None and not places[path] <= places[loaded]:
-                        places[loaded] |= places[path]
+                for candidate in _resolve(name, path, search_paths[path]):
+                    loaded = installed.get(candidate)
+                    if loaded is not None and not search_paths[path] <= search_paths[loaded]:
+                        search_paths[loaded] |= search_paths[path]
                         changed = True
-    return places
+    return search_paths
 
 
-def _join(message: Sequence[str]) -> str:
-    return " and ".join(sorted(message, reverse=True))
+def _join(names: Sequence[str]) -> str:
+    return " and ".join(sorted(names, reverse=True))
 
 
 def _dotted(version: tuple[int, int]) -> str:

@@ -1,4 +1,4 @@
-"""What Windows' loader will look for: architecture, the oldest system, and DLLs that are found without PATH."""
+"""Checks of how Windows loads a wheel's PE files: architecture, oldest Windows, and DLLs that are found without PATH."""
 
 from __future__ import annotations
 
@@ -9,148 +9,156 @@ from collections.abc import Iterator, Sequence
 
 from everywheel.audit.report import Finding
 from everywheel.audit.wheel_contents import WheelContents, installed_path
-from everywheel.platforms.mac_windows_policy import WindowsPolicy
 
 _PYTHON = re.compile(r"python3\d*t?(_d)?\.dll|libpypy[\d.]*-c\.dll")
-_OF_ONE_PYTHON = re.compile(r"(?P<kind>cp|pp|pypy)(?P<version>\d+)(?P<flags>[a-z]*)")
-# What code calls to add a folder to the DLLs' search path, or to load a DLL by its path before a module asks for it.
-_FINDERS = frozenset(("add_dll_directory", "CDLL", "PyDLL", "WinDLL", "OleDLL", "LoadLibrary", "LoadLibraryExW"))
-_MOST_SYMBOLS = 8
+_PYTHON_TAG = re.compile(r"(?P<kind>cp|pp|pypy)(?P<version>\d+)(?P<flags>[a-z]*)")
+# Functions that add a directory to the DLL search path, or load a DLL by its path before a module needs it.
+_DLL_FUNCTIONS = frozenset(
+    ("add_dll_directory", "CDLL", "PyDLL", "WinDLL", "OleDLL", "LoadLibrary", "LoadLibraryExW")
+)
+_MAX_SYMBOLS = 8
 
 
-def check_windows_arch(content: WheelContents, policies: Sequence[WindowsPolicy]) -> Iterator[Finding]:
-    """Find files for another processor than the platform tag says."""
-    for policy in policies:
-        for path, pe in content.pes.items():
+def check_windows_arch(contents: WheelContents) -> Iterator[Finding]:
+    """Find files for another processor than that of the platform tag."""
+    for policy in contents.windows_policies:
+        for path, pe in contents.pes.items():
             if pe.machine != policy.machine:
-                message = f"built for {pe.machine}; {policy.tag} is {policy.machine}"
+                message = f"built for {pe.machine}; {policy.tag} requires {policy.machine}"
                 yield Finding(check="arch", file=path, message=message)
 
 
-def check_windows_system(content: WheelContents, policies: Sequence[WindowsPolicy]) -> Iterator[Finding]:
-    """Find files that ask for a newer Windows than there is: no loader takes them."""
-    for policy in policies[:1]:
-        for path, pe in content.pes.items():
+def check_windows_system(contents: WheelContents) -> Iterator[Finding]:
+    """Find files that require a newer Windows than exists, which no loader accepts."""
+    for policy in contents.windows_policies[:1]:
+        for path, pe in contents.pes.items():
             if pe.minimum > policy.newest:
-                message = f"asks for Windows {_dotted(pe.minimum)}; the newest calls itself {_dotted(policy.newest)}"
+                message = f"requires Windows {_dotted(pe.minimum)}; the newest version is {_dotted(policy.newest)}"
                 yield Finding(check="system", file=path, message=message)
 
 
-def check_python_dlls(content: WheelContents) -> Iterator[Finding]:
-    """Find files that need another Python than the tags say; those of the stable ABI may need python3.dll alone."""
-    wheel = content.wheel
-    allowed = _find_pythons(wheel.python.split("."), wheel.abi.split("."))
-    for path, pe in content.pes.items():
+def check_python_dlls(contents: WheelContents) -> Iterator[Finding]:
+    """Find files that need another Python than the tags name; those of the stable ABI may need only python3.dll."""
+    wheel = contents.wheel
+    allowed = _find_python_dlls(wheel.python.split("."), wheel.abi.split("."))
+    for path, pe in contents.pes.items():
         for library in pe.needed:
             if not _PYTHON.fullmatch(library) or library in allowed:
                 continue
-            evidence = pe.imports[library][:_MOST_SYMBOLS]
-            message = (
-                f"needs {library}, but the wheel is tagged {wheel.python}-{wheel.abi}, whose is {' or '.join(allowed)}"
-            )
+            tags = f"{wheel.python}-{wheel.abi}"
+            message = f"needs {library}, but the wheel is tagged {tags}, which allows {' or '.join(allowed)}"
             check = "abi3" if any(abi.startswith("abi3") for abi in wheel.abi.split(".")) else "tags"
-            yield Finding(check=check, file=path, message=message, evidence=evidence)
+            yield Finding(check=check, file=path, message=message, evidence=pe.imports[library][:_MAX_SYMBOLS])
 
 
-def _find_pythons(pythons: Sequence[str], abis: Sequence[str]) -> tuple[str, ...]:
-    """Return the DLLs of Python that a wheel of these tags may need."""
-    found: list[str] = []
+def _find_python_dlls(pythons: Sequence[str], abis: Sequence[str]) -> tuple[str, ...]:
+    """Return the DLLs of Python that a wheel with these tags may need."""
+    allowed: list[str] = []
     for abi in abis:
-        match = _OF_ONE_PYTHON.match(abi)
-        matches = [match] if abi != "none" else [_OF_ONE_PYTHON.match(tag) for tag in pythons]
         if abi.startswith("abi3"):
-            found.append(f"python3{abi.removeprefix('abi3')}.dll")
+            allowed.append(f"python3{abi.removeprefix('abi3')}.dll")
             continue
-        for one in matches:
-            if one is None or len(one["version"]) == 1:  # py3: any Python, of which there is only one DLL
-                found.append("python3.dll")
-            elif one["kind"] == "cp":
-                free = "t" if "t" in one["flags"] else ""
-                found += [f"python{one['version']}{free}.dll", f"python3{free}.dll"]
+        for tag in [abi] if abi != "none" else pythons:
+            match = _PYTHON_TAG.match(tag)
+            if match is None or len(match["version"]) == 1:  # py3: any Python 3, for which there is one DLL
+                allowed.append("python3.dll")
+            elif match["kind"] == "cp":
+                suffix = "t" if "t" in match["flags"] else ""
+                allowed += [f"python{match['version']}{suffix}.dll", f"python3{suffix}.dll"]
             else:
-                found.append(f"libpypy{one['version'][0]}.{one['version'][1:]}-c.dll")
-    return tuple(dict.fromkeys(found))
+                allowed.append(f"libpypy{match['version'][0]}.{match['version'][1:]}-c.dll")
+    return tuple(dict.fromkeys(allowed))
 
 
-def check_dlls(content: WheelContents, policies: Sequence[WindowsPolicy]) -> Iterator[Finding]:
-    """Find DLLs that are neither in the wheel, nor of Windows, nor of Python; and those in the wheel that are not found.
+def check_dlls(contents: WheelContents) -> Iterator[Finding]:
+    """Find needed DLLs that are neither in the wheel nor part of Windows or Python, or that are not found in the wheel.
 
-    Python checks for the DLLs of a module in its own folder, where `os.add_dll_directory` was told to, and in Windows'
-    own: never in PATH. What a module's DLLs need is looked for in the same places. What is looked for on first use alone
-    may be missing where it is a newer Windows' or a driver's.
+    Python searches for the DLLs of a module in the module's own directory, in the directories of
+    `os.add_dll_directory` and in those of Windows, never in PATH. The DLLs that a module's DLLs need are searched for in
+    the same directories. A delay-loaded DLL may be missing if it belongs to a newer Windows or to a driver.
     """
-    installed = {installed_path(path).lower(): path for path in (*content.pes, *content.unread)}
-    held = (*content.libraries, *content.unread)
-    folders = tuple(sorted({posixpath.dirname(installed_path(path)) for path in held}))
-    seen: set[tuple[str, str]] = set()
+    reported: set[tuple[str, str]] = set()
     reached: set[str] = set()
-    for root in [*content.modules, *(path for path in content.pes if path not in content.modules)]:
-        if root not in content.pes or root in reached:
-            continue
-        home = posixpath.dirname(installed_path(root))
-        places = (home, *_find_added(content, home, folders))
-        waiting, known = [root], {root}
-        while waiting:
-            path = waiting.pop()
-            for library in content.pes[path].needed:
-                found = [installed[p] for place in places if (p := posixpath.join(place, library).lower()) in installed]
-                if found:
-                    waiting += [found[0]] if found[0] in content.pes and found[0] not in known else []
-                    known.add(found[0])
-                elif not _PYTHON.fullmatch(library) and (path, library) not in seen:
-                    seen.add((path, library))
-                    yield from _explain(content, path, library, policies)
-        reached |= known
+    for root in [*contents.modules, *(path for path in contents.pes if path not in contents.modules)]:
+        if root in contents.pes and root not in reached:
+            loaded, missing = _load(contents, root)
+            reached |= loaded
+            for path, library in missing:
+                if (path, library) not in reported:
+                    reported.add((path, library))
+                    yield from _describe_missing(contents, path, library)
 
 
-def _explain(content: WheelContents, path: str, library: str, policies: Sequence[WindowsPolicy]) -> Iterator[Finding]:
-    lost = tuple(p for p in (*content.pes, *content.unread) if posixpath.basename(p).lower() == library)
-    late = library in content.pes[path].delayed
-    lacking = [p.tag for p in policies if not (p.may_provide(library) if late else p.provides(library))]
-    evidence = content.pes[path].imports[library][:_MOST_SYMBOLS]
-    message = ""
-    if lost:
-        message = f"needs {library}, which is in the wheel, but where no os.add_dll_directory() leads"
-        evidence = lost
-    elif lacking and late:
-        message = f"needs {library} on first use, which is neither in the wheel nor Windows' own nor a driver's"
-    elif lacking:
-        message = f"needs {library}, which is not in the wheel and not on every {lacking[0]} system"
-    if message:
-        yield Finding(check="libraries", file=path, message=message, evidence=evidence)
+def _load(contents: WheelContents, root: str) -> tuple[set[str], list[tuple[str, str]]]:
+    """Return the files that loading a file loads, and which of them needs which DLL that is not found in the wheel."""
+    installed = {installed_path(path).lower(): path for path in (*contents.pes, *contents.unread)}
+    home = posixpath.dirname(installed_path(root))
+    directories = (home, *_find_dll_directories(contents, home))
+    pending, loaded, missing = [root], {root}, []
+    while pending:
+        path = pending.pop()
+        for library in contents.pes[path].needed:
+            candidates = [posixpath.join(directory, library).lower() for directory in directories]
+            dll = next((installed[candidate] for candidate in candidates if candidate in installed), None)
+            if dll is None:
+                missing += [] if _PYTHON.fullmatch(library) else [(path, library)]
+            elif dll not in loaded:
+                loaded.add(dll)
+                pending += [dll] if dll in contents.pes else []
+    return loaded, missing
 
 
-def find_external_dlls(content: WheelContents) -> dict[str, tuple[str, ...]]:
-    """Return, for each PE file, the DLLs that it needs and the wheel does not carry."""
-    carried = {posixpath.basename(path).lower() for path in (*content.pes, *content.unread)}
-    return {path: tuple(name for name in pe.needed if name not in carried) for path, pe in content.pes.items()}
+def _describe_missing(contents: WheelContents, path: str, library: str) -> Iterator[Finding]:
+    elsewhere = tuple(p for p in (*contents.pes, *contents.unread) if posixpath.basename(p).lower() == library)
+    delayed = library in contents.pes[path].delayed
+    policies = contents.windows_policies
+    missing = [p.tag for p in policies if not (p.may_provide(library) if delayed else p.provides(library))]
+    symbols = contents.pes[path].imports[library][:_MAX_SYMBOLS]
+    if elsewhere:
+        message = f"needs {library}, which is in the wheel, but in a directory without os.add_dll_directory()"
+        yield Finding(check="libraries", file=path, message=message, evidence=elsewhere)
+    elif missing and delayed:
+        message = f"needs {library} on first use, which is neither in the wheel nor part of Windows or a driver"
+        yield Finding(check="libraries", file=path, message=message, evidence=symbols)
+    elif missing:
+        message = f"needs {library}, which is not in the wheel and not on every {missing[0]} system"
+        yield Finding(check="libraries", file=path, message=message, evidence=symbols)
 
 
-def _find_added(content: WheelContents, home: str, folders: Sequence[str]) -> Iterator[str]:
-    """Return those folders with DLLs that Python code beside a module, or in a package around it, tells Windows of.
+def find_external_dlls(contents: WheelContents) -> dict[str, tuple[str, ...]]:
+    """Return, for each PE file, the needed DLLs that are not in the wheel."""
+    names = {posixpath.basename(path).lower() for path in (*contents.pes, *contents.unread)}
+    return {path: tuple(name for name in pe.needed if name not in names) for path, pe in contents.pes.items()}
 
-    Code counts that calls for it and names the folder, as delvewheel's patch does, or has nothing to name but its own.
+
+def _find_dll_directories(contents: WheelContents, home: str) -> Iterator[str]:
+    """Yield the directories of DLLs that Python code in a module's directory, or in a parent package, adds.
+
+    Code counts if it calls a function of _DLL_FUNCTIONS and names the directory in a string, as delvewheel's patch does,
+    or if it is in that directory.
     """
-    for file, content_file in content.wheel.files.items():
-        folder = posixpath.dirname(installed_path(file))
-        around = folder == home or (folder and home.startswith(f"{folder}/"))
-        if file.endswith(".py") and around and any(name.encode() in content_file.data for name in _FINDERS):
-            named = _read_calls(content_file.data)
-            yield from (f for f in folders if named and (f == folder or posixpath.basename(f) in named))
+    libraries = (*contents.libraries, *contents.unread)
+    directories = sorted({posixpath.dirname(installed_path(path)) for path in libraries})
+    for path, file in contents.wheel.files.items():
+        package = posixpath.dirname(installed_path(path))
+        is_parent = package == home or (package and home.startswith(f"{package}/"))
+        if path.endswith(".py") and is_parent and any(name.encode() in file.data for name in _DLL_FUNCTIONS):
+            names = _read_dll_calls(file.data)
+            yield from (d for d in directories if names and (d == package or posixpath.basename(d) in names))
 
 
-def _read_calls(source: bytes) -> set[str]:
-    """Return the names in the strings of Python code that calls a finder of DLLs; nothing where none is called."""
+def _read_dll_calls(source: bytes) -> set[str]:
+    """Return the path components in the strings of Python code that calls a DLL function; empty without such a call."""
     try:
         nodes = list(ast.walk(ast.parse(source)))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the last tells code that nests too deeply
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # MemoryError: code that nests too deeply
         return set()
     called = {
         n.func.attr if isinstance(n.func, ast.Attribute) else n.func.id
         for n in nodes
         if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute | ast.Name)
     }
-    if not called & _FINDERS:
+    if not called & _DLL_FUNCTIONS:
         return set()
     strings = [n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)]
     return {"", *(part for string in strings for part in re.split(r"[/\\]", string))}

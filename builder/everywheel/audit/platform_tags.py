@@ -1,4 +1,4 @@
-"""One wheel, one system: the systems that the tags name, held against the kinds of binaries inside."""
+"""Checks of the platform tags: one operating system, known tags, and binaries of that system."""
 
 from __future__ import annotations
 
@@ -8,62 +8,85 @@ from everywheel.audit.report import Finding
 from everywheel.audit.wheel_contents import WheelContents
 from everywheel.binaries.formats import FORMATS
 from everywheel.platforms.mac_windows_policy import load_mac_policy, load_windows_policy
-from everywheel.platforms.tags import parse_platforms
+from everywheel.platforms.tags import TagFamily, parse_platforms
 from everywheel.platforms.target import OPERATING_SYSTEMS
 
-_MOST_FILES = 8
+_MAX_FILES = 8
 
 
-def check_platform_tags(content: WheelContents) -> Iterator[Finding]:
-    """Find tags of two systems, tags that mean nothing, and binaries of another system than the tags'."""
-    wheel, name = content.wheel, content.path.name
-    platforms, tagged, held = wheel.platform.split("."), content.systems, _find_held(content)
-    yield from _check_names(content)
+def check_platform_tags(contents: WheelContents) -> Iterator[Finding]:
+    """Find tags without a policy, tags of several systems, and binaries of another system than that of the tags."""
+    yield from _check_linux_tags(contents)
+    yield from _check_mac_and_windows_tags(contents)
+    yield from _check_binaries(contents)
+
+
+def _check_linux_tags(contents: WheelContents) -> Iterator[Finding]:
+    name, policies = contents.path.name, contents.linux_policies
+    known = {policy.tag for policy in policies}
+    for tag in parse_platforms(contents.wheel.platform):
+        if tag.family is TagFamily.LINUX:
+            message = f"{tag.text} promises no compatibility; the wheel was not repaired"
+            yield Finding(check="tags", file=name, message=message)
+        elif tag.libc and tag.text not in known:
+            yield Finding(check="tags", file=name, message=f"no policy is known for {tag.text}")
+    for fact, values in (("libc", {p.libc for p in policies}), ("architecture", {p.arch.name for p in policies})):
+        if len(values) > 1:
+            message = f"the platform tags name more than one {fact}: {', '.join(sorted(values))}"
+            yield Finding(check="tags", file=name, message=message)
+
+
+def _check_mac_and_windows_tags(contents: WheelContents) -> Iterator[Finding]:
+    for tag in parse_platforms(contents.wheel.platform):
+        policy = load_mac_policy(tag.text) or load_windows_policy(tag.text)
+        message = ""
+        if tag.os in ("darwin", "windows") and policy is None:
+            message = f"no policy is known for {tag.text}"
+        elif tag.os == "darwin" and tag.version >= (11, 0) and tag.version[1]:
+            message = f"no installer accepts {tag.text}: from macOS 11 on, the minor version in a tag is 0"
+        if message:
+            yield Finding(check="tags", file=contents.path.name, message=message)
+
+
+def _check_binaries(contents: WheelContents) -> Iterator[Finding]:
+    wheel, name = contents.wheel, contents.path.name
+    tagged, binaries = contents.systems, _group_binaries(contents)
     if len(tagged) > 1:
         listed = ", ".join(OPERATING_SYSTEMS[system].title for system in OPERATING_SYSTEMS if system in tagged)
-        yield Finding(check="tags", file=name, message=f"the platform tags name more than one system: {listed}")
-    if len(held) > 1:
-        kinds = " and ".join(f"{FORMATS[system].name} files for {OPERATING_SYSTEMS[system].title}" for system in held)
-        evidence = tuple(f"{FORMATS[system].name}: {_shorten(files)}" for system, files in held.items())
-        yield Finding(check="tags", file=name, message=f"is wheels of two systems in one: {kinds}", evidence=evidence)
+        message = f"the platform tags name more than one operating system: {listed}"
+        yield Finding(check="tags", file=name, message=message)
+    if len(binaries) > 1:
+        kinds = " and ".join(f"{FORMATS[key].name} files for {OPERATING_SYSTEMS[key].title}" for key in binaries)
+        message = f"contains binaries of more than one operating system: {kinds}"
+        evidence = tuple(f"{FORMATS[system].name}: {_shorten(files)}" for system, files in binaries.items())
+        yield Finding(check="tags", file=name, message=message, evidence=evidence)
         return
-    for system, files in held.items():
-        kind, evidence = FORMATS[system].name, files[:_MOST_FILES]
-        if platforms == ["any"]:
-            message = f"tagged for any platform, but holds {kind} files"
+    for system, files in binaries.items():
+        contained, evidence = f"contains {FORMATS[system].name} files", files[:_MAX_FILES]
+        if contents.platforms == ["any"]:
+            message = f"tagged for any platform, but {contained}"
             yield Finding(check="tags", file=name, message=message, evidence=evidence)
         elif tagged and system not in tagged:
-            message = (
-                f"tagged {wheel.platform}, but holds {kind} files, which are for {OPERATING_SYSTEMS[system].title}"
-            )
+            message = f"tagged {wheel.platform}, but {contained}, which are for {OPERATING_SYSTEMS[system].title}"
             yield Finding(check="tags", file=name, message=message, evidence=evidence)
-    broken = {FORMATS[system].check for system in tagged}.intersection(content.unread.values())  # told by itself
-    if tagged and not held and not content.binaries and not broken:
-        message = f"tagged {wheel.platform}, but holds no {FORMATS[min(tagged)].name} file"
+    unread = {FORMATS[system].check for system in tagged}.intersection(contents.unread.values())  # has its own finding
+    if tagged and not binaries and not contents.binaries and not unread:
+        message = f"tagged {wheel.platform}, but contains no {FORMATS[min(tagged)].name} file"
         yield Finding(check="tags", file=name, message=message)
 
 
-def _find_held(content: WheelContents) -> dict[str, tuple[str, ...]]:
-    """Return the binaries of each system; launchers (.exe), which installers of any system carry, do not count."""
-    launchers = () if "windows" in content.systems else tuple(p for p, pe in content.pes.items() if not pe.is_library)
-    found = {
-        "linux": tuple(content.elves),
-        "darwin": tuple(content.machos),
-        "windows": tuple(path for path in content.pes if path not in launchers),
+def _group_binaries(contents: WheelContents) -> dict[str, tuple[str, ...]]:
+    """Return the binaries by operating system; launchers (.exe) in wheels for other systems do not count.
+
+    Installers for every system contain launchers for Windows.
+    """
+    is_windows = "windows" in contents.systems
+    groups = {
+        "linux": tuple(contents.elves),
+        "darwin": tuple(contents.machos),
+        "windows": tuple(path for path, pe in contents.pes.items() if is_windows or pe.is_library),
     }
-    return {system: files for system, files in found.items() if files}
-
-
-def _check_names(content: WheelContents) -> Iterator[Finding]:
-    for tag in parse_platforms(content.wheel.platform):
-        known = load_mac_policy(tag.text) or load_windows_policy(tag.text)
-        message = ""
-        if tag.os in ("darwin", "windows") and known is None:
-            message = f"no policy is known for {tag.text}"
-        elif tag.os == "darwin" and tag.version >= (11, 0) and tag.version[1]:
-            message = f"no installer asks for {tag.text}: from macOS 11 on, the second number of a tag is 0"
-        if message:
-            yield Finding(check="tags", file=content.path.name, message=message)
+    return {system: files for system, files in groups.items() if files}
 
 
 def _shorten(files: tuple[str, ...]) -> str:

@@ -1,4 +1,4 @@
-"""What an audit returns: findings, and what was looked at to come to them."""
+"""The results of an audit: its findings, and what each check examined."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from everywheel.errors import AuditError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that is wrong: which check found it, in which file of the wheel, in message, and what shows it."""
+    """One fault: the name of the check, the file of the wheel, a message, and the lines that prove it."""
 
     check: str
     file: str
@@ -19,7 +19,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckSummary:
-    """One check that was made, and what it saw; `message` is a line for the report whether or not there are findings."""
+    """What one check examined, in one line, whether or not it has findings."""
 
     check: str
     message: str
@@ -27,10 +27,10 @@ class CheckSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileReport:
-    """One compiled file that was looked at.
+    """The facts of one compiled file.
 
-    `kind` is `module`, `library` or `program`; `highest` is the highest version needed of each symbol family,
-    or of macOS or Windows; `external` are the needed libraries that the wheel does not carry; `size` is in bytes.
+    `kind` is `module`, `library` or `program`; `highest` is the highest required version of each symbol family, or of
+    macOS or Windows; `external` are the required libraries that are not in the wheel; `size` is in bytes.
     """
 
     path: str
@@ -46,7 +46,7 @@ class FileReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """All that an audit of one wheel saw; `size` is the wheel's, in bytes."""
+    """The result of one wheel's audit; `size` is the wheel's, in bytes."""
 
     wheel: str
     size: int
@@ -56,12 +56,12 @@ class Report:
 
 
 def describe_finding(finding: Finding) -> list[str]:
-    """Return the lines that tell a finding: check, file and message, then the evidence, indented."""
+    """Return a finding's lines: check, file and message, then the evidence, indented."""
     return [f"{finding.check}: {finding.file}: {finding.message}", *(f"    {line}" for line in finding.evidence)]
 
 
 def fail_on_findings(reports: tuple[Report, ...]) -> None:
-    """Raise AuditError, with every finding of every report, unless there is none."""
+    """Raise AuditError with every finding of every report, if there is any."""
     failed = [report for report in reports if report.findings]
     if not failed:
         return
@@ -69,9 +69,9 @@ def fail_on_findings(reports: tuple[Report, ...]) -> None:
     for report in failed:
         lines += [report.wheel] if len(reports) > 1 else []
         lines += [line for finding in report.findings for line in describe_finding(finding)]
-    count = sum(len(report.findings) for report in failed)
-    message = "1 finding" if count == 1 else f"{count} findings"
-    where = failed[0].wheel if len(reports) == 1 else f"{len(failed)} of {len(reports)} wheels"
+    total = sum(len(report.findings) for report in failed)
+    count = "1 finding" if total == 1 else f"{total} findings"
+    subject = failed[0].wheel if len(reports) == 1 else f"{len(failed)} of {len(reports)} wheels"
     raise AuditError(
-        f"{where}: the audit has {message}", excerpt=lines, hint="docs/troubleshooting.md says what mends each finding"
+        f"{subject}: the audit has {count}", excerpt=lines, hint="docs/troubleshooting.md explains how to fix each finding"
     )

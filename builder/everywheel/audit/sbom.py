@@ -1,23 +1,23 @@
-"""What a wheel says about the libraries inside it: its SBOMs (PEP 770, CycloneDX), whoever wrote them."""
+"""The SBOMs inside a wheel (PEP 770, CycloneDX), from this or any other tool."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from types import MappingProxyType
 from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from everywheel.audit.report import Finding
-from everywheel.audit.wheel_contents import WheelContents
 from everywheel.wheels.sbom import EXPORTS, FILE, LINKAGE, NO_EXPORTS
+from everywheel.wheels.wheel import Wheel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Component:
-    """One library that an SBOM lists; `exports` is None where nothing says which symbols it may let out."""
+    """One library that an SBOM lists; `exports` is None where the SBOM does not declare the exported symbols."""
 
     name: str
     version: str
@@ -26,48 +26,62 @@ class Component:
     files: tuple[str, ...]
     exports: tuple[str, ...] | None
 
+    @property
+    def title(self) -> str:
+        """Name and version, as messages show it."""
+        return f"{self.name} {self.version}".strip()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sbom:
-    """All that a wheel's SBOMs say: its libraries, and the symbols that its modules may let out, if it says so."""
+    """The contents of all SBOMs in a wheel.
 
-    documents: tuple[str, ...]
-    components: tuple[Component, ...]
-    module_exports: tuple[str, ...] | None
+    `module_exports` are globs of the symbols that extension modules may export, None where no SBOM declares them;
+    `unreadable` maps files that are not CycloneDX documents to the reason.
+    """
+
+    documents: tuple[str, ...] = ()
+    components: tuple[Component, ...] = ()
+    module_exports: tuple[str, ...] | None = None
+    unreadable: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def owner(self, file: str) -> Component | None:
-        """Return the component that a file of the wheel is."""
+        """Return the component that lists a file of the wheel, or None."""
         return next((component for component in self.components if file in component.files), None)
 
     def statically_linked_owner(self, symbol: str) -> Component | None:
-        """Return the static library whose own symbols match a name."""
+        """Return the statically linked component that declares a symbol, or None."""
         static = (component for component in self.components if component.linkage == "static")
         return next((c for c in static if any(fnmatchcase(symbol, pattern) for pattern in c.exports or ())), None)
 
 
-def read_sboms(content: WheelContents) -> tuple[Sbom, list[Finding]]:
-    """Return what the SBOMs in the wheel say, with a finding for each that cannot be read."""
-    folder = f"{content.wheel.dist_info}/sboms/"
-    findings: list[Finding] = []
+def read_sboms(wheel: Wheel) -> Sbom:
+    """Merge the SBOMs of a wheel; of two components with the same name and version, the first one counts."""
+    directory = f"{wheel.dist_info}/sboms/"
+    unreadable: dict[str, str] = {}
     components: dict[tuple[str, str], Component] = {}
     documents: list[str] = []
     module_exports: tuple[str, ...] | None = None
-    for file, found in sorted(content.wheel.files.items()):
-        if not file.startswith(folder) or not file.endswith(".json"):
+    for path, file in sorted(wheel.files.items()):
+        if not path.startswith(directory) or not path.endswith(".json"):
             continue
         try:
-            document = json.loads(found.data)
+            document = json.loads(file.data)
             entries = document.get("components", [])
             root = document.get("metadata", {}).get("component", {})
-            for component in _read_components(entries, content.wheel.name):
+            for component in _read_components(entries, wheel.name):
                 components.setdefault((component.name, component.version), component)
             module_exports = _read_exports(_properties(root)) if module_exports is None else module_exports
         except (ValueError, AttributeError, TypeError, KeyError, RecursionError) as error:
-            findings.append(Finding(check="licenses", file=file, message=f"not a readable CycloneDX document: {error}"))
+            unreadable[path] = str(error)
             continue
-        documents.append(file)
-    listed = tuple(components[key] for key in sorted(components))
-    return Sbom(documents=tuple(documents), components=listed, module_exports=module_exports), findings
+        documents.append(path)
+    return Sbom(
+        documents=tuple(documents),
+        components=tuple(components[key] for key in sorted(components)),
+        module_exports=module_exports,
+        unreadable=unreadable,
+    )
 
 
 def _read_components(entries: list[dict[str, Any]], wheel: str) -> Iterator[Component]:
@@ -86,12 +100,12 @@ def _read_components(entries: list[dict[str, Any]], wheel: str) -> Iterator[Comp
 
 
 def _properties(entry: Mapping[str, Any]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    properties: dict[str, list[str]] = {}
     for item in entry.get("properties", []):
         if not isinstance(item["value"], str):
-            raise TypeError(f"the value of {item['name']} is no text")
-        found.setdefault(item["name"], []).append(item["value"])
-    return found
+            raise TypeError(f"the value of {item['name']} is not a string")
+        properties.setdefault(item["name"], []).append(item["value"])
+    return properties
 
 
 def _read_exports(properties: Mapping[str, list[str]]) -> tuple[str, ...] | None:
@@ -100,10 +114,10 @@ def _read_exports(properties: Mapping[str, list[str]]) -> tuple[str, ...] | None
 
 
 def _read_license(entry: Mapping[str, Any]) -> str:
-    """Return the component's licence as one expression; several separate ones are all in force."""
-    found = []
+    """Return a component's license as one expression; separate license entries all apply, so AND joins them."""
+    expressions = []
     for item in entry.get("licenses", []):
         inner = item.get("license", {})
-        found.append(item.get("expression") or inner.get("id") or inner.get("name") or "")
-    message = [f"({text})" if " OR " in text and len(found) > 1 else text for text in found if text]
-    return " AND ".join(message)
+        expressions.append(item.get("expression") or inner.get("id") or inner.get("name") or "")
+    several = len(expressions) > 1
+    return " AND ".join(f"({text})" if " OR " in text and several else text for text in expressions if text)

@@ -1,153 +1,181 @@
-"""What an audit looked at: one line for each check, and the facts of every binary, whether or not anything is wrong."""
+"""Summaries: what each check examined in a wheel, in one line, and the facts of every binary."""
 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 
-from everywheel.audit.linking import find_external_libraries
+from everywheel.audit.elf_linking import find_external_libraries
+from everywheel.audit.hygiene import find_declared_exports
 from everywheel.audit.macho_linking import find_external_install_names
 from everywheel.audit.pe_linking import find_external_dlls
-from everywheel.audit.report import CheckSummary, FileReport
-from everywheel.audit.sbom import Sbom
+from everywheel.audit.report import FileReport
 from everywheel.audit.wheel_contents import WheelContents
 from everywheel.binaries.formats import FORMATS, BinaryFormat
-from everywheel.platforms.linux_policy import Policy
 
 
-def describe_files(content: WheelContents) -> tuple[FileReport, ...]:
+def describe_files(contents: WheelContents) -> tuple[FileReport, ...]:
     """Return the facts of every binary, sorted by path."""
-    outside = _find_outside(content)
+    external = _find_external(contents)
+    modules, libraries = contents.modules, contents.libraries
     return tuple(
         FileReport(
             path=path,
-            kind="module" if path in content.modules else "library" if path in content.libraries else "program",
+            kind="module" if path in modules else "library" if path in libraries else "program",
             machine=binary.machine,
             bits=binary.bits,
-            size=len(content.wheel.files[path].data),
+            size=len(contents.wheel.files[path].data),
             highest=tuple(sorted(binary.highest.items())),
-            external=outside[path],
+            external=external[path],
             rpath=binary.rpath,
             exports=len(binary.exports),
         )
-        for path, binary in sorted(content.binaries.items())
+        for path, binary in sorted(contents.binaries.items())
     )
 
 
-def summarize_checks(
-    content: WheelContents, policies: Sequence[Policy], sbom: Sbom, checked: Sequence[str]
-) -> tuple[CheckSummary, ...]:
-    """Return one line for each check: what it saw, or why there was nothing to see."""
-    binaries, files = content.binaries, content.wheel.files
-    shown = _choose_systems(content)
-    machines = _join(f"{binary.machine} {binary.bits} bits" for binary in binaries.values())
-    needed = _join(library for libraries in _find_outside(content).values() for library in libraries)
-    unchecked = [posixpath.basename(path) for path in binaries if path not in checked]
-    texts = sum(file.startswith(f"{content.wheel.dist_info}/licenses/") for file in files)
-    abi3 = f"not asked for: the ABI tag is {content.wheel.abi}"
-    if "abi3" in content.wheel.abi.split("."):
-        abi3 = f"{len(content.modules)} modules checked"
-    unpacked = sum(len(file.data) for file in files.values())
-    debug = sum(sum(binary.debug.values()) for binary in binaries.values())
-    silent = f"; nothing says what {', '.join(unchecked)} may let out" if unchecked else ""
-    listed = _join(f"{c.name} {c.version}" for c in sbom.components)
-    return (
-        CheckSummary(check="archive", message=f"{len(files)} files, {unpacked} bytes unpacked"),
-        CheckSummary(check="record", message="every file against its hash"),
-        CheckSummary(check="tags", message=", ".join(content.wheel.tags)),
-        *(_count(FORMATS[system], content) for system in shown),
-        CheckSummary(check="arch", message=machines or _describe_none(content, shown)),
-        *(_describe_elf_versions(content, policies) if "linux" in shown else ()),
-        *(_describe_systems(content) if {"darwin", "windows"}.intersection(shown) else ()),
-        CheckSummary(check="libraries", message=f"needs from the system: {needed or 'nothing'}"),
-        *(_describe_paths(content) if {"linux", "darwin"}.intersection(shown) else ()),
-        *(_describe_elf_hygiene(content) if "linux" in shown else ()),
-        *(_describe_mac(content) if "darwin" in shown else ()),
-        *(_describe_mitigations(content) if "windows" in shown else ()),
-        CheckSummary(check="debug", message=f"{debug} bytes"),
-        CheckSummary(check="exports", message=f"{len(checked)} files checked{silent}"),
-        CheckSummary(check="abi3", message=abi3),
-        CheckSummary(check="licenses", message=f"{texts} texts; {listed or 'no SBOM lists a library'}"),
-    )
-
-
-def _find_outside(content: WheelContents) -> dict[str, tuple[str, ...]]:
-    return {**find_external_libraries(content), **find_external_install_names(content), **find_external_dlls(content)}
-
-
-def _choose_systems(content: WheelContents) -> tuple[str, ...]:
-    """Return the systems whose checks have something to tell: those of the files inside, or else those of the tags."""
+def find_systems(contents: WheelContents) -> tuple[str, ...]:
+    """Return the operating systems whose checks apply: those of the binaries, or else those of the tags."""
     checks = {
-        system.check for b in content.binaries.values() for system in FORMATS.values() if isinstance(b, system.facts)
+        form.check for b in contents.binaries.values() for form in FORMATS.values() if isinstance(b, form.facts)
     }
-    checks |= set(content.unread.values())
-    inside = [name for name, system in FORMATS.items() if system.check in checks]
-    tagged = [name for name in FORMATS if name in content.systems]
+    checks |= set(contents.unread.values())
+    inside = [system for system, form in FORMATS.items() if form.check in checks]
+    tagged = [system for system in FORMATS if system in contents.systems]
     return tuple(inside or tagged or ["linux"])
 
 
-def _count(system: BinaryFormat, content: WheelContents) -> CheckSummary:
-    held = [path for path, binary in content.binaries.items() if isinstance(binary, system.facts)]
-    modules, libraries = (sum(path in kind for path in held) for kind in (content.modules, content.libraries))
-    unread = sum(check == system.check for check in content.unread.values())
-    others = len(held) - modules - libraries
-    message = f"{modules} modules, {libraries} libraries, {others} others{f', {unread} unreadable' if unread else ''}"
-    return CheckSummary(check=system.check, message=message)
+def summarize_archive(contents: WheelContents) -> str:
+    """Return the number of files and their unpacked size."""
+    files = contents.wheel.files
+    return f"{len(files)} files, {sum(len(file.data) for file in files.values())} bytes unpacked"
 
 
-def _describe_none(content: WheelContents, shown: Sequence[str]) -> str:
-    kinds = " or ".join(FORMATS[system].name for system in shown)
-    return f"no {kinds} file that can be read" if content.unread else f"no {kinds} file"
+def summarize_record(contents: WheelContents) -> str:
+    """Return what RECORD is used for."""
+    return "every file compared with its hash"
 
 
-def _describe_elf_versions(content: WheelContents, policies: Sequence[Policy]) -> Iterator[CheckSummary]:
+def summarize_tags(contents: WheelContents) -> str:
+    """Return the wheel's tags."""
+    return ", ".join(contents.wheel.tags)
+
+
+def summarize_format(form: BinaryFormat, contents: WheelContents) -> str:
+    """Return how many files of a binary format are modules, libraries or others."""
+    paths = [path for path, binary in contents.binaries.items() if isinstance(binary, form.facts)]
+    modules, libraries = (sum(path in kind for path in paths) for kind in (contents.modules, contents.libraries))
+    unread = sum(check == form.check for check in contents.unread.values())
+    others = len(paths) - modules - libraries
+    return f"{modules} modules, {libraries} libraries, {others} others{f', {unread} unreadable' if unread else ''}"
+
+
+def summarize_arch(contents: WheelContents) -> str:
+    """Return the machines that the binaries are for."""
+    machines = _join(f"{binary.machine} {binary.bits} bits" for binary in contents.binaries.values())
+    kinds = " or ".join(FORMATS[system].name for system in find_systems(contents))
+    return machines or (f"no readable {kinds} file" if contents.unread else f"no {kinds} file")
+
+
+def summarize_symbols(contents: WheelContents) -> str:
+    """Return the highest version of each symbol family, the file that needs it, and the tag's limit."""
     families: dict[str, tuple[tuple[int, ...], str, str]] = {}
-    for path, elf in content.elves.items():
+    for path, elf in contents.elves.items():
         for family, number in elf.highest.items():
             key = tuple(int(part) for part in number.split(".") if part.isdigit())
             if family not in families or key > families[family][0]:
                 families[family] = (key, number, posixpath.basename(path))
-    promise = policies[0].promise if policies else "the tag promises nothing"
+    policies = contents.strictest_policies
+    promise = policies[0].promise if policies else "no platform tag has a policy"
     highest = [f"{family}_{number} ({file})" for family, (_, number, file) in sorted(families.items())]
-    message = f"highest {', '.join(highest)}; {promise}" if highest else f"no versioned symbol; {promise}"
-    yield CheckSummary(check="symbols", message=message)
+    return f"highest {', '.join(highest)}; {promise}" if highest else f"no versioned symbol; {promise}"
 
 
-def _describe_systems(content: WheelContents) -> Iterator[CheckSummary]:
-    others = [binary for path, binary in content.binaries.items() if path not in content.elves]
+def summarize_system(contents: WheelContents) -> str:
+    """Return the macOS and Windows versions that the binaries need."""
+    others = [binary for path, binary in contents.binaries.items() if path not in contents.elves]
     needs = _join(f"{system} {version}" for binary in others for system, version in binary.highest.items())
-    yield CheckSummary(check="system", message=f"needs {needs or 'nothing that it says'}")
+    return f"needs {needs}" if needs else "no version declared"
 
 
-def _describe_paths(content: WheelContents) -> Iterator[CheckSummary]:
-    yield CheckSummary(
-        check="rpath", message=_join(entry for it in content.binaries.values() for entry in it.rpath) or "none"
-    )
+def summarize_libraries(contents: WheelContents) -> str:
+    """Return the libraries that are needed from the system."""
+    needed = _join(library for libraries in _find_external(contents).values() for library in libraries)
+    return f"needs from the system: {needed or 'nothing'}"
 
 
-def _describe_elf_hygiene(content: WheelContents) -> Iterator[CheckSummary]:
-    elves = content.elves
-    relocated = sum(elf.text_relocations for elf in elves.values())
-    pages = _join(str(elf.page) for elf in elves.values() if elf.page is not None)
-    yield CheckSummary(
-        check="stack", message=_join(elf.stack or "no header" for elf in elves.values()) or "no ELF file"
-    )
-    yield CheckSummary(check="textrel", message=f"{relocated} files with text relocations")
-    yield CheckSummary(check="pages", message=pages or "no ELF file")
+def summarize_rpath(contents: WheelContents) -> str:
+    """Return the search paths."""
+    return _join(entry for binary in contents.binaries.values() for entry in binary.rpath) or "none"
 
 
-def _describe_mac(content: WheelContents) -> Iterator[CheckSummary]:
-    images = [image for macho in content.machos.values() for image in macho.images]
-    signed = sum(image.signature == () for image in images)
-    yield CheckSummary(check="names", message=_join(image.name for image in images if image.name) or "none")
-    yield CheckSummary(check="signature", message=f"{signed} of {len(images)} images with a signature that holds")
+def summarize_stack(contents: WheelContents) -> str:
+    """Return the flags of the stack segments."""
+    return _join(elf.stack or "no header" for elf in contents.elves.values()) or "no ELF file"
 
 
-def _describe_mitigations(content: WheelContents) -> Iterator[CheckSummary]:
-    yield CheckSummary(
-        check="mitigations", message=_join(flag for pe in content.pes.values() for flag in pe.flags) or "none"
-    )
+def summarize_text_relocations(contents: WheelContents) -> str:
+    """Return how many files have text relocations."""
+    return f"{sum(elf.text_relocations for elf in contents.elves.values())} files with text relocations"
 
 
-def _join(message: Iterable[str]) -> str:
-    return ", ".join(sorted(set(message)))
+def summarize_page_size(contents: WheelContents) -> str:
+    """Return the alignments of the segments, in bytes."""
+    return _join(str(elf.page) for elf in contents.elves.values() if elf.page is not None) or "no ELF file"
+
+
+def summarize_names(contents: WheelContents) -> str:
+    """Return the install names."""
+    images = [image for macho in contents.machos.values() for image in macho.images]
+    return _join(image.name for image in images if image.name) or "none"
+
+
+def summarize_signature(contents: WheelContents) -> str:
+    """Return how many images have a valid signature."""
+    images = [image for macho in contents.machos.values() for image in macho.images]
+    return f"{sum(image.signature == () for image in images)} of {len(images)} images with a valid signature"
+
+
+def summarize_mitigations(contents: WheelContents) -> str:
+    """Return the protections that the headers enable."""
+    return _join(flag for pe in contents.pes.values() for flag in pe.flags) or "none"
+
+
+def summarize_debug(contents: WheelContents) -> str:
+    """Return the size of the debug data."""
+    return f"{sum(sum(binary.debug.values()) for binary in contents.binaries.values())} bytes"
+
+
+def summarize_exports(contents: WheelContents) -> str:
+    """Return how many files were compared with declared exports, and the files without a declaration."""
+    declared = find_declared_exports(contents)
+    unchecked = [posixpath.basename(path) for path in contents.binaries if path not in declared]
+    rest = f"; no exports are declared for {', '.join(unchecked)}" if unchecked else ""
+    return f"{len(declared)} files checked{rest}"
+
+
+def summarize_abi3(contents: WheelContents) -> str:
+    """Return how many modules abi3audit examined."""
+    if contents.is_stable_abi:
+        return f"{len(contents.modules)} modules checked"
+    return f"not required: the ABI tag is {contents.wheel.abi}"
+
+
+def summarize_licenses(contents: WheelContents) -> str:
+    """Return the number of license texts and the libraries that the SBOMs list."""
+    directory = f"{contents.wheel.dist_info}/licenses/"
+    texts = sum(file.startswith(directory) for file in contents.wheel.files)
+    listed = _join(f"{component.name} {component.version}" for component in contents.sbom.components)
+    return f"{texts} texts; {listed or 'no SBOM lists a library'}"
+
+
+def _find_external(contents: WheelContents) -> dict[str, tuple[str, ...]]:
+    return {
+        **find_external_libraries(contents),
+        **find_external_install_names(contents),
+        **find_external_dlls(contents),
+    }
+
+
+def _join(texts: Iterable[str]) -> str:
+    return ", ".join(sorted(set(texts)))

@@ -10,7 +10,6 @@ from pathlib import PurePosixPath
 
 from packaging.metadata import RawMetadata
 
-from everywheel.audit.hygiene import drop_graft_hash
 from everywheel.errors import BuildError
 from everywheel.libraries.prefix import Library
 from everywheel.repair.request import RepairRequest
@@ -18,6 +17,7 @@ from everywheel.wheels.sbom import make_sbom
 from everywheel.wheels.spdx import check_expression, combine_expressions
 from everywheel.wheels.wheel import Wheel, WheelFile, add_files, edit_metadata, read_metadata
 
+_GRAFT_HASH = re.compile(r"^(?P<stem>[^.]+)-[0-9a-f]{8,64}(?P<rest>\..+)$")
 _METADATA_VERSION = "2.4"  # the first with License-Expression (PEP 639)
 
 
@@ -108,3 +108,9 @@ def _library_stem(name: str) -> str:
     if name.endswith(".dll"):
         return re.sub(r"(-\d+)?-[0-9a-f]{32,64}$|-\d+$", "", name.removesuffix(".dll"))
     return drop_graft_hash(name).split(".so")[0]
+
+
+def drop_graft_hash(name: str) -> str:
+    """Return a library's file name from before it was grafted: `libvips-1a2b3c4d.so.42` becomes `libvips.so.42`."""
+    match = _GRAFT_HASH.match(name)
+    return f"{match['stem']}{match['rest']}" if match else name
