@@ -357,7 +357,7 @@ void *PyInit__demo(void) { return PyModule_Create2(0, 3); }
             PLAIN_MODULE,
             (),
             "arch",
-            "built for EM_AARCH64, 64 bits, little-endian; manylinux2014_x86_64 is EM_X86_64, 64 bits, little-endian",
+            "built for EM_AARCH64, 64 bits, little-endian; manylinux2014_x86_64 requires EM_X86_64, 64 bits, little-endian",
             (),
         ),
         (
@@ -365,15 +365,15 @@ void *PyInit__demo(void) { return PyModule_Create2(0, 3); }
             PLAIN_MODULE + "void tiny_alloc(void) {}",
             (),
             "exports",
-            "lets out 1 symbol besides PyInit_*",
-            ("tiny_alloc (of tiny 0.3, which is linked statically)",),
+            "exports 1 symbol that the recipe does not declare (declared: PyInit_*)",
+            ("tiny_alloc (from tiny 0.3, which is linked statically)",),
         ),
         (
             GLIBC,
             PLAIN_MODULE + "void _PyUnicode_Ready(void *); void f(void) { _PyUnicode_Ready(0); }",
             (),
             "abi3",
-            "uses what is not in the stable ABI",
+            "uses symbols that are not in the stable ABI",
             ("_PyUnicode_Ready",),
         ),
         (
@@ -389,7 +389,7 @@ void *PyInit__demo(void) { return PyModule_Create2(0, 3); }
             "void *PyInit_other(void) { return 0; }",
             (),
             "tags",
-            "has no PyInit__demo, so that Python cannot import it",
+            "does not export PyInit__demo, so Python cannot import it",
             (),
         ),
         (
@@ -405,7 +405,7 @@ void *PyInit__demo(void) { return PyModule_Create2(0, 3); }
             PLAIN_MODULE,
             ("-Wl,-rpath,$ORIGIN/../../lib",),
             "rpath",
-            "RUNPATH entry '$ORIGIN/../../lib' leaves the wheel",
+            "RUNPATH entry '$ORIGIN/../../lib' leads out of the wheel",
             (),
         ),
         (
@@ -447,7 +447,7 @@ def spoil_with_patchelf(wheel: Path, tools: Tools, folder: Path, *arguments: str
 def test_an_executable_stack_is_found(repaired: Callable[[str], Path], tools: Tools, tmp_path: Path) -> None:
     report = audit_wheel(spoil_with_patchelf(repaired(GLIBC), tools, tmp_path, "--set-execstack"))
 
-    assert words(report) == [("stack", MODULE_PATH, "asks for an executable stack (PT_GNU_STACK has the flag X)")]
+    assert words(report) == [("stack", MODULE_PATH, "requires an executable stack (PT_GNU_STACK has the flag X)")]
 
 
 def test_an_absolute_rpath_is_found(repaired: Callable[[str], Path], tools: Tools, tmp_path: Path) -> None:
@@ -464,7 +464,7 @@ def test_a_library_where_no_rpath_leads_is_found(repaired: Callable[[str], Path]
 
     report = audit_wheel(spoil_with_patchelf(repaired(GLIBC), tools, tmp_path, "--remove-rpath"))
 
-    lost = f"needs {outer.rsplit('/', 1)[1]}, which is in the wheel, but where no RPATH leads"
+    lost = f"needs {outer.rsplit('/', 1)[1]}, which is in the wheel, but not in a directory on its RPATH"
     assert ("libraries", MODULE_PATH, lost) in words(report)
 
 
@@ -498,7 +498,7 @@ def test_small_pages_are_found(
 
     report = audit_wheel(spoil(repaired(ARM), tmp_path, MODULE_PATH, module))
 
-    shown = "segments are aligned to 4096 bytes; kernels of this architecture may have pages of 65536"
+    shown = "segments are aligned to 4096 bytes; kernels of this architecture may use 65536-byte pages"
     assert ("pages", MODULE_PATH, shown) in words(report)
 
 

@@ -56,7 +56,7 @@ def test_modules_of_one_name_in_two_packages_keep_their_own_findings(tmp_path: P
         Finding(
             check="abi3",
             file="demo/a/_demo.abi3.so",
-            message="uses what is not in the stable ABI",
+            message="uses symbols that are not in the stable ABI",
             evidence=("PyUnstable_Nonsense",),
         ),
         Finding(
@@ -82,5 +82,5 @@ def test_a_module_that_abi3audit_cannot_read_is_a_finding(tmp_path: Path) -> Non
 
     (finding,) = check_abi3(content)
 
-    assert (finding.check, finding.file, finding.message) == ("abi3", content.path.name, "abi3audit gave no report")
+    assert (finding.check, finding.file, finding.message) == ("abi3", content.path.name, "abi3audit wrote no report")
     assert finding.evidence

@@ -7,6 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from everywheel.audit.elf_linking import (
+    check_elf_arch,
+    check_elf_libraries,
+    check_elf_rpath,
+    check_symbols,
+    find_external_libraries,
+)
 from everywheel.audit.hygiene import (
     check_debug,
     check_exports,
@@ -16,7 +23,6 @@ from everywheel.audit.hygiene import (
     find_declared_exports,
 )
 from everywheel.audit.licenses import check_licenses
-from everywheel.audit.elf_linking import check_elf_arch, check_elf_libraries, check_elf_rpath, check_symbols, find_external_libraries
 from everywheel.audit.report import Finding
 from everywheel.audit.sbom import Component, Sbom
 from everywheel.audit.tags import check_tags
@@ -221,7 +227,8 @@ def test_symbols_that_differ_between_systems_are_forbidden() -> None:
     (finding,) = check_symbols(content)
 
     assert (
-        finding.message == "uses symbols of libz.so.1 that manylinux2014_x86_64 forbids, since systems differ in them"
+        finding.message
+        == "uses symbols of libz.so.1 that manylinux2014_x86_64 forbids because they differ between systems"
     )
     assert finding.evidence == ("bi_windup",)
 
@@ -243,7 +250,7 @@ def test_a_library_in_the_wheel_must_be_found_by_an_rpath() -> None:
 
     (finding,) = check_elf_libraries(content)
 
-    assert finding.message == "needs libfoo-12345678.so.1, which is in the wheel, but where no RPATH leads"
+    assert finding.message == "needs libfoo-12345678.so.1, which is in the wheel, but not in a directory on its RPATH"
     assert finding.evidence == ("demo.libs/libfoo-12345678.so.1",)
 
 
@@ -264,9 +271,9 @@ def test_an_rpath_holds_for_the_libraries_of_a_library_and_a_runpath_does_not(in
         ("demo/x.so", "$ORIGIN/../demo.libs", None),
         ("demo/x.so", "${ORIGIN}", None),
         ("demo/x.so", "$ORIGIN/..", None),
-        ("demo/x.so", "$ORIGIN/../..", "leaves the wheel"),
-        ("x.so", "$ORIGIN/../lib", "leaves the wheel"),
-        ("demo-1.0.data/platlib/demo/x.so", "$ORIGIN/../..", "leaves the wheel"),
+        ("demo/x.so", "$ORIGIN/../..", "leads out of the wheel"),
+        ("x.so", "$ORIGIN/../lib", "leads out of the wheel"),
+        ("demo-1.0.data/platlib/demo/x.so", "$ORIGIN/../..", "leads out of the wheel"),
         ("demo/x.so", "/usr/lib", "is not relative to $ORIGIN"),
         ("demo/x.so", "lib", "is not relative to $ORIGIN"),
         ("demo/x.so", "", "is not relative to $ORIGIN"),
@@ -286,7 +293,7 @@ def test_another_architecture_is_found() -> None:
     (finding,) = check_elf_arch(content)
 
     assert finding.message == (
-        "built for EM_386, 32 bits, little-endian; manylinux2014_x86_64 is EM_X86_64, 64 bits, little-endian"
+        "built for EM_386, 32 bits, little-endian; manylinux2014_x86_64 requires EM_X86_64, 64 bits, little-endian"
     )
 
 
@@ -296,10 +303,10 @@ def test_another_architecture_is_found() -> None:
 @pytest.mark.parametrize(
     ("machine", "stack", "words"),
     [
-        ("EM_X86_64", "rwx", "asks for an executable stack (PT_GNU_STACK has the flag X)"),
-        ("EM_X86_64", None, "has no PT_GNU_STACK, which means an executable stack"),
+        ("EM_X86_64", "rwx", "requires an executable stack (PT_GNU_STACK has the flag X)"),
+        ("EM_X86_64", None, "has no PT_GNU_STACK header, which makes the stack executable"),
         ("EM_AARCH64", None, None),
-        ("EM_AARCH64", "rwx", "asks for an executable stack (PT_GNU_STACK has the flag X)"),
+        ("EM_AARCH64", "rwx", "requires an executable stack (PT_GNU_STACK has the flag X)"),
     ],
 )
 def test_an_executable_stack_is_found(machine: str, stack: str | None, words: str | None) -> None:
@@ -320,8 +327,8 @@ def test_text_relocations_debug_data_and_small_pages_are_found() -> None:
 
     assert [(finding.check, finding.message, finding.evidence) for finding in findings] == [
         ("textrel", "has text relocations: its code was not built with -fPIC", ()),
-        ("debug", "carries 734 bytes of debug data", (".debug_info", ".debug_line")),
-        ("pages", "segments are aligned to 4096 bytes; kernels of this architecture may have pages of 65536", ()),
+        ("debug", "contains 734 bytes of debug data", (".debug_info", ".debug_line")),
+        ("pages", "segments are aligned to 4096 bytes; kernels of this architecture may use 65536-byte pages", ()),
     ]
 
 
@@ -332,8 +339,8 @@ def test_a_leaked_symbol_is_found_and_its_library_named() -> None:
         Finding(
             check="exports",
             file=FOO.files[0],
-            message="lets out 2 symbols besides foo_*",
-            evidence=("g_malloc", "tiny_alloc (of tiny 0.3, which is linked statically)"),
+            message="exports 2 symbols that the recipe does not declare (declared: foo_*)",
+            evidence=("g_malloc", "tiny_alloc (from tiny 0.3, which is linked statically)"),
         )
     ]
 
@@ -352,11 +359,11 @@ def test_exports_are_not_checked_where_nothing_says_what_they_may_be() -> None:
     [
         (
             {"wheel_file": "Root-Is-Purelib: false\nTag: cp311-abi3-linux_x86_64\n"},
-            ("demo-1.0.dist-info/WHEEL", "its tags are not the file name's"),
+            ("demo-1.0.dist-info/WHEEL", "the tags differ from those in the file name"),
         ),
         (
             {"wheel_file": "Root-Is-Purelib: true\nTag: cp311-abi3-manylinux2014_x86_64\n"},
-            ("demo-1.0.dist-info/WHEEL", "Root-Is-Purelib is true, but there are compiled files"),
+            ("demo-1.0.dist-info/WHEEL", "Root-Is-Purelib is true, but the wheel contains compiled files"),
         ),
         (
             {"wheel_file": "Tag: cp311-abi3-manylinux2014_x86_64\n"},
@@ -364,23 +371,26 @@ def test_exports_are_not_checked_where_nothing_says_what_they_may_be() -> None:
         ),
         (
             {"metadata": "Name: other\nVersion: 1.0\n"},
-            ("demo-1.0.dist-info/METADATA", "Name is 'other', the file name says 'demo'"),
+            ("demo-1.0.dist-info/METADATA", "Name is 'other', but the file name has 'demo'"),
         ),
         (
             {"metadata": "Name: Demo\nVersion: 1.1\n"},
-            ("demo-1.0.dist-info/METADATA", "Version is '1.1', the file name says '1.0'"),
+            ("demo-1.0.dist-info/METADATA", "Version is '1.1', but the file name has '1.0'"),
         ),
         (
             {"tag": "cp311-abi3-linux_x86_64"},
-            ("demo-1.0-cp311-abi3-linux_x86_64.whl", "linux_x86_64 promises nothing; the wheel was never repaired"),
+            (
+                "demo-1.0-cp311-abi3-linux_x86_64.whl",
+                "linux_x86_64 promises no compatibility; the wheel was not repaired",
+            ),
         ),
         (
             {"tag": "py3-none-any", "elves": {"demo/x.so": ELF}},
-            ("demo-1.0-py3-none-any.whl", "tagged for any platform, but holds ELF files"),
+            ("demo-1.0-py3-none-any.whl", "tagged for any platform, but contains ELF files"),
         ),
         (
             {"elves": {}},
-            ("demo-1.0-cp311-abi3-manylinux2014_x86_64.whl", "tagged manylinux2014_x86_64, but holds no ELF file"),
+            ("demo-1.0-cp311-abi3-manylinux2014_x86_64.whl", "tagged manylinux2014_x86_64, but contains no ELF file"),
         ),
         (
             {"elves": {"demo/_demo.cpython-311-x86_64-linux-gnu.so": MODULE}},
@@ -400,16 +410,16 @@ def test_exports_are_not_checked_where_nothing_says_what_they_may_be() -> None:
             },
             (
                 "demo/_demo.cpython-311-x86_64-linux-musl.so",
-                "its name is that of a module for musl, but the wheel is tagged manylinux2014_x86_64",
+                "is named as a module for musl, but the wheel is tagged manylinux2014_x86_64",
             ),
         ),
         (
             {"elves": {"demo/_demo.abi3.so": MODULE}, "tag": "py3-none-manylinux2014_x86_64"},
-            ("demo/_demo.abi3.so", "is of the stable ABI, but the wheel's ABI tag is 'none'"),
+            ("demo/_demo.abi3.so", "is named as a module of the stable ABI, but the wheel's ABI tag is 'none'"),
         ),
         (
             {"elves": {"demo/_other.abi3.so": MODULE}},
-            ("demo/_other.abi3.so", "has no PyInit__other, so that Python cannot import it"),
+            ("demo/_other.abi3.so", "does not export PyInit__other, so Python cannot import it"),
         ),
     ],
 )
@@ -458,7 +468,7 @@ def test_a_missing_licence_text_is_found() -> None:
         Finding(
             check="licenses",
             file="demo-1.0.dist-info/licenses/",
-            message="no licence text of 1 library in the wheel",
+            message="the wheel has no license text for 1 library",
             evidence=("tiny 0.3",),
         )
     ]
@@ -470,7 +480,7 @@ def test_a_library_that_no_sbom_lists_is_found() -> None:
     (finding,) = check_licenses(content)
 
     assert finding.file == "demo.libs/libbar-12345678.so.3"
-    assert finding.message == "no SBOM in the wheel says which library this is, so its licence cannot be checked"
+    assert finding.message == "no SBOM in the wheel identifies this library, so its license cannot be checked"
 
 
 def test_a_library_that_only_the_sbom_has_is_found() -> None:
@@ -478,13 +488,17 @@ def test_a_library_that_only_the_sbom_has_is_found() -> None:
 
     (finding,) = check_licenses(content)
 
-    assert finding.message == "the SBOM lists it as foo 1.2, but it is not in the wheel"
+    assert finding.message == "the SBOM lists this file for foo 1.2, but it is not in the wheel"
 
 
 @pytest.mark.parametrize(
     ("metadata", "words", "evidence"),
     [
-        ("License-Expression: MIT", "License-Expression 'MIT' does not cover what is in the wheel", ("foo 1.2: Zlib",)),
+        (
+            "License-Expression: MIT",
+            "License-Expression 'MIT' does not cover every library in the wheel",
+            ("foo 1.2: Zlib",),
+        ),
         ("License: MIT", "no License-Expression (PEP 639)", ()),
         (
             "License-Expression: MIT AND Nonsense-1.0",
@@ -509,30 +523,33 @@ def test_one_file_with_all_texts_is_enough_where_others_made_the_wheel() -> None
     )
     content = make_content(files={"demo-1.0.dist-info/licenses/LICENSE": b"===== bar-3 =====\nMIT"})
 
-    assert list(check_licenses(content, theirs)) == []
+    assert list(check_licenses(replace(content, sbom=theirs))) == []
 
 
 def test_a_licence_file_that_is_only_named_is_found() -> None:
     text = "Name: demo\nVersion: 1.0\nLicense-Expression: MIT AND Zlib\nLicense-File: LICENSE\n"
 
-    (finding,) = check_licenses(make_content(metadata=text), BILL)
+    (finding,) = check_licenses(make_content(metadata=text, sbom=BILL))
 
     assert finding.file == "demo-1.0.dist-info/licenses/LICENSE"
-    assert finding.message == "License-File names it, but it is not there"
+    assert finding.message == "License-File lists this file, but it is missing"
 
 
 @pytest.mark.parametrize(
     ("license", "evidence"),
     [
-        ("", "foo 1.2: the SBOM gives no licence"),
+        ("", "foo 1.2: the SBOM has no license for it"),
         ("(ISC OR BSD-2-Clause) AND Apache-2.0", "foo 1.2: (ISC OR BSD-2-Clause) AND Apache-2.0"),
-        ("Zlib AND", "foo 1.2: the SBOM's licence is not a valid expression: Invalid license expression: 'Zlib AND'"),
+        (
+            "Zlib AND",
+            "foo 1.2: the license in the SBOM is not a valid expression: Invalid license expression: 'Zlib AND'",
+        ),
     ],
 )
 def test_a_component_without_a_usable_licence_is_found(license: str, evidence: str) -> None:
     bill = replace(BILL, components=(replace(FOO, license=license), TINY))
 
-    (finding,) = check_licenses(make_content(), bill)
+    (finding,) = check_licenses(make_content(sbom=bill))
 
-    assert finding.message == "License-Expression 'MIT AND Zlib' does not cover what is in the wheel"
+    assert finding.message == "License-Expression 'MIT AND Zlib' does not cover every library in the wheel"
     assert finding.evidence == (evidence,)

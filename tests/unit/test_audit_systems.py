@@ -136,10 +136,10 @@ def test_a_sound_wheel_for_macos_has_no_finding() -> None:
 @pytest.mark.parametrize(
     ("changes", "check", "words"),
     [
-        ({"cpu": "x86_64"}, "arch", "built for x86_64; macosx_11_0_arm64 is arm64"),
+        ({"cpu": "x86_64"}, "arch", "built for x86_64; macosx_11_0_arm64 requires arm64"),
         ({"minimum": (12, 3)}, "system", "needs macOS 12.3, but macosx_11_0_arm64 promises macOS 11.0"),
-        ({"minimum": None}, "system", "does not say which macOS it needs (LC_BUILD_VERSION, LC_VERSION_MIN_MACOSX)"),
-        ({"system": "iOS"}, "system", "is for iOS, not for macOS"),
+        ({"minimum": None}, "system", "does not declare its oldest macOS (LC_BUILD_VERSION, LC_VERSION_MIN_MACOSX)"),
+        ({"system": "iOS"}, "system", "built for iOS, not for macOS"),
         (
             {"needed": ("/opt/homebrew/lib/libz.dylib",)},
             "libraries",
@@ -166,28 +166,28 @@ def test_a_sound_wheel_for_macos_has_no_finding() -> None:
         (
             {"needed": ("@rpath/_demo.abi3.so",)},
             "libraries",
-            "needs @rpath/_demo.abi3.so, which is in the wheel, but where no LC_RPATH leads",
+            "needs @rpath/_demo.abi3.so, which is in the wheel, but not in a directory on its LC_RPATH",
         ),
         (
             {"needed": ("@loader_path/x/_demo.abi3.so",)},
             "libraries",
-            "needs @loader_path/x/_demo.abi3.so, which is in the wheel, but not there",
+            "needs @loader_path/x/_demo.abi3.so, which is in the wheel, but in another directory",
         ),
         (
             {"needed": ("@executable_path/libfoo.dylib",)},
             "libraries",
-            "needs @executable_path/libfoo.dylib, a path beside the program of Python, not beside this file",
+            "needs @executable_path/libfoo.dylib, a path relative to the Python executable, not to this file",
         ),
         (
             {"needed": ("libfoo.dylib",)},
             "libraries",
-            "needs libfoo.dylib, a path relative to wherever Python is started",
+            "needs libfoo.dylib, a path relative to the working directory",
         ),
         (
             {"needed": ("/Library/Frameworks/Python.framework/Versions/3.11/Python",)},
             "libraries",
             "needs /Library/Frameworks/Python.framework/Versions/3.11/Python: "
-            "a module must use the Python that loads it, and not load another",
+            "a module must use the Python that loads it instead of loading another one",
         ),
         ({"rpath": ("/Users/me/lib",)}, "rpath", "LC_RPATH '/Users/me/lib' is not relative to @loader_path"),
         (
@@ -195,24 +195,24 @@ def test_a_sound_wheel_for_macos_has_no_finding() -> None:
             "rpath",
             "LC_RPATH '@executable_path/../lib' is not relative to @loader_path",
         ),
-        ({"rpath": ("@loader_path/../..",)}, "rpath", "LC_RPATH '@loader_path/../..' leaves the wheel"),
+        ({"rpath": ("@loader_path/../..",)}, "rpath", "LC_RPATH '@loader_path/../..' leads out of the wheel"),
         (
             {"rpath": ("@loader_path", "@loader_path")},
             "rpath",
-            "LC_RPATH '@loader_path' stands there 2 times, which macOS 15.4 and newer refuse",
+            "LC_RPATH '@loader_path' is listed 2 times, which macOS 15.4 and newer refuse",
         ),
         (
             {"name": "/Users/me/libdemo.dylib"},
             "names",
-            "its install name is a place on the build machine: /Users/me/libdemo.dylib",
+            "its install name is a path on the build machine: /Users/me/libdemo.dylib",
         ),
-        ({"signature": None}, "signature", "has no code signature, without which macOS on arm64 loads nothing"),
+        ({"signature": None}, "signature", "has no code signature, which macOS requires on arm64"),
         (
             {"signature": ("1 of 4 pages are not what was signed, the first at byte 0",)},
             "signature",
-            "its code signature does not hold",
+            "its code signature is not valid",
         ),
-        ({"exports": ()}, "tags", "has no PyInit__demo, so that Python cannot import it"),
+        ({"exports": ()}, "tags", "does not export PyInit__demo, so Python cannot import it"),
     ],
 )
 def test_each_fault_of_a_mach_o_file_is_found(changes: dict[str, object], check: str, words: str) -> None:
@@ -234,30 +234,30 @@ def test_what_a_newer_macos_has_may_be_missing_for_a_file_that_can_do_without(na
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("/opt/homebrew/lib/libz.dylib", ", which is neither in the wheel nor macOS' own"),
-        ("/Users/me/build/libfoo.dylib", ", which is neither in the wheel nor macOS' own"),
-        ("/usr/lib/libcrypto.dylib", ", which is neither in the wheel nor macOS' own"),
-        ("/usr/lib/swift/../../local/lib/libswiftCore.dylib", ", which is neither in the wheel nor macOS' own"),
+        ("/opt/homebrew/lib/libz.dylib", ", which is neither in the wheel nor a library of macOS"),
+        ("/Users/me/build/libfoo.dylib", ", which is neither in the wheel nor a library of macOS"),
+        ("/usr/lib/libcrypto.dylib", ", which is neither in the wheel nor a library of macOS"),
+        ("/usr/lib/swift/../../local/lib/libswiftCore.dylib", ", which is neither in the wheel nor a library of macOS"),
         (
             "/System/Library/Frameworks/A.framework/../../../../opt/lib/A",
-            ", which is neither in the wheel nor macOS' own",
+            ", which is neither in the wheel nor a library of macOS",
         ),
-        ("/System/Library/PrivateFrameworks/X.framework/X", ", which is neither in the wheel nor macOS' own"),
+        ("/System/Library/PrivateFrameworks/X.framework/X", ", which is neither in the wheel nor a library of macOS"),
         (
             "/System/Library/Frameworks/Python.framework/Versions/2.7/Python",
-            ": a module must use the Python that loads it, and not load another",
+            ": a module must use the Python that loads it instead of loading another one",
         ),
         (
             "/Library/Frameworks/Python.framework/Versions/3.11/Python",
-            ": a module must use the Python that loads it, and not load another",
+            ": a module must use the Python that loads it instead of loading another one",
         ),
-        ("@rpath/libpython3.11.dylib", ": a module must use the Python that loads it, and not load another"),
+        ("@rpath/libpython3.11.dylib", ": a module must use the Python that loads it instead of loading another one"),
         ("@rpath/libfoo.dylib", ", which is not in the wheel"),
         ("@loader_path/libfoo.dylib", ", which is not in the wheel"),
-        ("@rpath/_demo.abi3.so", ", which is in the wheel, but where no LC_RPATH leads"),
-        ("@loader_path/x/_demo.abi3.so", ", which is in the wheel, but not there"),
-        ("@executable_path/libfoo.dylib", ", a path beside the program of Python, not beside this file"),
-        ("libfoo.dylib", ", a path relative to wherever Python is started"),
+        ("@rpath/_demo.abi3.so", ", which is in the wheel, but not in a directory on its LC_RPATH"),
+        ("@loader_path/x/_demo.abi3.so", ", which is in the wheel, but in another directory"),
+        ("@executable_path/libfoo.dylib", ", a path relative to the Python executable, not to this file"),
+        ("libfoo.dylib", ", a path relative to the working directory"),
     ],
 )
 def test_what_a_file_can_do_without_may_come_from_nowhere_else(name: str, why: str) -> None:
@@ -288,13 +288,13 @@ def test_a_finding_of_one_image_of_two_names_it() -> None:
 
 def test_a_universal_wheel_needs_both_processors() -> None:
     assert judge_image("cp311-abi3-macosx_11_0_universal2") == [
-        ("arch", "built for arm64; macosx_11_0_universal2 is x86_64 and arm64")
+        ("arch", "built for arm64; macosx_11_0_universal2 requires x86_64 and arm64")
     ]
 
 
 def test_a_tag_that_no_installer_asks_for_is_found() -> None:
     assert judge_image("cp311-abi3-macosx_12_3_arm64") == [
-        ("tags", "no installer asks for macosx_12_3_arm64: from macOS 11 on, the second number of a tag is 0")
+        ("tags", "no installer accepts macosx_12_3_arm64: from macOS 11 on, the minor version in a tag is 0")
     ]
     assert "macosx_12_3_arm64" not in set(mac_platforms((13, 0), "arm64"))
 
@@ -319,9 +319,9 @@ def test_a_sound_wheel_for_windows_has_no_finding() -> None:
         (
             {"machine": "IMAGE_FILE_MACHINE_ARM64"},
             "arch",
-            "built for IMAGE_FILE_MACHINE_ARM64; win_amd64 is IMAGE_FILE_MACHINE_AMD64",
+            "built for IMAGE_FILE_MACHINE_ARM64; win_amd64 requires IMAGE_FILE_MACHINE_AMD64",
         ),
-        ({"minimum": (10, 1)}, "system", "asks for Windows 10.1; the newest calls itself 10.0"),
+        ({"minimum": (10, 1)}, "system", "requires Windows 10.1; the newest version is 10.0"),
         (
             {"imports": {"libfoo.dll": ()}},
             "libraries",
@@ -360,14 +360,14 @@ def test_a_sound_wheel_for_windows_has_no_finding() -> None:
         (
             {"imports": {"python311.dll": ("PyDict_New",)}},
             "abi3",
-            "needs python311.dll, but the wheel is tagged cp311-abi3, whose is python3.dll",
+            "needs python311.dll, but the wheel is tagged cp311-abi3, which allows python3.dll",
         ),
         (
             {"flags": frozenset(("DYNAMIC_BASE",))},
             "mitigations",
-            "does not let Windows protect it: its header lacks NX_COMPAT and HIGH_ENTROPY_VA",
+            "its header does not enable the protections NX_COMPAT and HIGH_ENTROPY_VA",
         ),
-        ({"exports": ()}, "tags", "has no PyInit__demo, so that Python cannot import it"),
+        ({"exports": ()}, "tags", "does not export PyInit__demo, so Python cannot import it"),
     ],
 )
 def test_each_fault_of_a_pe_file_is_found(changes: dict[str, object], check: str, words: str) -> None:
@@ -383,12 +383,12 @@ def test_each_fault_of_a_pe_file_is_found(changes: dict[str, object], check: str
         (
             "cp312-cp312-win_amd64",
             "python311.dll",
-            "needs python311.dll, but the wheel is tagged cp312-cp312, whose is python312.dll or python3.dll",
+            "needs python311.dll, but the wheel is tagged cp312-cp312, which allows python312.dll or python3.dll",
         ),
         (
             "py3-none-win_amd64",
             "python311.dll",
-            "needs python311.dll, but the wheel is tagged py3-none, whose is python3.dll",
+            "needs python311.dll, but the wheel is tagged py3-none, which allows python3.dll",
         ),
         ("pp311-pypy311_pp73-win_amd64", "libpypy3.11-c.dll", None),
     ],
@@ -424,7 +424,7 @@ def test_what_windows_or_a_driver_brings_may_be_missing_until_its_first_use(libr
 @pytest.mark.parametrize("library", ["libvips-42.dll", "nvcuda-12.dll", "api-ms-evil.dll", "ext-ms-win-x.dll"])
 def test_nothing_else_may_be_missing_on_first_use(library: str) -> None:
     assert judge_pe(imports={library: ("f",)}, delayed=frozenset((library,))) == [
-        ("libraries", f"needs {library} on first use, which is neither in the wheel nor Windows' own nor a driver's")
+        ("libraries", f"needs {library} on first use, which is neither in the wheel nor part of Windows or a driver")
     ]
 
 
@@ -451,7 +451,7 @@ def test_a_dll_must_be_found_without_path(folder: str, code: bytes, found: bool)
         "demo/_demo.pyd": replace(PE, imports={"foo.dll": ()}),
         f"{folder}/foo.dll": replace(PE, exports=()),
     }
-    words = "needs foo.dll, which is in the wheel, but where no os.add_dll_directory() leads"
+    words = "needs foo.dll, which is in the wheel, but in a directory without os.add_dll_directory()"
 
     findings = evaluate_result(make_content(WINDOWS, pes=pes, files={"demo/__init__.py": code}))
 
@@ -481,10 +481,11 @@ def test_a_wheel_for_two_systems_in_one_is_found() -> None:
     name = "demo-1.0-cp311-abi3-win_amd64.whl"
     assert caught.value.render() == (
         f"error: {name}: the audit has 1 finding\n"
-        f"  | tags: {name}: is wheels of two systems in one: ELF files for Linux and PE files for Windows\n"
+        f"  | tags: {name}: contains binaries of more than one operating system:"
+        " ELF files for Linux and PE files for Windows\n"
         "  |     ELF: demo/a.so and 1 more\n"
         "  |     PE: demo/_demo.pyd\n"
-        "  hint: docs/troubleshooting.md says what mends each finding"
+        "  hint: docs/troubleshooting.md explains how to fix each finding"
     )
 
 
@@ -494,21 +495,21 @@ def test_a_wheel_for_two_systems_in_one_is_found() -> None:
         (
             "py3-none-any",
             {"machos": {"demo/x.so": MachoFacts(images=(IMAGE,))}},
-            "tagged for any platform, but holds Mach-O files",
+            "tagged for any platform, but contains Mach-O files",
         ),
-        (MAC, {"elves": {"demo/x.so": ELF}}, "tagged macosx_11_0_arm64, but holds ELF files, which are for Linux"),
-        (MAC, {}, "tagged macosx_11_0_arm64, but holds no Mach-O file"),
-        (WINDOWS, {}, "tagged win_amd64, but holds no PE file"),
+        (MAC, {"elves": {"demo/x.so": ELF}}, "tagged macosx_11_0_arm64, but contains ELF files, which are for Linux"),
+        (MAC, {}, "tagged macosx_11_0_arm64, but contains no Mach-O file"),
+        (WINDOWS, {}, "tagged win_amd64, but contains no PE file"),
         (
             "cp311-abi3-manylinux2014_x86_64.win_amd64",
             {"pes": {"demo/_demo.pyd": PE}},
-            "the platform tags name more than one system: Linux, Windows",
+            "the platform tags name more than one operating system: Linux, Windows",
         ),
         ("cp311-abi3-win_ia64", {"pes": {"demo/_demo.pyd": PE}}, "no policy is known for win_ia64"),
         (
             WINDOWS,
             {"pes": {"demo/_demo.cp311-win_arm64.pyd": PE}},
-            "its name is that of a module for win_arm64, but the wheel is tagged win_amd64",
+            "is named as a module for win_arm64, but the wheel is tagged win_amd64",
         ),
         (
             "cp311-cp311-win_amd64",
@@ -546,11 +547,9 @@ def test_each_system_has_looks_of_its_own() -> None:
         "libraries": "needs from the system: /usr/lib/libSystem.B.dylib",
         "rpath": "none",
         "names": "none",
-        "signature": "1 of 1 images with a signature that holds",
+        "signature": "1 of 1 images with a valid signature",
     }
-    assert {
-        look.check: look.message for look in summarize_checks(windows) if look.check not in common
-    } == {
+    assert {look.check: look.message for look in summarize_checks(windows) if look.check not in common} == {
         "pe": "1 modules, 0 libraries, 0 others",
         "arch": "IMAGE_FILE_MACHINE_AMD64 64 bits",
         "system": "needs Windows 6.0",
@@ -574,8 +573,11 @@ def test_exports_and_debug_data_are_looked_at_in_every_kind_of_file() -> None:
     (leak,) = check_exports(content)
     (debug,) = check_debug(content)
 
-    assert (leak.message, leak.evidence) == ("lets out 1 symbol besides PyInit_*", ("atexit",))
-    assert (debug.message, debug.evidence) == ("carries 64 bytes of debug data", (".debug_info",))
+    assert (leak.message, leak.evidence) == (
+        "exports 1 symbol that the recipe does not declare (declared: PyInit_*)",
+        ("atexit",),
+    )
+    assert (debug.message, debug.evidence) == ("contains 64 bytes of debug data", (".debug_info",))
 
 
 def test_python_code_that_nests_too_deeply_to_be_read_calls_nothing() -> None:
@@ -587,6 +589,6 @@ def test_python_code_that_nests_too_deeply_to_be_read_calls_nothing() -> None:
         (
             "libraries",
             "demo/_demo.pyd",
-            "needs foo.dll, which is in the wheel, but where no os.add_dll_directory() leads",
+            "needs foo.dll, which is in the wheel, but in a directory without os.add_dll_directory()",
         )
     ]

@@ -14,8 +14,6 @@ from everywheel.binaries.elf import ElfFacts
 from everywheel.binaries.formats import read_binary
 from everywheel.binaries.macho import MachoFacts, MachoImage
 from everywheel.binaries.pe import PeFacts
-from everywheel.platforms.linux_policy import load_policy
-from everywheel.platforms.mac_windows_policy import load_mac_policy, load_windows_policy
 from everywheel.wheels.wheel import Wheel, WheelFile, pack_wheel
 
 LINUX, MAC, WINDOWS = "manylinux2014_x86_64", "macosx_11_0_arm64", "win_amd64"
@@ -68,17 +66,17 @@ def test_a_file_that_cannot_be_read_is_one_finding(
         (
             LINUX,
             "demo/_demo.abi3.so",
-            {"elf": "0 modules, 0 libraries, 0 others, 1 unreadable", "arch": "no ELF file that can be read"},
+            {"elf": "0 modules, 0 libraries, 0 others, 1 unreadable", "arch": "no readable ELF file"},
         ),
         (
             MAC,
             "demo/_demo.abi3.so",
-            {"macho": "0 modules, 0 libraries, 0 others, 1 unreadable", "arch": "no Mach-O file that can be read"},
+            {"macho": "0 modules, 0 libraries, 0 others, 1 unreadable", "arch": "no readable Mach-O file"},
         ),
         (
             WINDOWS,
             "demo/_demo.pyd",
-            {"pe": "0 modules, 0 libraries, 0 others, 1 unreadable", "arch": "no PE file that can be read"},
+            {"pe": "0 modules, 0 libraries, 0 others, 1 unreadable", "arch": "no readable PE file"},
         ),
         (LINUX, "demo/_demo.py", {"elf": "0 modules, 0 libraries, 0 others", "arch": "no ELF file"}),
         (MAC, "demo/_demo.py", {"macho": "0 modules, 0 libraries, 0 others", "arch": "no Mach-O file"}),

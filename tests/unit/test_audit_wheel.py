@@ -52,11 +52,11 @@ def test_a_sound_pure_wheel_has_no_finding(tmp_path: Path) -> None:
     assert (report.wheel, report.findings, report.files) == (NAME, (), ())
     assert [(look.check, look.message) for look in report.checks] == [
         ("archive", "5 files, 509 bytes unpacked"),
-        ("record", "every file against its hash"),
+        ("record", "every file compared with its hash"),
         ("tags", "py3-none-any"),
         ("elf", "0 modules, 0 libraries, 0 others"),
         ("arch", "no ELF file"),
-        ("symbols", "no versioned symbol; the tag promises nothing"),
+        ("symbols", "no versioned symbol; no platform tag has a policy"),
         ("libraries", "needs from the system: nothing"),
         ("rpath", "none"),
         ("stack", "no ELF file"),
@@ -64,7 +64,7 @@ def test_a_sound_pure_wheel_has_no_finding(tmp_path: Path) -> None:
         ("pages", "no ELF file"),
         ("debug", "0 bytes"),
         ("exports", "0 files checked"),
-        ("abi3", "not asked for: the ABI tag is none"),
+        ("abi3", "not required: the ABI tag is none"),
         ("licenses", "1 texts; no SBOM lists a library"),
     ]
 
@@ -84,7 +84,7 @@ def test_a_name_that_is_not_a_wheels_is_a_finding(tmp_path: Path) -> None:
     ((check, file, words),) = told(path)
 
     assert (check, file) == ("archive", "demo.whl")
-    assert words.startswith("the file name is not a wheel's: ")
+    assert words.startswith("not a valid wheel file name: ")
 
 
 def test_what_is_no_zip_is_a_finding(tmp_path: Path) -> None:
@@ -112,14 +112,14 @@ def test_a_damaged_member_is_a_finding(tmp_path: Path) -> None:
 def test_a_wheel_without_dist_info_is_a_finding(tmp_path: Path) -> None:
     path = rewrite(make_wheel(tmp_path), {**{name: None for name in FILES if INFO in name}, f"{INFO}/RECORD": None})
 
-    assert told(path) == [("archive", NAME, "0 .dist-info folders where one must be")]
+    assert told(path) == [("archive", NAME, "0 .dist-info directories instead of 1")]
 
 
 def test_a_second_dist_info_is_a_finding(tmp_path: Path) -> None:
     path = make_wheel(tmp_path, **{"other-2.dist-info/METADATA": b""})
 
     assert told(path) == [
-        ("archive", NAME, "2 .dist-info folders where one must be: demo-1.0.dist-info, other-2.dist-info")
+        ("archive", NAME, "2 .dist-info directories instead of 1: demo-1.0.dist-info, other-2.dist-info")
     ]
 
 
@@ -130,7 +130,7 @@ def test_another_projects_dist_info_is_a_finding(tmp_path: Path) -> None:
         (
             "archive",
             path.name,
-            "the .dist-info folder is demo-1.0.dist-info, the file name asks for other-1.0.dist-info",
+            "the .dist-info directory is demo-1.0.dist-info, but the file name requires other-1.0.dist-info",
         )
     ]
 
@@ -140,7 +140,7 @@ def test_a_missing_metadata_file_is_a_finding(tmp_path: Path) -> None:
 
     assert told(path) == [
         ("archive", f"{INFO}/METADATA", "missing"),
-        ("record", f"{INFO}/METADATA", "listed in RECORD, but not in the wheel"),
+        ("record", f"{INFO}/METADATA", "listed in RECORD, but missing from the wheel"),
     ]
 
 
@@ -152,7 +152,7 @@ def test_a_changed_file_is_a_finding_with_both_hashes(tmp_path: Path) -> None:
     assert (finding.check, finding.file, finding.message) == (
         "record",
         "demo/__init__.py",
-        "not what RECORD says it is",
+        "the hash differs from the one in RECORD",
     )
     assert finding.evidence == (
         f"RECORD: sha256={encode_digest(hashlib.sha256(FILES['demo/__init__.py']).digest())}",
@@ -173,14 +173,14 @@ def test_a_weak_hash_is_a_finding(tmp_path: Path) -> None:
     weak = "\n".join(["demo/__init__.py,md5=abc,6", *lines[1:]])
 
     assert told(rewrite(path, {f"{INFO}/RECORD": weak.encode()})) == [
-        ("record", "demo/__init__.py", "RECORD has no sha256 of it, only 'md5=abc'")
+        ("record", "demo/__init__.py", "RECORD has no sha256 for this file, only 'md5=abc'")
     ]
 
 
 def test_a_path_that_leaves_the_wheel_is_a_finding(tmp_path: Path) -> None:
     path = make_wheel(tmp_path, **{"../evil.py": b""})
 
-    assert told(path) == [("archive", "../evil.py", "the path leaves the wheel")]
+    assert told(path) == [("archive", "../evil.py", "the path leads out of the wheel")]
 
 
 def test_a_name_that_stands_twice_is_a_finding(tmp_path: Path) -> None:
@@ -260,7 +260,7 @@ def test_the_error_lists_every_finding_with_its_evidence() -> None:
         "  | stack: a.so: asks for it\n"
         "  | symbols: a.so: needs GLIBC_2.34\n"
         "  |     f@GLIBC_2.34\n"
-        "  hint: docs/troubleshooting.md says what mends each finding"
+        "  hint: docs/troubleshooting.md explains how to fix each finding"
     )
 
 
@@ -272,7 +272,7 @@ def test_the_error_for_several_wheels_names_each() -> None:
         "error: 1 of 2 wheels: the audit has 1 finding\n"
         "  | y.whl\n"
         "  | stack: a.so: asks for it\n"
-        "  hint: docs/troubleshooting.md says what mends each finding"
+        "  hint: docs/troubleshooting.md explains how to fix each finding"
     )
 
 
@@ -329,7 +329,7 @@ def test_a_wheel_with_an_encrypted_member_is_no_readable_wheel(tmp_path: Path) -
 def test_a_member_without_a_name_leaves_the_wheel(tmp_path: Path) -> None:
     path = rewrite(make_wheel(tmp_path), {".": b""})
 
-    assert ("archive", ".", "the path leaves the wheel") in told(path)
+    assert ("archive", ".", "the path leads out of the wheel") in told(path)
 
 
 def test_a_symbolic_link_is_found(tmp_path: Path) -> None:
@@ -339,7 +339,7 @@ def test_a_symbolic_link_is_found(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(link, "libfoo.so.1")
 
-    assert ("archive", "demo/link.so", "a symbolic link, which installers make a file of") in told(path)
+    assert ("archive", "demo/link.so", "a symbolic link, which installers write as a regular file") in told(path)
 
 
 def test_a_size_that_is_not_records_is_found(tmp_path: Path) -> None:
@@ -348,7 +348,7 @@ def test_a_size_that_is_not_records_is_found(tmp_path: Path) -> None:
         record = archive.read(f"{INFO}/RECORD").replace(b",6\n", b",7\n", 1)
 
     assert told(rewrite(path, {f"{INFO}/RECORD": record})) == [
-        ("record", "demo/__init__.py", "has 6 bytes, but RECORD says 7")
+        ("record", "demo/__init__.py", "has 6 bytes, but RECORD lists 7")
     ]
 
 
@@ -356,7 +356,7 @@ def test_metadata_that_is_not_ascii_is_read_as_what_it_is(tmp_path: Path) -> Non
     metadata = FILES[f"{INFO}/METADATA"] + "License-File: LICENSE-é\nLicense-File: LIZENZ-ü\n".encode()
     path = make_wheel(tmp_path, **{f"{INFO}/METADATA": metadata, f"{INFO}/licenses/LICENSE-é": b"MIT\n"})
 
-    missing = ("licenses", f"{INFO}/licenses/LIZENZ-ü", "License-File names it, but it is not there")
+    missing = ("licenses", f"{INFO}/licenses/LIZENZ-ü", "License-File lists this file, but it is missing")
     assert told(path) == [missing]
 
 
@@ -366,7 +366,7 @@ def test_metadata_that_is_not_ascii_is_read_as_what_it_is(tmp_path: Path) -> Non
         (b"[" * 200_000, "maximum recursion depth exceeded"),
         (
             b'{"metadata": {"component": {"properties": [{"name": "everywheel:exports", "value": [1]}]}}}',
-            "the value of everywheel:exports is no text",
+            "the value of everywheel:exports is not a string",
         ),
     ],
 )
@@ -385,11 +385,14 @@ def test_a_line_that_stands_for_a_billion_tags_is_not_spelled_out(tmp_path: Path
 
     (finding,) = audit_wheel(path).findings
 
-    assert (finding.message, finding.evidence[0]) == ("its tags are not the file name's", f"WHEEL:     {line}")
+    assert (finding.message, finding.evidence[0]) == (
+        "the tags differ from those in the file name",
+        f"WHEEL:     {line}",
+    )
 
 
 def test_names_that_some_systems_cannot_tell_apart_are_found(tmp_path: Path) -> None:
     path = make_wheel(tmp_path, **{"demo/Codec.py": b"", "demo/codec.py": b"", "demo/other.py": b""})
 
-    words = "demo/Codec.py differs in case alone: most Macs and Windows keep one of the two"
+    words = "differs from demo/Codec.py only in case: file systems of macOS and Windows keep only one of the two"
     assert told(path) == [("archive", "demo/codec.py", words)]

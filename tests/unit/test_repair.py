@@ -12,8 +12,8 @@ import pytest
 from everywheel.errors import BuildError
 from everywheel.libraries.prefix import Library
 from everywheel.platforms.target import parse_target
-from everywheel.repair.metadata import drop_graft_hash
 from everywheel.repair import RepairRequest, add_licenses_and_sbom, check_binaries, match_grafts, repair_wheel
+from everywheel.repair.metadata import drop_graft_hash
 from everywheel.wheels.wheel import Wheel, WheelFile, pack_wheel
 
 FOO = Library(

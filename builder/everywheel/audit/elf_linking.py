@@ -21,7 +21,9 @@ def check_elf_arch(contents: WheelContents) -> Iterator[Finding]:
         for path, elf in contents.elves.items():
             actual = (elf.machine, elf.bits, elf.endian)
             if actual != required:
-                message = f"built for {_describe_machine(*actual)}; {policy.tag} requires {_describe_machine(*required)}"
+                message = (
+                    f"built for {_describe_machine(*actual)}; {policy.tag} requires {_describe_machine(*required)}"
+                )
                 yield Finding(check="arch", file=path, message=message)
 
 

@@ -41,7 +41,9 @@ def check_page_size(contents: WheelContents) -> Iterator[Finding]:
     size = max((policy.arch.page_size for policy in contents.linux_policies), default=0)
     for path, elf in contents.elves.items():
         if elf.page is not None and elf.page < size:
-            message = f"segments are aligned to {elf.page} bytes; kernels of this architecture may use {size}-byte pages"
+            message = (
+                f"segments are aligned to {elf.page} bytes; kernels of this architecture may use {size}-byte pages"
+            )
             yield Finding(check="pages", file=path, message=message)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from everywheel.audit.report import Finding
 from everywheel.audit.wheel_contents import WheelContents, installed_path
 from everywheel.binaries.macho import MachoFacts, MachoImage
-from everywheel.platforms.mac_windows_policy import MacPolicy, is_of_macos
+from everywheel.platforms.mac_windows_policy import MacPolicy, is_of_macos, needs_signature
 
 _PYTHON = re.compile(r"(.*/)?(Python3?\.framework/.*|libpython3[\d.]*t?\.dylib)")
 # delocate writes this directory, which does not exist, into the install names of the libraries that it grafts.
@@ -136,7 +136,7 @@ def check_mac_signature(contents: WheelContents) -> Iterator[Finding]:
     def check(image: MachoImage) -> Iterator[Fault]:
         if image.signature:
             yield "its code signature is not valid", image.signature
-        elif image.signature is None and image.cpu.startswith("arm64") and image.kind in _LOADED:
+        elif image.signature is None and image.kind in _LOADED and needs_signature(image.cpu):
             yield "has no code signature, which macOS requires on arm64", ()
 
     for path, macho in contents.machos.items():

@@ -13,9 +13,7 @@ from everywheel.audit.wheel_contents import WheelContents, installed_path
 _PYTHON = re.compile(r"python3\d*t?(_d)?\.dll|libpypy[\d.]*-c\.dll")
 _PYTHON_TAG = re.compile(r"(?P<kind>cp|pp|pypy)(?P<version>\d+)(?P<flags>[a-z]*)")
 # Functions that add a directory to the DLL search path, or load a DLL by its path before a module needs it.
-_DLL_FUNCTIONS = frozenset(
-    ("add_dll_directory", "CDLL", "PyDLL", "WinDLL", "OleDLL", "LoadLibrary", "LoadLibraryExW")
-)
+_DLL_FUNCTIONS = frozenset(("add_dll_directory", "CDLL", "PyDLL", "WinDLL", "OleDLL", "LoadLibrary", "LoadLibraryExW"))
 _MAX_SYMBOLS = 8
 
 

@@ -73,5 +73,7 @@ def fail_on_findings(reports: tuple[Report, ...]) -> None:
     count = "1 finding" if total == 1 else f"{total} findings"
     subject = failed[0].wheel if len(reports) == 1 else f"{len(failed)} of {len(reports)} wheels"
     raise AuditError(
-        f"{subject}: the audit has {count}", excerpt=lines, hint="docs/troubleshooting.md explains how to fix each finding"
+        f"{subject}: the audit has {count}",
+        excerpt=lines,
+        hint="docs/troubleshooting.md explains how to fix each finding",
     )

@@ -36,9 +36,7 @@ def describe_files(contents: WheelContents) -> tuple[FileReport, ...]:
 
 def find_systems(contents: WheelContents) -> tuple[str, ...]:
     """Return the operating systems whose checks apply: those of the binaries, or else those of the tags."""
-    checks = {
-        form.check for b in contents.binaries.values() for form in FORMATS.values() if isinstance(b, form.facts)
-    }
+    checks = {form.check for b in contents.binaries.values() for form in FORMATS.values() if isinstance(b, form.facts)}
     checks |= set(contents.unread.values())
     inside = [system for system, form in FORMATS.items() if form.check in checks]
     tagged = [system for system in FORMATS if system in contents.systems]

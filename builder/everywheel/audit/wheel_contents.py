@@ -207,7 +207,9 @@ def _find_dist_info(wheel: Wheel) -> str:
         or canonicalize_name(stem[0]) != canonicalize_name(wheel.name)
         or canonicalize_version(stem[1]) != canonicalize_version(wheel.version)
     ):
-        raise _UnusableWheel(f"the .dist-info directory is {directories[0]}, but the file name requires {wheel.dist_info}")
+        raise _UnusableWheel(
+            f"the .dist-info directory is {directories[0]}, but the file name requires {wheel.dist_info}"
+        )
     return directories[0]
 
 
