@@ -107,7 +107,7 @@ def test_a_row_has_toolchains(tmp_path: Path) -> None:
     compilers = [engine.compilers(target).c for target in (GLIBC, MUSL)]
     toolchain = write_toolchain(GLIBC, engine.compilers(GLIBC), tools, tmp_path / "workspace")
 
-    assert [words[words.index("-target") + 1] for words in compilers] == [
+    assert [command[command.index("-target") + 1] for command in compilers] == [
         "loongarch64-linux-gnu.2.38",
         "loongarch64-linux-musl",
     ]
@@ -213,5 +213,5 @@ def test_no_other_module_has_facts_by_architecture() -> None:
         "binaries/macho.py: ppc64",
         # The build machine of every job, and Meson's name of a machine that it does not know.
         "release/matrix.py: x86_64",
-        "wheels/pep517.py: amd64",
+        "wheels/target_python.py: amd64",
     }

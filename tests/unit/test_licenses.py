@@ -1,4 +1,4 @@
-"""Licence expressions: joined, taken apart and compared."""
+"""License expressions: combined and compared."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import doctest
 
 import everywheel.wheels.spdx
 import pytest
-from everywheel.wheels.spdx import check_expression, combine_expressions, find_uncovered, split_expression
+from everywheel.wheels.spdx import check_expression, combine_expressions, find_uncovered
 
 
 def test_the_examples_in_the_docstrings_are_true() -> None:
@@ -14,32 +14,33 @@ def test_the_examples_in_the_docstrings_are_true() -> None:
 
 
 @pytest.mark.parametrize(
-    ("expression", "parts"),
+    ("expression", "combined"),
     [
-        ("MIT", ("MIT",)),
-        ("(MIT)", ("MIT",)),
-        ("MIT AND Zlib AND MIT", ("MIT", "Zlib", "MIT")),
-        ("MIT AND (Zlib AND (BSD-3-Clause OR ISC))", ("MIT", "Zlib", "BSD-3-Clause OR ISC")),
-        ("MIT AND Zlib OR ISC", ("MIT AND Zlib OR ISC",)),
-        ("GPL-2.0-or-later WITH GCC-exception-3.1 AND MIT", ("GPL-2.0-or-later WITH GCC-exception-3.1", "MIT")),
+        ("MIT", "MIT"),
+        ("(MIT)", "MIT"),
+        ("MIT AND Zlib AND MIT", "MIT AND Zlib"),
+        ("MIT AND (Zlib AND (BSD-3-Clause OR ISC))", "MIT AND Zlib AND (BSD-3-Clause OR ISC)"),
+        ("MIT AND Zlib OR ISC", "(MIT AND Zlib) OR ISC"),
+        ("MIT AND (Zlib OR ISC) AND (ISC OR Zlib)", "MIT AND (Zlib OR ISC)"),
+        ("GPL-2.0-or-later WITH GCC-exception-3.1 AND MIT", "GPL-2.0-or-later WITH GCC-exception-3.1 AND MIT"),
     ],
 )
-def test_an_expression_is_split_at_its_top_level(expression: str, parts: tuple[str, ...]) -> None:
-    assert split_expression(expression) == parts
+def test_an_expression_is_split_at_its_top_level(expression: str, combined: str) -> None:
+    assert combine_expressions([expression]) == combined
 
 
-def test_a_combined_expression_names_each_licence_once_and_brackets_alternatives() -> None:
+def test_a_combined_expression_names_each_license_once_with_parentheses_around_alternatives() -> None:
     combined = combine_expressions(["mit", "Apache-2.0 or mit", "Zlib AND MIT", "Apache-2.0 OR MIT"])
 
     assert combined == "MIT AND (Apache-2.0 OR MIT) AND Zlib"
 
 
-def test_an_expression_alone_is_not_bracketed() -> None:
+def test_a_single_expression_has_no_parentheses() -> None:
     assert combine_expressions(["MIT OR Apache-2.0"]) == "MIT OR Apache-2.0"
 
 
-@pytest.mark.parametrize("expression", ["", "Nonsense-1.0", "MIT AND", "(MIT", "MIT Zlib"])
-def test_what_is_no_expression_is_refused(expression: str) -> None:
+@pytest.mark.parametrize("expression", ["", "Nonsense-1.0", "MIT AND", "(MIT", "MIT Zlib", "MIT OR"])
+def test_an_invalid_expression_is_refused(expression: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         check_expression(expression)
 
@@ -56,5 +57,7 @@ def test_what_is_no_expression_is_refused(expression: str) -> None:
         ("MIT OR Zlib", "MIT", ("MIT",)),
     ],
 )
-def test_what_an_expression_does_not_cover_is_named(whole: str, part: str, missing: tuple[str, ...]) -> None:
+def test_licenses_that_an_expression_does_not_cover_are_returned(
+    whole: str, part: str, missing: tuple[str, ...]
+) -> None:
     assert find_uncovered(whole, part) == missing

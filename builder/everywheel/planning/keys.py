@@ -40,6 +40,7 @@ WHEEL_PACKAGES = (
     "cyclonedx-python-lib",
     "deflate",
     "delvewheel",
+    "license-expression",
     "macholib",
     "packaging",
     "repairwheel",
