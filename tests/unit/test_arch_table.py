@@ -12,7 +12,7 @@ import pefile
 import pytest
 from auditwheel.architecture import Architecture
 from elftools.elf.enums import ENUM_E_MACHINE
-from everywheel.audit.linking import check_arch
+from everywheel.audit.elf_linking import check_elf_arch
 from everywheel.audit.wheel_contents import WheelContents
 from everywheel.binaries.elf import read_elf
 from everywheel.config.recipe import Linkage, ResolvedRecipe, resolve_recipe
@@ -129,7 +129,8 @@ def test_a_row_has_policies_which_the_audit_compares_files_with() -> None:
     elves = {name: read_elf(make_elf(name)) for name in ("EM_LOONGARCH", "EM_RISCV")}
     wheel = Wheel(name="demo", version="1", build="", python="py3", abi="none", platform=GLIBC.tag, files={})
 
-    findings = list(check_arch(WheelContents(path=Path(wheel.filename), wheel=wheel, elves=elves), (glibc,)))
+    contents = WheelContents(path=Path(wheel.filename), wheel=wheel, elves=elves, arches=MORE_ARCHES)
+    findings = list(check_elf_arch(contents))
 
     assert (glibc.allows("GLIBC_2.38"), glibc.allows("GLIBC_2.39")) == (True, False)
     assert glibc.provides("ld-linux-loongarch-lp64d.so.1")

@@ -25,6 +25,7 @@ from everywheel.binaries.formats import UNREADABLE_BINARY, Binary, read_binary
 from everywheel.binaries.macho import MachoFacts
 from everywheel.binaries.pe import PeFacts
 from everywheel.errors import UsageError
+from everywheel.platforms.architectures import ARCHES, ArchTable
 from everywheel.platforms.linux_policy import Policy, load_policy
 from everywheel.platforms.mac_windows_policy import MacPolicy, WindowsPolicy, load_mac_policy, load_windows_policy
 from everywheel.platforms.tags import list_systems
@@ -53,7 +54,7 @@ class WheelContents:
     """A wheel whose archive could be read, the facts of its binaries, and its SBOMs.
 
     `unread` maps compiled files that could not be read to the check that each one failed (`elf`, `macho` or `pe`): other
-    files may need them, so they count as files of the wheel.
+    files may need them, so they count as files of the wheel. `arches` are the architectures whose tags have a policy.
     """
 
     path: Path
@@ -63,6 +64,7 @@ class WheelContents:
     pes: Mapping[str, PeFacts] = field(default_factory=lambda: MappingProxyType({}))
     unread: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     sbom: Sbom = field(default_factory=Sbom)
+    arches: ArchTable = field(default_factory=lambda: ARCHES)
 
     @property
     def binaries(self) -> dict[str, Binary]:
@@ -77,7 +79,7 @@ class WheelContents:
     @property
     def linux_policies(self) -> tuple[Policy, ...]:
         """The policies of the platform tags for Linux."""
-        return tuple(policy for tag in self.platforms if (policy := load_policy(tag)) is not None)
+        return tuple(policy for tag in self.platforms if (policy := load_policy(tag, self.arches)) is not None)
 
     @property
     def strictest_policies(self) -> tuple[Policy, ...]:
