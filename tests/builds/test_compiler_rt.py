@@ -11,7 +11,7 @@ from elftools.elf.elffile import ELFFile
 from everywheel.platforms.target import parse_target
 from everywheel.store.local import Store, default_store
 from everywheel.toolchains.build_tools import ensure_tools
-from everywheel.toolchains.toolchain import write_toolchain
+from everywheel.toolchains.toolchain_writer import write_toolchain
 from everywheel.toolchains.zig import ZigEngine
 
 SOURCE = """\

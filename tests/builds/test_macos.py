@@ -13,7 +13,8 @@ from everywheel.platforms.target import parse_target
 from everywheel.store.local import Store, default_store
 from everywheel.toolchains.build_tools import ensure_tools
 from everywheel.toolchains.hide_symbols import hide_symbols
-from everywheel.toolchains.toolchain import Toolchain, write_toolchain
+from everywheel.toolchains.toolchain import Toolchain, ToolchainOptions
+from everywheel.toolchains.toolchain_writer import write_toolchain
 from everywheel.wheels.macos_availability import find_newer
 from workshop import Workshop
 
@@ -33,7 +34,7 @@ def toolchain(shared_store: Path, tmp_path: Path) -> Toolchain:
 
     tools, target = ensure_tools(shared_store), parse_target(INTEL)
     engine = ZigEngine(store=Store(default_store()), tools=tools)
-    return write_toolchain(target, engine.compilers(target), tools, tmp_path, exports=["foo_*"])
+    return write_toolchain(target, engine.compilers(target), tools, tmp_path, ToolchainOptions(exports=("foo_*",)))
 
 
 @pytest.mark.parametrize(("tag", "cpu", "floor"), [(ARM, "arm64", (11, 0)), (INTEL, "x86_64", (10, 15))])

@@ -28,7 +28,7 @@ from everywheel.platforms.tags import Floor, list_compatible_tags
 from everywheel.platforms.target import Target, parse_target
 from everywheel.store.local import Store
 from everywheel.toolchains.build_tools import Tools
-from everywheel.toolchains.toolchain import write_toolchain
+from everywheel.toolchains.toolchain_writer import write_toolchain
 from everywheel.toolchains.zig import ZigEngine
 from everywheel.wheels.wheel import Wheel
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from everywheel.config.recipe import Build, BuildSystem, Linkage, Optimize
@@ -12,7 +13,8 @@ from everywheel.platforms.target import parse_target
 from everywheel.store.local import Store
 from everywheel.toolchains.build_tools import Tools
 from everywheel.toolchains.compilers import Compilers
-from everywheel.toolchains.toolchain import Toolchain, write_toolchain
+from everywheel.toolchains.toolchain import Toolchain, ToolchainOptions
+from everywheel.toolchains.toolchain_writer import write_toolchain
 from everywheel.toolchains.zig import ZigEngine
 
 MUSL = parse_target("musllinux_1_2_aarch64")
@@ -37,9 +39,9 @@ def tools(tmp_path: Path) -> Tools:
     )
 
 
-def write(tools: Tools, workspace: Path, **options: object) -> Toolchain:
+def write(tools: Tools, workspace: Path, **options: Any) -> Toolchain:
     engine = ZigEngine(store=Store(workspace / "store"), tools=tools)
-    return write_toolchain(MUSL, engine.compilers(MUSL), tools, workspace, **options)  # type: ignore[arg-type]
+    return write_toolchain(MUSL, engine.compilers(MUSL), tools, workspace, ToolchainOptions(**options))
 
 
 def call(toolchain: Toolchain, program: str, *arguments: str) -> list[str]:
@@ -81,7 +83,7 @@ def test_archives_are_linked_with_what_they_need_in_turn(tools: Tools, tmp_path:
 
 
 def test_only_promised_symbols_are_let_out(tools: Tools, tmp_path: Path) -> None:
-    toolchain = write(tools, tmp_path / "ws", exports=["foo_*", "Bar*"])
+    toolchain = write(tools, tmp_path / "ws", exports=("foo_*", "Bar*"))
 
     script = toolchain.directory / "exports.map"
 
@@ -92,7 +94,9 @@ def test_only_promised_symbols_are_let_out(tools: Tools, tmp_path: Path) -> None
 def test_on_macos_symbols_are_hidden_before_a_library_is_linked_and_nothing_else(tools: Tools, tmp_path: Path) -> None:
     target = parse_target("macosx_10_15_x86_64")
     engine = ZigEngine(store=Store(tmp_path / "store"), tools=tools)
-    toolchain = write_toolchain(target, engine.compilers(target), tools, tmp_path / "ws", exports=["foo_*"])
+    toolchain = write_toolchain(
+        target, engine.compilers(target), tools, tmp_path / "ws", ToolchainOptions(exports=("foo_*",))
+    )
     hidden = call(toolchain, "cc", "a.o", "-dynamiclib", "-o", "libfoo.dylib")
     compiled = call(toolchain, "cc", "-c", "a.c")
 
@@ -148,15 +152,15 @@ def test_where_no_script_is_a_program_wrappers_are_copies_of_one(tools: Tools, t
         launcher=launcher,
     )
 
-    toolchain = write_toolchain(target, compilers, tools, tmp_path / "ws", flags=["-DX=a b"])
+    toolchain = write_toolchain(target, compilers, tools, tmp_path / "ws", ToolchainOptions(flags=("-DX=a b",)))
 
     prefix = tmp_path / "ws" / "prefix"
-    words = {path.name: path.read_text().split("\n") for path in (toolchain.directory / "bin").glob("*.words")}
+    words = {path.name: path.read_text().split("\n") for path in (toolchain.directory / "bin").glob("*.launch")}
     assert toolchain.program("cc").read_bytes() == b"MZ"
-    assert words["cc.exe.words"] == ["gcc -O2", f"{prefix}/lib"]
-    assert words["c++.exe.words"] == ['"a b/g++"', f"{prefix}/lib"]
-    assert words["ar.exe.words"] == ["ar", ""]
-    assert words["pkg-config.exe.words"] == [
+    assert words["cc.exe.launch"] == ["gcc -O2", f"{prefix}/lib"]
+    assert words["c++.exe.launch"] == ['"a b/g++"', f"{prefix}/lib"]
+    assert words["ar.exe.launch"] == ["ar", ""]
+    assert words["pkg-config.exe.launch"] == [
         f"{tools.pkgconf} --static",
         "",
         f"PKG_CONFIG_LIBDIR={prefix}/lib/pkgconfig:{prefix}/share/pkgconfig",
@@ -184,7 +188,7 @@ def test_what_builds_see_holds_nothing_of_this_machine(tools: Tools, tmp_path: P
 
 
 def test_the_cross_file_describes_the_target(tools: Tools, tmp_path: Path) -> None:
-    text = write(tools, tmp_path / "ws", optimize=Optimize.SPEED, flags=["-DX='1'"]).cross_file.read_text()
+    text = write(tools, tmp_path / "ws", optimize=Optimize.SPEED, flags=("-DX='1'",)).cross_file.read_text()
 
     assert "cpu_family = 'aarch64'\n" in text
     assert "needs_exe_wrapper = true\n" in text

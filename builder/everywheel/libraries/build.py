@@ -15,7 +15,8 @@ from everywheel.libraries.prefix import normalize_prefix
 from everywheel.libraries.products import check_products, list_spellings
 from everywheel.libraries.source_tree import prepare_source
 from everywheel.planning.plan import LibraryStep, Plan, StepKind
-from everywheel.toolchains.toolchain import PREFIX, Toolchain, write_toolchain
+from everywheel.toolchains.toolchain import PREFIX, Toolchain, ToolchainOptions
+from everywheel.toolchains.toolchain_writer import write_toolchain
 
 
 def build_library(context: BuildContext, step: LibraryStep, plan: Plan, set_stage: Callable[[str], None]) -> None:
@@ -43,17 +44,15 @@ def prepare_workspace(context: BuildContext, step: LibraryStep, plan: Plan) -> t
     recipe, workspace = step.recipe, context.open_workspace(step, plan)
     prepare_source(context, recipe, workspace / "source")
     build = recipe.build
-    toolchain = write_toolchain(
-        step.target,
-        context.engine.compilers(step.target),
-        context.tools,
-        workspace,
+    options = ToolchainOptions(
         optimize=build.optimize,
-        flags=[*(f"-D{define}" for define in build.defines), *build.flags],
+        flags=(*(f"-D{define}" for define in build.defines), *build.flags),
         link_flags=build.link_flags,
         exports=recipe.products.exports if recipe.linkage is Linkage.SHARED else (),
         cxx_runtime=build.cxx_runtime,
     )
+    compilers = context.engine.compilers(step.target)
+    toolchain = write_toolchain(step.target, compilers, context.tools, workspace, options)
     return workspace, toolchain
 
 

@@ -1,11 +1,12 @@
-"""Engines: where a step runs, and with which compilers.
+"""Engines: the environments in which a step runs, each with its compilers.
 
-`zig` compiles for every target on any machine; `native` uses the compilers of the machine itself; `container` runs the
-native engine in build images.
+`zig` compiles for every target on any machine. `native` uses the compilers of the build machine. `container` runs the native
+engine in build images.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -15,7 +16,7 @@ from everywheel.platforms.target import Target
 
 
 class EngineName(StrEnum):
-    """The engines that a user can name."""
+    """The engines that a user can choose."""
 
     ZIG = "zig"
     CONTAINER = "container"
@@ -24,14 +25,21 @@ class EngineName(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compilers:
-    """The programs that compile for one target, each as the words that start it, and what they can do.
+    """The compilers and binary utilities for one target, each as the command that starts it.
 
-    `build_c` and `build_cxx` compile for the build machine. `dlltool` makes import libraries of Windows out of definition
-    files, `windres` compiles its resources. `path` are further folders for PATH, `environment` further
-    variables. `runs_target` tells whether compiled programs can be run as they are, `undefined_version` whether the
-    linker must be told that a version script may name absent symbols, `no_cxx_library` is the flag that leaves the
-    C++ library out of a link, where there is one, and `link` are flags for every link. Where a script is no program,
-    `launcher` is what wrappers are copies of.
+    Attributes:
+        c, cxx: the compilers for the target.
+        build_c, build_cxx: the compilers for the build machine.
+        ar, ranlib: the programs that write archives.
+        dlltool: the program that makes import libraries from definition files; only for Windows.
+        windres: the resource compiler; only for Windows.
+        path: further directories for PATH.
+        environment: further variables.
+        runs_target: whether programs for the target run on the build machine.
+        undefined_version: whether the linker needs a flag for version scripts that name undefined symbols.
+        no_cxx_library: the flag that links C++ code without the C++ library, if there is one.
+        link: flags for every link.
+        launcher: the compiled launcher that wrappers are copies of, on a build machine that cannot start scripts.
     """
 
     c: tuple[str, ...]
@@ -43,7 +51,7 @@ class Compilers:
     dlltool: tuple[str, ...] = ()
     windres: tuple[str, ...] = ()
     path: tuple[str, ...] = ()
-    environment: dict[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
     runs_target: bool = False
     undefined_version: bool = True
     no_cxx_library: tuple[str, ...] = ()
@@ -52,7 +60,7 @@ class Compilers:
 
 
 class Engine(Protocol):
-    """What builds a library: its compilers for a target; `warm` makes them ready, once for each target."""
+    """An environment in which libraries are built; `prime_cache` is called once for each target before any build."""
 
     @property
     def name(self) -> EngineName: ...

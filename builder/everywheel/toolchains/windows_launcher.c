@@ -1,21 +1,21 @@
-/* What stands for a compiler on Windows, where a script is no program: a build starts this, and it starts another.
+/* A compiler wrapper for Windows, where a build cannot start a script: this program starts another one.
 
-   Beside cc.exe lies cc.exe.words, in UTF-8. Its first line is the command that the words of this one's own command
-   line are put behind; the second is what to answer who asks where libraries lie, or empty; each further line is a
-   variable for the command, NAME=VALUE. */
+   Its file <path>.launch is UTF-8. The first line is the command, to which the arguments of this program are added. The
+   second line is the directory to print for -print-search-dirs, or empty. Each further line is a variable of the
+   command, NAME=VALUE. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <wchar.h>
 #include <windows.h>
 
-#define LONGEST 32768 /* of a path and of a command line, in characters: Windows' own limits */
+#define LONGEST 32768 /* characters: the limit of Windows for a path and for a command line */
 
 static void fail(const char *what, const wchar_t *which) {
   fprintf(stderr, "cannot %s %ls (error %lu)\n", what, which, GetLastError());
   exit(127);
 }
 
-/* Returns a file's text. */
+/* Returns the text of a file. */
 static wchar_t *read_text(const wchar_t *path) {
   static char bytes[2 * LONGEST];
   static wchar_t text[2 * LONGEST];
@@ -27,7 +27,7 @@ static wchar_t *read_text(const wchar_t *path) {
   return text;
 }
 
-/* Ends a line, and returns the next one. */
+/* Ends a line and returns the next one. */
 static wchar_t *end_line(wchar_t *line) {
   line += wcscspn(line, L"\n");
   if (*line != L'\0')
@@ -35,7 +35,7 @@ static wchar_t *end_line(wchar_t *line) {
   return line;
 }
 
-/* Returns what stands behind the program's name in a command line: how words are quoted there is for the command to read. */
+/* Returns the arguments in a command line, quoted as they are: the command splits them itself. */
 static const wchar_t *skip_name(const wchar_t *line) {
   int quoted = 0;
   for (; *line != L'\0' && (quoted || (*line != L' ' && *line != L'\t')); line++)
@@ -45,11 +45,11 @@ static const wchar_t *skip_name(const wchar_t *line) {
 
 int main(void) {
   static wchar_t path[LONGEST], command[LONGEST];
-  DWORD length = GetModuleFileNameW(NULL, path, LONGEST - 7);
-  wcscpy(path + length, L".words");
+  DWORD length = GetModuleFileNameW(NULL, path, LONGEST - 8);
+  wcscpy(path + length, L".launch");
   wchar_t *head = read_text(path), *libraries = end_line(head), *variable = end_line(libraries);
-  const wchar_t *words = skip_name(GetCommandLineW());
-  if (*libraries != L'\0' && wcsstr(words, L"-print-search-dirs") != NULL) {
+  const wchar_t *args = skip_name(GetCommandLineW());
+  if (*libraries != L'\0' && wcsstr(args, L"-print-search-dirs") != NULL) {
     printf("libraries: =%ls\n", libraries);
     return 0;
   }
@@ -59,9 +59,9 @@ int main(void) {
     SetEnvironmentVariableW(variable, value);
     variable = next;
   }
-  if (wcslen(head) + wcslen(words) >= LONGEST)
+  if (wcslen(head) + wcslen(args) >= LONGEST)
     SetLastError(ERROR_FILENAME_EXCED_RANGE), fail("start", head);
-  wcscat(wcscpy(command, head), words);
+  wcscat(wcscpy(command, head), args);
   STARTUPINFOW start = {.cb = sizeof start, .dwFlags = STARTF_USESTDHANDLES};
   start.hStdInput = GetStdHandle(STD_INPUT_HANDLE);
   start.hStdOutput = GetStdHandle(STD_OUTPUT_HANDLE);

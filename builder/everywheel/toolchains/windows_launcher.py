@@ -1,16 +1,20 @@
-"""Launchers: what compiler wrappers are on Windows, which starts programs alone and no scripts.
+"""Launchers: the compiler wrappers of a Windows machine, where a build cannot start a script.
 
-A launcher is a copy of one small program (`launcher.c`), with a file beside it that says what to start.
+A launcher is a copy of one small program (`windows_launcher.c`), next to a file that names the command to start.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from everywheel.execution.process import join_windows_args
+from everywheel.toolchains.build_tools import Tools
+from everywheel.toolchains.compilers import Compilers
+from everywheel.toolchains.toolchain import Toolchain, ToolchainOptions
 
 SOURCE = Path(__file__).with_name("windows_launcher.c")
 SUFFIX = ".exe"
@@ -18,9 +22,9 @@ SUFFIX = ".exe"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchSpec:
-    """What a launcher starts: the words before its own, and variables.
+    """The command of a launcher, to which it adds its own arguments, and further variables for it.
 
-    `libraries` is the folder that is named to whoever asks a compiler where libraries lie (`-print-search-dirs`).
+    `libraries` is the directory that the launcher prints for `-print-search-dirs`, which Meson passes to a compiler.
     """
 
     command: Sequence[object]
@@ -28,10 +32,36 @@ class LaunchSpec:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-def write_launcher(program: Path, compiled: Path, launch: LaunchSpec) -> None:
-    """Write a launcher as `program`, a copy of the compiled one."""
-    libraries = "" if launch.libraries is None else launch.libraries.as_posix()
-    variables = [f"{name}={value}" for name, value in launch.environment.items()]
-    lines = [join_windows_args([str(arg) for arg in launch.command]), libraries, *variables]
+def write_launchers(
+    toolchain: Toolchain, compilers: Compilers, compiled: Path, tools: Tools, options: ToolchainOptions
+) -> None:
+    """Write the launchers of a toolchain, copies of the compiled one.
+
+    Unlike the shell wrappers, they pass all arguments on: no Windows binary has a RUNPATH, and MinGW has GNU's options.
+    """
+    libraries = toolchain.prefix / "lib"
+    folders = (libraries / "pkgconfig", toolchain.prefix / "share" / "pkgconfig")
+    search = os.pathsep.join(folder.as_posix() for folder in folders)
+    pkgconf = [tools.pkgconf, *(["--static"] if options.static_pkgconfig else [])]
+    specs = {
+        "cc": LaunchSpec(command=compilers.c, libraries=libraries),
+        "c++": LaunchSpec(command=compilers.cxx, libraries=libraries),
+        "build-cc": LaunchSpec(command=compilers.build_c),
+        "build-c++": LaunchSpec(command=compilers.build_cxx),
+        "ar": LaunchSpec(command=compilers.ar),
+        "ranlib": LaunchSpec(command=compilers.ranlib),
+        "dlltool": LaunchSpec(command=compilers.dlltool),
+        "windres": LaunchSpec(command=compilers.windres),
+        "pkg-config": LaunchSpec(command=pkgconf, environment={"PKG_CONFIG_LIBDIR": search}),
+    }
+    for name, spec in specs.items():
+        write_launcher(toolchain.program(name), compiled, spec)
+
+
+def write_launcher(program: Path, compiled: Path, spec: LaunchSpec) -> None:
+    """Write a launcher as `program`, with `<program>.launch` for `windows_launcher.c`."""
+    libraries = "" if spec.libraries is None else spec.libraries.as_posix()
+    variables = [f"{name}={value}" for name, value in spec.environment.items()]
+    lines = [join_windows_args([str(arg) for arg in spec.command]), libraries, *variables]
     shutil.copyfile(compiled, program)
-    program.with_name(f"{program.name}.words").write_text("\n".join(lines), encoding="utf-8", newline="\n")
+    program.with_name(f"{program.name}.launch").write_text("\n".join(lines), encoding="utf-8", newline="\n")

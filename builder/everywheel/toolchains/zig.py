@@ -1,4 +1,4 @@
-"""The zig engine: a cross toolchain from PyPI, for every target on any machine."""
+"""The zig engine: cross compilers from PyPI, for every target on any machine."""
 
 from __future__ import annotations
 
@@ -13,43 +13,49 @@ from everywheel.store.stamped_dir import ensure_stamped_dir
 from everywheel.toolchains.build_tools import Tools
 from everywheel.toolchains.compiler_rt import build_compiler_rt, compiler_rt_identity, find_compiler_rt
 from everywheel.toolchains.compilers import Compilers, EngineName
-from everywheel.toolchains.toolchain import write_toolchain
+from everywheel.toolchains.toolchain_writer import write_toolchain
 
-# zig traps undefined behaviour unless told not to, and takes __DATE__ for an error though SOURCE_DATE_EPOCH pins it.
-# Linking without -O makes it compile a debug build of its compiler run time, four times slower; a later -O wins.
-_FLAGS = ("-O2", "-fno-sanitize=undefined", "-Wno-error=date-time")
+_FLAGS = (
+    # Without -O, zig links a debug build of its compiler_rt, which it first compiles; a later -O takes precedence.
+    "-O2",
+    # zig traps undefined behavior in C by default: https://github.com/ziglang/zig/issues/5163
+    "-fno-sanitize=undefined",
+    # zig makes __DATE__ an error, although SOURCE_DATE_EPOCH fixes its value: https://github.com/ziglang/zig/pull/20821
+    "-Wno-error=date-time",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ZigEngine:
-    """zig out of the tools, with its cache in the store."""
+    """The pinned zig, with its cache in the store."""
 
     store: Store
     tools: Tools
     name: EngineName = EngineName.ZIG
 
     def compilers(self, target: Target) -> Compilers:
-        """Return zig's compilers for a target."""
-        zig, cache, here = str(self.tools.zig), str(self.store.root / "zig"), build_machine_target()
+        """Return the compilers of zig for a target."""
+        zig, cache, machine = str(self.tools.zig), str(self.store.root / "zig"), build_machine_target()
         return Compilers(
-            c=_words(zig, "cc", target),
-            cxx=_words(zig, "c++", target),
-            build_c=_words(zig, "cc", here),
-            build_cxx=_words(zig, "c++", here),
+            c=_make_command(zig, "cc", target),
+            cxx=_make_command(zig, "c++", target),
+            build_c=_make_command(zig, "cc", machine),
+            build_cxx=_make_command(zig, "c++", machine),
             ar=(zig, "ar"),
             ranlib=(zig, "ranlib"),
             dlltool=(zig, "dlltool"),
             windres=(zig, "rc"),
             environment={"ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache},
-            # Before zig links libc++ it compiles it, a minute for each target; the build machine's own is one of them.
+            # zig compiles libc++ before it first links it: a minute for each target, and for the build machine.
             no_cxx_library=("-nostdlib++",),
             link=(str(find_compiler_rt(self.store.root / "zig", target)),) if target.os == "linux" else (),
         )
 
     def prime_cache(self, target: Target) -> None:
-        """Let zig compile a target's libc into its cache, once for each store: parallel first links would all compile it.
+        """Let zig compile the libc of a target into its cache, once for each store.
 
-        For Linux, also compile the archive that `compilers` adds to every link.
+        Parallel first links would all compile it, and may fail (https://github.com/ziglang/zig/issues/18989). For Linux,
+        this also compiles the archive that `compilers` adds to every link.
         """
         root = self.store.root
         log = root / "logs" / f"compiler-{target.tag}.log"
@@ -80,10 +86,10 @@ class ZigEngine:
                 )
 
 
-def _words(zig: str, driver: str, target: Target) -> tuple[str, ...]:
-    # By default zig links musl programs statically and first compiles all of musl, half a minute, for that; wheels are
-    # loaded by a dynamic musl anyway.
+def _make_command(zig: str, driver: str, target: Target) -> tuple[str, ...]:
+    # zig links programs for musl statically by default (https://github.com/ziglang/zig/issues/11909), for which it first
+    # compiles all of musl, half a minute; a wheel is always loaded by a dynamic musl.
     dynamic = ("-dynamic",) if target.libc == "musl" else ()
-    # Told nothing, not even -g0 keeps it from writing into objects for Windows where they were made.
-    stripped = ("-s",) if target.os == "windows" else ()
-    return (zig, driver, "-target", target.zig, *target.arch.zig_flags, *dynamic, *stripped, *_FLAGS)
+    # Without -s, objects for Windows contain the path of the build directory, even with -g0.
+    strip = ("-s",) if target.os == "windows" else ()
+    return (zig, driver, "-target", target.zig, *target.arch.zig_flags, *dynamic, *strip, *_FLAGS)

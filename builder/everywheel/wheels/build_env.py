@@ -13,7 +13,8 @@ from everywheel.errors import BuildError
 from everywheel.libraries.context import BuildContext
 from everywheel.planning.plan import LibraryStep, Plan, WheelStep
 from everywheel.toolchains.build_tools import pinned_versions
-from everywheel.toolchains.toolchain import Toolchain, write_toolchain
+from everywheel.toolchains.toolchain import Toolchain, ToolchainOptions
+from everywheel.toolchains.toolchain_writer import write_toolchain
 from everywheel.toolchains.virtual_env import ensure_environment, environment_identity, environment_python
 from everywheel.wheels.pep517 import BackendCall, build_extension_wheel, copy_extension, query_wheel_requirements
 from everywheel.wheels.system_linkage import check_system_linkage, drop_libraries
@@ -61,16 +62,14 @@ def prepare_workspace(
     libraries = [plan.libraries[id] for id in step.link]
     # A shared library contains its requirements, which must not be linked again; an archive needs its own named.
     has_shared = any(library.recipe.linkage is Linkage.SHARED for library in libraries)
-    toolchain = write_toolchain(
-        step.target,
-        context.engine.compilers(step.target),
-        context.tools,
-        workspace,
+    options = ToolchainOptions(
         optimize=Optimize.SPEED,
         # A module must not export the symbols of the archives in it: other libraries in the process could bind to them.
         exports=() if has_shared and linkage is Linkage.SHARED else ("PyInit_*",),
         static_pkgconfig=not has_shared,
     )
+    compilers = context.engine.compilers(step.target)
+    toolchain = write_toolchain(step.target, compilers, context.tools, workspace, options)
     remove_bundled_archives(plan, libraries, workspace / "prefix")
     return workspace, toolchain
 

@@ -1,0 +1,177 @@
+"""Compiler wrappers: shell scripts that call an engine's compilers with their fixed arguments.
+
+Build systems call `cc` and `c++` by name. The wrappers also remove or replace arguments that build systems pass to every
+compiler and that a linker of zig ignores or reads differently.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from everywheel.toolchains.build_tools import Tools
+from everywheel.toolchains.compilers import Compilers
+from everywheel.toolchains.toolchain import Toolchain, ToolchainOptions
+
+NO_INSTALL_NAME_TOOL = "no-install-name-tool"
+"""A program that always fails, in place of install_name_tool."""
+
+# POSIX utilities that build files call; every build machine has them, and nothing of them gets into a product.
+_UTILITIES = (
+    "cat",
+    "chmod",
+    "cmp",
+    "cp",
+    "cut",
+    "dirname",
+    "echo",
+    "env",
+    "expr",
+    "grep",
+    "head",
+    "ln",
+    "ls",
+    "mkdir",
+    "mv",
+    "printf",
+    "rm",
+    "rmdir",
+    "sed",
+    "sh",
+    "sort",
+    "tail",
+    "test",
+    "touch",
+    "tr",
+    "true",
+    "uname",
+)
+# Meson treats zig's linker as GNU ld on every system (https://github.com/mesonbuild/meson/issues/12652) and passes a soname,
+# which has no meaning on macOS.
+_REPLACE_SONAME = """for arg do
+  shift
+  case $arg in
+    -Wl,-soname,*) named=yes ;;
+    *) set -- "$@" "$arg" ;;
+  esac
+  if [ "$before" = -o ]; then output=$arg; fi
+  before=$arg
+done
+if [ "$named" ]; then set -- "$@" "-Wl,-install_name,@rpath/${output##*/}"; fi
+"""
+
+
+def write_wrappers(toolchain: Toolchain, compilers: Compilers, tools: Tools, options: ToolchainOptions) -> None:
+    """Write the wrappers of a toolchain, and links to the utilities of the build machine that build files call."""
+    scripts = _render_compilers(toolchain, compilers, tools, options.exports)
+    scripts["pkg-config"] = _render_pkgconfig(toolchain, tools, static=options.static_pkgconfig)
+    if toolchain.target.os == "windows":
+        scripts |= {"dlltool": _exec(compilers.dlltool), "windres": _render_windres(compilers.windres)}
+    workspace = toolchain.directory.parent
+    nasm = workspace / "build-prefix" / "bin" / "nasm"
+    if nasm.exists():
+        scripts["nasm"] = _render_nasm(nasm, workspace)
+    if toolchain.target.os == "darwin" and not shutil.which("install_name_tool", path=os.pathsep.join(compilers.path)):
+        # CMake stops without one (https://gitlab.kitware.com/cmake/cmake/-/issues/27069). It fails, since a product whose
+        # names are changed is not the one that was linked. Its name is another one because Meson uses install_name_tool
+        # whenever it exists.
+        message = "there is no install_name_tool: link with the right install name"
+        scripts[NO_INSTALL_NAME_TOOL] = f"echo '{message}' >&2\nexit 1"
+    for name, script in scripts.items():
+        path = toolchain.program(name)
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+    for name in _UTILITIES:
+        utility = shutil.which(name)
+        if utility is not None and not toolchain.program(name).exists():
+            toolchain.program(name).symlink_to(utility)
+
+
+def _render_compilers(
+    toolchain: Toolchain, compilers: Compilers, tools: Tools, exports: Sequence[str]
+) -> dict[str, str]:
+    first = ""
+    if toolchain.target.os == "darwin":
+        first = _REPLACE_SONAME + (_render_hiding(tools, exports) if exports else "")
+    return {
+        "cc": _render_compiler(compilers.c, toolchain.prefix, first),
+        "c++": _render_compiler(compilers.cxx, toolchain.prefix, first),
+        "build-cc": _exec(compilers.build_c),
+        "build-c++": _exec(compilers.build_cxx),
+        "ar": _exec(compilers.ar),
+        "ranlib": _exec(compilers.ranlib),
+    }
+
+
+def _render_compiler(command: Sequence[object], prefix: Path, first: str) -> str:
+    """Return a wrapper that removes every RUNPATH and, as search directory for libraries, prints the prefix only.
+
+    Build systems add the workspace as RUNPATH to what they build. zig prints library directories of the build machine,
+    from which Meson would take libraries.
+    """
+    return f"""for arg do
+  shift
+  case $arg in
+    -Wl,-rpath*) ;;
+    *-print-search-dirs) echo libraries: ={shlex.quote(str(prefix))}/lib; exit ;;
+    *) set -- "$@" "$arg" ;;
+  esac
+done
+{first}{_exec(command)}"""
+
+
+def _render_hiding(tools: Tools, exports: Sequence[str]) -> str:
+    """Return the lines that hide symbols in the objects of a link.
+
+    zig's linker for macOS ignores -exported_symbols_list: https://github.com/ziglang/zig/issues/24662
+    """
+    program = Path(__file__).with_name("hide_symbols.py")
+    command = shlex.join(map(str, [tools.python, "-I", "-S", program, *exports, "--"]))
+    return f"""case " $* " in
+  *" -shared "* | *" -dynamiclib "* | *" -bundle "*) {command} "$@" || exit ;;
+esac
+"""
+
+
+def _render_pkgconfig(toolchain: Toolchain, tools: Tools, *, static: bool) -> str:
+    search = f"{toolchain.prefix}/lib/pkgconfig:{toolchain.prefix}/share/pkgconfig"
+    command = [tools.pkgconf, *(["--static"] if static else [])]
+    return f"export PKG_CONFIG_LIBDIR={shlex.quote(search)}\n{_exec(command)}"
+
+
+def _render_nasm(nasm: Path, workspace: Path) -> str:
+    """Return a wrapper that names sources relative to the build directory.
+
+    nasm writes their names into objects and maps no prefix: https://github.com/netwide-assembler/nasm/issues/173
+    """
+    root = shlex.quote(str(workspace))
+    return f"""for arg do
+  shift
+  case $arg in {root}/*) arg=../${{arg#{root}/}} ;; esac
+  set -- "$@" "$arg"
+done
+{_exec([nasm])}"""
+
+
+def _render_windres(command: Sequence[object]) -> str:
+    """Return a wrapper that translates the options of GNU windres, which CMake passes, for zig's resource compiler.
+
+    `zig rc` has the options of Microsoft's rc.exe: https://github.com/ziglang/zig/pull/17412
+    """
+    return f"""for arg do
+  shift
+  case $arg in
+    -O | coff | -c65001) ;;
+    -D*) set -- "$@" /d "${{arg#-D}}" ;;
+    -I*) set -- "$@" /i "${{arg#-I}}" ;;
+    *) set -- "$@" "$arg" ;;
+  esac
+done
+{_exec([*command, "/:auto-includes", "gnu"])}"""
+
+
+def _exec(command: Sequence[object]) -> str:
+    return f'exec {shlex.join(map(str, command))} "$@"'

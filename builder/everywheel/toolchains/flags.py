@@ -1,0 +1,44 @@
+"""Compiler and linker flags of every build: those of all targets, of an operating system, and of an optimization level."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from everywheel.config.recipe import Optimize
+
+COMPILE_FLAGS = ("-g0", "-fPIC", "-ffunction-sections", "-fdata-sections")
+NO_CXX_RUNTIME_FLAGS = ("-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics")
+LEVELS: Mapping[Optimize, str] = MappingProxyType(
+    {Optimize.SPEED: "-O3", Optimize.BALANCED: "-O2", Optimize.SIZE: "-Os"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemFlags:
+    """The flags of one operating system, with every engine: `compile` for C and C++, `link` for each link."""
+
+    link: tuple[str, ...]
+    compile: tuple[str, ...] = ()
+
+
+# Every link has -O2: for a link at another level, zig compiles its compiler_rt again, for that level.
+SYSTEM_FLAGS: Mapping[str, SystemFlags] = MappingProxyType(
+    {
+        "linux": SystemFlags(link=("-O2", "-Wl,--gc-sections", "-Wl,--as-needed", "-Wl,-z,relro", "-Wl,-z,now", "-s")),
+        "darwin": SystemFlags(
+            # Repair makes install names longer: with this space in the header it moves nothing else.
+            link=("-O2", "-Wl,-dead_strip", "-Wl,-dead_strip_dylibs", "-Wl,-headerpad_max_install_names", "-s"),
+            # A function that is newer than the oldest supported macOS is an error, also in the probes of build systems.
+            compile=("-Werror=unguarded-availability",),
+        ),
+        "windows": SystemFlags(link=("-O2", "-Wl,--gc-sections", "-s")),
+    }
+)
+
+
+def write_version_script(path: Path, exports: tuple[str, ...]) -> None:
+    """Write the linker script that exports only the symbols that match one of the patterns."""
+    path.write_text("{ global: " + " ".join(f"{pattern};" for pattern in exports) + " local: *; };\n")

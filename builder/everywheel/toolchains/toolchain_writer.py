@@ -1,0 +1,95 @@
+"""Writing a toolchain into a workspace: compiler wrappers, Meson's cross and native file, CMake's toolchain file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from everywheel.platforms.target import Target
+from everywheel.store.local import FIXED_TIME
+from everywheel.toolchains.build_tools import Tools
+from everywheel.toolchains.cmake_file import render_toolchain_file
+from everywheel.toolchains.compiler_wrappers import write_wrappers
+from everywheel.toolchains.compilers import Compilers
+from everywheel.toolchains.flags import (
+    COMPILE_FLAGS,
+    LEVELS,
+    NO_CXX_RUNTIME_FLAGS,
+    SYSTEM_FLAGS,
+    write_version_script,
+)
+from everywheel.toolchains.meson_files import render_cross_file, render_native_file
+from everywheel.toolchains.toolchain import Toolchain, ToolchainOptions
+from everywheel.toolchains.windows_launcher import SUFFIX, write_launchers
+
+_DEFAULT_OPTIONS = ToolchainOptions()
+
+
+def write_toolchain(
+    target: Target,
+    compilers: Compilers,
+    tools: Tools,
+    workspace: Path,
+    options: ToolchainOptions = _DEFAULT_OPTIONS,
+) -> Toolchain:
+    """Write the toolchain for a target into `<workspace>/toolchain`, for the prefix `<workspace>/prefix`."""
+    directory, prefix = workspace / "toolchain", workspace / "prefix"
+    (directory / "bin").mkdir(parents=True, exist_ok=True)
+    compile_flags = (
+        LEVELS[options.optimize],
+        *COMPILE_FLAGS,
+        *SYSTEM_FLAGS[target.os].compile,
+        f"-ffile-prefix-map={workspace.as_posix()}=.",
+        *options.flags,
+    )
+    cxx_link_flags = () if options.cxx_runtime else compilers.no_cxx_library
+    link_flags = [*SYSTEM_FLAGS[target.os].link, *compilers.link, *options.link_flags, *cxx_link_flags]
+    if options.exports and target.os == "linux":
+        script = directory / "exports.map"
+        write_version_script(script, options.exports)
+        # One script serves every library of a recipe, and not each of them has every symbol.
+        undefined = ["-Wl,--undefined-version"] if compilers.undefined_version else []
+        link_flags += [f"-Wl,--version-script={script}", *undefined]
+    toolchain = Toolchain(
+        target=target,
+        directory=directory,
+        prefix=prefix,
+        compile_flags=compile_flags,
+        cxx_flags=() if options.cxx_runtime else NO_CXX_RUNTIME_FLAGS,
+        cxx_link_flags=cxx_link_flags,
+        link_flags=tuple(link_flags),
+        runs_target=compilers.runs_target,
+        environment=_make_environment(tools, workspace, compilers),
+        suffix="" if compilers.launcher is None else SUFFIX,
+    )
+    if compilers.launcher is None:
+        write_wrappers(toolchain, compilers, tools, options)
+    else:
+        write_launchers(toolchain, compilers, compilers.launcher, tools, options)
+    toolchain.cross_file.write_text(render_cross_file(toolchain))
+    toolchain.native_file.write_text(render_native_file(toolchain))
+    toolchain.cmake_file.write_text(render_toolchain_file(toolchain))
+    return toolchain
+
+
+def _make_environment(tools: Tools, workspace: Path, compilers: Compilers) -> dict[str, str]:
+    """Return all variables of a build: except for those of the engine, none is inherited from the build machine."""
+    home = workspace / "home"
+    home.mkdir(parents=True, exist_ok=True)
+    search = (
+        workspace / "toolchain" / "bin",
+        workspace / "build-prefix" / "bin",
+        tools.bin,
+        workspace / "prefix" / "bin",
+        *compilers.path,
+    )
+    return {
+        "PATH": os.pathsep.join(map(str, search)),
+        "HOME": str(home),
+        **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(home)),
+        "LC_ALL": "C.UTF-8",
+        "SOURCE_DATE_EPOCH": str(FIXED_TIME),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **tools.environment,
+        **compilers.environment,
+    }
