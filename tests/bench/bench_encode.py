@@ -1,14 +1,14 @@
-"""Measure webpencode beside its peers, all in one run on the same images; prints figures and ratios, judges nothing.
+"""Compare the speed of webpencode with that of other packages, in one run on the same images; prints times and ratios.
 
     nox -s bench-encode                          everything
     nox -s bench-encode -- file array            only these jobs
     nox -s bench-encode -- --photo my.jpg        other photographs
 
-The wheel in wheelhouse/ for this machine is what is measured. `libwebp` is no peer: it is the encoding alone, of pixels
-that were ready before, and nobody who calls libwebp with these settings gets below that. Nor are `processes` one: they are
-webpencode's, one for each core, and share nothing. The photographs and graphics come from Debian's package mate-backgrounds;
-sharp is taken from npm where Node is there. Peers do each job as their documentation advises, with quality 75 and libwebp's
-effort 4, and may use every processor.
+Measures the wheel for this machine in wheelhouse/. `libwebp` is not a package, but the time for encoding pixels that were
+decoded before: the lower bound for any user of libwebp with these settings. `processes` are independent processes of
+webpencode, one per core. The photographs and graphics come from the Debian package mate-backgrounds; sharp is installed with
+npm if available. Each package does a job as its documentation recommends, with quality 75 and effort 4 of libwebp, and may
+use all processors.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ MANY_GOALS = {"thumbnail": 1.1, "file": 1.0}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
-    """What a job works on: bytes or an array, the same as a file, and how often it is done in a round."""
+    """The input of a job: bytes or an array, the same data as a file, and the number of repetitions per round."""
 
     data: Any
     path: Path
@@ -54,7 +54,7 @@ class Input:
 
 
 def fetch_package(folder: Path) -> Path:
-    """Download and unpack the package with the images, unless it is there already; return where its images are."""
+    """Download and unpack the package with the images, unless it exists; return the directory of its images."""
     unpacked = folder / PACKAGE
     if not unpacked.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -65,7 +65,7 @@ def fetch_package(folder: Path) -> Path:
 
 
 def make_photo_inputs(photo: Path, folder: Path) -> dict[str, Input]:
-    """Make the inputs of those jobs that take a photograph."""
+    """Return the inputs of the jobs with a photograph."""
     array = np.asarray(Image.open(photo).convert("RGB"))
     (folder / "array").write_bytes(array.tobytes())
     jpeg = photo.read_bytes()
@@ -77,15 +77,15 @@ def make_photo_inputs(photo: Path, folder: Path) -> dict[str, Input]:
 
 
 def make_graphic_inputs(graphic: Path, folder: Path) -> dict[str, Input]:
-    """Make the inputs of the other jobs out of a graphic."""
-    clear = Image.open(graphic).convert("RGBA").resize((1600, 900))
-    clear.putalpha(Image.linear_gradient("L").resize(clear.size))
-    icon = clear.resize((64, 64))
-    moving = [clear.convert("RGB").resize((320, 180)).rotate(6 * at) for at in range(12)]
+    """Return the inputs of the other jobs, created from a graphic."""
+    transparent = Image.open(graphic).convert("RGBA").resize((1600, 900))
+    transparent.putalpha(Image.linear_gradient("L").resize(transparent.size))
+    icon = transparent.resize((64, 64))
+    frames = [transparent.convert("RGB").resize((320, 180)).rotate(6 * at) for at in range(12)]
     files = {"graphic.png": io.BytesIO(), "icon.png": io.BytesIO(), "animation.gif": io.BytesIO()}
-    clear.save(files["graphic.png"], "PNG")
+    transparent.save(files["graphic.png"], "PNG")
     icon.save(files["icon.png"], "PNG")
-    moving[0].save(files["animation.gif"], "GIF", save_all=True, append_images=moving[1:], duration=80, loop=0)
+    frames[0].save(files["animation.gif"], "GIF", save_all=True, append_images=frames[1:], duration=80, loop=0)
     for name, file in files.items():
         (folder / name).write_bytes(file.getvalue())
     return {
@@ -96,9 +96,9 @@ def make_graphic_inputs(graphic: Path, folder: Path) -> dict[str, Input]:
 
 
 def start_sharp(folder: Path) -> Sharp | None:
-    """Install sharp and start its process; None where there is no Node."""
+    """Install sharp and start its process; return None if npm is not available."""
     if shutil.which("npm") is None:
-        print("sharp: there is no npm here")
+        print("sharp: not measured, npm is not available")
         return None
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "node_modules" / "sharp").exists():
@@ -106,41 +106,41 @@ def start_sharp(folder: Path) -> Sharp | None:
     return Sharp(folder)
 
 
-def bench_job(job: str, given: Input, peers: dict[str, dict[str, Work]], sharp: Sharp | None, rounds: int) -> None:
-    """Let every peer do a job in turn, some rounds, and print medians and their ratios."""
+def bench_job(job: str, job_input: Input, peers: dict[str, dict[str, Work]], sharp: Sharp | None, rounds: int) -> None:
+    """Run a job with every package in turn for some rounds; print medians and ratios."""
     seconds: dict[str, list[float]] = {}
     sizes: dict[str, int] = {}
     pixels = None
     if job in ("thumbnail", "file", "graphic", "icon"):
-        pixels = np.asarray(webpencode.decode(given.data, **({"width": WIDTH} if job == "thumbnail" else {})))
+        pixels = np.asarray(webpencode.decode(job_input.data, **({"width": WIDTH} if job == "thumbnail" else {})))
     for _ in range(rounds):
         if pixels is not None:
             work = peers[OURS]["graphic" if job == "graphic" else "array"]
-            spent, sizes[FLOOR] = measure(work, pixels, given.times)
+            spent, sizes[FLOOR] = measure(work, pixels, job_input.times)
             seconds.setdefault(FLOOR, []).append(spent)
         for name, works in peers.items():
             if job in works:
-                spent, sizes[name] = measure(works[job], given.data, given.times)
+                spent, sizes[name] = measure(works[job], job_input.data, job_input.times)
                 seconds.setdefault(name, []).append(spent)
         if sharp is not None:
             raw = None
             if job == "array":
-                raw = dict(zip(("height", "width", "channels"), given.data.shape, strict=True))
-            spent, sizes["sharp"] = sharp.run(job, given.path, given.times, raw)
+                raw = dict(zip(("height", "width", "channels"), job_input.data.shape, strict=True))
+            spent, sizes["sharp"] = sharp.run(job, job_input.path, job_input.times, raw)
             seconds.setdefault("sharp", []).append(spent)
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     best = min((name for name in medians if name not in (OURS, FLOOR)), key=lambda name: medians[name])
     goal = f" (goal {GOALS[job]:.2f})" if job in GOALS else ""
     if job == "icon":
         goal = f"; {medians[OURS] / medians['Pillow']:.2f} of Pillow (goal {ICON_GOAL:.2f})"
-    print(f"{job}: {medians[OURS] / medians[best]:.2f} of the best peer, {best}{goal}")
+    print(f"{job}: {medians[OURS] / medians[best]:.2f} of the fastest other package, {best}{goal}")
     for name, value in sorted(medians.items(), key=lambda item: item[1]):
         spread = (max(seconds[name]) - min(seconds[name])) / value
         print(f"  {name:<11} {value * 1000:9.2f} ms (spread {spread:.0%}) {sizes[name]:>9} bytes")
 
 
 def bench_import(rounds: int) -> None:
-    """Start interpreters that import each package and nothing else."""
+    """Measure the time to import each package in a new interpreter."""
     modules = {
         OURS: "webpencode",
         "Pillow": "PIL.Image",
@@ -157,12 +157,14 @@ def bench_import(rounds: int) -> None:
             seconds[name].append(time.perf_counter() - began)
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     own = {name: value - medians["none"] for name, value in medians.items() if name != "none"}
-    print(f"import: {own[OURS] / own['pyvips']:.2f} of pyvips (goal {IMPORT_GOAL:.2f}), beyond the interpreter's start")
+    print(
+        f"import: {own[OURS] / own['pyvips']:.2f} of pyvips (goal {IMPORT_GOAL:.2f}), without the start of the interpreter"
+    )
     for name, value in sorted(own.items(), key=lambda item: item[1]):
         print(f"  {name:<11} {value * 1000:9.2f} ms")
 
 
-APART = """
+WORKER = """
 import sys, webpencode
 data, (count, *options) = open(sys.argv[1], "rb").read(), map(int, sys.argv[2:])
 width = options[0] if options else None
@@ -175,15 +177,15 @@ for line in sys.stdin:
 
 
 @contextmanager
-def start_apart(path: Path, count: int, options: dict[str, int]) -> Iterator[Callable[[], float]]:
-    """Start a process for each core that knows nothing of the others; give what has them encode and returns seconds.
+def start_processes(path: Path, count: int, options: dict[str, int]) -> Iterator[Callable[[], float]]:
+    """Start an independent process per core; yield a function that lets them encode and returns the seconds.
 
-    What a machine gains from a second core when nothing at all is shared but its caches and its memory.
+    Shows what the machine gains from more cores if processes share only caches and memory bandwidth.
     """
     cores = os.cpu_count() or 1
-    words = [sys.executable, "-c", APART, str(path), str(count // cores), *map(str, options.values())]
+    command = [sys.executable, "-c", WORKER, str(path), str(count // cores), *map(str, options.values())]
     pipe = subprocess.PIPE
-    running = [subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True, bufsize=1) for _ in range(cores)]
+    running = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, bufsize=1) for _ in range(cores)]
 
     def run() -> float:
         began = time.perf_counter()
@@ -202,20 +204,20 @@ def start_apart(path: Path, count: int, options: dict[str, int]) -> Iterator[Cal
 
 
 def bench_many(inputs: dict[str, Input], peers: dict[str, dict[str, Work]], rounds: int) -> None:
-    """Encode many on all cores: encode_many() against itself on one core and against peers in a pool of threads."""
+    """Compare encode_many() on all cores with one core, and with other packages in a pool of threads."""
     cores = os.cpu_count() or 1
     for job, count in (("thumbnail", 16), ("file", 4)):
         data = [inputs[job].data] * count
         options: dict[str, Any] = {"width": 800} if job == "thumbnail" else {}
         seconds: dict[str, list[float]] = {}
-        with start_apart(inputs[job].path, count, options) as run_apart:
+        with start_processes(inputs[job].path, count, options) as run_processes:
             for _ in range(rounds):
                 for workers in (1, cores):
                     began = time.perf_counter()
                     results = webpencode.encode_many(data, workers=workers, **options)
-                    assert sum(isinstance(one, bytes) for one in results) == count
+                    assert sum(isinstance(result, bytes) for result in results) == count
                     seconds.setdefault(f"{OURS}, {workers}", []).append(time.perf_counter() - began)
-                seconds.setdefault(PROCESSES, []).append(run_apart())
+                seconds.setdefault(PROCESSES, []).append(run_processes())
                 for name, works in peers.items():
                     if name == OURS or job not in works:
                         continue
@@ -229,11 +231,11 @@ def bench_many(inputs: dict[str, Input], peers: dict[str, dict[str, Work]], roun
         best = max(others, key=lambda name: medians[name])
         print(
             f"many, {job}: {ours / single:.2f} times one core (goal {CORES_GOAL:.2f}; "
-            f"processes that share nothing {medians[PROCESSES] / single:.2f}), "
-            f"{ours / medians[best]:.2f} times the best peer, {best} (goal {MANY_GOALS[job]:.2f})"
+            f"independent processes {medians[PROCESSES] / single:.2f}), "
+            f"{ours / medians[best]:.2f} times the fastest other package, {best} (goal {MANY_GOALS[job]:.2f})"
         )
         for name, value in sorted(medians.items(), key=lambda item: -item[1]):
-            print(f"  {name:<14} {value:8.2f} images a second")
+            print(f"  {name:<14} {value:8.2f} images per second")
 
 
 def main() -> None:
@@ -252,12 +254,12 @@ def main() -> None:
     for photo in photos:
         inputs = make_photo_inputs(photo, arguments.folder)
         print(f"{photo.name}, {inputs['array'].data.shape[1]} x {inputs['array'].data.shape[0]}")
-        for job, given in inputs.items():
+        for job, job_input in inputs.items():
             if job in chosen:
-                bench_job(job, given, peers, sharp, arguments.rounds)
-    for job, given in make_graphic_inputs(package / GRAPHIC, arguments.folder).items():
+                bench_job(job, job_input, peers, sharp, arguments.rounds)
+    for job, job_input in make_graphic_inputs(package / GRAPHIC, arguments.folder).items():
         if job in chosen:
-            bench_job(job, given, peers, sharp, arguments.rounds)
+            bench_job(job, job_input, peers, sharp, arguments.rounds)
     if "import" in chosen:
         bench_import(arguments.rounds)
     if "many" in chosen:

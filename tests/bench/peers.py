@@ -1,4 +1,4 @@
-"""The peers of webpencode: how each does the jobs of bench_encode.py, as its documentation advises; None where it cannot."""
+"""The jobs of bench_encode.py for each package, as its documentation recommends; unsupported jobs are missing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 Work = Callable[[Any], int]
-"""Does a job once, on bytes or an array, and returns the bytes of the result."""
+"""A function that runs a job once on bytes or an array and returns the size of the result in bytes."""
 
 WIDTH, QUALITY, EFFORT = 800, 75, 4
 JOBS = ("thumbnail", "file", "array", "graphic", "icon", "animation")
@@ -38,7 +38,7 @@ def pillow_jobs() -> dict[str, Work]:
     def save(image: Image.Image, **options: Any) -> int:
         out = io.BytesIO()
         image.save(out, "WEBP", **{"quality": QUALITY, "method": EFFORT, **options})
-        return out.set_stage()
+        return out.tell()
 
     def thumbnail(data: bytes) -> int:
         image = Image.open(io.BytesIO(data))
@@ -89,7 +89,7 @@ def opencv_jobs() -> dict[str, Work]:
     reduced = ((8, cv2.IMREAD_REDUCED_COLOR_8), (4, cv2.IMREAD_REDUCED_COLOR_4), (2, cv2.IMREAD_REDUCED_COLOR_2))
 
     def thumbnail(data: bytes) -> int:
-        # OpenCV leaves it to its caller by how much a JPEG is shrunk as it is read.
+        # With OpenCV, the caller chooses the factor by which a JPEG is shrunk on load.
         width = Image.open(io.BytesIO(data)).width
         image = load(data, next((flag for by, flag in reduced if width >= by * WIDTH), cv2.IMREAD_COLOR))
         height = round(image.shape[0] * WIDTH / image.shape[1])
@@ -112,7 +112,7 @@ def webp_jobs() -> dict[str, Work]:
 
 
 class Sharp:
-    """A Node process that has npm's sharp, and takes one job a line."""
+    """A Node process with the npm package sharp, which runs one job per line of input."""
 
     def __init__(self, folder: Path) -> None:
         script = folder / "sharp.mjs"
@@ -122,14 +122,14 @@ class Sharp:
         )
 
     def run(self, job: str, path: Path, times: int, raw: dict[str, int] | None = None) -> tuple[float, int]:
-        """Do a job on a file some times; return seconds for one, and bytes."""
+        """Run a job on a file several times; return the seconds for one run, and the size of the result in bytes."""
         name = {"graphic": "lossless", "icon": "file"}.get(job, job)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps({"job": name, "path": str(path), "raw": raw, "times": times}) + "\n")
         self._process.stdin.flush()
-        answer = json.loads(self._process.stdout.readline())
-        return answer["seconds"], answer["bytes"]
+        result = json.loads(self._process.stdout.readline())
+        return result["seconds"], result["bytes"]
 
     def close(self) -> None:
         assert self._process.stdin is not None
@@ -138,7 +138,7 @@ class Sharp:
 
 
 def measure(work: Work, data: Any, times: int) -> tuple[float, int]:
-    """Do a job some times; return seconds for one, and bytes."""
+    """Run a job several times; return the seconds for one run, and the size of the result in bytes."""
     began = time.perf_counter()
     for _ in range(times):
         size = work(data)

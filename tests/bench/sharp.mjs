@@ -1,4 +1,4 @@
-// Runs jobs for bench_encode.py: one JSON object a line in ({job, path, raw, times}), seconds and bytes out.
+// Runs jobs for bench_encode.py. Each line of input is a JSON object {job, path, raw, times}; prints {seconds, bytes}.
 import { createInterface } from "node:readline";
 import { readFileSync } from "node:fs";
 import sharp from "sharp";
@@ -15,8 +15,8 @@ for await (const line of createInterface({ input: process.stdin })) {
   const { job, path, raw, times } = JSON.parse(line);
   const data = readFileSync(path);
   const began = performance.now();
-  let out;
-  for (let i = 0; i < times; i++) out = await jobs[job](data, raw).toBuffer();
+  let result;
+  for (let i = 0; i < times; i++) result = await jobs[job](data, raw).toBuffer();
   const seconds = (performance.now() - began) / 1000 / times;
-  console.log(JSON.stringify({ seconds, bytes: out.length }));
+  console.log(JSON.stringify({ seconds, bytes: result.length }));
 }
