@@ -245,8 +245,9 @@ def _read(source: Any) -> Any:
 
 
 def _is_path(source: Any) -> TypeGuard[str | os.PathLike[str]]:
-    # isinstance() with os.PathLike acquires a lock. On free-threaded CPython, all threads would contend for it, and after
-    # fork() it may be held by a thread that does not exist in the child.
+    # isinstance() with os.PathLike acquires a lock. On free-threaded CPython, all threads would contend for it
+    # (https://github.com/python/cpython/issues/157526), and after fork() it may be held by a thread that does not exist in
+    # the child.
     return isinstance(source, str) or hasattr(source, "__fspath__")
 
 

@@ -34,7 +34,7 @@ enum {
 };
 
 /* Loader options that make a truncated image an error, instead of an image with a gray rest. An option string, because
-   vips_thumbnail_buffer() accepts `fail_on`, but does not pass it to the loader. */
+   vips_thumbnail_buffer() ignores its argument `fail_on`: https://github.com/libvips/libvips/issues/5195 */
 #define FAIL_IF_TRUNCATED(options) (libvips_is_at_least(8, 12) ? "fail_on=truncated" options : "fail=true" options)
 
 /* An opened input with its images. */

@@ -16,7 +16,8 @@
 bool
 system_shares_libvips(void);
 
-/* All functions used, by library. libvips 8.10 and libwebp 0.6 have all of them. */
+/* All functions used, by library, except WebPMalloc(), which is optional. libvips 8.10 and libwebp 0.6 have all of
+ * them. */
 /* clang-format off */
 #define LIBWEBP_FUNCTIONS(X)                                                                                           \
     X(WebPConfigInitInternal) X(WebPEncode) X(WebPFree) X(WebPGetEncoderVersion) X(WebPMemoryWrite)                    \
