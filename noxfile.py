@@ -26,6 +26,8 @@ ROOT = Path(__file__).parent
 LINT = ["clang-format==23.1.5", "mypy==2.4.1", "ruff==0.17.6", "types-docker", "types-requests"]
 CHECKS = ["check-jsonschema==0.39.0", "zizmor==1.32.0"]
 TEST = ["pypi-simple==1.8.0", "pytest>=8", "pytest-xdist>=3.6", "pyyaml>=6", "towncrier==26.9.0", "twine==7.0.0"]
+# Tests that share expensive fixtures are in one group, and start in the order in which they were collected.
+WORKERS = ("-n", "auto", "--dist", "loadgroup", "--no-loadscope-reorder", "--durations=10")
 UNIT = ("tests/unit", "tests/recipes", "tests/plans", "tests/failing")
 # True of the module in the wheel alone, whom it calls and what memory it takes; and a command in an environment of its own.
 UNINSTRUMENTED = "not test_memory and not test_command and not calls_nothing_but_libvips"
@@ -84,14 +86,21 @@ def unit(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests that need neither root nor a container: those of `unit`, and builds of the test project."""
     install(session, *TEST)
-    session.run("pytest", "-n", "auto", "--durations=10", *UNIT, "tests/builds", *session.posargs)
+    session.run("pytest", *WORKERS, "tests/builds", *UNIT, *session.posargs)
 
 
 @nox.session
 def integration(session: nox.Session) -> None:
     """Run the tests that need root and Docker: the whole build in a bare Debian, and wheels on real systems."""
     install(session, *TEST, "nox", "uv")
-    session.run("pytest", "tests/integration", *session.posargs)
+    session.run("pytest", *WORKERS, "tests/integration", *session.posargs)
+
+
+@nox.session(name="test-exhaustive")
+def test_exhaustive(session: nox.Session) -> None:
+    """Run the integration tests that repeat others for further targets, images or libraries (an hour)."""
+    install(session, *TEST, "nox", "uv")
+    session.run("pytest", *WORKERS, "-m", "exhaustive", "tests/integration", *session.posargs)
 
 
 @nox.session(name="free-threaded")

@@ -8,7 +8,7 @@ import pytest
 from everywheel.store.local import Store, default_store
 from everywheel.toolchains.build_tools import ensure_tools
 from filelock import FileLock
-from workshop import Workshop, pack_python_headers, reopen
+from workshop import Workshop, reopen
 
 TARGETS = (
     "manylinux2014_x86_64",
@@ -29,26 +29,13 @@ def shared_store() -> Path:
     return store.root
 
 
-@pytest.fixture(scope="session")
-def shared_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """A folder that all workers of this run share."""
-    own = tmp_path_factory.getbasetemp()
-    return own if worker_id == "master" else own.parent
-
-
-@pytest.fixture(scope="session")
-def python_headers(shared_folder: Path, shared_store: Path) -> Path:
-    """The archive that workshops build the headers of CPython from."""
-    return pack_python_headers(shared_folder)
-
-
 @pytest.fixture
 def workshop(tmp_path: Path, python_headers: Path) -> Workshop:
     return Workshop(tmp_path, python_headers)
 
 
 @pytest.fixture(scope="session")
-def finished(shared_folder: Path, python_headers: Path) -> Workshop:
+def finished(shared_folder: Path, shared_store: Path, python_headers: Path) -> Workshop:
     """A workshop in which the wheels of all TARGETS are built; one for all workers, which only read it."""
     folder = shared_folder / "finished"
     with FileLock(shared_folder / "finished.lock"):

@@ -14,6 +14,8 @@ from everywheel.store.local import FIXED_TIME
 from everywheel.toolchains.build_tools import ensure_tools
 from everywheel.wheels.wheel import Wheel, WheelFile, pack_wheel
 
+pytestmark = pytest.mark.xdist_group("foreign_files")
+
 LIBRARY = "int foo_new(void) { return 42; }"
 MODULE = """
 int foo_new(void);

@@ -15,6 +15,8 @@ from everywheel.toolchains.build_tools import ensure_tools
 from everywheel.toolchains.windows_launcher import SOURCE, LaunchSpec, write_launcher
 from everywheel.toolchains.zig import ZigEngine
 
+pytestmark = pytest.mark.xdist_group("launcher")
+
 WINE = shutil.which("wine")
 SERVER = shutil.which("wineserver") or "/usr/lib/wine/wineserver"
 CMD = r"C:\windows\system32\cmd.exe"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -164,6 +165,21 @@ def _wait_for(address: str, log: Path) -> None:
     pytest.fail(f"dockerd does not answer:\n{log.read_text()[-3000:]}")
 
 
-def list_containers() -> list[str]:
-    """Return the containers of this toolkit, running or not."""
-    return call(["docker", "ps", "--all", "--quiet", "--filter", f"label={RUN_LABEL}"]).split()
+def list_containers(pid: int, address: str = "unix:///var/run/docker.sock") -> list[str]:
+    """Return the containers of the command that had this process id, running or not.
+
+    Other workers of the same test run have containers of their own.
+    """
+    label = f'{{{{.ID}}}} {{{{.Label "{RUN_LABEL}"}}}}'
+    output = call(["docker", "--host", address, "ps", "--all", "--filter", f"label={RUN_LABEL}", "--format", label])
+    prefix = f"{platform.node()}/{pid}/"
+    return [line.split(" ", 1)[0] for line in output.splitlines() if line.split(" ", 1)[1].startswith(prefix)]
+
+
+def wait_for_container(process: subprocess.Popen[str], address: str = "unix:///var/run/docker.sock") -> None:
+    """Wait until a command has started a container."""
+    deadline = time.monotonic() + 300
+    while not list_containers(process.pid, address):
+        if process.poll() is not None or time.monotonic() > deadline:
+            pytest.fail(f"no container was started: {process.communicate()}")
+        time.sleep(0.2)

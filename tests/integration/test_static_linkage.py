@@ -10,6 +10,8 @@ from everywheel.binaries.elf import read_elf
 from everywheel.wheels.wheel import read_wheel
 from roots import REPOSITORY, call, copy_repository
 
+pytestmark = pytest.mark.xdist_group("static_linkage")
+
 TESTS = ("animation", "arrays", "encode", "read", "threads")
 
 

@@ -101,6 +101,8 @@ else:
     raise SystemExit("there is a libvips")
 """
 
+pytestmark = pytest.mark.xdist_group("system_linkage")
+
 
 def test_a_system_without_libvips_is_told_what_to_type(project: Path, wheel: Path) -> None:
     cell = smoke(project, wheel, shlex.join(["python", "-c", MISSING]), "debian-12")["debian-12"]

@@ -16,6 +16,8 @@ from everywheel.store.local import default_store
 from everywheel.toolchains.build_tools import ensure_tools
 from roots import REPOSITORY, call
 
+pytestmark = pytest.mark.xdist_group("windows")
+
 PHOTO = REPOSITORY / "extension" / "tests" / "data" / "photo.jpg"
 
 

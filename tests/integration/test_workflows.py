@@ -34,6 +34,8 @@ from everywheel.store.local import Store, default_store
 from github import HOST, PROJECT, start_github
 from roots import REPOSITORY, call, call_in_root, copy_repository, find_index, mount_overlay
 
+pytestmark = pytest.mark.xdist_group("workflows")
+
 FILES = sorted((REPOSITORY / ".github" / "workflows").glob("*.yml"))
 WORKFLOWS: dict[str, dict[str, Any]] = {path.name: yaml.safe_load(path.read_text()) for path in FILES}
 VERSION = "1.2.0"
@@ -49,6 +51,9 @@ SKIPPED = {
     ),
     ("containers.yml", "test-architectures", ".venv/bin/nox -s test-architectures"): (
         "an hour or two: all libraries five times, and the tests of ten wheels under QEMU"
+    ),
+    ("containers.yml", "test-exhaustive", "sudo .venv/bin/nox -s test-exhaustive"): (
+        "an hour: it repeats tests of `nox -s integration` for further targets and libraries"
     ),
     ("wheels.yml", "native", ""): "these jobs run on macOS and Windows",
     ("wheels.yml", "test-wheel", ""): "these jobs run on macOS and Windows",
@@ -181,6 +186,7 @@ def prepared(runner: Runner) -> Runner:
         runner.run("checks.yml", job)
     runner.run("containers.yml", "test-containers")
     runner.run("containers.yml", "test-architectures")
+    runner.run("containers.yml", "test-exhaustive")
     return runner
 
 
