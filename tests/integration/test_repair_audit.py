@@ -293,7 +293,7 @@ def test_two_repairs_in_different_places_give_the_same_bytes(
     assert hashlib.sha256(one.read_bytes()).hexdigest() == hashlib.sha256(two.read_bytes()).hexdigest()
 
 
-def test_a_library_that_the_prefix_lacks_is_never_taken_from_the_build_machine(
+def test_a_library_missing_in_the_prefix_is_never_taken_from_the_build_machine(
     tools: Tools, compile_shared: Callable[..., bytes], tmp_path: Path
 ) -> None:
     with pytest.raises(BuildError) as caught:
@@ -312,9 +312,9 @@ def test_a_wheel_that_needs_a_newer_glibc_than_its_target_is_not_repaired(
 
     assert caught.value.render() == (
         "error: demo_pack 1.0 for manylinux_2_17_x86_64: the wheel needs a newer system than its tag promises\n"
-        "  auditwheel finds: manylinux_2_34_x86_64\n"
+        "  oldest compatible tag: manylinux_2_34_x86_64\n"
         f"  log: {tmp_path / 'repair.log'}\n"
-        "  hint: `everywheel audit` on the wheel names the library and the symbol"
+        "  hint: `everywheel audit` on the wheel names the file and what it needs"
     )
     assert not list((tmp_path / "wheelhouse").glob("*"))
 

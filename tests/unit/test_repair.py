@@ -1,4 +1,4 @@
-"""What surrounds grafting, which itself needs real libraries: reading what is to be repaired, and the papers added."""
+"""Repair except grafting, which needs real libraries: validation of the input, and the added licenses and SBOM."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ FOO = Library(
     files=("libfoo", "libfoomux"),
     exports=("foo_*",),
     patches=("cve.patch",),
-    texts={"COPYING": b"foo's words"},
+    texts={"COPYING": b"foo's text"},
 )
 TINY = Library(
-    name="tiny", version="0.3", license="MIT OR Apache-2.0", linkage="static", texts={"LICENSE": b"tiny's words"}
+    name="tiny", version="0.3", license="MIT OR Apache-2.0", linkage="static", texts={"LICENSE": b"tiny's text"}
 )
 REPAIR = RepairRequest(
     target=parse_target("musllinux_1_2_x86_64"),
@@ -51,14 +51,14 @@ License-File: LICENSE
 
 
 def make_wheel(metadata: str = METADATA, **files: bytes) -> Wheel:
-    given = {
+    data_by_path = {
         "demo/_demo.abi3.so": b"",
         "demo.libs/libfoo-12345678.so.1.2": b"library",
         f"{INFO}/METADATA": metadata.encode(),
         f"{INFO}/WHEEL": b"",
-        **(files or {f"{INFO}/licenses/LICENSE": b"own words"}),
+        **(files or {f"{INFO}/licenses/LICENSE": b"own text"}),
     }
-    contents = {path: WheelFile(data=data) for path, data in given.items()}
+    contents = {path: WheelFile(data=data) for path, data in data_by_path.items()}
     return Wheel(
         name="demo",
         version="1.0",
@@ -74,18 +74,18 @@ def metadata_of(wheel: Wheel) -> list[str]:
     return wheel.files[f"{INFO}/METADATA"].data.decode().splitlines()
 
 
-def bill_of(wheel: Wheel) -> dict[str, Any]:
+def sbom_of(wheel: Wheel) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(wheel.files[f"{INFO}/sboms/demo.cdx.json"].data)
     return document
 
 
-def test_every_librarys_licence_goes_into_the_wheel() -> None:
+def test_the_license_of_every_library_is_added_to_the_wheel() -> None:
     wheel = add_licenses_and_sbom(make_wheel(), (FOO, TINY), REPAIR)
 
     assert {path: file.data for path, file in wheel.files.items() if "/licenses/" in path} == {
-        f"{INFO}/licenses/LICENSE": b"own words",
-        f"{INFO}/licenses/foo/COPYING": b"foo's words",
-        f"{INFO}/licenses/tiny/LICENSE": b"tiny's words",
+        f"{INFO}/licenses/LICENSE": b"own text",
+        f"{INFO}/licenses/foo/COPYING": b"foo's text",
+        f"{INFO}/licenses/tiny/LICENSE": b"tiny's text",
     }
     assert metadata_of(wheel) == [
         "Metadata-Version: 2.4",
@@ -99,8 +99,8 @@ def test_every_librarys_licence_goes_into_the_wheel() -> None:
     ]
 
 
-def test_metadata_from_before_pep_639_is_brought_up_to_it() -> None:
-    wheel = add_licenses_and_sbom(make_wheel(OLD_METADATA, **{f"{INFO}/LICENSE": b"own words"}), (FOO,), REPAIR)
+def test_metadata_older_than_pep_639_is_updated() -> None:
+    wheel = add_licenses_and_sbom(make_wheel(OLD_METADATA, **{f"{INFO}/LICENSE": b"own text"}), (FOO,), REPAIR)
 
     assert metadata_of(wheel) == [
         "Metadata-Version: 2.4",
@@ -113,10 +113,10 @@ def test_metadata_from_before_pep_639_is_brought_up_to_it() -> None:
         "",
     ]
     assert f"{INFO}/LICENSE" not in wheel.files
-    assert wheel.files[f"{INFO}/licenses/LICENSE"].data == b"own words"
+    assert wheel.files[f"{INFO}/licenses/LICENSE"].data == b"own text"
 
 
-def test_a_newer_metadata_version_stays() -> None:
+def test_a_newer_metadata_version_is_kept() -> None:
     wheel = add_licenses_and_sbom(make_wheel(METADATA.replace("2.4", "2.5")), (FOO,), REPAIR)
 
     assert metadata_of(wheel)[0] == "Metadata-Version: 2.5"
@@ -130,18 +130,18 @@ def test_an_extension_without_an_expression_of_its_own_is_refused(line: str, sho
         add_licenses_and_sbom(wheel, (FOO,), REPAIR)
 
     assert caught.value.render() == (
-        "error: demo-1.0-cp311-abi3-musllinux_1_2_x86_64.whl: its own licence is not given as an SPDX expression\n"
-        f"  licence: {shown}\n"
-        '  hint: write `license = "MIT"`, or whichever it is, in [project] of its pyproject.toml'
+        "error: demo-1.0-cp311-abi3-musllinux_1_2_x86_64.whl: the license of the extension itself is not an SPDX expression\n"
+        f"  license: {shown}\n"
+        '  hint: write `license = "MIT"`, or its other expression, in [project] of its pyproject.toml'
     )
 
 
-def test_a_librarys_licence_that_is_no_expression_is_refused() -> None:
+def test_a_library_license_that_is_not_an_expression_is_refused() -> None:
     with pytest.raises(BuildError) as caught:
         add_licenses_and_sbom(make_wheel(), (replace(FOO, license="as is"),), REPAIR)
 
     assert caught.value.fact == (
-        "demo 1.0 for musllinux_1_2_x86_64: a licence is not a valid SPDX expression: Invalid license expression: 'as is'"
+        "demo 1.0 for musllinux_1_2_x86_64: a license is not a valid SPDX expression: Invalid license expression: 'as is'"
     )
 
 
@@ -156,10 +156,10 @@ def test_grafts_are_matched_to_their_libraries_by_name() -> None:
     }
 
 
-def test_the_sbom_lists_each_library_with_what_it_is_and_requires() -> None:
-    bill = bill_of(add_licenses_and_sbom(make_wheel(), (FOO, TINY), REPAIR))
+def test_the_sbom_describes_each_library_and_its_requirements() -> None:
+    sbom = sbom_of(add_licenses_and_sbom(make_wheel(), (FOO, TINY), REPAIR))
 
-    foo, tiny = bill["components"]
+    foo, tiny = sbom["components"]
     assert (foo["name"], foo["version"], foo["purl"]) == ("foo", "1.2", "pkg:generic/foo@1.2")
     assert foo["licenses"] == [{"expression": "Zlib"}]
     assert [(p["name"], p["value"]) for p in foo["properties"]] == [
@@ -169,22 +169,22 @@ def test_the_sbom_lists_each_library_with_what_it_is_and_requires() -> None:
         ("everywheel:patch", "cve.patch"),
     ]
     assert [(p["name"], p["value"]) for p in tiny["properties"]] == [("everywheel:linkage", "static")]
-    assert {d["ref"]: d.get("dependsOn", []) for d in bill["dependencies"]} == {
+    assert {d["ref"]: d.get("dependsOn", []) for d in sbom["dependencies"]} == {
         "pkg:generic/foo@1.2": ["pkg:generic/tiny@0.3"],
         "pkg:generic/tiny@0.3": [],
         "pkg:pypi/demo@1.0": ["pkg:generic/foo@1.2", "pkg:generic/tiny@0.3"],
     }
 
 
-def test_the_sbom_is_the_same_each_time_and_another_for_other_libraries() -> None:
-    one, two = (add_licenses_and_sbom(make_wheel(), (FOO, TINY), REPAIR) for _ in range(2))
+def test_the_sbom_is_reproducible_and_depends_on_the_libraries() -> None:
+    first, second = (add_licenses_and_sbom(make_wheel(), (FOO, TINY), REPAIR) for _ in range(2))
     other = add_licenses_and_sbom(make_wheel(), (FOO, replace(TINY, version="0.4")), REPAIR)
 
-    assert one == two
-    assert bill_of(one)["serialNumber"] != bill_of(other)["serialNumber"]
+    assert first == second
+    assert sbom_of(first)["serialNumber"] != sbom_of(other)["serialNumber"]
 
 
-def test_grafts_on_macos_are_known_by_their_names_without_versions() -> None:
+def test_grafts_on_macos_are_matched_by_their_names_without_versions() -> None:
     files = {
         "demo/.dylibs/libfoo.1.2.dylib": b"",
         "demo/.dylibs/libfoomux.dylib": b"",
@@ -199,13 +199,13 @@ def test_grafts_on_macos_are_known_by_their_names_without_versions() -> None:
     }
 
 
-# --- what is read before anything is grafted
+# --- validation before grafting
 
 SMALLEST_ELF = b"\x7fELF\2\1\1".ljust(16, b"\0") + struct.pack(
     "<HHIQQQIHHHHHH", 3, 62, 1, 0, 0, 0, 0, 64, 56, 0, 64, 0, 0
 )
 SMALLEST_MACHO = struct.pack("<8I", 0xFEEDFACF, 0x0100000C, 0, 6, 0, 0, 0, 0)
-HINT = "  hint: such a file is cut off or damaged, or no compiled file at all: build the wheel again"
+HINT = "  hint: such a file is truncated, damaged or not a compiled file: build the wheel again"
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ HINT = "  hint: such a file is cut off or damaged, or no compiled file at all: b
             "manylinux_2_17_x86_64",
             {"demo/_demo.abi3.so": b"text"},
             [
-                "a compiled file in it cannot be read, so that nothing can be grafted",
+                "cannot graft libraries, because a compiled file cannot be read",
                 "  demo/_demo.abi3.so: not a whole ELF file (Magic number does not match)",
                 HINT,
             ],
@@ -224,7 +224,7 @@ HINT = "  hint: such a file is cut off or damaged, or no compiled file at all: b
             "macosx_11_0_arm64",
             {"demo/b.dylib": b"text", "demo/a.so": SMALLEST_MACHO[:20], "demo/c.so": SMALLEST_MACHO},
             [
-                "2 compiled files in it cannot be read, so that nothing can be grafted",
+                "cannot graft libraries, because 2 compiled files cannot be read",
                 "  demo/a.so: not a whole Mach-O file (unpack requires a buffer of 32 bytes)",
                 "  demo/b.dylib: not a whole Mach-O file (Unknown Mach-O header: 0x74657874)",
                 HINT,
@@ -234,7 +234,7 @@ HINT = "  hint: such a file is cut off or damaged, or no compiled file at all: b
             "win_arm64",
             {"demo/_demo.pyd": b"text", "demo/x.dll": b"text" * 32},
             [
-                "2 compiled files in it cannot be read, so that nothing can be grafted",
+                "cannot graft libraries, because 2 compiled files cannot be read",
                 "  demo/_demo.pyd: not a whole PE file (Unable to read the DOS Header, possibly a truncated file.)",
                 "  demo/x.dll: not a whole PE file (DOS Header magic not found.)",
                 HINT,
@@ -244,13 +244,13 @@ HINT = "  hint: such a file is cut off or damaged, or no compiled file at all: b
             "win_amd64",
             {"demo/_demo.abi3.so": SMALLEST_ELF, "demo/libfoo.dylib": b"text"},
             [
-                "it holds no PE file, so that there is nothing to repair for win_amd64",
-                "  hint: build the extension for Windows, or name the system that the wheel is for with --target",
+                "nothing to repair for win_amd64: the wheel has no PE file",
+                "  hint: build the extension for Windows, or name the wheel's target with --target",
             ],
         ),
     ],
 )
-def test_a_wheel_that_no_tool_could_repair_is_refused(
+def test_a_wheel_with_broken_or_missing_binaries_is_refused(
     tag: str, files: dict[str, bytes], lines: list[str], tmp_path: Path
 ) -> None:
     info = {path: make_wheel().files[path] for path in (f"{INFO}/METADATA", f"{INFO}/WHEEL")}
@@ -264,7 +264,7 @@ def test_a_wheel_that_no_tool_could_repair_is_refused(
     assert not (tmp_path / "wheelhouse").exists()
 
 
-def test_broken_files_of_other_systems_do_not_stop_a_repair() -> None:
+def test_broken_files_of_other_systems_do_not_prevent_a_repair() -> None:
     wheel = make_wheel(**{"demo/launcher.exe": b"text", "demo/libfoo.dylib": b"text"})
     whole = {path: WheelFile(data=SMALLEST_ELF) for path in wheel.files if ".so" in path}
 

@@ -30,25 +30,25 @@ _GRAFTS: Mapping[str, Callable[[Wheel, RepairRequest, Path], Wheel]] = MappingPr
 )
 
 
-def repair_wheel(path: Path, repair: RepairRequest, into: Path) -> Path:
-    """Repair the wheel at `path` for the target, put the result into a folder, and return where it is.
+def repair_wheel(path: Path, request: RepairRequest, output: Path) -> Path:
+    """Repair a wheel for the target, write the result into the directory `output`, and return its path.
 
-    The libraries come from the prefix alone, never from the build machine. Nothing is left in `into` on failure.
-    Raises BuildError when a file in the wheel cannot be read, when a library cannot be grafted, and when the wheel cannot
-    keep the target's promise.
+    The grafted libraries come from the prefix only, never from the build machine. On failure, nothing is written. Raises
+    BuildError when a file in the wheel cannot be read, when a library cannot be grafted, and when the wheel needs a newer
+    system than the target.
     """
     wheel = read_wheel(path)
-    check_binaries(wheel, repair.target)
-    libraries = load_libraries(repair.prefix, leave_out=repair.leave_out)
-    repair.work.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=repair.work, prefix="repair-") as temporary:
-        folder = Path(temporary)
-        grafted = _GRAFTS[repair.target.os](_retag(wheel, repair), repair, folder)
-    # auditwheel adds tags for every name of the policy, and for higher ones that the wheel would do for: one is enough.
-    finished = add_licenses_and_sbom(_retag(grafted, repair), libraries, repair)
-    return pack_wheel(finished, into, epoch=repair.epoch)
+    check_binaries(wheel, request.target)
+    libraries = load_libraries(request.prefix, leave_out=request.leave_out)
+    request.work.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=request.work, prefix="repair-") as temporary:
+        grafted = _GRAFTS[request.target.os](_retag(wheel, request), request, Path(temporary))
+    # auditwheel adds a tag for each name of the policy, and for each newer policy that the wheel satisfies
+    # (https://github.com/pypa/auditwheel/pull/288): the target's own tag implies them.
+    finished = add_licenses_and_sbom(_retag(grafted, request), libraries, request)
+    return pack_wheel(finished, output, epoch=request.epoch)
 
 
-def _retag(wheel: Wheel, repair: RepairRequest) -> Wheel:
-    python, abi = repair.python or wheel.python, repair.abi or wheel.abi
-    return retag_wheel(wheel, python=python, abi=abi, platform=repair.target.wheel_tag)
+def _retag(wheel: Wheel, request: RepairRequest) -> Wheel:
+    python, abi = request.python or wheel.python, request.abi or wheel.abi
+    return retag_wheel(wheel, python=python, abi=abi, platform=request.target.wheel_tag)

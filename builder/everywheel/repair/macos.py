@@ -1,4 +1,4 @@
-"""Repair on macOS: repairwheel grafts the libraries on any machine; delocate, which calls Apple's tools, does so on Macs."""
+"""Repair on macOS: repairwheel grafts the libraries on any machine; delocate, which runs Apple's tools, does it on Macs."""
 
 from __future__ import annotations
 
@@ -7,83 +7,58 @@ import shutil
 import sys
 from pathlib import Path
 
-from everywheel.errors import BuildError
-from everywheel.execution.process import run_logged
 from everywheel.repair.request import RepairRequest
-from everywheel.wheels.wheel import Wheel, pack_wheel, read_wheel
+from everywheel.repair.tool import RepairTool, newer_system_error, run_repair_tool
+from everywheel.wheels.wheel import Wheel
 
 
-def graft_libraries(wheel: Wheel, repair: RepairRequest, folder: Path) -> Wheel:
-    """Return the wheel with the libraries that it needs, from the prefix alone, inside it and found from there.
+def graft_libraries(wheel: Wheel, request: RepairRequest, folder: Path) -> Wheel:
+    """Return the wheel with copies of the libraries that it needs and load commands that find them there.
 
-    Both tools make install names relative to @loader_path and sign anew what they change; ad hoc, which is all that a
-    library that is loaded into somebody else's program needs. Raises BuildError when a library cannot be grafted or
-    needs a newer macOS than the tag promises.
+    The libraries come from the prefix only. Both tools make install names relative to @loader_path and sign the files that
+    they change. The signatures are ad hoc, which is enough for a library that another program loads. Raises BuildError
+    when a library cannot be grafted or needs a newer macOS than the target.
     """
-    label = repair.describe(wheel)
-    unrepaired = pack_wheel(wheel, folder / "unrepaired", epoch=repair.epoch)
     libraries, results = folder / "lib", folder / "repaired"
     libraries.mkdir()
-    for path in sorted((repair.prefix / "lib").glob("*.dylib")):
+    for path in sorted((request.prefix / "lib").glob("*.dylib")):
         shutil.copy2(path, libraries / path.name, follow_symlinks=False)
-    native = repair.native and sys.platform == "darwin"
-    run_logged(
-        _delocate(unrepaired, results, repair) if native else _repairwheel(unrepaired, results, libraries),
-        cwd=folder,
-        env=_environment(repair, folder, libraries),
-        log=repair.log,
-        what=f"{label}: repair",
-        hint="does the prefix hold every library that the extension needs, under `requires` of [tool.everywheel]?",
-    )
-    found = sorted(results.glob("*.whl"))
-    if len(found) != 1:
-        raise BuildError(f"{label}: {len(found)} wheels were left where one was to be", log=repair.log)
-    repaired = read_wheel(found[0])
+    environment = _environment(request, folder, libraries)
+    native = request.native and sys.platform == "darwin"
+    tool = _delocate(request, results, environment) if native else _repairwheel(libraries, results, environment)
+    repaired = run_repair_tool(tool, wheel, request, folder)
     if repaired.platform != wheel.platform:
-        raise BuildError(
-            f"{label}: the wheel needs a newer system than its tag promises",
-            details={"the files in it need": repaired.platform},
-            log=repair.log,
-            hint="`everywheel audit` on the wheel names the file",
-        )
+        raise newer_system_error(wheel, request, {"oldest compatible tag": repaired.platform})
     return repaired
 
 
-def _repairwheel(wheel: Path, results: Path, libraries: Path) -> list[str | Path]:
-    return [
-        sys.executable,
-        "-m",
-        "repairwheel",
-        "--output-dir",
-        results,
-        "--lib-dir",
-        libraries,
-        "--no-sys-paths",
-        wheel,
-    ]
+def _repairwheel(libraries: Path, results: Path, environment: dict[str, str]) -> RepairTool:
+    return RepairTool(
+        name="repairwheel",
+        module="repairwheel",
+        args=("--output-dir", results, "--lib-dir", libraries, "--no-sys-paths"),
+        results=results,
+        environment=environment,
+    )
 
 
-def _delocate(wheel: Path, results: Path, repair: RepairRequest) -> list[str | Path]:
-    return [
-        sys.executable,
-        "-m",
-        "delocate.cmd.delocate_wheel",
-        "--require-archs",
-        repair.target.arch_tag,
-        "--wheel-dir",
-        results,
-        "-v",
-        wheel,
-    ]
+def _delocate(request: RepairRequest, results: Path, environment: dict[str, str]) -> RepairTool:
+    return RepairTool(
+        name="delocate",
+        module="delocate.cmd.delocate_wheel",
+        args=("--require-archs", request.target.arch_tag, "--wheel-dir", results, "-v"),
+        results=results,
+        environment=environment,
+    )
 
 
-def _environment(repair: RepairRequest, folder: Path, libraries: Path) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("DYLD_")}
+def _environment(request: RepairRequest, folder: Path, libraries: Path) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("DYLD_")}
     ours = {
-        # Where both look for `@rpath/…`; nothing that lies about on the machine can be taken.
+        # Both tools search for `@rpath/…` here, and in no other directory of the build machine.
         "DYLD_LIBRARY_PATH": str(libraries),
-        "MACOSX_DEPLOYMENT_TARGET": ".".join(map(str, repair.target.os_version)),
-        "SOURCE_DATE_EPOCH": str(repair.epoch),
+        "MACOSX_DEPLOYMENT_TARGET": ".".join(map(str, request.target.os_version)),
+        "SOURCE_DATE_EPOCH": str(request.epoch),
         "TMPDIR": str(folder),
     }
-    return {**kept, **ours}
+    return {**inherited, **ours}

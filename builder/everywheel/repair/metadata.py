@@ -1,4 +1,4 @@
-"""What a wheel says of the libraries in it: their licence texts, one licence expression for all of it, and the SBOM."""
+"""License texts, license expression and SBOM that a repair adds to a wheel for the libraries in it (PEP 639, PEP 770)."""
 
 from __future__ import annotations
 
@@ -21,61 +21,64 @@ _GRAFT_HASH = re.compile(r"^(?P<stem>[^.]+)-[0-9a-f]{8,64}(?P<rest>\..+)$")
 _METADATA_VERSION = "2.4"  # the first with License-Expression (PEP 639)
 
 
-def add_licenses_and_sbom(wheel: Wheel, libraries: Sequence[Library], repair: RepairRequest) -> Wheel:
-    """Return the wheel with every library's licence texts, one expression for all of it, and the SBOM that lists it."""
+def add_licenses_and_sbom(wheel: Wheel, libraries: Sequence[Library], request: RepairRequest) -> Wheel:
+    """Return the wheel with the license texts of all libraries, one license expression, and the SBOM.
+
+    Raises BuildError when a license is not an SPDX expression or when the resulting METADATA is not valid.
+    """
     folder = f"{wheel.dist_info}/licenses"
     texts = {f"{library.name}/{file}": text for library in libraries for file, text in library.texts.items()}
     own = _own_license(wheel)
     try:
         expression = combine_expressions([own, *(library.license for library in libraries)])
     except ValueError as error:
-        raise BuildError(f"{repair.describe(wheel)}: a licence is not a valid SPDX expression: {error}") from None
+        raise BuildError(f"{request.describe(wheel)}: a license is not a valid SPDX expression: {error}") from None
 
-    def license_all(metadata: RawMetadata) -> RawMetadata:
+    def add_licenses(metadata: RawMetadata) -> RawMetadata:
         changed = RawMetadata(**metadata)
-        changed.pop("license", None)  # PEP 639 allows neither it nor the classifiers beside an expression
+        changed.pop("license", None)  # PEP 639 allows neither it nor the classifiers together with an expression
         if "classifiers" in changed:
             changed["classifiers"] = [c for c in changed["classifiers"] if not c.startswith("License ::")]
         changed["license_expression"] = expression
         changed["license_files"] = list(dict.fromkeys([*changed.get("license_files", []), *sorted(texts)]))
-        changed["metadata_version"] = max(changed["metadata_version"], _METADATA_VERSION, key=_number)
+        changed["metadata_version"] = max(changed["metadata_version"], _METADATA_VERSION, key=_version_key)
         return changed
 
     moved = _move_license_files(wheel)
-    papers = add_files(edit_metadata(moved, license_all), {f"{folder}/{file}": text for file, text in texts.items()})
-    grafted = match_grafts(papers, libraries)
+    licensed = add_files(edit_metadata(moved, add_licenses), {f"{folder}/{file}": text for file, text in texts.items()})
+    grafted = match_grafts(licensed, libraries)
     document = make_sbom(
         name=wheel.name,
         version=wheel.version,
         license=own,
         libraries=libraries,
         grafted=grafted,
-        hashes={f: hashlib.sha256(papers.files[f].data).hexdigest() for files in grafted.values() for f in files},
-        module_exports=repair.module_exports,
-        epoch=repair.epoch,
+        hashes={f: hashlib.sha256(licensed.files[f].data).hexdigest() for files in grafted.values() for f in files},
+        module_exports=request.module_exports,
+        epoch=request.epoch,
     )
-    return add_files(papers, {f"{wheel.dist_info}/sboms/{wheel.name}.cdx.json": document})
+    return add_files(licensed, {f"{wheel.dist_info}/sboms/{wheel.name}.cdx.json": document})
 
 
-def _number(version: str) -> tuple[int, ...]:
+def _version_key(version: str) -> tuple[int, ...]:
     return tuple(map(int, version.split(".")))
 
 
 def _own_license(wheel: Wheel) -> str:
     metadata = read_metadata(wheel)
-    found = metadata.get("license_expression") or metadata.get("license", "")
+    expression = metadata.get("license_expression") or metadata.get("license", "")
     try:
-        return check_expression(found)
+        return check_expression(expression)
     except ValueError:
         raise BuildError(
-            f"{wheel.filename}: its own licence is not given as an SPDX expression",
-            details={"licence": f"'{found[:60]}'"},
-            hint='write `license = "MIT"`, or whichever it is, in [project] of its pyproject.toml',
+            f"{wheel.filename}: the license of the extension itself is not an SPDX expression",
+            details={"license": f"'{expression[:60]}'"},
+            hint='write `license = "MIT"`, or its other expression, in [project] of its pyproject.toml',
         ) from None
 
 
 def _move_license_files(wheel: Wheel) -> Wheel:
-    """Put licence files that lie beside METADATA, where older backends leave them, into `licenses/` (PEP 639)."""
+    """Return the wheel with license files in `licenses/` (PEP 639); older backends put them next to METADATA."""
     files: dict[str, WheelFile] = dict(wheel.files)
     for name in read_metadata(wheel).get("license_files", []):
         old, new = f"{wheel.dist_info}/{name}", f"{wheel.dist_info}/licenses/{name}"
@@ -85,20 +88,20 @@ def _move_license_files(wheel: Wheel) -> Wheel:
 
 
 def match_grafts(wheel: Wheel, libraries: Sequence[Library]) -> Mapping[str, tuple[str, ...]]:
-    """Return, for each library, its files among those that were grafted into the wheel."""
+    """Return the grafted files of the wheel by the name of the library that each is a copy of."""
     folder = f"{wheel.name}.libs/"
-    # delvewheel puts DLLs beside a module that is in no package.
+    # delvewheel puts DLLs next to a module that is not in a package.
     files = [
         file
         for file in wheel.files
         if file.startswith(folder) or ".dylibs" in file or ("/" not in file and file.endswith(".dll"))
     ]
-    grafts = {file: _library_stem(PurePosixPath(file).name) for file in files}
-    found = {
-        library.name: tuple(sorted(file for file, stem in grafts.items() if stem in (*library.files, library.name)))
+    stems = {file: _library_stem(PurePosixPath(file).name) for file in files}
+    grafts = {
+        library.name: tuple(sorted(file for file, stem in stems.items() if stem in (*library.files, library.name)))
         for library in libraries
     }
-    return {name: files for name, files in found.items() if files}
+    return {name: files for name, files in grafts.items() if files}
 
 
 def _library_stem(name: str) -> str:
@@ -111,6 +114,6 @@ def _library_stem(name: str) -> str:
 
 
 def drop_graft_hash(name: str) -> str:
-    """Return a library's file name from before it was grafted: `libvips-1a2b3c4d.so.42` becomes `libvips.so.42`."""
+    """Return the file name that a library had before it was grafted: `libvips.so.42` of `libvips-1a2b3c4d.so.42`."""
     match = _GRAFT_HASH.match(name)
     return f"{match['stem']}{match['rest']}" if match else name

@@ -1,4 +1,4 @@
-"""What a repair is told: the wheel's target, the prefix with its libraries, and where to work."""
+"""The input of a repair: the wheel's target, the prefix with its libraries, and the directories to work in."""
 
 from __future__ import annotations
 
@@ -12,13 +12,19 @@ from everywheel.wheels.wheel import Wheel
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepairRequest:
-    """What a repair takes beside the wheel.
+    """The options of a repair.
 
-    `prefix` holds the target's libraries, `patchelf` is the program, `leave_out` names recipes of the prefix of which
-    nothing ends up in the wheel (the Python headers), `module_exports` are globs of the symbols that extension modules
-    may let out, `epoch` is the time of every file in the result, `work` a folder for what is in the making. Without
-    `python` and `abi` the wheel keeps its own tags. `native` says that the wheel was built by this machine's own tools, so
-    that they repair it as well.
+    Attributes:
+        target: the target that the wheel is for.
+        prefix: the directory with the target's libraries.
+        patchelf: the program.
+        work: a directory for temporary files.
+        log: the file that receives the commands and their output.
+        epoch: the time of every file in the result, in seconds since 1970.
+        leave_out: recipes of the prefix that are not part of the wheel (the Python headers).
+        module_exports: globs of the symbols that extension modules may export.
+        python, abi: the wheel's new Python and ABI tags; without them it keeps its own.
+        native: whether the build machine's own tools built the wheel, so that they repair it too.
     """
 
     target: Target
@@ -34,5 +40,5 @@ class RepairRequest:
     native: bool = False
 
     def describe(self, wheel: Wheel) -> str:
-        """How messages name it: `webpencode 0.1.0 for manylinux_2_17_x86_64`."""
+        """Return the name of the wheel and its target in messages: `webpencode 0.1.0 for manylinux_2_17_x86_64`."""
         return f"{wheel.name} {wheel.version} for {self.target.tag}"

@@ -1,4 +1,4 @@
-"""A wheel's binaries, read before a repair begins: what repair tools say of a broken one names neither file nor fault."""
+"""Validating a wheel's binaries before a repair: the messages of repair tools name neither the broken file nor its fault."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from everywheel.wheels.wheel import Wheel
 
 
 def check_binaries(wheel: Wheel, target: Target) -> None:
-    """Raise BuildError when a file that is to be repaired cannot be read, or when the wheel has none for the target.
+    """Raise BuildError when a file that needs a repair cannot be read, or when the wheel has none for the target.
 
-    Files of other systems are left to the audit.
+    The audit checks the files of other systems.
     """
-    known = FORMATS[target.os]
+    expected = FORMATS[target.os]
     broken: dict[str, str] = {}
-    found = False
+    has_binary = False
     for path, file in sorted(wheel.files.items()):
         try:
             binary = read_binary(path, file.data, (target.os,))
         except UNREADABLE_BINARY as error:
-            if error.check == known.check:
+            if error.check == expected.check:
                 broken[path] = str(error)
         else:
-            found = found or isinstance(binary, known.facts)
+            has_binary = has_binary or isinstance(binary, expected.facts)
     if broken:
+        files = "a compiled file" if len(broken) == 1 else f"{len(broken)} compiled files"
         raise BuildError(
-            f"{wheel.filename}: {'a compiled file' if len(broken) == 1 else f'{len(broken)} compiled files'} in it "
-            "cannot be read, so that nothing can be grafted",
+            f"{wheel.filename}: cannot graft libraries, because {files} cannot be read",
             details=broken,
-            hint="such a file is cut off or damaged, or no compiled file at all: build the wheel again",
+            hint="such a file is truncated, damaged or not a compiled file: build the wheel again",
         )
-    if not found:
+    if not has_binary:
         raise BuildError(
-            f"{wheel.filename}: it holds no {known.name} file, so that there is nothing to repair for {target.tag}",
-            hint=f"build the extension for {target.system.title}, or name the system that the wheel is for with --target",
+            f"{wheel.filename}: nothing to repair for {target.tag}: the wheel has no {expected.name} file",
+            hint=f"build the extension for {target.system.title}, or name the wheel's target with --target",
         )

@@ -1,63 +1,44 @@
-"""Repair on Windows: delvewheel grafts the DLLs, and has the package name their folder to the loader before it imports."""
+"""Repair on Windows: delvewheel grafts the DLLs and adds code to the package that adds them to the DLL search path."""
 
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
-from everywheel.errors import BuildError
-from everywheel.execution.process import run_logged
 from everywheel.repair.request import RepairRequest
-from everywheel.wheels.wheel import Wheel, add_files, pack_wheel, read_wheel
+from everywheel.repair.tool import RepairTool, run_repair_tool
+from everywheel.wheels.wheel import Wheel, add_files
 
 
-def graft_libraries(wheel: Wheel, repair: RepairRequest, folder: Path) -> Wheel:
-    """Return the wheel with the DLLs that it needs, from the prefix alone, inside it and under names of their own.
+def graft_libraries(wheel: Wheel, request: RepairRequest, folder: Path) -> Wheel:
+    """Return the wheel with copies of the DLLs that it needs, under unique names; they come from the prefix only.
 
-    delvewheel reads and writes PE files by itself: it does the same on any machine. Raises BuildError when a DLL is
-    neither in the prefix nor one of the system's.
+    delvewheel reads and writes PE files itself, so that the result is the same on any build machine. Raises BuildError when
+    a DLL is neither in the prefix nor part of Windows.
     """
-    label = repair.describe(wheel)
-    unrepaired = pack_wheel(wheel, folder / "unrepaired", epoch=repair.epoch)
     results, empty = folder / "repaired", folder / "empty"
     empty.mkdir()
-    command: list[str | Path] = [
-        sys.executable,
-        "-m",
-        "delvewheel",
-        "repair",
-        "-v",
-        "--add-path",
-        repair.prefix / "bin",
-        "--wheel-dir",
-        results,
-        unrepaired,
-    ]
-    # It would look for DLLs in every folder of PATH as well.
+    # delvewheel searches for DLLs in every directory of PATH too.
     temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
-    environment = {**os.environ, "PATH": str(empty), **temporary, "SOURCE_DATE_EPOCH": str(repair.epoch)}
-    run_logged(
-        command,
-        cwd=folder,
-        env=environment,
-        log=repair.log,
-        what=f"{label}: repair",
-        hint="does the prefix hold every library that the extension needs, under `requires` of [tool.everywheel]?",
+    tool = RepairTool(
+        name="delvewheel",
+        module="delvewheel",
+        args=("repair", "-v", "--add-path", request.prefix / "bin", "--wheel-dir", results),
+        results=results,
+        environment={**os.environ, "PATH": str(empty), **temporary, "SOURCE_DATE_EPOCH": str(request.epoch)},
     )
-    found = sorted(results.glob("*.whl"))
-    if len(found) != 1:
-        raise BuildError(f"{label}: delvewheel left {len(found)} wheels where one was to be", log=repair.log)
-    repaired = read_wheel(found[0])
-    # For a module in no package it uses a folder for what is to be beside it, which the wheel's root is already.
-    beside = f"{wheel.name}-{wheel.version}.data/platlib/"
-    # Meson installs import libraries of modules as well, which nobody links.
-    files = {n.removeprefix(beside): file for n, file in repaired.files.items() if not n.endswith(".dll.a")}
+    repaired = run_repair_tool(tool, wheel, request, folder)
+    # For a module outside of a package, delvewheel puts the DLLs into the data directory, which installers merge into the
+    # root (https://github.com/adang1345/delvewheel/issues/64).
+    data = f"{wheel.name}-{wheel.version}.data/platlib/"
+    # Meson installs the import libraries of modules too, which nothing links.
+    files = {name.removeprefix(data): file for name, file in repaired.files.items() if not name.endswith(".dll.a")}
     repaired = replace(repaired, files=files)
     note = f"{wheel.dist_info}/DELVEWHEEL"
     if note not in repaired.files:
-        return repaired  # nothing was to be grafted
-    # Beside its version it notes its command, with paths of this machine.
+        return repaired  # there was nothing to graft
+    # The file also lists the arguments, with paths of the build machine
+    # (https://github.com/adang1345/delvewheel/issues/36).
     return add_files(repaired, {note: f"Version: {version('delvewheel')}\n".encode()})
