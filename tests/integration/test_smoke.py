@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 from daemons import list_containers, start_daemon, wait_for_container
-from everywheel.containers.runtime import LABEL, find_runtime
+from everywheel.containers.runtime import find_runtime
+from everywheel.containers.runtime_images import IMAGE_LABEL
 from everywheel.store.local import default_store
 from everywheel.wheels.wheel import pack_wheel, read_wheel, retag_wheel
 from roots import REPOSITORY, call
@@ -295,7 +296,7 @@ def test_a_full_disk_of_the_daemon_is_named(tmp_path: Path) -> None:
         call(["umount", "--lazy", data])
 
     assert "error: Docker's disk is full" in errors
-    assert "hint: `everywheel images prune` removes the images that were made here" in errors
+    assert "hint: `everywheel images prune` removes images of everywheel" in errors
 
 
 def test_a_socket_without_permission_is_named() -> None:
@@ -321,7 +322,7 @@ def test_a_socket_without_permission_is_named() -> None:
     assert result.stdout == (
         "error: no container runtime answers\n"
         "  unix:///var/run/docker.sock: permission denied\n"
-        "  hint: let this user at the socket: `sudo usermod -aG docker $USER`, then log in again\n"
+        "  hint: add this user to the socket's group: `sudo usermod -aG docker $USER`, then log in again\n"
     ), result.stderr
 
 
@@ -368,12 +369,14 @@ def test_an_existing_image_is_not_built_again(matrix: tuple[list[dict[str, Any]]
 
 def list_images(name: str) -> set[str]:
     """Return the images of one system, by reference and id."""
-    lines = call(["docker", "images", "--filter", f"label={LABEL}", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"])
+    lines = call(["docker", "images", "--filter", f"label={IMAGE_LABEL}", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"])
     return {line for line in lines.splitlines() if name in line}
 
 
 def test_an_image_has_its_own_architecture(matrix: tuple[list[dict[str, Any]], str]) -> None:
-    found = call(["docker", "images", "--filter", f"label={LABEL}", "--format", "{{.Repository}}:{{.Tag}}"]).split()
+    found = call(
+        ["docker", "images", "--filter", f"label={IMAGE_LABEL}", "--format", "{{.Repository}}:{{.Tag}}"]
+    ).split()
 
     for reference in found:
         said = call(["docker", "inspect", "--format", "{{.Architecture}}", reference]).strip()

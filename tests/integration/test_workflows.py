@@ -259,9 +259,12 @@ def test_digests_are_found_and_pulled_whatever_the_name_stands_for_later(
     system, name = load_catalog(catalog).images["debian-11"], "library/debian:11-slim"
     with find_runtime() as machine:
         made = {
-            arch: bootstrap_image(system, ARCHES[arch], machine, Store(default_store())) for arch in system.arches[:2]
+            arch: bootstrap_image(system, ARCHES[arch], machine.images, Store(default_store()))
+            for arch in system.arches[:2]
         }
-        other = bootstrap_image(load_catalog(catalog).images["musl"], ARCHES[MACHINE], machine, Store(default_store()))
+        other = bootstrap_image(
+            load_catalog(catalog).images["musl"], ARCHES[MACHINE], machine.images, Store(default_store())
+        )
     job = next(job for job in matrix["smoke"] if job["target"] == f"manylinux_2_17_{MACHINE}")
     prepared.run("wheels.yml", "zig", job)
 
@@ -276,8 +279,8 @@ def test_digests_are_found_and_pulled_whatever_the_name_stands_for_later(
         tried = prepared.run("wheels.yml", "smoke", job, more="--image debian-11", binds=(tmp_path,), **where)
         reference = {arch: load_catalog(catalog).images["debian-11"].pinned(ARCHES[arch]) for arch in made}
         with find_runtime(environ=where) as mirrored:
-            pulled = {arch: mirrored.pull_image(reference[arch], ARCHES[arch]) for arch in (*made, *made)}
-            here = {arch: mirrored.find_image(reference[arch], ARCHES[arch]) for arch in made}
+            pulled = {arch: mirrored.images.pull(reference[arch], ARCHES[arch]) for arch in (*made, *made)}
+            here = {arch: mirrored.images.find(reference[arch], ARCHES[arch]) for arch in made}
     catalog.write_text(before)
 
     assert "debian-11: locked by docker.io\n" in locked

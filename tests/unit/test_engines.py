@@ -198,19 +198,26 @@ def test_a_toolbox_has_what_the_toolkit_imports() -> None:
     assert "cibuildwheel" not in names
 
 
-class FakeRuntime:
-    """A runtime with some images, and no registry."""
+class FakeImages:
+    """The images of a runtime whose registry does not answer."""
 
-    name, id = "Docker", "abc"
+    def __init__(self, *references: str) -> None:
+        self.references = references
 
-    def __init__(self, *images: str) -> None:
-        self.images = images
+    def find(self, reference: str, arch: object) -> str:
+        return next((prefix for prefix in self.references if reference.startswith(prefix)), "")
 
-    def find_image(self, reference: str, arch: object) -> str:
-        return next((image for image in self.images if reference.startswith(image)), "")
-
-    def pull_image(self, reference: str, arch: object) -> None:
+    def pull(self, reference: str, arch: object) -> None:
         raise MachineError("cannot be pulled", details={"reason": "no such host"})
+
+
+class FakeRuntime:
+    """A runtime with some images."""
+
+    name, run_id = "Docker", "abc"
+
+    def __init__(self, *references: str) -> None:
+        self.images = FakeImages(*references)
 
 
 def test_a_python_without_xz_starts_the_toolkit() -> None:
@@ -222,7 +229,7 @@ def test_a_python_without_xz_starts_the_toolkit() -> None:
 
 def choose(tag: str, *images: str) -> str:
     runtime: Any = FakeRuntime(*images)
-    return choose_image(parse_target(tag), CATALOGUE, runtime).image.name
+    return choose_image(parse_target(tag), CATALOGUE, runtime.images).image.name
 
 
 def test_pypas_image_goes_before_a_stand_in() -> None:
@@ -233,9 +240,12 @@ def test_pypas_image_goes_before_a_stand_in() -> None:
 
 def test_a_plan_pulls_nothing() -> None:
     runtime: Any = FakeRuntime()
-    runtime.pull_image = None
+    runtime.images.pull = None
 
-    assert choose_image(parse_target("manylinux_2_36_x86_64"), CATALOGUE, runtime, pull=False).image.name == "debian-12"
+    assert (
+        choose_image(parse_target("manylinux_2_36_x86_64"), CATALOGUE, runtime.images, pull=False).image.name
+        == "debian-12"
+    )
 
 
 def test_a_promise_that_no_image_can_keep_is_refused_with_the_lowest_that_can() -> None:
@@ -251,7 +261,7 @@ def test_a_promise_that_no_image_can_keep_is_refused_with_the_lowest_that_can() 
 def test_what_is_planned_outside_is_what_is_planned_inside() -> None:
     """Inside, the native engine knows its image by a variable, and the machine that programs are built for is its own."""
     project, runtime = load_project(ROOT), FakeRuntime()
-    chosen = choose_image(GLIBC, CATALOGUE, runtime)  # type: ignore[arg-type]
+    chosen = choose_image(GLIBC, CATALOGUE, runtime.images)  # type: ignore[arg-type]
 
     outside = plan_container(project, chosen)
     project = replace(project, pythons=project.pythons[:1])
@@ -280,7 +290,7 @@ def test_keys_of_engines_differ() -> None:
 @pytest.fixture
 def build(tmp_path: Path) -> ContainerBuild:
     runtime: Any = FakeRuntime()
-    chosen = choose_image(GLIBC, CATALOGUE, runtime)
+    chosen = choose_image(GLIBC, CATALOGUE, runtime.images)
     return ContainerBuild(
         project=load_project(ROOT, ["libvips=minimal"]),
         target=GLIBC,

@@ -199,7 +199,7 @@ def _plan_containers(project: Project, targets: Sequence[Target]) -> Plan:
     steps: dict[str, Step] = {}
     with find_runtime() as runtime:
         for target in targets:
-            steps |= plan_container(project, choose_image(target, catalog, runtime, pull=False)).steps
+            steps |= plan_container(project, choose_image(target, catalog, runtime.images, pull=False)).steps
     return finish_plan(steps)
 
 

@@ -107,7 +107,7 @@ def _describe(image: _Image, kind: str, libc: str, made: set[str]) -> dict[str, 
 def _list_made(runtime: str | None) -> set[str]:
     try:
         with find_runtime(runtime) as engine:
-            return {made.reference for made in engine.images()}
+            return {made.reference for made in engine.images.list_built()}
     except MachineError:
         if runtime is not None:
             raise
@@ -152,9 +152,11 @@ def build_command(
         def work(set_stage: Callable[[str], None]) -> None:
             set_stage("unpack packages")
             if isinstance(image, BuildImage):
-                make_local_build_image(image, arch, catalog.pythons[image.libc], project, engine, store, offline=False)
+                make_local_build_image(
+                    image, arch, catalog.pythons[image.libc], project, engine.images, store, offline=False
+                )
             else:
-                bootstrap_image(image, arch, engine, store)
+                bootstrap_image(image, arch, engine.images, store)
 
         return work
 
@@ -238,7 +240,7 @@ def lock_command(
         return
     try:
         with find_runtime(runtime) as engine:
-            locked = resolve_digests(chosen, engine)
+            locked = resolve_digests(chosen, engine.images)
     except MachineError:
         if runtime is not None:
             raise
@@ -248,7 +250,7 @@ def lock_command(
         click.echo(json.dumps([dataclasses.asdict(one) for one in locked], indent=1))
         return
     for one in locked:
-        words = f"locked by {one.place}" if one.digests else f"unlocked: {one.reason}"
+        words = f"locked by {one.origin}" if one.digests else f"unlocked: {one.reason}"
         click.echo(f"{one.image}: {words}")
     click.echo(f"{len(changed)} changed in {catalog.file}" if not dry_run else "nothing was written")
 

@@ -118,7 +118,7 @@ def smoke_command(
                 catalog=catalog,
                 runtime=engine,
                 store=store,
-                image_provider=ImageProvider(engine, store, offline=offline),
+                image_provider=ImageProvider(engine.images, store, offline=offline),
                 tools=ensure_tools(store.root, offline=offline),
                 timeout=timeout,
                 memory=memory << 20,

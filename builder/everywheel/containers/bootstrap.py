@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 from everywheel.containers.catalog import Bootstrap, SmokeImage
 from everywheel.containers.image_archive import write_image
-from everywheel.containers.runtime import LABEL, Runtime
+from everywheel.containers.runtime_images import IMAGE_LABEL, RuntimeImages
 from everywheel.errors import MachineError
 from everywheel.execution.process import run_logged
 from everywheel.platforms.architectures import Arch
@@ -55,7 +55,7 @@ def bootstrapped_reference(image: SmokeImage, arch: Arch) -> str:
     return f"everywheel/{made.kind}-{made.suite}:{arch.name}-{bootstrap_identity(made, arch)}"
 
 
-def bootstrap_image(image: SmokeImage, arch: Arch, runtime: Runtime, store: Store) -> str:
+def bootstrap_image(image: SmokeImage, arch: Arch, images: RuntimeImages, store: Store) -> str:
     """Return the reference of a bootstrapped image, making it where the runtime does not have it.
 
     Raises MachineError when mmdebstrap is not there, BuildError when it fails.
@@ -63,7 +63,7 @@ def bootstrap_image(image: SmokeImage, arch: Arch, runtime: Runtime, store: Stor
     assert image.bootstrap is not None
     reference = bootstrapped_reference(image, arch)
     with store.lock(f"image-{reference.replace('/', '-').replace(':', '-')}"):
-        if runtime.has_image(reference):
+        if images.has(reference):
             return reference
         with TemporaryDirectory(dir=store.root / "tmp") as folder:
             root, archive = Path(folder) / "root.tar", Path(folder) / "image.tar"
@@ -72,8 +72,8 @@ def bootstrap_image(image: SmokeImage, arch: Arch, runtime: Runtime, store: Stor
             packages = (*_PACKAGES[image.bootstrap.kind, bool(image.bootstrap.python)], *image.bootstrap.packages)
             make_root(image.bootstrap, arch, packages, root, log)
             made = f"{image.bootstrap.kind} {image.bootstrap.suite} {arch.name}, unpacked from packages"
-            write_image([root], archive, reference, arch, {LABEL: made})
-            runtime.load_image(archive)
+            write_image([root], archive, reference, arch, {IMAGE_LABEL: made})
+            images.load(archive)
     return reference
 
 

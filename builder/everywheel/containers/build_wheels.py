@@ -20,6 +20,7 @@ from everywheel.containers.lock import pinned_build_reference
 from everywheel.containers.payload import ensure_payload
 from everywheel.containers.qemu import check_emulation
 from everywheel.containers.runtime import Runtime
+from everywheel.containers.runtime_images import RuntimeImages
 from everywheel.errors import AuditError, MachineError
 from everywheel.execution.jobserver import JobPool
 from everywheel.execution.scheduler import Outcome, ProgressListener, Result, Task, execute
@@ -42,7 +43,7 @@ class SelectedImage:
     reference: str
 
 
-def choose_image(target: Target, catalog: Catalog, runtime: Runtime, *, pull: bool = True) -> SelectedImage:
+def choose_image(target: Target, catalog: Catalog, images: RuntimeImages, *, pull: bool = True) -> SelectedImage:
     """Return the first build image of the catalog that keeps a target's promise and can be had.
 
     Images of a registry are pulled, or without `pull` must be here; those that are made from packages are made later.
@@ -58,10 +59,10 @@ def choose_image(target: Target, catalog: Catalog, runtime: Runtime, *, pull: bo
         try:
             if not pinned:
                 raise MachineError("unlocked", details={"reason": "it has no digest: `everywheel images lock`"})
-            if not runtime.find_image(pinned, target.arch):
+            if not images.find(pinned, target.arch):
                 if not pull:
                     raise MachineError("not here", details={"reason": "it was not pulled yet"})
-                runtime.pull_image(pinned, target.arch)
+                images.pull(pinned, target.arch)
         except MachineError as error:
             answers[image.name] = str(error.details.get("reason", error.fact))
             continue
@@ -103,7 +104,7 @@ def build_wheels_in_containers(
     Returns the plan of all targets, and a result for each wheel that was not in the store. Raises SourceError when a source
     cannot be had, and MachineError and UsageError for what is missing before anything runs.
     """
-    chosen = [choose_image(target, catalog, runtime, pull=not options.offline) for target in targets]
+    chosen = [choose_image(target, catalog, runtime.images, pull=not options.offline) for target in targets]
     plans = [plan_container(project, one) for one in chosen]
     tasks = []
     for one, plan in zip(chosen, plans, strict=True):
@@ -143,7 +144,9 @@ def _task(
         if image.bootstrap is not None:
             set_stage("make the build image")
             portable = catalog.pythons[image.libc]
-            make_local_build_image(image, target.arch, portable, project, runtime, store, offline=options.offline)
+            make_local_build_image(
+                image, target.arch, portable, project, runtime.images, store, offline=options.offline
+            )
         set_stage("fetch what goes into the container")
         libc = (*image.libc_version, 5) if image.libc == "musl" else image.libc_version
         requirements = [*project.backend.requires, *project.smoke.requires]

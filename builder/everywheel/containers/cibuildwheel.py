@@ -230,7 +230,7 @@ def create_arguments(build: ContainerBuild, programs: Path) -> list[str]:
     }
     return [
         "--network=none",
-        f"--label={RUN_LABEL}={build.runtime.id}",
+        f"--label={RUN_LABEL}={build.runtime.run_id}",
         *(f"--volume={outside}:{inside}:ro" for outside, inside in read_only.items()),
         *(f"--volume={outside}:{inside}" for outside, inside in writable.items()),
         *(f"--env={name}={value}" for name, value in variables.items()),

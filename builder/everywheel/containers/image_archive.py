@@ -13,7 +13,7 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from everywheel.containers.runtime import image_platform
+from everywheel.containers.runtime_images import image_platform
 from everywheel.execution.files import hash_file, translate_os_errors
 from everywheel.platforms.architectures import Arch
 from everywheel.store.local import FIXED_TIME

@@ -1,4 +1,4 @@
-"""Supplying images: the one to run for a system and an architecture, pulled by digest or bootstrapped."""
+"""The image provider: pulls or bootstraps the image of a system for an architecture, once in a run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from everywheel.containers.bootstrap import bootstrap_image
 from everywheel.containers.catalog import SmokeImage
 from everywheel.containers.registry import REGISTRY_RETRIES, is_image_missing, query_registry
-from everywheel.containers.runtime import Runtime
+from everywheel.containers.runtime_images import RuntimeImages
 from everywheel.execution.retry import RetryPolicy
 from everywheel.platforms.architectures import Arch
 from everywheel.store.local import Store
@@ -17,7 +17,7 @@ from everywheel.store.local import Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedImage:
-    """An image to run, with the version of its own Python, if it has a fit one; without a reference, `why` there is none."""
+    """An image to run, and the version of its own Python if it has one; without a `reference`, the reason."""
 
     reference: str
     python: str = ""
@@ -25,59 +25,64 @@ class ResolvedImage:
 
 
 class ImageProvider:
-    """Gives images, each made or pulled once a run however many ask for it.
+    """Provides images; each is built or pulled once in a run, also for concurrent callers.
 
-    The query to a busy registry is repeated as `retry_policy` sets; one that still gives nothing, or that
-    does not answer at all, is not asked for any other image.
+    A query to a busy registry is repeated as `retry_policy` sets. A registry that still returns nothing, or that does not
+    answer at all, is not queried for any other image.
     """
 
     def __init__(
-        self, runtime: Runtime, store: Store, *, offline: bool = False, retry_policy: RetryPolicy = REGISTRY_RETRIES
+        self,
+        images: RuntimeImages,
+        store: Store,
+        *,
+        offline: bool = False,
+        retry_policy: RetryPolicy = REGISTRY_RETRIES,
     ) -> None:
-        self._runtime = runtime
+        self._images = images
         self._store = store
         self._offline = offline
         self._retry_policy = retry_policy
         self._lock = threading.Lock()
-        self._locks: dict[str, threading.Lock] = {}
-        self._dead: dict[str, str] = {}
+        self._registry_locks: dict[str, threading.Lock] = {}
+        self._unavailable: dict[str, str] = {}
 
     def find(self, image: SmokeImage, arch: Arch) -> ResolvedImage:
-        """Return the pulled image where the catalog has its digest, else the bootstrapped one, else why there is none.
+        """Return the pulled image where the catalog has its digest, else the bootstrapped one, else the reason.
 
-        One that brings a Python of its own is rather bootstrapped, from the same packages: registries have it without, and
-        the wheel would be tried on the portable one alone. Raises MachineError and BuildError when bootstrapping fails.
+        An image that has a Python of its own is bootstrapped where possible: in registries it has none, and the wheel would
+        only be tested on the portable one. Raises MachineError and BuildError when bootstrapping fails.
         """
-        why = "the image is not locked: `everywheel images lock` finds its digest where a registry answers"
+        reason = "the image is not locked: `everywheel images lock` writes its digest where a registry answers"
         pinned = image.pinned(arch)
         has_python = image.bootstrap is not None and image.bootstrap.python and shutil.which("mmdebstrap")
         if pinned and not has_python:
-            found, why = self._pull(pinned, arch)
-            if found:
-                return ResolvedImage(reference=found)
+            reference, reason = self._pull(pinned, arch)
+            if reference:
+                return ResolvedImage(reference=reference)
         if image.bootstrap is not None:
             return ResolvedImage(
-                reference=bootstrap_image(image, arch, self._runtime, self._store), python=image.bootstrap.python
+                reference=bootstrap_image(image, arch, self._images, self._store), python=image.bootstrap.python
             )
-        return ResolvedImage(reference="", reason=why)
+        return ResolvedImage(reference="", reason=reason)
 
     def _pull(self, reference: str, arch: Arch) -> tuple[str, str]:
-        """Return the id of a pulled image, or nothing and why it cannot be had."""
+        """Return the id of a pulled image and no reason, or no id and the reason."""
         registry = reference.partition("/")[0]
         with self._lock:
-            lock = self._locks.setdefault(registry, threading.Lock())
+            lock = self._registry_locks.setdefault(registry, threading.Lock())
         with lock:
-            if found := self._runtime.find_image(reference, arch):
-                return found, ""
+            if image := self._images.find(reference, arch):
+                return image, ""
             if self._offline:
-                return "", f"{reference} is not here, and --offline keeps it from being pulled"
-            if registry in self._dead:
-                return "", self._dead[registry]
-            answer = query_registry(lambda: self._runtime.pull_image(reference, arch), self._retry_policy)
-            if answer.found:
-                return answer.found, ""
+                return "", f"{reference} is not on this machine, and --offline forbids pulling it"
+            if registry in self._unavailable:
+                return "", self._unavailable[registry]
+            answer = query_registry(lambda: self._images.pull(reference, arch), self._retry_policy)
+            if answer.value:
+                return answer.value, ""
             if is_image_missing(answer.reason):
                 return "", f"{reference} cannot be pulled: {answer.reason}"
-            again = f", asked {answer.tries} times" if answer.tries > 1 else ""
-            self._dead[registry] = f"{registry} gives no image{again}: {answer.reason}"
-            return "", self._dead[registry]
+            attempts = f" after {answer.attempts} attempts" if answer.attempts > 1 else ""
+            self._unavailable[registry] = f"{registry} returned no image{attempts}: {answer.reason}"
+            return "", self._unavailable[registry]

@@ -18,7 +18,7 @@ from everywheel.containers.bootstrap import make_root
 from everywheel.containers.catalog import BuildImage, PortablePython
 from everywheel.containers.image_archive import write_image
 from everywheel.containers.portable_python import ensure_portable_python
-from everywheel.containers.runtime import LABEL, Runtime
+from everywheel.containers.runtime_images import IMAGE_LABEL, RuntimeImages
 from everywheel.platforms.architectures import Arch
 from everywheel.platforms.tags import Floor, list_compatible_tags
 from everywheel.platforms.target import Target
@@ -120,7 +120,7 @@ def make_local_build_image(
     arch: Arch,
     portable: PortablePython,
     project: Project,
-    runtime: Runtime,
+    images: RuntimeImages,
     store: Store,
     *,
     offline: bool,
@@ -133,7 +133,7 @@ def make_local_build_image(
     reference = local_build_image_reference(image, arch)
     target = build_image_target(image, arch)
     with store.lock(f"image-{reference.replace('/', '-').replace(':', '-')}"):
-        if runtime.has_image(reference):
+        if images.has(reference):
             return reference
         log = store.root / "logs" / f"image-build-{image.name}-{arch.name}.log"
         log.unlink(missing_ok=True)
@@ -150,8 +150,8 @@ def make_local_build_image(
             made = f"stand-in of {image.bootstrap.kind} {image.bootstrap.suite} for {target.tag}"
             env = {POLICY: target.tag, "AUDITWHEEL_ARCH": arch.name, "HOME": "/root"}
             layers = [folder / "root.tar", folder / "tools.tar"]
-            write_image(layers, folder / "image.tar", reference, arch, {LABEL: made}, env)
-            runtime.load_image(folder / "image.tar")
+            write_image(layers, folder / "image.tar", reference, arch, {IMAGE_LABEL: made}, env)
+            images.load(folder / "image.tar")
     return reference
 
 

@@ -1,4 +1,4 @@
-"""Locking: from names of images to digests, so that the same bytes are pulled tomorrow."""
+"""Locking: finds the digests of images and writes them into the catalog, so that each pull returns the same bytes."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ import tomlkit
 
 from everywheel.containers.catalog import BuildImage, SmokeImage
 from everywheel.containers.registry import is_image_missing, query_registry
-from everywheel.containers.runtime import Runtime
+from everywheel.containers.runtime_images import RuntimeImages
 from everywheel.platforms.architectures import Arch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedImage:
-    """What is known of one image: `digests` by architecture (or `any`), `place` that told; without digests, `why` not."""
+    """Digests of one image by architecture (or `any`) and their origin; without digests, the reason."""
 
     image: str
     digests: Mapping[str, str]
-    place: str = ""
+    origin: str = ""
     reason: str = ""
 
 
-def resolve_digests(images: Iterable[SmokeImage], runtime: Runtime | None) -> tuple[LockedImage, ...]:
-    """Find the digest of every image that a registry has.
+def resolve_digests(images: Iterable[SmokeImage], runtime_images: RuntimeImages | None) -> tuple[LockedImage, ...]:
+    """Find the digest of each image that a registry has.
 
-    The PyPA's come from the pins of the installed cibuildwheel, all others from their registry, asked through the
-    container runtime, and again where it is busy. One that still does not answer is not asked for any other.
+    PyPA's images have the digests that the installed cibuildwheel pins. For all others the container runtime queries the
+    registry, repeatedly while it is busy. A registry that does not answer is not queried for any other image.
     """
     pins = read_pins()
-    silent: dict[str, str] = {}
-    found = []
+    unavailable: dict[str, str] = {}
+    locked = []
     for image in images:
         if not image.reference:
             continue
@@ -43,13 +43,13 @@ def resolve_digests(images: Iterable[SmokeImage], runtime: Runtime | None) -> tu
             digests = {
                 arch: pins[arch][image.pinned_by] for arch in image.arches if image.pinned_by in pins.get(arch, {})
             }
-            place = f"the pins of cibuildwheel {importlib.metadata.version('cibuildwheel')}"
-            found.append(LockedImage(image=image.name, digests=digests, place=place))
-        elif runtime is None:
-            found.append(LockedImage(image=image.name, digests={}, reason="no container runtime to ask with"))
+            origin = f"the pins of cibuildwheel {importlib.metadata.version('cibuildwheel')}"
+            locked.append(LockedImage(image=image.name, digests=digests, origin=origin))
+        elif runtime_images is None:
+            locked.append(LockedImage(image=image.name, digests={}, reason="no container runtime to query with"))
         else:
-            found.append(_ask(image, runtime, silent))
-    return tuple(found)
+            locked.append(_query_digest(image, runtime_images, unavailable))
+    return tuple(locked)
 
 
 def read_pins() -> Mapping[str, Mapping[str, str]]:
@@ -64,38 +64,38 @@ def read_pins() -> Mapping[str, Mapping[str, str]]:
 
 
 def pinned_build_reference(image: BuildImage, arch: Arch) -> str:
-    """Return a build image's reference with its digest: its own, else cibuildwheel's; nothing where it has none."""
+    """Return a build image's reference with its own digest, else with cibuildwheel's; empty where it has neither."""
     digest = image.digests.get(arch.name, image.digests.get("any", ""))
     if not digest and image.pinned_by:
         digest = read_pins().get(arch.name, {}).get(image.pinned_by, "")
     return f"{image.reference.format(arch=arch.name)}@{digest}" if image.reference and digest else ""
 
 
-def _ask(image: SmokeImage, runtime: Runtime, silent: dict[str, str]) -> LockedImage:
+def _query_digest(image: SmokeImage, runtime_images: RuntimeImages, unavailable: dict[str, str]) -> LockedImage:
     registry = image.reference.partition("/")[0]
-    if registry not in silent:
-        answer = query_registry(lambda: runtime.find_digest(image.reference))
-        if answer.found:
-            return LockedImage(image=image.name, digests={"any": answer.found}, place=registry)
+    if registry not in unavailable:
+        answer = query_registry(lambda: runtime_images.find_digest(image.reference))
+        if answer.value:
+            return LockedImage(image=image.name, digests={"any": answer.value}, origin=registry)
         if is_image_missing(answer.reason):
             return LockedImage(image=image.name, digests={}, reason=f"{registry}: {answer.reason}")
-        silent[registry] = answer.reason
-    return LockedImage(image=image.name, digests={}, reason=f"{registry}: {silent[registry]}")
+        unavailable[registry] = answer.reason
+    return LockedImage(image=image.name, digests={}, reason=f"{registry}: {unavailable[registry]}")
 
 
 def write_digests(file: Path, locked: Iterable[LockedImage]) -> tuple[str, ...]:
-    """Put digests into an images.toml, all else as it was; return the images whose digests changed."""
+    """Write digests into an images.toml and keep everything else; return the images whose digests changed."""
     document = tomlkit.parse(file.read_text(encoding="utf-8"))
     smoke = document["smoke"]
     changed = []
-    for one in locked:
-        table = smoke[one.image]
-        if not one.digests or dict(table.get("digest", {})) == dict(one.digests):
+    for image in locked:
+        table = smoke[image.image]
+        if not image.digests or dict(table.get("digest", {})) == dict(image.digests):
             continue
         digest = tomlkit.inline_table()
-        digest.update(one.digests)
+        digest.update(image.digests)
         table["digest"] = digest
-        changed.append(one.image)
+        changed.append(image.image)
     if changed:
         file.write_text(tomlkit.dumps(document), encoding="utf-8")
     return tuple(changed)

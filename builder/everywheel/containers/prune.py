@@ -1,8 +1,9 @@
-"""Pruning: images and containers that were made here and that nothing uses any more."""
+"""Pruning: images that everywheel built and no longer uses, and containers of runs that were killed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from everywheel.containers.bootstrap import bootstrapped_reference
 from everywheel.containers.catalog import Catalog
@@ -11,19 +12,26 @@ from everywheel.containers.runtime import Runtime
 from everywheel.platforms.architectures import ARCHES
 
 
+class PruneKind(StrEnum):
+    """Kinds of objects that can be removed."""
+
+    CONTAINER = "container"
+    IMAGE = "image"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PruneCandidate:
-    """One thing that can go; `size` in bytes, nothing for a container."""
+    """An object that can be removed; `size` in bytes, 0 for a container."""
 
-    kind: str
+    kind: PruneKind
     name: str
     size: int = 0
 
 
 def find_prune_candidates(catalog: Catalog, runtime: Runtime, *, everything: bool) -> tuple[PruneCandidate, ...]:
-    """Return the images that the catalog would not make so today, and the containers of runs that were killed.
+    """Return containers of killed runs, and images that the catalog would build differently today.
 
-    `everything` adds the images that would be made just so again.
+    `everything` adds the images that are up to date.
     """
     smoke = {
         bootstrapped_reference(image, ARCHES[arch])
@@ -37,20 +45,20 @@ def find_prune_candidates(catalog: Catalog, runtime: Runtime, *, everything: boo
         for arch in image.arches
         if image.bootstrap is not None
     }
-    wanted = smoke | build
-    containers = [PruneCandidate(kind="container", name=name) for name in runtime.leftover_containers()]
+    current = smoke | build
+    containers = [PruneCandidate(kind=PruneKind.CONTAINER, name=name) for name in runtime.list_orphaned_containers()]
     images = [
-        PruneCandidate(kind="image", name=made.reference, size=made.size)
-        for made in runtime.images()
-        if everything or made.reference not in wanted
+        PruneCandidate(kind=PruneKind.IMAGE, name=image.reference, size=image.size)
+        for image in runtime.images.list_built()
+        if everything or image.reference not in current
     ]
     return (*containers, *images)
 
 
 def remove_prune_candidates(candidates: tuple[PruneCandidate, ...], runtime: Runtime) -> None:
-    """Remove them; what is gone already is no error."""
-    for one in candidates:
-        if one.kind == "container":
-            runtime.remove_container(one.name)
+    """Remove them; one that no longer exists is ignored."""
+    for candidate in candidates:
+        if candidate.kind is PruneKind.CONTAINER:
+            runtime.remove_container(candidate.name)
         else:
-            runtime.remove_image(one.name)
+            runtime.images.remove(candidate.name)

@@ -1,4 +1,4 @@
-"""Emulation: which architectures this machine runs through QEMU, and what to type where one is missing."""
+"""QEMU: the architectures that this machine can emulate, and how to install an emulator that is missing."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ _MOUNT = "`mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc`"
 
 
 def check_emulation(arch: Arch, handlers: Path = HANDLERS) -> None:
-    """Raise MachineError, with what to type, when neither the processor nor QEMU runs programs of an architecture."""
+    """Raise MachineError when neither the processor nor QEMU runs programs of an architecture."""
     if is_native(arch):
         return
-    fact = f"this machine does not run {arch.name} programs"
+    fact = f"this machine cannot run programs for {arch.name}"
     if not (handlers / "register").exists():
         raise MachineError(fact, details={"reason": "binfmt_misc is not mounted"}, hint=f"{_MOUNT}, then {_INSTALL}")
     handler = handlers / f"qemu-{arch.qemu}"
     if not handler.exists():
         enable = f"`update-binfmts --enable qemu-{arch.qemu}`"
-        raise MachineError(fact, details={"reason": "no QEMU handler for it"}, hint=f"{_INSTALL}, then {enable}")
+        raise MachineError(fact, details={"reason": "no QEMU handler is registered"}, hint=f"{_INSTALL}, then {enable}")
     text = handler.read_text()
     if "enabled" not in text.split("\n", 1)[0]:
         raise MachineError(
-            fact, details={"reason": "its QEMU handler is switched off"}, hint=f"`echo 1 > {handler}` switches it on"
+            fact, details={"reason": "the QEMU handler is disabled"}, hint=f"`echo 1 > {handler}` enables it"
         )
     flags = next((line.split(":")[1] for line in text.splitlines() if line.startswith("flags")), "")
     if "F" not in flags:
         raise MachineError(
             fact,
-            details={"reason": "its QEMU handler is not there inside containers (no F among its flags)"},
-            hint=f"{_INSTALL} brings a static one",
+            details={"reason": "the QEMU handler does not work in containers (it has no flag F)"},
+            hint=f"{_INSTALL} installs one that does",
         )
 
 
 def find_emulator(arch: Arch) -> Path:
-    """Return the static QEMU program of an architecture; raise MachineError where there is none."""
-    found = shutil.which(f"qemu-{arch.qemu}-static")
-    if found is None:
-        raise MachineError(f"qemu-{arch.qemu}-static is not there", hint=_INSTALL)
-    return Path(found)
+    """Return the static QEMU program of an architecture; raise MachineError where it is missing."""
+    program = shutil.which(f"qemu-{arch.qemu}-static")
+    if program is None:
+        raise MachineError(f"qemu-{arch.qemu}-static is not installed", hint=_INSTALL)
+    return Path(program)

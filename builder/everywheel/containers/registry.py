@@ -1,4 +1,4 @@
-"""Asking registries, which may be busy."""
+"""Queries to image registries, repeated while a registry is busy."""
 
 from __future__ import annotations
 
@@ -22,44 +22,46 @@ _BUSY = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryAnswer:
-    """What a registry gave (an id, a digest), or nothing and the reason; and how often it was asked."""
+    """Answer of a registry: `value` (an id, a digest) or, where that is empty, the reason; and the number of queries."""
 
-    found: str
+    value: str
     reason: str
-    tries: int
+    attempts: int
 
 
-def query_registry(ask: Callable[[], str], retry_policy: RetryPolicy = REGISTRY_RETRIES) -> RegistryAnswer:
+def query_registry(query: Callable[[], str], retry_policy: RetryPolicy = REGISTRY_RETRIES) -> RegistryAnswer:
     """Query a registry, and repeat the query after the delays of the policy while the registry is busy.
 
-    `ask` raises MachineError where nothing is given. Raises Interrupted when the run is called off.
+    `query` raises MachineError where the registry returns nothing. Raises Interrupted when the run is canceled.
     """
-    reason, tries = "", 0
+    reason, attempts = "", 0
     for delay in (0.0, *retry_policy.delays):
         _wait(delay)
-        tries += 1
+        attempts += 1
         try:
-            return RegistryAnswer(found=ask(), reason="", tries=tries)
+            return RegistryAnswer(value=query(), reason="", attempts=attempts)
         except MachineError as error:
             reason = str(error.details.get("reason") or error.fact)
         if not is_busy(reason):
             break
-    return RegistryAnswer(found="", reason=reason, tries=tries)
+    return RegistryAnswer(value="", reason=reason, attempts=attempts)
 
 
 def _wait(seconds: float) -> None:
-    """Wait, but no longer than until the run is called off."""
+    """Wait, but at most until the run is canceled."""
     canceled, cancellation = threading.Event(), current_cancellation()
     with cancellation.on_cancel(canceled.set):
         canceled.wait(seconds)
     cancellation.check()
 
 
-def is_busy(words: str) -> bool:
-    """Tell whether a registry may well give an image in a moment that it did not give now: a limit of rate, a time-out."""
-    return _BUSY.search(words) is not None
+def is_busy(reason: str) -> bool:
+    """Return whether the same query may succeed later: the reason is a rate limit, a timeout or a server error."""
+    return _BUSY.search(reason) is not None
 
 
-def is_image_missing(words: str) -> bool:
-    """Tell whether a registry answered, and only does not have, or give, this one image."""
-    return not is_busy(words) and re.search(r"not found|unknown|denied|unauthorized|no match", words, re.I) is not None
+def is_image_missing(reason: str) -> bool:
+    """Return whether the registry is reachable but does not have this image, or denies access to it."""
+    return (
+        not is_busy(reason) and re.search(r"not found|unknown|denied|unauthorized|no match", reason, re.I) is not None
+    )
