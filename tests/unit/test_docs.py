@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import click
 import pytest
@@ -145,3 +147,21 @@ def test_troubleshooting_explains_every_audit_check() -> None:
     page = (ROOT / "docs" / "troubleshooting.md").read_text().partition("## Audit findings")[2].partition("\n## ")[0]
 
     assert [check.name for check in CHECKS if f"`{check.name}`" not in page] == []
+
+
+@pytest.mark.parametrize("name", ["progress.svg", "smoke-matrix.svg"])
+def test_pictures_show_what_the_program_prints(name: str) -> None:
+    spec = importlib.util.spec_from_file_location("draw_screens", ROOT / "docs" / "draw_screens.py")
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+
+    assert read_picture(script.PICTURES[name]()) == read_picture((ROOT / "docs" / name).read_text())
+
+
+def read_picture(svg: str) -> str:
+    """Return the text of a picture; layout and colors depend on the version of rich."""
+    return "\n".join(
+        element.text or "" for element in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")
+    )
