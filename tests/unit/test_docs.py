@@ -157,7 +157,9 @@ def test_pictures_show_what_the_program_prints(name: str) -> None:
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
 
-    assert read_picture(script.PICTURES[name]()) == read_picture((ROOT / "docs" / name).read_text())
+    drawn, committed = script.PICTURES[name](), (ROOT / "docs" / name).read_text()
+
+    assert read_picture(drawn) == read_picture(committed), "run `python docs/draw_screens.py`"
 
 
 def read_picture(svg: str) -> str:
