@@ -1,4 +1,4 @@
-"""Errors: what a user is told when something goes wrong, and the exit code that goes with it."""
+"""Errors: the messages that a user sees, each with an exit code."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 
 
 class EverywheelError(Exception):
-    """A failure with a fact, its evidence and the next step; `render` gives the words a user sees.
+    """A failure with a fact, its evidence and the next step; `render` returns the text that a user sees.
 
-    `details` are labelled lines of evidence, `excerpt` is quoted output of a tool, `log` the file
-    that holds all of it, and `hint` says what to type or change next.
+    `details` are evidence with a label for each line, `excerpt` is quoted output of a tool, `log` the file that contains
+    all of it, and `hint` what to type or change next.
     """
 
     exit_code = 1
@@ -44,13 +44,13 @@ class EverywheelError(Exception):
 
 
 class BuildError(EverywheelError):
-    """A step failed: a compiler, a missing product, a broken promise."""
+    """A step failed: a command, or a check of its result."""
 
     exit_code = 1
 
 
 class UsageError(EverywheelError):
-    """The command line, a recipe or the project's table is wrong."""
+    """The command line, a recipe or the project's table is invalid."""
 
     exit_code = 2
 
@@ -62,7 +62,7 @@ class NothingSelectedError(EverywheelError):
 
 
 class SourceError(EverywheelError):
-    """A source or patch cannot be had, or is not what was pinned."""
+    """A source or patch is not available, or differs from the pinned one."""
 
     exit_code = 4
 
@@ -74,18 +74,18 @@ class AuditError(EverywheelError):
 
 
 class SmokeError(EverywheelError):
-    """A wheel failed where it claims to run."""
+    """A wheel failed on a system that its tag claims."""
 
     exit_code = 6
 
 
 class MachineError(EverywheelError):
-    """The build machine lacks something: disk space, a tool, a permission."""
+    """The build machine does not have something: disk space, a tool, a permission."""
 
     exit_code = 7
 
 
 class ReleaseError(EverywheelError):
-    """A release is not complete, or an index does not take it."""
+    """A release is incomplete, or an index rejects it."""
 
     exit_code = 8

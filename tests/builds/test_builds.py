@@ -172,8 +172,8 @@ def test_a_broken_promise_fails_the_build(copy: Workshop) -> None:
 
     errors = copy.run("build", "-t", GLIBC, exit_code=1)[1].splitlines()
 
-    assert f"error: libfoo 1.0 for {GLIBC}: the build did not make what the recipe promises" in errors
-    assert "  promise 1: lib/libfool.so is not there" in errors
+    assert f"error: libfoo 1.0 for {GLIBC}: the build did not produce what the recipe promises" in errors
+    assert "  promise 1: lib/libfool.so is missing" in errors
 
 
 def test_a_feature_lost_in_configure_is_denied_by_the_library_itself(copy: Workshop) -> None:
@@ -182,7 +182,9 @@ def test_a_feature_lost_in_configure_is_denied_by_the_library_itself(copy: Works
 
     errors = copy.run("build", "-t", GLIBC, exit_code=1)[1].splitlines()
 
-    at = errors.index(f"error: libfoo 1.0 for {GLIBC}: the built library denies what the recipe promises")
+    at = errors.index(
+        f"error: libfoo 1.0 for {GLIBC}: the built library does not provide a feature that the recipe promises"
+    )
     assert errors[at + 1 : at + 3] == ["  promised: answer", "  | answer"]
 
 

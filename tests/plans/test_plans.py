@@ -32,7 +32,7 @@ def describe_plan(target: Target) -> str:
 
 
 @pytest.mark.parametrize("target", PROJECT.released, ids=lambda target: target.tag)
-def test_the_plan_is_this(target: Target, request: pytest.FixtureRequest) -> None:
+def test_the_plan_of_a_target_is_the_golden_one(target: Target, request: pytest.FixtureRequest) -> None:
     golden = Path(__file__).with_name(f"{target.tag}.txt")
 
     plan = describe_plan(target)

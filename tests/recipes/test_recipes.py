@@ -50,14 +50,14 @@ def test_every_recipe_resolves_everywhere_with_every_profile(name: str, target: 
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_tables_come_in_the_same_order(name: str) -> None:
+def test_the_tables_of_every_recipe_have_the_same_order(name: str) -> None:
     keys = list(tomllib.loads((ROOT / "recipes" / name / "recipe.toml").read_text()))
 
     assert keys == sorted(keys, key=KEYS.index)
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_every_recipe_promises_something_under_a_licence(name: str) -> None:
+def test_every_recipe_has_products_and_a_license(name: str) -> None:
     recipe = RECIPES[name]
 
     assert recipe.products.libraries or recipe.products.headers or recipe.products.programs
@@ -73,7 +73,7 @@ def test_every_library_can_be_shared_with_a_soname_and_known_exports(name: str) 
     assert products.exports
 
 
-def test_the_whole_plan_holds_on_every_target() -> None:
+def test_every_target_has_a_complete_plan() -> None:
     project = load_project(ROOT)
 
     plan = make_plan(project, TARGETS, Identities(artifacts="a", toolchain="t", packaging="p"))

@@ -1,4 +1,4 @@
-"""Pure graph work."""
+"""Topological order, transitive closure and longest paths."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from everywheel.planning.graph import closure, depth, order
 GRAPH = {"vips": ["glib", "webp"], "glib": ["zlib", "ffi"], "webp": [], "zlib": [], "ffi": []}
 
 
-def test_each_comes_after_what_it_requires_and_equals_come_by_name() -> None:
+def test_each_node_comes_after_its_requirements_else_nodes_are_sorted_by_name() -> None:
     assert order(GRAPH) == ("ffi", "webp", "zlib", "glib", "vips")
 
 
 @pytest.mark.parametrize(
-    ("edges", "ring"),
+    ("edges", "cycle"),
     [
         ({"a": ["b"], "b": ["a"]}, "a -> b -> a"),
         ({"a": ["b"], "b": ["c"], "c": ["a"]}, "a -> b -> c -> a"),
@@ -22,18 +22,18 @@ def test_each_comes_after_what_it_requires_and_equals_come_by_name() -> None:
         ({"a": ["a"]}, "a -> a"),
     ],
 )
-def test_a_ring_is_shown_whole_in_the_direction_of_requiring(edges: dict[str, list[str]], ring: str) -> None:
+def test_a_cycle_is_named_completely_in_the_direction_of_requirements(edges: dict[str, list[str]], cycle: str) -> None:
     with pytest.raises(UsageError) as caught:
         order(edges)
 
-    assert caught.value.fact == f"recipes require each other in a ring: {ring}"
+    assert caught.value.fact == f"recipes require each other in a cycle: {cycle}"
 
 
-def test_a_closure_holds_each_once_in_the_order_met() -> None:
+def test_a_closure_has_no_duplicates_and_is_in_depth_first_order() -> None:
     assert closure(["vips", "zlib"], GRAPH.__getitem__) == ("vips", "glib", "zlib", "ffi", "webp")
 
 
-def test_a_step_weighs_as_much_as_the_heaviest_way_to_the_end() -> None:
+def test_the_depth_of_a_node_is_the_weight_of_its_heaviest_path() -> None:
     weights = {"vips": 5.0, "glib": 3.0, "webp": 1.0, "zlib": 1.0, "ffi": 1.0}
 
     assert depth(GRAPH, weights.__getitem__) == {"vips": 5.0, "glib": 8.0, "webp": 6.0, "zlib": 9.0, "ffi": 9.0}

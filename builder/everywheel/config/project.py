@@ -1,4 +1,4 @@
-"""Projects: what `[tool.everywheel]` of a pyproject.toml says, and the recipes and the extension that it names."""
+"""Projects: the `[tool.everywheel]` table of a pyproject.toml, with the recipes and the extension that it names."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ _NOT_SOURCE = frozenset({"build", "dist", "wheelhouse", "__pycache__", "node_mod
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PythonSpec:
-    """For which interpreters a wheel is built: the recipe of the headers, and the wheel's Python and ABI tags."""
+    """The interpreters that a wheel is for: the recipe of their headers, and the wheel's Python and ABI tags.
+
+    `systems` are the operating systems, by their names in recipes, that have such a wheel.
+    """
 
     headers: str
     tag: str
@@ -31,18 +34,18 @@ class PythonSpec:
 
     @property
     def is_limited(self) -> bool:
-        """Whether the extension keeps to the limited API (PEP 384)."""
+        """Whether the wheel uses only the limited API (PEP 384)."""
         return self.abi.startswith("abi3")
 
     @property
     def is_free_threaded(self) -> bool:
-        """Whether it is for interpreters without the GIL (PEP 703): `cp314t`."""
+        """Whether the interpreters are free-threaded (PEP 703): `cp314t`."""
         return re.fullmatch(r"cp\d+td?", self.abi) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Smoke:
-    """How a finished wheel is used for real: what is installed beside it, and the command, run in the project's root."""
+    """The smoke test of a finished wheel: packages to install with it, and a command that runs in the project's root."""
 
     requires: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
@@ -50,12 +53,13 @@ class Smoke:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """A project as its table says; paths are absolute, `digest` is the hash of the extension's files.
+    """A project with the settings of its table.
 
-    `pythons` are at least one; each has a wheel of its own for every target of its systems. `linkage` is how native
-    libraries reach its module: those in `shared` as shared libraries, all of them inside it, or none of them, since it
-    opens those of the system. `settings` tell the extension's build backend which one it is. `targets` are what is built
-    where nothing else is said, `released` what a release consists of, `more_targets` what is built beside them all.
+    Paths are absolute; `digest` is the hash of the extension's files. Each of `pythons`, of which there is at least one,
+    has a wheel of its own for every target of its systems. `linkage` is how native libraries reach the module: as shared
+    libraries (those in `shared`), inside the module (all of them), or from the user's system. `settings` are config
+    settings that select the linkage in the extension's build backend. `targets` is the default selection, `released` the
+    targets of a release, `more_targets` the additional ones of a full build.
     """
 
     root: Path
@@ -79,23 +83,23 @@ class Project:
 
     @property
     def python(self) -> PythonSpec:
-        """The first of the Pythons: what is built where only one can be."""
+        """The first Python, for builds that can have only one."""
         return self.pythons[0]
 
     @property
     def every_target(self) -> tuple[Target, ...]:
-        """All targets that the table names, each once."""
+        """All targets in the table, without duplicates."""
         return tuple(dict.fromkeys((*self.targets, *self.released, *self.more_targets)))
 
     def choose_pythons(self, target: Target) -> tuple[PythonSpec, ...]:
-        """Return the Pythons that a target has a wheel for."""
+        """Return the Pythons for which a target has a wheel."""
         return tuple(python for python in self.pythons if target.os in python.systems)
 
 
 def load_project(root: Path, profiles: Sequence[str] = (), linkage: Linkage = Linkage.SHARED) -> Project:
-    """Load the project in `root`; raise UsageError, naming file and key, for anything wrong with it or its recipes.
+    """Load the project in `root`; raise UsageError, naming file and key, for an error in it or in its recipes.
 
-    `profiles`, each `RECIPE=NAME`, go before those of its table; with static linkage none of its libraries is shared.
+    `profiles`, each `RECIPE=NAME`, override those of its table; with static linkage none of its libraries is shared.
     """
     root = root.absolute()
     path = root / "pyproject.toml"
@@ -139,21 +143,21 @@ def load_project(root: Path, profiles: Sequence[str] = (), linkage: Linkage = Li
         ("python.headers", [python.headers for python in project.pythons]),
     ):
         for name in names:
-            _check_recipe(f"{table.place}: '{key}'", name, recipes)
+            _check_recipe(f"{table.location}: '{key}'", name, recipes)
     return replace(project, shared=()) if linkage is Linkage.STATIC else project
 
 
 def _load_pythons(table: Table) -> tuple[PythonSpec, ...]:
-    """Read `python`: one table, or a list of them, of which no two make wheels of one name."""
-    found = []
+    """Read `python`: one table, or a list of tables whose wheels all have different names."""
+    specs = []
     for python in table.one_or_more("python"):
         systems = python.texts("os", list(OPERATING_SYSTEMS))
         for system in systems:
             if system not in OPERATING_SYSTEMS:
                 raise UsageError(
-                    f"{python.place}: there is no system '{system}'", hint=suggest(system, OPERATING_SYSTEMS)
+                    f"{python.location}: there is no system '{system}'", hint=suggest(system, OPERATING_SYSTEMS)
                 )
-        found.append(
+        specs.append(
             PythonSpec(
                 headers=python.text("headers"),
                 tag=python.text("tag"),
@@ -162,18 +166,18 @@ def _load_pythons(table: Table) -> tuple[PythonSpec, ...]:
             )
         )
         python.done()
-    tags = [f"{python.tag}-{python.abi}" for python in found]
+    tags = [f"{spec.tag}-{spec.abi}" for spec in specs]
     for tag in tags:
         if tags.count(tag) > 1:
             raise UsageError(
-                f"{table.place}: 'python' names {tag} more than once", hint="each makes a wheel of its own"
+                f"{table.location}: 'python' names {tag} more than once", hint="each builds a wheel of its own"
             )
-    return tuple(found)
+    return tuple(specs)
 
 
-def _check_recipe(place: str, name: str, recipes: Mapping[str, Recipe]) -> None:
+def _check_recipe(location: str, name: str, recipes: Mapping[str, Recipe]) -> None:
     if name not in recipes:
-        raise UsageError(f"{place} names '{name}', but there is no such recipe", hint=suggest(name, recipes))
+        raise UsageError(f"{location} names '{name}', but there is no such recipe", hint=suggest(name, recipes))
 
 
 def _read_extension(path: Path) -> tuple[Table, BuildBackend]:
@@ -182,33 +186,36 @@ def _read_extension(path: Path) -> tuple[Table, BuildBackend]:
 
 
 def _choose_settings(table: Table, linkage: Linkage) -> dict[str, tuple[str, ...]]:
-    """Return what the build backend is told for a linkage; raise UsageError for one that there is not."""
+    """Return the config settings for a linkage; raise UsageError for settings of an unknown linkage."""
     settings = table.table("config-settings", {})
     for name in settings:
         if name not in list(Linkage):
-            raise UsageError(f"{settings.place}: there is no linkage '{name}'", hint=suggest(name, list(Linkage)))
+            raise UsageError(f"{settings.location}: there is no linkage '{name}'", hint=suggest(name, list(Linkage)))
     return settings.text_lists(linkage.value)
 
 
 def _choose_features(
     table: Table, recipes: Mapping[str, Recipe], profiles: Sequence[str]
 ) -> dict[str, tuple[str, ...]]:
-    """Return the features of each recipe that the project picks, by `profiles` or one by one by `features`."""
+    """Return the features that the project selects for each recipe, by `profiles` and by `features`."""
     chosen: dict[str, tuple[str, ...]] = {}
-    named = {name: profile for name, _, profile in (word.partition("=") for word in profiles)}
+    named = {name: profile for name, _, profile in (choice.partition("=") for choice in profiles)}
     for name, profile in {**table.text_map("profiles"), **named}.items():
-        _check_recipe(f"{table.place}: 'profiles'", name, recipes)
+        _check_recipe(f"{table.location}: 'profiles'", name, recipes)
         known = recipes[name].profiles
         if profile not in known:
-            raise UsageError(f"{table.place}: recipe '{name}' has no profile '{profile}'", hint=suggest(profile, known))
+            raise UsageError(
+                f"{table.location}: recipe '{name}' has no profile '{profile}'", hint=suggest(profile, known)
+            )
         chosen[name] = known[profile]
     for name, features in table.text_lists("features").items():
-        _check_recipe(f"{table.place}: 'features'", name, recipes)
+        _check_recipe(f"{table.location}: 'features'", name, recipes)
         known_features = recipes[name].features
         for feature in features:
             if feature not in known_features:
                 raise UsageError(
-                    f"{table.place}: recipe '{name}' has no feature '{feature}'", hint=suggest(feature, known_features)
+                    f"{table.location}: recipe '{name}' has no feature '{feature}'",
+                    hint=suggest(feature, known_features),
                 )
         chosen[name] = tuple(dict.fromkeys((*chosen.get(name, ()), *features)))
     return chosen
@@ -221,12 +228,12 @@ def wheel_name(project: Project, target: Target, python: PythonSpec) -> str:
 
 
 def choose_python(project: Project, abi: str) -> PythonSpec:
-    """Return which of a project's Pythons a wheel is for that a backend gave this ABI tag; the first for any other tag."""
+    """Return the Python that a wheel with this ABI tag is for; the first one for an unknown tag."""
     return next((python for python in project.pythons if python.abi == abi), project.python)
 
 
 def wheel_names(project: Project, target: Target) -> tuple[str, ...]:
-    """Return the file names of all wheels that a release has for a target."""
+    """Return the file names of all wheels of a target in a release."""
     return tuple(wheel_name(project, target, python) for python in project.choose_pythons(target))
 
 
@@ -236,18 +243,18 @@ def sdist_name(project: Project) -> str:
 
 
 def extension_files(directory: Path) -> list[Path]:
-    """Return the files that make the extension, sorted: all but hidden ones and what builds leave behind."""
-    found = []
+    """Return the files of the extension, sorted, without hidden files and build results."""
+    files = []
     for path in sorted(directory.rglob("*")):
         parts = path.relative_to(directory).parts
         hidden = any(part.startswith(".") or part in _NOT_SOURCE or part.endswith(".egg-info") for part in parts)
         if path.is_file() and not hidden:
-            found.append(path)
-    return found
+            files.append(path)
+    return files
 
 
 def digest_tree(directory: Path) -> str:
-    """Return one hash over names, executable bits and contents of the extension's files."""
+    """Return one hash over the names, executable bits and contents of the extension's files."""
     total = hashlib.sha256()
     for path in extension_files(directory):
         mode = "x" if path.stat().st_mode & 0o100 else "-"

@@ -1,7 +1,7 @@
 """Recipes: how one native library is obtained and built, as frozen values.
 
-There are two stages. A `Recipe` is what `recipe_file` reads, with its conditions still in it; `resolve_recipe` decides
-them for one target, one choice of features and one linkage, and gives a `ResolvedRecipe`, in which nothing is conditional.
+There are two stages. A `Recipe` is read by `recipe_loader` and still contains conditions; `resolve_recipe` evaluates them
+for one target, one choice of features and one linkage, and returns a `ResolvedRecipe`, in which nothing is conditional.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Scalar = str | bool | int
 
 
 class BuildSystem(StrEnum):
-    """The build systems that a recipe may name."""
+    """The build systems that recipes support."""
 
     CMAKE = "cmake"
     MESON = "meson"
@@ -28,9 +28,9 @@ class BuildSystem(StrEnum):
 
 
 class Linkage(StrEnum):
-    """How libraries reach a module: as shared objects, as archives that go inside it, or from the user's own system.
+    """How libraries reach a module: as shared libraries, as archives inside it, or from the user's system.
 
-    Recipes are built shared or static alone.
+    A recipe is built either shared or static.
     """
 
     SHARED = "shared"
@@ -39,7 +39,7 @@ class Linkage(StrEnum):
 
 
 class Optimize(StrEnum):
-    """What the compiler is asked to optimise for: -O3, -O2 or -Os."""
+    """The goal of the compiler's optimization: -O3, -O2 or -Os."""
 
     SPEED = "speed"
     BALANCED = "balanced"
@@ -48,10 +48,10 @@ class Optimize(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DebianFile:
-    """A file that the distribution's package client can deliver.
+    """A file that the distribution's package client can download.
 
-    For a source it is the archive itself (`file` names it); for a patch, `file` is the path inside the package's
-    `.debian.tar` of any revision that still carries it; `revision` names one to ask for where no listed one has it.
+    For a source, `file` is the name of the archive; for a patch, its path in the package's `.debian.tar`, of any revision
+    that contains it. `revision` is requested when no listed revision contains the file.
     """
 
     package: str
@@ -71,7 +71,7 @@ class Patch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """The pinned archive, with the pinned patches, that a recipe builds; `sha256` is in lower-case hex."""
+    """The pinned archive and the pinned patches that a recipe builds; `sha256` is in lower-case hex."""
 
     filename: str
     sha256: str
@@ -82,7 +82,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class License:
-    """An SPDX expression and the files of the source that hold its texts."""
+    """An SPDX expression and the files of the source that contain the license texts."""
 
     spdx: str
     files: tuple[str, ...]
@@ -90,9 +90,9 @@ class License:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
-    """How to configure and compile: the build system, its options, and what the compiler is told.
+    """How to configure and compile: the build system, its options, and the compiler's flags.
 
-    `cxx_runtime` false is for C++ that needs the library's headers only: no exceptions, no RTTI, no libc++ linked.
+    `cxx_runtime` is false for C++ that uses only the headers of its library: no exceptions, no RTTI, no libc++ linked.
     """
 
     system: BuildSystem
@@ -110,7 +110,10 @@ class Build:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feature:
-    """An optional part: what it requires, what it switches on, and what the built library must then answer for."""
+    """An optional part of a library: its requirements, the options that enable it, and the proof that it works.
+
+    `provides` and `evidence` are those of `Products`.
+    """
 
     name: str
     requires: tuple[str, ...] = ()
@@ -123,10 +126,10 @@ class Feature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Products:
-    """The files that a recipe promises, relative to the prefix, and the symbols that it lets out.
+    """The files that a recipe promises, relative to the prefix, and the symbols that it exports.
 
-    `exports` are glob patterns; a shared library may define no other dynamic symbol. `provides` are words that
-    `check.c` must confirm when it is run against the library, `evidence` strings that must stand in the binary.
+    `exports` are glob patterns; a shared library may define no other dynamic symbol. `provides` are names of features that
+    `check.c` must confirm when it runs with the library, `evidence` strings that the binary must contain.
     """
 
     libraries: tuple[str, ...] = ()
@@ -141,7 +144,7 @@ class Products:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Override:
-    """A change for the targets that `when` describes."""
+    """A change for the targets and linkages that match `when`, which maps facts to glob patterns."""
 
     when: Mapping[str, str]
     requires: tuple[str, ...]
@@ -160,9 +163,9 @@ class Override:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """A recipe as written, checked but with its conditions still in it.
+    """A validated recipe that still contains conditions.
 
-    `files` maps every file that lies beside recipe.toml (overlay, patches, check program) to its sha256.
+    `files` maps every file next to recipe.toml (overlay, patches, check program), relative to `directory`, to its sha256.
     """
 
     name: str
@@ -215,16 +218,16 @@ class ResolvedRecipe:
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """Return a hint for a name that is not known: the closest one, else all."""
+    """Return a hint for an unknown name: the closest known one, else all of them."""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, 1)
     return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(names) or 'none'}"
 
 
 def resolve_recipe(recipe: Recipe, target: Target, *, linkage: Linkage, features: Iterable[str] = ()) -> ResolvedRecipe:
-    """Decide everything conditional in a recipe for one target.
+    """Evaluate every condition in a recipe for one target.
 
-    A feature that is not chosen is switched off by name, so that nothing is ever found by accident.
+    Features that are not chosen are disabled by name, so that no build system enables them by detection.
     Raises UsageError for an unknown feature.
     """
     chosen = tuple(sorted(set(features)))
@@ -287,5 +290,5 @@ def _resolve_build(recipe: Recipe, chosen: Sequence[str], applying: Sequence[Ove
 
 
 def _merge(*parts: tuple[str, ...]) -> tuple[str, ...]:
-    """Concatenate, keeping each word's first place."""
-    return tuple(dict.fromkeys(word for part in parts for word in part))
+    """Concatenate without duplicates; the first occurrence stays."""
+    return tuple(dict.fromkeys(item for part in parts for item in part))

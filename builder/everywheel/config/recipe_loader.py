@@ -1,4 +1,4 @@
-"""Recipe files: a recipe.toml read strictly into a `Recipe`; every mistake names the file and the key."""
+"""Recipe files: recipe.toml validated and read into a `Recipe`; every error names the file and the key."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from everywheel.config.recipe import (
 from everywheel.config.toml_reader import Table, read_toml
 from everywheel.errors import UsageError
 
-_PLACES = 'add `urls = ["https://…"]`, or `debian = { package = "…", file = "…" }`'
+_LOCATIONS = 'add `urls = ["https://…"]`, or `debian = { package = "…", file = "…" }`'
 
 
 def load_recipes(directories: Iterable[Path]) -> dict[str, Recipe]:
     """Load every `<name>/recipe.toml` of the directories; a name in a later directory replaces an earlier one.
 
-    Raises UsageError, naming file and key, for anything wrong with a recipe.
+    Raises UsageError, naming file and key, for an error in a recipe.
     """
     recipes: dict[str, Recipe] = {}
     for directory in directories:
         if not directory.is_dir():
             raise UsageError(
-                f"{directory}: no such folder of recipes", hint="name one in `recipes` of [tool.everywheel]"
+                f"{directory}: the folder of recipes does not exist", hint="name one in `recipes` of [tool.everywheel]"
             )
         for path in sorted(directory.glob("*/recipe.toml")):
             recipe = load_recipe(path)
@@ -47,11 +47,13 @@ def load_recipes(directories: Iterable[Path]) -> dict[str, Recipe]:
 
 
 def load_recipe(path: Path) -> Recipe:
-    """Load one recipe.toml; raise UsageError, naming file and key, for anything wrong with it."""
+    """Load one recipe.toml; raise UsageError, naming file and key, for an error in it."""
     table = read_toml(path)
     name, version = table.text("name"), table.text("version")
     if name != path.parent.name:
-        raise UsageError(f"{path}: 'name' is '{name}' but the folder is '{path.parent.name}'", hint="name both alike")
+        raise UsageError(
+            f"{path}: 'name' is '{name}' but the folder is '{path.parent.name}'", hint="give both the same name"
+        )
     license_table = table.table("license")
     features = table.table("features", {})
     products = table.table("products")
@@ -98,7 +100,9 @@ def _load_source(table: Table, version: str) -> Source:
     debian = _load_debian(table, version)
     filename = debian.file if debian else PurePosixPath(urls[0]).name if urls else ""
     if not filename:
-        raise UsageError(f"{table.place}: neither 'urls' nor 'debian' says where the source is", hint=_PLACES)
+        raise UsageError(
+            f"{table.location}: neither 'urls' nor 'debian' names a location of the source", hint=_LOCATIONS
+        )
     source = Source(
         filename=filename,
         sha256=_sha256(table),
@@ -118,7 +122,9 @@ def _load_patch(table: Table, version: str) -> Patch:
         debian=_load_debian(table, version),
     )
     if not patch.urls and patch.debian is None:
-        raise UsageError(f"{table.place}: neither 'urls' nor 'debian' says where '{patch.name}' is", hint=_PLACES)
+        raise UsageError(
+            f"{table.location}: neither 'urls' nor 'debian' names a location of '{patch.name}'", hint=_LOCATIONS
+        )
     table.done()
     return patch
 
@@ -127,20 +133,20 @@ def _load_debian(table: Table, version: str) -> DebianFile | None:
     if not table.has("debian"):
         return None
     debian = table.table("debian")
-    found = DebianFile(
+    file = DebianFile(
         package=debian.text("package"),
         file=debian.text("file").replace("{version}", version),
         revision=debian.text("revision", ""),
     )
     debian.done()
-    return found
+    return file
 
 
 def _sha256(table: Table) -> str:
     value = table.text("sha256")
     if len(value) != 64 or value.strip("0123456789abcdef"):
         raise UsageError(
-            f"{table.place}: 'sha256' must be 64 lower-case hex digits",
+            f"{table.location}: 'sha256' must be 64 lower-case hex digits",
             details={"value": value},
             hint="`sha256sum ARCHIVE` prints it",
         )
@@ -170,7 +176,8 @@ def _choice(table: Table, key: str, choices: type[StrEnum], default: object = ..
     value = table.text(key, default)
     if value not in list(choices):
         raise UsageError(
-            f"{table.place}: '{key}' must be one of {', '.join(choices)}, not '{value}'", hint=suggest(value, choices)
+            f"{table.location}: '{key}' must be one of {', '.join(choices)}, not '{value}'",
+            hint=suggest(value, choices),
         )
     return value
 
@@ -194,7 +201,7 @@ def _load_override(table: Table) -> Override:
     for fact in when:
         if fact not in ("os", "libc", "arch", "endian", "linkage"):
             raise UsageError(
-                f"{table.place}: unknown condition '{fact}'", hint="known: os, libc, arch, endian, linkage"
+                f"{table.location}: unknown condition '{fact}'", hint="known: os, libc, arch, endian, linkage"
             )
     override = Override(
         when=when,

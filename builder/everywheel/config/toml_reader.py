@@ -1,4 +1,4 @@
-"""Reading TOML tables strictly: every key has a type, and a key that nobody asked for is an error with a suggestion."""
+"""Strict reading of TOML tables: every key has a type, and an unknown key is an error with a suggestion."""
 
 from __future__ import annotations
 
@@ -22,57 +22,57 @@ _QUOTE = "put it between quotes"
 
 
 class Table:
-    """One TOML table being read; `place` is how error messages name it, such as `recipes/zlib/recipe.toml: [source]`."""
+    """One TOML table; `location` names it in error messages, such as `recipes/zlib/recipe.toml: [source]`."""
 
     def __init__(self, data: Mapping[str, Any], file: Path, path: str = "") -> None:
         self._data = dict(data)
-        self._asked: set[str] = set()
+        self._read: set[str] = set()
         self.file = file
         self.path = path
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         return f"{self.file}: [{self.path}]" if self.path else str(self.file)
 
-    def _take(self, key: str, kind: type, default: Any) -> Any:
-        self._asked.add(key)
+    def _get(self, key: str, kind: type, default: Any) -> Any:
+        self._read.add(key)
         if key not in self._data:
             if default is ...:
-                raise UsageError(f"{self.place}: '{key}' is missing", hint=f"add `{key} = …` ({_TYPES[kind]})")
+                raise UsageError(f"{self.location}: '{key}' is missing", hint=f"add `{key} = …` ({_TYPES[kind]})")
             return default
         value = self._data[key]
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            given = next((words for t, words in _TYPES.items() if isinstance(value, t)), type(value).__name__)
+            actual = next((name for t, name in _TYPES.items() if isinstance(value, t)), type(value).__name__)
             raise UsageError(
-                f"{self.place}: '{key}' must be {_TYPES[kind]}, not {given}",
+                f"{self.location}: '{key}' must be {_TYPES[kind]}, not {actual}",
                 details={"value": value},
                 hint=f"write {_EXAMPLES[kind].format(key=key)}",
             )
         return value
 
     def text(self, key: str, default: Any = ...) -> str:
-        return self._take(key, str, default)  # type: ignore[no-any-return]
+        return self._get(key, str, default)  # type: ignore[no-any-return]
 
     def flag(self, key: str, default: Any = ...) -> bool:
-        return self._take(key, bool, default)  # type: ignore[no-any-return]
+        return self._get(key, bool, default)  # type: ignore[no-any-return]
 
     def texts(self, key: str, default: Any = ()) -> tuple[str, ...]:
         """Return an array of strings."""
-        values = self._take(key, list, default)
+        values = self._get(key, list, default)
         for value in values:
             if not isinstance(value, str):
                 raise UsageError(
-                    f"{self.place}: '{key}' must be an array of strings", details={"value": value}, hint=_QUOTE
+                    f"{self.location}: '{key}' must be an array of strings", details={"value": value}, hint=_QUOTE
                 )
         return tuple(values)
 
     def text_map(self, key: str) -> dict[str, str]:
         """Return a table of strings."""
-        table = self._take(key, dict, {})
+        table = self._get(key, dict, {})
         for name, value in table.items():
             if not isinstance(value, str):
                 raise UsageError(
-                    f"{self.place}: '{key}.{name}' must be a string", details={"value": value}, hint=_QUOTE
+                    f"{self.location}: '{key}.{name}' must be a string", details={"value": value}, hint=_QUOTE
                 )
         return dict(table)
 
@@ -83,31 +83,31 @@ class Table:
 
     def scalars(self, key: str) -> dict[str, str | bool | int]:
         """Return a table of strings, booleans and whole numbers."""
-        table = self._take(key, dict, {})
+        table = self._get(key, dict, {})
         for name, value in table.items():
             if not isinstance(value, str | bool | int):
                 raise UsageError(
-                    f"{self.place}: '{key}.{name}' must be a string, a number, true or false",
+                    f"{self.location}: '{key}.{name}' must be a string, a number, true or false",
                     details={"value": value},
                     hint=_QUOTE,
                 )
         return dict(table)
 
     def table(self, key: str, default: Any = ...) -> Table:
-        data = self._take(key, dict, default)
+        data = self._get(key, dict, default)
         return Table(data, self.file, f"{self.path}.{key}" if self.path else key)
 
     def tables(self, key: str) -> tuple[Table, ...]:
         """Return an array of tables (`[[key]]`)."""
-        values = self._take(key, list, [])
+        values = self._get(key, list, [])
         path = f"{self.path}.{key}" if self.path else key
         for value in values:
             if not isinstance(value, dict):
-                raise UsageError(f"{self.place}: '{key}' must be an array of tables", hint=f"write [[{path}]]")
+                raise UsageError(f"{self.location}: '{key}' must be an array of tables", hint=f"write [[{path}]]")
         return tuple(Table(value, self.file, path) for value in values)
 
     def one_or_more(self, key: str) -> tuple[Table, ...]:
-        """Return a table, or the tables of an array that has at least one."""
+        """Return a table in a tuple, or the tables of an array that is not empty."""
         if isinstance(self._data.get(key), list) and self._data[key]:
             return self.tables(key)
         return (self.table(key),)
@@ -119,23 +119,25 @@ class Table:
         return key in self._data
 
     def done(self) -> None:
-        """Raise UsageError for the first key that was never asked for."""
+        """Raise UsageError for the first key that has not been read."""
         for key in self._data:
-            if key not in self._asked:
-                close = difflib.get_close_matches(key, sorted(self._asked), 1)
+            if key not in self._read:
+                close = difflib.get_close_matches(key, sorted(self._read), 1)
                 raise UsageError(
-                    f"{self.place}: unknown key '{key}'",
-                    hint=f"did you mean '{close[0]}'?" if close else f"known keys: {', '.join(sorted(self._asked))}",
+                    f"{self.location}: unknown key '{key}'",
+                    hint=f"did you mean '{close[0]}'?" if close else f"known keys: {', '.join(sorted(self._read))}",
                 )
 
 
 def read_toml(path: Path, hint: str | None = None) -> Table:
-    """Read a TOML file; raise UsageError, with the hint where it is absent, when it is not there or is not TOML."""
+    """Read a TOML file; raise UsageError when it does not exist (with `hint`) or is not TOML."""
     try:
         return Table(tomllib.loads(path.read_text(encoding="utf-8")), path)
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file", hint=hint) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(
-            f"{path}: not valid TOML", details={"reason": error}, hint="mend the line; https://toml.io has the rules"
+            f"{path}: not valid TOML",
+            details={"reason": error},
+            hint="correct the line; https://toml.io describes the format",
         ) from None

@@ -167,7 +167,7 @@ def _load_image(table: Table, name: str) -> SmokeImage:
     match = _LIBC.fullmatch(libc)
     if match is None:
         raise UsageError(
-            f"{table.place}: 'libc' is '{libc}'", hint='write `libc = "glibc 2.36"` or `libc = "musl 1.2.5"`'
+            f"{table.location}: 'libc' is '{libc}'", hint='write `libc = "glibc 2.36"` or `libc = "musl 1.2.5"`'
         )
     digests = table.text_map("digest")
     image = SmokeImage(
@@ -184,7 +184,7 @@ def _load_image(table: Table, name: str) -> SmokeImage:
     table.done()
     if not image.reference and image.bootstrap is None:
         raise UsageError(
-            f"{table.place}: neither 'image' nor 'bootstrap' says where it comes from",
+            f"{table.location}: neither 'image' nor 'bootstrap' says where it comes from",
             hint='add `image = "docker.io/…"` or `bootstrap = { debian = "SUITE" }`',
         )
     return image
@@ -194,7 +194,7 @@ def _reference(table: Table) -> str:
     """Return where a registry has an image; raise UsageError for a placeholder that nobody fills in."""
     reference = table.text("image", "")
     if set(re.findall(r"[{}]", reference.replace("{arch}", ""))):
-        raise UsageError(f"{table.place}: 'image' is '{reference}'", hint="`{arch}` is the only placeholder")
+        raise UsageError(f"{table.location}: 'image' is '{reference}'", hint="`{arch}` is the only placeholder")
     return reference
 
 
@@ -202,14 +202,15 @@ def _load_like(table: Table, name: str, images: Mapping[str, SmokeImage]) -> Smo
     other = table.text("like")
     if other not in images:
         raise UsageError(
-            f"{table.place}: 'like' names '{other}', but no image before it is called that", hint=suggest(other, images)
+            f"{table.location}: 'like' names '{other}', but no image before it is called that",
+            hint=suggest(other, images),
         )
     arches = _arches(table) if table.has("arches") else images[other].arches
     image = replace(images[other], name=name, cpu=table.text_map("cpu"), arches=arches)
     if packages := table.texts("packages"):
         if image.bootstrap is None or image.bootstrap.kind != "debian":
             raise UsageError(
-                f"{table.place}: 'packages' cannot be installed on '{other}', which is not made from Debian's packages",
+                f"{table.location}: 'packages' cannot be installed on '{other}', which is not made from Debian's packages",
                 hint="name an image with `bootstrap = { debian = … }`",
             )
         # A registry has it without them.
@@ -225,7 +226,7 @@ def _load_build(table: Table, name: str) -> BuildImage:
         floor = Floor.parse(policy)
     except ValueError:
         raise UsageError(
-            f"{table.place}: 'policy' is '{policy}'", hint='write `policy = "manylinux_2_17"` or `"musllinux_1_2"`'
+            f"{table.location}: 'policy' is '{policy}'", hint='write `policy = "manylinux_2_17"` or `"musllinux_1_2"`'
         ) from None
     image = BuildImage(
         name=name,
@@ -272,5 +273,5 @@ def _arches(table: Table) -> tuple[str, ...]:
     names = table.texts("arches", ...)
     for name in names:
         if name not in ARCHES:
-            raise UsageError(f"{table.place}: 'arches' names '{name}', which is unknown", hint=suggest(name, ARCHES))
+            raise UsageError(f"{table.location}: 'arches' names '{name}', which is unknown", hint=suggest(name, ARCHES))
     return names

@@ -55,7 +55,7 @@ def staged_source(store: Store, recipe: ResolvedRecipe) -> Path:
 
 
 def stage_patched_source(store: Store, recipe: ResolvedRecipe, sources: Mapping[str, Path]) -> None:
-    """Unpack and patch a recipe's source, and pack the result into the store, unless it is there already."""
+    """Unpack and patch a recipe's source, and pack the result into the store, unless the store has it."""
     final = staged_source(store, recipe)
     if final.exists():
         return

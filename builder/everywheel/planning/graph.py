@@ -1,4 +1,4 @@
-"""Pure graph work: topological order and the cycle that prevents it."""
+"""Graph algorithms: topological order, transitive closure and longest paths."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from everywheel.errors import UsageError
 
 
 def order(edges: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
-    """Return the nodes so that each comes after what it requires; among equals, by name.
+    """Return the nodes, each after those that it requires, else sorted by name.
 
     >>> order({"vips": ["glib", "webp"], "glib": ["zlib"], "webp": [], "zlib": []})
     ('webp', 'zlib', 'glib', 'vips')
 
-    Raises UsageError, with the whole cycle in it, when there is one.
+    Raises UsageError, which names the whole cycle, when there is one.
     """
     sorter = TopologicalSorter({node: sorted(edges[node]) for node in sorted(edges)})
     try:
@@ -22,38 +22,38 @@ def order(edges: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
     except CycleError as error:
         cycle = list(reversed(error.args[1]))
         start = cycle.index(min(cycle[:-1]))
-        ring = cycle[start:-1] + cycle[:start]
+        nodes = cycle[start:-1] + cycle[:start]
         raise UsageError(
-            f"recipes require each other in a ring: {' -> '.join([*ring, ring[0]])}",
-            hint="drop one of these requirements",
+            f"recipes require each other in a cycle: {' -> '.join([*nodes, nodes[0]])}",
+            hint="remove one of these requirements",
         ) from None
-    found: list[str] = []
+    ordered: list[str] = []
     while sorter.is_active():
         ready = sorted(sorter.get_ready())
-        found += ready
+        ordered += ready
         sorter.done(*ready)
-    return tuple(found)
+    return tuple(ordered)
 
 
 def closure(roots: Iterable[str], requires: Callable[[str], Iterable[str]]) -> tuple[str, ...]:
-    """Return the roots and everything they require, each once, in the order in which they were met."""
-    found: dict[str, None] = {}
+    """Return the roots and everything they require, without duplicates, in depth-first order."""
+    visited: dict[str, None] = {}
     stack = list(reversed(list(roots)))
     while stack:
         node = stack.pop()
-        if node not in found:
-            found[node] = None
+        if node not in visited:
+            visited[node] = None
             stack += reversed(list(requires(node)))
-    return tuple(found)
+    return tuple(visited)
 
 
 def depth(edges: Mapping[str, Iterable[str]], weight: Callable[[str], float]) -> dict[str, float]:
-    """Return for each node the weight of the heaviest path from it to the end: the longest first keeps all cores busy."""
-    dependants: dict[str, list[str]] = {node: [] for node in edges}
+    """Return for each node the weight of the heaviest path from it to an end, which is its priority in the scheduler."""
+    dependents: dict[str, list[str]] = {node: [] for node in edges}
     for node, needed in edges.items():
         for need in needed:
-            dependants[need].append(node)
-    found: dict[str, float] = {}
+            dependents[need].append(node)
+    depths: dict[str, float] = {}
     for node in reversed(order(edges)):
-        found[node] = weight(node) + max((found[d] for d in dependants[node]), default=0.0)
-    return found
+        depths[node] = weight(node) + max((depths[d] for d in dependents[node]), default=0.0)
+    return depths

@@ -65,20 +65,20 @@ def find_identities(engine: EngineName = EngineName.ZIG, native: str | None = No
     )
 
 
-def digest_code(names: Iterable[str]) -> str:
+def digest_code(names: Iterable[str], root: Path = _ROOT) -> str:
     """Return one hash over the paths and contents of the named files and directories."""
     digest = hashlib.sha256()
-    for file in list_code(names):
+    for file in list_code(names, root):
         digest.update(
-            f"{file.relative_to(_ROOT).as_posix()}\0{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode()
+            f"{file.relative_to(root).as_posix()}\0{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode()
         )
     return digest.hexdigest()[:16]
 
 
-def list_code(names: Iterable[str]) -> list[Path]:
+def list_code(names: Iterable[str], root: Path = _ROOT) -> list[Path]:
     """Return the named files, and all source files in the named directories."""
     files = []
-    for path in (_ROOT / name for name in names):
+    for path in (root / name for name in names):
         inside = path.rglob("*") if path.is_dir() else [path]
         files += sorted(file for file in inside if file.is_file() and "__pycache__" not in file.parts)
     return files

@@ -302,7 +302,7 @@ def _recipe_facts(recipe: ResolvedRecipe) -> dict[str, object]:
 
 
 def _program_facts(recipe: Recipe) -> dict[str, object]:
-    """Return everything that can change a program, whichever machine it is built for."""
+    """Return everything that can change a program, on any build machine."""
     return {
         "name": recipe.name,
         "version": recipe.version,

@@ -1,0 +1,208 @@
+"""Cache keys cannot go stale: they cover every module that a build imports, or the module is excused with a reason."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterable
+from itertools import pairwise
+from pathlib import Path
+
+import everywheel
+import pytest
+from everywheel.planning.keys import (
+    ARTIFACT_CODE,
+    TOOLCHAIN_CODE,
+    WHEEL_CODE,
+    WHEEL_PACKAGES,
+    digest_code,
+    find_identities,
+    list_code,
+)
+from everywheel.toolchains.build_tools import PINS
+from everywheel.toolchains.compilers import EngineName
+
+PACKAGE = Path(everywheel.__file__).parent
+
+# The modules that build a library and a wheel; everything that they import is found from them.
+LIBRARY_ROOTS = ("libraries/build.py", "toolchains/engines.py", "toolchains/native.py", "toolchains/zig.py")
+WHEEL_ROOTS = (*LIBRARY_ROOTS, "pipeline.py")
+
+# Modules that a build imports and that no key covers, each with the reason why it cannot change a result.
+DOWNLOADS = "a downloaded file is used only if it has its pinned sha256"
+ORDER = "decides when a step runs, not what it produces"
+EXCUSED = {
+    "__init__.py": "contains no code",
+    "errors.py": "is reached only when a build fails",
+    "execution/__init__.py": "contains no code",
+    "execution/cancellation.py": "a canceled step has no result",
+    "execution/jobserver.py": ORDER,
+    "execution/retry.py": DOWNLOADS,
+    "execution/scheduler.py": ORDER,
+    "execution/threads.py": ORDER,
+    "planning/__init__.py": "contains no code",
+    "planning/graph.py": ORDER,
+    "planning/keys.py": "computes the keys",
+    "sources/__init__.py": "contains no code",
+    "sources/bundle.py": DOWNLOADS,
+    "sources/cache.py": DOWNLOADS,
+    "sources/deadline.py": DOWNLOADS,
+    "sources/distro/__init__.py": "contains no code",
+    "sources/distro/apt.py": DOWNLOADS,
+    "sources/distro/apt_archives.py": DOWNLOADS,
+    "sources/distro/debian_source.py": DOWNLOADS,
+    "sources/fetch.py": DOWNLOADS,
+    "sources/http.py": DOWNLOADS,
+    "sources/locations.py": DOWNLOADS,
+    "sources/progress.py": DOWNLOADS,
+}
+# Third-party packages, by the names of their modules, that a build imports or runs with `python -m`.
+VERSIONED = {
+    "auditwheel": "auditwheel",
+    "cyclonedx": "cyclonedx-python-lib",
+    "deflate": "deflate",
+    "delvewheel": "delvewheel",
+    "macholib": "macholib",
+    "packageurl": "cyclonedx-python-lib",
+    "packaging": "packaging",
+    "repairwheel": "repairwheel",
+}
+EXCUSED_PACKAGES = {
+    "abi3audit": "finds problems, changes nothing",
+    "backports": "tarfile of a later Python: unpacks and repacks what a hash or a key identifies",
+    "delocate": "repairs wheels on macOS only, where its version is in the keys",
+    "elftools": "reads binaries, changes nothing",
+    "filelock": ORDER,
+    "mesonbuild": "is one of the pinned tools",
+    "pefile": "reads binaries, changes nothing",
+    "pip": "installs what the pins and the build requirements name",
+    "platformdirs": "names the default store",
+    "pyproject_hooks": "calls the backend, whose version the build requirements determine",
+    "requests": DOWNLOADS,
+    "urllib3": DOWNLOADS,
+}
+
+
+def list_imports(file: Path) -> set[str]:
+    """Return the dotted names that a module imports at any level, functions included, or runs with `python -m`."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0
+            assert node.module is not None
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.List | ast.Tuple):
+            values = [item.value if isinstance(item, ast.Constant) else None for item in node.elts]
+            names |= {str(name) for option, name in pairwise(values) if option == "-m" and isinstance(name, str)}
+    return names
+
+
+def find_files(name: str) -> set[Path]:
+    """Return the files that Python executes to import a module of the package: its own and those of its parents."""
+    parts = name.split(".")[1:]
+    candidates = [PACKAGE.joinpath(*parts).with_suffix(".py")] if parts else []
+    candidates += [PACKAGE.joinpath(*parts[:length], "__init__.py") for length in range(len(parts) + 1)]
+    return {file for file in candidates if file.is_file()}
+
+
+def walk_imports(roots: Iterable[str]) -> tuple[set[str], set[str]]:
+    """Return the package's files that the roots import, directly or not, and the other top-level modules."""
+    waiting, reached, others = {PACKAGE / root for root in roots}, set(), set()
+    while waiting:
+        file = waiting.pop()
+        reached.add(file)
+        for name in list_imports(file):
+            if name.split(".")[0] == "everywheel":
+                waiting |= find_files(name) - reached
+            else:
+                others.add(name.split(".")[0])
+    return {file.relative_to(PACKAGE).as_posix() for file in reached}, others - sys.stdlib_module_names
+
+
+def list_covered(code: Iterable[str]) -> set[str]:
+    return {file.relative_to(PACKAGE).as_posix() for file in list_code(code)}
+
+
+@pytest.mark.parametrize(
+    ("roots", "code"),
+    [
+        (LIBRARY_ROOTS, (*ARTIFACT_CODE, *TOOLCHAIN_CODE)),
+        (WHEEL_ROOTS, (*ARTIFACT_CODE, *TOOLCHAIN_CODE, *WHEEL_CODE)),
+    ],
+    ids=["library", "wheel"],
+)
+def test_a_key_covers_every_module_that_a_build_imports(roots: tuple[str, ...], code: tuple[str, ...]) -> None:
+    files, _ = walk_imports(roots)
+
+    assert files - list_covered(code) - EXCUSED.keys() == set()
+
+
+def test_no_module_is_excused_without_need() -> None:
+    files, _ = walk_imports(WHEEL_ROOTS)
+
+    assert EXCUSED.keys() - files == set()
+    assert EXCUSED.keys() & list_covered((*ARTIFACT_CODE, *TOOLCHAIN_CODE, *WHEEL_CODE)) == set()
+
+
+def test_a_wheels_key_has_the_version_of_every_package_that_shapes_it() -> None:
+    _, packages = walk_imports(WHEEL_ROOTS)
+
+    assert packages - VERSIONED.keys() - EXCUSED_PACKAGES.keys() == set()
+    assert VERSIONED.keys() | EXCUSED_PACKAGES.keys() == packages
+    assert set(VERSIONED.values()) <= set(WHEEL_PACKAGES)
+
+
+def test_imports_inside_functions_and_packages_are_found() -> None:
+    files, packages = walk_imports(["pipeline.py"])
+
+    assert {"audit/abi3.py", "repair/linux.py", "wheels/macos_availability.py", "store/local.py"} <= files
+    assert {"auditwheel", "repairwheel"} <= packages
+
+
+def test_the_code_of_packing_unpacking_patching_and_resolution_is_part_of_every_key() -> None:
+    assert {
+        "config/recipe.py",
+        "libraries/source_tree.py",
+        "planning/plan.py",
+        "sources/patch.py",
+        "sources/unpack.py",
+        "store/local.py",
+    } <= list_covered(ARTIFACT_CODE)
+
+
+def test_the_pinned_tools_and_their_installer_are_part_of_a_librarys_key() -> None:
+    covered = list_covered(TOOLCHAIN_CODE)
+
+    assert PINS.relative_to(PACKAGE).as_posix() in covered
+    assert {"toolchains/build_tools.py", "toolchains/windows_launcher.c"} <= covered
+
+
+def test_a_digest_depends_on_names_and_contents(tmp_path: Path) -> None:
+    (tmp_path / "package" / "inner").mkdir(parents=True)
+    file = tmp_path / "package" / "inner" / "module.py"
+    file.write_text("x = 1\n")
+    digests = [digest_code(["package"], tmp_path)]
+    file.write_text("x = 2\n")
+    digests.append(digest_code(["package"], tmp_path))
+    file.rename(file.with_name("other.py"))
+    digests.append(digest_code(["package"], tmp_path))
+    (tmp_path / "package" / "data.txt").write_text("")
+    digests.append(digest_code(["package"], tmp_path))
+
+    assert len(set(digests)) == 4
+    (tmp_path / "package" / "__pycache__").mkdir()
+    (tmp_path / "package" / "__pycache__" / "module.pyc").write_text("")
+    assert digest_code(["package"], tmp_path) == digests[-1]
+
+
+def test_engines_have_identities_of_their_own() -> None:
+    zig, native, other = (
+        find_identities(),
+        find_identities(EngineName.NATIVE, "gcc 12"),
+        find_identities(EngineName.NATIVE, "gcc 13"),
+    )
+
+    assert len({zig.toolchain, native.toolchain, other.toolchain}) == 3
+    assert zig.artifacts == native.artifacts == other.artifacts
