@@ -62,6 +62,7 @@ VERSIONED = {
     "cyclonedx": "cyclonedx-python-lib",
     "deflate": "deflate",
     "delvewheel": "delvewheel",
+    "license_expression": "license-expression",
     "macholib": "macholib",
     "packageurl": "cyclonedx-python-lib",
     "packaging": "packaging",

@@ -41,6 +41,7 @@ WHEEL_PACKAGES = (
     "deflate",
     "delvewheel",
     "license-expression",
+    "license-expression",
     "macholib",
     "packaging",
     "repairwheel",
