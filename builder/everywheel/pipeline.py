@@ -20,7 +20,8 @@ from everywheel.execution.scheduler import Outcome, ProgressListener, Result, Ta
 from everywheel.libraries.build import build_library
 from everywheel.libraries.context import BuildContext
 from everywheel.planning.keys import find_identities
-from everywheel.planning.plan import LibraryStep, Plan, Step, WheelStep, make_plan
+from everywheel.planning.plan import make_plan
+from everywheel.planning.steps import LibraryStep, Plan, Step, WheelStep
 from everywheel.platforms.target import Target
 from everywheel.sources import FetchEvent, SourceLocations, fetch_sources, find_locations, list_source_files
 from everywheel.store.local import FIXED_TIME, Store

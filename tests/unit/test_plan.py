@@ -7,7 +7,8 @@ from pathlib import Path
 
 from everywheel.config.project import Project, load_project
 from everywheel.config.recipe import Feature, Linkage, Override, Recipe
-from everywheel.planning.plan import Identities, LibraryStep, Plan, StepKind, WheelStep, make_plan, step_id
+from everywheel.planning.plan import Identities, make_plan, step_id
+from everywheel.planning.steps import LibraryStep, Plan, StepKind, WheelStep
 
 PROJECT = load_project(Path(__file__).parents[2])
 WHEELS = {"webpencode", "webpencode-cp314t"}

@@ -30,7 +30,8 @@ from everywheel.execution.jobserver import default_jobs
 from everywheel.execution.scheduler import Outcome, Result
 from everywheel.libraries.features import can_run
 from everywheel.pipeline import BuildOptions, find_missing, plan_targets
-from everywheel.planning.plan import Plan, Step, WheelStep, finish_plan
+from everywheel.planning.plan import finish_plan
+from everywheel.planning.steps import Plan, Step, WheelStep
 from everywheel.platforms.target import Target
 from everywheel.smoke.matrix_entries import is_for_this_python
 from everywheel.store.local import Store, default_store

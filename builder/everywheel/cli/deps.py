@@ -28,7 +28,8 @@ from everywheel.libraries.build import prepare_workspace
 from everywheel.libraries.context import BuildContext
 from everywheel.pipeline import BuildOptions, find_missing, plan_targets
 from everywheel.planning.keys import find_identities
-from everywheel.planning.plan import ANY_PLATFORM, Plan, Step, StepKind, finish_plan, plan_libraries
+from everywheel.planning.plan import finish_plan, plan_libraries
+from everywheel.planning.steps import ANY_PLATFORM, Plan, Step, StepKind
 from everywheel.platforms.target import Target, build_machine_target, parse_target
 from everywheel.sources import fetch_sources, find_locations, list_source_files
 from everywheel.store.local import Store, default_store

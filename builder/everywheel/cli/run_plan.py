@@ -8,7 +8,7 @@ from everywheel.cli.progress import ProgressDisplay, make_console, show_failures
 from everywheel.config.project import Project
 from everywheel.execution.scheduler import Result
 from everywheel.pipeline import BuildOptions, build_plan, build_targets
-from everywheel.planning.plan import Plan
+from everywheel.planning.steps import Plan
 from everywheel.platforms.target import Target, parse_target
 from everywheel.store.local import Store
 from everywheel.toolchains.compilers import EngineName

@@ -27,7 +27,8 @@ from everywheel.execution.scheduler import Outcome, ProgressListener, Result, Ta
 from everywheel.libraries.source_tree import stage_patched_source
 from everywheel.pipeline import BuildOptions, find_missing
 from everywheel.planning.keys import find_identities
-from everywheel.planning.plan import Plan, Step, make_plan, wheel_id
+from everywheel.planning.plan import make_plan, wheel_id
+from everywheel.planning.steps import Plan, Step
 from everywheel.platforms.target import Target, base_target
 from everywheel.sources import ProgressCallback, fetch_sources, find_locations, ignore_progress, list_source_files
 from everywheel.store.local import Store

@@ -14,7 +14,7 @@ from everywheel.libraries.features import check_features
 from everywheel.libraries.prefix import normalize_prefix
 from everywheel.libraries.products import check_products, list_spellings
 from everywheel.libraries.source_tree import prepare_source
-from everywheel.planning.plan import LibraryStep, Plan, StepKind
+from everywheel.planning.steps import LibraryStep, Plan, StepKind
 from everywheel.toolchains.toolchain import PREFIX, Toolchain, ToolchainOptions
 from everywheel.toolchains.toolchain_writer import write_toolchain
 

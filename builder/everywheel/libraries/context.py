@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from everywheel.planning.plan import Plan, Step
+from everywheel.planning.steps import Plan, Step
 from everywheel.store.local import Store
 from everywheel.toolchains.build_tools import Tools
 from everywheel.toolchains.compilers import Engine

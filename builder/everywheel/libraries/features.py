@@ -10,7 +10,7 @@ from everywheel.config.recipe import Linkage
 from everywheel.errors import BuildError
 from everywheel.execution.process import run_logged
 from everywheel.libraries.context import BuildContext
-from everywheel.planning.plan import LibraryStep
+from everywheel.planning.steps import LibraryStep
 from everywheel.platforms.target import Target, build_machine_target
 from everywheel.toolchains.toolchain import Toolchain
 

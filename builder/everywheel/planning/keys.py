@@ -25,6 +25,7 @@ ARTIFACT_CODE = (
     "execution/process.py",
     "libraries",
     "planning/plan.py",
+    "planning/steps.py",
     "platforms",
     "sources/lzma_compat.py",
     "sources/patch.py",

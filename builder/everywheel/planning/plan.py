@@ -1,4 +1,4 @@
-"""Plans: the graph of the steps of a build, with the cache key of each; pure, without disk or network access.
+"""Planning: the steps that a project requires, in order, each with its cache key; pure, without disk or network access.
 
 A key is the sha256 over everything that can change a result: the resolved recipe, its files, the source and patches,
 the toolchain, the target, and the keys of the required steps.
@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from enum import StrEnum
-from typing import TypeAlias
 
 from everywheel.config.project import Project, PythonSpec, wheel_name
 from everywheel.config.recipe import BuildSystem, Linkage, Recipe, ResolvedRecipe, resolve_recipe
 from everywheel.errors import UsageError
 from everywheel.planning.graph import closure, depth, order
+from everywheel.planning.steps import ANY_PLATFORM, LibraryStep, Plan, Step, StepKind, WheelStep
 from everywheel.platforms.target import Target, build_machine_target
-
-ANY_PLATFORM = "any"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,116 +30,6 @@ class Identities:
     artifacts: str
     toolchain: str
     packaging: str
-
-
-class StepKind(StrEnum):
-    """The three kinds of steps; a program is a library step whose result runs on the build machine."""
-
-    LIBRARY = "library"
-    PROGRAM = "program"
-    WHEEL = "wheel"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LibraryStep:
-    """One recipe built for one target; `kind` is LIBRARY or PROGRAM.
-
-    `platform` is the target's platform tag, or `any` for headers, which all targets share. `link` and `programs` are ids
-    of steps: `link` those that make up the prefix (the recipe's requirements and theirs), `programs` those whose
-    programs run during the build.
-    """
-
-    id: str
-    key: str
-    kind: StepKind
-    platform: str
-    target: Target
-    recipe: ResolvedRecipe
-    link: tuple[str, ...]
-    programs: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        return self.recipe.name
-
-    @property
-    def version(self) -> str:
-        return self.recipe.version
-
-    @property
-    def requires(self) -> tuple[str, ...]:
-        return (*self.link, *self.programs)
-
-    @property
-    def label(self) -> str:
-        return f"{self.name} {self.version} for {self.platform}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WheelStep:
-    """The wheel of one target and one Python; `link` are the ids of the library steps that make up its prefix.
-
-    `name` is unique among the wheels of a target: it also names the log and the workspace.
-    """
-
-    id: str
-    key: str
-    name: str
-    version: str
-    target: Target
-    python: PythonSpec
-    link: tuple[str, ...]
-
-    @property
-    def kind(self) -> StepKind:
-        return StepKind.WHEEL
-
-    @property
-    def platform(self) -> str:
-        return self.target.tag
-
-    @property
-    def programs(self) -> tuple[str, ...]:
-        return ()
-
-    @property
-    def requires(self) -> tuple[str, ...]:
-        return self.link
-
-    @property
-    def label(self) -> str:
-        return f"{self.name} {self.version} for {self.platform}"
-
-
-Step: TypeAlias = LibraryStep | WheelStep
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """Steps by id, each after all that it requires; `priority` is the length of the longest path from a step to the end."""
-
-    steps: Mapping[str, Step]
-    priority: Mapping[str, float]
-
-    def select(self, ids: Iterable[str]) -> Plan:
-        """Return the part of the plan that the named steps need."""
-        selected = set(closure(ids, lambda id: self.steps[id].requires))
-        return Plan(steps={id: step for id, step in self.steps.items() if id in selected}, priority=self.priority)
-
-    @property
-    def libraries(self) -> Mapping[str, LibraryStep]:
-        """The steps that build a recipe, programs included, by id."""
-        return {id: step for id, step in self.steps.items() if isinstance(step, LibraryStep)}
-
-    @property
-    def wheels(self) -> Mapping[str, WheelStep]:
-        """The steps that build a wheel, by id."""
-        return {id: step for id, step in self.steps.items() if isinstance(step, WheelStep)}
-
-    @property
-    def recipes(self) -> tuple[ResolvedRecipe, ...]:
-        """One resolved recipe for each name; all resolutions of a recipe have the same source."""
-        return tuple({step.name: step.recipe for step in self.libraries.values()}.values())
 
 
 def make_plan(

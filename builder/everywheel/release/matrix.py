@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from everywheel.config.project import Project, sdist_name, wheel_name, wheel_names
-from everywheel.planning.plan import Plan, StepKind
+from everywheel.planning.steps import Plan, StepKind
 from everywheel.platforms.architectures import ARCHES
 from everywheel.platforms.target import Target
 from everywheel.toolchains.compilers import EngineName

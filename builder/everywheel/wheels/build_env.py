@@ -11,7 +11,7 @@ from everywheel.config.project import Project, digest_tree
 from everywheel.config.recipe import Linkage, Optimize
 from everywheel.errors import BuildError
 from everywheel.libraries.context import BuildContext
-from everywheel.planning.plan import LibraryStep, Plan, WheelStep
+from everywheel.planning.steps import LibraryStep, Plan, WheelStep
 from everywheel.toolchains.build_tools import pinned_versions
 from everywheel.toolchains.toolchain import Toolchain, ToolchainOptions
 from everywheel.toolchains.toolchain_writer import write_toolchain

@@ -15,7 +15,7 @@ from everywheel.config.project import Project, sdist_name
 from everywheel.errors import BuildError, MachineError
 from everywheel.execution.process import run_logged
 from everywheel.libraries.context import BuildContext
-from everywheel.planning.plan import Plan, WheelStep
+from everywheel.planning.steps import Plan, WheelStep
 from everywheel.store.local import FIXED_TIME
 from everywheel.wheels.build_env import ensure_build_requirements, prepare_call
 from everywheel.wheels.pep517 import BackendCall, make_hooks, settings_for

@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from everywheel.planning.plan import Plan
+from everywheel.planning.steps import Plan
 from everywheel.store.local import Store
 
 
