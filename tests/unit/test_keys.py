@@ -97,6 +97,8 @@ def list_imports(file: Path) -> set[str]:
         elif isinstance(node, ast.List | ast.Tuple):
             values = [item.value if isinstance(item, ast.Constant) else None for item in node.elts]
             names |= {str(name) for option, name in pairwise(values) if option == "-m" and isinstance(name, str)}
+        elif isinstance(node, ast.keyword) and node.arg == "module" and isinstance(node.value, ast.Constant):
+            names.add(str(node.value.value))  # of `RepairTool`
     return names
 
 
