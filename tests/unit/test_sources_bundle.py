@@ -38,7 +38,7 @@ FILES = tuple(
         key=lambda one: one.sha256,
     )
 )
-HINT = "make it anew with `everywheel sources bundle` on a machine that has the sources"
+HINT = "create the bundle again with `everywheel sources bundle` on a machine that has the sources"
 
 
 @pytest.fixture
@@ -176,39 +176,37 @@ def write_tar(path: Path, entries: Sequence[Entry], mode: str = "w") -> Path:
             [index(row(A, sha256="../../etc/cron.d/x"))], "index.json is not an index of sources", id="hash is a path"
         ),
         pytest.param([index(row(A, size="9"))], "index.json is not an index of sources", id="size is text"),
-        pytest.param([index(version=2)], "format 2 in its index, and this version reads format 1", id="format to come"),
+        pytest.param([index(version=2)], "format 2 in the index, but this version reads format 1", id="format to come"),
         pytest.param(
-            [index(row(A)), source(A), entry("../evil", b"x")], "'../evil' is not in its index", id="path that climbs"
+            [index(row(A)), source(A), entry("../evil", b"x")], "'../evil' is not in the index", id="path that climbs"
         ),
         pytest.param(
-            [index(row(A)), source(A), entry("/etc/evil", b"x")], "'/etc/evil' is not in its index", id="absolute path"
+            [index(row(A)), source(A), entry("/etc/evil", b"x")], "'/etc/evil' is not in the index", id="absolute path"
         ),
         pytest.param(
             [index(row(A)), entry(f"sources/{sha(A)}", kind=tarfile.SYMTYPE, link="/etc/passwd")],
-            f"'sources/{sha(A)}' is not a plain file",
+            f"'sources/{sha(A)}' is not a regular file",
             id="link",
         ),
         pytest.param(
             [index(row(A)), entry(f"sources/{sha(A)}", kind=tarfile.LNKTYPE, link="index.json")],
-            f"'sources/{sha(A)}' is not a plain file",
+            f"'sources/{sha(A)}' is not a regular file",
             id="hard link",
         ),
-        pytest.param(
-            [index(row(A)), source(A), source(A)], f"'sources/{sha(A)}' stands in it twice", id="twice the same"
-        ),
+        pytest.param([index(row(A)), source(A), source(A)], f"'sources/{sha(A)}' is in it twice", id="twice the same"),
         pytest.param(
             [index(row(A, size=5)), source(A)],
-            f"'sources/{sha(A)}' has 13 bytes, 5 in its index",
+            f"'sources/{sha(A)}' has 13 bytes, but the index lists 5",
             id="another size",
         ),
         pytest.param(
             [index(row(A), recipes={"recipes/foo/recipe.toml": 3}), source(A)],
-            "'recipes/foo/recipe.toml' is in its index and nowhere else",
+            "'recipes/foo/recipe.toml' is in the index, but missing from the archive",
             id="recipe missing",
         ),
         pytest.param(
             [index(recipes={"recipes/foo/recipe.toml": 3}), entry("recipes/foo/recipe.toml", b"four")],
-            "'recipes/foo/recipe.toml' has 4 bytes, 3 in its index",
+            "'recipes/foo/recipe.toml' has 4 bytes, but the index lists 3",
             id="recipe of another size",
         ),
         pytest.param(
@@ -223,7 +221,7 @@ def write_tar(path: Path, entries: Sequence[Entry], mode: str = "w") -> Path:
         ),
         pytest.param(
             [index(row(A), row(B)), source(A)],
-            f"'sources/{sha(B)}' is in its index and nowhere else",
+            f"'sources/{sha(B)}' is in the index, but missing from the archive",
             id="file missing",
         ),
     ],
@@ -285,8 +283,8 @@ def test_files_that_are_right_are_kept_and_all_wrong_ones_are_named(other: Path,
         import_bundle(bundle, store=other)
 
     assert caught.value.render() == (
-        f"error: {bundle}: 1 of 3 files are not what the bundle says, and were thrown away\n"
-        f"  | foo 1.0: c.patch: wrong bytes: sha256 {sha(b'C')}, pinned {sha(b'c')}\n"
+        f"error: {bundle}: 1 of 3 files do not have the hash in the index and were discarded\n"
+        f"  | foo 1.0: c.patch: hash mismatch: sha256 {sha(b'C')}, pinned {sha(b'c')}\n"
         f"  hint: the other files are in the store; {HINT}"
     )
     assert stored(other) == {sha(A): A, sha(B): B}

@@ -217,8 +217,8 @@ def test_a_superseded_patch_names_the_command_that_finds_newer_ones(repository: 
         "error: foo 1.0: fix.patch is not available from any location\n"
         f"  pinned: sha256 {sha(PATCH)}\n"
         "  store: missing\n"
-        "  package client: no revision of foo has debian/patches/fix.patch as pinned "
-        f"(1.0-1: not in it, 1.0-2: sha256 {sha(OTHER)})\n"
+        "  package client: no revision of foo has the pinned debian/patches/fix.patch "
+        f"(1.0-1: missing, 1.0-2: sha256 {sha(OTHER)})\n"
         "  hint: `everywheel recipes update` looks for the patches of newer revisions and rewrites the pins"
     )
 
@@ -296,7 +296,7 @@ def test_wrong_bytes_in_the_pool_are_refused(repository: Repository, tmp_path: P
         fetch([want_archive()], tmp_path / "store", repository.archive)
 
     assert str(caught.value.details["package client"]) == (
-        f"wrong bytes: sha256 {sha(b'ARCHIVE, no')}, pinned {sha(ARCHIVE)}"
+        f"hash mismatch: sha256 {sha(b'ARCHIVE, no')}, pinned {sha(ARCHIVE)}"
     )
     assert not (tmp_path / "store" / "sources").exists()
 
@@ -307,7 +307,7 @@ def test_the_systems_lists_are_not_used(tmp_path: Path, repository: Repository) 
     root.set_up()
     root.update()
 
-    assert root.complaint == ""
+    assert root.update_error == ""
     assert root.list_revisions(["apt", "zlib"]) == ()
 
 
@@ -461,7 +461,7 @@ def test_the_lock_of_a_killed_run_is_waited_for(tmp_path: Path, monkeypatch: pyt
 
     root.update()
 
-    assert root.complaint == ""
+    assert root.update_error == ""
     assert root.age() is not None
 
 
@@ -470,7 +470,7 @@ def test_a_failed_update_is_told_and_not_taken_for_one(tmp_path: Path, monkeypat
 
     root.update()
 
-    assert root.complaint == "NO_PUBKEY 123"
+    assert root.update_error == "NO_PUBKEY 123"
     assert root.age() is None
 
 

@@ -155,7 +155,7 @@ def test_wrong_bytes_are_thrown_away_and_the_next_place_is_tried(site: tuple[str
 
     refusal = next(event for event in log.events if event.kind == FetchEventKind.MISMATCH)
     assert found[sha(A)].read_bytes() == A
-    assert (refusal.location, refusal.reason) == (f"{url}/wrong", f"wrong bytes: sha256 {sha(B)}, pinned {sha(A)}")
+    assert (refusal.location, refusal.reason) == (f"{url}/wrong", f"hash mismatch: sha256 {sha(B)}, pinned {sha(A)}")
     assert [path.name for path in (tmp_path / "store" / "sources").iterdir()] == [sha(A)]
 
 
@@ -170,7 +170,7 @@ def test_wrong_bytes_everywhere_name_both_hashes_and_the_place(site: tuple[str, 
         "error: foo 1.0: foo-1.0.tar.gz is not available from any location\n"
         f"  pinned: sha256 {sha(A)}\n"
         "  store: missing\n"
-        f"  {url}/wrong: wrong bytes: sha256 {sha(B)}, pinned {sha(A)}\n"
+        f"  {url}/wrong: hash mismatch: sha256 {sha(B)}, pinned {sha(A)}\n"
         "  hint: compare the pin in the recipe with what upstream publishes; `everywheel recipes update` rewrites pins"
     )
     assert caught.value.exit_code == 4

@@ -93,26 +93,28 @@ def test_links_that_stay_inside_are_unpacked(tmp_path: Path) -> None:
     ("entries", "reason"),
     [
         pytest.param([file("/etc/x")], "absolute path '/etc/x'", id="absolute path"),
-        pytest.param([file("foo/../../x")], "path 'foo/../../x' leaves the folder", id="path that climbs"),
+        pytest.param([file("foo/../../x")], "path 'foo/../../x' leads out of the directory", id="path that climbs"),
         pytest.param([link("foo/l", "/etc")], "link 'foo/l' has the absolute target '/etc'", id="absolute link"),
-        pytest.param([link("foo/l", "../..")], "link 'foo/l' leaves the folder: '../..'", id="link that climbs"),
+        pytest.param(
+            [link("foo/l", "../..")], "link 'foo/l' leads out of the directory: '../..'", id="link that climbs"
+        ),
         pytest.param(
             [file("foo/x"), link("foo/l", "../other")],
-            "link 'foo/l' leaves the folder: 'other'",
+            "link 'foo/l' leads out of the directory: 'other'",
             id="link out of the top folder",
         ),
         pytest.param(
             [link("foo/l", "sub/../../../x")],
-            "link 'foo/l' leaves the folder: 'sub/../../../x'",
+            "link 'foo/l' leads out of the directory: 'sub/../../../x'",
             id="link that climbs late",
         ),
         pytest.param(
             [folder("foo/a/b"), link("foo/a/b/up", "../.."), link("foo/out", "a/b/up/../../x")],
-            "link 'foo/out' leaves the folder: 'a/b/up/../../x'",
+            "link 'foo/out' leads out of the directory: 'a/b/up/../../x'",
             id="link that climbs through a link",
         ),
         pytest.param([hard("foo/h", "/etc/passwd")], "absolute link to '/etc/passwd'", id="absolute hard link"),
-        pytest.param([hard("foo/h", "../x")], "link to '../x' leaves the folder", id="hard link that climbs"),
+        pytest.param([hard("foo/h", "../x")], "link to '../x' leads out of the directory", id="hard link that climbs"),
         pytest.param(
             [link("foo/l", "sub"), hard("foo/h", "foo/l")],
             "link to 'foo/l' goes through the link 'foo/l'",
@@ -127,9 +129,11 @@ def test_links_that_stay_inside_are_unpacked(tmp_path: Path) -> None:
             [link("foo/l", "a"), file("foo/l")], "path 'foo/l' goes through the link 'foo/l'", id="file over a link"
         ),
         pytest.param(
-            [other("foo/null", tarfile.CHRTYPE)], "'foo/null' is neither a file, a folder nor a link", id="device"
+            [other("foo/null", tarfile.CHRTYPE)], "'foo/null' is neither a file, a directory nor a link", id="device"
         ),
-        pytest.param([other("foo/p", tarfile.FIFOTYPE)], "'foo/p' is neither a file, a folder nor a link", id="pipe"),
+        pytest.param(
+            [other("foo/p", tarfile.FIFOTYPE)], "'foo/p' is neither a file, a directory nor a link", id="pipe"
+        ),
     ],
 )
 def test_a_hostile_archive_is_refused_and_leaves_nothing(entries: Sequence[Entry], reason: str, tmp_path: Path) -> None:
@@ -140,7 +144,7 @@ def test_a_hostile_archive_is_refused_and_leaves_nothing(entries: Sequence[Entry
         unpack_archive(WANTED, archive, tmp_path / "work" / "tree")
 
     assert caught.value.render() == (
-        f"error: foo 1.0: foo-1.0.tar.gz must not be unpacked\n  reason: {reason}\n  hint: {COMPARE}"
+        f"error: foo 1.0: foo-1.0.tar.gz is not safe to unpack\n  reason: {reason}\n  hint: {COMPARE}"
     )
     assert listing(tmp_path) == ["archive", "work"]
 
@@ -331,6 +335,6 @@ def test_a_machine_without_git_is_told_so(tree: Path, monkeypatch: pytest.Monkey
         patch_with(PATCH, tree)
 
     assert caught.value.render() == (
-        "error: foo 1.0: fix.patch cannot be applied: there is no git\n"
+        "error: foo 1.0: fix.patch cannot be applied: git is missing\n"
         "  hint: install git (on Debian: `apt install git`)"
     )

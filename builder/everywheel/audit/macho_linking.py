@@ -50,7 +50,7 @@ def check_mac_system(contents: WheelContents) -> Iterator[Finding]:
 def check_mac_libraries(contents: WheelContents) -> Iterator[Finding]:
     """Find load commands that lead neither to a file of the wheel nor to a library of the system.
 
-    A weak one may name a library that only newer systems have, but no other path: a file that is there by chance would
+    A weak one may name a library that only newer systems have, but no other path: a file at that path would
     be loaded.
     """
     directories = _find_search_paths(contents.machos)

@@ -19,7 +19,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckSummary:
-    """What one check examined, in one line, whether or not it has findings."""
+    """One line on what a check examined, with or without findings."""
 
     check: str
     message: str

@@ -103,7 +103,7 @@ class WheelContents:
 
     @property
     def is_stable_abi(self) -> bool:
-        """Whether the wheel is tagged abi3."""
+        """True for a wheel that is tagged abi3."""
         return "abi3" in self.wheel.abi.split(".")
 
     @property

@@ -1,4 +1,4 @@
-"""Where bytes land: scratch folders under `<store>/tmp`, and `<store>/sources/<sha256>` for what hashed right."""
+"""The store's directories for sources: `<store>/sources/<sha256>`, and scratch directories below `<store>/tmp`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def hash_bytes(content: bytes) -> str:
 
 
 def find_source(store: Path, sha256: str) -> Path | None:
-    """Return the store's copy, hashed anew, or None; a damaged copy is thrown away."""
+    """Return the store's copy after checking its hash, or None; a damaged copy is deleted."""
     path = store / "sources" / sha256
     if not path.is_file():
         return None
@@ -32,23 +32,23 @@ def find_source(store: Path, sha256: str) -> Path | None:
 
 
 def store_source(store: Path, file: Path, sha256: str) -> Path:
-    """Move a scratch file into the store; raise WrongBytes with both hashes when it is not what was pinned."""
+    """Move a scratch file into the store and return its path; raise HashMismatch when it has another hash."""
     return put_file(file, store / "sources" / sha256, sha256)
 
 
 def put_file(file: Path, path: Path, sha256: str) -> Path:
-    """Give a scratch file its lasting name once its hash is right; raise WrongBytes with both hashes otherwise.
+    """Move a scratch file to its final path; raise HashMismatch with both hashes when it has another hash.
 
-    Its content is on the disk before it gets the name, so that what has a name is whole.
+    The file is flushed to the disk before it is renamed, so a file with a final name is always complete.
     """
     if file.is_symlink():  # apt's `file:` transport links instead of copying
         with translate_os_errors(file):
             original = file.resolve()
             file.unlink()
             shutil.copyfile(original, file)
-    found = hash_file(file)
-    if found != sha256:
-        raise HashMismatch(f"wrong bytes: sha256 {found}, pinned {sha256}")
+    actual = hash_file(file)
+    if actual != sha256:
+        raise HashMismatch(f"hash mismatch: sha256 {actual}, pinned {sha256}")
     with translate_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         flush_file(file)
@@ -58,11 +58,11 @@ def put_file(file: Path, path: Path, sha256: str) -> Path:
 
 @contextmanager
 def open_scratch(store: Path) -> Iterator[Path]:
-    """Give a fresh folder under `<store>/tmp`, removed at the end; one that a killed run left behind never counts."""
-    folder = store / "tmp" / f"source-{os.getpid()}-{secrets.token_hex(6)}"
-    with translate_os_errors(folder):
-        folder.mkdir(parents=True)
+    """Create a directory below `<store>/tmp` and remove it at the end; no run reads the directory of another one."""
+    directory = store / "tmp" / f"source-{os.getpid()}-{secrets.token_hex(6)}"
+    with translate_os_errors(directory):
+        directory.mkdir(parents=True)
     try:
-        yield folder
+        yield directory
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(directory, ignore_errors=True)

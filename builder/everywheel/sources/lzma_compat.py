@@ -1,4 +1,4 @@
-"""The error of xz's decompressor, also on a Python without one, as some build images have: there, nobody raises it."""
+"""The exception of Python's xz decompressor, which some build images' Python does not have."""
 
 __all__ = ["LZMAError"]
 
@@ -7,4 +7,4 @@ try:
 except ImportError:
 
     class LZMAError(Exception):  # type: ignore[no-redef]
-        """What is handed in to such an image is not packed with xz."""
+        """A substitute that is never raised: such images unpack no archive that is compressed with xz."""

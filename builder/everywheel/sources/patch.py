@@ -1,4 +1,4 @@
-"""Patching: `git apply` changes a source tree, and is seen to have done it, whatever checkout lies round the tree."""
+"""Patching a source tree with `git apply`, independent of any Git repository around it, and checking the result."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from everywheel.execution.process import run_command
 from everywheel.sources.request import COMPARE_PIN, PinnedFile
 
 
-def apply_patch(wanted: PinnedFile, patch: Path, tree: Path) -> None:
+def apply_patch(file: PinnedFile, patch: Path, tree: Path) -> None:
     """Apply a patch, which may be compressed with gzip, to a source tree with `git apply -p1`.
 
-    What it changes below `debian/` is left out: that is the distribution's packaging. Raises SourceError with git's
-    words when it does not apply or changes nothing, and MachineError when there is no git.
+    Changes below `debian/`, the distribution's packaging, are ignored. Raises SourceError with git's messages when the
+    patch does not apply or changes nothing, and MachineError when git is missing.
     """
     content = patch.read_bytes()
     if content.startswith(b"\x1f\x8b"):
@@ -26,19 +26,19 @@ def apply_patch(wanted: PinnedFile, patch: Path, tree: Path) -> None:
             content = gzip.decompress(content)
         except (EOFError, OSError, zlib.error) as reason:
             raise SourceError(
-                f"{wanted.title} cannot be unpacked", details={"reason": str(reason).lower()}, hint=COMPARE_PIN
+                f"{file.title} cannot be unpacked", details={"reason": str(reason).lower()}, hint=COMPARE_PIN
             ) from None
-    names = _list_touched(_run_git(wanted, content, tree, "--numstat", "-z"))
+    names = _list_touched(_run_git(file, content, tree, "--numstat", "-z"))
     before = {name: fingerprint(tree / name) for name in names}
-    _run_git(wanted, content, tree, "--whitespace=nowarn")
+    _run_git(file, content, tree, "--whitespace=nowarn")
     unchanged = [name for name in names if before[name] == fingerprint(tree / name)]
     if not names or unchanged:
-        what = f"leaves {', '.join(unchanged)} as it was" if unchanged else "changes nothing"
-        raise SourceError(f"{wanted.title} {what}", hint=COMPARE_PIN)
+        effect = f"does not change {', '.join(unchanged)}" if unchanged else "changes nothing"
+        raise SourceError(f"{file.title} {effect}", hint=COMPARE_PIN)
 
 
-def _run_git(wanted: PinnedFile, patch: bytes, tree: Path, *options: str) -> str:
-    """Run `git apply` as if there were no repository round the tree and no configuration of the user's."""
+def _run_git(file: PinnedFile, patch: bytes, tree: Path, *options: str) -> str:
+    """Run `git apply` without the repository around the tree and without the user's configuration."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     environ |= {
         "GIT_CEILING_DIRECTORIES": str(tree.resolve().parent),
@@ -51,13 +51,13 @@ def _run_git(wanted: PinnedFile, patch: bytes, tree: Path, *options: str) -> str
         result = run_command(command, stdin=patch, cwd=tree.resolve(), env=environ)
     except FileNotFoundError:
         raise MachineError(
-            f"{wanted.title} cannot be applied: there is no git", hint="install git (on Debian: `apt install git`)"
+            f"{file.title} cannot be applied: git is missing", hint="install git (on Debian: `apt install git`)"
         ) from None
     if "No space left on device" in result.errors:
         raise report_full_disk(tree)
     if result.exit_code:
         raise SourceError(
-            f"{wanted.title} does not apply (exit {result.exit_code})",
+            f"{file.title} does not apply (exit {result.exit_code})",
             details={"command": shlex.join(command)},
             excerpt=result.errors.strip().splitlines()[-20:],
             hint="is it the patch for this version?  " + COMPARE_PIN,
@@ -66,7 +66,10 @@ def _run_git(wanted: PinnedFile, patch: bytes, tree: Path, *options: str) -> str
 
 
 def _list_touched(numstat: str) -> list[str]:
-    """Return the files in `git apply --numstat -z`: `added TAB deleted TAB path`, or no path, then a rename's two."""
+    """Return the paths in `git apply --numstat -z`.
+
+    A record is `added TAB deleted TAB path`; for a rename, the path is empty and two more fields are the two paths.
+    """
     fields = numstat.split("\0")
     names: list[str] = []
     while fields:
@@ -78,7 +81,7 @@ def _list_touched(numstat: str) -> list[str]:
 
 
 def fingerprint(path: Path) -> tuple[int, str] | None:
-    """Return a file's mode and hash, None where there is none."""
+    """Return a file's mode and hash, a link's target, or None when the file is missing."""
     if path.is_symlink():
         return (0, str(path.readlink()))
     return (path.stat().st_mode, hash_file(path)) if path.is_file() else None

@@ -1,4 +1,4 @@
-"""What is wanted: one value for each pinned file, and why a place could not give it."""
+"""Pinned files to fetch, and the reasons why a location could not provide one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from everywheel.config.recipe import DebianFile, Recipe, ResolvedRecipe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PinnedFile:
-    """One pinned file; `label` names what it is for, such as `libvips 8.16.1`.
+    """One pinned file; `label` is the recipe and version that it belongs to, such as `libvips 8.16.1`.
 
     `patches` is the sha256 of the archive that a patch belongs to, and empty for an archive itself.
     """
@@ -24,33 +24,34 @@ class PinnedFile:
 
     @property
     def is_patch(self) -> bool:
+        """True for a patch, false for an archive."""
         return bool(self.patches)
 
     @property
     def title(self) -> str:
-        """How messages name it: `libvips 8.16.1: vips_8.16.1.orig.tar.gz`."""
+        """The name in messages: `libvips 8.16.1: vips_8.16.1.orig.tar.gz`."""
         return f"{self.label}: {self.filename}"
 
 
-# The next step when bytes that were pinned cannot be used.
 COMPARE_PIN = "compare the pin in the recipe with what upstream publishes"
+"""The hint when bytes that match their pin cannot be used."""
 
 
 class Unavailable(Exception):
-    """A place cannot give a file; the text says why in a few words."""
+    """A location cannot provide a file; the text is a short reason."""
 
 
 class HashMismatch(Unavailable):
-    """A place gave something else than what was pinned."""
+    """A location provided bytes with another hash than the pinned one."""
 
 
 class Superseded(Unavailable):
-    """The distribution has newer revisions of a package, and none holds the patch that was pinned."""
+    """The distribution has newer revisions of a package, and none of them contains the pinned patch."""
 
 
 def list_source_files(recipes: Iterable[Recipe | ResolvedRecipe]) -> tuple[PinnedFile, ...]:
-    """List the archive and the patches of each recipe, each hash once, in the recipes' order."""
-    found: dict[str, PinnedFile] = {}
+    """Return the archive and the patches of each recipe, each hash once, in the recipes' order."""
+    files: dict[str, PinnedFile] = {}
     for recipe in recipes:
         label, source = f"{recipe.name} {recipe.version}", recipe.source
         archive = PinnedFile(
@@ -67,6 +68,6 @@ def list_source_files(recipes: Iterable[Recipe | ResolvedRecipe]) -> tuple[Pinne
             )
             for patch in source.patches
         ]
-        for wanted in (archive, *patches):
-            found.setdefault(wanted.sha256, wanted)
-    return tuple(found.values())
+        for file in (archive, *patches):
+            files.setdefault(file.sha256, file)
+    return tuple(files.values())

@@ -1,7 +1,7 @@
-"""A private apt root in the store: package lists and downloads of the distribution's client, apart from the system's.
+"""A private apt root in the store, with package lists and downloads separate from the system's.
 
-Nothing here reads or writes the system's lists, cache or status. What is taken from the machine is its configuration
-(proxies, credentials), the addresses of its package archives and the distribution's keys.
+Nothing here reads or writes the system's lists, cache or status. Only the machine's configuration (proxies, credentials), the
+addresses of its package archives and the distribution's keys are used.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from filelock import FileLock
 from everywheel.execution.files import report_full_disk, translate_os_errors
 from everywheel.execution.process import run_command
 from everywheel.sources.deadline import Deadline
-from everywheel.sources.distro.apt_archives import HELPER, Archive
+from everywheel.sources.distro.apt_archives import APT_HELPER, Archive
 from everywheel.sources.request import Unavailable
 
-_SCARCE = 1 << 20  # bytes left on the disk; apt 2.6 waits for ever when an index finds no room
+_MIN_FREE = 1 << 20  # bytes; apt 2.6 hangs when the disk is too full for an index
 
 
-# `@` stands for the root. Root would hand downloads to the user _apt, who cannot enter a private folder, and cannot at
-# all in a rootless container; what arrives is checked by signature and hash whoever fetched it.
+# `@` is replaced by the root's path. Without APT::Sandbox::User, apt run by root downloads as the user _apt, which has no
+# access to a private directory and does not exist in a rootless container; signatures and hashes are checked in any case.
 _CONFIG = """\
 Dir::Etc::sourcelist "@/etc/sources.list";
 Dir::Etc::sourceparts "/dev/null";
@@ -54,7 +54,7 @@ Acquire::GzipIndexes "true";
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedFile:
-    """One file of a source package, as the signed lists give it; `size` in bytes."""
+    """One file of a source package in the signed lists; `size` in bytes."""
 
     name: str
     sha256: str
@@ -63,7 +63,7 @@ class ListedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
-    """One revision of a source package, such as `vips 8.16.1-1+deb13u2`; `directories` as the archives name them."""
+    """One revision of a source package, such as `vips 8.16.1-1+deb13u2`; `directories` are paths in the archives."""
 
     package: str
     version: str
@@ -72,8 +72,8 @@ class Revision:
 
 
 def parse_revisions(text: str) -> tuple[Revision, ...]:
-    """Read the stanzas of `apt-cache showsrc`; a revision in two suites is given once, with its directories in both."""
-    found: dict[tuple[str, str], Revision] = {}
+    """Parse the stanzas of `apt-cache showsrc`; a revision in two suites is returned once, with both directories."""
+    revisions: dict[tuple[str, str], Revision] = {}
     for stanza in re.split(r"\n\s*\n", text):
         fields: dict[str, list[str]] = {}
         name = ""
@@ -85,25 +85,28 @@ def parse_revisions(text: str) -> tuple[Revision, ...]:
                 fields[name] = [value.strip()] if value.strip() else []
         if not fields.get("Package") or not fields.get("Version"):
             continue
-        words = [line.split() for line in fields.get("Checksums-Sha256", [])]
-        files = [ListedFile(name=w[2], sha256=w[0], size=int(w[1])) for w in words if len(w) == 3 and w[1].isdigit()]
+        rows = [line.split() for line in fields.get("Checksums-Sha256", [])]
+        files = [ListedFile(name=r[2], sha256=r[0], size=int(r[1])) for r in rows if len(r) == 3 and r[1].isdigit()]
         package, version = fields["Package"][0], fields["Version"][0]
-        revision = found.get((package, version), Revision(package=package, version=version, files=tuple(files)))
+        revision = revisions.get((package, version), Revision(package=package, version=version, files=tuple(files)))
         directories = dict.fromkeys((*revision.directories, *fields.get("Directory", [])))
-        found[package, version] = replace(revision, directories=tuple(directories))
-    return tuple(found.values())
+        revisions[package, version] = replace(revision, directories=tuple(directories))
+    return tuple(revisions.values())
 
 
 class AptRoot:
-    """The private root, `<store>/apt`: it reads `archives` and nothing of the system's lists."""
+    """The private root, `<store>/apt`, with the package lists of `archives`.
 
-    def __init__(self, folder: Path, archives: Sequence[Archive], deadline: Deadline) -> None:
-        self.folder = folder = folder.absolute()
+    `update_error` is apt's first error in the last update, empty when it succeeded.
+    """
+
+    def __init__(self, directory: Path, archives: Sequence[Archive], deadline: Deadline) -> None:
+        self.directory = directory = directory.absolute()
         self.archives = tuple(archives)
-        self.complaint = ""
+        self.update_error = ""
         self._deadline = deadline
-        self._config = folder / "apt.conf"
-        self._stamp = folder / "updated"
+        self._config = directory / "apt.conf"
+        self._stamp = directory / "updated"
         self._sources = "".join(
             f"deb-src [{f'signed-by={archive.keyring}' if archive.keyring else 'trusted=yes'} target=Sources] "
             f"{archive.uri} {suite} {' '.join(archive.components)}\n"
@@ -112,23 +115,23 @@ class AptRoot:
         )
 
     def lock(self) -> FileLock:
-        """Return the lock that one process at a time holds while it sets up or updates the root."""
-        with translate_os_errors(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            return FileLock(self.folder / "lock", timeout=self._deadline.remaining)
+        """Return the lock that a process holds while it sets up or updates the root."""
+        with translate_os_errors(self.directory):
+            self.directory.mkdir(parents=True, exist_ok=True)
+            return FileLock(self.directory / "lock", timeout=self._deadline.remaining)
 
     def set_up(self) -> None:
         """Write the root's configuration."""
-        folder = self.folder
-        with translate_os_errors(folder):
+        directory = self.directory
+        with translate_os_errors(directory):
             for part in ("etc", "state/lists/partial", "cache/archives/partial"):
-                (folder / part).mkdir(parents=True, exist_ok=True)
-            _write(folder / "etc/sources.list", self._sources)
-            _write(folder / "state/status", "")
-            _write(self._config, _CONFIG.replace("@", str(folder)))
+                (directory / part).mkdir(parents=True, exist_ok=True)
+            _write(directory / "etc/sources.list", self._sources)
+            _write(directory / "state/status", "")
+            _write(self._config, _CONFIG.replace("@", str(directory)))
 
     def age(self) -> float | None:
-        """Return the seconds since the last update from these archives, None when there was none."""
+        """Return the seconds since the last update from these archives, None before the first one."""
         try:
             if self._stamp.read_text() == self._sources:
                 return max(0.0, time.time() - self._stamp.stat().st_mtime)
@@ -137,72 +140,72 @@ class AptRoot:
         return None
 
     def update(self) -> None:
-        """Fetch the package lists; `complaint` then holds what went wrong, for some suite or for all of them."""
+        """Fetch the package lists; a failure of one suite or of all of them sets `update_error`."""
         while True:
-            status, _, errors = self._call("apt-get", "update")
+            status, _, errors = self._run("apt-get", "update")
             lines = errors.splitlines()
-            # The update of a run that was killed may still hold apt's own lock for a moment.
+            # The apt of a run that was killed may still have apt's own lock for a moment.
             if status and any("Could not get lock" in line for line in lines):
                 self._deadline.sleep(1.0)
                 continue
             break
-        # Warnings are about every machine's own habits; the first error tells which suite could not be read, and why.
+        # Warnings depend on the machine's configuration; the first error names the suite that failed and the reason.
         failures = [line[3:] for line in lines if line.startswith("E: ")] or [f"apt-get update failed (exit {status})"]
-        self.complaint = failures[0] if status else ""
+        self.update_error = failures[0] if status else ""
         if not status:
             with translate_os_errors(self._stamp):
                 _write(self._stamp, self._sources)
 
     def list_revisions(self, packages: Iterable[str]) -> tuple[Revision, ...]:
-        """Return every revision of the source packages that the lists hold."""
+        """Return every revision of the source packages in the lists."""
         # An unknown name makes apt-cache fail, but it still prints the others.
-        return parse_revisions(self._call("apt-cache", "showsrc", "--only-source", *packages)[1])
+        return parse_revisions(self._run("apt-cache", "showsrc", "--only-source", *packages)[1])
 
     def find_uris(self, revision: Revision, file: ListedFile) -> Iterator[str]:
-        """Yield where one file may be: where apt says, then in the revision's directories on every archive.
+        """Yield the URIs at which one file may be: those that apt prints, then the revision's directories on every archive.
 
-        A security update moves from one archive to another, and mirrors follow at different times.
+        Security updates move from one archive to another, and mirrors are updated at different times.
         """
         name = f"{revision.package}={revision.version}"
-        _, output, _ = self._call("apt-get", "source", "--print-uris", "--download-only", "--only-source", name)
+        _, output, _ = self._run("apt-get", "source", "--print-uris", "--download-only", "--only-source", name)
         uris = [match[1] for match in re.finditer(r"'([^']+)' (\S+) \d+", output) if match[2] == file.name]
         for archive in self.archives:
             uris += [f"{archive.uri.rstrip('/')}/{directory}/{file.name}" for directory in revision.directories]
         yield from dict.fromkeys(uris)
 
-    def download(self, uri: str, into: Path, on_size: Callable[[int], None]) -> None:
-        """Download one file with the client; raise Unavailable with its words."""
-        status, _, errors = self._call(
-            str(HELPER), "download-file", uri, str(into), on_tick=lambda: on_size(_size(into))
+    def download(self, uri: str, path: Path, on_size: Callable[[int], None]) -> None:
+        """Download one file with apt-helper; raise Unavailable with its error."""
+        status, _, errors = self._run(
+            str(APT_HELPER), "download-file", uri, str(path), on_tick=lambda: on_size(_size(path))
         )
-        if status or not into.exists():
+        if status or not path.exists():
             raise Unavailable(_first_error(errors) or f"apt-helper failed (exit {status})")
 
-    def _call(self, program: str, *arguments: str, on_tick: Callable[[], None] = lambda: None) -> tuple[int, str, str]:
-        """Run a program of apt in the root; give its exit status, output and errors.
+    def _run(self, program: str, *args: str, on_tick: Callable[[], None] = lambda: None) -> tuple[int, str, str]:
+        """Run a program of apt in the root and return its exit status, output and errors.
 
-        Raises MachineError when the disk is full and Stopped when the time is over.
+        Raises MachineError when the disk is full and DeadlineExceeded when no time is left.
         """
         self._deadline.check()
 
         def watch() -> None:
             self._deadline.check()
-            if shutil.disk_usage(self.folder).free < _SCARCE:
-                raise report_full_disk(self.folder)
+            if shutil.disk_usage(self.directory).free < _MIN_FREE:
+                raise report_full_disk(self.directory)
             on_tick()
 
         result = run_command(
-            [program, "-c", str(self._config), "-q", *arguments],
+            [program, "-c", str(self._config), "-q", *args],
             env={**os.environ, "LC_ALL": "C.UTF-8"},
             on_tick=watch,  # its exceptions also end the transport methods that the client started
         )
         if "No space left on device" in result.errors + result.output:
-            raise report_full_disk(self.folder)
+            raise report_full_disk(self.directory)
         return result.exit_code, result.output, result.errors
 
 
 def _first_error(errors: str) -> str:
-    """Return the first `E:` line of apt's errors, only the reason of it."""
+    """Return the reason in the first `E:` line of apt's errors."""
     lines = [line[3:].strip() for line in errors.splitlines() if line.startswith("E: ")]
     reason = re.sub(r"^Failed to fetch \S+|\[IP: [^]]*\]$", "", lines[0]) if lines else ""
     return " ".join(reason.split())

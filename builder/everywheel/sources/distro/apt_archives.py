@@ -1,4 +1,4 @@
-"""The distribution's package archives: which ones this machine uses, and which suites are read there."""
+"""The distribution's package archives that this machine uses, and the suites to read from them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 
 from everywheel.execution.process import run_command
 
-HELPER = Path("/usr/lib/apt/apt-helper")
+APT_HELPER = Path("/usr/lib/apt/apt-helper")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Archive:
-    """One package archive with the suites to read there.
+    """One package archive with the suites to read from it.
 
-    `keyring` holds the keys that sign it; an archive without one is trusted as it is.
+    `keyring` is the file with the keys that sign it; an archive without one is trusted without a signature.
     """
 
     uri: str
@@ -27,7 +27,7 @@ class Archive:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distribution:
-    """Which suites to read on a distribution's machines; with none named, those that the machine itself uses."""
+    """The suites to read on a distribution's machines; without any, those that the machine uses."""
 
     keyring: str
     components: tuple[str, ...]
@@ -35,7 +35,7 @@ class Distribution:
     security: tuple[str, ...] = ()
 
 
-# One row per value of ID in /etc/os-release. Debian's stable is what recipes pin, whatever release the machine runs.
+# One row per value of ID in /etc/os-release. Recipes pin versions of Debian stable, so its suites are read on every release.
 DISTRIBUTIONS = {
     "debian": Distribution(
         keyring="/usr/share/keyrings/debian-archive-keyring.gpg",
@@ -51,10 +51,10 @@ _CLASSES = ("oldstable", "stable", "testing", "unstable", "sid")
 
 
 def choose_archives(rows: Iterable[str], codename: str, distribution: Distribution) -> tuple[Archive, ...]:
-    """Pick the distribution's own archives among the `URI|suite|component` rows of a machine's apt.
+    """Return the distribution's own archives among the `URI|suite|component` rows of a machine's apt.
 
-    They are those with suites called after the release's `codename`, or, where there is none such, after a class of
-    releases (`stable`, `sid`). Repositories of other parties have other suites or other components.
+    Their suites are named after the release's `codename`, or, if none is, after a class of releases (`stable`, `sid`).
+    Third-party repositories have other suites or components.
     """
     named = _choose_archives(rows, (codename,), distribution)
     return named or _choose_archives(rows, _CLASSES, distribution)
@@ -71,27 +71,27 @@ def _choose_archives(rows: Iterable[str], releases: tuple[str, ...], distributio
         if distribution.suites:
             main = distribution.suites if any(name in releases for name in suites) else ()
             security = distribution.security if any(f"{name}-security" in suites for name in releases) else ()
-            wanted = [*main, *security]
+            chosen = [*main, *security]
         else:
-            wanted = sorted(name for name in suites if name.partition("-")[0] in releases)
-        if wanted:
+            chosen = sorted(name for name in suites if name.partition("-")[0] in releases)
+        if chosen:
             archives.append(
-                Archive(uri=uri, suites=tuple(wanted), components=distribution.components, keyring=distribution.keyring)
+                Archive(uri=uri, suites=tuple(chosen), components=distribution.components, keyring=distribution.keyring)
             )
     return tuple(archives)
 
 
 def find_machine_archives(os_release: Path = Path("/etc/os-release")) -> tuple[Archive, ...]:
-    """Return the archives that the machine's apt is set up for; none without apt, or on an unknown distribution."""
-    if shutil.which("apt-get") is None or shutil.which("apt-cache") is None or not HELPER.exists():
+    """Return the archives in the machine's apt configuration; none without apt or on an unknown distribution."""
+    if shutil.which("apt-get") is None or shutil.which("apt-cache") is None or not APT_HELPER.exists():
         return ()
-    words = dict(line.split("=", 1) for line in os_release.read_text().splitlines() if "=" in line)
-    facts = {name: value.strip("\"'") for name, value in words.items()}
+    fields = dict(line.split("=", 1) for line in os_release.read_text().splitlines() if "=" in line)
+    facts = {name: value.strip("\"'") for name, value in fields.items()}
     distribution = DISTRIBUTIONS.get(facts.get("ID", ""))
     if distribution is None or not Path(distribution.keyring).exists():
         return ()
-    answer = run_command(
+    result = run_command(
         ["apt-get", "indextargets", "--no-release-info", "--format", "$(REPO_URI)|$(RELEASE)|$(COMPONENT)"]
     )
-    rows = dict.fromkeys(line for line in answer.output.splitlines() if line.count("|") == 2)
+    rows = dict.fromkeys(line for line in result.output.splitlines() if line.count("|") == 2)
     return choose_archives(rows, facts.get("VERSION_CODENAME", ""), distribution)

@@ -1,4 +1,4 @@
-"""The distribution's package client as a place: archives by hash, patches out of any revision that still has them."""
+"""The distribution's package client as a location: archives by their hash, patches from any revision that contains them."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from everywheel.sources.progress import OnBytes
 from everywheel.sources.request import PinnedFile, Superseded, Unavailable
 from everywheel.sources.unpack import read_member
 
-_FRESH = 4 * 3600.0  # seconds for which lists that lack a file are believed
+_MAX_AGE = 4 * 3600.0  # seconds until lists without a file are updated before the file counts as unavailable
 
 
 class _NotListed(Unavailable):
     """The package lists do not have a file."""
 
 
-class _Unread(Superseded):
-    """A patch is in no revision that could be read, and some could not: the lists may be out of date."""
+class _UnreadRevisions(Superseded):
+    """A patch is in no readable revision, and some revisions could not be read: the lists may be out of date."""
 
 
 class PackageClient:
-    """Fetches through the private apt root; one for a run, shared by its threads.
+    """Downloads through the private apt root; one for a run, shared by its threads.
 
-    The lists are updated at most once in a run: when there are none, when they lack a file and are not fresh, or when
-    the archive no longer has what they name. A package's packaging (its `.debian.tar`) is downloaded once for all its
-    patches.
+    The lists are updated at most once in a run: when there are none, when they do not have a file and are older than
+    four hours, or when the archive no longer has a file that they list. A package's packaging (its `.debian.tar`) is
+    downloaded once for all its patches.
     """
 
     def __init__(
@@ -54,32 +54,35 @@ class PackageClient:
 
     @property
     def exists(self) -> bool:
-        """Whether this machine has a package client and archives of a distribution that recipes know."""
+        """True if this machine has a package client and archives of a distribution that is in the table."""
         with self._lock:
             if self._archives is None:
                 self._archives = find_machine_archives()
             return bool(self._archives)
 
-    def fetch(self, wanted: PinnedFile, into: Path, on_bytes: OnBytes) -> None:
-        """Download one file; raise Unavailable with the reason, Superseded where a patch is in no revision any more."""
+    def fetch(self, file: PinnedFile, path: Path, on_bytes: OnBytes) -> None:
+        """Download one file.
+
+        Raises Unavailable with the reason, and Superseded for a patch that no revision contains any more.
+        """
         root, revisions, updates = self._open()
         try:
-            self._fetch(root, revisions, wanted, into, on_bytes)
+            self._fetch(root, revisions, file, path, on_bytes)
         except Unavailable as reason:
-            complete = isinstance(reason, _NotListed | Superseded) and not isinstance(reason, _Unread)
-            fresh = self._refresh(updates, believe_fresh=complete)
-            if fresh is None:
+            is_complete = isinstance(reason, _NotListed | Superseded) and not isinstance(reason, _UnreadRevisions)
+            updated = self._update(updates, trust_recent=is_complete)
+            if updated is None:
                 raise
-            self._fetch(root, fresh, wanted, into, on_bytes)
+            self._fetch(root, updated, file, path, on_bytes)
 
     def list_revisions(self, package: str) -> tuple[Revision, ...]:
-        """Return every revision of a package that the lists hold, after bringing them up to date."""
+        """Return every revision of a package in the lists, after updating them."""
         _, revisions, updates = self._open()
-        fresh = self._refresh(updates, believe_fresh=False)
-        return tuple(r for r in (revisions if fresh is None else fresh) if r.package == package)
+        updated = self._update(updates, trust_recent=False)
+        return tuple(r for r in (revisions if updated is None else updated) if r.package == package)
 
     def read_packaging(self, revision: Revision, name: str) -> bytes | None:
-        """Return one file of a revision's `.debian.tar`, None where it has none; raise Unavailable when it cannot be had."""
+        """Return one file of a revision's `.debian.tar`, or None; raise Unavailable when the archive is unavailable."""
         packaging = self._get_packaging(self._open()[0], revision, lambda size, total: None)
         return None if packaging is None else read_member(packaging, name)
 
@@ -100,8 +103,12 @@ class PackageClient:
                 self._root = root
             return self._root, self._revisions, self._updates
 
-    def _refresh(self, updates: int, *, believe_fresh: bool) -> tuple[Revision, ...] | None:
-        """Update the lists unless that was done, and give what they hold; None where nothing newer can be had."""
+    def _update(self, updates: int, *, trust_recent: bool) -> tuple[Revision, ...] | None:
+        """Update the lists, unless this run already did, and return them; None when the caller's lists are the newest.
+
+        `updates` is the number of updates before the caller read the lists; with `trust_recent`, lists from an earlier
+        run count as up to date for some hours.
+        """
         with self._lock:
             if self._root is None or (self._updates and self._updates == updates):
                 return None
@@ -109,7 +116,7 @@ class PackageClient:
                 try:
                     with self._root.lock():
                         age = self._root.age()
-                        if believe_fresh and age is not None and age < _FRESH:
+                        if trust_recent and age is not None and age < _MAX_AGE:
                             return None
                         self._root.update()
                         self._updates += 1
@@ -120,113 +127,109 @@ class PackageClient:
             return self._revisions
 
     def _fetch(
-        self, root: AptRoot, revisions: Iterable[Revision], wanted: PinnedFile, into: Path, on_bytes: OnBytes
+        self, root: AptRoot, revisions: Iterable[Revision], file: PinnedFile, path: Path, on_bytes: OnBytes
     ) -> None:
-        assert wanted.debian is not None
-        of_package = [revision for revision in revisions if revision.package == wanted.debian.package]
-        if not of_package:
-            reason = f"; {root.complaint}" if root.complaint else ""
-            raise _NotListed(f"no source package '{wanted.debian.package}' in {_name_suites(root)}{reason}")
-        if wanted.is_patch and "/" in wanted.debian.file:
-            self._fetch_patch(root, of_package, wanted, into, on_bytes)
+        assert file.debian is not None
+        matching = [revision for revision in revisions if revision.package == file.debian.package]
+        if not matching:
+            message = f"no source package '{file.debian.package}' in {_name_suites(root)}"
+            raise _NotListed(_append_error(message, root))
+        if file.is_patch and "/" in file.debian.file:
+            self._fetch_patch(root, matching, file, path, on_bytes)
         else:
-            self._fetch_file(root, of_package, wanted, into, on_bytes)
+            self._fetch_file(root, matching, file, path, on_bytes)
 
     def _fetch_file(
-        self, root: AptRoot, revisions: Sequence[Revision], wanted: PinnedFile, into: Path, on_bytes: OnBytes
+        self, root: AptRoot, revisions: Sequence[Revision], pinned: PinnedFile, path: Path, on_bytes: OnBytes
     ) -> None:
-        """Download a file that a revision lists under the pinned hash."""
-        listed = [(revision, file) for revision in revisions for file in revision.files if file.sha256 == wanted.sha256]
+        """Download a file that a revision lists with the pinned hash."""
+        listed = [(revision, file) for revision in revisions for file in revision.files if file.sha256 == pinned.sha256]
         if not listed:
-            offered = ", ".join(f"{revision.package} {revision.version}" for revision in revisions)
-            reason = f"; {root.complaint}" if root.complaint else ""
-            raise _NotListed(f"no file with the pinned hash in {offered}{reason}")
+            available = ", ".join(f"{revision.package} {revision.version}" for revision in revisions)
+            raise _NotListed(_append_error(f"no file with the pinned hash in {available}", root))
         last = Unavailable()
         for revision, file in listed:
             try:
-                self._download(root, revision, file, into, on_bytes)
+                self._download(root, revision, file, path, on_bytes)
                 return
             except Unavailable as reason:
                 last = reason
         raise last
 
     def _fetch_patch(
-        self, root: AptRoot, revisions: Sequence[Revision], wanted: PinnedFile, into: Path, on_bytes: OnBytes
+        self, root: AptRoot, revisions: Sequence[Revision], patch: PinnedFile, path: Path, on_bytes: OnBytes
     ) -> None:
-        """Take a patch out of the packaging of the first revision that has it, those of the same archive first."""
-        assert wanted.debian is not None
-        name, answers, unread = wanted.debian.file, list[str](), 0
-        listed = sorted(revisions, key=lambda revision: not _has_file(revision, wanted.patches))
-        for revision in (*listed, *_name_superseded(wanted.debian, revisions)):
+        """Extract a patch from the packaging of the first revision that contains it, those of the same archive first."""
+        assert patch.debian is not None
+        name, reasons, unread = patch.debian.file, list[str](), 0
+        listed = sorted(revisions, key=lambda revision: not _has_file(revision, patch.patches))
+        for revision in (*listed, *_find_superseded(patch.debian, revisions)):
             try:
                 packaging = self._get_packaging(root, revision, on_bytes)
                 content = None if packaging is None else read_member(packaging, name)
             except Unavailable as reason:
-                answers.append(f"{revision.version}: {reason}")
+                reasons.append(f"{revision.version}: {reason}")
                 unread += 1
                 continue
             if content is None:
-                answers.append(f"{revision.version}: not in it")
-            elif hash_bytes(content) != wanted.sha256:
-                answers.append(f"{revision.version}: sha256 {hash_bytes(content)}")
+                reasons.append(f"{revision.version}: missing")
+            elif hash_bytes(content) != patch.sha256:
+                reasons.append(f"{revision.version}: sha256 {hash_bytes(content)}")
             else:
-                with translate_os_errors(into):
-                    into.write_bytes(content)
+                with translate_os_errors(path):
+                    path.write_bytes(content)
                 return
-        text = f"no revision of {wanted.debian.package} has {name} as pinned ({', '.join(answers)})"
-        if unread == len(answers):
-            raise Unavailable(text)
-        raise _Unread(text) if unread else Superseded(text)
+        message = f"no revision of {patch.debian.package} has the pinned {name} ({', '.join(reasons)})"
+        if unread == len(reasons):
+            raise Unavailable(message)
+        raise _UnreadRevisions(message) if unread else Superseded(message)
 
     def _get_packaging(self, root: AptRoot, revision: Revision, on_bytes: OnBytes) -> Path | None:
-        """Return a revision's `.debian.tar`, downloaded unless it is there; None for a package of the older format."""
+        """Return a revision's `.debian.tar`, downloading it if necessary; None for a package of the older format."""
         file = next((file for file in revision.files if ".debian.tar." in file.name), None)
         if file is None:
             return None
-        packaging = root.folder / "packaging"
+        directory = root.directory / "packaging"
         with self._package_locks[revision.package]:
             if file.name in self._unread:
                 raise self._unread[file.name]
             if file.name in self._superseded:
                 return self._superseded[file.name]
-            if (
-                file.sha256
-                and (packaging / file.sha256).is_file()
-                and hash_file(packaging / file.sha256) == file.sha256
-            ):
-                return packaging / file.sha256
+            path = directory / file.sha256
+            if file.sha256 and path.is_file() and hash_file(path) == file.sha256:
+                return path
             try:
                 with open_scratch(self._store) as scratch:
                     self._download(root, revision, file, scratch / "file", on_bytes)
                     if file.sha256:
-                        return put_file(scratch / "file", packaging / file.sha256, file.sha256)
-                    # No list vouches for it: what is taken out of it is checked by the pin.
+                        return put_file(scratch / "file", path, file.sha256)
+                    # No list has its hash, but the pin has that of the patch inside.
                     sha256 = hash_file(scratch / "file")
-                    path = put_file(scratch / "file", packaging / sha256, sha256)
+                    path = put_file(scratch / "file", directory / sha256, sha256)
                     return self._superseded.setdefault(file.name, path)
             except Unavailable as reason:
                 self._unread[file.name] = reason
                 raise
 
-    def _download(self, root: AptRoot, revision: Revision, file: ListedFile, into: Path, on_bytes: OnBytes) -> None:
-        last = Unavailable(f"apt does not say where {file.name} is")
+    def _download(self, root: AptRoot, revision: Revision, file: ListedFile, path: Path, on_bytes: OnBytes) -> None:
+        last = Unavailable(f"apt has no address for {file.name}")
         for uri in root.find_uris(revision, file):
             try:
-                root.download(uri, into, lambda size: on_bytes(size, file.size))
+                root.download(uri, path, lambda size: on_bytes(size, file.size))
                 return
             except Unavailable as reason:
                 last = reason
         raise last
 
 
-def _name_superseded(wanted: DebianFile, revisions: Sequence[Revision]) -> tuple[Revision, ...]:
-    """Return the revision that a recipe says has a patch, where no list has it any more: mirrors keep files for a while."""
-    if not wanted.revision or any(revision.version == wanted.revision for revision in revisions):
+def _find_superseded(patch: DebianFile, revisions: Sequence[Revision]) -> tuple[Revision, ...]:
+    """Return the revision that a recipe names for a patch if no list has it any more: mirrors keep its files for a while."""
+    if not patch.revision or any(revision.version == patch.revision for revision in revisions):
         return ()
-    name = f"{wanted.package}_{wanted.revision.rpartition(':')[2]}.debian.tar.xz"
+    name = f"{patch.package}_{patch.revision.rpartition(':')[2]}.debian.tar.xz"
     directories = dict.fromkeys(directory for revision in revisions for directory in revision.directories)
     file = ListedFile(name=name, sha256="", size=0)
-    return (Revision(package=wanted.package, version=wanted.revision, files=(file,), directories=tuple(directories)),)
+    return (Revision(package=patch.package, version=patch.revision, files=(file,), directories=tuple(directories)),)
 
 
 def _has_file(revision: Revision, sha256: str) -> bool:
@@ -235,3 +238,7 @@ def _has_file(revision: Revision, sha256: str) -> bool:
 
 def _name_suites(root: AptRoot) -> str:
     return ", ".join(dict.fromkeys(suite for archive in root.archives for suite in archive.suites))
+
+
+def _append_error(message: str, root: AptRoot) -> str:
+    return f"{message}; {root.update_error}" if root.update_error else message
