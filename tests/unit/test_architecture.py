@@ -94,3 +94,13 @@ def test_every_function_of_the_page_exists(name: str) -> None:
         importlib.import_module(f"everywheel.{name}")
     else:
         assert hasattr(importlib.import_module(f"everywheel.{module}"), attribute)
+
+
+def test_the_picture_is_drawn_from_the_present_imports() -> None:
+    assert draw.draw_picture(draw.load_graph()) == draw.PICTURE.read_text(), "run `python docs/draw_architecture.py`"
+
+
+def test_the_page_has_the_present_descriptions() -> None:
+    page = draw.PAGE.read_text()
+
+    assert draw.fill_page(page, draw.load_graph()) == page, "run `python docs/draw_architecture.py`"

@@ -167,3 +167,33 @@ def read_picture(svg: str) -> str:
     return "\n".join(
         element.text or "" for element in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")
     )
+
+
+def list_messages() -> str:
+    """Return all texts that the package can print, one a line; the placeholders of an f-string are `…`."""
+    texts = []
+    for path in (ROOT / "builder").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                texts.append(
+                    "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
+                )
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                texts.append(node.value)
+    return "\n".join(texts)
+
+
+def list_symptoms() -> list[str]:
+    """Return the messages in the headings of the troubleshooting page."""
+    page = (ROOT / "docs" / "troubleshooting.md").read_text()
+    return [text for line in re.findall(r"^### (`.*)$", page, re.MULTILINE) for text in re.findall(r"`([^`]+)`", line)]
+
+
+MESSAGES = list_messages()
+
+
+@pytest.mark.parametrize("symptom", list_symptoms())
+def test_troubleshooting_quotes_messages_of_the_program(symptom: str) -> None:
+    pattern = r"[^\n]*".join(map(re.escape, re.split(r" ?… ?", symptom)))
+
+    assert re.search(pattern, MESSAGES) is not None, "the heading in docs/troubleshooting.md must quote the new message"
