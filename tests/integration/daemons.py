@@ -1,4 +1,4 @@
-"""A container runtime of a test's own, that can be killed, or given a disk that is too small; a registry for it."""
+"""A container daemon that a test may kill or give a small disk, and a registry for it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Daemon:
     address: str
 
     def kill(self) -> None:
-        """End it at once, as a crash would."""
+        """Kill it, as a crash would."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
@@ -38,10 +38,10 @@ class Daemon:
 def start_daemon(
     folder: Path, *, data: Path, network: Sequence[str] = ("unshare", "--net"), mirror: str = ""
 ) -> Iterator[Daemon]:
-    """Start a dockerd that shares nothing with the machine's own; what it runs is gone in the end.
+    """Start a dockerd that shares nothing with the machine's own; its containers are removed at the end.
 
-    `network` are the words that give it a network of its own: a daemon without a bridge would remove the machine's.
-    `mirror` is asked before Docker Hub.
+    `network` is the command prefix that gives it a network of its own: without one it would remove the machine's bridge.
+    `mirror` is queried before Docker Hub.
     """
     address = f"unix://{folder}/docker.sock"
     mounted_before = list_mounts()
@@ -76,31 +76,31 @@ def start_daemon(
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
         process.wait()
-        # Whatever a killed daemon no longer looks after: shims, their containers, and mounts.
+        # A killed daemon leaves shims, their containers, and mounts.
         for entry in Path("/proc").iterdir():
             with contextlib.suppress(OSError, ValueError):
                 if str(folder).encode() in (entry / "cmdline").read_bytes() and int(entry.name) != os.getpid():
                     os.kill(int(entry.name), signal.SIGKILL)
-        for place in reversed(list_mounts()):
-            if place.is_relative_to(folder) and place not in mounted_before:
-                call(["umount", "--lazy", place])
+        for mount in reversed(list_mounts()):
+            if mount.is_relative_to(folder) and mount not in mounted_before:
+                call(["umount", "--lazy", mount])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registry:
-    """A registry and a runtime that takes it for a mirror of Docker Hub, in one network that has nothing else."""
+    """A registry, and a daemon that uses it as a mirror of Docker Hub, in a network of their own."""
 
     daemon: Daemon
     network: tuple[str, ...]
 
-    def docker(self, *words: str) -> str:
-        """Run Docker's command line in that network: it asks the daemon, or the registry itself."""
-        return call([*self.network, "docker", *words], env={**os.environ, "DOCKER_HOST": self.daemon.address})
+    def docker(self, *args: str) -> str:
+        """Run Docker's command line in that network, where it reaches the daemon and the registry."""
+        return call([*self.network, "docker", *args], env={**os.environ, "DOCKER_HOST": self.daemon.address})
 
     def push(self, name: str, images: Mapping[str, str]) -> None:
-        """Publish images of the machine's own runtime, by architecture as Docker calls it, under one name for all.
+        """Publish images of the machine's own daemon, by Docker's architecture names, under one name.
 
-        The registry forgets nothing: a digest that a name stood for stays.
+        The registry keeps every digest that a name ever had.
         """
         parts = []
         for arch, image in images.items():
@@ -111,13 +111,13 @@ class Registry:
             self.docker("push", "--quiet", parts[-1])
         self.docker("manifest", "create", "--insecure", f"{_REGISTRY}/{name}", *parts)
         self.docker("manifest", "push", "--purge", "--insecure", f"{_REGISTRY}/{name}")
-        # What is pulled must come from there.
+        # So that a pull reaches the registry.
         self.docker("image", "rm", "--force", *parts, *images.values())
 
 
 @contextlib.contextmanager
 def start_registry(folder: Path) -> Iterator[Registry]:
-    """Start Debian's docker-registry, empty, and a runtime that asks it first."""
+    """Start Debian's docker-registry, empty, and a daemon that queries it first."""
     call(
         ["dpkg-deb", "--extract", download_package("docker-registry", "bookworm", folder / "package"), folder / "files"]
     )
@@ -139,12 +139,12 @@ def start_registry(folder: Path) -> Iterator[Registry]:
 
 
 def _wait_for_registry(network: Sequence[str], log: Path) -> None:
-    """Wait until it answers in its own network, which it has not from its first moment on."""
+    """Wait until it answers in its own network, which is set up after its start."""
     deadline = time.monotonic() + 30
-    ask = [*network, sys.executable, "-c", f"import urllib.request as r; r.urlopen('http://{_REGISTRY}/v2/')"]
+    query = [*network, sys.executable, "-c", f"import urllib.request as r; r.urlopen('http://{_REGISTRY}/v2/')"]
     while time.monotonic() < deadline:
         if (
-            subprocess.run(ask, stderr=subprocess.DEVNULL, env={"PATH": os.environ["PATH"]}, check=False).returncode
+            subprocess.run(query, stderr=subprocess.DEVNULL, env={"PATH": os.environ["PATH"]}, check=False).returncode
             == 0
         ):
             return

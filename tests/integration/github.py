@@ -1,6 +1,6 @@
-"""What GitHub's own client asks of GitHub for a release, answered from memory on loopback: a release and its files.
+"""The part of GitHub's API that its client needs for a release, served from memory on loopback.
 
-`gh` is the real one. It speaks plain HTTP to the host `github.localhost` alone, and through the proxy that it is told of.
+The client is the real `gh`. It uses plain HTTP only for the host `github.localhost`, through the proxy in HTTP_PROXY.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-HOST, PROJECT = "github.localhost", "somebody/webpencode"
+HOST, PROJECT = "github.localhost", "owner/webpencode"
 _API, _UPLOADS = f"http://api.{HOST}", f"http://uploads.{HOST}"
 _RELEASES = f"/repos/{PROJECT}/releases"
 
@@ -31,7 +31,7 @@ class GitHub(ThreadingHTTPServer):
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What makes `gh` ask here, beside the token that a workflow gives it and the remote of its clone."""
+        """The variables that direct `gh` here; the token and the remote of its clone come from the workflow."""
         return {"GH_HOST": HOST, "HTTP_PROXY": f"http://127.0.0.1:{self.server_port}"}
 
     def show(self, tag: str) -> dict[str, Any]:
@@ -42,7 +42,7 @@ class GitHub(ThreadingHTTPServer):
         return {**self.releases[tag], "assets": assets}
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """It asks in two ways at once and hangs up on the slower answer."""
+        """Ignore closed connections: `gh` sends two queries at once and closes the slower one."""
 
 
 @contextlib.contextmanager
@@ -57,33 +57,33 @@ class _Handler(BaseHTTPRequestHandler):
     server: GitHub
 
     def do_GET(self) -> None:
-        place, tag = urlsplit(self.path), self.path.rpartition("/")[2]
-        if place.path == f"{_RELEASES}/tags/{tag}" and tag in self.server.releases:
+        url, tag = urlsplit(self.path), self.path.rpartition("/")[2]
+        if url.path == f"{_RELEASES}/tags/{tag}" and tag in self.server.releases:
             return self.answer(200, self.server.show(tag))
         return self.answer(404, {"message": "Not Found"})
 
     def do_POST(self) -> None:
-        place, body = urlsplit(self.path), self.read()
-        if place.path == "/graphql":
+        url, body = urlsplit(self.path), self.read()
+        if url.path == "/graphql":
             return self.answer(200, {"data": self.query(json.loads(body))})
-        if place.netloc == urlsplit(_UPLOADS).netloc:
-            (name,) = parse_qs(place.query)["name"]
+        if url.netloc == urlsplit(_UPLOADS).netloc:
+            (name,) = parse_qs(url.query)["name"]
             if name in self.server.files:
                 return self.answer(422, {"message": "Validation Failed", "errors": [{"code": "already_exists"}]})
             self.server.files[name] = body
             return self.answer(201, {"name": name, "state": "uploaded"})
-        if place.path == _RELEASES:
-            told = json.loads(body)
-            self.server.releases[told["tag_name"]] = {
-                **told,
+        if url.path == _RELEASES:
+            content = json.loads(body)
+            self.server.releases[content["tag_name"]] = {
+                **content,
                 "id": 1,
                 "url": f"{_API}{_RELEASES}/1",
                 "html_url": f"http://{HOST}/{PROJECT}",
-                "author": {"login": "somebody"},
+                "author": {"login": "owner"},
                 "published_at": "2026-01-01T00:00:00Z",
                 "upload_url": f"{_UPLOADS}{_RELEASES}/1/assets{{?name,label}}",
             }
-            return self.answer(201, self.server.show(told["tag_name"]))
+            return self.answer(201, self.server.show(content["tag_name"]))
         return self.answer(404, {"message": "Not Found"})
 
     def do_DELETE(self) -> None:
@@ -92,23 +92,23 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.removed.append(name)
         self.answer(204, None)
 
-    def query(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """Whether the tag is there (--verify-tag), and whether there is a draft of its release, which there never is."""
-        if "release(" in asked["query"]:
+    def query(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer whether the tag exists (--verify-tag) and whether its release has a draft, which is never so."""
+        if "release(" in body["query"]:
             return {"repository": {"release": None}}
-        reference = str(asked["variables"]["tagName"]).removeprefix("refs/tags/")
-        return {"repository": {"ref": {"id": "one"} if reference in self.server.tags else None}}
+        reference = str(body["variables"]["tagName"]).removeprefix("refs/tags/")
+        return {"repository": {"ref": {"id": "1"} if reference in self.server.tags else None}}
 
     def read(self) -> bytes:
         self.server.tokens.add(self.headers["Authorization"])
         return self.rfile.read(int(self.headers["Content-Length"]))
 
-    def answer(self, status: int, told: object) -> None:
-        body = json.dumps(told).encode() if told is not None else b""
+    def answer(self, status: int, content: object) -> None:
+        body = json.dumps(content).encode() if content is not None else b""
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *words: object) -> None: ...
+    def log_message(self, *args: object) -> None: ...

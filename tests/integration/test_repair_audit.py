@@ -1,4 +1,4 @@
-"""Wheels made by hand from real ELF files, repaired for the four portable targets on this machine, and audited."""
+"""Wheels wheels by hand from real ELF files, repaired for the four portable targets on this machine, and audited."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def compile_shared(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Ca
 
 
 def make_prefix(folder: Path, tag: str, compile_shared: Callable[..., bytes]) -> Path:
-    """Make a prefix with two shared libraries, one of which needs the other, and a static one."""
+    """Make a prefix with two shared libraries, one of which needs the other, and a static first."""
     lib = folder / "lib"
     lib.mkdir(parents=True)
     (folder / "exports.map").write_text("{ global: inner_*; local: *; };\n")
@@ -184,13 +184,13 @@ def make_wheel(tag: str, folder: Path, module: bytes, *, python: str = "cp313") 
 def repaired(
     tools: Tools, compile_shared: Callable[..., bytes], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], Path]:
-    """Return a function that gives the repaired demo wheel of a target, made once."""
-    made: dict[str, Path] = {}
+    """Return a function that gives the repaired demo wheel of a target; it is repaired once."""
+    wheels: dict[str, Path] = {}
 
     def repair_demo(tag: str) -> Path:
-        if tag not in made:
-            made[tag] = repair_for(tag, tools, compile_shared, tmp_path_factory.mktemp(tag))
-        return made[tag]
+        if tag not in wheels:
+            wheels[tag] = repair_for(tag, tools, compile_shared, tmp_path_factory.mktemp(tag))
+        return wheels[tag]
 
     return repair_demo
 
@@ -228,11 +228,11 @@ def repair_for(
 
 
 def spoil(wheel: Path, folder: Path, path: str, data: bytes) -> Path:
-    """Return a copy of a wheel in which one file is another, with a RECORD that says so."""
+    """Return a copy of a wheel in which one file has other contents, with a matching RECORD."""
     return pack_wheel(add_files(read_wheel(wheel), {path: data}), folder, epoch=FIXED_TIME)
 
 
-def words(report: Report) -> list[tuple[str, str, str]]:
+def list_problems(report: Report) -> list[tuple[str, str, str]]:
     return [(finding.check, finding.file, finding.message) for finding in report.findings]
 
 
@@ -253,7 +253,7 @@ def test_a_repaired_wheel_carries_its_libraries_and_has_no_finding(tag: str, rep
 
 
 @pytest.mark.parametrize("tag", TARGETS)
-def test_the_papers_of_every_library_travel_in_the_wheel(tag: str, repaired: Callable[[str], Path]) -> None:
+def test_the_wheel_contains_license_and_sbom_entry_of_every_library(tag: str, repaired: Callable[[str], Path]) -> None:
     wheel = read_wheel(repaired(tag))
 
     metadata = wheel.files["demo_pack-1.0.dist-info/METADATA"].data.decode()
@@ -287,10 +287,10 @@ def test_the_wheel_for_this_machine_installs_and_runs(repaired: Callable[[str], 
 def test_two_repairs_in_different_places_give_the_same_bytes(
     tag: str, tools: Tools, compile_shared: Callable[..., bytes], tmp_path: Path
 ) -> None:
-    one = repair_for(tag, tools, compile_shared, tmp_path / "a", rpath=False)
-    two = repair_for(tag, tools, compile_shared, tmp_path / "somewhere-else", rpath=False)
+    first = repair_for(tag, tools, compile_shared, tmp_path / "a", rpath=False)
+    second = repair_for(tag, tools, compile_shared, tmp_path / "b", rpath=False)
 
-    assert hashlib.sha256(one.read_bytes()).hexdigest() == hashlib.sha256(two.read_bytes()).hexdigest()
+    assert hashlib.sha256(first.read_bytes()).hexdigest() == hashlib.sha256(second.read_bytes()).hexdigest()
 
 
 def test_a_library_missing_in_the_prefix_is_never_taken_from_the_build_machine(
@@ -352,7 +352,7 @@ void *PyInit__demo(void) { return PyModule_Create2(0, 3); }
 
 
 @pytest.mark.parametrize(
-    ("tag", "source", "flags", "check", "words_wanted", "evidence"),
+    ("tag", "source", "flags", "check", "message", "evidence"),
     [
         (
             ARM,
@@ -428,15 +428,15 @@ def test_a_module_built_wrongly_is_found(
     source: str,
     flags: tuple[str, ...],
     check: str,
-    words_wanted: str,
+    message: str,
     evidence: tuple[str, ...],
 ) -> None:
     module = compile_shared(tag, source, *flags)
 
     report = audit_wheel(spoil(repaired(GLIBC), tmp_path, MODULE_PATH, module))
 
-    found = [finding for finding in report.findings if finding.check == check]
-    assert found == [Finding(check=check, file=MODULE_PATH, message=words_wanted, evidence=evidence)]
+    findings = [finding for finding in report.findings if finding.check == check]
+    assert findings == [Finding(check=check, file=MODULE_PATH, message=message, evidence=evidence)]
 
 
 def spoil_with_patchelf(wheel: Path, tools: Tools, folder: Path, *arguments: str) -> Path:
@@ -449,7 +449,9 @@ def spoil_with_patchelf(wheel: Path, tools: Tools, folder: Path, *arguments: str
 def test_an_executable_stack_is_found(repaired: Callable[[str], Path], tools: Tools, tmp_path: Path) -> None:
     report = audit_wheel(spoil_with_patchelf(repaired(GLIBC), tools, tmp_path, "--set-execstack"))
 
-    assert words(report) == [("stack", MODULE_PATH, "requires an executable stack (PT_GNU_STACK has the flag X)")]
+    assert list_problems(report) == [
+        ("stack", MODULE_PATH, "requires an executable stack (PT_GNU_STACK has the flag X)")
+    ]
 
 
 def test_an_absolute_rpath_is_found(repaired: Callable[[str], Path], tools: Tools, tmp_path: Path) -> None:
@@ -457,7 +459,7 @@ def test_an_absolute_rpath_is_found(repaired: Callable[[str], Path], tools: Tool
 
     report = audit_wheel(spoil_with_patchelf(repaired(GLIBC), tools, tmp_path, "--force-rpath", "--set-rpath", rpath))
 
-    assert words(report) == [("rpath", MODULE_PATH, "RPATH entry '/usr/local/lib' is not relative to $ORIGIN")]
+    assert list_problems(report) == [("rpath", MODULE_PATH, "RPATH entry '/usr/local/lib' is not relative to $ORIGIN")]
 
 
 def test_a_library_where_no_rpath_leads_is_found(repaired: Callable[[str], Path], tools: Tools, tmp_path: Path) -> None:
@@ -467,7 +469,7 @@ def test_a_library_where_no_rpath_leads_is_found(repaired: Callable[[str], Path]
     report = audit_wheel(spoil_with_patchelf(repaired(GLIBC), tools, tmp_path, "--remove-rpath"))
 
     lost = f"needs {outer.rsplit('/', 1)[1]}, which is in the wheel, but not in a directory on its RPATH"
-    assert ("libraries", MODULE_PATH, lost) in words(report)
+    assert ("libraries", MODULE_PATH, lost) in list_problems(report)
 
 
 def test_debug_data_is_found(
@@ -490,7 +492,7 @@ def test_text_relocations_are_found(
 
     report = audit_wheel(spoil(repaired(GLIBC), tmp_path, MODULE_PATH, module))
 
-    assert ("textrel", MODULE_PATH, "has text relocations: its code was not built with -fPIC") in words(report)
+    assert ("textrel", MODULE_PATH, "has text relocations: its code was not built with -fPIC") in list_problems(report)
 
 
 def test_small_pages_are_found(
@@ -501,7 +503,7 @@ def test_small_pages_are_found(
     report = audit_wheel(spoil(repaired(ARM), tmp_path, MODULE_PATH, module))
 
     shown = "segments are aligned to 4096 bytes; kernels of this architecture may use 65536-byte pages"
-    assert ("pages", MODULE_PATH, shown) in words(report)
+    assert ("pages", MODULE_PATH, shown) in list_problems(report)
 
 
 def test_a_glibc_module_in_a_musl_wheel_is_found(
@@ -511,11 +513,11 @@ def test_a_glibc_module_in_a_musl_wheel_is_found(
 
     report = audit_wheel(spoil(repaired(MUSL), tmp_path, MODULE_PATH, module))
 
-    found = words(report)
+    problems = list_problems(report)
     version = "needs GLIBC_2.2.5 of libc.so.6, but musllinux_1_2_x86_64 promises musl 1.2"
     library = "needs libc.so.6, which is not in the wheel and not on every musllinux_1_2_x86_64 system"
-    assert ("symbols", MODULE_PATH, version) in found
-    assert ("libraries", MODULE_PATH, library) in found
+    assert ("symbols", MODULE_PATH, version) in problems
+    assert ("libraries", MODULE_PATH, library) in problems
 
 
 def test_a_musl_module_with_the_name_that_only_the_compiler_knows_is_found(
@@ -526,7 +528,7 @@ def test_a_musl_module_with_the_name_that_only_the_compiler_knows_is_found(
     report = audit_wheel(spoil(repaired(MUSL), tmp_path, MODULE_PATH, module))
 
     shown = "needs libc.so; on musllinux_1_2_x86_64 systems its name is libc.musl-x86_64.so.1"
-    assert ("libraries", MODULE_PATH, shown) in words(report)
+    assert ("libraries", MODULE_PATH, shown) in list_problems(report)
 
 
 def test_a_truncated_library_is_found(repaired: Callable[[str], Path], tmp_path: Path) -> None:

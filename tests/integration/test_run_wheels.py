@@ -1,4 +1,4 @@
-"""Finished wheels, loaded by the C libraries that they are for, with the extension's own tests."""
+"""Finished wheels under glibc and musl, with the extension's own tests."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ targets = ["musllinux_1_2_{machine}"]
 """
 
 
-# Interpreters have the first from 3.12 on (PEP 688); for whoever checks types, it is what makes a buffer in 3.11 too. The
-# second is for them alone.
+# CPython has the first from 3.12 on (PEP 688), while type checkers use it for 3.11 as well. The second is only for them.
 NOT_AT_RUN_TIME = "webpencode._webpencode.Pixels.__buffer__\nwebpencode._types\n"
 
 RIGHT = """
@@ -58,7 +57,7 @@ typing.assert_type(encode_to("x", "y"), int)
 typing.assert_type(next(encode_many(["x", b"x"], workers=2, width=9, preset="photo")), bytes | Exception)
 typing.assert_type(decode("x").shape, tuple[int, int, int])
 """
-# What is wrong, and the kind of error that mypy calls it.
+# Wrong calls, with mypy's code for each error.
 WRONG = {
     "encode(3)": "arg-type",
     "encode(None)": "arg-type",
@@ -85,7 +84,7 @@ WRONG = {
 
 @pytest.fixture(scope="module")
 def python(wheels: dict[str, Path], machine: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment with the wheel and what its tests can use."""
+    """An environment with the wheel and the packages that its tests can use."""
     environment = tmp_path_factory.mktemp("glibc") / "environment"
     call([sys.executable, "-m", "venv", environment])
     python = environment / "bin" / "python"
@@ -117,9 +116,9 @@ def test_type_checkers_pass_what_is_right_and_nothing_else(python: Path, tmp_pat
     assert errors == [(str(line), kind) for line, kind in enumerate(WRONG.values(), 3)], wrong
 
 
-def check_types(python: Path, *words: str, cwd: Path) -> str:
-    """Return what mypy says, whatever it finds."""
-    command = [python, "-m", "mypy", *words]
+def check_types(python: Path, *args: str, cwd: Path) -> str:
+    """Return the output of mypy, with or without errors."""
+    command = [python, "-m", "mypy", *args]
     return subprocess.run(
         command, cwd=cwd, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
     ).stdout
@@ -136,7 +135,7 @@ def test_the_extensions_tests_pass_under_glibc(python: Path, tmp_path: Path) -> 
 
 @pytest.fixture(scope="module")
 def libz(tmp_path_factory: pytest.TempPathFactory, machine: str) -> Path:
-    """A shared zlib for musl, by the recipe that the wheels have theirs from."""
+    """A shared zlib for musl, from the recipe that the wheels use."""
     folder = tmp_path_factory.mktemp("zlib")
     (folder / "ext").mkdir()
     (folder / "ext" / "pyproject.toml").write_text('[project]\nname = "none"\n[build-system]\nrequires = []\n')

@@ -1,4 +1,4 @@
-"""webpencode's wheel beside libwebp's own encoder: the same pixels and settings, the same bytes."""
+"""webpencode's wheel compared with libwebp's own encoder: the same pixels and settings give the same bytes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OPTIONS: tuple[dict[str, Any], ...] = (
     {"near_lossless": 60},
     *({"preset": preset, "quality": 60} for preset in PRESETS),
 )
-# Of an animation whose frames are of 100 ms, and which plays once unless it is told otherwise.
+# Options of an animation whose frames take 100 ms each; it plays once unless `loop` is set.
 PLAYED: tuple[dict[str, Any], ...] = (
     {},
     {"quality": 30, "effort": 6},
@@ -63,11 +63,11 @@ from webpencode import encode
 tests, options = Path(sys.argv[1]), json.loads(sys.argv[2])
 sys.path.insert(0, str(tests))
 from pictures import write_gif
-colours = [(at * 37 % 256, at * 91 % 256, at * 53 % 256) for at in range(100)]
+colors = [(at * 37 % 256, at * 91 % 256, at * 53 % 256) for at in range(100)]
 frames = [[[(x * y + 9 * number * (x > 30)) % 100 for x in range(70)] for y in range(50)] for number in range(5)]
-Path("frames").write_bytes(bytes(sample for rows in frames for row in rows for at in row for sample in colours[at]))
+Path("frames").write_bytes(bytes(sample for rows in frames for row in rows for at in row for sample in colors[at]))
 for at, chosen in enumerate(options):
-    Path(f"frames-{at}.webp").write_bytes(encode(write_gif(frames, colours), **chosen))
+    Path(f"frames-{at}.webp").write_bytes(encode(write_gif(frames, colors), **chosen))
 print(json.dumps([len(frames[0][0]), len(frames[0]), 3, len(frames)]))
 """
 
@@ -86,11 +86,11 @@ def python(wheels: dict[str, Path], machine: str, tmp_path_factory: pytest.TempP
 @pytest.fixture(scope="module")
 def reference(machine: str, tmp_path_factory: pytest.TempPathFactory) -> list[str | Path]:
     """The command of a program that calls libwebp, of the same build as the wheel's, and nothing of ours."""
-    place = tmp_path_factory.mktemp("reference")
-    tag, prefix = f"manylinux2014_{machine}", place / "prefix"
+    folder = tmp_path_factory.mktemp("reference")
+    tag, prefix = f"manylinux2014_{machine}", folder / "prefix"
     call([sys.executable, "-m", "everywheel", "deps", "libwebp", "-t", tag, "--prefix", prefix], cwd=REPOSITORY)
     tools = ensure_tools(default_store().absolute())
-    program = place / "reference"
+    program = folder / "reference"
     call(
         [
             tools.zig,
@@ -117,8 +117,8 @@ def test_the_bytes_are_those_of_libwebps_own_encoder(python: Path, reference: li
     for name, (width, height, bands) in json.loads(ours).items():
         for at, options in enumerate(OPTIONS):
             numbers = {**options, "preset": PRESETS.index(options.get("preset", "default"))}
-            words = [f"{option}={number}" for option, number in numbers.items()]
-            call([*reference, name, str(width), str(height), str(bands), "reference.webp", *words], cwd=tmp_path)
+            args = [f"{option}={number}" for option, number in numbers.items()]
+            call([*reference, name, str(width), str(height), str(bands), "reference.webp", *args], cwd=tmp_path)
             if (tmp_path / "reference.webp").read_bytes() != (tmp_path / f"{name}-{at}.webp").read_bytes():
                 differ.append((name, options))
 
@@ -130,8 +130,8 @@ def test_so_are_those_of_animations(python: Path, reference: list[str | Path], t
     width, height, bands, frames = json.loads(ours)
     differ = []
     for at, options in enumerate(PLAYED):
-        words = [f"{option}={number}" for option, number in {"loop": 1, **options, "frames": frames}.items()]
-        call([*reference, "frames", str(width), str(height), str(bands), "reference.webp", *words], cwd=tmp_path)
+        args = [f"{option}={number}" for option, number in {"loop": 1, **options, "frames": frames}.items()]
+        call([*reference, "frames", str(width), str(height), str(bands), "reference.webp", *args], cwd=tmp_path)
         if (tmp_path / "reference.webp").read_bytes() != (tmp_path / f"frames-{at}.webp").read_bytes():
             differ.append(options)
 

@@ -51,26 +51,28 @@ def everywheel(*args: str | Path, cwd: Path, exit_code: int = 0, **variables: st
 
 @pytest.fixture(scope="module")
 def matrix(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[list[dict[str, Any]], str]:
-    """Every cell of the shipped wheels' matrix, and the page that was drawn of it."""
+    """Every result of the shipped wheels' matrix, and the page that was drawn of it."""
     page = tmp_path_factory.mktemp("page") / "smoke.html"
-    chosen = [word for name in (*REAL, *STATIC, "debian-12-old-cpu") for word in ("--image", name)]
+    chosen = [arg for name in (*REAL, *STATIC, "debian-12-old-cpu") for arg in ("--image", name)]
     output, _ = everywheel("smoke", *wheels.values(), *chosen, "--html", page, "--json", cwd=REPOSITORY)
     return json.loads(output), page.read_text()
 
 
 def test_every_shipped_wheel_works_wherever_it_claims_to(matrix: tuple[list[dict[str, Any]], str]) -> None:
-    cells = {(cell["target"], cell["image"]): cell for cell in matrix[0]}
+    results = {(result["target"], result["image"]): result for result in matrix[0]}
 
     for arch in ("x86_64", "aarch64"):
         for image in REAL:
             target = f"musllinux_1_2_{arch}" if image == "musl" else f"manylinux_2_17_{arch}"
-            cell = cells[target, image]
-            assert (cell["state"], cell["system_libraries"]) == ("passed", []), cell
-            assert " passed" in cell["evidence"][-1], cell
+            result = results[target, image]
+            assert (result["state"], result["system_libraries"]) == ("passed", []), result
+            assert " passed" in result["evidence"][-1], result
 
 
 def test_the_stable_abi_was_tried_on_three_pythons(matrix: tuple[list[dict[str, Any]], str]) -> None:
-    pythons = {cell["image"]: cell["python"].rpartition(".")[0] for cell in matrix[0] if cell["state"] == "passed"}
+    pythons = {
+        result["image"]: result["python"].rpartition(".")[0] for result in matrix[0] if result["state"] == "passed"
+    }
 
     assert pythons["debian-12"] == "3.11"
     assert pythons["debian-13"] == pythons["debian-11"] == "3.13"
@@ -78,47 +80,47 @@ def test_the_stable_abi_was_tried_on_three_pythons(matrix: tuple[list[dict[str, 
 
 
 def test_the_oldest_promised_processors_were_tried(matrix: tuple[list[dict[str, Any]], str]) -> None:
-    cells = {cell["arch"]: cell for cell in matrix[0] if cell["image"] == "debian-12-old-cpu"}
+    results = {result["arch"]: result for result in matrix[0] if result["image"] == "debian-12-old-cpu"}
 
-    assert {arch: (cell["state"], cell["cpu"]) for arch, cell in cells.items()} == {
+    assert {arch: (result["state"], result["cpu"]) for arch, result in results.items()} == {
         "x86_64": ("passed", "Nehalem"),
         "aarch64": ("passed", "cortex-a53"),
     }
 
 
 def test_what_no_image_shows_reads_static_only(matrix: tuple[list[dict[str, Any]], str]) -> None:
-    cells = [cell for cell in matrix[0] if cell["image"] in STATIC]
+    results = [result for result in matrix[0] if result["image"] in STATIC]
 
-    assert {cell["image"] for cell in cells} == set(STATIC)
+    assert {result["image"] for result in results} == set(STATIC)
     # Where a registry answers, they were run.
-    for cell in (cell for cell in cells if cell["state"] != "passed"):
-        assert cell["state"] == "static only"
-        assert "symbols resolve against" in cell["message"]
-        assert "malloc" in cell["evidence"][-1]
+    for result in (result for result in results if result["state"] != "passed"):
+        assert result["state"] == "static only"
+        assert "symbols resolve against" in result["message"]
+        assert "malloc" in result["evidence"][-1]
 
 
 def test_the_page_shows_every_cell(matrix: tuple[list[dict[str, Any]], str]) -> None:
-    cells, page = matrix
+    results, page = matrix
 
-    assert all(f'id="{cell["wheel"]}-{cell["image"]}"' in page for cell in cells)
+    assert all(f'id="{result["wheel"]}-{result["image"]}"' in page for result in results)
 
 
-# Wrong wheels, made on purpose ----------------------------------------------------------------------------------------
+# Wrong wheels, copy on purpose ----------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def workshop(tmp_path_factory: pytest.TempPathFactory, python_headers: Path) -> Workshop:
     """The fixture project, whose extension needs glibc 2.36 where it is built for it; both wheels are built."""
-    made = Workshop(tmp_path_factory.mktemp("wrong"), python_headers)
-    made.replace(
+    workshop = Workshop(tmp_path_factory.mktemp("wrong"), python_headers)
+    workshop.replace(
         "extension/src/fixture.c",
         "#include <Python.h>",
         "#include <Python.h>\n#include <stdlib.h>\n#include <time.h>\nvolatile unsigned seed;\n"
         "#ifndef __GLIBC__\n#define arc4random() ((unsigned) time(0))\n#endif\n"
         "__attribute__((constructor)) static void sow(void) { seed = arc4random(); }\n",
     )
-    made.build("--target", GLIBC, "--target", MUSL)
-    return made
+    workshop.build("--target", GLIBC, "--target", MUSL)
+    return workshop
 
 
 def find_wheel(workshop: Workshop, tag: str) -> Path:
@@ -126,7 +128,7 @@ def find_wheel(workshop: Workshop, tag: str) -> Path:
 
 
 def change_wheel(path: Path, into: Path, tag: str, *, without: str = "/nothing/") -> Path:
-    """Copy a wheel, say that it is for another target, and leave files out."""
+    """Copy a wheel under the tag of another target, without some files."""
     wheel = retag_wheel(read_wheel(path), python="cp311", abi="abi3", platform=tag)
     files = {name: file for name, file in wheel.files.items() if without not in f"/{name}"}
     into.mkdir(exist_ok=True)
@@ -134,7 +136,7 @@ def change_wheel(path: Path, into: Path, tag: str, *, without: str = "/nothing/"
 
 
 def smoke_wrong(workshop: Workshop, wheel: Path, image: str) -> str:
-    """Smoke a wheel that must fail, and return what is said about it."""
+    """Run the smoke test of a wheel that must fail, and return its messages."""
     _, errors = everywheel(
         "smoke", wheel, "--image", image, cwd=workshop.project, exit_code=6, EVERYWHEEL_STORE=str(default_store())
     )
@@ -144,43 +146,43 @@ def smoke_wrong(workshop: Workshop, wheel: Path, image: str) -> str:
 def test_a_wheel_for_a_newer_glibc_is_named(workshop: Workshop, tmp_path: Path) -> None:
     wheel = change_wheel(find_wheel(workshop, GLIBC), tmp_path, "manylinux2014_x86_64")
 
-    words = smoke_wrong(workshop, wheel, "debian-11")
+    messages = smoke_wrong(workshop, wheel, "debian-11")
 
-    assert "needs glibc 2.36, but debian-11 has 2.31 and the tag promises 2.17" in words
-    assert "version `GLIBC_2.36' not found" in words
+    assert "needs glibc 2.36, but debian-11 has 2.31 and the tag promises 2.17" in messages
+    assert "version `GLIBC_2.36' not found" in messages
 
 
 def test_a_floor_that_cannot_be_run_names_the_symbol(workshop: Workshop, tmp_path: Path) -> None:
     wheel = change_wheel(find_wheel(workshop, GLIBC), tmp_path, "manylinux2014_x86_64")
 
-    words = smoke_wrong(workshop, wheel, "amazonlinux-2")
+    messages = smoke_wrong(workshop, wheel, "amazonlinux-2")
 
-    assert "glibc 2.26 does not have arc4random" in words
+    assert "glibc 2.26 does not have arc4random" in messages
 
 
 def test_a_library_that_was_not_grafted_is_named(workshop: Workshop, tmp_path: Path) -> None:
     wheel = change_wheel(find_wheel(workshop, GLIBC), tmp_path, GLIBC, without=".libs/libfoo")
 
-    words = smoke_wrong(workshop, wheel, "debian-12")
+    messages = smoke_wrong(workshop, wheel, "debian-12")
 
-    assert ".so" in words
-    assert "is neither in the wheel nor on the system: it was not grafted" in words
+    assert ".so" in messages
+    assert "is neither in the wheel nor on the system: it was not grafted" in messages
 
 
 def test_a_wheel_for_glibc_on_musl_is_named(workshop: Workshop, tmp_path: Path) -> None:
     wheel = change_wheel(find_wheel(workshop, GLIBC), tmp_path, MUSL)
 
-    words = smoke_wrong(workshop, wheel, "musl")
+    messages = smoke_wrong(workshop, wheel, "musl")
 
-    assert "it is linked against glibc (libc.so.6), but musl has musl" in words
+    assert "it is linked against glibc (libc.so.6), but musl has musl" in messages
 
 
 def test_a_wheel_for_musl_on_glibc_is_named(workshop: Workshop, tmp_path: Path) -> None:
     wheel = change_wheel(find_wheel(workshop, MUSL), tmp_path, "manylinux2014_x86_64")
 
-    words = smoke_wrong(workshop, wheel, "debian-12")
+    messages = smoke_wrong(workshop, wheel, "debian-12")
 
-    assert "it is linked against musl (libc.musl-x86_64.so.1), but debian-12 has glibc" in words
+    assert "it is linked against musl (libc.musl-x86_64.so.1), but debian-12 has glibc" in messages
 
 
 # Faults ---------------------------------------------------------------------------------------------------------------
@@ -194,10 +196,10 @@ def sleeper(workshop: Workshop, tmp_path: Path) -> Workshop:
 
 def copy_with(workshop: Workshop, folder: Path, code: str) -> Workshop:
     """Return a copy of the workshop's project with other Python code as its smoke command."""
-    made = Workshop(folder, workshop.python_headers)
-    shutil.copytree(workshop.project / "wheelhouse", made.project / "wheelhouse")
-    made.replace("pyproject.toml", "import fixture; assert fixture.answer() == 42", code)
-    return made
+    copy = Workshop(folder, workshop.python_headers)
+    shutil.copytree(workshop.project / "wheelhouse", copy.project / "wheelhouse")
+    copy.replace("pyproject.toml", "import fixture; assert fixture.answer() == 42", code)
+    return copy
 
 
 def start_smoke(workshop: Workshop, **variables: str) -> subprocess.Popen[str]:
@@ -352,7 +354,9 @@ def test_an_architecture_is_a_row_of_the_table(plain: Workshop, target: str, ima
     output, _ = everywheel(
         "smoke", wheel, "--image", image, "--json", cwd=plain.project, EVERYWHEEL_STORE=str(default_store())
     )
-    assert [(cell["state"], cell["arch"]) for cell in json.loads(output)] == [("passed", target.rpartition("_")[2])]
+    assert [(result["state"], result["arch"]) for result in json.loads(output)] == [
+        ("passed", target.rpartition("_")[2])
+    ]
 
 
 # Images ---------------------------------------------------------------------------------------------------------------
@@ -369,15 +373,19 @@ def test_an_existing_image_is_not_built_again(matrix: tuple[list[dict[str, Any]]
 
 def list_images(name: str) -> set[str]:
     """Return the images of one system, by reference and id."""
-    lines = call(["docker", "images", "--filter", f"label={IMAGE_LABEL}", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"])
+    lines = call(
+        ["docker", "images", "--filter", f"label={IMAGE_LABEL}", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"]
+    )
     return {line for line in lines.splitlines() if name in line}
 
 
 def test_an_image_has_its_own_architecture(matrix: tuple[list[dict[str, Any]], str]) -> None:
-    found = call(
+    references = call(
         ["docker", "images", "--filter", f"label={IMAGE_LABEL}", "--format", "{{.Repository}}:{{.Tag}}"]
     ).split()
 
-    for reference in found:
-        said = call(["docker", "inspect", "--format", "{{.Architecture}}", reference]).strip()
-        assert said == {"x86_64": "amd64", "aarch64": "arm64"}.get(reference.split(":")[1].split("-")[0], said)
+    for reference in references:
+        architecture = call(["docker", "inspect", "--format", "{{.Architecture}}", reference]).strip()
+        assert architecture == {"x86_64": "amd64", "aarch64": "arm64"}.get(
+            reference.split(":")[1].split("-")[0], architecture
+        )

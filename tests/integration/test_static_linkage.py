@@ -18,20 +18,22 @@ TESTS = ("animation", "arrays", "encode", "read", "threads")
 @pytest.fixture(scope="module")
 def wheels(machine: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Return the two wheels of this machine, by ABI."""
-    place = tmp_path_factory.mktemp("static")
-    copy_repository(place)
+    folder = tmp_path_factory.mktemp("static")
+    copy_repository(folder)
     target = f"manylinux2014_{machine}"
-    call([sys.executable, "-m", "everywheel", "build", "--linkage", "static", "-t", target], cwd=place)
-    return {path.name.split("-")[3]: path for path in (place / "wheelhouse" / "zig-static").glob("*.whl")}
+    call([sys.executable, "-m", "everywheel", "build", "--linkage", "static", "-t", target], cwd=folder)
+    return {path.name.split("-")[3]: path for path in (folder / "wheelhouse" / "zig-static").glob("*.whl")}
 
 
 @pytest.mark.parametrize("abi", ["abi3", "cp314t"])
-def test_one_file_has_everything_and_lets_out_nothing_but_its_start(wheels: dict[str, Path], abi: str) -> None:
-    found = read_wheel(wheels[abi])
+def test_the_module_contains_every_library_and_exports_only_its_init_function(
+    wheels: dict[str, Path], abi: str
+) -> None:
+    wheel = read_wheel(wheels[abi])
 
-    (name,) = [name for name in found.files if ".so" in name]
+    (name,) = [name for name in wheel.files if ".so" in name]
     assert name.startswith("webpencode/_webpencode.")
-    assert read_elf(found.files[name].data).exports == ("PyInit__webpencode",)
+    assert read_elf(wheel.files[name].data).exports == ("PyInit__webpencode",)
 
 
 def test_the_extensions_tests_pass_on_it(wheels: dict[str, Path], tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Linkage `system`: one wheel with nothing inside, on Debian 11, 12 and 13 with the libvips that each of them has."""
+"""Linkage `system`: one wheel without libraries, on Debian 11, 12 and 13 with the libvips of each."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ RUN = f"import os, pytest; {SET}; raise SystemExit(pytest.main(['-q', *{TESTS}])
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The repository, with the system wheel built in it and a library that says it is libvips 8.9."""
+    """The repository, with the wheel of system linkage built in it, and a library that reports to be libvips 8.9."""
     with find_runtime():
         pass
-    place = tmp_path_factory.mktemp("system")
-    copy_repository(place)
-    call([sys.executable, "-m", "everywheel", "build", "--linkage", "system", "-t", "manylinux2014_x86_64"], cwd=place)
-    (place / "old").mkdir()
-    (place / "old" / "old.c").write_text(OLD)
+    folder = tmp_path_factory.mktemp("system")
+    copy_repository(folder)
+    call([sys.executable, "-m", "everywheel", "build", "--linkage", "system", "-t", "manylinux2014_x86_64"], cwd=folder)
+    (folder / "old").mkdir()
+    (folder / "old" / "old.c").write_text(OLD)
     tools = ensure_tools(default_store().absolute())
     compiler = [tools.zig, "cc", "-target", "x86_64-linux-gnu.2.17", "-shared", "-s", "-Wl,-soname,libvips.so.42"]
-    call([*compiler, "old.c", "-o", "libvips.so.42"], cwd=place / "old")
-    return place
+    call([*compiler, "old.c", "-o", "libvips.so.42"], cwd=folder / "old")
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +48,8 @@ def wheel(project: Path) -> Path:
 
 
 def smoke(project: Path, wheel: Path, command: str, *images: str) -> dict[str, dict[str, Any]]:
-    """Return the cells of a wheel by their images."""
-    chosen = [word for image in images for word in ("--image", image)]
+    """Return the results of a wheel by image."""
+    chosen = [arg for image in images for arg in ("--image", image)]
     ended = subprocess.run(
         [sys.executable, "-m", "everywheel", "smoke", wheel, *chosen, "--json", "--command", command],
         cwd=project,
@@ -61,15 +61,15 @@ def smoke(project: Path, wheel: Path, command: str, *images: str) -> dict[str, d
     return {cell["image"]: cell for cell in json.loads(ended.stdout)}
 
 
-def test_the_wheel_has_nothing_inside(wheel: Path) -> None:
-    found = read_wheel(wheel)
+def test_the_wheel_contains_no_library(wheel: Path) -> None:
+    contents = read_wheel(wheel)
 
-    assert [name for name in found.files if ".so" in name] == ["webpencode/_webpencode.abi3.so"]
-    assert [name for name in found.files if "/licenses/" in name] == [f"{found.dist_info}/licenses/LICENSE"]
+    assert [name for name in contents.files if ".so" in name] == ["webpencode/_webpencode.abi3.so"]
+    assert [name for name in contents.files if "/licenses/" in name] == [f"{contents.dist_info}/licenses/LICENSE"]
     assert wheel.stat().st_size < 100_000
 
 
-def test_it_works_with_what_each_debian_has(project: Path, wheel: Path) -> None:
+def test_it_works_with_the_libvips_of_each_debian(project: Path, wheel: Path) -> None:
     cells = smoke(project, wheel, shlex.join(["python", "-c", RUN]), *SYSTEMS)
 
     assert [cell["state"] for cell in cells.values()] == ["passed"] * 3, cells
@@ -82,9 +82,9 @@ def test_it_works_with_what_each_debian_has(project: Path, wheel: Path) -> None:
 
 @pytest.mark.parametrize(("image", "version"), SYSTEMS.items())
 def test_the_versions_are_the_systems(project: Path, wheel: Path, image: str, version: str) -> None:
-    told = f"python -c \"import webpencode; assert webpencode.versions()['libvips'] == '{version}', webpencode.versions()\""
+    command = f"python -c \"import webpencode; assert webpencode.versions()['libvips'] == '{version}', webpencode.versions()\""
 
-    assert smoke(project, wheel, told, image)[image]["state"] == "passed"
+    assert smoke(project, wheel, command, image)[image]["state"] == "passed"
 
 
 MISSING = """
@@ -104,7 +104,7 @@ else:
 pytestmark = pytest.mark.xdist_group("system_linkage")
 
 
-def test_a_system_without_libvips_is_told_what_to_type(project: Path, wheel: Path) -> None:
+def test_a_system_without_libvips_gets_an_error_with_the_command_that_installs_it(project: Path, wheel: Path) -> None:
     cell = smoke(project, wheel, shlex.join(["python", "-c", MISSING]), "debian-12")["debian-12"]
 
     assert cell["state"] == "passed", cell

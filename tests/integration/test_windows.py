@@ -1,4 +1,4 @@
-"""What can be run of Windows here: its DLLs, and the extension in a CPython for Windows, both under Wine."""
+"""Windows under Wine: the DLLs, and the extension in a CPython for Windows."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ PHOTO = REPOSITORY / "extension" / "tests" / "data" / "photo.jpg"
 
 @pytest.fixture(scope="module")
 def wine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
-    """The environment of a Wine with a Windows of its own."""
+    """The environment of a new Wine prefix."""
     if shutil.which("wine") is None:
-        pytest.skip("there is no Wine here: `apt-get install wine wine64`")
+        pytest.skip("Wine is not installed (Debian: `apt-get install wine wine64`)")
     prefix = tmp_path_factory.mktemp("windows")
     environment = {**os.environ, "WINEPREFIX": str(prefix), "WINEDEBUG": "-all", "WINEDLLOVERRIDES": "mscoree,mshtml="}
     subprocess.run(["wine", "winecfg", "-v", "win10"], env=environment, check=True, capture_output=True)
@@ -71,12 +71,12 @@ def test_the_dlls_thumbnail_a_jpeg_to_webp(prefix: Path, wine: Mapping[str, str]
         shutil.copy(dll, tmp_path)
     shutil.copy(PHOTO, tmp_path / "photo.jpg")
 
-    words = ["wine", "thumbnail.exe", "photo.jpg", "small.webp", "90"]
-    done = subprocess.run(words, cwd=tmp_path, env=dict(wine), capture_output=True, text=True, check=False)
+    command = ["wine", "thumbnail.exe", "photo.jpg", "small.webp", "90"]
+    done = subprocess.run(command, cwd=tmp_path, env=dict(wine), capture_output=True, text=True, check=False)
 
     assert done.stdout.startswith("90 x 60 with libvips 8."), done.stdout + done.stderr
-    made = (tmp_path / "small.webp").read_bytes()
-    assert (made[:4], made[8:12]) == (b"RIFF", b"WEBP")
+    output = (tmp_path / "small.webp").read_bytes()
+    assert (output[:4], output[8:12]) == (b"RIFF", b"WEBP")
 
 
 def test_the_extensions_tests_pass_in_a_cpython_for_windows(wine: Mapping[str, str]) -> None:
@@ -88,7 +88,9 @@ def test_the_extensions_tests_pass_in_a_cpython_for_windows(wine: Mapping[str, s
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stdout + done.stderr
-    cells = json.loads(done.stdout)
-    assert [(cell["state"], cell["python"]) for cell in cells] == [("passed under Wine", "3.13.0")] * len(cells)
-    assert all(" passed" in cell["evidence"][-1] and cell["test_seconds"] > 0 for cell in cells)
+    results = json.loads(done.stdout)
+    assert [(result["state"], result["python"]) for result in results] == [("passed under Wine", "3.13.0")] * len(
+        results
+    )
+    assert all(" passed" in result["evidence"][-1] and result["test_seconds"] > 0 for result in results)
     assert "not tested on Windows" in done.stderr

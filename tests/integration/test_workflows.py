@@ -1,7 +1,7 @@
-"""The workflows' own lines, run where GitHub would: in a Debian, from what the jobs before left; and the whole rehearsal.
+"""The commands of the workflows, run in a Debian with the files that earlier jobs left; and the whole rehearsal.
 
-Every `run:` of every job is run here or stands in NOT_RUN with the reason; the last test of the file sees to it. What the
-actions between the lines do (checkout, artifacts, caches) is done by hand.
+Every `run:` of every job is run here or is listed in SKIPPED with the reason, which the last test of this file checks. The
+actions between these commands (checkout, artifacts, caches) are replaced by copies of files.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ WORKFLOWS: dict[str, dict[str, Any]] = {path.name: yaml.safe_load(path.read_text
 VERSION = "1.2.0"
 MACHINE = platform.machine()
 
-GATE = "the gate types this very line (.ci/run), since it tests the tests"
+GATE = ".ci/run has the same line, which runs these tests"
 SKIPPED = {
     ("checks.yml", "lint", ".venv/bin/nox -s lint"): GATE,
     ("checks.yml", "tests", ".venv/bin/nox -s tests"): GATE,
@@ -62,7 +62,7 @@ SKIPPED = {
 LASTING = ("python3 -m venv .venv && ", "sudo .ci/containers")
 """How lines begin that leave the same thing on a machine however often they run; every job has them, and once will do."""
 ALONE = "python -m pytest -q {}/tests/test_webp_only.py"
-# What GitHub puts in, beside what the matrix has.
+# The expressions that GitHub evaluates, except those of the matrix.
 FILLED = {
     "${{ github.ref_name }}": f"v{VERSION}",
     "${{ github.token }}": "secret",
@@ -110,13 +110,15 @@ class Runner:
         job: str,
         matrix: Mapping[str, Any] = {},
         *,
-        more: str = "",
+        extra_args: str = "",
         binds: tuple[Path, ...] = (),
         filled: Mapping[str, str] = {},
         **variables: str,
     ) -> str:
-        """Run every line of a job, as GitHub's shell does; `more` is for its session, `filled` goes before FILLED."""
-        told = []
+        """Run every line of a job in GitHub's shell.
+
+        `extra_args` are added to its nox session; `filled` replaces entries of FILLED."""
+        outputs = []
         machine = self.bare if "container" in WORKFLOWS[workflow]["jobs"][job] else self.machine
         for line, environment in list_lines(workflow, job):
             if excuse(line):
@@ -124,13 +126,13 @@ class Runner:
             self.done.add(line)
             if (machine, line[2]) in self.left:
                 continue
-            script = f"{line[2]} {more}" if more and " -s " in line[2] else line[2]
+            script = f"{line[2]} {extra_args}" if extra_args and " -s " in line[2] else line[2]
             values = {name: filled.get(value) or fill(value, matrix) for name, value in environment.items()}
-            told.append(
+            outputs.append(
                 call_in_root(
                     machine,
                     f"bash -e -c {shlex.quote(script)}",
-                    binds={place: str(place) for place in (self.project, default_store(), Path("/run"), *binds)},
+                    binds={path: str(path) for path in (self.project, default_store(), Path("/run"), *binds)},
                     environment={
                         "EVERYWHEEL_STORE": str(default_store()),
                         "GITHUB_OUTPUT": str(self.project / "outputs"),
@@ -144,7 +146,7 @@ class Runner:
             )
             if line[2].startswith(LASTING):
                 self.left.add((machine, line[2]))
-        return "".join(told)
+        return "".join(outputs)
 
 
 def fill(value: str, matrix: Mapping[str, Any]) -> str:
@@ -158,8 +160,8 @@ def runner(bare_debian: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """The bare Debian for jobs in a container; with sudo and gh, which GitHub's runners have, for all others."""
     project = tmp_path_factory.mktemp("clone") / "project"
     copy_repository(project)
-    for words in (["init", "-q"], ["remote", "add", "origin", f"http://{HOST}/{PROJECT}"]):
-        call(["git", *words], cwd=project)
+    for args in (["init", "-q"], ["remote", "add", "origin", f"http://{HOST}/{PROJECT}"]):
+        call(["git", *args], cwd=project)
     with mount_overlay(bare_debian, tmp_path_factory.mktemp("runner")) as machine:
         # As in every container image of Debian: what is installed there starts nothing.
         (machine / "usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 101\n")
@@ -228,9 +230,9 @@ def test_a_release_counts_the_second_build_too_and_its_tag(
 
     with pytest.raises(AssertionError, match=r"error: the tag is v9\.9, but the extension is version"):
         runner.run("wheels.yml", "collect", filled={**every, "${{ inputs.tag }}": "v9.9"})
-    told = runner.run("wheels.yml", "collect", filled={**every, "${{ inputs.tag }}": f"v{matrix['version']}"})
+    outputs = runner.run("wheels.yml", "collect", filled={**every, "${{ inputs.tag }}": f"v{matrix['version']}"})
 
-    assert f"{len(second)} wheels of the second build agree with those of the first" in told
+    assert f"{len(second)} wheels of the second build agree with those of the first" in outputs
     assert tuple(sorted((runner.project / "dist").iterdir())) == dist
 
 
@@ -245,20 +247,20 @@ def test_a_wheel_of_a_job_is_tried_in_containers(matrix: dict[str, Any], prepare
     prepared.run("wheels.yml", "zig", job)
 
     # One system of those that the job tries will do.
-    output = prepared.run("wheels.yml", "smoke", job, more="--image musl")
+    output = prepared.run("wheels.yml", "smoke", job, extra_args="--image musl")
 
     assert "ok 3." in output
 
 
-def test_digests_are_found_and_pulled_whatever_the_name_stands_for_later(
+def test_images_are_locked_and_pulled_by_digest_after_their_tag_moved(
     matrix: dict[str, Any], prepared: Runner, tmp_path: Path
 ) -> None:
-    """A registry of our own, of which the runtime is told as of any mirror; it has one system, for two architectures."""
+    """A registry on this machine, which the daemon uses as a mirror; it has one system, for two architectures."""
     catalog = find_catalog(prepared.project)
     before = catalog.read_text()
     system, name = load_catalog(catalog).images["debian-11"], "library/debian:11-slim"
     with find_runtime() as machine:
-        made = {
+        images = {
             arch: bootstrap_image(system, ARCHES[arch], machine.images, Store(default_store()))
             for arch in system.arches[:2]
         }
@@ -269,18 +271,18 @@ def test_digests_are_found_and_pulled_whatever_the_name_stands_for_later(
     prepared.run("wheels.yml", "zig", job)
 
     with start_registry(tmp_path) as registry:
-        registry.push(name, made)
+        registry.push(name, images)
         where = {"DOCKER_HOST": registry.daemon.address}
         with pytest.raises(AssertionError, match="images are unlocked"):
             prepared.run("wheels.yml", "images", binds=(tmp_path,), **where)
         lock_others(catalog)
         locked = prepared.run("wheels.yml", "images", binds=(tmp_path,), **where)
         registry.push(name, {MACHINE: other})
-        tried = prepared.run("wheels.yml", "smoke", job, more="--image debian-11", binds=(tmp_path,), **where)
-        reference = {arch: load_catalog(catalog).images["debian-11"].pinned(ARCHES[arch]) for arch in made}
+        tried = prepared.run("wheels.yml", "smoke", job, extra_args="--image debian-11", binds=(tmp_path,), **where)
+        reference = {arch: load_catalog(catalog).images["debian-11"].pinned(ARCHES[arch]) for arch in images}
         with find_runtime(environ=where) as mirrored:
-            pulled = {arch: mirrored.images.pull(reference[arch], ARCHES[arch]) for arch in (*made, *made)}
-            here = {arch: mirrored.images.find(reference[arch], ARCHES[arch]) for arch in made}
+            pulled = {arch: mirrored.images.pull(reference[arch], ARCHES[arch]) for arch in (*images, *images)}
+            here = {arch: mirrored.images.find(reference[arch], ARCHES[arch]) for arch in images}
     catalog.write_text(before)
 
     assert "debian-11: locked by docker.io\n" in locked
@@ -288,7 +290,7 @@ def test_digests_are_found_and_pulled_whatever_the_name_stands_for_later(
     assert re.search(r"^all \d+ images are locked$", locked, re.MULTILINE)
     assert "debian-11 " in tried
     assert "ok 3." in tried
-    assert len(set(pulled.values())) == len(made) == 2
+    assert len(set(pulled.values())) == len(images) == 2
     assert pulled == here
 
 
@@ -299,15 +301,15 @@ def lock_others(catalog: Path) -> None:
     write_digests(catalog, [LockedImage(image=name, digests={"any": f"sha256:{'0' * 64}"}) for name in unlocked])
 
 
-def test_the_second_build_leaves_a_wheel_in_a_container_of_its_own(matrix: dict[str, Any], prepared: Runner) -> None:
-    """Where no registry answers, its image is the one that stands in for PyPA's, which can promise all that musl's can.
+def test_the_second_build_makes_a_wheel_in_a_container(matrix: dict[str, Any], prepared: Runner) -> None:
+    """Where no registry answers, the local build image replaces PyPA's; it supports the same musl.
 
-    Of libvips it is the `minimal` profile, which takes five minutes less.
+    libvips has the `minimal` profile, which takes five minutes less.
     """
     job = next(job for job in matrix["container"] if job["target"] == f"musllinux_1_2_{MACHINE}")
 
     test = ALONE.format("{package}")
-    prepared.run("wheels.yml", "container", job, more="--profile libvips=minimal", CIBW_TEST_COMMAND=test)
+    prepared.run("wheels.yml", "container", job, extra_args="--profile libvips=minimal", CIBW_TEST_COMMAND=test)
 
     (wheel,) = (prepared.project / "jobs" / job["name"]).iterdir()
     assert wheel.name in matrix["released"]
@@ -318,11 +320,11 @@ def test_an_interpreter_without_a_gil_runs_the_tests(runner: Runner) -> None:
     """Those of threads, modules, and what is encoded; the whole line took ten minutes on a busy machine."""
     some = ("free_threading", "test_threads", "test_module", "test_encode", "test_arrays")
 
-    output = runner.run("free-threaded.yml", "free-threaded", more=f"-- -rs -k '{' or '.join(some)}'")
+    output = runner.run("free-threaded.yml", "free-threaded", extra_args=f"-- -rs -k '{' or '.join(some)}'")
 
     assert " passed" in output
     skipped = [line for line in output.splitlines() if line.startswith("SKIPPED")]
-    # Files of tests that look for what is not there are left out before a name is chosen, and no test by itself.
+    # Only whole files may be skipped, those whose packages are not installed.
     assert skipped
     assert [line for line in skipped if "is not installed" not in line and "has its libraries inside" not in line] == []
     assert "Session free-threaded was successful" in output
@@ -332,14 +334,14 @@ def test_a_released_wheel_without_a_gil_runs_the_tests(matrix: dict[str, Any], r
     job = next(job for job in matrix["threaded"] if job["target"] == f"manylinux_2_17_{MACHINE}")
     runner.run("wheels.yml", "zig", job)
 
-    output = runner.run("wheels.yml", "threaded", job, more="-k 'free_threading or test_module'")
+    output = runner.run("wheels.yml", "threaded", job, extra_args="-k 'free_threading or test_module'")
 
     assert " passed" in output
     assert "Session free-threaded was successful" in output
 
 
 class Index(ThreadingHTTPServer):
-    """A package index (PEP 503) that shows `files`, and with each time that it is asked one more of `late`."""
+    """A package index (PEP 503) that lists `files`, and after each query one more of `late`."""
 
     def __init__(self, files: tuple[Path, ...] = (), late: tuple[Path, ...] = ()) -> None:
         super().__init__(("127.0.0.1", 0), _Pages)
@@ -350,7 +352,7 @@ class Index(ThreadingHTTPServer):
         threading.Thread(target=self.serve_forever, daemon=True).start()
         return self
 
-    def __exit__(self, *words: object) -> None:
+    def __exit__(self, *args: object) -> None:
         self.shutdown()
         self.server_close()
 
@@ -371,7 +373,7 @@ class _Pages(BaseHTTPRequestHandler):
         if self.server.late:
             files.append(self.server.late.pop())
 
-    def log_message(self, *words: object) -> None: ...
+    def log_message(self, *args: object) -> None: ...
 
 
 def test_nothing_is_compared_with_an_index_that_has_nothing(dist: tuple[Path, ...], runner: Runner) -> None:
@@ -394,7 +396,7 @@ def test_other_bytes_under_the_same_name_stop_the_release(
         runner.run("release.yml", "compare-index", EVERYWHEEL_INDEX_URL=index.address)
 
 
-def test_what_is_published_is_waited_for(dist: tuple[Path, ...], runner: Runner) -> None:
+def test_the_job_waits_until_all_files_are_published(dist: tuple[Path, ...], runner: Runner) -> None:
     with Index(dist[1:], late=dist[:1]) as index:
         output = runner.run("release.yml", "verify", EVERYWHEEL_INDEX_URL=index.address)
 
@@ -423,14 +425,14 @@ def test_a_release_is_made_once_and_its_files_are_attached(dist: tuple[Path, ...
     assert github.tokens == {"token secret"}
 
 
-def test_no_release_is_made_of_a_tag_that_is_not_there(dist: tuple[Path, ...], runner: Runner) -> None:
+def test_a_missing_tag_is_not_released(dist: tuple[Path, ...], runner: Runner) -> None:
     with start_github() as github, pytest.raises(AssertionError, match="doesn't exist in the repo"):
         runner.run("release.yml", "attach", **github.environment)
 
     assert github.releases == {}
 
 
-def test_what_the_gate_is_said_to_run_it_runs() -> None:
+def test_the_gate_runs_the_lines_that_are_skipped_for_it() -> None:
     gate = (REPOSITORY / ".ci" / "run").read_text().splitlines()
 
     lines = [entry[2].removeprefix("sudo ") for entry, why in SKIPPED.items() if why == GATE]
@@ -443,9 +445,9 @@ def test_a_dry_run_does_everything_but_the_upload(bare_debian: Path, tmp_path: P
     if (done := bare_debian / "project" / "wheelhouse").is_dir():
         shutil.copytree(done, tmp_path / "clone" / "wheelhouse")
 
-    words = ["--dry-run", "--command", ALONE.format("extension")]
+    args = ["--dry-run", "--command", ALONE.format("extension")]
     output = call(
-        [sys.executable, "-m", "nox", "-s", "release", "--", *words],
+        [sys.executable, "-m", "nox", "-s", "release", "--", *args],
         cwd=tmp_path / "clone",
         env={**find_index(), **os.environ},
     )

@@ -1,4 +1,4 @@
-"""webpencode beside others that bring, or are, a libvips, a libwebp or a GLib: all in one process, in every order."""
+"""webpencode in one process with packages that include libvips, libwebp or GLib, imported in every order."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from roots import call
 
-# With the GLib of the distribution, which PyGObject is made for.
+# PyGObject is built for the GLib of the distribution.
 PYTHON = Path("/usr/bin/python3")
 
 
@@ -47,14 +47,14 @@ for _ in range(3):
 print("all work")
 """
 
-pytestmark = pytest.mark.xdist_group("neighbours")
+pytestmark = pytest.mark.xdist_group("neighbors")
 
 
 @pytest.fixture(scope="module")
 def python(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     if subprocess.run([PYTHON, "-c", "import gi"], capture_output=True, check=False).returncode != 0:
         pytest.skip(f"{PYTHON} has no PyGObject (Debian: `apt-get install python3-gi`)")
-    folder = tmp_path_factory.mktemp("neighbours") / "venv"
+    folder = tmp_path_factory.mktemp("neighbors") / "venv"
     call([PYTHON, "-m", "venv", "--system-site-packages", folder])
     wheel = wheels[f"manylinux2014_{platform.machine()}"]
     call([folder / "bin" / "pip", "install", "--quiet", wheel, "pyvips[binary]", "Pillow"])
@@ -62,15 +62,15 @@ def python(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def run(python: Path, order: tuple[str, ...], unused: str = "") -> tuple[int, str, str]:
-    """Import packages in an order, use all but the one that is not to be; return exit code and what was printed."""
-    uses = "\n    ".join(words for name, words in USES.items() if name in order and name != unused)
+    """Import packages in an order and use all except `unused`; return exit code, output and errors."""
+    uses = "\n    ".join(code for name, code in USES.items() if name in order and name != unused)
     program = PROGRAM.replace("{uses}", uses).replace("{png}", write_png(16).hex())
     ended = subprocess.run([python, "-c", program, " ".join(order)], capture_output=True, text=True, check=False)
     return ended.returncode, ended.stdout, ended.stderr
 
 
 WHOLE = tuple(itertools.permutations(USES))
-# pyvips complains where PyGObject comes after it, and crashes where it was there before.
+# pyvips prints errors when PyGObject is imported after it, and crashes when it was imported before.
 ORDERS = [
     *(order for order in WHOLE if order.index("pyvips") < order.index("gi.repository.Gio")),
     *itertools.permutations(name for name in USES if name != "pyvips"),
@@ -79,7 +79,7 @@ CRASHES = [order for order in WHOLE if order.index("pyvips") > order.index("gi.r
 
 
 @pytest.mark.parametrize("order", ORDERS, ids=" ".join)
-def test_all_work_in_one_process_whatever_comes_first(python: Path, order: tuple[str, ...]) -> None:
+def test_all_work_in_one_process_in_any_order(python: Path, order: tuple[str, ...]) -> None:
     others = tuple(name for name in order if name != "webpencode")
 
     code, output, complaints = run(python, order)
@@ -91,7 +91,7 @@ def test_all_work_in_one_process_whatever_comes_first(python: Path, order: tuple
 @pytest.mark.parametrize(
     "order", sorted({tuple(name for name in order if name != "webpencode") for order in CRASHES}), ids=" ".join
 )
-def test_pyvips_crashes_after_pygobject_by_itself(python: Path, order: tuple[str, ...]) -> None:
+def test_pyvips_crashes_after_pygobject_without_webpencode(python: Path, order: tuple[str, ...]) -> None:
     code, output, complaints = run(python, order)
 
     assert (code, output) == (-signal.SIGSEGV, "")
@@ -99,7 +99,7 @@ def test_pyvips_crashes_after_pygobject_by_itself(python: Path, order: tuple[str
 
 
 @pytest.mark.parametrize("order", CRASHES, ids=" ".join)
-def test_where_pyvips_crashes_all_others_work(python: Path, order: tuple[str, ...]) -> None:
+def test_the_others_work_in_the_orders_in_which_pyvips_crashes(python: Path, order: tuple[str, ...]) -> None:
     others = tuple(name for name in order if name != "webpencode")
 
     code, output, complaints = run(python, order, unused="pyvips")
