@@ -173,7 +173,11 @@ def list_messages() -> str:
     """Return all texts that the package can print, one a line; the placeholders of an f-string are `…`."""
     texts = []
     for path in (ROOT / "builder").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        docstrings = {node.value for node in nodes if isinstance(node, ast.Expr)}
+        for node in nodes:
+            if node in docstrings:
+                continue
             if isinstance(node, ast.JoinedStr):
                 texts.append(
                     "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
