@@ -201,3 +201,12 @@ def test_troubleshooting_quotes_messages_of_the_program(symptom: str) -> None:
     pattern = r"[^\n]*".join(map(re.escape, re.split(r" ?… ?", symptom)))
 
     assert re.search(pattern, MESSAGES) is not None, "the heading in docs/troubleshooting.md must quote the new message"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_pages_name_only_files_that_exist(page: Path) -> None:
+    named = re.findall(r"`((?:\w[\w.-]*/)+[\w.-]+\.(?:py|c|toml|yml|txt|md))`", page.read_text())
+
+    assert [
+        name for name in named if not any((root / name).exists() for root in (ROOT, ROOT / "builder/everywheel"))
+    ] == []
