@@ -537,4 +537,4 @@ def test_a_truncated_library_is_found(repaired: Callable[[str], Path], tmp_path:
     report = audit_wheel(spoil(repaired(GLIBC), tmp_path, MODULE_PATH, data[: len(data) // 2]))
 
     (finding,) = [finding for finding in report.findings if finding.check == "elf"]
-    assert (finding.file, finding.message.split(" (")[0]) == (MODULE_PATH, "not a whole ELF file")
+    assert (finding.file, finding.message.split(" (")[0]) == (MODULE_PATH, "not a complete ELF file")

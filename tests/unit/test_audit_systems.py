@@ -208,7 +208,7 @@ def test_a_sound_wheel_for_macos_has_no_finding() -> None:
         ),
         ({"signature": None}, "signature", "has no code signature, which macOS requires on arm64"),
         (
-            {"signature": ("1 of 4 pages are not what was signed, the first at byte 0",)},
+            {"signature": ("1 of 4 pages do not match their hashes, the first at byte 0",)},
             "signature",
             "its code signature is not valid",
         ),

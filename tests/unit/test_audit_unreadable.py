@@ -32,18 +32,18 @@ def make_wheel(platform: str, files: dict[str, bytes]) -> Wheel:
 
 
 ERROR = [
-    (LINUX, "demo/_demo.abi3.so", TEXT, "elf", "not a whole ELF file (Magic number does not match)"),
-    (LINUX, "demo.libs/libfoo.so.1", b"", "elf", "not a whole ELF file (Magic number does not match)"),
-    (LINUX, "demo/tool", b"\x7fELF\2\1\1", "elf", "not a whole ELF file (expected 1, found 0)"),
-    (MAC, "demo/_demo.abi3.so", TEXT, "macho", "not a whole Mach-O file (Unknown Mach-O header: 0x74686973)"),
-    (MAC, "demo/.dylibs/libfoo.dylib", TEXT, "macho", "not a whole Mach-O file (Unknown Mach-O header: 0x74686973)"),
-    (WINDOWS, "demo/_demo.pyd", TEXT, "pe", "not a whole PE file (DOS Header magic not found.)"),
+    (LINUX, "demo/_demo.abi3.so", TEXT, "elf", "not a complete ELF file (Magic number does not match)"),
+    (LINUX, "demo.libs/libfoo.so.1", b"", "elf", "not a complete ELF file (Magic number does not match)"),
+    (LINUX, "demo/tool", b"\x7fELF\2\1\1", "elf", "not a complete ELF file (expected 1, found 0)"),
+    (MAC, "demo/_demo.abi3.so", TEXT, "macho", "not a complete Mach-O file (Unknown Mach-O header: 0x74686973)"),
+    (MAC, "demo/.dylibs/libfoo.dylib", TEXT, "macho", "not a complete Mach-O file (Unknown Mach-O header: 0x74686973)"),
+    (WINDOWS, "demo/_demo.pyd", TEXT, "pe", "not a complete PE file (DOS Header magic not found.)"),
     (
         WINDOWS,
         "demo.libs/foo.dll",
         b"MZ",
         "pe",
-        "not a whole PE file (Unable to read the DOS Header, possibly a truncated file.)",
+        "not a complete PE file (Unable to read the DOS Header, possibly a truncated file.)",
     ),
 ]
 

@@ -195,14 +195,14 @@ def test_what_only_begins_as_an_elf_file_is_a_finding(tmp_path: Path) -> None:
     (finding,) = audit_wheel(make_wheel(tmp_path, **{"demo/x.so": b"\x7fELF\x02\x01\x01"})).findings
 
     assert (finding.check, finding.file) == ("elf", "demo/x.so")
-    assert finding.message.startswith("not a whole ELF file (")
+    assert finding.message.startswith("not a complete ELF file (")
 
 
 @pytest.mark.parametrize(
     "tail", [b"", b"\x00", b"\xff" * 60, b"\x02\x01\x01" + b"\x00" * 9 + b"\x03\x00\x3e\x00" + b"\xff" * 44]
 )
 def test_no_bytes_make_the_elf_reader_fail_in_another_way(tail: bytes) -> None:
-    with pytest.raises(UnreadableElf, match=r"not a whole ELF file|truncated"):
+    with pytest.raises(UnreadableElf, match=r"not a complete ELF file|truncated"):
         read_elf(b"\x7fELF" + tail)
 
 

@@ -1,4 +1,4 @@
-"""Small files for macOS and Windows that are made to cost a reader hours or all memory: each is told apart at once."""
+"""Small malformed files for macOS and Windows that could cost a reader hours or all memory: each is refused at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HEADER = 32
 
 
 def make_macho(*commands: bytes, data: bytes = b"") -> bytes:
-    """Return an arm64 dylib of these load commands with data behind them."""
+    """Return an arm64 dylib with load commands and data behind them."""
     body = b"".join(commands)
     return struct.pack("<8I", 0xFEEDFACF, 0x0100000C, 0, 6, len(commands), len(body), 0, 0) + body + data
 
@@ -23,16 +23,16 @@ def make_symbols(names: range) -> bytes:
     return b"".join(struct.pack("<IBBHQ", name, 0x0F, 1, 0, 0) for name in names)
 
 
-def test_symbols_whose_names_lie_over_each_other_are_refused() -> None:
+def test_symbols_with_overlapping_names_are_refused() -> None:
     symbols, strings = make_symbols(range(MOST)), b"_" + b"a" * 10 * MOST + b"\0"
     start = HEADER + 24
     table = struct.pack("<6I", 2, 24, start, MOST, start + len(symbols), len(strings))
 
-    with pytest.raises(UnreadableMacho, match=r"^the names of its symbols lie over each other$"):
+    with pytest.raises(UnreadableMacho, match=r"^the names of its symbols overlap$"):
         read_macho(make_macho(table, data=symbols + strings))
 
 
-def test_one_symbol_table_is_read_and_a_second_refused() -> None:
+def test_a_second_symbol_table_is_refused() -> None:
     symbols, strings = make_symbols(range(1, 2)), b"\0_foo\0"
 
     def make(tables: int) -> bytes:
@@ -46,15 +46,15 @@ def test_one_symbol_table_is_read_and_a_second_refused() -> None:
 
 
 BEHIND = 10_000_000
-# Load commands with one table far behind the end of the file, and where that would end. LC_SYMTAB has symbols and strings,
-# LC_DYSYMTAB counts and tables, LC_DYLD_INFO_ONLY what is to be moved, bound (also weakly, or late) and let out.
+# Load commands with one table far behind the end of the file, and the size of an entry. LC_SYMTAB has symbols and strings,
+# LC_DYSYMTAB has counts and tables, LC_DYLD_INFO_ONLY has rebase, bind (also weak and lazy) and export data.
 LISTS = [("symbols", 2, 0, 16), ("strings", 2, 2, 1)]
 LISTS += [(f"dynamic symbols {n}", 0xB, 6 + 2 * n, size) for n, size in enumerate((8, 56, 4, 4, 8, 8))]
 LISTS += [(f"dyld's {n}", 0x80000022, 2 * n, 1) for n in range(5)]
 
 
 @pytest.mark.parametrize(("command", "field", "entry"), [row[1:] for row in LISTS], ids=[row[0] for row in LISTS])
-def test_a_table_behind_the_end_is_not_taken_for_an_empty_one(command: int, field: int, entry: int) -> None:
+def test_a_table_behind_the_end_of_the_file_is_refused(command: int, field: int, entry: int) -> None:
     fields = [0] * {2: 4, 0xB: 18, 0x80000022: 10}[command]
     size = 8 + 4 * len(fields)
     fields[field] = BEHIND
@@ -63,18 +63,18 @@ def test_a_table_behind_the_end_is_not_taken_for_an_empty_one(command: int, fiel
     something = make_macho(struct.pack(f"<{len(fields) + 2}I", command, size, *fields))
 
     assert read_macho(nothing).exports == ()
-    words = rf"^truncated: it has {HEADER + size} bytes of {BEHIND + 5 * entry}$"
-    with pytest.raises(UnreadableMacho, match=words):
+    message = rf"^truncated: {HEADER + size} of {BEHIND + 5 * entry} bytes$"
+    with pytest.raises(UnreadableMacho, match=message):
         read_macho(something)
 
 
-def test_a_table_that_ends_where_the_file_does_is_read() -> None:
+def test_a_table_at_the_end_of_the_file_is_read() -> None:
     symbols, strings = make_symbols(range(1, 2)), b"\0_foo\0"
     start = HEADER + 24
     table = struct.pack("<6I", 2, 24, start + len(strings), 1, start, len(strings))
 
     assert read_macho(make_macho(table, data=strings + symbols)).exports == ("foo",)
-    with pytest.raises(UnreadableMacho, match=r"^truncated: it has 77 bytes of 78$"):
+    with pytest.raises(UnreadableMacho, match=r"^truncated: 77 of 78 bytes$"):
         read_macho(make_macho(table, data=strings + symbols[:-1]))
 
 
@@ -83,17 +83,17 @@ def make_load(command: int, name: str) -> bytes:
     return struct.pack("<6I", command, 24 + len(text), 24, 0, 0, 0) + text
 
 
-def test_what_is_loaded_weakly_and_once_more_cannot_be_done_without() -> None:
+def test_a_library_that_is_loaded_both_weakly_and_normally_is_required() -> None:
     needed, weak = 0xC, 0x80000018
-    both, one = "@rpath/libfoo.dylib", "@rpath/libbar.dylib"
+    both, weakly = "@rpath/libfoo.dylib", "@rpath/libbar.dylib"
 
-    (image,) = read_macho(make_macho(make_load(weak, both), make_load(needed, both), make_load(weak, one))).images
+    (image,) = read_macho(make_macho(make_load(weak, both), make_load(needed, both), make_load(weak, weakly))).images
 
-    assert (image.needed, image.optional) == ((both, one), frozenset((one,)))
+    assert (image.needed, image.optional) == ((both, weakly), frozenset((weakly,)))
 
 
 def make_signature(slots: range | list[int], part: int) -> bytes:
-    """Return a signature whose slots are all the same part of it."""
+    """Return a signature whose slots all refer to the same part of it."""
     start = 12 + 8 * len(slots)
     index = b"".join(struct.pack(">2I", slot, start) for slot in slots)
     return (
@@ -101,13 +101,13 @@ def make_signature(slots: range | list[int], part: int) -> bytes:
     )
 
 
-def test_parts_of_a_signature_that_nobody_knows_are_not_kept() -> None:
-    signature = make_signature(range(0x20000, 0x20000 + MOST), 50 * MOST)  # 20 GB, were each of them kept
+def test_unknown_parts_of_a_signature_are_not_kept() -> None:
+    signature = make_signature(range(0x20000, 0x20000 + MOST), 50 * MOST)  # 20 GB if each part was kept
 
-    assert check_signature(signature, 0, len(signature)) == ("there is no CodeDirectory in it",)
+    assert check_signature(signature, 0, len(signature)) == ("it has no CodeDirectory",)
 
 
-def test_a_signature_with_a_part_twice_is_told() -> None:
+def test_a_signature_with_a_part_twice_is_not_valid() -> None:
     signature = make_signature([0, 0], 64)
 
     assert check_signature(signature, 0, len(signature)) == ("it cannot be read: it has a part twice",)
@@ -138,14 +138,14 @@ def make_exports(names: int, strings: bytes, function: int, name: int) -> bytes:
     )
 
 
-def test_an_export_that_another_dll_is_to_give_is_needed_from_there() -> None:
+def test_a_forwarded_export_is_an_import() -> None:
     facts = read_pe(make_pe(0, make_exports(1, b"demo.dll\0PyInit__demo\0Other.init\0", function=22, name=9)))
 
     assert (facts.exports, facts.imports, facts.delayed) == (("PyInit__demo",), {"other.dll": ("init",)}, frozenset())
 
 
-def test_more_exports_than_there_are_numbers_are_refused() -> None:
-    with pytest.raises(UnreadablePe, match=r"^it says that it exports 65537 names, of which there can be 65536$"):
+def test_more_exports_than_ordinals_are_refused() -> None:
+    with pytest.raises(UnreadablePe, match=r"^its header lists 65537 exported names; 65536 are possible$"):
         read_pe(make_pe(0, make_exports(65537, b"demo.dll\0demo\0", function=0, name=9)))
 
 
@@ -153,44 +153,44 @@ NOWHERE = 0x7FFFFF00
 
 
 def make_imports(*, name: int = 0, symbols: int = 0, delayed: bool = False) -> bytes:
-    """Return a table of two DLLs with one symbol each; of the second, name or symbols may be at another address."""
+    """Return a table of two DLLs with one symbol each; name or symbols of the second may be at another address."""
     size = 32 if delayed else 20
     thunks, names = 0x1000 + 3 * size, 0x1000 + 3 * size + 32
     entries = b""
     for number, dll in enumerate((names, name or names + 8)):
-        there = symbols if number and symbols else thunks + 16 * number
-        first = (1, dll, 0, there, there, 0, 0, 0) if delayed else (there, 0, 0, dll, there)
+        address = symbols if number and symbols else thunks + 16 * number
+        first = (1, dll, 0, address, address, 0, 0, 0) if delayed else (address, 0, 0, dll, address)
         entries += struct.pack(f"<{len(first)}I", *first)
     table = struct.pack("<4Q", names + 16, 0, names + 16, 0)
     return entries + bytes(size) + table + b"one.dll\0two.dll\0\0\0make\0"
 
 
-@pytest.mark.parametrize(("number", "words", "delayed"), [(1, "imports", False), (13, "delayed imports", True)])
-def test_a_dll_whose_name_or_symbols_are_nowhere_is_not_passed_over(number: int, words: str, delayed: bool) -> None:
+@pytest.mark.parametrize(("number", "table", "delayed"), [(1, "imports", False), (13, "delayed imports", True)])
+def test_a_dll_whose_name_or_symbols_cannot_be_read_is_refused(number: int, table: str, delayed: bool) -> None:
     facts = read_pe(make_pe(number, make_imports(delayed=delayed)))
 
     assert facts.imports == {"one.dll": ("make",), "two.dll": ("make",)}
     for damage in ({"name": NOWHERE}, {"symbols": NOWHERE}, {"name": 0x1000}):
-        with pytest.raises(UnreadablePe, match=rf"^its {words} cannot be read: 1 of 2 DLLs without a name or symbols$"):
+        with pytest.raises(UnreadablePe, match=rf"^its {table} cannot be read: 1 of 2 DLLs without a name or symbols$"):
             read_pe(make_pe(number, make_imports(**damage, delayed=delayed)))
 
 
-@pytest.mark.parametrize(("number", "words"), [(1, "imports"), (13, "delayed imports")])
-def test_a_list_of_dlls_may_be_empty_but_not_nowhere(number: int, words: str) -> None:
+@pytest.mark.parametrize(("number", "table"), [(1, "imports"), (13, "delayed imports")])
+def test_a_list_of_dlls_may_be_empty_but_not_outside_of_the_file(number: int, table: str) -> None:
     assert read_pe(make_pe(number, bytes(32))).imports == {}
 
-    with pytest.raises(UnreadablePe, match=f"^its {words} cannot be read$"):
+    with pytest.raises(UnreadablePe, match=f"^its {table} cannot be read$"):
         read_pe(move_directory(make_pe(number, bytes(32)), number))
 
 
 def move_directory(data: bytes, number: int) -> bytes:
-    """Return a DLL that says that a table of it is where it has nothing."""
+    """Return the DLL with the address of a table changed to one outside of its sections."""
     entry = 64 + 24 + 112 + 8 * number
     return data[:entry] + struct.pack("<2I", NOWHERE, 0x40) + data[entry + 8 :]
 
 
 @pytest.mark.parametrize(
-    ("number", "words"),
+    ("number", "table"),
     [
         (2, "resources"),
         (3, "exception data"),
@@ -200,15 +200,15 @@ def move_directory(data: bytes, number: int) -> bytes:
         (12, "addresses of imports"),
     ],
 )
-def test_what_windows_itself_reads_must_be_there(number: int, words: str) -> None:
+def test_tables_that_windows_reads_must_be_inside_a_section(number: int, table: str) -> None:
     whole = make_pe(number, bytes(64))
     assert read_pe(whole).imports == {}
 
-    with pytest.raises(UnreadablePe, match=f"^its {words} would lie outside of its sections$"):
+    with pytest.raises(UnreadablePe, match=f"^its table of {table} is not inside a section$"):
         read_pe(move_directory(whole, number))
 
 
-def test_more_imports_than_pefile_takes_by_itself_are_all_read() -> None:
+def test_more_imports_than_the_default_limit_of_pefile_are_all_read() -> None:
     most = 10_000
     thunks = b"".join(struct.pack("<Q", 1 << 63 | number) for number in range(1, most + 1)) + bytes(8)
     head = struct.pack("<5I", 0x1000 + 48, 0, 0, 0x1000 + 40, 0x1000 + 48)

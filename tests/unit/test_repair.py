@@ -216,7 +216,7 @@ HINT = "  hint: such a file is truncated, damaged or not a compiled file: build 
             {"demo/_demo.abi3.so": b"text"},
             [
                 "cannot graft libraries, because a compiled file cannot be read",
-                "  demo/_demo.abi3.so: not a whole ELF file (Magic number does not match)",
+                "  demo/_demo.abi3.so: not a complete ELF file (Magic number does not match)",
                 HINT,
             ],
         ),
@@ -225,8 +225,8 @@ HINT = "  hint: such a file is truncated, damaged or not a compiled file: build 
             {"demo/b.dylib": b"text", "demo/a.so": SMALLEST_MACHO[:20], "demo/c.so": SMALLEST_MACHO},
             [
                 "cannot graft libraries, because 2 compiled files cannot be read",
-                "  demo/a.so: not a whole Mach-O file (unpack requires a buffer of 32 bytes)",
-                "  demo/b.dylib: not a whole Mach-O file (Unknown Mach-O header: 0x74657874)",
+                "  demo/a.so: not a complete Mach-O file (unpack requires a buffer of 32 bytes)",
+                "  demo/b.dylib: not a complete Mach-O file (Unknown Mach-O header: 0x74657874)",
                 HINT,
             ],
         ),
@@ -235,8 +235,8 @@ HINT = "  hint: such a file is truncated, damaged or not a compiled file: build 
             {"demo/_demo.pyd": b"text", "demo/x.dll": b"text" * 32},
             [
                 "cannot graft libraries, because 2 compiled files cannot be read",
-                "  demo/_demo.pyd: not a whole PE file (Unable to read the DOS Header, possibly a truncated file.)",
-                "  demo/x.dll: not a whole PE file (DOS Header magic not found.)",
+                "  demo/_demo.pyd: not a complete PE file (Unable to read the DOS Header, possibly a truncated file.)",
+                "  demo/x.dll: not a complete PE file (DOS Header magic not found.)",
                 HINT,
             ],
         ),

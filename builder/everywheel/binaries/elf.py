@@ -1,4 +1,4 @@
-"""ELF files read once, into the facts that the checks ask for."""
+"""ELF files, read once into the facts that repair, audit and the checks of products need."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection, GNUVerSymSection
 from elftools.elf.sections import SymbolTableSection
 
+from everywheel.binaries.init_functions import list_module_names
 from everywheel.platforms.symbol_versions import split_version, version_key
 
 MAGIC = b"\x7fELF"
@@ -40,14 +41,14 @@ _LINKER_MADE = frozenset(
 
 
 class UnreadableElf(Exception):
-    """The bytes begin as an ELF file does but are not a whole one; the message is the reason."""
+    """An ELF file is truncated or malformed; the message is the reason."""
 
     check = "elf"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionNeed:
-    """One version of a library's symbols that a file needs, and the symbols it needs at that version."""
+    """A symbol version of a library that a file needs, and the symbols that it needs in that version."""
 
     library: str
     version: str
@@ -56,12 +57,11 @@ class VersionNeed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ElfFacts:
-    """What one ELF file says about itself.
+    """The facts about an ELF file.
 
-    `machine` is e_machine and `kind` e_type as pyelftools spells them; `stack` is the flags of PT_GNU_STACK, or None
-    where it has none; `debug` maps debug sections to their size in bytes; `page` is the smallest alignment of a
-    segment that is loaded, in bytes; `exports` are the dynamic symbols that it gives, `undefined` those that it
-    cannot do without.
+    `machine` is e_machine and `kind` e_type as pyelftools spells them. `stack` contains the flags of PT_GNU_STACK, or None
+    without such a header. `debug` maps debug sections to their size in bytes. `page` is the smallest alignment of a loaded
+    segment in bytes. `exports` are the dynamic symbols that it defines, `undefined` those that it requires.
     """
 
     bits: int
@@ -86,22 +86,22 @@ class ElfFacts:
 
     @property
     def module_names(self) -> tuple[str, ...]:
-        """The Python modules that it can initialise: the names after `PyInit_` (multi-phase or not)."""
-        return tuple(s.split("_", 1)[1] for s in self.exports if s.startswith(("PyInit_", "PyInitU_", "PyModExport_")))
+        """The Python modules that it can initialize."""
+        return list_module_names(self.exports)
 
     @property
     def highest(self) -> dict[str, str]:
-        """The highest version needed of each family: `{"GLIBC": "2.17"}`."""
-        found: dict[str, str] = {}
+        """The highest required version of each family: `{"GLIBC": "2.17"}`."""
+        highest: dict[str, str] = {}
         for need in self.versions:
             family, number = split_version(need.version)
-            if number and version_key(number) > version_key(found.get(family, "")):
-                found[family] = number
-        return found
+            if number and version_key(number) > version_key(highest.get(family, "")):
+                highest[family] = number
+        return highest
 
 
 def is_elf(name: str, data: bytes) -> bool:
-    """Return whether a file is an ELF file by its first bytes; its name does not matter."""
+    """Return whether a file is an ELF file by its first bytes; its name is ignored."""
     return data.startswith(MAGIC)
 
 
@@ -112,9 +112,9 @@ def read_elf(data: bytes) -> ElfFacts:
         return _read(ELFFile(io.BytesIO(data)), len(data))
     except UnreadableElf:
         raise
-    except Exception as error:  # pyelftools raises nearly every kind of exception on bytes that are not what they claim
+    except Exception as error:  # pyelftools raises nearly every kind of exception on malformed files
         reason = str(error) or type(error).__name__
-        raise UnreadableElf(f"not a whole ELF file ({reason})") from None
+        raise UnreadableElf(f"not a complete ELF file ({reason})") from None
 
 
 def _read(elf: ELFFile, size: int) -> ElfFacts:
@@ -123,10 +123,10 @@ def _read(elf: ELFFile, size: int) -> ElfFacts:
     sections = list(elf.iter_sections())
     ends += [section["sh_offset"] + section["sh_size"] for section in sections if section["sh_type"] != "SHT_NOBITS"]
     if max(ends, default=0) > size:
-        raise UnreadableElf(f"truncated: it has {size} bytes of {max(ends)}")
+        raise UnreadableElf(f"truncated: {size} of {max(ends)} bytes")
     dynamic = _find(sections, DynamicSection)
     if dynamic is None and elf["e_type"] == "ET_DYN" and any(s["p_type"] == "PT_DYNAMIC" for s in segments):
-        raise UnreadableElf("it has no section table")
+        raise UnreadableElf("the section table is missing")
     tags: dict[str, list[Any]] = defaultdict(list)
     for tag in dynamic.iter_tags() if dynamic else ():
         tags[tag.entry.d_tag].append(tag)
@@ -142,7 +142,7 @@ def _read(elf: ELFFile, size: int) -> ElfFacts:
         kind=str(elf["e_type"]),
         soname=tags["DT_SONAME"][0].soname if tags["DT_SONAME"] else "",
         needed=tuple(tag.needed for tag in tags["DT_NEEDED"]),
-        # With a RUNPATH the loader ignores the RPATH, and a RUNPATH is not passed on to what the file needs.
+        # With a RUNPATH the loader ignores the RPATH, and does not apply it to the libraries that the file needs.
         rpath=tuple(runpath or rpath),
         rpath_is_inherited=not runpath,
         versions=tuple(_read_versions(sections, symbols)),
@@ -165,7 +165,7 @@ def _symbols(table: Any) -> Iterator[Any]:
 
 def _is_export(symbol: Any) -> bool:
     return (
-        symbol["st_shndx"] not in ("SHN_UNDEF", "SHN_ABS")  # a version's own symbol is absolute
+        symbol["st_shndx"] not in ("SHN_UNDEF", "SHN_ABS")  # the symbol that represents a version is absolute
         and symbol["st_info"]["bind"] in ("STB_GLOBAL", "STB_WEAK", "STB_LOOS")
         and symbol["st_other"]["visibility"] in ("STV_DEFAULT", "STV_PROTECTED")
         and symbol.name not in _LINKER_MADE
@@ -188,5 +188,5 @@ def _read_versions(sections: list[Any], symbols: Any) -> Iterator[VersionNeed]:
                 users[number & 0x7FFF].append(symbol.name)
     for library, versions in needs.iter_versions():
         for version in versions:
-            found = tuple(sorted(users[version["vna_other"] & 0x7FFF]))
-            yield VersionNeed(library=library.name, version=version.name, symbols=found)
+            names = tuple(sorted(users[version["vna_other"] & 0x7FFF]))
+            yield VersionNeed(library=library.name, version=version.name, symbols=names)

@@ -1,4 +1,4 @@
-"""Compiled files of every system: which reader each is for, and what all of them are asked."""
+"""Formats of compiled files: which reader reads which file, and the facts that all readers return."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SHARED_OBJECT = re.compile(r"\.so(\.\d+)*$")
 
 
 class Binary(Protocol):
-    """What the checks ask of a compiled file of any system; the three readers say what each of these is."""
+    """The facts about a compiled file of any format; the classes that the three readers return describe each fact."""
 
     @property
     def machine(self) -> str: ...
@@ -69,7 +69,7 @@ FORMATS: Mapping[str, BinaryFormat] = MappingProxyType(
 def read_binary(path: str, data: bytes, systems: Collection[str]) -> ElfFacts | MachoFacts | PeFacts | None:
     """Return the facts of a file, or None for a file that is not compiled.
 
-    `systems` are the operating systems that its wheel is for: they load a `.so` whatever its first bytes are. Raises one of
+    `systems` are the operating systems that its wheel is for: Linux and macOS load a `.so` with any first bytes. Raises one of
     UNREADABLE_BINARY when the file begins or is named as a compiled one, but is truncated or malformed.
     """
     for known in FORMATS.values():

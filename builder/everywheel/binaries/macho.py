@@ -1,11 +1,12 @@
-"""Mach-O files read once, into the facts that the checks ask for; one file may hold an image for each architecture."""
+"""Mach-O files, read once into facts; one file may contain an image for each of several architectures."""
 
 from __future__ import annotations
 
 import io
 import re
 import struct
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -13,17 +14,19 @@ from typing import Any
 from macholib import mach_o
 from macholib.MachO import MachO, MachOHeader
 
+from everywheel.binaries.init_functions import list_module_names
 from everywheel.binaries.macho_signature import check_signature
 from everywheel.platforms.architectures import ARCHES
 
 _THIN = (b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xfe\xed\xfa\xcf", b"\xfe\xed\xfa\xce")
 _FAT = (b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf")
-_MOST_IMAGES = 40  # a compiled Java class begins as a fat file does; its version is where the number of images would be
+_MOST_IMAGES = 40  # a Java class file has the same magic number, and its version in the field for the number of images
+# The architectures of targets, and older ones that only the files of other projects have.
 _CPUS = {
     **{arch.macos.cpu_type: arch.macos.name for arch in ARCHES.values() if arch.macos is not None},
     0xC: "arm",
     0x12: "ppc",
-    0x01000012: "ppc64",  # processors that no target has
+    0x01000012: "ppc64",
 }
 _VARIANTS = {
     (arch.macos.cpu_type, subtype): name
@@ -45,11 +48,11 @@ _MINIMUMS = {
     mach_o.LC_VERSION_MIN_TVOS: "tvOS",
     mach_o.LC_VERSION_MIN_WATCHOS: "watchOS",
 }
-_WHERE = re.compile(r" in <.*>")  # where macholib read it: an object of Python's and its address
+_LOCATION = re.compile(r" in <.*>")  # macholib adds the repr() of the file object to its messages
 _N_STAB, _N_PEXT, _N_TYPE, _N_EXT = 0xE0, 0x10, 0x0E, 0x01
-_N_WEAK_REF = 0x40  # among the flags of an undefined symbol
-_MOST_NAMES = 16  # times the table of strings: names may share their ends, but all cannot share all
-# The tables of LC_DYSYMTAB: where it says that each begins and how many entries it has; their bytes with 32 and 64 bits.
+_N_WEAK_REF = 0x40  # a flag of an undefined symbol
+_MOST_NAMES = 16  # the size of all names together, as a multiple of the string table: names may share their ends
+# The tables of LC_DYSYMTAB: the fields with offset and number of entries, and the size of an entry with 32 and 64 bits.
 _DYSYMTAB = (
     ("tocoff", "ntoc", (8, 8)),
     ("modtaboff", "nmodtab", (52, 56)),
@@ -58,28 +61,31 @@ _DYSYMTAB = (
     ("extreloff", "nextrel", (8, 8)),
     ("locreloff", "nlocrel", (8, 8)),
 )
-_N_OSO = 0x66  # among the entries for debuggers, one that names an object file of the build machine
-
-
-# What linkers put beside a program's own symbols; zig's lets them out, and nobody can mean them.
+_N_OSO = 0x66  # the type of a debugging entry that names an object file of the build machine
+# Symbols that linkers define; zig's linker exports them too.
 _LINKER_MADE = frozenset(("__dso_handle", "_mh_bundle_header", "_mh_dylib_header", "_mh_execute_header"))
 
 
 class UnreadableMacho(Exception):
-    """The bytes begin as a Mach-O file does, or are named as one, but are not a whole one; the message is the reason."""
+    """A Mach-O file is truncated or malformed; the message is the reason."""
 
     check = "macho"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachoImage:
-    """What one architecture's part of a Mach-O file says about itself.
+    """The facts about the part of a Mach-O file for one architecture.
 
-    `cpu` is what lipo calls it and `kind` the file type; `name` is the install name (LC_ID_DYLIB); `needed` are the install
-    names that it loads, of which it can do without the `optional`; `minimum` is the oldest version of `system` that it
-    runs on, or None where it says none. `signature` is what is wrong with its code signature, or None where it has none.
-    `exports` and `undefined` are symbols as C spells them, `weak` those of the latter that may be missing; `debug` maps
-    what is for debuggers to its size in bytes.
+    Attributes:
+        cpu: the architecture, as lipo names it.
+        kind: the file type (`MH_DYLIB`).
+        name: the install name (LC_ID_DYLIB).
+        needed: the install names of the libraries that it loads.
+        optional: those of them that may be missing.
+        system, minimum: the operating system and the oldest version of it that the image runs on, or None without one.
+        exports, undefined: symbols as C spells them; the `weak` undefined ones may be missing.
+        debug: the size in bytes of debugging data, by its name.
+        signature: the problems of the code signature, or None for an image without a signature.
     """
 
     cpu: str
@@ -100,7 +106,7 @@ class MachoImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachoFacts:
-    """What a Mach-O file says about itself, image by image; the properties are of all of them together."""
+    """The facts about a Mach-O file by image; the properties combine those of all images."""
 
     images: tuple[MachoImage, ...]
 
@@ -130,30 +136,29 @@ class MachoFacts:
 
     @property
     def debug(self) -> dict[str, int]:
-        found: dict[str, int] = {}
+        sizes: dict[str, int] = {}
         for image in self.images:
             for name, size in image.debug.items():
-                found[name] = found.get(name, 0) + size
-        return found
+                sizes[name] = sizes.get(name, 0) + size
+        return sizes
 
     @property
     def module_names(self) -> tuple[str, ...]:
-        """The Python modules that every image can initialise: the names after `PyInit_` (multi-phase or not)."""
-        every = set(self.images[0].exports).intersection(*(image.exports for image in self.images))
-        return tuple(s.split("_", 1)[1] for s in sorted(every) if s.startswith(("PyInit_", "PyInitU_", "PyModExport_")))
+        """The Python modules that every image can initialize."""
+        return list_module_names(sorted(set(self.images[0].exports).intersection(*(i.exports for i in self.images))))
 
     @property
     def highest(self) -> dict[str, str]:
-        """The newest system that an image needs: `{"macOS": "11.0"}`."""
-        found: dict[str, tuple[int, int]] = {}
+        """The newest system that an image requires: `{"macOS": "11.0"}`."""
+        highest: dict[str, tuple[int, int]] = {}
         for image in self.images:
             if image.minimum is not None:
-                found[image.system] = max(image.minimum, found.get(image.system, (0, 0)))
-        return {system: ".".join(map(str, version)) for system, version in found.items()}
+                highest[image.system] = max(image.minimum, highest.get(image.system, (0, 0)))
+        return {system: ".".join(map(str, version)) for system, version in highest.items()}
 
 
 def is_macho(name: str, data: bytes) -> bool:
-    """Tell whether a file is a Mach-O file by its first bytes, or named as one."""
+    """Return whether a file is a Mach-O file by its first bytes or by its name."""
     if data[:4] in _FAT:
         return int.from_bytes(data[4:8], "big") <= _MOST_IMAGES
     return data[:4] in _THIN or name.endswith(".dylib")
@@ -165,17 +170,17 @@ def read_macho(data: bytes) -> MachoFacts:
     try:
         headers = _InMemory(data).headers
         if not headers:
-            raise UnreadableMacho("it has no image for any architecture")
+            raise UnreadableMacho("it has no image")
         return MachoFacts(images=tuple(_read(header, data) for header in headers))
     except UnreadableMacho:
         raise
-    except Exception as error:  # macholib raises nearly every kind of exception on bytes that are not what they claim
-        reason = _WHERE.sub("", str(error)) or type(error).__name__
-        raise UnreadableMacho(f"not a whole Mach-O file ({reason})") from None
+    except Exception as error:  # macholib raises nearly every kind of exception on malformed files
+        reason = _LOCATION.sub("", str(error)) or type(error).__name__
+        raise UnreadableMacho(f"not a complete Mach-O file ({reason})") from None
 
 
 class _InMemory(MachO):  # type: ignore[misc]  # macholib has no types
-    """macholib's reader, which knows files only by their names, on bytes."""
+    """macholib's reader for bytes in memory; its own constructor accepts only the name of a file."""
 
     def __init__(self, data: bytes) -> None:
         self.filename = "memory"
@@ -187,7 +192,7 @@ class _InMemory(MachO):  # type: ignore[misc]  # macholib has no types
 
     def load_header(self, file: io.BytesIO, offset: int, size: int) -> None:
         if offset + size > self._size:
-            raise UnreadableMacho(f"truncated: it has {self._size} bytes of {offset + size}")
+            raise UnreadableMacho(f"truncated: {self._size} of {offset + size} bytes")
         super().load_header(file, offset, size)
 
 
@@ -197,44 +202,49 @@ def _read(header: MachOHeader, data: bytes) -> MachoImage:
     _check_size(commands, header, len(image))
     loads = [(cmd, _read_string(command, command.name, rest)) for cmd, command, rest in commands if cmd in _LOADS]
     names = [_read_string(command, command.name, rest) for cmd, command, rest in commands if cmd == mach_o.LC_ID_DYLIB]
+    # A library that is loaded both ways is required.
+    required = {name for cmd, name in loads if cmd != mach_o.LC_LOAD_WEAK_DYLIB}
     system, minimum = _read_minimum(commands)
-    debug = _read_dwarf(commands)
-    exports, undefined, weak, stabs = _read_symbols(commands, image, header)
-    if stabs:
-        debug["debug map"] = stabs
-    signatures = [c for cmd, c, _ in commands if cmd == mach_o.LC_CODE_SIGNATURE]
-    cputype, subtype = int(header.header.cputype), int(header.header.cpusubtype)
-    cpu = _CPUS.get(cputype, f"CPU type {cputype:#x}")
+    symbols = _read_symbols(commands, image, header)
+    debug_map = {"debug map": symbols.debug_map} if symbols.debug_map else {}
     return MachoImage(
-        cpu=_VARIANTS.get((cputype, subtype & 0xFF), cpu),
-        bits=64 if header.MH_MAGIC in (mach_o.MH_MAGIC_64, mach_o.MH_CIGAM_64) else 32,
+        cpu=_name_cpu(header),
+        bits=64 if _is_wide(header) else 32,
         kind=_KINDS.get(int(header.header.filetype), f"file type {int(header.header.filetype)}"),
         name=names[0] if names else "",
         needed=tuple(dict.fromkeys(name for _, name in loads)),
-        # Of what it loads both ways it cannot do without.
-        optional=frozenset(name for cmd, name in loads if cmd == mach_o.LC_LOAD_WEAK_DYLIB)
-        - {name for cmd, name in loads if cmd != mach_o.LC_LOAD_WEAK_DYLIB},
+        optional=frozenset(name for _, name in loads) - required,
         rpath=tuple(_read_string(c, c.path, rest) for cmd, c, rest in commands if cmd == mach_o.LC_RPATH),
         system=system,
         minimum=minimum,
-        exports=exports,
-        undefined=undefined,
-        weak=weak,
-        debug=debug,
-        signature=check_signature(image, int(signatures[0].dataoff), int(signatures[0].datasize))
-        if signatures
-        else None,
+        exports=tuple(sorted(symbols.exports - _LINKER_MADE)),
+        undefined=tuple(sorted(symbols.undefined)),
+        weak=symbols.weak,
+        debug={**_read_dwarf(commands), **debug_map},
+        signature=_read_signature(commands, image),
     )
+
+
+def _name_cpu(header: MachOHeader) -> str:
+    number, subtype = int(header.header.cputype), int(header.header.cpusubtype) & 0xFF
+    return _VARIANTS.get((number, subtype)) or _CPUS.get(number, f"CPU type {number:#x}")
+
+
+def _read_signature(commands: list[Any], image: bytes) -> tuple[str, ...] | None:
+    signatures = [command for cmd, command, _ in commands if cmd == mach_o.LC_CODE_SIGNATURE]
+    if not signatures:
+        return None
+    return check_signature(image, int(signatures[0].dataoff), int(signatures[0].datasize))
 
 
 def _check_size(commands: list[Any], header: MachOHeader, size: int) -> None:
     end = max((start + length for start, length in _list_tables(commands, header) if length), default=0)
     if end > size:
-        raise UnreadableMacho(f"truncated: it has {size} bytes of {end}")
+        raise UnreadableMacho(f"truncated: {size} of {end} bytes")
 
 
 def _list_tables(commands: list[Any], header: MachOHeader) -> Iterator[tuple[int, int]]:
-    """Give where each part of an image begins that its load commands tell of, and its size in bytes."""
+    """Yield the offset and the size in bytes of each part of an image that its load commands describe."""
     is_wide = _is_wide(header)
     for cmd, command, _ in commands:
         if cmd in (mach_o.LC_SEGMENT, mach_o.LC_SEGMENT_64):
@@ -257,66 +267,84 @@ def _is_wide(header: MachOHeader) -> bool:
 
 
 def _make_entry(header: MachOHeader) -> struct.Struct:
-    """Return how one symbol lies in the symbol table: `nlist` of <mach-o/nlist.h>, or `nlist_64`."""
+    """Return the layout of an entry of the symbol table: `nlist` or `nlist_64` of <mach-o/nlist.h>."""
     return struct.Struct(f"{header.endian}IBBH{'Q' if _is_wide(header) else 'I'}")
 
 
 def _read_string(command: Any, offset: Any, rest: bytes) -> str:
-    """Return the string of a load command, whose offset counts from the command's beginning."""
+    """Return a string of a load command; its offset is relative to the beginning of the command."""
     start = int(offset) - 8 - sum(field[1]._size_ for field in command._fields_)
     return rest[start:].split(b"\0")[0].decode(errors="replace")
 
 
 def _read_minimum(commands: list[Any]) -> tuple[str, tuple[int, int] | None]:
-    """Return the system and the oldest version of it; of several systems (Mac Catalyst is another) macOS counts."""
-    found = {}
+    """Return the system and the oldest version of it; macOS if there are several systems (Mac Catalyst is another)."""
+    minimums = {}
     for cmd, command, _ in commands:
         if cmd == mach_o.LC_BUILD_VERSION:
             platform = int(command.platform)
-            found[mach_o.PLATFORM_NAMES.get(platform, f"platform {platform}")] = int(command.minos)
+            minimums[mach_o.PLATFORM_NAMES.get(platform, f"platform {platform}")] = int(command.minos)
         elif cmd in _MINIMUMS:
-            found[_MINIMUMS[cmd]] = int(command.version)
-    if not found:
+            minimums[_MINIMUMS[cmd]] = int(command.version)
+    if not minimums:
         return "macOS", None
-    system = "macOS" if "macOS" in found else next(iter(found))
-    return system, (found[system] >> 16, found[system] >> 8 & 0xFF)
+    system = "macOS" if "macOS" in minimums else next(iter(minimums))
+    return system, (minimums[system] >> 16, minimums[system] >> 8 & 0xFF)
 
 
 def _read_dwarf(commands: list[Any]) -> dict[str, int]:
-    found = {}
+    sizes = {}
     for cmd, _, sections in commands:
         if cmd in (mach_o.LC_SEGMENT, mach_o.LC_SEGMENT_64):
             for section in sections:
                 if bytes(section.segname).rstrip(b"\0") == b"__DWARF":
-                    found[bytes(section.sectname).rstrip(b"\0").decode(errors="replace")] = int(section.size)
-    return found
+                    sizes[bytes(section.sectname).rstrip(b"\0").decode(errors="replace")] = int(section.size)
+    return sizes
 
 
-def _read_symbols(
-    commands: list[Any], image: bytes, header: MachOHeader
-) -> tuple[tuple[str, ...], tuple[str, ...], frozenset[str], int]:
-    """Return the symbols that an image lets out, needs, and can do without, and the bytes of a map to object files."""
-    exports: set[str] = set()
-    undefined: set[str] = set()
-    weak: set[str] = set()
-    stabs = objects = named = 0
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Symbols:
+    """The symbols of an image, and the size in bytes of the map for debuggers that names object files."""
+
+    exports: frozenset[str] = frozenset()
+    undefined: frozenset[str] = frozenset()
+    weak: frozenset[str] = frozenset()
+    debug_map: int = 0
+
+
+def _read_symbols(commands: list[Any], image: bytes, header: MachOHeader) -> _Symbols:
     tables = [command for cmd, command, _ in commands if cmd == mach_o.LC_SYMTAB]
     if len(tables) > 1:
         raise UnreadableMacho(f"it has {len(tables)} symbol tables")
-    for table in tables:
-        entry = _make_entry(header)
-        start, strings = int(table.symoff), image[int(table.stroff) : int(table.stroff) + int(table.strsize)]
-        for index, kind, _, flags, _ in entry.iter_unpack(image[start : start + entry.size * int(table.nsyms)]):
-            if kind & _N_STAB:
-                stabs += entry.size
-                objects += kind == _N_OSO
-            elif kind & _N_EXT and not kind & _N_PEXT:
-                end = strings.index(b"\0", index)
-                named += end - index
-                if named > _MOST_NAMES * len(strings):
-                    raise UnreadableMacho("the names of its symbols lie over each other")
-                name = strings[index:end].decode(errors="replace").removeprefix("_")
-                (exports if kind & _N_TYPE else undefined).add(name)
-                if not kind & _N_TYPE and flags & _N_WEAK_REF:
-                    weak.add(name)
-    return tuple(sorted(exports - _LINKER_MADE)), tuple(sorted(undefined)), frozenset(weak), stabs if objects else 0
+    if not tables:
+        return _Symbols()
+    table, layout = tables[0], _make_entry(header)
+    start, size = int(table.symoff), layout.size * int(table.nsyms)
+    entries = list(layout.iter_unpack(image[start : start + size]))
+    debugging = [kind for _, kind, _, _, _ in entries if kind & _N_STAB]
+    names: dict[tuple[bool, bool], set[str]] = defaultdict(set)
+    for name, kind, flags in _name_symbols(entries, image[int(table.stroff) : int(table.stroff) + int(table.strsize)]):
+        is_defined = bool(kind & _N_TYPE)
+        names[is_defined, not is_defined and bool(flags & _N_WEAK_REF)].add(name)
+    return _Symbols(
+        exports=frozenset(names[True, False]),
+        undefined=frozenset(names[False, False] | names[False, True]),
+        weak=frozenset(names[False, True]),
+        debug_map=layout.size * len(debugging) if _N_OSO in debugging else 0,
+    )
+
+
+def _name_symbols(entries: Iterable[tuple[Any, ...]], strings: bytes) -> Iterator[tuple[str, int, int]]:
+    """Yield name, type and flags of each external symbol, without the underscore that C names begin with.
+
+    Raises UnreadableMacho when the names overlap so much that reading them would take very long.
+    """
+    size = 0
+    for index, kind, _, flags, _ in entries:
+        if kind & _N_STAB or not kind & _N_EXT or kind & _N_PEXT:
+            continue
+        end = strings.index(b"\0", index)
+        size += end - index
+        if size > _MOST_NAMES * len(strings):
+            raise UnreadableMacho("the names of its symbols overlap")
+        yield strings[index:end].decode(errors="replace").removeprefix("_"), kind, flags

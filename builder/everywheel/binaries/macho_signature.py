@@ -1,8 +1,8 @@
-"""Code signatures of Mach-O files: whether what was signed is still what is there.
+"""Code signatures of Mach-O files: whether the signed hashes match the contents.
 
-A signature is a SuperBlob at the end of a file; its CodeDirectory lists the hash of each page of what comes before it, and
-of the other blobs (xnu, osfmk/kern/cs_blobs.h). All its numbers are big-endian. An ad-hoc signature is nothing more; one
-with a certificate has the same hashes, and its certificate is not looked at here.
+A signature is a SuperBlob at the end of a file. Its CodeDirectory contains the hash of each page before the signature, and
+the hashes of the other blobs (xnu, osfmk/kern/cs_blobs.h). All numbers are big-endian. A signature that is not ad hoc also
+has a certificate, which is not checked.
 """
 
 from __future__ import annotations
@@ -15,20 +15,22 @@ from types import MappingProxyType
 _SUPERBLOB, _CODE_DIRECTORY = 0xFADE0CC0, 0xFADE0C02
 _DIRECTORIES = (0, *range(0x1000, 0x1006))  # the slots of the CodeDirectory, and of those with other hashes
 _HASHES = MappingProxyType({1: ("sha1", 20), 2: ("sha256", 32), 3: ("sha256", 20), 4: ("sha384", 48)})
-_HELD_HERE = MappingProxyType({2: "the requirements", 5: "the entitlements", 7: "the DER entitlements"})
+_HASHED_BLOBS = MappingProxyType({2: "the requirements", 5: "the entitlements", 7: "the DER entitlements"})
 
 
 def check_signature(image: bytes, offset: int, size: int) -> tuple[str, ...]:
-    """Return what is wrong with the signature at an offset of a Mach-O file of one architecture.
+    """Return the problems of the signature at an offset of a Mach-O file with one architecture, none if it is valid.
 
-    The answer is empty for a signature that holds: the hash of every page before it is in it, and of every blob beside.
+    It is valid if it contains the right hash of every page before it and of every other blob.
     """
     try:
         blobs = _read_blobs(image[offset : offset + size])
         directories = [blobs[slot] for slot in _DIRECTORIES if slot in blobs]
         if not directories:
-            return ("there is no CodeDirectory in it",)
-        return tuple(words for directory in directories for words in _check_directory(directory, blobs, image, offset))
+            return ("it has no CodeDirectory",)
+        return tuple(
+            problem for directory in directories for problem in _check_directory(directory, blobs, image, offset)
+        )
     except (struct.error, ValueError) as error:
         return (f"it cannot be read: {error}",)
 
@@ -36,16 +38,16 @@ def check_signature(image: bytes, offset: int, size: int) -> tuple[str, ...]:
 def _read_blobs(signature: bytes) -> dict[int, bytes]:
     magic, length, count = struct.unpack_from(">3I", signature)
     if magic != _SUPERBLOB or length > len(signature) or 12 + 8 * count > length:
-        raise ValueError("it does not begin as one")
+        raise ValueError("the magic number is wrong")
     blobs = {}
     for index in range(count):
         slot, start = struct.unpack_from(">2I", signature, 12 + 8 * index)
         _, size = struct.unpack_from(">2I", signature, start)
         if start + size > length:
-            raise ValueError("a part of it is cut off")
+            raise ValueError("a part of it is truncated")
         if slot in blobs:
             raise ValueError("it has a part twice")
-        if slot in _DIRECTORIES or slot in _HELD_HERE:
+        if slot in _DIRECTORIES or slot in _HASHED_BLOBS:
             blobs[slot] = signature[start : start + size]
     return blobs
 
@@ -54,18 +56,18 @@ def _check_directory(directory: bytes, blobs: Mapping[int, bytes], image: bytes,
     magic, _, version, _, hashes, _, special, slots, limit = struct.unpack_from(">9I", directory)
     size, kind, _, page_bits = struct.unpack_from(">4B", directory, 36)
     if magic != _CODE_DIRECTORY:
-        raise ValueError("its CodeDirectory does not begin as one")
+        raise ValueError("the magic number of its CodeDirectory is wrong")
     algorithm, expected = _HASHES.get(kind, ("", size))
     if not algorithm or size != expected:
-        raise ValueError(f"it has hashes of an unknown kind, {kind}")
-    if version >= 0x20300 and len(directory) >= 64:  # there a wider field for the limit begins to exist
+        raise ValueError(f"its hashes are of the unknown type {kind}")
+    if version >= 0x20300 and len(directory) >= 64:  # since this version there is a second, wider field
         limit = struct.unpack_from(">Q", directory, 56)[0] or limit
     if limit != offset:
-        yield f"it is of the first {limit} bytes, but begins at {offset}"
+        yield f"it covers the first {limit} bytes, but begins at {offset}"
         return
     page = 1 << page_bits if page_bits else max(limit, 1)
     if slots != -(-limit // page) or hashes + slots * size > len(directory) or special * size > hashes:
-        raise ValueError("it has not one hash for each page")
+        raise ValueError("it does not have one hash for each page")
 
     def digest(data: bytes) -> bytes:
         return hashlib.new(algorithm, data).digest()[:size]
@@ -73,7 +75,7 @@ def _check_directory(directory: bytes, blobs: Mapping[int, bytes], image: bytes,
     pages = [image[start : min(start + page, limit)] for start in range(0, limit, page)]
     changed = [n for n, data in enumerate(pages) if digest(data) != directory[hashes + n * size :][:size]]
     if changed:
-        yield f"{len(changed)} of {slots} pages are not what was signed, the first at byte {changed[0] * page}"
-    for slot, name in _HELD_HERE.items():
+        yield f"{len(changed)} of {slots} pages do not match their hashes, the first at byte {changed[0] * page}"
+    for slot, name in _HASHED_BLOBS.items():
         if slot in blobs and slot <= special and directory[hashes - slot * size :][:size] != digest(blobs[slot]):
-            yield f"{name} in it are not what was signed"
+            yield f"{name} in it do not match their hash"

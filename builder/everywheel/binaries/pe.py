@@ -1,4 +1,4 @@
-"""PE files (Windows' DLLs, modules and programs) read once, into the facts that the checks ask for."""
+"""PE files (DLLs, modules and programs of Windows), read once into facts."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 
 import pefile
 
+from everywheel.binaries.init_functions import list_module_names
+
 MAGIC = b"MZ"
 _SUFFIXES = (".pyd", ".dll", ".exe")
 _TABLES = {
@@ -17,9 +19,9 @@ _TABLES = {
     "exports": ("IMAGE_DIRECTORY_ENTRY_EXPORT", "DIRECTORY_ENTRY_EXPORT"),
     "debug data": ("IMAGE_DIRECTORY_ENTRY_DEBUG", "DIRECTORY_ENTRY_DEBUG"),
 }
-# Lists of DLLs: the size of one entry, after the last of which comes one of zeros.
+# The size of an entry in the lists of DLLs; the last entry is followed by one that is zero.
 _ENTRIES = {"imports": 20, "delayed imports": 32}
-# What Windows' loader reads by itself, whether or not anybody here does.
+# Tables that the loader of Windows reads; no fact comes from them.
 _LOADED = {
     "resources": "IMAGE_DIRECTORY_ENTRY_RESOURCE",
     "exception data": "IMAGE_DIRECTORY_ENTRY_EXCEPTION",
@@ -29,27 +31,32 @@ _LOADED = {
     "addresses of imports": "IMAGE_DIRECTORY_ENTRY_IAT",
 }
 _CERTIFICATES = pefile.DIRECTORY_ENTRY["IMAGE_DIRECTORY_ENTRY_SECURITY"]
-_NO_NAME = b"*invalid*"  # what pefile calls a DLL whose name no file can have
+_NO_NAME = b"*invalid*"  # the name that pefile gives a DLL whose name is invalid
 _FLAGS = ("DYNAMIC_BASE", "NX_COMPAT", "HIGH_ENTROPY_VA")
-_MOST_SYMBOLS = 0x10000  # as many as there are numbers for; pefile itself stops at 8192
-# Of imports too, without a word, counting each twice; and has no parameter for these.
+# The number of ordinals. pefile reads at most 8192 symbols by default (https://github.com/erocarrera/pefile/pull/261).
+_MOST_SYMBOLS = 0x10000
+# For imports, it counts each symbol twice, has no parameter, and drops the others silently.
 pefile.MAX_IMPORT_SYMBOLS = 4 * _MOST_SYMBOLS
 
 
 class UnreadablePe(Exception):
-    """The bytes begin as a PE file does, or are named as one, but are not a whole one; the message is the reason."""
+    """A PE file is truncated or malformed; the message is the reason."""
 
     check = "pe"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeFacts:
-    """What one PE file says about itself.
+    """The facts about a PE file.
 
-    `machine` is as pefile spells it; `imports` maps the DLLs that it needs, in lower case, to the symbols it takes from
-    them or passes on (forwarded exports), with those of `delayed`, which are looked for on first use; `minimum` is the
-    oldest version of Windows; `flags` are those of the loader's mitigations that it allows; `debug` maps debug sections to
-    their size in bytes; `pdb` is the path of its debug data on the build machine.
+    Attributes:
+        machine: the architecture as pefile spells it.
+        imports: the DLLs that it needs, in lower case, with the symbols that it imports or forwards.
+        delayed: those of the DLLs that are loaded on first use.
+        minimum: the oldest version of Windows that loads it.
+        flags: the mitigations that its header allows the loader to use.
+        debug: the size in bytes of debug sections, by name.
+        pdb: the path of its debugging data on the build machine.
     """
 
     machine: str
@@ -73,8 +80,8 @@ class PeFacts:
 
     @property
     def module_names(self) -> tuple[str, ...]:
-        """The Python modules that it can initialise: the names after `PyInit_` (multi-phase or not)."""
-        return tuple(s.split("_", 1)[1] for s in self.exports if s.startswith(("PyInit_", "PyInitU_", "PyModExport_")))
+        """The Python modules that it can initialize."""
+        return list_module_names(self.exports)
 
     @property
     def highest(self) -> dict[str, str]:
@@ -83,7 +90,7 @@ class PeFacts:
 
 
 def is_pe(name: str, data: bytes) -> bool:
-    """Tell whether a file is a PE file by its headers, or named as one; two letters alone could be anything."""
+    """Return whether a file is a PE file by its headers or by its name; the two letters `MZ` are not enough."""
     start = int.from_bytes(data[60:64], "little")
     return name.lower().endswith(_SUFFIXES) or (data.startswith(MAGIC) and data[start : start + 4] == b"PE\0\0")
 
@@ -96,15 +103,15 @@ def read_pe(data: bytes) -> PeFacts:
         return _read(pe, len(data))
     except UnreadablePe:
         raise
-    except Exception as error:  # pefile's own error, and what it lets through on bytes that are not what they claim
+    except Exception as error:  # pefile raises other exceptions than its own on malformed files
         reason = str(error).strip("'\"") or type(error).__name__
-        raise UnreadablePe(f"not a whole PE file ({reason})") from None
+        raise UnreadablePe(f"not a complete PE file ({reason})") from None
 
 
 def _read(pe: Any, size: int) -> PeFacts:
     _check_size(pe, size)
     _parse_tables(pe)
-    now, later = (list(getattr(pe, _TABLES[words][1], ())) for words in ("imports", "delayed imports"))
+    now, later = (list(getattr(pe, _TABLES[table][1], ())) for table in ("imports", "delayed imports"))
     imports: dict[str, tuple[str, ...]] = {}
     for entry in (*now, *later):
         imports[_dll(entry)] = (*imports.get(_dll(entry), ()), *map(_symbol, entry.imports))
@@ -129,56 +136,58 @@ def _read(pe: Any, size: int) -> PeFacts:
 def _check_size(pe: Any, size: int) -> None:
     ends = [section.PointerToRawData + section.SizeOfRawData for section in pe.sections]
     directories = pe.OPTIONAL_HEADER.DATA_DIRECTORY
-    if len(directories) > _CERTIFICATES:  # the one table that lies behind the sections
+    if len(directories) > _CERTIFICATES:  # the only table that is behind the sections
         ends.append(directories[_CERTIFICATES].VirtualAddress + directories[_CERTIFICATES].Size)
     if pe.FILE_HEADER.PointerToSymbolTable:
         ends.append(_find_strings(pe) + 4)
     if len(pe.sections) != pe.FILE_HEADER.NumberOfSections:
-        raise UnreadablePe(f"it has {len(pe.sections)} sections of {pe.FILE_HEADER.NumberOfSections}")
+        raise UnreadablePe(f"{len(pe.sections)} of {pe.FILE_HEADER.NumberOfSections} sections can be read")
     if max(ends, default=0) > size:
-        raise UnreadablePe(f"truncated: it has {size} bytes of {max(ends)}")
+        raise UnreadablePe(f"truncated: {size} of {max(ends)} bytes")
 
 
 def _parse_tables(pe: Any) -> None:
-    numbers = {words: pefile.DIRECTORY_ENTRY[name] for words, (name, _) in _TABLES.items()}
+    numbers = {table: pefile.DIRECTORY_ENTRY[name] for table, (name, _) in _TABLES.items()}
     pe.parse_data_directories(directories=list(numbers.values()))
-    for words, number in numbers.items():
-        if words in _ENTRIES:
-            _check_entries(pe, words, number)
-        elif all(_find_table(pe, number)) and not hasattr(pe, _TABLES[words][1]):
-            raise UnreadablePe(f"its {words} cannot be read")
-    for words, name in _LOADED.items():
+    for table, number in numbers.items():
+        if table in _ENTRIES:
+            _check_entries(pe, table, number)
+        elif all(_find_table(pe, number)) and not hasattr(pe, _TABLES[table][1]):
+            raise UnreadablePe(f"its {table} cannot be read")
+    for table, name in _LOADED.items():
         if not _is_inside(pe, *_find_table(pe, pefile.DIRECTORY_ENTRY[name])):
-            raise UnreadablePe(f"its {words} would lie outside of its sections")
+            raise UnreadablePe(f"its table of {table} is not inside a section")
 
 
 def _find_table(pe: Any, number: int) -> tuple[int, int]:
-    """Return where a table begins in memory, and its size in bytes; zeros where there is none."""
+    """Return the address of a table in memory and its size in bytes, both 0 for a missing table."""
     directories = pe.OPTIONAL_HEADER.DATA_DIRECTORY
     return (directories[number].VirtualAddress, directories[number].Size) if len(directories) > number else (0, 0)
 
 
-def _check_entries(pe: Any, words: str, number: int) -> None:
-    """Raise UnreadablePe unless each DLL of a list is told: pefile passes over one whose name or symbols are nowhere."""
+def _check_entries(pe: Any, table: str, number: int) -> None:
+    """Raise UnreadablePe unless pefile returns each DLL of a list: it skips one whose name or symbols it cannot find."""
     try:
-        listed = _count_entries(pe, _find_table(pe, number)[0], _ENTRIES[words])
+        listed = _count_entries(pe, _find_table(pe, number)[0], _ENTRIES[table])
     except pefile.PEFormatError:
-        raise UnreadablePe(f"its {words} cannot be read") from None
-    told = sum(entry.dll != _NO_NAME for entry in getattr(pe, _TABLES[words][1], ()))
-    if told != listed:
-        raise UnreadablePe(f"its {words} cannot be read: {listed - told} of {listed} DLLs without a name or symbols")
+        raise UnreadablePe(f"its {table} cannot be read") from None
+    returned = sum(entry.dll != _NO_NAME for entry in getattr(pe, _TABLES[table][1], ()))
+    if returned != listed:
+        raise UnreadablePe(
+            f"its {table} cannot be read: {listed - returned} of {listed} DLLs without a name or symbols"
+        )
 
 
 def _count_entries(pe: Any, start: int, length: int) -> int:
-    found = 0
-    # Where a section ends in the file, zeros follow in memory.
-    while start and any(pe.get_data(start + found * length, length)):
-        found += 1
-    return found
+    count = 0
+    # In memory, zeros follow the end of a section in the file.
+    while start and any(pe.get_data(start + count * length, length)):
+        count += 1
+    return count
 
 
 def _is_inside(pe: Any, start: int, size: int) -> bool:
-    """Tell whether a table is empty or lies within one section, as it is in memory."""
+    """Return whether a table is empty or within one section in memory."""
     return not (start and size) or any(
         section.VirtualAddress <= start
         and start + size <= section.VirtualAddress + max(section.Misc_VirtualSize, section.SizeOfRawData)
@@ -191,12 +200,12 @@ def _read_exports(pe: Any) -> list[Any]:
         return []
     named = pe.DIRECTORY_ENTRY_EXPORT.struct.NumberOfNames
     if named > _MOST_SYMBOLS:
-        raise UnreadablePe(f"it says that it exports {named} names, of which there can be {_MOST_SYMBOLS}")
+        raise UnreadablePe(f"its header lists {named} exported names; {_MOST_SYMBOLS} are possible")
     return list(pe.DIRECTORY_ENTRY_EXPORT.symbols)
 
 
 def _split_forwarder(forwarder: bytes) -> tuple[str, str]:
-    """Return the DLL and the symbol of `NTDLL.RtlFree`: an export that another DLL is to give."""
+    """Return the DLL and the symbol of a forwarded export, such as `NTDLL.RtlFree`."""
     library, _, name = _decode(forwarder).rpartition(".")
     library = library.lower()
     return library if library.endswith(".dll") else f"{library}.dll", name
@@ -215,7 +224,7 @@ def _decode(name: bytes) -> str:
 
 
 def _find_strings(pe: Any) -> int:
-    """Return where the strings begin, behind the symbols: where the longer names of sections are."""
+    """Return the offset of the string table, which is behind the symbols and contains the long names of sections."""
     return int(pe.FILE_HEADER.PointerToSymbolTable + 18 * pe.FILE_HEADER.NumberOfSymbols)
 
 
