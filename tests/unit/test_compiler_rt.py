@@ -1,4 +1,4 @@
-"""What is left of zig's compiler_rt, as text."""
+"""The text of zig's compiler_rt without the functions of libc."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from everywheel.errors import MachineError
 from everywheel.platforms.target import parse_target
 from everywheel.store.local import Store
 from everywheel.toolchains.build_tools import Tools
-from everywheel.toolchains.compiler_rt import leave_out_libc
+from everywheel.toolchains.compiler_rt import remove_libc_functions
 from everywheel.toolchains.zig import ZigEngine
 
 SOURCE = """\
@@ -30,24 +30,24 @@ comptime {
 """
 
 
-def test_mathematics_are_left_out_and_every_name_is_asked_for() -> None:
-    left = leave_out_libc(SOURCE)
+def test_math_routines_are_removed_and_every_other_export_is_filtered_by_name() -> None:
+    text = remove_libc_functions(SOURCE)
 
-    assert "popcount" in left
-    assert "divmodei4" in left
-    assert "cos" not in left
-    assert "if (comptime !builtin.is_test and isHelper(name)) @export(func" in left
-    assert "\nfn isHelper(comptime name: []const u8) bool {\n" in left
+    assert "popcount" in text
+    assert "divmodei4" in text
+    assert "cos" not in text
+    assert "if (comptime !builtin.is_test and isHelper(name)) @export(func" in text
+    assert "\nfn isHelper(comptime name: []const u8) bool {\n" in text
 
 
-def test_a_source_that_is_written_otherwise_is_refused() -> None:
+def test_a_source_of_another_form_is_an_error() -> None:
     with pytest.raises(MachineError) as raised:
-        leave_out_libc(SOURCE.replace("// Math", "// Mathematical"))
+        remove_libc_functions(SOURCE.replace("// Math", "// Mathematical"))
 
     assert raised.value.render() == (
-        "error: zig's compiler_rt.zig is not written as it was\n"
-        "  exports, and sections of mathematics: 1 and 0 instead of 1 and 1\n"
-        "  hint: a newer zig was pinned: adapt toolchains/compiler_rt.py to it"
+        "error: zig's compiler_rt.zig has an unexpected form\n"
+        "  exports, and sections of math routines: 1 and 0 instead of 1 and 1\n"
+        "  hint: adapt toolchains/compiler_rt.py to the pinned version of zig"
     )
 
 
@@ -55,7 +55,7 @@ def test_a_source_that_is_written_otherwise_is_refused() -> None:
     ("tag", "count"),
     [("manylinux2014_x86_64", 1), ("musllinux_1_2_aarch64", 1), ("macosx_11_0_arm64", 0), ("win_amd64", 0)],
 )
-def test_links_for_linux_are_given_the_archive(tmp_path: Path, tag: str, count: int) -> None:
+def test_every_link_for_linux_has_the_archive(tmp_path: Path, tag: str, count: int) -> None:
     nothing = Path("none")
     tools = Tools(
         bin=nothing, python=nothing, zig=nothing, cmake=nothing, ninja=nothing, pkgconf=nothing, patchelf=nothing
@@ -63,4 +63,4 @@ def test_links_for_linux_are_given_the_archive(tmp_path: Path, tag: str, count: 
 
     links = ZigEngine(store=Store(tmp_path), tools=tools).compilers(parse_target(tag)).link
 
-    assert [Path(word).parent for word in links] == [tmp_path / "zig"] * count
+    assert [Path(link).parent for link in links] == [tmp_path / "zig"] * count

@@ -1,4 +1,4 @@
-"""Engines: the native one's compilers, what a container takes along, and which image is chosen."""
+"""Engines: compilers of the native engine, the payload of a container, and the choice of an image."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ from everywheel.platforms.architectures import ARCHES
 from everywheel.platforms.target import base_target, parse_target
 from everywheel.store.local import Store
 from everywheel.toolchains.compilers import EngineName
-from everywheel.toolchains.native import NativeEngine, native_facts, native_target, split_words
+from everywheel.toolchains.native import NativeEngine, native_facts, native_target, split_command
 
 ROOT = Path(__file__).parents[2]
-CATALOGUE = load_catalog(find_catalog(ROOT))
+CATALOG = load_catalog(find_catalog(ROOT))
 GLIBC = parse_target("manylinux_2_36_x86_64")
 
 
 @pytest.fixture
 def machine(tmp_path: Path) -> dict[str, str]:
-    """The environment of a build image that has a compiler, which knows no flag of lld's."""
+    """The environment of a build image whose compiler does not know a flag of lld."""
     for name in ("cc", "c++", "ar", "ranlib"):
         (tmp_path / name).write_text('#!/bin/sh\ncase "$*" in *undefined-version*) exit 1 ;; esac\necho gcc 10\n')
         (tmp_path / name).chmod(0o755)
     return {"PATH": f"{tmp_path}:/bin", "AUDITWHEEL_PLAT": "manylinux2014_x86_64", "HOME": "/root"}
 
 
-def test_the_native_engine_takes_the_machines_compilers(machine: dict[str, str], tmp_path: Path) -> None:
+def test_the_native_engine_uses_the_compilers_of_the_machine(machine: dict[str, str], tmp_path: Path) -> None:
     compilers = NativeEngine(environ=machine).compilers(GLIBC)
 
     assert (compilers.c[0], compilers.cxx[0]) == (str(tmp_path / "cc"), str(tmp_path / "c++"))
@@ -55,7 +55,7 @@ def test_the_native_engine_takes_the_machines_compilers(machine: dict[str, str],
     assert not compilers.undefined_version
 
 
-def test_a_compiler_can_be_named(machine: dict[str, str], tmp_path: Path) -> None:
+def test_a_variable_can_name_a_compiler(machine: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "my-cc").write_text("#!/bin/sh\n")
     (tmp_path / "my-cc").chmod(0o755)
 
@@ -65,27 +65,25 @@ def test_a_compiler_can_be_named(machine: dict[str, str], tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("tag", ["musllinux_1_2_x86_64", "manylinux2014_aarch64"])
-def test_the_native_engine_builds_for_its_own_machine_alone(machine: dict[str, str], tag: str) -> None:
+def test_the_native_engine_builds_only_for_its_own_machine(machine: dict[str, str], tag: str) -> None:
     target = parse_target(tag)
 
     with pytest.raises(UsageError) as raised:
         NativeEngine(environ=machine).compilers(target)
     assert raised.value.render() == (
-        f"error: the native engine cannot build for {target.tag}: what this machine makes is manylinux_2_17_x86_64\n"
+        f"error: the native engine cannot build for {target.tag}: this machine builds for manylinux_2_17_x86_64\n"
         "  hint: the zig engine builds for every target on any machine"
     )
 
 
-def test_a_floor_below_the_machines_own_is_refused(machine: dict[str, str]) -> None:
+def test_a_floor_below_that_of_the_machine_is_an_error(machine: dict[str, str]) -> None:
     engine = NativeEngine(environ={**machine, "AUDITWHEEL_PLAT": "manylinux_2_36_x86_64"})
 
-    with pytest.raises(UsageError, match=r"cannot build for manylinux_2_17_x86_64: what this machine makes is"):
+    with pytest.raises(UsageError, match=r"cannot build for manylinux_2_17_x86_64: this machine builds for"):
         engine.compilers(parse_target("manylinux2014_x86_64"))
 
 
-def test_on_a_mac_compilers_are_told_of_the_oldest_system(
-    machine: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_on_a_mac_compilers_receive_the_oldest_macos(machine: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.system", lambda: "Darwin")
     monkeypatch.setattr("platform.machine", lambda: "arm64")
     mac = {name: value for name, value in machine.items() if name != "AUDITWHEEL_PLAT"}
@@ -96,13 +94,13 @@ def test_on_a_mac_compilers_are_told_of_the_oldest_system(
     assert native_target({**mac, "MACOSX_DEPLOYMENT_TARGET": "10.15"}).tag == "macosx_11_0_arm64"  # no older for arm64
     assert native_target({**mac, "MACOSX_DEPLOYMENT_TARGET": "13.0"}).tag == "macosx_13_0_arm64"
     assert compilers.c[-3:] == ("-arch", "arm64", "-mmacosx-version-min=12.0")
-    with pytest.raises(UsageError, match="what this machine makes is macosx_11_0_arm64"):
+    with pytest.raises(UsageError, match="this machine builds for macosx_11_0_arm64"):
         NativeEngine(environ=mac).compilers(GLIBC)
 
 
 @pytest.fixture
 def windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """A Windows with MinGW's compilers, one for itself and one for the older architecture, and with Microsoft's."""
+    """The environment of a Windows machine with compilers of MinGW, for two architectures, and of Microsoft."""
     monkeypatch.setattr("platform.system", lambda: "Windows")
     monkeypatch.setattr("platform.machine", lambda: "AMD64")
     machines = {
@@ -122,7 +120,7 @@ def windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     return {"PATH": str(tmp_path), "SYSTEMROOT": "C:\\Windows", "SECRET": "x"}
 
 
-def test_on_windows_mingws_compilers_build_and_what_they_bring_along_goes_inside(
+def test_on_windows_mingw_is_used_and_its_libraries_are_linked_statically(
     windows: dict[str, str], tmp_path: Path
 ) -> None:
     compilers = NativeEngine(environ=windows, store=tmp_path).compilers(native_target(windows))
@@ -136,25 +134,25 @@ def test_on_windows_mingws_compilers_build_and_what_they_bring_along_goes_inside
     assert compilers.environment == {"SYSTEMROOT": "C:\\Windows"}
 
 
-def test_compilers_may_be_several_words(windows: dict[str, str], tmp_path: Path) -> None:
-    named = {**windows, "CC": "zig cc", "CXX": "zig c++"}
+def test_a_variable_can_name_a_compiler_with_arguments(windows: dict[str, str], tmp_path: Path) -> None:
+    environ = {**windows, "CC": "zig cc", "CXX": "zig c++"}
 
-    compilers = NativeEngine(environ=named, store=tmp_path).compilers(native_target(windows))
+    compilers = NativeEngine(environ=environ, store=tmp_path).compilers(native_target(windows))
 
     assert compilers.c[:2] == (str(tmp_path / "zig"), "cc")
     assert compilers.cxx[:2] == (str(tmp_path / "zig"), "c++")
 
 
-def test_a_variables_words_are_those_of_the_systems_shell() -> None:
-    assert split_words("'/a b/cc' -m64", windows=False) == ["/a b/cc", "-m64"]
-    assert split_words(r'"C:\a b\zig.exe" cc', windows=True) == [r"C:\a b\zig.exe", "cc"]
+def test_a_command_is_split_as_the_shell_of_the_system_does() -> None:
+    assert split_command("'/a b/cc' -m64", windows=False) == ["/a b/cc", "-m64"]
+    assert split_command(r'"C:\a b\zig.exe" cc', windows=True) == [r"C:\a b\zig.exe", "cc"]
 
 
 @pytest.mark.parametrize(
     ("compiler", "answer"),
     [("cl", "cl : Command line error D8003"), ("clang", "x86_64-pc-windows-msvc"), ("gcc32", "i686-w64-mingw32")],
 )
-def test_no_other_compiler_builds_on_windows(
+def test_on_windows_any_other_compiler_is_an_error(
     windows: dict[str, str], tmp_path: Path, compiler: str, answer: str
 ) -> None:
     engine = NativeEngine(environ={**windows, "CC": compiler}, store=tmp_path)
@@ -164,12 +162,12 @@ def test_no_other_compiler_builds_on_windows(
     assert raised.value.render() == (
         f"error: the native engine cannot use {tmp_path / compiler}: recipes are built by MinGW's gcc or clang, for x86_64\n"
         f"  command: {tmp_path / compiler} -dumpmachine\n"
-        f"  answer: {answer}\n"
+        f"  output: {answer}\n"
         "  hint: put MinGW-w64's gcc and g++ on PATH, or name them with CC and CXX; the zig engine on Linux needs none"
     )
 
 
-def test_the_zig_engine_says_that_it_does_not_run_on_windows(windows: dict[str, str]) -> None:
+def test_the_zig_engine_on_windows_is_an_error(windows: dict[str, str]) -> None:
     with pytest.raises(MachineError) as raised:
         check_engine(EngineName.ZIG)
     assert raised.value.render() == (
@@ -179,11 +177,13 @@ def test_the_zig_engine_says_that_it_does_not_run_on_windows(windows: dict[str, 
     check_engine(EngineName.NATIVE)
 
 
-def test_a_build_image_says_what_it_makes(machine: dict[str, str]) -> None:
+def test_a_build_image_names_its_target(machine: dict[str, str]) -> None:
     assert native_target(machine).tag == "manylinux_2_17_x86_64"
 
 
-def test_keys_tell_machines_apart_by_their_image_or_their_compilers(machine: dict[str, str], tmp_path: Path) -> None:
+def test_the_facts_of_machines_differ_by_their_image_or_their_compilers(
+    machine: dict[str, str], tmp_path: Path
+) -> None:
     first = native_facts(machine)
     (tmp_path / "cc").write_text("#!/bin/sh\necho gcc 12\n")
 
@@ -191,8 +191,8 @@ def test_keys_tell_machines_apart_by_their_image_or_their_compilers(machine: dic
     assert native_facts({**machine, "EVERYWHEEL_IMAGE": "abc"}) == "abc"
 
 
-def test_a_toolbox_has_what_the_toolkit_imports() -> None:
-    names = {word.partition("=")[0].partition(">")[0] for word in list_dependencies("3.11")}
+def test_a_payload_has_the_dependencies_of_the_package() -> None:
+    names = {line.partition("=")[0].partition(">")[0] for line in list_dependencies("3.11")}
 
     assert {"auditwheel", "click", "pyelftools", "rich"} <= names
     assert "cibuildwheel" not in names
@@ -229,10 +229,10 @@ def test_a_python_without_xz_starts_the_toolkit() -> None:
 
 def choose(tag: str, *images: str) -> str:
     runtime: Any = FakeRuntime(*images)
-    return choose_image(parse_target(tag), CATALOGUE, runtime.images).image.name
+    return choose_image(parse_target(tag), CATALOG, runtime.images).image.name
 
 
-def test_pypas_image_goes_before_a_stand_in() -> None:
+def test_an_image_of_pypa_is_preferred_to_a_local_one() -> None:
     assert choose("manylinux_2_36_x86_64", "quay.io/pypa/manylinux2014_x86_64") == "manylinux2014"
     assert choose("manylinux_2_36_x86_64") == "debian-12"
     assert choose("musllinux_1_2_aarch64") == "musl"
@@ -243,12 +243,12 @@ def test_a_plan_pulls_nothing() -> None:
     runtime.images.pull = None
 
     assert (
-        choose_image(parse_target("manylinux_2_36_x86_64"), CATALOGUE, runtime.images, pull=False).image.name
+        choose_image(parse_target("manylinux_2_36_x86_64"), CATALOG, runtime.images, pull=False).image.name
         == "debian-12"
     )
 
 
-def test_a_promise_that_no_image_can_keep_is_refused_with_the_lowest_that_can() -> None:
+def test_a_target_without_an_image_is_an_error_that_names_the_nearest_one() -> None:
     with pytest.raises(MachineError) as raised:
         choose("manylinux2014_aarch64")
     assert raised.value.render() == (
@@ -258,10 +258,10 @@ def test_a_promise_that_no_image_can_keep_is_refused_with_the_lowest_that_can() 
     )
 
 
-def test_what_is_planned_outside_is_what_is_planned_inside() -> None:
-    """Inside, the native engine knows its image by a variable, and the machine that programs are built for is its own."""
+def test_a_container_plans_the_same_keys_as_the_process_that_starts_it() -> None:
+    """In the container, a variable names the image, and programs are built for the container."""
     project, runtime = load_project(ROOT), FakeRuntime()
-    chosen = choose_image(GLIBC, CATALOGUE, runtime.images)  # type: ignore[arg-type]
+    chosen = choose_image(GLIBC, CATALOG, runtime.images)  # type: ignore[arg-type]
 
     outside = plan_container(project, chosen)
     project = replace(project, pythons=project.pythons[:1])
@@ -290,7 +290,7 @@ def test_keys_of_engines_differ() -> None:
 @pytest.fixture
 def build(tmp_path: Path) -> ContainerBuild:
     runtime: Any = FakeRuntime()
-    chosen = choose_image(GLIBC, CATALOGUE, runtime.images)
+    chosen = choose_image(GLIBC, CATALOG, runtime.images)
     return ContainerBuild(
         project=load_project(ROOT, ["libvips=minimal"]),
         target=GLIBC,
@@ -305,21 +305,21 @@ def build(tmp_path: Path) -> ContainerBuild:
     )
 
 
-def test_a_container_has_no_network_and_one_writable_place(build: ContainerBuild, tmp_path: Path) -> None:
-    words = create_arguments(build, tmp_path / "bin")
+def test_a_container_has_no_network_and_one_writable_directory(build: ContainerBuild, tmp_path: Path) -> None:
+    arguments = create_arguments(build, tmp_path / "bin")
 
-    assert "--network=none" in words
-    assert "--label=org.everywheel.run=abc" in words
-    writable = [word for word in words if word.startswith("--volume=") and not word.endswith(":ro")]
-    assert {word.rpartition(":")[2] for word in writable} == {"/opt/everywheel/store", "/root/.cache/zig"}
-    assert shlex.split(shlex.join(words)) == words
+    assert "--network=none" in arguments
+    assert "--label=org.everywheel.run=abc" in arguments
+    writable = [option for option in arguments if option.startswith("--volume=") and not option.endswith(":ro")]
+    assert {option.rpartition(":")[2] for option in writable} == {"/opt/everywheel/store", "/root/.cache/zig"}
+    assert shlex.split(shlex.join(arguments)) == arguments
 
 
-def test_cibuildwheel_is_told_one_build(build: ContainerBuild) -> None:
+def test_cibuildwheel_builds_one_identifier(build: ContainerBuild) -> None:
     assert identifier(build) == "cp311-manylinux_x86_64"
 
 
-def test_the_copied_project_has_the_chosen_features_and_nothing_else_of_the_folder(
+def test_the_copied_project_has_the_chosen_features_and_only_the_files_of_the_build(
     build: ContainerBuild, tmp_path: Path
 ) -> None:
     package = copy_project(build.project, tmp_path / "copy")

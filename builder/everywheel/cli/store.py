@@ -15,7 +15,7 @@ from everywheel.cli.tables import print_table
 from everywheel.config.project import load_project
 from everywheel.errors import BuildError, UsageError
 from everywheel.pipeline import plan_targets
-from everywheel.store.local import Store, collect, default_store, find_garbage
+from everywheel.store.local import Store, default_store, find_garbage, remove_garbage
 
 DAY = 86400.0
 
@@ -106,7 +106,7 @@ def gc_command(root: Path, older_than: float, everything: bool, damaged: bool, d
     for folder in garbage.folders:
         click.echo(f"left behind: {folder}")
     if not dry_run:
-        collect(store, garbage)
+        remove_garbage(store, garbage)
     words = "would be dropped" if dry_run else "dropped"
     click.echo(f"{len(garbage.entries) + len(garbage.folders)} {words}, {garbage.size / 1e6:.1f} MB")
 

@@ -1,4 +1,4 @@
-"""The disk: what a file hashes to, and what to say when it is full or refuses."""
+"""Files: their hashes, flushing them to the disk, and errors of a full or read-only disk."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ def hash_file(path: Path) -> str:
 
 
 def flush_file(path: Path) -> None:
-    """Have a file's content on the disk before anything counts on it; Windows flushes only what is open to be written."""
+    """Write the content of a file to the disk (fsync); Windows only flushes files that are open for writing."""
     with path.open("r+b") as file:
         os.fsync(file.fileno())
 
 
 @contextmanager
-def translate_os_errors(place: Path) -> Iterator[None]:
-    """Turn the operating system's `disk full` and `not allowed` into a MachineError that names the place."""
+def translate_os_errors(path: Path) -> Iterator[None]:
+    """Turn the operating system's `disk full` and `permission denied` into a MachineError that names the path."""
     try:
         yield
     except OSError as error:
         if error.errno in _FULL:
-            raise report_full_disk(place) from error
+            raise report_full_disk(path) from error
         if error.errno in _FORBIDDEN:
             raise MachineError(
-                f"cannot write {place}",
+                f"cannot write {path}",
                 details={"reason": os.strerror(error.errno).lower()},
-                hint="check its owner and mode, or set EVERYWHEEL_STORE to a folder of your own",
+                hint="check its owner and mode, or set EVERYWHEEL_STORE to a directory of your own",
             ) from error
         raise
 
 
-def report_full_disk(place: Path) -> MachineError:
-    """Return the error for a disk without space left."""
+def report_full_disk(path: Path) -> MachineError:
+    """Return the error for a disk without free space."""
     return MachineError(
         "no space left on the disk",
-        details={"writing": place},
-        hint="`everywheel store gc` frees what is no longer used; EVERYWHEEL_STORE moves the store to another disk",
+        details={"writing": path},
+        hint="`everywheel store gc` removes unused entries; EVERYWHEEL_STORE moves the store to another disk",
     )

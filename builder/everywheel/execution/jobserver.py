@@ -1,7 +1,7 @@
-"""One limit of jobs for the whole machine, shared with every ninja through GNU make's jobserver protocol.
+"""One limit of jobs for all steps and the programs they run, through the jobserver protocol of GNU make.
 
-The pool holds one token for each job. A step takes one before it starts; ninja takes further ones while it has more to do
-and puts each back when an edge ends.
+The pool holds one token for each job. A step takes a token before it starts. While it runs, ninja and make take further
+tokens for their parallel commands and return each when its command ends.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if sys.platform == "win32":
         """A named semaphore (GNU make manual, "Windows Jobserver Interaction")."""
 
         def __init__(self, path: Path, jobs: int) -> None:
-            self.address = f"{path.parent.name}-{path.name}"  # a name, which must have no backslash
+            self.address = f"{path.parent.name}-{path.name}"  # a name must not contain a backslash
             self._kernel = ctypes.WinDLL("kernel32", use_last_error=True)
             self._kernel.CreateSemaphoreW.restype = wintypes.HANDLE
             handle = self._kernel.CreateSemaphoreW(None, jobs, jobs, self.address)
@@ -62,7 +62,7 @@ else:
                 return False
             try:
                 return len(os.read(self._fd, 1)) == 1
-            except BlockingIOError:  # a ninja was quicker
+            except BlockingIOError:  # another process took it first
                 return False
 
         def give(self) -> None:
@@ -70,7 +70,7 @@ else:
 
 
 class JobPool:
-    """A jobserver with `jobs` tokens; `environment` goes to whatever may use more than one."""
+    """A jobserver with `jobs` tokens; `environment` connects programs that run several commands to it."""
 
     def __init__(self, path: Path, jobs: int) -> None:
         self.jobs = jobs
@@ -90,11 +90,11 @@ class JobPool:
         return {"MAKEFLAGS": f"-j{self.jobs} --jobserver-auth={self._tokens.address}"}
 
     def take(self, timeout: float) -> bool:
-        """Take one token; return False when none came free within `timeout` seconds."""
+        """Take one token; return False when none became free within `timeout` seconds."""
         return self._tokens.take(timeout)
 
     def give(self) -> None:
-        """Put one token back."""
+        """Return one token."""
         self._tokens.give()
 
 

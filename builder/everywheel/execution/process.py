@@ -200,7 +200,7 @@ def _wait(
     *,
     own_session: bool = True,
 ) -> int:
-    """Wait for a command's end and return its exit code; whatever else ends the wait also ends the command."""
+    """Wait for a command's end and return its exit code; an exception that ends the wait also ends the command."""
     listener = _LISTENER.get()
     cancellation = current_cancellation()
 

@@ -129,7 +129,7 @@ class _Execution:
         self._ready.remove(task)
         self._listener.begin(task)
         future = self._threads.submit(self._work, task)
-        # Only once the result is set: whoever takes the token must be able to see it.
+        # Only once the result is set: after taking the token, `run` must see the result.
         future.add_done_callback(lambda _: self._pool.give())
         self._running.append(future)
 

@@ -37,7 +37,7 @@ class DaemonThreads(Executor):
             try:
                 if future.set_running_or_notify_cancel():
                     future.set_result(context.run(fn, *args, **kwargs))
-            except BaseException as error:  # raised again by whoever calls `result`
+            except BaseException as error:  # `result` raises it again
                 future.set_exception(error)
             finally:
                 if self._slots is not None:

@@ -1,8 +1,8 @@
-"""The store: sources, artifacts and wheels under the hash that names them, put there whole or not at all.
+"""The store: sources, artifacts and wheels under the hashes that identify them.
 
-Layout: `sources/<sha256>`, `artifacts/<key>.tar.gz` with `<key>.json` beside it, `wheels/<key>/`, `tools/`, `zig/` (the
-compiler's cache), `work/` (workspaces), `logs/`, `locks/`, `tmp/`. An artifact counts once its .json is there, which is
-put last; everything is written in `tmp/` and renamed, so that a killed process leaves nothing that counts.
+Layout: `sources/<sha256>`, `artifacts/<key>.tar.gz` and `artifacts/<key>.json`, `wheels/<key>/`, `tools/`, `zig/` (the cache
+of the compiler), `work/` (workspaces), `logs/`, `locks/`, `tmp/`. Files are written in `tmp/` and renamed. The record of an
+artifact (.json) is renamed last, and only with it the artifact exists, so a killed process leaves no incomplete entry.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from filelock import FileLock
 from everywheel.errors import MachineError
 from everywheel.execution.files import flush_file, hash_file, translate_os_errors
 
-FIXED_TIME = 1577836800  # 2020-01-01, the time stamp of everything that is packed
+FIXED_TIME = 1577836800  # 2020-01-01, the time stamp of every packed file
 
 
 def default_store() -> Path:
-    """Return $EVERYWHEEL_STORE, or `everywheel` in the user's cache folder."""
-    named = os.environ.get("EVERYWHEEL_STORE")
-    return Path(named).absolute() if named else platformdirs.user_cache_path("everywheel", appauthor=False)
+    """Return $EVERYWHEEL_STORE, or `everywheel` in the user's cache directory."""
+    configured = os.environ.get("EVERYWHEEL_STORE")
+    return Path(configured).absolute() if configured else platformdirs.user_cache_path("everywheel", appauthor=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ class Store:
                 (root / name).mkdir(parents=True, exist_ok=True)
 
     def lock(self, key: str) -> FileLock:
-        """Return the lock that whoever makes `key` must hold; the system drops it when its holder dies."""
+        """Return the lock for making `key`; the operating system releases it when its holder dies."""
         return FileLock(self.root / "locks" / key)
 
     def find(self, key: str) -> StoreEntry | None:
@@ -75,40 +75,37 @@ class Store:
         return self.root / entry.file
 
     def touch(self, key: str) -> None:
-        """Note that an entry is used now, which is what `gc` goes by."""
+        """Record the present time as the last use of an entry, by which `gc` decides."""
         with contextlib.suppress(OSError):
             os.utime(self.root / "artifacts" / f"{key}.json")
 
     def put_tree(self, key: str, tree: Path, *, name: str, version: str, target: str) -> StoreEntry:
-        """Pack a folder as the artifact `key`: entries sorted, owners, times and modes normalised."""
+        """Pack a directory as the artifact `key`: entries sorted, owners, times and modes normalized."""
         with translate_os_errors(self.root), self._temporary() as temporary:
             pack_tree(tree, temporary, level=1)
-            return self._put(key, temporary, f"artifacts/{key}.tar.gz", "artifact", name, version, target)
+            file = f"artifacts/{key}.tar.gz"
+            return self._put(
+                temporary,
+                _describe(temporary, key=key, kind="artifact", name=name, version=version, target=target, file=file),
+            )
 
     def put_wheel(self, key: str, wheel: Path, *, name: str, version: str, target: str) -> StoreEntry:
         """Copy a finished wheel into the store under its key."""
         with translate_os_errors(self.root), self._temporary() as temporary:
             shutil.copyfile(wheel, temporary)
-            return self._put(key, temporary, f"wheels/{key}/{wheel.name}", "wheel", name, version, target)
+            file = f"wheels/{key}/{wheel.name}"
+            return self._put(
+                temporary,
+                _describe(temporary, key=key, kind="wheel", name=name, version=version, target=target, file=file),
+            )
 
-    def _put(self, key: str, file: Path, place: str, kind: str, name: str, version: str, target: str) -> StoreEntry:
-        entry = StoreEntry(
-            key=key,
-            kind=kind,
-            name=name,
-            version=version,
-            target=target,
-            file=place,
-            sha256=hash_file(file),
-            size=file.stat().st_size,
-            created=time.time(),
-        )
-        final = self.root / place
+    def _put(self, file: Path, entry: StoreEntry) -> StoreEntry:
+        final = self.path(entry)
         final.parent.mkdir(parents=True, exist_ok=True)
         _replace_durably(file, final)
         with self._temporary() as record:
             record.write_text(json.dumps(asdict(entry), indent=1))
-            _replace_durably(record, self.root / "artifacts" / f"{key}.json")
+            _replace_durably(record, self.root / "artifacts" / f"{entry.key}.json")
         return entry
 
     @contextlib.contextmanager
@@ -123,9 +120,10 @@ class Store:
             path.unlink(missing_ok=True)
 
     def unpack(self, key: str, into: Path) -> None:
-        """Unpack an artifact over a folder; its sha256 is checked first.
+        """Unpack an artifact into a directory, after checking its sha256.
 
-        Raises MachineError for one that is absent or damaged; a damaged one is dropped, so that the next run makes it anew.
+        Raises MachineError for an artifact that is missing or damaged; a damaged one is removed, and the next run makes it
+        again.
         """
         entry = self.find(key)
         if entry is None:
@@ -136,30 +134,44 @@ class Store:
             raise MachineError(
                 f"artifact {entry.name} for {entry.target} in the store is damaged",
                 details={"file": path},
-                hint="it has been dropped; run the build again",
+                hint="it was removed; run the build again",
             )
         with translate_os_errors(into), tarfile.open(path) as archive:
-            archive.extractall(into)  # our own archive, its hash just checked
+            archive.extractall(into)  # written by `put_tree`; its hash was checked above
         self.touch(key)
 
     def entries(self) -> list[StoreEntry]:
         """Return all finished artifacts and wheels, by name."""
-        found = [(self.find(path.stem), path.stat().st_mtime) for path in (self.root / "artifacts").glob("*.json")]
-        entries = [StoreEntry(**{**asdict(entry), "used": used}) for entry, used in found if entry is not None]
+        records = [(self.find(path.stem), path.stat().st_mtime) for path in (self.root / "artifacts").glob("*.json")]
+        entries = [StoreEntry(**{**asdict(entry), "used": used}) for entry, used in records if entry is not None]
         return sorted(entries, key=lambda entry: (entry.kind, entry.name, entry.target, entry.created))
 
     def verify(self) -> list[StoreEntry]:
-        """Return the entries whose bytes are not what was put."""
+        """Return the entries whose bytes differ from those that were stored."""
         return [entry for entry in self.entries() if hash_file(self.path(entry)) != entry.sha256]
 
     def verify_sources(self) -> list[Path]:
-        """Return the sources whose bytes do not have the hash that names them."""
+        """Return the sources whose bytes do not have the hash in their file name."""
         return [path for path in sorted((self.root / "sources").iterdir()) if hash_file(path) != path.name]
 
     def drop(self, entry: StoreEntry) -> None:
-        """Remove an entry: the record first, so that it stops to count before its bytes go."""
+        """Remove an entry: its record first, without which the other file is not used."""
         (self.root / "artifacts" / f"{entry.key}.json").unlink(missing_ok=True)
         self.path(entry).unlink(missing_ok=True)
+
+
+def _describe(content: Path, *, key: str, kind: str, name: str, version: str, target: str, file: str) -> StoreEntry:
+    return StoreEntry(
+        key=key,
+        kind=kind,
+        name=name,
+        version=version,
+        target=target,
+        file=file,
+        sha256=hash_file(content),
+        size=content.stat().st_size,
+        created=time.time(),
+    )
 
 
 def _replace_durably(file: Path, final: Path) -> None:
@@ -168,7 +180,7 @@ def _replace_durably(file: Path, final: Path) -> None:
 
 
 def pack_tree(tree: Path, archive: Path, *, level: int) -> None:
-    """Write a folder as a .tar.gz whose bytes depend on names, modes and contents only."""
+    """Write a directory as a .tar.gz whose bytes depend on names, modes and contents only."""
     with (
         archive.open("wb") as raw,
         gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=level, mtime=0, filename="") as zipped,
@@ -189,7 +201,7 @@ def pack_tree(tree: Path, archive: Path, *, level: int) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Garbage:
-    """What `gc` would drop, or has dropped."""
+    """Entries and directories that `gc` removes, and their total size in bytes."""
 
     entries: tuple[StoreEntry, ...]
     folders: tuple[Path, ...]
@@ -197,7 +209,7 @@ class Garbage:
 
 
 def find_garbage(store: Store, *, keep: Mapping[str, object] | set[str], older_than: float) -> Garbage:
-    """Return the entries that no plan keeps and nobody used for `older_than` seconds, and what killed runs left."""
+    """Return entries that no plan keeps and no process used for `older_than` seconds, and directories of killed runs."""
     now = time.time()
     entries = tuple(e for e in store.entries() if e.key not in keep and now - e.used >= older_than)
     left = [path for name in ("work", "tmp") for path in (store.root / name).iterdir()]
@@ -206,8 +218,8 @@ def find_garbage(store: Store, *, keep: Mapping[str, object] | set[str], older_t
     return Garbage(entries=entries, folders=folders, size=size)
 
 
-def collect(store: Store, garbage: Garbage) -> None:
-    """Drop what `find_garbage` found; an entry that another process is making or using is left alone."""
+def remove_garbage(store: Store, garbage: Garbage) -> None:
+    """Remove garbage; wait for a process that makes or uses an entry of it."""
     for entry in garbage.entries:
         with store.lock(entry.key):
             store.drop(entry)

@@ -1,8 +1,8 @@
-"""Directories that are filled once, by one process, and count only when they are complete.
+"""Directories of the store that one process fills and that are used once they are complete.
 
-Virtual environments, downloaded wheels and primed compiler caches cannot be renamed into place as files can: their contents
-name their own path, or several programs write them. So a directory is filled where it is, under a lock, and a stamp is
-written last. A process that finds no stamp removes the rest of an interrupted attempt and starts again.
+Virtual environments, downloaded wheels and primed compiler caches cannot be renamed into place as files can: they contain
+their own path, or several programs write them. So a directory is filled in place, under a lock, and a stamp is written
+last. Without a stamp, the next process removes the rest of an interrupted attempt and starts again.
 """
 
 from __future__ import annotations
@@ -16,16 +16,15 @@ from filelock import FileLock
 from everywheel.errors import MachineError
 
 STAMP = "complete"
-"""The name of the file that makes a directory count."""
+"""The name of the file that marks a directory as complete."""
 
 
 def ensure_stamped_dir(path: Path, fill: Callable[[Path], None], *, title: str, offline: bool = False) -> Path:
     """Return a complete directory, after filling it if it is not complete yet.
 
-    `fill` receives the path of an empty directory and writes its content; an exception leaves the directory incomplete. The
-    operating system releases the lock when its holder dies. With `offline`, `fill` may not be called: `title`, such as
-    `build tools`, then names the directory in the error.
-    Raises MachineError for an incomplete directory with `offline`, and whatever `fill` raises.
+    `fill` receives the path of an empty directory and writes its content; after an exception the directory is incomplete.
+    The operating system releases the lock of a process that dies. `title` names the content in errors: `build tools`.
+    Raises MachineError for a directory that is not complete when `offline` forbids the download.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     path = path.parent.resolve() / path.name  # scripts in it name this path, which must not depend on symbolic links

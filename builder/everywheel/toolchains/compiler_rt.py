@@ -1,12 +1,12 @@
-"""The functions that compilers call by themselves (128-bit division, soft floats, atomics), without zig's copies of libc's.
+"""The compiler run-time library (128-bit division, soft floats, atomics) without zig's copies of libc functions.
 
-zig's compiler_rt also defines memcpy, strlen, sin and some eighty others of libc's functions, portable ones, all in one
-object. As soon as a link misses one function that only compiler_rt has, that object joins it, and what is defined inside
-a library goes before what the system has: a library that divides 128-bit numbers copies, compares and computes without
-what libc does for the processor, and without a word. So every link for Linux is given an archive, made of the same
-sources, that has none of these. Where one of its functions is missed all the same, zig's own object still joins.
+zig's compiler_rt also defines memcpy, strlen, sin and about eighty other functions of libc, all in one object
+(https://github.com/ziglang/zig/issues/7265). A library that needs one function of compiler_rt, such as a division of
+128-bit numbers, links the whole object, and its definitions then take precedence over libc's functions, which are optimized
+for the processor. Every link for Linux therefore has an archive that is built from the same sources without these
+functions. If a link still needs one of them, it takes zig's own object as well.
 
-macOS is not concerned: there the system's functions go first. On Windows zig takes its own, archive or not.
+On macOS the functions of the system take precedence. On Windows, zig always links its own object.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from everywheel.platforms.target import Target
 from everywheel.toolchains.build_tools import Tools, tools_identity
 
 _EXPORT = "if (!builtin.is_test) @export("
-_CHOSEN = "if (comptime !builtin.is_test and isHelper(name)) @export("
+_FILTERED_EXPORT = "if (comptime !builtin.is_test and isHelper(name)) @export("
 _MATHEMATICS = re.compile(r" *// Math routines\..*?\n\n", re.DOTALL)
-# The names of libc's functions begin with a letter, but for those of fortified ones and of the stack protector. Those that
-# multiply and divide complex numbers call functions of libm that not every libm has.
-_CHOICE = """
+# The names of libc functions begin with a letter, except for fortified functions and the stack protector. The functions
+# that multiply and divide complex numbers call functions that some libms do not have.
+_FILTER = """
 fn isHelper(comptime name: []const u8) bool {
     @setEvalBranchQuota(10_000);
     const of_libc = name[0] != '_' or std.mem.endsWith(u8, name, "_chk") or std.mem.startsWith(u8, name, "__stack_chk_");
@@ -50,45 +50,45 @@ _FLAGS = (
 
 @functools.cache
 def compiler_rt_identity() -> str:
-    """Return what the archives of this zig, made by this code, are named by."""
+    """Return the hash of zig's version and of this code, for the names of archives."""
     return hashlib.sha256(tools_identity().encode() + Path(__file__).read_bytes()).hexdigest()[:16]
 
 
 def find_compiler_rt(cache: Path, target: Target) -> Path:
-    """Return where the archive for a target is, or will be."""
+    """Return the path of the archive for a target; it may not exist yet."""
     return cache / f"compiler_rt-{compiler_rt_identity()}-{target.zig}.a"
 
 
 def build_compiler_rt(target: Target, tools: Tools, cache: Path, *, environment: Mapping[str, str], log: Path) -> None:
     """Compile the archive for a target into the cache; it takes some seconds.
 
-    Raises MachineError when zig's sources are not what this module takes them for, BuildError when zig fails.
+    Raises MachineError when zig's sources have another form than this module expects, BuildError when zig fails.
     """
     sources = tools.zig.parent / "lib"
     cache.mkdir(exist_ok=True)
     with TemporaryDirectory(dir=cache) as folder:
         root, compiled, packed = (Path(folder) / f"compiler_rt{suffix}" for suffix in (".zig", ".o", ".a"))
-        root.write_text(leave_out_libc((sources / "compiler_rt.zig").read_text()))
+        root.write_text(remove_libc_functions((sources / "compiler_rt.zig").read_text()))
         shutil.copytree(sources / "compiler_rt", root.with_suffix(""))
         commands: tuple[tuple[str | Path, ...], ...] = (
             (tools.zig, "build-obj", "-target", target.zig, *_FLAGS, f"-femit-bin={compiled}", root),
             (tools.zig, "ar", "rcsD", packed, compiled),
         )
-        for words in commands:
-            run_logged(words, cwd=root.parent, env=environment, log=log, what=f"compiler for {target.tag}")
+        for command in commands:
+            run_logged(command, cwd=root.parent, env=environment, log=log, what=f"compiler for {target.tag}")
         packed.replace(find_compiler_rt(cache, target))
 
 
-def leave_out_libc(source: str) -> str:
-    """Return the text of zig's compiler_rt.zig that exports nothing which is libc's.
+def remove_libc_functions(source: str) -> str:
+    """Return the text of zig's compiler_rt.zig without the exports of libc functions.
 
-    Raises MachineError when it is not the text that this was written for.
+    Raises MachineError for a text of another form.
     """
-    found = source.count(_EXPORT), len(_MATHEMATICS.findall(source))
-    if found != (1, 1):
+    counts = source.count(_EXPORT), len(_MATHEMATICS.findall(source))
+    if counts != (1, 1):
         raise MachineError(
-            "zig's compiler_rt.zig is not written as it was",
-            details={"exports, and sections of mathematics": f"{found[0]} and {found[1]} instead of 1 and 1"},
-            hint="a newer zig was pinned: adapt toolchains/compiler_rt.py to it",
+            "zig's compiler_rt.zig has an unexpected form",
+            details={"exports, and sections of math routines": f"{counts[0]} and {counts[1]} instead of 1 and 1"},
+            hint="adapt toolchains/compiler_rt.py to the pinned version of zig",
         )
-    return _MATHEMATICS.sub("", source.replace(_EXPORT, _CHOSEN)) + _CHOICE
+    return _MATHEMATICS.sub("", source.replace(_EXPORT, _FILTERED_EXPORT)) + _FILTER

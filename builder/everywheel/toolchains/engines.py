@@ -1,4 +1,4 @@
-"""Starting an engine that runs on the build machine itself."""
+"""The engines that run on the build machine itself."""
 
 from __future__ import annotations
 

@@ -1,8 +1,11 @@
-"""Hiding symbols on macOS: zig's linker there reads lists of exports and ignores them, so objects are told before a link.
+"""Hiding symbols on macOS in the objects of a link, before the link.
 
-This file is also a program, run by the compiler wrapper with a Python that has nothing else of the toolkit:
-`python hiding.py PATTERN… -- WORD…` marks, in every object and archive that the words of a link name, each external
-symbol that matches no pattern as private to the library (N_PEXT), which is what `-exported_symbols_list` does.
+zig's linker for macOS ignores -exported_symbols_list (https://github.com/ziglang/zig/issues/24662), which marks each
+external symbol that the list does not name as private to the library (N_PEXT). This module does the same in objects and
+archives.
+
+The compiler wrapper runs this file as a program, `python hide_symbols.py PATTERN… -- ARGUMENT…` with the arguments of the
+link, and with a Python that cannot import the package.
 """
 
 from __future__ import annotations
@@ -15,15 +18,15 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 _ARCHIVE = b"!<arch>\n"
-_OBJECT = b"\xcf\xfa\xed\xfe"  # Mach-O of 64 bits, little endian: all that macOS of today has
+_OBJECT = b"\xcf\xfa\xed\xfe"  # 64-bit little-endian Mach-O, the only format of supported macOS versions
 _LC_SYMTAB = 2
 _N_STAB, _N_PEXT, _N_TYPE, _N_EXT = 0xE0, 0x10, 0x0E, 0x01
 
 
 def hide_symbols(data: bytes, patterns: Sequence[str]) -> bytes:
-    """Return an object, or an archive of objects, in which only symbols that match a pattern can leave a library.
+    """Return an object, or an archive of objects, of which a library exports only the symbols that match a pattern.
 
-    Nothing moves: one bit of each symbol changes. Anything but Mach-O is returned as it is.
+    Only one bit of each symbol changes. Data of another format is returned unchanged.
     """
     changed = bytearray(data)
     for start in _objects(data):
@@ -34,7 +37,7 @@ def hide_symbols(data: bytes, patterns: Sequence[str]) -> bytes:
 
 
 def _objects(data: bytes) -> Iterator[int]:
-    """Yield where each object starts: members of archives have 60-byte headers at even offsets, long names before them."""
+    """Yield the offset of each object: a member of an archive has a 60-byte header at an even offset, then its long name."""
     at = len(_ARCHIVE)
     if not data.startswith(_ARCHIVE):
         yield from [0] if data.startswith(_OBJECT) else []
@@ -49,7 +52,7 @@ def _objects(data: bytes) -> Iterator[int]:
 
 
 def _defined_symbols(data: bytes, start: int) -> Iterator[tuple[int, str]]:
-    """Yield where each external symbol that an object defines stands in its table, and the name as C spells it."""
+    """Yield, for each external symbol that an object defines, the offset of its table entry and its name in C."""
     (commands,) = struct.unpack_from("<I", data, start + 16)
     at = start + 32
     for _ in range(commands):
@@ -64,31 +67,33 @@ def _defined_symbols(data: bytes, start: int) -> Iterator[tuple[int, str]]:
         at += size
 
 
-def _linked_files(words: Sequence[str]) -> Iterator[Path]:
-    """Yield the objects and archives that the words of a link name, those in response files and of `-l` as well."""
-    folders = [word[2:] for word in words if word.startswith("-L")]
-    for word in words:
-        if word.startswith("@") and Path(word[1:]).is_file():  # not @rpath/…
-            yield from _linked_files([w.strip("'\"") for w in Path(word[1:]).read_text().split()])
-        elif word.startswith("-l"):
-            archives = [Path(folder, f"lib{word[2:]}.a") for folder in folders]
+def _linked_files(args: Sequence[str]) -> Iterator[Path]:
+    """Yield the objects and archives that the arguments of a link name, also in response files and with `-l`."""
+    folders = [arg[2:] for arg in args if arg.startswith("-L")]
+    for arg in args:
+        if arg.startswith("@") and Path(arg[1:]).is_file():  # not @rpath/…
+            yield from _linked_files([quoted.strip("'\"") for quoted in Path(arg[1:]).read_text().split()])
+        elif arg.startswith("-l"):
+            archives = [Path(folder, f"lib{arg[2:]}.a") for folder in folders]
             yield from [path for path in archives if path.is_file()][:1]
-        elif word.endswith((".o", ".a")):
-            path = Path(word.rpartition(",")[2])  # -Wl,-force_load,x.a
+        elif arg.endswith((".o", ".a")):
+            path = Path(arg.rpartition(",")[2])  # -Wl,-force_load,x.a
             yield from [path] if path.is_file() else []
 
 
 def _main(arguments: Sequence[str]) -> None:
     middle = arguments.index("--")
-    patterns, words = arguments[:middle], arguments[middle + 1 :]
-    for path in dict.fromkeys(_linked_files(words)):
+    patterns, args = arguments[:middle], arguments[middle + 1 :]
+    for path in dict.fromkeys(_linked_files(args)):
         status, data = path.stat(), path.read_bytes()
         hidden = hide_symbols(data, patterns)
         if hidden != data:
             unfinished = path.with_name(f".{path.name}.{os.getpid()}")
             unfinished.write_bytes(hidden)
             unfinished.replace(path)
-            os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))  # else whoever made it would make it again
+            os.utime(
+                path, ns=(status.st_atime_ns, status.st_mtime_ns)
+            )  # with a new time stamp, the build system would make the file again
 
 
 if __name__ == "__main__":

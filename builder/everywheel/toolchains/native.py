@@ -1,4 +1,4 @@
-"""The native engine: the compilers of the machine itself, such as those of a build image."""
+"""The native engine: the compilers of the build machine, which may be a build image."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from everywheel.toolchains.compilers import Compilers, EngineName
 from everywheel.toolchains.windows_launcher import SOURCE
 
 POLICY = "AUDITWHEEL_PLAT"
-"""The variable in which PyPA's images, and ours, name the platform tag that wheels built there can have."""
+"""The variable of build images (PyPA's and ours) with the platform tag of the wheels that they can build."""
 IMAGE = "EVERYWHEEL_IMAGE"
-"""The variable by which whoever starts a container says which image it is."""
+"""The variable that identifies the image of a container; set by the process that starts the container."""
 
 _FLAGS = ("-O2", "-Wno-error=date-time")
-# What MinGW's compilers bring along goes inside: no Windows has libgcc, libstdc++ or winpthread as a DLL.
+# MinGW's own libraries are linked statically: Windows has no DLL of libgcc, libstdc++ or winpthread.
 _LINK_FLAGS = {"windows": ("-static",)}
-# Without these no program of Windows starts, or none finds another.
-_WINDOWS = (
+# Programs on Windows need these variables to start, or to find other programs.
+_WINDOWS_VARIABLES = (
     "COMSPEC",
     "NUMBER_OF_PROCESSORS",
     "PATHEXT",
@@ -43,9 +43,9 @@ _WINDOWS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NativeEngine:
-    """`$CC` and `$CXX`, or `cc` and `c++`, of this machine; it builds for this machine alone.
+    """`$CC` and `$CXX`, or `cc` and `c++`, of the build machine, for targets that this machine runs.
 
-    `store` is where it keeps what it compiles for itself.
+    `store` is the root of the store, for the launcher that it compiles on Windows.
     """
 
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
@@ -53,19 +53,22 @@ class NativeEngine:
     name: EngineName = EngineName.NATIVE
 
     def compilers(self, target: Target) -> Compilers:
-        """Return the machine's compilers; raise UsageError for a target that is not this machine's."""
-        here = native_target(self.environ)
-        same = (target.os, target.arch, target.libc) == (here.os, here.arch, here.libc)
-        if not same or target.libc_version < here.libc_version:
+        """Return the compilers of the machine.
+
+        Raises UsageError for a target that they cannot build for, MachineError for a compiler that is missing or unusable.
+        """
+        own = native_target(self.environ)
+        same = (target.os, target.arch, target.libc) == (own.os, own.arch, own.libc)
+        if not same or target.libc_version < own.libc_version:
             raise UsageError(
-                f"the native engine cannot build for {target.tag}: what this machine makes is {here.tag}",
+                f"the native engine cannot build for {target.tag}: this machine builds for {own.tag}",
                 hint="the zig engine builds for every target on any machine",
             )
         c, cxx = self._find("CC", "cc", "gcc"), self._find("CXX", "c++", "g++")
         windows = target.os == "windows"
         if windows:
-            for words in (c, cxx):
-                _check_driver(words, target, self.environ)
+            for compiler in (c, cxx):
+                _check_driver(compiler, target, self.environ)
         flags = [*_FLAGS, *_system_flags(target)]
         return Compilers(
             c=(*c, *flags),
@@ -76,7 +79,7 @@ class NativeEngine:
             ranlib=self._find("RANLIB", "ranlib", "gcc-ranlib"),
             dlltool=self._find("DLLTOOL", "dlltool") if windows else (),
             windres=self._find("WINDRES", "windres") if windows else (),
-            # The compiler finds its assembler and linker there.
+            # The compiler looks for its assembler and linker there.
             path=tuple(self.environ.get("PATH", "/usr/bin:/bin").split(os.pathsep)),
             environment=self._keep_variables(target),
             runs_target=True,
@@ -86,7 +89,7 @@ class NativeEngine:
         )
 
     def prime_cache(self, target: Target) -> None:
-        """Compile the launcher, once for each store, where one is needed: the machine's compilers are ready."""
+        """Compile the launcher, on Windows, once for each store; the compilers of the machine need no preparation."""
         compilers = self.compilers(target)
         if compilers.launcher is None:
             return
@@ -105,7 +108,7 @@ class NativeEngine:
         ensure_stamped_dir(launcher.parent, fill, title=f"launcher for {target.tag}")
 
     def _launcher(self, c: Sequence[str]) -> Path | None:
-        """Return where the launcher is, or will be, that this very compiler makes."""
+        """Return the path of the launcher that this compiler makes; it may not exist yet."""
         if self.store is None:
             return None
         facts = hashlib.sha256(SOURCE.read_bytes() + repr(c).encode()).hexdigest()[:12]
@@ -113,31 +116,31 @@ class NativeEngine:
 
     def _keep_variables(self, target: Target) -> dict[str, str]:
         if target.os == "windows":
-            return {name: self.environ[name] for name in _WINDOWS if name in self.environ}
+            return {name: self.environ[name] for name in _WINDOWS_VARIABLES if name in self.environ}
         return {"HOME": self.environ.get("HOME", "/tmp")}
 
     def _find(self, variable: str, *names: str) -> tuple[str, ...]:
-        """Return the words that start a program: those of a variable, which may be several, or the first that is there."""
-        wanted = [self.environ[variable]] if self.environ.get(variable) else list(names)
-        for name in wanted:
-            for words in ([name], split_words(name)):
-                found = shutil.which(words[0], path=self.environ.get("PATH"))
-                if found is not None:
-                    return (found, *words[1:])
+        """Return the command that a variable names, with its arguments, or the first of the programs that exists."""
+        candidates = [self.environ[variable]] if self.environ.get(variable) else list(names)
+        for candidate in candidates:
+            for program, *args in ([candidate], split_command(candidate)):
+                path = shutil.which(program, path=self.environ.get("PATH"))
+                if path is not None:
+                    return (path, *args)
         raise MachineError(
-            f"the native engine finds no {' or '.join(wanted)}",
+            f"the native engine cannot find {' or '.join(candidates)}",
             hint="install a compiler (Debian: `apt-get install gcc g++`; Windows: MinGW-w64), or use the zig engine, "
             "which needs none",
         )
 
 
-def split_words(line: str, *, windows: bool = sys.platform == "win32") -> list[str]:
-    """Take the words of a variable such as CC apart as a shell of this machine would; Windows' paths have backslashes."""
-    return [word.strip('"') for word in shlex.split(line, posix=False)] if windows else shlex.split(line)
+def split_command(line: str, *, windows: bool = sys.platform == "win32") -> list[str]:
+    """Split a variable such as CC into arguments as a shell of the machine does; paths on Windows have backslashes."""
+    return [arg.strip('"') for arg in shlex.split(line, posix=False)] if windows else shlex.split(line)
 
 
 def _check_driver(compiler: Sequence[str], target: Target, environ: Mapping[str, str]) -> None:
-    """Raise MachineError for a compiler that does not speak GNU's words and make MinGW's code, as all of ours is built."""
+    """Raise MachineError for a compiler other than MinGW's gcc or clang for the target, with which recipes are built."""
     command = [*compiler, "-dumpmachine"]
     result = run_command(command, env=environ)
     machine = result.output.strip()
@@ -145,35 +148,35 @@ def _check_driver(compiler: Sequence[str], target: Target, environ: Mapping[str,
         return
     raise MachineError(
         f"the native engine cannot use {compiler[0]}: recipes are built by MinGW's gcc or clang, for {target.arch.name}",
-        details={"command": join_windows_args(command), "answer": machine or f"none (exit {result.exit_code})"},
+        details={"command": join_windows_args(command), "output": machine or f"none (exit {result.exit_code})"},
         hint="put MinGW-w64's gcc and g++ on PATH, or name them with CC and CXX; the zig engine on Linux needs none",
     )
 
 
 def _system_flags(target: Target) -> tuple[str, ...]:
-    """Return what Apple's compilers are told; unlike glibc, macOS lets them compile for a system older than their own."""
+    """Return the flags of Apple's compilers for the oldest macOS, which may be older than that of the machine."""
     if target.os != "darwin":
         return ()
     return ("-arch", target.arch_tag, f"-mmacosx-version-min={'.'.join(map(str, target.os_version))}")
 
 
 def native_target(environ: Mapping[str, str] = os.environ) -> Target:
-    """Return the target that this machine's compilers make: what its image says, else what its libc is.
+    """Return the target that the machine's compilers build for: that of its image, else that of its own libc.
 
-    Of a Mac, Apple's variable says how old a system may be.
+    On a Mac, MACOSX_DEPLOYMENT_TARGET is the oldest macOS.
     """
     policy = environ.get(POLICY, "")
     if policy:
         return parse_target(policy)
-    here, floor = build_machine_target(own_libc=True), environ.get("MACOSX_DEPLOYMENT_TARGET", "")
-    if here.os == "darwin" and re.fullmatch(r"\d+\.\d+", floor):
+    machine, floor = build_machine_target(own_libc=True), environ.get("MACOSX_DEPLOYMENT_TARGET", "")
+    if machine.os == "darwin" and re.fullmatch(r"\d+\.\d+", floor):
         major, minor = map(int, floor.split("."))
-        return replace(here, os_version=max(here.os_version, (major, minor)))
-    return here
+        return replace(machine, os_version=max(machine.os_version, (major, minor)))
+    return machine
 
 
 def native_facts(environ: Mapping[str, str] = os.environ) -> str:
-    """Return what stands in a key for the machine: the image, where it is a container, else what its compilers say."""
+    """Return the machine's part of a cache key: the image of a container, else a hash of the versions of its compilers."""
     image = environ.get(IMAGE, "")
     if image:
         return image
@@ -184,9 +187,9 @@ def native_facts(environ: Mapping[str, str] = os.environ) -> str:
 
 
 def _accepts(compiler: Sequence[str], flag: str, environ: Mapping[str, str]) -> bool:
-    """Tell whether a compiler links with a flag."""
+    """Return whether a compiler can link with a flag."""
     with TemporaryDirectory() as folder:
         source = Path(folder) / "empty.c"
         source.write_text("")
-        words = [*compiler, "-shared", "-fPIC", flag, str(source), "-o", str(Path(folder) / "out.so")]
-        return run_command(words, env=environ).exit_code == 0
+        command = [*compiler, "-shared", "-fPIC", flag, str(source), "-o", str(Path(folder) / "out.so")]
+        return run_command(command, env=environ).exit_code == 0
