@@ -87,8 +87,8 @@ def test_an_image_with_packages_has_another_reference_and_is_only_selected_by_na
     catalog = load_catalog(file)
     plain, image = catalog.images["new"], catalog.images["new-libx"]
 
-    assert "new-libx" not in [image.name for image in catalog.choose(())]
-    assert [image.name for image in catalog.choose(("new-libx",))] == ["new-libx"]
+    assert "new-libx" not in [image.name for image in catalog.select(())]
+    assert [image.name for image in catalog.select(("new-libx",))] == ["new-libx"]
     assert (image.packages, image.reference, image.pinned(ARCHES["x86_64"])) == (("libx1",), "", "")
     assert bootstrapped_reference(image, ARCHES["x86_64"]) != bootstrapped_reference(plain, ARCHES["x86_64"])
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from everywheel.containers.catalog import Bootstrap, SmokeImage
+from everywheel.containers.catalog import Bootstrap, BootstrapKind, SmokeImage
 from everywheel.containers.runtime import ContainerEnd, ContainerResult
 from everywheel.platforms.target import parse_target
 from everywheel.smoke.evaluate import evaluate_result
@@ -94,7 +94,7 @@ def test_each_failure_has_a_message(report: SmokeReport, state: State, message: 
 
 
 def test_libraries_of_additional_packages_are_listed_and_allowed() -> None:
-    bootstrap = Bootstrap(kind="debian", suite="bookworm", packages=("libz",))
+    bootstrap = Bootstrap(kind=BootstrapKind.DEBIAN, suite="bookworm", packages=("libz",))
     entry = dataclasses.replace(ENTRY, image=dataclasses.replace(IMAGE, bootstrap=bootstrap))
 
     result = evaluate_result(entry, EXITED, dataclasses.replace(REPORT, unexpected_libraries=("/usr/lib/libz.so.1",)))

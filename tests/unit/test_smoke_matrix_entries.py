@@ -8,7 +8,7 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-from everywheel.containers.catalog import Bootstrap, PortablePython, SmokeImage
+from everywheel.containers.catalog import Bootstrap, BootstrapKind, PortablePython, SmokeImage
 from everywheel.platforms.target import parse_target
 from everywheel.smoke.matrix_entries import (
     MatrixEntry,
@@ -100,7 +100,7 @@ def test_the_running_python_supports_a_wheel_or_not_for_any_platform(tags: str, 
 def test_an_image_has_its_own_python_or_where_it_is_pulled_a_portable_one(
     own: str, digests: dict[str, str], arch: str, versions: tuple[str, ...]
 ) -> None:
-    bootstrap = Bootstrap(kind="debian", suite="bookworm", python=own)
+    bootstrap = Bootstrap(kind=BootstrapKind.DEBIAN, suite="bookworm", python=own)
     image = dataclasses.replace(IMAGE, bootstrap=bootstrap, digests=digests, arches=(arch,))
     entry = MatrixEntry(wheel=WHEEL, target=parse_target(f"manylinux2014_{arch}"), image=image)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from everywheel.containers.catalog import Bootstrap, PortablePython, SmokeImage
+from everywheel.containers.catalog import Bootstrap, BootstrapKind, PortablePython, SmokeImage
 from everywheel.errors import SmokeError
 from everywheel.smoke.matrix_entries import make_entries
 from everywheel.smoke.result import SmokeResult, State
@@ -21,7 +21,7 @@ PORTABLE = PortablePython(
 
 
 def make_image(name: str, python: str = "") -> SmokeImage:
-    bootstrap = Bootstrap(kind="debian", suite="bookworm", python=python) if python else None
+    bootstrap = Bootstrap(kind=BootstrapKind.DEBIAN, suite="bookworm", python=python) if python else None
     return SmokeImage(
         name=name,
         libc="glibc",

@@ -227,7 +227,7 @@ def lock_command(
     Example: everywheel images lock debian-12
     """
     catalog = load_catalog(find_catalog(root))
-    chosen = [image for image in catalog.choose(names) if image.reference and not image.cpu]
+    chosen = [image for image in catalog.select(names) if image.reference and not image.cpu]
     if check:
         unlocked = [image.name for image in chosen if not image.digests]
         if unlocked:

@@ -98,7 +98,7 @@ def smoke_command(
         raise UsageError(f"{missing}: no such file", hint="name a finished wheel, such as wheelhouse/*.whl")
     catalog = load_catalog(find_catalog(root))
     here, others = split_wheels(wheels)
-    pairs = make_entries(here, catalog.choose(images))
+    pairs = make_entries(here, catalog.select(images))
     if here and not pairs and not (dry_run and others):
         raise NothingSelectedError("no wheel claims any of these images", hint="`everywheel images list` shows them")
     if dry_run:

@@ -1,7 +1,7 @@
-"""Bootstrapping: an image made from a distribution's own packages, where no registry has to answer.
+"""Bootstrapping: images built from a distribution's own packages, without a registry.
 
-Packages are unpacked and none of their scripts is run, so that an image for a foreign architecture needs no emulator and
-takes seconds: what a wheel meets (C library, loader, interpreter) is the distribution's, byte for byte.
+Packages are unpacked without running their maintainer scripts: an image for a foreign architecture needs no emulator and
+takes seconds. The files that a wheel depends on (C library, loader, interpreter) are exactly the distribution's.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
-from everywheel.containers.catalog import Bootstrap, SmokeImage
+from everywheel.containers.catalog import Bootstrap, BootstrapKind, SmokeImage
 from everywheel.containers.image_archive import write_image
 from everywheel.containers.runtime_images import IMAGE_LABEL, RuntimeImages
 from everywheel.errors import MachineError
@@ -25,7 +25,7 @@ from everywheel.store.local import Store
 
 _KEYRING = DISTRIBUTIONS["debian"].keyring
 _MERGED = Path("/usr/share/mmdebstrap/hooks/merged-usr")
-# Maintainer scripts would have made these; documentation is never read in there.
+# The maintainer scripts, which are not run, would create these files. Documentation only makes the image larger.
 _FINISH = (
     'rm -rf "$1"/usr/share/doc "$1"/usr/share/man "$1"/usr/share/locale "$1"/usr/share/info "$1"/usr/share/perl* '
     '"$1"/var/cache/apt "$1"/var/lib/apt; '
@@ -43,22 +43,22 @@ _STATIC = {"busybox": "bin/busybox", "bash-static": "bin/bash"}
 
 
 def bootstrap_identity(bootstrap: Bootstrap, arch: Arch) -> str:
-    """Return the hash of what makes an image; the same one is not made again."""
+    """Return the hash of everything that determines an image; one with the same hash is not built again."""
     code = Path(__file__).read_bytes()
     return hashlib.sha256(code + repr((bootstrap, arch.name)).encode()).hexdigest()[:12]
 
 
 def bootstrapped_reference(image: SmokeImage, arch: Arch) -> str:
-    """Return the name under which the runtime has a bootstrapped image; those that are made alike share one."""
+    """Return the name of a bootstrapped image in the runtime; images with the same bootstrap share one."""
     assert image.bootstrap is not None
-    made = image.bootstrap
-    return f"everywheel/{made.kind}-{made.suite}:{arch.name}-{bootstrap_identity(made, arch)}"
+    bootstrap = image.bootstrap
+    return f"everywheel/{bootstrap.kind}-{bootstrap.suite}:{arch.name}-{bootstrap_identity(bootstrap, arch)}"
 
 
 def bootstrap_image(image: SmokeImage, arch: Arch, images: RuntimeImages, store: Store) -> str:
-    """Return the reference of a bootstrapped image, making it where the runtime does not have it.
+    """Return the reference of a bootstrapped image, building it where the runtime does not have it.
 
-    Raises MachineError when mmdebstrap is not there, BuildError when it fails.
+    Raises MachineError when mmdebstrap is not installed, BuildError when it fails.
     """
     assert image.bootstrap is not None
     reference = bootstrapped_reference(image, arch)
@@ -71,18 +71,18 @@ def bootstrap_image(image: SmokeImage, arch: Arch, images: RuntimeImages, store:
             log.unlink(missing_ok=True)
             packages = (*_PACKAGES[image.bootstrap.kind, bool(image.bootstrap.python)], *image.bootstrap.packages)
             make_root(image.bootstrap, arch, packages, root, log)
-            made = f"{image.bootstrap.kind} {image.bootstrap.suite} {arch.name}, unpacked from packages"
-            write_image([root], archive, reference, arch, {IMAGE_LABEL: made})
+            origin = f"{image.bootstrap.kind} {image.bootstrap.suite} {arch.name}, unpacked from packages"
+            write_image([root], archive, reference, arch, {IMAGE_LABEL: origin})
             images.load(archive)
     return reference
 
 
 def make_root(bootstrap: Bootstrap, arch: Arch, packages: Sequence[str], into: Path, log: Path) -> None:
-    """Write the tar of a root filesystem of these packages; of a musl one nothing is kept but static programs and musl.
+    """Write the tar archive of a root filesystem with these packages; for musl, only musl itself and static programs.
 
-    Raises MachineError when mmdebstrap is not there, BuildError when it fails.
+    Raises MachineError when mmdebstrap is not installed, BuildError when it fails.
     """
-    if bootstrap.kind != "musl":
+    if bootstrap.kind is not BootstrapKind.MUSL:
         _unpack_packages(bootstrap.suite, arch, packages, into, log)
         return
     whole = into.with_name("whole.tar")
@@ -94,7 +94,7 @@ def make_root(bootstrap: Bootstrap, arch: Arch, packages: Sequence[str], into: P
 def _unpack_packages(suite: str, arch: Arch, packages: Sequence[str], into: Path, log: Path) -> None:
     if shutil.which("mmdebstrap") is None:
         raise MachineError(
-            "images cannot be bootstrapped: mmdebstrap is not there",
+            "images cannot be bootstrapped: mmdebstrap is not installed",
             hint="`apt-get install mmdebstrap`, or `everywheel images lock` to pull images from a registry instead",
         )
     merged = [f"--hook-dir={_MERGED}"] if _MERGED.is_dir() else []
@@ -104,7 +104,7 @@ def _unpack_packages(suite: str, arch: Arch, packages: Sequence[str], into: Path
             "--variant=extract",
             f"--architectures={arch.debian}",
             "--skip=check/qemu",
-            # Mirrors of unstable lag; its lists are signed all the same.
+            # The package lists of a mirror that is behind expire; their signature is checked anyway.
             '--aptopt=Acquire::Check-Valid-Until "false"',
             *merged,
             f"--include={','.join(packages)}",
@@ -117,18 +117,18 @@ def _unpack_packages(suite: str, arch: Arch, packages: Sequence[str], into: Path
         env=dict(os.environ),
         log=log,
         what=f"image of {suite} for {arch.name}",
-        hint=f"has that suite {arch.debian}?  the log says what the package archive answered",
+        hint=f"does the suite have packages for {arch.debian}?  the log has the answer of the package archive",
     )
 
 
 def _find_archive(suite: str) -> tuple[str, ...]:
-    """Return the archive of Debian's packages that this machine uses, if it is a Debian; mmdebstrap knows one itself."""
+    """Return the Debian archive that this machine uses, or nothing elsewhere: mmdebstrap has a default."""
     archives = [archive for archive in find_machine_archives() if archive.keyring == _KEYRING]
     return tuple(f"deb [signed-by={_KEYRING}] {archive.uri} {suite} main" for archive in archives[:1])
 
 
 def _keep_musl(system: Path, arch: Arch, into: Path) -> None:
-    """Pack musl's loader and static programs out of a whole system: nothing else, no other C library."""
+    """Copy musl's loader and static programs from the tar archive of a whole system, without any other C library."""
     loader, library = f"lib/ld-musl-{arch.musl_loader}.so.1", f"lib/libc.musl-{arch.musl_library}.so.1"
     with tarfile.open(system) as tar, tarfile.open(into, "w", format=tarfile.PAX_FORMAT) as out:
         for member in tar:

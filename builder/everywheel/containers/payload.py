@@ -1,4 +1,4 @@
-"""Toolboxes: what a build in a container takes along, since it has no network: this toolkit, its tools, and wheels for pip."""
+"""The payload of a build container, which has no network: this package's requirements, build tools, and wheels for pip."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from everywheel.store.stamped_dir import ensure_stamped_dir
 from everywheel.toolchains.build_tools import PINS
 from everywheel.toolchains.pip import download_wheels, install_wheels, platform_tags
 
-# cibuildwheel makes the environment for the wheel's tests with it.
+# cibuildwheel creates the environment for the wheel's tests with it.
 _FOR_CIBUILDWHEEL = ("virtualenv",)
-# What only the machine outside uses.
+# Requirements that are only used outside of the container.
 _OUTSIDE = frozenset({"cibuildwheel"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payload:
-    """A folder of the store: `site` has what the toolkit imports, `tools` the build tools, `wheels` what pip may install."""
+    """A folder of the store: `site` has this package's requirements, `tools` the build tools, `wheels` the wheels for pip."""
 
     folder: Path
 
@@ -51,10 +51,10 @@ def ensure_payload(
     *,
     offline: bool,
 ) -> Payload:
-    """Return the payload for containers of one kind; fetched once, kept in the store.
+    """Return the payload for one libc, architecture and Python; fetched once, kept in the store.
 
-    `requirements` are those of the extension's build and tests. Raises MachineError when it is not there and `offline`
-    forbids fetching it, BuildError when the package index does not have it for that machine.
+    `requirements` are those of the extension's build and tests. Raises MachineError when the payload is not in the store and
+    `offline` forbids fetching it, BuildError when the package index has no wheels for the container.
     """
     own = list_dependencies(python)
     tags = platform_tags(target, libc_version)
@@ -78,15 +78,17 @@ def ensure_payload(
 
 
 def list_dependencies(python: str) -> list[str]:
-    """Return what this toolkit imports in a container, for one version of Python."""
-    found = [Requirement(word) for word in requires("everywheel") or []]
-    wanted = [
-        one for one in found if one.marker is None or one.marker.evaluate({"python_version": python, "extra": ""})
-    ]
-    return sorted(f"{one.name}{one.specifier}" for one in wanted if one.name not in _OUTSIDE)
+    """Return the requirements of this package in a container, for one version of Python."""
+    requirements = [Requirement(text) for text in requires("everywheel") or []]
+    environment = {"python_version": python, "extra": ""}
+    return sorted(
+        f"{requirement.name}{requirement.specifier}"
+        for requirement in requirements
+        if requirement.name not in _OUTSIDE and (requirement.marker is None or requirement.marker.evaluate(environment))
+    )
 
 
 def _pins_without_zig() -> str:
-    """Return the pins of the build tools, all but the compiler's: a container has its own."""
+    """Return the pins of the build tools except for the compiler: a build image has its own."""
     entries = re.findall(r"^\S.*?(?=^\S|\Z)", PINS.read_text(), flags=re.M | re.S)
     return "".join(entry for entry in entries if not entry.startswith("ziglang=="))
