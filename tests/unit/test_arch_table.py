@@ -19,7 +19,7 @@ from everywheel.config.recipe import Linkage, ResolvedRecipe, resolve_recipe
 from everywheel.config.recipe_loader import load_recipe
 from everywheel.containers.catalog import SmokeImage
 from everywheel.containers.qemu import check_emulation
-from everywheel.containers.runtime import image_platform
+from everywheel.containers.runtime_images import image_platform
 from everywheel.errors import BuildError, MachineError, UsageError
 from everywheel.libraries.products import check_products
 from everywheel.platforms.architectures import ARCHES, Arch, find_machine_arch, make_arch_table
