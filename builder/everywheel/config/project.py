@@ -34,12 +34,12 @@ class PythonSpec:
 
     @property
     def is_limited(self) -> bool:
-        """Whether the wheel uses only the limited API (PEP 384)."""
+        """True for a wheel that uses only the limited API (PEP 384)."""
         return self.abi.startswith("abi3")
 
     @property
     def is_free_threaded(self) -> bool:
-        """Whether the interpreters are free-threaded (PEP 703): `cp314t`."""
+        """True for interpreters without the GIL (PEP 703): `cp314t`."""
         return re.fullmatch(r"cp\d+td?", self.abi) is not None
 
 
