@@ -98,8 +98,8 @@ def encode(
     stretches. Images are never enlarged unless upscale is true. quality is from 0 to 100; with lossless or near_lossless
     it is the compression effort. near_lossless is from 0 to 100, where 100 changes no pixel. effort is from 0 (fast) to 6
     (small). target_size is in bytes, for lossy encoding only. keep lists the metadata to copy; without 'icc', colors are
-    converted to sRGB. background replaces transparency. Animations stay animated unless animated is false; loop is the
-    number of repetitions, 0 for infinite. threads is the maximum number of threads for this image.
+    converted to sRGB. background replaces transparency. Animations stay animated unless animated is false; loop is how
+    many times they play, 0 for infinite. threads is the maximum number of threads for this image.
 
     Raises UnsupportedFormatError, UnreadableImageError, LimitExceededError or EncoderError (all are WebPEncodeError) if the
     image cannot be encoded, MemoryError, OSError if a path cannot be read, and RuntimeError in a process that was forked

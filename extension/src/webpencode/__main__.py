@@ -80,7 +80,7 @@ def make_parser() -> argparse.ArgumentParser:
     add("--no-autorotate", action="store_true", help="ignore the EXIF orientation")
     add("--background", metavar="RRGGBB", help="color that replaces transparency")
     add("--still", action="store_true", help="encode only the first frame of an animation")
-    add("--loop", type=int, metavar="N", help="repetitions of an animation, 0 for infinite")
+    add("--loop", type=int, metavar="N", help="how many times an animation plays, 0 for infinite")
     add("--threads", type=int, metavar="N", help="threads per image [default: 1]")
     add("--max-pixels", type=int, default=webpencode.MAX_PIXELS, metavar="N", help="reject images with more pixels")
     add("--version", action="store_true", help="print versions and exit")
