@@ -99,7 +99,7 @@ def run_logged(
     args = [str(arg) for arg in command]
     line = shlex.join(args)
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as out:
+    with log.open("a+b") as out:
         out.write(f"$ cd {shlex.quote(str(cwd))} && {line}\n".encode())
         out.flush()
         start = out.tell()
@@ -108,9 +108,9 @@ def run_logged(
         except OSError as error:
             raise MachineError(f"{what}: cannot start {args[0]}", details={"reason": error.strerror}) from None
         exit_code = _wait(process, [_Tail(log, start)], what)
-    with log.open("rb") as file:
-        file.seek(start)
-        output = _decode(file.read())
+        # From the open file: a build of another project with a step of the same name may have replaced the log.
+        out.seek(start)
+        output = _decode(out.read())
     if exit_code != 0:
         raise BuildError(
             f"{what} failed (exit {exit_code})",
