@@ -35,6 +35,7 @@ from everywheel.execution.cancellation import current_cancellation
 
 _SIGNIFICANT = re.compile(r"(\berror\b|\bERROR\b|FAILED|undefined symbol|not found|No such file|CMake Error)", re.I)
 _EXCERPT_LINES = 12
+_GRACE = 0.25  # seconds that a command of the user's session has for ending itself after an interrupt
 _TICK = 0.1  # seconds between two looks at a running command: at its new output, and for `on_tick`
 
 
@@ -222,6 +223,10 @@ def _wait(
             else:
                 _poll(process, (forward, *([on_tick] if on_tick else [])))
     except BaseException:
+        if not own_session:
+            # Ctrl-C reached the command as well: git removes its lock files before it ends.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=_GRACE)
         kill()
         process.wait()
         raise
