@@ -1,8 +1,10 @@
-"""The doctor: what a build needs of this machine, what is there, and what to type where something is missing."""
+"""Command `doctor`: checks of the build machine, with an installation advice for everything that is missing."""
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
+import json
 import os
 import platform
 import shutil
@@ -12,21 +14,25 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+import click
+
+from everywheel.cli.options import json_option
 from everywheel.containers.qemu import check_emulation
 from everywheel.containers.runtime import find_runtime, is_native
 from everywheel.errors import MachineError
 from everywheel.execution.process import run_command
 from everywheel.platforms.architectures import ARCHES
 from everywheel.platforms.target import build_machine_target
-from everywheel.store.local import Store
+from everywheel.store.local import Store, default_store
 from everywheel.toolchains.build_tools import ensure_tools, pinned_versions
 
-_NEEDED_SPACE = 4e9  # bytes: tools 0.7 GB, compiler cache 0.4 GB, workspaces 1 GB, and room to breathe
-_IMAGE_SPACE = 2e9  # bytes: the images of all architectures, and what containers write
+_STORE_SPACE = 4e9  # bytes: tools 0.7 GB, compiler cache 0.4 GB, workspaces 1 GB, and a reserve
+_IMAGE_SPACE = 2e9  # bytes: the images of all architectures, and the files that containers write
+_DEBIAN_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
-class State(StrEnum):
-    """How one thing is: `optional` is missing but a build goes without it."""
+class CheckState(StrEnum):
+    """Result of a check; `optional` is missing, and builds work without it."""
 
     OK = "ok"
     MISSING = "missing"
@@ -34,139 +40,161 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One thing that was looked at; `advice` says what to type where it is not as it should be."""
+class MachineCheck:
+    """One check of the machine; `advice` is the command or step that fixes it, empty when there is nothing to fix."""
 
     name: str
-    state: State
-    words: str
+    state: CheckState
+    message: str
     advice: str = ""
 
 
-def examine(store: Path) -> tuple[Check, ...]:
-    """Look at everything that builds and smoke need; nothing is installed or changed but the store's folder."""
-    build = (_machine(), _python(), _venv(), _git(), _package_client(), _store(store), _tools(store))
+@click.command("doctor", short_help="Check this machine, and show what to install.")
+@json_option
+def doctor_command(as_json: bool) -> None:
+    """Check this machine for everything that builds and smoke tests need, and show how to install the missing parts.
+
+    The exit code is 7 when something is missing that builds cannot do without.
+
+    Example: everywheel doctor
+    """
+    checks = check_machine(default_store())
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(check) for check in checks], indent=1))
+    else:
+        for check in checks:
+            click.echo(f"{check.state:<9}{check.name + ':':<19}{check.message}")
+            if check.advice:
+                click.echo(f"{'':<9}{'':<19}{check.advice}")
+    missing = [check.name for check in checks if check.state is CheckState.MISSING]
+    if missing:
+        raise MachineError(
+            f"missing on this machine: {', '.join(missing)}", hint="the lines above show what to install"
+        )
+
+
+def check_machine(store: Path) -> tuple[MachineCheck, ...]:
+    """Check for everything that builds and smoke tests need; nothing is installed, and only the store may be created."""
+    build = (_platform(), _python(), _venv(), _git(), _package_client(), _store(store), _tools(store))
     return (*build, _runtime(), *_emulation(), _bootstrap())
 
 
-def _machine() -> Check:
-    machine = platform.machine()
+def _ok(name: str, message: str) -> MachineCheck:
+    return MachineCheck(name=name, state=CheckState.OK, message=message)
+
+
+def _missing(name: str, message: str, advice: str) -> MachineCheck:
+    return MachineCheck(name=name, state=CheckState.MISSING, message=message, advice=advice)
+
+
+def _optional(name: str, message: str, advice: str) -> MachineCheck:
+    return MachineCheck(name=name, state=CheckState.OPTIONAL, message=message, advice=advice)
+
+
+def _platform() -> MachineCheck:
+    system = platform.system()
     libc = " ".join(part for part in platform.libc_ver() if part) or "musl"
-    words = f"{platform.system()} {machine}" + (f", {libc}" if platform.system() == "Linux" else "")
-    if platform.system() == "Linux" and build_machine_target().arch.name in ARCHES:
-        return Check(name="machine", state=State.OK, words=words)
-    if platform.system() in ("Darwin", "Windows"):
-        advice = "`--engine native` builds for this machine alone; on Linux, zig builds every target"
-        return Check(name="machine", state=State.OPTIONAL, words=words, advice=advice)
-    return Check(name="machine", state=State.MISSING, words=words, advice="builds run on Linux, macOS and Windows")
+    message = f"{system} {platform.machine()}" + (f", {libc}" if system == "Linux" else "")
+    if system == "Linux" and build_machine_target().arch.name in ARCHES:
+        return _ok("machine", message)
+    if system in ("Darwin", "Windows"):
+        return _optional(
+            "machine", message, "`--engine native` builds for this machine; on Linux, zig builds for every target"
+        )
+    return _missing("machine", message, "use Linux, macOS or Windows")
 
 
-def _python() -> Check:
-    return Check(name="python", state=State.OK, words=f"{platform.python_version()} at {sys.executable}")
+def _python() -> MachineCheck:
+    return _ok("python", f"{platform.python_version()} at {sys.executable}")
 
 
-def _venv() -> Check:
+def _venv() -> MachineCheck:
     if importlib.util.find_spec("venv") is not None and importlib.util.find_spec("pip") is not None:
-        return Check(name="venv and pip", state=State.OK, words="environments can be made")
-    return Check(name="venv and pip", state=State.MISSING, words="not there", advice="apt-get install python3-venv")
+        return _ok("venv and pip", "importable")
+    return _missing("venv and pip", "not installed", "apt-get install python3-venv")
 
 
-def _git() -> Check:
-    found = shutil.which("git")
-    if found is None:
-        return Check(
-            name="git", state=State.MISSING, words="not on PATH", advice="apt-get install git (it applies patches)"
-        )
-    version = run_command([found, "--version"]).output.strip()
-    return Check(name="git", state=State.OK, words=version)
+def _git() -> MachineCheck:
+    git = shutil.which("git")
+    if git is None:
+        return _missing("git", "not on PATH", "apt-get install git (it applies patches)")
+    return _ok("git", run_command([git, "--version"]).output.strip())
 
 
-def _package_client() -> Check:
+def _package_client() -> MachineCheck:
     if shutil.which("apt-get") is None:
-        return Check(
-            name="package client",
-            state=State.OPTIONAL,
-            words="no apt-get: sources come from mirrors and upstream",
-            advice="`everywheel sources import` takes a bundle made elsewhere",
+        return _optional(
+            "package client",
+            "no apt-get: sources come from mirrors, snapshot archives and upstream",
+            "`everywheel sources import` reads a bundle from another machine",
         )
-    return Check(name="package client", state=State.OK, words="apt-get")
+    return _ok("package client", "apt-get")
 
 
-def _store(root: Path) -> Check:
+def _store(root: Path) -> MachineCheck:
     try:
         Store(root)
     except MachineError as error:
-        return Check(name="store", state=State.MISSING, words=error.fact, advice=error.hint or "")
+        return _missing("store", error.fact, error.hint or "")
     free = shutil.disk_usage(root).free
-    words = f"{root}, {free / 1e9:.1f} GB free"
-    if free < _NEEDED_SPACE or not os.access(root, os.W_OK):
-        return Check(name="store", state=State.MISSING, words=words, advice="EVERYWHEEL_STORE names another place")
-    return Check(name="store", state=State.OK, words=words)
+    message = f"{root}, {free / 1e9:.1f} GB free"
+    if free < _STORE_SPACE or not os.access(root, os.W_OK):
+        return _missing("store", message, "set EVERYWHEEL_STORE to a writable directory on a larger disk")
+    return _ok("store", message)
 
 
-def _tools(root: Path) -> Check:
+def _tools(root: Path) -> MachineCheck:
     pins = ", ".join(f"{name} {version}" for name, version in pinned_versions().items())
     try:
         ensure_tools(root, offline=True)
     except MachineError:
-        return Check(
-            name="build tools",
-            state=State.OPTIONAL,
-            words=f"not installed yet: {pins}",
-            advice="the first build installs them (about 160 MB)",
-        )
-    return Check(name="build tools", state=State.OK, words=pins)
+        return _optional("build tools", f"not installed yet: {pins}", "the first build installs them (about 160 MB)")
+    return _ok("build tools", pins)
 
 
-def _runtime() -> Check:
+def _runtime() -> MachineCheck:
     name = "container runtime"
     try:
         with find_runtime() as runtime:
-            words, root = runtime.describe(), runtime.data_root()
-            free = shutil.disk_usage(root).free if root.is_dir() else None
-            if free is not None and free < _IMAGE_SPACE:
-                return Check(
-                    name=name,
-                    state=State.MISSING,
-                    words=f"{words}, {free / 1e9:.1f} GB free in {root}",
-                    advice="`everywheel images prune` and `docker system prune` make room",
-                )
-            return Check(name=name, state=State.OK, words=words)
+            message, root = runtime.describe(), runtime.data_root()
     except MachineError as error:
         reasons = "; ".join(f"{address}: {reason}" for address, reason in error.details.items())
-        return Check(name=name, state=State.OPTIONAL, words=f"{error.fact} ({reasons})", advice=error.hint or "")
+        return _optional(name, f"{error.fact} ({reasons})", error.hint or "")
+    free = shutil.disk_usage(root).free if root.is_dir() else None
+    if free is not None and free < _IMAGE_SPACE:
+        return _missing(
+            name,
+            f"{message}, {free / 1e9:.1f} GB free in {root}",
+            "`everywheel images prune` and `docker system prune` free disk space",
+        )
+    return _ok(name, message)
 
 
-def _emulation() -> Iterator[Check]:
-    """Look at every foreign architecture; those that are as they should be share one line."""
-    works = []
+def _emulation() -> Iterator[MachineCheck]:
+    """Check every foreign architecture; those that work share one line."""
+    working = []
     for arch in ARCHES.values():
         try:
             check_emulation(arch)
         except MachineError as error:
-            words = f"{error.fact}: {error.details['reason']}"
-            yield Check(name=f"QEMU {arch.name}", state=State.OPTIONAL, words=words, advice=error.hint or "")
+            yield _optional(f"QEMU {arch.name}", f"{error.fact}: {error.details['reason']}", error.hint or "")
         else:
-            works += [] if is_native(arch) else [arch.name]
-    if works:
-        yield Check(name="QEMU", state=State.OK, words=f"runs {', '.join(works)}")
+            working += [] if is_native(arch) else [arch.name]
+    if working:
+        yield _ok("QEMU", f"runs {', '.join(working)}")
 
 
-def _bootstrap() -> Check:
-    found = shutil.which("mmdebstrap")
-    if found is None:
-        return Check(
-            name="mmdebstrap",
-            state=State.OPTIONAL,
-            words="not there: images come from a registry, or not at all",
-            advice="apt-get install mmdebstrap",
+def _bootstrap() -> MachineCheck:
+    mmdebstrap = shutil.which("mmdebstrap")
+    if mmdebstrap is None:
+        return _optional("mmdebstrap", "not installed: images come from registries only", "apt-get install mmdebstrap")
+    if not _DEBIAN_KEYRING.exists():
+        return _optional(
+            "mmdebstrap",
+            f"{mmdebstrap}, without the keys of Debian's archive",
+            "apt-get install debian-archive-keyring",
         )
-    keyring = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-    if not keyring.exists():
-        return Check(
-            name="mmdebstrap",
-            state=State.OPTIONAL,
-            words=f"{found}, but no keys of Debian's archive",
-            advice="apt-get install debian-archive-keyring",
-        )
-    return Check(name="mmdebstrap", state=State.OK, words=found)
+    return _ok("mmdebstrap", mmdebstrap)
+
+
+COMMAND = doctor_command

@@ -1,20 +1,19 @@
-"""images: list, build, lock and prune."""
+"""Command group `images`: list, build, lock and prune container images."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
-from rich.table import Table
 
-from everywheel.cli.options import jobs_option, json_option
-from everywheel.cli.progress import ProgressDisplay, make_console, show_failures
-from everywheel.cli.smoke import runtime_option
-from everywheel.cli.tables import print_table
+from everywheel.cli.options import jobs_option, json_option, runtime_option, verbose_option
+from everywheel.cli.progress import make_console, open_display, show_failures
+from everywheel.cli.tables import make_table, print_table
 from everywheel.config.project import load_project
 from everywheel.config.recipe import suggest
 from everywheel.containers.bootstrap import bootstrap_image, bootstrapped_reference
@@ -25,20 +24,21 @@ from everywheel.containers.local_build_image import (
 )
 from everywheel.containers.lock import resolve_digests, write_digests
 from everywheel.containers.prune import find_prune_candidates, remove_prune_candidates
-from everywheel.containers.runtime import Runtime, find_runtime
+from everywheel.containers.runtime import find_runtime
 from everywheel.errors import BuildError, MachineError, NothingSelectedError, UsageError
 from everywheel.execution.jobserver import JobPool, default_jobs
-from everywheel.execution.scheduler import Outcome, Task, execute
+from everywheel.execution.scheduler import Outcome, Result, Task, execute
 from everywheel.platforms.architectures import ARCHES, Arch
 from everywheel.platforms.tags import Floor
 from everywheel.store.local import Store, default_store
 
 _Image = SmokeImage | BuildImage
+_MakeImage = Callable[[_Image, Arch], object]
 
 
-@click.group("images", short_help="The systems that wheels are tried on.")
+@click.group("images", short_help="List, build and lock the images for builds and smoke tests.")
 def images_group() -> None:
-    """Work with the images of docker/images.toml.
+    """Work with the smoke images and build images of docker/images.toml.
 
     Example: everywheel images list
     """
@@ -49,49 +49,47 @@ def images_group() -> None:
 @json_option
 @click.pass_obj
 def list_command(root: Path, runtime: str | None, as_json: bool) -> None:
-    """List the images, and where each comes from.
+    """List the images with their sources and architectures.
 
-    `locked` ones are pulled by digest; where that fails, or there is no digest, an image is made from packages. So is one that
-    has a Python of its own, wherever mmdebstrap is. What can be had in neither way is checked by its symbols alone.
+    A `locked` image is pulled by digest. An image without a digest, or whose registry does not respond, is built from a
+    distribution's packages; so is an image with its own Python wherever mmdebstrap is installed. Without either, only the
+    symbols of wheels are checked.
 
     Example: everywheel images list --json
     """
     catalog = load_catalog(find_catalog(root))
-    made = _list_made(runtime)
-    smoke = [_describe(image, "smoke", image.libc_label, made) for image in catalog.images.values()]
-    build = [_describe(image, "build", _promise(image), made) for image in catalog.builds.values()]
+    local = _list_local_images(runtime)
+    smoke = [_describe(image, "smoke", image.libc_label, local) for image in catalog.images.values()]
+    build = [_describe(image, "build", _lowest_floor(image), local) for image in catalog.builds.values()]
     if as_json:
         click.echo(json.dumps([*smoke, *build], indent=1))
         return
-    for rows, column in ((smoke, "libc"), (build, "promises")):
-        table = Table(box=None, pad_edge=False)
-        for name in (f"{rows[0]['kind']} image", column, "architectures", "from a registry", "from packages", "ready"):
-            table.add_column(name, no_wrap=True)
+    for rows, column in ((smoke, "libc"), (build, "lowest floor")):
+        table = make_table(f"{rows[0]['kind']} image", column, "architectures", "registry", "packages", "ready")
         for row in rows:
             ready = row["ready"] or "-"
             table.add_row(row["name"], row["libc"], row["arches"], row["registry"], row["packages"], ready)
         print_table(table)
 
 
-def _promise(image: BuildImage) -> str:
-    """Return the lowest floor that wheels from an image can promise, as platform tags write it."""
+def _lowest_floor(image: BuildImage) -> str:
+    """Return the lowest libc that wheels from a build image can support, as in platform tags."""
     return str(Floor(libc=image.libc, version=image.libc_version))
 
 
 def _reference(image: _Image, arch: Arch) -> str:
-    return (
-        local_build_image_reference(image, arch)
-        if isinstance(image, BuildImage)
-        else bootstrapped_reference(image, arch)
-    )
+    """Return the name that the container runtime has for an image that was built from packages."""
+    if isinstance(image, BuildImage):
+        return local_build_image_reference(image, arch)
+    return bootstrapped_reference(image, arch)
 
 
-def _describe(image: _Image, kind: str, libc: str, made: set[str]) -> dict[str, str]:
+def _describe(image: _Image, kind: str, libc: str, local: Collection[str]) -> dict[str, str]:
     bootstrap = image.bootstrap
     pinned = image.digests or (isinstance(image, BuildImage) and image.pinned_by)
     registry = "-" if not image.reference else "locked" if pinned else "unlocked"
     packages = f"{bootstrap.suite} ({'musl' if bootstrap.kind == 'musl' else 'Debian'})" if bootstrap else "-"
-    ready = [arch for arch in image.arches if bootstrap and _reference(image, ARCHES[arch]) in made]
+    ready = [arch for arch in image.arches if bootstrap and _reference(image, ARCHES[arch]) in local]
     return {
         "name": image.name,
         "kind": kind,
@@ -104,23 +102,25 @@ def _describe(image: _Image, kind: str, libc: str, made: set[str]) -> dict[str, 
     }
 
 
-def _list_made(runtime: str | None) -> set[str]:
+def _list_local_images(runtime: str | None) -> frozenset[str]:
+    """Return the names of the images that this tool has built; none when no container runtime responds."""
     try:
-        with find_runtime(runtime) as engine:
-            return {made.reference for made in engine.images.list_built()}
+        with find_runtime(runtime) as client:
+            return frozenset(image.reference for image in client.images())
     except MachineError:
         if runtime is not None:
             raise
-        return set()
+        return frozenset()
 
 
 @images_group.command("build")
 @click.argument("names", nargs=-1)
-@click.option("--arch", "arches", multiple=True, metavar="NAME", help="Only for this architecture; may be repeated.")
-@click.option("--build-images", is_flag=True, help="Make images to build wheels in, not to try them on.")
-@click.option("--dry-run", is_flag=True, help="Show what would be made and stop.")
+@click.option("--arch", "arches", multiple=True, metavar="NAME", help="Only for this architecture; repeatable.")
+@click.option("--build-images", is_flag=True, help="Build images for building wheels instead of smoke images.")
+@click.option("--dry-run", is_flag=True, help="List the images that would be built, and stop.")
 @runtime_option
 @jobs_option
+@verbose_option
 @click.pass_obj
 def build_command(
     root: Path,
@@ -131,9 +131,9 @@ def build_command(
     runtime: str | None,
     jobs: int | None,
 ) -> None:
-    """Make images from a distribution's packages, for the architectures of the project's targets.
+    """Build images from a distribution's packages, for the architectures of the project's targets.
 
-    `smoke` and `build --engine container` do so by themselves; this is for making them ahead.
+    `smoke` and `build --engine container` build the images that they need; this command builds them ahead of time.
 
     Example: everywheel images build debian-12 --arch aarch64
     """
@@ -146,45 +146,48 @@ def build_command(
             click.echo(f"{image.name} {arch.name}")
         return
     store = Store(default_store())
-    console = make_console()
+    with find_runtime(runtime) as client:
 
-    def make(image: _Image, arch: Arch, engine: Runtime) -> Callable[[Callable[[str], None]], Outcome | None]:
-        def work(set_stage: Callable[[str], None]) -> None:
-            set_stage("unpack packages")
+        def make_image(image: _Image, arch: Arch) -> object:
             if isinstance(image, BuildImage):
-                make_local_build_image(
-                    image, arch, catalog.pythons[image.libc], project, engine.images, store, offline=False
-                )
-            else:
-                bootstrap_image(image, arch, engine.images, store)
+                pythons = catalog.pythons[image.libc]
+                return make_local_build_image(image, arch, pythons, project, client, store, offline=False)
+            return bootstrap_image(image, arch, client, store)
 
-        return work
-
-    with (
-        find_runtime(runtime) as engine,
-        ProgressDisplay(console, len(chosen)) as screen,
-        TemporaryDirectory() as folder,
-    ):
-        tasks = [
-            Task(
-                id=f"{image.name} {arch.name}",
-                label=f"{image.name} {arch.name}",
-                requires=(),
-                priority=0.0,
-                work=make(image, arch, engine),
-            )
-            for image, arch in chosen
-        ]
-        with JobPool(Path(folder) / "jobs", jobs or default_jobs()) as pool:
-            results = execute(tasks, pool, screen)
-    failed = [result for result in results if result.outcome is Outcome.FAILED]
+        results = _make_images(chosen, make_image, jobs or default_jobs())
+    failed = sum(result.outcome is Outcome.FAILED for result in results)
     if failed:
-        show_failures(console, results)
-        raise BuildError(f"{len(failed)} of {len(results)} images could not be made", hint="the logs say why")
+        raise BuildError(f"{failed} of {len(results)} images could not be built", hint="read the logs named above")
     click.echo(f"{len(chosen)} images are ready")
 
 
-def _choose(known: Mapping[str, _Image], names: tuple[str, ...], arches: tuple[str, ...]) -> list[tuple[_Image, Arch]]:
+def _make_images(images: Sequence[tuple[_Image, Arch]], make_image: _MakeImage, jobs: int) -> tuple[Result, ...]:
+    """Build images in parallel with progress; print every failure."""
+
+    def work(image: _Image, arch: Arch, set_stage: Callable[[str], None]) -> None:
+        set_stage("unpack packages")
+        make_image(image, arch)
+
+    names = [f"{image.name} {arch.name}" for image, arch in images]
+    tasks = [
+        Task(id=name, label=name, requires=(), priority=0.0, work=partial(work, image, arch))
+        for name, (image, arch) in zip(names, images, strict=True)
+    ]
+    console = make_console()
+    with (
+        open_display(console, total=len(tasks)) as display,
+        TemporaryDirectory() as folder,
+        JobPool(Path(folder) / "jobs", jobs) as pool,
+    ):
+        results = execute(tasks, pool, display)
+    show_failures(console, results)
+    return results
+
+
+def _choose(
+    known: Mapping[str, _Image], names: Sequence[str], arches: Sequence[str]
+) -> tuple[tuple[_Image, Arch], ...]:
+    """Return the selected images that can be built from packages, each once for every architecture that it supports."""
     for arch in arches:
         if arch not in ARCHES:
             raise UsageError(f"there is no architecture '{arch}'", hint=suggest(arch, ARCHES))
@@ -196,84 +199,90 @@ def _choose(known: Mapping[str, _Image], names: tuple[str, ...], arches: tuple[s
         if image.bootstrap is None:
             if names:
                 raise UsageError(
-                    f"image '{image.name}' cannot be made here",
-                    hint=f"it is pulled, once locked: `everywheel images lock {image.name}`",
+                    f"image '{image.name}' cannot be built from packages",
+                    hint=f"it is pulled from a registry once it is locked: `everywheel images lock {image.name}`",
                 )
             continue
         for known_arch in (ARCHES[arch] for arch in dict.fromkeys(arches) if arch in image.arches):
             chosen.setdefault(_reference(image, known_arch), (image, known_arch))
     if not chosen:
         raise NothingSelectedError(
-            "none of these images is for these architectures",
-            hint="`everywheel images list` shows which image is for which",
+            "no selected image supports any selected architecture",
+            hint="`everywheel images list` shows the architectures of each image",
         )
-    return list(chosen.values())
+    return tuple(chosen.values())
 
 
 @images_group.command("lock")
 @click.argument("names", nargs=-1)
-@click.option("--check", is_flag=True, help="Change nothing; fail when an image has no digest.")
-@click.option("--dry-run", is_flag=True, help="Show what would be written and stop.")
+@click.option("--check", is_flag=True, help="Write nothing; fail when an image has no digest.")
+@click.option("--dry-run", is_flag=True, help="Show the digests and write nothing.")
 @runtime_option
 @json_option
 @click.pass_obj
 def lock_command(
     root: Path, names: tuple[str, ...], check: bool, dry_run: bool, runtime: str | None, as_json: bool
 ) -> None:
-    """Find the digests of images and write them into docker/images.toml.
+    """Find the digests of images and write them to docker/images.toml.
 
-    The PyPA's are those that the installed cibuildwheel pins; others are asked of their registry, through the runtime.
+    PyPA's images get the digests that the installed cibuildwheel pins; registries are queried for all others.
 
     Example: everywheel images lock debian-12
     """
     catalog = load_catalog(find_catalog(root))
-    chosen = [image for image in catalog.select(names) if image.reference and not image.cpu]
+    chosen = [image for image in catalog.choose(names) if image.reference and not image.cpu]
     if check:
-        unlocked = [image.name for image in chosen if not image.digests]
-        if unlocked:
-            raise UsageError(
-                f"{len(unlocked)} of {len(chosen)} images are unlocked",
-                details={"unlocked": ", ".join(unlocked)},
-                hint="`everywheel images lock`, where their registries answer",
-            )
-        click.echo(f"all {len(chosen)} images are locked")
+        _check_locked(chosen)
         return
     try:
-        with find_runtime(runtime) as engine:
-            locked = resolve_digests(chosen, engine.images)
+        with find_runtime(runtime) as client:
+            locked = resolve_digests(chosen, client)
     except MachineError:
         if runtime is not None:
             raise
         locked = resolve_digests(chosen, None)
     changed = () if dry_run else write_digests(catalog.file, locked)
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(one) for one in locked], indent=1))
+        click.echo(json.dumps([dataclasses.asdict(image) for image in locked], indent=1))
         return
-    for one in locked:
-        words = f"locked by {one.origin}" if one.digests else f"unlocked: {one.reason}"
-        click.echo(f"{one.image}: {words}")
-    click.echo(f"{len(changed)} changed in {catalog.file}" if not dry_run else "nothing was written")
+    for image in locked:
+        state = f"locked by {image.place}" if image.digests else f"unlocked: {image.reason}"
+        click.echo(f"{image.image}: {state}")
+    click.echo("nothing was written" if dry_run else f"{len(changed)} changed in {catalog.file}")
+
+
+def _check_locked(images: Sequence[SmokeImage]) -> None:
+    """Raise UsageError when an image has no digest."""
+    unlocked = [image.name for image in images if not image.digests]
+    if unlocked:
+        raise UsageError(
+            f"{len(unlocked)} of {len(images)} images are unlocked",
+            details={"unlocked": ", ".join(unlocked)},
+            hint="run `everywheel images lock` where the registries can be reached",
+        )
+    click.echo(f"all {len(images)} images are locked")
 
 
 @images_group.command("prune")
-@click.option("--all", "everything", is_flag=True, help="Also the images that would be made just so again.")
-@click.option("--dry-run", is_flag=True, help="Show what would be removed and stop.")
+@click.option("--all", "everything", is_flag=True, help="Also remove images that are up to date.")
+@click.option("--dry-run", is_flag=True, help="List what would be removed, and stop.")
 @runtime_option
 @click.pass_obj
 def prune_command(root: Path, everything: bool, dry_run: bool, runtime: str | None) -> None:
-    """Remove images that were made here and are out of date, and what killed runs left. Nobody else's are touched.
+    """Remove images built by this tool that are out of date, and containers of killed runs; no other image is touched.
 
     Example: everywheel images prune --dry-run
     """
     catalog = load_catalog(find_catalog(root))
-    with find_runtime(runtime) as engine:
-        candidates = find_prune_candidates(catalog, engine, everything=everything)
-        for one in candidates:
-            click.echo(f"{one.kind} {one.name}" + (f" ({one.size / 1e6:.0f} MB)" if one.size else ""))
+    with find_runtime(runtime) as client:
+        candidates = find_prune_candidates(catalog, client, everything=everything)
+        for candidate in candidates:
+            size = f" ({candidate.size / 1e6:.0f} MB)" if candidate.size else ""
+            click.echo(f"{candidate.kind} {candidate.name}{size}")
         if not dry_run:
-            remove_prune_candidates(candidates, engine)
-    words = "would be removed" if dry_run else "removed"
-    click.echo(f"{len(candidates)} {words}, {sum(one.size for one in candidates) / 1e6:.0f} MB")
+            remove_prune_candidates(candidates, client)
+    total = sum(candidate.size for candidate in candidates) / 1e6
+    click.echo(f"{len(candidates)} {'would be removed' if dry_run else 'removed'}, {total:.0f} MB")
 
 
-COMMANDS = (images_group,)
+COMMAND = images_group

@@ -1,4 +1,4 @@
-"""The command line: every command reads its arguments, calls one room, and prints what came back."""
+"""The program `everywheel`: its commands, and the text and exit code for errors."""
 
 from __future__ import annotations
 
@@ -10,39 +10,46 @@ from pathlib import Path
 
 import click
 
-from everywheel import __doc__ as package_words
+from everywheel import __doc__ as package_summary
+from everywheel.cli.options import verbose_option
 from everywheel.errors import EverywheelError
 from everywheel.execution.cancellation import Interrupted
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-
-
-# Which module has which command: only that one is imported, since some take longer to import than others to run.
-_MODULES = {
-    "build": ("plan", "build"),
-    "deps": ("deps", "shell"),
-    "wheels": ("repair", "audit", "doctor"),
-    "smoke": ("smoke",),
-    "images": ("images",),
-    "recipes": ("recipes",),
-    "release": ("matrix", "sdist", "release"),
-    "sources": ("sources",),
-    "store": ("store",),
-}
+# Each command is in the module of its name.
+_COMMANDS = (
+    "plan",
+    "build",
+    "deps",
+    "shell",
+    "repair",
+    "audit",
+    "smoke",
+    "images",
+    "recipes",
+    "sources",
+    "store",
+    "sdist",
+    "matrix",
+    "release",
+    "doctor",
+)
 
 
 class Commands(click.Group):
-    """The group of all commands; it turns errors into words and exit codes."""
+    """The group of all commands; prints errors without a traceback, and exits with their exit codes.
+
+    Only the module of the command that is called is imported: some take longer to import than others to run.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [name for names in _MODULES.values() for name in names]
+        return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        module = next((module for module, names in _MODULES.items() if cmd_name in names), None)
-        if module is None:
+        if cmd_name not in _COMMANDS:
             return None
-        found: tuple[click.Command, ...] = importlib.import_module(f"everywheel.cli.{module}").COMMANDS
-        return next(command for command in found if command.name == cmd_name)
+        command: click.Command = importlib.import_module(f"everywheel.cli.{cmd_name}").COMMAND
+        return command
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -53,17 +60,20 @@ class Commands(click.Group):
             click.echo(error.render(), err=True)
             ctx.exit(error.exit_code)
         except (KeyboardInterrupt, Interrupted):
-            click.echo("interrupted: what was finished is kept, the next run goes on from there", err=True)
+            click.echo("interrupted: finished steps are in the store, and the next run resumes after them", err=True)
             ctx.exit(130)
 
 
-@click.group(cls=Commands, context_settings=_CONTEXT, help=package_words)
-@click.option("--project", "-p", type=click.Path(path_type=Path), default=Path(), help="Folder of the project.")
-@click.option("--traceback", is_flag=True, help="Show where in the code an error arose.")
+@click.group(cls=Commands, context_settings=_CONTEXT, help=package_summary)
+@click.option(
+    "--project", "-p", type=click.Path(path_type=Path), default=Path(), help="Directory of the project [default: .]."
+)
+@verbose_option
+@click.option("--traceback", is_flag=True, help="Show a Python traceback with an error.")
 @click.version_option(package_name="everywheel")
 @click.pass_context
 def main(ctx: click.Context, project: Path, traceback: bool) -> None:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a cancelled CI job ends as tidily as Ctrl-C does
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a canceled CI job ends like Ctrl-C
     ctx.obj = project
 
 

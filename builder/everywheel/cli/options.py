@@ -1,41 +1,126 @@
-"""Options that several commands have."""
+"""Command line options that several commands share, and the frozen values that they become."""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
 import click
 
+from everywheel.config.project import Project, load_project
 from everywheel.config.recipe import Linkage
 from everywheel.toolchains.compilers import EngineName
 
+if TYPE_CHECKING:
+    from everywheel.pipeline import BuildOptions
+
+_Command = Callable[..., None]
+_Decorator = Callable[[_Command], _Command]
+
 target_option = click.option(
-    "--target", "-t", "targets", multiple=True, metavar="TAG", help="Only this target; may be given several times."
+    "--target", "-t", "targets", multiple=True, metavar="TAG", help="Platform tag of a target; repeatable."
 )
 jobs_option = click.option(
-    "--jobs", "-j", type=click.IntRange(1), help="Jobs for the whole machine [default: processors]."
+    "--jobs", "-j", type=click.IntRange(1), help="Parallel jobs on this machine [default: number of processors]."
 )
-offline_option = click.option("--offline", is_flag=True, help="Use the store alone, never the network.")
-json_option = click.option("--json", "as_json", is_flag=True, help="Print machine-readable JSON on standard output.")
-engine_option = click.option(
+offline_option = click.option("--offline", is_flag=True, help="Never use the network.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
+runtime_option = click.option(
+    "--runtime", metavar="NAME", help="Container runtime: docker or podman [default: the first that responds]."
+)
+timeout_option = click.option(
+    "--timeout", type=click.IntRange(1), default=1800, show_default=True, help="Seconds for all downloads together."
+)
+
+
+def _set_verbose(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    from everywheel.cli.progress import start_verbose
+
+    if value:
+        start_verbose(ctx)
+
+
+verbose_option = click.option(
+    "--verbose",
+    "-v",
+    is_flag=True,
+    expose_value=False,
+    callback=_set_verbose,
+    help="Print every command and its output as it runs.",
+)
+_engine_option = click.option(
     "--engine",
     type=click.Choice([name.value for name in EngineName]),
     default=EngineName.ZIG.value,
     show_default=True,
-    help="Where steps run: zig cross-compiles here, container builds in build images, native with this machine's compilers.",
+    help="Where steps run: cross-compiled by zig, in build images, or with this machine's compilers.",
 )
-profile_option = click.option(
-    "--profile",
-    "profiles",
-    multiple=True,
-    metavar="RECIPE=NAME",
-    help="Another profile of a recipe than the project's.",
+_profile_option = click.option(
+    "--profile", "profiles", multiple=True, metavar="RECIPE=NAME", help="Select a recipe's profile; repeatable."
 )
-linkage_option = click.option(
+_linkage_option = click.option(
     "--linkage",
     type=click.Choice([name.value for name in Linkage]),
     default=Linkage.SHARED.value,
     show_default=True,
-    help="How libraries reach the module: as the project's `shared` says, all inside it, or none: it opens the system's.",
+    help="How libraries reach the module: grafted, inside the module, or the user's own.",
 )
-timeout_option = click.option(
-    "--timeout", type=click.IntRange(1), default=1800, show_default=True, help="Seconds for all downloads together."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """The builds of a project that a command works on: target tags (none: the project's), engine, profiles, linkage."""
+
+    targets: tuple[str, ...] = ()
+    engine: EngineName = EngineName.ZIG
+    profiles: tuple[str, ...] = ()
+    linkage: Linkage = Linkage.SHARED
+
+    def load_project(self, root: Path) -> Project:
+        """Load the project in a folder with the selected profiles and linkage."""
+        return load_project(root, self.profiles, self.linkage)
+
+
+def collect_options(name: str, make: Callable[..., object], *options: _Decorator) -> _Decorator:
+    """Return a decorator that adds options to a command, which receives them as one argument.
+
+    `make` is called with the values of the options as keyword arguments; the command receives its result as `name`.
+    """
+
+    def decorate(command: _Command) -> _Command:
+        @functools.wraps(command)
+        def wrapper(*args: Any, **kwargs: Any) -> None:
+            values = {parameter: kwargs.pop(parameter) for parameter in parameters}
+            command(*args, **{name: make(**values)}, **kwargs)
+
+        decorated: Any = wrapper
+        first = len(getattr(command, "__click_params__", ()))
+        for option in reversed(options):
+            decorated = option(decorated)
+        parameters = [option.name for option in decorated.__click_params__[first:] if option.expose_value]
+        return cast(_Command, decorated)
+
+    return decorate
+
+
+def _make_selection(targets: tuple[str, ...], engine: str, profiles: tuple[str, ...], linkage: str) -> Selection:
+    return Selection(targets=targets, engine=EngineName(engine), profiles=profiles, linkage=Linkage(linkage))
+
+
+def _make_build_options(jobs: int | None, offline: bool, timeout: int) -> BuildOptions:
+    # Imported here: `--help` and small commands start faster without it.
+    from everywheel.execution.jobserver import default_jobs
+    from everywheel.pipeline import BuildOptions
+
+    return BuildOptions(jobs=jobs or default_jobs(), offline=offline, timeout=timeout)
+
+
+selection_options = collect_options(
+    "selection", _make_selection, target_option, _engine_option, _profile_option, _linkage_option
+)
+build_options = collect_options(
+    "options", _make_build_options, jobs_option, offline_option, timeout_option, verbose_option
 )

@@ -1,4 +1,4 @@
-"""Reports: live progress on a terminal, plain lines elsewhere, and the summary of a run; all drawn from the same results."""
+"""Output while a command works: live progress on a terminal, plain lines elsewhere, streamed commands with --verbose."""
 
 from __future__ import annotations
 
@@ -8,25 +8,65 @@ import time
 from collections.abc import Sequence
 from types import TracebackType
 
+import click
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from everywheel.execution.process import listen_to_commands
 from everywheel.execution.scheduler import Outcome, Result, Task, TaskKind
 from everywheel.sources import FetchEvent, FetchEventKind
 
+_VERBOSE = "everywheel.verbose"
+
+
+def make_console() -> Console:
+    """Return the console for progress and errors: standard error, which leaves standard output to results and JSON."""
+    return Console(file=sys.stderr, soft_wrap=True)
+
+
+class CommandPrinter:
+    """A CommandListener that prints each command and each line of its output as one line, with its label in front."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def begin(self, label: str, command: str) -> None:
+        self._print(label, f"$ {command}", "bold")
+
+    def output(self, label: str, line: str) -> None:
+        self._print(label, f"| {line}", "")
+
+    def _print(self, label: str, text: str, style: str) -> None:
+        # One call for one line: rich writes it at once, whichever thread comes next.
+        self._console.print(Text.assemble((f"{label} ", "dim"), (text, style)), highlight=False, soft_wrap=True)
+
+
+def start_verbose(ctx: click.Context) -> None:
+    """Print every command and its output until the program ends, and show progress as plain lines."""
+    if not is_verbose(ctx):
+        ctx.meta[_VERBOSE] = True
+        ctx.find_root().with_resource(listen_to_commands(CommandPrinter(make_console())))
+
+
+def is_verbose(ctx: click.Context | None = None) -> bool:
+    """Return whether --verbose was given, before or after the command's name."""
+    ctx = ctx or click.get_current_context(silent=True)
+    return ctx is not None and bool(ctx.meta.get(_VERBOSE, False))
+
 
 class ProgressDisplay:
-    """Shows what runs: a table that is redrawn on a terminal, a line for each thing that ends elsewhere (CI, a pipe).
+    """A table of running tasks and downloads, redrawn on a terminal; elsewhere one line for each that ends.
 
-    It is a Watcher of execution and hears of downloads through `fetch`.
+    It is a ProgressListener for executions; `fetch` receives the events of downloads. With `live=False` it prints lines
+    on a terminal too, with `quiet` nothing.
     """
 
-    def __init__(self, console: Console, total: int = 0, cached: int = 0, quiet: bool = False) -> None:
+    def __init__(self, console: Console, *, total: int = 0, quiet: bool = False, live: bool = True) -> None:
         self._console = console
         self._total = total
-        self._cached = cached
+        self._cached = 0
         self._quiet = quiet
         self._began = time.monotonic()
         self._lock = threading.Lock()
@@ -35,7 +75,7 @@ class ProgressDisplay:
         self._ended = 0
         self._live = (
             Live(console=console, get_renderable=self.render, refresh_per_second=4, transient=True)
-            if console.is_terminal and not quiet
+            if console.is_terminal and live and not quiet
             else None
         )
 
@@ -69,19 +109,16 @@ class ProgressDisplay:
             self._running.pop(result.id, None)
             if result.kind is TaskKind.STEP or result.outcome not in (Outcome.DONE, Outcome.FOUND):
                 self._ended += 1
-            words = {
-                Outcome.FOUND: f"{result.label}: made by another process",
-                Outcome.DONE: f"{result.label}: done in {_seconds(result.seconds)}",
-                Outcome.FAILED: f"{result.label}: FAILED after {_seconds(result.seconds)}",
-                Outcome.SKIPPED: f"{result.label}: not tried, since {result.blocked_by} failed",
-            }[result.outcome]
-        style = {Outcome.DONE: "green", Outcome.FOUND: "green", Outcome.FAILED: "bold red", Outcome.SKIPPED: "yellow"}[
-            result.outcome
-        ]
-        self._say(words, style)
+        message, style = {
+            Outcome.FOUND: (f"{result.label}: built by another process", "green"),
+            Outcome.DONE: (f"{result.label}: done in {_seconds(result.seconds)}", "green"),
+            Outcome.FAILED: (f"{result.label}: FAILED after {_seconds(result.seconds)}", "bold red"),
+            Outcome.SKIPPED: (f"{result.label}: skipped, since {result.blocked_by} failed", "yellow"),
+        }[result.outcome]
+        self._print(message, style)
 
     def fetch(self, event: FetchEvent) -> None:
-        """Hear of a download."""
+        """Show the event of a download."""
         file = event.file
         with self._lock:
             if event.kind in (FetchEventKind.STARTED, FetchEventKind.BYTES):
@@ -89,17 +126,17 @@ class ProgressDisplay:
             else:
                 self._downloads.pop(file.sha256, None)
         if event.kind is FetchEventKind.DONE:
-            self._say(f"{file.title}: fetched from {event.location}", "green")
+            self._print(f"{file.title}: fetched from {event.location}", "green")
         elif event.kind is FetchEventKind.MISMATCH:
-            self._say(f"{file.title}: {event.location}: {event.reason}", "yellow")
+            self._print(f"{file.title}: {event.location}: {event.reason}", "yellow")
 
-    def _say(self, words: str, style: str) -> None:
+    def _print(self, message: str, style: str) -> None:
         if not self._quiet:
-            stamp = _seconds(time.monotonic() - self._began)
-            self._console.print(Text.assemble((f"[{stamp:>6}] ", "dim"), (words, style)), highlight=False)
+            elapsed = _seconds(time.monotonic() - self._began)
+            self._console.print(Text.assemble((f"[{elapsed:>6}] ", "dim"), (message, style)), highlight=False)
 
     def render(self) -> Table:
-        """Return the table of what runs at this moment."""
+        """Return the table of running tasks and downloads."""
         table = Table.grid(padding=(0, 2))
         with self._lock:
             head = f"{self._ended} of {self._total} steps done"
@@ -116,12 +153,17 @@ class ProgressDisplay:
         return table
 
 
+def open_display(console: Console, *, total: int = 0, quiet: bool = False) -> ProgressDisplay:
+    """Return the display of the current command; with --verbose it is not live, as its redrawing would mix with output."""
+    return ProgressDisplay(console, total=total, quiet=quiet, live=not is_verbose())
+
+
 def _seconds(value: float) -> str:
     return f"{value:.1f}s" if value < 60 else f"{int(value) // 60}:{int(value) % 60:02}"
 
 
 def show_failures(console: Console, results: Sequence[Result]) -> None:
-    """Print every failure in full, then the steps that were not tried because of it; nothing if all succeeded."""
+    """Print every failure in full, then the steps that were skipped because of them; print nothing if all succeeded."""
     if all(result.error is None for result in results):
         return
     for result in results:
@@ -130,13 +172,8 @@ def show_failures(console: Console, results: Sequence[Result]) -> None:
     failed = [r for r in results if r.outcome is Outcome.FAILED]
     skipped = [r for r in results if r.outcome is Outcome.SKIPPED]
     done = sum(r.outcome in (Outcome.DONE, Outcome.FOUND) for r in results)
-    console.print(Text(f"{done} done, {len(failed)} failed, {len(skipped)} not tried"), highlight=False)
+    console.print(Text(f"{done} done, {len(failed)} failed, {len(skipped)} skipped"), highlight=False)
     for result in failed:
         console.print(Text(f"  failed: {result.label}"), highlight=False)
     for result in skipped:
-        console.print(Text(f"  not tried: {result.label} (needs {result.blocked_by})"), highlight=False)
-
-
-def make_console() -> Console:
-    """Return the console for progress and errors: standard error, so that `--json` has standard output to itself."""
-    return Console(file=sys.stderr, soft_wrap=True)
+        console.print(Text(f"  skipped: {result.label} (requires {result.blocked_by})"), highlight=False)

@@ -1,4 +1,4 @@
-"""recipes: list, show and check."""
+"""Command group `recipes`: list, show, check and update recipes."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import json
 from pathlib import Path
 
 import click
-from rich.table import Table
 
-from everywheel.cli.options import json_option, target_option
+from everywheel.cli.options import json_option, target_option, verbose_option
 from everywheel.cli.run_plan import choose_targets
-from everywheel.cli.tables import print_table
+from everywheel.cli.tables import make_table, print_table
 from everywheel.config.project import load_project
 from everywheel.config.recipe import Recipe, suggest
 from everywheel.errors import UsageError
@@ -22,9 +21,9 @@ from everywheel.sources.update import find_updates, pin_version, rewrite_pins
 from everywheel.store.local import Store, default_store
 
 
-@click.group("recipes", short_help="List, show and check recipes.")
+@click.group("recipes", short_help="List, show, check and update recipes.")
 def recipes_group() -> None:
-    """Look at the project's recipes.
+    """Work with the project's recipes.
 
     Example: everywheel recipes show libvips
     """
@@ -45,9 +44,7 @@ def list_command(root: Path, as_json: bool) -> None:
         ]
         click.echo(json.dumps(rows, indent=1))
         return
-    table = Table(box=None, pad_edge=False)
-    for column in ("recipe", "version", "licence", "what it is"):
-        table.add_column(column, no_wrap=True)
+    table = make_table("recipe", "version", "license", "summary")
     for recipe in recipes:
         table.add_row(recipe.name, recipe.version, recipe.license.spdx, recipe.summary)
     print_table(table)
@@ -76,12 +73,13 @@ def show_command(root: Path, name: str, as_json: bool) -> None:
 
 def _describe(recipe: Recipe) -> dict[str, str]:
     source = recipe.source
+    package = [f"Debian package {source.debian.package}"] if source.debian else []
     return {
         "name": f"{recipe.name} {recipe.version}",
         "summary": recipe.summary,
-        "licence": recipe.license.spdx,
+        "license": recipe.license.spdx,
         "source": f"{source.filename}, sha256 {source.sha256}",
-        "places": ", ".join([*([f"Debian package {source.debian.package}"] if source.debian else []), *source.urls]),
+        "locations": ", ".join([*package, *source.urls]),
         "patches": ", ".join(patch.name for patch in source.patches),
         "requires": ", ".join(recipe.requires),
         "programs": ", ".join(recipe.build_requires),
@@ -97,30 +95,31 @@ def _describe(recipe: Recipe) -> dict[str, str]:
 @target_option
 @click.pass_obj
 def check_command(root: Path, targets: tuple[str, ...]) -> None:
-    """Load every recipe and resolve the whole plan for every architecture and libc, without building anything.
+    """Load every recipe and plan every architecture and libc, without building anything.
 
     Example: everywheel recipes check
     """
     project = load_project(root)
-    chosen = choose_targets(project, targets) if targets else _all_targets()
+    chosen = choose_targets(project, targets) if targets else _list_base_targets()
     steps = len(plan_targets(project, chosen).steps)
-    click.echo(f"{len(project.recipes)} recipes are sound: {steps} steps on {len(chosen)} targets")
+    click.echo(f"{len(project.recipes)} recipes are valid: {steps} steps on {len(chosen)} targets")
 
 
-def _all_targets() -> tuple[Target, ...]:
+def _list_base_targets() -> tuple[Target, ...]:
     return tuple(base_target(libc, arch) for arch in ARCHES.values() for libc in ("glibc", "musl"))
 
 
 @recipes_group.command("update")
 @click.argument("names", nargs=-1)
-@click.option("--to", "version", metavar="VERSION", help="Pin this upstream version of the one recipe that is named.")
-@click.option("--dry-run", is_flag=True, help="Show what has moved on and change nothing.")
+@click.option("--to", "version", metavar="VERSION", help="Pin this upstream version of the named recipe.")
+@click.option("--dry-run", is_flag=True, help="Show the differences and change nothing.")
+@verbose_option
 @json_option
 @click.pass_obj
 def update_command(root: Path, names: tuple[str, ...], version: str | None, dry_run: bool, as_json: bool) -> None:
-    """Compare pins with what the distribution offers now, and pin patches that it has changed anew.
+    """Compare pins with the distribution's present packages, and update the pins of patches that it has changed.
 
-    Newer upstream versions are shown; `--to` pins one of them. Look at the change with `git diff` before you build.
+    Newer upstream versions are listed only; `--to` pins one of them. Review the change with `git diff` before building.
 
     Example: everywheel recipes update glib --dry-run
     """
@@ -132,7 +131,7 @@ def update_command(root: Path, names: tuple[str, ...], version: str | None, dry_
     store = Store(default_store())
     if version is not None:
         if len(names) != 1:
-            raise UsageError("--to goes with exactly one recipe", hint="everywheel recipes update NAME --to VERSION")
+            raise UsageError("--to requires exactly one recipe", hint="everywheel recipes update NAME --to VERSION")
         pin_version(chosen[0], version, store.root)
         click.echo(f"{names[0]}: {chosen[0].version} -> {version}")
         return
@@ -143,7 +142,7 @@ def update_command(root: Path, names: tuple[str, ...], version: str | None, dry_
         return
     for update in updates:
         click.echo(f"{update.recipe}: {update.message}")
-    click.echo(f"{len(chosen)} recipes compared, {changed} pins rewritten")
+    click.echo(f"{len(chosen)} recipes compared, {changed} pins updated")
 
 
-COMMANDS = (recipes_group,)
+COMMAND = recipes_group

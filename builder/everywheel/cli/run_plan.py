@@ -1,10 +1,10 @@
-"""What commands that build share: which targets, their plan, and the run of it with progress and errors in words."""
+"""Building from the command line: target selection, progress on the terminal, and the exit code."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from everywheel.cli.progress import ProgressDisplay, make_console, show_failures
+from everywheel.cli.progress import make_console, open_display, show_failures
 from everywheel.config.project import Project
 from everywheel.execution.scheduler import Result
 from everywheel.pipeline import BuildOptions, build_plan, build_targets
@@ -15,25 +15,24 @@ from everywheel.toolchains.compilers import EngineName
 from everywheel.toolchains.native import native_target
 
 
-def choose_targets(project: Project, targets: Sequence[str]) -> tuple[Target, ...]:
-    """Return the targets named on the command line, else the project's own; raise UsageError for an unknown one."""
-    return tuple(dict.fromkeys(parse_target(tag) for tag in targets)) or project.targets
+def choose_targets(project: Project, tags: Sequence[str], engine: EngineName = EngineName.ZIG) -> tuple[Target, ...]:
+    """Return the targets with the given tags; without tags the project's, or for the native engine this machine's.
 
-
-def choose_for(engine: EngineName, project: Project, targets: Sequence[str]) -> tuple[Target, ...]:
-    """Return the targets; the native engine builds for its own machine unless told otherwise."""
-    if engine is EngineName.NATIVE and not targets:
+    Raises UsageError for an unknown tag.
+    """
+    if engine is EngineName.NATIVE and not tags:
         return (native_target(),)
-    return choose_targets(project, targets)
+    return tuple(dict.fromkeys(parse_target(tag) for tag in tags)) or project.targets
 
 
 def run_plan(
     plan: Plan, project: Project, store: Store, options: BuildOptions, *, quiet: bool = False
 ) -> tuple[Result, ...]:
     """Build a plan with progress; print every failure."""
-    with ProgressDisplay(make_console(), quiet=quiet) as display:
+    console = make_console()
+    with open_display(console, quiet=quiet) as display:
         results = build_plan(plan, project, store, options, display)
-    show_failures(make_console(), results)
+    show_failures(console, results)
     return results
 
 
@@ -41,9 +40,10 @@ def run_targets(
     project: Project, targets: Sequence[Target], store: Store, options: BuildOptions, *, quiet: bool = False
 ) -> tuple[Plan, tuple[Result, ...]]:
     """Build the wheels of the targets with progress; print every failure."""
-    with ProgressDisplay(make_console(), quiet=quiet) as display:
+    console = make_console()
+    with open_display(console, quiet=quiet) as display:
         plan, results = build_targets(project, targets, store, options, display)
-    show_failures(make_console(), results)
+    show_failures(console, results)
     return plan, results
 
 

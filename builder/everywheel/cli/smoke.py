@@ -1,4 +1,4 @@
-"""smoke: each wheel on each system that it claims."""
+"""Command `smoke`: run wheels on the distribution images that their tags claim."""
 
 from __future__ import annotations
 
@@ -7,17 +7,25 @@ import json
 import shlex
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 from rich.table import Table
 from rich.text import Text
 
-from everywheel.cli.options import jobs_option, json_option, offline_option
-from everywheel.cli.progress import ProgressDisplay, make_console
-from everywheel.cli.tables import print_table
-from everywheel.config.project import load_project
-from everywheel.containers.catalog import find_catalog, load_catalog
+from everywheel.cli.options import (
+    collect_options,
+    jobs_option,
+    json_option,
+    offline_option,
+    runtime_option,
+    verbose_option,
+)
+from everywheel.cli.progress import make_console, open_display
+from everywheel.cli.tables import make_table, print_table
+from everywheel.config.project import Project, load_project
+from everywheel.containers.catalog import Catalog, find_catalog, load_catalog
 from everywheel.containers.image_provider import ImageProvider
 from everywheel.containers.runtime import find_runtime
 from everywheel.errors import NothingSelectedError, UsageError
@@ -32,148 +40,203 @@ from everywheel.smoke.wine import WineContext
 from everywheel.store.local import Store, default_store
 from everywheel.toolchains.build_tools import ensure_tools
 
-runtime_option = click.option("--runtime", metavar="NAME", help="docker or podman [default: whichever answers].")
 _STYLES = {State.PASSED: "green", State.FAILED: "bold red", State.ERROR: "bold red"}
 
 
-@click.command("smoke", short_help="Try wheels on the systems that they claim.")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmokeOptions:
+    """How wheels are run: `timeout` in seconds, `memory` and `tmpfs_size` in megabytes, each for one container."""
+
+    images: tuple[str, ...]
+    runtime: str | None
+    jobs: int | None
+    offline: bool
+    timeout: int
+    memory: int
+    tmpfs_size: int
+    command: str | None
+    index_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WheelSelection:
+    """The wheels of a run: those for Linux with their matrix entries, and `others`, for macOS and Windows."""
+
+    project: Project
+    catalog: Catalog
+    linux: tuple[Path, ...]
+    others: tuple[Path, ...]
+    entries: tuple[MatrixEntry, ...]
+
+    def check(self) -> None:
+        """Raise NothingSelectedError when there are wheels for Linux and no selected image is for them."""
+        if self.linux and not self.entries:
+            raise NothingSelectedError(
+                "no wheel claims any of these images", hint="`everywheel images list` shows them"
+            )
+
+
+smoke_options = collect_options(
+    "options",
+    SmokeOptions,
+    click.option("--image", "-i", "images", multiple=True, metavar="NAME", help="Only on this image; repeatable."),
+    click.option("--command", help="Run this instead of the project's smoke command; `python` is the image's."),
+    click.option("--index-url", default="", metavar="URL", help="Install by name from this index, not from the files."),
+    click.option(
+        "--timeout", type=click.IntRange(1), default=900, show_default=True, help="Seconds for one container, or Wine."
+    ),
+    click.option("--memory", type=click.IntRange(64), default=2048, show_default=True, help="MB for one container."),
+    click.option(
+        "--tmpfs-size", type=click.IntRange(16), default=1024, show_default=True, help="MB of /tmp in a container."
+    ),
+    runtime_option,
+    jobs_option,
+    offline_option,
+    verbose_option,
+)
+
+
+@click.command("smoke", short_help="Run wheels on the distributions that their tags claim.")
 @click.argument("wheels", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--image", "-i", "images", multiple=True, metavar="NAME", help="Only on this image; may be repeated.")
-@runtime_option
-@jobs_option
-@offline_option
-@click.option(
-    "--timeout", type=click.IntRange(1), default=900, show_default=True, help="Seconds for one container, or Wine."
-)
-@click.option("--memory", type=click.IntRange(64), default=2048, show_default=True, help="Megabytes for one container.")
-@click.option(
-    "--tmpfs-size", type=click.IntRange(16), default=1024, show_default=True, help="Megabytes of /tmp in one."
-)
-@click.option("--command", help="Another command than the project's; `python` in it is the image's.")
-@click.option(
-    "--index-url", default="", metavar="URL", help="Install by name from this package index, not from the files."
-)
-@click.option("--require-run", is_flag=True, help="Fail when a wheel passed nowhere that could have been run here.")
-@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write the matrix as a page.")
-@click.option("--dry-run", is_flag=True, help="Show which wheel would be tried on which image and stop.")
+@smoke_options
+@click.option("--require-run", is_flag=True, help="Fail when a wheel that can run here passed nowhere.")
+@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write the matrix as an HTML page.")
+@click.option("--dry-run", is_flag=True, help="List the wheels and images, and stop.")
 @json_option
 @click.pass_obj
 def smoke_command(
     root: Path,
     wheels: tuple[Path, ...],
-    images: tuple[str, ...],
-    runtime: str | None,
-    jobs: int | None,
-    offline: bool,
-    timeout: int,
-    memory: int,
-    tmpfs_size: int,
-    command: str | None,
-    index_url: str,
+    options: SmokeOptions,
     require_run: bool,
     html: Path | None,
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Install wheels, without network, on every system that their tags claim, and run the project's smoke command there.
+    """Install wheels on every image that their tags claim, without network, and run the project's smoke command.
 
-    Systems are container images: pulled by digest where the catalog has one, made from packages where it says how.
-    Where neither can be had, the symbols that the wheel needs are looked up in that C library, and the cell says so. Wheels
-    for macOS and Windows are audited, those for Windows run under Wine where it is installed, and never counted as smoked.
-    With --require-run a wheel that passed nowhere fails the run (exit code 6), unless nothing here could ever run its like.
+    Where an image is not available, the wheel's symbols are checked against its C library instead. Windows wheels run
+    under Wine where it is installed; macOS wheels are audited. docs/smoke.md describes the states of the matrix.
 
     Example: everywheel smoke wheelhouse/*.whl --html smoke.html
     """
+    selection = select_wheels(root, wheels, options)
+    if not (dry_run and selection.others):
+        selection.check()
+    if dry_run:
+        _print_entries(selection)
+        return
+    if html is not None:
+        check_writable(html)
+    smoke_wheels(selection, options, require_run=require_run, html=html, as_json=as_json)
+
+
+def select_wheels(root: Path, wheels: Sequence[Path], options: SmokeOptions) -> WheelSelection:
+    """Match wheels with the images that they claim; raise UsageError for a missing wheel or smoke command."""
+    project = _load_project(root, options.command)
+    for missing in (wheel for wheel in wheels if not wheel.is_file()):
+        raise UsageError(f"{missing}: no such file", hint="name a finished wheel, such as wheelhouse/*.whl")
+    catalog = load_catalog(find_catalog(root))
+    linux, others = split_wheels(wheels)
+    entries = make_entries(linux, catalog.choose(options.images))
+    return WheelSelection(project=project, catalog=catalog, linux=linux, others=others, entries=entries)
+
+
+def smoke_wheels(
+    selection: WheelSelection,
+    options: SmokeOptions,
+    *,
+    require_run: bool = False,
+    html: Path | None = None,
+    as_json: bool = False,
+) -> None:
+    """Run wheels and print the matrix; raise SmokeError when one fails."""
+    results = _run(selection, options, quiet=as_json)
+    # The report comes before any error, so that it is complete when a result fails the run.
+    if html is not None:
+        write_html_report(results, html, f"{selection.project.name} {selection.project.version}")
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(result) for result in results], indent=1))
+    else:
+        print_table(make_matrix_table(results))
+    for note in list_notes(results):
+        click.echo(note, err=True)
+    check_results(results)
+    if require_run:
+        wheels = (*selection.linux, *selection.others)
+        check_required_runs(wheels, results, list_untestable(wheels, selection.entries, selection.catalog.pythons))
+    if not selection.linux and not any(result.state in RAN for result in results):
+        hint = "docs/macos.md and docs/windows.md describe how to test wheels on machines of their own system"
+        raise NothingSelectedError("no wheel was run", hint=hint)
+
+
+def _load_project(root: Path, command: str | None) -> Project:
+    """Load the project, with another smoke command if one is given; raise UsageError when it has none."""
     project = load_project(root)
     if command:
-        project = dataclasses.replace(
-            project, smoke=dataclasses.replace(project.smoke, command=tuple(shlex.split(command)))
-        )
+        smoke = dataclasses.replace(project.smoke, command=tuple(shlex.split(command)))
+        project = dataclasses.replace(project, smoke=smoke)
     if not project.smoke.command:
         raise UsageError(
             f"{root / 'pyproject.toml'}: [tool.everywheel] has no smoke command",
             hint='add `smoke = { requires = ["pytest"], command = ["python", "-m", "pytest", "tests"] }`',
         )
-    for missing in (wheel for wheel in wheels if not wheel.is_file()):
-        raise UsageError(f"{missing}: no such file", hint="name a finished wheel, such as wheelhouse/*.whl")
-    catalog = load_catalog(find_catalog(root))
-    here, others = split_wheels(wheels)
-    pairs = make_entries(here, catalog.select(images))
-    if here and not pairs and not (dry_run and others):
-        raise NothingSelectedError("no wheel claims any of these images", hint="`everywheel images list` shows them")
-    if dry_run:
-        _print_trials(pairs, others)
-        return
-    if html is not None:
-        check_writable(html)
+    return project
+
+
+def _run(selection: WheelSelection, options: SmokeOptions, *, quiet: bool) -> tuple[SmokeResult, ...]:
+    """Run the matrix entries in containers, and the wheels for other systems under Wine or as an audit."""
     store = Store(default_store())
+    wine = WineContext(project=selection.project, store=store, timeout=options.timeout, offline=options.offline)
     with ExitStack() as stack:
-        trials = make_non_linux_tasks(
-            others, WineContext(project=project, store=store, timeout=timeout, offline=offline)
-        )
-        if pairs:
-            engine = stack.enter_context(find_runtime(runtime))
+        tasks = make_non_linux_tasks(selection.others, wine)
+        if selection.entries:
+            runtime = stack.enter_context(find_runtime(options.runtime))
             context = SmokeContext(
-                project=project,
-                catalog=catalog,
-                runtime=engine,
+                project=selection.project,
+                catalog=selection.catalog,
+                runtime=runtime,
                 store=store,
-                image_provider=ImageProvider(engine.images, store, offline=offline),
-                tools=ensure_tools(store.root, offline=offline),
-                timeout=timeout,
-                memory=memory << 20,
-                tmpfs_size=tmpfs_size << 20,
-                offline=offline,
-                index=index_url,
+                image_provider=ImageProvider(runtime, store, offline=options.offline),
+                tools=ensure_tools(store.root, offline=options.offline),
+                timeout=options.timeout,
+                memory=options.memory << 20,
+                tmpfs_size=options.tmpfs_size << 20,
+                offline=options.offline,
+                index=options.index_url,
             )
-            trials = (*make_smoke_tasks(pairs, context), *trials)
-        screen = stack.enter_context(ProgressDisplay(make_console(), len(trials), quiet=as_json))
-        cells = run_smoke_tasks(trials, jobs or default_jobs(), screen)
-    # Whatever the cells say, what was seen is told first.
-    if html is not None:
-        write_html_report(cells, html, f"{project.name} {project.version}")
-    if as_json:
-        click.echo(json.dumps([dataclasses.asdict(cell) for cell in cells], indent=1))
-    else:
-        print_table(make_matrix_table(cells))
-    for note in list_notes(cells):
-        click.echo(note, err=True)
-    check_results(cells)
-    if require_run:
-        check_required_runs((*here, *others), cells, list_untestable((*here, *others), pairs, catalog.pythons))
-    if not here and not any(cell.state in RAN for cell in cells):
-        hint = "docs/macos.md and docs/windows.md say how runners of its own system try a wheel"
-        raise NothingSelectedError("no wheel was run", hint=hint)
+            tasks = (*make_smoke_tasks(selection.entries, context), *tasks)
+        display = stack.enter_context(open_display(make_console(), total=len(tasks), quiet=quiet))
+        return run_smoke_tasks(tasks, options.jobs or default_jobs(), display)
 
 
-def _print_trials(pairs: Sequence[MatrixEntry], others: Sequence[Path]) -> None:
-    """Print what would be tried."""
-    for one in pairs:
-        click.echo(one.id)
-    for wheel in others:
-        click.echo(f"{wheel.name}: its audit{'' if find_blocker(wheel.name, wheel_target(wheel)) else ', and Wine'}")
+def _print_entries(selection: WheelSelection) -> None:
+    for entry in selection.entries:
+        click.echo(entry.id)
+    for wheel in selection.others:
+        click.echo(f"{wheel.name}: audit{'' if find_blocker(wheel.name, wheel_target(wheel)) else ', Wine'}")
 
 
-def make_matrix_table(cells: Sequence[SmokeResult]) -> Table:
-    """Return systems by wheels: a cell shows the Python that ran, or why none did."""
-    columns = name_columns(cells)
-    table = Table(box=None, pad_edge=False)
-    for column in ("image", "libc", *columns.values()):
-        table.add_column(column, no_wrap=True)
-    for image in dict.fromkeys(cell.image for cell in cells):
-        row = {cell.wheel: cell for cell in cells if cell.image == image}
+def make_matrix_table(results: Sequence[SmokeResult]) -> Table:
+    """Return images as rows and wheels as columns; a cell has the Python version that ran, or why the wheel did not run."""
+    columns = name_columns(results)
+    table = make_table("image", "libc", *columns.values())
+    for image in dict.fromkeys(result.image for result in results):
+        row = {result.wheel: result for result in results if result.image == image}
         libc = next(iter(row.values())).libc
-        table.add_row(image, libc, *(_mark(row.get(wheel)) for wheel in columns))
+        table.add_row(image, libc, *(_format_cell(row.get(wheel)) for wheel in columns))
     return table
 
 
-def _mark(cell: SmokeResult | None) -> Text:
-    if cell is None:
+def _format_cell(result: SmokeResult | None) -> Text:
+    if result is None:
         return Text("·", style="dim")
-    if cell.state not in RAN:
-        return Text(cell.state.value, style=_STYLES.get(cell.state, "yellow"))
-    words = (*(("ok",) if cell.state is State.PASSED else ()), cell.python, cell.emulator, f"{cell.test_seconds:.1f}s")
-    return Text(" ".join(word for word in words if word), style=_STYLES.get(cell.state, "yellow"))
+    style = _STYLES.get(result.state, "yellow")
+    if result.state not in RAN:
+        return Text(result.state.value, style=style)
+    passed = "ok" if result.state is State.PASSED else ""
+    parts = (passed, result.python, result.emulator, f"{result.test_seconds:.1f}s")
+    return Text(" ".join(part for part in parts if part), style=style)
 
 
-COMMANDS = (smoke_command,)
+COMMAND = smoke_command

@@ -1,4 +1,4 @@
-"""sources: fetch, bundle and import."""
+"""Command group `sources`: fetch, bundle and import sources."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from everywheel.cli.options import json_option, offline_option, target_option, timeout_option
-from everywheel.cli.progress import ProgressDisplay, make_console
+from everywheel.cli.options import json_option, offline_option, target_option, timeout_option, verbose_option
+from everywheel.cli.progress import make_console, open_display
 from everywheel.cli.run_plan import choose_targets
 from everywheel.config.project import load_project
 from everywheel.config.recipe import ResolvedRecipe
@@ -17,15 +17,15 @@ from everywheel.sources import bundle_sources, fetch_sources, find_locations, im
 from everywheel.store.local import Store, default_store
 
 
-def list_plan_recipes(root: Path, targets: tuple[str, ...]) -> tuple[ResolvedRecipe, ...]:
-    """Return every recipe that the project's plan needs."""
+def list_plan_recipes(root: Path, tags: tuple[str, ...]) -> tuple[ResolvedRecipe, ...]:
+    """Return every recipe of the project's plan for the given targets, or for the project's own."""
     project = load_project(root)
-    return plan_targets(project, choose_targets(project, targets)).recipes
+    return plan_targets(project, choose_targets(project, tags)).recipes
 
 
-@click.group("sources", short_help="Fetch sources, or carry them to another machine.")
+@click.group("sources", short_help="Fetch sources, and bundle them for machines without a network.")
 def sources_group() -> None:
-    """Get sources and patches into the store.
+    """Fetch sources and patches into the store, or transfer them between machines.
 
     Example: everywheel sources fetch
     """
@@ -35,31 +35,36 @@ def sources_group() -> None:
 @target_option
 @offline_option
 @timeout_option
+@verbose_option
 @json_option
 @click.pass_obj
 def fetch_command(root: Path, targets: tuple[str, ...], offline: bool, timeout: int, as_json: bool) -> None:
-    """Fetch every source and patch of the plan into the store; each is checked against its pinned sha256.
+    """Fetch every source and patch of the plan into the store, and check each against its pinned sha256.
 
-    Tried in this order: the store, the mirrors in EVERYWHEEL_MIRRORS, the distribution's package client, upstream.
+    Locations are tried in this order: the store, the mirrors in EVERYWHEEL_MIRRORS, the distribution's package client,
+    upstream URLs.
 
     Example: everywheel sources fetch --timeout 600
     """
-    wanted = list_source_files(list_plan_recipes(root, targets))
+    files = list_source_files(list_plan_recipes(root, targets))
     store = Store(default_store())
-    with ProgressDisplay(make_console(), quiet=as_json) as screen:
-        found = fetch_sources(
-            wanted,
+    with open_display(make_console(), quiet=as_json) as display:
+        paths = fetch_sources(
+            files,
             store=store.root,
             locations=find_locations(),
             offline=offline,
             timeout=timeout,
-            progress=screen.fetch,
+            progress=display.fetch,
         )
     if as_json:
-        rows = [{"name": w.filename, "for": w.label, "sha256": w.sha256, "path": str(found[w.sha256])} for w in wanted]
+        rows = [
+            {"name": file.filename, "for": file.label, "sha256": file.sha256, "path": str(paths[file.sha256])}
+            for file in files
+        ]
         click.echo(json.dumps(rows, indent=1))
     else:
-        click.echo(f"{len(found)} sources and patches are in the store")
+        click.echo(f"{len(paths)} sources and patches are in the store")
 
 
 @sources_group.command("bundle")
@@ -67,37 +72,37 @@ def fetch_command(root: Path, targets: tuple[str, ...], offline: bool, timeout: 
 @target_option
 @offline_option
 @timeout_option
+@verbose_option
 @click.pass_obj
 def bundle_command(root: Path, archive: Path, targets: tuple[str, ...], offline: bool, timeout: int) -> None:
-    """Pack every source and patch of the plan into one archive, for machines that can fetch nothing.
+    """Pack every source and patch of the plan into one archive, for machines without a network.
 
-    The recipes are in it too, with the patches and build files that lie beside them: with the sources, that is all that the
-    libraries are made of, as their licences may ask for.
+    The archive also contains the recipes with their patches and overlays. Together they are the complete source of the
+    libraries, which licenses such as the LGPL require to be provided with the wheels.
 
     Example: everywheel sources bundle sources.tar
     """
     recipes = list_plan_recipes(root, targets)
-    wanted = list_source_files(recipes)
+    files = list_source_files(recipes)
     store = Store(default_store())
-    with ProgressDisplay(make_console()) as screen:
+    with open_display(make_console()) as display:
         fetch_sources(
-            wanted,
+            files,
             store=store.root,
             locations=find_locations(),
             offline=offline,
             timeout=timeout,
-            progress=screen.fetch,
+            progress=display.fetch,
         )
-    files = bundle_sources(wanted, archive, store=store.root, recipes=recipes)
-    click.echo(
-        f"{archive}: {len(files)} sources and patches, {len(recipes)} recipes, {archive.stat().st_size / 1e6:.1f} MB"
-    )
+    packed = bundle_sources(files, archive, store=store.root, recipes=recipes)
+    size = archive.stat().st_size / 1e6
+    click.echo(f"{archive}: {len(packed)} sources and patches, {len(recipes)} recipes, {size:.1f} MB")
 
 
 @sources_group.command("import")
 @click.argument("archive", type=click.Path(path_type=Path))
 def import_command(archive: Path) -> None:
-    """Take a bundle's files into the store; each is checked against its sha256 first.
+    """Copy the files of a bundle into the store, each checked against its sha256 first.
 
     Example: everywheel sources import sources.tar
     """
@@ -105,4 +110,4 @@ def import_command(archive: Path) -> None:
     click.echo(f"{len(files)} files are in the store")
 
 
-COMMANDS = (sources_group,)
+COMMAND = sources_group

@@ -1,4 +1,4 @@
-"""store: list, verify and gc."""
+"""Command group `store`: list, verify and gc."""
 
 from __future__ import annotations
 
@@ -8,23 +8,22 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-from rich.table import Table
 
 from everywheel.cli.options import json_option
-from everywheel.cli.tables import print_table
+from everywheel.cli.tables import make_table, print_table
 from everywheel.config.project import load_project
 from everywheel.errors import BuildError, UsageError
 from everywheel.pipeline import plan_targets
-from everywheel.store.local import Store, default_store, find_garbage, remove_garbage
+from everywheel.store.local import Store, collect, default_store, find_garbage
 
 DAY = 86400.0
 
 
-@click.group("store", short_help="Look at the store, check it, clean it.")
+@click.group("store", short_help="List, verify and clean the store.")
 def store_group() -> None:
     """Work with the store of sources, artifacts and wheels.
 
-    It is in $EVERYWHEEL_STORE, or in `everywheel` of the user's cache folder.
+    It is in $EVERYWHEEL_STORE, or in `everywheel` in the user's cache directory.
 
     Example: everywheel store list
     """
@@ -33,7 +32,7 @@ def store_group() -> None:
 @store_group.command("list")
 @json_option
 def list_command(as_json: bool) -> None:
-    """List what the store has.
+    """List the artifacts and wheels in the store.
 
     Example: everywheel store list --json
     """
@@ -42,9 +41,7 @@ def list_command(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([asdict(entry) for entry in entries], indent=1))
         return
-    table = Table(box=None, pad_edge=False)
-    for column in ("kind", "name", "version", "target", "key", "size", "used"):
-        table.add_column(column, no_wrap=True)
+    table = make_table("kind", "name", "version", "target", "key", "size", "used")
     for e in entries:
         used = time.strftime("%Y-%m-%d %H:%M", time.localtime(e.used))
         table.add_row(e.kind, e.name, e.version, e.target, e.key[:12], f"{e.size / 1e6:.2f} MB", used)
@@ -56,7 +53,7 @@ def list_command(as_json: bool) -> None:
 
 @store_group.command("verify")
 def verify_command() -> None:
-    """Check the bytes of everything in the store against their hashes.
+    """Check every file in the store against its hash.
 
     Example: everywheel store verify
     """
@@ -65,32 +62,33 @@ def verify_command() -> None:
     damaged += [f"source {path.name}" for path in store.verify_sources()]
     if damaged:
         raise BuildError(
-            f"{len(damaged)} damaged in the store",
+            f"{len(damaged)} damaged files in the store",
             details={"store": store.root},
             excerpt=damaged,
-            hint="`everywheel store gc --damaged` drops them; the next build makes or fetches them again",
+            hint="`everywheel store gc --damaged` removes them; the next build builds or fetches them again",
         )
-    click.echo(f"{len(store.entries())} entries and {len(list((store.root / 'sources').iterdir()))} sources are sound")
+    click.echo(f"{len(store.entries())} entries and {len(list((store.root / 'sources').iterdir()))} sources are intact")
 
 
 @store_group.command("gc")
 @click.option(
     "--older-than", type=click.FloatRange(0), default=30.0, show_default=True, help="Days since the last use."
 )
-@click.option("--all", "everything", is_flag=True, help="Also what the project's plan needs.")
-@click.option("--damaged", is_flag=True, help="Drop only what `verify` finds damaged.")
-@click.option("--dry-run", is_flag=True, help="Show what would be dropped and stop.")
+@click.option("--all", "everything", is_flag=True, help="Also remove what the project's plan needs.")
+@click.option("--damaged", is_flag=True, help="Remove only the files that `store verify` reports.")
+@click.option("--dry-run", is_flag=True, help="List what would be removed, and stop.")
 @click.pass_obj
 def gc_command(root: Path, older_than: float, everything: bool, damaged: bool, dry_run: bool) -> None:
-    """Drop artifacts and wheels that the project's plan does not need and nobody used lately.
+    """Remove artifacts and wheels that are outside the project's plan and were not used lately.
 
-    Sources stay: they are what cannot be made again. What killed runs left goes as well.
+    Workspaces and temporary files of killed runs are removed as well. Sources stay, as they cannot be built again.
 
     Example: everywheel store gc --older-than 7 --dry-run
     """
     store = Store(default_store())
+    state = "would be removed" if dry_run else "removed"
     if damaged:
-        _drop_damaged(store, dry_run)
+        click.echo(f"{_remove_damaged(store, dry_run=dry_run)} damaged {state}")
         return
     keep: set[str] = set()
     if not everything:
@@ -98,27 +96,27 @@ def gc_command(root: Path, older_than: float, everything: bool, damaged: bool, d
             project = load_project(root)
             keep = {step.key for step in plan_targets(project, project.targets).steps.values()}
         except UsageError as error:
-            error.hint = "run in the project's folder, or say --all to keep nothing for a project"
+            error.hint = "run this in the project's directory, or add --all to keep nothing for a project"
             raise
     garbage = find_garbage(store, keep=keep, older_than=older_than * DAY)
     for entry in garbage.entries:
         click.echo(f"{entry.kind} {entry.name} {entry.version} for {entry.target} ({entry.size / 1e6:.2f} MB)")
     for folder in garbage.folders:
-        click.echo(f"left behind: {folder}")
+        click.echo(f"left by a killed run: {folder}")
     if not dry_run:
-        remove_garbage(store, garbage)
-    words = "would be dropped" if dry_run else "dropped"
-    click.echo(f"{len(garbage.entries) + len(garbage.folders)} {words}, {garbage.size / 1e6:.1f} MB")
+        collect(store, garbage)
+    click.echo(f"{len(garbage.entries) + len(garbage.folders)} {state}, {garbage.size / 1e6:.1f} MB")
 
 
-def _drop_damaged(store: Store, dry_run: bool) -> None:
+def _remove_damaged(store: Store, *, dry_run: bool) -> int:
+    """Remove the damaged files of the store, unless this is a dry run, and return their number."""
     entries, sources = store.verify(), store.verify_sources()
     if not dry_run:
         for entry in entries:
             store.drop(entry)
         for path in sources:
             path.unlink()
-    click.echo(f"{len(entries) + len(sources)} damaged {'would be dropped' if dry_run else 'dropped'}")
+    return len(entries) + len(sources)
 
 
-COMMANDS = (store_group,)
+COMMAND = store_group

@@ -1,4 +1,4 @@
-"""Printing results on standard output."""
+"""Tables on standard output."""
 
 from __future__ import annotations
 
@@ -8,7 +8,15 @@ from rich.console import Console
 from rich.table import Table
 
 
+def make_table(*columns: str) -> Table:
+    """Return an empty table without borders whose cells are never wrapped."""
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, no_wrap=True)
+    return table
+
+
 def print_table(table: Table) -> None:
-    """Print a table as wide as it needs where nobody looks at a terminal, so that no word of it is cut."""
+    """Print a table; wider than any terminal when the output is a file or a pipe, so that no cell is cut."""
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 400)
     console.print(table)

@@ -52,6 +52,19 @@ def check_jobs(jobs: Sequence[Job], artifacts: Path) -> tuple[Path, ...]:
     return tuple(artifacts / job.name / name for job in jobs if job.engine in RELEASED for name in job.files)
 
 
+def copy_job_files(job: Job, folder: Path, artifacts: Path) -> tuple[Path, ...]:
+    """Copy the files of a job from a folder to the job's own folder below `artifacts`, which is emptied first.
+
+    Raises ReleaseError when one is missing.
+    """
+    if missing := [name for name in job.files if not (folder / name).is_file()]:
+        raise ReleaseError(f"job {job.name} did not build {', '.join(missing)}", details={"searched": folder})
+    output = artifacts / job.name
+    shutil.rmtree(output, ignore_errors=True)
+    output.mkdir(parents=True)
+    return tuple(Path(shutil.copyfile(folder / name, output / name)) for name in job.files)
+
+
 def check_second(jobs: Sequence[Job], artifacts: Path) -> int:
     """Hold every wheel that other compilers built against the released one of its target; return how many there are.
 

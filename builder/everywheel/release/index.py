@@ -128,6 +128,16 @@ def compare(files: Sequence[Path], index: Index, project: str) -> IndexStatus:
     return IndexStatus(present=present, missing=tuple(file for file in files if file not in present))
 
 
+def check_complete(status: IndexStatus) -> None:
+    """Raise ReleaseError when a file is missing on the index."""
+    if status.missing:
+        raise ReleaseError(
+            f"{len(status.missing)} of {len(status.present) + len(status.missing)} files are missing on the index",
+            details={"missing": ", ".join(file.name for file in status.missing)},
+            hint="upload again: files that are present are not uploaded twice",
+        )
+
+
 def wait_for(files: Sequence[Path], index: Index, project: str, seconds: float) -> IndexStatus:
     """Compare repeatedly until no file is missing, or the seconds are over; an index that fails is queried again."""
     until = time.monotonic() + seconds

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from everywheel.config.project import Project, sdist_name, wheel_name, wheel_names
-from everywheel.planning.steps import Plan, StepKind
+from everywheel.config.recipe import suggest
+from everywheel.errors import UsageError
+from everywheel.planning.plan import Plan, StepKind
 from everywheel.platforms.architectures import ARCHES
 from everywheel.platforms.target import Target
 from everywheel.toolchains.compilers import EngineName
@@ -103,6 +105,14 @@ def digest_keys(plan: Plan, target: Target) -> str:
     wheels = [id for id, step in plan.steps.items() if step.kind is StepKind.WHEEL and step.target == target]
     keys = sorted(step.key for step in plan.select(wheels).steps.values())
     return hashlib.sha256("\n".join(keys).encode()).hexdigest()[:16]
+
+
+def find_job(jobs: Iterable[Job], name: str) -> Job:
+    """Return the job of a name; raise UsageError when there is none."""
+    by_name = {job.name: job for job in jobs}
+    if name not in by_name:
+        raise UsageError(f"there is no job '{name}'", hint=suggest(name, by_name))
+    return by_name[name]
 
 
 def list_released(project: Project) -> tuple[str, ...]:

@@ -1,0 +1,55 @@
+"""Command `matrix`: the jobs of a release."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import click
+
+from everywheel.cli.tables import make_table, print_table
+from everywheel.config.project import Project, load_project
+from everywheel.pipeline import plan_targets
+from everywheel.release.matrix import Job, group_jobs, list_released, plan_jobs
+
+
+def list_jobs(project: Project, *, every_target: bool = False) -> tuple[Job, ...]:
+    """Return the jobs of a release; with `every_target` also those of targets that are not released."""
+    targets = project.every_target if every_target else project.released
+    return plan_jobs(project, targets, plan_targets(project, targets))
+
+
+@click.command("matrix", short_help="List the CI jobs of a release.")
+@click.option(
+    "--targets",
+    "target_set",
+    type=click.Choice(["release", "all"]),
+    default="release",
+    show_default=True,
+    help="The released targets, or all targets of the project.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the jobs, grouped by purpose, as one line of JSON.")
+@click.pass_obj
+def matrix_command(root: Path, target_set: str, as_json: bool) -> None:
+    """List the jobs of a release: one for each target and engine, with its machine, cache key and files.
+
+    CI workflows generate their matrix from this command.
+
+    Example: everywheel matrix --json
+    """
+    project = load_project(root)
+    jobs = list_jobs(project, every_target=target_set == "all")
+    if as_json:
+        groups = {name: [dataclasses.asdict(job) for job in group] for name, group in group_jobs(jobs).items()}
+        click.echo(json.dumps({**groups, "released": list_released(project), "version": project.version}))
+        return
+    table = make_table("job", "built on", "tested on", "files")
+    for job in jobs:
+        table.add_row(job.name, job.runner, f"{job.native}{' with QEMU' if job.qemu else ''}", "\n".join(job.files))
+    print_table(table)
+    # The files of a second build have the same names.
+    click.echo(f"{len(jobs)} jobs, {len({name for job in jobs for name in job.files})} files")
+
+
+COMMAND = matrix_command

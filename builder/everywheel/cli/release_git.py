@@ -1,0 +1,102 @@
+"""Commands `release prepare`, `release tag` and `release abort`: the commit and the tag of a release."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import click
+
+from everywheel.cli.options import verbose_option
+from everywheel.config.project import load_project
+from everywheel.errors import EverywheelError, UsageError
+
+
+@click.command("prepare")
+@click.argument("version", required=False)
+@click.option(
+    "--changelog",
+    "configs",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    default=[Path("pyproject.toml")],
+    show_default=True,
+    help="A file in the project with [tool.towncrier]; repeatable.",
+)
+@click.option("--dry-run", is_flag=True, help="Write nothing, and print every error as a warning; needs no VERSION.")
+@verbose_option
+@click.pass_obj
+def prepare_command(root: Path, version: str | None, configs: tuple[Path, ...], dry_run: bool) -> None:
+    """Write a new version into the project, if the working tree is clean and the changelog has a fragment.
+
+    A record in the .git directory lists the files that this command and towncrier change, for `tag` and `abort`.
+
+    Example: everywheel release prepare 1.2.0
+    """
+    from everywheel.release.changelog import check_changes, load_changelog
+    from everywheel.release.preconditions import check_clone, check_identity, check_tree, check_upstream
+    from everywheel.release.transaction import check_unprepared, prepare
+    from everywheel.release.version import check_version
+
+    if version is None and not dry_run:
+        raise UsageError("the version is missing", hint="everywheel release prepare 1.2.0")
+    project = load_project(root)
+    changelogs = [load_changelog(project.root, config) for config in configs]
+    checks: list[Callable[[], object]] = [
+        lambda: check_clone(project.root),
+        lambda: check_unprepared(project.root),
+        lambda: check_tree(project.root),
+        lambda: check_changes(changelogs, project.root),
+        lambda: check_identity(project.root),
+        lambda: check_upstream(project.root),
+    ]
+    if dry_run:
+        _print_warnings([*checks, *([lambda: check_version(version, project)] if version else [])])
+        return
+    for check in checks:
+        check()
+    checked = check_version(str(version), project)
+    prepare(project.root, checked, (project.extension / "pyproject.toml", project.root / "pyproject.toml"), changelogs)
+    click.echo(f"the version of {project.name} is now {checked}")
+
+
+def _print_warnings(checks: Iterable[Callable[[], object]]) -> None:
+    errors = 0
+    for check in checks:
+        try:
+            check()
+        except EverywheelError as error:
+            errors += 1
+            click.echo(error.render().replace("error:", "warning:", 1), err=True)
+    click.echo(f"a release cannot be prepared: {errors} problems" if errors else "a release can be prepared")
+
+
+@click.command("tag")
+@verbose_option
+@click.pass_obj
+def tag_command(root: Path) -> None:
+    """Commit the files that the release changed, and no others, and tag the commit with the version.
+
+    Example: everywheel release tag
+    """
+    from everywheel.release.transaction import commit_and_tag
+
+    project = load_project(root)
+    commit_and_tag(project.root, project.version)
+    click.echo(f"tagged v{project.version}; `git push --atomic origin HEAD v{project.version}` publishes the release")
+
+
+@click.command("abort")
+@verbose_option
+@click.pass_obj
+def abort_command(root: Path) -> None:
+    """Undo the changes of a release that was prepared and not tagged; other changes stay.
+
+    Example: everywheel release abort
+    """
+    from everywheel.release.transaction import abort
+
+    version, others = abort(root.absolute())
+    click.echo(f"release {version} is aborted")
+    for path in others:
+        click.echo(f"not changed: {path}")

@@ -1,0 +1,61 @@
+"""Command `sdist`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from everywheel.cli.options import build_options
+from everywheel.cli.run_plan import exit_code, run_plan
+from everywheel.config.project import Project, load_project
+from everywheel.libraries.context import BuildContext
+from everywheel.pipeline import BuildOptions, find_missing, plan_targets
+from everywheel.planning.plan import wheel_id
+from everywheel.platforms.target import Target, parse_target
+from everywheel.store.local import Store, default_store
+from everywheel.toolchains.build_tools import ensure_tools
+from everywheel.toolchains.compilers import EngineName
+from everywheel.toolchains.engines import start_engine
+
+
+def make_sdist(
+    project: Project, target: Target, store: Store, options: BuildOptions, *, quiet: bool = False
+) -> tuple[Path | None, int]:
+    """Build the source distribution with a target's libraries; return its path (None after a failure) and exit code."""
+    from everywheel.wheels.sdist import build_sdist
+
+    plan = plan_targets(project, [target])
+    step = plan.wheels[wheel_id(project, target, project.python)]
+    requirements = plan.select(step.requires)
+    if find_missing(requirements, store).steps:
+        results = run_plan(requirements, project, store, options, quiet=quiet)
+        if code := exit_code(results):
+            return None, code
+    tools = ensure_tools(store.root, offline=options.offline)
+    engine = start_engine(EngineName.ZIG, store, tools)
+    context = BuildContext(store=store, engine=engine, tools=tools, sources={}, environment={}, offline=options.offline)
+    return build_sdist(context, step, plan, project, project.wheelhouse), 0
+
+
+@click.command("sdist", short_help="Build the source distribution.")
+@click.option("--target", "-t", metavar="TAG", help="Target whose libraries are used [default: the project's first].")
+@build_options
+@click.pass_context
+def sdist_command(ctx: click.Context, target: str | None, options: BuildOptions) -> None:
+    """Build the extension's source distribution into the wheelhouse.
+
+    The same sources always give the same bytes. The libraries are built first, because a build backend may need them to
+    collect the files.
+
+    Example: everywheel sdist
+    """
+    project = load_project(ctx.obj)
+    chosen = parse_target(target) if target else project.targets[0]
+    path, code = make_sdist(project, chosen, Store(default_store()), options)
+    if path is not None:
+        click.echo(f"built: {path.relative_to(project.root)} ({path.stat().st_size / 1e6:.2f} MB)")
+    ctx.exit(code)
+
+
+COMMAND = sdist_command

@@ -1,0 +1,93 @@
+"""Command `shell`: a recipe's workspace with its compilers on PATH."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from everywheel.cli.options import build_options
+from everywheel.cli.run_plan import exit_code, run_plan
+from everywheel.config.project import load_project
+from everywheel.config.recipe import Recipe, suggest
+from everywheel.errors import NothingSelectedError, UsageError
+from everywheel.execution.process import run_interactive
+from everywheel.libraries.build import prepare_workspace
+from everywheel.libraries.context import BuildContext
+from everywheel.pipeline import BuildOptions, find_missing
+from everywheel.planning.keys import find_identities
+from everywheel.planning.plan import LibraryStep, Plan, finish_plan, plan_libraries
+from everywheel.platforms.target import parse_target
+from everywheel.sources import fetch_sources, find_locations, list_source_files
+from everywheel.store.local import Store, default_store
+from everywheel.toolchains.build_tools import ensure_tools
+from everywheel.toolchains.compilers import EngineName
+from everywheel.toolchains.engines import start_engine
+
+
+@click.command("shell", short_help="Open a shell in a recipe's workspace.")
+@click.argument("recipe")
+@click.option("--target", "-t", metavar="TAG", help="The target [default: the project's first].")
+@click.option("--run", "command", help="Run this command there instead of an interactive shell.")
+@build_options
+@click.pass_context
+def shell_command(
+    ctx: click.Context, recipe: str, target: str | None, command: str | None, options: BuildOptions
+) -> None:
+    """Open a shell in the workspace of a recipe: patched source, prefix, and the target's compilers on PATH.
+
+    The workspace of a failed build is opened as it is; otherwise a new one is prepared, and the recipe's requirements are
+    built.
+
+    Example: everywheel shell libvips --target musllinux_1_2_aarch64
+    """
+    project = load_project(ctx.obj)
+    if recipe not in project.recipes:
+        raise UsageError(f"there is no recipe '{recipe}'", hint=suggest(recipe, project.recipes))
+    chosen = parse_target(target) if target else project.targets[0]
+    store = Store(default_store())
+    plan = finish_plan(plan_libraries(project, chosen, [recipe], find_identities()))
+    step = next((step for step in plan.libraries.values() if step.name == recipe), None)
+    if step is None:
+        raise NothingSelectedError(f"recipe '{recipe}' is not built for {chosen.tag}")
+    requirements = plan.select(step.requires)
+    if find_missing(requirements, store).steps:
+        results = run_plan(requirements, project, store, options)
+        if exit_code(results):
+            ctx.exit(exit_code(results))
+    workspace, environment = _open_workspace(project.recipes[recipe], plan, step, store, options)
+    shell = os.environ.get("SHELL", "/bin/sh")
+    args = [shell, "-c", command] if command else [shell]
+    ctx.exit(run_interactive(args, cwd=workspace, env=environment))
+
+
+def _open_workspace(
+    recipe: Recipe, plan: Plan, step: LibraryStep, store: Store, options: BuildOptions
+) -> tuple[Path, Mapping[str, str]]:
+    """Return the workspace of a step, prepared unless it exists, and the environment for programs in it."""
+    tools = ensure_tools(store.root, offline=options.offline)
+    engine = start_engine(EngineName.ZIG, store, tools)
+    context = BuildContext(store=store, engine=engine, tools=tools, sources={}, environment={})
+    workspace = context.workspace(step)
+    if (workspace / "toolchain").is_dir():
+        click.echo(f"kept workspace: {workspace}", err=True)
+    else:
+        sources = fetch_sources(
+            list_source_files([recipe]),
+            store=store.root,
+            locations=find_locations(),
+            offline=options.offline,
+            timeout=options.timeout,
+        )
+        prepare_workspace(dataclasses.replace(context, sources=sources), step, plan)
+        click.echo(f"new workspace: {workspace}", err=True)
+    bin_dirs = (workspace / "toolchain" / "bin", workspace / "build-prefix" / "bin", tools.bin)
+    path = os.pathsep.join([*map(str, bin_dirs), os.environ.get("PATH", "")])
+    cache = str(store.root / "zig")
+    return workspace, {**os.environ, "PATH": path, "ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
+
+
+COMMAND = shell_command
