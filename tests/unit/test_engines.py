@@ -224,7 +224,7 @@ def test_a_python_without_xz_starts_the_toolkit() -> None:
     # As in build images whose Python was built without liblzma.
     script = "import sys; sys.modules['_lzma'] = None; from everywheel.cli.main import main; main(['build', '--help'])"
 
-    assert "Build the project's wheel" in subprocess.check_output([sys.executable, "-c", script], text=True)
+    assert "Build, repair and audit" in subprocess.check_output([sys.executable, "-c", script], text=True)
 
 
 def choose(tag: str, *images: str) -> str:

@@ -1,4 +1,4 @@
-"""Two builds of one wheel by different compilers: what must be the same in both."""
+"""Comparing two builds of one wheel by different compilers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from everywheel.wheels.wheel import Wheel, WheelFile, pack_wheel
 
 TAG = "cp311-abi3-any"
 METADATA = b"Metadata-Version: 2.4\nName: x\nVersion: 1.0\nLicense-Expression: MIT\nLicense-File: LICENSE\n"
-SHAPE = BuildFingerprint(
+FINGERPRINT = BuildFingerprint(
     files=frozenset({"x/__init__.py", "x/_x.abi3.so", "x.libs/libfoo.so.1"}),
     exports={"x/_x.abi3.so": frozenset({"PyInit__x"})},
     pythons=frozenset({"cp311-abi3"}),
@@ -33,43 +33,46 @@ SHAPE = BuildFingerprint(
         ("x.libs/libfoo-bar.so.1", "x.libs/libfoo-bar.so.1"),
     ],
 )
-def test_a_graft_goes_by_the_name_that_it_had(path: str, name: str) -> None:
+def test_a_grafted_library_is_compared_by_its_original_name(path: str, name: str) -> None:
     assert name_before_graft(path) == name
 
 
 def test_builds_that_agree_have_no_differences() -> None:
-    assert list_differences(SHAPE, replace(SHAPE)) == ()
+    assert list_differences(FINGERPRINT, replace(FINGERPRINT)) == ()
 
 
 @pytest.mark.parametrize(
-    ("second", "said"),
+    ("second", "differences"),
     [
-        (replace(SHAPE, files=SHAPE.files - {"x/__init__.py"}), ["files: lacks x/__init__.py"]),
-        (replace(SHAPE, files=SHAPE.files | {"x.libs/libgcc_s.so.1"}), ["files: has x.libs/libgcc_s.so.1 beside"]),
+        (replace(FINGERPRINT, files=FINGERPRINT.files - {"x/__init__.py"}), ["files: missing x/__init__.py"]),
         (
-            replace(SHAPE, exports={"x/_x.abi3.so": frozenset({"png_read"})}),
-            ["exports of x/_x.abi3.so: lacks PyInit__x", "exports of x/_x.abi3.so: has png_read beside"],
+            replace(FINGERPRINT, files=FINGERPRINT.files | {"x.libs/libgcc_s.so.1"}),
+            ["files: additional x.libs/libgcc_s.so.1"],
         ),
         (
-            replace(SHAPE, pythons=frozenset({"cp313-cp313"})),
-            ["tags: lacks cp311-abi3", "tags: has cp313-cp313 beside"],
+            replace(FINGERPRINT, exports={"x/_x.abi3.so": frozenset({"png_read"})}),
+            ["exports of x/_x.abi3.so: missing PyInit__x", "exports of x/_x.abi3.so: additional png_read"],
+        ),
+        (
+            replace(FINGERPRINT, pythons=frozenset({"cp313-cp313"})),
+            ["tags: missing cp311-abi3", "tags: additional cp313-cp313"],
         ),
     ],
 )
-def test_every_difference_is_told(second: BuildFingerprint, said: list[str]) -> None:
-    assert list(list_differences(SHAPE, second)) == said
+def test_every_difference_is_listed(second: BuildFingerprint, differences: list[str]) -> None:
+    assert list(list_differences(FINGERPRINT, second)) == differences
 
 
-def make_wheel(folder: Path, *, more: str = "", tags: str = TAG, license: bytes = b"MIT") -> Path:
-    """A wheel of data alone, whose audit finds nothing."""
+def make_wheel(folder: Path, *, extra: str = "", tags: str = TAG, license: bytes = b"MIT") -> Path:
+    """Pack a wheel without compiled files and without audit findings."""
     python, abi, platforms = tags.split("-")
     lines = "".join(f"Tag: {python}-{abi}-{platform}\n" for platform in platforms.split("."))
-    held = {
+    content = {
         "x/__init__.py": b"",
         "x-1.0.dist-info/METADATA": METADATA,
-        "x-1.0.dist-info/WHEEL": f"Wheel-Version: 1.0\nGenerator: us\nRoot-Is-Purelib: false\n{lines}".encode(),
+        "x-1.0.dist-info/WHEEL": f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: false\n{lines}".encode(),
         "x-1.0.dist-info/licenses/LICENSE": license,
-        **({more: b""} if more else {}),
+        **({extra: b""} if extra else {}),
     }
     wheel = Wheel(
         name="x",
@@ -78,13 +81,13 @@ def make_wheel(folder: Path, *, more: str = "", tags: str = TAG, license: bytes 
         python="cp311",
         abi="abi3",
         platform=TAG.rpartition("-")[2],
-        files={name: WheelFile(data=data) for name, data in held.items()},
+        files={name: WheelFile(data=data) for name, data in content.items()},
     )
     return pack_wheel(wheel, folder, epoch=1577836800)
 
 
 def make_jobs(*files: str) -> list[Job]:
-    one = Job(
+    job = Job(
         name="zig-t",
         engine="zig",
         os="linux",
@@ -92,26 +95,26 @@ def make_jobs(*files: str) -> list[Job]:
         runner="",
         native="",
         qemu=False,
-        threaded=False,
+        free_threaded=False,
         key="",
-        near="",
+        key_prefix="",
         files=files,
     )
-    return [one, replace(one, name="container-t", engine="container"), replace(one, name="sdist", engine="sdist")]
+    return [job, replace(job, name="container-t", engine="container"), replace(job, name="sdist", engine="sdist")]
 
 
-def test_a_wheel_is_taken_apart_into_its_shape(tmp_path: Path) -> None:
-    content, _ = read_wheel_contents(make_wheel(tmp_path, more="x.libs/libfoo-1a2b3c4d.so.1"))
+def test_the_fingerprint_of_a_wheel_has_files_and_tags(tmp_path: Path) -> None:
+    content, _ = read_wheel_contents(make_wheel(tmp_path, extra="x.libs/libfoo-1a2b3c4d.so.1"))
 
     assert content is not None
-    shape = fingerprint_build(content)
-    assert {"x/__init__.py", "x.libs/libfoo.so.1", "x-1.0.dist-info/RECORD"} < shape.files
-    assert (shape.pythons, shape.exports) == (frozenset({"cp311-abi3"}), {})
+    fingerprint = fingerprint_build(content)
+    assert {"x/__init__.py", "x.libs/libfoo.so.1", "x-1.0.dist-info/RECORD"} < fingerprint.files
+    assert (fingerprint.pythons, fingerprint.exports) == (frozenset({"cp311-abi3"}), {})
 
 
 def test_second_builds_that_agree_are_counted(tmp_path: Path) -> None:
     name = make_wheel(tmp_path / "zig-t").name
-    make_wheel(tmp_path / "container-t", license=b"MIT, as others write it")
+    make_wheel(tmp_path / "container-t", license=b"MIT, another text")
 
     assert check_second(make_jobs(name), tmp_path) == 1
     assert check_second(make_jobs(name)[::2], tmp_path) == 0
@@ -119,15 +122,15 @@ def test_second_builds_that_agree_are_counted(tmp_path: Path) -> None:
 
 def test_a_second_build_with_other_files_stops_the_release(tmp_path: Path) -> None:
     name = make_wheel(tmp_path / "zig-t").name
-    make_wheel(tmp_path / "container-t", more="x/extra.py")
+    make_wheel(tmp_path / "container-t", extra="x/extra.py")
 
     with pytest.raises(ReleaseError) as error:
         check_second(make_jobs(name), tmp_path)
 
     assert error.value.render().splitlines() == [
-        "error: the second build is not what is released",
-        f"  | container-t/{name}: files: has x/extra.py beside",
-        "  hint: a compiler, or a condition in a recipe, makes the difference: that job's log has the build",
+        "error: the second build differs from the released wheels",
+        f"  | container-t/{name}: files: additional x/extra.py",
+        "  hint: the cause is a compiler or a condition in a recipe: read the log of that job",
     ]
 
 
@@ -141,7 +144,7 @@ def test_a_second_build_with_findings_stops_the_release(tmp_path: Path) -> None:
     assert error.value.fact == f"container-t/{name}: the audit has 1 finding"
 
 
-def test_a_released_file_that_is_no_wheel_is_told(tmp_path: Path) -> None:
+def test_a_released_file_that_is_not_a_wheel_is_named(tmp_path: Path) -> None:
     name = make_wheel(tmp_path / "container-t").name
     (tmp_path / "zig-t").mkdir()
     (tmp_path / "zig-t" / name).write_text("")
@@ -150,7 +153,7 @@ def test_a_released_file_that_is_no_wheel_is_told(tmp_path: Path) -> None:
         check_second(make_jobs(name), tmp_path)
 
     assert error.value.render().splitlines() == [
-        f"error: {tmp_path / 'zig-t' / name} is no wheel",
+        f"error: {tmp_path / 'zig-t' / name} is not a wheel",
         "  reason: not a zip archive: File is not a zip file",
-        "  hint: read the log of the job that left it",
+        "  hint: read the log of the job that built it",
     ]

@@ -1,4 +1,4 @@
-"""What a release consists of: its jobs and its files."""
+"""The jobs and the files of a release."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def jobs_of(project: Project = PROJECT, targets: Sequence[Target] = PROJECT.rele
     return plan_jobs(project, targets, plan)
 
 
-def words(error: pytest.ExceptionInfo[EverywheelError]) -> list[str]:
+def lines_of(error: pytest.ExceptionInfo[EverywheelError]) -> list[str]:
     return error.value.render().splitlines()
 
 
@@ -36,12 +36,12 @@ def test_every_target_with_a_second_compiler_is_built_twice_and_there_is_one_sdi
 
     engines = {"linux": ("zig", "container"), "darwin": ("zig", "native"), "windows": ("zig", "native")}
     expected = [f"{engine}-{target.tag}" for target in PROJECT.released for engine in engines[target.os]]
-    expected.remove("native-win_arm64")  # for which no machine has a compiler
+    expected.remove("native-win_arm64")  # GitHub has no native compiler for it
     assert {target.os for target in PROJECT.released} == set(engines)
     assert sorted(names) == sorted([*expected, "sdist"])
 
 
-def test_zig_builds_on_one_kind_of_machine_and_containers_on_their_own() -> None:
+def test_zig_builds_on_one_kind_of_machine_and_containers_on_that_of_the_target() -> None:
     machines = {job.name: (job.runner, job.native, job.qemu) for job in jobs_of()}
 
     assert machines["zig-manylinux_2_17_aarch64"] == ("ubuntu-24.04", "ubuntu-24.04-arm", False)
@@ -51,31 +51,31 @@ def test_zig_builds_on_one_kind_of_machine_and_containers_on_their_own() -> None
 def test_an_architecture_without_a_machine_runs_through_qemu() -> None:
     targets = (parse_target("musllinux_1_2_s390x"),)
 
-    found = {job.engine: (job.runner, job.qemu) for job in jobs_of(targets=targets)}
+    jobs = {job.engine: (job.runner, job.qemu) for job in jobs_of(targets=targets)}
 
-    assert found["container"] == ("ubuntu-24.04", True)
+    assert jobs["container"] == ("ubuntu-24.04", True)
 
 
 @pytest.mark.parametrize(
     ("tag", "machine"), [("manylinux2014_x86_64", "ubuntu-24.04"), ("manylinux_2_28_aarch64", "ubuntu-24.04-arm")]
 )
-def test_a_target_that_joins_the_table_joins_the_matrix(tag: str, machine: str) -> None:
+def test_an_added_target_is_in_the_matrix(tag: str, machine: str) -> None:
     groups = group_jobs(jobs_of(targets=(parse_target(tag),)))
 
     assert [job.native for job in groups["smoke"]] == [machine]
-    assert (groups["tried"], groups["native"]) == ([], [])
+    assert (groups["test_wheel"], groups["native"]) == ([], [])
 
 
-def test_wheels_for_a_python_without_the_gil_run_where_one_can_be_built() -> None:
+def test_free_threaded_wheels_are_tested_where_such_a_python_can_be_built() -> None:
     groups = group_jobs(jobs_of(targets=PROJECT.every_target))
 
-    assert [(job.name, job.native) for job in groups["threaded"]] == [
+    assert [(job.name, job.native) for job in groups["free_threaded"]] == [
         ("zig-manylinux_2_17_x86_64", "ubuntu-24.04"),
         ("zig-manylinux_2_17_aarch64", "ubuntu-24.04-arm"),
     ]
-    assert all(any("-cp314t-" in name for name in job.files) for job in groups["threaded"])
-    one = replace(PROJECT, pythons=PROJECT.pythons[:1])
-    assert group_jobs(jobs_of(one))["threaded"] == []
+    assert all(any("-cp314t-" in name for name in job.files) for job in groups["free_threaded"])
+    single = replace(PROJECT, pythons=PROJECT.pythons[:1])
+    assert group_jobs(jobs_of(single))["free_threaded"] == []
 
 
 @pytest.mark.parametrize(
@@ -87,11 +87,15 @@ def test_wheels_for_a_python_without_the_gil_run_where_one_can_be_built() -> Non
         ("win_arm64", "windows-11-arm", False),
     ],
 )
-def test_what_no_container_runs_is_tried_on_a_machine_of_its_own(tag: str, machine: str, again: bool) -> None:
+def test_a_wheel_that_no_container_can_run_is_tested_on_a_machine_of_its_system(
+    tag: str, machine: str, again: bool
+) -> None:
     groups = group_jobs(jobs_of(targets=(parse_target(tag),)))
 
     assert [(job.name, job.runner) for job in groups["native"]] == ([(f"native-{tag}", machine)] if again else [])
-    assert [(job.name, job.runner, job.native) for job in groups["tried"]] == [(f"zig-{tag}", "ubuntu-24.04", machine)]
+    assert [(job.name, job.runner, job.native) for job in groups["test_wheel"]] == [
+        (f"zig-{tag}", "ubuntu-24.04", machine)
+    ]
     assert (groups["container"], groups["smoke"]) == ([], [])
 
 
@@ -144,24 +148,24 @@ def test_a_job_that_is_missing_is_named(artifacts: Path) -> None:
     with pytest.raises(ReleaseError) as error:
         check_jobs(jobs_of(), artifacts)
 
-    assert words(error) == [
-        f"error: 1 of {len(jobs_of())} jobs left nothing: container-musllinux_1_2_aarch64",
-        f"  looked in: {artifacts}",
-        "  hint: `everywheel matrix` lists all jobs: one failed, was skipped, or is not in the workflow's matrix",
+    assert lines_of(error) == [
+        f"error: 1 of {len(jobs_of())} jobs left no files: container-musllinux_1_2_aarch64",
+        f"  directory: {artifacts}",
+        "  hint: `everywheel matrix` lists all jobs: a missing one failed, was skipped, or is not in the workflow",
     ]
 
 
-def test_a_job_that_left_less_than_it_must_is_named(artifacts: Path) -> None:
+def test_a_job_with_a_missing_file_is_named(artifacts: Path) -> None:
     name = sdist_name(PROJECT)
     (artifacts / "sdist" / name).rename(artifacts / "sdist" / "other-1.tar.gz")
 
     with pytest.raises(ReleaseError) as error:
         check_jobs(jobs_of(), artifacts)
 
-    assert words(error) == [
-        f"error: job sdist left no {name}",
-        "  it left: other-1.tar.gz",
-        "  hint: read that job's log; was it of the same commit?",
+    assert lines_of(error) == [
+        f"error: job sdist did not leave {name}",
+        "  files: other-1.tar.gz",
+        "  hint: read the log of that job, and check that it built the same commit",
     ]
 
 
@@ -173,68 +177,68 @@ def wheelhouse(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("missing", "makes"),
+    ("missing", "command"),
     [
-        (wheel_names(PROJECT, PROJECT.released[1])[0], "`everywheel build --targets release` makes the wheels"),
-        (sdist_name(PROJECT), "`everywheel sdist` makes the source distribution"),
+        (wheel_names(PROJECT, PROJECT.released[1])[0], "`everywheel build --targets release` builds the wheels"),
+        (sdist_name(PROJECT), "`everywheel sdist` builds the source distribution"),
     ],
 )
-def test_a_file_too_few_is_named_with_what_makes_it(wheelhouse: Path, missing: str, makes: str) -> None:
+def test_a_missing_file_is_named_with_the_command_that_builds_it(wheelhouse: Path, missing: str, command: str) -> None:
     (wheelhouse / missing).unlink()
 
     with pytest.raises(ReleaseError) as error:
         check_files(PROJECT, wheelhouse)
 
-    assert words(error) == [
+    assert lines_of(error) == [
         f"error: 1 of {len(list_released(PROJECT))} files are missing: {missing}",
-        f"  looked in: {wheelhouse}",
-        f"  hint: {makes}",
+        f"  directory: {wheelhouse}",
+        f"  hint: {command}",
     ]
 
 
-def test_a_wheel_that_the_plan_does_not_have_is_named(wheelhouse: Path) -> None:
+def test_a_wheel_that_is_not_planned_is_named(wheelhouse: Path) -> None:
     (wheelhouse / "webpencode-0.0.1-cp311-abi3-win_amd64.whl").write_text("")
 
     with pytest.raises(ReleaseError) as error:
         check_files(PROJECT, wheelhouse)
 
-    assert words(error) == [
-        "error: 1 files are not of this release: webpencode-0.0.1-cp311-abi3-win_amd64.whl",
-        f"  looked in: {wheelhouse}",
-        "  hint: remove them; `release-targets` of [tool.everywheel], or `targets` without it, says what is released",
+    assert lines_of(error) == [
+        "error: 1 files are not part of the release: webpencode-0.0.1-cp311-abi3-win_amd64.whl",
+        f"  directory: {wheelhouse}",
+        "  hint: remove them, or add their targets to `release-targets` in [tool.everywheel]",
     ]
 
 
-def test_a_wheel_with_findings_is_never_laid_out(wheelhouse: Path) -> None:
+def test_a_wheel_with_findings_is_not_copied(wheelhouse: Path) -> None:
     with pytest.raises(AuditError):
         copy_release_files(check_files(PROJECT, wheelhouse), wheelhouse / "dist")
 
     assert not (wheelhouse / "dist").exists()
 
 
-@pytest.mark.parametrize("into", [".", "sub/.."])
-def test_a_release_is_not_laid_out_over_what_it_is_made_of(tmp_path: Path, into: str) -> None:
+@pytest.mark.parametrize("subfolder", [".", "sub/.."])
+def test_a_release_is_not_copied_over_its_own_files(tmp_path: Path, subfolder: str) -> None:
     folder = tmp_path / "wheelhouse"
     (folder / "sub").mkdir(parents=True)
 
     with pytest.raises(UsageError) as error:
-        check_output_dir(folder / into, [folder], "x")
+        check_output_dir(folder / subfolder, [folder], "x")
 
-    assert words(error) == [
-        f"error: the release cannot be laid out in {folder / into}: what it is made of is in there",
-        f"  in there: {folder}",
-        "  hint: move that out, or name another folder with --output-dir",
+    assert lines_of(error) == [
+        f"error: cannot copy the release to {folder / subfolder}, which contains files that it is copied from",
+        f"  files: {folder}",
+        "  hint: name another directory with --output-dir",
     ]
 
 
-def test_nothing_is_laid_out_where_one_of_its_own_files_is(artifacts: Path) -> None:
+def test_the_output_directory_contains_none_of_the_files_to_copy(artifacts: Path) -> None:
     files = check_jobs(jobs_of(), artifacts)
 
     with pytest.raises(UsageError) as error:
         check_output_dir(artifacts / "sdist", files, PROJECT.name)
 
-    assert words(error)[0] == (
-        f"error: the release cannot be laid out in {artifacts / 'sdist'}: what it is made of is in there"
+    assert lines_of(error)[0] == (
+        f"error: cannot copy the release to {artifacts / 'sdist'}, which contains files that it is copied from"
     )
     check_output_dir(artifacts / "dist", files, PROJECT.name)
 
@@ -243,39 +247,39 @@ def test_nothing_is_laid_out_where_one_of_its_own_files_is(artifacts: Path) -> N
     "name",
     ["home-2025.tar.gz", "other-1.0-py3-none-any.whl", "x-y-1.0.tar.gz", "letters.txt", "x.tar.gz", "x-1.0.tar.gz/"],
 )
-def test_a_folder_with_other_things_is_not_emptied_for_a_release(tmp_path: Path, name: str) -> None:
-    into = tmp_path / "dist"
-    into.mkdir()
-    (into / "x-0.9-cp311-abi3-win_amd64.whl").write_text("")
-    (into / "x-0.9.tar.gz").write_text("")
-    check_output_dir(into, [], "X")
-    (into / name).mkdir() if name.endswith("/") else (into / name).write_text("")
+def test_a_directory_with_unrelated_files_is_not_emptied(tmp_path: Path, name: str) -> None:
+    output_dir = tmp_path / "dist"
+    output_dir.mkdir()
+    (output_dir / "x-0.9-cp311-abi3-win_amd64.whl").write_text("")
+    (output_dir / "x-0.9.tar.gz").write_text("")
+    check_output_dir(output_dir, [], "X")
+    (output_dir / name).mkdir() if name.endswith("/") else (output_dir / name).write_text("")
 
     with pytest.raises(UsageError) as error:
-        check_output_dir(into, [], "X")
+        check_output_dir(output_dir, [], "X")
 
-    assert words(error) == [
-        f"error: {into} would be emptied, and it has more than files of X in it",
-        f"  there: {name.rstrip('/')}",
-        "  hint: name a folder of its own: --output-dir dist",
+    assert lines_of(error) == [
+        f"error: {output_dir} has files that are not from X and would be deleted",
+        f"  files: {name.rstrip('/')}",
+        "  hint: name a new or empty directory: --output-dir dist",
     ]
 
 
-@pytest.mark.parametrize(("kind", "said"), [("file", "no folder"), ("link", "a link"), ("dead link", "a link")])
-def test_what_is_no_folder_is_not_laid_out_in(tmp_path: Path, kind: str, said: str) -> None:
-    into = tmp_path / "dist"
+@pytest.mark.parametrize(("kind", "reason"), [("file", "not a directory"), ("link", "a link"), ("dead link", "a link")])
+def test_the_output_directory_must_be_a_directory(tmp_path: Path, kind: str, reason: str) -> None:
+    output_dir = tmp_path / "dist"
     if kind == "file":
-        into.write_text("")
+        output_dir.write_text("")
     else:
         (tmp_path / "elsewhere").mkdir()
-        into.symlink_to(tmp_path / ("elsewhere" if kind == "link" else "nowhere"))
+        output_dir.symlink_to(tmp_path / ("elsewhere" if kind == "link" else "nowhere"))
 
     with pytest.raises(UsageError) as error:
-        check_output_dir(into, [], "x")
+        check_output_dir(output_dir, [], "x")
 
-    assert words(error) == [
-        f"error: the release cannot be laid out in {into}: it is {said}",
-        "  hint: name a folder of its own: --output-dir dist",
+    assert lines_of(error) == [
+        f"error: cannot copy the release to {output_dir}: it is {reason}",
+        "  hint: name a new or empty directory: --output-dir dist",
     ]
 
 

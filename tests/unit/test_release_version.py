@@ -1,4 +1,4 @@
-"""A release's number, and preparing, tagging and taking one back, in a repository with an origin of its own."""
+"""Versions, and preparing, tagging and aborting a release, in a real repository with a remote."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 PROJECT = load_project(ROOT)
 
 
-def words(error: pytest.ExceptionInfo[EverywheelError]) -> list[str]:
+def lines_of(error: pytest.ExceptionInfo[EverywheelError]) -> list[str]:
     return error.value.render().splitlines()
 
 
@@ -35,11 +35,11 @@ def git(root: Path, *line: str) -> str:
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """A project of its own in a repository of its own, with version 1.0 released."""
-    for who in ("AUTHOR", "COMMITTER"):
-        monkeypatch.setenv(f"GIT_{who}_NAME", "tester")
-        monkeypatch.setenv(f"GIT_{who}_EMAIL", "tester@localhost")
-    (tmp_path / "pyproject.toml").write_text('# words\n[project]\nname = "x"\nversion = "1.0"\n')
+    """A project in its own repository, with version 1.0 released."""
+    for role in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{role}_NAME", "tester")
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", "tester@localhost")
+    (tmp_path / "pyproject.toml").write_text('# comment\n[project]\nname = "x"\nversion = "1.0"\n')
     for line in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "one"], ["tag", "v1.0"], ["tag", "vnext"]):
         subprocess.run(["git", *line], cwd=tmp_path, check=True)
     return replace(PROJECT, root=tmp_path, extension=tmp_path, version="1.0")
@@ -49,45 +49,47 @@ def test_a_version_that_is_not_newer_is_refused(repository: Project) -> None:
     with pytest.raises(ReleaseError) as error:
         check_version("1.0.0", repository)
 
-    assert words(error) == [
+    assert lines_of(error) == [
         "error: 1.0.0 is not newer than the released 1.0",
         "  tag: v1.0",
-        "  hint: a version is given once: take the next one",
+        "  hint: version numbers cannot be reused: choose the next one",
     ]
 
 
 @pytest.mark.parametrize(
-    ("version", "said"),
+    ("version", "expected"),
     [
-        ("one", ["error: 'one' is no version", "  hint: write it as PEP 440 does: 1.2.0 or 1.2.0rc1"]),
+        ("one", ["error: 'one' is not a version", "  hint: PEP 440 describes versions, such as 1.2.0 or 1.2.0rc1"]),
         (
             "1.2+here",
             [
-                "error: '1.2+here' cannot be released: an index takes no local and nobody expects a development version",
-                "  hint: write it as 1.2.0 or 1.2.0rc1",
+                "error: '1.2+here' cannot be released: it is a local or a development version",
+                "  hint: use a version such as 1.2.0 or 1.2.0rc1",
             ],
         ),
     ],
 )
-def test_what_no_index_takes_is_refused(repository: Project, version: str, said: list[str]) -> None:
+def test_a_version_that_cannot_be_released_is_refused(repository: Project, version: str, expected: list[str]) -> None:
     with pytest.raises(UsageError) as error:
         check_version(version, repository)
 
-    assert words(error) == said
+    assert lines_of(error) == expected
 
 
 def test_a_tag_of_another_version_is_refused() -> None:
     with pytest.raises(ReleaseError) as error:
         check_tag("v7.0", replace(PROJECT, version="1.0"))
 
-    assert words(error) == [
+    assert lines_of(error) == [
         "error: the tag is v7.0, but the extension is version 1.0",
         f"  file: {ROOT / 'extension' / 'pyproject.toml'}",
-        "  hint: a tag is made with its commit by `everywheel release tag`; remove it: git push --delete origin v7.0",
+        "  hint: `everywheel release tag` creates the tag with its commit; remove this one: git push --delete origin v7.0",
     ]
 
 
-def test_a_tag_that_somebody_else_pushed_counts(repository: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_tag_that_only_origin_has_counts_as_released(
+    repository: Project, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     origin = tmp_path_factory.mktemp("origin")
     git(origin, "init", "-q", "--bare")
     git(repository.root, "remote", "add", "origin", str(origin))
@@ -102,20 +104,20 @@ def test_a_tag_that_somebody_else_pushed_counts(repository: Project, tmp_path_fa
     assert check_version("1.4", repository) == "1.4"
 
 
-def test_an_origin_that_does_not_answer_is_told(repository: Project) -> None:
-    git(repository.root, "remote", "add", "origin", "/not/there")
+def test_an_unreachable_origin_is_reported(repository: Project) -> None:
+    git(repository.root, "remote", "add", "origin", "/missing")
 
     with pytest.raises(ReleaseError) as error:
         check_version("1.2", repository)
 
-    assert words(error) == [
+    assert lines_of(error) == [
         "error: git ls-remote failed",
-        "  | fatal: '/not/there' does not appear to be a git repository",
+        "  | fatal: '/missing' does not appear to be a git repository",
         "  | fatal: Could not read from remote repository.",
         "  |",
         "  | Please make sure you have the correct access rights",
         "  | and the repository exists.",
-        "  hint: a release needs to know what was pushed: is `origin` right (`git remote -v`), and does it answer?",
+        "  hint: check that `origin` is right (`git remote -v`) and can be reached: it has the tags of earlier releases",
     ]
 
 
@@ -127,9 +129,9 @@ def test_a_shallow_clone_is_refused(repository: Project, tmp_path_factory: pytes
     with pytest.raises(ReleaseError) as error:
         check_clone(clone)
 
-    assert words(error) == [
-        "error: the clone is shallow: which versions were released cannot be told",
-        f"  looked in: {clone}",
+    assert lines_of(error) == [
+        "error: the clone is shallow: the released versions are unknown",
+        f"  directory: {clone}",
         "  hint: git fetch --unshallow --tags",
     ]
 
@@ -141,51 +143,51 @@ def test_a_detached_head_is_refused(repository: Project) -> None:
     with pytest.raises(ReleaseError) as error:
         check_clone(repository.root)
 
-    assert words(error) == [
+    assert lines_of(error) == [
         "error: HEAD is detached: a release commit would be on no branch",
-        f"  looked in: {repository.root}",
-        "  hint: git switch main, or whichever branch is released",
+        f"  directory: {repository.root}",
+        "  hint: git switch main, or the branch that is released",
     ]
 
 
 @pytest.mark.parametrize(
-    ("typed", "version"),
+    ("text", "version"),
     [("v1.2.0", "1.2.0"), ("1.0.post1", "1.0.post1"), ("1!0.1", "1!0.1"), ("1.1-RC.1", "1.1rc1")],
 )
-def test_a_version_is_taken_as_people_type_it(repository: Project, typed: str, version: str) -> None:
-    assert check_version(typed, repository) == version
+def test_a_version_is_normalized(repository: Project, text: str, version: str) -> None:
+    assert check_version(text, repository) == version
 
 
 @pytest.mark.parametrize("version", ["1.0rc1", "1.0", "0.9.post9"])
-def test_no_spelling_makes_an_older_version_newer(repository: Project, version: str) -> None:
+def test_an_older_version_is_refused_in_any_spelling(repository: Project, version: str) -> None:
     with pytest.raises(ReleaseError, match="is not newer than the released"):
         check_version(version, repository)
 
 
-def test_a_machine_without_git_is_told(repository: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_without_git_is_reported(repository: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
 
     with pytest.raises(MachineError) as error:
         check_tree(repository.root)
 
-    assert words(error) == ["error: git is not there", "  hint: install it (Debian: `apt-get install git`)"]
+    assert lines_of(error) == ["error: git is not installed", "  hint: install it (Debian: `apt-get install git`)"]
 
 
-def test_a_version_is_put_in_the_place_of_another_and_nowhere_else() -> None:
-    before = '# words\r\n[project]\r\nname = "x"\r\nversion = "1.0" # now\r\n'
+def test_only_the_version_of_the_project_table_is_replaced() -> None:
+    before = '# comment\r\n[project]\r\nname = "x"\r\nversion = "1.0" # now\r\n'
 
     assert put_version(before, "1.1") == before.replace("1.0", "1.1")
     assert (read_version(before), read_version('[tool.x]\nversion = "2"\n')) == ("1.0", "")
     assert put_version('[tool.x]\nversion = "2"\n', "1.1") == '[tool.x]\nversion = "2"\n'
 
 
-def test_somebody_without_a_name_is_told_before_anything_is_built(
+def test_a_missing_git_identity_is_reported_before_the_build(
     repository: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     check_identity(repository.root)
-    for who in ("AUTHOR", "COMMITTER"):
-        monkeypatch.delenv(f"GIT_{who}_NAME")
-        monkeypatch.delenv(f"GIT_{who}_EMAIL")
+    for role in ("AUTHOR", "COMMITTER"):
+        monkeypatch.delenv(f"GIT_{role}_NAME")
+        monkeypatch.delenv(f"GIT_{role}_EMAIL")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     git(repository.root, "config", "user.useConfigOnly", "true")
@@ -193,9 +195,9 @@ def test_somebody_without_a_name_is_told_before_anything_is_built(
     with pytest.raises(ReleaseError) as error:
         check_identity(repository.root)
 
-    assert words(error) == [
-        "error: git does not know in whose name to commit",
-        f"  looked in: {repository.root}",
+    assert lines_of(error) == [
+        "error: git has no author or committer identity",
+        f"  directory: {repository.root}",
         '  hint: git config user.name "…" && git config user.email "…"',
     ]
 
@@ -206,18 +208,18 @@ directory = "changes"
 filename = "CHANGELOG.md"
 start_string = "<!-- released -->\\n"
 type = [
-    { directory = "feature", name = "New", showcontent = true },
-    { directory = "fix", name = "Mended", showcontent = true },
+    { directory = "feature", name = "Added", showcontent = true },
+    { directory = "fix", name = "Fixed", showcontent = true },
 ]
 """
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A clone of a bare origin that has a project with version 1.0 released, and a fragment for what is new."""
-    for who in ("AUTHOR", "COMMITTER"):
-        monkeypatch.setenv(f"GIT_{who}_NAME", "tester")
-        monkeypatch.setenv(f"GIT_{who}_EMAIL", "tester@localhost")
+    """A clone of a bare origin: a project with version 1.0 released, and a changelog fragment for the next version."""
+    for role in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{role}_NAME", "tester")
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", "tester@localhost")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
     git(tmp_path, "init", "-q", "--bare", "--initial-branch=main", "origin")
     git(tmp_path, "clone", "-q", "origin", "project")
@@ -226,7 +228,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     with (root / "pyproject.toml").open("a") as file:
         file.write(TOWNCRIER)
     (root / "CHANGELOG.md").write_text("# Changes\n\n<!-- released -->\n")
-    (root / "README.md").write_text("What it is.\n")
+    (root / "README.md").write_text("A fixture.\n")
     (root / "changes").mkdir()
     (root / "changes" / "+doors.feature.md").write_text("It opens doors.\n")
     for line in (
@@ -240,18 +242,18 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
-def type_words(root: Path, *line: str) -> tuple[int, str]:
-    """Type a command of the toolkit; return its exit code and what was printed."""
-    told = CliRunner().invoke(main, ["--project", str(root), "release", *line])
-    return told.exit_code, told.output
+def run_release(root: Path, *line: str) -> tuple[int, str]:
+    """Run a subcommand of `everywheel release`; return its exit code and output."""
+    result = CliRunner().invoke(main, ["--project", str(root), "release", *line])
+    return result.exit_code, result.output
 
 
 def write_changelog(root: Path, version: str) -> None:
-    """Do as `nox -s release` does between `prepare` and `tag`."""
+    """Run towncrier, as `nox -s release` does between `prepare` and `tag`."""
     line = ["build", "--yes", "--version", version, "--dir", ".", "--config", "pyproject.toml"]
     with contextlib.chdir(root):
-        told = CliRunner().invoke(towncrier, line)
-    assert told.exit_code == 0, told.output
+        result = CliRunner().invoke(towncrier, line)
+    assert result.exit_code == 0, result.output
 
 
 def changes(root: Path) -> list[str]:
@@ -259,12 +261,12 @@ def changes(root: Path) -> list[str]:
 
 
 def test_a_release_is_prepared_tagged_and_pushed_in_one(project: Path) -> None:
-    assert type_words(project, "prepare", "1.1rc01") == (0, "fixture is version 1.1rc1 now\n")
+    assert run_release(project, "prepare", "1.1rc01") == (0, "the version of fixture is now 1.1rc1\n")
     write_changelog(project, "1.1rc1")
 
-    told = type_words(project, "tag")
+    result = run_release(project, "tag")
 
-    assert told == (0, "tagged v1.1rc1; `git push --atomic origin HEAD v1.1rc1` releases it\n")
+    assert result == (0, "tagged v1.1rc1; `git push --atomic origin HEAD v1.1rc1` publishes the release\n")
     assert changes(project) == []
     assert git(project, "describe") == "v1.1rc1\n"
     assert git(project, "show", "--format=%s", "--name-status", "--no-renames", "HEAD").split() == [
@@ -278,165 +280,165 @@ def test_a_release_is_prepared_tagged_and_pushed_in_one(project: Path) -> None:
     ]
     assert "It opens doors." in (project / "CHANGELOG.md").read_text()
     git(project, "push", "-q", "--atomic", "origin", "HEAD", "v1.1rc1")
-    assert type_words(project, "tag")[0] == 8  # it is done
+    assert run_release(project, "tag")[0] == 8  # there is nothing to tag anymore
 
 
-def test_a_release_is_taken_back_and_everything_else_stays(project: Path) -> None:
-    type_words(project, "prepare", "1.1")
+def test_an_aborted_release_leaves_all_other_changes(project: Path) -> None:
+    run_release(project, "prepare", "1.1")
     write_changelog(project, "1.1")
-    (project / "README.md").write_text("What it will be.\n")
+    (project / "README.md").write_text("Another text.\n")
     (project / "changes").mkdir()
     (project / "changes" / "+late.fix.md").write_text("Late.\n")
     (project / "notes.txt").write_text("mine\n")
 
-    told = type_words(project, "abort")
+    result = run_release(project, "abort")
 
     others = ["README.md", "changes/+late.fix.md", "notes.txt"]
-    assert told == (0, "release 1.1 is taken back\n" + "".join(f"left as it is: {path}\n" for path in others))
+    assert result == (0, "release 1.1 is aborted\n" + "".join(f"not changed: {path}\n" for path in others))
     assert changes(project) == [" M README.md", "?? changes/+late.fix.md", "?? notes.txt"]
-    assert (project / "README.md").read_text() == "What it will be.\n"
+    assert (project / "README.md").read_text() == "Another text.\n"
 
 
-def test_who_edits_a_file_that_has_the_version_keeps_the_edit(project: Path) -> None:
+def test_abort_keeps_edits_in_a_file_with_the_version(project: Path) -> None:
     file = project / "ext" / "pyproject.toml"
     before = file.read_text()
-    type_words(project, "prepare", "1.1")
+    run_release(project, "prepare", "1.1")
     file.write_text(file.read_text() + "# mine\n")
 
-    code, _ = type_words(project, "abort")
+    code, _ = run_release(project, "abort")
 
     assert (code, file.read_text()) == (0, before + "# mine\n")
 
 
-def test_nothing_is_undone_or_tagged_that_was_not_prepared(project: Path) -> None:
-    (project / "README.md").write_text("What it will be.\n")
+def test_only_a_prepared_release_is_aborted_or_tagged(project: Path) -> None:
+    (project / "README.md").write_text("Another text.\n")
     expected = (
-        "error: no release was prepared here\n"
-        f"  looked for: {project}/.git/everywheel-release.json\n"
+        "error: no release is prepared here\n"
+        f"  record: {project}/.git/everywheel-release.json\n"
         "  hint: `everywheel release prepare 1.2.0` prepares one\n"
     )
 
-    assert type_words(project, "abort") == (8, expected)
-    assert type_words(project, "tag") == (8, expected)
+    assert run_release(project, "abort") == (8, expected)
+    assert run_release(project, "tag") == (8, expected)
     assert changes(project) == [" M README.md"]
 
 
-def test_nothing_is_committed_that_is_not_the_releases(project: Path) -> None:
-    type_words(project, "prepare", "1.1")
+def test_no_file_is_committed_that_is_not_part_of_the_release(project: Path) -> None:
+    run_release(project, "prepare", "1.1")
     write_changelog(project, "1.1")
-    (project / "README.md").write_text("What it will be.\n")
+    (project / "README.md").write_text("Another text.\n")
 
-    told = type_words(project, "tag")
+    result = run_release(project, "tag")
 
-    assert told == (
+    assert result == (
         8,
-        "error: 1 files changed since the release was prepared, and not by it\n"
+        "error: 1 files changed that are not part of the release\n"
         "  | README.md\n"
-        "  hint: `everywheel release abort` takes the release back and leaves all else; then prepare it again\n",
+        "  hint: `everywheel release abort` undoes the release and keeps all other changes; then prepare it again\n",
     )
     assert git(project, "log", "--format=%s") == "one\n"
 
 
-def test_a_release_is_of_the_commit_that_it_was_prepared_from(project: Path) -> None:
-    type_words(project, "prepare", "1.1")
+def test_a_release_is_tagged_only_at_the_commit_that_it_was_prepared_from(project: Path) -> None:
+    run_release(project, "prepare", "1.1")
     then = git(project, "rev-parse", "HEAD")[:12]
     git(project, "commit", "--allow-empty", "-qm", "two")
     now = git(project, "rev-parse", "HEAD")[:12]
 
-    told = type_words(project, "tag")
+    result = run_release(project, "tag")
 
-    assert told == (
+    assert result == (
         8,
-        "error: this is not what the release was prepared from\n"
+        "error: the release was prepared from another commit or version\n"
         f"  prepared: 1.1 at {then}\n"
         f"  now: 1.1 at {now}\n"
-        "  hint: `everywheel release abort` takes the release back and leaves all else; then prepare it again\n",
+        "  hint: `everywheel release abort` undoes the release and keeps all other changes; then prepare it again\n",
     )
 
 
-def test_without_a_tag_there_is_no_commit_and_undo_leaves_what_was(project: Path) -> None:
-    type_words(project, "prepare", "1.1")
+def test_a_commit_without_a_tag_is_undone_and_abort_restores_all_files(project: Path) -> None:
+    run_release(project, "prepare", "1.1")
     write_changelog(project, "1.1")
     git(project, "tag", "v1.1")
 
-    told = type_words(project, "tag")
+    result = run_release(project, "tag")
 
-    assert told == (
+    assert result == (
         8,
-        "error: git tag failed\n  | fatal: tag 'v1.1' already exists\n  hint: `git status` says how things are\n",
+        "error: git tag failed\n  | fatal: tag 'v1.1' already exists\n  hint: run `git status`\n",
     )
-    assert type_words(project, "abort") == (0, "release 1.1 is taken back\n")
+    assert run_release(project, "abort") == (0, "release 1.1 is aborted\n")
     assert (changes(project), git(project, "log", "--format=%s")) == ([], "one\n")
 
 
-def test_a_commit_whose_tag_was_never_made_is_taken_back(project: Path) -> None:
-    type_words(project, "prepare", "1.1")
+def test_a_commit_whose_tag_is_missing_is_aborted(project: Path) -> None:
+    run_release(project, "prepare", "1.1")
     write_changelog(project, "1.1")
     git(project, "commit", "-qam", "Release 1.1")
 
-    assert type_words(project, "abort") == (0, "release 1.1 is taken back\n")
+    assert run_release(project, "abort") == (0, "release 1.1 is aborted\n")
     assert (changes(project), git(project, "log", "--format=%s")) == ([], "one\n")
 
 
-def test_a_release_that_was_tagged_is_not_taken_back(project: Path) -> None:
-    type_words(project, "prepare", "1.1")
-    note = project / ".git" / "everywheel-release.json"
-    told = note.read_text()
+def test_a_tagged_release_is_not_aborted(project: Path) -> None:
+    run_release(project, "prepare", "1.1")
+    record = project / ".git" / "everywheel-release.json"
+    text = record.read_text()
     write_changelog(project, "1.1")
-    type_words(project, "tag")
-    note.write_text(told)  # as if `tag` was killed before it removed it
+    run_release(project, "tag")
+    record.write_text(text)  # as if `tag` had been killed before it deleted the record
     head = git(project, "rev-parse", "HEAD")
 
-    assert type_words(project, "abort") == (
+    assert run_release(project, "abort") == (
         8,
-        "error: release 1.1 is tagged already: there is nothing that was only prepared\n"
-        f"  tag: v1.1\n  at: {head[:12]}\n  note: {note}\n"
-        "  hint: remove the note, and push the release: git push --atomic origin HEAD v1.1; to drop it instead, first "
+        "error: release 1.1 is already tagged and cannot be aborted\n"
+        f"  tag: v1.1\n  commit: {head[:12]}\n  record: {record}\n"
+        "  hint: to publish it, delete the record, then git push --atomic origin HEAD v1.1; to drop it, "
         "git tag --delete v1.1, then `everywheel release abort`\n",
     )
     assert (git(project, "rev-parse", "HEAD", "v1.1^{commit}"), changes(project)) == (head * 2, [])
     git(project, "tag", "--delete", "v1.1")
-    assert type_words(project, "abort") == (0, "release 1.1 is taken back\n")
+    assert run_release(project, "abort") == (0, "release 1.1 is aborted\n")
     assert (git(project, "log", "--format=%s"), changes(project)) == ("one\n", [])
 
 
-def test_a_release_that_was_prepared_and_left_is_taken_back_before_the_next(project: Path) -> None:
-    type_words(project, "prepare", "1.1")
+def test_a_prepared_release_must_be_aborted_before_the_next(project: Path) -> None:
+    run_release(project, "prepare", "1.1")
 
-    assert type_words(project, "prepare", "1.1") == (
+    assert run_release(project, "prepare", "1.1") == (
         8,
-        "error: release 1.1 is prepared here, and neither tagged nor taken back\n"
-        f"  note: {project}/.git/everywheel-release.json\n"
-        "  hint: `everywheel release abort` takes it back and leaves all else\n",
+        "error: release 1.1 is prepared, and neither tagged nor aborted\n"
+        f"  record: {project}/.git/everywheel-release.json\n"
+        "  hint: `everywheel release abort` undoes it and keeps all other changes\n",
     )
-    assert type_words(project, "abort")[0] == 0
-    assert type_words(project, "prepare", "1.1") == (0, "fixture is version 1.1 now\n")
+    assert run_release(project, "abort")[0] == 0
+    assert run_release(project, "prepare", "1.1") == (0, "the version of fixture is now 1.1\n")
 
 
-def test_a_changelog_that_the_release_begins_is_its_own(project: Path) -> None:
+def test_a_changelog_that_the_release_creates_is_part_of_it(project: Path) -> None:
     git(project, "rm", "-q", "CHANGELOG.md")
     git(project, "commit", "-qm", "none")
     git(project, "push", "-q")
     for end in ("abort", "tag"):
-        type_words(project, "prepare", "1.1")
+        run_release(project, "prepare", "1.1")
         (project / "CHANGELOG.md").write_text("1.1\n")
 
-        assert type_words(project, end)[0] == 0
+        assert run_release(project, end)[0] == 0
         assert changes(project) == []
     assert git(project, "show", "HEAD:CHANGELOG.md") == "1.1\n"
 
 
-def test_a_project_may_be_a_part_of_its_repository(project: Path) -> None:
+def test_a_project_may_be_in_a_subdirectory_of_its_repository(project: Path) -> None:
     (project / "part").mkdir()
     for name in ("pyproject.toml", "CHANGELOG.md", "changes", "ext", "recipes"):
         git(project, "mv", name, f"part/{name}")
     git(project, "commit", "-qm", "moved")
     git(project, "push", "-q")
     for end in ("abort", "tag"):
-        assert type_words(project / "part", "prepare", "1.1")[0] == 0
+        assert run_release(project / "part", "prepare", "1.1")[0] == 0
         write_changelog(project / "part", "1.1")
 
-        assert type_words(project / "part", end)[0] == 0
+        assert run_release(project / "part", end)[0] == 0
         assert changes(project) == []
 
 
@@ -462,7 +464,7 @@ def test_the_types_of_fragments_are_those_that_towncrier_knows(
     check_changes([changelog], tmp_path)
 
 
-def test_each_of_several_changelogs_must_say_what_is_new(tmp_path: Path) -> None:
+def test_each_of_several_changelogs_needs_a_fragment(tmp_path: Path) -> None:
     for name in ("ours", "theirs"):
         (tmp_path / name).mkdir()
         (tmp_path / f"{name}.toml").write_text(f'[tool.towncrier]\ndirectory = "{name}"\nfilename = "{name}.md"\n')
@@ -473,9 +475,9 @@ def test_each_of_several_changelogs_must_say_what_is_new(tmp_path: Path) -> None
         check_changes(changelogs, tmp_path)
 
     assert caught.value.render().splitlines() == [
-        "error: theirs.md would say nothing: there is no fragment that says what is new",
-        "  looked in: theirs",
-        "  hint: write theirs/+word.feature.md",
+        "error: theirs.md has no entries for this release: there is no fragment",
+        "  directory: theirs",
+        "  hint: write theirs/+name.feature.md",
     ]
 
 
@@ -499,14 +501,14 @@ def misname_fragment(root: Path) -> None:
     git(root, "push", "-q")
 
 
-def tag_there(root: Path) -> None:
+def tag_origin(root: Path) -> None:
     git(root, "tag", "v1.1")
     git(root, "push", "-q", "origin", "v1.1")
     git(root, "tag", "--delete", "v1.1")
 
 
 def fall_behind(root: Path) -> None:
-    git(root, "commit", "--allow-empty", "-qm", "somebody else's")
+    git(root, "commit", "--allow-empty", "-qm", "another commit")
     git(root, "push", "-q")
     git(root, "reset", "-q", "--hard", "HEAD~1")
 
@@ -517,46 +519,46 @@ def follow_nothing(root: Path) -> None:
 
 
 BEHIND = [
-    "error: branch main is behind origin: it lacks what was pushed there",
-    "  there: {there}",
+    "error: branch main is behind origin",
+    "  remote commit: {tip}",
     "  hint: git pull --rebase",
 ]
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "lines"),
     [
         (
             make_dirty,
             [
-                "error: the tree is dirty: 1 files are not as they were committed",
+                "error: the working tree has uncommitted changes",
                 "  | ?? forgotten.c",
-                "  hint: commit them, or put them away with `git stash --include-untracked`",
+                "  hint: commit them, or run `git stash --include-untracked`",
             ],
         ),
         (
             lose_fragment,
             [
-                "error: CHANGELOG.md would say nothing: there is no fragment that says what is new",
-                "  looked in: changes",
-                "  hint: write changes/+word.feature.md",
+                "error: CHANGELOG.md has no entries for this release: there is no fragment",
+                "  directory: changes",
+                "  hint: write changes/+name.feature.md",
             ],
         ),
         (
             misname_fragment,
             [
-                "error: the changelog would lack +windows.bugfix.md: fragments of no known type are passed over",
-                "  looked in: changes",
+                "error: towncrier would ignore +windows.bugfix.md: the type is unknown",
+                "  directory: changes",
                 "  types: feature, fix",
-                "  hint: name it +word.feature.md",
+                "  hint: rename it to +name.feature.md",
             ],
         ),
         (
-            tag_there,
+            tag_origin,
             [
                 "error: 1.1 is not newer than the released 1.1",
                 "  tag: v1.1",
-                "  hint: a version is given once: take the next one",
+                "  hint: version numbers cannot be reused: choose the next one",
             ],
         ),
         (fall_behind, BEHIND),
@@ -564,20 +566,20 @@ BEHIND = [
     ],
 )
 def test_a_release_that_cannot_be_prepared_is_refused_and_nothing_is_written(
-    project: Path, spoil: Callable[[Path], None], said: list[str]
+    project: Path, spoil: Callable[[Path], None], lines: list[str]
 ) -> None:
     spoil(project)
-    before, there = changes(project), git(project, "ls-remote", "origin", "main")[:12]
-    expected = "".join(f"{line}\n" for line in said).replace("{there}", there)
+    before, tip = changes(project), git(project, "ls-remote", "origin", "main")[:12]
+    expected = "".join(f"{line}\n" for line in lines).replace("{tip}", tip)
 
-    assert type_words(project, "prepare", "1.1") == (8, expected)
-    told = type_words(project, "prepare", "--dry-run", "1.1")
+    assert run_release(project, "prepare", "1.1") == (8, expected)
+    result = run_release(project, "prepare", "--dry-run", "1.1")
 
-    assert told == (0, f"{expected.replace('error:', 'warning:')}a release would be refused, for 1 reasons\n")
+    assert result == (0, f"{expected.replace('error:', 'warning:')}a release cannot be prepared: 1 problems\n")
     assert changes(project) == before
-    assert type_words(project, "abort")[0] == 8
+    assert run_release(project, "abort")[0] == 8
 
 
-def test_a_rehearsal_says_that_a_release_could_be_prepared(project: Path) -> None:
-    assert type_words(project, "prepare", "--dry-run") == (0, "a release could be prepared\n")
+def test_a_dry_run_reports_that_a_release_can_be_prepared(project: Path) -> None:
+    assert run_release(project, "prepare", "--dry-run") == (0, "a release can be prepared\n")
     assert changes(project) == []

@@ -62,7 +62,7 @@ def verify_command() -> None:
     damaged += [f"source {path.name}" for path in store.verify_sources()]
     if damaged:
         raise BuildError(
-            f"{len(damaged)} damaged files in the store",
+            f"damaged files in the store: {len(damaged)}",
             details={"store": store.root},
             excerpt=damaged,
             hint="`everywheel store gc --damaged` removes them; the next build builds or fetches them again",

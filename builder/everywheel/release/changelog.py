@@ -1,4 +1,4 @@
-"""Changelogs as towncrier keeps them: a file, and fragments in a folder that say what is new until a release does."""
+"""Changelogs kept by towncrier: a file, and a directory of fragments, each with the text of one change."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from pathlib import Path
 from everywheel.config.toml_reader import read_toml
 from everywheel.errors import ReleaseError, UsageError
 
-# What towncrier has where its configuration says nothing, and what it never takes for a fragment.
+# The defaults of towncrier, and the names that it never takes for fragments.
 _TYPES = ("feature", "bugfix", "doc", "removal", "misc")
-_OTHERS = (".gitignore", ".gitkeep", ".keep", "readme", "readme.md", "readme.rst")
+_IGNORED = (".gitignore", ".gitkeep", ".keep", "readme", "readme.md", "readme.rst")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changelog:
-    """A changelog: its file, the folder of its fragments, the types that these may have, and names that are none."""
+    """A changelog file, the directory and the types of its fragments, and patterns of names that are not fragments."""
 
     file: Path
     folder: Path
     types: tuple[str, ...]
-    ignored: tuple[str, ...] = _OTHERS
+    ignored: tuple[str, ...] = _IGNORED
 
 
 def load_changelog(root: Path, config: Path) -> Changelog:
@@ -30,43 +30,45 @@ def load_changelog(root: Path, config: Path) -> Changelog:
     tool = read_toml(root / config).table("tool", {})
     if not tool.has("towncrier"):
         raise UsageError(
-            f"{config} has no [tool.towncrier], which says where a changelog and its fragments are",
-            hint="write it, or name the file that has it with --changelog",
+            f"{config} has no [tool.towncrier] table, which names a changelog and its fragments",
+            hint="add it, or name another file with --changelog",
         )
     table = tool.table("towncrier")
-    types = tuple(one.text("directory") for one in table.tables("type")) or tuple(table.table("fragment", {}))
+    types = tuple(row.text("directory") for row in table.tables("type")) or tuple(table.table("fragment", {}))
     return Changelog(
         file=root / table.text("filename", "NEWS.rst"),
         folder=root / table.text("directory", "newsfragments"),
         types=types or _TYPES,
-        ignored=(*_OTHERS, *(name.lower() for name in table.texts("ignore"))),
+        ignored=(*_IGNORED, *(name.lower() for name in table.texts("ignore"))),
     )
 
 
 def is_fragment(name: str, types: Sequence[str]) -> bool:
-    """Tell whether towncrier takes a file for a fragment: a part of its name behind the first is a type.
+    """Return whether towncrier takes a file for a fragment: a part of its name after the first dot is a type.
 
-    >>> [is_fragment(name, ["fix"]) for name in ("+word.fix.md", "12.fix", "+word.bugfix.md", "fix.md")]
+    >>> [is_fragment(name, ["fix"]) for name in ("+name.fix.md", "12.fix", "+name.bugfix.md", "fix.md")]
     [True, True, False, False]
     """
     return any(part in types for part in name.split(".")[1:])
 
 
 def check_changes(changelogs: Sequence[Changelog], root: Path) -> None:
-    """Raise ReleaseError when a changelog has no fragment, or a file is there that towncrier would pass over in silence."""
+    """Raise ReleaseError when a changelog has no fragment, or has a file that towncrier would ignore without a message."""
     for changelog in changelogs:
+        folder = changelog.folder.relative_to(root)
         names = sorted(path.name for path in changelog.folder.glob("*"))
-        asked = [name for name in names if not any(fnmatch.fnmatch(name.lower(), other) for other in changelog.ignored)]
-        if strange := [name for name in asked if not is_fragment(name, changelog.types)]:
+        fragments = [
+            name for name in names if not any(fnmatch.fnmatch(name.lower(), pattern) for pattern in changelog.ignored)
+        ]
+        if unknown := [name for name in fragments if not is_fragment(name, changelog.types)]:
             raise ReleaseError(
-                f"the changelog would lack {', '.join(strange)}: fragments of no known type are passed over",
-                details={"looked in": changelog.folder.relative_to(root), "types": ", ".join(changelog.types)},
-                hint=f"name it +word.{changelog.types[0]}.md",
+                f"towncrier would ignore {', '.join(unknown)}: the type is unknown",
+                details={"directory": folder, "types": ", ".join(changelog.types)},
+                hint=f"rename it to +name.{changelog.types[0]}.md",
             )
-        if not asked:
-            folder = changelog.folder.relative_to(root)
+        if not fragments:
             raise ReleaseError(
-                f"{changelog.file.relative_to(root)} would say nothing: there is no fragment that says what is new",
-                details={"looked in": folder},
-                hint=f"write {folder}/+word.{changelog.types[0]}.md",
+                f"{changelog.file.relative_to(root)} has no entries for this release: there is no fragment",
+                details={"directory": folder},
+                hint=f"write {folder}/+name.{changelog.types[0]}.md",
             )

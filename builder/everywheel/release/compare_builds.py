@@ -1,4 +1,4 @@
-"""Agreement: whether two builds of a wheel, by different compilers, have the same in them; bytes are never the same."""
+"""Comparing two builds of a wheel by different compilers: files, exports and tags must match; the bytes never do."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _GRAFT = re.compile(r"(?P<folder>.*\.(?:libs|dylibs)/)(?P<stem>[^/]+?)-[0-9a-f]{
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildFingerprint:
-    """What must be the same in both: the files, what each module lets out, and for which Pythons the wheel says it is."""
+    """The parts of a wheel that every compiler must produce alike: files, exports of each module, Python and ABI tags."""
 
     files: frozenset[str]
     exports: Mapping[str, frozenset[str]]
@@ -21,7 +21,7 @@ class BuildFingerprint:
 
 
 def fingerprint_build(content: WheelContents) -> BuildFingerprint:
-    """Return a wheel's shape; a grafted library goes by the name that it had before."""
+    """Return the fingerprint of a wheel; grafted libraries have their original names in it."""
     tags = content.wheel_file.get_all("Tag", [])
     return BuildFingerprint(
         files=frozenset(name_before_graft(file) for file in content.wheel.files),
@@ -41,17 +41,17 @@ def name_before_graft(path: str) -> str:
 
 
 def list_differences(first: BuildFingerprint, second: BuildFingerprint) -> tuple[str, ...]:
-    """Return what the second lacks of the first, and what it has beside it, in words; nothing when they agree."""
+    """Return one line for each kind of difference of the second fingerprint from the first."""
     both = sorted(first.exports.keys() & second.exports.keys())
     return (
-        *_tell("files", first.files, second.files),
-        *(line for path in both for line in _tell(f"exports of {path}", first.exports[path], second.exports[path])),
-        *_tell("tags", first.pythons, second.pythons),
+        *_compare("files", first.files, second.files),
+        *(line for path in both for line in _compare(f"exports of {path}", first.exports[path], second.exports[path])),
+        *_compare("tags", first.pythons, second.pythons),
     )
 
 
-def _tell(what: str, first: frozenset[str], second: frozenset[str]) -> Iterator[str]:
-    if lacking := sorted(first - second):
-        yield f"{what}: lacks {', '.join(lacking)}"
-    if more := sorted(second - first):
-        yield f"{what}: has {', '.join(more)} beside"
+def _compare(label: str, first: frozenset[str], second: frozenset[str]) -> Iterator[str]:
+    if missing := sorted(first - second):
+        yield f"{label}: missing {', '.join(missing)}"
+    if additional := sorted(second - first):
+        yield f"{label}: additional {', '.join(additional)}"

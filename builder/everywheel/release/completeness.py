@@ -1,4 +1,4 @@
-"""Counting: whether all that a release consists of is there, clean, and nothing else; then it is laid out."""
+"""Completeness: exactly the planned files of a release must exist, without audit findings; then they are copied."""
 
 from __future__ import annotations
 
@@ -27,27 +27,26 @@ SUMS = "SHA256SUMS"
 
 
 def check_jobs(jobs: Sequence[Job], artifacts: Path) -> tuple[Path, ...]:
-    """Return the released files below a folder that has one folder for each job, named as the job is.
+    """Return the released files below a folder with one subfolder for each job.
 
-    Every job counts, the second builds as well; what they built is not released.
-
-    Raises ReleaseError for the jobs that left nothing, and for those that left less than they must.
+    The files of second builds must exist as well, and are not returned. Raises ReleaseError for the jobs that left no files,
+    and for a job that did not leave all of its files.
     """
     missing = [job.name for job in jobs if not (artifacts / job.name).is_dir()]
     if missing:
         raise ReleaseError(
-            f"{len(missing)} of {len(jobs)} jobs left nothing: {', '.join(missing)}",
-            details={"looked in": artifacts},
-            hint="`everywheel matrix` lists all jobs: one failed, was skipped, or is not in the workflow's matrix",
+            f"{len(missing)} of {len(jobs)} jobs left no files: {', '.join(missing)}",
+            details={"directory": artifacts},
+            hint="`everywheel matrix` lists all jobs: a missing one failed, was skipped, or is not in the workflow",
         )
     for job in jobs:
-        lacking = [name for name in job.files if not (artifacts / job.name / name).is_file()]
-        if lacking:
-            there = sorted(path.name for path in (artifacts / job.name).iterdir())
+        absent = [name for name in job.files if not (artifacts / job.name / name).is_file()]
+        if absent:
+            present = sorted(path.name for path in (artifacts / job.name).iterdir())
             raise ReleaseError(
-                f"job {job.name} left no {', '.join(lacking)}",
-                details={"it left": ", ".join(there) or "nothing"},
-                hint="read that job's log; was it of the same commit?",
+                f"job {job.name} did not leave {', '.join(absent)}",
+                details={"files": ", ".join(present) or "none"},
+                hint="read the log of that job, and check that it built the same commit",
             )
     return tuple(artifacts / job.name / name for job in jobs if job.engine in RELEASED for name in job.files)
 
@@ -58,7 +57,7 @@ def copy_job_files(job: Job, folder: Path, artifacts: Path) -> tuple[Path, ...]:
     Raises ReleaseError when one is missing.
     """
     if missing := [name for name in job.files if not (folder / name).is_file()]:
-        raise ReleaseError(f"job {job.name} did not build {', '.join(missing)}", details={"searched": folder})
+        raise ReleaseError(f"job {job.name} did not build {', '.join(missing)}", details={"directory": folder})
     output = artifacts / job.name
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)
@@ -66,10 +65,9 @@ def copy_job_files(job: Job, folder: Path, artifacts: Path) -> tuple[Path, ...]:
 
 
 def check_second(jobs: Sequence[Job], artifacts: Path) -> int:
-    """Hold every wheel that other compilers built against the released one of its target; return how many there are.
+    """Compare every wheel of the second build with the released one of its target, and return their number.
 
-    Raises AuditError when one has findings, ReleaseError when one has other files, lets other symbols out of its module,
-    or says that it is for other Pythons.
+    Raises AuditError when one has findings, ReleaseError when one has other files, exports or Python tags.
     """
     released = {job.target: job for job in jobs if job.engine == RELEASED[0]}
     pairs = [
@@ -78,7 +76,7 @@ def check_second(jobs: Sequence[Job], artifacts: Path) -> int:
         if job.engine not in RELEASED
         for name in job.files
     ]
-    # Both have one file name: which of them it is, the folder says.
+    # Both wheels have the same name: only the directory identifies them.
     fail_on_findings(tuple(replace(audit_wheel(path), wheel=str(path.relative_to(artifacts))) for _, path in pairs))
     lines = []
     for first, second in pairs:
@@ -86,9 +84,9 @@ def check_second(jobs: Sequence[Job], artifacts: Path) -> int:
         lines += [f"{second.relative_to(artifacts)}: {line}" for line in differences]
     if lines:
         raise ReleaseError(
-            "the second build is not what is released",
+            "the second build differs from the released wheels",
             excerpt=lines,
-            hint="a compiler, or a condition in a recipe, makes the difference: that job's log has the build",
+            hint="the cause is a compiler or a condition in a recipe: read the log of that job",
         )
     return len(pairs)
 
@@ -97,7 +95,9 @@ def _read(path: Path) -> WheelContents:
     content, findings = read_wheel_contents(path)
     if content is None:
         raise ReleaseError(
-            f"{path} is no wheel", details={"reason": findings[0].message}, hint="read the log of the job that left it"
+            f"{path} is not a wheel",
+            details={"reason": findings[0].message},
+            hint="read the log of the job that built it",
         )
     return content
 
@@ -105,83 +105,83 @@ def _read(path: Path) -> WheelContents:
 def check_files(project: Project, folder: Path, *, strictly: bool = True) -> tuple[Path, ...]:
     """Return the released files in a folder, in the plan's order.
 
-    Raises ReleaseError when one is missing and, `strictly`, when there is a wheel or archive that the plan does not have.
+    Raises ReleaseError when one is missing and, with `strictly`, when there is a wheel or archive that is not planned.
     """
     expected = list_released(project)
-    here = {path.name for pattern in ("*.whl", "*.tar.gz") for path in folder.glob(pattern)}
-    if missing := [name for name in expected if name not in here]:
+    present = {path.name for pattern in ("*.whl", "*.tar.gz") for path in folder.glob(pattern)}
+    if missing := [name for name in expected if name not in present]:
         raise ReleaseError(
             f"{len(missing)} of {len(expected)} files are missing: {', '.join(missing)}",
-            details={"looked in": folder},
-            hint=_name_makers(missing),
+            details={"directory": folder},
+            hint=_suggest_commands(missing),
         )
-    if strictly and (strange := sorted(here.difference(expected))):
+    if strictly and (unplanned := sorted(present.difference(expected))):
         raise ReleaseError(
-            f"{len(strange)} files are not of this release: {', '.join(strange)}",
-            details={"looked in": folder},
-            hint="remove them; `release-targets` of [tool.everywheel], or `targets` without it, says what is released",
+            f"{len(unplanned)} files are not part of the release: {', '.join(unplanned)}",
+            details={"directory": folder},
+            hint="remove them, or add their targets to `release-targets` in [tool.everywheel]",
         )
     return tuple(folder / name for name in expected)
 
 
-def _name_makers(missing: Sequence[str]) -> str:
-    """Return which commands make the files of a release that are missing."""
-    makers = {
-        "`everywheel build --targets release` makes the wheels": any(name.endswith(".whl") for name in missing),
-        "`everywheel sdist` makes the source distribution": any(name.endswith(".tar.gz") for name in missing),
+def _suggest_commands(missing: Sequence[str]) -> str:
+    """Return the commands that build missing files."""
+    commands = {
+        "`everywheel build --targets release` builds the wheels": any(name.endswith(".whl") for name in missing),
+        "`everywheel sdist` builds the source distribution": any(name.endswith(".tar.gz") for name in missing),
     }
-    return ", ".join(words for words, is_needed in makers.items() if is_needed)
+    return ", ".join(command for command, is_needed in commands.items() if is_needed)
 
 
-def check_output_dir(into: Path, sources: Iterable[Path], name: str) -> None:
-    """Raise UsageError when a release of that name cannot be laid out in `into`, which is emptied first.
+def check_output_dir(output_dir: Path, sources: Iterable[Path], name: str) -> None:
+    """Raise UsageError when a release cannot be copied to a directory, which is emptied first.
 
-    It must be a folder of its own: nothing that the release is made of, or that its sums are to name, may be in there, and
-    nothing but older files of it.
+    It may contain neither `sources`, which are the files to copy or to list, nor any file except older ones of the project
+    `name`.
     """
-    other = "name a folder of its own: --output-dir dist"
-    inside = [source for source in sources if source.resolve().is_relative_to(into.resolve())]
+    hint = "name a new or empty directory: --output-dir dist"
+    inside = [source for source in sources if source.resolve().is_relative_to(output_dir.resolve())]
     if inside:
         raise UsageError(
-            f"the release cannot be laid out in {into}: what it is made of is in there",
-            details={"in there": ", ".join(map(str, inside[:8]))},
-            hint="move that out, or name another folder with --output-dir",
+            f"cannot copy the release to {output_dir}, which contains files that it is copied from",
+            details={"files": ", ".join(map(str, inside[:8]))},
+            hint="name another directory with --output-dir",
         )
-    if into.is_symlink() or (into.exists() and not into.is_dir()):
-        kind = "a link" if into.is_symlink() else "no folder"
-        raise UsageError(f"the release cannot be laid out in {into}: it is {kind}", hint=other)
-    found = sorted(into.iterdir()) if into.exists() else []
-    if strange := [path.name for path in found if not _is_file_of(path, name)]:
+    if output_dir.is_symlink() or (output_dir.exists() and not output_dir.is_dir()):
+        kind = "a link" if output_dir.is_symlink() else "not a directory"
+        raise UsageError(f"cannot copy the release to {output_dir}: it is {kind}", hint=hint)
+    files = sorted(output_dir.iterdir()) if output_dir.exists() else []
+    if unrelated := [path.name for path in files if not _is_file_of(path, name)]:
         raise UsageError(
-            f"{into} would be emptied, and it has more than files of {name} in it",
-            details={"there": ", ".join(strange[:8])},
-            hint=other,
+            f"{output_dir} has files that are not from {name} and would be deleted",
+            details={"files": ", ".join(unrelated[:8])},
+            hint=hint,
         )
 
 
 def _is_file_of(path: Path, name: str) -> bool:
-    """Tell whether a file is a wheel or a source distribution of a project."""
+    """Return whether a file is a wheel or a source distribution of a project."""
     try:
         parse = parse_wheel_filename if path.suffix == ".whl" else parse_sdist_filename
-        found = parse(path.name)[0]
+        project = parse(path.name)[0]
     except (InvalidWheelFilename, InvalidSdistFilename):
         return False
-    return found == canonicalize_name(name) and path.is_file() and not path.is_symlink()
+    return project == canonicalize_name(name) and path.is_file() and not path.is_symlink()
 
 
-def copy_release_files(files: Iterable[Path], into: Path) -> tuple[Path, ...]:
-    """Audit the wheels, then copy all files into a folder that has nothing else; `check_place` was asked.
+def copy_release_files(files: Iterable[Path], output_dir: Path) -> tuple[Path, ...]:
+    """Audit the wheels, empty a directory that passed `check_output_dir`, and copy all files to it.
 
     Raises AuditError, with every finding, before anything is copied.
     """
     files = tuple(files)
     fail_on_findings(tuple(audit_wheel(file) for file in files if file.suffix == ".whl"))
-    into.mkdir(parents=True, exist_ok=True)
-    for old in into.iterdir():
-        old.unlink()
-    return tuple(Path(shutil.copyfile(file, into / file.name)) for file in files)
+    output_dir.mkdir(parents=True, exist_ok=True)
+    for previous in output_dir.iterdir():
+        previous.unlink()
+    return tuple(Path(shutil.copyfile(file, output_dir / file.name)) for file in files)
 
 
 def write_sums(files: Iterable[Path], path: Path) -> None:
-    """Write the sums of files as sha256sum does, sorted by name."""
+    """Write the hashes of files in the format of sha256sum, sorted by name."""
     path.write_text("".join(f"{hash_file(file)}  {file.name}\n" for file in sorted(files, key=lambda file: file.name)))

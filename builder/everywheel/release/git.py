@@ -1,4 +1,4 @@
-"""Git, asked in a project's folder; what it says on failure is told."""
+"""Queries to git and changes through it, with git's own message as the evidence of an error."""
 
 from __future__ import annotations
 
@@ -9,40 +9,43 @@ from pathlib import Path
 from everywheel.errors import MachineError, ReleaseError
 from everywheel.execution.process import CommandResult, run_command
 
-_HINT = "`git status` says how things are"
+_HINT = "run `git status`"
 
 
-def run_git(root: Path, *words: str, hint: str = _HINT) -> str:
-    """Return what git prints; raise ReleaseError with its own words when it fails, MachineError when it is not there."""
-    ended = _run(root, words)
-    if ended.exit_code != 0:
-        raise ReleaseError(f"git {words[0]} failed", excerpt=ended.errors.splitlines()[:12], hint=hint)
-    return ended.output
+def run_git(root: Path, *args: str, hint: str = _HINT) -> str:
+    """Return the output of git; raise ReleaseError, with git's message, when it fails.
+
+    Raises MachineError when git is not installed.
+    """
+    result = _run(root, args)
+    if result.exit_code != 0:
+        raise ReleaseError(f"git {args[0]} failed", excerpt=result.errors.splitlines()[:12], hint=hint)
+    return result.output
 
 
-def git_says_yes(root: Path, *words: str) -> bool:
-    """Tell whether git succeeds, for questions that it answers so."""
-    return _run(root, words).exit_code == 0
+def git_succeeds(root: Path, *args: str) -> bool:
+    """Return whether git exits with 0, for queries whose result is the exit code."""
+    return _run(root, args).exit_code == 0
 
 
 def list_changes(top: Path) -> Mapping[str, str]:
-    """Return the files that are not as they were committed, each with git's two letters for it (`??`: never seen).
+    """Return the files that differ from the last commit, each with the two status letters of git (`??`: untracked).
 
-    `top` is the repository's own folder: all paths are relative to it.
+    `top` is the root of the repository, and the paths are relative to it.
     """
-    told = run_git(top, "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all")
-    return {line[3:]: line[:2] for line in told.split("\0") if line}
+    status = run_git(top, "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all")
+    return {entry[3:]: entry[:2] for entry in status.split("\0") if entry}
 
 
 def find_top(root: Path) -> Path:
-    """Return the repository's own folder, of which a project may be a part."""
+    """Return the root of the repository that a project is in."""
     return Path(run_git(root, "rev-parse", "--show-toplevel").rstrip("\n"))
 
 
-def _run(root: Path, words: tuple[str, ...]) -> CommandResult:
-    # File names are given as they are: none is a pattern.
+def _run(root: Path, args: tuple[str, ...]) -> CommandResult:
+    # With literal pathspecs, no file name is taken for a pattern.
     environment = {**os.environ, "LC_ALL": "C", "GIT_LITERAL_PATHSPECS": "1"}
     try:
-        return run_command(["git", *words], cwd=root, env=environment, may_prompt=True)
+        return run_command(["git", *args], cwd=root, env=environment, may_prompt=True)
     except FileNotFoundError:
-        raise MachineError("git is not there", hint="install it (Debian: `apt-get install git`)") from None
+        raise MachineError("git is not installed", hint="install it (Debian: `apt-get install git`)") from None

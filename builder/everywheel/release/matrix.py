@@ -1,7 +1,7 @@
-"""The release matrix: which jobs build, check and try the wheels of a plan, and what each must leave; pure.
+"""The release matrix: the jobs that build and test the wheels of a plan, and the files of each. Pure: no disk, no network.
 
-A continuous integration's own file names no target: it asks for this matrix, so that a target that joins the project's
-table is built, tried and counted with no other file touched.
+The workflows name no target. They read this matrix, so that a target that is added to the project's table is built and
+tested without any other change.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from everywheel.platforms.architectures import ARCHES
 from everywheel.platforms.target import Target
 from everywheel.toolchains.compilers import EngineName
 
-# Which engine builds a second time, independently of zig, what is compared.
+# The engine of the independent second build, which is compared with that of zig.
 SECOND: Mapping[str, EngineName] = MappingProxyType(
     {
         "linux": EngineName.CONTAINER,
@@ -28,19 +28,18 @@ SECOND: Mapping[str, EngineName] = MappingProxyType(
         "windows": EngineName.NATIVE,
     }
 )
-# What these make is released; what other engines make is compared with it, under the same names, and goes no further.
+# The engines whose files are released. Other engines build files of the same names, which are only compared.
 RELEASED = (EngineName.ZIG, "sdist")
 BUILDER = ARCHES["x86_64"].github_runner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One job: what one engine makes for one target.
+    """One job: the wheels that one engine builds for one target, or the source distribution.
 
-    `name` is the job's and its artifact's, `key` that of its cache: the hash of every step's key, so that a cache is taken
-    exactly where nothing changed, and `near` is what the keys of older ones begin with. `runner` is the machine that
-    builds, `native` the one that can run what was built, and `qemu` says that no machine can and an emulator must.
-    `threaded` says that one of its wheels is for a Python without the GIL, and that `native` can build such a Python.
+    `name` is also that of its artifact. `key` is its cache key, a hash of the keys of all its steps, and `key_prefix` the
+    prefix of older ones. `runner` is the machine that builds, `native` the machine that can run the result, `qemu` whether
+    only an emulator can. `free_threaded` means that one wheel is for a free-threaded Python, which `native` can build.
     """
 
     name: str
@@ -50,31 +49,30 @@ class Job:
     runner: str
     native: str
     qemu: bool
-    threaded: bool
+    free_threaded: bool
     key: str
-    near: str
+    key_prefix: str
     files: tuple[str, ...]
 
 
 def plan_jobs(project: Project, targets: Sequence[Target], plan: Plan) -> tuple[Job, ...]:
     """Return a job for each target and engine, and one for the source distribution.
 
-    Zig builds every target on one kind of machine. Containers build those of Linux and native compilers those of macOS and
-    Windows, each where it runs, as the independent second build. `plan` gives the keys: other engines' change with the
-    same recipes.
+    Zig builds every target on one kind of machine. The independent second build runs on the machine of each target: in
+    containers for Linux, with native compilers for macOS and Windows. `plan` provides the cache keys for all engines.
     """
     jobs = [_job(project, EngineName.ZIG, target, plan) for target in targets]
-    twice = [target for target in targets if target.os != "windows" or target.windows_arch.runner_has_mingw]
-    jobs += [_job(project, SECOND[target.os], target, plan) for target in twice]
+    repeated = [target for target in targets if target.os != "windows" or target.windows_arch.runner_has_mingw]
+    jobs += [_job(project, SECOND[target.os], target, plan) for target in repeated]
     return (*jobs, _sdist_job(project, jobs[0]))
 
 
 def _job(project: Project, engine: EngineName, target: Target, plan: Plan) -> Job:
     native = target.github_runner or BUILDER
-    near = f"{engine}-{target.tag}-"
+    key_prefix = f"{engine}-{target.tag}-"
     pythons, names = project.choose_pythons(target), wheel_names(project, target)
     if engine is EngineName.CONTAINER:
-        names = (wheel_name(project, target, project.python),)  # containers build the first Python's alone
+        names = (wheel_name(project, target, project.python),)  # containers build for the first Python only
     return Job(
         name=f"{engine}-{target.tag}",
         engine=engine,
@@ -83,25 +81,25 @@ def _job(project: Project, engine: EngineName, target: Target, plan: Plan) -> Jo
         runner=BUILDER if engine is EngineName.ZIG else native,
         native=native,
         qemu=not target.github_runner,
-        threaded=_can_build_python(target) and any(python.is_free_threaded for python in pythons),
-        key=near + digest_keys(plan, target),
-        near=near,
+        free_threaded=_can_build_python(target) and any(python.is_free_threaded for python in pythons),
+        key=key_prefix + digest_keys(plan, target),
+        key_prefix=key_prefix,
         files=names,
     )
 
 
 def _can_build_python(target: Target) -> bool:
-    """Tell whether there is a machine of a target's own architecture and libc; 32 bits run on machines of 64."""
+    """Return whether GitHub has a machine with the architecture and libc of a target."""
     return bool(target.github_runner) and target.libc == "glibc" and target.arch.bits == 64
 
 
 def _sdist_job(project: Project, first: Job) -> Job:
-    # A backend may want the libraries before it says what belongs to the sources: those of the first target will do.
+    # A build backend may need the libraries to collect the files; those of any target will do.
     return dataclasses.replace(first, name="sdist", engine="sdist", files=(sdist_name(project),))
 
 
 def digest_keys(plan: Plan, target: Target) -> str:
-    """Return one hash over the keys of a target's wheel and all that it needs."""
+    """Return one hash of the keys of a target's wheels and of every step that they require."""
     wheels = [id for id, step in plan.steps.items() if step.kind is StepKind.WHEEL and step.target == target]
     keys = sorted(step.key for step in plan.select(wheels).steps.values())
     return hashlib.sha256("\n".join(keys).encode()).hexdigest()[:16]
@@ -121,17 +119,17 @@ def list_released(project: Project) -> tuple[str, ...]:
 
 
 def group_jobs(jobs: Iterable[Job]) -> dict[str, list[Job]]:
-    """Return the jobs by what they are for.
+    """Return the jobs by purpose; a group may be empty, but never missing.
 
-    Beside one group for each engine there are `smoke`, the wheels that are tried on systems in containers, `tried`,
-    those that need a machine of their own kind, and `threaded`, those with a wheel for a Python without the GIL, which no
-    system has: it is built on a machine of the wheel's own architecture. A group may be empty, never absent.
+    There is one group for each engine and for `sdist`. `smoke` are the jobs whose wheels run in containers, `test_wheel`
+    those whose wheels need a machine of their own system, and `free_threaded` those with a wheel for a free-threaded Python,
+    which no distribution has: it is built on a machine of the target's architecture.
     """
-    groups: dict[str, list[Job]] = {name: [] for name in (*EngineName, "sdist", "smoke", "tried", "threaded")}
+    groups: dict[str, list[Job]] = {name: [] for name in (*EngineName, "sdist", "smoke", "test_wheel", "free_threaded")}
     for job in jobs:
         groups[job.engine].append(job)
         if job.engine == EngineName.ZIG:
-            groups["smoke" if job.os == "linux" else "tried"].append(job)
-            if job.threaded:
-                groups["threaded"].append(job)
+            groups["smoke" if job.os == "linux" else "test_wheel"].append(job)
+            if job.free_threaded:
+                groups["free_threaded"].append(job)
     return groups

@@ -1,6 +1,6 @@
-"""A prepared release: what it changed is written down, so that just this is committed, or put back, and nobody else's work.
+"""A release as a transaction: `prepare` records the files that it changes, `tag` commits and `abort` restores only these.
 
-The note lies in git's own folder, from `prepare` until `tag` or `abort`.
+The record is a file in the .git directory, from `prepare` until `tag` or `abort`.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from pathlib import Path
 
 from everywheel.errors import ReleaseError
 from everywheel.release.changelog import Changelog
-from everywheel.release.git import find_top, git_says_yes, list_changes, run_git
+from everywheel.release.git import find_top, git_succeeds, list_changes, run_git
 from everywheel.release.version import put_version, read_version
 
-_NOTE = "everywheel-release.json"
-_SHOWN = 12  # files in an error
+_RECORD = "everywheel-release.json"
+_MAX_SHOWN = 12  # files in an error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingRelease:
-    """A release that was prepared at a commit: the files that may change, relative to the repository's own folder.
+    """A release that was prepared from a commit, and the files that belong to it, relative to the root of the repository.
 
-    `versions` are the files that have the version, `changelogs` those that towncrier writes, and `fragments` the folders
-    that it takes fragments from.
+    `versions` are the files with the version, `changelogs` those that towncrier writes, and `fragments` the directories
+    from which it deletes fragments.
     """
 
     version: str
@@ -35,21 +35,21 @@ class PendingRelease:
     fragments: tuple[str, ...]
 
     def owns(self, path: str, letters: str) -> bool:
-        """Tell whether a change is the release's: only deleting a fragment is."""
+        """Return whether a change belongs to the release; of fragments, only deletions do."""
         if letters == "??":
             return path in self.changelogs
-        gone = "D" in letters and path.rpartition("/")[0] in self.fragments
-        return gone or path in (*self.versions, *self.changelogs)
+        is_deleted = "D" in letters and path.rpartition("/")[0] in self.fragments
+        return is_deleted or path in (*self.versions, *self.changelogs)
 
 
 def prepare(root: Path, version: str, files: Iterable[Path], changelogs: Sequence[Changelog]) -> None:
-    """Write the version into files, once there is a note that it was done."""
+    """Record the release, then write its version into files."""
     top = find_top(root)
 
     def name(path: Path) -> str:
         return path.resolve().relative_to(top.resolve()).as_posix()
 
-    # A file that has no version, only a table, stays as it is.
+    # A file without a version, such as one with only a tool's table, is not changed.
     numbered = [file for file in dict.fromkeys(files) if read_version(_read(file))]
     prepared = PendingRelease(
         version=version,
@@ -58,53 +58,53 @@ def prepare(root: Path, version: str, files: Iterable[Path], changelogs: Sequenc
         changelogs=tuple(name(changelog.file) for changelog in changelogs),
         fragments=tuple(name(changelog.folder) for changelog in changelogs),
     )
-    _find_note(root).write_text(json.dumps(dataclasses.asdict(prepared), indent=1))
+    _find_record(root).write_text(json.dumps(dataclasses.asdict(prepared), indent=1))
     for file in numbered:
         _write(file, put_version(_read(file), version))
 
 
 def load_prepared(root: Path) -> PendingRelease:
-    """Return the release that was prepared; raise ReleaseError when none was."""
-    note = _find_note(root)
+    """Return the prepared release; raise ReleaseError when there is none."""
+    record = _find_record(root)
     try:
-        told = json.loads(note.read_text())
+        fields = json.loads(record.read_text())
     except FileNotFoundError:
         raise ReleaseError(
-            "no release was prepared here",
-            details={"looked for": note},
+            "no release is prepared here",
+            details={"record": record},
             hint="`everywheel release prepare 1.2.0` prepares one",
         ) from None
     return PendingRelease(
-        version=told["version"],
-        commit=told["commit"],
-        versions=tuple(told["versions"]),
-        changelogs=tuple(told["changelogs"]),
-        fragments=tuple(told["fragments"]),
+        version=fields["version"],
+        commit=fields["commit"],
+        versions=tuple(fields["versions"]),
+        changelogs=tuple(fields["changelogs"]),
+        fragments=tuple(fields["fragments"]),
     )
 
 
 def check_unprepared(root: Path) -> None:
-    """Raise ReleaseError when a release is prepared here already: what it changed looks like work that nobody committed."""
-    note = _find_note(root)
-    if note.exists():
+    """Raise ReleaseError when a release is prepared already, whose changes would look like uncommitted work."""
+    record = _find_record(root)
+    if record.exists():
         raise ReleaseError(
-            f"release {load_prepared(root).version} is prepared here, and neither tagged nor taken back",
-            details={"note": note},
-            hint="`everywheel release abort` takes it back and leaves all else",
+            f"release {load_prepared(root).version} is prepared, and neither tagged nor aborted",
+            details={"record": record},
+            hint="`everywheel release abort` undoes it and keeps all other changes",
         )
 
 
 def commit_and_tag(root: Path, version: str) -> None:
-    """Commit what the release changed and tag it; without the tag there is no commit either.
+    """Commit the files of the release and tag the commit; when the tag fails, the commit is undone.
 
-    Raises ReleaseError when something else changed since the release was prepared.
+    Raises ReleaseError when other files changed since the release was prepared.
     """
     prepared, top = load_prepared(root), find_top(root)
     head = run_git(top, "rev-parse", "HEAD").strip()
-    again = "`everywheel release abort` takes the release back and leaves all else; then prepare it again"
+    again = "`everywheel release abort` undoes the release and keeps all other changes; then prepare it again"
     if head != prepared.commit or version != prepared.version:
         raise ReleaseError(
-            "this is not what the release was prepared from",
+            "the release was prepared from another commit or version",
             details={
                 "prepared": f"{prepared.version} at {prepared.commit[:12]}",
                 "now": f"{version} at {head[:12]}",
@@ -116,8 +116,8 @@ def commit_and_tag(root: Path, version: str) -> None:
     others = [path for path, letters in changes.items() if path not in own and letters != "??"]
     if others:
         raise ReleaseError(
-            f"{len(others)} files changed since the release was prepared, and not by it",
-            excerpt=others[:_SHOWN],
+            f"{len(others)} files changed that are not part of the release",
+            excerpt=others[:_MAX_SHOWN],
             hint=again,
         )
     if new := [path for path in own if changes[path] == "??"]:
@@ -128,14 +128,14 @@ def commit_and_tag(root: Path, version: str) -> None:
     except ReleaseError:
         run_git(top, "reset", "--soft", "HEAD~1")
         raise
-    _find_note(root).unlink()
+    _find_record(root).unlink()
 
 
 def abort(root: Path) -> tuple[str, tuple[str, ...]]:
-    """Put back what the release changed; return its version, and the other changes, which stay.
+    """Restore the files of the release; return its version, and the other changed files, which stay.
 
-    Who edited a file that has the version keeps the edit; a changelog is as it was committed. Raises ReleaseError, and
-    changes nothing, when the release's commit has its tag: `tag` was killed before it removed the note.
+    In files with the version, other edits are kept; changelogs become as they were committed. Raises ReleaseError, and
+    changes nothing, when the release is tagged already: `tag` was killed before it deleted the record.
     """
     prepared, top = load_prepared(root), find_top(root)
     if _is_at_release(top, prepared):
@@ -143,42 +143,42 @@ def abort(root: Path) -> tuple[str, tuple[str, ...]]:
         run_git(top, "reset", "--soft", prepared.commit)
     changes = list_changes(top)
     own = [path for path, letters in changes.items() if prepared.owns(path, letters)]
-    whole = []
+    restored = []
     for path in own:
         if changes[path] == "??":
             (top / path).unlink()
         elif path not in prepared.versions or not _keep_edits(top, path, prepared.version):
-            whole.append(path)
-    if whole:
-        run_git(top, "restore", "--source=HEAD", "--staged", "--worktree", "--", *whole)
-    _find_note(root).unlink()
+            restored.append(path)
+    if restored:
+        run_git(top, "restore", "--source=HEAD", "--staged", "--worktree", "--", *restored)
+    _find_record(root).unlink()
     return prepared.version, tuple(path for path in changes if path not in own)
 
 
 def _is_at_release(top: Path, prepared: PendingRelease) -> bool:
-    """Tell whether the release's own commit is the last one, as `tag` makes it."""
+    """Return whether the last commit is the one that `tag` creates for the release."""
     subject, _, parent = run_git(top, "log", "-1", "--format=%s%n%P").strip().partition("\n")
     return (subject, parent) == (f"Release {prepared.version}", prepared.commit)
 
 
 def _check_untagged(root: Path, top: Path, prepared: PendingRelease) -> None:
     tag = f"v{prepared.version}"
-    if not git_says_yes(top, "rev-parse", "--verify", "--quiet", f"refs/tags/{tag}"):
+    if not git_succeeds(top, "rev-parse", "--verify", "--quiet", f"refs/tags/{tag}"):
         return
     raise ReleaseError(
-        f"release {prepared.version} is tagged already: there is nothing that was only prepared",
+        f"release {prepared.version} is already tagged and cannot be aborted",
         details={
             "tag": tag,
-            "at": run_git(top, "rev-parse", f"{tag}^{{commit}}").strip()[:12],
-            "note": _find_note(root),
+            "commit": run_git(top, "rev-parse", f"{tag}^{{commit}}").strip()[:12],
+            "record": _find_record(root),
         },
-        hint=f"remove the note, and push the release: git push --atomic origin HEAD {tag}; to drop it instead, first "
+        hint=f"to publish it, delete the record, then git push --atomic origin HEAD {tag}; to drop it, "
         f"git tag --delete {tag}, then `everywheel release abort`",
     )
 
 
 def _keep_edits(top: Path, path: str, version: str) -> bool:
-    """Put the committed version back into a file that has other changes too; tell whether it has."""
+    """Restore the version in a file that has other changes, and return whether it has any."""
     if not (top / path).is_file():
         return False
     committed, now = run_git(top, "show", f"HEAD:{path}"), _read(top / path)
@@ -189,12 +189,12 @@ def _keep_edits(top: Path, path: str, version: str) -> bool:
 
 
 def _read(file: Path) -> str:
-    return file.read_bytes().decode()  # with the line ends that it has
+    return file.read_bytes().decode()  # keeps the line ends
 
 
 def _write(file: Path, text: str) -> None:
     file.write_bytes(text.encode())
 
 
-def _find_note(root: Path) -> Path:
-    return root / run_git(root, "rev-parse", "--git-path", _NOTE).rstrip("\n")
+def _find_record(root: Path) -> Path:
+    return root / run_git(root, "rev-parse", "--git-path", _RECORD).rstrip("\n")

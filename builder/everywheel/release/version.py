@@ -1,6 +1,6 @@
-"""Versions: a release's number is in the extension's pyproject.toml, its tag says the same, and nobody had it before.
+"""Version numbers: the version in the extension's pyproject.toml, the tag that must match it, and earlier releases.
 
-The number stands in a file so that wheels and archives are the same wherever they are built, with or without git.
+The version is written in a file, not computed from git, so that wheels and archives are the same wherever they are built.
 """
 
 from __future__ import annotations
@@ -14,19 +14,24 @@ from everywheel.config.project import Project
 from everywheel.errors import ReleaseError, UsageError
 from everywheel.release.git import run_git
 
-PUSHED = "a release needs to know what was pushed: is `origin` right (`git remote -v`), and does it answer?"
+ORIGIN_HINT = "check that `origin` is right (`git remote -v`) and can be reached: it has the tags of earlier releases"
 
 
 def check_version(text: str, project: Project) -> str:
-    """Return the version in its normal form; raise UsageError when it is none, ReleaseError when it is not a new one."""
+    """Return a version in its normal form (PEP 440).
+
+    Raises UsageError when it is not a version or cannot be released, and ReleaseError when a tag has it or a newer one.
+    """
     try:
         version = Version(text)
     except InvalidVersion:
-        raise UsageError(f"'{text}' is no version", hint="write it as PEP 440 does: 1.2.0 or 1.2.0rc1") from None
+        raise UsageError(
+            f"'{text}' is not a version", hint="PEP 440 describes versions, such as 1.2.0 or 1.2.0rc1"
+        ) from None
     if version.local or version.is_devrelease:
         raise UsageError(
-            f"'{text}' cannot be released: an index takes no local and nobody expects a development version",
-            hint="write it as 1.2.0 or 1.2.0rc1",
+            f"'{text}' cannot be released: it is a local or a development version",
+            hint="use a version such as 1.2.0 or 1.2.0rc1",
         )
     for tag in _list_tags(project.root):
         try:
@@ -37,37 +42,38 @@ def check_version(text: str, project: Project) -> str:
             raise ReleaseError(
                 f"{version} is not newer than the released {known}",
                 details={"tag": tag},
-                hint="a version is given once: take the next one",
+                hint="version numbers cannot be reused: choose the next one",
             )
     return str(version)
 
 
-def _list_tags(root: Path) -> list[str]:
-    """Return the tags of versions here and, as somebody else may have pushed one, in `origin` where there is one."""
-    tags = run_git(root, "tag", "--list", "v*").split()
-    if "origin" in run_git(root, "remote").split():
-        listed = run_git(root, "ls-remote", "--tags", "--refs", "origin", "v*", hint=PUSHED).split()[1::2]
-        tags += [name.removeprefix("refs/tags/") for name in listed]
+def _list_tags(project_root: Path) -> list[str]:
+    """Return the version tags of the repository and, if there is one, of `origin`, which may have more."""
+    tags = run_git(project_root, "tag", "--list", "v*").split()
+    if "origin" in run_git(project_root, "remote").split():
+        listed = run_git(project_root, "ls-remote", "--tags", "--refs", "origin", "v*", hint=ORIGIN_HINT)
+        tags += [name.removeprefix("refs/tags/") for name in listed.split()[1::2]]
     return list(dict.fromkeys(tags))
 
 
 def check_tag(tag: str, project: Project) -> None:
-    """Raise ReleaseError when a tag says another version than the extension does."""
+    """Raise ReleaseError when a tag does not match the version of the extension."""
     if tag != f"v{project.version}":
         raise ReleaseError(
             f"the tag is {tag}, but the extension is version {project.version}",
             details={"file": project.extension / "pyproject.toml"},
-            hint=f"a tag is made with its commit by `everywheel release tag`; remove it: git push --delete origin {tag}",
+            hint="`everywheel release tag` creates the tag with its commit; remove this one: "
+            f"git push --delete origin {tag}",
         )
 
 
 def read_version(text: str) -> str:
-    """Return the version in the text of a pyproject.toml; empty in one that has only a table there."""
+    """Return the version in the text of a pyproject.toml, or an empty string if it has none."""
     return str(tomlkit.parse(text).get("project", {}).get("version", ""))
 
 
 def put_version(text: str, version: str) -> str:
-    """Return the text of a pyproject.toml with a version in the place of the one that it has; all else stays."""
+    """Return the text of a pyproject.toml with another version; without a version, and everywhere else, it is unchanged."""
     document = tomlkit.parse(text)
     if "version" in document.get("project", {}):
         document["project"]["version"] = version
