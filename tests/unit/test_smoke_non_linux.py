@@ -139,7 +139,7 @@ def test_json_and_report_are_written_where_no_wheel_can_be_run(project: Project,
     assert result.stderr == (
         f"not run: {wheel.name}: Wine on this machine cannot run programs for win_arm64; {AUDITED}\n"
         "error: no wheel was run\n"
-        "  hint: docs/macos.md and docs/windows.md say how runners of its own system try a wheel\n"
+        "  hint: docs/macos.md and docs/windows.md describe how to test wheels on machines of their own system\n"
     )
 
 

@@ -21,7 +21,7 @@ from everywheel.errors import UsageError
 from everywheel.execution.scheduler import Outcome, Result
 from everywheel.libraries.features import can_run
 from everywheel.pipeline import BuildOptions
-from everywheel.planning.plan import Plan, WheelStep
+from everywheel.planning.steps import Plan, WheelStep
 from everywheel.platforms.target import Target
 from everywheel.smoke.matrix_entries import is_for_this_python
 from everywheel.store.local import Store, default_store

@@ -15,7 +15,8 @@ from everywheel.config.recipe import suggest
 from everywheel.errors import UsageError
 from everywheel.pipeline import BuildOptions, plan_targets
 from everywheel.planning.keys import find_identities
-from everywheel.planning.plan import ANY_PLATFORM, Plan, Step, StepKind, finish_plan, plan_libraries
+from everywheel.planning.plan import finish_plan, plan_libraries
+from everywheel.planning.steps import ANY_PLATFORM, Plan, Step, StepKind
 from everywheel.platforms.target import Target, build_machine_target
 from everywheel.store.local import Store, default_store
 from everywheel.toolchains.compilers import EngineName

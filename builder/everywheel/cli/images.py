@@ -106,7 +106,7 @@ def _list_local_images(runtime: str | None) -> frozenset[str]:
     """Return the names of the images that this tool has built; none when no container runtime responds."""
     try:
         with find_runtime(runtime) as client:
-            return frozenset(image.reference for image in client.images())
+            return frozenset(image.reference for image in client.images.list_built())
     except MachineError:
         if runtime is not None:
             raise
@@ -151,8 +151,8 @@ def build_command(
         def make_image(image: _Image, arch: Arch) -> object:
             if isinstance(image, BuildImage):
                 pythons = catalog.pythons[image.libc]
-                return make_local_build_image(image, arch, pythons, project, client, store, offline=False)
-            return bootstrap_image(image, arch, client, store)
+                return make_local_build_image(image, arch, pythons, project, client.images, store, offline=False)
+            return bootstrap_image(image, arch, client.images, store)
 
         results = _make_images(chosen, make_image, jobs or default_jobs())
     failed = sum(result.outcome is Outcome.FAILED for result in results)
@@ -230,13 +230,13 @@ def lock_command(
     Example: everywheel images lock debian-12
     """
     catalog = load_catalog(find_catalog(root))
-    chosen = [image for image in catalog.choose(names) if image.reference and not image.cpu]
+    chosen = [image for image in catalog.select(names) if image.reference and not image.cpu]
     if check:
         _check_locked(chosen)
         return
     try:
         with find_runtime(runtime) as client:
-            locked = resolve_digests(chosen, client)
+            locked = resolve_digests(chosen, client.images)
     except MachineError:
         if runtime is not None:
             raise
@@ -246,7 +246,7 @@ def lock_command(
         click.echo(json.dumps([dataclasses.asdict(image) for image in locked], indent=1))
         return
     for image in locked:
-        state = f"locked by {image.place}" if image.digests else f"unlocked: {image.reason}"
+        state = f"locked by {image.origin}" if image.digests else f"unlocked: {image.reason}"
         click.echo(f"{image.image}: {state}")
     click.echo("nothing was written" if dry_run else f"{len(changed)} changed in {catalog.file}")
 

@@ -13,7 +13,8 @@ from everywheel.cli.run_plan import choose_targets
 from everywheel.cli.tables import make_table, print_table
 from everywheel.config.project import Project
 from everywheel.pipeline import find_missing, plan_targets
-from everywheel.planning.plan import Plan, Step, finish_plan
+from everywheel.planning.plan import finish_plan
+from everywheel.planning.steps import Plan, Step
 from everywheel.platforms.target import Target
 from everywheel.store.local import Store, default_store
 from everywheel.toolchains.compilers import EngineName
@@ -80,7 +81,7 @@ def _plan_containers(project: Project, targets: Sequence[Target]) -> Plan:
     steps: dict[str, Step] = {}
     with find_runtime() as runtime:
         for target in targets:
-            steps |= plan_container(project, choose_image(target, catalog, runtime, pull=False)).steps
+            steps |= plan_container(project, choose_image(target, catalog, runtime.images, pull=False)).steps
     return finish_plan(steps)
 
 

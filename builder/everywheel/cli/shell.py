@@ -19,7 +19,8 @@ from everywheel.libraries.build import prepare_workspace
 from everywheel.libraries.context import BuildContext
 from everywheel.pipeline import BuildOptions, find_missing
 from everywheel.planning.keys import find_identities
-from everywheel.planning.plan import LibraryStep, Plan, finish_plan, plan_libraries
+from everywheel.planning.plan import finish_plan, plan_libraries
+from everywheel.planning.steps import LibraryStep, Plan
 from everywheel.platforms.target import parse_target
 from everywheel.sources import fetch_sources, find_locations, list_source_files
 from everywheel.store.local import Store, default_store

@@ -138,7 +138,7 @@ def select_wheels(root: Path, wheels: Sequence[Path], options: SmokeOptions) -> 
         raise UsageError(f"{missing}: no such file", hint="name a finished wheel, such as wheelhouse/*.whl")
     catalog = load_catalog(find_catalog(root))
     linux, others = split_wheels(wheels)
-    entries = make_entries(linux, catalog.choose(options.images))
+    entries = make_entries(linux, catalog.select(options.images))
     return WheelSelection(project=project, catalog=catalog, linux=linux, others=others, entries=entries)
 
 
@@ -197,7 +197,7 @@ def _run(selection: WheelSelection, options: SmokeOptions, *, quiet: bool) -> tu
                 catalog=selection.catalog,
                 runtime=runtime,
                 store=store,
-                image_provider=ImageProvider(runtime, store, offline=options.offline),
+                image_provider=ImageProvider(runtime.images, store, offline=options.offline),
                 tools=ensure_tools(store.root, offline=options.offline),
                 timeout=options.timeout,
                 memory=options.memory << 20,

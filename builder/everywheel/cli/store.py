@@ -14,7 +14,7 @@ from everywheel.cli.tables import make_table, print_table
 from everywheel.config.project import load_project
 from everywheel.errors import BuildError, UsageError
 from everywheel.pipeline import plan_targets
-from everywheel.store.local import Store, collect, default_store, find_garbage
+from everywheel.store.local import Store, default_store, find_garbage, remove_garbage
 
 DAY = 86400.0
 
@@ -104,7 +104,7 @@ def gc_command(root: Path, older_than: float, everything: bool, damaged: bool, d
     for folder in garbage.folders:
         click.echo(f"left by a killed run: {folder}")
     if not dry_run:
-        collect(store, garbage)
+        remove_garbage(store, garbage)
     click.echo(f"{len(garbage.entries) + len(garbage.folders)} {state}, {garbage.size / 1e6:.1f} MB")
 
 

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from everywheel.config.project import Project, sdist_name, wheel_name, wheel_names
 from everywheel.config.recipe import suggest
 from everywheel.errors import UsageError
-from everywheel.planning.plan import Plan, StepKind
+from everywheel.planning.steps import Plan, StepKind
 from everywheel.platforms.architectures import ARCHES
 from everywheel.platforms.target import Target
 from everywheel.toolchains.compilers import EngineName
