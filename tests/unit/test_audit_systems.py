@@ -159,7 +159,7 @@ def test_a_sound_wheel_for_macos_has_no_finding() -> None:
         (
             {"needed": ("/System/Library/Frameworks/PHASE.framework/Versions/A/PHASE",)},
             "libraries",
-            "needs /System/Library/Frameworks/PHASE.framework/Versions/A/PHASE, which macOS has from 12.0 on, "
+            "needs /System/Library/Frameworks/PHASE.framework/Versions/A/PHASE, which exists since macOS 12.0, "
             "but macosx_11_0_arm64 promises macOS 11.0",
         ),
         ({"needed": ("@rpath/libfoo.dylib",)}, "libraries", "needs @rpath/libfoo.dylib, which is not in the wheel"),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from everywheel.audit.report import Finding
 from everywheel.audit.wheel_contents import WheelContents, installed_path
 from everywheel.binaries.macho import MachoFacts, MachoImage
-from everywheel.platforms.mac_windows_policy import MacPolicy, is_of_macos, needs_signature
+from everywheel.platforms.mac_windows_policy import MacPolicy, is_macos_library, needs_signature
 
 _PYTHON = re.compile(r"(.*/)?(Python3?\.framework/.*|libpython3[\d.]*t?\.dylib)")
 # delocate writes this directory, which does not exist, into the install names of the libraries that it grafts.
@@ -85,10 +85,10 @@ def _describe_missing(
     elif not name.startswith("/"):
         yield f"{needs}, a path relative to the working directory"
     elif name in image.optional:
-        if not is_of_macos(name):
+        if not is_macos_library(name):
             yield f"{needs}, which is neither in the wheel nor a library of macOS"
     else:
-        yield from dict.fromkeys(f"needs {name}, {why}" for p in policies if (why := p.lacks(name, image.cpu)))
+        yield from dict.fromkeys(f"needs {name}, {why}" for p in policies if (why := p.find_problem(name, image.cpu)))
 
 
 def find_external_install_names(contents: WheelContents) -> dict[str, tuple[str, ...]]:

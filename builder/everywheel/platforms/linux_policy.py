@@ -1,4 +1,4 @@
-"""Policies: what a Linux platform tag promises, from the data that auditwheel keeps (PEP 600, PEP 656)."""
+"""Policies of Linux: the symbol and library limits that a platform tag promises, from auditwheel's data (PEP 600, 656)."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _LOADER = re.compile(r"ld-linux[\w-]*\.so\.\d+|ld64\.so\.[12]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """The symbol and library floor of one platform tag.
+    """The limits of a platform tag.
 
     `floor` is the version of the libc. `versions` maps the other families of symbol versions (`GLIBCXX`) to the numbers
-    that may be needed, `libraries` are those that the system has, `forbidden` their symbols that must not be used.
+    that a file may need, `libraries` are those that every system has, `forbidden` their symbols that must not be used.
     """
 
     tag: str

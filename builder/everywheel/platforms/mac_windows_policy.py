@@ -1,4 +1,4 @@
-"""What platform tags of macOS and Windows promise (PEP 425): processors, the oldest system, and the libraries it has."""
+"""Policies of macOS and Windows: architectures, oldest system and libraries that a platform tag promises (PEP 425)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from delvewheel import _dll_list
 from everywheel.platforms.architectures import find_macos_arch, find_windows_arch
 from everywheel.platforms.tags import PlatformTag, TagFamily
 
-_NEWEST_WINDOWS = (10, 0)  # Windows 11 calls itself so as well; a loader refuses what asks for more
+_NEWEST_WINDOWS = (10, 0)  # Windows 11 has this version too; the loader refuses files that require a newer one
 
-# Of /usr/lib, what programs may be linked against: what Apple's SDK has a stub for, in every macOS since 10.9.
+# The libraries in /usr/lib that programs may link: those with a stub in Apple's SDK, in every macOS since 10.9.
 _MAC_LIBRARIES = frozenset(
     (
         "libSystem.B",
@@ -53,8 +53,8 @@ _MAC_LIBRARIES = frozenset(
     )
 )
 _FRAMEWORK = re.compile(r"/System/Library/Frameworks/(?P<name>\w+)\.framework/((?!\.\.?/)[\w.]+/)*\w+")
-_SWIFT = re.compile(r"/usr/lib/swift/libswift\w+\.dylib")  # its runtime: a part of macOS that grows with each
-# Frameworks that came after 10.9, and those that have gone.
+_SWIFT = re.compile(r"/usr/lib/swift/libswift\w+\.dylib")  # the Swift runtime: each macOS has more of it
+# The first macOS with each framework that is newer than 10.9, and the frameworks that newer systems do not have.
 _NEW_FRAMEWORKS: Mapping[str, tuple[int, int]] = MappingProxyType(
     {
         "Metal": (10, 11),
@@ -96,41 +96,41 @@ _GONE_FRAMEWORKS = frozenset(("Python", "Ruby", "QTKit", "JavaVM", "JavaFrameEmb
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MacPolicy:
-    """What one platform tag of macOS promises: every one of the processors `cpus`, from the system `floor` on."""
+    """The promise of a platform tag of macOS: the wheel runs on all architectures `cpus`, on macOS `floor` and newer."""
 
     tag: str
     floor: tuple[int, int]
     cpus: tuple[str, ...]
 
     def floor_on(self, cpu: str) -> tuple[int, int]:
-        """Return the oldest macOS that this tag means on a processor."""
+        """Return the oldest macOS that the tag promises on an architecture."""
         arch = find_macos_arch(cpu)
         return max(self.floor, arch.first) if arch is not None else self.floor
 
-    def lacks(self, library: str, cpu: str) -> str | None:
-        """Return why a library of the system cannot be counted on, by its path, or None when it can."""
+    def find_problem(self, library: str, cpu: str) -> str | None:
+        """Return why a library of the system, by its path, may be missing on an architecture, or None if it is not."""
         if (framework := _find_framework(library)) is not None:
             since = _NEW_FRAMEWORKS.get(framework, (0, 0))
             if since <= self.floor_on(cpu):
                 return None
-            return f"which macOS has from {_dotted(since)} on, but {self.promise_on(cpu)}"
+            return f"which exists since macOS {_dotted(since)}, but {self.promise_on(cpu)}"
         if _is_listed(library):
             return None
         return f"which is not in the wheel and not on every {self.tag} system"
 
     def promise_on(self, cpu: str) -> str:
-        """What the tag promises on a processor, in words: `macosx_11_0_arm64 promises macOS 11.0`."""
+        """Return the promise as a message states it: `macosx_11_0_arm64 promises macOS 11.0`."""
         return f"{self.tag} promises macOS {_dotted(self.floor_on(cpu))}"
 
 
 def needs_signature(cpu: str) -> bool:
-    """Return whether macOS refuses to load a file for a CPU that has no code signature."""
+    """Return whether macOS refuses to load a file for an architecture that has no code signature."""
     arch = find_macos_arch(cpu)
     return arch is not None and arch.needs_signature
 
 
-def is_of_macos(library: str) -> bool:
-    """Tell whether a path is that of a library which some macOS has, of whichever version, and nobody else can put there."""
+def is_macos_library(library: str) -> bool:
+    """Return whether a path is that of a library of some version of macOS; only the system can install files there."""
     return _find_framework(library) is not None or _is_listed(library) or _SWIFT.fullmatch(library) is not None
 
 
@@ -146,9 +146,9 @@ def _is_listed(library: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowsPolicy:
-    """What one platform tag of Windows promises: its processor, as PE files name it, and the DLLs it comes with.
+    """The promise of a platform tag of Windows: its architecture, as PE files name it, and the DLLs that it has.
 
-    `later` are those that only some versions or editions come with.
+    `later` are DLLs that only some versions or editions have. `newest` is the newest version of Windows.
     """
 
     tag: str
@@ -158,32 +158,33 @@ class WindowsPolicy:
     newest: tuple[int, int] = _NEWEST_WINDOWS
 
     def provides(self, library: str) -> bool:
-        """Tell whether every Windows that Python runs on has a DLL, or Python itself: by its name in lower case.
+        """Return whether Python, or every Windows that it runs on, has a DLL, by its name in lower case.
 
-        `vcruntime140.dll` is beside every `python.exe`; no other part of the Visual C++ runtime is (msvcp140.dll is not).
+        `vcruntime140.dll` is next to every `python.exe`; other parts of the Visual C++ runtime (`msvcp140.dll`) are not.
         """
         return library in self.libraries or _API_SET.fullmatch(library) is not None
 
     def may_provide(self, library: str) -> bool:
-        """Tell whether a DLL that is looked for on first use is Windows' own, of any version and edition, or a driver's."""
-        found = library in self.later or library in _OF_DRIVERS or _EXTENSION_SET.fullmatch(library) is not None
-        return found or self.provides(library)
+        """Return whether a DLL that is loaded on first use belongs to some version of Windows or to a driver."""
+        is_optional = library in self.later or library in _OF_DRIVERS or _EXTENSION_SET.fullmatch(library) is not None
+        return is_optional or self.provides(library)
 
 
-# API sets: names that Windows itself turns into DLLs, the C runtime's among them. Every edition has those of `api-`,
-# and `ext-` may be missing (learn.microsoft.com/windows/win32/apiindex/windows-apisets).
+# API sets: names that Windows maps to DLLs, among them the C runtime. Every edition has those that begin with `api-`; those
+# that begin with `ext-` may be missing (https://learn.microsoft.com/windows/win32/apiindex/windows-apisets).
 _API_SET = re.compile(r"api-ms-win-[a-z0-9-]+-l\d+-\d+-\d+\.dll")
 _EXTENSION_SET = re.compile(r"ext-ms-win-[a-z0-9-]+-l\d+-\d+-\d+\.dll")
-# A device's driver puts them into Windows' own folder. They fit that driver alone, so that no wheel can carry them.
+# The driver of a device installs them into the system directory. They fit only that driver, so that no wheel can contain
+# them.
 _OF_DRIVERS = frozenset(
     (
         "nvcuda.dll",
-        "nvml.dll",  # NVIDIA's: computing, and what the device is doing
+        "nvml.dll",  # NVIDIA: computing and monitoring
         "opencl.dll",
-        "vulkan-1.dll",  # any vendor's
+        "vulkan-1.dll",  # of any vendor
     )
 )
-_MISSED = frozenset(("combase.dll", "ucrtbase.dll"))  # in Windows from 8 and 10 on, and not in delvewheel's lists
+_MISSED = frozenset(("combase.dll", "ucrtbase.dll"))  # since Windows 8 and 10; missing in delvewheel's lists
 
 
 @cache

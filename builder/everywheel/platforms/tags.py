@@ -33,11 +33,11 @@ _OPERATING_SYSTEMS: Mapping[TagFamily, str] = MappingProxyType(
     }
 )
 _LIBCS: Mapping[TagFamily, str] = MappingProxyType({TagFamily.MANYLINUX: "glibc", TagFamily.MUSLLINUX: "musl"})
-# The aliases of PEP 513, PEP 571 and PEP 599, and the glibc that each stands for (PEP 600).
+# The aliases of PEP 513, PEP 571 and PEP 599, and the glibc that each promises (PEP 600).
 _ALIASES: Mapping[str, tuple[int, int]] = MappingProxyType(
     {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
 )
-# Architectures in a tag of macOS that stand for several: wheels with fat binaries.
+# Names of several architectures in tags of macOS, for wheels with fat binaries.
 _FAT: Mapping[str, tuple[str, ...]] = MappingProxyType({"universal2": ("x86_64", "arm64"), "intel": ("i386", "x86_64")})
 _VERSIONED = re.compile(r"(?P<family>manylinux|musllinux|macosx)_(?P<major>[0-9]+)_(?P<minor>[0-9]+)_(?P<arch>\w+)")
 _ALIAS = re.compile(r"(?P<alias>manylinux1|manylinux2010|manylinux2014)_(?P<arch>\w+)")
@@ -110,7 +110,7 @@ class PlatformTag:
 
     @property
     def arches(self) -> tuple[str, ...]:
-        """The architectures that the tag stands for: `universal2` is two."""
+        """The architectures that the tag names; `universal2` is two."""
         return _FAT.get(self.arch, (self.arch,)) if self.family is TagFamily.MACOS else (self.arch,)
 
     @property
