@@ -111,9 +111,9 @@ def test_system_linkage_finds_what_is_called_by_name(copy: Workshop) -> None:
     _, errors = copy.run("build", "-t", GLIBC, "--linkage", "system", exit_code=1)
 
     assert errors[errors.index("error: ") :].splitlines()[:3] == [
-        f"error: fixture 1.0 for {GLIBC}: linkage is system, and fixture.abi3.so calls libfoo.so.1 by name",
+        f"error: fixture 1.0 for {GLIBC}: linkage is system, but fixture.abi3.so has undefined symbols of libfoo.so.1",
         "  | foo_answer",
-        "  hint: no library that has these symbols is loaded before the module: reach each through dlsym()",
+        "  hint: no library with these symbols is loaded before the module: look each of them up with dlsym()",
     ]
 
 

@@ -103,9 +103,9 @@ def test_a_newer_function_that_a_probe_declares_itself_stops_the_build(copy: Wor
     _, errors = copy.run("build", "-t", INTEL, exit_code=1)
 
     assert errors[errors.index("error: ") :].splitlines()[:3] == [
-        f"error: fixture 1.0 for {INTEL}: the wheel takes from the system what macOS 10.15 does not have",
+        f"error: fixture 1.0 for {INTEL}: the wheel needs symbols that macOS 10.15 does not have",
         "  fixture.abi3.so: mkfifoat (macOS 13.0)",
-        '  hint: a probe of a build system found it in the newest macOS: switch it off in the recipe, for `os = "darwin"`',
+        '  hint: a check of a build system detected them in the SDK: disable it in the recipe, for `os = "darwin"`',
     ]
 
 

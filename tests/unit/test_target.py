@@ -1,4 +1,4 @@
-"""Targets: platform tags taken apart."""
+"""Targets, and the platform tags that name them."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ def test_a_tag_names_a_target(text: str, tag: str, wheel: str, zig: str) -> None
     assert (target.tag, target.wheel_tag, target.zig) == (tag, wheel, zig)
 
 
-def test_an_alias_and_its_tag_are_one_target() -> None:
+def test_an_alias_and_its_tag_name_the_same_target() -> None:
     assert parse_target("manylinux2014_s390x") == parse_target("manylinux_2_17_s390x")
 
 
 @pytest.mark.parametrize("arch", ARCHES)
-def test_every_architecture_has_both_c_libraries(arch: str) -> None:
+def test_every_architecture_has_targets_for_both_libcs(arch: str) -> None:
     glibc = parse_target("manylinux_{}_{}_{}".format(*ARCHES[arch].lowest_glibc, arch))
     musl = parse_target(f"musllinux_1_2_{arch}")
 
     assert glibc.facts == {**musl.facts, "libc": "glibc"}
 
 
-def test_this_machine_is_a_target() -> None:
+def test_the_build_machine_is_a_target() -> None:
     assert build_machine_target().arch.name in ARCHES
 
 
@@ -60,7 +60,7 @@ def test_a_windows_machine_is_a_target(machine: str, tag: str, monkeypatch: pyte
         ("win_arm64", "aarch64-windows-gnu", "win-arm64", "win_arm64"),
     ],
 )
-def test_macos_and_windows_have_names_of_their_own(tag: str, zig: str, platform: str, suffix: str) -> None:
+def test_names_of_targets_on_macos_and_windows(tag: str, zig: str, platform: str, suffix: str) -> None:
     target = parse_target(tag)
     assert (target.tag, target.wheel_tag) == (tag, tag)
     assert (target.zig, target.python_platform, target.extension_suffix) == (zig, platform, suffix)
@@ -69,7 +69,7 @@ def test_macos_and_windows_have_names_of_their_own(tag: str, zig: str, platform:
 @pytest.mark.parametrize(
     ("tag", "lowest"), [("macosx_10_14_x86_64", "macosx_10_15_x86_64"), ("macosx_10_15_arm64", "macosx_11_0_arm64")]
 )
-def test_a_macos_older_than_any_that_can_be_promised(tag: str, lowest: str) -> None:
+def test_a_macos_older_than_the_oldest_supported_is_refused(tag: str, lowest: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_target(tag)
     assert caught.value.hint == f"use {lowest} or newer"

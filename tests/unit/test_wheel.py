@@ -1,4 +1,4 @@
-"""Wheels as values: tags, metadata, RECORD, and bytes that depend on nothing else."""
+"""Wheels: tags, metadata, RECORD, and reproducible bytes."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ Summary: A demo
 License: MIT
 Project-URL: Home, https://example.org/
 
-Words about it.
+A description.
 """
 
 
 def make_wheel(**files: bytes) -> Wheel:
-    given = {
+    data_by_path = {
         "demo/__init__.py": b"",
         "demo-1.0.dist-info/METADATA": METADATA,
         "demo-1.0.dist-info/WHEEL": b"Wheel-Version: 1.0\nGenerator: x 1\nRoot-Is-Purelib: true\nBuild: 3\nTag: a-b-c\n",
         **files,
     }
-    contents = {path: WheelFile(data=data) for path, data in given.items()}
+    contents = {path: WheelFile(data=data) for path, data in data_by_path.items()}
     return Wheel(name="demo", version="1.0", build="", python="py3", abi="none", platform="any", files=contents)
 
 
-def test_a_packed_wheel_reads_back_as_it_was(tmp_path: Path) -> None:
+def test_a_packed_wheel_is_read_back_unchanged(tmp_path: Path) -> None:
     wheel = make_wheel()
     wheel = replace(wheel, files={**wheel.files, "demo/tool": WheelFile(data=b"#!x", executable=True)})
 
@@ -62,13 +62,13 @@ def test_the_same_files_give_the_same_bytes_in_any_order(tmp_path: Path) -> None
     wheel = make_wheel()
     backwards = replace(wheel, files=dict(reversed(list(wheel.files.items()))))
 
-    one = pack_wheel(wheel, tmp_path / "one", epoch=EPOCH).read_bytes()
-    two = pack_wheel(backwards, tmp_path / "two", epoch=EPOCH).read_bytes()
+    first = pack_wheel(wheel, tmp_path / "first", epoch=EPOCH).read_bytes()
+    second = pack_wheel(backwards, tmp_path / "second", epoch=EPOCH).read_bytes()
 
-    assert one == two
+    assert first == second
 
 
-def test_record_lists_every_file_with_its_hash_and_stands_last(tmp_path: Path) -> None:
+def test_record_lists_every_file_with_its_hash_and_is_last(tmp_path: Path) -> None:
     with zipfile.ZipFile(pack_wheel(make_wheel(**{"demo/a,b.txt": b"x"}), tmp_path, epoch=EPOCH)) as archive:
         names = archive.namelist()
         record = archive.read("demo-1.0.dist-info/RECORD").decode().splitlines()
@@ -80,7 +80,7 @@ def test_record_lists_every_file_with_its_hash_and_stands_last(tmp_path: Path) -
     assert record[-1] == "demo-1.0.dist-info/RECORD,,"
 
 
-def test_a_new_tag_stands_in_the_file_name_and_in_the_wheel_file() -> None:
+def test_a_new_tag_is_in_the_file_name_and_in_the_wheel_file() -> None:
     wheel = retag_wheel(make_wheel(), python="cp311", abi="abi3", platform="manylinux2014_x86_64")
 
     assert wheel.filename == "demo-1.0-cp311-abi3-manylinux2014_x86_64.whl"
@@ -89,14 +89,14 @@ def test_a_new_tag_stands_in_the_file_name_and_in_the_wheel_file() -> None:
     )
 
 
-def test_compressed_tags_are_written_out_one_by_one() -> None:
+def test_compressed_tags_are_expanded_in_the_wheel_file() -> None:
     wheel = retag_wheel(make_wheel(), python="py2.py3", abi="none", platform="any")
 
     assert wheel.tags == ("py2-none-any", "py3-none-any")
     assert wheel.files["demo-1.0.dist-info/WHEEL"].data.decode().endswith("Tag: py2-none-any\nTag: py3-none-any\n")
 
 
-def test_metadata_is_changed_and_the_rest_of_it_stays() -> None:
+def test_a_change_of_metadata_keeps_the_other_fields() -> None:
     def change(metadata: RawMetadata) -> RawMetadata:
         return RawMetadata(**{**metadata, "metadata_version": "2.4", "keywords": ["a", "b"]})
 
@@ -104,11 +104,11 @@ def test_metadata_is_changed_and_the_rest_of_it_stays() -> None:
 
     assert wheel.files["demo-1.0.dist-info/METADATA"].data.decode() == (
         "Metadata-Version: 2.4\nName: demo\nVersion: 1.0\nSummary: A demo\nKeywords: a,b\nLicense: MIT\n"
-        "Project-URL: Home, https://example.org/\n\nWords about it.\n"
+        "Project-URL: Home, https://example.org/\n\nA description.\n"
     )
 
 
-def test_metadata_that_would_not_be_valid_is_refused() -> None:
+def test_invalid_metadata_is_refused() -> None:
     def change(metadata: RawMetadata) -> RawMetadata:
         return RawMetadata(**{**metadata, "metadata_version": "2.4", "license_expression": "Nonsense-1.0"})
 
@@ -125,14 +125,12 @@ def test_metadata_with_unknown_fields_is_refused() -> None:
     with pytest.raises(BuildError) as caught:
         read_metadata(wheel)
 
-    assert caught.value.render() == (
-        "error: demo-1.0-py3-none-any.whl: METADATA has fields that nobody knows\n  fields: sumary"
-    )
+    assert caught.value.render() == ("error: demo-1.0-py3-none-any.whl: METADATA has unknown fields\n  fields: sumary")
 
 
-def test_what_is_no_zip_is_not_a_readable_wheel(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_zip_archive_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "demo-1.0-py3-none-any.whl"
-    path.write_bytes(b"no zip")
+    path.write_bytes(b"text")
 
     with pytest.raises(BuildError) as caught:
         read_wheel(path)
@@ -154,16 +152,16 @@ def test_a_wheel_without_metadata_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["../evil.py", "/etc/passwd", "demo/../../evil.py", "C:/evil.py", "demo\\evil.py"])
-def test_a_path_that_leaves_the_wheel_is_refused(tmp_path: Path, name: str) -> None:
+def test_a_path_that_leads_out_of_the_wheel_is_refused(tmp_path: Path, name: str) -> None:
     path = pack_wheel(make_wheel(**{name: b""}), tmp_path, epoch=EPOCH)
 
     with pytest.raises(BuildError) as caught:
         read_wheel(path)
 
-    assert caught.value.fact == f"{path.name} holds a path that leaves the wheel: {name}"
+    assert caught.value.fact == f"{path.name} contains a path that leads out of the wheel: {name}"
 
 
-def test_a_failed_pack_leaves_the_old_wheel_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_pack_keeps_the_old_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old = pack_wheel(make_wheel(), tmp_path, epoch=EPOCH)
     before = old.read_bytes()
     monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))

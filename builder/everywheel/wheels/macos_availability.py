@@ -1,7 +1,7 @@
-"""Availability: whether what a wheel for macOS takes from the system was there in the oldest macOS that its tag promises.
+"""Availability of system symbols: whether the oldest macOS of a tag has every symbol that a wheel takes from the system.
 
-Linkers take whatever the newest system has. Since when it has a function stands in the system's headers alone, so every
-symbol is named in a C file, and the compiler, told of the oldest system, says which ones are newer.
+Linkers accept every symbol of the newest system. Only the system's headers declare since which version a symbol exists.
+Therefore a C file that names every symbol is compiled for the oldest system, and the compiler reports the newer ones.
 """
 
 from __future__ import annotations
@@ -114,8 +114,8 @@ _HEADERS = (
     "xlocale",
 )
 _NEWER = re.compile(r"error: '(?P<name>\w+)' is only available on macOS (?P<version>[\d.]+) or newer")
-# What no macOS has. A compiler that does not say so of it says nothing of any symbol: it broke off, was told to be silent,
-# or has headers that do not say since when anything is there.
+# A symbol that no macOS has. A compiler that does not report it reports no symbol: it failed before, its warnings are
+# disabled, or its headers have no availability annotations.
 _CANARY, _NEVER = "everywheel_in_no_macos", "99.0"
 _MOST_LINES = 12
 
@@ -123,14 +123,14 @@ _MOST_LINES = 12
 def check_availability(
     wheel: Wheel, target: Target, compiler: Path, *, what: str, folder: Path, environ: Mapping[str, str]
 ) -> None:
-    """Raise BuildError when a file of the wheel takes a symbol from the system that the oldest macOS does not have.
+    """Raise BuildError when a file of the wheel needs a symbol of the system that the oldest macOS does not have.
 
-    And when the compiler cannot be asked.
-    Symbols that no header declares (Python's own, what compilers call by themselves) are not judged.
+    Symbols without a declaration in a header (those of Python and of the compiler's runtime) are not checked. `what` is the
+    prefix of messages. Raises BuildError or MachineError too when the compiler reports no availability.
     """
     needs = _find_needs(wheel)
-    every = {name for names in needs.values() for name in names}
-    newer = find_newer(every, compiler, folder, environ, what=what)
+    symbols = {name for names in needs.values() for name in names}
+    newer = find_newer(symbols, compiler, folder, environ, what=what)
     broken = {
         path: ", ".join(f"{name} (macOS {newer[name]})" for name in sorted(names & newer.keys()))
         for path, names in needs.items()
@@ -138,14 +138,14 @@ def check_availability(
     }
     if broken:
         raise BuildError(
-            f"{what}: the wheel takes from the system what macOS {'.'.join(map(str, target.os_version))} does not have",
+            f"{what}: the wheel needs symbols that macOS {'.'.join(map(str, target.os_version))} does not have",
             details=broken,
-            hint='a probe of a build system found it in the newest macOS: switch it off in the recipe, for `os = "darwin"`',
+            hint='a check of a build system detected them in the SDK: disable it in the recipe, for `os = "darwin"`',
         )
 
 
 def _find_needs(wheel: Wheel) -> dict[str, set[str]]:
-    """Return for each Mach-O file the symbols, as C spells them, that nothing in the wheel defines."""
+    """Return the symbols that nothing in the wheel defines, as C spells them, by the path of the Mach-O file."""
     needs: dict[str, set[str]] = {}
     own: set[str] = set()
     for path, file in wheel.files.items():
@@ -153,8 +153,8 @@ def _find_needs(wheel: Wheel) -> dict[str, set[str]]:
             try:
                 images = read_macho(file.data).images
             except UnreadableMacho:
-                continue  # the audit tells it
-            # `fopen$DARWIN_EXTSN` is a variant of fopen, which is as old. What may be missing is asked for first.
+                continue  # the audit reports it
+            # `fopen$DARWIN_EXTSN` is a variant of fopen and as old. Code checks weak symbols before it uses them.
             needs[path] = {s.partition("$")[0] for image in images for s in image.undefined if s not in image.weak}
             own |= {symbol for image in images for symbol in image.exports}
     return {path: names - own for path, names in needs.items()}
@@ -163,33 +163,34 @@ def _find_needs(wheel: Wheel) -> dict[str, set[str]]:
 def find_newer(
     names: Iterable[str], compiler: Path, folder: Path, environ: Mapping[str, str], *, what: str
 ) -> dict[str, str]:
-    """Return those of the symbols that are newer than the system that the compiler compiles for, and since when they are.
+    """Return the symbols that are newer than the system that the compiler compiles for, with the first macOS of each.
 
-    Raises BuildError, with `what` in it, unless the same run tells the newest symbol of all, which comes last.
+    Raises BuildError unless the compiler also reports the last symbol, which no macOS has, and MachineError when it cannot
+    be started. `what` is the prefix of messages.
     """
     symbols = sorted(name for name in names if re.fullmatch(r"[A-Za-z_]\w*", name))
     source = folder / "availability.c"
     includes = "".join(f"#if __has_include(<{name}.h>)\n#include <{name}.h>\n#endif\n" for name in _HEADERS)
     macros = "".join(f"#undef {name}\n" for name in symbols)
-    # With the headers' own macro: where that is empty, so is what they say of their functions.
+    # With the macro of the headers: if it is empty, their functions have no annotations either.
     canary = f"#include <Availability.h>\nextern int {_CANARY} __API_AVAILABLE(macos({_NEVER}));\n"
-    # Each in a declaration of its own, since a compiler that stumbles over one goes on behind the next semicolon.
+    # Each in a separate declaration, since a compiler continues behind the next semicolon after an error.
     uses = "".join(
         f"const void *everywheel_need_{n} = (const void *)&{name};\n" for n, name in enumerate([*symbols, _CANARY])
     )
     source.write_text(f"{includes}{canary}{macros}{uses}")
-    words = [str(compiler), "-fsyntax-only", "-ferror-limit=0", "-Werror=unguarded-availability", str(source)]
+    command = [str(compiler), "-fsyntax-only", "-ferror-limit=0", "-Werror=unguarded-availability", str(source)]
     try:
-        result = run_command(words, cwd=folder, env=environ)
+        result = run_command(command, cwd=folder, env=environ)
     except OSError as error:
-        hint = "`everywheel doctor` says what this machine lacks"
+        hint = "`everywheel doctor` lists what is missing on this machine"
         raise MachineError(f"{what}: cannot start {compiler}", details={"reason": error.strerror}, hint=hint) from None
     newer = {match["name"]: match["version"] for match in _NEWER.finditer(result.errors)}
     if newer.pop(_CANARY, None) != _NEVER:
         raise BuildError(
-            f"{what}: the compiler does not say which symbols are newer than the oldest macOS",
-            details={"command": shlex.join(words), "exit code": result.exit_code},
+            f"{what}: the compiler does not report symbols that are newer than the oldest macOS",
+            details={"command": shlex.join(command), "exit code": result.exit_code},
             excerpt=(result.output + result.errors).splitlines()[-_MOST_LINES:],
-            hint="clang does, with Apple's headers; no flag may switch off -Wunguarded-availability",
+            hint="use clang and Apple's headers, and no flag that disables -Wunguarded-availability",
         )
     return newer

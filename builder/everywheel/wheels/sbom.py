@@ -15,11 +15,11 @@ from packageurl import PackageURL
 
 from everywheel.libraries.prefix import Library
 
-# Properties of ours, for what CycloneDX has no field for. The audit reads them back from the finished wheel.
+# Properties for facts that CycloneDX has no field for. The audit reads them from the finished wheel.
 LINKAGE = "everywheel:linkage"  # shared or static
 FILE = "everywheel:file"  # the path in the wheel of a grafted library
-EXPORTS = "everywheel:exports"  # a glob of symbols that may be let out
-NO_EXPORTS = "-"  # the value of EXPORTS where none may
+EXPORTS = "everywheel:exports"  # a glob of symbols that may be exported
+NO_EXPORTS = "-"  # the value of EXPORTS if none may be
 PATCH = "everywheel:patch"  # the name of a patch that was applied to the source
 
 
@@ -36,8 +36,9 @@ def make_sbom(
 ) -> bytes:
     """Return the document for a wheel, as JSON.
 
-    `grafted` maps library names to their files in the wheel, `hashes` those files to their sha256 in hex. `license` is
-    the wheel's own expression. `module_exports` are globs of the symbols that its extension modules may let out.
+    `grafted` maps library names to their files in the wheel, `hashes` maps those files to their sha256 in hexadecimal.
+    `license` is the expression of the extension itself. `module_exports` are globs of the symbols that its modules may
+    export.
     """
     root = Component(
         type=ComponentType.LIBRARY,
@@ -57,7 +58,7 @@ def make_sbom(
         bom.register_dependency(components[library.name], needed)
     bom.register_dependency(root, components.values())
     contents = f"{name} {version} {sorted(map(repr, libraries))} {sorted(hashes.items())}"
-    bom.serial_number = uuid.uuid5(uuid.NAMESPACE_URL, contents)  # not random: the same contents, the same number
+    bom.serial_number = uuid.uuid5(uuid.NAMESPACE_URL, contents)  # not random, so that the build is reproducible
     return f"{JsonV1Dot6(bom).output_as_string(indent=1)}\n".encode()
 
 

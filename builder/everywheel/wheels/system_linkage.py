@@ -1,4 +1,4 @@
-"""Linkage `system`: a module that is compiled against the prefix's headers and opens the system's libraries at run time."""
+"""Linkage `system`: a module is compiled with the headers of the prefix and opens the system's libraries with dlopen()."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from everywheel.wheels.wheel import read_wheel
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvidedSymbols:
-    """What the shared libraries of a prefix offered: their names, and by symbol which of them has it."""
+    """The sonames of the shared libraries of a prefix, and the library that defines each symbol."""
 
     libraries: frozenset[str] = frozenset()
     symbols: Mapping[str, str] = field(default_factory=dict)
 
 
 def drop_libraries(prefix: Path) -> ProvidedSymbols:
-    """Drop every library of a prefix, so that nothing can be linked; headers and pkg-config files stay."""
+    """Remove every library of a prefix, so that nothing links them; headers and pkg-config files stay."""
     symbols: dict[str, str] = {}
     libraries: set[str] = set()
     for path in sorted((prefix / "lib").iterdir()):
@@ -34,35 +34,35 @@ def drop_libraries(prefix: Path) -> ProvidedSymbols:
     return ProvidedSymbols(libraries=frozenset(libraries), symbols=symbols)
 
 
-def check_system_linkage(wheel: Path, offered: ProvidedSymbols, label: str) -> None:
-    """Raise BuildError where a wheel brings one of the libraries, or a module needs one to be loaded before it."""
+def check_system_linkage(wheel: Path, provided: ProvidedSymbols, label: str) -> None:
+    """Raise BuildError when a wheel contains one of the libraries, or when a module is linked to one."""
     for name, content in read_wheel(wheel).files.items():
         if not content.data.startswith(MAGIC):
             continue
         try:
             elf = read_elf(content.data)
         except UnreadableElf:
-            continue  # the audit tells it
-        check_file(name, elf, offered, label)
+            continue  # the audit reports it
+        check_file(name, elf, provided, label)
 
 
-def check_file(name: str, elf: ElfFacts, offered: ProvidedSymbols, label: str) -> None:
-    """Raise BuildError where a file of the wheel is one of the libraries, or needs one to be loaded before it."""
-    if elf.soname in offered.libraries:
+def check_file(name: str, elf: ElfFacts, provided: ProvidedSymbols, label: str) -> None:
+    """Raise BuildError when a file of a wheel is one of the libraries, or is linked to one."""
+    if elf.soname in provided.libraries:
         raise BuildError(
-            f"{label}: linkage is system, and the wheel has {elf.soname} inside",
+            f"{label}: linkage is system, but the wheel contains {elf.soname}",
             details={"file": name},
-            hint="leave it out of the wheel: the module opens the system's own with dlopen()",
+            hint="do not install it into the wheel: the module opens the system's own library with dlopen()",
         )
-    if needed := sorted(offered.libraries.intersection(elf.needed)):
+    if needed := sorted(provided.libraries.intersection(elf.needed)):
         raise BuildError(
-            f"{label}: linkage is system, and {name} is linked to {', '.join(needed)}",
-            hint="use the libraries' headers alone, and dlopen() them at run time",
+            f"{label}: linkage is system, but {name} is linked to {', '.join(needed)}",
+            hint="use only the headers of the libraries, and open them with dlopen() at run time",
         )
-    if called := sorted(offered.symbols.keys() & set(elf.undefined)):
-        libraries = sorted({offered.symbols[symbol] for symbol in called})
+    if called := sorted(provided.symbols.keys() & set(elf.undefined)):
+        libraries = sorted({provided.symbols[symbol] for symbol in called})
         raise BuildError(
-            f"{label}: linkage is system, and {name} calls {', '.join(libraries)} by name",
+            f"{label}: linkage is system, but {name} has undefined symbols of {', '.join(libraries)}",
             excerpt=called,
-            hint="no library that has these symbols is loaded before the module: reach each through dlsym()",
+            hint="no library with these symbols is loaded before the module: look each of them up with dlsym()",
         )

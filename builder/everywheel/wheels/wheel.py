@@ -1,4 +1,4 @@
-"""Wheels as values: read, changed, tagged and packed so that the same contents always give the same bytes."""
+"""Wheels: reading, changing, tagging, and packing in which the same contents always result in the same bytes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from everywheel.errors import BuildError
 from everywheel.sources.lzma_compat import LZMAError
 from everywheel.wheels.zip_writer import ZipEntry, pack_zip
 
-# What zipfile raises, beside OSError, for archives that are not what they claim.
+# The exceptions of zipfile for malformed archives, in addition to OSError.
 UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -37,18 +37,18 @@ UNREADABLE = (
     RuntimeError,
     ValueError,
 )
-_SMALL = 1 << 28  # bytes that every archive may unpack to; a larger one has a bound by its own size:
-_MOST_TIMES = 100  # real wheels unpack to three or four times theirs
+_SMALL = 1 << 28  # every archive may unpack to this number of bytes
+_MOST_TIMES = 100  # and to this multiple of its own size; real wheels unpack to three or four times their size
 _SPELLINGS = {b"project-url": b"Project-URL", b"home-page": b"Home-page", b"download-url": b"Download-URL"}
 
 
 class TooLargeError(Exception):
-    """An archive would unpack to far more than any wheel does; the message says how much."""
+    """An archive would unpack to far more bytes than a real wheel; the message has the number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WheelFile:
-    """One file of a wheel."""
+    """A file of a wheel."""
 
     data: bytes
     executable: bool = False
@@ -56,9 +56,9 @@ class WheelFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wheel:
-    """A wheel's file name taken apart, and its files by path; RECORD is not among them, `pack_wheel` writes it.
+    """The parts of a wheel's file name, and its files by path except RECORD, which `pack_wheel` writes.
 
-    `name` and `version` are in the form that the file name has; the tags may be compressed sets (`py2.py3`, PEP 425).
+    `name` and `version` are spelled as in the file name. The tags may be compressed sets (`py2.py3`, PEP 425).
     """
 
     name: str
@@ -80,15 +80,15 @@ class Wheel:
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """The tags that the file name's sets stand for, one by one."""
+        """All tags that the compressed sets of the file name expand to."""
         sets = (self.python.split("."), self.abi.split("."), self.platform.split("."))
         return tuple("-".join(tag) for tag in itertools.product(*sets))
 
 
 def split_filename(filename: str) -> tuple[str, str, str, str, str, str]:
-    """Return name, version, build, python, ABI and platform of a wheel's file name.
+    """Return name, version, build number, Python tag, ABI tag and platform tag of a wheel's file name.
 
-    Raises ValueError when it is not one (PEP 427).
+    Raises ValueError when it is not the name of a wheel (PEP 427).
     """
     try:
         parse_wheel_filename(filename)
@@ -99,7 +99,7 @@ def split_filename(filename: str) -> tuple[str, str, str, str, str, str]:
 
 
 def read_wheel(path: Path) -> Wheel:
-    """Return the wheel in a file; raise BuildError, naming it, when it cannot be read as one."""
+    """Return the wheel in a file; raise BuildError when it cannot be read or is not a wheel."""
     try:
         name, version, build, python, abi, platform = split_filename(path.name)
         with zipfile.ZipFile(path) as archive:
@@ -114,12 +114,12 @@ def read_wheel(path: Path) -> Wheel:
             raise BuildError(f"{path.name} has no {wheel.dist_info}/{needed}", details={"file": path})
     for file in files:
         if not is_safe_path(file):
-            raise BuildError(f"{path.name} holds a path that leaves the wheel: {file}", details={"file": path})
+            raise BuildError(f"{path.name} contains a path that leads out of the wheel: {file}", details={"file": path})
     return replace(wheel, files={file: files[file] for file in files if not _is_record(file, wheel.dist_info)})
 
 
 def check_unpacked(members: Iterable[zipfile.ZipInfo], size: int) -> None:
-    """Raise TooLargeError when an archive of `size` bytes says that it unpacks to over a hundred times that."""
+    """Raise TooLargeError when an archive of `size` bytes unpacks to more than a hundred times its size."""
     unpacked = sum(info.file_size for info in members)
     if unpacked > max(_SMALL, _MOST_TIMES * size):
         raise TooLargeError(f"would unpack to {unpacked} bytes, which is over {_MOST_TIMES} times its own size")
@@ -130,21 +130,21 @@ def _is_executable(info: zipfile.ZipInfo) -> bool:
 
 
 def is_safe_path(name: str) -> bool:
-    """Tell whether a member's path is relative and stays where the wheel is unpacked."""
+    """Return whether a path in an archive is relative and inside the directory that the wheel is unpacked into."""
     path = PurePosixPath(name)
     inside = bool(path.parts) and not path.is_absolute() and ".." not in path.parts
     return inside and "\\" not in name and ":" not in path.parts[0]
 
 
 def _is_record(file: str, dist_info: str) -> bool:
-    # Signatures (PEP 427) go too: they are of the RECORD that is about to be replaced.
+    # Signatures (PEP 427) are removed too: they do not match the new RECORD.
     return file in (f"{dist_info}/RECORD", f"{dist_info}/RECORD.jws", f"{dist_info}/RECORD.p7s")
 
 
 def retag_wheel(wheel: Wheel, *, python: str, abi: str, platform: str) -> Wheel:
-    """Return the wheel under another tag: in its file name, and in its WHEEL file, where the other lines stay.
+    """Return the wheel with other tags in its file name and in its WHEEL file, whose other lines stay.
 
-    The build number goes with the old name; `Root-Is-Purelib` is false in a wheel whose platform is not `any`.
+    The build number is removed. `Root-Is-Purelib` is false for a wheel whose platform is not `any`.
     """
     tagged = replace(wheel, build="", python=python, abi=abi, platform=platform)
     path = f"{wheel.dist_info}/WHEEL"
@@ -157,25 +157,25 @@ def retag_wheel(wheel: Wheel, *, python: str, abi: str, platform: str) -> Wheel:
 
 
 def add_files(wheel: Wheel, files: Mapping[str, bytes]) -> Wheel:
-    """Return the wheel with files added to it, or put in the place of those of the same path; modes stay."""
+    """Return the wheel with files added, or replaced if they exist; the modes of replaced files stay."""
     old = wheel.files
     new = {path: WheelFile(data=data, executable=path in old and old[path].executable) for path, data in files.items()}
     return replace(wheel, files={**old, **new})
 
 
 def read_metadata(wheel: Wheel) -> RawMetadata:
-    """Return what METADATA says, whether or not it is valid; raise BuildError for fields that nobody knows."""
+    """Return the fields of METADATA without validating them; raise BuildError for unknown fields."""
     raw, unknown = parse_email(wheel.files[f"{wheel.dist_info}/METADATA"].data)
     if unknown:
         fields = ", ".join(unknown)
-        raise BuildError(f"{wheel.filename}: METADATA has fields that nobody knows", details={"fields": fields})
+        raise BuildError(f"{wheel.filename}: METADATA has unknown fields", details={"fields": fields})
     return raw
 
 
 def edit_metadata(wheel: Wheel, change: Callable[[RawMetadata], RawMetadata]) -> Wheel:
-    """Return the wheel with its METADATA changed and checked against the core metadata specification.
+    """Return the wheel with its METADATA changed and validated against the core metadata specification.
 
-    Raises BuildError when the result is not valid, or when the wheel has fields that the specification does not know.
+    Raises BuildError when the result is not valid, or when the wheel has fields that the specification does not define.
     """
     try:
         metadata = Metadata.from_raw(change(read_metadata(wheel)))
@@ -183,15 +183,16 @@ def edit_metadata(wheel: Wheel, change: Callable[[RawMetadata], RawMetadata]) ->
         reasons = sorted(str(error) for error in group.exceptions)
         raise BuildError(f"{wheel.filename}: METADATA would not be valid", excerpt=reasons) from None
     head, blank, body = metadata.as_rfc822().as_bytes().partition(b"\n\n")
-    # packaging writes names in lower case: valid, but neither what people read elsewhere nor what they grep for.
+    # packaging writes the names of fields in lower case, which is valid, but differs from all other tools.
     named = re.sub(rb"(?m)^[a-z-]+(?=:)", lambda match: _SPELLINGS.get(match[0], match[0].title()), head)
     return add_files(wheel, {f"{wheel.dist_info}/METADATA": named + blank + body})
 
 
 def pack_wheel(wheel: Wheel, folder: Path, *, epoch: int) -> Path:
-    """Write the wheel, with a new RECORD, into a folder under its own name, and return its path.
+    """Write the wheel with a new RECORD into a directory and return its path.
 
-    Entries are sorted, the .dist-info last and RECORD at the very end (PEP 427); every time is `epoch`.
+    The files are sorted, with .dist-info behind the others and RECORD as the last one (PEP 427). `epoch` is the time of
+    every file in seconds since 1970.
     """
     paths = sorted(wheel.files, key=lambda path: (path.startswith(f"{wheel.dist_info}/"), path))
     record = f"{wheel.dist_info}/RECORD"
@@ -216,5 +217,5 @@ def pack_wheel(wheel: Wheel, folder: Path, *, epoch: int) -> Path:
 
 
 def encode_digest(digest: bytes) -> str:
-    """Return a digest as RECORD has it: URL-safe base64 without padding."""
+    """Return a digest in the spelling of RECORD: URL-safe base64 without padding."""
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

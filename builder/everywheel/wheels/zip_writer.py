@@ -1,7 +1,7 @@
-"""Zip archives whose bytes depend on names and contents only, never on the machine that packs them.
+"""Zip archives whose bytes depend only on names and contents, not on the machine.
 
-The deflate is libdeflate's, pinned through PyPI's `deflate`: the standard library's compresses with whatever zlib the
-interpreter was built with, and zipfile takes no other. The format is APPNOTE 6.3.3 without its 64-bit extensions.
+The compression is that of libdeflate, from the package `deflate`, which is pinned. zipfile compresses with the zlib of the
+interpreter and accepts no other. The format is APPNOTE 6.3.3 without its 64-bit extensions.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import deflate
 
 from everywheel.errors import BuildError
 
-_LEVEL = 12  # libdeflate's highest: as small as zopfli's, at a twentieth of its time
+_LEVEL = 12  # the highest of libdeflate: the result is as small as that of zopfli, in a twentieth of the time
 _STORED, _DEFLATED = 0, 8
-_VERSION = 20  # 2.0: deflate and folders
+_VERSION = 20  # 2.0: deflate and directories
 _UNIX = 3
 _UTF8_NAME = 1 << 11
 _LOCAL = struct.Struct("<4s5H3L2H")
@@ -27,12 +27,12 @@ _CENTRAL = struct.Struct("<4s6H3L5H2L")
 _END = struct.Struct("<4s4H2LH")
 _MOST_ENTRIES = 0xFFFF
 _MOST_BYTES = 0xFFFFFFFF
-_OLDEST = 315532800  # 1980-01-01, the first day that a zip archive can name
+_OLDEST = 315532800  # 1980-01-01, the first date that a zip archive can contain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ZipEntry:
-    """One file of an archive; its mode will be 0755 or 0644."""
+    """A file of an archive; its mode in the archive is 0755 or 0644."""
 
     name: str
     data: bytes
@@ -40,9 +40,9 @@ class ZipEntry:
 
 
 def pack_zip(entries: Iterable[ZipEntry], *, epoch: int) -> bytes:
-    """Return the archive of the entries, in the order given; `epoch` is every file's time, in seconds since 1970.
+    """Return an archive of the entries in their order; `epoch` is the time of every file, in seconds since 1970.
 
-    Raises BuildError for what the format without its 64-bit extensions cannot hold: 65,535 files, 4 GiB.
+    Raises BuildError when they exceed the limits of the format without 64-bit extensions: 65,534 files and 4 GiB.
     """
     day, clock = _dos_time(epoch)
     body, directory, count = bytearray(), bytearray(), 0
@@ -68,6 +68,6 @@ def _compress(data: bytes) -> tuple[int, bytes]:
 
 
 def _dos_time(epoch: int) -> tuple[int, int]:
-    """Return date and time as MS-DOS kept them, in UTC and even seconds."""
+    """Return date and time in the format of MS-DOS, in UTC with a resolution of two seconds."""
     year, month, day, hour, minute, second, *_ = time.gmtime(max(epoch, _OLDEST))
     return (year - 1980) << 9 | month << 5 | day, hour << 11 | minute << 5 | second // 2

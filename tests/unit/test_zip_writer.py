@@ -1,4 +1,4 @@
-"""The archive writer: its bytes, and that every other reader agrees with it."""
+"""Zip archives: reproducible bytes, which other programs can read."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ ENTRIES = (
 )
 
 
-def test_the_standard_library_reads_back_what_was_packed() -> None:
+def test_the_standard_library_reads_the_archive() -> None:
     archive = zipfile.ZipFile(io.BytesIO(pack_zip(ENTRIES, epoch=EPOCH)))
 
     assert archive.testzip() is None
     assert [(info.filename, archive.read(info)) for info in archive.infolist()] == [(e.name, e.data) for e in ENTRIES]
 
 
-def test_times_and_modes_are_the_same_for_every_file_of_a_kind() -> None:
+def test_times_and_modes_do_not_depend_on_the_machine() -> None:
     archive = zipfile.ZipFile(io.BytesIO(pack_zip(ENTRIES, epoch=EPOCH)))
 
     assert {info.date_time for info in archive.infolist()} == {(2020, 1, 1, 0, 0, 0)}
@@ -38,7 +38,7 @@ def test_times_and_modes_are_the_same_for_every_file_of_a_kind() -> None:
     ]
 
 
-def test_only_what_gets_smaller_is_deflated() -> None:
+def test_only_files_that_get_smaller_are_compressed() -> None:
     archive = zipfile.ZipFile(io.BytesIO(pack_zip(ENTRIES, epoch=EPOCH)))
 
     assert [info.compress_type for info in archive.infolist()] == [
@@ -50,14 +50,14 @@ def test_only_what_gets_smaller_is_deflated() -> None:
 
 
 def test_the_bytes_are_pinned() -> None:
-    """A change here changes every wheel's hash: it comes with a new version of the deflate, or not at all."""
+    """A change of this hash changes the hash of every wheel; only a new version of libdeflate may cause it."""
     like_code = b"".join(hashlib.sha256(str(i // 3).encode()).digest()[: i % 29] for i in range(20_000))
     packed = pack_zip([*ENTRIES, ZipEntry(name="code", data=like_code)], epoch=EPOCH)
 
     assert hashlib.sha256(packed).hexdigest() == "c94a58dc73fd7c824ccdcd264447ef6086f839492bdc53f7c6d43f97e573ba3c"
 
 
-def test_a_time_before_1980_becomes_the_first_that_a_zip_can_name() -> None:
+def test_a_time_before_1980_becomes_the_first_that_the_format_has() -> None:
     archive = zipfile.ZipFile(io.BytesIO(pack_zip(ENTRIES[:1], epoch=0)))
 
     assert archive.infolist()[0].date_time == (1980, 1, 1, 0, 0, 0)
