@@ -50,8 +50,8 @@ def check_mac_system(contents: WheelContents) -> Iterator[Finding]:
 def check_mac_libraries(contents: WheelContents) -> Iterator[Finding]:
     """Find load commands that lead neither to a file of the wheel nor to a library of the system.
 
-    A weak one may name a library that only newer systems have, but no other path: a file at that path would
-    be loaded.
+    A weak load command may name a library of newer systems, but no other path outside of the wheel: any file that a
+    user's machine has at that path would be loaded.
     """
     directories = _find_search_paths(contents.machos)
     files = (*contents.machos, *contents.unread)
