@@ -1,4 +1,4 @@
-"""abi3audit's judgement, module by module: it is run for real, on the smallest files that it can read."""
+"""abi3audit's findings, module by module: the real tool runs on the smallest files that it can read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TAG = "cp311-abi3-macosx_11_0_arm64"
 
 
 def make_module(*needed: str, name: str = "_demo") -> bytes:
-    """Return a module for arm64 that takes these symbols from Python."""
+    """Return a module for arm64 that imports these symbols from Python."""
     strings, symbols = b"\0", b""
     for symbol, kind in ((f"PyInit_{name}", 0x0F), *((symbol, 0x01) for symbol in needed)):
         symbols += struct.pack("<IBBHQ", len(strings), kind, kind >> 3, 0, 0)
@@ -68,7 +68,7 @@ def test_modules_of_one_name_in_two_packages_keep_their_own_findings(tmp_path: P
     ]
 
 
-def test_whatever_python_can_import_is_judged_under_any_name(tmp_path: Path) -> None:
+def test_every_importable_file_is_checked_under_any_name(tmp_path: Path) -> None:
     paths = ["demo/_demo.so", "demo/lib_demo.dylib", "demo/_demo.so.1"]
 
     findings = list(check_abi3(make_content(tmp_path, dict.fromkeys(paths, make_module("_PyNonsense")))))
@@ -77,10 +77,10 @@ def test_whatever_python_can_import_is_judged_under_any_name(tmp_path: Path) -> 
 
 
 def test_a_module_that_abi3audit_cannot_read_is_a_finding(tmp_path: Path) -> None:
-    content = make_content(tmp_path, {"demo/_demo.abi3.so": make_module("PyList_New")})
-    content.wheel.files["demo/_demo.abi3.so"] = WheelFile(data=b"")  # type: ignore[index]
+    contents = make_content(tmp_path, {"demo/_demo.abi3.so": make_module("PyList_New")})
+    contents.wheel.files["demo/_demo.abi3.so"] = WheelFile(data=b"")  # type: ignore[index]
 
-    (finding,) = check_abi3(content)
+    (finding,) = check_abi3(contents)
 
-    assert (finding.check, finding.file, finding.message) == ("abi3", content.path.name, "abi3audit wrote no report")
+    assert (finding.check, finding.file, finding.message) == ("abi3", contents.path.name, "abi3audit wrote no report")
     assert finding.evidence

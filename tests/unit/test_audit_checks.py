@@ -1,4 +1,4 @@
-"""The checks on made-up ELF facts: each finds its own fault, in these words, and nothing in a sound wheel."""
+"""The checks of ELF files, tags and licenses on constructed facts: the exact finding of each fault, and none otherwise."""
 
 from __future__ import annotations
 
@@ -65,13 +65,13 @@ FOO = Component(
     exports=("foo_*",),
 )
 TINY = Component(name="tiny", version="0.3", license="MIT", linkage="static", files=(), exports=("tiny_*",))
-BILL = Sbom(documents=("demo.cdx.json",), components=(FOO, TINY), module_exports=("PyInit_*",))
+SBOM = Sbom(documents=("demo.cdx.json",), components=(FOO, TINY), module_exports=("PyInit_*",))
 
 
 def policy(tag: str = "manylinux2014_x86_64") -> Policy:
-    found = load_policy(tag)
-    assert found is not None
-    return found
+    loaded = load_policy(tag)
+    assert loaded is not None
+    return loaded
 
 
 def make_content(
@@ -81,18 +81,18 @@ def make_content(
     expression: str = "MIT AND Zlib",
     wheel_file: str = "",
     metadata: str = "",
-    sbom: Sbom = BILL,
+    sbom: Sbom = SBOM,
     files: Mapping[str, bytes] | None = None,
 ) -> WheelContents:
     python, abi, platform = tag.split("-")
     wheel_file = wheel_file or f"Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: {tag}\n"
     metadata = metadata or f"Metadata-Version: 2.4\nName: demo\nVersion: 1.0\nLicense-Expression: {expression}\n"
-    given = {
+    all_files = {
         **dict.fromkeys(elves, b"\x7fELF"),
         "demo-1.0.dist-info/METADATA": metadata.encode(),
         "demo-1.0.dist-info/WHEEL": wheel_file.encode(),
-        "demo-1.0.dist-info/licenses/foo/COPYING": b"words",
-        "demo-1.0.dist-info/licenses/tiny/LICENSE": b"words",
+        "demo-1.0.dist-info/licenses/foo/COPYING": b"message",
+        "demo-1.0.dist-info/licenses/tiny/LICENSE": b"message",
         **(files or {}),
     }
     wheel = Wheel(
@@ -102,31 +102,31 @@ def make_content(
         python=python,
         abi=abi,
         platform=platform,
-        files={path: WheelFile(data=data) for path, data in given.items()},
+        files={path: WheelFile(data=data) for path, data in all_files.items()},
     )
     return WheelContents(path=Path(f"demo-1.0-{tag}.whl"), wheel=wheel, elves=elves, sbom=sbom)
 
 
 def test_a_sound_wheel_has_no_finding() -> None:
-    content = make_content()
+    contents = make_content()
 
     findings = [
-        *check_tags(content),
-        *check_elf_arch(content),
-        *check_symbols(content),
-        *check_elf_libraries(content),
-        *check_elf_rpath(content),
-        *check_stack(content),
-        *check_text_relocations(content),
-        *check_page_size(content),
-        *check_debug(content),
-        *check_exports(content),
-        *check_licenses(content),
+        *check_tags(contents),
+        *check_elf_arch(contents),
+        *check_symbols(contents),
+        *check_elf_libraries(contents),
+        *check_elf_rpath(contents),
+        *check_stack(contents),
+        *check_text_relocations(contents),
+        *check_page_size(contents),
+        *check_debug(contents),
+        *check_exports(contents),
+        *check_licenses(contents),
     ]
 
     assert findings == []
-    assert list(find_declared_exports(content)) == list(ELVES)
-    assert find_external_libraries(content)["demo/_demo.abi3.so"] == ("libc.so.6",)
+    assert list(find_declared_exports(contents)) == list(ELVES)
+    assert find_external_libraries(contents)["demo/_demo.abi3.so"] == ("libc.so.6",)
 
 
 # --- policies
@@ -174,7 +174,7 @@ def test_a_policy_allows_versions_up_to_its_floor(tag: str, version: str, allowe
         ("musllinux_1_2_x86_64", "libstdc++.so.6", False),
     ],
 )
-def test_a_policy_knows_what_every_system_has(tag: str, library: str, provided: bool) -> None:
+def test_a_policy_lists_the_libraries_of_every_system(tag: str, library: str, provided: bool) -> None:
     assert policy(tag).provides(library) is provided
 
 
@@ -197,14 +197,14 @@ def test_a_symbol_version_is_split_into_family_and_number(version: str, parts: t
     assert split_version(version) == parts
 
 
-# --- what the loader looks for
+# --- loading
 
 
-def test_symbols_above_the_floor_are_named_and_a_long_list_is_cut() -> None:
+def test_symbols_above_the_floor_are_named_and_a_long_list_is_shortened() -> None:
     need = VersionNeed(library="libm.so.6", version="GLIBC_2.29", symbols=tuple(f"s{number}" for number in range(10)))
-    content = make_content({"demo/_demo.abi3.so": replace(MODULE, versions=(need,))})
+    contents = make_content({"demo/_demo.abi3.so": replace(MODULE, versions=(need,))})
 
-    assert list(check_symbols(content)) == [
+    assert list(check_symbols(contents)) == [
         Finding(
             check="symbols",
             file="demo/_demo.abi3.so",
@@ -214,17 +214,17 @@ def test_symbols_above_the_floor_are_named_and_a_long_list_is_cut() -> None:
     ]
 
 
-def test_versions_of_a_library_inside_the_wheel_are_its_own_affair() -> None:
+def test_versions_of_a_library_in_the_wheel_are_not_checked() -> None:
     need = VersionNeed(library="libfoo-12345678.so.1", version="ZLIB_1.3.9", symbols=("x",))
-    content = make_content({**ELVES, "demo/_demo.abi3.so": replace(MODULE, versions=(need,))})
+    contents = make_content({**ELVES, "demo/_demo.abi3.so": replace(MODULE, versions=(need,))})
 
-    assert list(check_symbols(content)) == []
+    assert list(check_symbols(contents)) == []
 
 
 def test_symbols_that_differ_between_systems_are_forbidden() -> None:
-    content = make_content({"demo/x.so": replace(ELF, needed=("libz.so.1",), undefined=("bi_windup", "inflate"))})
+    contents = make_content({"demo/x.so": replace(ELF, needed=("libz.so.1",), undefined=("bi_windup", "inflate"))})
 
-    (finding,) = check_symbols(content)
+    (finding,) = check_symbols(contents)
 
     assert (
         finding.message
@@ -234,9 +234,9 @@ def test_symbols_that_differ_between_systems_are_forbidden() -> None:
 
 
 def test_a_missing_library_is_found() -> None:
-    content = make_content({"demo/x.so": replace(ELF, needed=("libgio-2.0.so.0", "libc.so.6"))})
+    contents = make_content({"demo/x.so": replace(ELF, needed=("libgio-2.0.so.0", "libc.so.6"))})
 
-    assert list(check_elf_libraries(content)) == [
+    assert list(check_elf_libraries(contents)) == [
         Finding(
             check="libraries",
             file="demo/x.so",
@@ -245,17 +245,19 @@ def test_a_missing_library_is_found() -> None:
     ]
 
 
-def test_a_library_in_the_wheel_must_be_found_by_an_rpath() -> None:
-    content = make_content({**ELVES, "demo/_demo.abi3.so": replace(MODULE, rpath=("$ORIGIN",))})
+def test_a_library_in_the_wheel_must_be_on_the_rpath() -> None:
+    contents = make_content({**ELVES, "demo/_demo.abi3.so": replace(MODULE, rpath=("$ORIGIN",))})
 
-    (finding,) = check_elf_libraries(content)
+    (finding,) = check_elf_libraries(contents)
 
     assert finding.message == "needs libfoo-12345678.so.1, which is in the wheel, but not in a directory on its RPATH"
     assert finding.evidence == ("demo.libs/libfoo-12345678.so.1",)
 
 
 @pytest.mark.parametrize(("inherited", "findings"), [(True, 0), (False, 1)])
-def test_an_rpath_holds_for_the_libraries_of_a_library_and_a_runpath_does_not(inherited: bool, findings: int) -> None:
+def test_an_rpath_applies_to_the_dependencies_of_a_library_and_a_runpath_does_not(
+    inherited: bool, findings: int
+) -> None:
     elves = {
         "a/top.so": replace(ELF, needed=("libmid.so",), rpath=("$ORIGIN/../libs",), rpath_is_inherited=inherited),
         "libs/libmid.so": replace(ELF, needed=("libend.so",)),
@@ -288,20 +290,20 @@ def test_an_rpath_stays_inside_the_wheel(path: str, entry: str, shown: str | Non
 
 
 def test_another_architecture_is_found() -> None:
-    content = make_content({"demo/x.so": replace(ELF, machine="EM_386", bits=32)})
+    contents = make_content({"demo/x.so": replace(ELF, machine="EM_386", bits=32)})
 
-    (finding,) = check_elf_arch(content)
+    (finding,) = check_elf_arch(contents)
 
     assert finding.message == (
         "built for EM_386, 32 bits, little-endian; manylinux2014_x86_64 requires EM_X86_64, 64 bits, little-endian"
     )
 
 
-# --- what a finished binary must not have
+# --- hygiene
 
 
 @pytest.mark.parametrize(
-    ("machine", "stack", "words"),
+    ("machine", "stack", "message"),
     [
         ("EM_X86_64", "rwx", "requires an executable stack (PT_GNU_STACK has the flag X)"),
         ("EM_X86_64", None, "has no PT_GNU_STACK header, which makes the stack executable"),
@@ -309,20 +311,20 @@ def test_another_architecture_is_found() -> None:
         ("EM_AARCH64", "rwx", "requires an executable stack (PT_GNU_STACK has the flag X)"),
     ],
 )
-def test_an_executable_stack_is_found(machine: str, stack: str | None, words: str | None) -> None:
-    found = list(check_stack(make_content({"demo/x.so": replace(ELF, machine=machine, stack=stack)})))
+def test_an_executable_stack_is_found(machine: str, stack: str | None, message: str | None) -> None:
+    findings = list(check_stack(make_content({"demo/x.so": replace(ELF, machine=machine, stack=stack)})))
 
-    assert [finding.message for finding in found] == ([words] if words else [])
+    assert [finding.message for finding in findings] == ([message] if message else [])
 
 
 def test_text_relocations_debug_data_and_small_pages_are_found() -> None:
     elf = replace(ELF, text_relocations=True, debug={".debug_info": 700, ".debug_line": 34}, page=4096)
-    content = make_content({"demo/x.so": elf}, tag="cp311-abi3-manylinux2014_aarch64")
+    contents = make_content({"demo/x.so": elf}, tag="cp311-abi3-manylinux2014_aarch64")
 
     findings = [
-        *check_text_relocations(content),
-        *check_debug(content),
-        *check_page_size(content),
+        *check_text_relocations(contents),
+        *check_debug(contents),
+        *check_page_size(contents),
     ]
 
     assert [(finding.check, finding.message, finding.evidence) for finding in findings] == [
@@ -332,7 +334,7 @@ def test_text_relocations_debug_data_and_small_pages_are_found() -> None:
     ]
 
 
-def test_a_leaked_symbol_is_found_and_its_library_named() -> None:
+def test_an_undeclared_export_is_found_and_its_library_named() -> None:
     leaking = replace(LIBRARY, exports=("foo_new", "g_malloc", "tiny_alloc"))
 
     assert list(check_exports(make_content({**ELVES, FOO.files[0]: leaking}))) == [
@@ -345,10 +347,10 @@ def test_a_leaked_symbol_is_found_and_its_library_named() -> None:
     ]
 
 
-def test_exports_are_not_checked_where_nothing_says_what_they_may_be() -> None:
-    content = make_content(sbom=Sbom())
+def test_exports_without_a_declaration_are_not_checked() -> None:
+    contents = make_content(sbom=Sbom())
 
-    assert (list(check_exports(content)), find_declared_exports(content)) == ([], {})
+    assert (list(check_exports(contents)), find_declared_exports(contents)) == ([], {})
 
 
 # --- tags
@@ -423,10 +425,10 @@ def test_exports_are_not_checked_where_nothing_says_what_they_may_be() -> None:
         ),
     ],
 )
-def test_a_tag_that_is_not_the_content_is_found(changes: dict[str, object], finding: tuple[str, str]) -> None:
-    content = make_content(**changes)  # type: ignore[arg-type]
+def test_a_tag_that_does_not_fit_the_contents_is_found(changes: dict[str, object], finding: tuple[str, str]) -> None:
+    contents = make_content(**changes)  # type: ignore[arg-type]
 
-    findings = list(check_tags(content))
+    findings = list(check_tags(contents))
 
     assert [(finding.file, finding.message) for finding in findings] == [finding]
 
@@ -441,16 +443,16 @@ def test_a_tag_that_is_not_the_content_is_found(changes: dict[str, object], find
         ("_demo.abi3.so", "cp311-cp311-manylinux2014_x86_64"),
     ],
 )
-def test_a_module_may_have_any_suffix_that_its_pythons_import(name: str, tag: str) -> None:
-    content = make_content({f"demo/{name}": MODULE}, tag=tag)
+def test_a_module_may_have_any_suffix_that_its_python_imports(name: str, tag: str) -> None:
+    contents = make_content({f"demo/{name}": MODULE}, tag=tag)
 
-    assert list(check_tags(content)) == []
+    assert list(check_tags(contents)) == []
 
 
 def test_platform_tags_that_contradict_each_other_are_found() -> None:
-    content = make_content(tag="cp311-abi3-manylinux2014_x86_64.musllinux_1_2_aarch64")
+    contents = make_content(tag="cp311-abi3-manylinux2014_x86_64.musllinux_1_2_aarch64")
 
-    findings = check_tags(content)
+    findings = check_tags(contents)
 
     assert [finding.message for finding in findings] == [
         "the platform tags name more than one libc: glibc, musl",
@@ -458,13 +460,13 @@ def test_platform_tags_that_contradict_each_other_are_found() -> None:
     ]
 
 
-# --- licences
+# --- licenses
 
 
-def test_a_missing_licence_text_is_found() -> None:
-    content = make_content(files={"demo-1.0.dist-info/licenses/tiny/LICENSE": b" \n"})
+def test_a_missing_license_text_is_found() -> None:
+    contents = make_content(files={"demo-1.0.dist-info/licenses/tiny/LICENSE": b" \n"})
 
-    assert list(check_licenses(content)) == [
+    assert list(check_licenses(contents)) == [
         Finding(
             check="licenses",
             file="demo-1.0.dist-info/licenses/",
@@ -475,24 +477,24 @@ def test_a_missing_licence_text_is_found() -> None:
 
 
 def test_a_library_that_no_sbom_lists_is_found() -> None:
-    content = make_content({**ELVES, "demo.libs/libbar-12345678.so.3": ELF})
+    contents = make_content({**ELVES, "demo.libs/libbar-12345678.so.3": ELF})
 
-    (finding,) = check_licenses(content)
+    (finding,) = check_licenses(contents)
 
     assert finding.file == "demo.libs/libbar-12345678.so.3"
     assert finding.message == "no SBOM in the wheel identifies this library, so its license cannot be checked"
 
 
-def test_a_library_that_only_the_sbom_has_is_found() -> None:
-    content = make_content({"demo/_demo.abi3.so": MODULE})
+def test_a_library_that_is_only_in_the_sbom_is_found() -> None:
+    contents = make_content({"demo/_demo.abi3.so": MODULE})
 
-    (finding,) = check_licenses(content)
+    (finding,) = check_licenses(contents)
 
     assert finding.message == "the SBOM lists this file for foo 1.2, but it is not in the wheel"
 
 
 @pytest.mark.parametrize(
-    ("metadata", "words", "evidence"),
+    ("metadata", "message", "evidence"),
     [
         (
             "License-Expression: MIT",
@@ -508,28 +510,28 @@ def test_a_library_that_only_the_sbom_has_is_found() -> None:
     ],
 )
 def test_an_expression_that_does_not_cover_the_libraries_is_found(
-    metadata: str, words: str, evidence: tuple[str, ...]
+    metadata: str, message: str, evidence: tuple[str, ...]
 ) -> None:
-    content = make_content(metadata=f"Metadata-Version: 2.4\nName: demo\nVersion: 1.0\n{metadata}\n")
+    contents = make_content(metadata=f"Metadata-Version: 2.4\nName: demo\nVersion: 1.0\n{metadata}\n")
 
-    assert list(check_licenses(content)) == [
-        Finding(check="licenses", file="demo-1.0.dist-info/METADATA", message=words, evidence=evidence)
+    assert list(check_licenses(contents)) == [
+        Finding(check="licenses", file="demo-1.0.dist-info/METADATA", message=message, evidence=evidence)
     ]
 
 
-def test_one_file_with_all_texts_is_enough_where_others_made_the_wheel() -> None:
+def test_one_file_with_all_texts_is_enough_in_wheels_of_other_tools() -> None:
     theirs = replace(
-        BILL, components=(Component(name="Bar", version="3", license="MIT", linkage="", files=(), exports=None),)
+        SBOM, components=(Component(name="Bar", version="3", license="MIT", linkage="", files=(), exports=None),)
     )
-    content = make_content(files={"demo-1.0.dist-info/licenses/LICENSE": b"===== bar-3 =====\nMIT"})
+    contents = make_content(files={"demo-1.0.dist-info/licenses/LICENSE": b"===== bar-3 =====\nMIT"})
 
-    assert list(check_licenses(replace(content, sbom=theirs))) == []
+    assert list(check_licenses(replace(contents, sbom=theirs))) == []
 
 
-def test_a_licence_file_that_is_only_named_is_found() -> None:
+def test_a_listed_license_file_that_is_missing_is_found() -> None:
     text = "Name: demo\nVersion: 1.0\nLicense-Expression: MIT AND Zlib\nLicense-File: LICENSE\n"
 
-    (finding,) = check_licenses(make_content(metadata=text, sbom=BILL))
+    (finding,) = check_licenses(make_content(metadata=text, sbom=SBOM))
 
     assert finding.file == "demo-1.0.dist-info/licenses/LICENSE"
     assert finding.message == "License-File lists this file, but it is missing"
@@ -546,10 +548,10 @@ def test_a_licence_file_that_is_only_named_is_found() -> None:
         ),
     ],
 )
-def test_a_component_without_a_usable_licence_is_found(license: str, evidence: str) -> None:
-    bill = replace(BILL, components=(replace(FOO, license=license), TINY))
+def test_a_component_without_a_valid_license_is_found(license: str, evidence: str) -> None:
+    sbom = replace(SBOM, components=(replace(FOO, license=license), TINY))
 
-    (finding,) = check_licenses(make_content(sbom=bill))
+    (finding,) = check_licenses(make_content(sbom=sbom))
 
     assert finding.message == "License-Expression 'MIT AND Zlib' does not cover every library in the wheel"
     assert finding.evidence == (evidence,)

@@ -1,4 +1,4 @@
-"""Compiled files that cannot be read: one finding each, no second one that follows from it, and a row of the table."""
+"""Compiled files that cannot be read: one finding for each, no findings that follow from it, and a line in the summaries."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from everywheel.binaries.pe import PeFacts
 from everywheel.wheels.wheel import Wheel, WheelFile, pack_wheel
 
 LINUX, MAC, WINDOWS = "manylinux2014_x86_64", "macosx_11_0_arm64", "win_amd64"
-TEXT = b"this is no program\n" * 8
+TEXT = b"this is not a program\n" * 8
 INFO = "demo-1.0.dist-info"
 
 
 def make_wheel(platform: str, files: dict[str, bytes]) -> Wheel:
-    given = {
+    all_files = {
         **files,
         f"{INFO}/METADATA": b"Metadata-Version: 2.4\nName: demo\nVersion: 1.0\nLicense-Expression: MIT\n",
         f"{INFO}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: cp311-abi3-{platform}\n".encode(),
     }
-    contents = {path: WheelFile(data=data) for path, data in given.items()}
+    contents = {path: WheelFile(data=data) for path, data in all_files.items()}
     return Wheel(name="demo", version="1.0", build="", python="cp311", abi="abi3", platform=platform, files=contents)
 
 
@@ -48,15 +48,15 @@ ERROR = [
 ]
 
 
-@pytest.mark.parametrize(("platform", "path", "data", "check", "words"), ERROR)
+@pytest.mark.parametrize(("platform", "path", "data", "check", "message"), ERROR)
 def test_a_file_that_cannot_be_read_is_one_finding(
-    platform: str, path: str, data: bytes, check: str, words: str, tmp_path: Path
+    platform: str, path: str, data: bytes, check: str, message: str, tmp_path: Path
 ) -> None:
     wheel = pack_wheel(make_wheel(platform, {path: data}), tmp_path, epoch=1577836800)
 
     report = audit_wheel(wheel)
 
-    assert [(finding.check, finding.file, finding.message) for finding in report.findings] == [(check, path, words)]
+    assert [(finding.check, finding.file, finding.message) for finding in report.findings] == [(check, path, message)]
     assert report.files == ()
 
 
@@ -92,23 +92,25 @@ def test_a_file_that_cannot_be_read_is_one_finding(
         ),
     ],
 )
-def test_the_table_has_a_row_for_every_finding(platform: str, path: str, rows: dict[str, str], tmp_path: Path) -> None:
+def test_the_summaries_have_a_line_for_every_finding(
+    platform: str, path: str, rows: dict[str, str], tmp_path: Path
+) -> None:
     report = audit_wheel(pack_wheel(make_wheel(platform, {path: TEXT}), tmp_path, epoch=1577836800))
 
-    looks = {look.check: look.message for look in report.checks}
-    assert {check: words for check, words in looks.items() if check in ("elf", "macho", "pe", "arch")} == rows
+    looks = {summary.check: summary.message for summary in report.checks}
+    assert {check: message for check, message in looks.items() if check in ("elf", "macho", "pe", "arch")} == rows
     assert report.findings
     assert {finding.check for finding in report.findings} <= looks.keys()
 
 
 @pytest.mark.parametrize("platform", ["any", WINDOWS, "pyodide_2024_0_wasm32"])
-def test_what_is_named_so_is_a_library_on_linux_and_macos_alone(platform: str) -> None:
+def test_files_with_the_suffix_so_are_binaries_only_on_linux_and_macos(platform: str) -> None:
     wheel = make_wheel(platform, {})
 
     assert read_binary("demo/x.so", TEXT, WheelContents(path=Path(wheel.filename), wheel=wheel).systems) is None
 
 
-def test_what_needs_a_library_that_cannot_be_read_has_it_in_the_wheel() -> None:
+def test_an_unreadable_library_counts_as_a_library_in_the_wheel() -> None:
     elf = ElfFacts(
         bits=64,
         endian="little",
@@ -153,7 +155,7 @@ def test_what_needs_a_library_that_cannot_be_read_has_it_in_the_wheel() -> None:
         debug={},
         pdb="",
     )
-    content = WheelContents(
+    contents = WheelContents(
         path=Path("demo.whl"),
         wheel=make_wheel(f"{LINUX}.{MAC}.{WINDOWS}", {}),
         elves={"demo/x.so": elf},
@@ -163,13 +165,13 @@ def test_what_needs_a_library_that_cannot_be_read_has_it_in_the_wheel() -> None:
     )
 
     findings = [
-        *check_elf_libraries(content),
-        *check_mac_libraries(content),
-        *check_dlls(content),
+        *check_elf_libraries(contents),
+        *check_mac_libraries(contents),
+        *check_dlls(contents),
     ]
 
     assert findings == []
-    assert [find(content) for find in (find_external_libraries, find_external_install_names, find_external_dlls)] == [
+    assert [find(contents) for find in (find_external_libraries, find_external_install_names, find_external_dlls)] == [
         {"demo/x.so": ()},
         {"demo/y.so": ()},
         {"demo/z.pyd": ()},

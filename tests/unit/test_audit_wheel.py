@@ -1,4 +1,4 @@
-"""The audit of whole files: archives that are broken, what is reported of sound ones, and the error with all findings."""
+"""The audit of whole files: broken archives, summaries of correct wheels, and the error with all findings."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def make_wheel(folder: Path, **files: bytes) -> Path:
 
 
 def rewrite(path: Path, change: dict[str, bytes | None]) -> Path:
-    """Change members behind RECORD's back; None takes one away."""
+    """Replace members without updating RECORD; None removes one."""
     with zipfile.ZipFile(path) as archive:
         members = {info.filename: archive.read(info) for info in archive.infolist()}
     with zipfile.ZipFile(path, "w") as archive:
@@ -42,7 +42,7 @@ def rewrite(path: Path, change: dict[str, bytes | None]) -> Path:
     return path
 
 
-def told(path: Path) -> list[tuple[str, str, str]]:
+def list_findings(path: Path) -> list[tuple[str, str, str]]:
     return [(finding.check, finding.file, finding.message) for finding in audit_wheel(path).findings]
 
 
@@ -50,7 +50,7 @@ def test_a_sound_pure_wheel_has_no_finding(tmp_path: Path) -> None:
     report = audit_wheel(make_wheel(tmp_path))
 
     assert (report.wheel, report.findings, report.files) == (NAME, (), ())
-    assert [(look.check, look.message) for look in report.checks] == [
+    assert [(summary.check, summary.message) for summary in report.checks] == [
         ("archive", "5 files, 509 bytes unpacked"),
         ("record", "every file compared with its hash"),
         ("tags", "py3-none-any"),
@@ -69,7 +69,7 @@ def test_a_sound_pure_wheel_has_no_finding(tmp_path: Path) -> None:
     ]
 
 
-def test_a_file_that_is_not_there_is_a_mistake_of_the_caller(tmp_path: Path) -> None:
+def test_a_missing_file_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         audit_wheel(tmp_path / NAME)
 
@@ -78,27 +78,27 @@ def test_a_file_that_is_not_there_is_a_mistake_of_the_caller(tmp_path: Path) -> 
     )
 
 
-def test_a_name_that_is_not_a_wheels_is_a_finding(tmp_path: Path) -> None:
+def test_an_invalid_wheel_file_name_is_a_finding(tmp_path: Path) -> None:
     path = make_wheel(tmp_path).rename(tmp_path / "demo.whl")
 
-    ((check, file, words),) = told(path)
+    ((check, file, message),) = list_findings(path)
 
     assert (check, file) == ("archive", "demo.whl")
-    assert words.startswith("not a valid wheel file name: ")
+    assert message.startswith("not a valid wheel file name: ")
 
 
-def test_what_is_no_zip_is_a_finding(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_zip_archive_is_a_finding(tmp_path: Path) -> None:
     path = tmp_path / NAME
-    path.write_bytes(b"nothing of the kind")
+    path.write_bytes(b"not a zip archive")
 
-    assert told(path) == [("archive", NAME, "not a zip archive: File is not a zip file")]
+    assert list_findings(path) == [("archive", NAME, "not a zip archive: File is not a zip file")]
 
 
 def test_a_truncated_archive_is_a_finding(tmp_path: Path) -> None:
     path = make_wheel(tmp_path)
     path.write_bytes(path.read_bytes()[:-50])
 
-    assert told(path) == [("archive", NAME, "not a zip archive: File is not a zip file")]
+    assert list_findings(path) == [("archive", NAME, "not a zip archive: File is not a zip file")]
 
 
 def test_a_damaged_member_is_a_finding(tmp_path: Path) -> None:
@@ -106,19 +106,23 @@ def test_a_damaged_member_is_a_finding(tmp_path: Path) -> None:
     data = path.read_bytes()
     path.write_bytes(data.replace(b"x = 1\n", b"x = 2\n"))
 
-    assert told(path)[0] == ("archive", "demo/__init__.py", "cannot be read: Bad CRC-32 for file 'demo/__init__.py'")
+    assert list_findings(path)[0] == (
+        "archive",
+        "demo/__init__.py",
+        "cannot be read: Bad CRC-32 for file 'demo/__init__.py'",
+    )
 
 
 def test_a_wheel_without_dist_info_is_a_finding(tmp_path: Path) -> None:
     path = rewrite(make_wheel(tmp_path), {**{name: None for name in FILES if INFO in name}, f"{INFO}/RECORD": None})
 
-    assert told(path) == [("archive", NAME, "0 .dist-info directories instead of 1")]
+    assert list_findings(path) == [("archive", NAME, "0 .dist-info directories instead of 1")]
 
 
 def test_a_second_dist_info_is_a_finding(tmp_path: Path) -> None:
     path = make_wheel(tmp_path, **{"other-2.dist-info/METADATA": b""})
 
-    assert told(path) == [
+    assert list_findings(path) == [
         ("archive", NAME, "2 .dist-info directories instead of 1: demo-1.0.dist-info, other-2.dist-info")
     ]
 
@@ -126,7 +130,7 @@ def test_a_second_dist_info_is_a_finding(tmp_path: Path) -> None:
 def test_another_projects_dist_info_is_a_finding(tmp_path: Path) -> None:
     path = make_wheel(tmp_path).rename(tmp_path / "other-1.0-py3-none-any.whl")
 
-    assert told(path) == [
+    assert list_findings(path) == [
         (
             "archive",
             path.name,
@@ -138,7 +142,7 @@ def test_another_projects_dist_info_is_a_finding(tmp_path: Path) -> None:
 def test_a_missing_metadata_file_is_a_finding(tmp_path: Path) -> None:
     path = rewrite(make_wheel(tmp_path), {f"{INFO}/METADATA": None})
 
-    assert told(path) == [
+    assert list_findings(path) == [
         ("archive", f"{INFO}/METADATA", "missing"),
         ("record", f"{INFO}/METADATA", "listed in RECORD, but missing from the wheel"),
     ]
@@ -163,7 +167,7 @@ def test_a_changed_file_is_a_finding_with_both_hashes(tmp_path: Path) -> None:
 def test_a_file_that_record_does_not_list_is_a_finding(tmp_path: Path) -> None:
     path = rewrite(make_wheel(tmp_path), {"demo/new.py": b""})
 
-    assert told(path) == [("record", "demo/new.py", "not listed in RECORD")]
+    assert list_findings(path) == [("record", "demo/new.py", "not listed in RECORD")]
 
 
 def test_a_weak_hash_is_a_finding(tmp_path: Path) -> None:
@@ -172,26 +176,26 @@ def test_a_weak_hash_is_a_finding(tmp_path: Path) -> None:
         lines = archive.read(f"{INFO}/RECORD").decode().splitlines()
     weak = "\n".join(["demo/__init__.py,md5=abc,6", *lines[1:]])
 
-    assert told(rewrite(path, {f"{INFO}/RECORD": weak.encode()})) == [
+    assert list_findings(rewrite(path, {f"{INFO}/RECORD": weak.encode()})) == [
         ("record", "demo/__init__.py", "RECORD has no sha256 for this file, only 'md5=abc'")
     ]
 
 
-def test_a_path_that_leaves_the_wheel_is_a_finding(tmp_path: Path) -> None:
+def test_a_path_that_leads_out_of_the_wheel_is_a_finding(tmp_path: Path) -> None:
     path = make_wheel(tmp_path, **{"../evil.py": b""})
 
-    assert told(path) == [("archive", "../evil.py", "the path leads out of the wheel")]
+    assert list_findings(path) == [("archive", "../evil.py", "the path leads out of the wheel")]
 
 
-def test_a_name_that_stands_twice_is_a_finding(tmp_path: Path) -> None:
+def test_two_members_with_one_name_are_a_finding(tmp_path: Path) -> None:
     path = make_wheel(tmp_path)
     with pytest.warns(UserWarning, match="Duplicate"), zipfile.ZipFile(path, "a") as archive:
         archive.writestr("demo/__init__.py", b"x = 1\n")
 
-    assert told(path) == [("archive", "demo/__init__.py", "2 members have this name")]
+    assert list_findings(path) == [("archive", "demo/__init__.py", "2 members have this name")]
 
 
-def test_what_only_begins_as_an_elf_file_is_a_finding(tmp_path: Path) -> None:
+def test_a_file_with_only_the_header_of_an_elf_file_is_a_finding(tmp_path: Path) -> None:
     (finding,) = audit_wheel(make_wheel(tmp_path, **{"demo/x.so": b"\x7fELF\x02\x01\x01"})).findings
 
     assert (finding.check, finding.file) == ("elf", "demo/x.so")
@@ -207,13 +211,13 @@ def test_no_bytes_make_the_elf_reader_fail_in_another_way(tail: bytes) -> None:
 
 
 def test_an_sbom_that_is_not_json_is_a_finding(tmp_path: Path) -> None:
-    ((check, file, words),) = told(make_wheel(tmp_path, **{f"{INFO}/sboms/x.cdx.json": b"[1, 2"}))
+    ((check, file, message),) = list_findings(make_wheel(tmp_path, **{f"{INFO}/sboms/x.cdx.json": b"[1, 2"}))
 
     assert (check, file) == ("licenses", f"{INFO}/sboms/x.cdx.json")
-    assert words.startswith("not a readable CycloneDX document: ")
+    assert message.startswith("not a readable CycloneDX document: ")
 
 
-def test_an_sbom_of_anyones_is_read(tmp_path: Path) -> None:
+def test_an_sbom_of_another_tool_is_read(tmp_path: Path) -> None:
     document = {
         "bomFormat": "CycloneDX",
         "metadata": {"component": {"type": "library", "name": "Demo"}},
@@ -228,16 +232,16 @@ def test_an_sbom_of_anyones_is_read(tmp_path: Path) -> None:
             {"type": "application", "name": "gcc"},
         ],
     }
-    content, _ = read_wheel_contents(
+    contents, _ = read_wheel_contents(
         make_wheel(tmp_path, **{f"{INFO}/sboms/x.cdx.json": json.dumps(document).encode()})
     )
-    assert content is not None
+    assert contents is not None
 
-    assert content.sbom.unreadable == {}
-    assert content.sbom.components == (
+    assert contents.sbom.unreadable == {}
+    assert contents.sbom.components == (
         Component(name="foo", version="2", license="MIT AND (A OR B)", linkage="", files=(), exports=None),
     )
-    assert content.sbom.module_exports is None
+    assert contents.sbom.module_exports is None
 
 
 def make_report(wheel: str, *findings: Finding) -> Report:
@@ -246,7 +250,7 @@ def make_report(wheel: str, *findings: Finding) -> Report:
     )
 
 
-STACK = Finding(check="stack", file="a.so", message="asks for it")
+STACK = Finding(check="stack", file="a.so", message="requires it")
 SYMBOL = Finding(check="symbols", file="a.so", message="needs GLIBC_2.34", evidence=("f@GLIBC_2.34",))
 
 
@@ -257,7 +261,7 @@ def test_the_error_lists_every_finding_with_its_evidence() -> None:
     assert caught.value.exit_code == 5
     assert caught.value.render() == (
         "error: x.whl: the audit has 2 findings\n"
-        "  | stack: a.so: asks for it\n"
+        "  | stack: a.so: requires it\n"
         "  | symbols: a.so: needs GLIBC_2.34\n"
         "  |     f@GLIBC_2.34\n"
         "  hint: docs/troubleshooting.md explains how to fix each finding"
@@ -271,16 +275,16 @@ def test_the_error_for_several_wheels_names_each() -> None:
     assert caught.value.render() == (
         "error: 1 of 2 wheels: the audit has 1 finding\n"
         "  | y.whl\n"
-        "  | stack: a.so: asks for it\n"
+        "  | stack: a.so: requires it\n"
         "  hint: docs/troubleshooting.md explains how to fix each finding"
     )
 
 
-def test_no_finding_is_no_error() -> None:
+def test_a_report_without_findings_raises_nothing() -> None:
     fail_on_findings((make_report("x.whl"),))
 
 
-def test_a_finding_is_told_in_its_own_lines() -> None:
+def test_a_finding_has_its_own_lines() -> None:
     assert describe_finding(SYMBOL) == ["symbols: a.so: needs GLIBC_2.34", "    f@GLIBC_2.34"]
 
 
@@ -294,7 +298,7 @@ def patch(path: Path, offset: int, new: bytes) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("changes", "message"),
     [
         ({6: b"\xff\0"}, "not a zip archive: zip file version 25.5"),
         (
@@ -306,30 +310,30 @@ def patch(path: Path, offset: int, new: bytes) -> Path:
     ],
     ids=["version", "name", "no name", "bomb"],
 )
-def test_an_archive_that_zipfile_stumbles_over_is_a_finding(
-    tmp_path: Path, changes: dict[int, bytes], words: str
+def test_an_archive_that_zipfile_cannot_read_is_a_finding(
+    tmp_path: Path, changes: dict[int, bytes], message: str
 ) -> None:
     path = make_wheel(tmp_path)
     for offset, new in changes.items():
         patch(path, offset, new)
 
-    assert told(path) == [("archive", NAME, words)]
+    assert list_findings(path) == [("archive", NAME, message)]
     with pytest.raises(BuildError) as caught:
         read_wheel(path)
     assert caught.value.fact == f"{NAME} is not a readable wheel"
 
 
-def test_a_wheel_with_an_encrypted_member_is_no_readable_wheel(tmp_path: Path) -> None:
+def test_an_encrypted_member_is_a_finding(tmp_path: Path) -> None:
     with pytest.raises(BuildError) as caught:
         read_wheel(patch(make_wheel(tmp_path), 8, b"\1"))
 
     assert caught.value.fact == f"{NAME} is not a readable wheel"
 
 
-def test_a_member_without_a_name_leaves_the_wheel(tmp_path: Path) -> None:
+def test_a_member_without_a_name_is_a_finding(tmp_path: Path) -> None:
     path = rewrite(make_wheel(tmp_path), {".": b""})
 
-    assert ("archive", ".", "the path leads out of the wheel") in told(path)
+    assert ("archive", ".", "the path leads out of the wheel") in list_findings(path)
 
 
 def test_a_symbolic_link_is_found(tmp_path: Path) -> None:
@@ -339,25 +343,27 @@ def test_a_symbolic_link_is_found(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(link, "libfoo.so.1")
 
-    assert ("archive", "demo/link.so", "a symbolic link, which installers write as a regular file") in told(path)
+    assert ("archive", "demo/link.so", "a symbolic link, which installers write as a regular file") in list_findings(
+        path
+    )
 
 
-def test_a_size_that_is_not_records_is_found(tmp_path: Path) -> None:
+def test_a_size_that_differs_from_record_is_found(tmp_path: Path) -> None:
     path = make_wheel(tmp_path)
     with zipfile.ZipFile(path) as archive:
         record = archive.read(f"{INFO}/RECORD").replace(b",6\n", b",7\n", 1)
 
-    assert told(rewrite(path, {f"{INFO}/RECORD": record})) == [
+    assert list_findings(rewrite(path, {f"{INFO}/RECORD": record})) == [
         ("record", "demo/__init__.py", "has 6 bytes, but RECORD lists 7")
     ]
 
 
-def test_metadata_that_is_not_ascii_is_read_as_what_it_is(tmp_path: Path) -> None:
+def test_metadata_that_is_not_ascii_is_read_as_utf_8(tmp_path: Path) -> None:
     metadata = FILES[f"{INFO}/METADATA"] + "License-File: LICENSE-é\nLicense-File: LIZENZ-ü\n".encode()
     path = make_wheel(tmp_path, **{f"{INFO}/METADATA": metadata, f"{INFO}/licenses/LICENSE-é": b"MIT\n"})
 
     missing = ("licenses", f"{INFO}/licenses/LIZENZ-ü", "License-File lists this file, but it is missing")
-    assert told(path) == [missing]
+    assert list_findings(path) == [missing]
 
 
 @pytest.mark.parametrize(
@@ -370,16 +376,16 @@ def test_metadata_that_is_not_ascii_is_read_as_what_it_is(tmp_path: Path) -> Non
         ),
     ],
 )
-def test_an_sbom_that_is_made_to_trip_its_reader_is_a_finding(tmp_path: Path, document: bytes, reason: str) -> None:
+def test_a_malformed_sbom_is_a_finding(tmp_path: Path, document: bytes, reason: str) -> None:
     file = f"{INFO}/sboms/demo.cdx.json"
 
-    ((check, where, words),) = told(make_wheel(tmp_path, **{file: document}))
+    ((check, where, message),) = list_findings(make_wheel(tmp_path, **{file: document}))
 
     assert (check, where) == ("licenses", file)
-    assert words.startswith(f"not a readable CycloneDX document: {reason}")
+    assert message.startswith(f"not a readable CycloneDX document: {reason}")
 
 
-def test_a_line_that_stands_for_a_billion_tags_is_not_spelled_out(tmp_path: Path) -> None:
+def test_a_compressed_set_of_a_billion_tags_is_not_expanded(tmp_path: Path) -> None:
     line = "-".join([".".join("abcdefghij")] * 9)
     path = make_wheel(tmp_path, **{f"{INFO}/WHEEL": f"Root-Is-Purelib: true\nTag: {line}\n".encode()})
 
@@ -391,8 +397,8 @@ def test_a_line_that_stands_for_a_billion_tags_is_not_spelled_out(tmp_path: Path
     )
 
 
-def test_names_that_some_systems_cannot_tell_apart_are_found(tmp_path: Path) -> None:
+def test_names_that_differ_only_in_case_are_found(tmp_path: Path) -> None:
     path = make_wheel(tmp_path, **{"demo/Codec.py": b"", "demo/codec.py": b"", "demo/other.py": b""})
 
-    words = "differs from demo/Codec.py only in case: file systems of macOS and Windows keep only one of the two"
-    assert told(path) == [("archive", "demo/codec.py", words)]
+    message = "differs from demo/Codec.py only in case: file systems of macOS and Windows keep only one of the two"
+    assert list_findings(path) == [("archive", "demo/codec.py", message)]

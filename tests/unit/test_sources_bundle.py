@@ -1,4 +1,4 @@
-"""Bundles: the same sources give the same bytes, and nothing hostile or wrong gets into a store."""
+"""Bundles: the same sources produce the same bytes, and no hostile or wrong file is stored."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def sha(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-WANTED = (
+PINNED = (
     PinnedFile(label="foo 1.0", filename="foo-1.0.tar.gz", sha256=sha(A)),
     PinnedFile(label="foo 1.0", filename="fix.patch", sha256=sha(B), patches=sha(A)),
 )
@@ -35,7 +35,7 @@ FILES = tuple(
             BundledFile(label="foo 1.0", filename="foo-1.0.tar.gz", sha256=sha(A), size=len(A)),
             BundledFile(label="foo 1.0", filename="fix.patch", sha256=sha(B), size=len(B)),
         ),
-        key=lambda one: one.sha256,
+        key=lambda file: file.sha256,
     )
 )
 HINT = "create the bundle again with `everywheel sources bundle` on a machine that has the sources"
@@ -58,8 +58,8 @@ def stored(store: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (store / "sources").iterdir()} if store.exists() else {}
 
 
-def test_a_bundle_carries_everything_to_another_store(store: Path, other: Path, tmp_path: Path) -> None:
-    packed = bundle_sources(WANTED, tmp_path / "out" / "bundle.tar", store=store)
+def test_a_bundle_transfers_every_source_to_another_store(store: Path, other: Path, tmp_path: Path) -> None:
+    packed = bundle_sources(PINNED, tmp_path / "out" / "bundle.tar", store=store)
 
     imported = import_bundle(tmp_path / "out" / "bundle.tar", store=other)
 
@@ -69,22 +69,22 @@ def test_a_bundle_carries_everything_to_another_store(store: Path, other: Path, 
 
 
 def test_the_same_sources_give_the_same_bundle(store: Path, tmp_path: Path) -> None:
-    bundle_sources(WANTED, tmp_path / "one.tar", store=store)
+    bundle_sources(PINNED, tmp_path / "one.tar", store=store)
     for number, path in enumerate(sorted((store / "sources").iterdir())):
         path.chmod(0o600)
         os.utime(path, (number, number))
 
-    bundle_sources([*reversed(WANTED), WANTED[0]], tmp_path / "two.tar", store=store)
+    bundle_sources([*reversed(PINNED), PINNED[0]], tmp_path / "two.tar", store=store)
 
     assert (tmp_path / "one.tar").read_bytes() == (tmp_path / "two.tar").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one.tar", "store", "two.tar"]
 
 
-def test_what_is_not_in_the_store_cannot_be_bundled(store: Path, tmp_path: Path) -> None:
+def test_a_source_that_is_not_in_the_store_cannot_be_bundled(store: Path, tmp_path: Path) -> None:
     (store / "sources" / sha(B)).write_bytes(b"damaged")
 
     with pytest.raises(SourceError) as caught:
-        bundle_sources(WANTED, tmp_path / "bundle.tar", store=store)
+        bundle_sources(PINNED, tmp_path / "bundle.tar", store=store)
 
     assert caught.value.render() == (
         "error: 1 of 2 sources are not in the store, so they cannot be bundled\n"
@@ -100,12 +100,12 @@ def test_a_full_disk_leaves_no_bundle(store: Path, tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(MachineError, match="no space left on the disk"):
-        bundle_sources(WANTED, tmp_path / "bundle.tar", store=store)
+        bundle_sources(PINNED, tmp_path / "bundle.tar", store=store)
 
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
 
 
-def test_a_bundle_has_all_that_the_released_libraries_are_made_of(other: Path, tmp_path: Path) -> None:
+def test_a_bundle_has_every_file_of_the_recipes_of_a_release(other: Path, tmp_path: Path) -> None:
     project = load_project(ROOT)
     recipes = make_plan(project, project.released, Identities(artifacts="a", toolchain="t", packaging="p")).recipes
 
@@ -126,8 +126,8 @@ def test_a_bundle_has_all_that_the_released_libraries_are_made_of(other: Path, t
     assert import_bundle(tmp_path / "bundle.tar", store=other) == ()
 
 
-def files_in(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()]
+def files_in(directory: Path) -> list[Path]:
+    return [path for path in directory.rglob("*") if path.is_file()]
 
 
 Entry = tuple[tarfile.TarInfo, bytes]
@@ -226,7 +226,7 @@ def write_tar(path: Path, entries: Sequence[Entry], mode: str = "w") -> Path:
         ),
     ],
 )
-def test_a_hostile_or_strange_bundle_is_refused_whole(
+def test_a_hostile_or_malformed_bundle_is_refused(
     entries: Sequence[Entry], reason: str, other: Path, tmp_path: Path
 ) -> None:
     bundle = write_tar(tmp_path / "bundle.tar", entries)
@@ -251,10 +251,10 @@ def replace_all(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("spoil", [cut_in_a_file, cut_in_a_header, replace_all])
-def test_a_truncated_bundle_is_refused_whole(
+def test_a_truncated_bundle_is_refused(
     spoil: Callable[[bytes], bytes], store: Path, other: Path, tmp_path: Path
 ) -> None:
-    bundle_sources(WANTED, tmp_path / "whole.tar", store=store)
+    bundle_sources(PINNED, tmp_path / "whole.tar", store=store)
     (tmp_path / "bundle.tar").write_bytes(spoil((tmp_path / "whole.tar").read_bytes()))
 
     with pytest.raises(SourceError) as caught:
@@ -272,7 +272,7 @@ def test_a_compressed_tar_is_not_a_bundle(other: Path, tmp_path: Path) -> None:
         import_bundle(bundle, store=other)
 
 
-def test_files_that_are_right_are_kept_and_all_wrong_ones_are_named(other: Path, tmp_path: Path) -> None:
+def test_correct_files_are_kept_and_all_wrong_ones_are_named(other: Path, tmp_path: Path) -> None:
     evil = entry(f"sources/{sha(b'c')}", b"C")
     bundle = write_tar(
         tmp_path / "bundle.tar",
@@ -290,7 +290,7 @@ def test_files_that_are_right_are_kept_and_all_wrong_ones_are_named(other: Path,
     assert stored(other) == {sha(A): A, sha(B): B}
 
 
-def test_a_bundle_that_is_not_there_is_named(other: Path, tmp_path: Path) -> None:
+def test_a_missing_bundle_is_named(other: Path, tmp_path: Path) -> None:
     with pytest.raises(SourceError) as caught:
         import_bundle(tmp_path / "none.tar", store=other)
 

@@ -1,4 +1,4 @@
-"""The package client: pure choices by table, and the real apt against a package archive that a test writes."""
+"""The package client: choices on constructed rows, and the real apt on a package archive that a test writes."""
 
 from __future__ import annotations
 
@@ -40,21 +40,21 @@ def pack(files: Mapping[str, bytes]) -> bytes:
 
 
 class Repository:
-    """A package archive in a folder, in the shape that apt reads: dists/<suite>/main/source/Sources and a pool."""
+    """A package archive in a directory, with the layout that apt reads: dists/<suite>/main/source/Sources and a pool."""
 
-    def __init__(self, folder: Path, suite: str = "trixie") -> None:
-        self.folder, self.suite, self.stanzas = folder, suite, list[str]()
-        (folder / "pool").mkdir(parents=True, exist_ok=True)
+    def __init__(self, directory: Path, suite: str = "trixie") -> None:
+        self.directory, self.suite, self.stanzas = directory, suite, list[str]()
+        (directory / "pool").mkdir(parents=True, exist_ok=True)
         self.write()
 
     @property
     def archive(self) -> Archive:
-        return Archive(uri=f"file:{self.folder}", suites=(self.suite,))
+        return Archive(uri=f"file:{self.directory}", suites=(self.suite,))
 
     def add(self, package: str, version: str, files: Mapping[str, bytes]) -> None:
         files = {f"{package}_{version}.dsc": b"a description\n", **files}
         for name, content in files.items():
-            (self.folder / "pool" / name).write_bytes(content)
+            (self.directory / "pool" / name).write_bytes(content)
         sums = "".join(f" {sha(content)} {len(content)} {name}\n" for name, content in files.items())
         short = "".join(
             f" {hashlib.md5(content).hexdigest()} {len(content)} {name}\n" for name, content in files.items()
@@ -67,10 +67,10 @@ class Repository:
 
     def write(self) -> None:
         text = "\n".join(self.stanzas).encode()
-        index = self.folder / "dists" / self.suite / "main" / "source" / "Sources"
+        index = self.directory / "dists" / self.suite / "main" / "source" / "Sources"
         index.parent.mkdir(parents=True, exist_ok=True)
         index.write_bytes(text)
-        (self.folder / "dists" / self.suite / "Release").write_text(
+        (self.directory / "dists" / self.suite / "Release").write_text(
             f"Origin: Test\nSuite: {self.suite}\nCodename: {self.suite}\nComponents: main\n"
             "Date: Thu, 01 Jan 2026 00:00:00 UTC\n"
             f"SHA256:\n {sha(text)} {len(text)} main/source/Sources\n"
@@ -82,7 +82,7 @@ def repository(tmp_path: Path) -> Repository:
     return Repository(tmp_path / "archive")
 
 
-def want_archive(content: bytes = ARCHIVE) -> PinnedFile:
+def pin_archive(content: bytes = ARCHIVE) -> PinnedFile:
     return PinnedFile(
         label="foo 1.0",
         filename="foo_1.0.orig.tar.gz",
@@ -91,7 +91,7 @@ def want_archive(content: bytes = ARCHIVE) -> PinnedFile:
     )
 
 
-def want_patch(content: bytes = PATCH, name: str = "debian/patches/fix.patch") -> PinnedFile:
+def pin_patch(content: bytes = PATCH, name: str = "debian/patches/fix.patch") -> PinnedFile:
     return PinnedFile(
         label="foo 1.0",
         filename=name.rpartition("/")[2],
@@ -102,10 +102,10 @@ def want_patch(content: bytes = PATCH, name: str = "debian/patches/fix.patch") -
 
 
 def fetch(
-    wanted: list[PinnedFile], store: Path, *archives: Archive, log: list[FetchEvent] | None = None
+    files: list[PinnedFile], store: Path, *archives: Archive, log: list[FetchEvent] | None = None
 ) -> dict[str, Path]:
     events = log if log is not None else []
-    return fetch_sources(wanted, store=store, locations=SourceLocations(archives=archives), progress=events.append)
+    return fetch_sources(files, store=store, locations=SourceLocations(archives=archives), progress=events.append)
 
 
 @needs_apt
@@ -113,10 +113,10 @@ def test_an_archive_comes_through_the_package_client(repository: Repository, tmp
     repository.add("foo", "1.0-1", {"foo_1.0.orig.tar.gz": ARCHIVE, "foo_1.0-1.debian.tar.xz": pack({})})
     log: list[FetchEvent] = []
 
-    found = fetch([want_archive()], tmp_path / "store", repository.archive, log=log)
+    paths = fetch([pin_archive()], tmp_path / "store", repository.archive, log=log)
 
-    assert found[sha(ARCHIVE)].read_bytes() == ARCHIVE
-    assert not found[sha(ARCHIVE)].is_symlink()
+    assert paths[sha(ARCHIVE)].read_bytes() == ARCHIVE
+    assert not paths[sha(ARCHIVE)].is_symlink()
     assert (log[-1].kind, log[-1].location) == (FetchEventKind.DONE, "package client")
 
 
@@ -127,44 +127,44 @@ def test_a_store_may_have_spaces_and_a_relative_path(
     repository.add("foo", "1.0-1", {"foo_1.0.orig.tar.gz": ARCHIVE})
     monkeypatch.chdir(tmp_path)
 
-    found = fetch([want_archive()], Path("the store"), repository.archive)
+    paths = fetch([pin_archive()], Path("the store"), repository.archive)
 
-    assert found == {sha(ARCHIVE): Path("the store") / "sources" / sha(ARCHIVE)}
+    assert paths == {sha(ARCHIVE): Path("the store") / "sources" / sha(ARCHIVE)}
 
 
 @needs_apt
-def test_a_file_is_asked_of_every_archive_that_may_have_it(tmp_path: Path) -> None:
+def test_a_file_is_requested_from_every_archive_that_may_have_it(tmp_path: Path) -> None:
     main, security = Repository(tmp_path / "main"), Repository(tmp_path / "security")
     for repository in (main, security):
         repository.add("foo", "1.0-1", {"foo_1.0.orig.tar.gz": ARCHIVE, "foo_1.0-1.debian.tar.xz": pack({})})
-    (main.folder / "pool" / "foo_1.0.orig.tar.gz").unlink()
+    (main.directory / "pool" / "foo_1.0.orig.tar.gz").unlink()
 
     for number, archives in enumerate(((main.archive, security.archive), (security.archive, main.archive))):
-        found = fetch([want_archive()], tmp_path / f"store-{number}", *archives)
+        paths = fetch([pin_archive()], tmp_path / f"store-{number}", *archives)
 
-        assert found[sha(ARCHIVE)].read_bytes() == ARCHIVE
+        assert paths[sha(ARCHIVE)].read_bytes() == ARCHIVE
 
 
 @needs_apt
-def test_a_patch_is_taken_from_a_superseded_revision_that_the_recipe_names(
+def test_a_patch_is_extracted_from_a_superseded_revision_that_the_recipe_names(
     repository: Repository, tmp_path: Path
 ) -> None:
     repository.add("foo", "1.0-2", {"foo_1.0.orig.tar.gz": ARCHIVE, "foo_1.0-2.debian.tar.xz": pack({})})
     kept = pack({"debian/patches/fix.patch": PATCH, "debian/patches/more.patch": b"more"})
-    (repository.folder / "pool" / "foo_1.0-1.debian.tar.xz").write_bytes(kept)
-    fix, more = (
-        replace(want, debian=replace(want.debian, revision="1:1.0-1"))
-        for want in (want_patch(), want_patch(b"more", "debian/patches/more.patch"))
-        if want.debian is not None
+    (repository.directory / "pool" / "foo_1.0-1.debian.tar.xz").write_bytes(kept)
+    fix, second = (
+        replace(patch, debian=replace(patch.debian, revision="1:1.0-1"))
+        for patch in (pin_patch(), pin_patch(b"more", "debian/patches/more.patch"))
+        if patch.debian is not None
     )
 
-    found = fetch([fix, more], tmp_path / "store", repository.archive)
+    paths = fetch([fix, second], tmp_path / "store", repository.archive)
 
-    assert [found[sha(text)].read_bytes() for text in (PATCH, b"more")] == [PATCH, b"more"]
+    assert [paths[sha(text)].read_bytes() for text in (PATCH, b"more")] == [PATCH, b"more"]
 
 
 @needs_apt
-def test_a_patch_is_taken_from_any_revision_that_still_has_it(repository: Repository, tmp_path: Path) -> None:
+def test_a_patch_is_extracted_from_any_revision_that_contains_it(repository: Repository, tmp_path: Path) -> None:
     for revision, patches in {
         "1.0-1": {"debian/patches/other.patch": OTHER},
         "1.0-2": {"./debian/patches/fix.patch": OTHER},
@@ -173,10 +173,10 @@ def test_a_patch_is_taken_from_any_revision_that_still_has_it(repository: Reposi
         files = {"foo_1.0.orig.tar.gz": ARCHIVE, f"foo_{revision}.debian.tar.xz": pack(patches)}
         repository.add("foo", revision, files)
 
-    wanted = [want_patch(), want_patch(b"more", "debian/patches/more.patch")]
-    found = fetch(wanted, tmp_path / "store", repository.archive)
+    files = [pin_patch(), pin_patch(b"more", "debian/patches/more.patch")]
+    paths = fetch(files, tmp_path / "store", repository.archive)
 
-    assert [path.read_bytes() for path in found.values()] == [PATCH, b"more"]
+    assert [path.read_bytes() for path in paths.values()] == [PATCH, b"more"]
 
 
 @needs_apt
@@ -189,7 +189,7 @@ def test_a_revision_of_the_same_archive_is_preferred(repository: Repository, tmp
     repository.add("foo", "2.0-1", new)
     repository.add("foo", "1.0-1", old)
 
-    fetch([want_patch()], tmp_path / "store", repository.archive)
+    fetch([pin_patch()], tmp_path / "store", repository.archive)
 
     packaging = [path.name for path in (tmp_path / "store" / "apt" / "packaging").iterdir()]
     assert packaging == [sha(old["foo_1.0-1.debian.tar.xz"])]
@@ -199,9 +199,9 @@ def test_a_revision_of_the_same_archive_is_preferred(repository: Repository, tmp
 def test_a_file_of_the_package_itself_can_be_a_patch(repository: Repository, tmp_path: Path) -> None:
     repository.add("foo", "1.0-1", {"foo_1.0.orig.tar.gz": ARCHIVE, "foo_1.0-1.diff.gz": b"a packed diff"})
 
-    found = fetch([want_patch(b"a packed diff", "foo_1.0-1.diff.gz")], tmp_path / "store", repository.archive)
+    paths = fetch([pin_patch(b"a packed diff", "foo_1.0-1.diff.gz")], tmp_path / "store", repository.archive)
 
-    assert found[sha(b"a packed diff")].read_bytes() == b"a packed diff"
+    assert paths[sha(b"a packed diff")].read_bytes() == b"a packed diff"
 
 
 @needs_apt
@@ -211,7 +211,7 @@ def test_a_superseded_patch_names_the_command_that_finds_newer_ones(repository: 
     repository.add("foo", "1.0-2", {"foo_1.0.orig.tar.gz": ARCHIVE, "foo_1.0-2.debian.tar.xz": pack(files)})
 
     with pytest.raises(SourceError) as caught:
-        fetch([want_patch()], tmp_path / "store", repository.archive)
+        fetch([pin_patch()], tmp_path / "store", repository.archive)
 
     assert caught.value.render() == (
         "error: foo 1.0: fix.patch is not available from any location\n"
@@ -229,7 +229,7 @@ def test_a_package_or_hash_that_is_not_listed_is_named(repository: Repository, t
     stranger = PinnedFile(label="bar 2", filename="bar", sha256="0" * 64, debian=DebianFile(package="bar", file="bar"))
 
     with pytest.raises(SourceError) as caught:
-        fetch([want_archive(b"other bytes"), stranger], tmp_path / "store", repository.archive)
+        fetch([pin_archive(b"other bytes"), stranger], tmp_path / "store", repository.archive)
 
     assert caught.value.excerpt[3] == "  package client: no file with the pinned hash in foo 1.0-1"
     assert caught.value.excerpt[7] == "  package client: no source package 'bar' in trixie"
@@ -238,62 +238,62 @@ def test_a_package_or_hash_that_is_not_listed_is_named(repository: Repository, t
 @needs_apt
 def test_lists_that_name_a_file_are_not_updated_again(repository: Repository, tmp_path: Path) -> None:
     repository.add("foo", "1.0-1", {"foo_1.0.orig.tar.gz": ARCHIVE, "foo_1.0-1.diff.gz": b"diff"})
-    fetch([want_archive()], tmp_path / "store", repository.archive)
+    fetch([pin_archive()], tmp_path / "store", repository.archive)
     stamp = (tmp_path / "store" / "apt" / "updated").stat().st_mtime_ns
     os.utime(tmp_path / "store" / "apt" / "updated", ns=(stamp - 10**15, stamp - 10**15))
 
-    fetch([want_patch(b"diff", "foo_1.0-1.diff.gz")], tmp_path / "store", repository.archive)
+    fetch([pin_patch(b"diff", "foo_1.0-1.diff.gz")], tmp_path / "store", repository.archive)
 
     assert (tmp_path / "store" / "apt" / "updated").stat().st_mtime_ns == stamp - 10**15
 
 
 @needs_apt
-def test_old_lists_that_lack_a_file_are_updated_and_fresh_ones_believed(repository: Repository, tmp_path: Path) -> None:
+def test_old_lists_without_a_file_are_updated_and_recent_ones_are_not(repository: Repository, tmp_path: Path) -> None:
     repository.add("bar", "1.0-1", {"bar.tar.gz": b"bar"})
     with pytest.raises(SourceError):
-        fetch([want_archive()], tmp_path / "store", repository.archive)
+        fetch([pin_archive()], tmp_path / "store", repository.archive)
     repository.add("foo", "1.0-1", {"foo_1.0.orig.tar.gz": ARCHIVE})
     with pytest.raises(SourceError):
-        fetch([want_archive()], tmp_path / "store", repository.archive)
+        fetch([pin_archive()], tmp_path / "store", repository.archive)
     os.utime(tmp_path / "store" / "apt" / "updated", (1, 1))
 
-    found = fetch([want_archive()], tmp_path / "store", repository.archive)
+    paths = fetch([pin_archive()], tmp_path / "store", repository.archive)
 
-    assert found[sha(ARCHIVE)].read_bytes() == ARCHIVE
+    assert paths[sha(ARCHIVE)].read_bytes() == ARCHIVE
 
 
 @needs_apt
-def test_lists_that_name_what_is_gone_are_updated_however_fresh(repository: Repository, tmp_path: Path) -> None:
+def test_recent_lists_are_updated_when_a_listed_file_is_missing(repository: Repository, tmp_path: Path) -> None:
     files = {"debian/patches/fix.patch": PATCH}
     repository.add("foo", "1.0-1", {"foo_1.0.orig.tar.gz": ARCHIVE, "foo_1.0-1.debian.tar.xz": pack(files)})
-    fetch([want_archive()], tmp_path / "store", repository.archive)
+    fetch([pin_archive()], tmp_path / "store", repository.archive)
     (tmp_path / "archive" / "pool" / "foo_1.0-1.debian.tar.xz").unlink()
     repository.stanzas.clear()
     files["debian/patches/next.patch"] = b"next"
     repository.add("foo", "1.0-2", {"foo_1.0.orig.tar.gz": ARCHIVE, "foo_1.0-2.debian.tar.xz": pack(files)})
 
-    found = fetch([want_patch()], tmp_path / "store", repository.archive)
+    paths = fetch([pin_patch()], tmp_path / "store", repository.archive)
 
-    assert found[sha(PATCH)].read_bytes() == PATCH
+    assert paths[sha(PATCH)].read_bytes() == PATCH
 
 
 @needs_apt
-def test_one_unreachable_suite_does_not_spoil_the_others(repository: Repository, tmp_path: Path) -> None:
+def test_an_unreachable_suite_does_not_affect_the_others(repository: Repository, tmp_path: Path) -> None:
     repository.add("foo", "1.0-1", {"foo_1.0.orig.tar.gz": ARCHIVE})
     gone = Archive(uri=f"file:{tmp_path}/gone", suites=("trixie",))
 
-    found = fetch([want_archive()], tmp_path / "store", gone, repository.archive)
+    paths = fetch([pin_archive()], tmp_path / "store", gone, repository.archive)
 
-    assert found[sha(ARCHIVE)].read_bytes() == ARCHIVE
+    assert paths[sha(ARCHIVE)].read_bytes() == ARCHIVE
 
 
 @needs_apt
-def test_wrong_bytes_in_the_pool_are_refused(repository: Repository, tmp_path: Path) -> None:
+def test_a_hash_mismatch_in_the_pool_is_refused(repository: Repository, tmp_path: Path) -> None:
     repository.add("foo", "1.0-1", {"foo_1.0.orig.tar.gz": ARCHIVE})
     (tmp_path / "archive" / "pool" / "foo_1.0.orig.tar.gz").write_bytes(b"ARCHIVE, no")
 
     with pytest.raises(SourceError) as caught:
-        fetch([want_archive()], tmp_path / "store", repository.archive)
+        fetch([pin_archive()], tmp_path / "store", repository.archive)
 
     assert str(caught.value.details["package client"]) == (
         f"hash mismatch: sha256 {sha(b'ARCHIVE, no')}, pinned {sha(ARCHIVE)}"
@@ -302,7 +302,7 @@ def test_wrong_bytes_in_the_pool_are_refused(repository: Repository, tmp_path: P
 
 
 @needs_apt
-def test_the_systems_lists_are_not_used(tmp_path: Path, repository: Repository) -> None:
+def test_the_package_lists_of_the_system_are_not_used(tmp_path: Path, repository: Repository) -> None:
     root = AptRoot(tmp_path / "apt", [repository.archive], Deadline(30))
     root.set_up()
     root.update()
@@ -324,7 +324,7 @@ def test_an_unsigned_archive_needs_no_keyring_and_a_signed_one_names_it() -> Non
     )
 
 
-def test_revisions_are_read_once_each_with_their_files() -> None:
+def test_each_revision_is_returned_once_with_its_files() -> None:
     stanza = (
         "Package: foo\nBinary: foo,\n libfoo\nVersion: 1:1.0-1\nFiles:\n 0123 5 foo.tar\n"
         f"Checksums-Sha256:\n {'a' * 64} 5 foo.tar\n {'b' * 64} 7 foo.debian.tar.xz\nDirectory: pool\n"
@@ -387,14 +387,14 @@ def test_revisions_are_read_once_each_with_their_files() -> None:
         pytest.param([], [], id="no archive"),
     ],
 )
-def test_debians_archives_are_picked(rows: list[str], expected: list[tuple[str, tuple[str, ...]]]) -> None:
+def test_debians_archives_are_chosen(rows: list[str], expected: list[tuple[str, tuple[str, ...]]]) -> None:
     chosen = choose_archives(rows, "bookworm", DISTRIBUTIONS["debian"])
 
     assert [(archive.uri, archive.suites) for archive in chosen] == expected
     assert {archive.keyring for archive in chosen} <= {"/usr/share/keyrings/debian-archive-keyring.gpg"}
 
 
-def test_ubuntus_own_suites_are_read() -> None:
+def test_ubuntus_own_suites_are_chosen() -> None:
     rows = [f"http://u/|noble{part}|{name}" for part in ("", "-updates") for name in ("main", "universe", "restricted")]
 
     chosen = choose_archives(
@@ -420,18 +420,18 @@ def test_a_machine_without_apt_has_no_client(tmp_path: Path, monkeypatch: pytest
     assert find_machine_archives() == ()
 
 
-def fake_apt(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> AptRoot:
-    """Put a program called apt-get first in PATH and return a root that will run it."""
-    (folder / "bin").mkdir()
-    (folder / "bin" / "apt-get").write_text(f"#!/bin/sh\n{script}\n")
-    (folder / "bin" / "apt-get").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}/bin:{os.environ['PATH']}")
-    root = AptRoot(folder / "apt", [Archive(uri="file:/srv", suites=("trixie",))], Deadline(30))
+def fake_apt(directory: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> AptRoot:
+    """Put a script named apt-get first on PATH and return a root that runs it."""
+    (directory / "bin").mkdir()
+    (directory / "bin" / "apt-get").write_text(f"#!/bin/sh\n{script}\n")
+    (directory / "bin" / "apt-get").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{directory}/bin:{os.environ['PATH']}")
+    root = AptRoot(directory / "apt", [Archive(uri="file:/srv", suites=("trixie",))], Deadline(30))
     root.set_up()
     return root
 
 
-def test_a_client_that_waits_on_a_full_disk_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_hangs_on_a_full_disk_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = fake_apt(tmp_path, monkeypatch, "sleep 20")
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=4096))
@@ -448,14 +448,14 @@ def test_a_client_that_waits_on_a_full_disk_is_ended(tmp_path: Path, monkeypatch
     )
 
 
-def test_a_client_that_says_the_disk_is_full_is_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_that_the_client_reports_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = fake_apt(tmp_path, monkeypatch, "echo 'E: Write error - write (28: No space left on device)' >&2; exit 100")
 
     with pytest.raises(MachineError, match="no space left on the disk"):
         root.update()
 
 
-def test_the_lock_of_a_killed_run_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_update_waits_for_the_lock_of_a_killed_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = f"test -e {tmp_path}/again && exit 0; : > {tmp_path}/again; echo 'E: Could not get lock /x' >&2; exit 100"
     root = fake_apt(tmp_path, monkeypatch, script)
 
@@ -465,7 +465,7 @@ def test_the_lock_of_a_killed_run_is_waited_for(tmp_path: Path, monkeypatch: pyt
     assert root.age() is not None
 
 
-def test_a_failed_update_is_told_and_not_taken_for_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_update_is_reported_and_not_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = fake_apt(tmp_path, monkeypatch, "echo 'W: old' >&2; echo 'E: NO_PUBKEY 123' >&2; exit 100")
 
     root.update()
@@ -474,13 +474,13 @@ def test_a_failed_update_is_told_and_not_taken_for_one(tmp_path: Path, monkeypat
     assert root.age() is None
 
 
-def test_a_client_that_hangs_ends_with_the_total_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_hangs_is_ended_at_the_deadline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_apt(tmp_path, monkeypatch, "sleep 20")
     archive = Archive(uri="file:/srv", suites=("trixie",))
 
     with pytest.raises(SourceError) as caught:
         fetch_sources(
-            [want_archive()], store=tmp_path / "store", locations=SourceLocations(archives=(archive,)), timeout=0.3
+            [pin_archive()], store=tmp_path / "store", locations=SourceLocations(archives=(archive,)), timeout=0.3
         )
 
     assert caught.value.fact == "fetching the sources took longer than 0.3 s"

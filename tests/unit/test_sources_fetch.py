@@ -1,4 +1,4 @@
-"""Fetching: the order of places, the check of every byte, parallel work, and the exact words of every failure."""
+"""Fetching: the order of the locations, hash checks, parallel downloads, and the exact message of every failure."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ from everywheel.sources import (
 
 A, B = b"first archive", b"second archive"
 NONE = "0" * 64
-ALONE = SourceLocations(archives=(), retry_policy=RetryPolicy(connect_timeout=1.0, read_timeout=1.0, attempts=1))
+NO_MIRRORS = SourceLocations(archives=(), retry_policy=RetryPolicy(connect_timeout=1.0, read_timeout=1.0, attempts=1))
 
 
 def sha(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def want(content: bytes, filename: str = "foo-1.0.tar.gz", *urls: str, label: str = "foo 1.0") -> PinnedFile:
+def pin(content: bytes, filename: str = "foo-1.0.tar.gz", *urls: str, label: str = "foo 1.0") -> PinnedFile:
     return PinnedFile(label=label, filename=filename, sha256=sha(content), urls=urls)
 
 
-def places(*mirrors: object) -> SourceLocations:
-    return SourceLocations(mirrors=tuple(map(str, mirrors)), archives=(), retry_policy=ALONE.retry_policy)
+def locate(*mirrors: object) -> SourceLocations:
+    return SourceLocations(mirrors=tuple(map(str, mirrors)), archives=(), retry_policy=NO_MIRRORS.retry_policy)
 
 
 class Log:
@@ -62,37 +62,37 @@ class Log:
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Path]]:
-    """A web server over a folder."""
+    """A web server for a directory."""
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
-    folder = tmp_path / "site"
-    folder.mkdir()
+    directory = tmp_path / "site"
+    directory.mkdir()
 
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, *arguments: object) -> None:
             pass
 
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(directory)))
     thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    yield f"http://127.0.0.1:{httpd.server_port}", folder
+    yield f"http://127.0.0.1:{httpd.server_port}", directory
     httpd.shutdown()
     thread.join()
     httpd.server_close()
 
 
 @pytest.mark.parametrize("name", [sha(A), f"{sha(A)}/foo-1.0.tar.gz", "foo-1.0.tar.gz"])
-@pytest.mark.parametrize("kind", ["folder", "file URL", "http"])
+@pytest.mark.parametrize("kind", ["directory", "file URL", "http"])
 def test_a_mirror_serves_each_of_its_layouts(name: str, kind: str, site: tuple[str, Path], tmp_path: Path) -> None:
-    url, folder = site
-    (folder / name).parent.mkdir(exist_ok=True)
-    (folder / name).write_bytes(A)
-    mirror = {"folder": str(folder), "file URL": folder.as_uri(), "http": f"{url}/"}[kind]
+    url, directory = site
+    (directory / name).parent.mkdir(exist_ok=True)
+    (directory / name).write_bytes(A)
+    mirror = {"directory": str(directory), "file URL": directory.as_uri(), "http": f"{url}/"}[kind]
 
-    found = fetch_sources([want(A)], store=tmp_path / "store", locations=places(mirror))
+    paths = fetch_sources([pin(A)], store=tmp_path / "store", locations=locate(mirror))
 
-    assert found == {sha(A): tmp_path / "store" / "sources" / sha(A)}
-    assert found[sha(A)].read_bytes() == A
+    assert paths == {sha(A): tmp_path / "store" / "sources" / sha(A)}
+    assert paths[sha(A)].read_bytes() == A
     assert list((tmp_path / "store" / "tmp").iterdir()) == []
 
 
@@ -100,71 +100,71 @@ def test_the_store_comes_first(tmp_path: Path) -> None:
     log = Log()
     (tmp_path / "mirror").mkdir()
     (tmp_path / "mirror" / sha(A)).write_bytes(A)
-    fetch_sources([want(A)], store=tmp_path, locations=places(tmp_path / "mirror"))
+    fetch_sources([pin(A)], store=tmp_path, locations=locate(tmp_path / "mirror"))
 
-    fetch_sources([want(A)], store=tmp_path, locations=places("/nowhere"), progress=log)
+    fetch_sources([pin(A)], store=tmp_path, locations=locate("/nowhere"), progress=log)
 
     assert log.kinds == [FetchEventKind.CACHED]
 
 
 def test_a_mirror_comes_before_upstream(site: tuple[str, Path], tmp_path: Path) -> None:
-    url, folder = site
-    (folder / "foo-1.0.tar.gz").write_bytes(A)
+    url, directory = site
+    (directory / "foo-1.0.tar.gz").write_bytes(A)
     (tmp_path / "mirror").mkdir()
     (tmp_path / "mirror" / sha(A)).write_bytes(A)
     log = Log()
 
-    wanted = want(A, "foo-1.0.tar.gz", f"{url}/foo-1.0.tar.gz")
-    fetch_sources([wanted], store=tmp_path, locations=places(tmp_path / "mirror"), progress=log)
+    file = pin(A, "foo-1.0.tar.gz", f"{url}/foo-1.0.tar.gz")
+    fetch_sources([file], store=tmp_path, locations=locate(tmp_path / "mirror"), progress=log)
 
     assert log.events[-1].kind == FetchEventKind.DONE
     assert log.events[-1].location == str(tmp_path / "mirror" / sha(A))
 
 
-def test_upstream_is_asked_when_the_mirror_has_nothing(site: tuple[str, Path], tmp_path: Path) -> None:
-    url, folder = site
-    (folder / "foo+1.0~rc.tar.gz").write_bytes(A)
+def test_upstream_is_used_when_the_mirror_does_not_have_the_file(site: tuple[str, Path], tmp_path: Path) -> None:
+    url, directory = site
+    (directory / "foo+1.0~rc.tar.gz").write_bytes(A)
     log = Log()
 
-    wanted = want(A, "foo-1.0.tar.gz", f"{url}/foo+1.0~rc.tar.gz")
-    fetch_sources([wanted], store=tmp_path, locations=places(tmp_path / "empty"), progress=log)
+    file = pin(A, "foo-1.0.tar.gz", f"{url}/foo+1.0~rc.tar.gz")
+    fetch_sources([file], store=tmp_path, locations=locate(tmp_path / "empty"), progress=log)
 
     assert log.events[-1].location == f"{url}/foo+1.0~rc.tar.gz"
     assert FetchEventKind.BYTES in log.kinds
 
 
-def test_a_damaged_copy_in_the_store_is_fetched_anew(tmp_path: Path) -> None:
+def test_a_damaged_copy_in_the_store_is_fetched_again(tmp_path: Path) -> None:
     (tmp_path / "sources").mkdir()
     (tmp_path / "sources" / sha(A)).write_bytes(b"damaged")
     (tmp_path / "mirror").mkdir()
     (tmp_path / "mirror" / sha(A)).write_bytes(A)
 
-    found = fetch_sources([want(A)], store=tmp_path, locations=places(tmp_path / "mirror"))
+    paths = fetch_sources([pin(A)], store=tmp_path, locations=locate(tmp_path / "mirror"))
 
-    assert found[sha(A)].read_bytes() == A
+    assert paths[sha(A)].read_bytes() == A
 
 
-def test_wrong_bytes_are_thrown_away_and_the_next_place_is_tried(site: tuple[str, Path], tmp_path: Path) -> None:
-    url, folder = site
-    (folder / "wrong").write_bytes(B)
-    (folder / "right").write_bytes(A)
+def test_a_hash_mismatch_is_discarded_and_the_next_location_is_tried(site: tuple[str, Path], tmp_path: Path) -> None:
+    url, directory = site
+    (directory / "wrong").write_bytes(B)
+    (directory / "right").write_bytes(A)
     log = Log()
 
-    wanted = want(A, "foo-1.0.tar.gz", f"{url}/wrong", f"{url}/right")
-    found = fetch_sources([wanted], store=tmp_path / "store", locations=ALONE, progress=log)
+    file = pin(A, "foo-1.0.tar.gz", f"{url}/wrong", f"{url}/right")
+    paths = fetch_sources([file], store=tmp_path / "store", locations=NO_MIRRORS, progress=log)
 
     refusal = next(event for event in log.events if event.kind == FetchEventKind.MISMATCH)
-    assert found[sha(A)].read_bytes() == A
+    assert paths[sha(A)].read_bytes() == A
     assert (refusal.location, refusal.reason) == (f"{url}/wrong", f"hash mismatch: sha256 {sha(B)}, pinned {sha(A)}")
     assert [path.name for path in (tmp_path / "store" / "sources").iterdir()] == [sha(A)]
 
 
-def test_wrong_bytes_everywhere_name_both_hashes_and_the_place(site: tuple[str, Path], tmp_path: Path) -> None:
-    url, folder = site
-    (folder / "wrong").write_bytes(B)
+def test_a_hash_mismatch_everywhere_names_both_hashes_and_the_location(site: tuple[str, Path], tmp_path: Path) -> None:
+    url, directory = site
+    (directory / "wrong").write_bytes(B)
 
     with pytest.raises(SourceError) as caught:
-        fetch_sources([want(A, "foo-1.0.tar.gz", f"{url}/wrong")], store=tmp_path / "store", locations=ALONE)
+        fetch_sources([pin(A, "foo-1.0.tar.gz", f"{url}/wrong")], store=tmp_path / "store", locations=NO_MIRRORS)
 
     assert caught.value.render() == (
         "error: foo 1.0: foo-1.0.tar.gz is not available from any location\n"
@@ -178,11 +178,11 @@ def test_wrong_bytes_everywhere_name_both_hashes_and_the_place(site: tuple[str, 
     assert list((tmp_path / "store" / "tmp").iterdir()) == []
 
 
-def test_a_source_nowhere_to_be_had_lists_each_place_and_its_answer(site: tuple[str, Path], tmp_path: Path) -> None:
+def test_an_unavailable_source_lists_each_location_with_its_reason(site: tuple[str, Path], tmp_path: Path) -> None:
     url, _ = site
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
-    wanted = PinnedFile(
+    file = PinnedFile(
         label="foo 1.0",
         filename="foo.tar.gz",
         sha256=NONE,
@@ -191,7 +191,7 @@ def test_a_source_nowhere_to_be_had_lists_each_place_and_its_answer(site: tuple[
     )
 
     with pytest.raises(SourceError) as caught:
-        fetch_sources([wanted], store=tmp_path / "store", locations=places("/nowhere", f"{url}/mirror"))
+        fetch_sources([file], store=tmp_path / "store", locations=locate("/nowhere", f"{url}/mirror"))
 
     assert caught.value.render() == (
         "error: foo 1.0: foo.tar.gz is not available from any location\n"
@@ -211,20 +211,20 @@ def test_a_source_nowhere_to_be_had_lists_each_place_and_its_answer(site: tuple[
     )
 
 
-def test_everything_that_failed_is_in_one_error_and_what_arrived_is_kept(
+def test_all_unavailable_files_are_in_one_error_and_fetched_files_are_kept(
     site: tuple[str, Path], tmp_path: Path
 ) -> None:
-    url, folder = site
-    (folder / "a").write_bytes(A)
-    wanted = [
+    url, directory = site
+    (directory / "a").write_bytes(A)
+    files = [
         PinnedFile(label="bar 2.0", filename="bar.tar.gz", sha256="1" * 64, urls=(f"{url}/bar",)),
-        want(A, "foo-1.0.tar.gz", f"{url}/a"),
+        pin(A, "foo-1.0.tar.gz", f"{url}/a"),
         PinnedFile(label="foo 1.0", filename="fix.patch", sha256="2" * 64, urls=(f"{url}/fix",), patches=sha(A)),
     ]
     log = Log()
 
     with pytest.raises(SourceError) as caught:
-        fetch_sources(wanted, store=tmp_path / "store", locations=ALONE, progress=log)
+        fetch_sources(files, store=tmp_path / "store", locations=NO_MIRRORS, progress=log)
 
     assert caught.value.render() == (
         "error: 2 sources are not available from any location\n"
@@ -245,7 +245,7 @@ def test_everything_that_failed_is_in_one_error_and_what_arrived_is_kept(
 
 def test_offline_one_missing_source_is_named(tmp_path: Path) -> None:
     with pytest.raises(SourceError) as caught:
-        fetch_sources([want(A)], store=tmp_path, locations=places(tmp_path), offline=True)
+        fetch_sources([pin(A)], store=tmp_path, locations=locate(tmp_path), offline=True)
 
     assert caught.value.render() == (
         "error: foo 1.0: foo-1.0.tar.gz is not in the store, and --offline forbids fetching it\n"
@@ -254,15 +254,15 @@ def test_offline_one_missing_source_is_named(tmp_path: Path) -> None:
     )
 
 
-def test_offline_everything_missing_is_listed_in_one_go(tmp_path: Path) -> None:
+def test_offline_every_missing_source_is_listed(tmp_path: Path) -> None:
     (tmp_path / "sources").mkdir()
     (tmp_path / "sources" / sha(A)).write_bytes(A)
 
     with pytest.raises(SourceError) as caught:
         fetch_sources(
-            [want(B, "b.tar.gz"), want(A), want(b"c", "c.patch", label="bar 2.0")],
+            [pin(B, "b.tar.gz"), pin(A), pin(b"c", "c.patch", label="bar 2.0")],
             store=tmp_path,
-            locations=ALONE,
+            locations=NO_MIRRORS,
             offline=True,
         )
 
@@ -277,9 +277,9 @@ def test_offline_everything_missing_is_listed_in_one_go(tmp_path: Path) -> None:
 def test_offline_works_after_one_online_run(tmp_path: Path) -> None:
     (tmp_path / "mirror").mkdir()
     (tmp_path / "mirror" / sha(A)).write_bytes(A)
-    online = fetch_sources([want(A)], store=tmp_path / "store", locations=places(tmp_path / "mirror"))
+    online = fetch_sources([pin(A)], store=tmp_path / "store", locations=locate(tmp_path / "mirror"))
 
-    offline = fetch_sources([want(A)], store=tmp_path / "store", locations=ALONE, offline=True)
+    offline = fetch_sources([pin(A)], store=tmp_path / "store", locations=NO_MIRRORS, offline=True)
 
     assert offline == online
 
@@ -291,36 +291,34 @@ def test_many_files_are_fetched_each_once(tmp_path: Path) -> None:
         (tmp_path / "mirror" / sha(content)).write_bytes(content)
     log = Log()
 
-    wanted = [want(content) for content in contents]
-    found = fetch_sources(
-        [*wanted, *wanted], store=tmp_path, locations=places(tmp_path / "mirror"), jobs=8, progress=log
-    )
+    files = [pin(content) for content in contents]
+    paths = fetch_sources([*files, *files], store=tmp_path, locations=locate(tmp_path / "mirror"), jobs=8, progress=log)
 
-    assert list(found) == [sha(content) for content in contents]
-    assert all(sha(path.read_bytes()) == sha256 for sha256, path in found.items())
+    assert list(paths) == [sha(content) for content in contents]
+    assert all(sha(path.read_bytes()) == sha256 for sha256, path in paths.items())
     assert log.kinds.count(FetchEventKind.DONE) == 30
 
 
 @pytest.fixture
 def silence() -> Iterator[str]:
-    """A server that takes connections and never says a word."""
+    """A server that takes connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/foo.tar.gz"
 
 
-def test_the_total_time_out_ends_everything_at_once(silence: str, tmp_path: Path) -> None:
+def test_the_total_timeout_ends_every_download_at_once(silence: str, tmp_path: Path) -> None:
     (tmp_path / "mirror").mkdir()
     (tmp_path / "mirror" / sha(A)).write_bytes(A)
     patient = SourceLocations(mirrors=(str(tmp_path / "mirror"),), archives=())
     begin = time.monotonic()
 
-    wanted = [want(A), want(B, "foo.tar.gz", silence)]
+    files = [pin(A), pin(B, "foo.tar.gz", silence)]
     with pytest.raises(SourceError) as caught:
-        fetch_sources(wanted, store=tmp_path / "store", locations=patient, timeout=0.5)
+        fetch_sources(files, store=tmp_path / "store", locations=patient, timeout=0.2)
 
     assert time.monotonic() - begin < 3.0
     assert caught.value.render() == (
-        "error: fetching the sources took longer than 0.5 s\n"
+        "error: fetching the sources took longer than 0.2 s\n"
         f"  | foo 1.0: foo.tar.gz  sha256 {sha(B)}\n"
         "  hint: run it again: the files that arrived are kept; "
         "`everywheel sources import BUNDLE` imports sources from another machine"
@@ -329,13 +327,15 @@ def test_the_total_time_out_ends_everything_at_once(silence: str, tmp_path: Path
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_an_interrupted_run_leaves_nothing_that_counts(number: signal.Signals, silence: str, tmp_path: Path) -> None:
+def test_an_interrupted_run_leaves_no_file_that_is_used_later(
+    number: signal.Signals, silence: str, tmp_path: Path
+) -> None:
     script = (
         "import sys, pathlib, signal\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background job has it ignored
         "from everywheel.sources import PinnedFile, SourceLocations, fetch_sources\n"
-        f"wanted = PinnedFile(label='foo 1.0', filename='foo', sha256='{sha(A)}', urls=({silence!r},))\n"
-        "fetch_sources([wanted], store=pathlib.Path(sys.argv[1]), locations=SourceLocations(archives=()),"
+        f"file = PinnedFile(label='foo 1.0', filename='foo', sha256='{sha(A)}', urls=({silence!r},))\n"
+        "fetch_sources([file], store=pathlib.Path(sys.argv[1]), locations=SourceLocations(archives=()),"
         " progress=lambda event: print(event.kind, flush=True))\n"
     )
     root = str(Path(__file__).parents[2] / "builder")
@@ -357,7 +357,7 @@ def test_an_interrupted_run_leaves_nothing_that_counts(number: signal.Signals, s
     assert process.returncode == -number
     assert not (tmp_path / "store" / "sources").exists()
     (tmp_path / sha(A)).write_bytes(A)
-    assert fetch_sources([want(A)], store=tmp_path / "store", locations=places(tmp_path))[sha(A)].read_bytes() == A
+    assert fetch_sources([pin(A)], store=tmp_path / "store", locations=locate(tmp_path))[sha(A)].read_bytes() == A
 
 
 def test_a_full_disk_is_named_with_the_next_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -369,7 +369,7 @@ def test_a_full_disk_is_named_with_the_next_step(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(MachineError) as caught:
-        fetch_sources([want(A)], store=tmp_path / "store", locations=places(tmp_path / "mirror"))
+        fetch_sources([pin(A)], store=tmp_path / "store", locations=locate(tmp_path / "mirror"))
 
     assert caught.value.render() == (
         "error: no space left on the disk\n"
@@ -387,7 +387,7 @@ def test_a_store_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(Path, "mkdir", fail)
     monkeypatch.setattr("secrets.token_hex", lambda size: "0" * size)
     with pytest.raises(MachineError) as caught:
-        fetch_sources([want(A)], store=tmp_path, locations=places("/nowhere"))
+        fetch_sources([pin(A)], store=tmp_path, locations=locate("/nowhere"))
 
     assert caught.value.render() == (
         f"error: cannot write {tmp_path}/tmp/source-{os.getpid()}-000000\n"
@@ -396,8 +396,8 @@ def test_a_store_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: py
     )
 
 
-def test_nothing_wanted_is_nothing_fetched(tmp_path: Path) -> None:
-    assert fetch_sources([], store=tmp_path, locations=ALONE) == {}
+def test_no_files_are_no_downloads(tmp_path: Path) -> None:
+    assert fetch_sources([], store=tmp_path, locations=NO_MIRRORS) == {}
 
 
 def test_mirrors_come_from_the_environment() -> None:
@@ -408,12 +408,12 @@ def test_mirrors_come_from_the_environment() -> None:
     assert find_locations({}) == SourceLocations()
 
 
-def test_a_recipe_wants_its_archive_and_its_patches_each_hash_once(tmp_path: Path) -> None:
+def test_a_recipes_archive_and_patches_are_listed_with_each_hash_once(tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path)
 
-    wanted = list_source_files([recipe, recipe])
+    files = list_source_files([recipe, recipe])
 
-    assert wanted == (
+    assert files == (
         PinnedFile(
             label="foo 1.0",
             filename="foo_1.0.orig.tar.gz",
@@ -429,14 +429,14 @@ def test_a_recipe_wants_its_archive_and_its_patches_each_hash_once(tmp_path: Pat
             patches=sha(A),
         ),
     )
-    assert [one.is_patch for one in wanted] == [False, True]
+    assert [file.is_patch for file in files] == [False, True]
     assert isinstance(recipe.source, Source)
     assert isinstance(recipe.source.patches[0], Patch)
 
 
-def write_recipe(folder: Path) -> Recipe:
-    (folder / "foo").mkdir()
-    (folder / "foo" / "recipe.toml").write_text(
+def write_recipe(directory: Path) -> Recipe:
+    (directory / "foo").mkdir()
+    (directory / "foo" / "recipe.toml").write_text(
         f"""\
 name = "foo"
 version = "1.0"
@@ -459,4 +459,4 @@ system = "cmake"
 libraries = ["foo"]
 """
     )
-    return load_recipe(folder / "foo" / "recipe.toml")
+    return load_recipe(directory / "foo" / "recipe.toml")

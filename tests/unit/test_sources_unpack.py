@@ -1,4 +1,4 @@
-"""Unpacking and patching: what is whole becomes a source tree, what is hostile or broken leaves nothing behind."""
+"""Unpacking and patching: correct archives become source trees; hostile or broken ones leave no files."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def other(name: str, kind: bytes, link: str = "") -> Entry:
     return member, b""
 
 
-def folder(name: str) -> Entry:
+def directory(name: str) -> Entry:
     return other(name, tarfile.DIRTYPE)
 
 
@@ -58,8 +58,8 @@ def listing(root: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("mode", ["w:gz", "w:xz", "w:bz2", "w"])
-def test_the_single_top_folder_is_stripped(mode: str, tmp_path: Path) -> None:
-    entries = [folder("foo-1.0"), file("foo-1.0/a.c"), file("foo-1.0/sub/run", mode=0o755), link("foo-1.0/b.c", "a.c")]
+def test_the_single_top_directory_is_removed(mode: str, tmp_path: Path) -> None:
+    entries = [directory("foo-1.0"), file("foo-1.0/a.c"), file("foo-1.0/sub/run", mode=0o755), link("foo-1.0/b.c", "a.c")]
     archive = pack(tmp_path / "archive", entries, mode)
 
     unpack_archive(WANTED, archive, tmp_path / "work" / "tree")
@@ -71,7 +71,7 @@ def test_the_single_top_folder_is_stripped(mode: str, tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "work").iterdir()] == ["tree"]
 
 
-def test_an_archive_without_a_top_folder_is_kept_as_it_is(tmp_path: Path) -> None:
+def test_an_archive_without_a_top_directory_is_unpacked_unchanged(tmp_path: Path) -> None:
     archive = pack(tmp_path / "archive", [file("./a.c"), file("./sub/b.c")])
 
     unpack_archive(WANTED, archive, tmp_path / "tree")
@@ -101,7 +101,7 @@ def test_links_that_stay_inside_are_unpacked(tmp_path: Path) -> None:
         pytest.param(
             [file("foo/x"), link("foo/l", "../other")],
             "link 'foo/l' leads out of the directory: 'other'",
-            id="link out of the top folder",
+            id="link out of the top directory",
         ),
         pytest.param(
             [link("foo/l", "sub/../../../x")],
@@ -109,7 +109,7 @@ def test_links_that_stay_inside_are_unpacked(tmp_path: Path) -> None:
             id="link that climbs late",
         ),
         pytest.param(
-            [folder("foo/a/b"), link("foo/a/b/up", "../.."), link("foo/out", "a/b/up/../../x")],
+            [directory("foo/a/b"), link("foo/a/b/up", "../.."), link("foo/out", "a/b/up/../../x")],
             "link 'foo/out' leads out of the directory: 'a/b/up/../../x'",
             id="link that climbs through a link",
         ),
@@ -121,7 +121,7 @@ def test_links_that_stay_inside_are_unpacked(tmp_path: Path) -> None:
             id="hard link to a link",
         ),
         pytest.param(
-            [folder("foo/sub"), link("foo/l", "sub"), file("foo/l/x")],
+            [directory("foo/sub"), link("foo/l", "sub"), file("foo/l/x")],
             "path 'foo/l/x' goes through the link 'foo/l'",
             id="file below a link",
         ),
@@ -162,7 +162,7 @@ def test_a_truncated_archive_is_named(mode: str, tmp_path: Path) -> None:
     assert listing(tmp_path) == ["archive"]
 
 
-def test_what_is_no_archive_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_archive_is_reported(tmp_path: Path) -> None:
     (tmp_path / "archive").write_bytes(b"<html>no such page</html>" * 100)
 
     with pytest.raises(SourceError) as caught:
@@ -175,7 +175,7 @@ def test_what_is_no_archive_is_named(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("entries", [[], [folder(".")]])
+@pytest.mark.parametrize("entries", [[], [directory(".")]])
 def test_an_empty_archive_is_named(entries: Sequence[Entry], tmp_path: Path) -> None:
     archive = pack(tmp_path / "archive", entries)
 
@@ -194,7 +194,7 @@ def test_one_member_is_read_without_unpacking(tmp_path: Path) -> None:
     assert read_member(archive, "debian/patches/c") is None
 
 
-def test_a_broken_archive_gives_no_member(tmp_path: Path) -> None:
+def test_a_broken_archive_has_no_readable_member(tmp_path: Path) -> None:
     (tmp_path / "archive").write_bytes(b"no archive")
 
     with pytest.raises(Unavailable, match=r"^cannot be read: "):
@@ -237,7 +237,7 @@ def test_a_patch_is_applied(content: bytes, tree: Path) -> None:
     assert (tree / "src" / "new.c").read_bytes() == b"new\n"
 
 
-def test_a_patch_is_applied_inside_another_checkout(
+def test_a_patch_is_applied_inside_another_repository(
     tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
@@ -250,7 +250,7 @@ def test_a_patch_is_applied_inside_another_checkout(
     assert (tree / "src" / "a.c").read_bytes() == b"one\nzwei  \nthree\n"
 
 
-def test_a_patch_is_applied_below_a_linked_folder(tree: Path, tmp_path: Path) -> None:
+def test_a_patch_is_applied_below_a_linked_directory(tree: Path, tmp_path: Path) -> None:
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
     (tmp_path / "linked").symlink_to(tmp_path)
 
@@ -260,7 +260,7 @@ def test_a_patch_is_applied_below_a_linked_folder(tree: Path, tmp_path: Path) ->
     assert (tree / "src" / "a.c").read_bytes() == b"one\nzwei\nthree\n"
 
 
-def test_the_packaging_that_a_patch_brings_is_left_out(tree: Path) -> None:
+def test_changes_of_the_packaging_are_not_applied(tree: Path) -> None:
     packaging = b"--- /dev/null\n+++ b/debian/source/format\n@@ -0,0 +1 @@\n+1.0\n"
 
     patch_with(packaging + PATCH, tree)
@@ -278,7 +278,7 @@ def test_a_rename_and_a_deletion_are_applied(tree: Path) -> None:
     assert listing(tree) == ["src", "src/b.c"]
 
 
-def test_a_patch_that_does_not_apply_shows_gits_words(tree: Path) -> None:
+def test_a_patch_that_does_not_apply_shows_gits_output(tree: Path) -> None:
     (tree / "src" / "a.c").write_bytes(b"something else\n")
 
     with pytest.raises(SourceError) as caught:
@@ -301,7 +301,7 @@ def test_a_patch_that_changes_nothing_is_refused(tree: Path) -> None:
     assert caught.value.render() == f"error: foo 1.0: fix.patch changes nothing\n  hint: {COMPARE}"
 
 
-def test_a_patch_that_is_no_patch_is_refused(tree: Path) -> None:
+def test_a_file_that_is_not_a_patch_is_refused(tree: Path) -> None:
     with pytest.raises(SourceError) as caught:
         patch_with(b"<html>no such page</html>\n", tree)
 
@@ -309,7 +309,7 @@ def test_a_patch_that_is_no_patch_is_refused(tree: Path) -> None:
     assert caught.value.excerpt == ('error: No valid patches in input (allow with "--allow-empty")',)
 
 
-def test_a_patch_reaches_nothing_outside_the_tree(tree: Path, tmp_path: Path) -> None:
+def test_a_patch_changes_no_file_outside_the_tree(tree: Path, tmp_path: Path) -> None:
     with pytest.raises(SourceError) as caught:
         patch_with(b"--- /dev/null\n+++ b/../evil\n@@ -0,0 +1 @@\n+x\n", tree)
 
@@ -317,7 +317,7 @@ def test_a_patch_reaches_nothing_outside_the_tree(tree: Path, tmp_path: Path) ->
     assert not (tmp_path / "evil").exists()
 
 
-def test_a_packed_patch_that_is_damaged_is_named(tree: Path) -> None:
+def test_a_damaged_compressed_patch_is_reported(tree: Path) -> None:
     with pytest.raises(SourceError) as caught:
         patch_with(gzip.compress(PATCH)[:-20], tree)
 
@@ -328,7 +328,7 @@ def test_a_packed_patch_that_is_damaged_is_named(tree: Path) -> None:
     )
 
 
-def test_a_machine_without_git_is_told_so(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_git_is_reported(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tree))
 
     with pytest.raises(MachineError) as caught:

@@ -22,6 +22,7 @@ from everywheel.sources.deadline import Deadline
 from everywheel.sources.distro.apt_archives import APT_HELPER, Archive
 from everywheel.sources.request import Unavailable
 
+_LOCK_DELAY = 0.2  # seconds between attempts to get the lock of apt itself
 _MIN_FREE = 1 << 20  # bytes; apt 2.6 hangs when the disk is too full for an index
 
 
@@ -146,7 +147,7 @@ class AptRoot:
             lines = errors.splitlines()
             # The apt of a run that was killed may still have apt's own lock for a moment.
             if status and any("Could not get lock" in line for line in lines):
-                self._deadline.sleep(1.0)
+                self._deadline.sleep(_LOCK_DELAY)
                 continue
             break
         # Warnings depend on the machine's configuration; the first error names the suite that failed and the reason.
