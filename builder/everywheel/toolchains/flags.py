@@ -18,10 +18,16 @@ LEVELS: Mapping[Optimize, str] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SystemFlags:
-    """The flags of one operating system, with every engine: `compile` for C and C++, `link` for each link."""
+    """The flags of one operating system.
+
+    `compile` and `link` are for every engine, `zig` for each call of zig's compilers, `native_link` for each link of the
+    native engine.
+    """
 
     link: tuple[str, ...]
     compile: tuple[str, ...] = ()
+    zig: tuple[str, ...] = ()
+    native_link: tuple[str, ...] = ()
 
 
 # Every link has -O2: for a link at another level, zig compiles its compiler_rt again, for that level.
@@ -34,7 +40,13 @@ SYSTEM_FLAGS: Mapping[str, SystemFlags] = MappingProxyType(
             # A function that is newer than the oldest supported macOS is an error, also in the probes of build systems.
             compile=("-Werror=unguarded-availability",),
         ),
-        "windows": SystemFlags(link=("-O2", "-Wl,--gc-sections", "-s")),
+        "windows": SystemFlags(
+            link=("-O2", "-Wl,--gc-sections", "-s"),
+            # Without -s, zig's objects contain the path of the build directory, even with -g0.
+            zig=("-s",),
+            # Windows has no DLL of libgcc, libstdc++ or winpthread, the libraries of MinGW.
+            native_link=("-static",),
+        ),
     }
 )
 

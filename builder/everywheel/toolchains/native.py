@@ -18,6 +18,7 @@ from everywheel.execution.process import join_windows_args, run_command, run_log
 from everywheel.platforms.target import Target, build_machine_target, parse_target
 from everywheel.store.stamped_dir import ensure_stamped_dir
 from everywheel.toolchains.compilers import Compilers, EngineName
+from everywheel.toolchains.flags import SYSTEM_FLAGS
 from everywheel.toolchains.windows_launcher import SOURCE
 
 POLICY = "AUDITWHEEL_PLAT"
@@ -26,8 +27,6 @@ IMAGE = "EVERYWHEEL_IMAGE"
 """The variable that identifies the image of a container; set by the process that starts the container."""
 
 _FLAGS = ("-O2", "-Wno-error=date-time")
-# MinGW's own libraries are linked statically: Windows has no DLL of libgcc, libstdc++ or winpthread.
-_LINK_FLAGS = {"windows": ("-static",)}
 # Programs on Windows need these variables to start, or to find other programs.
 _WINDOWS_VARIABLES = (
     "COMSPEC",
@@ -84,7 +83,7 @@ class NativeEngine:
             environment=self._keep_variables(target),
             runs_target=True,
             undefined_version=target.os == "linux" and _accepts(c, "-Wl,--undefined-version", self.environ),
-            link=_LINK_FLAGS.get(target.os, ()),
+            link=SYSTEM_FLAGS[target.os].native_link,
             launcher=self._launcher(c) if windows else None,
         )
 

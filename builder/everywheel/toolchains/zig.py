@@ -13,6 +13,7 @@ from everywheel.store.stamped_dir import ensure_stamped_dir
 from everywheel.toolchains.build_tools import Tools
 from everywheel.toolchains.compiler_rt import build_compiler_rt, compiler_rt_identity, find_compiler_rt
 from everywheel.toolchains.compilers import Compilers, EngineName
+from everywheel.toolchains.flags import SYSTEM_FLAGS
 from everywheel.toolchains.toolchain_writer import write_toolchain
 
 _FLAGS = (
@@ -90,6 +91,5 @@ def _make_command(zig: str, driver: str, target: Target) -> tuple[str, ...]:
     # zig links programs for musl statically by default (https://github.com/ziglang/zig/issues/11909), for which it first
     # compiles all of musl, half a minute; a wheel is always loaded by a dynamic musl.
     dynamic = ("-dynamic",) if target.libc == "musl" else ()
-    # Without -s, objects for Windows contain the path of the build directory, even with -g0.
-    strip = ("-s",) if target.os == "windows" else ()
-    return (zig, driver, "-target", target.zig, *target.arch.zig_flags, *dynamic, *strip, *_FLAGS)
+    system = SYSTEM_FLAGS[target.os].zig
+    return (zig, driver, "-target", target.zig, *target.arch.zig_flags, *dynamic, *system, *_FLAGS)
