@@ -1,8 +1,8 @@
-"""Measure one recipe for arm64 by zig and by a build image through QEMU; prints figures and the ratio, judges nothing.
+"""Measure one recipe for arm64, built by zig and in a build image under QEMU. Prints both times and their ratio only.
 
     nox -s bench-containers
 
-The recipe is libwebp's. Tools, sources and the image are prepared first, and not measured; both builds have all jobs.
+The recipe is libwebp's. Tools, sources and the image are prepared first and not measured; both builds use all jobs.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ def main() -> None:
         zig = next(step["seconds"] for step in report["steps"] if step["id"].startswith(f"{RECIPE}:"))
         measured.run("build", "--engine", "container", "--target", TARGET)
         log = (measured.store / "logs" / f"container-{TARGET}.log").read_text()
-    found = re.search(rf"\] {RECIPE} \S+ for {TARGET}: done in (?:(\d+):)?([\d.]+)", log)
-    assert found is not None, log
-    container = 60 * int(found[1] or 0) + float(found[2])
+    match = re.search(rf"\] {RECIPE} \S+ for {TARGET}: done in (?:(\d+):)?([\d.]+)", log)
+    assert match is not None, log
+    container = 60 * int(match[1] or 0) + float(match[2])
     print(
         f"{RECIPE} for {TARGET} with {os.cpu_count()} jobs: zig {zig:.0f} s, build image through QEMU {container:.0f} s, "
         f"{container / zig:.1f} times as long"
@@ -43,17 +43,17 @@ def main() -> None:
 
 
 def prepare(workshop: Workshop) -> None:
-    """Build the project without the recipe, so that tools, image and payload are there; they are shared by all stores."""
+    """Build the project without the recipe, which adds tools, image and payload to the folder that all stores share."""
     workshop.build("--target", TARGET)
     workshop.build("--engine", "container", "--target", TARGET)
 
 
 def add_recipe(workshop: Workshop) -> None:
-    """Make the project require the recipe, and its store have the source."""
+    """Add the recipe to the project, and its source to the store."""
     workshop.replace("pyproject.toml", 'requires = ["libfoo"]', f'requires = ["libfoo", "{RECIPE}"]')
     source = load_recipe(ROOT / "recipes" / RECIPE / "recipe.toml").source.sha256
     os.link(default_store() / "sources" / source, workshop.store / "sources" / source)
-    # The compiler's cache of an earlier build would be measured instead of the compiler.
+    # With the compiler's cache of an earlier build, the cache would be measured instead of the compiler.
     (workshop.store / "zig").unlink()
 
 

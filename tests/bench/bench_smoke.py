@@ -1,9 +1,9 @@
-"""Measure smoke: what it costs beyond a wheel's own tests, and the whole matrix; prints figures, judges nothing.
+"""Measure `everywheel smoke`: its overhead over a wheel's own tests, and the time of a whole matrix. Prints figures only.
 
     nox -s bench-smoke                     both
     nox -s bench-smoke -- one              only one wheel on one image
 
-The wheels are those in wheelhouse/. Images and what lies beside the wheels are prepared first, and not measured.
+The wheels are those in wheelhouse/. Images and test dependencies are prepared first and not measured.
 """
 
 from __future__ import annotations
@@ -26,52 +26,59 @@ ROUNDS = 5
 
 
 def smoke(wheels: list[Path], images: tuple[str, ...]) -> tuple[float, list[dict[str, Any]]]:
-    """Smoke wheels on images; return wall seconds of the whole command, and the cells."""
-    words = [word for name in images for word in ("--image", name)]
+    """Test wheels on images; return the wall time of the whole command in seconds, and the results."""
+    options = [option for name in images for option in ("--image", name)]
     began = time.monotonic()
-    ended = subprocess.run(
-        [sys.executable, "-m", "everywheel", "smoke", "--offline", "--json", *map(str, wheels), *words],
+    process = subprocess.run(
+        [sys.executable, "-m", "everywheel", "smoke", "--offline", "--json", *map(str, wheels), *options],
         cwd=ROOT,
         text=True,
         capture_output=True,
         check=False,
     )
     seconds = time.monotonic() - began
-    if ended.returncode != 0:
-        sys.exit(f"smoke failed:\n{ended.stderr}")
-    return seconds, json.loads(ended.stdout)
+    if process.returncode != 0:
+        sys.exit(f"smoke failed:\n{process.stderr}")
+    return seconds, json.loads(process.stdout)
 
 
 def prepare(wheels: list[Path]) -> None:
-    words = [word for name in IMAGES for word in ("--image", name)]
-    subprocess.run([sys.executable, "-m", "everywheel", "smoke", *map(str, wheels), *words], cwd=ROOT, check=True)
+    """Run the matrix once."""
+    options = [option for name in IMAGES for option in ("--image", name)]
+    subprocess.run([sys.executable, "-m", "everywheel", "smoke", *map(str, wheels), *options], cwd=ROOT, check=True)
 
 
 def measure_one(wheels: list[Path]) -> None:
     wheel = next(path for path in wheels if (target := wheel_target(path)).libc == "glibc" and is_native(target.arch))
     rounds = [smoke([wheel], ("debian-12",)) for _ in range(ROUNDS)]
     whole = statistics.median(seconds for seconds, _ in rounds)
-    tests = statistics.median(cells[0]["test_seconds"] for _, cells in rounds)
+    tests = statistics.median(results[0]["test_seconds"] for _, results in rounds)
     print(
         f"one wheel on one prepared image (median of {ROUNDS}): {whole:.1f} s for the whole command, "
-        f"{tests:.1f} s of it the wheel's tests, {whole - tests:.1f} s beyond them"
+        f"{tests:.1f} s for the wheel's tests, {whole - tests:.1f} s of overhead"
     )
 
 
 def measure_matrix(wheels: list[Path]) -> None:
-    seconds, cells = smoke(wheels, IMAGES)
-    slow = [cell for cell in cells if cell["emulated"]]
-    images = {(cell["image"], cell["arch"]) for cell in cells}
+    seconds, results = smoke(wheels, IMAGES)
+    slow = [result for result in results if result["emulated"]]
+    images = {(result["image"], result["arch"]) for result in results}
     print(
-        f"{len(wheels)} wheels on {len(images)} prepared images, {len(cells)} cells, {len(slow)} through QEMU: "
+        f"{len(wheels)} wheels on {len(images)} prepared images, {len(results)} smoke tests, {len(slow)} through QEMU: "
         f"{seconds:.0f} s"
     )
-    for cell in sorted(cells, key=lambda cell: -cell["seconds"]):
-        print(f"  {cell['image']:<16} {cell['arch']:<8} {cell['seconds']:6.1f} s, tests {cell['test_seconds']:.1f} s")
+    for result in sorted(results, key=lambda result: -result["seconds"]):
+        print(
+            f"  {result['image']:<16} {result['arch']:<8} {result['seconds']:6.1f} s, tests {result['test_seconds']:.1f} s"
+        )
     for image in IMAGES:
-        pair = {cell["emulated"]: cell["test_seconds"] for cell in cells if cell["image"] == image}
-        if len(pair) == 2:
-            print(f"  tests on {image}: QEMU takes {pair[True] / pair[False]:.1f} times as long")
+        seconds_by_emulation = {
+            result["emulated"]: result["test_seconds"] for result in results if result["image"] == image
+        }
+        if len(seconds_by_emulation) == 2:
+            print(
+                f"  tests on {image}: QEMU needs {seconds_by_emulation[True] / seconds_by_emulation[False]:.1f} times the time of the processor"
+            )
 
 
 def main() -> None:

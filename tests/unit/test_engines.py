@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-import shlex
 import subprocess
 import sys
-import tomllib
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from everywheel.config.project import load_project
-from everywheel.containers.build_wheels import choose_image, plan_container
 from everywheel.containers.catalog import find_catalog, load_catalog
-from everywheel.containers.cibuildwheel import (
-    ContainerBuild,
-    copy_project,
-    create_arguments,
-    identifier,
-    image_identity,
-)
-from everywheel.containers.payload import Payload, list_dependencies
 from everywheel.errors import MachineError, UsageError
 from everywheel.pipeline import check_engine
 from everywheel.planning.keys import find_identities
 from everywheel.planning.plan import make_plan
-from everywheel.platforms.architectures import ARCHES
-from everywheel.platforms.target import base_target, parse_target
-from everywheel.store.local import Store
+from everywheel.platforms.target import parse_target
 from everywheel.toolchains.compilers import EngineName
 from everywheel.toolchains.native import NativeEngine, native_facts, native_target, split_command
 
@@ -188,36 +173,6 @@ def test_the_facts_of_machines_differ_by_their_image_or_their_compilers(
     (tmp_path / "cc").write_text("#!/bin/sh\necho gcc 12\n")
 
     assert native_facts(machine) != first
-    assert native_facts({**machine, "EVERYWHEEL_IMAGE": "abc"}) == "abc"
-
-
-def test_a_payload_has_the_dependencies_of_the_package() -> None:
-    names = {line.partition("=")[0].partition(">")[0] for line in list_dependencies("3.11")}
-
-    assert {"auditwheel", "click", "pyelftools", "rich"} <= names
-    assert "cibuildwheel" not in names
-
-
-class FakeImages:
-    """The images of a runtime whose registry does not answer."""
-
-    def __init__(self, *references: str) -> None:
-        self.references = references
-
-    def find(self, reference: str, arch: object) -> str:
-        return next((prefix for prefix in self.references if reference.startswith(prefix)), "")
-
-    def pull(self, reference: str, arch: object) -> None:
-        raise MachineError("cannot be pulled", details={"reason": "no such host"})
-
-
-class FakeRuntime:
-    """A runtime with some images."""
-
-    name, run_id = "Docker", "abc"
-
-    def __init__(self, *references: str) -> None:
-        self.images = FakeImages(*references)
 
 
 def test_a_python_without_xz_starts_the_toolkit() -> None:
@@ -225,56 +180,6 @@ def test_a_python_without_xz_starts_the_toolkit() -> None:
     script = "import sys; sys.modules['_lzma'] = None; from everywheel.cli.main import main; main(['build', '--help'])"
 
     assert "Build, repair and audit" in subprocess.check_output([sys.executable, "-c", script], text=True)
-
-
-def choose(tag: str, *images: str) -> str:
-    runtime: Any = FakeRuntime(*images)
-    return choose_image(parse_target(tag), CATALOG, runtime.images).image.name
-
-
-def test_an_image_of_pypa_is_preferred_to_a_local_one() -> None:
-    assert choose("manylinux_2_36_x86_64", "quay.io/pypa/manylinux2014_x86_64") == "manylinux2014"
-    assert choose("manylinux_2_36_x86_64") == "debian-12"
-    assert choose("musllinux_1_2_aarch64") == "musl"
-
-
-def test_a_plan_pulls_nothing() -> None:
-    runtime: Any = FakeRuntime()
-    runtime.images.pull = None
-
-    assert (
-        choose_image(parse_target("manylinux_2_36_x86_64"), CATALOG, runtime.images, pull=False).image.name
-        == "debian-12"
-    )
-
-
-def test_a_target_without_an_image_is_an_error_that_names_the_nearest_one() -> None:
-    with pytest.raises(MachineError) as raised:
-        choose("manylinux2014_aarch64")
-    assert raised.value.render() == (
-        "error: no build image for manylinux_2_17_aarch64 can be had\n"
-        "  manylinux2014: no such host\n"
-        "  hint: debian-12 can be made here and promises manylinux_2_36_aarch64: `--target manylinux_2_36_aarch64`"
-    )
-
-
-def test_a_container_plans_the_same_keys_as_the_process_that_starts_it() -> None:
-    """In the container, a variable names the image, and programs are built for the container."""
-    project, runtime = load_project(ROOT), FakeRuntime()
-    chosen = choose_image(GLIBC, CATALOG, runtime.images)  # type: ignore[arg-type]
-
-    outside = plan_container(project, chosen)
-    project = replace(project, pythons=project.pythons[:1])
-
-    facts = native_facts({"EVERYWHEEL_IMAGE": image_identity(chosen.reference)})
-    inside = make_plan(
-        project,
-        [GLIBC],
-        find_identities(EngineName.NATIVE, facts),
-        machine=base_target("glibc", ARCHES["x86_64"]),
-    )
-    libraries = {id: step.key for id, step in outside.libraries.items()}
-    assert libraries == {id: step.key for id, step in inside.libraries.items()}
 
 
 def test_keys_of_engines_differ() -> None:
@@ -285,48 +190,3 @@ def test_keys_of_engines_differ() -> None:
 
     same = {id for id, step in by_zig.steps.items() if native.steps[id].key == step.key}
     assert same == {"cpython:any", "cpython-freethreaded:any"}
-
-
-@pytest.fixture
-def build(tmp_path: Path) -> ContainerBuild:
-    runtime: Any = FakeRuntime()
-    chosen = choose_image(GLIBC, CATALOG, runtime.images)
-    return ContainerBuild(
-        project=load_project(ROOT, ["libvips=minimal"]),
-        target=GLIBC,
-        image=chosen.image,
-        reference=chosen.reference,
-        facts="facts",
-        payload=Payload(folder=tmp_path / "box"),
-        store=Store(tmp_path / "store"),
-        runtime=runtime,
-        jobs=2,
-        log=tmp_path / "log",
-    )
-
-
-def test_a_container_has_no_network_and_one_writable_directory(build: ContainerBuild, tmp_path: Path) -> None:
-    arguments = create_arguments(build, tmp_path / "bin")
-
-    assert "--network=none" in arguments
-    assert "--label=org.everywheel.run=abc" in arguments
-    writable = [option for option in arguments if option.startswith("--volume=") and not option.endswith(":ro")]
-    assert {option.rpartition(":")[2] for option in writable} == {"/opt/everywheel/store", "/root/.cache/zig"}
-    assert shlex.split(shlex.join(arguments)) == arguments
-
-
-def test_cibuildwheel_builds_one_identifier(build: ContainerBuild) -> None:
-    assert identifier(build) == "cp311-manylinux_x86_64"
-
-
-def test_the_copied_project_has_the_chosen_features_and_only_the_files_of_the_build(
-    build: ContainerBuild, tmp_path: Path
-) -> None:
-    package = copy_project(build.project, tmp_path / "copy")
-
-    assert package == tmp_path / "copy" / "extension"
-    assert {path.name for path in (tmp_path / "copy").iterdir()} == {"extension", "recipes", "pyproject.toml"}
-    table = tomllib.loads((tmp_path / "copy" / "pyproject.toml").read_text())["tool"]["everywheel"]
-    assert table["features"]["libvips"] == list(build.project.features["libvips"])
-    again = load_project(tmp_path / "copy")
-    assert (again.features, again.digest) == (build.project.features, build.project.digest)

@@ -1,9 +1,10 @@
-"""Building in containers: for each target a build image, then one run of cibuildwheel, then audit, then the store."""
+"""Wheels from containers: for each target a build image, one run of cibuildwheel, the audit, and the store."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -37,7 +38,7 @@ from everywheel.toolchains.compilers import EngineName
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelectedImage:
-    """The build image for a target, and the name under which the runtime has it, or will."""
+    """The build image for a target, and its name in the runtime, which may still have to pull or build it."""
 
     target: Target
     image: BuildImage
@@ -45,12 +46,12 @@ class SelectedImage:
 
 
 def choose_image(target: Target, catalog: Catalog, images: RuntimeImages, *, pull: bool = True) -> SelectedImage:
-    """Return the first build image of the catalog that keeps a target's promise and can be had.
+    """Return the first build image of the catalog that can build for a target and is available.
 
-    Images of a registry are pulled, or without `pull` must be here; those that are made from packages are made later.
-    Raises MachineError when there is none, with what each one said.
+    Images of a registry are pulled, or without `pull` must be on this machine; those from packages are built later. Raises
+    MachineError with the reason of each image when none is available.
     """
-    answers: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     for image in catalog.builds.values():
         if not image.can_build(target):
             continue
@@ -59,61 +60,72 @@ def choose_image(target: Target, catalog: Catalog, images: RuntimeImages, *, pul
         pinned = pinned_build_reference(image, target.arch)
         try:
             if not pinned:
-                raise MachineError("unlocked", details={"reason": "it has no digest: `everywheel images lock`"})
+                raise MachineError("unlocked", details={"reason": "it has no digest: run `everywheel images lock`"})
             if not images.find(pinned, target.arch):
                 if not pull:
-                    raise MachineError("not here", details={"reason": "it was not pulled yet"})
+                    raise MachineError("not pulled", details={"reason": "it is not pulled yet"})
                 images.pull(pinned, target.arch)
         except MachineError as error:
-            answers[image.name] = str(error.details.get("reason", error.fact))
+            reasons[image.name] = str(error.details.get("reason", error.fact))
             continue
         return SelectedImage(target=target, image=image, reference=pinned)
-    raise MachineError(f"no build image for {target.tag} can be had", details=answers, hint=_advise(target, catalog))
+    raise MachineError(
+        f"no build image for {target.tag} is available", details=reasons, hint=_suggest_floor(target, catalog)
+    )
 
 
-def _advise(target: Target, catalog: Catalog) -> str:
-    """Say which lower promise could be kept with an image that can be made here."""
+def _suggest_floor(target: Target, catalog: Catalog) -> str:
+    """Return a hint with the lowest floor of an image that can be built on this machine."""
     for image in catalog.builds.values():
         if image.bootstrap is not None and image.libc == target.libc and target.arch.name in image.arches:
             lowest = build_image_target(image, target.arch).tag
-            return f"{image.name} can be made here and promises {lowest}: `--target {lowest}`"
-    return "name an image under [build] of docker/images.toml"
+            return f"image {image.name} can be built on this machine, for `--target {lowest}`"
+    return "add an image under [build] of docker/images.toml"
 
 
-def plan_container(project: Project, chosen: SelectedImage) -> Plan:
-    """Plan one target as the native engine plans it inside the image, which has the first of the Pythons only."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerContext:
+    """Everything that all wheels of one run share."""
+
+    project: Project
+    catalog: Catalog
+    store: Store
+    runtime: Runtime
+    options: BuildOptions
+
+
+def plan_container(project: Project, selected: SelectedImage) -> Plan:
+    """Plan one target as the native engine in the container plans it, which has only the first of the Pythons."""
     return make_plan(
         replace(project, pythons=project.pythons[:1]),
-        [chosen.target],
-        find_identities(EngineName.NATIVE, image_identity(chosen.reference)),
-        machine=base_target(chosen.target.libc, chosen.target.arch),
+        [selected.target],
+        find_identities(EngineName.NATIVE, image_identity(selected.reference)),
+        machine=base_target(selected.target.libc, selected.target.arch),
     )
 
 
 def build_wheels_in_containers(
-    project: Project,
+    context: ContainerContext,
     targets: Sequence[Target],
-    catalog: Catalog,
-    store: Store,
-    runtime: Runtime,
-    options: BuildOptions,
-    watcher: ProgressListener,
+    listener: ProgressListener,
     progress: ProgressCallback = ignore_progress,
 ) -> tuple[Plan, tuple[Result, ...]]:
-    """Build the wheel of every target in a container, one after the other; each container has all of the machine's jobs.
+    """Build the wheel of each target in a container, one after the other; each container uses all jobs of the machine.
 
     Returns the plan of all targets, and a result for each wheel that was not in the store. Raises SourceError when a source
-    cannot be had, and MachineError and UsageError for what is missing before anything runs.
+    is unavailable, MachineError and UsageError for missing requirements before anything is built.
     """
-    chosen = [choose_image(target, catalog, runtime.images, pull=not options.offline) for target in targets]
-    plans = [plan_container(project, one) for one in chosen]
+    project, store, options = context.project, context.store, context.options
+    images = context.runtime.images
+    selected = [choose_image(target, context.catalog, images, pull=not options.offline) for target in targets]
+    plans = [plan_container(project, image) for image in selected]
     tasks = []
-    for one, plan in zip(chosen, plans, strict=True):
+    for image, plan in zip(selected, plans, strict=True):
         missing = find_missing(plan, store)
-        wheel = plan.steps[wheel_id(project, one.target, project.python)]
+        wheel = plan.steps[wheel_id(project, image.target, project.python)]
         if wheel.id not in missing.steps:
             continue
-        check_emulation(one.target.arch)
+        check_emulation(image.target.arch)
         sources = fetch_sources(
             list_source_files(plan.recipes),
             store=store.root,
@@ -124,56 +136,54 @@ def build_wheels_in_containers(
         )
         for recipe in missing.recipes:
             stage_patched_source(store, recipe, sources)
-        tasks.append(_task(project, one, wheel, catalog, store, runtime, options))
+        label = f"{wheel.name} {wheel.version} for {image.target.tag} in {image.image.name}"
+        work = partial(_build_wheel, context, image, wheel)
+        tasks.append(Task(id=wheel.id, label=label, requires=(), priority=0.0, work=work))
     with TemporaryDirectory(prefix="everywheel-") as folder, JobPool(Path(folder) / "jobs", 1) as pool:
-        results = execute(tasks, pool, watcher) if tasks else ()
+        results = execute(tasks, pool, listener) if tasks else ()
     steps = {id: step for plan in plans for id, step in plan.steps.items()}
     return Plan(steps=steps, priority=dict.fromkeys(steps, 0.0)), tuple(results)
 
 
-def _task(
-    project: Project,
-    chosen: SelectedImage,
-    wheel: Step,
-    catalog: Catalog,
-    store: Store,
-    runtime: Runtime,
-    options: BuildOptions,
-) -> Task:
-    def work(set_stage: Callable[[str], None]) -> Outcome:
-        target, image = chosen.target, chosen.image
-        if image.bootstrap is not None:
-            set_stage("make the build image")
-            portable = catalog.pythons[image.libc]
-            make_local_build_image(
-                image, target.arch, portable, project, runtime.images, store, offline=options.offline
-            )
-        set_stage("fetch what goes into the container")
-        libc = (*image.libc_version, 5) if image.libc == "musl" else image.libc_version
-        requirements = [*project.backend.requires, *project.smoke.requires]
-        payload = ensure_payload(target, libc, image.python, requirements, store, offline=options.offline)
-        build = ContainerBuild(
-            project=project,
-            target=target,
-            image=image,
-            reference=chosen.reference,
-            facts=image_identity(chosen.reference),
-            payload=payload,
-            store=store,
-            runtime=runtime,
-            jobs=options.jobs,
-            log=store.root / "logs" / f"container-{target.tag}.log",
+def _build_wheel(
+    context: ContainerContext, selected: SelectedImage, wheel: Step, set_stage: Callable[[str], None]
+) -> Outcome:
+    """Prepare image and payload, build one wheel in a container, audit it, and put it into the store."""
+    project, store, options = context.project, context.store, context.options
+    target, image = selected.target, selected.image
+    if image.bootstrap is not None:
+        set_stage("build the image")
+        make_local_build_image(
+            image,
+            target.arch,
+            context.catalog.pythons[image.libc],
+            project,
+            context.runtime.images,
+            store,
+            offline=options.offline,
         )
-        with store.lock(wheel.key), TemporaryDirectory(dir=store.root / "tmp") as folder:
-            finished = build_in_container(build, Path(folder), set_stage)
-            set_stage("audit")
-            try:
-                fail_on_findings((audit_wheel(finished),))
-            except AuditError as error:
-                error.details.setdefault("log", build.log)
-                raise
-            store.put_wheel(wheel.key, finished, name=wheel.name, version=wheel.version, target=target.tag)
-        return Outcome.DONE
-
-    label = f"{wheel.name} {wheel.version} for {chosen.target.tag} in {chosen.image.name}"
-    return Task(id=wheel.id, label=label, requires=(), priority=0.0, work=work)
+    set_stage("fetch packages for the container")
+    libc = (*image.libc_version, 5) if image.libc == "musl" else image.libc_version
+    requirements = [*project.backend.requires, *project.smoke.requires]
+    payload = ensure_payload(target, libc, image.python, requirements, store, offline=options.offline)
+    build = ContainerBuild(
+        project=project,
+        target=target,
+        image=image,
+        reference=selected.reference,
+        payload=payload,
+        store=store,
+        runtime=context.runtime,
+        jobs=options.jobs,
+        log=store.root / "logs" / f"container-{target.tag}.log",
+    )
+    with store.lock(wheel.key), TemporaryDirectory(dir=store.root / "tmp") as folder:
+        finished = build_in_container(build, Path(folder), set_stage)
+        set_stage("audit")
+        try:
+            fail_on_findings((audit_wheel(finished),))
+        except AuditError as error:
+            error.details.setdefault("log", build.log)
+            raise
+        store.put_wheel(wheel.key, finished, name=wheel.name, version=wheel.version, target=target.tag)
+    return Outcome.DONE

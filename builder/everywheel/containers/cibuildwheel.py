@@ -1,8 +1,11 @@
-"""The container engine: the native engine inside a build image, run by cibuildwheel.
+"""The container engine: the native engine in a build image, run by cibuildwheel.
 
-cibuildwheel starts the container, builds the extension there by its `[tool.cibuildwheel]`, which calls `everywheel deps`
-before and `everywheel repair` after, and tests the wheel. The container has no network: the store, this toolkit, its tools
-and the wheels that pip needs are mounted.
+cibuildwheel starts the container, builds the extension in it as its `[tool.cibuildwheel]` sets, which calls `everywheel deps`
+before and `everywheel repair` after the build, and tests the wheel. The container has no network: the store, this package,
+its tools and the wheels for pip are mounted.
+
+`everywheel` in the container is a script of ours. It adds the options that these commands need there, and requests a report
+from each (`command_report`), which holds its stage and its error.
 """
 
 from __future__ import annotations
@@ -25,30 +28,37 @@ import tomlkit
 
 from everywheel.config.project import Project, extension_files
 from everywheel.containers.catalog import BuildImage
+from everywheel.containers.command_report import CommandReport, CommandState
 from everywheel.containers.payload import Payload
 from everywheel.containers.runtime import RUN_LABEL, Runtime
 from everywheel.errors import BuildError, MachineError, UsageError
 from everywheel.execution.process import run_logged
 from everywheel.platforms.target import Target
 from everywheel.store.local import FIXED_TIME, Store
-from everywheel.toolchains.native import IMAGE, POLICY
+from everywheel.toolchains.native import POLICY
 
 _INSIDE = "/opt/everywheel"
+_STORE = f"{_INSIDE}/store"
+_REPORTS = f"{_INSIDE}/reports"
+# The store and the tools have no option: they are settings of every command, by environment variables.
 _SCRIPT = """#!/bin/sh
 export PATH="{python}:$PATH" PYTHONPATH={inside}/toolkit:{inside}/site PYTHONDONTWRITEBYTECODE=1
-exec {python}/python -m everywheel "$@"
+export EVERYWHEEL_STORE={store} EVERYWHEEL_TOOLS={inside}/tools
+case " $* " in
+  *" deps "*) set -- "$@" --jobs {jobs} --image-identity {identity} ;;
+esac
+exec {python}/python -m everywheel --report-dir {reports} "$@"
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerBuild:
-    """One wheel to be built in a container: `reference` names the image to the runtime, `facts` stand for it in keys."""
+    """One wheel to be built in a container; `reference` is the name of the image in the runtime."""
 
     project: Project
     target: Target
     image: BuildImage
     reference: str
-    facts: str
     payload: Payload
     store: Store
     runtime: Runtime
@@ -56,20 +66,28 @@ class ContainerBuild:
     log: Path
 
     @property
-    def what(self) -> str:
+    def label(self) -> str:
         return f"{self.project.name} {self.project.version} for {self.target.tag} in {self.image.name}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MountedFolders:
+    """Folders of one build that are mounted into its container: our programs, and the reports of commands."""
+
+    programs: Path
+    reports: Path
+
+
 def image_identity(reference: str) -> str:
-    """Return what stands in keys for a build image: its reference has the digest, or the hash of what made it."""
+    """Return the part of cache keys for a build image; its reference has the digest, or a hash of its origin."""
     return hashlib.sha256(reference.encode()).hexdigest()[:16]
 
 
-def build_in_container(build: ContainerBuild, into: Path, set_stage: Callable[[str], None]) -> Path:
-    """Build, repair and test one wheel in a container, put it into a folder, and return where it is.
+def build_in_container(build: ContainerBuild, output_dir: Path, set_stage: Callable[[str], None]) -> Path:
+    """Build, repair and test one wheel in a container, copy it to a folder, and return its path.
 
-    Raises UsageError for an extension that does not tell cibuildwheel how to build it, MachineError when the runtime's
-    command line is not there, BuildError when cibuildwheel fails.
+    Raises UsageError for an extension whose `[tool.cibuildwheel]` does not call this package, MachineError when the
+    runtime's command line is not installed, BuildError when cibuildwheel fails.
     """
     check_extension(build.project)
     program = build.runtime.name.lower()
@@ -82,8 +100,10 @@ def build_in_container(build: ContainerBuild, into: Path, set_stage: Callable[[s
     with TemporaryDirectory(dir=build.store.root / "tmp") as name:
         folder = Path(name)
         package = copy_project(build.project, folder / "project")
-        programs = write_programs(build.image, folder / "bin")
-        words: list[str | Path] = [
+        mounted = MountedFolders(programs=folder / "bin", reports=folder / "reports")
+        mounted.reports.mkdir()
+        write_programs(build, mounted.programs)
+        command: list[str | Path] = [
             sys.executable,
             "-m",
             "cibuildwheel",
@@ -93,29 +113,33 @@ def build_in_container(build: ContainerBuild, into: Path, set_stage: Callable[[s
             folder / "out",
             package,
         ]
-        with _follow(build.log, set_stage):
-            _run_cibuildwheel(build, words, folder / "project", programs)
+        with _follow_stage(mounted.reports, set_stage):
+            _run_cibuildwheel(build, command, folder / "project", mounted)
         wheels = sorted((folder / "out").glob("*.whl"))
         if len(wheels) != 1:
-            raise BuildError(f"{build.what}: {len(wheels)} wheels came out where one was to be", log=build.log)
-        into.mkdir(parents=True, exist_ok=True)
-        return Path(shutil.copy2(wheels[0], into))
+            raise BuildError(f"{build.label}: cibuildwheel built {len(wheels)} wheels instead of one", log=build.log)
+        output_dir.mkdir(parents=True, exist_ok=True)
+        return Path(shutil.copy2(wheels[0], output_dir))
 
 
-def _run_cibuildwheel(build: ContainerBuild, words: list[str | Path], cwd: Path, programs: Path) -> None:
-    """Run cibuildwheel; where a step of ours failed inside, its words are the ones that say why."""
-    hint = "what is finished is in the store: the next run goes on from there"
+def _run_cibuildwheel(build: ContainerBuild, command: list[str | Path], cwd: Path, mounted: MountedFolders) -> None:
+    """Run cibuildwheel; where a command of ours failed in the container, its error is the excerpt."""
+    hint = "finished libraries are in the store: the next run continues from there"
+    environment = _make_environment(build, mounted)
     try:
-        run_logged(words, cwd=cwd, env=_environment(build, programs), log=build.log, what=build.what, hint=hint)
+        run_logged(command, cwd=cwd, env=environment, log=build.log, what=build.label, hint=hint)
     except BuildError as error:
-        told = build.log.read_text(encoding="utf-8", errors="replace").partition("\nerror: ")[2]
-        if told:
-            error.excerpt = tuple(f"error: {told}".splitlines()[:14])
+        for name in ("repair", "deps"):
+            report = CommandReport.read(mounted.reports, name)
+            if report is not None and report.state is CommandState.FAILED:
+                lines = report.make_error(_STORE, build.store.root.resolve()).render().splitlines()
+                error.excerpt = tuple(lines[:14])
+                break
         raise
 
 
 def check_extension(project: Project) -> None:
-    """Raise UsageError unless the extension's `[tool.cibuildwheel]` builds its libraries and repairs its wheel with us."""
+    """Raise UsageError unless the extension's `[tool.cibuildwheel]` calls `everywheel deps` and `everywheel repair`."""
     path = project.extension / "pyproject.toml"
     table = tomlkit.parse(path.read_text(encoding="utf-8")).unwrap().get("tool", {}).get("cibuildwheel", {})
     table = {**table, **table.get("linux", {})}
@@ -128,15 +152,15 @@ def check_extension(project: Project) -> None:
 
 
 def identifier(build: ContainerBuild) -> str:
-    """Return cibuildwheel's name of the build: `cp311-manylinux_x86_64`."""
+    """Return cibuildwheel's identifier of the build: `cp311-manylinux_x86_64`."""
     tag = build.target.platform_tag
     return f"{build.image.tag}-{tag.family}_{tag.arch}"
 
 
 def copy_project(project: Project, into: Path) -> Path:
-    """Copy what a build needs of a project, and nothing of what lies about; return the extension's folder there.
+    """Copy the files of a project that a build needs, and no others; return the extension's folder in the copy.
 
-    The profiles and the linkage that were chosen are written into the copied table.
+    The selected features and shared libraries are written into the copied table.
     """
     shutil.rmtree(into, ignore_errors=True)
     package = into / project.extension.relative_to(project.root)
@@ -155,7 +179,7 @@ def copy_project(project: Project, into: Path) -> Path:
 
 
 def recipe_folders(project: Project) -> list[Path]:
-    """Return the folders that a project's recipes lie in, in the order in which they are read."""
+    """Return the folders with a project's recipes, in the order in which they are read."""
     return list(dict.fromkeys(recipe.directory.parent.resolve() for recipe in project.recipes.values()))
 
 
@@ -169,61 +193,68 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def write_programs(image: BuildImage, folder: Path) -> Path:
-    """Write the programs that a container of the image finds on PATH: this toolkit, pkg-config and ninja."""
-    python = f"/opt/python/{image.tag}-{image.tag}/bin"
+def write_programs(build: ContainerBuild, folder: Path) -> None:
+    """Write the programs that a container has on PATH: this package, pkg-config and ninja."""
+    tag = build.image.tag
     scripts = {
-        "everywheel": _SCRIPT.format(python=python, inside=_INSIDE),
+        "everywheel": _SCRIPT.format(
+            python=f"/opt/python/{tag}-{tag}/bin",
+            inside=_INSIDE,
+            store=_STORE,
+            reports=_REPORTS,
+            jobs=build.jobs,
+            identity=image_identity(build.reference),
+        ),
         "pkg-config": f'#!/bin/sh\nexec {_INSIDE}/tools/pkgconf/.bin/pkgconf "$@"\n',
         "ninja": f'#!/bin/sh\nexec {_INSIDE}/tools/bin/ninja "$@"\n',
     }
     for name, script in scripts.items():
         _write(folder / name, script)
         (folder / name).chmod(0o755)
-    return folder
 
 
-def _environment(build: ContainerBuild, programs: Path) -> dict[str, str]:
-    """Return cibuildwheel's environment: the image, how its container is made, and the user's own settings (CIBW_…)."""
+def _make_environment(build: ContainerBuild, mounted: MountedFolders) -> dict[str, str]:
+    """Return cibuildwheel's environment: image, container, and the user's own settings (`CIBW_…`)."""
     family = build.target.platform_tag.family.upper()
-    engine = f"{build.runtime.name.lower()}; create_args: {shlex.join(create_arguments(build, programs))}; "
-    ours = {
+    engine = f"{build.runtime.name.lower()}; create_args: {shlex.join(create_arguments(build, mounted))}; "
+    defaults = {
         f"CIBW_{family}_{build.target.arch.name.upper()}_IMAGE": build.reference,
         "CIBW_CONTAINER_ENGINE": f"{engine}disable_host_mount: true",
-        # Nothing is fetched, so nothing is pinned here: the payload has what it has.
+        # cibuildwheel's own constraints name versions that the payload may not have; nothing is fetched anyway.
         "CIBW_DEPENDENCY_VERSIONS": "latest",
         "CIBW_BUILD_FRONTEND": "pip",
         "SOURCE_DATE_EPOCH": str(FIXED_TIME),
     }
     untested = {} if build.image.tests else {"CIBW_TEST_COMMAND": ""}
-    return {**ours, **os.environ, **untested}
+    return {**defaults, **os.environ, **untested}
 
 
-def create_arguments(build: ContainerBuild, programs: Path) -> list[str]:
-    """Return how the container is made: without a network, with what it takes along mounted, only the store writable."""
-    toolkit = Path(__file__).parents[1]
-    box, store = build.payload, build.store.root.resolve()
+def create_arguments(build: ContainerBuild, mounted: MountedFolders) -> list[str]:
+    """Return the arguments that create the container: no network, everything mounted, only store and reports writable.
+
+    Three facts are passed as environment variables: pip is started by cibuildwheel, and AUDITWHEEL_PLAT is the variable of
+    PyPA's images for the platform tag, which the extension's repair command names and the native engine reads.
+    """
+    package = Path(__file__).parents[1]
+    payload, store = build.payload, build.store.root.resolve()
     cache = store / "zig" / f"inside-{build.target.arch.name}-{build.target.libc}"
     cache.mkdir(parents=True, exist_ok=True)
     read_only = {
-        toolkit: f"{_INSIDE}/toolkit/everywheel",
-        box.site: f"{_INSIDE}/site",
-        box.tools: f"{_INSIDE}/tools",
-        box.wheels: f"{_INSIDE}/wheels",
-        programs: f"{_INSIDE}/bin",
+        package: f"{_INSIDE}/toolkit/everywheel",
+        payload.site: f"{_INSIDE}/site",
+        payload.tools: f"{_INSIDE}/tools",
+        payload.wheels: f"{_INSIDE}/wheels",
+        mounted.programs: f"{_INSIDE}/bin",
         **{
             folder: str(folder)
             for folder in recipe_folders(build.project)
             if not folder.is_relative_to(build.project.root)
         },
     }
-    elsewhere = {child.resolve(): f"{_INSIDE}/store/{child.name}" for child in store.iterdir() if child.is_symlink()}
-    writable = {store: f"{_INSIDE}/store", **elsewhere, cache.resolve(): "/root/.cache/zig"}
+    # A symbolic link in the store points to a path that the container does not have.
+    linked = {child.resolve(): f"{_STORE}/{child.name}" for child in store.iterdir() if child.is_symlink()}
+    writable = {store: _STORE, **linked, cache.resolve(): "/root/.cache/zig", mounted.reports: _REPORTS}
     variables = {
-        "EVERYWHEEL_STORE": f"{_INSIDE}/store",
-        "EVERYWHEEL_TOOLS": f"{_INSIDE}/tools",
-        IMAGE: build.facts,
-        "EVERYWHEEL_JOBS": str(build.jobs),
         POLICY: build.target.tag,
         "PIP_NO_INDEX": "1",
         "PIP_FIND_LINKS": f"{_INSIDE}/wheels",
@@ -237,16 +268,25 @@ def create_arguments(build: ContainerBuild, programs: Path) -> list[str]:
     ]
 
 
+def find_stage(reports: Path) -> str:
+    """Return the stage of a container build from the reports of its commands."""
+    repair, deps = CommandReport.read(reports, "repair"), CommandReport.read(reports, "deps")
+    if repair is not None:
+        return "repair the wheel" if repair.state is CommandState.RUNNING else "test the wheel"
+    if deps is not None:
+        return (deps.stage or "plan the libraries") if deps.state is CommandState.RUNNING else "build the extension"
+    return "start the container"
+
+
 @contextlib.contextmanager
-def _follow(log: Path, set_stage: Callable[[str], None]) -> Iterator[None]:
-    """Tell the last line of a log, every two seconds, while the body runs."""
+def _follow_stage(reports: Path, set_stage: Callable[[str], None]) -> Iterator[None]:
+    """Report the stage of a container build every two seconds while the body runs."""
     ended = threading.Event()
 
     def watch() -> None:
+        set_stage(find_stage(reports))
         while not ended.wait(2.0):
-            with contextlib.suppress(OSError):
-                lines = [line for line in log.read_text(errors="replace")[-4000:].splitlines() if line.strip()]
-                set_stage(lines[-1].strip()[:70] if lines else "start")
+            set_stage(find_stage(reports))
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()

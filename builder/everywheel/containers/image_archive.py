@@ -1,7 +1,7 @@
 """Image archives: root filesystems packed in the format of `docker save`, which Docker and Podman load.
 
-The format is that of Docker's image specification 1.2. `docker import` is no alternative: older versions of Docker
-ignore its `--platform` and record the architecture of the build machine (https://github.com/moby/moby/issues/42813).
+The format is that of Docker's image specification 1.2. `docker import` is not used: older versions of Docker ignore
+its `--platform` and record the architecture of the build machine (https://github.com/moby/moby/issues/42813).
 """
 
 from __future__ import annotations

@@ -148,7 +148,7 @@ class Runtime:
     def run(self, spec: ContainerSpec) -> ContainerResult:
         """Run a container to its end and remove it in any case.
 
-        The container has no network unless the specification says so, a read-only root and `/tmp` in memory. Raises
+        The container has a read-only root, `/tmp` in memory, and a network only with `spec.network`. Raises
         Interrupted when the run was canceled, and MachineError when the runtime itself fails.
         """
         began = time.monotonic()

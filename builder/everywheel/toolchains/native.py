@@ -23,8 +23,6 @@ from everywheel.toolchains.windows_launcher import SOURCE
 
 POLICY = "AUDITWHEEL_PLAT"
 """The variable of build images (PyPA's and ours) with the platform tag of the wheels that they can build."""
-IMAGE = "EVERYWHEEL_IMAGE"
-"""The variable that identifies the image of a container; set by the process that starts the container."""
 
 _FLAGS = ("-O2", "-Wno-error=date-time")
 # Programs on Windows need these variables to start, or to find other programs.
@@ -175,10 +173,7 @@ def native_target(environ: Mapping[str, str] = os.environ) -> Target:
 
 
 def native_facts(environ: Mapping[str, str] = os.environ) -> str:
-    """Return the machine's part of a cache key: the image of a container, else a hash of the versions of its compilers."""
-    image = environ.get(IMAGE, "")
-    if image:
-        return image
+    """Return the machine's part of a cache key: a hash of the versions of its compilers."""
     engine = NativeEngine(environ=environ)
     commands = [engine._find("CC", "cc", "gcc"), engine._find("CXX", "c++", "g++")]
     versions = [run_command([*command, "--version"]).output for command in commands]

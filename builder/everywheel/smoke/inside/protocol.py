@@ -68,7 +68,7 @@ class StageResult:
 
 @dataclass(frozen=True)
 class SmokeReport:
-    """What happened in the container: the stages that ran, and the libraries that the smoke command loaded.
+    """Report of a container: the stages that ran, and the libraries that the smoke command loaded.
 
     `libc_version` is empty where it cannot be determined. `loaded_libraries` are file names, `unexpected_libraries` the
     paths of those that the order does not allow.
