@@ -76,9 +76,8 @@ def measure_matrix(wheels: list[Path]) -> None:
             result["emulated"]: result["test_seconds"] for result in results if result["image"] == image
         }
         if len(seconds_by_emulation) == 2:
-            print(
-                f"  tests on {image}: QEMU needs {seconds_by_emulation[True] / seconds_by_emulation[False]:.1f} times the time of the processor"
-            )
+            ratio = seconds_by_emulation[True] / seconds_by_emulation[False]
+            print(f"  tests on {image}: QEMU needs {ratio:.1f} times the time of the processor")
 
 
 def main() -> None:

@@ -35,6 +35,7 @@ from everywheel.containers.payload import Payload, list_dependencies
 from everywheel.errors import BuildError, MachineError, UsageError
 from everywheel.execution.jobserver import JobPool
 from everywheel.execution.scheduler import Result, Task, execute
+from everywheel.pipeline import SilentListener
 from everywheel.planning.keys import find_identities
 from everywheel.planning.plan import make_plan
 from everywheel.platforms.architectures import ARCHES
@@ -207,14 +208,11 @@ def test_the_copied_project_has_the_chosen_features_and_only_the_files_of_the_bu
 # Reports of commands in a container -----------------------------------------------------------------------------------
 
 
-class Listener:
+class Listener(SilentListener):
     """A listener that records which tasks ended."""
 
     def __init__(self) -> None:
         self.ended: list[str] = []
-
-    def begin(self, task: Task) -> None: ...
-    def stage(self, task: Task, stage: str) -> None: ...
 
     def end(self, result: Result) -> None:
         self.ended.append(result.id)

@@ -123,7 +123,7 @@ def _run_containers(
     quiet: bool,
 ) -> tuple[Plan, tuple[Result, ...]]:
     # Imported here: no other engine needs a container runtime.
-    from everywheel.containers.build_wheels import build_wheels_in_containers
+    from everywheel.containers.build_wheels import ContainerContext, build_wheels_in_containers
     from everywheel.containers.catalog import find_catalog, load_catalog
     from everywheel.containers.cibuildwheel import check_extension
     from everywheel.containers.runtime import find_runtime
@@ -134,9 +134,8 @@ def _run_containers(
     console = make_console()
     catalog = load_catalog(find_catalog(project.root))
     with find_runtime(runtime) as client, open_display(console, total=len(targets), quiet=quiet) as display:
-        plan, results = build_wheels_in_containers(
-            project, targets, catalog, store, client, options, display, progress=display.fetch
-        )
+        context = ContainerContext(project=project, catalog=catalog, store=store, runtime=client, options=options)
+        plan, results = build_wheels_in_containers(context, targets, display, progress=display.fetch)
     show_failures(console, results)
     return plan, results
 

@@ -13,9 +13,9 @@ from everywheel.cli.run_plan import choose_targets, exit_code, run_plan
 from everywheel.config.project import Project
 from everywheel.config.recipe import suggest
 from everywheel.errors import UsageError
-from everywheel.pipeline import BuildOptions, plan_targets
+from everywheel.pipeline import BuildOptions
 from everywheel.planning.keys import find_identities
-from everywheel.planning.plan import finish_plan, plan_libraries
+from everywheel.planning.plan import Identities, finish_plan, make_plan, plan_libraries
 from everywheel.planning.steps import ANY_PLATFORM, Plan, Step, StepKind
 from everywheel.platforms.target import Target, build_machine_target
 from everywheel.store.local import Store, default_store
@@ -33,6 +33,11 @@ from everywheel.wheels.build_env import remove_bundled_archives
 @click.option(
     "--prefix", type=click.Path(path_type=Path), help="Unpack the prefix of a single target to this directory."
 )
+@click.option(
+    "--image-identity",
+    hidden=True,
+    help="Identity of the build image that this command runs in, for the keys of the native engine.",
+)
 @click.pass_context
 def deps_command(
     ctx: click.Context,
@@ -41,6 +46,7 @@ def deps_command(
     options: BuildOptions,
     output_dir: Path | None,
     prefix: Path | None,
+    image_identity: str | None,
 ) -> None:
     """Build every library that the extension links against, and unpack them as a prefix on request.
 
@@ -66,7 +72,7 @@ def deps_command(
             f"--prefix is for one target, not {len(targets)}", hint="name one with --target, or use --output-dir"
         )
     store = Store(default_store())
-    plan = _plan_deps(project, targets, selection.engine, recipes)
+    plan = _plan_deps(project, targets, find_identities(selection.engine, image_identity), recipes)
     results = run_plan(plan, project, store, dataclasses.replace(options, engine=selection.engine))
     if exit_code(results) == 0:
         for target in targets:
@@ -76,13 +82,12 @@ def deps_command(
     ctx.exit(exit_code(results))
 
 
-def _plan_deps(project: Project, targets: Sequence[Target], engine: EngineName, recipes: Sequence[str]) -> Plan:
+def _plan_deps(project: Project, targets: Sequence[Target], identities: Identities, recipes: Sequence[str]) -> Plan:
     """Plan the libraries that the extension links against, or the named recipes with their requirements."""
     if not recipes:
         # One Python only: the headers of two would overwrite each other in a prefix.
-        plan = plan_targets(dataclasses.replace(project, pythons=project.pythons[:1]), targets, engine)
+        plan = make_plan(dataclasses.replace(project, pythons=project.pythons[:1]), targets, identities)
         return plan.select(id for id, step in plan.steps.items() if step.kind is StepKind.LIBRARY)
-    identities = find_identities(engine)
     steps: dict[str, Step] = {}
     for target in targets:
         steps |= plan_libraries(project, target, recipes, identities)

@@ -12,6 +12,7 @@ import click
 
 from everywheel import __doc__ as package_summary
 from everywheel.cli.options import verbose_option
+from everywheel.containers.command_report import record_command, record_error
 from everywheel.errors import EverywheelError
 from everywheel.execution.cancellation import Interrupted
 
@@ -57,6 +58,7 @@ class Commands(click.Group):
         except EverywheelError as error:
             if ctx.params.get("traceback"):
                 traceback.print_exc()
+            record_error(error)
             click.echo(error.render(), err=True)
             ctx.exit(error.exit_code)
         except (KeyboardInterrupt, Interrupted):
@@ -70,11 +72,19 @@ class Commands(click.Group):
 )
 @verbose_option
 @click.option("--traceback", is_flag=True, help="Show a Python traceback with an error.")
+@click.option(
+    "--report-dir",
+    type=click.Path(path_type=Path),
+    hidden=True,
+    help="Write the command's stage and error to a file in this directory (for commands in build containers).",
+)
 @click.version_option(package_name="everywheel")
 @click.pass_context
-def main(ctx: click.Context, project: Path, traceback: bool) -> None:
+def main(ctx: click.Context, project: Path, traceback: bool, report_dir: Path | None) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a canceled CI job ends like Ctrl-C
     ctx.obj = project
+    if report_dir is not None and ctx.invoked_subcommand is not None:
+        ctx.with_resource(record_command(report_dir, ctx.invoked_subcommand))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from everywheel.cli.progress import make_console, open_display, show_failures
 from everywheel.config.project import Project
+from everywheel.containers.command_report import record_progress
 from everywheel.execution.scheduler import Result
 from everywheel.pipeline import BuildOptions, build_plan, build_targets
 from everywheel.planning.steps import Plan
@@ -31,7 +32,7 @@ def run_plan(
     """Build a plan with progress; print every failure."""
     console = make_console()
     with open_display(console, quiet=quiet) as display:
-        results = build_plan(plan, project, store, options, display)
+        results = build_plan(plan, project, store, options, record_progress(display))
     show_failures(console, results)
     return results
 

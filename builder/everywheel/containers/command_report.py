@@ -15,9 +15,15 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from everywheel.errors import EverywheelError
-from everywheel.execution.scheduler import ProgressListener, Result, Task
+
+if TYPE_CHECKING:
+    # Not imported at run time: `everywheel` imports this module for each command.
+    from everywheel.execution.scheduler import Result, Task
+    from everywheel.pipeline import BuildListener
+    from everywheel.sources import FetchEvent
 
 
 class CommandState(StrEnum):
@@ -141,7 +147,7 @@ def record_error(error: EverywheelError) -> None:
         recorder.fail(error)
 
 
-def record_progress(listener: ProgressListener) -> ProgressListener:
+def record_progress(listener: BuildListener) -> BuildListener:
     """Return a listener that also records stages and errors, or the same listener if no report is requested."""
     recorder = _RECORDER.get()
     return listener if recorder is None else _RecordingListener(listener, recorder)
@@ -150,9 +156,15 @@ def record_progress(listener: ProgressListener) -> ProgressListener:
 class _RecordingListener:
     """Forwards the progress of an execution to another listener and records it."""
 
-    def __init__(self, listener: ProgressListener, recorder: CommandRecorder) -> None:
+    def __init__(self, listener: BuildListener, recorder: CommandRecorder) -> None:
         self._listener = listener
         self._recorder = recorder
+
+    def expect(self, total: int, cached: int) -> None:
+        self._listener.expect(total, cached)
+
+    def fetch(self, event: FetchEvent) -> None:
+        self._listener.fetch(event)
 
     def begin(self, task: Task) -> None:
         self._recorder.set_stage(task.label)
