@@ -1,11 +1,11 @@
-// Asks the built highway for what its recipe promises; prints each word that it does not keep.
+// Checks the features that the recipe of highway declares; prints the name of each feature that is missing.
 #include <hwy/highway.h>
 #include <hwy/targets.h>
 
 #include <stdio.h>
 #include <string.h>
 
-// This processor has targets, and the library that chooses between them agrees with the headers.
+// Return whether this processor has targets and the library chooses one of those in the headers.
 static bool dispatches() {
   const int64_t supported = hwy::SupportedTargets();
   hwy::GetChosenTarget().Update(supported);

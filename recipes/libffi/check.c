@@ -1,4 +1,4 @@
-/* Asks the built libffi for what its recipe promises; prints each word that it does not keep. */
+/* Checks the features that the recipe of libffi declares; prints the name of each feature that is missing. */
 #include <ffi.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,25 +29,25 @@ static int can_close(void) {
     ffi_cif cif;
     void *code = NULL;
     ffi_closure *closure = ffi_closure_alloc(sizeof(ffi_closure), &code);
-    int kept;
+    int is_right;
 
     if (closure == NULL || ffi_prep_cif(&cif, FFI_DEFAULT_ABI, 1, &ffi_type_sint, types) != FFI_OK ||
         ffi_prep_closure_loc(closure, &cif, add, &offset, code) != FFI_OK)
         return 0;
-    kept = ((int (*)(int))code)(2) == 42;
+    is_right = ((int (*)(int))code)(2) == 42;
     ffi_closure_free(closure);
-    return kept;
+    return is_right;
 }
 
-int main(int count, char **words) {
-    int lacking = 0;
+int main(int count, char **features) {
+    int missing = 0;
 
     for (int i = 1; i < count; i++) {
-        int kept = strcmp(words[i], "call") == 0 ? can_call() : strcmp(words[i], "closure") == 0 ? can_close() : 0;
-        if (!kept) {
-            puts(words[i]);
-            lacking = 1;
+        int works = strcmp(features[i], "call") == 0 ? can_call() : strcmp(features[i], "closure") == 0 ? can_close() : 0;
+        if (!works) {
+            puts(features[i]);
+            missing = 1;
         }
     }
-    return lacking;
+    return missing;
 }

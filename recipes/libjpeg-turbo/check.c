@@ -1,4 +1,4 @@
-/* Asks the built libjpeg-turbo for what its recipe promises; prints each word that it does not keep. */
+/* Checks the features that the recipe of libjpeg-turbo declares; prints the name of each feature that is missing. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 
 enum { SIDE = 64 };
 
-/* Inside the archive: whether this processor's SIMD does the colour conversion. A shared library keeps it to itself. */
+/* In the static library: whether SIMD code of this processor converts colors. A shared library does not export it. */
 extern int jsimd_can_rgb_ycc(void) __attribute__((weak));
 
 static unsigned long encode(unsigned char **file) {
@@ -69,10 +69,10 @@ int main(int argc, char **argv) {
     int missing = 0;
 
     for (int i = 1; i < argc; i++) {
-        int kept = (strcmp(argv[i], "encode") == 0 && length > 0) || (strcmp(argv[i], "decode") == 0 && decodes) ||
+        int works = (strcmp(argv[i], "encode") == 0 && length > 0) || (strcmp(argv[i], "decode") == 0 && decodes) ||
                    (strcmp(argv[i], "simd") == 0 && has_simd());
 
-        if (!kept) {
+        if (!works) {
             puts(argv[i]);
             missing = 1;
         }

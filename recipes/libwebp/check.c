@@ -1,4 +1,4 @@
-/* Asks the built libwebp for what its recipe promises; prints each word that it does not keep. */
+/* Checks the features that the recipe of libwebp declares; prints the name of each feature that is missing. */
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,14 +10,14 @@
 
 enum { SIDE = 32, SSE4_1 = 3, AVX2 = 5, FEATURES = 16 };
 
-/* libwebp asks this about each kind of SIMD that it was built with, and about no other; about AVX2 only after SSE4.1. */
+/* libwebp queries this function for each SIMD variant that it was built with, and no other; for AVX2 only after SSE4.1. */
 extern int (*VP8GetCPUInfo)(int feature);
 static int (*cpu_info)(int feature);
-static int asked[FEATURES];
+static int queried[FEATURES];
 
-static int record_question(int feature) {
+static int record_query(int feature) {
     if (feature >= 0 && feature < FEATURES)
-        asked[feature] = 1;
+        queried[feature] = 1;
     return cpu_info != NULL && cpu_info(feature);
 }
 
@@ -54,11 +54,12 @@ static int decode(const WebPMemoryWriter *file) {
 
 static int mux(const WebPMemoryWriter *file, WebPData *assembled) {
     const WebPData image = {file->mem, file->size}, profile = {(const uint8_t *)"profile", 7};
-    WebPMux *made = WebPMuxNew();
-    int done = made != NULL && WebPMuxSetImage(made, &image, 1) == WEBP_MUX_OK &&
-               WebPMuxSetChunk(made, "ICCP", &profile, 1) == WEBP_MUX_OK && WebPMuxAssemble(made, assembled) == WEBP_MUX_OK;
+    WebPMux *container = WebPMuxNew();
+    int done = container != NULL && WebPMuxSetImage(container, &image, 1) == WEBP_MUX_OK &&
+               WebPMuxSetChunk(container, "ICCP", &profile, 1) == WEBP_MUX_OK &&
+               WebPMuxAssemble(container, assembled) == WEBP_MUX_OK;
 
-    WebPMuxDelete(made);
+    WebPMuxDelete(container);
     return done;
 }
 
@@ -78,20 +79,20 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < sizeof pixels; i++)
         pixels[i] = i % 4 == 3 ? 255 : (uint8_t)(i * 7 + i / 64);
     cpu_info = VP8GetCPUInfo;
-    VP8GetCPUInfo = record_question;
+    VP8GetCPUInfo = record_query;
     encodes = encode(0, &lossy) & encode(1, &exact);
     decodes = encodes && decode(&exact);
     muxes = encodes && mux(&lossy, &assembled);
     demuxes = muxes && demux(&assembled);
     for (int i = 1; i < argc; i++) {
-        const char *word = argv[i];
-        int kept = (strcmp(word, "encode") == 0 && encodes) || (strcmp(word, "decode") == 0 && decodes) ||
-                   (strcmp(word, "mux") == 0 && muxes) || (strcmp(word, "demux") == 0 && demuxes) ||
-                   (strcmp(word, "sse4.1") == 0 && asked[SSE4_1]) ||
-                   (strcmp(word, "avx2") == 0 && (asked[AVX2] || (asked[SSE4_1] && !cpu_info(SSE4_1))));
+        const char *feature = argv[i];
+        int works = (strcmp(feature, "encode") == 0 && encodes) || (strcmp(feature, "decode") == 0 && decodes) ||
+                   (strcmp(feature, "mux") == 0 && muxes) || (strcmp(feature, "demux") == 0 && demuxes) ||
+                   (strcmp(feature, "sse4.1") == 0 && queried[SSE4_1]) ||
+                   (strcmp(feature, "avx2") == 0 && (queried[AVX2] || (queried[SSE4_1] && !cpu_info(SSE4_1))));
 
-        if (!kept) {
-            puts(word);
+        if (!works) {
+            puts(feature);
             missing = 1;
         }
     }

@@ -1,10 +1,10 @@
-/* What glib's own build would find out about macOS 10.15 and newer without its frameworks: no CoreFoundation, no Cocoa, no
-   Objective-C. Functions that came later are left out; the compiler is told to stop at any that is newer than the target's
-   oldest system. Words are in the order of the alphabet. */
+/* The results of glib's own configuration for macOS 10.15 and newer without frameworks: no CoreFoundation, no Cocoa, no
+   Objective-C. Functions of later versions are omitted; the compiler rejects any function that is newer than the target's
+   oldest system. Sorted alphabetically. */
 #ifndef GLIB_CONFIG_MACOS_H
 #define GLIB_CONFIG_MACOS_H
 
-#define BROKEN_POLL 1 /* of devices */
+#define BROKEN_POLL 1 /* for devices */
 #define EXEEXT
 #define FILE_MONITOR_BACKEND_KQUEUE 1
 #define GETTEXT_PACKAGE "glib20"

@@ -1,5 +1,5 @@
-/* What glib's own build would find out about Windows 10 with MinGW's headers and Microsoft's universal C run time. Words
-   are in the order of the alphabet. */
+/* The results of glib's own configuration for Windows 10 with MinGW's headers and Microsoft's Universal C Runtime. Sorted
+   alphabetically. */
 #ifndef GLIB_CONFIG_WINDOWS_H
 #define GLIB_CONFIG_WINDOWS_H
 

@@ -1,9 +1,9 @@
-/* What glib's own build would find out about a Linux of today, for which alone it is: the C library is glibc 2.17 or newer,
-   or musl 1.2. Where they differ, or one of their versions, the compiler is asked. Words are in the order of the alphabet.
+/* The results of glib's own configuration for Linux only, with glibc 2.17 or newer or musl 1.2. Where these or their versions
+   differ, the compiler's macros decide. Sorted alphabetically.
 
-   Two answers are better than those that glib would get. zig's headers are those of a glibc newer than the target's, so
-   names of months that nl_langinfo learnt with glibc 2.27 look as if they were there; and reading /proc/self/cmdline need
-   not be tried out. */
+   Two results are more accurate than glib's own. zig's headers are those of a newer glibc than the target's, so the month
+   names that nl_langinfo has since glibc 2.27 seem to be available; and the test that reads /proc/self/cmdline is not
+   needed. */
 #ifndef GLIB_CONFIG_H
 #define GLIB_CONFIG_H
 
@@ -50,12 +50,12 @@
 #ifdef __SIZEOF_INT128__
 #define HAVE_UINT128_T 1
 #endif
-/* Kernels tell time in 64 bits through a system call of its own where the machine's words have 32. */
+/* On 32-bit machines, 64-bit time has a separate futex system call. */
 #if __SIZEOF_LONG__ == 4
 #define HAVE_FUTEX_TIME64 1
 #endif
 
-/* Both C libraries. */
+/* Both C libraries have these. */
 #define HAVE_ACCEPT4 1
 #define HAVE_BIND_TEXTDOMAIN_CODESET 1
 #define HAVE_C99_SNPRINTF 1

@@ -1,5 +1,5 @@
-/* gettext where the C library has none: every message in the words of the source. No catalogues come with a wheel, so that
-   GNU's libintl would give the same answers. */
+/* A gettext for C libraries without one: every message is returned untranslated. Wheels contain no message catalogs, so
+   GNU libintl would return the same. */
 #ifndef EVERYWHEEL_LIBINTL_H
 #define EVERYWHEEL_LIBINTL_H
 

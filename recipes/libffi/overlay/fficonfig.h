@@ -1,12 +1,12 @@
-/* What libffi's configure would write for Linux and macOS, taken from what the compiler predefines, so that one header
-   serves every architecture and libc. The assembler files include it too: no declarations here. */
+/* The results of libffi's configure, taken from the compiler's predefined macros, so one header serves every architecture
+   and libc. The assembler files include it too, so it must not have declarations. */
 #ifndef _WIN32
 #define HAVE_ALLOCA_H 1
 #endif
 #define HAVE_MEMCPY 1
 #define STDC_HEADERS 1
 
-/* clang's assembler and lld know all of these. */
+/* clang's assembler and lld support all of these. */
 #define EH_FRAME_FLAGS "a"
 #define HAVE_AS_CFI_PSEUDO_OP 1
 #define HAVE_AS_S390_ZARCH 1
@@ -33,8 +33,8 @@
 #define WORDS_BIGENDIAN 1
 #endif
 
-/* Closures whose code lies ready in the library need no memory that is both writable and executable. RISC-V has none. On
-   macOS they come as a page that is mapped again beside its data, for arm64 alone, where the other way is forbidden. */
+/* Static trampolines are closures that need no memory that is both writable and executable; RISC-V does not have them. On
+   macOS for arm64, which forbids such memory, a page of trampolines is mapped again next to its data instead. */
 #if defined(__APPLE__) && defined(__aarch64__)
 #define FFI_EXEC_TRAMPOLINE_TABLE 1
 #elif defined(__APPLE__)
@@ -43,7 +43,7 @@
 #define FFI_EXEC_STATIC_TRAMP 1
 #endif
 
-/* memfd_create came with glibc 2.27. musl is what is left when glibc does not name itself; it has had it since 1.1.20. */
+/* memfd_create is in glibc since 2.27, and in musl, which has no macro of its own, since 1.1.20. */
 #if defined(__linux__) && !defined(LIBFFI_ASM)
 #include <limits.h>
 #if !defined(__GLIBC__) || __GLIBC__ > 2 || __GLIBC_MINOR__ >= 27

@@ -1,8 +1,8 @@
-/* What CPython's configure would find out, told by the compiler instead: one file serves every target.
+/* The results of CPython's configure, taken from the compiler's predefined macros, so one file serves every target.
 
-   It is for extensions for an interpreter without the GIL: there is no limited API of that before 3.15, so they see the
-   inside of objects. What describes the inside of an interpreter (its allocators, its system calls) is left out; no public
-   header asks for it. */
+   It is for extensions of the free-threaded interpreter, which has no limited API before 3.15, so they use the internal
+   layout of objects. Macros about the interpreter itself (its allocators, its system calls) are omitted; no public
+   header needs them. */
 #ifndef Py_PYCONFIG_H
 #define Py_PYCONFIG_H
 

@@ -1,7 +1,7 @@
-/* What CPython's configure would find out, told by the compiler instead: one file serves every target.
+/* The results of CPython's configure, taken from the compiler's predefined macros, so one file serves every target.
 
-   It is for extensions of the limited API (PEP 384), which see types by their names only. What describes the inside of an
-   interpreter (its allocators, its system calls) is left out; the headers below the limited API do not ask for it. */
+   It is for extensions of the limited API (PEP 384), which treat types as opaque. Macros about the interpreter itself (its
+   allocators, its system calls) are omitted; the headers of the limited API do not need them. */
 #ifndef Py_PYCONFIG_H
 #define Py_PYCONFIG_H
 

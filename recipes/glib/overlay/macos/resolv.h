@@ -1,5 +1,5 @@
-/* The resolver of macOS, as far as gio asks for it; cross toolchains have no header for it. libresolv marks its symbols
-   with the 9 of the BIND that it came from. */
+/* The resolver functions of macOS that gio uses; cross toolchains have no header for them. The symbols of libresolv have
+   the suffix 9, the version of BIND that they come from. */
 #ifndef EVERYWHEEL_RESOLV_H
 #define EVERYWHEEL_RESOLV_H
 

@@ -1,5 +1,5 @@
-// How highway stops when an assertion fails. Upstream's file does the same with a std::string, for which all of libc++
-// would have to be built and linked.
+// Ends the process when an assertion of highway fails. Upstream's file does the same with a std::string, which would require
+// building and linking all of libc++.
 #include "hwy/abort.h"
 
 #include <stdarg.h>

@@ -1,2 +1,2 @@
-/* exif-utils.h wants the exact-width integer types under this name. */
+/* exif-utils.h includes the exact-width integer types by this name. */
 #include <stdint.h>

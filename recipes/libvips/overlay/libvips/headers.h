@@ -1,4 +1,4 @@
-/* What the C files of libvips include first, in their order; two of them ask for GNU's functions before. */
+/* The headers that the C files of libvips include first, in this order; two files define _GNU_SOURCE before them. */
 #define _GNU_SOURCE
 #include <config.h>
 #include <glib/gi18n-lib.h>

@@ -1,10 +1,10 @@
-/* What nasm's configure would find with clang on any Linux, nothing of which is in one libc alone, or with MinGW. */
+/* The results of nasm's configure with clang on Linux, where they are the same for every libc, or with MinGW. */
 #ifndef NASM_CONFIG_CONFIG_H
 #define NASM_CONFIG_CONFIG_H
 
 #define PACKAGE_NAME "nasm"
 
-/* The compiler. */
+/* Compiler. */
 #define HAVE_FUNC_ATTRIBUTE1_ALLOC_SIZE 1
 #define HAVE_FUNC_ATTRIBUTE2_ALLOC_SIZE 1
 #define HAVE_FUNC_ATTRIBUTE3_FORMAT 1
@@ -38,7 +38,7 @@
 #define WORDS_LITTLEENDIAN 1
 #endif
 
-/* The headers. */
+/* Headers. */
 #define HAVE_FCNTL_H 1
 #define HAVE_INTTYPES_H 1
 #define HAVE_STDARG_H 1
@@ -55,7 +55,7 @@
 #define HAVE_UNISTD_H 1
 #define STDC_HEADERS 1
 
-/* The C library: declared, and there. */
+/* C library: functions that are declared and defined. */
 #define HAVE_DECL_STRCASECMP 1
 #define HAVE_DECL_STRNCASECMP 1
 #define HAVE_DECL_STRNLEN 1
@@ -77,7 +77,7 @@
 #define HAVE_S_ISREG 1
 #define HAVE_VSNPRINTF 1
 
-/* What POSIX has, or Windows. */
+/* Functions and headers of POSIX, or of Windows. */
 #ifndef _WIN32
 #define HAVE_ENDIAN_H 1
 #define HAVE_SYS_MMAN_H 1

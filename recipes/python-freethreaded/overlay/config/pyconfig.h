@@ -1,5 +1,5 @@
-/* What CPython's configure finds out on Linux with a glibc of 2.17, the oldest that a build machine's target has; what an
-   architecture decides is told by the compiler. */
+/* The results of CPython's configure on Linux with glibc 2.17, the oldest glibc of a build machine's target; facts of the
+   architecture are taken from the compiler's predefined macros. */
 #ifndef Py_PYCONFIG_H
 #define Py_PYCONFIG_H
 

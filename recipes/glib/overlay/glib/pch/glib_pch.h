@@ -1,4 +1,4 @@
-/* What nearly every file of libglib begins with, parsed once. */
+/* The headers that nearly every file of libglib includes first, parsed once. */
 #include "config.h"
 #include <errno.h>
 #include <stdlib.h>

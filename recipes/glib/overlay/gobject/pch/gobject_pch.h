@@ -1,4 +1,4 @@
-/* What nearly every file of libgobject begins with, parsed once. */
+/* The headers that nearly every file of libgobject includes first, parsed once. */
 #include "config.h"
 #include <string.h>
 #include <glib.h>

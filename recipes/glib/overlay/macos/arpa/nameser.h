@@ -1,4 +1,4 @@
-/* Answers of the domain name system as they travel (RFC 1035 and 2782), as far as gio reads them. */
+/* The wire format of DNS responses (RFC 1035, RFC 2782), as far as gio reads it. */
 #ifndef EVERYWHEEL_NAMESER_H
 #define EVERYWHEEL_NAMESER_H
 
