@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from everywheel.audit import audit_wheel
-from everywheel.binaries.macho import UnreadableMacho, read_macho
-from everywheel.binaries.pe import UnreadablePe, read_pe
+from everywheel.binaries.macho import read_macho
+from everywheel.binaries.pe import read_pe
+from everywheel.binaries.unreadable import UnreadableMacho, UnreadablePe
 from everywheel.store.local import FIXED_TIME
 from everywheel.toolchains.build_tools import ensure_tools
 from everywheel.wheels.wheel import Wheel, WheelFile, pack_wheel

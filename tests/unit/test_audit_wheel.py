@@ -11,7 +11,8 @@ import pytest
 from everywheel.audit import CheckSummary, Finding, Report, audit_wheel, describe_finding, fail_on_findings
 from everywheel.audit.sbom import Component
 from everywheel.audit.wheel_contents import read_wheel_contents
-from everywheel.binaries.elf import UnreadableElf, read_elf
+from everywheel.binaries.elf import read_elf
+from everywheel.binaries.unreadable import UnreadableElf
 from everywheel.errors import AuditError, BuildError, UsageError
 from everywheel.wheels.wheel import Wheel, WheelFile, encode_digest, pack_wheel, read_wheel
 

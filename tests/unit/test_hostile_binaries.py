@@ -5,9 +5,10 @@ from __future__ import annotations
 import struct
 
 import pytest
-from everywheel.binaries.macho import UnreadableMacho, read_macho
+from everywheel.binaries.macho import read_macho
 from everywheel.binaries.macho_signature import check_signature
-from everywheel.binaries.pe import UnreadablePe, read_pe
+from everywheel.binaries.pe import read_pe
+from everywheel.binaries.unreadable import UnreadableMacho, UnreadablePe
 
 MOST = 20_000
 HEADER = 32

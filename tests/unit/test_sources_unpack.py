@@ -59,7 +59,12 @@ def listing(root: Path) -> list[str]:
 
 @pytest.mark.parametrize("mode", ["w:gz", "w:xz", "w:bz2", "w"])
 def test_the_single_top_directory_is_removed(mode: str, tmp_path: Path) -> None:
-    entries = [directory("foo-1.0"), file("foo-1.0/a.c"), file("foo-1.0/sub/run", mode=0o755), link("foo-1.0/b.c", "a.c")]
+    entries = [
+        directory("foo-1.0"),
+        file("foo-1.0/a.c"),
+        file("foo-1.0/sub/run", mode=0o755),
+        link("foo-1.0/b.c", "a.c"),
+    ]
     archive = pack(tmp_path / "archive", entries, mode)
 
     unpack_archive(WANTED, archive, tmp_path / "work" / "tree")

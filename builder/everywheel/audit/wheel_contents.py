@@ -21,9 +21,10 @@ from packaging.utils import canonicalize_name, canonicalize_version
 from everywheel.audit.report import Finding
 from everywheel.audit.sbom import Sbom, read_sboms
 from everywheel.binaries.elf import ElfFacts
-from everywheel.binaries.formats import UNREADABLE_BINARY, Binary, read_binary
+from everywheel.binaries.formats import Binary, read_binary
 from everywheel.binaries.macho import MachoFacts
 from everywheel.binaries.pe import PeFacts
+from everywheel.binaries.unreadable import UnreadableBinary
 from everywheel.errors import UsageError
 from everywheel.platforms.architectures import ARCHES, ArchTable
 from everywheel.platforms.linux_policy import Policy, load_policy
@@ -156,7 +157,7 @@ def read_wheel_contents(path: Path) -> tuple[WheelContents | None, list[Finding]
     for name, file in wheel.files.items():
         try:
             binary = read_binary(name, file.data, list_systems(wheel.platform))
-        except UNREADABLE_BINARY as error:
+        except UnreadableBinary as error:
             unread[name] = error.check
             findings.append(Finding(check=error.check, file=name, message=str(error)))
             continue

@@ -15,6 +15,7 @@ from elftools.elf.gnuversions import GNUVerNeedSection, GNUVerSymSection
 from elftools.elf.sections import SymbolTableSection
 
 from everywheel.binaries.init_functions import list_module_names
+from everywheel.binaries.unreadable import UnreadableElf
 from everywheel.platforms.symbol_versions import split_version, version_key
 
 MAGIC = b"\x7fELF"
@@ -38,12 +39,6 @@ _LINKER_MADE = frozenset(
         "etext",
     )
 )
-
-
-class UnreadableElf(Exception):
-    """An ELF file is truncated or malformed; the message is the reason."""
-
-    check = "elf"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

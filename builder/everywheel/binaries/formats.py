@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
 
-from everywheel.binaries.elf import ElfFacts, UnreadableElf, is_elf, read_elf
-from everywheel.binaries.macho import MachoFacts, UnreadableMacho, is_macho, read_macho
-from everywheel.binaries.pe import PeFacts, UnreadablePe, is_pe, read_pe
+from everywheel.binaries.elf import ElfFacts, is_elf, read_elf
+from everywheel.binaries.macho import MachoFacts, is_macho, read_macho
+from everywheel.binaries.pe import PeFacts, is_pe, read_pe
 
-UNREADABLE_BINARY = (UnreadableElf, UnreadableMacho, UnreadablePe)
 _SHARED_OBJECT = re.compile(r"\.so(\.\d+)*$")
 
 
@@ -44,8 +43,8 @@ class BinaryFormat:
     """The format of the compiled files of one operating system.
 
     `name` is the format's name in messages, `check` the audit's check that its files can be read, `facts` the type that
-    `read` returns. `matches` decides by path and contents whether a file has the format. `read` raises one of
-    UNREADABLE_BINARY. `so_suffix` states whether the system loads files whose names end with `.so`.
+    `read` returns. `matches` decides by path and contents whether a file has the format. `read` raises
+    UnreadableBinary. `so_suffix` states whether the system loads files whose names end with `.so`.
     """
 
     name: str
@@ -69,8 +68,8 @@ FORMATS: Mapping[str, BinaryFormat] = MappingProxyType(
 def read_binary(path: str, data: bytes, systems: Collection[str]) -> ElfFacts | MachoFacts | PeFacts | None:
     """Return the facts of a file, or None for a file that is not compiled.
 
-    `systems` are the operating systems that its wheel is for: Linux and macOS load a `.so` with any first bytes. Raises one of
-    UNREADABLE_BINARY when the file begins or is named as a compiled one, but is truncated or malformed.
+    `systems` are the operating systems that its wheel is for: Linux and macOS load a `.so` with any first bytes. Raises
+    UnreadableBinary when the file begins or is named as a compiled one, but is truncated or malformed.
     """
     for known in FORMATS.values():
         if known.matches(path, data):

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-import struct
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -16,6 +14,8 @@ from macholib.MachO import MachO, MachOHeader
 
 from everywheel.binaries.init_functions import list_module_names
 from everywheel.binaries.macho_signature import check_signature
+from everywheel.binaries.macho_symbols import is_wide, make_entry, read_symbols
+from everywheel.binaries.unreadable import UnreadableMacho
 from everywheel.platforms.architectures import ARCHES
 
 _THIN = (b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xfe\xed\xfa\xcf", b"\xfe\xed\xfa\xce")
@@ -49,9 +49,6 @@ _MINIMUMS = {
     mach_o.LC_VERSION_MIN_WATCHOS: "watchOS",
 }
 _LOCATION = re.compile(r" in <.*>")  # macholib adds the repr() of the file object to its messages
-_N_STAB, _N_PEXT, _N_TYPE, _N_EXT = 0xE0, 0x10, 0x0E, 0x01
-_N_WEAK_REF = 0x40  # a flag of an undefined symbol
-_MOST_NAMES = 16  # the size of all names together, as a multiple of the string table: names may share their ends
 # The tables of LC_DYSYMTAB: the fields with offset and number of entries, and the size of an entry with 32 and 64 bits.
 _DYSYMTAB = (
     ("tocoff", "ntoc", (8, 8)),
@@ -61,15 +58,6 @@ _DYSYMTAB = (
     ("extreloff", "nextrel", (8, 8)),
     ("locreloff", "nlocrel", (8, 8)),
 )
-_N_OSO = 0x66  # the type of a debugging entry that names an object file of the build machine
-# Symbols that linkers define; zig's linker exports them too.
-_LINKER_MADE = frozenset(("__dso_handle", "_mh_bundle_header", "_mh_dylib_header", "_mh_execute_header"))
-
-
-class UnreadableMacho(Exception):
-    """A Mach-O file is truncated or malformed; the message is the reason."""
-
-    check = "macho"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,11 +193,11 @@ def _read(header: MachOHeader, data: bytes) -> MachoImage:
     # A library that is loaded both ways is required.
     required = {name for cmd, name in loads if cmd != mach_o.LC_LOAD_WEAK_DYLIB}
     system, minimum = _read_minimum(commands)
-    symbols = _read_symbols(commands, image, header)
+    symbols = read_symbols(commands, image, header)
     debug_map = {"debug map": symbols.debug_map} if symbols.debug_map else {}
     return MachoImage(
         cpu=_name_cpu(header),
-        bits=64 if _is_wide(header) else 32,
+        bits=64 if is_wide(header) else 32,
         kind=_KINDS.get(int(header.header.filetype), f"file type {int(header.header.filetype)}"),
         name=names[0] if names else "",
         needed=tuple(dict.fromkeys(name for _, name in loads)),
@@ -217,7 +205,7 @@ def _read(header: MachOHeader, data: bytes) -> MachoImage:
         rpath=tuple(_read_string(c, c.path, rest) for cmd, c, rest in commands if cmd == mach_o.LC_RPATH),
         system=system,
         minimum=minimum,
-        exports=tuple(sorted(symbols.exports - _LINKER_MADE)),
+        exports=tuple(sorted(symbols.exports)),
         undefined=tuple(sorted(symbols.undefined)),
         weak=symbols.weak,
         debug={**_read_dwarf(commands), **debug_map},
@@ -245,30 +233,20 @@ def _check_size(commands: list[Any], header: MachOHeader, size: int) -> None:
 
 def _list_tables(commands: list[Any], header: MachOHeader) -> Iterator[tuple[int, int]]:
     """Yield the offset and the size in bytes of each part of an image that its load commands describe."""
-    is_wide = _is_wide(header)
     for cmd, command, _ in commands:
         if cmd in (mach_o.LC_SEGMENT, mach_o.LC_SEGMENT_64):
             yield int(command.fileoff), int(command.filesize)
         elif cmd == mach_o.LC_SYMTAB:
-            yield int(command.symoff), int(command.nsyms) * _make_entry(header).size
+            yield int(command.symoff), int(command.nsyms) * make_entry(header).size
             yield int(command.stroff), int(command.strsize)
         elif cmd == mach_o.LC_DYSYMTAB:
             for start, count, (narrow, wide) in _DYSYMTAB:
-                yield int(getattr(command, start)), int(getattr(command, count)) * (wide if is_wide else narrow)
+                yield int(getattr(command, start)), int(getattr(command, count)) * (wide if is_wide(header) else narrow)
         elif cmd in (mach_o.LC_DYLD_INFO, mach_o.LC_DYLD_INFO_ONLY):
             for part in ("rebase", "bind", "weak_bind", "lazy_bind", "export"):
                 yield int(getattr(command, f"{part}_off")), int(getattr(command, f"{part}_size"))
         elif hasattr(command, "dataoff"):
             yield int(command.dataoff), int(command.datasize)
-
-
-def _is_wide(header: MachOHeader) -> bool:
-    return isinstance(header.header, mach_o.mach_header_64)
-
-
-def _make_entry(header: MachOHeader) -> struct.Struct:
-    """Return the layout of an entry of the symbol table: `nlist` or `nlist_64` of <mach-o/nlist.h>."""
-    return struct.Struct(f"{header.endian}IBBH{'Q' if _is_wide(header) else 'I'}")
 
 
 def _read_string(command: Any, offset: Any, rest: bytes) -> str:
@@ -300,51 +278,3 @@ def _read_dwarf(commands: list[Any]) -> dict[str, int]:
                 if bytes(section.segname).rstrip(b"\0") == b"__DWARF":
                     sizes[bytes(section.sectname).rstrip(b"\0").decode(errors="replace")] = int(section.size)
     return sizes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Symbols:
-    """The symbols of an image, and the size in bytes of the map for debuggers that names object files."""
-
-    exports: frozenset[str] = frozenset()
-    undefined: frozenset[str] = frozenset()
-    weak: frozenset[str] = frozenset()
-    debug_map: int = 0
-
-
-def _read_symbols(commands: list[Any], image: bytes, header: MachOHeader) -> _Symbols:
-    tables = [command for cmd, command, _ in commands if cmd == mach_o.LC_SYMTAB]
-    if len(tables) > 1:
-        raise UnreadableMacho(f"it has {len(tables)} symbol tables")
-    if not tables:
-        return _Symbols()
-    table, layout = tables[0], _make_entry(header)
-    start, size = int(table.symoff), layout.size * int(table.nsyms)
-    entries = list(layout.iter_unpack(image[start : start + size]))
-    debugging = [kind for _, kind, _, _, _ in entries if kind & _N_STAB]
-    names: dict[tuple[bool, bool], set[str]] = defaultdict(set)
-    for name, kind, flags in _name_symbols(entries, image[int(table.stroff) : int(table.stroff) + int(table.strsize)]):
-        is_defined = bool(kind & _N_TYPE)
-        names[is_defined, not is_defined and bool(flags & _N_WEAK_REF)].add(name)
-    return _Symbols(
-        exports=frozenset(names[True, False]),
-        undefined=frozenset(names[False, False] | names[False, True]),
-        weak=frozenset(names[False, True]),
-        debug_map=layout.size * len(debugging) if _N_OSO in debugging else 0,
-    )
-
-
-def _name_symbols(entries: Iterable[tuple[Any, ...]], strings: bytes) -> Iterator[tuple[str, int, int]]:
-    """Yield name, type and flags of each external symbol, without the underscore that C names begin with.
-
-    Raises UnreadableMacho when the names overlap so much that reading them would take very long.
-    """
-    size = 0
-    for index, kind, _, flags, _ in entries:
-        if kind & _N_STAB or not kind & _N_EXT or kind & _N_PEXT:
-            continue
-        end = strings.index(b"\0", index)
-        size += end - index
-        if size > _MOST_NAMES * len(strings):
-            raise UnreadableMacho("the names of its symbols overlap")
-        yield strings[index:end].decode(errors="replace").removeprefix("_"), kind, flags

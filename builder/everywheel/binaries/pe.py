@@ -10,6 +10,7 @@ from typing import Any
 import pefile
 
 from everywheel.binaries.init_functions import list_module_names
+from everywheel.binaries.unreadable import UnreadablePe
 
 MAGIC = b"MZ"
 _SUFFIXES = (".pyd", ".dll", ".exe")
@@ -37,12 +38,6 @@ _FLAGS = ("DYNAMIC_BASE", "NX_COMPAT", "HIGH_ENTROPY_VA")
 _MOST_SYMBOLS = 0x10000
 # For imports, it counts each symbol twice, has no parameter, and drops the others silently.
 pefile.MAX_IMPORT_SYMBOLS = 4 * _MOST_SYMBOLS
-
-
-class UnreadablePe(Exception):
-    """A PE file is truncated or malformed; the message is the reason."""
-
-    check = "pe"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

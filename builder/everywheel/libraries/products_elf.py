@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 
 from everywheel.binaries.ar import AR_MAGIC, find_first_object
-from everywheel.binaries.elf import MAGIC, ElfFacts, UnreadableElf, read_elf
+from everywheel.binaries.elf import MAGIC, ElfFacts, read_elf
+from everywheel.binaries.unreadable import UnreadableElf
 from everywheel.config.recipe import ResolvedRecipe
 from everywheel.libraries.exports import check_exports
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 
 from everywheel.binaries.ar import AR_MAGIC, find_first_object
-from everywheel.binaries.macho import MachoImage, UnreadableMacho, read_macho
+from everywheel.binaries.macho import MachoImage, read_macho
+from everywheel.binaries.unreadable import UnreadableMacho
 from everywheel.config.recipe import ResolvedRecipe
 from everywheel.libraries.exports import check_exports
 

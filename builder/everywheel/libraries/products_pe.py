@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from everywheel.binaries.ar import list_members
-from everywheel.binaries.pe import UnreadablePe, read_pe
+from everywheel.binaries.pe import read_pe
+from everywheel.binaries.unreadable import UnreadablePe
 from everywheel.config.recipe import ResolvedRecipe
 from everywheel.libraries.exports import check_exports
 

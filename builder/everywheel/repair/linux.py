@@ -6,7 +6,8 @@ import os
 import shutil
 from pathlib import Path, PurePosixPath
 
-from everywheel.binaries.elf import MAGIC, UnreadableElf, read_elf
+from everywheel.binaries.elf import MAGIC, read_elf
+from everywheel.binaries.unreadable import UnreadableElf
 from everywheel.execution.process import run_logged
 from everywheel.platforms.linux_policy import load_policy
 from everywheel.platforms.tags import parse_platforms

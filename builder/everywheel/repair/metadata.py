@@ -46,14 +46,16 @@ def add_licenses_and_sbom(wheel: Wheel, libraries: Sequence[Library], request: R
 
     moved = _move_license_files(wheel)
     licensed = add_files(edit_metadata(moved, add_licenses), {f"{folder}/{file}": text for file, text in texts.items()})
-    grafted = match_grafts(licensed, libraries)
+    grafted = {
+        name: {file: hashlib.sha256(licensed.files[file].data).hexdigest() for file in files}
+        for name, files in match_grafts(licensed, libraries).items()
+    }
     document = make_sbom(
         name=wheel.name,
         version=wheel.version,
         license=own,
         libraries=libraries,
         grafted=grafted,
-        hashes={f: hashlib.sha256(licensed.files[f].data).hexdigest() for files in grafted.values() for f in files},
         module_exports=request.module_exports,
         epoch=request.epoch,
     )

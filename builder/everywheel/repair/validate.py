@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from everywheel.binaries.formats import FORMATS, UNREADABLE_BINARY, read_binary
+from everywheel.binaries.formats import FORMATS, read_binary
+from everywheel.binaries.unreadable import UnreadableBinary
 from everywheel.errors import BuildError
 from everywheel.platforms.target import Target
 from everywheel.wheels.wheel import Wheel
@@ -19,7 +20,7 @@ def check_binaries(wheel: Wheel, target: Target) -> None:
     for path, file in sorted(wheel.files.items()):
         try:
             binary = read_binary(path, file.data, (target.os,))
-        except UNREADABLE_BINARY as error:
+        except UnreadableBinary as error:
             if error.check == expected.check:
                 broken[path] = str(error)
         else:

@@ -11,7 +11,8 @@ import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from everywheel.binaries.macho import UnreadableMacho, is_macho, read_macho
+from everywheel.binaries.macho import is_macho, read_macho
+from everywheel.binaries.unreadable import UnreadableMacho
 from everywheel.errors import BuildError, MachineError
 from everywheel.execution.process import run_command
 from everywheel.platforms.target import Target

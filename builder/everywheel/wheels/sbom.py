@@ -29,16 +29,15 @@ def make_sbom(
     version: str,
     license: str,
     libraries: Sequence[Library],
-    grafted: Mapping[str, Sequence[str]],
-    hashes: Mapping[str, str],
+    grafted: Mapping[str, Mapping[str, str]],
     module_exports: Sequence[str],
     epoch: int,
 ) -> bytes:
     """Return the document for a wheel, as JSON.
 
-    `grafted` maps library names to their files in the wheel, `hashes` maps those files to their sha256 in hexadecimal.
-    `license` is the expression of the extension itself. `module_exports` are globs of the symbols that its modules may
-    export.
+    `grafted` maps library names to their files in the wheel, and those to their sha256 in hexadecimal. `license` is the
+    expression of the extension itself. `module_exports` are globs of the symbols that its modules may export. `epoch` is
+    the time of the document in seconds since 1970.
     """
     root = Component(
         type=ComponentType.LIBRARY,
@@ -49,7 +48,7 @@ def make_sbom(
         licenses=[LicenseExpression(value=license)],
         properties=_exports(module_exports),
     )
-    components = {library.name: _describe_library(library, grafted, hashes) for library in libraries}
+    components = {library.name: _describe_library(library, grafted.get(library.name, {})) for library in libraries}
     bom = Bom(components=components.values())
     bom.metadata.component = root
     bom.metadata.timestamp = datetime.fromtimestamp(epoch, UTC)
@@ -57,13 +56,14 @@ def make_sbom(
         needed = [components[other] for other in library.requires if other in components]
         bom.register_dependency(components[library.name], needed)
     bom.register_dependency(root, components.values())
+    hashes = {file: digest for files in grafted.values() for file, digest in files.items()}
     contents = f"{name} {version} {sorted(map(repr, libraries))} {sorted(hashes.items())}"
     bom.serial_number = uuid.uuid5(uuid.NAMESPACE_URL, contents)  # not random, so that the build is reproducible
     return f"{JsonV1Dot6(bom).output_as_string(indent=1)}\n".encode()
 
 
-def _describe_library(library: Library, grafted: Mapping[str, Sequence[str]], hashes: Mapping[str, str]) -> Component:
-    files = sorted(grafted.get(library.name, ()))
+def _describe_library(library: Library, hashes: Mapping[str, str]) -> Component:
+    files = sorted(hashes)
     properties = [Property(name=LINKAGE, value=library.linkage)]
     properties += [Property(name=FILE, value=file) for file in files]
     properties += [Property(name=PATCH, value=patch) for patch in library.patches]

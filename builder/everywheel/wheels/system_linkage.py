@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from everywheel.binaries.elf import MAGIC, ElfFacts, UnreadableElf, read_elf
+from everywheel.binaries.elf import MAGIC, ElfFacts, read_elf
+from everywheel.binaries.unreadable import UnreadableElf
 from everywheel.errors import BuildError
 from everywheel.wheels.wheel import read_wheel
 
