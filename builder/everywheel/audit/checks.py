@@ -30,6 +30,7 @@ from everywheel.audit.macho_linking import (
     check_mac_system,
 )
 from everywheel.audit.pe_linking import check_dlls, check_python_dlls, check_windows_arch, check_windows_system
+from everywheel.audit.record import check_record
 from everywheel.audit.report import CheckSummary, Finding, Report
 from everywheel.audit.summary import (
     describe_files,
@@ -83,7 +84,7 @@ _LINUX, _MAC, _WINDOWS = frozenset({"linux"}), frozenset({"darwin"}), frozenset(
 
 CHECKS = (
     Check("archive", summarize_archive),
-    Check("record", summarize_record),
+    Check("record", summarize_record, (check_record,)),
     Check("tags", summarize_tags, (check_tags,)),
     *(Check(form.check, partial(summarize_format, form), (), frozenset({system})) for system, form in FORMATS.items()),
     Check("arch", summarize_arch, (check_elf_arch, check_mac_arch, check_windows_arch)),

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import io
 import re
 import stat
 import zipfile
@@ -36,7 +33,6 @@ from everywheel.wheels.wheel import (
     Wheel,
     WheelFile,
     check_unpacked,
-    encode_digest,
     is_safe_path,
     split_filename,
 )
@@ -47,7 +43,6 @@ MODULE_SUFFIX = re.compile(
     r"(-((?P<cpu>\w+)-linux-(?P<libc>\w+)|(?P<mac>darwin)))?)\.so$"
     r"|(\.cp(?P<pyd_version>\d+)(?P<pyd_flags>[a-z]*)-(?P<windows>win\w+))?\.pyd$"
 )
-_HASHES = ("sha256", "sha384", "sha512")  # the binary distribution format requires sha256 or stronger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +134,7 @@ class _UnusableWheel(Exception):
 
 
 def read_wheel_contents(path: Path) -> tuple[WheelContents | None, list[Finding]]:
-    """Return a wheel's contents, with the findings about its archive, its RECORD and the headers of its binaries.
+    """Return a wheel's contents, with the findings about its archive and the headers of its binaries.
 
     The contents are None when the file cannot be read as a wheel at all. Raises UsageError when the file is missing.
     """
@@ -149,7 +144,6 @@ def read_wheel_contents(path: Path) -> tuple[WheelContents | None, list[Finding]
         wheel, findings = _read_wheel(path)
     except _UnusableWheel as error:
         return None, [Finding(check="archive", file=path.name, message=str(error))]
-    findings += _check_record(wheel)
     elves: dict[str, ElfFacts] = {}
     machos: dict[str, MachoFacts] = {}
     pes: dict[str, PeFacts] = {}
@@ -252,43 +246,3 @@ def _check_members(infos: Sequence[zipfile.ZipInfo]) -> Iterator[Finding]:
         if stat.S_ISLNK(info.external_attr >> 16):
             message = "a symbolic link, which installers write as a regular file"
             yield Finding(check="archive", file=info.filename, message=message)
-
-
-def _check_record(wheel: Wheel) -> Iterator[Finding]:
-    record = f"{wheel.dist_info}/RECORD"
-    if record not in wheel.files:
-        return
-    try:
-        rows = [row for row in csv.reader(io.StringIO(wheel.files[record].data.decode())) if row]
-    except (csv.Error, UnicodeDecodeError) as error:
-        yield Finding(check="record", file=record, message=f"not a valid CSV table: {error}")
-        return
-    hashes = {row[0]: row[1] if len(row) > 1 else "" for row in rows}
-    sizes = {row[0]: row[2] for row in rows if len(row) > 2}
-    for file in sorted(set(wheel.files) | set(hashes)):
-        if file in (record, f"{record}.jws", f"{record}.p7s"):
-            continue
-        if file not in hashes:
-            yield Finding(check="record", file=file, message="not listed in RECORD")
-        elif file not in wheel.files:
-            yield Finding(check="record", file=file, message="listed in RECORD, but missing from the wheel")
-        else:
-            data = wheel.files[file].data
-            findings = list(_check_hash(file, data, hashes[file]))
-            size = str(len(data))
-            if not findings and sizes.get(file, size) not in ("", size):
-                message = f"has {size} bytes, but RECORD lists {sizes[file]}"
-                findings = [Finding(check="record", file=file, message=message)]
-            yield from findings
-
-
-def _check_hash(file: str, data: bytes, recorded: str) -> Iterator[Finding]:
-    algorithm, _, digest = recorded.partition("=")
-    if algorithm not in _HASHES:
-        message = f"RECORD has no sha256 for this file, only '{recorded}'"
-        yield Finding(check="record", file=file, message=message)
-        return
-    actual = encode_digest(hashlib.new(algorithm, data).digest())
-    if actual != digest.rstrip("="):
-        evidence = (f"RECORD: {algorithm}={digest}", f"file:   {algorithm}={actual}")
-        yield Finding(check="record", file=file, message="the hash differs from the one in RECORD", evidence=evidence)

@@ -27,6 +27,7 @@ from everywheel.sources.request import HashMismatch, PinnedFile
 _INDEX = "index.json"
 _FORMAT = 1
 _MAX_INDEX = 4 << 20  # bytes
+_BUNDLE_HINT = "create the bundle again with `everywheel sources bundle` on a machine that has the sources"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,9 +147,6 @@ def import_bundle(bundle: Path, *, store: Path) -> tuple[BundledFile, ...]:
             hint=f"the other files are in the store; {_BUNDLE_HINT}",
         )
     return tuple(entry for entry, _ in members)
-
-
-_BUNDLE_HINT = "create the bundle again with `everywheel sources bundle` on a machine that has the sources"
 
 
 def _refuse(bundle: Path, reason: str) -> SourceError:
