@@ -113,7 +113,7 @@ def check_mac_rpath(contents: WheelContents) -> Iterator[Finding]:
                     yield f"LC_RPATH '{entry}' is not relative to @loader_path", ()
                 elif posixpath.normpath(posixpath.join(directory, relative)).split("/")[0] == "..":
                     yield f"LC_RPATH '{entry}' leads out of the wheel", ()
-                if times > 1:
+                if times > 1:  # https://github.com/python/cpython/issues/138070
                     yield f"LC_RPATH '{entry}' is listed {times} times, which macOS 15.4 and newer refuse", ()
 
         yield from _check_images("rpath", path, macho, check)

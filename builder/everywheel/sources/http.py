@@ -85,8 +85,8 @@ def download(url: str, path: Path, *, deadline: Deadline, retry_policy: RetryPol
     The bytes are those of the file itself: no content coding is requested or decoded. `on_bytes` receives the size so
     far and the total size, 0 where the server sends no length. The caller checks the hash.
 
-    urllib3's Retry repeats requests, but ends its work when the headers have arrived: resuming a transfer is the loop
-    below, which counts each resumption as one more attempt of the same Retry.
+    urllib3's Retry repeats requests, but not once the headers have arrived (https://github.com/urllib3/urllib3/issues/542).
+    The loop below resumes transfers and counts each resumption as one more attempt of the same Retry.
     """
     part = _PartialFile(path)
     retry = _DeadlineRetry.from_policy(retry_policy, deadline)

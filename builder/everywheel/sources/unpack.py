@@ -31,7 +31,8 @@ class _Refused(Exception):
 class _Guard:
     """An extraction filter that is stricter than `data` (PEP 706) and runs before it.
 
-    `data` has had vulnerabilities with links that lead through other links. Here no member may be below a link or
+    `data` has had vulnerabilities with links that lead through other links
+    (https://github.com/python/cpython/issues/135034). Here no member may be below a link or
     replace one, and a link's target may have `..` only at its start, so its text shows where it leads.
     """
 
