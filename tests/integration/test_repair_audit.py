@@ -1,4 +1,4 @@
-"""Wheels wheels by hand from real ELF files, repaired for the four portable targets on this machine, and audited."""
+"""Wheels with real ELF files, repaired for four targets on this machine, and audited."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import subprocess
 import sys
 import venv
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from everywheel.audit import Finding, Report, audit_wheel
 from everywheel.errors import BuildError
+from everywheel.libraries.prefix import Library, write_library
 from everywheel.platforms.target import parse_target
 from everywheel.repair import RepairRequest, repair_wheel
 from everywheel.store.local import FIXED_TIME, default_store
@@ -108,7 +109,7 @@ def compile_shared(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Ca
 
 
 def make_prefix(folder: Path, tag: str, compile_shared: Callable[..., bytes]) -> Path:
-    """Make a prefix with two shared libraries, one of which needs the other, and a static first."""
+    """Make a prefix with two shared libraries, one of which needs the other, and the facts about a static one."""
     lib = folder / "lib"
     lib.mkdir(parents=True)
     (folder / "exports.map").write_text("{ global: inner_*; local: *; };\n")
@@ -117,43 +118,34 @@ def make_prefix(folder: Path, tag: str, compile_shared: Callable[..., bytes]) ->
     (lib / "libinner.so.2").symlink_to("libinner.so.2.0")
     outer = compile_shared(tag, OUTER, "-Wl,-soname,libouter.so.1", "-lm", links=[lib / "libinner.so.2.0"])
     (lib / "libouter.so.1").write_bytes(outer)
-    facts: list[dict[str, Any]] = [
-        {
-            "name": "inner",
-            "version": "2.0",
-            "license": "Zlib",
-            "linkage": "shared",
-            "libraries": ["inner"],
-            "exports": ["inner_*"],
-        },
-        {
-            "name": "outer",
-            "version": "1.5",
-            "license": "LGPL-2.1-or-later",
-            "linkage": "shared",
-            "requires": ["inner", "tiny"],
-            "libraries": ["outer"],
-            "exports": ["outer_*"],
-            "url": "https://example.org/outer.tar.gz",
-            "sha256": "ab" * 32,
-        },
-        {
-            "name": "tiny",
-            "version": "0.3",
-            "license": "Apache-2.0 OR BSD-3-Clause",
-            "linkage": "static",
-            "libraries": ["tiny"],
-            "exports": ["tiny_*"],
-        },
-        {"name": "headers", "version": "3.11.2", "license": "PSF-2.0", "linkage": "static"},
-    ]
-    for fact in facts:
-        papers = folder / "share" / "licenses" / str(fact["name"])
-        papers.mkdir(parents=True)
-        (papers / "COPYING").write_text(f"You may use {fact['name']}.\n")
-        record = folder / "share" / "everywheel" / f"{fact['name']}.json"
-        record.parent.mkdir(exist_ok=True)
-        record.write_text(json.dumps(fact))
+    libraries = (
+        Library(
+            name="inner", version="2.0", license="Zlib", linkage="shared", files=("libinner",), exports=("inner_*",)
+        ),
+        Library(
+            name="outer",
+            version="1.5",
+            license="LGPL-2.1-or-later",
+            linkage="shared",
+            requires=("inner", "tiny"),
+            files=("libouter",),
+            exports=("outer_*",),
+            url="https://example.org/outer.tar.gz",
+            sha256="ab" * 32,
+        ),
+        Library(
+            name="tiny",
+            version="0.3",
+            license="Apache-2.0 OR BSD-3-Clause",
+            linkage="static",
+            files=("libtiny",),
+            exports=("tiny_*",),
+        ),
+        Library(name="headers", version="3.11.2", license="PSF-2.0", linkage="static"),
+    )
+    for library in libraries:
+        text = f"You may use {library.name}.\n".encode()
+        write_library(replace(library, texts={"COPYING": text}), folder)
     return folder
 
 
