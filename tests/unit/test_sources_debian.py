@@ -60,7 +60,7 @@ class Repository:
             f" {hashlib.md5(content).hexdigest()} {len(content)} {name}\n" for name, content in files.items()
         )
         self.stanzas.append(
-            f"Package: {package}\nBinary: {package}\nVersion: {version}\nMaintainer: Nobody <nobody@example.org>\n"
+            f"Package: {package}\nBinary: {package}\nVersion: {version}\nMaintainer: Example <example@example.org>\n"
             f"Architecture: any\nFormat: 3.0 (quilt)\nDirectory: pool\nFiles:\n{short}Checksums-Sha256:\n{sums}"
         )
         self.write()

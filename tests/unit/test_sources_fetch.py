@@ -396,7 +396,7 @@ def test_a_store_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: py
     )
 
 
-def test_no_files_are_no_downloads(tmp_path: Path) -> None:
+def test_an_empty_list_of_files_needs_no_download(tmp_path: Path) -> None:
     assert fetch_sources([], store=tmp_path, locations=NO_MIRRORS) == {}
 
 
