@@ -122,7 +122,7 @@ def test_system_linkage_leaves_nothing_to_link(copy: Workshop) -> None:
 
     assert f"error: fixture 1.0 for {GLIBC}: mesonpy failed (exit 1)" in errors
     assert "libfoo" in errors or "'foo'" in errors
-    assert "  hint: linkage is system: the prefix has headers and pkg-config files, and no library to link" in errors
+    assert "  hint: linkage is system: the prefix has headers and pkg-config files, but no library to link" in errors
 
 
 def test_a_poisoned_environment_and_another_store_give_the_same_bytes(workshop: Workshop, finished: Workshop) -> None:

@@ -64,8 +64,8 @@ def test_a_backend_that_writes_another_name_is_an_error(copy: Workshop) -> None:
     _, errors = copy.run("sdist", exit_code=1)
 
     assert errors.splitlines()[-2:] == [
-        "error: the backend made fixture-1.0.0rc1.tar.gz, but the release has fixture-1.0.0-rc1.tar.gz",
-        "  hint: name and version of the extension's pyproject.toml must be what its backend reads",
+        "error: the backend built fixture-1.0.0rc1.tar.gz, but the release has fixture-1.0.0-rc1.tar.gz",
+        "  hint: name and version in the extension's pyproject.toml must be those that its backend uses",
     ]
 
 
