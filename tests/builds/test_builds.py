@@ -50,7 +50,7 @@ def test_a_lost_wheelhouse_is_filled_from_the_store(copy: Workshop, finished: Wo
         path.unlink()
 
     assert copy.build() == {}
-    assert copy.wheels() == finished.wheels()
+    assert copy.wheels() == {name: digest for name, digest in finished.wheels().items() if name in NAMES}
 
 
 def test_any_floor_is_a_target(copy: Workshop) -> None:
