@@ -1,6 +1,6 @@
 """Measure one recipe for arm64, built by zig and in a build image under QEMU. Prints both times and their ratio only.
 
-    nox -s bench-containers
+    nox -s bench -- containers
 
 The recipe is libwebp's. Tools, sources and the image are prepared first and not measured; both builds use all jobs.
 """

@@ -1,7 +1,7 @@
 """Measure `everywheel smoke`: its overhead over a wheel's own tests, and the time of a whole matrix. Prints figures only.
 
-    nox -s bench-smoke                     both
-    nox -s bench-smoke -- one              only one wheel on one image
+    nox -s bench -- smoke                 both
+    nox -s bench -- smoke one             only one wheel on one image
 
 The wheels are those in wheelhouse/. Images and test dependencies are prepared first and not measured.
 """

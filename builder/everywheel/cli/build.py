@@ -10,10 +10,17 @@ from pathlib import Path
 
 import click
 
-from everywheel.cli.options import Selection, build_options, json_option, runtime_option, selection_options
+from everywheel.cli.options import (
+    Selection,
+    build_options,
+    json_option,
+    runtime_option,
+    selection_options,
+    target_set_option,
+)
 from everywheel.cli.plan import show_plan
 from everywheel.cli.progress import make_console, open_display, show_failures
-from everywheel.cli.run_plan import choose_targets, exit_code, run_targets
+from everywheel.cli.run_plan import choose_targets, exit_code, list_target_set, run_targets
 from everywheel.cli.sdist import make_sdist
 from everywheel.config.project import Project, load_project, wheel_name
 from everywheel.config.recipe import Linkage
@@ -40,14 +47,7 @@ class _Build:
 
 @click.command("build", short_help="Build the wheels: libraries, extension, repair, audit.")
 @selection_options
-@click.option(
-    "--targets",
-    "target_set",
-    type=click.Choice(["project", "release", "all"]),
-    default="project",
-    show_default=True,
-    help="Without --target: `targets`, `release-targets`, or all targets and the source distribution.",
-)
+@target_set_option
 @build_options
 @click.option("--keep-workspaces", "keep", is_flag=True, help="Keep the workspaces of successful steps.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
@@ -66,7 +66,8 @@ def build_command(
 ) -> None:
     """Build, repair and audit the project's wheel for every selected target, and write it to the wheelhouse.
 
-    Steps that are in the store are not built again. A failure stops only the steps that depend on it.
+    Steps that are in the store are not built again. A failure stops only the steps that depend on it. With --targets all
+    the source distribution is built too.
 
     Example: everywheel build --target manylinux_2_28_aarch64
     """
@@ -102,9 +103,7 @@ def _apply_target_set(selection: Selection, target_set: str, root: Path) -> Sele
     """Return the selection with the targets of --targets, unless targets are named."""
     if target_set == "project" or selection.targets:
         return selection
-    project = load_project(root)
-    targets = project.every_target if target_set == "all" else project.released
-    return dataclasses.replace(selection, targets=tuple(target.tag for target in targets))
+    return dataclasses.replace(selection, targets=list_target_set(load_project(root), target_set))
 
 
 def choose_wheelhouse(project: Project, engine: EngineName) -> Path:

@@ -30,8 +30,14 @@ def list_jobs(project: Project, *, every_target: bool = False) -> tuple[Job, ...
     help="The released targets, or all targets of the project.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the jobs, grouped by purpose, as one line of JSON.")
+@click.option(
+    "--github-output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Also append the JSON, as the output `matrix` of a GitHub Actions step, to this file.",
+)
 @click.pass_obj
-def matrix_command(root: Path, target_set: str, as_json: bool) -> None:
+def matrix_command(root: Path, target_set: str, as_json: bool, github_output: Path | None) -> None:
     """List the jobs of a release: one for each target and engine, with its machine, cache key and files.
 
     CI workflows generate their matrix from this command.
@@ -40,9 +46,13 @@ def matrix_command(root: Path, target_set: str, as_json: bool) -> None:
     """
     project = load_project(root)
     jobs = list_jobs(project, every_target=target_set == "all")
+    groups = {name: [dataclasses.asdict(job) for job in group] for name, group in group_jobs(jobs).items()}
+    line = json.dumps({**groups, "released": list_released(project), "version": project.version})
+    if github_output is not None:
+        with github_output.open("a") as outputs:
+            outputs.write(f"matrix={line}\n")
     if as_json:
-        groups = {name: [dataclasses.asdict(job) for job in group] for name, group in group_jobs(jobs).items()}
-        click.echo(json.dumps({**groups, "released": list_released(project), "version": project.version}))
+        click.echo(line)
         return
     table = make_table("job", "built on", "tested on", "files")
     for job in jobs:

@@ -23,6 +23,14 @@ _Decorator = Callable[[_Command], _Command]
 target_option = click.option(
     "--target", "-t", "targets", multiple=True, metavar="TAG", help="Platform tag of a target; repeatable."
 )
+target_set_option = click.option(
+    "--targets",
+    "target_set",
+    type=click.Choice(["project", "release", "all"]),
+    default="project",
+    show_default=True,
+    help="Without --target: `targets`, `release-targets`, or all targets of the project.",
+)
 jobs_option = click.option(
     "--jobs", "-j", type=click.IntRange(1), help="Parallel jobs on this machine [default: number of processors]."
 )

@@ -26,6 +26,12 @@ def choose_targets(project: Project, tags: Sequence[str], engine: EngineName = E
     return tuple(dict.fromkeys(parse_target(tag) for tag in tags)) or project.targets
 
 
+def list_target_set(project: Project, target_set: str) -> tuple[str, ...]:
+    """Return the tags of the value of --targets: `project`, `release` or `all`."""
+    sets = {"project": project.targets, "release": project.released, "all": project.every_target}
+    return tuple(target.tag for target in sets[target_set])
+
+
 def run_plan(
     plan: Plan, project: Project, store: Store, options: BuildOptions, *, quiet: bool = False
 ) -> tuple[Result, ...]:

@@ -7,9 +7,16 @@ from pathlib import Path
 
 import click
 
-from everywheel.cli.options import json_option, offline_option, target_option, timeout_option, verbose_option
+from everywheel.cli.options import (
+    json_option,
+    offline_option,
+    target_option,
+    target_set_option,
+    timeout_option,
+    verbose_option,
+)
 from everywheel.cli.progress import make_console, open_display
-from everywheel.cli.run_plan import choose_targets
+from everywheel.cli.run_plan import choose_targets, list_target_set
 from everywheel.config.project import load_project
 from everywheel.config.recipe import ResolvedRecipe
 from everywheel.pipeline import plan_targets
@@ -17,10 +24,10 @@ from everywheel.sources import bundle_sources, fetch_sources, find_locations, im
 from everywheel.store.local import Store, default_store
 
 
-def list_plan_recipes(root: Path, tags: tuple[str, ...]) -> tuple[ResolvedRecipe, ...]:
-    """Return every recipe of the project's plan for the given targets, or for the project's own."""
+def list_plan_recipes(root: Path, tags: tuple[str, ...], target_set: str) -> tuple[ResolvedRecipe, ...]:
+    """Return every recipe of the project's plan for the given targets; without tags, for a target set."""
     project = load_project(root)
-    return plan_targets(project, choose_targets(project, tags)).recipes
+    return plan_targets(project, choose_targets(project, tags or list_target_set(project, target_set))).recipes
 
 
 @click.group("sources", short_help="Fetch sources, and bundle them for machines without a network.")
@@ -33,12 +40,15 @@ def sources_group() -> None:
 
 @sources_group.command("fetch")
 @target_option
+@target_set_option
 @offline_option
 @timeout_option
 @verbose_option
 @json_option
 @click.pass_obj
-def fetch_command(root: Path, targets: tuple[str, ...], offline: bool, timeout: int, as_json: bool) -> None:
+def fetch_command(
+    root: Path, targets: tuple[str, ...], target_set: str, offline: bool, timeout: int, as_json: bool
+) -> None:
     """Fetch every source and patch of the plan into the store, and check each against its pinned sha256.
 
     Locations are tried in this order: the store, the mirrors in EVERYWHEEL_MIRRORS, the distribution's package client,
@@ -46,7 +56,7 @@ def fetch_command(root: Path, targets: tuple[str, ...], offline: bool, timeout: 
 
     Example: everywheel sources fetch --timeout 600
     """
-    files = list_source_files(list_plan_recipes(root, targets))
+    files = list_source_files(list_plan_recipes(root, targets, target_set))
     store = Store(default_store())
     with open_display(make_console(), quiet=as_json) as display:
         paths = fetch_sources(
@@ -70,11 +80,14 @@ def fetch_command(root: Path, targets: tuple[str, ...], offline: bool, timeout: 
 @sources_group.command("bundle")
 @click.argument("archive", type=click.Path(path_type=Path, dir_okay=False))
 @target_option
+@target_set_option
 @offline_option
 @timeout_option
 @verbose_option
 @click.pass_obj
-def bundle_command(root: Path, archive: Path, targets: tuple[str, ...], offline: bool, timeout: int) -> None:
+def bundle_command(
+    root: Path, archive: Path, targets: tuple[str, ...], target_set: str, offline: bool, timeout: int
+) -> None:
     """Pack every source and patch of the plan into one archive, for machines without a network.
 
     The archive also contains the recipes with their patches and overlays. Together they are the complete source of the
@@ -82,7 +95,7 @@ def bundle_command(root: Path, archive: Path, targets: tuple[str, ...], offline:
 
     Example: everywheel sources bundle sources.tar
     """
-    recipes = list_plan_recipes(root, targets)
+    recipes = list_plan_recipes(root, targets, target_set)
     files = list_source_files(recipes)
     store = Store(default_store())
     with open_display(make_console()) as display:
