@@ -1,4 +1,4 @@
-"""What is different for Windows: archives and import libraries, python3.dll, and the names of grafted DLLs."""
+"""Differences on Windows: archives and import libraries, python3.dll, and the names of grafted DLLs."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ AMD64, ARM64 = (0x8664).to_bytes(2, "little"), (0xAA64).to_bytes(2, "little")
 
 
 def pack_archive(*members: bytes) -> bytes:
-    """An `ar` archive with a table of symbols, as every one of Windows has."""
+    """Return an `ar` archive with a table of symbols, as archives of Windows have."""
     parts = [(b"/", b"\0\0\0\0"), *((b"x.obj/", member) for member in members)]
     packed = (b"%-16s%-32s%-10d`\n%s" % (name, b"", len(data), data) for name, data in parts)
-    return b"!<arch>\n" + b"".join(one + b"\n" * (len(one) % 2) for one in packed)
+    return b"!<arch>\n" + b"".join(member + b"\n" * (len(member) % 2) for member in packed)
 
 
 def import_object(dll: str, machine: bytes) -> bytes:
-    """What an import library holds for one symbol: zeros, ones, a version and the machine first, the DLL's name last."""
+    """Return the member of an import library for one symbol: a header with the machine, then the symbol and the DLL."""
     return b"\0\0\xff\xff\0\0" + machine + bytes(12) + b"foo_answer\0" + dll.encode() + b"\0"
 
 
@@ -40,7 +40,7 @@ def make_prefix(folder: Path, files: dict[str, bytes]) -> Path:
     return folder
 
 
-def broken_promises(prefix: Path, linkage: Linkage) -> list[str]:
+def list_broken_promises(prefix: Path, linkage: Linkage) -> list[str]:
     zlib = resolve_recipe(load_recipe(ROOT / "recipes" / "zlib" / "recipe.toml"), WINDOWS, linkage=linkage)
     try:
         check_products(prefix, zlib, ())
@@ -49,37 +49,41 @@ def broken_promises(prefix: Path, linkage: Linkage) -> list[str]:
     return []
 
 
-def test_an_archive_of_the_targets_objects_keeps_the_promise(tmp_path: Path) -> None:
+def test_an_archive_with_objects_for_the_target_is_valid(tmp_path: Path) -> None:
     prefix = make_prefix(tmp_path, {"lib/libz.a": pack_archive(AMD64 + bytes(18))})
 
-    assert broken_promises(prefix, Linkage.STATIC) == []
+    assert list_broken_promises(prefix, Linkage.STATIC) == []
 
 
-def test_objects_of_another_machine_break_it(tmp_path: Path) -> None:
+def test_objects_for_another_machine_are_reported(tmp_path: Path) -> None:
     prefix = make_prefix(tmp_path, {"lib/libz.a": pack_archive(AMD64 + bytes(18), ARM64 + bytes(18))})
 
-    assert broken_promises(prefix, Linkage.STATIC) == [
+    assert list_broken_promises(prefix, Linkage.STATIC) == [
         "lib/libz.a has objects of the machine type 0xaa64, not only for x86_64"
     ]
 
 
-def test_an_import_library_is_nothing_without_its_dll(tmp_path: Path) -> None:
+def test_an_import_library_without_its_dll_is_reported(tmp_path: Path) -> None:
     prefix = make_prefix(tmp_path, {"lib/libz.dll.a": pack_archive(import_object("libz-1.dll", AMD64))})
 
-    assert broken_promises(prefix, Linkage.SHARED) == ["lib/libz.dll.a names libz-1.dll, but bin/libz-1.dll is missing"]
+    assert list_broken_promises(prefix, Linkage.SHARED) == [
+        "lib/libz.dll.a names libz-1.dll, but bin/libz-1.dll is missing"
+    ]
 
 
-def test_a_dll_must_be_one(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_dll_is_reported(tmp_path: Path) -> None:
     files = {"lib/libz.dll.a": pack_archive(import_object("libz-1.dll", AMD64)), "bin/libz-1.dll": b"text"}
 
-    assert broken_promises(make_prefix(tmp_path, files), Linkage.SHARED)[0].startswith("bin/libz-1.dll is not a DLL: ")
+    assert list_broken_promises(make_prefix(tmp_path, files), Linkage.SHARED)[0].startswith(
+        "bin/libz-1.dll is not a DLL: "
+    )
 
 
-def test_a_program_has_windows_suffix(tmp_path: Path) -> None:
+def test_a_program_has_the_suffix_of_windows(tmp_path: Path) -> None:
     recipe = load_recipe(ROOT / "recipes" / "nasm" / "recipe.toml")
     nasm = resolve_recipe(recipe, WINDOWS, linkage=Linkage.STATIC)
     (tmp_path / "bin").mkdir()
-    (tmp_path / "LICENSE").write_text("a licence")
+    (tmp_path / "LICENSE").write_text("a license")
 
     with pytest.raises(BuildError, match="did not produce what the recipe promises"):
         check_products(tmp_path, nasm, ())
@@ -91,7 +95,7 @@ def test_a_program_has_windows_suffix(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "bin").iterdir()] == ["nasm.exe"]
 
 
-def test_a_path_of_the_build_machine_is_found_however_it_is_written(tmp_path: Path) -> None:
+def test_a_path_of_the_build_machine_is_reported_in_both_spellings(tmp_path: Path) -> None:
     prefix = make_prefix(tmp_path, {"lib/libz.a": pack_archive(AMD64 + b"D:/store/work/x.c")})
     zlib = resolve_recipe(load_recipe(ROOT / "recipes" / "zlib" / "recipe.toml"), WINDOWS, linkage=Linkage.STATIC)
 
@@ -104,16 +108,16 @@ def test_a_check_names_the_import_libraries_that_it_links(tmp_path: Path) -> Non
     prefix = make_prefix(tmp_path, {"lib/libwebp.dll.a": b"", "lib/libz.a": b"", "lib/libwebp.so": b""})
     flags = [f"-L{prefix}/lib", "-lwebp", "-lz", "-lws2_32"]
 
-    named = [name_library(flag, prefix, WINDOWS) for flag in flags]
+    libraries = [name_library(flag, prefix, WINDOWS) for flag in flags]
 
-    assert named == [f"-L{prefix}/lib", f"{prefix}/lib/libwebp.dll.a", "-lz", "-lws2_32"]
+    assert libraries == [f"-L{prefix}/lib", f"{prefix}/lib/libwebp.dll.a", "-lz", "-lws2_32"]
     assert [name_library(flag, prefix, parse_target("manylinux2014_x86_64")) for flag in flags] == flags
 
 
 def test_an_extension_for_windows_links_python3(tmp_path: Path) -> None:
-    told = describe_python(TargetPython(target=WINDOWS, version="3.13.5", prefix=tmp_path))
+    description = describe_python(TargetPython(target=WINDOWS, version="3.13.5", prefix=tmp_path))
 
-    assert told["libpython"] == {
+    assert description["libpython"] == {
         "link_extensions": True,
         **dict.fromkeys(
             ("dynamic", "dynamic_stableabi", "dynamic-stableabi"), str(tmp_path / "lib" / "libpython3.dll.a")
@@ -121,7 +125,7 @@ def test_an_extension_for_windows_links_python3(tmp_path: Path) -> None:
     }
 
 
-def test_the_headers_are_built_for_windows_alone() -> None:
+def test_only_windows_builds_more_than_the_headers_of_cpython() -> None:
     recipe = load_recipe(ROOT / "recipes" / "cpython" / "recipe.toml")
     systems = {
         tag: resolve_recipe(recipe, parse_target(tag), linkage=Linkage.STATIC).build.system
@@ -135,7 +139,7 @@ def test_the_headers_are_built_for_windows_alone() -> None:
     "file",
     ["demo.libs/libvips-42-0123456789abcdef0123456789abcdef.dll", "libvips-0123456789abcdef0123456789abcdef.dll"],
 )
-def test_a_grafted_dll_is_its_librarys(file: str) -> None:
+def test_a_grafted_dll_is_matched_to_its_library(file: str) -> None:
     library = Library(name="vips", version="8", license="MIT", linkage="shared", files=("libvips",))
     files = {file: WheelFile(data=b"")}
     wheel = Wheel(name="demo", version="1", build="", python="cp311", abi="abi3", platform="win_amd64", files=files)
