@@ -264,7 +264,8 @@ class _Tail:
 
     def read_lines(self, *, last: bool = False) -> list[str]:
         """Return the lines that were completed since the call before; with `last`, also one that has no line end."""
-        with self._path.open("rb") as file:
+        data = b""
+        with contextlib.suppress(FileNotFoundError), self._path.open("rb") as file:
             file.seek(self._start)
             data = file.read()
         self._start += len(data)
