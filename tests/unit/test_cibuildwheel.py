@@ -1,4 +1,4 @@
-"""The extension's `[tool.cibuildwheel]`, as cibuildwheel itself reads it, for systems that are not here as well."""
+"""The extension's `[tool.cibuildwheel]`, as cibuildwheel itself reads it for each system."""
 
 from __future__ import annotations
 
@@ -28,16 +28,18 @@ def read_options(platform: PlatformName, monkeypatch: pytest.MonkeyPatch) -> Bui
 
 
 @pytest.mark.parametrize("platform", BUILDS)
-def test_one_prefix_is_built_used_and_taken_from(platform: PlatformName, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_libraries_are_built_linked_and_grafted_from_one_prefix(
+    platform: PlatformName, monkeypatch: pytest.MonkeyPatch
+) -> None:
     options = read_options(platform, monkeypatch)
 
-    built = re.fullmatch(r"everywheel --project \{project\} deps --engine native --prefix (\S+)", options.before_all)
-    taken = re.match(r"everywheel --project \{project\} repair \{wheel\} --prefix (\S+) ", options.repair_command)
+    deps = re.fullmatch(r"everywheel --project \{project\} deps --engine native --prefix (\S+)", options.before_all)
+    repair = re.match(r"everywheel --project \{project\} repair \{wheel\} --prefix (\S+) ", options.repair_command)
     environment = options.environment.as_dictionary({"PATH": "/usr/bin"})
-    assert built
-    assert taken
-    assert built[1] == taken[1]
-    assert environment["PKG_CONFIG_LIBDIR"] == f"{built[1]}/lib/pkgconfig"
+    assert deps
+    assert repair
+    assert deps[1] == repair[1]
+    assert environment["PKG_CONFIG_LIBDIR"] == f"{deps[1]}/lib/pkgconfig"
 
 
 @pytest.mark.parametrize("platform", BUILDS)
@@ -48,7 +50,7 @@ def test_the_wheel_is_tested_and_kept(platform: PlatformName, monkeypatch: pytes
     assert options.repair_command.endswith(" --wheelhouse {dest_dir}")
 
 
-def test_a_mac_is_as_old_as_the_oldest_that_is_released(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_deployment_target_is_the_oldest_released_macos(monkeypatch: pytest.MonkeyPatch) -> None:
     released = [target.os_version for target in load_project(ROOT).released if target.os == "darwin"]
 
     environment = read_options("macos", monkeypatch).environment.as_dictionary({"PATH": "/usr/bin"})
@@ -56,8 +58,8 @@ def test_a_mac_is_as_old_as_the_oldest_that_is_released(monkeypatch: pytest.Monk
     assert environment["MACOSX_DEPLOYMENT_TARGET"] == ".".join(map(str, min(released)))
 
 
-def test_windows_has_nothing_of_the_compilers_own_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """libgcc, libstdc++ and winpthread go inside, as with the native engine."""
+def test_the_runtime_libraries_of_mingw_are_linked_statically(monkeypatch: pytest.MonkeyPatch) -> None:
+    """libgcc, libstdc++ and winpthread, as with the native engine."""
     environment = read_options("windows", monkeypatch).environment.as_dictionary({"PATH": "/usr/bin"})
 
     assert environment["CC"] == "gcc"
