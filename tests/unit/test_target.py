@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from everywheel.errors import UsageError
 from everywheel.libraries.features import can_run
-from everywheel.platforms.architectures import ARCHES
+from everywheel.platforms.architectures import ARCHES, find_machine_arch
 from everywheel.platforms.target import build_machine_target, parse_target
 
 
@@ -73,3 +73,25 @@ def test_a_macos_older_than_the_oldest_supported_is_refused(tag: str, lowest: st
     with pytest.raises(UsageError) as caught:
         parse_target(tag)
     assert caught.value.hint == f"use {lowest} or newer"
+
+
+@pytest.mark.parametrize("tag", ["manylinux1_x86_64", "manylinux2010_i686", "manylinux_2_16_x86_64"])
+def test_a_glibc_older_than_the_oldest_supported_is_refused(tag: str) -> None:
+    with pytest.raises(UsageError, match=r"the lowest floor for \w+ is glibc 2\.17$"):
+        parse_target(tag)
+
+
+@pytest.mark.parametrize("tag", ["linux_x86_64", "any", "win32", "macosx_11_0_universal2", "musllinux_2_0_x86_64", "x"])
+def test_a_tag_that_is_not_a_target_is_refused(tag: str) -> None:
+    with pytest.raises(UsageError, match="is not supported"):
+        parse_target(tag)
+
+
+@pytest.mark.parametrize(
+    ("machine", "arch"),
+    [("x86_64", "x86_64"), ("AMD64", "x86_64"), ("arm64", "aarch64"), ("armv8l", "armv7l"), ("mips", None)],
+)
+def test_the_architecture_of_a_machine(machine: str, arch: str | None) -> None:
+    known = find_machine_arch(machine)
+
+    assert (known.name if known is not None else None) == arch
