@@ -62,6 +62,7 @@ class Commands(click.Group):
             click.echo(error.render(), err=True)
             ctx.exit(error.exit_code)
         except (KeyboardInterrupt, Interrupted):
+            record_error(EverywheelError("interrupted"))
             click.echo("interrupted: finished steps are in the store, and the next run resumes after them", err=True)
             ctx.exit(130)
 

@@ -77,9 +77,11 @@ class CommandReport:
     def make_error(self, store_inside: str, store: Path) -> EverywheelError:
         """Return the error of a failed command; its log in the container's store becomes a path of this machine."""
         log = Path(self.log.replace(store_inside, str(store), 1)) if self.log else None
-        return EverywheelError(
+        error = EverywheelError(
             self.fact, details=dict(self.details), excerpt=self.excerpt, log=log, hint=self.hint or None
         )
+        error.exit_code = self.exit_code
+        return error
 
 
 class CommandRecorder:
