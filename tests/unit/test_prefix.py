@@ -1,4 +1,4 @@
-"""The facts about libraries in a prefix, as they are written and read."""
+"""Prefixes: the facts about their libraries, as they are written and read, and their pkg-config files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from everywheel.config.recipe import Linkage, resolve_recipe
 from everywheel.config.recipe_loader import load_recipe
 from everywheel.errors import BuildError
-from everywheel.libraries.prefix import Library, describe_library, load_libraries, write_library
+from everywheel.libraries.prefix import Library, describe_library, load_libraries, relocate_pkgconfig, write_library
 from everywheel.platforms.target import parse_target
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -27,6 +27,16 @@ LIBRARY = Library(
     texts={"doc/COPYING": b"license"},
     features=("x",),
 )
+
+PC = """prefix=/everywheel
+libdir=/everywheel/lib
+
+Name: foo
+Requires: glib-2.0 >= 2.52
+Requires.private: zlib
+Libs: -L${libdir} -lfoo
+Libs.private: -lm
+"""
 
 
 @pytest.mark.parametrize("library", [LIBRARY, replace(LIBRARY, exports=None, requires=(), patches=())])
@@ -102,3 +112,15 @@ def test_damaged_facts_are_an_error(tmp_path: Path, text: str, reason: str) -> N
     assert caught.value.fact == "foo.json in the prefix cannot be read"
     assert caught.value.details["file"] == record
     assert reason in str(caught.value.details["reason"])
+
+
+def test_the_file_of_an_archive_keeps_its_private_requirements() -> None:
+    text = relocate_pkgconfig(PC, shared=False)
+
+    assert text == PC.replace("prefix=/everywheel", "prefix=${pcfiledir}/../..").replace("=/everywheel/", "=${prefix}/")
+
+
+def test_the_file_of_a_shared_library_links_no_library_that_is_inside_it() -> None:
+    text = relocate_pkgconfig(PC, shared=True)
+
+    assert text.splitlines()[4:] == ["Libs: -L${libdir} -lfoo", "Requires.private: glib-2.0 >= 2.52, zlib"]
