@@ -218,7 +218,7 @@ def test_every_job_leaves_its_files_and_they_are_counted(
 def test_a_release_counts_the_second_build_too_and_its_tag(
     matrix: dict[str, Any], dist: tuple[Path, ...], runner: Runner
 ) -> None:
-    """What other compilers would have left are here zig's own wheels: the count cannot know."""
+    """The wheels of the second build are copies of zig's here, which the check cannot detect."""
     jobs = runner.project / "jobs"
     second = [*matrix["container"], *matrix["native"]]
     for job in second:

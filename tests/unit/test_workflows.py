@@ -1,4 +1,4 @@
-"""The workflows: what their schema cannot say of them."""
+"""The workflows: rules that their schema does not cover."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ WORKFLOWS: dict[str, dict[Any, Any]] = {path.name: yaml.safe_load(path.read_text
 JOBS = [(name, job) for name, workflow in WORKFLOWS.items() for job in workflow["jobs"].items()]
 PROJECT = load_project(ROOT)
 SESSIONS = set(re.findall(r'@nox\.session(?:\(name="([\w-]+)"\))?\ndef (\w+)', (ROOT / "noxfile.py").read_text()))
-# Beside nox: what makes nox, and what GitHub alone has.
-OTHERS = (
+# Commands other than nox: those that install it, and steps for GitHub's machines only.
+OTHER_COMMANDS = (
     "apt-get update -q && apt-get install -y -q --no-install-recommends ca-certificates git python3 python3-venv",
     "python3 -m venv .venv && .venv/bin/pip install nox",
     "python -m pip install nox",
@@ -36,16 +36,16 @@ def steps() -> Iterator[tuple[str, dict[str, Any]]]:
             yield f"{file}: {name}", step
 
 
-RUNS = [(place, step["run"]) for place, step in steps() if "run" in step]
+RUNS = [(name, step["run"]) for name, step in steps() if "run" in step]
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
-def test_nothing_is_permitted_unless_a_job_asks_for_it(name: str) -> None:
+def test_permissions_are_granted_to_single_jobs_only(name: str) -> None:
     assert WORKFLOWS[name]["permissions"] == {}
     assert all("permissions" in job for job in WORKFLOWS[name]["jobs"].values())
 
 
-def test_every_action_is_pinned_by_commit_and_says_its_version() -> None:
+def test_every_action_is_pinned_by_commit_with_its_version_as_a_comment() -> None:
     used = [line for path in FILES for line in path.read_text().splitlines() if re.match(r"\s*(- )?uses: ", line)]
 
     others = [line for line in used if not re.search(r"uses: ([\w./-]+@[0-9a-f]{40} # v\d|\$/\.github/)", line)]
@@ -54,52 +54,52 @@ def test_every_action_is_pinned_by_commit_and_says_its_version() -> None:
     assert len(used) > 10
 
 
-def test_every_job_ends_some_time() -> None:
+def test_every_job_has_a_time_limit() -> None:
     endless = [f"{file}: {name}" for file, (name, job) in JOBS if "uses" not in job and "timeout-minutes" not in job]
 
     assert endless == []
 
 
-@pytest.mark.parametrize(("place", "line"), RUNS)
-def test_every_line_calls_one_session_that_there_is(place: str, line: str) -> None:
+@pytest.mark.parametrize(("step", "line"), RUNS)
+def test_every_step_runs_one_existing_session(step: str, line: str) -> None:
     sessions = {name or function for name, function in SESSIONS}
     called = re.fullmatch(r"(?:sudo )?(?:\.venv/bin/nox|python -m nox) -s ([\w-]+)(?: -- .*)?", line)
 
-    assert (called and called[1] in sessions) or line.split("==")[0] in OTHERS or line.startswith("gh release ")
+    assert (called and called[1] in sessions) or line.split("==")[0] in OTHER_COMMANDS or line.startswith("gh release ")
 
 
 def test_no_workflow_names_a_target_or_an_architecture() -> None:
     targets = [target.tag for target in PROJECT.every_target]
     text = "".join(path.read_text() for path in FILES)
 
-    assert [word for word in (*targets, "aarch64", "manylinux", "musllinux") if word in text] == []
+    assert [name for name in (*targets, "aarch64", "manylinux", "musllinux") if name in text] == []
 
 
-def test_every_group_of_jobs_is_asked_for_and_exists() -> None:
+def test_every_group_of_jobs_is_used_and_exists() -> None:
     text = (ROOT / ".github" / "workflows" / "wheels.yml").read_text()
 
-    asked = set(re.findall(r"fromJSON\(needs\.plan\.outputs\.matrix\)\.(\w+)", text))
+    used = set(re.findall(r"fromJSON\(needs\.plan\.outputs\.matrix\)\.(\w+)", text))
 
-    assert asked == set(group_jobs(()))
+    assert used == set(group_jobs(()))
 
 
-def test_what_counts_the_wheels_waits_for_every_job_that_makes_or_tries_one() -> None:
+def test_the_collecting_job_needs_every_job_that_builds_or_tests_a_wheel() -> None:
     jobs = WORKFLOWS["wheels.yml"]["jobs"]
 
     assert set(jobs["collect"]["needs"]) == set(jobs) - {"collect"}
     assert "images" in jobs["smoke"]["needs"]
 
 
-def test_a_job_that_ran_out_of_time_stops_a_release() -> None:
-    # Such a job is 'cancelled', which failure() does not see; what needs it is 'skipped'.
+def test_a_job_that_timed_out_stops_a_release() -> None:
+    # The result of such a job is not 'failure', and the jobs that need it are 'skipped'.
     conditions = {name: job["if"] for name, job in WORKFLOWS["wheels.yml"]["jobs"].items() if "if" in job}
 
     assert "!contains(needs.*.result, 'cancelled')" in conditions["collect"]
     assert "needs.wheels.result == 'success'" in WORKFLOWS["release.yml"]["jobs"]["compare-index"]["if"]
 
 
-def test_a_group_of_jobs_that_may_be_empty_is_asked_for_its_first() -> None:
-    # GitHub refuses a matrix without a job; zig has one for every target.
+def test_a_job_runs_only_if_its_group_in_the_matrix_is_not_empty() -> None:
+    # GitHub rejects an empty matrix; the one of zig has a job for every target.
     jobs = WORKFLOWS["wheels.yml"]["jobs"]
     groups = {name: job for name, job in jobs.items() if "strategy" in job and name != "zig"}
 
@@ -114,57 +114,57 @@ def test_every_workflow_runs_the_same_nox_and_uv() -> None:
     assert re.fullmatch(r"==[\d.]+ uv==[\d.]+", versions.pop())
 
 
-def test_a_release_is_not_cancelled_by_that_of_another_tag() -> None:
-    # GitHub keeps one run of a group waiting and cancels it when a third comes.
+def test_releases_of_several_tags_do_not_stop_each_other() -> None:
+    # GitHub cancels the waiting run of a concurrency group when a third one starts.
     assert WORKFLOWS["release.yml"]["concurrency"] == {
         "group": "release-${{ github.ref }}",
         "cancel-in-progress": False,
     }
 
 
-def test_a_job_that_is_run_again_leaves_its_files_in_the_place_of_the_first() -> None:
+def test_a_repeated_job_replaces_the_files_of_the_first_run() -> None:
     uploads = [step["with"] for _, step in steps() if "actions/upload-artifact@" in step.get("uses", "")]
 
     assert len(uploads) > 5
     assert [upload["name"] for upload in uploads if upload.get("overwrite") is not True] == []
 
 
-def test_nothing_but_the_publishing_job_can_publish() -> None:
+def test_only_the_publishing_job_can_publish() -> None:
     able = {f"{file}: {name}" for file, (name, job) in JOBS if "id-token" in job["permissions"]}
 
     assert able == {"release.yml: publish"}
 
 
-def test_what_is_no_release_is_not_compared_with_the_index() -> None:
-    # Started by hand after a release, its files have other bytes than those that were released under their names.
+def test_only_releases_are_compared_with_the_index() -> None:
+    # The files of a run that was started manually after a release differ from the released files of the same names.
     jobs = WORKFLOWS["release.yml"]["jobs"]
 
-    asked = [name for name, job in jobs.items() if "github.ref_type == 'tag'" not in job.get("if", "")]
+    always = [name for name, job in jobs.items() if "github.ref_type == 'tag'" not in job.get("if", "")]
 
-    assert asked == ["wheels", "verify", "attach"]
+    assert always == ["wheels", "verify", "attach"]
     assert (jobs["verify"]["needs"], jobs["attach"]["needs"]) == ("publish", "verify")
 
 
-def test_nothing_is_tried_on_an_image_without_a_digest() -> None:
+def test_no_wheel_is_tested_on_an_image_without_a_digest() -> None:
     lines = [step["run"] for step in WORKFLOWS["wheels.yml"]["jobs"]["images"]["steps"] if "run" in step]
 
     assert lines[-2:] == [".venv/bin/nox -s images -- lock", ".venv/bin/nox -s images -- lock --check"]
 
 
-def test_what_containers_build_has_the_tests_that_smoke_has() -> None:
+def test_the_container_engine_runs_the_smoke_command_as_its_test() -> None:
     table = tomllib.loads((ROOT / "extension" / "pyproject.toml").read_text())["tool"]["cibuildwheel"]
 
-    command = [word.replace("extension/", "{package}/") for word in PROJECT.smoke.command]
+    command = [arg.replace("extension/", "{package}/") for arg in PROJECT.smoke.command]
 
     assert (table["test-command"].split(), tuple(table["test-requires"])) == (command, PROJECT.smoke.requires)
 
 
-def test_a_release_takes_nothing_from_a_cache() -> None:
+def test_a_release_uses_no_cache() -> None:
     assert WORKFLOWS["release.yml"]["jobs"]["wheels"]["with"]["cache"] is False
 
 
-def test_a_machine_enables_the_handlers_that_it_has_and_lacks(tmp_path: Path) -> None:
-    """The last loop of `.ci/containers` on an arm64 machine, whose package has no handler for arm64 itself."""
+def test_only_handlers_that_exist_and_are_disabled_are_enabled(tmp_path: Path) -> None:
+    """The last loop of `.ci/containers` on an arm64 machine, where the package has no handler for arm64."""
     script = (ROOT / ".ci" / "containers").read_text()
     loop = script[script.index("for arch in aarch64") :]
     for path in (

@@ -64,7 +64,7 @@ def build_command(
     runtime: str | None,
     as_json: bool,
 ) -> None:
-    """Build, repair and audit the project's wheel for every selected target, and write it to the wheelhouse.
+    """Build, repair and audit the wheels of the selected targets, and write them to the wheelhouse.
 
     Steps that are in the store are not built again. A failure stops only the steps that depend on it. With --targets all
     the source distribution is built too.

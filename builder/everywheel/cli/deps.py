@@ -28,10 +28,10 @@ from everywheel.wheels.build_env import remove_bundled_archives
 @selection_options
 @build_options
 @click.option(
-    "--output-dir", "-o", type=click.Path(path_type=Path), help="Unpack each target's prefix as DIRECTORY/TAG."
+    "--output-dir", "-o", type=click.Path(path_type=Path), metavar="DIR", help="Unpack each target's prefix as DIR/TAG."
 )
 @click.option(
-    "--prefix", type=click.Path(path_type=Path), help="Unpack the prefix of a single target to this directory."
+    "--prefix", type=click.Path(path_type=Path), metavar="DIR", help="Unpack a single target's prefix to DIR."
 )
 @click.option(
     "--image-identity",

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import click
 
-from everywheel.cli.options import json_option
+from everywheel.cli.options import json_option, verbose_option
 from everywheel.containers.qemu import check_emulation
 from everywheel.containers.runtime import find_runtime, is_native
 from everywheel.errors import MachineError
@@ -50,6 +50,7 @@ class MachineCheck:
 
 
 @click.command("doctor", short_help="Check this machine, and show what to install.")
+@verbose_option
 @json_option
 def doctor_command(as_json: bool) -> None:
     """Check this machine for everything that builds and smoke tests need, and show how to install the missing parts.

@@ -67,7 +67,11 @@ class Commands(click.Group):
             ctx.exit(130)
 
 
-@click.group(cls=Commands, context_settings=_CONTEXT, help=package_summary)
+@click.group(
+    cls=Commands,
+    context_settings=_CONTEXT,
+    help=f"{package_summary}\n\nExample: everywheel build --target manylinux_2_28_aarch64",
+)
 @click.option(
     "--project", "-p", type=click.Path(path_type=Path), default=Path(), help="Directory of the project [default: .]."
 )

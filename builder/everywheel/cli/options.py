@@ -28,19 +28,17 @@ target_set_option = click.option(
     "target_set",
     type=click.Choice(["project", "release", "all"]),
     default="project",
-    show_default=True,
-    help="Without --target: `targets`, `release-targets`, or all targets of the project.",
+    metavar="NAME",
+    help="Without --target: those of the project (default), of a release, or all.",
 )
 jobs_option = click.option(
-    "--jobs", "-j", type=click.IntRange(1), help="Parallel jobs on this machine [default: number of processors]."
+    "--jobs", "-j", type=click.IntRange(1), metavar="N", help="Parallel jobs [default: number of processors]."
 )
 offline_option = click.option("--offline", is_flag=True, help="Never use the network.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
-runtime_option = click.option(
-    "--runtime", metavar="NAME", help="Container runtime: docker or podman [default: the first that responds]."
-)
+runtime_option = click.option("--runtime", metavar="NAME", help="docker or podman [default: the first that responds].")
 timeout_option = click.option(
-    "--timeout", type=click.IntRange(1), default=1800, show_default=True, help="Seconds for all downloads together."
+    "--timeout", type=click.IntRange(1), default=1800, show_default=True, metavar="SECONDS", help="For all downloads."
 )
 
 
@@ -63,8 +61,8 @@ _engine_option = click.option(
     "--engine",
     type=click.Choice([name.value for name in EngineName]),
     default=EngineName.ZIG.value,
-    show_default=True,
-    help="Where steps run: cross-compiled by zig, in build images, or with this machine's compilers.",
+    metavar="NAME",
+    help="zig (default), container, or native: this machine's compilers.",
 )
 _profile_option = click.option(
     "--profile", "profiles", multiple=True, metavar="RECIPE=NAME", help="Select a recipe's profile; repeatable."
@@ -73,8 +71,8 @@ _linkage_option = click.option(
     "--linkage",
     type=click.Choice([name.value for name in Linkage]),
     default=Linkage.SHARED.value,
-    show_default=True,
-    help="How libraries reach the module: grafted, inside the module, or the user's own.",
+    metavar="NAME",
+    help="shared (default), static: inside the module, or system: the user's own.",
 )
 
 

@@ -39,7 +39,7 @@ class CommandPrinter:
         self._print(label, f"| {line}", "")
 
     def _print(self, label: str, text: str, style: str) -> None:
-        # One call for one line: rich writes it at once, whichever thread comes next.
+        # One call per line: rich writes each call at once, so that lines of several threads do not mix.
         self._console.print(Text.assemble((f"{label} ", "dim"), (text, style)), highlight=False, soft_wrap=True)
 
 

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 import click
 
+from everywheel.cli.options import verbose_option
 from everywheel.config.project import Project, PythonSpec, choose_python, load_project
 from everywheel.errors import UsageError
 from everywheel.platforms.tags import parse_platforms
@@ -27,6 +28,7 @@ from everywheel.store.local import FIXED_TIME, Store, default_store
     show_default=True,
     help="Directory for the repaired wheels.",
 )
+@verbose_option
 @click.pass_obj
 def repair_command(root: Path, wheels: tuple[Path, ...], prefix: Path, target: str | None, wheelhouse: Path) -> None:
     """Repair wheels that were built against a prefix: graft its shared libraries, add license texts and an SBOM.

@@ -80,14 +80,21 @@ smoke_options = collect_options(
     "options",
     SmokeOptions,
     click.option("--image", "-i", "images", multiple=True, metavar="NAME", help="Only on this image; repeatable."),
-    click.option("--command", help="Run this instead of the project's smoke command; `python` is the image's."),
+    click.option("--command", metavar="TEXT", help="Run this instead of the project's smoke command."),
     click.option("--index-url", default="", metavar="URL", help="Install by name from this index, not from the files."),
     click.option(
-        "--timeout", type=click.IntRange(1), default=900, show_default=True, help="Seconds for one container, or Wine."
+        "--timeout",
+        type=click.IntRange(1),
+        default=900,
+        show_default=True,
+        metavar="SECONDS",
+        help="For one container.",
     ),
-    click.option("--memory", type=click.IntRange(64), default=2048, show_default=True, help="MB for one container."),
     click.option(
-        "--tmpfs-size", type=click.IntRange(16), default=1024, show_default=True, help="MB of /tmp in a container."
+        "--memory", type=click.IntRange(64), default=2048, show_default=True, metavar="MB", help="For one container."
+    ),
+    click.option(
+        "--tmpfs-size", type=click.IntRange(16), default=1024, show_default=True, metavar="MB", help="For /tmp."
     ),
     runtime_option,
     jobs_option,
@@ -101,7 +108,7 @@ smoke_options = collect_options(
 @smoke_options
 @click.option("--require-run", is_flag=True, help="Fail when a wheel that can run here passed nowhere.")
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write the matrix as an HTML page.")
-@click.option("--dry-run", is_flag=True, help="List the wheels and images, and stop.")
+@click.option("--dry-run", is_flag=True, help="List wheels and images, and stop.")
 @json_option
 @click.pass_obj
 def smoke_command(
@@ -113,10 +120,9 @@ def smoke_command(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Install wheels on every image that their tags claim, without network, and run the project's smoke command.
+    """Install wheels on every system that their tags claim and run the project's smoke command.
 
-    Where an image is not available, the wheel's symbols are checked against its C library instead. Windows wheels run
-    under Wine where it is installed; macOS wheels are audited. docs/smoke.md describes the states of the matrix.
+    Without an image, symbols are checked. Windows wheels run under Wine, macOS wheels are audited.
 
     Example: everywheel smoke wheelhouse/*.whl --html smoke.html
     """

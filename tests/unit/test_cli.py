@@ -1,0 +1,120 @@
+"""The command line: help texts, options before and after a command's name, and output while a command works."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+from everywheel.cli.main import main
+from everywheel.cli.options import collect_options
+from everywheel.cli.progress import CommandPrinter, ProgressDisplay
+from everywheel.execution.process import listen_to_commands, run_logged
+from everywheel.execution.scheduler import Outcome, Task, TaskKind
+from everywheel.execution.scheduler import Result as TaskResult
+from rich.console import Console
+
+
+def list_paths(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the path of a command and of all commands below it."""
+    yield path
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            assert child is not None
+            yield from list_paths(child, (*path, name))
+
+
+@pytest.mark.parametrize("path", tuple(list_paths(main)), ids=lambda path: " ".join(path) or "everywheel")
+def test_help_fits_a_screen_and_has_an_example(path: tuple[str, ...]) -> None:
+    output = CliRunner().invoke(main, [*path, "--help"], prog_name="everywheel", terminal_width=100).output
+
+    assert f"Example: everywheel {' '.join(path)}" in output
+    assert len(output.splitlines()) <= (24 if path else 30)  # the list of commands has one line for each
+    assert max(map(len, output.splitlines())) <= 100
+
+
+def run_doctor(*args: str, store: Path) -> Result:
+    """Run `everywheel doctor`, which runs `git --version`."""
+    return CliRunner(env={"EVERYWHEEL_STORE": str(store)}).invoke(main, args)
+
+
+@pytest.mark.parametrize("args", [("--verbose", "doctor"), ("doctor", "-v"), ("-v", "doctor", "-v")], ids=" ".join)
+def test_verbose_streams_commands_before_and_after_the_name_of_the_command(
+    args: tuple[str, ...], tmp_path: Path
+) -> None:
+    result = run_doctor(*args, store=tmp_path)
+
+    assert len(re.findall(r"^git \$ \S*git --version$", result.stderr, re.MULTILINE)) == 1
+    assert len(re.findall(r"^git \| git version ", result.stderr, re.MULTILINE)) == 1
+    assert re.search(r"^ok +git: ", result.stdout, re.MULTILINE)
+
+
+def test_without_verbose_no_command_is_streamed(tmp_path: Path) -> None:
+    assert "--version" not in run_doctor("doctor", store=tmp_path).stderr
+
+
+def make_terminal() -> Console:
+    return Console(file=io.StringIO(), force_terminal=True, color_system=None, width=40, soft_wrap=True)
+
+
+def read_terminal(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def make_task(label: str) -> Task:
+    return Task(
+        id=label, kind=TaskKind.STEP, label=label, requires=(), priority=0.0, work=lambda set_stage: Outcome.DONE
+    )
+
+
+def test_verbose_output_on_a_terminal_is_whole_lines_in_order(tmp_path: Path) -> None:
+    console, text = make_terminal(), "x" * 60
+    task = make_task("zlib")
+
+    with ProgressDisplay(console, total=1, live=False) as display, listen_to_commands(CommandPrinter(console)):
+        display.begin(task)
+        command = ["printf", r"%s\n[bold]%s\n", text, text]
+        run_logged(command, cwd=tmp_path, env=os.environ, log=tmp_path / "log", what="zlib: configure")
+        display.end(TaskResult(id="zlib", kind=TaskKind.STEP, label="zlib", outcome=Outcome.DONE, seconds=1.0))
+
+    begin, *lines, end = read_terminal(console).splitlines()
+    assert begin.startswith("zlib: configure $ printf ")
+    assert lines == [f"zlib: configure | {text}", f"zlib: configure | [bold]{text}"]
+    assert re.fullmatch(r"\[ +\d\.\ds\] zlib: done in 1\.0s", end)
+    assert text in (tmp_path / "log").read_text()
+
+
+def test_without_verbose_a_terminal_shows_live_progress() -> None:
+    console = make_terminal()
+
+    with ProgressDisplay(console, total=1) as display:
+        display.begin(make_task("zlib"))
+        assert "0 of 1 steps done" in console_text(console, display)
+
+
+def console_text(console: Console, display: ProgressDisplay) -> str:
+    """Return the progress table as text."""
+    with console.capture() as capture:
+        console.print(display.render())
+    return capture.get()
+
+
+def test_collected_options_are_one_argument_of_the_command() -> None:
+    def show(name: str, limits: dict[str, int]) -> None:
+        click.echo(f"{name} {sorted(limits.items())}")
+
+    collected = collect_options("limits", dict, click.option("--low", type=int), click.option("--high", default=9))
+    command = click.command("show")(click.argument("name")(collected(show)))
+
+    result = CliRunner().invoke(command, ["x", "--low", "1"])
+
+    assert result.output == "x [('high', 9), ('low', 1)]\n"
+    assert [parameter.name for parameter in command.params] == ["name", "low", "high"]
