@@ -13,6 +13,7 @@ import click
 import pytest
 from everywheel.audit.checks import CHECKS
 from everywheel.cli.main import main
+from everywheel.errors import EverywheelError
 from everywheel.smoke.result import State
 
 ROOT = Path(__file__).parents[2]
@@ -210,3 +211,10 @@ def test_pages_name_only_files_that_exist(page: Path) -> None:
     assert [
         name for name in named if not any((root / name).exists() for root in (ROOT, ROOT / "builder/everywheel"))
     ] == []
+
+
+def test_commands_lists_every_exit_code() -> None:
+    table = (ROOT / "docs" / "commands.md").read_text().partition("## Exit codes")[2].partition("\n## ")[0]
+    codes = {str(error.exit_code) for error in EverywheelError.__subclasses__()}
+
+    assert set(re.findall(r"^\| (\d+) \|", table, re.MULTILINE)) == codes | {"130"}
