@@ -57,6 +57,26 @@ def test_a_new_patch_reaches_what_it_is_built_into() -> None:
     assert changed(plan(with_recipe("expat", source=replace(source, sha256="0" * 64)))) == {"expat", "libvips", *WHEELS}
 
 
+def test_a_new_url_reaches_the_wheels_whose_sbom_has_it() -> None:
+    source = PROJECT.recipes["expat"].source
+
+    moved = replace(source, urls=("https://example.org/expat.tar.gz", *source.urls))
+
+    assert changed(plan(with_recipe("expat", source=moved))) == {"expat", "libvips", *WHEELS}
+
+
+def test_a_new_direct_requirement_reaches_the_library_even_if_another_one_brings_it_already() -> None:
+    requires = (*PROJECT.recipes["libvips"].requires, "libffi")
+
+    assert changed(plan(with_recipe("libvips", requires=requires))) == {"libvips", *WHEELS}
+
+
+def test_a_new_override_of_a_program_reaches_what_it_builds() -> None:
+    override = replace(PROJECT.recipes["libpng"].overrides[0], when={"os": "windows"})
+
+    assert changed(plan(with_recipe("nasm", overrides=(override,)))) == {"libjpeg-turbo", "libvips", *WHEELS}
+
+
 def test_a_program_of_the_build_machine_reaches_what_it_builds() -> None:
     assert changed(plan(with_recipe("nasm", version="9"))) == {"nasm", "libjpeg-turbo", "libvips", *WHEELS}
 

@@ -174,12 +174,15 @@ def _library_key(
 
 
 def _recipe_facts(recipe: ResolvedRecipe) -> dict[str, object]:
+    """Return everything that can change an artifact, including the facts about the library that it contains."""
     return {
         "name": recipe.name,
         "version": recipe.version,
         "license": asdict(recipe.license),
         "source": recipe.source.sha256,
-        "patches": [patch.sha256 for patch in recipe.source.patches],
+        "url": recipe.source.urls[:1],
+        "patches": [(patch.name, patch.sha256) for patch in recipe.source.patches],
+        "requires": recipe.requires,
         "linkage": recipe.linkage,
         "features": recipe.features,
         "build": asdict(recipe.build),
