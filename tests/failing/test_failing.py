@@ -24,7 +24,7 @@ from everywheel.cli.main import main
 HERE = Path(__file__).parent
 CASES = sorted(path.parent.name for path in HERE.glob("*/case.toml"))
 # One of each kind of exit code that ends before anything is built: usage, source, environment.
-PROGRAM_CASES = ("misspelt-target", "offline-without-sources", "unknown-runtime")
+PROGRAM_CASES = ("misspelled-target", "offline-without-sources", "unknown-runtime")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,8 @@ import everywheel.release.index
 import pytest
 import requests
 from everywheel.errors import MachineError, ReleaseError
-from everywheel.release.index import Index, compare, upload, wait_for
+from everywheel.release.index import Index, check_complete, compare, upload, wait_for
+from everywheel.release.rehearsal import check_uploads
 from everywheel.wheels.wheel import Wheel, WheelFile, pack_wheel
 from pypi_simple import PyPISimple
 from twine import repository
@@ -320,3 +321,31 @@ def test_waiting_for_an_index_repeats_the_query_after_any_error(
     server.lists = [(503, "")]
     with pytest.raises(MachineError):
         wait_for(files, server.index, "x", 0)
+
+
+def test_a_rehearsal_uploads_twice_and_lists_every_file(server: Server, files: list[Path]) -> None:
+    lines: list[str] = []
+
+    check_uploads(files, server.index, "x", lines.append)
+
+    assert server.stored == [file.name for file in files]
+    assert lines == [f"{state}: {file.name}" for state in ("uploaded", "present") for file in files]
+
+
+def test_a_rehearsal_fails_when_a_file_is_uploaded_again(server: Server, files: list[Path]) -> None:
+    server.lists = [(404, "")] * 2  # the list of the index is empty before the second upload too
+
+    with pytest.raises(ReleaseError) as error:
+        check_uploads(files, server.index, "x", lambda line: None)
+
+    assert error.value.fact == "a second upload sent 3 of 3 files again"
+
+
+def test_an_incomplete_index_is_an_error(server: Server, files: list[Path]) -> None:
+    server.files[files[0].name] = files[0].read_bytes()
+
+    with pytest.raises(ReleaseError) as error:
+        check_complete(compare(files, server.index, "x"))
+
+    assert error.value.fact == "2 of 3 files are missing on the index"
+    assert error.value.details == {"missing": f"{files[1].name}, {files[2].name}"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from collections.abc import Sequence
@@ -15,8 +16,15 @@ from everywheel.config.project import Project, load_project, sdist_name, wheel_n
 from everywheel.errors import AuditError, EverywheelError, ReleaseError, UsageError
 from everywheel.planning.plan import Identities, make_plan
 from everywheel.platforms.target import Target, parse_target
-from everywheel.release.completeness import check_files, check_jobs, check_output_dir, copy_release_files, write_sums
-from everywheel.release.matrix import Job, group_jobs, list_released, plan_jobs
+from everywheel.release.completeness import (
+    check_files,
+    check_jobs,
+    check_output_dir,
+    copy_job_files,
+    copy_release_files,
+    write_sums,
+)
+from everywheel.release.matrix import Job, find_job, group_jobs, list_released, plan_jobs
 
 ROOT = Path(__file__).parents[2]
 PROJECT = load_project(ROOT)
@@ -124,6 +132,44 @@ def test_the_matrix_counts_the_files_that_it_shows(which: str) -> None:
     jobs = jobs_of(targets=PROJECT.released if which == "release" else PROJECT.every_target)
     assert shown.splitlines()[-1] == f"{len(jobs)} jobs, {len(names)} files"
     assert (names == set(list_released(PROJECT))) is (which == "release")
+
+
+def test_the_matrix_is_appended_to_the_outputs_of_a_workflow_step(tmp_path: Path) -> None:
+    outputs = tmp_path / "outputs"
+    outputs.write_text("before=1\n")
+
+    result = CliRunner().invoke(main, ["--project", str(ROOT), "matrix", "--json", "--github-output", str(outputs)])
+
+    assert outputs.read_text() == f"before=1\nmatrix={result.output}"
+    assert json.loads(result.output)["version"] == PROJECT.version
+
+
+def test_a_misspelled_job_is_an_error_with_a_suggestion() -> None:
+    with pytest.raises(UsageError) as error:
+        find_job(jobs_of(), "zig-win_amd46")
+
+    assert lines_of(error) == ["error: there is no job 'zig-win_amd46'", "  hint: did you mean 'zig-win_amd64'?"]
+
+
+def test_the_files_of_a_job_replace_those_of_its_folder(tmp_path: Path) -> None:
+    job = find_job(jobs_of(), "sdist")
+    (tmp_path / "built").mkdir()
+    (tmp_path / "built" / job.files[0]).write_text("new")
+    (tmp_path / "jobs" / "sdist").mkdir(parents=True)
+    (tmp_path / "jobs" / "sdist" / "old").write_text("")
+
+    (copy,) = copy_job_files(job, tmp_path / "built", tmp_path / "jobs")
+
+    assert copy == tmp_path / "jobs" / "sdist" / job.files[0]
+    assert [path.read_text() for path in copy.parent.iterdir()] == ["new"]
+
+
+def test_a_job_that_did_not_build_its_files_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ReleaseError) as error:
+        copy_job_files(find_job(jobs_of(), "sdist"), tmp_path, tmp_path / "jobs")
+
+    assert error.value.fact == f"job sdist did not build {sdist_name(PROJECT)}"
+    assert not (tmp_path / "jobs").exists()
 
 
 @pytest.fixture
