@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from everywheel.execution.process import listen_to_commands, run_logged
 from everywheel.execution.scheduler import Outcome, Task, TaskKind
 from everywheel.execution.scheduler import Result as TaskResult
 from rich.console import Console
+
+FIXTURE = Path(__file__).parents[1] / "failing" / "base"
 
 
 def list_paths(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -105,6 +108,21 @@ def console_text(console: Console, display: ProgressDisplay) -> str:
     with console.capture() as capture:
         console.print(display.render())
     return capture.get()
+
+
+def test_a_job_is_built_with_further_options_before_its_files_are_copied(tmp_path: Path) -> None:
+    shutil.copytree(FIXTURE, tmp_path / "project")
+    runner = CliRunner(env={"EVERYWHEEL_STORE": str(tmp_path / "store")})
+    args = ["--project", str(tmp_path / "project"), "release", "build-job", "zig-manylinux_2_17_x86_64"]
+
+    planned = runner.invoke(main, [*args, "--dry-run", "--linkage", "static"])
+    misspelled = runner.invoke(main, [*args, "--dry-rum"])
+
+    assert planned.stdout.splitlines()[-1] == "4 steps, 4 to build"
+    assert planned.stderr.startswith("error: job zig-manylinux_2_17_x86_64 did not build fixture-1.0-cp311-abi3-")
+    assert planned.exit_code == 8
+    assert "No such option '--dry-rum'" in misspelled.stderr
+    assert misspelled.exit_code == 2
 
 
 def test_collected_options_are_one_argument_of_the_command() -> None:

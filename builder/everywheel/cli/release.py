@@ -66,11 +66,12 @@ def build_job_command(ctx: click.Context, name: str, build_args: tuple[str, ...]
     project = load_project(ctx.obj)
     job = find_job(list_jobs(project, every_target=True), name)
     if job.engine == "sdist":
-        code, folder = sdist_command.main([*build_args], obj=ctx.obj, standalone_mode=False), project.wheelhouse
+        command, args, folder = sdist_command, [*build_args], project.wheelhouse
     else:
-        args = ["--engine", job.engine, "--target", job.target, *build_args]
-        code = build_command.main(args, obj=ctx.obj, standalone_mode=False)
+        command, args = build_command, ["--engine", str(job.engine), "--target", job.target, *build_args]
         folder = choose_wheelhouse(project, EngineName(job.engine))
+    # Not ctx.invoke: the arguments are text, as a user types them after `everywheel build`.
+    code = command.main(args, prog_name=command.name, parent=ctx, standalone_mode=False)
     if code:
         ctx.exit(code)
     copy_job_files(job, folder, jobs_dir)
