@@ -12,7 +12,7 @@ import click
 
 from everywheel.cli.options import (
     Selection,
-    build_options,
+    build_and_keep_options,
     json_option,
     runtime_option,
     selection_options,
@@ -48,8 +48,7 @@ class _Build:
 @click.command("build", short_help="Build the wheels: libraries, extension, repair, audit.")
 @selection_options
 @target_set_option
-@build_options
-@click.option("--keep-workspaces", "keep", is_flag=True, help="Keep the workspaces of successful steps.")
+@build_and_keep_options
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @runtime_option
 @json_option
@@ -59,7 +58,6 @@ def build_command(
     selection: Selection,
     options: BuildOptions,
     target_set: str,
-    keep: bool,
     dry_run: bool,
     runtime: str | None,
     as_json: bool,
@@ -79,7 +77,7 @@ def build_command(
     project = selection.load_project(ctx.obj)
     targets = choose_targets(project, selection.targets, selection.engine)
     store = Store(default_store())
-    options = dataclasses.replace(options, engine=selection.engine, keep=keep)
+    options = dataclasses.replace(options, engine=selection.engine)
     if options.engine is EngineName.CONTAINER:
         plan, results = _run_containers(project, targets, store, options, runtime, quiet=as_json)
     else:

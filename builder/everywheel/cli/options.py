@@ -57,6 +57,7 @@ verbose_option = click.option(
     callback=_set_verbose,
     help="Print every command and its output as it runs.",
 )
+_keep_option = click.option("--keep-workspaces", "keep", is_flag=True, help="Keep the workspaces of successful steps.")
 _engine_option = click.option(
     "--engine",
     type=click.Choice([name.value for name in EngineName]),
@@ -116,12 +117,12 @@ def _make_selection(targets: tuple[str, ...], engine: str, profiles: tuple[str, 
     return Selection(targets=targets, engine=EngineName(engine), profiles=profiles, linkage=Linkage(linkage))
 
 
-def _make_build_options(jobs: int | None, offline: bool, timeout: int) -> BuildOptions:
+def _make_build_options(jobs: int | None, offline: bool, timeout: int, keep: bool = False) -> BuildOptions:
     # Imported here: `--help` and small commands start faster without it.
     from everywheel.execution.jobserver import default_jobs
     from everywheel.pipeline import BuildOptions
 
-    return BuildOptions(jobs=jobs or default_jobs(), offline=offline, timeout=timeout)
+    return BuildOptions(jobs=jobs or default_jobs(), offline=offline, timeout=timeout, keep=keep)
 
 
 selection_options = collect_options(
@@ -129,4 +130,7 @@ selection_options = collect_options(
 )
 build_options = collect_options(
     "options", _make_build_options, jobs_option, offline_option, timeout_option, verbose_option
+)
+build_and_keep_options = collect_options(
+    "options", _make_build_options, jobs_option, offline_option, timeout_option, verbose_option, _keep_option
 )

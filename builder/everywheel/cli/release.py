@@ -50,10 +50,18 @@ for command in (prepare_command, tag_command, abort_command):
 @release_group.command("build-job", context_settings={"ignore_unknown_options": True})
 @click.argument("name")
 @click.argument("build_args", nargs=-1, type=click.UNPROCESSED, metavar="[BUILD OPTION]...")
-@click.option("--jobs-dir", type=click.Path(path_type=Path), default=Path("jobs"), show_default=True)
+@click.option(
+    "--output-dir",
+    "-o",
+    type=click.Path(path_type=Path),
+    default=Path("jobs"),
+    show_default=True,
+    metavar="DIR",
+    help="Copy the files to DIR/NAME.",
+)
 @click.pass_context
-def build_job_command(ctx: click.Context, name: str, build_args: tuple[str, ...], jobs_dir: Path) -> None:
-    """Build one job of `everywheel matrix` and copy its files to JOBS_DIR/NAME.
+def build_job_command(ctx: click.Context, name: str, build_args: tuple[str, ...], output_dir: Path) -> None:
+    """Build one job of `everywheel matrix` and collect its files.
 
     Further arguments are passed to `everywheel build`, or to `everywheel sdist` for the job `sdist`.
 
@@ -74,7 +82,7 @@ def build_job_command(ctx: click.Context, name: str, build_args: tuple[str, ...]
     code = command.main(args, prog_name=command.name, parent=ctx, standalone_mode=False)
     if code:
         ctx.exit(code)
-    copy_job_files(job, folder, jobs_dir)
+    copy_job_files(job, folder, output_dir)
 
 
 @release_group.command("check")
