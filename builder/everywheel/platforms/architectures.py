@@ -21,10 +21,10 @@ class MacosArch:
     name: str
     cpu_type: int
     first: tuple[int, int] = (0, 0)
+    lowest: tuple[int, int] | None = None
     needs_signature: bool = False
     variants: tuple[tuple[int, str], ...] = ()
     github_runner: str = ""
-    lowest: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
