@@ -81,7 +81,7 @@ def test_smoke_reports_that_nothing_was_run(copy: Workshop) -> None:
 
     messages = [line for line in errors.splitlines() if not line.startswith("[")]
     assert messages[0] == (
-        f"not run: {wheel.name}: nothing on this machine runs macOS; the structure alone was checked; nothing was run"
+        f"not run: {wheel.name}: this machine cannot run programs for macOS; audited without findings; not run"
     )
     assert messages[1] == "error: no wheel was run"
 

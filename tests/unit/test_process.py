@@ -224,3 +224,13 @@ def test_at_most_as_many_calls_run_at_once_as_the_limit_allows() -> None:
 
     assert all(future.done() for future in futures)
     assert most == [2]
+
+
+def test_a_thread_whose_start_was_interrupted_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(thread: threading.Thread) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupt)
+
+    with pytest.raises(KeyboardInterrupt), DaemonThreads() as threads:
+        threads.submit(time.sleep, 60)

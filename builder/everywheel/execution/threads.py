@@ -10,7 +10,7 @@ import contextvars
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -24,7 +24,7 @@ class DaemonThreads(Executor):
 
     def __init__(self, limit: int | None = None) -> None:
         self._slots = None if limit is None else threading.Semaphore(limit)
-        self._threads: list[threading.Thread] = []
+        self._calls: list[tuple[threading.Thread, Future[Any]]] = []
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Start a thread for a call; the current cancellation and command listener are also those of the thread."""
@@ -44,14 +44,16 @@ class DaemonThreads(Executor):
                     self._slots.release()
 
         thread = threading.Thread(target=work, daemon=True)
-        self._threads.append(thread)
+        self._calls.append((thread, future))
         thread.start()
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Wait until every thread has ended, with the callbacks of its future."""
-        for thread in self._threads if wait else ():
-            thread.join()
+        for thread, future in self._calls if wait else ():
+            # Ctrl-C can end `start` before the thread runs; its call is canceled then, and there is nothing to wait for.
+            if thread.is_alive() or not future.cancel():
+                thread.join()
 
 
 def wait_for_any(futures: Iterable[Future[T]], timeout: float = TICK) -> set[Future[T]]:
