@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from everywheel.audit import CheckSummary, Finding, Report, audit_wheel, describe_finding, fail_on_findings
+from everywheel.audit.checks import CHECKS
 from everywheel.audit.sbom import Component
 from everywheel.audit.wheel_contents import read_wheel_contents
 from everywheel.binaries.elf import read_elf
@@ -403,3 +404,11 @@ def test_names_that_differ_only_in_case_are_found(tmp_path: Path) -> None:
 
     message = "differs from demo/Codec.py only in case: file systems of macOS and Windows keep only one of the two"
     assert list_findings(path) == [("archive", "demo/codec.py", message)]
+
+
+def test_each_check_has_one_row_and_a_wheel_without_binaries_shows_those_of_linux(tmp_path: Path) -> None:
+    names = [check.name for check in CHECKS]
+    report = audit_wheel(make_wheel(tmp_path))
+
+    assert len(set(names)) == len(names)
+    assert [summary.check for summary in report.checks] == [c.name for c in CHECKS if c.applies_to(["linux"])]
