@@ -9,7 +9,7 @@ import click
 from everywheel.cli.matrix import list_jobs
 from everywheel.cli.options import verbose_option
 from everywheel.cli.release_git import abort_command, prepare_command, tag_command
-from everywheel.cli.smoke import SmokeOptions, select_wheels, smoke_options, smoke_wheels
+from everywheel.cli.smoke import SmokeOptions, run_options, select_wheels, smoke_wheels
 from everywheel.config.project import load_project
 from everywheel.release.completeness import check_files
 from everywheel.release.matrix import RELEASED, find_job
@@ -147,12 +147,12 @@ def check_command(
 
 @release_group.command("rehearse")
 @folder_argument
-@smoke_options
+@run_options
 @click.pass_obj
 def rehearse_command(root: Path, folder: Path, options: SmokeOptions) -> None:
     """Upload the release to a temporary index on this machine, and install it from there in smoke tests.
 
-    The upload runs twice: the second time it must skip every file. The options are those of `everywheel smoke`.
+    The upload runs twice: the second time it must skip every file.
 
     Example: everywheel release rehearse dist --image debian-12
     """

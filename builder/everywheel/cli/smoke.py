@@ -55,7 +55,7 @@ class SmokeOptions:
     memory: int
     tmpfs_size: int
     command: str | None
-    index_url: str
+    index_url: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,12 +76,9 @@ class WheelSelection:
             )
 
 
-smoke_options = collect_options(
-    "options",
-    SmokeOptions,
+_RUN_OPTIONS = (
     click.option("--image", "-i", "images", multiple=True, metavar="NAME", help="Only on this image; repeatable."),
     click.option("--command", metavar="TEXT", help="Run this instead of the project's smoke command."),
-    click.option("--index-url", default="", metavar="URL", help="Install by name from this index, not from the files."),
     click.option(
         "--timeout",
         type=click.IntRange(1),
@@ -101,6 +98,11 @@ smoke_options = collect_options(
     offline_option,
     verbose_option,
 )
+_index_url_option = click.option(
+    "--index-url", default="", metavar="URL", help="Install by name from this index, not from the files."
+)
+run_options = collect_options("options", SmokeOptions, *_RUN_OPTIONS)
+smoke_options = collect_options("options", SmokeOptions, *_RUN_OPTIONS, _index_url_option)
 
 
 @click.command("smoke", short_help="Run wheels on the distributions that their tags claim.")
