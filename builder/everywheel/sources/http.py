@@ -90,12 +90,12 @@ def download(url: str, path: Path, *, deadline: Deadline, retry_policy: RetryPol
     """
     part = _PartialFile(path)
     retry = _DeadlineRetry.from_policy(retry_policy, deadline)
+    adapter = HTTPAdapter(max_retries=retry)
     with requests.Session() as session:
+        session.mount("http://", adapter)
+        session.mount("https://", adapter)
         while True:
             deadline.check()
-            adapter = HTTPAdapter(max_retries=retry)
-            session.mount("http://", adapter)
-            session.mount("https://", adapter)
             with _request(session, url, part, deadline, retry_policy) as response:
                 if isinstance(response.raw.retries, _DeadlineRetry):  # requests that urllib3 repeated are counted there
                     retry = response.raw.retries
@@ -111,6 +111,7 @@ def download(url: str, path: Path, *, deadline: Deadline, retry_policy: RetryPol
             except exceptions.MaxRetryError:
                 raise Unavailable(_count_attempts(str(interruption), retry.attempts)) from None
             retry.sleep()
+            adapter.max_retries = retry
 
 
 def _request(
