@@ -97,7 +97,7 @@ def bench_cold(project: Path, store: Path) -> None:
 def bench_nothing(project: Path, store: Path) -> None:
     measure([*EVERYWHEEL, "build"], cwd=project, store=store)
     own = min(measure([*EVERYWHEEL, "build"], cwd=project, store=store).seconds for _ in range(5))
-    print(f"nothing changed: everywheel build says so in {own:.2f} s")
+    print(f"nothing changed: everywheel build takes {own:.2f} s")
     nox = str(Path(sys.executable).with_name("nox"))
     measure([nox, "-s", "build-all"], cwd=ROOT, store=store)
     start = min(measure([nox, "-l"], cwd=ROOT, store=store).seconds for _ in range(5))
