@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+import sys
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -289,7 +290,7 @@ def test_the_program_writes_the_report_of_its_command(tmp_path: Path) -> None:
     args = ["--report-dir", tmp_path, "--project", tmp_path / "missing", "deps", "--engine", "native"]
 
     process = subprocess.run(
-        ["python", "-m", "everywheel", *args], env=dict(os.environ), capture_output=True, text=True, check=False
+        [sys.executable, "-m", "everywheel", *args], env=dict(os.environ), capture_output=True, text=True, check=False
     )
 
     report = CommandReport.read(tmp_path, "deps")
