@@ -161,7 +161,7 @@ def _repair(built: Path, call: BackendCall, context: BuildContext, step: WheelSt
         work=call.workspace / "repair",
         log=call.log,
         epoch=FIXED_TIME,
-        leave_out={step.python.headers, *unused},
+        exclude={step.python.headers, *unused},
         python=step.python.tag,
         abi=step.python.abi,
         native=context.engine.name is EngineName.NATIVE,
@@ -170,7 +170,7 @@ def _repair(built: Path, call: BackendCall, context: BuildContext, step: WheelSt
     if step.target.os == "darwin":
         compiler, environ = call.toolchain.program("cc"), {**call.toolchain.environment, **context.environment}
         wheel = read_wheel(finished)
-        check_availability(wheel, step.target, compiler, what=step.label, folder=call.workspace, environ=environ)
+        check_availability(wheel, step.target, compiler, label=step.label, folder=call.workspace, environ=environ)
     return finished
 
 

@@ -15,7 +15,7 @@ from everywheel.toolchains.build_tools import ensure_tools
 from everywheel.toolchains.hide_symbols import hide_symbols
 from everywheel.toolchains.toolchain import Toolchain, ToolchainOptions
 from everywheel.toolchains.toolchain_writer import write_toolchain
-from everywheel.wheels.macos_availability import find_newer
+from everywheel.wheels.macos_availability import find_newer_symbols
 from workshop import Workshop
 
 ARM, INTEL = "macosx_11_0_arm64", "macosx_10_15_x86_64"
@@ -110,12 +110,12 @@ def test_a_newer_function_that_a_probe_declares_itself_stops_the_build(copy: Wor
 
 
 def test_headers_state_the_version_that_introduced_a_symbol(toolchain: Toolchain, tmp_path: Path) -> None:
-    newer = find_newer(
+    newer = find_newer_symbols(
         {"malloc", "preadv", "mkfifoat", "PyLong_FromLong"},
         toolchain.program("cc"),
         tmp_path,
         toolchain.environment,
-        what="demo",
+        label="demo",
     )
 
     assert newer == {"preadv": "11.0", "mkfifoat": "13.0"}

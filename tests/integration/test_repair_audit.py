@@ -212,7 +212,7 @@ def repair_for(
         work=folder / "work",
         log=folder / "repair.log",
         epoch=FIXED_TIME,
-        leave_out=("headers",),
+        exclude=("headers",),
         python="cp311",
         abi="abi3",
     )

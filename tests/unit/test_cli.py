@@ -85,7 +85,7 @@ def test_verbose_output_on_a_terminal_is_whole_lines_in_order(tmp_path: Path) ->
     with ProgressDisplay(console, total=1, live=False) as display, listen_to_commands(CommandPrinter(console)):
         display.begin(task)
         command = ["printf", r"%s\n[bold]%s\n", text, text]
-        run_logged(command, cwd=tmp_path, env=os.environ, log=tmp_path / "log", what="zlib: configure")
+        run_logged(command, cwd=tmp_path, env=os.environ, log=tmp_path / "log", label="zlib: configure")
         display.end(TaskResult(id="zlib", kind=TaskKind.STEP, label="zlib", outcome=Outcome.DONE, seconds=1.0))
 
     begin, *lines, end = read_terminal(console).splitlines()

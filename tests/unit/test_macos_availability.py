@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from everywheel.errors import BuildError, MachineError
-from everywheel.wheels.macos_availability import find_newer
+from everywheel.wheels.macos_availability import find_newer_symbols
 
 MKFIFOAT = "availability.c:9:1: error: 'mkfifoat' is only available on macOS 13.0 or newer [-Werror]"
 CANARY = "availability.c:10:1: error: 'everywheel_in_no_macos' is only available on macOS 99.0 or newer [-Werror]"
@@ -24,7 +24,7 @@ def make_compiler(folder: Path, code: int, *lines: str) -> Path:
 
 def find(folder: Path, compiler: Path) -> dict[str, str]:
     environ = {"PATH": "/usr/bin:/bin"}
-    return find_newer({"malloc", "mkfifoat"}, compiler, folder, environ, what="demo 1.0 for macosx_11_0_arm64")
+    return find_newer_symbols({"malloc", "mkfifoat"}, compiler, folder, environ, label="demo 1.0 for macosx_11_0_arm64")
 
 
 def test_symbols_that_the_compiler_reports_are_returned(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_features_are_not_part_of_the_serial_number_of_an_sbom() -> None:
 def test_recipes_can_be_left_out(tmp_path: Path) -> None:
     write_library(LIBRARY, tmp_path)
 
-    assert load_libraries(tmp_path, leave_out=("foo",)) == ()
+    assert load_libraries(tmp_path, exclude=("foo",)) == ()
 
 
 def test_a_library_without_a_license_text_is_an_error(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_only_one_module_calls_subprocess() -> None:
 
 
 def test_both_streams_are_returned_in_order_and_logged(tmp_path: Path) -> None:
-    output = run_logged([sys.executable, "-c", TWO_STREAMS], cwd=tmp_path, env={}, log=tmp_path / "log", what="x")
+    output = run_logged([sys.executable, "-c", TWO_STREAMS], cwd=tmp_path, env={}, log=tmp_path / "log", label="x")
 
     assert output == "1\n2\n3\n"
     assert (tmp_path / "log").read_text().startswith(f"$ cd {tmp_path} && {sys.executable} -c ")
@@ -84,7 +84,7 @@ def test_a_failure_shows_the_command_and_the_lines_with_the_error(tmp_path: Path
     command = ["/bin/sh", "-c", "echo fine; echo 'a.c:1: error: no'; echo note; exit 3"]
 
     with pytest.raises(BuildError) as caught:
-        run_logged(command, cwd=tmp_path, env={}, log=tmp_path / "log", what="libfoo 1.0: compile", hint="do that")
+        run_logged(command, cwd=tmp_path, env={}, log=tmp_path / "log", label="libfoo 1.0: compile", hint="do that")
 
     assert caught.value.render() == (
         "error: libfoo 1.0: compile failed (exit 3)\n"
@@ -98,7 +98,7 @@ def test_a_failure_shows_the_command_and_the_lines_with_the_error(tmp_path: Path
 
 def test_a_missing_program_is_an_error_of_the_machine(tmp_path: Path) -> None:
     with pytest.raises(MachineError) as caught:
-        run_logged(["/no/such/program"], cwd=tmp_path, env={}, log=tmp_path / "log", what="x")
+        run_logged(["/no/such/program"], cwd=tmp_path, env={}, log=tmp_path / "log", label="x")
 
     assert caught.value.render() == "error: x: cannot start /no/such/program\n  reason: No such file or directory"
 
@@ -134,7 +134,7 @@ def test_a_listener_receives_commands_and_their_lines(tmp_path: Path, in_thread:
     listener, command = Recorder(), ["/bin/sh", "-c", "printf 'a\\nb\\nc'"]
 
     def work() -> str:
-        return run_logged(command, cwd=tmp_path, env={}, log=tmp_path / "log", what="libfoo: make")
+        return run_logged(command, cwd=tmp_path, env={}, log=tmp_path / "log", label="libfoo: make")
 
     with listen_to_commands(listener):
         output = DaemonThreads().submit(work).result() if in_thread else work()
@@ -177,7 +177,7 @@ def test_cancellation_ends_a_command_with_everything_it_started(tmp_path: Path) 
 
     with cancellation_scope() as cancellation:
         future = DaemonThreads().submit(
-            run_logged, ["/bin/sh", "-c", script], cwd=tmp_path, env={}, log=tmp_path / "log", what="x"
+            run_logged, ["/bin/sh", "-c", script], cwd=tmp_path, env={}, log=tmp_path / "log", label="x"
         )
         pids = wait_for_file(tmp_path / "pids").split()
         cancellation.cancel()

@@ -110,7 +110,7 @@ def test_every_token_is_returned_to_the_pool(tmp_path: Path) -> None:
     with JobPool(tmp_path / "jobs", 3) as pool:
         execute([task("a", work=fail), task("b"), task("c", "a")], pool, Recorder())
 
-        assert [pool.take(0.01) for _ in range(4)] == [True, True, True, False]
+        assert [pool.acquire(0.01) for _ in range(4)] == [True, True, True, False]
 
 
 def test_requirements_that_are_not_among_the_tasks_count_as_done(pool: JobPool) -> None:

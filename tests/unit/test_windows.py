@@ -8,7 +8,7 @@ import pytest
 from everywheel.config.recipe import Linkage, resolve_recipe
 from everywheel.config.recipe_loader import load_recipe
 from everywheel.errors import BuildError
-from everywheel.libraries.features import name_library
+from everywheel.libraries.features import resolve_link_flag
 from everywheel.libraries.prefix import Library, normalize_prefix
 from everywheel.libraries.products import check_products, list_spellings
 from everywheel.platforms.target import parse_target
@@ -108,10 +108,10 @@ def test_a_check_names_the_import_libraries_that_it_links(tmp_path: Path) -> Non
     prefix = make_prefix(tmp_path, {"lib/libwebp.dll.a": b"", "lib/libz.a": b"", "lib/libwebp.so": b""})
     flags = [f"-L{prefix}/lib", "-lwebp", "-lz", "-lws2_32"]
 
-    libraries = [name_library(flag, prefix, WINDOWS) for flag in flags]
+    libraries = [resolve_link_flag(flag, prefix, WINDOWS) for flag in flags]
 
     assert libraries == [f"-L{prefix}/lib", f"{prefix}/lib/libwebp.dll.a", "-lz", "-lws2_32"]
-    assert [name_library(flag, prefix, parse_target("manylinux2014_x86_64")) for flag in flags] == flags
+    assert [resolve_link_flag(flag, prefix, parse_target("manylinux2014_x86_64")) for flag in flags] == flags
 
 
 def test_an_extension_for_windows_links_python3(tmp_path: Path) -> None:

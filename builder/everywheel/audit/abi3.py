@@ -64,7 +64,7 @@ def _run_abi3audit(contents: WheelContents) -> dict[str, dict[str, Any]]:
                 cwd=directory,
                 env=os.environ,
                 log=log,
-                what=f"{wheel.name}: abi3audit",
+                label=f"{wheel.name}: abi3audit",
             )
         try:
             ((_, spec),) = json.loads(report.read_text())["specs"].items()

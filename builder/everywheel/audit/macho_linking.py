@@ -41,7 +41,7 @@ def check_mac_system(contents: WheelContents) -> Iterator[Finding]:
         elif image.minimum is not None:
             for policy in contents.mac_policies:
                 if image.cpu in policy.cpus and image.minimum > policy.floor_on(image.cpu):
-                    yield f"needs macOS {_dotted(image.minimum)}, but {policy.promise_on(image.cpu)}", ()
+                    yield f"needs macOS {_format_version(image.minimum)}, but {policy.promise_on(image.cpu)}", ()
 
     for path, macho in contents.machos.items():
         yield from _check_images("system", path, macho, check)
@@ -201,5 +201,5 @@ def _join(names: Sequence[str]) -> str:
     return " and ".join(sorted(names, reverse=True))
 
 
-def _dotted(version: tuple[int, int]) -> str:
+def _format_version(version: tuple[int, int]) -> str:
     return ".".join(map(str, version))

@@ -31,7 +31,8 @@ def check_windows_system(contents: WheelContents) -> Iterator[Finding]:
     for policy in contents.windows_policies[:1]:
         for path, pe in contents.pes.items():
             if pe.minimum > policy.newest:
-                message = f"requires Windows {_dotted(pe.minimum)}; the newest version is {_dotted(policy.newest)}"
+                required, newest = _format_version(pe.minimum), _format_version(policy.newest)
+                message = f"requires Windows {required}; the newest version is {newest}"
                 yield Finding(check="system", file=path, message=message)
 
 
@@ -162,5 +163,5 @@ def _read_dll_calls(source: bytes) -> set[str]:
     return {"", *(part for string in strings for part in re.split(r"[/\\]", string))}
 
 
-def _dotted(version: tuple[int, int]) -> str:
+def _format_version(version: tuple[int, int]) -> str:
     return ".".join(map(str, version))

@@ -25,7 +25,7 @@ def describe_files(contents: WheelContents) -> tuple[FileReport, ...]:
             machine=binary.machine,
             bits=binary.bits,
             size=len(contents.wheel.files[path].data),
-            highest=tuple(sorted(binary.highest.items())),
+            highest=tuple(sorted(binary.required_versions.items())),
             external=external[path],
             rpath=binary.rpath,
             exports=len(binary.exports),
@@ -79,7 +79,7 @@ def summarize_symbols(contents: WheelContents) -> str:
     """Return the highest version of each symbol family, the file that needs it, and the tag's limit."""
     families: dict[str, tuple[tuple[int, ...], str, str]] = {}
     for path, elf in contents.elves.items():
-        for family, number in elf.highest.items():
+        for family, number in elf.required_versions.items():
             key = tuple(int(part) for part in number.split(".") if part.isdigit())
             if family not in families or key > families[family][0]:
                 families[family] = (key, number, posixpath.basename(path))
@@ -92,7 +92,7 @@ def summarize_symbols(contents: WheelContents) -> str:
 def summarize_system(contents: WheelContents) -> str:
     """Return the macOS and Windows versions that the binaries need."""
     others = [binary for path, binary in contents.binaries.items() if path not in contents.elves]
-    needs = _join(f"{system} {version}" for binary in others for system, version in binary.highest.items())
+    needs = _join(f"{system} {version}" for binary in others for system, version in binary.required_versions.items())
     return f"needs {needs}" if needs else "no version declared"
 
 

@@ -21,7 +21,7 @@ from everywheel.platforms.symbol_versions import split_version, version_key
 MAGIC = b"\x7fELF"
 _DF_TEXTREL = 0x4
 _PF_X = 0x1
-_LINKER_MADE = frozenset(
+_LINKER_DEFINED = frozenset(
     (
         "_init",
         "_fini",
@@ -85,7 +85,7 @@ class ElfFacts:
         return list_module_names(self.exports)
 
     @property
-    def highest(self) -> dict[str, str]:
+    def required_versions(self) -> dict[str, str]:
         """The highest required version of each family: `{"GLIBC": "2.17"}`."""
         highest: dict[str, str] = {}
         for need in self.versions:
@@ -163,7 +163,7 @@ def _is_export(symbol: Any) -> bool:
         symbol["st_shndx"] not in ("SHN_UNDEF", "SHN_ABS")  # the symbol that represents a version is absolute
         and symbol["st_info"]["bind"] in ("STB_GLOBAL", "STB_WEAK", "STB_LOOS")
         and symbol["st_other"]["visibility"] in ("STV_DEFAULT", "STV_PROTECTED")
-        and symbol.name not in _LINKER_MADE
+        and symbol.name not in _LINKER_DEFINED
     )
 
 

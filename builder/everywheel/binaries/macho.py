@@ -20,7 +20,7 @@ from everywheel.platforms.architectures import ARCHES
 
 _THIN = (b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xfe\xed\xfa\xcf", b"\xfe\xed\xfa\xce")
 _FAT = (b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf")
-_MOST_IMAGES = 40  # a Java class file has the same magic number, and its version in the field for the number of images
+_MAX_IMAGES = 40  # a Java class file has the same magic number, and its version in the field for the number of images
 # The architectures of targets, and older ones that only the files of other projects have.
 _CPUS = {
     **{arch.macos.cpu_type: arch.macos.name for arch in ARCHES.values() if arch.macos is not None},
@@ -136,7 +136,7 @@ class MachoFacts:
         return list_module_names(sorted(set(self.images[0].exports).intersection(*(i.exports for i in self.images))))
 
     @property
-    def highest(self) -> dict[str, str]:
+    def required_versions(self) -> dict[str, str]:
         """The newest system that an image requires: `{"macOS": "11.0"}`."""
         highest: dict[str, tuple[int, int]] = {}
         for image in self.images:
@@ -148,7 +148,7 @@ class MachoFacts:
 def is_macho(name: str, data: bytes) -> bool:
     """Return whether a file is a Mach-O file by its first bytes or by its name."""
     if data[:4] in _FAT:
-        return int.from_bytes(data[4:8], "big") <= _MOST_IMAGES
+        return int.from_bytes(data[4:8], "big") <= _MAX_IMAGES
     return data[:4] in _THIN or name.endswith(".dylib")
 
 

@@ -15,10 +15,10 @@ from everywheel.binaries.unreadable import UnreadableMacho
 
 _N_STAB, _N_PEXT, _N_TYPE, _N_EXT = 0xE0, 0x10, 0x0E, 0x01
 _N_WEAK_REF = 0x40  # a flag of an undefined symbol
-_MOST_NAMES = 16  # the size of all names together, as a multiple of the string table: names may share their ends
+_MAX_NAME_RATIO = 16  # the size of all names together, as a multiple of the string table: names may share their ends
 _N_OSO = 0x66  # the type of a debugging entry that names an object file of the build machine
 # Symbols that linkers define; zig's linker exports them too.
-_LINKER_MADE = frozenset(("__dso_handle", "_mh_bundle_header", "_mh_dylib_header", "_mh_execute_header"))
+_LINKER_DEFINED = frozenset(("__dso_handle", "_mh_bundle_header", "_mh_dylib_header", "_mh_execute_header"))
 
 
 def is_wide(header: MachOHeader) -> bool:
@@ -56,7 +56,7 @@ def read_symbols(commands: list[Any], image: bytes, header: MachOHeader) -> Symb
         is_defined = bool(kind & _N_TYPE)
         names[is_defined, not is_defined and bool(flags & _N_WEAK_REF)].add(name)
     return Symbols(
-        exports=frozenset(names[True, False] - _LINKER_MADE),
+        exports=frozenset(names[True, False] - _LINKER_DEFINED),
         undefined=frozenset(names[False, False] | names[False, True]),
         weak=frozenset(names[False, True]),
         debug_map=layout.size * len(debugging) if _N_OSO in debugging else 0,
@@ -74,6 +74,6 @@ def _name_symbols(entries: Iterable[tuple[Any, ...]], strings: bytes) -> Iterato
             continue
         end = strings.index(b"\0", index)
         size += end - index
-        if size > _MOST_NAMES * len(strings):
+        if size > _MAX_NAME_RATIO * len(strings):
             raise UnreadableMacho("the names of its symbols overlap")
         yield strings[index:end].decode(errors="replace").removeprefix("_"), kind, flags

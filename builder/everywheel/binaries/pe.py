@@ -35,9 +35,9 @@ _CERTIFICATES = pefile.DIRECTORY_ENTRY["IMAGE_DIRECTORY_ENTRY_SECURITY"]
 _NO_NAME = b"*invalid*"  # the name that pefile gives a DLL whose name is invalid
 _FLAGS = ("DYNAMIC_BASE", "NX_COMPAT", "HIGH_ENTROPY_VA")
 # The number of ordinals. pefile reads at most 8192 symbols by default (https://github.com/erocarrera/pefile/pull/261).
-_MOST_SYMBOLS = 0x10000
+_MAX_SYMBOLS = 0x10000
 # For imports, it counts each symbol twice, has no parameter, and drops the others silently.
-pefile.MAX_IMPORT_SYMBOLS = 4 * _MOST_SYMBOLS
+pefile.MAX_IMPORT_SYMBOLS = 4 * _MAX_SYMBOLS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +79,7 @@ class PeFacts:
         return list_module_names(self.exports)
 
     @property
-    def highest(self) -> dict[str, str]:
+    def required_versions(self) -> dict[str, str]:
         """The oldest Windows that loads it: `{"Windows": "6.0"}`."""
         return {"Windows": ".".join(map(str, self.minimum))}
 
@@ -94,7 +94,7 @@ def is_pe(name: str, data: bytes) -> bool:
 def read_pe(data: bytes) -> PeFacts:
     """Return the facts of a PE file; raise UnreadablePe when it is truncated or malformed."""
     try:
-        pe = pefile.PE(data=data, fast_load=True, max_symbol_exports=_MOST_SYMBOLS)
+        pe = pefile.PE(data=data, fast_load=True, max_symbol_exports=_MAX_SYMBOLS)
         return _read(pe, len(data))
     except UnreadablePe:
         raise
@@ -194,8 +194,8 @@ def _read_exports(pe: Any) -> list[Any]:
     if not hasattr(pe, "DIRECTORY_ENTRY_EXPORT"):
         return []
     named = pe.DIRECTORY_ENTRY_EXPORT.struct.NumberOfNames
-    if named > _MOST_SYMBOLS:
-        raise UnreadablePe(f"its header lists {named} exported names; {_MOST_SYMBOLS} are possible")
+    if named > _MAX_SYMBOLS:
+        raise UnreadablePe(f"its header lists {named} exported names; {_MAX_SYMBOLS} are possible")
     return list(pe.DIRECTORY_ENTRY_EXPORT.symbols)
 
 

@@ -58,7 +58,7 @@ def repair_command(root: Path, wheels: tuple[Path, ...], prefix: Path, target: s
                 work=Path(work),
                 log=store.root / "logs" / f"repair-{wheel.stem}.log",
                 epoch=FIXED_TIME,
-                leave_out=[spec.headers for spec in project.pythons],
+                exclude=[spec.headers for spec in project.pythons],
                 python=python.tag,
                 abi=python.abi,
                 native=True,

@@ -113,7 +113,7 @@ def _remove_damaged(store: Store, *, dry_run: bool) -> int:
     entries, sources = store.verify(), store.verify_sources()
     if not dry_run:
         for entry in entries:
-            store.drop(entry)
+            store.remove(entry)
         for path in sources:
             path.unlink()
     return len(entries) + len(sources)

@@ -135,8 +135,8 @@ def load_project(root: Path, profiles: Sequence[str] = (), linkage: Linkage = Li
         backend=backend,
         digest=digest_tree(extension),
     )
-    smoke.done()
-    table.done()
+    smoke.reject_unknown_keys()
+    table.reject_unknown_keys()
     for key, names in (
         ("requires", project.requires),
         ("shared", project.shared),
@@ -150,7 +150,7 @@ def load_project(root: Path, profiles: Sequence[str] = (), linkage: Linkage = Li
 def _load_pythons(table: Table) -> tuple[PythonSpec, ...]:
     """Read `python`: one table, or a list of tables whose wheels all have different names."""
     specs = []
-    for python in table.one_or_more("python"):
+    for python in table.table_or_tables("python"):
         systems = python.texts("os", list(OPERATING_SYSTEMS))
         for system in systems:
             if system not in OPERATING_SYSTEMS:
@@ -165,7 +165,7 @@ def _load_pythons(table: Table) -> tuple[PythonSpec, ...]:
                 systems=systems,
             )
         )
-        python.done()
+        python.reject_unknown_keys()
     tags = [f"{spec.tag}-{spec.abi}" for spec in specs]
     for tag in tags:
         if tags.count(tag) > 1:

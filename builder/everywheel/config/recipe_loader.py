@@ -82,9 +82,9 @@ def load_recipe(path: Path) -> Recipe:
         overrides=tuple(_load_override(override) for override in table.tables("overrides")),
         files=_digest_files(path.parent),
     )
-    license_table.done()
-    products.done()
-    table.done()
+    license_table.reject_unknown_keys()
+    products.reject_unknown_keys()
+    table.reject_unknown_keys()
     for profile, names in recipe.profiles.items():
         for feature in names:
             if feature not in recipe.features:
@@ -110,7 +110,7 @@ def _load_source(table: Table, version: str) -> Source:
         debian=debian,
         patches=tuple(_load_patch(patch, version) for patch in table.tables("patches")),
     )
-    table.done()
+    table.reject_unknown_keys()
     return source
 
 
@@ -125,7 +125,7 @@ def _load_patch(table: Table, version: str) -> Patch:
         raise UsageError(
             f"{table.location}: neither 'urls' nor 'debian' names a location of '{patch.name}'", hint=_LOCATIONS
         )
-    table.done()
+    table.reject_unknown_keys()
     return patch
 
 
@@ -138,7 +138,7 @@ def _load_debian(table: Table, version: str) -> DebianFile | None:
         file=debian.text("file").replace("{version}", version),
         revision=debian.text("revision", ""),
     )
-    debian.done()
+    debian.reject_unknown_keys()
     return file
 
 
@@ -168,7 +168,7 @@ def _load_build(table: Table) -> Build:
         cxx_runtime=table.flag("cxx-runtime", True),
         headers=table.text_map("headers"),
     )
-    table.done()
+    table.reject_unknown_keys()
     return build
 
 
@@ -192,7 +192,7 @@ def _load_feature(table: Table, name: str) -> Feature:
         provides=table.texts("provides"),
         evidence=table.texts("evidence"),
     )
-    table.done()
+    table.reject_unknown_keys()
     return feature
 
 
@@ -218,7 +218,7 @@ def _load_override(table: Table) -> Override:
         exports=table.texts("extend-exports"),
         system=BuildSystem(_choice(table, "system", BuildSystem)) if table.has("system") else None,
     )
-    table.done()
+    table.reject_unknown_keys()
     return override
 
 

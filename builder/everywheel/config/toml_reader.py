@@ -106,7 +106,7 @@ class Table:
                 raise UsageError(f"{self.location}: '{key}' must be an array of tables", hint=f"write [[{path}]]")
         return tuple(Table(value, self.file, path) for value in values)
 
-    def one_or_more(self, key: str) -> tuple[Table, ...]:
+    def table_or_tables(self, key: str) -> tuple[Table, ...]:
         """Return a table in a tuple, or the tables of an array that is not empty."""
         if isinstance(self._data.get(key), list) and self._data[key]:
             return self.tables(key)
@@ -118,7 +118,7 @@ class Table:
     def has(self, key: str) -> bool:
         return key in self._data
 
-    def done(self) -> None:
+    def reject_unknown_keys(self) -> None:
         """Raise UsageError for the first key that has not been read."""
         for key in self._data:
             if key not in self._read:

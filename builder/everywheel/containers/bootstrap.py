@@ -116,7 +116,7 @@ def _unpack_packages(suite: str, arch: Arch, packages: Sequence[str], into: Path
         cwd=into.parent,
         env=dict(os.environ),
         log=log,
-        what=f"image of {suite} for {arch.name}",
+        label=f"image of {suite} for {arch.name}",
         hint=f"does the suite have packages for {arch.debian}?  the log has the answer of the package archive",
     )
 

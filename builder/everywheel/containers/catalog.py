@@ -166,7 +166,7 @@ def load_catalog(path: Path) -> Catalog:
         builds={name: _load_build(builds.table(name), name) for name in builds},
         pythons={libc: _load_python(pythons.table(libc), libc) for libc in pythons},
     )
-    whole.done()
+    whole.reject_unknown_keys()
     return catalog
 
 
@@ -189,7 +189,7 @@ def _load_image(table: Table, name: str) -> SmokeImage:
         bootstrap=_load_bootstrap(table),
         cpu={},
     )
-    table.done()
+    table.reject_unknown_keys()
     if not image.reference and image.bootstrap is None:
         raise UsageError(
             f"{table.location}: neither 'image' nor 'bootstrap' is set",
@@ -224,7 +224,7 @@ def _load_like(table: Table, name: str, images: Mapping[str, SmokeImage]) -> Smo
         # The image in a registry does not have these packages.
         bootstrap = replace(image.bootstrap, packages=packages)
         image = replace(image, bootstrap=bootstrap, reference="", digests={}, pinned_by="")
-    table.done()
+    table.reject_unknown_keys()
     return image
 
 
@@ -248,7 +248,7 @@ def _load_build(table: Table, name: str) -> BuildImage:
         pinned_by=table.text("pinned-by", ""),
         bootstrap=_load_bootstrap(table),
     )
-    table.done()
+    table.reject_unknown_keys()
     return image
 
 
@@ -259,7 +259,7 @@ def _load_bootstrap(table: Table) -> Bootstrap | None:
     kind = BootstrapKind.MUSL if bootstrap.has("musl") else BootstrapKind.DEBIAN
     python = bootstrap.text("python", "") if kind is BootstrapKind.DEBIAN else ""
     result = Bootstrap(kind=kind, suite=bootstrap.text(kind), python=python)
-    bootstrap.done()
+    bootstrap.reject_unknown_keys()
     return result
 
 
@@ -272,7 +272,7 @@ def _load_python(table: Table, libc: str) -> PortablePython:
         sha256=table.text_map("sha256"),
         libraries=table.text_map("libraries"),
     )
-    table.done()
+    table.reject_unknown_keys()
     return python
 
 

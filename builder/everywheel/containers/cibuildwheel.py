@@ -127,7 +127,7 @@ def _run_cibuildwheel(build: ContainerBuild, command: list[str | Path], cwd: Pat
     hint = "finished libraries are in the store: the next run continues from there"
     environment = _make_environment(build, mounted)
     try:
-        run_logged(command, cwd=cwd, env=environment, log=build.log, what=build.label, hint=hint)
+        run_logged(command, cwd=cwd, env=environment, log=build.log, label=build.label, hint=hint)
     except BuildError as error:
         for name in ("repair", "deps"):
             report = CommandReport.read(mounted.reports, name)

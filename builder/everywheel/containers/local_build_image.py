@@ -183,7 +183,7 @@ def _add_musl(layer: tarfile.TarFile, image: BuildImage, target: Target, python:
     _link(layer, "bin/true", "/bin/busybox")
     zig = [f"ziglang=={pinned_versions()['ziglang']}"]
     tags = list_compatible_tags(Floor(libc="musl", version=(1, 2)), target.arch.name)
-    download_wheels(zig, folder / "zig", platforms=tags, python=image.python, what="zig", log=log, dependencies=False)
+    download_wheels(zig, folder / "zig", platforms=tags, python=image.python, label="zig", log=log, dependencies=False)
     with zipfile.ZipFile(next((folder / "zig").glob("*.whl"))) as wheel:
         for info in wheel.infolist():
             if info.filename.startswith("ziglang/") and not info.is_dir():
@@ -203,7 +203,7 @@ def _add_tools(layer: tarfile.TarFile, image: BuildImage, target: Target, folder
         tools,
         platforms=platform_tags(target, image.libc_version),
         python=image.python,
-        what="auditwheel",
+        label="auditwheel",
         log=log,
     )
     _add_tree(layer, tools, "opt/_internal/tools")

@@ -69,9 +69,9 @@ def ensure_payload(
         pinned.write_text(pins)
         hashed = ["--require-hashes", "--no-deps", "-r", str(pinned)]
         for packages, site in ((own, payload.site), (hashed, payload.tools)):
-            install_wheels(packages, site, platforms=tags, python=python, what=title, log=log)
+            install_wheels(packages, site, platforms=tags, python=python, label=title, log=log)
         wheels = [*_FOR_CIBUILDWHEEL, *requirements]
-        download_wheels(wheels, payload.wheels, platforms=tags, python=python, what=title, log=log)
+        download_wheels(wheels, payload.wheels, platforms=tags, python=python, label=title, log=log)
 
     path = store.root / "tools" / f"payload-{target.libc}-{target.arch.name}-{identity}"
     return Payload(folder=ensure_stamped_dir(path, fill, title=title, offline=offline))

@@ -66,7 +66,7 @@ def _download(portable: PortablePython, target: Target, pinned: str, folder: Pat
         folder,
         platforms=platform_tags(target, (1, 2)),
         python=portable.version,
-        what="portable Python",
+        label="portable Python",
         log=store.root / "logs" / "portable-python.log",
         dependencies=False,
     )

@@ -33,10 +33,10 @@ if sys.platform == "win32":
         def close(self) -> None:
             self._kernel.CloseHandle(self._handle)
 
-        def take(self, timeout: float) -> bool:
+        def acquire(self, timeout: float) -> bool:
             return int(self._kernel.WaitForSingleObject(self._handle, int(timeout * 1000))) == 0
 
-        def give(self) -> None:
+        def release(self) -> None:
             self._kernel.ReleaseSemaphore(self._handle, 1, None)
 
 else:
@@ -56,7 +56,7 @@ else:
             os.close(self._fd)
             self._path.unlink(missing_ok=True)
 
-        def take(self, timeout: float) -> bool:
+        def acquire(self, timeout: float) -> bool:
             ready, _, _ = select.select([self._fd], [], [], timeout)
             if not ready:
                 return False
@@ -65,7 +65,7 @@ else:
             except BlockingIOError:  # another process took it first
                 return False
 
-        def give(self) -> None:
+        def release(self) -> None:
             os.write(self._fd, b"+")
 
 
@@ -89,13 +89,13 @@ class JobPool:
     def environment(self) -> dict[str, str]:
         return {"MAKEFLAGS": f"-j{self.jobs} --jobserver-auth={self._tokens.address}"}
 
-    def take(self, timeout: float) -> bool:
+    def acquire(self, timeout: float) -> bool:
         """Take one token; return False when none became free within `timeout` seconds."""
-        return self._tokens.take(timeout)
+        return self._tokens.acquire(timeout)
 
-    def give(self) -> None:
+    def release(self) -> None:
         """Return one token."""
-        self._tokens.give()
+        self._tokens.release()
 
 
 @contextlib.contextmanager

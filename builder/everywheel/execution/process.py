@@ -88,12 +88,12 @@ def run_logged(
     cwd: Path,
     env: Mapping[str, str],
     log: Path,
-    what: str,
+    label: str,
     hint: str | None = None,
 ) -> str:
     """Run a command, append its line and its output to a log, and return the output (both streams, in order).
 
-    `what` names the step in the error: `libvips 8.16.1 for musllinux_1_2_aarch64: configure`.
+    `label` names the step in the error: `libvips 8.16.1 for musllinux_1_2_aarch64: configure`.
     Raises BuildError when the exit code is not 0, MachineError when the command cannot be started, and Interrupted when
     the execution is canceled.
     """
@@ -107,14 +107,14 @@ def run_logged(
         try:
             process = _start(args, cwd, env, subprocess.DEVNULL, out, subprocess.STDOUT)
         except OSError as error:
-            raise MachineError(f"{what}: cannot start {args[0]}", details={"reason": error.strerror}) from None
-        exit_code = _wait(process, [_Tail(log, start)], what)
+            raise MachineError(f"{label}: cannot start {args[0]}", details={"reason": error.strerror}) from None
+        exit_code = _wait(process, [_Tail(log, start)], label)
         # From the open file: a build of another project with a step of the same name may have replaced the log.
         out.seek(start)
         output = _decode(out.read())
     if exit_code != 0:
         raise BuildError(
-            f"{what} failed (exit {exit_code})",
+            f"{label} failed (exit {exit_code})",
             details={"command": _shorten(line)},
             excerpt=excerpt(output),
             log=log,

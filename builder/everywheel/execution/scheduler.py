@@ -108,7 +108,7 @@ class _Execution:
             self._collect_ready()
             if not self._ready and not self._running:
                 return
-            if self._ready and self._pool.take(_TOKEN_WAIT):
+            if self._ready and self._pool.acquire(_TOKEN_WAIT):
                 # The task that gave the token back may have made one of a higher priority ready.
                 self._settle_ended(timeout=0)
                 self._collect_ready()
@@ -130,7 +130,7 @@ class _Execution:
         self._listener.begin(task)
         future = self._threads.submit(self._work, task)
         # Only once the result is set: after taking the token, `run` must see the result.
-        future.add_done_callback(lambda _: self._pool.give())
+        future.add_done_callback(lambda _: self._pool.release())
         self._running.append(future)
 
     def _work(self, task: Task) -> Result:

@@ -78,7 +78,7 @@ def _install(
             cwd=workspace,
             env={**toolchain.environment, **context.environment, **command.environment},
             log=context.log(step),
-            what=f"{step.label}: {command.stage}",
+            label=f"{step.label}: {command.stage}",
             hint=_hint(step),
         )
     if recipe.build.system is BuildSystem.HEADERS:

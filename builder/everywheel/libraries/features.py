@@ -28,7 +28,7 @@ def can_run(target: Target) -> bool:
     return target.libc_version <= version
 
 
-def name_library(flag: str, prefix: Path, target: Target) -> str:
+def resolve_link_flag(flag: str, prefix: Path, target: Target) -> str:
     """Return the import library that `-lfoo` means on Windows, where a static link would consider archives only."""
     library = prefix / target.system.linkable.format(flag.removeprefix("-l"))
     return str(library) if target.os == "windows" and flag.startswith("-l") and library.is_file() else flag
@@ -55,7 +55,7 @@ def check_features(
     environment = {**toolchain.environment, **context.environment, **shared}
     try:
         run_logged(
-            [program, *recipe.products.provides], cwd=workspace, env=environment, log=log, what=f"{step.label}: check"
+            [program, *recipe.products.provides], cwd=workspace, env=environment, log=log, label=f"{step.label}: check"
         )
     except BuildError as error:
         raise BuildError(
@@ -72,14 +72,14 @@ def _link_check(context: BuildContext, step: LibraryStep, workspace: Path, toolc
     environment = {**toolchain.environment, **context.environment}
 
     def call(args: list[str | Path]) -> str:
-        return run_logged(args, cwd=workspace, env=environment, log=context.log(step), what=f"{step.label}: check")
+        return run_logged(args, cwd=workspace, env=environment, log=context.log(step), label=f"{step.label}: check")
 
     is_cxx = source.suffix == ".cpp"
     compiler = toolchain.program("c++" if is_cxx else "cc")
     query: list[str | Path] = [toolchain.program("pkg-config"), "--cflags", "--libs"]
     flags = call([*query, *step.recipe.products.pkgconfig]).split()
     cflags = [flag for flag in flags if not flag.startswith(("-l", "-L", "-Wl"))]
-    libs = [name_library(flag, workspace / "prefix", step.target) for flag in flags if flag not in cflags]
+    libs = [resolve_link_flag(flag, workspace / "prefix", step.target) for flag in flags if flag not in cflags]
     objects, program = workspace / "check.o", workspace / f"check{step.target.system.program}"
     cxx_flags = toolchain.cxx_flags if is_cxx else ()
     call([compiler, *toolchain.compile_flags, *cxx_flags, *cflags, "-c", source, "-o", objects])

@@ -142,13 +142,13 @@ def write_library(library: Library, prefix: Path) -> None:
         path.write_bytes(text)
 
 
-def load_libraries(prefix: Path, *, leave_out: Collection[str] = ()) -> tuple[Library, ...]:
-    """Return the libraries in a prefix, sorted by name, without the recipes in `leave_out` (the Python headers).
+def load_libraries(prefix: Path, *, exclude: Collection[str] = ()) -> tuple[Library, ...]:
+    """Return the libraries in a prefix, sorted by name, without the recipes in `exclude` (the Python headers).
 
     Raises BuildError when the facts about one cannot be read or a library has no license text.
     """
     records = sorted((prefix / "share" / "everywheel").glob("*.json"))
-    return tuple(_load_library(path, prefix) for path in records if path.stem not in leave_out)
+    return tuple(_load_library(path, prefix) for path in records if path.stem not in exclude)
 
 
 def _load_library(record: Path, prefix: Path) -> Library:

@@ -8,10 +8,10 @@ from graphlib import CycleError, TopologicalSorter
 from everywheel.errors import UsageError
 
 
-def order(edges: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
+def sort_topologically(edges: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
     """Return the nodes, each after those that it requires, else sorted by name.
 
-    >>> order({"vips": ["glib", "webp"], "glib": ["zlib"], "webp": [], "zlib": []})
+    >>> sort_topologically({"vips": ["glib", "webp"], "glib": ["zlib"], "webp": [], "zlib": []})
     ('webp', 'zlib', 'glib', 'vips')
 
     Raises UsageError, which names the whole cycle, when there is one.
@@ -35,7 +35,7 @@ def order(edges: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
     return tuple(ordered)
 
 
-def closure(roots: Iterable[str], requires: Callable[[str], Iterable[str]]) -> tuple[str, ...]:
+def transitive_closure(roots: Iterable[str], requires: Callable[[str], Iterable[str]]) -> tuple[str, ...]:
     """Return the roots and everything they require, without duplicates, in depth-first order."""
     visited: dict[str, None] = {}
     stack = list(reversed(list(roots)))
@@ -47,13 +47,13 @@ def closure(roots: Iterable[str], requires: Callable[[str], Iterable[str]]) -> t
     return tuple(visited)
 
 
-def depth(edges: Mapping[str, Iterable[str]], weight: Callable[[str], float]) -> dict[str, float]:
+def longest_paths(edges: Mapping[str, Iterable[str]], weight: Callable[[str], float]) -> dict[str, float]:
     """Return for each node the weight of the heaviest path from it to an end, which is its priority in the scheduler."""
     dependents: dict[str, list[str]] = {node: [] for node in edges}
     for node, needed in edges.items():
         for need in needed:
             dependents[need].append(node)
     depths: dict[str, float] = {}
-    for node in reversed(order(edges)):
+    for node in reversed(sort_topologically(edges)):
         depths[node] = weight(node) + max((depths[d] for d in dependents[node]), default=0.0)
     return depths

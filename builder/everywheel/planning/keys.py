@@ -42,7 +42,6 @@ WHEEL_PACKAGES = (
     "deflate",
     "delvewheel",
     "license-expression",
-    "license-expression",
     "macholib",
     "packaging",
     "repairwheel",

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from everywheel.config.project import Project, PythonSpec, wheel_name
 from everywheel.config.recipe import BuildSystem, Linkage, Recipe, ResolvedRecipe, resolve_recipe
 from everywheel.errors import UsageError
-from everywheel.planning.graph import closure, depth, order
+from everywheel.planning.graph import longest_paths, sort_topologically, transitive_closure
 from everywheel.planning.steps import ANY_PLATFORM, LibraryStep, Plan, Step, StepKind, WheelStep
 from everywheel.platforms.target import Target, build_machine_target
 
@@ -54,7 +54,10 @@ def make_plan(
 def finish_plan(steps: Mapping[str, Step]) -> Plan:
     """Sort steps topologically and compute their priorities."""
     edges = {id: step.requires for id, step in steps.items()}
-    return Plan(steps={id: steps[id] for id in order(edges)}, priority=depth(edges, lambda id: _weight(steps[id])))
+    return Plan(
+        steps={id: steps[id] for id in sort_topologically(edges)},
+        priority=longest_paths(edges, lambda id: _weight(steps[id])),
+    )
 
 
 def _weight(step: Step) -> float:
@@ -78,7 +81,9 @@ def plan_libraries(
             resolved[name] = resolve_recipe(project.recipes[name], target, linkage=linkage, features=features)
         return resolved[name]
 
-    names = order({name: resolve(name).requires for name in closure(roots, lambda name: resolve(name).requires)})
+    names = sort_topologically(
+        {name: resolve(name).requires for name in transitive_closure(roots, lambda name: resolve(name).requires)}
+    )
     steps: dict[str, LibraryStep] = {}
     for name in names:
         recipe = resolve(name)
@@ -87,7 +92,9 @@ def plan_libraries(
             program = _plan_program(project.recipes[need], build_machine, identities)
             steps.setdefault(program.id, program)
             programs.append(program.id)
-        linked = {need: resolve(need) for need in closure(recipe.requires, lambda name: resolve(name).requires)}
+        linked = {
+            need: resolve(need) for need in transitive_closure(recipe.requires, lambda name: resolve(name).requires)
+        }
         link = tuple(step_id(need, _platform(linked[need])) for need in linked)
         # A program must do the same wherever it runs, so a key includes its recipe, but not the build machine.
         tools = {need: _program_facts(project.recipes[need]) for need in recipe.build_requires}

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from everywheel.config.project import PythonSpec
 from everywheel.config.recipe import ResolvedRecipe
-from everywheel.planning.graph import closure
+from everywheel.planning.graph import transitive_closure
 from everywheel.platforms.target import Target
 
 ANY_PLATFORM = "any"
@@ -106,7 +106,7 @@ class Plan:
 
     def select(self, ids: Iterable[str]) -> Plan:
         """Return the part of the plan that the named steps need."""
-        selected = set(closure(ids, lambda id: self.steps[id].requires))
+        selected = set(transitive_closure(ids, lambda id: self.steps[id].requires))
         return Plan(steps={id: step for id, step in self.steps.items() if id in selected}, priority=self.priority)
 
     @property

@@ -91,7 +91,7 @@ _NEW_FRAMEWORKS: Mapping[str, tuple[int, int]] = MappingProxyType(
         "ScreenCaptureKit": (12, 3),
     }
 )
-_GONE_FRAMEWORKS = frozenset(("Python", "Ruby", "QTKit", "JavaVM", "JavaFrameEmbedding"))
+_REMOVED_FRAMEWORKS = frozenset(("Python", "Ruby", "QTKit", "JavaVM", "JavaFrameEmbedding"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,14 +113,14 @@ class MacPolicy:
             since = _NEW_FRAMEWORKS.get(framework, (0, 0))
             if since <= self.floor_on(cpu):
                 return None
-            return f"which exists since macOS {_dotted(since)}, but {self.promise_on(cpu)}"
+            return f"which exists since macOS {_format_version(since)}, but {self.promise_on(cpu)}"
         if _is_listed(library):
             return None
         return f"which is not in the wheel and not on every {self.tag} system"
 
     def promise_on(self, cpu: str) -> str:
         """Return the promise as a message states it: `macosx_11_0_arm64 promises macOS 11.0`."""
-        return f"{self.tag} promises macOS {_dotted(self.floor_on(cpu))}"
+        return f"{self.tag} promises macOS {_format_version(self.floor_on(cpu))}"
 
 
 def needs_signature(cpu: str) -> bool:
@@ -136,7 +136,7 @@ def is_macos_library(library: str) -> bool:
 
 def _find_framework(library: str) -> str | None:
     match = _FRAMEWORK.fullmatch(library)
-    return match["name"] if match is not None and match["name"] not in _GONE_FRAMEWORKS else None
+    return match["name"] if match is not None and match["name"] not in _REMOVED_FRAMEWORKS else None
 
 
 def _is_listed(library: str) -> bool:
@@ -148,13 +148,13 @@ def _is_listed(library: str) -> bool:
 class WindowsPolicy:
     """The promise of a platform tag of Windows: its architecture, as PE files name it, and the DLLs that it has.
 
-    `later` are DLLs that only some versions or editions have. `newest` is the newest version of Windows.
+    `optional` are DLLs that only some versions or editions have. `newest` is the newest version of Windows.
     """
 
     tag: str
     machine: str
     libraries: frozenset[str]
-    later: frozenset[str]
+    optional: frozenset[str]
     newest: tuple[int, int] = _NEWEST_WINDOWS
 
     def provides(self, library: str) -> bool:
@@ -166,7 +166,9 @@ class WindowsPolicy:
 
     def may_provide(self, library: str) -> bool:
         """Return whether a DLL that is loaded on first use belongs to some version of Windows or to a driver."""
-        is_optional = library in self.later or library in _OF_DRIVERS or _EXTENSION_SET.fullmatch(library) is not None
+        is_optional = (
+            library in self.optional or library in _DRIVER_LIBRARIES or _EXTENSION_SET.fullmatch(library) is not None
+        )
         return is_optional or self.provides(library)
 
 
@@ -176,7 +178,7 @@ _API_SET = re.compile(r"api-ms-win-[a-z0-9-]+-l\d+-\d+-\d+\.dll")
 _EXTENSION_SET = re.compile(r"ext-ms-win-[a-z0-9-]+-l\d+-\d+-\d+\.dll")
 # The driver of a device installs them into the system directory. They fit only that driver, so that no wheel can contain
 # them.
-_OF_DRIVERS = frozenset(
+_DRIVER_LIBRARIES = frozenset(
     (
         "nvcuda.dll",
         "nvml.dll",  # NVIDIA: computing and monitoring
@@ -184,7 +186,9 @@ _OF_DRIVERS = frozenset(
         "vulkan-1.dll",  # of any vendor
     )
 )
-_MISSED = frozenset(("combase.dll", "ucrtbase.dll"))  # since Windows 8 and 10; missing in delvewheel's lists
+_MISSING_IN_DELVEWHEEL = frozenset(
+    ("combase.dll", "ucrtbase.dll")
+)  # since Windows 8 and 10; missing in delvewheel's lists
 
 
 @cache
@@ -207,11 +211,11 @@ def load_windows_policy(tag: str) -> WindowsPolicy | None:
     return WindowsPolicy(
         tag=tag,
         machine=arch.pe_machine,
-        libraries=frozenset(listed | arch.python_dlls | _MISSED),
+        libraries=frozenset(listed | arch.python_dlls | _MISSING_IN_DELVEWHEEL),
         # Each processor's list is that of the oldest Windows that ran on it; all lists together have the newer DLLs too.
-        later=frozenset().union(*_dll_list.ignore_names.values()),
+        optional=frozenset().union(*_dll_list.ignore_names.values()),
     )
 
 
-def _dotted(version: tuple[int, int]) -> str:
+def _format_version(version: tuple[int, int]) -> str:
     return ".".join(map(str, version))

@@ -33,7 +33,7 @@ def serve_index(store: Store, *, offline: bool = False) -> Iterator[Index]:
     environment = ensure_environment(
         store.root / "tools" / f"index-{environment_identity(_SERVER, store.root)}",
         [_SERVER],
-        what="package index server",
+        label="package index server",
         log=store.root / "logs" / "index-server-install.log",
         offline=offline,
     )
@@ -51,7 +51,7 @@ def serve_index(store: Store, *, offline: bool = False) -> Iterator[Index]:
         options = ["--interface", _HOST, "--port", str(port), "-P", ".", "-a", ".", "--hash-algo", "sha256"]
         command: list[str | Path] = [server, "run", *options, folder]
         running = threads.submit(
-            run_logged, command, cwd=Path(folder), env=os.environ, log=log, what="package index server"
+            run_logged, command, cwd=Path(folder), env=os.environ, log=log, label="package index server"
         )
         try:
             _wait_for_port(port, running.done, log)

@@ -39,7 +39,7 @@ def repair_wheel(path: Path, request: RepairRequest, output: Path) -> Path:
     """
     wheel = read_wheel(path)
     check_binaries(wheel, request.target)
-    libraries = load_libraries(request.prefix, leave_out=request.leave_out)
+    libraries = load_libraries(request.prefix, exclude=request.exclude)
     request.work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=request.work, prefix="repair-") as temporary:
         grafted = _GRAFTS[request.target.os](_retag(wheel, request), request, Path(temporary))

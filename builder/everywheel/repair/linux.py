@@ -110,6 +110,6 @@ def _prepare_elf(file: Path, request: RepairRequest, folder: Path) -> None:
     # The target's page size, not that of the build machine (https://github.com/NixOS/patchelf/issues/79).
     patchelf = [str(request.patchelf), "--page-size", str(request.target.arch.page_size)]
     for change in changes:
-        what = f"{request.target.tag}: patchelf {file.name}"
+        label = f"{request.target.tag}: patchelf {file.name}"
         environment = _environment(request, folder)
-        run_logged([*patchelf, *change, str(file)], cwd=folder, env=environment, log=request.log, what=what)
+        run_logged([*patchelf, *change, str(file)], cwd=folder, env=environment, log=request.log, label=label)

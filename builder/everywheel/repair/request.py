@@ -21,7 +21,7 @@ class RepairRequest:
         work: a directory for temporary files.
         log: the file that receives the commands and their output.
         epoch: the time of every file in the result, in seconds since 1970.
-        leave_out: recipes of the prefix that are not part of the wheel (the Python headers).
+        exclude: recipes of the prefix that are not part of the wheel (the Python headers).
         module_exports: globs of the symbols that extension modules may export.
         python, abi: the wheel's new Python and ABI tags; without them it keeps its own.
         native: whether the build machine's own tools built the wheel, so that they repair it too.
@@ -33,7 +33,7 @@ class RepairRequest:
     work: Path
     log: Path
     epoch: int
-    leave_out: Collection[str] = ()
+    exclude: Collection[str] = ()
     module_exports: Sequence[str] = ("PyInit_*",)
     python: str = ""
     abi: str = ""

@@ -38,7 +38,7 @@ def run_repair_tool(tool: RepairTool, wheel: Wheel, request: RepairRequest, fold
         cwd=folder,
         env=tool.environment,
         log=request.log,
-        what=f"{request.describe(wheel)}: repair",
+        label=f"{request.describe(wheel)}: repair",
         hint="does the prefix contain every library that the extension needs? [tool.everywheel] lists them in `requires`",
     )
     wheels = sorted(tool.results.glob("*.whl"))

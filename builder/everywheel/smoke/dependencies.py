@@ -62,13 +62,13 @@ def ensure_test_dependencies(
         folders = dependencies.mounted_folders
         for directory in (*folders.values(), dependencies.cache):
             directory.mkdir()
-        download_wheels(["pip"], folder, platforms=["any"], python=python, what=title, log=log, dependencies=False)
+        download_wheels(["pip"], folder, platforms=["any"], python=python, label=title, log=log, dependencies=False)
         with zipfile.ZipFile(next(folder.glob("pip-*.whl"))) as archive:
             archive.extractall(folders["pip"])
         if own:
-            download_wheels(own, folders["wheels"], platforms=tags, python=python, what=title, log=log)
+            download_wheels(own, folders["wheels"], platforms=tags, python=python, label=title, log=log)
         if requires:
-            install_wheels(requires, folders["site"], platforms=tags, python=python, what=title, log=log)
+            install_wheels(requires, folders["site"], platforms=tags, python=python, label=title, log=log)
 
     path = store.root / "tools" / f"test-dependencies-{identity}"
     return TestDependencies(folder=ensure_stamped_dir(path, fill, title=title, offline=offline))

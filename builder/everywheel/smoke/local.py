@@ -40,17 +40,17 @@ def run_local_smoke_test(project: Project, wheel: Path, store: Store, *, offline
     with TemporaryDirectory(dir=store.root / "tmp") as folder:
         environment = Path(folder) / "environment"
         try:
-            create_environment(environment, what=wheel.name, log=log)
+            create_environment(environment, label=wheel.name, log=log)
             (site_packages(environment) / "dependencies.pth").write_text("".join(f"{path}\n" for path in dependencies))
             install_into_environment(
-                environment, ["--no-index", str(wheel)] if offline else [str(wheel)], what=wheel.name, log=log
+                environment, ["--no-index", str(wheel)] if offline else [str(wheel)], label=wheel.name, log=log
             )
             run_logged(
                 [scripts_dir(environment) / project.smoke.command[0], *project.smoke.command[1:]],
                 cwd=project.root,
                 env=_clean(environment),
                 log=log,
-                what=wheel.name,
+                label=wheel.name,
             )
         except BuildError as error:
             raise SmokeError(
@@ -69,7 +69,7 @@ def _install_dependencies(project: Project, store: Store, offline: bool) -> list
     environment = ensure_environment(
         store.root / "tools" / f"smoke-{environment_identity(' '.join(requires), store.root)}",
         requires,
-        what=f"smoke requirements of {project.name}",
+        label=f"smoke requirements of {project.name}",
         log=store.root / "logs" / "smoke.log",
         offline=offline,
     )

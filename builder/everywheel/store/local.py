@@ -130,7 +130,7 @@ class Store:
             raise MachineError(f"artifact {key[:12]} is not in the store", hint="run the build again")
         path = self.path(entry)
         if hash_file(path) != entry.sha256:
-            self.drop(entry)
+            self.remove(entry)
             raise MachineError(
                 f"artifact {entry.name} for {entry.target} in the store is damaged",
                 details={"file": path},
@@ -154,7 +154,7 @@ class Store:
         """Return the sources whose bytes do not have the hash in their file name."""
         return [path for path in sorted((self.root / "sources").iterdir()) if hash_file(path) != path.name]
 
-    def drop(self, entry: StoreEntry) -> None:
+    def remove(self, entry: StoreEntry) -> None:
         """Remove an entry: its record first, without which the other file is not used."""
         (self.root / "artifacts" / f"{entry.key}.json").unlink(missing_ok=True)
         self.path(entry).unlink(missing_ok=True)
@@ -222,7 +222,7 @@ def remove_garbage(store: Store, garbage: Garbage) -> None:
     """Remove garbage; wait for a process that makes or uses an entry of it."""
     for entry in garbage.entries:
         with store.lock(entry.key):
-            store.drop(entry)
+            store.remove(entry)
     for path in garbage.folders:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)

@@ -58,7 +58,7 @@ def ensure_tools(store: Path, *, offline: bool = False) -> Tools:
     environment = ensure_environment(
         store / "tools" / f"zig-{environment_identity(PINS.read_text(), store)}",
         ["--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", str(PINS)],
-        what="build tools",
+        label="build tools",
         log=store / "logs" / "tools.log",
         offline=offline,
     )

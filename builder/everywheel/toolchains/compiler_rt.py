@@ -75,7 +75,7 @@ def build_compiler_rt(target: Target, tools: Tools, cache: Path, *, environment:
             (tools.zig, "ar", "rcsD", packed, compiled),
         )
         for command in commands:
-            run_logged(command, cwd=root.parent, env=environment, log=log, what=f"compiler for {target.tag}")
+            run_logged(command, cwd=root.parent, env=environment, log=log, label=f"compiler for {target.tag}")
         packed.replace(find_compiler_rt(cache, target))
 
 

@@ -80,7 +80,7 @@ class NativeEngine:
             path=tuple(self.environ.get("PATH", "/usr/bin:/bin").split(os.pathsep)),
             environment=self._keep_variables(target),
             runs_target=True,
-            undefined_version=target.os == "linux" and _accepts(c, "-Wl,--undefined-version", self.environ),
+            undefined_version=target.os == "linux" and _accepts_flag(c, "-Wl,--undefined-version", self.environ),
             link=SYSTEM_FLAGS[target.os].native_link,
             launcher=self._launcher(c) if windows else None,
         )
@@ -99,7 +99,7 @@ class NativeEngine:
                 cwd=folder,
                 env=self.environ,
                 log=log,
-                what=f"compiler for {target.tag}",
+                label=f"compiler for {target.tag}",
             )
 
         ensure_stamped_dir(launcher.parent, fill, title=f"launcher for {target.tag}")
@@ -180,7 +180,7 @@ def native_facts(environ: Mapping[str, str] = os.environ) -> str:
     return hashlib.sha256("".join([*versions, native_target(environ).tag]).encode()).hexdigest()[:16]
 
 
-def _accepts(compiler: Sequence[str], flag: str, environ: Mapping[str, str]) -> bool:
+def _accepts_flag(compiler: Sequence[str], flag: str, environ: Mapping[str, str]) -> bool:
     """Return whether a compiler can link with a flag."""
     with TemporaryDirectory() as folder:
         source = Path(folder) / "empty.c"

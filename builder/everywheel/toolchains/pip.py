@@ -19,10 +19,10 @@ from everywheel.platforms.target import Target
 _HINT = "is the package index reachable? pip's own settings (PIP_INDEX_URL, pip.conf) are used"
 
 
-def run_pip(command: str, arguments: Sequence[str], *, what: str, log: Path, python: Path | None = None) -> None:
+def run_pip(command: str, arguments: Sequence[str], *, label: str, log: Path, python: Path | None = None) -> None:
     """Run one of pip's commands, for another environment's `python` if there is one.
 
-    `what` names the packages in errors: `build tools`. Raises BuildError when pip fails.
+    `label` names the packages in errors: `build tools`. Raises BuildError when pip fails.
     """
     selection = [] if python is None else ["--python", str(python)]
     options = ["--quiet", "--disable-pip-version-check"]
@@ -31,7 +31,7 @@ def run_pip(command: str, arguments: Sequence[str], *, what: str, log: Path, pyt
         cwd=log.parent,
         env=python_environment(),
         log=log,
-        what=f"{what}: pip {command}",
+        label=f"{label}: pip {command}",
         hint=_HINT,
     )
 
@@ -42,21 +42,21 @@ def download_wheels(
     *,
     platforms: Sequence[str],
     python: str,
-    what: str,
+    label: str,
     log: Path,
     dependencies: bool = True,
 ) -> None:
     """Download wheels for another machine into a folder, with the wheels that they require in turn."""
     options = ["--dest", str(folder), *([] if dependencies else ["--no-deps"])]
-    run_pip("download", [*options, *_select_platform(platforms, python), *requirements], what=what, log=log)
+    run_pip("download", [*options, *_select_platform(platforms, python), *requirements], label=label, log=log)
 
 
 def install_wheels(
-    requirements: Sequence[str], folder: Path, *, platforms: Sequence[str], python: str, what: str, log: Path
+    requirements: Sequence[str], folder: Path, *, platforms: Sequence[str], python: str, label: str, log: Path
 ) -> None:
     """Install wheels for another machine into a folder; `requirements` may begin with options of pip."""
     options = ["--no-compile", "--target", str(folder)]
-    run_pip("install", [*options, *_select_platform(platforms, python), *requirements], what=what, log=log)
+    run_pip("install", [*options, *_select_platform(platforms, python), *requirements], label=label, log=log)
 
 
 def platform_tags(target: Target, libc_version: Sequence[int]) -> list[str]:

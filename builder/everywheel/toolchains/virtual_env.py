@@ -46,7 +46,7 @@ def environment_identity(requirements: str, store: Path) -> str:
     return hashlib.sha256(facts.encode()).hexdigest()[:12]
 
 
-def ensure_environment(path: Path, arguments: Sequence[str], *, what: str, log: Path, offline: bool = False) -> Path:
+def ensure_environment(path: Path, arguments: Sequence[str], *, label: str, log: Path, offline: bool = False) -> Path:
     """Return a virtual environment at `path` into which pip installed `arguments`, creating it if it is not complete.
 
     Raises MachineError when it is not complete and `offline` forbids the download, BuildError when pip fails.
@@ -54,24 +54,24 @@ def ensure_environment(path: Path, arguments: Sequence[str], *, what: str, log: 
 
     def fill(path: Path) -> None:
         log.unlink(missing_ok=True)
-        create_environment(path, what=what, log=log)
-        install_into_environment(path, arguments, what=what, log=log)
+        create_environment(path, label=label, log=log)
+        install_into_environment(path, arguments, label=label, log=log)
 
-    return ensure_stamped_dir(path, fill, title=what, offline=offline)
+    return ensure_stamped_dir(path, fill, title=label, offline=offline)
 
 
-def create_environment(path: Path, *, what: str, log: Path) -> None:
+def create_environment(path: Path, *, label: str, log: Path) -> None:
     """Create an empty virtual environment of the running Python."""
     run_logged(
         [sys.executable, "-m", "venv", "--without-pip", path],
         cwd=path.parent,
         env=python_environment(),
         log=log,
-        what=f"{what}: creating the environment",
+        label=f"{label}: creating the environment",
         hint="is python3-venv installed? `everywheel doctor` reports what is missing on this machine",
     )
 
 
-def install_into_environment(path: Path, arguments: Sequence[str], *, what: str, log: Path) -> None:
+def install_into_environment(path: Path, arguments: Sequence[str], *, label: str, log: Path) -> None:
     """Install into a virtual environment with pip."""
-    run_pip("install", arguments, what=what, log=log, python=environment_python(path))
+    run_pip("install", arguments, label=label, log=log, python=environment_python(path))

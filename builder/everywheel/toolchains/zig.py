@@ -83,7 +83,7 @@ class ZigEngine:
                     cwd=workspace,
                     env=toolchain.environment,
                     log=log,
-                    what=f"compiler for {target.tag}",
+                    label=f"compiler for {target.tag}",
                 )
 
 

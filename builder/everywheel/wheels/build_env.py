@@ -120,7 +120,7 @@ def ensure_build_requirements(context: BuildContext, project: Project, extra: Se
     environment = ensure_environment(
         tools / f"backend-{identity}",
         ["-c", str(pins), *requires],
-        what=f"build requirements of {project.name}",
+        label=f"build requirements of {project.name}",
         log=context.store.root / "logs" / "backend.log",
         offline=context.offline,
     )

@@ -118,20 +118,20 @@ _NEWER = re.compile(r"error: '(?P<name>\w+)' is only available on macOS (?P<vers
 # A symbol that no macOS has. A compiler that does not report it reports no symbol: it failed before, its warnings are
 # disabled, or its headers have no availability annotations.
 _CANARY, _NEVER = "everywheel_in_no_macos", "99.0"
-_MOST_LINES = 12
+_MAX_LINES = 12
 
 
 def check_availability(
-    wheel: Wheel, target: Target, compiler: Path, *, what: str, folder: Path, environ: Mapping[str, str]
+    wheel: Wheel, target: Target, compiler: Path, *, label: str, folder: Path, environ: Mapping[str, str]
 ) -> None:
     """Raise BuildError when a file of the wheel needs a symbol of the system that the oldest macOS does not have.
 
-    Symbols without a declaration in a header (those of Python and of the compiler's runtime) are not checked. `what` is the
+    Symbols without a declaration in a header (those of Python and of the compiler's runtime) are not checked. `label` is the
     prefix of messages. Raises BuildError or MachineError too when the compiler reports no availability.
     """
     needs = _find_needs(wheel)
     symbols = {name for names in needs.values() for name in names}
-    newer = find_newer(symbols, compiler, folder, environ, what=what)
+    newer = find_newer_symbols(symbols, compiler, folder, environ, label=label)
     broken = {
         path: ", ".join(f"{name} (macOS {newer[name]})" for name in sorted(names & newer.keys()))
         for path, names in needs.items()
@@ -139,7 +139,7 @@ def check_availability(
     }
     if broken:
         raise BuildError(
-            f"{what}: the wheel needs symbols that macOS {'.'.join(map(str, target.os_version))} does not have",
+            f"{label}: the wheel needs symbols that macOS {'.'.join(map(str, target.os_version))} does not have",
             details=broken,
             hint='a check of a build system detected them in the SDK: disable it in the recipe, for `os = "darwin"`',
         )
@@ -161,13 +161,13 @@ def _find_needs(wheel: Wheel) -> dict[str, set[str]]:
     return {path: names - own for path, names in needs.items()}
 
 
-def find_newer(
-    names: Iterable[str], compiler: Path, folder: Path, environ: Mapping[str, str], *, what: str
+def find_newer_symbols(
+    names: Iterable[str], compiler: Path, folder: Path, environ: Mapping[str, str], *, label: str
 ) -> dict[str, str]:
     """Return the symbols that are newer than the system that the compiler compiles for, with the first macOS of each.
 
     Raises BuildError unless the compiler also reports the last symbol, which no macOS has, and MachineError when it cannot
-    be started. `what` is the prefix of messages.
+    be started. `label` is the prefix of messages.
     """
     symbols = sorted(name for name in names if re.fullmatch(r"[A-Za-z_]\w*", name))
     source = folder / "availability.c"
@@ -185,13 +185,13 @@ def find_newer(
         result = run_command(command, cwd=folder, env=environ)
     except OSError as error:
         hint = "`everywheel doctor` lists what is missing on this machine"
-        raise MachineError(f"{what}: cannot start {compiler}", details={"reason": error.strerror}, hint=hint) from None
+        raise MachineError(f"{label}: cannot start {compiler}", details={"reason": error.strerror}, hint=hint) from None
     newer = {match["name"]: match["version"] for match in _NEWER.finditer(result.errors)}
     if newer.pop(_CANARY, None) != _NEVER:
         raise BuildError(
-            f"{what}: the compiler does not report symbols that are newer than the oldest macOS",
+            f"{label}: the compiler does not report symbols that are newer than the oldest macOS",
             details={"command": shlex.join(command), "exit code": result.exit_code},
-            excerpt=(result.output + result.errors).splitlines()[-_MOST_LINES:],
+            excerpt=(result.output + result.errors).splitlines()[-_MAX_LINES:],
             hint="use clang and Apple's headers, and no flag that disables -Wunguarded-availability",
         )
     return newer

@@ -82,7 +82,7 @@ def make_hooks(call: BackendCall) -> BuildBackendHookCaller:
             cwd=Path(cwd) if cwd else call.source,
             env={**_platform_variables(call.target), **call.environment, **(extra_environ or {})},
             log=call.log,
-            what=f"{call.label}: {call.backend.name}",
+            label=f"{call.label}: {call.backend.name}",
         )
 
     backend = call.backend

@@ -73,7 +73,7 @@ def _commit(call: BackendCall) -> None:
         ["add", "--all", "--force"],
         [*author, "commit", "--quiet", "-m", "sources"],
     ):
-        run_logged(["git", *args], cwd=call.source, env=call.environment, log=call.log, what=f"{call.label}: git")
+        run_logged(["git", *args], cwd=call.source, env=call.environment, log=call.log, label=f"{call.label}: git")
 
 
 def _link_git(workspace: Path) -> Path:

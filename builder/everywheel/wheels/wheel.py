@@ -37,8 +37,8 @@ UNREADABLE = (
     RuntimeError,
     ValueError,
 )
-_SMALL = 1 << 28  # every archive may unpack to this number of bytes
-_MOST_TIMES = 100  # and to this multiple of its own size; real wheels unpack to three or four times their size
+_ALWAYS_ALLOWED = 1 << 28  # every archive may unpack to this number of bytes
+_MAX_RATIO = 100  # and to this multiple of its own size; real wheels unpack to three or four times their size
 _SPELLINGS = {b"project-url": b"Project-URL", b"home-page": b"Home-page", b"download-url": b"Download-URL"}
 
 
@@ -121,8 +121,8 @@ def read_wheel(path: Path) -> Wheel:
 def check_unpacked(members: Iterable[zipfile.ZipInfo], size: int) -> None:
     """Raise TooLargeError when an archive of `size` bytes unpacks to more than a hundred times its size."""
     unpacked = sum(info.file_size for info in members)
-    if unpacked > max(_SMALL, _MOST_TIMES * size):
-        raise TooLargeError(f"would unpack to {unpacked} bytes, which is over {_MOST_TIMES} times its own size")
+    if unpacked > max(_ALWAYS_ALLOWED, _MAX_RATIO * size):
+        raise TooLargeError(f"would unpack to {unpacked} bytes, which is over {_MAX_RATIO} times its own size")
 
 
 def _is_executable(info: zipfile.ZipInfo) -> bool:

@@ -25,8 +25,8 @@ _UTF8_NAME = 1 << 11
 _LOCAL = struct.Struct("<4s5H3L2H")
 _CENTRAL = struct.Struct("<4s6H3L5H2L")
 _END = struct.Struct("<4s4H2LH")
-_MOST_ENTRIES = 0xFFFF
-_MOST_BYTES = 0xFFFFFFFF
+_MAX_ENTRIES = 0xFFFF
+_MAX_BYTES = 0xFFFFFFFF
 _OLDEST = 315532800  # 1980-01-01, the first date that a zip archive can contain
 
 
@@ -51,7 +51,7 @@ def pack_zip(entries: Iterable[ZipEntry], *, epoch: int) -> bytes:
         flags = 0 if entry.name.isascii() else _UTF8_NAME
         method, packed = _compress(entry.data)
         offset, count = len(body), count + 1
-        if count >= _MOST_ENTRIES or max(len(entry.data), offset + len(packed)) >= _MOST_BYTES:
+        if count >= _MAX_ENTRIES or max(len(entry.data), offset + len(packed)) >= _MAX_BYTES:
             raise BuildError(f"{entry.name}: the archive would be over 4 GiB or 65,534 files")
         crc = zlib.crc32(entry.data)
         shared = (_VERSION, flags, method, clock, day, crc, len(packed), len(entry.data), len(name), 0)
