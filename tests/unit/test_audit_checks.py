@@ -65,7 +65,7 @@ FOO = Component(
     exports=("foo_*",),
 )
 TINY = Component(name="tiny", version="0.3", license="MIT", linkage="static", files=(), exports=("tiny_*",))
-SBOM = Sbom(documents=("demo.cdx.json",), components=(FOO, TINY), module_exports=("PyInit_*",))
+SBOM = Sbom(components=(FOO, TINY), module_exports=("PyInit_*",))
 
 
 def policy(tag: str = "manylinux2014_x86_64") -> Policy:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from importlib.metadata import packages_distributions, requires
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from everywheel.planning.keys import (
 )
 from everywheel.toolchains.build_tools import PINS
 from everywheel.toolchains.compilers import EngineName
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 PACKAGE = Path(everywheel.__file__).parent
 
@@ -62,25 +65,30 @@ VERSIONED = {
     "cyclonedx": "cyclonedx-python-lib",
     "deflate": "deflate",
     "delvewheel": "delvewheel",
+    "elftools": "pyelftools",
     "license_expression": "license-expression",
     "macholib": "macholib",
-    "packageurl": "cyclonedx-python-lib",
+    "packageurl": "packageurl-python",
     "packaging": "packaging",
+    "pefile": "pefile",
     "repairwheel": "repairwheel",
 }
 EXCUSED_PACKAGES = {
     "abi3audit": "finds problems, changes nothing",
     "backports": "tarfile of a later Python: unpacks and repacks what a hash or a key identifies",
     "delocate": "repairs wheels on macOS only, where its version is in the keys",
-    "elftools": "reads binaries, changes nothing",
     "filelock": ORDER,
     "mesonbuild": "is one of the pinned tools",
-    "pefile": "reads binaries, changes nothing",
     "pip": "installs what the pins and the build requirements name",
     "platformdirs": "names the default store",
     "pyproject_hooks": "calls the backend, whose version the build requirements determine",
     "requests": DOWNLOADS,
     "urllib3": DOWNLOADS,
+}
+EXCUSED_REQUIREMENTS = {
+    "altgraph": "finds the order of several Mach-O files, which no wheel is built from",
+    "defusedxml": "reads XML, and SBOMs are JSON",
+    "typing-extensions": "has types only",
 }
 
 
@@ -155,6 +163,32 @@ def test_a_wheels_key_has_the_version_of_every_package_that_shapes_it() -> None:
     assert packages - VERSIONED.keys() - EXCUSED_PACKAGES.keys() == set()
     assert VERSIONED.keys() | EXCUSED_PACKAGES.keys() == packages
     assert set(VERSIONED.values()) <= set(WHEEL_PACKAGES)
+
+
+def list_requirements(package: str) -> Iterator[Requirement]:
+    """Yield the requirements of an installed package, without those of its extras and of other machines."""
+    for requirement in map(Requirement, requires(package) or []):
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            yield requirement
+
+
+def test_a_wheels_key_has_the_version_of_every_package_that_these_packages_require() -> None:
+    required = {canonicalize_name(need.name) for package in WHEEL_PACKAGES for need in list_requirements(package)}
+    versioned = {canonicalize_name(package) for package in WHEEL_PACKAGES}
+
+    assert required - versioned == EXCUSED_REQUIREMENTS.keys()
+
+
+def test_every_package_in_a_wheels_key_is_pinned_and_listed_once() -> None:
+    pins = [need.name for need in list_requirements("everywheel") if [pin.operator for pin in need.specifier] == ["=="]]
+
+    assert sorted(map(canonicalize_name, WHEEL_PACKAGES)) == sorted(map(canonicalize_name, pins))
+
+
+def test_the_packages_are_named_as_the_distributions_of_their_modules() -> None:
+    distributions = packages_distributions()
+
+    assert [name for name, package in VERSIONED.items() if package not in distributions[name]] == []
 
 
 def test_imports_inside_functions_and_packages_are_found() -> None:

@@ -40,7 +40,6 @@ class Sbom:
     `unreadable` maps files that are not CycloneDX documents to the reason.
     """
 
-    documents: tuple[str, ...] = ()
     components: tuple[Component, ...] = ()
     module_exports: tuple[str, ...] | None = None
     unreadable: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -60,7 +59,6 @@ def read_sboms(wheel: Wheel) -> Sbom:
     directory = f"{wheel.dist_info}/sboms/"
     unreadable: dict[str, str] = {}
     components: dict[tuple[str, str], Component] = {}
-    documents: list[str] = []
     module_exports: tuple[str, ...] | None = None
     for path, file in sorted(wheel.files.items()):
         if not path.startswith(directory) or not path.endswith(".json"):
@@ -74,10 +72,7 @@ def read_sboms(wheel: Wheel) -> Sbom:
             module_exports = _read_exports(_properties(root)) if module_exports is None else module_exports
         except (ValueError, AttributeError, TypeError, KeyError, RecursionError) as error:
             unreadable[path] = str(error)
-            continue
-        documents.append(path)
     return Sbom(
-        documents=tuple(documents),
         components=tuple(components[key] for key in sorted(components)),
         module_exports=module_exports,
         unreadable=unreadable,

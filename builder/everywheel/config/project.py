@@ -24,23 +24,16 @@ _NOT_SOURCE = frozenset({"build", "dist", "wheelhouse", "__pycache__", "node_mod
 class PythonSpec:
     """The interpreters that a wheel is for: the recipe of their headers, and the wheel's Python and ABI tags.
 
-    `systems` are the operating systems, by their names in recipes, that have such a wheel.
+    `limited_api` is true for a wheel that uses only the limited API (PEP 384), `free_threaded` for interpreters without
+    the GIL (PEP 703). `systems` are the operating systems, by their names in recipes, that have such a wheel.
     """
 
     headers: str
     tag: str
     abi: str
+    limited_api: bool
+    free_threaded: bool
     systems: tuple[str, ...] = tuple(OPERATING_SYSTEMS)
-
-    @property
-    def is_limited(self) -> bool:
-        """True for a wheel that uses only the limited API (PEP 384)."""
-        return self.abi.startswith("abi3")
-
-    @property
-    def is_free_threaded(self) -> bool:
-        """True for interpreters without the GIL (PEP 703): `cp314t`."""
-        return re.fullmatch(r"cp\d+td?", self.abi) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,11 +150,14 @@ def _load_pythons(table: Table) -> tuple[PythonSpec, ...]:
                 raise UsageError(
                     f"{python.location}: there is no system '{system}'", hint=suggest(system, OPERATING_SYSTEMS)
                 )
+        abi = python.text("abi", "abi3")
         specs.append(
             PythonSpec(
                 headers=python.text("headers"),
                 tag=python.text("tag"),
-                abi=python.text("abi", "abi3"),
+                abi=abi,
+                limited_api=abi.startswith("abi3"),
+                free_threaded=re.fullmatch(r"cp\d+td?", abi) is not None,
                 systems=systems,
             )
         )

@@ -35,16 +35,22 @@ ARTIFACT_CODE = (
 )
 TOOLCHAIN_CODE = ("toolchains",)
 WHEEL_CODE = ("audit", "pipeline.py", "repair", "wheels")
-# Packages that shape the bytes of a wheel.
+# Packages that shape the bytes of a wheel, with those that they require themselves.
 WHEEL_PACKAGES = (
     "auditwheel",
+    "boolean.py",
     "cyclonedx-python-lib",
     "deflate",
     "delvewheel",
     "license-expression",
     "macholib",
+    "packageurl-python",
     "packaging",
+    "pefile",
+    "py-serializable",
+    "pyelftools",
     "repairwheel",
+    "sortedcontainers",
     *(("delocate",) if sys.platform == "darwin" else ()),
 )
 

@@ -81,7 +81,7 @@ def _job(project: Project, engine: EngineName, target: Target, plan: Plan) -> Jo
         runner=BUILDER if engine is EngineName.ZIG else native,
         native=native,
         qemu=not target.github_runner,
-        free_threaded=_can_build_python(target) and any(python.is_free_threaded for python in pythons),
+        free_threaded=_can_build_python(target) and any(python.free_threaded for python in pythons),
         key=key_prefix + digest_keys(plan, target),
         key_prefix=key_prefix,
         files=names,

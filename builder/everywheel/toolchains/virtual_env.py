@@ -46,16 +46,24 @@ def environment_identity(requirements: str, store: Path) -> str:
     return hashlib.sha256(facts.encode()).hexdigest()[:12]
 
 
-def ensure_environment(path: Path, arguments: Sequence[str], *, label: str, log: Path, offline: bool = False) -> Path:
+def ensure_environment(
+    path: Path, arguments: Sequence[str], *, label: str, log: Path, constraints: str = "", offline: bool = False
+) -> Path:
     """Return a virtual environment at `path` into which pip installed `arguments`, creating it if it is not complete.
 
-    Raises MachineError when it is not complete and `offline` forbids the download, BuildError when pip fails.
+    `constraints` is the text of a constraints file of pip. Raises MachineError when the environment is not complete and
+    `offline` forbids the download, BuildError when pip fails.
     """
 
     def fill(path: Path) -> None:
         log.unlink(missing_ok=True)
         create_environment(path, label=label, log=log)
-        install_into_environment(path, arguments, label=label, log=log)
+        options = []
+        if constraints:
+            file = path / "constraints.txt"
+            file.write_text(constraints)
+            options = ["-c", str(file)]
+        install_into_environment(path, [*options, *arguments], label=label, log=log)
 
     return ensure_stamped_dir(path, fill, title=label, offline=offline)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -43,8 +42,8 @@ def prepare_call(context: BuildContext, step: WheelStep, plan: Plan, project: Pr
             target=step.target,
             version=project.recipes[step.python.headers].version,
             prefix=workspace / "prefix",
-            limited_api=step.python.is_limited,
-            free_threaded=step.python.is_free_threaded,
+            limited_api=step.python.limited_api,
+            free_threaded=step.python.free_threaded,
         ),
         toolchain=toolchain,
         environment={**toolchain.environment, **compiler_variables(toolchain), **context.environment},
@@ -113,13 +112,10 @@ def ensure_build_requirements(context: BuildContext, project: Project, extra: Se
     requires = sorted({*project.backend.requires, *extra})
     constraints = "".join(f"{name}=={pinned}\n" for name, pinned in sorted(pinned_versions().items()))
     identity = environment_identity("\n".join([*requires, constraints]), context.store.root)
-    tools = context.store.root / "tools"
-    pins = tools / f"constraints-{hashlib.sha256(constraints.encode()).hexdigest()[:12]}.txt"
-    if not pins.exists():
-        pins.write_text(constraints)
     environment = ensure_environment(
-        tools / f"backend-{identity}",
-        ["-c", str(pins), *requires],
+        context.store.root / "tools" / f"backend-{identity}",
+        requires,
+        constraints=constraints,
         label=f"build requirements of {project.name}",
         log=context.store.root / "logs" / "backend.log",
         offline=context.offline,
