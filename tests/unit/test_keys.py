@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from importlib.metadata import packages_distributions, requires
 from itertools import pairwise
 from pathlib import Path
@@ -13,10 +14,12 @@ import everywheel
 import pytest
 from everywheel.planning.keys import (
     ARTIFACT_CODE,
+    CONTAINER_CODE,
     TOOLCHAIN_CODE,
     WHEEL_CODE,
     WHEEL_PACKAGES,
     digest_code,
+    find_container_identities,
     find_identities,
     list_code,
 )
@@ -30,6 +33,8 @@ PACKAGE = Path(everywheel.__file__).parent
 # The modules that build a library and a wheel; everything that they import is found from them.
 LIBRARY_ROOTS = ("libraries/build.py", "toolchains/engines.py", "toolchains/native.py", "toolchains/zig.py")
 WHEEL_ROOTS = (*LIBRARY_ROOTS, "pipeline.py")
+# A container runs the commands `deps` and `repair`.
+CONTAINER_ROOTS = (*WHEEL_ROOTS, "containers/build_wheels.py", "cli/deps.py", "cli/repair.py")
 
 # Modules that a build imports and that no key covers, each with the reason why it cannot change a result.
 DOWNLOADS = "a downloaded file is used only if it has its pinned sha256"
@@ -58,6 +63,27 @@ EXCUSED = {
     "sources/http.py": DOWNLOADS,
     "sources/locations.py": DOWNLOADS,
     "sources/progress.py": DOWNLOADS,
+}
+IMAGES = "provides an image, whose identity is in the keys"
+RUNTIME = "starts containers, whose arguments are those of a module in the keys"
+EXCUSED_IN_CONTAINERS = {
+    "cli/__init__.py": "contains no code",
+    "cli/options.py": "reads the command line",
+    "cli/progress.py": "shows progress",
+    "cli/run_plan.py": "selects targets and shows results",
+    "containers/__init__.py": "contains no code",
+    "containers/bootstrap.py": IMAGES,
+    "containers/catalog.py": IMAGES,
+    "containers/command_report.py": "reports progress and errors",
+    "containers/image_archive.py": IMAGES,
+    "containers/local_build_image.py": IMAGES,
+    "containers/lock.py": IMAGES,
+    "containers/portable_python.py": IMAGES,
+    "containers/qemu.py": RUNTIME,
+    "containers/registry.py": IMAGES,
+    "containers/runtime.py": RUNTIME,
+    "containers/runtime_errors.py": RUNTIME,
+    "containers/runtime_images.py": IMAGES,
 }
 # Third-party packages, by the names of their modules, that a build imports or runs with `python -m`.
 VERSIONED = {
@@ -148,6 +174,20 @@ def test_a_key_covers_every_module_that_a_build_imports(roots: tuple[str, ...], 
     files, _ = walk_imports(roots)
 
     assert files - list_covered(code) - EXCUSED.keys() == set()
+
+
+def test_a_key_covers_every_module_that_a_build_in_a_container_imports() -> None:
+    files, _ = walk_imports(CONTAINER_ROOTS)
+    covered = list_covered((*ARTIFACT_CODE, *TOOLCHAIN_CODE, *WHEEL_CODE, *CONTAINER_CODE))
+
+    assert files - covered - EXCUSED.keys() == EXCUSED_IN_CONTAINERS.keys()
+
+
+def test_the_wheel_of_a_container_has_a_key_of_its_own_and_its_libraries_have_that_of_the_command_inside() -> None:
+    inside, outside = find_identities(EngineName.NATIVE, "image"), find_container_identities("image")
+
+    assert outside != inside
+    assert replace(outside, packaging=inside.packaging) == inside
 
 
 def test_no_module_is_excused_without_need() -> None:

@@ -27,13 +27,12 @@ from everywheel.execution.jobserver import JobPool
 from everywheel.execution.scheduler import Outcome, ProgressListener, Result, Task, execute
 from everywheel.libraries.source_tree import stage_patched_source
 from everywheel.pipeline import BuildOptions, find_missing
-from everywheel.planning.keys import find_identities
+from everywheel.planning.keys import find_container_identities
 from everywheel.planning.plan import make_plan, wheel_id
 from everywheel.planning.steps import Plan, Step
 from everywheel.platforms.target import Target, base_target
 from everywheel.sources import ProgressCallback, fetch_sources, find_locations, ignore_progress, list_source_files
 from everywheel.store.local import Store
-from everywheel.toolchains.compilers import EngineName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +98,7 @@ def plan_container(project: Project, selected: SelectedImage) -> Plan:
     return make_plan(
         replace(project, pythons=project.pythons[:1]),
         [selected.target],
-        find_identities(EngineName.NATIVE, image_identity(selected.reference)),
+        find_container_identities(image_identity(selected.reference)),
         machine=base_target(selected.target.libc, selected.target.arch),
     )
 

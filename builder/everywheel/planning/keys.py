@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -35,6 +36,13 @@ ARTIFACT_CODE = (
 )
 TOOLCHAIN_CODE = ("toolchains",)
 WHEEL_CODE = ("audit", "pipeline.py", "repair", "wheels")
+CONTAINER_CODE = (
+    "cli/deps.py",
+    "cli/repair.py",
+    "containers/build_wheels.py",
+    "containers/cibuildwheel.py",
+    "containers/payload.py",
+)
 # Packages that shape the bytes of a wheel, with those that they require themselves.
 WHEEL_PACKAGES = (
     "auditwheel",
@@ -69,6 +77,18 @@ def find_identities(engine: EngineName = EngineName.ZIG, native: str | None = No
         artifacts=digest_code(ARTIFACT_CODE),
         toolchain=f"{digest_code(TOOLCHAIN_CODE)}-{compilers}",
         packaging="-".join([digest_code(WHEEL_CODE), *packages]),
+    )
+
+
+def find_container_identities(image: str) -> Identities:
+    """Return the identities for the native engine in the containers of an image, whose identity is `image`.
+
+    The libraries have the keys that a command in the container computes; those of the wheels also depend on cibuildwheel.
+    """
+    identities = find_identities(EngineName.NATIVE, image)
+    return replace(
+        identities,
+        packaging=f"{identities.packaging}-{digest_code(CONTAINER_CODE)}-cibuildwheel={version('cibuildwheel')}",
     )
 
 
