@@ -1,4 +1,4 @@
-"""Index of everything that a developer or CI runs in this repository: `nox -l` lists it, and CI calls nothing else."""
+"""All tasks that a developer or CI runs in this repository: `nox -l` lists them, and CI calls only these sessions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TEST = [*RELEASE, "pytest>=8", "pytest-xdist>=3.6", "pyyaml>=6"]
 # Tests that share expensive fixtures are in one group, and start in the order in which they were collected.
 WORKERS = ("-n", "auto", "--dist", "loadgroup", "--no-loadscope-reorder", "--durations=10")
 UNIT = ("tests/unit", "tests/recipes", "tests/plans", "tests/failing")
-# Not with sanitizers: tests of the imports and the memory of the module in the wheel, and of the command in its own process.
+# Not run with sanitizers: tests of the imports and the memory use of the uninstrumented module, and of the command.
 UNINSTRUMENTED = "not test_memory and not test_command and not calls_nothing_but_libvips"
 ARM64 = ("manylinux_2_36_aarch64", "musllinux_1_2_aarch64")
 OLD = (f"manylinux2014_{arch}" for arch in ("i686", "armv7l", "s390x"))
@@ -32,7 +32,7 @@ UNRELEASED = (*OLD, "manylinux_2_24_ppc64le", "manylinux_2_31_riscv64")
 
 
 def install(session: nox.Session, *packages: str) -> None:
-    """Install everywheel and packages, unless the session's environment has exactly these already."""
+    """Install everywheel and packages, unless the session's environment was created with the same requirements."""
     identity = hashlib.sha256(f"{(ROOT / 'pyproject.toml').read_bytes()!r} {packages}".encode()).hexdigest()
     stamp = Path(session.virtualenv.location) / "installed"
     if not stamp.exists() or stamp.read_text() != identity:
@@ -41,7 +41,7 @@ def install(session: nox.Session, *packages: str) -> None:
 
 
 def everywheel(session: nox.Session, *args: str) -> None:
-    """Run everywheel in the session's environment, which has no other packages."""
+    """Run everywheel in an environment without further packages."""
     install(session)
     session.run("everywheel", *args)
 
@@ -59,7 +59,7 @@ def import_sources(session: nox.Session) -> None:
 
 
 def repeat(option: str, values: Iterable[str]) -> list[str]:
-    """Return an option once for each value."""
+    """Return the arguments that pass an option once for each value."""
     return [arg for value in values for arg in (option, value)]
 
 
@@ -131,7 +131,7 @@ def recipes(session: nox.Session) -> None:
 
 @nox.session
 def audit(session: nox.Session) -> None:
-    """Audit the wheels in wheelhouse/, or those named."""
+    """Audit the wheels in wheelhouse/, or those given as arguments."""
     everywheel(session, "audit", *(session.posargs or find("wheelhouse/*.whl")))
 
 
@@ -143,9 +143,9 @@ def smoke(session: nox.Session) -> None:
 
 @nox.session(name="test-containers")
 def test_containers(session: nox.Session) -> None:
-    """Build webpencode's `minimal` profile in arm64 containers under QEMU (an hour or two) and smoke-test the wheels."""
+    """Build webpencode's `minimal` profile in arm64 containers under QEMU (one to two hours) and smoke-test the wheels."""
     install(session)
-    test = "python -m pytest -q {}/test_webp_alone.py"
+    test = "python -m pytest -q {}/test_webp_only.py"
     options = ("--engine", "container", "--profile", "libvips=minimal", *repeat("--target", session.posargs or ARM64))
     session.run("everywheel", "build", *options, env={"CIBW_TEST_COMMAND": test.format("{package}/tests")})
     wheels = find("wheelhouse/container-shared/*.whl")
@@ -245,7 +245,7 @@ def collect(session: nox.Session) -> None:
 
 @nox.session(name="compare-index")
 def compare_index(session: nox.Session) -> None:
-    """Compare dist/ with the files on PyPI; `-- --complete` fails when one is missing there."""
+    """Compare dist/ with the files on PyPI; `-- --complete` fails if a file is missing on PyPI."""
     install(session, *RELEASE)
     session.run("everywheel", "release", "compare", "dist", *session.posargs)
 
@@ -259,9 +259,9 @@ def release(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """Pass 100,000 damaged files and unusual arrays to webpencode's wheel; `-- --count N --seed N` selects others."""
+    """Pass 100,000 damaged files and unusual arrays to webpencode's wheel; `-- --count N --seed N` changes them."""
     install_wheel(session)
-    # One malloc arena: memory that a thread leaves in another arena would look like a leak.
+    # With one malloc arena, memory that a thread keeps in an arena of its own is not mistaken for a leak.
     session.run("python", "extension/fuzz/fuzz_encode.py", *session.posargs, env={"MALLOC_ARENA_MAX": "1"})
 
 

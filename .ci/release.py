@@ -2,7 +2,7 @@
 """Make a release, or rehearse it: `release.py 1.2.0`, `release.py --dry-run [SMOKE OPTION]...`; run by `nox -s release`.
 
 `release.py collect [CHECK OPTION]...` copies the release from jobs/ to dist/, as `everywheel release check` does, and checks
-it with the usual tools for distributions; run by `nox -s collect`.
+it with twine, check-wheel-contents, abi3audit and pydistcheck; run by `nox -s collect`.
 """
 
 from __future__ import annotations
@@ -54,21 +54,21 @@ def collect(args: Sequence[str]) -> None:
 
 
 def check_machine() -> None:
-    """Check that the smoke tests at the end can run, before an hour of building."""
-    # This command needs the container runtime, and changes nothing.
+    """Check that this machine can run the smoke tests, which start after an hour of building."""
+    # With --dry-run, this command only connects to the container runtime.
     subprocess.run(["everywheel", "images", "prune", "--dry-run"], check=True, stdout=subprocess.DEVNULL, cwd=ROOT)
     if shutil.which("wine") is None:
-        sys.exit("Wine is not installed, which runs the wheels for Windows: `apt-get install wine wine64`")
+        sys.exit("Wine is not installed; it runs the wheels for Windows (Debian: `apt-get install wine wine64`)")
 
 
 def make_release(version: str) -> None:
-    """Prepare, build, test and tag a release; undo the preparation when something fails."""
+    """Prepare, build, test and tag a release; abort the release if a step fails."""
     run("everywheel", "release", "prepare", version, *CHANGELOGS)
     try:
         matrix = subprocess.run(["everywheel", "matrix", "--json"], check=True, stdout=subprocess.PIPE, cwd=ROOT)
-        normal = json.loads(matrix.stdout)["version"]
+        normalized_version = json.loads(matrix.stdout)["version"]
         for config in CONFIGS:
-            run("towncrier", "build", "--yes", "--version", normal, "--dir", ".", "--config", config)
+            run("towncrier", "build", "--yes", "--version", normalized_version, "--dir", ".", "--config", config)
         build_dist()
         run("everywheel", "smoke", *list_dist("*.whl"), "--require-run")
         run("everywheel", "release", "tag")
@@ -86,7 +86,7 @@ def build_dist() -> None:
 
 
 def check_dist() -> None:
-    """Check the files in dist/ with the usual tools for distributions."""
+    """Check the files in dist/ with twine, check-wheel-contents, abi3audit and pydistcheck."""
     wheels, sdists = list_dist("*.whl"), list_dist("*.tar.gz")
     run("twine", "check", "--strict", *wheels, *sdists)
     run("check-wheel-contents", *wheels)

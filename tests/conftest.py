@@ -1,4 +1,4 @@
-"""The option that rewrites expected output, folders that all workers of a run share, and Ctrl-C as a terminal sends it."""
+"""The option `--update`, fixtures that all workers of a run share, and the handler of SIGINT."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--update", action="store_true", help="write the present output into expected files")
+    parser.addoption("--update", action="store_true", help="write the current output to the files with expected output")
 
 
 def pytest_configure() -> None:
-    # A shell's background job ignores SIGINT, and so would every process that a test starts and then interrupts.
+    # A background job of a shell ignores SIGINT, and the processes that tests start and interrupt would inherit this.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
 def shared_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """A folder that all workers of this run share."""
-    own = tmp_path_factory.getbasetemp()
-    return own if worker_id == "master" else own.parent
+    base_folder = tmp_path_factory.getbasetemp()
+    return base_folder if worker_id == "master" else base_folder.parent
 
 
 @pytest.fixture(scope="session")
 def python_headers(shared_folder: Path) -> Path:
-    """The archive that workshops build the headers of CPython from."""
-    from workshop import pack_python_headers
+    """The archive of CPython's headers that copies of the fixture project build from."""
+    from fixture_project import pack_python_headers
 
     return pack_python_headers(shared_folder)

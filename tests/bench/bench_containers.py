@@ -1,4 +1,4 @@
-"""Measure one recipe for arm64, built by zig and in a build image under QEMU. Prints both times and their ratio only.
+"""Measure one recipe for arm64, built by zig and in a build image under QEMU; prints both times and their ratio.
 
     nox -s bench -- containers
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +19,7 @@ from everywheel.config.recipe_loader import load_recipe
 from everywheel.store.local import default_store
 
 sys.path.append(str(Path(__file__).parents[1] / "builds"))
-from workshop import ROOT, Workshop
+from fixture_project import ROOT, FixtureProject, pack_python_headers
 
 RECIPE = "libwebp"
 TARGET = "manylinux_2_36_aarch64"
@@ -26,8 +27,9 @@ TARGET = "manylinux_2_36_aarch64"
 
 def main() -> None:
     with TemporaryDirectory(prefix="everywheel-bench-") as folder:
-        prepare(Workshop(Path(folder) / "prepared"))
-        measured = Workshop(Path(folder) / "measured")
+        python_headers = pack_python_headers(Path(folder))
+        prepare(FixtureProject(Path(folder) / "prepared", python_headers))
+        measured = FixtureProject(Path(folder) / "measured", python_headers)
         add_recipe(measured)
         report = json.loads(measured.run("build", "--json", "--target", TARGET)[0])
         zig = next(step["seconds"] for step in report["steps"] if step["id"].startswith(f"{RECIPE}:"))
@@ -42,19 +44,21 @@ def main() -> None:
     )
 
 
-def prepare(workshop: Workshop) -> None:
-    """Build the project without the recipe, which adds tools, image and payload to the folder that all stores share."""
-    workshop.build("--target", TARGET)
-    workshop.build("--engine", "container", "--target", TARGET)
+def prepare(project: FixtureProject) -> None:
+    """Build the project without the recipe: this adds tools, image and payload to the directories that all stores share."""
+    project.build("--target", TARGET)
+    project.build("--engine", "container", "--target", TARGET)
 
 
-def add_recipe(workshop: Workshop) -> None:
+def add_recipe(project: FixtureProject) -> None:
     """Add the recipe to the project, and its source to the store."""
-    workshop.replace("pyproject.toml", 'requires = ["libfoo"]', f'requires = ["libfoo", "{RECIPE}"]')
+    shutil.copytree(ROOT / "recipes" / RECIPE, project.root / "recipes" / RECIPE)
+    project.replace("pyproject.toml", 'requires = ["libfoo"]', f'requires = ["libfoo", "{RECIPE}"]')
     source = load_recipe(ROOT / "recipes" / RECIPE / "recipe.toml").source.sha256
-    os.link(default_store() / "sources" / source, workshop.store / "sources" / source)
+    (project.store / "sources").mkdir()
+    os.link(default_store() / "sources" / source, project.store / "sources" / source)
     # With the compiler's cache of an earlier build, the cache would be measured instead of the compiler.
-    (workshop.store / "zig").unlink()
+    (project.store / "zig").unlink()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Workshops: empty ones, one in which everything is built, and copies of that."""
+"""Copies of the fixture project: new ones, one whose wheels are built once per run, and copies of that one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from everywheel.store.local import Store, default_store
 from everywheel.toolchains.build_tools import ensure_tools
 from filelock import FileLock
-from workshop import Workshop, reopen
+from fixture_project import FixtureProject, open_existing
 
 TARGETS = (
     "manylinux2014_x86_64",
@@ -18,38 +18,38 @@ TARGETS = (
     "win_amd64",
     "win_arm64",
 )
-"""What the finished workshop has wheels for: the fixture project's own two targets, both Macs, and both Windows."""
+"""The targets of `built_project`: the fixture project's own two, both of macOS, and both of Windows."""
 
 
 @pytest.fixture(scope="session", autouse=True)
 def shared_store() -> Path:
-    """This machine's own store, with the build tools."""
+    """The default store of this machine, with the build tools."""
     store = Store(default_store())
     ensure_tools(store.root)
     return store.root
 
 
 @pytest.fixture
-def workshop(tmp_path: Path, python_headers: Path) -> Workshop:
-    return Workshop(tmp_path, python_headers)
+def project(tmp_path: Path, python_headers: Path) -> FixtureProject:
+    return FixtureProject(tmp_path, python_headers)
 
 
 @pytest.fixture(scope="session")
-def finished(shared_folder: Path, shared_store: Path, python_headers: Path) -> Workshop:
-    """A workshop in which the wheels of all TARGETS are built; one for all workers, which only read it."""
-    folder = shared_folder / "finished"
-    with FileLock(shared_folder / "finished.lock"):
-        if (shared_folder / "finished.done").exists():
-            return reopen(folder, python_headers)
-        built = Workshop(folder, python_headers)
+def built_project(shared_folder: Path, shared_store: Path, python_headers: Path) -> FixtureProject:
+    """A project with the wheels of all TARGETS, which all workers share and do not change."""
+    folder = shared_folder / "built"
+    with FileLock(shared_folder / "built.lock"):
+        if (shared_folder / "built.done").exists():
+            return open_existing(folder, python_headers)
+        built = FixtureProject(folder, python_headers)
         built.build(*(arg for target in TARGETS for arg in ("--target", target)))
-        (shared_folder / "finished.done").touch()
+        (shared_folder / "built.done").touch()
     return built
 
 
 @pytest.fixture
-def copy(finished: Workshop, tmp_path: Path, python_headers: Path) -> Workshop:
-    """A workshop with the finished one's store and wheels, to change something in."""
-    own = Workshop(tmp_path, python_headers)
-    own.copy_finished(finished)
-    return own
+def project_copy(built_project: FixtureProject, tmp_path: Path, python_headers: Path) -> FixtureProject:
+    """A copy of `built_project` with its artifacts and wheels, which a test may change."""
+    project = FixtureProject(tmp_path, python_headers)
+    project.copy_results(built_project)
+    return project

@@ -1,4 +1,4 @@
-"""The whole flow, for a project that the orchestrator does not know."""
+"""The commands `build`, `shell`, `sources` and `store` on the fixture project: results, incremental builds and errors."""
 
 from __future__ import annotations
 
@@ -11,59 +11,61 @@ from pathlib import Path
 import pytest
 from conftest import TARGETS
 from everywheel.audit import audit_wheel
-from workshop import Workshop
+from fixture_project import FixtureProject
 
 GLIBC, MUSL = "manylinux_2_17_x86_64", "musllinux_1_2_aarch64"
 NAMES = ["fixture-1.0-cp311-abi3-manylinux2014_x86_64.whl", "fixture-1.0-cp311-abi3-musllinux_1_2_aarch64.whl"]
 MACS = ("macosx_11_0_arm64", "macosx_10_15_x86_64")
 
 
-def names_of(steps: dict[str, str]) -> list[str]:
+def list_step_names(steps: dict[str, str]) -> list[str]:
     return sorted({id.partition(":")[0] for id in steps})
 
 
-def test_every_target_gets_a_clean_wheel(finished: Workshop) -> None:
-    wheels = [finished.find_wheel(target) for target in TARGETS]
+def test_the_wheels_of_all_targets_have_no_audit_findings(built_project: FixtureProject) -> None:
+    wheels = [built_project.find_wheel(target) for target in TARGETS]
 
-    assert sorted(path.name for path in wheels) == list(finished.wheels())
+    assert sorted(path.name for path in wheels) == list(built_project.wheels())
     assert [finding for path in wheels for finding in audit_wheel(path).findings] == []
 
 
-def test_a_second_build_has_nothing_to_do(copy: Workshop) -> None:
-    assert copy.build() == {}
+def test_a_second_build_runs_no_step(project_copy: FixtureProject) -> None:
+    assert project_copy.build() == {}
 
 
-def test_a_changed_extension_rebuilds_only_the_wheels(copy: Workshop) -> None:
-    copy.replace("extension/src/fixture.c", "Return the answer.", "Return it.")
+def test_a_changed_extension_rebuilds_only_the_wheels(project_copy: FixtureProject) -> None:
+    project_copy.replace("extension/src/fixture.c", "Return the answer.", "Return it.")
 
-    assert names_of(copy.build()) == ["wheel"]
-
-
-def test_a_changed_recipe_rebuilds_what_requires_it(copy: Workshop) -> None:
-    copy.replace("recipes/libbar/recipe.toml", 'system = "meson"', 'system = "meson"\ndefines = ["UNUSED"]')
-
-    assert names_of(copy.build()) == ["libbar", "libfoo", "wheel"]
+    assert list_step_names(project_copy.build()) == ["wheel"]
 
 
-def test_a_lost_wheelhouse_is_filled_from_the_store(copy: Workshop, finished: Workshop) -> None:
-    for path in (copy.project / "wheelhouse").iterdir():
+def test_a_changed_recipe_rebuilds_the_steps_that_require_it(project_copy: FixtureProject) -> None:
+    project_copy.replace("recipes/libbar/recipe.toml", 'system = "meson"', 'system = "meson"\ndefines = ["UNUSED"]')
+
+    assert list_step_names(project_copy.build()) == ["libbar", "libfoo", "wheel"]
+
+
+def test_missing_wheels_are_exported_from_the_store_without_a_build(
+    project_copy: FixtureProject, built_project: FixtureProject
+) -> None:
+    for path in (project_copy.root / "wheelhouse").iterdir():
         path.unlink()
 
-    assert copy.build() == {}
-    assert copy.wheels() == {name: digest for name, digest in finished.wheels().items() if name in NAMES}
+    assert project_copy.build() == {}
+    assert project_copy.wheels() == {name: digest for name, digest in built_project.wheels().items() if name in NAMES}
 
 
-def test_any_floor_is_a_target(copy: Workshop) -> None:
-    copy.build("--target", "manylinux_2_28_aarch64")
+def test_a_target_may_have_any_supported_glibc_floor(project_copy: FixtureProject) -> None:
+    project_copy.build("--target", "manylinux_2_28_aarch64")
 
-    assert "fixture-1.0-cp311-abi3-manylinux_2_28_aarch64.whl" in copy.wheels()
+    assert "fixture-1.0-cp311-abi3-manylinux_2_28_aarch64.whl" in project_copy.wheels()
 
 
-def test_static_linkage_puts_every_library_inside_the_module(copy: Workshop) -> None:
-    steps = copy.build("--target", GLIBC, "--linkage", "static")
+def test_static_linkage_puts_every_library_inside_the_module(project_copy: FixtureProject) -> None:
+    steps = project_copy.build("--target", GLIBC, "--linkage", "static")
 
-    assert names_of(steps) == ["libfoo", "wheel"]  # libbar went inside already
-    wheel = copy.project / "wheelhouse" / "zig-static" / NAMES[0]
+    assert list_step_names(steps) == ["libfoo", "wheel"]  # libbar is linked statically into libfoo in both linkages
+    wheel = project_copy.root / "wheelhouse" / "zig-static" / NAMES[0]
     with zipfile.ZipFile(wheel) as archive:
         libraries = [name for name in archive.namelist() if ".so" in name]
     assert libraries == ["fixture.abi3.so"]
@@ -72,30 +74,30 @@ def test_static_linkage_puts_every_library_inside_the_module(copy: Workshop) -> 
 
 
 HEADERS_ONLY = "dependency('foo').partial_dependency(compile_args: true, includes: true)"
-OPENED = """#include <dlfcn.h>
+DLOPEN_CODE = """#include <dlfcn.h>
 static int open_answer(void) {
   void *library = dlopen("libfoo.so.1", RTLD_NOW);
-  int (*found)(void) = library ? (int (*)(void))dlsym(library, "foo_answer") : NULL;
-  return found ? found() : 0;
+  int (*answer)(void) = library ? (int (*)(void))dlsym(library, "foo_answer") : NULL;
+  return answer ? answer() : 0;
 }
 """
 
 
-def test_system_linkage_puts_no_library_into_the_wheel_and_is_passed_to_the_backend(copy: Workshop) -> None:
-    copy.replace("pyproject.toml", "python =", 'config-settings = { system = { setup-args = "X" } }\npython =')
-    copy.replace("pyproject.toml", '"X"', '["-Dlinkage=system"]')
-    (copy.project / "extension" / "meson.options").write_text("option('linkage', type: 'string', value: '')\n")
-    copy.replace("extension/meson.build", "dependency('foo')", f"[{HEADERS_ONLY}, dependency('dl')]")
-    copy.replace(
+def test_system_linkage_bundles_no_library_and_is_passed_to_the_backend(project_copy: FixtureProject) -> None:
+    project_copy.replace("pyproject.toml", "python =", 'config-settings = { system = { setup-args = "X" } }\npython =')
+    project_copy.replace("pyproject.toml", '"X"', '["-Dlinkage=system"]')
+    (project_copy.root / "extension" / "meson.options").write_text("option('linkage', type: 'string', value: '')\n")
+    project_copy.replace("extension/meson.build", "dependency('foo')", f"[{HEADERS_ONLY}, dependency('dl')]")
+    project_copy.replace(
         "extension/meson.build", "python = import", "assert(get_option('linkage') == 'system')\npython = import"
     )
-    copy.replace("extension/src/fixture.c", "#include <stdlib.h>\n", "#include <stdlib.h>\n" + OPENED)
-    copy.replace("extension/src/fixture.c", "abs(foo_answer())", "abs(open_answer())")
+    project_copy.replace("extension/src/fixture.c", "#include <stdlib.h>\n", "#include <stdlib.h>\n" + DLOPEN_CODE)
+    project_copy.replace("extension/src/fixture.c", "abs(foo_answer())", "abs(open_answer())")
 
-    steps = copy.build("--target", GLIBC, "--linkage", "system")
+    steps = project_copy.build("--target", GLIBC, "--linkage", "system")
 
-    assert names_of(steps) == ["wheel"]  # the libraries are those of shared linkage
-    wheel = copy.project / "wheelhouse" / "zig-system" / NAMES[0]
+    assert list_step_names(steps) == ["wheel"]  # the libraries of shared linkage are used again
+    wheel = project_copy.root / "wheelhouse" / "zig-system" / NAMES[0]
     with zipfile.ZipFile(wheel) as archive:
         files = archive.namelist()
     assert [name for name in files if ".so" in name] == ["fixture.abi3.so"]
@@ -105,10 +107,10 @@ def test_system_linkage_puts_no_library_into_the_wheel_and_is_passed_to_the_back
     assert report.checks[-1].message.endswith("no SBOM lists a library")
 
 
-def test_system_linkage_finds_what_is_called_by_name(copy: Workshop) -> None:
-    copy.replace("extension/meson.build", "dependency('foo')", HEADERS_ONLY)
+def test_system_linkage_refuses_a_module_with_undefined_symbols_of_a_library(project_copy: FixtureProject) -> None:
+    project_copy.replace("extension/meson.build", "dependency('foo')", HEADERS_ONLY)
 
-    _, errors = copy.run("build", "-t", GLIBC, "--linkage", "system", exit_code=1)
+    _, errors = project_copy.run("build", "-t", GLIBC, "--linkage", "system", exit_code=1)
 
     assert errors[errors.index("error: ") :].splitlines()[:3] == [
         f"error: fixture 1.0 for {GLIBC}: linkage is system, but fixture.abi3.so has undefined symbols of libfoo.so.1",
@@ -117,38 +119,40 @@ def test_system_linkage_finds_what_is_called_by_name(copy: Workshop) -> None:
     ]
 
 
-def test_system_linkage_leaves_nothing_to_link(copy: Workshop) -> None:
-    _, errors = copy.run("build", "-t", GLIBC, "--linkage", "system", exit_code=1)
+def test_the_prefix_of_system_linkage_has_no_library_to_link(project_copy: FixtureProject) -> None:
+    _, errors = project_copy.run("build", "-t", GLIBC, "--linkage", "system", exit_code=1)
 
     assert f"error: fixture 1.0 for {GLIBC}: mesonpy failed (exit 1)" in errors
     assert "libfoo" in errors or "'foo'" in errors
     assert "  hint: linkage is system: the prefix has headers and pkg-config files, but no library to link" in errors
 
 
-def test_a_poisoned_environment_and_another_store_give_the_same_bytes(workshop: Workshop, finished: Workshop) -> None:
-    poison = workshop.folder / "poison"
-    poison.mkdir()
+def test_compiler_variables_of_the_environment_and_another_store_do_not_change_the_bytes(
+    project: FixtureProject, built_project: FixtureProject
+) -> None:
+    unusable = project.folder / "unusable"
+    unusable.mkdir()
     for header in ("stdio.h", "stdlib.h", "foo.h", "bar.h", "Python.h"):
-        (poison / header).write_text('#error "a header of the build machine was used"\n')
+        (unusable / header).write_text('#error "a header of the build machine was used"\n')
     for library in ("libc.so", "libfoo.so", "libbar.a", "libSystem.tbd"):
-        (poison / library).write_text("not a library\n")
+        (unusable / library).write_text("not a library\n")
     names = ("CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "LIBRARY_PATH", "PKG_CONFIG_PATH", "CMAKE_PREFIX_PATH")
-    variables = dict.fromkeys(names, str(poison)) | {"CFLAGS": "-DBAR_HALF=1", "LDFLAGS": "-lnonsense", "CC": "false"}
+    variables = dict.fromkeys(names, str(unusable)) | {"CFLAGS": "-DBAR_HALF=1", "LDFLAGS": "-lnonsense", "CC": "false"}
 
-    workshop.build(*(arg for target in (GLIBC, MUSL, *MACS) for arg in ("--target", target)), **variables)
+    project.build(*(arg for target in (GLIBC, MUSL, *MACS) for arg in ("--target", target)), **variables)
 
-    built = workshop.wheels()
+    built = project.wheels()
     assert len(built) == 4
-    assert built == {name: digest for name, digest in finished.wheels().items() if name in built}
+    assert built == {name: digest for name, digest in built_project.wheels().items() if name in built}
 
 
-def test_a_compiler_error_stops_only_what_needs_it(workshop: Workshop) -> None:
-    workshop.replace(
+def test_a_compiler_error_is_reported_and_skips_the_steps_that_depend_on_it(project: FixtureProject) -> None:
+    project.replace(
         "recipes/libbar/recipe.toml", 'system = "meson"', 'system = "meson"\ndefines = ["BAR_HALF=no+such"]'
     )
 
-    output, errors = workshop.run("build", "-t", GLIBC, exit_code=1)
-    text = errors.replace(str(workshop.store), "{store}")
+    output, errors = project.run("build", "-t", GLIBC, exit_code=1)
+    text = errors.replace(str(project.store), "{store}")
     lines = text[text.index("error: ") :].splitlines()
 
     assert lines[0] == f"error: libbar 2.0 for {GLIBC}: compile failed (exit 1)"
@@ -163,24 +167,24 @@ def test_a_compiler_error_stops_only_what_needs_it(workshop: Workshop) -> None:
         f"  skipped: fixture 1.0 for {GLIBC} (requires libbar 2.0 for {GLIBC})",
     ]
     assert output == "missing: fixture-1.0-cp311-abi3-manylinux2014_x86_64.whl\n"
-    assert workshop.run("shell", "libbar", "-t", GLIBC, "--run", "ls build/build.ninja")[0] == "build/build.ninja\n"
+    assert project.run("shell", "libbar", "-t", GLIBC, "--run", "ls build/build.ninja")[0] == "build/build.ninja\n"
 
 
-def test_a_broken_promise_fails_the_build(copy: Workshop) -> None:
-    """The other promises are checked on the finished prefix, in test_promises.py."""
-    copy.replace("recipes/libfoo/recipe.toml", 'libraries = ["foo"]', 'libraries = ["foo", "fool"]')
+def test_a_missing_product_fails_the_build(project_copy: FixtureProject) -> None:
+    """test_promises.py checks every other promise, without a build."""
+    project_copy.replace("recipes/libfoo/recipe.toml", 'libraries = ["foo"]', 'libraries = ["foo", "fool"]')
 
-    errors = copy.run("build", "-t", GLIBC, exit_code=1)[1].splitlines()
+    errors = project_copy.run("build", "-t", GLIBC, exit_code=1)[1].splitlines()
 
     assert f"error: libfoo 1.0 for {GLIBC}: the build did not produce what the recipe promises" in errors
     assert "  promise 1: lib/libfool.so is missing" in errors
 
 
-def test_a_feature_lost_in_configure_is_denied_by_the_library_itself(copy: Workshop) -> None:
-    # A misspelled option, which CMake ignores.
-    copy.replace("recipes/libfoo/recipe.toml", '"WITH_ANSWER"', '"WITH_ANSWERS"')
+def test_a_build_fails_if_the_library_does_not_provide_a_promised_feature(project_copy: FixtureProject) -> None:
+    # CMake ignores a misspelled option.
+    project_copy.replace("recipes/libfoo/recipe.toml", '"WITH_ANSWER"', '"WITH_ANSWERS"')
 
-    errors = copy.run("build", "-t", GLIBC, exit_code=1)[1].splitlines()
+    errors = project_copy.run("build", "-t", GLIBC, exit_code=1)[1].splitlines()
 
     at = errors.index(
         f"error: libfoo 1.0 for {GLIBC}: the built library does not provide a feature that the recipe promises"
@@ -188,43 +192,45 @@ def test_a_feature_lost_in_configure_is_denied_by_the_library_itself(copy: Works
     assert errors[at + 1 : at + 3] == ["  promised: answer", "  | answer"]
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=lambda how: how.name)
-def test_a_build_interrupted_in_a_compiler_resumes(workshop: Workshop, finished: Workshop, how: signal.Signals) -> None:
-    """Interrupts at every step of a longer chain are in test_interrupts.py."""
-    process = workshop.start("build", "-t", GLIBC)
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGKILL], ids=lambda signal_number: signal_number.name)
+def test_an_interrupted_compilation_resumes_in_the_next_build(
+    project: FixtureProject, built_project: FixtureProject, signal_number: signal.Signals
+) -> None:
+    """test_interrupts.py has interrupts at other steps of a longer chain."""
+    process = project.start("build", "-t", GLIBC)
     assert process.stderr is not None
-    begun = next(line for line in process.stderr if "libbar 2.0 for " in line and ": done in" in line)
-    time.sleep(0.3)  # into libfoo's configure or compile step
-    process.send_signal(how)
-    errors = begun + process.communicate()[1]
+    first_step = next(line for line in process.stderr if "libbar 2.0 for " in line and ": done in" in line)
+    time.sleep(0.3)  # until libfoo is configured or compiled
+    process.send_signal(signal_number)
+    errors = first_step + process.communicate()[1]
 
-    if how is signal.SIGINT:
+    if signal_number is signal.SIGINT:
         assert process.returncode == 130
         assert errors.splitlines()[-1].startswith("interrupted: ")
     else:
         assert process.returncode == -signal.SIGKILL
-    again = workshop.run("build", "-t", GLIBC)[1]
+    second_run = project.run("build", "-t", GLIBC)[1]
 
-    assert "libbar 2.0 for" not in again
-    assert set(workshop.wheels().items()) <= set(finished.wheels().items())
-    assert "are intact" in workshop.run("store", "verify")[0]
+    assert "libbar 2.0 for" not in second_run
+    assert set(project.wheels().items()) <= set(built_project.wheels().items())
+    assert "are intact" in project.run("store", "verify")[0]
 
 
-def test_what_a_build_fetched_is_enough_to_build_offline(copy: Workshop) -> None:
-    copy.replace("recipes/libbar/recipe.toml", 'system = "meson"', 'system = "meson"\ndefines = ["UNUSED"]')
-    copy.run("sources", "fetch")
+def test_fetched_sources_are_enough_for_an_offline_build(project_copy: FixtureProject) -> None:
+    project_copy.replace("recipes/libbar/recipe.toml", 'system = "meson"', 'system = "meson"\ndefines = ["UNUSED"]')
+    project_copy.run("sources", "fetch")
 
-    steps = copy.build("-t", GLIBC, "--offline", EVERYWHEEL_MIRRORS="")
+    steps = project_copy.build("-t", GLIBC, "--offline", EVERYWHEEL_MIRRORS="")
 
     assert set(steps.values()) == {"done"}
 
 
-def test_what_was_fetched_once_builds_offline_and_travels_in_a_bundle(workshop: Workshop, tmp_path: Path) -> None:
+def test_a_bundle_has_every_source_of_an_offline_build(project: FixtureProject, tmp_path: Path) -> None:
     bundle = str(tmp_path / "sources.tar")
-    workshop.run("sources", "bundle", bundle)
-    workshop.new_store("other")
-    workshop.run("sources", "import", bundle, EVERYWHEEL_MIRRORS="")
+    project.run("sources", "bundle", bundle)
+    project.new_store("other")
+    project.run("sources", "import", bundle, EVERYWHEEL_MIRRORS="")
 
-    steps = workshop.build("-t", GLIBC, "--offline", EVERYWHEEL_MIRRORS="")
+    steps = project.build("-t", GLIBC, "--offline", EVERYWHEEL_MIRRORS="")
 
     assert set(steps.values()) == {"done"}

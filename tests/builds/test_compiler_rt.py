@@ -1,4 +1,4 @@
-"""A library that needs a function from compiler_rt still uses the C library's own functions."""
+"""A library that is linked with compiler_rt calls the functions of libc and contains no copies of them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LIBC = {"memcpy", "memset", "memcmp", "strlen", "sin", "log", "fmod"}
 
 
 def list_undefined(library: Path) -> set[str]:
-    """Return the symbols that a library needs from others."""
+    """Return the undefined symbols of a library."""
     with library.open("rb") as file:
         symbols = ELFFile(file).get_section_by_name(".dynsym")
         return {symbol.name for symbol in symbols.iter_symbols() if symbol["st_shndx"] == "SHN_UNDEF"}
@@ -38,7 +38,7 @@ def test_compiler_rt_adds_no_copy_of_libc_functions(shared_store: Path, tmp_path
     engine = ZigEngine(store=Store(default_store()), tools=ensure_tools(shared_store))
     engine.prime_cache(target)
     toolchain = write_toolchain(target, engine.compilers(target), engine.tools, tmp_path)
-    source, library = tmp_path / "some.c", tmp_path / "libsome.so"
+    source, library = tmp_path / "library.c", tmp_path / "library.so"
     source.write_text(SOURCE)
 
     def link(flags: tuple[str, ...]) -> set[str]:
@@ -46,9 +46,9 @@ def test_compiler_rt_adds_no_copy_of_libc_functions(shared_store: Path, tmp_path
         subprocess.run(command, env={**os.environ, **toolchain.environment}, check=True)
         return list_undefined(library)
 
-    ours = link(toolchain.link_flags)
-    without = link(tuple(flag for flag in toolchain.link_flags if not flag.endswith(".a")))
+    undefined = link(toolchain.link_flags)
+    undefined_without_workaround = link(tuple(flag for flag in toolchain.link_flags if not flag.endswith(".a")))
 
-    assert ours >= LIBC
-    # If this fails, zig does it by itself and the workaround can go.
-    assert without & LIBC == set()
+    assert undefined >= LIBC
+    # If this fails, zig no longer links the copies, and the workaround can be removed.
+    assert undefined_without_workaround & LIBC == set()

@@ -1,4 +1,4 @@
-"""Real Mach-O and PE files, linked on this machine: read, audited, cut short everywhere, and changed after signing."""
+"""Mach-O and PE files that zig links on this machine: read, audited, truncated at many offsets, and changed after signing."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def audit(folder: Path, platform: str, binaries: dict[str, bytes]) -> list[tuple
     ]
 
 
-def test_sound_files_have_no_finding(macho: dict[str, bytes], pe: bytes, tmp_path: Path) -> None:
+def test_correct_mach_o_and_pe_files_have_no_findings(macho: dict[str, bytes], pe: bytes, tmp_path: Path) -> None:
     assert audit(tmp_path, "macosx_11_0_arm64", macho) == []
     assert audit(tmp_path, "win_amd64", {"demo/_demo.pyd": pe}) == []
 
@@ -148,7 +148,7 @@ def test_a_truncated_pe_file_is_an_error_at_any_length(pe: bytes) -> None:
             read_pe(pe[:size])
 
 
-def test_a_cut_file_is_a_finding_of_its_own(macho: dict[str, bytes], pe: bytes, tmp_path: Path) -> None:
+def test_a_truncated_file_is_the_only_finding(macho: dict[str, bytes], pe: bytes, tmp_path: Path) -> None:
     module = macho["demo/_demo.abi3.so"]
 
     assert audit(tmp_path, "macosx_11_0_arm64", {"demo/_demo.abi3.so": module[:-8]}) == [
@@ -162,7 +162,9 @@ def test_a_cut_file_is_a_finding_of_its_own(macho: dict[str, bytes], pe: bytes, 
     ]
 
 
-def test_no_flipped_byte_makes_a_reader_fail_in_another_way(macho: dict[str, bytes], pe: bytes) -> None:
+def test_a_reader_raises_no_other_exception_for_a_file_with_one_changed_byte(
+    macho: dict[str, bytes], pe: bytes
+) -> None:
     messages = []
     for whole, read, error in ((macho["demo/_demo.abi3.so"], read_macho, UnreadableMacho), (pe, read_pe, UnreadablePe)):
         for index in range(0, len(whole), 97):
@@ -176,7 +178,7 @@ def test_no_flipped_byte_makes_a_reader_fail_in_another_way(macho: dict[str, byt
     assert "" not in messages
 
 
-def test_a_file_that_was_changed_after_signing_is_found(macho: dict[str, bytes], tmp_path: Path) -> None:
+def test_a_file_that_was_changed_after_signing_is_a_finding(macho: dict[str, bytes], tmp_path: Path) -> None:
     module = macho["demo/_demo.abi3.so"]
     offset = module.index(b"@loader_path/.dylibs")
     changed = module[:offset] + b"@loader_path/.DYLIBS" + module[offset + 20 :]

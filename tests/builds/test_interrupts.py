@@ -1,4 +1,4 @@
-"""Interrupts, kills and locks, on a chain of recipes that only copy headers: through the real command, in little time."""
+"""Signals and locks during `everywheel deps`, with a chain of recipes that only copy headers."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import signal
 import subprocess
 
 import pytest
-from workshop import Workshop
+from fixture_project import FixtureProject
 
 CHAIN = 8
 TARGET = "manylinux2014_x86_64"
 
 
 @pytest.fixture
-def chain(workshop: Workshop) -> Workshop:
-    """A workshop whose recipes h0 to h7 require each other in a chain."""
+def chain(project: FixtureProject) -> FixtureProject:
+    """A project whose recipes h0 to h7 require each other in a chain."""
     for index in range(CHAIN):
-        workshop.add_headers_recipe(f"h{index}", f"h{index - 1}" if index else "")
-    return workshop
+        project.add_headers_recipe(f"h{index}", f"h{index - 1}" if index else "")
+    return project
 
 
-def start_deps(chain: Workshop, folder: str) -> subprocess.Popen[str]:
+def start_deps(chain: FixtureProject, folder: str) -> subprocess.Popen[str]:
     prefix = str(chain.folder / folder)
     return chain.start("deps", f"h{CHAIN - 1}", "-t", TARGET, "--jobs", "1", "--prefix", prefix)
 
@@ -32,36 +32,38 @@ def list_done(progress: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("last", [None, 0, 2, 5])
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda how: how.name)
+@pytest.mark.parametrize("step", [None, 0, 2, 5])
+@pytest.mark.parametrize(
+    "signal_number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name
+)
 def test_an_interrupted_build_resumes_after_its_last_finished_step(
-    chain: Workshop, how: signal.Signals, last: int | None
+    chain: FixtureProject, signal_number: signal.Signals, step: int | None
 ) -> None:
-    """The signal arrives as soon as the progress of step `last`, or any progress, is printed."""
+    """The signal is sent after the first line of progress about `step`, or about any step if it is None."""
     process = start_deps(chain, "interrupted")
     assert process.stderr is not None
-    seen = ""
+    first_progress = ""
     for line in process.stderr:
-        seen += line
-        if last is None or f"] h{last} " in line:
+        first_progress += line
+        if step is None or f"] h{step} " in line:
             break
-    process.send_signal(how)
-    seen += process.communicate()[1]
+    process.send_signal(signal_number)
+    first_progress += process.communicate()[1]
 
-    expected = {signal.SIGKILL: -signal.SIGKILL}.get(how, 130)
+    expected = {signal.SIGKILL: -signal.SIGKILL}.get(signal_number, 130)
     # The last steps may have finished before the signal was delivered.
-    assert process.returncode in (expected, 0), seen
+    assert process.returncode in (expected, 0), first_progress
     second = start_deps(chain, "second")
     output, progress = second.communicate()
 
     assert second.returncode == 0, progress
-    assert not set(list_done(seen)) & set(list_done(progress))
+    assert not set(list_done(first_progress)) & set(list_done(progress))
     assert f"{TARGET.replace('2014', '_2_17')}: {CHAIN} libraries" in output
     assert len(list((chain.folder / "second" / "include").iterdir())) == CHAIN
     assert "are intact" in chain.run("store", "verify")[0]
 
 
-def test_processes_that_share_a_store_build_each_step_once(chain: Workshop) -> None:
+def test_processes_that_share_a_store_build_each_step_once(chain: FixtureProject) -> None:
     processes = [start_deps(chain, f"prefix-{number}") for number in range(3)]
     progress = [process.communicate()[1] for process in processes]
 

@@ -1,4 +1,4 @@
-"""Launchers, which wrap compilers on Windows: compiled here, and run under Wine where it is installed."""
+"""The launchers that wrap compilers on Windows: cross-compiled here, and run under Wine if it is installed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WINE = shutil.which("wine")
 SERVER = shutil.which("wineserver") or "/usr/lib/wine/wineserver"
 CMD = r"C:\windows\system32\cmd.exe"
 
-Call = Callable[..., "subprocess.CompletedProcess[str]"]
+StartLauncher = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +47,8 @@ def wine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture
-def call(compiled: Path, wine: dict[str, str], tmp_path: Path) -> Call:
-    """Start a launcher under Wine."""
+def start_launcher(compiled: Path, wine: dict[str, str], tmp_path: Path) -> StartLauncher:
+    """A function that starts a launcher under Wine."""
 
     def start(launch: LaunchSpec, *args: str) -> subprocess.CompletedProcess[str]:
         program = tmp_path / "my cc.exe"
@@ -61,33 +61,33 @@ def call(compiled: Path, wine: dict[str, str], tmp_path: Path) -> Call:
     return start
 
 
-def test_a_launcher_appends_its_arguments_as_they_were_quoted(call: Call) -> None:
-    done = call(LaunchSpec(command=[CMD, "/c", "echo", "-O2"]), "-c", "a b.c", '-DX="y"')
+def test_a_launcher_appends_its_arguments_with_their_quotes(start_launcher: StartLauncher) -> None:
+    result = start_launcher(LaunchSpec(command=[CMD, "/c", "echo", "-O2"]), "-c", "a b.c", '-DX="y"')
 
-    assert done.stdout.strip() == r'-O2 -c "a b.c" -DX=\"y\"'
-
-
-def test_a_launcher_ends_as_its_command_does(call: Call) -> None:
-    assert call(LaunchSpec(command=[CMD, "/c", "exit"]), "3").returncode == 3
+    assert result.stdout.strip() == r'-O2 -c "a b.c" -DX=\"y\"'
 
 
-def test_a_command_gets_its_variables(call: Call) -> None:
+def test_a_launcher_returns_the_exit_code_of_its_command(start_launcher: StartLauncher) -> None:
+    assert start_launcher(LaunchSpec(command=[CMD, "/c", "exit"]), "3").returncode == 3
+
+
+def test_a_launcher_sets_environment_variables_for_its_command(start_launcher: StartLauncher) -> None:
     variables = {"PKG_CONFIG_LIBDIR": r"Z:\ä;Z:\b=c", "SECOND": "2"}
 
-    done = call(LaunchSpec(command=[CMD, "/c", "echo"], environment=variables), "%SECOND%")
+    result = start_launcher(LaunchSpec(command=[CMD, "/c", "echo"], environment=variables), "%SECOND%")
 
-    assert done.stdout.strip() == "2"
+    assert result.stdout.strip() == "2"
 
 
-def test_a_query_for_library_folders_is_answered_with_the_prefix(call: Call) -> None:
+def test_a_launcher_prints_the_prefix_for_print_search_dirs(start_launcher: StartLauncher) -> None:
     launch = LaunchSpec(command=[CMD, "/c", "echo"], libraries=Path("/prefix/lib"))
 
-    assert call(launch, "--print-search-dirs").stdout.strip() == "libraries: =/prefix/lib"
-    assert call(launch, "-c").stdout.strip() == "-c"
+    assert start_launcher(launch, "--print-search-dirs").stdout.strip() == "libraries: =/prefix/lib"
+    assert start_launcher(launch, "-c").stdout.strip() == "-c"
 
 
-def test_a_missing_command_is_named(call: Call) -> None:
-    done = call(LaunchSpec(command=[r"C:\no\gcc.exe", "-O2"]))
+def test_a_missing_command_is_named(start_launcher: StartLauncher) -> None:
+    result = start_launcher(LaunchSpec(command=[r"C:\no\gcc.exe", "-O2"]))
 
-    assert done.returncode == 127
-    assert done.stderr.startswith(r"cannot start C:\no\gcc.exe -O2 (error ")
+    assert result.returncode == 127
+    assert result.stderr.startswith(r"cannot start C:\no\gcc.exe -O2 (error ")

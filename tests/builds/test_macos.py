@@ -1,4 +1,4 @@
-"""Wheels for macOS, built on any machine: nothing here runs them, so every part of their structure is checked."""
+"""The structure of wheels for macOS, which are cross-compiled here and not run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from everywheel.toolchains.hide_symbols import hide_symbols
 from everywheel.toolchains.toolchain import Toolchain, ToolchainOptions
 from everywheel.toolchains.toolchain_writer import write_toolchain
 from everywheel.wheels.macos_availability import find_newer_symbols
-from workshop import Workshop
+from fixture_project import FixtureProject
 
 ARM, INTEL = "macosx_11_0_arm64", "macosx_10_15_x86_64"
 
@@ -38,10 +38,10 @@ def toolchain(shared_store: Path, tmp_path: Path) -> Toolchain:
 
 
 @pytest.mark.parametrize(("tag", "cpu", "floor"), [(ARM, "arm64", (11, 0)), (INTEL, "x86_64", (10, 15))])
-def test_module_and_library_find_each_other_on_the_oldest_system(
-    finished: Workshop, tag: str, cpu: str, floor: tuple[int, int]
+def test_load_commands_name_the_grafted_library_and_the_oldest_macos(
+    built_project: FixtureProject, tag: str, cpu: str, floor: tuple[int, int]
 ) -> None:
-    images = read_images(finished.find_wheel(tag))
+    images = read_images(built_project.find_wheel(tag))
     module, library = images["fixture.abi3.so"], images["fixture.dylibs/libfoo.1.0.0.dylib"]
 
     assert {(image.cpu, image.minimum, image.signature, image.rpath) for image in images.values()} == {
@@ -54,30 +54,30 @@ def test_module_and_library_find_each_other_on_the_oldest_system(
     assert {"PyLong_FromLong", "foo_answer"} <= set(module.undefined)
 
 
-def test_static_linkage_hides_the_libraries_in_the_module(copy: Workshop) -> None:
-    copy.build("--target", ARM, "--linkage", "static")
-    images = read_images(copy.find_wheel(ARM, "zig-static"))
+def test_static_linkage_hides_the_libraries_in_the_module(project_copy: FixtureProject) -> None:
+    project_copy.build("--target", ARM, "--linkage", "static")
+    images = read_images(project_copy.find_wheel(ARM, "zig-static"))
 
     assert list(images) == ["fixture.abi3.so"]
     assert images["fixture.abi3.so"].exports == ("PyInit_fixture",)
     assert images["fixture.abi3.so"].signature == ()
 
 
-def test_libraries_of_cmake_and_of_meson_are_found_by_their_install_names(copy: Workshop) -> None:
-    copy.replace("pyproject.toml", 'shared = ["libfoo"]', 'shared = ["libfoo", "libbar"]')
-    copy.build("--target", INTEL)
-    images = read_images(copy.find_wheel(INTEL))
+def test_libraries_of_cmake_and_meson_have_relative_install_names(project_copy: FixtureProject) -> None:
+    project_copy.replace("pyproject.toml", 'shared = ["libfoo"]', 'shared = ["libfoo", "libbar"]')
+    project_copy.build("--target", INTEL)
+    images = read_images(project_copy.find_wheel(INTEL))
     (bar,) = [path for path in images if "libbar" in path]
 
     assert images[bar].name == f"/DLC/{bar}"
     assert f"@loader_path/{Path(bar).name}" in images["fixture.dylibs/libfoo.1.0.0.dylib"].needed
-    assert audit_wheel(copy.find_wheel(INTEL)).findings == ()
+    assert audit_wheel(project_copy.find_wheel(INTEL)).findings == ()
 
 
-def test_smoke_reports_that_nothing_was_run(copy: Workshop) -> None:
-    wheel = copy.find_wheel(ARM)
+def test_smoke_reports_that_nothing_was_run(project_copy: FixtureProject) -> None:
+    wheel = project_copy.find_wheel(ARM)
 
-    _, errors = copy.run("smoke", str(wheel), exit_code=3)
+    _, errors = project_copy.run("smoke", str(wheel), exit_code=3)
 
     messages = [line for line in errors.splitlines() if not line.startswith("[")]
     assert messages[0] == (
@@ -86,21 +86,21 @@ def test_smoke_reports_that_nothing_was_run(copy: Workshop) -> None:
     assert messages[1] == "error: no wheel was run"
 
 
-def test_a_function_newer_than_the_oldest_system_stops_the_compiler(copy: Workshop) -> None:
-    copy.replace("extension/src/fixture.c", "#include <stdlib.h>", "#include <stdlib.h>\n#include <sys/stat.h>")
-    copy.replace("extension/src/fixture.c", "  (void)module;", '  (void)module;\n  mkfifoat(0, "", 0);')
+def test_a_function_newer_than_the_oldest_macos_is_a_compiler_error(project_copy: FixtureProject) -> None:
+    project_copy.replace("extension/src/fixture.c", "#include <stdlib.h>", "#include <stdlib.h>\n#include <sys/stat.h>")
+    project_copy.replace("extension/src/fixture.c", "  (void)module;", '  (void)module;\n  mkfifoat(0, "", 0);')
 
-    _, errors = copy.run("build", "-t", INTEL, exit_code=1)
+    _, errors = project_copy.run("build", "-t", INTEL, exit_code=1)
 
     assert "error: 'mkfifoat' is only available on macOS 13.0 or newer" in errors
 
 
-def test_a_newer_function_that_a_probe_declares_itself_stops_the_build(copy: Workshop) -> None:
+def test_a_newer_function_that_the_source_declares_itself_fails_the_build(project_copy: FixtureProject) -> None:
     old = "static PyObject *answer"
-    copy.replace("extension/src/fixture.c", old, f'char fifo(void) __asm("_mkfifoat");\n{old}')
-    copy.replace("extension/src/fixture.c", "  (void)module;", "  (void)module;\n  fifo();")
+    project_copy.replace("extension/src/fixture.c", old, f'char fifo(void) __asm("_mkfifoat");\n{old}')
+    project_copy.replace("extension/src/fixture.c", "  (void)module;", "  (void)module;\n  fifo();")
 
-    _, errors = copy.run("build", "-t", INTEL, exit_code=1)
+    _, errors = project_copy.run("build", "-t", INTEL, exit_code=1)
 
     assert errors[errors.index("error: ") :].splitlines()[:3] == [
         f"error: fixture 1.0 for {INTEL}: the wheel needs symbols that macOS 10.15 does not have",
@@ -121,7 +121,7 @@ def test_headers_state_the_version_that_introduced_a_symbol(toolchain: Toolchain
     assert newer == {"preadv": "11.0", "mkfifoat": "13.0"}
 
 
-def test_linked_objects_and_archives_hide_what_is_not_exported(toolchain: Toolchain, tmp_path: Path) -> None:
+def test_linked_objects_and_archives_hide_symbols_that_are_not_exported(toolchain: Toolchain, tmp_path: Path) -> None:
     (tmp_path / "foo.c").write_text("int bar(void); int foo_a(void) { return bar(); } int other(void) { return 1; }")
     (tmp_path / "bar.c").write_text("int bar(void) { return 2; }")
     commands = [

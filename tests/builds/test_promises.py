@@ -1,4 +1,4 @@
-"""Broken promises of a recipe, each checked on the prefix that the finished workshop built."""
+"""The products that a recipe promises, checked in the prefix of an artifact that `built_project` has built."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from everywheel.errors import BuildError
 from everywheel.libraries.products import check_products
 from everywheel.platforms.target import parse_target
 from everywheel.store.local import Store
-from workshop import Workshop
+from fixture_project import FixtureProject
 
 TARGETS = ("manylinux2014_x86_64", "musllinux_1_2_aarch64", "macosx_11_0_arm64", "win_amd64")
 
 
-def resolve(workshop: Workshop, tag: str) -> ResolvedRecipe:
-    recipe = load_recipe(workshop.project / "recipes" / "libfoo" / "recipe.toml")
+def resolve(project: FixtureProject, tag: str) -> ResolvedRecipe:
+    recipe = load_recipe(project.root / "recipes" / "libfoo" / "recipe.toml")
     return resolve_recipe(recipe, parse_target(tag), linkage=Linkage.SHARED, features=["answer"])
 
 
-def unpack_libfoo(workshop: Workshop, tag: str) -> Path:
-    """Unpack the finished libfoo of a target, and return its prefix."""
-    store, target, prefix = Store(workshop.store), parse_target(tag), workshop.folder / tag
+def unpack_libfoo(project: FixtureProject, tag: str) -> Path:
+    """Unpack the artifact of libfoo for a target, and return its prefix."""
+    store, target, prefix = Store(project.store), parse_target(tag), project.folder / tag
     (entry,) = [entry for entry in store.entries() if (entry.name, entry.target) == ("libfoo", target.tag)]
     prefix.mkdir()
     store.unpack(entry.key, prefix)
@@ -31,8 +31,8 @@ def unpack_libfoo(workshop: Workshop, tag: str) -> Path:
 
 
 @pytest.mark.parametrize("tag", TARGETS)
-def test_a_finished_prefix_keeps_every_promise(copy: Workshop, tag: str) -> None:
-    check_products(unpack_libfoo(copy, tag), resolve(copy, tag), ())
+def test_a_correct_prefix_has_every_product(project_copy: FixtureProject, tag: str) -> None:
+    check_products(unpack_libfoo(project_copy, tag), resolve(project_copy, tag), ())
 
 
 @pytest.mark.parametrize(
@@ -50,29 +50,31 @@ def test_a_finished_prefix_keeps_every_promise(copy: Workshop, tag: str) -> None
         ),
     ],
 )
-def test_a_broken_promise_is_named(copy: Workshop, old: str, new: str, promise: str) -> None:
-    prefix = unpack_libfoo(copy, TARGETS[0])
-    copy.replace("recipes/libfoo/recipe.toml", old, new)
+def test_a_missing_or_wrong_product_is_named(project_copy: FixtureProject, old: str, new: str, promise: str) -> None:
+    prefix = unpack_libfoo(project_copy, TARGETS[0])
+    project_copy.replace("recipes/libfoo/recipe.toml", old, new)
 
     with pytest.raises(BuildError) as raised:
-        check_products(prefix, resolve(copy, TARGETS[0]), ())
+        check_products(prefix, resolve(project_copy, TARGETS[0]), ())
 
     assert list(raised.value.details) == ["promise 1"]
     assert promise in str(raised.value.details["promise 1"])
 
 
-def test_a_path_of_the_build_machine_is_named(copy: Workshop) -> None:
-    prefix = unpack_libfoo(copy, TARGETS[0])
+def test_a_path_of_the_build_machine_is_named(project_copy: FixtureProject) -> None:
+    prefix = unpack_libfoo(project_copy, TARGETS[0])
     (prefix / "include" / "foo.h").write_text("/* /build/machine/path */\n")
 
     with pytest.raises(BuildError) as raised:
-        check_products(prefix, resolve(copy, TARGETS[0]), ("/build/machine",))
+        check_products(prefix, resolve(project_copy, TARGETS[0]), ("/build/machine",))
 
     assert "include/foo.h" in str(raised.value.details["promise 1"])
 
 
-def test_a_library_for_another_architecture_is_named(copy: Workshop) -> None:
+def test_a_library_for_another_architecture_is_named(project_copy: FixtureProject) -> None:
     with pytest.raises(BuildError) as raised:
-        check_products(unpack_libfoo(copy, "musllinux_1_2_aarch64"), resolve(copy, "musllinux_1_2_x86_64"), ())
+        check_products(
+            unpack_libfoo(project_copy, "musllinux_1_2_aarch64"), resolve(project_copy, "musllinux_1_2_x86_64"), ()
+        )
 
     assert any("x86_64" in str(problem) for problem in raised.value.details.values())

@@ -1,4 +1,4 @@
-"""Source distributions, by a real backend, packed so that the same sources give the same bytes."""
+"""Source distributions, which a real backend builds: contents and reproducible bytes."""
 
 from __future__ import annotations
 
@@ -9,47 +9,52 @@ import zipfile
 from pathlib import Path
 
 from everywheel.wheels.sdist import pack_sdist
-from workshop import Workshop
+from fixture_project import FixtureProject
 
 NAME = "fixture-1.0.tar.gz"
 
 
-def test_the_sdist_has_every_source_and_a_wheel_can_be_built_from_it(copy: Workshop) -> None:
-    copy.run("sdist")
-    with tarfile.open(copy.project / "wheelhouse" / NAME) as archive:
-        archive.extractall(copy.folder / "unpacked", filter="data")
-    unpacked = copy.folder / "unpacked" / "fixture-1.0"
-    copy.replace("pyproject.toml", 'extension = "extension"', f'extension = "{unpacked}"')
+def test_the_sdist_has_every_source_file_and_builds_a_wheel(project_copy: FixtureProject) -> None:
+    project_copy.run("sdist")
+    with tarfile.open(project_copy.root / "wheelhouse" / NAME) as archive:
+        archive.extractall(project_copy.folder / "unpacked", filter="data")
+    unpacked = project_copy.folder / "unpacked" / "fixture-1.0"
+    project_copy.replace("pyproject.toml", 'extension = "extension"', f'extension = "{unpacked}"')
 
-    copy.build()
+    project_copy.build()
 
-    original = {path.relative_to(copy.project / "extension") for path in (copy.project / "extension").rglob("*")}
+    original = {
+        path.relative_to(project_copy.root / "extension") for path in (project_copy.root / "extension").rglob("*")
+    }
     assert {path.relative_to(unpacked) for path in unpacked.rglob("*")} == original | {Path("PKG-INFO")}
-    wheel = next((copy.project / "wheelhouse").glob("*x86_64.whl"))
+    wheel = next((project_copy.root / "wheelhouse").glob("*x86_64.whl"))
     assert "fixture.abi3.so" in zipfile.ZipFile(wheel).namelist()
 
 
-def test_another_folder_and_another_day_give_the_same_bytes(copy: Workshop, tmp_path: Path) -> None:
-    other = Workshop(tmp_path / "other", copy.python_headers)
+def test_the_directory_and_the_times_of_files_do_not_change_the_bytes(
+    project_copy: FixtureProject, tmp_path: Path
+) -> None:
+    other = FixtureProject(tmp_path / "other", project_copy.python_headers)
     digests = set()
-    for workshop in (copy, other):
-        (workshop.project / "extension" / "meson.build").touch()
-        workshop.run("sdist")
-        digests.add(hashlib.sha256((workshop.project / "wheelhouse" / NAME).read_bytes()).hexdigest())
+    for project in (project_copy, other):
+        (project.root / "extension" / "meson.build").touch()
+        project.run("sdist")
+        digests.add(hashlib.sha256((project.root / "wheelhouse" / NAME).read_bytes()).hexdigest())
 
     assert len(digests) == 1
 
 
-def test_all_targets_are_the_released_ones_the_others_and_the_sdist(copy: Workshop) -> None:
-    copy.replace("pyproject.toml", "targets = [", 'more-targets = ["manylinux_2_28_x86_64"]\ntargets = [')
+def test_targets_all_builds_released_and_additional_targets_and_the_sdist(project_copy: FixtureProject) -> None:
+    project_copy.replace("pyproject.toml", "targets = [", 'more-targets = ["manylinux_2_28_x86_64"]\ntargets = [')
 
     others = {
-        copy.find_wheel(tag).name for tag in ("macosx_11_0_arm64", "macosx_10_15_x86_64", "win_amd64", "win_arm64")
+        project_copy.find_wheel(tag).name
+        for tag in ("macosx_11_0_arm64", "macosx_10_15_x86_64", "win_amd64", "win_arm64")
     }
 
-    copy.run("build", "--targets", "all")
+    project_copy.run("build", "--targets", "all")
 
-    names = {path.name for path in (copy.project / "wheelhouse").iterdir()}
+    names = {path.name for path in (project_copy.root / "wheelhouse").iterdir()}
     assert names - others == {
         "fixture-1.0-cp311-abi3-manylinux2014_x86_64.whl",
         "fixture-1.0-cp311-abi3-manylinux_2_28_x86_64.whl",
@@ -58,10 +63,10 @@ def test_all_targets_are_the_released_ones_the_others_and_the_sdist(copy: Worksh
     }
 
 
-def test_a_backend_that_writes_another_name_is_an_error(copy: Workshop) -> None:
-    copy.replace("extension/pyproject.toml", 'version = "1.0"', 'version = "1.0.0-rc1"')
+def test_an_sdist_with_an_unexpected_file_name_is_an_error(project_copy: FixtureProject) -> None:
+    project_copy.replace("extension/pyproject.toml", 'version = "1.0"', 'version = "1.0.0-rc1"')
 
-    _, errors = copy.run("sdist", exit_code=1)
+    _, errors = project_copy.run("sdist", exit_code=1)
 
     assert errors.splitlines()[-2:] == [
         "error: the backend built fixture-1.0.0rc1.tar.gz, but the release has fixture-1.0.0-rc1.tar.gz",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from everywheel.store.local import default_store
 from filelock import FileLock
-from roots import bootstrap_debian, call_in_root, copy_repository
+from root_filesystems import bootstrap_debian, call_in_root, copy_repository
 
 MAIN_COMMAND = "python3 -m venv .venv && .venv/bin/pip install nox && .venv/bin/nox -s build-all"
 # The longest first, and first for each of two workers: the bare Debian's wheels, and what needs none of them.
@@ -19,7 +19,7 @@ ORDER = ("test_bare_debian", "test_containers", "test_workflows", "test_windows"
 # Tests that share a fixture of their file run in one worker; the others of these files run anywhere.
 GROUPS = {
     ("test_smoke", "matrix"): "smoke-matrix",
-    ("test_smoke", "workshop"): "smoke-faults",
+    ("test_smoke", "project"): "smoke-faults",
     ("test_run_wheels", "python"): "glibc",
 }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from roots import REPOSITORY, call
+from root_filesystems import REPOSITORY, call
 
 pytestmark = pytest.mark.xdist_group("actionlint")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from everywheel.audit import audit_wheel
 from everywheel.config.project import load_project
-from roots import REPOSITORY
+from root_filesystems import REPOSITORY
 
 pytestmark = pytest.mark.xdist_group("bare_debian")
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from daemons import list_containers, wait_for_container
+from docker_daemons import list_containers, wait_for_container
 from everywheel.audit import audit_wheel
 from everywheel.containers.runtime import find_runtime
 from everywheel.store.local import Store, default_store
-from roots import REPOSITORY, call
-from workshop import Workshop
+from fixture_project import FixtureProject
+from root_filesystems import REPOSITORY, call
 
 pytestmark = pytest.mark.xdist_group("containers")
 
@@ -34,28 +34,28 @@ def container_runtime() -> None:
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory, python_headers: Path) -> Workshop:
+def built(tmp_path_factory: pytest.TempPathFactory, python_headers: Path) -> FixtureProject:
     """The fixture project, built by zig and in containers for the native target."""
-    workshop = Workshop(tmp_path_factory.mktemp("containers"), python_headers)
-    workshop.build("--target", NATIVE)
-    workshop.build("--engine", "container", "--target", NATIVE)
-    return workshop
+    project = FixtureProject(tmp_path_factory.mktemp("containers"), python_headers)
+    project.build("--target", NATIVE)
+    project.build("--engine", "container", "--target", NATIVE)
+    return project
 
 
-def run_command(workshop: Workshop, *args: str, exit_code: int = 0) -> tuple[str, str, int]:
+def run_command(project: FixtureProject, *args: str, exit_code: int = 0) -> tuple[str, str, int]:
     """Run a command; return its output, its messages, and the id of its process."""
-    process = workshop.start(*args)
+    process = project.start(*args)
     output, errors = process.communicate()
     assert process.returncode == exit_code, output + errors
     return output, errors, process.pid
 
 
-def find_wheel(workshop: Workshop, target: str) -> Path:
-    return next((workshop.project / "wheelhouse" / "container-shared").glob(f"*{target}.whl"))
+def find_wheel(project: FixtureProject, target: str) -> Path:
+    return next((project.root / "wheelhouse" / "container-shared").glob(f"*{target}.whl"))
 
 
 @pytest.mark.parametrize("target", [*TARGETS[:3], pytest.param(TARGETS[3], marks=pytest.mark.exhaustive)])
-def test_a_wheel_from_a_container_is_clean_and_works_where_it_claims_to(built: Workshop, target: str) -> None:
+def test_a_wheel_from_a_container_is_clean_and_works_where_it_claims_to(built: FixtureProject, target: str) -> None:
     _, _, pid = run_command(built, "build", "--engine", "container", "--target", target)
 
     wheel = find_wheel(built, target)
@@ -66,16 +66,16 @@ def test_a_wheel_from_a_container_is_clean_and_works_where_it_claims_to(built: W
     assert list_containers(pid) == []
 
 
-def test_a_second_build_starts_no_container(built: Workshop) -> None:
+def test_a_second_build_starts_no_container(built: FixtureProject) -> None:
     assert built.build("--engine", "container", "--target", NATIVE) == {}
 
 
-def steps_of(workshop: Workshop, engine: str) -> dict[str, Any]:
-    output, _ = workshop.run("plan", "--engine", engine, "--target", NATIVE, "--json")
+def steps_of(project: FixtureProject, engine: str) -> dict[str, Any]:
+    output, _ = project.run("plan", "--engine", engine, "--target", NATIVE, "--json")
     return {step["name"]: step for step in json.loads(output)["steps"]}
 
 
-def test_an_artifact_of_a_container_has_another_key_and_the_same_shape(built: Workshop) -> None:
+def test_an_artifact_of_a_container_has_another_key_and_the_same_shape(built: FixtureProject) -> None:
     by_zig, by_container = steps_of(built, "zig"), steps_of(built, "container")
 
     for name in ("libfoo", "libbar"):
@@ -93,8 +93,8 @@ def list_files(store: Store, key: str) -> list[str]:
         return sorted(archive.getnames())
 
 
-def test_only_zigs_wheels_enter_the_wheelhouse_itself(built: Workshop) -> None:
-    house = built.project / "wheelhouse"
+def test_only_zigs_wheels_enter_the_wheelhouse_itself(built: FixtureProject) -> None:
+    house = built.root / "wheelhouse"
 
     assert {path.name for path in house.glob("*.whl")} == {
         path.name for path in (house / "container-shared").glob(f"*{NATIVE}.whl")
@@ -102,7 +102,7 @@ def test_only_zigs_wheels_enter_the_wheelhouse_itself(built: Workshop) -> None:
 
 
 def test_a_compiler_error_in_a_container_is_reported(tmp_path: Path, python_headers: Path) -> None:
-    broken = Workshop(tmp_path, python_headers)
+    broken = FixtureProject(tmp_path, python_headers)
     broken.replace("recipes/libbar/recipe.toml", 'system = "meson"', 'system = "meson"\ndefines = ["BAR_HALF=no+such"]')
 
     _, errors, pid = run_command(broken, "build", "--engine", "container", "--target", NATIVE, exit_code=1)
@@ -113,8 +113,8 @@ def test_a_compiler_error_in_a_container_is_reported(tmp_path: Path, python_head
 
 
 def test_ctrl_c_leaves_no_container(tmp_path: Path, python_headers: Path) -> None:
-    workshop = Workshop(tmp_path, python_headers)
-    process = workshop.start("build", "--engine", "container", "--target", NATIVE)
+    project = FixtureProject(tmp_path, python_headers)
+    process = project.start("build", "--engine", "container", "--target", NATIVE)
     wait_for_container(process)
 
     process.send_signal(signal.SIGINT)
@@ -124,7 +124,7 @@ def test_ctrl_c_leaves_no_container(tmp_path: Path, python_headers: Path) -> Non
     assert list_containers(process.pid) == []
 
 
-def test_a_target_without_a_build_image_is_an_error_that_names_one_with(built: Workshop) -> None:
+def test_a_target_without_a_build_image_is_an_error_that_names_one_with(built: FixtureProject) -> None:
     if "quay.io" in call(["docker", "images", "--format", "{{.Repository}}"]):
         pytest.skip("a registry answers here: the image is available")
 

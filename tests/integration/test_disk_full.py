@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from everywheel.store.local import default_store
 from everywheel.toolchains.build_tools import ensure_tools
-from roots import call
-from workshop import Workshop
+from fixture_project import FixtureProject
+from root_filesystems import call
 
 TARGET = "manylinux_2_17_x86_64"
 
@@ -19,10 +19,10 @@ TARGET = "manylinux_2_17_x86_64"
 def test_a_full_disk_is_named_and_loses_nothing(tmp_path: Path, python_headers: Path, large: tuple[str, ...]) -> None:
     """`large` are the store's folders on another file system: the disk is full while unpacking, or while packing."""
     ensure_tools(default_store())
-    workshop = Workshop(tmp_path, python_headers)
-    workshop.run("sources", "fetch")
-    store = workshop.store
-    build = shlex.join([sys.executable, "-m", "everywheel", "--project", str(workshop.project), "build", "-t", TARGET])
+    project = FixtureProject(tmp_path, python_headers)
+    project.run("sources", "fetch")
+    store = project.store
+    build = shlex.join([sys.executable, "-m", "everywheel", "--project", str(project.root), "build", "-t", TARGET])
     links = "".join(
         f"mkdir -p {tmp_path}/large/{name}\nln -s {tmp_path}/large/{name} {store}/{name}\n" for name in large
     )
@@ -33,7 +33,7 @@ def test_a_full_disk_is_named_and_loses_nothing(tmp_path: Path, python_headers: 
     script = f"""
 mount -t tmpfs -o size=128k none {store}
 {links}
-export EVERYWHEEL_STORE={store} EVERYWHEEL_MIRRORS={workshop.mirror}
+export EVERYWHEEL_STORE={store} EVERYWHEEL_MIRRORS={project.mirror}
 if {build}; then exit 1; fi
 echo --- more space
 mount -o remount,size=1g {store}
@@ -44,4 +44,4 @@ mount -o remount,size=1g {store}
     full, _, after = output.partition("--- more space\n")
     lines = full.replace(str(store), "{store}").splitlines()
     assert "error: no space left on the disk" in lines, full
-    assert f"built: {workshop.project}/wheelhouse/fixture-1.0-cp311-abi3-manylinux2014_x86_64.whl" in after
+    assert f"built: {project.root}/wheelhouse/fixture-1.0-cp311-abi3-manylinux2014_x86_64.whl" in after

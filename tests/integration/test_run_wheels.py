@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from roots import REPOSITORY, call, call_in_root, download_wheels, make_musl_root
+from root_filesystems import REPOSITORY, call, call_in_root, download_wheels, make_musl_root
 
 MYPY = "mypy==2.4.1"
 ZLIB_PROJECT = """

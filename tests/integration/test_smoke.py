@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from daemons import list_containers, start_daemon, wait_for_container
+from docker_daemons import list_containers, start_daemon, wait_for_container
 from everywheel.containers.runtime import find_runtime
 from everywheel.containers.runtime_images import IMAGE_LABEL
 from everywheel.store.local import default_store
 from everywheel.wheels.wheel import pack_wheel, read_wheel, retag_wheel
-from roots import REPOSITORY, call
-from workshop import Workshop
+from fixture_project import FixtureProject
+from root_filesystems import REPOSITORY, call
 
 REAL = ("debian-11", "debian-12", "debian-13", "debian-unstable", "musl")
 STATIC = ("centos-7", "amazonlinux-2", "debian-10", "rockylinux-8", "alpine-3-22")
@@ -109,22 +109,22 @@ def test_the_page_shows_every_cell(matrix: tuple[list[dict[str, Any]], str]) -> 
 
 
 @pytest.fixture(scope="module")
-def workshop(tmp_path_factory: pytest.TempPathFactory, python_headers: Path) -> Workshop:
+def project(tmp_path_factory: pytest.TempPathFactory, python_headers: Path) -> FixtureProject:
     """The fixture project, whose extension needs glibc 2.36 where it is built for it; both wheels are built."""
-    workshop = Workshop(tmp_path_factory.mktemp("wrong"), python_headers)
-    workshop.replace(
+    project = FixtureProject(tmp_path_factory.mktemp("wrong"), python_headers)
+    project.replace(
         "extension/src/fixture.c",
         "#include <Python.h>",
         "#include <Python.h>\n#include <stdlib.h>\n#include <time.h>\nvolatile unsigned seed;\n"
         "#ifndef __GLIBC__\n#define arc4random() ((unsigned) time(0))\n#endif\n"
         "__attribute__((constructor)) static void sow(void) { seed = arc4random(); }\n",
     )
-    workshop.build("--target", GLIBC, "--target", MUSL)
-    return workshop
+    project.build("--target", GLIBC, "--target", MUSL)
+    return project
 
 
-def find_wheel(workshop: Workshop, tag: str) -> Path:
-    return next((workshop.project / "wheelhouse").glob(f"*{tag}.whl"))
+def find_wheel(project: FixtureProject, tag: str) -> Path:
+    return next((project.root / "wheelhouse").glob(f"*{tag}.whl"))
 
 
 def change_wheel(path: Path, into: Path, tag: str, *, without: str = "/nothing/") -> Path:
@@ -135,52 +135,52 @@ def change_wheel(path: Path, into: Path, tag: str, *, without: str = "/nothing/"
     return pack_wheel(dataclasses.replace(wheel, files=files), into, epoch=1_600_000_000)
 
 
-def smoke_wrong(workshop: Workshop, wheel: Path, image: str) -> str:
+def smoke_wrong(project: FixtureProject, wheel: Path, image: str) -> str:
     """Run the smoke test of a wheel that must fail, and return its messages."""
     _, errors = everywheel(
-        "smoke", wheel, "--image", image, cwd=workshop.project, exit_code=6, EVERYWHEEL_STORE=str(default_store())
+        "smoke", wheel, "--image", image, cwd=project.root, exit_code=6, EVERYWHEEL_STORE=str(default_store())
     )
     return errors
 
 
-def test_a_wheel_for_a_newer_glibc_is_named(workshop: Workshop, tmp_path: Path) -> None:
-    wheel = change_wheel(find_wheel(workshop, GLIBC), tmp_path, "manylinux2014_x86_64")
+def test_a_wheel_for_a_newer_glibc_is_named(project: FixtureProject, tmp_path: Path) -> None:
+    wheel = change_wheel(find_wheel(project, GLIBC), tmp_path, "manylinux2014_x86_64")
 
-    messages = smoke_wrong(workshop, wheel, "debian-11")
+    messages = smoke_wrong(project, wheel, "debian-11")
 
     assert "needs glibc 2.36, but debian-11 has 2.31 and the tag promises 2.17" in messages
     assert "version `GLIBC_2.36' not found" in messages
 
 
-def test_a_floor_that_cannot_be_run_names_the_symbol(workshop: Workshop, tmp_path: Path) -> None:
-    wheel = change_wheel(find_wheel(workshop, GLIBC), tmp_path, "manylinux2014_x86_64")
+def test_a_floor_that_cannot_be_run_names_the_symbol(project: FixtureProject, tmp_path: Path) -> None:
+    wheel = change_wheel(find_wheel(project, GLIBC), tmp_path, "manylinux2014_x86_64")
 
-    messages = smoke_wrong(workshop, wheel, "amazonlinux-2")
+    messages = smoke_wrong(project, wheel, "amazonlinux-2")
 
     assert "glibc 2.26 does not have arc4random" in messages
 
 
-def test_a_library_that_was_not_grafted_is_named(workshop: Workshop, tmp_path: Path) -> None:
-    wheel = change_wheel(find_wheel(workshop, GLIBC), tmp_path, GLIBC, without=".libs/libfoo")
+def test_a_library_that_was_not_grafted_is_named(project: FixtureProject, tmp_path: Path) -> None:
+    wheel = change_wheel(find_wheel(project, GLIBC), tmp_path, GLIBC, without=".libs/libfoo")
 
-    messages = smoke_wrong(workshop, wheel, "debian-12")
+    messages = smoke_wrong(project, wheel, "debian-12")
 
     assert ".so" in messages
     assert "is neither in the wheel nor on the system: it was not grafted" in messages
 
 
-def test_a_wheel_for_glibc_on_musl_is_named(workshop: Workshop, tmp_path: Path) -> None:
-    wheel = change_wheel(find_wheel(workshop, GLIBC), tmp_path, MUSL)
+def test_a_wheel_for_glibc_on_musl_is_named(project: FixtureProject, tmp_path: Path) -> None:
+    wheel = change_wheel(find_wheel(project, GLIBC), tmp_path, MUSL)
 
-    messages = smoke_wrong(workshop, wheel, "musl")
+    messages = smoke_wrong(project, wheel, "musl")
 
     assert "it is linked against glibc (libc.so.6), but musl has musl" in messages
 
 
-def test_a_wheel_for_musl_on_glibc_is_named(workshop: Workshop, tmp_path: Path) -> None:
-    wheel = change_wheel(find_wheel(workshop, MUSL), tmp_path, "manylinux2014_x86_64")
+def test_a_wheel_for_musl_on_glibc_is_named(project: FixtureProject, tmp_path: Path) -> None:
+    wheel = change_wheel(find_wheel(project, MUSL), tmp_path, "manylinux2014_x86_64")
 
-    messages = smoke_wrong(workshop, wheel, "debian-12")
+    messages = smoke_wrong(project, wheel, "debian-12")
 
     assert "it is linked against musl (libc.musl-x86_64.so.1), but debian-12 has glibc" in messages
 
@@ -189,23 +189,23 @@ def test_a_wheel_for_musl_on_glibc_is_named(workshop: Workshop, tmp_path: Path) 
 
 
 @pytest.fixture
-def sleeper(workshop: Workshop, tmp_path: Path) -> Workshop:
-    """The workshop with a smoke command that hangs."""
-    return copy_with(workshop, tmp_path, "import time; time.sleep(600)")
+def sleeper(project: FixtureProject, tmp_path: Path) -> FixtureProject:
+    """The project with a smoke command that hangs."""
+    return copy_with(project, tmp_path, "import time; time.sleep(600)")
 
 
-def copy_with(workshop: Workshop, folder: Path, code: str) -> Workshop:
-    """Return a copy of the workshop's project with other Python code as its smoke command."""
-    copy = Workshop(folder, workshop.python_headers)
-    shutil.copytree(workshop.project / "wheelhouse", copy.project / "wheelhouse")
+def copy_with(project: FixtureProject, folder: Path, code: str) -> FixtureProject:
+    """Return a copy of the project's project with other Python code as its smoke command."""
+    copy = FixtureProject(folder, project.python_headers)
+    shutil.copytree(project.root / "wheelhouse", copy.root / "wheelhouse")
     copy.replace("pyproject.toml", "import fixture; assert fixture.answer() == 42", code)
     return copy
 
 
-def start_smoke(workshop: Workshop, **variables: str) -> subprocess.Popen[str]:
+def start_smoke(project: FixtureProject, **variables: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "everywheel", "smoke", find_wheel(workshop, GLIBC), "--image", "debian-12"],
-        cwd=workshop.project,
+        [sys.executable, "-m", "everywheel", "smoke", find_wheel(project, GLIBC), "--image", "debian-12"],
+        cwd=project.root,
         env={**os.environ, "EVERYWHEEL_STORE": str(default_store()), **variables},
         text=True,
         stdout=subprocess.PIPE,
@@ -213,7 +213,7 @@ def start_smoke(workshop: Workshop, **variables: str) -> subprocess.Popen[str]:
     )
 
 
-def test_a_container_that_hangs_is_ended(sleeper: Workshop) -> None:
+def test_a_container_that_hangs_is_ended(sleeper: FixtureProject) -> None:
     _, errors = everywheel(
         "smoke",
         find_wheel(sleeper, GLIBC),
@@ -221,7 +221,7 @@ def test_a_container_that_hangs_is_ended(sleeper: Workshop) -> None:
         "debian-12",
         "--timeout",
         "4",
-        cwd=sleeper.project,
+        cwd=sleeper.root,
         exit_code=6,
         EVERYWHEEL_STORE=str(default_store()),
     )
@@ -229,7 +229,7 @@ def test_a_container_that_hangs_is_ended(sleeper: Workshop) -> None:
     assert "on debian-12: it did not end within 4 s" in errors
 
 
-def test_ctrl_c_leaves_no_container(sleeper: Workshop) -> None:
+def test_ctrl_c_leaves_no_container(sleeper: FixtureProject) -> None:
     process = start_smoke(sleeper)
     wait_for_container(process)
 
@@ -240,33 +240,33 @@ def test_ctrl_c_leaves_no_container(sleeper: Workshop) -> None:
     assert list_containers(process.pid) == []
 
 
-def test_containers_of_a_killed_run_are_pruned(sleeper: Workshop) -> None:
+def test_containers_of_a_killed_run_are_pruned(sleeper: FixtureProject) -> None:
     process = start_smoke(sleeper)
     wait_for_container(process)
     process.kill()
     process.communicate()
     call(["docker", "kill", *list_containers(process.pid)])
 
-    output, _ = everywheel("images", "prune", cwd=sleeper.project)
+    output, _ = everywheel("images", "prune", cwd=sleeper.root)
 
     assert "container " in output
     assert list_containers(process.pid) == []
 
 
-def test_a_full_scratch_space_is_named(workshop: Workshop, tmp_path: Path) -> None:
+def test_a_full_scratch_space_is_named(project: FixtureProject, tmp_path: Path) -> None:
     code = "open('/tmp/big', 'wb').write(bytes(2 << 30))"
-    full = copy_with(workshop, tmp_path, code)
+    full = copy_with(project, tmp_path, code)
 
     assert "the container's /tmp is full" in smoke_wrong(full, find_wheel(full, GLIBC), "debian-12")
 
 
-def test_too_much_memory_is_named(workshop: Workshop, tmp_path: Path) -> None:
-    greedy = copy_with(workshop, tmp_path, "x = bytearray(b'1') * (3 << 30)")
+def test_too_much_memory_is_named(project: FixtureProject, tmp_path: Path) -> None:
+    greedy = copy_with(project, tmp_path, "x = bytearray(b'1') * (3 << 30)")
 
     assert "it used more than 2048 MB of memory" in smoke_wrong(greedy, find_wheel(greedy, GLIBC), "debian-12")
 
 
-def test_a_daemon_that_dies_in_the_middle_is_named(sleeper: Workshop, tmp_path: Path) -> None:
+def test_a_daemon_that_dies_in_the_middle_is_named(sleeper: FixtureProject, tmp_path: Path) -> None:
     with start_daemon(tmp_path, data=tmp_path / "data") as daemon:
         process = start_smoke(sleeper, DOCKER_HOST=daemon.address)
         wait_for_container(process, daemon.address)
@@ -332,8 +332,8 @@ def test_a_socket_without_permission_is_named() -> None:
 
 
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory, python_headers: Path) -> Workshop:
-    return Workshop(tmp_path_factory.mktemp("architectures"), python_headers)
+def plain(tmp_path_factory: pytest.TempPathFactory, python_headers: Path) -> FixtureProject:
+    return FixtureProject(tmp_path_factory.mktemp("architectures"), python_headers)
 
 
 @pytest.mark.parametrize(
@@ -347,12 +347,12 @@ def plain(tmp_path_factory: pytest.TempPathFactory, python_headers: Path) -> Wor
         pytest.param("manylinux_2_31_riscv64", "debian-unstable", marks=pytest.mark.exhaustive),
     ],
 )
-def test_an_architecture_is_a_row_of_the_table(plain: Workshop, target: str, image: str) -> None:
+def test_an_architecture_is_a_row_of_the_table(plain: FixtureProject, target: str, image: str) -> None:
     plain.build("--target", target)
 
     wheel = find_wheel(plain, target)
     output, _ = everywheel(
-        "smoke", wheel, "--image", image, "--json", cwd=plain.project, EVERYWHEEL_STORE=str(default_store())
+        "smoke", wheel, "--image", image, "--json", cwd=plain.root, EVERYWHEEL_STORE=str(default_store())
     )
     assert [(result["state"], result["arch"]) for result in json.loads(output)] == [
         ("passed", target.rpartition("_")[2])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from everywheel.binaries.elf import read_elf
 from everywheel.wheels.wheel import read_wheel
-from roots import REPOSITORY, call, copy_repository
+from root_filesystems import REPOSITORY, call, copy_repository
 
 pytestmark = pytest.mark.xdist_group("static_linkage")
 

@@ -15,7 +15,7 @@ from everywheel.containers.runtime import find_runtime
 from everywheel.store.local import default_store
 from everywheel.toolchains.build_tools import ensure_tools
 from everywheel.wheels.wheel import read_wheel
-from roots import call, copy_repository
+from root_filesystems import call, copy_repository
 
 SYSTEMS = {"debian-11-libvips": "8.10.5", "debian-12-libvips": "8.14.1", "debian-13-libvips": "8.16.1"}
 OLD = "int vips_version(int which) { return (int[]){8, 9, 2}[which]; }\n"

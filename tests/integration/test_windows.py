@@ -14,7 +14,7 @@ import pytest
 from everywheel.platforms.target import parse_target
 from everywheel.store.local import default_store
 from everywheel.toolchains.build_tools import ensure_tools
-from roots import REPOSITORY, call
+from root_filesystems import REPOSITORY, call
 
 pytestmark = pytest.mark.xdist_group("windows")
 

@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 import yaml
-from daemons import start_registry
+from docker_daemons import start_registry
 from everywheel.audit import audit_wheel
 from everywheel.containers.bootstrap import bootstrap_image
 from everywheel.containers.catalog import find_catalog, load_catalog
@@ -31,8 +31,8 @@ from everywheel.containers.lock import LockedImage, write_digests
 from everywheel.containers.runtime import find_runtime
 from everywheel.platforms.architectures import ARCHES
 from everywheel.store.local import Store, default_store
-from github import HOST, PROJECT, start_github
-from roots import REPOSITORY, call, call_in_root, copy_repository, find_index, mount_overlay
+from fake_github import HOST, PROJECT, start_github
+from root_filesystems import REPOSITORY, call, call_in_root, copy_repository, find_index, mount_overlay
 
 pytestmark = pytest.mark.xdist_group("workflows")
 

@@ -11,7 +11,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from roots import call
+from root_filesystems import call
 
 # PyGObject is built for the GLib of the distribution.
 PYTHON = Path("/usr/bin/python3")

@@ -1,4 +1,4 @@
-"""A small project of two libraries and an extension, built for real; its sources come from a folder of this machine."""
+"""A project with two small libraries and an extension, which the real command builds from sources in a local directory."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from filelock import FileLock
 ROOT = Path(__file__).parents[2]
 FIXTURES = ROOT / "tests" / "fixtures"
 CPYTHON = ROOT / "recipes" / "cpython"
-# The parts of CPython's source that its recipe reads: headers everywhere, the import library's list for Windows.
+# The parts of CPython's source that its recipe reads: the headers, and for Windows the list of the import library's symbols.
 CPYTHON_PARTS = ("Include", "LICENSE", "PC/pyconfig.h.in", "PC/python3dll.c")
 
 
 def pack_python_headers(cache: Path) -> Path:
-    """Return an archive with only those parts of CPython's source that its recipe reads; made once for `cache`.
+    """Return an archive with the parts of CPython's source that its recipe reads; it is packed once per `cache` directory.
 
-    Unpacking all of CPython takes most of the time of a small build.
+    Unpacking the whole source would take most of the time of a build of the fixture project.
     """
     (source,) = list_source_files([load_recipe(CPYTHON / "recipe.toml")])
     archive = cache / f"headers-{source.sha256[:16]}.tar.gz"
@@ -36,25 +36,26 @@ def pack_python_headers(cache: Path) -> Path:
         if not archive.exists():
             files = fetch_sources([source], store=default_store(), locations=find_locations())
             tree = cache / "headers"
-            with tarfile.open(files[source.sha256]) as whole:
-                wanted = [member for member in whole if is_python_header(member.name)]
-                whole.extractall(tree, members=wanted, filter="data")
+            with tarfile.open(files[source.sha256]) as source_archive:
+                members = [member for member in source_archive if is_python_header(member.name)]
+                source_archive.extractall(tree, members=members, filter="data")
             pack_tree(tree, cache / "unfinished", level=1)
             (cache / "unfinished").replace(archive)
     return archive
 
 
 def is_python_header(name: str) -> bool:
-    """Return whether the recipe reads a member of CPython's archive, `Python-3.13.5/Include/Python.h` for one."""
+    """Return whether the recipe reads a member of CPython's archive, such as `Python-3.13.5/Include/Python.h`."""
     path = name.partition("/")[2]
     return any(path == part or path.startswith(f"{part}/") for part in CPYTHON_PARTS)
 
 
 @dataclass
-class Workshop:
-    """A copy of the fixture project, with a store of its own that shares tools and compiler cache with this machine's.
+class FixtureProject:
+    """A copy of tests/fixtures/project in `root`, with its own store and a mirror that has its sources.
 
-    `python_headers` is the archive of `pack_python_headers`, which the project's own `cpython` recipe pins.
+    The store shares the build tools and the compiler's cache with this machine's default store. `python_headers` is the
+    archive of `pack_python_headers`, which the project's `cpython` recipe pins.
     """
 
     folder: Path
@@ -64,17 +65,17 @@ class Workshop:
     mirror: Path = field(init=False)
 
     def __post_init__(self) -> None:
-        self.project, self.store, self.mirror = (self.folder / name for name in ("project", "store", "mirror"))
+        self.root, self.store, self.mirror = (self.folder / name for name in ("project", "store", "mirror"))
         self.mirror.mkdir(parents=True)
-        shutil.copytree(FIXTURES / "project", self.project)
-        shutil.copytree(CPYTHON, self.project / "recipes" / "cpython")
+        shutil.copytree(FIXTURES / "project", self.root)
+        shutil.copytree(CPYTHON, self.root / "recipes" / "cpython")
         for name in ("libfoo", "libbar"):
             self.pin(name, f"@{name}@", self.pack(name, FIXTURES / name))
         self.pin("cpython", load_recipe(CPYTHON / "recipe.toml").source.sha256, self.python_headers)
         self.new_store("store")
 
     def new_store(self, name: str) -> Path:
-        """Make an empty store that has the tools and the compiler's cache of this machine's store."""
+        """Create and use an empty store that shares the tools and the compiler's cache of this machine's store."""
         self.store = self.folder / name
         self.store.mkdir(parents=True)
         shared = default_store()
@@ -92,13 +93,13 @@ class Workshop:
         return archive
 
     def pin(self, name: str, old: str, archive: Path) -> None:
-        """Copy an archive into the mirror and pin it in a recipe, instead of the hash `old`."""
+        """Copy an archive into the mirror and replace the hash `old` in a recipe by that of the archive."""
         digest = hashlib.sha256(archive.read_bytes()).hexdigest()
         shutil.copyfile(archive, self.mirror / digest)
         self.replace(f"recipes/{name}/recipe.toml", old, digest)
 
     def add_headers_recipe(self, name: str, requires: str = "") -> None:
-        """Add a recipe that only copies one header, and requires at most one other: a step that takes milliseconds."""
+        """Add a recipe that copies one header and requires at most one other recipe; its step takes milliseconds."""
         source = self.folder / "headers" / name
         source.mkdir(parents=True)
         (source / f"{name}.h").write_text(f"#define {name.upper()} 1\n")
@@ -106,7 +107,7 @@ class Workshop:
         archive = self.pack(name, source)
         digest = hashlib.sha256(archive.read_bytes()).hexdigest()
         archive.replace(self.mirror / digest)
-        folder = self.project / "recipes" / name
+        folder = self.root / "recipes" / name
         folder.mkdir()
         (folder / "recipe.toml").write_text(
             f'name = "{name}"\nversion = "1.0"\nsummary = "a header"\nrequires = {[requires] if requires else []}\n'
@@ -117,8 +118,8 @@ class Workshop:
         )
 
     def replace(self, file: str, old: str, new: str) -> None:
-        """Change a file of the project."""
-        path = self.project / file
+        """Replace text in a file of the project."""
+        path = self.root / file
         text = path.read_text()
         assert old in text
         path.write_text(text.replace(old, new))
@@ -132,7 +133,7 @@ class Workshop:
         }
         return subprocess.Popen(
             [sys.executable, "-m", "everywheel", *arguments],
-            cwd=self.project,
+            cwd=self.root,
             env=environment,
             text=True,
             stdout=subprocess.PIPE,
@@ -140,38 +141,38 @@ class Workshop:
         )
 
     def run(self, *arguments: str, exit_code: int = 0, **variables: str) -> tuple[str, str]:
-        """Run a command; return what it printed on standard output and on standard error."""
+        """Run a command; return its standard output and standard error."""
         process = self.start(*arguments, **variables)
         output, errors = process.communicate()
         assert process.returncode == exit_code, output + errors
         return output, errors
 
     def build(self, *arguments: str, **variables: str) -> dict[str, str]:
-        """Build; return the outcome of every step that was not in the store, by its id."""
+        """Build; return the outcome of each step that was not in the store, by step id."""
         report: dict[str, Any] = json.loads(self.run("build", "--json", *arguments, **variables)[0])
         return {step["id"]: step["outcome"] for step in report["steps"]}
 
     def wheels(self) -> dict[str, str]:
         """Return the sha256 of each finished wheel by its file name."""
-        files = sorted((self.project / "wheelhouse").glob("*.whl"))
+        files = sorted((self.root / "wheelhouse").glob("*.whl"))
         return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
     def find_wheel(self, tag: str, folder: str = "") -> Path:
         """Return the finished wheel whose file name has a platform tag."""
-        (wheel,) = (self.project / "wheelhouse" / folder).glob(f"*-{tag}.whl")
+        (wheel,) = (self.root / "wheelhouse" / folder).glob(f"*-{tag}.whl")
         return wheel
 
-    def copy_finished(self, finished: Workshop) -> None:
-        """Take over the artifacts and wheels of another workshop."""
+    def copy_results(self, other: FixtureProject) -> None:
+        """Replace the artifacts and wheels of this project by those of another one."""
         for part in ("artifacts", "wheels"):
             shutil.rmtree(self.store / part, ignore_errors=True)
-            shutil.copytree(finished.store / part, self.store / part)
-        shutil.copytree(finished.project / "wheelhouse", self.project / "wheelhouse")
+            shutil.copytree(other.store / part, self.store / part)
+        shutil.copytree(other.root / "wheelhouse", self.root / "wheelhouse")
 
 
-def reopen(folder: Path, python_headers: Path) -> Workshop:
-    """Return the workshop that another process made in a folder."""
-    workshop = object.__new__(Workshop)
-    workshop.folder, workshop.python_headers = folder, python_headers
-    workshop.project, workshop.store, workshop.mirror = (folder / name for name in ("project", "store", "mirror"))
-    return workshop
+def open_existing(folder: Path, python_headers: Path) -> FixtureProject:
+    """Return the project that another worker created in a directory."""
+    project = object.__new__(FixtureProject)
+    project.folder, project.python_headers = folder, python_headers
+    project.root, project.store, project.mirror = (folder / name for name in ("project", "store", "mirror"))
+    return project

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from everywheel.store.local import default_store
 from everywheel.toolchains.build_tools import ensure_tools
-from roots import REPOSITORY, call
+from root_filesystems import REPOSITORY, call
 
 PRESETS = ("default", "picture", "photo", "drawing", "icon", "text")
 OPTIONS: tuple[dict[str, Any], ...] = (
@@ -99,7 +99,7 @@ def reference(machine: str, tmp_path_factory: pytest.TempPathFactory) -> list[st
             f"{machine}-linux-gnu.2.17",
             "-O1",
             f"-I{prefix / 'include'}",
-            Path(__file__).with_name("reference.c"),
+            Path(__file__).with_name("reference_encoder.c"),
             f"-L{prefix / 'lib'}",
             "-lwebpmux",
             "-lwebp",

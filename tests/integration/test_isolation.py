@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from everywheel.store.local import default_store
-from roots import call, copy_repository
-from workshop import Workshop
+from fixture_project import FixtureProject
+from root_filesystems import call, copy_repository
 
 pytestmark = pytest.mark.xdist_group("poison")
 
@@ -129,11 +129,14 @@ def build_poisoned(project: Path, store: Path, poison: str, *args: str, **variab
 
 def test_a_poisoned_build_machine_gives_the_same_bytes(poison: str, tmp_path: Path, python_headers: Path) -> None:
     """The compiler's cache is empty as well, so that headers and libraries of the target are looked for again."""
-    clean, poisoned = Workshop(tmp_path / "clean", python_headers), Workshop(tmp_path / "poisoned", python_headers)
+    clean, poisoned = (
+        FixtureProject(tmp_path / "clean", python_headers),
+        FixtureProject(tmp_path / "poisoned", python_headers),
+    )
     clean.build("--target", NATIVE)
     (poisoned.store / "zig").unlink()
 
-    build_poisoned(poisoned.project, poisoned.store, poison, "-t", NATIVE, EVERYWHEEL_MIRRORS=str(poisoned.mirror))
+    build_poisoned(poisoned.root, poisoned.store, poison, "-t", NATIVE, EVERYWHEEL_MIRRORS=str(poisoned.mirror))
 
     assert {name for name, _ in read_store(poisoned.store)} == {"cpython", "fixture", "libbar", "libfoo"}
     assert read_store(poisoned.store) == read_store(clean.store)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from everywheel.containers.runtime import RUN_LABEL, find_runtime
 from everywheel.errors import MachineError
-from roots import call, download_package
+from root_filesystems import call, download_package
 
 _REGISTRY = "127.0.0.1:5000"
 
