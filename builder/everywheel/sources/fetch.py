@@ -21,7 +21,7 @@ _IMPORT_HINT = "`everywheel sources import BUNDLE` imports sources from another 
 _LINGER = 1.0  # seconds that threads have for ending their downloads and child processes when everything stops
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Outcome:
     """The result for one file: its path in the store, or why each location failed."""
 
@@ -75,7 +75,7 @@ def fetch_sources(
 
 
 def _look_up(store: Path, file: PinnedFile) -> _Outcome:
-    return _Outcome(file, path=find_source(store, file.sha256))
+    return _Outcome(file=file, path=find_source(store, file.sha256))
 
 
 def _fetch(
@@ -109,9 +109,9 @@ def _fetch(
                 progress(FetchEvent(kind=kind, file=file, location=location, reason=str(reason)))
                 continue
         progress(FetchEvent(kind=FetchEventKind.DONE, file=file, location=location, size=path.stat().st_size))
-        return _Outcome(file, path=path)
+        return _Outcome(file=file, path=path)
     progress(FetchEvent(kind=FetchEventKind.FAILED, file=file))
-    return _Outcome(file, reasons=reasons)
+    return _Outcome(file=file, reasons=reasons)
 
 
 def _run_parallel(tasks: Sequence[Callable[[], _Outcome]], jobs: int, deadline: Deadline) -> Iterator[_Outcome]:

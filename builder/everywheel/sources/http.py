@@ -62,7 +62,7 @@ class _DeadlineRetry(Retry):
         self.deadline.sleep(delay if requested is None else min(requested, self.policy.max_delay))
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _PartialFile:
     """The bytes received so far; `tag` is the server's strong validator of that version (RFC 9110, If-Range)."""
 
@@ -88,7 +88,7 @@ def download(url: str, path: Path, *, deadline: Deadline, retry_policy: RetryPol
     urllib3's Retry repeats requests, but not once the headers have arrived (https://github.com/urllib3/urllib3/issues/542).
     The loop below resumes transfers and counts each resumption as one more attempt of the same Retry.
     """
-    part = _PartialFile(path)
+    part = _PartialFile(path=path)
     retry = _DeadlineRetry.from_policy(retry_policy, deadline)
     adapter = HTTPAdapter(max_retries=retry)
     with requests.Session() as session:

@@ -1,0 +1,187 @@
+"""The limits of the structure: short functions and modules, no hidden state, and one module for each access to the machine."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import everywheel
+import pytest
+
+PACKAGE = Path(everywheel.__file__).parent
+ROOT = Path(__file__).parents[2]
+MAX_FUNCTION_LINES = 50
+MAX_PARAMETERS = 7
+MAX_MODULE_LINES = 300
+
+# Functions beyond a limit by module and name, each with the reason. A command's parameters are its options, and need none.
+LONG_FUNCTIONS: dict[str, str] = {}
+MANY_PARAMETERS: dict[str, str] = {}
+LONG_MODULES: dict[str, str] = {}
+
+# Methods of lists, sets and dictionaries that change them.
+CHANGES = frozenset(
+    {"add", "append", "clear", "discard", "extend", "insert", "pop", "popitem", "remove", "setdefault", "update"}
+)
+# Data classes of another form, each with the reason.
+OTHER_DATA_CLASSES = {
+    "audit/checks.py:Check": "is a row of a table, one line long",
+    "smoke/inside/protocol.py:SmokeOrder": "Python 3.9 has no slots",
+    "smoke/inside/protocol.py:SmokeReport": "Python 3.9 has no slots",
+    "smoke/inside/protocol.py:StageResult": "Python 3.9 has no slots",
+    "sources/http.py:_PartialFile": "changes while a file is received",
+}
+INSIDE = "runs on systems where only Python is installed"
+# What each name gives access to, and the modules that may use it with the reason.
+ALLOWED_IMPORTS = {
+    "subprocess": {"execution/process.py": "runs all commands", "smoke/inside/run.py": INSIDE},
+}
+ALLOWED_CALLS = {
+    "time.sleep": {
+        "release/index.py": "an index lists an upload some time after it: not a failure, so no retry",
+        "release/rehearsal.py": "waits for the port of a server on this machine",
+    },
+}
+
+
+@cache
+def parse(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+def list_modules() -> Iterator[tuple[str, Path]]:
+    for file in sorted(PACKAGE.rglob("*.py")):
+        yield file.relative_to(PACKAGE).as_posix(), file
+
+
+def list_functions() -> Iterator[tuple[str, ast.FunctionDef]]:
+    for name, file in list_modules():
+        for node in ast.walk(parse(file)):
+            assert not isinstance(node, ast.AsyncFunctionDef)
+            if isinstance(node, ast.FunctionDef):
+                yield f"{name}:{node.name}", node
+
+
+def count_lines(function: ast.FunctionDef) -> int:
+    assert function.end_lineno is not None
+    return function.end_lineno - function.lineno + 1
+
+
+def count_parameters(function: ast.FunctionDef) -> int:
+    """Return the number of parameters without the object of a method."""
+    names = [arg.arg for arg in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)]
+    return len(names) - (names[:1] in (["self"], ["cls"]))
+
+
+def is_command(function: ast.FunctionDef) -> bool:
+    """Return whether click calls the function."""
+    calls = [decorator.func for decorator in function.decorator_list if isinstance(decorator, ast.Call)]
+    return any(isinstance(call, ast.Attribute) and call.attr == "command" for call in calls)
+
+
+def test_functions_are_short() -> None:
+    assert {name for name, node in list_functions() if count_lines(node) > MAX_FUNCTION_LINES} == LONG_FUNCTIONS.keys()
+
+
+def test_functions_have_few_parameters() -> None:
+    functions = [(name, node) for name, node in list_functions() if not is_command(node)]
+
+    assert {name for name, node in functions if count_parameters(node) > MAX_PARAMETERS} == MANY_PARAMETERS.keys()
+
+
+def test_modules_are_short() -> None:
+    lengths = {name: len(file.read_text(encoding="utf-8").splitlines()) for name, file in list_modules()}
+    lengths["noxfile.py"] = len((ROOT / "noxfile.py").read_text(encoding="utf-8").splitlines())
+
+    assert {name for name, length in lengths.items() if length > MAX_MODULE_LINES} == LONG_MODULES.keys()
+
+
+@pytest.mark.parametrize("imported", ALLOWED_IMPORTS)
+def test_a_module_of_the_standard_library_has_few_users(imported: str) -> None:
+    users = {
+        name
+        for name, file in list_modules()
+        for node in ast.walk(parse(file))
+        if (isinstance(node, ast.Import) and imported in {alias.name for alias in node.names})
+        or (isinstance(node, ast.ImportFrom) and node.module == imported)
+    }
+
+    assert users == ALLOWED_IMPORTS[imported].keys()
+
+
+@pytest.mark.parametrize("called", ALLOWED_CALLS)
+def test_a_function_of_the_standard_library_has_few_callers(called: str) -> None:
+    callers = {
+        name
+        for name, file in list_modules()
+        for node in ast.walk(parse(file))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == called
+    }
+
+    assert callers == ALLOWED_CALLS[called].keys()
+
+
+def test_pip_is_run_by_one_module() -> None:
+    """A list with `-m` and `pip` is a command line of pip."""
+    users = {
+        name
+        for name, file in list_modules()
+        for node in ast.walk(parse(file))
+        if isinstance(node, ast.List | ast.Tuple)
+        and {"-m", "pip"} <= {item.value for item in node.elts if isinstance(item, ast.Constant)}
+    }
+
+    assert users == {"toolchains/pip.py"}
+
+
+def list_state(tree: ast.Module) -> Iterator[str]:
+    """Yield the statements by which functions of a module change its own variables."""
+    names = {
+        target.id
+        for node in tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Name)
+    }
+    for node in ast.walk(tree):
+        match node:
+            case ast.Global():
+                yield ast.unparse(node)
+            case ast.Subscript(value=ast.Name(id=name), ctx=ast.Store() | ast.Del()) if name in names:
+                yield ast.unparse(node)
+            case ast.Attribute(value=ast.Name(id=name), ctx=ast.Store() | ast.Del()) if name in names:
+                yield ast.unparse(node)
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=attr)) if name in names and attr in CHANGES:
+                yield ast.unparse(node)
+
+
+def test_no_module_has_variables_that_change() -> None:
+    assert [(name, change) for name, file in list_modules() for change in list_state(parse(file))] == []
+
+
+def test_a_change_of_a_modules_variable_is_noticed() -> None:
+    code = "X = {}\nY = []\ndef f():\n    global Z\n    X[1] = 2\n    Y.append(3)\n    del X[1]\n    z = {}\n    z[1] = 2\n"
+
+    assert sorted(list_state(ast.parse(code))) == ["X[1]", "X[1]", "Y.append(3)", "global Z"]
+
+
+def test_data_classes_are_frozen_and_have_slots_and_keywords() -> None:
+    others = {
+        f"{name}:{node.name}"
+        for name, file in list_modules()
+        for node in ast.walk(parse(file))
+        if isinstance(node, ast.ClassDef)
+        for decorator in map(ast.unparse, node.decorator_list)
+        if decorator.startswith("dataclass") and decorator != "dataclass(frozen=True, slots=True, kw_only=True)"
+    }
+
+    assert others == OTHER_DATA_CLASSES.keys()
+
+
+def test_no_line_is_kept_from_the_formatter() -> None:
+    marks = ("fmt: " + "skip", "fmt: " + "off")
+    files = [*PACKAGE.rglob("*.py"), *(ROOT / "tests").rglob("*.py"), ROOT / "noxfile.py"]
+
+    assert [file for file in files for mark in marks if mark in file.read_text(encoding="utf-8")] == []
