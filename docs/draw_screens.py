@@ -18,7 +18,7 @@ from unittest.mock import patch
 from everywheel.cli.progress import ProgressDisplay
 from everywheel.cli.smoke import make_matrix_table
 from everywheel.execution.scheduler import Outcome, Result, Task, TaskKind
-from everywheel.smoke.result import SmokeResult, State
+from everywheel.smoke.result import SmokeResult, SmokeState
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
 
@@ -64,7 +64,7 @@ def send_event(display: ProgressDisplay, event: dict[str, object]) -> None:
 def draw_matrix() -> str:
     """Return the matrix of the recorded smoke tests, as SVG."""
     results = tuple(
-        SmokeResult(**{**entry, "state": State(entry["state"])})
+        SmokeResult(**{**entry, "state": SmokeState(entry["state"])})
         for entry in json.loads((DOCS / "data" / "smoke.json").read_text(encoding="utf-8"))
     )
     console = make_console(138)

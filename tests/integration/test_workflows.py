@@ -258,14 +258,14 @@ def test_images_are_locked_and_pulled_by_digest_after_their_tag_moved(
     """A registry on this machine, which the daemon uses as a mirror; it has one system, for two architectures."""
     catalog = find_catalog(prepared.project)
     before = catalog.read_text()
-    system, name = load_catalog(catalog).images["debian-11"], "library/debian:11-slim"
+    system, name = load_catalog(catalog).smoke_images["debian-11"], "library/debian:11-slim"
     with find_runtime() as machine:
         images = {
             arch: bootstrap_image(system, ARCHES[arch], machine.images, Store(default_store()))
             for arch in system.arches[:2]
         }
         other = bootstrap_image(
-            load_catalog(catalog).images["musl"], ARCHES[MACHINE], machine.images, Store(default_store())
+            load_catalog(catalog).smoke_images["musl"], ARCHES[MACHINE], machine.images, Store(default_store())
         )
     job = next(job for job in matrix["smoke"] if job["target"] == f"manylinux_2_17_{MACHINE}")
     prepared.run("wheels.yml", "zig", job)
@@ -279,7 +279,9 @@ def test_images_are_locked_and_pulled_by_digest_after_their_tag_moved(
         locked = prepared.run("wheels.yml", "images", binds=(tmp_path,), **where)
         registry.push(name, {MACHINE: other})
         tried = prepared.run("wheels.yml", "smoke", job, extra_args="--image debian-11", binds=(tmp_path,), **where)
-        reference = {arch: load_catalog(catalog).images["debian-11"].pinned(ARCHES[arch]) for arch in images}
+        reference = {
+            arch: load_catalog(catalog).smoke_images["debian-11"].pinned_reference(ARCHES[arch]) for arch in images
+        }
         with find_runtime(environ=where) as mirrored:
             pulled = {arch: mirrored.images.pull(reference[arch], ARCHES[arch]) for arch in (*images, *images)}
             here = {arch: mirrored.images.find(reference[arch], ARCHES[arch]) for arch in images}
@@ -296,7 +298,7 @@ def test_images_are_locked_and_pulled_by_digest_after_their_tag_moved(
 
 def lock_others(catalog: Path) -> None:
     """Give every image without a digest one, as if its registry had answered before."""
-    images = load_catalog(catalog).images.values()
+    images = load_catalog(catalog).smoke_images.values()
     unlocked = [image.name for image in images if image.reference and not image.cpu and not image.digests]
     write_digests(catalog, [LockedImage(image=name, digests={"any": f"sha256:{'0' * 64}"}) for name in unlocked])
 

@@ -18,10 +18,10 @@ from everywheel.containers.catalog import find_catalog, load_catalog
 from everywheel.containers.cibuildwheel import (
     ContainerBuild,
     MountedFolders,
+    build_identifier,
     copy_project,
     create_arguments,
     find_stage,
-    identifier,
     image_identity,
     write_programs,
 )
@@ -190,7 +190,7 @@ def test_the_script_in_the_container_adds_the_options_of_the_build(
 
 
 def test_cibuildwheel_builds_one_identifier(build: ContainerBuild) -> None:
-    assert identifier(build) == "cp311-manylinux_x86_64"
+    assert build_identifier(build) == "cp311-manylinux_x86_64"
 
 
 def test_the_copied_project_has_the_chosen_features_and_only_the_files_of_the_build(

@@ -14,7 +14,7 @@ import pytest
 from everywheel.audit.checks import CHECKS
 from everywheel.cli.main import main
 from everywheel.errors import EverywheelError
-from everywheel.smoke.result import State
+from everywheel.smoke.result import SmokeState
 
 ROOT = Path(__file__).parents[2]
 
@@ -141,7 +141,7 @@ def test_the_readme_has_a_command_that_needs_only_python(session: str) -> None:
 def test_the_matrix_page_explains_every_state() -> None:
     page = (ROOT / "docs" / "smoke.md").read_text()
 
-    assert [state.value for state in State if f"`{state.value}`" not in page] == []
+    assert [state.value for state in SmokeState if f"`{state.value}`" not in page] == []
 
 
 def test_troubleshooting_explains_every_audit_check() -> None:

@@ -48,13 +48,13 @@ def file(tmp_path: Path) -> Path:
 
 def test_every_shipped_target_has_an_image_that_can_be_built_from_packages() -> None:
     for tag in ("manylinux2014_x86_64", "manylinux2014_aarch64", "musllinux_1_2_x86_64", "musllinux_1_2_aarch64"):
-        images = [image for image in SHIPPED.images.values() if image.is_claimed_by(parse_target(tag))]
+        images = [image for image in SHIPPED.smoke_images.values() if image.is_claimed_by(parse_target(tag))]
 
         assert any(image.bootstrap for image in images), tag
 
 
 def test_the_shipped_images_that_cibuildwheel_pins_are_locked() -> None:
-    assert all(image.digests for image in SHIPPED.images.values() if image.pinned_by)
+    assert all(image.digests for image in SHIPPED.smoke_images.values() if image.pinned_by)
 
 
 @pytest.mark.parametrize(
@@ -68,13 +68,13 @@ def test_the_shipped_images_that_cibuildwheel_pins_are_locked() -> None:
     ],
 )
 def test_a_wheel_claims_all_systems_with_its_glibc_floor_or_newer(file: Path, tag: str, claims: list[str]) -> None:
-    images = load_catalog(file).images.values()
+    images = load_catalog(file).smoke_images.values()
 
     assert [image.name for image in images if image.is_claimed_by(parse_target(tag))] == claims
 
 
 def test_an_image_like_another_differs_only_in_its_processor(file: Path) -> None:
-    images = load_catalog(file).images
+    images = load_catalog(file).smoke_images
 
     assert images["new-slow"].bootstrap == images["new"].bootstrap
     assert images["new-slow"].cpu == {"x86_64": "Nehalem"}
@@ -85,11 +85,11 @@ def test_an_image_like_another_differs_only_in_its_processor(file: Path) -> None
 def test_an_image_with_packages_has_another_reference_and_is_only_selected_by_name(file: Path) -> None:
     file.write_text(CATALOG + '\n[smoke.new-libx]\nlike = "new"\npackages = ["libx1"]\n')
     catalog = load_catalog(file)
-    plain, image = catalog.images["new"], catalog.images["new-libx"]
+    plain, image = catalog.smoke_images["new"], catalog.smoke_images["new-libx"]
 
     assert "new-libx" not in [image.name for image in catalog.select(())]
     assert [image.name for image in catalog.select(("new-libx",))] == ["new-libx"]
-    assert (image.packages, image.reference, image.pinned(ARCHES["x86_64"])) == (("libx1",), "", "")
+    assert (image.packages, image.reference, image.pinned_reference(ARCHES["x86_64"])) == (("libx1",), "", "")
     assert bootstrapped_reference(image, ARCHES["x86_64"]) != bootstrapped_reference(plain, ARCHES["x86_64"])
 
 
@@ -102,8 +102,8 @@ def test_digests_are_written_and_the_rest_of_the_file_is_unchanged(file: Path) -
     lines = file.read_text().splitlines()
     assert [line for line in lines if line not in CATALOG.splitlines()] == ['digest = {any = "sha256:12"}']
     assert len(lines) == len(CATALOG.splitlines()) + 1
-    image = load_catalog(file).images["new"]
-    assert image.pinned(ARCHES["x86_64"]) == "docker.io/library/debian:12-slim@sha256:12"
+    image = load_catalog(file).smoke_images["new"]
+    assert image.pinned_reference(ARCHES["x86_64"]) == "docker.io/library/debian:12-slim@sha256:12"
 
 
 def test_an_unchanged_digest_is_not_written_again(file: Path) -> None:
@@ -114,7 +114,7 @@ def test_an_unchanged_digest_is_not_written_again(file: Path) -> None:
 
 
 def test_the_digests_of_pypas_images_are_the_pins_of_cibuildwheel(file: Path) -> None:
-    old, new = resolve_digests((load_catalog(file).images[name] for name in ("old", "new")), None)
+    old, new = resolve_digests((load_catalog(file).smoke_images[name] for name in ("old", "new")), None)
 
     assert old.digests == {arch: read_pins()[arch]["manylinux2014"] for arch in ("x86_64", "aarch64")}
     assert all(digest.startswith("sha256:") for digest in old.digests.values())
@@ -122,7 +122,7 @@ def test_the_digests_of_pypas_images_are_the_pins_of_cibuildwheel(file: Path) ->
 
 
 def test_an_unlocked_image_has_no_reference_to_pull(file: Path) -> None:
-    assert load_catalog(file).images["old"].pinned(ARCHES["x86_64"]) == ""
+    assert load_catalog(file).smoke_images["old"].pinned_reference(ARCHES["x86_64"]) == ""
 
 
 @pytest.mark.parametrize(

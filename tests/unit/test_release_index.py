@@ -14,7 +14,7 @@ import everywheel.release.index
 import pytest
 import requests
 from everywheel.errors import MachineError, ReleaseError
-from everywheel.release.index import Index, check_complete, compare, upload, wait_for
+from everywheel.release.index import Index, check_complete, compare, upload, wait_until_listed
 from everywheel.release.rehearsal import check_uploads
 from everywheel.wheels.wheel import Wheel, WheelFile, pack_wheel
 from pypi_simple import PyPISimple
@@ -317,10 +317,10 @@ def test_waiting_for_an_index_repeats_the_query_after_any_error(
     server.files = {file.name: file.read_bytes() for file in files}
     server.lists = [(503, ""), (404, ""), (503, "")]
 
-    assert wait_for(files, server.index, "x", 60).missing == ()
+    assert wait_until_listed(files, server.index, "x", 60).missing == ()
     server.lists = [(503, "")]
     with pytest.raises(MachineError):
-        wait_for(files, server.index, "x", 0)
+        wait_until_listed(files, server.index, "x", 0)
 
 
 def test_a_rehearsal_uploads_twice_and_lists_every_file(server: Server, files: list[Path]) -> None:

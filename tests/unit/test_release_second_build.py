@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from everywheel.audit.wheel_contents import read_wheel_contents
 from everywheel.errors import AuditError, ReleaseError
-from everywheel.release.compare_builds import BuildFingerprint, fingerprint_build, list_differences, name_before_graft
-from everywheel.release.completeness import check_second
+from everywheel.release.compare_builds import BuildFingerprint, fingerprint_build, list_differences, remove_graft_hash
+from everywheel.release.completeness import check_second_build
 from everywheel.release.matrix import Job
 from everywheel.wheels.wheel import Wheel, WheelFile, pack_wheel
 
@@ -34,7 +34,7 @@ FINGERPRINT = BuildFingerprint(
     ],
 )
 def test_a_grafted_library_is_compared_by_its_original_name(path: str, name: str) -> None:
-    assert name_before_graft(path) == name
+    assert remove_graft_hash(path) == name
 
 
 def test_builds_that_agree_have_no_differences() -> None:
@@ -116,8 +116,8 @@ def test_second_builds_that_agree_are_counted(tmp_path: Path) -> None:
     name = make_wheel(tmp_path / "zig-t").name
     make_wheel(tmp_path / "container-t", license=b"MIT, another text")
 
-    assert check_second(make_jobs(name), tmp_path) == 1
-    assert check_second(make_jobs(name)[::2], tmp_path) == 0
+    assert check_second_build(make_jobs(name), tmp_path) == 1
+    assert check_second_build(make_jobs(name)[::2], tmp_path) == 0
 
 
 def test_a_second_build_with_other_files_stops_the_release(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_a_second_build_with_other_files_stops_the_release(tmp_path: Path) -> No
     make_wheel(tmp_path / "container-t", extra="x/extra.py")
 
     with pytest.raises(ReleaseError) as error:
-        check_second(make_jobs(name), tmp_path)
+        check_second_build(make_jobs(name), tmp_path)
 
     assert error.value.render().splitlines() == [
         "error: the second build differs from the released wheels",
@@ -139,7 +139,7 @@ def test_a_second_build_with_findings_stops_the_release(tmp_path: Path) -> None:
     make_wheel(tmp_path / "container-t", tags="cp313-cp313-any")
 
     with pytest.raises(AuditError) as error:
-        check_second(make_jobs(name), tmp_path)
+        check_second_build(make_jobs(name), tmp_path)
 
     assert error.value.fact == f"container-t/{name}: the audit has 1 finding"
 
@@ -150,7 +150,7 @@ def test_a_released_file_that_is_not_a_wheel_is_named(tmp_path: Path) -> None:
     (tmp_path / "zig-t" / name).write_text("")
 
     with pytest.raises(ReleaseError) as error:
-        check_second(make_jobs(name), tmp_path)
+        check_second_build(make_jobs(name), tmp_path)
 
     assert error.value.render().splitlines() == [
         f"error: {tmp_path / 'zig-t' / name} is not a wheel",

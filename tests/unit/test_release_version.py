@@ -15,9 +15,9 @@ from click.testing import CliRunner
 from everywheel.cli.main import main
 from everywheel.config.project import Project, load_project
 from everywheel.errors import EverywheelError, MachineError, ReleaseError, UsageError
-from everywheel.release.changelog import check_changes, load_changelog
-from everywheel.release.preconditions import check_clone, check_identity, check_tree
-from everywheel.release.version import check_tag, check_version, put_version, read_version
+from everywheel.release.changelog import check_fragments, load_changelog
+from everywheel.release.preconditions import check_clone, check_identity, check_working_tree
+from everywheel.release.version import check_tag, check_version, read_version, replace_version
 from towncrier._settings.load import load_config_from_file
 from towncrier._shell import cli as towncrier
 
@@ -168,7 +168,7 @@ def test_a_machine_without_git_is_reported(repository: Project, monkeypatch: pyt
     monkeypatch.setenv("PATH", "")
 
     with pytest.raises(MachineError) as error:
-        check_tree(repository.root)
+        check_working_tree(repository.root)
 
     assert lines_of(error) == ["error: git is not installed", "  hint: install it (Debian: `apt-get install git`)"]
 
@@ -176,9 +176,9 @@ def test_a_machine_without_git_is_reported(repository: Project, monkeypatch: pyt
 def test_only_the_version_of_the_project_table_is_replaced() -> None:
     before = '# comment\r\n[project]\r\nname = "x"\r\nversion = "1.0" # now\r\n'
 
-    assert put_version(before, "1.1") == before.replace("1.0", "1.1")
+    assert replace_version(before, "1.1") == before.replace("1.0", "1.1")
     assert (read_version(before), read_version('[tool.x]\nversion = "2"\n')) == ("1.0", "")
-    assert put_version('[tool.x]\nversion = "2"\n', "1.1") == '[tool.x]\nversion = "2"\n'
+    assert replace_version('[tool.x]\nversion = "2"\n', "1.1") == '[tool.x]\nversion = "2"\n'
 
 
 def test_a_missing_git_identity_is_reported_before_the_build(
@@ -461,7 +461,7 @@ def test_the_types_of_fragments_are_those_that_towncrier_knows(
     assert (changelog.types, changelog.folder, changelog.file) == (types, tmp_path / "news", tmp_path / "NEWS.rst")
     for name in ("How-to.md", ".gitkeep", f"12.{types[0]}.1.md"):
         (tmp_path / "news" / name).write_text("")
-    check_changes([changelog], tmp_path)
+    check_fragments([changelog], tmp_path)
 
 
 def test_each_of_several_changelogs_needs_a_fragment(tmp_path: Path) -> None:
@@ -472,7 +472,7 @@ def test_each_of_several_changelogs_needs_a_fragment(tmp_path: Path) -> None:
     changelogs = [load_changelog(tmp_path, Path(f"{name}.toml")) for name in ("ours", "theirs")]
 
     with pytest.raises(ReleaseError) as caught:
-        check_changes(changelogs, tmp_path)
+        check_fragments(changelogs, tmp_path)
 
     assert caught.value.render().splitlines() == [
         "error: theirs.md has no entries for this release: there is no fragment",

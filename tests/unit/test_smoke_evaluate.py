@@ -15,9 +15,9 @@ from everywheel.containers.runtime import ContainerEnd, ContainerResult
 from everywheel.platforms.target import parse_target
 from everywheel.smoke.evaluate import evaluate_result
 from everywheel.smoke.inside import protocol
-from everywheel.smoke.inside.protocol import SmokeOrder, SmokeReport, Stage, StageResult
+from everywheel.smoke.inside.protocol import SmokeReport, SmokeRequest, Stage, StageResult
 from everywheel.smoke.matrix_entries import MatrixEntry
-from everywheel.smoke.result import State, name_columns
+from everywheel.smoke.result import SmokeState, name_columns
 
 IMAGE = SmokeImage(
     name="debian-12", libc="glibc", libc_version=(2, 36), arches=("x86_64",), digests={}, cpu={}, reference="x"
@@ -48,46 +48,51 @@ EXITED = ContainerResult(exit_code=0, output="", seconds=4.5)
 def test_a_wheel_that_works_passes_with_its_python_and_its_times() -> None:
     result = evaluate_result(ENTRY, EXITED, REPORT)
 
-    assert (result.state, result.python, result.seconds, result.test_seconds) == (State.PASSED, "3.11.2", 4.5, 2.25)
+    assert (result.state, result.python, result.seconds, result.test_seconds) == (
+        SmokeState.PASSED,
+        "3.11.2",
+        4.5,
+        2.25,
+    )
     assert result.evidence == ("2 passed in 0.1s",)
 
 
 REPORTS = {
     "failed test": (
         dataclasses.replace(REPORT, stages=make_stages(0, 1, "E  ValueError: no")),
-        State.FAILED,
+        SmokeState.FAILED,
         "ValueError: no",
     ),
     "failed install": (
         dataclasses.replace(REPORT, stages=make_stages(1, None, "ERROR: no match")),
-        State.FAILED,
+        SmokeState.FAILED,
         "ERROR: no match",
     ),
     "library of the system": (
         dataclasses.replace(REPORT, unexpected_libraries=("/usr/lib/libz.so.1",)),
-        State.FAILED,
+        SmokeState.FAILED,
         "it loaded /usr/lib/libz.so.1 from the system, which manylinux2014_x86_64 does not promise",
     ),
     "another libc than in the catalog": (
         dataclasses.replace(REPORT, libc_version=(2, 31)),
-        State.ERROR,
+        SmokeState.ERROR,
         "the image has glibc 2.31, but its catalog entry has glibc 2.36",
     ),
     "no loaded libraries": (
         dataclasses.replace(REPORT, loaded_libraries=()),
-        State.ERROR,
+        SmokeState.ERROR,
         "no loaded library was recorded: the smoke command must be a Python that imports `sitecustomize`",
     ),
     "unknown libc version": (
         dataclasses.replace(REPORT, libc="musl", libc_version=()),
-        State.ERROR,
+        SmokeState.ERROR,
         "the image has musl of unknown version, but its catalog entry has glibc 2.36",
     ),
 }
 
 
 @pytest.mark.parametrize(("report", "state", "message"), REPORTS.values(), ids=REPORTS)
-def test_each_failure_has_a_message(report: SmokeReport, state: State, message: str) -> None:
+def test_each_failure_has_a_message(report: SmokeReport, state: SmokeState, message: str) -> None:
     result = evaluate_result(ENTRY, EXITED, report)
 
     assert (result.state, result.message) == (state, message)
@@ -99,7 +104,7 @@ def test_libraries_of_additional_packages_are_listed_and_allowed() -> None:
 
     result = evaluate_result(entry, EXITED, dataclasses.replace(REPORT, unexpected_libraries=("/usr/lib/libz.so.1",)))
 
-    assert (result.state, result.system_libraries) == (State.PASSED, ("/usr/lib/libz.so.1",))
+    assert (result.state, result.system_libraries) == (SmokeState.PASSED, ("/usr/lib/libz.so.1",))
 
 
 @pytest.mark.parametrize(
@@ -122,7 +127,7 @@ def test_a_container_without_a_report_failed(end: ContainerEnd, reason: str, out
 
     result = evaluate_result(ENTRY, container, None)
 
-    assert (result.state, result.message) == (State.FAILED, message)
+    assert (result.state, result.message) == (SmokeState.FAILED, message)
 
 
 def test_results_can_be_written_as_json() -> None:
@@ -146,23 +151,23 @@ def test_two_wheels_of_one_target_have_a_column_each() -> None:
     ]
 
 
-def make_order(folder: Path, *command: str) -> SmokeOrder:
-    return SmokeOrder(
+def make_request(folder: Path, *command: str) -> SmokeRequest:
+    return SmokeRequest(
         requirement=str(folder / "demo-1.0-py3-none-any.whl"),
         index="",
         site=str(folder / "site"),
         command=command,
         emulator=(),
         report=str(folder / "report.json"),
-        known_folders=(f"{folder}/",),
+        allowed_folders=(f"{folder}/",),
         promised_libraries=("libc.so.6",),
     )
 
 
 def test_an_order_reaches_the_container_as_its_argument(tmp_path: Path) -> None:
-    order = make_order(tmp_path, "python", "-c", "print('ä \"quoted\"')")
+    request = make_request(tmp_path, "python", "-c", "print('ä \"quoted\"')")
 
-    assert SmokeOrder.from_argument(order.to_argument()) == order
+    assert SmokeRequest.from_argument(request.to_argument()) == request
 
 
 def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:

@@ -7,12 +7,12 @@ import html.parser
 from typing import Any
 
 from everywheel.smoke.html_report import render_html_report
-from everywheel.smoke.result import SmokeResult, State
+from everywheel.smoke.result import SmokeResult, SmokeState
 
 WHEEL = "x-1.0-cp311-abi3-manylinux2014_x86_64.whl"
 
 
-def make_result(state: State, image: str, **details: Any) -> SmokeResult:
+def make_result(state: SmokeState, image: str, **details: Any) -> SmokeResult:
     return SmokeResult(
         wheel=WHEEL,
         target="manylinux_2_17_x86_64",
@@ -46,12 +46,12 @@ class Reader(html.parser.HTMLParser):
 
 def test_the_report_links_each_result_to_its_details_and_escapes_these() -> None:
     results = [
-        make_result(State.PASSED, "debian-12", python="3.11.2", seconds=4.5, test_seconds=2.0),
+        make_result(SmokeState.PASSED, "debian-12", python="3.11.2", seconds=4.5, test_seconds=2.0),
         make_result(
-            State.FAILED, "debian-13", message="it needs <foo> & more", evidence=("<script>alert(1)</script>",)
+            SmokeState.FAILED, "debian-13", message="it needs <foo> & more", evidence=("<script>alert(1)</script>",)
         ),
-        make_result(State.STATIC, "centos-7", message="all 12 symbols resolve"),
-        make_result(State.ERROR, "fedora", message="no QEMU"),
+        make_result(SmokeState.STATIC, "centos-7", message="all 12 symbols resolve"),
+        make_result(SmokeState.ERROR, "fedora", message="no QEMU"),
     ]
 
     report = render_html_report(results, "x 1.0")
@@ -72,16 +72,16 @@ def test_the_report_explains_each_state_and_names_wine_as_the_emulator() -> None
         "message": "all 12 symbols resolve",
     }
     results = [
-        make_result(state, f"system {state}", **(details if state is State.NO_PYTHON else {}))
-        for state in State
-        if state is not State.UNDER_WINE
+        make_result(state, f"system {state}", **(details if state is SmokeState.NO_PYTHON else {}))
+        for state in SmokeState
+        if state is not SmokeState.UNDER_WINE
     ]
-    wine = make_result(State.UNDER_WINE, "Windows", python="3.13.0", seconds=9.0, test_seconds=4.5)
+    wine = make_result(SmokeState.UNDER_WINE, "Windows", python="3.13.0", seconds=9.0, test_seconds=4.5)
     results.append(dataclasses.replace(wine, libc=""))
 
     report = render_html_report(results, "x 1.0")
 
-    assert all(f"<b>{state.value}</b>: " in report for state in State)
+    assert all(f"<b>{state.value}</b>: " in report for state in SmokeState)
     assert "<small>Python 3.13.0 · Wine</small>" in report
     assert "<p>9.0 s in total, 4.5 s for the smoke command</p>" in report
     assert "<p>no interpreter for cp314t on the image, only Python 3.13; all 12 symbols resolve</p>" in report
@@ -89,8 +89,8 @@ def test_the_report_explains_each_state_and_names_wine_as_the_emulator() -> None
 
 
 def test_a_wheel_that_does_not_claim_a_system_has_a_dot_there() -> None:
-    other = dataclasses.replace(make_result(State.PASSED, "debian-12"), wheel="y", target="manylinux_2_36_x86_64")
+    other = dataclasses.replace(make_result(SmokeState.PASSED, "debian-12"), wheel="y", target="manylinux_2_36_x86_64")
 
-    report = render_html_report([make_result(State.PASSED, "debian-11"), other], "x 1.0")
+    report = render_html_report([make_result(SmokeState.PASSED, "debian-11"), other], "x 1.0")
 
     assert report.count('<td class="cell none">') == 2

@@ -21,7 +21,7 @@ from everywheel.execution.scheduler import Task
 from everywheel.platforms.target import parse_target
 from everywheel.smoke.matrix import run_smoke_tasks
 from everywheel.smoke.non_linux import find_blocker, make_non_linux_tasks
-from everywheel.smoke.result import SmokeResult, State
+from everywheel.smoke.result import SmokeResult, SmokeState
 from everywheel.smoke.wine import WineContext
 from everywheel.store.local import Store
 from everywheel.store.stamped_dir import STAMP
@@ -151,7 +151,7 @@ def test_a_run_under_wine_is_marked_and_timed(
     (smoke_result,) = run_wheels(project, store, [make_wheel(tmp_path, "win_amd64")])
 
     assert (smoke_result.state, smoke_result.image, smoke_result.python, smoke_result.emulator) == (
-        State.UNDER_WINE,
+        SmokeState.UNDER_WINE,
         "Windows",
         "3.13.0",
         "Wine",
@@ -188,7 +188,7 @@ def test_a_wine_that_does_not_start_is_not_a_failure_of_the_wheel(
     (smoke_result,) = run_wheels(project, store, [make_wheel(tmp_path, "win_amd64")])
 
     assert (smoke_result.state, smoke_result.message) == (
-        State.ERROR,
+        SmokeState.ERROR,
         "Wine does not start: the wheel was not run",
     )
     assert "  | wine: could not load kernel32.dll" in smoke_result.evidence
@@ -205,7 +205,7 @@ def test_a_command_that_hangs_under_wine_is_killed(
     (smoke_result,) = run_wheels(project, store, [make_wheel(tmp_path, "win_amd64")], timeout=1)
 
     assert (smoke_result.state, smoke_result.message) == (
-        State.FAILED,
+        SmokeState.FAILED,
         "it does not work under Wine: it did not end within 1 s (`--timeout`)",
     )
 
@@ -218,7 +218,7 @@ def test_a_wheel_for_another_python_than_wines_is_not_a_failure(
     (smoke_result,) = run_wheels(project, store, [make_wheel(tmp_path, "win_amd64", "cp314", "cp314t")])
 
     assert (smoke_result.state, smoke_result.reason) == (
-        State.NO_PYTHON,
+        SmokeState.NO_PYTHON,
         "no interpreter for cp314t under Wine, only Python 3.13",
     )
 
@@ -256,13 +256,21 @@ def test_a_run_under_wine_satisfies_require_run(
 @pytest.mark.parametrize(
     ("wheel", "blocker"),
     [
-        ("x-1.0-cp311-abi3-macosx_11_0_arm64.whl", (State.SKIPPED, "this machine cannot run programs for macOS")),
-        ("x-1.0-cp311-abi3-win_arm64.whl", (State.SKIPPED, "Wine on this machine cannot run programs for win_arm64")),
-        ("x-1.0-cp311-cp311-win_amd64.whl", (State.NO_PYTHON, "no interpreter for cp311 under Wine, only Python 3.13")),
+        ("x-1.0-cp311-abi3-macosx_11_0_arm64.whl", (SmokeState.SKIPPED, "this machine cannot run programs for macOS")),
+        (
+            "x-1.0-cp311-abi3-win_arm64.whl",
+            (SmokeState.SKIPPED, "Wine on this machine cannot run programs for win_arm64"),
+        ),
+        (
+            "x-1.0-cp311-cp311-win_amd64.whl",
+            (SmokeState.NO_PYTHON, "no interpreter for cp311 under Wine, only Python 3.13"),
+        ),
         ("x-1.0-cp311-abi3-win_amd64.whl", None),
     ],
 )
-def test_wheels_that_this_machine_cannot_run_are_known_before(wheel: str, blocker: tuple[State, str] | None) -> None:
+def test_wheels_that_this_machine_cannot_run_are_known_before(
+    wheel: str, blocker: tuple[SmokeState, str] | None
+) -> None:
     target = parse_target(wheel.rpartition("-")[2].removesuffix(".whl"))
 
     assert find_blocker(wheel, target) == blocker

@@ -9,7 +9,7 @@ import pytest
 from everywheel.containers.catalog import Bootstrap, BootstrapKind, PortablePython, SmokeImage
 from everywheel.errors import SmokeError
 from everywheel.smoke.matrix_entries import make_entries
-from everywheel.smoke.result import SmokeResult, State
+from everywheel.smoke.result import SmokeResult, SmokeState
 from everywheel.smoke.summary import check_required_runs, check_results, list_notes, list_untestable
 
 GLIBC, MUSL = "x-1.0-cp311-abi3-manylinux2014_x86_64.whl", "x-1.0-cp311-abi3-musllinux_1_2_x86_64.whl"
@@ -37,24 +37,24 @@ def make_image(name: str, python: str = "") -> SmokeImage:
 IMAGES = [make_image("debian-11"), make_image("debian-12", "3.11")]
 
 
-def make_result(wheel: str, image: str, state: State, **details: Any) -> SmokeResult:
+def make_result(wheel: str, image: str, state: SmokeState, **details: Any) -> SmokeResult:
     libc = "" if image.startswith("macOS") else "glibc 2.36"
     return SmokeResult(wheel=wheel, target="t", image=image, libc=libc, arch="x86_64", state=state, **details)
 
 
 def test_each_reason_for_not_running_is_listed_once() -> None:
     results = [
-        make_result(GLIBC, "debian-11", State.PASSED),
-        make_result(GLIBC, "debian-12", State.STATIC, reason=BUSY, message="all 12 symbols resolve"),
-        make_result(GLIBC, "debian-13", State.STATIC, reason=BUSY, message="all 12 symbols resolve"),
+        make_result(GLIBC, "debian-11", SmokeState.PASSED),
+        make_result(GLIBC, "debian-12", SmokeState.STATIC, reason=BUSY, message="all 12 symbols resolve"),
+        make_result(GLIBC, "debian-13", SmokeState.STATIC, reason=BUSY, message="all 12 symbols resolve"),
         make_result(
             THREADS,
             "debian-13",
-            State.NO_PYTHON,
+            SmokeState.NO_PYTHON,
             reason="no interpreter for cp314t on the image",
             message="all resolve",
         ),
-        make_result(MAC, "macOS 11.0", State.SKIPPED, reason="this machine cannot run macOS", message="audited"),
+        make_result(MAC, "macOS 11.0", SmokeState.SKIPPED, reason="this machine cannot run macOS", message="audited"),
     ]
 
     assert list_notes(results) == (
@@ -66,9 +66,9 @@ def test_each_reason_for_not_running_is_listed_once() -> None:
 
 def test_failed_results_are_reported_with_their_evidence() -> None:
     results = [
-        make_result(GLIBC, "debian-11", State.FAILED, message="it crashed", evidence=("line",)),
-        make_result(GLIBC, "debian-12", State.ERROR, message="no QEMU"),
-        make_result(GLIBC, "debian-13", State.STATIC),
+        make_result(GLIBC, "debian-11", SmokeState.FAILED, message="it crashed", evidence=("line",)),
+        make_result(GLIBC, "debian-12", SmokeState.ERROR, message="no QEMU"),
+        make_result(GLIBC, "debian-13", SmokeState.STATIC),
     ]
 
     with pytest.raises(SmokeError) as raised:
@@ -82,8 +82,8 @@ def test_failed_results_are_reported_with_their_evidence() -> None:
     )
 
 
-@pytest.mark.parametrize("state", [state for state in State if state not in (State.FAILED, State.ERROR)])
-def test_other_states_are_not_failures(state: State) -> None:
+@pytest.mark.parametrize("state", [state for state in SmokeState if state not in (SmokeState.FAILED, SmokeState.ERROR)])
+def test_other_states_are_not_failures(state: SmokeState) -> None:
     check_results([make_result(GLIBC, "debian-11", state)])
 
 
@@ -102,10 +102,10 @@ def test_a_wheel_that_claims_no_image_is_not_untestable() -> None:
 
 def test_wheels_that_passed_nowhere_are_listed() -> None:
     results = [
-        make_result(GLIBC, "centos-7", State.STATIC, reason=BUSY),
-        make_result(GLIBC, "rockylinux-8", State.STATIC, reason=BUSY),
-        make_result(GLIBC, "debian-10", State.STATIC, reason="the image is not locked"),
-        make_result(MAC, "macOS 11.0", State.SKIPPED),
+        make_result(GLIBC, "centos-7", SmokeState.STATIC, reason=BUSY),
+        make_result(GLIBC, "rockylinux-8", SmokeState.STATIC, reason=BUSY),
+        make_result(GLIBC, "debian-10", SmokeState.STATIC, reason="the image is not locked"),
+        make_result(MAC, "macOS 11.0", SmokeState.SKIPPED),
     ]
 
     with pytest.raises(SmokeError) as raised:
@@ -123,6 +123,6 @@ def test_wheels_that_passed_nowhere_are_listed() -> None:
 
 
 def test_a_wheel_must_pass_on_one_system_and_untestable_wheels_do_not_count() -> None:
-    results = [make_result(GLIBC, "centos-7", State.STATIC), make_result(GLIBC, "debian-12", State.PASSED)]
+    results = [make_result(GLIBC, "centos-7", SmokeState.STATIC), make_result(GLIBC, "debian-12", SmokeState.PASSED)]
 
     check_required_runs([Path(GLIBC), Path(MAC)], results, {MAC: "this machine cannot run programs for macOS"})

@@ -120,13 +120,15 @@ class WheelContents:
     @property
     def modules(self) -> dict[str, Binary]:
         """The extension modules: binaries that export a PyInit function or are named as modules."""
-        return {path: it for path, it in self.binaries.items() if it.module_names or MODULE_SUFFIX.search(path)}
+        return {
+            path: binary for path, binary in self.binaries.items() if binary.module_names or MODULE_SUFFIX.search(path)
+        }
 
     @property
     def libraries(self) -> dict[str, Binary]:
         """The shared libraries that are not modules."""
         modules = self.modules
-        return {path: it for path, it in self.binaries.items() if path not in modules and it.is_library}
+        return {path: binary for path, binary in self.binaries.items() if path not in modules and binary.is_library}
 
 
 class _UnusableWheel(Exception):

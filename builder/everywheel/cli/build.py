@@ -122,12 +122,12 @@ def _run_containers(
     # Imported here: no other engine needs a container runtime.
     from everywheel.containers.build_wheels import ContainerContext, build_wheels_in_containers
     from everywheel.containers.catalog import find_catalog, load_catalog
-    from everywheel.containers.cibuildwheel import check_extension
+    from everywheel.containers.cibuildwheel import check_cibuildwheel_config
     from everywheel.containers.runtime import find_runtime
 
     if project.linkage is Linkage.SYSTEM:
         raise UsageError("the container engine does not build `system` wheels", hint="leave out `--engine`")
-    check_extension(project)
+    check_cibuildwheel_config(project)
     console = make_console()
     catalog = load_catalog(find_catalog(project.root))
     with find_runtime(runtime) as client, open_display(console, total=len(targets), quiet=quiet) as display:

@@ -76,8 +76,16 @@ def doctor_command(as_json: bool) -> None:
 
 def check_machine(store: Path) -> tuple[MachineCheck, ...]:
     """Check for everything that builds and smoke tests need; nothing is installed, and only the store may be created."""
-    build = (_platform(), _python(), _venv(), _git(), _package_client(), _store(store), _tools(store))
-    return (*build, _runtime(), *_emulation(), _bootstrap())
+    build = (
+        _check_platform(),
+        _check_python(),
+        _check_venv(),
+        _check_git(),
+        _check_package_client(),
+        _check_store(store),
+        _check_build_tools(store),
+    )
+    return (*build, _check_runtime(), *_check_emulation(), _check_bootstrap())
 
 
 def _ok(name: str, message: str) -> MachineCheck:
@@ -92,7 +100,7 @@ def _optional(name: str, message: str, advice: str) -> MachineCheck:
     return MachineCheck(name=name, state=CheckState.OPTIONAL, message=message, advice=advice)
 
 
-def _platform() -> MachineCheck:
+def _check_platform() -> MachineCheck:
     system = platform.system()
     libc = " ".join(part for part in platform.libc_ver() if part) or "musl"
     message = f"{system} {platform.machine()}" + (f", {libc}" if system == "Linux" else "")
@@ -105,24 +113,24 @@ def _platform() -> MachineCheck:
     return _missing("machine", message, "use Linux, macOS or Windows")
 
 
-def _python() -> MachineCheck:
+def _check_python() -> MachineCheck:
     return _ok("python", f"{platform.python_version()} at {sys.executable}")
 
 
-def _venv() -> MachineCheck:
+def _check_venv() -> MachineCheck:
     if importlib.util.find_spec("venv") is not None and importlib.util.find_spec("pip") is not None:
         return _ok("venv and pip", "importable")
     return _missing("venv and pip", "not installed", "apt-get install python3-venv")
 
 
-def _git() -> MachineCheck:
+def _check_git() -> MachineCheck:
     git = shutil.which("git")
     if git is None:
         return _missing("git", "not on PATH", "apt-get install git (it applies patches)")
     return _ok("git", run_command([git, "--version"]).output.strip())
 
 
-def _package_client() -> MachineCheck:
+def _check_package_client() -> MachineCheck:
     if shutil.which("apt-get") is None:
         return _optional(
             "package client",
@@ -132,7 +140,7 @@ def _package_client() -> MachineCheck:
     return _ok("package client", "apt-get")
 
 
-def _store(root: Path) -> MachineCheck:
+def _check_store(root: Path) -> MachineCheck:
     try:
         Store(root)
     except MachineError as error:
@@ -144,7 +152,7 @@ def _store(root: Path) -> MachineCheck:
     return _ok("store", message)
 
 
-def _tools(root: Path) -> MachineCheck:
+def _check_build_tools(root: Path) -> MachineCheck:
     pins = ", ".join(f"{name} {version}" for name, version in pinned_versions().items())
     try:
         ensure_tools(root, offline=True)
@@ -153,7 +161,7 @@ def _tools(root: Path) -> MachineCheck:
     return _ok("build tools", pins)
 
 
-def _runtime() -> MachineCheck:
+def _check_runtime() -> MachineCheck:
     name = "container runtime"
     try:
         with find_runtime() as runtime:
@@ -171,7 +179,7 @@ def _runtime() -> MachineCheck:
     return _ok(name, message)
 
 
-def _emulation() -> Iterator[MachineCheck]:
+def _check_emulation() -> Iterator[MachineCheck]:
     """Check every foreign architecture; those that work share one line."""
     working = []
     for arch in ARCHES.values():
@@ -185,7 +193,7 @@ def _emulation() -> Iterator[MachineCheck]:
         yield _ok("QEMU", f"runs {', '.join(working)}")
 
 
-def _bootstrap() -> MachineCheck:
+def _check_bootstrap() -> MachineCheck:
     mmdebstrap = shutil.which("mmdebstrap")
     if mmdebstrap is None:
         return _optional("mmdebstrap", "not installed: images come from registries only", "apt-get install mmdebstrap")

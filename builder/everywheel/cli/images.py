@@ -32,8 +32,8 @@ from everywheel.platforms.architectures import ARCHES, Arch
 from everywheel.platforms.tags import Floor
 from everywheel.store.local import Store, default_store
 
-_Image = SmokeImage | BuildImage
-_MakeImage = Callable[[_Image, Arch], object]
+_CatalogImage = SmokeImage | BuildImage
+_MakeImage = Callable[[_CatalogImage, Arch], object]
 
 
 @click.group("images", short_help="List, build and lock the images for builds and smoke tests.")
@@ -59,8 +59,8 @@ def list_command(root: Path, runtime: str | None, as_json: bool) -> None:
     """
     catalog = load_catalog(find_catalog(root))
     local = _list_local_images(runtime)
-    smoke = [_describe(image, "smoke", image.libc_label, local) for image in catalog.images.values()]
-    build = [_describe(image, "build", _lowest_floor(image), local) for image in catalog.builds.values()]
+    smoke = [_describe_image(image, "smoke", image.libc_label, local) for image in catalog.smoke_images.values()]
+    build = [_describe_image(image, "build", _lowest_floor(image), local) for image in catalog.build_images.values()]
     if as_json:
         click.echo(json.dumps([*smoke, *build], indent=1))
         return
@@ -77,19 +77,19 @@ def _lowest_floor(image: BuildImage) -> str:
     return str(Floor(libc=image.libc, version=image.libc_version))
 
 
-def _reference(image: _Image, arch: Arch) -> str:
+def _reference(image: _CatalogImage, arch: Arch) -> str:
     """Return the name that the container runtime has for an image that was built from packages."""
     if isinstance(image, BuildImage):
         return local_build_image_reference(image, arch)
     return bootstrapped_reference(image, arch)
 
 
-def _describe(image: _Image, kind: str, libc: str, local: Collection[str]) -> dict[str, str]:
+def _describe_image(image: _CatalogImage, kind: str, libc: str, local_images: Collection[str]) -> dict[str, str]:
     bootstrap = image.bootstrap
     pinned = image.digests or (isinstance(image, BuildImage) and image.pinned_by)
     registry = "-" if not image.reference else "locked" if pinned else "unlocked"
     packages = f"{bootstrap.suite} ({'musl' if bootstrap.kind == 'musl' else 'Debian'})" if bootstrap else "-"
-    ready = [arch for arch in image.arches if bootstrap and _reference(image, ARCHES[arch]) in local]
+    ready = [arch for arch in image.arches if bootstrap and _reference(image, ARCHES[arch]) in local_images]
     return {
         "name": image.name,
         "kind": kind,
@@ -139,8 +139,8 @@ def build_command(
     """
     catalog = load_catalog(find_catalog(root))
     project = load_project(root)
-    known: Mapping[str, _Image] = catalog.builds if build_images else catalog.images
-    chosen = _choose(known, names, arches or tuple(target.arch.name for target in project.targets))
+    by_name: Mapping[str, _CatalogImage] = catalog.build_images if build_images else catalog.smoke_images
+    chosen = _choose_images(by_name, names, arches or tuple(target.arch.name for target in project.targets))
     if dry_run:
         for image, arch in chosen:
             click.echo(f"{image.name} {arch.name}")
@@ -148,9 +148,9 @@ def build_command(
     store = Store(default_store())
     with find_runtime(runtime) as client:
 
-        def make_image(image: _Image, arch: Arch) -> object:
+        def make_image(image: _CatalogImage, arch: Arch) -> object:
             if isinstance(image, BuildImage):
-                pythons = catalog.pythons[image.libc]
+                pythons = catalog.portable_pythons[image.libc]
                 return make_local_build_image(image, arch, pythons, project, client.images, store, offline=False)
             return bootstrap_image(image, arch, client.images, store)
 
@@ -161,10 +161,10 @@ def build_command(
     click.echo(f"{len(chosen)} images are ready")
 
 
-def _make_images(images: Sequence[tuple[_Image, Arch]], make_image: _MakeImage, jobs: int) -> tuple[Result, ...]:
+def _make_images(images: Sequence[tuple[_CatalogImage, Arch]], make_image: _MakeImage, jobs: int) -> tuple[Result, ...]:
     """Build images in parallel with progress; print every failure."""
 
-    def work(image: _Image, arch: Arch, set_stage: Callable[[str], None]) -> None:
+    def work(image: _CatalogImage, arch: Arch, set_stage: Callable[[str], None]) -> None:
         set_stage("unpack packages")
         make_image(image, arch)
 
@@ -184,18 +184,18 @@ def _make_images(images: Sequence[tuple[_Image, Arch]], make_image: _MakeImage, 
     return results
 
 
-def _choose(
-    known: Mapping[str, _Image], names: Sequence[str], arches: Sequence[str]
-) -> tuple[tuple[_Image, Arch], ...]:
+def _choose_images(
+    by_name: Mapping[str, _CatalogImage], names: Sequence[str], arches: Sequence[str]
+) -> tuple[tuple[_CatalogImage, Arch], ...]:
     """Return the selected images that can be built from packages, each once for every architecture that it supports."""
     for arch in arches:
         if arch not in ARCHES:
             raise UsageError(f"there is no architecture '{arch}'", hint=suggest(arch, ARCHES))
     for name in names:
-        if name not in known:
-            raise UsageError(f"there is no image '{name}'", hint=suggest(name, known))
-    chosen: dict[str, tuple[_Image, Arch]] = {}
-    for image in (known[name] for name in dict.fromkeys(names or known)):
+        if name not in by_name:
+            raise UsageError(f"there is no image '{name}'", hint=suggest(name, by_name))
+    chosen: dict[str, tuple[_CatalogImage, Arch]] = {}
+    for image in (by_name[name] for name in dict.fromkeys(names or by_name)):
         if image.bootstrap is None:
             if names:
                 raise UsageError(
@@ -203,8 +203,8 @@ def _choose(
                     hint=f"it is pulled from a registry once it is locked: `everywheel images lock {image.name}`",
                 )
             continue
-        for known_arch in (ARCHES[arch] for arch in dict.fromkeys(arches) if arch in image.arches):
-            chosen.setdefault(_reference(image, known_arch), (image, known_arch))
+        for supported_arch in (ARCHES[arch] for arch in dict.fromkeys(arches) if arch in image.arches):
+            chosen.setdefault(_reference(image, supported_arch), (image, supported_arch))
     if not chosen:
         raise NothingSelectedError(
             "no selected image supports any selected architecture",

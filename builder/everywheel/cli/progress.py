@@ -111,8 +111,8 @@ class ProgressDisplay:
                 self._ended += 1
         message, style = {
             Outcome.FOUND: (f"{result.label}: built by another process", "green"),
-            Outcome.DONE: (f"{result.label}: done in {_seconds(result.seconds)}", "green"),
-            Outcome.FAILED: (f"{result.label}: FAILED after {_seconds(result.seconds)}", "bold red"),
+            Outcome.DONE: (f"{result.label}: done in {_format_seconds(result.seconds)}", "green"),
+            Outcome.FAILED: (f"{result.label}: FAILED after {_format_seconds(result.seconds)}", "bold red"),
             Outcome.SKIPPED: (f"{result.label}: skipped, since {result.blocked_by} failed", "yellow"),
         }[result.outcome]
         self._print(message, style)
@@ -132,7 +132,7 @@ class ProgressDisplay:
 
     def _print(self, message: str, style: str) -> None:
         if not self._quiet:
-            elapsed = _seconds(time.monotonic() - self._began)
+            elapsed = _format_seconds(time.monotonic() - self._began)
             self._console.print(Text.assemble((f"[{elapsed:>6}] ", "dim"), (message, style)), highlight=False)
 
     def render(self) -> Table:
@@ -142,10 +142,12 @@ class ProgressDisplay:
             head = f"{self._ended} of {self._total} steps done"
             if self._cached:
                 head += f", {self._cached} were in the store"
-            table.add_row(Text(head, style="bold"), Text(_seconds(time.monotonic() - self._began), style="dim"))
+            table.add_row(Text(head, style="bold"), Text(_format_seconds(time.monotonic() - self._began), style="dim"))
             for label, stage, began in self._running.values():
                 table.add_row(
-                    Text(f"  {label}"), Text(stage, style="cyan"), Text(_seconds(time.monotonic() - began), style="dim")
+                    Text(f"  {label}"),
+                    Text(stage, style="cyan"),
+                    Text(_format_seconds(time.monotonic() - began), style="dim"),
                 )
             for title, size, total in self._downloads.values():
                 share = f"{size / 1e6:.1f} of {total / 1e6:.1f} MB" if total else f"{size / 1e6:.1f} MB"
@@ -158,7 +160,7 @@ def open_display(console: Console, *, total: int = 0, quiet: bool = False) -> Pr
     return ProgressDisplay(console, total=total, quiet=quiet, live=not is_verbose())
 
 
-def _seconds(value: float) -> str:
+def _format_seconds(value: float) -> str:
     return f"{value:.1f}s" if value < 60 else f"{int(value) // 60}:{int(value) % 60:02}"
 
 

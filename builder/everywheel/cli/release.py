@@ -12,7 +12,7 @@ from everywheel.cli.release_git import abort_command, prepare_command, tag_comma
 from everywheel.cli.smoke import SmokeOptions, run_options, select_wheels, smoke_wheels
 from everywheel.config.project import load_project
 from everywheel.release.completeness import check_files
-from everywheel.release.matrix import RELEASED, find_job
+from everywheel.release.matrix import RELEASED_ENGINES, find_job
 from everywheel.store.local import Store, default_store
 from everywheel.toolchains.compilers import EngineName
 
@@ -120,7 +120,7 @@ def check_command(
         SUMS,
         check_jobs,
         check_output_dir,
-        check_second,
+        check_second_build,
         copy_release_files,
         write_sums,
     )
@@ -134,10 +134,10 @@ def check_command(
     if layout is None:
         files = check_files(project, folder, strictly=output_dir is None)
     else:
-        jobs = [job for job in list_jobs(project) if layout == "all" or job.engine in RELEASED]
+        jobs = [job for job in list_jobs(project) if layout == "all" or job.engine in RELEASED_ENGINES]
         files = check_jobs(jobs, folder)
         if layout == "all":
-            click.echo(f"{check_second(jobs, folder)} wheels of the second build agree with those of the first")
+            click.echo(f"{check_second_build(jobs, folder)} wheels of the second build agree with those of the first")
     if output_dir is not None:
         check_output_dir(output_dir, files, project.name)
         files = copy_release_files(files, output_dir)
@@ -209,11 +209,11 @@ def compare_command(root: Path, folder: Path, index_url: str, complete: bool, wa
 
     Example: everywheel release compare dist --complete
     """
-    from everywheel.release.index import check_complete, find_index, wait_for
+    from everywheel.release.index import check_complete, find_index, wait_until_listed
 
     project = load_project(root)
     files, index = check_files(project, folder), find_index(simple=index_url)
-    status = wait_for(files, index, project.name, wait)
+    status = wait_until_listed(files, index, project.name, wait)
     for file in status.present:
         click.echo(f"present: {file.name}")
     for file in status.missing:

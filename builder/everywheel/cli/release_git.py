@@ -33,9 +33,9 @@ def prepare_command(root: Path, version: str | None, configs: tuple[Path, ...], 
 
     Example: everywheel release prepare 1.2.0
     """
-    from everywheel.release.changelog import check_changes, load_changelog
-    from everywheel.release.preconditions import check_clone, check_identity, check_tree, check_upstream
-    from everywheel.release.transaction import check_unprepared, prepare
+    from everywheel.release.changelog import check_fragments, load_changelog
+    from everywheel.release.preconditions import check_clone, check_identity, check_upstream, check_working_tree
+    from everywheel.release.transaction import check_not_prepared, prepare
     from everywheel.release.version import check_version
 
     if version is None and not dry_run:
@@ -44,9 +44,9 @@ def prepare_command(root: Path, version: str | None, configs: tuple[Path, ...], 
     changelogs = [load_changelog(project.root, config) for config in configs]
     checks: list[Callable[[], object]] = [
         lambda: check_clone(project.root),
-        lambda: check_unprepared(project.root),
-        lambda: check_tree(project.root),
-        lambda: check_changes(changelogs, project.root),
+        lambda: check_not_prepared(project.root),
+        lambda: check_working_tree(project.root),
+        lambda: check_fragments(changelogs, project.root),
         lambda: check_identity(project.root),
         lambda: check_upstream(project.root),
     ]

@@ -34,13 +34,13 @@ from everywheel.smoke.html_report import check_writable, write_html_report
 from everywheel.smoke.matrix import SmokeContext, make_smoke_tasks, run_smoke_tasks
 from everywheel.smoke.matrix_entries import MatrixEntry, make_entries, split_wheels, wheel_target
 from everywheel.smoke.non_linux import find_blocker, make_non_linux_tasks
-from everywheel.smoke.result import RAN, SmokeResult, State, name_columns
+from everywheel.smoke.result import PASSED_STATES, SmokeResult, SmokeState, name_columns
 from everywheel.smoke.summary import check_required_runs, check_results, list_notes, list_untestable
 from everywheel.smoke.wine import WineContext
 from everywheel.store.local import Store, default_store
 from everywheel.toolchains.build_tools import ensure_tools
 
-_STYLES = {State.PASSED: "green", State.FAILED: "bold red", State.ERROR: "bold red"}
+_STYLES = {SmokeState.PASSED: "green", SmokeState.FAILED: "bold red", SmokeState.ERROR: "bold red"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,12 +60,12 @@ class SmokeOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WheelSelection:
-    """The wheels of a run: those for Linux with their matrix entries, and `others`, for macOS and Windows."""
+    """The wheels of a run: those for Linux with their matrix entries, and `non_linux` ones for macOS and Windows."""
 
     project: Project
     catalog: Catalog
     linux: tuple[Path, ...]
-    others: tuple[Path, ...]
+    non_linux: tuple[Path, ...]
     entries: tuple[MatrixEntry, ...]
 
     def check(self) -> None:
@@ -129,7 +129,7 @@ def smoke_command(
     Example: everywheel smoke wheelhouse/*.whl --html smoke.html
     """
     selection = select_wheels(root, wheels, options)
-    if not (dry_run and selection.others):
+    if not (dry_run and selection.non_linux):
         selection.check()
     if dry_run:
         _print_entries(selection)
@@ -145,9 +145,9 @@ def select_wheels(root: Path, wheels: Sequence[Path], options: SmokeOptions) -> 
     for missing in (wheel for wheel in wheels if not wheel.is_file()):
         raise UsageError(f"{missing}: no such file", hint="name a finished wheel, such as wheelhouse/*.whl")
     catalog = load_catalog(find_catalog(root))
-    linux, others = split_wheels(wheels)
+    linux, non_linux = split_wheels(wheels)
     entries = make_entries(linux, catalog.select(options.images))
-    return WheelSelection(project=project, catalog=catalog, linux=linux, others=others, entries=entries)
+    return WheelSelection(project=project, catalog=catalog, linux=linux, non_linux=non_linux, entries=entries)
 
 
 def smoke_wheels(
@@ -171,9 +171,11 @@ def smoke_wheels(
         click.echo(note, err=True)
     check_results(results)
     if require_run:
-        wheels = (*selection.linux, *selection.others)
-        check_required_runs(wheels, results, list_untestable(wheels, selection.entries, selection.catalog.pythons))
-    if not selection.linux and not any(result.state in RAN for result in results):
+        wheels = (*selection.linux, *selection.non_linux)
+        check_required_runs(
+            wheels, results, list_untestable(wheels, selection.entries, selection.catalog.portable_pythons)
+        )
+    if not selection.linux and not any(result.state in PASSED_STATES for result in results):
         hint = "docs/macos.md and docs/windows.md describe how to test wheels on machines of their own system"
         raise NothingSelectedError("no wheel was run", hint=hint)
 
@@ -197,7 +199,7 @@ def _run(selection: WheelSelection, options: SmokeOptions, *, quiet: bool) -> tu
     store = Store(default_store())
     wine = WineContext(project=selection.project, store=store, timeout=options.timeout, offline=options.offline)
     with ExitStack() as stack:
-        tasks = make_non_linux_tasks(selection.others, wine)
+        tasks = make_non_linux_tasks(selection.non_linux, wine)
         if selection.entries:
             runtime = stack.enter_context(find_runtime(options.runtime))
             context = SmokeContext(
@@ -221,7 +223,7 @@ def _run(selection: WheelSelection, options: SmokeOptions, *, quiet: bool) -> tu
 def _print_entries(selection: WheelSelection) -> None:
     for entry in selection.entries:
         click.echo(entry.id)
-    for wheel in selection.others:
+    for wheel in selection.non_linux:
         click.echo(f"{wheel.name}: audit{'' if find_blocker(wheel.name, wheel_target(wheel)) else ', Wine'}")
 
 
@@ -240,9 +242,9 @@ def _format_cell(result: SmokeResult | None) -> Text:
     if result is None:
         return Text("·", style="dim")
     style = _STYLES.get(result.state, "yellow")
-    if result.state not in RAN:
+    if result.state not in PASSED_STATES:
         return Text(result.state.value, style=style)
-    passed = "ok" if result.state is State.PASSED else ""
+    passed = "ok" if result.state is SmokeState.PASSED else ""
     parts = (passed, result.python, result.emulator, f"{result.test_seconds:.1f}s")
     return Text(" ".join(part for part in parts if part), style=style)
 

@@ -24,9 +24,9 @@ from everywheel.sources.distro.apt_archives import DISTRIBUTIONS, find_machine_a
 from everywheel.store.local import Store
 
 _KEYRING = DISTRIBUTIONS["debian"].keyring
-_MERGED = Path("/usr/share/mmdebstrap/hooks/merged-usr")
+_MERGED_USR_HOOKS = Path("/usr/share/mmdebstrap/hooks/merged-usr")
 # The maintainer scripts, which are not run, would create these files. Documentation only makes the image larger.
-_FINISH = (
+_CUSTOMIZE_HOOK = (
     'rm -rf "$1"/usr/share/doc "$1"/usr/share/man "$1"/usr/share/locale "$1"/usr/share/info "$1"/usr/share/perl* '
     '"$1"/var/cache/apt "$1"/var/lib/apt; '
     'test -e "$1/bin/sh" || ln -s dash "$1/bin/sh"; '
@@ -39,7 +39,7 @@ _PACKAGES = {
     ("debian", False): ("base-files", "libc6"),
     ("musl", False): ("musl", "busybox-static"),
 }
-_STATIC = {"busybox": "bin/busybox", "bash-static": "bin/bash"}
+_STATIC_PROGRAMS = {"busybox": "bin/busybox", "bash-static": "bin/bash"}
 
 
 def bootstrap_identity(bootstrap: Bootstrap, arch: Arch) -> str:
@@ -87,7 +87,7 @@ def make_root(bootstrap: Bootstrap, arch: Arch, packages: Sequence[str], into: P
         return
     whole = into.with_name("whole.tar")
     _unpack_packages(bootstrap.suite, arch, packages, whole, log)
-    _keep_musl(whole, arch, into)
+    _extract_musl(whole, arch, into)
     whole.unlink()
 
 
@@ -97,7 +97,7 @@ def _unpack_packages(suite: str, arch: Arch, packages: Sequence[str], into: Path
             "images cannot be bootstrapped: mmdebstrap is not installed",
             hint="`apt-get install mmdebstrap`, or `everywheel images lock` to pull images from a registry instead",
         )
-    merged = [f"--hook-dir={_MERGED}"] if _MERGED.is_dir() else []
+    merged = [f"--hook-dir={_MERGED_USR_HOOKS}"] if _MERGED_USR_HOOKS.is_dir() else []
     run_logged(
         [
             "mmdebstrap",
@@ -108,7 +108,7 @@ def _unpack_packages(suite: str, arch: Arch, packages: Sequence[str], into: Path
             '--aptopt=Acquire::Check-Valid-Until "false"',
             *merged,
             f"--include={','.join(packages)}",
-            f"--customize-hook={_FINISH}",
+            f"--customize-hook={_CUSTOMIZE_HOOK}",
             suite,
             into,
             *_find_archive(suite),
@@ -127,7 +127,7 @@ def _find_archive(suite: str) -> tuple[str, ...]:
     return tuple(f"deb [signed-by={_KEYRING}] {archive.uri} {suite} main" for archive in archives[:1])
 
 
-def _keep_musl(system: Path, arch: Arch, into: Path) -> None:
+def _extract_musl(system: Path, arch: Arch, into: Path) -> None:
     """Copy musl's loader and static programs from the tar archive of a whole system, without any other C library."""
     loader, library = f"lib/ld-musl-{arch.musl_loader}.so.1", f"lib/libc.musl-{arch.musl_library}.so.1"
     with tarfile.open(system) as tar, tarfile.open(into, "w", format=tarfile.PAX_FORMAT) as out:
@@ -135,8 +135,8 @@ def _keep_musl(system: Path, arch: Arch, into: Path) -> None:
             path = PurePosixPath(member.name)
             if member.isreg() and path.name == "libc.so" and "musl" in str(path):
                 _copy(tar, member, out, loader)
-            elif member.isreg() and path.name in _STATIC and path.parent.name == "bin":
-                _copy(tar, member, out, _STATIC[path.name])
+            elif member.isreg() and path.name in _STATIC_PROGRAMS and path.parent.name == "bin":
+                _copy(tar, member, out, _STATIC_PROGRAMS[path.name])
         for name, to in ((library, PurePosixPath(loader).name), ("bin/sh", "busybox")):
             link = tarfile.TarInfo(name)
             link.type, link.linkname = tarfile.SYMTYPE, to

@@ -51,7 +51,7 @@ def choose_image(target: Target, catalog: Catalog, images: RuntimeImages, *, pul
     MachineError with the reason of each image when none is available.
     """
     reasons: dict[str, str] = {}
-    for image in catalog.builds.values():
+    for image in catalog.build_images.values():
         if not image.can_build(target):
             continue
         if image.bootstrap is not None:
@@ -75,7 +75,7 @@ def choose_image(target: Target, catalog: Catalog, images: RuntimeImages, *, pul
 
 def _suggest_floor(target: Target, catalog: Catalog) -> str:
     """Return a hint with the lowest floor of an image that can be built on this machine."""
-    for image in catalog.builds.values():
+    for image in catalog.build_images.values():
         if image.bootstrap is not None and image.libc == target.libc and target.arch.name in image.arches:
             lowest = build_image_target(image, target.arch).tag
             return f"image {image.name} can be built on this machine, for `--target {lowest}`"
@@ -155,7 +155,7 @@ def _build_wheel(
         make_local_build_image(
             image,
             target.arch,
-            context.catalog.pythons[image.libc],
+            context.catalog.portable_pythons[image.libc],
             project,
             context.runtime.images,
             store,

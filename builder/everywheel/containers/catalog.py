@@ -16,8 +16,8 @@ from everywheel.platforms.tags import Floor
 from everywheel.platforms.target import Target
 
 _LIBC = re.compile(r"(glibc|musl) (\d+(?:\.\d+)+)")
-_PACKAGED = Path(__file__).parents[1] / "images.toml"
-_REPOSITORY = Path(__file__).parents[3] / "docker" / "images.toml"
+_PACKAGED_CATALOG = Path(__file__).parents[1] / "images.toml"
+_REPOSITORY_CATALOG = Path(__file__).parents[3] / "docker" / "images.toml"
 
 
 class BootstrapKind(StrEnum):
@@ -72,7 +72,7 @@ class SmokeImage:
         same = (target.libc, target.arch.name in self.arches) == (self.libc, True)
         return same and target.libc_version <= self.libc_version[:2]
 
-    def pinned(self, arch: Arch) -> str:
+    def pinned_reference(self, arch: Arch) -> str:
         """Return the reference with its digest; empty for an image that is not locked."""
         digest = self.digests.get(arch.name, self.digests.get("any", ""))
         return f"{self.reference.format(arch=arch.name)}@{digest}" if self.reference and digest else ""
@@ -130,9 +130,9 @@ class Catalog:
     """All smoke images and build images by name, and the portable interpreters by libc."""
 
     file: Path
-    images: Mapping[str, SmokeImage]
-    builds: Mapping[str, BuildImage]
-    pythons: Mapping[str, PortablePython]
+    smoke_images: Mapping[str, SmokeImage]
+    build_images: Mapping[str, BuildImage]
+    portable_pythons: Mapping[str, PortablePython]
 
     def select(self, names: tuple[str, ...]) -> tuple[SmokeImage, ...]:
         """Return the images with these names; without names, all images that have no additional packages.
@@ -140,16 +140,16 @@ class Catalog:
         Raises UsageError for an unknown name.
         """
         for name in names:
-            if name not in self.images:
-                raise UsageError(f"unknown image '{name}'", hint=suggest(name, self.images))
-        plain = (name for name, image in self.images.items() if not image.packages)
-        return tuple(self.images[name] for name in dict.fromkeys(names or plain))
+            if name not in self.smoke_images:
+                raise UsageError(f"unknown image '{name}'", hint=suggest(name, self.smoke_images))
+        plain = (name for name, image in self.smoke_images.items() if not image.packages)
+        return tuple(self.smoke_images[name] for name in dict.fromkeys(names or plain))
 
 
 def find_catalog(project: Path) -> Path:
     """Return a project's own docker/images.toml, else the one of this package."""
     own = project / "docker" / "images.toml"
-    return next((path for path in (own, _PACKAGED, _REPOSITORY) if path.is_file()), own)
+    return next((path for path in (own, _PACKAGED_CATALOG, _REPOSITORY_CATALOG) if path.is_file()), own)
 
 
 def load_catalog(path: Path) -> Catalog:
@@ -159,18 +159,18 @@ def load_catalog(path: Path) -> Catalog:
     images: dict[str, SmokeImage] = {}
     for name in smoke:
         table = smoke.table(name)
-        images[name] = _load_like(table, name, images) if table.has("like") else _load_image(table, name)
+        images[name] = _load_like(table, name, images) if table.has("like") else _load_smoke_image(table, name)
     catalog = Catalog(
         file=path,
-        images=images,
-        builds={name: _load_build(builds.table(name), name) for name in builds},
-        pythons={libc: _load_python(pythons.table(libc), libc) for libc in pythons},
+        smoke_images=images,
+        build_images={name: _load_build_image(builds.table(name), name) for name in builds},
+        portable_pythons={libc: _load_python(pythons.table(libc), libc) for libc in pythons},
     )
     whole.reject_unknown_keys()
     return catalog
 
 
-def _load_image(table: Table, name: str) -> SmokeImage:
+def _load_smoke_image(table: Table, name: str) -> SmokeImage:
     libc = table.text("libc")
     match = _LIBC.fullmatch(libc)
     if match is None:
@@ -228,7 +228,7 @@ def _load_like(table: Table, name: str, images: Mapping[str, SmokeImage]) -> Smo
     return image
 
 
-def _load_build(table: Table, name: str) -> BuildImage:
+def _load_build_image(table: Table, name: str) -> BuildImage:
     policy = table.text("policy")
     try:
         floor = Floor.parse(policy)

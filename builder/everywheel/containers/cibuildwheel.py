@@ -89,7 +89,7 @@ def build_in_container(build: ContainerBuild, output_dir: Path, set_stage: Calla
     Raises UsageError for an extension whose `[tool.cibuildwheel]` does not call this package, MachineError when the
     runtime's command line is not installed, BuildError when cibuildwheel fails.
     """
-    check_extension(build.project)
+    check_cibuildwheel_config(build.project)
     program = build.runtime.name.lower()
     if shutil.which(program) is None:
         raise MachineError(
@@ -108,7 +108,7 @@ def build_in_container(build: ContainerBuild, output_dir: Path, set_stage: Calla
             "-m",
             "cibuildwheel",
             "--only",
-            identifier(build),
+            build_identifier(build),
             "--output-dir",
             folder / "out",
             package,
@@ -138,7 +138,7 @@ def _run_cibuildwheel(build: ContainerBuild, command: list[str | Path], cwd: Pat
         raise
 
 
-def check_extension(project: Project) -> None:
+def check_cibuildwheel_config(project: Project) -> None:
     """Raise UsageError unless the extension's `[tool.cibuildwheel]` calls `everywheel deps` and `everywheel repair`."""
     path = project.extension / "pyproject.toml"
     table = tomlkit.parse(path.read_text(encoding="utf-8")).unwrap().get("tool", {}).get("cibuildwheel", {})
@@ -151,7 +151,7 @@ def check_extension(project: Project) -> None:
             )
 
 
-def identifier(build: ContainerBuild) -> str:
+def build_identifier(build: ContainerBuild) -> str:
     """Return cibuildwheel's identifier of the build: `cp311-manylinux_x86_64`."""
     tag = build.target.platform_tag
     return f"{build.image.tag}-{tag.family}_{tag.arch}"

@@ -54,7 +54,7 @@ class ImageProvider:
         only be tested on the portable one. Raises MachineError and BuildError when bootstrapping fails.
         """
         reason = "the image is not locked: `everywheel images lock` writes its digest where a registry answers"
-        pinned = image.pinned(arch)
+        pinned = image.pinned_reference(arch)
         has_python = image.bootstrap is not None and image.bootstrap.python and shutil.which("mmdebstrap")
         if pinned and not has_python:
             reference, reason = self._pull(pinned, arch)

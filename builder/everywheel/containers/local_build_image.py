@@ -49,7 +49,7 @@ _PACKAGES = {
     ),
     BootstrapKind.MUSL: ("musl", "busybox-static", "bash-static"),
 }
-_APPLETS = (
+_BUSYBOX_APPLETS = (
     "[",
     "awk",
     "basename",
@@ -178,7 +178,7 @@ def _add_musl(layer: tarfile.TarFile, image: BuildImage, target: Target, python:
     python_folder = _python_folder(image)
     _add_tree(layer, python, python_folder, skip=(STAMP, "bin/pip", f"lib/python{image.python}/test"))
     _script(layer, f"{python_folder}/bin/pip", f'exec /{python_folder}/bin/python -m pip "$@"')
-    for name in _APPLETS:
+    for name in _BUSYBOX_APPLETS:
         _link(layer, f"usr/bin/{name}", "/bin/busybox")
     _link(layer, "bin/true", "/bin/busybox")
     zig = [f"ziglang=={pinned_versions()['ziglang']}"]

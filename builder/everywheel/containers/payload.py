@@ -18,9 +18,9 @@ from everywheel.toolchains.build_tools import PINS
 from everywheel.toolchains.pip import download_wheels, install_wheels, platform_tags
 
 # cibuildwheel creates the environment for the wheel's tests with it.
-_FOR_CIBUILDWHEEL = ("virtualenv",)
+_CIBUILDWHEEL_REQUIREMENTS = ("virtualenv",)
 # Requirements that are only used outside of the container.
-_OUTSIDE = frozenset({"cibuildwheel"})
+_NOT_IN_CONTAINER = frozenset({"cibuildwheel"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,7 @@ def ensure_payload(
         hashed = ["--require-hashes", "--no-deps", "-r", str(pinned)]
         for packages, site in ((own, payload.site), (hashed, payload.tools)):
             install_wheels(packages, site, platforms=tags, python=python, label=title, log=log)
-        wheels = [*_FOR_CIBUILDWHEEL, *requirements]
+        wheels = [*_CIBUILDWHEEL_REQUIREMENTS, *requirements]
         download_wheels(wheels, payload.wheels, platforms=tags, python=python, label=title, log=log)
 
     path = store.root / "tools" / f"payload-{target.libc}-{target.arch.name}-{identity}"
@@ -84,7 +84,8 @@ def list_dependencies(python: str) -> list[str]:
     return sorted(
         f"{requirement.name}{requirement.specifier}"
         for requirement in requirements
-        if requirement.name not in _OUTSIDE and (requirement.marker is None or requirement.marker.evaluate(environment))
+        if requirement.name not in _NOT_IN_CONTAINER
+        and (requirement.marker is None or requirement.marker.evaluate(environment))
     )
 
 

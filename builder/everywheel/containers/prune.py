@@ -35,13 +35,13 @@ def find_prune_candidates(catalog: Catalog, runtime: Runtime, *, everything: boo
     """
     smoke = {
         bootstrapped_reference(image, ARCHES[arch])
-        for image in catalog.images.values()
+        for image in catalog.smoke_images.values()
         for arch in image.arches
         if image.bootstrap is not None
     }
     build = {
         local_build_image_reference(image, ARCHES[arch])
-        for image in catalog.builds.values()
+        for image in catalog.build_images.values()
         for arch in image.arches
         if image.bootstrap is not None
     }

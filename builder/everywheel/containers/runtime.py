@@ -241,28 +241,28 @@ def find_runtime(name: str | None = None, environ: Mapping[str, str] = os.enviro
 
     Raises MachineError, with the command to type, when none answers.
     """
-    answers: dict[str, str] = {}
+    failures: dict[str, str] = {}
     for candidate, address in _list_addresses(name, environ):
         path = Path(address.removeprefix("unix://"))
         if address.startswith("unix://") and not path.exists():
-            answers[address] = "no such socket"
+            failures[address] = "no such socket"
             continue
         try:
             client = docker.DockerClient(base_url=address, version="auto", timeout=_CONNECT_TIMEOUT)
             client.ping()
             client.api.timeout = _REQUEST_TIMEOUT
         except (DockerException, requests.RequestException) as error:
-            answers[address] = describe_error(error)
+            failures[address] = describe_error(error)
             continue
         return Runtime(client, candidate)
-    if not answers:
+    if not failures:
         raise MachineError(f"unknown container runtime '{name}'", hint="it is docker or podman")
-    raise MachineError("no container runtime answers", details=answers, hint=_find_hint(answers))
+    raise MachineError("no container runtime answers", details=failures, hint=_find_hint(failures))
 
 
 def _list_addresses(name: str | None, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     home = environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.getuid() if hasattr(os, 'getuid') else ''}")
-    known = [
+    addresses = [
         ("Docker", "unix:///var/run/docker.sock"),
         ("Podman", f"unix://{home}/podman/podman.sock"),
         ("Podman", "unix:///run/podman/podman.sock"),
@@ -270,11 +270,11 @@ def _list_addresses(name: str | None, environ: Mapping[str, str]) -> Iterator[tu
     if "DOCKER_HOST" in environ and name is None:
         yield "Docker", environ["DOCKER_HOST"]
         return
-    yield from (pair for pair in known if name is None or pair[0].lower() == name.lower())
+    yield from (pair for pair in addresses if name is None or pair[0].lower() == name.lower())
 
 
-def _find_hint(answers: Mapping[str, str]) -> str:
-    reasons = " ".join(answers.values()).lower()
+def _find_hint(failures: Mapping[str, str]) -> str:
+    reasons = " ".join(failures.values()).lower()
     if "permission denied" in reasons:
         return "add this user to the socket's group: `sudo usermod -aG docker $USER`, then log in again"
     if "refused" in reasons or "timed out" in reasons:

@@ -52,7 +52,7 @@ def is_fragment(name: str, types: Sequence[str]) -> bool:
     return any(part in types for part in name.split(".")[1:])
 
 
-def check_changes(changelogs: Sequence[Changelog], root: Path) -> None:
+def check_fragments(changelogs: Sequence[Changelog], root: Path) -> None:
     """Raise ReleaseError when a changelog has no fragment, or has a file that towncrier would ignore without a message."""
     for changelog in changelogs:
         folder = changelog.folder.relative_to(root)

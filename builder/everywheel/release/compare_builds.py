@@ -24,16 +24,16 @@ def fingerprint_build(content: WheelContents) -> BuildFingerprint:
     """Return the fingerprint of a wheel; grafted libraries have their original names in it."""
     tags = content.wheel_file.get_all("Tag", [])
     return BuildFingerprint(
-        files=frozenset(name_before_graft(file) for file in content.wheel.files),
+        files=frozenset(remove_graft_hash(file) for file in content.wheel.files),
         exports={path: frozenset(module.exports) for path, module in content.modules.items()},
         pythons=frozenset(str(tag).rpartition("-")[0] for tag in tags),
     )
 
 
-def name_before_graft(path: str) -> str:
+def remove_graft_hash(path: str) -> str:
     """Return a file's path without the hash that a graft adds.
 
-    >>> name_before_graft("x.libs/libfoo-1a2b3c4d.so.1"), name_before_graft("x/deadbeef-cafecafe.txt")
+    >>> remove_graft_hash("x.libs/libfoo-1a2b3c4d.so.1"), remove_graft_hash("x/deadbeef-cafecafe.txt")
     ('x.libs/libfoo.so.1', 'x/deadbeef-cafecafe.txt')
     """
     match = _GRAFT.fullmatch(path)

@@ -21,7 +21,7 @@ from everywheel.config.project import Project
 from everywheel.errors import ReleaseError, UsageError
 from everywheel.execution.files import hash_file
 from everywheel.release.compare_builds import fingerprint_build, list_differences
-from everywheel.release.matrix import RELEASED, Job, list_released
+from everywheel.release.matrix import RELEASED_ENGINES, Job, list_released
 
 SUMS = "SHA256SUMS"
 
@@ -48,7 +48,7 @@ def check_jobs(jobs: Sequence[Job], artifacts: Path) -> tuple[Path, ...]:
                 details={"files": ", ".join(present) or "none"},
                 hint="read the log of that job, and check that it built the same commit",
             )
-    return tuple(artifacts / job.name / name for job in jobs if job.engine in RELEASED for name in job.files)
+    return tuple(artifacts / job.name / name for job in jobs if job.engine in RELEASED_ENGINES for name in job.files)
 
 
 def copy_job_files(job: Job, folder: Path, artifacts: Path) -> tuple[Path, ...]:
@@ -64,16 +64,16 @@ def copy_job_files(job: Job, folder: Path, artifacts: Path) -> tuple[Path, ...]:
     return tuple(Path(shutil.copyfile(folder / name, output / name)) for name in job.files)
 
 
-def check_second(jobs: Sequence[Job], artifacts: Path) -> int:
+def check_second_build(jobs: Sequence[Job], artifacts: Path) -> int:
     """Compare every wheel of the second build with the released one of its target, and return their number.
 
     Raises AuditError when one has findings, ReleaseError when one has other files, exports or Python tags.
     """
-    released = {job.target: job for job in jobs if job.engine == RELEASED[0]}
+    released = {job.target: job for job in jobs if job.engine == RELEASED_ENGINES[0]}
     pairs = [
         (artifacts / released[job.target].name / name, artifacts / job.name / name)
         for job in jobs
-        if job.engine not in RELEASED
+        if job.engine not in RELEASED_ENGINES
         for name in job.files
     ]
     # Both wheels have the same name: only the directory identifies them.
@@ -151,7 +151,7 @@ def check_output_dir(output_dir: Path, sources: Iterable[Path], name: str) -> No
         kind = "a link" if output_dir.is_symlink() else "not a directory"
         raise UsageError(f"cannot copy the release to {output_dir}: it is {kind}", hint=hint)
     files = sorted(output_dir.iterdir()) if output_dir.exists() else []
-    if unrelated := [path.name for path in files if not _is_file_of(path, name)]:
+    if unrelated := [path.name for path in files if not _is_distribution_of(path, name)]:
         raise UsageError(
             f"{output_dir} has files that are not from {name} and would be deleted",
             details={"files": ", ".join(unrelated[:8])},
@@ -159,7 +159,7 @@ def check_output_dir(output_dir: Path, sources: Iterable[Path], name: str) -> No
         )
 
 
-def _is_file_of(path: Path, name: str) -> bool:
+def _is_distribution_of(path: Path, name: str) -> bool:
     """Return whether a file is a wheel or a source distribution of a project."""
     try:
         parse = parse_wheel_filename if path.suffix == ".whl" else parse_sdist_filename

@@ -37,7 +37,7 @@ def list_changes(top: Path) -> Mapping[str, str]:
     return {entry[3:]: entry[:2] for entry in status.split("\0") if entry}
 
 
-def find_top(root: Path) -> Path:
+def find_repository_root(root: Path) -> Path:
     """Return the root of the repository that a project is in."""
     return Path(run_git(root, "rev-parse", "--show-toplevel").rstrip("\n"))
 

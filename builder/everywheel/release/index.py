@@ -23,10 +23,10 @@ import requests
 from everywheel.errors import MachineError, ReleaseError
 
 _HASHES = ("sha256", "sha512", "sha384", "sha224", "sha1", "md5")  # algorithms that indexes publish, preferred first
-_LATER = "wait a while, then run the same command again"
-_AGAIN = "run the same command again: it compares with the index first and uploads no file twice"
-_FIX = "fix the cause, then run the same command again"
-_REASONS = {
+_WAIT_HINT = "wait a while, then run the same command again"
+_RERUN_HINT = "run the same command again: it compares with the index first and uploads no file twice"
+_FIX_HINT = "fix the cause, then run the same command again"
+_HTTP_REASONS = {
     401: ("authentication is required", "set TWINE_USERNAME=__token__ and TWINE_PASSWORD to a token"),
     403: (
         "permission denied",
@@ -34,7 +34,7 @@ _REASONS = {
     ),
     409: ("the index has a file of that name", "file names cannot be reused: release the next version"),
     413: ("the file is too large", "request a higher limit: docs/release.md describes how"),
-    429: ("too many requests", _LATER),
+    429: ("too many requests", _WAIT_HINT),
 }
 _TIMEOUT = 600  # seconds without a byte from the index before an upload is abandoned
 _PAUSE = 10  # seconds between two queries of an index's list
@@ -102,7 +102,7 @@ def _list_hint(status: int) -> str:
     if status in (401, 403):
         return "the index requires authentication: add its host, a user name and a password to ~/.netrc"
     if status == 429 or status >= 500:
-        return _LATER
+        return _WAIT_HINT
     return "check the URL of its simple API, which usually ends in /simple/"
 
 
@@ -138,7 +138,7 @@ def check_complete(status: IndexStatus) -> None:
         )
 
 
-def wait_for(files: Sequence[Path], index: Index, project: str, seconds: float) -> IndexStatus:
+def wait_until_listed(files: Sequence[Path], index: Index, project: str, seconds: float) -> IndexStatus:
     """Compare repeatedly until no file is missing, or the seconds are over; an index that fails is queried again."""
     until = time.monotonic() + seconds
     while True:
@@ -189,13 +189,15 @@ def _explain_upload(error: Exception, file: Path, index: Index) -> tuple[str, st
     """Return the fact and the hint for a failed upload."""
     if isinstance(error, requests.HTTPError):
         code = error.response.status_code
-        reason, hint = _REASONS.get(code, ("server error", _LATER) if code >= 500 else ("see below", _FIX))
+        reason, hint = _HTTP_REASONS.get(
+            code, ("server error", _WAIT_HINT) if code >= 500 else ("see below", _FIX_HINT)
+        )
         return f"{index.upload} rejected {file.name} (HTTP {code}): {reason}", hint
     if isinstance(error, requests.Timeout):
-        return f"{index.upload} did not answer the upload of {file.name} in time", _AGAIN
+        return f"{index.upload} did not answer the upload of {file.name} in time", _RERUN_HINT
     if isinstance(error, requests.ConnectionError):
-        return f"lost the connection to {index.upload} during the upload of {file.name}", _AGAIN
-    return f"twine cannot upload {file.name}", _FIX
+        return f"lost the connection to {index.upload} during the upload of {file.name}", _RERUN_HINT
+    return f"twine cannot upload {file.name}", _FIX_HINT
 
 
 def _twine_settings(index: Index) -> Any:

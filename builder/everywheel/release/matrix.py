@@ -21,7 +21,7 @@ from everywheel.platforms.target import Target
 from everywheel.toolchains.compilers import EngineName
 
 # The engine of the independent second build, which is compared with that of zig.
-SECOND: Mapping[str, EngineName] = MappingProxyType(
+SECOND_BUILD_ENGINES: Mapping[str, EngineName] = MappingProxyType(
     {
         "linux": EngineName.CONTAINER,
         "darwin": EngineName.NATIVE,
@@ -29,8 +29,8 @@ SECOND: Mapping[str, EngineName] = MappingProxyType(
     }
 )
 # The engines whose files are released. Other engines build files of the same names, which are only compared.
-RELEASED = (EngineName.ZIG, "sdist")
-BUILDER = ARCHES["x86_64"].github_runner
+RELEASED_ENGINES = (EngineName.ZIG, "sdist")
+BUILD_RUNNER = ARCHES["x86_64"].github_runner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,14 +61,14 @@ def plan_jobs(project: Project, targets: Sequence[Target], plan: Plan) -> tuple[
     Zig builds every target on one kind of machine. The independent second build runs on the machine of each target: in
     containers for Linux, with native compilers for macOS and Windows. `plan` provides the cache keys for all engines.
     """
-    jobs = [_job(project, EngineName.ZIG, target, plan) for target in targets]
+    jobs = [_make_job(project, EngineName.ZIG, target, plan) for target in targets]
     repeated = [target for target in targets if target.os != "windows" or target.windows_arch.runner_has_mingw]
-    jobs += [_job(project, SECOND[target.os], target, plan) for target in repeated]
-    return (*jobs, _sdist_job(project, jobs[0]))
+    jobs += [_make_job(project, SECOND_BUILD_ENGINES[target.os], target, plan) for target in repeated]
+    return (*jobs, _make_sdist_job(project, jobs[0]))
 
 
-def _job(project: Project, engine: EngineName, target: Target, plan: Plan) -> Job:
-    native = target.github_runner or BUILDER
+def _make_job(project: Project, engine: EngineName, target: Target, plan: Plan) -> Job:
+    native = target.github_runner or BUILD_RUNNER
     key_prefix = f"{engine}-{target.tag}-"
     pythons, names = project.choose_pythons(target), wheel_names(project, target)
     if engine is EngineName.CONTAINER:
@@ -78,7 +78,7 @@ def _job(project: Project, engine: EngineName, target: Target, plan: Plan) -> Jo
         engine=engine,
         os=target.os,
         target=target.tag,
-        runner=BUILDER if engine is EngineName.ZIG else native,
+        runner=BUILD_RUNNER if engine is EngineName.ZIG else native,
         native=native,
         qemu=not target.github_runner,
         free_threaded=_can_build_python(target) and any(python.free_threaded for python in pythons),
@@ -93,7 +93,7 @@ def _can_build_python(target: Target) -> bool:
     return bool(target.github_runner) and target.libc == "glibc" and target.arch.bits == 64
 
 
-def _sdist_job(project: Project, first: Job) -> Job:
+def _make_sdist_job(project: Project, first: Job) -> Job:
     # A build backend may need the libraries to collect the files; those of any target will do.
     return dataclasses.replace(first, name="sdist", engine="sdist", files=(sdist_name(project),))
 

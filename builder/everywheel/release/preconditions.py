@@ -9,7 +9,7 @@ from everywheel.release.git import git_succeeds, run_git
 from everywheel.release.version import ORIGIN_HINT
 
 
-def check_tree(root: Path) -> None:
+def check_working_tree(root: Path) -> None:
     """Raise ReleaseError when the working tree has uncommitted changes or untracked files."""
     changed = run_git(root, "status", "--porcelain").splitlines()
     if changed:

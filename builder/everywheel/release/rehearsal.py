@@ -55,7 +55,7 @@ def serve_index(store: Store, *, offline: bool = False) -> Iterator[Index]:
         )
         try:
             _wait_for_port(port, running.done, log)
-            with _without_proxy():
+            with _upload_environment():
                 yield Index(upload=f"http://{_HOST}:{port}/", simple=f"http://{_HOST}:{port}/simple/")
         finally:
             scope.cancel()
@@ -71,7 +71,7 @@ def _wait_for_port(port: int, is_finished: Callable[[], bool], log: Path) -> Non
 
 
 @contextlib.contextmanager
-def _without_proxy() -> Iterator[None]:
+def _upload_environment() -> Iterator[None]:
     """Set the variables for uploads to the server: no proxy can reach this machine, and any credentials will do."""
     no_proxy = ",".join(filter(None, (os.environ.get("no_proxy") or os.environ.get("NO_PROXY"), _HOST)))
     variables = {"no_proxy": no_proxy, "TWINE_USERNAME": "user", "TWINE_PASSWORD": "password"}

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from everywheel.errors import ReleaseError
 from everywheel.release.changelog import Changelog
-from everywheel.release.git import find_top, git_succeeds, list_changes, run_git
-from everywheel.release.version import put_version, read_version
+from everywheel.release.git import find_repository_root, git_succeeds, list_changes, run_git
+from everywheel.release.version import read_version, replace_version
 
 _RECORD = "everywheel-release.json"
 _MAX_SHOWN = 12  # files in an error
@@ -34,33 +34,33 @@ class PendingRelease:
     changelogs: tuple[str, ...]
     fragments: tuple[str, ...]
 
-    def owns(self, path: str, letters: str) -> bool:
+    def contains(self, path: str, status: str) -> bool:
         """Return whether a change belongs to the release; of fragments, only deletions do."""
-        if letters == "??":
+        if status == "??":
             return path in self.changelogs
-        is_deleted = "D" in letters and path.rpartition("/")[0] in self.fragments
+        is_deleted = "D" in status and path.rpartition("/")[0] in self.fragments
         return is_deleted or path in (*self.versions, *self.changelogs)
 
 
 def prepare(root: Path, version: str, files: Iterable[Path], changelogs: Sequence[Changelog]) -> None:
     """Record the release, then write its version into files."""
-    top = find_top(root)
+    top = find_repository_root(root)
 
     def name(path: Path) -> str:
         return path.resolve().relative_to(top.resolve()).as_posix()
 
     # A file without a version, such as one with only a tool's table, is not changed.
-    numbered = [file for file in dict.fromkeys(files) if read_version(_read(file))]
+    version_files = [file for file in dict.fromkeys(files) if read_version(_read(file))]
     prepared = PendingRelease(
         version=version,
         commit=run_git(root, "rev-parse", "HEAD").strip(),
-        versions=tuple(name(file) for file in numbered),
+        versions=tuple(name(file) for file in version_files),
         changelogs=tuple(name(changelog.file) for changelog in changelogs),
         fragments=tuple(name(changelog.folder) for changelog in changelogs),
     )
     _find_record(root).write_text(json.dumps(dataclasses.asdict(prepared), indent=1))
-    for file in numbered:
-        _write(file, put_version(_read(file), version))
+    for file in version_files:
+        _write(file, replace_version(_read(file), version))
 
 
 def load_prepared(root: Path) -> PendingRelease:
@@ -83,7 +83,7 @@ def load_prepared(root: Path) -> PendingRelease:
     )
 
 
-def check_unprepared(root: Path) -> None:
+def check_not_prepared(root: Path) -> None:
     """Raise ReleaseError when a release is prepared already, whose changes would look like uncommitted work."""
     record = _find_record(root)
     if record.exists():
@@ -99,9 +99,9 @@ def commit_and_tag(root: Path, version: str) -> None:
 
     Raises ReleaseError when other files changed since the release was prepared.
     """
-    prepared, top = load_prepared(root), find_top(root)
+    prepared, top = load_prepared(root), find_repository_root(root)
     head = run_git(top, "rev-parse", "HEAD").strip()
-    again = "`everywheel release abort` undoes the release and keeps all other changes; then prepare it again"
+    prepare_again = "`everywheel release abort` undoes the release and keeps all other changes; then prepare it again"
     if head != prepared.commit or version != prepared.version:
         raise ReleaseError(
             "the release was prepared from another commit or version",
@@ -109,16 +109,16 @@ def commit_and_tag(root: Path, version: str) -> None:
                 "prepared": f"{prepared.version} at {prepared.commit[:12]}",
                 "now": f"{version} at {head[:12]}",
             },
-            hint=again,
+            hint=prepare_again,
         )
     changes = list_changes(top)
-    own = [path for path, letters in changes.items() if prepared.owns(path, letters)]
-    others = [path for path, letters in changes.items() if path not in own and letters != "??"]
+    own = [path for path, status in changes.items() if prepared.contains(path, status)]
+    others = [path for path, status in changes.items() if path not in own and status != "??"]
     if others:
         raise ReleaseError(
             f"{len(others)} files changed that are not part of the release",
             excerpt=others[:_MAX_SHOWN],
-            hint=again,
+            hint=prepare_again,
         )
     if new := [path for path in own if changes[path] == "??"]:
         run_git(top, "add", "--", *new)
@@ -137,12 +137,12 @@ def abort(root: Path) -> tuple[str, tuple[str, ...]]:
     In files with the version, other edits are kept; changelogs become as they were committed. Raises ReleaseError, and
     changes nothing, when the release is tagged already: `tag` was killed before it deleted the record.
     """
-    prepared, top = load_prepared(root), find_top(root)
+    prepared, top = load_prepared(root), find_repository_root(root)
     if _is_at_release(top, prepared):
         _check_untagged(root, top, prepared)
         run_git(top, "reset", "--soft", prepared.commit)
     changes = list_changes(top)
-    own = [path for path, letters in changes.items() if prepared.owns(path, letters)]
+    own = [path for path, status in changes.items() if prepared.contains(path, status)]
     restored = []
     for path in own:
         if changes[path] == "??":
@@ -182,9 +182,9 @@ def _keep_edits(top: Path, path: str, version: str) -> bool:
     if not (top / path).is_file():
         return False
     committed, now = run_git(top, "show", f"HEAD:{path}"), _read(top / path)
-    if now == put_version(committed, version):
+    if now == replace_version(committed, version):
         return False
-    _write(top / path, put_version(now, read_version(committed)))
+    _write(top / path, replace_version(now, read_version(committed)))
     return True
 
 

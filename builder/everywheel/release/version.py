@@ -35,12 +35,12 @@ def check_version(text: str, project: Project) -> str:
         )
     for tag in _list_tags(project.root):
         try:
-            known = Version(tag[1:])
+            released = Version(tag[1:])
         except InvalidVersion:
             continue
-        if known >= version:
+        if released >= version:
             raise ReleaseError(
-                f"{version} is not newer than the released {known}",
+                f"{version} is not newer than the released {released}",
                 details={"tag": tag},
                 hint="version numbers cannot be reused: choose the next one",
             )
@@ -72,7 +72,7 @@ def read_version(text: str) -> str:
     return str(tomlkit.parse(text).get("project", {}).get("version", ""))
 
 
-def put_version(text: str, version: str) -> str:
+def replace_version(text: str, version: str) -> str:
     """Return the text of a pyproject.toml with another version; without a version, and everywhere else, it is unchanged."""
     document = tomlkit.parse(text)
     if "version" in document.get("project", {}):

@@ -12,7 +12,7 @@ from everywheel.execution.process import excerpt
 from everywheel.smoke.explain import Failure, FailureContext, explain
 from everywheel.smoke.inside.protocol import SmokeReport, Stage
 from everywheel.smoke.matrix_entries import MatrixEntry
-from everywheel.smoke.result import SmokeResult, State
+from everywheel.smoke.result import SmokeResult, SmokeState
 
 
 def evaluate_result(entry: MatrixEntry, container: ContainerResult, report: SmokeReport | None) -> SmokeResult:
@@ -20,7 +20,7 @@ def evaluate_result(entry: MatrixEntry, container: ContainerResult, report: Smok
     if report is None:
         return _evaluate_without_report(entry, container)
     result = replace(
-        entry.make_result(State.ERROR),
+        entry.make_result(SmokeState.ERROR),
         python=report.python,
         seconds=round(container.seconds, 2),
         test_seconds=round(next((stage.seconds for stage in report.stages if stage.stage is Stage.TEST), 0.0), 2),
@@ -38,7 +38,7 @@ def evaluate_result(entry: MatrixEntry, container: ContainerResult, report: Smok
             target=entry.target, image=entry.image, cpu=entry.cpu, needed=list_needed_libraries(entry.wheel)
         )
         message = explain(failure, context)
-        return replace(result, state=State.FAILED, message=message, evidence=tuple(excerpt(last.output)[:12]))
+        return replace(result, state=SmokeState.FAILED, message=message, evidence=tuple(excerpt(last.output)[:12]))
     if not _has_promised_libc(entry.image, report):
         message = f"the image has {result.actual_libc}, but its catalog entry has {entry.image.libc_label}"
         return replace(result, message=message)
@@ -50,8 +50,8 @@ def evaluate_result(entry: MatrixEntry, container: ContainerResult, report: Smok
     if report.unexpected_libraries and not entry.image.packages:
         libraries = ", ".join(report.unexpected_libraries)
         message = f"it loaded {libraries} from the system, which {entry.target.wheel_tag} does not promise"
-        return replace(result, state=State.FAILED, message=message)
-    return replace(result, state=State.PASSED, evidence=tuple(last.output.strip().splitlines()[-1:]))
+        return replace(result, state=SmokeState.FAILED, message=message)
+    return replace(result, state=SmokeState.PASSED, evidence=tuple(last.output.strip().splitlines()[-1:]))
 
 
 def _evaluate_without_report(entry: MatrixEntry, container: ContainerResult) -> SmokeResult:
@@ -64,7 +64,7 @@ def _evaluate_without_report(entry: MatrixEntry, container: ContainerResult) -> 
         reason=container.reason if killed else "",
     )
     return entry.make_result(
-        State.FAILED,
+        SmokeState.FAILED,
         seconds=container.seconds,
         message=explain(failure, FailureContext(target=entry.target, image=entry.image, cpu=entry.cpu)),
         evidence=tuple(excerpt(failure.output)),

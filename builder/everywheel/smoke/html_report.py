@@ -8,34 +8,34 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from everywheel.errors import MachineError
-from everywheel.smoke.result import BAD, SmokeResult, State, name_columns
+from everywheel.smoke.result import FAILED_STATES, SmokeResult, SmokeState, name_columns
 
 _SYMBOLS = {
-    State.PASSED: "✓",
-    State.FAILED: "✗",
-    State.UNDER_WINE: "≋",
-    State.STATIC: "≈",
-    State.NO_PYTHON: "∅",
-    State.SKIPPED: "–",
-    State.ERROR: "!",
+    SmokeState.PASSED: "✓",
+    SmokeState.FAILED: "✗",
+    SmokeState.UNDER_WINE: "≋",
+    SmokeState.STATIC: "≈",
+    SmokeState.NO_PYTHON: "∅",
+    SmokeState.SKIPPED: "–",
+    SmokeState.ERROR: "!",
 }
 _CLASSES = {
-    State.PASSED: "ok",
-    State.FAILED: "bad",
-    State.UNDER_WINE: "static",
-    State.STATIC: "static",
-    State.NO_PYTHON: "static",
-    State.SKIPPED: "static",
-    State.ERROR: "broken",
+    SmokeState.PASSED: "ok",
+    SmokeState.FAILED: "bad",
+    SmokeState.UNDER_WINE: "static",
+    SmokeState.STATIC: "static",
+    SmokeState.NO_PYTHON: "static",
+    SmokeState.SKIPPED: "static",
+    SmokeState.ERROR: "broken",
 }
 _LEGEND = {
-    State.PASSED: "installed and used on this system; it loaded only libraries of the wheel and those its tag promises",
-    State.UNDER_WINE: "installed and used under Wine with a CPython for Windows; not tested on Windows",
-    State.STATIC: "no image was available: each symbol was resolved against the symbol list of that C library; not run",
-    State.NO_PYTHON: "no interpreter for the wheel is available on this system: its files were checked; not run",
-    State.SKIPPED: "this machine cannot run wheels for this system: its files were checked; not run",
-    State.FAILED: "does not work on this system",
-    State.ERROR: "the test itself failed because of this machine, not because of the wheel",
+    SmokeState.PASSED: "installed and used on this system; it loaded only libraries of the wheel and those its tag promises",
+    SmokeState.UNDER_WINE: "installed and used under Wine with a CPython for Windows; not tested on Windows",
+    SmokeState.STATIC: "no image was available: each symbol was resolved against the symbol list of that C library; not run",
+    SmokeState.NO_PYTHON: "no interpreter for the wheel is available on this system: its files were checked; not run",
+    SmokeState.SKIPPED: "this machine cannot run wheels for this system: its files were checked; not run",
+    SmokeState.FAILED: "does not work on this system",
+    SmokeState.ERROR: "the test itself failed because of this machine, not because of the wheel",
 }
 _NOT_CLAIMED = "·"
 _STYLE = """
@@ -69,7 +69,7 @@ pre { background: var(--soft); padding: .7rem .9rem; border-radius: 6px; font-si
 
 def render_html_report(results: Sequence[SmokeResult], title: str) -> str:
     """Return the report: a summary, the matrix of systems by wheels, the legend, and the details of each result."""
-    counts = {state: sum(result.state is state for result in results) for state in State}
+    counts = {state: sum(result.state is state for result in results) for state in SmokeState}
     summary = ", ".join(f"{count} {state.value}" for state, count in counts.items() if count)
     images = list(dict.fromkeys(result.image for result in results))
     wheels = list(dict.fromkeys(result.wheel for result in results))
@@ -83,7 +83,7 @@ def render_html_report(results: Sequence[SmokeResult], title: str) -> str:
     )
     legend += f'<dt class="none mark">{_NOT_CLAIMED}</dt><dd>the wheel\'s tag does not claim this system</dd>'
     details = "".join(
-        _render_details(result) for result in sorted(results, key=lambda result: result.state is not State.FAILED)
+        _render_details(result) for result in sorted(results, key=lambda result: result.state is not SmokeState.FAILED)
     )
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -127,7 +127,7 @@ def _render_details(result: SmokeResult) -> str:
     libc = f" ({result.libc})" if result.libc else ""
     lines = "".join(f"<p>{_escape(paragraph)}</p>" for paragraph in paragraphs)
     evidence = f"<pre>{_escape(chr(10).join(result.evidence))}</pre>" if result.evidence else ""
-    opened = " open" if result.state in BAD else ""
+    opened = " open" if result.state in FAILED_STATES else ""
     return (
         f'<details id="{_anchor(result)}"{opened}><summary class="{_CLASSES[result.state]}"><span class="mark">'
         f"{_SYMBOLS[result.state]}</span> {_escape(result.target)} on {_escape(result.image)}{_escape(libc)}</summary>"

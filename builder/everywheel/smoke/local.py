@@ -48,7 +48,7 @@ def run_local_smoke_test(project: Project, wheel: Path, store: Store, *, offline
             run_logged(
                 [scripts_dir(environment) / project.smoke.command[0], *project.smoke.command[1:]],
                 cwd=project.root,
-                env=_clean(environment),
+                env=_make_environment(environment),
                 log=log,
                 label=wheel.name,
             )
@@ -81,7 +81,7 @@ def _identity(project: Project, wheel: Path) -> str:
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()
 
 
-def _clean(environment: Path) -> Mapping[str, str]:
+def _make_environment(environment: Path) -> Mapping[str, str]:
     # The build machine's own library paths would hide that a library is missing in the wheel.
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("LD_", "PYTHON", "VIRTUAL_ENV"))}
     path = os.pathsep.join((str(scripts_dir(environment)), os.environ.get("PATH", "")))

@@ -22,9 +22,9 @@ from everywheel.execution.scheduler import Outcome, ProgressListener, Result, Ta
 from everywheel.platforms.linux_policy import load_policy
 from everywheel.smoke.dependencies import TestDependencies, ensure_test_dependencies
 from everywheel.smoke.evaluate import evaluate_result
-from everywheel.smoke.inside.protocol import SmokeOrder, SmokeReport
+from everywheel.smoke.inside.protocol import SmokeReport, SmokeRequest
 from everywheel.smoke.matrix_entries import MatrixEntry, explain_no_python, list_pythons
-from everywheel.smoke.result import BAD, SmokeResult, State
+from everywheel.smoke.result import FAILED_STATES, SmokeResult, SmokeState
 from everywheel.smoke.symbol_check import check_symbols
 from everywheel.store.local import Store
 from everywheel.toolchains.build_tools import Tools
@@ -83,7 +83,7 @@ def make_smoke_tasks(entries: Sequence[MatrixEntry], context: SmokeContext) -> t
     """Return the task of each entry, in their order."""
     return tuple(
         SmokeTask(
-            initial=entry.make_result(State.ERROR),
+            initial=entry.make_result(SmokeState.ERROR),
             work=partial(run_smoke_task, entry, context),
             priority=0.0 if is_native(entry.target.arch) else 1.0,
         )
@@ -104,7 +104,7 @@ def run_smoke_tasks(tasks: Sequence[SmokeTask], jobs: int, listener: ProgressLis
             result = task.work(set_stage)
             with lock:
                 smoke_results[task.id] = result
-            if result.state in BAD:
+            if result.state in FAILED_STATES:
                 raise EverywheelError(result.message)
             return None
 
@@ -118,26 +118,26 @@ def run_smoke_tasks(tasks: Sequence[SmokeTask], jobs: int, listener: ProgressLis
 def _make_error(initial: SmokeResult, result: Result) -> SmokeResult:
     error = result.error
     if error is None:
-        return replace(initial, state=State.ERROR)
-    return replace(initial, state=State.ERROR, message=error.fact, evidence=tuple(error.render().splitlines()[1:]))
+        return replace(initial, state=SmokeState.ERROR)
+    return replace(initial, state=SmokeState.ERROR, message=error.fact, evidence=tuple(error.render().splitlines()[1:]))
 
 
 def run_smoke_task(entry: MatrixEntry, context: SmokeContext, set_stage: Callable[[str], None]) -> SmokeResult:
     """Run one wheel on one image and evaluate what happened; where it cannot be run, check its symbols instead."""
-    portables, arch = context.catalog.pythons, entry.target.arch
+    portables, arch = context.catalog.portable_pythons, entry.target.arch
     if reason := explain_no_python(entry.wheel.name, list_pythons(entry, portables)):
-        return _check_symbols(entry, context, set_stage, State.NO_PYTHON, reason)
+        return _check_symbols(entry, context, set_stage, SmokeState.NO_PYTHON, reason)
     set_stage("image")
     image = context.image_provider.find(entry.image, arch)
     if not image.reference:
-        return _check_symbols(entry, context, set_stage, State.STATIC, image.reason)
+        return _check_symbols(entry, context, set_stage, SmokeState.STATIC, image.reason)
     portable = portables.get(entry.image.libc)
     if portable is not None and arch.name not in portable.sha256:
         portable = None
     version = image.python or (portable.version if portable is not None else "")
     # `list_pythons` returned each Python that the image can have, depending on how it is obtained; this is the actual one.
     if reason := explain_no_python(entry.wheel.name, (version,) if version else ()):
-        return _check_symbols(entry, context, set_stage, State.NO_PYTHON, reason)
+        return _check_symbols(entry, context, set_stage, SmokeState.NO_PYTHON, reason)
     if not entry.image.cpu:
         check_emulation(arch)
     set_stage("interpreter")
@@ -165,13 +165,13 @@ def run_smoke_task(entry: MatrixEntry, context: SmokeContext, set_stage: Callabl
 
 
 def _check_symbols(
-    entry: MatrixEntry, context: SmokeContext, set_stage: Callable[[str], None], state: State, reason: str
+    entry: MatrixEntry, context: SmokeContext, set_stage: Callable[[str], None], state: SmokeState, reason: str
 ) -> SmokeResult:
     """Return the result of a wheel that cannot be run: this state, or FAILED where the C library has not all symbols."""
     set_stage("symbols")
     check = check_symbols(entry.wheel, entry.target, entry.image.libc_version, context.tools, context.store)
     return entry.make_result(
-        State.FAILED if check.missing else state, message=check.message, reason=reason, evidence=check.evidence
+        SmokeState.FAILED if check.missing else state, message=check.message, reason=reason, evidence=check.evidence
     )
 
 
@@ -204,11 +204,11 @@ def _make_spec(
         mounts[interpreter.portable] = PurePosixPath("/python")
         program = f"/python/bin/python{interpreter.version}"
         environment["PYTHONHOME"] = "/python"
-    order = _make_order(entry, context, emulator)
+    request = _make_request(entry, context, emulator)
     return ContainerSpec(
         image=reference,
         arch=arch,
-        command=(program, str(_ROOT / "inside" / "run.py"), order.to_argument()),
+        command=(program, str(_ROOT / "inside" / "run.py"), request.to_argument()),
         mounts=mounts,
         writable={result_folder: _ROOT / "result", dependencies.cache: _ROOT / "cache"},
         environment=environment,
@@ -220,18 +220,18 @@ def _make_spec(
     )
 
 
-def _make_order(entry: MatrixEntry, context: SmokeContext, emulator: tuple[str, ...]) -> SmokeOrder:
+def _make_request(entry: MatrixEntry, context: SmokeContext, emulator: tuple[str, ...]) -> SmokeRequest:
     # A folder of its own for each wheel: cached bytecode of one must not be loaded for another.
     site = f"/tmp/site-{hash_file(entry.wheel)[:12]}"
     policy = load_policy(entry.target.tag)
     name, version, *_ = split_filename(entry.wheel.name)
-    return SmokeOrder(
+    return SmokeRequest(
         requirement=f"{name}=={version}" if context.index else str(_ROOT / "wheel" / entry.wheel.name),
         index=context.index,
         site=site,
         command=context.project.smoke.command,
         emulator=emulator,
         report=str(_ROOT / "result" / _REPORT),
-        known_folders=(f"{site}/", f"{_ROOT}/", "/python/"),
+        allowed_folders=(f"{site}/", f"{_ROOT}/", "/python/"),
         promised_libraries=tuple(sorted(policy.libraries)) if policy is not None else (),
     )

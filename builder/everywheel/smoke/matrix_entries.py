@@ -18,7 +18,7 @@ from everywheel.containers.runtime import is_native
 from everywheel.errors import UsageError
 from everywheel.platforms.tags import TagFamily, parse_platforms
 from everywheel.platforms.target import Target, parse_target
-from everywheel.smoke.result import SmokeResult, State
+from everywheel.smoke.result import SmokeResult, SmokeState
 from everywheel.wheels.wheel import split_filename
 
 
@@ -39,7 +39,7 @@ class MatrixEntry:
         """The processor that QEMU emulates for the image, by QEMU's name; empty for any."""
         return self.image.cpu.get(self.target.arch.name, "")
 
-    def make_result(self, state: State, **details: Any) -> SmokeResult:
+    def make_result(self, state: SmokeState, **details: Any) -> SmokeResult:
         """Return a result of this entry with further fields of `SmokeResult`."""
         arch = self.target.arch
         return SmokeResult(
@@ -102,7 +102,7 @@ def list_pythons(entry: MatrixEntry, portables: Mapping[str, PortablePython]) ->
     portable, arch = portables.get(entry.image.libc), entry.target.arch
     own = entry.image.bootstrap.python if entry.image.bootstrap is not None else ""
     versions = [own] if own else []
-    if portable is not None and arch.name in portable.sha256 and (not own or entry.image.pinned(arch)):
+    if portable is not None and arch.name in portable.sha256 and (not own or entry.image.pinned_reference(arch)):
         versions.append(portable.version)
     return tuple(dict.fromkeys(versions))
 

@@ -12,7 +12,7 @@ from everywheel.audit import audit_wheel, describe_finding
 from everywheel.platforms.target import Target
 from everywheel.smoke.matrix import SmokeTask
 from everywheel.smoke.matrix_entries import explain_no_python, wheel_target
-from everywheel.smoke.result import SmokeResult, State
+from everywheel.smoke.result import SmokeResult, SmokeState
 from everywheel.smoke.wine import VERSION, WineContext, run_under_wine
 
 
@@ -30,14 +30,14 @@ def make_non_linux_tasks(wheels: Sequence[Path], context: WineContext) -> tuple[
     )
 
 
-def find_blocker(wheel: str, target: Target) -> tuple[State, str] | None:
+def find_blocker(wheel: str, target: Target) -> tuple[SmokeState, str] | None:
     """Return state and reason of a wheel that this machine cannot run, no matter which programs are installed."""
     if target.os == "darwin":
-        return State.SKIPPED, "this machine cannot run programs for macOS"
+        return SmokeState.SKIPPED, "this machine cannot run programs for macOS"
     if target.arch.windows is None or not target.arch.windows.runs_under_wine:
-        return State.SKIPPED, f"Wine on this machine cannot run programs for {target.tag}"
+        return SmokeState.SKIPPED, f"Wine on this machine cannot run programs for {target.tag}"
     reason = explain_no_python(wheel, (VERSION,), "under Wine")
-    return (State.NO_PYTHON, reason) if reason else None
+    return (SmokeState.NO_PYTHON, reason) if reason else None
 
 
 def make_initial_result(wheel: Path, target: Target) -> SmokeResult:
@@ -48,7 +48,7 @@ def make_initial_result(wheel: Path, target: Target) -> SmokeResult:
         image=name_system(target),
         libc="",
         arch=target.arch.name,
-        state=State.ERROR,
+        state=SmokeState.ERROR,
     )
 
 
@@ -64,7 +64,7 @@ def _run(wheel: Path, target: Target, context: WineContext, set_stage: Callable[
     set_stage("audit")
     if findings := audit_wheel(wheel).findings:
         evidence = tuple(line for finding in findings for line in describe_finding(finding))
-        return replace(initial, state=State.FAILED, message="the audit has findings; not run", evidence=evidence)
+        return replace(initial, state=SmokeState.FAILED, message="the audit has findings; not run", evidence=evidence)
     audited = replace(initial, message="audited without findings; not run")
     if blocker is not None:
         state, reason = blocker
@@ -72,7 +72,7 @@ def _run(wheel: Path, target: Target, context: WineContext, set_stage: Callable[
     wine = shutil.which("wine")
     if wine is None:
         return replace(
-            audited, state=State.SKIPPED, reason="Wine is not installed (Debian: `apt-get install wine wine64`)"
+            audited, state=SmokeState.SKIPPED, reason="Wine is not installed (Debian: `apt-get install wine wine64`)"
         )
     set_stage("Wine")
     return run_under_wine(initial, wheel, wine, context)

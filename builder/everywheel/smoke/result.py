@@ -9,7 +9,7 @@ from enum import StrEnum
 from everywheel.wheels.wheel import split_filename
 
 
-class State(StrEnum):
+class SmokeState(StrEnum):
     """Outcome of one smoke test.
 
     `static only`: no image was available, the wheel's symbols were checked instead. `no interpreter`: no available Python
@@ -26,8 +26,8 @@ class State(StrEnum):
     ERROR = "could not run"
 
 
-BAD = (State.FAILED, State.ERROR)
-RAN = (State.PASSED, State.UNDER_WINE)
+FAILED_STATES = (SmokeState.FAILED, SmokeState.ERROR)
+PASSED_STATES = (SmokeState.PASSED, SmokeState.UNDER_WINE)
 """States in which the smoke command ran to a successful end; only the former is a smoke test on the real system."""
 
 
@@ -47,7 +47,7 @@ class SmokeResult:
     image: str
     libc: str
     arch: str
-    state: State
+    state: SmokeState
     emulated: bool = False
     cpu: str = ""
     python: str = ""
@@ -72,7 +72,7 @@ class SmokeResult:
     @property
     def emulator(self) -> str:
         """Emulator that ran the wheel: QEMU, named by its processor where one was set, or Wine; empty without one."""
-        if self.state is State.UNDER_WINE:
+        if self.state is SmokeState.UNDER_WINE:
             return "Wine"
         return (self.cpu or "QEMU") if self.emulated else ""
 

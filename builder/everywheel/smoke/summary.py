@@ -10,24 +10,24 @@ from everywheel.containers.catalog import PortablePython
 from everywheel.errors import SmokeError
 from everywheel.smoke.matrix_entries import MatrixEntry, explain_no_python, list_pythons, wheel_target
 from everywheel.smoke.non_linux import find_blocker
-from everywheel.smoke.result import BAD, RAN, SmokeResult, State
+from everywheel.smoke.result import FAILED_STATES, PASSED_STATES, SmokeResult, SmokeState
 
 
 def list_notes(results: Sequence[SmokeResult]) -> tuple[str, ...]:
     """Return a line for each wheel for macOS or Windows that no such system ran, and one for each reason of the others."""
     notes = []
     for result in results:
-        if result.state is State.UNDER_WINE:
+        if result.state is SmokeState.UNDER_WINE:
             notes.append(f"{result.wheel}: not tested on Windows; {result.message}")
-        elif not result.is_linux and result.state in (State.SKIPPED, State.NO_PYTHON):
+        elif not result.is_linux and result.state in (SmokeState.SKIPPED, SmokeState.NO_PYTHON):
             notes.append(f"not run: {result.wheel}: {result.description}")
-    not_run = [result for result in results if result.is_linux and result.reason and result.state not in BAD]
+    not_run = [result for result in results if result.is_linux and result.reason and result.state not in FAILED_STATES]
     return (*notes, *_count_reasons(not_run))
 
 
 def check_results(results: Sequence[SmokeResult]) -> None:
     """Raise SmokeError for results that failed, or that could not be determined."""
-    bad = [result for result in results if result.state in BAD]
+    bad = [result for result in results if result.state in FAILED_STATES]
     if not bad:
         return
     lines: list[str] = []
@@ -62,7 +62,7 @@ def list_untestable(
 
 def check_required_runs(wheels: Sequence[Path], results: Sequence[SmokeResult], untestable: Mapping[str, str]) -> None:
     """Raise SmokeError for wheels that passed nowhere, except those that this machine cannot run."""
-    ran = {result.wheel for result in results if result.state in RAN}
+    ran = {result.wheel for result in results if result.state in PASSED_STATES}
     missed = [wheel.name for wheel in wheels if wheel.name not in ran and wheel.name not in untestable]
     if not missed:
         return
@@ -83,7 +83,7 @@ def _explain(results: Sequence[SmokeResult]) -> str:
 def _count_reasons(results: Sequence[SmokeResult]) -> list[str]:
     """Return each reason once, with the number of results that have it."""
     counts = Counter(
-        ("static only" if result.state is State.STATIC else "not run", result.reason) for result in results
+        ("static only" if result.state is SmokeState.STATIC else "not run", result.reason) for result in results
     )
     return [f"{state} in {_count(count, 'smoke test')}: {reason}" for (state, reason), count in counts.items()]
 

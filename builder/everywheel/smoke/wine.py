@@ -16,7 +16,7 @@ from everywheel.errors import BuildError, MachineError
 from everywheel.execution.process import run_command, run_logged
 from everywheel.platforms.target import Target, parse_target
 from everywheel.smoke.explain import first_error
-from everywheel.smoke.result import SmokeResult, State
+from everywheel.smoke.result import SmokeResult, SmokeState
 from everywheel.store.local import Store
 from everywheel.store.stamped_dir import ensure_stamped_dir
 from everywheel.toolchains.pip import install_wheels, run_pip
@@ -66,11 +66,11 @@ def run_under_wine(initial: SmokeResult, wheel: Path, wine: str, context: WineCo
         environment = _make_environment(folder)
         began = time.monotonic()
         try:
-            _start(wine, folder, environment, log, context.timeout)
+            _create_prefix(wine, folder, environment, log, context.timeout)
             command = _make_command(wine, folder / "python" / "python.exe", smoke.command)
             return _run_smoke_command(initial, command, environment, log, time.monotonic() - began, context)
         finally:
-            _stop(environment)
+            _stop_wine(environment)
 
 
 def _run_smoke_command(
@@ -78,38 +78,40 @@ def _run_smoke_command(
     command: Sequence[str | Path],
     environment: Mapping[str, str],
     log: Path,
-    spent: float,
+    setup_seconds: float,
     context: WineContext,
 ) -> SmokeResult:
-    """Run the smoke command in what is left of the timeout after `spent` seconds."""
-    began, left = time.monotonic(), max(1, int(context.timeout - spent))
+    """Run the smoke command in the part of the timeout that remains after `setup_seconds`."""
+    began, remaining = time.monotonic(), max(1, int(context.timeout - setup_seconds))
     error: BuildError | None = None
     output = ""
     try:
         output = run_logged(
-            _limit(command, left), cwd=context.project.root, env=environment, log=log, label=initial.wheel
+            _add_timeout(command, remaining), cwd=context.project.root, env=environment, log=log, label=initial.wheel
         )
     except BuildError as raised:
         error = raised
-    took = time.monotonic() - began
-    result = replace(initial, python=_RELEASE, seconds=round(spent + took, 2), test_seconds=round(took, 2))
+    elapsed = time.monotonic() - began
+    result = replace(
+        initial, python=_RELEASE, seconds=round(setup_seconds + elapsed, 2), test_seconds=round(elapsed, 2)
+    )
     if error is None:
         message = "the smoke command passed under Wine"
         evidence = tuple(output.strip().splitlines()[-1:])
-        return replace(result, state=State.UNDER_WINE, message=message, evidence=evidence)
-    cause = f"it did not end within {context.timeout} s (`--timeout`)" if took >= left else _first_error(error)
+        return replace(result, state=SmokeState.UNDER_WINE, message=message, evidence=evidence)
+    cause = f"it did not end within {context.timeout} s (`--timeout`)" if elapsed >= remaining else _first_error(error)
     return _fail(result, f"it does not work under Wine: {cause}", error)
 
 
 def _fail(result: SmokeResult, message: str, error: BuildError) -> SmokeResult:
-    return replace(result, state=State.FAILED, message=message, evidence=error.excerpt)
+    return replace(result, state=SmokeState.FAILED, message=message, evidence=error.excerpt)
 
 
 def _first_error(error: BuildError) -> str:
     return first_error("\n".join(error.excerpt)) or error.fact
 
 
-def _limit(command: Sequence[str | Path], seconds: int) -> list[str | Path]:
+def _add_timeout(command: Sequence[str | Path], seconds: int) -> list[str | Path]:
     """Return a command that is killed after some seconds, together with its child processes."""
     return ["timeout", "-k", "5", str(seconds), *command]
 
@@ -158,14 +160,16 @@ def _make_environment(folder: Path) -> Mapping[str, str]:
     return {**kept, **settings}
 
 
-def _start(wine: str, folder: Path, environment: Mapping[str, str], log: Path, timeout: int) -> None:
+def _create_prefix(wine: str, folder: Path, environment: Mapping[str, str], log: Path, timeout: int) -> None:
     """Create a Wine prefix that reports Windows 10: the default of older versions of Wine is too old for CPython.
 
     Raises MachineError when this fails: the wheel was not run then.
     """
     command = [wine, "winecfg", "-v", "win10"]
     try:
-        run_logged(_limit(command, timeout), cwd=folder, env=environment, log=log, label="Wine: creating a prefix")
+        run_logged(
+            _add_timeout(command, timeout), cwd=folder, env=environment, log=log, label="Wine: creating a prefix"
+        )
     except BuildError as error:
         raise MachineError(
             "Wine does not start: the wheel was not run",
@@ -176,7 +180,7 @@ def _start(wine: str, folder: Path, environment: Mapping[str, str], log: Path, t
         ) from None
 
 
-def _stop(environment: Mapping[str, str]) -> None:
+def _stop_wine(environment: Mapping[str, str]) -> None:
     """End the processes that Wine left running for its prefix, and wait for them: the prefix is deleted next."""
     server = shutil.which("wineserver") or "/usr/lib/wine/wineserver"
     if Path(server).exists():

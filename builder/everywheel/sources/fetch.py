@@ -18,7 +18,9 @@ from everywheel.sources.progress import FetchEvent, FetchEventKind, ProgressCall
 from everywheel.sources.request import COMPARE_PIN, HashMismatch, PinnedFile, Superseded, Unavailable
 
 _IMPORT_HINT = "`everywheel sources import BUNDLE` imports sources from another machine"
-_LINGER = 1.0  # seconds that threads have for ending their downloads and child processes when everything stops
+_SHUTDOWN_TIMEOUT = (
+    1.0  # seconds that threads have for ending their downloads and child processes when everything stops
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +138,7 @@ def _run_parallel(tasks: Sequence[Callable[[], _Outcome]], jobs: int, deadline: 
                 yield future.result()
     except BaseException:
         deadline.stop()
-        wait(running, timeout=_LINGER)
+        wait(running, timeout=_SHUTDOWN_TIMEOUT)
         raise
 
 

@@ -28,7 +28,7 @@ def apply_patch(file: PinnedFile, patch: Path, tree: Path) -> None:
             raise SourceError(
                 f"{file.title} cannot be unpacked", details={"reason": str(reason).lower()}, hint=COMPARE_PIN
             ) from None
-    names = _list_touched(_run_git(file, content, tree, "--numstat", "-z"))
+    names = _list_changed_paths(_run_git(file, content, tree, "--numstat", "-z"))
     before = {name: fingerprint(tree / name) for name in names}
     _run_git(file, content, tree, "--whitespace=nowarn")
     unchanged = [name for name in names if before[name] == fingerprint(tree / name)]
@@ -65,7 +65,7 @@ def _run_git(file: PinnedFile, patch: bytes, tree: Path, *options: str) -> str:
     return result.stdout.decode(errors="surrogateescape")
 
 
-def _list_touched(numstat: str) -> list[str]:
+def _list_changed_paths(numstat: str) -> list[str]:
     """Return the paths in `git apply --numstat -z`.
 
     A record is `added TAB deleted TAB path`; for a rename, the path is empty and two more fields are the two paths.

@@ -20,7 +20,7 @@ if sys.version_info >= (3, 12):
 else:  # Debian 12's 3.11.2 has no extraction filters (PEP 706)
     from backports import tarfile
 
-_BROKEN = (tarfile.TarError, EOFError, zlib.error, LZMAError, gzip.BadGzipFile)
+_ARCHIVE_ERRORS = (tarfile.TarError, EOFError, zlib.error, LZMAError, gzip.BadGzipFile)
 _LARGEST_MEMBER = 64 << 20  # bytes; a patch is far smaller
 
 
@@ -28,7 +28,7 @@ class _Refused(Exception):
     """An archive has a member that must not be unpacked."""
 
 
-class _Guard:
+class _ExtractionFilter:
     """An extraction filter that is stricter than `data` (PEP 706) and runs before it.
 
     `data` has had vulnerabilities with links that lead through other links
@@ -78,7 +78,7 @@ def unpack_archive(file: PinnedFile, archive: Path, directory: Path) -> None:
     Raises SourceError for an archive that is truncated, empty, or leads out of the directory, which then does not exist.
     """
     scratch = directory.with_name(f".{directory.name}.{secrets.token_hex(4)}")
-    guard = _Guard()
+    guard = _ExtractionFilter()
     try:
         with translate_os_errors(directory):
             scratch.mkdir(parents=True)
@@ -87,7 +87,7 @@ def unpack_archive(file: PinnedFile, archive: Path, directory: Path) -> None:
                     tar.extractall(scratch, filter=guard)
             except (_Refused, tarfile.FilterError) as reason:
                 raise _report_hostile(file, str(reason)) from None
-            except _BROKEN as reason:
+            except _ARCHIVE_ERRORS as reason:
                 raise _report_broken(file, archive, reason) from None
             except OSError as error:
                 if error.errno is not None:
@@ -98,7 +98,7 @@ def unpack_archive(file: PinnedFile, archive: Path, directory: Path) -> None:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _move_top(file: PinnedFile, scratch: Path, directory: Path, guard: _Guard) -> None:
+def _move_top(file: PinnedFile, scratch: Path, directory: Path, guard: _ExtractionFilter) -> None:
     tops = list(scratch.iterdir())
     if not tops:
         raise SourceError(f"{file.title} is an empty archive", hint=COMPARE_PIN)
@@ -137,6 +137,6 @@ def read_member(archive: Path, name: str) -> bytes | None:
                 if posixpath.normpath(member.name) == name and member.isreg() and member.size <= _LARGEST_MEMBER:
                     file = tar.extractfile(member)
                     return None if file is None else file.read()
-    except (*_BROKEN, OSError) as error:
+    except (*_ARCHIVE_ERRORS, OSError) as error:
         raise Unavailable(f"cannot be read: {str(error).lower()}") from None
     return None

@@ -21,12 +21,12 @@ class Stage(str, Enum):  # noqa: UP042
 
 
 @dataclass(frozen=True)
-class SmokeOrder:
+class SmokeRequest:
     """Everything that `run.py` needs to know; all paths are paths in the container.
 
     `requirement` is the wheel's path, or a requirement that is resolved from the package index `index`. It is installed into
     `site`. `command` is the smoke command, started through `emulator` where that is not empty. Libraries may be loaded
-    from `known_folders`, and `promised_libraries` (file names) from anywhere.
+    from `allowed_folders`, and `promised_libraries` (file names) from anywhere.
     """
 
     requirement: str
@@ -35,14 +35,14 @@ class SmokeOrder:
     command: tuple[str, ...]
     emulator: tuple[str, ...]
     report: str
-    known_folders: tuple[str, ...]
+    allowed_folders: tuple[str, ...]
     promised_libraries: tuple[str, ...]
 
     def to_argument(self) -> str:
         return json.dumps(dataclasses.asdict(self))
 
     @classmethod
-    def from_argument(cls, argument: str) -> SmokeOrder:
+    def from_argument(cls, argument: str) -> SmokeRequest:
         values = json.loads(argument)
         return cls(
             requirement=values["requirement"],
@@ -51,7 +51,7 @@ class SmokeOrder:
             command=tuple(values["command"]),
             emulator=tuple(values["emulator"]),
             report=values["report"],
-            known_folders=tuple(values["known_folders"]),
+            allowed_folders=tuple(values["allowed_folders"]),
             promised_libraries=tuple(values["promised_libraries"]),
         )
 

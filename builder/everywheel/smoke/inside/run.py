@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from everywheel.smoke.inside.protocol import SmokeOrder, SmokeReport, Stage, StageResult
+    from everywheel.smoke.inside.protocol import SmokeReport, SmokeRequest, Stage, StageResult
     from everywheel.smoke.inside.site.loaded import list_loaded
 else:
     sys.path.append(str(Path(__file__).parent / "site"))
     from loaded import list_loaded
-    from protocol import SmokeOrder, SmokeReport, Stage, StageResult
+    from protocol import SmokeReport, SmokeRequest, Stage, StageResult
 
 SITE = Path(__file__).parent / "site"
 ROOT = Path(__file__).parents[1]
@@ -69,9 +69,9 @@ def run_stage(stage: Stage, command: Sequence[str], environment: Mapping[str, st
     return StageResult(stage=stage, exit_code=process.returncode, output=output, seconds=time.monotonic() - began)
 
 
-def install_wheel(order: SmokeOrder, environment: Mapping[str, str]) -> StageResult:
+def install_wheel(request: SmokeRequest, environment: Mapping[str, str]) -> StageResult:
     """Install the wheel with pip as a user does: any wheel that pip accepts on this system, and never an sdist."""
-    source = ["--index-url", order.index, "--only-binary", ":all:"] if order.index else ["--no-index"]
+    source = ["--index-url", request.index, "--only-binary", ":all:"] if request.index else ["--no-index"]
     command = [
         sys.executable,
         str(ROOT / "pip" / "pip"),
@@ -80,21 +80,21 @@ def install_wheel(order: SmokeOrder, environment: Mapping[str, str]) -> StageRes
         "--find-links",
         str(ROOT / "wheels"),
         "--target",
-        order.site,
+        request.site,
         "--no-compile",
         "--no-cache-dir",
         "--disable-pip-version-check",
         "--root-user-action=ignore",
         "--quiet",
-        order.requirement,
+        request.requirement,
     ]
     return run_stage(Stage.INSTALL, command, environment)
 
 
-def run_smoke_command(order: SmokeOrder, environment: Mapping[str, str]) -> StageResult:
+def run_smoke_command(request: SmokeRequest, environment: Mapping[str, str]) -> StageResult:
     """Run the smoke command; `python` in it is the interpreter that runs this program."""
-    command = [sys.executable if argument == "python" else argument for argument in order.command]
-    return run_stage(Stage.TEST, [*order.emulator, *command], environment)
+    command = [sys.executable if argument == "python" else argument for argument in request.command]
+    return run_stage(Stage.TEST, [*request.emulator, *command], environment)
 
 
 def is_promised(name: str, promised: set[str]) -> bool:
@@ -102,17 +102,17 @@ def is_promised(name: str, promised: set[str]) -> bool:
     return name in promised or name.startswith("libnss_")
 
 
-def find_unexpected(order: SmokeOrder, environment: Mapping[str, str]) -> list[str]:
+def find_unexpected(request: SmokeRequest, environment: Mapping[str, str]) -> list[str]:
     """Return the paths of libraries that the command loaded and that the order does not allow.
 
     Libraries of this interpreter are allowed. Those of its extension modules are only determined where it matters, since
     importing all of these under an emulator takes longer than the tests of many wheels.
     """
-    known, promised = list_loaded(), set(order.promised_libraries)
+    own_libraries, promised = list_loaded(), set(request.promised_libraries)
     unexpected = {
         path
-        for path in read_maps(COMMAND_MAPS) - known
-        if not path.startswith(order.known_folders) and not is_promised(path.rpartition("/")[2], promised)
+        for path in read_maps(COMMAND_MAPS) - own_libraries
+        if not path.startswith(request.allowed_folders) and not is_promised(path.rpartition("/")[2], promised)
     }
     if unexpected:
         subprocess.run(
@@ -130,20 +130,20 @@ def read_maps(folder: Path) -> set[str]:
 
 
 def main() -> None:
-    order = SmokeOrder.from_argument(sys.argv[1])
+    request = SmokeRequest.from_argument(sys.argv[1])
     for folder in (COMMAND_MAPS, INTERPRETER_MAPS):
         folder.mkdir()
-    plain = dict(os.environ)
-    watched = {
-        **plain,
-        "PYTHONPATH": f"{order.site}:{ROOT / 'site'}:{SITE}",
+    install_environment = dict(os.environ)
+    test_environment = {
+        **install_environment,
+        "PYTHONPATH": f"{request.site}:{ROOT / 'site'}:{SITE}",
         "PYTEST_ADDOPTS": "-p no:cacheprovider",
         MAPS_VARIABLE: str(COMMAND_MAPS),
     }
-    stages, unexpected = [install_wheel(order, plain)], list[str]()
+    stages, unexpected = [install_wheel(request, install_environment)], list[str]()
     if stages[0].exit_code == 0:
-        stages.append(run_smoke_command(order, watched))
-        unexpected = find_unexpected(order, watched)
+        stages.append(run_smoke_command(request, test_environment))
+        unexpected = find_unexpected(request, test_environment)
     libc, libc_version = find_libc()
     report = SmokeReport(
         python=".".join(map(str, sys.version_info[:3])),
@@ -153,7 +153,7 @@ def main() -> None:
         loaded_libraries=tuple(sorted({path.rpartition("/")[2] for path in read_maps(COMMAND_MAPS)})),
         unexpected_libraries=tuple(unexpected),
     )
-    report.write(Path(order.report))
+    report.write(Path(request.report))
 
 
 if __name__ == "__main__":

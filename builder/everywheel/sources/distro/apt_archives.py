@@ -47,7 +47,7 @@ DISTRIBUTIONS = {
 }
 
 
-_CLASSES = ("oldstable", "stable", "testing", "unstable", "sid")
+_RELEASE_CLASSES = ("oldstable", "stable", "testing", "unstable", "sid")
 
 
 def choose_archives(rows: Iterable[str], codename: str, distribution: Distribution) -> tuple[Archive, ...]:
@@ -57,7 +57,7 @@ def choose_archives(rows: Iterable[str], codename: str, distribution: Distributi
     Third-party repositories have other suites or components.
     """
     named = _choose_archives(rows, (codename,), distribution)
-    return named or _choose_archives(rows, _CLASSES, distribution)
+    return named or _choose_archives(rows, _RELEASE_CLASSES, distribution)
 
 
 def _choose_archives(rows: Iterable[str], releases: tuple[str, ...], distribution: Distribution) -> tuple[Archive, ...]:
