@@ -10,7 +10,8 @@ from everywheel.audit.abi3 import check_abi3
 from everywheel.audit.report import Finding
 from everywheel.audit.wheel_contents import WheelContents
 from everywheel.binaries.macho import read_macho
-from everywheel.wheels.wheel import Wheel, WheelFile
+from everywheel.wheels.wheel import WheelFile
+from example_wheels import make_demo_wheel
 
 TAG = "cp311-abi3-macosx_11_0_arm64"
 
@@ -28,16 +29,7 @@ def make_module(*needed: str, name: str = "_demo") -> bytes:
 
 
 def make_content(folder: Path, files: dict[str, bytes]) -> WheelContents:
-    python, abi, platform = TAG.split("-")
-    wheel = Wheel(
-        name="demo",
-        version="1.0",
-        build="",
-        python=python,
-        abi=abi,
-        platform=platform,
-        files={path: WheelFile(data=data) for path, data in files.items()},
-    )
+    wheel = make_demo_wheel(TAG, files)
     path = folder / f"demo-1.0-{TAG}.whl"
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in files.items():

@@ -30,25 +30,8 @@ from everywheel.audit.wheel_contents import WheelContents
 from everywheel.binaries.elf import ElfFacts, VersionNeed
 from everywheel.platforms.linux_policy import Policy, load_policy
 from everywheel.platforms.symbol_versions import split_version
-from everywheel.wheels.wheel import Wheel, WheelFile
+from example_wheels import ELF, make_demo_wheel
 
-ELF = ElfFacts(
-    bits=64,
-    endian="little",
-    machine="EM_X86_64",
-    kind="ET_DYN",
-    soname="",
-    needed=(),
-    rpath=(),
-    rpath_is_inherited=True,
-    versions=(),
-    exports=(),
-    undefined=(),
-    stack="rw",
-    text_relocations=False,
-    debug={},
-    page=4096,
-)
 MODULE = replace(
     ELF, needed=("libfoo-12345678.so.1", "libc.so.6"), rpath=("$ORIGIN/../demo.libs",), exports=("PyInit__demo",)
 )
@@ -84,7 +67,6 @@ def make_content(
     sbom: Sbom = SBOM,
     files: Mapping[str, bytes] | None = None,
 ) -> WheelContents:
-    python, abi, platform = tag.split("-")
     wheel_file = wheel_file or f"Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: {tag}\n"
     metadata = metadata or f"Metadata-Version: 2.4\nName: demo\nVersion: 1.0\nLicense-Expression: {expression}\n"
     all_files = {
@@ -95,15 +77,7 @@ def make_content(
         "demo-1.0.dist-info/licenses/tiny/LICENSE": b"message",
         **(files or {}),
     }
-    wheel = Wheel(
-        name="demo",
-        version="1.0",
-        build="",
-        python=python,
-        abi=abi,
-        platform=platform,
-        files={path: WheelFile(data=data) for path, data in all_files.items()},
-    )
+    wheel = make_demo_wheel(tag, all_files)
     return WheelContents(path=Path(f"demo-1.0-{tag}.whl"), wheel=wheel, elves=elves, sbom=sbom)
 
 

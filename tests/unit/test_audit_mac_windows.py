@@ -15,56 +15,12 @@ from everywheel.audit.summary import describe_files
 from everywheel.audit.tags import check_tags
 from everywheel.audit.wheel_contents import WheelContents
 from everywheel.binaries.elf import ElfFacts
-from everywheel.binaries.macho import MachoFacts, MachoImage
+from everywheel.binaries.macho import MachoFacts
 from everywheel.binaries.pe import PeFacts
 from everywheel.errors import AuditError
-from everywheel.wheels.wheel import Wheel, WheelFile
+from example_wheels import ELF, IMAGE, PE, make_demo_wheel
 from packaging.tags import mac_platforms
 
-IMAGE = MachoImage(
-    cpu="arm64",
-    bits=64,
-    kind="MH_DYLIB",
-    name="",
-    needed=("/usr/lib/libSystem.B.dylib",),
-    optional=frozenset(),
-    rpath=(),
-    system="macOS",
-    minimum=(11, 0),
-    exports=("PyInit__demo",),
-    undefined=(),
-    debug={},
-    signature=(),
-)
-PE = PeFacts(
-    machine="IMAGE_FILE_MACHINE_AMD64",
-    bits=64,
-    is_library=True,
-    imports={"kernel32.dll": ("Sleep",)},
-    delayed=frozenset(),
-    exports=("PyInit__demo",),
-    minimum=(6, 0),
-    flags=frozenset(("DYNAMIC_BASE", "NX_COMPAT", "HIGH_ENTROPY_VA")),
-    debug={},
-    pdb="",
-)
-ELF = ElfFacts(
-    bits=64,
-    endian="little",
-    machine="EM_X86_64",
-    kind="ET_DYN",
-    soname="",
-    needed=(),
-    rpath=(),
-    rpath_is_inherited=True,
-    versions=(),
-    exports=(),
-    undefined=(),
-    stack="rw",
-    text_relocations=False,
-    debug={},
-    page=4096,
-)
 MAC, WINDOWS = "cp311-abi3-macosx_11_0_arm64", "cp311-abi3-win_amd64"
 FORMAT_CHECKS = ("tags", "arch", "system", "libraries", "rpath", "names", "signature", "mitigations")
 LIBS = b"import os\nos.add_dll_directory(os.path.join(os.path.dirname(__file__), os.pardir, 'demo.libs'))\n"
@@ -78,21 +34,12 @@ def make_content(
     pes: Mapping[str, PeFacts] | None = None,
     files: Mapping[str, bytes] | None = None,
 ) -> WheelContents:
-    python, abi, platform = tag.split("-")
     all_files = {
         "demo-1.0.dist-info/METADATA": b"Name: demo\nVersion: 1.0\n",
         "demo-1.0.dist-info/WHEEL": f"Root-Is-Purelib: false\nTag: {tag}\n".encode(),
         **(files or {}),
     }
-    wheel = Wheel(
-        name="demo",
-        version="1.0",
-        build="",
-        python=python,
-        abi=abi,
-        platform=platform,
-        files={path: WheelFile(data=data) for path, data in all_files.items()},
-    )
+    wheel = make_demo_wheel(tag, all_files)
     path = Path(f"demo-1.0-{tag}.whl")
     return WheelContents(path=path, wheel=wheel, elves=elves or {}, machos=machos or {}, pes=pes or {})
 

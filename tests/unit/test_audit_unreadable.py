@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,10 @@ from everywheel.audit.elf_linking import check_elf_libraries, find_external_libr
 from everywheel.audit.macho_linking import check_mac_libraries, find_external_install_names
 from everywheel.audit.pe_linking import check_dlls, find_external_dlls
 from everywheel.audit.wheel_contents import WheelContents
-from everywheel.binaries.elf import ElfFacts
 from everywheel.binaries.formats import read_binary
-from everywheel.binaries.macho import MachoFacts, MachoImage
-from everywheel.binaries.pe import PeFacts
-from everywheel.wheels.wheel import Wheel, WheelFile, pack_wheel
+from everywheel.binaries.macho import MachoFacts
+from everywheel.wheels.wheel import Wheel, pack_wheel
+from example_wheels import ELF, IMAGE, PE, make_demo_wheel
 
 LINUX, MAC, WINDOWS = "manylinux2014_x86_64", "macosx_11_0_arm64", "win_amd64"
 TEXT = b"this is not a program\n" * 8
@@ -27,8 +27,7 @@ def make_wheel(platform: str, files: dict[str, bytes]) -> Wheel:
         f"{INFO}/METADATA": b"Metadata-Version: 2.4\nName: demo\nVersion: 1.0\nLicense-Expression: MIT\n",
         f"{INFO}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: cp311-abi3-{platform}\n".encode(),
     }
-    contents = {path: WheelFile(data=data) for path, data in all_files.items()}
-    return Wheel(name="demo", version="1.0", build="", python="cp311", abi="abi3", platform=platform, files=contents)
+    return make_demo_wheel(f"cp311-abi3-{platform}", all_files)
 
 
 ERROR = [
@@ -111,50 +110,9 @@ def test_files_with_the_suffix_so_are_binaries_only_on_linux_and_macos(platform:
 
 
 def test_an_unreadable_library_counts_as_a_library_in_the_wheel() -> None:
-    elf = ElfFacts(
-        bits=64,
-        endian="little",
-        machine="EM_X86_64",
-        kind="ET_DYN",
-        soname="",
-        needed=("libfoo.so.1",),
-        rpath=("$ORIGIN",),
-        rpath_is_inherited=True,
-        versions=(),
-        exports=(),
-        undefined=(),
-        stack="rw",
-        text_relocations=False,
-        debug={},
-        page=4096,
-    )
-    image = MachoImage(
-        cpu="arm64",
-        bits=64,
-        kind="MH_DYLIB",
-        name="",
-        needed=("@loader_path/libfoo.dylib",),
-        optional=frozenset(),
-        rpath=(),
-        system="macOS",
-        minimum=(11, 0),
-        exports=(),
-        undefined=(),
-        debug={},
-        signature=(),
-    )
-    pe = PeFacts(
-        machine="IMAGE_FILE_MACHINE_AMD64",
-        bits=64,
-        is_library=True,
-        imports={"foo.dll": ()},
-        delayed=frozenset(),
-        exports=(),
-        minimum=(6, 0),
-        flags=frozenset(),
-        debug={},
-        pdb="",
-    )
+    elf = replace(ELF, needed=("libfoo.so.1",), rpath=("$ORIGIN",))
+    image = replace(IMAGE, needed=("@loader_path/libfoo.dylib",))
+    pe = replace(PE, imports={"foo.dll": ()})
     contents = WheelContents(
         path=Path("demo.whl"),
         wheel=make_wheel(f"{LINUX}.{MAC}.{WINDOWS}", {}),

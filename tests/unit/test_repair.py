@@ -278,6 +278,8 @@ def test_broken_files_of_other_systems_do_not_prevent_a_repair() -> None:
         ("libvips.so.42", "libvips.so.42"),
         ("libstdc++-0a1b2c3d.so.6", "libstdc++.so.6"),
         ("libgio-2.so.0", "libgio-2.so.0"),
+        ("libfoo-42-3b5e95e7245261947fc91694ae71ade6.dll", "libfoo-42.dll"),
+        ("libfoo-1a2b3c4d.42.dylib", "libfoo.42.dylib"),
     ],
 )
 def test_the_hash_of_a_graft_is_removed_from_its_name(name: str, plain: str) -> None:

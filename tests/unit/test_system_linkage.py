@@ -8,24 +8,9 @@ import pytest
 from everywheel.binaries.elf import ElfFacts
 from everywheel.errors import BuildError
 from everywheel.wheels.system_linkage import ProvidedSymbols, check_file
+from example_wheels import ELF
 
-MODULE = ElfFacts(
-    bits=64,
-    endian="little",
-    machine="EM_X86_64",
-    kind="ET_DYN",
-    soname="",
-    needed=("libc.so.6",),
-    rpath=(),
-    rpath_is_inherited=True,
-    versions=(),
-    exports=(),
-    undefined=("PyLong_FromLong", "malloc"),
-    stack="rw",
-    text_relocations=False,
-    debug={},
-    page=4096,
-)
+MODULE = replace(ELF, needed=("libc.so.6",), undefined=("PyLong_FromLong", "malloc"))
 PROVIDED = ProvidedSymbols(
     libraries=frozenset({"libfoo.so.1"}), symbols={"foo_one": "libfoo.so.1", "foo_two": "libfoo.so.1"}
 )

@@ -12,6 +12,7 @@ from everywheel.audit.pe_linking import find_external_dlls
 from everywheel.audit.report import FileReport
 from everywheel.audit.wheel_contents import WheelContents
 from everywheel.binaries.formats import FORMATS, BinaryFormat
+from everywheel.platforms.symbol_versions import version_key
 
 
 def describe_files(contents: WheelContents) -> tuple[FileReport, ...]:
@@ -80,7 +81,7 @@ def summarize_symbols(contents: WheelContents) -> str:
     families: dict[str, tuple[tuple[int, ...], str, str]] = {}
     for path, elf in contents.elves.items():
         for family, number in elf.required_versions.items():
-            key = tuple(int(part) for part in number.split(".") if part.isdigit())
+            key = version_key(number)
             if family not in families or key > families[family][0]:
                 families[family] = (key, number, posixpath.basename(path))
     policies = contents.strictest_policies

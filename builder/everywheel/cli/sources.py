@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -20,7 +21,14 @@ from everywheel.cli.run_plan import choose_targets, list_target_set
 from everywheel.config.project import load_project
 from everywheel.config.recipe import ResolvedRecipe
 from everywheel.pipeline import plan_targets
-from everywheel.sources import bundle_sources, fetch_sources, find_locations, import_bundle, list_source_files
+from everywheel.sources import (
+    PinnedFile,
+    bundle_sources,
+    fetch_sources,
+    find_locations,
+    import_bundle,
+    list_source_files,
+)
 from everywheel.store.local import Store, default_store
 
 
@@ -28,6 +36,21 @@ def list_plan_recipes(root: Path, tags: tuple[str, ...], target_set: str) -> tup
     """Return every recipe of the project's plan for the given targets; without tags, for a target set."""
     project = load_project(root)
     return plan_targets(project, choose_targets(project, tags or list_target_set(project, target_set))).recipes
+
+
+def _fetch_files(
+    files: Sequence[PinnedFile], store: Store, *, offline: bool, timeout: float, quiet: bool = False
+) -> Mapping[str, Path]:
+    """Fetch files into the store, with a display of the progress; return their paths by sha256."""
+    with open_display(make_console(), quiet=quiet) as display:
+        return fetch_sources(
+            files,
+            store=store.root,
+            locations=find_locations(),
+            offline=offline,
+            timeout=timeout,
+            progress=display.fetch,
+        )
 
 
 @click.group("sources", short_help="Fetch sources, and bundle them for machines without a network.")
@@ -57,16 +80,7 @@ def fetch_command(
     Example: everywheel sources fetch --timeout 600
     """
     files = list_source_files(list_plan_recipes(root, targets, target_set))
-    store = Store(default_store())
-    with open_display(make_console(), quiet=as_json) as display:
-        paths = fetch_sources(
-            files,
-            store=store.root,
-            locations=find_locations(),
-            offline=offline,
-            timeout=timeout,
-            progress=display.fetch,
-        )
+    paths = _fetch_files(files, Store(default_store()), offline=offline, timeout=timeout, quiet=as_json)
     if as_json:
         rows = [
             {"name": file.filename, "for": file.label, "sha256": file.sha256, "path": str(paths[file.sha256])}
@@ -98,15 +112,7 @@ def bundle_command(
     recipes = list_plan_recipes(root, targets, target_set)
     files = list_source_files(recipes)
     store = Store(default_store())
-    with open_display(make_console()) as display:
-        fetch_sources(
-            files,
-            store=store.root,
-            locations=find_locations(),
-            offline=offline,
-            timeout=timeout,
-            progress=display.fetch,
-        )
+    _fetch_files(files, store, offline=offline, timeout=timeout)
     packed = bundle_sources(files, archive, store=store.root, recipes=recipes)
     size = archive.stat().st_size / 1e6
     click.echo(f"{archive}: {len(packed)} sources and patches, {len(recipes)} recipes, {size:.1f} MB")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from everywheel.audit.wheel_contents import WheelContents
-
-_GRAFT = re.compile(r"(?P<folder>.*\.(?:libs|dylibs)/)(?P<stem>[^/]+?)-[0-9a-f]{8,64}(?P<rest>\.[^/]+)")
+from everywheel.repair.metadata import drop_graft_hash
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +34,8 @@ def remove_graft_hash(path: str) -> str:
     >>> remove_graft_hash("x.libs/libfoo-1a2b3c4d.so.1"), remove_graft_hash("x/deadbeef-cafecafe.txt")
     ('x.libs/libfoo.so.1', 'x/deadbeef-cafecafe.txt')
     """
-    match = _GRAFT.fullmatch(path)
-    return f"{match['folder']}{match['stem']}{match['rest']}" if match else path
+    folder, _, name = path.rpartition("/")
+    return f"{folder}/{drop_graft_hash(name)}" if folder.endswith((".libs", ".dylibs")) else path
 
 
 def list_differences(first: BuildFingerprint, second: BuildFingerprint) -> tuple[str, ...]:

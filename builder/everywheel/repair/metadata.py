@@ -17,7 +17,7 @@ from everywheel.wheels.sbom import make_sbom
 from everywheel.wheels.spdx import check_expression, combine_expressions
 from everywheel.wheels.wheel import Wheel, WheelFile, add_files, edit_metadata, read_metadata
 
-_GRAFT_HASH = re.compile(r"^(?P<stem>[^.]+)-[0-9a-f]{8,64}(?P<rest>\..+)$")
+_GRAFT_HASH = re.compile(r"(?P<stem>.+?)-[0-9a-f]{8,64}(?P<rest>\..+)")
 _METADATA_VERSION = "2.4"  # the first with License-Expression (PEP 639)
 
 
@@ -117,5 +117,5 @@ def _library_stem(name: str) -> str:
 
 def drop_graft_hash(name: str) -> str:
     """Return the file name that a library had before it was grafted: `libvips.so.42` of `libvips-1a2b3c4d.so.42`."""
-    match = _GRAFT_HASH.match(name)
+    match = _GRAFT_HASH.fullmatch(name)
     return f"{match['stem']}{match['rest']}" if match else name
