@@ -1,4 +1,4 @@
-"""A container daemon that a test may kill or give a small disk, and a registry for it."""
+"""Docker daemons separate from this machine's own, an image registry, and lists of the containers of a command."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Daemon:
     address: str
 
     def kill(self) -> None:
-        """Kill it, as a crash would."""
+        """End the daemon with SIGKILL, like a crash."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
@@ -40,8 +40,8 @@ def start_daemon(
 ) -> Iterator[Daemon]:
     """Start a dockerd that shares nothing with the machine's own; its containers are removed at the end.
 
-    `network` is the command prefix that gives it a network of its own: without one it would remove the machine's bridge.
-    `mirror` is queried before Docker Hub.
+    `data` is its directory for images. `network` is a command prefix that runs it in another network namespace; in that of
+    the machine it would remove the machine's bridge. `mirror` is the URL of a registry that is queried before Docker Hub.
     """
     address = f"unix://{folder}/docker.sock"
     mounted_before = list_mounts()
@@ -70,13 +70,13 @@ def start_daemon(
             start_new_session=True,
         )
     try:
-        _wait_for(address, log)
+        _wait_for_daemon(address, log)
         yield Daemon(process=process, address=address)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
         process.wait()
-        # A killed daemon leaves shims, their containers, and mounts.
+        # A killed daemon leaves its shims, containers and mounts behind.
         for entry in Path("/proc").iterdir():
             with contextlib.suppress(OSError, ValueError):
                 if str(folder).encode() in (entry / "cmdline").read_bytes() and int(entry.name) != os.getpid():
@@ -88,19 +88,19 @@ def start_daemon(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registry:
-    """A registry, and a daemon that uses it as a mirror of Docker Hub, in a network of their own."""
+    """An image registry and a daemon that uses it as a mirror of Docker Hub, in a network namespace of their own."""
 
     daemon: Daemon
     network: tuple[str, ...]
 
     def docker(self, *args: str) -> str:
-        """Run Docker's command line in that network, where it reaches the daemon and the registry."""
+        """Run the docker command in the network namespace of daemon and registry, and return its output."""
         return call([*self.network, "docker", *args], env={**os.environ, "DOCKER_HOST": self.daemon.address})
 
     def push(self, name: str, images: Mapping[str, str]) -> None:
-        """Publish images of the machine's own daemon, by Docker's architecture names, under one name.
+        """Publish images of the machine's own daemon under one name; `images` has them by architecture.
 
-        The registry keeps every digest that a name ever had.
+        The registry keeps the images that had the name before, by their digests.
         """
         parts = []
         for arch, image in images.items():
@@ -111,13 +111,13 @@ class Registry:
             self.docker("push", "--quiet", parts[-1])
         self.docker("manifest", "create", "--insecure", f"{_REGISTRY}/{name}", *parts)
         self.docker("manifest", "push", "--purge", "--insecure", f"{_REGISTRY}/{name}")
-        # So that a pull reaches the registry.
+        # Otherwise a pull would not query the registry.
         self.docker("image", "rm", "--force", *parts, *images.values())
 
 
 @contextlib.contextmanager
 def start_registry(folder: Path) -> Iterator[Registry]:
-    """Start Debian's docker-registry, empty, and a daemon that queries it first."""
+    """Start an empty docker-registry from Debian and a daemon that queries it before Docker Hub."""
     call(
         ["dpkg-deb", "--extract", download_package("docker-registry", "bookworm", folder / "package"), folder / "files"]
     )
@@ -139,7 +139,7 @@ def start_registry(folder: Path) -> Iterator[Registry]:
 
 
 def _wait_for_registry(network: Sequence[str], log: Path) -> None:
-    """Wait until it answers in its own network, which is set up after its start."""
+    """Wait until the registry answers in its network namespace, whose loopback device is enabled after the start."""
     deadline = time.monotonic() + 30
     query = [*network, sys.executable, "-c", f"import urllib.request as r; r.urlopen('http://{_REGISTRY}/v2/')"]
     while time.monotonic() < deadline:
@@ -156,7 +156,7 @@ def list_mounts() -> list[Path]:
     return [Path(line.split()[1]) for line in Path("/proc/mounts").read_text().splitlines()]
 
 
-def _wait_for(address: str, log: Path) -> None:
+def _wait_for_daemon(address: str, log: Path) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         with contextlib.suppress(MachineError), find_runtime(environ={"DOCKER_HOST": address}):
@@ -166,10 +166,7 @@ def _wait_for(address: str, log: Path) -> None:
 
 
 def list_containers(pid: int, address: str = "unix:///var/run/docker.sock") -> list[str]:
-    """Return the containers of the command that had this process id, running or not.
-
-    Other workers of the same test run have containers of their own.
-    """
+    """Return the ids of all containers, running or stopped, that the everywheel process `pid` created."""
     label = f'{{{{.ID}}}} {{{{.Label "{RUN_LABEL}"}}}}'
     output = call(["docker", "--host", address, "ps", "--all", "--filter", f"label={RUN_LABEL}", "--format", label])
     prefix = f"{platform.node()}/{pid}/"

@@ -2,7 +2,7 @@
 
     python tests/integration/free_threaded.py WORK_DIR [zig-JOB] [PYTEST ARGUMENT]...
 
-The wheel is built first, unless the name of a job is given, whose files are in jobs/. Run by `nox -s free-threaded`.
+With the name of a job, its wheel in jobs/ is tested; otherwise the wheel is built first. Run by `nox -s free-threaded`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def find_wheel(job: str) -> Path:
-    """Return the free-threaded wheel of a job, or one that is built for this machine."""
+    """Return the free-threaded wheel of a job; without a job, build one for this machine."""
     machine = platform.machine()
     if job:
         folder, pattern = ROOT / "jobs" / job, f"webpencode-*-cp314t-manylinux*_{machine}.whl"
@@ -31,7 +31,7 @@ def find_wheel(job: str) -> Path:
 
 
 def install(wheel: Path, folder: Path) -> None:
-    """Install a wheel and pytest into a folder; by another Python's pip, since the built one has no ssl module."""
+    """Install a wheel and pytest into a directory with the pip of this Python: the built one has no ssl module."""
     shutil.rmtree(folder, ignore_errors=True)
     platforms = [arg for tag in wheel.stem.rpartition("-")[2].split(".") for arg in ("--platform", tag)]
     tags = ["--implementation", "cp", "--python-version", "3.14", "--abi", "cp314t", *platforms]

@@ -1,5 +1,6 @@
-/* libwebp's own encoder, called as its commands call it: `cwebp` for one picture, `gif2webp` for several.
-   reference PIXELS WIDTH HEIGHT BANDS FILE [NAME=NUMBER]…, where frames=NUMBER makes an animation of 100 ms a frame. */
+/* Encode raw pixels with libwebp in the same way as its commands `cwebp` (one picture) and `gif2webp` (several frames).
+   Usage: reference_encoder PIXELS WIDTH HEIGHT BANDS OUTPUT [OPTION=NUMBER]…
+   With frames=NUMBER, the output is an animation with 100 ms per frame. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,26 +10,26 @@
 
 enum { FRAME_MS = 100 };
 
-static int find_option(int count, char **words, const char *name, int otherwise) {
+static int find_option(int count, char **args, const char *name, int fallback) {
   const size_t length = strlen(name);
 
   for (int i = 0; i < count; i++) {
-    if (strncmp(words[i], name, length) == 0 && words[i][length] == '=') return atoi(words[i] + length + 1);
+    if (strncmp(args[i], name, length) == 0 && args[i][length] == '=') return atoi(args[i] + length + 1);
   }
-  return otherwise;
+  return fallback;
 }
 
-static int read_config(WebPConfig *config, int count, char **words) {
-  /* A preset changes other options, so that it comes first. */
-  const int preset = find_option(count, words, "preset", WEBP_PRESET_DEFAULT);
+static int read_config(WebPConfig *config, int count, char **args) {
+  /* A preset sets other options, so it is applied first. */
+  const int preset = find_option(count, args, "preset", WEBP_PRESET_DEFAULT);
 
-  if (!WebPConfigPreset(config, (WebPPreset)preset, (float)find_option(count, words, "quality", 75))) return 0;
-  config->lossless = find_option(count, words, "lossless", 0);
-  config->near_lossless = find_option(count, words, "near_lossless", config->near_lossless);
-  config->method = find_option(count, words, "effort", config->method);
-  config->alpha_quality = find_option(count, words, "alpha_quality", config->alpha_quality);
-  config->target_size = find_option(count, words, "target_size", 0);
-  config->use_sharp_yuv = find_option(count, words, "sharp_yuv", 0);
+  if (!WebPConfigPreset(config, (WebPPreset)preset, (float)find_option(count, args, "quality", 75))) return 0;
+  config->lossless = find_option(count, args, "lossless", 0);
+  config->near_lossless = find_option(count, args, "near_lossless", config->near_lossless);
+  config->method = find_option(count, args, "effort", config->method);
+  config->alpha_quality = find_option(count, args, "alpha_quality", config->alpha_quality);
+  config->target_size = find_option(count, args, "target_size", 0);
+  config->use_sharp_yuv = find_option(count, args, "sharp_yuv", 0);
   if (config->near_lossless < 100) config->lossless = 1;
   if (config->target_size > 0) config->pass = 6;
   return WebPValidateConfig(config);
@@ -86,16 +87,16 @@ static int encode_animation(const WebPConfig *config, const uint8_t *pixels, int
          write_file(path, data.bytes, data.size);
 }
 
-int main(int count, char **words) {
-  const int width = atoi(words[2]), height = atoi(words[3]), bands = atoi(words[4]);
-  const int frames = find_option(count - 6, words + 6, "frames", 1), loop = find_option(count - 6, words + 6, "loop", 0);
+int main(int count, char **args) {
+  const int width = atoi(args[2]), height = atoi(args[3]), bands = atoi(args[4]);
+  const int frames = find_option(count - 6, args + 6, "frames", 1), loop = find_option(count - 6, args + 6, "loop", 0);
   const size_t size = (size_t)width * height * bands * frames;
   uint8_t *pixels = malloc(size);
-  FILE *file = fopen(words[1], "rb");
+  FILE *file = fopen(args[1], "rb");
   WebPConfig config;
 
   if (file == NULL || pixels == NULL || fread(pixels, 1, size, file) != size) return 1;
-  if (!read_config(&config, count - 6, words + 6)) return 2;
-  if (frames > 1) return encode_animation(&config, pixels, width, height, bands, frames, loop, words[5]) ? 0 : 3;
-  return encode_still(&config, pixels, width, height, bands, words[5]) ? 0 : 4;
+  if (!read_config(&config, count - 6, args + 6)) return 2;
+  if (frames > 1) return encode_animation(&config, pixels, width, height, bands, frames, loop, args[5]) ? 0 : 3;
+  return encode_still(&config, pixels, width, height, bands, args[5]) ? 0 : 4;
 }

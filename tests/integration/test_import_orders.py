@@ -1,4 +1,4 @@
-"""webpencode in one process with packages that include libvips, libwebp or GLib, imported in every order."""
+"""webpencode works in one process with packages that contain libvips, libwebp or GLib, in every order of imports."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from root_filesystems import call
 
-# PyGObject is built for the GLib of the distribution.
+# Debian's PyGObject, which uses the system's GLib, is installed for this interpreter.
 PYTHON = Path("/usr/bin/python3")
 
 
 def write_png(side: int) -> bytes:
-    """Write a square of RGB."""
+    """Return a square RGB image as PNG."""
 
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
@@ -47,14 +47,14 @@ for _ in range(3):
 print("all work")
 """
 
-pytestmark = pytest.mark.xdist_group("neighbors")
+pytestmark = pytest.mark.xdist_group("import_orders")
 
 
 @pytest.fixture(scope="module")
 def python(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     if subprocess.run([PYTHON, "-c", "import gi"], capture_output=True, check=False).returncode != 0:
         pytest.skip(f"{PYTHON} has no PyGObject (Debian: `apt-get install python3-gi`)")
-    folder = tmp_path_factory.mktemp("neighbors") / "venv"
+    folder = tmp_path_factory.mktemp("import_orders") / "venv"
     call([PYTHON, "-m", "venv", "--system-site-packages", folder])
     wheel = wheels[f"manylinux2014_{platform.machine()}"]
     call([folder / "bin" / "pip", "install", "--quiet", wheel, "pyvips[binary]", "Pillow"])
@@ -65,44 +65,44 @@ def run(python: Path, order: tuple[str, ...], unused: str = "") -> tuple[int, st
     """Import packages in an order and use all except `unused`; return exit code, output and errors."""
     uses = "\n    ".join(code for name, code in USES.items() if name in order and name != unused)
     program = PROGRAM.replace("{uses}", uses).replace("{png}", write_png(16).hex())
-    ended = subprocess.run([python, "-c", program, " ".join(order)], capture_output=True, text=True, check=False)
-    return ended.returncode, ended.stdout, ended.stderr
+    result = subprocess.run([python, "-c", program, " ".join(order)], capture_output=True, text=True, check=False)
+    return result.returncode, result.stdout, result.stderr
 
 
-WHOLE = tuple(itertools.permutations(USES))
-# pyvips prints errors when PyGObject is imported after it, and crashes when it was imported before.
-ORDERS = [
-    *(order for order in WHOLE if order.index("pyvips") < order.index("gi.repository.Gio")),
+ALL_ORDERS = tuple(itertools.permutations(USES))
+# pyvips prints errors if PyGObject is imported after it, and crashes if PyGObject is imported before it.
+WORKING_ORDERS = [
+    *(order for order in ALL_ORDERS if order.index("pyvips") < order.index("gi.repository.Gio")),
     *itertools.permutations(name for name in USES if name != "pyvips"),
 ]
-CRASHES = [order for order in WHOLE if order.index("pyvips") > order.index("gi.repository.Gio")]
+CRASHING_ORDERS = [order for order in ALL_ORDERS if order.index("pyvips") > order.index("gi.repository.Gio")]
 
 
-@pytest.mark.parametrize("order", ORDERS, ids=" ".join)
-def test_all_work_in_one_process_in_any_order(python: Path, order: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("order", WORKING_ORDERS, ids=" ".join)
+def test_all_packages_work_in_every_order_in_which_pyvips_does_not_crash(python: Path, order: tuple[str, ...]) -> None:
     others = tuple(name for name in order if name != "webpencode")
 
-    code, output, complaints = run(python, order)
+    code, output, errors = run(python, order)
 
-    assert (code, output) == (0, "all work\n"), complaints
-    assert set(complaints.splitlines()) <= set(run(python, others)[2].splitlines())
+    assert (code, output) == (0, "all work\n"), errors
+    assert set(errors.splitlines()) <= set(run(python, others)[2].splitlines())
 
 
 @pytest.mark.parametrize(
-    "order", sorted({tuple(name for name in order if name != "webpencode") for order in CRASHES}), ids=" ".join
+    "order", sorted({tuple(name for name in order if name != "webpencode") for order in CRASHING_ORDERS}), ids=" ".join
 )
 def test_pyvips_crashes_after_pygobject_without_webpencode(python: Path, order: tuple[str, ...]) -> None:
-    code, output, complaints = run(python, order)
+    code, output, errors = run(python, order)
 
     assert (code, output) == (-signal.SIGSEGV, "")
-    assert "GLib-GObject-CRITICAL" in complaints
+    assert "GLib-GObject-CRITICAL" in errors
 
 
-@pytest.mark.parametrize("order", CRASHES, ids=" ".join)
-def test_the_others_work_in_the_orders_in_which_pyvips_crashes(python: Path, order: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("order", CRASHING_ORDERS, ids=" ".join)
+def test_the_other_packages_work_in_the_orders_in_which_pyvips_crashes(python: Path, order: tuple[str, ...]) -> None:
     others = tuple(name for name in order if name != "webpencode")
 
-    code, output, complaints = run(python, order, unused="pyvips")
+    code, output, errors = run(python, order, unused="pyvips")
 
-    assert (code, output) == (0, "all work\n"), complaints
-    assert set(complaints.splitlines()) <= set(run(python, others, unused="pyvips")[2].splitlines())
+    assert (code, output) == (0, "all work\n"), errors
+    assert set(errors.splitlines()) <= set(run(python, others, unused="pyvips")[2].splitlines())

@@ -1,4 +1,4 @@
-"""No header and no library of the build machine gets into a build."""
+"""Headers and libraries of the build machine do not affect a build: with unusable ones, the bytes are the same."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from everywheel.store.local import default_store
 from fixture_project import FixtureProject
 from root_filesystems import call, copy_repository
 
-pytestmark = pytest.mark.xdist_group("poison")
+pytestmark = pytest.mark.xdist_group("isolation")
 
 HEADERS = (
     "assert.h",
@@ -84,77 +84,79 @@ OBJECTS = ("crt1.o", "crti.o", "crtn.o", "Scrt1.o")
 
 
 @pytest.fixture
-def poison(tmp_path: Path) -> str:
-    """Shell lines that mount poison over the headers and libraries of this machine, for one mount namespace.
+def mount_commands(tmp_path: Path) -> str:
+    """Shell commands that mount unusable headers and libraries over those of this machine, in a mount namespace.
 
-    Libraries are hidden under the names that a linker looks for; programs load theirs under other names.
+    Libraries are replaced under the names that linkers use (libz.so), not under those that programs load (libz.so.1).
     """
     headers, libraries = tmp_path / "headers", tmp_path / "libraries"
     for name in HEADERS:
         (headers / name).parent.mkdir(parents=True, exist_ok=True)
         (headers / name).write_text('#error "a header of the build machine was used"\n')
     libraries.mkdir()
-    for name in (*(f"lib{name}{end}" for name in LIBRARIES for end in (".so", ".a")), *OBJECTS):
+    for name in (*(f"lib{name}{suffix}" for name in LIBRARIES for suffix in (".so", ".a")), *OBJECTS):
         (libraries / name).write_text("not a library\n")
     (libraries / "pkgconfig").mkdir()
     for name in LIBRARIES:
         (libraries / "pkgconfig" / f"{name}.pc").write_text(
-            f"Name: {name}\nVersion: 99\nDescription: poison\nLibs: -lno\n"
+            f"Name: {name}\nVersion: 99\nDescription: unusable\nLibs: -lno\n"
         )
     lines = ["mkdir -p /usr/include /usr/local/include /usr/local/lib"]
-    for over, folders in (
+    for unusable, folders in (
         (headers, ("/usr/include", f"/usr/include/{platform.machine()}-linux-gnu", "/usr/local/include")),
         (libraries, ("/usr/lib", f"/usr/lib/{platform.machine()}-linux-gnu", "/usr/local/lib")),
     ):
         lines += [
-            f"if [ -d {folder} ]; then mount -t overlay overlay -o lowerdir={over}:{folder} {folder}; fi"
+            f"if [ -d {folder} ]; then mount -t overlay overlay -o lowerdir={unusable}:{folder} {folder}; fi"
             for folder in folders
         ]
-    lines.append(f"grep -q poison /usr/lib/{platform.machine()}-linux-gnu/pkgconfig/z.pc")
+    lines.append(f"grep -q unusable /usr/lib/{platform.machine()}-linux-gnu/pkgconfig/z.pc")
     return "\n".join(lines) + "\n"
 
 
-def build_poisoned(project: Path, store: Path, poison: str, *args: str, **variables: str) -> None:
-    """Build a project into an empty store that shares the tools and sources of this machine's, with poison mounted."""
+def build_isolated(project: Path, store: Path, mount_commands: str, *args: str, **variables: str) -> None:
+    """Build a project with unusable headers and libraries mounted; the store shares tools and sources with this machine's."""
     store.mkdir(exist_ok=True)
     for name in ("tools", "sources"):
         if not (store / name).exists():
             (store / name).symlink_to(default_store() / name)
     build = shlex.join([sys.executable, "-m", "everywheel", "--project", str(project), "build", *args])
     call(
-        ["unshare", "--mount", "--propagation", "private", "/bin/sh", "-ec", f"{poison}exec {build}"],
+        ["unshare", "--mount", "--propagation", "private", "/bin/sh", "-ec", f"{mount_commands}exec {build}"],
         env={**os.environ, "EVERYWHEEL_STORE": str(store), **variables},
     )
 
 
-def test_a_poisoned_build_machine_gives_the_same_bytes(poison: str, tmp_path: Path, python_headers: Path) -> None:
-    """The compiler's cache is empty as well, so that headers and libraries of the target are looked for again."""
-    clean, poisoned = (
-        FixtureProject(tmp_path / "clean", python_headers),
-        FixtureProject(tmp_path / "poisoned", python_headers),
+def test_files_of_the_build_machine_do_not_change_the_bytes(
+    mount_commands: str, tmp_path: Path, python_headers: Path
+) -> None:
+    """The compiler's cache is empty too, so that the compiler searches for headers and libraries again."""
+    normal, isolated = (
+        FixtureProject(tmp_path / "normal", python_headers),
+        FixtureProject(tmp_path / "isolated", python_headers),
     )
-    clean.build("--target", NATIVE)
-    (poisoned.store / "zig").unlink()
+    normal.build("--target", NATIVE)
+    (isolated.store / "zig").unlink()
 
-    build_poisoned(poisoned.root, poisoned.store, poison, "-t", NATIVE, EVERYWHEEL_MIRRORS=str(poisoned.mirror))
+    build_isolated(isolated.root, isolated.store, mount_commands, "-t", NATIVE, EVERYWHEEL_MIRRORS=str(isolated.mirror))
 
-    assert {name for name, _ in read_store(poisoned.store)} == {"cpython", "fixture", "libbar", "libfoo"}
-    assert read_store(poisoned.store) == read_store(clean.store)
-    assert poisoned.wheels() == clean.wheels()
+    assert {name for name, _ in read_store(isolated.store)} == {"cpython", "fixture", "libbar", "libfoo"}
+    assert read_store(isolated.store) == read_store(normal.store)
+    assert isolated.wheels() == normal.wheels()
 
 
-@pytest.mark.exhaustive  # all libraries are compiled once more
-def test_a_poisoned_build_machine_gives_the_same_bytes_of_every_library(
-    all_wheels: list[Path], poison: str, tmp_path: Path
+@pytest.mark.exhaustive  # compiles all libraries again
+def test_files_of_the_build_machine_do_not_change_the_bytes_of_every_library(
+    all_wheels: list[Path], mount_commands: str, tmp_path: Path
 ) -> None:
     store = tmp_path / "store"
     copy_repository(tmp_path / "project")
 
-    build_poisoned(tmp_path / "project", store, poison, "--target", NATIVE)
+    build_isolated(tmp_path / "project", store, mount_commands, "--target", NATIVE)
 
-    poisoned, clean = read_store(store), read_store(default_store())
-    assert {name for name, _ in poisoned} >= {"glib", "libvips", "libwebp", "highway", "expat", "libpng", "webpencode"}
-    assert poisoned == {key: clean[key] for key in poisoned}
+    isolated, normal = read_store(store), read_store(default_store())
+    assert {name for name, _ in isolated} >= {"glib", "libvips", "libwebp", "highway", "expat", "libpng", "webpencode"}
+    assert isolated == {key: normal[key] for key in isolated}
     built = {path.name: path.read_bytes() for path in (tmp_path / "project" / "wheelhouse").glob("*.whl")}
     assert built == {path.name: path.read_bytes() for path in all_wheels if path.name.endswith(f"{NATIVE}.whl")}
 

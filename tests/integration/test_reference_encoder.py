@@ -1,4 +1,4 @@
-"""webpencode's wheel compared with libwebp's own encoder: the same pixels and settings give the same bytes."""
+"""webpencode writes the same bytes as a C program that calls libwebp with the same pixels and settings."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ OPTIONS: tuple[dict[str, Any], ...] = (
     {"near_lossless": 60},
     *({"preset": preset, "quality": 60} for preset in PRESETS),
 )
-# Options of an animation whose frames take 100 ms each; it plays once unless `loop` is set.
-PLAYED: tuple[dict[str, Any], ...] = (
+# Options for an animation with frames of 100 ms; it plays once unless `loop` is set.
+ANIMATION_OPTIONS: tuple[dict[str, Any], ...] = (
     {},
     {"quality": 30, "effort": 6},
     {"lossless": 1},
@@ -35,8 +35,9 @@ PLAYED: tuple[dict[str, Any], ...] = (
     {"sharp_yuv": 1},
     {"loop": 7},
 )
-# Run where the wheel is installed: writes each picture's samples, and of each file what webpencode makes of it.
-OURS = """
+# Programs for the environment with the wheel: they write the samples of each picture to a file, and the picture encoded
+# with each entry of the options.
+ENCODE_PICTURES = """
 import json, random, sys
 from pathlib import Path
 from webpencode import decode, encode
@@ -51,32 +52,32 @@ for name, rows in pictures.items():
     samples = bytes(sample for row in rows for pixel in row for sample in pixel)
     sizes[name] = len(rows[0]), len(rows), len(rows[0][0])
     Path(name).write_bytes(samples)
-    for at, chosen in enumerate(options):
+    for number, encode_options in enumerate(options):
         array = memoryview(samples).cast("B", (len(rows), len(rows[0]), len(rows[0][0])))
-        Path(f"{name}-{at}.webp").write_bytes(encode(array, **chosen))
+        Path(f"{name}-{number}.webp").write_bytes(encode(array, **encode_options))
 print(json.dumps(sizes))
 """
-OUR_ANIMATION = """
+ENCODE_ANIMATION = """
 import json, sys
 from pathlib import Path
 from webpencode import encode
 tests, options = Path(sys.argv[1]), json.loads(sys.argv[2])
 sys.path.insert(0, str(tests))
 from pictures import write_gif
-colors = [(at * 37 % 256, at * 91 % 256, at * 53 % 256) for at in range(100)]
+colors = [(color * 37 % 256, color * 91 % 256, color * 53 % 256) for color in range(100)]
 frames = [[[(x * y + 9 * number * (x > 30)) % 100 for x in range(70)] for y in range(50)] for number in range(5)]
-Path("frames").write_bytes(bytes(sample for rows in frames for row in rows for at in row for sample in colors[at]))
-for at, chosen in enumerate(options):
-    Path(f"frames-{at}.webp").write_bytes(encode(write_gif(frames, colors), **chosen))
+Path("frames").write_bytes(bytes(sample for rows in frames for row in rows for color in row for sample in colors[color]))
+for number, encode_options in enumerate(options):
+    Path(f"frames-{number}.webp").write_bytes(encode(write_gif(frames, colors), **encode_options))
 print(json.dumps([len(frames[0][0]), len(frames[0]), 3, len(frames)]))
 """
 
-pytestmark = pytest.mark.xdist_group("same_bytes")
+pytestmark = pytest.mark.xdist_group("reference_encoder")
 
 
 @pytest.fixture(scope="module")
 def python(wheels: dict[str, Path], machine: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    environment = tmp_path_factory.mktemp("same") / "environment"
+    environment = tmp_path_factory.mktemp("webpencode") / "environment"
     call([sys.executable, "-m", "venv", environment])
     python = environment / "bin" / "python"
     call([python, "-m", "pip", "install", "-q", "--no-index", wheels[f"manylinux2014_{machine}"]])
@@ -85,7 +86,7 @@ def python(wheels: dict[str, Path], machine: str, tmp_path_factory: pytest.TempP
 
 @pytest.fixture(scope="module")
 def reference(machine: str, tmp_path_factory: pytest.TempPathFactory) -> list[str | Path]:
-    """The command of a program that calls libwebp, of the same build as the wheel's, and nothing of ours."""
+    """The command of reference_encoder.c, linked with libwebp as the wheel's recipe builds it."""
     folder = tmp_path_factory.mktemp("reference")
     tag, prefix = f"manylinux2014_{machine}", folder / "prefix"
     call([sys.executable, "-m", "everywheel", "deps", "libwebp", "-t", tag, "--prefix", prefix], cwd=REPOSITORY)
@@ -111,28 +112,37 @@ def reference(machine: str, tmp_path_factory: pytest.TempPathFactory) -> list[st
     return ["env", f"LD_LIBRARY_PATH={prefix / 'lib'}", program]
 
 
-def test_the_bytes_are_those_of_libwebps_own_encoder(python: Path, reference: list[str | Path], tmp_path: Path) -> None:
-    ours = call([python, "-c", OURS, REPOSITORY / "extension" / "tests", json.dumps(OPTIONS)], cwd=tmp_path)
-    differ = []
-    for name, (width, height, bands) in json.loads(ours).items():
-        for at, options in enumerate(OPTIONS):
-            numbers = {**options, "preset": PRESETS.index(options.get("preset", "default"))}
-            args = [f"{option}={number}" for option, number in numbers.items()]
+def test_pictures_have_the_same_bytes_as_from_libwebp(
+    python: Path, reference: list[str | Path], tmp_path: Path
+) -> None:
+    output = call(
+        [python, "-c", ENCODE_PICTURES, REPOSITORY / "extension" / "tests", json.dumps(OPTIONS)], cwd=tmp_path
+    )
+    differences = []
+    for name, (width, height, bands) in json.loads(output).items():
+        for index, options in enumerate(OPTIONS):
+            values = {**options, "preset": PRESETS.index(options.get("preset", "default"))}
+            args = [f"{option}={value}" for option, value in values.items()]
             call([*reference, name, str(width), str(height), str(bands), "reference.webp", *args], cwd=tmp_path)
-            if (tmp_path / "reference.webp").read_bytes() != (tmp_path / f"{name}-{at}.webp").read_bytes():
-                differ.append((name, options))
+            if (tmp_path / "reference.webp").read_bytes() != (tmp_path / f"{name}-{index}.webp").read_bytes():
+                differences.append((name, options))
 
-    assert differ == []
+    assert differences == []
 
 
-def test_so_are_those_of_animations(python: Path, reference: list[str | Path], tmp_path: Path) -> None:
-    ours = call([python, "-c", OUR_ANIMATION, REPOSITORY / "extension" / "tests", json.dumps(PLAYED)], cwd=tmp_path)
-    width, height, bands, frames = json.loads(ours)
-    differ = []
-    for at, options in enumerate(PLAYED):
+def test_animations_have_the_same_bytes_as_from_libwebp(
+    python: Path, reference: list[str | Path], tmp_path: Path
+) -> None:
+    output = call(
+        [python, "-c", ENCODE_ANIMATION, REPOSITORY / "extension" / "tests", json.dumps(ANIMATION_OPTIONS)],
+        cwd=tmp_path,
+    )
+    width, height, bands, frames = json.loads(output)
+    differences = []
+    for index, options in enumerate(ANIMATION_OPTIONS):
         args = [f"{option}={number}" for option, number in {"loop": 1, **options, "frames": frames}.items()]
         call([*reference, "frames", str(width), str(height), str(bands), "reference.webp", *args], cwd=tmp_path)
-        if (tmp_path / "reference.webp").read_bytes() != (tmp_path / f"frames-{at}.webp").read_bytes():
-            differ.append(options)
+        if (tmp_path / "reference.webp").read_bytes() != (tmp_path / f"frames-{index}.webp").read_bytes():
+            differences.append(options)
 
-    assert differ == []
+    assert differences == []

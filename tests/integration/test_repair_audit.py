@@ -1,4 +1,4 @@
-"""Wheels with real ELF files, repaired for four targets on this machine, and audited."""
+"""Repair and audit of wheels with real ELF files, which zig compiles for four targets."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ typedef struct { PyObject base; void *init; long index; PyObject *copy; const ch
 PyObject *PyModule_Create2(PyModuleDef *, int);
 PyObject *PyLong_FromLong(long);
 int outer_answer(int);
-__attribute__((visibility("hidden"))) int outside(void) { return EXTRA; }
+__attribute__((visibility("hidden"))) int outside(void) { return EXPRESSION; }
 static PyObject *answer(PyObject *self, PyObject *none) {
   free(self == none ? malloc(1) : 0);
   return PyLong_FromLong(outer_answer(7));
@@ -68,17 +68,17 @@ def tools() -> Tools:
 
 @pytest.fixture(scope="session")
 def compile_shared(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., bytes]:
-    """Return a function that compiles C to a shared object; the same call is compiled once."""
+    """A function that compiles C to a shared object and caches the result of each call."""
     folder = tmp_path_factory.mktemp("compiled")
 
     def compile_c(
         tag: str, source: str, *flags: str, links: Sequence[Path] = (), zig: str = "", strip: bool = True
     ) -> bytes:
-        known = hashlib.sha256(repr((tag, source, flags, links, zig)).encode()).hexdigest()[:16]
-        result = folder / f"{known}.so"
+        digest = hashlib.sha256(repr((tag, source, flags, links, zig)).encode()).hexdigest()[:16]
+        result = folder / f"{digest}.so"
         if not result.exists():
             target = parse_target(tag)
-            code = folder / f"{known}.c"
+            code = folder / f"{digest}.c"
             code.write_text(source)
             dynamic = ["-dynamic"] if target.libc == "musl" else []
             stripped = ["-g0", "-s"] if strip else ["-g"]
@@ -101,15 +101,15 @@ def compile_shared(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Ca
             ]
             cache = str(default_store() / "zig")
             env = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
-            done = subprocess.run(list(map(str, command)), env=env, capture_output=True, text=True, check=False)
-            assert done.returncode == 0, done.stderr
+            process = subprocess.run(list(map(str, command)), env=env, capture_output=True, text=True, check=False)
+            assert process.returncode == 0, process.stderr
         return result.read_bytes()
 
     return compile_c
 
 
 def make_prefix(folder: Path, tag: str, compile_shared: Callable[..., bytes]) -> Path:
-    """Make a prefix with two shared libraries, one of which needs the other, and the facts about a static one."""
+    """Create a prefix with two shared libraries, one of which requires the other, and the record of a static one."""
     lib = folder / "lib"
     lib.mkdir(parents=True)
     (folder / "exports.map").write_text("{ global: inner_*; local: *; };\n")
@@ -150,7 +150,7 @@ def make_prefix(folder: Path, tag: str, compile_shared: Callable[..., bytes]) ->
 
 
 def make_wheel(tag: str, folder: Path, module: bytes, *, python: str = "cp313") -> Path:
-    """Pack a wheel as a backend would leave it: tagged for the machine, and for the Python that ran the backend."""
+    """Pack a wheel as a build backend does: tagged for this machine and for the Python that ran the backend."""
     machine = f"linux_{parse_target(tag).arch.name}"
     wheel_file = f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: false\nTag: {python}-abi3-{machine}\n"
     files = {
@@ -176,7 +176,7 @@ def make_wheel(tag: str, folder: Path, module: bytes, *, python: str = "cp313") 
 def repaired(
     tools: Tools, compile_shared: Callable[..., bytes], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], Path]:
-    """Return a function that gives the repaired demo wheel of a target; it is repaired once."""
+    """A function that returns the repaired demo wheel for a target, which is repaired once."""
     wheels: dict[str, Path] = {}
 
     def repair_demo(tag: str) -> Path:
@@ -194,17 +194,17 @@ def repair_for(
     folder: Path,
     *,
     zig: str = "",
-    extra: str = "0",
+    expression: str = "0",
     rpath: bool = True,
-    lose: str = "",
+    missing_library: str = "",
 ) -> Path:
-    """Repair a demo wheel; its module carries the RPATH that build systems leave, unless `rpath` is false."""
+    """Repair a demo wheel; unless `rpath` is false, its module has an RPATH to the prefix, as build systems write it."""
     prefix = make_prefix(folder / "prefix", tag, compile_shared)
     flags = [f"-Wl,-rpath,{prefix / 'lib'}"] if rpath else []
-    source = MODULE.replace("EXTRA", extra)
+    source = MODULE.replace("EXPRESSION", expression)
     module = compile_shared(tag, source, *flags, zig=zig, links=[prefix / "lib" / "libouter.so.1"])
-    if lose:
-        (prefix / "lib" / lose).unlink()
+    if missing_library:
+        (prefix / "lib" / missing_library).unlink()
     repair = RepairRequest(
         target=parse_target(tag),
         prefix=prefix,
@@ -219,8 +219,8 @@ def repair_for(
     return repair_wheel(make_wheel(tag, folder / "built", module), repair, folder / "wheelhouse")
 
 
-def spoil(wheel: Path, folder: Path, path: str, data: bytes) -> Path:
-    """Return a copy of a wheel in which one file has other contents, with a matching RECORD."""
+def replace_file(wheel: Path, folder: Path, path: str, data: bytes) -> Path:
+    """Return a copy of a wheel with other contents of one file and the correct RECORD."""
     return pack_wheel(add_files(read_wheel(wheel), {path: data}), folder, epoch=FIXED_TIME)
 
 
@@ -229,7 +229,7 @@ def list_problems(report: Report) -> list[tuple[str, str, str]]:
 
 
 @pytest.mark.parametrize("tag", TARGETS)
-def test_a_repaired_wheel_carries_its_libraries_and_has_no_finding(tag: str, repaired: Callable[[str], Path]) -> None:
+def test_a_repaired_wheel_contains_its_libraries_and_has_no_findings(tag: str, repaired: Callable[[str], Path]) -> None:
     wheel = repaired(tag)
 
     report = audit_wheel(wheel)
@@ -249,10 +249,10 @@ def test_the_wheel_contains_license_and_sbom_entry_of_every_library(tag: str, re
     wheel = read_wheel(repaired(tag))
 
     metadata = wheel.files["demo_pack-1.0.dist-info/METADATA"].data.decode()
-    bill = json.loads(wheel.files["demo_pack-1.0.dist-info/sboms/demo_pack.cdx.json"].data)
+    sbom = json.loads(wheel.files["demo_pack-1.0.dist-info/sboms/demo_pack.cdx.json"].data)
     assert "License-Expression: MIT AND Zlib AND LGPL-2.1-or-later AND (Apache-2.0 OR BSD-3-Clause)\n" in metadata
     assert wheel.files["demo_pack-1.0.dist-info/licenses/tiny/COPYING"].data == b"You may use tiny.\n"
-    assert [component["purl"] for component in bill["components"]] == [
+    assert [component["purl"] for component in sbom["components"]] == [
         "pkg:generic/inner@2.0",
         f"pkg:generic/outer@1.5?checksum=sha256:{'ab' * 32}&download_url=https://example.org/outer.tar.gz",
         "pkg:generic/tiny@0.3",
@@ -268,15 +268,15 @@ def test_the_wheel_for_this_machine_installs_and_runs(repaired: Callable[[str], 
     install = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-index", wheel]
     subprocess.run(list(map(str, install)), check=True)
 
-    shown = subprocess.run(
+    output = subprocess.run(
         [python, "-c", "import demo; print(demo.answer())"], capture_output=True, text=True, check=True
     )
 
-    assert shown.stdout == "19\n"
+    assert output.stdout == "19\n"
 
 
 @pytest.mark.parametrize("tag", TARGETS)
-def test_two_repairs_in_different_places_give_the_same_bytes(
+def test_repairs_in_different_directories_give_the_same_bytes(
     tag: str, tools: Tools, compile_shared: Callable[..., bytes], tmp_path: Path
 ) -> None:
     first = repair_for(tag, tools, compile_shared, tmp_path / "a", rpath=False)
@@ -289,7 +289,7 @@ def test_a_library_missing_in_the_prefix_is_never_taken_from_the_build_machine(
     tools: Tools, compile_shared: Callable[..., bytes], tmp_path: Path
 ) -> None:
     with pytest.raises(BuildError) as caught:
-        repair_for(TARGETS[0], tools, compile_shared, tmp_path, lose="libinner.so.2")
+        repair_for(TARGETS[0], tools, compile_shared, tmp_path, missing_library="libinner.so.2")
 
     assert caught.value.fact == "demo_pack 1.0 for manylinux_2_17_x86_64: repair failed (exit 1)"
     assert any('required library "libinner.so.2" could not be located' in line for line in caught.value.excerpt)
@@ -300,7 +300,7 @@ def test_a_wheel_that_needs_a_newer_glibc_than_its_target_is_not_repaired(
     tools: Tools, compile_shared: Callable[..., bytes], tmp_path: Path
 ) -> None:
     with pytest.raises(BuildError) as caught:
-        repair_for(TARGETS[0], tools, compile_shared, tmp_path, zig="x86_64-linux-gnu.2.34", extra=NEW_SYMBOL)
+        repair_for(TARGETS[0], tools, compile_shared, tmp_path, zig="x86_64-linux-gnu.2.34", expression=NEW_SYMBOL)
 
     assert caught.value.render() == (
         "error: demo_pack 1.0 for manylinux_2_17_x86_64: the wheel needs a newer system than its tag promises\n"
@@ -320,10 +320,10 @@ def test_a_symbol_above_the_floor_is_named_with_its_library(
     repaired: Callable[[str], Path], compile_shared: Callable[..., bytes], tmp_path: Path
 ) -> None:
     module = compile_shared(
-        GLIBC, PLAIN_MODULE + "int newer(void) { return pthread_join(0, 0); }", zig="x86_64-linux-gnu.2.34"
+        GLIBC, MINIMAL_MODULE + "int newer(void) { return pthread_join(0, 0); }", zig="x86_64-linux-gnu.2.34"
     )
 
-    report = audit_wheel(spoil(repaired(GLIBC), tmp_path, MODULE_PATH, module))
+    report = audit_wheel(replace_file(repaired(GLIBC), tmp_path, MODULE_PATH, module))
 
     assert (
         Finding(
@@ -336,7 +336,7 @@ def test_a_symbol_above_the_floor_is_named_with_its_library(
     )
 
 
-PLAIN_MODULE = """
+MINIMAL_MODULE = """
 int pthread_join(unsigned long, void **);
 void *PyModule_Create2(void *, int);
 void *PyInit__demo(void) { return PyModule_Create2(0, 3); }
@@ -348,7 +348,7 @@ void *PyInit__demo(void) { return PyModule_Create2(0, 3); }
     [
         (
             ARM,
-            PLAIN_MODULE,
+            MINIMAL_MODULE,
             (),
             "arch",
             "built for EM_AARCH64, 64 bits, little-endian; manylinux2014_x86_64 requires EM_X86_64, 64 bits, little-endian",
@@ -356,7 +356,7 @@ void *PyInit__demo(void) { return PyModule_Create2(0, 3); }
         ),
         (
             GLIBC,
-            PLAIN_MODULE + "void tiny_alloc(void) {}",
+            MINIMAL_MODULE + "void tiny_alloc(void) {}",
             (),
             "exports",
             "exports 1 symbol that the recipe does not declare (declared: PyInit_*)",
@@ -364,7 +364,7 @@ void *PyInit__demo(void) { return PyModule_Create2(0, 3); }
         ),
         (
             GLIBC,
-            PLAIN_MODULE + "void _PyUnicode_Ready(void *); void f(void) { _PyUnicode_Ready(0); }",
+            MINIMAL_MODULE + "void _PyUnicode_Ready(void *); void f(void) { _PyUnicode_Ready(0); }",
             (),
             "abi3",
             "uses symbols that are not in the stable ABI",
@@ -372,7 +372,7 @@ void *PyInit__demo(void) { return PyModule_Create2(0, 3); }
         ),
         (
             GLIBC,
-            PLAIN_MODULE + "void PyLong_AsInt(void *); void f(void) { PyLong_AsInt(0); }",
+            MINIMAL_MODULE + "void PyLong_AsInt(void *); void f(void) { PyLong_AsInt(0); }",
             (),
             "abi3",
             "needs Python 3.13, but the wheel is tagged for 3.11",
@@ -388,7 +388,7 @@ void *PyInit__demo(void) { return PyModule_Create2(0, 3); }
         ),
         (
             GLIBC,
-            PLAIN_MODULE,
+            MINIMAL_MODULE,
             ("-Wl,-rpath,/opt/lib",),
             "rpath",
             "RUNPATH entry '/opt/lib' is not relative to $ORIGIN",
@@ -396,7 +396,7 @@ void *PyInit__demo(void) { return PyModule_Create2(0, 3); }
         ),
         (
             GLIBC,
-            PLAIN_MODULE,
+            MINIMAL_MODULE,
             ("-Wl,-rpath,$ORIGIN/../../lib",),
             "rpath",
             "RUNPATH entry '$ORIGIN/../../lib' leads out of the wheel",
@@ -404,7 +404,7 @@ void *PyInit__demo(void) { return PyModule_Create2(0, 3); }
         ),
         (
             MUSL,
-            "#include <stdlib.h>\n" + PLAIN_MODULE + "int f(void) { return rand(); }",
+            "#include <stdlib.h>\n" + MINIMAL_MODULE + "int f(void) { return rand(); }",
             (),
             "libraries",
             "needs libc.so, which is not in the wheel and not on every manylinux2014_x86_64 system",
@@ -412,7 +412,7 @@ void *PyInit__demo(void) { return PyModule_Create2(0, 3); }
         ),
     ],
 )
-def test_a_module_built_wrongly_is_found(
+def test_a_module_that_does_not_fit_its_wheel_is_a_finding(
     repaired: Callable[[str], Path],
     compile_shared: Callable[..., bytes],
     tmp_path: Path,
@@ -425,85 +425,87 @@ def test_a_module_built_wrongly_is_found(
 ) -> None:
     module = compile_shared(tag, source, *flags)
 
-    report = audit_wheel(spoil(repaired(GLIBC), tmp_path, MODULE_PATH, module))
+    report = audit_wheel(replace_file(repaired(GLIBC), tmp_path, MODULE_PATH, module))
 
     findings = [finding for finding in report.findings if finding.check == check]
     assert findings == [Finding(check=check, file=MODULE_PATH, message=message, evidence=evidence)]
 
 
-def spoil_with_patchelf(wheel: Path, tools: Tools, folder: Path, *arguments: str) -> Path:
+def change_with_patchelf(wheel: Path, tools: Tools, folder: Path, *arguments: str) -> Path:
     file = folder / "module.so"
     file.write_bytes(read_wheel(wheel).files[MODULE_PATH].data)
     subprocess.run([str(tools.patchelf), *arguments, str(file)], check=True)
-    return spoil(wheel, folder / "spoiled", MODULE_PATH, file.read_bytes())
+    return replace_file(wheel, folder / "changed", MODULE_PATH, file.read_bytes())
 
 
-def test_an_executable_stack_is_found(repaired: Callable[[str], Path], tools: Tools, tmp_path: Path) -> None:
-    report = audit_wheel(spoil_with_patchelf(repaired(GLIBC), tools, tmp_path, "--set-execstack"))
+def test_an_executable_stack_is_a_finding(repaired: Callable[[str], Path], tools: Tools, tmp_path: Path) -> None:
+    report = audit_wheel(change_with_patchelf(repaired(GLIBC), tools, tmp_path, "--set-execstack"))
 
     assert list_problems(report) == [
         ("stack", MODULE_PATH, "requires an executable stack (PT_GNU_STACK has the flag X)")
     ]
 
 
-def test_an_absolute_rpath_is_found(repaired: Callable[[str], Path], tools: Tools, tmp_path: Path) -> None:
+def test_an_absolute_rpath_is_a_finding(repaired: Callable[[str], Path], tools: Tools, tmp_path: Path) -> None:
     rpath = "$ORIGIN/../demo_pack.libs:/usr/local/lib"
 
-    report = audit_wheel(spoil_with_patchelf(repaired(GLIBC), tools, tmp_path, "--force-rpath", "--set-rpath", rpath))
+    report = audit_wheel(change_with_patchelf(repaired(GLIBC), tools, tmp_path, "--force-rpath", "--set-rpath", rpath))
 
     assert list_problems(report) == [("rpath", MODULE_PATH, "RPATH entry '/usr/local/lib' is not relative to $ORIGIN")]
 
 
-def test_a_library_where_no_rpath_leads_is_found(repaired: Callable[[str], Path], tools: Tools, tmp_path: Path) -> None:
+def test_a_library_outside_the_rpath_is_a_finding(
+    repaired: Callable[[str], Path], tools: Tools, tmp_path: Path
+) -> None:
     wheel = read_wheel(repaired(GLIBC))
     outer = next(path for path in wheel.files if "libouter" in path)
 
-    report = audit_wheel(spoil_with_patchelf(repaired(GLIBC), tools, tmp_path, "--remove-rpath"))
+    report = audit_wheel(change_with_patchelf(repaired(GLIBC), tools, tmp_path, "--remove-rpath"))
 
-    lost = f"needs {outer.rsplit('/', 1)[1]}, which is in the wheel, but not in a directory on its RPATH"
-    assert ("libraries", MODULE_PATH, lost) in list_problems(report)
+    message = f"needs {outer.rsplit('/', 1)[1]}, which is in the wheel, but not in a directory on its RPATH"
+    assert ("libraries", MODULE_PATH, message) in list_problems(report)
 
 
-def test_debug_data_is_found(
+def test_debug_data_is_a_finding(
     repaired: Callable[[str], Path], compile_shared: Callable[..., bytes], tmp_path: Path
 ) -> None:
-    module = compile_shared(GLIBC, PLAIN_MODULE, strip=False)
+    module = compile_shared(GLIBC, MINIMAL_MODULE, strip=False)
 
-    report = audit_wheel(spoil(repaired(GLIBC), tmp_path, MODULE_PATH, module))
+    report = audit_wheel(replace_file(repaired(GLIBC), tmp_path, MODULE_PATH, module))
 
     (finding,) = [finding for finding in report.findings if finding.check == "debug"]
     assert finding.message.endswith(" bytes of debug data")
     assert ".debug_info" in finding.evidence
 
 
-def test_text_relocations_are_found(
+def test_text_relocations_are_a_finding(
     repaired: Callable[[str], Path], compile_shared: Callable[..., bytes], tmp_path: Path
 ) -> None:
-    source = PLAIN_MODULE + '__asm__(".text\\n.globl place\\nplace: .quad PyModule_Create2\\n");'
+    source = MINIMAL_MODULE + '__asm__(".text\\n.globl relocated\\nrelocated: .quad PyModule_Create2\\n");'
     module = compile_shared(GLIBC, source, "-Wl,-z,notext")
 
-    report = audit_wheel(spoil(repaired(GLIBC), tmp_path, MODULE_PATH, module))
+    report = audit_wheel(replace_file(repaired(GLIBC), tmp_path, MODULE_PATH, module))
 
     assert ("textrel", MODULE_PATH, "has text relocations: its code was not built with -fPIC") in list_problems(report)
 
 
-def test_small_pages_are_found(
+def test_segments_for_small_pages_are_a_finding(
     repaired: Callable[[str], Path], compile_shared: Callable[..., bytes], tmp_path: Path
 ) -> None:
-    module = compile_shared(ARM, PLAIN_MODULE, "-Wl,-z,max-page-size=4096")
+    module = compile_shared(ARM, MINIMAL_MODULE, "-Wl,-z,max-page-size=4096")
 
-    report = audit_wheel(spoil(repaired(ARM), tmp_path, MODULE_PATH, module))
+    report = audit_wheel(replace_file(repaired(ARM), tmp_path, MODULE_PATH, module))
 
-    shown = "segments are aligned to 4096 bytes; kernels of this architecture may use 65536-byte pages"
-    assert ("pages", MODULE_PATH, shown) in list_problems(report)
+    message = "segments are aligned to 4096 bytes; kernels of this architecture may use 65536-byte pages"
+    assert ("pages", MODULE_PATH, message) in list_problems(report)
 
 
-def test_a_glibc_module_in_a_musl_wheel_is_found(
+def test_a_glibc_module_in_a_musl_wheel_is_a_finding(
     repaired: Callable[[str], Path], compile_shared: Callable[..., bytes], tmp_path: Path
 ) -> None:
-    module = compile_shared(GLIBC, PLAIN_MODULE + "int rand(void); int f(void) { return rand(); }")
+    module = compile_shared(GLIBC, MINIMAL_MODULE + "int rand(void); int f(void) { return rand(); }")
 
-    report = audit_wheel(spoil(repaired(MUSL), tmp_path, MODULE_PATH, module))
+    report = audit_wheel(replace_file(repaired(MUSL), tmp_path, MODULE_PATH, module))
 
     problems = list_problems(report)
     version = "needs GLIBC_2.2.5 of libc.so.6, but musllinux_1_2_x86_64 promises musl 1.2"
@@ -512,21 +514,21 @@ def test_a_glibc_module_in_a_musl_wheel_is_found(
     assert ("libraries", MODULE_PATH, library) in problems
 
 
-def test_a_musl_module_with_the_name_that_only_the_compiler_knows_is_found(
+def test_a_musl_module_that_requires_libc_so_is_a_finding(
     repaired: Callable[[str], Path], compile_shared: Callable[..., bytes], tmp_path: Path
 ) -> None:
-    module = compile_shared(MUSL, PLAIN_MODULE + "int rand(void); int f(void) { return rand(); }")
+    module = compile_shared(MUSL, MINIMAL_MODULE + "int rand(void); int f(void) { return rand(); }")
 
-    report = audit_wheel(spoil(repaired(MUSL), tmp_path, MODULE_PATH, module))
+    report = audit_wheel(replace_file(repaired(MUSL), tmp_path, MODULE_PATH, module))
 
-    shown = "needs libc.so; on musllinux_1_2_x86_64 systems its name is libc.musl-x86_64.so.1"
-    assert ("libraries", MODULE_PATH, shown) in list_problems(report)
+    message = "needs libc.so; on musllinux_1_2_x86_64 systems its name is libc.musl-x86_64.so.1"
+    assert ("libraries", MODULE_PATH, message) in list_problems(report)
 
 
-def test_a_truncated_library_is_found(repaired: Callable[[str], Path], tmp_path: Path) -> None:
+def test_a_truncated_module_is_a_finding(repaired: Callable[[str], Path], tmp_path: Path) -> None:
     data = read_wheel(repaired(GLIBC)).files[MODULE_PATH].data
 
-    report = audit_wheel(spoil(repaired(GLIBC), tmp_path, MODULE_PATH, data[: len(data) // 2]))
+    report = audit_wheel(replace_file(repaired(GLIBC), tmp_path, MODULE_PATH, data[: len(data) // 2]))
 
     (finding,) = [finding for finding in report.findings if finding.check == "elf"]
     assert (finding.file, finding.message.split(" (")[0]) == (MODULE_PATH, "not a complete ELF file")

@@ -1,4 +1,4 @@
-"""Finished wheels under glibc and musl, with the extension's own tests."""
+"""The wheels pass the extension's tests on glibc and musl systems; their type stubs are correct."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ targets = ["musllinux_1_2_{machine}"]
 """
 
 
-# CPython has the first from 3.12 on (PEP 688), while type checkers use it for 3.11 as well. The second is only for them.
-NOT_AT_RUN_TIME = "webpencode._webpencode.Pixels.__buffer__\nwebpencode._types\n"
+# Names in the stubs that do not exist at run time: __buffer__ before CPython 3.12 (PEP 688), and a module only with types.
+ONLY_IN_STUBS = "webpencode._webpencode.Pixels.__buffer__\nwebpencode._types\n"
 
-RIGHT = """
+CORRECT_CALLS = """
 import array, io, mmap, pathlib, sys, tempfile, typing
 from collections.abc import Iterator
 import numpy as np, PIL.Image
@@ -35,10 +35,10 @@ import webpencode
 from webpencode import decode, encode, encode_many, encode_to, probe
 
 def sources(mapped: mmap.mmap) -> Iterator[bytes]:
-    for one in (b"x", bytearray(b"x"), memoryview(b"x"), mapped, array.array("B"), "x", pathlib.Path("x"), io.BytesIO()):
-        probe(one)
-        decode(one, width=5, fit="cover")
-        yield encode(one)
+    for source in (b"x", bytearray(b"x"), memoryview(b"x"), mapped, array.array("B"), "x", pathlib.Path("x"), io.BytesIO()):
+        probe(source)
+        decode(source, width=5, fit="cover")
+        yield encode(source)
     with open("x", "rb") as file, tempfile.TemporaryFile() as other:
         yield encode(file)
         yield encode(other)
@@ -57,8 +57,8 @@ typing.assert_type(encode_to("x", "y"), int)
 typing.assert_type(next(encode_many(["x", b"x"], workers=2, width=9, preset="photo")), bytes | Exception)
 typing.assert_type(decode("x").shape, tuple[int, int, int])
 """
-# Wrong calls, with mypy's code for each error.
-WRONG = {
+# Calls with an error, and mypy's code for it.
+INCORRECT_CALLS = {
     "encode(3)": "arg-type",
     "encode(None)": "arg-type",
     "encode(['x', 'y'])": "arg-type",
@@ -84,7 +84,7 @@ WRONG = {
 
 @pytest.fixture(scope="module")
 def python(wheels: dict[str, Path], machine: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment with the wheel and the packages that its tests can use."""
+    """The interpreter of an environment with the wheel and the optional packages of its tests."""
     environment = tmp_path_factory.mktemp("glibc") / "environment"
     call([sys.executable, "-m", "venv", environment])
     python = environment / "bin" / "python"
@@ -93,8 +93,8 @@ def python(wheels: dict[str, Path], machine: str, tmp_path_factory: pytest.TempP
     return python
 
 
-def test_the_stubs_are_those_of_the_module(python: Path, tmp_path: Path) -> None:
-    (tmp_path / "allowed").write_text(NOT_AT_RUN_TIME)
+def test_the_stubs_agree_with_the_module(python: Path, tmp_path: Path) -> None:
+    (tmp_path / "allowed").write_text(ONLY_IN_STUBS)
     options = ["--allowlist", tmp_path / "allowed", "--ignore-unused-allowlist"]
 
     output = call([python, "-m", "mypy.stubtest", "webpencode", *options], cwd=tmp_path)
@@ -102,22 +102,22 @@ def test_the_stubs_are_those_of_the_module(python: Path, tmp_path: Path) -> None
     assert re.search(r"Success: no issues found in \d+ modules", output)
 
 
-def test_type_checkers_pass_what_is_right_and_nothing_else(python: Path, tmp_path: Path) -> None:
+def test_mypy_accepts_correct_calls_and_rejects_incorrect_ones(python: Path, tmp_path: Path) -> None:
     imports = "import PIL.Image\nfrom webpencode import decode, encode, encode_many, encode_to, probe\n"
-    (tmp_path / "right.py").write_text(RIGHT)
-    (tmp_path / "wrong.py").write_text(imports + "\n".join(WRONG) + "\n")
+    (tmp_path / "correct.py").write_text(CORRECT_CALLS)
+    (tmp_path / "incorrect.py").write_text(imports + "\n".join(INCORRECT_CALLS) + "\n")
     options = ["--strict", "--no-error-summary", "--hide-error-context", "--no-pretty"]
 
-    right = check_types(python, *options, "right.py", cwd=tmp_path)
-    wrong = check_types(python, *options, "wrong.py", cwd=tmp_path)
+    correct = check_types(python, *options, "correct.py", cwd=tmp_path)
+    incorrect = check_types(python, *options, "incorrect.py", cwd=tmp_path)
 
-    assert right == ""
-    errors = re.findall(r"^wrong\.py:(\d+): error: .*\[(.+)\]$", wrong, flags=re.MULTILINE)
-    assert errors == [(str(line), kind) for line, kind in enumerate(WRONG.values(), 3)], wrong
+    assert correct == ""
+    errors = re.findall(r"^incorrect\.py:(\d+): error: .*\[(.+)\]$", incorrect, flags=re.MULTILINE)
+    assert errors == [(str(line), kind) for line, kind in enumerate(INCORRECT_CALLS.values(), 3)], incorrect
 
 
 def check_types(python: Path, *args: str, cwd: Path) -> str:
-    """Return the output of mypy, with or without errors."""
+    """Run mypy and return its output, also if it reports errors."""
     command = [python, "-m", "mypy", *args]
     return subprocess.run(
         command, cwd=cwd, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
@@ -135,7 +135,7 @@ def test_the_extensions_tests_pass_under_glibc(python: Path, tmp_path: Path) -> 
 
 @pytest.fixture(scope="module")
 def libz(tmp_path_factory: pytest.TempPathFactory, machine: str) -> Path:
-    """A shared zlib for musl, from the recipe that the wheels use."""
+    """A shared zlib for musl, built with the recipe that the wheels use."""
     folder = tmp_path_factory.mktemp("zlib")
     (folder / "ext").mkdir()
     (folder / "ext" / "pyproject.toml").write_text('[project]\nname = "none"\n[build-system]\nrequires = []\n')

@@ -1,4 +1,4 @@
-"""Linkage `static`: webpencode's wheel with every library inside its one module."""
+"""Linkage `static`: webpencode's wheel has one module, which contains every library."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TESTS = ("animation", "arrays", "encode", "read", "threads")
 
 @pytest.fixture(scope="module")
 def wheels(machine: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Return the two wheels of this machine, by ABI."""
+    """The two wheels for this machine, by ABI tag."""
     folder = tmp_path_factory.mktemp("static")
     copy_repository(folder)
     target = f"manylinux2014_{machine}"
@@ -36,7 +36,7 @@ def test_the_module_contains_every_library_and_exports_only_its_init_function(
     assert read_elf(wheel.files[name].data).exports == ("PyInit__webpencode",)
 
 
-def test_the_extensions_tests_pass_on_it(wheels: dict[str, Path], tmp_path: Path) -> None:
+def test_the_extensions_tests_pass_with_static_linkage(wheels: dict[str, Path], tmp_path: Path) -> None:
     call([sys.executable, "-m", "venv", tmp_path / "environment"])
     python = tmp_path / "environment" / "bin" / "python"
     call([python, "-m", "pip", "install", "-q", "pytest", wheels["abi3"]])

@@ -1,4 +1,4 @@
-"""Windows under Wine: the DLLs, and the extension in a CPython for Windows."""
+"""Under Wine: a program that uses the DLLs for Windows, and the extension's tests with a CPython for Windows."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def wine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]
 
 @pytest.fixture(scope="module")
 def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The libraries for win_amd64."""
+    """A prefix with the libraries for win_amd64."""
     folder = tmp_path_factory.mktemp("prefixes")
     command = [
         sys.executable,
@@ -53,7 +53,7 @@ def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "win_amd64"
 
 
-def test_the_dlls_thumbnail_a_jpeg_to_webp(prefix: Path, wine: Mapping[str, str], tmp_path: Path) -> None:
+def test_a_program_writes_a_thumbnail_with_the_dlls(prefix: Path, wine: Mapping[str, str], tmp_path: Path) -> None:
     tools = ensure_tools(default_store())
     zig = [tools.zig, "cc", "-target", parse_target("win_amd64").zig, "-O2", "-s"]
     include = [f"-I{prefix / 'include'}", *(f"-I{prefix / p}" for p in ("include/glib-2.0", "lib/glib-2.0/include"))]
@@ -72,9 +72,9 @@ def test_the_dlls_thumbnail_a_jpeg_to_webp(prefix: Path, wine: Mapping[str, str]
     shutil.copy(PHOTO, tmp_path / "photo.jpg")
 
     command = ["wine", "thumbnail.exe", "photo.jpg", "small.webp", "90"]
-    done = subprocess.run(command, cwd=tmp_path, env=dict(wine), capture_output=True, text=True, check=False)
+    process = subprocess.run(command, cwd=tmp_path, env=dict(wine), capture_output=True, text=True, check=False)
 
-    assert done.stdout.startswith("90 x 60 with libvips 8."), done.stdout + done.stderr
+    assert process.stdout.startswith("90 x 60 with libvips 8."), process.stdout + process.stderr
     output = (tmp_path / "small.webp").read_bytes()
     assert (output[:4], output[8:12]) == (b"RIFF", b"WEBP")
 
@@ -85,12 +85,13 @@ def test_the_extensions_tests_pass_in_a_cpython_for_windows(wine: Mapping[str, s
     wheels = (REPOSITORY / "wheelhouse").glob("*-win_amd64.whl")
 
     command = [sys.executable, "-m", "everywheel", *project, "smoke", "--require-run", "--json", *wheels]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    process = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
 
-    assert done.returncode == 0, done.stdout + done.stderr
-    results = json.loads(done.stdout)
+    assert process.returncode == 0, process.stdout + process.stderr
+    results = json.loads(process.stdout)
+    assert results
     assert [(result["state"], result["python"]) for result in results] == [("passed under Wine", "3.13.0")] * len(
         results
     )
     assert all(" passed" in result["evidence"][-1] and result["test_seconds"] > 0 for result in results)
-    assert "not tested on Windows" in done.stderr
+    assert "not tested on Windows" in process.stderr

@@ -1,7 +1,7 @@
-"""The commands of the workflows, run in a Debian with the files that earlier jobs left; and the whole rehearsal.
+"""The commands of the workflows, run in a minimal Debian, and the rehearsal of a release.
 
-Every `run:` of every job is run here or is listed in SKIPPED with the reason, which the last test of this file checks. The
-actions between these commands (checkout, artifacts, caches) are replaced by copies of files.
+Every `run:` step of every job is run here or is listed in SKIPPED with a reason; the last test of this file checks this. The
+actions between these steps (checkout, artifacts, caches) are replaced by copies of files.
 """
 
 from __future__ import annotations
@@ -41,68 +41,72 @@ WORKFLOWS: dict[str, dict[str, Any]] = {path.name: yaml.safe_load(path.read_text
 VERSION = "1.2.0"
 MACHINE = platform.machine()
 
-GATE = ".ci/run has the same line, which runs these tests"
+RUN_BY_CI = ".ci/run runs the same command"
 SKIPPED = {
-    ("checks.yml", "lint", ".venv/bin/nox -s lint"): GATE,
-    ("checks.yml", "tests", ".venv/bin/nox -s tests"): GATE,
-    ("checks.yml", "integration", "sudo .venv/bin/nox -s integration"): GATE,
+    ("checks.yml", "lint", ".venv/bin/nox -s lint"): RUN_BY_CI,
+    ("checks.yml", "tests", ".venv/bin/nox -s tests"): RUN_BY_CI,
+    ("checks.yml", "integration", "sudo .venv/bin/nox -s integration"): RUN_BY_CI,
     ("containers.yml", "test-containers", ".venv/bin/nox -s test-containers"): (
-        "an hour or two under QEMU; test_containers.py builds and tries the same for this machine's own architecture"
+        "one to two hours under QEMU; test_containers.py builds and tests the same for the architecture of this machine"
     ),
     ("containers.yml", "test-architectures", ".venv/bin/nox -s test-architectures"): (
-        "an hour or two: all libraries five times, and the tests of ten wheels under QEMU"
+        "one to two hours: builds all libraries five times, and tests ten wheels under QEMU"
     ),
     ("containers.yml", "test-exhaustive", "sudo .venv/bin/nox -s test-exhaustive"): (
-        "an hour: it repeats tests of `nox -s integration` for further targets and libraries"
+        "an hour: repeats tests of `nox -s integration` for further targets and libraries"
     ),
     ("wheels.yml", "native", ""): "these jobs run on macOS and Windows",
     ("wheels.yml", "test-wheel", ""): "these jobs run on macOS and Windows",
 }
-"""Which lines are not run here: workflow, job, and how the line begins."""
-LASTING = ("python3 -m venv .venv && ", "sudo .ci/containers")
-"""How lines begin that leave the same thing on a machine however often they run; every job has them, and once will do."""
-ALONE = "python -m pytest -q {}/tests/test_webp_only.py"
-# The expressions that GitHub evaluates, except those of the matrix.
-FILLED = {
+"""Commands that are not run here, by workflow, job and beginning of the command, with the reason."""
+SETUP_COMMANDS = ("python3 -m venv .venv && ", "sudo .ci/containers")
+"""Beginnings of commands that set up a machine; every job has them, and they run once per machine."""
+WEBP_ONLY_TEST = "python -m pytest -q {}/tests/test_webp_only.py"
+# The values of the expressions that GitHub would evaluate, except those of the matrix.
+EXPRESSIONS = {
     "${{ github.ref_name }}": f"v{VERSION}",
     "${{ github.token }}": "secret",
     "${{ inputs.tag }}": "",
     "${{ inputs.second && '--layout=all' || '--layout=released' }}": "--layout=released",
 }
 
-Line = tuple[str, str, str]
+Command = tuple[str, str, str]
 
 
-def list_lines(workflow: str, job: str) -> Iterator[tuple[Line, dict[str, str]]]:
-    """Give every line of a job with the environment that its step names."""
+def list_commands(workflow: str, job: str) -> Iterator[tuple[Command, dict[str, str]]]:
+    """Yield the command of each `run:` step of a job with the environment of the step."""
     for step in WORKFLOWS[workflow]["jobs"][job].get("steps", ()):
         if "run" in step:
             yield (workflow, job, step["run"]), step.get("env", {})
 
 
-EVERY_LINE = [
-    line for name, workflow in WORKFLOWS.items() for job in workflow["jobs"] for line, _ in list_lines(name, job)
+ALL_COMMANDS = [
+    command
+    for name, workflow in WORKFLOWS.items()
+    for job in workflow["jobs"]
+    for command, _ in list_commands(name, job)
 ]
 
 
-def excuse(line: Line) -> tuple[str, str, str] | None:
-    """Return the entry of NOT_RUN that is about a line."""
-    return next((entry for entry in SKIPPED if line[:2] == entry[:2] and line[2].startswith(entry[2])), None)
+def find_skipped_entry(command: Command) -> tuple[str, str, str] | None:
+    """Return the key of the entry of SKIPPED that applies to a command."""
+    return next((entry for entry in SKIPPED if command[:2] == entry[:2] and command[2].startswith(entry[2])), None)
 
 
 @dataclass
 class Runner:
-    """A fresh clone of the repository, and the machines that its workflows' lines run on.
+    """A copy of the repository and the root file systems in which the commands of its workflows run.
 
-    `project` has the same path inside and outside, as the container runtime needs it. `done` are the lines that ran, `left`
-    those of LASTING by the machine that they ran on.
+    `bare` is for jobs in a container, `machine` for all others. `project` has the same path inside and outside, as the
+    container runtime requires. `done` has the commands that ran, `set_up` the commands of SETUP_COMMANDS that ran, each with
+    its root file system.
     """
 
     project: Path
     bare: Path
     machine: Path
-    done: set[Line] = field(default_factory=set)
-    left: set[tuple[Path, str]] = field(default_factory=set)
+    done: set[Command] = field(default_factory=set)
+    set_up: set[tuple[Path, str]] = field(default_factory=set)
 
     def run(
         self,
@@ -112,22 +116,26 @@ class Runner:
         *,
         extra_args: str = "",
         binds: tuple[Path, ...] = (),
-        filled: Mapping[str, str] = {},
+        expressions: Mapping[str, str] = {},
         **variables: str,
     ) -> str:
-        """Run every line of a job in GitHub's shell.
+        """Run every command of a job in the shell that GitHub uses, and return the output of all.
 
-        `extra_args` are added to its nox session; `filled` replaces entries of FILLED."""
+        `extra_args` are added to the command of its nox session; `expressions` has precedence over EXPRESSIONS.
+        """
         outputs = []
         machine = self.bare if "container" in WORKFLOWS[workflow]["jobs"][job] else self.machine
-        for line, environment in list_lines(workflow, job):
-            if excuse(line):
+        for command, environment in list_commands(workflow, job):
+            if find_skipped_entry(command):
                 continue
-            self.done.add(line)
-            if (machine, line[2]) in self.left:
+            self.done.add(command)
+            if (machine, command[2]) in self.set_up:
                 continue
-            script = f"{line[2]} {extra_args}" if extra_args and " -s " in line[2] else line[2]
-            values = {name: filled.get(value) or fill(value, matrix) for name, value in environment.items()}
+            script = f"{command[2]} {extra_args}" if extra_args and " -s " in command[2] else command[2]
+            values = {
+                name: expressions.get(value) or evaluate_expression(value, matrix)
+                for name, value in environment.items()
+            }
             outputs.append(
                 call_in_root(
                     machine,
@@ -136,7 +144,7 @@ class Runner:
                     environment={
                         "EVERYWHEEL_STORE": str(default_store()),
                         "GITHUB_OUTPUT": str(self.project / "outputs"),
-                        # Of the packages of each session's environment only a part is ever imported.
+                        # Compiling all packages of an environment takes longer than compiling those that are imported.
                         "PIP_NO_COMPILE": "1",
                         **variables,
                         **values,
@@ -144,29 +152,30 @@ class Runner:
                     cwd=str(self.project),
                 )
             )
-            if line[2].startswith(LASTING):
-                self.left.add((machine, line[2]))
+            if command[2].startswith(SETUP_COMMANDS):
+                self.set_up.add((machine, command[2]))
         return "".join(outputs)
 
 
-def fill(value: str, matrix: Mapping[str, Any]) -> str:
+def evaluate_expression(value: str, matrix: Mapping[str, Any]) -> str:
+    """Return the value that GitHub would give an expression; `matrix` is the entry of the job's matrix."""
     if value.startswith("${{ matrix."):
         return str(matrix[value.split(".")[1].removesuffix(" }}")])
-    return FILLED[value]
+    return EXPRESSIONS[value]
 
 
 @pytest.fixture(scope="module")
 def runner(bare_debian: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
-    """The bare Debian for jobs in a container; with sudo and gh, which GitHub's runners have, for all others."""
+    """A copy of the repository, the bare Debian, and a copy of it with sudo and gh, which GitHub's runners have."""
     project = tmp_path_factory.mktemp("clone") / "project"
     copy_repository(project)
     for args in (["init", "-q"], ["remote", "add", "origin", f"http://{HOST}/{PROJECT}"]):
         call(["git", *args], cwd=project)
     with mount_overlay(bare_debian, tmp_path_factory.mktemp("runner")) as machine:
-        # As in every container image of Debian: what is installed there starts nothing.
+        # As in Debian's container images: the installation of a package starts no service.
         (machine / "usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 101\n")
         (machine / "usr/sbin/policy-rc.d").chmod(0o755)
-        # Nor need it outlive a power cut.
+        # dpkg is faster if it does not synchronize its files with the disk.
         (machine / "etc/dpkg/dpkg.cfg.d/unsafe").write_text("force-unsafe-io\n")
         install = "apt-get update -q && apt-get install -y -q --no-install-recommends sudo gh"
         call_in_root(machine, install, environment={"DEBIAN_FRONTEND": "noninteractive"})
@@ -176,14 +185,14 @@ def runner(bare_debian: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture(scope="module")
 def matrix(runner: Runner) -> dict[str, Any]:
-    """The plan's job, first line to last, and what it put out."""
+    """The matrix that the commands of the job `plan` write to the outputs of the job."""
     runner.run("wheels.yml", "plan")
     return dict(json.loads((runner.project / "outputs").read_text().removeprefix("matrix=")))
 
 
 @pytest.fixture(scope="module")
-def prepared(runner: Runner) -> Runner:
-    """The machine that `.ci/containers` makes of it, from nothing, with this machine's own daemon."""
+def container_runner(runner: Runner) -> Runner:
+    """The runner after `.ci/containers` has set it up; its containers run in this machine's daemon."""
     for job in ("lint", "tests", "integration"):
         runner.run("checks.yml", job)
     runner.run("containers.yml", "test-containers")
@@ -194,7 +203,7 @@ def prepared(runner: Runner) -> Runner:
 
 @pytest.fixture(scope="module")
 def dist(matrix: dict[str, Any], runner: Runner) -> tuple[Path, ...]:
-    """The files of a release, counted, from all jobs that make them."""
+    """The files of a release, which the job `collect` has checked and copied from the files of all jobs."""
     for job in matrix["zig"]:
         runner.run("wheels.yml", "zig", job)
     runner.run("wheels.yml", "sdist")
@@ -202,23 +211,23 @@ def dist(matrix: dict[str, Any], runner: Runner) -> tuple[Path, ...]:
     return tuple(sorted((runner.project / "dist").iterdir()))
 
 
-def test_the_first_job_leaves_a_bundle_and_the_matrix(matrix: dict[str, Any], runner: Runner) -> None:
+def test_the_plan_job_writes_a_source_bundle_and_the_matrix(matrix: dict[str, Any], runner: Runner) -> None:
     assert (runner.project / "sources.tar").stat().st_size > 10_000_000
     assert len(matrix["zig"]) == len(matrix["smoke"]) + len(matrix["test_wheel"])
     assert len(matrix["container"]) == len(matrix["smoke"]) > 0
 
 
-def test_every_job_leaves_its_files_and_they_are_counted(
+def test_the_collect_job_copies_the_released_files_of_all_jobs(
     matrix: dict[str, Any], dist: tuple[Path, ...], runner: Runner
 ) -> None:
     assert sorted(path.name for path in dist) == sorted(matrix["released"])
     call(["sha256sum", "--check", runner.project / "SHA256SUMS"], cwd=runner.project / "dist")
 
 
-def test_a_release_counts_the_second_build_too_and_its_tag(
+def test_the_collect_job_checks_the_second_build_and_the_tag(
     matrix: dict[str, Any], dist: tuple[Path, ...], runner: Runner
 ) -> None:
-    """The wheels of the second build are copies of zig's here, which the check cannot detect."""
+    """The wheels of the second build are copies of those of the first here, so they agree."""
     jobs = runner.project / "jobs"
     second = [*matrix["container"], *matrix["native"]]
     for job in second:
@@ -226,37 +235,39 @@ def test_a_release_counts_the_second_build_too_and_its_tag(
         (jobs / job["name"]).mkdir()
         for name in job["files"]:
             shutil.copyfile(jobs / f"zig-{job['target']}" / name, jobs / job["name"] / name)
-    every = {"${{ inputs.second && '--layout=all' || '--layout=released' }}": "--layout=all"}
+    all_layout = {"${{ inputs.second && '--layout=all' || '--layout=released' }}": "--layout=all"}
 
     with pytest.raises(AssertionError, match=r"error: the tag is v9\.9, but the extension is version"):
-        runner.run("wheels.yml", "collect", filled={**every, "${{ inputs.tag }}": "v9.9"})
-    outputs = runner.run("wheels.yml", "collect", filled={**every, "${{ inputs.tag }}": f"v{matrix['version']}"})
+        runner.run("wheels.yml", "collect", expressions={**all_layout, "${{ inputs.tag }}": "v9.9"})
+    outputs = runner.run(
+        "wheels.yml", "collect", expressions={**all_layout, "${{ inputs.tag }}": f"v{matrix['version']}"}
+    )
 
     assert f"{len(second)} wheels of the second build agree with those of the first" in outputs
     assert tuple(sorted((runner.project / "dist").iterdir())) == dist
 
 
-def test_a_machine_is_made_fit_from_nothing(prepared: Runner) -> None:
+def test_ci_containers_installs_every_program_that_the_tests_require(container_runner: Runner) -> None:
     programs = ("docker", "mmdebstrap", "qemu-aarch64-static", "wine", "node", "npm")
 
-    assert [name for name in programs if not (prepared.machine / "usr/bin" / name).exists()] == []
+    assert [name for name in programs if not (container_runner.machine / "usr/bin" / name).exists()] == []
 
 
-def test_a_wheel_of_a_job_is_tried_in_containers(matrix: dict[str, Any], prepared: Runner) -> None:
+def test_the_smoke_job_tests_the_wheels_of_a_build_job(matrix: dict[str, Any], container_runner: Runner) -> None:
     job = next(job for job in matrix["smoke"] if job["target"] == f"musllinux_1_2_{MACHINE}")
-    prepared.run("wheels.yml", "zig", job)
+    container_runner.run("wheels.yml", "zig", job)
 
-    # One system of those that the job tries will do.
-    output = prepared.run("wheels.yml", "smoke", job, extra_args="--image musl")
+    # One of the images of the job is enough.
+    output = container_runner.run("wheels.yml", "smoke", job, extra_args="--image musl")
 
     assert "ok 3." in output
 
 
 def test_images_are_locked_and_pulled_by_digest_after_their_tag_moved(
-    matrix: dict[str, Any], prepared: Runner, tmp_path: Path
+    matrix: dict[str, Any], container_runner: Runner, tmp_path: Path
 ) -> None:
-    """A registry on this machine, which the daemon uses as a mirror; it has one system, for two architectures."""
-    catalog = find_catalog(prepared.project)
+    """The daemon uses a registry on this machine as a mirror, which has one image for two architectures."""
+    catalog = find_catalog(container_runner.project)
     before = catalog.read_text()
     system, name = load_catalog(catalog).smoke_images["debian-11"], "library/debian:11-slim"
     with find_runtime() as machine:
@@ -268,21 +279,23 @@ def test_images_are_locked_and_pulled_by_digest_after_their_tag_moved(
             load_catalog(catalog).smoke_images["musl"], ARCHES[MACHINE], machine.images, Store(default_store())
         )
     job = next(job for job in matrix["smoke"] if job["target"] == f"manylinux_2_17_{MACHINE}")
-    prepared.run("wheels.yml", "zig", job)
+    container_runner.run("wheels.yml", "zig", job)
 
     with start_registry(tmp_path) as registry:
         registry.push(name, images)
-        where = {"DOCKER_HOST": registry.daemon.address}
+        docker_host = {"DOCKER_HOST": registry.daemon.address}
         with pytest.raises(AssertionError, match="images are unlocked"):
-            prepared.run("wheels.yml", "images", binds=(tmp_path,), **where)
+            container_runner.run("wheels.yml", "images", binds=(tmp_path,), **docker_host)
         lock_others(catalog)
-        locked = prepared.run("wheels.yml", "images", binds=(tmp_path,), **where)
+        locked = container_runner.run("wheels.yml", "images", binds=(tmp_path,), **docker_host)
         registry.push(name, {MACHINE: other})
-        tried = prepared.run("wheels.yml", "smoke", job, extra_args="--image debian-11", binds=(tmp_path,), **where)
+        smoke_output = container_runner.run(
+            "wheels.yml", "smoke", job, extra_args="--image debian-11", binds=(tmp_path,), **docker_host
+        )
         reference = {
             arch: load_catalog(catalog).smoke_images["debian-11"].pinned_reference(ARCHES[arch]) for arch in images
         }
-        with find_runtime(environ=where) as mirrored:
+        with find_runtime(environ=docker_host) as mirrored:
             pulled = {arch: mirrored.images.pull(reference[arch], ARCHES[arch]) for arch in (*images, *images)}
             here = {arch: mirrored.images.find(reference[arch], ARCHES[arch]) for arch in images}
     catalog.write_text(before)
@@ -290,49 +303,49 @@ def test_images_are_locked_and_pulled_by_digest_after_their_tag_moved(
     assert "debian-11: locked by docker.io\n" in locked
     assert "fedora: unlocked: docker.io: manifest unknown" in locked
     assert re.search(r"^all \d+ images are locked$", locked, re.MULTILINE)
-    assert "debian-11 " in tried
-    assert "ok 3." in tried
+    assert "debian-11 " in smoke_output
+    assert "ok 3." in smoke_output
     assert len(set(pulled.values())) == len(images) == 2
     assert pulled == here
 
 
 def lock_others(catalog: Path) -> None:
-    """Give every image without a digest one, as if its registry had answered before."""
+    """Write a digest for every image without one, as if it had been locked before."""
     images = load_catalog(catalog).smoke_images.values()
     unlocked = [image.name for image in images if image.reference and not image.cpu and not image.digests]
     write_digests(catalog, [LockedImage(image=name, digests={"any": f"sha256:{'0' * 64}"}) for name in unlocked])
 
 
-def test_the_second_build_makes_a_wheel_in_a_container(matrix: dict[str, Any], prepared: Runner) -> None:
-    """Where no registry answers, the local build image replaces PyPA's; it supports the same musl.
+def test_the_container_job_builds_a_wheel(matrix: dict[str, Any], container_runner: Runner) -> None:
+    """If no registry answers, a local build image with the same musl replaces PyPA's image.
 
-    libvips has the `minimal` profile, which takes five minutes less.
+    The `minimal` profile of libvips saves five minutes.
     """
     job = next(job for job in matrix["container"] if job["target"] == f"musllinux_1_2_{MACHINE}")
 
-    test = ALONE.format("{package}")
-    prepared.run("wheels.yml", "container", job, extra_args="--profile libvips=minimal", CIBW_TEST_COMMAND=test)
+    test = WEBP_ONLY_TEST.format("{package}")
+    container_runner.run("wheels.yml", "container", job, extra_args="--profile libvips=minimal", CIBW_TEST_COMMAND=test)
 
-    (wheel,) = (prepared.project / "jobs" / job["name"]).iterdir()
+    (wheel,) = (container_runner.project / "jobs" / job["name"]).iterdir()
     assert wheel.name in matrix["released"]
     assert audit_wheel(wheel).findings == ()
 
 
-def test_an_interpreter_without_a_gil_runs_the_tests(runner: Runner) -> None:
-    """Those of threads, modules, and what is encoded; the whole line took ten minutes on a busy machine."""
-    some = ("free_threading", "test_threads", "test_module", "test_encode", "test_arrays")
+def test_a_free_threaded_python_runs_the_tests(runner: Runner) -> None:
+    """Only a part of the test files: all of them take ten minutes on a busy machine."""
+    files = ("free_threading", "test_threads", "test_module", "test_encode", "test_arrays")
 
-    output = runner.run("free-threaded.yml", "free-threaded", extra_args=f"-- -rs -k '{' or '.join(some)}'")
+    output = runner.run("free-threaded.yml", "free-threaded", extra_args=f"-- -rs -k '{' or '.join(files)}'")
 
     assert " passed" in output
     skipped = [line for line in output.splitlines() if line.startswith("SKIPPED")]
-    # Only whole files may be skipped, those whose packages are not installed.
+    # Files are skipped whose optional packages are not installed, and those for system linkage.
     assert skipped
     assert [line for line in skipped if "is not installed" not in line and "has its libraries inside" not in line] == []
     assert "Session free-threaded was successful" in output
 
 
-def test_a_released_wheel_without_a_gil_runs_the_tests(matrix: dict[str, Any], runner: Runner) -> None:
+def test_the_free_threaded_wheel_of_a_job_passes_the_tests(matrix: dict[str, Any], runner: Runner) -> None:
     job = next(job for job in matrix["free_threaded"] if job["target"] == f"manylinux_2_17_{MACHINE}")
     runner.run("wheels.yml", "zig", job)
 
@@ -343,10 +356,10 @@ def test_a_released_wheel_without_a_gil_runs_the_tests(matrix: dict[str, Any], r
 
 
 class Index(ThreadingHTTPServer):
-    """A package index (PEP 503) that lists `files`, and after each query one more of `late`."""
+    """A package index (PEP 503) that lists `files`; after each query, one of `late` is added to them."""
 
     def __init__(self, files: tuple[Path, ...] = (), late: tuple[Path, ...] = ()) -> None:
-        super().__init__(("127.0.0.1", 0), _Pages)
+        super().__init__(("127.0.0.1", 0), _IndexHandler)
         self.files, self.late = [*files], [*late]
         self.address = f"http://127.0.0.1:{self.server_port}/simple/"
 
@@ -359,7 +372,7 @@ class Index(ThreadingHTTPServer):
         self.server_close()
 
 
-class _Pages(BaseHTTPRequestHandler):
+class _IndexHandler(BaseHTTPRequestHandler):
     server: Index
 
     def do_GET(self) -> None:
@@ -378,14 +391,14 @@ class _Pages(BaseHTTPRequestHandler):
     def log_message(self, *args: object) -> None: ...
 
 
-def test_nothing_is_compared_with_an_index_that_has_nothing(dist: tuple[Path, ...], runner: Runner) -> None:
+def test_every_file_is_missing_on_an_empty_index(dist: tuple[Path, ...], runner: Runner) -> None:
     with Index() as index:
         output = runner.run("release.yml", "compare-index", EVERYWHEEL_INDEX_URL=index.address)
 
     assert output.count("missing: ") == len(dist)
 
 
-def test_other_bytes_under_the_same_name_stop_the_release(
+def test_a_different_file_of_the_same_name_on_the_index_stops_the_release(
     dist: tuple[Path, ...], runner: Runner, tmp_path: Path
 ) -> None:
     other = tmp_path / dist[0].name
@@ -398,7 +411,7 @@ def test_other_bytes_under_the_same_name_stop_the_release(
         runner.run("release.yml", "compare-index", EVERYWHEEL_INDEX_URL=index.address)
 
 
-def test_the_job_waits_until_all_files_are_published(dist: tuple[Path, ...], runner: Runner) -> None:
+def test_the_verify_job_waits_until_the_index_lists_all_files(dist: tuple[Path, ...], runner: Runner) -> None:
     with Index(dist[1:], late=dist[:1]) as index:
         output = runner.run("release.yml", "verify", EVERYWHEEL_INDEX_URL=index.address)
 
@@ -406,8 +419,8 @@ def test_the_job_waits_until_all_files_are_published(dist: tuple[Path, ...], run
     assert "missing: " not in output
 
 
-def test_a_release_is_made_once_and_its_files_are_attached(dist: tuple[Path, ...], runner: Runner) -> None:
-    """By GitHub's own `gh`; what answers it is ours."""
+def test_the_attach_job_creates_a_release_once_and_uploads_its_files(dist: tuple[Path, ...], runner: Runner) -> None:
+    """The real `gh` talks to the server of fake_github.py. The second run replaces the files."""
     attached = runner.project / "attached"
     attached.mkdir()
     for path in (*dist, runner.project / "SHA256SUMS", runner.project / "sources.tar"):
@@ -427,27 +440,28 @@ def test_a_release_is_made_once_and_its_files_are_attached(dist: tuple[Path, ...
     assert github.tokens == {"token secret"}
 
 
-def test_a_missing_tag_is_not_released(dist: tuple[Path, ...], runner: Runner) -> None:
+def test_the_attach_job_fails_without_a_tag(dist: tuple[Path, ...], runner: Runner) -> None:
     with start_github() as github, pytest.raises(AssertionError, match="doesn't exist in the repo"):
         runner.run("release.yml", "attach", **github.environment)
 
     assert github.releases == {}
 
 
-def test_the_gate_runs_the_lines_that_are_skipped_for_it() -> None:
-    gate = (REPOSITORY / ".ci" / "run").read_text().splitlines()
+def test_ci_run_has_the_commands_that_are_skipped_because_of_it() -> None:
+    script = (REPOSITORY / ".ci" / "run").read_text().splitlines()
 
-    lines = [entry[2].removeprefix("sudo ") for entry, why in SKIPPED.items() if why == GATE]
+    commands = [entry[2].removeprefix("sudo ") for entry, reason in SKIPPED.items() if reason == RUN_BY_CI]
 
-    assert [line for line in lines if line not in gate] == []
+    assert commands
+    assert [command for command in commands if command not in script] == []
 
 
-def test_a_dry_run_does_everything_but_the_upload(bare_debian: Path, tmp_path: Path) -> None:
+def test_a_dry_run_of_a_release_uploads_to_a_local_index(bare_debian: Path, tmp_path: Path) -> None:
     copy_repository(tmp_path / "clone")
-    if (done := bare_debian / "project" / "wheelhouse").is_dir():
-        shutil.copytree(done, tmp_path / "clone" / "wheelhouse")
+    if (wheelhouse := bare_debian / "project" / "wheelhouse").is_dir():
+        shutil.copytree(wheelhouse, tmp_path / "clone" / "wheelhouse")
 
-    args = ["--dry-run", "--command", ALONE.format("extension")]
+    args = ["--dry-run", "--command", WEBP_ONLY_TEST.format("extension")]
     output = call(
         [sys.executable, "-m", "nox", "-s", "release", "--", *args],
         cwd=tmp_path / "clone",
@@ -456,18 +470,19 @@ def test_a_dry_run_does_everything_but_the_upload(bare_debian: Path, tmp_path: P
 
     names = [path.name for path in sorted((tmp_path / "clone" / "dist").iterdir())]
     assert [line for line in output.splitlines() if line.startswith("uploaded: ")]
+    assert names
     assert all(f"present: {name}" in output for name in names)
     assert "debian-12 " in output
     assert "Session release was successful" in output
 
 
-def test_every_line_was_run_or_is_excused(request: pytest.FixtureRequest) -> None:
-    here = {item.name for item in request.session.items if item.path == request.path}
-    if left_out := {name for name in vars(request.module) if name.startswith("test_")} - here:
-        pytest.skip(f"{len(left_out)} tests of this file were not selected")
+def test_every_command_was_run_or_is_listed_as_skipped(request: pytest.FixtureRequest) -> None:
+    selected = {item.name for item in request.session.items if item.path == request.path}
+    if not_selected := {name for name in vars(request.module) if name.startswith("test_")} - selected:
+        pytest.skip(f"{len(not_selected)} tests of this file were not selected")
 
     done = request.getfixturevalue("runner").done
-    excused = {excuse(line) for line in EVERY_LINE}
+    used = {find_skipped_entry(command) for command in ALL_COMMANDS}
 
-    assert [line for line in EVERY_LINE if not excuse(line) and line not in done] == []
-    assert [entry for entry in SKIPPED if entry not in excused] == []
+    assert [command for command in ALL_COMMANDS if not find_skipped_entry(command) and command not in done] == []
+    assert [entry for entry in SKIPPED if entry not in used] == []

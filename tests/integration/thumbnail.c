@@ -1,4 +1,4 @@
-/* Thumbnails a JPEG to WebP through libvips' C interface: the program's name, the JPEG, where the WebP goes, its width. */
+/* Write a WebP thumbnail of a JPEG with the C interface of libvips. Usage: thumbnail JPEG WEBP WIDTH */
 #include <stdio.h>
 #include <stdlib.h>
 
