@@ -24,7 +24,7 @@ from everywheel.wheels.pep517 import (
     query_wheel_requirements,
     settings_for,
 )
-from everywheel.wheels.target_python import TargetPython, describe_python
+from everywheel.wheels.target_python import TargetPython, describe_python, parse_python_version
 
 # A backend of a few lines, in the project itself (PEP 517, `backend-path`): it records how it was called.
 BACKEND = """
@@ -74,7 +74,7 @@ def make_call(folder: Path, backend: str, tag: str = "musllinux_1_2_aarch64", **
         source=copy_extension(make_extension(folder), workspace / "source"),
         workspace=workspace,
         interpreter=Path(sys.executable),
-        python=TargetPython(target=target, version="3.11.2", prefix=folder / "prefix"),
+        python=TargetPython(target=target, version=parse_python_version("3.11.2"), prefix=folder / "prefix"),
         toolchain=toolchain,
         environment=environment,
         log=folder / "log",
@@ -223,7 +223,9 @@ def test_scikit_build_core_receives_the_toolchain_file(tmp_path: Path) -> None:
     ],
 )
 def test_the_targets_python_is_described_as_in_pep_739(tag: str, suffix: str, tmp_path: Path) -> None:
-    details = describe_python(TargetPython(target=parse_target(tag), version="3.11.2", prefix=tmp_path))
+    details = describe_python(
+        TargetPython(target=parse_target(tag), version=parse_python_version("3.11.2"), prefix=tmp_path)
+    )
 
     assert details["schema_version"] == "1.0"
     assert details["base_prefix"] == str(tmp_path)
@@ -233,10 +235,19 @@ def test_the_targets_python_is_described_as_in_pep_739(tag: str, suffix: str, tm
 
 
 def test_a_python_version_with_two_numbers_is_an_error(tmp_path: Path) -> None:
+    version = parse_python_version("3.11")
+
     with pytest.raises(BuildError) as caught:
-        describe_python(TargetPython(target=parse_target("manylinux2014_x86_64"), version="3.11", prefix=tmp_path))
+        describe_python(TargetPython(target=parse_target("manylinux2014_x86_64"), version=version, prefix=tmp_path))
 
     assert caught.value.render() == (
         "error: the version of the Python headers is not a full one: '3.11'\n"
         "  hint: the recipe of the headers needs a version like 3.11.9"
     )
+
+
+def test_a_python_version_that_is_not_a_version_is_an_error() -> None:
+    with pytest.raises(BuildError) as caught:
+        parse_python_version("latest")
+
+    assert caught.value.fact == "the version of the Python headers is not a full one: 'latest'"

@@ -13,7 +13,7 @@ from everywheel.libraries.prefix import Library, normalize_prefix
 from everywheel.libraries.products import check_products, list_spellings
 from everywheel.platforms.target import parse_target
 from everywheel.repair import match_grafts
-from everywheel.wheels.target_python import TargetPython, describe_python
+from everywheel.wheels.target_python import TargetPython, describe_python, parse_python_version
 from everywheel.wheels.wheel import Wheel, WheelFile
 
 ROOT = Path(__file__).parents[2]
@@ -115,7 +115,7 @@ def test_a_check_names_the_import_libraries_that_it_links(tmp_path: Path) -> Non
 
 
 def test_an_extension_for_windows_links_python3(tmp_path: Path) -> None:
-    description = describe_python(TargetPython(target=WINDOWS, version="3.13.5", prefix=tmp_path))
+    description = describe_python(TargetPython(target=WINDOWS, version=parse_python_version("3.13.5"), prefix=tmp_path))
 
     assert description["libpython"] == {
         "link_extensions": True,

@@ -17,7 +17,7 @@ from everywheel.toolchains.toolchain_writer import write_toolchain
 from everywheel.toolchains.virtual_env import ensure_environment, environment_identity, environment_python
 from everywheel.wheels.pep517 import BackendCall, build_extension_wheel, copy_extension, query_wheel_requirements
 from everywheel.wheels.system_linkage import check_system_linkage, drop_libraries
-from everywheel.wheels.target_python import TargetPython
+from everywheel.wheels.target_python import TargetPython, parse_python_version
 
 
 def prepare_call(context: BuildContext, step: WheelStep, plan: Plan, project: Project) -> BackendCall:
@@ -40,7 +40,7 @@ def prepare_call(context: BuildContext, step: WheelStep, plan: Plan, project: Pr
         interpreter=ensure_build_requirements(context, project),
         python=TargetPython(
             target=step.target,
-            version=project.recipes[step.python.headers].version,
+            version=parse_python_version(project.recipes[step.python.headers].version),
             prefix=workspace / "prefix",
             limited_api=step.python.limited_api,
             free_threaded=step.python.free_threaded,

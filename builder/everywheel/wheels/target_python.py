@@ -8,6 +8,8 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.version import InvalidVersion, Version
+
 from everywheel.errors import BuildError
 from everywheel.platforms.architectures import find_machine_arch
 from everywheel.platforms.target import Target, list_arches
@@ -22,7 +24,7 @@ class TargetPython:
     """
 
     target: Target
-    version: str
+    version: Version
     prefix: Path
     limited_api: bool = True
     free_threaded: bool = False
@@ -34,8 +36,23 @@ class TargetPython:
     @property
     def extension_tag(self) -> str:
         """The tag in the names of its extension modules: `cpython-311-x86_64-linux-gnu`."""
-        digits = "".join(self.version.split(".")[:2])
+        digits = f"{self.version.major}{self.version.minor}"
         return f"cpython-{digits}{'t' if self.free_threaded else ''}-{self.target.extension_suffix}"
+
+
+def parse_python_version(text: str) -> Version:
+    """Return the version of the headers' recipe; raise BuildError for a text that is not a version (PEP 440)."""
+    try:
+        return Version(text)
+    except InvalidVersion:
+        raise _report_version(text) from None
+
+
+def _report_version(text: str) -> BuildError:
+    return BuildError(
+        f"the version of the Python headers is not a full one: '{text}'",
+        hint="the recipe of the headers needs a version like 3.11.9",
+    )
 
 
 def write_cross_python(python: TargetPython, interpreter: Path, workspace: Path) -> Path:
@@ -44,7 +61,7 @@ def write_cross_python(python: TargetPython, interpreter: Path, workspace: Path)
     Meson queries a Python by running a script with it. The one written here prints the answer to that script, and runs
     everything else with `interpreter`.
     """
-    version = ".".join(python.version.split(".")[:2])
+    version = f"{python.version.major}.{python.version.minor}"
     own, stable = python.target.system.module
     folders = {"include": "include", "platinclude": "include", "scripts": "bin", "data": ""}
     folders |= dict.fromkeys(("stdlib", "platstdlib"), f"lib/python{version}")
@@ -88,13 +105,9 @@ def describe_python(python: TargetPython) -> dict[str, object]:
 
     Raises BuildError when the version does not have three numbers.
     """
-    numbers = python.version.split(".")
-    if len(numbers) != 3 or not all(number.isdigit() for number in numbers):
-        raise BuildError(
-            f"the version of the Python headers is not a full one: '{python.version}'",
-            hint="the recipe of the headers needs a version like 3.11.9",
-        )
-    major, minor, micro = map(int, numbers)
+    if str(python.version) != python.version.base_version or len(python.version.release) != 3:
+        raise _report_version(str(python.version))
+    major, minor, micro = python.version.release
     version = {"major": major, "minor": minor, "micro": micro, "releaselevel": "final", "serial": 0}
     target = python.target
     abi = f"{major}{minor}{'t' if python.free_threaded else ''}"
