@@ -7,10 +7,14 @@ from pathlib import Path
 
 
 class EverywheelError(Exception):
-    """A failure with a fact, its evidence and the next step; `render` returns the text that a user sees.
+    """The base class of all errors that are reported to the user; `exit_code` is the exit code of the process.
 
-    `details` are evidence with a label for each line, `excerpt` is quoted output of a tool, `log` the file that contains
-    all of it, and `hint` what to type or change next.
+    Attributes:
+        fact: one sentence that names the recipe, the target and the step.
+        details: the evidence, as values by their labels.
+        excerpt: lines quoted from the output of a tool.
+        log: the file that contains the complete output.
+        hint: the next step, such as a command to run or a setting to change.
     """
 
     exit_code = 1
@@ -32,7 +36,7 @@ class EverywheelError(Exception):
         self.hint = hint
 
     def render(self) -> str:
-        """Return the message: lower case, one fact, then evidence, then the next step."""
+        """Return the text that the user sees: the fact, then the evidence, then the hint."""
         lines = [f"error: {self.fact}"]
         lines += [f"  {label}: {value}" for label, value in self.details.items()]
         lines += [f"  | {line}".rstrip() for line in self.excerpt]
@@ -44,7 +48,7 @@ class EverywheelError(Exception):
 
 
 class BuildError(EverywheelError):
-    """A step failed: a command, or a check of its result."""
+    """A command of a step failed, or its result did not pass a check."""
 
     exit_code = 1
 
@@ -68,19 +72,19 @@ class SourceError(EverywheelError):
 
 
 class AuditError(EverywheelError):
-    """A finished wheel has findings."""
+    """The audit of a finished wheel has findings."""
 
     exit_code = 5
 
 
 class SmokeError(EverywheelError):
-    """A wheel failed on a system that its tag claims."""
+    """A wheel failed its smoke test on a system that its platform tag claims."""
 
     exit_code = 6
 
 
 class MachineError(EverywheelError):
-    """The build machine does not have something: disk space, a tool, a permission."""
+    """A prerequisite of the build machine is missing, such as disk space, a tool or a permission."""
 
     exit_code = 7
 

@@ -35,10 +35,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildOptions:
-    """The settings of a run: `jobs` for the whole machine, `timeout` in seconds for all downloads together.
+    """The settings of a run.
 
-    With `offline` nothing is fetched; with `keep` the workspaces of finished steps stay. Without `locations`, sources are
-    fetched from the default ones.
+    Attributes:
+        jobs: the number of commands that may run at the same time, in all steps together.
+        engine: the engine that builds the steps.
+        offline: whether downloads are forbidden.
+        keep: whether the workspaces of finished steps are kept.
+        timeout: the limit for all downloads together, in seconds.
+        locations: the locations that sources are fetched from; the default ones if it is None.
     """
 
     jobs: int
@@ -50,7 +55,10 @@ class BuildOptions:
 
 
 class BuildListener(ProgressListener, Protocol):
-    """A listener for the progress of a run: first `expect`, then the downloads, then the tasks."""
+    """Receives the progress of a run: one call of `expect`, then the downloads, then the tasks.
+
+    `total` is the number of steps to build, `cached` the number of steps that the store already has.
+    """
 
     def expect(self, total: int, cached: int) -> None: ...
     def fetch(self, event: FetchEvent) -> None: ...
@@ -69,7 +77,10 @@ class SilentListener:
 def build_targets(
     project: Project, targets: Sequence[Target], store: Store, options: BuildOptions, listener: BuildListener
 ) -> tuple[Plan, tuple[Result, ...]]:
-    """Build every wheel of the targets into the store; return the plan, and a result for each step that was missing."""
+    """Plan the wheels of the targets and build them into the store; return the plan and the results.
+
+    The results, and the errors that are raised, are those of `build_plan`; `plan_targets` may raise UsageError.
+    """
     plan = plan_targets(project, targets, options.engine)
     return plan, build_plan(plan, project, store, options, listener)
 
@@ -79,8 +90,9 @@ def build_plan(
 ) -> tuple[Result, ...]:
     """Build the steps of a plan that the store does not have: fetch their sources, then run them as one graph of tasks.
 
-    Returns one result for each step that was missing, and one for each compiler that failed. Raises SourceError before
-    anything is built when a source is not available, MachineError when the build tools are not.
+    Returns one result for each step that was missing, and one for each compiler that failed: the failure of a task is not
+    raised. Before anything is built, raises SourceError when a source is not available, and MachineError when the engine
+    or the build tools are not available.
     """
     missing = find_missing(plan, store)
     listener.expect(len(missing.steps), len(plan.steps) - len(missing.steps))
@@ -113,7 +125,11 @@ def build_plan(
 def build_step(
     context: BuildContext, step: Step, plan: Plan, project: Project, set_stage: Callable[[str], None]
 ) -> Outcome:
-    """Build one step and put its result into the store, unless another process does so at the same time."""
+    """Build one step and put its result into the store.
+
+    Returns `FOUND` when another process has built the step in the meantime. Raises BuildError when the build fails,
+    AuditError when the audit of a wheel has findings, and MachineError when the store cannot be written.
+    """
     with _hold_lock(context.store.lock(step.key), set_stage), translate_os_errors(context.store.root):
         if context.store.find(step.key) is not None:
             return Outcome.FOUND
@@ -129,9 +145,9 @@ def build_wheel(
 ) -> None:
     """Build, repair and audit one wheel and put it into the store.
 
-    Raises BuildError when one of these fails, and AuditError, with all findings, when the audit finds something.
+    Raises BuildError when the build or the repair fails, and AuditError with all findings when the audit has any.
     """
-    # Imported here, since a run without anything to build does not need it.
+    # These imports are slow, and a run without a wheel to build does not need them.
     from everywheel.wheels.build_env import build_extension, prepare_call
 
     set_stage("prepare")
@@ -147,7 +163,7 @@ def build_wheel(
 
 
 def _repair(built: Path, call: BackendCall, context: BuildContext, step: WheelStep, plan: Plan) -> Path:
-    """Repair a built wheel; for macOS, check that the oldest system has every symbol that the wheel imports."""
+    """Repair a built wheel; for macOS, also check that the oldest supported system has every symbol that it imports."""
     from everywheel.repair import RepairRequest, repair_wheel
     from everywheel.wheels.macos_availability import check_availability
     from everywheel.wheels.wheel import read_wheel
@@ -175,7 +191,7 @@ def _repair(built: Path, call: BackendCall, context: BuildContext, step: WheelSt
 
 
 def _audit(wheel: Path) -> None:
-    """Raise AuditError when the audit of a finished wheel finds something."""
+    """Raise AuditError when the audit of a finished wheel has findings."""
     from everywheel.audit import audit_wheel, fail_on_findings
 
     try:
@@ -186,14 +202,22 @@ def _audit(wheel: Path) -> None:
 
 
 def plan_targets(project: Project, targets: Sequence[Target], engine: EngineName = EngineName.ZIG) -> Plan:
-    """Plan the wheels of a project for an engine that runs on the build machine itself."""
+    """Plan the wheels of a project for an engine that runs on the build machine itself.
+
+    Raises UsageError for recipes that require each other in a cycle, and MachineError when the compilers of the native
+    engine are missing.
+    """
     return make_plan(project, targets, find_identities(engine))
 
 
 def find_missing(plan: Plan, store: Store) -> Plan:
-    """Return the part of a plan that is not in the store, without what only finished steps require."""
+    """Return the steps that must be built.
+
+    These are the missing steps among the plan's final ones and, recursively, among the requirements of each missing step.
+    A requirement of a step that is in the store is not built, even if it is missing itself.
+    """
     missing: dict[str, Step] = {}
-    needed = set(plan.steps) - {need for step in plan.steps.values() for need in step.requires}
+    needed = set(plan.steps) - {requirement for step in plan.steps.values() for requirement in step.requires}
     for id in reversed(list(plan.steps)):
         step = plan.steps[id]
         if id in needed and store.find(step.key) is None:
@@ -203,9 +227,9 @@ def find_missing(plan: Plan, store: Store) -> Plan:
 
 
 def _make_tasks(missing: Plan, plan: Plan, project: Project, context: BuildContext) -> list[Task]:
-    """Return a task for each missing step, and one for each of their targets that primes its compiler first.
+    """Return a task for each missing step, and one for each target that primes the compiler cache before its steps.
 
-    zig compiles a target's libc on first use.
+    The compiler cache is primed separately because zig compiles the libc of a target when it is first used.
     """
     steps = missing.steps.values()
     compilers = {

@@ -241,8 +241,8 @@ def test_a_python_version_with_two_numbers_is_an_error(tmp_path: Path) -> None:
         describe_python(TargetPython(target=parse_target("manylinux2014_x86_64"), version=version, prefix=tmp_path))
 
     assert caught.value.render() == (
-        "error: the version of the Python headers is not a full one: '3.11'\n"
-        "  hint: the recipe of the headers needs a version like 3.11.9"
+        "error: the version of the Python headers is incomplete: '3.11'\n"
+        "  hint: set `version` in the recipe of the headers to three numbers, such as 3.11.9"
     )
 
 

@@ -89,7 +89,7 @@ def test_a_library_without_a_license_text_is_an_error(tmp_path: Path) -> None:
     assert caught.value.render() == (
         "error: foo 1.2: no license text in the prefix\n"
         f"  folder: {tmp_path / 'share' / 'licenses' / 'foo'}\n"
-        "  hint: name the files that hold it in `license.files` of its recipe"
+        "  hint: list the files that contain it in `license.files` of its recipe"
     )
 
 

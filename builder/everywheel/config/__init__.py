@@ -1,5 +1,5 @@
 """Recipes and project settings, read from TOML.
 
-`load_recipe` and `load_project` validate every key and return frozen values; a recipe is resolved once per target, after which
-nothing conditional is left.
+`load_recipe` and `load_project` validate every key and return frozen values; a recipe is resolved once per target, and a
+resolved recipe contains no conditions.
 """

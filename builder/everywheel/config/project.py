@@ -1,4 +1,4 @@
-"""Projects: the `[tool.everywheel]` table of a pyproject.toml, with the recipes and the extension that it names."""
+"""Projects: the `[tool.everywheel]` table of a pyproject.toml, and the recipes and the extension that it refers to."""
 
 from __future__ import annotations
 
@@ -22,10 +22,15 @@ _NOT_SOURCE = frozenset({"build", "dist", "wheelhouse", "__pycache__", "node_mod
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PythonSpec:
-    """The interpreters that a wheel is for: the recipe of their headers, and the wheel's Python and ABI tags.
+    """The Python interpreters that a wheel supports.
 
-    `limited_api` is true for a wheel that uses only the limited API (PEP 384), `free_threaded` for interpreters without
-    the GIL (PEP 703). `systems` are the operating systems, by their names in recipes, that have such a wheel.
+    Attributes:
+        headers: the name of the recipe that installs their headers.
+        tag: the Python tag of the wheel, such as `cp311`.
+        abi: the ABI tag of the wheel, such as `abi3`.
+        limited_api: true for a wheel that uses only the limited API (PEP 384).
+        free_threaded: true for interpreters that are built without the GIL (PEP 703).
+        systems: the operating systems that the wheel is built for, by their names in recipes.
     """
 
     headers: str
@@ -38,7 +43,7 @@ class PythonSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Smoke:
-    """The smoke test of a finished wheel: packages to install with it, and a command that runs in the project's root."""
+    """The settings of the smoke test: packages to install next to the wheel, and a command to run in the project's root."""
 
     requires: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
@@ -48,11 +53,25 @@ class Smoke:
 class Project:
     """A project with the settings of its table.
 
-    Paths are absolute; `digest` is the hash of the extension's files. Each of `pythons`, of which there is at least one,
-    has a wheel of its own for every target of its systems. `linkage` is how native libraries reach the module: as shared
-    libraries (those in `shared`), inside the module (all of them), or from the user's system. `settings` are config
-    settings that select the linkage in the extension's build backend. `targets` is the default selection, `released` the
-    targets of a release, `more_targets` the additional ones of a full build.
+    Paths are absolute.
+
+    Attributes:
+        root: the directory of the project.
+        extension: the directory of the C extension, which contains its own pyproject.toml.
+        wheelhouse: the directory that finished wheels are written to.
+        requires: the recipes of the libraries that the extension is linked to.
+        shared: the recipes that are built as shared libraries; all others are built as static archives.
+        linkage: how the libraries reach the extension module.
+        settings: config settings (PEP 517) that select the linkage in the extension's build backend.
+        features: the selected features by recipe.
+        pythons: at least one; a separate wheel is built for each on every target of its systems.
+        smoke: the settings of the smoke test.
+        targets: the targets that are built by default.
+        released: the targets of a release.
+        more_targets: the additional targets of a full build.
+        recipes: all recipes by name.
+        backend: the build backend of the extension.
+        digest: the hash of the extension's files.
     """
 
     root: Path
@@ -76,28 +95,29 @@ class Project:
 
     @property
     def python(self) -> PythonSpec:
-        """The first Python, for builds that can have only one."""
+        """The first Python, for commands that support only one."""
         return self.pythons[0]
 
     @property
     def every_target(self) -> tuple[Target, ...]:
-        """All targets in the table, without duplicates."""
+        """The targets of every list in the table, without duplicates."""
         return tuple(dict.fromkeys((*self.targets, *self.released, *self.more_targets)))
 
     def choose_pythons(self, target: Target) -> tuple[PythonSpec, ...]:
-        """Return the Pythons for which a target has a wheel."""
+        """Return the Pythons for which a wheel is built on a target."""
         return tuple(python for python in self.pythons if target.os in python.systems)
 
 
 def load_project(root: Path, profiles: Sequence[str] = (), linkage: Linkage = Linkage.SHARED) -> Project:
-    """Load the project in `root`; raise UsageError, naming file and key, for an error in it or in its recipes.
+    """Load the project in the directory `root`.
 
-    `profiles`, each `RECIPE=NAME`, override those of its table; with static linkage none of its libraries is shared.
+    `profiles`, each of the form `RECIPE=NAME`, override the profiles in the project's table. With static linkage, `shared`
+    of the table is ignored. Raises UsageError, naming file and key, for an error in the project or in a recipe.
     """
     root = root.absolute()
     path = root / "pyproject.toml"
-    whole = read_toml(path, "run in the project's folder or name it with --project")
-    tool = whole.table("tool", {})
+    pyproject = read_toml(path, "run in the project's folder or name it with --project")
+    tool = pyproject.table("tool", {})
     if not tool.has("everywheel"):
         raise UsageError(
             f"{path}: no [tool.everywheel] table",
@@ -141,7 +161,7 @@ def load_project(root: Path, profiles: Sequence[str] = (), linkage: Linkage = Li
 
 
 def _load_pythons(table: Table) -> tuple[PythonSpec, ...]:
-    """Read `python`: one table, or a list of tables whose wheels all have different names."""
+    """Read `python`: one table, or an array of tables with different tags."""
     specs = []
     for python in table.table_or_tables("python"):
         systems = python.texts("os", list(OPERATING_SYSTEMS))
@@ -166,7 +186,8 @@ def _load_pythons(table: Table) -> tuple[PythonSpec, ...]:
     for tag in tags:
         if tags.count(tag) > 1:
             raise UsageError(
-                f"{table.location}: 'python' names {tag} more than once", hint="each builds a wheel of its own"
+                f"{table.location}: 'python' names {tag} more than once",
+                hint="remove one of them: each table builds a separate wheel",
             )
     return tuple(specs)
 
@@ -177,8 +198,8 @@ def _check_recipe(location: str, name: str, recipes: Mapping[str, Recipe]) -> No
 
 
 def _read_extension(path: Path) -> tuple[Table, BuildBackend]:
-    whole = read_toml(path, "`extension` of [tool.everywheel] names the folder with the extension's pyproject.toml")
-    return whole.table("project"), read_build_backend(whole)
+    pyproject = read_toml(path, "`extension` of [tool.everywheel] names the folder with the extension's pyproject.toml")
+    return pyproject.table("project"), read_build_backend(pyproject)
 
 
 def _choose_settings(table: Table, linkage: Linkage) -> dict[str, tuple[str, ...]]:
@@ -195,23 +216,23 @@ def _choose_features(
 ) -> dict[str, tuple[str, ...]]:
     """Return the features that the project selects for each recipe, by `profiles` and by `features`."""
     chosen: dict[str, tuple[str, ...]] = {}
-    named = {name: profile for name, _, profile in (choice.partition("=") for choice in profiles)}
-    for name, profile in {**table.text_map("profiles"), **named}.items():
+    overrides = {name: profile for name, _, profile in (choice.partition("=") for choice in profiles)}
+    for name, profile in {**table.text_map("profiles"), **overrides}.items():
         _check_recipe(f"{table.location}: 'profiles'", name, recipes)
-        known = recipes[name].profiles
-        if profile not in known:
+        available = recipes[name].profiles
+        if profile not in available:
             raise UsageError(
-                f"{table.location}: recipe '{name}' has no profile '{profile}'", hint=suggest(profile, known)
+                f"{table.location}: recipe '{name}' has no profile '{profile}'", hint=suggest(profile, available)
             )
-        chosen[name] = known[profile]
+        chosen[name] = available[profile]
     for name, features in table.text_lists("features").items():
         _check_recipe(f"{table.location}: 'features'", name, recipes)
-        known_features = recipes[name].features
+        available_features = recipes[name].features
         for feature in features:
-            if feature not in known_features:
+            if feature not in available_features:
                 raise UsageError(
                     f"{table.location}: recipe '{name}' has no feature '{feature}'",
-                    hint=suggest(feature, known_features),
+                    hint=suggest(feature, available_features),
                 )
         chosen[name] = tuple(dict.fromkeys((*chosen.get(name, ()), *features)))
     return chosen
@@ -224,12 +245,12 @@ def wheel_name(project: Project, target: Target, python: PythonSpec) -> str:
 
 
 def choose_python(project: Project, abi: str) -> PythonSpec:
-    """Return the Python that a wheel with this ABI tag is for; the first one for an unknown tag."""
+    """Return the Python with an ABI tag, or the first Python if none has it."""
     return next((python for python in project.pythons if python.abi == abi), project.python)
 
 
 def wheel_names(project: Project, target: Target) -> tuple[str, ...]:
-    """Return the file names of all wheels of a target in a release."""
+    """Return the file names of all wheels that a release contains for a target."""
     return tuple(wheel_name(project, target, python) for python in project.choose_pythons(target))
 
 
@@ -239,7 +260,7 @@ def sdist_name(project: Project) -> str:
 
 
 def extension_files(directory: Path) -> list[Path]:
-    """Return the files of the extension, sorted, without hidden files and build results."""
+    """Return the sorted source files of the extension; hidden files and build results are left out."""
     files = []
     for path in sorted(directory.rglob("*")):
         parts = path.relative_to(directory).parts

@@ -30,7 +30,7 @@ class BuildSystem(StrEnum):
 class Linkage(StrEnum):
     """How libraries reach a module: as shared libraries, as archives inside it, or from the user's system.
 
-    A recipe is built either shared or static.
+    For a recipe, only shared and static are possible.
     """
 
     SHARED = "shared"
@@ -48,10 +48,11 @@ class Optimize(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DebianFile:
-    """A file that the distribution's package client can download.
+    """A file of a Debian source package.
 
-    For a source, `file` is the name of the archive; for a patch, its path in the package's `.debian.tar`, of any revision
-    that contains it. `revision` is requested when no listed revision contains the file.
+    For a source, `file` is the name of the archive. For a patch, `file` is its path in the `.debian.tar` of the package;
+    any revision of the package that contains the path is accepted. `revision` is the revision to request when none of the
+    revisions that the package client lists contains the file.
     """
 
     package: str
@@ -61,7 +62,7 @@ class DebianFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patch:
-    """One pinned patch, applied with `-p1`."""
+    """One pinned patch, whose paths have one leading component to strip (`-p1`)."""
 
     name: str
     sha256: str
@@ -92,7 +93,8 @@ class License:
 class Build:
     """How to configure and compile: the build system, its options, and the compiler's flags.
 
-    `cxx_runtime` is false for C++ that uses only the headers of its library: no exceptions, no RTTI, no libc++ linked.
+    `cxx_runtime` is false for C++ code that uses only the headers of the C++ library: it is compiled without exceptions and
+    RTTI, and libc++ is not linked.
     """
 
     system: BuildSystem
@@ -112,7 +114,7 @@ class Build:
 class Feature:
     """An optional part of a library: its requirements, the options that enable it, and the proof that it works.
 
-    `provides` and `evidence` are those of `Products`.
+    `provides` and `evidence` are added to those of `Products`.
     """
 
     name: str
@@ -144,7 +146,10 @@ class Products:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Override:
-    """A change for the targets and linkages that match `when`, which maps facts to glob patterns."""
+    """Changes to a recipe for the targets and linkages that match `when`.
+
+    `when` maps the names of facts (`os`, `libc`, `arch`, `endian`, `linkage`) to glob patterns, all of which must match.
+    """
 
     when: Mapping[str, str]
     requires: tuple[str, ...]
@@ -186,9 +191,9 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedRecipe:
-    """A recipe for one target, one choice of features and one linkage: every condition is decided.
+    """A recipe for one target, one choice of features and one linkage, without conditions.
 
-    `build` and `products` include the contributions of the chosen features and of the overrides that apply. `files` maps
+    `build` and `products` include the additions of the chosen features and of the matching overrides. `files` maps
     every file next to recipe.toml, relative to `directory`, to its sha256; `overlay` is the folder of the recipe's own
     build files, `patches` are the names in `files` of its own patches in the order in which they are applied, and
     `check` is the program that verifies the features of the built library.
@@ -217,9 +222,9 @@ class ResolvedRecipe:
         return f"{self.name} {self.version} for {self.target.tag}"
 
 
-def suggest(name: str, known: Iterable[str]) -> str:
-    """Return a hint for an unknown name: the closest known one, else all of them."""
-    names = sorted(known)
+def suggest(name: str, candidates: Iterable[str]) -> str:
+    """Return a hint for an unknown name: the most similar candidate, or all candidates if none is similar."""
+    names = sorted(candidates)
     close = difflib.get_close_matches(name, names, 1)
     return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(names) or 'none'}"
 
@@ -227,7 +232,7 @@ def suggest(name: str, known: Iterable[str]) -> str:
 def resolve_recipe(recipe: Recipe, target: Target, *, linkage: Linkage, features: Iterable[str] = ()) -> ResolvedRecipe:
     """Evaluate every condition in a recipe for one target.
 
-    Features that are not chosen are disabled by name, so that no build system enables them by detection.
+    Features that are not chosen are disabled explicitly, so that no build system detects and enables them.
     Raises UsageError for an unknown feature.
     """
     chosen = tuple(sorted(set(features)))
@@ -235,8 +240,8 @@ def resolve_recipe(recipe: Recipe, target: Target, *, linkage: Linkage, features
         if name not in recipe.features:
             raise UsageError(f"{recipe.name} has no feature '{name}'", hint=suggest(name, recipe.features))
     facts = {**target.facts, "linkage": linkage.value}
-    applying = [o for o in recipe.overrides if all(fnmatchcase(facts[k], v) for k, v in o.when.items())]
-    parts: list[Feature | Override] = [*(recipe.features[name] for name in chosen), *applying]
+    matching = [o for o in recipe.overrides if all(fnmatchcase(facts[name], glob) for name, glob in o.when.items())]
+    parts: list[Feature | Override] = [*(recipe.features[name] for name in chosen), *matching]
     patches = sorted(name for name in recipe.files if name.startswith("patches/") and name.endswith(".patch"))
     checks = [name for name in recipe.files if name in ("check.c", "check.cpp")]
     return ResolvedRecipe(
@@ -247,10 +252,10 @@ def resolve_recipe(recipe: Recipe, target: Target, *, linkage: Linkage, features
         features=chosen,
         license=recipe.license,
         source=recipe.source,
-        build=_resolve_build(recipe, chosen, applying),
+        build=_resolve_build(recipe, chosen, matching),
         products=replace(
             recipe.products,
-            exports=_merge(recipe.products.exports, *(override.exports for override in applying)),
+            exports=_merge(recipe.products.exports, *(override.exports for override in matching)),
             provides=_merge(recipe.products.provides, *(part.provides for part in parts)),
             evidence=_merge(recipe.products.evidence, *(part.evidence for part in parts)),
         ),
@@ -264,12 +269,12 @@ def resolve_recipe(recipe: Recipe, target: Target, *, linkage: Linkage, features
     )
 
 
-def _resolve_build(recipe: Recipe, chosen: Sequence[str], applying: Sequence[Override]) -> Build:
-    picked = [recipe.features[name] for name in chosen]
-    left_out = [feature for name, feature in recipe.features.items() if name not in chosen]
-    parts: list[Feature | Override] = [*picked, *applying]
-    switched_on = {option for feature in picked for option in feature.enable}
-    systems = [override.system for override in applying if override.system is not None]
+def _resolve_build(recipe: Recipe, chosen: Sequence[str], matching: Sequence[Override]) -> Build:
+    selected = [recipe.features[name] for name in chosen]
+    unselected = [feature for name, feature in recipe.features.items() if name not in chosen]
+    parts: list[Feature | Override] = [*selected, *matching]
+    enabled = {option for feature in selected for option in feature.enable}
+    systems = [override.system for override in matching if override.system is not None]
     options: dict[str, Scalar] = dict(recipe.build.options)
     for part in parts:
         options |= part.options
@@ -280,15 +285,15 @@ def _resolve_build(recipe: Recipe, chosen: Sequence[str], applying: Sequence[Ove
         enable=_merge(recipe.build.enable, *(part.enable for part in parts)),
         disable=_merge(
             recipe.build.disable,
-            *(tuple(o for o in feature.enable if o not in switched_on) for feature in left_out),
-            *(override.disable for override in applying),
+            *(tuple(o for o in feature.enable if o not in enabled) for feature in unselected),
+            *(override.disable for override in matching),
         ),
-        defines=_merge(recipe.build.defines, *(override.defines for override in applying)),
-        flags=_merge(recipe.build.flags, *(override.flags for override in applying)),
-        link_flags=_merge(recipe.build.link_flags, *(override.link_flags for override in applying)),
+        defines=_merge(recipe.build.defines, *(override.defines for override in matching)),
+        flags=_merge(recipe.build.flags, *(override.flags for override in matching)),
+        link_flags=_merge(recipe.build.link_flags, *(override.link_flags for override in matching)),
     )
 
 
 def _merge(*parts: tuple[str, ...]) -> tuple[str, ...]:
-    """Concatenate without duplicates; the first occurrence stays."""
+    """Concatenate tuples and remove duplicates; the first occurrence is kept."""
     return tuple(dict.fromkeys(item for part in parts for item in part))

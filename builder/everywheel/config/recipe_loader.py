@@ -1,4 +1,4 @@
-"""Recipe files: recipe.toml validated and read into a `Recipe`; every error names the file and the key."""
+"""Reading and validating recipe.toml files; every error names the file and the key."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LOCATIONS = 'add `urls = ["https://…"]`, or `debian = { package = "…", file
 
 
 def load_recipes(directories: Iterable[Path]) -> dict[str, Recipe]:
-    """Load every `<name>/recipe.toml` of the directories; a name in a later directory replaces an earlier one.
+    """Load every `<name>/recipe.toml` of the directories; a recipe replaces one of the same name in an earlier directory.
 
     Raises UsageError, naming file and key, for an error in a recipe.
     """
@@ -47,7 +47,10 @@ def load_recipes(directories: Iterable[Path]) -> dict[str, Recipe]:
 
 
 def load_recipe(path: Path) -> Recipe:
-    """Load one recipe.toml; raise UsageError, naming file and key, for an error in it."""
+    """Load one recipe.toml.
+
+    Raises UsageError, naming file and key, for an error in the file.
+    """
     table = read_toml(path)
     name, version = table.text("name"), table.text("version")
     if name != path.parent.name:
@@ -105,7 +108,7 @@ def _load_source(table: Table, version: str) -> Source:
         )
     source = Source(
         filename=filename,
-        sha256=_sha256(table),
+        sha256=_load_sha256(table),
         urls=urls,
         debian=debian,
         patches=tuple(_load_patch(patch, version) for patch in table.tables("patches")),
@@ -117,7 +120,7 @@ def _load_source(table: Table, version: str) -> Source:
 def _load_patch(table: Table, version: str) -> Patch:
     patch = Patch(
         name=table.text("name"),
-        sha256=_sha256(table),
+        sha256=_load_sha256(table),
         urls=tuple(url.replace("{version}", version) for url in table.texts("urls")),
         debian=_load_debian(table, version),
     )
@@ -142,7 +145,7 @@ def _load_debian(table: Table, version: str) -> DebianFile | None:
     return file
 
 
-def _sha256(table: Table) -> str:
+def _load_sha256(table: Table) -> str:
     value = table.text("sha256")
     if len(value) != 64 or value.strip("0123456789abcdef"):
         raise UsageError(
@@ -154,7 +157,7 @@ def _sha256(table: Table) -> str:
 
 
 def _load_build(table: Table) -> Build:
-    system = _choice(table, "system", BuildSystem)
+    system = _load_choice(table, "system", BuildSystem)
     build = Build(
         system=BuildSystem(system),
         subdir=table.text("subdir", ""),
@@ -164,7 +167,7 @@ def _load_build(table: Table) -> Build:
         defines=table.texts("defines"),
         flags=table.texts("flags"),
         link_flags=table.texts("link-flags"),
-        optimize=Optimize(_choice(table, "optimize", Optimize, "balanced")),
+        optimize=Optimize(_load_choice(table, "optimize", Optimize, "balanced")),
         cxx_runtime=table.flag("cxx-runtime", True),
         headers=table.text_map("headers"),
     )
@@ -172,7 +175,7 @@ def _load_build(table: Table) -> Build:
     return build
 
 
-def _choice(table: Table, key: str, choices: type[StrEnum], default: object = ...) -> str:
+def _load_choice(table: Table, key: str, choices: type[StrEnum], default: object = ...) -> str:
     value = table.text(key, default)
     if value not in list(choices):
         raise UsageError(
@@ -216,7 +219,7 @@ def _load_override(table: Table) -> Override:
         provides=table.texts("extend-provides"),
         evidence=table.texts("extend-evidence"),
         exports=table.texts("extend-exports"),
-        system=BuildSystem(_choice(table, "system", BuildSystem)) if table.has("system") else None,
+        system=BuildSystem(_load_choice(table, "system", BuildSystem)) if table.has("system") else None,
     )
     table.reject_unknown_keys()
     return override

@@ -22,7 +22,11 @@ _QUOTE = "put it between quotes"
 
 
 class Table:
-    """One TOML table; `location` names it in error messages, such as `recipes/zlib/recipe.toml: [source]`."""
+    """One TOML table.
+
+    Each method that reads a key raises UsageError when the value has another type, and when the key is missing and has no
+    default (`...` means no default).
+    """
 
     def __init__(self, data: Mapping[str, Any], file: Path, path: str = "") -> None:
         self._data = dict(data)
@@ -32,6 +36,7 @@ class Table:
 
     @property
     def location(self) -> str:
+        """The file and the table as error messages name them: `recipes/zlib/recipe.toml: [source]`."""
         return f"{self.file}: [{self.path}]" if self.path else str(self.file)
 
     def _get(self, key: str, kind: type, default: Any) -> Any:
@@ -51,9 +56,11 @@ class Table:
         return value
 
     def text(self, key: str, default: Any = ...) -> str:
+        """Return a string."""
         return self._get(key, str, default)  # type: ignore[no-any-return]
 
     def flag(self, key: str, default: Any = ...) -> bool:
+        """Return a boolean."""
         return self._get(key, bool, default)  # type: ignore[no-any-return]
 
     def texts(self, key: str, default: Any = ()) -> tuple[str, ...]:
@@ -94,6 +101,7 @@ class Table:
         return dict(table)
 
     def table(self, key: str, default: Any = ...) -> Table:
+        """Return a table (`[key]`)."""
         data = self._get(key, dict, default)
         return Table(data, self.file, f"{self.path}.{key}" if self.path else key)
 
@@ -107,7 +115,7 @@ class Table:
         return tuple(Table(value, self.file, path) for value in values)
 
     def table_or_tables(self, key: str) -> tuple[Table, ...]:
-        """Return a table in a tuple, or the tables of an array that is not empty."""
+        """Return the tables of a non-empty array of tables, or a single table as a tuple of length 1."""
         if isinstance(self._data.get(key), list) and self._data[key]:
             return self.tables(key)
         return (self.table(key),)
@@ -116,10 +124,11 @@ class Table:
         return iter(self._data)
 
     def has(self, key: str) -> bool:
+        """Return whether the table contains a key, without reading it."""
         return key in self._data
 
     def reject_unknown_keys(self) -> None:
-        """Raise UsageError for the first key that has not been read."""
+        """Raise UsageError for the first key that no method has read."""
         for key in self._data:
             if key not in self._read:
                 close = difflib.get_close_matches(key, sorted(self._read), 1)

@@ -22,7 +22,8 @@ from everywheel.toolchains.toolchain_writer import write_toolchain
 def build_library(context: BuildContext, step: LibraryStep, plan: Plan, set_stage: Callable[[str], None]) -> None:
     """Build a library or program and put it into the store; `set_stage` receives the name of each stage.
 
-    Raises BuildError, naming recipe, target and stage, when a stage fails; the workspace is then kept.
+    Raises BuildError, naming recipe, target and stage, when a stage fails, and SourceError when the source cannot be
+    unpacked or patched; the workspace is then kept.
     """
     log = context.log(step)
     log.unlink(missing_ok=True)
@@ -30,7 +31,7 @@ def build_library(context: BuildContext, step: LibraryStep, plan: Plan, set_stag
     workspace, toolchain = prepare_workspace(context, step, plan)
     prefix = _install(context, step, toolchain, workspace, set_stage)
     set_stage("check")
-    # Without the store's own path: that of a store at /store occurs in ordinary comments.
+    # The root of the store is not searched for: a short path such as /store also occurs in unrelated text.
     build_paths = (workspace, context.store.root / "tools", context.store.root / "zig")
     check_products(prefix, step.recipe, list_spellings(build_paths))
     normalize_prefix(prefix, step.recipe, workspace / "source")
@@ -40,7 +41,10 @@ def build_library(context: BuildContext, step: LibraryStep, plan: Plan, set_stag
 
 
 def prepare_workspace(context: BuildContext, step: LibraryStep, plan: Plan) -> tuple[Path, Toolchain]:
-    """Create a library's workspace with requirements, patched source and toolchain, ready to be configured."""
+    """Create a library's workspace with its requirements, its patched source and its toolchain, ready to be configured.
+
+    Raises SourceError and BuildError when the source cannot be prepared.
+    """
     recipe, workspace = step.recipe, context.open_workspace(step, plan)
     prepare_source(context, recipe, workspace / "source")
     build = recipe.build
@@ -59,7 +63,7 @@ def prepare_workspace(context: BuildContext, step: LibraryStep, plan: Plan) -> t
 def _install(
     context: BuildContext, step: LibraryStep, toolchain: Toolchain, workspace: Path, set_stage: Callable[[str], None]
 ) -> Path:
-    """Configure, compile and install; return the prefix below the workspace."""
+    """Configure, compile and install; return the directory in the workspace with the installed files."""
     recipe, staging = step.recipe, workspace / "stage"
     prefix = staging / PREFIX.lstrip("/")
     commands = build_commands(
@@ -79,19 +83,19 @@ def _install(
             env={**toolchain.environment, **context.environment, **command.environment},
             log=context.log(step),
             label=f"{step.label}: {command.stage}",
-            hint=_hint(step),
+            hint=_make_shell_hint(step),
         )
     if recipe.build.system is BuildSystem.HEADERS:
         copy_headers(workspace / "source", prefix, recipe)
     return prefix
 
 
-def _hint(step: LibraryStep) -> str:
+def _make_shell_hint(step: LibraryStep) -> str:
     target = "" if step.kind is StepKind.PROGRAM else f" --target {step.target.tag}"
     return f"`everywheel shell {step.name}{target}` opens the kept workspace"
 
 
 def copy_headers(source: Path, prefix: Path, recipe: ResolvedRecipe) -> None:
-    """Copy the directories of a recipe for headers into the prefix."""
+    """Copy the directories that `headers` of a recipe lists from the source into the prefix."""
     for origin, destination in recipe.build.headers.items():
         shutil.copytree(source / origin, prefix / destination, dirs_exist_ok=True)

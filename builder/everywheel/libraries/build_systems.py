@@ -1,4 +1,4 @@
-"""Build systems: the commands that configure, compile and install a source; pure, the caller runs them."""
+"""Build systems: the commands that configure, compile and install a source. The caller runs them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from everywheel.toolchains.toolchain import PREFIX, Toolchain
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """One command of a build: `stage` is configure, compile or install."""
+    """One command of a build.
+
+    `stage` is configure, compile or install; `environment` contains variables in addition to those of the toolchain.
+    """
 
     stage: str
     args: tuple[str, ...]
@@ -32,7 +35,7 @@ def build_commands(
 ) -> tuple[Command, ...]:
     """Return the commands that build `source` in `build_directory` and install it below `staging` (DESTDIR).
 
-    A recipe for headers has none: the caller copies its directories.
+    There are no commands for the build system `headers`: the caller copies the directories.
     """
     source = source / build.subdir
     match build.system:

@@ -15,10 +15,10 @@ from everywheel.toolchains.compilers import Engine
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildContext:
-    """Everything that the steps of one run share.
+    """The objects and settings that the steps of one run share.
 
-    `sources` maps the sha256 of each fetched file to its path, `environment` are the job pool's variables. Workspaces of
-    finished steps are removed unless `keep` is set.
+    `sources` maps the sha256 of each fetched file to its path, `environment` contains the variables that connect commands
+    to the job pool. Workspaces of finished steps are removed unless `keep` is set.
     """
 
     store: Store
@@ -30,7 +30,7 @@ class BuildContext:
     offline: bool = False
 
     def workspace(self, step: Step) -> Path:
-        """Return the directory in which a step is built; its key is in the name, so two plans never share one."""
+        """Return the directory in which a step is built; its name contains the cache key, so plans do not share it."""
         return self.store.root / "work" / f"{step.name}-{step.platform}-{step.key[:12]}"
 
     def log(self, step: Step) -> Path:
@@ -38,18 +38,21 @@ class BuildContext:
         return self.store.root / "logs" / f"{step.name}-{step.platform}.log"
 
     def open_workspace(self, step: Step, plan: Plan) -> Path:
-        """Create an empty workspace with `prefix` and `build-prefix` filled from the artifacts that a step requires."""
+        """Create a new workspace and unpack the required artifacts of a step into its `prefix` and `build-prefix`.
+
+        Raises MachineError when an artifact is missing or damaged.
+        """
         workspace = self.workspace(step)
         if workspace.exists():
-            # A process of a killed run may still write there: rename first, so that it cannot write into the new one.
+            # Renamed before it is removed: a process of a killed run may still create files in the old directory.
             aside = workspace.with_name(f".aside-{workspace.name}")
             shutil.rmtree(aside, ignore_errors=True)
             workspace.rename(aside)
             shutil.rmtree(aside, ignore_errors=True)
-        for folder, needs in (("prefix", step.link), ("build-prefix", step.programs)):
+        for folder, ids in (("prefix", step.link), ("build-prefix", step.programs)):
             (workspace / folder).mkdir(parents=True)
-            for need in needs:
-                self.store.unpack(plan.steps[need].key, workspace / folder)
+            for id in ids:
+                self.store.unpack(plan.steps[id].key, workspace / folder)
         return workspace
 
     def close_workspace(self, workspace: Path) -> None:

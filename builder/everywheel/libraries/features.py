@@ -1,4 +1,4 @@
-"""Features of a built library: `check.c` is linked against it and run, if this machine can run the target's programs."""
+"""Features of a built library: `check.c` is linked to it and run, if the build machine can run the target's programs."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ from everywheel.toolchains.toolchain import Toolchain
 
 
 def can_run(target: Target) -> bool:
-    """Return whether this machine runs programs of a target natively: same system and architecture, no older libc."""
-    here = build_machine_target()
-    if (target.os, target.arch, target.libc) != (here.os, here.arch, here.libc):
+    """Return whether the build machine runs programs of a target natively.
+
+    It does if it has the same operating system, architecture and kind of libc, and no older version of macOS or glibc.
+    """
+    machine = build_machine_target()
+    if (target.os, target.arch, target.libc) != (machine.os, machine.arch, machine.libc):
         return False
     if target.os == "darwin":
         return target.os_version <= tuple(int(part) for part in platform.mac_ver()[0].split(".")[:2])
@@ -29,7 +32,10 @@ def can_run(target: Target) -> bool:
 
 
 def resolve_link_flag(flag: str, prefix: Path, target: Target) -> str:
-    """Return the import library that `-lfoo` means on Windows, where a static link would consider archives only."""
+    """Return the path of the import library for `-lfoo` on Windows, and any other flag unchanged.
+
+    With `-static`, the linker would search for `-lfoo` among archives only.
+    """
     library = prefix / target.system.linkable.format(flag.removeprefix("-l"))
     return str(library) if target.os == "windows" and flag.startswith("-l") and library.is_file() else flag
 
@@ -40,8 +46,8 @@ def check_features(
     """Check with the recipe's `check.c` that the built library provides every promised feature.
 
     The program prints each name in its arguments that the library does not provide, and exits with 1 if there is any.
-    Where the target's programs do not run on this machine, `check_products` has searched the library for `evidence`.
-    Raises BuildError with the program's output.
+    Where the target's programs do not run on the build machine, the only check is the search for `evidence` in
+    `check_products`. Raises BuildError, with the output of the program, when a feature is missing.
     """
     recipe, log = step.recipe, context.log(step)
     if recipe.check is None or not recipe.products.provides or not can_run(step.target):
@@ -71,18 +77,18 @@ def _link_check(context: BuildContext, step: LibraryStep, workspace: Path, toolc
     """Compile and link the check program; return its path."""
     environment = {**toolchain.environment, **context.environment}
 
-    def call(args: list[str | Path]) -> str:
+    def run(args: list[str | Path]) -> str:
         return run_logged(args, cwd=workspace, env=environment, log=context.log(step), label=f"{step.label}: check")
 
     is_cxx = source.suffix == ".cpp"
     compiler = toolchain.program("c++" if is_cxx else "cc")
     query: list[str | Path] = [toolchain.program("pkg-config"), "--cflags", "--libs"]
-    flags = call([*query, *step.recipe.products.pkgconfig]).split()
+    flags = run([*query, *step.recipe.products.pkgconfig]).split()
     cflags = [flag for flag in flags if not flag.startswith(("-l", "-L", "-Wl"))]
     libs = [resolve_link_flag(flag, workspace / "prefix", step.target) for flag in flags if flag not in cflags]
     objects, program = workspace / "check.o", workspace / f"check{step.target.system.program}"
     cxx_flags = toolchain.cxx_flags if is_cxx else ()
-    call([compiler, *toolchain.compile_flags, *cxx_flags, *cflags, "-c", source, "-o", objects])
-    # The same flags as in every link: unused parts of archives may refer to symbols that were never built.
-    call([compiler, objects, *toolchain.link_flags, *toolchain.cxx_link_flags, *libs, "-o", program])
+    run([compiler, *toolchain.compile_flags, *cxx_flags, *cflags, "-c", source, "-o", objects])
+    # The usual link flags discard unused sections of archives, which may refer to symbols that were not built.
+    run([compiler, objects, *toolchain.link_flags, *toolchain.cxx_link_flags, *libs, "-o", program])
     return program

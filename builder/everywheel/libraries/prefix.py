@@ -1,7 +1,7 @@
-"""Prefixes: an installed directory made ready for the store, and the facts about each library that it holds.
+"""Prefixes: the preparation of an installed directory for the store, and the facts about each library in it.
 
-`normalize_prefix` writes the facts and the license texts, `load_libraries` reads them for the wheel that the libraries
-become part of.
+`normalize_prefix` writes the facts and the license texts; `load_libraries` reads them when a wheel that contains the
+libraries is repaired.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ class Library:
     `license` is an SPDX expression, `linkage` is `shared` or `static`, `files` are the names of its shared objects without
     suffix and version (`libvips`), `exports` are glob patterns of the symbols that it may export (None: its recipe
     declares none), `texts` its license texts by file name. `url`, `sha256` and `patches` identify its source.
-    The serial number of the SBOM is computed from the `repr` of this value, so `features` is not part of that.
+    The serial number of the SBOM is computed from the `repr` of this value: a renamed or additional field would change it.
+    `features` is therefore excluded from the `repr`.
     """
 
     name: str
@@ -60,7 +61,7 @@ class Library:
 
 
 def normalize_prefix(prefix: Path, recipe: ResolvedRecipe, source: Path) -> None:
-    """Make an installed directory ready for the store: trimmed, relocatable, with the library's facts and licenses.
+    """Prepare an installed directory for the store: remove unused files, make it relocatable, add facts and licenses.
 
     Raises BuildError when a license file is not in `source`.
     """
@@ -81,7 +82,7 @@ def normalize_prefix(prefix: Path, recipe: ResolvedRecipe, source: Path) -> None
 
 
 def program_names(recipe: ResolvedRecipe) -> dict[str, str]:
-    """Return the possible paths of the promised programs, each with the program's name; scripts have no suffix."""
+    """Return the possible file names of a recipe's programs, each with the name of the program; scripts have no suffix."""
     suffixes = dict.fromkeys(("", recipe.target.system.program))
     return {f"{name}{suffix}": name for name in recipe.products.programs for suffix in suffixes}
 
@@ -89,8 +90,8 @@ def program_names(recipe: ResolvedRecipe) -> dict[str, str]:
 def relocate_pkgconfig(text: str, *, shared: bool) -> str:
     """Return a .pc file whose prefix is relative to the file itself.
 
-    A shared library contains its static requirements, which must not be linked a second time; so its requirements become
-    private ones, of which pkg-config uses the headers only.
+    A shared library contains its static requirements, which must not be linked a second time. Its requirements therefore
+    become private ones: pkg-config uses only their compiler flags.
     """
     text = re.sub(r"^prefix\s*=.*$", "prefix=${pcfiledir}/../..", text, flags=re.M)
     text = text.replace(PREFIX + "/", "${prefix}/")
@@ -105,7 +106,10 @@ def relocate_pkgconfig(text: str, *, shared: bool) -> str:
 
 
 def describe_library(recipe: ResolvedRecipe, source: Path) -> Library:
-    """Return the facts about the library that a recipe builds, with the license texts in its source tree."""
+    """Return the facts about the library that a recipe builds, with the license texts in its source tree.
+
+    Raises BuildError when a license file is not in `source`.
+    """
     texts = {}
     for name in recipe.license.files:
         if not (source / name).is_file():
@@ -145,7 +149,7 @@ def write_library(library: Library, prefix: Path) -> None:
 def load_libraries(prefix: Path, *, exclude: Collection[str] = ()) -> tuple[Library, ...]:
     """Return the libraries in a prefix, sorted by name, without the recipes in `exclude` (the Python headers).
 
-    Raises BuildError when the facts about one cannot be read or a library has no license text.
+    Raises BuildError when the facts about a library cannot be read or when it has no license text.
     """
     records = sorted((prefix / "share" / "everywheel").glob("*.json"))
     return tuple(_load_library(path, prefix) for path in records if path.stem not in exclude)
@@ -165,7 +169,7 @@ def _load_library(record: Path, prefix: Path) -> Library:
         raise BuildError(
             f"{library.name} {library.version}: no license text in the prefix",
             details={"folder": licenses},
-            hint="name the files that hold it in `license.files` of its recipe",
+            hint="list the files that contain it in `license.files` of its recipe",
         )
     return library
 

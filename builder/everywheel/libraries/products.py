@@ -1,4 +1,4 @@
-"""Products: the files that a recipe promises, checked in the prefix that its build installed."""
+"""Checks of products: whether a build installed the files that its recipe declares."""
 
 from __future__ import annotations
 
@@ -15,26 +15,25 @@ from everywheel.libraries.products_pe import check_dlls, check_pe_archive
 
 
 def check_products(prefix: Path, recipe: ResolvedRecipe, forbidden: tuple[str, ...]) -> None:
-    """Check everything that the recipe promises.
+    """Check that the prefix contains what the recipe declares, and no path of the build machine.
 
-    `forbidden` are paths of the build machine, which no file may contain.
-    Raises BuildError that lists every broken promise.
+    `forbidden` are the paths to search for. Raises BuildError, which lists every problem.
     """
-    broken = [*_check_files(prefix, recipe), *_check_paths(prefix, forbidden), *_check_evidence(prefix, recipe)]
+    problems = [*_check_files(prefix, recipe), *_check_paths(prefix, forbidden), *_check_evidence(prefix, recipe)]
     for name in recipe.products.libraries:
-        broken += _check_library(prefix, name, recipe)
+        problems += _check_library(prefix, name, recipe)
     for name in recipe.products.programs:
-        broken += _check_program(prefix, name, recipe)
-    if broken:
+        problems += _check_program(prefix, name, recipe)
+    if problems:
         raise BuildError(
             f"{recipe.label}: the build did not produce what the recipe promises",
-            details={f"promise {number}": problem for number, problem in enumerate(broken, 1)},
+            details={f"promise {number}": problem for number, problem in enumerate(problems, 1)},
             hint="correct [products] of the recipe, or the options that should have produced them",
         )
 
 
 def list_spellings(paths: Iterable[PurePath]) -> tuple[str, ...]:
-    """Return the ways in which paths may be written in a file: on Windows, with backslashes and with slashes."""
+    """Return the spellings of paths that a file may contain: on Windows, with backslashes and with slashes."""
     return tuple(dict.fromkeys(text for path in paths for text in (str(path), path.as_posix())))
 
 

@@ -12,7 +12,7 @@ from everywheel.libraries.exports import check_exports
 
 
 def check_elf_archive(file: str, data: bytes, recipe: ResolvedRecipe) -> Iterator[str]:
-    """Yield the problems of a static archive, by its first object."""
+    """Yield the problems of a static archive; only its first object is read."""
     first = find_first_object(data, MAGIC) if data.startswith(AR_MAGIC) else data[:64]
     if first is not None:
         yield from check_machine(file, first, recipe)
@@ -34,7 +34,7 @@ def check_shared_elf(file: str, data: bytes, name: str, recipe: ResolvedRecipe) 
 
 
 def check_machine(file: str, data: bytes, recipe: ResolvedRecipe) -> Generator[str, None, ElfFacts | None]:
-    """Yield a problem if an ELF file is for another architecture; return its facts."""
+    """Yield a problem if an ELF file is for another architecture or cannot be read; return its facts, if any."""
     arch = recipe.target.arch
     try:
         facts = read_elf(data)

@@ -14,7 +14,7 @@ _MAGIC = b"\xcf\xfa\xed\xfe"
 
 
 def check_macho_archive(file: str, data: bytes, recipe: ResolvedRecipe) -> Iterator[str]:
-    """Yield the problems of a static archive, by its first object."""
+    """Yield the problems of a static archive; only its first object is read."""
     first = find_first_object(data, _MAGIC) if data.startswith(AR_MAGIC) else data[:64]
     if first is not None:
         yield from _check_cpu(file, first, recipe)
@@ -42,13 +42,13 @@ def check_shared_macho(file: str, data: bytes, name: str, recipe: ResolvedRecipe
 
 
 def install_name(soname: str) -> str:
-    """Return the macOS install name of a library from its soname on Linux: `@rpath/libvips.42.dylib`."""
+    """Return the install name on macOS of a library with a soname on Linux: `@rpath/libvips.42.dylib`."""
     stem, _, version = soname.partition(".so")
     return f"@rpath/{stem}{version}.dylib"
 
 
 def _check_cpu(file: str, data: bytes, recipe: ResolvedRecipe) -> Generator[str, None, MachoImage | None]:
-    """Yield a problem if a Mach-O file is for another architecture; return its facts."""
+    """Yield a problem if a Mach-O file is for another architecture or cannot be read; return its facts, if any."""
     try:
         image, *others = read_macho(data).images
     except UnreadableMacho as error:

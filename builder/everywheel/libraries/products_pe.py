@@ -1,4 +1,4 @@
-"""Products in the PE and COFF formats (Windows): archives, import libraries and the DLLs that they name."""
+"""Products in the PE and COFF formats (Windows): archives, import libraries and DLLs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from everywheel.config.recipe import ResolvedRecipe
 from everywheel.libraries.exports import check_exports
 
 _DLL = re.compile(rb"[\w.+-]+\.dll(?=\0)")
-_IMPORT_HEADER = b"\0\0\xff\xff"  # an import object: its machine number follows a version
+# The first bytes of an import object, in which the machine number is at offset 6, after a version.
+_IMPORT_HEADER = b"\0\0\xff\xff"
 
 
 def check_pe_archive(file: str, data: bytes, recipe: ResolvedRecipe) -> Iterator[str]:
@@ -32,7 +33,7 @@ def check_pe_archive(file: str, data: bytes, recipe: ResolvedRecipe) -> Iterator
 def check_dlls(prefix: Path, file: str, data: bytes, recipe: ResolvedRecipe) -> Iterator[str]:
     """Yield the problems of an import library and of the DLLs that it names, undeclared exports included.
 
-    Windows has no version scripts: a DLL exports the symbols that are marked for export, or all symbols if none is.
+    Windows has no version scripts: a DLL exports the symbols that are marked for export, or all symbols if none are marked.
     """
     yield from check_pe_archive(file, data, recipe)
     names = sorted({match.decode() for match in _DLL.findall(data)})

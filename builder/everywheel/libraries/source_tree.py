@@ -1,4 +1,4 @@
-"""Source trees: a recipe's archive unpacked, patched and covered by its overlay."""
+"""Source trees: the unpacked and patched archive of a recipe, with its overlay copied over it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from everywheel.store.local import Store, pack_tree
 def prepare_source(context: BuildContext, recipe: ResolvedRecipe, tree: Path) -> None:
     """Unpack a recipe's source into `tree`, apply its patches and copy its overlay over it.
 
-    A tree that `stage_patched_source` has packed is used instead of the archive and the patches.
-    Raises SourceError for an archive or patch that does not fit, BuildError when the recipe's files have changed since the
-    plan was made.
+    If `stage_patched_source` has packed a patched source, it is unpacked instead of the archive and the patches.
+    Raises SourceError for an archive that cannot be unpacked or a patch that does not apply, and BuildError when the
+    files of the recipe have changed since the plan was made.
     """
     staged = staged_source(context.store, recipe)
     if staged.exists():
@@ -38,24 +38,27 @@ def prepare_source(context: BuildContext, recipe: ResolvedRecipe, tree: Path) ->
 
 
 def _unpack(recipe: ResolvedRecipe, sources: Mapping[str, Path], tree: Path) -> None:
-    """Unpack a recipe's archive and apply the patches that it pins, then its own."""
+    """Unpack the archive of a recipe, apply the pinned patches, then the patches in the directory of the recipe."""
     archive, *patches = list_source_files([recipe])
     unpack_archive(archive, sources[archive.sha256], tree)
     for patch in patches:
         apply_patch(patch, sources[patch.sha256], tree)
     for name in recipe.patches:
-        own = PinnedFile(label=archive.label, filename=name, sha256=recipe.files[name], patches=archive.sha256)
-        apply_patch(own, recipe.directory / name, tree)
+        file = PinnedFile(label=archive.label, filename=name, sha256=recipe.files[name], patches=archive.sha256)
+        apply_patch(file, recipe.directory / name, tree)
 
 
 def staged_source(store: Store, recipe: ResolvedRecipe) -> Path:
-    """Return the path of a recipe's patched source, for build machines that have neither git nor xz."""
+    """Return the path of a recipe's patched source in the store, for build images that have neither git nor xz."""
     hashes = [*(file.sha256 for file in list_source_files([recipe])), *(recipe.files[name] for name in recipe.patches)]
     return store.root / "patched" / f"{recipe.name}-{hashlib.sha256(''.join(hashes).encode()).hexdigest()[:16]}.tar.gz"
 
 
 def stage_patched_source(store: Store, recipe: ResolvedRecipe, sources: Mapping[str, Path]) -> None:
-    """Unpack and patch a recipe's source, and pack the result into the store, unless the store has it."""
+    """Unpack and patch a recipe's source, and pack the result into the store, unless the store already contains it.
+
+    Raises SourceError for an archive that cannot be unpacked or a patch that does not apply.
+    """
     final = staged_source(store, recipe)
     if final.exists():
         return
@@ -68,7 +71,7 @@ def stage_patched_source(store: Store, recipe: ResolvedRecipe, sources: Mapping[
 
 
 def _check_unchanged(recipe: ResolvedRecipe, tree: Path) -> None:
-    """Raise BuildError when overlay or patches differ from those that the step's key was computed from."""
+    """Raise BuildError when the overlay or a patch differs from the files that the cache key was computed from."""
     used = {name: tree / name.removeprefix("overlay/") for name in recipe.files if name.startswith("overlay/")}
     used |= {name: recipe.directory / name for name in recipe.patches}
     for name, file in used.items():

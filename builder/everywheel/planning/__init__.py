@@ -1,4 +1,4 @@
-"""The plan: which steps a project requires, in which order, with a cache key for each.
+"""The plan: the steps that a project requires, in order, each with its cache key.
 
-`make_plan` reads neither disk nor network, so that the same project, recipes and targets always give the same plan.
+`make_plan` accesses neither disk nor network, so the same project, recipes and targets always result in the same plan.
 """

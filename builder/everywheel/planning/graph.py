@@ -9,12 +9,12 @@ from everywheel.errors import UsageError
 
 
 def sort_topologically(edges: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
-    """Return the nodes, each after those that it requires, else sorted by name.
+    """Return the nodes in topological order: each after its requirements, and otherwise sorted by name.
 
     >>> sort_topologically({"vips": ["glib", "webp"], "glib": ["zlib"], "webp": [], "zlib": []})
     ('webp', 'zlib', 'glib', 'vips')
 
-    Raises UsageError, which names the whole cycle, when there is one.
+    Raises UsageError, which names all nodes of the cycle, when the graph has a cycle.
     """
     sorter = TopologicalSorter({node: sorted(edges[node]) for node in sorted(edges)})
     try:
@@ -36,7 +36,7 @@ def sort_topologically(edges: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
 
 
 def transitive_closure(roots: Iterable[str], requires: Callable[[str], Iterable[str]]) -> tuple[str, ...]:
-    """Return the roots and everything they require, without duplicates, in depth-first order."""
+    """Return the roots and all their direct and indirect requirements, without duplicates, in depth-first order."""
     visited: dict[str, None] = {}
     stack = list(reversed(list(roots)))
     while stack:
@@ -48,12 +48,15 @@ def transitive_closure(roots: Iterable[str], requires: Callable[[str], Iterable[
 
 
 def longest_paths(edges: Mapping[str, Iterable[str]], weight: Callable[[str], float]) -> dict[str, float]:
-    """Return for each node the weight of the heaviest path from it to an end, which is its priority in the scheduler."""
+    """Return, for each node, the total weight of the heaviest path from the node to one that nothing depends on.
+
+    The scheduler uses it as the priority of a step. Raises UsageError when the graph has a cycle.
+    """
     dependents: dict[str, list[str]] = {node: [] for node in edges}
-    for node, needed in edges.items():
-        for need in needed:
-            dependents[need].append(node)
-    depths: dict[str, float] = {}
+    for node, requirements in edges.items():
+        for requirement in requirements:
+            dependents[requirement].append(node)
+    lengths: dict[str, float] = {}
     for node in reversed(sort_topologically(edges)):
-        depths[node] = weight(node) + max((depths[d] for d in dependents[node]), default=0.0)
-    return depths
+        lengths[node] = weight(node) + max((lengths[dependent] for dependent in dependents[node]), default=0.0)
+    return lengths

@@ -1,7 +1,7 @@
-"""Identities: hashes of the toolkit's own code, of its pinned tools and of the packages that shape results.
+"""Identities: hashes of the code, the pinned tools and the installed packages that can change the result of a step.
 
-Whole packages are hashed, so a change of how something is built changes every key that depends on it. A unit test
-compares the hashed modules with those that a build imports.
+Source files are hashed as a whole, so any change of the code invalidates the cache keys that depend on it. A unit test
+compares the hashed modules with the modules that a build imports.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ CONTAINER_CODE = (
     "containers/cibuildwheel.py",
     "containers/payload.py",
 )
-# Packages that shape the bytes of a wheel, with those that they require themselves.
+# Installed distributions that can change the bytes of a wheel, including indirect requirements.
 WHEEL_PACKAGES = (
     "auditwheel",
     "boolean.py",
@@ -66,8 +66,9 @@ WHEEL_PACKAGES = (
 def find_identities(engine: EngineName = EngineName.ZIG, native: str | None = None) -> Identities:
     """Return the identities for an engine.
 
-    `native` identifies the compilers of the native engine: by default those of the build machine. A container runs that
-    engine inside, with the same keys as the process that started it.
+    `native` identifies the compilers of the native engine, by default the compilers of the build machine. The container
+    engine passes the identity of its build image, so that the processes outside and inside of the container compute the
+    same keys. Raises MachineError when the compilers of the build machine are missing.
     """
     compilers = "zig"
     if engine is not EngineName.ZIG:
@@ -103,7 +104,7 @@ def digest_code(names: Iterable[str], root: Path = _ROOT) -> str:
 
 
 def list_code(names: Iterable[str], root: Path = _ROOT) -> list[Path]:
-    """Return the named files, and all source files in the named directories."""
+    """Return the named files and all files in the named directories, without bytecode."""
     files = []
     for path in (root / name for name in names):
         inside = path.rglob("*") if path.is_dir() else [path]

@@ -1,7 +1,7 @@
-"""Planning: the steps that a project requires, in order, each with its cache key; pure, without disk or network access.
+"""Planning: the steps that a project requires, in order, each with its cache key. No disk or network access.
 
-A key is the sha256 over everything that can change a result: the resolved recipe, its files, the source and patches,
-the toolchain, the target, and the keys of the required steps.
+A cache key is the sha256 of everything that can change the result of a step: the resolved recipe and its files, the source
+and the patches, the toolchain, the target, and the cache keys of the required steps.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ from everywheel.platforms.target import Target, build_machine_target
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identities:
-    """Hashes of the code, the tools and the packages that shape results; every key contains those that apply.
+    """Hashes of the code, the tools and the packages that can change results, as parts of cache keys.
 
-    `artifacts` identifies unpacking, patching, installing and packing, which all libraries and headers have in common;
-    `toolchain` the compilers, their flags and the build tools; `packaging` repair, metadata, compression and audit.
+    Attributes:
+        artifacts: the code that unpacks, patches, installs and packs; part of every key.
+        toolchain: the compilers, their flags and the build tools; part of the keys of libraries, programs and wheels.
+        packaging: the code and packages for repair, metadata, compression and audit; part of the keys of wheels.
     """
 
     artifacts: str
@@ -35,9 +37,9 @@ class Identities:
 def make_plan(
     project: Project, targets: Sequence[Target], identities: Identities, *, machine: Target | None = None
 ) -> Plan:
-    """Plan every library and the wheels, one for each Python, for each target.
+    """Plan the libraries of each target and its wheels, one for each Python.
 
-    Programs are built for `machine`, by default the build machine.
+    Programs that run during a build are built for `machine`, by default the build machine.
     Raises UsageError for recipes that require each other in a cycle.
     """
     steps: dict[str, Step] = {}
@@ -61,7 +63,7 @@ def finish_plan(steps: Mapping[str, Step]) -> Plan:
 
 
 def _weight(step: Step) -> float:
-    # A recipe with more options and features has more to configure and compile; steps need no finer estimate for sorting.
+    # A rough estimate of the build time is enough to order steps: it grows with the number of options and features.
     if isinstance(step, WheelStep):
         return 2.0
     return 1.0 + 0.1 * len(step.recipe.build.options) + 0.2 * len(step.recipe.features)
@@ -70,7 +72,10 @@ def _weight(step: Step) -> float:
 def plan_libraries(
     project: Project, target: Target, roots: Sequence[str], identities: Identities, *, machine: Target | None = None
 ) -> dict[str, LibraryStep]:
-    """Plan the named recipes, and everything they require, for one target; return the steps by id."""
+    """Plan the recipes `roots`, and all their direct and indirect requirements, for one target; return the steps by id.
+
+    Raises UsageError for recipes that require each other in a cycle, and for a program that requires other recipes.
+    """
     build_machine = build_machine_target() if machine is None else machine
     resolved: dict[str, ResolvedRecipe] = {}
 
@@ -88,16 +93,17 @@ def plan_libraries(
     for name in names:
         recipe = resolve(name)
         programs = []
-        for need in recipe.build_requires:
-            program = _plan_program(project.recipes[need], build_machine, identities)
+        for requirement in recipe.build_requires:
+            program = _plan_program(project.recipes[requirement], build_machine, identities)
             steps.setdefault(program.id, program)
             programs.append(program.id)
         linked = {
-            need: resolve(need) for need in transitive_closure(recipe.requires, lambda name: resolve(name).requires)
+            requirement: resolve(requirement)
+            for requirement in transitive_closure(recipe.requires, lambda name: resolve(name).requires)
         }
-        link = tuple(step_id(need, _platform(linked[need])) for need in linked)
-        # A program must do the same wherever it runs, so a key includes its recipe, but not the build machine.
-        tools = {need: _program_facts(project.recipes[need]) for need in recipe.build_requires}
+        link = tuple(step_id(requirement, _platform(linked[requirement])) for requirement in linked)
+        # Programs produce the same output on every build machine, so a key contains their recipes, but not the machine.
+        tools = {requirement: _program_facts(project.recipes[requirement]) for requirement in recipe.build_requires}
         requires = {id: steps[id].key for id in link}
         step = LibraryStep(
             id=step_id(name, _platform(recipe)),
@@ -141,7 +147,7 @@ def _plan_wheel(
         "name": wheel_name(project, target, python),
         "python": asdict(python),
         "roots": sorted((*project.requires, python.headers)),
-        # With the other linkages, the keys of the libraries differ already.
+        # The keys of the libraries already differ between shared and static linkage.
         **({"linkage": project.linkage.value} if project.linkage is Linkage.SYSTEM else {}),
         **({"settings": dict(project.settings)} if project.settings else {}),
     }
@@ -157,7 +163,7 @@ def _plan_wheel(
 
 
 def _platform(recipe: ResolvedRecipe) -> str:
-    # Headers are the same for every target: one step serves all.
+    # Headers are the same for every target, so one step installs them for all targets.
     return ANY_PLATFORM if recipe.build.system is BuildSystem.HEADERS else recipe.target.tag
 
 
@@ -181,7 +187,7 @@ def _library_key(
 
 
 def _recipe_facts(recipe: ResolvedRecipe) -> dict[str, object]:
-    """Return everything that can change an artifact, including the facts about the library that it contains."""
+    """Return the parts of a resolved recipe that can change its artifact, which also contains metadata for the SBOM."""
     return {
         "name": recipe.name,
         "version": recipe.version,
@@ -199,7 +205,7 @@ def _recipe_facts(recipe: ResolvedRecipe) -> dict[str, object]:
 
 
 def _program_facts(recipe: Recipe) -> dict[str, object]:
-    """Return everything that can change a program, on any build machine."""
+    """Return the parts of a recipe that can change the output of its program on any build machine."""
     return {
         "name": recipe.name,
         "version": recipe.version,

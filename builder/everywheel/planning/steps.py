@@ -27,9 +27,12 @@ class StepKind(StrEnum):
 class LibraryStep:
     """One recipe built for one target; `kind` is LIBRARY or PROGRAM.
 
-    `platform` is the target's platform tag, or `any` for headers, which all targets share. `link` and `programs` are ids
-    of steps: `link` those that make up the prefix (the recipe's requirements and theirs), `programs` those whose
-    programs run during the build.
+    Attributes:
+        id: the unique name of the step in its plan, such as `zlib:win_amd64`.
+        key: the cache key.
+        platform: the target's platform tag, or `any` for headers, which all targets share.
+        link: the ids of the steps whose artifacts make up the prefix: the direct and indirect requirements.
+        programs: the ids of the steps whose programs run during the build.
     """
 
     id: str
@@ -99,19 +102,22 @@ Step: TypeAlias = LibraryStep | WheelStep
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Steps by id, each after all that it requires; `priority` is the length of the longest path from a step to the end."""
+    """Steps by id, in topological order.
+
+    `priority` is the length of the longest path from a step to a final step; steps with a higher priority start first.
+    """
 
     steps: Mapping[str, Step]
     priority: Mapping[str, float]
 
     def select(self, ids: Iterable[str]) -> Plan:
-        """Return the part of the plan that the named steps need."""
+        """Return the plan for the named steps and their direct and indirect requirements."""
         selected = set(transitive_closure(ids, lambda id: self.steps[id].requires))
         return Plan(steps={id: step for id, step in self.steps.items() if id in selected}, priority=self.priority)
 
     @property
     def libraries(self) -> Mapping[str, LibraryStep]:
-        """The steps that build a recipe, programs included, by id."""
+        """The steps that build a library, headers or a program, by id."""
         return {id: step for id, step in self.steps.items() if isinstance(step, LibraryStep)}
 
     @property
@@ -121,5 +127,5 @@ class Plan:
 
     @property
     def recipes(self) -> tuple[ResolvedRecipe, ...]:
-        """One resolved recipe for each name; all resolutions of a recipe have the same source."""
+        """One resolved recipe for each name; a recipe has the same source for every target."""
         return tuple({step.name: step.recipe for step in self.libraries.values()}.values())

@@ -1,4 +1,5 @@
 """The extension's wheel: PEP 517 build, zip file, SBOM.
 
-It builds the extension in an isolated environment against a prefix, and reads and writes wheels and source distributions.
+The modules build the extension in an isolated environment against a prefix, and read and write wheels and source
+distributions.
 """

@@ -1,4 +1,4 @@
-"""Config settings (PEP 517) by which build backends cross-compile: cross files, toolchain files and the target's Python."""
+"""Config settings (PEP 517) for cross-compilation: cross files, toolchain files and the description of the Python."""
 
 from __future__ import annotations
 
@@ -12,9 +12,17 @@ Settings = dict[str, str | list[str]]
 
 
 def choose_settings(
-    backend: BuildBackend, python: TargetPython, toolchain: Toolchain, workspace: Path, own: Settings, interpreter: Path
+    backend: BuildBackend,
+    python: TargetPython,
+    toolchain: Toolchain,
+    workspace: Path,
+    project: Settings,
+    interpreter: Path,
 ) -> Settings:
-    """Return the settings for a backend; those of the project, `own`, override ours or are appended to our lists."""
+    """Return the settings for a backend: our defaults, combined with those of the project.
+
+    A setting of the project replaces a default that is a string, and is appended to a default that is a list.
+    """
     match backend.module:
         case "mesonpy":
             settings = _meson_settings(python, toolchain, workspace, interpreter)
@@ -22,14 +30,15 @@ def choose_settings(
             settings = _scikit_build_settings(python, toolchain, workspace)
         case _:
             settings = {}
-    for name, value in own.items():
-        ours = settings.get(name)
-        settings[name] = [*ours, *([value] if isinstance(value, str) else value)] if isinstance(ours, list) else value
+    for name, value in project.items():
+        default = settings.get(name)
+        values = [value] if isinstance(value, str) else value
+        settings[name] = [*default, *values] if isinstance(default, list) else value
     return settings
 
 
 def _meson_settings(python: TargetPython, toolchain: Toolchain, workspace: Path, interpreter: Path) -> Settings:
-    if python.target.os == "darwin":  # for which Meson does not read `python.build_config`
+    if python.target.os == "darwin":  # Meson does not read `python.build_config` for macOS
         description = f"--cross-file={write_cross_python(python, interpreter, workspace)}"
     else:
         description = f"-Dpython.build_config={write_build_details(python, workspace)}"

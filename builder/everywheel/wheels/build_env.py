@@ -1,4 +1,4 @@
-"""The environment of an extension's build: the prefix, the compilers, the build requirements, the call of the backend."""
+"""The environment of an extension's build: prefix, compilers, build requirements and the call of the backend."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ from everywheel.wheels.target_python import TargetPython, parse_python_version
 
 
 def prepare_call(context: BuildContext, step: WheelStep, plan: Plan, project: Project) -> BackendCall:
-    """Create a wheel's workspace, with prefix, compilers and a copy of the extension, and the environment of its build.
+    """Create a wheel's workspace and the environment of its build.
 
-    Raises BuildError when the extension has changed since the plan was made.
+    The workspace contains the prefix, the toolchain and a copy of the extension. Raises BuildError when the extension has
+    changed since the plan was made, or when a build requirement cannot be installed.
     """
     log = context.log(step)
     log.unlink(missing_ok=True)
@@ -56,10 +57,13 @@ def prepare_call(context: BuildContext, step: WheelStep, plan: Plan, project: Pr
 def prepare_workspace(
     context: BuildContext, step: WheelStep, plan: Plan, linkage: Linkage = Linkage.SHARED
 ) -> tuple[Path, Toolchain]:
-    """Create a wheel's workspace: the target's prefix and compilers for the extension."""
+    """Create a wheel's workspace with the target's prefix and the toolchain for the extension.
+
+    Raises MachineError when an artifact is missing or damaged.
+    """
     workspace = context.open_workspace(step, plan)
     libraries = [plan.libraries[id] for id in step.link]
-    # A shared library contains its requirements, which must not be linked again; an archive needs its own named.
+    # A shared library contains its requirements, which must not be linked again; those of an archive must be linked.
     has_shared = any(library.recipe.linkage is Linkage.SHARED for library in libraries)
     options = ToolchainOptions(
         optimize=Optimize.SPEED,
@@ -84,10 +88,10 @@ def remove_bundled_archives(plan: Plan, libraries: Sequence[LibraryStep], prefix
 
 
 def build_extension(call: BackendCall, context: BuildContext, project: Project) -> Path:
-    """Build the extension's wheel, with the backend's own requirements installed; return its path.
+    """Install the dynamic requirements of the backend, build the extension's wheel, and return its path.
 
-    With the linkage `system`, the prefix loses its libraries first. Raises BuildError when the backend fails, or when the
-    wheel contains or links a library that it must open at run time.
+    With the linkage `system`, the libraries are removed from the prefix first. Raises BuildError when the backend fails,
+    or when the wheel contains or links a library that it must open at run time.
     """
     if extra := query_wheel_requirements(call):
         call = replace(call, interpreter=ensure_build_requirements(context, project, extra))
@@ -105,9 +109,10 @@ def build_extension(call: BackendCall, context: BuildContext, project: Project) 
 
 
 def ensure_build_requirements(context: BuildContext, project: Project, extra: Sequence[str] = ()) -> Path:
-    """Return the Python of an environment with the extension's build requirements and `extra` ones of its backend.
+    """Return the Python of an environment with the extension's build requirements and the `extra` ones of its backend.
 
-    Packages among the pinned build tools are installed in their pinned versions.
+    Requirements that are also pinned build tools are installed in their pinned versions. Raises BuildError when pip fails,
+    and MachineError when the environment is incomplete and the run is offline.
     """
     requires = sorted({*project.backend.requires, *extra})
     constraints = "".join(f"{name}=={pinned}\n" for name, pinned in sorted(pinned_versions().items()))
@@ -124,7 +129,7 @@ def ensure_build_requirements(context: BuildContext, project: Project, extra: Se
 
 
 def compiler_variables(toolchain: Toolchain) -> dict[str, str]:
-    """Return the variables by which build backends without cross files find the compilers."""
+    """Return the environment variables that pass the compilers to build backends without cross files."""
     flags = " ".join(toolchain.compile_flags)
     return {
         "CC": str(toolchain.program("cc")),

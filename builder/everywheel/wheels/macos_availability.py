@@ -1,7 +1,7 @@
-"""Availability of system symbols: whether the oldest macOS of a tag has every symbol that a wheel takes from the system.
+"""Availability of system symbols: whether the oldest macOS of a tag has every symbol that a wheel imports.
 
-Linkers accept every symbol of the newest system. Only the system's headers declare since which version a symbol exists.
-Therefore a C file that names every symbol is compiled for the oldest system, and the compiler reports the newer ones.
+The linker accepts every symbol of the SDK; only the annotations in its headers state which version introduced a symbol.
+Therefore a C file that refers to every symbol is compiled for the oldest system, and the compiler reports the newer ones.
 """
 
 from __future__ import annotations
@@ -115,8 +115,8 @@ _HEADERS = (
     "xlocale",
 )
 _NEWER = re.compile(r"error: '(?P<name>\w+)' is only available on macOS (?P<version>[\d.]+) or newer")
-# A symbol that no macOS has. A compiler that does not report it reports no symbol: it failed before, its warnings are
-# disabled, or its headers have no availability annotations.
+# A symbol that no macOS has. If the compiler does not report it, the check is void: the compiler stopped earlier, its
+# warnings are disabled, or its headers have no availability annotations.
 _CANARY, _NEVER = "everywheel_in_no_macos", "99.0"
 _MAX_LINES = 12
 
@@ -124,17 +124,17 @@ _MAX_LINES = 12
 def check_availability(
     wheel: Wheel, target: Target, compiler: Path, *, label: str, folder: Path, environ: Mapping[str, str]
 ) -> None:
-    """Raise BuildError when a file of the wheel needs a symbol of the system that the oldest macOS does not have.
+    """Raise BuildError when a file of the wheel imports a symbol that the oldest macOS of the target does not have.
 
-    Symbols without a declaration in a header (those of Python and of the compiler's runtime) are not checked. `label` is the
-    prefix of messages. Raises BuildError or MachineError too when the compiler reports no availability.
+    Symbols that no header declares (those of Python and of the compiler's runtime) are not checked. `label` is the prefix
+    of messages. Also raises the errors of `find_newer_symbols` when the check itself fails.
     """
-    needs = _find_needs(wheel)
-    symbols = {name for names in needs.values() for name in names}
+    imported = _find_imported_symbols(wheel)
+    symbols = {name for names in imported.values() for name in names}
     newer = find_newer_symbols(symbols, compiler, folder, environ, label=label)
     broken = {
         path: ", ".join(f"{name} (macOS {newer[name]})" for name in sorted(names & newer.keys()))
-        for path, names in needs.items()
+        for path, names in imported.items()
         if names & newer.keys()
     }
     if broken:
@@ -145,9 +145,9 @@ def check_availability(
         )
 
 
-def _find_needs(wheel: Wheel) -> dict[str, set[str]]:
-    """Return the symbols that nothing in the wheel defines, as C spells them, by the path of the Mach-O file."""
-    needs: dict[str, set[str]] = {}
+def _find_imported_symbols(wheel: Wheel) -> dict[str, set[str]]:
+    """Return, by the path of the Mach-O file, the C names of the undefined symbols that no file of the wheel defines."""
+    imported: dict[str, set[str]] = {}
     own: set[str] = set()
     for path, file in wheel.files.items():
         if is_macho(path, file.data):
@@ -155,27 +155,27 @@ def _find_needs(wheel: Wheel) -> dict[str, set[str]]:
                 images = read_macho(file.data).images
             except UnreadableMacho:
                 continue  # the audit reports it
-            # `fopen$DARWIN_EXTSN` is a variant of fopen and as old. Code checks weak symbols before it uses them.
-            needs[path] = {s.partition("$")[0] for image in images for s in image.undefined if s not in image.weak}
+            # `fopen$DARWIN_EXTSN` is a variant of fopen, of the same age. A weak symbol may be missing at run time.
+            imported[path] = {s.partition("$")[0] for image in images for s in image.undefined if s not in image.weak}
             own |= {symbol for image in images for symbol in image.exports}
-    return {path: names - own for path, names in needs.items()}
+    return {path: names - own for path, names in imported.items()}
 
 
 def find_newer_symbols(
     names: Iterable[str], compiler: Path, folder: Path, environ: Mapping[str, str], *, label: str
 ) -> dict[str, str]:
-    """Return the symbols that are newer than the system that the compiler compiles for, with the first macOS of each.
+    """Return the symbols that are newer than the compiler's deployment target, with the macOS that introduced each.
 
-    Raises BuildError unless the compiler also reports the last symbol, which no macOS has, and MachineError when it cannot
-    be started. `label` is the prefix of messages.
+    `label` is the prefix of messages. Raises BuildError when the compiler does not report a symbol that no macOS has, and
+    MachineError when the compiler cannot be started.
     """
     symbols = sorted(name for name in names if re.fullmatch(r"[A-Za-z_]\w*", name))
     source = folder / "availability.c"
     includes = "".join(f"#if __has_include(<{name}.h>)\n#include <{name}.h>\n#endif\n" for name in _HEADERS)
     macros = "".join(f"#undef {name}\n" for name in symbols)
-    # With the macro of the headers: if it is empty, their functions have no annotations either.
+    # Annotated with the macro that the headers use: if it expands to nothing, their functions have no annotations either.
     canary = f"#include <Availability.h>\nextern int {_CANARY} __API_AVAILABLE(macos({_NEVER}));\n"
-    # Each in a separate declaration, since a compiler continues behind the next semicolon after an error.
+    # One declaration for each symbol: after an error, the compiler continues behind the next semicolon.
     uses = "".join(
         f"const void *everywheel_need_{n} = (const void *)&{name};\n" for n, name in enumerate([*symbols, _CANARY])
     )

@@ -1,4 +1,4 @@
-"""Calling an extension's build backend (PEP 517): any backend, in a prepared environment, for another machine."""
+"""Calls of an extension's build backend (PEP 517) in a prepared environment that cross-compiles."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ from everywheel.wheels.target_python import TargetPython
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackendCall:
-    """The inputs of a call of a build backend.
+    """The inputs of a call to a build backend.
 
-    `source` is a copy of the extension in `workspace`, which also receives all results. `interpreter` belongs to an
-    environment with the build requirements, `python` is the Python that the extension is built for. `environment` is all
-    that the backend sees of the build machine (PATH, CC, PKG_CONFIG and so on), `settings` are the project's own.
+    `source` is a copy of the extension in `workspace`, which also receives all results. `interpreter` is the Python of an
+    environment with the build requirements, `python` describes the Python that the extension is built for. `environment`
+    contains all variables of the backend's process (PATH, CC, PKG_CONFIG and so on); `settings` are the config settings of
+    the project.
     """
 
     target: Target
@@ -44,7 +45,7 @@ class BackendCall:
 
 
 def copy_extension(extension: Path, copy: Path) -> Path:
-    """Copy the files of an extension, with modes that are the same on every machine; return the copy."""
+    """Replace the directory `copy` by a copy of an extension with normalized file modes (0755 or 0644), and return it."""
     shutil.rmtree(copy, ignore_errors=True)
     for path in extension_files(extension):
         destination = copy / path.relative_to(extension)
@@ -55,14 +56,17 @@ def copy_extension(extension: Path, copy: Path) -> Path:
 
 
 def query_wheel_requirements(call: BackendCall) -> tuple[str, ...]:
-    """Return the backend's requirements in addition to its static ones, which must be installed already."""
+    """Return the dynamic requirements of the backend; its static requirements must already be installed.
+
+    Raises BuildError when the backend fails, UsageError when [build-system] is invalid.
+    """
     return tuple(make_hooks(call).get_requires_for_build_wheel(settings_for(call)))
 
 
 def build_extension_wheel(call: BackendCall) -> Path:
-    """Build the wheel and return its path; it still has the tag that the backend chose.
+    """Build the wheel and return its path; its tags are those that the backend chose.
 
-    Raises BuildError when the backend fails, UsageError when pyproject.toml is wrong.
+    Raises BuildError when the backend fails, UsageError when [build-system] is invalid.
     """
     results = call.workspace / "dist"
     shutil.rmtree(results, ignore_errors=True)

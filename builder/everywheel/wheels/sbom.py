@@ -1,4 +1,4 @@
-"""The SBOM of a wheel: the libraries inside it, as a CycloneDX document (PEP 770) that is the same on every build."""
+"""The SBOM of a wheel: a reproducible CycloneDX document (PEP 770) that lists the libraries in the wheel."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from packageurl import PackageURL
 
 from everywheel.libraries.prefix import Library
 
-# Properties for facts that CycloneDX has no field for. The audit reads them from the finished wheel.
+# Properties for facts that have no field in CycloneDX. The audit reads them from the finished wheel.
 LINKAGE = "everywheel:linkage"  # shared or static
 FILE = "everywheel:file"  # the path in the wheel of a grafted library
 EXPORTS = "everywheel:exports"  # a glob of symbols that may be exported
-NO_EXPORTS = "-"  # the value of EXPORTS if none may be
+NO_EXPORTS = "-"  # the value of EXPORTS if no symbol may be exported
 PATCH = "everywheel:patch"  # the name of a patch that was applied to the source
 
 

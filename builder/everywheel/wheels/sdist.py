@@ -1,4 +1,4 @@
-"""Source distributions: built by any PEP 517 backend, repacked so that the same sources always give the same bytes."""
+"""Source distributions: built by any PEP 517 backend and repacked, so that the same sources result in the same bytes."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ if sys.version_info >= (3, 12):
 else:
     from backports import tarfile
 
-_LEVEL = 12  # libdeflate's highest
+_LEVEL = 12  # the highest level of libdeflate
 
 
 def build_sdist(context: BuildContext, step: WheelStep, plan: Plan, project: Project, wheelhouse: Path) -> Path:
     """Build the source distribution into the wheelhouse and return its path.
 
-    `step` is the wheel of any target whose libraries are in the store: some backends configure a build before they list
-    the files of the sdist, with the same compilers and libraries as for that wheel.
-    Raises BuildError when the backend fails or names the file differently than the project's metadata.
+    `step` is the wheel step of any target whose libraries are in the store: some backends configure a build, with the
+    compilers and libraries of a wheel, before they list the files of the sdist.
+    Raises BuildError when the backend fails or when the file name does not match the project's metadata.
     """
     step = replace(step, name=f"{step.name}-sdist")
     with context.store.lock(f"sdist-{step.key}"):
@@ -66,7 +66,7 @@ def _call_backend(call: BackendCall, context: BuildContext, project: Project) ->
 
 
 def _commit(call: BackendCall) -> None:
-    """Commit the copy of the extension: Meson packs the files of a commit."""
+    """Commit the copy of the extension to a new git repository, since `meson dist` packs the files of a commit."""
     author = ["-c", "user.name=everywheel", "-c", "user.email=everywheel@localhost", "-c", "commit.gpgsign=false"]
     for args in (
         ["init", "--quiet"],

@@ -8,12 +8,12 @@ from typing import Any
 from license_expression import Licensing
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
-# It only parses: packaging has the list of identifiers that PEP 639 refers to, and their canonical spelling.
+# Used for parsing only. The list of identifiers, and their canonical spelling, come from packaging, as in PEP 639.
 _LICENSING = Licensing()
 
 
 def check_expression(expression: str) -> str:
-    """Return an expression in its canonical spelling; raise ValueError, with the reason, when it is not valid."""
+    """Return the canonical spelling of an expression; raise ValueError, with the reason, when it is not valid."""
     try:
         return str(canonicalize_license_expression(expression))
     except InvalidLicenseExpression as error:
@@ -21,7 +21,7 @@ def check_expression(expression: str) -> str:
 
 
 def _split(expression: str) -> Iterator[Any]:
-    """Yield the expressions that an expression joins by AND; raise ValueError when it is not valid."""
+    """Yield the operands that an expression combines with AND; raise ValueError when it is not valid."""
     yield from _list_operands(_LICENSING.parse(check_expression(expression)), _LICENSING.AND)
 
 
@@ -34,9 +34,9 @@ def _list_operands(expression: Any, operator: type[Any]) -> Iterator[Any]:
 
 
 def combine_expressions(expressions: Iterable[str]) -> str:
-    """Return the expression of a work that is under all of these at once; what several of them contain appears once.
+    """Return the expression for a work to which all of the expressions apply: their operands joined by AND, each once.
 
-    Raises ValueError when one of them is not valid.
+    Raises ValueError when an expression is not valid.
 
     >>> combine_expressions(["MIT", "Apache-2.0 OR BSD-2-Clause", "MIT AND Zlib"])
     'MIT AND (Apache-2.0 OR BSD-2-Clause) AND Zlib'
@@ -47,9 +47,9 @@ def combine_expressions(expressions: Iterable[str]) -> str:
 
 
 def find_uncovered(expression: str, part: str) -> tuple[str, ...]:
-    """Return the licenses that `part` requires and `expression` does not name; one branch of an OR is enough.
+    """Return the operands of the AND in `part` that `expression` does not contain; of an OR, one branch is enough.
 
-    Raises ValueError when one of them is not valid.
+    Raises ValueError when an expression is not valid.
     """
     named = set(_split(expression))
     missing = []

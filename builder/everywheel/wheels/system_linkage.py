@@ -1,4 +1,4 @@
-"""Linkage `system`: a module is compiled with the headers of the prefix and opens the system's libraries with dlopen()."""
+"""Linkage `system`: the module is compiled with headers of the prefix and opens libraries of the system with dlopen()."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ from everywheel.wheels.wheel import read_wheel
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvidedSymbols:
-    """The sonames of the shared libraries of a prefix, and the library that defines each symbol."""
+    """The sonames of the shared libraries that were in a prefix, and the soname of the library that defines each symbol."""
 
     libraries: frozenset[str] = frozenset()
     symbols: Mapping[str, str] = field(default_factory=dict)
 
 
 def drop_libraries(prefix: Path) -> ProvidedSymbols:
-    """Remove every library of a prefix, so that nothing links them; headers and pkg-config files stay."""
+    """Remove the libraries of a prefix, so that they cannot be linked; keep headers and pkg-config files.
+
+    Raises UnreadableElf for a shared library that is not a valid ELF file.
+    """
     symbols: dict[str, str] = {}
     libraries: set[str] = set()
     for path in sorted((prefix / "lib").iterdir()):
@@ -36,7 +39,7 @@ def drop_libraries(prefix: Path) -> ProvidedSymbols:
 
 
 def check_system_linkage(wheel: Path, provided: ProvidedSymbols, label: str) -> None:
-    """Raise BuildError when a wheel contains one of the libraries, or when a module is linked to one."""
+    """Raise BuildError when a wheel contains one of the libraries or a module that is linked to one of them."""
     for name, content in read_wheel(wheel).files.items():
         if not content.data.startswith(MAGIC):
             continue
@@ -48,7 +51,7 @@ def check_system_linkage(wheel: Path, provided: ProvidedSymbols, label: str) -> 
 
 
 def check_file(name: str, elf: ElfFacts, provided: ProvidedSymbols, label: str) -> None:
-    """Raise BuildError when a file of a wheel is one of the libraries, or is linked to one."""
+    """Raise BuildError when a file of a wheel is one of the libraries, is linked to one, or has undefined symbols of one."""
     if elf.soname in provided.libraries:
         raise BuildError(
             f"{label}: linkage is system, but the wheel contains {elf.soname}",

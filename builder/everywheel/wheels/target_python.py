@@ -1,4 +1,4 @@
-"""The Python that an extension is built for, described for build backends that cannot run it (PEP 739)."""
+"""Descriptions of the Python that an extension is built for, for build backends that cannot run it (PEP 739)."""
 
 from __future__ import annotations
 
@@ -31,11 +31,12 @@ class TargetPython:
 
     @property
     def headers(self) -> Path:
+        """The directory that contains Python.h."""
         return self.prefix / "include" / "python"
 
     @property
     def extension_tag(self) -> str:
-        """The tag in the names of its extension modules: `cpython-311-x86_64-linux-gnu`."""
+        """The tag in the file names of extension modules: `cpython-311-x86_64-linux-gnu`."""
         digits = f"{self.version.major}{self.version.minor}"
         return f"cpython-{digits}{'t' if self.free_threaded else ''}-{self.target.extension_suffix}"
 
@@ -50,19 +51,19 @@ def parse_python_version(text: str) -> Version:
 
 def _report_version(text: str) -> BuildError:
     return BuildError(
-        f"the version of the Python headers is not a full one: '{text}'",
-        hint="the recipe of the headers needs a version like 3.11.9",
+        f"the version of the Python headers is incomplete: '{text}'",
+        hint="set `version` in the recipe of the headers to three numbers, such as 3.11.9",
     )
 
 
 def write_cross_python(python: TargetPython, interpreter: Path, workspace: Path) -> Path:
     """Write a Meson cross file whose Python reports the target's facts, and return its path.
 
-    Meson queries a Python by running a script with it. The one written here prints the answer to that script, and runs
-    everything else with `interpreter`.
+    Meson runs the script python_info.py with a Python to get its facts. The cross file names a shell script that prints the
+    facts of the target's Python for this script, and runs `interpreter` for all others.
     """
     version = f"{python.version.major}.{python.version.minor}"
-    own, stable = python.target.system.module
+    suffix, stable_suffix = python.target.system.module
     folders = {"include": "include", "platinclude": "include", "scripts": "bin", "data": ""}
     folders |= dict.fromkeys(("stdlib", "platstdlib"), f"lib/python{version}")
     folders |= dict.fromkeys(("purelib", "platlib"), f"lib/python{version}/site-packages")
@@ -77,8 +78,8 @@ def write_cross_python(python: TargetPython, interpreter: Path, workspace: Path)
         "is_pypy": False,
         "is_venv": False,
         "link_libpython": False,
-        "suffix": f".{python.extension_tag}{own}",
-        "limited_api_suffix": stable,
+        "suffix": f".{python.extension_tag}{suffix}",
+        "limited_api_suffix": stable_suffix,
         "is_freethreaded": python.free_threaded,
     }
     answer, program = workspace / "python.json", workspace / "python"
@@ -112,7 +113,7 @@ def describe_python(python: TargetPython) -> dict[str, object]:
     target = python.target
     abi = f"{major}{minor}{'t' if python.free_threaded else ''}"
     soabi = f"{'cp' if target.os == 'windows' else 'cpython-'}{abi}-{target.extension_suffix}"
-    own, stable = target.system.module
+    suffix, stable_suffix = target.system.module
     return {
         "schema_version": "1.0",
         "base_prefix": str(python.prefix),
@@ -127,15 +128,15 @@ def describe_python(python: TargetPython) -> dict[str, object]:
         },
         "abi": {
             "flags": ["t"] if python.free_threaded else [],
-            "extension_suffix": f".{soabi}{own}",
-            "stable_abi_suffix": stable,
+            "extension_suffix": f".{soabi}{suffix}",
+            "stable_abi_suffix": stable_suffix,
         },
         "suffixes": {
             "source": [".py"],
             "bytecode": [".pyc"],
             "optimized_bytecode": [".pyc"],
             "debug_bytecode": [".pyc"],
-            "extensions": list(dict.fromkeys((f".{soabi}{own}", stable, own))),
+            "extensions": list(dict.fromkeys((f".{soabi}{suffix}", stable_suffix, suffix))),
         },
         "libpython": _describe_libpython(python),
         "c_api": {"headers": "include/python"},
@@ -151,10 +152,10 @@ def _platform(target: Target) -> str:
 
 
 def _describe_libpython(python: TargetPython) -> dict[str, object]:
-    # An extension for Linux or macOS must not link libpython (PEP 513); one for Windows must link that of the stable ABI.
+    # Extensions for Linux and macOS must not be linked to libpython (PEP 513); those for Windows are linked to python3.dll.
     if python.target.os != "windows":
         return {"link_extensions": False}
-    # Meson 1.12 reads two names that are not in PEP 739 as well.
+    # Meson 1.12 also reads two names that are not in PEP 739.
     names = ("dynamic", "dynamic_stableabi", "dynamic-stableabi")
     library = str(python.prefix / python.target.system.linkable.format("python3"))
     return {"link_extensions": True, **dict.fromkeys(names, library)}

@@ -1,4 +1,4 @@
-"""Wheels: reading, changing, tagging, and packing in which the same contents always result in the same bytes."""
+"""Wheels: reading, changing and retagging them, and packing them reproducibly."""
 
 from __future__ import annotations
 
@@ -37,18 +37,20 @@ UNREADABLE = (
     RuntimeError,
     ValueError,
 )
-_ALWAYS_ALLOWED = 1 << 28  # every archive may unpack to this number of bytes
-_MAX_RATIO = 100  # and to this multiple of its own size; real wheels unpack to three or four times their size
+# The limits for the unpacked size of an archive, of which the larger applies: a number of bytes, and a multiple of its own
+# size. Real wheels unpack to three or four times their size.
+_ALWAYS_ALLOWED = 1 << 28
+_MAX_RATIO = 100
 _SPELLINGS = {b"project-url": b"Project-URL", b"home-page": b"Home-page", b"download-url": b"Download-URL"}
 
 
 class TooLargeError(Exception):
-    """An archive would unpack to far more bytes than a real wheel; the message has the number."""
+    """An archive would unpack to far more bytes than a real wheel; the message contains the number of bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WheelFile:
-    """A file of a wheel."""
+    """The content of a file in a wheel, and whether its mode allows executing it."""
 
     data: bytes
     executable: bool = False
@@ -56,7 +58,7 @@ class WheelFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wheel:
-    """The parts of a wheel's file name, and its files by path except RECORD, which `pack_wheel` writes.
+    """The parts of a wheel's file name, and its files by path. RECORD is not included: `pack_wheel` writes it.
 
     `name` and `version` are spelled as in the file name. The tags may be compressed sets (`py2.py3`, PEP 425).
     """
@@ -130,21 +132,22 @@ def _is_executable(info: zipfile.ZipInfo) -> bool:
 
 
 def is_safe_path(name: str) -> bool:
-    """Return whether a path in an archive is relative and inside the directory that the wheel is unpacked into."""
+    """Return whether a path in an archive is relative and stays inside the directory that the archive is unpacked into."""
     path = PurePosixPath(name)
     inside = bool(path.parts) and not path.is_absolute() and ".." not in path.parts
     return inside and "\\" not in name and ":" not in path.parts[0]
 
 
 def _is_record(file: str, dist_info: str) -> bool:
-    # Signatures (PEP 427) are removed too: they do not match the new RECORD.
+    # Signatures (PEP 427) are removed too, since they would not match the new RECORD.
     return file in (f"{dist_info}/RECORD", f"{dist_info}/RECORD.jws", f"{dist_info}/RECORD.p7s")
 
 
 def retag_wheel(wheel: Wheel, *, python: str, abi: str, platform: str) -> Wheel:
-    """Return the wheel with other tags in its file name and in its WHEEL file, whose other lines stay.
+    """Return the wheel with other tags in its file name and in its WHEEL file.
 
-    The build number is removed. `Root-Is-Purelib` is false for a wheel whose platform is not `any`.
+    Other fields of the WHEEL file are kept, except for the build number, which is removed. `Root-Is-Purelib` is false for a
+    wheel whose platform is not `any`.
     """
     tagged = replace(wheel, build="", python=python, abi=abi, platform=platform)
     path = f"{wheel.dist_info}/WHEEL"
@@ -157,7 +160,7 @@ def retag_wheel(wheel: Wheel, *, python: str, abi: str, platform: str) -> Wheel:
 
 
 def add_files(wheel: Wheel, files: Mapping[str, bytes]) -> Wheel:
-    """Return the wheel with files added, or replaced if they exist; the modes of replaced files stay."""
+    """Return the wheel with files added or replaced; a replaced file keeps its mode."""
     old = wheel.files
     new = {path: WheelFile(data=data, executable=path in old and old[path].executable) for path, data in files.items()}
     return replace(wheel, files={**old, **new})
@@ -191,7 +194,7 @@ def edit_metadata(wheel: Wheel, change: Callable[[RawMetadata], RawMetadata]) ->
 def pack_wheel(wheel: Wheel, folder: Path, *, epoch: int) -> Path:
     """Write the wheel with a new RECORD into a directory and return its path.
 
-    The files are sorted, with .dist-info behind the others and RECORD as the last one (PEP 427). `epoch` is the time of
+    The files are sorted, with .dist-info after all others and RECORD as the last file (PEP 427). `epoch` is the time of
     every file in seconds since 1970.
     """
     paths = sorted(wheel.files, key=lambda path: (path.startswith(f"{wheel.dist_info}/"), path))

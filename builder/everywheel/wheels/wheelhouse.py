@@ -13,7 +13,7 @@ from everywheel.store.local import Store
 def export_wheels(plan: Plan, store: Store, wheelhouse: Path) -> dict[str, Path]:
     """Copy the plan's finished wheels from the store into the wheelhouse; return their paths by step id.
 
-    A wheel that exists with the same bytes is not written again.
+    A wheel that already exists with the same bytes is not written again.
     """
     wheelhouse.mkdir(parents=True, exist_ok=True)
     exported: dict[str, Path] = {}

@@ -1,7 +1,8 @@
 """Zip archives whose bytes depend only on names and contents, not on the machine.
 
-The compression is that of libdeflate, from the package `deflate`, which is pinned. zipfile compresses with the zlib of the
-interpreter and accepts no other. The format is APPNOTE 6.3.3 without its 64-bit extensions.
+The compression is that of libdeflate, from the package `deflate`, which is pinned. zipfile cannot be used: it always
+compresses with the zlib of the interpreter, which differs between machines. The format is APPNOTE 6.3.3 without its 64-bit
+extensions.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class ZipEntry:
 def pack_zip(entries: Iterable[ZipEntry], *, epoch: int) -> bytes:
     """Return an archive of the entries in their order; `epoch` is the time of every file, in seconds since 1970.
 
-    Raises BuildError when they exceed the limits of the format without 64-bit extensions: 65,534 files and 4 GiB.
+    Raises BuildError when the entries exceed the limits of the format without 64-bit extensions: 65,534 files and 4 GiB.
     """
     day, clock = _dos_time(epoch)
     body, directory, count = bytearray(), bytearray(), 0
