@@ -1,4 +1,4 @@
-"""The programs that builds use: from PyPI, pinned by version and hash, in a virtual environment in the store."""
+"""Build tools: programs from PyPI, pinned by version and hash, in a virtual environment in the store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from everywheel.toolchains.virtual_env import (
 )
 
 PINS = Path(__file__).with_name("tools.txt")
-"""A requirements file of pip with a version and hashes for every tool."""
+"""A requirements file for pip with the version and the hashes of every tool."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class Tools:
 
 
 def pinned_versions() -> dict[str, str]:
-    """Return name and version of every pinned tool."""
+    """Return the versions of the pinned tools by name."""
     lines = PINS.read_text().splitlines()
     return dict(line.split(" ")[0].split("==") for line in lines if "==" in line)
 
@@ -51,7 +51,8 @@ def tools_identity() -> str:
 def ensure_tools(store: Path, *, offline: bool = False) -> Tools:
     """Return the tools, installing them first if they are not in the store (a download of about 160 MB).
 
-    In a container, $EVERYWHEEL_TOOLS names a directory with tools that was mounted.
+    If $EVERYWHEEL_TOOLS is set, as in a container, it names a mounted directory with the tools. Raises BuildError when pip
+    fails, and MachineError when the tools are not in the store and `offline` forbids the download.
     """
     if mounted := os.environ.get("EVERYWHEEL_TOOLS"):
         return _find_mounted_tools(Path(mounted))
@@ -79,5 +80,5 @@ def _find_tools(programs: Path, packages: Path, python: Path, environment: Mappi
 
 
 def _find_mounted_tools(folder: Path) -> Tools:
-    """Return the tools that pip installed into a plain directory; the running Python executes them."""
+    """Return the tools that pip installed into a directory with `--target`; `python` is the running Python."""
     return _find_tools(folder / "bin", folder, Path(sys.executable), {"PYTHONPATH": str(folder)})

@@ -11,7 +11,7 @@ from everywheel.toolchains.toolchain import Toolchain
 
 
 def render_toolchain_file(toolchain: Toolchain) -> str:
-    """Return the toolchain file: the target's compilers and flags, and searches that are confined to the prefix."""
+    """Return the toolchain file: the target's compilers and flags, and search paths that are limited to the prefix."""
     join = _join_windows_flags if toolchain.suffix else shlex.join
     compile_flags, link_flags = join(toolchain.compile_flags), join(toolchain.link_flags)
     cxx_flags = join(toolchain.compile_flags + toolchain.cxx_flags)
@@ -41,10 +41,10 @@ set(CMAKE_FIND_USE_CMAKE_SYSTEM_PATH FALSE)
 
 
 def _join_windows_flags(flags: Sequence[str]) -> str:
-    """Join flags for programs on Windows, which no shell splits, inside a quoted string of CMake."""
+    """Join flags by the rules of Windows, where no shell splits them, and escape them for a quoted string of CMake."""
     return join_windows_args(flags).replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _path(toolchain: Toolchain, name: str) -> str:
-    # In strings of CMake a backslash begins an escape sequence.
+    # A backslash in a quoted string of CMake begins an escape sequence.
     return toolchain.program(name).as_posix()

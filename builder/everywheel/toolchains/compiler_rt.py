@@ -3,10 +3,11 @@
 zig's compiler_rt also defines memcpy, strlen, sin and about eighty other functions of libc, all in one object
 (https://github.com/ziglang/zig/issues/7265). A library that needs one function of compiler_rt, such as a division of
 128-bit numbers, links the whole object, and its definitions then take precedence over libc's functions, which are optimized
-for the processor. Every link for Linux therefore has an archive that is built from the same sources without these
-functions. If a link still needs one of them, it takes zig's own object as well.
+for the processor. Every link for Linux therefore includes an archive that is built from the same sources
+without these functions. A link that still needs one of them also includes zig's own object.
 
-On macOS the functions of the system take precedence. On Windows, zig always links its own object.
+The archive is not used for macOS, where the functions of the system take precedence, nor for Windows, where zig always
+links its own object.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _EXPORT = "if (!builtin.is_test) @export("
 _FILTERED_EXPORT = "if (comptime !builtin.is_test and isHelper(name)) @export("
 _MATHEMATICS = re.compile(r" *// Math routines\..*?\n\n", re.DOTALL)
 # The names of libc functions begin with a letter, except for fortified functions and the stack protector. The functions
-# that multiply and divide complex numbers call functions that some libms do not have.
+# that multiply and divide complex numbers (`…c3`) are left out too: they call functions that some libms do not have.
 _FILTER = """
 fn isHelper(comptime name: []const u8) bool {
     @setEvalBranchQuota(10_000);
@@ -62,7 +63,7 @@ def find_compiler_rt(cache: Path, target: Target) -> Path:
 def build_compiler_rt(target: Target, tools: Tools, cache: Path, *, environment: Mapping[str, str], log: Path) -> None:
     """Compile the archive for a target into the cache; it takes some seconds.
 
-    Raises MachineError when zig's sources have another form than this module expects, BuildError when zig fails.
+    Raises MachineError when zig's sources do not have the expected structure, BuildError when zig fails.
     """
     sources = tools.zig.parent / "lib"
     cache.mkdir(exist_ok=True)
@@ -82,7 +83,7 @@ def build_compiler_rt(target: Target, tools: Tools, cache: Path, *, environment:
 def remove_libc_functions(source: str) -> str:
     """Return the text of zig's compiler_rt.zig without the exports of libc functions.
 
-    Raises MachineError for a text of another form.
+    Raises MachineError when the text does not have the expected structure.
     """
     counts = source.count(_EXPORT), len(_MATHEMATICS.findall(source))
     if counts != (1, 1):

@@ -1,7 +1,7 @@
 """Compiler wrappers: shell scripts that call an engine's compilers with their fixed arguments.
 
 Build systems call `cc` and `c++` by name. The wrappers also remove or replace arguments that build systems pass to every
-compiler and that a linker of zig ignores or reads differently.
+compiler but that zig's linkers ignore or interpret differently.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from everywheel.toolchains.compilers import Compilers
 from everywheel.toolchains.toolchain import Toolchain, ToolchainOptions
 
 NO_INSTALL_NAME_TOOL = "no-install-name-tool"
-"""A program that always fails, in place of install_name_tool."""
+"""The name of a program that replaces install_name_tool and always fails."""
 
-# POSIX utilities that build files call; every build machine has them, and nothing of them gets into a product.
+# POSIX utilities that build files call. Every build machine has them, and their versions do not change the products.
 _UTILITIES = (
     "cat",
     "chmod",
@@ -75,9 +75,9 @@ def write_wrappers(toolchain: Toolchain, compilers: Compilers, tools: Tools, opt
     if nasm.exists():
         scripts["nasm"] = _render_nasm(nasm, workspace)
     if toolchain.target.os == "darwin" and not shutil.which("install_name_tool", path=os.pathsep.join(compilers.path)):
-        # CMake stops without one (https://gitlab.kitware.com/cmake/cmake/-/issues/27069). It fails, since a product whose
-        # names are changed is not the one that was linked. Its name is another one because Meson uses install_name_tool
-        # whenever it exists.
+        # CMake requires an install_name_tool (https://gitlab.kitware.com/cmake/cmake/-/issues/27069). This one always fails,
+        # since libraries must be linked with their final install names. It has another file name because Meson runs
+        # install_name_tool whenever it is on PATH.
         message = "there is no install_name_tool: link with the right install name"
         scripts[NO_INSTALL_NAME_TOOL] = f"echo '{message}' >&2\nexit 1"
     for name, script in scripts.items():
@@ -93,12 +93,12 @@ def write_wrappers(toolchain: Toolchain, compilers: Compilers, tools: Tools, opt
 def _render_compilers(
     toolchain: Toolchain, compilers: Compilers, tools: Tools, exports: Sequence[str]
 ) -> dict[str, str]:
-    first = ""
+    preamble = ""
     if toolchain.target.os == "darwin":
-        first = _REPLACE_SONAME + (_render_hiding(tools, exports) if exports else "")
+        preamble = _REPLACE_SONAME + (_render_hiding(tools, exports) if exports else "")
     return {
-        "cc": _render_compiler(compilers.c, toolchain.prefix, first),
-        "c++": _render_compiler(compilers.cxx, toolchain.prefix, first),
+        "cc": _render_compiler(compilers.c, toolchain.prefix, preamble),
+        "c++": _render_compiler(compilers.cxx, toolchain.prefix, preamble),
         "build-cc": _exec(compilers.build_c),
         "build-c++": _exec(compilers.build_cxx),
         "ar": _exec(compilers.ar),
@@ -106,11 +106,11 @@ def _render_compilers(
     }
 
 
-def _render_compiler(command: Sequence[object], prefix: Path, first: str) -> str:
-    """Return a wrapper that removes every RUNPATH and, as search directory for libraries, prints the prefix only.
+def _render_compiler(command: Sequence[object], prefix: Path, preamble: str) -> str:
+    """Return a wrapper that removes -rpath arguments and answers -print-search-dirs with the prefix only.
 
-    Build systems add the workspace as RUNPATH to what they build. zig prints library directories of the build machine,
-    from which Meson would take libraries.
+    Build systems pass directories of the workspace as RUNPATH. For -print-search-dirs, zig prints library directories of
+    the build machine, in which Meson would find libraries for another target.
     """
     return f"""for arg do
   shift
@@ -120,11 +120,11 @@ def _render_compiler(command: Sequence[object], prefix: Path, first: str) -> str
     *) set -- "$@" "$arg" ;;
   esac
 done
-{first}{_exec(command)}"""
+{preamble}{_exec(command)}"""
 
 
 def _render_hiding(tools: Tools, exports: Sequence[str]) -> str:
-    """Return the lines that hide symbols in the objects of a link.
+    """Return the part of a wrapper that hides symbols in the objects of a link before it.
 
     zig's linker for macOS ignores -exported_symbols_list: https://github.com/ziglang/zig/issues/24662
     """
@@ -143,9 +143,9 @@ def _render_pkgconfig(toolchain: Toolchain, tools: Tools, *, static: bool) -> st
 
 
 def _render_nasm(nasm: Path, workspace: Path) -> str:
-    """Return a wrapper that names sources relative to the build directory.
+    """Return a wrapper that passes source files by paths relative to the build directory.
 
-    nasm writes their names into objects and maps no prefix: https://github.com/netwide-assembler/nasm/issues/173
+    nasm writes the paths into objects and has no equivalent of -ffile-prefix-map: https://github.com/netwide-assembler/nasm/issues/173
     """
     root = shlex.quote(str(workspace))
     return f"""for arg do

@@ -33,13 +33,13 @@ class Compilers:
         ar, ranlib: the programs that write archives.
         dlltool: the program that makes import libraries from definition files; only for Windows.
         windres: the resource compiler; only for Windows.
-        path: further directories for PATH.
-        environment: further variables.
+        path: additional directories for PATH.
+        environment: additional environment variables.
         runs_target: whether programs for the target run on the build machine.
         undefined_version: whether the linker needs a flag for version scripts that name undefined symbols.
         no_cxx_library: the flag that links C++ code without the C++ library, if there is one.
         link: flags for every link.
-        launcher: the compiled launcher that wrappers are copies of, on a build machine that cannot start scripts.
+        launcher: the compiled program that is copied as every wrapper, on a build machine that cannot start scripts.
     """
 
     c: tuple[str, ...]

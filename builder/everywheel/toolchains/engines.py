@@ -21,5 +21,5 @@ def check_engine(name: EngineName) -> None:
 
 
 def start_engine(name: EngineName, store: Store, tools: Tools) -> Engine:
-    """Return the zig or the native engine."""
+    """Return the engine for a name: `zig` or `native`; the container engine runs `native` inside a container."""
     return NativeEngine(store=store.root) if name is EngineName.NATIVE else ZigEngine(store=store, tools=tools)

@@ -30,12 +30,12 @@ class SystemFlags:
     native_link: tuple[str, ...] = ()
 
 
-# Every link has -O2: for a link at another level, zig compiles its compiler_rt again, for that level.
+# Every link has -O2: for each optimization level, zig would compile its compiler_rt again.
 SYSTEM_FLAGS: Mapping[str, SystemFlags] = MappingProxyType(
     {
         "linux": SystemFlags(link=("-O2", "-Wl,--gc-sections", "-Wl,--as-needed", "-Wl,-z,relro", "-Wl,-z,now", "-s")),
         "darwin": SystemFlags(
-            # Repair makes install names longer: with this space in the header it moves nothing else.
+            # Repair makes install names longer. The padding leaves space for them in the header.
             link=("-O2", "-Wl,-dead_strip", "-Wl,-dead_strip_dylibs", "-Wl,-headerpad_max_install_names", "-s"),
             # A function that is newer than the oldest supported macOS is an error, also in the probes of build systems.
             compile=("-Werror=unguarded-availability",),
@@ -44,7 +44,7 @@ SYSTEM_FLAGS: Mapping[str, SystemFlags] = MappingProxyType(
             link=("-O2", "-Wl,--gc-sections", "-s"),
             # Without -s, zig's objects contain the path of the build directory, even with -g0.
             zig=("-s",),
-            # Windows has no DLL of libgcc, libstdc++ or winpthread, the libraries of MinGW.
+            # Windows does not include the DLLs of libgcc, libstdc++ and winpthread, the runtime libraries of MinGW.
             native_link=("-static",),
         ),
     }
@@ -52,5 +52,5 @@ SYSTEM_FLAGS: Mapping[str, SystemFlags] = MappingProxyType(
 
 
 def write_version_script(path: Path, exports: tuple[str, ...]) -> None:
-    """Write the linker script that exports only the symbols that match one of the patterns."""
+    """Write a version script for the linker that exports only the symbols that match one of the patterns."""
     path.write_text("{ global: " + " ".join(f"{pattern};" for pattern in exports) + " local: *; };\n")

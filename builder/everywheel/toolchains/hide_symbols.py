@@ -1,11 +1,11 @@
-"""Hiding symbols on macOS in the objects of a link, before the link.
+"""Hides symbols in the objects and archives of a link for macOS, before the link.
 
-zig's linker for macOS ignores -exported_symbols_list (https://github.com/ziglang/zig/issues/24662), which marks each
-external symbol that the list does not name as private to the library (N_PEXT). This module does the same in objects and
-archives.
+zig's linker for macOS ignores -exported_symbols_list (https://github.com/ziglang/zig/issues/24662). Other linkers mark each
+external symbol that is not in the list as private to the library (N_PEXT). This module sets the same flag in the objects
+and archives themselves.
 
-The compiler wrapper runs this file as a program, `python hide_symbols.py PATTERN… -- ARGUMENT…` with the arguments of the
-link, and with a Python that cannot import the package.
+The compiler wrapper runs this file as a program, `python hide_symbols.py PATTERN… -- ARGUMENT…`, with the arguments of the
+link. The file imports only the standard library, since its Python does not have the package.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _N_STAB, _N_PEXT, _N_TYPE, _N_EXT = 0xE0, 0x10, 0x0E, 0x01
 
 
 def hide_symbols(data: bytes, patterns: Sequence[str]) -> bytes:
-    """Return an object, or an archive of objects, of which a library exports only the symbols that match a pattern.
+    """Return an object file or archive in which the defined symbols that match no pattern are private to the library.
 
-    Only one bit of each symbol changes. Data of another format is returned unchanged.
+    Only the flag N_PEXT of these symbols is changed. Data in another format is returned unchanged.
     """
     changed = bytearray(data)
     for start in _objects(data):
@@ -38,37 +38,37 @@ def hide_symbols(data: bytes, patterns: Sequence[str]) -> bytes:
 
 def _objects(data: bytes) -> Iterator[int]:
     """Yield the offset of each object: a member of an archive has a 60-byte header at an even offset, then its long name."""
-    at = len(_ARCHIVE)
+    offset = len(_ARCHIVE)
     if not data.startswith(_ARCHIVE):
         yield from [0] if data.startswith(_OBJECT) else []
         return
-    while at + 60 <= len(data):
-        size, start = int(data[at + 48 : at + 58]), at + 60
-        if data[at : at + 3] == b"#1/":
-            start += int(data[at + 3 : at + 16])
+    while offset + 60 <= len(data):
+        size, start = int(data[offset + 48 : offset + 58]), offset + 60
+        if data[offset : offset + 3] == b"#1/":
+            start += int(data[offset + 3 : offset + 16])
         if data.startswith(_OBJECT, start):
             yield start
-        at += 60 + size + size % 2
+        offset += 60 + size + size % 2
 
 
 def _defined_symbols(data: bytes, start: int) -> Iterator[tuple[int, str]]:
-    """Yield, for each external symbol that an object defines, the offset of its table entry and its name in C."""
+    """Yield the offset of the table entry, and the C name, of each external symbol that an object defines."""
     (commands,) = struct.unpack_from("<I", data, start + 16)
-    at = start + 32
+    offset = start + 32
     for _ in range(commands):
-        command, size = struct.unpack_from("<II", data, at)
+        command, size = struct.unpack_from("<II", data, offset)
         if command == _LC_SYMTAB:
-            symbols, count, names, _ = struct.unpack_from("<IIII", data, at + 8)
+            symbols, count, names, _ = struct.unpack_from("<IIII", data, offset + 8)
             for entry in range(start + symbols, start + symbols + 16 * count, 16):
                 name, kind = struct.unpack_from("<IB", data, entry)
                 if kind & _N_EXT and kind & _N_TYPE and not kind & _N_STAB:
                     begin = start + names + name
                     yield entry, data[begin : data.index(0, begin)].decode().removeprefix("_")
-        at += size
+        offset += size
 
 
 def _linked_files(args: Sequence[str]) -> Iterator[Path]:
-    """Yield the objects and archives that the arguments of a link name, also in response files and with `-l`."""
+    """Yield the objects and archives among the arguments of a link, including response files and `-l` options."""
     folders = [arg[2:] for arg in args if arg.startswith("-L")]
     for arg in args:
         if arg.startswith("@") and Path(arg[1:]).is_file():  # not @rpath/…
@@ -91,9 +91,8 @@ def _main(arguments: Sequence[str]) -> None:
             unfinished = path.with_name(f".{path.name}.{os.getpid()}")
             unfinished.write_bytes(hidden)
             unfinished.replace(path)
-            os.utime(
-                path, ns=(status.st_atime_ns, status.st_mtime_ns)
-            )  # with a new time stamp, the build system would make the file again
+            # With a new modification time, the build system would build the targets that depend on the file again.
+            os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 if __name__ == "__main__":

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from everywheel.toolchains.toolchain import Toolchain
 
-# Every requirement of a recipe has a pkg-config file. With a real cmake, Meson would also look for CMake packages, for which
-# CMake first tests the C++ compiler: up to a minute for each target, in which zig compiles libc++
-# (https://github.com/mesonbuild/meson/issues/7898).
+# Every requirement of a recipe has a pkg-config file. With a real cmake, Meson would also look for CMake packages
+# (https://github.com/mesonbuild/meson/issues/7898). CMake then tests the C++ compiler, for which zig compiles libc++: up to
+# a minute for each target.
 _NO_CMAKE = "cmake-is-disabled"
 
 
@@ -61,5 +61,5 @@ def _quote_array(values: Sequence[str]) -> str:
 
 
 def _path(toolchain: Toolchain, name: str) -> str:
-    # In strings of Meson a backslash begins an escape sequence.
+    # A backslash in a string of Meson begins an escape sequence.
     return toolchain.program(name).as_posix()

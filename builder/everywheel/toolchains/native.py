@@ -22,7 +22,7 @@ from everywheel.toolchains.flags import SYSTEM_FLAGS
 from everywheel.toolchains.windows_launcher import SOURCE
 
 POLICY = "AUDITWHEEL_PLAT"
-"""The variable of build images (PyPA's and ours) with the platform tag of the wheels that they can build."""
+"""The environment variable of build images (PyPA's and ours) that contains the platform tag of the wheels to build."""
 
 _FLAGS = ("-O2", "-Wno-error=date-time")
 # Programs on Windows need these variables to start, or to find other programs.
@@ -40,9 +40,9 @@ _WINDOWS_VARIABLES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NativeEngine:
-    """`$CC` and `$CXX`, or `cc` and `c++`, of the build machine, for targets that this machine runs.
+    """The compilers of the build machine (`$CC` and `$CXX`, else `cc` and `c++`), for targets whose programs it runs.
 
-    `store` is the root of the store, for the launcher that it compiles on Windows.
+    `store` is the root of the store; on Windows, it receives the compiled launcher.
     """
 
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
@@ -54,11 +54,11 @@ class NativeEngine:
 
         Raises UsageError for a target that they cannot build for, MachineError for a compiler that is missing or unusable.
         """
-        own = native_target(self.environ)
-        same = (target.os, target.arch, target.libc) == (own.os, own.arch, own.libc)
-        if not same or target.libc_version < own.libc_version:
+        machine = native_target(self.environ)
+        same_platform = (target.os, target.arch, target.libc) == (machine.os, machine.arch, machine.libc)
+        if not same_platform or target.libc_version < machine.libc_version:
             raise UsageError(
-                f"the native engine cannot build for {target.tag}: this machine builds for {own.tag}",
+                f"the native engine cannot build for {target.tag}: this machine builds for {machine.tag}",
                 hint="the zig engine builds for every target on any machine",
             )
         c, cxx = self._find("CC", "cc", "gcc"), self._find("CXX", "c++", "g++")
@@ -76,7 +76,7 @@ class NativeEngine:
             ranlib=self._find("RANLIB", "ranlib", "gcc-ranlib"),
             dlltool=self._find("DLLTOOL", "dlltool") if windows else (),
             windres=self._find("WINDRES", "windres") if windows else (),
-            # The compiler looks for its assembler and linker there.
+            # The compiler searches PATH for its assembler and linker.
             path=tuple(self.environ.get("PATH", "/usr/bin:/bin").split(os.pathsep)),
             environment=self._keep_variables(target),
             runs_target=True,
@@ -86,7 +86,10 @@ class NativeEngine:
         )
 
     def prime_cache(self, target: Target) -> None:
-        """Compile the launcher, on Windows, once for each store; the compilers of the machine need no preparation."""
+        """On Windows, compile the launcher once for each store; the compilers themselves need no preparation.
+
+        Raises the errors of `compilers`, and BuildError when the launcher cannot be compiled.
+        """
         compilers = self.compilers(target)
         if compilers.launcher is None:
             return
@@ -105,7 +108,7 @@ class NativeEngine:
         ensure_stamped_dir(launcher.parent, fill, title=f"launcher for {target.tag}")
 
     def _launcher(self, c: Sequence[str]) -> Path | None:
-        """Return the path of the launcher that this compiler makes; it may not exist yet."""
+        """Return the path of the launcher that is compiled with this compiler; the file may not exist yet."""
         if self.store is None:
             return None
         facts = hashlib.sha256(SOURCE.read_bytes() + repr(c).encode()).hexdigest()[:12]
@@ -117,7 +120,7 @@ class NativeEngine:
         return {"HOME": self.environ.get("HOME", "/tmp")}
 
     def _find(self, variable: str, *names: str) -> tuple[str, ...]:
-        """Return the command that a variable names, with its arguments, or the first of the programs that exists."""
+        """Return the command in an environment variable, with its arguments, or the first program of `names` on PATH."""
         candidates = [self.environ[variable]] if self.environ.get(variable) else list(names)
         for candidate in candidates:
             for program, *args in ([candidate], split_command(candidate)):
@@ -132,12 +135,12 @@ class NativeEngine:
 
 
 def split_command(line: str, *, windows: bool = sys.platform == "win32") -> list[str]:
-    """Split a variable such as CC into arguments as a shell of the machine does; paths on Windows have backslashes."""
+    """Split the value of a variable such as CC into arguments; on Windows, a backslash is not an escape character."""
     return [arg.strip('"') for arg in shlex.split(line, posix=False)] if windows else shlex.split(line)
 
 
 def _check_driver(compiler: Sequence[str], target: Target, environ: Mapping[str, str]) -> None:
-    """Raise MachineError for a compiler other than MinGW's gcc or clang for the target, with which recipes are built."""
+    """Raise MachineError unless a compiler is MinGW's gcc or clang for the target: recipes support no other."""
     command = [*compiler, "-dumpmachine"]
     result = run_command(command, env=environ)
     machine = result.output.strip()
@@ -151,16 +154,17 @@ def _check_driver(compiler: Sequence[str], target: Target, environ: Mapping[str,
 
 
 def _system_flags(target: Target) -> tuple[str, ...]:
-    """Return the flags of Apple's compilers for the oldest macOS, which may be older than that of the machine."""
+    """Return the flags that select the architecture and the oldest macOS of a target for Apple's compilers."""
     if target.os != "darwin":
         return ()
     return ("-arch", target.arch_tag, f"-mmacosx-version-min={'.'.join(map(str, target.os_version))}")
 
 
 def native_target(environ: Mapping[str, str] = os.environ) -> Target:
-    """Return the target that the machine's compilers build for: that of its image, else that of its own libc.
+    """Return the target that the machine's compilers build for.
 
-    On a Mac, MACOSX_DEPLOYMENT_TARGET is the oldest macOS.
+    In a build image, it is the platform tag of the image; elsewhere it has the version of the machine's own libc. On a Mac,
+    MACOSX_DEPLOYMENT_TARGET is the oldest macOS. Raises UsageError for a machine that is not a supported target.
     """
     policy = environ.get(POLICY, "")
     if policy:
@@ -173,7 +177,10 @@ def native_target(environ: Mapping[str, str] = os.environ) -> Target:
 
 
 def native_facts(environ: Mapping[str, str] = os.environ) -> str:
-    """Return the machine's part of a cache key: a hash of the versions of its compilers."""
+    """Return a hash of the target and the compiler versions of the build machine, for cache keys.
+
+    Raises MachineError when a compiler is missing.
+    """
     engine = NativeEngine(environ=environ)
     commands = [engine._find("CC", "cc", "gcc"), engine._find("CXX", "c++", "g++")]
     versions = [run_command([*command, "--version"]).output for command in commands]
@@ -181,7 +188,7 @@ def native_facts(environ: Mapping[str, str] = os.environ) -> str:
 
 
 def _accepts_flag(compiler: Sequence[str], flag: str, environ: Mapping[str, str]) -> bool:
-    """Return whether a compiler can link with a flag."""
+    """Return whether the compiler can link a shared library with a flag."""
     with TemporaryDirectory() as folder:
         source = Path(folder) / "empty.c"
         source.write_text("")

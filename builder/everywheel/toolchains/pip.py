@@ -1,8 +1,8 @@
-"""pip: the only module that runs it.
+"""Running pip; no other module does.
 
-pip is the one of the running Python and uses the user's own settings (`PIP_INDEX_URL`, pip.conf). It installs into a virtual
-environment, or downloads and installs wheels for another machine, whose platform tags and Python version it is given: the
-containers in which these wheels are used have no network.
+pip is that of the running Python and uses the settings of the user (`PIP_INDEX_URL`, pip.conf). It installs packages into a
+virtual environment, or downloads and installs wheels for the platform tags and the Python version of another machine. The
+latter are for containers, which have no network access.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _HINT = "is the package index reachable? pip's own settings (PIP_INDEX_URL, pip.
 
 
 def run_pip(command: str, arguments: Sequence[str], *, label: str, log: Path, python: Path | None = None) -> None:
-    """Run one of pip's commands, for another environment's `python` if there is one.
+    """Run a command of pip, in the environment of `python` if it is not None.
 
     `label` names the packages in errors: `build tools`. Raises BuildError when pip fails.
     """
@@ -46,7 +46,10 @@ def download_wheels(
     log: Path,
     dependencies: bool = True,
 ) -> None:
-    """Download wheels for another machine into a folder, with the wheels that they require in turn."""
+    """Download wheels for another machine into a folder, by default with all wheels that they require.
+
+    Raises BuildError when pip fails.
+    """
     options = ["--dest", str(folder), *([] if dependencies else ["--no-deps"])]
     run_pip("download", [*options, *_select_platform(platforms, python), *requirements], label=label, log=log)
 
@@ -54,7 +57,10 @@ def download_wheels(
 def install_wheels(
     requirements: Sequence[str], folder: Path, *, platforms: Sequence[str], python: str, label: str, log: Path
 ) -> None:
-    """Install wheels for another machine into a folder; `requirements` may begin with options of pip."""
+    """Install wheels for another machine into a folder; `requirements` may begin with options of pip.
+
+    Raises BuildError when pip fails.
+    """
     options = ["--no-compile", "--target", str(folder)]
     run_pip("install", [*options, *_select_platform(platforms, python), *requirements], label=label, log=log)
 
@@ -66,7 +72,7 @@ def platform_tags(target: Target, libc_version: Sequence[int]) -> list[str]:
 
 
 def python_environment() -> dict[str, str]:
-    """Return the variables of this process without PYTHONPATH, which would show its packages to another Python."""
+    """Return the variables of this process without PYTHONPATH, which would apply to the Python of the environment too."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 

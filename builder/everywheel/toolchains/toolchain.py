@@ -10,7 +10,7 @@ from everywheel.config.recipe import Optimize
 from everywheel.platforms.target import Target
 
 PREFIX = "/everywheel"
-"""The prefix that everything is configured for. Nothing is installed there, so no path of a machine gets into a binary."""
+"""The prefix that every library is configured with. It does not exist, so binaries contain no path of a machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,10 +19,10 @@ class ToolchainOptions:
 
     Attributes:
         optimize: the optimization level.
-        flags, link_flags: further flags for every compilation and for every link.
-        exports: glob patterns of the only symbols that shared libraries may export; all of them if it is empty.
-        cxx_runtime: whether C++ code links the C++ library; without it, C++ code only has the headers of the library.
-        static_pkgconfig: whether pkg-config also lists the libraries that archives require in turn.
+        flags, link_flags: additional flags for every compilation and for every link.
+        exports: glob patterns of the symbols that shared libraries export; if it is empty, all symbols are exported.
+        cxx_runtime: whether the C++ library is linked; its headers are always available.
+        static_pkgconfig: whether pkg-config also lists private requirements (`--static`), which static archives need.
     """
 
     optimize: Optimize = Optimize.BALANCED
@@ -38,12 +38,12 @@ class Toolchain:
     """The paths, flags and variables of a toolchain in a workspace.
 
     Attributes:
-        directory: the directory that holds the toolchain's own files.
+        directory: the directory with the toolchain's own files.
         prefix: the prefix that compilers and pkg-config search.
         compile_flags: flags for every compilation of C and C++; `cxx_flags` are added to them for C++.
         cxx_link_flags: flags for linking C++ on the build machine; `link_flags` are those of every link for the target.
         runs_target: whether programs for the target run on the build machine.
-        environment: all variables of a build.
+        environment: all environment variables of a build.
         suffix: the suffix of the toolchain's programs.
     """
 

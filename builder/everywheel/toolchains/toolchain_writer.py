@@ -32,7 +32,7 @@ def write_toolchain(
     workspace: Path,
     options: ToolchainOptions = _DEFAULT_OPTIONS,
 ) -> Toolchain:
-    """Write the toolchain for a target into `<workspace>/toolchain`, for the prefix `<workspace>/prefix`."""
+    """Write the toolchain for a target into `<workspace>/toolchain`; it searches the prefix `<workspace>/prefix`."""
     directory, prefix = workspace / "toolchain", workspace / "prefix"
     (directory / "bin").mkdir(parents=True, exist_ok=True)
     compile_flags = (
@@ -47,7 +47,7 @@ def write_toolchain(
     if options.exports and target.os == "linux":
         script = directory / "exports.map"
         write_version_script(script, options.exports)
-        # One script serves every library of a recipe, and not each of them has every symbol.
+        # All libraries of a recipe share the script, which therefore names symbols that a single library does not define.
         undefined = ["-Wl,--undefined-version"] if compilers.undefined_version else []
         link_flags += [f"-Wl,--version-script={script}", *undefined]
     toolchain = Toolchain(
@@ -73,7 +73,7 @@ def write_toolchain(
 
 
 def _make_environment(tools: Tools, workspace: Path, compilers: Compilers) -> dict[str, str]:
-    """Return all variables of a build: except for those of the engine, none is inherited from the build machine."""
+    """Return all environment variables of a build; only those of the engine may come from the build machine."""
     home = workspace / "home"
     home.mkdir(parents=True, exist_ok=True)
     search = (

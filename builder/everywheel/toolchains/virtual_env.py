@@ -37,9 +37,10 @@ def _find_dir(environment: Path, name: str) -> Path:
 
 
 def environment_identity(requirements: str, store: Path) -> str:
-    """Return the hash that names an environment: of its requirements, its Python and its location.
+    """Return a hash of the requirements, the Python and the location of an environment, for the name of its directory.
 
-    Machines may share a store under different paths, but the scripts of an environment contain its path.
+    The location is included because scripts in an environment contain its path, and machines may mount a shared store
+    under different paths.
     """
     location = (store / "tools").resolve()
     facts = f"{requirements}\n{sys.version}\n{sys.base_prefix}\n{location}"
@@ -49,7 +50,7 @@ def environment_identity(requirements: str, store: Path) -> str:
 def ensure_environment(
     path: Path, arguments: Sequence[str], *, label: str, log: Path, constraints: str = "", offline: bool = False
 ) -> Path:
-    """Return a virtual environment at `path` into which pip installed `arguments`, creating it if it is not complete.
+    """Return the virtual environment at `path`; if it is incomplete, create it and run `pip install` with `arguments`.
 
     `constraints` is the text of a constraints file of pip. Raises MachineError when the environment is not complete and
     `offline` forbids the download, BuildError when pip fails.
@@ -69,7 +70,7 @@ def ensure_environment(
 
 
 def create_environment(path: Path, *, label: str, log: Path) -> None:
-    """Create an empty virtual environment of the running Python."""
+    """Create a virtual environment of the running Python without pip; raise BuildError when that fails."""
     run_logged(
         [sys.executable, "-m", "venv", "--without-pip", path],
         cwd=path.parent,
@@ -81,5 +82,5 @@ def create_environment(path: Path, *, label: str, log: Path) -> None:
 
 
 def install_into_environment(path: Path, arguments: Sequence[str], *, label: str, log: Path) -> None:
-    """Install into a virtual environment with pip."""
+    """Run `pip install` with `arguments` for a virtual environment; raise BuildError when pip fails."""
     run_pip("install", arguments, label=label, log=log, python=environment_python(path))

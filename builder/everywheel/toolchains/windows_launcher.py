@@ -1,6 +1,6 @@
-"""Launchers: the compiler wrappers of a Windows machine, where a build cannot start a script.
+"""Launchers: compiler wrappers for Windows, where build systems can start only executables.
 
-A launcher is a copy of one small program (`windows_launcher.c`), next to a file that names the command to start.
+A launcher is a copy of a small program (`windows_launcher.c`) next to a file that contains the command to start.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ SUFFIX = ".exe"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchSpec:
-    """The command of a launcher, to which it adds its own arguments, and further variables for it.
+    """The command of a launcher, which its own arguments are appended to, and additional environment variables.
 
-    `libraries` is the directory that the launcher prints for `-print-search-dirs`, which Meson passes to a compiler.
+    `libraries` is the directory that the launcher prints when Meson calls a compiler with `-print-search-dirs`.
     """
 
     command: Sequence[object]
@@ -35,9 +35,9 @@ class LaunchSpec:
 def write_launchers(
     toolchain: Toolchain, compilers: Compilers, compiled: Path, tools: Tools, options: ToolchainOptions
 ) -> None:
-    """Write the launchers of a toolchain, copies of the compiled one.
+    """Write the launchers of a toolchain as copies of the program `compiled`.
 
-    Unlike the shell wrappers, they pass all arguments on: no Windows binary has a RUNPATH, and MinGW has GNU's options.
+    Unlike the shell wrappers, they do not change arguments: Windows binaries have no RUNPATH, and MinGW accepts GNU options.
     """
     libraries = toolchain.prefix / "lib"
     folders = (libraries / "pkgconfig", toolchain.prefix / "share" / "pkgconfig")

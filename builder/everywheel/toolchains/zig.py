@@ -17,7 +17,7 @@ from everywheel.toolchains.flags import SYSTEM_FLAGS
 from everywheel.toolchains.toolchain_writer import write_toolchain
 
 _FLAGS = (
-    # Without -O, zig links a debug build of its compiler_rt, which it first compiles; a later -O takes precedence.
+    # Without -O, zig would first compile a debug build of its compiler_rt. A later -O takes precedence over this one.
     "-O2",
     # zig traps undefined behavior in C by default: https://github.com/ziglang/zig/issues/5163
     "-fno-sanitize=undefined",
@@ -47,16 +47,17 @@ class ZigEngine:
             dlltool=(zig, "dlltool"),
             windres=(zig, "rc"),
             environment={"ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache},
-            # zig compiles libc++ before it first links it: a minute for each target, and for the build machine.
+            # Without the flag, zig compiles libc++ on first use, which takes a minute for each target and the build machine.
             no_cxx_library=("-nostdlib++",),
             link=(str(find_compiler_rt(self.store.root / "zig", target)),) if target.os == "linux" else (),
         )
 
     def prime_cache(self, target: Target) -> None:
-        """Let zig compile the libc of a target into its cache, once for each store.
+        """Compile the libc of a target into the cache of zig, once for each store.
 
-        Parallel first links would all compile it, and may fail (https://github.com/ziglang/zig/issues/18989). For Linux,
-        this also compiles the archive that `compilers` adds to every link.
+        Otherwise each of several parallel links would compile it, and may fail
+        (https://github.com/ziglang/zig/issues/18989). For Linux, this also builds the archive that `compilers` adds to every
+        link. Raises BuildError when zig fails, and MachineError when its sources do not have the expected structure.
         """
         root = self.store.root
         log = root / "logs" / f"compiler-{target.tag}.log"
@@ -88,8 +89,8 @@ class ZigEngine:
 
 
 def _make_command(zig: str, driver: str, target: Target) -> tuple[str, ...]:
-    # zig links programs for musl statically by default (https://github.com/ziglang/zig/issues/11909), for which it first
-    # compiles all of musl, half a minute; a wheel is always loaded by a dynamic musl.
+    # zig links programs for musl statically by default (https://github.com/ziglang/zig/issues/11909), and spends half a
+    # minute on compiling all of musl for that; a wheel is always loaded by a dynamic musl.
     dynamic = ("-dynamic",) if target.libc == "musl" else ()
     system = SYSTEM_FLAGS[target.os].zig
     return (zig, driver, "-target", target.zig, *target.arch.zig_flags, *dynamic, *system, *_FLAGS)
