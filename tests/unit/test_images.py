@@ -11,9 +11,10 @@ import pytest
 from everywheel.containers.bootstrap import bootstrapped_reference
 from everywheel.containers.catalog import find_catalog, load_catalog
 from everywheel.containers.image_archive import write_image
+from everywheel.containers.local_build_image import local_build_image_reference
 from everywheel.containers.lock import LockedImage, read_pins, resolve_digests, write_digests
 from everywheel.containers.qemu import check_emulation
-from everywheel.errors import MachineError
+from everywheel.errors import MachineError, UsageError
 from everywheel.platforms.architectures import ARCHES
 from everywheel.platforms.target import parse_target
 
@@ -123,6 +124,41 @@ def test_the_digests_of_pypas_images_are_the_pins_of_cibuildwheel(file: Path) ->
 
 def test_an_unlocked_image_has_no_reference_to_pull(file: Path) -> None:
     assert load_catalog(file).smoke_images["old"].pinned_reference(ARCHES["x86_64"]) == ""
+
+
+MUSL = """
+[build.musl]
+policy = "musllinux_1_2"
+bootstrap = { musl = "trixie" }
+arches = ["x86_64"]
+python = "3.13"
+"""
+PORTABLE = """
+[python.musl]
+version = "3.13"
+package = "python==1.0"
+archive = "*.tar.xz"
+sha256.x86_64 = "00"
+"""
+
+
+def test_a_local_image_is_built_again_for_another_portable_interpreter(tmp_path: Path) -> None:
+    file, references = tmp_path / "images.toml", set()
+    for version in ("1.0", "1.1"):
+        file.write_text(MUSL + PORTABLE.replace("1.0", version))
+        image = load_catalog(file).build_images["musl"]
+        references.add(local_build_image_reference(image, ARCHES["x86_64"]))
+
+    assert len(references) == 2
+
+
+def test_a_musl_image_without_a_portable_interpreter_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "images.toml").write_text(MUSL)
+
+    with pytest.raises(UsageError) as caught:
+        load_catalog(tmp_path / "images.toml")
+
+    assert caught.value.fact.endswith("there is no table [python.musl]")
 
 
 @pytest.mark.parametrize(

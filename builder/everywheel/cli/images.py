@@ -150,8 +150,7 @@ def build_command(
 
         def make_image(image: _CatalogImage, arch: Arch) -> object:
             if isinstance(image, BuildImage):
-                pythons = catalog.portable_pythons[image.libc]
-                return make_local_build_image(image, arch, pythons, project, client.images, store, offline=False)
+                return make_local_build_image(image, arch, project, client.images, store, offline=False)
             return bootstrap_image(image, arch, client.images, store)
 
         results = _make_images(chosen, make_image, jobs or default_jobs())

@@ -19,6 +19,7 @@ from everywheel.containers.image_archive import write_image
 from everywheel.containers.runtime_images import IMAGE_LABEL, RuntimeImages
 from everywheel.errors import MachineError
 from everywheel.execution.process import run_logged
+from everywheel.planning.keys import digest_code
 from everywheel.platforms.architectures import Arch
 from everywheel.sources.distro.apt_archives import DISTRIBUTIONS, find_machine_archives
 from everywheel.store.local import Store
@@ -44,8 +45,8 @@ _STATIC_PROGRAMS = {"busybox": "bin/busybox", "bash-static": "bin/bash"}
 
 def bootstrap_identity(bootstrap: Bootstrap, arch: Arch) -> str:
     """Return the hash of everything that determines an image; one with the same hash is not built again."""
-    code = Path(__file__).read_bytes()
-    return hashlib.sha256(code + repr((bootstrap, arch.name)).encode()).hexdigest()[:12]
+    code = digest_code(("containers/bootstrap.py", "containers/image_archive.py"))
+    return hashlib.sha256(repr((code, bootstrap, arch.name)).encode()).hexdigest()[:12]
 
 
 def bootstrapped_reference(image: SmokeImage, arch: Arch) -> str:

@@ -98,7 +98,7 @@ def plan_container(project: Project, selected: SelectedImage) -> Plan:
     return make_plan(
         replace(project, pythons=project.pythons[:1]),
         [selected.target],
-        find_container_identities(image_identity(selected.reference)),
+        find_container_identities(image_identity(selected.reference), selected.image.tag),
         machine=base_target(selected.target.libc, selected.target.arch),
     )
 
@@ -155,7 +155,6 @@ def _build_wheel(
         make_local_build_image(
             image,
             target.arch,
-            context.catalog.portable_pythons[image.libc],
             project,
             context.runtime.images,
             store,

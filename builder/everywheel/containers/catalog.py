@@ -84,7 +84,7 @@ class BuildImage:
 
     `libc_version` is the lowest floor of its wheels; `python` is the version of the interpreter in `/opt/python` that
     builds them, and `tests` whether that interpreter can create the environment in which cibuildwheel tests them. Without
-    digests of its own, an image has those that cibuildwheel pins.
+    digests of its own, an image has those that cibuildwheel pins. A bootstrapped musl image has a portable interpreter.
     """
 
     name: str
@@ -97,6 +97,7 @@ class BuildImage:
     digests: Mapping[str, str]
     pinned_by: str = ""
     bootstrap: Bootstrap | None = None
+    portable_python: PortablePython | None = None
 
     def can_build(self, target: Target) -> bool:
         """Return whether binaries from this image can have the platform tag of a target."""
@@ -160,11 +161,12 @@ def load_catalog(path: Path) -> Catalog:
     for name in smoke:
         table = smoke.table(name)
         images[name] = _load_like(table, name, images) if table.has("like") else _load_smoke_image(table, name)
+    portable_pythons = {libc: _load_python(pythons.table(libc), libc) for libc in pythons}
     catalog = Catalog(
         file=path,
         smoke_images=images,
-        build_images={name: _load_build_image(builds.table(name), name) for name in builds},
-        portable_pythons={libc: _load_python(pythons.table(libc), libc) for libc in pythons},
+        build_images={name: _load_build_image(builds.table(name), name, portable_pythons) for name in builds},
+        portable_pythons=portable_pythons,
     )
     whole.reject_unknown_keys()
     return catalog
@@ -228,7 +230,7 @@ def _load_like(table: Table, name: str, images: Mapping[str, SmokeImage]) -> Smo
     return image
 
 
-def _load_build_image(table: Table, name: str) -> BuildImage:
+def _load_build_image(table: Table, name: str, pythons: Mapping[str, PortablePython]) -> BuildImage:
     policy = table.text("policy")
     try:
         floor = Floor.parse(policy)
@@ -236,6 +238,10 @@ def _load_build_image(table: Table, name: str) -> BuildImage:
         raise UsageError(
             f"{table.location}: 'policy' is '{policy}'", hint='write `policy = "manylinux_2_17"` or `"musllinux_1_2"`'
         ) from None
+    bootstrap = _load_bootstrap(table)
+    is_musl = bootstrap is not None and bootstrap.kind is BootstrapKind.MUSL
+    if is_musl and floor.libc not in pythons:
+        raise UsageError(f"{table.location}: there is no table [python.{floor.libc}]", hint="it pins the interpreter")
     image = BuildImage(
         name=name,
         libc=floor.libc,
@@ -246,7 +252,8 @@ def _load_build_image(table: Table, name: str) -> BuildImage:
         reference=_reference(table),
         digests=table.text_map("digest"),
         pinned_by=table.text("pinned-by", ""),
-        bootstrap=_load_bootstrap(table),
+        bootstrap=bootstrap,
+        portable_python=pythons[floor.libc] if is_musl else None,
     )
     table.reject_unknown_keys()
     return image

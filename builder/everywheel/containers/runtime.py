@@ -23,7 +23,7 @@ from everywheel.containers.runtime_errors import START_HINT, describe_error, tra
 from everywheel.containers.runtime_images import RuntimeImages
 from everywheel.errors import MachineError
 from everywheel.execution.cancellation import current_cancellation
-from everywheel.platforms.architectures import Arch
+from everywheel.platforms.architectures import Arch, find_machine_arch
 
 RUN_LABEL = "org.everywheel.run"
 """The label of containers that everywheel started; its value is a `RunId`. (Containers inherit the labels of their image.)"""
@@ -232,8 +232,8 @@ def _kill(container: Any) -> None:
 
 def is_native(arch: Arch) -> bool:
     """Return whether this machine runs programs of an architecture without an emulator."""
-    machine = platform.machine()
-    return machine == arch.name or machine in arch.also_runs_on
+    machine = find_machine_arch(platform.machine())
+    return machine is not None and machine.name in (arch.name, *arch.also_runs_on)
 
 
 def find_runtime(name: str | None = None, environ: Mapping[str, str] = os.environ) -> Runtime:

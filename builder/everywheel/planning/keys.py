@@ -81,15 +81,16 @@ def find_identities(engine: EngineName = EngineName.ZIG, native: str | None = No
     )
 
 
-def find_container_identities(image: str) -> Identities:
+def find_container_identities(image: str, python: str) -> Identities:
     """Return the identities for the native engine in the containers of an image, whose identity is `image`.
 
-    The libraries have the keys that a command in the container computes; those of the wheels also depend on cibuildwheel.
+    The libraries have the keys that a command in the container computes; those of the wheels also depend on cibuildwheel
+    and on the interpreter that builds them, such as `cp311`.
     """
     identities = find_identities(EngineName.NATIVE, image)
     return replace(
         identities,
-        packaging=f"{identities.packaging}-{digest_code(CONTAINER_CODE)}-cibuildwheel={version('cibuildwheel')}",
+        packaging=f"{identities.packaging}-{digest_code(CONTAINER_CODE)}-cibuildwheel={version('cibuildwheel')}-{python}",
     )
 
 
