@@ -1,4 +1,4 @@
-"""The architecture's page and picture agree with the code, and no package imports one above it."""
+"""docs/architecture.md and its picture agree with the code, and no package imports one above it."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_the_picture_names_every_package(name: str) -> None:
     assert names.count(name) == 1
 
 
-def test_arrows_lead_down_and_imply_every_import() -> None:
+def test_the_picture_draws_only_arrows_that_no_others_imply() -> None:
     graph = {"a": frozenset("bcd"), "b": frozenset("cd"), "c": frozenset("d"), "d": frozenset(), "e": frozenset("d")}
 
     reduced = draw.reduce_graph(graph)
@@ -86,7 +86,7 @@ def test_arrows_lead_down_and_imply_every_import() -> None:
 
 
 @pytest.mark.parametrize("name", list_functions())
-def test_every_function_of_the_page_exists(name: str) -> None:
+def test_every_function_that_the_page_names_exists(name: str) -> None:
     module, _, attribute = name.rpartition(".")
     if (draw.PACKAGE / Path(*name.split("."))).is_dir() or (draw.PACKAGE / Path(*name.split("."))).with_suffix(
         ".py"

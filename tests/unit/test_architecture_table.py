@@ -1,4 +1,4 @@
-"""The table of architectures: one row is enough to add one, and no other module has facts by architecture."""
+"""The table of CPU architectures: a new row is enough to add one, and no other module has facts about architectures."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from everywheel.wheels.wheel import Wheel
 
 PACKAGE = Path(__file__).parents[2] / "builder" / "everywheel"
 TABLE = "platforms/architectures.py"
-ROW = Arch(
+LOONGARCH = Arch(
     name="loongarch64",
     zig="loongarch64",
     gnu_cpu="loongarch64",
@@ -49,9 +49,9 @@ ROW = Arch(
     oci="loong64",
     qemu="loongarch64",
 )
-MORE_ARCHES = make_arch_table(*ARCHES.values(), ROW)
-GLIBC = parse_target("manylinux_2_38_loongarch64", MORE_ARCHES)
-MUSL = parse_target("musllinux_1_2_loongarch64", MORE_ARCHES)
+EXTENDED_TABLE = make_arch_table(*ARCHES.values(), LOONGARCH)
+GLIBC = parse_target("manylinux_2_38_loongarch64", EXTENDED_TABLE)
+MUSL = parse_target("musllinux_1_2_loongarch64", EXTENDED_TABLE)
 RECIPE = """
 name = "libfoo"
 version = "1.0"
@@ -79,7 +79,7 @@ def resolve(target: Target, folder: Path) -> ResolvedRecipe:
     return resolve_recipe(load_recipe(folder / "libfoo" / "recipe.toml"), target, linkage=Linkage.STATIC)
 
 
-def test_a_row_makes_targets() -> None:
+def test_targets_of_a_new_architecture_are_parsed() -> None:
     assert (GLIBC.tag, GLIBC.wheel_tag, MUSL.tag) == (
         "manylinux_2_38_loongarch64",
         "manylinux_2_38_loongarch64",
@@ -90,18 +90,16 @@ def test_a_row_makes_targets() -> None:
         parse_target("musllinux_1_2_loongarch64")
 
 
-def test_a_row_has_its_own_lowest_floor() -> None:
+def test_a_new_architecture_has_its_own_lowest_floor() -> None:
     with pytest.raises(UsageError) as caught:
-        parse_target("manylinux2014_loongarch64", MORE_ARCHES)
+        parse_target("manylinux2014_loongarch64", EXTENDED_TABLE)
 
     assert caught.value.hint == "use manylinux_2_36_loongarch64 or newer"
 
 
-def test_a_row_has_toolchains(tmp_path: Path) -> None:
-    nothing = Path("none")
-    tools = Tools(
-        bin=nothing, python=nothing, zig=nothing, cmake=nothing, ninja=nothing, pkgconf=nothing, patchelf=nothing
-    )
+def test_a_new_architecture_has_toolchains(tmp_path: Path) -> None:
+    unused = Path("unused")
+    tools = Tools(bin=unused, python=unused, zig=unused, cmake=unused, ninja=unused, pkgconf=unused, patchelf=unused)
     engine = ZigEngine(store=Store(tmp_path / "store"), tools=tools)
 
     compilers = [engine.compilers(target).c for target in (GLIBC, MUSL)]
@@ -115,21 +113,21 @@ def test_a_row_has_toolchains(tmp_path: Path) -> None:
     assert "set(CMAKE_SYSTEM_PROCESSOR loongarch64)\n" in toolchain.cmake_file.read_text()
 
 
-def test_a_row_has_the_names_that_python_and_pip_use() -> None:
+def test_a_new_architecture_has_the_names_that_python_and_pip_use() -> None:
     assert GLIBC.extension_suffix == "loongarch64-linux-gnu"
     assert GLIBC.python_platform == "linux-loongarch64"
     assert list_compatible_tags(Floor(libc="musl", version=(1, 2)), GLIBC.arch.name)[0] == MUSL.tag
-    assert find_machine_arch("loongarch64", MORE_ARCHES) == ROW
+    assert find_machine_arch("loongarch64", EXTENDED_TABLE) == LOONGARCH
 
 
-def test_a_row_has_policies_which_the_audit_compares_files_with() -> None:
-    glibc, musl = load_policy(GLIBC.tag, MORE_ARCHES), load_policy(MUSL.tag, MORE_ARCHES)
+def test_the_audit_has_policies_for_a_new_architecture() -> None:
+    glibc, musl = load_policy(GLIBC.tag, EXTENDED_TABLE), load_policy(MUSL.tag, EXTENDED_TABLE)
     assert glibc is not None
     assert musl is not None
     elves = {name: read_elf(make_elf(name)) for name in ("EM_LOONGARCH", "EM_RISCV")}
     wheel = Wheel(name="demo", version="1", build="", python="py3", abi="none", platform=GLIBC.tag, files={})
 
-    contents = WheelContents(path=Path(wheel.filename), wheel=wheel, elves=elves, arches=MORE_ARCHES)
+    contents = WheelContents(path=Path(wheel.filename), wheel=wheel, elves=elves, arches=EXTENDED_TABLE)
     findings = list(check_elf_arch(contents))
 
     assert (glibc.allows("GLIBC_2.38"), glibc.allows("GLIBC_2.39")) == (True, False)
@@ -138,13 +136,15 @@ def test_a_row_has_policies_which_the_audit_compares_files_with() -> None:
     assert [finding.file for finding in findings] == ["EM_RISCV"]
 
 
-@pytest.mark.parametrize(("machine", "is_right"), [("EM_LOONGARCH", True), ("EM_RISCV", False)])
-def test_a_row_decides_which_products_a_build_may_have(tmp_path: Path, machine: str, is_right: bool) -> None:
+@pytest.mark.parametrize(("machine", "is_valid"), [("EM_LOONGARCH", True), ("EM_RISCV", False)])
+def test_products_for_another_architecture_than_the_new_one_are_an_error(
+    tmp_path: Path, machine: str, is_valid: bool
+) -> None:
     prefix, resolved = tmp_path / "prefix", resolve(GLIBC, tmp_path)
     (prefix / "lib").mkdir(parents=True)
     (prefix / "lib" / "libfoo.a").write_bytes(make_archive(make_elf(machine)))
 
-    if is_right:
+    if is_valid:
         check_products(prefix, resolved, ())
     else:
         with pytest.raises(BuildError) as caught:
@@ -153,24 +153,24 @@ def test_a_row_decides_which_products_a_build_may_have(tmp_path: Path, machine: 
         assert "loongarch64" in str(caught.value.details)
 
 
-def test_a_row_has_containers(tmp_path: Path) -> None:
+def test_images_and_emulators_support_a_new_architecture(tmp_path: Path) -> None:
     image = SmokeImage(
         name="demo", libc="glibc", libc_version=(2, 40), arches=("x86_64", "loongarch64"), digests={}, cpu={}
     )
     (tmp_path / "register").touch()
 
-    assert image_platform(ROW) == ("loong64", "")
+    assert image_platform(LOONGARCH) == ("loong64", "")
     assert image.is_claimed_by(GLIBC)
     assert not image.is_claimed_by(MUSL)
     with pytest.raises(MachineError) as caught:
-        check_emulation(ROW, tmp_path)
+        check_emulation(LOONGARCH, tmp_path)
     assert "update-binfmts --enable qemu-loongarch64" in str(caught.value.hint)
     (tmp_path / "qemu-loongarch64").write_text("enabled\nflags: POCF\n")
-    check_emulation(ROW, tmp_path)
+    check_emulation(LOONGARCH, tmp_path)
 
 
 @pytest.mark.parametrize("arch", ARCHES.values(), ids=ARCHES)
-def test_every_row_has_names_that_the_tools_know(arch: Arch) -> None:
+def test_the_names_of_every_architecture_are_those_of_the_tools(arch: Arch) -> None:
     assert arch.elf_machine in ENUM_E_MACHINE
     assert Architecture(arch.name).baseline.value == arch.name
     if arch.windows is not None:
@@ -197,7 +197,7 @@ def find_arch_names(path: Path) -> Iterator[str]:
             yield f"{path.relative_to(PACKAGE).as_posix()}: {node.value}"
 
 
-def test_no_other_module_has_facts_by_architecture() -> None:
+def test_no_other_module_has_facts_about_architectures() -> None:
     lines = {line for path in sorted(PACKAGE.rglob("*.py")) for line in find_arch_names(path)}
     others = {line for line in lines if not line.startswith(f"{TABLE}: ")}
 

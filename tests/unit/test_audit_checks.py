@@ -81,7 +81,7 @@ def make_content(
     return WheelContents(path=Path(f"demo-1.0-{tag}.whl"), wheel=wheel, elves=elves, sbom=sbom)
 
 
-def test_a_sound_wheel_has_no_finding() -> None:
+def test_a_correct_wheel_has_no_findings() -> None:
     contents = make_content()
 
     findings = [
@@ -259,8 +259,8 @@ def test_an_rpath_applies_to_the_dependencies_of_a_library_and_a_runpath_does_no
 def test_an_rpath_stays_inside_the_wheel(path: str, entry: str, shown: str | None) -> None:
     findings = list(check_elf_rpath(make_content({path: replace(ELF, rpath=(entry,))})))
 
-    wanted = [Finding(check="rpath", file=path, message=f"RPATH entry '{entry}' {shown}")] if shown else []
-    assert findings == wanted
+    expected = [Finding(check="rpath", file=path, message=f"RPATH entry '{entry}' {shown}")] if shown else []
+    assert findings == expected
 
 
 def test_another_architecture_is_found() -> None:
@@ -494,12 +494,12 @@ def test_an_expression_that_does_not_cover_the_libraries_is_found(
 
 
 def test_one_file_with_all_texts_is_enough_in_wheels_of_other_tools() -> None:
-    theirs = replace(
+    sbom = replace(
         SBOM, components=(Component(name="Bar", version="3", license="MIT", linkage="", files=(), exports=None),)
     )
     contents = make_content(files={"demo-1.0.dist-info/licenses/LICENSE": b"===== bar-3 =====\nMIT"})
 
-    assert list(check_licenses(replace(contents, sbom=theirs))) == []
+    assert list(check_licenses(replace(contents, sbom=sbom))) == []
 
 
 def test_a_listed_license_file_that_is_missing_is_found() -> None:

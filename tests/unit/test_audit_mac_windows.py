@@ -66,7 +66,7 @@ def check_pe(tag: str = WINDOWS, **changes: object) -> list[tuple[str, str]]:
 # --- macOS
 
 
-def test_a_sound_wheel_for_macos_has_no_finding() -> None:
+def test_a_correct_wheel_for_macos_has_no_findings() -> None:
     module = replace(IMAGE, needed=("@rpath/libfoo.1.dylib", *IMAGE.needed), rpath=("@loader_path/.dylibs",))
     library = replace(
         IMAGE, name="/DLC/demo/.dylibs/libfoo.1.dylib", exports=("foo_new",), needed=("@rpath/libbar.dylib",)
@@ -249,7 +249,7 @@ def test_a_tag_that_no_installer_accepts_is_found() -> None:
 # --- Windows
 
 
-def test_a_sound_wheel_for_windows_has_no_finding() -> None:
+def test_a_correct_wheel_for_windows_has_no_findings() -> None:
     imports = dict.fromkeys(("foo-1.dll", "python3.dll", "vcruntime140.dll", "api-ms-win-crt-heap-l1-1-0.dll"), ("f",))
     pes = {
         "demo/_demo.pyd": replace(PE, imports=imports),

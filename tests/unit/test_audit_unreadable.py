@@ -30,7 +30,7 @@ def make_wheel(platform: str, files: dict[str, bytes]) -> Wheel:
     return make_demo_wheel(f"cp311-abi3-{platform}", all_files)
 
 
-ERROR = [
+UNREADABLE_FILES = [
     (LINUX, "demo/_demo.abi3.so", TEXT, "elf", "not a complete ELF file (Magic number does not match)"),
     (LINUX, "demo.libs/libfoo.so.1", b"", "elf", "not a complete ELF file (Magic number does not match)"),
     (LINUX, "demo/tool", b"\x7fELF\2\1\1", "elf", "not a complete ELF file (expected 1, found 0)"),
@@ -47,7 +47,7 @@ ERROR = [
 ]
 
 
-@pytest.mark.parametrize(("platform", "path", "data", "check", "message"), ERROR)
+@pytest.mark.parametrize(("platform", "path", "data", "check", "message"), UNREADABLE_FILES)
 def test_a_file_that_cannot_be_read_is_one_finding(
     platform: str, path: str, data: bytes, check: str, message: str, tmp_path: Path
 ) -> None:
@@ -96,10 +96,10 @@ def test_the_summaries_have_a_line_for_every_finding(
 ) -> None:
     report = audit_wheel(pack_wheel(make_wheel(platform, {path: TEXT}), tmp_path, epoch=1577836800))
 
-    looks = {summary.check: summary.message for summary in report.checks}
-    assert {check: message for check, message in looks.items() if check in ("elf", "macho", "pe", "arch")} == rows
+    summaries = {summary.check: summary.message for summary in report.checks}
+    assert {check: message for check, message in summaries.items() if check in ("elf", "macho", "pe", "arch")} == rows
     assert report.findings
-    assert {finding.check for finding in report.findings} <= looks.keys()
+    assert {finding.check for finding in report.findings} <= summaries.keys()
 
 
 @pytest.mark.parametrize("platform", ["any", WINDOWS, "pyodide_2024_0_wasm32"])

@@ -48,7 +48,7 @@ def list_findings(path: Path) -> list[tuple[str, str, str]]:
     return [(finding.check, finding.file, finding.message) for finding in audit_wheel(path).findings]
 
 
-def test_a_sound_pure_wheel_has_no_finding(tmp_path: Path) -> None:
+def test_a_correct_pure_wheel_has_no_findings(tmp_path: Path) -> None:
     report = audit_wheel(make_wheel(tmp_path))
 
     assert (report.wheel, report.findings, report.files) == (NAME, (), ())
@@ -207,7 +207,7 @@ def test_a_file_with_only_the_header_of_an_elf_file_is_a_finding(tmp_path: Path)
 @pytest.mark.parametrize(
     "tail", [b"", b"\x00", b"\xff" * 60, b"\x02\x01\x01" + b"\x00" * 9 + b"\x03\x00\x3e\x00" + b"\xff" * 44]
 )
-def test_no_bytes_make_the_elf_reader_fail_in_another_way(tail: bytes) -> None:
+def test_the_elf_reader_raises_no_other_exception_for_malformed_files(tail: bytes) -> None:
     with pytest.raises(UnreadableElf, match=r"not a complete ELF file|truncated"):
         read_elf(b"\x7fELF" + tail)
 
@@ -325,7 +325,7 @@ def test_an_archive_that_zipfile_cannot_read_is_a_finding(
     assert caught.value.fact == f"{NAME} is not a readable wheel"
 
 
-def test_an_encrypted_member_is_a_finding(tmp_path: Path) -> None:
+def test_a_wheel_with_an_encrypted_member_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BuildError) as caught:
         read_wheel(patch(make_wheel(tmp_path), 8, b"\1"))
 

@@ -40,7 +40,7 @@ def test_math_routines_are_removed_and_every_other_export_is_filtered_by_name() 
     assert "\nfn isHelper(comptime name: []const u8) bool {\n" in text
 
 
-def test_a_source_of_another_form_is_an_error() -> None:
+def test_an_unexpected_source_of_compiler_rt_is_an_error() -> None:
     with pytest.raises(MachineError) as raised:
         remove_libc_functions(SOURCE.replace("// Math", "// Mathematical"))
 
@@ -55,11 +55,9 @@ def test_a_source_of_another_form_is_an_error() -> None:
     ("tag", "count"),
     [("manylinux2014_x86_64", 1), ("musllinux_1_2_aarch64", 1), ("macosx_11_0_arm64", 0), ("win_amd64", 0)],
 )
-def test_every_link_for_linux_has_the_archive(tmp_path: Path, tag: str, count: int) -> None:
-    nothing = Path("none")
-    tools = Tools(
-        bin=nothing, python=nothing, zig=nothing, cmake=nothing, ninja=nothing, pkgconf=nothing, patchelf=nothing
-    )
+def test_only_libraries_for_linux_are_linked_with_the_archive(tmp_path: Path, tag: str, count: int) -> None:
+    unused = Path("unused")
+    tools = Tools(bin=unused, python=unused, zig=unused, cmake=unused, ninja=unused, pkgconf=unused, patchelf=unused)
 
     links = ZigEngine(store=Store(tmp_path), tools=tools).compilers(parse_target(tag)).link
 

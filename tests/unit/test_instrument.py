@@ -19,10 +19,10 @@ def instrument(tmp_path: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_missing_compiler_is_reported_with_the_package_to_install(tmp_path: Path) -> None:
-    done = instrument(tmp_path)
+    process = instrument(tmp_path)
 
-    assert done.returncode == 1
-    assert done.stderr == "clang not found in PATH: on Debian, run `apt-get install clang libclang-rt-dev`\n"
+    assert process.returncode == 1
+    assert process.stderr == "clang not found in PATH: on Debian, run `apt-get install clang libclang-rt-dev`\n"
 
 
 def test_a_compiler_without_run_time_libraries_is_reported(tmp_path: Path) -> None:
@@ -31,11 +31,11 @@ def test_a_compiler_without_run_time_libraries_is_reported(tmp_path: Path) -> No
         (tmp_path / name).write_text('#!/bin/sh\necho "${1#-print-file-name=}"\n')
         (tmp_path / name).chmod(0o755)
 
-    done = instrument(tmp_path)
+    process = instrument(tmp_path)
 
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"{tmp_path}/clang has no libclang_rt.asan-")
-    assert done.stderr.endswith(".so: on Debian, run `apt-get install libclang-rt-dev`\n")
+    assert process.returncode == 1
+    assert process.stderr.startswith(f"{tmp_path}/clang has no libclang_rt.asan-")
+    assert process.stderr.endswith(".so: on Debian, run `apt-get install libclang-rt-dev`\n")
 
 
 def test_the_instrumented_module_has_the_same_sources_as_the_wheel(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Small malformed files for macOS and Windows that could cost a reader hours or all memory: each is refused at once."""
+"""Small malformed Mach-O and PE files that would take a reader hours or all memory: each is refused at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from everywheel.binaries.macho_signature import check_signature
 from everywheel.binaries.pe import read_pe
 from everywheel.binaries.unreadable import UnreadableMacho, UnreadablePe
 
-MOST = 20_000
+SYMBOL_COUNT = 20_000
 HEADER = 32
 
 
@@ -25,9 +25,9 @@ def make_symbols(names: range) -> bytes:
 
 
 def test_symbols_with_overlapping_names_are_refused() -> None:
-    symbols, strings = make_symbols(range(MOST)), b"_" + b"a" * 10 * MOST + b"\0"
+    symbols, strings = make_symbols(range(SYMBOL_COUNT)), b"_" + b"a" * 10 * SYMBOL_COUNT + b"\0"
     start = HEADER + 24
-    table = struct.pack("<6I", 2, 24, start, MOST, start + len(symbols), len(strings))
+    table = struct.pack("<6I", 2, 24, start, SYMBOL_COUNT, start + len(symbols), len(strings))
 
     with pytest.raises(UnreadableMacho, match=r"^the names of its symbols overlap$"):
         read_macho(make_macho(table, data=symbols + strings))
@@ -46,27 +46,27 @@ def test_a_second_symbol_table_is_refused() -> None:
         read_macho(make(2))
 
 
-BEHIND = 10_000_000
+OFFSET_BEYOND_END = 10_000_000
 # Load commands with one table far behind the end of the file, and the size of an entry. LC_SYMTAB has symbols and strings,
 # LC_DYSYMTAB has counts and tables, LC_DYLD_INFO_ONLY has rebase, bind (also weak and lazy) and export data.
-LISTS = [("symbols", 2, 0, 16), ("strings", 2, 2, 1)]
-LISTS += [(f"dynamic symbols {n}", 0xB, 6 + 2 * n, size) for n, size in enumerate((8, 56, 4, 4, 8, 8))]
-LISTS += [(f"dyld's {n}", 0x80000022, 2 * n, 1) for n in range(5)]
+TABLES = [("symbols", 2, 0, 16), ("strings", 2, 2, 1)]
+TABLES += [(f"dynamic symbols {n}", 0xB, 6 + 2 * n, size) for n, size in enumerate((8, 56, 4, 4, 8, 8))]
+TABLES += [(f"dyld's {n}", 0x80000022, 2 * n, 1) for n in range(5)]
 
 
-@pytest.mark.parametrize(("command", "field", "entry"), [row[1:] for row in LISTS], ids=[row[0] for row in LISTS])
+@pytest.mark.parametrize(("command", "field", "entry"), [row[1:] for row in TABLES], ids=[row[0] for row in TABLES])
 def test_a_table_behind_the_end_of_the_file_is_refused(command: int, field: int, entry: int) -> None:
     fields = [0] * {2: 4, 0xB: 18, 0x80000022: 10}[command]
     size = 8 + 4 * len(fields)
-    fields[field] = BEHIND
-    nothing = make_macho(struct.pack(f"<{len(fields) + 2}I", command, size, *fields))
+    fields[field] = OFFSET_BEYOND_END
+    empty = make_macho(struct.pack(f"<{len(fields) + 2}I", command, size, *fields))
     fields[field + 1] = 5
-    something = make_macho(struct.pack(f"<{len(fields) + 2}I", command, size, *fields))
+    not_empty = make_macho(struct.pack(f"<{len(fields) + 2}I", command, size, *fields))
 
-    assert read_macho(nothing).exports == ()
-    message = rf"^truncated: {HEADER + size} of {BEHIND + 5 * entry} bytes$"
+    assert read_macho(empty).exports == ()
+    message = rf"^truncated: {HEADER + size} of {OFFSET_BEYOND_END + 5 * entry} bytes$"
     with pytest.raises(UnreadableMacho, match=message):
-        read_macho(something)
+        read_macho(not_empty)
 
 
 def test_a_table_at_the_end_of_the_file_is_read() -> None:
@@ -103,7 +103,7 @@ def make_signature(slots: range | list[int], part: int) -> bytes:
 
 
 def test_unknown_parts_of_a_signature_are_not_kept() -> None:
-    signature = make_signature(range(0x20000, 0x20000 + MOST), 50 * MOST)  # 20 GB if each part was kept
+    signature = make_signature(range(0x20000, 0x20000 + SYMBOL_COUNT), 50 * SYMBOL_COUNT)  # 20 GB if each part was kept
 
     assert check_signature(signature, 0, len(signature)) == ("it has no CodeDirectory",)
 
@@ -150,7 +150,7 @@ def test_more_exports_than_ordinals_are_refused() -> None:
         read_pe(make_pe(0, make_exports(65537, b"demo.dll\0demo\0", function=0, name=9)))
 
 
-NOWHERE = 0x7FFFFF00
+UNMAPPED_ADDRESS = 0x7FFFFF00
 
 
 def make_imports(*, name: int = 0, symbols: int = 0, delayed: bool = False) -> bytes:
@@ -171,7 +171,7 @@ def test_a_dll_whose_name_or_symbols_cannot_be_read_is_refused(number: int, tabl
     facts = read_pe(make_pe(number, make_imports(delayed=delayed)))
 
     assert facts.imports == {"one.dll": ("make",), "two.dll": ("make",)}
-    for damage in ({"name": NOWHERE}, {"symbols": NOWHERE}, {"name": 0x1000}):
+    for damage in ({"name": UNMAPPED_ADDRESS}, {"symbols": UNMAPPED_ADDRESS}, {"name": 0x1000}):
         with pytest.raises(UnreadablePe, match=rf"^its {table} cannot be read: 1 of 2 DLLs without a name or symbols$"):
             read_pe(make_pe(number, make_imports(**damage, delayed=delayed)))
 
@@ -187,7 +187,7 @@ def test_a_list_of_dlls_may_be_empty_but_not_outside_of_the_file(number: int, ta
 def move_directory(data: bytes, number: int) -> bytes:
     """Return the DLL with the address of a table changed to one outside of its sections."""
     entry = 64 + 24 + 112 + 8 * number
-    return data[:entry] + struct.pack("<2I", NOWHERE, 0x40) + data[entry + 8 :]
+    return data[:entry] + struct.pack("<2I", UNMAPPED_ADDRESS, 0x40) + data[entry + 8 :]
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def test_everything_is_missing_in_an_empty_store(tmp_path: Path) -> None:
     assert list(missing.steps) == list(PLAN.steps)
 
 
-def test_what_only_finished_steps_require_is_not_missing(tmp_path: Path) -> None:
+def test_steps_that_only_finished_steps_require_are_not_missing(tmp_path: Path) -> None:
     libvips = step_id("libvips", TARGET.tag)
 
     missing = finish(Store(tmp_path / "store"), tmp_path / "tree", libvips)

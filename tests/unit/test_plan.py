@@ -1,4 +1,4 @@
-"""Plans: which keys a change reaches."""
+"""Plans: the steps whose keys a change affects, their order and their requirements."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def plan(project: Project = PROJECT, **identities: str) -> Plan:
     return make_plan(project, project.targets, replace(IDENTITIES, **identities))
 
 
-def changed(other: Plan) -> set[str]:
+def list_changed_steps(other: Plan) -> set[str]:
     """Return the names of the steps that have another key than in the project as it is."""
     keys = {id: step.key for id, step in plan().steps.items()}
     assert set(keys) == set(other.steps)
@@ -31,14 +31,14 @@ def with_recipe(name: str, **changes: object) -> Project:
     return replace(PROJECT, recipes={**PROJECT.recipes, name: recipe})
 
 
-def test_a_new_build_of_libwebp_reaches_only_libvips_and_the_wheels() -> None:
+def test_a_new_build_of_libwebp_affects_only_libvips_and_the_wheels() -> None:
     build = replace(PROJECT.recipes["libwebp"].build, defines=("X",))
 
-    assert changed(plan(with_recipe("libwebp", build=build))) == {"libwebp", "libvips", *WHEELS}
+    assert list_changed_steps(plan(with_recipe("libwebp", build=build))) == {"libwebp", "libvips", *WHEELS}
 
 
-def test_a_new_file_next_to_a_recipe_reaches_what_requires_it() -> None:
-    assert changed(plan(with_recipe("zlib", files={"overlay/x": "0"}))) == {
+def test_a_new_file_next_to_a_recipe_affects_what_requires_it() -> None:
+    assert list_changed_steps(plan(with_recipe("zlib", files={"overlay/x": "0"}))) == {
         "zlib",
         "libpng",
         "glib",
@@ -47,62 +47,66 @@ def test_a_new_file_next_to_a_recipe_reaches_what_requires_it() -> None:
     }
 
 
-def test_a_new_summary_reaches_nothing() -> None:
-    assert changed(plan(with_recipe("zlib", summary="another text"))) == set()
+def test_a_new_summary_affects_nothing() -> None:
+    assert list_changed_steps(plan(with_recipe("zlib", summary="another text"))) == set()
 
 
-def test_a_new_patch_reaches_what_it_is_built_into() -> None:
+def test_a_new_patch_affects_what_it_is_built_into() -> None:
     source = PROJECT.recipes["expat"].source
 
-    assert changed(plan(with_recipe("expat", source=replace(source, sha256="0" * 64)))) == {"expat", "libvips", *WHEELS}
+    assert list_changed_steps(plan(with_recipe("expat", source=replace(source, sha256="0" * 64)))) == {
+        "expat",
+        "libvips",
+        *WHEELS,
+    }
 
 
-def test_a_new_url_reaches_the_wheels_whose_sbom_has_it() -> None:
+def test_a_new_url_affects_the_wheels_whose_sbom_has_it() -> None:
     source = PROJECT.recipes["expat"].source
 
     moved = replace(source, urls=("https://example.org/expat.tar.gz", *source.urls))
 
-    assert changed(plan(with_recipe("expat", source=moved))) == {"expat", "libvips", *WHEELS}
+    assert list_changed_steps(plan(with_recipe("expat", source=moved))) == {"expat", "libvips", *WHEELS}
 
 
-def test_a_new_direct_requirement_reaches_the_library_even_if_another_one_brings_it_already() -> None:
+def test_a_new_direct_requirement_affects_the_library_even_if_another_one_brings_it_already() -> None:
     requires = (*PROJECT.recipes["libvips"].requires, "libffi")
 
-    assert changed(plan(with_recipe("libvips", requires=requires))) == {"libvips", *WHEELS}
+    assert list_changed_steps(plan(with_recipe("libvips", requires=requires))) == {"libvips", *WHEELS}
 
 
-def test_a_new_override_of_a_program_reaches_what_it_builds() -> None:
+def test_a_new_override_of_a_program_affects_what_it_builds() -> None:
     override = replace(PROJECT.recipes["libpng"].overrides[0], when={"os": "windows"})
 
-    assert changed(plan(with_recipe("nasm", overrides=(override,)))) == {"libjpeg-turbo", "libvips", *WHEELS}
+    assert list_changed_steps(plan(with_recipe("nasm", overrides=(override,)))) == {"libjpeg-turbo", "libvips", *WHEELS}
 
 
-def test_a_program_of_the_build_machine_reaches_what_it_builds() -> None:
-    assert changed(plan(with_recipe("nasm", version="9"))) == {"nasm", "libjpeg-turbo", "libvips", *WHEELS}
+def test_a_program_of_the_build_machine_affects_what_it_builds() -> None:
+    assert list_changed_steps(plan(with_recipe("nasm", version="9"))) == {"nasm", "libjpeg-turbo", "libvips", *WHEELS}
 
 
-def test_a_changed_extension_reaches_only_the_wheels() -> None:
-    assert changed(plan(replace(PROJECT, digest="other"))) == WHEELS
+def test_a_changed_extension_affects_only_the_wheels() -> None:
+    assert list_changed_steps(plan(replace(PROJECT, digest="other"))) == WHEELS
 
 
-def test_another_profile_reaches_the_library_and_the_wheels() -> None:
+def test_another_profile_affects_the_library_and_the_wheels() -> None:
     features = {"libvips": tuple(f for f in PROJECT.recipes["libvips"].profiles["web"] if f != "gif")}
 
-    assert changed(plan(replace(PROJECT, features=features))) == {"libvips", *WHEELS}
+    assert list_changed_steps(plan(replace(PROJECT, features=features))) == {"libvips", *WHEELS}
 
 
-def test_other_tools_reach_everything_except_the_headers() -> None:
+def test_other_tools_affect_everything_except_the_headers() -> None:
     names = {step.name for step in plan().steps.values()}
 
-    assert changed(plan(toolchain="other")) == names - {"cpython", "cpython-freethreaded"}
+    assert list_changed_steps(plan(toolchain="other")) == names - {"cpython", "cpython-freethreaded"}
 
 
-def test_other_code_for_artifacts_reaches_everything() -> None:
-    assert changed(plan(artifacts="other")) == {step.name for step in plan().steps.values()}
+def test_other_code_for_artifacts_affects_everything() -> None:
+    assert list_changed_steps(plan(artifacts="other")) == {step.name for step in plan().steps.values()}
 
 
-def test_other_packaging_reaches_only_the_wheels() -> None:
-    assert changed(plan(packaging="other")) == WHEELS
+def test_other_packaging_affects_only_the_wheels() -> None:
+    assert list_changed_steps(plan(packaging="other")) == WHEELS
 
 
 def test_no_two_steps_share_a_key() -> None:
@@ -145,7 +149,7 @@ def test_every_step_comes_after_what_it_requires() -> None:
     assert all(position[need] < position[id] for id, step in plan().steps.items() for need in step.requires)
 
 
-def test_a_selection_holds_what_it_needs_and_nothing_else() -> None:
+def test_a_selection_has_the_selected_steps_and_their_requirements_only() -> None:
     selected = plan().select([step_id("libpng", PROJECT.targets[0].tag)])
 
     assert [step.name for step in selected.steps.values()] == ["zlib", "libpng"]
@@ -174,9 +178,9 @@ def test_a_resolved_recipe_does_not_refer_to_the_unresolved_one() -> None:
         assert not any(isinstance(value, Recipe | Override | Feature) for value in values)
 
 
-def test_system_linkage_reaches_only_the_wheels() -> None:
+def test_system_linkage_affects_only_the_wheels() -> None:
     system = load_project(Path(__file__).parents[2], linkage=Linkage.SYSTEM)
 
-    assert changed(plan(system)) == WHEELS
-    assert changed(plan(replace(system, linkage=Linkage.SHARED))) == WHEELS  # by the settings of the backend
-    assert changed(plan(replace(system, linkage=Linkage.SHARED, settings={}))) == set()
+    assert list_changed_steps(plan(system)) == WHEELS
+    assert list_changed_steps(plan(replace(system, linkage=Linkage.SHARED))) == WHEELS  # by the settings of the backend
+    assert list_changed_steps(plan(replace(system, linkage=Linkage.SHARED, settings={}))) == set()

@@ -209,12 +209,12 @@ def test_an_inner_execution_is_canceled_with_the_outer_one_but_not_the_other_way
 
 
 def test_at_most_as_many_calls_run_at_once_as_the_limit_allows() -> None:
-    running, most, lock = [0], [0], threading.Lock()
+    running, peak, lock = [0], [0], threading.Lock()
 
     def work() -> None:
         with lock:
             running[0] += 1
-            most[0] = max(most[0], running[0])
+            peak[0] = max(peak[0], running[0])
         time.sleep(0.02)
         with lock:
             running[0] -= 1
@@ -223,7 +223,7 @@ def test_at_most_as_many_calls_run_at_once_as_the_limit_allows() -> None:
         futures = [threads.submit(work) for _ in range(6)]
 
     assert all(future.done() for future in futures)
-    assert most == [2]
+    assert peak == [2]
 
 
 def test_a_thread_whose_start_was_interrupted_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

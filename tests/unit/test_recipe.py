@@ -81,7 +81,7 @@ def test_a_resolved_recipe_names_its_overlay_and_its_check_program(recipe: Recip
     assert resolved.check == recipe.directory / "check.c"
 
 
-def test_a_feature_that_is_not_chosen_is_switched_off_by_name(recipe: Recipe) -> None:
+def test_a_feature_that_is_not_selected_is_disabled_by_name(recipe: Recipe) -> None:
     resolved = resolve_recipe(recipe, GLIBC, linkage=Linkage.STATIC, features=["png"])
 
     assert resolved.build.enable == ("png",)
@@ -92,12 +92,12 @@ def test_a_feature_that_is_not_chosen_is_switched_off_by_name(recipe: Recipe) ->
 
 
 def test_overrides_apply_where_every_condition_holds(recipe: Recipe) -> None:
-    here = resolve_recipe(recipe, GLIBC, linkage=Linkage.SHARED)
-    there = resolve_recipe(recipe, MUSL, linkage=Linkage.STATIC)
+    shared_glibc = resolve_recipe(recipe, GLIBC, linkage=Linkage.SHARED)
+    static_musl = resolve_recipe(recipe, MUSL, linkage=Linkage.STATIC)
 
-    assert (here.build.defines, here.build.options["shared"]) == ((), True)
-    assert (there.build.defines, there.requires) == (("MUSL",), ("zlib", "stack"))
-    assert "shared" not in there.build.options
+    assert (shared_glibc.build.defines, shared_glibc.build.options["shared"]) == ((), True)
+    assert (static_musl.build.defines, static_musl.requires) == (("MUSL",), ("zlib", "stack"))
+    assert "shared" not in static_musl.build.options
 
 
 def test_an_unknown_feature_is_an_error_with_a_suggestion(recipe: Recipe) -> None:

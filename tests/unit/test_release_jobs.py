@@ -49,7 +49,7 @@ def test_every_target_with_a_second_compiler_is_built_twice_and_there_is_one_sdi
     assert sorted(names) == sorted([*expected, "sdist"])
 
 
-def test_zig_builds_on_one_kind_of_machine_and_containers_on_that_of_the_target() -> None:
+def test_zig_jobs_run_on_x86_64_and_container_jobs_on_the_architecture_of_the_target() -> None:
     machines = {job.name: (job.runner, job.native, job.qemu) for job in jobs_of()}
 
     assert machines["zig-manylinux_2_17_aarch64"] == ("ubuntu-24.04", "ubuntu-24.04-arm", False)
@@ -87,7 +87,7 @@ def test_free_threaded_wheels_are_tested_where_such_a_python_can_be_built() -> N
 
 
 @pytest.mark.parametrize(
-    ("tag", "machine", "again"),
+    ("tag", "machine", "has_native_job"),
     [
         ("macosx_11_0_arm64", "macos-15", True),
         ("macosx_10_15_x86_64", "macos-15-intel", True),
@@ -96,11 +96,13 @@ def test_free_threaded_wheels_are_tested_where_such_a_python_can_be_built() -> N
     ],
 )
 def test_a_wheel_that_no_container_can_run_is_tested_on_a_machine_of_its_system(
-    tag: str, machine: str, again: bool
+    tag: str, machine: str, has_native_job: bool
 ) -> None:
     groups = group_jobs(jobs_of(targets=(parse_target(tag),)))
 
-    assert [(job.name, job.runner) for job in groups["native"]] == ([(f"native-{tag}", machine)] if again else [])
+    assert [(job.name, job.runner) for job in groups["native"]] == (
+        [(f"native-{tag}", machine)] if has_native_job else []
+    )
     assert [(job.name, job.runner, job.native) for job in groups["test_wheel"]] == [
         (f"zig-{tag}", "ubuntu-24.04", machine)
     ]
@@ -112,10 +114,12 @@ def test_the_key_of_a_cache_changes_with_the_recipes_and_with_nothing_else() -> 
     changed = replace(PROJECT, recipes={**PROJECT.recipes, "zlib": recipe})
     described = replace(PROJECT, recipes={**PROJECT.recipes, "zlib": replace(PROJECT.recipes["zlib"], summary="x")})
 
-    now, then, same = ([job.key for job in jobs_of(project)] for project in (PROJECT, changed, described))
+    original, changed_recipe, changed_summary = (
+        [job.key for job in jobs_of(project)] for project in (PROJECT, changed, described)
+    )
 
-    assert not set(now) & set(then)
-    assert now == same
+    assert not set(original) & set(changed_recipe)
+    assert original == changed_summary
 
 
 def test_no_two_jobs_share_a_name() -> None:

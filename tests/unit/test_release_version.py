@@ -526,7 +526,7 @@ BEHIND = [
 
 
 @pytest.mark.parametrize(
-    ("spoil", "lines"),
+    ("change", "lines"),
     [
         (
             make_dirty,
@@ -566,9 +566,9 @@ BEHIND = [
     ],
 )
 def test_a_release_that_cannot_be_prepared_is_refused_and_nothing_is_written(
-    project: Path, spoil: Callable[[Path], None], lines: list[str]
+    project: Path, change: Callable[[Path], None], lines: list[str]
 ) -> None:
-    spoil(project)
+    change(project)
     before, tip = changes(project), git(project, "ls-remote", "origin", "main")[:12]
     expected = "".join(f"{line}\n" for line in lines).replace("{tip}", tip)
 

@@ -90,12 +90,12 @@ def test_an_unexpected_exception_is_the_error_of_its_task(pool: JobPool) -> None
 
 
 def test_at_most_as_many_tasks_run_at_once_as_there_are_tokens(tmp_path: Path) -> None:
-    running, most, lock = [0], [0], threading.Lock()
+    running, peak, lock = [0], [0], threading.Lock()
 
     def work() -> None:
         with lock:
             running[0] += 1
-            most[0] = max(most[0], running[0])
+            peak[0] = max(peak[0], running[0])
         time.sleep(0.02)
         with lock:
             running[0] -= 1
@@ -103,7 +103,7 @@ def test_at_most_as_many_tasks_run_at_once_as_there_are_tokens(tmp_path: Path) -
     with JobPool(tmp_path / "jobs", 2) as pool:
         execute([task(str(number), work=work) for number in range(8)], pool, Recorder())
 
-    assert most[0] == 2
+    assert peak[0] == 2
 
 
 def test_every_token_is_returned_to_the_pool(tmp_path: Path) -> None:

@@ -268,9 +268,7 @@ def test_a_run_under_wine_satisfies_require_run(
         ("x-1.0-cp311-abi3-win_amd64.whl", None),
     ],
 )
-def test_wheels_that_this_machine_cannot_run_are_known_before(
-    wheel: str, blocker: tuple[SmokeState, str] | None
-) -> None:
+def test_wheels_that_this_machine_cannot_run_have_a_reason(wheel: str, blocker: tuple[SmokeState, str] | None) -> None:
     target = parse_target(wheel.rpartition("-")[2].removesuffix(".whl"))
 
     assert find_blocker(wheel, target) == blocker

@@ -13,7 +13,7 @@ from everywheel.smoke.result import SmokeResult, SmokeState
 from everywheel.smoke.summary import check_required_runs, check_results, list_notes, list_untestable
 
 GLIBC, MUSL = "x-1.0-cp311-abi3-manylinux2014_x86_64.whl", "x-1.0-cp311-abi3-musllinux_1_2_x86_64.whl"
-THREADS, MAC = "x-1.0-cp314-cp314t-manylinux2014_x86_64.whl", "x-1.0-cp311-abi3-macosx_11_0_arm64.whl"
+FREE_THREADED, MAC = "x-1.0-cp314-cp314t-manylinux2014_x86_64.whl", "x-1.0-cp311-abi3-macosx_11_0_arm64.whl"
 BUSY = "quay.io returned no image in 4 attempts: toomanyrequests"
 PORTABLE = PortablePython(
     libc="glibc", version="3.13", package="python", archive="*", sha256={"x86_64": "0"}, libraries={}
@@ -48,7 +48,7 @@ def test_each_reason_for_not_running_is_listed_once() -> None:
         make_result(GLIBC, "debian-12", SmokeState.STATIC, reason=BUSY, message="all 12 symbols resolve"),
         make_result(GLIBC, "debian-13", SmokeState.STATIC, reason=BUSY, message="all 12 symbols resolve"),
         make_result(
-            THREADS,
+            FREE_THREADED,
             "debian-13",
             SmokeState.NO_PYTHON,
             reason="no interpreter for cp314t on the image",
@@ -88,10 +88,10 @@ def test_other_states_are_not_failures(state: SmokeState) -> None:
 
 
 def test_a_wheel_for_a_python_that_no_image_has_is_untestable() -> None:
-    wheels = [Path(name) for name in (GLIBC, THREADS, MAC)]
+    wheels = [Path(name) for name in (GLIBC, FREE_THREADED, MAC)]
 
     assert list_untestable(wheels, make_entries(wheels[:2], IMAGES), {"glibc": PORTABLE}) == {
-        THREADS: "no interpreter for cp314t on any of its images, only Python 3.11 and 3.13",
+        FREE_THREADED: "no interpreter for cp314t on any of its images, only Python 3.11 and 3.13",
         MAC: "this machine cannot run programs for macOS",
     }
 

@@ -61,9 +61,9 @@ def folder(tmp_path: Path) -> Path:
 def make_context(folder: Path) -> BuildContext:
     paths = (folder.parent / "sources").iterdir()
     sources = {hashlib.sha256(path.read_bytes()).hexdigest(): path for path in paths}
-    nothing = cast(Any, None)
+    unused = cast(Any, None)
     return BuildContext(
-        store=Store(folder.parent / "store"), engine=nothing, tools=nothing, sources=sources, environment={}
+        store=Store(folder.parent / "store"), engine=unused, tools=unused, sources=sources, environment={}
     )
 
 

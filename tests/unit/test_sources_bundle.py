@@ -250,12 +250,12 @@ def replace_all(content: bytes) -> bytes:
     return b"<html>no such page</html>" * 100
 
 
-@pytest.mark.parametrize("spoil", [cut_in_a_file, cut_in_a_header, replace_all])
+@pytest.mark.parametrize("damage", [cut_in_a_file, cut_in_a_header, replace_all])
 def test_a_truncated_bundle_is_refused(
-    spoil: Callable[[bytes], bytes], store: Path, other: Path, tmp_path: Path
+    damage: Callable[[bytes], bytes], store: Path, other: Path, tmp_path: Path
 ) -> None:
     bundle_sources(PINNED, tmp_path / "whole.tar", store=store)
-    (tmp_path / "bundle.tar").write_bytes(spoil((tmp_path / "whole.tar").read_bytes()))
+    (tmp_path / "bundle.tar").write_bytes(damage((tmp_path / "whole.tar").read_bytes()))
 
     with pytest.raises(SourceError) as caught:
         import_bundle(tmp_path / "bundle.tar", store=other)

@@ -150,8 +150,8 @@ def test_a_patch_is_extracted_from_a_superseded_revision_that_the_recipe_names(
     repository: Repository, tmp_path: Path
 ) -> None:
     repository.add("foo", "1.0-2", {"foo_1.0.orig.tar.gz": ARCHIVE, "foo_1.0-2.debian.tar.xz": pack({})})
-    kept = pack({"debian/patches/fix.patch": PATCH, "debian/patches/more.patch": b"more"})
-    (repository.directory / "pool" / "foo_1.0-1.debian.tar.xz").write_bytes(kept)
+    superseded = pack({"debian/patches/fix.patch": PATCH, "debian/patches/more.patch": b"more"})
+    (repository.directory / "pool" / "foo_1.0-1.debian.tar.xz").write_bytes(superseded)
     fix, second = (
         replace(patch, debian=replace(patch.debian, revision="1:1.0-1"))
         for patch in (pin_patch(), pin_patch(b"more", "debian/patches/more.patch"))
@@ -226,10 +226,10 @@ def test_a_superseded_patch_names_the_command_that_finds_newer_ones(repository: 
 @needs_apt
 def test_a_package_or_hash_that_is_not_listed_is_named(repository: Repository, tmp_path: Path) -> None:
     repository.add("foo", "1.0-1", {"foo_1.0.orig.tar.gz": ARCHIVE})
-    stranger = PinnedFile(label="bar 2", filename="bar", sha256="0" * 64, debian=DebianFile(package="bar", file="bar"))
+    unlisted = PinnedFile(label="bar 2", filename="bar", sha256="0" * 64, debian=DebianFile(package="bar", file="bar"))
 
     with pytest.raises(SourceError) as caught:
-        fetch([pin_archive(b"other bytes"), stranger], tmp_path / "store", repository.archive)
+        fetch([pin_archive(b"other bytes"), unlisted], tmp_path / "store", repository.archive)
 
     assert caught.value.excerpt[3] == "  package client: no file with the pinned hash in foo 1.0-1"
     assert caught.value.excerpt[7] == "  package client: no source package 'bar' in trixie"
@@ -387,14 +387,14 @@ def test_each_revision_is_returned_once_with_its_files() -> None:
         pytest.param([], [], id="no archive"),
     ],
 )
-def test_debians_archives_are_chosen(rows: list[str], expected: list[tuple[str, tuple[str, ...]]]) -> None:
+def test_the_archives_of_debian_are_selected(rows: list[str], expected: list[tuple[str, tuple[str, ...]]]) -> None:
     chosen = choose_archives(rows, "bookworm", DISTRIBUTIONS["debian"])
 
     assert [(archive.uri, archive.suites) for archive in chosen] == expected
     assert {archive.keyring for archive in chosen} <= {"/usr/share/keyrings/debian-archive-keyring.gpg"}
 
 
-def test_ubuntus_own_suites_are_chosen() -> None:
+def test_the_suites_of_ubuntu_and_ppas_are_selected() -> None:
     rows = [f"http://u/|noble{part}|{name}" for part in ("", "-updates") for name in ("main", "universe", "restricted")]
 
     chosen = choose_archives(

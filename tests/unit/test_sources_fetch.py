@@ -300,21 +300,21 @@ def test_many_files_are_fetched_each_once(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def silence() -> Iterator[str]:
-    """A server that takes connections and never answers."""
+def silent_server() -> Iterator[str]:
+    """The URL of a server that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/foo.tar.gz"
 
 
-def test_the_total_timeout_ends_every_download_at_once(silence: str, tmp_path: Path) -> None:
+def test_the_total_timeout_ends_every_download_at_once(silent_server: str, tmp_path: Path) -> None:
     (tmp_path / "mirror").mkdir()
     (tmp_path / "mirror" / sha(A)).write_bytes(A)
-    patient = SourceLocations(mirrors=(str(tmp_path / "mirror"),), archives=())
+    locations = SourceLocations(mirrors=(str(tmp_path / "mirror"),), archives=())
     begin = time.monotonic()
 
-    files = [pin(A), pin(B, "foo.tar.gz", silence)]
+    files = [pin(A), pin(B, "foo.tar.gz", silent_server)]
     with pytest.raises(SourceError) as caught:
-        fetch_sources(files, store=tmp_path / "store", locations=patient, timeout=0.2)
+        fetch_sources(files, store=tmp_path / "store", locations=locations, timeout=0.2)
 
     assert time.monotonic() - begin < 3.0
     assert caught.value.render() == (
@@ -327,14 +327,14 @@ def test_the_total_timeout_ends_every_download_at_once(silence: str, tmp_path: P
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_an_interrupted_run_leaves_no_file_that_is_used_later(
-    number: signal.Signals, silence: str, tmp_path: Path
+def test_an_interrupted_run_leaves_no_incomplete_source(
+    number: signal.Signals, silent_server: str, tmp_path: Path
 ) -> None:
     script = (
         "import sys, pathlib, signal\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background job has it ignored
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background job of a shell ignores it
         "from everywheel.sources import PinnedFile, SourceLocations, fetch_sources\n"
-        f"file = PinnedFile(label='foo 1.0', filename='foo', sha256='{sha(A)}', urls=({silence!r},))\n"
+        f"file = PinnedFile(label='foo 1.0', filename='foo', sha256='{sha(A)}', urls=({silent_server!r},))\n"
         "fetch_sources([file], store=pathlib.Path(sys.argv[1]), locations=SourceLocations(archives=()),"
         " progress=lambda event: print(event.kind, flush=True))\n"
     )

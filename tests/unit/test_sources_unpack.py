@@ -16,7 +16,7 @@ from everywheel.sources import PinnedFile, apply_patch, unpack_archive
 from everywheel.sources.request import Unavailable
 from everywheel.sources.unpack import read_member
 
-WANTED = PinnedFile(label="foo 1.0", filename="foo-1.0.tar.gz", sha256="0" * 64)
+PINNED = PinnedFile(label="foo 1.0", filename="foo-1.0.tar.gz", sha256="0" * 64)
 FIX = PinnedFile(label="foo 1.0", filename="fix.patch", sha256="1" * 64, patches="0" * 64)
 COMPARE = "compare the pin in the recipe with what upstream publishes"
 Entry = tuple[tarfile.TarInfo, bytes]
@@ -67,7 +67,7 @@ def test_the_single_top_directory_is_removed(mode: str, tmp_path: Path) -> None:
     ]
     archive = pack(tmp_path / "archive", entries, mode)
 
-    unpack_archive(WANTED, archive, tmp_path / "work" / "tree")
+    unpack_archive(PINNED, archive, tmp_path / "work" / "tree")
 
     tree = tmp_path / "work" / "tree"
     assert listing(tree) == ["a.c", "b.c", "sub", "sub/run"]
@@ -79,7 +79,7 @@ def test_the_single_top_directory_is_removed(mode: str, tmp_path: Path) -> None:
 def test_an_archive_without_a_top_directory_is_unpacked_unchanged(tmp_path: Path) -> None:
     archive = pack(tmp_path / "archive", [file("./a.c"), file("./sub/b.c")])
 
-    unpack_archive(WANTED, archive, tmp_path / "tree")
+    unpack_archive(PINNED, archive, tmp_path / "tree")
 
     assert listing(tmp_path / "tree") == ["a.c", "sub", "sub/b.c"]
 
@@ -88,7 +88,7 @@ def test_links_that_stay_inside_are_unpacked(tmp_path: Path) -> None:
     entries = [file("foo/a/x"), link("foo/b/up", "../a/x"), hard("foo/b/same", "foo/a/x"), link("foo/dot", ".")]
     archive = pack(tmp_path / "archive", entries)
 
-    unpack_archive(WANTED, archive, tmp_path / "tree")
+    unpack_archive(PINNED, archive, tmp_path / "tree")
 
     assert (tmp_path / "tree" / "b" / "up").read_bytes() == b"x\n"
     assert (tmp_path / "tree" / "b" / "same").read_bytes() == b"x\n"
@@ -146,7 +146,7 @@ def test_a_hostile_archive_is_refused_and_leaves_nothing(entries: Sequence[Entry
     (tmp_path / "work").mkdir()
 
     with pytest.raises(SourceError) as caught:
-        unpack_archive(WANTED, archive, tmp_path / "work" / "tree")
+        unpack_archive(PINNED, archive, tmp_path / "work" / "tree")
 
     assert caught.value.render() == (
         f"error: foo 1.0: foo-1.0.tar.gz is not safe to unpack\n  reason: {reason}\n  hint: {COMPARE}"
@@ -160,7 +160,7 @@ def test_a_truncated_archive_is_named(mode: str, tmp_path: Path) -> None:
     archive.write_bytes(archive.read_bytes()[:70000])
 
     with pytest.raises(SourceError) as caught:
-        unpack_archive(WANTED, archive, tmp_path / "tree")
+        unpack_archive(PINNED, archive, tmp_path / "tree")
 
     assert caught.value.fact == "foo 1.0: foo-1.0.tar.gz is truncated or damaged"
     assert caught.value.hint == COMPARE
@@ -171,7 +171,7 @@ def test_a_file_that_is_not_an_archive_is_reported(tmp_path: Path) -> None:
     (tmp_path / "archive").write_bytes(b"<html>no such page</html>" * 100)
 
     with pytest.raises(SourceError) as caught:
-        unpack_archive(WANTED, tmp_path / "archive", tmp_path / "tree")
+        unpack_archive(PINNED, tmp_path / "archive", tmp_path / "tree")
 
     assert caught.value.render() == (
         "error: foo 1.0: foo-1.0.tar.gz is not a tar archive\n"
@@ -185,7 +185,7 @@ def test_an_empty_archive_is_named(entries: Sequence[Entry], tmp_path: Path) -> 
     archive = pack(tmp_path / "archive", entries)
 
     with pytest.raises(SourceError) as caught:
-        unpack_archive(WANTED, archive, tmp_path / "tree")
+        unpack_archive(PINNED, archive, tmp_path / "tree")
 
     assert caught.value.render() == f"error: foo 1.0: foo-1.0.tar.gz is an empty archive\n  hint: {COMPARE}"
     assert listing(tmp_path) == ["archive"]
@@ -207,7 +207,7 @@ def test_a_broken_archive_has_no_readable_member(tmp_path: Path) -> None:
 
 
 PATCH = b"""\
-Description: the words that distributions put before a patch
+Description: text that distributions add before a patch
 --- a/src/a.c
 +++ b/src/a.c
 @@ -1,3 +1,3 @@

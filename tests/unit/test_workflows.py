@@ -30,13 +30,13 @@ OTHER_COMMANDS = (
 )
 
 
-def steps() -> Iterator[tuple[str, dict[str, Any]]]:
+def list_steps() -> Iterator[tuple[str, dict[str, Any]]]:
     for file, (name, job) in JOBS:
         for step in job.get("steps", ()):
             yield f"{file}: {name}", step
 
 
-RUNS = [(name, step["run"]) for name, step in steps() if "run" in step]
+RUNS = [(name, step["run"]) for name, step in list_steps() if "run" in step]
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
@@ -55,9 +55,9 @@ def test_every_action_is_pinned_by_commit_with_its_version_as_a_comment() -> Non
 
 
 def test_every_job_has_a_time_limit() -> None:
-    endless = [f"{file}: {name}" for file, (name, job) in JOBS if "uses" not in job and "timeout-minutes" not in job]
+    unlimited = [f"{file}: {name}" for file, (name, job) in JOBS if "uses" not in job and "timeout-minutes" not in job]
 
-    assert endless == []
+    assert unlimited == []
 
 
 @pytest.mark.parametrize(("step", "line"), RUNS)
@@ -123,16 +123,16 @@ def test_releases_of_several_tags_do_not_stop_each_other() -> None:
 
 
 def test_a_repeated_job_replaces_the_files_of_the_first_run() -> None:
-    uploads = [step["with"] for _, step in steps() if "actions/upload-artifact@" in step.get("uses", "")]
+    uploads = [step["with"] for _, step in list_steps() if "actions/upload-artifact@" in step.get("uses", "")]
 
     assert len(uploads) > 5
     assert [upload["name"] for upload in uploads if upload.get("overwrite") is not True] == []
 
 
 def test_only_the_publishing_job_can_publish() -> None:
-    able = {f"{file}: {name}" for file, (name, job) in JOBS if "id-token" in job["permissions"]}
+    publishing = {f"{file}: {name}" for file, (name, job) in JOBS if "id-token" in job["permissions"]}
 
-    assert able == {"release.yml: publish"}
+    assert publishing == {"release.yml: publish"}
 
 
 def test_only_releases_are_compared_with_the_index() -> None:
