@@ -1,6 +1,6 @@
-"""Measure builds: of everything, of nothing, and after one change; prints figures, judges nothing.
+"""Measure builds: a cold build, one without changes, and builds after one change; prints times and sizes.
 
-    nox -s bench                     everything (the cold build takes minutes)
+    nox -s bench                     all (the cold build takes minutes)
     nox -s bench -- nothing size     only these
 
 Tools and sources come from the store in use; artifacts and the compiler's cache are new for the cold build.
@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
+class Measurement:
     """One run of a command: wall seconds, share of all cores that were busy, peak resident memory in bytes."""
 
     seconds: float
@@ -36,8 +36,8 @@ class Measured:
     output: str
 
 
-def measure(command: list[str], *, cwd: Path, store: Path) -> Measured:
-    """Run a command and watch the machine while it runs; memory is that of the command and all that it starts."""
+def measure(command: list[str], *, cwd: Path, store: Path) -> Measurement:
+    """Run a command and return its time, the use of the processors, and the peak memory of it and its child processes."""
     before, began = psutil.cpu_times(), time.monotonic()
     process = subprocess.Popen(
         command,
@@ -56,7 +56,7 @@ def measure(command: list[str], *, cwd: Path, store: Path) -> Measured:
         sys.exit(f"{' '.join(command)} failed:\n{output}")
     idle = (after.idle - before.idle) + (after.iowait - before.iowait)
     busy = 1 - idle / (seconds * (psutil.cpu_count() or 1))
-    return Measured(seconds=seconds, busy=busy, memory=peak[0], output=output)
+    return Measurement(seconds=seconds, busy=busy, memory=peak[0], output=output)
 
 
 def _watch(pid: int, peak: list[int]) -> None:
@@ -75,7 +75,7 @@ def _watch(pid: int, peak: list[int]) -> None:
 
 
 def copy_project(into: Path) -> Path:
-    """Copy what a build reads, so that a change to it is not one to the repository."""
+    """Copy the project, so that the benchmarks do not change the repository."""
     ignore = shutil.ignore_patterns(".git", ".venv", ".nox", "wheelhouse", "__pycache__", ".*_cache")
     return Path(shutil.copytree(ROOT, into / "project", ignore=ignore))
 

@@ -36,8 +36,8 @@ from PIL import Image
 PACKAGE = "mate-backgrounds"
 PHOTOS = ("nature/Garden.jpg", "abstract/Elephants_5640x3172.jpg")
 GRAPHIC = "desktop/Stripes.png"
-OURS = "webpencode"
-FLOOR = "libwebp"
+WEBPENCODE = "webpencode"
+LOWER_BOUND = "libwebp"
 PROCESSES = "processes"
 GOALS = {"thumbnail": 0.9, "file": 1.0, "array": 1.0}
 ICON_GOAL, IMPORT_GOAL, CORES_GOAL = 0.5, 0.5, 1.9
@@ -115,9 +115,9 @@ def bench_job(job: str, job_input: Input, peers: dict[str, dict[str, Work]], sha
         pixels = np.asarray(webpencode.decode(job_input.data, **({"width": WIDTH} if job == "thumbnail" else {})))
     for _ in range(rounds):
         if pixels is not None:
-            work = peers[OURS]["graphic" if job == "graphic" else "array"]
-            spent, sizes[FLOOR] = measure(work, pixels, job_input.times)
-            seconds.setdefault(FLOOR, []).append(spent)
+            work = peers[WEBPENCODE]["graphic" if job == "graphic" else "array"]
+            spent, sizes[LOWER_BOUND] = measure(work, pixels, job_input.times)
+            seconds.setdefault(LOWER_BOUND, []).append(spent)
         for name, works in peers.items():
             if job in works:
                 spent, sizes[name] = measure(works[job], job_input.data, job_input.times)
@@ -129,11 +129,11 @@ def bench_job(job: str, job_input: Input, peers: dict[str, dict[str, Work]], sha
             spent, sizes["sharp"] = sharp.run(job, job_input.path, job_input.times, raw)
             seconds.setdefault("sharp", []).append(spent)
     medians = {name: statistics.median(values) for name, values in seconds.items()}
-    best = min((name for name in medians if name not in (OURS, FLOOR)), key=lambda name: medians[name])
+    best = min((name for name in medians if name not in (WEBPENCODE, LOWER_BOUND)), key=lambda name: medians[name])
     goal = f" (goal {GOALS[job]:.2f})" if job in GOALS else ""
     if job == "icon":
-        goal = f"; {medians[OURS] / medians['Pillow']:.2f} of Pillow (goal {ICON_GOAL:.2f})"
-    print(f"{job}: {medians[OURS] / medians[best]:.2f} of the fastest other package, {best}{goal}")
+        goal = f"; {medians[WEBPENCODE] / medians['Pillow']:.2f} of Pillow (goal {ICON_GOAL:.2f})"
+    print(f"{job}: {medians[WEBPENCODE] / medians[best]:.2f} of the fastest other package, {best}{goal}")
     for name, value in sorted(medians.items(), key=lambda item: item[1]):
         spread = (max(seconds[name]) - min(seconds[name])) / value
         print(f"  {name:<11} {value * 1000:9.2f} ms (spread {spread:.0%}) {sizes[name]:>9} bytes")
@@ -142,7 +142,7 @@ def bench_job(job: str, job_input: Input, peers: dict[str, dict[str, Work]], sha
 def bench_import(rounds: int) -> None:
     """Measure the time to import each package in a new interpreter."""
     modules = {
-        OURS: "webpencode",
+        WEBPENCODE: "webpencode",
         "Pillow": "PIL.Image",
         "pyvips": "pyvips",
         "opencv": "cv2",
@@ -158,7 +158,8 @@ def bench_import(rounds: int) -> None:
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     own = {name: value - medians["none"] for name, value in medians.items() if name != "none"}
     print(
-        f"import: {own[OURS] / own['pyvips']:.2f} of pyvips (goal {IMPORT_GOAL:.2f}), without the start of the interpreter"
+        f"import: {own[WEBPENCODE] / own['pyvips']:.2f} of pyvips (goal {IMPORT_GOAL:.2f}), "
+        "without the start of the interpreter"
     )
     for name, value in sorted(own.items(), key=lambda item: item[1]):
         print(f"  {name:<11} {value * 1000:9.2f} ms")
@@ -178,9 +179,9 @@ for line in sys.stdin:
 
 @contextmanager
 def start_processes(path: Path, count: int, options: dict[str, int]) -> Iterator[Callable[[], float]]:
-    """Start an independent process per core; yield a function that lets them encode and returns the seconds.
+    """Start an independent process per core; yield a function that makes all of them encode and returns the seconds.
 
-    Shows what the machine gains from more cores if processes share only caches and memory bandwidth.
+    This is the best possible speed: the processes share only caches and memory bandwidth.
     """
     cores = os.cpu_count() or 1
     command = [sys.executable, "-c", WORKER, str(path), str(count // cores), *map(str, options.values())]
@@ -216,18 +217,18 @@ def bench_many(inputs: dict[str, Input], peers: dict[str, dict[str, Work]], roun
                     began = time.perf_counter()
                     results = webpencode.encode_many(data, workers=workers, **options)
                     assert sum(isinstance(result, bytes) for result in results) == count
-                    seconds.setdefault(f"{OURS}, {workers}", []).append(time.perf_counter() - began)
+                    seconds.setdefault(f"{WEBPENCODE}, {workers}", []).append(time.perf_counter() - began)
                 seconds.setdefault(PROCESSES, []).append(run_processes())
                 for name, works in peers.items():
-                    if name == OURS or job not in works:
+                    if name == WEBPENCODE or job not in works:
                         continue
                     began = time.perf_counter()
                     with ThreadPoolExecutor(cores) as pool:
                         list(pool.map(works[job], data))
                     seconds.setdefault(name, []).append(time.perf_counter() - began)
         medians = {name: count / statistics.median(values) for name, values in seconds.items()}
-        ours, single = medians[f"{OURS}, {cores}"], medians[f"{OURS}, 1"]
-        others = [name for name in medians if name != PROCESSES and not name.startswith(OURS)]
+        ours, single = medians[f"{WEBPENCODE}, {cores}"], medians[f"{WEBPENCODE}, 1"]
+        others = [name for name in medians if name != PROCESSES and not name.startswith(WEBPENCODE)]
         best = max(others, key=lambda name: medians[name])
         print(
             f"many, {job}: {ours / single:.2f} times one core (goal {CORES_GOAL:.2f}; "
@@ -245,7 +246,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--folder", type=Path, default=Path.home() / ".cache" / "webpencode-bench")
     arguments = parser.parse_args()
-    chosen = arguments.jobs or [*JOBS, "import", "many"]
+    jobs = arguments.jobs or [*JOBS, "import", "many"]
     package = fetch_package(arguments.folder)
     photos = arguments.photo or [package / name for name in PHOTOS]
     print(webpencode.versions())
@@ -255,14 +256,14 @@ def main() -> None:
         inputs = make_photo_inputs(photo, arguments.folder)
         print(f"{photo.name}, {inputs['array'].data.shape[1]} x {inputs['array'].data.shape[0]}")
         for job, job_input in inputs.items():
-            if job in chosen:
+            if job in jobs:
                 bench_job(job, job_input, peers, sharp, arguments.rounds)
     for job, job_input in make_graphic_inputs(package / GRAPHIC, arguments.folder).items():
-        if job in chosen:
+        if job in jobs:
             bench_job(job, job_input, peers, sharp, arguments.rounds)
-    if "import" in chosen:
+    if "import" in jobs:
         bench_import(arguments.rounds)
-    if "many" in chosen:
+    if "many" in jobs:
         bench_many(make_photo_inputs(photos[0], arguments.folder), peers, max(3, arguments.rounds // 3))
     if sharp is not None:
         sharp.close()

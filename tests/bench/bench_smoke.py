@@ -1,4 +1,4 @@
-"""Measure `everywheel smoke`: its overhead over a wheel's own tests, and the time of a whole matrix. Prints figures only.
+"""Measure `everywheel smoke`: its overhead over a wheel's own tests, and the time of a whole matrix.
 
     nox -s bench -- smoke                 both
     nox -s bench -- smoke one             only one wheel on one image
@@ -43,7 +43,7 @@ def smoke(wheels: list[Path], images: tuple[str, ...]) -> tuple[float, list[dict
 
 
 def prepare(wheels: list[Path]) -> None:
-    """Run the matrix once."""
+    """Run the matrix once, so that images and test dependencies are prepared."""
     options = [option for name in IMAGES for option in ("--image", name)]
     subprocess.run([sys.executable, "-m", "everywheel", "smoke", *map(str, wheels), *options], cwd=ROOT, check=True)
 
@@ -61,10 +61,10 @@ def measure_one(wheels: list[Path]) -> None:
 
 def measure_matrix(wheels: list[Path]) -> None:
     seconds, results = smoke(wheels, IMAGES)
-    slow = [result for result in results if result["emulated"]]
+    emulated = [result for result in results if result["emulated"]]
     images = {(result["image"], result["arch"]) for result in results}
     print(
-        f"{len(wheels)} wheels on {len(images)} prepared images, {len(results)} smoke tests, {len(slow)} through QEMU: "
+        f"{len(wheels)} wheels on {len(images)} prepared images, {len(results)} smoke tests, {len(emulated)} through QEMU: "
         f"{seconds:.0f} s"
     )
     for result in sorted(results, key=lambda result: -result["seconds"]):
@@ -82,15 +82,15 @@ def measure_matrix(wheels: list[Path]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="*", choices=[[], "one", "matrix"], metavar="one|matrix")
-    chosen = parser.parse_args().what or ["one", "matrix"]
+    parser.add_argument("parts", nargs="*", choices=[[], "one", "matrix"], metavar="one|matrix")
+    parts = parser.parse_args().parts or ["one", "matrix"]
     wheels = sorted((ROOT / "wheelhouse").glob("*-abi3-*linux*.whl"))
     if not wheels:
         sys.exit("wheelhouse/ is empty: `nox -s build-all` first")
     prepare(wheels)
-    if "one" in chosen:
+    if "one" in parts:
         measure_one(wheels)
-    if "matrix" in chosen:
+    if "matrix" in parts:
         measure_matrix(wheels)
 
 

@@ -1,8 +1,9 @@
-"""Every mistake that a user can make without a compiler or a network, with the exact text that is printed for it.
+"""The exact output of every user error that needs neither a compiler nor a network.
 
-A case is a folder: `case.toml` has the arguments (`args`), the exit code (`exit`), and variables (`env`); other files are
-copied over the project in `base/`; `store/` is copied over an empty store. `pytest tests/failing --update` writes the present
-output into `expected.txt`: read the difference before you commit it.
+Each case is a directory. Its `case.toml` has the arguments of the command (`args`), the exit code (`exit`), environment
+variables (`env`), and paths to remove from the project (`remove`). Its other files are copied over the project in `base/`,
+and those in `store/` to an empty store. `pytest tests/failing --update` writes the current output to `expected.txt`: read the
+difference before you commit it.
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ import pytest
 from click.testing import CliRunner
 from everywheel.cli.main import main
 
-HERE = Path(__file__).parent
-CASES = sorted(path.parent.name for path in HERE.glob("*/case.toml"))
-# One of each kind of exit code that ends before anything is built: usage, source, environment.
-PROGRAM_CASES = ("misspelled-target", "offline-without-sources", "unknown-runtime")
+CASES_DIR = Path(__file__).parent
+CASES = sorted(path.parent.name for path in CASES_DIR.glob("*/case.toml"))
+# Cases that also run in a process of their own: one for each exit code before a build (usage, source, environment).
+PROGRAM_CASES = ("misspelled-target", "offline-without-sources", "unknown-container-runtime")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A case, copied into a folder of its own and ready to run."""
+    """A case whose project and store were copied to a temporary directory."""
 
     args: list[str]
     exit_code: int
@@ -38,24 +39,24 @@ class Case:
     environment: Mapping[str, str]
 
     def normalize(self, output: str) -> str:
-        """Replace this machine's paths, and leave out progress lines: they contain times."""
+        """Replace the temporary paths, and remove progress lines, which contain times."""
         lines = [line for line in output.splitlines(keepends=True) if not line.startswith("[")]
         return "".join(lines).replace(str(self.project), "{dir}").replace(str(self.store), "{store}")
 
 
 def copy_case(name: str, folder: Path) -> Case:
-    """Copy a case's project and store below a folder."""
+    """Copy the project and the store of a case to a directory."""
     project, store, empty = folder / "project", folder / "store", folder / "empty"
     empty.mkdir()
-    shutil.copytree(HERE / "base", project)
-    shutil.copytree(HERE / name, project, dirs_exist_ok=True)
-    case = tomllib.loads((HERE / name / "case.toml").read_text())
+    shutil.copytree(CASES_DIR / "base", project)
+    shutil.copytree(CASES_DIR / name, project, dirs_exist_ok=True)
+    case = tomllib.loads((CASES_DIR / name / "case.toml").read_text())
     for path in case.get("remove", ()):
         shutil.rmtree(project / path) if (project / path).is_dir() else (project / path).unlink()
     if (project / "store").exists():
         (project / "store").rename(store)
     variables = {key: value.replace("{dir}", str(project)) for key, value in case.get("env", {}).items()}
-    # No package client on PATH: what apt answers is not the same on every machine.
+    # PATH has no apt, whose output differs between machines.
     fixed = {"PATH": str(empty), "HOME": str(folder), "EVERYWHEEL_STORE": str(store), "COLUMNS": "200"}
     return Case(
         args=case["args"], exit_code=case["exit"], project=project, store=store, environment={**fixed, **variables}
@@ -64,7 +65,7 @@ def copy_case(name: str, folder: Path) -> Case:
 
 @pytest.fixture
 def isolated(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """An empty environment, and this process's signal handlers and working directory restored at the end."""
+    """An empty environment; the handler of SIGTERM is restored after the test."""
     handler = signal.getsignal(signal.SIGTERM)
     for variable in list(os.environ):
         if not variable.startswith("PYTEST_"):
@@ -74,10 +75,10 @@ def isolated(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_an_error_has_its_exact_text(
+def test_the_output_of_an_error_is_as_expected(
     name: str, isolated: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    case, expected = copy_case(name, tmp_path), HERE / name / "expected.txt"
+    case, expected = copy_case(name, tmp_path), CASES_DIR / name / "expected.txt"
     isolated.chdir(case.project)
     for variable, value in case.environment.items():
         isolated.setenv(variable, value)
@@ -88,14 +89,14 @@ def test_an_error_has_its_exact_text(
     if request.config.getoption("--update"):
         expected.write_text(output)
     assert (result.exit_code, output) == (case.exit_code, expected.read_text())
-    first = next(line for line in output.splitlines() if line.startswith("error: "))
+    error = next(line for line in output.splitlines() if line.startswith("error: "))
     hints = [line for line in output.splitlines() if line.startswith("  hint: ")]
-    assert first[7:8] == first[7:8].lower(), "errors begin in lower case"
-    assert len(hints) == 1, "an error has one hint: what to do next"
+    assert error[7:8] == error[7:8].lower(), "the text of an error begins in lower case"
+    assert len(hints) == 1, "an error has exactly one hint"
 
 
 @pytest.mark.parametrize("name", PROGRAM_CASES)
-def test_the_program_ends_as_the_command_does(name: str, tmp_path: Path) -> None:
+def test_the_program_has_the_output_and_exit_code_of_the_command(name: str, tmp_path: Path) -> None:
     case = copy_case(name, tmp_path)
 
     result = subprocess.run(
@@ -110,5 +111,5 @@ def test_the_program_ends_as_the_command_does(name: str, tmp_path: Path) -> None
 
     assert (result.returncode, case.normalize(result.stdout)) == (
         case.exit_code,
-        (HERE / name / "expected.txt").read_text(),
+        (CASES_DIR / name / "expected.txt").read_text(),
     )

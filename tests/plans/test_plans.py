@@ -1,6 +1,6 @@
-"""The plan of every target of a release, as text: what is built, how it is linked, against what.
+"""The plan of every released target as text: the steps, their linkage and features, and the steps that they require.
 
-`pytest tests/plans --update` writes the plans as they are now; read the difference before you commit it.
+`pytest tests/plans --update` writes the current plans to the files; read the difference before you commit it.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ def describe_plan(target: Target) -> str:
 
 
 @pytest.mark.parametrize("target", PROJECT.released, ids=lambda target: target.tag)
-def test_the_plan_of_a_target_is_the_golden_one(target: Target, request: pytest.FixtureRequest) -> None:
-    golden = Path(__file__).with_name(f"{target.tag}.txt")
+def test_the_plan_of_a_target_is_the_one_in_its_file(target: Target, request: pytest.FixtureRequest) -> None:
+    expected = Path(__file__).with_name(f"{target.tag}.txt")
 
     plan = describe_plan(target)
 
     if request.config.getoption("--update"):
-        golden.write_text(plan)
-    assert plan == golden.read_text()
+        expected.write_text(plan)
+    assert plan == expected.read_text()

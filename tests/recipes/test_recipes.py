@@ -1,4 +1,4 @@
-"""Every shipped recipe is sound on every architecture and libc, with every profile."""
+"""The recipes of the built-in collection: each resolves for every target and profile, and declares products and a license."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LINUX = [
     for tag in ("manylinux_{}_{}_{}".format(*arch.lowest_glibc, arch.name), f"musllinux_1_2_{arch.name}")
 ]
 TARGETS = tuple(map(parse_target, (*LINUX, "macosx_11_0_arm64", "macosx_10_15_x86_64")))
-KEYS = [
+KEY_ORDER = [
     "name",
     "version",
     "summary",
@@ -39,7 +39,7 @@ KEYS = [
 
 @pytest.mark.parametrize("name", RECIPES)
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.tag)
-def test_every_recipe_resolves_everywhere_with_every_profile(name: str, target: Target) -> None:
+def test_every_recipe_resolves_for_every_target_with_every_profile(name: str, target: Target) -> None:
     recipe = RECIPES[name]
 
     for features in [(), *recipe.profiles.values(), tuple(recipe.features)]:
@@ -53,7 +53,7 @@ def test_every_recipe_resolves_everywhere_with_every_profile(name: str, target: 
 def test_the_tables_of_every_recipe_have_the_same_order(name: str) -> None:
     keys = list(tomllib.loads((ROOT / "recipes" / name / "recipe.toml").read_text()))
 
-    assert keys == sorted(keys, key=KEYS.index)
+    assert keys == sorted(keys, key=KEY_ORDER.index)
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -66,7 +66,7 @@ def test_every_recipe_has_products_and_a_license(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, recipe in RECIPES.items() if recipe.products.libraries])
-def test_every_library_can_be_shared_with_a_soname_and_known_exports(name: str) -> None:
+def test_every_library_declares_its_sonames_and_exports(name: str) -> None:
     products = RECIPES[name].products
 
     assert set(products.sonames) == set(products.libraries)
