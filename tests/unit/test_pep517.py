@@ -250,4 +250,4 @@ def test_a_python_version_that_is_not_a_version_is_an_error() -> None:
     with pytest.raises(BuildError) as caught:
         parse_python_version("latest")
 
-    assert caught.value.fact == "the version of the Python headers is not a full one: 'latest'"
+    assert caught.value.fact == "the version of the Python headers is incomplete: 'latest'"
