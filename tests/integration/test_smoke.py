@@ -167,7 +167,7 @@ def test_a_library_that_was_not_grafted_is_reported(project: FixtureProject, tmp
     messages = smoke_failing(project, wheel, "debian-12")
 
     assert ".so" in messages
-    assert "is neither in the wheel nor on the system: it was not grafted" in messages
+    assert "is neither in the wheel nor on the system: the library was not grafted" in messages
 
 
 def test_a_wheel_for_glibc_on_musl_is_explained(project: FixtureProject, tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_a_wheel_for_glibc_on_musl_is_explained(project: FixtureProject, tmp_pat
 
     messages = smoke_failing(project, wheel, "musl")
 
-    assert "it is linked against glibc (libc.so.6), but musl has musl" in messages
+    assert "the wheel is linked against glibc (libc.so.6), but musl has musl" in messages
 
 
 def test_a_wheel_for_musl_on_glibc_is_explained(project: FixtureProject, tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_a_wheel_for_musl_on_glibc_is_explained(project: FixtureProject, tmp_pat
 
     messages = smoke_failing(project, wheel, "debian-12")
 
-    assert "it is linked against musl (libc.musl-x86_64.so.1), but debian-12 has glibc" in messages
+    assert "the wheel is linked against musl (libc.musl-x86_64.so.1), but debian-12 has glibc" in messages
 
 
 # Failures of containers and daemons -----------------------------------------------------------------------------------
@@ -227,7 +227,7 @@ def test_a_container_is_ended_after_the_timeout(hanging_project: FixtureProject)
         EVERYWHEEL_STORE=str(default_store()),
     )
 
-    assert "on debian-12: it did not end within 4 s" in errors
+    assert "on debian-12: the container did not end within 4 s" in errors
 
 
 def test_ctrl_c_leaves_no_container(hanging_project: FixtureProject) -> None:
@@ -264,7 +264,9 @@ def test_a_full_tmp_of_the_container_is_reported(project: FixtureProject, tmp_pa
 def test_exceeding_the_memory_limit_is_reported(project: FixtureProject, tmp_path: Path) -> None:
     large = copy_with_command(project, tmp_path, "x = bytearray(b'1') * (3 << 30)")
 
-    assert "it used more than 2048 MB of memory" in smoke_failing(large, find_wheel(large, GLIBC), "debian-12")
+    assert "the container used more than 2048 MB of memory" in smoke_failing(
+        large, find_wheel(large, GLIBC), "debian-12"
+    )
 
 
 def test_a_daemon_that_is_killed_during_a_test_is_reported(hanging_project: FixtureProject, tmp_path: Path) -> None:

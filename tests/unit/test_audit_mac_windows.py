@@ -312,7 +312,7 @@ def test_a_correct_wheel_for_windows_has_no_findings() -> None:
         (
             {"flags": frozenset(("DYNAMIC_BASE",))},
             "mitigations",
-            "its header does not enable the protections NX_COMPAT and HIGH_ENTROPY_VA",
+            "the PE header does not enable the protections NX_COMPAT and HIGH_ENTROPY_VA",
         ),
         ({"exports": ()}, "tags", "does not export PyInit__demo, so Python cannot import it"),
     ],

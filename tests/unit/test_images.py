@@ -119,7 +119,7 @@ def test_the_digests_of_pypas_images_are_the_pins_of_cibuildwheel(file: Path) ->
 
     assert old.digests == {arch: read_pins()[arch]["manylinux2014"] for arch in ("x86_64", "aarch64")}
     assert all(digest.startswith("sha256:") for digest in old.digests.values())
-    assert new == LockedImage(image="new", digests={}, reason="no container runtime to query with")
+    assert new == LockedImage(image="new", digests={}, reason="no container runtime is available")
 
 
 def test_an_unlocked_image_has_no_reference_to_pull(file: Path) -> None:

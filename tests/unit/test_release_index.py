@@ -295,7 +295,7 @@ def test_an_index_that_never_answers_is_abandoned(
     with pytest.raises(ReleaseError) as error:
         send(files, server)
 
-    assert error.value.fact == f"{server.index.upload} did not answer the upload of {files[0].name} in time"
+    assert error.value.fact == f"the upload of {files[0].name} to {server.index.upload} timed out"
     assert error.value.details == {"uploaded": "0 of 3 files"}
     assert error.value.hint == AGAIN
 

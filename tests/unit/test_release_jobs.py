@@ -199,7 +199,7 @@ def test_a_job_that_is_missing_is_named(artifacts: Path) -> None:
         check_jobs(jobs_of(), artifacts)
 
     assert lines_of(error) == [
-        f"error: 1 of {len(jobs_of())} jobs left no files: container-musllinux_1_2_aarch64",
+        f"error: 1 of {len(jobs_of())} jobs have no files: container-musllinux_1_2_aarch64",
         f"  directory: {artifacts}",
         "  hint: `everywheel matrix` lists all jobs: a missing one failed, was skipped, or is not in the workflow",
     ]
@@ -213,7 +213,7 @@ def test_a_job_with_a_missing_file_is_named(artifacts: Path) -> None:
         check_jobs(jobs_of(), artifacts)
 
     assert lines_of(error) == [
-        f"error: job sdist did not leave {name}",
+        f"error: files of job sdist are missing: {name}",
         "  files: other-1.tar.gz",
         "  hint: read the log of that job, and check that it built the same commit",
     ]
@@ -275,7 +275,7 @@ def test_a_release_is_not_copied_over_its_own_files(tmp_path: Path, subfolder: s
         check_output_dir(folder / subfolder, [folder], "x")
 
     assert lines_of(error) == [
-        f"error: cannot copy the release to {folder / subfolder}, which contains files that it is copied from",
+        f"error: cannot copy the release to {folder / subfolder}, which contains files to copy",
         f"  files: {folder}",
         "  hint: name another directory with --output-dir",
     ]
@@ -288,7 +288,7 @@ def test_the_output_directory_contains_none_of_the_files_to_copy(artifacts: Path
         check_output_dir(artifacts / "sdist", files, PROJECT.name)
 
     assert lines_of(error)[0] == (
-        f"error: cannot copy the release to {artifacts / 'sdist'}, which contains files that it is copied from"
+        f"error: cannot copy the release to {artifacts / 'sdist'}, which contains files to copy"
     )
     check_output_dir(artifacts / "dist", files, PROJECT.name)
 

@@ -127,7 +127,7 @@ def test_a_second_build_with_other_files_stops_the_release(tmp_path: Path) -> No
     assert error.value.render().splitlines() == [
         "error: the second build differs from the released wheels",
         f"  | container-t/{name}: files: additional x/extra.py",
-        "  hint: the cause is a compiler or a condition in a recipe: read the log of that job",
+        "  hint: the cause is a compiler or a condition in a recipe: read the log of the job",
     ]
 
 

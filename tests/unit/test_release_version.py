@@ -117,7 +117,7 @@ def test_an_unreachable_origin_is_reported(repository: Project) -> None:
         "  |",
         "  | Please make sure you have the correct access rights",
         "  | and the repository exists.",
-        "  hint: check that `origin` is right (`git remote -v`) and can be reached: it has the tags of earlier releases",
+        "  hint: check that `git remote -v` shows a reachable `origin`: the tags of earlier releases are read from there",
     ]
 
 
@@ -313,7 +313,7 @@ def test_abort_keeps_edits_in_a_file_with_the_version(project: Path) -> None:
 def test_only_a_prepared_release_is_aborted_or_tagged(project: Path) -> None:
     (project / "README.md").write_text("Another text.\n")
     expected = (
-        "error: no release is prepared here\n"
+        "error: no release is prepared\n"
         f"  record: {project}/.git/everywheel-release.json\n"
         "  hint: `everywheel release prepare 1.2.0` prepares one\n"
     )
@@ -393,7 +393,7 @@ def test_a_tagged_release_is_not_aborted(project: Path) -> None:
         8,
         "error: release 1.1 is already tagged and cannot be aborted\n"
         f"  tag: v1.1\n  commit: {head[:12]}\n  record: {record}\n"
-        "  hint: to publish it, delete the record, then git push --atomic origin HEAD v1.1; to drop it, "
+        "  hint: to publish it, delete the record, then git push --atomic origin HEAD v1.1; to discard it, "
         "git tag --delete v1.1, then `everywheel release abort`\n",
     )
     assert (git(project, "rev-parse", "HEAD", "v1.1^{commit}"), changes(project)) == (head * 2, [])

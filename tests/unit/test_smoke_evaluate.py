@@ -71,7 +71,7 @@ REPORTS = {
     "library of the system": (
         dataclasses.replace(REPORT, unexpected_libraries=("/usr/lib/libz.so.1",)),
         SmokeState.FAILED,
-        "it loaded /usr/lib/libz.so.1 from the system, which manylinux2014_x86_64 does not promise",
+        "the wheel loaded /usr/lib/libz.so.1 from the system, which manylinux2014_x86_64 does not promise",
     ),
     "another libc than in the catalog": (
         dataclasses.replace(REPORT, libc_version=(2, 31)),

@@ -29,7 +29,7 @@ GLIBC_OUTPUTS = {
         "_x.abi3.so needs GLIBCXX_3.4.29, which debian-11 does not have"
     ),
     "ImportError: libwebp.so.7: cannot open shared object file: No such file or directory": (
-        "libwebp.so.7 is neither in the wheel nor on the system: it was not grafted"
+        "libwebp.so.7 is neither in the wheel nor on the system: the library was not grafted"
     ),
     "ImportError: /tmp/site/x.abi3.so: undefined symbol: foo_bar": (
         "x.abi3.so needs the symbol foo_bar, which no library on debian-11 exports"
@@ -46,7 +46,7 @@ GLIBC_OUTPUTS = {
 }
 MUSL_OUTPUTS = {
     "ImportError: Error loading shared library libfoo-12.so: No such file or directory (needed by x.so)": (
-        "libfoo-12.so is neither in the wheel nor on the system: it was not grafted"
+        "libfoo-12.so is neither in the wheel nor on the system: the library was not grafted"
     ),
     "ImportError: Error relocating /tmp/site/x.so: foo: symbol not found": (
         "x.so needs the symbol foo, which no library on alpine-3-22 exports"
@@ -68,10 +68,10 @@ def test_output_on_a_musl_system_is_explained(output: str, expected: str) -> Non
 
 
 SIGNALS = [
-    (-4, "Nehalem", "it executes an instruction that a 'Nehalem' processor does not support"),
-    (132, "", "it executes an instruction that this processor does not support"),
-    (-11, "", "it crashed (SIGSEGV)"),
-    (137, "", "it was killed: out of memory"),
+    (-4, "Nehalem", "the wheel executes an instruction that a 'Nehalem' processor does not support"),
+    (132, "", "the wheel executes an instruction that this processor does not support"),
+    (-11, "", "the process crashed (SIGSEGV)"),
+    (137, "", "the process was killed: out of memory"),
 ]
 
 
@@ -87,11 +87,11 @@ def test_a_crash_on_musl_mentions_its_small_stacks() -> None:
 @pytest.mark.parametrize(
     ("libc", "needed", "expected"),
     [
-        ("musl", {"libm.so.6", "libc.so.6"}, "it is linked against glibc (libc.so.6), but alpine-3-22 has musl"),
+        ("musl", {"libm.so.6", "libc.so.6"}, "the wheel is linked against glibc (libc.so.6), but alpine-3-22 has musl"),
         (
             "glibc",
             {"libc.musl-x86_64.so.1"},
-            "it is linked against musl (libc.musl-x86_64.so.1), but debian-11 has glibc",
+            "the wheel is linked against musl (libc.musl-x86_64.so.1), but debian-11 has glibc",
         ),
     ],
 )

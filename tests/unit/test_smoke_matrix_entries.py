@@ -115,7 +115,7 @@ def test_an_image_has_its_own_python_or_where_it_is_pulled_a_portable_one(
         (
             "cp311-abi3",
             (),
-            "no interpreter for cp311-abi3 on the image: it has none of its own, and no portable one exists for it",
+            "no interpreter for cp311-abi3 on the image: it has no Python of its own, and no portable one exists for it",
         ),
         ("cp311-abi3", ("3.9", "3.13"), ""),
     ],

@@ -139,7 +139,7 @@ def test_json_and_report_are_written_where_no_wheel_can_be_run(project: Project,
     assert result.stderr == (
         f"not run: {wheel.name}: Wine on this machine cannot run programs for win_arm64; {AUDITED}\n"
         "error: no wheel was run\n"
-        "  hint: docs/macos.md and docs/windows.md describe how to test wheels on machines of their own system\n"
+        "  hint: docs/macos.md and docs/windows.md describe how to test wheels on macOS and Windows machines\n"
     )
 
 
@@ -174,7 +174,7 @@ def test_a_failure_under_wine_does_not_affect_other_wheels(
     assert result.exit_code == 6
     assert result.stderr.split("\n", 1)[1] == (
         "error: 1 of 2 smoke tests failed\n"
-        f"  | {wheels[0].name} on Windows: it does not work under Wine: ImportError: DLL load failed\n"
+        f"  | {wheels[0].name} on Windows: the smoke command failed under Wine: ImportError: DLL load failed\n"
         "  |     ImportError: DLL load failed\n"
         "  hint: `--html FILE` writes all output; `--image NAME` tests on one image only\n"
     )
@@ -206,7 +206,7 @@ def test_a_command_that_hangs_under_wine_is_killed(
 
     assert (smoke_result.state, smoke_result.message) == (
         SmokeState.FAILED,
-        "it does not work under Wine: it did not end within 1 s (`--timeout`)",
+        "the smoke command failed under Wine: the command did not end within 1 s (`--timeout`)",
     )
 
 
@@ -234,7 +234,7 @@ def test_require_run_includes_wheels_that_wine_can_run(
     assert [entry["state"] for entry in json.loads(result.stdout)] == ["not run here", "not run here"]
     assert result.exit_code == 6
     assert result.stderr.split("\n", 2)[2] == (
-        "error: 1 of 2 wheels passed nowhere, which --require-run forbids\n"
+        "error: 1 of 2 wheels did not pass on any system, as --require-run requires\n"
         f"  | {wheels[0].name}: not run in 1 smoke test: Wine is not installed (Debian: `apt-get install wine wine64`)\n"
         f"  | not counted: {wheels[1].name}: Wine on this machine cannot run programs for win_arm64\n"
         "  hint: `everywheel doctor` checks this machine, `everywheel images list` shows where images come from\n"

@@ -114,7 +114,7 @@ def test_wheels_that_passed_nowhere_are_listed() -> None:
         )
     assert raised.value.exit_code == 6
     assert raised.value.render() == (
-        "error: 2 of 3 wheels passed nowhere, which --require-run forbids\n"
+        "error: 2 of 3 wheels did not pass on any system, as --require-run requires\n"
         f"  | {GLIBC}: static only in 2 smoke tests: {BUSY}; static only in 1 smoke test: the image is not locked\n"
         f"  | {MUSL}: it claims none of the selected images\n"
         f"  | not counted: {MAC}: this machine cannot run programs for macOS\n"

@@ -107,7 +107,7 @@ CHECKS = (
 
 
 def audit_wheel(path: Path) -> Report:
-    """Check a wheel of any origin and return its findings and what each check examined.
+    """Check a wheel of any origin and return its findings and a summary of each check.
 
     Raises UsageError when the file is missing; every fault of the file itself is a finding.
     """

@@ -52,12 +52,12 @@ def check_mitigations(contents: WheelContents) -> Iterator[Finding]:
     for path, pe in contents.pes.items():
         required = [flag for flag in _MITIGATIONS if pe.bits == 64 or flag != "HIGH_ENTROPY_VA"]
         if missing := [flag for flag in required if flag not in pe.flags]:
-            message = f"its header does not enable the protections {' and '.join(missing)}"
+            message = f"the PE header does not enable the protections {' and '.join(missing)}"
             yield Finding(check="mitigations", file=path, message=message)
 
 
 def check_debug(contents: WheelContents) -> Iterator[Finding]:
-    """Find debug data, which makes downloads larger and is of no use at run time."""
+    """Find debug data, which makes downloads larger and is not used at run time."""
     for path, binary in contents.binaries.items():
         if binary.debug:
             message = f"contains {sum(binary.debug.values())} bytes of debug data"

@@ -48,7 +48,7 @@ def check_mac_system(contents: WheelContents) -> Iterator[Finding]:
 
 
 def check_mac_libraries(contents: WheelContents) -> Iterator[Finding]:
-    """Find load commands that lead neither to a file of the wheel nor to a library of the system.
+    """Find load commands that resolve neither to a file in the wheel nor to a library of the system.
 
     A weak load command may name a library of newer systems, but no other path outside of the wheel: any file that a
     user's machine has at that path would be loaded.
@@ -146,7 +146,7 @@ def check_mac_signature(contents: WheelContents) -> Iterator[Finding]:
 def _check_images(
     check: str, path: str, macho: MachoFacts, find_faults: Callable[[MachoImage], Iterator[Fault]]
 ) -> Iterator[Finding]:
-    """Yield each fault of a file's images once; the message names the images where not all of them have it."""
+    """Yield each fault of a file's images once; the message names the images if not all of them have it."""
     faults: dict[Fault, list[str]] = {}
     for image in macho.images:
         for fault in find_faults(image):
@@ -177,7 +177,7 @@ def _relative_to_loader(name: str) -> str | None:
 
 
 def _find_search_paths(machos: Mapping[str, MachoFacts]) -> dict[str, set[str]]:
-    """Return the directories that @rpath means in each file: those of its LC_RPATH, and of the files that load it."""
+    """Return the directories that @rpath means in each file: those of its LC_RPATH and of the files that load it."""
     installed = {installed_path(path): path for path in machos}
     search_paths: dict[str, set[str]] = {path: set() for path in machos}
     for path, macho in machos.items():

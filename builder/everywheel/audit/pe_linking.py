@@ -80,7 +80,7 @@ def check_dlls(contents: WheelContents) -> Iterator[Finding]:
     reached: set[str] = set()
     for root in [*contents.modules, *(path for path in contents.pes if path not in contents.modules)]:
         if root in contents.pes and root not in reached:
-            loaded, missing = _load(contents, root)
+            loaded, missing = _resolve_dlls(contents, root)
             reached |= loaded
             for path, library in missing:
                 if (path, library) not in reported:
@@ -88,8 +88,8 @@ def check_dlls(contents: WheelContents) -> Iterator[Finding]:
                     yield from _describe_missing(contents, path, library)
 
 
-def _load(contents: WheelContents, root: str) -> tuple[set[str], list[tuple[str, str]]]:
-    """Return the files that loading a file loads, and which of them needs which DLL that is not found in the wheel."""
+def _resolve_dlls(contents: WheelContents, root: str) -> tuple[set[str], list[tuple[str, str]]]:
+    """Return the files that are loaded with a file, and a pair of file and DLL for each DLL missing from the wheel."""
     installed = {installed_path(path).lower(): path for path in (*contents.pes, *contents.unread)}
     home = posixpath.dirname(installed_path(root))
     directories = (home, *_find_dll_directories(contents, home))

@@ -1,4 +1,4 @@
-"""The results of an audit: its findings, and what each check examined."""
+"""The results of an audit: its findings, and a summary of each check."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckSummary:
-    """One line on what a check examined, with or without findings."""
+    """One line on the parts of a wheel that a check examined, with or without findings."""
 
     check: str
     message: str

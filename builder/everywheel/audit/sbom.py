@@ -17,7 +17,7 @@ from everywheel.wheels.wheel import Wheel
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Component:
-    """One library that an SBOM lists; `exports` is None where the SBOM does not declare the exported symbols."""
+    """One library that an SBOM lists; `exports` is None if the SBOM does not declare the exported symbols."""
 
     name: str
     version: str
@@ -36,7 +36,7 @@ class Component:
 class Sbom:
     """The contents of all SBOMs in a wheel.
 
-    `module_exports` are globs of the symbols that extension modules may export, None where no SBOM declares them;
+    `module_exports` are globs of the symbols that extension modules may export, None if no SBOM declares them;
     `unreadable` maps files that are not CycloneDX documents to the reason.
     """
 

@@ -1,4 +1,4 @@
-"""Summaries: what each check examined in a wheel, in one line, and the facts of every binary."""
+"""Summaries of an audit: one line for each check on the parts of the wheel that it examined, and facts of every binary."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def summarize_archive(contents: WheelContents) -> str:
 
 
 def summarize_record(contents: WheelContents) -> str:
-    """Return what RECORD is used for."""
+    """Return the check of RECORD, which covers every file."""
     return "every file compared with its hash"
 
 
@@ -98,13 +98,13 @@ def summarize_system(contents: WheelContents) -> str:
 
 
 def summarize_libraries(contents: WheelContents) -> str:
-    """Return the libraries that are needed from the system."""
+    """Return the required libraries that are not in the wheel."""
     needed = _join(library for libraries in _find_external(contents).values() for library in libraries)
     return f"needs from the system: {needed or 'nothing'}"
 
 
 def summarize_rpath(contents: WheelContents) -> str:
-    """Return the search paths."""
+    """Return the library search paths (RPATH, RUNPATH, LC_RPATH)."""
     return _join(entry for binary in contents.binaries.values() for entry in binary.rpath) or "none"
 
 
@@ -124,7 +124,7 @@ def summarize_page_size(contents: WheelContents) -> str:
 
 
 def summarize_names(contents: WheelContents) -> str:
-    """Return the install names."""
+    """Return the install names of Mach-O libraries."""
     images = [image for macho in contents.machos.values() for image in macho.images]
     return _join(image.name for image in images if image.name) or "none"
 

@@ -15,7 +15,7 @@ from everywheel.audit.report import Finding
 from everywheel.audit.wheel_contents import MODULE_SUFFIX, WheelContents
 from everywheel.wheels.wheel import split_filename
 
-_MAX_TAGS = 10_000  # in one compressed set; a set with more is compared as it is written
+_MAX_TAGS = 10_000  # in one compressed tag set (PEP 425); a larger set is compared without expanding it
 
 
 def check_tags(contents: WheelContents) -> Iterator[Finding]:

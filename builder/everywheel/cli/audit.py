@@ -15,7 +15,7 @@ from everywheel.cli.options import json_option
 @click.argument("wheels", nargs=-1, required=True, type=click.Path(path_type=Path))
 @json_option
 def audit_command(wheels: tuple[Path, ...], as_json: bool) -> None:
-    """Check whether wheels, built by any tool, keep what their tags promise.
+    """Check wheels, built by any tool, against the platforms that their tags promise.
 
     The checks cover tags, symbols, linking, licenses and the SBOM. The exit code is 5 when a wheel has findings.
 

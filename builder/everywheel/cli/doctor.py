@@ -1,4 +1,4 @@
-"""Command `doctor`: checks of the build machine, with an installation advice for everything that is missing."""
+"""Command `doctor`: checks of the build machine, with advice on how to install the missing parts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _DEBIAN_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
 class CheckState(StrEnum):
-    """Result of a check; `optional` is missing, and builds work without it."""
+    """Result of a check; `optional` means missing, but not required for builds."""
 
     OK = "ok"
     MISSING = "missing"
@@ -55,7 +55,7 @@ class MachineCheck:
 def doctor_command(as_json: bool) -> None:
     """Check this machine for everything that builds and smoke tests need, and show how to install the missing parts.
 
-    The exit code is 7 when something is missing that builds cannot do without.
+    The exit code is 7 when a part that builds require is missing.
 
     Example: everywheel doctor
     """
@@ -180,7 +180,7 @@ def _check_runtime() -> MachineCheck:
 
 
 def _check_emulation() -> Iterator[MachineCheck]:
-    """Check every foreign architecture; those that work share one line."""
+    """Check the emulation of each foreign architecture; yield a single check for all that work."""
     working = []
     for arch in ARCHES.values():
         try:

@@ -52,8 +52,8 @@ def list_command(root: Path, runtime: str | None, as_json: bool) -> None:
     """List the images with their sources and architectures.
 
     A `locked` image is pulled by digest. An image without a digest, or whose registry does not respond, is built from a
-    distribution's packages; so is an image with its own Python wherever mmdebstrap is installed. Without either, only the
-    symbols of wheels are checked.
+    distribution's packages. If mmdebstrap is installed, an image with its own Python is always built from packages. For an
+    image that can be neither pulled nor built, only the symbols of wheels are checked.
 
     Example: everywheel images list --json
     """
@@ -78,7 +78,7 @@ def _lowest_floor(image: BuildImage) -> str:
 
 
 def _reference(image: _CatalogImage, arch: Arch) -> str:
-    """Return the name that the container runtime has for an image that was built from packages."""
+    """Return the name, in the container runtime, of an image that is built from packages."""
     if isinstance(image, BuildImage):
         return local_build_image_reference(image, arch)
     return bootstrapped_reference(image, arch)
@@ -103,7 +103,7 @@ def _describe_image(image: _CatalogImage, kind: str, libc: str, local_images: Co
 
 
 def _list_local_images(runtime: str | None) -> frozenset[str]:
-    """Return the names of the images that this tool has built; none when no container runtime responds."""
+    """Return the names of the images that this tool has built; empty if no container runtime responds."""
     try:
         with find_runtime(runtime) as client:
             return frozenset(image.reference for image in client.images.list_built())
@@ -247,7 +247,7 @@ def lock_command(
     for image in locked:
         state = f"locked by {image.origin}" if image.digests else f"unlocked: {image.reason}"
         click.echo(f"{image.image}: {state}")
-    click.echo("nothing was written" if dry_run else f"{len(changed)} changed in {catalog.file}")
+    click.echo("nothing was written" if dry_run else f"{len(changed)} images changed in {catalog.file}")
 
 
 def _check_locked(images: Sequence[SmokeImage]) -> None:
@@ -257,7 +257,7 @@ def _check_locked(images: Sequence[SmokeImage]) -> None:
         raise UsageError(
             f"{len(unlocked)} of {len(images)} images are unlocked",
             details={"unlocked": ", ".join(unlocked)},
-            hint="run `everywheel images lock` where the registries can be reached",
+            hint="run `everywheel images lock` on a machine that can reach the registries",
         )
     click.echo(f"all {len(images)} images are locked")
 
@@ -268,7 +268,7 @@ def _check_locked(images: Sequence[SmokeImage]) -> None:
 @runtime_option
 @click.pass_obj
 def prune_command(root: Path, everything: bool, dry_run: bool, runtime: str | None) -> None:
-    """Remove images built by this tool that are out of date, and containers of killed runs; no other image is touched.
+    """Remove images built by this tool that are out of date, and containers of killed runs; other images are kept.
 
     Example: everywheel images prune --dry-run
     """

@@ -17,7 +17,7 @@ from everywheel.errors import EverywheelError
 from everywheel.execution.cancellation import Interrupted
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-# Each command is in the module of its name.
+# Each command is defined in the module of the same name.
 _COMMANDS = (
     "plan",
     "build",
@@ -40,7 +40,7 @@ _COMMANDS = (
 class Commands(click.Group):
     """The group of all commands; prints errors without a traceback, and exits with their exit codes.
 
-    Only the module of the command that is called is imported: some take longer to import than others to run.
+    Only the module of the invoked command is imported: importing some modules takes longer than running other commands.
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -58,7 +58,7 @@ def matrix_command(root: Path, target_set: str, as_json: bool, github_output: Pa
     for job in jobs:
         table.add_row(job.name, job.runner, f"{job.native}{' with QEMU' if job.qemu else ''}", "\n".join(job.files))
     print_table(table)
-    # The files of a second build have the same names.
+    # A second build produces files of the same names, so distinct names are counted.
     click.echo(f"{len(jobs)} jobs, {len({name for job in jobs for name in job.files})} files")
 
 

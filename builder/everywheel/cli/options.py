@@ -1,4 +1,4 @@
-"""Command line options that several commands share, and the frozen values that they become."""
+"""Command line options that several commands share, and the dataclasses with their values."""
 
 from __future__ import annotations
 
@@ -38,7 +38,12 @@ offline_option = click.option("--offline", is_flag=True, help="Never use the net
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
 runtime_option = click.option("--runtime", metavar="NAME", help="docker or podman [default: the first that responds].")
 timeout_option = click.option(
-    "--timeout", type=click.IntRange(1), default=1800, show_default=True, metavar="SECONDS", help="For all downloads."
+    "--timeout",
+    type=click.IntRange(1),
+    default=1800,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time limit for all downloads.",
 )
 
 
@@ -63,7 +68,7 @@ _engine_option = click.option(
     type=click.Choice([name.value for name in EngineName]),
     default=EngineName.ZIG.value,
     metavar="NAME",
-    help="zig (default), container, or native: this machine's compilers.",
+    help="zig (default), container or native (local).",
 )
 _profile_option = click.option(
     "--profile", "profiles", multiple=True, metavar="RECIPE=NAME", help="Select a recipe's profile; repeatable."
@@ -73,13 +78,13 @@ _linkage_option = click.option(
     type=click.Choice([name.value for name in Linkage]),
     default=Linkage.SHARED.value,
     metavar="NAME",
-    help="shared (default), static: inside the module, or system: the user's own.",
+    help="shared (default), static (in the module), or system (the user's).",
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """The builds of a project that a command works on: target tags (none: the project's), engine, profiles, linkage."""
+    """The part of a project to build: target tags (empty for the project's own), engine, profiles and linkage."""
 
     targets: tuple[str, ...] = ()
     engine: EngineName = EngineName.ZIG

@@ -57,10 +57,10 @@ def is_verbose(ctx: click.Context | None = None) -> bool:
 
 
 class ProgressDisplay:
-    """A table of running tasks and downloads, redrawn on a terminal; elsewhere one line for each that ends.
+    """A table of running tasks and downloads, redrawn on a terminal; elsewhere one line for each task or download that ends.
 
-    It is a ProgressListener for executions; `fetch` receives the events of downloads. With `live=False` it prints lines
-    on a terminal too, with `quiet` nothing.
+    The display is a ProgressListener for executions; `fetch` receives the events of downloads. With `live=False` it prints
+    lines on a terminal as well; with `quiet` it prints nothing.
     """
 
     def __init__(self, console: Console, *, total: int = 0, quiet: bool = False, live: bool = True) -> None:
@@ -85,7 +85,7 @@ class ProgressDisplay:
         return self
 
     def expect(self, total: int, cached: int) -> None:
-        """Set the number of steps to build, and of those that the store has."""
+        """Set the number of steps to build, and the number of steps that are already in the store."""
         with self._lock:
             self._total, self._cached = total, cached
 

@@ -117,7 +117,7 @@ def _list_base_targets() -> tuple[Target, ...]:
 @json_option
 @click.pass_obj
 def update_command(root: Path, names: tuple[str, ...], version: str | None, dry_run: bool, as_json: bool) -> None:
-    """Compare pins with the distribution's present packages, and update the pins of patches that it has changed.
+    """Compare pins with the distribution's current packages, and update the pins of patches that changed there.
 
     Newer upstream versions are listed only; `--to` pins one of them. Review the change with `git diff` before building.
 

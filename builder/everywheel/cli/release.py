@@ -178,7 +178,7 @@ def rehearse_command(root: Path, folder: Path, options: SmokeOptions) -> None:
 @verbose_option
 @click.pass_obj
 def upload_command(root: Path, folder: Path, repository_url: str, index_url: str) -> None:
-    """Upload the files that are missing on an index, the source distribution last; the same command resumes an upload.
+    """Upload the files that are missing on an index, the source distribution last. Run it again to resume an upload.
 
     twine reads the credentials from TWINE_USERNAME and TWINE_PASSWORD, or from ~/.pypirc.
 
@@ -205,7 +205,7 @@ def upload_command(root: Path, folder: Path, repository_url: str, index_url: str
 )
 @click.pass_obj
 def compare_command(root: Path, folder: Path, index_url: str, complete: bool, wait: int) -> None:
-    """Compare the files of the release with those on an index; fail when a file there has another hash.
+    """Compare the files of the release with those on an index; fail when a file on the index has another hash.
 
     Example: everywheel release compare dist --complete
     """

@@ -23,7 +23,7 @@ from everywheel.errors import EverywheelError, UsageError
     show_default=True,
     help="A file in the project with [tool.towncrier]; repeatable.",
 )
-@click.option("--dry-run", is_flag=True, help="Write nothing, and print every error as a warning; needs no VERSION.")
+@click.option("--dry-run", is_flag=True, help="Write nothing, and print every error as a warning; VERSION is optional.")
 @verbose_option
 @click.pass_obj
 def prepare_command(root: Path, version: str | None, configs: tuple[Path, ...], dry_run: bool) -> None:
@@ -90,7 +90,7 @@ def tag_command(root: Path) -> None:
 @verbose_option
 @click.pass_obj
 def abort_command(root: Path) -> None:
-    """Undo the changes of a release that was prepared and not tagged; other changes stay.
+    """Undo the changes of a release that was prepared and not tagged; other changes are kept.
 
     Example: everywheel release abort
     """

@@ -27,7 +27,7 @@ def choose_targets(project: Project, tags: Sequence[str], engine: EngineName = E
 
 
 def list_target_set(project: Project, target_set: str) -> tuple[str, ...]:
-    """Return the tags of the value of --targets: `project`, `release` or `all`."""
+    """Return the tags of the targets that --targets selects: `project`, `release` or `all`."""
     sets = {"project": project.targets, "release": project.released, "all": project.every_target}
     return tuple(target.tag for target in sets[target_set])
 

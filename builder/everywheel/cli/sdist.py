@@ -45,7 +45,7 @@ def make_sdist(
 def sdist_command(ctx: click.Context, target: str | None, options: BuildOptions) -> None:
     """Build the extension's source distribution into the wheelhouse.
 
-    The same sources always give the same bytes. The libraries are built first, because a build backend may need them to
+    The same sources always produce the same bytes. The libraries are built first, because a build backend may need them to
     collect the files.
 
     Example: everywheel sdist

@@ -32,7 +32,7 @@ from everywheel.toolchains.engines import start_engine
 @click.command("shell", short_help="Open a shell in a recipe's workspace.")
 @click.argument("recipe")
 @click.option("--target", "-t", metavar="TAG", help="The target [default: the project's first].")
-@click.option("--run", "command", help="Run this command there instead of an interactive shell.")
+@click.option("--run", "command", help="Run this command in the workspace instead of an interactive shell.")
 @build_options
 @click.pass_context
 def shell_command(
@@ -68,7 +68,7 @@ def shell_command(
 def _open_workspace(
     recipe: Recipe, plan: Plan, step: LibraryStep, store: Store, options: BuildOptions
 ) -> tuple[Path, Mapping[str, str]]:
-    """Return the workspace of a step, prepared unless it exists, and the environment for programs in it."""
+    """Return the workspace of a step, which is prepared if it does not exist, and the environment for programs in it."""
     tools = ensure_tools(store.root, offline=options.offline)
     engine = start_engine(EngineName.ZIG, store, tools)
     context = BuildContext(store=store, engine=engine, tools=tools, sources={}, environment={})

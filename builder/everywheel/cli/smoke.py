@@ -45,7 +45,7 @@ _STYLES = {SmokeState.PASSED: "green", SmokeState.FAILED: "bold red", SmokeState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmokeOptions:
-    """How wheels are run: `timeout` in seconds, `memory` and `tmpfs_size` in megabytes, each for one container."""
+    """Options of a run of wheels: `timeout` in seconds, `memory` and `tmpfs_size` in megabytes, each for one container."""
 
     images: tuple[str, ...]
     runtime: str | None
@@ -69,15 +69,15 @@ class WheelSelection:
     entries: tuple[MatrixEntry, ...]
 
     def check(self) -> None:
-        """Raise NothingSelectedError when there are wheels for Linux and no selected image is for them."""
+        """Raise NothingSelectedError when the tag of no Linux wheel claims a selected image."""
         if self.linux and not self.entries:
             raise NothingSelectedError(
-                "no wheel claims any of these images", hint="`everywheel images list` shows them"
+                "no wheel is for any of the selected images", hint="`everywheel images list` lists the images"
             )
 
 
 _RUN_OPTIONS = (
-    click.option("--image", "-i", "images", multiple=True, metavar="NAME", help="Only on this image; repeatable."),
+    click.option("--image", "-i", "images", multiple=True, metavar="NAME", help="Use only this image; repeatable."),
     click.option("--command", metavar="TEXT", help="Run this instead of the project's smoke command."),
     click.option(
         "--timeout",
@@ -85,13 +85,23 @@ _RUN_OPTIONS = (
         default=900,
         show_default=True,
         metavar="SECONDS",
-        help="For one container.",
+        help="Time limit for one container.",
     ),
     click.option(
-        "--memory", type=click.IntRange(64), default=2048, show_default=True, metavar="MB", help="For one container."
+        "--memory",
+        type=click.IntRange(64),
+        default=2048,
+        show_default=True,
+        metavar="MB",
+        help="Memory limit for one container.",
     ),
     click.option(
-        "--tmpfs-size", type=click.IntRange(16), default=1024, show_default=True, metavar="MB", help="For /tmp."
+        "--tmpfs-size",
+        type=click.IntRange(16),
+        default=1024,
+        show_default=True,
+        metavar="MB",
+        help="Size of /tmp in a container.",
     ),
     runtime_option,
     jobs_option,
@@ -99,7 +109,7 @@ _RUN_OPTIONS = (
     verbose_option,
 )
 _index_url_option = click.option(
-    "--index-url", default="", metavar="URL", help="Install by name from this index, not from the files."
+    "--index-url", default="", metavar="URL", help="Install by name from this index, not from files."
 )
 run_options = collect_options("options", SmokeOptions, *_RUN_OPTIONS)
 smoke_options = collect_options("options", SmokeOptions, *_RUN_OPTIONS, _index_url_option)
@@ -108,7 +118,7 @@ smoke_options = collect_options("options", SmokeOptions, *_RUN_OPTIONS, _index_u
 @click.command("smoke", short_help="Run wheels on the distributions that their tags claim.")
 @click.argument("wheels", nargs=-1, required=True, type=click.Path(path_type=Path))
 @smoke_options
-@click.option("--require-run", is_flag=True, help="Fail when a wheel that can run here passed nowhere.")
+@click.option("--require-run", is_flag=True, help="Fail unless each wheel that can run here passed once.")
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write the matrix as an HTML page.")
 @click.option("--dry-run", is_flag=True, help="List wheels and images, and stop.")
 @json_option
@@ -124,7 +134,7 @@ def smoke_command(
 ) -> None:
     """Install wheels on every system that their tags claim and run the project's smoke command.
 
-    Without an image, symbols are checked. Windows wheels run under Wine, macOS wheels are audited.
+    Without an image, symbols are checked. Windows wheels run under Wine; macOS wheels are audited.
 
     Example: everywheel smoke wheelhouse/*.whl --html smoke.html
     """
@@ -176,12 +186,12 @@ def smoke_wheels(
             wheels, results, list_untestable(wheels, selection.entries, selection.catalog.portable_pythons)
         )
     if not selection.linux and not any(result.state in PASSED_STATES for result in results):
-        hint = "docs/macos.md and docs/windows.md describe how to test wheels on machines of their own system"
+        hint = "docs/macos.md and docs/windows.md describe how to test wheels on macOS and Windows machines"
         raise NothingSelectedError("no wheel was run", hint=hint)
 
 
 def _load_project(root: Path, command: str | None) -> Project:
-    """Load the project, with another smoke command if one is given; raise UsageError when it has none."""
+    """Load the project, with its smoke command replaced by `command` if that is set; raise UsageError if it has none."""
     project = load_project(root)
     if command:
         smoke = dataclasses.replace(project.smoke, command=tuple(shlex.split(command)))

@@ -1,4 +1,4 @@
-"""Command group `store`: list, verify and gc."""
+"""Command group `store`: list, verify and clean the store."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from everywheel.errors import BuildError, UsageError
 from everywheel.pipeline import plan_targets
 from everywheel.store.local import Store, default_store, find_garbage, remove_garbage
 
-DAY = 86400.0
+DAY = 86400.0  # seconds  # seconds
 
 
 @click.group("store", short_help="List, verify and clean the store.")
@@ -74,14 +74,14 @@ def verify_command() -> None:
 @click.option(
     "--older-than", type=click.FloatRange(0), default=30.0, show_default=True, help="Days since the last use."
 )
-@click.option("--all", "everything", is_flag=True, help="Also remove what the project's plan needs.")
+@click.option("--all", "everything", is_flag=True, help="Also remove entries that the project's plan needs.")
 @click.option("--damaged", is_flag=True, help="Remove only the files that `store verify` reports.")
 @click.option("--dry-run", is_flag=True, help="List what would be removed, and stop.")
 @click.pass_obj
 def gc_command(root: Path, older_than: float, everything: bool, damaged: bool, dry_run: bool) -> None:
-    """Remove artifacts and wheels that are outside the project's plan and were not used lately.
+    """Remove artifacts and wheels that the project's plan does not need and that were not used recently.
 
-    Workspaces and temporary files of killed runs are removed as well. Sources stay, as they cannot be built again.
+    Workspaces and temporary files of killed runs are removed as well. Sources are kept, as they cannot be built again.
 
     Example: everywheel store gc --older-than 7 --dry-run
     """

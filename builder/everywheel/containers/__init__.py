@@ -1,4 +1,5 @@
 """Container runtimes and the images that wheels are built and tested in.
 
-It finds Docker or Podman, pulls images by digest or builds them from packages, and runs cibuildwheel for the container engine.
+The package connects to Docker or Podman, pulls images by digest or builds them from packages, and runs cibuildwheel for the
+container engine.
 """

@@ -57,7 +57,7 @@ def bootstrapped_reference(image: SmokeImage, arch: Arch) -> str:
 
 
 def bootstrap_image(image: SmokeImage, arch: Arch, images: RuntimeImages, store: Store) -> str:
-    """Return the reference of a bootstrapped image, building it where the runtime does not have it.
+    """Return the reference of a bootstrapped image, building it if the runtime does not have it.
 
     Raises MachineError when mmdebstrap is not installed, BuildError when it fails.
     """
@@ -105,7 +105,7 @@ def _unpack_packages(suite: str, arch: Arch, packages: Sequence[str], into: Path
             "--variant=extract",
             f"--architectures={arch.debian}",
             "--skip=check/qemu",
-            # The package lists of a mirror that is behind expire; their signature is checked anyway.
+            # The package lists of an outdated mirror have expired; their signatures are checked in any case.
             '--aptopt=Acquire::Check-Valid-Until "false"',
             *merged,
             f"--include={','.join(packages)}",
@@ -118,7 +118,7 @@ def _unpack_packages(suite: str, arch: Arch, packages: Sequence[str], into: Path
         env=dict(os.environ),
         log=log,
         label=f"image of {suite} for {arch.name}",
-        hint=f"does the suite have packages for {arch.debian}?  the log has the answer of the package archive",
+        hint=f"check that the suite has packages for {arch.debian}; the log contains the errors of the package archive",
     )
 
 

@@ -74,7 +74,7 @@ def choose_image(target: Target, catalog: Catalog, images: RuntimeImages, *, pul
 
 
 def _suggest_floor(target: Target, catalog: Catalog) -> str:
-    """Return a hint with the lowest floor of an image that can be built on this machine."""
+    """Return a hint that names an image that can be built on this machine, and the lowest target that it supports."""
     for image in catalog.build_images.values():
         if image.bootstrap is not None and image.libc == target.libc and target.arch.name in image.arches:
             lowest = build_image_target(image, target.arch).tag
@@ -84,7 +84,7 @@ def _suggest_floor(target: Target, catalog: Catalog) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerContext:
-    """Everything that all wheels of one run share."""
+    """Settings and services that all wheels of one run share."""
 
     project: Project
     catalog: Catalog
@@ -94,7 +94,7 @@ class ContainerContext:
 
 
 def plan_container(project: Project, selected: SelectedImage) -> Plan:
-    """Plan one target as the native engine in the container plans it, which has only the first of the Pythons."""
+    """Plan one target like the native engine in the container, where only the first of the Pythons is available."""
     return make_plan(
         replace(project, pythons=project.pythons[:1]),
         [selected.target],

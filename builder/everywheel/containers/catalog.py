@@ -112,7 +112,7 @@ class BuildImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortablePython:
-    """An interpreter that needs nothing of a system but its C library.
+    """An interpreter that requires only the C library of a system.
 
     `package` is a pinned requirement on PyPI and `sha256` the hash of its wheel for each architecture; `archive` is a glob
     of the archive in the wheel; `libraries` maps recipes to the file of each that the interpreter needs.
@@ -155,8 +155,8 @@ def find_catalog(project: Path) -> Path:
 
 def load_catalog(path: Path) -> Catalog:
     """Load an images.toml; raise UsageError with file and key for an invalid one."""
-    whole = read_toml(path, "docker/images.toml lists the images")
-    smoke, builds, pythons = (whole.table(name, {}) for name in ("smoke", "build", "python"))
+    document = read_toml(path, "docker/images.toml lists the images")
+    smoke, builds, pythons = (document.table(name, {}) for name in ("smoke", "build", "python"))
     images: dict[str, SmokeImage] = {}
     for name in smoke:
         table = smoke.table(name)
@@ -168,7 +168,7 @@ def load_catalog(path: Path) -> Catalog:
         build_images={name: _load_build_image(builds.table(name), name, portable_pythons) for name in builds},
         portable_pythons=portable_pythons,
     )
-    whole.reject_unknown_keys()
+    document.reject_unknown_keys()
     return catalog
 
 

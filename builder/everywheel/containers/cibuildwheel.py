@@ -4,8 +4,8 @@ cibuildwheel starts the container, builds the extension in it as its `[tool.cibu
 before and `everywheel repair` after the build, and tests the wheel. The container has no network: the store, this package,
 its tools and the wheels for pip are mounted.
 
-`everywheel` in the container is a script of ours. It adds the options that these commands need there, and requests a report
-from each (`command_report`), which holds its stage and its error.
+The command `everywheel` in the container is a wrapper script. It adds the options that `deps` and `repair` need in the
+container, and requests a report from each of them (`command_report`), which contains its stage and its error.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from everywheel.toolchains.native import POLICY
 _INSIDE = "/opt/everywheel"
 _STORE = f"{_INSIDE}/store"
 _REPORTS = f"{_INSIDE}/reports"
-# The store and the tools have no option: they are settings of every command, by environment variables.
+# The store and the tools are set with environment variables, since the commands have no options for them.
 _SCRIPT = """#!/bin/sh
 export PATH="{python}:$PATH" PYTHONPATH={inside}/toolkit:{inside}/site PYTHONDONTWRITEBYTECODE=1
 export EVERYWHEEL_STORE={store} EVERYWHEEL_TOOLS={inside}/tools
@@ -72,7 +72,7 @@ class ContainerBuild:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MountedFolders:
-    """Folders of one build that are mounted into its container: our programs, and the reports of commands."""
+    """Folders of one build that are mounted into its container: the wrapper scripts, and the reports of commands."""
 
     programs: Path
     reports: Path
@@ -123,7 +123,7 @@ def build_in_container(build: ContainerBuild, output_dir: Path, set_stage: Calla
 
 
 def _run_cibuildwheel(build: ContainerBuild, command: list[str | Path], cwd: Path, mounted: MountedFolders) -> None:
-    """Run cibuildwheel; where a command of ours failed in the container, its error is the excerpt."""
+    """Run cibuildwheel; if an `everywheel` command failed in the container, its error becomes the excerpt."""
     hint = "finished libraries are in the store: the next run continues from there"
     environment = _make_environment(build, mounted)
     try:
@@ -232,8 +232,8 @@ def _make_environment(build: ContainerBuild, mounted: MountedFolders) -> dict[st
 def create_arguments(build: ContainerBuild, mounted: MountedFolders) -> list[str]:
     """Return the arguments that create the container: no network, everything mounted, only store and reports writable.
 
-    Three facts are passed as environment variables: pip is started by cibuildwheel, and AUDITWHEEL_PLAT is the variable of
-    PyPA's images for the platform tag, which the extension's repair command names and the native engine reads.
+    Environment variables configure pip, which cibuildwheel starts, and the platform tag: AUDITWHEEL_PLAT is the variable
+    of PyPA's images, which the extension's repair command and the native engine read.
     """
     package = Path(__file__).parents[1]
     payload, store = build.payload, build.store.root.resolve()

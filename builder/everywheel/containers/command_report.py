@@ -85,7 +85,7 @@ class CommandReport:
 
 
 class CommandRecorder:
-    """Writes the report of a running command after each change."""
+    """Writer of the report of a running command, which is updated after each change."""
 
     def __init__(self, folder: Path, command: str) -> None:
         self._folder = folder
@@ -156,7 +156,7 @@ def record_progress(listener: BuildListener) -> BuildListener:
 
 
 class _RecordingListener:
-    """Forwards the progress of an execution to another listener and records it."""
+    """Listener that forwards the progress of an execution to another listener and records it."""
 
     def __init__(self, listener: BuildListener, recorder: CommandRecorder) -> None:
         self._listener = listener

@@ -27,8 +27,8 @@ class ResolvedImage:
 class ImageProvider:
     """Provides images; each is built or pulled once in a run, also for concurrent callers.
 
-    A query to a busy registry is repeated as `retry_policy` sets. A registry that still returns nothing, or that does not
-    answer at all, is not queried for any other image.
+    A query to a busy registry is repeated according to `retry_policy`. A registry that still returns no image, or does not
+    respond at all, is not queried for any other image.
     """
 
     def __init__(
@@ -48,12 +48,12 @@ class ImageProvider:
         self._unavailable: dict[str, str] = {}
 
     def find(self, image: SmokeImage, arch: Arch) -> ResolvedImage:
-        """Return the pulled image where the catalog has its digest, else the bootstrapped one, else the reason.
+        """Return the pulled image if the catalog has its digest, else the bootstrapped one, else the reason.
 
-        An image that has a Python of its own is bootstrapped where possible: in registries it has none, and the wheel would
-        only be tested on the portable one. Raises MachineError and BuildError when bootstrapping fails.
+        An image with a Python of its own is bootstrapped if possible: images in registries have no Python, so that the wheel
+        would only be tested with the portable one. Raises MachineError and BuildError when bootstrapping fails.
         """
-        reason = "the image is not locked: `everywheel images lock` writes its digest where a registry answers"
+        reason = "the image is not locked: `everywheel images lock` writes its digest if the registry is reachable"
         pinned = image.pinned_reference(arch)
         has_python = image.bootstrap is not None and image.bootstrap.python and shutil.which("mmdebstrap")
         if pinned and not has_python:

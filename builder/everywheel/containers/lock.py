@@ -1,4 +1,4 @@
-"""Locking: finds the digests of images and writes them into the catalog, so that each pull returns the same bytes."""
+"""Locking: find the digests of images and write them into the catalog, so that each pull returns the same bytes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def resolve_digests(images: Iterable[SmokeImage], runtime_images: RuntimeImages 
     """Find the digest of each image that a registry has.
 
     PyPA's images have the digests that the installed cibuildwheel pins. For all others the container runtime queries the
-    registry, repeatedly while it is busy. A registry that does not answer is not queried for any other image.
+    registry, repeatedly while it is busy. A registry that does not respond is not queried for any other image.
     """
     pins = read_pins()
     unavailable: dict[str, str] = {}
@@ -46,7 +46,7 @@ def resolve_digests(images: Iterable[SmokeImage], runtime_images: RuntimeImages 
             origin = f"the pins of cibuildwheel {importlib.metadata.version('cibuildwheel')}"
             locked.append(LockedImage(image=image.name, digests=digests, origin=origin))
         elif runtime_images is None:
-            locked.append(LockedImage(image=image.name, digests={}, reason="no container runtime to query with"))
+            locked.append(LockedImage(image=image.name, digests={}, reason="no container runtime is available"))
         else:
             locked.append(_query_digest(image, runtime_images, unavailable))
     return tuple(locked)
@@ -64,7 +64,7 @@ def read_pins() -> Mapping[str, Mapping[str, str]]:
 
 
 def pinned_build_reference(image: BuildImage, arch: Arch) -> str:
-    """Return a build image's reference with its own digest, else with cibuildwheel's; empty where it has neither."""
+    """Return a build image's reference with its own digest, else with cibuildwheel's; empty if it has neither."""
     digest = image.digests.get(arch.name, image.digests.get("any", ""))
     if not digest and image.pinned_by:
         digest = read_pins().get(arch.name, {}).get(image.pinned_by, "")

@@ -17,7 +17,7 @@ from everywheel.store.stamped_dir import ensure_stamped_dir
 from everywheel.toolchains.build_tools import PINS
 from everywheel.toolchains.pip import download_wheels, install_wheels, platform_tags
 
-# cibuildwheel creates the environment for the wheel's tests with it.
+# cibuildwheel creates the environment for the wheel's tests with virtualenv.
 _CIBUILDWHEEL_REQUIREMENTS = ("virtualenv",)
 # Requirements that are only used outside of the container.
 _NOT_IN_CONTAINER = frozenset({"cibuildwheel"})

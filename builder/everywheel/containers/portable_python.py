@@ -32,16 +32,16 @@ else:
 def ensure_portable_python(
     portable: PortablePython, target: Target, project: Project, store: Store, *, offline: bool
 ) -> Path:
-    """Return the folder of a portable interpreter for a target, installing it into the store where it is missing.
+    """Return the folder of a portable interpreter for a target, installing it into the store if it is missing.
 
-    Raises MachineError when there is none for the architecture, BuildError when the package index has other bytes than the
-    pinned ones.
+    Raises MachineError when there is none for the architecture, BuildError when the package on the index does not
+    have the pinned hash.
     """
     arch = target.arch.name
     pinned = portable.sha256.get(arch)
     if pinned is None:
         raise MachineError(
-            f"no portable Python for {portable.libc} on {arch} is known", hint="name an image that has its own"
+            f"there is no portable Python for {portable.libc} on {arch}", hint="use an image that has its own Python"
         )
     identity = hashlib.sha256(f"{portable} {arch}".encode()).hexdigest()[:12]
 

@@ -56,7 +56,7 @@ def find_prune_candidates(catalog: Catalog, runtime: Runtime, *, everything: boo
 
 
 def remove_prune_candidates(candidates: tuple[PruneCandidate, ...], runtime: Runtime) -> None:
-    """Remove them; one that no longer exists is ignored."""
+    """Remove containers and images; one that no longer exists is ignored."""
     for candidate in candidates:
         if candidate.kind is PruneKind.CONTAINER:
             runtime.remove_container(candidate.name)

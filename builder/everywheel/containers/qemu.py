@@ -40,7 +40,7 @@ def check_emulation(arch: Arch, handlers: Path = HANDLERS) -> None:
 
 
 def find_emulator(arch: Arch) -> Path:
-    """Return the static QEMU program of an architecture; raise MachineError where it is missing."""
+    """Return the static QEMU program of an architecture; raise MachineError if it is missing."""
     program = shutil.which(f"qemu-{arch.qemu}-static")
     if program is None:
         raise MachineError(f"qemu-{arch.qemu}-static is not installed", hint=_INSTALL)

@@ -22,7 +22,7 @@ _BUSY = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryAnswer:
-    """Answer of a registry: `value` (an id, a digest) or, where that is empty, the reason; and the number of queries."""
+    """Answer of a registry: `value` (an id, a digest) or, if that is empty, the reason; and the number of queries."""
 
     value: str
     reason: str
@@ -32,7 +32,7 @@ class RegistryAnswer:
 def query_registry(query: Callable[[], str], retry_policy: RetryPolicy = REGISTRY_RETRIES) -> RegistryAnswer:
     """Query a registry, and repeat the query after the delays of the policy while the registry is busy.
 
-    `query` raises MachineError where the registry returns nothing. Raises Interrupted when the run is canceled.
+    `query` raises MachineError if the registry returns nothing. Raises Interrupted when the run is canceled.
     """
     reason, attempts = "", 0
     for delay in (0.0, *retry_policy.delays):

@@ -1,4 +1,4 @@
-"""The container runtime: a connection to Docker or Podman through Docker's API, and containers that it always removes."""
+"""The container runtime: a connection to Docker or Podman through Docker's API, and containers that are always removed."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class ContainerEnd(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerResult:
-    """Result of a container: `output` is both streams; `reason` is empty where it exited by itself."""
+    """Result of a container: `output` is both streams; `reason` is empty if the container exited by itself."""
 
     exit_code: int
     output: str
@@ -216,12 +216,15 @@ def _wait(container: Any, spec: ContainerSpec) -> tuple[int, ContainerEnd, str]:
         # A timeout is raised as either of these classes: https://github.com/docker/docker-py/issues/1966
         if "timed out" not in str(error).lower():
             raise
-        end, reason = ContainerEnd.TIMED_OUT, f"it did not end within {spec.timeout:.0f} s (`--timeout`)"
+        end, reason = ContainerEnd.TIMED_OUT, f"the container did not end within {spec.timeout:.0f} s (`--timeout`)"
         _kill(container)
     current_cancellation().check()
     container.reload()
     if container.attrs["State"].get("OOMKilled"):
-        end, reason = ContainerEnd.OUT_OF_MEMORY, f"it used more than {spec.memory >> 20} MB of memory (`--memory`)"
+        end, reason = (
+            ContainerEnd.OUT_OF_MEMORY,
+            f"the container used more than {spec.memory >> 20} MB of memory (`--memory`)",
+        )
     return exit_code, end, reason
 
 
@@ -256,7 +259,7 @@ def find_runtime(name: str | None = None, environ: Mapping[str, str] = os.enviro
             continue
         return Runtime(client, candidate)
     if not failures:
-        raise MachineError(f"unknown container runtime '{name}'", hint="it is docker or podman")
+        raise MachineError(f"unknown container runtime '{name}'", hint="use docker or podman")
     raise MachineError("no container runtime answers", details=failures, hint=_find_hint(failures))
 
 

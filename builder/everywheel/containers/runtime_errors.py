@@ -11,12 +11,12 @@ from docker.errors import APIError, DockerException
 from everywheel.errors import MachineError
 from everywheel.execution.cancellation import current_cancellation
 
-START_HINT = "start it with `systemctl start docker`, or `dockerd &` where there is no systemd"
+START_HINT = "start it with `systemctl start docker`, or `dockerd &` without systemd"
 
 
 @contextlib.contextmanager
 def translate_errors(runtime: str) -> Iterator[None]:
-    """Raise MachineError where the runtime stops answering or refuses a request; Interrupted after a cancellation."""
+    """Raise MachineError if the runtime stops answering or refuses a request; Interrupted after a cancellation."""
     try:
         yield
     except (requests.RequestException, DockerException) as error:

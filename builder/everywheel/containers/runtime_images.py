@@ -41,7 +41,7 @@ class RuntimeImages:
             return True
 
     def find(self, reference: str, arch: Arch) -> str:
-        """Return the id of an image for an architecture; empty where it is missing or for another architecture."""
+        """Return the id of an image for an architecture; empty if it is missing or for another architecture."""
         with translate_errors(self._runtime):
             for name in (reference, _renamed(reference, image_platform(arch)[0])):
                 with contextlib.suppress(ImageNotFound):
@@ -90,7 +90,7 @@ class RuntimeImages:
             raise MachineError(
                 f"{reference} cannot be pulled",
                 details={"reason": errors[-1] if errors else f"the pulled image is not for {_platform(arch)}"},
-                hint="is the registry reachable?  `everywheel images list` shows which images need none",
+                hint="check that the registry is reachable; `everywheel images list` shows the images that do not require one",
             )
         return image
 
@@ -101,8 +101,8 @@ class RuntimeImages:
         """
         with contextlib.suppress(ImageNotFound):
             other = self._client.images.get(reference)
-            if (its := str(other.attrs.get("Architecture"))) != architecture:
-                other.tag(_renamed(reference, its))
+            if (actual := str(other.attrs.get("Architecture"))) != architecture:
+                other.tag(_renamed(reference, actual))
                 self._client.images.remove(reference, noprune=True)
 
     def remove(self, reference: str) -> None:

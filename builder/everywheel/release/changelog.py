@@ -10,7 +10,7 @@ from pathlib import Path
 from everywheel.config.toml_reader import read_toml
 from everywheel.errors import ReleaseError, UsageError
 
-# The defaults of towncrier, and the names that it never takes for fragments.
+# The defaults of towncrier: types of fragments, and file names that are not fragments.
 _TYPES = ("feature", "bugfix", "doc", "removal", "misc")
 _IGNORED = (".gitignore", ".gitkeep", ".keep", "readme", "readme.md", "readme.rst")
 
@@ -44,7 +44,7 @@ def load_changelog(root: Path, config: Path) -> Changelog:
 
 
 def is_fragment(name: str, types: Sequence[str]) -> bool:
-    """Return whether towncrier takes a file for a fragment: a part of its name after the first dot is a type.
+    """Return whether towncrier treats a file as a fragment: a part of the name after the first dot must be a type.
 
     >>> [is_fragment(name, ["fix"]) for name in ("+name.fix.md", "12.fix", "+name.bugfix.md", "fix.md")]
     [True, True, False, False]

@@ -1,4 +1,4 @@
-"""Comparing two builds of a wheel by different compilers: files, exports and tags must match; the bytes never do."""
+"""Comparison of two builds of a wheel by different compilers: files, exports and tags must match; the bytes differ."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class BuildFingerprint:
 
 
 def fingerprint_build(content: WheelContents) -> BuildFingerprint:
-    """Return the fingerprint of a wheel; grafted libraries have their original names in it."""
+    """Return the fingerprint of a wheel, with the original names of grafted libraries."""
     tags = content.wheel_file.get_all("Tag", [])
     return BuildFingerprint(
         files=frozenset(remove_graft_hash(file) for file in content.wheel.files),

@@ -29,13 +29,13 @@ SUMS = "SHA256SUMS"
 def check_jobs(jobs: Sequence[Job], artifacts: Path) -> tuple[Path, ...]:
     """Return the released files below a folder with one subfolder for each job.
 
-    The files of second builds must exist as well, and are not returned. Raises ReleaseError for the jobs that left no files,
-    and for a job that did not leave all of its files.
+    The files of second builds must exist as well, and are not returned. Raises ReleaseError if a job has no
+    files, or not all of its files.
     """
     missing = [job.name for job in jobs if not (artifacts / job.name).is_dir()]
     if missing:
         raise ReleaseError(
-            f"{len(missing)} of {len(jobs)} jobs left no files: {', '.join(missing)}",
+            f"{len(missing)} of {len(jobs)} jobs have no files: {', '.join(missing)}",
             details={"directory": artifacts},
             hint="`everywheel matrix` lists all jobs: a missing one failed, was skipped, or is not in the workflow",
         )
@@ -44,7 +44,7 @@ def check_jobs(jobs: Sequence[Job], artifacts: Path) -> tuple[Path, ...]:
         if absent:
             present = sorted(path.name for path in (artifacts / job.name).iterdir())
             raise ReleaseError(
-                f"job {job.name} did not leave {', '.join(absent)}",
+                f"files of job {job.name} are missing: {', '.join(absent)}",
                 details={"files": ", ".join(present) or "none"},
                 hint="read the log of that job, and check that it built the same commit",
             )
@@ -86,7 +86,7 @@ def check_second_build(jobs: Sequence[Job], artifacts: Path) -> int:
         raise ReleaseError(
             "the second build differs from the released wheels",
             excerpt=lines,
-            hint="the cause is a compiler or a condition in a recipe: read the log of that job",
+            hint="the cause is a compiler or a condition in a recipe: read the log of the job",
         )
     return len(pairs)
 
@@ -143,7 +143,7 @@ def check_output_dir(output_dir: Path, sources: Iterable[Path], name: str) -> No
     inside = [source for source in sources if source.resolve().is_relative_to(output_dir.resolve())]
     if inside:
         raise UsageError(
-            f"cannot copy the release to {output_dir}, which contains files that it is copied from",
+            f"cannot copy the release to {output_dir}, which contains files to copy",
             details={"files": ", ".join(map(str, inside[:8]))},
             hint="name another directory with --output-dir",
         )

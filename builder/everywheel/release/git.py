@@ -1,4 +1,4 @@
-"""Queries to git and changes through it, with git's own message as the evidence of an error."""
+"""Calls of git, for queries and for changes; an error contains git's own message."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def find_repository_root(root: Path) -> Path:
 
 
 def _run(root: Path, args: tuple[str, ...]) -> CommandResult:
-    # With literal pathspecs, no file name is taken for a pattern.
+    # Literal pathspecs: git must not interpret a file name as a pattern.
     environment = {**os.environ, "LC_ALL": "C", "GIT_LITERAL_PATHSPECS": "1"}
     try:
         return run_command(["git", *args], cwd=root, env=environment, may_prompt=True)

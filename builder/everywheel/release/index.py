@@ -1,4 +1,4 @@
-"""Package indexes: compare release files with those an index lists, and upload the missing ones with twine.
+"""Package indexes: compare release files with the files that an index lists, and upload the missing ones with twine.
 
 An index's list is read as PEP 503 and PEP 691 describe. The comparison by hash happens before any upload, because twine
 recognizes a file that is already present on PyPI and TestPyPI only (https://github.com/pypa/twine/issues/193).
@@ -139,7 +139,7 @@ def check_complete(status: IndexStatus) -> None:
 
 
 def wait_until_listed(files: Sequence[Path], index: Index, project: str, seconds: float) -> IndexStatus:
-    """Compare repeatedly until no file is missing, or the seconds are over; an index that fails is queried again."""
+    """Compare repeatedly until no file is missing or the time is over; an index that fails is queried again."""
     until = time.monotonic() + seconds
     while True:
         last = time.monotonic() >= until
@@ -194,7 +194,7 @@ def _explain_upload(error: Exception, file: Path, index: Index) -> tuple[str, st
         )
         return f"{index.upload} rejected {file.name} (HTTP {code}): {reason}", hint
     if isinstance(error, requests.Timeout):
-        return f"{index.upload} did not answer the upload of {file.name} in time", _RERUN_HINT
+        return f"the upload of {file.name} to {index.upload} timed out", _RERUN_HINT
     if isinstance(error, requests.ConnectionError):
         return f"lost the connection to {index.upload} during the upload of {file.name}", _RERUN_HINT
     return f"twine cannot upload {file.name}", _FIX_HINT
@@ -222,7 +222,7 @@ def _twine_settings(index: Index) -> Any:
         repository.session.request = functools.partial(repository.session.request, timeout=_TIMEOUT)
         return repository
 
-    # twine waits for an answer without end: https://github.com/pypa/twine/pull/1261
+    # twine has no timeout: https://github.com/pypa/twine/pull/1261
     settings.create_repository = create_with_timeout
     return settings
 

@@ -37,9 +37,10 @@ BUILD_RUNNER = ARCHES["x86_64"].github_runner
 class Job:
     """One job: the wheels that one engine builds for one target, or the source distribution.
 
-    `name` is also that of its artifact. `key` is its cache key, a hash of the keys of all its steps, and `key_prefix` the
-    prefix of older ones. `runner` is the machine that builds, `native` the machine that can run the result, `qemu` whether
-    only an emulator can. `free_threaded` means that one wheel is for a free-threaded Python, which `native` can build.
+    `name` is also the name of its artifact. `key` is its cache key, a hash of the keys of all its steps, and `key_prefix` the
+    prefix of older cache keys. `runner` is the machine that builds, `native` the machine that runs the tests, and `qemu` is
+    true if that machine needs an emulator. `free_threaded` is true if one wheel is for a free-threaded Python, which `native`
+    can build.
     """
 
     name: str
@@ -94,7 +95,7 @@ def _can_build_python(target: Target) -> bool:
 
 
 def _make_sdist_job(project: Project, first: Job) -> Job:
-    # A build backend may need the libraries to collect the files; those of any target will do.
+    # A build backend may need the libraries to collect the files; the libraries of any target are suitable.
     return dataclasses.replace(first, name="sdist", engine="sdist", files=(sdist_name(project),))
 
 
@@ -106,7 +107,7 @@ def digest_keys(plan: Plan, target: Target) -> str:
 
 
 def find_job(jobs: Iterable[Job], name: str) -> Job:
-    """Return the job of a name; raise UsageError when there is none."""
+    """Return the job with this name; raise UsageError if there is none."""
     by_name = {job.name: job for job in jobs}
     if name not in by_name:
         raise UsageError(f"there is no job '{name}'", hint=suggest(name, by_name))
@@ -119,11 +120,11 @@ def list_released(project: Project) -> tuple[str, ...]:
 
 
 def group_jobs(jobs: Iterable[Job]) -> dict[str, list[Job]]:
-    """Return the jobs by purpose; a group may be empty, but never missing.
+    """Return the jobs by purpose; every group exists, even if it is empty.
 
     There is one group for each engine and for `sdist`. `smoke` are the jobs whose wheels run in containers, `test_wheel`
     those whose wheels need a machine of their own system, and `free_threaded` those with a wheel for a free-threaded Python,
-    which no distribution has: it is built on a machine of the target's architecture.
+    which no distribution provides: it is built on a machine of the target's architecture.
     """
     groups: dict[str, list[Job]] = {name: [] for name in (*EngineName, "sdist", "smoke", "test_wheel", "free_threaded")}
     for job in jobs:

@@ -37,7 +37,7 @@ def check_clone(root: Path) -> None:
 
 
 def check_identity(root: Path) -> None:
-    """Raise ReleaseError when git has no identity to commit with, which it would report only after the whole build."""
+    """Raise ReleaseError when git has no identity to commit with; `git commit` would fail only after the whole build."""
     if not git_succeeds(root, "var", "GIT_COMMITTER_IDENT") or not git_succeeds(root, "var", "GIT_AUTHOR_IDENT"):
         raise ReleaseError(
             "git has no author or committer identity",

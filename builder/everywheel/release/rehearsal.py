@@ -72,7 +72,7 @@ def _wait_for_port(port: int, is_finished: Callable[[], bool], log: Path) -> Non
 
 @contextlib.contextmanager
 def _upload_environment() -> Iterator[None]:
-    """Set the variables for uploads to the server: no proxy can reach this machine, and any credentials will do."""
+    """Set environment variables for uploads to the server: no proxy is used, and any credentials are accepted."""
     no_proxy = ",".join(filter(None, (os.environ.get("no_proxy") or os.environ.get("NO_PROXY"), _HOST)))
     variables = {"no_proxy": no_proxy, "TWINE_USERNAME": "user", "TWINE_PASSWORD": "password"}
     before = {name: os.environ.get(name) for name in variables}

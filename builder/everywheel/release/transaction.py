@@ -49,7 +49,7 @@ def prepare(root: Path, version: str, files: Iterable[Path], changelogs: Sequenc
     def name(path: Path) -> str:
         return path.resolve().relative_to(top.resolve()).as_posix()
 
-    # A file without a version, such as one with only a tool's table, is not changed.
+    # A file without a version, such as one with tool configuration only, is not changed.
     version_files = [file for file in dict.fromkeys(files) if read_version(_read(file))]
     prepared = PendingRelease(
         version=version,
@@ -70,7 +70,7 @@ def load_prepared(root: Path) -> PendingRelease:
         fields = json.loads(record.read_text())
     except FileNotFoundError:
         raise ReleaseError(
-            "no release is prepared here",
+            "no release is prepared",
             details={"record": record},
             hint="`everywheel release prepare 1.2.0` prepares one",
         ) from None
@@ -132,9 +132,9 @@ def commit_and_tag(root: Path, version: str) -> None:
 
 
 def abort(root: Path) -> tuple[str, tuple[str, ...]]:
-    """Restore the files of the release; return its version, and the other changed files, which stay.
+    """Restore the files of the release; return its version, and the other changed files, which are kept.
 
-    In files with the version, other edits are kept; changelogs become as they were committed. Raises ReleaseError, and
+    In files with the version, other edits are kept; changelogs are restored to the last commit. Raises ReleaseError, and
     changes nothing, when the release is tagged already: `tag` was killed before it deleted the record.
     """
     prepared, top = load_prepared(root), find_repository_root(root)
@@ -172,7 +172,7 @@ def _check_untagged(root: Path, top: Path, prepared: PendingRelease) -> None:
             "commit": run_git(top, "rev-parse", f"{tag}^{{commit}}").strip()[:12],
             "record": _find_record(root),
         },
-        hint=f"to publish it, delete the record, then git push --atomic origin HEAD {tag}; to drop it, "
+        hint=f"to publish it, delete the record, then git push --atomic origin HEAD {tag}; to discard it, "
         f"git tag --delete {tag}, then `everywheel release abort`",
     )
 

@@ -14,7 +14,7 @@ from everywheel.config.project import Project
 from everywheel.errors import ReleaseError, UsageError
 from everywheel.release.git import run_git
 
-ORIGIN_HINT = "check that `origin` is right (`git remote -v`) and can be reached: it has the tags of earlier releases"
+ORIGIN_HINT = "check that `git remote -v` shows a reachable `origin`: the tags of earlier releases are read from there"
 
 
 def check_version(text: str, project: Project) -> str:
@@ -73,7 +73,7 @@ def read_version(text: str) -> str:
 
 
 def replace_version(text: str, version: str) -> str:
-    """Return the text of a pyproject.toml with another version; without a version, and everywhere else, it is unchanged."""
+    """Return the text of a pyproject.toml with its version replaced; a file without a version is unchanged."""
     document = tomlkit.parse(text)
     if "version" in document.get("project", {}):
         document["project"]["version"] = version

@@ -19,7 +19,7 @@ from everywheel.toolchains.pip import download_wheels, install_wheels, platform_
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestDependencies:
-    """Packages next to a wheel in a smoke image, in one `folder` of the store.
+    """Packages that are installed next to a wheel in a smoke image, in one `folder` of the store.
 
     `pip` is an unpacked pip, `site` has the installed requirements of the smoke command, `wheels` those of the wheel itself,
     and `cache` keeps the bytecode of all of these between runs.

@@ -1,4 +1,4 @@
-"""Evaluation of a smoke test: from the result of a container and the report written inside it to a `SmokeResult`."""
+"""Evaluation of a smoke test: a `SmokeResult` from the end of a container and the report that was written in it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def evaluate_result(entry: MatrixEntry, container: ContainerResult, report: Smok
     if last.exit_code != 0:
         # QEMU itself rejects the name of the processor: the wheel was never started.
         if "unable to find CPU model" in last.output:
-            message = f"QEMU does not know the processor '{entry.cpu}'"
+            message = f"QEMU does not support the processor '{entry.cpu}'"
             return replace(result, message=message, evidence=tuple(excerpt(last.output)))
         failure = Failure(stage=last.stage, exit_code=last.exit_code, output=last.output, reason=container.reason)
         context = FailureContext(
@@ -39,7 +39,7 @@ def evaluate_result(entry: MatrixEntry, container: ContainerResult, report: Smok
         )
         message = explain(failure, context)
         return replace(result, state=SmokeState.FAILED, message=message, evidence=tuple(excerpt(last.output)[:12]))
-    if not _has_promised_libc(entry.image, report):
+    if not _has_catalog_libc(entry.image, report):
         message = f"the image has {result.actual_libc}, but its catalog entry has {entry.image.libc_label}"
         return replace(result, message=message)
     if not report.loaded_libraries:
@@ -49,7 +49,7 @@ def evaluate_result(entry: MatrixEntry, container: ContainerResult, report: Smok
     # An image with additional packages is for wheels that load libraries from these.
     if report.unexpected_libraries and not entry.image.packages:
         libraries = ", ".join(report.unexpected_libraries)
-        message = f"it loaded {libraries} from the system, which {entry.target.wheel_tag} does not promise"
+        message = f"the wheel loaded {libraries} from the system, which {entry.target.wheel_tag} does not promise"
         return replace(result, state=SmokeState.FAILED, message=message)
     return replace(result, state=SmokeState.PASSED, evidence=tuple(last.output.strip().splitlines()[-1:]))
 
@@ -85,5 +85,5 @@ def _describe_libc(report: SmokeReport) -> str:
     return f"{report.libc} {'.'.join(map(str, report.libc_version))}"
 
 
-def _has_promised_libc(image: SmokeImage, report: SmokeReport) -> bool:
+def _has_catalog_libc(image: SmokeImage, report: SmokeReport) -> bool:
     return report.libc == image.libc and report.libc_version[:2] >= image.libc_version[:2]

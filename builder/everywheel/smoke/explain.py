@@ -1,4 +1,4 @@
-"""Explanations of failed smoke tests: from the output of a failed run to its cause, in one sentence."""
+"""Explanations of failed smoke tests: the cause, in one sentence, that the output of a run shows."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from everywheel.smoke.inside.protocol import Stage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """A failed run: its stage (None where the container did not get that far), exit code (negative: a signal) and output.
+    """A failed run: its stage (None if the container did not reach one), exit code (negative: a signal) and output.
 
-    `reason` is the cause, where it is known without reading the output.
+    `reason` is the cause if the container runtime reported it, and empty otherwise.
     """
 
     stage: Stage | None
@@ -27,7 +27,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureContext:
-    """Wheel and system of a failure: the target, the image, and the processor where a specific one was emulated.
+    """Wheel and system of a failure: the target, the image, and the processor if a specific one was emulated.
 
     `needed` are the names of all libraries that the wheel's files need, which show the C library it was linked against.
     """
@@ -39,7 +39,7 @@ class FailureContext:
 
 
 def explain(failure: Failure, context: FailureContext) -> str:
-    """Return the cause of a failure as one sentence; where it is not recognized, the first error line of the output."""
+    """Return the cause of a failure as one sentence; if it is not recognized, the first error line of the output."""
     if failure.reason:
         return failure.reason
     signals = {-signal.SIGILL: _explain_illegal, -signal.SIGSEGV: _explain_crash, -signal.SIGKILL: _explain_killed}
@@ -59,7 +59,7 @@ def explain(failure: Failure, context: FailureContext) -> str:
 
 
 def first_error(output: str) -> str:
-    """Return the first line with the word `error`, without pytest's margin; the last line where there is none."""
+    """Return the first line with the word `error`, without pytest's margin; the last line if there is none."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line for line in lines if re.search(r"error\b", line, re.I)]
     return re.sub(r"^E\s+", "", errors[0] if errors else (lines or [""])[-1])
@@ -67,17 +67,17 @@ def first_error(output: str) -> str:
 
 def _explain_illegal(context: FailureContext) -> str:
     processor = f"a '{context.cpu}' processor" if context.cpu else "this processor"
-    return f"it executes an instruction that {processor} does not support"
+    return f"the wheel executes an instruction that {processor} does not support"
 
 
 def _explain_crash(context: FailureContext) -> str:
     # https://ariadne.space/2021/06/25/understanding-thread-stack-sizes-and-how-alpine-is-different/
     stack = "; threads have a small stack on musl, 128 KiB by default" if context.image.libc == "musl" else ""
-    return f"it crashed (SIGSEGV){stack}"
+    return f"the process crashed (SIGSEGV){stack}"
 
 
 def _explain_killed(context: FailureContext) -> str:
-    return "it was killed: out of memory"
+    return "the process was killed: out of memory"
 
 
 def _explain_other_libc(context: FailureContext) -> str:
@@ -91,15 +91,15 @@ def _explain_other_libc(context: FailureContext) -> str:
     libc, libraries = ("glibc", glibc) if context.image.libc == "musl" else ("musl", musl)
     if not libraries:
         return ""
-    return f"it is linked against {libc} ({libraries[0]}), but {context.image.name} has {context.image.libc}"
+    return f"the wheel is linked against {libc} ({libraries[0]}), but {context.image.name} has {context.image.libc}"
 
 
 def _explain_old_libc(match: re.Match[str], context: FailureContext) -> str:
     library = match["file"].rpartition("/")[2]
     version = match["version"].removeprefix("GLIBC_")
     floor = ".".join(map(str, context.target.libc_version))
-    has = ".".join(map(str, context.image.libc_version))
-    return f"{library} needs glibc {version}, but {context.image.name} has {has} and the tag promises {floor}"
+    available = ".".join(map(str, context.image.libc_version))
+    return f"{library} needs glibc {version}, but {context.image.name} has {available} and the tag promises {floor}"
 
 
 def _explain_old_version(match: re.Match[str], context: FailureContext) -> str:
@@ -107,7 +107,7 @@ def _explain_old_version(match: re.Match[str], context: FailureContext) -> str:
 
 
 def _explain_missing_library(match: re.Match[str], context: FailureContext) -> str:
-    return f"{match['library']} is neither in the wheel nor on the system: it was not grafted"
+    return f"{match['library']} is neither in the wheel nor on the system: the library was not grafted"
 
 
 def _explain_missing_symbol(match: re.Match[str], context: FailureContext) -> str:

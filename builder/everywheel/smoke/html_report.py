@@ -29,7 +29,7 @@ _CLASSES = {
     SmokeState.ERROR: "broken",
 }
 _LEGEND = {
-    SmokeState.PASSED: "installed and used on this system; it loaded only libraries of the wheel and those its tag promises",
+    SmokeState.PASSED: "installed and used on this system; loaded only libraries of the wheel and those that its tag promises",
     SmokeState.UNDER_WINE: "installed and used under Wine with a CPython for Windows; not tested on Windows",
     SmokeState.STATIC: "no image was available: each symbol was resolved against the symbol list of that C library; not run",
     SmokeState.NO_PYTHON: "no interpreter for the wheel is available on this system: its files were checked; not run",
@@ -144,7 +144,7 @@ def _escape(text: str) -> str:
 
 
 def check_writable(path: Path) -> None:
-    """Raise MachineError where the report cannot be written, so that this is known before the matrix runs."""
+    """Raise MachineError if the report cannot be written; called before the matrix runs."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.open("a").close()

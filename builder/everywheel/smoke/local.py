@@ -27,7 +27,8 @@ from everywheel.toolchains.virtual_env import (
 def run_local_smoke_test(project: Project, wheel: Path, store: Store, *, offline: bool) -> bool:
     """Install a wheel in a clean environment of this machine's Python and run the project's smoke command with it.
 
-    Returns False where the same wheel has passed before. Raises SmokeError with the command's output when it fails.
+    Returns False if nothing was run: the project has no smoke command, or the same wheel has passed before. Raises
+    SmokeError with the command's output when it fails.
     """
     if not project.smoke.command:
         return False

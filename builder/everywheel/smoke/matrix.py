@@ -37,7 +37,7 @@ _REPORT = "report.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmokeContext:
-    """Everything that all entries of one run share; `timeout` in seconds, `memory` and `tmpfs_size` in bytes.
+    """Settings and services that all entries of one run share; `timeout` in seconds, `memory` and `tmpfs_size` in bytes.
 
     With `index`, the address of a package index, the project is installed by name from there instead of from the file.
     """
@@ -123,7 +123,7 @@ def _make_error(initial: SmokeResult, result: Result) -> SmokeResult:
 
 
 def run_smoke_task(entry: MatrixEntry, context: SmokeContext, set_stage: Callable[[str], None]) -> SmokeResult:
-    """Run one wheel on one image and evaluate what happened; where it cannot be run, check its symbols instead."""
+    """Run one wheel on one image and evaluate the result; if it cannot be run, check its symbols instead."""
     portables, arch = context.catalog.portable_pythons, entry.target.arch
     if reason := explain_no_python(entry.wheel.name, list_pythons(entry, portables)):
         return _check_symbols(entry, context, set_stage, SmokeState.NO_PYTHON, reason)
@@ -135,7 +135,7 @@ def run_smoke_task(entry: MatrixEntry, context: SmokeContext, set_stage: Callabl
     if portable is not None and arch.name not in portable.sha256:
         portable = None
     version = image.python or (portable.version if portable is not None else "")
-    # `list_pythons` returned each Python that the image can have, depending on how it is obtained; this is the actual one.
+    # `list_pythons` returned every Python that the image may have; `version` is the one of the image that was provided.
     if reason := explain_no_python(entry.wheel.name, (version,) if version else ()):
         return _check_symbols(entry, context, set_stage, SmokeState.NO_PYTHON, reason)
     if not entry.image.cpu:
@@ -167,7 +167,7 @@ def run_smoke_task(entry: MatrixEntry, context: SmokeContext, set_stage: Callabl
 def _check_symbols(
     entry: MatrixEntry, context: SmokeContext, set_stage: Callable[[str], None], state: SmokeState, reason: str
 ) -> SmokeResult:
-    """Return the result of a wheel that cannot be run: this state, or FAILED where the C library has not all symbols."""
+    """Return the result of a wheel that cannot be run: `state`, or FAILED if the C library does not have all symbols."""
     set_stage("symbols")
     check = check_symbols(entry.wheel, entry.target, entry.image.libc_version, context.tools, context.store)
     return entry.make_result(

@@ -36,7 +36,7 @@ class MatrixEntry:
 
     @property
     def cpu(self) -> str:
-        """The processor that QEMU emulates for the image, by QEMU's name; empty for any."""
+        """QEMU's name of the processor to emulate; empty if the image does not set one."""
         return self.image.cpu.get(self.target.arch.name, "")
 
     def make_result(self, state: SmokeState, **details: Any) -> SmokeResult:
@@ -97,7 +97,7 @@ def wheel_target(wheel: Path) -> Target:
 def list_pythons(entry: MatrixEntry, portables: Mapping[str, PortablePython]) -> tuple[str, ...]:
     """Return the versions of Python that can be available on an entry's image: its own, a portable one, or either.
 
-    An image that has its own gets the portable one only where it is pulled, since images in registries have no Python.
+    An image that has its own gets the portable one only if it is pulled, since images in registries have no Python.
     """
     portable, arch = portables.get(entry.image.libc), entry.target.arch
     own = entry.image.bootstrap.python if entry.image.bootstrap is not None else ""
@@ -108,13 +108,13 @@ def list_pythons(entry: MatrixEntry, portables: Mapping[str, PortablePython]) ->
 
 
 def explain_no_python(wheel: str, versions: Sequence[str], where: str = "on the image") -> str:
-    """Return why none of these versions of Python can install a wheel; empty where one can."""
+    """Return why none of these versions of Python can install a wheel; empty if one can."""
     if any(is_for_python(wheel, version) for version in versions):
         return ""
     available = (
         f", only Python {' and '.join(versions)}"
         if versions
-        else ": it has none of its own, and no portable one exists for it"
+        else ": it has no Python of its own, and no portable one exists for it"
     )
     return f"no interpreter for {_name_python(wheel)} {where}{available}"
 
@@ -142,6 +142,6 @@ def is_for_this_python(wheel: str) -> bool:
 
 
 def _has_tag(wheel: str, tags: Iterable[Tag]) -> bool:
-    """Return whether one of a wheel's tags is among those that an interpreter supports, except for the platform."""
+    """Return whether an interpreter supports the Python and ABI parts of one of a wheel's tags."""
     supported = {(tag.interpreter, tag.abi) for tag in tags}
     return any((tag.interpreter, tag.abi) in supported for tag in parse_wheel_filename(wheel)[-1])

@@ -31,7 +31,7 @@ def make_non_linux_tasks(wheels: Sequence[Path], context: WineContext) -> tuple[
 
 
 def find_blocker(wheel: str, target: Target) -> tuple[SmokeState, str] | None:
-    """Return state and reason of a wheel that this machine cannot run, no matter which programs are installed."""
+    """Return state and reason if this machine cannot run a wheel with any installed programs, else None."""
     if target.os == "darwin":
         return SmokeState.SKIPPED, "this machine cannot run programs for macOS"
     if target.arch.windows is None or not target.arch.windows.runs_under_wine:
@@ -59,7 +59,7 @@ def name_system(target: Target) -> str:
 
 
 def _run(wheel: Path, target: Target, context: WineContext, set_stage: Callable[[str], None]) -> SmokeResult:
-    """Audit a wheel; run it under Wine where the audit has no findings and Wine supports its target."""
+    """Audit a wheel; run it under Wine if the audit has no findings and Wine supports its target."""
     initial, blocker = make_initial_result(wheel, target), find_blocker(wheel.name, target)
     set_stage("audit")
     if findings := audit_wheel(wheel).findings:

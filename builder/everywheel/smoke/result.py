@@ -28,18 +28,18 @@ class SmokeState(StrEnum):
 
 FAILED_STATES = (SmokeState.FAILED, SmokeState.ERROR)
 PASSED_STATES = (SmokeState.PASSED, SmokeState.UNDER_WINE)
-"""States in which the smoke command ran to a successful end; only the former is a smoke test on the real system."""
+"""States in which the smoke command succeeded; only PASSED is a test on the real system."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmokeResult:
-    """Result of one wheel on one image, or on the system that its tag names where that system has no images.
+    """Result of one wheel on one image, or, for macOS and Windows, on the system that its tag names.
 
-    `libc` is what the catalog promises for the image (empty for systems other than Linux), `actual_libc` what the image
-    has. `seconds` is the wall time of the whole test, `test_seconds` that of the smoke command. `reason` states why the
-    wheel was not run, `message` what was observed, each as one sentence; `evidence` are the lines of output behind it.
-    `loaded_libraries` are all libraries that the smoke command loaded, `system_libraries` those of them that neither the
-    wheel nor the interpreter contains and that the platform tag does not promise.
+    `libc` is the C library that the catalog lists for the image (empty for systems other than Linux), `actual_libc` the one
+    in the image. `seconds` is the wall time of the whole test, `test_seconds` that of the smoke command. `reason` is the
+    reason why the wheel was not run, `message` the observation, each in one sentence; `evidence` are the lines of output that
+    show it. `loaded_libraries` are all libraries that the smoke command loaded, `system_libraries` those of them that are
+    neither in the wheel nor in the interpreter and that the platform tag does not promise.
     """
 
     wheel: str
@@ -71,14 +71,14 @@ class SmokeResult:
 
     @property
     def emulator(self) -> str:
-        """Emulator that ran the wheel: QEMU, named by its processor where one was set, or Wine; empty without one."""
+        """Emulator that ran the wheel: QEMU, named by its processor if one was set, or Wine; empty without one."""
         if self.state is SmokeState.UNDER_WINE:
             return "Wine"
         return (self.cpu or "QEMU") if self.emulated else ""
 
 
 def name_columns(results: Sequence[SmokeResult]) -> dict[str, str]:
-    """Return the heading of each wheel's column: its target, preceded by its Python where two wheels share a target."""
+    """Return the heading of each wheel's column: its target, preceded by its Python if two wheels share a target."""
     targets = {result.wheel: result.target for result in results}
     shared = {target for target in targets.values() if list(targets.values()).count(target) > 1}
     return {

@@ -14,7 +14,7 @@ from everywheel.smoke.result import FAILED_STATES, PASSED_STATES, SmokeResult, S
 
 
 def list_notes(results: Sequence[SmokeResult]) -> tuple[str, ...]:
-    """Return a line for each wheel for macOS or Windows that no such system ran, and one for each reason of the others."""
+    """Return a line for each macOS or Windows wheel that was not tested there, and for each reason why others did not run."""
     notes = []
     for result in results:
         if result.state is SmokeState.UNDER_WINE:
@@ -44,7 +44,7 @@ def check_results(results: Sequence[SmokeResult]) -> None:
 def list_untestable(
     wheels: Sequence[Path], entries: Sequence[MatrixEntry], portables: Mapping[str, PortablePython]
 ) -> dict[str, str]:
-    """Return, for each wheel that this machine cannot run no matter what is installed or available, the reason."""
+    """Return the reason for each wheel that this machine cannot run with any installed programs and images."""
     untestable: dict[str, str] = {}
     for wheel in wheels:
         target = wheel_target(wheel)
@@ -61,7 +61,7 @@ def list_untestable(
 
 
 def check_required_runs(wheels: Sequence[Path], results: Sequence[SmokeResult], untestable: Mapping[str, str]) -> None:
-    """Raise SmokeError for wheels that passed nowhere, except those that this machine cannot run."""
+    """Raise SmokeError for wheels that did not pass on any system, except those that this machine cannot run."""
     ran = {result.wheel for result in results if result.state in PASSED_STATES}
     missed = [wheel.name for wheel in wheels if wheel.name not in ran and wheel.name not in untestable]
     if not missed:
@@ -69,7 +69,7 @@ def check_required_runs(wheels: Sequence[Path], results: Sequence[SmokeResult], 
     lines = [f"{name}: {_explain([result for result in results if result.wheel == name])}" for name in missed]
     lines += [f"not counted: {name}: {reason}" for name, reason in untestable.items()]
     raise SmokeError(
-        f"{len(missed)} of {_count(len(wheels), 'wheel')} passed nowhere, which --require-run forbids",
+        f"{len(missed)} of {_count(len(wheels), 'wheel')} did not pass on any system, as --require-run requires",
         excerpt=lines,
         hint="`everywheel doctor` checks this machine, `everywheel images list` shows where images come from",
     )

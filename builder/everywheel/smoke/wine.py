@@ -30,7 +30,7 @@ _STANDARD_LIBRARY = "python313.zip"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WineContext:
-    """Everything that all wheels for other systems share; `timeout` in seconds, for Wine's start and the smoke command."""
+    """Settings that all wheels for macOS and Windows share; `timeout` in seconds, for Wine's start and the smoke command."""
 
     project: Project
     store: Store
@@ -41,8 +41,8 @@ class WineContext:
 def run_under_wine(initial: SmokeResult, wheel: Path, wine: str, context: WineContext) -> SmokeResult:
     """Run the project's smoke command with a wheel and a CPython for Windows, and return the completed result.
 
-    PATH contains no folder of the wheel: its DLLs must be located by the code that repair added. Raises MachineError where
-    Wine itself does not start, and BuildError where the requirements of the smoke command are unavailable: neither is a
+    PATH contains no folder of the wheel: its DLLs must be located by the code that repair added. Raises MachineError if
+    Wine itself does not start, and BuildError if the requirements of the smoke command are unavailable: neither is a
     failure of the wheel.
     """
     store, smoke, target = context.store, context.project.smoke, parse_target(initial.target)
@@ -60,7 +60,7 @@ def run_under_wine(initial: SmokeResult, wheel: Path, wine: str, context: WineCo
         try:
             _install(["--no-deps", "--no-index", str(wheel.absolute())], site, target, log)
         except BuildError as error:
-            return _fail(initial, f"pip rejects it for Windows: {_first_error(error)}", error)
+            return _fail(initial, f"pip rejects the wheel for Windows: {_first_error(error)}", error)
         # The embeddable package reads its path from this file only, and ignores PYTHONPATH.
         (folder / "python" / "python313._pth").write_text(f"{_STANDARD_LIBRARY}\n.\n..\\site\nimport site\n")
         environment = _make_environment(folder)
@@ -99,8 +99,12 @@ def _run_smoke_command(
         message = "the smoke command passed under Wine"
         evidence = tuple(output.strip().splitlines()[-1:])
         return replace(result, state=SmokeState.UNDER_WINE, message=message, evidence=evidence)
-    cause = f"it did not end within {context.timeout} s (`--timeout`)" if elapsed >= remaining else _first_error(error)
-    return _fail(result, f"it does not work under Wine: {cause}", error)
+    cause = (
+        f"the command did not end within {context.timeout} s (`--timeout`)"
+        if elapsed >= remaining
+        else _first_error(error)
+    )
+    return _fail(result, f"the smoke command failed under Wine: {cause}", error)
 
 
 def _fail(result: SmokeResult, message: str, error: BuildError) -> SmokeResult:
@@ -126,7 +130,7 @@ def _make_command(wine: str, python: Path, command: Sequence[str]) -> list[str |
 
 
 def _ensure_python(store: Store, log: Path, *, offline: bool) -> Path:
-    """Return the folder of the CPython for Windows, installing it into the store where it is missing."""
+    """Return the folder of the CPython for Windows, installing it into the store if it is missing."""
     title = "CPython for Windows"
 
     def fill(folder: Path) -> None:

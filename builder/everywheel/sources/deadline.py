@@ -24,7 +24,7 @@ class Deadline:
         return 0.0 if self._stop.is_set() else max(0.0, self._end - time.monotonic())
 
     def stop(self) -> None:
-        """Leave no time, so that every thread ends at its next check."""
+        """Set the remaining time to 0, so that every thread ends at its next check."""
         self._stop.set()
 
     def check(self) -> None:

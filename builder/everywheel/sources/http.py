@@ -1,4 +1,4 @@
-"""HTTP downloads: requests retries the request, and an interrupted transfer is resumed where the server supports it."""
+"""HTTP downloads: requests retries the request, and an interrupted transfer is resumed if the server supports it."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class _DeadlineRetry(Retry):
 
     @property
     def attempts(self) -> int:
-        """The attempts so far, with the present one."""
+        """The number of attempts so far, including the current one."""
         return len(self.history) + 1
 
     def sleep(self, response: BaseHTTPResponse | None = None) -> None:
@@ -83,7 +83,7 @@ def download(url: str, path: Path, *, deadline: Deadline, retry_policy: RetryPol
     """Download one URL to a file; raise Unavailable with the reason, or DeadlineExceeded.
 
     The bytes are those of the file itself: no content coding is requested or decoded. `on_bytes` receives the size so
-    far and the total size, 0 where the server sends no length. The caller checks the hash.
+    far and the total size, 0 if the server sends no length. The caller checks the hash.
 
     urllib3's Retry repeats requests, but not once the headers have arrived (https://github.com/urllib3/urllib3/issues/542).
     The loop below resumes transfers and counts each resumption as one more attempt of the same Retry.
@@ -117,7 +117,7 @@ def download(url: str, path: Path, *, deadline: Deadline, retry_policy: RetryPol
 def _request(
     session: requests.Session, url: str, part: _PartialFile, deadline: Deadline, policy: RetryPolicy
 ) -> requests.Response:
-    """Return the response once its headers have arrived; raise Unavailable when no attempt gets as far."""
+    """Return the response once its headers have arrived; raise Unavailable when all attempts fail before that."""
     headers = {"Accept-Encoding": "identity", "User-Agent": "everywheel", **part.headers}
     remaining = deadline.remaining + 0.01  # urllib3 refuses a timeout of 0
     timeout = (min(policy.connect_timeout, remaining), min(policy.read_timeout, remaining))
@@ -132,7 +132,7 @@ def _request(
 def _receive(
     response: requests.Response, part: _PartialFile, deadline: Deadline, retry: _DeadlineRetry, on_bytes: OnBytes
 ) -> None:
-    """Write a response's bytes to the file: from the start, or after those that an earlier response brought."""
+    """Write a response's bytes to the file: from the start, or after those of an earlier response."""
     start = part.size
     if response.status_code == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
         pass

@@ -46,7 +46,7 @@ def find_locations(environ: Mapping[str, str] = os.environ) -> SourceLocations:
 def list_locations(
     file: PinnedFile, locations: SourceLocations, client: PackageClient, deadline: Deadline
 ) -> Iterator[tuple[str, Fetch | None]]:
-    """Yield each location's name with the function that fetches from it, None where there is no package client."""
+    """Yield each location's name with the function that fetches from it, None if there is no package client."""
 
     def fetch_url(url: str, path: Path, on_bytes: OnBytes) -> None:
         download(url, path, deadline=deadline, retry_policy=locations.retry_policy, on_bytes=on_bytes)

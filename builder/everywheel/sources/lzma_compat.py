@@ -7,4 +7,4 @@ try:
 except ImportError:
 
     class LZMAError(Exception):  # type: ignore[no-redef]
-        """A substitute that is never raised: such images unpack no archive that is compressed with xz."""
+        """A substitute that is never raised: builds in such images do not unpack archives that are compressed with xz."""

@@ -1,4 +1,4 @@
-"""Events that report how the download of each file is going."""
+"""Events that report the progress of the download of each file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Protocol
 from everywheel.sources.request import PinnedFile
 
 OnBytes = Callable[[int, int], None]
-"""A function that receives the bytes of one file so far and in total; the total is 0 where it is unknown."""
+"""A function that receives the bytes of one file so far and in total; the total is 0 if it is unknown."""
 
 
 class FetchEventKind(StrEnum):

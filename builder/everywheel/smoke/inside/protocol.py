@@ -1,6 +1,6 @@
-"""Order and report of one smoke test: `run.py` receives the order as its argument and writes the report to a file.
+"""Request and report of one smoke test: `run.py` receives the request as its argument and writes the report to a file.
 
-Imported on both sides, by this package and by `run.py` in the image. A Python in an image may be as old as 3.9, which has
+Imported by this package and by `run.py` in the image. A Python in an image may be as old as 3.9, which has
 neither slotted dataclasses nor StrEnum.
 """
 
@@ -22,10 +22,10 @@ class Stage(str, Enum):  # noqa: UP042
 
 @dataclass(frozen=True)
 class SmokeRequest:
-    """Everything that `run.py` needs to know; all paths are paths in the container.
+    """Input of `run.py`; all paths are paths in the container.
 
     `requirement` is the wheel's path, or a requirement that is resolved from the package index `index`. It is installed into
-    `site`. `command` is the smoke command, started through `emulator` where that is not empty. Libraries may be loaded
+    `site`. `command` is the smoke command, started through `emulator` if that is not empty. Libraries may be loaded
     from `allowed_folders`, and `promised_libraries` (file names) from anywhere.
     """
 
@@ -70,8 +70,8 @@ class StageResult:
 class SmokeReport:
     """Report of a container: the stages that ran, and the libraries that the smoke command loaded.
 
-    `libc_version` is empty where it cannot be determined. `loaded_libraries` are file names, `unexpected_libraries` the
-    paths of those that the order does not allow.
+    `libc_version` is empty if it cannot be determined. `loaded_libraries` are file names, `unexpected_libraries` the
+    paths of those that the request does not allow.
     """
 
     python: str
@@ -82,14 +82,14 @@ class SmokeReport:
     unexpected_libraries: tuple[str, ...]
 
     def write(self, path: Path) -> None:
-        """Write the report so that a container which is killed meanwhile leaves either the whole file or none."""
+        """Write the report atomically: after a container is killed, either the whole file exists or none."""
         unfinished = path.with_name(f"{path.name}.unfinished")
         unfinished.write_text(json.dumps(dataclasses.asdict(self)), encoding="utf-8")
         unfinished.replace(path)
 
     @classmethod
     def read(cls, path: Path) -> SmokeReport | None:
-        """Return the report of a container, or None where the container wrote none."""
+        """Return the report of a container, or None if the container wrote none."""
         if not path.is_file():
             return None
         values = json.loads(path.read_text(encoding="utf-8"))

@@ -1,7 +1,7 @@
-"""Program of a smoke image, started with nothing but a Python: installs a wheel, runs the smoke command, writes a report.
+"""Program that runs in a smoke image and requires only Python: install a wheel, run the smoke command, write a report.
 
-Its only argument is the order (`protocol.py`). Folders next to this one have what the order needs: `pip`, `wheels` (the
-wheel's own requirements) and `site` (the requirements of the smoke command).
+The only argument is the request (`protocol.py`). The folders next to this file's folder are `pip`, `wheels` (the wheel's
+own requirements) and `site` (the requirements of the smoke command).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ for folder in sys.path:
 
 
 def find_libc() -> tuple[str, tuple[int, ...]]:
-    """Return name and version of the C library, such as `("glibc", (2, 36))`; no version where it is unknown."""
+    """Return name and version of the C library, such as `("glibc", (2, 36))`; the version is empty if it is unknown."""
     try:
         return "glibc", parse_version(os.confstr("CS_GNU_LIBC_VERSION") or "")
     except (ValueError, OSError):
@@ -103,9 +103,9 @@ def is_promised(name: str, promised: set[str]) -> bool:
 
 
 def find_unexpected(request: SmokeRequest, environment: Mapping[str, str]) -> list[str]:
-    """Return the paths of libraries that the command loaded and that the order does not allow.
+    """Return the paths of libraries that the command loaded and that the request does not allow.
 
-    Libraries of this interpreter are allowed. Those of its extension modules are only determined where it matters, since
+    Libraries of this interpreter are allowed. Those of its extension modules are determined only if others remain, since
     importing all of these under an emulator takes longer than the tests of many wheels.
     """
     own_libraries, promised = list_loaded(), set(request.promised_libraries)

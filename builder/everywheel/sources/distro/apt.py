@@ -145,7 +145,7 @@ class AptRoot:
         while True:
             status, _, errors = self._run("apt-get", "update")
             lines = errors.splitlines()
-            # The apt of a run that was killed may still have apt's own lock for a moment.
+            # An apt process of a killed run may still hold apt's own lock for a moment.
             if status and any("Could not get lock" in line for line in lines):
                 self._deadline.sleep(_LOCK_DELAY)
                 continue

@@ -27,7 +27,7 @@ class Archive:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distribution:
-    """The suites to read on a distribution's machines; without any, those that the machine uses."""
+    """The suites to read on a distribution's machines; empty for the suites that the machine uses."""
 
     keyring: str
     components: tuple[str, ...]

@@ -32,7 +32,7 @@ class _UnreadRevisions(Superseded):
 class PackageClient:
     """Downloads through the private apt root; one for a run, shared by its threads.
 
-    The lists are updated at most once in a run: when there are none, when they do not have a file and are older than
+    The lists are updated at most once in a run: when none exist, when they do not contain a file and are older than
     four hours, or when the archive no longer has a file that they list. A package's packaging (its `.debian.tar`) is
     downloaded once for all its patches.
     """
@@ -87,7 +87,7 @@ class PackageClient:
         return None if packaging is None else read_member(packaging, name)
 
     def _open(self) -> tuple[AptRoot, tuple[Revision, ...], int]:
-        """Set the root up and read its lists, the first time."""
+        """Return the root, the revisions in its lists and the number of updates; the first call sets the root up."""
         with self._lock:
             if self._root is None:
                 root = AptRoot(self._store / "apt", self._archives or (), self._deadline)
@@ -203,7 +203,7 @@ class PackageClient:
                     self._download(root, revision, file, scratch / "file", on_bytes)
                     if file.sha256:
                         return put_file(scratch / "file", path, file.sha256)
-                    # No list has its hash, but the pin has that of the patch inside.
+                    # The lists do not contain its hash; the hash of the patch in it is pinned and checked.
                     sha256 = hash_file(scratch / "file")
                     path = put_file(scratch / "file", directory / sha256, sha256)
                     return self._superseded.setdefault(file.name, path)
@@ -212,7 +212,7 @@ class PackageClient:
                 raise
 
     def _download(self, root: AptRoot, revision: Revision, file: ListedFile, path: Path, on_bytes: OnBytes) -> None:
-        last = Unavailable(f"apt has no address for {file.name}")
+        last = Unavailable(f"apt lists no URI for {file.name}")
         for uri in root.find_uris(revision, file):
             try:
                 root.download(uri, path, lambda size: on_bytes(size, file.size))

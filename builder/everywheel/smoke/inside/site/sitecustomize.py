@@ -1,4 +1,4 @@
-"""Record, at the end of each Python process, of the libraries that it loaded."""
+"""Write the libraries that a Python process loaded to a file when the process exits."""
 
 import atexit
 import os
