@@ -1,5 +1,5 @@
 """Readers of compiled files: ELF, Mach-O and PE.
 
-They parse architecture, linked libraries, symbols and signatures from untrusted files, and raise an error instead of reading
-past the end of a damaged one.
+They return architecture, linked libraries, symbols and signatures of files that are not trusted: a truncated or malformed file
+is an error.
 """

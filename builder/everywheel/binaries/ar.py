@@ -14,16 +14,16 @@ def list_members(data: bytes) -> Iterator[bytes]:
 
     In BSD's variant a long member name precedes the contents. Yields nothing for data that is not an archive.
     """
-    at = len(AR_MAGIC)
-    while data.startswith(AR_MAGIC) and at + _HEADER_SIZE <= len(data):
-        size = int(data[at + 48 : at + 58])
-        if data[at : at + 16].strip() not in _INDEXES:
-            yield data[at + _HEADER_SIZE : at + _HEADER_SIZE + size]
-        at += _HEADER_SIZE + size + size % 2
+    offset = len(AR_MAGIC)
+    while data.startswith(AR_MAGIC) and offset + _HEADER_SIZE <= len(data):
+        size = int(data[offset + 48 : offset + 58])
+        if data[offset : offset + 16].strip() not in _INDEXES:
+            yield data[offset + _HEADER_SIZE : offset + _HEADER_SIZE + size]
+        offset += _HEADER_SIZE + size + size % 2
 
 
 def find_first_object(data: bytes, magic: bytes) -> bytes | None:
-    """Return the first member that begins with `magic`, from there on, or None if there is none."""
+    """Return the contents of the first member that begins with `magic`, or None if there is none."""
     for member in list_members(data):
         start = member.find(magic, 0, 256)  # after BSD's long member name
         if start >= 0:

@@ -137,7 +137,7 @@ def _read(elf: ELFFile, size: int) -> ElfFacts:
         kind=str(elf["e_type"]),
         soname=tags["DT_SONAME"][0].soname if tags["DT_SONAME"] else "",
         needed=tuple(tag.needed for tag in tags["DT_NEEDED"]),
-        # With a RUNPATH the loader ignores the RPATH, and does not apply it to the libraries that the file needs.
+        # If there is a RUNPATH, the loader ignores the RPATH. Only an RPATH also applies to indirect dependencies.
         rpath=tuple(runpath or rpath),
         rpath_is_inherited=not runpath,
         versions=tuple(_read_versions(sections, symbols)),

@@ -69,13 +69,13 @@ def read_binary(path: str, data: bytes, systems: Collection[str]) -> ElfFacts | 
     """Return the facts of a file, or None for a file that is not compiled.
 
     `systems` are the operating systems that its wheel is for: Linux and macOS load a `.so` with any first bytes. Raises
-    UnreadableBinary when the file begins or is named as a compiled one, but is truncated or malformed.
+    UnreadableBinary when the file has the first bytes or the name of a compiled file, but is truncated or malformed.
     """
-    for known in FORMATS.values():
-        if known.matches(path, data):
-            return known.read(data)
+    for binary_format in FORMATS.values():
+        if binary_format.matches(path, data):
+            return binary_format.read(data)
     if _SHARED_OBJECT.search(path):
-        for system, known in FORMATS.items():
-            if known.so_suffix and system in systems:
-                return known.read(data)
+        for system, binary_format in FORMATS.items():
+            if binary_format.so_suffix and system in systems:
+                return binary_format.read(data)
     return None

@@ -1,4 +1,4 @@
-"""Initialization functions of Python modules, by which a file is known as an extension module (PEP 489, PEP 793)."""
+"""Initialization functions of Python modules, which identify a file as an extension module (PEP 489, PEP 793)."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from everywheel.platforms.architectures import ARCHES
 _THIN = (b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xfe\xed\xfa\xcf", b"\xfe\xed\xfa\xce")
 _FAT = (b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf")
 _MAX_IMAGES = 40  # a Java class file has the same magic number, and its version in the field for the number of images
-# The architectures of targets, and older ones that only the files of other projects have.
+# The architectures of targets, and older ones that occur in files of other projects.
 _CPUS = {
     **{arch.macos.cpu_type: arch.macos.name for arch in ARCHES.values() if arch.macos is not None},
     0xC: "arm",
@@ -69,7 +69,7 @@ class MachoImage:
         kind: the file type (`MH_DYLIB`).
         name: the install name (LC_ID_DYLIB).
         needed: the install names of the libraries that it loads.
-        optional: those of them that may be missing.
+        optional: the libraries among them that may be missing.
         system, minimum: the operating system and the oldest version of it that the image runs on, or None without one.
         exports, undefined: symbols as C spells them; the `weak` undefined ones may be missing.
         debug: the size in bytes of debugging data, by its name.
@@ -256,7 +256,7 @@ def _read_string(command: Any, offset: Any, rest: bytes) -> str:
 
 
 def _read_minimum(commands: list[Any]) -> tuple[str, tuple[int, int] | None]:
-    """Return the system and the oldest version of it; macOS if there are several systems (Mac Catalyst is another)."""
+    """Return the operating system and its oldest version; if there are several systems, such as Mac Catalyst, macOS."""
     minimums = {}
     for cmd, command, _ in commands:
         if cmd == mach_o.LC_BUILD_VERSION:

@@ -22,6 +22,7 @@ _LINKER_DEFINED = frozenset(("__dso_handle", "_mh_bundle_header", "_mh_dylib_hea
 
 
 def is_wide(header: MachOHeader) -> bool:
+    """Return whether an image has the 64-bit format."""
     return isinstance(header.header, mach_o.mach_header_64)
 
 

@@ -34,9 +34,10 @@ _LOADED = {
 _CERTIFICATES = pefile.DIRECTORY_ENTRY["IMAGE_DIRECTORY_ENTRY_SECURITY"]
 _NO_NAME = b"*invalid*"  # the name that pefile gives a DLL whose name is invalid
 _FLAGS = ("DYNAMIC_BASE", "NX_COMPAT", "HIGH_ENTROPY_VA")
-# The number of ordinals. pefile reads at most 8192 symbols by default (https://github.com/erocarrera/pefile/pull/261).
+# The number of possible ordinals. By default, pefile reads at most 8192 symbols
+# (https://github.com/erocarrera/pefile/pull/261).
 _MAX_SYMBOLS = 0x10000
-# For imports, it counts each symbol twice, has no parameter, and drops the others silently.
+# For imports, pefile has no parameter for the limit, counts each symbol twice, and silently ignores symbols above it.
 pefile.MAX_IMPORT_SYMBOLS = 4 * _MAX_SYMBOLS
 
 
@@ -47,7 +48,7 @@ class PeFacts:
     Attributes:
         machine: the architecture as pefile spells it.
         imports: the DLLs that it needs, in lower case, with the symbols that it imports or forwards.
-        delayed: those of the DLLs that are loaded on first use.
+        delayed: the DLLs among them that are loaded on first use.
         minimum: the oldest version of Windows that loads it.
         flags: the mitigations that its header allows the loader to use.
         debug: the size in bytes of debug sections, by name.
@@ -106,9 +107,9 @@ def read_pe(data: bytes) -> PeFacts:
 def _read(pe: Any, size: int) -> PeFacts:
     _check_size(pe, size)
     _parse_tables(pe)
-    now, later = (list(getattr(pe, _TABLES[table][1], ())) for table in ("imports", "delayed imports"))
+    regular, delayed = (list(getattr(pe, _TABLES[table][1], ())) for table in ("imports", "delayed imports"))
     imports: dict[str, tuple[str, ...]] = {}
-    for entry in (*now, *later):
+    for entry in (*regular, *delayed):
         imports[_dll(entry)] = (*imports.get(_dll(entry), ()), *map(_symbol, entry.imports))
     exports = _read_exports(pe)
     for library, name in (_split_forwarder(symbol.forwarder) for symbol in exports if symbol.forwarder):
@@ -119,7 +120,7 @@ def _read(pe: Any, size: int) -> PeFacts:
         bits=64 if header.Magic == pefile.OPTIONAL_HEADER_MAGIC_PE_PLUS else 32,
         is_library=bool(pe.FILE_HEADER.IMAGE_FILE_DLL),
         imports=imports,
-        delayed=frozenset(map(_dll, later)) - frozenset(map(_dll, now)),
+        delayed=frozenset(map(_dll, delayed)) - frozenset(map(_dll, regular)),
         exports=tuple(sorted(_decode(symbol.name) for symbol in exports if symbol.name)),
         minimum=(header.MajorSubsystemVersion, header.MinorSubsystemVersion),
         flags=frozenset(flag for flag in _FLAGS if getattr(header, f"IMAGE_DLLCHARACTERISTICS_{flag}")),
@@ -161,7 +162,7 @@ def _find_table(pe: Any, number: int) -> tuple[int, int]:
 
 
 def _check_entries(pe: Any, table: str, number: int) -> None:
-    """Raise UnreadablePe unless pefile returns each DLL of a list: it skips one whose name or symbols it cannot find."""
+    """Raise UnreadablePe unless pefile returns each DLL of a list: it skips DLLs whose name or symbols it cannot read."""
     try:
         listed = _count_entries(pe, _find_table(pe, number)[0], _ENTRIES[table])
     except pefile.PEFormatError:

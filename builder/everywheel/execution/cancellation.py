@@ -1,7 +1,7 @@
 """Cancellation: ending every command and container of one execution, on Ctrl-C and SIGTERM.
 
 The current `Cancellation` is a context variable (PEP 567): code far below the command line registers with it without
-receiving it through every call, and two executions in one process do not share it. Threads inherit it when they are started
+it being passed through every call, and two executions in one process do not share it. Threads inherit it when they are started
 through `execution.threads`.
 """
 
@@ -14,7 +14,7 @@ from contextvars import ContextVar
 
 
 class Interrupted(Exception):
-    """The execution was canceled while this part of it was running."""
+    """The execution that the current code belongs to was canceled."""
 
 
 class Cancellation:
@@ -50,7 +50,7 @@ class Cancellation:
                 callback()
 
     def check(self) -> None:
-        """Raise Interrupted after `cancel`."""
+        """Raise Interrupted if the execution was canceled."""
         if self._canceled:
             raise Interrupted
 
@@ -59,13 +59,13 @@ _CURRENT: ContextVar[Cancellation | None] = ContextVar("everywheel_cancellation"
 
 
 def current_cancellation() -> Cancellation:
-    """Return the cancellation of the execution that the caller is part of; outside of any, one that is never canceled."""
+    """Return the cancellation of the current execution; outside of an execution, return one that is never canceled."""
     return _CURRENT.get() or Cancellation()
 
 
 @contextlib.contextmanager
 def cancellation_scope() -> Iterator[Cancellation]:
-    """Make a new cancellation the current one; it is canceled together with the one of the surrounding execution."""
+    """Make a new cancellation the current one; canceling the surrounding execution cancels it too."""
     inner = Cancellation()
     with current_cancellation().on_cancel(inner.cancel):
         token = _CURRENT.set(inner)

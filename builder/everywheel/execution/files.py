@@ -1,4 +1,4 @@
-"""Files: their hashes, flushing them to the disk, and errors of a full or read-only disk."""
+"""Files: hashes, flushing to the disk, and the errors of a full or read-only disk."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ def hash_file(path: Path) -> str:
 
 
 def flush_file(path: Path) -> None:
-    """Write the content of a file to the disk (fsync); Windows only flushes files that are open for writing."""
+    """Flush the content of a file to the disk (fsync)."""
+    # Open for writing, which Windows requires.
     with path.open("r+b") as file:
         os.fsync(file.fileno())
 
 
 @contextmanager
 def translate_os_errors(path: Path) -> Iterator[None]:
-    """Turn the operating system's `disk full` and `permission denied` into a MachineError that names the path."""
+    """Raise MachineError, which names `path`, for an OSError of the body about a full disk or missing permissions."""
     try:
         yield
     except OSError as error:
@@ -45,7 +46,7 @@ def translate_os_errors(path: Path) -> Iterator[None]:
 
 
 def report_full_disk(path: Path) -> MachineError:
-    """Return the error for a disk without free space."""
+    """Return the error for a disk that is full; `path` is the file or directory that was written."""
     return MachineError(
         "no space left on the disk",
         details={"writing": path},

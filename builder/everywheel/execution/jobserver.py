@@ -1,7 +1,7 @@
-"""One limit of jobs for all steps and the programs they run, through the jobserver protocol of GNU make.
+"""One limit of jobs for all steps and their commands, by the jobserver protocol of GNU make.
 
-The pool holds one token for each job. A step takes a token before it starts. While it runs, ninja and make take further
-tokens for their parallel commands and return each when its command ends.
+The pool contains one token for each job. A token is acquired for a step before it starts. While the step runs, ninja and
+make acquire additional tokens for parallel commands, and release each token when its command ends.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ else:
                 return False
             try:
                 return len(os.read(self._fd, 1)) == 1
-            except BlockingIOError:  # another process took it first
+            except BlockingIOError:  # another process has read it in the meantime
                 return False
 
         def release(self) -> None:
@@ -70,7 +70,7 @@ else:
 
 
 class JobPool:
-    """A jobserver with `jobs` tokens; `environment` connects programs that run several commands to it."""
+    """A jobserver with `jobs` tokens; the variables in `environment` connect ninja and make to it."""
 
     def __init__(self, path: Path, jobs: int) -> None:
         self.jobs = jobs
@@ -90,17 +90,17 @@ class JobPool:
         return {"MAKEFLAGS": f"-j{self.jobs} --jobserver-auth={self._tokens.address}"}
 
     def acquire(self, timeout: float) -> bool:
-        """Take one token; return False when none became free within `timeout` seconds."""
+        """Acquire one token; return False if none becomes available within `timeout` seconds."""
         return self._tokens.acquire(timeout)
 
     def release(self) -> None:
-        """Return one token."""
+        """Release one token."""
         self._tokens.release()
 
 
 @contextlib.contextmanager
 def open_job_pool(jobs: int) -> Iterator[JobPool]:
-    """Yield a pool whose pipe is in a temporary directory."""
+    """Return a context manager that opens a pool; its named pipe is in a temporary directory."""
     with tempfile.TemporaryDirectory(prefix="everywheel-") as folder, JobPool(Path(folder) / "jobs", jobs) as pool:
         yield pool
 

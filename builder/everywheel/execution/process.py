@@ -4,8 +4,8 @@
 runs a query, such as `git status`: it captures the output and returns the exit code. `run_interactive` connects a command to
 the user's terminal.
 
-A command runs in a session of its own and is killed with everything that it started when its execution is canceled
-(`execution.cancellation`) and when an exception, such as KeyboardInterrupt, ends the wait for it.
+A command runs in a separate session. The command and its descendants are killed when the execution is canceled
+(`execution.cancellation`), and when an exception such as KeyboardInterrupt is raised while waiting for the command.
 
 `listen_to_commands` streams the commands of its body, with their output, to a `CommandListener`. This is the hook for
 `--verbose`; logs and captured output are the same with and without it.
@@ -35,15 +35,15 @@ from everywheel.execution.cancellation import current_cancellation
 
 _SIGNIFICANT = re.compile(r"(\berror\b|\bERROR\b|FAILED|undefined symbol|not found|No such file|CMake Error)", re.I)
 _EXCERPT_LINES = 12
-_GRACE = 0.25  # seconds that a command of the user's session has for ending itself after an interrupt
-_TICK = 0.1  # seconds between two looks at a running command: at its new output, and for `on_tick`
+_GRACE = 0.25  # seconds that a command in the user's session has to exit after an interrupt before it is killed
+_TICK = 0.1  # seconds between two checks for new output of a running command, and between two calls of `on_tick`
 
 
 class CommandListener(Protocol):
     """Receives every command as it starts and its output line by line; called from several threads at the same time.
 
     `label` names what the command does, such as `libvips 8.16.1 for musllinux_1_2_aarch64: configure`, or is the name of
-    its program. `command` is quoted for a shell; `line` has no line end.
+    its program. `command` is quoted for a shell; `line` does not include the line end.
     """
 
     def begin(self, label: str, command: str) -> None: ...
@@ -65,7 +65,7 @@ def listen_to_commands(listener: CommandListener) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandResult:
-    """The exit code of a finished command and the bytes that it wrote to each stream."""
+    """The exit code of a finished command and the bytes of its standard output and standard error."""
 
     exit_code: int
     stdout: bytes
@@ -91,7 +91,7 @@ def run_logged(
     label: str,
     hint: str | None = None,
 ) -> str:
-    """Run a command, append its line and its output to a log, and return the output (both streams, in order).
+    """Run a command, append the command line and the output to a log, and return the output (both streams, in order).
 
     `label` names the step in the error: `libvips 8.16.1 for musllinux_1_2_aarch64: configure`.
     Raises BuildError when the exit code is not 0, MachineError when the command cannot be started, and Interrupted when
@@ -109,7 +109,7 @@ def run_logged(
         except OSError as error:
             raise MachineError(f"{label}: cannot start {args[0]}", details={"reason": error.strerror}) from None
         exit_code = _wait(process, [_Tail(log, start)], label)
-        # From the open file: a build of another project with a step of the same name may have replaced the log.
+        # Read through the open file: the build of another project may have replaced the log of a step with the same name.
         out.seek(start)
         output = _decode(out.read())
     if exit_code != 0:
@@ -132,7 +132,7 @@ def run_command(
     may_prompt: bool = False,
     on_tick: Callable[[], None] | None = None,
 ) -> CommandResult:
-    """Run a command to its end, capture its output, and return it with the exit code, which may be any.
+    """Run a command, and return its captured output and its exit code; an exit code other than 0 is not an error.
 
     `may_prompt` leaves the command in the user's session, where ssh and gpg find the terminal on which they read a
     passphrase. `on_tick` is called every tenth of a second while the command runs; an exception that it raises, such as
@@ -153,17 +153,20 @@ def run_command(
 
 
 def run_interactive(command: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str]) -> int:
-    """Run a command on the user's terminal and return its exit code; Ctrl-C goes to the command as well."""
+    """Run a command on the user's terminal and return its exit code; Ctrl-C is also sent to the command.
+
+    Raises OSError when the command cannot be started.
+    """
     return subprocess.run([str(arg) for arg in command], cwd=cwd, env=dict(env), check=False).returncode
 
 
 def join_windows_args(args: Sequence[str | Path]) -> str:
-    """Join arguments into one command line by the rules of Microsoft's C runtime, which programs for Windows split it by."""
+    """Join arguments into a command line that Microsoft's C runtime splits into the same arguments."""
     return subprocess.list2cmdline([str(arg) for arg in args])
 
 
 def excerpt(output: str) -> list[str]:
-    """Return the first line that reports an error and the lines after it; the last lines where there is none."""
+    """Return the first line that reports an error and the lines after it, or the last lines if no line does."""
     lines = [line for line in output.splitlines() if line.strip()]
     significant = [i for i, line in enumerate(lines) if _SIGNIFICANT.search(line)]
     if not significant:
@@ -201,7 +204,7 @@ def _wait(
     *,
     own_session: bool = True,
 ) -> int:
-    """Wait for a command's end and return its exit code; an exception that ends the wait also ends the command."""
+    """Wait until a command exits and return its exit code; kill the command if an exception is raised meanwhile."""
     listener = _LISTENER.get()
     cancellation = current_cancellation()
 
@@ -236,7 +239,7 @@ def _wait(
 
 
 def _poll(process: subprocess.Popen[bytes], callbacks: Sequence[Callable[[], None]]) -> None:
-    """Wait for a command's end, and call the callbacks at every tick until then."""
+    """Wait until a command exits, and call the callbacks at every tick until then."""
     while True:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=_TICK)
@@ -246,7 +249,7 @@ def _poll(process: subprocess.Popen[bytes], callbacks: Sequence[Callable[[], Non
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    """Kill a process with everything that it started: its session, or its descendants on Windows, which has no sessions."""
+    """Kill a process and its descendants: all processes of its session or, on Windows, of its process tree."""
     if sys.platform == "win32":
         subprocess.run(["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True, check=False)
     else:
@@ -263,7 +266,7 @@ class _Tail:
         self._rest = b""
 
     def read_lines(self, *, last: bool = False) -> list[str]:
-        """Return the lines that were completed since the call before; with `last`, also one that has no line end."""
+        """Return the lines that were completed since the previous call; with `last`, also an incomplete last line."""
         data = b""
         with contextlib.suppress(FileNotFoundError), self._path.open("rb") as file:
             file.seek(self._start)

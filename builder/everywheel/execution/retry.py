@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """How long one attempt may take and when the next one follows; all times are in seconds.
+    """The number and the timeouts of attempts, and the delays between them; all times are in seconds.
 
     The delay before the second attempt is `first_delay`; each further delay is `factor` times longer, up to `max_delay`.
     """

@@ -15,11 +15,11 @@ from everywheel.execution.cancellation import Cancellation, Interrupted, cancell
 from everywheel.execution.jobserver import JobPool
 from everywheel.execution.threads import TICK, DaemonThreads, wait_for_any
 
-_TOKEN_WAIT = 0.05  # seconds to wait for a token before tasks that have ended are settled
+_TOKEN_WAIT = 0.05  # seconds to wait for a token before the results of ended tasks are processed
 
 
 class Outcome(StrEnum):
-    """The end of a task; `found` means that another process did it meanwhile, `skipped` that a requirement failed."""
+    """The outcome of a task; `found` means that another process has done its work, `skipped` that a requirement failed."""
 
     DONE = "done"
     FOUND = "found"
@@ -38,7 +38,7 @@ class TaskKind(StrEnum):
 class Task:
     """A piece of work with an id; tasks with a higher `priority` are started first.
 
-    `work` receives a function that reports its present stage, and returns FOUND when there was nothing left to do.
+    `work` receives a function to call with the name of each stage, and returns FOUND if another process has done the work.
     """
 
     id: str
@@ -51,7 +51,11 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """The end of one task: `seconds` of wall time, its `error` if it failed, the failed task in `blocked_by` if skipped."""
+    """The result of one task.
+
+    `seconds` is its wall-clock time, `error` is set if it failed. `blocked_by` is the label of the failed task because of
+    which it was skipped.
+    """
 
     id: str
     kind: TaskKind = TaskKind.STEP
@@ -71,10 +75,10 @@ class ProgressListener(Protocol):
 
 
 def execute(tasks: Sequence[Task], pool: JobPool, listener: ProgressListener) -> tuple[Result, ...]:
-    """Run tasks, each after its requirements and with one token of the pool; return the results in the order they ended.
+    """Run tasks, each after its requirements and with one token of the pool, and return the results in order of completion.
 
-    Requirements that are not among the tasks count as done. KeyboardInterrupt ends every running command and is raised
-    again once all tasks have ended.
+    Requirements that are not among the tasks are considered done. Errors of a task are part of its result.
+    KeyboardInterrupt ends every running command and is raised again once all tasks have ended.
     """
     with cancellation_scope() as cancellation, DaemonThreads() as threads:
         execution = _Execution(tasks, pool, listener, threads)
@@ -102,21 +106,21 @@ class _Execution:
         self.results: dict[str, Result] = {}
 
     def run(self, cancellation: Cancellation) -> None:
-        """Start tasks and settle their results until none is left; raise Interrupted when a surrounding execution ends."""
+        """Start tasks and process their results until all have ended; raise Interrupted when the execution is canceled."""
         while True:
             cancellation.check()
             self._collect_ready()
             if not self._ready and not self._running:
                 return
             if self._ready and self._pool.acquire(_TOKEN_WAIT):
-                # The task that gave the token back may have made one of a higher priority ready.
+                # The task that released the token may have made a task with a higher priority ready.
                 self._settle_ended(timeout=0)
                 self._collect_ready()
                 self._start_first()
             self._settle_ended(timeout=0 if self._ready else TICK)
 
     def _collect_ready(self) -> None:
-        """Add the tasks whose requirements are done; those that were skipped before are passed over."""
+        """Collect the tasks whose requirements have ended, except for tasks that were already skipped."""
         while ready := self._sorter.get_ready():
             for id in ready:
                 if id in self.results:
@@ -129,7 +133,7 @@ class _Execution:
         self._ready.remove(task)
         self._listener.begin(task)
         future = self._threads.submit(self._work, task)
-        # Only once the result is set: after taking the token, `run` must see the result.
+        # A callback runs after the result is set: once `run` acquires the token, the result must be available.
         future.add_done_callback(lambda _: self._pool.release())
         self._running.append(future)
 
@@ -151,7 +155,7 @@ class _Execution:
         return Result(id=task.id, kind=task.kind, label=task.label, outcome=outcome, seconds=seconds, error=error)
 
     def _settle_ended(self, timeout: float) -> None:
-        """Settle the tasks that have ended, after waiting for the first of them."""
+        """Process the results of ended tasks, after waiting at most `timeout` seconds for one."""
         ended = wait_for_any(self._running, timeout)
         for future in [future for future in self._running if future in ended]:
             self._running.remove(future)

@@ -16,7 +16,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 TICK = 0.2
-"""Seconds that a wait may block: on Windows, Ctrl-C only takes effect between two waits."""
+"""The longest time in seconds that a wait may block: on Windows, Ctrl-C takes effect only between two waits."""
 
 
 class DaemonThreads(Executor):
@@ -49,7 +49,7 @@ class DaemonThreads(Executor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Wait until every thread has ended, with the callbacks of its future."""
+        """Wait until every thread has ended, including the callbacks of its future."""
         for thread, future in self._calls if wait else ():
             # Ctrl-C can end `start` before the thread runs; its call is canceled then, and there is nothing to wait for.
             if thread.is_alive() or not future.cancel():

@@ -1,4 +1,4 @@
-"""Processor architectures: one row holds every fact about an architecture that any part of the program needs."""
+"""Processor architectures: a table with one row for each, which contains all facts about the architecture."""
 
 from __future__ import annotations
 
@@ -54,9 +54,10 @@ class Arch:
 
     Attributes:
         name: the architecture in platform tags of Linux.
-        machines: further values of `platform.machine()` (`uname -m`) that mean this architecture.
+        machines: other values of `platform.machine()` (`uname -m`) that mean this architecture.
         also_runs_on: architectures whose processors and kernels run its programs without an emulator.
-        zig: the first part of zig's target triples; `glibc` and `musl` are their ABI parts.
+        zig: the architecture in zig's target triples.
+        glibc, musl: the ABI in zig's target triples, for each libc.
         zig_flags: flags that zig's compilers need in addition to the triple.
         gnu_cpu: the CPU in the file names of extension modules, as in `cpython-311-i386-linux-gnu.so`.
         meson_family: the CPU family of Meson's machine files.
@@ -66,14 +67,13 @@ class Arch:
         stack_is_executable: whether a file without a PT_GNU_STACK header gets an executable stack.
         lowest_glibc: the oldest glibc that zig has stub libraries for and that a policy exists for.
         debian: Debian's name of the architecture.
-        musl: see `zig`.
         musl_loader: the name in the path of musl's loader, `ld-musl-<name>.so.1`.
         musl_library: the name in the soname of musl's libc on Alpine, `libc.musl-<name>.so.1`.
         oci: architecture and variant of container images (`GOARCH`, with `/` and the variant where there is one).
         qemu: the name in QEMU's user-mode programs, `qemu-<name>-static`.
-        qemu_cpu: the QEMU_CPU that programs run fastest with, or nothing for QEMU's default.
-        github_runner: the machine of GitHub Actions that runs its programs on Linux, or nothing where QEMU has to.
-        macos, windows: facts about the architecture on these systems, or None where they do not run on it.
+        qemu_cpu: the value of QEMU_CPU with which programs run fastest; empty for QEMU's default.
+        github_runner: the runner of GitHub Actions that runs its programs on Linux; empty if QEMU is required.
+        macos, windows: facts about the architecture on these systems, or None if the system does not support it.
     """
 
     name: str
@@ -148,8 +148,8 @@ ARCHES = make_arch_table(
         musl_library="aarch64",
         oci="arm64",
         qemu="aarch64",
-        # Newer distributions sign every return address (pointer authentication). QEMU needs seven times as long with the
-        # architecture's own cipher as without it: https://github.com/ClangBuiltLinux/boot-utils/pull/62
+        # Newer distributions sign every return address (pointer authentication). Emulating the cipher of the architecture
+        # makes QEMU seven times slower: https://github.com/ClangBuiltLinux/boot-utils/pull/62
         qemu_cpu="max,pauth=off",
         github_runner="ubuntu-24.04-arm",
         macos=MacosArch(
@@ -212,8 +212,8 @@ ARCHES = make_arch_table(
     Arch(
         name="ppc64le",
         zig="powerpc64le",
-        # The wider formats of long double do not link: IEEE's needs functions of glibc 2.32, IBM's needs functions that
-        # zig does not have.
+        # Programs with a wider long double cannot be linked: the IEEE format requires functions of glibc 2.32, the IBM
+        # format requires functions that zig does not have.
         zig_flags=("-mlong-double-64",),
         gnu_cpu="powerpc64le",
         meson_family="ppc64",
@@ -257,18 +257,18 @@ ARCHES = make_arch_table(
 
 
 def find_macos_arch(cpu: str, arches: ArchTable = ARCHES) -> MacosArch | None:
-    """Return the facts about a CPU that lipo names, or None for an unknown one."""
-    known = (arch.macos for arch in arches.values() if arch.macos is not None)
-    return next((macos for macos in known if cpu == macos.name or cpu in dict(macos.variants).values()), None)
+    """Return the facts about an architecture by its name in the output of lipo, or None for an unknown name."""
+    candidates = (arch.macos for arch in arches.values() if arch.macos is not None)
+    return next((macos for macos in candidates if cpu == macos.name or cpu in dict(macos.variants).values()), None)
 
 
 def find_windows_arch(name: str, arches: ArchTable = ARCHES) -> WindowsArch | None:
-    """Return the facts about an architecture in platform tags of Windows, or None for an unknown one."""
-    known = (arch.windows for arch in arches.values() if arch.windows is not None)
-    return next((windows for windows in known if windows.name == name), None)
+    """Return the facts about an architecture by its name in platform tags of Windows, or None for an unknown name."""
+    candidates = (arch.windows for arch in arches.values() if arch.windows is not None)
+    return next((windows for windows in candidates if windows.name == name), None)
 
 
 def find_machine_arch(machine: str, arches: ArchTable = ARCHES) -> Arch | None:
-    """Return the architecture of a value of `platform.machine()` (in any case), or None for an unknown one."""
+    """Return the architecture for a value of `platform.machine()` (case-insensitive), or None for an unknown value."""
     lower = machine.lower()
     return next((arch for arch in arches.values() if lower == arch.name or lower in arch.machines), None)

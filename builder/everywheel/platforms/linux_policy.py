@@ -36,7 +36,7 @@ class Policy:
 
     @property
     def promise(self) -> str:
-        """The promise of the tag as a message states it: `manylinux2014_x86_64 promises glibc 2.17`."""
+        """The promise of the tag for messages: `manylinux2014_x86_64 promises glibc 2.17`."""
         return f"{self.tag} promises {self.libc} {self.floor[0]}.{self.floor[1]}"
 
     @property
@@ -54,7 +54,7 @@ class Policy:
         if family == "GLIBC":
             if self.libc != "glibc":
                 return False
-            # The number decides, not the list: PEP 600 promises the floor's glibc and nothing newer.
+            # PEP 600 defines the limit by the version of glibc, so the list in auditwheel's data is not used.
             if number:
                 return version_key(number) <= self.floor
             return version.removeprefix("GLIBC_") in self.versions["GLIBC"]
@@ -64,7 +64,7 @@ class Policy:
 def load_policy(tag: str, arches: ArchTable = ARCHES) -> Policy | None:
     """Return the policy of a platform tag, or None for a tag that has none (`linux_x86_64`, `win_amd64`, `any`).
 
-    A floor that is missing in auditwheel's data gets the limits of the next lower one.
+    A floor that is missing in auditwheel's data has the limits of the next lower floor.
     """
     parsed = PlatformTag.parse(tag)
     return _load_policy(parsed, arches[parsed.arch]) if parsed.libc and parsed.arch in arches else None
@@ -75,7 +75,7 @@ def _load_policy(tag: PlatformTag, arch: Arch) -> Policy:
     policies = WheelPolicies(
         libc=Libc.GLIBC if tag.libc == "glibc" else Libc.MUSL,
         arch=Architecture(arch.name),
-        # auditwheel reads the build machine's own musl unless a policy is named.
+        # Without the name of a policy, auditwheel determines the musl version of the build machine.
         musl_policy="musllinux_1_2" if tag.libc == "musl" else None,
     )
     parsed = {PlatformTag.parse(policy.name): policy for policy in policies}

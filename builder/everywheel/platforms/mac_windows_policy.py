@@ -96,7 +96,7 @@ _REMOVED_FRAMEWORKS = frozenset(("Python", "Ruby", "QTKit", "JavaVM", "JavaFrame
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MacPolicy:
-    """The promise of a platform tag of macOS: the wheel runs on all architectures `cpus`, on macOS `floor` and newer."""
+    """The limits of a platform tag of macOS: the wheel runs on each architecture in `cpus`, on macOS `floor` and newer."""
 
     tag: str
     floor: tuple[int, int]
@@ -108,7 +108,7 @@ class MacPolicy:
         return max(self.floor, arch.first) if arch is not None else self.floor
 
     def find_problem(self, library: str, cpu: str) -> str | None:
-        """Return why a library of the system, by its path, may be missing on an architecture, or None if it is not."""
+        """Return the reason why a library with this path may be missing on an architecture, or None if every system has it."""
         if (framework := _find_framework(library)) is not None:
             since = _NEW_FRAMEWORKS.get(framework, (0, 0))
             if since <= self.floor_on(cpu):
@@ -119,7 +119,7 @@ class MacPolicy:
         return f"which is not in the wheel and not on every {self.tag} system"
 
     def promise_on(self, cpu: str) -> str:
-        """Return the promise as a message states it: `macosx_11_0_arm64 promises macOS 11.0`."""
+        """Return the promise for messages: `macosx_11_0_arm64 promises macOS 11.0`."""
         return f"{self.tag} promises macOS {_format_version(self.floor_on(cpu))}"
 
 
@@ -130,7 +130,7 @@ def needs_signature(cpu: str) -> bool:
 
 
 def is_macos_library(library: str) -> bool:
-    """Return whether a path is that of a library of some version of macOS; only the system can install files there."""
+    """Return whether a path is that of a library in at least one version of macOS; only the system installs files there."""
     return _find_framework(library) is not None or _is_listed(library) or _SWIFT.fullmatch(library) is not None
 
 
@@ -146,7 +146,7 @@ def _is_listed(library: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowsPolicy:
-    """The promise of a platform tag of Windows: its architecture, as PE files name it, and the DLLs that it has.
+    """The limits of a platform tag of Windows: the architecture, as pefile spells it, and the DLLs that every system has.
 
     `optional` are DLLs that only some versions or editions have. `newest` is the newest version of Windows.
     """
@@ -158,7 +158,7 @@ class WindowsPolicy:
     newest: tuple[int, int] = _NEWEST_WINDOWS
 
     def provides(self, library: str) -> bool:
-        """Return whether Python, or every Windows that it runs on, has a DLL, by its name in lower case.
+        """Return whether every supported Windows, or every Python, includes a DLL; `library` is its name in lower case.
 
         `vcruntime140.dll` is next to every `python.exe`; other parts of the Visual C++ runtime (`msvcp140.dll`) are not.
         """
@@ -176,8 +176,8 @@ class WindowsPolicy:
 # that begin with `ext-` may be missing (https://learn.microsoft.com/windows/win32/apiindex/windows-apisets).
 _API_SET = re.compile(r"api-ms-win-[a-z0-9-]+-l\d+-\d+-\d+\.dll")
 _EXTENSION_SET = re.compile(r"ext-ms-win-[a-z0-9-]+-l\d+-\d+-\d+\.dll")
-# The driver of a device installs them into the system directory. They fit only that driver, so that no wheel can contain
-# them.
+# The drivers of devices install these DLLs into the system directory. Each fits only its own driver, so a wheel cannot
+# contain it.
 _DRIVER_LIBRARIES = frozenset(
     (
         "nvcuda.dll",
@@ -212,7 +212,7 @@ def load_windows_policy(tag: str) -> WindowsPolicy | None:
         tag=tag,
         machine=arch.pe_machine,
         libraries=frozenset(listed | arch.python_dlls | _MISSING_IN_DELVEWHEEL),
-        # Each processor's list is that of the oldest Windows that ran on it; all lists together have the newer DLLs too.
+        # The list of a processor is for the oldest Windows that supports it; the lists of newer ones add the newer DLLs.
         optional=frozenset().union(*_dll_list.ignore_names.values()),
     )
 

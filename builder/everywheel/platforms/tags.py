@@ -60,8 +60,8 @@ class PlatformTag:
     """One platform tag.
 
     `text` is the tag as it was written. `version` is the glibc or musl version, or the oldest macOS; it is (0, 0) in families
-    without one. `arch` is the architecture as the tag spells it, and `x86` for `win32`. Of a tag that has the prefix of a
-    family but not its form (`manylinux_2_x86_64`), `arch` is empty and `version` is (0, 0).
+    without one. `arch` is the architecture as the tag spells it, and `x86` for `win32`. For a malformed
+    tag of a family (`manylinux_2_x86_64`), `arch` is empty and `version` is (0, 0).
     """
 
     text: str
@@ -71,7 +71,7 @@ class PlatformTag:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the tag that a text is; a text that is not a tag of a known system is in the family OTHER."""
+        """Parse a platform tag; a tag without the prefix of a family has the family OTHER."""
         if match := _ALIAS.fullmatch(text):
             version = _ALIASES[match["alias"]]
             return cls(text=text, family=TagFamily.MANYLINUX, version=version, arch=match["arch"])
@@ -100,22 +100,22 @@ class PlatformTag:
 
     @property
     def os(self) -> str:
-        """The operating system by Meson's name, or nothing for a tag that names none."""
+        """Meson's name of the operating system; empty for `any` and the family OTHER."""
         return _OPERATING_SYSTEMS.get(self.family, "")
 
     @property
     def libc(self) -> str:
-        """`glibc` or `musl`, or nothing for a tag that promises neither."""
+        """`glibc` or `musl`; empty for a tag that promises neither."""
         return _LIBCS.get(self.family, "")
 
     @property
     def arches(self) -> tuple[str, ...]:
-        """The architectures that the tag names; `universal2` is two."""
+        """The architectures that the tag names: two for `universal2`."""
         return _FAT.get(self.arch, (self.arch,)) if self.family is TagFamily.MACOS else (self.arch,)
 
     @property
     def alias(self) -> str:
-        """The older name of a tag of PEP 600 where there is one (`manylinux2014_x86_64`), else its text."""
+        """The older alias of a tag of PEP 600 if it has one (`manylinux2014_x86_64`), else its text."""
         names = {version: alias for alias, version in _ALIASES.items()}
         if self.family is TagFamily.MANYLINUX and self.version in names:
             return f"{names[self.version]}_{self.arch}"
@@ -136,7 +136,7 @@ class Floor:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the floor that a text such as `musllinux_1_2` names; raise ValueError for another text or an alias."""
+        """Parse a floor such as `musllinux_1_2`; raise ValueError for an alias and for any other text."""
         tag = PlatformTag.parse(f"{text}_{_X86}")
         floor = cls(libc=tag.libc, version=tag.version)
         if not tag.libc or str(floor) != text:

@@ -1,4 +1,4 @@
-"""Targets: what a wheel runs on, named by its platform tag."""
+"""Targets: the platforms that wheels are built for, named by their platform tags."""
 
 from __future__ import annotations
 
@@ -102,12 +102,12 @@ class Target:
 
     @property
     def tag(self) -> str:
-        """The platform tag, by which every part of the program names the target: `manylinux_2_17_x86_64`, `win_amd64`."""
+        """The text of the platform tag, which identifies the target everywhere: `manylinux_2_17_x86_64`, `win_amd64`."""
         return self.platform_tag.text
 
     @property
     def wheel_tag(self) -> str:
-        """The tag in the wheel's file name: the alias (`manylinux2014`) where there is one, which older pips know too."""
+        """The tag in the wheel's file name: the alias (`manylinux2014`) if there is one, for older versions of pip."""
         return self.platform_tag.alias
 
     @property
@@ -139,7 +139,7 @@ class Target:
 
     @property
     def github_runner(self) -> str:
-        """The machine of GitHub Actions that runs the target without an emulator, or nothing where there is none."""
+        """The runner of GitHub Actions that runs the target without an emulator; empty if there is none."""
         if self.os == "darwin":
             return self.arch.macos.github_runner if self.arch.macos is not None else ""
         return self.arch.github_runner if self.os == "linux" else self.windows_arch.github_runner

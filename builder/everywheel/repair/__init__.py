@@ -1,4 +1,4 @@
-"""Repair: copies of the required libraries, licenses and an SBOM are added to a wheel.
+"""Repair: adding copies of the required libraries, their licenses and an SBOM to a wheel.
 
 auditwheel, delvewheel, delocate or repairwheel graft the libraries; the result is renamed to the target's platform tag.
 """

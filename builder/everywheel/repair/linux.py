@@ -15,7 +15,7 @@ from everywheel.repair.request import RepairRequest
 from everywheel.repair.tool import RepairTool, newer_system_error, run_repair_tool
 from everywheel.wheels.wheel import Wheel, add_files
 
-# zig links musl as libc.so. On Alpine its soname contains the architecture, and auditwheel rejects the other name
+# zig links musl as libc.so. Its soname on Alpine contains the architecture, and auditwheel rejects any other name
 # (https://github.com/rust-cross/manylinux-cross/issues/110).
 _MUSL_STUB = "libc.so"
 
@@ -38,10 +38,10 @@ def graft_libraries(wheel: Wheel, request: RepairRequest, folder: Path) -> Wheel
             # (https://github.com/pypa/auditwheel/issues/244). With `auto` both come from the wheel's own tag.
             "--plat",
             "auto",
-            # It replaces auditwheel's search path, so that no library of the build machine is grafted.
+            # Replaces auditwheel's search path, so that no library of the build machine is grafted.
             "--ldpaths",
             shared,
-            # The archive is packed again, so that compressing it here would be a waste of time.
+            # Not compressed, since the wheel is packed again later.
             "--zip-compression-level",
             "0",
             "--wheel-dir",
@@ -64,7 +64,7 @@ def _environment(request: RepairRequest, folder: Path) -> dict[str, str]:
 def _check_promise(before: Wheel, after: Wheel, request: RepairRequest) -> None:
     """Raise BuildError when every tag that auditwheel adds needs a newer libc than the target.
 
-    It adds the oldest tag that the wheel is compatible with (https://github.com/pypa/auditwheel/pull/289).
+    auditwheel adds the oldest tag that the wheel is compatible with (https://github.com/pypa/auditwheel/pull/289).
     """
     added = [load_policy(tag.text) for tag in parse_platforms(after.platform) if tag.text != before.platform]
     policies = [policy for policy in added if policy is not None]

@@ -1,4 +1,4 @@
-"""Repair on macOS: repairwheel grafts the libraries on any machine; delocate, which runs Apple's tools, does it on Macs."""
+"""Repair for macOS: delocate grafts the libraries of native builds with Apple's tools, repairwheel those of all others."""
 
 from __future__ import annotations
 

@@ -17,14 +17,14 @@ class RepairRequest:
     Attributes:
         target: the target that the wheel is for.
         prefix: the directory with the target's libraries.
-        patchelf: the program.
+        patchelf: the path of patchelf.
         work: a directory for temporary files.
         log: the file that receives the commands and their output.
         epoch: the time of every file in the result, in seconds since 1970.
         exclude: recipes of the prefix that are not part of the wheel (the Python headers).
         module_exports: globs of the symbols that extension modules may export.
-        python, abi: the wheel's new Python and ABI tags; without them it keeps its own.
-        native: whether the build machine's own tools built the wheel, so that they repair it too.
+        python, abi: the new Python and ABI tags of the wheel; if they are empty, the tags of the wheel are kept.
+        native: whether the native engine built the wheel; on a Mac, delocate then repairs it.
     """
 
     target: Target

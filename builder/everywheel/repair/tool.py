@@ -17,7 +17,7 @@ from everywheel.wheels.wheel import Wheel, pack_wheel, read_wheel
 class RepairTool:
     """The command line of a repair tool without the wheel, which is its last argument.
 
-    `module` is what `python -m` runs. `results` is the directory that `args` name for the repaired wheel.
+    `module` is the module to run with `python -m`. `results` is the directory that `args` name for the repaired wheel.
     """
 
     name: str

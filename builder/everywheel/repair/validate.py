@@ -1,4 +1,4 @@
-"""Validating a wheel's binaries before a repair: the messages of repair tools name neither the broken file nor its fault."""
+"""Validation of a wheel's binaries before a repair, since the messages of repair tools do not name the broken file."""
 
 from __future__ import annotations
 

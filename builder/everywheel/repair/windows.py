@@ -1,4 +1,4 @@
-"""Repair on Windows: delvewheel grafts the DLLs and adds code to the package that adds them to the DLL search path."""
+"""Repair for Windows: delvewheel grafts the DLLs and patches the package to add them to the DLL search path."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def graft_libraries(wheel: Wheel, request: RepairRequest, folder: Path) -> Wheel
     # For a module outside of a package, delvewheel puts the DLLs into the data directory, which installers merge into the
     # root (https://github.com/adang1345/delvewheel/issues/64).
     data = f"{wheel.name}-{wheel.version}.data/platlib/"
-    # Meson installs the import libraries of modules too, which nothing links.
+    # Meson also installs the import libraries of modules, which are not used.
     files = {name.removeprefix(data): file for name, file in repaired.files.items() if not name.endswith(".dll.a")}
     repaired = replace(repaired, files=files)
     note = f"{wheel.dist_info}/DELVEWHEEL"

@@ -2,7 +2,8 @@
 
 Layout: `sources/<sha256>`, `artifacts/<key>.tar.gz` and `artifacts/<key>.json`, `wheels/<key>/`, `tools/`, `zig/` (the cache
 of the compiler), `work/` (workspaces), `logs/`, `locks/`, `tmp/`. Files are written in `tmp/` and renamed. The record of an
-artifact (.json) is renamed last, and only with it the artifact exists, so a killed process leaves no incomplete entry.
+artifact (.json) is renamed last, and an artifact without a record is ignored, so a killed process leaves no incomplete
+entry.
 """
 
 from __future__ import annotations
@@ -36,7 +37,10 @@ def default_store() -> Path:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreEntry:
-    """One artifact or wheel in the store; `size` in bytes, `created` and `used` in seconds since the epoch."""
+    """One artifact or wheel in the store.
+
+    `file` is its path relative to the store, `size` is in bytes, `created` and `used` are in seconds since 1970.
+    """
 
     key: str
     kind: str
@@ -51,7 +55,10 @@ class StoreEntry:
 
 
 class Store:
-    """A store directory; any number of processes may use it at the same time."""
+    """A store directory, which any number of processes may use at the same time.
+
+    It is created if it does not exist. Methods that write raise MachineError when the disk is full or not writable.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -60,7 +67,7 @@ class Store:
                 (root / name).mkdir(parents=True, exist_ok=True)
 
     def lock(self, key: str) -> FileLock:
-        """Return the lock for making `key`; the operating system releases it when its holder dies."""
+        """Return the lock to hold while building `key`; the operating system releases it when the process ends."""
         return FileLock(self.root / "locks" / key)
 
     def find(self, key: str) -> StoreEntry | None:
@@ -72,10 +79,11 @@ class Store:
         return entry if self.path(entry).exists() else None
 
     def path(self, entry: StoreEntry) -> Path:
+        """Return the path of the artifact or wheel of an entry."""
         return self.root / entry.file
 
     def touch(self, key: str) -> None:
-        """Record the present time as the last use of an entry, by which `gc` decides."""
+        """Record the current time as the last use of an entry; `everywheel store gc` keeps recently used entries."""
         with contextlib.suppress(OSError):
             os.utime(self.root / "artifacts" / f"{key}.json")
 
@@ -122,8 +130,8 @@ class Store:
     def unpack(self, key: str, into: Path) -> None:
         """Unpack an artifact into a directory, after checking its sha256.
 
-        Raises MachineError for an artifact that is missing or damaged; a damaged one is removed, and the next run makes it
-        again.
+        Raises MachineError for an artifact that is missing or damaged; a damaged one is removed, so that the next run builds
+        it again.
         """
         entry = self.find(key)
         if entry is None:
@@ -141,7 +149,7 @@ class Store:
         self.touch(key)
 
     def entries(self) -> list[StoreEntry]:
-        """Return all finished artifacts and wheels, by name."""
+        """Return all finished artifacts and wheels, sorted by kind, name and target."""
         records = [(self.find(path.stem), path.stat().st_mtime) for path in (self.root / "artifacts").glob("*.json")]
         entries = [StoreEntry(**{**asdict(entry), "used": used}) for entry, used in records if entry is not None]
         return sorted(entries, key=lambda entry: (entry.kind, entry.name, entry.target, entry.created))
@@ -155,7 +163,7 @@ class Store:
         return [path for path in sorted((self.root / "sources").iterdir()) if hash_file(path) != path.name]
 
     def remove(self, entry: StoreEntry) -> None:
-        """Remove an entry: its record first, without which the other file is not used."""
+        """Remove an entry; its record is removed first, since a file without a record is ignored."""
         (self.root / "artifacts" / f"{entry.key}.json").unlink(missing_ok=True)
         self.path(entry).unlink(missing_ok=True)
 
@@ -180,7 +188,7 @@ def _replace_durably(file: Path, final: Path) -> None:
 
 
 def pack_tree(tree: Path, archive: Path, *, level: int) -> None:
-    """Write a directory as a .tar.gz whose bytes depend on names, modes and contents only."""
+    """Pack a directory into a .tar.gz whose bytes depend only on names, executable bits and contents."""
     with (
         archive.open("wb") as raw,
         gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=level, mtime=0, filename="") as zipped,
@@ -209,17 +217,20 @@ class Garbage:
 
 
 def find_garbage(store: Store, *, keep: Mapping[str, object] | set[str], older_than: float) -> Garbage:
-    """Return entries that no plan keeps and no process used for `older_than` seconds, and directories of killed runs."""
+    """Return the entries whose keys are not in `keep` and that were not used for `older_than` seconds.
+
+    The result also contains workspaces and temporary files of killed runs, if they are at least one hour old.
+    """
     now = time.time()
     entries = tuple(e for e in store.entries() if e.key not in keep and now - e.used >= older_than)
-    left = [path for name in ("work", "tmp") for path in (store.root / name).iterdir()]
-    folders = tuple(path for path in left if now - path.stat().st_mtime >= max(older_than, 3600))
+    leftovers = [path for name in ("work", "tmp") for path in (store.root / name).iterdir()]
+    folders = tuple(path for path in leftovers if now - path.stat().st_mtime >= max(older_than, 3600))
     size = sum(e.size for e in entries) + sum(_size(path) for path in folders)
     return Garbage(entries=entries, folders=folders, size=size)
 
 
 def remove_garbage(store: Store, garbage: Garbage) -> None:
-    """Remove garbage; wait for a process that makes or uses an entry of it."""
+    """Remove garbage, after waiting for processes that are building one of the entries."""
     for entry in garbage.entries:
         with store.lock(entry.key):
             store.remove(entry)

@@ -1,8 +1,8 @@
-"""Directories of the store that one process fills and that are used once they are complete.
+"""Directories of the store that are filled by one process and used only when they are complete.
 
 Virtual environments, downloaded wheels and primed compiler caches cannot be renamed into place as files can: they contain
 their own path, or several programs write them. So a directory is filled in place, under a lock, and a stamp is written
-last. Without a stamp, the next process removes the rest of an interrupted attempt and starts again.
+last. If there is no stamp, the next process removes the files of the interrupted attempt and starts again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ STAMP = "complete"
 
 
 def ensure_stamped_dir(path: Path, fill: Callable[[Path], None], *, title: str, offline: bool = False) -> Path:
-    """Return a complete directory, after filling it if it is not complete yet.
+    """Return the directory `path`, after filling it if it is not complete yet.
 
     `fill` receives the path of an empty directory and writes its content; after an exception the directory is incomplete.
     The operating system releases the lock of a process that dies. `title` names the content in errors: `build tools`.
