@@ -272,13 +272,20 @@ webpencode.encode(png)
     assert run_python(program.format(png=write_png(draw_noise(8, 8)))) == ""
 
 
-def test_sub_interpreters_work() -> None:
-    program = """
+# A private module, whose name is another one before Python 3.13.
+IMPORT_INTERPRETERS = """
 import importlib
 try:
     interpreters = importlib.import_module("_interpreters")
 except ImportError:
     interpreters = importlib.import_module("_xxsubinterpreters")
+"""
+
+
+def test_sub_interpreters_work() -> None:
+    program = (
+        IMPORT_INTERPRETERS
+        + """
 import webpencode
 png = {png!r}
 code = "import webpencode; assert webpencode.encode(" + repr(png) + ")[:4] == b'RIFF'"
@@ -290,17 +297,16 @@ for _ in range(3):
 assert webpencode.encode(png)[:4] == b"RIFF"
 print("done")
 """
+    )
 
     assert run_python(program.format(png=write_png(draw_noise(8, 8)))) == "done\n"
 
 
 def test_sub_interpreters_encode_at_the_same_time() -> None:
-    program = """
-import importlib, threading
-try:
-    interpreters = importlib.import_module("_interpreters")
-except ImportError:
-    interpreters = importlib.import_module("_xxsubinterpreters")
+    program = (
+        IMPORT_INTERPRETERS
+        + """
+import threading
 import webpencode
 png = {png!r}
 encoded, pixels = webpencode.encode(png), bytes(memoryview(webpencode.decode(png)))
@@ -329,6 +335,7 @@ for thread in threads:
     thread.join()
 print(ended == [None] * 12 or ended)
 """
+    )
 
     assert run_python(program.format(png=write_png(draw_noise(8, 8)))) == "True\n"
 
