@@ -91,8 +91,8 @@ def check_dlls(contents: WheelContents) -> Iterator[Finding]:
 def _resolve_dlls(contents: WheelContents, root: str) -> tuple[set[str], list[tuple[str, str]]]:
     """Return the files that are loaded with a file, and a pair of file and DLL for each DLL missing from the wheel."""
     installed = {installed_path(path).lower(): path for path in (*contents.pes, *contents.unread)}
-    home = posixpath.dirname(installed_path(root))
-    directories = (home, *_find_dll_directories(contents, home))
+    module_directory = posixpath.dirname(installed_path(root))
+    directories = (module_directory, *_find_dll_directories(contents, module_directory))
     pending, loaded, missing = [root], {root}, []
     while pending:
         path = pending.pop()
@@ -130,7 +130,7 @@ def find_external_dlls(contents: WheelContents) -> dict[str, tuple[str, ...]]:
     return {path: tuple(name for name in pe.needed if name not in names) for path, pe in contents.pes.items()}
 
 
-def _find_dll_directories(contents: WheelContents, home: str) -> Iterator[str]:
+def _find_dll_directories(contents: WheelContents, module_directory: str) -> Iterator[str]:
     """Yield the directories of DLLs that Python code in a module's directory, or in a parent package, adds.
 
     Code counts if it calls a function of _DLL_FUNCTIONS and names the directory in a string, as delvewheel's patch does,
@@ -140,7 +140,7 @@ def _find_dll_directories(contents: WheelContents, home: str) -> Iterator[str]:
     directories = sorted({posixpath.dirname(installed_path(path)) for path in libraries})
     for path, file in contents.wheel.files.items():
         package = posixpath.dirname(installed_path(path))
-        is_parent = package == home or (package and home.startswith(f"{package}/"))
+        is_parent = package == module_directory or (package and module_directory.startswith(f"{package}/"))
         if path.endswith(".py") and is_parent and any(name.encode() in file.data for name in _DLL_FUNCTIONS):
             names = _read_dll_calls(file.data)
             yield from (d for d in directories if names and (d == package or posixpath.basename(d) in names))

@@ -92,16 +92,16 @@ def _check_module_name(contents: WheelContents, path: str) -> Iterator[Finding]:
 def _check_module_platform(contents: WheelContents, path: str, match: re.Match[str]) -> Iterator[Finding]:
     """Compare the platform in a module's file name with the tags: Python imports only names of its own platform."""
     policies = contents.linux_policies
-    named, fits = "", True
+    module_platform, matches_tags = "", True
     if match["libc"] and policies:
-        named = "musl" if match["libc"].startswith("musl") else "glibc"
-        fits = named == policies[0].libc
+        module_platform = "musl" if match["libc"].startswith("musl") else "glibc"
+        matches_tags = module_platform == policies[0].libc
     elif match["libc"]:
-        named, fits = "Linux", contents.systems <= {"linux"}
+        module_platform, matches_tags = "Linux", contents.systems <= {"linux"}
     elif match["mac"]:
-        named, fits = "macOS", contents.systems <= {"darwin"}
+        module_platform, matches_tags = "macOS", contents.systems <= {"darwin"}
     elif match["windows"]:
-        named, fits = match["windows"], match["windows"] in contents.platforms
-    if not fits:
-        message = f"is named as a module for {named}, but the wheel is tagged {contents.wheel.platform}"
+        module_platform, matches_tags = match["windows"], match["windows"] in contents.platforms
+    if not matches_tags:
+        message = f"is named as a module for {module_platform}, but the wheel is tagged {contents.wheel.platform}"
         yield Finding(check="tags", file=path, message=message)

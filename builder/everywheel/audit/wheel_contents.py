@@ -195,8 +195,8 @@ def _read_wheel(path: Path) -> tuple[Wheel, list[Finding]]:
 
 def _find_dist_info(wheel: Wheel) -> str:
     """Return the name of the .dist-info directory; raise _UnusableWheel unless there is one that fits the file name."""
-    tops = {file.split("/")[0] for file in wheel.files}
-    directories = sorted(top for top in tops if top.endswith(".dist-info"))
+    top_level_names = {file.split("/")[0] for file in wheel.files}
+    directories = sorted(name for name in top_level_names if name.endswith(".dist-info"))
     if len(directories) != 1:
         listed = f": {', '.join(directories)}" if directories else ""
         raise _UnusableWheel(f"{len(directories)} .dist-info directories instead of 1{listed}")

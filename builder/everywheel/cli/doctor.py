@@ -134,7 +134,7 @@ def _check_package_client() -> MachineCheck:
     if shutil.which("apt-get") is None:
         return _optional(
             "package client",
-            "no apt-get: sources come from mirrors, snapshot archives and upstream",
+            "no apt-get: sources come from mirrors and upstream URLs",
             "`everywheel sources import` reads a bundle from another machine",
         )
     return _ok("package client", "apt-get")

@@ -97,7 +97,7 @@ def build_job_command(ctx: click.Context, name: str, build_args: tuple[str, ...]
     "--output-dir",
     "-o",
     type=click.Path(path_type=Path),
-    help="Copy the release here, and write SHA256SUMS next to this directory.",
+    help="Copy the release to this directory, and write SHA256SUMS next to it.",
 )
 @click.option(
     "--include",

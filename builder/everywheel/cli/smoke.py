@@ -118,7 +118,7 @@ smoke_options = collect_options("options", SmokeOptions, *_RUN_OPTIONS, _index_u
 @click.command("smoke", short_help="Run wheels on the distributions that their tags claim.")
 @click.argument("wheels", nargs=-1, required=True, type=click.Path(path_type=Path))
 @smoke_options
-@click.option("--require-run", is_flag=True, help="Fail unless each wheel that can run here passed once.")
+@click.option("--require-run", is_flag=True, help="Fail unless every wheel that this machine can run passed.")
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write the matrix as an HTML page.")
 @click.option("--dry-run", is_flag=True, help="List wheels and images, and stop.")
 @json_option

@@ -1,4 +1,4 @@
-"""Report of an `everywheel` command in a build container: written there, read by the process that started the container.
+"""Report of an `everywheel` command in a build container, written by the command and read by the process that started it.
 
 cibuildwheel runs `everywheel deps` and `everywheel repair` in a container and forwards only their output. The wrapper script
 in the container adds `--report-dir`, and the command writes its stage and its error to a file in that folder.

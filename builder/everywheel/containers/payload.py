@@ -56,10 +56,10 @@ def ensure_payload(
     `requirements` are those of the extension's build and tests. Raises MachineError when the payload is not in the store and
     `offline` forbids fetching it, BuildError when the package index has no wheels for the container.
     """
-    own = list_dependencies(python)
+    dependencies = list_dependencies(python)
     tags = platform_tags(target, libc_version)
     pins = _pins_without_zig()
-    identity = hashlib.sha256(repr((own, tags, pins, sorted(requirements), python)).encode()).hexdigest()[:12]
+    identity = hashlib.sha256(repr((dependencies, tags, pins, sorted(requirements), python)).encode()).hexdigest()[:12]
     title, log = "packages for containers", store.root / "logs" / "payload.log"
 
     def fill(folder: Path) -> None:
@@ -68,7 +68,7 @@ def ensure_payload(
         pinned = folder / "tools.txt"
         pinned.write_text(pins)
         hashed = ["--require-hashes", "--no-deps", "-r", str(pinned)]
-        for packages, site in ((own, payload.site), (hashed, payload.tools)):
+        for packages, site in ((dependencies, payload.site), (hashed, payload.tools)):
             install_wheels(packages, site, platforms=tags, python=python, label=title, log=log)
         wheels = [*_CIBUILDWHEEL_REQUIREMENTS, *requirements]
         download_wheels(wheels, payload.wheels, platforms=tags, python=python, label=title, log=log)

@@ -107,7 +107,7 @@ def _list_hint(status: int) -> str:
 
 
 def compare(files: Sequence[Path], index: Index, project: str) -> IndexStatus:
-    """Return which of the files an index has, and which are missing there.
+    """Compare release files with those on an index; return the files that are present and those that are missing.
 
     Raises ReleaseError when the index has a file of the same name with another hash.
     """
@@ -118,11 +118,14 @@ def compare(files: Sequence[Path], index: Index, project: str) -> IndexStatus:
         if algorithm is None:
             continue  # the index publishes names only
         with file.open("rb") as opened:
-            theirs, ours = listed[file.name][algorithm], hashlib.file_digest(opened, algorithm).hexdigest()
-        if theirs != ours:
+            indexed_digest, local_digest = (
+                listed[file.name][algorithm],
+                hashlib.file_digest(opened, algorithm).hexdigest(),
+            )
+        if indexed_digest != local_digest:
             raise ReleaseError(
                 f"the index has a different file named {file.name}",
-                details={"index": f"{algorithm} {theirs}", "local": f"{algorithm} {ours}"},
+                details={"index": f"{algorithm} {indexed_digest}", "local": f"{algorithm} {local_digest}"},
                 hint="file names cannot be reused: release the next version, and yank the one on the index if it is bad",
             )
     return IndexStatus(present=present, missing=tuple(file for file in files if file not in present))

@@ -112,17 +112,17 @@ def commit_and_tag(root: Path, version: str) -> None:
             hint=prepare_again,
         )
     changes = list_changes(top)
-    own = [path for path, status in changes.items() if prepared.contains(path, status)]
-    others = [path for path, status in changes.items() if path not in own and status != "??"]
-    if others:
+    release_paths = [path for path, status in changes.items() if prepared.contains(path, status)]
+    other_paths = [path for path, status in changes.items() if path not in release_paths and status != "??"]
+    if other_paths:
         raise ReleaseError(
-            f"{len(others)} files changed that are not part of the release",
-            excerpt=others[:_MAX_SHOWN],
+            f"{len(other_paths)} files changed that are not part of the release",
+            excerpt=other_paths[:_MAX_SHOWN],
             hint=prepare_again,
         )
-    if new := [path for path in own if changes[path] == "??"]:
+    if new := [path for path in release_paths if changes[path] == "??"]:
         run_git(top, "add", "--", *new)
-    run_git(top, "commit", "--message", f"Release {version}", "--", *own)
+    run_git(top, "commit", "--message", f"Release {version}", "--", *release_paths)
     try:
         run_git(top, "tag", "--annotate", f"v{version}", "--message", f"Release {version}")
     except ReleaseError:
@@ -142,9 +142,9 @@ def abort(root: Path) -> tuple[str, tuple[str, ...]]:
         _check_untagged(root, top, prepared)
         run_git(top, "reset", "--soft", prepared.commit)
     changes = list_changes(top)
-    own = [path for path, status in changes.items() if prepared.contains(path, status)]
+    release_paths = [path for path, status in changes.items() if prepared.contains(path, status)]
     restored = []
-    for path in own:
+    for path in release_paths:
         if changes[path] == "??":
             (top / path).unlink()
         elif path not in prepared.versions or not _keep_edits(top, path, prepared.version):
@@ -152,7 +152,7 @@ def abort(root: Path) -> tuple[str, tuple[str, ...]]:
     if restored:
         run_git(top, "restore", "--source=HEAD", "--staged", "--worktree", "--", *restored)
     _find_record(root).unlink()
-    return prepared.version, tuple(path for path in changes if path not in own)
+    return prepared.version, tuple(path for path in changes if path not in release_paths)
 
 
 def _is_at_release(top: Path, prepared: PendingRelease) -> bool:

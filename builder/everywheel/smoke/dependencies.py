@@ -51,9 +51,9 @@ def ensure_test_dependencies(
     `requires` are the requirements of the smoke command. Raises MachineError when they are not in the store and `offline`
     forbids fetching them, BuildError when the package index does not have them.
     """
-    own = list_requirements(wheel)
+    wheel_requirements = list_requirements(wheel)
     tags = platform_tags(target, libc_version)
-    identity = hashlib.sha256(f"{sorted(requires)} {own} {tags} {python}".encode()).hexdigest()[:12]
+    identity = hashlib.sha256(f"{sorted(requires)} {wheel_requirements} {tags} {python}".encode()).hexdigest()[:12]
     title, log = "packages for the smoke test", store.root / "logs" / "test-dependencies.log"
 
     def fill(folder: Path) -> None:
@@ -65,8 +65,8 @@ def ensure_test_dependencies(
         download_wheels(["pip"], folder, platforms=["any"], python=python, label=title, log=log, dependencies=False)
         with zipfile.ZipFile(next(folder.glob("pip-*.whl"))) as archive:
             archive.extractall(folders["pip"])
-        if own:
-            download_wheels(own, folders["wheels"], platforms=tags, python=python, label=title, log=log)
+        if wheel_requirements:
+            download_wheels(wheel_requirements, folders["wheels"], platforms=tags, python=python, label=title, log=log)
         if requires:
             install_wheels(requires, folders["site"], platforms=tags, python=python, label=title, log=log)
 

@@ -1,4 +1,4 @@
-"""Entries of the smoke matrix: the images that each wheel must run on, and the Pythons that can install it there.
+"""Entries of the smoke matrix: the images that each wheel must run on, and the Pythons that can install it on each image.
 
 Pure functions of wheel names and the catalog.
 """
@@ -100,9 +100,9 @@ def list_pythons(entry: MatrixEntry, portables: Mapping[str, PortablePython]) ->
     An image that has its own gets the portable one only if it is pulled, since images in registries have no Python.
     """
     portable, arch = portables.get(entry.image.libc), entry.target.arch
-    own = entry.image.bootstrap.python if entry.image.bootstrap is not None else ""
-    versions = [own] if own else []
-    if portable is not None and arch.name in portable.sha256 and (not own or entry.image.pinned_reference(arch)):
+    own_python = entry.image.bootstrap.python if entry.image.bootstrap is not None else ""
+    versions = [own_python] if own_python else []
+    if portable is not None and arch.name in portable.sha256 and (not own_python or entry.image.pinned_reference(arch)):
         versions.append(portable.version)
     return tuple(dict.fromkeys(versions))
 

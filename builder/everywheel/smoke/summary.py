@@ -53,9 +53,9 @@ def list_untestable(
             if blocker is not None:
                 untestable[wheel.name] = blocker[1]
             continue
-        own = [entry for entry in entries if entry.wheel == wheel]
-        versions = sorted({version for entry in own for version in list_pythons(entry, portables)})
-        if own and (reason := explain_no_python(wheel.name, versions, "on any of its images")):
+        wheel_entries = [entry for entry in entries if entry.wheel == wheel]
+        versions = sorted({version for entry in wheel_entries for version in list_pythons(entry, portables)})
+        if wheel_entries and (reason := explain_no_python(wheel.name, versions, "on any of its images")):
             untestable[wheel.name] = reason
     return untestable
 

@@ -121,7 +121,7 @@ def _add_timeout(command: Sequence[str | Path], seconds: int) -> list[str | Path
 
 
 def _make_command(wine: str, python: Path, command: Sequence[str]) -> list[str | Path]:
-    """Return the command under Wine; its output goes through a pipe, since CPython there cannot write it to a file.
+    """Return the command under Wine; its output goes through a pipe, since CPython under Wine cannot write it to a file.
 
     https://github.com/webcomics/pywine/issues/17
     """

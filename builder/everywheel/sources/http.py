@@ -97,7 +97,7 @@ def download(url: str, path: Path, *, deadline: Deadline, retry_policy: RetryPol
         while True:
             deadline.check()
             with _request(session, url, part, deadline, retry_policy) as response:
-                if isinstance(response.raw.retries, _DeadlineRetry):  # requests that urllib3 repeated are counted there
+                if isinstance(response.raw.retries, _DeadlineRetry):  # it counts the requests that urllib3 repeated
                     retry = response.raw.retries
                 try:
                     _receive(response, part, deadline, retry, on_bytes)

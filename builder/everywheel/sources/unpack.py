@@ -65,11 +65,11 @@ class _ExtractionFilter:
         target = PurePosixPath(member.linkname)
         if target.is_absolute():
             raise _Refused(f"link '{member.name}' has the absolute target '{member.linkname}'")
-        climbs = [index for index, part in enumerate(target.parts) if part == ".."]
-        end = posixpath.normpath(path.parent / target)
-        if end.split("/")[0] == ".." or climbs != list(range(len(climbs))):
+        parent_parts = [index for index, part in enumerate(target.parts) if part == ".."]
+        resolved_target = posixpath.normpath(path.parent / target)
+        if resolved_target.split("/")[0] == ".." or parent_parts != list(range(len(parent_parts))):
             raise _Refused(f"link '{member.name}' leads out of the directory: '{member.linkname}'")
-        self.links[path] = end
+        self.links[path] = resolved_target
 
 
 def unpack_archive(file: PinnedFile, archive: Path, directory: Path) -> None:
@@ -99,16 +99,16 @@ def unpack_archive(file: PinnedFile, archive: Path, directory: Path) -> None:
 
 
 def _move_top(file: PinnedFile, scratch: Path, directory: Path, guard: _ExtractionFilter) -> None:
-    tops = list(scratch.iterdir())
-    if not tops:
+    entries = list(scratch.iterdir())
+    if not entries:
         raise SourceError(f"{file.title} is an empty archive", hint=COMPARE_PIN)
-    if len(tops) > 1 or tops[0].is_symlink() or not tops[0].is_dir():
+    if len(entries) > 1 or entries[0].is_symlink() or not entries[0].is_dir():
         scratch.replace(directory)
         return
-    for path, end in guard.links.items():
-        if end.split("/")[0] != tops[0].name:
-            raise _report_hostile(file, f"link '{path}' leads out of the directory: '{end}'")
-    tops[0].replace(directory)
+    for path, resolved_target in guard.links.items():
+        if resolved_target.split("/")[0] != entries[0].name:
+            raise _report_hostile(file, f"link '{path}' leads out of the directory: '{resolved_target}'")
+    entries[0].replace(directory)
 
 
 def _report_hostile(file: PinnedFile, reason: str) -> SourceError:

@@ -1,1 +1,1 @@
-"""Files that are mounted into smoke images and run there, by the image's own Python."""
+"""Files that are mounted into smoke images, and run by the Python in the image."""

@@ -1,6 +1,6 @@
 """A private apt root in the store, with package lists and downloads separate from the system's.
 
-Nothing here reads or writes the system's lists, cache or status. Only the machine's configuration (proxies, credentials), the
+The root does not use the system's lists, cache or status. Only the machine's configuration (proxies, credentials), the
 addresses of its package archives and the distribution's keys are used.
 """
 

@@ -61,13 +61,13 @@ def choose_archives(rows: Iterable[str], codename: str, distribution: Distributi
 
 
 def _choose_archives(rows: Iterable[str], releases: tuple[str, ...], distribution: Distribution) -> tuple[Archive, ...]:
-    own: dict[str, set[str]] = {}
+    suites_by_uri: dict[str, set[str]] = {}
     for row in rows:
         uri, suite, component = row.split("|")
         if component in distribution.components:
-            own.setdefault(uri, set()).add(suite)
+            suites_by_uri.setdefault(uri, set()).add(suite)
     archives = []
-    for uri, suites in own.items():
+    for uri, suites in suites_by_uri.items():
         if distribution.suites:
             main = distribution.suites if any(name in releases for name in suites) else ()
             security = distribution.security if any(f"{name}-security" in suites for name in releases) else ()
@@ -86,12 +86,12 @@ def find_machine_archives(os_release: Path = Path("/etc/os-release")) -> tuple[A
     if shutil.which("apt-get") is None or shutil.which("apt-cache") is None or not APT_HELPER.exists():
         return ()
     fields = dict(line.split("=", 1) for line in os_release.read_text().splitlines() if "=" in line)
-    facts = {name: value.strip("\"'") for name, value in fields.items()}
-    distribution = DISTRIBUTIONS.get(facts.get("ID", ""))
+    os_release_fields = {name: value.strip("\"'") for name, value in fields.items()}
+    distribution = DISTRIBUTIONS.get(os_release_fields.get("ID", ""))
     if distribution is None or not Path(distribution.keyring).exists():
         return ()
     result = run_command(
         ["apt-get", "indextargets", "--no-release-info", "--format", "$(REPO_URI)|$(RELEASE)|$(COMPONENT)"]
     )
     rows = dict.fromkeys(line for line in result.output.splitlines() if line.count("|") == 2)
-    return choose_archives(rows, facts.get("VERSION_CODENAME", ""), distribution)
+    return choose_archives(rows, os_release_fields.get("VERSION_CODENAME", ""), distribution)
