@@ -159,6 +159,13 @@ def test_the_container_engine_runs_the_smoke_command_as_its_test() -> None:
     assert (table["test-command"].split(), tuple(table["test-requires"])) == (command, PROJECT.smoke.requires)
 
 
+def test_the_test_files_that_sessions_name_exist() -> None:
+    named = re.findall(r"\btest_\w+\.py\b", (ROOT / "noxfile.py").read_text())
+
+    assert named
+    assert [name for name in named if not (ROOT / "extension" / "tests" / name).is_file()] == []
+
+
 def test_a_release_uses_no_cache() -> None:
     assert WORKFLOWS["release.yml"]["jobs"]["wheels"]["with"]["cache"] is False
 
