@@ -149,7 +149,7 @@ ARCHES = make_arch_table(
         oci="arm64",
         qemu="aarch64",
         # Newer distributions sign every return address (pointer authentication). Emulating the cipher of the architecture
-        # makes QEMU seven times slower: https://github.com/ClangBuiltLinux/boot-utils/pull/62
+        # makes QEMU several times slower: https://github.com/ClangBuiltLinux/boot-utils/pull/62
         qemu_cpu="max,pauth=off",
         github_runner="ubuntu-24.04-arm",
         macos=MacosArch(
