@@ -64,8 +64,8 @@ def list_command(root: Path, runtime: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([*smoke, *build], indent=1))
         return
-    for rows, column in ((smoke, "libc"), (build, "lowest floor")):
-        table = make_table(f"{rows[0]['kind']} image", column, "architectures", "registry", "packages", "ready")
+    for kind, rows, column in (("smoke", smoke, "libc"), ("build", build, "lowest floor")):
+        table = make_table(f"{kind} image", column, "architectures", "registry", "packages", "ready")
         for row in rows:
             ready = row["ready"] or "-"
             table.add_row(row["name"], row["libc"], row["arches"], row["registry"], row["packages"], ready)

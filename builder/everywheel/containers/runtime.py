@@ -95,9 +95,15 @@ class RunId:
 
     def is_running(self, status: str) -> bool:
         """Return whether the run can still remove its container; for another machine, whether the container runs."""
-        if self.machine == platform.node():
-            return Path(f"/proc/{self.process}").exists()
-        return status == "running"
+        if self.machine != platform.node():
+            return status == "running"
+        try:
+            os.kill(self.process, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:  # the process of another user
+            return True
+        return True
 
 
 class Runtime:
