@@ -136,3 +136,17 @@ def test_collected_options_are_one_argument_of_the_command() -> None:
 
     assert result.output == "x [('high', 9), ('low', 1)]\n"
     assert [parameter.name for parameter in command.params] == ["name", "low", "high"]
+
+
+def test_images_of_a_catalog_with_only_smoke_images_are_listed(tmp_path: Path) -> None:
+    shutil.copytree(FIXTURE, tmp_path / "project")
+    (tmp_path / "project" / "docker").mkdir()
+    (tmp_path / "project" / "docker" / "images.toml").write_text(
+        '[smoke.some]\nlibc = "glibc 2.36"\nimage = "docker.io/library/debian:12-slim"\narches = ["x86_64"]\n'
+    )
+
+    result = CliRunner().invoke(main, ["--project", str(tmp_path / "project"), "images", "list"])
+
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith("smoke image ")
+    assert "\nbuild image " in result.output

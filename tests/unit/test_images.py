@@ -14,6 +14,7 @@ from everywheel.containers.image_archive import write_image
 from everywheel.containers.local_build_image import local_build_image_reference
 from everywheel.containers.lock import LockedImage, read_pins, resolve_digests, write_digests
 from everywheel.containers.qemu import check_emulation
+from everywheel.containers.runtime import RunId
 from everywheel.errors import MachineError, UsageError
 from everywheel.platforms.architectures import ARCHES
 from everywheel.platforms.target import parse_target
@@ -222,3 +223,15 @@ def test_a_working_emulator_is_accepted(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text)
 
     check_emulation(ARCHES["riscv64"], tmp_path)
+
+
+def test_a_run_is_running_while_its_process_exists() -> None:
+    with subprocess.Popen(["true"]) as process:
+        process.wait()
+    own = RunId.create()
+    ended = RunId(machine=own.machine, process=process.pid, token="x")
+    other = RunId(machine="other-machine", process=process.pid, token="x")
+
+    assert own.is_running("exited")
+    assert not ended.is_running("running")
+    assert [other.is_running(status) for status in ("running", "exited")] == [True, False]
