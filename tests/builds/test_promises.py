@@ -78,3 +78,13 @@ def test_a_library_for_another_architecture_is_named(project_copy: FixtureProjec
         )
 
     assert any("x86_64" in str(problem) for problem in raised.value.details.values())
+
+
+def test_a_headers_recipe_with_a_wrong_directory_names_it(project: FixtureProject) -> None:
+    project.add_headers_recipe("h0")
+    project.replace("recipes/h0/recipe.toml", '"." = ', '"missing" = ')
+
+    _, errors = project.run("deps", "h0", "-t", TARGETS[0], exit_code=1)
+
+    assert "error: h0 1.0 for manylinux_2_17_x86_64: the source has no directory 'missing'" in errors
+    assert f"  hint: correct [build.headers] of {project.root}/recipes/h0/recipe.toml" in errors

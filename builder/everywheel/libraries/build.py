@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from everywheel.config.recipe import BuildSystem, Linkage, ResolvedRecipe
+from everywheel.errors import BuildError
 from everywheel.execution.process import run_logged
 from everywheel.libraries.build_systems import build_commands
 from everywheel.libraries.context import BuildContext
@@ -96,6 +97,14 @@ def _make_shell_hint(step: LibraryStep) -> str:
 
 
 def copy_headers(source: Path, prefix: Path, recipe: ResolvedRecipe) -> None:
-    """Copy the directories that `headers` of a recipe lists from the source into the prefix."""
+    """Copy the directories that `headers` of a recipe lists from the source into the prefix.
+
+    Raises BuildError when the source does not contain one of them.
+    """
     for origin, destination in recipe.build.headers.items():
+        if not (source / origin).is_dir():
+            raise BuildError(
+                f"{recipe.label}: the source has no directory '{origin}'",
+                hint=f"correct [build.headers] of {recipe.directory / 'recipe.toml'}",
+            )
         shutil.copytree(source / origin, prefix / destination, dirs_exist_ok=True)
