@@ -23,7 +23,7 @@ CHECKERS = ["abi3audit==0.0.26", "check-wheel-contents==0.6.3", "pydistcheck==0.
 TEST = [*RELEASE, "pytest>=8", "pytest-xdist>=3.6", "pyyaml>=6"]
 # Tests that share expensive fixtures are in one group, and start in the order in which they were collected.
 WORKERS = ("-n", "auto", "--dist", "loadgroup", "--no-loadscope-reorder", "--durations=10")
-UNIT = ("tests/unit", "tests/recipes", "tests/plans", "tests/failing")
+UNIT = ("tests/failing", "tests/plans", "tests/recipes", "tests/unit")
 # Not run with sanitizers: tests of the imports and the memory use of the uninstrumented module, and of the command.
 UNINSTRUMENTED = "not test_memory and not test_command and not calls_nothing_but_libvips"
 ARM64 = ("manylinux_2_36_aarch64", "musllinux_1_2_aarch64")

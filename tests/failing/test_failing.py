@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from everywheel.cli.main import main
+from everywheel.sources.deadline import Deadline
 
 CASES_DIR = Path(__file__).parent
 CASES = sorted(path.parent.name for path in CASES_DIR.glob("*/case.toml"))
@@ -65,11 +66,12 @@ def copy_case(name: str, folder: Path) -> Case:
 
 @pytest.fixture
 def isolated(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """An empty environment; the handler of SIGTERM is restored after the test."""
+    """An empty environment, and no delay between the attempts of a download; SIGTERM's handler is restored at the end."""
     handler = signal.getsignal(signal.SIGTERM)
     for variable in list(os.environ):
         if not variable.startswith("PYTEST_"):
             monkeypatch.delenv(variable)
+    monkeypatch.setattr(Deadline, "sleep", lambda deadline, seconds: None)
     yield monkeypatch
     signal.signal(signal.SIGTERM, handler)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import subprocess
 import sys
 import sysconfig
@@ -11,21 +10,6 @@ from pathlib import Path
 import pytest
 from everywheel.toolchains.build_tools import PINS, pinned_versions
 from everywheel.toolchains.virtual_env import environment_python, scripts_dir, site_packages
-
-PACKAGE = Path(__file__).parents[2] / "builder" / "everywheel"
-
-
-def runs_pip(path: Path) -> bool:
-    """Return whether a file has a list with the arguments `-m pip`."""
-    lists = [node.elts for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.List)]
-    constants = [[element.value for element in items if isinstance(element, ast.Constant)] for items in lists]
-    return any({"-m", "pip"} <= set(values) for values in constants)
-
-
-def test_only_one_module_runs_pip() -> None:
-    callers = [path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py") if runs_pip(path)]
-
-    assert callers == ["toolchains/pip.py"]
 
 
 def test_the_directories_of_an_environment_are_those_of_venv(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import ast
 import re
 import subprocess
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -120,9 +120,9 @@ def find_in_prose(name: str, text: str) -> Iterator[tuple[int, str]]:
             yield bisect_right(starts, piece.start() + offset), f"'{hit}': write {instead}"
 
 
-def find_in_names(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Yield line number and message for identifiers that say nothing, and for banned words in names of definitions."""
-    for node in ast.walk(tree):
+def find_in_names(nodes: Sequence[ast.AST]) -> Iterator[tuple[int, str]]:
+    """Yield line number and message for identifiers without meaning, and for banned words in names of definitions."""
+    for node in nodes:
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in IDENTIFIERS:
             yield node.lineno, f"'{node.id}': write the noun for the value"
         elif isinstance(node, ast.arg) and node.arg in IDENTIFIERS:
@@ -132,9 +132,9 @@ def find_in_names(tree: ast.Module) -> Iterator[tuple[int, str]]:
                 yield node.lineno, f"'{hit}' in the name {node.name}: write {instead}"
 
 
-def find_in_docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
+def find_in_docstrings(nodes: Sequence[ast.AST]) -> Iterator[tuple[int, str]]:
     """Yield line number and message for docstrings that begin with "What"."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and (
             ast.get_docstring(node, clean=False) or ""
         ).lstrip().startswith(("What ", "Whether ")):
@@ -147,8 +147,8 @@ def find_problems(name: str) -> list[str]:
     text = (ROOT / name).read_text(encoding="utf-8")
     problems = list(find_in_prose(name, text))
     if name.endswith((".py", ".pyi")):
-        tree = ast.parse(text)
-        problems += [*find_in_names(tree), *find_in_docstrings(tree)]
+        nodes = list(ast.walk(ast.parse(text)))
+        problems += [*find_in_names(nodes), *find_in_docstrings(nodes)]
     return [f"{name}:{line}: {message}" for line, message in sorted(problems)]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import sys
 import threading
@@ -15,11 +14,6 @@ from everywheel.execution.cancellation import Interrupted, cancellation_scope, c
 from everywheel.execution.process import excerpt, listen_to_commands, run_command, run_interactive, run_logged
 from everywheel.execution.threads import DaemonThreads
 
-PACKAGE = Path(__file__).parents[2] / "builder" / "everywheel"
-CALLERS_OF_SUBPROCESS = [
-    "execution/process.py",
-    "smoke/inside/run.py",  # runs in a container, where the package is not installed
-]
 TWO_STREAMS = "import sys; print('1', flush=True); print('2', file=sys.stderr, flush=True); print('3')"
 
 
@@ -57,19 +51,6 @@ def wait_for_file(path: Path) -> str:
             return path.read_text()
         time.sleep(0.02)
     raise AssertionError(f"{path} did not appear")
-
-
-def imports_subprocess(path: Path) -> bool:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    imported = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
-    imported += [str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-    return any(name.partition(".")[0] == "subprocess" for name in imported)
-
-
-def test_only_one_module_calls_subprocess() -> None:
-    callers = [path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py") if imports_subprocess(path)]
-
-    assert sorted(callers) == CALLERS_OF_SUBPROCESS
 
 
 def test_both_streams_are_returned_in_order_and_logged(tmp_path: Path) -> None:
