@@ -12,8 +12,9 @@ import click
 
 from everywheel import __doc__ as package_summary
 from everywheel.cli.options import verbose_option
+from everywheel.config.recipe import suggest
 from everywheel.containers.command_report import record_command, record_error
-from everywheel.errors import EverywheelError
+from everywheel.errors import EverywheelError, UsageError
 from everywheel.execution.cancellation import Interrupted
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -51,6 +52,14 @@ class Commands(click.Group):
             return None
         command: click.Command = importlib.import_module(f"everywheel.cli.{cmd_name}").COMMAND
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        # click suggests only commands that are already imported.
+        if args[0] not in _COMMANDS and not args[0].startswith("-"):
+            raise UsageError(f"there is no command '{args[0]}'", hint=suggest(args[0], _COMMANDS))
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> object:
         try:

@@ -12,6 +12,7 @@ import click
 
 from everywheel.config.project import Project, load_project
 from everywheel.config.recipe import Linkage
+from everywheel.errors import UsageError
 from everywheel.toolchains.compilers import EngineName
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ target_set_option = click.option(
     type=click.Choice(["project", "release", "all"]),
     default="project",
     metavar="NAME",
-    help="Without --target: those of the project (default), of a release, or all.",
+    help="Without --target: project (default), release or all.",
 )
 jobs_option = click.option(
     "--jobs", "-j", type=click.IntRange(1), metavar="N", help="Parallel jobs [default: number of processors]."
@@ -62,6 +63,18 @@ verbose_option = click.option(
     callback=_set_verbose,
     help="Print every command and its output as it runs.",
 )
+
+
+def _check_profiles(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        if not all(value.partition("=")):
+            raise UsageError(
+                f"'--profile {value}' does not have the form RECIPE=NAME",
+                hint="`everywheel recipes show RECIPE` lists the profiles of a recipe",
+            )
+    return values
+
+
 _keep_option = click.option("--keep-workspaces", "keep", is_flag=True, help="Keep the workspaces of successful steps.")
 _engine_option = click.option(
     "--engine",
@@ -71,7 +84,12 @@ _engine_option = click.option(
     help="zig (default), container or native (local).",
 )
 _profile_option = click.option(
-    "--profile", "profiles", multiple=True, metavar="RECIPE=NAME", help="Select a recipe's profile; repeatable."
+    "--profile",
+    "profiles",
+    multiple=True,
+    metavar="RECIPE=NAME",
+    callback=_check_profiles,
+    help="Select a recipe's profile; repeatable.",
 )
 _linkage_option = click.option(
     "--linkage",

@@ -55,7 +55,7 @@ def list_command(root: Path, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def show_command(root: Path, name: str, as_json: bool) -> None:
-    """Show one recipe: source, patches, requirements, features, products.
+    """Show one recipe: source, patches, requirements, features, libraries. With --json, show every key.
 
     Example: everywheel recipes show glib
     """
@@ -68,7 +68,7 @@ def show_command(root: Path, name: str, as_json: bool) -> None:
         return
     for label, value in _describe(recipe).items():
         if value:
-            click.echo(f"{label + ':':<14}{value}")
+            click.echo(f"{label + ':':<16}{value}")
 
 
 def _describe(recipe: Recipe) -> dict[str, str]:
@@ -82,7 +82,7 @@ def _describe(recipe: Recipe) -> dict[str, str]:
         "locations": ", ".join([*package, *source.urls]),
         "patches": ", ".join(patch.name for patch in source.patches),
         "requires": ", ".join(recipe.requires),
-        "programs": ", ".join(recipe.build_requires),
+        "build-requires": ", ".join(recipe.build_requires),
         "system": recipe.build.system,
         "features": ", ".join(recipe.features),
         "profiles": ", ".join(f"{name} = {' '.join(parts)}" for name, parts in recipe.profiles.items()),
@@ -95,7 +95,7 @@ def _describe(recipe: Recipe) -> dict[str, str]:
 @target_option
 @click.pass_obj
 def check_command(root: Path, targets: tuple[str, ...]) -> None:
-    """Load every recipe and plan every architecture and libc, without building anything.
+    """Load every recipe, and plan the project for every architecture and libc, without building anything.
 
     Example: everywheel recipes check
     """

@@ -109,7 +109,7 @@ def build_job_command(ctx: click.Context, name: str, build_args: tuple[str, ...]
 def check_command(
     root: Path, folder: Path, layout: str | None, tag: str | None, output_dir: Path | None, include: tuple[Path, ...]
 ) -> None:
-    """Check that a folder has exactly the planned files of the release, and audit the wheels.
+    """Check that a folder (default: wheelhouse) has exactly the planned files of the release, and audit the wheels.
 
     With `--layout all` the wheels of the second build are audited too, and compared with the released ones: they must
     have the same files, exported symbols and Python tags.

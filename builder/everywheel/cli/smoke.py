@@ -153,7 +153,7 @@ def select_wheels(root: Path, wheels: Sequence[Path], options: SmokeOptions) -> 
     """Match wheels with the images that they claim; raise UsageError for a missing wheel or smoke command."""
     project = _load_project(root, options.command)
     for missing in (wheel for wheel in wheels if not wheel.is_file()):
-        raise UsageError(f"{missing}: no such file", hint="name a finished wheel, such as wheelhouse/*.whl")
+        raise UsageError(f"{missing}: no such file", hint="`everywheel build` writes finished wheels to wheelhouse/")
     catalog = load_catalog(find_catalog(root))
     linux, non_linux = split_wheels(wheels)
     entries = make_entries(linux, catalog.select(options.images))
