@@ -20,7 +20,8 @@ LINT = ["clang-format==23.1.5", "mypy==2.4.1", "ruff==0.17.6", "types-docker", "
 CHECKS = ["check-jsonschema==0.39.0", "zizmor==1.32.0"]
 RELEASE = ["pypi-simple==1.8.0", "towncrier==26.9.0", "twine==7.0.0"]
 CHECKERS = ["abi3audit==0.0.26", "check-wheel-contents==0.6.3", "pydistcheck==0.11.3"]
-TEST = [*RELEASE, "pytest>=8", "pytest-xdist>=3.6", "pyyaml>=6"]
+# With pytest 9.2, xdist ignores groups: https://github.com/pytest-dev/pytest-xdist/issues/1386
+TEST = [*RELEASE, "pytest>=8,<9.2", "pytest-xdist>=3.6", "pyyaml>=6"]
 # Tests that share expensive fixtures are in one group, and start in the order in which they were collected.
 WORKERS = ("-n", "auto", "--dist", "loadgroup", "--no-loadscope-reorder", "--durations=10")
 UNIT = ("tests/failing", "tests/plans", "tests/recipes", "tests/unit")
@@ -64,7 +65,7 @@ def repeat(option: str, values: Iterable[str]) -> list[str]:
 
 
 def find(pattern: str) -> list[str]:
-    """Return the files that match a pattern, relative to the root of the project."""
+    """Return the files that match a pattern, relative to the project."""
     return sorted(str(path.relative_to(ROOT)) for path in ROOT.glob(pattern))
 
 
