@@ -60,7 +60,7 @@ class FixtureProject:
 
     folder: Path
     python_headers: Path
-    project: Path = field(init=False)
+    root: Path = field(init=False)
     store: Path = field(init=False)
     mirror: Path = field(init=False)
 

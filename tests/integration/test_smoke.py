@@ -278,7 +278,7 @@ def test_a_daemon_that_is_killed_during_a_test_is_reported(hanging_project: Fixt
 
     assert process.returncode == 6, errors
     assert "Docker stopped answering" in errors
-    assert "hint: start it with `systemctl start docker`, or `dockerd &` where there is no systemd" in errors
+    assert "hint: start it with `systemctl start docker`, or `dockerd &` without systemd" in errors
 
 
 def test_a_full_disk_of_the_daemon_is_reported(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from root_filesystems import REPOSITORY, call, copy_repository
 
 pytestmark = pytest.mark.xdist_group("static_linkage")
 
-TESTS = ("animation", "arrays", "encode", "read", "threads")
+TESTS = ("animation", "arrays", "encode", "files", "threads")
 
 
 @pytest.fixture(scope="module")
