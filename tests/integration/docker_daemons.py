@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -44,6 +46,8 @@ def start_daemon(
     the machine it would remove the machine's bridge. `mirror` is the URL of a registry that is queried before Docker Hub.
     """
     address = f"unix://{folder}/docker.sock"
+    # The path of a socket has at most 107 bytes (unix(7)), and containerd's are three levels below this folder.
+    exec_root = Path(tempfile.mkdtemp(prefix="dockerd-"))
     mounted_before = list_mounts()
     log = folder / "dockerd.log"
     with log.open("wb") as out:
@@ -54,7 +58,7 @@ def start_daemon(
                 "--data-root",
                 data,
                 "--exec-root",
-                folder / "exec",
+                exec_root,
                 "--pidfile",
                 folder / "pid",
                 "--host",
@@ -79,11 +83,16 @@ def start_daemon(
         # A killed daemon leaves its shims, containers and mounts behind.
         for entry in Path("/proc").iterdir():
             with contextlib.suppress(OSError, ValueError):
-                if str(folder).encode() in (entry / "cmdline").read_bytes() and int(entry.name) != os.getpid():
+                command = (entry / "cmdline").read_bytes()
+                if (
+                    any(str(path).encode() in command for path in (folder, exec_root))
+                    and int(entry.name) != os.getpid()
+                ):
                     os.kill(int(entry.name), signal.SIGKILL)
         for mount in reversed(list_mounts()):
-            if mount.is_relative_to(folder) and mount not in mounted_before:
+            if any(mount.is_relative_to(path) for path in (folder, exec_root)) and mount not in mounted_before:
                 call(["umount", "--lazy", mount])
+        shutil.rmtree(exec_root, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
