@@ -51,8 +51,8 @@ def test_an_interrupted_build_resumes_after_its_last_finished_step(
     first_progress += process.communicate()[1]
 
     expected = {signal.SIGKILL: -signal.SIGKILL}.get(signal_number, 130)
-    # The last steps may have finished before the signal was delivered.
-    assert process.returncode in (expected, 0), first_progress
+    # After step 5 only two are left, which may end before the signal is delivered.
+    assert process.returncode in ((expected, 0) if step == 5 else (expected,)), first_progress
     second = start_deps(chain, "second")
     output, progress = second.communicate()
 

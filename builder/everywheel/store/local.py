@@ -57,14 +57,22 @@ class StoreEntry:
 class Store:
     """A store directory, which any number of processes may use at the same time.
 
-    It is created if it does not exist. Methods that write raise MachineError when the disk is full or not writable.
+    It is created if it does not exist; MachineError is raised when that is impossible. Methods that write raise it when
+    the disk is full or not writable.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        with translate_os_errors(root):
-            for name in ("sources", "artifacts", "wheels", "tools", "zig", "work", "logs", "locks", "tmp"):
-                (root / name).mkdir(parents=True, exist_ok=True)
+        try:
+            with translate_os_errors(root):
+                for name in ("sources", "artifacts", "wheels", "tools", "zig", "work", "logs", "locks", "tmp"):
+                    (root / name).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise MachineError(
+                f"cannot create the store {root}",
+                details={"reason": (error.strerror or str(error)).lower(), "path": error.filename},
+                hint="set EVERYWHEEL_STORE to a directory",
+            ) from error
 
     def lock(self, key: str) -> FileLock:
         """Return the lock to hold while building `key`; the operating system releases it when the process ends."""
