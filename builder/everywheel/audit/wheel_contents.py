@@ -23,6 +23,7 @@ from everywheel.binaries.macho import MachoFacts
 from everywheel.binaries.pe import PeFacts
 from everywheel.binaries.unreadable import UnreadableBinary
 from everywheel.errors import UsageError
+from everywheel.execution.cancellation import until_canceled
 from everywheel.platforms.architectures import ARCHES, ArchTable
 from everywheel.platforms.linux_policy import Policy, load_policy
 from everywheel.platforms.mac_windows_policy import MacPolicy, WindowsPolicy, load_mac_policy, load_windows_policy
@@ -224,7 +225,7 @@ def _read_files(path: Path) -> tuple[dict[str, WheelFile], list[Finding]]:
         infos = [info for info in archive.infolist() if not info.is_dir()]
         check_unpacked(infos, path.stat().st_size)
         findings = list(_check_members(infos))
-        for info in infos:
+        for info in until_canceled(infos):
             try:
                 files[info.filename] = WheelFile(data=archive.read(info))
             except UNREADABLE as error:

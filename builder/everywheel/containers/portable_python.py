@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from everywheel.config.project import Project
 from everywheel.containers.catalog import PortablePython
 from everywheel.errors import BuildError, MachineError
+from everywheel.execution.cancellation import until_canceled
 from everywheel.execution.files import hash_file
 from everywheel.execution.jobserver import default_jobs
 from everywheel.pipeline import BuildOptions, SilentListener, build_plan
@@ -52,7 +53,7 @@ def ensure_portable_python(
                 names = fnmatch.filter(archive.namelist(), portable.archive.format(arch=arch))
                 inside = archive.extract(names[0], name)
             with tarfile.open(inside) as tar:
-                tar.extractall(folder, filter="tar")
+                tar.extractall(folder, until_canceled(tar), filter="tar")
         for recipe, file in portable.libraries.items():
             _add_library(recipe, file, target, project, store, folder / "lib", offline=offline)
 

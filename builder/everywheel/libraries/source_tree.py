@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 from everywheel.config.recipe import ResolvedRecipe
 from everywheel.errors import BuildError
+from everywheel.execution.cancellation import until_canceled
 from everywheel.execution.files import hash_file
 from everywheel.libraries.context import BuildContext
 from everywheel.sources.patch import apply_patch
@@ -29,7 +30,7 @@ def prepare_source(context: BuildContext, recipe: ResolvedRecipe, tree: Path) ->
     staged = staged_source(context.store, recipe)
     if staged.exists():
         with tarfile.open(staged) as archive:
-            archive.extractall(tree)  # packed by `stage_patched_source`, from verified bytes
+            archive.extractall(tree, until_canceled(archive))  # packed by `stage_patched_source`, from verified bytes
     else:
         _unpack(recipe, context.sources, tree)
     if recipe.overlay is not None:

@@ -20,6 +20,7 @@ from typing import Any
 
 from everywheel.config.recipe import Recipe, ResolvedRecipe
 from everywheel.errors import SourceError
+from everywheel.execution.cancellation import until_canceled
 from everywheel.execution.files import translate_os_errors
 from everywheel.sources.cache import find_source, open_scratch, store_source
 from everywheel.sources.request import HashMismatch, PinnedFile
@@ -100,7 +101,7 @@ def _write_bundle(
     text = (json.dumps(index, indent=1, sort_keys=True) + "\n").encode()
     with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         tar.addfile(_describe(_INDEX, len(text)), io.BytesIO(text))
-        for entry in files:
+        for entry in until_canceled(files):
             with paths[entry.sha256].open("rb") as content:
                 tar.addfile(_describe(f"sources/{entry.sha256}", entry.size), content)
         for name, data in recipes.items():
@@ -123,7 +124,7 @@ def import_bundle(bundle: Path, *, store: Path) -> tuple[BundledFile, ...]:
         with tarfile.open(bundle, mode="r:") as tar:
             members = _check_members(bundle, tar)
             wrong: list[str] = []
-            for entry, member in members:
+            for entry, member in until_canceled(members):
                 content = tar.extractfile(member)
                 assert content is not None  # it is a regular file
                 with open_scratch(store) as scratch:

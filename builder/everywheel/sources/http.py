@@ -14,6 +14,7 @@ from urllib3 import exceptions
 from urllib3.response import BaseHTTPResponse
 from urllib3.util import Retry
 
+from everywheel.execution.cancellation import until_canceled
 from everywheel.execution.files import translate_os_errors
 from everywheel.execution.retry import RetryPolicy
 from everywheel.sources.deadline import Deadline
@@ -155,7 +156,7 @@ def _write(
 ) -> None:
     size = start
     with translate_os_errors(path), path.open("ab" if start else "wb") as file:
-        for chunk in response.raw.stream(_CHUNK, decode_content=False):
+        for chunk in until_canceled(response.raw.stream(_CHUNK, decode_content=False)):
             deadline.check()
             file.write(chunk)
             size += len(chunk)

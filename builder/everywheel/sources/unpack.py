@@ -11,6 +11,7 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from everywheel.errors import SourceError
+from everywheel.execution.cancellation import until_canceled
 from everywheel.execution.files import translate_os_errors
 from everywheel.sources.lzma_compat import LZMAError
 from everywheel.sources.request import COMPARE_PIN, PinnedFile, Unavailable
@@ -84,7 +85,7 @@ def unpack_archive(file: PinnedFile, archive: Path, directory: Path) -> None:
             scratch.mkdir(parents=True)
             try:
                 with tarfile.open(archive) as tar:
-                    tar.extractall(scratch, filter=guard)
+                    tar.extractall(scratch, until_canceled(tar), filter=guard)
             except (_Refused, tarfile.FilterError) as reason:
                 raise _report_hostile(file, str(reason)) from None
             except _ARCHIVE_ERRORS as reason:

@@ -24,6 +24,7 @@ import platformdirs
 from filelock import FileLock
 
 from everywheel.errors import MachineError
+from everywheel.execution.cancellation import until_canceled
 from everywheel.execution.files import flush_file, hash_file, translate_os_errors
 
 FIXED_TIME = 1577836800  # 2020-01-01, the time stamp of every packed file
@@ -153,7 +154,7 @@ class Store:
                 hint="it was removed; run the build again",
             )
         with translate_os_errors(into), tarfile.open(path) as archive:
-            archive.extractall(into)  # written by `put_tree`; its hash was checked above
+            archive.extractall(into, until_canceled(archive))  # written by `put_tree`; its hash was checked above
         self.touch(key)
 
     def entries(self) -> list[StoreEntry]:
@@ -202,7 +203,7 @@ def pack_tree(tree: Path, archive: Path, *, level: int) -> None:
         gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=level, mtime=0, filename="") as zipped,
         tarfile.open(fileobj=zipped, mode="w", format=tarfile.PAX_FORMAT) as out,
     ):
-        for path in sorted(tree.rglob("*"), key=lambda path: path.relative_to(tree).parts):
+        for path in until_canceled(sorted(tree.rglob("*"), key=lambda path: path.relative_to(tree).parts)):
             info = out.gettarinfo(path, arcname=path.relative_to(tree).as_posix())
             info.uid = info.gid = 0
             info.uname = info.gname = ""

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import deflate
 
 from everywheel.errors import BuildError
+from everywheel.execution.cancellation import until_canceled
 
 _LEVEL = 12  # the highest of libdeflate: the result is as small as that of zopfli, in a twentieth of the time
 _STORED, _DEFLATED = 0, 8
@@ -47,7 +48,7 @@ def pack_zip(entries: Iterable[ZipEntry], *, epoch: int) -> bytes:
     """
     day, clock = _dos_time(epoch)
     body, directory, count = bytearray(), bytearray(), 0
-    for entry in entries:
+    for entry in until_canceled(entries):
         name = entry.name.encode()
         flags = 0 if entry.name.isascii() else _UTF8_NAME
         method, packed = _compress(entry.data)
