@@ -1,11 +1,12 @@
-"""Running commands: the only module that calls `subprocess`.
+"""Running commands, with their logs and their output.
 
 `run_logged` runs one command of a step: it appends to the step's log and raises BuildError with an excerpt. `run_command`
 runs a query, such as `git status`: it captures the output and returns the exit code. `run_interactive` connects a command to
 the user's terminal.
 
 A command runs in a separate session. The command and its descendants are killed when the execution is canceled
-(`execution.cancellation`), and when an exception such as KeyboardInterrupt is raised while waiting for the command.
+(`execution.cancellation`), when an exception such as KeyboardInterrupt is raised while waiting for the command, and when
+this process ends for any other reason (`execution.child`).
 
 `listen_to_commands` streams the commands of its body, with their output, to a `CommandListener`. This is the hook for
 `--verbose`; logs and captured output are the same with and without it.
@@ -20,18 +21,18 @@ import contextlib
 import os
 import re
 import shlex
-import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import BinaryIO, Protocol, cast
+from subprocess import list2cmdline
+from tempfile import TemporaryFile
+from typing import BinaryIO, Protocol
 
 from everywheel.errors import BuildError, MachineError
-from everywheel.execution.cancellation import current_cancellation
+from everywheel.execution.cancellation import Interrupted, current_cancellation
+from everywheel.execution.child import Child, start_child
 
 _SIGNIFICANT = re.compile(r"(\berror\b|\bERROR\b|FAILED|undefined symbol|not found|No such file|CMake Error)", re.I)
 _EXCERPT_LINES = 12
@@ -105,10 +106,12 @@ def run_logged(
         out.flush()
         start = out.tell()
         try:
-            process = _start(args, cwd, env, subprocess.DEVNULL, out, subprocess.STDOUT)
+            with Path(os.devnull).open("rb") as nothing:
+                streams = (nothing.fileno(), out.fileno(), out.fileno())
+                child = start_child(args, cwd=cwd, env=env, streams=streams, own_session=True)
         except OSError as error:
             raise MachineError(f"{label}: cannot start {args[0]}", details={"reason": error.strerror}) from None
-        exit_code = _wait(process, [_Tail(log, start)], label)
+        exit_code = _wait(child, args, [_Tail(out, start)], label)
         # Read through the open file: the build of another project may have replaced the log of a step with the same name.
         out.seek(start)
         output = _decode(out.read())
@@ -141,15 +144,14 @@ def run_command(
     """
     args = [str(arg) for arg in command]
     # Files rather than pipes: a background process that inherits a pipe would keep it open after the command's end.
-    with TemporaryDirectory(prefix="everywheel-", ignore_cleanup_errors=True) as folder:
-        source, stdout, stderr = (Path(folder) / name for name in ("stdin", "stdout", "stderr"))
-        source.write_bytes(stdin)
-        stderr.touch()
-        with source.open("rb") as source_file, stdout.open("ab") as out, stderr.open("ab") as errors:
-            process = _start(args, cwd, env, source_file, out, errors, own_session=not may_prompt)
-            tails = [_Tail(stdout), _Tail(stderr)]
-            exit_code = _wait(process, tails, Path(args[0]).name, on_tick, own_session=not may_prompt)
-        return CommandResult(exit_code=exit_code, stdout=stdout.read_bytes(), stderr=stderr.read_bytes())
+    with TemporaryFile() as source, TemporaryFile() as out, TemporaryFile() as errors:
+        source.write(stdin)
+        source.seek(0)
+        streams = (source.fileno(), out.fileno(), errors.fileno())
+        child = start_child(args, cwd=cwd, env=env, streams=streams, own_session=not may_prompt)
+        tails = [_Tail(out), _Tail(errors)]
+        exit_code = _wait(child, args, tails, Path(args[0]).name, on_tick, grace=_GRACE if may_prompt else 0.0)
+        return CommandResult(exit_code=exit_code, stdout=_read(out), stderr=_read(errors))
 
 
 def run_interactive(command: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str]) -> int:
@@ -157,12 +159,14 @@ def run_interactive(command: Sequence[str | Path], *, cwd: Path, env: Mapping[st
 
     Raises OSError when the command cannot be started.
     """
-    return subprocess.run([str(arg) for arg in command], cwd=cwd, env=dict(env), check=False).returncode
+    args = [str(arg) for arg in command]
+    child = start_child(args, cwd=cwd, env=env, streams=(0, 1, 2), own_session=False)
+    return _wait(child, args, [], Path(args[0]).name, grace=_GRACE)
 
 
 def join_windows_args(args: Sequence[str | Path]) -> str:
     """Join arguments into a command line that Microsoft's C runtime splits into the same arguments."""
-    return subprocess.list2cmdline([str(arg) for arg in args])
+    return list2cmdline([str(arg) for arg in args])
 
 
 def excerpt(output: str) -> list[str]:
@@ -175,38 +179,20 @@ def excerpt(output: str) -> list[str]:
     return lines[first : first + _EXCERPT_LINES]
 
 
-def _start(
-    args: list[str],
-    cwd: Path | None,
-    env: Mapping[str, str] | None,
-    stdin: BinaryIO | int,
-    stdout: BinaryIO,
-    stderr: BinaryIO | int,
-    *,
-    own_session: bool = True,
-) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        args,
-        cwd=cwd,
-        env=None if env is None else dict(env),
-        stdin=stdin,
-        stdout=stdout,
-        stderr=stderr,
-        start_new_session=own_session,
-    )
-
-
 def _wait(
-    process: subprocess.Popen[bytes],
+    child: Child,
+    command: Sequence[str],
     tails: Sequence[_Tail],
     label: str,
     on_tick: Callable[[], None] | None = None,
     *,
-    own_session: bool = True,
+    grace: float = 0.0,
 ) -> int:
-    """Wait until a command exits and return its exit code; kill the command if an exception is raised meanwhile."""
-    listener = _LISTENER.get()
-    cancellation = current_cancellation()
+    """Wait until a command exits and return its exit code; end the command if an exception is raised meanwhile.
+
+    `grace` is the time in seconds that the command has to exit by itself before that: Ctrl-C reached it as well.
+    """
+    listener, cancellation = _LISTENER.get(), current_cancellation()
 
     def forward(*, last: bool = False) -> None:
         if listener is not None:
@@ -214,68 +200,51 @@ def _wait(
                 for line in tail.read_lines(last=last):
                     listener.output(label, line)
 
-    def kill() -> None:
-        _kill_group(process) if own_session else process.kill()
-
-    try:
-        if listener is not None:
-            listener.begin(label, shlex.join(cast(list[str], process.args)))
-        with cancellation.on_cancel(kill):
-            if listener is None and on_tick is None:
-                process.wait()
-            else:
-                _poll(process, (forward, *([on_tick] if on_tick else [])))
-    except BaseException:
-        if not own_session:
-            # Ctrl-C reached the command as well: git removes its lock files before it ends.
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=_GRACE)
-        kill()
-        process.wait()
-        raise
+    with child:
+        try:
+            if listener is not None:
+                listener.begin(label, shlex.join(command))
+            with cancellation.on_cancel(child.kill):
+                while (exit_code := child.wait(_TICK)) is None:
+                    cancellation.check()
+                    forward()
+                    if on_tick is not None:
+                        on_tick()
+        except (KeyboardInterrupt, Interrupted):
+            child.wait(grace) if grace else None
+            raise
     cancellation.check()
     forward(last=True)
-    return process.returncode
-
-
-def _poll(process: subprocess.Popen[bytes], callbacks: Sequence[Callable[[], None]]) -> None:
-    """Wait until a command exits, and call the callbacks at every tick until then."""
-    while True:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=_TICK)
-            return
-        for callback in callbacks:
-            callback()
-
-
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    """Kill a process and its descendants: all processes of its session or, on Windows, of its process tree."""
-    if sys.platform == "win32":
-        subprocess.run(["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True, check=False)
-    else:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
+    return exit_code
 
 
 class _Tail:
-    """The lines that a command appends to a file, read while it still writes."""
+    """The lines that a command appends to a file, read while it still writes; on Windows, only after its end."""
 
-    def __init__(self, path: Path, start: int = 0) -> None:
-        self._path = path
+    def __init__(self, file: BinaryIO, start: int = 0) -> None:
+        self._file = file
         self._start = start
         self._rest = b""
 
     def read_lines(self, *, last: bool = False) -> list[str]:
         """Return the lines that were completed since the previous call; with `last`, also an incomplete last line."""
-        data = b""
-        with contextlib.suppress(FileNotFoundError), self._path.open("rb") as file:
-            file.seek(self._start)
-            data = file.read()
+        data = _read(self._file, self._start) if last or sys.platform != "win32" else b""
         self._start += len(data)
         *lines, self._rest = (self._rest + data).split(b"\n")
         if last and self._rest:
             lines.append(self._rest)
         return [_decode(line).rstrip("\r") for line in lines]
+
+
+def _read(file: BinaryIO, start: int = 0) -> bytes:
+    """Return the content of a file from `start`, without moving the position at which the command writes next."""
+    if sys.platform == "win32":
+        file.seek(start)
+        return file.read()
+    data = bytearray()
+    while part := os.pread(file.fileno(), 1 << 20, start + len(data)):
+        data += part
+    return bytes(data)
 
 
 def _decode(data: bytes) -> str:

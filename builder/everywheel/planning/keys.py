@@ -22,8 +22,10 @@ _ROOT = Path(__file__).parents[1]
 ARTIFACT_CODE = (
     "binaries",
     "config",
+    "execution/child.py",
     "execution/files.py",
     "execution/process.py",
+    "execution/supervisor.py",
     "libraries",
     "planning/plan.py",
     "planning/steps.py",
