@@ -30,14 +30,14 @@ threading.Thread(target=run_command, args=[["/bin/sh", "-c", script]], kwargs={"
 
 def list_in_folder(folder: Path) -> dict[int, str]:
     """Return the command lines of the living processes whose working directory is a folder, by process id."""
-    found = {}
+    processes = {}
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             if (entry / "cwd").readlink() == folder:
-                found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+                processes[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
         except OSError:
             continue
-    return found
+    return processes
 
 
 def wait_until_empty(folder: Path, seconds: float) -> dict[int, str]:
