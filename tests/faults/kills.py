@@ -1,0 +1,230 @@
+"""Two builders in one store, one of which is killed again and again, and builds on a terminal that are interrupted."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from damaged_stores import TARGET, GoodStore
+from sandbox import list_files
+
+CHILDREN_LIMIT = 3.0  # seconds after the death of a builder in which its children must end
+INTERRUPT_LIMIT = 2.0  # seconds after Ctrl-C in which the command must end
+_ROUND_LIMIT = 120.0  # seconds
+_MARK = "EVERYWHEEL_FAULTS_MARK"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KillFigures:
+    """The kills, the longest time in seconds that a child survived one, and everything that was wrong."""
+
+    kills: int
+    slowest: float
+    faults: tuple[str, ...]
+
+
+def kill_builders(good: GoodStore, folder: Path, count: int, random: Random) -> KillFigures:
+    """Kill one of two builders `count` times; after every few kills let both finish and compare what they delivered.
+
+    A quarter of the rounds compile libraries; the others are chains of steps that take milliseconds.
+    """
+    kills, slowest, faults = 0, 0.0, list[str]()
+    while kills < count:
+        round_folder = folder / f"kills-{kills}"
+        store = round_folder / "store"
+        compiled = random.random() < 0.25
+        _create_store(good, store)
+        for _ in range(min(random.randint(1, 6), count - kills)):
+            builders = [_start(good, round_folder, store, number, compiled) for number in range(2)]
+            time.sleep(random.uniform(0.05, 4.0 if compiled else 1.0))
+            victim = random.choice(builders)
+            mark = f"{round_folder}-{builders.index(victim)}"
+            victim.kill()
+            victim.wait()
+            kills += 1
+            seconds = _wait_for_children(mark)
+            slowest = max(slowest, seconds)
+            if seconds > CHILDREN_LIMIT:
+                faults.append(f"children survived kill {kills} for more than {CHILDREN_LIMIT:.0f} s")
+            if random.random() < 0.5:
+                for builder in builders:
+                    builder.kill()
+            faults += [f"kill {kills}: {text}" for text in _finish(builders, victim)]
+        faults += [f"after kill {kills}: {text}" for text in _compare(good, round_folder, store, compiled)]
+    return KillFigures(kills=kills, slowest=slowest, faults=tuple(faults))
+
+
+def _create_store(good: GoodStore, store: Path) -> None:
+    store.mkdir(parents=True)
+    for name in ("tools", "zig"):
+        (store / name).symlink_to((good.project.store / name).resolve())
+
+
+def _variables(good: GoodStore, store: Path, mark: str) -> dict[str, str]:
+    return {**os.environ, "EVERYWHEEL_STORE": str(store), "EVERYWHEEL_MIRRORS": str(good.project.mirror), _MARK: mark}
+
+
+def _command(folder: Path, number: int, compiled: bool) -> list[str]:
+    recipe = "libfoo" if compiled else "h2"
+    prefix = str(folder / f"prefix-{number}")
+    return [sys.executable, "-m", "everywheel", "deps", recipe, "-t", TARGET, "--prefix", prefix]
+
+
+def _start(good: GoodStore, folder: Path, store: Path, number: int, compiled: bool) -> subprocess.Popen[bytes]:
+    environment = _variables(good, store, f"{folder}-{number}")
+    with (folder / f"log-{number}").open("wb") as log:
+        command = _command(folder, number, compiled)
+        return subprocess.Popen(
+            command, cwd=good.project.root, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+
+
+def _finish(builders: list[subprocess.Popen[bytes]], victim: subprocess.Popen[bytes]) -> list[str]:
+    """Wait for the builders and return what is wrong; one that was killed, or that finished before, is right."""
+    faults = []
+    for builder in builders:
+        try:
+            code = builder.wait(_ROUND_LIMIT)
+        except subprocess.TimeoutExpired:
+            builder.kill()
+            builder.wait()
+            code = None
+        if code not in (0, -signal.SIGKILL):
+            faults.append("the other builder did not end" if code is None else f"the other builder ended with {code}")
+    return faults
+
+
+def _compare(good: GoodStore, folder: Path, store: Path, compiled: bool) -> list[str]:
+    """Build once more, undisturbed, and compare the prefix with the good one and the store with its own hashes."""
+    faults = []
+    environment = _variables(good, store, str(folder))
+    if code := subprocess.run(
+        _command(folder, 2, compiled), cwd=good.project.root, env=environment, capture_output=True
+    ).returncode:
+        faults.append(f"the next build ended with {code}")
+    elif not compiled and dict(list_files(folder / "prefix-2")) != good.prefix:
+        faults.append("the next build delivered other files")
+    for command in (["store", "verify"], ["store", "gc", "--all", "--older-than", "0"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "everywheel", *command], cwd=good.project.root, env=environment, capture_output=True
+        )
+        if done.returncode:
+            faults.append(f"`{' '.join(command)}` ended with {done.returncode}: {done.stdout.decode()[-300:]}")
+    left = [
+        name
+        for name, kind in list_files(store)
+        if name.partition("/")[0] in ("artifacts", "tmp", "work") and "/" in name
+    ]
+    if left:
+        faults.append(f"`store gc --all` left {left[:5]}")
+    return faults
+
+
+def _wait_for_children(mark: str) -> float:
+    """Wait until no process has the mark in its environment, and return the seconds that it took."""
+    start = time.monotonic()
+    while _list_marked(mark) and time.monotonic() - start < CHILDREN_LIMIT + 1:
+        time.sleep(0.05)
+    seconds = time.monotonic() - start
+    for pid in _list_marked(mark):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return seconds
+
+
+def _list_marked(mark: str) -> list[int]:
+    """Return the processes, zombies excepted, that inherited the mark of a builder."""
+    needle, pids = f"{_MARK}={mark}\0".encode(), []
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if needle in (path / "environ").read_bytes():
+                pids.append(int(path.name))
+    return pids
+
+
+def interrupt_builds(good: GoodStore, folder: Path, count: int, random: Random) -> KillFigures:
+    """Press Ctrl-C in `count` builds on a terminal, each at another time."""
+    slowest, faults = 0.0, list[str]()
+    for number in range(count):
+        round_folder = folder / f"interrupt-{number}"
+        _create_store(good, round_folder / "store")
+        seconds, texts = _interrupt(good, round_folder, random.uniform(0.6, 6.0))
+        slowest = max(slowest, seconds)
+        faults += [f"interrupt {number}: {text}" for text in texts]
+    return KillFigures(kills=count, slowest=slowest, faults=tuple(faults))
+
+
+def _interrupt(good: GoodStore, folder: Path, delay: float) -> tuple[float, list[str]]:
+    """Start a build of the wheel on a new terminal, press Ctrl-C after `delay` seconds, and return its time and faults."""
+    command = [sys.executable, "-m", "everywheel", "build", "-t", TARGET, "-t", "musllinux_1_2_aarch64"]
+    mark = str(folder)
+    process, terminal, before = _start_on_terminal(command, good.project.root, _variables(good, folder / "store", mark))
+    output = _read_terminal(terminal, process, delay)
+    if process.poll() is not None:
+        return 0.0, [f"the build ended before the interrupt: {output[-300:]!r}"]
+    os.write(terminal, b"\x03")
+    start = time.monotonic()
+    output += _read_terminal(terminal, process, 15)
+    seconds = time.monotonic() - start
+    faults = []
+    if process.poll() is None:
+        process.kill()
+        faults.append("it did not end")
+    if (code := process.wait()) != 130:
+        faults.append(f"exit code {code}: {output[-500:]!r}")
+    if seconds > INTERRUPT_LIMIT:
+        faults.append(f"it took {seconds:.1f} s to end")
+    if termios.tcgetattr(terminal) != before:
+        faults.append("the terminal has other settings")
+    if output.count("\x1b[?25l") and output.rfind("\x1b[?25h") < output.rfind("\x1b[?25l"):
+        faults.append("the cursor is hidden")
+    if "Traceback" in output:
+        faults.append(f"traceback: {output[-500:]!r}")
+    if _wait_for_children(mark) > CHILDREN_LIMIT:
+        faults.append("children survived")
+    os.close(terminal)
+    return seconds, faults
+
+
+def _start_on_terminal(
+    command: list[str], cwd: Path, environment: Mapping[str, str]
+) -> tuple[subprocess.Popen[bytes], int, object]:
+    """Start a command as the foreground process of a new terminal; return it, our end, and the terminal's settings."""
+    ours, theirs = pty.openpty()
+    before = termios.tcgetattr(ours)
+    # The child makes the terminal its own before it becomes the command: Ctrl-C is then delivered to its process group.
+    take = (
+        "import fcntl, os, sys, termios; os.setsid(); "
+        "fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", take, *command],
+        cwd=cwd,
+        env={**environment, "TERM": "xterm"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    return process, ours, before
+
+
+def _read_terminal(terminal: int, process: subprocess.Popen[bytes], seconds: float) -> str:
+    """Return what a terminal shows until the process ends, and at most for some seconds."""
+    end, output = time.monotonic() + seconds, b""
+    while process.poll() is None and time.monotonic() < end:
+        if select.select([terminal], [], [], 0.05)[0]:
+            with contextlib.suppress(OSError):
+                output += os.read(terminal, 65536)
+    return output.decode(errors="replace")
