@@ -184,11 +184,15 @@ def test_a_key_covers_every_module_that_a_build_in_a_container_imports() -> None
 
 
 def test_the_wheel_of_a_container_has_a_key_of_its_own_and_its_libraries_have_that_of_the_command_inside() -> None:
-    inside, outside = find_identities(EngineName.NATIVE, "image"), find_container_identities("image", "cp311")
+    inside, outside = (
+        find_identities(EngineName.NATIVE, "image"),
+        find_container_identities("image", "cp311", settings={}),
+    )
 
     assert outside != inside
     assert replace(outside, packaging=inside.packaging) == inside
-    assert outside != find_container_identities("image", "cp312")
+    assert outside != find_container_identities("image", "cp312", settings={})
+    assert outside != find_container_identities("image", "cp311", settings={"CIBW_BEFORE_BUILD": "make"})
 
 
 def test_every_excused_module_is_imported_and_in_no_key() -> None:

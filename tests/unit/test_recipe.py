@@ -77,7 +77,7 @@ def test_a_recipe_has_the_values_of_its_file(recipe: Recipe) -> None:
 def test_a_resolved_recipe_names_its_overlay_and_its_check_program(recipe: Recipe) -> None:
     resolved = resolve_recipe(recipe, GLIBC, linkage=Linkage.STATIC)
 
-    assert resolved.overlay == recipe.directory / "overlay"
+    assert resolved.overlay == ("overlay/meson.build",)
     assert resolved.check == recipe.directory / "check.c"
 
 

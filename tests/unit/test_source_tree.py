@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from everywheel.config.recipe import Linkage, ResolvedRecipe, resolve_recipe
+from everywheel.config.recipe import Linkage, resolve_recipe
 from everywheel.config.recipe_loader import load_recipe
 from everywheel.errors import BuildError, SourceError
 from everywheel.libraries.context import BuildContext
 from everywheel.libraries.source_tree import prepare_source, stage_patched_source
+from everywheel.planning.steps import LibraryStep, StepKind
 from everywheel.platforms.target import parse_target
 from everywheel.store.local import Store
 
@@ -67,9 +68,20 @@ def make_context(folder: Path) -> BuildContext:
     )
 
 
-def read(folder: Path) -> ResolvedRecipe:
-    recipe = load_recipe(folder / "recipe.toml")
-    return resolve_recipe(recipe, parse_target("manylinux2014_x86_64"), linkage=Linkage.SHARED)
+def read(folder: Path) -> LibraryStep:
+    """Return the step of the recipe; its key has the hashes of the recipe's files, as the real one has."""
+    target = parse_target("manylinux2014_x86_64")
+    recipe = resolve_recipe(load_recipe(folder / "recipe.toml"), target, linkage=Linkage.SHARED)
+    return LibraryStep(
+        id="libfoo",
+        key=hashlib.sha256(repr(recipe.files).encode()).hexdigest(),
+        kind=StepKind.LIBRARY,
+        platform=target.tag,
+        target=target,
+        recipe=recipe,
+        link=(),
+        programs=(),
+    )
 
 
 def test_own_patches_come_after_pinned_ones_in_the_order_of_their_names(folder: Path, tmp_path: Path) -> None:

@@ -318,7 +318,7 @@ def test_a_patch_changes_no_file_outside_the_tree(tree: Path, tmp_path: Path) ->
     with pytest.raises(SourceError) as caught:
         patch_with(b"--- /dev/null\n+++ b/../evil\n@@ -0,0 +1 @@\n+x\n", tree)
 
-    assert caught.value.excerpt == ("error: invalid path '../evil'",)
+    assert caught.value.fact == "foo 1.0: fix.patch changes '../evil', which is outside of the source"
     assert not (tmp_path / "evil").exists()
 
 

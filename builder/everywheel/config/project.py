@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from packaging.utils import canonicalize_name
+from packaging.utils import InvalidName, canonicalize_name
+from packaging.version import InvalidVersion, Version
 
 from everywheel.config.build_backend import BuildBackend, read_build_backend
+from everywheel.config.extension_tree import digest_tree
 from everywheel.config.recipe import Linkage, Recipe, suggest
 from everywheel.config.recipe_loader import load_recipes
+from everywheel.config.text_rules import PYTHON_ABI, PYTHON_TAG
 from everywheel.config.toml_reader import Table, read_toml
 from everywheel.errors import UsageError
 from everywheel.platforms.target import OPERATING_SYSTEMS, Target, parse_target
-
-_NOT_SOURCE = frozenset({"build", "dist", "wheelhouse", "__pycache__", "node_modules"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,11 +127,11 @@ def load_project(root: Path, profiles: Sequence[str] = (), linkage: Linkage = Li
     extension = root / table.text("extension", ".")
     recipes = load_recipes(root / directory for directory in table.texts("recipes", ["recipes"]))
     smoke = table.table("smoke", {})
-    metadata, backend = _read_extension(extension / "pyproject.toml")
+    name, version, backend = _read_extension(extension / "pyproject.toml")
     project = Project(
         root=root,
-        name=metadata.text("name"),
-        version=metadata.text("version", "0"),
+        name=name,
+        version=version,
         extension=extension,
         wheelhouse=root / table.text("wheelhouse", "wheelhouse"),
         requires=table.texts("requires"),
@@ -170,11 +170,15 @@ def _load_pythons(table: Table) -> tuple[PythonSpec, ...]:
                 raise UsageError(
                     f"{python.location}: there is no system '{system}'", hint=suggest(system, OPERATING_SYSTEMS)
                 )
-        abi = python.text("abi", "abi3")
+        tag, abi = python.text("tag", rule=PYTHON_TAG), python.text("abi", "abi3", rule=PYTHON_ABI)
+        if abi.startswith("cp") and not re.fullmatch(rf"{tag}t?d?", abi):
+            raise UsageError(
+                f"{python.location}: 'abi' is '{abi}' but 'tag' is '{tag}'", hint="name the same Python in both"
+            )
         specs.append(
             PythonSpec(
                 headers=python.text("headers"),
-                tag=python.text("tag"),
+                tag=tag,
                 abi=abi,
                 limited_api=abi.startswith("abi3"),
                 free_threaded=re.fullmatch(r"cp\d+td?", abi) is not None,
@@ -197,9 +201,21 @@ def _check_recipe(location: str, name: str, recipes: Mapping[str, Recipe]) -> No
         raise UsageError(f"{location} names '{name}', but there is no such recipe", hint=suggest(name, recipes))
 
 
-def _read_extension(path: Path) -> tuple[Table, BuildBackend]:
+def _read_extension(path: Path) -> tuple[str, str, BuildBackend]:
+    """Return the name, the normalized version (PEP 440; 0 if it is dynamic) and the build backend of an extension."""
     pyproject = read_toml(path, "`extension` of [tool.everywheel] names the folder with the extension's pyproject.toml")
-    return pyproject.table("project"), read_build_backend(pyproject)
+    project = pyproject.table("project")
+    name, version = project.text("name"), project.text("version", "0")
+    try:
+        canonicalize_name(name, validate=True)
+        return name, str(Version(version)), read_build_backend(pyproject)
+    except InvalidName:
+        key, value, rule = "name", name, "a project name: letters, digits and `.`, `_`, `-` (PEP 508)"
+    except InvalidVersion:
+        key, value, rule = "version", version, "a version such as 1.2.3 (PEP 440)"
+    raise UsageError(
+        f"{project.location}: '{key}' must be {rule}", details={"value": repr(value)}, hint="wheels are named after it"
+    )
 
 
 def _choose_settings(table: Table, linkage: Linkage) -> dict[str, tuple[str, ...]]:
@@ -257,24 +273,3 @@ def wheel_names(project: Project, target: Target) -> tuple[str, ...]:
 def sdist_name(project: Project) -> str:
     """Return the file name of the project's source distribution (PEP 625)."""
     return f"{canonicalize_name(project.name).replace('-', '_')}-{project.version}.tar.gz"
-
-
-def extension_files(directory: Path) -> list[Path]:
-    """Return the sorted source files of the extension; hidden files and build results are left out."""
-    files = []
-    for path in sorted(directory.rglob("*")):
-        parts = path.relative_to(directory).parts
-        hidden = any(part.startswith(".") or part in _NOT_SOURCE or part.endswith(".egg-info") for part in parts)
-        if path.is_file() and not hidden:
-            files.append(path)
-    return files
-
-
-def digest_tree(directory: Path) -> str:
-    """Return one hash over the names, executable bits and contents of the extension's files."""
-    total = hashlib.sha256()
-    for path in extension_files(directory):
-        mode = "x" if path.stat().st_mode & 0o100 else "-"
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        total.update(f"{path.relative_to(directory).as_posix()} {mode} {digest}\n".encode())
-    return total.hexdigest()

@@ -50,9 +50,8 @@ class Optimize(StrEnum):
 class DebianFile:
     """A file of a Debian source package.
 
-    For a source, `file` is the name of the archive. For a patch, `file` is its path in the `.debian.tar` of the package;
-    any revision of the package that contains the path is accepted. `revision` is the revision to request when none of the
-    revisions that the package client lists contains the file.
+    For a source, `file` is the name of the archive; for a patch, its path in the `.debian.tar` of any revision of the
+    package. `revision` is requested when none of the revisions that the package client lists contains it.
     """
 
     package: str
@@ -170,7 +169,8 @@ class Override:
 class Recipe:
     """A validated recipe that still contains conditions.
 
-    `files` maps every file next to recipe.toml (overlay, patches, check program), relative to `directory`, to its sha256.
+    `files` maps every file next to recipe.toml (overlay, patches, check program), relative to `directory`, to its sha256;
+    `executables` are the names of those with the executable bit.
     """
 
     name: str
@@ -187,16 +187,16 @@ class Recipe:
     profiles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     overrides: tuple[Override, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
+    executables: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedRecipe:
     """A recipe for one target, one choice of features and one linkage, without conditions.
 
-    `build` and `products` include the additions of the chosen features and of the matching overrides. `files` maps
-    every file next to recipe.toml, relative to `directory`, to its sha256; `overlay` is the folder of the recipe's own
-    build files, `patches` are the names in `files` of its own patches in the order in which they are applied, and
-    `check` is the program that verifies the features of the built library.
+    `build` and `products` include the additions of the chosen features and of the matching overrides. `files` and
+    `executables` are those of `Recipe`; `overlay` are the names in `files` of the recipe's own build files, `patches` those
+    of its own patches in the order in which they are applied, and `check` is the program that verifies the features.
     """
 
     name: str
@@ -212,7 +212,8 @@ class ResolvedRecipe:
     build_requires: tuple[str, ...]
     directory: Path
     files: Mapping[str, str]
-    overlay: Path | None
+    executables: tuple[str, ...]
+    overlay: tuple[str, ...]
     patches: tuple[str, ...]
     check: Path | None
 
@@ -243,7 +244,6 @@ def resolve_recipe(recipe: Recipe, target: Target, *, linkage: Linkage, features
     matching = [o for o in recipe.overrides if all(fnmatchcase(facts[name], glob) for name, glob in o.when.items())]
     parts: list[Feature | Override] = [*(recipe.features[name] for name in chosen), *matching]
     patches = sorted(name for name in recipe.files if name.startswith("patches/") and name.endswith(".patch"))
-    checks = [name for name in recipe.files if name in ("check.c", "check.cpp")]
     return ResolvedRecipe(
         name=recipe.name,
         version=recipe.version,
@@ -263,9 +263,10 @@ def resolve_recipe(recipe: Recipe, target: Target, *, linkage: Linkage, features
         build_requires=_merge(recipe.build_requires, *(part.build_requires for part in parts)),
         directory=recipe.directory,
         files=recipe.files,
-        overlay=recipe.directory / "overlay" if any(name.startswith("overlay/") for name in recipe.files) else None,
+        executables=recipe.executables,
+        overlay=tuple(name for name in recipe.files if name.startswith("overlay/")),
         patches=tuple(patches),
-        check=recipe.directory / checks[0] if checks else None,
+        check=next((recipe.directory / name for name in ("check.c", "check.cpp") if name in recipe.files), None),
     )
 
 

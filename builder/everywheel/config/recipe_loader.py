@@ -3,28 +3,48 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
-from pathlib import Path, PurePosixPath
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
 from everywheel.config.recipe import (
     Build,
     BuildSystem,
-    DebianFile,
     Feature,
     License,
+    Linkage,
     Optimize,
     Override,
-    Patch,
     Products,
     Recipe,
-    Source,
     suggest,
+)
+from everywheel.config.source_loader import load_source
+from everywheel.config.text_rules import (
+    FILE_NAME,
+    LINE,
+    PATH,
+    RECIPE_NAME,
+    SYMBOLS,
+    VERSION,
 )
 from everywheel.config.toml_reader import Table, read_toml
 from everywheel.errors import UsageError
+from everywheel.execution.input_files import ListedFile, UnusableFile, list_files, read_file
+from everywheel.platforms.architectures import ARCHES
+from everywheel.platforms.target import OPERATING_SYSTEMS
 
-_LOCATIONS = 'add `urls = ["https://…"]`, or `debian = { package = "…", file = "…" }`'
+_LARGEST_FILE = 64 << 20  # bytes of a file next to recipe.toml
+_CONDITIONS: Mapping[str, tuple[str, ...]] = {
+    "os": tuple(OPERATING_SYSTEMS),
+    "libc": ("glibc", "musl", ""),
+    "arch": tuple(ARCHES),
+    "endian": ("little", "big"),
+    "linkage": (Linkage.SHARED, Linkage.STATIC),
+}
 
 
 def load_recipes(directories: Iterable[Path]) -> dict[str, Recipe]:
@@ -34,16 +54,29 @@ def load_recipes(directories: Iterable[Path]) -> dict[str, Recipe]:
     """
     recipes: dict[str, Recipe] = {}
     for directory in directories:
-        if not directory.is_dir():
-            raise UsageError(
-                f"{directory}: the folder of recipes does not exist", hint="name one in `recipes` of [tool.everywheel]"
-            )
-        for path in sorted(directory.glob("*/recipe.toml")):
+        for path in _find_recipes(directory):
             recipe = load_recipe(path)
             recipes[recipe.name] = recipe
     for recipe in recipes.values():
         _check_requirements(recipe, recipes)
     return recipes
+
+
+def _find_recipes(directory: Path) -> Iterator[Path]:
+    """Yield the paths of the recipes in a folder, sorted; raise UsageError when a folder in it cannot be read."""
+    if not directory.is_dir():
+        raise UsageError(
+            f"{directory}: the folder of recipes does not exist", hint="name one in `recipes` of [tool.everywheel]"
+        )
+    try:
+        for folder in sorted(directory.iterdir()):
+            if folder.is_dir() and any(path.name == "recipe.toml" for path in folder.iterdir()):
+                yield folder / "recipe.toml"
+    except OSError as error:
+        raise UsageError(
+            f"{error.filename}: cannot be read: {(error.strerror or str(error)).lower()}",
+            hint="the folders of recipes must be readable; check their owners and modes",
+        ) from None
 
 
 def load_recipe(path: Path) -> Recipe:
@@ -52,41 +85,32 @@ def load_recipe(path: Path) -> Recipe:
     Raises UsageError, naming file and key, for an error in the file.
     """
     table = read_toml(path)
-    name, version = table.text("name"), table.text("version")
+    name, version = table.text("name", rule=RECIPE_NAME), table.text("version", rule=VERSION)
     if name != path.parent.name:
         raise UsageError(
             f"{path}: 'name' is '{name}' but the folder is '{path.parent.name}'", hint="give both the same name"
         )
     license_table = table.table("license")
     features = table.table("features", {})
-    products = table.table("products")
+    files = _list_files(path.parent)
     recipe = Recipe(
         name=name,
         version=version,
-        summary=table.text("summary", ""),
+        summary=table.text("summary", "", rule=LINE),
         directory=path.parent,
-        license=License(spdx=license_table.text("spdx"), files=license_table.texts("files", ...)),
-        source=_load_source(table.table("source"), version),
+        license=License(spdx=_load_spdx(license_table), files=license_table.texts("files", ..., rule=PATH)),
+        source=load_source(table.table("source"), version),
         build=_load_build(table.table("build")),
-        products=Products(
-            libraries=products.texts("libraries"),
-            headers=products.texts("headers"),
-            pkgconfig=products.texts("pkgconfig"),
-            programs=products.texts("programs"),
-            sonames=products.text_map("sonames"),
-            exports=products.texts("exports"),
-            provides=products.texts("provides"),
-            evidence=products.texts("evidence"),
-        ),
+        products=_load_products(table.table("products")),
         requires=table.texts("requires"),
         build_requires=table.texts("build-requires"),
         features={feature: _load_feature(features.table(feature), feature) for feature in features},
         profiles=table.text_lists("profiles"),
         overrides=tuple(_load_override(override) for override in table.tables("overrides")),
-        files=_digest_files(path.parent),
+        files={file.name: _hash(file) for file in files},
+        executables=tuple(file.name for file in files if file.executable),
     )
     license_table.reject_unknown_keys()
-    products.reject_unknown_keys()
     table.reject_unknown_keys()
     for profile, names in recipe.profiles.items():
         for feature in names:
@@ -98,69 +122,24 @@ def load_recipe(path: Path) -> Recipe:
     return recipe
 
 
-def _load_source(table: Table, version: str) -> Source:
-    urls = tuple(url.replace("{version}", version) for url in table.texts("urls"))
-    debian = _load_debian(table, version)
-    filename = debian.file if debian else PurePosixPath(urls[0]).name if urls else ""
-    if not filename:
+def _load_spdx(table: Table) -> str:
+    """Return the canonical spelling of the license expression (PEP 639)."""
+    text = table.text("spdx", rule=LINE)
+    try:
+        return str(canonicalize_license_expression(text))
+    except InvalidLicenseExpression as error:
         raise UsageError(
-            f"{table.location}: neither 'urls' nor 'debian' names a location of the source", hint=_LOCATIONS
-        )
-    source = Source(
-        filename=filename,
-        sha256=_load_sha256(table),
-        urls=urls,
-        debian=debian,
-        patches=tuple(_load_patch(patch, version) for patch in table.tables("patches")),
-    )
-    table.reject_unknown_keys()
-    return source
-
-
-def _load_patch(table: Table, version: str) -> Patch:
-    patch = Patch(
-        name=table.text("name"),
-        sha256=_load_sha256(table),
-        urls=tuple(url.replace("{version}", version) for url in table.texts("urls")),
-        debian=_load_debian(table, version),
-    )
-    if not patch.urls and patch.debian is None:
-        raise UsageError(
-            f"{table.location}: neither 'urls' nor 'debian' names a location of '{patch.name}'", hint=_LOCATIONS
-        )
-    table.reject_unknown_keys()
-    return patch
-
-
-def _load_debian(table: Table, version: str) -> DebianFile | None:
-    if not table.has("debian"):
-        return None
-    debian = table.table("debian")
-    file = DebianFile(
-        package=debian.text("package"),
-        file=debian.text("file").replace("{version}", version),
-        revision=debian.text("revision", ""),
-    )
-    debian.reject_unknown_keys()
-    return file
-
-
-def _load_sha256(table: Table) -> str:
-    value = table.text("sha256")
-    if len(value) != 64 or value.strip("0123456789abcdef"):
-        raise UsageError(
-            f"{table.location}: 'sha256' must be 64 lower-case hex digits",
-            details={"value": value},
-            hint="`sha256sum ARCHIVE` prints it",
-        )
-    return value
+            f"{table.location}: 'spdx' is not an SPDX license expression",
+            details={"value": text, "reason": error},
+            hint="https://spdx.org/licenses lists the identifiers; `LicenseRef-…` names any other license",
+        ) from None
 
 
 def _load_build(table: Table) -> Build:
     system = _load_choice(table, "system", BuildSystem)
     build = Build(
         system=BuildSystem(system),
-        subdir=table.text("subdir", ""),
+        subdir=table.text("subdir", "", rule=PATH),
         options=table.scalars("options"),
         enable=table.texts("enable"),
         disable=table.texts("disable"),
@@ -169,10 +148,25 @@ def _load_build(table: Table) -> Build:
         link_flags=table.texts("link-flags"),
         optimize=Optimize(_load_choice(table, "optimize", Optimize, "balanced")),
         cxx_runtime=table.flag("cxx-runtime", True),
-        headers=table.text_map("headers"),
+        headers=table.text_map("headers", rule=PATH),
     )
     table.reject_unknown_keys()
     return build
+
+
+def _load_products(table: Table) -> Products:
+    products = Products(
+        libraries=table.texts("libraries", rule=FILE_NAME),
+        headers=table.texts("headers", rule=PATH),
+        pkgconfig=table.texts("pkgconfig", rule=FILE_NAME),
+        programs=table.texts("programs", rule=PATH),
+        sonames=table.text_map("sonames", rule=FILE_NAME),
+        exports=table.texts("exports", rule=SYMBOLS),
+        provides=table.texts("provides"),
+        evidence=table.texts("evidence"),
+    )
+    table.reject_unknown_keys()
+    return products
 
 
 def _load_choice(table: Table, key: str, choices: type[StrEnum], default: object = ...) -> str:
@@ -201,10 +195,13 @@ def _load_feature(table: Table, name: str) -> Feature:
 
 def _load_override(table: Table) -> Override:
     when = table.text_map("when")
-    for fact in when:
-        if fact not in ("os", "libc", "arch", "endian", "linkage"):
+    for fact, glob in when.items():
+        if fact not in _CONDITIONS:
+            raise UsageError(f"{table.location}: unknown condition '{fact}'", hint=f"known: {', '.join(_CONDITIONS)}")
+        if not any(fnmatchcase(value, glob) for value in _CONDITIONS[fact]):
             raise UsageError(
-                f"{table.location}: unknown condition '{fact}'", hint="known: os, libc, arch, endian, linkage"
+                f"{table.location}: no target has '{fact}' = '{glob}'",
+                hint=suggest(glob, filter(None, _CONDITIONS[fact])),
             )
     override = Override(
         when=when,
@@ -218,16 +215,30 @@ def _load_override(table: Table) -> Override:
         options=table.scalars("options"),
         provides=table.texts("extend-provides"),
         evidence=table.texts("extend-evidence"),
-        exports=table.texts("extend-exports"),
+        exports=table.texts("extend-exports", rule=SYMBOLS),
         system=BuildSystem(_load_choice(table, "system", BuildSystem)) if table.has("system") else None,
     )
     table.reject_unknown_keys()
     return override
 
 
-def _digest_files(directory: Path) -> dict[str, str]:
-    files = sorted(path for path in directory.rglob("*") if path.is_file() and path.name != "recipe.toml")
-    return {path.relative_to(directory).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+def _list_files(directory: Path) -> list[ListedFile]:
+    """Return the files next to recipe.toml; raise UsageError for one that cannot be used, or a link out of the folder."""
+    try:
+        return [file for file in list_files(directory, within=directory) if file.name != "recipe.toml"]
+    except UnusableFile as error:
+        raise _report_unusable(error) from None
+
+
+def _hash(file: ListedFile) -> str:
+    try:
+        return hashlib.sha256(read_file(file.path, _LARGEST_FILE)).hexdigest()
+    except (UnusableFile, FileNotFoundError) as error:
+        raise _report_unusable(error) from None
+
+
+def _report_unusable(error: Exception) -> UsageError:
+    return UsageError(str(error), hint="a recipe's folder contains readable files, folders, and links that stay in it")
 
 
 def _check_requirements(recipe: Recipe, recipes: Mapping[str, Recipe]) -> None:

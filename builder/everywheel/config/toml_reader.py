@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from everywheel.config.text_rules import TextRule
 from everywheel.errors import UsageError
+from everywheel.execution.input_files import UnusableFile, read_text
 
 _TYPES = {str: "a string", bool: "true or false", int: "a whole number", list: "an array", dict: "a table"}
 _EXAMPLES = {
@@ -19,6 +22,12 @@ _EXAMPLES = {
     dict: '`{key} = {{ name = "…" }}`',
 }
 _QUOTE = "put it between quotes"
+_LARGEST_FILE = 1 << 20  # bytes; the largest pyproject.toml files have a tenth of it
+_DEEPEST = 32  # tables and arrays in each other
+# tomllib needs time and memory that grow with the square of the number of parts of a key.
+_LONG_KEY = re.compile(
+    r"""(?<![\w-])(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')(?:[ \t]*+\.[ \t]*+(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')){32}"""
+)
 
 
 class Table:
@@ -55,32 +64,46 @@ class Table:
             )
         return value
 
-    def text(self, key: str, default: Any = ...) -> str:
-        """Return a string."""
-        return self._get(key, str, default)  # type: ignore[no-any-return]
+    def text(self, key: str, default: Any = ..., rule: TextRule | None = None) -> str:
+        """Return a string; the default need not follow the rule."""
+        value = self._get(key, str, default)
+        if key in self._data:
+            self._check(key, rule, value)
+        return value  # type: ignore[no-any-return]
+
+    def _check(self, key: str, rule: TextRule | None, *values: str) -> None:
+        for value in values:
+            if rule is not None and not rule.accepts(value):
+                raise UsageError(
+                    f"{self.location}: '{key}' must be {rule.description}",
+                    details={"value": repr(value)},
+                    hint=rule.hint,
+                )
 
     def flag(self, key: str, default: Any = ...) -> bool:
         """Return a boolean."""
         return self._get(key, bool, default)  # type: ignore[no-any-return]
 
-    def texts(self, key: str, default: Any = ()) -> tuple[str, ...]:
-        """Return an array of strings."""
+    def texts(self, key: str, default: Any = (), rule: TextRule | None = None) -> tuple[str, ...]:
+        """Return an array of strings, each of which follows the rule."""
         values = self._get(key, list, default)
         for value in values:
             if not isinstance(value, str):
                 raise UsageError(
                     f"{self.location}: '{key}' must be an array of strings", details={"value": value}, hint=_QUOTE
                 )
+        self._check(key, rule, *values)
         return tuple(values)
 
-    def text_map(self, key: str) -> dict[str, str]:
-        """Return a table of strings."""
+    def text_map(self, key: str, rule: TextRule | None = None) -> dict[str, str]:
+        """Return a table of strings; names and values follow the rule."""
         table = self._get(key, dict, {})
         for name, value in table.items():
             if not isinstance(value, str):
                 raise UsageError(
                     f"{self.location}: '{key}.{name}' must be a string", details={"value": value}, hint=_QUOTE
                 )
+            self._check(key, rule, name, value)
         return dict(table)
 
     def text_lists(self, key: str) -> dict[str, tuple[str, ...]]:
@@ -127,6 +150,10 @@ class Table:
         """Return whether the table contains a key, without reading it."""
         return key in self._data
 
+    def value(self, key: str) -> object:
+        """Return the value of a key of any type."""
+        return self._data[key]
+
     def reject_unknown_keys(self) -> None:
         """Raise UsageError for the first key that no method has read."""
         for key in self._data:
@@ -139,14 +166,49 @@ class Table:
 
 
 def read_toml(path: Path, hint: str | None = None) -> Table:
-    """Read a TOML file; raise UsageError when it does not exist (with `hint`) or is not TOML."""
+    """Read a TOML file of at most 1 MiB.
+
+    Raises UsageError, which names the file, when it does not exist (with `hint`), cannot be read, is not TOML in UTF-8, or
+    is nested so deeply that no program could use it.
+    """
     try:
-        return Table(tomllib.loads(path.read_text(encoding="utf-8")), path)
+        text = read_text(path, _LARGEST_FILE)
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file", hint=hint) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"{path}: not valid TOML",
-            details={"reason": error},
-            hint="correct the line; https://toml.io describes the format",
-        ) from None
+    except UnusableFile as error:
+        raise UsageError(str(error), hint="replace it by a TOML file in UTF-8 that you can read") from None
+    try:
+        if text.startswith("\ufeff"):
+            raise ValueError("it begins with a byte order mark")
+        if _LONG_KEY.search(text):
+            raise ValueError("a key has more than 32 parts")
+        data = tomllib.loads(text)
+        _check_values(data)
+    except RecursionError:
+        raise _report_invalid(path, f"it is nested more than {_DEEPEST} deep") from None
+    except ValueError as error:
+        raise _report_invalid(path, error) from None
+    return Table(data, path)
+
+
+def _report_invalid(path: Path, reason: object) -> UsageError:
+    return UsageError(
+        f"{path}: not valid TOML",
+        details={"reason": reason},
+        hint="correct the line; https://toml.io describes the format",
+    )
+
+
+def _check_values(data: object) -> None:
+    """Raise RecursionError for values that are nested too deeply, ValueError for NUL, which no path or argument can have."""
+    level = [data]
+    for _ in range(_DEEPEST):
+        tables = [value for value in level if isinstance(value, dict)]
+        texts = [value for value in level if isinstance(value, str)] + [key for table in tables for key in table]
+        for text in texts:
+            if "\0" in text:
+                raise ValueError(f"{text!r} contains the character NUL")
+        arrays = [value for value in level if isinstance(value, list)]
+        level = [value for table in tables for value in table.values()] + [value for array in arrays for value in array]
+    if level:
+        raise RecursionError

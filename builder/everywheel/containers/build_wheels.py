@@ -22,6 +22,7 @@ from everywheel.containers.payload import ensure_payload
 from everywheel.containers.qemu import check_emulation
 from everywheel.containers.runtime import Runtime
 from everywheel.containers.runtime_images import RuntimeImages
+from everywheel.containers.user_settings import find_user_settings
 from everywheel.errors import AuditError, MachineError
 from everywheel.execution.jobserver import JobPool
 from everywheel.execution.scheduler import Outcome, ProgressListener, Result, Task, execute
@@ -98,7 +99,9 @@ def plan_container(project: Project, selected: SelectedImage) -> Plan:
     return make_plan(
         replace(project, pythons=project.pythons[:1]),
         [selected.target],
-        find_container_identities(image_identity(selected.reference), selected.image.tag),
+        find_container_identities(
+            image_identity(selected.reference), selected.image.tag, settings=find_user_settings(project)
+        ),
         machine=base_target(selected.target.libc, selected.target.arch),
     )
 
@@ -133,8 +136,8 @@ def build_wheels_in_containers(
             timeout=options.timeout,
             progress=progress,
         )
-        for recipe in missing.recipes:
-            stage_patched_source(store, recipe, sources)
+        for library in missing.libraries.values():
+            stage_patched_source(store, library, sources)
         label = f"{wheel.name} {wheel.version} for {image.target.tag} in {image.image.name}"
         work = partial(_build_wheel, context, image, wheel)
         tasks.append(Task(id=wheel.id, label=label, requires=(), priority=0.0, work=work))

@@ -26,7 +26,9 @@ from typing import Any
 
 import tomlkit
 
-from everywheel.config.project import Project, extension_files
+from everywheel.config.extension_tree import extension_files
+from everywheel.config.project import Project
+from everywheel.config.toml_reader import read_toml
 from everywheel.containers.catalog import BuildImage
 from everywheel.containers.command_report import CommandReport, CommandState
 from everywheel.containers.payload import Payload
@@ -125,9 +127,8 @@ def build_in_container(build: ContainerBuild, output_dir: Path, set_stage: Calla
 def _run_cibuildwheel(build: ContainerBuild, command: list[str | Path], cwd: Path, mounted: MountedFolders) -> None:
     """Run cibuildwheel; if an `everywheel` command failed in the container, its error becomes the excerpt."""
     hint = "finished libraries are in the store: the next run continues from there"
-    environment = _make_environment(build, mounted)
     try:
-        run_logged(command, cwd=cwd, env=environment, log=build.log, label=build.label, hint=hint)
+        run_logged(command, cwd=cwd, env=_make_environment(build, mounted), log=build.log, label=build.label, hint=hint)
     except BuildError as error:
         for name in ("repair", "deps"):
             report = CommandReport.read(mounted.reports, name)
@@ -141,10 +142,10 @@ def _run_cibuildwheel(build: ContainerBuild, command: list[str | Path], cwd: Pat
 def check_cibuildwheel_config(project: Project) -> None:
     """Raise UsageError unless the extension's `[tool.cibuildwheel]` calls `everywheel deps` and `everywheel repair`."""
     path = project.extension / "pyproject.toml"
-    table = tomlkit.parse(path.read_text(encoding="utf-8")).unwrap().get("tool", {}).get("cibuildwheel", {})
-    table = {**table, **table.get("linux", {})}
+    table = read_toml(path).table("tool", {}).table("cibuildwheel", {})
     for key, command in (("before-all", "deps"), ("repair-wheel-command", "repair")):
-        if not re.search(rf"\beverywheel\b.*\b{command}\b", str(table.get(key, ""))):
+        value = next((part.value(key) for part in (table.table("linux", {}), table) if part.has(key)), "")
+        if not re.search(rf"\beverywheel\b.*\b{command}\b", str(value)):
             raise UsageError(
                 f"{path}: [tool.cibuildwheel] has no '{key}' that calls `everywheel {command}`",
                 hint="docs/containers.md has the lines to copy",
@@ -164,11 +165,13 @@ def copy_project(project: Project, into: Path) -> Path:
     """
     shutil.rmtree(into, ignore_errors=True)
     package = into / project.extension.relative_to(project.root)
-    for path in extension_files(project.extension):
-        _copy(path, package / path.relative_to(project.extension))
-    for folder in recipe_folders(project):
+    for file in extension_files(project.extension):
+        _copy(file.path, package / file.name)
+    for recipe in project.recipes.values():
+        folder = recipe.directory.parent.resolve()
         if folder.is_relative_to(project.root):
-            shutil.copytree(folder, into / folder.relative_to(project.root), dirs_exist_ok=True)
+            for name in ("recipe.toml", *recipe.files):
+                _copy(recipe.directory / name, into / folder.relative_to(project.root) / recipe.name / name)
     document = tomlkit.parse((project.root / "pyproject.toml").read_text(encoding="utf-8"))
     table: Any = document["tool"]["everywheel"]
     table["features"] = {name: list(features) for name, features in project.features.items()}

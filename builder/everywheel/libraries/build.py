@@ -8,11 +8,12 @@ from pathlib import Path
 
 from everywheel.config.recipe import BuildSystem, Linkage, ResolvedRecipe
 from everywheel.errors import BuildError
+from everywheel.execution.input_files import UnusableFile, leads_out, list_files
 from everywheel.execution.process import run_logged
 from everywheel.libraries.build_systems import build_commands
 from everywheel.libraries.context import BuildContext
 from everywheel.libraries.features import check_features
-from everywheel.libraries.prefix import normalize_prefix
+from everywheel.libraries.prefix import check_links, normalize_prefix
 from everywheel.libraries.products import check_products, list_spellings
 from everywheel.libraries.source_tree import prepare_source
 from everywheel.planning.steps import LibraryStep, Plan, StepKind
@@ -32,6 +33,7 @@ def build_library(context: BuildContext, step: LibraryStep, plan: Plan, set_stag
     workspace, toolchain = prepare_workspace(context, step, plan)
     prefix = _install(context, step, toolchain, workspace, set_stage)
     set_stage("check")
+    check_links(prefix, step.recipe)
     # The root of the store is not searched for: a short path such as /store also occurs in unrelated text.
     build_paths = (workspace, context.store.root / "tools", context.store.root / "zig")
     check_products(prefix, step.recipe, list_spellings(build_paths))
@@ -47,7 +49,7 @@ def prepare_workspace(context: BuildContext, step: LibraryStep, plan: Plan) -> t
     Raises SourceError and BuildError when the source cannot be prepared.
     """
     recipe, workspace = step.recipe, context.open_workspace(step, plan)
-    prepare_source(context, recipe, workspace / "source")
+    prepare_source(context, step, workspace / "source")
     build = recipe.build
     options = ToolchainOptions(
         optimize=build.optimize,
@@ -97,14 +99,26 @@ def _make_shell_hint(step: LibraryStep) -> str:
 
 
 def copy_headers(source: Path, prefix: Path, recipe: ResolvedRecipe) -> None:
-    """Copy the directories that `headers` of a recipe lists from the source into the prefix.
+    """Copy the directories that `headers` of a recipe lists from the source into the prefix, without links.
 
-    Raises BuildError when the source does not contain one of them.
+    Raises BuildError when the source does not contain one of them, or when a file in it cannot be used.
     """
     for origin, destination in recipe.build.headers.items():
-        if not (source / origin).is_dir():
+        if not (source / origin).is_dir() or leads_out(source / origin, source):
             raise BuildError(
                 f"{recipe.label}: the source has no directory '{origin}'",
                 hint=f"correct [build.headers] of {recipe.directory / 'recipe.toml'}",
             )
-        shutil.copytree(source / origin, prefix / destination, dirs_exist_ok=True)
+        try:
+            files = list_files(source / origin, within=source)
+        except UnusableFile as error:
+            raise BuildError(
+                f"{recipe.label}: the headers cannot be copied",
+                details={"reason": error},
+                hint="remove it with a patch",
+            ) from None
+        for file in files:
+            path = prefix / destination / file.name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file.path, path)
+            path.chmod(0o755 if file.executable else 0o644)

@@ -16,7 +16,10 @@ from typing import Any
 
 from everywheel.config.recipe import Linkage, ResolvedRecipe
 from everywheel.errors import BuildError
+from everywheel.execution.input_files import UnusableFile, leads_out, link_leads_out, read_file, read_text
 from everywheel.toolchains.toolchain import PREFIX
+
+_LARGEST_TEXT = 16 << 20  # bytes of a license text or .pc file
 
 # Directories that no build reads.
 _DROPPED = (
@@ -63,22 +66,59 @@ class Library:
 def normalize_prefix(prefix: Path, recipe: ResolvedRecipe, source: Path) -> None:
     """Prepare an installed directory for the store: remove unused files, make it relocatable, add facts and licenses.
 
-    Raises BuildError when a license file is not in `source`.
+    Raises BuildError when a license file is not in `source`, and for a .pc file that cannot be read. The links in the
+    prefix must have been checked (`check_links`).
     """
     for name in _DROPPED:
         shutil.rmtree(prefix / name, ignore_errors=True)
     for path in prefix.glob("lib/*.la"):
-        path.unlink()
+        _remove(path)
     programs = program_names(recipe)
     for path in prefix.glob("bin/*"):
         is_library = recipe.target.os == "windows" and path.suffix == ".dll"
         if f"bin/{path.name}" not in programs and not is_library:
-            path.unlink()
+            _remove(path)
     for folder in ("lib", "share"):
         for path in prefix.glob(f"{folder}/pkgconfig/*.pc"):
-            text = relocate_pkgconfig(path.read_text(encoding="utf-8"), shared=recipe.linkage is Linkage.SHARED)
-            path.write_text(text, encoding="utf-8", newline="\n")
+            try:
+                text = read_text(path, _LARGEST_TEXT)
+            except (UnusableFile, FileNotFoundError) as error:
+                raise BuildError(
+                    f"{recipe.label}: {path.relative_to(prefix)} cannot be made relocatable",
+                    details={"reason": error},
+                    hint="the build installs it; correct it with a patch",
+                ) from None
+            relocated = relocate_pkgconfig(text, shared=recipe.linkage is Linkage.SHARED)
+            path.write_text(relocated, encoding="utf-8", newline="\n")
     write_library(describe_library(recipe, source), prefix)
+
+
+def check_links(prefix: Path, recipe: ResolvedRecipe) -> None:
+    """Raise BuildError for a link that leads out of an installed directory, and for anything but files, folders and links.
+
+    Later steps read and write these paths, so a link to another place would make them read or write there.
+    """
+    for path in sorted(prefix.rglob("*")):
+        name = path.relative_to(prefix).as_posix()
+        if path.is_symlink():
+            if link_leads_out(name, str(path.readlink())):
+                raise BuildError(
+                    f"{recipe.label}: the build installs a link that leads out of the prefix",
+                    details={"link": f"{name} -> {path.readlink()}"},
+                    hint="install a relative link, or the file itself",
+                )
+        elif not (path.is_file() or path.is_dir()):
+            raise BuildError(
+                f"{recipe.label}: the build installs '{name}', which is neither a file, a folder nor a link",
+                hint="remove it from what the build installs",
+            )
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def program_names(recipe: ResolvedRecipe) -> dict[str, str]:
@@ -112,12 +152,16 @@ def describe_library(recipe: ResolvedRecipe, source: Path) -> Library:
     """
     texts = {}
     for name in recipe.license.files:
-        if not (source / name).is_file():
+        try:
+            if leads_out(source / name, source):
+                raise UnusableFile(source / name, "is a link that leads out of the source")
+            texts[Path(name).name] = read_file(source / name, _LARGEST_TEXT)
+        except (UnusableFile, FileNotFoundError) as error:
             raise BuildError(
                 f"{recipe.label}: the license file '{name}' is not in the source",
+                details={"reason": error} if isinstance(error, UnusableFile) else {},
                 hint="correct `files` in `license` of the recipe",
-            )
-        texts[Path(name).name] = (source / name).read_bytes()
+            ) from None
     return Library(
         name=recipe.name,
         version=recipe.version,
@@ -161,7 +205,7 @@ def _load_library(record: Path, prefix: Path) -> Library:
         facts: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
         lists = {name: tuple(value) for name, value in facts.items() if isinstance(value, list)}
         library = Library(**{**facts, **lists, "texts": _read_texts(licenses)})
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise BuildError(
             f"{record.name} in the prefix cannot be read", details={"file": record, "reason": repr(error)}
         ) from None

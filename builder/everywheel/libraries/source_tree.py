@@ -4,37 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from everywheel.config.recipe import ResolvedRecipe
 from everywheel.errors import BuildError
-from everywheel.execution.cancellation import until_canceled
 from everywheel.execution.files import hash_file
+from everywheel.execution.input_files import leads_out
 from everywheel.libraries.context import BuildContext
+from everywheel.planning.steps import LibraryStep
 from everywheel.sources.patch import apply_patch
 from everywheel.sources.request import PinnedFile, list_source_files
 from everywheel.sources.unpack import unpack_archive
-from everywheel.store.local import Store, pack_tree
+from everywheel.store.local import Store
 
 
-def prepare_source(context: BuildContext, recipe: ResolvedRecipe, tree: Path) -> None:
-    """Unpack a recipe's source into `tree`, apply its patches and copy its overlay over it.
+def prepare_source(context: BuildContext, step: LibraryStep, tree: Path) -> None:
+    """Unpack the source of a step's recipe into `tree`, apply its patches and copy its overlay over it.
 
     If `stage_patched_source` has packed a patched source, it is unpacked instead of the archive and the patches.
     Raises SourceError for an archive that cannot be unpacked or a patch that does not apply, and BuildError when the
-    files of the recipe have changed since the plan was made.
+    overlay does not fit into the source, or when the files of the recipe have changed since the plan was made.
     """
-    staged = staged_source(context.store, recipe)
-    if staged.exists():
-        with tarfile.open(staged) as archive:
-            archive.extractall(tree, until_canceled(archive))  # packed by `stage_patched_source`, from verified bytes
+    recipe, staged = step.recipe, _staged_key(step)
+    if context.store.find(staged) is not None:
+        context.store.unpack(staged, tree)
     else:
         _unpack(recipe, context.sources, tree)
-    if recipe.overlay is not None:
-        shutil.copytree(recipe.overlay, tree, dirs_exist_ok=True)
+    _copy_overlay(recipe, tree)
     _check_unchanged(recipe, tree)
 
 
@@ -49,32 +47,57 @@ def _unpack(recipe: ResolvedRecipe, sources: Mapping[str, Path], tree: Path) -> 
         apply_patch(file, recipe.directory / name, tree)
 
 
-def staged_source(store: Store, recipe: ResolvedRecipe) -> Path:
-    """Return the path of a recipe's patched source in the store, for build images that have neither git nor xz."""
-    hashes = [*(file.sha256 for file in list_source_files([recipe])), *(recipe.files[name] for name in recipe.patches)]
-    return store.root / "patched" / f"{recipe.name}-{hashlib.sha256(''.join(hashes).encode()).hexdigest()[:16]}.tar.gz"
+def _staged_key(step: LibraryStep) -> str:
+    """Return the key of a step's patched source; the step's own key covers the recipe, its files and the code that patches."""
+    return hashlib.sha256(f"patched source of {step.key}".encode()).hexdigest()
 
 
-def stage_patched_source(store: Store, recipe: ResolvedRecipe, sources: Mapping[str, Path]) -> None:
-    """Unpack and patch a recipe's source, and pack the result into the store, unless the store already contains it.
+def stage_patched_source(store: Store, step: LibraryStep, sources: Mapping[str, Path]) -> None:
+    """Unpack and patch the source of a step's recipe, and pack it into the store, unless the store already contains it.
 
-    Raises SourceError for an archive that cannot be unpacked or a patch that does not apply.
+    Build images have neither git nor xz. Raises SourceError for an archive that cannot be unpacked or a patch that does not
+    apply.
     """
-    final = staged_source(store, recipe)
-    if final.exists():
+    key = _staged_key(step)
+    if store.find(key) is not None:
         return
-    final.parent.mkdir(exist_ok=True)
     with TemporaryDirectory(dir=store.root / "tmp") as folder:
-        tree, packed = Path(folder) / "source", Path(folder) / "packed"
-        _unpack(recipe, sources, tree)
-        pack_tree(tree, packed, level=1)
-        packed.replace(final)
+        tree = Path(folder) / "source"
+        _unpack(step.recipe, sources, tree)
+        store.put_tree(key, tree, name=step.name, version=step.version, target="patched source")
+
+
+def _copy_overlay(recipe: ResolvedRecipe, tree: Path) -> None:
+    """Copy the overlay over a source: exactly the files that the cache key covers, and none of them through a link.
+
+    Raises BuildError when the source has a file for a folder of the overlay, or a folder for a file.
+    """
+    for name in recipe.overlay:
+        destination = tree / name.removeprefix("overlay/")
+        if destination.is_symlink():
+            destination.unlink()
+        if leads_out(destination, tree):
+            raise _report_overlay(recipe, name, "a link of the source leads out of it")
+        try:
+            destination.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(recipe.directory / name, destination)
+        except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+            raise _report_overlay(recipe, name, f"{str(error.strerror).lower()} in the source") from None
+        destination.chmod(0o755 if name in recipe.executables else 0o644)
+
+
+def _report_overlay(recipe: ResolvedRecipe, name: str, reason: str) -> BuildError:
+    return BuildError(
+        f"{recipe.label}: {name} cannot be copied over the source",
+        details={"reason": reason},
+        hint="rename the file, or remove what is in its way with a patch",
+    )
 
 
 def _check_unchanged(recipe: ResolvedRecipe, tree: Path) -> None:
-    """Raise BuildError when the overlay or a patch differs from the files that the cache key was computed from."""
-    used = {name: tree / name.removeprefix("overlay/") for name in recipe.files if name.startswith("overlay/")}
-    used |= {name: recipe.directory / name for name in recipe.patches}
+    """Raise BuildError when a file of the recipe differs from the one that the cache key was computed from."""
+    used = {name: recipe.directory / name for name in recipe.files}
+    used |= {name: tree / name.removeprefix("overlay/") for name in recipe.overlay}
     for name, file in used.items():
         if not file.is_file() or hash_file(file) != recipe.files[name]:
             raise BuildError(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +24,7 @@ ARTIFACT_CODE = (
     "config",
     "execution/child.py",
     "execution/files.py",
+    "execution/input_files.py",
     "execution/process.py",
     "execution/supervisor.py",
     "libraries",
@@ -44,6 +45,7 @@ CONTAINER_CODE = (
     "containers/build_wheels.py",
     "containers/cibuildwheel.py",
     "containers/payload.py",
+    "containers/user_settings.py",
 )
 # Installed distributions that can change the bytes of a wheel, including indirect requirements.
 WHEEL_PACKAGES = (
@@ -83,17 +85,16 @@ def find_identities(engine: EngineName = EngineName.ZIG, native: str | None = No
     )
 
 
-def find_container_identities(image: str, python: str) -> Identities:
+def find_container_identities(image: str, python: str, *, settings: Mapping[str, str]) -> Identities:
     """Return the identities for the native engine in the containers of an image, whose identity is `image`.
 
-    The libraries have the keys that a command in the container computes; those of the wheels also depend on cibuildwheel
-    and on the interpreter that builds them, such as `cp311`.
+    The libraries have the keys that a command in the container computes; those of the wheels also depend on cibuildwheel,
+    on the interpreter that builds them, such as `cp311`, and on the environment variables that cibuildwheel reads.
     """
     identities = find_identities(EngineName.NATIVE, image)
-    return replace(
-        identities,
-        packaging=f"{identities.packaging}-{digest_code(CONTAINER_CODE)}-cibuildwheel={version('cibuildwheel')}-{python}",
-    )
+    variables = hashlib.sha256(repr(sorted(settings.items())).encode()).hexdigest()[:16]
+    facts = (digest_code(CONTAINER_CODE), f"cibuildwheel={version('cibuildwheel')}", python, variables)
+    return replace(identities, packaging="-".join([identities.packaging, *facts]))
 
 
 def digest_code(names: Iterable[str], root: Path = _ROOT) -> str:

@@ -201,6 +201,7 @@ def _recipe_facts(recipe: ResolvedRecipe) -> dict[str, object]:
         "build": asdict(recipe.build),
         "products": asdict(recipe.products),
         "files": recipe.files,
+        "executables": recipe.executables,
     }
 
 
@@ -215,6 +216,7 @@ def _program_facts(recipe: Recipe) -> dict[str, object]:
         "overrides": [asdict(override) for override in recipe.overrides],
         "products": asdict(recipe.products),
         "files": recipe.files,
+        "executables": recipe.executables,
     }
 
 

@@ -3,38 +3,82 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import shlex
 import zlib
-from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 
 from everywheel.errors import MachineError, SourceError
 from everywheel.execution.files import hash_file, report_full_disk
+from everywheel.execution.input_files import link_leads_out
 from everywheel.execution.process import run_command
 from everywheel.sources.request import COMPARE_PIN, PinnedFile
+
+_LARGEST_PATCH = 64 << 20  # bytes, unpacked
 
 
 def apply_patch(file: PinnedFile, patch: Path, tree: Path) -> None:
     """Apply a patch, which may be compressed with gzip, to a source tree with `git apply -p1`.
 
     Changes below `debian/`, the distribution's packaging, are ignored. Raises SourceError with git's messages when the
-    patch does not apply or changes nothing, and MachineError when git is missing.
+    patch does not apply or changes nothing, or when it would write through a link or create one that leads out of the
+    tree; MachineError when git is missing.
     """
-    content = patch.read_bytes()
-    if content.startswith(b"\x1f\x8b"):
-        try:
-            content = gzip.decompress(content)
-        except (EOFError, OSError, zlib.error) as reason:
-            raise SourceError(
-                f"{file.title} cannot be unpacked", details={"reason": str(reason).lower()}, hint=COMPARE_PIN
-            ) from None
+    content = _read_patch(file, patch)
     names = _list_changed_paths(_run_git(file, content, tree, "--numstat", "-z"))
+    _check_paths(file, names, tree)
     before = {name: fingerprint(tree / name) for name in names}
     _run_git(file, content, tree, "--whitespace=nowarn")
+    _check_links(file, names, tree)
     unchanged = [name for name in names if before[name] == fingerprint(tree / name)]
     if not names or unchanged:
         effect = f"does not change {', '.join(unchanged)}" if unchanged else "changes nothing"
         raise SourceError(f"{file.title} {effect}", hint=COMPARE_PIN)
+
+
+def _read_patch(file: PinnedFile, patch: Path) -> bytes:
+    content = patch.read_bytes()
+    if content.startswith(b"\x1f\x8b"):
+        try:
+            with gzip.GzipFile(fileobj=io.BytesIO(content)) as packed:
+                content = packed.read(_LARGEST_PATCH + 1)
+        except (EOFError, OSError, zlib.error) as reason:
+            raise SourceError(
+                f"{file.title} cannot be unpacked", details={"reason": str(reason).lower()}, hint=COMPARE_PIN
+            ) from None
+    if len(content) > _LARGEST_PATCH:
+        raise SourceError(f"{file.title} is larger than {_LARGEST_PATCH >> 20} MiB", hint=COMPARE_PIN)
+    return content
+
+
+def _check_paths(file: PinnedFile, names: Sequence[str], tree: Path) -> None:
+    """Raise SourceError for a changed path that is below a link, or below another changed path, which may become a link.
+
+    git checks this as well since 2.39.2 (https://nvd.nist.gov/vuln/detail/CVE-2023-23946).
+    """
+    for name in names:
+        path = PurePosixPath(name)
+        parents = [parent.as_posix() for parent in path.parents][:-1]  # without the tree itself
+        if path.is_absolute() or ".." in path.parts:
+            raise SourceError(f"{file.title} changes '{name}', which is outside of the source", hint=COMPARE_PIN)
+        for parent in parents:
+            if parent in names or (tree / parent).is_symlink():
+                raise SourceError(
+                    f"{file.title} changes '{name}', and '{parent}' is a link or changed itself", hint=COMPARE_PIN
+                )
+
+
+def _check_links(file: PinnedFile, names: Sequence[str], tree: Path) -> None:
+    for name in names:
+        path = tree / name
+        if path.is_symlink() and link_leads_out(name, str(path.readlink())):
+            raise SourceError(
+                f"{file.title} creates a link that leads out of the source",
+                details={"link": f"{name} -> {path.readlink()}"},
+                hint=COMPARE_PIN,
+            )
 
 
 def _run_git(file: PinnedFile, patch: bytes, tree: Path, *options: str) -> str:

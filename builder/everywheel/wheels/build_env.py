@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from everywheel.config.project import Project, digest_tree
+from everywheel.config.extension_tree import digest_tree
+from everywheel.config.project import Project
 from everywheel.config.recipe import Linkage, Optimize
 from everywheel.errors import BuildError
 from everywheel.libraries.context import BuildContext

@@ -10,7 +10,7 @@ from pathlib import Path
 from pyproject_hooks import BuildBackendHookCaller
 
 from everywheel.config.build_backend import BuildBackend
-from everywheel.config.project import extension_files
+from everywheel.config.extension_tree import extension_files
 from everywheel.config.recipe import Linkage
 from everywheel.errors import UsageError
 from everywheel.execution.process import run_logged
@@ -45,13 +45,13 @@ class BackendCall:
 
 
 def copy_extension(extension: Path, copy: Path) -> Path:
-    """Replace the directory `copy` by a copy of an extension with normalized file modes (0755 or 0644), and return it."""
+    """Replace the directory `copy` by a copy of an extension, without links and with modes 0755 or 0644, and return it."""
     shutil.rmtree(copy, ignore_errors=True)
-    for path in extension_files(extension):
-        destination = copy / path.relative_to(extension)
+    for file in extension_files(extension):
+        destination = copy / file.name
         destination.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, destination)
-        destination.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
+        shutil.copyfile(file.path, destination)
+        destination.chmod(0o755 if file.executable else 0o644)
     return copy
 
 

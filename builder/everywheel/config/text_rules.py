@@ -1,0 +1,99 @@
+"""Rules for texts in recipes and project files that become part of paths, commands, file names or linker scripts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import PurePosixPath, PureWindowsPath
+
+_LONGEST_PATH = 1000  # bytes; Linux allows 4096 with the path of the workspace
+_LONGEST_NAME = 200  # bytes; Linux allows 255 with the suffixes of logs and workspaces
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextRule:
+    """The texts that a key accepts: `description` completes "'key' must be …", and `hint` shows a valid value."""
+
+    accepts: Callable[[str], object]
+    description: str
+    hint: str
+
+
+def _is_path(text: str) -> bool:
+    parts = PurePosixPath(text).parts
+    return (
+        bool(text)
+        and text.isprintable()
+        and not set(text) & set("\\{}")
+        and not text.startswith("/")
+        and not PureWindowsPath(text).drive
+        and ".." not in parts
+        and len(text.encode()) <= _LONGEST_PATH
+        and all(len(part.encode()) <= _LONGEST_NAME for part in parts)
+    )
+
+
+def _is_file_name(text: str) -> bool:
+    return text != "." and "/" not in text and _is_path(text)
+
+
+def _match(pattern: str) -> Callable[[str], object]:
+    return re.compile(pattern, re.ASCII).fullmatch
+
+
+_PLAIN_NAME = r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}"
+
+RECIPE_NAME = TextRule(
+    accepts=_match(_PLAIN_NAME),
+    description="a name of letters, digits and `.`, `_`, `+`, `-`",
+    hint='such as `name = "libpng"`',
+)
+VERSION = TextRule(
+    accepts=_match(r"[A-Za-z0-9][A-Za-z0-9._+~!-]{0,99}"),
+    description="a version of letters, digits and `.`, `_`, `+`, `~`, `!`, `-`",
+    hint='such as `version = "1.6.48"`',
+)
+PATH = TextRule(
+    accepts=_is_path,
+    description="a relative path without `..`, backslashes and braces",
+    hint="paths are relative to the source or the prefix, and stay in it",
+)
+FILE_NAME = TextRule(
+    accepts=_is_file_name,
+    description="a name without slashes, backslashes and braces",
+    hint="the toolkit adds the directory",
+)
+LINE = TextRule(
+    accepts=str.isprintable,
+    description="one line of text without control characters",
+    hint="remove line breaks and control characters",
+)
+URL = TextRule(
+    accepts=_match(r"https?://[^\s\\{}\x00-\x1f\x7f]+"),
+    description="an http or https URL",
+    hint="`{version}` is the only placeholder; escape other characters as `%20`",
+)
+SYMBOLS = TextRule(
+    accepts=_match(r"[A-Za-z0-9_.$@*?\[\]!^-]+"),
+    description="a symbol or a glob of symbols",
+    hint='such as `exports = ["png_*"]`',
+)
+DEBIAN_PACKAGE = TextRule(
+    accepts=_match(r"[a-z0-9][a-z0-9+.-]{1,99}"),
+    description="the name of a Debian source package",
+    hint='such as `package = "libpng1.6"`',
+)
+DEBIAN_REVISION = TextRule(
+    accepts=_match(r"([A-Za-z0-9][A-Za-z0-9.+:~-]{0,99})?"),
+    description="the version of a Debian package",
+    hint='such as `revision = "1.6.48-1"`',
+)
+PYTHON_TAG = TextRule(
+    accepts=_match(r"cp3\d{1,2}"), description="the Python tag of a CPython", hint='such as `tag = "cp311"`'
+)
+PYTHON_ABI = TextRule(
+    accepts=_match(r"abi3t?|abi3\.abi3t|cp3\d{1,2}t?d?"),
+    description="the ABI tag of a CPython",
+    hint='such as `abi = "abi3"` or `abi = "cp314t"`',
+)
