@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+# Control characters except tab and newline, those that change the direction or the lines of text, and surrogates, which stand
+# for bytes that are not UTF-8.
+_UNPRINTABLE = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """Return text for a terminal: control characters are escaped as in Python, such as `\\x1b`, except tab and newline.
+
+    Text from outside (file names, recipes, metadata, answers of servers) could otherwise move the cursor, change colors, or
+    show its characters in another order (https://trojansource.codes).
+    """
+    return _UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 class EverywheelError(Exception):

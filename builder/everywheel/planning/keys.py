@@ -20,6 +20,7 @@ from everywheel.toolchains.native import native_facts
 _ROOT = Path(__file__).parents[1]
 # Directories are hashed with all their files, at any depth.
 ARTIFACT_CODE = (
+    "archives",
     "binaries",
     "config",
     "execution/child.py",
@@ -31,7 +32,6 @@ ARTIFACT_CODE = (
     "planning/plan.py",
     "planning/steps.py",
     "platforms",
-    "sources/lzma_compat.py",
     "sources/patch.py",
     "sources/request.py",
     "sources/unpack.py",

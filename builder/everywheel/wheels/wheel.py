@@ -22,7 +22,7 @@ from packaging.metadata import Metadata, RawMetadata, parse_email
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from everywheel.errors import BuildError
-from everywheel.sources.lzma_compat import LZMAError
+from everywheel.archives.lzma_compat import LZMAError
 from everywheel.wheels.zip_writer import ZipEntry, pack_zip
 
 # The exceptions of zipfile for malformed archives, in addition to OSError.
