@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-# Control characters except tab and newline, those that change the direction or the lines of text, and surrogates, which stand
-# for bytes that are not UTF-8.
+# Control characters except tab and newline, those that change the direction or the lines of text, and surrogates, which
+# represent bytes that are not UTF-8.
 _UNPRINTABLE = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 

@@ -1,7 +1,7 @@
 """The directory of a zip archive, and the checks that every tool reads the same members from it.
 
 Every byte of an archive must belong to one member or to the directory at its end: nothing before, between or after them, and
-no two members that share bytes. The header in front of each member must repeat what the directory says. PyPI and uv refuse
+no two members that share bytes. The header in front of each member must repeat its entry in the directory. PyPI and uv refuse
 the same archives, since installers that follow the one or the other would install different files (CVE-2025-54368).
 The format is APPNOTE 6.3.3 without encryption and without 64-bit directories.
 """
@@ -22,7 +22,7 @@ _CENTRAL = struct.Struct("<4s6H3L5H2L")
 _END = struct.Struct("<4s4H2LH")
 _LONG_SIZES = struct.Struct("<2Q")
 _ENCRYPTED, _DESCRIPTOR, UTF8_NAME = 1 << 0, 1 << 3, 1 << 11
-_ALLOWED_FLAGS = 0b110 | _DESCRIPTOR | UTF8_NAME  # bits 1 and 2 say how hard the compressor tried
+_ALLOWED_FLAGS = 0b110 | _DESCRIPTOR | UTF8_NAME  # bits 1 and 2 are the effort of the compressor
 _LONG, _UNICODE_PATH = 0x0001, 0x7075  # extra fields
 _MAX_16, _MAX_32 = 0xFFFF, 0xFFFFFFFF
 
@@ -152,11 +152,11 @@ def check_layout(file: BinaryIO, members: tuple[ZipMember, ...], end: int) -> It
 
 
 def _check_local_header(file: BinaryIO, member: ZipMember) -> int:
-    """Return the offset of a member's data; raise ArchiveError when the header in front of it says something else."""
+    """Return the offset of a member's data; raise ArchiveError when the header in front of it differs from the directory."""
     file.seek(member.offset)
     header = file.read(_LOCAL.size)
     if len(header) < _LOCAL.size or header[:4] != b"PK\x03\x04":
-        raise BrokenArchive(f"'{member.name}' is not where the directory says")
+        raise BrokenArchive(f"'{member.name}' is not at its offset in the directory")
     fields = _LOCAL.unpack(header)
     flags, method, crc, packed, size = *fields[2:4], *fields[6:9]
     name, extra = file.read(fields[9]), file.read(fields[10])

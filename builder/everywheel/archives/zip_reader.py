@@ -70,7 +70,7 @@ class ZipArchive:
                 yield member.name, "a directory with content"
 
     def read(self, member: ZipMember) -> bytes:
-        """Return the content of a member; raise ArchiveError when it is not what the directory says."""
+        """Return the content of a member; raise ArchiveError when it differs from its entry in the directory."""
         return b"".join(self._read_pieces(member))
 
     def extract(self, member: ZipMember, path: Path) -> None:

@@ -10,10 +10,10 @@ import sys
 import zlib
 from pathlib import Path, PurePosixPath
 
+from everywheel.archives.lzma_compat import LZMAError
 from everywheel.errors import SourceError
 from everywheel.execution.cancellation import until_canceled
 from everywheel.execution.files import translate_os_errors
-from everywheel.archives.lzma_compat import LZMAError
 from everywheel.sources.request import COMPARE_PIN, PinnedFile, Unavailable
 
 if sys.version_info >= (3, 12):

@@ -21,8 +21,8 @@ from pathlib import Path, PurePosixPath
 from packaging.metadata import Metadata, RawMetadata, parse_email
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from everywheel.errors import BuildError
 from everywheel.archives.lzma_compat import LZMAError
+from everywheel.errors import BuildError
 from everywheel.wheels.zip_writer import ZipEntry, pack_zip
 
 # The exceptions of zipfile for malformed archives, in addition to OSError.
