@@ -28,6 +28,7 @@ from everywheel.store.local import FIXED_TIME, Store
 from everywheel.toolchains.build_tools import ensure_tools
 from everywheel.toolchains.compilers import Engine, EngineName
 from everywheel.toolchains.engines import check_engine, start_engine
+from everywheel.wheels.build_lock import ensure_build_lock
 
 if TYPE_CHECKING:
     from everywheel.wheels.pep517 import BackendCall
@@ -79,8 +80,10 @@ def build_targets(
 ) -> tuple[Plan, tuple[Result, ...]]:
     """Plan the wheels of the targets and build them into the store; return the plan and the results.
 
-    The results, and the errors that are raised, are those of `build_plan`; `plan_targets` may raise UsageError.
+    The results, and the errors that are raised, are those of `build_plan`; `plan_targets` may raise UsageError, as may
+    `ensure_build_lock`, which also raises BuildError and MachineError.
     """
+    project = ensure_build_lock(project, store, offline=options.offline)
     plan = plan_targets(project, targets, options.engine)
     return plan, build_plan(plan, project, store, options, listener)
 
@@ -153,7 +156,7 @@ def build_wheel(
     set_stage("prepare")
     call = prepare_call(context, step, plan, project)
     set_stage("build")
-    built = build_extension(call, context, project)
+    built = build_extension(call, project)
     set_stage("repair")
     finished = _repair(built, call, context, step, plan)
     set_stage("audit")

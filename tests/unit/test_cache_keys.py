@@ -105,11 +105,12 @@ EXCUSED_PACKAGES = {
     "delocate": "repairs wheels on macOS only, where its version is in the keys",
     "filelock": ORDER,
     "mesonbuild": "is one of the pinned tools",
-    "pip": "installs what the pins and the build requirements name",
+    "pip": "installs only files that have their pinned sha256",
     "platformdirs": "names the default store",
-    "pyproject_hooks": "calls the backend, whose version the build requirements determine",
+    "pyproject_hooks": "calls the backend, whose version and hashes are in the keys",
     "requests": DOWNLOADS,
     "urllib3": DOWNLOADS,
+    "uv": "resolves build requirements, whose versions and hashes are in the keys",
 }
 EXCUSED_REQUIREMENTS = {
     "altgraph": "finds the order of several Mach-O files, which no wheel is built from",

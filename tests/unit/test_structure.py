@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import everywheel
@@ -135,7 +136,7 @@ def test_pip_is_run_by_one_module() -> None:
         for name, file in list_modules()
         for node in ast.walk(parse(file))
         if isinstance(node, ast.List | ast.Tuple)
-        and {"-m", "pip"} <= {item.value for item in node.elts if isinstance(item, ast.Constant)}
+        and ("-m", "pip") in pairwise(item.value if isinstance(item, ast.Constant) else None for item in node.elts)
     }
 
     assert users == {"toolchains/pip.py"}

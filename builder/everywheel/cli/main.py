@@ -32,6 +32,7 @@ _COMMANDS = (
     "sources",
     "store",
     "sdist",
+    "lock",
     "matrix",
     "release",
     "doctor",

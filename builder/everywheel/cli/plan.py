@@ -18,6 +18,7 @@ from everywheel.planning.steps import Plan, Step
 from everywheel.platforms.target import Target
 from everywheel.store.local import Store, default_store
 from everywheel.toolchains.compilers import EngineName
+from everywheel.wheels.build_lock import find_build_lock
 
 
 @click.command("plan", short_help="Show the steps of a build, and which are in the store.")
@@ -34,8 +35,8 @@ def plan_command(root: Path, selection: Selection, as_json: bool) -> None:
 
 def show_plan(root: Path, selection: Selection, *, as_json: bool) -> None:
     """Print the plan of a selection as a table or as JSON."""
-    project = selection.load_project(root)
     store = Store(default_store())
+    project = find_build_lock(selection.load_project(root), store)
     targets = choose_targets(project, selection.targets, selection.engine)
     if selection.engine is EngineName.CONTAINER:
         plan = _plan_containers(project, targets)

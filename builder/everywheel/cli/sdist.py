@@ -17,6 +17,7 @@ from everywheel.store.local import Store, default_store
 from everywheel.toolchains.build_tools import ensure_tools
 from everywheel.toolchains.compilers import EngineName
 from everywheel.toolchains.engines import start_engine
+from everywheel.wheels.build_lock import ensure_build_lock
 
 
 def make_sdist(
@@ -25,6 +26,7 @@ def make_sdist(
     """Build the source distribution with a target's libraries; return its path (None after a failure) and exit code."""
     from everywheel.wheels.sdist import build_sdist
 
+    project = ensure_build_lock(project, store, offline=options.offline)
     plan = plan_targets(project, [target])
     step = plan.wheels[wheel_id(project, target, project.python)]
     requirements = plan.select(step.requires)

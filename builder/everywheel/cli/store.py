@@ -15,6 +15,7 @@ from everywheel.config.project import load_project
 from everywheel.errors import BuildError, UsageError
 from everywheel.pipeline import plan_targets
 from everywheel.store.local import Store, default_store, find_garbage, remove_garbage
+from everywheel.wheels.build_lock import find_build_lock
 
 DAY = 86400.0  # seconds  # seconds
 
@@ -93,7 +94,7 @@ def gc_command(root: Path, older_than: float, everything: bool, damaged: bool, d
     keep: set[str] = set()
     if not everything:
         try:
-            project = load_project(root)
+            project = find_build_lock(load_project(root), store)
             keep = {step.key for step in plan_targets(project, project.targets).steps.values()}
         except UsageError as error:
             error.hint = "run this in the project's directory, or add --all to keep nothing for a project"

@@ -12,6 +12,7 @@ from packaging.version import InvalidVersion, Version
 
 from everywheel.config.build_backend import BuildBackend, read_build_backend
 from everywheel.config.extension_tree import digest_tree
+from everywheel.config.pins import Pin
 from everywheel.config.recipe import Linkage, Recipe, suggest
 from everywheel.config.recipe_loader import load_recipes
 from everywheel.config.text_rules import PYTHON_ABI, PYTHON_TAG
@@ -72,6 +73,7 @@ class Project:
         recipes: all recipes by name.
         backend: the build backend of the extension.
         digest: the hash of the extension's files.
+        build_pins: the packages in the environment of the extension's build; None while they are not known.
     """
 
     root: Path
@@ -92,6 +94,7 @@ class Project:
     recipes: Mapping[str, Recipe]
     backend: BuildBackend
     digest: str
+    build_pins: tuple[Pin, ...] | None = None
 
     @property
     def python(self) -> PythonSpec:

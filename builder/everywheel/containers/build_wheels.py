@@ -34,6 +34,7 @@ from everywheel.planning.steps import Plan, Step
 from everywheel.platforms.target import Target, base_target
 from everywheel.sources import ProgressCallback, fetch_sources, find_locations, ignore_progress, list_source_files
 from everywheel.store.local import Store
+from everywheel.wheels.build_lock import ensure_build_lock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,9 +118,10 @@ def build_wheels_in_containers(
     Returns the plan of all targets, and a result for each wheel that was not in the store. Raises SourceError when a source
     is unavailable, MachineError and UsageError for missing requirements before anything is built.
     """
-    project, store, options = context.project, context.store, context.options
-    images = context.runtime.images
+    images, store, options = context.runtime.images, context.store, context.options
     selected = [choose_image(target, context.catalog, images, pull=not options.offline) for target in targets]
+    project = ensure_build_lock(context.project, store, offline=options.offline)
+    context = replace(context, project=project)
     plans = [plan_container(project, image) for image in selected]
     tasks = []
     for image, plan in zip(selected, plans, strict=True):

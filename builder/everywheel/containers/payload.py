@@ -20,7 +20,7 @@ from everywheel.toolchains.pip import download_wheels, install_wheels, platform_
 # cibuildwheel creates the environment for the wheel's tests with virtualenv.
 _CIBUILDWHEEL_REQUIREMENTS = ("virtualenv",)
 # Requirements that are only used outside of the container.
-_NOT_IN_CONTAINER = frozenset({"cibuildwheel"})
+_NOT_IN_CONTAINER = frozenset({"cibuildwheel", "uv"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

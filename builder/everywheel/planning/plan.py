@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from everywheel.config.pins import digest_pins
 from everywheel.config.project import Project, PythonSpec, wheel_name
 from everywheel.config.recipe import BuildSystem, Linkage, Recipe, ResolvedRecipe, resolve_recipe
 from everywheel.errors import UsageError
@@ -144,6 +145,7 @@ def _plan_wheel(
     link = tuple(id for id, step in libraries.items() if step.kind is StepKind.LIBRARY)
     facts = {
         "extension": project.digest,
+        "build requirements": None if project.build_pins is None else digest_pins(project.build_pins),
         "name": wheel_name(project, target, python),
         "python": asdict(python),
         "roots": sorted((*project.requires, python.headers)),

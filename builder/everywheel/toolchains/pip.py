@@ -7,6 +7,7 @@ latter are for containers, which have no network access.
 
 from __future__ import annotations
 
+import ast
 import os
 import sys
 from collections.abc import Sequence
@@ -16,23 +17,33 @@ from everywheel.execution.process import run_logged
 from everywheel.platforms.tags import Floor, list_compatible_tags
 from everywheel.platforms.target import Target
 
+INDEX_SETTINGS = ("index-url", "extra-index-url", "no-index", "find-links", "trusted-host", "cert", "proxy")
+"""pip's settings for indexes, proxies and certificates, by their names in pip.conf."""
 _HINT = "is the package index reachable? pip's own settings (PIP_INDEX_URL, pip.conf) are used"
 
 
-def run_pip(command: str, arguments: Sequence[str], *, label: str, log: Path, python: Path | None = None) -> None:
-    """Run a command of pip, in the environment of `python` if it is not None.
+def run_pip(
+    command: str,
+    arguments: Sequence[str],
+    *,
+    label: str,
+    log: Path,
+    python: Path | None = None,
+    hint: str = _HINT,
+) -> str:
+    """Run a command of pip, in the environment of `python` if it is not None, and return its output.
 
     `label` names the packages in errors: `build tools`. Raises BuildError when pip fails.
     """
     selection = [] if python is None else ["--python", str(python)]
     options = ["--quiet", "--disable-pip-version-check"]
-    run_logged(
+    return run_logged(
         [sys.executable, "-m", "pip", *selection, command, *options, *arguments],
         cwd=log.parent,
         env=python_environment(),
         log=log,
         label=f"{label}: pip {command}",
-        hint=_HINT,
+        hint=hint,
     )
 
 
@@ -69,6 +80,21 @@ def platform_tags(target: Target, libc_version: Sequence[int]) -> list[str]:
     """Return the platform tags that a system with this libc accepts, the newest first (PEP 600, PEP 656)."""
     floor = Floor(libc=target.libc, version=(libc_version[0], libc_version[1]))
     return list_compatible_tags(floor, target.arch.name)
+
+
+def list_index_settings(log: Path) -> dict[str, str]:
+    """Return pip's own settings for indexes, proxies and certificates by their names in pip.conf: `index-url`.
+
+    As for pip, a variable (`PIP_INDEX_URL`) has precedence over the files, and a command's section over `[global]`.
+    """
+    output = run_pip("config", ["list"], label="settings", log=log)
+    settings = {}
+    for section in ("global.", "download.", "install.", ":env:."):
+        for line in output.splitlines():
+            key, _, value = line.partition("=")
+            if key.startswith(section) and key.removeprefix(section) in INDEX_SETTINGS:
+                settings[key.removeprefix(section)] = str(ast.literal_eval(value))
+    return settings
 
 
 def python_environment() -> dict[str, str]:

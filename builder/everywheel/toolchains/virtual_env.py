@@ -12,6 +12,10 @@ from everywheel.execution.process import run_logged
 from everywheel.store.stamped_dir import ensure_stamped_dir
 from everywheel.toolchains.pip import python_environment, run_pip
 
+_PINS_HINT = (
+    "does the package index have these files for this machine? pip's settings (PIP_INDEX_URL, pip.conf) are used; "
+    "`everywheel lock --upgrade` pins the files that the index has now"
+)
 EXE = str(sysconfig.get_config_var("EXE") or "")
 """The suffix of programs on the build machine."""
 
@@ -47,24 +51,38 @@ def environment_identity(requirements: str, store: Path) -> str:
     return hashlib.sha256(facts.encode()).hexdigest()[:12]
 
 
-def ensure_environment(
-    path: Path, arguments: Sequence[str], *, label: str, log: Path, constraints: str = "", offline: bool = False
-) -> Path:
-    """Return the virtual environment at `path`; if it is incomplete, create it and run `pip install` with `arguments`.
+def ensure_pinned_environment(store: Path, name: str, pins: str, *, label: str, offline: bool = False) -> Path:
+    """Return the Python of an environment in the store with exactly the packages of a requirements file with hashes.
 
-    `constraints` is the text of a constraints file of pip. Raises MachineError when the environment is not complete and
-    `offline` forbids the download, BuildError when pip fails.
+    `pins` is the text of the file. Raises MachineError when the environment is not complete and `offline` forbids the
+    download, BuildError when pip fails, also because a file does not have a pinned hash.
     """
 
     def fill(path: Path) -> None:
         log.unlink(missing_ok=True)
         create_environment(path, label=label, log=log)
-        options = []
-        if constraints:
-            file = path / "constraints.txt"
-            file.write_text(constraints)
-            options = ["-c", str(file)]
-        install_into_environment(path, [*options, *arguments], label=label, log=log)
+        file = path / "requirements.txt"
+        file.write_text(pins)
+        if pins:
+            options = ["--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", str(file)]
+            python = environment_python(path)
+            run_pip("install", options, label=label, log=log, python=python, hint=_PINS_HINT)
+
+    log = store / "logs" / f"{name}.log"
+    path = store / "tools" / f"{name}-{environment_identity(pins, store)}"
+    return environment_python(ensure_stamped_dir(path, fill, title=label, offline=offline))
+
+
+def ensure_environment(path: Path, arguments: Sequence[str], *, label: str, log: Path, offline: bool = False) -> Path:
+    """Return the virtual environment at `path`; if it is incomplete, create it and run `pip install` with `arguments`.
+
+    Raises MachineError when the environment is not complete and `offline` forbids the download, BuildError when pip fails.
+    """
+
+    def fill(path: Path) -> None:
+        log.unlink(missing_ok=True)
+        create_environment(path, label=label, log=log)
+        install_into_environment(path, arguments, label=label, log=log)
 
     return ensure_stamped_dir(path, fill, title=label, offline=offline)
 

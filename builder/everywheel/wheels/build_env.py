@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from everywheel.config.extension_tree import digest_tree
@@ -12,10 +11,9 @@ from everywheel.config.recipe import Linkage, Optimize
 from everywheel.errors import BuildError
 from everywheel.libraries.context import BuildContext
 from everywheel.planning.steps import LibraryStep, Plan, WheelStep
-from everywheel.toolchains.build_tools import pinned_versions
 from everywheel.toolchains.toolchain import Toolchain, ToolchainOptions
 from everywheel.toolchains.toolchain_writer import write_toolchain
-from everywheel.toolchains.virtual_env import ensure_environment, environment_identity, environment_python
+from everywheel.wheels.build_lock import check_requirements, ensure_build_environment
 from everywheel.wheels.pep517 import BackendCall, build_extension_wheel, copy_extension, query_wheel_requirements
 from everywheel.wheels.system_linkage import check_system_linkage, drop_libraries
 from everywheel.wheels.target_python import TargetPython, parse_python_version
@@ -39,7 +37,7 @@ def prepare_call(context: BuildContext, step: WheelStep, plan: Plan, project: Pr
         linkage=project.linkage,
         source=source,
         workspace=workspace,
-        interpreter=ensure_build_requirements(context, project),
+        interpreter=ensure_build_environment(project, context.store, offline=context.offline),
         python=TargetPython(
             target=step.target,
             version=parse_python_version(project.recipes[step.python.headers].version),
@@ -88,14 +86,13 @@ def remove_bundled_archives(plan: Plan, libraries: Sequence[LibraryStep], prefix
                 (prefix / "lib" / f"lib{name}.a").unlink(missing_ok=True)
 
 
-def build_extension(call: BackendCall, context: BuildContext, project: Project) -> Path:
-    """Install the dynamic requirements of the backend, build the extension's wheel, and return its path.
+def build_extension(call: BackendCall, project: Project) -> Path:
+    """Build the extension's wheel, and return its path.
 
-    With the linkage `system`, the libraries are removed from the prefix first. Raises BuildError when the backend fails,
-    or when the wheel contains or links a library that it must open at run time.
+    With the linkage `system`, the libraries are removed from the prefix first. Raises BuildError when the backend fails or
+    requires a package that is not pinned, or when the wheel contains or links a library that it must open at run time.
     """
-    if extra := query_wheel_requirements(call):
-        call = replace(call, interpreter=ensure_build_requirements(context, project, extra))
+    check_requirements(project, query_wheel_requirements(call))
     if call.linkage is not Linkage.SYSTEM:
         return build_extension_wheel(call)
     symbols = drop_libraries(call.python.prefix)
@@ -107,26 +104,6 @@ def build_extension(call: BackendCall, context: BuildContext, project: Project) 
         raise
     check_system_linkage(built, symbols, call.label)
     return built
-
-
-def ensure_build_requirements(context: BuildContext, project: Project, extra: Sequence[str] = ()) -> Path:
-    """Return the Python of an environment with the extension's build requirements and the `extra` ones of its backend.
-
-    Requirements that are also pinned build tools are installed in their pinned versions. Raises BuildError when pip fails,
-    and MachineError when the environment is incomplete and the run is offline.
-    """
-    requires = sorted({*project.backend.requires, *extra})
-    constraints = "".join(f"{name}=={pinned}\n" for name, pinned in sorted(pinned_versions().items()))
-    identity = environment_identity("\n".join([*requires, constraints]), context.store.root)
-    environment = ensure_environment(
-        context.store.root / "tools" / f"backend-{identity}",
-        requires,
-        constraints=constraints,
-        label=f"build requirements of {project.name}",
-        log=context.store.root / "logs" / "backend.log",
-        offline=context.offline,
-    )
-    return environment_python(environment)
 
 
 def compiler_variables(toolchain: Toolchain) -> dict[str, str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from everywheel.config.recipe import Linkage
 from everywheel.errors import UsageError
 from everywheel.execution.process import run_logged
 from everywheel.platforms.target import Target
+from everywheel.toolchains.pip import python_environment
 from everywheel.toolchains.toolchain import Toolchain
 from everywheel.wheels.backend_settings import Settings, choose_settings
 from everywheel.wheels.target_python import TargetPython
@@ -55,6 +57,26 @@ def copy_extension(extension: Path, copy: Path) -> Path:
     return copy
 
 
+def query_requirements(
+    backend: BuildBackend, source: Path, python: Path, programs: Sequence[Path], log: Path, label: str
+) -> tuple[str, ...]:
+    """Return the requirements that a backend adds for wheels and sdists of the extension in `source`, without a target.
+
+    `python` has the static requirements, `programs` are directories for the beginning of PATH. Raises BuildError when the
+    backend fails, UsageError for a backend-path outside the project.
+    """
+    environment = python_environment()
+    environment["PATH"] = os.pathsep.join([*map(str, programs), environment.get("PATH", os.defpath)])
+
+    def run_hook(cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
+        run_logged(
+            cmd, cwd=source, env={**environment, **(extra_environ or {})}, log=log, label=f"{label}: {backend.name}"
+        )
+
+    hooks = _call_hooks(backend, source, python, run_hook, label)
+    return (*hooks.get_requires_for_build_wheel({}), *hooks.get_requires_for_build_sdist({}))
+
+
 def query_wheel_requirements(call: BackendCall) -> tuple[str, ...]:
     """Return the dynamic requirements of the backend; its static requirements must already be installed.
 
@@ -89,13 +111,16 @@ def make_hooks(call: BackendCall) -> BuildBackendHookCaller:
             label=f"{call.label}: {call.backend.name}",
         )
 
-    backend = call.backend
+    return _call_hooks(call.backend, call.source, call.interpreter, run_hook, call.label)
+
+
+def _call_hooks(
+    backend: BuildBackend, source: Path, python: Path, run_hook: Callable[..., None], label: str
+) -> BuildBackendHookCaller:
     try:
-        return BuildBackendHookCaller(
-            str(call.source), backend.name, backend.path or None, run_hook, str(call.interpreter)
-        )
+        return BuildBackendHookCaller(str(source), backend.name, backend.path or None, run_hook, str(python))
     except ValueError as error:
-        raise UsageError(f"{call.label}: [build-system] of its pyproject.toml: {error}") from None
+        raise UsageError(f"{label}: [build-system] of its pyproject.toml: {error}") from None
 
 
 def settings_for(call: BackendCall) -> Settings:

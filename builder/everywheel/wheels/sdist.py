@@ -17,7 +17,8 @@ from everywheel.execution.process import run_logged
 from everywheel.libraries.context import BuildContext
 from everywheel.planning.steps import Plan, WheelStep
 from everywheel.store.local import FIXED_TIME
-from everywheel.wheels.build_env import ensure_build_requirements, prepare_call
+from everywheel.wheels.build_env import prepare_call
+from everywheel.wheels.build_lock import check_requirements
 from everywheel.wheels.pep517 import BackendCall, make_hooks, settings_for
 
 if sys.version_info >= (3, 12):
@@ -38,7 +39,7 @@ def build_sdist(context: BuildContext, step: WheelStep, plan: Plan, project: Pro
     step = replace(step, name=f"{step.name}-sdist")
     with context.store.lock(f"sdist-{step.key}"):
         call = replace(prepare_call(context, step, plan, project), settings={})
-        built = _call_backend(call, context, project)
+        built = _call_backend(call, project)
         if built.name != sdist_name(project):
             raise BuildError(
                 f"the backend built {built.name}, but the release has {sdist_name(project)}",
@@ -52,14 +53,13 @@ def build_sdist(context: BuildContext, step: WheelStep, plan: Plan, project: Pro
     return wheelhouse / built.name
 
 
-def _call_backend(call: BackendCall, context: BuildContext, project: Project) -> Path:
+def _call_backend(call: BackendCall, project: Project) -> Path:
     path = f"{_link_git(call.workspace)}:{call.environment['PATH']}"
     call = replace(call, environment={**call.environment, "PATH": path})
     if call.backend.module == "mesonpy":
         _commit(call)
     settings = settings_for(call)
-    if extra := make_hooks(call).get_requires_for_build_sdist(settings):
-        call = replace(call, interpreter=ensure_build_requirements(context, project, extra))
+    check_requirements(project, make_hooks(call).get_requires_for_build_sdist(settings))
     results = call.workspace / "dist"
     results.mkdir(exist_ok=True)
     return results / str(make_hooks(call).build_sdist(str(results), settings))

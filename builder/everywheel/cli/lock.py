@@ -1,0 +1,87 @@
+"""Command `lock`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+from packaging.utils import canonicalize_name
+
+from everywheel.cli.options import verbose_option
+from everywheel.config.pins import Pin
+from everywheel.config.project import load_project
+from everywheel.config.recipe import suggest
+from everywheel.errors import UsageError
+from everywheel.store.local import Store, default_store
+from everywheel.wheels.build_lock import LOCK, make_lock, read_lock, write_lock
+from everywheel.wheels.resolve import Upgrade
+
+
+@click.command("lock", short_help="Pin the build requirements by hash.")
+@click.argument("project", type=click.Path(path_type=Path), required=False)
+@click.option("--upgrade", "-U", is_flag=True, help="Choose the newest versions; otherwise pinned ones are kept.")
+@click.option(
+    "--upgrade-package", "-P", "names", multiple=True, metavar="NAME", help="Upgrade one package; repeatable."
+)
+@click.option("--check", is_flag=True, help="Write nothing; fail when the lock is missing or out of date.")
+@click.option("--dry-run", is_flag=True, help="Show the changes and write nothing.")
+@verbose_option
+@click.pass_obj
+def lock_command(
+    root: Path, project: Path | None, upgrade: bool, names: tuple[str, ...], check: bool, dry_run: bool
+) -> None:
+    """Resolve the build requirements of the extension and write them to everywheel.lock in the project's directory.
+
+    The lock has every package in the environment of a build, with its version and the hashes of its files: the
+    requirements of [build-system], those that the build backend adds, and all that these require. It holds on every
+    build machine; builds install exactly these packages.
+
+    Example: everywheel lock --upgrade-package meson-python
+    """
+    loaded = load_project(project or root)
+    path = loaded.root / LOCK
+    kept = read_lock(path)
+    if check and kept is None:
+        raise UsageError(f"{path} does not exist", hint="run `everywheel lock`, and commit the file")
+    known = {pin.name for pin in kept or ()}
+    for name in names:
+        if canonicalize_name(name) not in known:
+            raise UsageError(f"{LOCK} has no package '{name}'", hint=suggest(name, known))
+    click.echo("resolving the build requirements", err=True)
+    new = make_lock(loaded, Store(default_store()), kept=kept or (), upgrade=Upgrade(everything=upgrade, names=names))
+    if new.not_queried is not None:
+        click.echo(f"note: the backend could not be queried for further requirements: {new.not_queried.fact}", err=True)
+    changes = list(_list_changes(kept or (), new.pins))
+    if check:
+        _check(path, changes, len(new.pins))
+        return
+    for change in changes:
+        click.echo(change)
+    if kept == new.pins:
+        click.echo(f"{path} is up to date: {len(new.pins)} packages")
+    elif dry_run:
+        click.echo("nothing was written")
+    else:
+        write_lock(path, new.pins)
+        click.echo(f"written: {path}, {len(new.pins)} packages")
+
+
+def _check(path: Path, changes: Sequence[str], count: int) -> None:
+    """Raise UsageError when a lock would change."""
+    if changes:
+        raise UsageError(f"{path} is out of date", excerpt=changes, hint="run `everywheel lock`, and commit the file")
+    click.echo(f"{path} is up to date: {count} packages")
+
+
+def _list_changes(old: Sequence[Pin], new: Sequence[Pin]) -> Iterator[str]:
+    """Yield a line for each package that was added, removed, or has another version, marker or set of files."""
+    for name in sorted({pin.name for pin in (*old, *new)}):
+        before, after = ([pin for pin in pins if pin.name == name] for pins in (old, new))
+        if before == after:
+            continue
+        versions = [", ".join(dict.fromkeys(pin.version for pin in pins)) or "none" for pins in (before, after)]
+        yield f"{name}: " + (" -> ".join(versions) if versions[0] != versions[1] else f"{versions[0]}, other files")
+
+
+COMMAND = lock_command

@@ -1,0 +1,233 @@
+"""The lock of build requirements: every package in the environment of an extension's build, pinned by version and hash.
+
+The lock is the file `everywheel.lock` in the project's root. Without it, the requirements are resolved once, and the result is
+recorded in the store (`resolutions/`), from where later builds take it. Both contain the requirements in `[build-system]`, and
+those that the backend adds (`get_requires_for_build_wheel`, `get_requires_for_build_sdist`; PEP 517).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from everywheel.config.pins import Pin, PinError, describe_machine, list_unmet, parse_pins, render_pins, select_pins
+from everywheel.config.project import Project
+from everywheel.errors import BuildError, MachineError, UsageError
+from everywheel.store.local import Store
+from everywheel.toolchains.build_tools import ensure_tools, pinned_versions
+from everywheel.toolchains.virtual_env import ensure_pinned_environment
+from everywheel.wheels.pep517 import copy_extension, query_requirements
+from everywheel.wheels.resolve import KEEP_ALL, OLDEST_PYTHON, Upgrade, resolve_requirements
+
+LOCK = "everywheel.lock"
+"""The name of the lock in a project's root."""
+_MAX_SIZE = 1 << 22  # bytes; a lock of a hundred packages with all their files has 200,000
+_HEADER = """\
+# Build requirements with everything that they require, pinned by hash. `everywheel lock` writes this file.
+# pip install --require-hashes --no-deps --only-binary :all: -r everywheel.lock
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewLock:
+    """A resolution for a lock: its pins, and why the backend could not be queried for further requirements, if so."""
+
+    pins: tuple[Pin, ...]
+    not_queried: BuildError | None = None
+
+
+def read_lock(path: Path) -> tuple[Pin, ...] | None:
+    """Return the pins of a lock, or None if the file does not exist; raise UsageError for any other content."""
+    try:
+        if not path.exists() and not path.is_symlink():
+            return None
+        if not path.is_file():
+            raise PinError("not a file")
+        with path.open("rb") as file:
+            data = file.read(_MAX_SIZE + 1)
+        if len(data) > _MAX_SIZE:
+            raise PinError(f"larger than {_MAX_SIZE >> 20} MB")
+        return parse_pins(data.decode())
+    except (OSError, UnicodeDecodeError, PinError) as error:
+        reason = error.strerror.lower() if isinstance(error, OSError) and error.strerror else str(error)
+        raise UsageError(
+            f"{path} is not a list of pinned packages",
+            details={"reason": reason},
+            hint="remove it, and run `everywheel lock`, which writes it again",
+        ) from None
+
+
+def write_lock(path: Path, pins: Iterable[Pin]) -> None:
+    """Write a lock, or replace it at once."""
+    unfinished = path.with_name(f".{path.name}.tmp")
+    try:
+        unfinished.write_text(_HEADER + render_pins(pins), encoding="utf-8")
+        unfinished.replace(path)
+    except OSError as error:
+        raise UsageError(
+            f"cannot write {path}",
+            details={"reason": (error.strerror or str(error)).lower()},
+            hint="check the owner and the mode of the project's folder",
+        ) from None
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def find_build_lock(project: Project, store: Store) -> Project:
+    """Return the project with the pins of its lock, else with those in the store; unchanged if there are none.
+
+    Raises UsageError for a lock that is damaged or does not fit the project's requirements.
+    """
+    pins = read_lock(project.root / LOCK)
+    if pins is not None:
+        check_fit(project, pins)
+        return replace(project, build_pins=pins)
+    return replace(project, build_pins=_read_record(_record_path(project, store)))
+
+
+def ensure_build_lock(project: Project, store: Store, *, offline: bool = False) -> Project:
+    """Return the project with the pins of its lock, else with those in the store, which are resolved once.
+
+    Raises UsageError like `find_build_lock`, MachineError when nothing is recorded and `offline` forbids the network, and
+    BuildError when the requirements cannot be resolved.
+    """
+    known = find_build_lock(project, store)
+    if known.build_pins is not None:
+        return known
+    record = _record_path(project, store)
+    if offline:
+        raise MachineError(
+            f"build requirements of {project.name}: not resolved yet, and --offline forbids the download",
+            hint="run the same command once without --offline, or `everywheel lock`",
+        )
+    with store.lock(record.stem):
+        pins = _read_record(record)
+        if pins is None:
+            pins = make_lock(project, store).pins
+            record.parent.mkdir(exist_ok=True)
+            write_lock(record, pins)
+    return replace(project, build_pins=pins)
+
+
+def check_fit(project: Project, pins: Sequence[Pin]) -> None:
+    """Raise UsageError when the pins of a lock do not fulfill the requirements in the project's [build-system]."""
+    try:
+        unmet = list_unmet(project.backend.requires, pins, describe_machine())
+    except PinError as error:
+        raise _report_unpinnable(project, error) from None
+    if unmet:
+        raise UsageError(
+            f"{LOCK} does not fit the build requirements of {project.name}",
+            details={"lock": project.root / LOCK, "not fulfilled": ", ".join(unmet)},
+            hint="run `everywheel lock`",
+        )
+
+
+def _report_unpinnable(project: Project, reason: PinError) -> UsageError:
+    return UsageError(
+        f"the build requirements of {project.name} cannot be pinned",
+        details={"file": project.extension / "pyproject.toml", "reason": reason},
+        hint="name packages and versions in `requires` of [build-system]",
+    )
+
+
+def check_requirements(project: Project, requirements: Sequence[str]) -> None:
+    """Raise BuildError when the pins of a build do not fulfill the requirements that its backend has added."""
+    try:
+        unmet = list_unmet(requirements, project.build_pins or (), describe_machine())
+    except PinError as error:
+        unmet = (str(error),)
+    if unmet:
+        raise BuildError(
+            f"{project.name}: its backend {project.backend.name} requires packages that are not pinned",
+            details={"not pinned": ", ".join(unmet)},
+            hint="run `everywheel lock`; if that does not add them, add them to `requires` of [build-system]",
+        )
+
+
+def make_lock(project: Project, store: Store, *, kept: Sequence[Pin] = (), upgrade: Upgrade = KEEP_ALL) -> NewLock:
+    """Resolve the build requirements of a project, those that its backend adds included.
+
+    Pinned build tools have their pinned versions. Raises UsageError for a requirement that cannot be pinned, BuildError when
+    the resolution fails, and MachineError when the build tools are not available.
+    """
+    label, log = f"build requirements of {project.name}", store.root / "logs" / "lock.log"
+    log.unlink(missing_ok=True)
+
+    def resolve(requirements: Sequence[str], kept: Sequence[Pin], upgrade: Upgrade) -> tuple[Pin, ...]:
+        try:
+            return resolve_requirements(
+                requirements,
+                pinned_versions(),
+                kept=kept,
+                upgrade=upgrade,
+                folder=store.root / "tmp",
+                label=label,
+                log=log,
+            )
+        except PinError as error:
+            raise _report_unpinnable(project, error) from None
+
+    pins = resolve(project.backend.requires, kept, upgrade)
+    try:
+        added = _query_backend(replace(project, build_pins=pins), store, log)
+        unmet = list_unmet(added, pins, describe_machine())
+    except BuildError as error:
+        return NewLock(pins=pins, not_queried=error)
+    except PinError as error:
+        raise _report_unpinnable(project, error) from None
+    if unmet:
+        names = {pin.name for pin in pins}
+        others = [pin for pin in kept if pin.name not in names]
+        pins = resolve((*project.backend.requires, *added), (*pins, *others), upgrade)
+    return NewLock(pins=pins)
+
+
+def _query_backend(project: Project, store: Store, log: Path) -> tuple[str, ...]:
+    """Return the requirements that the backend adds, with the build tools on PATH, as in builds."""
+    tools = ensure_tools(store.root)
+    python = ensure_build_environment(project, store)
+    with TemporaryDirectory(dir=store.root / "tmp") as folder:
+        source = copy_extension(project.extension, Path(folder) / "source")
+        return query_requirements(
+            project.backend, source, python, [tools.bin], log, f"{project.name} {project.version}"
+        )
+
+
+def ensure_build_environment(project: Project, store: Store, *, offline: bool = False) -> Path:
+    """Return the Python of an environment with exactly the pins of a project that apply to this machine.
+
+    Raises BuildError when pip fails, and MachineError when the environment is incomplete and the run is offline.
+    """
+    try:
+        pins = select_pins(project.build_pins or (), describe_machine())
+    except PinError as error:
+        raise UsageError(f"{LOCK} cannot be used", details={"reason": error}, hint="run `everywheel lock`") from None
+    return ensure_pinned_environment(
+        store.root,
+        "backend",
+        render_pins(pins, markers=False),
+        label=f"build requirements of {project.name}",
+        offline=offline,
+    )
+
+
+def _record_path(project: Project, store: Store) -> Path:
+    """Return the file in the store with the resolution for the requirements of a project."""
+    facts = repr(
+        (sorted(project.backend.requires), project.backend.name, sorted(pinned_versions().items()), OLDEST_PYTHON)
+    )
+    return store.root / "resolutions" / f"{hashlib.sha256(facts.encode()).hexdigest()[:32]}.txt"
+
+
+def _read_record(path: Path) -> tuple[Pin, ...] | None:
+    """Return the pins in a record of the store; a damaged record is removed."""
+    try:
+        return read_lock(path)
+    except UsageError:
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        return None

@@ -1,0 +1,104 @@
+"""Resolution of build requirements: uv chooses the versions of these packages and of all that they require in turn.
+
+The result holds on every machine that can build, with any supported Python: it has a marker where machines need different
+packages, and the hashes of all files of a version. Only wheels are used: the build of a source distribution would install
+packages of its own, which nothing pins. uv uses the index, proxy and certificate settings of pip.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from everywheel.config.pins import Pin, parse_pins, parse_requirement, render_pins
+from everywheel.execution.process import run_logged
+from everywheel.toolchains.pip import list_index_settings, python_environment
+
+OLDEST_PYTHON = "3.11"
+"""The oldest Python that a resolution is for, which is the oldest that this package supports."""
+_HINT = (
+    "build requirements must be available as wheels; is the package index reachable? pip's settings (PIP_INDEX_URL, "
+    "pip.conf) are used"
+)
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upgrade:
+    """The packages whose earlier versions are not kept: all of them, or those with these names."""
+
+    everything: bool = False
+    names: tuple[str, ...] = ()
+
+
+KEEP_ALL = Upgrade()
+"""The upgrade of nothing: earlier versions are kept where they still fit."""
+
+
+def resolve_requirements(
+    requirements: Iterable[str],
+    constraints: Mapping[str, str],
+    *,
+    kept: Sequence[Pin] = (),
+    upgrade: Upgrade = KEEP_ALL,
+    folder: Path,
+    label: str,
+    log: Path,
+) -> tuple[Pin, ...]:
+    """Return pins that fulfill the requirements, with the versions in `kept` where they still fit.
+
+    `constraints` are versions by package, `folder` is for temporary files. Raises PinError for a requirement that cannot be
+    pinned, BuildError when there are no such versions, or not as wheels, and when the index is not reachable.
+    """
+    needed = sorted({str(parse_requirement(text)) for text in requirements})
+    with TemporaryDirectory(dir=folder) as name:
+        files = {file: Path(name, file) for file in ("requirements.in", "constraints.txt", "pins.txt")}
+        files["requirements.in"].write_text("".join(f"{text}\n" for text in needed))
+        files["constraints.txt"].write_text("".join(f"{name}=={pinned}\n" for name, pinned in constraints.items()))
+        files["pins.txt"].write_text(render_pins(kept))  # uv keeps the versions of its output file
+        upgrades = [arg for name in upgrade.names for arg in ("--upgrade-package", name)]
+        settings = list_index_settings(log)
+        run_logged(
+            [
+                *(sys.executable, "-m", "uv", "pip", "compile", files["requirements.in"]),
+                *("--constraints", files["constraints.txt"], "--output-file", files["pins.txt"]),
+                *("--universal", "--python-version", OLDEST_PYTHON, "--only-binary", ":all:", "--generate-hashes"),
+                *("--strip-extras", "--no-annotate", "--no-header", "--no-config", "--no-cache", "--color", "never"),
+                *("--no-python-downloads", "--python", sys.executable),
+                *(["--upgrade"] if upgrade.everything else upgrades),
+                *_index_options(settings),
+            ],
+            cwd=Path(name),
+            env={**_clean_environment(), **_index_variables(settings)},
+            log=log,
+            label=f"{label}: uv pip compile",
+            hint=_HINT,
+        )
+        return parse_pins(files["pins.txt"].read_text())
+
+
+def _clean_environment() -> dict[str, str]:
+    """Return the variables of this process without uv's own, which could name other indexes or versions."""
+    return {name: value for name, value in python_environment().items() if not name.upper().startswith("UV_")}
+
+
+def _index_options(settings: Mapping[str, str]) -> list[str]:
+    """Return uv's options for the settings of pip; as with pip, the best version of all indexes is chosen."""
+    options = ["--index-strategy", "unsafe-best-match"]
+    for name, option in (
+        ("index-url", "--default-index"),
+        ("extra-index-url", "--index"),
+        ("find-links", "--find-links"),
+        ("trusted-host", "--allow-insecure-host"),
+    ):
+        options += [arg for value in settings.get(name, "").split() for arg in (option, value)]
+    return [*options, "--no-index"] if settings.get("no-index", "").lower() in ("1", "true", "yes", "on") else options
+
+
+def _index_variables(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment variables for the certificates and the proxy of pip's settings."""
+    certificates = {"SSL_CERT_FILE": settings["cert"]} if settings.get("cert") else {}
+    return {**certificates, **(dict.fromkeys(_PROXIES, settings["proxy"]) if settings.get("proxy") else {})}
