@@ -21,9 +21,10 @@ _LOCAL = struct.Struct("<4s5H3L2H")
 _CENTRAL = struct.Struct("<4s6H3L5H2L")
 _END = struct.Struct("<4s4H2LH")
 _LONG_SIZES = struct.Struct("<2Q")
-_ENCRYPTED, _DESCRIPTOR, UTF8_NAME = 1 << 0, 1 << 3, 1 << 11
-_ALLOWED_FLAGS = 0b110 | _DESCRIPTOR | UTF8_NAME  # bits 1 and 2 are the effort of the compressor
+_ENCRYPTED, _DESCRIPTOR, _UTF8_NAME = 1 << 0, 1 << 3, 1 << 11
+_ALLOWED_FLAGS = 0b110 | _DESCRIPTOR | _UTF8_NAME  # bits 1 and 2 are the effort of the compressor
 _LONG, _UNICODE_PATH = 0x0001, 0x7075  # extra fields
+_NEWEST_VERSION = 63  # of the format, multiplied by 10
 _MAX_16, _MAX_32 = 0xFFFF, 0xFFFFFFFF
 
 
@@ -76,22 +77,22 @@ def read_directory(file: BinaryIO, size: int, limits: ZipLimits) -> tuple[int, i
     tail = file.read()
     position = tail.rfind(b"PK\x05\x06")
     if position < 0 or len(tail) < position + _END.size:
-        raise BrokenArchive("no directory at its end")
+        raise BrokenArchive("it has no directory at its end")
     _, disk, first_disk, here, count, length, start, comment = _END.unpack_from(tail, position)
     if (
         tail[max(0, position - 20) :].startswith(b"PK\x06\x07")
         or _MAX_16 in (here, count)
         or _MAX_32 in (length, start)
     ):
-        raise UnsafeArchive("a 64-bit directory, which an archive below 4 GiB does not need")
+        raise UnsafeArchive("the archive has a 64-bit directory, which an archive below 4 GiB does not need")
     if position + _END.size + comment != len(tail):
-        raise UnsafeArchive("data after its directory")
+        raise UnsafeArchive("the archive has data after its directory")
     if disk or first_disk or here != count:
-        raise UnsafeArchive("a part of a divided archive")
+        raise UnsafeArchive("the file is one part of a divided archive")
     if count > limits.members or length > limits.directory:
-        raise UnsafeArchive(f"{count} members with a directory of {length} bytes")
+        raise UnsafeArchive(f"the archive has {count} members, with a directory of {length} bytes")
     if start + length != tail_start + position:
-        raise UnsafeArchive("data before its first member, or a directory with a wrong size")
+        raise UnsafeArchive("the archive has data before its first member, or a directory of another size")
     file.seek(start)
     return count, start, file.read(length)
 
@@ -108,9 +109,11 @@ def parse_directory(directory: bytes, count: int) -> Iterator[ZipMember]:
         raw_name = directory[position : position + name_length]
         extra = directory[position + name_length : position + name_length + extra_length]
         position += name_length + extra_length + comment_length
-        name = raw_name.decode("utf-8" if flags & UTF8_NAME else "cp437", errors="backslashreplace")
+        name = raw_name.decode("utf-8" if flags & _UTF8_NAME else "cp437", errors="backslashreplace")
         if _MAX_32 in (packed, size, fields[16]) or disk:
             raise UnsafeArchive(f"'{name}' has 64-bit sizes, which an archive below 4 GiB does not need")
+        if fields[2] & 0xFF > _NEWEST_VERSION:
+            raise UnsafeArchive(f"'{name}' requires version {(fields[2] & 0xFF) / 10} of the format")
         if flags & ~_ALLOWED_FLAGS:
             raise UnsafeArchive(
                 f"'{name}' is encrypted" if flags & _ENCRYPTED else f"'{name}' has the flags {flags:#x}"
@@ -128,7 +131,7 @@ def parse_directory(directory: bytes, count: int) -> Iterator[ZipMember]:
             extra=extra,
         )
     if position != len(directory):
-        raise UnsafeArchive(f"its directory has more than the {count} members that it declares")
+        raise UnsafeArchive(f"the directory has more than the {count} members that it declares")
 
 
 def check_layout(file: BinaryIO, members: tuple[ZipMember, ...], end: int) -> Iterator[tuple[ZipMember, int]]:
@@ -136,7 +139,7 @@ def check_layout(file: BinaryIO, members: tuple[ZipMember, ...], end: int) -> It
     ordered = sorted(members, key=lambda member: member.offset)
     bounds = [member.offset for member in ordered] + [end]
     if bounds[0] != 0:
-        raise UnsafeArchive("data before its first member")
+        raise UnsafeArchive("the archive has data before its first member")
     for member, following in zip(ordered, bounds[1:], strict=True):
         check_cancellation()
         data = _check_local_header(file, member)
@@ -147,7 +150,7 @@ def check_layout(file: BinaryIO, members: tuple[ZipMember, ...], end: int) -> It
         if not (
             rest in (12, 16, 20, 24) and _is_descriptor(file.read(rest), member) if member.flags & 8 else rest == 0
         ):
-            raise UnsafeArchive(f"data between '{member.name}' and the next member")
+            raise UnsafeArchive(f"the archive has data between '{member.name}' and the next member")
         yield member, data
 
 

@@ -16,7 +16,6 @@ from typing import BinaryIO
 
 from everywheel.archives.refusal import BrokenArchive, UnsafeArchive, find_name_fault
 from everywheel.archives.zip_directory import (
-    UTF8_NAME,
     ZipLimits,
     ZipMember,
     check_layout,
@@ -39,7 +38,9 @@ class ZipArchive:
         self.members = tuple(parse_directory(directory, count))
         unpacked = sum(member.size for member in self.members)
         if unpacked > max(limits.always, limits.ratio * size):
-            raise UnsafeArchive(f"would unpack to {unpacked} bytes, which is over {limits.ratio} times its own size")
+            raise UnsafeArchive(
+                f"the archive would unpack to {unpacked} bytes, which is over {limits.ratio} times its own size"
+            )
         self._data = dict(check_layout(file, self.members, start))
 
     @property
@@ -59,8 +60,8 @@ class ZipArchive:
                 yield member.name, f"is below '{above}', which is a file"
             if fault := find_name_fault(member.name, windows=True):
                 yield member.name, f"the path {fault}"
-            if not member.raw_name.isascii() and not member.flags & UTF8_NAME:
-                yield member.name, "the path is not ASCII and not marked as UTF-8"
+            if not member.raw_name.isascii() and member.raw_name != member.name.encode():
+                yield member.name, "the path is not in UTF-8"
             kind = stat.S_IFMT(member.mode)
             if kind == stat.S_IFLNK:
                 yield member.name, "a symbolic link, which installers write as a regular file"
@@ -92,20 +93,20 @@ class ZipArchive:
 
     def _read_pieces(self, member: ZipMember) -> Iterator[bytes]:
         if member.method not in (_STORED, _DEFLATED):
-            raise UnsafeArchive(f"compression method {member.method}, but only 0 and 8 (deflate) are portable")
+            raise UnsafeArchive(f"it has compression method {member.method}, but only 0 and 8 (deflate) are portable")
         self._file.seek(self._data[member])
         size, crc = 0, 0
         for piece in _inflate(self._file, member) if member.method == _DEFLATED else _copy(self._file, member):
             check_cancellation()
             size += len(piece)
             if size > member.size:
-                raise UnsafeArchive(f"unpacks to more than the {member.size} bytes that it declares")
+                raise UnsafeArchive(f"it unpacks to more than the {member.size} bytes that it declares")
             crc = zlib.crc32(piece, crc)
             yield piece
         if size != member.size:
-            raise BrokenArchive(f"unpacks to {size} bytes, but declares {member.size}")
+            raise BrokenArchive(f"it unpacks to {size} bytes, but declares {member.size}")
         if crc != member.crc:
-            raise BrokenArchive("the checksum is wrong")
+            raise BrokenArchive("its checksum is wrong")
 
 
 @contextmanager
@@ -129,7 +130,7 @@ def _copy(file: BinaryIO, member: ZipMember) -> Iterator[bytes]:
     while left:
         piece = file.read(min(left, _PIECE))
         if not piece:
-            raise BrokenArchive("is truncated")
+            raise BrokenArchive("it is truncated")
         left -= len(piece)
         yield piece
 
@@ -149,4 +150,4 @@ def _inflate(file: BinaryIO, member: ZipMember) -> Iterator[bytes]:
     except zlib.error as error:
         raise BrokenArchive(f"its compressed data is damaged ({str(error).lower()})") from None
     if decompressor.unused_data or next(packed, b""):
-        raise UnsafeArchive("has data after the end of its compressed data")
+        raise UnsafeArchive("it has data after the end of its compressed data")

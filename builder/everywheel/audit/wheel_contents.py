@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import stat
-import zipfile
-from collections import Counter
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from email.message import Message
@@ -15,6 +13,8 @@ from types import MappingProxyType
 
 from packaging.utils import canonicalize_name, canonicalize_version
 
+from everywheel.archives.refusal import ArchiveError, BrokenArchive, UnsafeArchive
+from everywheel.archives.zip_reader import open_zip
 from everywheel.audit.report import Finding
 from everywheel.audit.sbom import Sbom, read_sboms
 from everywheel.binaries.elf import ElfFacts
@@ -23,20 +23,11 @@ from everywheel.binaries.macho import MachoFacts
 from everywheel.binaries.pe import PeFacts
 from everywheel.binaries.unreadable import UnreadableBinary
 from everywheel.errors import UsageError
-from everywheel.execution.cancellation import until_canceled
 from everywheel.platforms.architectures import ARCHES, ArchTable
 from everywheel.platforms.linux_policy import Policy, load_policy
 from everywheel.platforms.mac_windows_policy import MacPolicy, WindowsPolicy, load_mac_policy, load_windows_policy
 from everywheel.platforms.tags import list_systems
-from everywheel.wheels.wheel import (
-    UNREADABLE,
-    TooLargeError,
-    Wheel,
-    WheelFile,
-    check_unpacked,
-    is_safe_path,
-    split_filename,
-)
+from everywheel.wheels.wheel import Wheel, WheelFile, split_filename
 
 # The suffixes of modules that CPython imports, except the bare .so: the stable ABI's, and those of one version and platform.
 MODULE_SUFFIX = re.compile(
@@ -177,9 +168,9 @@ def _read_wheel(path: Path) -> tuple[Wheel, list[Finding]]:
         raise _UnusableWheel(f"not a valid wheel file name: {error}") from None
     try:
         files, findings = _read_files(path)
-    except TooLargeError as error:
+    except UnsafeArchive as error:
         raise _UnusableWheel(str(error)) from None
-    except UNREADABLE as error:
+    except BrokenArchive as error:
         raise _UnusableWheel(f"not a zip archive: {error}") from None
     except OSError as error:
         raise _UnusableWheel(f"cannot be read: {error.strerror or error}") from None
@@ -221,31 +212,23 @@ def installed_path(path: str) -> str:
 
 def _read_files(path: Path) -> tuple[dict[str, WheelFile], list[Finding]]:
     files: dict[str, WheelFile] = {}
-    with zipfile.ZipFile(path) as archive:
-        infos = [info for info in archive.infolist() if not info.is_dir()]
-        check_unpacked(infos, path.stat().st_size)
-        findings = list(_check_members(infos))
-        for info in until_canceled(infos):
+    with open_zip(path) as archive:
+        faults = [*archive.find_faults(), *_find_equal_names([member.name for member in archive.files])]
+        findings = [Finding(check="archive", file=name, message=fault) for name, fault in faults]
+        for member in archive.files:
             try:
-                files[info.filename] = WheelFile(data=archive.read(info))
-            except UNREADABLE as error:
-                findings.append(Finding(check="archive", file=info.filename, message=f"cannot be read: {error}"))
+                files[member.name] = WheelFile(data=archive.read(member), executable=member.is_executable)
+            except ArchiveError as error:
+                findings.append(Finding(check="archive", file=member.name, message=f"cannot be read: {error}"))
     return files, findings
 
 
-def _check_members(infos: Sequence[zipfile.ZipInfo]) -> Iterator[Finding]:
-    for name, times in Counter(info.filename for info in infos).items():
-        if times > 1:
-            yield Finding(check="archive", file=name, message=f"{times} members have this name")
+def _find_equal_names(names: Sequence[str]) -> Iterator[tuple[str, str]]:
     spelled: dict[str, str] = {}
-    for info in infos:
-        first = spelled.setdefault(info.filename.lower(), info.filename)
-        if first != info.filename:
-            message = f"differs from {first} only in case: file systems of macOS and Windows keep only one of the two"
-            yield Finding(check="archive", file=info.filename, message=message)
-    for info in infos:
-        if not is_safe_path(info.filename):
-            yield Finding(check="archive", file=info.filename, message="the path leads out of the wheel")
-        if stat.S_ISLNK(info.external_attr >> 16):
-            message = "a symbolic link, which installers write as a regular file"
-            yield Finding(check="archive", file=info.filename, message=message)
+    for name in names:
+        first = spelled.setdefault(unicodedata.normalize("NFC", name.casefold()), name)
+        if first != name:
+            yield (
+                name,
+                f"differs from {first} only in case: file systems of macOS and Windows keep only one of the two",
+            )

@@ -9,43 +9,20 @@ import io
 import itertools
 import os
 import re
-import stat
-import struct
-import zipfile
-import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from email.parser import BytesParser
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from packaging.metadata import Metadata, RawMetadata, parse_email
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from everywheel.archives.lzma_compat import LZMAError
+from everywheel.archives.refusal import ArchiveError, UnsafeArchive
+from everywheel.archives.zip_reader import open_zip
 from everywheel.errors import BuildError
 from everywheel.wheels.zip_writer import ZipEntry, pack_zip
 
-# The exceptions of zipfile for malformed archives, in addition to OSError.
-UNREADABLE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    LZMAError,
-    struct.error,
-    EOFError,
-    IndexError,
-    NotImplementedError,
-    RuntimeError,
-    ValueError,
-)
-# The limits for the unpacked size of an archive, of which the larger applies: a number of bytes, and a multiple of its own
-# size. Real wheels unpack to three or four times their size.
-_ALWAYS_ALLOWED = 1 << 28
-_MAX_RATIO = 100
 _SPELLINGS = {b"project-url": b"Project-URL", b"home-page": b"Home-page", b"download-url": b"Download-URL"}
-
-
-class TooLargeError(Exception):
-    """An archive would unpack to far more bytes than a real wheel; the message contains the number of bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,38 +81,22 @@ def read_wheel(path: Path) -> Wheel:
     """Return the wheel in a file; raise BuildError when it cannot be read or is not a wheel."""
     try:
         name, version, build, python, abi, platform = split_filename(path.name)
-        with zipfile.ZipFile(path) as archive:
-            members = [info for info in archive.infolist() if not info.is_dir()]
-            check_unpacked(members, path.stat().st_size)
-            files = {i.filename: WheelFile(data=archive.read(i), executable=_is_executable(i)) for i in members}
-    except (*UNREADABLE, TooLargeError, OSError) as error:
-        raise BuildError(f"{path.name} is not a readable wheel", details={"file": path, "reason": error}) from None
+        files = _read_files(path)
+    except (ArchiveError, ValueError, OSError) as error:
+        raise BuildError(f"{path.name} is not a readable wheel", details={"file": path, "reason": str(error)}) from None
     wheel = Wheel(name=name, version=version, build=build, python=python, abi=abi, platform=platform, files=files)
     for needed in ("METADATA", "WHEEL"):
         if f"{wheel.dist_info}/{needed}" not in files:
             raise BuildError(f"{path.name} has no {wheel.dist_info}/{needed}", details={"file": path})
-    for file in files:
-        if not is_safe_path(file):
-            raise BuildError(f"{path.name} contains a path that leads out of the wheel: {file}", details={"file": path})
     return replace(wheel, files={file: files[file] for file in files if not _is_record(file, wheel.dist_info)})
 
 
-def check_unpacked(members: Iterable[zipfile.ZipInfo], size: int) -> None:
-    """Raise TooLargeError when an archive of `size` bytes unpacks to more than a hundred times its size."""
-    unpacked = sum(info.file_size for info in members)
-    if unpacked > max(_ALWAYS_ALLOWED, _MAX_RATIO * size):
-        raise TooLargeError(f"would unpack to {unpacked} bytes, which is over {_MAX_RATIO} times its own size")
-
-
-def _is_executable(info: zipfile.ZipInfo) -> bool:
-    return bool(info.external_attr >> 16 & stat.S_IXUSR)
-
-
-def is_safe_path(name: str) -> bool:
-    """Return whether a path in an archive is relative and stays inside the directory that the archive is unpacked into."""
-    path = PurePosixPath(name)
-    inside = bool(path.parts) and not path.is_absolute() and ".." not in path.parts
-    return inside and "\\" not in name and ":" not in path.parts[0]
+def _read_files(path: Path) -> dict[str, WheelFile]:
+    """Return the files of an archive; raise ArchiveError when it is damaged or has a member that must not be unpacked."""
+    with open_zip(path) as archive:
+        for name, fault in archive.find_faults():
+            raise UnsafeArchive(f"'{name}': {fault}")
+        return {m.name: WheelFile(data=archive.read(m), executable=m.is_executable) for m in archive.files}
 
 
 def _is_record(file: str, dist_info: str) -> bool:
