@@ -1,9 +1,10 @@
 """The exact output of every user error that needs neither a compiler nor a network.
 
 Each case is a directory. Its `case.toml` has the arguments of the command (`args`), the exit code (`exit`), environment
-variables (`env`), and paths to remove from the project (`remove`). Its other files are copied over the project in `base/`,
-and those in `store/` to an empty store. `pytest tests/failing --update` writes the current output to `expected.txt`: read the
-difference before you commit it.
+variables (`env`), paths to remove from the project (`remove`), then folders (`folders`), FIFOs (`fifos`) and links (`links`:
+paths to targets) to create in it, and files to store in that encoding (`latin-1`). Its other files are copied over the
+project in `base/`, and those in `store/` to an empty store. `pytest tests/failing --update` writes the current output to
+`expected.txt`: read the difference before you commit it.
 """
 
 from __future__ import annotations
@@ -54,6 +55,14 @@ def copy_case(name: str, folder: Path) -> Case:
     case = tomllib.loads((CASES_DIR / name / "case.toml").read_text())
     for path in case.get("remove", ()):
         shutil.rmtree(project / path) if (project / path).is_dir() else (project / path).unlink()
+    for path in case.get("latin-1", ()):
+        (project / path).write_bytes((project / path).read_text(encoding="utf-8").encode("latin-1"))
+    for path in case.get("folders", ()):
+        (project / path).mkdir(parents=True)
+    for path in case.get("fifos", ()):
+        os.mkfifo(project / path)
+    for path, target in case.get("links", {}).items():
+        (project / path).symlink_to(target)
     if (project / "store").exists():
         (project / "store").rename(store)
     variables = {key: value.replace("{dir}", str(project)) for key, value in case.get("env", {}).items()}

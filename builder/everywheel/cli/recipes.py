@@ -13,8 +13,11 @@ from everywheel.cli.run_plan import choose_targets
 from everywheel.cli.tables import make_table, print_table
 from everywheel.config.project import load_project
 from everywheel.config.recipe import Recipe, suggest
+from everywheel.config.text_rules import VERSION
 from everywheel.errors import UsageError
 from everywheel.pipeline import plan_targets
+from everywheel.planning.keys import find_identities
+from everywheel.planning.plan import plan_libraries
 from everywheel.platforms.architectures import ARCHES
 from everywheel.platforms.target import Target, base_target
 from everywheel.sources.update import find_updates, pin_version, rewrite_pins
@@ -97,11 +100,16 @@ def _describe(recipe: Recipe) -> dict[str, str]:
 def check_command(root: Path, targets: tuple[str, ...]) -> None:
     """Load every recipe, and plan the project for every architecture and libc, without building anything.
 
+    Recipes that the project does not require are planned as well.
+
     Example: everywheel recipes check
     """
     project = load_project(root)
     chosen = choose_targets(project, targets) if targets else _list_base_targets()
     steps = len(plan_targets(project, chosen).steps)
+    identities = find_identities()
+    for target in dict.fromkeys((*chosen, *project.every_target)):
+        plan_libraries(project, target, tuple(project.recipes), identities)
     click.echo(f"{len(project.recipes)} recipes are valid: {steps} steps on {len(chosen)} targets")
 
 
@@ -124,6 +132,8 @@ def update_command(root: Path, names: tuple[str, ...], version: str | None, dry_
     Example: everywheel recipes update glib --dry-run
     """
     recipes = load_project(root).recipes
+    if version is not None and not VERSION.accepts(version):
+        raise UsageError(f"--to must be {VERSION.description}", details={"value": repr(version)}, hint=VERSION.hint)
     for name in names:
         if name not in recipes:
             raise UsageError(f"there is no recipe '{name}'", hint=suggest(name, recipes))

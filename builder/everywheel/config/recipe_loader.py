@@ -84,6 +84,7 @@ def load_recipe(path: Path) -> Recipe:
 
     Raises UsageError, naming file and key, for an error in the file.
     """
+    files = _list_files(path.parent)
     table = read_toml(path)
     name, version = table.text("name", rule=RECIPE_NAME), table.text("version", rule=VERSION)
     if name != path.parent.name:
@@ -92,7 +93,6 @@ def load_recipe(path: Path) -> Recipe:
         )
     license_table = table.table("license")
     features = table.table("features", {})
-    files = _list_files(path.parent)
     recipe = Recipe(
         name=name,
         version=version,

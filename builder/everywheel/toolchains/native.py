@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from everywheel.errors import MachineError, UsageError
+from everywheel.execution.files import hash_file
 from everywheel.execution.process import join_windows_args, run_command, run_logged
 from everywheel.platforms.target import Target, build_machine_target, parse_target
 from everywheel.store.stamped_dir import ensure_stamped_dir
@@ -24,6 +25,8 @@ from everywheel.toolchains.windows_launcher import SOURCE
 POLICY = "AUDITWHEEL_PLAT"
 """The environment variable of build images (PyPA's and ours) that contains the platform tag of the wheels to build."""
 
+# What gcc and clang start; a name that one of them does not have is ignored.
+_COMPILER_PROGRAMS = ("cc1", "cc1plus", "clang", "as", "ld")
 _FLAGS = ("-O2", "-Wno-error=date-time")
 # Programs on Windows need these variables to start, or to find other programs.
 _WINDOWS_VARIABLES = (
@@ -177,14 +180,28 @@ def native_target(environ: Mapping[str, str] = os.environ) -> Target:
 
 
 def native_facts(environ: Mapping[str, str] = os.environ) -> str:
-    """Return a hash of the target and the compiler versions of the build machine, for cache keys.
+    """Return a hash of the target and the compilers of the build machine, for cache keys.
 
-    Raises MachineError when a compiler is missing.
+    It covers what the compilers print about their version, the bytes of the programs that compile, assemble, archive and
+    link, and on macOS the SDK. Raises MachineError when a compiler is missing.
     """
     engine = NativeEngine(environ=environ)
-    commands = [engine._find("CC", "cc", "gcc"), engine._find("CXX", "c++", "g++")]
-    versions = [run_command([*command, "--version"]).output for command in commands]
-    return hashlib.sha256("".join([*versions, native_target(environ).tag]).encode()).hexdigest()[:16]
+    c, cxx = engine._find("CC", "cc", "gcc"), engine._find("CXX", "c++", "g++")
+    queries = [[*c, "--version"], [*cxx, "--version"], [*c, "-print-sysroot"]]
+    if sys.platform == "darwin":
+        queries.append(["xcrun", "--show-sdk-build-version"])
+    answers = [run_command(query, env=environ).output for query in queries]
+    programs = [c[0], cxx[0], engine._find("AR", "ar", "gcc-ar")[0], engine._find("RANLIB", "ranlib", "gcc-ranlib")[0]]
+    programs += [
+        run_command([*c, f"-print-prog-name={name}"], env=environ).output.strip() for name in _COMPILER_PROGRAMS
+    ]
+    hashes = [_hash_program(program, environ) for program in programs]
+    return hashlib.sha256(repr((native_target(environ).tag, answers, hashes)).encode()).hexdigest()[:16]
+
+
+def _hash_program(program: str, environ: Mapping[str, str]) -> str:
+    path = shutil.which(program, path=environ.get("PATH"))
+    return hash_file(Path(path)) if path is not None else ""
 
 
 def _accepts_flag(compiler: Sequence[str], flag: str, environ: Mapping[str, str]) -> bool:
