@@ -101,7 +101,6 @@ VERSIONED = {
 }
 EXCUSED_PACKAGES = {
     "abi3audit": "finds problems, changes nothing",
-    "backports": "tarfile of a later Python: unpacks and repacks what a hash or a key identifies",
     "delocate": "repairs wheels on macOS only, where its version is in the keys",
     "filelock": ORDER,
     "mesonbuild": "is one of the pinned tools",

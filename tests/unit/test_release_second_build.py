@@ -151,6 +151,6 @@ def test_a_released_file_that_is_not_a_wheel_is_named(tmp_path: Path) -> None:
 
     assert error.value.render().splitlines() == [
         f"error: {tmp_path / 'zig-t' / name} is not a wheel",
-        "  reason: not a zip archive: File is not a zip file",
+        "  reason: not a zip archive: it has no directory at its end",
         "  hint: read the log of the job that built it",
     ]

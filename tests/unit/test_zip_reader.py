@@ -21,7 +21,7 @@ OTHER = "has another name, size or method in front of its data than in the direc
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A member with the fields that a lie may change; `local` replaces the fields in front of the data."""
+    """A member with the fields of its headers; `local` replaces the fields in front of the data."""
 
     name: bytes = b"a"
     data: bytes = b"text"
@@ -75,10 +75,7 @@ def write(path: Path, content: bytes) -> Path:
 
 
 class Unseekable(io.BytesIO):
-    def seekable(self) -> bool:
-        return False
-
-    def tell(self) -> int:
+    def seek(self, offset: int, whence: int = 0, /) -> int:
         raise OSError
 
 

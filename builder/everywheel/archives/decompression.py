@@ -69,7 +69,12 @@ class DecompressedFile:
             self._file.close()
             raise
         self._start = start
+        self._file_size = path.stat().st_size
         self._buffer = b""
+
+    @property
+    def is_compressed(self) -> bool:
+        return self._decompressor is not None
 
     def __enter__(self) -> Self:
         return self
@@ -87,8 +92,18 @@ class DecompressedFile:
             missing -= len(piece)
         return b"".join(pieces)
 
+    def skip(self, size: int) -> bool:
+        """Continue after the next `size` bytes; return whether the content has so many."""
+        if self._decompressor is None:
+            return self._file.seek(size, 1) <= self._file_size
+        while size and (piece := self._read_some(size)):
+            size -= len(piece)
+        return size == 0
+
     def _read_some(self, size: int) -> bytes:
-        piece = self._decompress(size) if self._decompressor is not None else self._file.read(min(size, _PIECE))
+        if self._decompressor is None:
+            return self._file.read(min(size, _PIECE))
+        piece = self._decompress(size)
         self._size += len(piece)
         if self._size > self._limit:
             raise UnsafeArchive(f"unpacks to more than {self._limit} bytes")

@@ -39,12 +39,13 @@ class TarLimits:
 
 
 class TarKind(StrEnum):
-    """The kinds of members that are unpacked."""
+    """The kinds of members; the last one are devices and named pipes, which are never unpacked."""
 
     FILE = "file"
     DIRECTORY = "directory"
     LINK = "link"
     HARD_LINK = "hard link"
+    SPECIAL = "special file"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +67,10 @@ class TarArchive:
         self._limits = limits
         self._left = 0  # bytes of the current member that were not read
         self._padding = 0
+
+    @property
+    def is_compressed(self) -> bool:
+        return self._stream.is_compressed
 
     def __iter__(self) -> Iterator[TarMember]:
         count, extended = 0, dict[str, str]()
@@ -136,10 +141,10 @@ class TarArchive:
         self._left, self._padding = size, -size % _BLOCK
 
     def _skip(self) -> None:
-        for _ in self._read_pieces():
-            pass
-        self._read_exactly(self._padding)
-        self._padding = 0
+        check_cancellation()
+        if not self._stream.skip(self._left + self._padding):
+            raise BrokenArchive("unexpected end of data")
+        self._left = self._padding = 0
 
     def _read_exactly(self, size: int) -> bytes:
         content = self._stream.read(size)
@@ -194,7 +199,7 @@ def _make_member(header: tarfile.TarInfo, records: dict[str, str]) -> TarMember:
     elif header.islnk():
         kind = TarKind.HARD_LINK
     else:
-        raise UnsafeArchive(f"'{name}' is neither a file, a directory nor a link")
+        kind = TarKind.SPECIAL
     return TarMember(
         name=name,
         kind=kind,

@@ -48,6 +48,8 @@ class _Unpacking:
             if member.kind is TarKind.DIRECTORY:
                 path.mkdir(parents=True, exist_ok=True)
                 return
+            if member.kind is TarKind.SPECIAL:
+                raise UnsafeArchive(f"'{member.name}' is neither a file, a directory nor a link")
             if not name:
                 raise UnsafeArchive(f"path '{member.name}' is that of the directory")
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ takes seconds. The files that a wheel depends on (C library, loader, interpreter
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import shutil
 import tarfile
@@ -14,6 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
+from everywheel.archives.refusal import ArchiveError
+from everywheel.archives.tar_reader import TarArchive, TarKind, open_tar
 from everywheel.containers.catalog import Bootstrap, BootstrapKind, SmokeImage
 from everywheel.containers.image_archive import write_image
 from everywheel.containers.runtime_images import IMAGE_LABEL, RuntimeImages
@@ -41,6 +44,7 @@ _PACKAGES = {
     ("musl", False): ("musl", "busybox-static"),
 }
 _STATIC_PROGRAMS = {"busybox": "bin/busybox", "bash-static": "bin/bash"}
+_LARGEST_PROGRAM = 64 << 20  # bytes
 
 
 def bootstrap_identity(bootstrap: Bootstrap, arch: Arch) -> str:
@@ -131,13 +135,18 @@ def _find_archive(suite: str) -> tuple[str, ...]:
 def _extract_musl(system: Path, arch: Arch, into: Path) -> None:
     """Copy musl's loader and static programs from the tar archive of a whole system, without any other C library."""
     loader, library = f"lib/ld-musl-{arch.musl_loader}.so.1", f"lib/libc.musl-{arch.musl_library}.so.1"
-    with tarfile.open(system) as tar, tarfile.open(into, "w", format=tarfile.PAX_FORMAT) as out:
-        for member in tar:
-            path = PurePosixPath(member.name)
-            if member.isreg() and path.name == "libc.so" and "musl" in str(path):
-                _copy(tar, member, out, loader)
-            elif member.isreg() and path.name in _STATIC_PROGRAMS and path.parent.name == "bin":
-                _copy(tar, member, out, _STATIC_PROGRAMS[path.name])
+    with tarfile.open(into, "w", format=tarfile.PAX_FORMAT) as out:
+        try:
+            with open_tar(system) as members:
+                for member in members:
+                    path = PurePosixPath(member.name)
+                    if member.kind is TarKind.FILE and path.name == "libc.so" and "musl" in str(path):
+                        _add_program(out, loader, members)
+                    elif member.kind is TarKind.FILE and path.name in _STATIC_PROGRAMS and path.parent.name == "bin":
+                        _add_program(out, _STATIC_PROGRAMS[path.name], members)
+        except ArchiveError as error:
+            details = {"reason": str(error)}
+            raise MachineError(f"mmdebstrap wrote an unusable archive for {arch.name}", details=details) from None
         for name, to in ((library, PurePosixPath(loader).name), ("bin/sh", "busybox")):
             link = tarfile.TarInfo(name)
             link.type, link.linkname = tarfile.SYMTYPE, to
@@ -151,8 +160,9 @@ def _extract_musl(system: Path, arch: Arch, into: Path) -> None:
         raise MachineError(f"the musl package for {arch.name} has no libc.so", hint="name another suite for the image")
 
 
-def _copy(tar: tarfile.TarFile, member: tarfile.TarInfo, out: tarfile.TarFile, name: str) -> None:
-    content = tar.extractfile(member)
-    copy = tarfile.TarInfo(name)
-    copy.size, copy.mode = member.size, 0o755
-    out.addfile(copy, content)
+def _add_program(out: tarfile.TarFile, name: str, members: TarArchive) -> None:
+    """Add the current member of an archive as an executable file."""
+    content = members.read(_LARGEST_PROGRAM)
+    member = tarfile.TarInfo(name)
+    member.size, member.mode = len(content), 0o755
+    out.addfile(member, io.BytesIO(content))

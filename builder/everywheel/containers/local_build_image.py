@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
-import zipfile
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,6 +28,7 @@ from everywheel.store.stamped_dir import STAMP
 from everywheel.toolchains.build_tools import pinned_versions
 from everywheel.toolchains.native import POLICY
 from everywheel.toolchains.pip import download_wheels, install_wheels, platform_tags
+from everywheel.wheels.wheel import open_wheel
 
 _PACKAGES = {
     BootstrapKind.DEBIAN: (
@@ -194,11 +194,11 @@ def _add_musl(layer: tarfile.TarFile, image: BuildImage, target: Target, python:
     zig = [f"ziglang=={pinned_versions()['ziglang']}"]
     tags = list_compatible_tags(Floor(libc="musl", version=(1, 2)), target.arch.name)
     download_wheels(zig, folder / "zig", platforms=tags, python=image.python, label="zig", log=log, dependencies=False)
-    with zipfile.ZipFile(next((folder / "zig").glob("*.whl"))) as wheel:
-        for info in wheel.infolist():
-            if info.filename.startswith("ziglang/") and not info.is_dir():
-                executable = bool(info.external_attr >> 16 & 0o100)
-                _file(layer, f"opt/zig/{info.filename.removeprefix('ziglang/')}", wheel.read(info), executable)
+    with open_wheel(next((folder / "zig").glob("*.whl"))) as wheel:
+        for member in wheel.files:
+            if member.name.startswith("ziglang/"):
+                name = f"opt/zig/{member.name.removeprefix('ziglang/')}"
+                _file(layer, name, wheel.read(member), member.is_executable)
     # The defaults of GNU compilers: undefined behavior is not trapped, __DATE__ is allowed, linking is dynamic.
     flags = f"-target {target.zig} -dynamic -fno-sanitize=undefined -Wno-error=date-time"
     for name, args in {"cc": f"cc {flags}", "c++": f"c++ {flags}", "ar": "ar", "ranlib": "ranlib"}.items():

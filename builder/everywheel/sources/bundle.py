@@ -11,13 +11,14 @@ import io
 import json
 import os
 import secrets
-import shutil
 import tarfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from everywheel.archives.refusal import ArchiveError, BrokenArchive
+from everywheel.archives.tar_reader import TarArchive, TarKind, open_tar
 from everywheel.config.recipe import Recipe, ResolvedRecipe
 from everywheel.errors import SourceError
 from everywheel.execution.cancellation import until_canceled
@@ -121,70 +122,73 @@ def import_bundle(bundle: Path, *, store: Path) -> tuple[BundledFile, ...]:
     file is hashed; correct files are kept, and a SourceError names all others.
     """
     try:
-        with tarfile.open(bundle, mode="r:") as tar:
-            members = _check_members(bundle, tar)
-            wrong: list[str] = []
-            for entry, member in until_canceled(members):
-                content = tar.extractfile(member)
-                assert content is not None  # it is a regular file
-                with open_scratch(store) as scratch:
-                    file = scratch / "file"
-                    with translate_os_errors(file), file.open("wb") as copy:
-                        shutil.copyfileobj(content, copy)
-                    try:
-                        store_source(store, file, entry.sha256)
-                    except HashMismatch as reason:
-                        wrong.append(f"{entry.label}: {entry.filename}: {reason}")
+        with open_tar(bundle) as members:
+            entries = _check_members(bundle, members)
+        wrong = _store_members(bundle, entries, store)
     except FileNotFoundError:
         raise SourceError(f"{bundle}: no such bundle", hint=_BUNDLE_HINT) from None
     except IsADirectoryError:
         raise _refuse(bundle, "it is a directory") from None
-    except (tarfile.TarError, EOFError) as error:
+    except ArchiveError as error:
         raise _refuse(bundle, f"truncated or not a tar archive ({str(error).lower()})") from None
     if wrong:
         raise SourceError(
-            f"{bundle}: {len(wrong)} of {len(members)} files do not have the hash in the index and were discarded",
+            f"{bundle}: {len(wrong)} of {len(entries)} files do not have the hash in the index and were discarded",
             excerpt=wrong,
             hint=f"the other files are in the store; {_BUNDLE_HINT}",
         )
-    return tuple(entry for entry, _ in members)
+    return tuple(entries.values())
+
+
+def _store_members(bundle: Path, entries: Mapping[str, BundledFile], store: Path) -> list[str]:
+    """Copy the sources of a bundle into the store, and return a line for each one that does not have its hash."""
+    wrong: list[str] = []
+    with open_tar(bundle) as members:
+        for member in members:
+            entry = entries.get(member.name)
+            if entry is None:
+                continue
+            with open_scratch(store) as scratch:
+                file = scratch / "file"
+                with translate_os_errors(file), file.open("wb") as copy:
+                    members.copy(copy)
+                try:
+                    store_source(store, file, entry.sha256)
+                except HashMismatch as reason:
+                    wrong.append(f"{entry.label}: {entry.filename}: {reason}")
+    return wrong
 
 
 def _refuse(bundle: Path, reason: str) -> SourceError:
     return SourceError(f"{bundle} is not a bundle of sources", details={"reason": reason}, hint=_BUNDLE_HINT)
 
 
-def _check_members(bundle: Path, tar: tarfile.TarFile) -> list[tuple[BundledFile, tarfile.TarInfo]]:
-    """Return the sources in the index with their members, after checking that the archive has no other members."""
-    first = tar.next()
-    if first is None or first.name != _INDEX or not _is_regular(first) or first.size > _MAX_INDEX:
+def _check_members(bundle: Path, members: TarArchive) -> dict[str, BundledFile]:
+    """Return the sources in the index by their names, after checking that the archive has no other members."""
+    if members.is_compressed:
+        raise BrokenArchive("it is compressed")
+    archive = iter(members)
+    first = next(archive, None)
+    if first is None or first.name != _INDEX or first.kind is not TarKind.FILE or first.size > _MAX_INDEX:
         raise _refuse(bundle, f"it does not begin with {_INDEX}")
-    content = tar.extractfile(first)
-    files, recipes = _read_index(bundle, content.read() if content is not None else b"")
+    files, recipes = _read_index(bundle, members.read(_MAX_INDEX))
     expected = {f"sources/{entry.sha256}": entry for entry in files}
     sizes = {**recipes, **{name: entry.size for name, entry in expected.items()}}
-    members: dict[str, tarfile.TarInfo] = {}
-    end = bundle.stat().st_size
-    while (member := tar.next()) is not None:
+    seen: set[str] = set()
+    for member in archive:
         if member.name not in sizes:
             raise _refuse(bundle, f"'{member.name}' is not in the index")
-        if not _is_regular(member):
+        if member.kind is not TarKind.FILE:
             raise _refuse(bundle, f"'{member.name}' is not a regular file")
-        if member.name in members:
+        if member.name in seen:
             raise _refuse(bundle, f"'{member.name}' is in it twice")
         if member.size != sizes[member.name]:
             raise _refuse(bundle, f"'{member.name}' has {member.size} bytes, but the index lists {sizes[member.name]}")
-        if member.offset_data + member.size > end:
-            raise _refuse(bundle, "it is truncated")
-        members[member.name] = member
+        seen.add(member.name)
     for name in sizes:
-        if name not in members:
+        if name not in seen:
             raise _refuse(bundle, f"'{name}' is in the index, but missing from the archive")
-    return [(entry, members[name]) for name, entry in expected.items()]
-
-
-def _is_regular(member: tarfile.TarInfo) -> bool:
-    return member.isreg() and not member.issparse()
+    return expected
 
 
 def _read_index(bundle: Path, text: bytes) -> tuple[list[BundledFile], dict[str, int]]:

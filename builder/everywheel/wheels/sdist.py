@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import os
 import shutil
-import sys
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 
 import deflate
 
+from everywheel.archives.refusal import ArchiveError, UnsafeArchive, find_name_fault
+from everywheel.archives.tar_reader import TarKind, TarMember, open_tar
 from everywheel.config.project import Project, sdist_name
 from everywheel.errors import BuildError, MachineError
 from everywheel.execution.process import run_logged
@@ -20,11 +22,6 @@ from everywheel.store.local import FIXED_TIME
 from everywheel.wheels.build_env import prepare_call
 from everywheel.wheels.build_lock import check_requirements
 from everywheel.wheels.pep517 import BackendCall, make_hooks, settings_for
-
-if sys.version_info >= (3, 12):
-    import tarfile
-else:
-    from backports import tarfile
 
 _LEVEL = 12  # the highest level of libdeflate
 
@@ -88,14 +85,29 @@ def _link_git(workspace: Path) -> Path:
 
 
 def pack_sdist(path: Path) -> bytes:
-    """Return a .tar.gz (PEP 517) with an archive's files sorted, with one time and owner, and without directories."""
+    """Return a .tar.gz (PEP 517) with an archive's files sorted, with one time and owner, and without directories.
+
+    Raises BuildError for an archive that cannot be read, or that has a path which leads out of a directory.
+    """
     packed = io.BytesIO()
-    with tarfile.open(path) as old, tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as new:
-        for member in sorted((m for m in old.getmembers() if m.isfile()), key=lambda member: member.name):
-            file = old.extractfile(member)
-            assert file is not None
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as new:
+        for member, content in _read_members(path):
             info = tarfile.TarInfo(member.name)
-            info.size, info.mtime = member.size, FIXED_TIME
-            info.mode = 0o755 if member.mode & 0o100 else 0o644
-            new.addfile(info, file)
+            info.size, info.mtime = len(content), FIXED_TIME
+            info.mode = 0o755 if member.is_executable else 0o644
+            new.addfile(info, io.BytesIO(content))
     return bytes(deflate.gzip_compress(packed.getvalue(), _LEVEL))
+
+
+def _read_members(path: Path) -> list[tuple[TarMember, bytes]]:
+    """Return the regular files of an archive with their contents, sorted by name."""
+    try:
+        with open_tar(path) as archive:
+            members = [(m, archive.read(m.size)) for m in archive if m.kind is TarKind.FILE]
+        for member, _ in members:
+            if fault := find_name_fault(member.name):
+                raise UnsafeArchive(f"path '{member.name}' {fault}")
+    except ArchiveError as error:
+        details = {"reason": str(error)}
+        raise BuildError(f"the backend built {path.name}, which cannot be read", details=details) from None
+    return sorted(members, key=lambda item: item[0].name)

@@ -9,7 +9,8 @@ import io
 import itertools
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from email.parser import BytesParser
 from pathlib import Path
@@ -18,7 +19,7 @@ from packaging.metadata import Metadata, RawMetadata, parse_email
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from everywheel.archives.refusal import ArchiveError, UnsafeArchive
-from everywheel.archives.zip_reader import open_zip
+from everywheel.archives.zip_reader import ZipArchive, open_zip
 from everywheel.errors import BuildError
 from everywheel.wheels.zip_writer import ZipEntry, pack_zip
 
@@ -81,8 +82,9 @@ def read_wheel(path: Path) -> Wheel:
     """Return the wheel in a file; raise BuildError when it cannot be read or is not a wheel."""
     try:
         name, version, build, python, abi, platform = split_filename(path.name)
-        files = _read_files(path)
-    except (ArchiveError, ValueError, OSError) as error:
+        with open_wheel(path) as archive:
+            files = {m.name: WheelFile(data=archive.read(m), executable=m.is_executable) for m in archive.files}
+    except (ValueError, OSError) as error:
         raise BuildError(f"{path.name} is not a readable wheel", details={"file": path, "reason": str(error)}) from None
     wheel = Wheel(name=name, version=version, build=build, python=python, abi=abi, platform=platform, files=files)
     for needed in ("METADATA", "WHEEL"):
@@ -91,12 +93,19 @@ def read_wheel(path: Path) -> Wheel:
     return replace(wheel, files={file: files[file] for file in files if not _is_record(file, wheel.dist_info)})
 
 
-def _read_files(path: Path) -> dict[str, WheelFile]:
-    """Return the files of an archive; raise ArchiveError when it is damaged or has a member that must not be unpacked."""
-    with open_zip(path) as archive:
-        for name, fault in archive.find_faults():
-            raise UnsafeArchive(f"'{name}': {fault}")
-        return {m.name: WheelFile(data=archive.read(m), executable=m.is_executable) for m in archive.files}
+@contextmanager
+def open_wheel(path: Path) -> Iterator[ZipArchive]:
+    """Open the archive of a wheel, such as one from a package index, for unpacking it.
+
+    Raises BuildError when it is damaged or has a member that must not be unpacked.
+    """
+    try:
+        with open_zip(path) as archive:
+            for name, fault in archive.find_faults():
+                raise UnsafeArchive(f"'{name}': {fault}")
+            yield archive
+    except ArchiveError as error:
+        raise BuildError(f"{path.name} is not a readable wheel", details={"file": path, "reason": str(error)}) from None
 
 
 def _is_record(file: str, dist_info: str) -> bool:
