@@ -139,7 +139,7 @@ def test_pip_is_run_by_one_module() -> None:
         and ("-m", "pip") in pairwise(item.value if isinstance(item, ast.Constant) else None for item in node.elts)
     }
 
-    assert users == {"toolchains/pip.py"}
+    assert users == {"toolchains/pip_settings.py"}
 
 
 def list_state(tree: ast.Module) -> Iterator[str]:

@@ -16,6 +16,7 @@ from everywheel.config.recipe import suggest
 from everywheel.containers.command_report import record_command, record_error
 from everywheel.errors import EverywheelError, UsageError
 from everywheel.execution.cancellation import Interrupted
+from everywheel.execution.notices import listen_to_notices
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 # Each command is defined in the module of the same name.
@@ -98,8 +99,13 @@ class Commands(click.Group):
 def main(ctx: click.Context, project: Path, traceback: bool, report_dir: Path | None) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a canceled CI job ends like Ctrl-C
     ctx.obj = project
+    ctx.with_resource(listen_to_notices(_print_notice))
     if report_dir is not None and ctx.invoked_subcommand is not None:
         ctx.with_resource(record_command(report_dir, ctx.invoked_subcommand))
+
+
+def _print_notice(message: str) -> None:
+    click.echo(f"warning: {message}", err=True)
 
 
 if __name__ == "__main__":

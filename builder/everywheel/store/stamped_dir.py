@@ -1,12 +1,14 @@
-"""Directories of the store that are filled by one process and used only when they are complete.
+"""Directories of the store that are filled by one process and used only when they are complete and undamaged.
 
 Virtual environments, downloaded wheels and primed compiler caches cannot be renamed into place as files can: they contain
 their own path, or several programs write them. So a directory is filled in place, under a lock, and a stamp is written
-last. If there is no stamp, the next process removes the files of the interrupted attempt and starts again.
+last: the manifest of the directory. If there is no stamp, or the content differs from it, the next process removes the
+directory and fills it again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,33 +16,85 @@ from pathlib import Path
 from filelock import FileLock
 
 from everywheel.errors import MachineError
+from everywheel.execution.notices import report_notice
+from everywheel.store.manifest import compare_with_manifest, make_manifest, read_manifest, write_manifest
 
 STAMP = "complete"
-"""The name of the file that marks a directory as complete."""
+"""The name of the file that marks a directory as complete; it contains the directory's manifest."""
 
 
-def ensure_stamped_dir(path: Path, fill: Callable[[Path], None], *, title: str, offline: bool = False) -> Path:
-    """Return the directory `path`, after filling it if it is not complete yet.
+def ensure_stamped_dir(
+    path: Path,
+    fill: Callable[[Path], None],
+    *,
+    title: str,
+    offline: bool = False,
+    ignored: tuple[str, ...] = (),
+) -> Path:
+    """Return the directory `path`, after filling it if it is not complete yet, or if a file in it was changed.
 
     `fill` receives the path of an empty directory and writes its content; after an exception the directory is incomplete.
-    The operating system releases the lock of a process that dies. `title` names the content in errors: `build tools`.
-    Raises MachineError for a directory that is not complete when `offline` forbids the download.
+    The operating system releases the lock of a process that dies. `title` names the content in errors: `build tools`;
+    `ignored` are names in the directory that may change later. Raises MachineError for a directory that is not complete
+    when `offline` forbids the download.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     path = path.parent.resolve() / path.name  # scripts in it name this path, which must not depend on symbolic links
-    stamp = path / STAMP
-    if stamp.exists():
+    damage = find_damage(path)
+    if not damage:
         return path
     if offline:
         raise MachineError(
-            f"{title}: not in the store, and --offline forbids the download",
+            f"{title}: {_summarize(path, damage)}, and --offline forbids the download",
             details={"path": path},
             hint="run the same command once without --offline",
         )
     with FileLock(f"{path}.lock"):
-        if not stamp.exists():
-            shutil.rmtree(path, ignore_errors=True)
-            path.mkdir()
-            fill(path)
-            stamp.write_text("")
+        damage = find_damage(path)
+        if not damage:
+            return path
+        if (path / STAMP).exists():
+            report_notice(f"{title}: {_summarize(path, damage)}; it is made again")
+        _remove(path)
+        path.mkdir()
+        fill(path)
+        write_manifest(make_manifest(path, ignored=(STAMP, *ignored)), path / STAMP)
     return path
+
+
+def find_damage(path: Path, *, thorough: bool = False) -> list[str]:
+    """Return one line for each file that was changed, removed or added since the directory was filled.
+
+    A directory that is not complete has one line too. `thorough` reads every file, otherwise those with another status.
+    """
+    try:
+        manifest = read_manifest(path / STAMP)
+        damage, current = compare_with_manifest(path, manifest, thorough=thorough)
+    except FileNotFoundError:
+        return ["not complete"]
+    except (OSError, ValueError) as error:
+        return [f"unreadable: {error}"]
+    if not damage and current != manifest:
+        with contextlib.suppress(OSError):  # a store that is read-only keeps the old status
+            write_manifest(current, path / STAMP)
+    return damage
+
+
+def list_stamped_dirs(root: Path) -> list[Path]:
+    """Return the complete directories in a store."""
+    return sorted(stamp.parent for part in ("tools", "zig") for stamp in (root / part).glob(f"*/{STAMP}"))
+
+
+def _summarize(path: Path, damage: list[str]) -> str:
+    if not (path / STAMP).exists():
+        return "not in the store"
+    more = f" and {len(damage) - 1} more" if len(damage) > 1 else ""
+    return f"damaged in the store ({damage[0]}{more})"
+
+
+def _remove(path: Path) -> None:
+    """Remove what is in the way of a directory: an incomplete or damaged one, a file, or a link."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

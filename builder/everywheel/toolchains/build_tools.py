@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from everywheel.config.pins import parse_pins
+from everywheel.toolchains.pip import PIP_HINT
 from everywheel.toolchains.virtual_env import (
     EXE,
-    ensure_environment,
-    environment_identity,
+    ensure_pinned_environment,
     environment_python,
     scripts_dir,
     site_packages,
@@ -38,8 +39,7 @@ class Tools:
 
 def pinned_versions() -> dict[str, str]:
     """Return the versions of the pinned tools by name."""
-    lines = PINS.read_text().splitlines()
-    return dict(line.split(" ")[0].split("==") for line in lines if "==" in line)
+    return {pin.name: pin.version for pin in parse_pins(PINS.read_text())}
 
 
 def tools_identity() -> str:
@@ -56,12 +56,8 @@ def ensure_tools(store: Path, *, offline: bool = False) -> Tools:
     """
     if mounted := os.environ.get("EVERYWHEEL_TOOLS"):
         return _find_mounted_tools(Path(mounted))
-    environment = ensure_environment(
-        store / "tools" / f"zig-{environment_identity(PINS.read_text(), store)}",
-        ["--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", str(PINS)],
-        label="build tools",
-        log=store / "logs" / "tools.log",
-        offline=offline,
+    environment = ensure_pinned_environment(
+        store, "zig", PINS.read_text(), label="build tools", offline=offline, hint=PIP_HINT
     )
     return _find_tools(scripts_dir(environment), site_packages(environment), environment_python(environment))
 

@@ -1,25 +1,23 @@
-"""Running pip; no other module does.
+"""Running pip to download and to install packages; no other module does.
 
-pip is that of the running Python and uses the settings of the user (`PIP_INDEX_URL`, pip.conf). It installs packages into a
-virtual environment, or downloads and installs wheels for the platform tags and the Python version of another machine. The
-latter are for containers, which have no network access.
+pip is that of the running Python and uses the settings of the user for index, proxy and certificates (`PIP_INDEX_URL`,
+pip.conf). It installs packages into a virtual environment, or downloads and installs wheels for the platform tags and the
+Python version of another machine. The latter are for containers, which have no network access.
 """
 
 from __future__ import annotations
 
-import ast
-import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from everywheel.errors import MachineError
+from everywheel.execution.files import flush_file, translate_os_errors
 from everywheel.execution.process import run_logged
 from everywheel.platforms.tags import Floor, list_compatible_tags
 from everywheel.platforms.target import Target
+from everywheel.toolchains.pip_settings import PIP, pip_environment
 
-INDEX_SETTINGS = ("index-url", "extra-index-url", "no-index", "find-links", "trusted-host", "cert", "proxy")
-"""pip's settings for indexes, proxies and certificates, by their names in pip.conf."""
-_HINT = "is the package index reachable? pip's own settings (PIP_INDEX_URL, pip.conf) are used"
+PIP_HINT = "is the package index reachable? pip's settings for index, proxy and certificates (PIP_INDEX_URL, pip.conf) are used"
 
 
 def run_pip(
@@ -29,7 +27,7 @@ def run_pip(
     label: str,
     log: Path,
     python: Path | None = None,
-    hint: str = _HINT,
+    hint: str = PIP_HINT,
 ) -> str:
     """Run a command of pip, in the environment of `python` if it is not None, and return its output.
 
@@ -38,9 +36,9 @@ def run_pip(
     selection = [] if python is None else ["--python", str(python)]
     options = ["--quiet", "--disable-pip-version-check"]
     return run_logged(
-        [sys.executable, "-m", "pip", *selection, command, *options, *arguments],
+        [*PIP, *selection, command, *options, *arguments],
         cwd=log.parent,
-        env=python_environment(),
+        env=pip_environment(command),
         log=log,
         label=f"{label}: pip {command}",
         hint=hint,
@@ -82,24 +80,19 @@ def platform_tags(target: Target, libc_version: Sequence[int]) -> list[str]:
     return list_compatible_tags(floor, target.arch.name)
 
 
-def list_index_settings(log: Path) -> dict[str, str]:
-    """Return pip's own settings for indexes, proxies and certificates by their names in pip.conf: `index-url`.
+def write_requirements(file: Path, text: str) -> Path:
+    """Write a requirements or constraints file for pip in one step, and return its path.
 
-    As for pip, a variable (`PIP_INDEX_URL`) has precedence over the files, and a command's section over `[global]`.
+    Raises MachineError when the file cannot be written, or does not have the text afterwards: pip accepts an empty file.
     """
-    output = run_pip("config", ["list"], label="settings", log=log)
-    settings = {}
-    for section in ("global.", "download.", "install.", ":env:."):
-        for line in output.splitlines():
-            key, _, value = line.partition("=")
-            if key.startswith(section) and key.removeprefix(section) in INDEX_SETTINGS:
-                settings[key.removeprefix(section)] = str(ast.literal_eval(value))
-    return settings
-
-
-def python_environment() -> dict[str, str]:
-    """Return the variables of this process without PYTHONPATH, which would apply to the Python of the environment too."""
-    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    unfinished = file.with_name(f".{file.name}")
+    with translate_os_errors(file):
+        unfinished.write_text(text, encoding="utf-8")
+        flush_file(unfinished)
+        unfinished.replace(file)
+    if file.read_text(encoding="utf-8") != text:
+        raise MachineError(f"{file} was not written completely", hint="check the disk, then run the command again")
+    return file
 
 
 def _select_platform(platforms: Sequence[str], python: str) -> list[str]:

@@ -8,9 +8,13 @@ import sysconfig
 from collections.abc import Sequence
 from pathlib import Path
 
+from everywheel.config.pins import Pin, parse_pins
+from everywheel.errors import BuildError
 from everywheel.execution.process import run_logged
 from everywheel.store.stamped_dir import ensure_stamped_dir
-from everywheel.toolchains.pip import python_environment, run_pip
+from everywheel.toolchains.pip import run_pip, write_requirements
+from everywheel.toolchains.pip_settings import filter_environment
+from everywheel.toolchains.record import find_missing_packages, find_record_damage
 
 _PINS_HINT = (
     "does the package index have these files for this machine? pip's settings (PIP_INDEX_URL, pip.conf) are used; "
@@ -47,52 +51,79 @@ def environment_identity(requirements: str, store: Path) -> str:
     under different paths.
     """
     location = (store / "tools").resolve()
-    facts = f"{requirements}\n{sys.version}\n{sys.base_prefix}\n{location}"
+    # Directories of versions without a manifest have other names, so that both versions can use one store.
+    facts = f"manifest\n{requirements}\n{sys.version}\n{sys.base_prefix}\n{location}"
     return hashlib.sha256(facts.encode()).hexdigest()[:12]
 
 
-def ensure_pinned_environment(store: Path, name: str, pins: str, *, label: str, offline: bool = False) -> Path:
-    """Return the Python of an environment in the store with exactly the packages of a requirements file with hashes.
+def ensure_pinned_environment(
+    store: Path, name: str, pins: str, *, label: str, offline: bool = False, hint: str = _PINS_HINT
+) -> Path:
+    """Return an environment in the store with exactly the packages of a requirements file with hashes.
 
-    `pins` is the text of the file. Raises MachineError when the environment is not complete and `offline` forbids the
-    download, BuildError when pip fails, also because a file does not have a pinned hash.
+    `pins` is the text of the file, `hint` is for a failure of pip. Raises MachineError when the environment is not complete and `offline` forbids the
+    download, BuildError when pip fails, also because a file does not have a pinned hash, and when a package is missing
+    afterwards.
     """
 
     def fill(path: Path) -> None:
         log.unlink(missing_ok=True)
         create_environment(path, label=label, log=log)
-        file = path / "requirements.txt"
-        file.write_text(pins)
         if pins:
+            file = write_requirements(path / "requirements.txt", pins)
             options = ["--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", str(file)]
             python = environment_python(path)
-            run_pip("install", options, label=label, log=log, python=python, hint=_PINS_HINT)
+            run_pip("install", options, label=label, log=log, python=python, hint=hint)
+        _check_packages(path, [_describe(pin) for pin in parse_pins(pins)], label=label, log=log)
 
     log = store / "logs" / f"{name}.log"
     path = store / "tools" / f"{name}-{environment_identity(pins, store)}"
-    return environment_python(ensure_stamped_dir(path, fill, title=label, offline=offline))
+    return ensure_stamped_dir(path, fill, title=label, offline=offline)
 
 
-def ensure_environment(path: Path, arguments: Sequence[str], *, label: str, log: Path, offline: bool = False) -> Path:
-    """Return the virtual environment at `path`; if it is incomplete, create it and run `pip install` with `arguments`.
+def ensure_environment(
+    path: Path, requirements: Sequence[str], *, label: str, log: Path, offline: bool = False
+) -> Path:
+    """Return the virtual environment at `path`; if it is incomplete or damaged, create it and install the requirements.
 
-    Raises MachineError when the environment is not complete and `offline` forbids the download, BuildError when pip fails.
+    Raises MachineError when the environment is not complete and `offline` forbids the download, BuildError when pip fails or
+    when a package is missing afterwards.
     """
 
     def fill(path: Path) -> None:
         log.unlink(missing_ok=True)
         create_environment(path, label=label, log=log)
-        install_into_environment(path, arguments, label=label, log=log)
+        install_into_environment(path, requirements, label=label, log=log)
+        _check_packages(path, requirements, label=label, log=log)
 
     return ensure_stamped_dir(path, fill, title=label, offline=offline)
+
+
+def _check_packages(path: Path, requirements: Sequence[str], *, label: str, log: Path) -> None:
+    """Raise BuildError unless all requirements are installed, with exactly the files that their RECORDs list."""
+    site = site_packages(path)
+    missing = [f"missing: {requirement}" for requirement in find_missing_packages(site, requirements)]
+    damage = missing or find_record_damage(site)
+    if damage:
+        raise BuildError(
+            f"{label}: the installation is incomplete, although pip reported success",
+            details={"environment": path},
+            excerpt=damage[:12],
+            log=log,
+            hint="run the command again; the log shows what pip did",
+        )
+
+
+def _describe(pin: Pin) -> str:
+    return f"{pin.name}=={pin.version}" + (f" ; {pin.marker}" if pin.marker else "")
 
 
 def create_environment(path: Path, *, label: str, log: Path) -> None:
     """Create a virtual environment of the running Python without pip; raise BuildError when that fails."""
     run_logged(
-        [sys.executable, "-m", "venv", "--without-pip", path],
+        [sys.executable, "-P", "-m", "venv", "--without-pip", path],
         cwd=path.parent,
-        env=python_environment(),
+        env=filter_environment(),
         log=log,
         label=f"{label}: creating the environment",
         hint="is python3-venv installed? `everywheel doctor` reports what is missing on this machine",

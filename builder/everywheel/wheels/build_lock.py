@@ -19,7 +19,7 @@ from everywheel.config.project import Project
 from everywheel.errors import BuildError, MachineError, UsageError
 from everywheel.store.local import Store
 from everywheel.toolchains.build_tools import ensure_tools, pinned_versions
-from everywheel.toolchains.virtual_env import ensure_pinned_environment
+from everywheel.toolchains.virtual_env import ensure_pinned_environment, environment_python
 from everywheel.wheels.pep517 import copy_extension, query_requirements
 from everywheel.wheels.resolve import KEEP_ALL, OLDEST_PYTHON, Upgrade, resolve_requirements
 
@@ -207,13 +207,14 @@ def ensure_build_environment(project: Project, store: Store, *, offline: bool = 
         pins = select_pins(project.build_pins or (), describe_machine())
     except PinError as error:
         raise UsageError(f"{LOCK} cannot be used", details={"reason": error}, hint="run `everywheel lock`") from None
-    return ensure_pinned_environment(
+    environment = ensure_pinned_environment(
         store.root,
         "backend",
         render_pins(pins, markers=False),
         label=f"build requirements of {project.name}",
         offline=offline,
     )
+    return environment_python(environment)
 
 
 def _record_path(project: Project, store: Store) -> Path:

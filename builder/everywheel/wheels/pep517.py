@@ -16,7 +16,7 @@ from everywheel.config.recipe import Linkage
 from everywheel.errors import UsageError
 from everywheel.execution.process import run_logged
 from everywheel.platforms.target import Target
-from everywheel.toolchains.pip import python_environment
+from everywheel.toolchains.pip_settings import filter_environment
 from everywheel.toolchains.toolchain import Toolchain
 from everywheel.wheels.backend_settings import Settings, choose_settings
 from everywheel.wheels.target_python import TargetPython
@@ -65,7 +65,7 @@ def query_requirements(
     `python` has the static requirements, `programs` are directories for the beginning of PATH. Raises BuildError when the
     backend fails, UsageError for a backend-path outside the project.
     """
-    environment = python_environment()
+    environment = filter_environment()
     environment["PATH"] = os.pathsep.join([*map(str, programs), environment.get("PATH", os.defpath)])
 
     def run_hook(cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:

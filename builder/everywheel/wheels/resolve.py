@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 from everywheel.config.pins import Pin, parse_pins, parse_requirement, render_pins
 from everywheel.execution.process import run_logged
-from everywheel.toolchains.pip import list_index_settings, python_environment
+from everywheel.toolchains.pip_settings import filter_environment, read_pip_settings
 
 OLDEST_PYTHON = "3.11"
 """The oldest Python that a resolution is for, which is the oldest that this package supports."""
@@ -60,7 +60,7 @@ def resolve_requirements(
         files["constraints.txt"].write_text("".join(f"{name}=={pinned}\n" for name, pinned in constraints.items()))
         files["pins.txt"].write_text(render_pins(kept))  # uv keeps the versions of its output file
         upgrades = [arg for name in upgrade.names for arg in ("--upgrade-package", name)]
-        settings = list_index_settings(log)
+        settings = read_pip_settings("download")
         run_logged(
             [
                 *(sys.executable, "-m", "uv", "pip", "compile", files["requirements.in"]),
@@ -72,17 +72,12 @@ def resolve_requirements(
                 *_index_options(settings),
             ],
             cwd=Path(name),
-            env={**_clean_environment(), **_index_variables(settings)},
+            env={**filter_environment(), **_index_variables(settings)},
             log=log,
             label=f"{label}: uv pip compile",
             hint=_HINT,
         )
         return parse_pins(files["pins.txt"].read_text())
-
-
-def _clean_environment() -> dict[str, str]:
-    """Return the variables of this process without uv's own, which could name other indexes or versions."""
-    return {name: value for name, value in python_environment().items() if not name.upper().startswith("UV_")}
 
 
 def _index_options(settings: Mapping[str, str]) -> list[str]:

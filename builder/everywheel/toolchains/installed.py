@@ -1,0 +1,33 @@
+"""Thorough verification of what a store has installed: tools, build requirements, packages for containers, compiler caches."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from filelock import FileLock
+
+from everywheel.store.stamped_dir import find_damage, list_stamped_dirs
+from everywheel.toolchains.record import find_record_damage
+
+
+def find_damaged_installations(store: Path) -> dict[Path, list[str]]:
+    """Read every file of each complete directory in `tools/` and `zig/`; return one line for each damaged file, by directory.
+
+    Files are compared with the manifest of the directory and, in virtual environments, with the RECORDs of packages.
+    """
+    found = {path: find_damage(path, thorough=True) or _compare_records(path) for path in list_stamped_dirs(store)}
+    return {path: damage for path, damage in found.items() if damage}
+
+
+def remove_installation(path: Path) -> None:
+    """Remove a directory of `tools/` or `zig/`; the next command that needs it makes it again."""
+    with FileLock(f"{path}.lock"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _compare_records(environment: Path) -> list[str]:
+    sites = [
+        site for pattern in ("lib/python*/site-packages", "Lib/site-packages") for site in environment.glob(pattern)
+    ]
+    return [line for site in sites for line in find_record_damage(site)]
