@@ -24,7 +24,7 @@ from everywheel.smoke.non_linux import find_blocker, make_non_linux_tasks
 from everywheel.smoke.result import SmokeResult, SmokeState
 from everywheel.smoke.wine import WineContext
 from everywheel.store.local import Store
-from everywheel.store.stamped_dir import STAMP
+from everywheel.store.stamped_dir import ensure_stamped_dir
 from everywheel.wheels.wheel import Wheel, WheelFile, pack_wheel
 
 BASE = Path(__file__).parents[1] / "failing" / "base"
@@ -99,9 +99,11 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     monkeypatch.setenv("EVERYWHEEL_STORE", str(tmp_path / "store"))
     store = Store(tmp_path / "store")
     python = store.root / "tools" / "windows-python-3.13.0"
-    python.mkdir(parents=True)
-    (python / "python.exe").write_bytes(b"MZ")
-    (python / STAMP).write_text("")
+
+    def fill(folder: Path) -> None:
+        (folder / "python.exe").write_bytes(b"MZ")
+
+    ensure_stamped_dir(python, fill, title="a stub")
     return store
 
 

@@ -88,8 +88,8 @@ def list_stamped_dirs(root: Path) -> list[Path]:
 def _summarize(path: Path, damage: list[str]) -> str:
     if not (path / STAMP).exists():
         return "not in the store"
-    more = f" and {len(damage) - 1} more" if len(damage) > 1 else ""
-    return f"damaged in the store ({damage[0]}{more})"
+    rest = f" and {len(damage) - 1} more" if len(damage) > 1 else ""
+    return f"damaged in the store ({damage[0]}{rest})"
 
 
 def _remove(path: Path) -> None:

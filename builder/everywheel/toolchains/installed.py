@@ -16,8 +16,8 @@ def find_damaged_installations(store: Path) -> dict[Path, list[str]]:
 
     Files are compared with the manifest of the directory and, in virtual environments, with the RECORDs of packages.
     """
-    found = {path: find_damage(path, thorough=True) or _compare_records(path) for path in list_stamped_dirs(store)}
-    return {path: damage for path, damage in found.items() if damage}
+    checked = {path: find_damage(path, thorough=True) or _compare_records(path) for path in list_stamped_dirs(store)}
+    return {path: damage for path, damage in checked.items() if damage}
 
 
 def remove_installation(path: Path) -> None:

@@ -17,7 +17,9 @@ from everywheel.platforms.tags import Floor, list_compatible_tags
 from everywheel.platforms.target import Target
 from everywheel.toolchains.pip_settings import PIP, pip_environment
 
-PIP_HINT = "is the package index reachable? pip's settings for index, proxy and certificates (PIP_INDEX_URL, pip.conf) are used"
+PIP_HINT = (
+    "is the package index reachable? pip's index, proxy and certificate settings (PIP_INDEX_URL, pip.conf) are used"
+)
 
 
 def run_pip(

@@ -61,9 +61,9 @@ def ensure_pinned_environment(
 ) -> Path:
     """Return an environment in the store with exactly the packages of a requirements file with hashes.
 
-    `pins` is the text of the file, `hint` is for a failure of pip. Raises MachineError when the environment is not complete and `offline` forbids the
-    download, BuildError when pip fails, also because a file does not have a pinned hash, and when a package is missing
-    afterwards.
+    `pins` is the text of the file, `hint` is for a failure of pip. Raises MachineError when the environment is not complete
+    and `offline` forbids the download, BuildError when pip fails, also because a file does not have a pinned hash, and when
+    a package is missing afterwards.
     """
 
     def fill(path: Path) -> None:
