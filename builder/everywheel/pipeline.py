@@ -158,16 +158,18 @@ def build_wheel(
     set_stage("build")
     built = build_extension(call, project)
     set_stage("repair")
-    finished = _repair(built, call, context, step, plan)
+    finished = _repair(built, call, context, step, plan, project)
     set_stage("audit")
     _audit(finished)
     context.store.put_wheel(step.key, finished, name=step.name, version=step.version, target=step.platform)
     context.close_workspace(call.workspace)
 
 
-def _repair(built: Path, call: BackendCall, context: BuildContext, step: WheelStep, plan: Plan) -> Path:
+def _repair(
+    built: Path, call: BackendCall, context: BuildContext, step: WheelStep, plan: Plan, project: Project
+) -> Path:
     """Repair a built wheel; for macOS, also check that the oldest supported system has every symbol that it imports."""
-    from everywheel.repair import RepairRequest, repair_wheel
+    from everywheel.repair import RepairRequest, WheelTags, repair_wheel
     from everywheel.wheels.macos_availability import check_availability
     from everywheel.wheels.wheel import read_wheel
 
@@ -181,11 +183,11 @@ def _repair(built: Path, call: BackendCall, context: BuildContext, step: WheelSt
         log=call.log,
         epoch=FIXED_TIME,
         exclude={step.python.headers, *unused},
-        python=step.python.tag,
-        abi=step.python.abi,
+        tags=WheelTags(python=step.python.tag, abi=step.python.abi, platform=step.target.wheel_tag),
+        module_exports=project.module_exports,
         native=context.engine.name is EngineName.NATIVE,
     )
-    finished = repair_wheel(built, request, call.workspace / "finished")
+    finished = repair_wheel(built, request, call.workspace / "finished").path
     if step.target.os == "darwin":
         compiler, environ = call.toolchain.program("cc"), {**call.toolchain.environment, **context.environment}
         wheel = read_wheel(finished)

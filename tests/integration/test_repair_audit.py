@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 from everywheel.audit import Finding, Report, audit_wheel
-from everywheel.errors import BuildError
+from everywheel.errors import AuditError, BuildError
 from everywheel.libraries.prefix import Library, write_library
 from everywheel.platforms.target import parse_target
-from everywheel.repair import RepairRequest, repair_wheel
+from everywheel.repair import RepairRequest, WheelTags, repair_wheel
 from everywheel.store.local import FIXED_TIME, default_store
 from everywheel.toolchains.build_tools import Tools, ensure_tools
 from everywheel.wheels.wheel import Wheel, WheelFile, add_files, pack_wheel, read_wheel
@@ -213,10 +213,9 @@ def repair_for(
         log=folder / "repair.log",
         epoch=FIXED_TIME,
         exclude=("headers",),
-        python="cp311",
-        abi="abi3",
+        tags=WheelTags(python="cp311", abi="abi3", platform=parse_target(tag).wheel_tag),
     )
-    return repair_wheel(make_wheel(tag, folder / "built", module), repair, folder / "wheelhouse")
+    return repair_wheel(make_wheel(tag, folder / "built", module), repair, folder / "wheelhouse").path
 
 
 def replace_file(wheel: Path, folder: Path, path: str, data: bytes) -> Path:
@@ -288,11 +287,13 @@ def test_repairs_in_different_directories_give_the_same_bytes(
 def test_a_library_missing_in_the_prefix_is_never_taken_from_the_build_machine(
     tools: Tools, compile_shared: Callable[..., bytes], tmp_path: Path
 ) -> None:
-    with pytest.raises(BuildError) as caught:
+    with pytest.raises(AuditError) as caught:
         repair_for(TARGETS[0], tools, compile_shared, tmp_path, missing_library="libinner.so.2")
 
-    assert caught.value.fact == "demo_pack 1.0 for manylinux_2_17_x86_64: repair failed (exit 1)"
-    assert any('required library "libinner.so.2" could not be located' in line for line in caught.value.excerpt)
+    assert (
+        caught.value.fact == "demo_pack 1.0 for manylinux_2_17_x86_64: a library that the wheel needs cannot be found"
+    )
+    assert caught.value.details[str(tmp_path / "prefix" / "lib" / "libouter.so.1")] == "needs libinner.so.2"
     assert not list((tmp_path / "wheelhouse").glob("*"))
 
 

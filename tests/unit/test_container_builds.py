@@ -168,7 +168,10 @@ def test_only_pip_and_the_platform_tag_are_set_for_the_whole_container(build: Co
             ["--project", "/project", "deps", "--engine", "native"],
             ["--project", "/project", "deps", "--engine", "native", "--jobs", "2", "--image-identity", "IDENTITY"],
         ),
-        (["--project", "/project", "repair", "x.whl"], ["--project", "/project", "repair", "x.whl"]),
+        (
+            ["--project", "/project", "repair", "x.whl"],
+            ["--project", "/project", "repair", "x.whl", "--no-audit"],
+        ),
     ],
 )
 def test_the_script_in_the_container_adds_the_options_of_the_build(

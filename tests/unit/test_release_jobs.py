@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from everywheel.cli.main import main
-from everywheel.config.project import Project, load_project, sdist_name, wheel_names
+from everywheel.config.file_names import sdist_name, wheel_names
+from everywheel.config.project import Project, load_project
 from everywheel.errors import AuditError, EverywheelError, ReleaseError, UsageError
 from everywheel.planning.plan import Identities, make_plan
 from everywheel.platforms.target import Target, parse_target

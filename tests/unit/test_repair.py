@@ -12,7 +12,14 @@ import pytest
 from everywheel.errors import BuildError
 from everywheel.libraries.prefix import Library
 from everywheel.platforms.target import parse_target
-from everywheel.repair import RepairRequest, add_licenses_and_sbom, check_binaries, match_grafts, repair_wheel
+from everywheel.repair import (
+    RepairRequest,
+    WheelTags,
+    add_licenses_and_sbom,
+    check_binaries,
+    match_grafts,
+    repair_wheel,
+)
 from everywheel.repair.metadata import drop_graft_hash
 from everywheel.wheels.wheel import Wheel, WheelFile, pack_wheel
 
@@ -37,6 +44,7 @@ REPAIR = RepairRequest(
     work=Path("/w"),
     log=Path("/log"),
     epoch=1577836800,
+    tags=WheelTags(python="cp311", abi="abi3", platform="musllinux_1_2_x86_64"),
 )
 INFO = "demo-1.0.dist-info"
 METADATA = "Metadata-Version: 2.4\nName: demo\nVersion: 1.0\nLicense-Expression: MIT\nLicense-File: LICENSE\n"

@@ -16,7 +16,6 @@ from everywheel.wheels.wheel import (
     add_files,
     edit_metadata,
     pack_wheel,
-    read_metadata,
     read_wheel,
     retag_wheel,
 )
@@ -119,13 +118,14 @@ def test_invalid_metadata_is_refused() -> None:
     assert "Nonsense-1.0" in caught.value.excerpt[0]
 
 
-def test_metadata_with_unknown_fields_is_refused() -> None:
-    wheel = add_files(make_wheel(), {"demo-1.0.dist-info/METADATA": METADATA.replace(b"Summary", b"Sumary")})
+def test_unknown_fields_of_metadata_are_kept() -> None:
+    unknown = b"Summary: A demo\nX-Origin: factory 7\nX-Note: two\n        lines\n"
+    wheel = add_files(make_wheel(), {"demo-1.0.dist-info/METADATA": METADATA.replace(b"Summary: A demo\n", unknown)})
 
-    with pytest.raises(BuildError) as caught:
-        read_metadata(wheel)
-
-    assert caught.value.render() == ("error: demo-1.0-py3-none-any.whl: METADATA has unknown fields\n  fields: sumary")
+    assert edit_metadata(wheel, lambda fields: fields).files["demo-1.0.dist-info/METADATA"].data.decode() == (
+        "Metadata-Version: 2.1\nName: demo\nVersion: 1.0\nSummary: A demo\nLicense: MIT\n"
+        "Project-URL: Home, https://example.org/\nX-Note: two\n        lines\nX-Origin: factory 7\n\nA description.\n"
+    )
 
 
 def test_a_file_that_is_not_a_zip_archive_is_refused(tmp_path: Path) -> None:

@@ -22,7 +22,8 @@ from everywheel.cli.plan import show_plan
 from everywheel.cli.progress import make_console, open_display, show_failures
 from everywheel.cli.run_plan import choose_targets, exit_code, list_target_set, run_targets
 from everywheel.cli.sdist import make_sdist
-from everywheel.config.project import Project, load_project, wheel_name
+from everywheel.config.file_names import wheel_name
+from everywheel.config.project import Project, load_project
 from everywheel.config.recipe import Linkage
 from everywheel.errors import UsageError
 from everywheel.execution.scheduler import Outcome, Result

@@ -15,7 +15,7 @@ from everywheel.config.extension_tree import digest_tree
 from everywheel.config.pins import Pin
 from everywheel.config.recipe import Linkage, Recipe, suggest
 from everywheel.config.recipe_loader import load_recipes
-from everywheel.config.text_rules import PYTHON_ABI, PYTHON_TAG
+from everywheel.config.text_rules import PYTHON_ABI, PYTHON_TAG, SYMBOLS
 from everywheel.config.toml_reader import Table, read_toml
 from everywheel.errors import UsageError
 from everywheel.platforms.target import OPERATING_SYSTEMS, Target, parse_target
@@ -66,6 +66,7 @@ class Project:
         settings: config settings (PEP 517) that select the linkage in the extension's build backend.
         features: the selected features by recipe.
         pythons: at least one; a separate wheel is built for each on every target of its systems.
+        exports: glob patterns of the symbols that extension modules may export in addition to `PyInit_*`.
         smoke: the settings of the smoke test.
         targets: the targets that are built by default.
         released: the targets of a release.
@@ -87,6 +88,7 @@ class Project:
     settings: Mapping[str, tuple[str, ...]]
     features: Mapping[str, tuple[str, ...]]
     pythons: tuple[PythonSpec, ...]
+    exports: tuple[str, ...]
     smoke: Smoke
     targets: tuple[Target, ...]
     released: tuple[Target, ...]
@@ -100,6 +102,11 @@ class Project:
     def python(self) -> PythonSpec:
         """The first Python, for commands that support only one."""
         return self.pythons[0]
+
+    @property
+    def module_exports(self) -> tuple[str, ...]:
+        """Glob patterns of all symbols that extension modules may export."""
+        return ("PyInit_*", *self.exports)
 
     @property
     def every_target(self) -> tuple[Target, ...]:
@@ -129,7 +136,6 @@ def load_project(root: Path, profiles: Sequence[str] = (), linkage: Linkage = Li
     table = tool.table("everywheel")
     extension = root / table.text("extension", ".")
     recipes = load_recipes(root / directory for directory in table.texts("recipes", ["recipes"]))
-    smoke = table.table("smoke", {})
     name, version, backend = _read_extension(extension / "pyproject.toml")
     project = Project(
         root=root,
@@ -143,7 +149,8 @@ def load_project(root: Path, profiles: Sequence[str] = (), linkage: Linkage = Li
         settings=_choose_settings(table, linkage),
         features=_choose_features(table, recipes, profiles),
         pythons=_load_pythons(table),
-        smoke=Smoke(requires=smoke.texts("requires"), command=smoke.texts("command")),
+        exports=table.texts("exports", rule=SYMBOLS),
+        smoke=_load_smoke(table.table("smoke", {})),
         targets=tuple(parse_target(tag) for tag in table.texts("targets", ...)),
         released=tuple(parse_target(tag) for tag in table.texts("release-targets", list(table.texts("targets", ...)))),
         more_targets=tuple(parse_target(tag) for tag in table.texts("more-targets")),
@@ -151,7 +158,6 @@ def load_project(root: Path, profiles: Sequence[str] = (), linkage: Linkage = Li
         backend=backend,
         digest=digest_tree(extension),
     )
-    smoke.reject_unknown_keys()
     table.reject_unknown_keys()
     for key, names in (
         ("requires", project.requires),
@@ -161,6 +167,12 @@ def load_project(root: Path, profiles: Sequence[str] = (), linkage: Linkage = Li
         for name in names:
             _check_recipe(f"{table.location}: '{key}'", name, recipes)
     return replace(project, shared=()) if linkage is Linkage.STATIC else project
+
+
+def _load_smoke(table: Table) -> Smoke:
+    smoke = Smoke(requires=table.texts("requires"), command=table.texts("command"))
+    table.reject_unknown_keys()
+    return smoke
 
 
 def _load_pythons(table: Table) -> tuple[PythonSpec, ...]:
@@ -255,24 +267,3 @@ def _choose_features(
                 )
         chosen[name] = tuple(dict.fromkeys((*chosen.get(name, ()), *features)))
     return chosen
-
-
-def wheel_name(project: Project, target: Target, python: PythonSpec) -> str:
-    """Return the file name of the project's finished wheel for a target and a Python (PEP 427)."""
-    name = canonicalize_name(project.name).replace("-", "_")
-    return f"{name}-{project.version}-{python.tag}-{python.abi}-{target.wheel_tag}.whl"
-
-
-def choose_python(project: Project, abi: str) -> PythonSpec:
-    """Return the Python with an ABI tag, or the first Python if none has it."""
-    return next((python for python in project.pythons if python.abi == abi), project.python)
-
-
-def wheel_names(project: Project, target: Target) -> tuple[str, ...]:
-    """Return the file names of all wheels that a release contains for a target."""
-    return tuple(wheel_name(project, target, python) for python in project.choose_pythons(target))
-
-
-def sdist_name(project: Project) -> str:
-    """Return the file name of the project's source distribution (PEP 625)."""
-    return f"{canonicalize_name(project.name).replace('-', '_')}-{project.version}.tar.gz"

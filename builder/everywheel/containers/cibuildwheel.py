@@ -5,7 +5,7 @@ before and `everywheel repair` after the build, and tests the wheel. The contain
 its tools and the wheels for pip are mounted.
 
 The command `everywheel` in the container is a wrapper script. It adds the options that `deps` and `repair` need in the
-container, and requests a report from each of them (`command_report`), which contains its stage and its error.
+container (the finished wheel is audited outside of it), and requests a report from each of them (`command_report`).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _SCRIPT = """#!/bin/sh
 export PATH="{python}:$PATH" PYTHONPATH={inside}/toolkit:{inside}/site PYTHONDONTWRITEBYTECODE=1
 export EVERYWHEEL_STORE={store} EVERYWHEEL_TOOLS={inside}/tools
 case " $* " in
-  *" deps "*) set -- "$@" --jobs {jobs} --image-identity {identity} ;;
+  *" deps "*) set -- "$@" --jobs {jobs} --image-identity {identity} ;; *" repair "*) set -- "$@" --no-audit ;;
 esac
 exec {python}/python -m everywheel --report-dir {reports} "$@"
 """

@@ -11,8 +11,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from everywheel.config.file_names import wheel_name
 from everywheel.config.pins import digest_pins
-from everywheel.config.project import Project, PythonSpec, wheel_name
+from everywheel.config.project import Project, PythonSpec
 from everywheel.config.recipe import BuildSystem, Linkage, Recipe, ResolvedRecipe, resolve_recipe
 from everywheel.errors import UsageError
 from everywheel.planning.graph import longest_paths, sort_topologically, transitive_closure
@@ -152,6 +153,7 @@ def _plan_wheel(
         # The keys of the libraries already differ between shared and static linkage.
         **({"linkage": project.linkage.value} if project.linkage is Linkage.SYSTEM else {}),
         **({"settings": dict(project.settings)} if project.settings else {}),
+        "exports": project.exports,
     }
     return WheelStep(
         id=wheel_id(project, target, python),

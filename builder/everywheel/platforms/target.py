@@ -169,14 +169,10 @@ def parse_target(text: str, arches: ArchTable = ARCHES) -> Target:
 
     Raises UsageError when the tag is unknown, or older than the toolchain supports.
     """
-    tag = PlatformTag.parse(text)
-    arch = list_arches(tag.os, arches).get(tag.arch) if tag.libc or tag.os in ("darwin", "windows") else None
-    if arch is None:
-        raise _unsupported(text, arches)
-    if tag.os == "windows":
-        return Target(os=tag.os, arch=arch)
+    target = parse_foreign_target(text, arches)
+    tag, arch = PlatformTag.parse(text), target.arch
     if tag.os == "darwin":
-        return _check_macos(text, Target(os=tag.os, os_version=tag.version, arch=arch))
+        return _check_macos(text, target)
     if tag.libc == "glibc" and tag.version < arch.lowest_glibc:
         floor = ".".join(map(str, arch.lowest_glibc))
         raise UsageError(
@@ -185,7 +181,21 @@ def parse_target(text: str, arches: ArchTable = ARCHES) -> Target:
         )
     if tag.libc == "musl" and tag.version[0] != 1:
         raise UsageError(f"target '{text}' is not supported", hint=f"use {base_target('musl', arch).tag}")
-    return Target(os=tag.os, libc=tag.libc, libc_version=tag.version, arch=arch)
+    return target
+
+
+def parse_foreign_target(text: str, arches: ArchTable = ARCHES) -> Target:
+    """Return the target of a wheel that another toolchain may have built: it may be older than this one supports.
+
+    Raises UsageError when the tag is unknown.
+    """
+    tag = PlatformTag.parse(text)
+    arch = list_arches(tag.os, arches).get(tag.arch) if tag.libc or tag.os in ("darwin", "windows") else None
+    if arch is None:
+        raise _unsupported(text, arches)
+    if tag.os == "linux":
+        return Target(os=tag.os, libc=tag.libc, libc_version=tag.version, arch=arch)
+    return Target(os=tag.os, os_version=tag.version, arch=arch)
 
 
 def _check_macos(text: str, target: Target) -> Target:

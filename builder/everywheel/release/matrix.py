@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from everywheel.config.project import Project, sdist_name, wheel_name, wheel_names
+from everywheel.config.file_names import sdist_name, wheel_name, wheel_names
+from everywheel.config.project import Project
 from everywheel.config.recipe import suggest
 from everywheel.errors import UsageError
 from everywheel.planning.steps import Plan, StepKind

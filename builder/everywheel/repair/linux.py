@@ -3,30 +3,55 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import shutil
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from everywheel.binaries.elf import MAGIC, read_elf
 from everywheel.binaries.unreadable import UnreadableElf
+from everywheel.errors import BuildError
 from everywheel.execution.process import run_logged
 from everywheel.platforms.linux_policy import load_policy
 from everywheel.platforms.tags import parse_platforms
+from everywheel.repair.dlopened import find_dlopened
+from everywheel.repair.needed import MUSL_STUB, NeededLibraries, scheme_of
 from everywheel.repair.request import RepairRequest
 from everywheel.repair.tool import RepairTool, newer_system_error, run_repair_tool
-from everywheel.wheels.wheel import Wheel, add_files
-
-# zig links musl as libc.so. Its soname on Alpine contains the architecture, and auditwheel rejects any other name
-# (https://github.com/rust-cross/manylinux-cross/issues/110).
-_MUSL_STUB = "libc.so"
+from everywheel.wheels.wheel import Wheel, WheelFile, add_files
 
 
-def graft_libraries(wheel: Wheel, request: RepairRequest, folder: Path) -> Wheel:
+def merge_platlib(wheel: Wheel) -> Wheel:
+    """Return the wheel with the files of `.data/platlib` and `.data/purelib` where installers put them (PEP 427).
+
+    A directory without compiled files is kept. For a module in these directories, auditwheel would write an RPATH that is
+    wrong after the installation. Raises BuildError when the wheel contains a file in both places.
+    """
+    files: dict[str, WheelFile] = {}
+    data = f"{wheel.name}-{wheel.version}.data"
+    folders = [f"{data}/{scheme}/" for scheme in ("platlib", "purelib")]
+    merged = tuple(
+        folder
+        for folder in folders
+        if any(path.startswith(folder) and file.data.startswith(MAGIC) for path, file in wheel.files.items())
+    )
+    for path, file in wheel.files.items():
+        folder = next((folder for folder in merged if path.startswith(folder)), "")
+        installed = path.removeprefix(folder)
+        if installed in files:
+            raise BuildError(f"{wheel.filename}: {installed} is in the wheel and in its {data}")
+        files[installed] = file
+    return replace(wheel, files=files)
+
+
+def graft_libraries(wheel: Wheel, needed: NeededLibraries, request: RepairRequest, folder: Path) -> Wheel:
     """Return the wheel with copies of the libraries that it needs, under unique names; they come from the prefix only.
 
     Raises BuildError when auditwheel cannot graft a library or decides that the wheel needs a newer system than the
     target.
     """
-    prepared, shared = _prepare(wheel, request, folder)
+    prepared, shared = _prepare(wheel, needed, request, folder)
     results = folder / "repaired"
     tool = RepairTool(
         name="auditwheel",
@@ -73,40 +98,84 @@ def _check_promise(before: Wheel, after: Wheel, request: RepairRequest) -> None:
         raise newer_system_error(before, request, {"oldest compatible tag": oldest.tag})
 
 
-def _prepare(wheel: Wheel, request: RepairRequest, folder: Path) -> tuple[Wheel, Path]:
+def _prepare(wheel: Wheel, needed: NeededLibraries, request: RepairRequest, folder: Path) -> tuple[Wheel, Path]:
     """Return the wheel, and a directory with copies of the prefix's shared libraries, both ready for auditwheel."""
     shared = folder / "lib"
     shared.mkdir()
-    for path in sorted((request.prefix / "lib").glob("*.so*")):
-        shutil.copy2(path, shared / path.name, follow_symlinks=False)
-        if not path.is_symlink():
-            _prepare_elf(shared / path.name, request, folder)
+    for library in sorted((request.prefix / "lib").glob("*.so*")):
+        copy = shared / library.name
+        shutil.copy2(library, copy, follow_symlinks=False)
+        if not library.is_symlink():
+            _edit_elf(copy, _list_changes(copy, request), request, folder)
+    libraries = f"{wheel.name}.libs"  # auditwheel puts the libraries that it grafts into this directory too
+    dlopened = {f"{libraries}/{opened.name}": opened for opened in find_dlopened(wheel, needed, request)}
+    contents = {path: wheel.files[path].data for path in needed.binaries}
+    contents |= {path: opened.file.read_bytes() for path, opened in dlopened.items()}
     changed = {}
-    for name, content in wheel.files.items():
-        if content.data.startswith(MAGIC):
-            file = folder / PurePosixPath(name).name
-            file.write_bytes(content.data)
-            _prepare_elf(file, request, folder)
-            changed[name] = file.read_bytes()
+    for number, (path, data) in enumerate(contents.items()):
+        file = folder / "files" / str(number) / posixpath.basename(path)
+        file.parent.mkdir(parents=True)
+        file.write_bytes(data)
+        names = [opened.name for opened in dlopened.values() if path in opened.users]
+        own = _find_own_libraries(path, needed) if path in needed.binaries else []
+        directories = [*own, *([libraries] if names else [])]
+        changes = _list_changes(file, request, [_relative_to_origin(directory, path) for directory in directories])
+        changes += [["--add-needed", name] for name in names]
+        changes += [["--set-soname", dlopened[path].name]] if path in dlopened else []
+        _edit_elf(file, changes, request, folder)
+        changed[path] = file.read_bytes()
     return add_files(wheel, changed), shared
 
 
-def _prepare_elf(file: Path, request: RepairRequest, folder: Path) -> None:
-    """Replace the name of musl with that of Alpine, and remove every RPATH that is not relative to $ORIGIN.
+def _find_own_libraries(path: str, needed: NeededLibraries) -> list[str]:
+    """Return the directories with libraries of the wheel itself that a file needs and that its RPATH does not name."""
+    elf = needed.binaries[path]
+    here, searched = posixpath.dirname(path), [entry for entry in elf.rpath if _is_relative(entry)]
+    directories = []
+    for name in elf.needed:
+        candidates = [own for own in needed.own.get(name, ()) if scheme_of(own) == scheme_of(path)]
+        reached = {posixpath.normpath(posixpath.join(here, _drop_origin(entry), name)) for entry in searched}
+        if candidates and name not in needed.direct[path] and reached.isdisjoint(candidates):
+            relative = {own: posixpath.relpath(posixpath.dirname(own), here or ".") for own in candidates}
+            directories.append(posixpath.dirname(min(candidates, key=lambda own: (relative[own].count("/"), own))))
+    return list(dict.fromkeys(directories))
 
-    With the RPATH of a build system, auditwheel would find the original libraries instead of the prepared copies.
+
+def _is_relative(entry: str) -> bool:
+    return entry.startswith(("$ORIGIN", "${ORIGIN}"))
+
+
+def _drop_origin(entry: str) -> str:
+    return entry.removeprefix("$ORIGIN").removeprefix("${ORIGIN}").lstrip("/")
+
+
+def _relative_to_origin(directory: str, path: str) -> str:
+    relative = posixpath.relpath(directory or ".", posixpath.dirname(path) or ".")
+    return "$ORIGIN" if relative == "." else f"$ORIGIN/{relative}"
+
+
+def _list_changes(file: Path, request: RepairRequest, directories: Iterable[str] = ()) -> list[list[str]]:
+    """Return the options of patchelf, for one call each, that make a file ready for auditwheel.
+
+    They replace the name of musl with that of Alpine, remove every RPATH that is not relative to $ORIGIN and add
+    `directories`. With the RPATH of a build system, auditwheel would find the original libraries instead of the prepared
+    copies.
     """
     try:
         elf = read_elf(file.read_bytes())
     except UnreadableElf:
-        return  # the audit reports it
+        return []  # the audit reports it
     changes: list[list[str]] = []
-    if request.target.libc == "musl" and _MUSL_STUB in elf.needed:
+    if request.target.libc == "musl" and MUSL_STUB in elf.needed:
         policy = load_policy(request.target.tag)
-        changes += [["--replace-needed", _MUSL_STUB, policy.musl_library]] if policy else []
-    relative = [entry for entry in elf.rpath if entry.startswith(("$ORIGIN", "${ORIGIN}"))]
-    if len(relative) != len(elf.rpath):
-        changes += [["--set-rpath", ":".join(relative)], *([] if relative else [["--remove-rpath"]])]
+        changes += [["--replace-needed", MUSL_STUB, policy.musl_library]] if policy else []
+    entries = list(dict.fromkeys([*filter(_is_relative, elf.rpath), *directories]))
+    if entries != list(elf.rpath):
+        changes += [["--set-rpath", ":".join(entries), *([] if entries else ["--remove-rpath"])]]
+    return changes
+
+
+def _edit_elf(file: Path, changes: Sequence[Sequence[str]], request: RepairRequest, folder: Path) -> None:
     # The target's page size, not that of the build machine (https://github.com/NixOS/patchelf/issues/79).
     patchelf = [str(request.patchelf), "--page-size", str(request.target.arch.page_size)]
     for change in changes:

@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from packaging.metadata import RawMetadata
 
@@ -87,6 +87,37 @@ def _move_license_files(wheel: Wheel) -> Wheel:
         if old in files and new not in files:
             files[new] = files.pop(old)
     return replace(wheel, files=files)
+
+
+def select_included(wheel: Wheel, libraries: Sequence[Library], request: RepairRequest) -> tuple[Library, ...]:
+    """Return the libraries of the prefix that are part of the repaired wheel.
+
+    A shared library of the prefix is part of it if it was grafted, a static one unless only libraries that are not part of
+    the wheel require it.
+    """
+    grafted = match_grafts(wheel, libraries)
+    omitted = {
+        library.name for library in libraries if library.name not in grafted and _is_installed(library, request.prefix)
+    }
+    included = [library.name for library in libraries if library.name not in omitted]
+    required = {name for library in libraries for name in library.requires}
+    reached: set[str] = set()
+    pending = [name for name in included if name in grafted or name not in required]
+    requires = {library.name: library.requires for library in libraries}
+    while pending:
+        name = pending.pop()
+        if name not in reached and name not in omitted:
+            reached.add(name)
+            pending += requires.get(name, ())
+    return tuple(library for library in libraries if library.name in reached)
+
+
+def _is_installed(library: Library, prefix: Path) -> bool:
+    """Return whether a prefix contains a library as a shared one."""
+    folder, suffixes = prefix / "lib", (".so", ".dylib")
+    files = [*(path for path in folder.glob("lib*") if any(suffix in path.name for suffix in suffixes))]
+    files += (prefix / "bin").glob("*.dll")
+    return library.linkage == "shared" and any(_library_stem(path.name) in library.files for path in files)
 
 
 def match_grafts(wheel: Wheel, libraries: Sequence[Library]) -> Mapping[str, tuple[str, ...]]:

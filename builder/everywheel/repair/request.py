@@ -1,4 +1,4 @@
-"""The input of a repair: the wheel's target, the prefix with its libraries, and the directories to work in."""
+"""The input of a repair: the wheel's target, the prefix with its libraries, and the directories to work in; and its result."""
 
 from __future__ import annotations
 
@@ -8,6 +8,16 @@ from pathlib import Path
 
 from everywheel.platforms.target import Target
 from everywheel.wheels.wheel import Wheel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WheelTags:
+    """The build number and the tags of a finished wheel; each tag may be a compressed set (`py2.py3`, PEP 425)."""
+
+    build: str = ""
+    python: str
+    abi: str
+    platform: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,8 +32,9 @@ class RepairRequest:
         log: the file that receives the commands and their output.
         epoch: the time of every file in the result, in seconds since 1970.
         exclude: recipes of the prefix that are not part of the wheel (the Python headers).
-        module_exports: globs of the symbols that extension modules may export.
-        python, abi: the new Python and ABI tags of the wheel; if they are empty, the tags of the wheel are kept.
+        tags: the build number and the tags of the result.
+        module_exports: globs of the symbols that extension modules may export. None for a wheel of another project: its
+            modules may export any symbol, and its metadata is kept if no library becomes part of it.
         native: whether the native engine built the wheel; on a Mac, delocate then repairs it.
     """
 
@@ -33,12 +44,24 @@ class RepairRequest:
     work: Path
     log: Path
     epoch: int
+    tags: WheelTags
     exclude: Collection[str] = ()
-    module_exports: Sequence[str] = ("PyInit_*",)
-    python: str = ""
-    abi: str = ""
+    module_exports: Sequence[str] | None = ("PyInit_*",)
     native: bool = False
+
+    @property
+    def is_foreign(self) -> bool:
+        """True for a wheel of another project."""
+        return self.module_exports is None
 
     def describe(self, wheel: Wheel) -> str:
         """Return the name of the wheel and its target in messages: `webpencode 0.1.0 for manylinux_2_17_x86_64`."""
         return f"{wheel.name} {wheel.version} for {self.target.tag}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepairedWheel:
+    """The path of a repaired wheel, and one sentence for each change or omission that the user may not expect."""
+
+    path: Path
+    notes: tuple[str, ...] = ()

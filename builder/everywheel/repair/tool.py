@@ -39,7 +39,6 @@ def run_repair_tool(tool: RepairTool, wheel: Wheel, request: RepairRequest, fold
         env=tool.environment,
         log=request.log,
         label=f"{request.describe(wheel)}: repair",
-        hint="does the prefix contain every library that the extension needs? [tool.everywheel] lists them in `requires`",
     )
     wheels = sorted(tool.results.glob("*.whl"))
     if len(wheels) != 1:

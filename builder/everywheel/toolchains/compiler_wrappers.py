@@ -49,6 +49,16 @@ _UTILITIES = (
     "true",
     "uname",
 )
+# A shared object that other files can be linked to has a soname, or an install name on macOS. A version script of the
+# project's own counts as one: the linker accepts only one script.
+_FIND_MODULE = """shared= named=
+for arg do
+  case $arg in
+    -shared | -dynamiclib | -bundle) shared=yes ;;
+    -Wl,-soname* | -Wl,--soname* | -Wl,-h,* | -Wl,-install_name* | -install_name | -Wl,--version-script*) named=yes ;;
+  esac
+done
+"""
 # Meson treats zig's linker as GNU ld on every system (https://github.com/mesonbuild/meson/issues/12652) and passes a soname,
 # which has no meaning on macOS.
 _REPLACE_SONAME = """for arg do
@@ -64,9 +74,18 @@ if [ "$named" ]; then set -- "$@" "-Wl,-install_name,@rpath/${output##*/}"; fi
 """
 
 
-def write_wrappers(toolchain: Toolchain, compilers: Compilers, tools: Tools, options: ToolchainOptions) -> None:
-    """Write the wrappers of a toolchain, and links to the utilities of the build machine that build files call."""
-    scripts = _render_compilers(toolchain, compilers, tools, options.exports)
+def write_wrappers(
+    toolchain: Toolchain,
+    compilers: Compilers,
+    tools: Tools,
+    options: ToolchainOptions,
+    limit_exports: Sequence[str] = (),
+) -> None:
+    """Write the wrappers of a toolchain, and links to the utilities of the build machine that build files call.
+
+    `limit_exports` are the arguments of the linker that limit what a shared library exports.
+    """
+    scripts = _render_compilers(toolchain, compilers, _render_limit(toolchain, tools, options, limit_exports))
     scripts["pkg-config"] = _render_pkgconfig(toolchain, tools, static=options.static_pkgconfig)
     if toolchain.target.os == "windows":
         scripts |= {"dlltool": _exec(compilers.dlltool), "windres": _render_windres(compilers.windres)}
@@ -90,12 +109,8 @@ def write_wrappers(toolchain: Toolchain, compilers: Compilers, tools: Tools, opt
             toolchain.program(name).symlink_to(utility)
 
 
-def _render_compilers(
-    toolchain: Toolchain, compilers: Compilers, tools: Tools, exports: Sequence[str]
-) -> dict[str, str]:
-    preamble = ""
-    if toolchain.target.os == "darwin":
-        preamble = _REPLACE_SONAME + (_render_hiding(tools, exports) if exports else "")
+def _render_compilers(toolchain: Toolchain, compilers: Compilers, limit: str) -> dict[str, str]:
+    preamble = (_REPLACE_SONAME if toolchain.target.os == "darwin" else "") + limit
     return {
         "cc": _render_compiler(compilers.c, toolchain.prefix, preamble),
         "c++": _render_compiler(compilers.cxx, toolchain.prefix, preamble),
@@ -104,6 +119,16 @@ def _render_compilers(
         "ar": _exec(compilers.ar),
         "ranlib": _exec(compilers.ranlib),
     }
+
+
+def _render_limit(toolchain: Toolchain, tools: Tools, options: ToolchainOptions, limit_exports: Sequence[str]) -> str:
+    """Return the part of a wrapper that limits the exports of the links that are not limited by their own arguments."""
+    if toolchain.target.os == "darwin" and options.exports:
+        return _FIND_MODULE + _render_hiding(tools, options)
+    if options.exports_of_modules and limit_exports:
+        return f"""{_FIND_MODULE}if [ "$shared" ] && [ -z "$named" ]; then set -- "$@" {shlex.join(limit_exports)}; fi
+"""
+    return ""
 
 
 def _render_compiler(command: Sequence[object], prefix: Path, preamble: str) -> str:
@@ -123,17 +148,15 @@ done
 {preamble}{_exec(command)}"""
 
 
-def _render_hiding(tools: Tools, exports: Sequence[str]) -> str:
+def _render_hiding(tools: Tools, options: ToolchainOptions) -> str:
     """Return the part of a wrapper that hides symbols in the objects of a link before it.
 
     zig's linker for macOS ignores -exported_symbols_list: https://github.com/ziglang/zig/issues/24662
     """
     program = Path(__file__).with_name("hide_symbols.py")
-    command = shlex.join(map(str, [tools.python, "-I", "-S", program, *exports, "--"]))
-    return f"""case " $* " in
-  *" -shared "* | *" -dynamiclib "* | *" -bundle "*) {command} "$@" || exit ;;
-esac
-"""
+    command = shlex.join(map(str, [tools.python, "-I", "-S", program, *options.exports, "--"]))
+    is_limited = '[ "$shared" ] && [ -z "$named" ]' if options.exports_of_modules else '[ "$shared" ]'
+    return f'if {is_limited}; then {command} "$@" || exit; fi\n'
 
 
 def _render_pkgconfig(toolchain: Toolchain, tools: Tools, *, static: bool) -> str:

@@ -21,6 +21,8 @@ class ToolchainOptions:
         optimize: the optimization level.
         flags, link_flags: additional flags for every compilation and for every link.
         exports: glob patterns of the symbols that shared libraries export; if it is empty, all symbols are exported.
+        exports_of_modules: whether `exports` applies only to extension modules: shared objects without a soname or an
+            install name, by which other files could be linked to them.
         cxx_runtime: whether the C++ library is linked; its headers are always available.
         static_pkgconfig: whether pkg-config also lists private requirements (`--static`), which static archives need.
     """
@@ -29,6 +31,7 @@ class ToolchainOptions:
     flags: tuple[str, ...] = ()
     link_flags: tuple[str, ...] = ()
     exports: tuple[str, ...] = ()
+    exports_of_modules: bool = False
     cxx_runtime: bool = True
     static_pkgconfig: bool = True
 

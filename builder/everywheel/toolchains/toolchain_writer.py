@@ -44,12 +44,15 @@ def write_toolchain(
     )
     cxx_link_flags = () if options.cxx_runtime else compilers.no_cxx_library
     link_flags = [*SYSTEM_FLAGS[target.os].link, *compilers.link, *options.link_flags, *cxx_link_flags]
+    limit_exports: list[str] = []
     if options.exports and target.os == "linux":
         script = directory / "exports.map"
         write_version_script(script, options.exports)
         # All libraries of a recipe share the script, which therefore names symbols that a single library does not define.
         undefined = ["-Wl,--undefined-version"] if compilers.undefined_version else []
-        link_flags += [f"-Wl,--version-script={script}", *undefined]
+        limit_exports = [f"-Wl,--version-script={script}", *undefined]
+        if not options.exports_of_modules:
+            link_flags += limit_exports
     toolchain = Toolchain(
         target=target,
         directory=directory,
@@ -63,7 +66,7 @@ def write_toolchain(
         suffix="" if compilers.launcher is None else SUFFIX,
     )
     if compilers.launcher is None:
-        write_wrappers(toolchain, compilers, tools, options)
+        write_wrappers(toolchain, compilers, tools, options, limit_exports)
     else:
         write_launchers(toolchain, compilers, compilers.launcher, tools, options)
     toolchain.cross_file.write_text(render_cross_file(toolchain))

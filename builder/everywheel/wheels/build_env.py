@@ -27,7 +27,7 @@ def prepare_call(context: BuildContext, step: WheelStep, plan: Plan, project: Pr
     """
     log = context.log(step)
     log.unlink(missing_ok=True)
-    workspace, toolchain = prepare_workspace(context, step, plan, project.linkage)
+    workspace, toolchain = prepare_workspace(context, step, plan, project)
     source = copy_extension(project.extension, workspace / "source")
     if digest_tree(source) != project.digest:
         raise BuildError(f"{step.label}: the extension was changed while the build ran", hint="run the build again")
@@ -53,9 +53,7 @@ def prepare_call(context: BuildContext, step: WheelStep, plan: Plan, project: Pr
     )
 
 
-def prepare_workspace(
-    context: BuildContext, step: WheelStep, plan: Plan, linkage: Linkage = Linkage.SHARED
-) -> tuple[Path, Toolchain]:
+def prepare_workspace(context: BuildContext, step: WheelStep, plan: Plan, project: Project) -> tuple[Path, Toolchain]:
     """Create a wheel's workspace with the target's prefix and the toolchain for the extension.
 
     Raises MachineError when an artifact is missing or damaged.
@@ -66,8 +64,10 @@ def prepare_workspace(
     has_shared = any(library.recipe.linkage is Linkage.SHARED for library in libraries)
     options = ToolchainOptions(
         optimize=Optimize.SPEED,
-        # A module must not export the symbols of the archives in it: other libraries in the process could bind to them.
-        exports=() if has_shared and linkage is Linkage.SHARED else ("PyInit_*",),
+        # A module must not export the symbols of the archives in it, the C++ library's included: other libraries in the
+        # process could bind to them.
+        exports=project.module_exports,
+        exports_of_modules=True,
         static_pkgconfig=not has_shared,
     )
     compilers = context.engine.compilers(step.target)

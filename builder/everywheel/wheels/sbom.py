@@ -30,13 +30,14 @@ def make_sbom(
     license: str,
     libraries: Sequence[Library],
     grafted: Mapping[str, Mapping[str, str]],
-    module_exports: Sequence[str],
+    module_exports: Sequence[str] | None,
     epoch: int,
 ) -> bytes:
     """Return the document for a wheel, as JSON.
 
     `grafted` maps library names to their files in the wheel, and those to their sha256 in hexadecimal. `license` is the
-    expression of the extension itself. `module_exports` are globs of the symbols that its modules may export. `epoch` is
+    expression of the extension itself. `module_exports` are globs of the symbols that its modules may export, None if they may
+    export any. `epoch` is
     the time of the document in seconds since 1970.
     """
     root = Component(
@@ -46,7 +47,7 @@ def make_sbom(
         bom_ref=f"pkg:pypi/{name}@{version}",
         purl=PackageURL(type="pypi", name=name, version=version),
         licenses=[LicenseExpression(value=license)],
-        properties=_exports(module_exports),
+        properties=_exports(module_exports) if module_exports is not None else [],
     )
     components = {library.name: _describe_library(library, grafted.get(library.name, {})) for library in libraries}
     bom = Bom(components=components.values())

@@ -13,7 +13,8 @@ import deflate
 
 from everywheel.archives.refusal import ArchiveError, UnsafeArchive, find_name_fault
 from everywheel.archives.tar_reader import TarKind, TarMember, open_tar
-from everywheel.config.project import Project, sdist_name
+from everywheel.config.file_names import sdist_name
+from everywheel.config.project import Project
 from everywheel.errors import BuildError, MachineError
 from everywheel.execution.process import run_logged
 from everywheel.libraries.context import BuildContext

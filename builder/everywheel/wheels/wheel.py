@@ -16,7 +16,8 @@ from email.parser import BytesParser
 from pathlib import Path
 
 from packaging.metadata import Metadata, RawMetadata, parse_email
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename, canonicalize_name, canonicalize_version, parse_wheel_filename
+from packaging.version import Version
 
 from everywheel.archives.refusal import ArchiveError, UnsafeArchive
 from everywheel.archives.zip_reader import ZipArchive, open_zip
@@ -79,7 +80,11 @@ def split_filename(filename: str) -> tuple[str, str, str, str, str, str]:
 
 
 def read_wheel(path: Path) -> Wheel:
-    """Return the wheel in a file; raise BuildError when it cannot be read or is not a wheel."""
+    """Return the wheel in a file; raise BuildError when it cannot be read or is not a wheel.
+
+    If the .dist-info directory is spelled differently than the file name, both have the normal spelling in the result. The
+    files include signatures of RECORD, but not RECORD itself.
+    """
     try:
         name, version, build, python, abi, platform = split_filename(path.name)
         with open_wheel(path) as archive:
@@ -87,10 +92,48 @@ def read_wheel(path: Path) -> Wheel:
     except (ValueError, OSError) as error:
         raise BuildError(f"{path.name} is not a readable wheel", details={"file": path, "reason": str(error)}) from None
     wheel = Wheel(name=name, version=version, build=build, python=python, abi=abi, platform=platform, files=files)
+    wheel = _unify_spelling(wheel, path)
     for needed in ("METADATA", "WHEEL"):
-        if f"{wheel.dist_info}/{needed}" not in files:
-            raise BuildError(f"{path.name} has no {wheel.dist_info}/{needed}", details={"file": path})
-    return replace(wheel, files={file: files[file] for file in files if not _is_record(file, wheel.dist_info)})
+        if f"{wheel.dist_info}/{needed}" not in wheel.files:
+            raise _unusable(path, f"has no {wheel.dist_info}/{needed}")
+    record = f"{wheel.dist_info}/RECORD"
+    return replace(wheel, files={file: content for file, content in wheel.files.items() if file != record})
+
+
+def _unusable(path: Path, reason: str, hint: str | None = None) -> BuildError:
+    return BuildError(f"{path.name} {reason}", details={"file": path}, hint=hint)
+
+
+def _unify_spelling(wheel: Wheel, path: Path) -> Wheel:
+    """Return the wheel with its .dist-info and .data directories spelled as its name and version.
+
+    If .dist-info is spelled differently than in the file name, name and version get the normal spelling of the binary
+    distribution format. Raises BuildError when directories that differ only in spelling contain the same file.
+    """
+    top_level_names = {file.split("/")[0] for file in wheel.files}
+    directories = {top for top in top_level_names if _belongs_to(top, wheel)}
+    if wheel.dist_info not in directories and any(top.endswith(".dist-info") for top in directories):
+        name, version = canonicalize_name(wheel.name).replace("-", "_"), str(Version(wheel.version))
+        wheel = replace(wheel, name=name, version=version)
+    files: dict[str, WheelFile] = {}
+    for file, content in wheel.files.items():
+        top, slash, rest = file.partition("/")
+        if top in directories:
+            file = f"{wheel.name}-{wheel.version}.{top.rpartition('.')[2]}{slash}{rest}"
+        if file in files:
+            raise _unusable(path, f"contains {file} twice, in directories that differ in spelling")
+        files[file] = content
+    return replace(wheel, files=files)
+
+
+def _belongs_to(directory: str, wheel: Wheel) -> bool:
+    """Return whether a directory is a wheel's .dist-info or .data directory, in any spelling of name and version."""
+    stem, _, suffix = directory.rpartition(".")
+    if suffix not in ("dist-info", "data"):
+        return False
+    splits = [(stem[:index], stem[index + 1 :]) for index, character in enumerate(stem) if character == "-"]
+    expected = (canonicalize_name(wheel.name), canonicalize_version(wheel.version))
+    return any((canonicalize_name(name), canonicalize_version(version)) == expected for name, version in splits)
 
 
 @contextmanager
@@ -108,25 +151,32 @@ def open_wheel(path: Path) -> Iterator[ZipArchive]:
         raise BuildError(f"{path.name} is not a readable wheel", details={"file": path, "reason": str(error)}) from None
 
 
-def _is_record(file: str, dist_info: str) -> bool:
-    # Signatures (PEP 427) are removed too, since they would not match the new RECORD.
-    return file in (f"{dist_info}/RECORD", f"{dist_info}/RECORD.jws", f"{dist_info}/RECORD.p7s")
+def list_signatures(wheel: Wheel) -> list[str]:
+    """Return the signatures of RECORD in a wheel (PEP 427), which are invalid after any change of the wheel."""
+    return [file for suffix in (".jws", ".p7s") if (file := f"{wheel.dist_info}/RECORD{suffix}") in wheel.files]
 
 
 def retag_wheel(wheel: Wheel, *, python: str, abi: str, platform: str) -> Wheel:
     """Return the wheel with other tags in its file name and in its WHEEL file.
 
-    Other fields of the WHEEL file are kept, except for the build number, which is removed. `Root-Is-Purelib` is false for a
-    wheel whose platform is not `any`.
+    Other fields of the WHEEL file are kept; the build number is that of the file name. `Root-Is-Purelib` is false for a wheel
+    whose platform is not `any`.
     """
-    tagged = replace(wheel, build="", python=python, abi=abi, platform=platform)
+    tagged = replace(wheel, python=python, abi=abi, platform=platform)
     path = f"{wheel.dist_info}/WHEEL"
     message = BytesParser().parsebytes(wheel.files[path].data)
     dropped = ("tag", "build", "root-is-purelib")
     lines = [f"{key}: {value}" for key, value in message.items() if key.lower() not in dropped]
     lines.append(f"Root-Is-Purelib: {'true' if platform == 'any' else 'false'}")
+    lines += [f"Build: {wheel.build}"] if wheel.build else []
     lines += [f"Tag: {tag}" for tag in tagged.tags]
     return add_files(tagged, {path: "".join(f"{line}\n" for line in lines).encode()})
+
+
+def read_tags(wheel: Wheel) -> tuple[str, str, set[str]]:
+    """Return `Root-Is-Purelib`, the build number and the tags in the WHEEL file."""
+    message = BytesParser().parsebytes(wheel.files[f"{wheel.dist_info}/WHEEL"].data)
+    return message.get("Root-Is-Purelib", ""), message.get("Build", ""), set(message.get_all("Tag", []))
 
 
 def add_files(wheel: Wheel, files: Mapping[str, bytes]) -> Wheel:
@@ -137,28 +187,33 @@ def add_files(wheel: Wheel, files: Mapping[str, bytes]) -> Wheel:
 
 
 def read_metadata(wheel: Wheel) -> RawMetadata:
-    """Return the fields of METADATA without validating them; raise BuildError for unknown fields."""
-    raw, unknown = parse_email(wheel.files[f"{wheel.dist_info}/METADATA"].data)
-    if unknown:
-        fields = ", ".join(unknown)
-        raise BuildError(f"{wheel.filename}: METADATA has unknown fields", details={"fields": fields})
-    return raw
+    """Return the fields of METADATA that the core metadata specification defines, without validating them."""
+    return parse_email(wheel.files[f"{wheel.dist_info}/METADATA"].data)[0]
 
 
 def edit_metadata(wheel: Wheel, change: Callable[[RawMetadata], RawMetadata]) -> Wheel:
     """Return the wheel with its METADATA changed and validated against the core metadata specification.
 
-    Raises BuildError when the result is not valid, or when the wheel has fields that the specification does not define.
+    Fields that the specification does not define are kept, sorted, after all others. Raises BuildError when the result is
+    not valid.
     """
+    path = f"{wheel.dist_info}/METADATA"
+    known, unknown = parse_email(wheel.files[path].data)
     try:
-        metadata = Metadata.from_raw(change(read_metadata(wheel)))
+        metadata = Metadata.from_raw(change(known))
     except ExceptionGroup as group:
         reasons = sorted(str(error) for error in group.exceptions)
         raise BuildError(f"{wheel.filename}: METADATA would not be valid", excerpt=reasons) from None
     head, blank, body = metadata.as_rfc822().as_bytes().partition(b"\n\n")
+    fields = [(name, value.splitlines()) for name, values in sorted(unknown.items()) for value in values]
+    lines = [f"{name}: " + "\n        ".join(map(str.strip, value)) for name, value in fields]
     # packaging writes the names of fields in lower case, which is valid, but differs from all other tools.
-    named = re.sub(rb"(?m)^[a-z-]+(?=:)", lambda match: _SPELLINGS.get(match[0], match[0].title()), head)
-    return add_files(wheel, {f"{wheel.dist_info}/METADATA": named + blank + body})
+    named = re.sub(rb"(?m)^[a-z-]+(?=:)", _spell_field, b"\n".join([head, *(line.encode() for line in lines)]))
+    return add_files(wheel, {path: named + blank + body})
+
+
+def _spell_field(match: re.Match[bytes]) -> bytes:
+    return _SPELLINGS.get(match[0], match[0].title())
 
 
 def pack_wheel(wheel: Wheel, folder: Path, *, epoch: int) -> Path:
