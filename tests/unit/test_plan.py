@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
-from everywheel.config.project import Project, load_project
-from everywheel.config.recipe import Feature, Linkage, Override, Recipe
+from everywheel.config.pins import Pin
+from everywheel.config.project import Project, PythonSpec, load_project
+from everywheel.config.recipe import (
+    Build,
+    BuildSystem,
+    Feature,
+    License,
+    Linkage,
+    Optimize,
+    Override,
+    Patch,
+    Products,
+    Recipe,
+    Source,
+)
 from everywheel.planning.plan import Identities, make_plan, step_id
 from everywheel.planning.steps import LibraryStep, Plan, StepKind, WheelStep
 
@@ -45,6 +60,127 @@ def test_a_new_file_next_to_a_recipe_affects_what_requires_it() -> None:
         "libvips",
         *WHEELS,
     }
+
+
+# Values that are in no key, by class, each with the reason.
+LOCATION = "is the place of a file with a pinned hash"
+NOT_IN_KEYS: dict[type, dict[str, str]] = {
+    Recipe: {
+        "name": "identifies the recipe",
+        "summary": "is shown only",
+        "directory": "contains the files, whose hashes are in the key",
+        "features": "change other values when they are chosen",
+        "profiles": "name features",
+        "overrides": "change other values of the targets that they match",
+    },
+    License: {},
+    Source: {"filename": LOCATION, "debian": LOCATION},
+    Patch: {"urls": LOCATION, "debian": LOCATION},
+    Build: {},
+    Products: {},
+    Feature: {"name": "is in the key as the chosen feature"},
+    PythonSpec: {"systems": "select targets"},
+}
+CHOSEN = {"requires": ("expat",), "build_requires": ("nasm",), "system": BuildSystem.CMAKE}
+
+
+def change_value(name: str, value: object) -> object:
+    """Return another value of the same type."""
+    if name in CHOSEN:
+        return CHOSEN[name]
+    match value:
+        case bool():
+            return not value
+        case Optimize():
+            return Optimize.SIZE if value is not Optimize.SIZE else Optimize.SPEED
+        case str():
+            return f"{value}x"
+        case tuple():
+            return ("x", *value)
+        case Mapping():
+            return {**value, "x": "y"}
+    raise AssertionError(f"no other value for {name}")
+
+
+def list_changes(value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the name of each field of a data class that keys must cover, and the value with another one in that field."""
+    for name in {field.name for field in fields(value)} - NOT_IN_KEYS[type(value)].keys():
+        old = getattr(value, name)
+        if type(old) in NOT_IN_KEYS:
+            for inner, changed in list_changes(old):
+                yield f"{name}.{inner}", replace(value, **{name: changed})
+        elif isinstance(old, tuple) and old and type(old[0]) in NOT_IN_KEYS:
+            for inner, changed in list_changes(old[0]):
+                yield f"{name}.{inner}", replace(value, **{name: (changed, *old[1:])})
+        else:
+            yield name, replace(value, **{name: change_value(name, old)})
+
+
+def glib_key(recipe: Recipe, *features: str) -> str:
+    recipes = {**PROJECT.recipes, "glib": recipe}
+    project = replace(
+        PROJECT, recipes=recipes, requires=("glib",), pythons=PROJECT.pythons[:1], features={"glib": features}
+    )
+    return make_plan(project, PROJECT.targets[:1], IDENTITIES).steps[f"glib:{PROJECT.targets[0].tag}"].key
+
+
+def test_every_value_of_a_recipe_is_in_its_key() -> None:
+    glib = PROJECT.recipes["glib"]
+    before = glib_key(glib)
+
+    assert [name for name, changed in list_changes(glib) if glib_key(changed) == before] == []
+
+
+def test_every_value_of_a_chosen_feature_is_in_the_key_of_its_recipe() -> None:
+    def key(feature: Feature) -> str:
+        return glib_key(replace(PROJECT.recipes["glib"], features={"extra": feature}), "extra")
+
+    before = key(Feature(name="extra"))
+    assert [name for name, changed in list_changes(Feature(name="extra")) if key(changed) == before] == []
+
+
+def test_every_value_of_a_python_is_in_the_key_of_its_wheel() -> None:
+    target = PROJECT.targets[:1]
+
+    def key(python: PythonSpec) -> str:
+        return make_plan(replace(PROJECT, pythons=(python,)), target, IDENTITIES).steps[f"wheel:{target[0].tag}"].key
+
+    python = replace(PROJECT.python, headers="zlib")
+    changes = [(name, changed) for name, changed in list_changes(python) if name != "headers"]
+    assert [name for name, changed in changes if key(changed) == key(python)] == []
+    assert key(replace(python, headers="expat")) != key(python)
+
+
+def test_every_value_of_a_project_is_in_the_key_of_its_wheel_or_cannot_change_it() -> None:
+    in_no_key = {
+        "root": "is a place",
+        "extension": "is a place, whose files are in the digest",
+        "wheelhouse": "is a place",
+        "smoke": "tests finished wheels",
+        "targets": "select targets",
+        "released": "select targets",
+        "more_targets": "select targets",
+        "backend": "is part of the extension, whose files are in the digest",
+    }
+    changes: dict[str, object] = {
+        "name": "other",
+        "version": "9",
+        "requires": ("libvips", "zlib"),
+        "shared": (),
+        "linkage": Linkage.SYSTEM,
+        "settings": {"a": ("b",)},
+        "features": {"libvips": ("jpeg",)},
+        "pythons": (replace(PROJECT.python, tag="cp399"),),
+        "recipes": with_recipe("zlib", version="9").recipes,
+        "build_pins": (Pin(name="meson", version="9", hashes=("0" * 64,)),),
+        "digest": "0" * 64,
+    }
+    target, id = PROJECT.targets[:1], f"wheel:{PROJECT.targets[0].tag}"
+    before = make_plan(PROJECT, target, IDENTITIES).steps[id].key
+
+    assert in_no_key.keys() | changes.keys() == {field.name for field in fields(PROJECT)}
+    for name, value in changes.items():
+        assert make_plan(replace(PROJECT, **{name: value}), target, IDENTITIES).steps[id].key != before, name
 
 
 def test_a_new_summary_affects_nothing() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from everywheel.containers.catalog import Bootstrap, BootstrapKind, SmokeImage
+from everywheel.containers.command_report import CommandReport
 from everywheel.containers.runtime import ContainerEnd, ContainerResult
 from everywheel.platforms.target import parse_target
 from everywheel.smoke.evaluate import evaluate_result
@@ -176,6 +177,17 @@ def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert SmokeReport.read(tmp_path / "report.json") == REPORT
     assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
     assert SmokeReport.read(tmp_path / "missing.json") is None
+
+
+@pytest.mark.parametrize("content", ["", "[" * 100_000, "{}", '{"stages": []}', "[1]", "\xff"])
+def test_a_report_that_is_not_valid_is_none(content: str, tmp_path: Path) -> None:
+    (tmp_path / "report.json").write_bytes(content.encode("latin-1"))
+    (tmp_path / "link.json").symlink_to("/etc/passwd")
+
+    assert SmokeReport.read(tmp_path / "report.json") is None
+    assert SmokeReport.read(tmp_path / "link.json") is None
+    (tmp_path / "deps.json").write_bytes(content.encode("latin-1"))
+    assert CommandReport.read(tmp_path, "deps") is None
 
 
 def test_the_protocol_is_imported_with_nothing_but_a_python(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from everywheel.errors import EverywheelError
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from everywheel.execution.scheduler import Result, Task
     from everywheel.pipeline import BuildListener
     from everywheel.sources import FetchEvent
+
+_LARGEST_REPORT = 1 << 20  # bytes
 
 
 class CommandState(StrEnum):
@@ -58,11 +60,20 @@ class CommandReport:
 
     @classmethod
     def read(cls, folder: Path, command: str) -> CommandReport | None:
-        """Return the latest report of a command, or None before the command started."""
+        """Return the latest report of a command, or None before the command started.
+
+        The folder is writable in the container, whose code may do anything: a report that is not valid is ignored.
+        """
         path = folder / f"{command}.json"
-        if not path.is_file():
+        try:
+            if path.is_symlink() or not path.is_file() or path.stat().st_size > _LARGEST_REPORT:
+                return None
+            return cls._parse(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
-        values = json.loads(path.read_text(encoding="utf-8"))
+
+    @classmethod
+    def _parse(cls, values: dict[str, Any]) -> CommandReport:
         return cls(
             state=CommandState(values["state"]),
             stage=values["stage"],

@@ -13,7 +13,7 @@ from pyproject_hooks import BuildBackendHookCaller
 from everywheel.config.build_backend import BuildBackend
 from everywheel.config.extension_tree import extension_files
 from everywheel.config.recipe import Linkage
-from everywheel.errors import UsageError
+from everywheel.errors import BuildError, UsageError
 from everywheel.execution.process import run_logged
 from everywheel.platforms.target import Target
 from everywheel.toolchains.pip_settings import filter_environment
@@ -93,7 +93,20 @@ def build_extension_wheel(call: BackendCall) -> Path:
     results = call.workspace / "dist"
     shutil.rmtree(results, ignore_errors=True)
     results.mkdir(parents=True)
-    return results / str(make_hooks(call).build_wheel(str(results), settings_for(call)))
+    return find_result(call, results, make_hooks(call).build_wheel(str(results), settings_for(call)))
+
+
+def find_result(call: BackendCall, results: Path, name: object) -> Path:
+    """Return the file in `results` that a backend has built; raise BuildError when there is no such file."""
+    path = results / str(name)
+    if path.parent != results or path.is_symlink() or not path.is_file():
+        raise BuildError(
+            f"{call.label}: the backend {call.backend.name} did not build the file that it names",
+            details={"name": repr(name)},
+            log=call.log,
+            hint="a backend returns the name of a file in the folder that it is given (PEP 517)",
+        )
+    return path
 
 
 def make_hooks(call: BackendCall) -> BuildBackendHookCaller:

@@ -22,7 +22,7 @@ from everywheel.planning.steps import Plan, WheelStep
 from everywheel.store.local import FIXED_TIME
 from everywheel.wheels.build_env import prepare_call
 from everywheel.wheels.build_lock import check_requirements
-from everywheel.wheels.pep517 import BackendCall, make_hooks, settings_for
+from everywheel.wheels.pep517 import BackendCall, find_result, make_hooks, settings_for
 
 _LEVEL = 12  # the highest level of libdeflate
 
@@ -60,7 +60,7 @@ def _call_backend(call: BackendCall, project: Project) -> Path:
     check_requirements(project, make_hooks(call).get_requires_for_build_sdist(settings))
     results = call.workspace / "dist"
     results.mkdir(exist_ok=True)
-    return results / str(make_hooks(call).build_sdist(str(results), settings))
+    return find_result(call, results, make_hooks(call).build_sdist(str(results), settings))
 
 
 def _commit(call: BackendCall) -> None:
@@ -104,8 +104,10 @@ def _read_members(path: Path) -> list[tuple[TarMember, bytes]]:
     """Return the regular files of an archive with their contents, sorted by name."""
     try:
         with open_tar(path) as archive:
-            members = [(m, archive.read(m.size)) for m in archive if m.kind is TarKind.FILE]
+            members = [(m, archive.read(m.size)) for m in archive if m.kind is not TarKind.DIRECTORY]
         for member, _ in members:
+            if member.kind is not TarKind.FILE:
+                raise UnsafeArchive(f"'{member.name}' is a link")
             if fault := find_name_fault(member.name):
                 raise UnsafeArchive(f"path '{member.name}' {fault}")
     except ArchiveError as error:

@@ -11,6 +11,9 @@ import json
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import Any
+
+_LARGEST_REPORT = 64 << 20  # bytes
 
 
 class Stage(str, Enum):  # noqa: UP042
@@ -89,23 +92,32 @@ class SmokeReport:
 
     @classmethod
     def read(cls, path: Path) -> SmokeReport | None:
-        """Return the report of a container, or None if the container wrote none."""
-        if not path.is_file():
+        """Return the report of a container, or None if the container, whose code may do anything, wrote no valid one."""
+        try:
+            if path.is_symlink() or not path.is_file() or path.stat().st_size > _LARGEST_REPORT:
+                return None
+            return cls._parse(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
-        values = json.loads(path.read_text(encoding="utf-8"))
+
+    @classmethod
+    def _parse(cls, values: dict[str, Any]) -> SmokeReport:
+        stages = tuple(
+            StageResult(
+                stage=Stage(stage["stage"]),
+                exit_code=int(stage["exit_code"]),
+                output=str(stage["output"]),
+                seconds=float(stage["seconds"]),
+            )
+            for stage in values["stages"]
+        )
+        if not stages:
+            raise ValueError("no stage was run")
         return cls(
-            python=values["python"],
-            libc=values["libc"],
-            libc_version=tuple(values["libc_version"]),
-            stages=tuple(
-                StageResult(
-                    stage=Stage(stage["stage"]),
-                    exit_code=stage["exit_code"],
-                    output=stage["output"],
-                    seconds=stage["seconds"],
-                )
-                for stage in values["stages"]
-            ),
-            loaded_libraries=tuple(values["loaded_libraries"]),
-            unexpected_libraries=tuple(values["unexpected_libraries"]),
+            python=str(values["python"]),
+            libc=str(values["libc"]),
+            libc_version=tuple(map(int, values["libc_version"])),
+            stages=stages,
+            loaded_libraries=tuple(map(str, values["loaded_libraries"])),
+            unexpected_libraries=tuple(map(str, values["unexpected_libraries"])),
         )
