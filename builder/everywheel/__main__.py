@@ -1,5 +1,6 @@
 """`python -m everywheel` is `everywheel`."""
 
-from everywheel.cli.main import main
+from everywheel.cli.program import run_program
 
-main()
+if __name__ == "__main__":
+    run_program()

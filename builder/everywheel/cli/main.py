@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import importlib
-import signal
-import sys
-import traceback
 from pathlib import Path
+from typing import Any
 
 import click
 
 from everywheel import __doc__ as package_summary
+from everywheel.cli.failures import exit_for
 from everywheel.cli.options import verbose_option
 from everywheel.config.recipe import suggest
-from everywheel.containers.command_report import record_command, record_error
-from everywheel.errors import EverywheelError, UsageError
-from everywheel.execution.cancellation import Interrupted
+from everywheel.containers.command_report import record_command
+from everywheel.errors import MachineError, UsageError
 from everywheel.execution.notices import listen_to_notices
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -63,19 +61,21 @@ class Commands(click.Group):
             raise UsageError(f"there is no command '{args[0]}'", hint=suggest(args[0], _COMMANDS))
         return super().resolve_command(ctx, args)
 
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **extra)
+        except (click.ClickException, click.exceptions.Exit):
+            raise
+        except (Exception, KeyboardInterrupt) as error:
+            exit_for(error)
+
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except EverywheelError as error:
-            if ctx.params.get("traceback"):
-                traceback.print_exc()
-            record_error(error)
-            click.echo(error.render(), err=True)
-            ctx.exit(error.exit_code)
-        except (KeyboardInterrupt, Interrupted):
-            record_error(EverywheelError("interrupted"))
-            click.echo("interrupted: finished steps are in the store, and the next run resumes after them", err=True)
-            ctx.exit(130)
+        except (click.ClickException, click.exceptions.Exit):
+            raise
+        except (Exception, KeyboardInterrupt) as error:
+            exit_for(error, show_traceback=bool(ctx.params.get("traceback")))
 
 
 @click.group(
@@ -97,7 +97,7 @@ class Commands(click.Group):
 @click.version_option(package_name="everywheel")
 @click.pass_context
 def main(ctx: click.Context, project: Path, traceback: bool, report_dir: Path | None) -> None:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a canceled CI job ends like Ctrl-C
+    _check_working_directory()
     ctx.obj = project
     ctx.with_resource(listen_to_notices(_print_notice))
     if report_dir is not None and ctx.invoked_subcommand is not None:
@@ -108,5 +108,12 @@ def _print_notice(message: str) -> None:
     click.echo(f"warning: {message}", err=True)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _check_working_directory() -> None:
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise MachineError(
+            "the working directory cannot be used",
+            details={"reason": (error.strerror or str(error)).lower()},
+            hint="it was deleted or made unreadable: change to another directory with `cd`",
+        ) from None

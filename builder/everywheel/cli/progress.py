@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 import threading
 import time
@@ -23,7 +25,14 @@ _VERBOSE = "everywheel.verbose"
 
 def make_console() -> Console:
     """Return the console for progress and errors: standard error, which leaves standard output to results and JSON."""
-    return Console(file=sys.stderr, soft_wrap=True)
+    return _ProgressConsole(file=sys.stderr, soft_wrap=True)
+
+
+class _ProgressConsole(Console):
+    """A console that raises BrokenPipeError as a stream does; rich ends the program with exit code 1."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 class CommandPrinter:

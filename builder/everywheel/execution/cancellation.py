@@ -1,4 +1,4 @@
-"""Cancellation: ending every command and container of one execution, on Ctrl-C and SIGTERM.
+"""Cancellation: ending every command and container of one execution, on Ctrl-C and other signals.
 
 The current `Cancellation` is a context variable (PEP 567): code far below the command line registers with it without
 it being passed through every call, and two executions in one process do not share it. Threads inherit it when they are started
@@ -23,21 +23,23 @@ class Interrupted(Exception):
 class Cancellation:
     """The callbacks that end the commands and containers of one execution, and whether they were called."""
 
-    def __init__(self) -> None:
+    def __init__(self, outer: Cancellation | None = None) -> None:
+        self._outer = outer
         self._lock = threading.Lock()
         self._callbacks: set[Callable[[], None]] = set()
         self._canceled = False
 
     @property
     def is_canceled(self) -> bool:
-        return self._canceled
+        """True once this execution, or one around it, was canceled."""
+        return self._canceled or (self._outer is not None and self._outer.is_canceled)
 
     @contextlib.contextmanager
     def on_cancel(self, callback: Callable[[], None]) -> Iterator[None]:
         """Call `callback` when the execution is canceled while the body runs, or at once if it already is."""
         with self._lock:
             self._callbacks.add(callback)
-            if self._canceled:
+            if self.is_canceled:
                 callback()
         try:
             yield
@@ -52,9 +54,13 @@ class Cancellation:
             for callback in self._callbacks:
                 callback()
 
+    def request(self) -> None:
+        """Set the state without calling back: for a signal handler, which may have interrupted a holder of the lock."""
+        self._canceled = True
+
     def check(self) -> None:
         """Raise Interrupted if the execution was canceled."""
-        if self._canceled:
+        if self.is_canceled:
             raise Interrupted
 
 
@@ -87,7 +93,7 @@ def until_canceled(items: Iterable[T]) -> Iterator[T]:
 @contextlib.contextmanager
 def cancellation_scope() -> Iterator[Cancellation]:
     """Make a new cancellation the current one; canceling the surrounding execution cancels it too."""
-    inner = Cancellation()
+    inner = Cancellation(_CURRENT.get())
     with current_cancellation().on_cancel(inner.cancel):
         token = _CURRENT.set(inner)
         try:

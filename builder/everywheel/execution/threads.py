@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import contextvars
 import threading
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from typing import Any, ParamSpec, TypeVar
+
+from everywheel.execution.cancellation import current_cancellation
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 TICK = 0.2
 """The longest time in seconds that a wait may block: on Windows, Ctrl-C takes effect only between two waits."""
+
+_PATIENCE = 1.0  # seconds that threads have after a cancellation: one call that packs a large file can take longer
 
 
 class DaemonThreads(Executor):
@@ -49,11 +54,20 @@ class DaemonThreads(Executor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Wait until every thread has ended, including the callbacks of its future."""
+        """Wait until every thread has ended, including the callbacks of its future; a short time after a cancellation."""
+        cancellation, deadline = current_cancellation(), float("inf")
         for thread, future in self._calls if wait else ():
             # Ctrl-C can end `start` before the thread runs; its call is canceled then, and there is nothing to wait for.
-            if thread.is_alive() or not future.cancel():
-                thread.join()
+            if not thread.is_alive() and future.cancel():
+                continue
+            while True:
+                thread.join(TICK)
+                if not thread.is_alive():
+                    break
+                if cancellation.is_canceled:
+                    deadline = min(deadline, time.monotonic() + _PATIENCE)
+                if time.monotonic() > deadline:
+                    return
 
 
 def wait_for_any(futures: Iterable[Future[T]], timeout: float = TICK) -> set[Future[T]]:

@@ -1,0 +1,85 @@
+"""The end of a command by an exception: the text that the user sees, and the exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from everywheel.containers.command_report import record_error
+from everywheel.errors import EverywheelError, MachineError
+from everywheel.execution.cancellation import Interrupted, current_cancellation
+
+INTERRUPTED = 130
+CLOSED_OUTPUT = 141
+"""The exit code of a program whose reader has ended, such as `head`: 128 and the number of SIGPIPE."""
+INTERRUPTION = "interrupted: finished steps are in the store, and the next run resumes after them"
+
+
+def exit_for(raised: BaseException, *, show_traceback: bool = False) -> NoReturn:
+    """Print what ended a command, and end the program with its exit code through click."""
+    raise click.exceptions.Exit(_report(raised, show_traceback=show_traceback))
+
+
+def _report(raised: BaseException, *, show_traceback: bool) -> int:
+    if isinstance(raised, KeyboardInterrupt | Interrupted | click.Abort) or current_cancellation().is_canceled:
+        record_error(EverywheelError("interrupted"))
+        _print(INTERRUPTION)
+        return INTERRUPTED
+    if isinstance(raised, BrokenPipeError):
+        discard_output()
+        return CLOSED_OUTPUT
+    error = _describe(raised)
+    if show_traceback:
+        _print("".join(traceback.format_exception(raised)))
+    record_error(error)
+    _print(error.render())
+    return error.exit_code
+
+
+def _describe(raised: BaseException) -> EverywheelError:
+    """Return an exception as an error of the user interface."""
+    if isinstance(raised, EverywheelError):
+        return raised
+    if isinstance(raised, OSError) and discard_output():
+        return MachineError("cannot write the output", details={"reason": _find_reason(raised)})
+    if isinstance(raised, OSError) and raised.errno is not None:
+        path = raised.filename2 or raised.filename
+        return MachineError(_find_reason(raised), details={} if path is None else {"path": os.fsdecode(path)})
+    return EverywheelError(
+        f"unexpected {type(raised).__name__}: {raised}",
+        hint="`everywheel --traceback …` shows where it is raised: please report it with that output",
+    )
+
+
+def _find_reason(error: OSError) -> str:
+    reason = error.strerror or str(error)
+    return reason[:1].lower() + reason[1:]
+
+
+def discard_output() -> bool:
+    """Return whether standard output or error cannot be written; what is left to write to it is discarded then.
+
+    Otherwise the interpreter reports the same problem again when it ends.
+    """
+    broken = False
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            broken = True
+            with contextlib.suppress(OSError, ValueError):
+                with Path(os.devnull).open("wb") as nothing:
+                    os.dup2(nothing.fileno(), stream.fileno())
+                stream.flush()
+    return broken
+
+
+def _print(text: str) -> None:
+    with contextlib.suppress(OSError):  # a full or closed standard error
+        click.echo(text, err=True)

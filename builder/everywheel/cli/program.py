@@ -1,0 +1,128 @@
+"""The program around the commands: signals, the terminal and the standard streams.
+
+SIGINT, SIGTERM, SIGHUP and SIGQUIT raise KeyboardInterrupt in the main thread and cancel the current execution; the exit
+code is 130 for all of them. A further signal, after the time in which the first one takes effect, ends the process at once.
+A signal that was ignored when the program was started (`nohup`) remains ignored.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from types import FrameType
+from typing import NoReturn
+
+from everywheel.execution.cancellation import Cancellation, Interrupted, cancellation_scope
+from everywheel.execution.child import stop_supervisors
+from everywheel.execution.terminal import Terminal
+
+_INTERRUPTED = 130
+_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK") if hasattr(signal, name)
+)
+_PATIENCE = 1.5  # seconds in which a signal takes effect
+
+
+def run_program() -> NoReturn:
+    """Run the command of the command line; its exit code is that of the process."""
+    _open_missing_streams()
+    terminal = Terminal.find()
+    code: object = _INTERRUPTED
+    with cancellation_scope() as cancellation:
+        interruption = _Interruption(cancellation, terminal)
+        try:
+            # After signals are caught: importing takes a tenth of a second.
+            importlib.import_module("everywheel.cli.main").main()
+        except SystemExit as end:
+            code = end.code
+        except (KeyboardInterrupt, Interrupted):
+            _write_last_line()
+        finally:
+            interruption.ignore_further()
+            terminal.restore()
+            stop_supervisors()
+    if interruption.has_begun:
+        # Threads that are still in a call must not delay the end.
+        _flush()
+        os._exit(_INTERRUPTED)
+    sys.exit(code)  # type: ignore[arg-type]
+
+
+class _Interruption:
+    """The effect of signals on the main thread.
+
+    Python calls a handler between two instructions of the main thread. A second thread ends the process if the main thread
+    does not get there in time, because it is in a long call such as one that packs a large file.
+    """
+
+    def __init__(self, cancellation: Cancellation, terminal: Terminal) -> None:
+        self._cancellation = cancellation
+        self._terminal = terminal
+        self._began: float | None = None
+        self._reached = threading.Event()
+        self._numbers, end = socket.socketpair()
+        end.setblocking(False)
+        signal.set_wakeup_fd(end.detach(), warn_on_full_buffer=False)
+        threading.Thread(target=self._watch, daemon=True).start()
+        for number in _SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._interrupt)
+
+    @property
+    def has_begun(self) -> bool:
+        return self._began is not None
+
+    def ignore_further(self) -> None:
+        """Ignore signals from now on: the program ends, which takes a moment."""
+        self._reached.set()
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        self._reached.set()
+        if self._began is None:
+            self._began = time.monotonic()
+            self._cancellation.request()
+            raise KeyboardInterrupt
+        if time.monotonic() - self._began > _PATIENCE:
+            self._end_at_once()
+
+    def _watch(self) -> None:
+        while number := self._numbers.recv(1):
+            if number[0] in _SIGNALS and not self._reached.wait(_PATIENCE):
+                self._end_at_once()
+
+    def _end_at_once(self) -> NoReturn:
+        """End the process; the supervisors end its commands."""
+        self._terminal.restore(show_cursor=True)
+        _write_last_line()
+        os._exit(_INTERRUPTED)
+
+
+def _open_missing_streams() -> None:
+    """Open the null device as each standard stream that is closed: the next file would get its number otherwise."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            descriptor = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+            os.set_inheritable(descriptor, True)
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
+
+
+def _write_last_line() -> None:
+    with contextlib.suppress(OSError):
+        os.write(2, b"interrupted\n")
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
