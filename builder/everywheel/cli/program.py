@@ -45,8 +45,8 @@ def run_program() -> NoReturn:
             _write_last_line()
         finally:
             interruption.ignore_further()
-            terminal.restore()
             stop_supervisors()
+            terminal.restore()
     if interruption.has_begun:
         # Threads that are still in a call must not delay the end.
         _flush()
