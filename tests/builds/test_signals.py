@@ -72,7 +72,7 @@ def scene(project: FixtureProject, slow_server: str) -> Scene:
 def while_tools_are_installed(scene: Scene) -> TerminalBuilder:
     (scene.project.store / "tools").unlink()
     builder = scene.start("deps", "libbar", "-t", TARGET, PIP_INDEX_URL=scene.server, PIP_CONFIG_FILE=os.devnull)
-    builder.wait_for_command("-r ")
+    builder.wait_for_command(" pip .*-r ")
     return builder
 
 
@@ -87,7 +87,7 @@ def while_unpacking(scene: Scene) -> TerminalBuilder:
     project.add_headers_recipe("many")
     archive = project.folder / "many.tar"
     with tarfile.open(archive, "w") as tar:
-        for number in range(40_000):
+        for number in range(20_000):
             tar.addfile(tarfile.TarInfo(f"many-1.0/{number % 100}/{number}.h"))
     old = (project.root / "recipes" / "many" / "recipe.toml").read_text().partition('sha256 = "')[2][:64]
     project.pin("many", old, archive)
@@ -107,7 +107,7 @@ def while_compiling(scene: Scene) -> TerminalBuilder:
     old = hashlib.sha256((project.folder / "libbar.tar.gz").read_bytes()).hexdigest()
     project.pin("libbar", old, project.pack("libbar", source))
     builder = scene.start("deps", "libbar", "-t", TARGET)
-    builder.wait_for_command(SLEEP)
+    builder.wait_for_command(f"^{SLEEP}$")
     return builder
 
 
@@ -116,14 +116,14 @@ def while_testing(scene: Scene) -> TerminalBuilder:
         "pyproject.toml", '"import fixture; assert fixture.answer() == 42"', f"'import os; os.system(\"{SLEEP}; :\")'"
     )
     builder = scene.start("build", "-t", TARGET)
-    builder.wait_for_command(SLEEP)
+    builder.wait_for_command(f"^{SLEEP}$")
     return builder
 
 
 def in_a_shell(scene: Scene) -> TerminalBuilder:
     """A program in the shell has set the terminal to raw mode without echo."""
     builder = scene.start("shell", "libbar", "-t", TARGET, "--run", f"stty raw -echo; {SLEEP}; :")
-    builder.wait_for_command(SLEEP)
+    builder.wait_for_command(f"^{SLEEP}$")
     return builder
 
 
@@ -155,7 +155,6 @@ CASES = [
     (while_fetching, close),
     (while_unpacking, type_quit),
     (while_compiling, type_interrupt_often),
-    (while_compiling, close),
     (in_a_shell, terminate),
 ]
 

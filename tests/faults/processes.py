@@ -136,12 +136,12 @@ class TerminalBuilder:
     def wait_for_output(self, text: str, seconds: float = 30.0) -> None:
         assert wait_until(lambda: text in self.read(), seconds), self.output
 
-    def wait_for_command(self, text: str, seconds: float = 30.0) -> None:
-        """Wait until a descendant runs whose command line starts with a text."""
+    def wait_for_command(self, pattern: str, seconds: float = 30.0) -> None:
+        """Wait until a descendant runs in whose command line a regular expression matches."""
 
         def is_running() -> bool:
             self.read()
-            return any(process.command.startswith(text) for process in list_descendants(self.process.pid).values())
+            return any(re.search(pattern, process.command) for process in list_descendants(self.process.pid).values())
 
         assert wait_until(is_running, seconds), self.output
 
