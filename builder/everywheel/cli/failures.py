@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import traceback
-from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -32,7 +30,6 @@ def _report(raised: BaseException, *, show_traceback: bool) -> int:
         _print(INTERRUPTION)
         return INTERRUPTED
     if isinstance(raised, BrokenPipeError):
-        discard_output()
         return CLOSED_OUTPUT
     error = _describe(raised)
     if show_traceback:
@@ -46,40 +43,17 @@ def _describe(raised: BaseException) -> EverywheelError:
     """Return an exception as an error of the user interface."""
     if isinstance(raised, EverywheelError):
         return raised
-    if isinstance(raised, OSError) and discard_output():
-        return MachineError("cannot write the output", details={"reason": _find_reason(raised)})
     if isinstance(raised, OSError) and raised.errno is not None:
         path = raised.filename2 or raised.filename
-        return MachineError(_find_reason(raised), details={} if path is None else {"path": os.fsdecode(path)})
+        reason = raised.strerror or str(raised)
+        details = {} if path is None else {"path": os.fsdecode(path)}
+        return MachineError(reason[:1].lower() + reason[1:], details=details)
     return EverywheelError(
         f"unexpected {type(raised).__name__}: {raised}",
         hint="`everywheel --traceback …` shows where it is raised: please report it with that output",
     )
 
 
-def _find_reason(error: OSError) -> str:
-    reason = error.strerror or str(error)
-    return reason[:1].lower() + reason[1:]
-
-
-def discard_output() -> bool:
-    """Return whether standard output or error cannot be written; what is left to write to it is discarded then.
-
-    Otherwise the interpreter reports the same problem again when it ends.
-    """
-    broken = False
-    for stream in filter(None, (sys.stdout, sys.stderr)):
-        try:
-            stream.flush()
-        except (OSError, ValueError):
-            broken = True
-            with contextlib.suppress(OSError, ValueError):
-                with Path(os.devnull).open("wb") as nothing:
-                    os.dup2(nothing.fileno(), stream.fileno())
-                stream.flush()
-    return broken
-
-
 def _print(text: str) -> None:
-    with contextlib.suppress(OSError):  # a full or closed standard error
+    with contextlib.suppress(OSError, MachineError):  # a closed or full standard error
         click.echo(text, err=True)

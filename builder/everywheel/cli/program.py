@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import os
 import signal
 import socket
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
+from everywheel.errors import MachineError
 from everywheel.execution.cancellation import Cancellation, Interrupted, cancellation_scope
 from everywheel.execution.child import stop_supervisors
 from everywheel.execution.terminal import Terminal
@@ -32,6 +36,8 @@ _PATIENCE = 1.5  # seconds in which a signal takes effect
 def run_program() -> NoReturn:
     """Run the command of the command line; its exit code is that of the process."""
     _open_missing_streams()
+    sys.stdout = _Output.open(1, sys.stdout, "standard output")
+    sys.stderr = _Output.open(2, sys.stderr, "standard error")
     terminal = Terminal.find()
     code: object = _INTERRUPTED
     with cancellation_scope() as cancellation:
@@ -47,9 +53,9 @@ def run_program() -> NoReturn:
             interruption.ignore_further()
             stop_supervisors()
             terminal.restore()
+    _flush()
     if interruption.has_begun:
         # Threads that are still in a call must not delay the end.
-        _flush()
         os._exit(_INTERRUPTED)
     sys.exit(code)  # type: ignore[arg-type]
 
@@ -107,14 +113,49 @@ class _Interruption:
 
 def _open_missing_streams() -> None:
     """Open the null device as each standard stream that is closed: the next file would get its number otherwise."""
-    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+    for number in (0, 1, 2):
         try:
             os.fstat(number)
         except OSError:
-            descriptor = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
-            os.set_inheritable(descriptor, True)
-        if getattr(sys, name) is None:
-            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # gets the lowest number that is free
+    if sys.stdin is None:
+        sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
+
+
+class _Output(io.TextIOWrapper):
+    """A standard stream that raises MachineError when it cannot be written, such as to a full disk."""
+
+    title: str
+
+    @classmethod
+    def open(cls, number: int, replaced: TextIO | None, title: str) -> _Output:
+        """Return a stream with the file descriptor `number`, encoded like the stream that Python opened for it."""
+        file = io.BufferedWriter(io.FileIO(number, "w", closefd=False))
+        encoding, errors = (
+            (replaced.encoding, replaced.errors) if replaced is not None else ("utf-8", "backslashreplace")
+        )
+        by_line = replaced is not None and bool(replaced.line_buffering)
+        output = cls(file, encoding=encoding, errors=errors, line_buffering=by_line)
+        output.title = title
+        return output
+
+    def write(self, text: str) -> int:
+        with self._translate_errors():
+            return super().write(text)
+
+    def flush(self) -> None:
+        with self._translate_errors():
+            super().flush()
+
+    @contextlib.contextmanager
+    def _translate_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise MachineError(f"cannot write to {self.title}", details={"reason": reason}) from None
 
 
 def _write_last_line() -> None:
@@ -123,6 +164,10 @@ def _write_last_line() -> None:
 
 
 def _flush() -> None:
+    """Write what is left to write; discard it if that fails, since the interpreter would report the error again."""
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
+        try:
             stream.flush()
+        except (OSError, MachineError):
+            with Path(os.devnull).open("wb") as nothing:
+                os.dup2(nothing.fileno(), stream.fileno())
