@@ -244,9 +244,27 @@ def test_imports_inside_functions_and_packages_are_found() -> None:
     assert {"auditwheel", "repairwheel"} <= packages
 
 
+def test_no_module_is_imported_by_a_computed_name() -> None:
+    """Such an import would not be found here."""
+    files, _ = walk_imports(CONTAINER_ROOTS)
+    calls = {
+        name
+        for name in files
+        for node in ast.walk(ast.parse((PACKAGE / name).read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func).split(".")[-1] in ("import_module", "__import__", "exec")
+    }
+
+    assert calls == set()
+
+
 def test_the_code_of_packing_unpacking_patching_and_resolution_is_part_of_every_key() -> None:
     assert {
+        "archives/tar_unpacking.py",
+        "config/extension_tree.py",
         "config/recipe.py",
+        "execution/input_files.py",
+        "execution/process.py",
         "libraries/source_tree.py",
         "planning/plan.py",
         "sources/patch.py",

@@ -33,6 +33,7 @@ from everywheel.containers.command_report import (
     record_progress,
 )
 from everywheel.containers.payload import Payload, list_dependencies
+from everywheel.containers.user_settings import find_user_settings
 from everywheel.errors import BuildError, MachineError, UsageError
 from everywheel.execution.jobserver import JobPool
 from everywheel.execution.scheduler import Result, Task, execute
@@ -300,3 +301,15 @@ def test_the_program_writes_the_report_of_its_command(tmp_path: Path) -> None:
     assert report is not None
     assert (report.state, report.exit_code) == (CommandState.FAILED, process.returncode)
     assert process.stderr.startswith(f"error: {report.fact}\n")
+
+
+def test_variables_that_cibuildwheel_reads_or_passes_on_are_in_the_keys_of_its_wheels(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(
+        "[tool.cibuildwheel]\nenvironment-pass = ['A']\nlinux = { environment-pass = 'B C' }\n"
+        "[[tool.cibuildwheel.overrides]]\nselect = '*'\nenvironment-pass = ['D']\n"
+    )
+    project = replace(load_project(ROOT), extension=tmp_path)
+    passed = dict.fromkeys("ABCDE", "1") | {"CIBW_ENVIRONMENT_PASS_LINUX": "E"}
+    environ = {**passed, "F": "1", "CIBW_BEFORE_BUILD": "make", "PATH": "/bin"}
+
+    assert find_user_settings(project, environ) == {**passed, "CIBW_BEFORE_BUILD": "make"}

@@ -170,6 +170,7 @@ def test_every_value_of_a_project_is_in_the_key_of_its_wheel_or_cannot_change_it
         "linkage": Linkage.SYSTEM,
         "settings": {"a": ("b",)},
         "features": {"libvips": ("jpeg",)},
+        "exports": ("other_*",),
         "pythons": (replace(PROJECT.python, tag="cp399"),),
         "recipes": with_recipe("zlib", version="9").recipes,
         "build_pins": (Pin(name="meson", version="9", hashes=("0" * 64,)),),
