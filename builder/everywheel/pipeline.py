@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
-
-from filelock import FileLock, Timeout
 
 from everywheel.config.project import Project
 from everywheel.config.recipe import Linkage
 from everywheel.errors import AuditError
 from everywheel.execution.files import translate_os_errors
 from everywheel.execution.jobserver import open_job_pool
+from everywheel.execution.notices import report_notice
 from everywheel.execution.scheduler import Outcome, ProgressListener, Result, Task, TaskKind, execute
 from everywheel.libraries.build import build_library
-from everywheel.libraries.context import BuildContext
+from everywheel.libraries.context import BuildContext, project_logs
 from everywheel.planning.keys import find_identities
 from everywheel.planning.plan import make_plan
 from everywheel.planning.steps import LibraryStep, Plan, Step, WheelStep
 from everywheel.platforms.target import Target
 from everywheel.sources import FetchEvent, SourceLocations, fetch_sources, find_locations, list_source_files
+from everywheel.store.lease import hold_lock
 from everywheel.store.local import FIXED_TIME, Store
 from everywheel.toolchains.build_tools import ensure_tools
 from everywheel.toolchains.compilers import Engine, EngineName
@@ -44,6 +43,7 @@ class BuildOptions:
         offline: whether downloads are forbidden.
         keep: whether the workspaces of finished steps are kept.
         timeout: the limit for all downloads together, in seconds.
+        results: the ids of the steps whose results are needed; the final steps of the plan if it is empty.
         locations: the locations that sources are fetched from; the default ones if it is None.
     """
 
@@ -52,6 +52,7 @@ class BuildOptions:
     offline: bool = False
     keep: bool = False
     timeout: float = 1800.0
+    results: tuple[str, ...] = ()
     locations: SourceLocations | None = None
 
 
@@ -97,7 +98,16 @@ def build_plan(
     raised. Before anything is built, raises SourceError when a source is not available, and MachineError when the engine
     or the build tools are not available.
     """
-    missing = find_missing(plan, store)
+    with store.lease():
+        return _build_missing(plan, project, store, options, listener)
+
+
+def _build_missing(
+    plan: Plan, project: Project, store: Store, options: BuildOptions, listener: BuildListener
+) -> tuple[Result, ...]:
+    missing = find_missing(plan, store, options.results, is_stored=partial(is_intact, store))
+    for step in plan.steps.values():
+        store.touch(step.key)
     listener.expect(len(missing.steps), len(plan.steps) - len(missing.steps))
     if not missing.steps:
         return ()
@@ -114,6 +124,7 @@ def build_plan(
     with open_job_pool(options.jobs) as pool:
         context = BuildContext(
             store=store,
+            logs=project_logs(store, project),
             engine=start_engine(options.engine, store, tools),
             tools=tools,
             sources=sources,
@@ -133,7 +144,8 @@ def build_step(
     Returns `FOUND` when another process has built the step in the meantime. Raises BuildError when the build fails,
     AuditError when the audit of a wheel has findings, and MachineError when the store cannot be written.
     """
-    with _hold_lock(context.store.lock(step.key), set_stage), translate_os_errors(context.store.root):
+    lock, on_wait = context.store.lock(step.key), partial(set_stage, "wait for another process")
+    with translate_os_errors(context.store.root), hold_lock(lock, on_wait):
         if context.store.find(step.key) is not None:
             return Outcome.FOUND
         if isinstance(step, LibraryStep):
@@ -215,20 +227,34 @@ def plan_targets(project: Project, targets: Sequence[Target], engine: EngineName
     return make_plan(project, targets, find_identities(engine))
 
 
-def find_missing(plan: Plan, store: Store) -> Plan:
+def find_missing(
+    plan: Plan, store: Store, results: Collection[str] = (), is_stored: Callable[[Step], bool] | None = None
+) -> Plan:
     """Return the steps that must be built.
 
-    These are the missing steps among the plan's final ones and, recursively, among the requirements of each missing step.
-    A requirement of a step that is in the store is not built, even if it is missing itself.
+    These are the missing steps among `results`, by default the plan's final ones, and, recursively, among the requirements of
+    each missing step. A requirement of a step that is in the store is not built, even if it is missing itself. `is_stored`
+    replaces the look into the store, which does not compare hashes.
     """
     missing: dict[str, Step] = {}
-    needed = set(plan.steps) - {requirement for step in plan.steps.values() for requirement in step.requires}
+    required = {requirement for step in plan.steps.values() for requirement in step.requires}
+    needed = set(results) or set(plan.steps) - required
     for id in reversed(list(plan.steps)):
         step = plan.steps[id]
-        if id in needed and store.find(step.key) is None:
+        if id not in needed:
+            continue
+        if not (store.find(step.key) is not None if is_stored is None else is_stored(step)):
             missing[id] = step
             needed |= set(step.requires)
     return Plan(steps={id: missing[id] for id in plan.steps if id in missing}, priority=plan.priority)
+
+
+def is_intact(store: Store, step: Step) -> bool:
+    """Return whether the store has the result of a step; a damaged one is removed and reported."""
+    if store.drop_damaged(step.key):
+        report_notice(f"{step.label}: its file in the store was damaged; building it again")
+        return False
+    return store.find(step.key) is not None
 
 
 def _make_tasks(missing: Plan, plan: Plan, project: Project, context: BuildContext) -> list[Task]:
@@ -264,16 +290,3 @@ def _step_task(step: Step, compiler: Task, plan: Plan, project: Project, context
         priority=plan.priority[step.id],
         work=partial(build_step, context, step, plan, project),
     )
-
-
-@contextlib.contextmanager
-def _hold_lock(lock: FileLock, set_stage: Callable[[str], None]) -> Iterator[None]:
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        set_stage("wait for another process")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()

@@ -64,7 +64,12 @@ def make_context(folder: Path) -> BuildContext:
     sources = {hashlib.sha256(path.read_bytes()).hexdigest(): path for path in paths}
     unused = cast(Any, None)
     return BuildContext(
-        store=Store(folder.parent / "store"), engine=unused, tools=unused, sources=sources, environment={}
+        store=Store(folder.parent / "store"),
+        logs=folder.parent / "logs",
+        engine=unused,
+        tools=unused,
+        sources=sources,
+        environment={},
     )
 
 

@@ -14,7 +14,10 @@ from pathlib import Path
 import pytest
 from everywheel.errors import MachineError
 from everywheel.execution.files import translate_os_errors
-from everywheel.store.local import Store, StoreEntry, find_garbage, pack_tree, remove_garbage
+from everywheel.store.damage import find_damage
+from everywheel.store.entry import StoreEntry
+from everywheel.store.garbage import collect_garbage
+from everywheel.store.local import Store, pack_tree
 from everywheel.store.stamped_dir import STAMP, ensure_stamped_dir
 
 KEY = "ab" * 32
@@ -73,12 +76,12 @@ def test_a_damaged_artifact_is_an_error_and_is_removed(store: Store, tree: Path,
     path = store.path(put(store, tree))
     path.write_bytes(path.read_bytes()[:-1] + b"?")
 
-    assert [entry.key for entry in store.verify()] == [KEY]
+    assert [item.key for item in find_damage(store)] == [KEY]
     with pytest.raises(MachineError) as caught:
         store.unpack(KEY, tmp_path / "out")
 
     assert caught.value.render() == (
-        "error: artifact libfoo for manylinux_2_17_x86_64 in the store is damaged\n"
+        "error: artifact libfoo 1.0 for manylinux_2_17_x86_64 in the store is damaged\n"
         f"  file: {path}\n"
         "  hint: it was removed; run the build again"
     )
@@ -106,7 +109,7 @@ def test_a_process_that_is_killed_while_it_stores_a_tree_leaves_no_entry(store: 
     assert process.wait() == -signal.SIGKILL
     assert store.find(KEY) is None
     assert store.entries() == []
-    assert store.verify() == []
+    assert find_damage(store) == []
 
 
 def test_two_store_objects_of_one_directory_share_its_entries(store: Store, tree: Path) -> None:
@@ -125,8 +128,7 @@ def test_gc_removes_old_entries_that_no_plan_requires(store: Store, tree: Path) 
     for key in ("1" * 64, "2" * 64):
         os.utime(store.root / "artifacts" / f"{key}.json", (old, old))
 
-    garbage = find_garbage(store, keep={"1" * 64}, older_than=500)
-    remove_garbage(store, garbage)
+    garbage = collect_garbage(store, keep={"1" * 64}, older_than=500)
 
     assert [entry.key for entry in garbage.entries] == ["2" * 64]
     assert [entry.key for entry in store.entries()] == ["1" * 64, "3" * 64]

@@ -22,6 +22,7 @@ from everywheel.cli.plan import show_plan
 from everywheel.cli.progress import make_console, open_display, show_failures
 from everywheel.cli.run_plan import choose_targets, exit_code, list_target_set, run_targets
 from everywheel.cli.sdist import make_sdist
+from everywheel.cli.store_lease import open_store
 from everywheel.config.file_names import wheel_name
 from everywheel.config.project import Project, load_project
 from everywheel.config.recipe import Linkage
@@ -32,7 +33,7 @@ from everywheel.pipeline import BuildOptions
 from everywheel.planning.steps import Plan, WheelStep
 from everywheel.platforms.target import Target
 from everywheel.smoke.matrix_entries import is_for_this_python
-from everywheel.store.local import Store, default_store
+from everywheel.store.local import Store
 from everywheel.toolchains.compilers import EngineName
 from everywheel.wheels.wheelhouse import export_wheels
 
@@ -77,7 +78,7 @@ def build_command(
         return
     project = selection.load_project(ctx.obj)
     targets = choose_targets(project, selection.targets, selection.engine)
-    store = Store(default_store())
+    store = open_store()
     options = dataclasses.replace(options, engine=selection.engine)
     if options.engine is EngineName.CONTAINER:
         plan, results = _run_containers(project, targets, store, options, runtime, quiet=as_json)

@@ -10,6 +10,7 @@ import click
 
 from everywheel.cli.options import Selection, build_options, selection_options
 from everywheel.cli.run_plan import choose_targets, exit_code, run_plan
+from everywheel.cli.store_lease import open_store
 from everywheel.config.project import Project
 from everywheel.config.recipe import suggest
 from everywheel.errors import UsageError
@@ -18,7 +19,7 @@ from everywheel.planning.keys import find_identities
 from everywheel.planning.plan import Identities, finish_plan, make_plan, plan_libraries
 from everywheel.planning.steps import ANY_PLATFORM, Plan, Step, StepKind
 from everywheel.platforms.target import Target, build_machine_target
-from everywheel.store.local import Store, default_store
+from everywheel.store.local import Store
 from everywheel.toolchains.compilers import EngineName
 from everywheel.wheels.build_env import remove_bundled_archives
 
@@ -71,9 +72,11 @@ def deps_command(
         raise UsageError(
             f"--prefix is for one target, not {len(targets)}", hint="name one with --target, or use --output-dir"
         )
-    store = Store(default_store())
+    store = open_store()
     plan = _plan_deps(project, targets, find_identities(selection.engine, image_identity), recipes)
-    results = run_plan(plan, project, store, dataclasses.replace(options, engine=selection.engine))
+    # A prefix consists of all libraries, also of those that others contain.
+    needed = tuple(id for id, step in plan.libraries.items() if step.kind is StepKind.LIBRARY)
+    results = run_plan(plan, project, store, dataclasses.replace(options, engine=selection.engine, results=needed))
     if exit_code(results) == 0:
         for target in targets:
             folder = prefix if prefix is not None else output_dir / target.tag if output_dir is not None else None

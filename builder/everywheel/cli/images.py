@@ -13,6 +13,7 @@ import click
 
 from everywheel.cli.options import jobs_option, json_option, runtime_option, verbose_option
 from everywheel.cli.progress import make_console, open_display, show_failures
+from everywheel.cli.store_lease import open_store
 from everywheel.cli.tables import make_table, print_table
 from everywheel.config.project import load_project
 from everywheel.config.recipe import suggest
@@ -30,7 +31,6 @@ from everywheel.execution.jobserver import JobPool, default_jobs
 from everywheel.execution.scheduler import Outcome, Result, Task, execute
 from everywheel.platforms.architectures import ARCHES, Arch
 from everywheel.platforms.tags import Floor
-from everywheel.store.local import Store, default_store
 
 _CatalogImage = SmokeImage | BuildImage
 _MakeImage = Callable[[_CatalogImage, Arch], object]
@@ -145,7 +145,7 @@ def build_command(
         for image, arch in chosen:
             click.echo(f"{image.name} {arch.name}")
         return
-    store = Store(default_store())
+    store = open_store()
     with find_runtime(runtime) as client:
 
         def make_image(image: _CatalogImage, arch: Arch) -> object:

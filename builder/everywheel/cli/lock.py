@@ -9,11 +9,11 @@ import click
 from packaging.utils import canonicalize_name
 
 from everywheel.cli.options import verbose_option
+from everywheel.cli.store_lease import open_store
 from everywheel.config.pins import Pin
 from everywheel.config.project import load_project
 from everywheel.config.recipe import suggest
 from everywheel.errors import UsageError
-from everywheel.store.local import Store, default_store
 from everywheel.wheels.build_lock import LOCK, make_lock, read_lock, write_lock
 from everywheel.wheels.resolve import Upgrade
 
@@ -49,7 +49,7 @@ def lock_command(
         if canonicalize_name(name) not in known:
             raise UsageError(f"{LOCK} has no package '{name}'", hint=suggest(name, known))
     click.echo("resolving the build requirements", err=True)
-    new = make_lock(loaded, Store(default_store()), kept=kept or (), upgrade=Upgrade(everything=upgrade, names=names))
+    new = make_lock(loaded, open_store(), kept=kept or (), upgrade=Upgrade(everything=upgrade, names=names))
     if new.not_queried is not None:
         click.echo(f"note: the backend could not be queried for further requirements: {new.not_queried.fact}", err=True)
     changes = list(_list_changes(kept or (), new.pins))

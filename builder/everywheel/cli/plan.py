@@ -35,7 +35,7 @@ def plan_command(root: Path, selection: Selection, as_json: bool) -> None:
 
 def show_plan(root: Path, selection: Selection, *, as_json: bool) -> None:
     """Print the plan of a selection as a table or as JSON."""
-    store = Store(default_store())
+    store = Store(default_store(), create=False)
     project = find_build_lock(selection.load_project(root), store)
     targets = choose_targets(project, selection.targets, selection.engine)
     if selection.engine is EngineName.CONTAINER:

@@ -10,6 +10,7 @@ import click
 
 from everywheel.cli.options import json_option, target_option, verbose_option
 from everywheel.cli.run_plan import choose_targets
+from everywheel.cli.store_lease import open_store
 from everywheel.cli.tables import make_table, print_table
 from everywheel.config.project import load_project
 from everywheel.config.recipe import Recipe, suggest
@@ -21,7 +22,6 @@ from everywheel.planning.plan import plan_libraries
 from everywheel.platforms.architectures import ARCHES
 from everywheel.platforms.target import Target, base_target
 from everywheel.sources.update import find_updates, pin_version, rewrite_pins
-from everywheel.store.local import Store, default_store
 
 
 @click.group("recipes", short_help="List, show, check and update recipes.")
@@ -138,7 +138,7 @@ def update_command(root: Path, names: tuple[str, ...], version: str | None, dry_
         if name not in recipes:
             raise UsageError(f"there is no recipe '{name}'", hint=suggest(name, recipes))
     chosen = [recipe for recipe in recipes.values() if not names or recipe.name in names]
-    store = Store(default_store())
+    store = open_store()
     if version is not None:
         if len(names) != 1:
             raise UsageError("--to requires exactly one recipe", hint="everywheel recipes update NAME --to VERSION")

@@ -10,10 +10,10 @@ from everywheel.cli.matrix import list_jobs
 from everywheel.cli.options import verbose_option
 from everywheel.cli.release_git import abort_command, prepare_command, tag_command
 from everywheel.cli.smoke import SmokeOptions, run_options, select_wheels, smoke_wheels
+from everywheel.cli.store_lease import open_store
 from everywheel.config.project import load_project
 from everywheel.release.completeness import check_files
 from everywheel.release.matrix import RELEASED_ENGINES, find_job
-from everywheel.store.local import Store, default_store
 from everywheel.toolchains.compilers import EngineName
 
 folder_argument = click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("dist"))
@@ -162,7 +162,7 @@ def rehearse_command(root: Path, folder: Path, options: SmokeOptions) -> None:
 
     project = load_project(root)
     files = check_files(project, folder)
-    with serve_index(Store(default_store()), offline=options.offline) as index:
+    with serve_index(open_store(), offline=options.offline) as index:
         check_uploads(files, index, project.name, click.echo)
         wheels = tuple(file for file in files if file.suffix == ".whl")
         options = replace(options, index_url=index.simple)

@@ -11,13 +11,14 @@ import click
 from packaging.utils import canonicalize_name
 
 from everywheel.cli.options import verbose_option
+from everywheel.cli.store_lease import open_store
 from everywheel.config.project import Project, load_project
 from everywheel.errors import AuditError, UsageError
 from everywheel.execution.files import translate_os_errors
 from everywheel.platforms.tags import parse_platforms
 from everywheel.platforms.target import Target, parse_foreign_target, parse_target
 from everywheel.repair.request import RepairRequest, WheelTags
-from everywheel.store.local import FIXED_TIME, Store, default_store
+from everywheel.store.local import FIXED_TIME
 from everywheel.wheels.wheel import split_filename
 
 
@@ -49,7 +50,7 @@ def repair_command(
     from everywheel.toolchains.build_tools import ensure_tools
 
     project = load_project(root)
-    store = Store(default_store())
+    store = open_store()
     for wheel in wheels:
         if not wheel.is_file():
             raise UsageError(f"{wheel}: no such file", hint="name a wheel that was built against the prefix")

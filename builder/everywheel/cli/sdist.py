@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from everywheel.cli.options import build_options
 from everywheel.cli.run_plan import exit_code, run_plan
+from everywheel.cli.store_lease import open_store
 from everywheel.config.project import Project, load_project
-from everywheel.libraries.context import BuildContext
-from everywheel.pipeline import BuildOptions, find_missing, plan_targets
+from everywheel.libraries.context import BuildContext, project_logs
+from everywheel.pipeline import BuildOptions, plan_targets
 from everywheel.planning.plan import wheel_id
 from everywheel.platforms.target import Target, parse_target
-from everywheel.store.local import Store, default_store
+from everywheel.store.local import Store
 from everywheel.toolchains.build_tools import ensure_tools
 from everywheel.toolchains.compilers import EngineName
 from everywheel.toolchains.engines import start_engine
@@ -30,13 +32,20 @@ def make_sdist(
     plan = plan_targets(project, [target])
     step = plan.wheels[wheel_id(project, target, project.python)]
     requirements = plan.select(step.requires)
-    if find_missing(requirements, store).steps:
-        results = run_plan(requirements, project, store, options, quiet=quiet)
-        if code := exit_code(results):
-            return None, code
+    results = run_plan(requirements, project, store, replace(options, results=step.requires), quiet=quiet)
+    if code := exit_code(results):
+        return None, code
     tools = ensure_tools(store.root, offline=options.offline)
     engine = start_engine(EngineName.ZIG, store, tools)
-    context = BuildContext(store=store, engine=engine, tools=tools, sources={}, environment={}, offline=options.offline)
+    context = BuildContext(
+        store=store,
+        logs=project_logs(store, project),
+        engine=engine,
+        tools=tools,
+        sources={},
+        environment={},
+        offline=options.offline,
+    )
     return build_sdist(context, step, plan, project, project.wheelhouse), 0
 
 
@@ -54,7 +63,7 @@ def sdist_command(ctx: click.Context, target: str | None, options: BuildOptions)
     """
     project = load_project(ctx.obj)
     chosen = parse_target(target) if target else project.targets[0]
-    path, code = make_sdist(project, chosen, Store(default_store()), options)
+    path, code = make_sdist(project, chosen, open_store(), options)
     if path is not None:
         click.echo(f"built: {path.relative_to(project.root)} ({path.stat().st_size / 1e6:.2f} MB)")
     ctx.exit(code)

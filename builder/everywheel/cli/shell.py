@@ -11,19 +11,20 @@ import click
 
 from everywheel.cli.options import build_options
 from everywheel.cli.run_plan import exit_code, run_plan
-from everywheel.config.project import load_project
-from everywheel.config.recipe import Recipe, suggest
+from everywheel.cli.store_lease import open_store
+from everywheel.config.project import Project, load_project
+from everywheel.config.recipe import suggest
 from everywheel.errors import NothingSelectedError, UsageError
 from everywheel.execution.process import run_interactive
 from everywheel.libraries.build import prepare_workspace
-from everywheel.libraries.context import BuildContext
-from everywheel.pipeline import BuildOptions, find_missing
+from everywheel.libraries.context import BuildContext, project_logs
+from everywheel.pipeline import BuildOptions
 from everywheel.planning.keys import find_identities
 from everywheel.planning.plan import finish_plan, plan_libraries
 from everywheel.planning.steps import LibraryStep, Plan
 from everywheel.platforms.target import parse_target
 from everywheel.sources import fetch_sources, find_locations, list_source_files
-from everywheel.store.local import Store, default_store
+from everywheel.store.local import Store
 from everywheel.toolchains.build_tools import ensure_tools
 from everywheel.toolchains.compilers import EngineName
 from everywheel.toolchains.engines import start_engine
@@ -49,35 +50,35 @@ def shell_command(
     if recipe not in project.recipes:
         raise UsageError(f"there is no recipe '{recipe}'", hint=suggest(recipe, project.recipes))
     chosen = parse_target(target) if target else project.targets[0]
-    store = Store(default_store())
+    store = open_store()
     plan = finish_plan(plan_libraries(project, chosen, [recipe], find_identities()))
     step = next((step for step in plan.libraries.values() if step.name == recipe), None)
     if step is None:
         raise NothingSelectedError(f"recipe '{recipe}' is not built for {chosen.tag}")
     requirements = plan.select(step.requires)
-    if find_missing(requirements, store).steps:
-        results = run_plan(requirements, project, store, options)
-        if exit_code(results):
-            ctx.exit(exit_code(results))
-    workspace, environment = _open_workspace(project.recipes[recipe], plan, step, store, options)
+    results = run_plan(requirements, project, store, dataclasses.replace(options, results=step.requires))
+    if exit_code(results):
+        ctx.exit(exit_code(results))
+    workspace, environment = _open_workspace(project, plan, step, store, options)
     shell = os.environ.get("SHELL", "/bin/sh")
     args = [shell, "-c", command] if command else [shell]
     ctx.exit(run_interactive(args, cwd=workspace, env=environment))
 
 
 def _open_workspace(
-    recipe: Recipe, plan: Plan, step: LibraryStep, store: Store, options: BuildOptions
+    project: Project, plan: Plan, step: LibraryStep, store: Store, options: BuildOptions
 ) -> tuple[Path, Mapping[str, str]]:
     """Return the workspace of a step, which is prepared if it does not exist, and the environment for programs in it."""
     tools = ensure_tools(store.root, offline=options.offline)
     engine = start_engine(EngineName.ZIG, store, tools)
-    context = BuildContext(store=store, engine=engine, tools=tools, sources={}, environment={})
+    logs = project_logs(store, project)
+    context = BuildContext(store=store, logs=logs, engine=engine, tools=tools, sources={}, environment={})
     workspace = context.workspace(step)
     if (workspace / "toolchain").is_dir():
         click.echo(f"kept workspace: {workspace}", err=True)
     else:
         sources = fetch_sources(
-            list_source_files([recipe]),
+            list_source_files([project.recipes[step.name]]),
             store=store.root,
             locations=find_locations(),
             offline=options.offline,

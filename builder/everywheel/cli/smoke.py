@@ -23,6 +23,7 @@ from everywheel.cli.options import (
     verbose_option,
 )
 from everywheel.cli.progress import make_console, open_display
+from everywheel.cli.store_lease import open_store
 from everywheel.cli.tables import make_table, print_table
 from everywheel.config.project import Project, load_project
 from everywheel.containers.catalog import Catalog, find_catalog, load_catalog
@@ -37,7 +38,6 @@ from everywheel.smoke.non_linux import find_blocker, make_non_linux_tasks
 from everywheel.smoke.result import PASSED_STATES, SmokeResult, SmokeState, name_columns
 from everywheel.smoke.summary import check_required_runs, check_results, list_notes, list_untestable
 from everywheel.smoke.wine import WineContext
-from everywheel.store.local import Store, default_store
 from everywheel.toolchains.build_tools import ensure_tools
 
 _STYLES = {SmokeState.PASSED: "green", SmokeState.FAILED: "bold red", SmokeState.ERROR: "bold red"}
@@ -206,7 +206,7 @@ def _load_project(root: Path, command: str | None) -> Project:
 
 def _run(selection: WheelSelection, options: SmokeOptions, *, quiet: bool) -> tuple[SmokeResult, ...]:
     """Run the matrix entries in containers, and the wheels for other systems under Wine or as an audit."""
-    store = Store(default_store())
+    store = open_store()
     wine = WineContext(project=selection.project, store=store, timeout=options.timeout, offline=options.offline)
     with ExitStack() as stack:
         tasks = make_non_linux_tasks(selection.non_linux, wine)

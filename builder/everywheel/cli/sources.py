@@ -18,6 +18,7 @@ from everywheel.cli.options import (
 )
 from everywheel.cli.progress import make_console, open_display
 from everywheel.cli.run_plan import choose_targets, list_target_set
+from everywheel.cli.store_lease import open_store
 from everywheel.config.project import load_project
 from everywheel.config.recipe import ResolvedRecipe
 from everywheel.pipeline import plan_targets
@@ -29,7 +30,7 @@ from everywheel.sources import (
     import_bundle,
     list_source_files,
 )
-from everywheel.store.local import Store, default_store
+from everywheel.store.local import Store
 
 
 def list_plan_recipes(root: Path, tags: tuple[str, ...], target_set: str) -> tuple[ResolvedRecipe, ...]:
@@ -80,7 +81,7 @@ def fetch_command(
     Example: everywheel sources fetch --timeout 600
     """
     files = list_source_files(list_plan_recipes(root, targets, target_set))
-    paths = _fetch_files(files, Store(default_store()), offline=offline, timeout=timeout, quiet=as_json)
+    paths = _fetch_files(files, open_store(), offline=offline, timeout=timeout, quiet=as_json)
     if as_json:
         rows = [
             {"name": file.filename, "for": file.label, "sha256": file.sha256, "path": str(paths[file.sha256])}
@@ -111,7 +112,7 @@ def bundle_command(
     """
     recipes = list_plan_recipes(root, targets, target_set)
     files = list_source_files(recipes)
-    store = Store(default_store())
+    store = open_store()
     _fetch_files(files, store, offline=offline, timeout=timeout)
     packed = bundle_sources(files, archive, store=store.root, recipes=recipes)
     size = archive.stat().st_size / 1e6
@@ -125,7 +126,7 @@ def import_command(archive: Path) -> None:
 
     Example: everywheel sources import sources.tar
     """
-    files = import_bundle(archive, store=Store(default_store()).root)
+    files = import_bundle(archive, store=open_store().root)
     click.echo(f"{len(files)} files are in the store")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,10 +15,25 @@ from everywheel.cli.tables import make_table, print_table
 from everywheel.config.project import load_project
 from everywheel.errors import BuildError, UsageError
 from everywheel.pipeline import plan_targets
-from everywheel.store.local import Store, default_store, find_garbage, remove_garbage
+from everywheel.store.damage import DamageCheck, find_damage, remove_damage
+from everywheel.store.garbage import collect_garbage
+from everywheel.store.layout import Damage, list_folder
+from everywheel.store.local import Store, default_store
+from everywheel.toolchains.installed import find_damaged_installations
 from everywheel.wheels.build_lock import find_build_lock
 
-DAY = 86400.0  # seconds  # seconds
+DAY = 86400.0  # seconds
+
+
+def _find_damaged_tools(store: Store) -> Iterator[Damage]:
+    for path, files in find_damaged_installations(store.root).items():
+        rest = f" and {len(files) - 1} more" if len(files) > 1 else ""
+        label = f"directory {path.relative_to(store.root).as_posix()}"
+        yield Damage(label=label, reason=f"is damaged: {files[0]}{rest}", path=path)
+
+
+CHECKS: tuple[DamageCheck, ...] = (_find_damaged_tools,)
+"""The checks of `store verify` in addition to those of directories, artifacts, wheels and sources."""
 
 
 @click.group("store", short_help="List, verify and clean the store.")
@@ -33,11 +49,11 @@ def store_group() -> None:
 @store_group.command("list")
 @json_option
 def list_command(as_json: bool) -> None:
-    """List the artifacts and wheels in the store.
+    """List the artifacts and wheels in the store; damaged ones are left out.
 
     Example: everywheel store list --json
     """
-    store = Store(default_store())
+    store = Store(default_store(), create=False)
     entries = store.entries()
     if as_json:
         click.echo(json.dumps([asdict(entry) for entry in entries], indent=1))
@@ -47,28 +63,39 @@ def list_command(as_json: bool) -> None:
         used = time.strftime("%Y-%m-%d %H:%M", time.localtime(e.used))
         table.add_row(e.kind, e.name, e.version, e.target, e.key[:12], f"{e.size / 1e6:.2f} MB", used)
     print_table(table)
-    sources = list((store.root / "sources").iterdir())
-    total = sum(e.size for e in entries) + sum(path.stat().st_size for path in sources)
+    sources = list_folder(store.root / "sources")
+    total = sum(e.size for e in entries) + sum(path.lstat().st_size for path in sources)
     click.echo(f"{store.root}: {len(entries)} entries, {len(sources)} sources, {total / 1e6:.1f} MB")
 
 
 @store_group.command("verify")
-def verify_command() -> None:
-    """Check every file in the store against its hash.
+@json_option
+@click.pass_context
+def verify_command(ctx: click.Context, as_json: bool) -> None:
+    """Check every file in the store against its hash, and the directories of the store; exit with 1 if any is damaged.
 
     Example: everywheel store verify
     """
-    store = Store(default_store())
-    damaged = [f"{e.name} {e.version} for {e.target}: {e.file}" for e in store.verify()]
-    damaged += [f"source {path.name}" for path in store.verify_sources()]
-    if damaged:
+    store = Store(default_store(), create=False)
+    damage = find_damage(store, CHECKS)
+    if as_json:
+        click.echo(json.dumps([_describe(store, item) for item in damage], indent=1))
+        ctx.exit(1 if damage else 0)
+    if damage:
         raise BuildError(
-            f"damaged files in the store: {len(damaged)}",
+            f"damaged files in the store: {len(damage)}",
             details={"store": store.root},
-            excerpt=damaged,
+            excerpt=[f"{item.label} {item.reason}" for item in damage],
             hint="`everywheel store gc --damaged` removes them; the next build builds or fetches them again",
         )
-    click.echo(f"{len(store.entries())} entries and {len(list((store.root / 'sources').iterdir()))} sources are intact")
+    sources = list_folder(store.root / "sources")
+    click.echo(f"{len(store.entries())} entries and {len(sources)} sources are intact")
+
+
+def _describe(store: Store, damage: Damage) -> dict[str, str]:
+    """Return damage as JSON values; the path is relative to the store."""
+    path = damage.path.relative_to(store.root).as_posix()
+    return {"label": damage.label, "reason": damage.reason, "path": path, "key": damage.key}
 
 
 @store_group.command("gc")
@@ -76,21 +103,22 @@ def verify_command() -> None:
     "--older-than", type=click.FloatRange(0), default=30.0, show_default=True, help="Days since the last use."
 )
 @click.option("--all", "everything", is_flag=True, help="Also remove entries that the project's plan needs.")
-@click.option("--damaged", is_flag=True, help="Remove only the files that `store verify` reports.")
+@click.option("--damaged", is_flag=True, help="Remove only what `store verify` reports.")
 @click.option("--dry-run", is_flag=True, help="List what would be removed, and stop.")
 @click.pass_obj
 def gc_command(root: Path, older_than: float, everything: bool, damaged: bool, dry_run: bool) -> None:
     """Remove artifacts and wheels that the project's plan does not need and that were not used recently.
 
-    Workspaces and temporary files of killed runs are removed as well. Sources are kept, as they cannot be built again.
+    Workspaces, temporary files of killed runs, and old build tools, logs and locks are removed as well. What a running
+    command uses is kept. Sources are kept, as they cannot be built again.
 
     Example: everywheel store gc --older-than 7 --dry-run
     """
-    store = Store(default_store())
     state = "would be removed" if dry_run else "removed"
     if damaged:
-        click.echo(f"{_remove_damaged(store, dry_run=dry_run)} damaged {state}")
+        click.echo(f"{_remove_damaged(dry_run=dry_run)} damaged {state}")
         return
+    store = Store(default_store())
     keep: set[str] = set()
     if not everything:
         try:
@@ -99,25 +127,25 @@ def gc_command(root: Path, older_than: float, everything: bool, damaged: bool, d
         except UsageError as error:
             error.hint = "run this in the project's directory, or add --all to keep nothing for a project"
             raise
-    garbage = find_garbage(store, keep=keep, older_than=older_than * DAY)
+    garbage = collect_garbage(store, keep=keep, older_than=older_than * DAY, dry_run=dry_run)
     for entry in garbage.entries:
-        click.echo(f"{entry.kind} {entry.name} {entry.version} for {entry.target} ({entry.size / 1e6:.2f} MB)")
-    for folder in garbage.folders:
-        click.echo(f"left by a killed run: {folder}")
-    if not dry_run:
-        remove_garbage(store, garbage)
-    click.echo(f"{len(garbage.entries) + len(garbage.folders)} {state}, {garbage.size / 1e6:.1f} MB")
+        click.echo(f"{entry.label} ({entry.size / 1e6:.2f} MB)")
+    for path in garbage.leftovers:
+        click.echo(f"not used anymore: {path}" if path not in garbage.kept else f"cannot be removed: {path}")
+    count = len(garbage.entries) + len(garbage.leftovers) - len(garbage.kept)
+    click.echo(f"{count} {state}, {garbage.size / 1e6:.1f} MB")
 
 
-def _remove_damaged(store: Store, *, dry_run: bool) -> int:
-    """Remove the damaged files of the store, unless this is a dry run, and return their number."""
-    entries, sources = store.verify(), store.verify_sources()
-    if not dry_run:
-        for entry in entries:
-            store.remove(entry)
-        for path in sources:
-            path.unlink()
-    return len(entries) + len(sources)
+def _remove_damaged(*, dry_run: bool) -> int:
+    """Remove what is damaged in the store, unless this is a dry run, and return the number."""
+    store = Store(default_store(), create=False)
+    damage = find_damage(store, CHECKS)
+    removed = damage if dry_run else remove_damage(store, damage)
+    for item in damage:
+        click.echo(
+            f"{item.label} {item.reason}" + ("" if item in removed else " (kept: it is in use, or behind a link)")
+        )
+    return len(removed)
 
 
 COMMAND = store_group

@@ -26,8 +26,9 @@ from everywheel.containers.user_settings import find_user_settings
 from everywheel.errors import AuditError, MachineError
 from everywheel.execution.jobserver import JobPool
 from everywheel.execution.scheduler import Outcome, ProgressListener, Result, Task, execute
+from everywheel.libraries.context import project_logs
 from everywheel.libraries.source_tree import stage_patched_source
-from everywheel.pipeline import BuildOptions, find_missing
+from everywheel.pipeline import BuildOptions, find_missing, is_intact
 from everywheel.planning.keys import find_container_identities
 from everywheel.planning.plan import make_plan, wheel_id
 from everywheel.planning.steps import Plan, Step
@@ -125,7 +126,7 @@ def build_wheels_in_containers(
     plans = [plan_container(project, image) for image in selected]
     tasks = []
     for image, plan in zip(selected, plans, strict=True):
-        missing = find_missing(plan, store)
+        missing = find_missing(plan, store, is_stored=partial(is_intact, store))
         wheel = plan.steps[wheel_id(project, image.target, project.python)]
         if wheel.id not in missing.steps:
             continue
@@ -178,7 +179,7 @@ def _build_wheel(
         store=store,
         runtime=context.runtime,
         jobs=options.jobs,
-        log=store.root / "logs" / f"container-{target.tag}.log",
+        log=project_logs(store, project) / f"container-{target.tag}.log",
     )
     with store.lock(wheel.key), TemporaryDirectory(dir=store.root / "tmp") as folder:
         finished = build_in_container(build, Path(folder), set_stage)

@@ -7,7 +7,9 @@ make acquire additional tokens for parallel commands, and release each token whe
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -69,6 +71,9 @@ else:
             os.write(self._fd, b"+")
 
 
+_PREFIX, _PIPE = "everywheel-", "jobs"
+
+
 class JobPool:
     """A jobserver with `jobs` tokens; the variables in `environment` connect ninja and make to it."""
 
@@ -101,8 +106,26 @@ class JobPool:
 @contextlib.contextmanager
 def open_job_pool(jobs: int) -> Iterator[JobPool]:
     """Return a context manager that opens a pool; its named pipe is in a temporary directory."""
-    with tempfile.TemporaryDirectory(prefix="everywheel-") as folder, JobPool(Path(folder) / "jobs", jobs) as pool:
+    with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder, JobPool(Path(folder) / _PIPE, jobs) as pool:
         yield pool
+
+
+def find_abandoned_pools() -> list[Path]:
+    """Return the directories of pools whose processes were killed: of this user, with a named pipe that no process reads."""
+    return [folder for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*") if _is_abandoned(folder / _PIPE)]
+
+
+def _is_abandoned(pipe: Path) -> bool:
+    if sys.platform == "win32":
+        return False
+    try:
+        status = pipe.lstat()
+        if not stat.S_ISFIFO(status.st_mode) or status.st_uid != os.geteuid() or pipe.parent.is_symlink():
+            return False
+        os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+    except OSError as error:
+        return error.errno == errno.ENXIO  # the pool itself keeps its pipe open for reading
+    return False
 
 
 def default_jobs() -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from everywheel.config.recipe import BuildSystem, Linkage, ResolvedRecipe
 from everywheel.errors import BuildError
+from everywheel.execution.files import remove_path
 from everywheel.execution.input_files import UnusableFile, leads_out, list_files
 from everywheel.execution.process import run_logged
 from everywheel.libraries.build_systems import build_commands
@@ -28,7 +29,7 @@ def build_library(context: BuildContext, step: LibraryStep, plan: Plan, set_stag
     unpacked or patched; the workspace is then kept.
     """
     log = context.log(step)
-    log.unlink(missing_ok=True)
+    remove_path(log)
     set_stage("unpack")
     workspace, toolchain = prepare_workspace(context, step, plan)
     prefix = _install(context, step, toolchain, workspace, set_stage)

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-import shutil
+import contextlib
+import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from everywheel.config.project import Project
+from everywheel.execution.files import remove_path
 from everywheel.planning.steps import Plan, Step
 from everywheel.store.local import Store
 from everywheel.toolchains.build_tools import Tools
 from everywheel.toolchains.compilers import Engine
 
 
+def project_logs(store: Store, project: Project) -> Path:
+    """Return the directory for the logs of a project, which other projects in the same store do not use."""
+    place = hashlib.sha256(os.fsencode(project.root.resolve())).hexdigest()[:8]
+    return store.root / "logs" / f"{project.name}-{place}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildContext:
     """The objects and settings that the steps of one run share.
 
-    `sources` maps the sha256 of each fetched file to its path, `environment` contains the variables that connect commands
-    to the job pool. Workspaces of finished steps are removed unless `keep` is set.
+    `logs` is the directory for the logs of the project's steps. `sources` maps the sha256 of each fetched file to its path,
+    `environment` contains the variables that connect commands to the job pool. Workspaces of finished steps are removed
+    unless `keep` is set.
     """
 
     store: Store
+    logs: Path
     engine: Engine
     tools: Tools
     sources: Mapping[str, Path]
@@ -35,7 +47,7 @@ class BuildContext:
 
     def log(self, step: Step) -> Path:
         """Return the file that receives the output of a step's commands."""
-        return self.store.root / "logs" / f"{step.name}-{step.platform}.log"
+        return self.logs / f"{step.name}-{step.platform}.log"
 
     def open_workspace(self, step: Step, plan: Plan) -> Path:
         """Create a new workspace and unpack the required artifacts of a step into its `prefix` and `build-prefix`.
@@ -43,12 +55,14 @@ class BuildContext:
         Raises MachineError when an artifact is missing or damaged.
         """
         workspace = self.workspace(step)
-        if workspace.exists():
+        if os.path.lexists(workspace):
             # Renamed before it is removed: a process of a killed run may still create files in the old directory.
             aside = workspace.with_name(f".aside-{workspace.name}")
-            shutil.rmtree(aside, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                remove_path(aside)
             workspace.rename(aside)
-            shutil.rmtree(aside, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                remove_path(aside)
         for folder, ids in (("prefix", step.link), ("build-prefix", step.programs)):
             (workspace / folder).mkdir(parents=True)
             for id in ids:
@@ -58,4 +72,5 @@ class BuildContext:
     def close_workspace(self, workspace: Path) -> None:
         """Remove the workspace of a finished step, unless workspaces are kept."""
         if not self.keep:
-            shutil.rmtree(workspace, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                remove_path(workspace)

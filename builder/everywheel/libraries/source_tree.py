@@ -12,6 +12,7 @@ from everywheel.config.recipe import ResolvedRecipe
 from everywheel.errors import BuildError
 from everywheel.execution.files import hash_file
 from everywheel.execution.input_files import leads_out
+from everywheel.execution.notices import report_notice
 from everywheel.libraries.context import BuildContext
 from everywheel.planning.steps import LibraryStep
 from everywheel.sources.patch import apply_patch
@@ -28,7 +29,7 @@ def prepare_source(context: BuildContext, step: LibraryStep, tree: Path) -> None
     overlay does not fit into the source, or when the files of the recipe have changed since the plan was made.
     """
     recipe, staged = step.recipe, _staged_key(step)
-    if context.store.find(staged) is not None:
+    if not context.store.drop_damaged(staged) and context.store.find(staged) is not None:
         context.store.unpack(staged, tree)
     else:
         _unpack(recipe, context.sources, tree)
@@ -59,7 +60,10 @@ def stage_patched_source(store: Store, step: LibraryStep, sources: Mapping[str, 
     apply.
     """
     key = _staged_key(step)
-    if store.find(key) is not None:
+    if store.drop_damaged(key):
+        report_notice(f"{step.label}: its patched source in the store was damaged; patching it again")
+    elif store.find(key) is not None:
+        store.touch(key)
         return
     with TemporaryDirectory(dir=store.root / "tmp") as folder:
         tree = Path(folder) / "source"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import secrets
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from everywheel.execution.files import flush_file, hash_file, translate_os_errors
+from everywheel.execution.files import flush_file, hash_file, is_directory, remove_path, translate_os_errors
 from everywheel.sources.request import HashMismatch
 
 
@@ -20,15 +21,19 @@ def hash_bytes(content: bytes) -> str:
 
 
 def find_source(store: Path, sha256: str) -> Path | None:
-    """Return the store's copy after checking its hash, or None; a damaged copy is deleted."""
+    """Return the store's copy after checking its hash, or None if there is none.
+
+    A damaged copy, or what is in its place, is removed; HashMismatch is raised then.
+    """
     path = store / "sources" / sha256
-    if not path.is_file():
+    with contextlib.suppress(OSError):
+        if path.is_file() and hash_file(path) == sha256:
+            return path
+    if not os.path.lexists(path):
         return None
-    if hash_file(path) == sha256:
-        return path
     with translate_os_errors(path):
-        path.unlink(missing_ok=True)
-    return None
+        remove_path(path)
+    raise HashMismatch("the copy in the store was damaged; fetching it again")
 
 
 def store_source(store: Path, file: Path, sha256: str) -> Path:
@@ -52,6 +57,8 @@ def put_file(file: Path, path: Path, sha256: str) -> Path:
     with translate_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         flush_file(file)
+        if is_directory(path):
+            remove_path(path)
         file.replace(path)
     return path
 

@@ -77,7 +77,10 @@ def fetch_sources(
 
 
 def _look_up(store: Path, file: PinnedFile) -> _Outcome:
-    return _Outcome(file=file, path=find_source(store, file.sha256))
+    try:
+        return _Outcome(file=file, path=find_source(store, file.sha256))
+    except HashMismatch as reason:
+        return _Outcome(file=file, reasons={"store": reason})
 
 
 def _fetch(

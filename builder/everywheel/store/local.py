@@ -1,31 +1,43 @@
 """The store: sources, artifacts and wheels under the hashes that identify them.
 
 Layout: `sources/<sha256>`, `artifacts/<key>.tar.gz` and `artifacts/<key>.json`, `wheels/<key>/`, `tools/`, `zig/` (the cache
-of the compiler), `work/` (workspaces), `logs/`, `locks/`, `tmp/`. Files are written in `tmp/` and renamed. The record of an
-artifact (.json) is renamed last, and an artifact without a record is ignored, so a killed process leaves no incomplete
-entry.
+of the compiler), `work/` (workspaces), `logs/<project>/`, `locks/`, `leases/`, `tmp/`. Files are written in `tmp/` and
+renamed. The record of an entry (.json) is renamed last, and an artifact without a record is ignored, so a killed process
+leaves no incomplete entry.
 """
 
 from __future__ import annotations
 
 import contextlib
 import gzip
-import json
 import os
 import shutil
+import stat
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import platformdirs
 from filelock import FileLock
 
+from everywheel.archives.refusal import ArchiveError
 from everywheel.errors import MachineError
 from everywheel.execution.cancellation import until_canceled
-from everywheel.execution.files import flush_file, hash_file, translate_os_errors
+from everywheel.execution.files import (
+    flush_file,
+    hash_file,
+    hash_stream,
+    is_directory,
+    remove_path,
+    translate_os_errors,
+)
+from everywheel.store.entry import EntryKind, InvalidRecord, StoreEntry, entry_file, format_record, is_hash, read_record
+from everywheel.store.layout import check_root, create_folders, list_folder
+from everywheel.store.lease import hold_if_free, make_lock, open_lease
+from everywheel.store.unpacking import unpack_over
 
 FIXED_TIME = 1577836800  # 2020-01-01, the time stamp of every packed file
 
@@ -36,93 +48,130 @@ def default_store() -> Path:
     return Path(configured).absolute() if configured else platformdirs.user_cache_path("everywheel", appauthor=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreEntry:
-    """One artifact or wheel in the store.
-
-    `file` is its path relative to the store, `size` is in bytes, `created` and `used` are in seconds since 1970.
-    """
-
-    key: str
-    kind: str
-    name: str
-    version: str
-    target: str
-    file: str
-    sha256: str
-    size: int
-    created: float
-    used: float = 0.0
-
-
 class Store:
     """A store directory, which any number of processes may use at the same time.
 
-    It is created if it does not exist; MachineError is raised when that is impossible. Methods that write raise it when
-    the disk is full or not writable.
+    It is created if it does not exist; MachineError is raised when that is impossible, or when something else is in the place
+    of one of its directories. With `create=False` the store is only read, in whatever state it is. Methods that write raise
+    MachineError when the disk is full or not writable.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, create: bool = True) -> None:
         self.root = root
-        try:
-            with translate_os_errors(root):
-                for name in ("sources", "artifacts", "wheels", "tools", "zig", "work", "logs", "locks", "tmp"):
-                    (root / name).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise MachineError(
-                f"cannot create the store {root}",
-                details={"reason": (error.strerror or str(error)).lower(), "path": error.filename},
-                hint="set EVERYWHEEL_STORE to a directory",
-            ) from error
+        check_root(root)
+        if create:
+            create_folders(root)
+
+    def lease(self) -> contextlib.AbstractContextManager[None]:
+        """Return a context manager that keeps `everywheel store gc` from removing what is used in its body."""
+        return open_lease(self.root)
 
     def lock(self, key: str) -> FileLock:
         """Return the lock to hold while building `key`; the operating system releases it when the process ends."""
-        return FileLock(self.root / "locks" / key)
+        return make_lock(self.root / "locks" / key)
+
+    def record(self, key: str) -> Path:
+        """Return the path of the record of an entry."""
+        return self.root / "artifacts" / f"{key}.json"
 
     def find(self, key: str) -> StoreEntry | None:
-        """Return the entry of a finished artifact or wheel, or None."""
+        """Return the entry of a finished artifact or wheel, or None; its content is not compared with its hash."""
         try:
-            entry = StoreEntry(**json.loads((self.root / "artifacts" / f"{key}.json").read_text()))
-        except (FileNotFoundError, ValueError, TypeError):
+            entry = read_record(self.record(key))
+            with self._open(entry):
+                return entry
+        except (FileNotFoundError, InvalidRecord):
             return None
-        return entry if self.path(entry).exists() else None
+
+    def find_defect(self, key: str) -> str | None:
+        """Return why the entry of a key is damaged, or None if it is intact or missing; its content is read completely."""
+        try:
+            entry = read_record(self.record(key))
+        except FileNotFoundError:
+            return None
+        except InvalidRecord as reason:
+            return str(reason)
+        try:
+            with self._open(entry) as file:
+                return None if hash_stream(file) == entry.sha256 else "the content has another sha256"
+        except InvalidRecord as reason:
+            return str(reason)
+        except OSError as error:
+            return f"the file cannot be read: {(error.strerror or 'it is missing').lower()}"
+
+    def drop_damaged(self, key: str) -> bool:
+        """Return whether the entry of a key is damaged; it is removed then, unless a process is building it again.
+
+        Raises MachineError when it cannot be removed.
+        """
+        if self.find_defect(key) is None:
+            return False
+        with translate_os_errors(self.root), hold_if_free(self.root / "locks" / key) as is_free:
+            if is_free and self.find_defect(key) is not None:
+                self.remove(key)
+        return True
 
     def path(self, entry: StoreEntry) -> Path:
         """Return the path of the artifact or wheel of an entry."""
         return self.root / entry.file
 
+    @contextlib.contextmanager
+    def _open(self, entry: StoreEntry) -> Iterator[IO[bytes]]:
+        """Open the artifact or wheel of an entry.
+
+        Raises FileNotFoundError, and InvalidRecord when it is not a regular file of the recorded size, or cannot be read.
+        """
+        path = self.path(entry)
+        try:
+            is_own = stat.S_ISREG(path.lstat().st_mode) and is_directory(path.parent)
+            if not is_own or path.lstat().st_size != entry.size:
+                raise InvalidRecord("the file is not a regular one of the recorded size")
+            file = path.open("rb")
+        except (FileNotFoundError, NotADirectoryError):
+            raise FileNotFoundError(path) from None
+        except OSError as error:
+            raise InvalidRecord(f"the file cannot be read: {(error.strerror or str(error)).lower()}") from None
+        with file:
+            yield file
+
     def touch(self, key: str) -> None:
         """Record the current time as the last use of an entry; `everywheel store gc` keeps recently used entries."""
         with contextlib.suppress(OSError):
-            os.utime(self.root / "artifacts" / f"{key}.json")
+            os.utime(self.record(key))
 
     def put_tree(self, key: str, tree: Path, *, name: str, version: str, target: str) -> StoreEntry:
         """Pack a directory as the artifact `key`: entries sorted, owners, times and modes normalized."""
         with translate_os_errors(self.root), self._temporary() as temporary:
             pack_tree(tree, temporary, level=1)
-            file = f"artifacts/{key}.tar.gz"
+            file = entry_file(key, EntryKind.ARTIFACT)
             return self._put(
                 temporary,
-                _describe(temporary, key=key, kind="artifact", name=name, version=version, target=target, file=file),
+                _describe(
+                    temporary, kind=EntryKind.ARTIFACT, key=key, name=name, version=version, target=target, file=file
+                ),
             )
 
     def put_wheel(self, key: str, wheel: Path, *, name: str, version: str, target: str) -> StoreEntry:
         """Copy a finished wheel into the store under its key."""
         with translate_os_errors(self.root), self._temporary() as temporary:
             shutil.copyfile(wheel, temporary)
-            file = f"wheels/{key}/{wheel.name}"
+            file = entry_file(key, EntryKind.WHEEL, wheel.name)
             return self._put(
                 temporary,
-                _describe(temporary, key=key, kind="wheel", name=name, version=version, target=target, file=file),
+                _describe(
+                    temporary, kind=EntryKind.WHEEL, key=key, name=name, version=version, target=target, file=file
+                ),
             )
 
     def _put(self, file: Path, entry: StoreEntry) -> StoreEntry:
         final = self.path(entry)
-        final.parent.mkdir(parents=True, exist_ok=True)
+        if not is_directory(final.parent):
+            remove_path(final.parent)
+            final.parent.mkdir()
         _replace_durably(file, final)
         with self._temporary() as record:
-            record.write_text(json.dumps(asdict(entry), indent=1))
-            _replace_durably(record, self.root / "artifacts" / f"{entry.key}.json")
+            record.write_text(format_record(entry), encoding="utf-8")
+            _replace_durably(record, self.record(entry.key))
         return entry
 
     @contextlib.contextmanager
@@ -145,39 +194,62 @@ class Store:
         entry = self.find(key)
         if entry is None:
             raise MachineError(f"artifact {key[:12]} is not in the store", hint="run the build again")
-        path = self.path(entry)
-        if hash_file(path) != entry.sha256:
-            self.remove(entry)
-            raise MachineError(
-                f"artifact {entry.name} for {entry.target} in the store is damaged",
-                details={"file": path},
-                hint="it was removed; run the build again",
-            )
-        with translate_os_errors(into), tarfile.open(path) as archive:
-            archive.extractall(into, until_canceled(archive))  # written by `put_tree`; its hash was checked above
+        with self.open_intact(entry), translate_os_errors(into):
+            try:
+                unpack_over(self.path(entry), into)
+            except ArchiveError as reason:
+                raise self._report_damage(entry, reason=str(reason)) from None
         self.touch(key)
+
+    @contextlib.contextmanager
+    def open_intact(self, entry: StoreEntry) -> Iterator[IO[bytes]]:
+        """Open the artifact or wheel of an entry, after comparing its content with its sha256.
+
+        Raises MachineError for a damaged one, which is removed, so that the next run builds it again.
+        """
+        with contextlib.ExitStack() as stack:
+            try:
+                file = stack.enter_context(self._open(entry))
+                is_intact = hash_stream(file) == entry.sha256
+            except (OSError, InvalidRecord):
+                is_intact = False
+            if is_intact:
+                file.seek(0)
+                yield file
+                return
+        raise self._report_damage(entry)
+
+    def _report_damage(self, entry: StoreEntry, **details: str) -> MachineError:
+        """Remove a damaged entry, unless a process is building it again, and return the error for it."""
+        with translate_os_errors(self.root), hold_if_free(self.root / "locks" / entry.key) as is_free:
+            if is_free:
+                self.remove(entry.key)
+        return MachineError(
+            f"{entry.label} in the store is damaged",
+            details={"file": self.path(entry), **details},
+            hint="it was removed; run the build again",
+        )
 
     def entries(self) -> list[StoreEntry]:
         """Return all finished artifacts and wheels, sorted by kind, name and target."""
-        records = [(self.find(path.stem), path.stat().st_mtime) for path in (self.root / "artifacts").glob("*.json")]
-        entries = [StoreEntry(**{**asdict(entry), "used": used}) for entry, used in records if entry is not None]
+        entries = [entry for entry in map(self.find, self.list_keys()) if entry is not None]
         return sorted(entries, key=lambda entry: (entry.kind, entry.name, entry.target, entry.created))
 
-    def verify(self) -> list[StoreEntry]:
-        """Return the entries whose bytes differ from those that were stored."""
-        return [entry for entry in self.entries() if hash_file(self.path(entry)) != entry.sha256]
+    def list_keys(self) -> list[str]:
+        """Return the keys of all records, including damaged ones; files with other names are no records."""
+        names = [path.name for path in list_folder(self.root / "artifacts")]
+        return [name[:64] for name in names if name[64:] == ".json" and is_hash(name[:64])]
 
-    def verify_sources(self) -> list[Path]:
-        """Return the sources whose bytes do not have the hash in their file name."""
-        return [path for path in sorted((self.root / "sources").iterdir()) if hash_file(path) != path.name]
-
-    def remove(self, entry: StoreEntry) -> None:
-        """Remove an entry; its record is removed first, since a file without a record is ignored."""
-        (self.root / "artifacts" / f"{entry.key}.json").unlink(missing_ok=True)
-        self.path(entry).unlink(missing_ok=True)
+    def remove(self, key: str) -> None:
+        """Remove the entry of a key; its record is removed first, since a file without a record is ignored."""
+        remove_path(self.record(key))
+        remove_path(self.root / entry_file(key, EntryKind.ARTIFACT))
+        remove_path(self.root / "wheels" / key)
 
 
-def _describe(content: Path, *, key: str, kind: str, name: str, version: str, target: str, file: str) -> StoreEntry:
+def _describe(
+    content: Path, *, kind: EntryKind, key: str, name: str, version: str, target: str, file: str
+) -> StoreEntry:
     return StoreEntry(
         key=key,
         kind=kind,
@@ -193,6 +265,8 @@ def _describe(content: Path, *, key: str, kind: str, name: str, version: str, ta
 
 def _replace_durably(file: Path, final: Path) -> None:
     flush_file(file)
+    if is_directory(final):
+        remove_path(final)
     file.replace(final)
 
 
@@ -214,43 +288,3 @@ def pack_tree(tree: Path, archive: Path, *, level: int) -> None:
                     out.addfile(info, file)
             else:
                 out.addfile(info)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Garbage:
-    """Entries and directories that `gc` removes, and their total size in bytes."""
-
-    entries: tuple[StoreEntry, ...]
-    folders: tuple[Path, ...]
-    size: int
-
-
-def find_garbage(store: Store, *, keep: Mapping[str, object] | set[str], older_than: float) -> Garbage:
-    """Return the entries whose keys are not in `keep` and that were not used for `older_than` seconds.
-
-    The result also contains workspaces and temporary files of killed runs, if they are at least one hour old.
-    """
-    now = time.time()
-    entries = tuple(e for e in store.entries() if e.key not in keep and now - e.used >= older_than)
-    leftovers = [path for name in ("work", "tmp") for path in (store.root / name).iterdir()]
-    folders = tuple(path for path in leftovers if now - path.stat().st_mtime >= max(older_than, 3600))
-    size = sum(e.size for e in entries) + sum(_size(path) for path in folders)
-    return Garbage(entries=entries, folders=folders, size=size)
-
-
-def remove_garbage(store: Store, garbage: Garbage) -> None:
-    """Remove garbage, after waiting for processes that are building one of the entries."""
-    for entry in garbage.entries:
-        with store.lock(entry.key):
-            store.remove(entry)
-    for path in garbage.folders:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
-
-
-def _size(path: Path) -> int:
-    if path.is_dir() and not path.is_symlink():
-        return sum(p.lstat().st_size for p in path.rglob("*") if not p.is_dir())
-    return path.lstat().st_size

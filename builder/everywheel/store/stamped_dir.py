@@ -9,14 +9,14 @@ directory and fills it again.
 from __future__ import annotations
 
 import contextlib
-import shutil
+import os
 from collections.abc import Callable
 from pathlib import Path
 
-from filelock import FileLock
-
 from everywheel.errors import MachineError
+from everywheel.execution.files import remove_path, translate_os_errors
 from everywheel.execution.notices import report_notice
+from everywheel.store.lease import make_lock
 from everywheel.store.manifest import compare_with_manifest, make_manifest, read_manifest, write_manifest
 
 STAMP = "complete"
@@ -38,10 +38,12 @@ def ensure_stamped_dir(
     `ignored` are names in the directory that may change later. Raises MachineError for a directory that is not complete
     when `offline` forbids the download.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with translate_os_errors(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
     path = path.parent.resolve() / path.name  # scripts in it name this path, which must not depend on symbolic links
     damage = find_damage(path)
     if not damage:
+        _touch(path)
         return path
     if offline:
         raise MachineError(
@@ -49,13 +51,13 @@ def ensure_stamped_dir(
             details={"path": path},
             hint="run the same command once without --offline",
         )
-    with FileLock(f"{path}.lock"):
+    with translate_os_errors(path.parent), make_lock(path.with_name(f"{path.name}.lock")):
         damage = find_damage(path)
         if not damage:
             return path
         if (path / STAMP).exists():
             report_notice(f"{title}: {_summarize(path, damage)}; it is made again")
-        _remove(path)
+        remove_path(path)
         path.mkdir()
         fill(path)
         write_manifest(make_manifest(path, ignored=(STAMP, *ignored)), path / STAMP)
@@ -92,9 +94,13 @@ def _summarize(path: Path, damage: list[str]) -> str:
     return f"damaged in the store ({damage[0]}{rest})"
 
 
-def _remove(path: Path) -> None:
-    """Remove what is in the way of a directory: an incomplete or damaged one, a file, or a link."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
+def _touch(path: Path) -> None:
+    """Record the current time as the last use of a directory; `everywheel store gc` keeps recently used ones."""
+    with contextlib.suppress(OSError):
+        os.utime(path / STAMP)
+
+
+def last_use(path: Path) -> float:
+    """Return when a directory was last used, in seconds since 1970; for an incomplete one, when it was last changed."""
+    stamp = path / STAMP
+    return (stamp if stamp.exists() else path).lstat().st_mtime

@@ -9,6 +9,7 @@ from everywheel.config.extension_tree import digest_tree
 from everywheel.config.project import Project
 from everywheel.config.recipe import Linkage, Optimize
 from everywheel.errors import BuildError
+from everywheel.execution.files import remove_path
 from everywheel.libraries.context import BuildContext
 from everywheel.planning.steps import LibraryStep, Plan, WheelStep
 from everywheel.toolchains.toolchain import Toolchain, ToolchainOptions
@@ -26,7 +27,7 @@ def prepare_call(context: BuildContext, step: WheelStep, plan: Plan, project: Pr
     changed since the plan was made, or when a build requirement cannot be installed.
     """
     log = context.log(step)
-    log.unlink(missing_ok=True)
+    remove_path(log)
     workspace, toolchain = prepare_workspace(context, step, plan, project)
     source = copy_extension(project.extension, workspace / "source")
     if digest_tree(source) != project.digest:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import shutil
 import tarfile
 from dataclasses import replace
@@ -23,6 +22,7 @@ from everywheel.store.local import FIXED_TIME
 from everywheel.wheels.build_env import prepare_call
 from everywheel.wheels.build_lock import check_requirements
 from everywheel.wheels.pep517 import BackendCall, find_result, make_hooks, settings_for
+from everywheel.wheels.wheelhouse import open_unfinished
 
 _LEVEL = 12  # the highest level of libdeflate
 
@@ -43,10 +43,8 @@ def build_sdist(context: BuildContext, step: WheelStep, plan: Plan, project: Pro
                 f"the backend built {built.name}, but the release has {sdist_name(project)}",
                 hint="name and version in the extension's pyproject.toml must be those that its backend uses",
             )
-        wheelhouse.mkdir(parents=True, exist_ok=True)
-        unfinished = wheelhouse / f".{built.name}.{os.getpid()}"
-        unfinished.write_bytes(pack_sdist(built))
-        unfinished.replace(wheelhouse / built.name)
+        with open_unfinished(wheelhouse / built.name) as unfinished:
+            unfinished.write_bytes(pack_sdist(built))
         context.close_workspace(call.workspace)
     return wheelhouse / built.name
 

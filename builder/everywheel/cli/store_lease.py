@@ -1,0 +1,17 @@
+"""The store of a command, with the lease that keeps `everywheel store gc` from removing what the command uses."""
+
+from __future__ import annotations
+
+import click
+
+from everywheel.store.local import Store, default_store
+
+
+def open_store() -> Store:
+    """Return the default store, and hold a lease on it until the command ends.
+
+    Raises MachineError when the store cannot be created or written.
+    """
+    store = Store(default_store())
+    click.get_current_context().with_resource(store.lease())
+    return store

@@ -1,0 +1,118 @@
+"""The directories of a store, and what is in their place when a store is damaged."""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from everywheel.errors import MachineError
+from everywheel.execution.files import is_directory, translate_os_errors
+
+FOLDERS = (
+    "sources",
+    "artifacts",
+    "wheels",
+    "tools",
+    "zig",
+    "work",
+    "logs",
+    "resolutions",
+    "locks",
+    "leases",
+    "smoke",
+    "tmp",
+)
+LINKABLE = ("sources", "tools", "zig")
+"""The directories that may be links, so that several stores share them; `everywheel store gc` keeps what is behind a link."""
+REMOVE_HINT = "`everywheel store gc --damaged` removes it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Damage:
+    """Something in the store that cannot be used.
+
+    `label` names it, `reason` says what is wrong, and `path` is the file, link or directory to remove. `key` is that of an
+    artifact or wheel, which consists of several files, and empty for anything else.
+    """
+
+    label: str
+    reason: str
+    path: Path
+    key: str = ""
+
+
+def create_folders(root: Path) -> None:
+    """Create the directories of a store.
+
+    Raises MachineError when that is impossible, or when a file or a link that cannot be used is in the place of one.
+    """
+    for damage in find_damaged_folders(root):
+        raise MachineError(
+            f"the {damage.label} of the store {root} {damage.reason}",
+            details={"path": damage.path},
+            hint=REMOVE_HINT,
+        )
+    try:
+        with translate_os_errors(root):
+            for name in FOLDERS:
+                (root / name).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MachineError(
+            f"cannot create the store {root}",
+            details={"reason": (error.strerror or str(error)).lower(), "path": error.filename},
+            hint="set EVERYWHEEL_STORE to a directory",
+        ) from error
+
+
+def check_root(root: Path) -> None:
+    """Raise MachineError for a store that is not a directory; one that does not exist is empty."""
+    try:
+        is_usable = root.is_dir() or not os.path.lexists(root)
+        reason = os.strerror(errno.ENOTDIR)
+    except OSError as error:
+        is_usable, reason = False, error.strerror or str(error)
+    if not is_usable:
+        raise MachineError(
+            f"cannot read the store {root}",
+            details={"reason": reason.lower()},
+            hint="set EVERYWHEEL_STORE to a directory",
+        )
+
+
+def find_damaged_folders(root: Path) -> list[Damage]:
+    """Return the files and links that are in the place of the store's directories."""
+    damaged = []
+    for name in FOLDERS:
+        path = root / name
+        if is_directory(path) or not os.path.lexists(path) or (name in LINKABLE and path.is_dir()):
+            continue
+        reason = "is a symbolic link" if path.is_symlink() else "is not a directory"
+        damaged.append(Damage(label=f"directory '{name}'", reason=reason, path=path))
+    return damaged
+
+
+def list_folder(folder: Path) -> list[Path]:
+    """Return what is in a directory of the store, sorted; nothing for one that is missing or not a directory.
+
+    Raises MachineError for a directory that cannot be read.
+    """
+    if not folder.is_dir():
+        return []
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise MachineError(
+            f"cannot read {folder}",
+            details={"reason": (error.strerror or str(error)).lower()},
+            hint="check its owner and mode, or set EVERYWHEEL_STORE to a directory of your own",
+        ) from error
+
+
+def is_inside(root: Path, path: Path) -> bool:
+    """Return whether a path is below the store without a link on the way; the path itself may be a link."""
+    if not path.is_relative_to(root) or ".." in path.parts:
+        return False
+    parents = path.relative_to(root).parents
+    return path != root and not any((root / parent).is_symlink() for parent in parents if parent != Path())
