@@ -160,7 +160,7 @@ def test_what_is_behind_a_link_is_kept(store: Store, tmp_path: Path, name: str) 
     assert (tmp_path / "shared" / "folder").is_dir()
 
 
-def test_a_removed_lock_file_excludes_nobody_twice(tmp_path: Path) -> None:
+def test_a_lock_is_held_once_although_its_file_is_removed(tmp_path: Path) -> None:
     path, held, most = tmp_path / "lock", [0], [0]
 
     def hold() -> None:

@@ -19,8 +19,8 @@ from everywheel.toolchains.compilers import Engine
 
 def project_logs(store: Store, project: Project) -> Path:
     """Return the directory for the logs of a project, which other projects in the same store do not use."""
-    place = hashlib.sha256(os.fsencode(project.root.resolve())).hexdigest()[:8]
-    return store.root / "logs" / f"{project.name}-{place}"
+    digest = hashlib.sha256(os.fsencode(project.root.resolve())).hexdigest()[:8]
+    return store.root / "logs" / f"{project.name}-{digest}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

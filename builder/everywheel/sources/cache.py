@@ -21,19 +21,14 @@ def hash_bytes(content: bytes) -> str:
 
 
 def find_source(store: Path, sha256: str) -> Path | None:
-    """Return the store's copy after checking its hash, or None if there is none.
-
-    A damaged copy, or what is in its place, is removed; HashMismatch is raised then.
-    """
+    """Return the store's copy after checking its hash, or None; a damaged copy, or anything else of that name, is removed."""
     path = store / "sources" / sha256
     with contextlib.suppress(OSError):
         if path.is_file() and hash_file(path) == sha256:
             return path
-    if not os.path.lexists(path):
-        return None
     with translate_os_errors(path):
         remove_path(path)
-    raise HashMismatch("the copy in the store was damaged; fetching it again")
+    return None
 
 
 def store_source(store: Path, file: Path, sha256: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import wait
 from dataclasses import dataclass, field
@@ -77,10 +78,10 @@ def fetch_sources(
 
 
 def _look_up(store: Path, file: PinnedFile) -> _Outcome:
-    try:
-        return _Outcome(file=file, path=find_source(store, file.sha256))
-    except HashMismatch as reason:
-        return _Outcome(file=file, reasons={"store": reason})
+    existed = os.path.lexists(store / "sources" / file.sha256)
+    path = find_source(store, file.sha256)
+    damage = HashMismatch("the copy in the store was damaged; fetching it again")
+    return _Outcome(file=file, path=path, reasons={"store": damage} if path is None and existed else {})
 
 
 def _fetch(

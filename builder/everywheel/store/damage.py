@@ -15,15 +15,15 @@ DamageCheck = Callable[[Store], Iterable[Damage]]
 
 
 def find_damage(store: Store, checks: Sequence[DamageCheck] = ()) -> list[Damage]:
-    """Return the damage in the store's directories, artifacts, wheels, sources, and what further checks find."""
-    found: list[Damage] = []
+    """Return the damage in the store's directories, artifacts, wheels and sources, and what further checks find."""
+    damage: list[Damage] = []
     for check in (_find_damaged_folders, _find_damaged_entries, _find_damaged_sources, *checks):
-        found += check(store)
-    return found
+        damage += check(store)
+    return damage
 
 
 def remove_damage(store: Store, damage: Sequence[Damage]) -> list[Damage]:
-    """Remove what `find_damage` has found, and return what was removed.
+    """Remove what `find_damage` has returned, and return what was removed.
 
     Artifacts and wheels that a process is building again are kept, and so is everything behind a link. While any command
     uses the store, sources and tools are kept too. Raises MachineError for what cannot be removed.

@@ -66,7 +66,7 @@ def is_hash(text: str) -> bool:
 def entry_file(key: str, kind: EntryKind, filename: str = "") -> str:
     """Return the path of an entry relative to the store; `filename` is that of a wheel.
 
-    Raises InvalidRecord for a key that is no sha256 and for a file name that is not one of a wheel (PEP 427).
+    Raises InvalidRecord for a key that is not a sha256, and for a file name that no wheel may have (PEP 427).
     """
     if not is_hash(key):
         raise InvalidRecord("the key is not a sha256")

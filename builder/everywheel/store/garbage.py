@@ -1,6 +1,6 @@
 """Garbage: entries that are no longer used, and what killed and earlier runs have left in a store.
 
-Everything that was used since the oldest living lease began is kept, whatever its kind: see `store.lease`.
+Everything that was used since the oldest living lease began is kept: see `store.lease`.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def collect_garbage(store: Store, *, keep: Collection[str], older_than: float, d
 
 
 def _find_leftovers(store: Store, entries: Collection[StoreEntry], age: _Age) -> Iterator[Path]:
-    """Yield what no command needs; nothing that lies behind a link, which may be used by others."""
+    """Yield what no command needs; nothing that is behind a link, which may be used by others."""
     limits = {"tmp": 0.0, "work": min(age.older_than, DAY), "logs": age.older_than, "smoke": age.older_than}
     for name, limit in limits.items():
         yield from (path for path in _list_own(store, name) if age.is_over(_last_change(path), limit))

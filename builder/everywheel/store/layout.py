@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +34,7 @@ REMOVE_HINT = "`everywheel store gc --damaged` removes it"
 class Damage:
     """Something in the store that cannot be used.
 
-    `label` names it, `reason` says what is wrong, and `path` is the file, link or directory to remove. `key` is that of an
+    `label` names it, `reason` is why, and `path` is the file, link or directory to remove. `key` is that of an
     artifact or wheel, which consists of several files, and empty for anything else.
     """
 
@@ -46,12 +47,12 @@ class Damage:
 def create_folders(root: Path) -> None:
     """Create the directories of a store.
 
-    Raises MachineError when that is impossible, or when a file or a link that cannot be used is in the place of one.
+    Raises MachineError when that is impossible, or when one of them is a file, or a link that cannot be used.
     """
     for damage in find_damaged_folders(root):
         raise MachineError(
-            f"the {damage.label} of the store {root} {damage.reason}",
-            details={"path": damage.path},
+            "a directory of the store cannot be used",
+            details={"path": damage.path, "reason": damage.reason},
             hint=REMOVE_HINT,
         )
     try:
@@ -67,22 +68,23 @@ def create_folders(root: Path) -> None:
 
 
 def check_root(root: Path) -> None:
-    """Raise MachineError for a store that is not a directory; one that does not exist is empty."""
+    """Raise MachineError for a store that is not a directory, or whose parents are not; one that does not exist is empty."""
     try:
-        is_usable = root.is_dir() or not os.path.lexists(root)
-        reason = os.strerror(errno.ENOTDIR)
+        reason = None if stat.S_ISDIR(root.stat().st_mode) else os.strerror(errno.ENOTDIR)
+    except FileNotFoundError:
+        reason = "a dangling symbolic link" if root.is_symlink() else None
     except OSError as error:
-        is_usable, reason = False, error.strerror or str(error)
-    if not is_usable:
+        reason = error.strerror or str(error)
+    if reason is not None:
         raise MachineError(
-            f"cannot read the store {root}",
+            f"cannot use the store {root}",
             details={"reason": reason.lower()},
             hint="set EVERYWHEEL_STORE to a directory",
         )
 
 
 def find_damaged_folders(root: Path) -> list[Damage]:
-    """Return the files and links that are in the place of the store's directories."""
+    """Return the files and links that have the names of the store's directories."""
     damaged = []
     for name in FOLDERS:
         path = root / name

@@ -21,7 +21,7 @@ _SUFFIX = ".lock"
 
 
 def make_lock(path: Path) -> FileLock:
-    """Return the lock of a file, after removing a directory or a link that is in its place.
+    """Return the lock of a file, after removing a directory or a link of that name.
 
     A lock file is removed only while its lock is held; filelock then makes the others, which wait for the removed file,
     create a new one. Raises MachineError when the file cannot be created.

@@ -51,8 +51,8 @@ def default_store() -> Path:
 class Store:
     """A store directory, which any number of processes may use at the same time.
 
-    It is created if it does not exist; MachineError is raised when that is impossible, or when something else is in the place
-    of one of its directories. With `create=False` the store is only read, in whatever state it is. Methods that write raise
+    It is created if it does not exist; MachineError is raised when that is impossible, or when one of its directories
+    is a file or a link. With `create=False` the store is only read, in any state. Methods that write raise
     MachineError when the disk is full or not writable.
     """
 
@@ -236,7 +236,7 @@ class Store:
         return sorted(entries, key=lambda entry: (entry.kind, entry.name, entry.target, entry.created))
 
     def list_keys(self) -> list[str]:
-        """Return the keys of all records, including damaged ones; files with other names are no records."""
+        """Return the keys of all records, including damaged ones; files with other names are not records."""
         names = [path.name for path in list_folder(self.root / "artifacts")]
         return [name[:64] for name in names if name[64:] == ".json" and is_hash(name[:64])]
 
