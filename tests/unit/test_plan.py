@@ -64,6 +64,7 @@ def test_a_new_file_next_to_a_recipe_affects_what_requires_it() -> None:
 
 # Values that are in no key, by class, each with the reason.
 LOCATION = "is the place of a file with a pinned hash"
+SIZE = "bounds the download of a file with a pinned hash"
 NOT_IN_KEYS: dict[type, dict[str, str]] = {
     Recipe: {
         "name": "identifies the recipe",
@@ -74,8 +75,8 @@ NOT_IN_KEYS: dict[type, dict[str, str]] = {
         "overrides": "change other values of the targets that they match",
     },
     License: {},
-    Source: {"filename": LOCATION, "debian": LOCATION},
-    Patch: {"urls": LOCATION, "debian": LOCATION},
+    Source: {"filename": LOCATION, "debian": LOCATION, "size": SIZE},
+    Patch: {"urls": LOCATION, "debian": LOCATION, "size": SIZE},
     Build: {},
     Products: {},
     Feature: {"name": "is in the key as the chosen feature"},

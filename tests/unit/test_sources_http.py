@@ -14,7 +14,7 @@ from typing import ClassVar
 import pytest
 from everywheel.execution.retry import RetryPolicy
 from everywheel.sources.deadline import Deadline, DeadlineExceeded
-from everywheel.sources.http import download, hide_password
+from everywheel.sources.http import Limits, download, hide_password
 from everywheel.sources.request import Unavailable
 
 CONTENT = bytes(range(256)) * 2000
@@ -114,10 +114,12 @@ def server() -> Iterator[str]:
     httpd.server_close()
 
 
-def get(url: str, path: Path, seconds: float = 20.0, retry_policy: RetryPolicy = RETRY_POLICY) -> list[tuple[int, int]]:
+def get(
+    url: str, path: Path, seconds: float = 20.0, retry_policy: RetryPolicy = RETRY_POLICY, size: int = 1 << 20
+) -> list[tuple[int, int]]:
     events: list[tuple[int, int]] = []
-    deadline = Deadline(seconds)
-    download(url, path, deadline=deadline, retry_policy=retry_policy, on_bytes=lambda *event: events.append(event))
+    limits = Limits(deadline=Deadline(seconds), size=size)
+    download(url, path, limits=limits, retry_policy=retry_policy, on_bytes=lambda *event: events.append(event))
     return events
 
 
@@ -169,7 +171,11 @@ def test_a_server_chooses_the_delay_up_to_the_longest_of_the_policy(
     policy = RetryPolicy(max_delay=max_delay)
 
     download(
-        f"{server}/limited", tmp_path / "file", deadline=deadline, retry_policy=policy, on_bytes=lambda *event: None
+        f"{server}/limited",
+        tmp_path / "file",
+        limits=Limits(deadline=deadline),
+        retry_policy=policy,
+        on_bytes=lambda *event: None,
     )
 
     assert deadline.delays == [delay]
@@ -183,7 +189,7 @@ def test_repeated_requests_and_resumed_transfers_share_the_attempts_and_delays(s
         download(
             f"{server}/unreliable",
             tmp_path / "file",
-            deadline=deadline,
+            limits=Limits(deadline=deadline),
             retry_policy=policy,
             on_bytes=lambda *event: None,
         )
@@ -200,7 +206,7 @@ def test_no_request_is_made_after_the_deadline(server: str, tmp_path: Path) -> N
         download(
             f"{server}/whole",
             tmp_path / "file",
-            deadline=deadline,
+            limits=Limits(deadline=deadline),
             retry_policy=RETRY_POLICY,
             on_bytes=lambda *event: None,
         )

@@ -48,11 +48,7 @@ class Optimize(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DebianFile:
-    """A file of a Debian source package.
-
-    For a source, `file` is the name of the archive; for a patch, its path in the `.debian.tar` of any revision of the
-    package. `revision` is requested when none of the revisions that the package client lists contains it.
-    """
+    """A Debian package's archive, or the path of a patch in its `.debian.tar`; `revision` is used if no listed one has it."""
 
     package: str
     file: str
@@ -65,16 +61,18 @@ class Patch:
 
     name: str
     sha256: str
+    size: int = 0
     urls: tuple[str, ...] = ()
     debian: DebianFile | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """The pinned archive and the pinned patches that a recipe builds; `sha256` is in lower-case hex."""
+    """The pinned archive and patches that a recipe builds; `sha256` is in lower-case hex, `size` in bytes or 0."""
 
     filename: str
     sha256: str
+    size: int = 0
     urls: tuple[str, ...] = ()
     debian: DebianFile | None = None
     patches: tuple[Patch, ...] = ()

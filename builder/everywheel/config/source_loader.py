@@ -23,6 +23,7 @@ def load_source(table: Table, version: str) -> Source:
     source = Source(
         filename=filename,
         sha256=_load_sha256(table),
+        size=_load_size(table),
         urls=urls,
         debian=debian,
         patches=tuple(_load_patch(patch, version) for patch in table.tables("patches")),
@@ -35,6 +36,7 @@ def _load_patch(table: Table, version: str) -> Patch:
     patch = Patch(
         name=table.text("name", rule=FILE_NAME),
         sha256=_load_sha256(table),
+        size=_load_size(table),
         urls=_load_urls(table, version),
         debian=_load_debian(table, version, PATH),
     )
@@ -77,6 +79,16 @@ def _load_debian(table: Table, version: str, rule: TextRule) -> DebianFile | Non
     )
     debian.reject_unknown_keys()
     return file
+
+
+def _load_size(table: Table) -> int:
+    """Return the pinned size in bytes; 0 without one."""
+    if not table.has("size"):
+        return 0
+    value = table.number("size")
+    if value < 1:
+        raise UsageError(f"{table.location}: 'size' must be the number of bytes of the file", details={"value": value})
+    return value
 
 
 def _load_sha256(table: Table) -> str:

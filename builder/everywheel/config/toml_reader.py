@@ -80,6 +80,12 @@ class Table:
                     hint=rule.hint,
                 )
 
+    def number(self, key: str) -> int:
+        """Return an integer."""
+        value = self._get(key, int, ...)
+        assert isinstance(value, int)
+        return value
+
     def flag(self, key: str, default: Any = ...) -> bool:
         """Return a boolean."""
         return self._get(key, bool, default)  # type: ignore[no-any-return]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -14,19 +15,39 @@ from urllib3 import exceptions
 from urllib3.response import BaseHTTPResponse
 from urllib3.util import Retry
 
-from everywheel.execution.cancellation import until_canceled
+from everywheel.execution.cancellation import check_cancellation
 from everywheel.execution.files import translate_os_errors
 from everywheel.execution.retry import RetryPolicy
 from everywheel.sources.deadline import Deadline
 from everywheel.sources.progress import OnBytes
 from everywheel.sources.request import Unavailable
 
+LARGEST_SOURCE = 4 << 30
+"""The largest accepted file in bytes, for a recipe that does not pin the size."""
 _CHUNK = 1 << 16
+_MAX_REDIRECTS = 10
 _RETRIED_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+# All exceptions by which requests, urllib3 and http.client report an answer or a URL that they cannot use: urllib3 raises
+# LocationParseError, and urllib.parse ValueError and UnicodeError, for a malformed redirect.
+_BAD_URLS = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.MissingSchema,
+    exceptions.LocationParseError,
+    UnicodeError,
+)
+_BROKEN_ANSWERS = (requests.RequestException, exceptions.HTTPError, HTTPException, ValueError, OverflowError)
 
 
 class _Interrupted(Exception):
-    """A transfer that ended before the last byte; the next request resumes it or starts it again."""
+    """A transfer that ended before the last byte, or a busy server; the next request resumes it or starts it again.
+
+    `delay` is the time in seconds that the server requested to wait.
+    """
+
+    def __init__(self, reason: str, delay: float | None = None) -> None:
+        super().__init__(reason)
+        self.delay = delay
 
 
 class _DeadlineRetry(Retry):
@@ -41,7 +62,7 @@ class _DeadlineRetry(Retry):
     @classmethod
     def from_policy(cls, policy: RetryPolicy, deadline: Deadline) -> _DeadlineRetry:
         """Return the state before the first attempt."""
-        retry = cls(total=policy.attempts - 1, status_forcelist=_RETRIED_STATUSES, raise_on_status=False)
+        retry = cls(total=policy.attempts - 1, respect_retry_after_header=False)
         retry.policy, retry.deadline = policy, deadline
         return retry
 
@@ -58,9 +79,24 @@ class _DeadlineRetry(Retry):
 
     def sleep(self, response: BaseHTTPResponse | None = None) -> None:
         """Wait before the next attempt; raise DeadlineExceeded when no time is left."""
-        requested = self.get_retry_after(response) if response is not None else None
+        self.wait(None)
+
+    def wait(self, requested: float | None) -> None:
+        """Wait as `sleep` does, for the time that a server requested if it did."""
         delay = self.policy.delays[len(self.history) - 1]
-        self.deadline.sleep(delay if requested is None else min(requested, self.policy.max_delay))
+        self.deadline.sleep(delay if requested is None else max(0.0, min(requested, self.policy.max_delay)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The bounds of one download: the time, and the size in bytes, which is that of the pin or the largest accepted one."""
+
+    deadline: Deadline
+    size: int = LARGEST_SOURCE
+    is_pinned: bool = False
+
+    def describe_size(self) -> str:
+        return f"the pinned file has {self.size}" if self.is_pinned else f"at most {self.size} are accepted"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -80,58 +116,75 @@ class _PartialFile:
         return {"Range": f"bytes={self.size}-", "If-Range": self.tag} if self.size else {}
 
 
-def download(url: str, path: Path, *, deadline: Deadline, retry_policy: RetryPolicy, on_bytes: OnBytes) -> None:
+def download(url: str, path: Path, *, limits: Limits, retry_policy: RetryPolicy, on_bytes: OnBytes) -> None:
     """Download one URL to a file; raise Unavailable with the reason, or DeadlineExceeded.
 
     The bytes are those of the file itself: no content coding is requested or decoded. `on_bytes` receives the size so
     far and the total size, 0 if the server sends no length. The caller checks the hash.
 
     urllib3's Retry repeats requests, but not once the headers have arrived (https://github.com/urllib3/urllib3/issues/542).
-    The loop below resumes transfers and counts each resumption as one more attempt of the same Retry.
+    The loop below resumes transfers and counts each resumption as one more attempt of the same Retry. It also repeats requests
+    for a status and follows redirects, since requests and urllib3 would read the bodies of these answers, of any size.
     """
     part = _PartialFile(path=path)
-    retry = _DeadlineRetry.from_policy(retry_policy, deadline)
+    retry = _DeadlineRetry.from_policy(retry_policy, limits.deadline)
     adapter = HTTPAdapter(max_retries=retry)
     with requests.Session() as session:
         session.mount("http://", adapter)
         session.mount("https://", adapter)
         while True:
-            deadline.check()
-            with _request(session, url, part, deadline, retry_policy) as response:
-                if isinstance(response.raw.retries, _DeadlineRetry):  # it counts the requests that urllib3 repeated
-                    retry = response.raw.retries
-                try:
-                    _receive(response, part, deadline, retry, on_bytes)
+            limits.deadline.check()
+            try:
+                with _request(session, url, part, limits.deadline, retry_policy) as response:
+                    if isinstance(response.raw.retries, _DeadlineRetry):  # it counts the requests that urllib3 repeated
+                        retry = response.raw.retries
+                    _receive(response, part, limits, retry, on_bytes)
                     return
-                except exceptions.HTTPError as error:
-                    interruption = _Interrupted(_describe(error, retry_policy))
-                except _Interrupted as error:
-                    interruption = error
+            except _Interrupted as error:
+                interruption = error
+            except _BROKEN_ANSWERS as error:
+                interruption = _Interrupted(_describe(error, retry_policy))
             try:
                 retry = retry.increment("GET", url, error=interruption)
             except exceptions.MaxRetryError:
                 raise Unavailable(_count_attempts(str(interruption), retry.attempts)) from None
-            retry.sleep()
+            retry.wait(interruption.delay)
             adapter.max_retries = retry
 
 
 def _request(
     session: requests.Session, url: str, part: _PartialFile, deadline: Deadline, policy: RetryPolicy
 ) -> requests.Response:
-    """Return the response once its headers have arrived; raise Unavailable when all attempts fail before that."""
+    """Return the response once its headers have arrived, after following redirects.
+
+    Raises Unavailable when all attempts fail before that. Credentials in a URL are only sent to its own host.
+    """
     headers = {"Accept-Encoding": "identity", "User-Agent": "everywheel", **part.headers}
-    remaining = deadline.remaining + 0.01  # urllib3 refuses a timeout of 0
-    timeout = (min(policy.connect_timeout, remaining), min(policy.read_timeout, remaining))
-    try:
-        return session.get(url, headers=headers, stream=True, timeout=timeout)
-    except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema):
-        raise Unavailable("not a URL that can be fetched") from None
-    except requests.RequestException as error:
-        raise Unavailable(_count_attempts(_describe(error, policy), policy.attempts)) from None
+    for _ in range(_MAX_REDIRECTS + 1):
+        remaining = deadline.remaining + 0.01  # urllib3 refuses a timeout of 0
+        timeout = (min(policy.connect_timeout, remaining), min(policy.read_timeout, remaining))
+        try:
+            response = session.get(url, headers=headers, stream=True, timeout=timeout, allow_redirects=False)
+        except _BAD_URLS:
+            raise Unavailable("not a URL that can be fetched") from None
+        except _BROKEN_ANSWERS as error:
+            raise Unavailable(_count_attempts(_describe(error, policy), policy.attempts)) from None
+        try:
+            target = session.get_redirect_target(response)
+            if target is None:
+                return response
+            response.close()
+            url = urljoin(url, target)
+            if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+                raise ValueError
+        except ValueError:
+            response.close()
+            raise Unavailable("redirects to a URL that cannot be fetched") from None
+    raise Unavailable(f"more than {_MAX_REDIRECTS} redirects")
 
 
 def _receive(
-    response: requests.Response, part: _PartialFile, deadline: Deadline, retry: _DeadlineRetry, on_bytes: OnBytes
+    response: requests.Response, part: _PartialFile, limits: Limits, retry: _DeadlineRetry, on_bytes: OnBytes
 ) -> None:
     """Write a response's bytes to the file: from the start, or after those of an earlier response."""
     start = part.size
@@ -143,23 +196,38 @@ def _receive(
         part.tag = ""
         raise _Interrupted("the server does not resume where the transfer was interrupted")
     else:
-        raise Unavailable(_count_attempts(f"{response.status_code} {response.reason}".strip(), retry.attempts))
+        reason = f"{response.status_code} {response.reason or ''}".strip()
+        if response.status_code in _RETRIED_STATUSES:
+            raise _Interrupted(reason, _parse_delay(retry, response.headers.get("Retry-After")))
+        raise Unavailable(_count_attempts(reason, retry.attempts))
     tag = response.headers.get("ETag", "")
     part.tag = "" if tag.startswith("W/") else tag
     length = response.headers.get("Content-Length", "")
-    total = start + int(length) if length.isdigit() else 0
-    _write(response, part.path, start, deadline, lambda size: on_bytes(size, total))
+    total = start + int(length) if length.isascii() and length.isdigit() and len(length) < 20 else 0
+    if total > limits.size:
+        raise Unavailable(f"has {total} bytes, but {limits.describe_size()}")
+    _write(response, part.path, start, limits, lambda size: on_bytes(size, total))
 
 
-def _write(
-    response: requests.Response, path: Path, start: int, deadline: Deadline, on_size: Callable[[int], None]
-) -> None:
+def _parse_delay(retry: Retry, value: str | None) -> float | None:
+    """Return the seconds in a Retry-After header (RFC 9110), or None without a valid one."""
+    try:
+        return None if value is None else retry.parse_retry_after(value)
+    except (exceptions.HTTPError, ValueError, OverflowError):
+        return None
+
+
+def _write(response: requests.Response, path: Path, start: int, limits: Limits, on_size: Callable[[int], None]) -> None:
     size = start
     with translate_os_errors(path), path.open("ab" if start else "wb") as file:
-        for chunk in until_canceled(response.raw.stream(_CHUNK, decode_content=False)):
-            deadline.check()
-            file.write(chunk)
+        # Not `stream`: it reads the lines of a chunked body without a bound for their length.
+        while chunk := response.raw.read(_CHUNK, decode_content=False):
+            check_cancellation()
+            limits.deadline.check()
             size += len(chunk)
+            if size > limits.size:
+                raise Unavailable(f"sends more bytes, but {limits.describe_size()}")
+            file.write(chunk)
             on_size(size)
 
 

@@ -15,9 +15,10 @@ from everywheel.execution.retry import RetryPolicy
 from everywheel.sources.deadline import Deadline
 from everywheel.sources.distro.apt_archives import Archive
 from everywheel.sources.distro.debian_source import PackageClient
-from everywheel.sources.http import download, hide_password
+from everywheel.sources.http import LARGEST_SOURCE, Limits, download, hide_password
 from everywheel.sources.progress import OnBytes
 from everywheel.sources.request import PinnedFile, Unavailable
+from everywheel.sources.stall import end_when_stalled
 
 PACKAGE_CLIENT = "package client"
 """The name of the package client's location in events and messages; all others are named by their URL or path."""
@@ -48,8 +49,14 @@ def list_locations(
 ) -> Iterator[tuple[str, Fetch | None]]:
     """Yield each location's name with the function that fetches from it, None if there is no package client."""
 
+    size = file.size or LARGEST_SOURCE
+
     def fetch_url(url: str, path: Path, on_bytes: OnBytes) -> None:
-        download(url, path, deadline=deadline, retry_policy=locations.retry_policy, on_bytes=on_bytes)
+        def start(own: Deadline, report: OnBytes) -> None:
+            limits = Limits(deadline=own, size=size, is_pinned=bool(file.size))
+            download(url, path, limits=limits, retry_policy=locations.retry_policy, on_bytes=report)
+
+        end_when_stalled(start, deadline, on_bytes)
 
     for mirror in locations.mirrors:
         for tail in (file.sha256, f"{file.sha256}/{file.filename}", file.filename):
@@ -58,7 +65,7 @@ def list_locations(
                 yield hide_password(url), partial(fetch_url, url)
             else:
                 directory = Path(unquote(urlsplit(mirror).path)) if mirror.startswith("file:") else Path(mirror)
-                yield str(directory / tail), partial(_copy, directory / tail)
+                yield str(directory / tail), partial(_copy, directory / tail, size)
     if file.debian is not None:
         yield PACKAGE_CLIENT, partial(client.fetch, file) if client.exists else None
     for url in file.urls:
@@ -70,14 +77,16 @@ def is_canonical(file: PinnedFile, location: str) -> bool:
     return location == PACKAGE_CLIENT or location in map(hide_password, file.urls)
 
 
-def _copy(source: Path, path: Path, on_bytes: OnBytes) -> None:
+def _copy(source: Path, limit: int, path: Path, on_bytes: OnBytes) -> None:
     if not source.is_file():
         raise Unavailable("no such file")
     try:
-        with source.open("rb"):
-            pass
+        with source.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
     except OSError as error:
         raise Unavailable(f"cannot be read: {os.strerror(error.errno or 0).lower()}") from None
+    if size > limit:
+        raise Unavailable(f"has {size} bytes, but at most {limit} are accepted")
     with translate_os_errors(path):
         shutil.copyfile(source, path)
     on_bytes(path.stat().st_size, path.stat().st_size)

@@ -12,12 +12,14 @@ from everywheel.config.recipe import DebianFile, Recipe, ResolvedRecipe
 class PinnedFile:
     """One pinned file; `label` is the recipe and version that it belongs to, such as `libvips 8.16.1`.
 
+    `size` is in bytes, 0 if it is not pinned.
     `patches` is the sha256 of the archive that a patch belongs to, and empty for an archive itself.
     """
 
     label: str
     filename: str
     sha256: str
+    size: int = 0
     urls: tuple[str, ...] = ()
     debian: DebianFile | None = None
     patches: str = ""
@@ -55,13 +57,19 @@ def list_source_files(recipes: Iterable[Recipe | ResolvedRecipe]) -> tuple[Pinne
     for recipe in recipes:
         label, source = f"{recipe.name} {recipe.version}", recipe.source
         archive = PinnedFile(
-            label=label, filename=source.filename, sha256=source.sha256, urls=source.urls, debian=source.debian
+            label=label,
+            filename=source.filename,
+            sha256=source.sha256,
+            size=source.size,
+            urls=source.urls,
+            debian=source.debian,
         )
         patches = [
             PinnedFile(
                 label=label,
                 filename=patch.name,
                 sha256=patch.sha256,
+                size=patch.size,
                 urls=patch.urls,
                 debian=patch.debian,
                 patches=source.sha256,

@@ -23,13 +23,15 @@ _NO_CLIENT_HINT = "run it on Debian, or edit the pins by hand"
 class Update:
     """One difference between a recipe's pins and the distribution.
 
-    `old` and `new` are hashes to replace in recipe.toml; they are empty for a difference that cannot be rewritten.
+    `old` and `new` are hashes to replace in recipe.toml; they are empty for a difference that cannot be rewritten. `size` is
+    that of the new file in bytes.
     """
 
     recipe: str
     message: str
     old: str = ""
     new: str = ""
+    size: int = 0
 
 
 def find_updates(recipes: Sequence[Recipe], store: Path, *, timeout: float = 600.0) -> tuple[Update, ...]:
@@ -64,21 +66,23 @@ def _compare(recipe: Recipe, revisions: Sequence[Revision], client: PackageClien
 def _compare_patch(
     recipe: Recipe, patch: Patch, name: str, revisions: Sequence[Revision], client: PackageClient
 ) -> Iterator[Update]:
-    hashes: dict[str, str] = {}
+    hashes: dict[str, tuple[str, int]] = {}
     for revision in revisions:
         try:
             content = client.read_packaging(revision, name)
         except Unavailable:
             continue
         if content is not None:
-            hashes[hash_bytes(content)] = revision.version
+            hashes[hash_bytes(content)] = (revision.version, len(content))
     if patch.sha256 in hashes:
         return
     if not hashes:
         yield Update(recipe=recipe.name, message=f"{patch.name}: not in any readable revision")
         return
-    new, version = next(iter(hashes.items()))
-    yield Update(recipe=recipe.name, message=f"{patch.name}: changed in {version}", old=patch.sha256, new=new)
+    new, (version, size) = next(iter(hashes.items()))
+    yield Update(
+        recipe=recipe.name, message=f"{patch.name}: changed in {version}", old=patch.sha256, new=new, size=size
+    )
 
 
 def rewrite_pins(recipe: Recipe, updates: Sequence[Update]) -> int:
@@ -87,10 +91,16 @@ def rewrite_pins(recipe: Recipe, updates: Sequence[Update]) -> int:
     text = path.read_text(encoding="utf-8")
     changes = [update for update in updates if update.recipe == recipe.name and update.old in text and update.new]
     for update in changes:
-        text = text.replace(update.old, update.new)
+        text = _replace_pin(text, update.old, update.new, update.size)
     if changes:
         path.write_text(text, encoding="utf-8")
     return len(changes)
+
+
+def _replace_pin(text: str, old: str, new: str, size: int) -> str:
+    """Return the text of a recipe with another hash, and another size where one is pinned below the hash."""
+    text = re.sub(rf'^(sha256 = "{old}"\n)size = \d+$', rf"\g<1>size = {size}", text, flags=re.M)
+    return text.replace(old, new)
 
 
 def pin_version(recipe: Recipe, version: str, store: Path, *, timeout: float = 600.0) -> None:
@@ -108,11 +118,11 @@ def pin_version(recipe: Recipe, version: str, store: Path, *, timeout: float = 6
         raise SourceError(_NO_CLIENT, hint=_NO_CLIENT_HINT)
     name = debian.file.replace(recipe.version, version)
     revisions = client.list_revisions(debian.package)
-    hashes = [file.sha256 for revision in revisions for file in revision.files if file.name == name]
-    if not hashes:
+    listed = [file for revision in revisions for file in revision.files if file.name == name]
+    if not listed:
         available = ", ".join(dict.fromkeys(revision.version for revision in revisions)) or "none"
         raise UsageError(f"{recipe.name}: the distribution has no {name}", details={"available versions": available})
     path = recipe.directory / "recipe.toml"
-    text = path.read_text(encoding="utf-8").replace(recipe.source.sha256, hashes[0])
+    text = _replace_pin(path.read_text(encoding="utf-8"), recipe.source.sha256, listed[0].sha256, listed[0].size)
     text = re.sub(r'^version = ".*"$', f'version = "{version}"', text, count=1, flags=re.M)
     path.write_text(text, encoding="utf-8")

@@ -14,6 +14,7 @@ from everywheel.sources.cache import hash_bytes, open_scratch, put_file
 from everywheel.sources.deadline import Deadline, DeadlineExceeded
 from everywheel.sources.distro.apt import AptRoot, ListedFile, Revision
 from everywheel.sources.distro.apt_archives import Archive, find_machine_archives
+from everywheel.sources.http import LARGEST_SOURCE
 from everywheel.sources.progress import OnBytes
 from everywheel.sources.request import PinnedFile, Superseded, Unavailable
 from everywheel.sources.unpack import read_member
@@ -213,9 +214,16 @@ class PackageClient:
 
     def _download(self, root: AptRoot, revision: Revision, file: ListedFile, path: Path, on_bytes: OnBytes) -> None:
         last = Unavailable(f"apt lists no URI for {file.name}")
+        limit = file.size or LARGEST_SOURCE
+
+        def report(size: int) -> None:
+            if size > limit:
+                raise Unavailable(f"sends more bytes, but at most {limit} are accepted")
+            on_bytes(size, file.size)
+
         for uri in root.find_uris(revision, file):
             try:
-                root.download(uri, path, lambda size: on_bytes(size, file.size))
+                root.download(uri, path, report)
                 return
             except Unavailable as reason:
                 last = reason
