@@ -63,13 +63,21 @@ def test_targets_all_builds_released_and_additional_targets_and_the_sdist(projec
     }
 
 
-def test_an_sdist_with_an_unexpected_file_name_is_an_error(project_copy: FixtureProject) -> None:
+def test_the_version_of_an_sdist_is_normalized(project_copy: FixtureProject) -> None:
     project_copy.replace("extension/pyproject.toml", 'version = "1.0"', 'version = "1.0.0-rc1"')
+
+    project_copy.run("sdist")
+
+    assert (project_copy.root / "wheelhouse" / "fixture-1.0.0rc1.tar.gz").is_file()
+
+
+def test_an_sdist_with_an_unexpected_file_name_is_an_error(project_copy: FixtureProject) -> None:
+    project_copy.replace("extension/pyproject.toml", 'version = "1.0"', 'dynamic = ["version"]')
 
     _, errors = project_copy.run("sdist", exit_code=1)
 
     assert errors.splitlines()[-2:] == [
-        "error: the backend built fixture-1.0.0rc1.tar.gz, but the release has fixture-1.0.0-rc1.tar.gz",
+        "error: the backend built fixture-1.0.tar.gz, but the release has fixture-0.tar.gz",
         "  hint: name and version in the extension's pyproject.toml must be those that its backend uses",
     ]
 

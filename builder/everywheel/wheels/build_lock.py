@@ -65,6 +65,7 @@ def write_lock(path: Path, pins: Iterable[Pin]) -> None:
     """Write a lock, or replace it at once."""
     unfinished = path.with_name(f".{path.name}.tmp")
     try:
+        unfinished.unlink(missing_ok=True)  # a link that a foreign project has there would be written through
         unfinished.write_text(_HEADER + render_pins(pins), encoding="utf-8")
         unfinished.replace(path)
     except OSError as error:
