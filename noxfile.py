@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 from collections.abc import Iterable
@@ -16,12 +15,7 @@ nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["tests"]
 
 ROOT = Path(__file__).parent
-LINT = ["clang-format==23.1.5", "mypy==2.4.1", "ruff==0.17.6", "types-docker", "types-requests"]
-CHECKS = ["check-jsonschema==0.39.0", "zizmor==1.32.0"]
-RELEASE = ["pypi-simple==1.8.0", "towncrier==26.9.0", "twine==7.0.0"]
-CHECKERS = ["abi3audit==0.0.26", "check-wheel-contents==0.6.3", "pydistcheck==0.11.3"]
-# With pytest 9.2, xdist ignores groups: https://github.com/pytest-dev/pytest-xdist/issues/1386
-TEST = [*RELEASE, "pytest>=8,<9.2", "pytest-xdist>=3.6", "pyyaml>=6"]
+PINS = ROOT / ".github" / "requirements"  # written by `nox -s requirements`
 # Tests that share expensive fixtures are in one group, and start in the order in which they were collected.
 WORKERS = ("-n", "auto", "--dist", "loadgroup", "--no-loadscope-reorder", "--durations=10")
 UNIT = ("tests/failing", "tests/plans", "tests/recipes", "tests/unit")
@@ -32,13 +26,16 @@ OLD = (f"manylinux2014_{arch}" for arch in ("i686", "armv7l", "s390x"))
 UNRELEASED = (*OLD, "manylinux_2_24_ppc64le", "manylinux_2_31_riscv64")
 
 
-def install(session: nox.Session, *packages: str) -> None:
-    """Install everywheel and packages, unless the session's environment was created with the same requirements."""
-    identity = hashlib.sha256(f"{(ROOT / 'pyproject.toml').read_bytes()!r} {packages}".encode()).hexdigest()
-    stamp = Path(session.virtualenv.location) / "installed"
-    if not stamp.exists() or stamp.read_text() != identity:
-        session.install("-e", ".", *packages)
-        stamp.write_text(identity)
+def install_pins(session: nox.Session, *names: str) -> None:
+    """Install the packages of requirement files with hashes."""
+    files = repeat("-r", (str(PINS / f"{name}.txt") for name in names))
+    session.install("--require-hashes", "--no-deps", "--only-binary", ":all:", *files)
+
+
+def install(session: nox.Session, *names: str) -> None:
+    """Install everywheel and the packages of requirement files; takes a second if the environment has them."""
+    install_pins(session, "everywheel", *names)
+    session.install("--no-deps", "--no-build-isolation", "-e", ".")
 
 
 def everywheel(session: nox.Session, *args: str) -> None:
@@ -78,29 +75,22 @@ def build_all(session: nox.Session) -> None:
 @nox.session
 def unit(session: nox.Session) -> None:
     """Run the tests that build nothing: units, recipes, plans and error messages."""
-    install(session, *TEST)
+    install(session, "test")
     session.run("pytest", "-n", "auto", "--durations=10", *UNIT, *session.posargs)
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests that need neither root nor a container: those of `unit`, and builds of the test project."""
-    install(session, *TEST)
+    install(session, "test")
     session.run("pytest", *WORKERS, "tests/builds", *UNIT, *session.posargs)
 
 
 @nox.session
 def integration(session: nox.Session) -> None:
-    """Run the tests that need root and Docker: the whole build in a bare Debian, and wheels on real systems."""
-    install(session, *TEST, "nox", "uv")
+    """Run the tests that need root and Docker: builds in a bare Debian, wheels on real systems; `-- -m exhaustive`: more."""
+    install(session, "test", "nox")
     session.run("pytest", *WORKERS, "tests/integration", *session.posargs)
-
-
-@nox.session(name="test-exhaustive")
-def test_exhaustive(session: nox.Session) -> None:
-    """Run the integration tests that repeat others for further targets, images or libraries (an hour)."""
-    install(session, *TEST, "nox", "uv")
-    session.run("pytest", *WORKERS, "-m", "exhaustive", "tests/integration", *session.posargs)
 
 
 @nox.session(name="free-threaded")
@@ -114,7 +104,7 @@ def free_threaded(session: nox.Session) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check types, style and formatting."""
-    install(session, *LINT, *CHECKS, "nox", "pytest")
+    install(session, "lint")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
@@ -125,9 +115,10 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session
-def recipes(session: nox.Session) -> None:
-    """Check every recipe."""
-    everywheel(session, "recipes", "check", *session.posargs)
+def requirements(session: nox.Session) -> None:
+    """Pin the packages of sessions and containers with hashes; `-- --upgrade` chooses new versions, `-- --check` compares."""
+    install(session)
+    session.run("python", ".ci/requirements.py", *session.posargs)
 
 
 @nox.session
@@ -172,7 +163,7 @@ def images(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure builds; `-- smoke` measures smoke tests, `-- containers` a build in a container; prints figures and ratios."""
-    install(session, "nox", "psutil")
+    install(session, "bench")
     name, *args = session.posargs if session.posargs[:1] in (["smoke"], ["containers"]) else ["build", *session.posargs]
     session.run("python", f"tests/bench/bench_{name}.py", *args)
 
@@ -209,7 +200,7 @@ def build_job(session: nox.Session) -> None:
 def test_wheel(session: nox.Session) -> None:
     """Install the wheel of a job (`-- zig-macosx_11_0_arm64`) from jobs/ on this machine and run the extension's tests."""
     name, *args = session.posargs or session.error("name a job: `nox -s matrix` lists them")
-    session.install("pytest")
+    install_pins(session, "wheel")
     install_wheel(session, f"jobs/{name}")
     files = ("extension/tests/test_encode.py", "extension/tests/test_errors.py")
     session.run("python", "-m", "pytest", "-q", *files, *args)
@@ -221,10 +212,11 @@ def cibuildwheel(session: nox.Session) -> None:
     family = {"Darwin": "macosx", "Windows": "win"}.get(platform.system()) or session.error(
         "only for macOS and Windows"
     )
-    install(session, "pkgconf==3.0.7.post0")
+    install(session, "wheel")
     import_sources(session)
     options = ("--only", f"cp311-{family}_{platform.machine().lower()}", "--output-dir", "wheelhouse/cibuildwheel")
-    session.run("cibuildwheel", *options, "extension", *session.posargs, env={"PKG_CONFIG": "pkgconf"})
+    environment = {"PKG_CONFIG": "pkgconf", "PIP_BUILD_CONSTRAINT": str(ROOT / "everywheel.lock")}
+    session.run("cibuildwheel", *options, "extension", *session.posargs, env=environment)
 
 
 @nox.session(name="smoke-job")
@@ -233,28 +225,28 @@ def smoke_job(session: nox.Session) -> None:
     name, *args = session.posargs or session.error("name a job: `nox -s matrix` lists them")
     install(session)
     import_sources(session)
-    page = f"smoke-{name}.html"
-    session.run("everywheel", "smoke", *find(f"jobs/{name}/*.whl"), "--require-run", "--html", page, *args)
+    wheels = find(f"jobs/{name}/*.whl")
+    session.run("everywheel", "smoke", *wheels, "--require-run", "--html", f"smoke-{name}.html", *args)
 
 
 @nox.session
 def collect(session: nox.Session) -> None:
     """Check that jobs/ has the files of every job, and copy the release to dist/; `-- --tag v1.2.0` checks the tag."""
-    install(session, *RELEASE, *CHECKERS)
+    install(session, "release", "checkers")
     session.run("python", ".ci/release.py", "collect", *session.posargs)
 
 
 @nox.session(name="compare-index")
 def compare_index(session: nox.Session) -> None:
     """Compare dist/ with the files on PyPI; `-- --complete` fails if a file is missing on PyPI."""
-    install(session, *RELEASE)
+    install(session, "release")
     session.run("everywheel", "release", "compare", "dist", *session.posargs)
 
 
 @nox.session
 def release(session: nox.Session) -> None:
     """Prepare, build, check and tag a release: `-- 1.2.0`; `-- --dry-run` rehearses it with an index on this machine."""
-    install(session, *RELEASE, *CHECKERS)
+    install(session, "release", "checkers")
     session.run("python", ".ci/release.py", *session.posargs)
 
 
@@ -269,7 +261,7 @@ def fuzz(session: nox.Session) -> None:
 @nox.session
 def properties(session: nox.Session) -> None:
     """Test webpencode's wheel with thousands of options, arrays and damaged files from hypothesis (10 minutes)."""
-    session.install("hypothesis", "pytest")
+    install_pins(session, "wheel")
     install_wheel(session)
     with session.chdir("extension"):
         session.run("pytest", "tests/test_properties.py", "--hypothesis-profile=long", *session.posargs)
@@ -277,7 +269,7 @@ def properties(session: nox.Session) -> None:
 
 def instrument(session: nox.Session) -> dict[str, str]:
     """Replace the module of the wheel by an instrumented one, and return the environment that loads it."""
-    install(session, "hypothesis", "pkgconf", "pytest")
+    install(session, "wheel")
     install_wheel(session)
     folder = Path(session.virtualenv.location) / "instrumented"
     session.run("python", "extension/fuzz/instrument.py", "--output-dir", str(folder))

