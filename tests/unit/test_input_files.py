@@ -269,8 +269,20 @@ def test_a_folder_with_too_many_files_is_refused(tmp_path: Path, monkeypatch: py
     for name in "abc":
         (tmp_path / name).touch()
 
-    with pytest.raises(UnusableFile, match=r"contains more than 2 files$"):
+    with pytest.raises(UnusableFile, match=r"contains more than 2 files and folders$"):
         list_files(tmp_path)
+
+
+def test_links_between_folders_cannot_make_a_list_endless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("everywheel.execution.input_files.MAX_FILES", 1000)
+    for level in range(30):
+        (tmp_path / str(level)).mkdir()
+        for name in ("left", "right"):
+            (tmp_path / str(level) / name).symlink_to(f"../{level + 1}")
+    (tmp_path / "30").mkdir()
+
+    with pytest.raises(UnusableFile, match=r"contains more than 1,000 files and folders$"):
+        list_files(tmp_path, within=tmp_path)
 
 
 @pytest.mark.parametrize(

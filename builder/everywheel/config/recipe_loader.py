@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -69,9 +70,9 @@ def _find_recipes(directory: Path) -> Iterator[Path]:
             f"{directory}: the folder of recipes does not exist", hint="name one in `recipes` of [tool.everywheel]"
         )
     try:
-        for folder in sorted(directory.iterdir()):
-            if folder.is_dir() and any(path.name == "recipe.toml" for path in folder.iterdir()):
-                yield folder / "recipe.toml"
+        for folder in sorted(os.scandir(directory), key=lambda entry: entry.name):
+            if folder.is_dir() and "recipe.toml" in os.listdir(folder):  # noqa: PTH208  in Python 3.14, Path hides errors
+                yield Path(folder) / "recipe.toml"
     except OSError as error:
         raise UsageError(
             f"{error.filename}: cannot be read: {(error.strerror or str(error)).lower()}",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 MAX_FILES = 100_000
-"""The largest number of files in a folder that is listed; the sources of Linux have fewer."""
+"""The largest number of files and folders in a folder that is listed; the sources of Linux have fewer."""
 
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -85,6 +85,7 @@ def list_files(
     file, for a link to a folder that contains it, and for a name that is not UTF-8.
     """
     files: list[ListedFile] = []
+    count = 0
     folders: list[tuple[Path, tuple[str, ...]]] = [(root, (os.path.realpath(root),))]
     while folders:
         folder, parents = folders.pop()
@@ -92,6 +93,9 @@ def list_files(
             entries = [entry for entry in os.scandir(folder) if exclude is None or not exclude(entry.name)]
         except OSError as error:
             raise UnusableFile(folder, _describe(error)) from None
+        count += len(entries)  # folders as well: links between them can make their number grow exponentially
+        if count > MAX_FILES:
+            raise UnusableFile(root, f"contains more than {MAX_FILES:,} files and folders")
         for entry in entries:
             path = Path(entry.path)
             mode = _check_entry(path, within)
@@ -103,8 +107,6 @@ def list_files(
             elif mode:
                 name = path.relative_to(root).as_posix()
                 files.append(ListedFile(name=name, path=path, executable=bool(mode & 0o100)))
-        if len(files) > MAX_FILES:
-            raise UnusableFile(root, f"contains more than {MAX_FILES:,} files")
     return sorted(files, key=lambda file: file.name.split("/"))
 
 
@@ -112,14 +114,15 @@ def _check_entry(path: Path, within: Path | None) -> int:
     """Return the mode of a file or folder, and 0 for a link to a missing file if `within` is None."""
     if not is_utf8(path.name):
         raise UnusableFile(path, "has a name that is not UTF-8")
+    is_link = False
     try:
-        if path.is_symlink():
-            if within is not None and leads_out(path, within):
-                raise UnusableFile(path, "is a link that leads out of the folder")
-            if within is None and not path.exists():
-                return 0
+        is_link = stat.S_ISLNK(path.lstat().st_mode)
+        if is_link and within is not None and leads_out(path, within):
+            raise UnusableFile(path, "is a link that leads out of the folder")
         mode = path.stat().st_mode
     except OSError as error:
+        if isinstance(error, FileNotFoundError) and is_link and within is None:
+            return 0
         raise UnusableFile(path, _describe(error)) from None
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise UnusableFile(path, f"is {_describe_kind(mode)}, not a file")
