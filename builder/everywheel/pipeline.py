@@ -26,7 +26,7 @@ from everywheel.store.lease import hold_lock
 from everywheel.store.local import FIXED_TIME, Store
 from everywheel.toolchains.build_tools import ensure_tools
 from everywheel.toolchains.compilers import Engine, EngineName
-from everywheel.toolchains.engines import check_engine, start_engine
+from everywheel.toolchains.engines import check_engine, open_engine
 from everywheel.wheels.build_lock import ensure_build_lock
 
 if TYPE_CHECKING:
@@ -121,11 +121,11 @@ def _build_missing(
         timeout=options.timeout,
         progress=listener.fetch,
     )
-    with open_job_pool(options.jobs) as pool:
+    with open_job_pool(options.jobs) as pool, open_engine(options.engine, store, tools) as engine:
         context = BuildContext(
             store=store,
             logs=project_logs(store, project),
-            engine=start_engine(options.engine, store, tools),
+            engine=engine,
             tools=tools,
             sources=sources,
             environment=pool.environment,

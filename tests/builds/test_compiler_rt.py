@@ -35,7 +35,7 @@ def list_undefined(library: Path) -> set[str]:
 @pytest.mark.parametrize("tag", ["manylinux2014_x86_64", "musllinux_1_2_aarch64"])
 def test_compiler_rt_adds_no_copy_of_libc_functions(shared_store: Path, tmp_path: Path, tag: str) -> None:
     target = parse_target(tag)
-    engine = ZigEngine(store=Store(default_store()), tools=ensure_tools(shared_store))
+    engine = ZigEngine(store=Store(default_store()), tools=ensure_tools(shared_store), cache=tmp_path / "zig")
     engine.prime_cache(target)
     toolchain = write_toolchain(target, engine.compilers(target), engine.tools, tmp_path)
     source, library = tmp_path / "library.c", tmp_path / "library.so"

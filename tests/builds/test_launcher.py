@@ -27,8 +27,10 @@ StartLauncher = Callable[..., "subprocess.CompletedProcess[str]"]
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store = Store(default_store())
-    compilers = ZigEngine(store=store, tools=ensure_tools(store.root)).compilers(parse_target("win_amd64"))
-    program = tmp_path_factory.mktemp("compiled") / "launcher.exe"
+    folder, target = tmp_path_factory.mktemp("compiled"), parse_target("win_amd64")
+    engine = ZigEngine(store=store, tools=ensure_tools(store.root), cache=folder / "zig")
+    engine.prime_cache(target)
+    compilers, program = engine.compilers(target), folder / "launcher.exe"
     command = [*compilers.c, "-O2", "-Wall", "-Wextra", "-Werror", str(SOURCE), "-o", str(program)]
     subprocess.run(command, env={**os.environ, **compilers.environment}, check=True)
     return program

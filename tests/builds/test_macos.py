@@ -33,7 +33,7 @@ def toolchain(shared_store: Path, tmp_path: Path) -> Toolchain:
     from everywheel.toolchains.zig import ZigEngine
 
     tools, target = ensure_tools(shared_store), parse_target(INTEL)
-    engine = ZigEngine(store=Store(default_store()), tools=tools)
+    engine = ZigEngine(store=Store(default_store()), tools=tools, cache=tmp_path / "zig")
     return write_toolchain(target, engine.compilers(target), tools, tmp_path, ToolchainOptions(exports=("foo_*",)))
 
 

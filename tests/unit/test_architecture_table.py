@@ -100,7 +100,7 @@ def test_a_new_architecture_has_its_own_lowest_floor() -> None:
 def test_a_new_architecture_has_toolchains(tmp_path: Path) -> None:
     unused = Path("unused")
     tools = Tools(bin=unused, python=unused, zig=unused, cmake=unused, ninja=unused, pkgconf=unused, patchelf=unused)
-    engine = ZigEngine(store=Store(tmp_path / "store"), tools=tools)
+    engine = ZigEngine(store=Store(tmp_path / "store"), tools=tools, cache=tmp_path)
 
     compilers = [engine.compilers(target).c for target in (GLIBC, MUSL)]
     toolchain = write_toolchain(GLIBC, engine.compilers(GLIBC), tools, tmp_path / "workspace")

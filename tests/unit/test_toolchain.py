@@ -40,7 +40,7 @@ def tools(tmp_path: Path) -> Tools:
 
 
 def write(tools: Tools, workspace: Path, **options: Any) -> Toolchain:
-    engine = ZigEngine(store=Store(workspace / "store"), tools=tools)
+    engine = ZigEngine(store=Store(workspace / "store"), tools=tools, cache=workspace)
     return write_toolchain(MUSL, engine.compilers(MUSL), tools, workspace, ToolchainOptions(**options))
 
 
@@ -93,7 +93,7 @@ def test_only_declared_symbols_are_exported(tools: Tools, tmp_path: Path) -> Non
 
 def test_on_macos_symbols_are_hidden_before_a_library_is_linked(tools: Tools, tmp_path: Path) -> None:
     target = parse_target("macosx_10_15_x86_64")
-    engine = ZigEngine(store=Store(tmp_path / "store"), tools=tools)
+    engine = ZigEngine(store=Store(tmp_path / "store"), tools=tools, cache=tmp_path)
     toolchain = write_toolchain(
         target, engine.compilers(target), tools, tmp_path / "ws", ToolchainOptions(exports=("foo_*",))
     )
@@ -109,7 +109,7 @@ def test_on_macos_symbols_are_hidden_before_a_library_is_linked(tools: Tools, tm
 
 def test_on_macos_a_soname_becomes_an_install_name(tools: Tools, tmp_path: Path) -> None:
     target = parse_target("macosx_11_0_arm64")
-    engine = ZigEngine(store=Store(tmp_path / "store"), tools=tools)
+    engine = ZigEngine(store=Store(tmp_path / "store"), tools=tools, cache=tmp_path)
     toolchain = write_toolchain(target, engine.compilers(target), tools, tmp_path / "ws")
     named = call(toolchain, "cc", "-shared", "-Wl,-soname,libfoo.dylib.1", "a b.o", "-o", "sub/libfoo.1.dylib", "-s")
     plain = call(toolchain, "cc", "-shared", "-o", "module.so")
@@ -127,7 +127,7 @@ def test_on_macos_a_soname_becomes_an_install_name(tools: Tools, tmp_path: Path)
 
 def test_cmake_receives_an_install_name_tool_that_fails(tools: Tools, tmp_path: Path) -> None:
     target = parse_target("macosx_11_0_arm64")
-    engine = ZigEngine(store=Store(tmp_path / "store"), tools=tools)
+    engine = ZigEngine(store=Store(tmp_path / "store"), tools=tools, cache=tmp_path)
     toolchain = write_toolchain(target, engine.compilers(target), tools, tmp_path / "ws")
 
     with pytest.raises(subprocess.CalledProcessError) as raised:

@@ -18,7 +18,7 @@ from everywheel.platforms.target import Target, parse_target
 from everywheel.store.local import Store
 from everywheel.toolchains.build_tools import ensure_tools
 from everywheel.toolchains.compilers import EngineName
-from everywheel.toolchains.engines import start_engine
+from everywheel.toolchains.engines import open_engine
 from everywheel.wheels.build_lock import ensure_build_lock
 
 
@@ -36,17 +36,17 @@ def make_sdist(
     if code := exit_code(results):
         return None, code
     tools = ensure_tools(store.root, offline=options.offline)
-    engine = start_engine(EngineName.ZIG, store, tools)
-    context = BuildContext(
-        store=store,
-        logs=project_logs(store, project),
-        engine=engine,
-        tools=tools,
-        sources={},
-        environment={},
-        offline=options.offline,
-    )
-    return build_sdist(context, step, plan, project, project.wheelhouse), 0
+    with open_engine(EngineName.ZIG, store, tools) as engine:
+        context = BuildContext(
+            store=store,
+            logs=project_logs(store, project),
+            engine=engine,
+            tools=tools,
+            sources={},
+            environment={},
+            offline=options.offline,
+        )
+        return build_sdist(context, step, plan, project, project.wheelhouse), 0
 
 
 @click.command("sdist", short_help="Build the source distribution.")

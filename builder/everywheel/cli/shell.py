@@ -24,10 +24,9 @@ from everywheel.planning.plan import finish_plan, plan_libraries
 from everywheel.planning.steps import LibraryStep, Plan
 from everywheel.platforms.target import parse_target
 from everywheel.sources import fetch_sources, find_locations, list_source_files
-from everywheel.store.local import Store
 from everywheel.toolchains.build_tools import ensure_tools
 from everywheel.toolchains.compilers import EngineName
-from everywheel.toolchains.engines import start_engine
+from everywheel.toolchains.engines import open_engine
 
 
 @click.command("shell", short_help="Open a shell in a recipe's workspace.")
@@ -59,37 +58,37 @@ def shell_command(
     results = run_plan(requirements, project, store, dataclasses.replace(options, results=step.requires))
     if exit_code(results):
         ctx.exit(exit_code(results))
-    workspace, environment = _open_workspace(project, plan, step, store, options)
-    shell = os.environ.get("SHELL", "/bin/sh")
-    args = [shell, "-c", command] if command else [shell]
-    ctx.exit(run_interactive(args, cwd=workspace, env=environment))
+    tools, logs = ensure_tools(store.root, offline=options.offline), project_logs(store, project)
+    with open_engine(EngineName.ZIG, store, tools) as engine:
+        engine.prime_cache(step.target)
+        context = BuildContext(store=store, logs=logs, engine=engine, tools=tools, sources={}, environment={})
+        workspace, environment = _open_workspace(project, plan, step, context, options)
+        shell = os.environ.get("SHELL", "/bin/sh")
+        args = [shell, "-c", command] if command else [shell]
+        code = run_interactive(args, cwd=workspace, env=environment)
+    ctx.exit(code)
 
 
 def _open_workspace(
-    project: Project, plan: Plan, step: LibraryStep, store: Store, options: BuildOptions
+    project: Project, plan: Plan, step: LibraryStep, context: BuildContext, options: BuildOptions
 ) -> tuple[Path, Mapping[str, str]]:
     """Return the workspace of a step, which is prepared if it does not exist, and the environment for programs in it."""
-    tools = ensure_tools(store.root, offline=options.offline)
-    engine = start_engine(EngineName.ZIG, store, tools)
-    logs = project_logs(store, project)
-    context = BuildContext(store=store, logs=logs, engine=engine, tools=tools, sources={}, environment={})
     workspace = context.workspace(step)
     if (workspace / "toolchain").is_dir():
         click.echo(f"kept workspace: {workspace}", err=True)
     else:
         sources = fetch_sources(
             list_source_files([project.recipes[step.name]]),
-            store=store.root,
+            store=context.store.root,
             locations=find_locations(),
             offline=options.offline,
             timeout=options.timeout,
         )
         prepare_workspace(dataclasses.replace(context, sources=sources), step, plan)
         click.echo(f"new workspace: {workspace}", err=True)
-    bin_dirs = (workspace / "toolchain" / "bin", workspace / "build-prefix" / "bin", tools.bin)
+    bin_dirs = (workspace / "toolchain" / "bin", workspace / "build-prefix" / "bin", context.tools.bin)
     path = os.pathsep.join([*map(str, bin_dirs), os.environ.get("PATH", "")])
-    cache = str(store.root / "zig")
-    return workspace, {**os.environ, "PATH": path, "ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
+    return workspace, {**os.environ, "PATH": path, **context.engine.compilers(step.target).environment}
 
 
 COMMAND = shell_command

@@ -36,7 +36,7 @@ def build_library(context: BuildContext, step: LibraryStep, plan: Plan, set_stag
     set_stage("check")
     check_links(prefix, step.recipe)
     # The root of the store is not searched for: a short path such as /store also occurs in unrelated text.
-    build_paths = (workspace, context.store.root / "tools", context.store.root / "zig")
+    build_paths = (workspace, *(context.store.root / name for name in ("tools", "zig", "tmp")))
     check_products(prefix, step.recipe, list_spellings(build_paths))
     normalize_prefix(prefix, step.recipe, workspace / "source")
     check_features(context, step, workspace, toolchain, prefix)

@@ -20,6 +20,8 @@ from everywheel.platforms.symbol_versions import split_version, version_key
 from everywheel.platforms.target import Target
 from everywheel.store.local import Store
 from everywheel.toolchains.build_tools import Tools
+from everywheel.toolchains.compilers import EngineName
+from everywheel.toolchains.engines import open_engine
 
 _MISSING = re.compile(r"undefined symbol: (\S+)")
 # Parts of glibc that became one library in 2.34; musl has always been one library.
@@ -85,8 +87,8 @@ def _find_missing(symbols: list[str], floor: Target, tools: Tools, store: Store)
     directive = ".quad" if floor.arch.bits == 64 else ".long"
     lines = ["\t.data", *(f"\t{directive} {symbol}" for symbol in symbols), '\t.section .note.GNU-stack,"",%progbits']
     dynamic = ["-dynamic"] if floor.libc == "musl" else []
-    cache = str(store.root / "zig")
-    with TemporaryDirectory(dir=store.root / "tmp") as folder:
+    with open_engine(EngineName.ZIG, store, tools) as engine, TemporaryDirectory(dir=store.root / "tmp") as folder:
+        engine.prime_cache(floor)
         source = Path(folder) / "symbols.s"
         source.write_text("\n".join(lines) + "\n")
         result = run_command(
@@ -104,7 +106,7 @@ def _find_missing(symbols: list[str], floor: Target, tools: Tools, store: Store)
                 Path(folder) / "out.so",
                 *(_LIBRARIES if floor.libc == "glibc" else ()),
             ],
-            env={"ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache, "HOME": folder, "PATH": "/usr/bin:/bin"},
+            env={**engine.compilers(floor).environment, "HOME": folder, "PATH": "/usr/bin:/bin"},
         )
     missing = _MISSING.findall(result.errors)
     if result.exit_code != 0 and not missing:

@@ -60,8 +60,13 @@ def ensure_stamped_dir(
         remove_path(path)
         path.mkdir()
         fill(path)
-        write_manifest(make_manifest(path, ignored=(STAMP, *ignored)), path / STAMP)
+        seal_stamped_dir(path, ignored=ignored)
     return path
+
+
+def seal_stamped_dir(path: Path, *, ignored: tuple[str, ...] = ()) -> None:
+    """Write the manifest of a directory, whose lock the caller holds."""
+    write_manifest(make_manifest(path, ignored=(STAMP, *ignored)), path / STAMP)
 
 
 def find_damage(path: Path, *, thorough: bool = False) -> list[str]:

@@ -51,23 +51,24 @@ _FLAGS = (
 
 @functools.cache
 def compiler_rt_identity() -> str:
-    """Return the hash of zig's version and of this code, for the names of archives."""
+    """Return the hash of zig's version and of this code, for the names of directories."""
     return hashlib.sha256(tools_identity().encode() + Path(__file__).read_bytes()).hexdigest()[:16]
 
 
-def find_compiler_rt(cache: Path, target: Target) -> Path:
-    """Return the path of the archive for a target; it may not exist yet."""
-    return cache / f"compiler_rt-{compiler_rt_identity()}-{target.zig}.a"
+def find_compiler_rt(folder: Path) -> Path:
+    """Return the path of the archive in the directory of a target; it may not exist yet."""
+    return folder / "compiler_rt.a"
 
 
-def build_compiler_rt(target: Target, tools: Tools, cache: Path, *, environment: Mapping[str, str], log: Path) -> None:
-    """Compile the archive for a target into the cache; it takes some seconds.
+def build_compiler_rt(
+    target: Target, tools: Tools, archive: Path, *, environment: Mapping[str, str], log: Path
+) -> None:
+    """Compile the archive for a target; it takes some seconds.
 
     Raises MachineError when zig's sources do not have the expected structure, BuildError when zig fails.
     """
     sources = tools.zig.parent / "lib"
-    cache.mkdir(exist_ok=True)
-    with TemporaryDirectory(dir=cache) as folder:
+    with TemporaryDirectory(dir=archive.parent) as folder:
         root, compiled, packed = (Path(folder) / f"compiler_rt{suffix}" for suffix in (".zig", ".o", ".a"))
         root.write_text(remove_libc_functions((sources / "compiler_rt.zig").read_text()))
         shutil.copytree(sources / "compiler_rt", root.with_suffix(""))
@@ -77,7 +78,7 @@ def build_compiler_rt(target: Target, tools: Tools, cache: Path, *, environment:
         )
         for command in commands:
             run_logged(command, cwd=root.parent, env=environment, log=log, label=f"compiler for {target.tag}")
-        packed.replace(find_compiler_rt(cache, target))
+        packed.replace(archive)
 
 
 def remove_libc_functions(source: str) -> str:

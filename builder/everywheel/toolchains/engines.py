@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 from everywheel.errors import MachineError
 from everywheel.platforms.target import build_machine_target
 from everywheel.store.local import Store
@@ -20,6 +25,13 @@ def check_engine(name: EngineName) -> None:
         )
 
 
-def start_engine(name: EngineName, store: Store, tools: Tools) -> Engine:
-    """Return the engine for a name: `zig` or `native`; the container engine runs `native` inside a container."""
-    return NativeEngine(store=store.root) if name is EngineName.NATIVE else ZigEngine(store=store, tools=tools)
+@contextlib.contextmanager
+def open_engine(name: EngineName, store: Store, tools: Tools) -> Iterator[Engine]:
+    """Return the engine for a run: `zig` or `native`; the container engine runs `native` inside a container."""
+    if name is EngineName.NATIVE:
+        yield NativeEngine(store=store.root)
+        return
+    with TemporaryDirectory(dir=store.root / "tmp", prefix="zig-", ignore_cleanup_errors=True) as cache:
+        engine = ZigEngine(store=store, tools=tools, cache=Path(cache))
+        yield engine
+        engine.return_caches()

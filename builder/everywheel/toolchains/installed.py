@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
-
-from filelock import FileLock
 
 from everywheel.store.stamped_dir import find_damage, list_stamped_dirs
 from everywheel.toolchains.record import find_record_damage
@@ -18,12 +15,6 @@ def find_damaged_installations(store: Path) -> dict[Path, list[str]]:
     """
     checked = {path: find_damage(path, thorough=True) or _compare_records(path) for path in list_stamped_dirs(store)}
     return {path: damage for path, damage in checked.items() if damage}
-
-
-def remove_installation(path: Path) -> None:
-    """Remove a directory of `tools/` or `zig/`; the next command that needs it makes it again."""
-    with FileLock(f"{path}.lock"):
-        shutil.rmtree(path, ignore_errors=True)
 
 
 def _compare_records(environment: Path) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,6 +16,7 @@ from everywheel.toolchains.compiler_rt import build_compiler_rt, compiler_rt_ide
 from everywheel.toolchains.compilers import Compilers, EngineName
 from everywheel.toolchains.flags import SYSTEM_FLAGS
 from everywheel.toolchains.toolchain_writer import write_toolchain
+from everywheel.toolchains.zig_cache import cache_variables, copy_cache, return_cache, strip_cache
 
 _FLAGS = (
     # Without -O, zig would first compile a debug build of its compiler_rt. A later -O takes precedence over this one.
@@ -28,15 +30,16 @@ _FLAGS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ZigEngine:
-    """The pinned zig, with its cache in the store."""
+    """The pinned zig; `cache` is the directory with the private caches of a run."""
 
     store: Store
     tools: Tools
+    cache: Path
     name: EngineName = EngineName.ZIG
 
     def compilers(self, target: Target) -> Compilers:
         """Return the compilers of zig for a target."""
-        zig, cache, machine = str(self.tools.zig), str(self.store.root / "zig"), build_machine_target()
+        zig, machine = str(self.tools.zig), build_machine_target()
         return Compilers(
             c=_make_command(zig, "cc", target),
             cxx=_make_command(zig, "c++", target),
@@ -46,35 +49,49 @@ class ZigEngine:
             ranlib=(zig, "ranlib"),
             dlltool=(zig, "dlltool"),
             windres=(zig, "rc"),
-            environment={"ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache},
+            environment=cache_variables(self._find_cache(target)),
             # Without the flag, zig compiles libc++ on first use, which takes a minute for each target and the build machine.
             no_cxx_library=("-nostdlib++",),
-            link=(str(find_compiler_rt(self.store.root / "zig", target)),) if target.os == "linux" else (),
+            link=(str(find_compiler_rt(self._find_stored(target))),) if target.os == "linux" else (),
         )
 
     def prime_cache(self, target: Target) -> None:
-        """Compile the libc of a target into the cache of zig, once for each store.
+        """Copy the libraries of zig for a target into the cache of this run; they are compiled once for each store.
 
-        Otherwise each of several parallel links would compile it, and may fail
+        Otherwise each of several parallel links would compile them, and may fail
         (https://github.com/ziglang/zig/issues/18989). For Linux, this also builds the archive that `compilers` adds to every
         link. Raises BuildError when zig fails, and MachineError when its sources do not have the expected structure.
         """
-        root = self.store.root
-        log = root / "logs" / f"compiler-{target.tag}.log"
+        for compiled in dict.fromkeys((build_machine_target(), target)):
+            stored = ensure_stamped_dir(
+                self._find_stored(compiled), partial(self._compile, compiled), title=f"compiler for {compiled.tag}"
+            )
+            copy_cache(stored, self._find_cache(target))
 
-        def fill(_: Path) -> None:
-            log.unlink(missing_ok=True)
-            if target.os == "linux":
-                environment = self.compilers(target).environment
-                build_compiler_rt(target, self.tools, root / "zig", environment=environment, log=log)
-            self._link_empty_program(target, log)
+    def return_caches(self) -> None:
+        """Add the libraries that zig compiled in this run, such as libc++, to the store."""
+        for private in self.cache.iterdir():
+            return_cache(self._find_stored_by_name(private.name), private)
 
-        path = root / "zig" / f"primed-{compiler_rt_identity()}-{target.zig}"
-        ensure_stamped_dir(path, fill, title=f"compiler for {target.tag}")
+    def _find_cache(self, target: Target) -> Path:
+        return self.cache / target.zig
 
-    def _link_empty_program(self, target: Target, log: Path) -> None:
-        with TemporaryDirectory(dir=self.store.root / "tmp") as folder:
-            workspace = Path(folder)
+    def _find_stored(self, target: Target) -> Path:
+        return self._find_stored_by_name(target.zig)
+
+    def _find_stored_by_name(self, name: str) -> Path:
+        return self.store.root / "zig" / f"libraries-{compiler_rt_identity()}-{name}"
+
+    def _compile(self, target: Target, folder: Path) -> None:
+        """Compile the libraries of zig for a target into an empty directory."""
+        log = self.store.root / "logs" / f"compiler-{target.tag}.log"
+        log.unlink(missing_ok=True)
+        environment = cache_variables(folder)
+        if target.os == "linux":
+            archive = find_compiler_rt(folder)
+            build_compiler_rt(target, self.tools, archive, environment=environment, log=log)
+        with TemporaryDirectory(dir=self.store.root / "tmp") as name:
+            workspace = Path(name)
             toolchain = write_toolchain(target, self.compilers(target), self.tools, workspace)
             source = workspace / "empty.c"
             source.write_text("int main(void) { return 0; }\n")
@@ -82,10 +99,11 @@ class ZigEngine:
                 run_logged(
                     [toolchain.program("cc"), *flags, source, "-o", workspace / "out"],
                     cwd=workspace,
-                    env=toolchain.environment,
+                    env={**toolchain.environment, **environment},
                     log=log,
                     label=f"compiler for {target.tag}",
                 )
+        strip_cache(folder)
 
 
 def _make_command(zig: str, driver: str, target: Target) -> tuple[str, ...]:
