@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -227,6 +228,16 @@ def test_a_license_file_outside_of_the_source_is_not_read(tree: Path, canary: Pa
 
     assert caught.value.fact == "libfoo 1.0 for manylinux_2_17_x86_64: the license file 'LICENSE' is not in the source"
     assert str(caught.value.details["reason"]) == f"{tree}/LICENSE: is a link that leads out of the source"
+
+
+def test_license_files_of_one_name_are_both_kept(tree: Path, recipe_folder: Path) -> None:
+    recipe = resolve(recipe_folder)
+    recipe = replace(recipe, license=replace(recipe.license, files=("a/LICENSE", "b/LICENSE", "NOTICE")))
+    for name in recipe.license.files:
+        (tree / name).parent.mkdir(exist_ok=True)
+        (tree / name).write_text(name)
+
+    assert sorted(describe_library(recipe, tree).texts) == ["NOTICE", "a-LICENSE", "b-LICENSE"]
 
 
 @pytest.mark.parametrize("name", ["share", "share/everywheel/libfoo.json", "lib/pkgconfig/foo.pc"])

@@ -150,12 +150,13 @@ def describe_library(recipe: ResolvedRecipe, source: Path) -> Library:
 
     Raises BuildError when a license file is not in `source`.
     """
-    texts = {}
+    texts, titles = {}, [Path(name).name for name in recipe.license.files]
     for name in recipe.license.files:
         try:
             if leads_out(source / name, source):
                 raise UnusableFile(source / name, "is a link that leads out of the source")
-            texts[Path(name).name] = read_file(source / name, _LARGEST_TEXT)
+            title = Path(name).name if titles.count(Path(name).name) == 1 else name.replace("/", "-")
+            texts[title] = read_file(source / name, _LARGEST_TEXT)
         except (UnusableFile, FileNotFoundError) as error:
             raise BuildError(
                 f"{recipe.label}: the license file '{name}' is not in the source",

@@ -56,7 +56,8 @@ def _read_patch(file: PinnedFile, patch: Path) -> bytes:
 def _check_paths(file: PinnedFile, names: Sequence[str], tree: Path) -> None:
     """Raise SourceError for a changed path that is below a link, or below another changed path, which may become a link.
 
-    git checks this as well since 2.39.2 (https://nvd.nist.gov/vuln/detail/CVE-2023-23946).
+    Versions of git before 2.39.2 do not check the latter
+    (https://github.com/git/git/commit/fade728df1221598f42d391cf377e9e84a32053f).
     """
     for name in names:
         path = PurePosixPath(name)
