@@ -49,6 +49,8 @@ def run_program() -> NoReturn:
             code = end.code
         except (KeyboardInterrupt, Interrupted):
             _write_last_line()
+        except MachineError as error:  # standard error cannot be written
+            code = error.exit_code
         finally:
             interruption.ignore_further()
             stop_supervisors()

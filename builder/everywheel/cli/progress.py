@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import sys
 import threading
 import time
@@ -16,6 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from everywheel.cli.console import StreamConsole
 from everywheel.execution.process import listen_to_commands
 from everywheel.execution.scheduler import Outcome, Result, Task, TaskKind
 from everywheel.sources import FetchEvent, FetchEventKind
@@ -25,14 +24,7 @@ _VERBOSE = "everywheel.verbose"
 
 def make_console() -> Console:
     """Return the console for progress and errors: standard error, which leaves standard output to results and JSON."""
-    return _ProgressConsole(file=sys.stderr, soft_wrap=True)
-
-
-class _ProgressConsole(Console):
-    """A console that raises BrokenPipeError as a stream does; rich ends the program with exit code 1."""
-
-    def on_broken_pipe(self) -> None:
-        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+    return StreamConsole(file=sys.stderr, soft_wrap=True)
 
 
 class CommandPrinter:

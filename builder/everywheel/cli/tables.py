@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from rich.console import Console
 from rich.table import Table
+
+from everywheel.cli.console import StreamConsole
 
 
 def make_table(*columns: str) -> Table:
@@ -18,5 +19,5 @@ def make_table(*columns: str) -> Table:
 
 def print_table(table: Table) -> None:
     """Print a table; wider than any terminal when the output is a file or a pipe, so that no cell is cut."""
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 400)
+    console = StreamConsole(file=sys.stdout, width=None if sys.stdout.isatty() else 400)
     console.print(table)

@@ -43,9 +43,17 @@ FIXED_TIME = 1577836800  # 2020-01-01, the time stamp of every packed file
 
 
 def default_store() -> Path:
-    """Return $EVERYWHEEL_STORE, or `everywheel` in the user's cache directory."""
+    """Return $EVERYWHEEL_STORE, or `everywheel` in the user's cache directory; raise MachineError without either."""
     configured = os.environ.get("EVERYWHEEL_STORE")
-    return Path(configured).absolute() if configured else platformdirs.user_cache_path("everywheel", appauthor=False)
+    if configured:
+        return Path(configured).absolute()
+    try:
+        return platformdirs.user_cache_path("everywheel", appauthor=False)
+    except RuntimeError:
+        raise MachineError(
+            "the store has no directory: HOME is not set, and the user database has no entry for this user",
+            hint="set EVERYWHEEL_STORE or HOME to a directory",
+        ) from None
 
 
 class Store:
