@@ -50,7 +50,7 @@ class EverywheelError(Exception):
         self.hint = hint
 
     def render(self) -> str:
-        """Return the text that the user sees: the fact, then the evidence, then the hint."""
+        """Return the text that the user sees, with control characters escaped: the fact, then the evidence, then the hint."""
         lines = [f"error: {self.fact}"]
         lines += [f"  {label}: {value}" for label, value in self.details.items()]
         lines += [f"  | {line}".rstrip() for line in self.excerpt]
@@ -58,7 +58,7 @@ class EverywheelError(Exception):
             lines.append(f"  log: {self.log}")
         if self.hint is not None:
             lines.append(f"  hint: {self.hint}")
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
 
 
 class BuildError(EverywheelError):

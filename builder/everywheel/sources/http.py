@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -87,6 +88,17 @@ class _DeadlineRetry(Retry):
         self.deadline.sleep(delay if requested is None else max(0.0, min(requested, self.policy.max_delay)))
 
 
+class _Session(requests.Session):
+    """A session that follows no redirects: requests reads their bodies into memory, even with `allow_redirects=False`."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        return None
+
+    def find_redirect(self, response: requests.Response) -> str | None:
+        """Return the Location of a redirect as the server sent it; None for any other response."""
+        return super().get_redirect_target(response)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """The bounds of one download: the time, and the size in bytes, which is that of the pin or the largest accepted one."""
@@ -129,7 +141,7 @@ def download(url: str, path: Path, *, limits: Limits, retry_policy: RetryPolicy,
     part = _PartialFile(path=path)
     retry = _DeadlineRetry.from_policy(retry_policy, limits.deadline)
     adapter = HTTPAdapter(max_retries=retry)
-    with requests.Session() as session:
+    with _Session() as session:
         session.mount("http://", adapter)
         session.mount("https://", adapter)
         while True:
@@ -153,7 +165,7 @@ def download(url: str, path: Path, *, limits: Limits, retry_policy: RetryPolicy,
 
 
 def _request(
-    session: requests.Session, url: str, part: _PartialFile, deadline: Deadline, policy: RetryPolicy
+    session: _Session, url: str, part: _PartialFile, deadline: Deadline, policy: RetryPolicy
 ) -> requests.Response:
     """Return the response once its headers have arrived, after following redirects.
 
@@ -170,12 +182,13 @@ def _request(
         except _BROKEN_ANSWERS as error:
             raise Unavailable(_count_attempts(_describe(error, policy), policy.attempts)) from None
         try:
-            target = session.get_redirect_target(response)
+            target = session.find_redirect(response)
             if target is None:
                 return response
             response.close()
             url = urljoin(url, target)
-            if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+            parts = urlsplit(url)
+            if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
                 raise ValueError
         except ValueError:
             response.close()
@@ -247,6 +260,7 @@ def _describe(error: BaseException, policy: RetryPolicy) -> str:
         (exceptions.ReadTimeoutError, f"no bytes for {policy.read_timeout:g} s"),
         (exceptions.ConnectTimeoutError, f"no connection within {policy.connect_timeout:g} s"),
         ((exceptions.ProtocolError, ConnectionError), "the connection was interrupted"),
+        ((exceptions.InvalidHeader, ValueError), "the answer is not valid HTTP"),
     ]
     if isinstance(cause, exceptions.NewConnectionError) and isinstance(cause.__cause__, ConnectionRefusedError):
         return "connection refused"
@@ -255,5 +269,6 @@ def _describe(error: BaseException, policy: RetryPolicy) -> str:
 
 def hide_password(url: str) -> str:
     """Return a URL for messages: without user name and password."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if "@" in parts.netloc else url
+    scheme, separator, rest = url.partition("://")
+    host = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    return f"{scheme}{separator}{rest[host.rfind('@') + 1 :]}"

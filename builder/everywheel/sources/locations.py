@@ -60,7 +60,7 @@ def list_locations(
 
     for mirror in locations.mirrors:
         for tail in (file.sha256, f"{file.sha256}/{file.filename}", file.filename):
-            if urlsplit(mirror).scheme in ("http", "https"):
+            if mirror.startswith(("http://", "https://")):
                 url = f"{mirror.rstrip('/')}/{quote(tail)}"
                 yield hide_password(url), partial(fetch_url, url)
             else:
