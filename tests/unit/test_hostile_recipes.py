@@ -230,6 +230,17 @@ def test_a_license_file_outside_of_the_source_is_not_read(tree: Path, canary: Pa
     assert str(caught.value.details["reason"]) == f"{tree}/LICENSE: is a link that leads out of the source"
 
 
+def test_a_build_cannot_install_facts_about_another_library(tree: Path, recipe_folder: Path) -> None:
+    prefix = tree.parent / "prefix"
+    (prefix / "share" / "everywheel").mkdir(parents=True)
+    (prefix / "share" / "everywheel" / "zlib.json").write_text("{}")
+    (tree / "LICENSE").write_text("MIT")
+
+    normalize_prefix(prefix, resolve(recipe_folder), tree)
+
+    assert [path.name for path in (prefix / "share" / "everywheel").iterdir()] == ["libfoo.json"]
+
+
 def test_license_files_of_one_name_are_both_kept(tree: Path, recipe_folder: Path) -> None:
     recipe = resolve(recipe_folder)
     recipe = replace(recipe, license=replace(recipe.license, files=("a/LICENSE", "b/LICENSE", "NOTICE")))

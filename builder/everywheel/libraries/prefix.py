@@ -21,8 +21,9 @@ from everywheel.toolchains.toolchain import PREFIX
 
 _LARGEST_TEXT = 16 << 20  # bytes of a license text or .pc file
 
-# Directories that no build reads.
+# Directories that no build reads, and that of the facts, which only `write_library` writes.
 _DROPPED = (
+    "share/everywheel",
     "share/doc",
     "share/man",
     "share/gtk-doc",
