@@ -254,6 +254,21 @@ def test_images_prune_removes_the_containers_of_a_killed_run(hanging_project: Fi
     assert list_containers(process.pid) == []
 
 
+def test_the_next_run_removes_the_containers_of_a_killed_run(hanging_project: FixtureProject) -> None:
+    killed = start_smoke(hanging_project)
+    wait_for_container(killed)
+    killed.kill()
+    killed.communicate()
+
+    following = start_smoke(hanging_project)
+    wait_for_container(following)
+    left = list_containers(killed.pid)
+    following.send_signal(signal.SIGTERM)
+    following.communicate()
+
+    assert (left, list_containers(following.pid), following.returncode) == ([], [], 130)
+
+
 def test_a_full_tmp_of_the_container_is_reported(project: FixtureProject, tmp_path: Path) -> None:
     code = "open('/tmp/big', 'wb').write(bytes(2 << 30))"
     full = copy_with_command(project, tmp_path, code)

@@ -133,6 +133,7 @@ def _run_containers(
     console = make_console()
     catalog = load_catalog(find_catalog(project.root))
     with find_runtime(runtime) as client, open_display(console, total=len(targets), quiet=quiet) as display:
+        client.remove_orphaned_containers()
         context = ContainerContext(project=project, catalog=catalog, store=store, runtime=client, options=options)
         plan, results = build_wheels_in_containers(context, targets, display, progress=display.fetch)
     show_failures(console, results)

@@ -212,6 +212,7 @@ def _run(selection: WheelSelection, options: SmokeOptions, *, quiet: bool) -> tu
         tasks = make_non_linux_tasks(selection.non_linux, wine)
         if selection.entries:
             runtime = stack.enter_context(find_runtime(options.runtime))
+            runtime.remove_orphaned_containers()
             context = SmokeContext(
                 project=selection.project,
                 catalog=selection.catalog,

@@ -137,15 +137,22 @@ class Runtime:
         with translate_errors(self.name):
             return Path(self._client.info().get("DockerRootDir", "/var/lib/docker"))
 
-    def list_orphaned_containers(self) -> list[str]:
-        """Return the names of containers whose run was killed before it could remove them."""
+    def list_orphaned_containers(self, machine: str = "") -> list[str]:
+        """Return the names of containers whose run, on `machine` if it is given, was killed before it removed them."""
         with translate_errors(self.name):
             containers = self._client.containers.list(all=True, filters={"label": RUN_LABEL})
+            runs = {container.name: RunId.parse(container.labels[RUN_LABEL]) for container in containers}
             return sorted(
                 container.name
                 for container in containers
-                if not RunId.parse(container.labels[RUN_LABEL]).is_running(container.status)
+                if machine in ("", runs[container.name].machine)
+                and not runs[container.name].is_running(container.status)
             )
+
+    def remove_orphaned_containers(self) -> None:
+        """Remove the containers of killed runs on this machine, which the runtime keeps running."""
+        for name in self.list_orphaned_containers(machine=platform.node()):
+            self.remove_container(name)
 
     def remove_container(self, name: str) -> None:
         with translate_errors(self.name), contextlib.suppress(NotFound):

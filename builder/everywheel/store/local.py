@@ -48,12 +48,15 @@ def default_store() -> Path:
     if configured:
         return Path(configured).absolute()
     try:
-        return platformdirs.user_cache_path("everywheel", appauthor=False)
+        folder = platformdirs.user_cache_path("everywheel", appauthor=False)
     except RuntimeError:
-        raise MachineError(
-            "the store has no directory: HOME is not set, and the user database has no entry for this user",
-            hint="set EVERYWHEEL_STORE or HOME to a directory",
-        ) from None
+        folder = Path("~")
+    if folder.is_absolute():
+        return folder
+    raise MachineError(
+        "the store has no directory: HOME is not set, and the user database has no entry for this user",
+        hint="set EVERYWHEEL_STORE or HOME to a directory",
+    )
 
 
 class Store:
