@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import click
 import pytest
 from everywheel.audit.checks import CHECKS
+from everywheel.cli.failures import CLOSED_OUTPUT, INTERRUPTED
 from everywheel.cli.main import main
 from everywheel.errors import EverywheelError
 from everywheel.smoke.result import SmokeState
@@ -222,4 +223,4 @@ def test_commands_lists_every_exit_code() -> None:
     table = (ROOT / "docs" / "commands.md").read_text().partition("## Exit codes")[2].partition("\n## ")[0]
     codes = {str(error.exit_code) for error in EverywheelError.__subclasses__()}
 
-    assert set(re.findall(r"^\| (\d+) \|", table, re.MULTILINE)) == codes | {"130"}
+    assert set(re.findall(r"^\| (\d+) \|", table, re.MULTILINE)) == codes | {str(INTERRUPTED), str(CLOSED_OUTPUT)}

@@ -8,6 +8,8 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+import platformdirs
+
 from everywheel.errors import MachineError
 from everywheel.execution.files import is_directory, translate_os_errors
 
@@ -42,6 +44,20 @@ class Damage:
     reason: str
     path: Path
     key: str = ""
+
+
+def find_cache_directory() -> Path:
+    """Return `everywheel` in the user's cache directory; raise MachineError for a user without a home directory."""
+    try:
+        folder = platformdirs.user_cache_path("everywheel", appauthor=False)
+    except RuntimeError:
+        folder = Path("~")
+    if folder.is_absolute():
+        return folder
+    raise MachineError(
+        "the store has no directory: HOME is not set, and the user database has no entry for this user",
+        hint="set EVERYWHEEL_STORE or HOME to a directory",
+    )
 
 
 def create_folders(root: Path) -> None:

@@ -20,7 +20,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-import platformdirs
 from filelock import FileLock
 
 from everywheel.archives.refusal import ArchiveError
@@ -35,7 +34,7 @@ from everywheel.execution.files import (
     translate_os_errors,
 )
 from everywheel.store.entry import EntryKind, InvalidRecord, StoreEntry, entry_file, format_record, is_hash, read_record
-from everywheel.store.layout import check_root, create_folders, list_folder
+from everywheel.store.layout import check_root, create_folders, find_cache_directory, list_folder
 from everywheel.store.lease import hold_if_free, make_lock, open_lease
 from everywheel.store.unpacking import unpack_over
 
@@ -45,18 +44,7 @@ FIXED_TIME = 1577836800  # 2020-01-01, the time stamp of every packed file
 def default_store() -> Path:
     """Return $EVERYWHEEL_STORE, or `everywheel` in the user's cache directory; raise MachineError without either."""
     configured = os.environ.get("EVERYWHEEL_STORE")
-    if configured:
-        return Path(configured).absolute()
-    try:
-        folder = platformdirs.user_cache_path("everywheel", appauthor=False)
-    except RuntimeError:
-        folder = Path("~")
-    if folder.is_absolute():
-        return folder
-    raise MachineError(
-        "the store has no directory: HOME is not set, and the user database has no entry for this user",
-        hint="set EVERYWHEEL_STORE or HOME to a directory",
-    )
+    return Path(configured).absolute() if configured else find_cache_directory()
 
 
 class Store:
