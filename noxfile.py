@@ -215,8 +215,8 @@ def cibuildwheel(session: nox.Session) -> None:
     install(session, "wheel")
     import_sources(session)
     options = ("--only", f"cp311-{family}_{platform.machine().lower()}", "--output-dir", "wheelhouse/cibuildwheel")
-    environment = {"PKG_CONFIG": "pkgconf", "PIP_BUILD_CONSTRAINT": str(ROOT / "everywheel.lock")}
-    session.run("cibuildwheel", *options, "extension", *session.posargs, env=environment)
+    pinned = {"CIBW_BUILD_FRONTEND": "pip", "PIP_BUILD_CONSTRAINT": str(ROOT / "everywheel.lock")}
+    session.run("cibuildwheel", *options, "extension", *session.posargs, env={"PKG_CONFIG": "pkgconf", **pinned})
 
 
 @nox.session(name="smoke-job")

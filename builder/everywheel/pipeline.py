@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from everywheel.config.pins import digest_pins
 from everywheel.config.project import Project
 from everywheel.config.recipe import Linkage
 from everywheel.errors import AuditError
@@ -173,7 +174,10 @@ def build_wheel(
     finished = _repair(built, call, context, step, plan, project)
     set_stage("audit")
     _audit(finished)
-    context.store.put_wheel(step.key, finished, name=step.name, version=step.version, target=step.platform)
+    resolution = digest_pins(project.build_pins or ())
+    context.store.put_wheel(
+        step.key, finished, name=step.name, version=step.version, target=step.platform, resolution=resolution
+    )
     context.close_workspace(call.workspace)
 
 

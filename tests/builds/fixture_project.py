@@ -164,7 +164,7 @@ class FixtureProject:
 
     def copy_results(self, other: FixtureProject) -> None:
         """Replace the artifacts and wheels of this project by those of another one."""
-        for part in ("artifacts", "wheels"):
+        for part in ("artifacts", "resolutions", "wheels"):
             shutil.rmtree(self.store / part, ignore_errors=True)
             shutil.copytree(other.store / part, self.store / part)
         shutil.copytree(other.root / "wheelhouse", self.root / "wheelhouse")

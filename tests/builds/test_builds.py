@@ -227,6 +227,7 @@ def test_fetched_sources_are_enough_for_an_offline_build(project_copy: FixturePr
 
 def test_a_bundle_has_every_source_of_an_offline_build(project: FixtureProject, tmp_path: Path) -> None:
     bundle = str(tmp_path / "sources.tar")
+    project.run("lock")  # on a machine without a network, nothing could be resolved
     project.run("sources", "bundle", bundle)
     project.new_store("other")
     project.run("sources", "import", bundle, EVERYWHEEL_MIRRORS="")

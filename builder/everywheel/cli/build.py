@@ -88,7 +88,7 @@ def build_command(
     build = _Build(plan=plan, results=results, wheels=wheels)
     tested = _test_locally(project, build, store, options)
     if as_json:
-        click.echo(json.dumps(_describe(build), indent=1))
+        click.echo(json.dumps(_describe(build, store), indent=1))
     else:
         _print_wheels(project, build, tested)
     code = exit_code(results)
@@ -170,7 +170,7 @@ def _print_wheels(project: Project, build: _Build, tested: Sequence[str]) -> Non
             click.echo(f"missing: {wheel_name(project, step.target, step.python)}")
 
 
-def _describe(build: _Build) -> dict[str, object]:
+def _describe(build: _Build, store: Store) -> dict[str, object]:
     """Return the results and wheels as JSON values."""
     return {
         "steps": [
@@ -183,7 +183,12 @@ def _describe(build: _Build) -> dict[str, object]:
             for result in build.results
         ],
         "wheels": [
-            {"target": build.plan.steps[id].target.tag, "path": str(path), "size": path.stat().st_size}
+            {
+                "target": build.plan.steps[id].target.tag,
+                "path": str(path),
+                "size": path.stat().st_size,
+                "resolution": entry.resolution if (entry := store.find(build.plan.steps[id].key)) else "",
+            }
             for id, path in build.wheels.items()
         ],
     }

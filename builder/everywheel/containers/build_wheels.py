@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from everywheel.audit import audit_wheel, fail_on_findings
+from everywheel.config.pins import digest_pins
 from everywheel.config.project import Project
 from everywheel.containers.catalog import BuildImage, Catalog
 from everywheel.containers.cibuildwheel import ContainerBuild, build_in_container, image_identity
@@ -168,15 +169,8 @@ def _build_wheel(
         )
     set_stage("fetch packages for the container")
     libc = (*image.libc_version, 5) if image.libc == "musl" else image.libc_version
-    payload = ensure_payload(
-        target,
-        libc,
-        image.python,
-        project.build_pins or (),
-        project.smoke.requires,
-        store,
-        offline=options.offline,
-    )
+    pins, tests, offline = project.build_pins or (), project.smoke.requires, options.offline
+    payload = ensure_payload(target, libc, image.python, pins, tests, store, offline=offline)
     build = ContainerBuild(
         project=project,
         target=target,
@@ -196,5 +190,8 @@ def _build_wheel(
         except AuditError as error:
             error.details.setdefault("log", build.log)
             raise
-        store.put_wheel(wheel.key, finished, name=wheel.name, version=wheel.version, target=target.tag)
+        resolution = digest_pins(pins)
+        store.put_wheel(
+            wheel.key, finished, name=wheel.name, version=wheel.version, target=target.tag, resolution=resolution
+        )
     return Outcome.DONE

@@ -38,7 +38,8 @@ class InvalidRecord(Exception):
 class StoreEntry:
     """One artifact or wheel in the store.
 
-    `file` is its path relative to the store, `size` is in bytes, `created` and `used` are in seconds since 1970.
+    `file` is its path relative to the store, `size` is in bytes, `created` and `used` are in seconds since 1970. `resolution`
+    is the hash of the packages that a wheel was built with, which `resolutions/<hash>.txt` lists; empty for an artifact.
     """
 
     key: str
@@ -50,6 +51,7 @@ class StoreEntry:
     sha256: str
     size: int
     created: float
+    resolution: str = ""
     used: float = field(default=0.0, compare=False)
 
     @property
@@ -123,12 +125,23 @@ def _parse_entry(facts: object, key: str, used: float) -> StoreEntry:
         raise InvalidRecord("the record has no valid size")
     if not isinstance(created, int | float) or not math.isfinite(created) or not 0 <= created < 1e11:
         raise InvalidRecord("the record has no valid time")
+    resolution = facts.get("resolution", "")
+    if not isinstance(resolution, str) or not (is_hash(resolution) or not resolution):
+        raise InvalidRecord("the record has no valid resolution")
     file = facts.get("file")
     filename = file.rpartition("/")[2] if isinstance(file, str) else ""
     if file != entry_file(key, EntryKind(kind), filename):
         raise InvalidRecord("the record names a file that is not its own")
     return StoreEntry(
-        key=key, kind=EntryKind(kind), file=file, sha256=sha256, size=size, created=created, used=used, **texts
+        key=key,
+        kind=EntryKind(kind),
+        file=file,
+        sha256=sha256,
+        size=size,
+        created=created,
+        resolution=resolution,
+        used=used,
+        **texts,
     )
 
 

@@ -17,6 +17,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -150,17 +151,17 @@ class Store:
                 ),
             )
 
-    def put_wheel(self, key: str, wheel: Path, *, name: str, version: str, target: str) -> StoreEntry:
-        """Copy a finished wheel into the store under its key."""
+    def put_wheel(
+        self, key: str, wheel: Path, *, name: str, version: str, target: str, resolution: str = ""
+    ) -> StoreEntry:
+        """Copy a finished wheel into the store under its key; `resolution` is that of its record."""
         with translate_os_errors(self.root), self._temporary() as temporary:
             shutil.copyfile(wheel, temporary)
             file = entry_file(key, EntryKind.WHEEL, wheel.name)
-            return self._put(
-                temporary,
-                _describe(
-                    temporary, kind=EntryKind.WHEEL, key=key, name=name, version=version, target=target, file=file
-                ),
+            entry = _describe(
+                temporary, kind=EntryKind.WHEEL, key=key, name=name, version=version, target=target, file=file
             )
+            return self._put(temporary, replace(entry, resolution=resolution))
 
     def _put(self, file: Path, entry: StoreEntry) -> StoreEntry:
         final = self.path(entry)

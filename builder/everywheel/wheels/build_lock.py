@@ -8,17 +8,27 @@ those that the backend adds (`get_requires_for_build_wheel`, `get_requires_for_b
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from everywheel.config.pins import Pin, PinError, describe_machine, list_unmet, parse_pins, render_pins, select_pins
+from everywheel.config.pins import (
+    Pin,
+    PinError,
+    describe_machine,
+    digest_pins,
+    list_unmet,
+    parse_pins,
+    render_pins,
+    select_pins,
+)
 from everywheel.config.project import Project
 from everywheel.errors import BuildError, MachineError, UsageError
+from everywheel.execution.files import remove_path
 from everywheel.store.local import Store
 from everywheel.toolchains.build_tools import ensure_tools, pinned_versions
+from everywheel.toolchains.pip import write_requirements
 from everywheel.toolchains.virtual_env import ensure_pinned_environment, environment_python
 from everywheel.wheels.pep517 import copy_extension, query_requirements
 from everywheel.wheels.resolve import KEEP_ALL, OLDEST_PYTHON, Upgrade, resolve_requirements
@@ -53,7 +63,9 @@ def read_lock(path: Path) -> tuple[Pin, ...] | None:
             raise PinError(f"larger than {_MAX_SIZE >> 20} MB")
         return parse_pins(data.decode())
     except (OSError, UnicodeDecodeError, PinError) as error:
-        reason = error.strerror.lower() if isinstance(error, OSError) and error.strerror else str(error)
+        reason = "not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+        if isinstance(error, OSError):
+            reason = (error.strerror or reason).lower()
         raise UsageError(
             f"{path} is not a list of pinned packages",
             details={"reason": reason},
@@ -97,21 +109,31 @@ def ensure_build_lock(project: Project, store: Store, *, offline: bool = False) 
     BuildError when the requirements cannot be resolved.
     """
     known = find_build_lock(project, store)
-    if known.build_pins is not None:
-        return known
-    record = _record_path(project, store)
-    if offline:
-        raise MachineError(
-            f"build requirements of {project.name}: not resolved yet, and --offline forbids the download",
-            hint="run the same command once without --offline, or `everywheel lock`",
-        )
-    with store.lock(record.stem):
-        pins = _read_record(record)
-        if pins is None:
-            pins = make_lock(project, store).pins
-            record.parent.mkdir(exist_ok=True)
-            write_lock(record, pins)
-    return replace(project, build_pins=pins)
+    if known.build_pins is None:
+        record = _record_path(project, store)
+        if offline:
+            raise MachineError(
+                f"build requirements of {project.name}: not resolved yet, and --offline forbids the download",
+                hint="run the same command once without --offline, or `everywheel lock`",
+            )
+        with store.lock(record.stem):
+            pins = _read_record(record)
+            if pins is None:
+                pins = make_lock(project, store).pins
+                write_requirements(record, _HEADER + render_pins(pins))
+        known = replace(project, build_pins=pins)
+    _list_resolution(known.build_pins or (), store)
+    return known
+
+
+def _list_resolution(pins: Sequence[Pin], store: Store) -> None:
+    """Write the pins to the file in the store that the records of wheels name."""
+    digest, text = digest_pins(pins), render_pins(pins)
+    file = store.root / "resolutions" / f"{digest}.txt"
+    with store.lock(f"resolution-{digest[:32]}"):
+        if not file.is_file() or file.read_bytes() != text.encode():
+            remove_path(file)
+            write_requirements(file, text)
 
 
 def check_fit(project: Project, pins: Sequence[Pin]) -> None:
@@ -223,13 +245,13 @@ def _record_path(project: Project, store: Store) -> Path:
     facts = repr(
         (sorted(project.backend.requires), project.backend.name, sorted(pinned_versions().items()), OLDEST_PYTHON)
     )
-    return store.root / "resolutions" / f"{hashlib.sha256(facts.encode()).hexdigest()[:32]}.txt"
+    return store.root / "resolutions" / f"requirements-{hashlib.sha256(facts.encode()).hexdigest()[:32]}.txt"
 
 
 def _read_record(path: Path) -> tuple[Pin, ...] | None:
-    """Return the pins in a record of the store; a damaged record is removed."""
+    """Return the pins in a record of the store; a damaged record is removed, and resolved again like a missing one."""
     try:
         return read_lock(path)
     except UsageError:
-        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        remove_path(path)
         return None
