@@ -41,7 +41,7 @@ __declspec(dllexport) int demo_open(void) {
 void *PyInit__demo(void) { return 0; }
 """
 METADATA = b"Metadata-Version: 2.4\nName: demo\nVersion: 1.0\nLicense-Expression: MIT\nX-Origin: factory 7\n\nA demo.\n"
-WHEEL_FILE = "Wheel-Version: 1.0\nGenerator: other 1\nRoot-Is-Purelib: false\nX-Signer: nobody\n"
+WHEEL_FILE = "Wheel-Version: 1.0\nGenerator: other 1\nRoot-Is-Purelib: false\nX-Signer: factory 7\n"
 INFO = "demo-1.0.dist-info"
 
 
@@ -362,7 +362,7 @@ def test_another_platform_tag_changes_nothing_else_in_the_wheel_file(
 
     assert wheel.name == "demo-1.0-7-cp312-cp312-manylinux2014_x86_64.whl"
     assert read_wheel(wheel).files[f"{INFO}/WHEEL"].data.decode() == (
-        "Wheel-Version: 1.0\nGenerator: other 1\nX-Signer: nobody\nRoot-Is-Purelib: false\nBuild: 7\n"
+        "Wheel-Version: 1.0\nGenerator: other 1\nX-Signer: factory 7\nRoot-Is-Purelib: false\nBuild: 7\n"
         "Tag: cp312-cp312-manylinux2014_x86_64\n"
     )
 
