@@ -12,19 +12,22 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from everywheel.audit import audit_wheel
 from everywheel.audit.record import check_record
 from everywheel.audit.wheel_contents import read_wheel_contents
 from everywheel.binaries.elf import ElfFacts, read_elf
 from everywheel.binaries.macho import read_macho
+from everywheel.cli.main import main
 from everywheel.errors import AuditError, BuildError
 from everywheel.libraries.prefix import Library, write_library
 from everywheel.platforms.target import parse_target
 from everywheel.repair import RepairedWheel, RepairRequest, WheelTags, repair_wheel
 from everywheel.store.local import FIXED_TIME
 from everywheel.toolchains.build_tools import ensure_tools
-from everywheel.wheels.wheel import Wheel, WheelFile, pack_wheel, read_wheel
+from everywheel.wheels.wheel import Wheel, WheelFile, add_files, pack_wheel, read_wheel
 
+PROJECT = Path(__file__).parents[1] / "failing" / "base"
 GLIBC, MUSL, WINDOWS, MACOS = "manylinux2014_x86_64", "musllinux_1_2_aarch64", "win_amd64", "macosx_11_0_arm64"
 LINUX = (GLIBC, MUSL)
 LIBRARY = "__declspec(dllexport) int answer(void) { return 42; }"
@@ -394,3 +397,28 @@ def test_files_of_platlib_are_moved_to_where_they_are_installed(
     assert finished.notes == (
         "the files of .data/platlib and .data/purelib are in the root of the result, where they are installed",
     )
+
+
+def test_a_result_with_audit_findings_is_not_written(
+    compile_c: Callable[..., bytes], shared_store: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "prefix" / "share" / "everywheel").mkdir(parents=True)
+    files = {
+        "demo/_demo.so": compile_c(GLIBC, LONELY),
+        f"{INFO}/METADATA": METADATA.replace(b"License-Expression: MIT\n", b""),
+    }
+    unlicensed = add_files(make_wheel(f"cp312-cp312-{GLIBC}", {}), files)
+    wheel = pack_wheel(unlicensed, tmp_path, epoch=FIXED_TIME)
+    command = ["--project", str(PROJECT), "repair", str(wheel), "--prefix", str(tmp_path / "prefix")]
+    command += ["--wheelhouse", str(tmp_path / "wheelhouse")]
+
+    audited = CliRunner().invoke(main, command)
+    written = CliRunner().invoke(main, [*command, "--no-audit"])
+
+    assert audited.exit_code == 5
+    assert audited.output.splitlines()[:3] == [
+        f"error: demo-1.0-cp312-cp312-{GLIBC}.whl: the audit has 1 finding",
+        f"  result: not written to {tmp_path / 'wheelhouse'}; with --no-audit, it is written without an audit",
+        f"  | licenses: {INFO}/METADATA: no License-Expression (PEP 639)",
+    ]
+    assert (written.exit_code, written.output) == (0, f"{tmp_path / 'wheelhouse' / wheel.name}\n")

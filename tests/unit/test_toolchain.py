@@ -91,6 +91,39 @@ def test_only_declared_symbols_are_exported(tools: Tools, tmp_path: Path) -> Non
     assert f"-Wl,--version-script={script}" in toolchain.link_flags
 
 
+@pytest.mark.parametrize(
+    ("arguments", "is_limited"),
+    [
+        (("-shared", "a.o", "-o", "demo.abi3.so"), True),
+        (("-shared", "-Wl,-soname,libown.so", "a.o"), False),
+        (("-shared", "-Wl,--version-script=own.map", "a.o"), False),
+        (("a.o", "-o", "program"), False),
+        (("-c", "a.c"), False),
+    ],
+)
+def test_exports_of_modules_do_not_limit_libraries_and_programs(
+    tools: Tools, tmp_path: Path, arguments: tuple[str, ...], is_limited: bool
+) -> None:
+    toolchain = write(tools, tmp_path / "ws", exports=("PyInit_*", "foo_*"), exports_of_modules=True)
+
+    script = f"-Wl,--version-script={toolchain.directory / 'exports.map'}"
+    assert (script in call(toolchain, "c++", *arguments)) is is_limited
+    assert not any("version-script" in flag for flag in toolchain.link_flags)
+
+
+def test_on_macos_symbols_of_modules_are_hidden_but_not_those_of_libraries(tools: Tools, tmp_path: Path) -> None:
+    target = parse_target("macosx_11_0_arm64")
+    engine = ZigEngine(store=Store(tmp_path / "store"), tools=tools, cache=tmp_path)
+    options = ToolchainOptions(exports=("PyInit_*",), exports_of_modules=True)
+    toolchain = write_toolchain(target, engine.compilers(target), tools, tmp_path / "ws", options)
+
+    module = call(toolchain, "cc", "a.o", "-bundle", "-o", "demo.abi3.so")
+    library = call(toolchain, "cc", "a.o", "-dynamiclib", "-install_name", "@rpath/libown.dylib")
+
+    assert module[3:5] == ["PyInit_*", "--"]
+    assert library[:2] == ["cc", "-target"]
+
+
 def test_on_macos_symbols_are_hidden_before_a_library_is_linked(tools: Tools, tmp_path: Path) -> None:
     target = parse_target("macosx_10_15_x86_64")
     engine = ZigEngine(store=Store(tmp_path / "store"), tools=tools, cache=tmp_path)

@@ -118,6 +118,52 @@ def test_invalid_metadata_is_refused() -> None:
     assert "Nonsense-1.0" in caught.value.excerpt[0]
 
 
+def test_a_new_tag_keeps_the_build_number_of_the_file_name() -> None:
+    wheel = retag_wheel(replace(make_wheel(), build="3"), python="py3", abi="none", platform="win_amd64")
+
+    assert wheel.filename == "demo-1.0-3-py3-none-win_amd64.whl"
+    assert wheel.files["demo-1.0.dist-info/WHEEL"].data.decode() == (
+        "Wheel-Version: 1.0\nGenerator: x 1\nRoot-Is-Purelib: false\nBuild: 3\nTag: py3-none-win_amd64\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "directory", "name"),
+    [
+        ("Foo.Bar-1.0-py3-none-any", "foo_bar-1.0", "foo_bar-1.0-py3-none-any.whl"),
+        ("foo_bar-1.0-py3-none-any", "Foo.Bar-1.0", "foo_bar-1.0-py3-none-any.whl"),
+        ("foo_bar-1.0-py3-none-any", "foo-bar-1.0", "foo_bar-1.0-py3-none-any.whl"),
+        ("foo-1.0.0rc1-2-py3-none-any", "foo-1.0.0_rc1", "foo-1.0.0rc1-2-py3-none-any.whl"),
+        ("foo-1.0.post1-py3-none-any", "foo-1.0-1", "foo-1.0.post1-py3-none-any.whl"),
+        ("Foo-1.0-py3-none-any", "Foo-1.0", "Foo-1.0-py3-none-any.whl"),
+    ],
+)
+def test_file_name_and_directories_get_one_spelling(tmp_path: Path, file: str, directory: str, name: str) -> None:
+    path = tmp_path / f"{file}.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        for member in ("dist-info/METADATA", "dist-info/WHEEL", "data/scripts/x"):
+            archive.writestr(f"{directory}.{member}", "")
+
+    wheel = read_wheel(path)
+
+    stem = "-".join(name.split("-")[:2])
+    assert wheel.filename == name
+    assert set(wheel.files) == {f"{stem}.dist-info/METADATA", f"{stem}.dist-info/WHEEL", f"{stem}.data/scripts/x"}
+
+
+def test_a_symbolic_link_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "demo-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        link = zipfile.ZipInfo("demo/link.so")
+        link.create_system, link.external_attr = 3, 0o120777 << 16
+        archive.writestr(link, "demo.so")
+
+    with pytest.raises(BuildError) as caught:
+        read_wheel(path)
+
+    assert caught.value.details["reason"] == "'demo/link.so': a symbolic link, which installers write as a regular file"
+
+
 def test_unknown_fields_of_metadata_are_kept() -> None:
     unknown = b"Summary: A demo\nX-Origin: factory 7\nX-Note: two\n        lines\n"
     wheel = add_files(make_wheel(), {"demo-1.0.dist-info/METADATA": METADATA.replace(b"Summary: A demo\n", unknown)})
