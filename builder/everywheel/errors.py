@@ -86,7 +86,7 @@ class SourceError(EverywheelError):
 
 
 class AuditError(EverywheelError):
-    """The audit of a finished wheel has findings."""
+    """The audit of a finished wheel has findings, or a wheel needs a library that cannot be found."""
 
     exit_code = 5
 

@@ -113,9 +113,9 @@ def _list_needed(binary: Binary, target: Target) -> list[str]:
 
 def _missing_error(wheel: Wheel, request: RepairRequest, missing: Mapping[str, list[str]], folder: Path) -> AuditError:
     count = len({name for names in missing.values() for name in names})
-    libraries = "a library that the wheel needs" if count == 1 else f"{count} libraries that the wheel needs"
+    libraries = "a library" if count == 1 else f"{count} libraries"
     return AuditError(
-        f"{request.describe(wheel)}: {libraries} cannot be found",
+        f"{request.describe(wheel)}: {libraries} that the wheel needs cannot be found",
         details={
             **{path: f"needs {', '.join(names)}" for path, names in missing.items()},
             "searched": f"the wheel, {folder}, and the libraries of every {request.target.tag} system",
