@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import tarfile
 import threading
@@ -193,3 +194,32 @@ def test_nothing_survives_a_killed_builder(scene: Scene, stage: Callable[[Scene]
         builder.process.wait()
 
         assert wait_until(lambda: not list_left(), KILL_LIMIT), list_left()
+
+
+def test_a_call_that_python_cannot_interrupt_does_not_delay_the_end() -> None:
+    """Such as one that packs a large file: signals are handled between two instructions of the main thread only."""
+    script = (
+        "import hashlib, sys; import everywheel.cli.main as module; from everywheel.cli.program import run_program\n"
+        "module.main = lambda: (print('ready', flush=True), hashlib.pbkdf2_hmac('sha256', b'', b'', 10**9))\n"
+        "run_program()\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGTERM)
+
+    assert process.communicate(timeout=LIMIT) == ("", "interrupted\n")
+    assert process.returncode == 130
+
+
+def test_a_signal_that_was_ignored_before_remains_ignored() -> None:
+    script = (
+        "import os, signal, sys; import everywheel.cli.main as module; from everywheel.cli.program import run_program\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "module.main = lambda: sys.exit(os.kill(os.getpid(), signal.SIGHUP))\n"
+        "run_program()\n"
+    )
+
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

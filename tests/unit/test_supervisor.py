@@ -181,3 +181,21 @@ def test_a_killed_supervisor_is_an_error_and_its_commands_end(folder: Path) -> N
     assert result.stdout == "the process that starts commands was killed\n"
     assert wait_until_empty(folder, 3) == {}
     assert MachineError.exit_code == 7
+
+
+def test_a_limit_of_open_files_is_an_error_of_the_command() -> None:
+    script = (
+        "import resource; from everywheel.execution.process import run_command\n"
+        "from everywheel.execution.child import start_child\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (14, 14))\n"
+        "children = []\n"
+        "try:\n"
+        "    while True:\n"
+        "        child = start_child(['sleep', '61'], cwd=None, env=None, streams=(0, 1, 2), own_session=True)\n"
+        "        children.append(child)\n"
+        "except OSError as error: print(error.strerror)\n"
+    )
+
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert result.stdout == "Too many open files\n"

@@ -94,20 +94,25 @@ class _Supervisor:
     def _accept(self) -> None:
         """Receive the request for a command and start it."""
         data, descriptors, _, _ = socket.recv_fds(self._control, 1, 4)
-        if not data:
-            self._builder_lives = False
-            self._selector.unregister(self._control)
+        if not data or not descriptors:
+            self._builder_lives = bool(data)
+            if not data:
+                self._selector.unregister(self._control)
             return
         for descriptor in descriptors:
             os.set_inheritable(descriptor, False)
         connection = socket.socket(fileno=descriptors[0])
+        pid, kind, code = 0, NO_PROGRAM, errno.EMFILE
         try:
             (length,) = REQUEST.unpack(_receive(connection, REQUEST.size))
             args, directory, environment = marshal.loads(_receive(connection, length))
-            pid, kind, code = self._start(args, directory, environment, descriptors[1:])
+            if len(descriptors) == 4:  # the system drops those that exceed the limit of open files
+                pid, kind, code = self._start(args, directory, environment, descriptors[1:])
         except EOFError:  # the builder was killed while it sent the request
             connection.close()
             return
+        except OSError as error:  # a limit of processes or files
+            code = error.errno or errno.EAGAIN
         finally:
             for descriptor in descriptors[1:]:
                 os.close(descriptor)
@@ -123,7 +128,12 @@ class _Supervisor:
     ) -> tuple[int, bytes, int]:
         """Start a command; return its process id, and what failed with its error number (`STARTED`: nothing)."""
         failed, report = os.pipe()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            os.close(failed)
+            os.close(report)
+            raise
         if pid == 0:
             kind, code = NO_PROGRAM, errno.EINVAL
             try:
