@@ -70,3 +70,30 @@ def test_processes_that_share_a_store_build_each_step_once(chain: FixtureProject
     assert [process.returncode for process in processes] == [0, 0, 0], progress
     built = [name for lines in progress for name in list_done(lines)]
     assert sorted(built) == [f"h{index}" for index in range(CHAIN)]
+
+
+def test_gc_never_removes_what_a_running_build_uses(chain: FixtureProject) -> None:
+    build, count = start_deps(chain, "prefix"), 0
+    while build.poll() is None:
+        output, _ = chain.run("store", "gc", "--all", "--older-than", "0")
+        assert "cannot be removed" not in output
+        count += 1
+    progress = build.communicate()[1]
+
+    assert build.returncode == 0, progress
+    assert len(list_done(progress)) == CHAIN
+    assert len(list((chain.folder / "prefix" / "include").iterdir())) == CHAIN
+    assert count > 1
+
+
+def test_gc_removes_everything_that_a_killed_build_has_left(chain: FixtureProject) -> None:
+    build = start_deps(chain, "prefix")
+    assert build.stderr is not None
+    build.stderr.readline()
+    build.kill()
+    build.communicate()
+
+    chain.run("store", "gc", "--all", "--older-than", "0")
+
+    left = [path.relative_to(chain.store).as_posix() for path in chain.store.glob("*/*")]
+    assert [path for path in left if not path.startswith(("sources/", "tools/", "zig/"))] == ["leases/.collection.lock"]

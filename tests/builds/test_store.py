@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from pathlib import Path
 
+import pytest
 from everywheel.store.entry import StoreEntry
 from everywheel.store.local import Store
 from fixture_project import FixtureProject
@@ -38,16 +40,15 @@ def test_a_damaged_wheel_is_never_delivered_and_built_again_with_all_that_it_req
     record.write_text(record.read_text().replace(libbar.file, "/etc/passwd"))
     archive = (project.folder / "libfoo.tar.gz").read_bytes()
     (project.store / "sources" / hashlib.sha256(archive).hexdigest()).write_bytes(archive[:-1])
-    exported = project.find_wheel("manylinux2014_x86_64.manylinux_2_17_x86_64")
-    flip_last_byte(exported)
+    flip_last_byte(project.find_wheel(TARGET))
 
     _, progress = project.run("build", "--target", TARGET)
 
     assert project.wheels() == good
-    for label in ("libfoo 1.0", "libbar 1.0"):
+    for label in ("libfoo 1.0", "libbar 2.0"):
         assert f"{label} for {GLIBC}: its file in the store was damaged; building it again" in progress
     assert progress.count("was damaged; building it again") == 3
-    assert progress.count("its copy in the store was damaged; fetching it again") == 1
+    assert progress.count("its copy in the store was damaged; fetching it again") == 1, progress
     assert "are intact" in project.run("store", "verify")[0]
 
 
@@ -62,9 +63,29 @@ def test_a_library_below_a_finished_one_is_built_again_for_a_prefix(project_copy
     assert (project.root / "prefix" / "include" / "bar.h").is_file()
 
 
-def test_projects_with_one_store_have_logs_of_their_own(project_copy: FixtureProject, tmp_path: Path) -> None:
-    other = tmp_path / "other"
-    shutil.copytree(project_copy.root, other)
-    for number, root in enumerate((project_copy.root, other)):
-        meson = root / "recipes" / "libbar" / "recipe.toml"
-        meson.write_text(meson.read_text().replace("[build]", f'[build]\ndefines = ["PROJECT={number}"]'))
+def test_a_store_of_another_owner_can_be_listed_and_verified(project_copy: FixtureProject) -> None:
+    project = project_copy
+    if os.geteuid() == 0:
+        pytest.skip("root writes everywhere")
+    for folder in (project.store, *(path for path in project.store.rglob("*") if path.is_dir())):
+        folder.chmod(0o555)
+
+    assert "are intact" in project.run("store", "verify")[0]
+    assert "fixture" in project.run("store", "list")[0]
+    _, errors = project.run("build", "--target", TARGET, exit_code=7)
+    assert f"error: cannot write {project.store}\n" in errors
+    assert "set EVERYWHEEL_STORE to a directory of your own" in errors
+
+
+def test_a_wheelhouse_that_is_a_file_is_an_error_with_a_next_step(project_copy: FixtureProject) -> None:
+    project = project_copy
+    shutil.rmtree(project.root / "wheelhouse")
+    (project.root / "wheelhouse").touch()
+
+    _, errors = project.run("build", "--target", TARGET, exit_code=7)
+
+    assert errors.splitlines()[-3:] == [
+        f"error: cannot write {project.root / 'wheelhouse'}",
+        "  reason: file exists",
+        "  hint: check its owner and mode, or set `wheelhouse` of [tool.everywheel] to another directory",
+    ]

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from everywheel.errors import SourceError
+from everywheel.execution.notices import report_notice
 from everywheel.execution.threads import TICK, DaemonThreads, wait_for_any
 from everywheel.sources.cache import find_source, open_scratch, store_source
 from everywheel.sources.deadline import Deadline, DeadlineExceeded
@@ -80,8 +81,9 @@ def fetch_sources(
 def _look_up(store: Path, file: PinnedFile) -> _Outcome:
     existed = os.path.lexists(store / "sources" / file.sha256)
     path = find_source(store, file.sha256)
-    damage = HashMismatch("the copy in the store was damaged; fetching it again")
-    return _Outcome(file=file, path=path, reasons={"store": damage} if path is None and existed else {})
+    if existed and path is None:
+        report_notice(f"{file.title}: its copy in the store was damaged; fetching it again")
+    return _Outcome(file=file, path=path)
 
 
 def _fetch(

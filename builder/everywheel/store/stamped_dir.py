@@ -16,6 +16,7 @@ from pathlib import Path
 from everywheel.errors import MachineError
 from everywheel.execution.files import remove_path, translate_os_errors
 from everywheel.execution.notices import report_notice
+from everywheel.store.layout import is_inside
 from everywheel.store.lease import make_lock
 from everywheel.store.manifest import compare_with_manifest, make_manifest, read_manifest, write_manifest
 
@@ -88,8 +89,12 @@ def find_damage(path: Path, *, thorough: bool = False) -> list[str]:
 
 
 def list_stamped_dirs(root: Path) -> list[Path]:
-    """Return the complete directories in a store."""
-    return sorted(stamp.parent for part in ("tools", "zig") for stamp in (root / part).glob(f"*/{STAMP}"))
+    """Return the complete directories in a store; not those behind a link, which belong to another store.
+
+    Earlier versions wrote an empty stamp: such a directory is not used anymore, and `everywheel store gc` removes it.
+    """
+    stamps = [stamp for part in ("tools", "zig") for stamp in (root / part).glob(f"*/{STAMP}")]
+    return sorted(stamp.parent for stamp in stamps if is_inside(root, stamp) and stamp.lstat().st_size > 0)
 
 
 def _summarize(path: Path, damage: list[str]) -> str:
