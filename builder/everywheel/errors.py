@@ -58,7 +58,7 @@ class EverywheelError(Exception):
             lines.append(f"  log: {self.log}")
         if self.hint is not None:
             lines.append(f"  hint: {self.hint}")
-        return "\n".join(map(printable, lines))
+        return "\n".join(printable(line).replace("\n", "\\n") for line in lines)
 
 
 class BuildError(EverywheelError):

@@ -37,6 +37,21 @@ OTHER_DATA_CLASSES = {
 INSIDE = "runs on systems where only Python is installed"
 # What each name gives access to, and the modules that may use it with the reason.
 ALLOWED_IMPORTS = {
+    "tarfile": {
+        "archives/tar_reader.py": "parses headers",
+        **dict.fromkeys(
+            (
+                "containers/bootstrap.py",
+                "containers/image_archive.py",
+                "containers/local_build_image.py",
+                "sources/bundle.py",
+                "store/local.py",
+                "wheels/sdist.py",
+            ),
+            "writes archives; `test_archives_are_read_by_one_package` checks that it reads none",
+        ),
+    },
+    "zipfile": {"audit/abi3.py": "writes a wheel for abi3audit"},
     "subprocess": {
         "execution/child.py": "starts the supervisor, which starts all commands",
         "execution/process.py": "joins arguments as Windows splits them",
@@ -44,6 +59,7 @@ ALLOWED_IMPORTS = {
     },
 }
 ALLOWED_CALLS = {
+    "click.echo": {"cli/output.py": "escapes control characters"},
     "time.sleep": {
         "execution/supervisor.py": "waits for killed processes that are not its children",
         "release/index.py": "an index lists an upload some time after it: not a failure, so no retry",
@@ -115,6 +131,24 @@ def test_a_module_of_the_standard_library_has_few_users(imported: str) -> None:
     }
 
     assert users == ALLOWED_IMPORTS[imported].keys()
+
+
+def list_archive_calls() -> Iterator[tuple[str, str]]:
+    """Yield each call that opens an archive by tarfile, zipfile or shutil, with its mode."""
+    for name, file in list_modules():
+        for node in ast.walk(parse(file)):
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                if called in ("tarfile.open", "tarfile.TarFile", "zipfile.ZipFile"):
+                    mode = [keyword.value for keyword in node.keywords if keyword.arg == "mode"] or node.args[1:2]
+                    yield f"{name}: {called}", mode[0].value if mode and isinstance(mode[0], ast.Constant) else "r"
+                elif called in ("shutil.unpack_archive", "tarfile.is_tarfile", "zipfile.is_zipfile"):
+                    yield f"{name}: {called}", "r"
+
+
+def test_archives_are_read_by_one_package() -> None:
+    """The bounded readers of `archives` are the only ones; all other calls of tarfile and zipfile write."""
+    assert [call for call, mode in list_archive_calls() if mode != "w"] == []
 
 
 @pytest.mark.parametrize("called", ALLOWED_CALLS)

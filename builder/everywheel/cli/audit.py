@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from everywheel.cli.options import json_option
+from everywheel.cli.output import echo
 
 
 @click.command("audit", short_help="Check finished wheels.")
@@ -25,13 +26,13 @@ def audit_command(wheels: tuple[Path, ...], as_json: bool) -> None:
 
     reports = tuple(audit_wheel(path) for path in wheels)
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(report) for report in reports], indent=1))
+        echo(json.dumps([dataclasses.asdict(report) for report in reports], indent=1))
     else:
         for report in reports:
-            click.echo(f"{report.wheel} ({report.size / 1e6:.2f} MB)")
+            echo(f"{report.wheel} ({report.size / 1e6:.2f} MB)")
             for check in report.checks:
                 state = "FINDING" if any(finding.check == check.check for finding in report.findings) else "ok"
-                click.echo(f"  {state:<8}{check.check + ':':<14}{check.message}")
+                echo(f"  {state:<8}{check.check + ':':<14}{check.message}")
     fail_on_findings(reports)
 
 

@@ -18,6 +18,7 @@ from everywheel.cli.options import (
     selection_options,
     target_set_option,
 )
+from everywheel.cli.output import echo
 from everywheel.cli.plan import show_plan
 from everywheel.cli.progress import make_console, open_display, show_failures
 from everywheel.cli.run_plan import choose_targets, exit_code, list_target_set, run_targets
@@ -88,14 +89,14 @@ def build_command(
     build = _Build(plan=plan, results=results, wheels=wheels)
     tested = _test_locally(project, build, store, options)
     if as_json:
-        click.echo(json.dumps(_describe(build, store), indent=1))
+        echo(json.dumps(_describe(build, store), indent=1))
     else:
         _print_wheels(project, build, tested)
     code = exit_code(results)
     if with_sdist and code == 0:
         sdist, code = make_sdist(project, targets[0], store, dataclasses.replace(options, keep=False), quiet=as_json)
         if sdist is not None and not as_json:
-            click.echo(f"built: {_relative(sdist)} ({sdist.stat().st_size / 1e6:.2f} MB)")
+            echo(f"built: {_relative(sdist)} ({sdist.stat().st_size / 1e6:.2f} MB)")
     ctx.exit(code)
 
 
@@ -165,9 +166,9 @@ def _print_wheels(project: Project, build: _Build, tested: Sequence[str]) -> Non
             wheel = build.wheels[id]
             state = "built" if id in built else "up to date"
             note = ", smoke test passed" if id in tested else ""
-            click.echo(f"{state}: {_relative(wheel)} ({wheel.stat().st_size / 1e6:.2f} MB){note}")
+            echo(f"{state}: {_relative(wheel)} ({wheel.stat().st_size / 1e6:.2f} MB){note}")
         elif isinstance(step, WheelStep):
-            click.echo(f"missing: {wheel_name(project, step.target, step.python)}")
+            echo(f"missing: {wheel_name(project, step.target, step.python)}")
 
 
 def _describe(build: _Build, store: Store) -> dict[str, object]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from everywheel.cli.options import Selection, build_options, selection_options
+from everywheel.cli.output import echo
 from everywheel.cli.run_plan import choose_targets, exit_code, run_plan
 from everywheel.cli.store_lease import open_store
 from everywheel.config.project import Project
@@ -81,7 +82,7 @@ def deps_command(
         for target in targets:
             folder = prefix if prefix is not None else output_dir / target.tag if output_dir is not None else None
             count = _unpack_prefix(plan, target, store, folder)
-            click.echo(f"{target.tag}: {count} libraries in {folder or 'the store'}")
+            echo(f"{target.tag}: {count} libraries in {folder or 'the store'}")
     ctx.exit(exit_code(results))
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import click
 
 from everywheel.cli.options import json_option, verbose_option
+from everywheel.cli.output import echo
 from everywheel.containers.qemu import check_emulation
 from everywheel.containers.runtime import find_runtime, is_native
 from everywheel.errors import MachineError
@@ -61,12 +62,12 @@ def doctor_command(as_json: bool) -> None:
     """
     checks = check_machine(default_store())
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(check) for check in checks], indent=1))
+        echo(json.dumps([dataclasses.asdict(check) for check in checks], indent=1))
     else:
         for check in checks:
-            click.echo(f"{check.state:<9}{check.name + ':':<19}{check.message}")
+            echo(f"{check.state:<9}{check.name + ':':<19}{check.message}")
             if check.advice:
-                click.echo(f"{'':<9}{'':<19}{check.advice}")
+                echo(f"{'':<9}{'':<19}{check.advice}")
     missing = [check.name for check in checks if check.state is CheckState.MISSING]
     if missing:
         raise MachineError(

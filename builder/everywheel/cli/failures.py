@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import click
 
+from everywheel.cli.output import echo
 from everywheel.containers.command_report import record_error
 from everywheel.errors import EverywheelError, MachineError
 from everywheel.execution.cancellation import Interrupted, current_cancellation
@@ -56,4 +57,4 @@ def _describe(raised: BaseException) -> EverywheelError:
 
 def _print(text: str) -> None:
     with contextlib.suppress(OSError, MachineError):  # a closed or full standard error
-        click.echo(text, err=True)
+        echo(text, err=True)

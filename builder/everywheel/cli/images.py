@@ -12,9 +12,9 @@ from tempfile import TemporaryDirectory
 import click
 
 from everywheel.cli.options import jobs_option, json_option, runtime_option, verbose_option
+from everywheel.cli.output import echo, make_table, print_table
 from everywheel.cli.progress import make_console, open_display, show_failures
 from everywheel.cli.store_lease import open_store
-from everywheel.cli.tables import make_table, print_table
 from everywheel.config.project import load_project
 from everywheel.config.recipe import suggest
 from everywheel.containers.bootstrap import bootstrap_image, bootstrapped_reference
@@ -62,7 +62,7 @@ def list_command(root: Path, runtime: str | None, as_json: bool) -> None:
     smoke = [_describe_image(image, "smoke", image.libc_label, local) for image in catalog.smoke_images.values()]
     build = [_describe_image(image, "build", _lowest_floor(image), local) for image in catalog.build_images.values()]
     if as_json:
-        click.echo(json.dumps([*smoke, *build], indent=1))
+        echo(json.dumps([*smoke, *build], indent=1))
         return
     for kind, rows, column in (("smoke", smoke, "libc"), ("build", build, "lowest floor")):
         table = make_table(f"{kind} image", column, "architectures", "registry", "packages", "ready")
@@ -143,7 +143,7 @@ def build_command(
     chosen = _choose_images(by_name, names, arches or tuple(target.arch.name for target in project.targets))
     if dry_run:
         for image, arch in chosen:
-            click.echo(f"{image.name} {arch.name}")
+            echo(f"{image.name} {arch.name}")
         return
     store = open_store()
     with find_runtime(runtime) as client:
@@ -157,7 +157,7 @@ def build_command(
     failed = sum(result.outcome is Outcome.FAILED for result in results)
     if failed:
         raise BuildError(f"{failed} of {len(results)} images could not be built", hint="read the logs named above")
-    click.echo(f"{len(chosen)} images are ready")
+    echo(f"{len(chosen)} images are ready")
 
 
 def _make_images(images: Sequence[tuple[_CatalogImage, Arch]], make_image: _MakeImage, jobs: int) -> tuple[Result, ...]:
@@ -242,12 +242,12 @@ def lock_command(
         locked = resolve_digests(chosen, None)
     changed = () if dry_run else write_digests(catalog.file, locked)
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(image) for image in locked], indent=1))
+        echo(json.dumps([dataclasses.asdict(image) for image in locked], indent=1))
         return
     for image in locked:
         state = f"locked by {image.origin}" if image.digests else f"unlocked: {image.reason}"
-        click.echo(f"{image.image}: {state}")
-    click.echo("nothing was written" if dry_run else f"{len(changed)} images changed in {catalog.file}")
+        echo(f"{image.image}: {state}")
+    echo("nothing was written" if dry_run else f"{len(changed)} images changed in {catalog.file}")
 
 
 def _check_locked(images: Sequence[SmokeImage]) -> None:
@@ -259,7 +259,7 @@ def _check_locked(images: Sequence[SmokeImage]) -> None:
             details={"unlocked": ", ".join(unlocked)},
             hint="run `everywheel images lock` on a machine that can reach the registries",
         )
-    click.echo(f"all {len(images)} images are locked")
+    echo(f"all {len(images)} images are locked")
 
 
 @images_group.command("prune")
@@ -277,11 +277,11 @@ def prune_command(root: Path, everything: bool, dry_run: bool, runtime: str | No
         candidates = find_prune_candidates(catalog, client, everything=everything)
         for candidate in candidates:
             size = f" ({candidate.size / 1e6:.0f} MB)" if candidate.size else ""
-            click.echo(f"{candidate.kind} {candidate.name}{size}")
+            echo(f"{candidate.kind} {candidate.name}{size}")
         if not dry_run:
             remove_prune_candidates(candidates, client)
     total = sum(candidate.size for candidate in candidates) / 1e6
-    click.echo(f"{len(candidates)} {'would be removed' if dry_run else 'removed'}, {total:.0f} MB")
+    echo(f"{len(candidates)} {'would be removed' if dry_run else 'removed'}, {total:.0f} MB")
 
 
 COMMAND = images_group

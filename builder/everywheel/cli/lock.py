@@ -9,6 +9,7 @@ import click
 from packaging.utils import canonicalize_name
 
 from everywheel.cli.options import verbose_option
+from everywheel.cli.output import echo
 from everywheel.cli.store_lease import open_store
 from everywheel.config.pins import Pin
 from everywheel.config.project import load_project
@@ -48,30 +49,30 @@ def lock_command(
     for name in names:
         if canonicalize_name(name) not in known:
             raise UsageError(f"{LOCK} has no package '{name}'", hint=suggest(name, known))
-    click.echo("resolving the build requirements", err=True)
+    echo("resolving the build requirements", err=True)
     new = make_lock(loaded, open_store(), kept=kept or (), upgrade=Upgrade(everything=upgrade, names=names))
     if new.not_queried is not None:
-        click.echo(f"note: the backend could not be queried for further requirements: {new.not_queried.fact}", err=True)
+        echo(f"note: the backend could not be queried for further requirements: {new.not_queried.fact}", err=True)
     changes = list(_list_changes(kept or (), new.pins))
     if check:
         _check(path, changes, len(new.pins))
         return
     for change in changes:
-        click.echo(change)
+        echo(change)
     if kept == new.pins:
-        click.echo(f"{path} is up to date: {len(new.pins)} packages")
+        echo(f"{path} is up to date: {len(new.pins)} packages")
     elif dry_run:
-        click.echo("nothing was written")
+        echo("nothing was written")
     else:
         write_lock(path, new.pins)
-        click.echo(f"written: {path}, {len(new.pins)} packages")
+        echo(f"written: {path}, {len(new.pins)} packages")
 
 
 def _check(path: Path, changes: Sequence[str], count: int) -> None:
     """Raise UsageError when a lock would change."""
     if changes:
         raise UsageError(f"{path} is out of date", excerpt=changes, hint="run `everywheel lock`, and commit the file")
-    click.echo(f"{path} is up to date: {count} packages")
+    echo(f"{path} is up to date: {count} packages")
 
 
 def _list_changes(old: Sequence[Pin], new: Sequence[Pin]) -> Iterator[str]:

@@ -11,6 +11,7 @@ import click
 from everywheel import __doc__ as package_summary
 from everywheel.cli.failures import exit_for
 from everywheel.cli.options import verbose_option
+from everywheel.cli.output import echo
 from everywheel.config.recipe import suggest
 from everywheel.containers.command_report import record_command
 from everywheel.errors import MachineError, UsageError
@@ -105,7 +106,7 @@ def main(ctx: click.Context, project: Path, traceback: bool, report_dir: Path | 
 
 
 def _print_notice(message: str) -> None:
-    click.echo(f"warning: {message}", err=True)
+    echo(f"warning: {message}", err=True)
 
 
 def _check_working_directory() -> None:

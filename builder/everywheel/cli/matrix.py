@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from everywheel.cli.tables import make_table, print_table
+from everywheel.cli.output import echo, make_table, print_table
 from everywheel.config.project import Project, load_project
 from everywheel.pipeline import plan_targets
 from everywheel.release.matrix import Job, group_jobs, list_released, plan_jobs
@@ -52,14 +52,14 @@ def matrix_command(root: Path, target_set: str, as_json: bool, github_output: Pa
         with github_output.open("a") as outputs:
             outputs.write(f"matrix={line}\n")
     if as_json:
-        click.echo(line)
+        echo(line)
         return
     table = make_table("job", "built on", "tested on", "files")
     for job in jobs:
         table.add_row(job.name, job.runner, f"{job.native}{' with QEMU' if job.qemu else ''}", "\n".join(job.files))
     print_table(table)
     # A second build produces files of the same names, so distinct names are counted.
-    click.echo(f"{len(jobs)} jobs, {len({name for job in jobs for name in job.files})} files")
+    echo(f"{len(jobs)} jobs, {len({name for job in jobs for name in job.files})} files")
 
 
 COMMAND = matrix_command

@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from everywheel.cli.options import Selection, json_option, selection_options
+from everywheel.cli.output import echo, make_table, print_table
 from everywheel.cli.run_plan import choose_targets
-from everywheel.cli.tables import make_table, print_table
 from everywheel.config.project import Project
 from everywheel.pipeline import find_missing, plan_targets
 from everywheel.planning.plan import finish_plan
@@ -48,13 +48,13 @@ def show_plan(root: Path, selection: Selection, *, as_json: bool) -> None:
         for id, step in plan.steps.items()
     }
     if as_json:
-        click.echo(json.dumps({"steps": _describe_steps(plan, states)}, indent=1))
+        echo(json.dumps({"steps": _describe_steps(plan, states)}, indent=1))
         return
     table = make_table("step", "version", "target", "key", "")
     for id, step in plan.steps.items():
         table.add_row(step.name, step.version, step.platform, step.key[:12], states[id])
     print_table(table)
-    click.echo(f"{len(plan.steps)} steps, {len(missing)} to build")
+    echo(f"{len(plan.steps)} steps, {len(missing)} to build")
 
 
 def _describe_steps(plan: Plan, states: Mapping[str, str]) -> list[dict[str, object]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 import time
@@ -15,11 +16,13 @@ from rich.table import Table
 from rich.text import Text
 
 from everywheel.cli.console import StreamConsole
+from everywheel.errors import printable
 from everywheel.execution.process import listen_to_commands
 from everywheel.execution.scheduler import Outcome, Result, Task, TaskKind
 from everywheel.sources import FetchEvent, FetchEventKind
 
 _VERBOSE = "everywheel.verbose"
+_COLOR = re.compile(r"\x1b\[[0-9;]*m")  # in the output of a build: removed, as all other sequences are shown escaped
 
 
 def make_console() -> Console:
@@ -41,7 +44,8 @@ class CommandPrinter:
 
     def _print(self, label: str, text: str, style: str) -> None:
         # One call per line: rich writes each call at once, so that lines of several threads do not mix.
-        self._console.print(Text.assemble((f"{label} ", "dim"), (text, style)), highlight=False, soft_wrap=True)
+        line = Text.assemble((printable(f"{label} "), "dim"), (printable(_COLOR.sub("", text)), style))
+        self._console.print(line, highlight=False, soft_wrap=True)
 
 
 def start_verbose(ctx: click.Context) -> None:
@@ -134,7 +138,9 @@ class ProgressDisplay:
     def _print(self, message: str, style: str) -> None:
         if not self._quiet:
             elapsed = _format_seconds(time.monotonic() - self._began)
-            self._console.print(Text.assemble((f"[{elapsed:>6}] ", "dim"), (message, style)), highlight=False)
+            self._console.print(
+                Text.assemble((f"[{elapsed:>6}] ", "dim"), (printable(message), style)), highlight=False
+            )
 
     def render(self) -> Table:
         """Return the table of running tasks and downloads."""
@@ -146,13 +152,13 @@ class ProgressDisplay:
             table.add_row(Text(head, style="bold"), Text(_format_seconds(time.monotonic() - self._began), style="dim"))
             for label, stage, began in self._running.values():
                 table.add_row(
-                    Text(f"  {label}"),
-                    Text(stage, style="cyan"),
+                    Text(printable(f"  {label}")),
+                    Text(printable(stage), style="cyan"),
                     Text(_format_seconds(time.monotonic() - began), style="dim"),
                 )
             for title, size, total in self._downloads.values():
                 share = f"{size / 1e6:.1f} of {total / 1e6:.1f} MB" if total else f"{size / 1e6:.1f} MB"
-                table.add_row(Text(f"  {title}"), Text("download", style="cyan"), Text(share, style="dim"))
+                table.add_row(Text(printable(f"  {title}")), Text("download", style="cyan"), Text(share, style="dim"))
         return table
 
 
@@ -177,6 +183,6 @@ def show_failures(console: Console, results: Sequence[Result]) -> None:
     done = sum(r.outcome in (Outcome.DONE, Outcome.FOUND) for r in results)
     console.print(Text(f"{done} done, {len(failed)} failed, {len(skipped)} skipped"), highlight=False)
     for result in failed:
-        console.print(Text(f"  failed: {result.label}"), highlight=False)
+        console.print(Text(printable(f"  failed: {result.label}")), highlight=False)
     for result in skipped:
-        console.print(Text(f"  skipped: {result.label} (requires {result.blocked_by})"), highlight=False)
+        console.print(Text(printable(f"  skipped: {result.label} (requires {result.blocked_by})")), highlight=False)

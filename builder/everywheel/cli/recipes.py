@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 
 from everywheel.cli.options import json_option, target_option, verbose_option
+from everywheel.cli.output import echo, make_table, print_table
 from everywheel.cli.run_plan import choose_targets
 from everywheel.cli.store_lease import open_store
-from everywheel.cli.tables import make_table, print_table
 from everywheel.config.project import load_project
 from everywheel.config.recipe import Recipe, suggest
 from everywheel.config.text_rules import VERSION
@@ -45,7 +45,7 @@ def list_command(root: Path, as_json: bool) -> None:
         rows = [
             {"name": r.name, "version": r.version, "summary": r.summary, "license": r.license.spdx} for r in recipes
         ]
-        click.echo(json.dumps(rows, indent=1))
+        echo(json.dumps(rows, indent=1))
         return
     table = make_table("recipe", "version", "license", "summary")
     for recipe in recipes:
@@ -67,11 +67,11 @@ def show_command(root: Path, name: str, as_json: bool) -> None:
         raise UsageError(f"there is no recipe '{name}'", hint=suggest(name, recipes))
     recipe = recipes[name]
     if as_json:
-        click.echo(json.dumps(dataclasses.asdict(recipe), indent=1, default=str))
+        echo(json.dumps(dataclasses.asdict(recipe), indent=1, default=str))
         return
     for label, value in _describe(recipe).items():
         if value:
-            click.echo(f"{label + ':':<16}{value}")
+            echo(f"{label + ':':<16}{value}")
 
 
 def _describe(recipe: Recipe) -> dict[str, str]:
@@ -110,7 +110,7 @@ def check_command(root: Path, targets: tuple[str, ...]) -> None:
     identities = find_identities()
     for target in dict.fromkeys((*chosen, *project.every_target)):
         plan_libraries(project, target, tuple(project.recipes), identities)
-    click.echo(f"{len(project.recipes)} recipes are valid: {steps} steps on {len(chosen)} targets")
+    echo(f"{len(project.recipes)} recipes are valid: {steps} steps on {len(chosen)} targets")
 
 
 def _list_base_targets() -> tuple[Target, ...]:
@@ -143,16 +143,16 @@ def update_command(root: Path, names: tuple[str, ...], version: str | None, dry_
         if len(names) != 1:
             raise UsageError("--to requires exactly one recipe", hint="everywheel recipes update NAME --to VERSION")
         pin_version(chosen[0], version, store.root)
-        click.echo(f"{names[0]}: {chosen[0].version} -> {version}")
+        echo(f"{names[0]}: {chosen[0].version} -> {version}")
         return
     updates = find_updates(chosen, store.root)
     changed = 0 if dry_run else sum(rewrite_pins(recipe, updates) for recipe in chosen)
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(update) for update in updates], indent=1))
+        echo(json.dumps([dataclasses.asdict(update) for update in updates], indent=1))
         return
     for update in updates:
-        click.echo(f"{update.recipe}: {update.message}")
-    click.echo(f"{len(chosen)} recipes compared, {changed} pins updated")
+        echo(f"{update.recipe}: {update.message}")
+    echo(f"{len(chosen)} recipes compared, {changed} pins updated")
 
 
 COMMAND = recipes_group

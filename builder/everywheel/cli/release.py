@@ -8,6 +8,7 @@ import click
 
 from everywheel.cli.matrix import list_jobs
 from everywheel.cli.options import verbose_option
+from everywheel.cli.output import echo
 from everywheel.cli.release_git import abort_command, prepare_command, tag_command
 from everywheel.cli.smoke import SmokeOptions, run_options, select_wheels, smoke_wheels
 from everywheel.cli.store_lease import open_store
@@ -137,12 +138,12 @@ def check_command(
         jobs = [job for job in list_jobs(project) if layout == "all" or job.engine in RELEASED_ENGINES]
         files = check_jobs(jobs, folder)
         if layout == "all":
-            click.echo(f"{check_second_build(jobs, folder)} wheels of the second build agree with those of the first")
+            echo(f"{check_second_build(jobs, folder)} wheels of the second build agree with those of the first")
     if output_dir is not None:
         check_output_dir(output_dir, files, project.name)
         files = copy_release_files(files, output_dir)
         write_sums((*files, *include), output_dir.absolute().with_name(SUMS))
-    click.echo(f"{len(files)} files of {project.name} {project.version}, as planned")
+    echo(f"{len(files)} files of {project.name} {project.version}, as planned")
 
 
 @release_group.command("rehearse")
@@ -163,7 +164,7 @@ def rehearse_command(root: Path, folder: Path, options: SmokeOptions) -> None:
     project = load_project(root)
     files = check_files(project, folder)
     with serve_index(open_store(), offline=options.offline) as index:
-        check_uploads(files, index, project.name, click.echo)
+        check_uploads(files, index, project.name, echo)
         wheels = tuple(file for file in files if file.suffix == ".whl")
         options = replace(options, index_url=index.simple)
         selection = select_wheels(root, wheels, options)
@@ -188,8 +189,8 @@ def upload_command(root: Path, folder: Path, repository_url: str, index_url: str
 
     project = load_project(root)
     files = check_files(project, folder)
-    status = upload(files, find_index(repository_url, index_url), project.name, click.echo)
-    click.echo(f"{len(status.missing)} files uploaded, {len(status.present)} were present")
+    status = upload(files, find_index(repository_url, index_url), project.name, echo)
+    echo(f"{len(status.missing)} files uploaded, {len(status.present)} were present")
 
 
 @release_group.command("compare")
@@ -215,9 +216,9 @@ def compare_command(root: Path, folder: Path, index_url: str, complete: bool, wa
     files, index = check_files(project, folder), find_index(simple=index_url)
     status = wait_until_listed(files, index, project.name, wait)
     for file in status.present:
-        click.echo(f"present: {file.name}")
+        echo(f"present: {file.name}")
     for file in status.missing:
-        click.echo(f"missing: {file.name}")
+        echo(f"missing: {file.name}")
     if complete:
         check_complete(status)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from everywheel.cli.options import verbose_option
+from everywheel.cli.output import echo
 from everywheel.config.project import load_project
 from everywheel.errors import EverywheelError, UsageError
 
@@ -57,7 +58,7 @@ def prepare_command(root: Path, version: str | None, configs: tuple[Path, ...], 
         check()
     checked = check_version(str(version), project)
     prepare(project.root, checked, (project.extension / "pyproject.toml", project.root / "pyproject.toml"), changelogs)
-    click.echo(f"the version of {project.name} is now {checked}")
+    echo(f"the version of {project.name} is now {checked}")
 
 
 def _print_warnings(checks: Iterable[Callable[[], object]]) -> None:
@@ -67,8 +68,8 @@ def _print_warnings(checks: Iterable[Callable[[], object]]) -> None:
             check()
         except EverywheelError as error:
             errors += 1
-            click.echo(error.render().replace("error:", "warning:", 1), err=True)
-    click.echo(f"a release cannot be prepared: {errors} problems" if errors else "a release can be prepared")
+            echo(error.render().replace("error:", "warning:", 1), err=True)
+    echo(f"a release cannot be prepared: {errors} problems" if errors else "a release can be prepared")
 
 
 @click.command("tag")
@@ -83,7 +84,7 @@ def tag_command(root: Path) -> None:
 
     project = load_project(root)
     commit_and_tag(project.root, project.version)
-    click.echo(f"tagged v{project.version}; `git push --atomic origin HEAD v{project.version}` publishes the release")
+    echo(f"tagged v{project.version}; `git push --atomic origin HEAD v{project.version}` publishes the release")
 
 
 @click.command("abort")
@@ -97,6 +98,6 @@ def abort_command(root: Path) -> None:
     from everywheel.release.transaction import abort
 
     version, others = abort(root.absolute())
-    click.echo(f"release {version} is aborted")
+    echo(f"release {version} is aborted")
     for path in others:
-        click.echo(f"not changed: {path}")
+        echo(f"not changed: {path}")

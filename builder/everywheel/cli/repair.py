@@ -11,6 +11,7 @@ import click
 from packaging.utils import canonicalize_name
 
 from everywheel.cli.options import verbose_option
+from everywheel.cli.output import echo
 from everywheel.cli.store_lease import open_store
 from everywheel.config.project import Project, load_project
 from everywheel.errors import AuditError, UsageError
@@ -72,7 +73,7 @@ def repair_command(
                 module_exports=project.module_exports if _is_own(wheel, project) else None,
                 native=True,
             )
-            click.echo(_repair(wheel.absolute(), request, wheelhouse, audit=not no_audit))
+            echo(_repair(wheel.absolute(), request, wheelhouse, audit=not no_audit))
 
 
 def _check_wheel(wheel: Path, tag: str | None) -> tuple[Path, Target, WheelTags]:
@@ -110,7 +111,7 @@ def _repair(wheel: Path, request: RepairRequest, wheelhouse: Path, *, audit: boo
 
     finished = repair_wheel(wheel, request, request.work / "finished")
     for note in finished.notes:
-        click.echo(f"{finished.path.name}: {note}", err=True)
+        echo(f"{finished.path.name}: {note}", err=True)
     if audit:
         try:
             fail_on_findings((audit_wheel(finished.path),))

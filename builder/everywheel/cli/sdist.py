@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from everywheel.cli.options import build_options
+from everywheel.cli.output import echo
 from everywheel.cli.run_plan import exit_code, run_plan
 from everywheel.cli.store_lease import open_store
 from everywheel.config.project import Project, load_project
@@ -65,7 +66,7 @@ def sdist_command(ctx: click.Context, target: str | None, options: BuildOptions)
     chosen = parse_target(target) if target else project.targets[0]
     path, code = make_sdist(project, chosen, open_store(), options)
     if path is not None:
-        click.echo(f"built: {path.relative_to(project.root)} ({path.stat().st_size / 1e6:.2f} MB)")
+        echo(f"built: {path.relative_to(project.root)} ({path.stat().st_size / 1e6:.2f} MB)")
     ctx.exit(code)
 
 

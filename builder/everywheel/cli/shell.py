@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from everywheel.cli.options import build_options
+from everywheel.cli.output import echo
 from everywheel.cli.run_plan import exit_code, run_plan
 from everywheel.cli.store_lease import open_store
 from everywheel.config.project import Project, load_project
@@ -75,7 +76,7 @@ def _open_workspace(
     """Return the workspace of a step, which is prepared if it does not exist, and the environment for programs in it."""
     workspace = context.workspace(step)
     if (workspace / "toolchain").is_dir():
-        click.echo(f"kept workspace: {workspace}", err=True)
+        echo(f"kept workspace: {workspace}", err=True)
     else:
         sources = fetch_sources(
             list_source_files([project.recipes[step.name]]),
@@ -85,7 +86,7 @@ def _open_workspace(
             timeout=options.timeout,
         )
         prepare_workspace(dataclasses.replace(context, sources=sources), step, plan)
-        click.echo(f"new workspace: {workspace}", err=True)
+        echo(f"new workspace: {workspace}", err=True)
     bin_dirs = (workspace / "toolchain" / "bin", workspace / "build-prefix" / "bin", context.tools.bin)
     path = os.pathsep.join([*map(str, bin_dirs), os.environ.get("PATH", "")])
     return workspace, {**os.environ, "PATH": path, **context.engine.compilers(step.target).environment}

@@ -22,9 +22,9 @@ from everywheel.cli.options import (
     runtime_option,
     verbose_option,
 )
+from everywheel.cli.output import echo, make_table, print_table
 from everywheel.cli.progress import make_console, open_display
 from everywheel.cli.store_lease import open_store
-from everywheel.cli.tables import make_table, print_table
 from everywheel.config.project import Project, load_project
 from everywheel.containers.catalog import Catalog, find_catalog, load_catalog
 from everywheel.containers.image_provider import ImageProvider
@@ -174,11 +174,11 @@ def smoke_wheels(
     if html is not None:
         write_html_report(results, html, f"{selection.project.name} {selection.project.version}")
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(result) for result in results], indent=1))
+        echo(json.dumps([dataclasses.asdict(result) for result in results], indent=1))
     else:
         print_table(make_matrix_table(results))
     for note in list_notes(results):
-        click.echo(note, err=True)
+        echo(note, err=True)
     check_results(results)
     if require_run:
         wheels = (*selection.linux, *selection.non_linux)
@@ -233,9 +233,9 @@ def _run(selection: WheelSelection, options: SmokeOptions, *, quiet: bool) -> tu
 
 def _print_entries(selection: WheelSelection) -> None:
     for entry in selection.entries:
-        click.echo(entry.id)
+        echo(entry.id)
     for wheel in selection.non_linux:
-        click.echo(f"{wheel.name}: audit{'' if find_blocker(wheel.name, wheel_target(wheel)) else ', Wine'}")
+        echo(f"{wheel.name}: audit{'' if find_blocker(wheel.name, wheel_target(wheel)) else ', Wine'}")
 
 
 def make_matrix_table(results: Sequence[SmokeResult]) -> Table:

@@ -16,6 +16,7 @@ from everywheel.cli.options import (
     timeout_option,
     verbose_option,
 )
+from everywheel.cli.output import echo
 from everywheel.cli.progress import make_console, open_display
 from everywheel.cli.run_plan import choose_targets, list_target_set
 from everywheel.cli.store_lease import open_store
@@ -87,9 +88,9 @@ def fetch_command(
             {"name": file.filename, "for": file.label, "sha256": file.sha256, "path": str(paths[file.sha256])}
             for file in files
         ]
-        click.echo(json.dumps(rows, indent=1))
+        echo(json.dumps(rows, indent=1))
     else:
-        click.echo(f"{len(paths)} sources and patches are in the store")
+        echo(f"{len(paths)} sources and patches are in the store")
 
 
 @sources_group.command("bundle")
@@ -116,7 +117,7 @@ def bundle_command(
     _fetch_files(files, store, offline=offline, timeout=timeout)
     packed = bundle_sources(files, archive, store=store.root, recipes=recipes)
     size = archive.stat().st_size / 1e6
-    click.echo(f"{archive}: {len(packed)} sources and patches, {len(recipes)} recipes, {size:.1f} MB")
+    echo(f"{archive}: {len(packed)} sources and patches, {len(recipes)} recipes, {size:.1f} MB")
 
 
 @sources_group.command("import")
@@ -127,7 +128,7 @@ def import_command(archive: Path) -> None:
     Example: everywheel sources import sources.tar
     """
     files = import_bundle(archive, store=open_store().root)
-    click.echo(f"{len(files)} files are in the store")
+    echo(f"{len(files)} files are in the store")
 
 
 COMMAND = sources_group

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from everywheel.cli.options import json_option
-from everywheel.cli.tables import make_table, print_table
+from everywheel.cli.output import echo, make_table, print_table
 from everywheel.config.project import load_project
 from everywheel.errors import BuildError, UsageError
 from everywheel.pipeline import plan_targets
@@ -56,7 +56,7 @@ def list_command(as_json: bool) -> None:
     store = Store(default_store(), create=False)
     entries = store.entries()
     if as_json:
-        click.echo(json.dumps([asdict(entry) for entry in entries], indent=1))
+        echo(json.dumps([asdict(entry) for entry in entries], indent=1))
         return
     table = make_table("kind", "name", "version", "target", "key", "size", "used")
     for e in entries:
@@ -65,7 +65,7 @@ def list_command(as_json: bool) -> None:
     print_table(table)
     sources = list_folder(store.root / "sources")
     total = sum(e.size for e in entries) + sum(path.lstat().st_size for path in sources)
-    click.echo(f"{store.root}: {len(entries)} entries, {len(sources)} sources, {total / 1e6:.1f} MB")
+    echo(f"{store.root}: {len(entries)} entries, {len(sources)} sources, {total / 1e6:.1f} MB")
 
 
 @store_group.command("verify")
@@ -79,7 +79,7 @@ def verify_command(ctx: click.Context, as_json: bool) -> None:
     store = Store(default_store(), create=False)
     damage = find_damage(store, CHECKS)
     if as_json:
-        click.echo(json.dumps([_describe(store, item) for item in damage], indent=1))
+        echo(json.dumps([_describe(store, item) for item in damage], indent=1))
         ctx.exit(1 if damage else 0)
     if damage:
         raise BuildError(
@@ -89,7 +89,7 @@ def verify_command(ctx: click.Context, as_json: bool) -> None:
             hint="`everywheel store gc --damaged` removes them; the next build builds or fetches them again",
         )
     sources = list_folder(store.root / "sources")
-    click.echo(f"{len(store.entries())} entries and {len(sources)} sources are intact")
+    echo(f"{len(store.entries())} entries and {len(sources)} sources are intact")
 
 
 def _describe(store: Store, damage: Damage) -> dict[str, str]:
@@ -116,7 +116,7 @@ def gc_command(root: Path, older_than: float, everything: bool, damaged: bool, d
     """
     state = "would be removed" if dry_run else "removed"
     if damaged:
-        click.echo(f"{_remove_damaged(dry_run=dry_run)} damaged {state}")
+        echo(f"{_remove_damaged(dry_run=dry_run)} damaged {state}")
         return
     store = Store(default_store())
     keep: set[str] = set()
@@ -129,11 +129,11 @@ def gc_command(root: Path, older_than: float, everything: bool, damaged: bool, d
             raise
     garbage = collect_garbage(store, keep=keep, older_than=older_than * DAY, dry_run=dry_run)
     for entry in garbage.entries:
-        click.echo(f"{entry.label} ({entry.size / 1e6:.2f} MB)")
+        echo(f"{entry.label} ({entry.size / 1e6:.2f} MB)")
     for path in garbage.leftovers:
-        click.echo(f"not used anymore: {path}" if path not in garbage.kept else f"cannot be removed: {path}")
+        echo(f"not used anymore: {path}" if path not in garbage.kept else f"cannot be removed: {path}")
     count = len(garbage.entries) + len(garbage.leftovers) - len(garbage.kept)
-    click.echo(f"{count} {state}, {garbage.size / 1e6:.1f} MB")
+    echo(f"{count} {state}, {garbage.size / 1e6:.1f} MB")
 
 
 def _remove_damaged(*, dry_run: bool) -> int:
@@ -142,9 +142,7 @@ def _remove_damaged(*, dry_run: bool) -> int:
     damage = find_damage(store, CHECKS)
     removed = damage if dry_run else remove_damage(store, damage)
     for item in damage:
-        click.echo(
-            f"{item.label} {item.reason}" + ("" if item in removed else " (kept: it is in use, or behind a link)")
-        )
+        echo(f"{item.label} {item.reason}" + ("" if item in removed else " (kept: it is in use, or behind a link)"))
     return len(removed)
 
 
