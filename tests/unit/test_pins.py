@@ -88,7 +88,16 @@ def test_markers_select_the_pins_of_a_machine() -> None:
 
     assert [(pin.name, pin.version) for pin in select_pins(pins, LINUX)] == [("a", "1"), ("d", "1")]
     assert [pin.name for pin in select_pins(pins, WINDOWS)] == ["a", "b", "d"]
-    assert render_pins(select_pins(pins, LINUX), markers=False).count(";") == 0
+    assert render_pins(select_pins(pins, LINUX)).count(";") == 0
+
+
+def test_a_package_for_another_machine_is_not_in_the_key_of_a_wheel() -> None:
+    text = f'a==1 {HASH}\nb==2 ; sys_platform == "win32" {HASH}\n'
+    newer = text.replace("b==2", "b==3")
+
+    digests = [digest_pins(select_pins(parse_pins(each), LINUX)) for each in (text, newer)]
+    assert len(set(digests)) == 1
+    assert digest_pins(select_pins(parse_pins(text), WINDOWS)) != digest_pins(select_pins(parse_pins(newer), WINDOWS))
 
 
 def test_two_versions_for_one_machine_are_an_error() -> None:

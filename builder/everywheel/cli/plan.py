@@ -39,7 +39,7 @@ def show_plan(root: Path, selection: Selection, *, as_json: bool) -> None:
     project = find_build_lock(selection.load_project(root), store)
     targets = choose_targets(project, selection.targets, selection.engine)
     if selection.engine is EngineName.CONTAINER:
-        plan = _plan_containers(project, targets)
+        plan = _plan_containers(project, targets, store)
     else:
         plan = plan_targets(project, targets, selection.engine)
     missing = find_missing(plan, store).steps
@@ -73,8 +73,8 @@ def _describe_steps(plan: Plan, states: Mapping[str, str]) -> list[dict[str, obj
     ]
 
 
-def _plan_containers(project: Project, targets: Sequence[Target]) -> Plan:
-    from everywheel.containers.build_wheels import choose_image, plan_container
+def _plan_containers(project: Project, targets: Sequence[Target], store: Store) -> Plan:
+    from everywheel.containers.build_wheels import choose_image, describe_container, plan_container
     from everywheel.containers.catalog import find_catalog, load_catalog
     from everywheel.containers.runtime import find_runtime
 
@@ -82,7 +82,8 @@ def _plan_containers(project: Project, targets: Sequence[Target]) -> Plan:
     steps: dict[str, Step] = {}
     with find_runtime() as runtime:
         for target in targets:
-            steps |= plan_container(project, choose_image(target, catalog, runtime.images, pull=False)).steps
+            image = choose_image(target, catalog, runtime.images, pull=False)
+            steps |= plan_container(find_build_lock(project, store, describe_container(image)), image).steps
     return finish_plan(steps)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName, default_environment
 from packaging.requirements import InvalidRequirement, Requirement
@@ -78,11 +78,11 @@ def _parse_entry(entry: str, line: int) -> Pin:
     )
 
 
-def render_pins(pins: Iterable[Pin], *, markers: bool = True) -> str:
-    """Return the text of a requirements file; without markers, it is for a machine that all pins apply to."""
+def render_pins(pins: Iterable[Pin]) -> str:
+    """Return the text of a requirements file."""
     lines = []
     for pin in pins:
-        marker = f" ; {pin.marker}" if pin.marker and markers else ""
+        marker = f" ; {pin.marker}" if pin.marker else ""
         lines.append(
             " \\\n    ".join([f"{pin.name}=={pin.version}{marker}", *(f"--hash=sha256:{h}" for h in pin.hashes)])
         )
@@ -90,13 +90,13 @@ def render_pins(pins: Iterable[Pin], *, markers: bool = True) -> str:
 
 
 def digest_pins(pins: Iterable[Pin]) -> str:
-    """Return the hash of names, versions, markers and hashes, for cache keys; it is the same on every machine."""
+    """Return the hash of names, versions, markers and hashes, for cache keys."""
     return hashlib.sha256(render_pins(pins).encode()).hexdigest()
 
 
 def select_pins(pins: Sequence[Pin], environment: Mapping[str, str]) -> tuple[Pin, ...]:
-    """Return the pins that apply to a machine; raise PinError for two versions of one package."""
-    selected = tuple(pin for pin in pins if pin.applies(environment))
+    """Return the pins that apply to a machine, without markers; raise PinError for two versions of one package."""
+    selected = tuple(replace(pin, marker="") for pin in pins if pin.applies(environment))
     names = [pin.name for pin in selected]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise PinError(f"more than one version applies to this machine: {', '.join(twice)}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from everywheel.audit import audit_wheel, fail_on_findings
-from everywheel.config.pins import digest_pins
+from everywheel.config.pins import describe_machine, digest_pins
 from everywheel.config.project import Project
 from everywheel.containers.catalog import BuildImage, Catalog
 from everywheel.containers.cibuildwheel import ContainerBuild, build_in_container, image_identity
@@ -97,6 +97,11 @@ class ContainerContext:
     options: BuildOptions
 
 
+def describe_container(selected: SelectedImage) -> dict[str, str]:
+    """Return the environment of markers of the Python in a build image."""
+    return describe_machine(selected.image.python, selected.target.arch.name)
+
+
 def plan_container(project: Project, selected: SelectedImage) -> Plan:
     """Plan one target like the native engine in the container, where only the first of the Pythons is available."""
     return make_plan(
@@ -122,11 +127,13 @@ def build_wheels_in_containers(
     """
     images, store, options = context.runtime.images, context.store, context.options
     selected = [choose_image(target, context.catalog, images, pull=not options.offline) for target in targets]
-    project = ensure_build_lock(context.project, store, offline=options.offline)
-    context = replace(context, project=project)
-    plans = [plan_container(project, image) for image in selected]
+    projects = [
+        ensure_build_lock(context.project, store, offline=options.offline, machine=describe_container(image))
+        for image in selected
+    ]
+    plans = [plan_container(project, image) for project, image in zip(projects, selected, strict=True)]
     tasks = []
-    for image, plan in zip(selected, plans, strict=True):
+    for project, image, plan in zip(projects, selected, plans, strict=True):
         missing = find_missing(plan, store, is_stored=partial(is_intact, store))
         wheel = plan.steps[wheel_id(project, image.target, project.python)]
         if wheel.id not in missing.steps:
@@ -143,7 +150,7 @@ def build_wheels_in_containers(
         for library in missing.libraries.values():
             stage_patched_source(store, library, sources)
         label = f"{wheel.name} {wheel.version} for {image.target.tag} in {image.image.name}"
-        work = partial(_build_wheel, context, image, wheel)
+        work = partial(_build_wheel, replace(context, project=project), image, wheel)
         tasks.append(Task(id=wheel.id, label=label, requires=(), priority=0.0, work=work))
     with TemporaryDirectory(prefix="everywheel-") as folder, JobPool(Path(folder) / "jobs", 1) as pool:
         results = execute(tasks, pool, listener) if tasks else ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -127,7 +128,7 @@ def local_build_image_reference(image: BuildImage, arch: Arch) -> str:
 def _render_tools(*names: str) -> str:
     """Return the text of a requirements file with the pinned versions of some tools."""
     pins = [*parse_pins(SITE_PINS.read_text()), *parse_pins(PINS.read_text())]
-    return render_pins([pin for pin in pins if pin.name in names], markers=False)
+    return render_pins(replace(pin, marker="") for pin in pins if pin.name in names)
 
 
 def make_local_build_image(

@@ -63,7 +63,7 @@ def ensure_payload(
     machine = describe_machine(python, target.arch.name)
 
     def select(pins: Sequence[Pin]) -> str:
-        return render_pins(select_pins(pins, machine), markers=False)
+        return render_pins(select_pins(pins, machine))
 
     site, virtualenv = (select(parse_pins(file.read_text())) for file in (SITE_PINS, VIRTUALENV_PINS))
     # A build image has a compiler of its own.

@@ -8,10 +8,11 @@ those that the backend adds (`get_requires_for_build_wheel`, `get_requires_for_b
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeAlias
 
 from everywheel.config.pins import (
     Pin,
@@ -33,6 +34,8 @@ from everywheel.toolchains.virtual_env import ensure_pinned_environment, environ
 from everywheel.wheels.pep517 import copy_extension, query_requirements
 from everywheel.wheels.resolve import KEEP_ALL, OLDEST_PYTHON, Upgrade, resolve_requirements
 
+Machine: TypeAlias = Mapping[str, str]
+"""A machine that builds, as its environment of markers (PEP 508)."""
 LOCK = "everywheel.lock"
 """The name of the lock in a project's root."""
 _MAX_SIZE = 1 << 22  # bytes; a lock of a hundred packages with all their files has 200,000
@@ -90,25 +93,36 @@ def write_lock(path: Path, pins: Iterable[Pin]) -> None:
         unfinished.unlink(missing_ok=True)
 
 
-def find_build_lock(project: Project, store: Store) -> Project:
-    """Return the project with the pins of its lock, else with those in the store; unchanged if there are none.
+def find_build_lock(project: Project, store: Store, machine: Machine | None = None) -> Project:
+    """Return the project with the pins of its lock, else with those in the store; without pins if there are none.
 
-    Raises UsageError for a lock that is damaged or does not fit the project's requirements.
+    The pins are those that apply to the machine that builds, by default this one. Raises UsageError for a lock that is
+    damaged or does not fit the project's requirements.
     """
     pins = read_lock(project.root / LOCK)
-    if pins is not None:
-        check_fit(project, pins)
-        return replace(project, build_pins=pins)
-    return replace(project, build_pins=_read_record(_record_path(project, store)))
+    if pins is None:
+        pins = _read_record(_record_path(project, store))
+    if pins is None:
+        return replace(project, build_pins=None)
+    machine = machine or describe_machine()
+    try:
+        selected = select_pins(pins, machine)
+    except PinError as error:
+        details = {"lock": project.root / LOCK, "reason": error}
+        raise UsageError(f"{LOCK} cannot be used", details=details, hint="run `everywheel lock --upgrade`") from None
+    check_fit(project, selected, machine)
+    return replace(project, build_pins=selected)
 
 
-def ensure_build_lock(project: Project, store: Store, *, offline: bool = False) -> Project:
-    """Return the project with the pins of its lock, else with those in the store, which are resolved once.
+def ensure_build_lock(
+    project: Project, store: Store, *, offline: bool = False, machine: Machine | None = None
+) -> Project:
+    """Return the project like `find_build_lock`; what neither the lock nor the store has is resolved once.
 
     Raises UsageError like `find_build_lock`, MachineError when nothing is recorded and `offline` forbids the network, and
     BuildError when the requirements cannot be resolved.
     """
-    known = find_build_lock(project, store)
+    known = find_build_lock(project, store, machine)
     if known.build_pins is None:
         record = _record_path(project, store)
         if offline:
@@ -117,11 +131,9 @@ def ensure_build_lock(project: Project, store: Store, *, offline: bool = False) 
                 hint="run the same command once without --offline, or `everywheel lock`",
             )
         with store.lock(record.stem):
-            pins = _read_record(record)
-            if pins is None:
-                pins = make_lock(project, store).pins
-                write_requirements(record, _HEADER + render_pins(pins))
-        known = replace(project, build_pins=pins)
+            if _read_record(record) is None:
+                write_requirements(record, _HEADER + render_pins(make_lock(project, store).pins))
+        known = find_build_lock(project, store, machine)
     _list_resolution(known.build_pins or (), store)
     return known
 
@@ -136,10 +148,10 @@ def _list_resolution(pins: Sequence[Pin], store: Store) -> None:
             write_requirements(file, text)
 
 
-def check_fit(project: Project, pins: Sequence[Pin]) -> None:
+def check_fit(project: Project, pins: Sequence[Pin], machine: Machine) -> None:
     """Raise UsageError when the pins of a lock do not fulfill the requirements in the project's [build-system]."""
     try:
-        unmet = list_unmet(project.backend.requires, pins, describe_machine())
+        unmet = list_unmet(project.backend.requires, pins, machine)
     except PinError as error:
         raise _report_unpinnable(project, error) from None
     if unmet:
@@ -197,7 +209,7 @@ def make_lock(project: Project, store: Store, *, kept: Sequence[Pin] = (), upgra
 
     pins = resolve(project.backend.requires, kept, upgrade)
     try:
-        added = _query_backend(replace(project, build_pins=pins), store, log)
+        added = _query_backend(replace(project, build_pins=select_pins(pins, describe_machine())), store, log)
         unmet = list_unmet(added, pins, describe_machine())
     except BuildError as error:
         return NewLock(pins=pins, not_queried=error)
@@ -222,18 +234,14 @@ def _query_backend(project: Project, store: Store, log: Path) -> tuple[str, ...]
 
 
 def ensure_build_environment(project: Project, store: Store, *, offline: bool = False) -> Path:
-    """Return the Python of an environment with exactly the pins of a project that apply to this machine.
+    """Return the Python of an environment with exactly the pins of a project.
 
     Raises BuildError when pip fails, and MachineError when the environment is incomplete and the run is offline.
     """
-    try:
-        pins = select_pins(project.build_pins or (), describe_machine())
-    except PinError as error:
-        raise UsageError(f"{LOCK} cannot be used", details={"reason": error}, hint="run `everywheel lock`") from None
     environment = ensure_pinned_environment(
         store.root,
         "backend",
-        render_pins(pins, markers=False),
+        render_pins(project.build_pins or ()),
         label=f"build requirements of {project.name}",
         offline=offline,
     )

@@ -63,7 +63,7 @@ def resolve_requirements(
         settings = read_pip_settings("download")
         run_logged(
             [
-                *(sys.executable, "-m", "uv", "pip", "compile", files["requirements.in"]),
+                *(sys.executable, "-P", "-m", "uv", "pip", "compile", files["requirements.in"]),
                 *("--constraints", files["constraints.txt"], "--output-file", files["pins.txt"]),
                 *("--universal", "--python-version", OLDEST_PYTHON, "--only-binary", ":all:", "--generate-hashes"),
                 *("--strip-extras", "--no-annotate", "--no-header", "--no-config", "--no-cache", "--color", "never"),
