@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -124,7 +125,7 @@ class FixtureProject:
         assert old in text
         path.write_text(text.replace(old, new))
 
-    def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, wrapper: Sequence[str] = (), **variables: str) -> subprocess.Popen[str]:
         environment = {
             **os.environ,
             "EVERYWHEEL_STORE": str(self.store),
@@ -132,7 +133,7 @@ class FixtureProject:
             **variables,
         }
         return subprocess.Popen(
-            [sys.executable, "-m", "everywheel", *arguments],
+            [*wrapper, sys.executable, "-m", "everywheel", *arguments],
             cwd=self.root,
             env=environment,
             text=True,
@@ -140,9 +141,11 @@ class FixtureProject:
             stderr=subprocess.PIPE,
         )
 
-    def run(self, *arguments: str, exit_code: int = 0, **variables: str) -> tuple[str, str]:
+    def run(
+        self, *arguments: str, exit_code: int = 0, wrapper: Sequence[str] = (), **variables: str
+    ) -> tuple[str, str]:
         """Run a command; return its standard output and standard error."""
-        process = self.start(*arguments, **variables)
+        process = self.start(*arguments, wrapper=wrapper, **variables)
         output, errors = process.communicate()
         assert process.returncode == exit_code, output + errors
         return output, errors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import os
 import signal
@@ -12,8 +13,10 @@ import time
 from pathlib import Path
 
 import pytest
+from everywheel.config.project import load_project
 from everywheel.errors import MachineError
 from everywheel.execution.files import translate_os_errors
+from everywheel.libraries.context import project_logs
 from everywheel.store.damage import find_damage
 from everywheel.store.entry import StoreEntry
 from everywheel.store.garbage import collect_garbage
@@ -204,3 +207,14 @@ def test_offline_an_incomplete_directory_is_an_error(tmp_path: Path) -> None:
         f"  path: {tmp_path / 'a'}\n"
         "  hint: run the same command once without --offline"
     )
+
+
+def test_projects_with_one_name_in_one_store_have_logs_of_their_own(store: Store, tmp_path: Path) -> None:
+    project = load_project(Path(__file__).parents[2])
+    other = dataclasses.replace(project, root=tmp_path)
+
+    logs = {project_logs(store, project), project_logs(store, other)}
+
+    assert len(logs) == 2
+    assert {folder.parent for folder in logs} == {store.root / "logs"}
+    assert all(folder.name.startswith(f"{project.name}-") for folder in logs)

@@ -21,6 +21,7 @@ from everywheel.containers.catalog import Bootstrap, BootstrapKind, SmokeImage
 from everywheel.containers.image_archive import write_image
 from everywheel.containers.runtime_images import IMAGE_LABEL, RuntimeImages
 from everywheel.errors import MachineError
+from everywheel.execution.files import remove_path
 from everywheel.execution.process import run_logged
 from everywheel.planning.keys import digest_code
 from everywheel.platforms.architectures import Arch
@@ -73,7 +74,7 @@ def bootstrap_image(image: SmokeImage, arch: Arch, images: RuntimeImages, store:
         with TemporaryDirectory(dir=store.root / "tmp") as folder:
             root, archive = Path(folder) / "root.tar", Path(folder) / "image.tar"
             log = store.root / "logs" / f"image-{image.name}-{arch.name}.log"
-            log.unlink(missing_ok=True)
+            remove_path(log)
             packages = (*_PACKAGES[image.bootstrap.kind, bool(image.bootstrap.python)], *image.bootstrap.packages)
             make_root(image.bootstrap, arch, packages, root, log)
             origin = f"{image.bootstrap.kind} {image.bootstrap.suite} {arch.name}, unpacked from packages"

@@ -34,6 +34,7 @@ from everywheel.containers.command_report import CommandReport, CommandState
 from everywheel.containers.payload import Payload, pip_variables
 from everywheel.containers.runtime import RUN_LABEL, Runtime
 from everywheel.errors import BuildError, MachineError, UsageError
+from everywheel.execution.files import remove_path
 from everywheel.execution.process import run_logged
 from everywheel.platforms.target import Target
 from everywheel.store.local import FIXED_TIME, Store
@@ -98,7 +99,7 @@ def build_in_container(build: ContainerBuild, output_dir: Path, set_stage: Calla
             f"cibuildwheel needs the program '{program}', which is not on PATH",
             hint="install the runtime's command line (Debian: `apt-get install docker.io docker-cli`)",
         )
-    build.log.unlink(missing_ok=True)
+    remove_path(build.log)
     with TemporaryDirectory(dir=build.store.root / "tmp") as name:
         folder = Path(name)
         package = copy_project(build.project, folder / "project")

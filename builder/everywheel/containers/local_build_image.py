@@ -21,6 +21,7 @@ from everywheel.containers.image_archive import write_image
 from everywheel.containers.payload import SITE_PINS, write_hashed
 from everywheel.containers.portable_python import ensure_portable_python
 from everywheel.containers.runtime_images import IMAGE_LABEL, RuntimeImages
+from everywheel.execution.files import remove_path
 from everywheel.planning.keys import digest_code
 from everywheel.platforms.architectures import Arch
 from everywheel.platforms.tags import Floor, list_compatible_tags
@@ -151,7 +152,7 @@ def make_local_build_image(
         if images.has(reference):
             return reference
         log = store.root / "logs" / f"image-build-{image.name}-{arch.name}.log"
-        log.unlink(missing_ok=True)
+        remove_path(log)
         with TemporaryDirectory(dir=store.root / "tmp") as name:
             folder = Path(name)
             make_root(image.bootstrap, arch, _PACKAGES[image.bootstrap.kind], folder / "root.tar", log)

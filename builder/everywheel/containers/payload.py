@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from everywheel.config.pins import Pin, describe_machine, parse_pins, render_pins, select_pins
+from everywheel.execution.files import remove_path
 from everywheel.platforms.target import Target
 from everywheel.store.local import Store
 from everywheel.store.stamped_dir import ensure_stamped_dir
@@ -70,10 +71,11 @@ def ensure_payload(
     tools = select([pin for pin in parse_pins(PINS.read_text()) if pin.name != "ziglang"])
     build, tags = select(build_pins), platform_tags(target, libc_version)
     facts = repr((site, tools, virtualenv, build, sorted(test_requirements), tags, python))
-    title, log = "packages for containers", store.root / "logs" / "payload.log"
+    identity = hashlib.sha256(facts.encode()).hexdigest()[:12]
+    title, log = "packages for containers", store.root / "logs" / f"payload-{identity}.log"
 
     def fill(folder: Path) -> None:
-        log.unlink(missing_ok=True)
+        remove_path(log)
         payload = Payload(folder=folder)
         payload.wheels.mkdir()
         for pins, directory in ((site, payload.site), (tools, payload.tools)):
@@ -89,7 +91,6 @@ def ensure_payload(
         versions = "".join(f"{pin.name}=={pin.version}\n" for pin in select_pins(build_pins, machine))
         (payload.wheels / OLD_CONSTRAINTS).write_text(versions)
 
-    identity = hashlib.sha256(facts.encode()).hexdigest()[:12]
     path = store.root / "tools" / f"payload-{target.libc}-{target.arch.name}-{identity}"
     return Payload(folder=ensure_stamped_dir(path, fill, title=title, offline=offline))
 

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 from everywheel.errors import MachineError, ReleaseError
 from everywheel.execution.cancellation import cancellation_scope
+from everywheel.execution.files import remove_path
 from everywheel.execution.process import run_logged
 from everywheel.execution.threads import DaemonThreads
 from everywheel.release.index import Index, check_complete, compare, upload
@@ -38,7 +39,7 @@ def serve_index(store: Store, *, offline: bool = False) -> Iterator[Index]:
         offline=offline,
     )
     log = store.root / "logs" / "index-server.log"
-    log.unlink(missing_ok=True)
+    remove_path(log)
     with socket.socket() as free:
         free.bind((_HOST, 0))
         port = free.getsockname()[1]

@@ -10,6 +10,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from everywheel.audit.wheel_contents import read_wheel_contents
+from everywheel.execution.files import remove_path
 from everywheel.platforms.target import Target
 from everywheel.store.local import Store
 from everywheel.store.stamped_dir import ensure_stamped_dir
@@ -54,10 +55,10 @@ def ensure_test_dependencies(
     wheel_requirements = list_requirements(wheel)
     tags = platform_tags(target, libc_version)
     identity = hashlib.sha256(f"{sorted(requires)} {wheel_requirements} {tags} {python}".encode()).hexdigest()[:12]
-    title, log = "packages for the smoke test", store.root / "logs" / "test-dependencies.log"
+    title, log = "packages for the smoke test", store.root / "logs" / f"test-dependencies-{identity}.log"
 
     def fill(folder: Path) -> None:
-        log.unlink(missing_ok=True)
+        remove_path(log)
         dependencies = TestDependencies(folder=folder)
         folders = dependencies.mounted_folders
         for directory in (*folders.values(), dependencies.cache):

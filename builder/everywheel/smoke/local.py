@@ -11,8 +11,9 @@ from tempfile import TemporaryDirectory
 
 from everywheel.config.project import Project
 from everywheel.errors import BuildError, SmokeError
-from everywheel.execution.files import hash_file
+from everywheel.execution.files import hash_file, remove_path
 from everywheel.execution.process import run_logged
+from everywheel.libraries.context import project_logs
 from everywheel.store.local import Store
 from everywheel.toolchains.virtual_env import (
     create_environment,
@@ -35,8 +36,8 @@ def run_local_smoke_test(project: Project, wheel: Path, store: Store, *, offline
     stamp = store.root / "smoke" / _identity(project, wheel)
     if stamp.exists():
         return False
-    log = store.root / "logs" / f"smoke-{wheel.stem}.log"
-    log.unlink(missing_ok=True)
+    log = project_logs(store, project) / f"smoke-{wheel.stem}.log"
+    remove_path(log)
     dependencies = _install_dependencies(project, store, offline)
     with TemporaryDirectory(dir=store.root / "tmp") as folder:
         environment = Path(folder) / "environment"
@@ -71,7 +72,7 @@ def _install_dependencies(project: Project, store: Store, offline: bool) -> list
         store.root / "tools" / f"smoke-{environment_identity(' '.join(requires), store.root)}",
         requires,
         label=f"smoke requirements of {project.name}",
-        log=store.root / "logs" / "smoke.log",
+        log=project_logs(store, project) / "smoke.log",
         offline=offline,
     )
     return [site_packages(environment)]

@@ -13,7 +13,9 @@ from tempfile import TemporaryDirectory
 
 from everywheel.config.project import Project
 from everywheel.errors import BuildError, MachineError
+from everywheel.execution.files import remove_path
 from everywheel.execution.process import run_command, run_logged
+from everywheel.libraries.context import project_logs
 from everywheel.platforms.target import Target, parse_target
 from everywheel.smoke.explain import first_error
 from everywheel.smoke.result import SmokeResult, SmokeState
@@ -46,8 +48,8 @@ def run_under_wine(initial: SmokeResult, wheel: Path, wine: str, context: WineCo
     failure of the wheel.
     """
     store, smoke, target = context.store, context.project.smoke, parse_target(initial.target)
-    log = store.root / "logs" / f"wine-{wheel.stem}.log"
-    log.unlink(missing_ok=True)
+    log = project_logs(store, context.project) / f"wine-{wheel.stem}.log"
+    remove_path(log)
     python = _ensure_python(store, log, offline=context.offline)
     with TemporaryDirectory(dir=store.root / "tmp") as name:
         folder = Path(name)

@@ -143,13 +143,7 @@ class Store:
         """Pack a directory as the artifact `key`: entries sorted, owners, times and modes normalized."""
         with translate_os_errors(self.root), self._temporary() as temporary:
             pack_tree(tree, temporary, level=1)
-            file = entry_file(key, EntryKind.ARTIFACT)
-            return self._put(
-                temporary,
-                _describe(
-                    temporary, kind=EntryKind.ARTIFACT, key=key, name=name, version=version, target=target, file=file
-                ),
-            )
+            return self._put(temporary, _describe(temporary, EntryKind.ARTIFACT, "", key, name, version, target))
 
     def put_wheel(
         self, key: str, wheel: Path, *, name: str, version: str, target: str, resolution: str = ""
@@ -157,10 +151,7 @@ class Store:
         """Copy a finished wheel into the store under its key; `resolution` is that of its record."""
         with translate_os_errors(self.root), self._temporary() as temporary:
             shutil.copyfile(wheel, temporary)
-            file = entry_file(key, EntryKind.WHEEL, wheel.name)
-            entry = _describe(
-                temporary, kind=EntryKind.WHEEL, key=key, name=name, version=version, target=target, file=file
-            )
+            entry = _describe(temporary, EntryKind.WHEEL, wheel.name, key, name, version, target)
             return self._put(temporary, replace(entry, resolution=resolution))
 
     def _put(self, file: Path, entry: StoreEntry) -> StoreEntry:
@@ -248,7 +239,7 @@ class Store:
 
 
 def _describe(
-    content: Path, *, kind: EntryKind, key: str, name: str, version: str, target: str, file: str
+    content: Path, kind: EntryKind, filename: str, key: str, name: str, version: str, target: str
 ) -> StoreEntry:
     return StoreEntry(
         key=key,
@@ -256,7 +247,7 @@ def _describe(
         name=name,
         version=version,
         target=target,
-        file=file,
+        file=entry_file(key, kind, filename),
         sha256=hash_file(content),
         size=content.stat().st_size,
         created=time.time(),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from everywheel.config.pins import Pin, parse_pins
 from everywheel.errors import BuildError
+from everywheel.execution.files import remove_path
 from everywheel.execution.process import run_logged
 from everywheel.store.stamped_dir import ensure_stamped_dir
 from everywheel.toolchains.pip import run_pip, write_requirements
@@ -67,7 +68,7 @@ def ensure_pinned_environment(
     """
 
     def fill(path: Path) -> None:
-        log.unlink(missing_ok=True)
+        remove_path(log)
         create_environment(path, label=label, log=log)
         if pins:
             file = write_requirements(path / "requirements.txt", pins)
@@ -76,8 +77,8 @@ def ensure_pinned_environment(
             run_pip("install", options, label=label, log=log, python=python, hint=hint)
         _check_packages(path, [_describe(pin) for pin in parse_pins(pins)], label=label, log=log)
 
-    log = store / "logs" / f"{name}.log"
     path = store / "tools" / f"{name}-{environment_identity(pins, store)}"
+    log = store / "logs" / f"{path.name}.log"
     return ensure_stamped_dir(path, fill, title=label, offline=offline)
 
 
@@ -91,7 +92,7 @@ def ensure_environment(
     """
 
     def fill(path: Path) -> None:
-        log.unlink(missing_ok=True)
+        remove_path(log)
         create_environment(path, label=label, log=log)
         install_into_environment(path, requirements, label=label, log=log)
         _check_packages(path, requirements, label=label, log=log)

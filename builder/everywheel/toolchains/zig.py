@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from everywheel.execution.files import remove_path
 from everywheel.execution.process import run_logged
 from everywheel.platforms.target import Target, build_machine_target
 from everywheel.store.local import Store
@@ -85,7 +86,7 @@ class ZigEngine:
     def _compile(self, target: Target, folder: Path) -> None:
         """Compile the libraries of zig for a target into an empty directory."""
         log = self.store.root / "logs" / f"compiler-{target.tag}.log"
-        log.unlink(missing_ok=True)
+        remove_path(log)
         environment = cache_variables(folder)
         if target.os == "linux":
             archive = find_compiler_rt(folder)

@@ -27,6 +27,7 @@ from everywheel.config.pins import (
 from everywheel.config.project import Project
 from everywheel.errors import BuildError, MachineError, UsageError
 from everywheel.execution.files import remove_path
+from everywheel.libraries.context import project_logs
 from everywheel.store.local import Store
 from everywheel.toolchains.build_tools import ensure_tools, pinned_versions
 from everywheel.toolchains.pip import write_requirements
@@ -190,8 +191,8 @@ def make_lock(project: Project, store: Store, *, kept: Sequence[Pin] = (), upgra
     Pinned build tools have their pinned versions. Raises UsageError for a requirement that cannot be pinned, BuildError when
     the resolution fails, and MachineError when the build tools are not available.
     """
-    label, log = f"build requirements of {project.name}", store.root / "logs" / "lock.log"
-    log.unlink(missing_ok=True)
+    label, log = f"build requirements of {project.name}", project_logs(store, project) / "lock.log"
+    remove_path(log)
 
     def resolve(requirements: Sequence[str], kept: Sequence[Pin], upgrade: Upgrade) -> tuple[Pin, ...]:
         try:
