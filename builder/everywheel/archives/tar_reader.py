@@ -50,13 +50,15 @@ class TarKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TarMember:
-    """A member: its `name` as it is written in the archive, `size` in bytes, and the `target` of a link."""
+    """A member: its `name` as it is written in the archive, `size` in bytes, the `target` of a link, and
+    the time when it was `modified` in seconds since 1970."""
 
     name: str
     kind: TarKind
     size: int
     is_executable: bool
     target: str
+    modified: int = 0
 
 
 class TarArchive:
@@ -206,4 +208,5 @@ def _make_member(header: tarfile.TarInfo, records: dict[str, str]) -> TarMember:
         size=int(size) if kind is TarKind.FILE else 0,
         is_executable=bool(header.mode & 0o100),
         target=records.get("linkpath", header.linkname),
+        modified=int(header.mtime),
     )

@@ -17,14 +17,17 @@ from everywheel.archives.tar_reader import TarArchive, TarKind, TarLimits, TarMe
 UNPACKED_TIME = 1577836800
 
 
-def unpack_tar(archive: Path, directory: Path, limits: TarLimits | None = None) -> Mapping[str, str]:
+def unpack_tar(
+    archive: Path, directory: Path, limits: TarLimits | None = None, *, keep_times: bool = False
+) -> Mapping[str, str]:
     """Unpack an archive into a directory, and return the links with their resolved targets, as paths relative to it.
 
     Files have the mode 0644 or 0755. No member may be below a link, replace another one, or be a device; links may lead only
     to places inside of the directory, and their targets have `..` only at the start, so that their text shows where they lead.
+    `keep_times` keeps the times of files that are not in the future, which the bytecode of Python modules contains.
     Raises ArchiveError for any other archive, of which some members may be unpacked, and OSError.
     """
-    unpacking = _Unpacking(directory)
+    unpacking = _Unpacking(directory, keep_times=keep_times)
     with open_tar(archive, limits) as members:
         for member in members:
             unpacking.add(members, member)
@@ -35,11 +38,13 @@ def unpack_tar(archive: Path, directory: Path, limits: TarLimits | None = None) 
 class _Unpacking:
     """The state of unpacking: the links, and the regular files, to which hard links may lead."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, keep_times: bool) -> None:
         self._directory = directory
         self._files: set[str] = set()
         self.links: dict[str, str] = {}
-        self._time = min(UNPACKED_TIME, int(time.time()))
+        self._now = int(time.time())
+        self._time = min(UNPACKED_TIME, self._now)
+        self._keep_times = keep_times
 
     def add(self, archive: TarArchive, member: TarMember) -> None:
         name = self._check_path(member.name, "path")
@@ -68,7 +73,8 @@ class _Unpacking:
                 os.link(self._directory / target, path)
         except (FileExistsError, NotADirectoryError):
             raise UnsafeArchive(f"path '{member.name}' is that of another member, or below a file") from None
-        os.utime(path, (self._time, self._time), follow_symlinks=False)
+        modified = min(max(member.modified, 0), self._now) if self._keep_times else self._time
+        os.utime(path, (modified, modified), follow_symlinks=False)
 
     def set_times(self) -> None:
         """Set the times of the directories, which changed with each file in them."""

