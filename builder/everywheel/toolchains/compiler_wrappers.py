@@ -85,7 +85,12 @@ def write_wrappers(
 
     `limit_exports` are the arguments of the linker that limit what a shared library exports.
     """
-    scripts = _render_compilers(toolchain, compilers, _render_limit(toolchain, tools, options, limit_exports))
+    scripts = _render_compilers(
+        toolchain,
+        compilers,
+        _render_limit(toolchain, tools, options, limit_exports),
+        is_module=options.exports_of_modules,
+    )
     scripts["pkg-config"] = _render_pkgconfig(toolchain, tools, static=options.static_pkgconfig)
     if toolchain.target.os == "windows":
         scripts |= {"dlltool": _exec(compilers.dlltool), "windres": _render_windres(compilers.windres)}
@@ -109,16 +114,37 @@ def write_wrappers(
             toolchain.program(name).symlink_to(utility)
 
 
-def _render_compilers(toolchain: Toolchain, compilers: Compilers, limit: str) -> dict[str, str]:
-    preamble = (_REPLACE_SONAME if toolchain.target.os == "darwin" else "") + limit
+def _render_compilers(toolchain: Toolchain, compilers: Compilers, limit: str, *, is_module: bool) -> dict[str, str]:
+    name = _REPLACE_SONAME if toolchain.target.os == "darwin" else ""
+    operators = _render_operators(toolchain, compilers) if compilers.operator_new and is_module else ""
     return {
-        "cc": _render_compiler(compilers.c, toolchain.prefix, preamble),
-        "c++": _render_compiler(compilers.cxx, toolchain.prefix, preamble),
+        "cc": _render_compiler(compilers.c, toolchain.prefix, name + limit),
+        "c++": _render_compiler(compilers.cxx, toolchain.prefix, name + operators + limit),
         "build-cc": _exec(compilers.build_c),
         "build-c++": _exec(compilers.build_cxx),
         "ar": _exec(compilers.ar),
         "ranlib": _exec(compilers.ranlib),
     }
+
+
+def _render_operators(toolchain: Toolchain, compilers: Compilers) -> str:
+    """Return the part of a C++ wrapper that links `operator new` and `operator delete` into a module as an object.
+
+    The symbols of an object can be hidden before the link, unlike those of the C++ library, which zig links by itself.
+    """
+    flags = ["-O2", "-g0", "-fPIC", "-ffunction-sections", *compilers.operator_new]
+    compile_object = shlex.join(map(str, [*compilers.cxx, *flags, "-c", "-o"]))
+    # One name for all links, so that results do not differ; `ln` keeps the object of another link at the same time.
+    return f"""{_FIND_MODULE}if [ "$shared" ] && [ -z "$named" ]; then
+  object={shlex.quote(str(toolchain.directory / "operator_new.o"))}
+  if [ ! -f "$object" ]; then
+    {compile_object} "$object.$$.o" || exit
+    ln "$object.$$.o" "$object" 2>/dev/null
+    rm "$object.$$.o"
+  fi
+  set -- "$@" "$object"
+fi
+"""
 
 
 def _render_limit(toolchain: Toolchain, tools: Tools, options: ToolchainOptions, limit_exports: Sequence[str]) -> str:

@@ -38,6 +38,8 @@ class Compilers:
         runs_target: whether programs for the target run on the build machine.
         undefined_version: whether the linker needs a flag for version scripts that name undefined symbols.
         no_cxx_library: the flag that links C++ code without the C++ library, if there is one.
+        operator_new: a source of `operator new` and `operator delete`, with the flags to compile it, for a C++ library that
+            is linked statically and exports them.
         link: flags for every link.
         launcher: the compiled program that is copied as every wrapper, on a build machine that cannot start scripts.
     """
@@ -55,6 +57,7 @@ class Compilers:
     runs_target: bool = False
     undefined_version: bool = True
     no_cxx_library: tuple[str, ...] = ()
+    operator_new: tuple[str, ...] = ()
     link: tuple[str, ...] = ()
     launcher: Path | None = None
 

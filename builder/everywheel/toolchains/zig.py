@@ -53,6 +53,7 @@ class ZigEngine:
             environment=cache_variables(self._find_cache(target)),
             # Without the flag, zig compiles libc++ on first use, which takes a minute for each target and the build machine.
             no_cxx_library=("-nostdlib++",),
+            operator_new=_find_operator_new(self.tools.zig) if target.os == "darwin" else (),
             link=(str(find_compiler_rt(self._find_stored(target))),) if target.os == "linux" else (),
         )
 
@@ -105,6 +106,13 @@ class ZigEngine:
                     label=f"compiler for {target.tag}",
                 )
         strip_cache(folder)
+
+
+def _find_operator_new(zig: Path) -> tuple[str, ...]:
+    """Return the source and the flags of zig's operators new and delete, which its C++ library exports on every target."""
+    library = zig.parent / "lib" / "libcxxabi"
+    headers = (library / "include", library / "src", zig.parent / "lib" / "libcxx" / "src")
+    return (*(f"-I{folder}" for folder in headers), str(library / "src" / "stdlib_new_delete.cpp"))
 
 
 def _make_command(zig: str, driver: str, target: Target) -> tuple[str, ...]:
