@@ -67,3 +67,18 @@ def test_a_damaged_compiler_cache_is_reported_and_made_again(project_copy: Fixtu
     name = damaged.relative_to(shared / stored.name)
     assert f"warning: compiler for {TARGET}: damaged in the store (changed: {name}); it is made again\n" in errors
     assert project_copy.wheels() == before
+
+
+def test_unusual_paths_of_store_project_home_and_temporary_directory_give_the_same_bytes(
+    project: FixtureProject, built_project: FixtureProject, tmp_path: Path
+) -> None:
+    """The store's path has characters that build tools can handle; the others also have those that they cannot."""
+    folder = tmp_path / "a'b\"c,d\\e$f#g%h;i&j(k*l üm:n\no|p=q{r}[s]?."
+    (folder / "tmp").mkdir(parents=True)
+    project.root = Path(shutil.move(project.root, folder / "project"))
+    project.new_store("-a ü&(b)#$!@+^~}].<c>`d.")
+
+    project.build("--target", TARGET, HOME=str(folder), TMPDIR=str(folder / "tmp"))
+
+    ((name, digest),) = project.wheels().items()
+    assert digest == built_project.wheels()[name]

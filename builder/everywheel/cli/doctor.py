@@ -26,6 +26,7 @@ from everywheel.platforms.architectures import ARCHES
 from everywheel.platforms.target import build_machine_target
 from everywheel.store.local import Store, default_store
 from everywheel.toolchains.build_tools import ensure_tools, pinned_versions
+from everywheel.toolchains.store_location import check_store_location
 
 _STORE_SPACE = 4e9  # bytes: tools 0.7 GB, compiler cache 0.4 GB, workspaces 1 GB, and a reserve
 _IMAGE_SPACE = 2e9  # bytes: the images of all architectures, and the files that containers write
@@ -143,9 +144,11 @@ def _check_package_client() -> MachineCheck:
 
 def _check_store(root: Path) -> MachineCheck:
     try:
+        check_store_location(root)
         Store(root)
     except MachineError as error:
-        return _missing("store", error.fact, error.hint or "")
+        reason = error.details.get("reason", "")
+        return _missing("store", f"{error.fact}{reason and f': {reason}'}", error.hint or "")
     free = shutil.disk_usage(root).free
     message = f"{root}, {free / 1e9:.1f} GB free"
     if free < _STORE_SPACE or not os.access(root, os.W_OK):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shlex
 import shutil
 from pathlib import Path
 
@@ -54,7 +55,9 @@ def check_features(
         return
     # The library is added to the prefix of its requirements, so that pkg-config finds all of them.
     shutil.copytree(prefix, workspace / "prefix", dirs_exist_ok=True, symlinks=True)
-    program = _link_check(context, step, workspace, toolchain, recipe.check)
+    # Compiled from the workspace: compilers cannot handle every character that the project's path may have.
+    source = shutil.copyfile(recipe.check, workspace / recipe.check.name)
+    program = _link_check(context, step, workspace, toolchain, source)
     # Windows searches PATH, which contains the prefix.
     search = "DYLD_LIBRARY_PATH" if step.target.os == "darwin" else "LD_LIBRARY_PATH"
     shared = {search: str(workspace / "prefix" / "lib")} if recipe.linkage is Linkage.SHARED else {}
@@ -83,7 +86,7 @@ def _link_check(context: BuildContext, step: LibraryStep, workspace: Path, toolc
     is_cxx = source.suffix == ".cpp"
     compiler = toolchain.program("c++" if is_cxx else "cc")
     query: list[str | Path] = [toolchain.program("pkg-config"), "--cflags", "--libs"]
-    flags = run([*query, *step.recipe.products.pkgconfig]).split()
+    flags = shlex.split(run([*query, *step.recipe.products.pkgconfig]))
     cflags = [flag for flag in flags if not flag.startswith(("-l", "-L", "-Wl"))]
     libs = [resolve_link_flag(flag, workspace / "prefix", step.target) for flag in flags if flag not in cflags]
     objects, program = workspace / "check.o", workspace / f"check{step.target.system.program}"

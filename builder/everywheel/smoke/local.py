@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,9 +45,10 @@ def run_local_smoke_test(project: Project, wheel: Path, store: Store, *, offline
         try:
             create_environment(environment, label=wheel.name, log=log)
             (site_packages(environment) / "dependencies.pth").write_text("".join(f"{path}\n" for path in dependencies))
-            install_into_environment(
-                environment, ["--no-index", str(wheel)] if offline else [str(wheel)], label=wheel.name, log=log
-            )
+            # From a copy: pip reads a path with certain characters as a requirement.
+            copy = str(shutil.copyfile(wheel, Path(folder) / wheel.name))
+            options = ["--no-index"] if offline else []
+            install_into_environment(environment, [*options, copy], label=wheel.name, log=log)
             run_logged(
                 [scripts_dir(environment) / project.smoke.command[0], *project.smoke.command[1:]],
                 cwd=project.root,

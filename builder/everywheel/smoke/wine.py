@@ -60,7 +60,7 @@ def run_under_wine(initial: SmokeResult, wheel: Path, wine: str, context: WineCo
             # https://github.com/pypa/pip/issues/11664
             _install([*(["--no-index"] if context.offline else []), *smoke.requires, "colorama"], site, target, log)
         try:
-            _install(["--no-deps", "--no-index", str(wheel.absolute())], site, target, log)
+            _install(["--no-deps", "--no-index", str(shutil.copyfile(wheel, folder / wheel.name))], site, target, log)
         except BuildError as error:
             return _fail(initial, f"pip rejects the wheel for Windows: {_first_error(error)}", error)
         # The embeddable package reads its path from this file only, and ignores PYTHONPATH.

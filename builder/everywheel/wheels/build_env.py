@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from everywheel.config.project import Project
 from everywheel.config.recipe import Linkage, Optimize
 from everywheel.errors import BuildError
 from everywheel.execution.files import remove_path
+from everywheel.execution.process import join_windows_args
 from everywheel.libraries.context import BuildContext
 from everywheel.planning.steps import LibraryStep, Plan, WheelStep
 from everywheel.toolchains.toolchain import Toolchain, ToolchainOptions
@@ -109,14 +111,16 @@ def build_extension(call: BackendCall, project: Project) -> Path:
 
 def compiler_variables(toolchain: Toolchain) -> dict[str, str]:
     """Return the environment variables that pass the compilers to build backends without cross files."""
-    flags = " ".join(toolchain.compile_flags)
+    join = join_windows_args if toolchain.suffix else shlex.join
+    flags = join(toolchain.compile_flags)
+    cc, cxx, ar = (join([str(toolchain.program(name))]) for name in ("cc", "c++", "ar"))
     return {
-        "CC": str(toolchain.program("cc")),
-        "CXX": str(toolchain.program("c++")),
-        "AR": str(toolchain.program("ar")),
-        "LDSHARED": f"{toolchain.program('cc')} -shared",
+        "CC": cc,
+        "CXX": cxx,
+        "AR": ar,
+        "LDSHARED": f"{cc} -shared",
         "PKG_CONFIG": str(toolchain.program("pkg-config")),
         "CFLAGS": flags,
         "CXXFLAGS": flags,
-        "LDFLAGS": " ".join(toolchain.link_flags),
+        "LDFLAGS": join(toolchain.link_flags),
     }
