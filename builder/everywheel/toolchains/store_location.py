@@ -29,6 +29,8 @@ REFUSED: Mapping[str, str] = MappingProxyType(
         "*": "file(GLOB) of CMake reads a pattern",
         "?": "file(GLOB) of CMake reads a pattern",
         "[": "file(GLOB) of CMake reads a pattern",
+        "]": "it ends a list in CMake",
+        "#": "make begins a comment with it",
     }
 )
 """Characters that the path of a store must not have, each with the tool that cannot handle it."""
