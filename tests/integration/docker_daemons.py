@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from everywheel.containers.runtime import RUN_LABEL, find_runtime
+from everywheel.containers.run_id import RUN_LABEL
+from everywheel.containers.runtime import find_runtime
 from everywheel.errors import MachineError
 from root_filesystems import call, download_package
 

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from everywheel.platforms.architectures import ARCHES
 from everywheel.store.local import default_store
 from everywheel.wheels.wheel import pack_wheel, read_wheel, retag_wheel
 from fixture_project import FixtureProject
+from processes import wait_until
 from root_filesystems import REPOSITORY, call
 
 RUNNABLE_IMAGES = ("debian-11", "debian-12", "debian-13", "debian-unstable", "musl")
@@ -254,12 +256,18 @@ def test_images_prune_removes_the_containers_of_a_killed_run(hanging_project: Fi
     assert list_containers(process.pid) == []
 
 
-def test_the_next_run_removes_the_containers_of_a_killed_run(hanging_project: FixtureProject) -> None:
+def test_the_container_of_a_killed_run_ends_with_it_and_the_next_run_removes_it(
+    hanging_project: FixtureProject,
+) -> None:
     killed = start_smoke(hanging_project)
     wait_for_container(killed)
+    (container,) = list_containers(killed.pid)
+    assert wait_until(lambda: is_running(container))
+    time.sleep(2)
     killed.kill()
     killed.communicate()
 
+    assert wait_until(lambda: not is_running(container), 3)
     following = start_smoke(hanging_project)
     wait_for_container(following)
     left = list_containers(killed.pid)
@@ -267,6 +275,10 @@ def test_the_next_run_removes_the_containers_of_a_killed_run(hanging_project: Fi
     following.communicate()
 
     assert (left, list_containers(following.pid), following.returncode) == ([], [], 130)
+
+
+def is_running(container: str) -> bool:
+    return call(["docker", "inspect", "--format", "{{.State.Running}}", container]).strip() == "true"
 
 
 def test_a_full_tmp_of_the_container_is_reported(project: FixtureProject, tmp_path: Path) -> None:

@@ -86,6 +86,7 @@ EXCUSED_IN_CONTAINERS = {
     "containers/portable_python.py": IMAGES,
     "containers/qemu.py": RUNTIME,
     "containers/registry.py": IMAGES,
+    "containers/run_id.py": RUNTIME,
     "containers/runtime.py": RUNTIME,
     "containers/runtime_errors.py": RUNTIME,
     "containers/runtime_images.py": IMAGES,

@@ -14,7 +14,7 @@ from everywheel.containers.image_archive import write_image
 from everywheel.containers.local_build_image import local_build_image_reference
 from everywheel.containers.lock import LockedImage, read_pins, resolve_digests, write_digests
 from everywheel.containers.qemu import check_emulation
-from everywheel.containers.runtime import RunId
+from everywheel.containers.run_id import RunId
 from everywheel.errors import MachineError, UsageError
 from everywheel.platforms.architectures import ARCHES
 from everywheel.platforms.target import parse_target

@@ -32,7 +32,8 @@ from everywheel.config.toml_reader import read_toml
 from everywheel.containers.catalog import BuildImage
 from everywheel.containers.command_report import CommandReport, CommandState
 from everywheel.containers.payload import Payload, pip_variables
-from everywheel.containers.runtime import RUN_LABEL, Runtime
+from everywheel.containers.run_id import RUN_LABEL
+from everywheel.containers.runtime import Runtime
 from everywheel.errors import BuildError, MachineError, UsageError
 from everywheel.execution.files import remove_path
 from everywheel.execution.process import run_logged

@@ -6,8 +6,7 @@ import contextlib
 import os
 import platform
 import time
-import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
@@ -19,14 +18,12 @@ from docker.errors import APIError, DockerException, NotFound
 from docker.types import Mount
 
 import docker
+from everywheel.containers.run_id import RUN_LABEL, RunId
 from everywheel.containers.runtime_errors import START_HINT, describe_error, translate_errors
 from everywheel.containers.runtime_images import RuntimeImages
 from everywheel.errors import MachineError
 from everywheel.execution.cancellation import current_cancellation
 from everywheel.platforms.architectures import Arch, find_machine_arch
-
-RUN_LABEL = "org.everywheel.run"
-"""The label of containers that everywheel started; its value is a `RunId`. (Containers inherit the labels of their image.)"""
 
 _CONNECT_TIMEOUT, _REQUEST_TIMEOUT = 20, 600  # in seconds; loading a large image is one request
 _INSTALL_HINT = "install Docker (Debian: `apt-get install docker.io`) or Podman, and start it"
@@ -71,39 +68,6 @@ class ContainerResult:
     seconds: float
     end: ContainerEnd = ContainerEnd.EXITED
     reason: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunId:
-    """The run that started a container: machine, process id and a random token."""
-
-    machine: str
-    process: int
-    token: str
-
-    @classmethod
-    def create(cls) -> RunId:
-        return cls(machine=platform.node(), process=os.getpid(), token=uuid.uuid4().hex[:12])
-
-    @classmethod
-    def parse(cls, label: str) -> RunId:
-        machine, process, token = label.rsplit("/", 2)
-        return cls(machine=machine, process=int(process), token=token)
-
-    def __str__(self) -> str:
-        return f"{self.machine}/{self.process}/{self.token}"
-
-    def is_running(self, status: str) -> bool:
-        """Return whether the run can still remove its container; for another machine, whether the container runs."""
-        if self.machine != platform.node():
-            return status == "running"
-        try:
-            os.kill(self.process, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:  # the process of another user
-            return True
-        return True
 
 
 class Runtime:
@@ -170,9 +134,11 @@ class Runtime:
             translate_errors(self.name),
             self._create(spec) as container,
             cancellation.on_cancel(lambda: _kill(container)),
+            _hold_stdin(container) as open_stdin,
         ):
             try:
                 container.start()
+                open_stdin()
             except APIError as error:
                 return ContainerResult(
                     exit_code=127,
@@ -211,12 +177,33 @@ class Runtime:
             mem_limit=spec.memory,
             memswap_limit=spec.memory,
             pids_limit=1024,
+            stdin_open=True,
         )
         try:
             yield container
         finally:
             with contextlib.suppress(NotFound, requests.RequestException):
                 container.remove(force=True, v=True)
+
+
+@contextlib.contextmanager
+def _hold_stdin(container: Any) -> Iterator[Callable[[], None]]:
+    """Attach the container's standard input, which the runtime closes when this process ends, however it ends.
+
+    Yields a function that writes a byte to it: `smoke/inside/run.py` ends at the end of a standard input that was open. A
+    runtime that cannot attach it leaves the containers of a killed process running until the next run.
+    """
+    with contextlib.ExitStack() as stack:
+        write: Callable[[bytes], object] = len
+        with contextlib.suppress(DockerException, requests.RequestException, AttributeError, ValueError):
+            attached = stack.enter_context(container.attach_socket(params={"stdin": 1, "stream": 1}))
+            write = getattr(attached, "_sock", attached).sendall
+
+        def open_stdin() -> None:
+            with contextlib.suppress(OSError):
+                write(b"\n")
+
+        yield open_stdin
 
 
 def _wait(container: Any, spec: ContainerSpec) -> tuple[int, ContainerEnd, str]:

@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -63,7 +64,12 @@ def run_stage(stage: Stage, command: Sequence[str], environment: Mapping[str, st
     """Run one command to its end; at most the last 20,000 characters of its output are kept."""
     began = time.monotonic()
     process = subprocess.run(
-        command, env=dict(environment), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+        command,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
     )
     output = process.stdout.decode(errors="replace")[-20000:]
     return StageResult(stage=stage, exit_code=process.returncode, output=output, seconds=time.monotonic() - began)
@@ -118,6 +124,7 @@ def find_unexpected(request: SmokeRequest, environment: Mapping[str, str]) -> li
         subprocess.run(
             [sys.executable, "-c", IMPORT_ALL],
             env={**environment, MAPS_VARIABLE: str(INTERPRETER_MAPS)},
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
         )
@@ -129,7 +136,15 @@ def read_maps(folder: Path) -> set[str]:
     return {line for file in folder.iterdir() for line in file.read_text().splitlines()}
 
 
+def end_with_builder() -> None:
+    """End this program, and with it the container, at the end of a standard input that was open: the builder has ended."""
+    if sys.stdin is not None and sys.stdin.buffer.read(1):
+        sys.stdin.buffer.read()
+        os._exit(1)
+
+
 def main() -> None:
+    threading.Thread(target=end_with_builder, daemon=True).start()
     request = SmokeRequest.from_argument(sys.argv[1])
     for folder in (COMMAND_MAPS, INTERPRETER_MAPS):
         folder.mkdir()
