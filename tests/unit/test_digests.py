@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
+MAIN = runpy.run_path(str(ROOT / ".ci" / "digests.py"))["main"]
 JOBS = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())["jobs"]
 
 
@@ -27,14 +29,16 @@ def read_outputs(file: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def needs(tmp_path: Path) -> str:
+def needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The context `needs` of a job after two others made the artifacts in `jobs`."""
     for name in ("zig-a/a.whl", "zig-b/b.whl", "dist/a.whl"):
         (tmp_path / "jobs" / name).parent.mkdir(parents=True)
         (tmp_path / "jobs" / name).write_text(name)
     outputs = tmp_path / "outputs"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GITHUB_OUTPUT", str(outputs))
     for args in (["--name", "0", "zig-a=jobs/zig-a"], ["--name", "1", "zig-b=jobs/zig-b"], ["dist=jobs/dist"]):
-        assert run("write", *args, cwd=tmp_path, GITHUB_OUTPUT=str(outputs)).returncode == 0
+        MAIN(["write", *args])
     return json.dumps({"zig": {"result": "success", "outputs": {**read_outputs(outputs), "matrix": "{}"}}})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from functools import cache
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
@@ -30,16 +31,19 @@ def test_a_file_has_every_package_that_is_required_on_every_system(file: Path) -
     assert [list_unmet(FILES[file], pins, machine) for machine in (LINUX, MAC, WINDOWS)] == [(), (), ()]
 
 
+@cache
+def list_requirements(pin: Pin) -> tuple[str, ...]:
+    """Return what a package requires if it is installed in this version; others are not known here."""
+    try:
+        return tuple(requires(pin.name) or ()) if version(pin.name) == pin.version else ()
+    except PackageNotFoundError:
+        return ()
+
+
 def list_missing(pins: tuple[Pin, ...]) -> list[str]:
-    """Return what the installed packages among the pins require and no pin fulfills; other packages are not known here."""
-    missing: list[str] = []
-    for pin in select_pins(pins, LINUX):
-        try:
-            installed = version(pin.name) == pin.version
-        except PackageNotFoundError:
-            continue
-        missing += list_unmet(requires(pin.name) or [], pins, LINUX) if installed else ()
-    return missing
+    """Return what the packages that apply here require and no pin fulfills."""
+    selected = select_pins(pins, LINUX)
+    return [text for pin in selected for text in list_unmet(list_requirements(pin), selected, LINUX)]
 
 
 @pytest.mark.parametrize("file", [*FILES, PINS, ROOT / "everywheel.lock"], ids=lambda file: file.name)
