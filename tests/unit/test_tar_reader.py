@@ -105,7 +105,7 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize(("content", "reason"), BROKEN)
+@pytest.mark.parametrize(("content", "reason"), BROKEN, ids=[reason for _, reason in BROKEN])
 def test_a_damaged_archive_is_refused(content: bytes, reason: str, tmp_path: Path) -> None:
     with pytest.raises(ArchiveError) as caught:
         read(tmp_path / "a", content)
@@ -154,7 +154,9 @@ HOSTILE: list[tuple[Sequence[Entry], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("entries", "reason"), HOSTILE)
+@pytest.mark.parametrize(
+    ("entries", "reason"), HOSTILE, ids=[reason[:60].encode("unicode_escape").decode() for _, reason in HOSTILE]
+)
 def test_a_hostile_member_is_refused(entries: Sequence[Entry], reason: str, tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(pack(*entries))
     (tmp_path / "out").mkdir()

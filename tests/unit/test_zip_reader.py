@@ -140,7 +140,7 @@ STRUCTURE = [
 ]
 
 
-@pytest.mark.parametrize(("content", "reason"), STRUCTURE)
+@pytest.mark.parametrize(("content", "reason"), STRUCTURE, ids=[reason for _, reason in STRUCTURE])
 def test_an_archive_that_tools_would_read_differently_is_refused(content: bytes, reason: str, tmp_path: Path) -> None:
     with pytest.raises(ArchiveError) as caught:
         read_all(write(tmp_path / "a.zip", content))
