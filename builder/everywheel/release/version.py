@@ -58,13 +58,21 @@ def _list_tags(project_root: Path) -> list[str]:
 
 def check_tag(tag: str, project: Project) -> None:
     """Raise ReleaseError when a tag does not match the version of the extension."""
-    if tag != f"v{project.version}":
+    if not tag.startswith("v") or _normalize(tag[1:]) != project.version:
         raise ReleaseError(
             f"the tag is {tag}, but the extension is version {project.version}",
             details={"file": project.extension / "pyproject.toml"},
             hint="`everywheel release tag` creates the tag with its commit; remove this one: "
             f"git push --delete origin {tag}",
         )
+
+
+def _normalize(text: str) -> str:
+    """Return a version in its normal form (PEP 440), or any other text unchanged."""
+    try:
+        return str(Version(text))
+    except InvalidVersion:
+        return text
 
 
 def read_version(text: str) -> str:
