@@ -142,7 +142,7 @@ def build(tmp_path: Path) -> ContainerBuild:
     )
 
 
-def test_a_container_has_no_network_and_three_writable_directories(build: ContainerBuild, tmp_path: Path) -> None:
+def test_a_container_has_no_network_and_two_writable_directories(build: ContainerBuild, tmp_path: Path) -> None:
     arguments = create_arguments(build, MountedFolders(programs=tmp_path / "bin", reports=tmp_path / "reports"))
 
     assert "--network=none" in arguments
@@ -151,7 +151,6 @@ def test_a_container_has_no_network_and_three_writable_directories(build: Contai
     assert {option.rpartition(":")[2] for option in writable} == {
         "/opt/everywheel/store",
         "/opt/everywheel/reports",
-        "/root/.cache/zig",
     }
     assert shlex.split(shlex.join(arguments)) == arguments
 

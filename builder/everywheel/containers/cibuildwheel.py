@@ -242,8 +242,6 @@ def create_arguments(build: ContainerBuild, mounted: MountedFolders) -> list[str
     """
     package = Path(__file__).parents[1]
     payload, store = build.payload, build.store.root.resolve()
-    cache = store / "zig" / f"inside-{build.target.arch.name}-{build.target.libc}"
-    cache.mkdir(parents=True, exist_ok=True)
     read_only = {
         package: f"{_INSIDE}/toolkit/everywheel",
         payload.site: f"{_INSIDE}/site",
@@ -258,7 +256,8 @@ def create_arguments(build: ContainerBuild, mounted: MountedFolders) -> list[str
     }
     # A symbolic link in the store points to a path that the container does not have.
     linked = {child.resolve(): f"{_STORE}/{child.name}" for child in store.iterdir() if child.is_symlink()}
-    writable = {store: _STORE, **linked, cache.resolve(): "/root/.cache/zig", mounted.reports: _REPORTS}
+    # The cache of zig, which images without gcc have, ends with the container: see toolchains/zig_cache.py.
+    writable = {store: _STORE, **linked, mounted.reports: _REPORTS}
     old_pip = build.image.bootstrap is not None
     variables = {POLICY: build.target.tag, **pip_variables(f"{_INSIDE}/wheels", old_pip=old_pip)}
     return [

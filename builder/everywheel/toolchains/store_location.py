@@ -25,7 +25,7 @@ REFUSED: Mapping[str, str] = MappingProxyType(
         "|": "ninja reads it as a separator of dependencies",
         "%": "zig's linker cannot write files there",
         "=": "compilers split -ffile-prefix-map at it",
-        "{": "CMake replaces variables (${…})",
+        "$": "CMake replaces variables, and does not escape it for ninja",
         "*": "file(GLOB) of CMake reads a pattern",
         "?": "file(GLOB) of CMake reads a pattern",
         "[": "file(GLOB) of CMake reads a pattern",
