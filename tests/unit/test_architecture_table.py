@@ -44,6 +44,7 @@ LOONGARCH = Arch(
     stack_is_executable=False,
     lowest_glibc=(2, 36),
     debian="loong64",
+    glibc_loader="/lib64/ld-linux-loongarch-lp64d.so.1",
     musl_loader="loongarch64",
     musl_library="loongarch64",
     oci="loong64",

@@ -386,7 +386,7 @@ def test_exports_without_a_declaration_are_not_checked() -> None:
             },
             (
                 "demo/_demo.cpython-311-x86_64-linux-musl.so",
-                "is named as a module for musl, but the wheel is tagged manylinux2014_x86_64",
+                "is named as a module for x86_64-linux-musl, but the wheel is tagged manylinux2014_x86_64",
             ),
         ),
         (
@@ -429,7 +429,6 @@ def test_platform_tags_that_contradict_each_other_are_found() -> None:
     findings = check_tags(contents)
 
     assert [finding.message for finding in findings] == [
-        "the platform tags name more than one libc: glibc, musl",
         "the platform tags name more than one architecture: aarch64, x86_64",
     ]
 

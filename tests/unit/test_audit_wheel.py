@@ -59,6 +59,7 @@ def test_a_correct_pure_wheel_has_no_findings(tmp_path: Path) -> None:
         ("elf", "0 modules, 0 libraries, 0 others"),
         ("arch", "no ELF file"),
         ("symbols", "no versioned symbol; no platform tag has a policy"),
+        ("undefined", "0 required symbols compared"),
         ("libraries", "needs from the system: nothing"),
         ("rpath", "none"),
         ("stack", "no ELF file"),

@@ -11,7 +11,13 @@ from functools import partial
 from pathlib import Path
 
 from everywheel.audit.abi3 import check_abi3
-from everywheel.audit.elf_linking import check_elf_arch, check_elf_libraries, check_elf_rpath, check_symbols
+from everywheel.audit.elf_linking import (
+    check_elf_arch,
+    check_elf_libraries,
+    check_elf_loader,
+    check_elf_rpath,
+    check_symbols,
+)
 from everywheel.audit.hygiene import (
     check_debug,
     check_exports,
@@ -54,8 +60,10 @@ from everywheel.audit.summary import (
     summarize_system,
     summarize_tags,
     summarize_text_relocations,
+    summarize_undefined,
 )
 from everywheel.audit.tags import check_tags
+from everywheel.audit.undefined_symbols import check_undefined_symbols
 from everywheel.audit.wheel_contents import WheelContents, read_wheel_contents
 from everywheel.binaries.formats import FORMATS
 
@@ -89,8 +97,13 @@ CHECKS = (
     *(Check(form.check, partial(summarize_format, form), (), frozenset({system})) for system, form in FORMATS.items()),
     Check("arch", summarize_arch, (check_elf_arch, check_mac_arch, check_windows_arch)),
     Check("symbols", summarize_symbols, (check_symbols,), _LINUX),
+    Check("undefined", summarize_undefined, (check_undefined_symbols,), _LINUX),
     Check("system", summarize_system, (check_mac_system, check_windows_system), _MAC | _WINDOWS),
-    Check("libraries", summarize_libraries, (check_elf_libraries, check_mac_libraries, check_dlls, check_python_dlls)),
+    Check(
+        "libraries",
+        summarize_libraries,
+        (check_elf_libraries, check_elf_loader, check_mac_libraries, check_dlls, check_python_dlls),
+    ),
     Check("rpath", summarize_rpath, (check_elf_rpath, check_mac_rpath), _LINUX | _MAC),
     Check("stack", summarize_stack, (check_stack,), _LINUX),
     Check("textrel", summarize_text_relocations, (check_text_relocations,), _LINUX),

@@ -10,6 +10,7 @@ from everywheel.audit.hygiene import find_declared_exports
 from everywheel.audit.macho_linking import find_external_install_names
 from everywheel.audit.pe_linking import find_external_dlls
 from everywheel.audit.report import FileReport
+from everywheel.audit.undefined_symbols import resolve_symbols
 from everywheel.audit.wheel_contents import WheelContents
 from everywheel.binaries.formats import FORMATS, BinaryFormat
 from everywheel.platforms.symbol_versions import version_key
@@ -88,6 +89,16 @@ def summarize_symbols(contents: WheelContents) -> str:
     promise = policies[0].promise if policies else "no platform tag has a policy"
     highest = [f"{family}_{number} ({file})" for family, (_, number, file) in sorted(families.items())]
     return f"highest {', '.join(highest)}; {promise}" if highest else f"no versioned symbol; {promise}"
+
+
+def summarize_undefined(contents: WheelContents) -> str:
+    """Return how many required symbols were resolved, and those that a library without a list may provide."""
+    total = sum(len(elf.undefined) for elf in contents.elves.values())
+    resolutions = [resolution for _, _, resolution in resolve_symbols(contents)]
+    unverified = sum(len(resolution.unverified) for resolution in resolutions)
+    trusted = _join(name for resolution in resolutions if resolution.unverified for name in resolution.trusted)
+    rest = f"; {unverified} not verified, since there is no list for {trusted or 'this Python'}" if unverified else ""
+    return f"{total} required symbols compared{rest}"
 
 
 def summarize_system(contents: WheelContents) -> str:

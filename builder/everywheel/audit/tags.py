@@ -82,21 +82,22 @@ def _check_module_name(contents: WheelContents, path: str) -> Iterator[Finding]:
             message = f"is named as a module of the stable ABI, but the wheel's ABI tag is '{wheel.abi}'"
             yield Finding(check="tags", file=path, message=message)
         return
-    version = match["version"] or match["pyd_version"]
-    tag = f"cp{version}{match['flags'] or match['pyd_flags'] or ''}"
-    if version and tag not in (pythons if "none" in abis else abis):
+    version, pypy = match["version"] or match["pyd_version"], match["pypy"] or match["pypy_pyd"]
+    tag = f"cp{version}{match['flags'] or match['pyd_flags'] or ''}" if version else (pypy or "").replace("-", "_")
+    tags = pythons if "none" in abis else abis
+    if tag and tag not in tags and not (pypy and f"pp{pypy.partition('-')[0].removeprefix('pypy')}" in tags):
         message = f"is for {tag} only, but the wheel is tagged {wheel.python}-{wheel.abi}"
         yield Finding(check="tags", file=path, message=message)
 
 
 def _check_module_platform(contents: WheelContents, path: str, match: re.Match[str]) -> Iterator[Finding]:
     """Compare the platform in a module's file name with the tags: Python imports only names of its own platform."""
-    policies = contents.linux_policies
+    policies = contents.strictest_policies
+    expected = {f"{policy.arch.gnu_cpu}-linux-{policy.arch.abi(policy.libc)}" for policy in policies}
     module_platform, matches_tags = "", True
-    if match["libc"] and policies:
-        module_platform = "musl" if match["libc"].startswith("musl") else "glibc"
-        matches_tags = module_platform == policies[0].libc
-    elif match["libc"]:
+    if match["linux"] and policies:
+        module_platform, matches_tags = match["linux"], expected == {match["linux"]}
+    elif match["linux"]:
         module_platform, matches_tags = "Linux", contents.systems <= {"linux"}
     elif match["mac"]:
         module_platform, matches_tags = "macOS", contents.systems <= {"darwin"}
@@ -104,4 +105,5 @@ def _check_module_platform(contents: WheelContents, path: str, match: re.Match[s
         module_platform, matches_tags = match["windows"], match["windows"] in contents.platforms
     if not matches_tags:
         message = f"is named as a module for {module_platform}, but the wheel is tagged {contents.wheel.platform}"
-        yield Finding(check="tags", file=path, message=message)
+        evidence = tuple(f"expected: {name}" for name in sorted(expected - {module_platform}))
+        yield Finding(check="tags", file=path, message=message, evidence=evidence)

@@ -29,11 +29,11 @@ from everywheel.platforms.mac_windows_policy import MacPolicy, WindowsPolicy, lo
 from everywheel.platforms.tags import list_systems
 from everywheel.wheels.wheel import Wheel, WheelFile, split_filename
 
-# The suffixes of modules that CPython imports, except the bare .so: the stable ABI's, and those of one version and platform.
+# The suffixes of modules that Python imports, except the bare .so: the stable ABI's, and those of one version and platform.
 MODULE_SUFFIX = re.compile(
-    r"\.(?P<abi>abi3t?|cpython-(?P<version>\d+)(?P<flags>[a-z]*)"
-    r"(-((?P<cpu>\w+)-linux-(?P<libc>\w+)|(?P<mac>darwin)))?)\.so$"
-    r"|(\.cp(?P<pyd_version>\d+)(?P<pyd_flags>[a-z]*)-(?P<windows>win\w+))?\.pyd$"
+    r"\.(?P<abi>abi3t?|(cpython-(?P<version>\d+)(?P<flags>[a-z]*)|(?P<pypy>pypy\d+-pp\d+))"
+    r"(-((?P<linux>(?P<cpu>\w+)-linux-(?P<libc>\w+))|(?P<mac>darwin)))?)\.so$"
+    r"|(\.(cp(?P<pyd_version>\d+)(?P<pyd_flags>[a-z]*)|(?P<pypy_pyd>pypy\d+-pp\d+))-(?P<windows>win\w+))?\.pyd$"
 )
 
 
@@ -70,9 +70,20 @@ class WheelContents:
         return tuple(policy for tag in self.platforms if (policy := load_policy(tag, self.arches)) is not None)
 
     @property
+    def distinct_policies(self) -> tuple[Policy, ...]:
+        """The policies for Linux, the lowest floor first, without those that promise the same as another one."""
+        distinct: dict[tuple[str, tuple[int, int], str], Policy] = {}
+        for policy in sorted(self.linux_policies, key=lambda policy: policy.floor):
+            distinct.setdefault((policy.libc, policy.floor, policy.arch.name), policy)
+        return tuple(distinct.values())
+
+    @property
     def strictest_policies(self) -> tuple[Policy, ...]:
-        """The policy with the lowest floor of those for Linux; empty without one."""
-        return tuple(sorted(self.linux_policies, key=lambda policy: policy.floor))[:1]
+        """The policy with the lowest floor of each C library and architecture; empty without a tag for Linux."""
+        strictest: dict[tuple[str, str], Policy] = {}
+        for policy in self.distinct_policies:
+            strictest.setdefault((policy.libc, policy.arch.name), policy)
+        return tuple(strictest.values())
 
     @property
     def mac_policies(self) -> tuple[MacPolicy, ...]:

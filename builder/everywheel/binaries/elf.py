@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from elftools.elf.dynamic import DynamicSection
 from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection, GNUVerSymSection
 from elftools.elf.sections import SymbolTableSection
+from elftools.elf.segments import InterpSegment
 
 from everywheel.binaries.init_functions import list_module_names
 from everywheel.binaries.unreadable import UnreadableElf
@@ -20,7 +22,11 @@ from everywheel.platforms.symbol_versions import split_version, version_key
 
 MAGIC = b"\x7fELF"
 _DF_TEXTREL = 0x4
+_DF_1_PIE = 0x08000000
+_CALLS_DLOPEN = frozenset(("dlopen", "dlmopen"))
 _PF_X = 0x1
+# The name of a shared library in a string constant: the linker cannot see what a program opens with dlopen().
+_LIBRARY_NAME = re.compile(rb"lib[\w.+-]{1,60}?\.so(?:\.\d+){0,3}(?=\0)")
 _LINKER_DEFINED = frozenset(
     (
         "_init",
@@ -56,7 +62,9 @@ class ElfFacts:
 
     `machine` is e_machine and `kind` e_type as pyelftools spells them. `stack` contains the flags of PT_GNU_STACK, or None
     without such a header. `debug` maps debug sections to their size in bytes. `page` is the smallest alignment of a loaded
-    segment in bytes. `exports` are the dynamic symbols that it defines, `undefined` those that it requires.
+    segment in bytes. `exports` are the dynamic symbols that it defines, `undefined` those that it requires. `interpreter` is
+    the loader that a program names, `flags` is e_flags, and `opened` are the libraries in its string constants if it calls
+    dlopen().
     """
 
     bits: int
@@ -74,10 +82,14 @@ class ElfFacts:
     text_relocations: bool
     debug: Mapping[str, int]
     page: int | None
+    flags: int = 0
+    interpreter: str = ""
+    is_program: bool = False
+    opened: tuple[str, ...] = ()
 
     @property
     def is_library(self) -> bool:
-        return self.kind == "ET_DYN"
+        return self.kind == "ET_DYN" and not self.is_program
 
     @property
     def module_names(self) -> tuple[str, ...]:
@@ -130,6 +142,9 @@ def _read(elf: ELFFile, size: int) -> ElfFacts:
     symbols = _find(sections, SymbolTableSection, "SHT_DYNSYM")
     stacks = [segment["p_flags"] for segment in segments if segment["p_type"] == "PT_GNU_STACK"]
     pages = [segment["p_align"] for segment in segments if segment["p_type"] == "PT_LOAD"]
+    interpreter = next((s.get_interp_name() for s in segments if isinstance(s, InterpSegment)), "")
+    is_position_independent = any(tag.entry.d_val & _DF_1_PIE for tag in tags["DT_FLAGS_1"])
+    undefined = tuple(sorted({s.name for s in _symbols(symbols) if _is_required(s)}))
     return ElfFacts(
         bits=elf.elfclass,
         endian="little" if elf.little_endian else "big",
@@ -142,12 +157,29 @@ def _read(elf: ELFFile, size: int) -> ElfFacts:
         rpath_is_inherited=not runpath,
         versions=tuple(_read_versions(sections, symbols)),
         exports=tuple(sorted({s.name for s in _symbols(symbols) if _is_export(s)})),
-        undefined=tuple(sorted({s.name for s in _symbols(symbols) if _is_required(s)})),
+        undefined=undefined,
         stack=None if not stacks else "rwx" if stacks[0] & _PF_X else "rw",
         text_relocations=bool(tags["DT_TEXTREL"]) or any(t.entry.d_val & _DF_TEXTREL for t in tags["DT_FLAGS"]),
         debug={s.name: s["sh_size"] for s in sections if s.name.startswith((".debug_", ".zdebug_"))},
         page=min(pages, default=None),
+        flags=elf["e_flags"],
+        interpreter=interpreter,
+        is_program=elf["e_type"] == "ET_EXEC" or is_position_independent or bool(interpreter and not tags["DT_SONAME"]),
+        opened=tuple(_read_opened(sections)) if _CALLS_DLOPEN.intersection(undefined) else (),
     )
+
+
+def _read_opened(sections: list[Any]) -> list[str]:
+    """Return the names of shared libraries in the read-only data."""
+    names = set()
+    for data in (section.data() for section in sections if section.name.startswith(".rodata")):
+        for match in _LIBRARY_NAME.finditer(data):
+            if data[match.start() - 1 : match.start()] in (
+                b"\0",
+                b"/",
+            ):  # the beginning of a constant or of a file name
+                names.add(match[0].decode())
+    return sorted(names)
 
 
 def _find(sections: list[Any], kind: type[Any], sh_type: str | None = None) -> Any:

@@ -67,6 +67,9 @@ class Arch:
         stack_is_executable: whether a file without a PT_GNU_STACK header gets an executable stack.
         lowest_glibc: the oldest glibc that zig has stub libraries for and that a policy exists for.
         debian: Debian's name of the architecture.
+        convention_mask, other_conventions: the bits of e_flags in ELF files for the calling convention, and the values of
+            them that mean another one than that of the platform tags.
+        glibc_loader: the path of glibc's loader, which programs name.
         musl_loader: the name in the path of musl's loader, `ld-musl-<name>.so.1`.
         musl_library: the name in the soname of musl's libc on Alpine, `libc.musl-<name>.so.1`.
         oci: architecture and variant of container images (`GOARCH`, with `/` and the variant where there is one).
@@ -92,6 +95,9 @@ class Arch:
     stack_is_executable: bool = True
     lowest_glibc: tuple[int, int] = (2, 17)
     debian: str
+    convention_mask: int = 0
+    other_conventions: tuple[tuple[int, str], ...] = ()
+    glibc_loader: str
     musl_loader: str
     musl_library: str
     oci: str
@@ -100,6 +106,10 @@ class Arch:
     github_runner: str = ""
     macos: MacosArch | None = None
     windows: WindowsArch | None = None
+
+    def abi(self, libc: str) -> str:
+        """Return the ABI in zig's target triples and in the file names of extension modules."""
+        return self.glibc if libc == "glibc" else self.musl
 
 
 ArchTable = Mapping[str, Arch]
@@ -119,6 +129,7 @@ ARCHES = make_arch_table(
         meson_family="x86_64",
         elf_machine="EM_X86_64",
         debian="amd64",
+        glibc_loader="/lib64/ld-linux-x86-64.so.2",
         musl_loader="x86_64",
         musl_library="x86_64",
         oci="amd64",
@@ -144,6 +155,7 @@ ARCHES = make_arch_table(
         page_size=65536,
         stack_is_executable=False,
         debian="arm64",
+        glibc_loader="/lib/ld-linux-aarch64.so.1",
         musl_loader="aarch64",
         musl_library="aarch64",
         oci="arm64",
@@ -179,6 +191,7 @@ ARCHES = make_arch_table(
         elf_machine="EM_386",
         bits=32,
         debian="i386",
+        glibc_loader="/lib/ld-linux.so.2",
         musl_loader="i386",
         musl_library="x86",
         oci="386",
@@ -204,6 +217,9 @@ ARCHES = make_arch_table(
         elf_machine="EM_ARM",
         bits=32,
         debian="armhf",
+        convention_mask=0x600,
+        other_conventions=((0x200, "soft floating point"),),
+        glibc_loader="/lib/ld-linux-armhf.so.3",
         musl_loader="armhf",
         musl_library="armv7",
         oci="arm/v7",
@@ -221,6 +237,9 @@ ARCHES = make_arch_table(
         page_size=65536,
         lowest_glibc=(2, 19),
         debian="ppc64el",
+        convention_mask=0x3,
+        other_conventions=((0x1, "the ABI ELFv1"),),
+        glibc_loader="/lib64/ld64.so.2",
         musl_loader="powerpc64le",
         musl_library="ppc64le",
         oci="ppc64le",
@@ -234,6 +253,7 @@ ARCHES = make_arch_table(
         elf_machine="EM_S390",
         endian="big",
         debian="s390x",
+        glibc_loader="/lib/ld64.so.1",
         musl_loader="s390x",
         musl_library="s390x",
         oci="s390x",
@@ -248,6 +268,9 @@ ARCHES = make_arch_table(
         stack_is_executable=False,
         lowest_glibc=(2, 31),
         debian="riscv64",
+        convention_mask=0x6,
+        other_conventions=((0x0, "soft floating point"), (0x2, "single-precision floating point")),
+        glibc_loader="/lib/ld-linux-riscv64-lp64d.so.1",
         musl_loader="riscv64",
         musl_library="riscv64",
         oci="riscv64",

@@ -44,9 +44,18 @@ class Policy:
         """The soname of musl on a system of this architecture."""
         return f"libc.musl-{self.arch.musl_library}.so.1"
 
+    @property
+    def loader(self) -> str:
+        """The path of the loader on a system of this architecture."""
+        return self.arch.glibc_loader if self.libc == "glibc" else f"/lib/ld-musl-{self.arch.musl_loader}.so.1"
+
     def provides(self, library: str) -> bool:
         """Return whether every system of this tag has the library."""
-        return library in self.libraries or (self.libc == "glibc" and _LOADER.fullmatch(library) is not None)
+        return library in self.libraries or self.is_loader(library)
+
+    def is_loader(self, library: str) -> bool:
+        """Return whether a library is the loader of glibc, which modules may also name."""
+        return self.libc == "glibc" and _LOADER.fullmatch(library) is not None
 
     def allows(self, version: str) -> bool:
         """Return whether a file may need a symbol version: `GLIBC_2.17`, `GLIBCXX_3.4.19`."""

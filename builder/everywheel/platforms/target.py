@@ -134,8 +134,7 @@ class Target:
         """The platform part of an extension module's file name, such as `x86_64-linux-gnu`."""
         if self.os != "linux":
             return "darwin" if self.os == "darwin" else self.tag
-        abi = self.arch.glibc if self.libc == "glibc" else self.arch.musl
-        return f"{self.arch.gnu_cpu}-linux-{abi}"
+        return f"{self.arch.gnu_cpu}-linux-{self.arch.abi(self.libc)}"
 
     @property
     def github_runner(self) -> str:
