@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Write the lists of symbols that the audit compares wheels with, from zig's libraries, musl's repository and Pythons.
 
-`symbol_lists.py glibc ZIG_LIB`, `symbol_lists.py musl ZIG_LIB MUSL_REPOSITORY` and
+`symbol_lists.py glibc ZIG_LIB`, `symbol_lists.py macos ZIG_LIB`, `symbol_lists.py musl ZIG_LIB MUSL_REPOSITORY` and
 `symbol_lists.py python VERSION=LIBPYTHON,HEADERS...` each write one file of builder/everywheel/platforms/lists/:
 ZIG_LIB is the directory `lib` of a zig, MUSL_REPOSITORY a clone of musl with its tags, LIBPYTHON a `libpython3.*.so` and
 HEADERS its directory with `Python.h`. Run it for each new glibc, musl or Python, and read the difference.
@@ -41,6 +41,21 @@ MUSL = {
 }
 # The versions of musl by their tags. The list has no older versions than the last 1.1.
 MUSL_VERSIONS = {"v1.1.24": "1.1", **{f"v1.2.{patch}": f"1.2.{patch}" for patch in range(6)}}
+# The parts of libSystem that programs use; the others are for the system's own libraries.
+MACOS = (
+    *(
+        "libSystem.B",
+        "libcommonCrypto",
+        "libcompiler_rt",
+        "libcopyfile",
+        "libdispatch",
+        "libdyld",
+        "libmacho",
+        "libunwind",
+    ),
+    *(f"libsystem_{name}" for name in ("asl", "blocks", "c", "darwin", "info", "kernel", "m", "malloc", "notify")),
+    *(f"libsystem_{name}" for name in ("platform", "pthread", "sandbox", "trace")),
+)
 # A declaration with PyAPI_FUNC(type) or PyAPI_DATA(type); the name of a pointer to a function is in parentheses.
 DECLARATION = re.compile(r"PyAPI_(?:FUNC|DATA)\s*\((?:[^()]|\([^()]*\))*\)\s*\(?\*?\s*(\w+)")
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
@@ -113,6 +128,19 @@ def list_glibc(zig: Path) -> None:
     write("glibc.txt", symbols, "architectures=versions of glibc: symbols with these versions, in any of its libraries")
 
 
+def list_macos(zig: Path) -> None:
+    documents = (zig / "libc/darwin/libSystem.tbd").read_text().split("--- !tapi-tbd")
+    names = {"dyld_stub_binder"}  # of older linkers; the loader still has it
+    for document in documents:
+        if (match := re.search(r"install-name: *'/usr/lib/(system/)?([\w.]+)\.dylib'", document)) and match[2] in MACOS:
+            names |= {
+                name.split("$")[0] for name in re.findall(r"(?<![\w$/.-])_([A-Za-z_][\w$]*)(?=[,'\s\]])", document)
+            }
+    write(
+        "macos.txt", dict.fromkeys(names, "macos"), "the functions and data of libSystem, without the suffixes behind $"
+    )
+
+
 def list_musl(zig: Path, repository: Path) -> None:
     defined = {version: read_definitions(repository, tag) for tag, version in MUSL_VERSIONS.items()}
     arches: dict[str, list[str]] = defaultdict(list)
@@ -171,6 +199,8 @@ if __name__ == "__main__":
     kind, *arguments = sys.argv[1:]
     if kind == "glibc":
         list_glibc(Path(arguments[0]))
+    elif kind == "macos":
+        list_macos(Path(arguments[0]))
     elif kind == "musl":
         list_musl(Path(arguments[0]), Path(arguments[1]))
     else:

@@ -18,6 +18,7 @@ from everywheel.execution.notices import report_notice
 from everywheel.execution.scheduler import Outcome, ProgressListener, Result, Task, TaskKind, execute
 from everywheel.libraries.build import build_library
 from everywheel.libraries.context import BuildContext, project_logs
+from everywheel.libraries.products import list_spellings
 from everywheel.planning.keys import find_identities
 from everywheel.planning.plan import make_plan
 from everywheel.planning.steps import LibraryStep, Plan, Step, WheelStep
@@ -173,7 +174,7 @@ def build_wheel(
     set_stage("repair")
     finished = _repair(built, call, context, step, plan, project)
     set_stage("audit")
-    _audit(finished)
+    _audit(finished, list_spellings((call.workspace, context.store.root)))
     resolution = digest_pins(project.build_pins or ())
     context.store.put_wheel(
         step.key, finished, name=step.name, version=step.version, target=step.platform, resolution=resolution
@@ -211,12 +212,12 @@ def _repair(
     return finished
 
 
-def _audit(wheel: Path) -> None:
-    """Raise AuditError when the audit of a finished wheel has findings."""
+def _audit(wheel: Path, build_paths: Sequence[str]) -> None:
+    """Raise AuditError when the audit of a finished wheel has findings; no file may contain one of the paths."""
     from everywheel.audit import audit_wheel, fail_on_findings
 
     try:
-        fail_on_findings((audit_wheel(wheel),))
+        fail_on_findings((audit_wheel(wheel, build_paths),))
     except AuditError as error:
         error.details.setdefault("wheel", wheel)
         raise

@@ -487,11 +487,12 @@ def test_each_operating_system_has_its_own_summaries() -> None:
         MAC, machos={"demo/_demo.abi3.so": MachoFacts(images=(IMAGE,))}, files={"demo/_demo.abi3.so": b"x"}
     )
     windows = make_content(WINDOWS, pes={"demo/_demo.pyd": PE}, files={"demo/_demo.pyd": b"x"})
-    common = ("archive", "record", "tags", "debug", "exports", "abi3", "licenses")
+    common = ("archive", "record", "tags", "debug", "paths", "exports", "abi3", "licenses")
 
     assert {summary.check: summary.message for summary in summarize_checks(mac) if summary.check not in common} == {
         "macho": "1 modules, 0 libraries, 0 others",
         "arch": "arm64 64 bits",
+        "undefined": "0 required symbols compared",
         "system": "needs macOS 11.0",
         "libraries": "needs from the system: /usr/lib/libSystem.B.dylib",
         "rpath": "none",
@@ -501,6 +502,7 @@ def test_each_operating_system_has_its_own_summaries() -> None:
     assert {summary.check: summary.message for summary in summarize_checks(windows) if summary.check not in common} == {
         "pe": "1 modules, 0 libraries, 0 others",
         "arch": "IMAGE_FILE_MACHINE_AMD64 64 bits",
+        "undefined": "1 required symbols compared",
         "system": "needs Windows 6.0",
         "libraries": "needs from the system: kernel32.dll",
         "mitigations": "DYNAMIC_BASE, HIGH_ENTROPY_VA, NX_COMPAT",

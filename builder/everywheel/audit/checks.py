@@ -5,12 +5,13 @@ To add a check, write a function that yields findings and a function that summar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from everywheel.audit.abi3 import check_abi3
+from everywheel.audit.build_paths import check_build_paths, summarize_build_paths, summarize_opened_libraries
 from everywheel.audit.elf_linking import (
     check_elf_arch,
     check_elf_libraries,
@@ -26,6 +27,7 @@ from everywheel.audit.hygiene import (
     check_stack,
     check_text_relocations,
 )
+from everywheel.audit.imported_symbols import check_macho_symbols, check_pe_symbols
 from everywheel.audit.licenses import check_licenses
 from everywheel.audit.macho_linking import (
     check_mac_arch,
@@ -97,7 +99,7 @@ CHECKS = (
     *(Check(form.check, partial(summarize_format, form), (), frozenset({system})) for system, form in FORMATS.items()),
     Check("arch", summarize_arch, (check_elf_arch, check_mac_arch, check_windows_arch)),
     Check("symbols", summarize_symbols, (check_symbols,), _LINUX),
-    Check("undefined", summarize_undefined, (check_undefined_symbols,), _LINUX),
+    Check("undefined", summarize_undefined, (check_undefined_symbols, check_macho_symbols, check_pe_symbols)),
     Check("system", summarize_system, (check_mac_system, check_windows_system), _MAC | _WINDOWS),
     Check(
         "libraries",
@@ -105,6 +107,7 @@ CHECKS = (
         (check_elf_libraries, check_elf_loader, check_mac_libraries, check_dlls, check_python_dlls),
     ),
     Check("rpath", summarize_rpath, (check_elf_rpath, check_mac_rpath), _LINUX | _MAC),
+    Check("dlopen", summarize_opened_libraries, (), _LINUX),
     Check("stack", summarize_stack, (check_stack,), _LINUX),
     Check("textrel", summarize_text_relocations, (check_text_relocations,), _LINUX),
     Check("pages", summarize_page_size, (check_page_size,), _LINUX),
@@ -112,6 +115,7 @@ CHECKS = (
     Check("signature", summarize_signature, (check_mac_signature,), _MAC),
     Check("mitigations", summarize_mitigations, (check_mitigations,), _WINDOWS),
     Check("debug", summarize_debug, (check_debug,)),
+    Check("paths", summarize_build_paths, (check_build_paths,)),
     Check("exports", summarize_exports, (check_exports,)),
     Check("abi3", summarize_abi3, (check_abi3,)),
     Check("licenses", summarize_licenses, (check_licenses,)),
@@ -119,12 +123,13 @@ CHECKS = (
 """Every check, in the order of the report."""
 
 
-def audit_wheel(path: Path) -> Report:
+def audit_wheel(path: Path, build_paths: Sequence[str] = ()) -> Report:
     """Check a wheel of any origin and return its findings and a summary of each check.
 
+    `build_paths` are directories of the wheel's build, which no file may name.
     Raises UsageError when the file is missing; every fault of the file itself is a finding.
     """
-    contents, findings = read_wheel_contents(path)
+    contents, findings = read_wheel_contents(path, build_paths)
     size = path.stat().st_size
     if contents is None:
         unread = (CheckSummary(check="archive", message="cannot be read as a wheel"),)

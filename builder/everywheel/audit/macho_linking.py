@@ -91,6 +91,17 @@ def _describe_missing(
         yield from dict.fromkeys(f"needs {name}, {why}" for p in policies if (why := p.find_problem(name, image.cpu)))
 
 
+def find_loaded_machos(contents: WheelContents, path: str) -> dict[str, str]:
+    """Return, by install name, the files of the wheel that a Mach-O file loads."""
+    directories = _find_search_paths(contents.machos)[path]
+    installed = {installed_path(other): other for other in (*contents.machos, *contents.unread)}
+    resolved = {
+        name: next((installed[p] for p in _resolve(name, path, directories) if p in installed), None)
+        for name in contents.machos[path].needed
+    }
+    return {name: file for name, file in resolved.items() if file is not None}
+
+
 def find_external_install_names(contents: WheelContents) -> dict[str, tuple[str, ...]]:
     """Return, for each Mach-O file, the needed install names that are not in the wheel."""
     directories = _find_search_paths(contents.machos)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from everywheel.audit.report import Finding
 from everywheel.audit.wheel_contents import WheelContents, installed_path
 
-_PYTHON = re.compile(r"python3\d*t?(_d)?\.dll|libpypy[\d.]*-c\.dll")
+PYTHON_DLL = re.compile(r"python3\d*t?(_d)?\.dll|libpypy[\d.]*-c\.dll")
 _PYTHON_TAG = re.compile(r"(?P<kind>cp|pp|pypy)(?P<version>\d+)(?P<flags>[a-z]*)")
 # Functions that add a directory to the DLL search path, or load a DLL by its path before a module needs it.
 _DLL_FUNCTIONS = frozenset(("add_dll_directory", "CDLL", "PyDLL", "WinDLL", "OleDLL", "LoadLibrary", "LoadLibraryExW"))
@@ -42,7 +42,7 @@ def check_python_dlls(contents: WheelContents) -> Iterator[Finding]:
     allowed = _find_python_dlls(wheel.python.split("."), wheel.abi.split("."))
     for path, pe in contents.pes.items():
         for library in pe.needed:
-            if not _PYTHON.fullmatch(library) or library in allowed:
+            if not PYTHON_DLL.fullmatch(library) or library in allowed:
                 continue
             tags = f"{wheel.python}-{wheel.abi}"
             message = f"needs {library}, but the wheel is tagged {tags}, which allows {' or '.join(allowed)}"
@@ -100,7 +100,7 @@ def _resolve_dlls(contents: WheelContents, root: str) -> tuple[set[str], list[tu
             candidates = [posixpath.join(directory, library).lower() for directory in directories]
             dll = next((installed[candidate] for candidate in candidates if candidate in installed), None)
             if dll is None:
-                missing += [] if _PYTHON.fullmatch(library) else [(path, library)]
+                missing += [] if PYTHON_DLL.fullmatch(library) else [(path, library)]
             elif dll not in loaded:
                 loaded.add(dll)
                 pending += [dll] if dll in contents.pes else []

@@ -94,6 +94,8 @@ def summarize_symbols(contents: WheelContents) -> str:
 def summarize_undefined(contents: WheelContents) -> str:
     """Return how many required symbols were resolved, and those that a library without a list may provide."""
     total = sum(len(elf.undefined) for elf in contents.elves.values())
+    total += sum(len(image.origins) for macho in contents.machos.values() for image in macho.images)
+    total += sum(len(symbols) for pe in contents.pes.values() for symbols in pe.imports.values())
     resolutions = [resolution for _, _, resolution in resolve_symbols(contents)]
     unverified = sum(len(resolution.unverified) for resolution in resolutions)
     trusted = _join(name for resolution in resolutions if resolution.unverified for name in resolution.trusted)

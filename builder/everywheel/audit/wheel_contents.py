@@ -43,6 +43,7 @@ class WheelContents:
 
     `unread` maps compiled files that could not be read to the check that each one failed (`elf`, `macho` or `pe`): other
     files may need them, so they count as files of the wheel. `arches` are the architectures whose tags have a policy.
+    `build_paths` are directories of the build that no file may name; empty for the wheels of others.
     """
 
     path: Path
@@ -53,6 +54,7 @@ class WheelContents:
     unread: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     sbom: Sbom = field(default_factory=Sbom)
     arches: ArchTable = field(default_factory=lambda: ARCHES)
+    build_paths: tuple[str, ...] = ()
 
     @property
     def binaries(self) -> dict[str, Binary]:
@@ -138,7 +140,7 @@ class _UnusableWheel(Exception):
     """The file cannot be read as a wheel at all; the text is the finding's message."""
 
 
-def read_wheel_contents(path: Path) -> tuple[WheelContents | None, list[Finding]]:
+def read_wheel_contents(path: Path, build_paths: Sequence[str] = ()) -> tuple[WheelContents | None, list[Finding]]:
     """Return a wheel's contents, with the findings about its archive and the headers of its binaries.
 
     The contents are None when the file cannot be read as a wheel at all. Raises UsageError when the file is missing.
@@ -167,7 +169,14 @@ def read_wheel_contents(path: Path) -> tuple[WheelContents | None, list[Finding]
         elif isinstance(binary, PeFacts):
             pes[name] = binary
     contents = WheelContents(
-        path=path, wheel=wheel, elves=elves, machos=machos, pes=pes, unread=unread, sbom=read_sboms(wheel)
+        path=path,
+        wheel=wheel,
+        elves=elves,
+        machos=machos,
+        pes=pes,
+        unread=unread,
+        sbom=read_sboms(wheel),
+        build_paths=tuple(build_paths),
     )
     return contents, findings
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from macholib import mach_o
@@ -14,7 +15,7 @@ from macholib.MachO import MachO, MachOHeader
 
 from everywheel.binaries.init_functions import list_module_names
 from everywheel.binaries.macho_signature import check_signature
-from everywheel.binaries.macho_symbols import is_wide, make_entry, read_symbols
+from everywheel.binaries.macho_symbols import Symbols, is_wide, make_entry, read_symbols
 from everywheel.binaries.unreadable import UnreadableMacho
 from everywheel.platforms.architectures import ARCHES
 
@@ -28,12 +29,8 @@ _CPUS = {
     0x12: "ppc",
     0x01000012: "ppc64",
 }
-_VARIANTS = {
-    (arch.macos.cpu_type, subtype): name
-    for arch in ARCHES.values()
-    if arch.macos is not None
-    for subtype, name in arch.macos.variants
-}
+_MACS = tuple(arch.macos for arch in ARCHES.values() if arch.macos is not None)
+_VARIANTS = {(mac.cpu_type, subtype): name for mac in _MACS for subtype, name in mac.variants}
 _KINDS = {mach_o.MH_DYLIB: "MH_DYLIB", mach_o.MH_BUNDLE: "MH_BUNDLE", mach_o.MH_EXECUTE: "MH_EXECUTE"}
 _LOADS = (
     mach_o.LC_LOAD_DYLIB,
@@ -48,6 +45,8 @@ _MINIMUMS = {
     mach_o.LC_VERSION_MIN_TVOS: "tvOS",
     mach_o.LC_VERSION_MIN_WATCHOS: "watchOS",
 }
+_MH_TWOLEVEL = 0x80  # each symbol is searched for in one library only
+_DYNAMIC_LOOKUP = 0xFE
 _LOCATION = re.compile(r" in <.*>")  # macholib adds the repr() of the file object to its messages
 # The tables of LC_DYSYMTAB: the fields with offset and number of entries, and the size of an entry with 32 and 64 bits.
 _DYSYMTAB = (
@@ -72,6 +71,8 @@ class MachoImage:
         optional: the libraries among them that may be missing.
         system, minimum: the operating system and the oldest version of it that the image runs on, or None without one.
         exports, undefined: symbols as C spells them; the `weak` undefined ones may be missing.
+        origins: the install name of the library that each undefined symbol is bound to, empty for any library of the process.
+        reexports: the install names of the libraries whose symbols it exports too.
         debug: the size in bytes of debugging data, by its name.
         signature: the problems of the code signature, or None for an image without a signature.
     """
@@ -90,6 +91,8 @@ class MachoImage:
     debug: Mapping[str, int]
     signature: tuple[str, ...] | None
     weak: frozenset[str] = frozenset()
+    origins: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    reexports: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +197,7 @@ def _read(header: MachOHeader, data: bytes) -> MachoImage:
     required = {name for cmd, name in loads if cmd != mach_o.LC_LOAD_WEAK_DYLIB}
     system, minimum = _read_minimum(commands)
     symbols = read_symbols(commands, image, header)
+    is_two_level = bool(int(header.header.flags) & _MH_TWOLEVEL)
     debug_map = {"debug map": symbols.debug_map} if symbols.debug_map else {}
     return MachoImage(
         cpu=_name_cpu(header),
@@ -208,9 +212,22 @@ def _read(header: MachOHeader, data: bytes) -> MachoImage:
         exports=tuple(sorted(symbols.exports)),
         undefined=tuple(sorted(symbols.undefined)),
         weak=symbols.weak,
+        origins=_name_origins(symbols, [name for _, name in loads], is_two_level),
+        reexports=tuple(name for cmd, name in loads if cmd == mach_o.LC_REEXPORT_DYLIB),
         debug={**_read_dwarf(commands), **debug_map},
         signature=_read_signature(commands, image),
     )
+
+
+def _name_origins(symbols: Symbols, loads: Sequence[str], is_two_level: bool) -> dict[str, str]:
+    """Return the library of each undefined symbol whose library is known; an ordinal is the number of a load command."""
+    origins = {}
+    for symbol, ordinal in symbols.ordinals.items():
+        if not is_two_level or ordinal == _DYNAMIC_LOOKUP:
+            origins[symbol] = ""
+        elif 0 < ordinal <= len(loads):
+            origins[symbol] = loads[ordinal - 1]
+    return origins
 
 
 def _name_cpu(header: MachOHeader) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import struct
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from macholib import mach_o
@@ -33,12 +34,16 @@ def make_entry(header: MachOHeader) -> struct.Struct:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Symbols:
-    """The symbols of an image, and the size in bytes of the map for debuggers that names object files."""
+    """The symbols of an image, and the size in bytes of the map for debuggers that names object files.
+
+    `ordinals` are the numbers of the libraries that the undefined symbols are bound to.
+    """
 
     exports: frozenset[str] = frozenset()
     undefined: frozenset[str] = frozenset()
     weak: frozenset[str] = frozenset()
     debug_map: int = 0
+    ordinals: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def read_symbols(commands: list[Any], image: bytes, header: MachOHeader) -> Symbols:
@@ -53,14 +58,18 @@ def read_symbols(commands: list[Any], image: bytes, header: MachOHeader) -> Symb
     entries = list(layout.iter_unpack(image[start : start + size]))
     debugging = [kind for _, kind, _, _, _ in entries if kind & _N_STAB]
     names: dict[tuple[bool, bool], set[str]] = defaultdict(set)
+    ordinals: dict[str, int] = {}
     for name, kind, flags in _name_symbols(entries, image[int(table.stroff) : int(table.stroff) + int(table.strsize)]):
         is_defined = bool(kind & _N_TYPE)
+        if not is_defined:
+            ordinals[name] = flags >> 8 & 0xFF
         names[is_defined, not is_defined and bool(flags & _N_WEAK_REF)].add(name)
     return Symbols(
         exports=frozenset(names[True, False] - _LINKER_DEFINED),
         undefined=frozenset(names[False, False] | names[False, True]),
         weak=frozenset(names[False, True]),
         debug_map=layout.size * len(debugging) if _N_OSO in debugging else 0,
+        ordinals=ordinals,
     )
 
 

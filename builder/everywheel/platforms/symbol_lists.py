@@ -1,6 +1,6 @@
-"""Symbols that the C library of a platform tag and each CPython export; `.ci/symbol_lists.py` writes the lists.
+"""Symbols that the C library of each system and each CPython export; `.ci/symbol_lists.py` writes the lists.
 
-The lists of glibc and musl come from the libraries of zig, the dates of musl's functions from its repository, and those
+The lists of glibc, musl and macOS come from the libraries of zig, the dates of musl's functions from its repository, and those
 of CPython from its shared libraries and headers.
 """
 
@@ -69,6 +69,16 @@ def load_python_symbols(version: tuple[int, int]) -> frozenset[str]:
     text = ".".join(map(str, version))
     groups = _read_groups("python.txt")
     return frozenset(name for versions, names in groups if text in versions.split(",") for name in names)
+
+
+def is_macos_symbol(symbol: str) -> bool:
+    """Return whether libSystem exports a symbol, whose suffix such as `$INODE64` selects a variant."""
+    return symbol.partition("$")[0] in _load_macos_symbols()
+
+
+@cache
+def _load_macos_symbols() -> frozenset[str]:
+    return frozenset(name for _, names in _read_groups("macos.txt") for name in names)
 
 
 def _read_groups(name: str) -> Iterator[tuple[str, list[str]]]:
