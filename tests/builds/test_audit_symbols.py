@@ -1,0 +1,124 @@
+"""The audit of wheels with compiled modules and programs: right ones, and one for each fault that prevents loading."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import subprocess
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from everywheel.audit import audit_wheel
+from everywheel.toolchains.build_tools import ensure_tools
+
+INIT = "void *PyModuleDef_Init(void *); void *PyInit__demo(void) { return PyModuleDef_Init(0); }"
+REMOVED = "_PyErr_StackItemToExcInfoTuple"
+LIBRARY = "int a_new(void) { return 1; }"
+CHECKS = ("undefined", "libraries", "rpath", "tags", "arch")
+RPATH = "-Wl,-rpath,$ORIGIN/../demo.libs"
+
+
+@pytest.fixture(scope="session")
+def compiled(shared_folder: Path, shared_store: Path) -> Path:
+    return compile_files(shared_folder / "symbols", str(ensure_tools(shared_store).zig), shared_store / "zig")
+
+
+def compile_files(folder: Path, zig: str, cache: Path) -> Path:
+    """Compile a library, modules with and without faults, and programs; the files that are up to date stay."""
+    folder.mkdir(exist_ok=True)
+    glibc, musl = "x86_64-linux-gnu.2.17", "x86_64-linux-musl"
+    shared = ("-shared", "-fPIC")
+    missing = "nowhere_to_be_found"
+    sources = {
+        "right": f"int puts(const char *); int a_new(void); {INIT} int f(void) {{ return a_new() + puts(__func__); }}",
+        "missing": f"int {missing}(void); {INIT} int f(void) {{ return {missing}(); }}",
+        "removed": f"void *{REMOVED}(void *); {INIT} void *f(void) {{ return {REMOVED}(0); }}",
+        "weak": f"__attribute__((weak)) int {missing}(void); {INIT} int f(void) {{ return &{missing} != 0; }}",
+        "opens": f'void *dlopen(const char *, int); {INIT} void *f(void) {{ return dlopen("libcuda.so.1", 2); }}',
+        "program": "#include <stdio.h>\nint main(void) { return puts(__func__); }",
+        "liba.so": LIBRARY,
+    }
+    for name, source in sources.items():
+        (folder / f"{name}.c").write_text(source)
+
+    def compile_file(output: str, source: str, target: str, *arguments: str) -> None:
+        command = [zig, "cc", "-target", target, "-O1", "-s", *arguments, f"{source}.c", "-o", output]
+        environment = {"ZIG_GLOBAL_CACHE_DIR": str(cache), "ZIG_LOCAL_CACHE_DIR": str(cache), "PATH": ""}
+        subprocess.run(command, cwd=folder, env=environment, check=True)
+
+    compile_file("liba.so", "liba.so", glibc, "-shared", "-fPIC", "-Wl,-soname,liba.so")
+    compile_file("right", "right", glibc, *shared, "liba.so", RPATH)
+    compile_file("outside", "right", glibc, *shared, "liba.so", "-Wl,-rpath,$ORIGIN/../../demo.libs")
+    compile_file("unlinked", "right", glibc, *shared)
+    for name in ("missing", "removed", "weak", "opens"):
+        compile_file(name, name, glibc, *shared)
+    compile_file("program", "program", glibc)
+    compile_file("static", "program", musl, "-static")
+    return folder
+
+
+def pack(folder: Path, tag: str, files: Mapping[str, Path]) -> Path:
+    """Write a wheel of these files."""
+    python, abi, platform = tag.split("-")
+    tags = "".join(f"Tag: {python}-{abi}-{name}\n" for name in platform.split("."))
+    contents = {
+        **{path: file.read_bytes() for path, file in files.items()},
+        "demo-1.0.dist-info/METADATA": b"Metadata-Version: 2.4\nName: demo\nVersion: 1.0\n",
+        "demo-1.0.dist-info/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: false\n{tags}".encode(),
+    }
+    record = "".join(
+        f"{path},sha256={base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip('=')},{len(data)}\n"
+        for path, data in contents.items()
+    )
+    contents["demo-1.0.dist-info/RECORD"] = f"{record}demo-1.0.dist-info/RECORD,,\n".encode()
+    wheel = folder / f"demo-1.0-{tag}.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for path, data in contents.items():
+            archive.writestr(path, data)
+    return wheel
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix", "findings"),
+    [
+        ("right", ".cpython-312-x86_64-linux-gnu.so", []),
+        ("weak", ".so", []),
+        ("opens", ".so", []),
+        ("missing", ".so", [("undefined", ("nowhere_to_be_found",))]),
+        ("removed", ".so", [("undefined", (REMOVED,))]),  # 3.12 and older
+        ("unlinked", ".so", [("undefined", ("a_new (in demo.libs/liba.so, which is not loaded with this file)",))]),
+        (
+            "outside",
+            ".so",
+            [
+                ("undefined", ("a_new (in demo.libs/liba.so, which is not loaded with this file)",)),
+                ("libraries", ("demo.libs/liba.so",)),
+                ("rpath", ()),
+            ],
+        ),
+        ("right", ".cpython-312-aarch64-linux-gnu.so", [("tags", ("expected: x86_64-linux-gnu",))]),
+    ],
+)
+def test_a_compiled_module_that_cannot_be_loaded_has_a_finding(
+    name: str, suffix: str, findings: list[tuple[str, tuple[str, ...]]], compiled: Path, tmp_path: Path
+) -> None:
+    python = "cp313" if name == "removed" else "cp312"
+    files = {f"demo/_demo{suffix}": compiled / name, "demo.libs/liba.so": compiled / "liba.so"}
+
+    report = audit_wheel(pack(tmp_path, f"{python}-{python}-manylinux2014_x86_64", files))
+
+    assert [(finding.check, finding.evidence) for finding in report.findings if finding.check in CHECKS] == findings
+    assert ("libcuda.so.1" in {check.check: check.message for check in report.checks}["dlopen"]) is (name == "opens")
+
+
+@pytest.mark.parametrize(("name", "findings"), [("static", 0), ("program", 2)])
+def test_a_program_is_checked_against_each_tag(name: str, findings: int, compiled: Path, tmp_path: Path) -> None:
+    """The program for glibc finds neither its loader nor libc.so.6 on systems with musl."""
+    tag = "py3-none-manylinux2014_x86_64.musllinux_1_2_x86_64"
+
+    report = audit_wheel(pack(tmp_path, tag, {"demo-1.0.data/scripts/demo": compiled / name}))
+
+    assert [finding.check for finding in report.findings if finding.check in CHECKS] == ["libraries"] * findings
+    assert [file.kind for file in report.files] == ["program"]
