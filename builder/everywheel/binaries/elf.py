@@ -174,10 +174,8 @@ def _read_opened(sections: list[Any]) -> list[str]:
     names = set()
     for data in (section.data() for section in sections if section.name.startswith(".rodata")):
         for match in _LIBRARY_NAME.finditer(data):
-            if data[match.start() - 1 : match.start()] in (
-                b"\0",
-                b"/",
-            ):  # the beginning of a constant or of a file name
+            before = data[match.start() - 1] if match.start() else 0
+            if before in b"\0/":  # the beginning of a constant, or of the last part of a path
                 names.add(match[0].decode())
     return sorted(names)
 
