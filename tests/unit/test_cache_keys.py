@@ -107,6 +107,7 @@ VERSIONED = {
 }
 EXCUSED_PACKAGES = {
     "abi3audit": "finds problems, changes nothing",
+    "abi3info": "finds problems, changes nothing",
     "delocate": "repairs wheels on macOS only, where its version is in the keys",
     "filelock": ORDER,
     "mesonbuild": "is one of the pinned tools",
