@@ -70,7 +70,8 @@ def needs(version: str, *symbols: str, library: str = "libc.so.6") -> tuple[Vers
         ),
         ("py3-none-manylinux2014_x86_64", {"undefined": ("PyList_New",)}, ()),
         (MUSL, {"undefined": ("malloc", "fopen64", "readdir64_r", "PyList_New")}, ()),
-        (MUSL, {"undefined": ("qsort_r",)}, ("qsort_r",)),  # musl 1.2.3
+        (MUSL, {"undefined": ("qsort_r",)}, ()),  # musl 1.2.3
+        (MUSL.replace("1_2", "1_1"), {"undefined": ("qsort_r",)}, ("qsort_r",)),
         (MUSL, {"undefined": ("__memcpy_chk",)}, ("__memcpy_chk",)),  # glibc only
         (GLIBC, {"undefined": ("PyList_New",), "kind": "ET_EXEC", "is_program": True}, ("PyList_New",)),
     ],
@@ -116,6 +117,14 @@ def test_the_finding_names_the_tag_and_the_summary_what_was_not_verified() -> No
     ]
     assert summarize_undefined(make_contents(elves={NAME: opengl})) == (
         "2 required symbols compared; 1 not verified, since there is no list for libGL.so.1"
+    )
+
+
+def test_the_summary_names_the_patch_release_of_musl() -> None:
+    elf = replace(ELF, undefined=("qsort_r", "malloc"))
+
+    assert summarize_undefined(make_contents(MUSL, elves={NAME: elf})) == (
+        "2 required symbols compared; needs musl 1.2.3 or newer"
     )
 
 

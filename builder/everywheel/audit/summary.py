@@ -13,6 +13,7 @@ from everywheel.audit.report import FileReport
 from everywheel.audit.undefined_symbols import resolve_symbols
 from everywheel.audit.wheel_contents import WheelContents
 from everywheel.binaries.formats import FORMATS, BinaryFormat
+from everywheel.platforms.symbol_lists import find_newest_musl
 from everywheel.platforms.symbol_versions import version_key
 
 
@@ -100,7 +101,10 @@ def summarize_undefined(contents: WheelContents) -> str:
     unverified = sum(len(resolution.unverified) for resolution in resolutions)
     trusted = _join(name for resolution in resolutions if resolution.unverified for name in resolution.trusted)
     rest = f"; {unverified} not verified, since there is no list for {trusted or 'this Python'}" if unverified else ""
-    return f"{total} required symbols compared{rest}"
+    required = {symbol for elf in contents.elves.values() for symbol in elf.undefined}
+    newest = max((find_newest_musl(required, policy) for policy in contents.strictest_policies), default=())
+    patch = f"; needs musl {'.'.join(map(str, newest))} or newer" if len(newest) > 2 and newest[2] else ""
+    return f"{total} required symbols compared{rest}{patch}"
 
 
 def summarize_system(contents: WheelContents) -> str:

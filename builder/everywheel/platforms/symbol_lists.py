@@ -6,7 +6,7 @@ of CPython from its shared libraries and headers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -42,13 +42,21 @@ def has_version(symbol: str, version: str, policy: Policy) -> bool:
 
 
 def has_symbol(symbol: str, policy: Policy) -> bool:
-    """Return whether the oldest C library that a policy promises has a symbol, in any version."""
+    """Return whether the C library that a policy promises has a symbol, in any version.
+
+    A tag for musl has no third number (PEP 656), so functions that a patch release added count as functions of the series.
+    """
     versions = load_libc_symbols(policy.libc, policy.arch.name)
     if policy.libc == "musl":
         if symbol not in versions:
             symbol = symbol.replace(f"{_LARGE_FILE_SUFFIX}_r", "_r").removesuffix(_LARGE_FILE_SUFFIX)
-        return any(version <= (*policy.floor, 0) for version in versions.get(symbol, ()))
     return any(version[:2] <= policy.floor for version in versions.get(symbol, ()))
+
+
+def find_newest_musl(symbols: Iterable[str], policy: Policy) -> tuple[int, ...]:
+    """Return the oldest musl that has all of the symbols that some musl has; empty for another C library."""
+    versions = load_libc_symbols(policy.libc, policy.arch.name) if policy.libc == "musl" else {}
+    return max((version for symbol in symbols for version in versions.get(symbol, ())), default=())
 
 
 @cache
