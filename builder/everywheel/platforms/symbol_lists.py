@@ -47,9 +47,8 @@ def has_symbol(symbol: str, policy: Policy) -> bool:
     A tag for musl has no third number (PEP 656), so functions that a patch release added count as functions of the series.
     """
     versions = load_libc_symbols(policy.libc, policy.arch.name)
-    if policy.libc == "musl":
-        if symbol not in versions:
-            symbol = symbol.replace(f"{_LARGE_FILE_SUFFIX}_r", "_r").removesuffix(_LARGE_FILE_SUFFIX)
+    if policy.libc == "musl" and symbol not in versions:
+        symbol = symbol.replace(f"{_LARGE_FILE_SUFFIX}_r", "_r").removesuffix(_LARGE_FILE_SUFFIX)
     return any(version[:2] <= policy.floor for version in versions.get(symbol, ()))
 
 
