@@ -117,7 +117,7 @@ def while_testing(scene: Scene) -> TerminalBuilder:
         "pyproject.toml", '"import fixture; assert fixture.answer() == 42"', f"'import os; os.system(\"{SLEEP}; :\")'"
     )
     builder = scene.start("build", "-t", TARGET)
-    builder.wait_for_command(f"^{SLEEP}$")
+    builder.wait_for_command(f"^{SLEEP}$", 120)  # it may build the wheel again
     return builder
 
 
