@@ -76,7 +76,7 @@ def test_unusual_paths_of_store_project_home_and_temporary_directory_give_the_sa
     folder = tmp_path / "a'b\"c,d\\e$f#g%h;i&j(k*l üm:n\no|p=q{r}[s]?."
     (folder / "tmp").mkdir(parents=True)
     project.root = Path(shutil.move(project.root, folder / "project"))
-    project.new_store("-a ü&(b)!@+^~{}.<c>`d.")
+    project.new_store("-a ü&(b)!@+^~{}.<c>d.")
 
     project.build("--target", TARGET, HOME=str(folder), TMPDIR=str(folder / "tmp"))
 

@@ -19,6 +19,7 @@ REFUSED: Mapping[str, str] = MappingProxyType(
         '"': "CMake does not quote it in the files that it writes",
         "'": "Meson's machine files have no notation for it",
         "\\": "Meson, CMake and compilers begin an escape sequence with it",
+        "`": "the shell runs it as a command in the scripts that pip writes",
         ",": "compilers split options for the linker at it (-Wl,…)",
         ":": "it separates the directories in PATH and PKG_CONFIG_LIBDIR",
         ";": "it separates the items of a list in CMake",
