@@ -285,6 +285,13 @@ def sanitize(session: nox.Session) -> None:
         session.run("pytest", "--capture=sys", "-k", UNINSTRUMENTED, *(session.posargs or ["tests"]), env=environment)
 
 
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Damage stores, archives, wheels and HTTP answers, kill and interrupt builders (root; half an hour); `-- --share 0.1`."""
+    install(session, "test")
+    session.run("python", "tests/faults/run_faults.py", *session.posargs)
+
+
 @nox.session(name="fuzz-coverage")
 def fuzz_coverage(session: nox.Session) -> None:
     """Search with libFuzzer for inputs that reach new code, with ASan and UBSan (half an hour); `-- --seconds N`."""
