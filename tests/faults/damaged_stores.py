@@ -77,7 +77,7 @@ def _make_case(good: GoodStore, workspace: Workspace, store: Path, description: 
     repairs = [_REPAIRS[0], *workspace.random.sample(_REPAIRS, 1)] if workspace.random.random() < 0.5 else []
     if workspace.random.random() < 0.1:
         root = shutil.copytree(root, workspace.folder / "project")
-        build = ["build", "--target", TARGET, "--no-smoke"]
+        build = ["build", "--target", TARGET]
         check = partial(_check_wheels, good, root / "wheelhouse", workspace.canaries)
     else:
         prefix = workspace.folder / "prefix"
