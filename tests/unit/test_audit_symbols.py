@@ -254,6 +254,13 @@ def test_the_processor_and_python_in_a_modules_name_are_those_of_the_tag(
     assert all(finding.startswith(message or "") for finding in findings)
 
 
+def test_a_cffi_module_for_pypy_has_its_own_init_function() -> None:
+    elves = {"demo/_demo.pypy311-pp73-x86_64-linux-gnu.so": replace(ELF, exports=("_cffi_pypyinit__demo",))}
+    contents = make_contents("pp311-pypy311_pp73-manylinux2014_x86_64", elves=elves)
+
+    assert [finding for finding in check_tags(contents) if finding.file.startswith("demo/")] == []
+
+
 # --- Mach-O and PE
 
 

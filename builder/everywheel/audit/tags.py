@@ -72,7 +72,10 @@ def _check_module_name(contents: WheelContents, path: str) -> Iterator[Finding]:
     if match is None:
         return
     wheel, module = contents.wheel, name[: match.start()]
-    if module not in contents.binaries[path].module_names and module.isascii():
+    is_cffi = (
+        f"_cffi_pypyinit_{module}" in contents.binaries[path].exports
+    )  # modules of cffi for PyPy have no other one
+    if module not in contents.binaries[path].module_names and module.isascii() and not is_cffi:
         message = f"does not export PyInit_{module}, so Python cannot import it"
         yield Finding(check="tags", file=path, message=message)
     yield from _check_module_platform(contents, path, match)
