@@ -56,11 +56,12 @@ def _run_abi3audit(contents: WheelContents) -> dict[str, dict[str, Any]]:
             for name, path in names.items():
                 archive.writestr(name, contents.wheel.files[path].data)
         report, log = directory / "report.json", directory / "log"
-        options: list[str | Path] = ["--strict", "--report", "--output", report]
+        # By names relative to the directory: abi3audit expands patterns, whose characters the path of TMPDIR may have.
+        options = ["--strict", "--report", "--output", report.name, wheel.name]
         # The exit status is 1 both for findings and for failures of the tool itself; only the report distinguishes them.
         with contextlib.suppress(BuildError):
             run_logged(
-                [sys.executable, "-m", "abi3audit", *options, wheel],
+                [sys.executable, "-m", "abi3audit", *options],
                 cwd=directory,
                 env=os.environ,
                 log=log,
