@@ -117,11 +117,13 @@ copy_rows(VipsRegion *region, VipsRect *area, void *to)
 }
 
 static bool
-decode_file(const void *data, size_t size, const shape_options *options, canvas *whole, failure *failed)
+open_and_decode(const void *data, size_t size, const shape_options *options, bool in_memory, canvas *whole,
+                failure *failed)
 {
     input in;
     VipsImage *image = NULL;
-    bool done = input_open(&in, data, size, options, failed) && (image = input_frame(&in, 0, failed)) != NULL;
+    bool done =
+        input_open(&in, data, size, options, in_memory, failed) && (image = input_frame(&in, 0, failed)) != NULL;
 
     if (done) {
         whole->width = vips_image_get_width(image);
@@ -134,6 +136,21 @@ decode_file(const void *data, size_t size, const shape_options *options, canvas 
     done = done && input_send(&in, image, copy_rows, whole, failed);
     input_close(&in);
     return done;
+}
+
+static bool
+decode_file(const void *data, size_t size, const shape_options *options, canvas *whole, failure *failed)
+{
+    if (open_and_decode(data, size, options, false, whole, failed)) {
+        return true;
+    }
+    if (!input_is_out_of_order(failed)) {
+        return false;
+    }
+    WebPFree(whole->samples);
+    whole->samples = NULL;
+    *failed = (failure){.kind = NO_FAILURE};
+    return open_and_decode(data, size, options, true, whole, failed);
 }
 
 /* Open the buffer of an image file. Returns -1 with an exception set. */

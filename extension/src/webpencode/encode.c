@@ -201,16 +201,30 @@ encode_input(input *in, const codec_options *codec, WebPData *file, failure *fai
     return in->frames > 1 ? encode_animation(in, codec, file, failed) : encode_still(in, codec, file, failed);
 }
 
+static bool
+open_and_encode(const void *data, size_t size, const shape_options *shape, const codec_options *codec, bool in_memory,
+                WebPData *file, failure *failed)
+{
+    input in;
+    bool done = input_open(&in, data, size, shape, in_memory, failed) && encode_input(&in, codec, file, failed);
+
+    input_close(&in);
+    return done;
+}
+
 /* Encode an image file. */
 static bool
 encode_file(const void *data, size_t size, const shape_options *shape, const codec_options *codec, WebPData *file,
             failure *failed)
 {
-    input in;
-    bool done = input_open(&in, data, size, shape, failed) && encode_input(&in, codec, file, failed);
-
-    input_close(&in);
-    return done;
+    if (open_and_encode(data, size, shape, codec, false, file, failed)) {
+        return true;
+    }
+    if (!input_is_out_of_order(failed)) {
+        return false;
+    }
+    *failed = (failure){.kind = NO_FAILURE};
+    return open_and_encode(data, size, shape, codec, true, file, failed);
 }
 
 /* Whether libvips must resize the pixels before they are encoded. */

@@ -1,10 +1,10 @@
 #include "images.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "exif.h"
 #include "jpeg.h"
+#include "resize.h"
 
 /* Number of pixels up to which a frame is computed in the calling thread. */
 enum { SMALL_FRAME = 160 * 160 };
@@ -25,15 +25,46 @@ release_frame(input *in)
     in->images = kept;
 }
 
-/* Whether the color space of an image's profile is RGB (ICC.1:2010, 7.2.6). */
+/* Whether libvips can apply the profile of an image: it is tried on a single black pixel of the same kind. */
 static bool
-is_rgb_profile(VipsImage *frame)
+is_usable_profile(input *in, VipsImage *image, const void *profile, size_t size)
 {
+    enum { MAX_BANDS = 8, MAX_SAMPLE = 16 };
+    static const uint8_t black[MAX_BANDS * MAX_SAMPLE] = {0};
+    VipsImage **steps = &in->images[IMAGE_PROFILE_TEST];
+    VipsBandFormat format = vips_image_get_format(image);
+    int bands = vips_image_get_bands(image);
+    size_t pixel = (size_t)bands * (size_t)vips_format_sizeof_unsafe(format);
+
+    if (bands > MAX_BANDS || pixel > sizeof(black)) {
+        return true;
+    }
+    steps[0] = vips_image_new_from_memory(black, pixel, 1, 1, bands, format);
+    if (steps[0] == NULL ||
+        vips_copy(steps[0], &steps[1], "interpretation", vips_image_get_interpretation(image), NULL) != 0) {
+        return true;
+    }
+    vips_image_set_blob_copy(steps[1], VIPS_META_ICC_NAME, profile, size);
+    if (vips_icc_transform(steps[1], &steps[2], "srgb", "embedded", TRUE, NULL) != 0) {
+        vips_error_clear();
+        return false;
+    }
+    return true;
+}
+
+void
+input_check_profile(input *in, VipsImage *image)
+{
+    enum { COLOR_SPACE = 16 }; /* offset in the header (ICC.1:2010, 7.2.6) */
     const void *profile;
     size_t size;
 
-    return vips_image_get_blob(frame, VIPS_META_ICC_NAME, &profile, &size) == 0 && size >= 20 &&
-           memcmp((const char *)profile + 16, "RGB ", 4) == 0;
+    in->has_profile = vips_image_get_typeof(image, VIPS_META_ICC_NAME) != 0 && vips_icc_present() &&
+                      vips_image_get_blob(image, VIPS_META_ICC_NAME, &profile, &size) == 0;
+    if (in->has_profile) {
+        in->has_rgb_profile = size >= COLOR_SPACE + 4 && memcmp((const char *)profile + COLOR_SPACE, "RGB ", 4) == 0;
+        in->has_usable_profile = is_usable_profile(in, image, profile, size);
+    }
 }
 
 /* Rotate and mirror an image as its EXIF orientation requires. */
@@ -50,178 +81,178 @@ rotate_frame(input *in, VipsImage *frame)
     return *rotated;
 }
 
-/* Stretch an image with transparency. vips_thumbnail() does not premultiply the colors if one side keeps its length. */
+/* Apply the profile of an image, or ignore it if it is damaged: the colors are sRGB afterward. */
 static VipsImage *
-stretch_frame(input *in, VipsImage *frame, int width, int height)
+apply_profile(input *in, VipsImage *frame)
 {
-    VipsImage **steps = &in->images[IMAGE_STRETCHED];
-
-    if (vips_premultiply(frame, &steps[0], NULL) == 0 &&
-        vips_resize(steps[0], &steps[1], (double)width / vips_image_get_width(frame), "vscale",
-                    (double)height / vips_image_get_height(frame), NULL) == 0 &&
-        vips_unpremultiply(steps[1], &steps[2], NULL) == 0) {
-        (void)vips_cast(steps[2], &steps[3], vips_image_get_format(frame), NULL);
+    if (!in->has_usable_profile) {
+        return frame;
     }
-    return steps[3];
+    (void)vips_icc_transform(frame, &in->images[IMAGE_PROFILED], "srgb", "embedded", TRUE, NULL);
+    return in->images[IMAGE_PROFILED];
 }
 
-/* Whether the whole image must fit in the box, rather than cover or fill it. */
-static bool
-must_fit_inside(const shape_options *options)
+/* Round 16-bit samples to 8 bits, as for arrays. */
+static VipsImage *
+reduce_samples(input *in, VipsImage *frame, VipsInterpretation interpretation)
 {
-    return options->width == 0 || options->height == 0 || options->fit == FIT_INSIDE || options->fit == FIT_CONTAIN;
+    if (vips_linear1(frame, &in->images[IMAGE_ROUNDED], 1.0 / 257, 0.5, "uchar", TRUE, NULL) == 0) {
+        (void)vips_copy(in->images[IMAGE_ROUNDED], &in->images[IMAGE_CONVERTED], "interpretation", interpretation,
+                        NULL);
+    }
+    return in->images[IMAGE_CONVERTED];
 }
 
-/* Return how many pixels of the image correspond to one pixel in the box. */
-static double
-find_scale(const shape_options *options, int width, int height)
+/* Convert an image to 8-bit gray or RGB, before it is resized. A profile for RGB is applied afterward, to fewer pixels,
+   unless the samples have 16 bits. */
+static VipsImage *
+prepare_colors(input *in, VipsImage *frame)
 {
-    double horizontal = options->width > 0 ? (double)width / options->width : 0;
-    double vertical = options->height > 0 ? (double)height / options->height : 0;
+    bool is_deep = vips_image_get_format(frame) == VIPS_FORMAT_USHORT;
 
-    return must_fit_inside(options) ? VIPS_MAX(horizontal, vertical) : VIPS_MIN(horizontal, vertical);
-}
-
-/* Return the factor by which libjpeg can shrink a JPEG on load, at almost no cost: 1, 2, 4 or 8. libvips itself chooses
-   a factor that leaves at least twice the final size for its resize operation; the result is as good with less.
-   Shrinking on load drops incomplete pixels at the right and bottom edges: allow up to a quarter of a result pixel, and
-   none if the image must cover or fill the box, because the crop would move. */
-static int
-find_load_shrink(const input *in, int width, int height, double scale)
-{
-    double max_loss = must_fit_inside(&in->options) ? scale / 4 : 0;
-
-    for (int shrink = 8; shrink > 1; shrink /= 2) {
-        if (scale >= shrink && width % shrink <= max_loss && height % shrink <= max_loss) {
-            return shrink;
+    in->is_srgb = false;
+    if (in->has_profile && (!in->has_rgb_profile || (is_deep && (in->options.keep & KEEP_ICC) == 0))) {
+        frame = apply_profile(in, frame);
+        in->is_srgb = true;
+    }
+    if (frame == NULL) {
+        return NULL;
+    }
+    switch (vips_image_get_interpretation(frame)) {
+    case VIPS_INTERPRETATION_B_W:
+    case VIPS_INTERPRETATION_sRGB:
+        if (vips_image_get_format(frame) == VIPS_FORMAT_UCHAR) {
+            return frame;
         }
+        break;
+    case VIPS_INTERPRETATION_GREY16:
+        if (is_deep) {
+            return reduce_samples(in, frame, VIPS_INTERPRETATION_B_W);
+        }
+        break;
+    case VIPS_INTERPRETATION_RGB16:
+        if (is_deep) {
+            return reduce_samples(in, frame, VIPS_INTERPRETATION_sRGB);
+        }
+        break;
+    default:
+        break;
     }
-    return 1;
+    (void)vips_colourspace(frame, &in->images[IMAGE_CONVERTED], VIPS_INTERPRETATION_sRGB, NULL);
+    return in->images[IMAGE_CONVERTED];
 }
 
-/* Reject an image that upscaling would make larger than max_pixels. A side that the box does not limit, or that 'cover'
-   crops afterwards, grows with the aspect ratio: an 800 pixel wide thumbnail of a line would need gigabytes. */
-static bool
-check_upscale(const shape_options *options, int width, int height, failure *failed)
+/* Convert an image to RGB or RGBA: in its own color space if the profile is kept, otherwise in sRGB. */
+static VipsImage *
+finish_colors(input *in, VipsImage *frame)
 {
-    double horizontal = (double)options->width / width;
-    double vertical = (double)options->height / height;
-    double scale = VIPS_MAX(horizontal, vertical);
-    bool is_bounded = options->width > 0 && options->height > 0 && options->fit != FIT_COVER;
-    double pixels = scale * width * scale * height;
+    if (in->has_profile && !in->is_srgb && ((in->options.keep & KEEP_ICC) == 0 || !in->has_usable_profile)) {
+        frame = apply_profile(in, frame);
+        in->is_srgb = true;
+    }
+    if (frame != NULL && vips_image_get_interpretation(frame) != VIPS_INTERPRETATION_sRGB) {
+        (void)vips_colourspace(frame, &in->images[IMAGE_COLORED], VIPS_INTERPRETATION_sRGB, NULL);
+        frame = in->images[IMAGE_COLORED];
+    }
+    if (frame != NULL && vips_image_get_bands(frame) < 3) {
+        vips_error("webpencode", "the image has %d bands, but is not grayscale", vips_image_get_bands(frame));
+        return NULL;
+    }
+    if (frame != NULL && vips_image_get_bands(frame) > 4) {
+        (void)vips_extract_band(frame, &in->images[IMAGE_BANDED], 0, "n", 4, NULL);
+        frame = in->images[IMAGE_BANDED];
+    }
+    return frame;
+}
 
-    if (!options->upscale || is_bounded || scale <= 1 || pixels <= (double)options->max_pixels) {
+/* Convert the background, which is sRGB, to the color space of a kept profile. */
+static bool
+convert_background(input *in, double *color)
+{
+    uint8_t pixel[3];
+    VipsImage **steps = &in->images[IMAGE_BACKGROUND];
+    VipsImage *profile = in->images[IMAGE_LOADED];
+    const void *bytes;
+    size_t size;
+
+    memcpy(pixel, in->options.background, sizeof(pixel));
+    for (int i = 0; i < 3; i++) {
+        color[i] = pixel[i];
+    }
+    if (!in->has_usable_profile || in->is_srgb) {
         return true;
     }
-    return fail_limit(failed, pixels < 1e18 ? (long long)pixels : INT64_MAX, options->max_pixels,
-                      "upscaling would make the image %.0f x %.0f pixels, and max_pixels is %lld", scale * width,
-                      scale * height, (long long)options->max_pixels);
+    VipsImage *image = steps[0] = vips_image_new_from_memory_copy(pixel, sizeof(pixel), 1, 1, 3, VIPS_FORMAT_UCHAR);
+    if (image == NULL || vips_copy(image, &steps[1], "interpretation", VIPS_INTERPRETATION_sRGB, NULL) != 0 ||
+        vips_icc_import(steps[1], &steps[2], "input_profile", "srgb", NULL) != 0 ||
+        vips_image_get_blob(profile, VIPS_META_ICC_NAME, &bytes, &size) != 0 ||
+        vips_copy(steps[2], &steps[3], NULL) != 0) {
+        return false;
+    }
+    vips_image_set_blob_copy(steps[3], VIPS_META_ICC_NAME, bytes, size);
+    if (vips_icc_export(steps[3], &steps[4], NULL) != 0) {
+        return false;
+    }
+    VipsRegion *region = vips_region_new(steps[4]);
+    VipsRect all = {.width = 1, .height = 1};
+    steps[5] = (VipsImage *)region; /* the array of images releases the region, which is a GObject too */
+    if (region == NULL || vips_region_prepare(region, &all) != 0) {
+        return false;
+    }
+    const uint8_t *converted = VIPS_REGION_ADDR_TOPLEFT(region);
+    for (int i = 0; i < 3; i++) {
+        color[i] = converted[i];
+    }
+    return true;
 }
 
-/* Resize an image to the box, from the bytes of the file if possible: a JPEG is then shrunk on load. */
+/* Open a JPEG again, shrunk on load. */
+static VipsImage *
+reload_jpeg(input *in, int shrink)
+{
+    const char *reduced = shrink == 2   ? FAIL_IF_TRUNCATED(",shrink=2")
+                          : shrink == 4 ? FAIL_IF_TRUNCATED(",shrink=4")
+                                        : FAIL_IF_TRUNCATED(",shrink=8");
+
+    return input_load(in, reduced, IMAGE_REDUCED_STREAMED);
+}
+
+/* Resize an image to the box and crop it; a JPEG is shrunk on load, if possible. */
 static VipsImage *
 resize_frame(input *in, VipsImage *frame, failure *failed)
 {
     const shape_options *options = &in->options;
-    VipsImage **sized = &in->images[IMAGE_RESIZED];
-    bool has_both = options->width > 0 && options->height > 0;
     bool is_swapped = options->autorotate && vips_image_get_orientation_swap(frame);
-    int image_width = is_swapped ? in->frame_height : vips_image_get_width(frame);
-    int image_height = is_swapped ? vips_image_get_width(frame) : in->frame_height;
-    int width = options->width > 0 ? options->width : MAX_SIDE;
-    int height = options->height > 0 ? options->height : MAX_SIDE;
-    VipsSize size = options->upscale ? VIPS_SIZE_BOTH : VIPS_SIZE_DOWN;
-    VipsInteresting crop = VIPS_INTERESTING_NONE;
+    int width = vips_image_get_width(frame);
+    int height = in->frame_height;
 
-    if (!check_upscale(options, image_width, image_height, failed)) {
+    if (!check_upscale(options, is_swapped ? height : width, is_swapped ? width : height, failed)) {
         return NULL;
     }
-    if (has_both && options->fit == FIT_COVER) {
-        crop = VIPS_INTERESTING_CENTRE;
-        if (!options->upscale && (image_width < width || image_height < height)) {
-            /* libvips 8.10 would crop to more pixels than the image has. */
-            width = VIPS_MIN(width, image_width);
-            height = VIPS_MIN(height, image_height);
-        }
+    target_size target = is_swapped ? find_target(options, height, width) : find_target(options, width, height);
+    target_size stored = target; /* before rotation */
+    if (is_swapped) {
+        stored.width = target.height;
+        stored.height = target.width;
     }
-    if (has_both && options->fit == FIT_FILL) {
-        size = VIPS_SIZE_FORCE;
-        if (!options->upscale) {
-            width = VIPS_MIN(width, image_width);
-            height = VIPS_MIN(height, image_height);
-        }
-        if (vips_image_hasalpha(frame)) {
-            frame = in->is_rotated ? rotate_frame(in, frame) : frame;
-            return frame == NULL ? NULL : stretch_frame(in, frame, width, height);
-        }
-    }
-    /* Resizing discards a profile that is not for RGB, so it must be applied here. */
-    bool has_other_profile =
-        vips_image_get_typeof(frame, VIPS_META_ICC_NAME) != 0 && vips_icc_present() && !is_rgb_profile(frame);
-    const char *profile = has_other_profile ? "export_profile" : NULL;
-    in->is_srgb = has_other_profile;
-    double scale = find_scale(options, image_width, image_height);
-    bool shrinks_on_load = in->decoded == NULL && is_jpeg(in->data, in->size) && !has_other_profile;
-    int shrink = shrinks_on_load ? find_load_shrink(in, image_width, image_height, scale) : 1;
-    if (shrink > 1 && must_fit_inside(options)) {
-        /* Compute the size from the whole image, including the edge pixels that shrinking drops. */
-        width = VIPS_MAX(1, (int)rint(image_width / scale));
-        height = VIPS_MAX(1, (int)rint(image_height / scale));
-        size = VIPS_SIZE_FORCE;
-    }
-    if (shrink > 1) {
-        const char *reduced = shrink == 2   ? FAIL_IF_TRUNCATED(",shrink=2")
-                              : shrink == 4 ? FAIL_IF_TRUNCATED(",shrink=4")
-                                            : FAIL_IF_TRUNCATED(",shrink=8");
+    if (in->decoded == NULL && is_jpeg(in->data, in->size)) {
+        int shrink = find_load_shrink(options, width, height, stored);
 
-        frame = in->images[IMAGE_REDUCED] =
-            vips_image_new_from_buffer(in->data, in->size, reduced, "access", VIPS_ACCESS_SEQUENTIAL, NULL);
-        if (frame == NULL) {
+        if (shrink > 1 && (frame = reload_jpeg(in, shrink)) == NULL) {
             return NULL;
         }
     }
-    if (in->decoded == NULL && !shrinks_on_load) {
-        /* The parameter is not const, but libvips only reads the data. */
-        (void)vips_thumbnail_buffer((void *)in->data, in->size, sized, width, "height", height, "size", size, "crop",
-                                    crop, "no_rotate", !options->autorotate, "option_string", FAIL_IF_TRUNCATED(""),
-                                    profile, "srgb", NULL);
+    frame = prepare_colors(in, frame);
+    if (frame != NULL) {
+        frame = resize_image(frame, stored.width, stored.height, &in->images[IMAGE_RESIZED]);
     }
-    else {
-        (void)vips_thumbnail_image(frame, sized, width, "height", height, "size", size, "crop", crop, "no_rotate",
-                                   !options->autorotate, profile, "srgb", NULL);
+    if (frame != NULL && in->is_rotated) {
+        frame = rotate_frame(in, frame);
     }
-    return *sized;
-}
-
-/* Convert an image to 8-bit RGB or RGBA: in its own color space if the profile is kept, otherwise in sRGB. */
-static VipsImage *
-convert_colors(input *in, VipsImage *frame)
-{
-    bool has_profile = vips_image_get_typeof(frame, VIPS_META_ICC_NAME) != 0;
-
-    if (has_profile && vips_icc_present() && ((in->options.keep & KEEP_ICC) == 0 || !is_rgb_profile(frame))) {
-        if (vips_icc_transform(frame, &in->images[IMAGE_PROFILED], "srgb", "embedded", TRUE, NULL) != 0) {
-            return NULL;
-        }
-        frame = in->images[IMAGE_PROFILED];
-        in->is_srgb = true;
-    }
-    if (vips_image_get_interpretation(frame) != VIPS_INTERPRETATION_sRGB ||
-        vips_image_get_format(frame) != VIPS_FORMAT_UCHAR) {
-        if (vips_colourspace(frame, &in->images[IMAGE_CONVERTED], VIPS_INTERPRETATION_sRGB, NULL) != 0) {
-            return NULL;
-        }
-        frame = in->images[IMAGE_CONVERTED];
-    }
-    if (vips_image_get_bands(frame) < 3) {
-        vips_error("webpencode", "the image has %d bands, but is not grayscale", vips_image_get_bands(frame));
-        return NULL;
-    }
-    if (vips_image_get_bands(frame) > 4) {
-        if (vips_extract_band(frame, &in->images[IMAGE_BANDED], 0, "n", 4, NULL) != 0) {
-            return NULL;
-        }
-        frame = in->images[IMAGE_BANDED];
+    if (frame != NULL && (target.crop_width < target.width || target.crop_height < target.height)) {
+        (void)vips_crop(frame, &in->images[IMAGE_CROPPED], (target.width - target.crop_width) / 2,
+                        (target.height - target.crop_height) / 2, target.crop_width, target.crop_height, NULL);
+        frame = in->images[IMAGE_CROPPED];
     }
     return frame;
 }
@@ -231,8 +262,8 @@ flatten_frame(input *in, VipsImage *frame)
 {
     double color[3];
 
-    for (int i = 0; i < 3; i++) {
-        color[i] = in->options.background[i];
+    if (!convert_background(in, color)) {
+        return NULL;
     }
     VipsArrayDouble *background = vips_array_double_new(color, 3);
     (void)vips_flatten(frame, &in->images[IMAGE_FLATTENED], "background", background, NULL);
@@ -247,13 +278,13 @@ pad_frame(input *in, VipsImage *frame)
     double color[4] = {0, 0, 0, 0};
 
     if (vips_image_get_bands(frame) == 3 && !in->options.has_background) {
-        if (vips_addalpha(frame, &in->images[IMAGE_FLATTENED], NULL) != 0) {
+        if (vips_addalpha(frame, &in->images[IMAGE_TRANSPARENT], NULL) != 0) {
             return NULL;
         }
-        frame = in->images[IMAGE_FLATTENED];
+        frame = in->images[IMAGE_TRANSPARENT];
     }
-    for (int i = 0; in->options.has_background && i < 3; i++) {
-        color[i] = in->options.background[i];
+    if (in->options.has_background && !convert_background(in, color)) {
+        return NULL;
     }
     VipsArrayDouble *background = vips_array_double_new(color, vips_image_get_bands(frame));
     (void)vips_gravity(frame, &in->images[IMAGE_PADDED], VIPS_COMPASS_DIRECTION_CENTRE, in->options.width,
@@ -281,11 +312,14 @@ input_frame(input *in, int number, failure *failed)
     if (has_box) {
         frame = resize_frame(in, frame, failed);
     }
-    else if (in->is_rotated) {
-        frame = rotate_frame(in, frame);
+    else {
+        frame = prepare_colors(in, frame);
+        if (frame != NULL && in->is_rotated) {
+            frame = rotate_frame(in, frame);
+        }
     }
     if (frame != NULL) {
-        frame = convert_colors(in, frame);
+        frame = finish_colors(in, frame);
     }
     if (frame != NULL && options->has_background && vips_image_get_bands(frame) == 4) {
         frame = flatten_frame(in, frame);

@@ -144,29 +144,56 @@ find_loader(const void *data, size_t size, failure *failed)
     return fail(failed, FAILURE_UNSUPPORTED, "VipsForeignLoad: buffer is not in a known format");
 }
 
+VipsImage *
+input_load(input *in, const char *options, int slot)
+{
+    VipsImage **streamed = &in->images[slot];
+    VipsImage **loaded = &in->images[slot + 1];
+
+    *streamed = vips_image_new_from_buffer(in->data, in->size, options, "access", VIPS_ACCESS_SEQUENTIAL, NULL);
+    if (*streamed == NULL) {
+        return NULL;
+    }
+    if (in->in_memory) {
+        *loaded = vips_image_copy_memory(*streamed);
+    }
+    else {
+        (void)vips_copy(*streamed, loaded, NULL);
+    }
+    return *loaded;
+}
+
 bool
-input_open(input *in, const void *data, size_t size, const shape_options *options, failure *failed)
+input_is_out_of_order(const failure *failed)
+{
+    /* Read without a copy, because 8.10 deadlocks in vips_error_buffer_copy(). Another call's message only costs time.
+     */
+    return failed->kind == FAILURE_UNREADABLE && strstr(vips_error_buffer(), "out of order read") != NULL;
+}
+
+bool
+input_open(input *in, const void *data, size_t size, const shape_options *options, bool in_memory, failure *failed)
 {
     bool is_animated = options->animated && is_animation(data, size);
 
     input_start(in, options);
     in->data = data;
     in->size = size;
+    in->in_memory = in_memory;
     if (!check_header(data, size, options, failed)) {
         return false;
     }
     if (!find_loader(data, size, failed)) {
         return false;
     }
-    VipsImage *image = in->images[IMAGE_LOADED] =
-        vips_image_new_from_buffer(data, size, is_animated ? FAIL_IF_TRUNCATED(",n=-1") : FAIL_IF_TRUNCATED(""),
-                                   "access", VIPS_ACCESS_SEQUENTIAL, NULL);
+    VipsImage *image = input_load(in, is_animated ? FAIL_IF_TRUNCATED(",n=-1") : FAIL_IF_TRUNCATED(""), IMAGE_STREAMED);
     if (image == NULL) {
         return fail(failed, FAILURE_UNREADABLE, "");
     }
     if (!check_profile(image, data, size, failed)) {
         return false;
     }
+    input_check_profile(in, image);
     if (is_animated && gif_ends_early(data, size)) {
         return fail(failed, FAILURE_UNREADABLE, "gifload_buffer: the animation ends before its last frame");
     }

@@ -11,26 +11,34 @@
 #include "failure.h"
 #include "libraries.h"
 #include "options.h"
+#include "resize.h"
 #include "webp.h"
 
 /* Indices of the intermediate images between input and output; those of the current frame come last. */
 enum {
+    IMAGE_STREAMED,
     IMAGE_LOADED,
-    IMAGE_DECODED,
+    IMAGE_PROFILE_TEST,
+    IMAGE_DECODED = IMAGE_PROFILE_TEST + 3,
     IMAGE_FIRST_OF_FRAME,
     IMAGE_FRAME = IMAGE_FIRST_OF_FRAME,
-    IMAGE_IN_MEMORY,
-    IMAGE_ROTATED,
-    IMAGE_RESIZED,
+    IMAGE_REDUCED_STREAMED,
+    IMAGE_REDUCED,
     IMAGE_PROFILED,
+    IMAGE_ROUNDED,
     IMAGE_CONVERTED,
+    IMAGE_RESIZED,
+    IMAGE_IN_MEMORY = IMAGE_RESIZED + RESIZE_STEPS,
+    IMAGE_ROTATED,
+    IMAGE_CROPPED,
+    IMAGE_COLORED,
     IMAGE_BANDED,
-    IMAGE_FLATTENED,
+    IMAGE_BACKGROUND,
+    IMAGE_FLATTENED = IMAGE_BACKGROUND + 6,
+    IMAGE_TRANSPARENT,
     IMAGE_PADDED,
     IMAGE_SENT,
-    IMAGE_REDUCED,
-    IMAGE_STRETCHED,
-    IMAGE_SLOTS = IMAGE_STRETCHED + 4,
+    IMAGE_SLOTS,
 };
 
 /* Loader options that make a truncated image an error, instead of an image with a gray rest. An option string, because
@@ -50,8 +58,12 @@ typedef struct {
     int loop;
     int *delays; /* in milliseconds, one per frame; may be shorter than `frames` */
     int delay_count;
-    bool is_rotated; /* the orientation was applied and must be reset in the EXIF data */
-    bool is_srgb;    /* was converted to sRGB, so the profile must be dropped */
+    bool in_memory;   /* decode the whole file first: its rows cannot be read in the order in which they are needed */
+    bool has_profile; /* the file has a color profile … */
+    bool has_rgb_profile;    /* … for RGB */
+    bool has_usable_profile; /* … that libvips can apply */
+    bool is_rotated;         /* the orientation was applied and must be reset in the EXIF data */
+    bool is_srgb;            /* was converted to sRGB, so the profile must be dropped */
 } input;
 
 /* The header of an image file; sizes in pixels as stored, before rotation. */
@@ -62,9 +74,24 @@ typedef struct {
 } description;
 
 /* Open an image file: check its format and limits, and read its header. An input must always be closed with
-   input_close(), even if opening failed. */
+   input_close(), even if opening failed. With `in_memory`, the whole file is decoded before the first row is used. */
 bool
-input_open(input *in, const void *data, size_t size, const shape_options *options, failure *failed);
+input_open(input *in, const void *data, size_t size, const shape_options *options, bool in_memory, failure *failed);
+
+/* Whether the last call failed because the rows of a file were needed in another order than the file has them: then it
+   must be opened again `in_memory`. Happens in tall images, depending on the timing of libvips' threads. */
+bool
+input_is_out_of_order(const failure *failed);
+
+/* Open the file with options of its loader. The image is decoded row by row, or at once if `in_memory` is set. Uses the
+   image slots `slot` and `slot` + 1; the result, or NULL, is in the second. */
+VipsImage *
+input_load(input *in, const char *options, int slot);
+
+/* Find out whether an image has a color profile, and whether it can be used. One that lacks a tag is as good as none.
+ */
+void
+input_check_profile(input *in, VipsImage *image);
 
 /* Open contiguous pixels in memory: 8-bit gray, gray with alpha, RGB or RGBA. */
 bool

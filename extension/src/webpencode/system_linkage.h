@@ -34,14 +34,15 @@ system_shares_libvips(void);
     X(vips_array_double_new) X(vips_autorot) X(vips_cache_set_max) X(vips_cast) X(vips_colourspace) X(vips_copy)       \
     X(vips_crop) X(vips_error) X(vips_error_buffer) X(vips_error_buffer_copy) X(vips_error_clear)                      \
     X(vips_extract_band) X(vips_flatten) X(vips_foreign_find_load_buffer) X(vips_format_sizeof_unsafe)                 \
-    X(vips_gravity) X(vips_icc_present) X(vips_icc_transform) X(vips_image_copy_memory) X(vips_image_get_array_int)    \
-    X(vips_image_get_bands) X(vips_image_get_blob) X(vips_image_get_format) X(vips_image_get_height)                   \
-    X(vips_image_get_int) X(vips_image_get_interpretation) X(vips_image_get_orientation)     \
-    X(vips_image_get_orientation_swap) X(vips_image_get_page_height) X(vips_image_get_string)                          \
-    X(vips_image_get_typeof) X(vips_image_get_width) X(vips_image_hasalpha) X(vips_image_new_from_buffer)              \
-    X(vips_image_new_from_memory) X(vips_image_set_int) X(vips_init) X(vips_premultiply) X(vips_region_new)            \
-    X(vips_region_prepare) X(vips_resize) X(vips_sink_disc) X(vips_thread_shutdown) X(vips_thumbnail_buffer)           \
-    X(vips_thumbnail_image) X(vips_type_find) X(vips_unpremultiply) X(vips_version)
+    X(vips_gravity) X(vips_icc_export) X(vips_icc_import) X(vips_icc_present) X(vips_icc_transform)                    \
+    X(vips_image_copy_memory) X(vips_image_get_array_int) X(vips_image_get_bands) X(vips_image_get_blob)               \
+    X(vips_image_get_format) X(vips_image_get_height) X(vips_image_get_int) X(vips_image_get_interpretation)           \
+    X(vips_image_get_orientation) X(vips_image_get_orientation_swap) X(vips_image_get_page_height)                     \
+    X(vips_image_get_string) X(vips_image_get_typeof) X(vips_image_get_width) X(vips_image_hasalpha)                   \
+    X(vips_image_new_from_buffer) X(vips_image_new_from_memory) X(vips_image_new_from_memory_copy)                     \
+    X(vips_image_set_blob_copy) X(vips_image_set_int) X(vips_init) X(vips_linear1) X(vips_premultiply)                 \
+    X(vips_region_new) X(vips_region_prepare) X(vips_resize) X(vips_round) X(vips_sink_disc) X(vips_thread_shutdown)   \
+    X(vips_type_find) X(vips_unpremultiply) X(vips_version)
 /* clang-format on */
 
 #define SYSTEM_DECLARE(name) extern __typeof__(name) *system_##name;
@@ -89,6 +90,8 @@ LIBVIPS_FUNCTIONS(SYSTEM_DECLARE)
 #define vips_foreign_find_load_buffer system_vips_foreign_find_load_buffer
 #define vips_format_sizeof_unsafe system_vips_format_sizeof_unsafe
 #define vips_gravity system_vips_gravity
+#define vips_icc_export system_vips_icc_export
+#define vips_icc_import system_vips_icc_import
 #define vips_icc_present system_vips_icc_present
 #define vips_icc_transform system_vips_icc_transform
 #define vips_image_copy_memory system_vips_image_copy_memory
@@ -108,16 +111,18 @@ LIBVIPS_FUNCTIONS(SYSTEM_DECLARE)
 #define vips_image_hasalpha system_vips_image_hasalpha
 #define vips_image_new_from_buffer system_vips_image_new_from_buffer
 #define vips_image_new_from_memory system_vips_image_new_from_memory
+#define vips_image_new_from_memory_copy system_vips_image_new_from_memory_copy
+#define vips_image_set_blob_copy system_vips_image_set_blob_copy
 #define vips_image_set_int system_vips_image_set_int
 #define vips_init system_vips_init
+#define vips_linear1 system_vips_linear1
 #define vips_premultiply system_vips_premultiply
 #define vips_region_new system_vips_region_new
 #define vips_region_prepare system_vips_region_prepare
 #define vips_resize system_vips_resize
+#define vips_round system_vips_round
 #define vips_sink_disc system_vips_sink_disc
 #define vips_thread_shutdown system_vips_thread_shutdown
-#define vips_thumbnail_buffer system_vips_thumbnail_buffer
-#define vips_thumbnail_image system_vips_thumbnail_image
 #define vips_type_find system_vips_type_find
 #define vips_unpremultiply system_vips_unpremultiply
 #define vips_version system_vips_version
