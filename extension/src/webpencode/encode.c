@@ -130,7 +130,7 @@ done:
 /* Add every frame of an animation to an encoder, which is created when the size of the first frame is known. */
 static bool
 add_frames(input *in, const codec_options *codec, WebPAnimEncoder **encoder, webp_metadata *metadata, WebPData *exif,
-           failure *failed)
+           bool *is_transparent, failure *failed)
 {
     WebPAnimEncoderOptions settings;
     WebPConfig config = tune_config(codec, &in->options, 0);
@@ -151,6 +151,7 @@ add_frames(input *in, const codec_options *codec, WebPAnimEncoder **encoder, web
         /* The encoder compares ARGB frames: a conversion to YUV and back would lose time and color. */
         bool done = image != NULL && WebPPictureInit(&frame.picture) && read_frame(in, image, true, &frame, failed);
 
+        *is_transparent = *is_transparent || (done && WebPPictureHasTransparency(&frame.picture));
         if (done && *encoder == NULL) {
             *encoder = WebPAnimEncoderNew(frame.picture.width, frame.picture.height, &settings);
             if (*encoder == NULL) {
@@ -181,7 +182,8 @@ encode_animation(input *in, const codec_options *codec, WebPData *file, failure 
     WebPData exif = {NULL, 0};
     bool no_memory = false;
     const char *message = NULL;
-    bool done = add_frames(in, codec, &encoder, &metadata, &exif, failed);
+    bool is_transparent = false;
+    bool done = add_frames(in, codec, &encoder, &metadata, &exif, &is_transparent, failed);
 
     if (done && !WebPAnimEncoderAssemble(encoder, file)) {
         done = fail_animation(failed, encoder);
@@ -189,6 +191,9 @@ encode_animation(input *in, const codec_options *codec, WebPData *file, failure 
     if (done) {
         message = webp_add_metadata(file, &metadata, &no_memory);
         done = message == NULL || fail_encoder(failed, message, no_memory);
+    }
+    if (done && is_transparent) {
+        webp_mark_transparent(file);
     }
     WebPAnimEncoderDelete(encoder);
     WebPDataClear(&exif);

@@ -10,6 +10,10 @@
 /* Delays up to the minimum are replaced by the default, as in browsers; in milliseconds. */
 enum { DEFAULT_DELAY = 100, MIN_DELAY = 10 };
 
+/* WebP stores the number of times that an animation plays in 16 bits; a GIF that repeats 65,535 times plays once more.
+ */
+enum { MAX_LOOP = 65535 };
+
 /* Initialize an input without images. They are stored in an array of objects, because libvips has no function that
    releases a single object, only one that releases an array. */
 static void
@@ -217,6 +221,7 @@ input_open(input *in, const void *data, size_t size, const shape_options *option
     }
     if (vips_image_get_typeof(in->decoded, "loop") != 0) {
         (void)vips_image_get_int(in->decoded, "loop", &in->loop);
+        in->loop = VIPS_CLIP(0, in->loop, MAX_LOOP);
     }
     if (vips_image_get_typeof(in->decoded, "delay") != 0) {
         (void)vips_image_get_array_int(in->decoded, "delay", &in->delays, &in->delay_count);

@@ -21,8 +21,9 @@ system_shares_libvips(void);
 /* clang-format off */
 #define LIBWEBP_FUNCTIONS(X)                                                                                           \
     X(WebPConfigInitInternal) X(WebPEncode) X(WebPFree) X(WebPGetEncoderVersion) X(WebPMemoryWrite)                    \
-    X(WebPMemoryWriterClear) X(WebPMemoryWriterInit) X(WebPPictureAlloc) X(WebPPictureFree) X(WebPPictureImportRGB)    \
-    X(WebPPictureImportRGBA) X(WebPPictureInitInternal) X(WebPValidateConfig)
+    X(WebPMemoryWriterClear) X(WebPMemoryWriterInit) X(WebPPictureAlloc) X(WebPPictureFree)                            \
+    X(WebPPictureHasTransparency) X(WebPPictureImportRGB) X(WebPPictureImportRGBA) X(WebPPictureInitInternal)          \
+    X(WebPValidateConfig)
 
 #define LIBWEBPMUX_FUNCTIONS(X)                                                                                        \
     X(WebPAnimEncoderAdd) X(WebPAnimEncoderAssemble) X(WebPAnimEncoderDelete) X(WebPAnimEncoderGetError)               \
@@ -59,6 +60,7 @@ LIBVIPS_FUNCTIONS(SYSTEM_DECLARE)
 #define WebPMemoryWriterInit system_WebPMemoryWriterInit
 #define WebPPictureAlloc system_WebPPictureAlloc
 #define WebPPictureFree system_WebPPictureFree
+#define WebPPictureHasTransparency system_WebPPictureHasTransparency
 #define WebPPictureImportRGB system_WebPPictureImportRGB
 #define WebPPictureImportRGBA system_WebPPictureImportRGBA
 #define WebPValidateConfig system_WebPValidateConfig

@@ -190,6 +190,16 @@ webp_encode_frame(webp_frame *frame, const WebPConfig *config, WebPData *file, b
     return NULL;
 }
 
+void
+webp_mark_transparent(WebPData *file)
+{
+    enum { FLAGS = 20, ALPHA = 0x10 }; /* RFC 9649, 2.7 */
+
+    if (file->size > FLAGS && memcmp(file->bytes + 12, "VP8X", 4) == 0) {
+        ((uint8_t *)file->bytes)[FLAGS] |= ALPHA;
+    }
+}
+
 const char *
 webp_add_metadata(WebPData *file, const webp_metadata *metadata, bool *no_memory)
 {

@@ -50,6 +50,11 @@ webp_error_message(WebPEncodingError code, bool *no_memory);
 const char *
 webp_encode_frame(webp_frame *frame, const WebPConfig *config, WebPData *file, bool *no_memory);
 
+/* State in the header of an animation that it contains transparency. libwebp states it only if a frame itself is
+   transparent, but a first frame that does not cover the canvas shows the transparent canvas too. */
+void
+webp_mark_transparent(WebPData *file);
+
 /* Add metadata to an encoded file, which is replaced. Returns NULL or an error message, like webp_encode_frame(). */
 const char *
 webp_add_metadata(WebPData *file, const webp_metadata *metadata, bool *no_memory);
