@@ -101,8 +101,7 @@ static bool
 encode_still(input *in, const codec_options *codec, WebPData *file, failure *failed)
 {
     webp_frame frame = {.bands = 0};
-    webp_metadata metadata = {.icc = {NULL, 0}};
-    WebPData exif = {NULL, 0};
+    webp_metadata metadata = {.icc = {NULL, 0}, .exif = {NULL, 0}, .xmp = {NULL, 0}};
     bool no_memory = false;
     bool done = false;
     VipsImage *image = input_frame(in, 0, failed);
@@ -116,20 +115,21 @@ encode_still(input *in, const codec_options *codec, WebPData *file, failure *fai
         goto done;
     }
     const char *message = webp_encode_frame(&frame, &config, file, &no_memory);
-    if (message == NULL && input_metadata(in, image, &metadata, &exif, failed)) {
+    if (message == NULL && input_metadata(in, image, &metadata, failed)) {
         message = webp_add_metadata(file, &metadata, &no_memory);
     }
     done = failed->kind == NO_FAILURE && (message == NULL || fail_encoder(failed, message, no_memory));
 
 done:
-    WebPDataClear(&exif);
+    WebPDataClear(&metadata.exif);
+    WebPDataClear(&metadata.xmp);
     webp_frame_clear(&frame);
     return done;
 }
 
 /* Add every frame of an animation to an encoder, which is created when the size of the first frame is known. */
 static bool
-add_frames(input *in, const codec_options *codec, WebPAnimEncoder **encoder, webp_metadata *metadata, WebPData *exif,
+add_frames(input *in, const codec_options *codec, WebPAnimEncoder **encoder, webp_metadata *metadata,
            bool *is_transparent, failure *failed)
 {
     WebPAnimEncoderOptions settings;
@@ -159,7 +159,7 @@ add_frames(input *in, const codec_options *codec, WebPAnimEncoder **encoder, web
             }
         }
         if (done && number == in->frames - 1) {
-            done = input_metadata(in, image, metadata, exif, failed);
+            done = input_metadata(in, image, metadata, failed);
             /* Read from the last frame: libvips frees the metadata together with its frame. */
         }
         if (done && !WebPAnimEncoderAdd(*encoder, &frame.picture, (int)time, &config)) {
@@ -178,12 +178,11 @@ static bool
 encode_animation(input *in, const codec_options *codec, WebPData *file, failure *failed)
 {
     WebPAnimEncoder *encoder = NULL;
-    webp_metadata metadata = {.icc = {NULL, 0}};
-    WebPData exif = {NULL, 0};
+    webp_metadata metadata = {.icc = {NULL, 0}, .exif = {NULL, 0}, .xmp = {NULL, 0}};
     bool no_memory = false;
     const char *message = NULL;
     bool is_transparent = false;
-    bool done = add_frames(in, codec, &encoder, &metadata, &exif, &is_transparent, failed);
+    bool done = add_frames(in, codec, &encoder, &metadata, &is_transparent, failed);
 
     if (done && !WebPAnimEncoderAssemble(encoder, file)) {
         done = fail_animation(failed, encoder);
@@ -196,7 +195,8 @@ encode_animation(input *in, const codec_options *codec, WebPData *file, failure 
         webp_mark_transparent(file);
     }
     WebPAnimEncoderDelete(encoder);
-    WebPDataClear(&exif);
+    WebPDataClear(&metadata.exif);
+    WebPDataClear(&metadata.xmp);
     return done;
 }
 

@@ -3,7 +3,18 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum { TIFF_HEADER = 8, TIFF_ENTRY = 12, TAG_ORIENTATION = 0x0112 };
+enum { TIFF_HEADER = 8, TIFF_ENTRY = 12 };
+
+/* Tags of TIFF 6.0, section 8, and of CIPA DC-008, 4.6.3 and 4.6.5. */
+enum {
+    IMAGE_WIDTH = 0x0100,
+    IMAGE_LENGTH = 0x0101,
+    ORIENTATION = 0x0112,
+    EXIF_DIRECTORY = 0x8769,
+    COLOR_SPACE = 0xA001,
+    PIXEL_X_DIMENSION = 0xA002,
+    PIXEL_Y_DIMENSION = 0xA003,
+};
 
 void
 exif_strip_prefix(WebPData *exif)
@@ -51,9 +62,9 @@ number_size(unsigned type)
     }
 }
 
-/* Set the first value of an entry to 1. Values of up to four bytes are stored in the entry itself. */
+/* Set the first value of an entry. Values of up to four bytes are stored in the entry itself. */
 static void
-set_first_number(uint8_t *exif, size_t size, uint8_t *entry, bool is_little)
+set_first_number(uint8_t *exif, size_t size, uint8_t *entry, bool is_little, int value)
 {
     enum { IN_ENTRY = 4 };
     size_t length = number_size(read_16(entry + 2, is_little));
@@ -71,28 +82,73 @@ set_first_number(uint8_t *exif, size_t size, uint8_t *entry, bool is_little)
         }
         number = exif + offset;
     }
-    memset(number, 0, length);
-    number[is_little ? 0 : length - 1] = 1;
+    for (size_t i = 0; i < length; i++) {
+        number[is_little ? i : length - 1 - i] = (uint8_t)(i < sizeof(value) ? (unsigned)value >> 8 * i : 0);
+    }
+}
+
+/* Return the number that an entry must have, or -1 to keep it. */
+static int
+find_number(unsigned tag, const picture_facts *facts)
+{
+    switch (tag) {
+    case ORIENTATION:
+        return facts->is_upright ? 1 : -1;
+    case COLOR_SPACE:
+        return facts->is_srgb ? 1 : -1;
+    case IMAGE_WIDTH:
+    case PIXEL_X_DIMENSION:
+        return facts->width;
+    case IMAGE_LENGTH:
+    case PIXEL_Y_DIMENSION:
+        return facts->height;
+    default:
+        return -1;
+    }
+}
+
+/* Update the entries of the directory at `offset`. Returns the offset of its Exif directory, or 0; removes the link to
+   the next directory, which describes the thumbnail. */
+static size_t
+update_directory(uint8_t *exif, size_t size, size_t offset, bool is_little, const picture_facts *facts)
+{
+    size_t child = 0;
+
+    if (offset < TIFF_HEADER || offset > size || size - offset < 2) {
+        return 0;
+    }
+    size_t count = read_16(exif + offset, is_little);
+    offset += 2;
+    for (size_t i = 0; i < count; i++, offset += TIFF_ENTRY) {
+        if (size - offset < TIFF_ENTRY) {
+            return child;
+        }
+        uint8_t *entry = exif + offset;
+        unsigned tag = read_16(entry, is_little);
+        int number = find_number(tag, facts);
+
+        if (number >= 0) {
+            set_first_number(exif, size, entry, is_little, number);
+        }
+        if (tag == EXIF_DIRECTORY) {
+            child = read_32(entry + 8, is_little);
+        }
+    }
+    if (size - offset >= 4) {
+        memset(exif + offset, 0, 4);
+    }
+    return child;
 }
 
 void
-exif_set_upright(uint8_t *exif, size_t size)
+exif_update(uint8_t *exif, size_t size, const picture_facts *facts)
 {
     if (size < TIFF_HEADER || (memcmp(exif, "II*\0", 4) != 0 && memcmp(exif, "MM\0*", 4) != 0)) {
         return;
     }
     bool is_little = exif[0] == 'I';
-    size_t offset = read_32(exif + 4, is_little);
-    if (offset > size || size - offset < 2) {
-        return;
-    }
-    size_t count = read_16(exif + offset, is_little);
-    offset += 2;
-    for (size_t i = 0; i < count && size - offset >= TIFF_ENTRY; i++, offset += TIFF_ENTRY) {
-        uint8_t *entry = exif + offset;
-
-        if (read_16(entry, is_little) == TAG_ORIENTATION) {
-            set_first_number(exif, size, entry, is_little);
-        }
+    size_t child = update_directory(exif, size, read_32(exif + 4, is_little), is_little, facts);
+    if (child != 0) {
+        (void)update_directory(exif, size, child, is_little, facts);
     }
 }

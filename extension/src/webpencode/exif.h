@@ -6,14 +6,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "facts.h"
 #include "libraries.h"
 
 /* Remove the "Exif\0\0" prefix, which JPEG has and WebP does not. */
 void
 exif_strip_prefix(WebPData *exif);
 
-/* Set the orientation to upright (1), if the data contain an orientation. */
+/* Change orientation, size and color space where the data contain them. A thumbnail, which would have to be changed as
+   well, is removed from the directory. */
 void
-exif_set_upright(uint8_t *exif, size_t size);
+exif_update(uint8_t *exif, size_t size, const picture_facts *facts);
 
 #endif

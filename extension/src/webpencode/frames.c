@@ -5,6 +5,7 @@
 #include "exif.h"
 #include "jpeg.h"
 #include "resize.h"
+#include "xmp.h"
 
 /* Number of pixels up to which a frame is computed in the calling thread. */
 enum { SMALL_FRAME = 160 * 160 };
@@ -376,27 +377,68 @@ find_blob(VipsImage *frame, const char *name, WebPData *data)
     }
 }
 
+/* Copy the EXIF data and update them. */
+static bool
+copy_exif(VipsImage *frame, const picture_facts *facts, WebPData *exif)
+{
+    WebPData original = {NULL, 0};
+
+    find_blob(frame, VIPS_META_EXIF_NAME, &original);
+    exif_strip_prefix(&original);
+    if (original.size == 0) {
+        return true;
+    }
+    if (!WebPDataCopy(&original, exif)) {
+        return false;
+    }
+    exif_update((uint8_t *)exif->bytes, exif->size, facts);
+    return true;
+}
+
+/* Copy the XMP data, with the extension that a JPEG may have, and update them. */
+static bool
+copy_xmp(const input *in, VipsImage *frame, const picture_facts *facts, WebPData *xmp)
+{
+    WebPData original = {NULL, 0};
+    WebPData extension = {NULL, 0};
+    WebPData joined = {NULL, 0};
+
+    if (is_jpeg(in->data, in->size)) {
+        /* libvips does not distinguish the packet from its extension. */
+        jpeg_find_xmp(in->data, in->size, &original);
+    }
+    else {
+        find_blob(frame, VIPS_META_XMP_NAME, &original);
+    }
+    if (original.size == 0) {
+        return true;
+    }
+    const uint8_t *id = is_jpeg(in->data, in->size) ? xmp_extension_id(&original) : NULL;
+    bool done = (id == NULL || jpeg_find_xmp_extension(in->data, in->size, id, &extension)) &&
+                (extension.size == 0 || xmp_join(&original, &extension, &joined)) &&
+                xmp_update(joined.size > 0 ? &joined : &original, facts, xmp);
+    WebPDataClear(&extension);
+    WebPDataClear(&joined);
+    return done;
+}
+
 bool
-input_metadata(const input *in, VipsImage *frame, webp_metadata *metadata, WebPData *exif, failure *failed)
+input_metadata(const input *in, VipsImage *frame, webp_metadata *metadata, failure *failed)
 {
     int keep = in->options.keep;
+    picture_facts facts = {
+        .width = vips_image_get_width(frame),
+        .height = vips_image_get_height(frame),
+        .is_upright = in->is_rotated,
+        .is_srgb = in->is_srgb,
+    };
 
     if ((keep & KEEP_ICC) != 0 && !in->is_srgb) {
         find_blob(frame, VIPS_META_ICC_NAME, &metadata->icc);
     }
-    if ((keep & KEEP_XMP) != 0) {
-        find_blob(frame, VIPS_META_XMP_NAME, &metadata->xmp);
-    }
-    if ((keep & KEEP_EXIF) != 0) {
-        find_blob(frame, VIPS_META_EXIF_NAME, &metadata->exif);
-        exif_strip_prefix(&metadata->exif);
-    }
-    if (metadata->exif.size > 0 && in->is_rotated) {
-        if (!WebPDataCopy(&metadata->exif, exif)) {
-            return fail(failed, FAILURE_MEMORY, "not enough memory for the EXIF data");
-        }
-        exif_set_upright((uint8_t *)exif->bytes, exif->size);
-        metadata->exif = *exif;
+    if (((keep & KEEP_XMP) != 0 && !copy_xmp(in, frame, &facts, &metadata->xmp)) ||
+        ((keep & KEEP_EXIF) != 0 && !copy_exif(frame, &facts, &metadata->exif))) {
+        return fail(failed, FAILURE_MEMORY, "not enough memory for the metadata");
     }
     return true;
 }

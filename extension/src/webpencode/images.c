@@ -31,6 +31,8 @@ input_close(input *in)
         vips_area_unref(in->owner);
         in->owner = NULL;
     }
+    /* After the images, which read from it. */
+    WebPDataClear(&in->copy);
 }
 
 /* Whether the format can be animated: in other formats, pages are not frames. */
@@ -99,13 +101,6 @@ check_jpeg(const void *data, size_t size, failure *failed)
 static bool
 check_header(const void *data, size_t size, const shape_options *options, failure *failed)
 {
-    size_t text = png_compressed_text(data, size);
-
-    if (text > PNG_MAX_TEXT) {
-        return fail_limit(failed, (long long)text, PNG_MAX_TEXT,
-                          "the image has %lld bytes of compressed text, and at most %d are read", (long long)text,
-                          (int)PNG_MAX_TEXT);
-    }
     return check_jpeg(data, size, failed) && check_webp(data, size, options, failed);
 }
 
@@ -181,6 +176,13 @@ input_open(input *in, const void *data, size_t size, const shape_options *option
     bool is_animated = options->animated && is_animation(data, size);
 
     input_start(in, options);
+    if (!png_rearrange(data, size, &in->copy)) {
+        return fail(failed, FAILURE_MEMORY, "not enough memory for the metadata of the image");
+    }
+    if (in->copy.size > 0) {
+        data = in->copy.bytes;
+        size = in->copy.size;
+    }
     in->data = data;
     in->size = size;
     in->in_memory = in_memory;
@@ -253,8 +255,17 @@ input_describe(const void *data, size_t size, description *header, failure *fail
     bool is_animated = is_animation(data, size);
     VipsArea *owner = vips_area_new_array_object(1);
     VipsImage **images = vips_area_get_data(owner, NULL, NULL, NULL, NULL);
+    WebPData copy = {NULL, 0};
     bool done = false;
 
+    if (!png_rearrange(data, size, &copy)) {
+        (void)fail(failed, FAILURE_MEMORY, "not enough memory for the metadata of the image");
+        goto done;
+    }
+    if (copy.size > 0) {
+        data = copy.bytes;
+        size = copy.size;
+    }
     if (!check_header(data, size, &no_limits, failed)) {
         goto done;
     }
@@ -292,6 +303,7 @@ input_describe(const void *data, size_t size, description *header, failure *fail
 
 done:
     vips_area_unref(owner);
+    WebPDataClear(&copy);
     return done;
 }
 

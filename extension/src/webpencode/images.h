@@ -49,6 +49,7 @@ enum {
 typedef struct {
     const void *data;
     size_t size;
+    WebPData copy; /* the file with its metadata rearranged, if that is necessary */
     shape_options options;
     VipsArea *owner; /* releases all images at once */
     VipsImage **images;
@@ -117,9 +118,9 @@ input_delay(const input *in, int number);
 bool
 input_send(input *in, VipsImage *frame, VipsRegionWrite write, void *to, failure *failed);
 
-/* Collect the metadata of a frame that is to be kept. If the EXIF data must be changed, `exif` holds the modified copy,
-   which the caller frees with WebPDataClear(). */
+/* Collect the metadata of a frame that is to be kept, so that it describes the encoded picture. The caller frees the
+   EXIF and XMP data with WebPDataClear(), also after a failure. */
 bool
-input_metadata(const input *in, VipsImage *frame, webp_metadata *metadata, WebPData *exif, failure *failed);
+input_metadata(const input *in, VipsImage *frame, webp_metadata *metadata, failure *failed);
 
 #endif

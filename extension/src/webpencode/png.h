@@ -1,4 +1,5 @@
-/* Limits for the compressed chunks of PNG files (third edition, 11.3), which libpng does not provide. */
+/* The metadata chunks of PNG files (third edition, 11.3), which libpng reads only before the pixels and decompresses.
+ */
 
 #ifndef WEBPENCODE_PNG_H
 #define WEBPENCODE_PNG_H
@@ -6,8 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Maximum bytes of compressed text; decompressed, they can be a thousand times as many. */
-enum { PNG_MAX_TEXT = 65536 };
+#include "libraries.h"
 
 /* Maximum bytes of a color profile: several times the size of the largest RGB profiles in use. */
 enum { PNG_MAX_PROFILE = 8 << 20 };
@@ -15,8 +15,10 @@ enum { PNG_MAX_PROFILE = 8 << 20 };
 bool
 is_png(const void *data, size_t size);
 
-/* Return the number of bytes of compressed text in a PNG; 0 if the data are not a PNG. */
-size_t
-png_compressed_text(const void *data, size_t size);
+/* Rearrange a PNG whose metadata libpng would miss, or whose texts it would decompress: EXIF and XMP come before the
+   pixels, all other texts are left out. `copy` is the new file, which the caller frees with WebPFree(), or empty if the
+   file can be read as it is. Returns false if there is not enough memory. */
+bool
+png_rearrange(const void *data, size_t size, WebPData *copy);
 
 #endif
