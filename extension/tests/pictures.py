@@ -66,6 +66,42 @@ def _png(width: int, height: int, bits: int, kind: int, data: bytes, xmp: bytes 
     return b"\x89PNG\r\n\x1a\n" + chunks + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
 
 
+def write_frames(
+    size: tuple[int, int],
+    frames: Iterable[tuple[int, int, int, int, int, int]],
+    palette: Sequence[tuple[int, int, int]],
+    *,
+    loops: int | None = None,
+    count: int | None = None,
+) -> bytes:
+    """Encode frames of one color as GIF: (index, left, top, width, height, disposal) each.
+
+    `loops` is the number of repetitions; `count` indices are written for each frame, by default all.
+    """
+    colors = b"".join(bytes(color) for color in palette).ljust(128 * 3, b"\0")
+    out = b"GIF89a" + struct.pack("<HHBBB", *size, 0xF6, 0, 0) + colors
+    if loops is not None:
+        out += b"\x21\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<H", loops) + b"\0"
+    for index, left, top, width, height, disposal in frames:
+        out += b"\x21\xf9\x04" + struct.pack("<BHBB", disposal << 2, 10, 0, 0)
+        out += b"\x2c" + struct.pack("<HHHHB", left, top, width, height, 0)
+        out += b"\x07" + _gif_codes([[index] * (width * height if count is None else count)])
+    return out + b"\x3b"
+
+
+def add_chunk(png: bytes, name: bytes, body: bytes, *, before: bytes) -> bytes:
+    """Insert a chunk into a PNG before the first one of another type."""
+    at = png.index(before) - 4
+    chunk = struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+    return png[:at] + chunk + png[at:]
+
+
+def add_app1(jpeg: bytes, *bodies: bytes) -> bytes:
+    """Insert APP1 segments before the other segments of a JPEG."""
+    segments = b"".join(b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body for body in bodies)
+    return jpeg[:2] + segments + jpeg[2:]
+
+
 def write_gif(frames: Iterable[Sequence[Sequence[int]]], palette: Sequence[tuple[int, int, int]]) -> bytes:
     """Encode frames of indices into a palette of up to 128 colors as GIF, 100 ms per frame."""
     frames = list(frames)

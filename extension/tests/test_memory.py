@@ -260,7 +260,24 @@ def test_running_out_of_memory_for_the_output_is_a_memory_error() -> None:
 FRAMES = """
 import resource
 from webpencode import encode
-frame = bytes.fromhex("2c00000000a00fa00f000202440100")
+codes, bits, width, known, left = 0, 0, 3, 6, 16_000_000
+def put(code):
+    global codes, bits
+    codes |= code << bits
+    bits += width
+put(4)  # clear; codes of ever longer runs of one color follow
+for run in range(1, 4090):
+    put(0 if run == 1 else 4 + run)
+    known += run > 1
+    width = min(12, max(width, known.bit_length()))
+    left -= run
+while left > 0:
+    put(4 + run)
+    left -= run
+put(5)
+data = codes.to_bytes(bits // 8 + 1, "little")
+blocks = b"".join(bytes([len(data[at : at + 255])]) + data[at : at + 255] for at in range(0, len(data), 255))
+frame = bytes.fromhex("2c00000000a00fa00f0002") + blocks + bytes(1)
 gif = b"GIF89a" + bytes.fromhex("a00fa00f800000000000ffffff") + frame * 2 + b";"
 encode(memoryview(bytes(300)).cast("B", (10, 10, 3)), width=5)
 start = count(0)

@@ -270,28 +270,12 @@ def test_an_image_with_too_many_pixels_is_rejected() -> None:
         assert str(caught.value) == f"the image has {pixels} pixels (360 x 240), and max_pixels is {pixels - 1}"
 
 
-def test_the_compressed_text_of_a_png_is_limited() -> None:
-    def chunk(name: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-
-    png = write_png(draw_gradient(4, 4))
-    for text in (chunk(b"zTXt", b"Comment\0\0" + bytes(40_000)), chunk(b"iTXt", b"Comment\0\1\0\0\0" + bytes(40_000))):
-        for read in (encode, decode, probe):
-            with pytest.raises(
-                LimitExceededError, match=r"^the image has 800\d\d bytes of compressed text, and at most 65536"
-            ):
-                read(png[:33] + text * 2 + png[33:])
-
-
 @pytest.mark.parametrize("size", [8 << 20, (8 << 20) + 4], ids=["small enough", "too large"])
 def test_the_decompressed_color_profile_of_a_png_is_limited(size: int) -> None:
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
-    # ICC.1:2010, 7.2: a header and a table with a single tag for the rest of the data.
-    header = struct.pack(">I4xI4s4s4s12x4s", size, 0x04000000, b"mntr", b"RGB ", b"XYZ ", b"acsp").ljust(64, b"\0")
-    header = (header + struct.pack(">4xIII", 0xF6D6, 0x10000, 0xD32D)).ljust(128, b"\0")
-    profile = (header + struct.pack(">I4sII", 1, b"desc", 144, size - 144)).ljust(size, b"\0")
+    profile = (struct.pack(">I", size) + PROFILE[4:]).ljust(size, b"\0")
     png = write_png(draw_gradient(4, 4))
     bomb = png[:33] + chunk(b"iCCP", b"bomb\0\0" + zlib.compress(profile)) + png[33:]
     assert len(bomb) < 20_000

@@ -100,6 +100,30 @@ class _Bits:
         return window >> skip & (1 << count) - 1
 
 
+def compose_lossless(webp: bytes) -> list[list[list[Pixel]]]:
+    """Return what a lossless animation shows at each frame (RFC 9649, 2.7.1.1); partial transparency is not blended."""
+    canvas: list[list[Pixel]] = []
+    shown = []
+    for name, body in read_chunks(webp):
+        if name == "VP8X":
+            width, height = (1 + int.from_bytes(body[at : at + 3], "little") for at in (4, 7))
+            canvas = [[(0, 0, 0, 0)] * width for _ in range(height)]
+        if name != "ANMF":
+            continue
+        left, top = (2 * int.from_bytes(body[at : at + 3], "little") for at in (0, 3))
+        frame = decode_lossless(b"RIFF" + struct.pack("<I", len(body) - 12) + b"WEBP" + body[16:])
+        keeps_transparent = body[15] & 2 == 0
+        for y, row in enumerate(frame):
+            for x, pixel in enumerate(row):
+                if pixel[3] or not keeps_transparent:
+                    canvas[top + y][left + x] = pixel
+        shown.append([list(row) for row in canvas])
+        if body[15] & 1:
+            for y in range(len(frame)):
+                canvas[top + y][left : left + len(frame[0])] = [(0, 0, 0, 0)] * len(frame[0])
+    return shown
+
+
 def _blocks(size: int, shift: int) -> int:
     return (size + (1 << shift) - 1) >> shift
 

@@ -53,7 +53,10 @@ _MODES = frozenset({"L", "LA", "RGB", "RGBA", "I;16", "I;16B", "I;16L", "I;16N"}
 if TYPE_CHECKING:
 
     class Info(NamedTuple):
-        """The header of an image file; width and height are in pixels, as stored, before rotation."""
+        """The header of an image file; width and height are in pixels, as stored, before rotation.
+
+        A color profile (`icc`) that is not `usable_icc` is damaged: it is ignored, and the colors are read as sRGB.
+        """
 
         format: str
         width: int
@@ -62,9 +65,11 @@ if TYPE_CHECKING:
         has_alpha: bool
         icc: bool
         orientation: int
+        usable_icc: bool = False
 
 else:
-    Info = namedtuple("Info", ["format", "width", "height", "pages", "has_alpha", "icc", "orientation"])
+    _FIELDS = ["format", "width", "height", "pages", "has_alpha", "icc", "orientation", "usable_icc"]
+    Info = namedtuple("Info", _FIELDS, defaults=[False])
     Info.__doc__ = "The header of an image file; width and height are in pixels, as stored, before rotation."
 
 

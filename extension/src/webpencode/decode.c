@@ -218,7 +218,7 @@ const char webpencode_probe_doc[] =
     PyDoc_STR("probe($module, source, /)\n"
               "--\n"
               "\n"
-              "Return format, width, height, pages, has_alpha, icc and orientation of an image.");
+              "Return format, width, height, pages, has_alpha, icc, orientation and usable_icc of an image.");
 
 PyObject *
 webpencode_probe(PyObject *module, PyObject *source)
@@ -237,6 +237,7 @@ webpencode_probe(PyObject *module, PyObject *source)
     if (failed.kind != NO_FAILURE) {
         return raise_failure(module, &failed);
     }
-    return Py_BuildValue("(siiiNNi)", header.format, header.width, header.height, header.frames,
-                         PyBool_FromLong(header.has_alpha), PyBool_FromLong(header.has_icc), header.orientation);
+    return Py_BuildValue("(siiiNNiN)", header.format, header.width, header.height, header.frames,
+                         PyBool_FromLong(header.has_alpha), PyBool_FromLong(header.has_icc), header.orientation,
+                         PyBool_FromLong(header.has_usable_icc));
 }

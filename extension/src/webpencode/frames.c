@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "exif.h"
+#include "icc.h"
 #include "jpeg.h"
 #include "resize.h"
 #include "xmp.h"
@@ -26,17 +27,18 @@ release_frame(input *in)
     in->images = kept;
 }
 
-/* Whether libvips can apply the profile of an image: it is tried on a single black pixel of the same kind. */
-static bool
-is_usable_profile(input *in, VipsImage *image, const void *profile, size_t size)
+bool
+input_has_usable_profile(VipsImage *image, const void *profile, size_t size, VipsImage **steps)
 {
     enum { MAX_BANDS = 8, MAX_SAMPLE = 16 };
     static const uint8_t black[MAX_BANDS * MAX_SAMPLE] = {0};
-    VipsImage **steps = &in->images[IMAGE_PROFILE_TEST];
     VipsBandFormat format = vips_image_get_format(image);
     int bands = vips_image_get_bands(image);
     size_t pixel = (size_t)bands * (size_t)vips_format_sizeof_unsafe(format);
 
+    if (!icc_is_complete(profile, size)) {
+        return false;
+    }
     if (bands > MAX_BANDS || pixel > sizeof(black)) {
         return true;
     }
@@ -56,15 +58,14 @@ is_usable_profile(input *in, VipsImage *image, const void *profile, size_t size)
 void
 input_check_profile(input *in, VipsImage *image)
 {
-    enum { COLOR_SPACE = 16 }; /* offset in the header (ICC.1:2010, 7.2.6) */
     const void *profile;
     size_t size;
 
     in->has_profile = vips_image_get_typeof(image, VIPS_META_ICC_NAME) != 0 && vips_icc_present() &&
                       vips_image_get_blob(image, VIPS_META_ICC_NAME, &profile, &size) == 0;
     if (in->has_profile) {
-        in->has_rgb_profile = size >= COLOR_SPACE + 4 && memcmp((const char *)profile + COLOR_SPACE, "RGB ", 4) == 0;
-        in->has_usable_profile = is_usable_profile(in, image, profile, size);
+        in->has_rgb_profile = icc_is_rgb(profile, size);
+        in->has_usable_profile = input_has_usable_profile(image, profile, size, &in->images[IMAGE_PROFILE_TEST]);
     }
 }
 

@@ -253,7 +253,7 @@ input_describe(const void *data, size_t size, description *header, failure *fail
 {
     static const shape_options no_limits = {.max_pixels = INT64_MAX};
     bool is_animated = is_animation(data, size);
-    VipsArea *owner = vips_area_new_array_object(1);
+    VipsArea *owner = vips_area_new_array_object(1 + PROFILE_STEPS);
     VipsImage **images = vips_area_get_data(owner, NULL, NULL, NULL, NULL);
     WebPData copy = {NULL, 0};
     bool done = false;
@@ -287,6 +287,11 @@ input_describe(const void *data, size_t size, description *header, failure *fail
         .has_alpha = vips_image_hasalpha(image),
         .has_icc = vips_image_get_typeof(image, VIPS_META_ICC_NAME) != 0,
     };
+    const void *profile;
+    size_t length;
+    header->has_usable_icc = header->has_icc && vips_icc_present() &&
+                             vips_image_get_blob(image, VIPS_META_ICC_NAME, &profile, &length) == 0 &&
+                             input_has_usable_profile(image, profile, length, images + 1);
     /* Not vips_image_get_n_pages(), which ignores numbers of 10,000 and more. */
     if (vips_image_get_typeof(image, VIPS_META_N_PAGES) != 0) {
         (void)vips_image_get_int(image, VIPS_META_N_PAGES, &header->frames);
@@ -297,8 +302,8 @@ input_describe(const void *data, size_t size, description *header, failure *fail
         (void)vips_image_get_string(image, VIPS_META_LOADER, &loader);
     }
     const char *end = strstr(loader, "load");
-    int length = end == NULL ? (int)strlen(loader) : (int)(end - loader);
-    (void)snprintf(header->format, sizeof(header->format), "%.*s", length, loader);
+    int characters = end == NULL ? (int)strlen(loader) : (int)(end - loader);
+    (void)snprintf(header->format, sizeof(header->format), "%.*s", characters, loader);
     done = true;
 
 done:

@@ -15,11 +15,12 @@
 #include "webp.h"
 
 /* Indices of the intermediate images between input and output; those of the current frame come last. */
+enum { PROFILE_STEPS = 3 };
 enum {
     IMAGE_STREAMED,
     IMAGE_LOADED,
     IMAGE_PROFILE_TEST,
-    IMAGE_DECODED = IMAGE_PROFILE_TEST + 3,
+    IMAGE_DECODED = IMAGE_PROFILE_TEST + PROFILE_STEPS,
     IMAGE_FIRST_OF_FRAME,
     IMAGE_FRAME = IMAGE_FIRST_OF_FRAME,
     IMAGE_REDUCED_STREAMED,
@@ -71,7 +72,7 @@ typedef struct {
 typedef struct {
     char format[16]; /* "jpeg", "png" … */
     int width, height, frames, orientation;
-    bool has_alpha, has_icc;
+    bool has_alpha, has_icc, has_usable_icc;
 } description;
 
 /* Open an image file: check its format and limits, and read its header. An input must always be closed with
@@ -88,6 +89,11 @@ input_is_out_of_order(const failure *failed);
    image slots `slot` and `slot` + 1; the result, or NULL, is in the second. */
 VipsImage *
 input_load(input *in, const char *options, int slot);
+
+/* Whether libvips can apply a profile to an image: it is tried on a single black pixel of the same kind. `steps` has
+   room for PROFILE_STEPS images, which the caller releases. */
+bool
+input_has_usable_profile(VipsImage *image, const void *profile, size_t size, VipsImage **steps);
 
 /* Find out whether an image has a color profile, and whether it can be used. One that lacks a tag is as good as none.
  */
