@@ -159,6 +159,18 @@ def test_a_jpeg_may_lack_its_end_marker_only() -> None:
         decode(PROGRESSIVE[:-2])  # more scans may be missing
 
 
+@pytest.mark.parametrize("name", [b"IHDR", b"IDAT"])
+def test_a_wrong_checksum_in_a_png_is_an_error(name: bytes) -> None:
+    png = write_png(draw_noise(20, 10))
+    at = png.index(name)
+    damaged = bytearray(png)
+    damaged[at + 4 + int.from_bytes(png[at - 4 : at], "big")] ^= 1
+
+    for read in (encode, decode):
+        with pytest.raises(UnreadableImageError):
+            read(bytes(damaged))
+
+
 def test_a_gif_frame_with_missing_pixels_is_an_error() -> None:
     for frames in (1, 3):
         gif = write_frames((40, 40), [(0, 0, 0, 40, 40, 0)] * frames, [RED], count=800)

@@ -143,6 +143,17 @@ find_loader(const void *data, size_t size, failure *failed)
     return fail(failed, FAILURE_UNSUPPORTED, "VipsForeignLoad: buffer is not in a known format");
 }
 
+/* Return the loader options for a file. Wrong checksums are only an error of PNG files, at the next level of `fail_on`.
+ */
+static const char *
+find_loader_options(const void *data, size_t size, bool is_animated)
+{
+    if (is_animated) {
+        return FAIL_IF_TRUNCATED(",n=-1");
+    }
+    return is_png(data, size) && libvips_is_at_least(8, 12) ? "fail_on=error" : FAIL_IF_TRUNCATED("");
+}
+
 VipsImage *
 input_load(input *in, const char *options, int slot)
 {
@@ -192,7 +203,7 @@ input_open(input *in, const void *data, size_t size, const shape_options *option
     if (!find_loader(data, size, failed)) {
         return false;
     }
-    VipsImage *image = input_load(in, is_animated ? FAIL_IF_TRUNCATED(",n=-1") : FAIL_IF_TRUNCATED(""), IMAGE_STREAMED);
+    VipsImage *image = input_load(in, find_loader_options(data, size, is_animated), IMAGE_STREAMED);
     if (image == NULL) {
         return fail(failed, FAILURE_UNREADABLE, "");
     }
@@ -272,9 +283,8 @@ input_describe(const void *data, size_t size, description *header, failure *fail
     if (!find_loader(data, size, failed)) {
         goto done;
     }
-    VipsImage *image = images[0] =
-        vips_image_new_from_buffer(data, size, is_animated ? FAIL_IF_TRUNCATED(",n=-1") : FAIL_IF_TRUNCATED(""),
-                                   "access", VIPS_ACCESS_SEQUENTIAL, NULL);
+    VipsImage *image = images[0] = vips_image_new_from_buffer(data, size, find_loader_options(data, size, is_animated),
+                                                              "access", VIPS_ACCESS_SEQUENTIAL, NULL);
     if (image == NULL) {
         (void)fail(failed, FAILURE_UNREADABLE, "");
         goto done;
