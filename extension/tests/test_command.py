@@ -79,10 +79,175 @@ def test_without_output_the_result_is_in_the_directory_of_the_image(photos: Path
     assert (photos / "in" / "photo.webp").read_bytes() == encode(PHOTO)
 
 
-def test_output_may_be_a_file_for_a_single_image(photos: Path) -> None:
+def test_output_is_a_file_for_a_single_image(photos: Path) -> None:
     run("in/photo.jpg", "-o", "other.webp", cwd=photos)
+    run("in/photo.jpg", "-o", "new/other", cwd=photos)  # without a suffix
+    run("in/deep", "-o", "deep.webp", cwd=photos)  # the only image of a directory
 
-    assert (photos / "other.webp").exists()
+    assert list_files(photos)[:2] == ["deep.webp", "in/deep/LOUD.PNG"]
+    assert (photos / "other.webp").read_bytes() == (photos / "new" / "other").read_bytes() == encode(PHOTO)
+
+
+def test_output_is_a_directory_if_it_exists_or_ends_with_a_slash_or_for_several_paths(photos: Path) -> None:
+    (photos / "there").mkdir()
+    run("in/photo.jpg", "-o", "there", cwd=photos)
+    run("in/photo.jpg", "-o", "slash/", cwd=photos)
+    run("in/deep", "-o", "folder", cwd=photos)
+    run("in/photo.jpg", "in/photo.jpg", "-o", "several", cwd=photos)
+
+    names = [name for name in list_files(photos) if not name.startswith("in/")]
+    assert names == ["folder/LOUD.webp", "several/photo.webp", "slash/photo.webp", "there/photo.webp"]
+
+
+# Standard input and output ---------------------------------------------------------------------------------------------
+
+
+def run_filter(*args: str | Path, cwd: Path, data: bytes = PHOTO, exit_code: int = 0) -> tuple[bytes, str]:
+    """Run the command with standard input; return standard output and standard error."""
+    command = [sys.executable, "-m", "webpencode", *map(str, args)]
+    done = subprocess.run(command, cwd=cwd, input=data, capture_output=True, timeout=60, env=ENVIRONMENT)
+    assert done.returncode == exit_code, done.stderr
+    return done.stdout, normalize_paths(done.stderr.decode()).replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize("args", [["-"], ["-", "-o", "-"], ["in/photo.jpg", "-o", "-"], ["-", "-f"]], ids=str)
+def test_an_image_is_written_to_standard_output(photos: Path, args: list[str]) -> None:
+    assert run_filter(*args, "-W", 90, cwd=photos) == (encode(PHOTO, width=90), "")
+    assert list_files(photos / "in") == ["deep/LOUD.PNG", "notes.txt", "photo.jpg"]
+
+
+def test_standard_input_is_written_to_a_file(photos: Path) -> None:
+    output, errors = run_filter("-", "-o", "new/out.webp", "--json", cwd=photos)
+
+    size = len(encode(PHOTO))
+    facts = {"source": "-", "destination": "new/out.webp", "bytes_before": len(PHOTO), "bytes_after": size}
+    assert (json.loads(normalize_paths(output.decode())), errors) == (facts, "")
+    assert (photos / "new" / "out.webp").read_bytes() == encode(PHOTO)
+
+    _, errors = run_filter("-", "-o", "new/out.webp", cwd=photos, exit_code=1)
+    assert errors.startswith("error: -: new/out.webp already exists; use --force to replace it\n")
+
+
+def test_a_file_may_have_the_name_of_standard_input(photos: Path) -> None:
+    (photos / "-").write_bytes(PHOTO)
+
+    run_filter("./-", "-o", "./-.webp", cwd=photos, data=b"")
+
+    assert (photos / "-.webp").read_bytes() == encode(PHOTO)
+
+
+def test_a_dry_run_reads_and_writes_no_standard_stream(photos: Path) -> None:
+    output, _ = run_filter("-", "-n", "--json", cwd=photos, data=b"")
+
+    assert json.loads(output) == {"source": "-", "destination": "-"}
+    assert run_filter("-", "-n", cwd=photos, data=b"")[0].decode().strip() == "- → -"
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [(b"", "the input is empty"), (b"no image", "VipsForeignLoad: buffer is not in a known format")],
+)
+def test_an_invalid_image_on_standard_input_is_reported(photos: Path, data: bytes, message: str) -> None:
+    assert run_filter("-", cwd=photos, data=data, exit_code=1) == (b"", f"error: -: {message}\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="requires redirections of a POSIX shell")
+@pytest.mark.parametrize(
+    ("args", "exit_code", "output"),
+    [
+        ("- <&-", 1, f"error: -: {os.strerror(errno.EBADF)}"),
+        ("in/photo.jpg -o - 2>&1 >&-", 1, f"error: cannot write to standard output: {os.strerror(errno.EBADF)}"),
+        (
+            "in/photo.jpg -o - 2>&1 >/dev/full",
+            1,
+            f"error: cannot write to standard output: {os.strerror(errno.ENOSPC)}",
+        ),
+        ("in/photo.jpg -o - | true", 0, ""),
+        ("in/photo.jpg -o /dev/null", 0, ""),
+        ("in/photo.jpg -o /dev/stderr | cat", 0, None),
+    ],
+)
+def test_closed_full_and_special_outputs(photos: Path, args: str, exit_code: int, output: str | None) -> None:
+    if "/dev/full" in args and not Path("/dev/full").exists():
+        pytest.skip("/dev/full does not exist")
+
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'"$0" -m webpencode -q {args}', sys.executable],
+        cwd=photos,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        env={**ENVIRONMENT, "PATH": "/usr/bin:/bin"},
+        timeout=60,
+    )
+
+    assert done.returncode == exit_code
+    assert done.stderr + done.stdout == (encode(PHOTO) if output is None else f"{output}\n".encode() if output else b"")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="requires pseudo-terminals")
+def test_an_image_is_not_written_to_a_terminal(photos: Path) -> None:
+    import pty
+
+    terminal, other_end = pty.openpty()
+    command = [sys.executable, "-m", "webpencode", "in/photo.jpg", "-o", "-"]
+    done = subprocess.run(
+        command, cwd=photos, stdout=other_end, stderr=subprocess.PIPE, text=True, timeout=60, env=ENVIRONMENT
+    )
+    os.close(other_end)
+    os.close(terminal)
+
+    message = "webpencode: error: standard output is a terminal: redirect it, or specify a file with --output\n"
+    assert (done.returncode, done.stderr.endswith(message)) == (2, True)
+
+
+# Links -----------------------------------------------------------------------------------------------------------------
+
+LINKS = pytest.mark.skipif(sys.platform == "win32", reason="creating a link requires a privilege")
+
+
+@LINKS
+def test_linked_directories_are_searched(photos: Path) -> None:
+    (photos / "elsewhere").mkdir()
+    (photos / "elsewhere" / "photo.jpg").write_bytes(PHOTO)
+    (photos / "in" / "linked").symlink_to("../elsewhere")
+
+    run("in", "-o", "out", cwd=photos)
+
+    assert list_files(photos / "out") == ["deep/LOUD.webp", "linked/photo.webp", "photo.webp"]
+
+
+@LINKS
+def test_a_link_to_a_directory_that_contains_it_is_reported(photos: Path) -> None:
+    (photos / "in" / "deep" / "up").symlink_to("..")
+
+    _, errors = run("in", "-o", "out", "-q", cwd=photos, exit_code=1)
+
+    assert errors == "error: in/deep/up: the link leads to a directory that contains it: in/deep/up\n"
+    assert list_files(photos / "out") == ["deep/LOUD.webp", "photo.webp"]
+
+
+@LINKS
+def test_a_linked_output_directory_is_not_searched(photos: Path) -> None:
+    (photos / "out").mkdir()
+    (photos / "in" / "results").symlink_to("../out")
+
+    for _ in range(2):
+        run("in", "-o", "out", "--force", cwd=photos)
+
+    assert list_files(photos / "out") == ["deep/LOUD.webp", "photo.webp"]
+
+
+@LINKS
+def test_an_image_with_several_paths_is_encoded_once_to_its_directory(photos: Path) -> None:
+    (photos / "in" / "link").symlink_to("deep")
+    (photos / "other").symlink_to("in")
+
+    _, errors = run("in", "other", cwd=photos)
+
+    assert [line.split(":")[0] for line in errors.splitlines()][:2] == [
+        "[1/2] in/deep/LOUD.webp",
+        "[2/2] in/photo.webp",
+    ]
 
 
 def test_existing_files_are_replaced_only_with_force(photos: Path) -> None:
@@ -236,11 +401,13 @@ def test_an_image_given_twice_is_encoded_once(photos: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="creating a link requires a privilege")
 def test_a_file_written_in_the_same_run_is_not_replaced(photos: Path) -> None:
-    (photos / "link").symlink_to("in/deep")
+    (photos / "out").mkdir()
+    (photos / "out" / "deep").symlink_to(".")
+    (photos / "in" / "LOUD.png").write_bytes(write_png(draw_gradient(30, 20)))
 
-    _, errors = run("in/deep", "link", "-q", cwd=photos, exit_code=1)
+    _, errors = run("in", "-o", "out", "-q", cwd=photos, exit_code=1)
 
-    assert errors == "error: link/LOUD.PNG: link/LOUD.webp already exists; use --force to replace it\n"
+    assert errors == "error: in/deep/LOUD.PNG: out/deep/LOUD.webp already exists; use --force to replace it\n"
 
 
 def test_a_file_in_place_of_an_output_directory_is_reported(photos: Path) -> None:
@@ -419,7 +586,18 @@ def test_results_can_be_printed_as_json(photos: Path) -> None:
         (["in", "--background", "red"], "--background must be six hexadecimal digits, such as ffffff, not 'red'"),
         (["in/deep/empty"], "no images found in the given paths"),
         (["in", "-o", "out.webp"], "--output out.webp is a single file, but there are 2 images"),
-        (["in/photo.jpg", "-o", "in/notes.txt"], "--output in/notes.txt is not a directory"),
+        (["in/photo.jpg", "in/deep", "-o", "in/notes.txt"], "--output in/notes.txt is not a directory"),
+        (["in/photo.jpg", "-o", "in/notes.txt/"], "--output in/notes.txt/ is not a directory"),
+        (["in", "-o", "-"], "--output - is standard output for a single image, but there are 2 images"),
+        (["-", "in"], "standard input (-) cannot be combined with other paths"),
+        (
+            ["-", "-o", "out/"],
+            "--output out/ is a directory, but standard input has no file name: specify a file",
+        ),
+        (
+            ["-", "--json"],
+            "--json would mix with the image on standard output: specify a file with --output",
+        ),
         (["in", "--keep", "iptc"], "keep must be a sequence of 'icc', 'exif' and 'xmp', not 'iptc'"),
         (["in", "--keep", "icc", "--strip"], "--strip and --keep cannot be combined"),
         (

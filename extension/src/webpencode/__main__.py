@@ -11,11 +11,11 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, TextIO
 
 import webpencode
-from webpencode._files import write_file
-from webpencode._jobs import Job, find_images, plan_jobs
+from webpencode._files import write_all, write_file
+from webpencode._jobs import Job, Stream, plan_jobs
 from webpencode._report import EXIT_FAILED, Report, describe_error, make_exists_error
 
 EXIT_INTERRUPTED = 130
@@ -34,13 +34,16 @@ def make_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("inputs", nargs="*", type=Path, metavar="PATH", help="image files, or directories to search for them")
+    # Not as Path, which has no "./-" and no slash at the end.
+    add(
+        "inputs", nargs="*", metavar="PATH", help="image files, directories to search for them, or - for standard input"
+    )
     add(
         "-o",
         "--output",
-        type=Path,
         metavar="PATH",
-        help="directory, or file for a single image [default: the directory of each image]",
+        help="directory, file for a single image, or - for standard output [default: the directory of each image; "
+        "standard output for standard input]",
     )
     add("-f", "--force", action="store_true", help="replace existing files")
     add(
@@ -48,7 +51,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--jobs",
         type=int,
         metavar="N",
-        help="number of images to encode in parallel [default: number of processors]",
+        help="number of images to encode in parallel [default: number of available processors]",
     )
     add("-n", "--dry-run", action="store_true", help="print the files that would be written, without encoding")
     add("--json", action="store_true", help="print one JSON object for each image")
@@ -129,29 +132,41 @@ def read_options(arguments: argparse.Namespace) -> dict[str, Any]:
 def encode_jobs(
     jobs: Sequence[Job], count: int | None, options: dict[str, Any], force: bool
 ) -> Iterator[tuple[int, int | Exception]]:
-    """Encode and write each image, in the order of the jobs; yield its size and the bytes written or the exception."""
+    """Encode and write each image, in the order of the jobs; yield its size and the bytes written or the exception.
+
+    An error of standard output is raised.
+    """
+    standard_input = _StandardInput()
 
     def sources() -> Iterator[Any]:
         for job in jobs:
-            if os.path.exists(job.destination) and not force:
+            if job.would_replace and not force:
                 # A source that raises an error when it is read, so that results stay in order.
-                yield _ExistingDestination(job.destination)
+                yield _ExistingDestination(job)
             else:
-                yield job.source
+                yield standard_input if isinstance(job.source, Stream) else job.source
 
     for job, result in zip(jobs, webpencode.encode_many(sources(), workers=count, **options), strict=True):
         if isinstance(result, Exception):
             yield 0, result
-            continue
-        try:
-            before = job.source.stat().st_size
-            _make_directory(job.destination.parent)
-            if os.path.exists(job.destination) and not force:
-                # Written in the meantime, or another spelling of the same name on this file system.
-                raise make_exists_error(job.destination)
-            yield before, write_file(result, job.destination)
-        except OSError as error:
-            yield 0, error
+        elif isinstance(job.destination, Stream):
+            written = write_all(result, _open_standard_stream(sys.stdout))
+            sys.stdout.flush()
+            yield _find_size(job, standard_input), written
+        else:
+            try:
+                before = _find_size(job, standard_input)
+                _make_directory(job.destination.parent)
+                if job.would_replace and not force:
+                    # Written in the meantime, or another spelling of the same name on this file system.
+                    raise make_exists_error(job)
+                yield before, write_file(result, job.destination)
+            except OSError as error:
+                yield 0, error
+
+
+def _find_size(job: Job, standard_input: _StandardInput) -> int:
+    return standard_input.size if isinstance(job.source, Stream) else job.source.stat().st_size
 
 
 def _make_directory(path: Path) -> None:
@@ -164,11 +179,29 @@ def _make_directory(path: Path) -> None:
 class _ExistingDestination:
     """A file object that raises FileExistsError for its destination when it is read."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, job: Job) -> None:
+        self._job = job
 
     def read(self) -> bytes:
-        raise make_exists_error(self._path)
+        raise make_exists_error(self._job)
+
+
+class _StandardInput:
+    """A file object that reads standard input and counts its bytes."""
+
+    size = 0
+
+    def read(self) -> bytes:
+        data: bytes = _open_standard_stream(sys.stdin).read()
+        self.size = len(data)
+        return data
+
+
+def _open_standard_stream(stream: TextIO) -> BinaryIO:
+    """Return the bytes of a standard stream; raise OSError if it was closed when the process started."""
+    if stream.name == os.devnull:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    return stream.buffer
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -233,8 +266,11 @@ def run(parser: argparse.ArgumentParser, arguments: argparse.Namespace, report: 
         options = read_options(arguments)
         if arguments.jobs is not None and arguments.jobs < 1:
             raise ValueError(f"--jobs must be at least 1, not {arguments.jobs}")
-        search = find_images(arguments.inputs, arguments.output)
-        jobs, report.skipped = plan_jobs(arguments.inputs, search.images, arguments.output)
+        jobs, report.skipped, failures = plan_jobs(arguments.inputs, arguments.output)
+        if any(job.destination is Stream.OUTPUT for job in jobs):
+            _check_standard_output(arguments)
+            # Only errors are reported, as usual for a command in a pipe.
+            report.quiet = True
         # Report an invalid option once, not for every image.
         webpencode.check_options(**options)
     except (TypeError, ValueError) as error:
@@ -242,9 +278,9 @@ def run(parser: argparse.ArgumentParser, arguments: argparse.Namespace, report: 
     except FileNotFoundError:
         # Only os.getcwd() raises this here.
         parser.error("the current directory no longer exists: use absolute paths for images and --output")
-    if not jobs and not search.failures:
+    if not jobs and not failures:
         parser.error("no images found in the given paths")
-    for failure in search.failures:
+    for failure in failures:
         report.add_unsearched(failure)
     if arguments.dry_run:
         for job in jobs:
@@ -256,6 +292,16 @@ def run(parser: argparse.ArgumentParser, arguments: argparse.Namespace, report: 
         report.add(job, before, result)
     report.end(time.monotonic() - began)
     return report.exit_code
+
+
+def _check_standard_output(arguments: argparse.Namespace) -> None:
+    """Raise ValueError if an image cannot be written to standard output."""
+    if arguments.dry_run:
+        return
+    if arguments.json:
+        raise ValueError("--json would mix with the image on standard output: specify a file with --output")
+    if sys.stdout.isatty():
+        raise ValueError("standard output is a terminal: redirect it, or specify a file with --output")
 
 
 if __name__ == "__main__":

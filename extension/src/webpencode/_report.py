@@ -7,7 +7,6 @@ import errno
 import json
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
 from webpencode._jobs import Job
@@ -55,9 +54,9 @@ class Report:
     def add_planned(self, job: Job, force: bool) -> None:
         """Report a job of a dry run, or an error if the destination exists."""
         facts = {"source": str(job.source), "destination": str(job.destination)}
-        if os.path.exists(job.destination) and not force:
+        if job.would_replace and not force:
             self.failed += 1
-            self._add_failure(facts, make_exists_error(job.destination))
+            self._add_failure(facts, make_exists_error(job))
         elif self.json:
             self._add_facts(facts)
         else:
@@ -102,6 +101,6 @@ def describe_error(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def make_exists_error(path: Path) -> FileExistsError:
+def make_exists_error(job: Job) -> FileExistsError:
     """Return the error for a destination that exists."""
-    return FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    return FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(job.destination))
