@@ -139,15 +139,21 @@ def encode_many(
 
     If an image fails, its exception is yielded as a value, without traceback, which would keep the image in memory;
     encode() raises the same exception with traceback. Sources are consumed lazily: about twice as many images as workers
-    are in memory at a time. workers defaults to the number of processors. Options are those of encode(); invalid ones raise
-    TypeError or ValueError immediately. An exception of the iterable is raised after the results of the previous images.
-    close() stops early.
+    are in memory at a time. workers defaults to the number of processors that the process may use. Options are those of
+    encode(); invalid ones raise TypeError or ValueError immediately. An exception of the iterable is raised after the
+    results of the previous images. close() stops early.
     """
     if isinstance(sources, bytes) or _is_path(sources) or _is_readable(sources) or _is_single_image(sources):
         raise TypeError("sources must be an iterable of images, not a single image: use encode() instead")
     if workers is not None and not hasattr(workers, "__index__"):
         raise TypeError(f"workers must be an integer or None, not {type(workers).__name__}")
-    count = _count_processors() if workers is None else index(workers)
+    if workers is None:
+        # Imported here, because it is not always needed.
+        from webpencode._processors import count_processors
+
+        count = count_processors()
+    else:
+        count = index(workers)
     if count < 1:
         raise ValueError(f"workers must be at least 1, not {count}")
     # Many images are encoded faster with one thread per image than with several.
@@ -183,10 +189,6 @@ class _UnreadArray:
     @property
     def __array_interface__(self) -> dict[str, Any]:
         raise _OptionsAreValidError
-
-
-def _count_processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def probe(source: File) -> Info:
