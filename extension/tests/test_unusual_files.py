@@ -114,7 +114,7 @@ def test_a_webp_is_shrunk_like_a_png() -> None:
     assert bytes(decode(encode(png, lossless=True), width=50)) == bytes(decode(png, width=50))
 
 
-def test_the_background_is_srgb_whichever_profile_is_kept() -> None:
+def test_the_background_is_srgb_with_any_profile() -> None:
     swapped = write_profile((0.1431, 0.0606, 0.7141), (0.4361, 0.2225, 0.0139))  # the columns of red and blue
     png = add_profile(write_png([[(0, 0, 0, 0)] * 4] * 4, alpha=True), swapped)
 
@@ -153,7 +153,7 @@ def test_a_jpeg_whose_data_end_before_the_end_marker_is_an_error(part: float, op
             read(cut + b"\xff\xd9", **options)
 
 
-def test_a_jpeg_may_lack_its_end_marker_only() -> None:
+def test_a_jpeg_without_its_end_marker_is_read() -> None:
     assert bytes(decode(PHOTO[:-2])) == bytes(decode(PHOTO))
     with pytest.raises(UnreadableImageError, match="premature end"):
         decode(PROGRESSIVE[:-2])  # more scans may be missing

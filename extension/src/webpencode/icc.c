@@ -17,7 +17,7 @@ has_space(const uint8_t *bytes, size_t size, const char *space)
     return size >= HEADER && memcmp(bytes + COLOR_SPACE, space, 4) == 0;
 }
 
-/* Whether the table of a profile has a tag whose data lie in the profile. */
+/* Whether the table of a profile has a tag whose data are in the profile. */
 static bool
 has_tag(const uint8_t *bytes, size_t size, const char *tag)
 {

@@ -91,11 +91,12 @@ VipsImage *
 input_load(input *in, const char *options, int slot);
 
 /* Whether libvips can apply a profile to an image: it is tried on a single black pixel of the same kind. `steps` has
-   room for PROFILE_STEPS images, which the caller releases. */
+   space for PROFILE_STEPS images, which the caller releases. */
 bool
 input_has_usable_profile(VipsImage *image, const void *profile, size_t size, VipsImage **steps);
 
-/* Find out whether an image has a color profile, and whether it can be used. One that lacks a tag is as good as none.
+/* Find out whether an image has a color profile, and whether it can be used. One without a required tag is treated like
+ * none.
  */
 void
 input_check_profile(input *in, VipsImage *image);

@@ -35,7 +35,7 @@ int
 find_load_shrink(const shape_options *options, int width, int height, target_size target);
 
 /* Resize an 8-bit image to exactly `width` x `height` pixels with Lanczos3. Colors are premultiplied, in floating
-   point, if the image has alpha. `steps` has room for RESIZE_STEPS images, which the caller releases. Returns NULL
+   point, if the image has alpha. `steps` has space for RESIZE_STEPS images, which the caller releases. Returns NULL
    after a failure. */
 VipsImage *
 resize_image(VipsImage *image, int width, int height, VipsImage **steps);

@@ -199,16 +199,16 @@ is_property(span name, const char *property, const bindings *bound)
 /* A packet that is being written. */
 typedef struct {
     uint8_t *bytes;
-    size_t size, room;
+    size_t size, capacity;
     bool failed;
 } output;
 
 static void
 write_bytes(output *to, const char *bytes, size_t size)
 {
-    if (size > to->room - to->size) {
-        size_t room = to->size + size + to->room / 2;
-        uint8_t *larger = WebPMalloc(room);
+    if (size > to->capacity - to->size) {
+        size_t capacity = to->size + size + to->capacity / 2;
+        uint8_t *larger = WebPMalloc(capacity);
 
         if (larger == NULL) {
             to->failed = true;
@@ -217,16 +217,16 @@ write_bytes(output *to, const char *bytes, size_t size)
         memcpy(larger, to->bytes, to->size);
         WebPFree(to->bytes);
         to->bytes = larger;
-        to->room = room;
+        to->capacity = capacity;
     }
     memcpy(to->bytes + to->size, bytes, size);
     to->size += size;
 }
 
 static bool
-start_output(output *to, size_t room)
+start_output(output *to, size_t capacity)
 {
-    *to = (output){.bytes = WebPMalloc(room + 1), .room = room + 1};
+    *to = (output){.bytes = WebPMalloc(capacity + 1), .capacity = capacity + 1};
     return to->bytes != NULL;
 }
 

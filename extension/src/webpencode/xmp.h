@@ -8,8 +8,8 @@
 #include "facts.h"
 #include "libraries.h"
 
-/* Copy an XMP packet and replace its orientation, size and color space, whether they are attributes or elements and
-   whatever their prefixes are. `updated` is empty, or freed by the caller with WebPFree(). Returns false if there is
+/* Copy an XMP packet and replace its orientation, size and color space, whether they are attributes or elements,
+   with any prefix. `updated` is empty, or freed by the caller with WebPFree(). Returns false if there is
    not enough memory. */
 bool
 xmp_update(const WebPData *xmp, const picture_facts *facts, WebPData *updated);
