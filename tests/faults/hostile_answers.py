@@ -75,10 +75,13 @@ def make_answer_case(good: GoodStore, server: HostileServer, workspace: Workspac
     recipe = root / "recipes" / "h0" / "recipe.toml"
     text = recipe.read_text()
     start = text.index("urls = [")
-    recipe.write_text(text[:start] + f"urls = {urls}".replace("'", '"') + text[text.index("\n", start) :])
+    # The pinned size bounds what a location can make the command write.
+    pins = f"urls = {urls}\nsize = {len(server.good)}".replace("'", '"')
+    recipe.write_text(text[:start] + pins + text[text.index("\n", start) :])
     store = workspace.folder / "store"
     store.mkdir()
-    (store / "tools").symlink_to(good.project.store / "tools")
+    for name in ("tools", "zig"):
+        (store / name).symlink_to((good.project.store / name).resolve())
     return Case(
         description=f"answer: {kind}, {'a' if with_second else 'no'} second location",
         commands=[
