@@ -18,7 +18,7 @@ from everywheel.sources.distro.debian_source import PackageClient
 from everywheel.sources.http import LARGEST_SOURCE, Limits, download, hide_password
 from everywheel.sources.progress import OnBytes
 from everywheel.sources.request import PinnedFile, Unavailable
-from everywheel.sources.stall import end_when_stalled
+from everywheel.sources.stall import STALL_SECONDS, end_when_stalled
 
 PACKAGE_CLIENT = "package client"
 """The name of the package client's location in events and messages; all others are named by their URL or path."""
@@ -52,11 +52,14 @@ def list_locations(
     size = file.size or LARGEST_SOURCE
 
     def fetch_url(url: str, path: Path, on_bytes: OnBytes) -> None:
+        # Half of the time that is left is for the locations after this one.
+        patience = STALL_SECONDS if url in file.urls[-1:] else min(STALL_SECONDS, deadline.remaining / 2)
+
         def start(own: Deadline, report: OnBytes) -> None:
             limits = Limits(deadline=own, size=size, is_pinned=bool(file.size))
             download(url, path, limits=limits, retry_policy=locations.retry_policy, on_bytes=report)
 
-        end_when_stalled(start, deadline, on_bytes)
+        end_when_stalled(start, deadline, on_bytes, seconds=patience)
 
     for mirror in locations.mirrors:
         for tail in (file.sha256, f"{file.sha256}/{file.filename}", file.filename):

@@ -42,7 +42,7 @@ def end_when_stalled(
             if abs(received - mark) >= STALL_BYTES:
                 mark, since = received, time.monotonic()
             elif time.monotonic() - since > seconds:
-                raise Unavailable(f"less than {STALL_BYTES >> 10} KiB in {seconds:g} s")
+                raise Unavailable(f"less than {STALL_BYTES >> 10} KiB in {seconds:.3g} s")
         future.result()
     finally:
         own.stop()
