@@ -216,7 +216,7 @@ def test_no_request_is_made_after_the_deadline(server: str, tmp_path: Path) -> N
 
 def test_the_deadline_ends_the_wait_between_attempts(server: str, tmp_path: Path) -> None:
     with pytest.raises(DeadlineExceeded):
-        get(f"{server}/broken", tmp_path / "file", limit=0.1, retry_policy=RetryPolicy(first_delay=10.0))
+        get(f"{server}/broken", tmp_path / "file", seconds=0.1, retry_policy=RetryPolicy(first_delay=10.0))
 
     assert len(Handler.requests) == 1
 
@@ -254,7 +254,7 @@ def test_the_deadline_ends_a_transfer_that_is_still_receiving_bytes(server: str,
     begin = time.monotonic()
 
     with pytest.raises(DeadlineExceeded):
-        get(f"{server}/trickle", tmp_path / "file", limit=0.15)
+        get(f"{server}/trickle", tmp_path / "file", seconds=0.15)
 
     assert time.monotonic() - begin < 3.0
 
