@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from pictures import CMYK, PHOTO, draw_gradient, write_gif, write_gray_png, write_png
+from pictures import CMYK, PHOTO, draw_gradient, write_frames, write_gif, write_gray_png, write_png
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="requires /proc")
 
@@ -94,6 +94,31 @@ print(count(1) - before)
 
     # If one of the 28 calls leaked an image of 64 x 64 pixels, it would be 6 MB.
     assert int(growth) < 2_000_000
+
+
+ANIMATION = """
+import sys
+from webpencode import encode
+def peak():
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM"))
+encode(memoryview(bytes(300)).cast("B", (10, 10, 3)), width=5)
+before = peak()
+with open(sys.argv[1], "rb") as file:
+    encode(file.read(), width=50, effort=0)
+print(peak() - before)
+"""
+
+
+def test_an_animation_holds_a_few_frames_and_not_all(tmp_path: Path) -> None:
+    # 50 frames of 1000 x 800 pixels: 160 MB as RGBA, or 120 MB as RGB.
+    squares = [(1, at * 19, at * 15, 40, 40, 2) for at in range(49)]
+    path = tmp_path / "long.gif"
+    path.write_bytes(write_frames((1000, 800), [(0, 0, 0, 1000, 800, 1), *squares], [(0, 0, 0), (255, 0, 0)]))
+
+    growth = subprocess.check_output([sys.executable, "-c", ANIMATION, path], env=ALLOCATOR, timeout=300)
+
+    assert int(growth) < 32_000_000
 
 
 LIMITED = """

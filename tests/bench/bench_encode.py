@@ -239,14 +239,52 @@ def bench_many(inputs: dict[str, Input], peers: dict[str, dict[str, Work]], roun
             print(f"  {name:<14} {value:8.2f} images per second")
 
 
+PEAK = """
+import sys
+from pathlib import Path
+from peers import PEERS
+PEERS[sys.argv[1]]()["animation"](Path(sys.argv[2]).read_bytes())
+status = Path("/proc/self/status").read_text()
+print(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))
+"""
+
+
+def make_long_animation(folder: Path) -> Path:
+    """Write a GIF with a small moving square; all frames together have 184 million pixels."""
+    path = folder / "long.gif"
+    frames = [Image.new("RGB", (1000, 800), (0, 96, 160)) for _ in range(230)]
+    for at, frame in enumerate(frames):
+        frame.paste((255, 200, 0), (4 * at, 3 * at, 4 * at + 40, 3 * at + 40))
+    frames[0].save(path, "GIF", save_all=True, append_images=frames[1:], duration=40, loop=0)
+    return path
+
+
+def bench_memory(folder: Path) -> None:
+    """Measure the largest amount of memory of a new process that encodes a long animation."""
+    path = make_long_animation(folder)
+    peaks: dict[str, int] = {}
+    for name in (WEBPENCODE, "Pillow", "pyvips"):
+        command = [sys.executable, "-c", PEAK, name, str(path)]
+        done = subprocess.run(command, cwd=Path(__file__).parent, check=True, stdout=subprocess.PIPE)
+        peaks[name] = int(done.stdout) * 1024
+    sharp = start_sharp(folder / "node")
+    if sharp is not None:
+        peaks["sharp"] = sharp.measure_peak("animation", path)
+        sharp.close()
+    best = min((name for name in peaks if name != WEBPENCODE), key=lambda name: peaks[name])
+    print(f"memory: {peaks[WEBPENCODE] / peaks[best]:.2f} of the best other package, {best}")
+    for name, value in sorted(peaks.items(), key=lambda item: item[1]):
+        print(f"  {name:<11} {value / 1e6:9.0f} MB")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("jobs", nargs="*", choices=[[], *JOBS, "import", "many"])
+    parser.add_argument("jobs", nargs="*", choices=[[], *JOBS, "import", "many", "memory"])
     parser.add_argument("--photo", type=Path, action="append")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--folder", type=Path, default=Path.home() / ".cache" / "webpencode-bench")
     arguments = parser.parse_args()
-    jobs = arguments.jobs or [*JOBS, "import", "many"]
+    jobs = arguments.jobs or [*JOBS, "import", "many", "memory"]
     package = fetch_package(arguments.folder)
     photos = arguments.photo or [package / name for name in PHOTOS]
     print(webpencode.versions())
@@ -265,6 +303,8 @@ def main() -> None:
         bench_import(arguments.rounds)
     if "many" in jobs:
         bench_many(make_photo_inputs(photos[0], arguments.folder), peers, max(3, arguments.rounds // 3))
+    if "memory" in jobs:
+        bench_memory(arguments.folder)
     if sharp is not None:
         sharp.close()
 

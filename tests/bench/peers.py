@@ -123,13 +123,20 @@ class Sharp:
 
     def run(self, job: str, path: Path, times: int, raw: dict[str, int] | None = None) -> tuple[float, int]:
         """Run a job on a file several times; return the seconds for one run, and the size of the result in bytes."""
+        result = self._run(job, path, times, raw)
+        return result["seconds"], result["bytes"]
+
+    def measure_peak(self, job: str, path: Path) -> int:
+        """Run a job on a file; return the largest amount of memory of the process so far, in bytes."""
+        return int(self._run(job, path, 1, None)["peak"]) * 1024
+
+    def _run(self, job: str, path: Path, times: int, raw: dict[str, int] | None) -> Any:
         name = {"graphic": "lossless", "icon": "file"}.get(job, job)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps({"job": name, "path": str(path), "raw": raw, "times": times}) + "\n")
         self._process.stdin.flush()
-        result = json.loads(self._process.stdout.readline())
-        return result["seconds"], result["bytes"]
+        return json.loads(self._process.stdout.readline())
 
     def close(self) -> None:
         assert self._process.stdin is not None

@@ -1,4 +1,5 @@
-// Runs jobs for bench_encode.py. Each line of input is a JSON object {job, path, raw, times}; prints {seconds, bytes}.
+// Runs jobs for bench_encode.py. Each line of input is a JSON object {job, path, raw, times}; prints {seconds, bytes, peak}, the last
+// one being the largest amount of memory of the process so far, in KiB.
 import { createInterface } from "node:readline";
 import { readFileSync } from "node:fs";
 import sharp from "sharp";
@@ -18,5 +19,6 @@ for await (const line of createInterface({ input: process.stdin })) {
   let result;
   for (let i = 0; i < times; i++) result = await jobs[job](data, raw).toBuffer();
   const seconds = (performance.now() - began) / 1000 / times;
-  console.log(JSON.stringify({ seconds, bytes: result.length }));
+  const peak = Number(/VmHWM:\s+(\d+)/.exec(readFileSync("/proc/self/status", "latin1"))[1]);
+  console.log(JSON.stringify({ seconds, bytes: result.length, peak }));
 }

@@ -295,6 +295,21 @@ pad_frame(input *in, VipsImage *frame)
     return in->images[IMAGE_PADDED];
 }
 
+/* Decode one frame of an animation. libvips stacks the frames in one image, whose rows it decodes from top to bottom:
+   reading only those of this frame keeps one frame in memory, instead of all. */
+static VipsImage *
+read_frame(input *in, int number)
+{
+    VipsImage *stack = in->images[IMAGE_LOADED];
+
+    release_frame(in);
+    if (vips_crop(stack, &in->images[IMAGE_FRAME_STREAMED], 0, number * in->frame_height, vips_image_get_width(stack),
+                  in->frame_height, NULL) == 0) {
+        in->images[IMAGE_FRAME] = vips_image_copy_memory(in->images[IMAGE_FRAME_STREAMED]);
+    }
+    return in->images[IMAGE_FRAME];
+}
+
 VipsImage *
 input_frame(input *in, int number, failure *failed)
 {
@@ -303,12 +318,10 @@ input_frame(input *in, int number, failure *failed)
     VipsImage *frame = in->decoded != NULL ? in->decoded : in->images[IMAGE_LOADED];
 
     if (in->frames > 1) {
-        release_frame(in);
-        if (vips_crop(in->decoded, &in->images[IMAGE_FRAME], 0, number * in->frame_height,
-                      vips_image_get_width(in->decoded), in->frame_height, NULL) != 0) {
+        frame = read_frame(in, number);
+        if (frame == NULL) {
             goto failed;
         }
-        frame = in->images[IMAGE_FRAME];
     }
     in->is_rotated = options->autorotate && vips_image_get_orientation(frame) != 1;
     if (has_box) {

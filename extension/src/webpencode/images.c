@@ -228,16 +228,12 @@ input_open(input *in, const void *data, size_t size, const shape_options *option
     if (in->frames == 1) {
         return true;
     }
-    in->decoded = in->images[IMAGE_DECODED] = vips_image_copy_memory(image);
-    if (in->decoded == NULL) {
-        return fail(failed, FAILURE_UNREADABLE, "");
-    }
-    if (vips_image_get_typeof(in->decoded, "loop") != 0) {
-        (void)vips_image_get_int(in->decoded, "loop", &in->loop);
+    if (vips_image_get_typeof(image, "loop") != 0) {
+        (void)vips_image_get_int(image, "loop", &in->loop);
         in->loop = VIPS_CLIP(0, in->loop, MAX_LOOP);
     }
-    if (vips_image_get_typeof(in->decoded, "delay") != 0) {
-        (void)vips_image_get_array_int(in->decoded, "delay", &in->delays, &in->delay_count);
+    if (vips_image_get_typeof(image, "delay") != 0) {
+        (void)vips_image_get_array_int(image, "delay", &in->delays, &in->delay_count);
     }
     return true;
 }

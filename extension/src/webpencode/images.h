@@ -22,7 +22,8 @@ enum {
     IMAGE_PROFILE_TEST,
     IMAGE_DECODED = IMAGE_PROFILE_TEST + PROFILE_STEPS,
     IMAGE_FIRST_OF_FRAME,
-    IMAGE_FRAME = IMAGE_FIRST_OF_FRAME,
+    IMAGE_FRAME_STREAMED = IMAGE_FIRST_OF_FRAME,
+    IMAGE_FRAME,
     IMAGE_REDUCED_STREAMED,
     IMAGE_REDUCED,
     IMAGE_PROFILED,
@@ -54,7 +55,7 @@ typedef struct {
     shape_options options;
     VipsArea *owner; /* releases all images at once */
     VipsImage **images;
-    VipsImage *decoded; /* pixels of an array, or all frames of an animation, stacked; NULL for a still image file */
+    VipsImage *decoded; /* pixels of an array; NULL for a file */
     int frame_height;
     int frames;
     int loop;
@@ -113,7 +114,8 @@ input_close(input *in);
 bool
 input_describe(const void *data, size_t size, description *header, failure *failed);
 
-/* Return one frame as 8-bit RGB or RGBA, with all options applied; NULL after a failure. Valid until the next call. */
+/* Return one frame as 8-bit RGB or RGBA, with all options applied; NULL after a failure. Valid until the next call.
+   Frames must be requested from first to last, because only one is decoded at a time. */
 VipsImage *
 input_frame(input *in, int number, failure *failed);
 
