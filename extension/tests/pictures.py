@@ -53,6 +53,11 @@ def write_gray_png(width: int, height: int, *, bits: int) -> bytes:
     return _png(width, height, bits, 0, row * height)
 
 
+def write_png_header(width: int, height: int) -> bytes:
+    """Return a PNG with a size that its pixels do not have."""
+    return _png(width, height, 8, 2, bytes(100))
+
+
 def _png(width: int, height: int, bits: int, kind: int, data: bytes, xmp: bytes = b"", exif: bytes = b"") -> bytes:
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
@@ -87,6 +92,23 @@ def write_frames(
         out += b"\x2c" + struct.pack("<HHHHB", left, top, width, height, 0)
         out += b"\x07" + _gif_codes([[index] * (width * height if count is None else count)])
     return out + b"\x3b"
+
+
+def write_animated_webp(size: tuple[int, int], frames: Iterable[tuple[bytes, int, int, int]]) -> bytes:
+    """Assemble WebP files of still images to an animation: (file, left, top, milliseconds) each; offsets are even."""
+
+    def three(*numbers: int) -> bytes:
+        return b"".join(number.to_bytes(3, "little") for number in numbers)
+
+    body = b"WEBPVP8X" + struct.pack("<II", 10, 2) + three(size[0] - 1, size[1] - 1)
+    body += b"ANIM" + struct.pack("<IIH", 6, 0, 0)
+    parts = []
+    for file, left, top, delay in frames:
+        bits = struct.unpack("<I", file[21:25])[0]  # lossless, without VP8X
+        frame = three(left // 2, top // 2, bits & 0x3FFF, bits >> 14 & 0x3FFF, delay) + b"\0" + file[12:]
+        parts.append(b"ANMF" + struct.pack("<I", len(frame)) + frame)
+    body += b"".join(parts)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
 def add_chunk(png: bytes, name: bytes, body: bytes, *, before: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,16 +13,19 @@ from pictures import (
     PROGRESSIVE,
     add_app1,
     add_chunk,
+    cut_jpeg,
     draw_gradient,
     draw_noise,
     orient_jpeg,
+    write_animated_webp,
     write_exif,
     write_frames,
     write_gray_png,
     write_png,
+    write_png_header,
 )
 from test_options import add_profile, write_profile
-from webpencode import UnreadableImageError, decode, encode, probe
+from webpencode import LimitExceededError, UnreadableImageError, decode, encode, probe
 
 RED, BLUE, GREEN = (255, 0, 0), (0, 0, 255), (0, 255, 0)
 CLEAR = (0, 0, 0, 0)
@@ -31,6 +35,12 @@ XMP = "http://ns.adobe.com/xap/1.0/"
 def read_pixels(source: Any, **options: Any) -> list[tuple[int, ...]]:
     """Return the pixels of an encoded still image in rows from left to right."""
     return [pixel for row in webp.decode_lossless(encode(source, lossless=True, **options)) for pixel in row]
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
+    yield
+    assert capfd.readouterr() == ("", "")
 
 
 # Sizes -----------------------------------------------------------------------------------------------------------------
@@ -74,6 +84,48 @@ def test_a_tall_image_is_shrunk(height: int) -> None:
     gray = write_gray_png(10, 4000, bits=8)
 
     assert decode(gray, height=height).shape[0] == height
+
+
+# A WebP file of 2 x 2 pixels, and one of another color.
+FIRST, SECOND = (encode(write_png([[(*color, 255)] * 2] * 2), lossless=True) for color in (RED, BLUE))
+
+
+@pytest.mark.parametrize(
+    ("source", "side", "limit", "library"),
+    [
+        (write_png_header(2**31 - 1, 2**31 - 1), 2**31 - 1, 10_000_000, "libvips"),
+        (write_png_header(1, 10_000_001), 10_000_001, 10_000_000, "libvips"),
+        (write_animated_webp((16_384, 1), [(FIRST, 0, 0, 50)]), 16_384, 16_383, "libvips"),
+        (write_animated_webp((2**24, 2**24), [(FIRST, 0, 0, 50)]), 2**24, 16_383, "libvips"),
+        (cut_jpeg(PHOTO, 65_535, 65_535), 65_535, 65_500, "libjpeg"),
+    ],
+    ids=["PNG", "tall PNG", "WebP", "largest WebP", "JPEG"],
+)
+def test_sides_that_no_library_reads_are_refused(source: bytes, side: int, limit: int, library: str) -> None:
+    for read in (encode, decode, probe):
+        options = {} if read is probe else {"max_pixels": 2**62}
+        with pytest.raises(LimitExceededError) as caught:
+            read(source, **options)
+        assert str(caught.value) == f"the image has a side of {side} pixels, and {library} reads at most {limit}"
+        assert (caught.value.number, caught.value.limit) == (side, limit)
+
+
+def test_large_sides_are_counted_against_max_pixels() -> None:
+    with pytest.raises(LimitExceededError, match=r"^the image has 100000000000000 pixels \(10000000 x 10000000\)"):
+        encode(write_png_header(10_000_000, 10_000_000))
+    with pytest.raises(LimitExceededError, match=r"^the image has 4295098369 pixels \(65537 x 65537\)"):
+        encode(write_frames((10, 10), [(0, 65_535, 65_535, 2, 2, 0)], [RED]))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [write_png_header(2**31, 1), write_png_header(0, 0), cut_jpeg(PHOTO, 0, 0), cut_jpeg(PHOTO, 360, 0)],
+    ids=["PNG of 2^31 columns", "empty PNG", "empty JPEG", "JPEG without height"],
+)
+def test_invalid_sides_are_an_error(source: bytes) -> None:
+    for read in (encode, decode, probe):
+        with pytest.raises(UnreadableImageError):
+            read(source)
 
 
 # Samples, colors and transparency --------------------------------------------------------------------------------------
@@ -240,6 +292,61 @@ def test_a_loop_count_beyond_that_of_webp_is_limited(loops: int, times: int) -> 
     assert struct.unpack("<IH", dict(webp.read_chunks(encode(gif)))["ANIM"]) == (0xFFFFFFFF, times)
 
 
+def read_delays(out: bytes) -> list[int]:
+    return [int.from_bytes(body[12:15], "little") for name, body in webp.read_chunks(out) if name == "ANMF"]
+
+
+def test_delays_may_add_up_to_more_than_32_bits() -> None:
+    longest = 2**24 - 1
+    animation = write_animated_webp((2, 2), [(FIRST, 0, 0, longest), (SECOND, 0, 0, longest)] * 150)
+
+    assert read_delays(encode(animation, lossless=True, effort=0)) == [longest] * 300  # 5,033,164,500 ms
+
+
+def test_delays_of_identical_frames_may_add_up_to_more_than_24_bits() -> None:
+    gif = write_frames((2, 2), [(0, 0, 0, 2, 2, 0)] * 60 + [(1, 0, 0, 2, 2, 0)], [RED, BLUE])
+    gif = gif.replace(struct.pack("<BH", 0, 10), struct.pack("<BH", 0, 65_535))
+
+    delays = read_delays(encode(gif, lossless=True))
+
+    assert (sum(delays), delays[-1]) == (61 * 655_350, 655_350)
+
+
+@pytest.mark.parametrize(("left", "top"), [(2, 0), (0, 2), (2**25 - 2, 2**25 - 2)])
+def test_a_webp_frame_outside_the_canvas_is_an_error(left: int, top: int) -> None:
+    animation = write_animated_webp((2, 2), [(FIRST, 0, 0, 50), (SECOND, left, top, 50)])
+
+    for read in (encode, decode, probe):
+        with pytest.raises(UnreadableImageError, match="unable to parse"):
+            read(animation)
+
+
+def test_only_the_part_of_a_gif_frame_inside_the_canvas_is_painted() -> None:
+    frames = [(0, 0, 0, 6, 6, 1), (1, 4, 4, 4, 4, 1), (1, 65_535, 65_535, 2, 2, 1)]
+
+    shown = webp.compose_lossless(encode(write_frames((6, 6), frames, [RED, BLUE]), lossless=True))
+
+    assert shown[-1] == [[(*RED, 255)] * 6] * 4 + [[(*RED, 255)] * 4 + [(*BLUE, 255)] * 2] * 2
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WebP"])
+def test_an_animation_with_too_many_frames_is_refused(kind: str) -> None:
+    if kind == "WebP":
+        one = write_animated_webp((2, 2), [(FIRST, 0, 0, 50)])
+        start = one.index(b"ANMF")
+        many = one[:start] + one[start:] * 65_536
+        many = many[:4] + struct.pack("<I", len(many) - 8) + many[8:]
+    else:
+        one = write_frames((2, 2), [(0, 0, 0, 2, 2, 0)], [RED])
+        start = one.index(b"\x21\xf9")
+        many = one[:start] + one[start:-1] * 65_536 + b";"
+
+    for read in (encode, decode, probe):
+        with pytest.raises(LimitExceededError) as caught:
+            read(many)
+        assert str(caught.value) == "the animation has 65536 frames, and at most 65535 are read"
+
+
 def test_the_first_frame_of_a_gif_enlarges_the_canvas() -> None:
     assert probe(write_frames((10, 10), [(0, 0, 0, 16, 16, 0)], [RED]))[1:3] == (16, 16)
 
@@ -347,3 +454,22 @@ def test_every_directory_of_the_exif_data_describes_the_encoded_image(order: str
 
     assert kept == write_directories(order, 10, 20, 1, 0xFFFF, 0)
     assert converted == write_directories(order, 20, 40, 1, 1, 0)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("count", [0, 1, 2**30, 2**32 - 1])
+@pytest.mark.parametrize("value", [8, 2**31 - 1, 2**32 - 4, 2**32 - 1])
+def test_counts_and_offsets_of_exif_may_have_any_value(order: str, count: int, value: int) -> None:
+    entries = [
+        struct.pack(order + "HHII", tag, kind, count, value)
+        for tag, kind in ((0x100, 3), (0x101, 4), (0x10E, 2), (0x11A, 5), (0x8769, 4), (0x9286, 7))
+    ]
+    exif = (b"II" if order == "<" else b"MM") + struct.pack(order + "HIH", 42, 8, len(entries))
+    exif += b"".join(entries) + struct.pack(order + "I", value)
+    png = write_png(draw_gradient(8, 4), exif=exif)
+
+    for source in (png, add_app1(PHOTO, b"Exif\0\0" + exif)):
+        assert probe(source).orientation == 1
+        kept = dict(webp.read_chunks(encode(source, width=4)))["EXIF"]
+        # Unchanged, except for sizes and the link to a thumbnail.
+        assert (len(kept), kept[34:82], kept[82:]) == (len(exif), exif[34:82], bytes(4))

@@ -77,7 +77,8 @@ set_first_number(uint8_t *exif, size_t size, uint8_t *entry, bool is_little, int
     if (count > IN_ENTRY / length) {
         size_t offset = read_32(number, is_little);
 
-        if (offset > size || size - offset < length) {
+        /* An array that does not fit is not a value: other entries may be at its offset. */
+        if (offset > size || count > (size - offset) / length) {
             return;
         }
         number = exif + offset;

@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { HEADER = 13, DESCRIPTOR = 10 };
+enum { HEADER = 13, DESCRIPTOR = 10, EXTENSION = 2, CUT_OFF = -1 };
 
 /* Return the size in bytes of a color table, from the packed fields of its descriptor. */
 static size_t
@@ -12,46 +12,74 @@ table_size(uint8_t fields)
     return fields & 0x80 ? (size_t)3 << ((fields & 7) + 1) : 0;
 }
 
+/* Return the first byte of the block at `offset` and advance to the next one; return CUT_OFF if it is incomplete. A
+   trailer or an unknown block is not skipped. */
+static int
+next_block(const uint8_t *bytes, size_t size, size_t *offset)
+{
+    if (*offset >= size) {
+        return CUT_OFF;
+    }
+    int kind = bytes[*offset];
+    size_t block = EXTENSION;
+    if (kind == ',') {
+        if (size - *offset < DESCRIPTOR) {
+            return CUT_OFF;
+        }
+        block = DESCRIPTOR + table_size(bytes[*offset + 9]) + 1;
+    }
+    else if (kind != '!') {
+        return kind;
+    }
+    if (size - *offset <= block) {
+        return CUT_OFF;
+    }
+    /* Data sub-blocks follow, each preceded by its length; a length of 0 ends them. */
+    for (*offset += block; *offset < size && bytes[*offset] != 0; *offset += (size_t)bytes[*offset] + 1) {
+    }
+    ++*offset;
+    return kind;
+}
+
+static bool
+is_gif(const uint8_t *bytes, size_t size)
+{
+    return size >= HEADER && memcmp(bytes, "GIF8", 4) == 0;
+}
+
 bool
 gif_ends_early(const void *data, size_t size)
 {
     const uint8_t *bytes = data;
+    int kind;
 
-    if (size < HEADER || memcmp(bytes, "GIF8", 4) != 0) {
+    if (!is_gif(bytes, size)) {
         return false;
     }
     size_t offset = HEADER + table_size(bytes[10]);
-    while (offset < size) {
-        size_t block;
-        bool is_image = bytes[offset] == ',';
-
-        switch (bytes[offset]) {
-        case ';':
-            return false;
-        case '!':
-            block = 2;
-            break;
-        case ',':
-            if (size - offset < DESCRIPTOR) {
-                return true;
-            }
-            block = DESCRIPTOR + table_size(bytes[offset + 9]) + 1;
-            break;
-        default:
-            /* Not a valid block: the decoder reports it. */
-            return false;
-        }
-        if (size - offset <= block) {
-            return true;
-        }
-        /* Data sub-blocks follow, each preceded by its length; a length of 0 ends them. */
-        for (offset += block; offset < size && bytes[offset] != 0; offset += (size_t)bytes[offset] + 1) {
-        }
-        offset++;
+    while ((kind = next_block(bytes, size, &offset)) == '!' || kind == ',') {
         /* Only the trailer is missing, which holds no data. */
-        if (offset == size && is_image) {
+        if (offset == size && kind == ',') {
             return false;
         }
     }
-    return true;
+    /* The decoder reports invalid blocks. */
+    return kind == CUT_OFF;
+}
+
+long long
+gif_count_frames(const void *data, size_t size)
+{
+    const uint8_t *bytes = data;
+    long long count = 0;
+    int kind;
+
+    if (!is_gif(bytes, size)) {
+        return 0;
+    }
+    size_t offset = HEADER + table_size(bytes[10]);
+    while ((kind = next_block(bytes, size, &offset)) == '!' || kind == ',') {
+        count += kind == ',';
+    }
+    return count;
 }

@@ -1,4 +1,4 @@
-/* Detection of truncated GIF files (GIF89a, appendix B), which libnsgif does not report. */
+/* The blocks of GIF files (GIF89a, appendix B): libnsgif does not report truncated files. */
 
 #ifndef WEBPENCODE_GIF_H
 #define WEBPENCODE_GIF_H
@@ -9,5 +9,9 @@
 /* Whether the data start like a GIF and end before its last frame is complete. */
 bool
 gif_ends_early(const void *data, size_t size);
+
+/* Return the number of frames of a GIF; 0 if the data are not a GIF. */
+long long
+gif_count_frames(const void *data, size_t size);
 
 #endif

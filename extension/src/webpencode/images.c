@@ -5,6 +5,7 @@
 
 #include "gif.h"
 #include "jpeg.h"
+#include "limits.h"
 #include "png.h"
 
 /* Delays up to the minimum are replaced by the default, as in browsers; in milliseconds. */
@@ -86,22 +87,11 @@ check_webp(const uint8_t *bytes, size_t size, const shape_options *options, fail
     return check_size(width, height, 1, options, failed);
 }
 
-/* Reject a JPEG with a side that is too long for libjpeg, whose own message has only the limit. */
-static bool
-check_jpeg(const void *data, size_t size, failure *failed)
-{
-    int side = jpeg_longest_side(data, size);
-
-    return side <= JPEG_MAX_SIDE ||
-           fail_limit(failed, side, JPEG_MAX_SIDE, "the image has a side of %d pixels, and libjpeg reads at most %d",
-                      side, (int)JPEG_MAX_SIDE);
-}
-
 /* Reject input that would make libvips allocate too much memory before it returns the size of the image. */
 static bool
 check_header(const void *data, size_t size, const shape_options *options, failure *failed)
 {
-    return check_jpeg(data, size, failed) && check_webp(data, size, options, failed);
+    return check_webp(data, size, options, failed) && check_limits(data, size, failed);
 }
 
 /* Reject a PNG whose compressed profile expands to an excessive size: libpng accepts up to 50 MB, which would be copied
