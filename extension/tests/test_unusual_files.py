@@ -332,14 +332,14 @@ def test_only_the_part_of_a_gif_frame_inside_the_canvas_is_painted() -> None:
 @pytest.mark.parametrize("kind", ["GIF", "WebP"])
 def test_an_animation_with_too_many_frames_is_refused(kind: str) -> None:
     if kind == "WebP":
-        one = write_animated_webp((2, 2), [(FIRST, 0, 0, 50)])
-        start = one.index(b"ANMF")
-        many = one[:start] + one[start:] * 65_536
+        single = write_animated_webp((2, 2), [(FIRST, 0, 0, 50)])
+        start = single.index(b"ANMF")
+        many = single[:start] + single[start:] * 65_536
         many = many[:4] + struct.pack("<I", len(many) - 8) + many[8:]
     else:
-        one = write_frames((2, 2), [(0, 0, 0, 2, 2, 0)], [RED])
-        start = one.index(b"\x21\xf9")
-        many = one[:start] + one[start:-1] * 65_536 + b";"
+        single = write_frames((2, 2), [(0, 0, 0, 2, 2, 0)], [RED])
+        start = single.index(b"\x21\xf9")
+        many = single[:start] + single[start:-1] * 65_536 + b";"
 
     for read in (encode, decode, probe):
         with pytest.raises(LimitExceededError) as caught:

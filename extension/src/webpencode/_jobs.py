@@ -131,7 +131,7 @@ def plan_jobs(inputs: Sequence[str], output: str | None) -> Plan:
     single = None if output is None else _find_single_destination(inputs, output, len(images))
     if isinstance(single, Stream):
         return Plan([Job(source, single) for source, _ in images], 0, failures)
-    normalize = _normalize
+    normalize: Callable[[str | Path], str] = _normalize
     if single is not None:
         pairs = [(source, single) for source, _ in images]
     elif output is not None:
