@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 
 import click
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from everywheel.cli.console import StreamConsole
 from everywheel.errors import printable
 
 
@@ -40,5 +41,5 @@ def make_table(*columns: str) -> Table:
 
 def print_table(table: Table) -> None:
     """Print a table; wider than any terminal when the output is a file or a pipe, so that no cell is cut."""
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 400)
+    console = StreamConsole(file=sys.stdout, width=None if sys.stdout.isatty() else 400)
     console.print(table)
