@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
 import zipfile
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -161,6 +162,8 @@ def _load(data: bytes) -> dict[str, bytes]:
 
 def _save(files: dict[str, bytes], *entries: tuple[zipfile.ZipInfo, bytes]) -> bytes:
     out = io.BytesIO()
+    # zipfile warns of a second file with the same name, which is one kind of damage.
+    warnings.filterwarnings("ignore", "Duplicate name")
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
             archive.writestr(name, content)
