@@ -165,7 +165,7 @@ def _wrong_size(workspace: Workspace) -> list[tuple[tarfile.TarInfo, bytes]]:
 
 
 def _many(workspace: Workspace) -> list[tuple[tarfile.TarInfo, bytes]]:
-    return [(_member(f"h0-1.0/many/{number}"), b"") for number in range(workspace.random.choice((100, 20_000)))]
+    return [(_member(f"h0-1.0/many/{number}"), b"") for number in range(workspace.random.choice((100, 3_000)))]
 
 
 def _bomb(workspace: Workspace) -> list[tuple[tarfile.TarInfo, bytes]]:

@@ -129,6 +129,16 @@ def test_a_bomb_is_refused_in_bounded_memory(packer: Callable[[bytes], bytes], w
     assert peak < window + (2 << 20)
 
 
+def test_a_small_compressed_archive_has_few_members(tmp_path: Path) -> None:
+    archive = tmp_path / "a.tar.xz"
+    archive.write_bytes(lzma.compress(pack(*[file(f"{number}") for number in range(300)])))
+    limits = TarLimits(few=200)
+
+    assert archive.stat().st_size < 200 * limits.member_size
+    with pytest.raises(ArchiveError, match=r"^has more than 200 members$"):
+        read(tmp_path / "a", archive.read_bytes(), limits)
+
+
 def test_the_count_of_members_is_bounded(tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match=r"^has more than 2 members$"):
         read(tmp_path / "a", pack(*[file(name) for name in "abc"]), TarLimits(members=2))

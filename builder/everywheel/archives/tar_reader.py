@@ -28,10 +28,14 @@ class TarLimits:
     """The bounds of one archive.
 
     The unpacked archive may have `always` bytes, or `ratio` times the size of the file if that is more, but never over
-    `size` bytes. `header` is the size of an extended header in bytes.
+    `size` bytes. `header` is the size of an extended header in bytes. It may have `few` members, or one for each
+    `member_size` bytes of the file if that is more, but never over `members`: creating a file takes much more time than
+    reading the few bytes that it has in a compressed archive.
     """
 
     members: int = 250_000
+    few: int = 5_000
+    member_size: int = 64
     header: int = 1 << 20
     always: int = 256 << 20
     ratio: int = 100
@@ -64,9 +68,10 @@ class TarMember:
 class TarArchive:
     """An open archive; iterating over it yields each member, whose content can be read until the next one."""
 
-    def __init__(self, stream: DecompressedFile, limits: TarLimits) -> None:
+    def __init__(self, stream: DecompressedFile, limits: TarLimits, members: int) -> None:
         self._stream = stream
         self._limits = limits
+        self._most_members = members
         self._left = 0  # bytes of the current member that were not read
         self._padding = 0
 
@@ -80,8 +85,8 @@ class TarArchive:
         while (header := self._read_header(first=count == 0)) is not None:
             check_cancellation()
             count += 1
-            if count > self._limits.members:
-                raise UnsafeArchive(f"has more than {self._limits.members:,} members")
+            if count > self._most_members:
+                raise UnsafeArchive(f"has more than {self._most_members:,} members")
             if header.type in (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE):
                 extended |= _parse_pax(self._read_extension(header))
             elif header.type == tarfile.XGLTYPE:
@@ -159,9 +164,11 @@ class TarArchive:
 def open_tar(path: Path, limits: TarLimits | None = None) -> Iterator[TarArchive]:
     """Open an archive for reading; this and reading it raise ArchiveError when it is damaged or beyond a limit, or OSError."""
     limits = limits or TarLimits()
-    size = min(limits.size, max(limits.always, limits.ratio * path.stat().st_size))
+    file_size = path.stat().st_size
+    size = min(limits.size, max(limits.always, limits.ratio * file_size))
+    members = min(limits.members, max(limits.few, file_size // limits.member_size))
     with DecompressedFile(path, size) as stream:
-        yield TarArchive(stream, limits)
+        yield TarArchive(stream, limits, members)
 
 
 def _parse_pax(content: bytes) -> dict[str, str]:
