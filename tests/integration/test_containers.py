@@ -37,6 +37,8 @@ def container_runtime() -> None:
 def built(tmp_path_factory: pytest.TempPathFactory, python_headers: Path) -> FixtureProject:
     """The fixture project, built by zig and in containers for the native target."""
     project = FixtureProject(tmp_path_factory.mktemp("containers"), python_headers)
+    # The portable Python of images with musl needs zlib.
+    shutil.copytree(REPOSITORY / "recipes" / "zlib", project.root / "recipes" / "zlib")
     project.build("--target", NATIVE)
     project.build("--engine", "container", "--target", NATIVE)
     return project

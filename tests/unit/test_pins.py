@@ -136,3 +136,18 @@ def test_the_lock_of_this_project_pins_everything_in_the_environment_of_its_buil
     names = {pin.name for pin in parse_pins((ROOT / "everywheel.lock").read_text())}
 
     assert names == {"meson", "meson-python", "packaging", "pyproject-metadata"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a==1 " + "--hash=sha256:" + "0" * 64 + " x",
+        "a==1" + " --hash=sha256:" * 50_000,
+        "a==1 ; " + "(" * 3000 + "python_version>'3'" + ")" * 3000 + " --hash=sha256:" + "0" * 64,
+        "a==" + "1" * 5000 + " --hash=sha256:" + "0" * 64,
+    ],
+    ids=["text after the hash", "many hashes", "nested marker", "long version"],
+)
+def test_an_entry_of_unusual_length_is_refused_at_once(text: str) -> None:
+    with pytest.raises(PinError, match=r"^line 1: not a package with"):
+        parse_pins(text)

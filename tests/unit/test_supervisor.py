@@ -56,12 +56,25 @@ def folder(tmp_path: Path) -> Iterator[Path]:
         os.kill(pid, signal.SIGKILL)
 
 
+def wait_for_descendants(folder: Path) -> None:
+    """Wait until every descendant has become its last program: shells and setsid start them."""
+    deadline = time.monotonic() + 20
+    while list_sleeping(folder) != ["sleep 61", "sleep 62", "sleep 63", "sleep 64"] and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert list_sleeping(folder) == ["sleep 61", "sleep 62", "sleep 63", "sleep 64"]
+
+
+def list_sleeping(folder: Path) -> list[str]:
+    return sorted(
+        command
+        for command in list_in_folder(folder).values()
+        if "sleep 6" in command and "/bin/sh" not in command and "python" not in command
+    )
+
+
 def start_builder(folder: Path, mode: str) -> subprocess.Popen[bytes]:
     process = subprocess.Popen([sys.executable, "-c", BUILDER, DESCENDANTS, mode], cwd=folder, start_new_session=True)
-    deadline = time.monotonic() + 20
-    while len(list_in_folder(folder)) < 6 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert len(list_in_folder(folder)) == 6, list_in_folder(folder)
+    wait_for_descendants(folder)
     return process
 
 
@@ -93,8 +106,7 @@ def test_the_descendants_of_a_killed_command_end_with_it(folder: Path) -> None:
         child = start_child(
             ["/bin/sh", "-c", DESCENDANTS], cwd=folder, env=None, streams=(nothing.fileno(),) * 3, own_session=True
         )
-        while not (folder / "ready").exists():
-            time.sleep(0.01)
+        wait_for_descendants(folder)
         with child:
             child.kill()
             assert child.wait(3) == -signal.SIGKILL

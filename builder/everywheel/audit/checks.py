@@ -28,6 +28,7 @@ from everywheel.audit.hygiene import (
     check_text_relocations,
 )
 from everywheel.audit.imported_symbols import check_macho_symbols, check_pe_symbols
+from everywheel.audit.installed_files import check_installed_files
 from everywheel.audit.licenses import check_licenses
 from everywheel.audit.macho_linking import (
     check_mac_arch,
@@ -93,7 +94,7 @@ class Check:
 _LINUX, _MAC, _WINDOWS = frozenset({"linux"}), frozenset({"darwin"}), frozenset({"windows"})
 
 CHECKS = (
-    Check("archive", summarize_archive),
+    Check("archive", summarize_archive, (check_installed_files,)),
     Check("record", summarize_record, (check_record,)),
     Check("tags", summarize_tags, (check_tags,)),
     *(Check(form.check, partial(summarize_format, form), (), frozenset({system})) for system, form in FORMATS.items()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+from collections import Counter
 from collections.abc import Iterator
 
 from everywheel.audit.report import Finding
@@ -25,6 +26,9 @@ def check_record(contents: WheelContents) -> Iterator[Finding]:
     except (csv.Error, UnicodeDecodeError) as error:
         yield Finding(check="record", file=record, message=f"not a valid CSV table: {error}")
         return
+    names = [row[0] for row in rows]
+    for file in sorted({name for name, count in Counter(names).items() if count > 1}):
+        yield Finding(check="record", file=file, message="listed more than once in RECORD")
     hashes = {row[0]: row[1] if len(row) > 1 else "" for row in rows}
     sizes = {row[0]: row[2] for row in rows if len(row) > 2}
     for file in sorted(set(wheel.files) | set(hashes)):

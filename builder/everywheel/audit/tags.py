@@ -15,6 +15,7 @@ from everywheel.audit.report import Finding
 from everywheel.audit.wheel_contents import MODULE_SUFFIX, WheelContents
 from everywheel.wheels.wheel import split_filename
 
+_LONGEST_VERSION = 200  # characters; packaging fails on numbers of over 4,300 digits
 _MAX_TAGS = 10_000  # in one compressed tag set (PEP 425); a larger set is compared without expanding it
 
 
@@ -37,6 +38,10 @@ def _check_wheel_file(contents: WheelContents) -> Iterator[Finding]:
         evidence = (f"WHEEL:     {', '.join(sorted(tags))}", f"file name: {', '.join(sorted(wheel.tags))}")
         message = "the tags differ from those in the file name"
         yield Finding(check="tags", file=path, message=message, evidence=evidence)
+    version = contents.wheel_file.get("Wheel-Version", "1.0").strip()
+    if version.partition(".")[0] != "1":
+        message = f"Wheel-Version is '{version[:20]}', and installers read 1.0"
+        yield Finding(check="tags", file=path, message=message)
     pure = contents.wheel_file.get("Root-Is-Purelib", "").strip().lower()
     if pure not in ("true", "false"):
         yield Finding(check="tags", file=path, message="Root-Is-Purelib is neither true nor false")
@@ -56,13 +61,16 @@ def _check_metadata(contents: WheelContents) -> Iterator[Finding]:
     path = f"{contents.wheel.dist_info}/METADATA"
     if path not in contents.wheel.files:
         return
+    for field in ("Name", "Version"):
+        if len(contents.metadata.get_all(field, [])) > 1:
+            yield Finding(check="tags", file=path, message=f"{field} is repeated")
     expected_name, expected_version, *_ = split_filename(contents.path.name)
     name, version = contents.metadata.get("Name", ""), contents.metadata.get("Version", "")
     if canonicalize_name(name) != canonicalize_name(expected_name):
         message = f"Name is '{name}', but the file name has '{expected_name}'"
         yield Finding(check="tags", file=path, message=message)
-    if canonicalize_version(version) != canonicalize_version(expected_version):
-        message = f"Version is '{version}', but the file name has '{expected_version}'"
+    if len(version) > _LONGEST_VERSION or canonicalize_version(version) != canonicalize_version(expected_version):
+        message = f"Version is '{version[:_LONGEST_VERSION]}', but the file name has '{expected_version}'"
         yield Finding(check="tags", file=path, message=message)
 
 

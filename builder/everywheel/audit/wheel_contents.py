@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from email.message import Message
-from email.parser import Parser
+from email.parser import HeaderParser
 from pathlib import Path
 from types import MappingProxyType
 
@@ -28,6 +28,8 @@ from everywheel.platforms.linux_policy import Policy, load_policy
 from everywheel.platforms.mac_windows_policy import MacPolicy, WindowsPolicy, load_mac_policy, load_windows_policy
 from everywheel.platforms.tags import list_systems
 from everywheel.wheels.wheel import Wheel, WheelFile, split_filename
+
+_LONGEST_DIST_INFO = 200  # characters; packaging fails on numbers of over 4,300 digits
 
 # The suffixes of modules that Python imports, except the bare .so: the stable ABI's, and those of one version and platform.
 MODULE_SUFFIX = re.compile(
@@ -120,7 +122,7 @@ class WheelContents:
     def _read_message(self, name: str) -> Message:
         file = self.wheel.files.get(f"{self.wheel.dist_info}/{name}", WheelFile(data=b""))
         # From bytes, the parser would return values that are not ASCII as Header objects instead of strings.
-        return Parser().parsestr(file.data.decode(errors="replace"))
+        return HeaderParser().parsestr(file.data.decode(errors="replace"))
 
     @property
     def modules(self) -> dict[str, Binary]:
@@ -214,12 +216,13 @@ def _find_dist_info(wheel: Wheel) -> str:
         raise _UnusableWheel(f"{len(directories)} .dist-info directories instead of 1{listed}")
     stem = directories[0].removesuffix(".dist-info").split("-")
     if (
-        len(stem) != 2
+        len(directories[0]) > _LONGEST_DIST_INFO
+        or len(stem) != 2
         or canonicalize_name(stem[0]) != canonicalize_name(wheel.name)
         or canonicalize_version(stem[1]) != canonicalize_version(wheel.version)
     ):
         raise _UnusableWheel(
-            f"the .dist-info directory is {directories[0]}, but the file name requires {wheel.dist_info}"
+            f"the .dist-info directory is {directories[0][:_LONGEST_DIST_INFO]}, but the file name requires {wheel.dist_info}"
         )
     return directories[0]
 

@@ -16,7 +16,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-_ENTRY = re.compile(r"(\S.*?)((?:\s+--hash=sha256:[0-9a-f]{64})+)\s*")
+_HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
+_LONGEST_REQUIREMENT = 1_000  # characters; packaging parses nested markers recursively
 
 
 class PinError(ValueError):
@@ -59,11 +60,12 @@ def parse_pins(text: str) -> tuple[Pin, ...]:
 
 
 def _parse_entry(entry: str, line: int) -> Pin:
-    match = _ENTRY.fullmatch(entry)
-    if match is None:
+    text, *tokens = re.split(r" (?=--hash=)", entry)
+    hashes = [match[1] for token in tokens if (match := _HASH.fullmatch(token))]
+    if not tokens or len(hashes) < len(tokens) or len(text) > _LONGEST_REQUIREMENT:
         raise PinError(f"line {line}: not a package with a version and its sha256: {entry[:80]!r}")
     try:
-        requirement = Requirement(match[1])
+        requirement = Requirement(text)
         (specifier,) = requirement.specifier
         version = str(Version(specifier.version))
     except (InvalidRequirement, InvalidVersion, ValueError):
@@ -73,7 +75,7 @@ def _parse_entry(entry: str, line: int) -> Pin:
     return Pin(
         name=canonicalize_name(requirement.name),
         version=version,
-        hashes=tuple(sorted(set(re.findall(r"[0-9a-f]{64}", match[2])))),
+        hashes=tuple(sorted(set(hashes))),
         marker=str(requirement.marker or ""),
     )
 
@@ -130,6 +132,8 @@ def _evaluate(marker: Marker, environment: Mapping[str, str]) -> bool:
 def parse_requirement(text: str) -> Requirement:
     """Return a requirement that can be pinned; raise PinError for a text that is none, and for one with a URL."""
     try:
+        if len(text) > _LONGEST_REQUIREMENT:
+            raise InvalidRequirement
         requirement = Requirement(text)
     except InvalidRequirement:
         raise PinError(f"not a requirement (PEP 508): {text[:80]!r}") from None

@@ -205,11 +205,13 @@ def _sweep() -> None:
 
 
 def _find_prctl() -> Callable[[int, int], object]:
-    """Return prctl(2); on other systems than Linux, a function without effect."""
+    """Return prctl(2); on other systems than Linux, and in a Python without ctypes, a function without effect."""
     if sys.platform == "linux":
-        import ctypes
+        with contextlib.suppress(ImportError, OSError, AttributeError):
+            import ctypes
 
-        return lambda option, value: ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+            prctl = ctypes.CDLL(None).prctl
+            return lambda option, value: prctl(option, value, 0, 0, 0)
     return lambda option, value: None
 
 

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from everywheel.archives.refusal import find_name_fault
 from everywheel.config.recipe import Linkage, ResolvedRecipe
 from everywheel.errors import BuildError
 from everywheel.execution.input_files import UnusableFile, leads_out, link_leads_out, read_file, read_text
@@ -101,6 +102,12 @@ def check_links(prefix: Path, recipe: ResolvedRecipe) -> None:
     """
     for path in sorted(prefix.rglob("*")):
         name = path.relative_to(prefix).as_posix()
+        if fault := find_name_fault(name):
+            raise BuildError(
+                f"{recipe.label}: the build installs a file whose path {fault}",
+                details={"file": name[:200]},
+                hint="rename it in what the build installs: the store does not read such names",
+            )
         if path.is_symlink():
             if link_leads_out(name, str(path.readlink())):
                 raise BuildError(

@@ -121,6 +121,8 @@ def import_bundle(bundle: Path, *, store: Path) -> tuple[BundledFile, ...]:
     First the members are checked: a bundle has only the index and the regular files that the index lists. Then each
     file is hashed; correct files are kept, and a SourceError names all others.
     """
+    if bundle.exists() and not (bundle.is_file() or bundle.is_dir()):
+        raise _refuse(bundle, "it is a device or a named pipe")
     try:
         with open_tar(bundle) as members:
             entries = _check_members(bundle, members)

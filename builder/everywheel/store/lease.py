@@ -14,19 +14,19 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from everywheel.execution.files import is_directory, remove_path, translate_os_errors
+from everywheel.execution.files import remove_path, translate_os_errors
 
 _COLLECTION = ".collection.lock"
 _SUFFIX = ".lock"
 
 
 def make_lock(path: Path) -> FileLock:
-    """Return the lock of a file, after removing a directory or a link of that name.
+    """Return the lock of a file, after removing anything else of that name, such as a directory or a link.
 
     A lock file is removed only while its lock is held; filelock then makes the others, which wait for the removed file,
     create a new one. Raises MachineError when the file cannot be created.
     """
-    if is_directory(path) or path.is_symlink():
+    if path.is_symlink() or (path.exists() and not path.is_file()):
         with translate_os_errors(path):
             remove_path(path)
     return FileLock(path)

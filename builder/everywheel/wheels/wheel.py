@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from email.parser import BytesParser
+from email.parser import BytesHeaderParser
 from pathlib import Path
 
 from packaging.metadata import Metadata, RawMetadata, parse_email
@@ -164,7 +164,7 @@ def retag_wheel(wheel: Wheel, *, python: str, abi: str, platform: str) -> Wheel:
     """
     tagged = replace(wheel, python=python, abi=abi, platform=platform)
     path = f"{wheel.dist_info}/WHEEL"
-    message = BytesParser().parsebytes(wheel.files[path].data)
+    message = BytesHeaderParser().parsebytes(wheel.files[path].data)
     dropped = ("tag", "build", "root-is-purelib")
     lines = [f"{key}: {value}" for key, value in message.items() if key.lower() not in dropped]
     lines.append(f"Root-Is-Purelib: {'true' if platform == 'any' else 'false'}")
@@ -175,7 +175,7 @@ def retag_wheel(wheel: Wheel, *, python: str, abi: str, platform: str) -> Wheel:
 
 def read_tags(wheel: Wheel) -> tuple[str, str, set[str]]:
     """Return `Root-Is-Purelib`, the build number and the tags in the WHEEL file."""
-    message = BytesParser().parsebytes(wheel.files[f"{wheel.dist_info}/WHEEL"].data)
+    message = BytesHeaderParser().parsebytes(wheel.files[f"{wheel.dist_info}/WHEEL"].data)
     return message.get("Root-Is-Purelib", ""), message.get("Build", ""), set(message.get_all("Tag", []))
 
 
