@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,6 +28,7 @@ SITE = Path(__file__).parent / "site"
 ROOT = Path(__file__).parents[1]
 # `sitecustomize` writes into these: one file for each process, with the libraries that it loaded.
 COMMAND_MAPS, INTERPRETER_MAPS = Path("/tmp/maps"), Path("/tmp/interpreter-maps")
+_TICK = 0.05  # seconds between two looks at the child and at standard input
 MAPS_VARIABLE = "EVERYWHEEL_MAPS"
 # Libraries that the interpreter's own modules load belong to the system, not to the wheel.
 IMPORT_ALL = """
@@ -137,14 +138,32 @@ def read_maps(folder: Path) -> set[str]:
 
 
 def end_with_builder() -> None:
-    """End this program, and with it the container, at the end of a standard input that was open: the builder has ended."""
-    if sys.stdin is not None and sys.stdin.buffer.read(1):
-        sys.stdin.buffer.read()
-        os._exit(1)
+    """Continue in a child process, while this one waits, which is the first of the container.
+
+    It ends with the child, or at the end of a standard input that was open: the builder has ended then, and the container ends
+    with its first process. A thread could wait as well, but programs with threads hang in fork() under QEMU.
+    """
+    if not hasattr(os, "fork") or sys.stdin is None:
+        return
+    child = os.fork()
+    if child == 0:
+        return
+    is_attached, is_open = False, True
+    while True:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            os._exit(status >> 8 if os.WIFEXITED(status) else 128 + os.WTERMSIG(status))
+        if not is_open:
+            time.sleep(_TICK)
+        elif select.select([sys.stdin], [], [], _TICK)[0]:
+            is_open = bool(os.read(sys.stdin.fileno(), 1))
+            if is_attached and not is_open:
+                os._exit(1)
+            is_attached = is_open
 
 
 def main() -> None:
-    threading.Thread(target=end_with_builder, daemon=True).start()
+    end_with_builder()
     request = SmokeRequest.from_argument(sys.argv[1])
     for folder in (COMMAND_MAPS, INTERPRETER_MAPS):
         folder.mkdir()
