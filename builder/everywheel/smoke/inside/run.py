@@ -154,7 +154,7 @@ def end_with_builder() -> None:
         if ended:
             os._exit(status >> 8 if os.WIFEXITED(status) else 128 + os.WTERMSIG(status))
         if not is_open:
-            time.sleep(_TICK)
+            select.select([], [], [], _TICK)
         elif select.select([sys.stdin], [], [], _TICK)[0]:
             is_open = bool(os.read(sys.stdin.fileno(), 1))
             if is_attached and not is_open:
