@@ -246,9 +246,10 @@ def test_ctrl_c_leaves_no_container(hanging_project: FixtureProject) -> None:
 def test_images_prune_removes_the_containers_of_a_killed_run(hanging_project: FixtureProject) -> None:
     process = start_smoke(hanging_project)
     wait_for_container(process)
+    (container,) = list_containers(process.pid)
     process.kill()
     process.communicate()
-    call(["docker", "kill", *list_containers(process.pid)])
+    assert wait_until(lambda: not is_running(container), 5)
 
     output, _ = everywheel("images", "prune", cwd=hanging_project.root)
 
