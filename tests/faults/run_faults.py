@@ -64,6 +64,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--kills", type=int, default=200, help="SIGKILLs of one of two builders [200]")
     parser.add_argument("--interrupts", type=int, default=40, help="Ctrl-C on a terminal [40]")
     parser.add_argument("--share", type=float, default=1.0, help="the part of all of these to run [1.0]")
+    parser.add_argument(
+        "--time-limit", type=float, default=10.0, help="seconds for each command, more on a busy machine [10]"
+    )
     parser.add_argument("--seed", type=int, default=1, help="other seeds make other damage [1]")
     parser.add_argument("--only", choices=KINDS, help="one kind of damaged input")
     parser.add_argument("--case", metavar="KIND:N", help="run one case and show its output")
@@ -101,10 +104,10 @@ def run(args: argparse.Namespace, folder: Path) -> int:
     makers = make_makers(good, folder)
     if args.case:
         kind, _, number = args.case.partition(":")
-        return show_case(kind, int(number), args.seed, makers[kind], folder)
+        return show_case(kind, int(number), args, makers[kind], folder)
     kinds = (args.only,) if args.only else KINDS
     count, kills, interrupts = (round(number * args.share) for number in (args.count, args.kills, args.interrupts))
-    figures = run_cases(kinds, count, args.seed, makers, folder)
+    figures = run_cases(kinds, count, args, makers, folder)
     faults = [fault for kind in kinds for fault in print_kind(kind, figures[kind])]
     if not args.only:
         faults += print_kills("SIGKILL of one of two builders", kill_builders(good, folder, kills, Random(args.seed)))
@@ -129,7 +132,11 @@ def make_makers(good: GoodStore, folder: Path) -> dict[str, Callable[[Workspace]
 
 
 def run_cases(
-    kinds: tuple[str, ...], count: int, seed: int, makers: dict[str, Callable[[Workspace], Case]], folder: Path
+    kinds: tuple[str, ...],
+    count: int,
+    args: argparse.Namespace,
+    makers: dict[str, Callable[[Workspace], Case]],
+    folder: Path,
 ) -> dict[str, Figures]:
     """Run `count` cases, the kinds in turn, on all processors, and report progress."""
     figures = {kind: Figures() for kind in kinds}
@@ -137,7 +144,7 @@ def run_cases(
 
     def run_one(index: int) -> tuple[str, int, str, list[RunResult], str | None]:
         kind, number = kinds[index % len(kinds)], index // len(kinds)
-        return kind, number, *run_case(kind, number, seed, makers[kind], folder)
+        return kind, number, *run_case(kind, number, args, makers[kind], folder)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for done, (kind, number, description, results, fault) in enumerate(pool.map(run_one, range(count)), 1):
@@ -155,7 +162,7 @@ def run_cases(
 
 
 def run_case(
-    kind: str, number: int, seed: int, maker: Callable[[Workspace], Case], folder: Path
+    kind: str, number: int, args: argparse.Namespace, maker: Callable[[Workspace], Case], folder: Path
 ) -> tuple[str, list[RunResult], str | None]:
     """Run one case; return its description, its results and what was wrong."""
     workspace = folder / "cases" / f"{kind}-{number}"
@@ -163,9 +170,9 @@ def run_case(
     try:
         canaries = Canaries(folder=workspace / "canaries").create()
         before = canaries.fingerprint()
-        case = maker(Workspace(folder=workspace, canaries=canaries, random=Random(f"{seed}:{kind}:{number}")))
+        case = maker(Workspace(folder=workspace, canaries=canaries, random=Random(f"{args.seed}:{kind}:{number}")))
         results = [run_everywheel(command, case.cwd, case.variables) for command in case.commands]
-        faults = (result.find_fault() for result in results)
+        faults = (result.find_fault(args.time_limit) for result in results)
         fault = next((fault for fault in faults if fault), None)
         if canaries.fingerprint() != before:
             fault = "a canary was changed"
@@ -174,9 +181,11 @@ def run_case(
         shutil.rmtree(workspace, ignore_errors=True)
 
 
-def show_case(kind: str, number: int, seed: int, maker: Callable[[Workspace], Case], folder: Path) -> int:
+def show_case(
+    kind: str, number: int, args: argparse.Namespace, maker: Callable[[Workspace], Case], folder: Path
+) -> int:
     """Run one case and print everything about it."""
-    description, results, fault = run_case(kind, number, seed, maker, folder)
+    description, results, fault = run_case(kind, number, args, maker, folder)
     print(description)
     for result in results:
         measures = f"{result.seconds:.1f} s, {result.peak / 1e6:.0f} MB"
