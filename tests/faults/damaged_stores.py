@@ -12,7 +12,7 @@ from pathlib import Path
 from cases import Case, Workspace
 from damage import HOSTILE_NAMES, damage_entry, damage_json
 from fixture_project import FixtureProject
-from sandbox import Canaries, RunResult, list_files
+from sandbox import RunResult, list_files
 
 TARGET = "manylinux2014_x86_64"
 CHAIN = 3
@@ -63,7 +63,12 @@ def make_record_case(good: GoodStore, workspace: Workspace) -> Case:
     store = good.copy_store(workspace.folder)
     records = sorted((store / "artifacts").glob("*.json"))
     canaries = workspace.canaries.folder
-    names = (*HOSTILE_NAMES, *(str(path) for path in canaries.rglob("*")), f"../../{canaries.name}/passwd")
+    names = (
+        *HOSTILE_NAMES,
+        *(str(path) for path in canaries.rglob("*")),
+        f"../{canaries.name}/passwd",
+        f"artifacts/../../{canaries.name}/passwd",
+    )
     chosen = workspace.random.sample(records, workspace.random.randint(1, 3))
     for path in chosen:
         path.write_text(damage_json(path.read_text(), workspace.random, names), errors="surrogateescape")
@@ -78,11 +83,11 @@ def _make_case(good: GoodStore, workspace: Workspace, store: Path, description: 
     if workspace.random.random() < 0.1:
         root = shutil.copytree(root, workspace.folder / "project")
         build = ["build", "--target", TARGET]
-        check = partial(_check_wheels, good, root / "wheelhouse", workspace.canaries)
+        check = partial(_check_wheels, good, root / "wheelhouse")
     else:
         prefix = workspace.folder / "prefix"
         build = _deps(prefix)
-        check = partial(_check_prefix, good, prefix, workspace.canaries)
+        check = partial(_check_prefix, good, prefix)
     return Case(description=description, commands=[*repairs, build], cwd=root, variables=variables, check=check)
 
 
@@ -94,13 +99,13 @@ def _exists(path: Path) -> bool:
     return path.is_symlink() or path.exists()
 
 
-def _check_prefix(good: GoodStore, prefix: Path, canaries: Canaries, results: Sequence[RunResult]) -> str | None:
+def _check_prefix(good: GoodStore, prefix: Path, results: Sequence[RunResult]) -> str | None:
     return _check_end(results) or (
         "the prefix has other files" if not results[-1].exit_code and dict(list_files(prefix)) != good.prefix else None
     )
 
 
-def _check_wheels(good: GoodStore, wheelhouse: Path, canaries: Canaries, results: Sequence[RunResult]) -> str | None:
+def _check_wheels(good: GoodStore, wheelhouse: Path, results: Sequence[RunResult]) -> str | None:
     if problem := _check_end(results):
         return problem
     wheels = {name: content for name, content in list_files(wheelhouse) if name.endswith(".whl")}

@@ -17,6 +17,7 @@ from everywheel.config.pins import (
     select_pins,
 )
 from everywheel.toolchains.build_tools import PINS
+from everywheel.wheels.build_lock import write_lock
 
 ROOT = Path(__file__).parents[2]
 ZEROS, ONES = "0" * 64, "1" * 64
@@ -151,3 +152,13 @@ def test_the_lock_of_this_project_pins_everything_in_the_environment_of_its_buil
 def test_an_entry_of_unusual_length_is_refused_at_once(text: str) -> None:
     with pytest.raises(PinError, match=r"^line 1: not a package with"):
         parse_pins(text)
+
+
+def test_a_planted_link_or_folder_does_not_change_where_a_lock_is_written(tmp_path: Path) -> None:
+    (tmp_path / ".everywheel.lock.tmp").mkdir()
+    (tmp_path / "everywheel.lock").symlink_to(tmp_path / "other")
+
+    write_lock(tmp_path / "everywheel.lock", parse_pins("a==1 --hash=sha256:" + "0" * 64))
+
+    assert "a==1" in (tmp_path / "everywheel.lock").read_text()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".everywheel.lock.tmp", "everywheel.lock"]

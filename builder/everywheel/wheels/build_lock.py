@@ -8,6 +8,7 @@ those that the backend adds (`get_requires_for_build_wheel`, `get_requires_for_b
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -79,10 +80,11 @@ def read_lock(path: Path) -> tuple[Pin, ...] | None:
 
 def write_lock(path: Path, pins: Iterable[Pin]) -> None:
     """Write a lock, or replace it at once."""
-    unfinished = path.with_name(f".{path.name}.tmp")
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        unfinished.unlink(missing_ok=True)  # a link that a foreign project has there would be written through
-        unfinished.write_text(_HEADER + render_pins(pins), encoding="utf-8")
+        # A new file: a link that a foreign project has there would be written through.
+        with unfinished.open("x", encoding="utf-8") as file:
+            file.write(_HEADER + render_pins(pins))
         unfinished.replace(path)
     except OSError as error:
         raise UsageError(
