@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -87,6 +89,31 @@ def test_an_unexpected_exception_is_the_error_of_its_task(pool: JobPool) -> None
 
     assert result.error is not None
     assert result.error.fact == "the a: unexpected IndexError: list index out of range"
+
+
+@pytest.mark.parametrize(
+    ("raised", "message"),
+    [
+        (
+            OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/origin/file", None, "/store/tmp/file"),
+            "error: no space left on the disk\n  step: the a\n  writing: /store/tmp/file\n"
+            "  hint: `everywheel store gc` removes unused entries; EVERYWHEEL_STORE moves the store to another disk",
+        ),
+        (
+            OSError(errno.EXDEV, os.strerror(errno.EXDEV), "/store/tmp/file", None, "/store/artifacts/file"),
+            "error: invalid cross-device link\n  step: the a\n  path: /store/artifacts/file",
+        ),
+        (OSError("no number"), "error: the a: unexpected OSError: no number"),
+    ],
+)
+def test_an_error_of_the_system_names_step_and_file(pool: JobPool, raised: OSError, message: str) -> None:
+    def work() -> None:
+        raise raised
+
+    (result,) = execute([task("a", work=work)], pool, Recorder())
+
+    assert result.error is not None
+    assert result.error.render() == message
 
 
 def test_at_most_as_many_tasks_run_at_once_as_there_are_tokens(tmp_path: Path) -> None:

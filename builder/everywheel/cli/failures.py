@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import traceback
 from typing import NoReturn
 
@@ -13,6 +12,7 @@ from everywheel.cli.output import echo
 from everywheel.containers.command_report import record_error
 from everywheel.errors import EverywheelError, MachineError
 from everywheel.execution.cancellation import Interrupted, current_cancellation
+from everywheel.execution.files import describe_os_error
 
 INTERRUPTED = 130
 CLOSED_OUTPUT = 141
@@ -45,10 +45,7 @@ def _describe(raised: BaseException) -> EverywheelError:
     if isinstance(raised, EverywheelError):
         return raised
     if isinstance(raised, OSError) and raised.errno is not None:
-        path = raised.filename2 or raised.filename
-        reason = raised.strerror or str(raised)
-        details = {} if path is None else {"path": os.fsdecode(path)}
-        return MachineError(reason[:1].lower() + reason[1:], details=details)
+        return describe_os_error(raised)
     return EverywheelError(
         f"unexpected {type(raised).__name__}: {raised}",
         hint="`everywheel --traceback …` shows where it is raised: please report it with that output",

@@ -59,7 +59,7 @@ def repair_command(
         raise UsageError(
             f"{prefix} is not a prefix", hint="`everywheel deps --output-dir DIR` builds one for each target"
         )
-    for wheel, wheel_target, tags in [_check_wheel(wheel, target) for wheel in wheels]:
+    for wheel, wheel_target, tags in [_check_wheel(wheel, target, project) for wheel in wheels]:
         with TemporaryDirectory(dir=store.root / "tmp") as work:
             request = RepairRequest(
                 target=wheel_target,
@@ -76,8 +76,12 @@ def repair_command(
             echo(_repair(wheel.absolute(), request, wheelhouse, audit=not no_audit))
 
 
-def _check_wheel(wheel: Path, tag: str | None) -> tuple[Path, Target, WheelTags]:
-    """Return a wheel with its target and its final tags; raise UsageError for one that cannot be repaired."""
+def _check_wheel(wheel: Path, tag: str | None, project: Project) -> tuple[Path, Target, WheelTags]:
+    """Return a wheel with its target and its final tags; raise UsageError for one that cannot be repaired.
+
+    The project's own wheel gets the Python tag that the project declares for its ABI: build backends name the Python that
+    they run with, also for the stable ABI of an older one.
+    """
     from everywheel.repair import check_binaries
     from everywheel.wheels.wheel import read_wheel
 
@@ -97,6 +101,8 @@ def _check_wheel(wheel: Path, tag: str | None) -> tuple[Path, Target, WheelTags]
         targets = [parse_foreign_target(parsed.text) for parsed in parse_platforms(platform)]
         target = min(targets, key=lambda target: (target.libc_version, target.os_version))
     check_binaries(read_wheel(wheel), target)
+    if _is_own(wheel, project):
+        python = next((spec.tag for spec in project.pythons if spec.abi == abi), python)
     return wheel, target, WheelTags(build=build, python=python, abi=abi, platform=platform)
 
 

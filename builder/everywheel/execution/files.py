@@ -132,3 +132,13 @@ def report_full_disk(path: Path) -> MachineError:
         details={"writing": path},
         hint="`everywheel store gc` removes unused entries; EVERYWHEEL_STORE moves the store to another disk",
     )
+
+
+def describe_os_error(error: OSError) -> MachineError:
+    """Return an error for an OSError of the system, one with an `errno`, that no code expected: its reason and its path."""
+    name = error.filename2 or error.filename
+    path = None if name is None else os.fsdecode(name)
+    if error.errno in _FULL and path is not None:
+        return report_full_disk(Path(path))
+    reason = error.strerror or str(error)
+    return MachineError(reason[:1].lower() + reason[1:], details={} if path is None else {"path": path})

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from everywheel.errors import BuildError, EverywheelError
 from everywheel.execution.cancellation import Cancellation, Interrupted, cancellation_scope
+from everywheel.execution.files import describe_os_error
 from everywheel.execution.jobserver import JobPool
 from everywheel.execution.threads import TICK, DaemonThreads, wait_for_any
 
@@ -146,8 +147,8 @@ class _Execution:
             error = raised
         except Interrupted:
             error = BuildError(f"{task.label}: canceled")
-        except Exception as raised:  # a programming error must not end the other tasks
-            error = BuildError(f"{task.label}: unexpected {type(raised).__name__}: {raised}")
+        except Exception as raised:  # a full disk or a programming error must not end the other tasks
+            error = _describe(task, raised)
             error.__cause__ = raised
         seconds = time.monotonic() - began
         if error is not None:
@@ -174,3 +175,12 @@ class _Execution:
                 self._settle(
                     Result(id=task.id, kind=task.kind, label=task.label, outcome=Outcome.SKIPPED, blocked_by=blocked_by)
                 )
+
+
+def _describe(task: Task, raised: Exception) -> EverywheelError:
+    """Return an exception that the work of a task did not expect as an error that names the task."""
+    if isinstance(raised, OSError) and raised.errno is not None:
+        error = describe_os_error(raised)
+        error.details = {"step": task.label, **error.details}
+        return error
+    return BuildError(f"{task.label}: unexpected {type(raised).__name__}: {raised}")
