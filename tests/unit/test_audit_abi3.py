@@ -6,6 +6,7 @@ import struct
 import zipfile
 from pathlib import Path
 
+import pytest
 from everywheel.audit.abi3 import check_abi3
 from everywheel.audit.report import Finding
 from everywheel.audit.wheel_contents import WheelContents
@@ -76,3 +77,17 @@ def test_a_module_that_abi3audit_cannot_read_is_a_finding(tmp_path: Path) -> Non
 
     assert (finding.check, finding.file, finding.message) == ("abi3", contents.path.name, "abi3audit wrote no report")
     assert finding.evidence
+
+
+def test_the_python_settings_of_the_user_do_not_reach_abi3audit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "user"
+    folder.mkdir()
+    for name in ("abi3audit", "sitecustomize"):
+        (folder / f"{name}.py").write_text("raise SystemExit('a module of the user')")
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    monkeypatch.setenv("PYTHONHOME", str(folder))
+    files = {"demo/_demo.abi3.so": make_module("PyList_New")}
+
+    assert list(check_abi3(make_content(tmp_path, files))) == []

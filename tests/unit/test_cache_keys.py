@@ -138,6 +138,8 @@ def list_imports(file: Path) -> set[str]:
         elif isinstance(node, ast.List | ast.Tuple):
             values = [item.value if isinstance(item, ast.Constant) else None for item in node.elts]
             names |= {str(name) for option, name in pairwise(values) if option == "-m" and isinstance(name, str)}
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "python_program":
+            names |= {str(argument.value) for argument in node.args if isinstance(argument, ast.Constant)}
         elif isinstance(node, ast.keyword) and node.arg == "module" and isinstance(node.value, ast.Constant):
             names.add(str(node.value.value))  # of `RepairTool`
     return names

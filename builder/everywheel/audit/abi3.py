@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import posixpath
-import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -17,6 +15,7 @@ from everywheel.audit.report import Finding
 from everywheel.audit.wheel_contents import WheelContents
 from everywheel.errors import BuildError
 from everywheel.execution.process import run_logged
+from everywheel.execution.python_program import program_environment, python_program
 
 _MAX_SYMBOLS = 8
 
@@ -61,9 +60,9 @@ def _run_abi3audit(contents: WheelContents) -> dict[str, dict[str, Any]]:
         # The exit status is 1 both for findings and for failures of the tool itself; only the report distinguishes them.
         with contextlib.suppress(BuildError):
             run_logged(
-                [sys.executable, "-m", "abi3audit", *options],
+                [*python_program("abi3audit"), *options],
                 cwd=directory,
-                env=os.environ,
+                env=program_environment("abi3audit"),
                 log=log,
                 label=f"{wheel.name}: abi3audit",
             )

@@ -12,11 +12,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import re
 import shlex
 import shutil
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -37,6 +35,7 @@ from everywheel.containers.runtime import Runtime
 from everywheel.errors import BuildError, MachineError, UsageError
 from everywheel.execution.files import remove_path
 from everywheel.execution.process import run_logged
+from everywheel.execution.python_program import drop_python_settings, python_program
 from everywheel.platforms.target import Target
 from everywheel.store.local import FIXED_TIME, Store
 from everywheel.toolchains.native import POLICY
@@ -108,9 +107,7 @@ def build_in_container(build: ContainerBuild, output_dir: Path, set_stage: Calla
         mounted.reports.mkdir()
         write_programs(build, mounted.programs)
         command: list[str | Path] = [
-            sys.executable,
-            "-m",
-            "cibuildwheel",
+            *python_program("cibuildwheel"),
             "--only",
             build_identifier(build),
             "--output-dir",
@@ -231,7 +228,7 @@ def _make_environment(build: ContainerBuild, mounted: MountedFolders) -> dict[st
     }
     untested = {} if build.image.tests else {"CIBW_TEST_COMMAND": ""}
     # pip reads the constraints for the build requirements from a variable, which other frontends do not.
-    return {**defaults, **os.environ, **untested, "CIBW_BUILD_FRONTEND": "pip"}
+    return {**defaults, **drop_python_settings(), **untested, "CIBW_BUILD_FRONTEND": "pip"}
 
 
 def create_arguments(build: ContainerBuild, mounted: MountedFolders) -> list[str]:

@@ -38,7 +38,7 @@ ARTIFACT_CODE = (
     "store",
 )
 TOOLCHAIN_CODE = ("toolchains",)
-WHEEL_CODE = ("audit", "pipeline.py", "repair", "wheels")
+WHEEL_CODE = ("audit", "execution/python_program.py", "pipeline.py", "repair", "wheels")
 CONTAINER_CODE = (
     "cli/deps.py",
     "cli/repair.py",

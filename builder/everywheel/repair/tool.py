@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from everywheel.errors import BuildError
 from everywheel.execution.process import run_logged
+from everywheel.execution.python_program import program_environment, python_program
 from everywheel.repair.request import RepairRequest
 from everywheel.wheels.wheel import Wheel, pack_wheel, read_wheel
 
@@ -34,9 +34,9 @@ def run_repair_tool(tool: RepairTool, wheel: Wheel, request: RepairRequest, fold
     """
     unrepaired = pack_wheel(wheel, folder / "unrepaired", epoch=request.epoch)
     run_logged(
-        [sys.executable, "-m", tool.module, *tool.args, unrepaired],
+        [*python_program(tool.module), *tool.args, unrepaired],
         cwd=folder,
-        env=tool.environment,
+        env=program_environment(tool.name, tool.environment),
         log=request.log,
         label=f"{request.describe(wheel)}: repair",
     )
