@@ -10,6 +10,8 @@ from pathlib import Path
 # represent bytes that are not UTF-8.
 _UNPRINTABLE = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
+_LONGEST_LINE = 1000  # characters
+
 
 def printable(text: str) -> str:
     """Return text for a terminal: control characters are escaped as in Python, such as `\\x1b`, except tab and newline.
@@ -18,6 +20,23 @@ def printable(text: str) -> str:
     show its characters in another order (https://trojansource.codes).
     """
     return _UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def printable_line(text: str) -> str:
+    """Return text as one line of a message: control characters and newlines are escaped, and a long line is cut in its middle.
+
+    A name or a value from a file may have any length, and a message is read at a glance.
+    """
+    line = printable(text).replace("\n", "\\n")
+    if len(line) <= _LONGEST_LINE:
+        return line
+    half = _LONGEST_LINE // 2
+    return f"{line[:half]}…{line[-half:]}"
+
+
+def count_noun(number: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun: `1 library`, `2 libraries`; the plural is the noun with an `s` if none is given."""
+    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 class EverywheelError(Exception):
@@ -50,7 +69,7 @@ class EverywheelError(Exception):
         self.hint = hint
 
     def render(self) -> str:
-        """Return the text that the user sees, with control characters escaped: the fact, then the evidence, then the hint."""
+        """Return the text that the user sees: the fact, then the evidence, then the hint; each is one line."""
         lines = [f"error: {self.fact}"]
         lines += [f"  {label}: {value}" for label, value in self.details.items()]
         lines += [f"  | {line}".rstrip() for line in self.excerpt]
@@ -58,7 +77,7 @@ class EverywheelError(Exception):
             lines.append(f"  log: {self.log}")
         if self.hint is not None:
             lines.append(f"  hint: {self.hint}")
-        return "\n".join(printable(line).replace("\n", "\\n") for line in lines)
+        return "\n".join(map(printable_line, lines))
 
 
 class BuildError(EverywheelError):

@@ -204,7 +204,10 @@ def _repair(
         module_exports=project.module_exports,
         native=context.engine.name is EngineName.NATIVE,
     )
-    finished = repair_wheel(built, request, call.workspace / "finished").path
+    repaired = repair_wheel(built, request, call.workspace / "finished")
+    finished = repaired.path
+    for note in repaired.notes:
+        report_notice(f"{step.label}: {note}")
     if step.target.os == "darwin":
         compiler, environ = call.toolchain.program("cc"), {**call.toolchain.environment, **context.environment}
         wheel = read_wheel(finished)

@@ -20,7 +20,7 @@ from everywheel.binaries.elf import ElfFacts, read_elf
 from everywheel.binaries.macho import read_macho
 from everywheel.cli.main import main
 from everywheel.errors import AuditError, BuildError
-from everywheel.libraries.prefix import Library, write_library
+from everywheel.libraries.library_facts import Library, write_library
 from everywheel.platforms.target import parse_target
 from everywheel.repair import RepairedWheel, RepairRequest, WheelTags, repair_wheel
 from everywheel.store.local import FIXED_TIME

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from everywheel.audit import Finding, Report, audit_wheel
 from everywheel.errors import AuditError, BuildError
-from everywheel.libraries.prefix import Library, write_library
+from everywheel.libraries.library_facts import Library, write_library
 from everywheel.platforms.target import parse_target
 from everywheel.repair import RepairRequest, WheelTags, repair_wheel
 from everywheel.store.local import FIXED_TIME, default_store

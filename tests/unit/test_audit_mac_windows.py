@@ -490,19 +490,19 @@ def test_each_operating_system_has_its_own_summaries() -> None:
     common = ("archive", "record", "tags", "debug", "paths", "exports", "abi3", "licenses")
 
     assert {summary.check: summary.message for summary in summarize_checks(mac) if summary.check not in common} == {
-        "macho": "1 modules, 0 libraries, 0 others",
+        "macho": "1 module, 0 libraries, 0 others",
         "arch": "arm64 64 bits",
         "undefined": "0 required symbols compared",
         "system": "needs macOS 11.0",
         "libraries": "needs from the system: /usr/lib/libSystem.B.dylib",
         "rpath": "none",
         "names": "none",
-        "signature": "1 of 1 images with a valid signature",
+        "signature": "1 of 1 image with a valid signature",
     }
     assert {summary.check: summary.message for summary in summarize_checks(windows) if summary.check not in common} == {
-        "pe": "1 modules, 0 libraries, 0 others",
+        "pe": "1 module, 0 libraries, 0 others",
         "arch": "IMAGE_FILE_MACHINE_AMD64 64 bits",
-        "undefined": "1 required symbols compared",
+        "undefined": "1 required symbol compared",
         "system": "needs Windows 6.0",
         "libraries": "needs from the system: kernel32.dll",
         "mitigations": "DYNAMIC_BASE, HIGH_ENTROPY_VA, NX_COMPAT",

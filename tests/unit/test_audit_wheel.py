@@ -70,7 +70,7 @@ def test_a_correct_pure_wheel_has_no_findings(tmp_path: Path) -> None:
         ("paths", "searched for 0 paths of the build"),
         ("exports", "0 files checked"),
         ("abi3", "not required: the ABI tag is none"),
-        ("licenses", "1 texts; no SBOM lists a library"),
+        ("licenses", "1 text; no SBOM lists a library"),
     ]
 
 

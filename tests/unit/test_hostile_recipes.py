@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from everywheel.config.recipe import Linkage, ResolvedRecipe, resolve_recipe
 from everywheel.config.recipe_loader import load_recipe
-from everywheel.errors import BuildError, SourceError
+from everywheel.errors import BuildError, SourceError, UsageError
 from everywheel.libraries.build import copy_headers
 from everywheel.libraries.prefix import check_links, describe_library, normalize_prefix
 from everywheel.libraries.source_tree import _copy_overlay
@@ -207,6 +207,31 @@ def test_headers_outside_of_the_source_are_not_copied(link: str, tree: Path, can
         copy_headers(tree, tree.parent / "prefix", resolve(recipe_folder))
 
     assert not (tree.parent / "prefix").exists()
+
+
+@pytest.mark.parametrize(
+    ("taken", "text"),
+    [
+        ("include", "include exists as a file"),
+        ("include/foo", "include/foo exists as a file"),
+        ("include/foo/a.h/x", "include/foo/a.h exists as a folder"),
+    ],
+)
+def test_headers_are_not_copied_over_what_exists(taken: str, text: str, tree: Path, recipe_folder: Path) -> None:
+    (tree / "include").mkdir()
+    (tree / "include" / "a.h").write_text("")
+    prefix = tree.parent / "prefix"
+    (prefix / taken).parent.mkdir(parents=True)
+    (prefix / taken).write_text("")
+
+    with pytest.raises(UsageError) as caught:
+        copy_headers(tree, prefix, resolve(recipe_folder))
+
+    assert caught.value.render() == (
+        "error: libfoo 1.0 for manylinux_2_17_x86_64: the headers in 'include' cannot be copied to 'include/foo'\n"
+        f"  path: {text}\n"
+        f"  hint: correct [build.headers] of {recipe_folder / 'recipe.toml'}"
+    )
 
 
 def test_headers_that_are_links_in_the_source_are_copied_as_files(tree: Path, recipe_folder: Path) -> None:

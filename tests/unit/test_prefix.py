@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import socket
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +13,8 @@ import pytest
 from everywheel.config.recipe import Linkage, resolve_recipe
 from everywheel.config.recipe_loader import load_recipe
 from everywheel.errors import BuildError
-from everywheel.libraries.prefix import Library, describe_library, load_libraries, relocate_pkgconfig, write_library
+from everywheel.libraries.library_facts import Library, list_prefix_files, load_libraries, write_library
+from everywheel.libraries.prefix import describe_library, relocate_pkgconfig
 from everywheel.platforms.target import parse_target
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -28,6 +33,7 @@ LIBRARY = Library(
     features=("x",),
 )
 
+RECORD = '{"name": "foo", "version": "1.2", "license": "Zlib", "linkage": "shared", "files": ["libfoo"]}'
 PC = """prefix=/everywheel
 libdir=/everywheel/lib
 
@@ -96,22 +102,114 @@ def test_a_library_without_a_license_text_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ('{"name": "foo"}', "missing 3 required keyword-only arguments: 'version', 'license', and 'linkage'"),
-        ('{"name": ', "Expecting value: line 1 column 10 (char 9)"),
-        ('["foo"]', "'list' object has no attribute 'items'"),
+        ('{"name": "foo"}', "no key 'version'"),
+        ('{"name": ', "not JSON: expecting value in line 1"),
+        ('["foo"]', "not a JSON object"),
+        ("[" * 100_000, "nested too deeply"),
+        (RECORD.replace("Zlib", "Zlib', 'MIT"), None),
+        (RECORD.replace('"1.2"', '{"a": "b"}'), "'version' is not a string"),
+        (RECORD.replace('"1.2"', "null"), "'version' is not a string"),
+        (RECORD.replace('["libfoo"]', '"libfoo"'), "'files' is not a list of strings"),
+        (RECORD.replace('["libfoo"]', "[1]"), "'files' is not a list of strings"),
+        (RECORD.replace('["libfoo"]', "null"), "'files' is not a list of strings"),
+        (RECORD.replace('"files"', '"file"'), "unknown key 'file'"),
+        (RECORD.replace('"foo"', '"../foo"'), "'name' is '../foo'"),
     ],
 )
-def test_damaged_facts_are_an_error(tmp_path: Path, text: str, reason: str) -> None:
+def test_damaged_facts_are_an_error(tmp_path: Path, text: str, reason: str | None) -> None:
     write_library(LIBRARY, tmp_path)
     record = tmp_path / "share" / "everywheel" / "foo.json"
     record.write_text(text)
 
+    if reason is None:
+        assert load_libraries(tmp_path)[0].license == "Zlib', 'MIT"
+        return
     with pytest.raises(BuildError) as caught:
         load_libraries(tmp_path)
 
-    assert caught.value.fact == "foo.json in the prefix cannot be read"
-    assert caught.value.details["file"] == record
-    assert reason in str(caught.value.details["reason"])
+    assert caught.value.render() == (
+        "error: foo.json in the prefix cannot be read\n"
+        f"  file: {record}\n"
+        f"  reason: {reason}\n"
+        "  hint: `everywheel deps --output-dir DIR` writes a new prefix; name an empty directory"
+    )
+
+
+def make_fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def make_device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def make_outside_link(path: Path) -> None:
+    path.symlink_to("/etc/passwd")
+
+
+def make_socket(path: Path) -> None:
+    with contextlib.chdir(path.parent), socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path.name)
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "reason"),
+    [
+        ("share/licenses/foo/doc/COPYING", make_fifo, "is a FIFO, not a file"),
+        ("share/licenses/foo/doc/COPYING", make_socket, "is a socket, not a file"),
+        ("share/licenses/foo/doc/COPYING", make_outside_link, "is a link that leads out of the folder"),
+        ("share/everywheel/foo.json", make_fifo, "is a FIFO, not a file"),
+        ("share/everywheel/foo.json", make_outside_link, "is a link that leads out of the prefix"),
+        ("share/everywheel/bar.txt", make_device, "is a device, not a file"),
+    ],
+)
+def test_facts_and_license_texts_are_files_of_the_prefix(
+    tmp_path: Path, name: str, make: Callable[[Path], None], reason: str
+) -> None:
+    write_library(LIBRARY, tmp_path)
+    path = tmp_path / name
+    path.unlink(missing_ok=True)
+    make(path)
+
+    with pytest.raises(BuildError) as caught:
+        load_libraries(tmp_path)
+
+    assert f"  reason: {path}: {reason}" in caught.value.render().splitlines()
+
+
+def test_a_license_folder_outside_of_the_prefix_is_not_read(tmp_path: Path) -> None:
+    write_library(LIBRARY, tmp_path / "other")
+    write_library(replace(LIBRARY, texts={}), tmp_path / "prefix")
+    folder = tmp_path / "prefix" / "share" / "licenses"
+    folder.mkdir()
+    (folder / "foo").symlink_to(tmp_path / "other" / "share" / "licenses" / "foo")
+
+    with pytest.raises(BuildError) as caught:
+        load_libraries(tmp_path / "prefix")
+
+    assert str(caught.value.details["reason"]) == f"{folder / 'foo'}: is a link that leads out of the prefix"
+
+
+@pytest.mark.parametrize("make", [make_fifo, make_device, make_socket])
+def test_a_special_file_among_libraries_is_named(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "libfoo.so").write_bytes(b"")
+    make(tmp_path / "lib" / "libfoo.so.1")
+
+    with pytest.raises(BuildError) as caught:
+        list_prefix_files(tmp_path, "lib")
+
+    assert str(tmp_path / "lib" / "libfoo.so.1") in str(caught.value.details["reason"])
+
+
+def test_files_of_a_prefix_may_be_links_and_folders_are_not_files(tmp_path: Path) -> None:
+    (tmp_path / "outside").write_bytes(b"x")
+    (tmp_path / "lib" / "libbar.so").mkdir(parents=True)
+    (tmp_path / "lib" / "libfoo.so").symlink_to("../outside")
+    (tmp_path / "lib" / "libgone.so").symlink_to("missing")
+
+    assert list_prefix_files(tmp_path, "lib") == [tmp_path / "lib" / "libfoo.so"]
+    assert list_prefix_files(tmp_path, "bin") == []
 
 
 def test_the_file_of_an_archive_keeps_its_private_requirements() -> None:

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from everywheel.cli.main import main
 from everywheel.cli.output import echo, make_table, print_table
 from everywheel.cli.progress import CommandPrinter, ProgressDisplay
-from everywheel.errors import BuildError, printable
+from everywheel.errors import BuildError, count_noun, printable, printable_line
 from everywheel.sources import FetchEvent, FetchEventKind, PinnedFile
 from everywheel.wheels.wheel import pack_wheel
 from example_wheels import make_demo_wheel
@@ -49,6 +49,24 @@ def test_an_error_cannot_have_lines_of_its_own() -> None:
         f"  | {SHOWN}",
         f"  hint: {SHOWN}",
     ]
+
+
+def test_a_long_line_of_a_message_is_cut_in_its_middle() -> None:
+    symbol = "s" * 100_000
+    error = BuildError(f"needs {symbol} of libfoo", details={"name": symbol}, excerpt=["short", symbol], hint=symbol)
+
+    lines = error.render().splitlines()
+
+    assert [len(line) for line in lines] == [1001, 1001, len("  | short"), 1001, 1001]
+    assert lines[0] == f"error: needs {'s' * 487}…{'s' * 490} of libfoo"
+    assert printable_line("x" * 1000) == "x" * 1000
+    assert printable_line(f"a\x1b\n{'x' * 1000}b") == f"a\\x1b\\n{'x' * 493}…{'x' * 499}b"
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0 libraries"), (1, "1 library"), (2, "2 libraries")])
+def test_a_noun_agrees_with_its_number(number: int, text: str) -> None:
+    assert count_noun(number, "library", "libraries") == text
+    assert count_noun(number, "file") == f"{number} file{'' if number == 1 else 's'}"
 
 
 def test_lines_and_tables_are_escaped_and_have_no_markup(capsys: pytest.CaptureFixture[str]) -> None:

@@ -254,7 +254,7 @@ def test_a_wheel_that_is_not_planned_is_named(wheelhouse: Path) -> None:
         check_files(PROJECT, wheelhouse)
 
     assert lines_of(error) == [
-        "error: 1 files are not part of the release: webpencode-0.0.1-cp311-abi3-win_amd64.whl",
+        "error: 1 file is not part of the release: webpencode-0.0.1-cp311-abi3-win_amd64.whl",
         f"  directory: {wheelhouse}",
         "  hint: remove them, or add their targets to `release-targets` in [tool.everywheel]",
     ]

@@ -332,7 +332,7 @@ def test_no_file_is_committed_that_is_not_part_of_the_release(project: Path) -> 
 
     assert result == (
         8,
-        "error: 1 files changed that are not part of the release\n"
+        "error: 1 changed file is not part of the release\n"
         "  | README.md\n"
         "  hint: `everywheel release abort` undoes the release and keeps all other changes; then prepare it again\n",
     )
@@ -575,7 +575,7 @@ def test_a_release_that_cannot_be_prepared_is_refused_and_nothing_is_written(
     assert run_release(project, "prepare", "1.1") == (8, expected)
     result = run_release(project, "prepare", "--dry-run", "1.1")
 
-    assert result == (0, f"{expected.replace('error:', 'warning:')}a release cannot be prepared: 1 problems\n")
+    assert result == (0, f"{expected.replace('error:', 'warning:')}a release cannot be prepared: 1 problem\n")
     assert changes(project) == before
     assert run_release(project, "abort")[0] == 8
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from everywheel.errors import BuildError
-from everywheel.libraries.prefix import Library
+from everywheel.libraries.library_facts import Library
 from everywheel.platforms.target import parse_target
 from everywheel.repair import (
     RepairRequest,

@@ -9,7 +9,8 @@ from everywheel.config.recipe import Linkage, resolve_recipe
 from everywheel.config.recipe_loader import load_recipe
 from everywheel.errors import BuildError
 from everywheel.libraries.features import resolve_link_flag
-from everywheel.libraries.prefix import Library, normalize_prefix
+from everywheel.libraries.library_facts import Library
+from everywheel.libraries.prefix import normalize_prefix
 from everywheel.libraries.products import check_products, list_spellings
 from everywheel.platforms.target import parse_target
 from everywheel.repair import match_grafts

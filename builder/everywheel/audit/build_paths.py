@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from everywheel.audit.report import Finding
 from everywheel.audit.wheel_contents import WheelContents
+from everywheel.errors import count_noun
 
 # Directories that pip, build, cibuildwheel and the runners of GitHub create for a build.
 _BUILD_DIRECTORY = re.compile(
@@ -42,9 +43,9 @@ def summarize_build_paths(contents: WheelContents) -> str:
     """Return the number of paths that were searched for, and text files with a directory that build tools create."""
     texts = (path for path, file in contents.wheel.files.items() if path not in contents.binaries)
     named = {path: match for path in texts if (match := _BUILD_DIRECTORY.search(contents.wheel.files[path].data))}
-    count = "1 path" if len(contents.build_paths) == 1 else f"{len(contents.build_paths)} paths"
+    count = count_noun(len(contents.build_paths), "path")
     shown = [f"{path} ({match[0].decode(errors='replace')[:_LONGEST_PATH]})" for path, match in named.items()]
-    rest = f" and {len(shown) - _MAX_FILES} more files" if len(shown) > _MAX_FILES else ""
+    rest = f" and {count_noun(len(shown) - _MAX_FILES, 'more file')}" if len(shown) > _MAX_FILES else ""
     listed = f"; directories of a build machine in {', '.join(shown[:_MAX_FILES])}{rest}" if shown else ""
     return f"searched for {count} of the build{listed}"
 

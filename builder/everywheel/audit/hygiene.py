@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 
 from everywheel.audit.report import Finding
 from everywheel.audit.wheel_contents import WheelContents
+from everywheel.errors import count_noun
 from everywheel.platforms.architectures import ARCHES
 
 # The machines on which a file without a PT_GNU_STACK header does not make the stack executable.
@@ -70,7 +71,7 @@ def check_exports(contents: WheelContents) -> Iterator[Finding]:
         exports = contents.binaries[path].exports
         undeclared = [s for s in exports if not any(fnmatchcase(s, pattern) for pattern in patterns)]
         if undeclared:
-            count = "1 symbol" if len(undeclared) == 1 else f"{len(undeclared)} symbols"
+            count = count_noun(len(undeclared), "symbol")
             message = f"exports {count} that the recipe does not declare (declared: {', '.join(patterns) or 'none'})"
             shown = [_describe_symbol(symbol, contents) for symbol in undeclared[:_MAX_SYMBOLS]]
             rest = len(undeclared) - len(shown)

@@ -9,6 +9,7 @@ from packaging.utils import canonicalize_name
 from everywheel.audit.report import Finding
 from everywheel.audit.sbom import Component
 from everywheel.audit.wheel_contents import WheelContents
+from everywheel.errors import count_noun
 from everywheel.wheels.spdx import check_expression, find_uncovered
 
 
@@ -35,7 +36,7 @@ def _check_texts(contents: WheelContents) -> Iterator[Finding]:
     texts = {file: contents.wheel.files[f"{directory}{file}"].data for file in present}
     missing = [component.title for component in contents.sbom.components if not _has_text(component, texts)]
     if missing:
-        count = "1 library" if len(missing) == 1 else f"{len(missing)} libraries"
+        count = count_noun(len(missing), "library", "libraries")
         message = f"the wheel has no license text for {count}"
         yield Finding(check="licenses", file=directory, message=message, evidence=tuple(missing))
 

@@ -13,6 +13,7 @@ from everywheel.audit.report import FileReport
 from everywheel.audit.undefined_symbols import resolve_symbols
 from everywheel.audit.wheel_contents import WheelContents
 from everywheel.binaries.formats import FORMATS, BinaryFormat
+from everywheel.errors import count_noun
 from everywheel.platforms.symbol_lists import find_newest_musl
 from everywheel.platforms.symbol_versions import version_key
 
@@ -49,7 +50,8 @@ def find_systems(contents: WheelContents) -> tuple[str, ...]:
 def summarize_archive(contents: WheelContents) -> str:
     """Return the number of files and their unpacked size."""
     files = contents.wheel.files
-    return f"{len(files)} files, {sum(len(file.data) for file in files.values())} bytes unpacked"
+    size = sum(len(file.data) for file in files.values())
+    return f"{count_noun(len(files), 'file')}, {count_noun(size, 'byte')} unpacked"
 
 
 def summarize_record(contents: WheelContents) -> str:
@@ -68,7 +70,13 @@ def summarize_format(form: BinaryFormat, contents: WheelContents) -> str:
     modules, libraries = (sum(path in kind for path in paths) for kind in (contents.modules, contents.libraries))
     unread = sum(check == form.check for check in contents.unread.values())
     others = len(paths) - modules - libraries
-    return f"{modules} modules, {libraries} libraries, {others} others{f', {unread} unreadable' if unread else ''}"
+    kinds = (
+        count_noun(modules, "module"),
+        count_noun(libraries, "library", "libraries"),
+        count_noun(others, "other"),
+        *([f"{unread} unreadable"] if unread else []),
+    )
+    return ", ".join(kinds)
 
 
 def summarize_arch(contents: WheelContents) -> str:
@@ -104,7 +112,7 @@ def summarize_undefined(contents: WheelContents) -> str:
     required = {symbol for elf in contents.elves.values() for symbol in elf.undefined}
     newest = max((find_newest_musl(required, policy) for policy in contents.strictest_policies), default=())
     patch = f"; needs musl {'.'.join(map(str, newest))} or newer" if len(newest) > 2 and newest[2] else ""
-    return f"{total} required symbols compared{rest}{patch}"
+    return f"{count_noun(total, 'required symbol')} compared{rest}{patch}"
 
 
 def summarize_system(contents: WheelContents) -> str:
@@ -132,7 +140,7 @@ def summarize_stack(contents: WheelContents) -> str:
 
 def summarize_text_relocations(contents: WheelContents) -> str:
     """Return how many files have text relocations."""
-    return f"{sum(elf.text_relocations for elf in contents.elves.values())} files with text relocations"
+    return f"{count_noun(sum(elf.text_relocations for elf in contents.elves.values()), 'file')} with text relocations"
 
 
 def summarize_page_size(contents: WheelContents) -> str:
@@ -149,7 +157,9 @@ def summarize_names(contents: WheelContents) -> str:
 def summarize_signature(contents: WheelContents) -> str:
     """Return how many images have a valid signature."""
     images = [image for macho in contents.machos.values() for image in macho.images]
-    return f"{sum(image.signature == () for image in images)} of {len(images)} images with a valid signature"
+    return (
+        f"{sum(image.signature == () for image in images)} of {count_noun(len(images), 'image')} with a valid signature"
+    )
 
 
 def summarize_mitigations(contents: WheelContents) -> str:
@@ -167,13 +177,13 @@ def summarize_exports(contents: WheelContents) -> str:
     declared = find_declared_exports(contents)
     unchecked = [posixpath.basename(path) for path in contents.binaries if path not in declared]
     rest = f"; no exports are declared for {', '.join(unchecked)}" if unchecked else ""
-    return f"{len(declared)} files checked{rest}"
+    return f"{count_noun(len(declared), 'file')} checked{rest}"
 
 
 def summarize_abi3(contents: WheelContents) -> str:
     """Return how many modules abi3audit examined."""
     if contents.is_stable_abi:
-        return f"{len(contents.modules)} modules checked"
+        return f"{count_noun(len(contents.modules), 'module')} checked"
     return f"not required: the ABI tag is {contents.wheel.abi}"
 
 
@@ -182,7 +192,7 @@ def summarize_licenses(contents: WheelContents) -> str:
     directory = f"{contents.wheel.dist_info}/licenses/"
     texts = sum(file.startswith(directory) for file in contents.wheel.files)
     listed = _join(f"{component.name} {component.version}" for component in contents.sbom.components)
-    return f"{texts} texts; {listed or 'no SBOM lists a library'}"
+    return f"{count_noun(texts, 'text')}; {listed or 'no SBOM lists a library'}"
 
 
 def _find_external(contents: WheelContents) -> dict[str, tuple[str, ...]]:

@@ -14,7 +14,7 @@ from everywheel.cli.run_plan import choose_targets, exit_code, run_plan
 from everywheel.cli.store_lease import open_store
 from everywheel.config.project import Project
 from everywheel.config.recipe import suggest
-from everywheel.errors import UsageError
+from everywheel.errors import UsageError, count_noun
 from everywheel.pipeline import BuildOptions
 from everywheel.planning.keys import find_identities
 from everywheel.planning.plan import Identities, finish_plan, make_plan, plan_libraries
@@ -82,7 +82,7 @@ def deps_command(
         for target in targets:
             folder = prefix if prefix is not None else output_dir / target.tag if output_dir is not None else None
             count = _unpack_prefix(plan, target, store, folder)
-            echo(f"{target.tag}: {count} libraries in {folder or 'the store'}")
+            echo(f"{target.tag}: {count_noun(count, 'library', 'libraries')} in {folder or 'the store'}")
     ctx.exit(exit_code(results))
 
 

@@ -26,7 +26,7 @@ from everywheel.containers.local_build_image import (
 from everywheel.containers.lock import resolve_digests, write_digests
 from everywheel.containers.prune import find_prune_candidates, remove_prune_candidates
 from everywheel.containers.runtime import find_runtime
-from everywheel.errors import BuildError, MachineError, NothingSelectedError, UsageError
+from everywheel.errors import BuildError, MachineError, NothingSelectedError, UsageError, count_noun
 from everywheel.execution.jobserver import JobPool, default_jobs
 from everywheel.execution.scheduler import Outcome, Result, Task, execute
 from everywheel.platforms.architectures import ARCHES, Arch
@@ -157,7 +157,7 @@ def build_command(
     failed = sum(result.outcome is Outcome.FAILED for result in results)
     if failed:
         raise BuildError(f"{failed} of {len(results)} images could not be built", hint="read the logs named above")
-    echo(f"{len(chosen)} images are ready")
+    echo(f"{count_noun(len(chosen), 'image is', 'images are')} ready")
 
 
 def _make_images(images: Sequence[tuple[_CatalogImage, Arch]], make_image: _MakeImage, jobs: int) -> tuple[Result, ...]:
@@ -247,7 +247,7 @@ def lock_command(
     for image in locked:
         state = f"locked by {image.origin}" if image.digests else f"unlocked: {image.reason}"
         echo(f"{image.image}: {state}")
-    echo("nothing was written" if dry_run else f"{len(changed)} images changed in {catalog.file}")
+    echo("nothing was written" if dry_run else f"{count_noun(len(changed), 'image')} changed in {catalog.file}")
 
 
 def _check_locked(images: Sequence[SmokeImage]) -> None:

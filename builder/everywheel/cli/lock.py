@@ -14,7 +14,7 @@ from everywheel.cli.store_lease import open_store
 from everywheel.config.pins import Pin
 from everywheel.config.project import load_project
 from everywheel.config.recipe import suggest
-from everywheel.errors import UsageError
+from everywheel.errors import UsageError, count_noun
 from everywheel.wheels.build_lock import LOCK, make_lock, read_lock, write_lock
 from everywheel.wheels.resolve import Upgrade
 
@@ -60,19 +60,19 @@ def lock_command(
     for change in changes:
         echo(change)
     if kept == new.pins:
-        echo(f"{path} is up to date: {len(new.pins)} packages")
+        echo(f"{path} is up to date: {count_noun(len(new.pins), 'package')}")
     elif dry_run:
         echo("nothing was written")
     else:
         write_lock(path, new.pins)
-        echo(f"written: {path}, {len(new.pins)} packages")
+        echo(f"written: {path}, {count_noun(len(new.pins), 'package')}")
 
 
 def _check(path: Path, changes: Sequence[str], count: int) -> None:
     """Raise UsageError when a lock would change."""
     if changes:
         raise UsageError(f"{path} is out of date", excerpt=changes, hint="run `everywheel lock`, and commit the file")
-    echo(f"{path} is up to date: {count} packages")
+    echo(f"{path} is up to date: {count_noun(count, 'package')}")
 
 
 def _list_changes(old: Sequence[Pin], new: Sequence[Pin]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from everywheel.cli.options import verbose_option
 from everywheel.cli.output import echo
 from everywheel.config.recipe import suggest
 from everywheel.containers.command_report import record_command
-from everywheel.errors import MachineError, UsageError
+from everywheel.errors import MachineError, UsageError, printable_line
 from everywheel.execution.notices import listen_to_notices
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -106,7 +106,7 @@ def main(ctx: click.Context, project: Path, traceback: bool, report_dir: Path | 
 
 
 def _print_notice(message: str) -> None:
-    echo(f"warning: {message}", err=True)
+    echo(printable_line(f"warning: {message}"), err=True)
 
 
 def _check_working_directory() -> None:

@@ -10,6 +10,7 @@ import click
 
 from everywheel.cli.output import echo, make_table, print_table
 from everywheel.config.project import Project, load_project
+from everywheel.errors import count_noun
 from everywheel.pipeline import plan_targets
 from everywheel.release.matrix import Job, group_jobs, list_released, plan_jobs
 
@@ -59,7 +60,7 @@ def matrix_command(root: Path, target_set: str, as_json: bool, github_output: Pa
         table.add_row(job.name, job.runner, f"{job.native}{' with QEMU' if job.qemu else ''}", "\n".join(job.files))
     print_table(table)
     # A second build produces files of the same names, so distinct names are counted.
-    echo(f"{len(jobs)} jobs, {len({name for job in jobs for name in job.files})} files")
+    echo(f"{count_noun(len(jobs), 'job')}, {count_noun(len({name for job in jobs for name in job.files}), 'file')}")
 
 
 COMMAND = matrix_command

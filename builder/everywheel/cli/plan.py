@@ -12,6 +12,7 @@ from everywheel.cli.options import Selection, json_option, selection_options
 from everywheel.cli.output import echo, make_table, print_table
 from everywheel.cli.run_plan import choose_targets
 from everywheel.config.project import Project
+from everywheel.errors import count_noun
 from everywheel.pipeline import find_missing, plan_targets
 from everywheel.planning.plan import finish_plan
 from everywheel.planning.steps import Plan, Step
@@ -54,7 +55,7 @@ def show_plan(root: Path, selection: Selection, *, as_json: bool) -> None:
     for id, step in plan.steps.items():
         table.add_row(step.name, step.version, step.platform, step.key[:12], states[id])
     print_table(table)
-    echo(f"{len(plan.steps)} steps, {len(missing)} to build")
+    echo(f"{count_noun(len(plan.steps), 'step')}, {len(missing)} to build")
 
 
 def _describe_steps(plan: Plan, states: Mapping[str, str]) -> list[dict[str, object]]:

@@ -15,7 +15,7 @@ from everywheel.cli.store_lease import open_store
 from everywheel.config.project import load_project
 from everywheel.config.recipe import Recipe, suggest
 from everywheel.config.text_rules import VERSION
-from everywheel.errors import UsageError
+from everywheel.errors import UsageError, count_noun
 from everywheel.pipeline import plan_targets
 from everywheel.planning.keys import find_identities
 from everywheel.planning.plan import plan_libraries
@@ -110,7 +110,8 @@ def check_command(root: Path, targets: tuple[str, ...]) -> None:
     identities = find_identities()
     for target in dict.fromkeys((*chosen, *project.every_target)):
         plan_libraries(project, target, tuple(project.recipes), identities)
-    echo(f"{len(project.recipes)} recipes are valid: {steps} steps on {len(chosen)} targets")
+    valid = count_noun(len(project.recipes), "recipe is", "recipes are")
+    echo(f"{valid} valid: {count_noun(steps, 'step')} on {count_noun(len(chosen), 'target')}")
 
 
 def _list_base_targets() -> tuple[Target, ...]:
@@ -152,7 +153,7 @@ def update_command(root: Path, names: tuple[str, ...], version: str | None, dry_
         return
     for update in updates:
         echo(f"{update.recipe}: {update.message}")
-    echo(f"{len(chosen)} recipes compared, {changed} pins updated")
+    echo(f"{count_noun(len(chosen), 'recipe')} compared, {count_noun(changed, 'pin')} updated")
 
 
 COMMAND = recipes_group

@@ -13,6 +13,7 @@ from everywheel.cli.release_git import abort_command, prepare_command, tag_comma
 from everywheel.cli.smoke import SmokeOptions, run_options, select_wheels, smoke_wheels
 from everywheel.cli.store_lease import open_store
 from everywheel.config.project import load_project
+from everywheel.errors import count_noun
 from everywheel.release.completeness import check_files
 from everywheel.release.matrix import RELEASED_ENGINES, find_job
 from everywheel.toolchains.compilers import EngineName
@@ -143,7 +144,7 @@ def check_command(
         check_output_dir(output_dir, files, project.name)
         files = copy_release_files(files, output_dir)
         write_sums((*files, *include), output_dir.absolute().with_name(SUMS))
-    echo(f"{len(files)} files of {project.name} {project.version}, as planned")
+    echo(f"{count_noun(len(files), 'file')} of {project.name} {project.version}, as planned")
 
 
 @release_group.command("rehearse")
@@ -190,7 +191,7 @@ def upload_command(root: Path, folder: Path, repository_url: str, index_url: str
     project = load_project(root)
     files = check_files(project, folder)
     status = upload(files, find_index(repository_url, index_url), project.name, echo)
-    echo(f"{len(status.missing)} files uploaded, {len(status.present)} were present")
+    echo(f"{count_noun(len(status.missing), 'file')} uploaded, {len(status.present)} already present")
 
 
 @release_group.command("compare")

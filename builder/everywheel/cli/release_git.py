@@ -10,7 +10,7 @@ import click
 from everywheel.cli.options import verbose_option
 from everywheel.cli.output import echo
 from everywheel.config.project import load_project
-from everywheel.errors import EverywheelError, UsageError
+from everywheel.errors import EverywheelError, UsageError, count_noun
 
 
 @click.command("prepare")
@@ -69,7 +69,7 @@ def _print_warnings(checks: Iterable[Callable[[], object]]) -> None:
         except EverywheelError as error:
             errors += 1
             echo(error.render().replace("error:", "warning:", 1), err=True)
-    echo(f"a release cannot be prepared: {errors} problems" if errors else "a release can be prepared")
+    echo(f"a release cannot be prepared: {count_noun(errors, 'problem')}" if errors else "a release can be prepared")
 
 
 @click.command("tag")

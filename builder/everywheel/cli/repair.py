@@ -14,7 +14,7 @@ from everywheel.cli.options import verbose_option
 from everywheel.cli.output import echo
 from everywheel.cli.store_lease import open_store
 from everywheel.config.project import Project, load_project
-from everywheel.errors import AuditError, UsageError
+from everywheel.errors import AuditError, UsageError, printable_line
 from everywheel.execution.files import translate_os_errors
 from everywheel.platforms.tags import parse_platforms
 from everywheel.platforms.target import Target, parse_foreign_target, parse_target
@@ -117,7 +117,7 @@ def _repair(wheel: Path, request: RepairRequest, wheelhouse: Path, *, audit: boo
 
     finished = repair_wheel(wheel, request, request.work / "finished")
     for note in finished.notes:
-        echo(f"{finished.path.name}: {note}", err=True)
+        echo(printable_line(f"{finished.path.name}: {note}"), err=True)
     if audit:
         try:
             fail_on_findings((audit_wheel(finished.path),))

@@ -22,6 +22,7 @@ from everywheel.cli.run_plan import choose_targets, list_target_set
 from everywheel.cli.store_lease import open_store
 from everywheel.config.project import load_project
 from everywheel.config.recipe import ResolvedRecipe
+from everywheel.errors import count_noun
 from everywheel.pipeline import plan_targets
 from everywheel.sources import (
     PinnedFile,
@@ -90,7 +91,7 @@ def fetch_command(
         ]
         echo(json.dumps(rows, indent=1))
     else:
-        echo(f"{len(paths)} sources and patches are in the store")
+        echo(f"{count_noun(len(paths), 'source or patch is', 'sources and patches are')} in the store")
 
 
 @sources_group.command("bundle")
@@ -117,7 +118,8 @@ def bundle_command(
     _fetch_files(files, store, offline=offline, timeout=timeout)
     packed = bundle_sources(files, archive, store=store.root, recipes=recipes)
     size = archive.stat().st_size / 1e6
-    echo(f"{archive}: {len(packed)} sources and patches, {len(recipes)} recipes, {size:.1f} MB")
+    sources = count_noun(len(packed), "source or patch", "sources and patches")
+    echo(f"{archive}: {sources}, {count_noun(len(recipes), 'recipe')}, {size:.1f} MB")
 
 
 @sources_group.command("import")
@@ -128,7 +130,7 @@ def import_command(archive: Path) -> None:
     Example: everywheel sources import sources.tar
     """
     files = import_bundle(archive, store=open_store().root)
-    echo(f"{len(files)} files are in the store")
+    echo(f"{count_noun(len(files), 'file is', 'files are')} in the store")
 
 
 COMMAND = sources_group

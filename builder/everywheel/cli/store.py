@@ -13,7 +13,7 @@ import click
 from everywheel.cli.options import json_option
 from everywheel.cli.output import echo, make_table, print_table
 from everywheel.config.project import load_project
-from everywheel.errors import BuildError, UsageError
+from everywheel.errors import BuildError, UsageError, count_noun
 from everywheel.pipeline import plan_targets
 from everywheel.store.damage import DamageCheck, find_damage, remove_damage
 from everywheel.store.garbage import collect_garbage
@@ -65,7 +65,8 @@ def list_command(as_json: bool) -> None:
     print_table(table)
     sources = list_folder(store.root / "sources")
     total = sum(e.size for e in entries) + sum(path.lstat().st_size for path in sources)
-    echo(f"{store.root}: {len(entries)} entries, {len(sources)} sources, {total / 1e6:.1f} MB")
+    counts = f"{count_noun(len(entries), 'entry', 'entries')}, {count_noun(len(sources), 'source')}"
+    echo(f"{store.root}: {counts}, {total / 1e6:.1f} MB")
 
 
 @store_group.command("verify")
@@ -89,7 +90,7 @@ def verify_command(ctx: click.Context, as_json: bool) -> None:
             hint="`everywheel store gc --damaged` removes them; the next build builds or fetches them again",
         )
     sources = list_folder(store.root / "sources")
-    echo(f"{len(store.entries())} entries and {len(sources)} sources are intact")
+    echo(f"{count_noun(len(store.entries()), 'entry', 'entries')} and {count_noun(len(sources), 'source')} are intact")
 
 
 def _describe(store: Store, damage: Damage) -> dict[str, str]:

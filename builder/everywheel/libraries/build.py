@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from everywheel.config.recipe import BuildSystem, Linkage, ResolvedRecipe
-from everywheel.errors import BuildError
+from everywheel.errors import BuildError, UsageError
 from everywheel.execution.files import remove_path
 from everywheel.execution.input_files import UnusableFile, leads_out, list_files
 from everywheel.execution.process import run_logged
@@ -102,7 +102,8 @@ def _make_shell_hint(step: LibraryStep) -> str:
 def copy_headers(source: Path, prefix: Path, recipe: ResolvedRecipe) -> None:
     """Copy the directories that `headers` of a recipe lists from the source into the prefix, without links.
 
-    Raises BuildError when the source does not contain one of them, or when a file in it cannot be used.
+    Raises BuildError when the source does not contain one of them, or when a file in it cannot be used, and UsageError when
+    the prefix has a file where a directory is needed, or a directory where a file is.
     """
     for origin, destination in recipe.build.headers.items():
         if not (source / origin).is_dir() or leads_out(source / origin, source):
@@ -120,6 +121,15 @@ def copy_headers(source: Path, prefix: Path, recipe: ResolvedRecipe) -> None:
             ) from None
         for file in files:
             path = prefix / destination / file.name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file.path, path)
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file.path, path)
+            except (FileExistsError, NotADirectoryError, IsADirectoryError):
+                parents = [parent for parent in path.parents if parent.is_relative_to(prefix)]
+                obstacle = next((parent for parent in parents if parent.is_file()), path).relative_to(prefix)
+                raise UsageError(
+                    f"{recipe.label}: the headers in '{origin}' cannot be copied to '{destination}'",
+                    details={"path": f"{obstacle} exists as a {'folder' if (prefix / obstacle).is_dir() else 'file'}"},
+                    hint=f"correct [build.headers] of {recipe.directory / 'recipe.toml'}",
+                ) from None
             path.chmod(0o755 if file.executable else 0o644)

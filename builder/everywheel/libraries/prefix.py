@@ -1,23 +1,16 @@
-"""Prefixes: the preparation of an installed directory for the store, and the facts about each library in it.
-
-`normalize_prefix` writes the facts and the license texts; `load_libraries` reads them when a wheel that contains the
-libraries is repaired.
-"""
+"""Prefixes: the preparation of an installed directory for the store."""
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
-from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from everywheel.archives.refusal import find_name_fault
 from everywheel.config.recipe import Linkage, ResolvedRecipe
 from everywheel.errors import BuildError
 from everywheel.execution.input_files import UnusableFile, leads_out, link_leads_out, read_file, read_text
+from everywheel.libraries.library_facts import Library, write_library
 from everywheel.toolchains.toolchain import PREFIX
 
 _LARGEST_TEXT = 16 << 20  # bytes of a license text or .pc file
@@ -38,31 +31,6 @@ _DROPPED = (
     "etc",
     "var",
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Library:
-    """The facts about one library in a prefix.
-
-    `license` is an SPDX expression, `linkage` is `shared` or `static`, `files` are the names of its shared objects without
-    suffix and version (`libvips`), `exports` are glob patterns of the symbols that it may export (None: its recipe
-    declares none), `texts` its license texts by file name. `url`, `sha256` and `patches` identify its source.
-    The serial number of the SBOM is computed from the `repr` of this value: a renamed or additional field would change it.
-    `features` is therefore excluded from the `repr`.
-    """
-
-    name: str
-    version: str
-    license: str
-    linkage: str
-    requires: tuple[str, ...] = ()
-    files: tuple[str, ...] = ()
-    exports: tuple[str, ...] | None = None
-    url: str = ""
-    sha256: str = ""
-    patches: tuple[str, ...] = ()
-    texts: Mapping[str, bytes] = field(default_factory=dict)
-    features: tuple[str, ...] = field(default=(), repr=False)
 
 
 def normalize_prefix(prefix: Path, recipe: ResolvedRecipe, source: Path) -> None:
@@ -185,48 +153,3 @@ def describe_library(recipe: ResolvedRecipe, source: Path) -> Library:
         texts=texts,
         features=recipe.features,
     )
-
-
-def write_library(library: Library, prefix: Path) -> None:
-    """Write a library's facts to `share/everywheel/<name>.json` and its license texts to `share/licenses/<name>/`."""
-    facts = {name: value for name, value in asdict(library).items() if name != "texts"}
-    record = prefix / "share" / "everywheel" / f"{library.name}.json"
-    record.parent.mkdir(parents=True, exist_ok=True)
-    record.write_text(json.dumps(facts, indent=1, sort_keys=True), encoding="utf-8", newline="\n")
-    for name, text in library.texts.items():
-        path = prefix / "share" / "licenses" / library.name / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(text)
-
-
-def load_libraries(prefix: Path, *, exclude: Collection[str] = ()) -> tuple[Library, ...]:
-    """Return the libraries in a prefix, sorted by name, without the recipes in `exclude` (the Python headers).
-
-    Raises BuildError when the facts about a library cannot be read or when it has no license text.
-    """
-    records = sorted((prefix / "share" / "everywheel").glob("*.json"))
-    return tuple(_load_library(path, prefix) for path in records if path.stem not in exclude)
-
-
-def _load_library(record: Path, prefix: Path) -> Library:
-    licenses = prefix / "share" / "licenses" / record.stem
-    try:
-        facts: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
-        lists = {name: tuple(value) for name, value in facts.items() if isinstance(value, list)}
-        library = Library(**{**facts, **lists, "texts": _read_texts(licenses)})
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise BuildError(
-            f"{record.name} in the prefix cannot be read", details={"file": record, "reason": repr(error)}
-        ) from None
-    if not library.texts:
-        raise BuildError(
-            f"{library.name} {library.version}: no license text in the prefix",
-            details={"folder": licenses},
-            hint="list the files that contain it in `license.files` of its recipe",
-        )
-    return library
-
-
-def _read_texts(folder: Path) -> dict[str, bytes]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}

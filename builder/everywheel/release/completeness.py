@@ -18,7 +18,7 @@ from packaging.utils import (
 from everywheel.audit import audit_wheel, fail_on_findings
 from everywheel.audit.wheel_contents import WheelContents, read_wheel_contents
 from everywheel.config.project import Project
-from everywheel.errors import ReleaseError, UsageError
+from everywheel.errors import ReleaseError, UsageError, count_noun
 from everywheel.execution.files import hash_file
 from everywheel.release.compare_builds import fingerprint_build, list_differences
 from everywheel.release.matrix import RELEASED_ENGINES, Job, list_released
@@ -117,7 +117,7 @@ def check_files(project: Project, folder: Path, *, strictly: bool = True) -> tup
         )
     if strictly and (unplanned := sorted(present.difference(expected))):
         raise ReleaseError(
-            f"{len(unplanned)} files are not part of the release: {', '.join(unplanned)}",
+            f"{count_noun(len(unplanned), 'file is', 'files are')} not part of the release: {', '.join(unplanned)}",
             details={"directory": folder},
             hint="remove them, or add their targets to `release-targets` in [tool.everywheel]",
         )

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from everywheel.errors import ReleaseError
+from everywheel.errors import ReleaseError, count_noun
 from everywheel.release.changelog import Changelog
 from everywheel.release.git import find_repository_root, git_succeeds, list_changes, run_git
 from everywheel.release.version import read_version, replace_version
@@ -116,7 +116,7 @@ def commit_and_tag(root: Path, version: str) -> None:
     other_paths = [path for path, status in changes.items() if path not in release_paths and status != "??"]
     if other_paths:
         raise ReleaseError(
-            f"{len(other_paths)} files changed that are not part of the release",
+            f"{count_noun(len(other_paths), 'changed file is', 'changed files are')} not part of the release",
             excerpt=other_paths[:_MAX_SHOWN],
             hint=prepare_again,
         )

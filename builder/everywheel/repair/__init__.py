@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from everywheel.libraries.prefix import load_libraries
+from everywheel.libraries.library_facts import load_libraries
 from everywheel.repair.linux import graft_libraries as graft_linux
 from everywheel.repair.linux import merge_platlib
 from everywheel.repair.macos import graft_libraries as graft_macos

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from everywheel.binaries.elf import read_elf
 from everywheel.binaries.unreadable import UnreadableElf
+from everywheel.libraries.library_facts import list_prefix_files, read_prefix_file
 from everywheel.repair.needed import NeededLibraries, scheme_of
 from everywheel.repair.request import RepairRequest
 from everywheel.wheels.wheel import Wheel
@@ -29,11 +30,11 @@ def find_dlopened(wheel: Wheel, needed: NeededLibraries, request: RepairRequest)
     not search the RPATH of a caller of dlopen(), but both C libraries find a loaded library by its name.
     """
     dlopened = []
-    for file in sorted((request.prefix / "lib").glob("*.so*")):
-        if file.is_symlink():
+    for file in list_prefix_files(request.prefix, "lib"):
+        if file.is_symlink() or ".so" not in file.name:
             continue
         try:
-            soname = read_elf(file.read_bytes()).soname or file.name
+            soname = read_elf(read_prefix_file(file)).soname or file.name
         except UnreadableElf:
             continue
         names = [name for name in (soname, f"{soname.partition('.so')[0]}.so") if name not in needed.own]

@@ -12,7 +12,9 @@ from pathlib import Path
 from everywheel.binaries.elf import MAGIC, read_elf
 from everywheel.binaries.unreadable import UnreadableElf
 from everywheel.errors import BuildError
+from everywheel.execution.input_files import leads_out
 from everywheel.execution.process import run_logged
+from everywheel.libraries.library_facts import list_prefix_files
 from everywheel.platforms.linux_policy import load_policy
 from everywheel.platforms.tags import parse_platforms
 from everywheel.repair.dlopened import find_dlopened
@@ -102,10 +104,10 @@ def _prepare(wheel: Wheel, needed: NeededLibraries, request: RepairRequest, fold
     """Return the wheel, and a directory with copies of the prefix's shared libraries, both ready for auditwheel."""
     shared = folder / "lib"
     shared.mkdir()
-    for library in sorted((request.prefix / "lib").glob("*.so*")):
+    for library in [path for path in list_prefix_files(request.prefix, "lib") if ".so" in path.name]:
         copy = shared / library.name
-        shutil.copy2(library, copy, follow_symlinks=False)
-        if not library.is_symlink():
+        shutil.copy2(library, copy, follow_symlinks=leads_out(library, library.parent))
+        if not copy.is_symlink():
             _edit_elf(copy, _list_changes(copy, request), request, folder)
     libraries = f"{wheel.name}.libs"  # auditwheel puts the libraries that it grafts into this directory too
     dlopened = {f"{libraries}/{opened.name}": opened for opened in find_dlopened(wheel, needed, request)}

@@ -8,6 +8,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from everywheel.execution.input_files import leads_out
+from everywheel.libraries.library_facts import list_prefix_files
 from everywheel.repair.needed import NeededLibraries, scheme_of
 from everywheel.repair.request import RepairRequest
 from everywheel.repair.tool import RepairTool, newer_system_error, run_repair_tool
@@ -23,8 +25,9 @@ def graft_libraries(wheel: Wheel, needed: NeededLibraries, request: RepairReques
     """
     libraries, results = folder / "lib", folder / "repaired"
     libraries.mkdir()
-    for path in sorted((request.prefix / "lib").glob("*.dylib")):
-        shutil.copy2(path, libraries / path.name, follow_symlinks=False)
+    for path in list_prefix_files(request.prefix, "lib"):
+        if path.name.endswith(".dylib"):
+            shutil.copy2(path, libraries / path.name, follow_symlinks=leads_out(path, path.parent))
     environment = _environment(request, folder, libraries)
     native = request.native and sys.platform == "darwin"
     tool = _delocate(request, results, environment) if native else _repairwheel(libraries, results, environment)

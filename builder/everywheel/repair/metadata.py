@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from packaging.metadata import RawMetadata
 
 from everywheel.errors import BuildError
-from everywheel.libraries.prefix import Library
+from everywheel.libraries.library_facts import Library, list_prefix_files
 from everywheel.repair.request import RepairRequest
 from everywheel.wheels.sbom import make_sbom
 from everywheel.wheels.spdx import check_expression, combine_expressions
@@ -114,10 +114,10 @@ def select_included(wheel: Wheel, libraries: Sequence[Library], request: RepairR
 
 def _is_installed(library: Library, prefix: Path) -> bool:
     """Return whether a prefix contains a library as a shared one."""
-    folder, suffixes = prefix / "lib", (".so", ".dylib")
-    files = [*(path for path in folder.glob("lib*") if any(suffix in path.name for suffix in suffixes))]
-    files += (prefix / "bin").glob("*.dll")
-    return library.linkage == "shared" and any(_library_stem(path.name) in library.files for path in files)
+    names = [path.name for path in list_prefix_files(prefix, "lib")]
+    files = [name for name in names if name.startswith("lib") and (".so" in name or ".dylib" in name)]
+    files += [path.name for path in list_prefix_files(prefix, "bin") if path.name.endswith(".dll")]
+    return library.linkage == "shared" and any(_library_stem(name) in library.files for name in files)
 
 
 def match_grafts(wheel: Wheel, libraries: Sequence[Library]) -> Mapping[str, tuple[str, ...]]:

@@ -14,6 +14,7 @@ from everywheel.binaries.macho import MachoFacts
 from everywheel.binaries.pe import PeFacts
 from everywheel.binaries.unreadable import UnreadableBinary
 from everywheel.errors import AuditError, BuildError
+from everywheel.libraries.library_facts import list_prefix_files, read_prefix_file
 from everywheel.platforms.linux_policy import load_policy
 from everywheel.platforms.mac_windows_policy import is_macos_library, load_windows_policy
 from everywheel.platforms.target import Target
@@ -48,7 +49,7 @@ def find_needed(wheel: Wheel, request: RepairRequest) -> NeededLibraries:
     """
     target = request.target
     folder = request.prefix / _FOLDERS[target.os]
-    available = {_spell(path.name, target): path for path in sorted(folder.glob("*")) if path.is_file()}
+    available = {_spell(path.name, target): path for path in list_prefix_files(request.prefix, _FOLDERS[target.os])}
     binaries = dict(_read_binaries(wheel, target))
     own: dict[str, tuple[str, ...]] = {}
     for path in binaries:
@@ -65,7 +66,7 @@ def find_needed(wheel: Wheel, request: RepairRequest) -> NeededLibraries:
         for name in _list_needed(binary, target):
             if name in available and name not in grafted:
                 grafted[name] = available[name]
-                library = read_binary(name, available[name].read_bytes(), (target.os,))
+                library = _read_library(available[name], target)
                 pending += [(str(available[name]), library)] if library is not None else []
             elif name not in available and name not in own:
                 missing.setdefault(path, []).append(name)
@@ -82,6 +83,17 @@ def _read_binaries(wheel: Wheel, target: Target) -> Iterator[tuple[str, Binary]]
             continue  # the audit reports it
         if isinstance(binary, FORMATS[target.os].facts):
             yield path, binary
+
+
+def _read_library(path: Path, target: Target) -> Binary | None:
+    try:
+        return read_binary(path.name, read_prefix_file(path), (target.os,))
+    except UnreadableBinary as error:
+        raise BuildError(
+            f"{path.name} in the prefix cannot be read",
+            details={"file": path, "reason": error},
+            hint="it is truncated, damaged or not a compiled file: build it again",
+        ) from None
 
 
 def _spell(name: str, target: Target) -> str:

@@ -13,7 +13,7 @@ from cyclonedx.model.license import LicenseExpression
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
-from everywheel.libraries.prefix import Library
+from everywheel.libraries.library_facts import Library
 
 # Properties for facts that have no field in CycloneDX. The audit reads them from the finished wheel.
 LINKAGE = "everywheel:linkage"  # shared or static
