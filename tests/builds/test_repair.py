@@ -418,7 +418,7 @@ def test_a_result_with_audit_findings_is_not_written(
     assert audited.exit_code == 5
     assert audited.output.splitlines()[:3] == [
         f"error: demo-1.0-cp312-cp312-{GLIBC}.whl: the audit has 1 finding",
-        f"  result: not written to {tmp_path / 'wheelhouse'}; with --no-audit, it is written without an audit",
-        f"  | licenses: {INFO}/METADATA: no License-Expression (PEP 639)",
+        f"  result: not written to {tmp_path / 'wheelhouse'}; --ignore accepts the findings of a check, --no-audit all",
+        f"  | licenses (quality): {INFO}/METADATA: no License-Expression (PEP 639)",
     ]
     assert (written.exit_code, written.output) == (0, f"{tmp_path / 'wheelhouse' / wheel.name}\n")

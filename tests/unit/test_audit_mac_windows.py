@@ -428,7 +428,7 @@ def test_a_wheel_with_binaries_of_two_systems_is_found() -> None:
     name = "demo-1.0-cp311-abi3-win_amd64.whl"
     assert caught.value.render() == (
         f"error: {name}: the audit has 1 finding\n"
-        f"  | tags: {name}: contains binaries of more than one operating system:"
+        f"  | tags (load): {name}: contains binaries of more than one operating system:"
         " ELF files for Linux and PE files for Windows\n"
         "  |     ELF: demo/a.so and 1 more\n"
         "  |     PE: demo/_demo.pyd\n"

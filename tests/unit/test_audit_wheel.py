@@ -266,8 +266,8 @@ def test_the_error_lists_every_finding_with_its_evidence() -> None:
     assert caught.value.exit_code == 5
     assert caught.value.render() == (
         "error: x.whl: the audit has 2 findings\n"
-        "  | stack: a.so: requires it\n"
-        "  | symbols: a.so: needs GLIBC_2.34\n"
+        "  | stack (load): a.so: requires it\n"
+        "  | symbols (load): a.so: needs GLIBC_2.34\n"
         "  |     f@GLIBC_2.34\n"
         "  hint: docs/troubleshooting.md explains how to fix each finding"
     )
@@ -280,7 +280,7 @@ def test_the_error_for_several_wheels_names_each() -> None:
     assert caught.value.render() == (
         "error: 1 of 2 wheels: the audit has 1 finding\n"
         "  | y.whl\n"
-        "  | stack: a.so: requires it\n"
+        "  | stack (load): a.so: requires it\n"
         "  hint: docs/troubleshooting.md explains how to fix each finding"
     )
 
@@ -290,7 +290,7 @@ def test_a_report_without_findings_raises_nothing() -> None:
 
 
 def test_a_finding_has_its_own_lines() -> None:
-    assert describe_finding(SYMBOL) == ["symbols: a.so: needs GLIBC_2.34", "    f@GLIBC_2.34"]
+    assert describe_finding(SYMBOL) == ["symbols (load): a.so: needs GLIBC_2.34", "    f@GLIBC_2.34"]
 
 
 def patch(path: Path, offset: int, new: bytes) -> Path:

@@ -136,4 +136,4 @@ def test_the_names_of_members_are_escaped_in_an_audit(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["audit", str(path)])
 
     assert result.exit_code == 5
-    assert f"  | archive: {SHOWN}: the path contains control characters" in result.output
+    assert f"  | archive (load): {SHOWN}: the path contains control characters" in result.output

@@ -6,7 +6,31 @@ SBOM; it works for wheels of any origin, for Linux, macOS and Windows.
 
 from __future__ import annotations
 
-from everywheel.audit.checks import audit_wheel
-from everywheel.audit.report import CheckSummary, FileReport, Finding, Report, describe_finding, fail_on_findings
+from everywheel.audit.checks import CODES, audit_wheel
+from everywheel.audit.report import (
+    CheckSummary,
+    FileReport,
+    Finding,
+    FindingKind,
+    Report,
+    describe_finding,
+    describe_ignored,
+    fail_on_findings,
+    find_kind,
+    ignore_findings,
+)
 
-__all__ = ["CheckSummary", "FileReport", "Finding", "Report", "audit_wheel", "describe_finding", "fail_on_findings"]
+__all__ = [
+    "CODES",
+    "CheckSummary",
+    "FileReport",
+    "Finding",
+    "FindingKind",
+    "Report",
+    "audit_wheel",
+    "describe_finding",
+    "describe_ignored",
+    "fail_on_findings",
+    "find_kind",
+    "ignore_findings",
+]

@@ -123,6 +123,9 @@ CHECKS = (
 )
 """Every check, in the order of the report."""
 
+CODES = tuple(check.name for check in CHECKS if check.name != "dlopen")
+"""The codes of findings: the names of all checks but the one that never fails a wheel."""
+
 
 def audit_wheel(path: Path, build_paths: Sequence[str] = ()) -> Report:
     """Check a wheel of any origin and return its findings and a summary of each check.

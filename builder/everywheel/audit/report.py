@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from enum import StrEnum
 
-from everywheel.errors import AuditError
+from everywheel.errors import AuditError, count_noun
+
+# The checks whose findings do not prevent a wheel from being installed and loaded.
+_QUALITY_CHECKS = frozenset({"debug", "exports", "licenses", "mitigations", "names", "paths"})
+
+
+class FindingKind(StrEnum):
+    """The subject of a finding: whether the wheel can be installed and loaded as its tags promise, or its quality."""
+
+    LOAD = "load"
+    QUALITY = "quality"
+
+
+def find_kind(check: str) -> FindingKind:
+    """Return the kind of the findings of a check."""
+    return FindingKind.QUALITY if check in _QUALITY_CHECKS else FindingKind.LOAD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One fault: the name of the check, the file of the wheel, a message, and the lines that prove it."""
+    """One fault: the name of the check, which is its code, the file of the wheel, a message, and the lines that prove it."""
 
     check: str
     file: str
@@ -46,18 +63,37 @@ class FileReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The result of one wheel's audit; `size` is the wheel's, in bytes."""
+    """The result of one wheel's audit; `size` is the wheel's, in bytes. `ignored` are findings that the user accepts."""
 
     wheel: str
     size: int
     checks: tuple[CheckSummary, ...]
     files: tuple[FileReport, ...]
     findings: tuple[Finding, ...]
+    ignored: tuple[Finding, ...] = ()
+
+
+def ignore_findings(report: Report, codes: Collection[str]) -> Report:
+    """Return a report whose findings with one of the codes are ignored."""
+    kept = tuple(finding for finding in report.findings if finding.check not in codes)
+    ignored = tuple(finding for finding in report.findings if finding.check in codes)
+    return replace(report, findings=kept, ignored=ignored)
+
+
+def describe_ignored(report: Report) -> list[str]:
+    """Return one line for each code with ignored findings; it states whether the wheel may not load because of them."""
+    codes = [finding.check for finding in report.ignored]
+    consequences = {FindingKind.LOAD: ": the wheel may not be installed or loaded", FindingKind.QUALITY: ""}
+    return [
+        f"ignored: {count_noun(codes.count(code), 'finding')} of {code}{consequences[find_kind(code)]}"
+        for code in dict.fromkeys(codes)
+    ]
 
 
 def describe_finding(finding: Finding) -> list[str]:
-    """Return a finding's lines: check, file and message, then the evidence, indented."""
-    return [f"{finding.check}: {finding.file}: {finding.message}", *(f"    {line}" for line in finding.evidence)]
+    """Return a finding's lines: check, kind, file and message, then the evidence, indented."""
+    label = f"{finding.check} ({find_kind(finding.check)})"
+    return [f"{label}: {finding.file}: {finding.message}", *(f"    {line}" for line in finding.evidence)]
 
 
 def fail_on_findings(reports: tuple[Report, ...]) -> None:
@@ -69,8 +105,7 @@ def fail_on_findings(reports: tuple[Report, ...]) -> None:
     for report in failed:
         lines += [report.wheel] if len(reports) > 1 else []
         lines += [line for finding in report.findings for line in describe_finding(finding)]
-    total = sum(len(report.findings) for report in failed)
-    count = "1 finding" if total == 1 else f"{total} findings"
+    count = count_noun(sum(len(report.findings) for report in failed), "finding")
     subject = failed[0].wheel if len(reports) == 1 else f"{len(failed)} of {len(reports)} wheels"
     raise AuditError(
         f"{subject}: the audit has {count}",

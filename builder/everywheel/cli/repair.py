@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,10 +14,13 @@ from packaging.utils import canonicalize_name
 from everywheel.cli.options import verbose_option
 from everywheel.cli.output import echo
 from everywheel.cli.store_lease import open_store
+from everywheel.cli.wheel_arguments import check_codes, ignore_option, list_wheels
 from everywheel.config.project import Project, load_project
+from everywheel.config.toml_reader import read_toml
 from everywheel.errors import AuditError, UsageError, printable_line
 from everywheel.execution.files import translate_os_errors
-from everywheel.platforms.tags import parse_platforms
+from everywheel.libraries.library_facts import load_libraries
+from everywheel.platforms.tags import TagFamily, parse_platforms
 from everywheel.platforms.target import Target, parse_foreign_target, parse_target
 from everywheel.repair.request import RepairRequest, WheelTags
 from everywheel.store.local import FIXED_TIME
@@ -35,31 +39,38 @@ from everywheel.wheels.wheel import split_filename
     show_default=True,
     help="Directory for the repaired wheels.",
 )
+@ignore_option
 @click.option("--no-audit", is_flag=True, help="Write the repaired wheels without auditing them.")
 @verbose_option
 @click.pass_obj
 def repair_command(
-    root: Path, wheels: tuple[Path, ...], prefix: Path, target: str | None, wheelhouse: Path, no_audit: bool
+    root: Path,
+    wheels: tuple[Path, ...],
+    prefix: Path,
+    target: str | None,
+    wheelhouse: Path,
+    ignored: tuple[str, ...],
+    no_audit: bool,
 ) -> None:
     """Repair wheels that were built against a prefix: graft its shared libraries, add license texts and an SBOM.
 
     `everywheel deps --output-dir DIR` builds such a prefix. A wheel keeps its Python and ABI tags, its build number and its
-    metadata. The result is audited: a wheel with findings is not written, and the exit code is 5.
+    metadata. The result is audited: a wheel with findings is not written, and the exit code is 5. No project is required; in
+    the folder of a project, its own wheels are also checked for the symbols that they may export.
 
     Example: everywheel repair dist/foo.whl --prefix prefixes/manylinux_2_17_x86_64 --target manylinux2014_x86_64
     """
     from everywheel.toolchains.build_tools import ensure_tools
 
-    project = load_project(root)
+    codes = check_codes(ignored)
+    paths = list_wheels(wheels, hint="name a wheel that was built against the prefix, or a folder with such wheels")
+    project = _find_project(root)
     store = open_store()
-    for wheel in wheels:
-        if not wheel.is_file():
-            raise UsageError(f"{wheel}: no such file", hint="name a wheel that was built against the prefix")
     if not (prefix / "share" / "everywheel").is_dir():
         raise UsageError(
             f"{prefix} is not a prefix", hint="`everywheel deps --output-dir DIR` builds one for each target"
         )
-    for wheel, wheel_target, tags in [_check_wheel(wheel, target, project) for wheel in wheels]:
+    for wheel, wheel_target, tags in [_check_wheel(wheel, target, project) for wheel in paths]:
         with TemporaryDirectory(dir=store.root / "tmp") as work:
             request = RepairRequest(
                 target=wheel_target,
@@ -69,14 +80,14 @@ def repair_command(
                 log=store.root / "logs" / f"repair-{wheel.stem}.log",
                 epoch=FIXED_TIME,
                 tags=tags,
-                exclude=[spec.headers for spec in project.pythons],
-                module_exports=project.module_exports if _is_own(wheel, project) else None,
+                exclude=[spec.headers for spec in project.pythons] if project else _find_python_headers(prefix),
+                module_exports=project.module_exports if project and _is_own(wheel, project) else None,
                 native=True,
             )
-            echo(_repair(wheel.absolute(), request, wheelhouse, audit=not no_audit))
+            echo(_repair(wheel.absolute(), request, wheelhouse, ignored=None if no_audit else codes))
 
 
-def _check_wheel(wheel: Path, tag: str | None, project: Project) -> tuple[Path, Target, WheelTags]:
+def _check_wheel(wheel: Path, tag: str | None, project: Project | None) -> tuple[Path, Target, WheelTags]:
     """Return a wheel with its target and its final tags; raise UsageError for one that cannot be repaired.
 
     The project's own wheel gets the Python tag that the project declares for its ABI: build backends name the Python that
@@ -92,37 +103,77 @@ def _check_wheel(wheel: Path, tag: str | None, project: Project) -> tuple[Path, 
     if tag is not None:
         target = parse_target(tag)
         platform = target.wheel_tag
-    elif platform == "any":
-        raise UsageError(
-            f"{wheel.name} is for any platform: there is nothing to repair",
-            hint="if it contains compiled files, name their target with --target",
-        )
     else:
-        targets = [parse_foreign_target(parsed.text) for parsed in parse_platforms(platform)]
-        target = min(targets, key=lambda target: (target.libc_version, target.os_version))
+        target = _choose_target(wheel.name, platform)
     check_binaries(read_wheel(wheel), target)
-    if _is_own(wheel, project):
+    if project and _is_own(wheel, project):
         python = next((spec.tag for spec in project.pythons if spec.abi == abi), python)
     return wheel, target, WheelTags(build=build, python=python, abi=abi, platform=platform)
+
+
+def _choose_target(name: str, platform: str) -> Target:
+    """Return the oldest target of a wheel's platform tags; raise UsageError for tags that name no target to repair for."""
+    tags = parse_platforms(platform)
+    for tag in tags:
+        if tag.family is TagFamily.ANY:
+            raise UsageError(
+                f"{name} is for any platform: there is nothing to repair",
+                hint="if it contains compiled files, name their target with --target",
+            )
+        if tag.family is TagFamily.LINUX:
+            raise UsageError(
+                f"{name} is for {tag.text}, which promises no C library",
+                hint=f"name the target with --target, such as manylinux2014_{tag.arch}",
+            )
+        if len(tag.arches) > 1:
+            raise UsageError(
+                f"{name} is for {tag.arch}: wheels with files for several architectures cannot be repaired",
+                hint="a prefix has libraries of one architecture: repair a wheel for each architecture, and merge the results "
+                "with `delocate-merge`; `everywheel audit` checks merged wheels",
+            )
+    targets = [parse_foreign_target(tag.text) for tag in tags]
+    return min(targets, key=lambda target: (target.libc_version, target.os_version))
 
 
 def _is_own(wheel: Path, project: Project) -> bool:
     return canonicalize_name(split_filename(wheel.name)[0]) == canonicalize_name(project.name)
 
 
-def _repair(wheel: Path, request: RepairRequest, wheelhouse: Path, *, audit: bool) -> Path:
-    """Repair and audit one wheel, and move the result into the wheelhouse; raise AuditError if it has findings."""
-    from everywheel.audit import audit_wheel, fail_on_findings
+def _find_project(root: Path) -> Project | None:
+    """Load the project in a folder; return None if the current directory, the default, has none."""
+    path = root / "pyproject.toml"
+    if root == Path() and not (path.exists() and read_toml(path, "").table("tool", {}).has("everywheel")):
+        return None
+    return load_project(root)
+
+
+def _find_python_headers(prefix: Path) -> list[str]:
+    """Return the names of the recipes in a prefix that install headers of Python only; no part of a wheel comes from them."""
+    libraries = load_libraries(prefix)
+    return [library.name for library in libraries if not library.files and library.license == "PSF-2.0"]
+
+
+def _repair(wheel: Path, request: RepairRequest, wheelhouse: Path, *, ignored: Collection[str] | None) -> Path:
+    """Repair and audit one wheel, and move the result into the wheelhouse; raise AuditError if it has findings.
+
+    Findings with a code in `ignored` are accepted; if it is None, the wheel is not audited.
+    """
+    from everywheel.audit import audit_wheel, describe_ignored, fail_on_findings, ignore_findings
     from everywheel.repair import repair_wheel
 
     finished = repair_wheel(wheel, request, request.work / "finished")
     for note in finished.notes:
         echo(printable_line(f"{finished.path.name}: {note}"), err=True)
-    if audit:
+    if ignored is not None:
+        report = ignore_findings(audit_wheel(finished.path), ignored)
+        for line in describe_ignored(report):
+            echo(f"{finished.path.name}: {line}", err=True)
         try:
-            fail_on_findings((audit_wheel(finished.path),))
+            fail_on_findings((report,))
         except AuditError as error:
-            error.details["result"] = f"not written to {wheelhouse}; with --no-audit, it is written without an audit"
+            error.details["result"] = (
+                f"not written to {wheelhouse}; --ignore accepts the findings of a check, --no-audit all"
+            )
             raise
     with translate_os_errors(wheelhouse):
         wheelhouse.mkdir(parents=True, exist_ok=True)

@@ -25,6 +25,7 @@ from everywheel.cli.options import (
 from everywheel.cli.output import echo, make_table, print_table
 from everywheel.cli.progress import make_console, open_display
 from everywheel.cli.store_lease import open_store
+from everywheel.cli.wheel_arguments import list_wheels
 from everywheel.config.project import Project, load_project
 from everywheel.containers.catalog import Catalog, find_catalog, load_catalog
 from everywheel.containers.image_provider import ImageProvider
@@ -152,10 +153,9 @@ def smoke_command(
 def select_wheels(root: Path, wheels: Sequence[Path], options: SmokeOptions) -> WheelSelection:
     """Match wheels with the images that they claim; raise UsageError for a missing wheel or smoke command."""
     project = _load_project(root, options.command)
-    for missing in (wheel for wheel in wheels if not wheel.is_file()):
-        raise UsageError(f"{missing}: no such file", hint="`everywheel build` writes finished wheels to wheelhouse/")
+    paths = list_wheels(wheels, hint="`everywheel build` writes finished wheels to wheelhouse/")
     catalog = load_catalog(find_catalog(root))
-    linux, non_linux = split_wheels(wheels)
+    linux, non_linux = split_wheels(paths)
     entries = make_entries(linux, catalog.select(options.images))
     return WheelSelection(project=project, catalog=catalog, linux=linux, non_linux=non_linux, entries=entries)
 
