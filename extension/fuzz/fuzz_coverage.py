@@ -93,7 +93,7 @@ def run_input(data: bytes) -> None:
     options: dict[str, Any] = choose_options(random.Random(number))
     source: Any = parse_array(body) if name == "array" else fix_png_checksums(body) if flags & FIX_CHECKSUMS else body
     if name == "decode":
-        accepted = {"width", "height", "fit", "upscale", "autorotate", "background", "max_pixels", "threads"}
+        accepted = {"width", "height", "fit", "filter", "upscale", "autorotate", "background", "max_pixels", "threads"}
         options = {key: value for key, value in options.items() if key in accepted}
     try:
         if name == "probe":

@@ -99,6 +99,7 @@ def choose_options(rng: random.Random) -> dict[str, Any]:
         "width": lambda: rng.choice((1, 7, 30, 100)),
         "height": lambda: rng.choice((1, 7, 30, 100)),
         "fit": lambda: rng.choice(("inside", "cover", "contain", "fill")),
+        "filter": lambda: rng.choice(("lanczos3", "cubic", "area", "nearest")),
         "upscale": lambda: True,
         "lossless": lambda: True,
         "near_lossless": lambda: rng.randrange(101),

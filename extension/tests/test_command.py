@@ -623,8 +623,8 @@ def test_invalid_arguments_are_a_usage_error(photos: Path, args: list[str], mess
 def test_every_option_reaches_the_encoder(tmp_path: Path) -> None:
     (tmp_path / "a.gif").write_bytes(write_gif([[[0] * 40] * 30, [[1] * 40] * 30], [(9, 9, 9), (200, 9, 9)]))
     args = (
-        "-W 20 -H 20 --fit cover --upscale -Q 50 --lossless --near-lossless 60 --effort 2 --alpha-quality 50 --preset icon "
-        "--sharp-yuv --strip --no-autorotate --background #ff00ff --still --loop 3 --max-pixels 99999"
+        "-W 20 -H 20 --fit cover --filter area --upscale -Q 50 --lossless --near-lossless 60 --effort 2 --alpha-quality 50 "
+        "--preset icon --sharp-yuv --strip --no-autorotate --background #ff00ff --still --loop 3 --max-pixels 99999"
     )
 
     run("a.gif", *args.split(), cwd=tmp_path)
@@ -634,6 +634,7 @@ def test_every_option_reaches_the_encoder(tmp_path: Path) -> None:
         width=20,
         height=20,
         fit="cover",
+        filter="area",
         upscale=True,
         quality=50,
         lossless=True,

@@ -361,6 +361,12 @@ def test_a_decompression_bomb_is_rejected_from_its_header() -> None:
         ({"quality": None}, TypeError, "quality must be an integer, not NoneType"),
         ({"fit": "outside"}, ValueError, "fit must be 'inside', 'cover', 'contain' or 'fill', not 'outside'"),
         ({"fit": None}, TypeError, "fit must be a string, not NoneType"),
+        (
+            {"filter": "sinc"},
+            ValueError,
+            "filter must be 'lanczos3', 'lanczos2', 'mitchell', 'cubic', 'linear', 'area' or 'nearest', not 'sinc'",
+        ),
+        ({"filter": 3}, TypeError, "filter must be a string, not int"),
         ({"near_lossless": 101}, ValueError, "near_lossless must be from 0 to 100, not 101"),
         ({"effort": 7}, ValueError, "effort must be from 0 to 6, not 7"),
         ({"alpha_quality": -1}, ValueError, "alpha_quality must be from 0 to 100, not -1"),

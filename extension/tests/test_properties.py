@@ -37,6 +37,7 @@ SHAPES: dict[str, st.SearchStrategy[Any]] = {
     "width": SIDES,
     "height": SIDES,
     "fit": st.sampled_from(["inside", "cover", "contain", "fill"]),
+    "filter": st.sampled_from(["lanczos3", "lanczos2", "mitchell", "cubic", "linear", "area", "nearest"]),
     "upscale": st.booleans(),
     "autorotate": st.booleans(),
     "background": st.tuples(*[st.integers(0, 255)] * 3),

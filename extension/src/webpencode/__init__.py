@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
     from typing import Any, NamedTuple, SupportsIndex, TypeGuard, Unpack
 
-    from webpencode._types import File, Fit, Metadata, Options, Preset, Source, Writable
+    from webpencode._types import File, Filter, Fit, Metadata, Options, Preset, Source, Writable
 
 __all__ = [
     "EncoderError",
@@ -79,6 +79,7 @@ def encode(
     width: SupportsIndex | None = None,
     height: SupportsIndex | None = None,
     fit: Fit = "inside",
+    filter: Filter = "lanczos3",
     upscale: bool = False,
     quality: SupportsIndex = 75,
     lossless: bool = False,
@@ -100,11 +101,13 @@ def encode(
 
     width and height are the sides of a box in pixels. fit is how the image is resized to the box: 'inside' keeps the
     aspect ratio, 'cover' fills the box and crops the rest, 'contain' pads with background or transparently, 'fill'
-    stretches. Images are never enlarged unless upscale is true. quality is from 0 to 100; with lossless or near_lossless
-    it is the compression effort. near_lossless is from 0 to 100, where 100 changes no pixel. effort is from 0 (fast) to 6
-    (small). target_size is in bytes, for lossy encoding only. keep lists the metadata to copy; without 'icc', colors are
-    converted to sRGB. background replaces transparency. Animations stay animated unless animated is false; loop is how
-    many times they play, 0 for infinite. threads is the maximum number of threads for this image.
+    stretches. filter is how pixels are computed: 'lanczos3', 'lanczos2', 'mitchell', 'cubic', 'linear', 'area' (mean of
+    the covered pixels) or 'nearest'. Images are never enlarged unless upscale is true. quality is from 0 to 100; with
+    lossless or near_lossless it is the compression effort. near_lossless is from 0 to 100, where 100 changes no pixel.
+    effort is from 0 (fast) to 6 (small). target_size is in bytes, for lossy encoding only. keep lists the metadata to
+    copy; without 'icc', colors are converted to sRGB. background replaces transparency. Animations stay animated unless
+    animated is false; loop is how many times they play, 0 for infinite. threads is the maximum number of threads for
+    this image.
 
     Raises UnsupportedFormatError, UnreadableImageError, LimitExceededError or EncoderError (all are WebPEncodeError) if the
     image cannot be encoded, MemoryError, OSError if a path cannot be read, and RuntimeError in a process that was forked
@@ -115,7 +118,7 @@ def encode(
         raise ValueError("target_size cannot be combined with lossless or near_lossless")
     return _webpencode.encode(
         _read(source),
-        (width, height, fit, upscale, keep, autorotate, background, max_pixels, animated, threads),
+        (width, height, fit, filter, upscale, keep, autorotate, background, max_pixels, animated, threads),
         (quality, lossless, near_lossless, effort, alpha_quality, preset, target_size, sharp_yuv, loop),
     )
 
@@ -206,6 +209,7 @@ def decode(
     width: SupportsIndex | None = None,
     height: SupportsIndex | None = None,
     fit: Fit = "inside",
+    filter: Filter = "lanczos3",
     upscale: bool = False,
     autorotate: bool = True,
     background: Sequence[int] | None = None,
@@ -217,7 +221,7 @@ def decode(
     source is an image file, as for probe(). Options and errors are those of encode(). The result supports the buffer
     protocol and __array_interface__, with the shape (height, width, bands).
     """
-    shape = (width, height, fit, upscale, None, autorotate, background, max_pixels, False, threads)
+    shape = (width, height, fit, filter, upscale, None, autorotate, background, max_pixels, False, threads)
     return _webpencode.decode(_read_file(source, "decode"), shape)
 
 

@@ -64,6 +64,12 @@ def make_parser() -> argparse.ArgumentParser:
         default="inside",
         help="how to resize to the box [default: inside]",
     )
+    add(
+        "--filter",
+        choices=["lanczos3", "lanczos2", "mitchell", "cubic", "linear", "area", "nearest"],
+        default="lanczos3",
+        help="how to compute the pixels of a resized image [default: lanczos3]",
+    )
     add("--upscale", action="store_true", help="also enlarge small images")
     add("-Q", "--quality", type=int, default=75, metavar="0-100", help="image quality [default: 75]")
     add("--lossless", action="store_true", help="encode without loss")
@@ -96,6 +102,7 @@ def read_options(arguments: argparse.Namespace) -> dict[str, Any]:
         "width",
         "height",
         "fit",
+        "filter",
         "upscale",
         "quality",
         "lossless",

@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol, SupportsIndex, TypeAlias, TypedDict
 from typing_extensions import Buffer
 
 Fit: TypeAlias = Literal["inside", "cover", "contain", "fill"]
+Filter: TypeAlias = Literal["lanczos3", "lanczos2", "mitchell", "cubic", "linear", "area", "nearest"]
 Preset: TypeAlias = Literal["default", "picture", "photo", "drawing", "icon", "text"]
 Metadata: TypeAlias = Literal["icc", "exif", "xmp"]
 
@@ -35,6 +36,7 @@ class Options(TypedDict, total=False):
     width: SupportsIndex | None
     height: SupportsIndex | None
     fit: Fit
+    filter: Filter
     upscale: bool
     quality: SupportsIndex
     lossless: bool

@@ -246,7 +246,7 @@ resize_frame(input *in, VipsImage *frame, failure *failed)
     }
     frame = prepare_colors(in, frame);
     if (frame != NULL) {
-        frame = resize_image(frame, stored.width, stored.height, &in->images[IMAGE_RESIZED]);
+        frame = resize_image(frame, stored.width, stored.height, options->filter, &in->images[IMAGE_RESIZED]);
     }
     if (frame != NULL && in->is_rotated) {
         frame = rotate_frame(in, frame);

@@ -162,18 +162,22 @@ int
 read_shape_options(PyObject *values, shape_options *options)
 {
     static const char *const fits[] = {"inside", "cover", "contain", "fill"};
-    PyObject *width, *height, *fit, *upscale, *keep, *autorotate, *background, *max_pixels, *animated, *threads;
+    static const char *const filters[] = {"lanczos3", "lanczos2", "mitchell", "cubic", "linear", "area", "nearest"};
+    PyObject *width, *height, *fit, *filter, *upscale, *keep, *autorotate, *background, *max_pixels, *animated;
+    PyObject *threads;
     long long pixels;
-    int mode;
+    int mode, kind;
 
     *options = (shape_options){0};
-    if (!PyArg_ParseTuple(values, "OOOOOOOOOO", &width, &height, &fit, &upscale, &keep, &autorotate, &background,
-                          &max_pixels, &animated, &threads)) {
+    if (!PyArg_ParseTuple(values, "OOOOOOOOOOO", &width, &height, &fit, &filter, &upscale, &keep, &autorotate,
+                          &background, &max_pixels, &animated, &threads)) {
         return -1;
     }
     if (read_optional(width, "width", 1, MAX_SIDE, &options->width) < 0 ||
         read_optional(height, "height", 1, MAX_SIDE, &options->height) < 0 ||
         read_choice(fit, "fit", fits, 4, "'inside', 'cover', 'contain' or 'fill'", &mode) < 0 ||
+        read_choice(filter, "filter", filters, 7,
+                    "'lanczos3', 'lanczos2', 'mitchell', 'cubic', 'linear', 'area' or 'nearest'", &kind) < 0 ||
         read_flag(upscale, &options->upscale) < 0 || read_keep(keep, &options->keep) < 0 ||
         read_flag(autorotate, &options->autorotate) < 0 || read_background(background, options) < 0 ||
         read_number(max_pixels, "max_pixels", "an integer", 1, INT64_MAX, &pixels) < 0 ||
@@ -182,6 +186,7 @@ read_shape_options(PyObject *values, shape_options *options)
         return -1;
     }
     options->fit = (fit_mode)mode;
+    options->filter = (filter_kind)kind;
     /* libvips counts the bytes of an image in a size_t. The largest WebP image as floating-point RGBA fits into 32
        bits; a larger image may not. */
     options->max_pixels = (unsigned long long)pixels > SIZE_MAX / 16 ? (int64_t)(SIZE_MAX / 16) : pixels;

@@ -19,6 +19,17 @@ enum { MAX_THREADS = 1024 };
 /* How an image is fitted into the box of `width` and `height`. */
 typedef enum { FIT_INSIDE, FIT_COVER, FIT_CONTAIN, FIT_FILL } fit_mode;
 
+/* How the pixels of a resized image are computed. */
+typedef enum {
+    FILTER_LANCZOS3,
+    FILTER_LANCZOS2,
+    FILTER_MITCHELL,
+    FILTER_CUBIC,
+    FILTER_LINEAR,
+    FILTER_AREA,
+    FILTER_NEAREST
+} filter_kind;
+
 /* The kinds of metadata to keep, as flags. */
 enum { KEEP_ICC = 1, KEEP_EXIF = 2, KEEP_XMP = 4 };
 
@@ -27,6 +38,7 @@ typedef struct {
     int width;  /* of the box, in pixels; 0: no limit */
     int height; /* of the box, in pixels; 0: no limit */
     fit_mode fit;
+    filter_kind filter;
     bool upscale;
     bool autorotate;
     bool has_background;

@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#include "box_filters.h"
+
 /* Whether the whole image must fit in the box, rather than cover or fill it. */
 static bool
 must_fit_inside(const shape_options *options)
@@ -69,7 +71,7 @@ find_load_shrink(const shape_options *options, int width, int height, target_siz
        the image must cover or fill the box, because the crop would move. */
     double max_loss = must_fit_inside(options) ? scale / 4 : 0;
 
-    for (int shrink = 8; shrink > 1; shrink /= 2) {
+    for (int shrink = options->filter == FILTER_NEAREST ? 1 : 8; shrink > 1; shrink /= 2) {
         if (scale >= shrink && width % shrink <= max_loss && height % shrink <= max_loss) {
             return shrink;
         }
@@ -77,24 +79,40 @@ find_load_shrink(const shape_options *options, int width, int height, target_siz
     return 1;
 }
 
-enum { PREMULTIPLIED, SCALED, UNPREMULTIPLIED, ROUNDED, WHOLE };
+enum { PREMULTIPLIED, SCALED, UNPREMULTIPLIED = SCALED + BOX_STEPS, ROUNDED, WHOLE };
+
+/* Resize an image without regard to alpha. */
+static VipsImage *
+scale_image(VipsImage *image, int width, int height, filter_kind filter, VipsImage **steps)
+{
+    static const VipsKernel kernels[] = {
+        [FILTER_LANCZOS3] = VIPS_KERNEL_LANCZOS3, [FILTER_LANCZOS2] = VIPS_KERNEL_LANCZOS2,
+        [FILTER_MITCHELL] = VIPS_KERNEL_MITCHELL, [FILTER_CUBIC] = VIPS_KERNEL_CUBIC,
+        [FILTER_LINEAR] = VIPS_KERNEL_LINEAR,
+    };
+
+    if (filter == FILTER_AREA || filter == FILTER_NEAREST) {
+        return box_resize(image, width, height, filter == FILTER_NEAREST, steps);
+    }
+    (void)vips_resize(image, &steps[0], (double)width / vips_image_get_width(image), "vscale",
+                      (double)height / vips_image_get_height(image), "kernel", kernels[filter], NULL);
+    return steps[0];
+}
 
 VipsImage *
-resize_image(VipsImage *image, int width, int height, VipsImage **steps)
+resize_image(VipsImage *image, int width, int height, filter_kind filter, VipsImage **steps)
 {
-    double horizontal = (double)width / vips_image_get_width(image);
-    double vertical = (double)height / vips_image_get_height(image);
-
     if (width == vips_image_get_width(image) && height == vips_image_get_height(image)) {
         return image;
     }
-    if (!vips_image_hasalpha(image)) {
-        (void)vips_resize(image, &steps[SCALED], horizontal, "vscale", vertical, NULL);
-        return steps[SCALED];
+    if (!vips_image_hasalpha(image) || filter == FILTER_NEAREST) {
+        return scale_image(image, width, height, filter, &steps[SCALED]);
     }
-    if (vips_premultiply(image, &steps[PREMULTIPLIED], NULL) == 0 &&
-        vips_resize(steps[PREMULTIPLIED], &steps[SCALED], horizontal, "vscale", vertical, NULL) == 0 &&
-        vips_unpremultiply(steps[SCALED], &steps[UNPREMULTIPLIED], NULL) == 0 &&
+    if (vips_premultiply(image, &steps[PREMULTIPLIED], NULL) != 0) {
+        return NULL;
+    }
+    VipsImage *scaled = scale_image(steps[PREMULTIPLIED], width, height, filter, &steps[SCALED]);
+    if (scaled != NULL && vips_unpremultiply(scaled, &steps[UNPREMULTIPLIED], NULL) == 0 &&
         /* A cast truncates. */
         vips_round(steps[UNPREMULTIPLIED], &steps[ROUNDED], VIPS_OPERATION_ROUND_RINT, NULL) == 0) {
         (void)vips_cast(steps[ROUNDED], &steps[WHOLE], VIPS_FORMAT_UCHAR, NULL);

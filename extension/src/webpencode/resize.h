@@ -17,7 +17,7 @@ typedef struct {
 } target_size;
 
 /* Number of images between a frame and the resized frame. */
-enum { RESIZE_STEPS = 5 };
+enum { RESIZE_STEPS = 6 };
 
 /* Return the size for an image of `width` x `height` pixels. */
 target_size
@@ -29,15 +29,16 @@ bool
 check_upscale(const shape_options *options, int width, int height, failure *failed);
 
 /* Return the factor by which libjpeg shrinks a JPEG of `width` x `height` pixels on load, at almost no cost: 1, 2, 4 or
-   8. `target` is the size before rotation. libvips itself chooses a factor that leaves at least twice the final size
-   for its resize operation; the result is as good with less. */
+   8. `target` is the size before rotation. Shrinking on load takes means, which `nearest` must not. libvips itself
+   chooses a factor that leaves at least twice the final size for its resize operation; the result is as good with less.
+ */
 int
 find_load_shrink(const shape_options *options, int width, int height, target_size target);
 
-/* Resize an 8-bit image to exactly `width` x `height` pixels with Lanczos3. Colors are premultiplied, in floating
-   point, if the image has alpha. `steps` has space for RESIZE_STEPS images, which the caller releases. Returns NULL
-   after a failure. */
+/* Resize an 8-bit image to exactly `width` x `height` pixels. Colors are premultiplied, in floating point, if the image
+   has alpha and the filter mixes pixels. `steps` has space for RESIZE_STEPS images, which the caller releases. Returns
+   NULL after a failure. */
 VipsImage *
-resize_image(VipsImage *image, int width, int height, VipsImage **steps);
+resize_image(VipsImage *image, int width, int height, filter_kind filter, VipsImage **steps);
 
 #endif

@@ -34,16 +34,17 @@ system_shares_libvips(void);
     X(vips_addalpha) X(vips_area_free_cb) X(vips_area_get_data) X(vips_area_new_array_object) X(vips_area_unref)       \
     X(vips_array_double_new) X(vips_autorot) X(vips_cache_set_max) X(vips_cast) X(vips_colourspace) X(vips_copy)       \
     X(vips_crop) X(vips_error) X(vips_error_buffer) X(vips_error_buffer_copy) X(vips_error_clear)                      \
-    X(vips_extract_band) X(vips_flatten) X(vips_foreign_find_load_buffer) X(vips_format_sizeof_unsafe)                 \
+    X(vips_extract_band) X(vips_flatten) X(vips_foreign_find_load_buffer) X(vips_format_sizeof_unsafe)    \
     X(vips_gravity) X(vips_icc_export) X(vips_icc_import) X(vips_icc_present) X(vips_icc_transform)                    \
-    X(vips_image_copy_memory) X(vips_image_get_array_int) X(vips_image_get_bands) X(vips_image_get_blob)               \
-    X(vips_image_get_format) X(vips_image_get_height) X(vips_image_get_int) X(vips_image_get_interpretation)           \
-    X(vips_image_get_orientation) X(vips_image_get_orientation_swap) X(vips_image_get_page_height)                     \
-    X(vips_image_get_string) X(vips_image_get_typeof) X(vips_image_get_width) X(vips_image_hasalpha)                   \
-    X(vips_image_new_from_buffer) X(vips_image_new_from_memory) X(vips_image_new_from_memory_copy)                     \
-    X(vips_image_set_blob_copy) X(vips_image_set_int) X(vips_init) X(vips_linear1) X(vips_premultiply)                 \
-    X(vips_region_new) X(vips_region_prepare) X(vips_resize) X(vips_round) X(vips_sink_disc) X(vips_thread_shutdown)   \
-    X(vips_type_find) X(vips_unpremultiply) X(vips_version)
+    X(vips_image_copy_memory) X(vips_image_generate) X(vips_image_get_array_int) X(vips_image_get_bands)               \
+    X(vips_image_get_blob) X(vips_image_get_format) X(vips_image_get_height) X(vips_image_get_int)                     \
+    X(vips_image_get_interpretation) X(vips_image_get_orientation) X(vips_image_get_orientation_swap)                  \
+    X(vips_image_get_page_height) X(vips_image_get_string) X(vips_image_get_typeof) X(vips_image_get_width)            \
+    X(vips_image_hasalpha) X(vips_image_new) X(vips_image_new_from_buffer) X(vips_image_new_from_memory)               \
+    X(vips_image_new_from_memory_copy) X(vips_image_pipeline_array) X(vips_image_set_blob_copy) X(vips_image_set_int)  \
+    X(vips_init) X(vips_linear1) X(vips_premultiply) X(vips_region_new) X(vips_region_prepare)          \
+    X(vips_resize) X(vips_round) X(vips_sequential) X(vips_sink_disc) X(vips_start_one) X(vips_stop_one)               \
+    X(vips_thread_shutdown) X(vips_type_find) X(vips_unpremultiply) X(vips_version)
 /* clang-format on */
 
 #define SYSTEM_DECLARE(name) extern __typeof__(name) *system_##name;
@@ -97,6 +98,7 @@ LIBVIPS_FUNCTIONS(SYSTEM_DECLARE)
 #define vips_icc_present system_vips_icc_present
 #define vips_icc_transform system_vips_icc_transform
 #define vips_image_copy_memory system_vips_image_copy_memory
+#define vips_image_generate system_vips_image_generate
 #define vips_image_get_array_int system_vips_image_get_array_int
 #define vips_image_get_bands system_vips_image_get_bands
 #define vips_image_get_blob system_vips_image_get_blob
@@ -111,9 +113,11 @@ LIBVIPS_FUNCTIONS(SYSTEM_DECLARE)
 #define vips_image_get_typeof system_vips_image_get_typeof
 #define vips_image_get_width system_vips_image_get_width
 #define vips_image_hasalpha system_vips_image_hasalpha
+#define vips_image_new system_vips_image_new
 #define vips_image_new_from_buffer system_vips_image_new_from_buffer
 #define vips_image_new_from_memory system_vips_image_new_from_memory
 #define vips_image_new_from_memory_copy system_vips_image_new_from_memory_copy
+#define vips_image_pipeline_array system_vips_image_pipeline_array
 #define vips_image_set_blob_copy system_vips_image_set_blob_copy
 #define vips_image_set_int system_vips_image_set_int
 #define vips_init system_vips_init
@@ -123,7 +127,10 @@ LIBVIPS_FUNCTIONS(SYSTEM_DECLARE)
 #define vips_region_prepare system_vips_region_prepare
 #define vips_resize system_vips_resize
 #define vips_round system_vips_round
+#define vips_sequential system_vips_sequential
 #define vips_sink_disc system_vips_sink_disc
+#define vips_start_one system_vips_start_one
+#define vips_stop_one system_vips_stop_one
 #define vips_thread_shutdown system_vips_thread_shutdown
 #define vips_type_find system_vips_type_find
 #define vips_unpremultiply system_vips_unpremultiply
