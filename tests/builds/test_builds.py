@@ -127,6 +127,15 @@ def test_the_prefix_of_system_linkage_has_no_library_to_link(project_copy: Fixtu
     assert "  hint: linkage is system: the prefix has headers and pkg-config files, but no library to link" in errors
 
 
+def test_a_build_reports_a_shared_library_that_the_wheel_does_not_need(project_copy: FixtureProject) -> None:
+    project_copy.replace("extension/src/fixture.c", "abs(foo_answer())", "abs(42)")
+
+    _, errors = project_copy.run("build", "-t", GLIBC)
+
+    warnings = [line for line in errors.splitlines() if line.startswith("warning: ")]
+    assert warnings[0] == f"warning: fixture 1.0 for {GLIBC}: libfoo 1.0 is not part of the result: no file needs it"
+
+
 def test_compiler_variables_of_the_environment_and_another_store_do_not_change_the_bytes(
     project: FixtureProject, built_project: FixtureProject
 ) -> None:

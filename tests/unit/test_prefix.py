@@ -113,7 +113,15 @@ def test_a_library_without_a_license_text_is_an_error(tmp_path: Path) -> None:
         (RECORD.replace('["libfoo"]', "[1]"), "'files' is not a list of strings"),
         (RECORD.replace('["libfoo"]', "null"), "'files' is not a list of strings"),
         (RECORD.replace('"files"', '"file"'), "unknown key 'file'"),
-        (RECORD.replace('"foo"', '"../foo"'), "'name' is '../foo'"),
+        (RECORD.replace('"foo"', '"bar"'), "'name' is 'bar'"),
+        (RECORD.replace('"foo"', '".."'), "'name' is not a name of letters, digits and `.`, `_`, `+`, `-`"),
+        (
+            RECORD.replace('"1.2"', '"1\\n2"'),
+            "'version' is not a version of letters, digits and `.`, `_`, `+`, `~`, `!`, `-`",
+        ),
+        (RECORD.replace("Zlib", "\\ud800"), "'license' contains a surrogate"),
+        (RECORD.replace('["libfoo"]', '["\\ud800"]'), "'files' contains a surrogate"),
+        (RECORD.replace('["libfoo"]', "9" * 5000), "not JSON: a number has too many digits"),
     ],
 )
 def test_damaged_facts_are_an_error(tmp_path: Path, text: str, reason: str | None) -> None:
@@ -175,6 +183,25 @@ def test_facts_and_license_texts_are_files_of_the_prefix(
         load_libraries(tmp_path)
 
     assert f"  reason: {path}: {reason}" in caught.value.render().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("name", "shown", "fault"),
+    [
+        ("a\x1b\nb", "a\\x1b\\nb", "contains control characters"),
+        ("a\\..\\b", "a\\..\\b", "leads out of the directory"),
+    ],
+)
+def test_a_license_text_whose_name_no_wheel_may_have_is_refused(
+    tmp_path: Path, name: str, shown: str, fault: str
+) -> None:
+    write_library(replace(LIBRARY, texts={name: b"x"}), tmp_path)
+
+    with pytest.raises(BuildError) as caught:
+        load_libraries(tmp_path)
+
+    folder = tmp_path / "share" / "licenses" / "foo"
+    assert f"  reason: {folder}/{shown}: the name {fault}" in caught.value.render().splitlines()
 
 
 def test_a_license_folder_outside_of_the_prefix_is_not_read(tmp_path: Path) -> None:

@@ -11,8 +11,10 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from everywheel.archives.refusal import find_name_fault
+from everywheel.config.text_rules import RECIPE_NAME, VERSION
 from everywheel.errors import BuildError
-from everywheel.execution.input_files import UnusableFile, leads_out, list_files, read_file, read_text
+from everywheel.execution.input_files import UnusableFile, is_utf8, leads_out, list_files, read_file, read_text
 
 _LARGEST_TEXT = 16 << 20  # bytes of a license text or a record
 _LARGEST_FILE = 4 << 30  # bytes
@@ -124,6 +126,8 @@ def _read_facts(text: str) -> dict[str, Any]:
         facts = json.loads(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error.msg[:1].lower()}{error.msg[1:]} in line {error.lineno}") from None
+    except ValueError:
+        raise ValueError("not JSON: a number has too many digits") from None
     except RecursionError:
         raise ValueError("nested too deeply") from None
     if not isinstance(facts, dict):
@@ -141,6 +145,11 @@ def _read_facts(text: str) -> dict[str, Any]:
         is_list = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
         if not is_text and not is_list and not (name == "exports" and value is None):
             raise ValueError(f"'{name}' is not a list of strings")
+        if not all(map(is_utf8, [value] if is_text else value or ())):
+            raise ValueError(f"'{name}' contains a surrogate")
+    for name, rule in (("name", RECIPE_NAME), ("version", VERSION)):
+        if not rule.accepts(facts[name]):
+            raise ValueError(f"'{name}' is not {rule.description}")
     return {name: tuple(value) if isinstance(value, list) else value for name, value in facts.items()}
 
 
@@ -149,4 +158,8 @@ def _read_texts(folder: Path, prefix: Path) -> dict[str, bytes]:
         return {}
     if leads_out(folder, prefix):
         raise UnusableFile(folder, "is a link that leads out of the prefix")
-    return {file.name: read_file(file.path, _LARGEST_TEXT) for file in list_files(folder, within=prefix)}
+    files = list_files(folder, within=prefix)
+    for file in files:
+        if fault := find_name_fault(file.name, windows=True):
+            raise UnusableFile(file.path, f"the name {fault}")
+    return {file.name: read_file(file.path, _LARGEST_TEXT) for file in files}
