@@ -116,14 +116,14 @@ def test_every_code_is_documented_with_its_kind() -> None:
 
 
 def test_a_folder_means_the_wheels_in_it(folder: Path) -> None:
-    house = folder / "wheelhouse"
-    house.mkdir()
+    wheelhouse = folder / "wheelhouse"
+    wheelhouse.mkdir()
     for tag in ("py3-none-any", "py2-none-any"):
-        make_wheel(house, tag)
-    (house / "notes.txt").touch()
-    (house / "folder.whl").mkdir()
+        make_wheel(wheelhouse, tag)
+    (wheelhouse / "notes.txt").touch()
+    (wheelhouse / "folder.whl").mkdir()
 
-    result = run("audit", house, "--ignore", "licenses")
+    result = run("audit", wheelhouse, "--ignore", "licenses")
 
     assert result.exit_code == 0
     assert [line.split()[0] for line in result.output.splitlines() if not line.startswith(" ")] == [
@@ -137,14 +137,17 @@ def test_a_folder_means_the_wheels_in_it(folder: Path) -> None:
 )
 def test_a_folder_without_wheels_and_a_fifo_are_named(folder: Path, command: list[str]) -> None:
     (folder / "empty").mkdir()
-    os.mkfifo(folder / "fifo.whl")
+    (folder / "dist").mkdir()
+    for name in ("fifo.whl", "dist/fifo.whl"):
+        os.mkfifo(folder / name)
 
-    results = [run(*command, "empty"), run(*command, "fifo.whl")]
+    results = [run(*command, name) for name in ("empty", "fifo.whl", "dist")]
 
-    assert [result.exit_code for result in results] == [2, 2]
+    assert [result.exit_code for result in results] == [2, 2, 2]
     assert [result.output.splitlines()[0] for result in results] == [
         "error: empty: no wheel in this folder",
         "error: fifo.whl: not a file",
+        "error: dist/fifo.whl: not a file",
     ]
 
 

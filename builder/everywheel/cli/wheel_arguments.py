@@ -26,15 +26,15 @@ def list_wheels(paths: Sequence[Path], hint: str) -> tuple[Path, ...]:
     """
     wheels: list[Path] = []
     for path in paths:
-        if path.is_dir():
-            inside = sorted(file for file in path.glob("*.whl") if file.is_file())
-            if not inside:
-                raise UsageError(f"{path}: no wheel in this folder", hint=hint)
-            wheels += inside
-        elif not path.is_file():
-            raise UsageError(f"{path}: {'not a file' if path.exists() else 'no such file'}", hint=hint)
-        else:
-            wheels.append(path)
+        # Unlike glob(), iterdir() raises an error for a folder that cannot be read.
+        inside = sorted(file for file in path.iterdir() if file.suffix == ".whl") if path.is_dir() else [path]
+        inside = [file for file in inside if not file.is_dir()]
+        if not inside:
+            raise UsageError(f"{path}: no wheel in this folder", hint=hint)
+        for file in inside:
+            if not file.is_file():
+                raise UsageError(f"{file}: {'not a file' if file.exists() else 'no such file'}", hint=hint)
+        wheels += inside
     return tuple(wheels)
 
 
