@@ -407,6 +407,16 @@ def test_the_packet_of_a_jpeg_is_joined_with_its_extension() -> None:
     assert incomplete == packet
 
 
+@pytest.mark.parametrize("garbage", [b"\4\6\0\0", b"\xff\0\xff\xff", b"\0" * 1000], ids=["bytes", "markers", "zeros"])
+def test_bytes_between_the_segments_of_a_jpeg_are_skipped(garbage: bytes) -> None:
+    packet = write_packet("tiff:Orientation='1'/>")
+    jpeg = add_app1(PHOTO, f"{XMP}\0".encode() + packet)
+
+    out = encode(jpeg[:2] + b"\xff\xfe\0\2" + garbage + jpeg[2:])
+
+    assert dict(webp.read_chunks(out))["XMP "] == packet
+
+
 @pytest.mark.parametrize("before", [b"IDAT", b"IEND"])
 def test_metadata_of_a_png_are_read_wherever_they_are(before: bytes) -> None:
     png = write_png(draw_gradient(8, 4))

@@ -6,7 +6,7 @@
 /* The second bytes of markers; the first is always 0xFF. Start-of-frame markers are 0xC0 to 0xCF, except three with
    other meanings (ITU-T T.81, table B.1). */
 enum { FIRST_FRAME = 0xC0, HUFFMAN_TABLES = 0xC4, EXTENSION = 0xC8, ARITHMETIC = 0xCC, LAST_FRAME = 0xCF };
-enum { RESTART = 0xD0, END_OF_IMAGE = 0xD9, START_OF_SCAN = 0xDA, APP1 = 0xE1, FILLER = 0xFF };
+enum { RESTART = 0xD0, END_OF_IMAGE = 0xD9, START_OF_SCAN = 0xDA, APP1 = 0xE1, STUFFING = 0, FILLER = 0xFF };
 
 bool
 is_jpeg(const void *data, size_t size)
@@ -22,17 +22,17 @@ starts_frame(uint8_t marker)
 }
 
 /* Find the next segment of a JPEG at `offset`, which is moved behind it. Returns its marker and sets its content, or
-   returns 0 at the first scan and at the end of the data. */
+   returns 0 at the first scan and at the end of the data. Bytes between segments are skipped, as by libjpeg. */
 static uint8_t
 next_segment(const uint8_t *bytes, size_t size, size_t *offset, const uint8_t **content, size_t *length)
 {
     enum { MARKER = 2, LENGTH = 2 };
 
-    while (*offset < size && size - *offset >= MARKER + LENGTH && bytes[*offset] == 0xFF) {
+    while (*offset < size && size - *offset >= MARKER + LENGTH) {
         uint8_t marker = bytes[*offset + 1];
         size_t whole = (size_t)bytes[*offset + 2] << 8 | bytes[*offset + 3];
 
-        if (marker == FILLER) {
+        if (bytes[*offset] != 0xFF || marker == FILLER || marker == STUFFING) {
             (*offset)++;
             continue;
         }
