@@ -70,8 +70,6 @@ def test_without_a_lock_the_resolution_is_recorded_and_named_by_the_wheel(
     assert {wheel["resolution"] for wheel in report["wheels"]} == {digest_pins(pins)} == {entry["resolution"]}
     assert (project_copy.store / "resolutions" / f"{entry['resolution']}.txt").read_text() == render_pins(pins)
     edit_lock(record, "packaging", version="26.2")
-    assert read_key(project_copy) != key
-    record.write_text("damaged")
     assert project_copy.build("-t", TAG) == {}
     assert parse_pins(record.read_text()) == pins
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import re
@@ -12,9 +13,11 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner, Result
+from everywheel.cli.failures import describe_interruption, exit_for
 from everywheel.cli.main import main
 from everywheel.cli.options import collect_options
 from everywheel.cli.progress import CommandPrinter, ProgressDisplay
+from everywheel.execution.cancellation import Interrupted
 from everywheel.execution.process import listen_to_commands, run_logged
 from everywheel.execution.scheduler import Outcome, Task, TaskKind
 from everywheel.execution.scheduler import Result as TaskResult
@@ -123,6 +126,19 @@ def test_a_job_is_built_with_further_options_before_its_files_are_copied(tmp_pat
     assert planned.exit_code == 8
     assert "No such option '--dry-rum'" in misspelled.stderr
     assert misspelled.exit_code == 2
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, Interrupted, click.Abort])
+def test_an_interruption_is_described_by_the_command(
+    raised: type[BaseException], capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain, described = raised(), raised()
+    with contextlib.suppress(raised), describe_interruption("files are kept"):
+        raise described
+    for error, message in ((plain, "interrupted\n"), (described, "interrupted: files are kept\n")):
+        with pytest.raises(click.exceptions.Exit) as end:
+            exit_for(error)
+        assert (end.value.exit_code, capsys.readouterr().err) == (130, message)
 
 
 def test_collected_options_are_one_argument_of_the_command() -> None:

@@ -17,6 +17,7 @@ from everywheel.store.damage import find_damage, remove_damage
 from everywheel.store.entry import InvalidRecord, read_record
 from everywheel.store.layout import FOLDERS
 from everywheel.store.local import Store
+from everywheel.store.stamped_dir import ensure_stamped_dir
 
 KEY = "ab" * 32
 WHEEL = "foo-1.0-cp311-abi3-manylinux_2_17_x86_64.whl"
@@ -232,14 +233,32 @@ def test_verify_lists_damage_as_json(example: Example) -> None:
     result = example.run("store", "verify", "--json")
 
     assert result.exit_code == 1
-    assert json.loads(result.output) == [
-        {
-            "label": "wheel foo 1.0 for t",
-            "reason": "is damaged: the content has another sha256",
-            "path": f"artifacts/{KEY}.json",
-            "key": KEY,
-        }
-    ]
+    assert json.loads(result.output) == {
+        "checked": {"entries": 1, "sources": 0, "resolutions": 0, "tools": 0, "tool files": 0},
+        "damaged": [
+            {
+                "label": "wheel foo 1.0 for t",
+                "reason": "is damaged: the content has another sha256",
+                "path": f"artifacts/{KEY}.json",
+                "key": KEY,
+            }
+        ],
+    }
+
+
+def test_verify_counts_what_it_has_checked(example: Example) -> None:
+    def fill(path: Path) -> None:
+        (path / "bin").mkdir()
+        for name in ("bin/ninja", "bin/meson", "readme"):
+            (path / name).write_text(name)
+
+    ensure_stamped_dir(example.store.root / "tools" / "ninja-1", fill, title="ninja")
+
+    result = example.run("store", "verify")
+
+    assert result.output == (
+        "1 entry, 0 sources, 0 resolutions and 3 files of 1 installed tool are intact\n"
+    )
 
 
 def test_an_entry_that_a_process_builds_again_is_kept(example: Example) -> None:

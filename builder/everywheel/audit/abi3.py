@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import posixpath
-import tempfile
 import zipfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from everywheel.audit.report import Finding
@@ -16,6 +14,7 @@ from everywheel.audit.wheel_contents import WheelContents
 from everywheel.errors import BuildError
 from everywheel.execution.process import run_logged
 from everywheel.execution.python_program import program_environment, python_program
+from everywheel.execution.temporary_files import open_temporary_directory
 
 _MAX_SYMBOLS = 8
 
@@ -48,8 +47,7 @@ def _run_abi3audit(contents: WheelContents) -> dict[str, dict[str, Any]]:
     modules, with a number in each name.
     """
     names = {f"{number}-{_name_module(contents, path)}": path for number, path in enumerate(contents.modules)}
-    with tempfile.TemporaryDirectory() as temporary:
-        directory = Path(temporary)
+    with open_temporary_directory() as directory:
         wheel = directory / contents.path.name
         with zipfile.ZipFile(wheel, "w") as archive:
             for name, path in names.items():

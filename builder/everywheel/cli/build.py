@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from everywheel.cli.failures import describe_interruption
 from everywheel.cli.options import (
     Selection,
     build_and_keep_options,
@@ -21,7 +22,7 @@ from everywheel.cli.options import (
 from everywheel.cli.output import echo
 from everywheel.cli.plan import show_plan
 from everywheel.cli.progress import make_console, open_display, show_failures
-from everywheel.cli.run_plan import choose_targets, exit_code, list_target_set, run_targets
+from everywheel.cli.run_plan import STEPS_ARE_KEPT, choose_targets, exit_code, list_target_set, run_targets
 from everywheel.cli.sdist import make_sdist
 from everywheel.cli.store_lease import open_store
 from everywheel.config.file_names import wheel_name
@@ -56,6 +57,7 @@ class _Build:
 @runtime_option
 @json_option
 @click.pass_context
+@describe_interruption(STEPS_ARE_KEPT)
 def build_command(
     ctx: click.Context,
     selection: Selection,

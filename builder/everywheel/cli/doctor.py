@@ -9,6 +9,7 @@ import os
 import platform
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,6 +23,7 @@ from everywheel.containers.qemu import check_emulation
 from everywheel.containers.runtime import find_runtime, is_native
 from everywheel.errors import MachineError
 from everywheel.execution.process import run_command
+from everywheel.execution.temporary_files import check_temporary_directory
 from everywheel.platforms.architectures import ARCHES
 from everywheel.platforms.target import build_machine_target
 from everywheel.store.local import Store, default_store
@@ -82,6 +84,7 @@ def check_machine(store: Path) -> tuple[MachineCheck, ...]:
         _check_platform(),
         _check_python(),
         _check_venv(),
+        _check_temporary_files(),
         _check_git(),
         _check_package_client(),
         _check_store(store),
@@ -125,11 +128,24 @@ def _check_venv() -> MachineCheck:
     return _missing("venv and pip", "not installed", "apt-get install python3-venv")
 
 
+def _check_temporary_files() -> MachineCheck:
+    try:
+        check_temporary_directory()
+    except MachineError as error:
+        details = ", ".join(f"{label}: {value}" for label, value in error.details.items())
+        return _missing("temporary files", details, error.hint or "")
+    return _ok("temporary files", os.environ.get("TMPDIR") or tempfile.gettempdir())
+
+
 def _check_git() -> MachineCheck:
     git = shutil.which("git")
     if git is None:
         return _missing("git", "not on PATH", "apt-get install git (it applies patches)")
-    return _ok("git", run_command([git, "--version"]).output.strip())
+    try:
+        return _ok("git", run_command([git, "--version"]).output.strip())
+    except (OSError, MachineError) as error:
+        reason = error.fact if isinstance(error, MachineError) else (error.strerror or str(error)).lower()
+        return _missing("git", f"{git} cannot be run: {reason}", "apt-get install git (it applies patches)")
 
 
 def _check_package_client() -> MachineCheck:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import traceback
+from collections.abc import Iterator
 from typing import NoReturn
 
 import click
@@ -17,7 +18,22 @@ from everywheel.execution.files import describe_os_error
 INTERRUPTED = 130
 CLOSED_OUTPUT = 141
 """The exit code of a program whose reader has ended, such as `head`: 128 and the number of SIGPIPE."""
-INTERRUPTION = "interrupted: finished steps are in the store, and the next run resumes after them"
+INTERRUPTION = "interrupted"
+
+
+@contextlib.contextmanager
+def describe_interruption(state: str) -> Iterator[None]:
+    """Add to the message for an interruption of the body what is left of its work; commands differ in it."""
+    try:
+        yield
+    except BaseException as error:
+        if _is_interruption(error) and not hasattr(error, "__notes__"):
+            error.add_note(state)
+        raise
+
+
+def _is_interruption(raised: BaseException) -> bool:
+    return isinstance(raised, KeyboardInterrupt | Interrupted | click.Abort) or current_cancellation().is_canceled
 
 
 def exit_for(raised: BaseException, *, show_traceback: bool = False) -> NoReturn:
@@ -26,9 +42,9 @@ def exit_for(raised: BaseException, *, show_traceback: bool = False) -> NoReturn
 
 
 def _report(raised: BaseException, *, show_traceback: bool) -> int:
-    if isinstance(raised, KeyboardInterrupt | Interrupted | click.Abort) or current_cancellation().is_canceled:
+    if _is_interruption(raised):
         record_error(EverywheelError("interrupted"))
-        _print(INTERRUPTION)
+        _print(": ".join([INTERRUPTION, *getattr(raised, "__notes__", ())]))
         return INTERRUPTED
     if isinstance(raised, BrokenPipeError):
         return CLOSED_OUTPUT

@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import click
 
@@ -27,7 +26,7 @@ from everywheel.containers.lock import resolve_digests, write_digests
 from everywheel.containers.prune import find_prune_candidates, remove_prune_candidates
 from everywheel.containers.runtime import find_runtime
 from everywheel.errors import BuildError, MachineError, NothingSelectedError, UsageError, count_noun
-from everywheel.execution.jobserver import JobPool, default_jobs
+from everywheel.execution.jobserver import default_jobs, open_job_pool
 from everywheel.execution.scheduler import Outcome, Result, Task, execute
 from everywheel.platforms.architectures import ARCHES, Arch
 from everywheel.platforms.tags import Floor
@@ -175,8 +174,7 @@ def _make_images(images: Sequence[tuple[_CatalogImage, Arch]], make_image: _Make
     console = make_console()
     with (
         open_display(console, total=len(tasks)) as display,
-        TemporaryDirectory() as folder,
-        JobPool(Path(folder) / "jobs", jobs) as pool,
+        open_job_pool(jobs) as pool,
     ):
         results = execute(tasks, pool, display)
     show_failures(console, results)

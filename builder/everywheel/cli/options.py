@@ -33,7 +33,7 @@ target_set_option = click.option(
     help="Without --target: project (default), release or all.",
 )
 jobs_option = click.option(
-    "--jobs", "-j", type=click.IntRange(1), metavar="N", help="Parallel jobs [default: number of processors]."
+    "--jobs", "-j", type=click.IntRange(1), metavar="N", help="Parallel jobs [default: usable processors]."
 )
 offline_option = click.option("--offline", is_flag=True, help="Never use the network.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
@@ -44,7 +44,7 @@ timeout_option = click.option(
     default=1800,
     show_default=True,
     metavar="SECONDS",
-    help="Time limit for all downloads.",
+    help="Time limit for all sources together.",
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from everywheel.cli.failures import describe_interruption
 from everywheel.cli.progress import make_console, open_display, show_failures
 from everywheel.config.project import Project
 from everywheel.containers.command_report import record_progress
@@ -14,6 +15,9 @@ from everywheel.platforms.target import Target, parse_target
 from everywheel.store.local import Store
 from everywheel.toolchains.compilers import EngineName
 from everywheel.toolchains.native import native_target
+
+STEPS_ARE_KEPT = "finished steps are in the store, and the next run resumes after them"
+"""What an interruption leaves of a build."""
 
 
 def choose_targets(project: Project, tags: Sequence[str], engine: EngineName = EngineName.ZIG) -> tuple[Target, ...]:
@@ -37,7 +41,7 @@ def run_plan(
 ) -> tuple[Result, ...]:
     """Build a plan with progress; print every failure."""
     console = make_console()
-    with open_display(console, quiet=quiet) as display:
+    with open_display(console, quiet=quiet) as display, describe_interruption(STEPS_ARE_KEPT):
         results = build_plan(plan, project, store, options, record_progress(display))
     show_failures(console, results)
     return results
@@ -48,7 +52,7 @@ def run_targets(
 ) -> tuple[Plan, tuple[Result, ...]]:
     """Build the wheels of the targets with progress; print every failure."""
     console = make_console()
-    with open_display(console, quiet=quiet) as display:
+    with open_display(console, quiet=quiet) as display, describe_interruption(STEPS_ARE_KEPT):
         plan, results = build_targets(project, targets, store, options, display)
     show_failures(console, results)
     return plan, results

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from everywheel.cli.failures import describe_interruption
 from everywheel.cli.options import (
     json_option,
     offline_option,
@@ -34,6 +35,8 @@ from everywheel.sources import (
 )
 from everywheel.store.local import Store
 
+_FILES_ARE_KEPT = "files that arrived are in the store, and the next run fetches the others"
+
 
 def list_plan_recipes(root: Path, tags: tuple[str, ...], target_set: str) -> tuple[ResolvedRecipe, ...]:
     """Return every recipe of the project's plan for the given targets; without tags, for a target set."""
@@ -45,7 +48,7 @@ def _fetch_files(
     files: Sequence[PinnedFile], store: Store, *, offline: bool, timeout: float, quiet: bool = False
 ) -> Mapping[str, Path]:
     """Fetch files into the store, with a display of the progress; return their paths by sha256."""
-    with open_display(make_console(), quiet=quiet) as display:
+    with open_display(make_console(), quiet=quiet) as display, describe_interruption(_FILES_ARE_KEPT):
         return fetch_sources(
             files,
             store=store.root,

@@ -19,8 +19,9 @@ from everywheel.store.damage import DamageCheck, find_damage, remove_damage
 from everywheel.store.garbage import collect_garbage
 from everywheel.store.layout import Damage, list_folder
 from everywheel.store.local import Store, default_store
-from everywheel.toolchains.installed import find_damaged_installations
+from everywheel.toolchains.installed import count_installed_files, find_damaged_installations
 from everywheel.wheels.build_lock import find_build_lock
+from everywheel.wheels.resolutions import find_damaged_resolutions
 
 DAY = 86400.0  # seconds
 
@@ -32,7 +33,7 @@ def _find_damaged_tools(store: Store) -> Iterator[Damage]:
         yield Damage(label=label, reason=f"is damaged: {files[0]}{rest}", path=path)
 
 
-CHECKS: tuple[DamageCheck, ...] = (_find_damaged_tools,)
+CHECKS: tuple[DamageCheck, ...] = (_find_damaged_tools, find_damaged_resolutions)
 """The checks of `store verify` in addition to those of directories, artifacts, wheels and sources."""
 
 
@@ -75,12 +76,16 @@ def list_command(as_json: bool) -> None:
 def verify_command(ctx: click.Context, as_json: bool) -> None:
     """Check every file in the store against its hash, and the directories of the store; exit with 1 if any is damaged.
 
+    Tools, build requirements and compiler caches are compared with their manifests, and packages with their RECORD.
+
     Example: everywheel store verify
     """
     store = Store(default_store(), create=False)
     damage = find_damage(store, CHECKS)
+    checked = _count_checked(store)
     if as_json:
-        echo(json.dumps([_describe(store, item) for item in damage], indent=1))
+        rows = [_describe(store, item) for item in damage]
+        echo(json.dumps({"checked": checked, "damaged": rows}, indent=1))
         ctx.exit(1 if damage else 0)
     if damage:
         raise BuildError(
@@ -89,8 +94,25 @@ def verify_command(ctx: click.Context, as_json: bool) -> None:
             excerpt=[f"{item.label} {item.reason}" for item in damage],
             hint="`everywheel store gc --damaged` removes them; the next build builds or fetches them again",
         )
-    sources = list_folder(store.root / "sources")
-    echo(f"{count_noun(len(store.entries()), 'entry', 'entries')} and {count_noun(len(sources), 'source')} are intact")
+    counts = [
+        count_noun(checked["entries"], "entry", "entries"),
+        count_noun(checked["sources"], "source"),
+        count_noun(checked["resolutions"], "resolution"),
+        f"{count_noun(checked['tool files'], 'file')} of {count_noun(checked['tools'], 'installed tool')}",
+    ]
+    echo(f"{', '.join(counts[:-1])} and {counts[-1]} are intact")
+
+
+def _count_checked(store: Store) -> dict[str, int]:
+    """Return the number of things of each kind that `store verify` compares with their hashes."""
+    directories, files = count_installed_files(store.root)
+    return {
+        "entries": len(store.list_keys()),
+        "sources": len(list_folder(store.root / "sources")),
+        "resolutions": len(list_folder(store.root / "resolutions")),
+        "tools": directories,
+        "tool files": files,
+    }
 
 
 def _describe(store: Store, damage: Damage) -> dict[str, str]:

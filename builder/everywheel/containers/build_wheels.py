@@ -25,7 +25,7 @@ from everywheel.containers.runtime import Runtime
 from everywheel.containers.runtime_images import RuntimeImages
 from everywheel.containers.user_settings import find_user_settings
 from everywheel.errors import AuditError, MachineError
-from everywheel.execution.jobserver import JobPool
+from everywheel.execution.jobserver import open_job_pool
 from everywheel.execution.scheduler import Outcome, ProgressListener, Result, Task, execute
 from everywheel.libraries.context import project_logs
 from everywheel.libraries.source_tree import stage_patched_source
@@ -152,7 +152,7 @@ def build_wheels_in_containers(
         label = f"{wheel.name} {wheel.version} for {image.target.tag} in {image.image.name}"
         work = partial(_build_wheel, replace(context, project=project), image, wheel)
         tasks.append(Task(id=wheel.id, label=label, requires=(), priority=0.0, work=work))
-    with TemporaryDirectory(prefix="everywheel-") as folder, JobPool(Path(folder) / "jobs", 1) as pool:
+    with open_job_pool(1) as pool:
         results = execute(tasks, pool, listener) if tasks else ()
     steps = {id: step for plan in plans for id, step in plan.steps.items()}
     return Plan(steps=steps, priority=dict.fromkeys(steps, 0.0)), tuple(results)

@@ -11,10 +11,12 @@ import errno
 import os
 import stat
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
+
+from everywheel.execution.processors import count_processors
+from everywheel.execution.temporary_files import list_temporary_directories, open_temporary_directory
 
 if sys.platform == "win32":
     import ctypes
@@ -71,7 +73,7 @@ else:
             os.write(self._fd, b"+")
 
 
-_PREFIX, _PIPE = "everywheel-", "jobs"
+_PIPE = "jobs"
 
 
 class JobPool:
@@ -106,13 +108,13 @@ class JobPool:
 @contextlib.contextmanager
 def open_job_pool(jobs: int) -> Iterator[JobPool]:
     """Return a context manager that opens a pool; its named pipe is in a temporary directory."""
-    with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder, JobPool(Path(folder) / _PIPE, jobs) as pool:
+    with open_temporary_directory() as folder, JobPool(folder / _PIPE, jobs) as pool:
         yield pool
 
 
 def find_abandoned_pools() -> list[Path]:
     """Return the directories of pools whose processes were killed: of this user, with a named pipe that no process reads."""
-    return [folder for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*") if _is_abandoned(folder / _PIPE)]
+    return [folder for folder in list_temporary_directories() if _is_abandoned(folder / _PIPE)]
 
 
 def _is_abandoned(pipe: Path) -> bool:
@@ -133,4 +135,4 @@ def default_jobs() -> int:
     value = os.environ.get("EVERYWHEEL_JOBS", "")
     if value.isdecimal() and int(value) > 0:
         return int(value)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return count_processors()

@@ -33,6 +33,7 @@ from typing import BinaryIO, Protocol
 from everywheel.errors import BuildError, MachineError
 from everywheel.execution.cancellation import Interrupted, current_cancellation
 from everywheel.execution.child import Child, start_child
+from everywheel.execution.temporary_files import check_temporary_directory
 
 _SIGNIFICANT = re.compile(r"(\berror\b|\bERROR\b|FAILED|undefined symbol|not found|No such file|CMake Error)", re.I)
 _EXCERPT_LINES = 12
@@ -140,8 +141,10 @@ def run_command(
     `may_prompt` leaves the command in the user's session, where ssh and gpg find the terminal on which they read a
     passphrase. `on_tick` is called every tenth of a second while the command runs; an exception that it raises, such as
     one for a deadline, ends the command.
-    Raises OSError when the command cannot be started, and Interrupted when the execution is canceled.
+    Raises OSError when the command cannot be started, MachineError when the output cannot be written to temporary files,
+    and Interrupted when the execution is canceled.
     """
+    check_temporary_directory()
     args = [str(arg) for arg in command]
     # Files rather than pipes: a background process that inherits a pipe would keep it open after the command's end.
     with TemporaryFile() as source, TemporaryFile() as out, TemporaryFile() as errors:

@@ -28,6 +28,7 @@ ARTIFACT_CODE = (
     "execution/input_files.py",
     "execution/process.py",
     "execution/supervisor.py",
+    "execution/temporary_files.py",
     "libraries",
     "planning/plan.py",
     "planning/steps.py",

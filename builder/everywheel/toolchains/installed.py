@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
-from everywheel.store.stamped_dir import find_damage, list_stamped_dirs
+from everywheel.store.manifest import read_manifest
+from everywheel.store.stamped_dir import STAMP, find_damage, list_stamped_dirs
 from everywheel.toolchains.record import find_record_damage
+
+
+def count_installed_files(store: Path) -> tuple[int, int]:
+    """Return the number of complete directories in `tools/` and `zig/`, and of the files that their manifests list."""
+    counts = []
+    for path in list_stamped_dirs(store):
+        with contextlib.suppress(OSError, ValueError):
+            counts.append(len(read_manifest(path / STAMP).files))
+    return len(counts), sum(counts)
 
 
 def find_damaged_installations(store: Path) -> dict[Path, list[str]]:

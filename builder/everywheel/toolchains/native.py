@@ -11,11 +11,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from everywheel.errors import MachineError, UsageError
 from everywheel.execution.files import hash_file
 from everywheel.execution.process import join_windows_args, run_command, run_logged
+from everywheel.execution.temporary_files import open_temporary_directory
 from everywheel.platforms.target import Target, build_machine_target, parse_target
 from everywheel.store.stamped_dir import ensure_stamped_dir
 from everywheel.toolchains.compilers import Compilers, EngineName
@@ -206,8 +206,8 @@ def _hash_program(program: str, environ: Mapping[str, str]) -> str:
 
 def _accepts_flag(compiler: Sequence[str], flag: str, environ: Mapping[str, str]) -> bool:
     """Return whether the compiler can link a shared library with a flag."""
-    with TemporaryDirectory() as folder:
-        source = Path(folder) / "empty.c"
+    with open_temporary_directory() as folder:
+        source = folder / "empty.c"
         source.write_text("")
-        command = [*compiler, "-shared", "-fPIC", flag, str(source), "-o", str(Path(folder) / "out.so")]
+        command = [*compiler, "-shared", "-fPIC", flag, str(source), "-o", str(folder / "out.so")]
         return run_command(command, env=environ).exit_code == 0

@@ -7,7 +7,6 @@ those that the backend adds (`get_requires_for_build_wheel`, `get_requires_for_b
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +18,6 @@ from everywheel.config.pins import (
     Pin,
     PinError,
     describe_machine,
-    digest_pins,
     list_unmet,
     parse_pins,
     render_pins,
@@ -31,10 +29,10 @@ from everywheel.execution.files import remove_path
 from everywheel.libraries.context import project_logs
 from everywheel.store.local import Store
 from everywheel.toolchains.build_tools import ensure_tools, pinned_versions
-from everywheel.toolchains.pip import write_requirements
 from everywheel.toolchains.virtual_env import ensure_pinned_environment, environment_python
 from everywheel.wheels.pep517 import copy_extension, query_requirements
-from everywheel.wheels.resolve import KEEP_ALL, OLDEST_PYTHON, Upgrade, resolve_requirements
+from everywheel.wheels.resolutions import list_resolution, read_resolution, resolution_path, write_resolution
+from everywheel.wheels.resolve import KEEP_ALL, Upgrade, resolve_requirements
 
 Machine: TypeAlias = Mapping[str, str]
 """A machine that builds, as its environment of markers (PEP 508)."""
@@ -104,7 +102,7 @@ def find_build_lock(project: Project, store: Store, machine: Machine | None = No
     """
     pins = read_lock(project.root / LOCK)
     if pins is None:
-        pins = _read_record(_record_path(project, store))
+        pins = read_resolution(resolution_path(project, store))
     if pins is None:
         return replace(project, build_pins=None)
     machine = machine or describe_machine()
@@ -127,28 +125,18 @@ def ensure_build_lock(
     """
     known = find_build_lock(project, store, machine)
     if known.build_pins is None:
-        record = _record_path(project, store)
+        record = resolution_path(project, store)
         if offline:
             raise MachineError(
                 f"build requirements of {project.name}: not resolved yet, and --offline forbids the download",
                 hint="run the same command once without --offline, or `everywheel lock`",
             )
         with store.lock(record.stem):
-            if _read_record(record) is None:
-                write_requirements(record, _HEADER + render_pins(make_lock(project, store).pins))
+            if read_resolution(record) is None:
+                write_resolution(record, make_lock(project, store).pins)
         known = find_build_lock(project, store, machine)
-    _list_resolution(known.build_pins or (), store)
+    list_resolution(known.build_pins or (), store)
     return known
-
-
-def _list_resolution(pins: Sequence[Pin], store: Store) -> None:
-    """Write the pins to the file in the store that the records of wheels name."""
-    digest, text = digest_pins(pins), render_pins(pins)
-    file = store.root / "resolutions" / f"{digest}.txt"
-    with store.lock(f"resolution-{digest[:32]}"):
-        if not file.is_file() or file.read_bytes() != text.encode():
-            remove_path(file)
-            write_requirements(file, text)
 
 
 def check_fit(project: Project, pins: Sequence[Pin], machine: Machine) -> None:
@@ -249,20 +237,3 @@ def ensure_build_environment(project: Project, store: Store, *, offline: bool = 
         offline=offline,
     )
     return environment_python(environment)
-
-
-def _record_path(project: Project, store: Store) -> Path:
-    """Return the file in the store with the resolution for the requirements of a project."""
-    facts = repr(
-        (sorted(project.backend.requires), project.backend.name, sorted(pinned_versions().items()), OLDEST_PYTHON)
-    )
-    return store.root / "resolutions" / f"requirements-{hashlib.sha256(facts.encode()).hexdigest()[:32]}.txt"
-
-
-def _read_record(path: Path) -> tuple[Pin, ...] | None:
-    """Return the pins in a record of the store; a damaged record is removed, and resolved again like a missing one."""
-    try:
-        return read_lock(path)
-    except UsageError:
-        remove_path(path)
-        return None

@@ -72,7 +72,11 @@ def resolve_requirements(
                 *_index_options(settings),
             ],
             cwd=Path(name),
-            env={**filter_environment(), **_index_variables(settings)},
+            env={
+                **filter_environment(),
+                **_index_variables(settings),
+                **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), name),
+            },
             log=log,
             label=f"{label}: uv pip compile",
             hint=_HINT,
