@@ -36,6 +36,16 @@ def run(*args: str, **variables: str) -> tuple[int, str, str]:
     return process.returncode, process.stdout, process.stderr
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has Unicode paths")
+def test_paths_are_utf8_in_the_locale_c(tmp_path: Path) -> None:
+    settings = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+    exit_code, output, errors = run("lock", EVERYWHEEL_STORE=str(tmp_path / "größe\n"), **settings)
+
+    assert (exit_code, output) == (7, "")
+    assert "/größe\\n" in errors
+
+
 @pytest.mark.parametrize("settings", SETTINGS, ids=lambda settings: next(iter(settings)))
 def test_settings_of_python_change_nothing(settings: dict[str, str]) -> None:
     assert run("plan", "--json", **settings) == run("plan", "--json")

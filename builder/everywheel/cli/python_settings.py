@@ -15,7 +15,7 @@ import sys
 _KEPT = frozenset(
     {
         *("PYTHONHOME", "PYTHONPATH", "PYTHONPLATLIBDIR", "PYTHONUSERBASE", "PYTHONNOUSERSITE", "PYTHONSAFEPATH"),
-        *("PYTHONCOERCECLOCALE", "PYTHONIOENCODING", "PYTHONUTF8", "PYTHONUNBUFFERED"),
+        *("PYTHONIOENCODING", "PYTHONUTF8", "PYTHONUNBUFFERED"),
         *("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"),
         *("PYTHONFAULTHANDLER", "PYTHONHASHSEED", "PYTHONSTARTUP", "PYTHON_COLORS", "PYTHON_KEYRING_BACKEND"),
     }
@@ -28,6 +28,8 @@ def drop_python_settings() -> None:
     On Windows, where a program cannot replace itself, they are only removed.
     """
     names = [name for name in os.environ if name.startswith(("PYTHON", "_PYTHON")) and name not in _KEPT]
+    if os.environ.get("PYTHONUTF8") == "0":  # in the locale C, paths would be ASCII
+        names.append("PYTHONUTF8")
     for name in names:
         del os.environ[name]
     if names and sys.platform != "win32":

@@ -151,8 +151,8 @@ def load_project(root: Path, profiles: Sequence[str] = (), linkage: Linkage = Li
         pythons=_load_pythons(table),
         exports=table.texts("exports", rule=SYMBOLS),
         smoke=_load_smoke(table.table("smoke", {})),
-        targets=tuple(parse_target(tag) for tag in table.texts("targets", ...)),
-        released=tuple(parse_target(tag) for tag in table.texts("release-targets", list(table.texts("targets", ...)))),
+        targets=_load_targets(table, "targets", ...),
+        released=_load_targets(table, "release-targets", list(table.texts("targets", ...))),
         more_targets=tuple(parse_target(tag) for tag in table.texts("more-targets")),
         recipes=recipes,
         backend=backend,
@@ -167,6 +167,16 @@ def load_project(root: Path, profiles: Sequence[str] = (), linkage: Linkage = Li
         for name in names:
             _check_recipe(f"{table.location}: '{key}'", name, recipes)
     return replace(project, shared=()) if linkage is Linkage.STATIC else project
+
+
+def _load_targets(table: Table, key: str, default: object) -> tuple[Target, ...]:
+    """Read a list of platform tags with at least one: commands without `--target` use the first."""
+    targets = tuple(parse_target(tag) for tag in table.texts(key, default))
+    if not targets:
+        raise UsageError(
+            f"{table.location}: '{key}' is empty", hint="name at least one platform tag, such as manylinux2014_x86_64"
+        )
+    return targets
 
 
 def _load_smoke(table: Table) -> Smoke:
