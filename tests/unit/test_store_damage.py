@@ -256,9 +256,7 @@ def test_verify_counts_what_it_has_checked(example: Example) -> None:
 
     result = example.run("store", "verify")
 
-    assert result.output == (
-        "1 entry, 0 sources, 0 resolutions and 3 files of 1 installed tool are intact\n"
-    )
+    assert result.output == ("1 entry, 0 sources, 0 resolutions and 3 files of 1 installed tool are intact\n")
 
 
 def test_an_entry_that_a_process_builds_again_is_kept(example: Example) -> None:
