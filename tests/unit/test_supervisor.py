@@ -195,6 +195,18 @@ def test_a_killed_supervisor_is_an_error_and_its_commands_end(folder: Path) -> N
     assert MachineError.exit_code == 7
 
 
+def test_a_stopped_supervisor_ends_its_commands_too(folder: Path) -> None:
+    script = (
+        "import os, signal; from everywheel.execution.child import start_child, stop_supervisors\n"
+        "start_child(['sleep', '61'], cwd=None, env=None, streams=(0, 1, 2), own_session=True)\n"
+        "os.kill(int(open(f'/proc/self/task/{os.getpid()}/children').read()), signal.SIGSTOP)\n"
+        "stop_supervisors()\n"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=folder, check=True)
+
+    assert wait_until_empty(folder, 3) == {}
+
+
 def test_a_limit_of_open_files_is_an_error_of_the_command() -> None:
     script = (
         "import resource; from everywheel.execution.process import run_command\n"

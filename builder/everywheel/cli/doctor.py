@@ -144,7 +144,9 @@ def _check_git() -> MachineCheck:
     try:
         return _ok("git", run_command([git, "--version"]).output.strip())
     except (OSError, MachineError) as error:
-        reason = error.fact if isinstance(error, MachineError) else (error.strerror or str(error)).lower()
+        if isinstance(error, MachineError):
+            return _missing("git", f"{git} cannot be run: {error.fact}", error.hint or "")
+        reason = (error.strerror or str(error)).lower()
         return _missing("git", f"{git} cannot be run: {reason}", "apt-get install git (it applies patches)")
 
 

@@ -10,6 +10,7 @@ import contextlib
 import functools
 import marshal
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -123,6 +124,8 @@ class _Supervisor:
 
     def stop(self) -> None:
         self._control.close()
+        if sys.platform != "win32":
+            self._process.send_signal(signal.SIGCONT)  # one that was stopped would leave its commands running
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_STOP_TIMEOUT)
 
