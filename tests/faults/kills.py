@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pty
-import select
 import signal
 import subprocess
 import sys
-import termios
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
 from damaged_stores import TARGET, GoodStore
+from processes import TerminalBuilder, wait_until
 from sandbox import list_files
 
 CHILDREN_LIMIT = 3.0  # seconds after the death of a builder in which its children must end
@@ -167,64 +165,29 @@ def interrupt_builds(good: GoodStore, folder: Path, count: int, random: Random) 
 
 def _interrupt(good: GoodStore, folder: Path, delay: float) -> tuple[float, list[str]]:
     """Start a build of the wheel on a new terminal, press Ctrl-C after `delay` seconds, and return its time and faults."""
-    command = [sys.executable, "-m", "everywheel", "build", "-t", TARGET, "-t", "musllinux_1_2_aarch64"]
     mark = str(folder)
-    process, terminal, before = _start_on_terminal(command, good.project.root, _variables(good, folder / "store", mark))
-    output = _read_terminal(terminal, process, delay)
-    if process.poll() is not None:
-        return 0.0, [f"the build ended before the interrupt: {output[-300:]!r}"]
-    os.write(terminal, b"\x03")
-    start = time.monotonic()
-    output += _read_terminal(terminal, process, 15)
-    seconds = time.monotonic() - start
-    faults = []
-    if process.poll() is None:
-        process.kill()
-        faults.append("it did not end")
-    if (code := process.wait()) != 130:
-        faults.append(f"exit code {code}: {output[-500:]!r}")
-    if seconds > INTERRUPT_LIMIT:
-        faults.append(f"it took {seconds:.1f} s to end")
-    if termios.tcgetattr(terminal) != before:
-        faults.append("the terminal has other settings")
-    if output.count("\x1b[?25l") and output.rfind("\x1b[?25h") < output.rfind("\x1b[?25l"):
-        faults.append("the cursor is hidden")
-    if "Traceback" in output:
-        faults.append(f"traceback: {output[-500:]!r}")
+    args = ("build", "-t", TARGET, "-t", "musllinux_1_2_aarch64")
+    with TerminalBuilder(args, cwd=good.project.root, env=_variables(good, folder / "store", mark)) as builder:
+        if wait_until(builder.has_ended, delay):
+            return 0.0, [f"the build ended before the interrupt: {builder.output[-300:]!r}"]
+        builder.type("\x03")
+        start = time.monotonic()
+        has_ended = wait_until(builder.has_ended, 15)
+        seconds = time.monotonic() - start
+        faults = list(_find_interrupt_faults(builder, seconds)) if has_ended else ["it did not end"]
     if _wait_for_children(mark) > CHILDREN_LIMIT:
         faults.append("children survived")
-    os.close(terminal)
     return seconds, faults
 
 
-def _start_on_terminal(
-    command: list[str], cwd: Path, environment: Mapping[str, str]
-) -> tuple[subprocess.Popen[bytes], int, object]:
-    """Start a command as the foreground process of a new terminal; return it, our end, and the terminal's settings."""
-    ours, theirs = pty.openpty()
-    before = termios.tcgetattr(ours)
-    # The child makes the terminal its own before it becomes the command: Ctrl-C is then delivered to its process group.
-    take = (
-        "import fcntl, os, sys, termios; os.setsid(); "
-        "fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", take, *command],
-        cwd=cwd,
-        env={**environment, "TERM": "xterm"},
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-    )
-    os.close(theirs)
-    return process, ours, before
-
-
-def _read_terminal(terminal: int, process: subprocess.Popen[bytes], seconds: float) -> str:
-    """Return what a terminal shows until the process ends, and at most for some seconds."""
-    end, output = time.monotonic() + seconds, b""
-    while process.poll() is None and time.monotonic() < end:
-        if select.select([terminal], [], [], 0.05)[0]:
-            with contextlib.suppress(OSError):
-                output += os.read(terminal, 65536)
-    return output.decode(errors="replace")
+def _find_interrupt_faults(builder: TerminalBuilder, seconds: float) -> Iterator[str]:
+    if (code := builder.process.wait()) != 130:
+        yield f"exit code {code}: {builder.output[-500:]!r}"
+    if seconds > INTERRUPT_LIMIT:
+        yield f"it took {seconds:.1f} s to end"
+    if builder.attributes != builder.attributes_before:
+        yield "the terminal has other settings"
+    if not builder.is_cursor_visible:
+        yield "the cursor is hidden"
+    if "Traceback" in builder.output:
+        yield f"traceback: {builder.output[-500:]!r}"

@@ -154,15 +154,15 @@ class TerminalBuilder:
         os.close(self._terminal)
         self._terminal = -1
 
+    def has_ended(self) -> bool:
+        """Return whether the builder has ended, after reading its output."""
+        ended = self.process.poll() is not None
+        self.read()
+        return ended
+
     def wait(self, seconds: float = 30.0) -> int:
         """Return the exit code of the builder once it has ended, reading its output meanwhile."""
-
-        def has_ended() -> bool:
-            self.read()
-            return self.process.poll() is not None
-
-        assert wait_until(has_ended, seconds), self.output
-        self.read()
+        assert wait_until(self.has_ended, seconds), self.output
         return self.process.wait()
 
     def __enter__(self) -> TerminalBuilder:

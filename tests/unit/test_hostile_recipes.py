@@ -17,21 +17,9 @@ from everywheel.libraries.source_tree import _copy_overlay
 from everywheel.platforms.target import parse_target
 from everywheel.sources.patch import apply_patch
 from everywheel.sources.request import PinnedFile
+from example_recipe import RECIPE
 
 PATCH = PinnedFile(label="foo 1.0", filename="fix.patch", sha256="1" * 64, patches="0" * 64)
-RECIPE = """
-name = "libfoo"
-version = "1.0"
-license = { spdx = "MIT", files = ["LICENSE"] }
-[source]
-urls = ["https://example.org/foo-{version}.tar.gz"]
-sha256 = "1111111111111111111111111111111111111111111111111111111111111111"
-[build]
-system = "headers"
-headers = { "include" = "include/foo" }
-[products]
-libraries = ["foo"]
-"""
 
 
 @pytest.fixture

@@ -18,19 +18,7 @@ from everywheel.config.toml_reader import read_toml
 from everywheel.errors import UsageError
 from everywheel.execution.input_files import UnusableFile, link_leads_out, list_files, read_file, read_text
 from everywheel.wheels.pep517 import copy_extension
-
-RECIPE = """
-name = "libfoo"
-version = "1.0"
-license = { spdx = "MIT", files = ["LICENSE"] }
-[source]
-urls = ["https://example.org/foo-{version}.tar.gz"]
-sha256 = "1111111111111111111111111111111111111111111111111111111111111111"
-[build]
-system = "meson"
-[products]
-libraries = ["foo"]
-"""
+from example_recipe import RECIPE
 
 
 @pytest.fixture
