@@ -1,8 +1,10 @@
-"""The option `--update`, fixtures that all workers of a run share, and the handler of SIGINT."""
+"""The option `--update`, fixtures that all workers of a run share, and what the processes that tests start inherit."""
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure() -> None:
     # A background job of a shell ignores SIGINT, and the processes that tests start and interrupt would inherit this.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # uv installs no bytecode. Where it is not written either, each of a thousand processes compiles all that it imports.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
 
 
 @pytest.fixture(scope="session")

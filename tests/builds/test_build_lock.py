@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 from everywheel.config.pins import digest_pins, parse_pins, render_pins
@@ -47,7 +48,9 @@ def test_a_lock_is_kept_until_it_is_upgraded_and_is_in_the_key_of_the_wheel(proj
     assert "colorama: 0.4.6 -> none" in project.run("lock", "--check", exit_code=2)[1]
 
 
-def test_a_file_without_its_pinned_hash_is_not_installed(project: FixtureProject) -> None:
+def test_a_file_without_its_pinned_hash_is_not_installed(project_copy: FixtureProject) -> None:
+    project = project_copy
+    shutil.rmtree(project.root / "wheelhouse")
     project.run("lock")
     edit_lock(project.root / "everywheel.lock", "packaging", hash="0" * 64)
 
@@ -83,8 +86,9 @@ def test_a_requirement_without_a_wheel_is_an_error(project: FixtureProject) -> N
     assert "hint: build requirements must be available as wheels" in errors
 
 
-def test_requirements_that_the_backend_adds_are_locked_too(project: FixtureProject) -> None:
+def test_requirements_that_the_backend_adds_are_locked_too(project_copy: FixtureProject) -> None:
     """A backend in the project itself, as PEP 517 allows."""
+    project = project_copy
     backend = "from mesonpy import *\ndef get_requires_for_build_wheel(settings=None):\n    return ['pathspec>=0.12']\n"
     (project.root / "extension" / "own.py").write_text(backend)
     project.replace("extension/pyproject.toml", '"mesonpy"', '"own"\nbackend-path = ["."]')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import subprocess
 
@@ -10,6 +11,13 @@ from fixture_project import FixtureProject
 
 CHAIN = 8
 TARGET = "manylinux2014_x86_64"
+SIGNALS, STEPS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL), (None, 0, 2, 5)
+# Each signal once, at different steps, and SIGKILL, which no code can delay, also at the end.
+ALWAYS = {(signal.SIGINT, None), (signal.SIGTERM, 0), (signal.SIGKILL, 2), (signal.SIGKILL, 5)}
+CASES = [
+    pytest.param(*case, marks=() if case in ALWAYS else pytest.mark.exhaustive)
+    for case in itertools.product(SIGNALS, STEPS)
+]
 
 
 @pytest.fixture
@@ -32,10 +40,7 @@ def list_done(progress: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("step", [None, 0, 2, 5])
-@pytest.mark.parametrize(
-    "signal_number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name
-)
+@pytest.mark.parametrize(("signal_number", "step"), CASES, ids=lambda value: getattr(value, "name", str(value)))
 def test_an_interrupted_build_resumes_after_its_last_finished_step(
     chain: FixtureProject, signal_number: signal.Signals, step: int | None
 ) -> None:

@@ -34,6 +34,7 @@ def toolchain(shared_store: Path, tmp_path: Path) -> Toolchain:
 
     tools, target = ensure_tools(shared_store), parse_target(INTEL)
     engine = ZigEngine(store=Store(default_store()), tools=tools, cache=tmp_path / "zig")
+    engine.prime_cache(target)  # otherwise each test would compile zig's libraries
     return write_toolchain(target, engine.compilers(target), tools, tmp_path, ToolchainOptions(exports=("foo_*",)))
 
 

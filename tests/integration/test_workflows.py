@@ -54,6 +54,9 @@ SKIPPED = {
     ("containers.yml", "test-architectures", ".venv/bin/nox -s test-architectures"): (
         "one to two hours: builds all libraries five times, and tests ten wheels under QEMU"
     ),
+    ("containers.yml", "test-exhaustive", ".venv/bin/nox -s tests -- -m exhaustive"): (
+        "ten minutes: repeats tests of `nox -s tests` for further targets and signals"
+    ),
     ("containers.yml", "test-exhaustive", "sudo .venv/bin/nox -s integration -- -m exhaustive"): (
         "an hour: repeats tests of `nox -s integration` for further targets and libraries"
     ),

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 # A builder whose thread runs a command with descendants: in the same session, in another one, and orphaned.
 DESCENDANTS = "sleep 61 & setsid sleep 62 & (sleep 63 &) ; (setsid sleep 64 &) ; echo $$ > ready; wait"
+SLEEPING = ["sleep 61", "sleep 62", "sleep 63", "sleep 64"]
 BUILDER = """
 import os, sys, threading
 from everywheel.execution.process import run_command
@@ -57,11 +58,14 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 
 def wait_for_descendants(folder: Path) -> None:
-    """Wait until every descendant has become its last program: shells and setsid start them."""
-    deadline = time.monotonic() + 20
-    while list_sleeping(folder) != ["sleep 61", "sleep 62", "sleep 63", "sleep 64"] and time.monotonic() < deadline:
+    """Wait until every descendant has become its last program: shells and setsid start them.
+
+    The processes of the machine are listed only after the shell has started all: lists are slow, and delay its start.
+    """
+    deadline = time.monotonic() + 60
+    while not (folder / "ready").exists() or list_sleeping(folder) != SLEEPING:
+        assert time.monotonic() < deadline, list_in_folder(folder)
         time.sleep(0.01)
-    assert list_sleeping(folder) == ["sleep 61", "sleep 62", "sleep 63", "sleep 64"]
 
 
 def list_sleeping(folder: Path) -> list[str]:
