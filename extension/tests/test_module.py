@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import sysconfig
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import webpencode
@@ -17,12 +18,12 @@ PACKAGE = Path(webpencode.__file__).parent
 ADD_PATH = f"import sys; sys.path.append({str(PACKAGE.parent)!r}); "
 
 
-def test_the_module_uses_the_limited_api_or_is_for_a_free_threaded_python() -> None:
-    suffix = ".pyd" if sys.platform == "win32" else ".abi3.so"
-    if sysconfig.get_config_var("Py_GIL_DISABLED"):
-        suffix = sysconfig.get_config_var("EXT_SUFFIX")
+def test_the_module_uses_a_stable_abi_or_is_for_a_free_threaded_python_without_one() -> None:
+    suffixes = [suffix for suffix in EXTENSION_SUFFIXES if suffix.startswith(".abi3")] or [".pyd"]
+    if sysconfig.get_config_var("Py_GIL_DISABLED") and sys.version_info < (3, 15):
+        suffixes = [sysconfig.get_config_var("EXT_SUFFIX")]
 
-    assert Path(_webpencode.__file__).name == f"_webpencode{suffix}"
+    assert Path(_webpencode.__file__).name in [f"_webpencode{suffix}" for suffix in suffixes]
 
 
 def test_the_module_calls_nothing_but_libvips() -> None:

@@ -1,4 +1,4 @@
-/* webpencode._webpencode: module definition (PEP 489), module state, exceptions and module-level functions. */
+/* webpencode._webpencode: module definition (PEP 489, PEP 793), module state, exceptions and module-level functions. */
 
 #include "_webpencodemodule.h"
 
@@ -75,7 +75,11 @@ module_exec(PyObject *module)
 static int
 module_traverse(PyObject *module, visitproc visit, void *arg)
 {
+#ifdef Py_TARGET_ABI3T
+    module_state *state = PyModule_GetState_DuringGC(module);
+#else
     module_state *state = get_module_state(module);
+#endif
 
     Py_VISIT(state->encode_error);
     Py_VISIT(state->unreadable_error);
@@ -176,6 +180,28 @@ static PyModuleDef_Slot module_slots[] = {
     [SLOT_END] = {0, NULL},
 };
 
+#ifdef Py_TARGET_ABI3T
+
+/* For all CPythons from 3.15 on, with and without the GIL (PEP 803): a definition has no PyObject, whose size differs.
+ */
+PyABIInfo_VAR(module_abi);
+
+static PySlot module_definition[] = {
+    PySlot_STATIC_DATA(Py_mod_abi, &module_abi),         PySlot_STATIC_DATA(Py_mod_name, "webpencode._webpencode"),
+    PySlot_STATIC_DATA(Py_mod_doc, (void *)module_doc),  PySlot_SIZE(Py_mod_state_size, sizeof(module_state)),
+    PySlot_STATIC_DATA(Py_mod_methods, module_methods),  PySlot_STATIC_DATA(Py_mod_slots, module_slots),
+    PySlot_FUNC(Py_mod_state_traverse, module_traverse), PySlot_FUNC(Py_mod_state_clear, module_clear),
+    PySlot_FUNC(Py_mod_state_free, module_free),         PySlot_END,
+};
+
+PyMODEXPORT_FUNC
+PyModExport__webpencode(void)
+{
+    return module_definition;
+}
+
+#else
+
 static struct PyModuleDef module_def = {
     .m_base = PyModuleDef_HEAD_INIT,
     .m_name = "webpencode._webpencode",
@@ -201,3 +227,5 @@ PyInit__webpencode(void)
     }
     return PyModuleDef_Init(&module_def);
 }
+
+#endif

@@ -9,10 +9,37 @@
 
 /* Decoded pixels: contiguous rows of RGB or RGBA from top to bottom. */
 typedef struct {
-    PyObject_HEAD uint8_t *samples;
+    uint8_t *samples;
     Py_ssize_t shape[3]; /* height, width, bands */
     Py_ssize_t strides[3];
+} pixels_data;
+
+#ifdef Py_TARGET_ABI3T
+
+/* A negative size is that of the data after PyObject, whose size differs between CPythons (PEP 697, PEP 803). */
+#define PIXELS_SIZE (-(int)sizeof(pixels_data))
+
+static pixels_data *
+get_pixels(PyObject *self)
+{
+    return PyObject_GetTypeData(self, Py_TYPE(self));
+}
+
+#else
+
+typedef struct {
+    PyObject_HEAD pixels_data data;
 } pixels_object;
+
+#define PIXELS_SIZE ((int)sizeof(pixels_object))
+
+static pixels_data *
+get_pixels(PyObject *self)
+{
+    return &((pixels_object *)self)->data;
+}
+
+#endif
 
 static void
 pixels_dealloc(PyObject *self)
@@ -20,7 +47,7 @@ pixels_dealloc(PyObject *self)
     PyTypeObject *type = Py_TYPE(self);
     freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
 
-    WebPFree(((pixels_object *)self)->samples);
+    WebPFree(get_pixels(self)->samples);
     release(self);
     Py_DECREF(type);
 }
@@ -28,7 +55,7 @@ pixels_dealloc(PyObject *self)
 static int
 pixels_getbuffer(PyObject *self, Py_buffer *view, int flags)
 {
-    pixels_object *pixels = (pixels_object *)self;
+    pixels_data *pixels = get_pixels(self);
 
     if ((flags & PyBUF_F_CONTIGUOUS) == PyBUF_F_CONTIGUOUS) {
         view->obj = NULL;
@@ -51,7 +78,7 @@ pixels_getbuffer(PyObject *self, Py_buffer *view, int flags)
 static PyObject *
 pixels_shape(PyObject *self, void *closure)
 {
-    pixels_object *pixels = (pixels_object *)self;
+    pixels_data *pixels = get_pixels(self);
 
     (void)closure;
     return Py_BuildValue("(nnn)", pixels->shape[0], pixels->shape[1], pixels->shape[2]);
@@ -60,7 +87,7 @@ pixels_shape(PyObject *self, void *closure)
 static PyObject *
 pixels_interface(PyObject *self, void *closure)
 {
-    pixels_object *pixels = (pixels_object *)self;
+    pixels_data *pixels = get_pixels(self);
 
     (void)closure;
     return Py_BuildValue("{s:i,s:s,s:(nnn),s:(NO)}", "version", 3, "typestr", "|u1", "shape", pixels->shape[0],
@@ -70,7 +97,7 @@ pixels_interface(PyObject *self, void *closure)
 static PyObject *
 pixels_repr(PyObject *self)
 {
-    pixels_object *pixels = (pixels_object *)self;
+    pixels_data *pixels = get_pixels(self);
 
     return PyUnicode_FromFormat("<webpencode.Pixels %zd x %zd, %zd bands>", pixels->shape[1], pixels->shape[0],
                                 pixels->shape[2]);
@@ -93,7 +120,7 @@ static PyType_Slot pixels_slots[] = {
 
 PyType_Spec pixels_spec = {
     .name = "webpencode.Pixels",
-    .basicsize = sizeof(pixels_object),
+    .basicsize = PIXELS_SIZE,
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
     .slots = pixels_slots,
 };
@@ -199,11 +226,12 @@ webpencode_decode(PyObject *module, PyObject *args)
     }
     PyTypeObject *type = (PyTypeObject *)get_module_state(module)->pixels_type;
     allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-    pixels_object *pixels = (pixels_object *)allocate(type, 0);
-    if (pixels == NULL) {
+    PyObject *result = allocate(type, 0);
+    if (result == NULL) {
         WebPFree(whole.samples);
         return NULL;
     }
+    pixels_data *pixels = get_pixels(result);
     pixels->samples = whole.samples;
     pixels->shape[0] = whole.height;
     pixels->shape[1] = whole.width;
@@ -211,7 +239,7 @@ webpencode_decode(PyObject *module, PyObject *args)
     pixels->strides[0] = (Py_ssize_t)whole.width * whole.bands;
     pixels->strides[1] = whole.bands;
     pixels->strides[2] = 1;
-    return (PyObject *)pixels;
+    return result;
 }
 
 const char webpencode_probe_doc[] =
