@@ -17,10 +17,10 @@ from example_wheels import make_demo_wheel
 TAG = "cp311-abi3-macosx_11_0_arm64"
 
 
-def make_module(*needed: str, name: str = "_demo") -> bytes:
+def make_module(*needed: str, export: str = "PyInit__demo") -> bytes:
     """Return a module for arm64 that imports these symbols from Python."""
     strings, symbols = b"\0", b""
-    for symbol, kind in ((f"PyInit_{name}", 0x0F), *((symbol, 0x01) for symbol in needed)):
+    for symbol, kind in ((export, 0x0F), *((symbol, 0x01) for symbol in needed)):
         symbols += struct.pack("<IBBHQ", len(strings), kind, kind >> 3, 0, 0)
         strings += f"_{symbol}\0".encode()
     start, count = 32 + 24, 1 + len(needed)
@@ -29,9 +29,9 @@ def make_module(*needed: str, name: str = "_demo") -> bytes:
     return header + table + symbols + strings
 
 
-def make_content(folder: Path, files: dict[str, bytes]) -> WheelContents:
-    wheel = make_demo_wheel(TAG, files)
-    path = folder / f"demo-1.0-{TAG}.whl"
+def make_content(folder: Path, files: dict[str, bytes], tag: str = TAG) -> WheelContents:
+    wheel = make_demo_wheel(tag, files)
+    path = folder / f"demo-1.0-{tag}.whl"
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in files.items():
             archive.writestr(name, data)
@@ -91,3 +91,38 @@ def test_the_python_settings_of_the_user_do_not_reach_abi3audit(
     files = {"demo/_demo.abi3.so": make_module("PyList_New")}
 
     assert list(check_abi3(make_content(tmp_path, files))) == []
+
+
+@pytest.mark.parametrize("abi", ["abi3.abi3t", "abi3t"])
+def test_a_module_for_pythons_with_and_without_the_gil_may_use_the_functions_of_3_15(tmp_path: Path, abi: str) -> None:
+    module = make_module("PyObject_GetTypeData", "PyModule_GetState_DuringGC", export="PyModExport__demo")
+    tag = f"cp315-{abi}-macosx_11_0_arm64"
+
+    assert list(check_abi3(make_content(tmp_path, {"demo/_demo.abi3t.so": module}, tag))) == []
+
+
+@pytest.mark.parametrize(
+    ("abi", "function"),
+    [("abi3.abi3t", "PyModuleDef_Init"), ("abi3t", "PyModule_FromDefAndSpec2"), ("abi3.abi3t", "_Py_Dealloc")],
+)
+def test_a_module_that_depends_on_the_layout_of_objects_needs_the_gil(tmp_path: Path, abi: str, function: str) -> None:
+    tag = f"cp315-{abi}-macosx_11_0_arm64"
+    files = {"demo/_demo.abi3t.so": make_module("PyList_New", function)}
+
+    assert list(check_abi3(make_content(tmp_path, files, tag))) == [
+        Finding(
+            check="abi3",
+            file="demo/_demo.abi3t.so",
+            message="uses symbols that depend on the layout of objects, which differs without the GIL",
+            evidence=(function,),
+        )
+    ]
+    assert list(check_abi3(make_content(tmp_path, files, "cp315-abi3-macosx_11_0_arm64"))) == []
+
+
+def test_the_version_is_that_of_a_tag_for_pythons_without_the_gil(tmp_path: Path) -> None:
+    files = {"demo/_demo.abi3t.so": make_module("PyModule_FromSlotsAndSpec")}
+
+    (finding,) = check_abi3(make_content(tmp_path, files, "cp314-abi3t-macosx_11_0_arm64"))
+
+    assert finding.message == "needs Python 3.15, but the wheel is tagged for 3.14"

@@ -394,6 +394,30 @@ def test_exports_without_a_declaration_are_not_checked() -> None:
             ("demo/_demo.abi3.so", "is named as a module of the stable ABI, but the wheel's ABI tag is 'none'"),
         ),
         (
+            {"elves": {"demo/_demo.abi3t.so": MODULE}},
+            (
+                "demo/_demo.abi3t.so",
+                "is named as a module for CPython 3.15 and later, but the wheel is tagged cp311-abi3",
+            ),
+        ),
+        (
+            {
+                "elves": {"demo/_demo.abi3-x86_64-linux-gnu.so": MODULE},
+                "tag": "cp314.cp315-abi3-manylinux2014_x86_64",
+            },
+            (
+                "demo/_demo.abi3-x86_64-linux-gnu.so",
+                "is named as a module for CPython 3.15 and later, but the wheel is tagged cp314.cp315-abi3",
+            ),
+        ),
+        (
+            {"elves": {"demo/_demo.abi3.so": MODULE}, "tag": "cp315-abi3.abi3t-manylinux2014_x86_64"},
+            (
+                "demo/_demo.abi3.so",
+                "is named as a module for CPython with the GIL, but the wheel is tagged cp315-abi3.abi3t",
+            ),
+        ),
+        (
             {"elves": {"demo/_other.abi3.so": MODULE}},
             ("demo/_other.abi3.so", "does not export PyInit__other, so Python cannot import it"),
         ),
@@ -415,6 +439,9 @@ def test_a_tag_that_does_not_fit_the_contents_is_found(changes: dict[str, object
         ("_demo.cpython-311.so", "cp311-cp311-manylinux2014_x86_64"),
         ("_demo.so", "cp311-abi3-manylinux2014_x86_64"),
         ("_demo.abi3.so", "cp311-cp311-manylinux2014_x86_64"),
+        ("_demo.abi3t.so", "cp315-abi3.abi3t-manylinux2014_x86_64"),
+        ("_demo.abi3t-x86_64-linux-gnu.so", "cp316-abi3t-manylinux2014_x86_64"),
+        ("_demo.so", "cp315-abi3.abi3t-manylinux2014_x86_64"),
     ],
 )
 def test_a_module_may_have_any_suffix_that_its_python_imports(name: str, tag: str) -> None:

@@ -1,4 +1,4 @@
-"""Stable ABI check: runs abi3audit on the modules of a wheel that is tagged abi3."""
+"""Stable ABI check: runs abi3audit on the modules of a wheel that is tagged abi3 or abi3t, and adds what it does not know."""
 
 from __future__ import annotations
 
@@ -7,22 +7,49 @@ import json
 import posixpath
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from everywheel.audit.report import Finding
 from everywheel.audit.wheel_contents import WheelContents
+from everywheel.binaries.elf import ElfFacts
+from everywheel.binaries.formats import Binary
+from everywheel.binaries.macho import MachoFacts
+from everywheel.binaries.pe import PeFacts
 from everywheel.errors import BuildError
 from everywheel.execution.process import run_logged
 from everywheel.execution.python_program import program_environment, python_program
 from everywheel.execution.temporary_files import open_temporary_directory
 
 _MAX_SYMBOLS = 8
+# Symbols that are in the stable ABI with the GIL only: a PyModuleDef, which these functions take, is an object in the
+# module's own memory, and code that changed the reference counts of objects in place calls the others (PEP 803).
+_FUNCTIONS_WITH_LAYOUT = frozenset(
+    (
+        "PyModuleDef_Init",
+        "PyModule_Create2",
+        "PyModule_ExecDef",
+        "PyModule_FromDefAndSpec2",
+        "PyState_AddModule",
+        "PyState_FindModule",
+        "PyState_RemoveModule",
+        "PyType_GetModuleByDef",
+        "_Py_Dealloc",
+        "_Py_NegativeRefcount",
+        "_Py_RefTotal",
+    )
+)
 
 
 def check_abi3(contents: WheelContents) -> Iterator[Finding]:
-    """Find symbols that are not in the stable ABI, or newer than the Python version that the wheel is tagged for."""
+    """Find symbols that are not in the stable ABI, or newer than the Python version that the wheel is tagged for.
+
+    In wheels for Pythons without the GIL too, these are also symbols that depend on the layout of objects with the GIL.
+    """
     if not contents.is_stable_abi or not contents.modules:
         return
+    if contents.is_abi3t:
+        yield from _check_layout(contents)
     try:
         results = _run_abi3audit(contents)
     except ValueError as error:
@@ -30,7 +57,8 @@ def check_abi3(contents: WheelContents) -> Iterator[Finding]:
         yield Finding(check="abi3", file=contents.path.name, message=message, evidence=error.args)
         return
     for path, result in results.items():
-        foreign = tuple(sorted(result["non_abi3_symbols"]))
+        # abi3audit 0.0.26 does not know the export hook of PEP 793.
+        foreign = tuple(sorted(name for name in result["non_abi3_symbols"] if not name.startswith("PyModExport_")))
         if foreign:
             message = "uses symbols that are not in the stable ABI"
             yield Finding(check="abi3", file=path, message=message, evidence=foreign[:_MAX_SYMBOLS])
@@ -40,15 +68,36 @@ def check_abi3(contents: WheelContents) -> Iterator[Finding]:
             yield Finding(check="abi3", file=path, message=message, evidence=newer[:_MAX_SYMBOLS])
 
 
+def _check_layout(contents: WheelContents) -> Iterator[Finding]:
+    for path, binary in contents.modules.items():
+        if used := sorted(_FUNCTIONS_WITH_LAYOUT & _list_imports(binary)):
+            message = "uses symbols that depend on the layout of objects, which differs without the GIL"
+            yield Finding(check="abi3", file=path, message=message, evidence=tuple(used[:_MAX_SYMBOLS]))
+
+
+def _list_imports(binary: Binary) -> frozenset[str]:
+    """Return the symbols that a file of any format needs."""
+    match binary:
+        case ElfFacts():
+            return frozenset(binary.undefined)
+        case MachoFacts():
+            return frozenset(symbol for image in binary.images for symbol in image.undefined)
+        case PeFacts():
+            return frozenset(symbol for symbols in binary.imports.values() for symbol in symbols)
+    return frozenset()
+
+
 def _run_abi3audit(contents: WheelContents) -> dict[str, dict[str, Any]]:
     """Return abi3audit's results by the modules' paths; raise ValueError with its last lines when one is missing.
 
     Its report names modules without their directories, so it examines a wheel of the same tags that has only the
-    modules, with a number in each name.
+    modules, with a number in each name. Of a wheel that is tagged abi3t only, it would not read the version of Python:
+    both ABIs have the same symbols, so it examines this wheel as one that is tagged abi3.
     """
     names = {f"{number}-{_name_module(contents, path)}": path for number, path in enumerate(contents.modules)}
+    tags = contents.wheel.abi.split(".")
     with open_temporary_directory() as directory:
-        wheel = directory / contents.path.name
+        wheel = directory / (contents.path.name if "abi3" in tags else replace(contents.wheel, abi="abi3").filename)
         with zipfile.ZipFile(wheel, "w") as archive:
             for name, path in names.items():
                 archive.writestr(name, contents.wheel.files[path].data)

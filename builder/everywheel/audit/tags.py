@@ -16,6 +16,7 @@ from everywheel.audit.wheel_contents import MODULE_SUFFIX, WheelContents
 from everywheel.wheels.wheel import split_filename
 
 _LONGEST_VERSION = 200  # characters; packaging fails on numbers of over 4,300 digits
+_FIRST_ABI3T = 15  # 3.15 is the first CPython that imports modules named `.abi3t.so`
 _MAX_TAGS = 10_000  # in one compressed tag set (PEP 425); a larger set is compared without expanding it
 
 
@@ -88,16 +89,37 @@ def _check_module_name(contents: WheelContents, path: str) -> Iterator[Finding]:
         yield Finding(check="tags", file=path, message=message)
     yield from _check_module_platform(contents, path, match)
     abis, pythons = wheel.abi.split("."), wheel.python.split(".")
-    if (match["abi"] or "").startswith("abi3"):
-        if "none" in abis:
-            message = f"is named as a module of the stable ABI, but the wheel's ABI tag is '{wheel.abi}'"
-            yield Finding(check="tags", file=path, message=message)
+    if match["abi"]:
+        yield from _check_stable_name(contents, path, match)
         return
     version, pypy = match["version"] or match["pyd_version"], match["pypy"] or match["pypy_pyd"]
     tag = f"cp{version}{match['flags'] or match['pyd_flags'] or ''}" if version else (pypy or "").replace("-", "_")
     tags = pythons if "none" in abis else abis
     if tag and tag not in tags and not (pypy and f"pp{pypy.partition('-')[0].removeprefix('pypy')}" in tags):
         message = f"is for {tag} only, but the wheel is tagged {wheel.python}-{wheel.abi}"
+        yield Finding(check="tags", file=path, message=message)
+
+
+def _check_stable_name(contents: WheelContents, path: str, match: re.Match[str]) -> Iterator[Finding]:
+    """Compare the suffix of a module of the stable ABI with the Pythons that import it (PEP 803).
+
+    From 3.15 on, CPython imports `.abi3t.so` and names with a platform (`.abi3-x86_64-linux-gnu.so`); without the GIL, it
+    does not import `.abi3.so`.
+    """
+    wheel = contents.wheel
+    if "none" in wheel.abi.split("."):
+        message = f"is named as a module of the stable ABI, but the wheel's ABI tag is '{wheel.abi}'"
+        yield Finding(check="tags", file=path, message=message)
+        return
+    versions = [int(tag[1]) for tag in (re.fullmatch(r"cp3(\d+)", python) for python in wheel.python.split(".")) if tag]
+    pythons = ""
+    is_new = match["abi"] == "abi3t" or match["linux"] or match["mac"]
+    if is_new and min(versions, default=_FIRST_ABI3T) < _FIRST_ABI3T:
+        pythons = f"CPython 3.{_FIRST_ABI3T} and later"
+    elif match["abi"] == "abi3" and contents.is_abi3t:
+        pythons = "CPython with the GIL"
+    if pythons:
+        message = f"is named as a module for {pythons}, but the wheel is tagged {wheel.python}-{wheel.abi}"
         yield Finding(check="tags", file=path, message=message)
 
 

@@ -33,8 +33,8 @@ _LONGEST_DIST_INFO = 200  # characters; packaging fails on numbers of over 4,300
 
 # The suffixes of modules that Python imports, except the bare .so: the stable ABI's, and those of one version and platform.
 MODULE_SUFFIX = re.compile(
-    r"\.(?P<abi>abi3t?|(cpython-(?P<version>\d+)(?P<flags>[a-z]*)|(?P<pypy>pypy\d+-pp\d+))"
-    r"(-((?P<linux>(?P<cpu>\w+)-linux-(?P<libc>\w+))|(?P<mac>darwin)))?)\.so$"
+    r"\.((?P<abi>abi3t?)|cpython-(?P<version>\d+)(?P<flags>[a-z]*)|(?P<pypy>pypy\d+-pp\d+))"
+    r"(-((?P<linux>(?P<cpu>\w+)-linux-(?P<libc>\w+))|(?P<mac>darwin)))?\.so$"
     r"|(\.(cp(?P<pyd_version>\d+)(?P<pyd_flags>[a-z]*)|(?P<pypy_pyd>pypy\d+-pp\d+))-(?P<windows>win\w+))?\.pyd$"
 )
 
@@ -106,8 +106,13 @@ class WheelContents:
 
     @property
     def is_stable_abi(self) -> bool:
-        """True for a wheel that is tagged abi3."""
-        return "abi3" in self.wheel.abi.split(".")
+        """True for a wheel that is tagged abi3 or abi3t."""
+        return self.is_abi3t or "abi3" in self.wheel.abi.split(".")
+
+    @property
+    def is_abi3t(self) -> bool:
+        """True for a wheel that is tagged abi3t: for the stable ABI of Pythons without the GIL (PEP 803)."""
+        return "abi3t" in self.wheel.abi.split(".")
 
     @property
     def metadata(self) -> Message:
@@ -126,7 +131,7 @@ class WheelContents:
 
     @property
     def modules(self) -> dict[str, Binary]:
-        """The extension modules: binaries that export a PyInit function or are named as modules."""
+        """The extension modules: binaries that export an initialization function or are named as modules."""
         return {
             path: binary for path, binary in self.binaries.items() if binary.module_names or MODULE_SUFFIX.search(path)
         }
