@@ -188,6 +188,7 @@ def _repair(
     """Repair a built wheel; for macOS, also check that the oldest supported system has every symbol that it imports."""
     from everywheel.repair import RepairRequest, WheelTags, repair_wheel
     from everywheel.wheels.macos_availability import check_availability
+    from everywheel.wheels.target_python import list_module_exports
     from everywheel.wheels.wheel import read_wheel
 
     # With the linkage `system`, no library of the prefix becomes part of the wheel.
@@ -201,7 +202,7 @@ def _repair(
         epoch=FIXED_TIME,
         exclude={step.python.headers, *unused},
         tags=WheelTags(python=step.python.tag, abi=step.python.abi, platform=step.target.wheel_tag),
-        module_exports=project.module_exports,
+        module_exports=list_module_exports(project),
         native=context.engine.name is EngineName.NATIVE,
     )
     repaired = repair_wheel(built, request, call.workspace / "finished")

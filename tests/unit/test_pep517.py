@@ -197,6 +197,36 @@ def test_a_wheel_for_one_free_threaded_python_does_not_use_the_limited_api(tmp_p
     assert details["abi"]["extension_suffix"] == ".cpython-311t-aarch64-linux-musl.so"
 
 
+def test_a_wheel_of_the_stable_abi_without_the_gil_has_its_suffix_and_meson_defines_no_other_api(
+    tmp_path: Path,
+) -> None:
+    call = make_call(tmp_path, "mesonpy")
+    python = replace(call.python, version=parse_python_version("3.15.2"), abi3t=True)
+
+    settings = settings_for(replace(call, python=python))
+
+    assert "-Dpython.allow_limited_api=false" in settings["setup-args"]
+    details = json.loads((call.workspace / "build-details.json").read_text())
+    assert details["abi"]["extension_suffix"] == ".abi3t.so"
+    assert details["suffixes"]["extensions"][0] == ".abi3t.so"
+
+
+def test_for_macos_a_module_of_the_stable_abi_without_the_gil_has_its_suffix(tmp_path: Path) -> None:
+    call = make_call(tmp_path, "mesonpy", "macosx_11_0_arm64")
+
+    settings_for(replace(call, python=replace(call.python, abi3t=True)))
+
+    assert json.loads((call.workspace / "python.json").read_text())["suffix"] == ".abi3t.so"
+
+
+def test_scikit_build_core_receives_the_tag_of_the_stable_abi_without_the_gil(tmp_path: Path) -> None:
+    call = make_call(tmp_path, "scikit_build_core.build")
+
+    settings = settings_for(replace(call, python=replace(call.python, abi3t=True)))
+
+    assert settings["cmake.define.SKBUILD_SOABI"] == "abi3t"
+
+
 def test_scikit_build_core_receives_the_tag_of_a_free_threaded_python(tmp_path: Path) -> None:
     call = make_call(tmp_path, "scikit_build_core.build")
 

@@ -24,6 +24,7 @@ from everywheel.platforms.tags import TagFamily, parse_platforms
 from everywheel.platforms.target import Target, parse_foreign_target, parse_target
 from everywheel.repair.request import RepairRequest, WheelTags
 from everywheel.store.local import FIXED_TIME
+from everywheel.wheels.target_python import list_module_exports
 from everywheel.wheels.wheel import split_filename
 
 
@@ -81,7 +82,7 @@ def repair_command(
                 epoch=FIXED_TIME,
                 tags=tags,
                 exclude=[spec.headers for spec in project.pythons] if project else _find_python_headers(prefix),
-                module_exports=project.module_exports if project and _is_own(wheel, project) else None,
+                module_exports=list_module_exports(project) if project and _is_own(wheel, project) else None,
                 native=True,
             )
             echo(_repair(wheel.absolute(), request, wheelhouse, ignored=None if no_audit else codes))

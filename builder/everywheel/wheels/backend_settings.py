@@ -42,13 +42,17 @@ def _meson_settings(python: TargetPython, toolchain: Toolchain, workspace: Path,
         description = f"--cross-file={write_cross_python(python, interpreter, workspace)}"
     else:
         description = f"-Dpython.build_config={write_build_details(python, workspace)}"
+    # meson-python builds modules named `.abi3t.so` only where it runs on such a Python, and Meson has one suffix of the
+    # stable ABI. Without their support of it, a module is named as the description states: the headers select the ABI.
+    # https://github.com/mesonbuild/meson/issues/15637
+    limited_api = python.limited_api and not python.abi3t
     return {
         "build-dir": str(workspace / "build"),
         "setup-args": [
             f"--cross-file={toolchain.cross_file}",
             f"--native-file={toolchain.native_file}",
             description,
-            f"-Dpython.allow_limited_api={str(python.limited_api).lower()}",
+            f"-Dpython.allow_limited_api={str(limited_api).lower()}",
             "-Dbuildtype=plain",
             "-Db_ndebug=true",
             "--wrap-mode=nodownload",

@@ -19,7 +19,7 @@ from everywheel.toolchains.toolchain_writer import write_toolchain
 from everywheel.wheels.build_lock import check_requirements, ensure_build_environment
 from everywheel.wheels.pep517 import BackendCall, build_extension_wheel, copy_extension, query_wheel_requirements
 from everywheel.wheels.system_linkage import check_system_linkage, drop_libraries
-from everywheel.wheels.target_python import TargetPython, parse_python_version
+from everywheel.wheels.target_python import TargetPython, list_module_exports, parse_python_version
 
 
 def prepare_call(context: BuildContext, step: WheelStep, plan: Plan, project: Project) -> BackendCall:
@@ -47,6 +47,7 @@ def prepare_call(context: BuildContext, step: WheelStep, plan: Plan, project: Pr
             prefix=workspace / "prefix",
             limited_api=step.python.limited_api,
             free_threaded=step.python.free_threaded,
+            abi3t="abi3t" in step.python.abi.split("."),
         ),
         toolchain=toolchain,
         environment={**toolchain.environment, **compiler_variables(toolchain), **context.environment},
@@ -69,7 +70,7 @@ def prepare_workspace(context: BuildContext, step: WheelStep, plan: Plan, projec
         optimize=Optimize.SPEED,
         # A module must not export the symbols of the archives in it, the C++ library's included: other libraries in the
         # process could bind to them.
-        exports=project.module_exports,
+        exports=list_module_exports(project),
         exports_of_modules=True,
         static_pkgconfig=not has_shared,
     )

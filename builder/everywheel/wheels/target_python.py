@@ -10,6 +10,7 @@ from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
+from everywheel.config.project import Project
 from everywheel.errors import BuildError
 from everywheel.platforms.architectures import find_machine_arch
 from everywheel.platforms.target import Target, list_arches
@@ -20,7 +21,8 @@ class TargetPython:
     """A CPython of the target: `version` is that of the headers in `<prefix>/include/python`, such as 3.11.9.
 
     With `limited_api`, extensions that support the limited API (PEP 384) are built for it; `free_threaded` means that the
-    headers are those of a build without the GIL (PEP 703).
+    headers are those of a build without the GIL (PEP 703). `abi3t` means that the headers select the stable ABI for builds
+    with and without the GIL (PEP 803), even if the build system defines no macro.
     """
 
     target: Target
@@ -28,6 +30,7 @@ class TargetPython:
     prefix: Path
     limited_api: bool = True
     free_threaded: bool = False
+    abi3t: bool = False
 
     @property
     def headers(self) -> Path:
@@ -36,9 +39,16 @@ class TargetPython:
 
     @property
     def extension_tag(self) -> str:
-        """The tag in the file names of extension modules: `cpython-311-x86_64-linux-gnu`."""
+        """The tag in the file names of extension modules: `cpython-311-x86_64-linux-gnu`, `abi3t`."""
+        if self.abi3t:
+            return "abi3t"
         digits = f"{self.version.major}{self.version.minor}"
         return f"cpython-{digits}{'t' if self.free_threaded else ''}-{self.target.extension_suffix}"
+
+
+def list_module_exports(project: Project) -> tuple[str, ...]:
+    """Return globs of the symbols that modules may export: `PyInit_*`, the project's own, and export hooks (PEP 793)."""
+    return (*project.module_exports, "PyModExport_*")
 
 
 def parse_python_version(text: str) -> Version:
@@ -111,8 +121,9 @@ def describe_python(python: TargetPython) -> dict[str, object]:
     major, minor, micro = python.version.release
     version = {"major": major, "minor": minor, "micro": micro, "releaselevel": "final", "serial": 0}
     target = python.target
-    abi = f"{major}{minor}{'t' if python.free_threaded else ''}"
-    soabi = f"{'cp' if target.os == 'windows' else 'cpython-'}{abi}-{target.extension_suffix}"
+    soabi = python.extension_tag
+    if target.os == "windows":
+        soabi = f"cp{major}{minor}{'t' if python.free_threaded else ''}-{target.extension_suffix}"
     suffix, stable_suffix = target.system.module
     return {
         "schema_version": "1.0",
