@@ -172,7 +172,7 @@ def build_wheel(
     set_stage("build")
     built = build_extension(call, project)
     set_stage("repair")
-    finished = _repair(built, call, context, step, plan, project)
+    finished = _repair(built, call, context, step, plan)
     set_stage("audit")
     _audit(finished, list_spellings((call.workspace, context.store.root)))
     resolution = digest_pins(project.build_pins or ())
@@ -182,13 +182,10 @@ def build_wheel(
     context.close_workspace(call.workspace)
 
 
-def _repair(
-    built: Path, call: BackendCall, context: BuildContext, step: WheelStep, plan: Plan, project: Project
-) -> Path:
+def _repair(built: Path, call: BackendCall, context: BuildContext, step: WheelStep, plan: Plan) -> Path:
     """Repair a built wheel; for macOS, also check that the oldest supported system has every symbol that it imports."""
     from everywheel.repair import RepairRequest, WheelTags, repair_wheel
     from everywheel.wheels.macos_availability import check_availability
-    from everywheel.wheels.target_python import list_module_exports
     from everywheel.wheels.wheel import read_wheel
 
     # With the linkage `system`, no library of the prefix becomes part of the wheel.
@@ -202,7 +199,7 @@ def _repair(
         epoch=FIXED_TIME,
         exclude={step.python.headers, *unused},
         tags=WheelTags(python=step.python.tag, abi=step.python.abi, platform=step.target.wheel_tag),
-        module_exports=list_module_exports(project),
+        module_exports=call.module_exports,
         native=context.engine.name is EngineName.NATIVE,
     )
     repaired = repair_wheel(built, request, call.workspace / "finished")

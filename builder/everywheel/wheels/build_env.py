@@ -54,6 +54,7 @@ def prepare_call(context: BuildContext, step: WheelStep, plan: Plan, project: Pr
         log=log,
         label=f"{project.name} {project.version} for {step.target.tag}",
         settings={name: values[0] if len(values) == 1 else list(values) for name, values in project.settings.items()},
+        module_exports=list_module_exports(project),
     )
 
 

@@ -29,7 +29,7 @@ class BackendCall:
     `source` is a copy of the extension in `workspace`, which also receives all results. `interpreter` is the Python of an
     environment with the build requirements, `python` describes the Python that the extension is built for. `environment`
     contains all variables of the backend's process (PATH, CC, PKG_CONFIG and so on); `settings` are the config settings of
-    the project.
+    the project, and `module_exports` are globs of the symbols that its modules may export.
     """
 
     target: Target
@@ -44,6 +44,7 @@ class BackendCall:
     log: Path
     label: str
     settings: Settings = field(default_factory=dict)
+    module_exports: tuple[str, ...] = ()
 
 
 def copy_extension(extension: Path, copy: Path) -> Path:
