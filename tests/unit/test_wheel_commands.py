@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -14,6 +15,8 @@ import pytest
 from click.testing import CliRunner, Result
 from everywheel.audit import CODES, FindingKind, find_kind
 from everywheel.cli.main import main
+from everywheel.cli.repair import choose_tags
+from everywheel.config.project import PythonSpec, load_project
 from everywheel.wheels.wheel import pack_wheel
 from example_wheels import make_demo_wheel
 
@@ -167,7 +170,7 @@ def test_a_folder_without_wheels_and_a_fifo_are_named(folder: Path, command: lis
             "cp312-cp312-linux_aarch64",
             [
                 "error: demo-1.0-cp312-cp312-linux_aarch64.whl is for linux_aarch64, which promises no C library",
-                "  hint: name the target with --target, such as manylinux2014_aarch64",
+                "  hint: name the target with --target, such as manylinux2014_x86_64",
             ],
         ),
         (
@@ -198,3 +201,25 @@ def test_a_project_that_is_named_must_exist(folder: Path) -> None:
 
     assert result.exit_code == 2
     assert result.output.startswith(f"error: {folder / 'project' / 'pyproject.toml'}")
+
+
+@pytest.mark.parametrize(
+    ("name", "python", "abi"),
+    [
+        ("demo-1.0-cp313-abi3-linux_x86_64.whl", "cp311", "abi3"),
+        ("Demo-1.0-1-cp314-cp314t-linux_x86_64.whl", "cp314", "cp314t"),
+        ("demo-1.0-cp312-cp312-linux_x86_64.whl", "cp312", "cp312"),
+        ("other-1.0-cp313-abi3-linux_x86_64.whl", "cp313", "abi3"),
+    ],
+)
+def test_a_wheel_of_the_project_gets_the_python_that_the_project_declares(name: str, python: str, abi: str) -> None:
+    pythons = (
+        PythonSpec(tag="cp311", abi="abi3", headers="cpython", limited_api=True, free_threaded=False),
+        PythonSpec(tag="cp314", abi="cp314t", headers="cpython-freethreaded", limited_api=False, free_threaded=True),
+    )
+    project = dataclasses.replace(load_project(PROJECT), name="demo", pythons=pythons)
+
+    tags = choose_tags(Path(name), "manylinux2014_x86_64", project)
+
+    assert (tags.python, tags.abi, tags.platform) == (python, abi, "manylinux2014_x86_64")
+    assert choose_tags(Path(name), "manylinux2014_x86_64", None).python == name.split("-")[-3]

@@ -89,16 +89,12 @@ def repair_command(
 
 
 def _check_wheel(wheel: Path, tag: str | None, project: Project | None) -> tuple[Path, Target, WheelTags]:
-    """Return a wheel with its target and its final tags; raise UsageError for one that cannot be repaired.
-
-    The project's own wheel gets the Python tag that the project declares for its ABI: build backends name the Python that
-    they run with, also for the stable ABI of an older one.
-    """
+    """Return a wheel with its target and its final tags; raise UsageError for one that cannot be repaired."""
     from everywheel.repair import check_binaries
     from everywheel.wheels.wheel import read_wheel
 
     try:
-        _, _, build, python, abi, platform = split_filename(wheel.name)
+        *_, platform = split_filename(wheel.name)
     except ValueError as error:
         raise UsageError(f"{wheel}: {error}", hint="name a wheel (PEP 427)") from None
     if tag is not None:
@@ -107,9 +103,19 @@ def _check_wheel(wheel: Path, tag: str | None, project: Project | None) -> tuple
     else:
         target = _choose_target(wheel.name, platform)
     check_binaries(read_wheel(wheel), target)
+    return wheel, target, choose_tags(wheel, platform, project)
+
+
+def choose_tags(wheel: Path, platform: str, project: Project | None) -> WheelTags:
+    """Return the final tags of a wheel for a platform tag: its own ones, except for the Python of the project's own wheel.
+
+    The project's own wheel gets the Python tag that the project declares for its ABI: build backends name the Python that
+    they run with, also for the stable ABI of an older one.
+    """
+    _, _, build, python, abi, _ = split_filename(wheel.name)
     if project and _is_own(wheel, project):
         python = next((spec.tag for spec in project.pythons if spec.abi == abi), python)
-    return wheel, target, WheelTags(build=build, python=python, abi=abi, platform=platform)
+    return WheelTags(build=build, python=python, abi=abi, platform=platform)
 
 
 def _choose_target(name: str, platform: str) -> Target:
@@ -124,7 +130,7 @@ def _choose_target(name: str, platform: str) -> Target:
         if tag.family is TagFamily.LINUX:
             raise UsageError(
                 f"{name} is for {tag.text}, which promises no C library",
-                hint=f"name the target with --target, such as manylinux2014_{tag.arch}",
+                hint="name the target with --target, such as manylinux2014_x86_64",
             )
         if len(tag.arches) > 1:
             raise UsageError(
