@@ -467,6 +467,16 @@ def test_every_directory_of_the_exif_data_describes_the_encoded_image(order: str
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
+def test_values_directly_behind_the_exif_directory_are_kept(order: str) -> None:
+    """Pillow and others write no link to a next directory there."""
+    link = struct.pack(order + "HHHIII", 1, 0x8769, 4, 1, 26, 0)
+    exposure = struct.pack(order + "HHHIIII", 1, 0x829A, 5, 1, 40, 2**32 - 1, 125)
+    exif = (b"II" if order == "<" else b"MM") + struct.pack(order + "HI", 42, 8) + link + exposure
+
+    assert dict(webp.read_chunks(encode(write_png(draw_gradient(8, 4), exif=exif))))["EXIF"] == exif
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("count", [0, 1, 2**30, 2**32 - 1])
 @pytest.mark.parametrize("value", [8, 2**31 - 1, 2**32 - 4, 2**32 - 1])
 def test_counts_and_offsets_of_exif_may_have_any_value(order: str, count: int, value: int) -> None:

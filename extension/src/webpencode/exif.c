@@ -108,10 +108,11 @@ find_number(unsigned tag, const picture_facts *facts)
     }
 }
 
-/* Update the entries of the directory at `offset`. Returns the offset of its Exif directory, or 0; removes the link to
-   the next directory, which describes the thumbnail. */
+/* Update the entries of the directory at `offset`. Returns the offset of its Exif directory, or 0. Removes the link of
+   the main directory to the next one, which describes the thumbnail; after other directories, some programs write
+   values. */
 static size_t
-update_directory(uint8_t *exif, size_t size, size_t offset, bool is_little, const picture_facts *facts)
+update_directory(uint8_t *exif, size_t size, size_t offset, bool is_main, bool is_little, const picture_facts *facts)
 {
     size_t child = 0;
 
@@ -135,7 +136,7 @@ update_directory(uint8_t *exif, size_t size, size_t offset, bool is_little, cons
             child = read_32(entry + 8, is_little);
         }
     }
-    if (size - offset >= 4) {
+    if (is_main && size - offset >= 4) {
         memset(exif + offset, 0, 4);
     }
     return child;
@@ -148,8 +149,8 @@ exif_update(uint8_t *exif, size_t size, const picture_facts *facts)
         return;
     }
     bool is_little = exif[0] == 'I';
-    size_t child = update_directory(exif, size, read_32(exif + 4, is_little), is_little, facts);
+    size_t child = update_directory(exif, size, read_32(exif + 4, is_little), true, is_little, facts);
     if (child != 0) {
-        (void)update_directory(exif, size, child, is_little, facts);
+        (void)update_directory(exif, size, child, false, is_little, facts);
     }
 }
