@@ -273,6 +273,24 @@ def test_each_python_has_a_wheel_that_is_linked_against_its_own_headers() -> Non
     assert len({(step.name, step.platform) for step in steps.values()}) == len(steps)  # no two steps share a log
 
 
+def test_a_wheel_of_the_stable_abi_with_and_without_the_gil_is_one_more_wheel_with_headers_of_its_own() -> None:
+    both = PythonSpec(
+        headers="cpython-abi3t",
+        tag="cp315",
+        abi="abi3.abi3t",
+        limited_api=True,
+        free_threaded=False,
+        systems=("linux",),
+    )
+    planned = make_plan(replace(PROJECT, pythons=(*PROJECT.pythons, both)), PROJECT.targets[:1], IDENTITIES)
+
+    (wheel,) = (step for step in planned.wheels.values() if step.python == both)
+    assert wheel.name == "webpencode-abi3.abi3t"
+    assert {step.name for step in planned.select([wheel.id]).steps.values()} & {"cpython", "cpython-abi3t"} == {
+        "cpython-abi3t"
+    }
+
+
 def test_a_second_python_does_not_change_the_first_ones_wheel() -> None:
     single = plan(replace(PROJECT, pythons=PROJECT.pythons[:1])).steps
 

@@ -118,6 +118,9 @@ def test_an_image_has_its_own_python_or_where_it_is_pulled_a_portable_one(
             "no interpreter for cp311-abi3 on the image: it has no Python of its own, and no portable one exists for it",
         ),
         ("cp311-abi3", ("3.9", "3.13"), ""),
+        ("cp315-abi3.abi3t", ("3.14",), "no interpreter for cp315-abi3.abi3t on the image, only Python 3.14"),
+        ("cp315-abi3.abi3t", ("3.16",), ""),
+        ("cp315-abi3t", ("3.14",), "no interpreter for cp315-abi3t on the image, only Python 3.14"),
     ],
 )
 def test_a_wheel_that_no_python_supports_has_a_reason(tags: str, versions: tuple[str, ...], reason: str) -> None:
