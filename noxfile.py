@@ -105,9 +105,8 @@ def free_threaded(session: nox.Session) -> None:
 def lint(session: nox.Session) -> None:
     """Check types, style and formatting."""
     install(session, "lint")
-    session.run("ruff", "check", ".")
-    session.run("ruff", "format", "--check", ".")
-    session.run("mypy")
+    for command in ("ruff check .", "ruff format --check .", "mypy"):
+        session.run(*command.split())
     session.run("clang-format", "--dry-run", "--Werror", *find("extension/src/**/*.[ch]"))
     workflows = find(".github/workflows/*.yml")
     session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
@@ -150,8 +149,7 @@ def test_architectures(session: nox.Session) -> None:
     targets = session.posargs or UNRELEASED
     everywheel(session, "build", *repeat("--target", targets))
     wheels = [wheel for target in targets for wheel in find(f"wheelhouse/*{target}.whl")]
-    images = repeat("--image", ("debian-12", "debian-unstable"))
-    everywheel(session, "smoke", *wheels, *images, "--timeout", "1800")
+    everywheel(session, "smoke", *wheels, "--image", "debian-12", "--image", "debian-unstable", "--timeout", "1800")
 
 
 @nox.session
@@ -174,6 +172,14 @@ def bench_encode(session: nox.Session) -> None:
     session.install("numpy", "opencv-python-headless", "Pillow", "pyvips[binary]", "webp")
     install_wheel(session)
     session.run("python", "tests/bench/bench_encode.py", *session.posargs)
+
+
+@nox.session
+def corpus(session: nox.Session) -> None:
+    """Compare encoded pictures of other packages with Pillow, libwebp's tools and Chromium; `-- --short` for half a minute."""
+    install(session, "corpus")
+    install_wheel(session)
+    session.run("python", "tests/corpus/run_corpus.py", *session.posargs)
 
 
 @nox.session
@@ -202,16 +208,13 @@ def test_wheel(session: nox.Session) -> None:
     name, *args = session.posargs or session.error("name a job: `nox -s matrix` lists them")
     install_pins(session, "wheel")
     install_wheel(session, f"jobs/{name}")
-    files = ("extension/tests/test_encode.py", "extension/tests/test_errors.py")
-    session.run("python", "-m", "pytest", "-q", *files, *args)
+    session.run("pytest", "-q", "extension/tests/test_encode.py", "extension/tests/test_errors.py", *args)
 
 
 @nox.session
 def cibuildwheel(session: nox.Session) -> None:
     """Build and test webpencode's wheel on macOS or Windows with cibuildwheel, as `[tool.cibuildwheel]` describes."""
-    family = {"Darwin": "macosx", "Windows": "win"}.get(platform.system()) or session.error(
-        "only for macOS and Windows"
-    )
+    family = {"Darwin": "macosx", "Windows": "win"}.get(platform.system()) or session.error("not for this system")
     install(session, "wheel")
     import_sources(session)
     options = ("--only", f"cp311-{family}_{platform.machine().lower()}", "--output-dir", "wheelhouse/cibuildwheel")
@@ -225,8 +228,7 @@ def smoke_job(session: nox.Session) -> None:
     name, *args = session.posargs or session.error("name a job: `nox -s matrix` lists them")
     install(session)
     import_sources(session)
-    wheels = find(f"jobs/{name}/*.whl")
-    session.run("everywheel", "smoke", *wheels, "--require-run", "--html", f"smoke-{name}.html", *args)
+    session.run("everywheel", "smoke", *find(f"jobs/{name}/*.whl"), "--require-run", f"--html=smoke-{name}.html", *args)
 
 
 @nox.session
@@ -254,7 +256,6 @@ def release(session: nox.Session) -> None:
 def fuzz(session: nox.Session) -> None:
     """Pass 100,000 damaged files and unusual arrays to webpencode's wheel; `-- --count N --seed N` changes them."""
     install_wheel(session)
-    # With one malloc arena, memory that a thread keeps in an arena of its own is not mistaken for a leak.
     session.run("python", "extension/fuzz/fuzz_encode.py", *session.posargs, env={"MALLOC_ARENA_MAX": "1"})
 
 
