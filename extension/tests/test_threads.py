@@ -217,16 +217,16 @@ import os, warnings
 warnings.simplefilter("ignore", DeprecationWarning)
 import webpencode
 png = {png!r}
-webpencode.encode(png)
+webpencode.encode(png, width=4)
 child = os.fork()
 if child == 0:
     try:
-        webpencode.encode(png)
+        webpencode.encode(png, width=4)
     except RuntimeError as error:
         print(error, flush=True)
     os._exit(0)
 assert os.waitpid(child, 0)[1] == 0
-webpencode.encode(png)
+webpencode.encode(png, width=4)
 """
 
     output = run_python(program.format(png=write_png(draw_noise(8, 8))))

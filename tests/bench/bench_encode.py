@@ -3,17 +3,21 @@
     nox -s bench-encode                          everything
     nox -s bench-encode -- file array            only these jobs
     nox -s bench-encode -- --photo my.jpg        other photographs
+    nox -s bench-encode -- --json results.json   also write all times as JSON
+    nox -s bench-encode -- --docs docs           also write the table of docs/performance.md, and the plots next to it
 
 Measures the wheel for this machine in wheelhouse/. `libwebp` is not a package, but the time for encoding pixels that were
 decoded before: the lower bound for any user of libwebp with these settings. `processes` are independent processes of
 webpencode, one per core. The photographs and graphics come from the Debian package mate-backgrounds; sharp is installed with
 npm if available. Each package does a job as its documentation recommends, with quality 75 and effort 4 of libwebp, and may
-use all processors.
+use all processors. Packages are compared by processor time, which other programs on the machine hardly change; `area` is a
+thumbnail with the mean of pixels, `thumbnail` one with Lanczos.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import io
 import os
 import shutil
@@ -30,17 +34,18 @@ from typing import Any
 
 import numpy as np
 import webpencode
-from peers import JOBS, PEERS, WIDTH, Sharp, Work, measure
+from peers import JOBS, PEERS, WIDTH, Run, Sharp, Work, measure
 from PIL import Image
+from results import LOWER_BOUND, WEBPENCODE, Results, Row, save_results, write_docs
 
 PACKAGE = "mate-backgrounds"
 PHOTOS = ("nature/Garden.jpg", "abstract/Elephants_5640x3172.jpg")
 GRAPHIC = "desktop/Stripes.png"
-WEBPENCODE = "webpencode"
-LOWER_BOUND = "libwebp"
+LARGE = 8_000_000
+"""Number of pixels from which the thumbnail of a photograph has a lower goal."""
+
 PROCESSES = "processes"
-GOALS = {"thumbnail": 0.9, "file": 1.0, "array": 1.0}
-ICON_GOAL, IMPORT_GOAL, CORES_GOAL = 0.5, 0.5, 1.9
+GOAL, LARGE_THUMBNAIL_GOAL, IMPORT_GOAL, CORES_GOAL = 1.0, 0.85, 0.5, 1.85
 MANY_GOALS = {"thumbnail": 1.1, "file": 1.0}
 
 
@@ -69,8 +74,10 @@ def make_photo_inputs(photo: Path, folder: Path) -> dict[str, Input]:
     array = np.asarray(Image.open(photo).convert("RGB"))
     (folder / "array").write_bytes(array.tobytes())
     jpeg = photo.read_bytes()
+    times = 1 if array.shape[0] * array.shape[1] >= LARGE else 3
     return {
-        "thumbnail": Input(data=jpeg, path=photo, times=3),
+        "thumbnail": Input(data=jpeg, path=photo, times=times),
+        "area": Input(data=jpeg, path=photo, times=times),
         "file": Input(data=jpeg, path=photo),
         "array": Input(data=array, path=folder / "array"),
     }
@@ -82,15 +89,22 @@ def make_graphic_inputs(graphic: Path, folder: Path) -> dict[str, Input]:
     transparent.putalpha(Image.linear_gradient("L").resize(transparent.size))
     icon = transparent.resize((64, 64))
     frames = [transparent.convert("RGB").resize((320, 180)).rotate(6 * at) for at in range(12)]
-    files = {"graphic.png": io.BytesIO(), "icon.png": io.BytesIO(), "animation.gif": io.BytesIO()}
+    files = {
+        "graphic.png": io.BytesIO(),
+        "icon.png": io.BytesIO(),
+        "icon.jpg": io.BytesIO(),
+        "animation.gif": io.BytesIO(),
+    }
     transparent.save(files["graphic.png"], "PNG")
     icon.save(files["icon.png"], "PNG")
+    icon.convert("RGB").save(files["icon.jpg"], "JPEG", quality=90)
     frames[0].save(files["animation.gif"], "GIF", save_all=True, append_images=frames[1:], duration=80, loop=0)
     for name, file in files.items():
         (folder / name).write_bytes(file.getvalue())
     return {
         "graphic": Input(data=files["graphic.png"].getvalue(), path=folder / "graphic.png"),
         "icon": Input(data=files["icon.png"].getvalue(), path=folder / "icon.png", times=100),
+        "icon-jpeg": Input(data=files["icon.jpg"].getvalue(), path=folder / "icon.jpg", times=100),
         "animation": Input(data=files["animation.gif"].getvalue(), path=folder / "animation.gif"),
     }
 
@@ -106,37 +120,58 @@ def start_sharp(folder: Path) -> Sharp | None:
     return Sharp(folder)
 
 
-def bench_job(job: str, job_input: Input, peers: dict[str, dict[str, Work]], sharp: Sharp | None, rounds: int) -> None:
-    """Run a job with every package in turn for some rounds; print medians and ratios."""
-    seconds: dict[str, list[float]] = {}
-    sizes: dict[str, int] = {}
-    pixels = None
-    if job in ("thumbnail", "file", "graphic", "icon"):
-        pixels = np.asarray(webpencode.decode(job_input.data, **({"width": WIDTH} if job == "thumbnail" else {})))
+def decode_pixels(job: str, data: Any) -> Any:
+    """Return the pixels that libwebp encodes in a job; None if they are the input, or several frames."""
+    if job in ("array", "animation"):
+        return None
+    options: dict[str, Any] = {}
+    if job in ("thumbnail", "area"):
+        options = {"width": WIDTH, "filter": "area" if job == "area" else "lanczos3"}
+    return np.asarray(webpencode.decode(data, **options))
+
+
+def run_job(
+    job: str, job_input: Input, peers: dict[str, dict[str, Work]], sharp: Sharp | None, rounds: int, label: str
+) -> Row:
+    """Run a job with every package in turn for some rounds."""
+    runs: dict[str, list[Run]] = {}
+    pixels = decode_pixels(job, job_input.data)
     for _ in range(rounds):
         if pixels is not None:
             work = peers[WEBPENCODE]["graphic" if job == "graphic" else "array"]
-            spent, sizes[LOWER_BOUND] = measure(work, pixels, job_input.times)
-            seconds.setdefault(LOWER_BOUND, []).append(spent)
+            runs.setdefault(LOWER_BOUND, []).append(measure(work, pixels, job_input.times))
         for name, works in peers.items():
             if job in works:
-                spent, sizes[name] = measure(works[job], job_input.data, job_input.times)
-                seconds.setdefault(name, []).append(spent)
-        if sharp is not None:
+                runs.setdefault(name, []).append(measure(works[job], job_input.data, job_input.times))
+        # sharp has no filter that takes means.
+        if sharp is not None and job != "area":
             raw = None
             if job == "array":
                 raw = dict(zip(("height", "width", "channels"), job_input.data.shape, strict=True))
-            spent, sizes["sharp"] = sharp.run(job, job_input.path, job_input.times, raw)
-            seconds.setdefault("sharp", []).append(spent)
-    medians = {name: statistics.median(values) for name, values in seconds.items()}
-    best = min((name for name in medians if name not in (WEBPENCODE, LOWER_BOUND)), key=lambda name: medians[name])
-    goal = f" (goal {GOALS[job]:.2f})" if job in GOALS else ""
-    if job == "icon":
-        goal = f"; {medians[WEBPENCODE] / medians['Pillow']:.2f} of Pillow (goal {ICON_GOAL:.2f})"
-    print(f"{job}: {medians[WEBPENCODE] / medians[best]:.2f} of the fastest other package, {best}{goal}")
+            runs.setdefault("sharp", []).append(sharp.run(job, job_input.path, job_input.times, raw))
+    return Row(
+        job=label,
+        processor={name: [run.processor for run in values] for name, values in runs.items()},
+        wall={name: [run.wall for run in values] for name, values in runs.items()},
+        sizes={name: values[-1].size for name, values in runs.items()},
+    )
+
+
+def print_row(row: Row, goal: float) -> None:
+    """Print medians and ratios."""
+    best = row.find_best()
+    print(
+        f"{row.job}: {row.compare(best):.2f} of the processor time of the fastest other package, {best} (goal {goal:.2f})"
+    )
+    medians = {name: statistics.median(values) for name, values in row.processor.items()}
     for name, value in sorted(medians.items(), key=lambda item: item[1]):
-        spread = (max(seconds[name]) - min(seconds[name])) / value
-        print(f"  {name:<11} {value * 1000:9.2f} ms (spread {spread:.0%}) {sizes[name]:>9} bytes")
+        wall = statistics.median(row.wall[name])
+        spread = (max(row.processor[name]) - min(row.processor[name])) / value
+        print(
+            f"  {name:<11} {value * 1000:9.2f} ms (spread {spread:.0%}), {wall * 1000:9.2f} ms elapsed, "
+            f"{row.sizes[name]:>9} bytes, ratio {row.compare(name):.2f}",
+            flush=True,
+        )
 
 
 def bench_import(rounds: int) -> None:
@@ -277,36 +312,60 @@ def bench_memory(folder: Path) -> None:
         print(f"  {name:<11} {value / 1e6:9.0f} MB")
 
 
+def find_versions() -> dict[str, str]:
+    """Return the versions of the packages in this environment, and of the libraries of webpencode."""
+    packages = ("Pillow", "pyvips-binary", "opencv-python-headless", "webp")
+    return {**webpencode.versions(), **{name: importlib.metadata.version(name) for name in packages}}
+
+
+def run_jobs(arguments: argparse.Namespace, jobs: list[str], peers: dict[str, dict[str, Work]]) -> list[Row]:
+    """Run the jobs on the photographs and graphics; print and return their rows."""
+    package = fetch_package(arguments.folder)
+    photos = arguments.photo or [package / name for name in PHOTOS]
+    sharp = start_sharp(arguments.folder / "node")
+    rows = []
+    for photo in photos:
+        inputs = make_photo_inputs(photo, arguments.folder)
+        height, width = inputs["array"].data.shape[:2]
+        for job in [job for job in inputs if job in jobs]:
+            label = f"{job}, {width} x {height}"
+            rows.append(run_job(job, inputs[job], peers, sharp, arguments.rounds, label))
+            is_large = job in ("thumbnail", "area") and width * height >= LARGE
+            print_row(rows[-1], LARGE_THUMBNAIL_GOAL if is_large else GOAL)
+    inputs = make_graphic_inputs(package / GRAPHIC, arguments.folder)
+    for job in [job for job in inputs if job in jobs]:
+        rows.append(run_job(job, inputs[job], peers, sharp, arguments.rounds, job))
+        print_row(rows[-1], GOAL)
+    if sharp is not None:
+        sharp.close()
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("jobs", nargs="*", choices=[[], *JOBS, "import", "many", "memory"])
     parser.add_argument("--photo", type=Path, action="append")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--folder", type=Path, default=Path.home() / ".cache" / "webpencode-bench")
+    parser.add_argument("--json", type=Path, help="file for all times")
+    parser.add_argument("--docs", type=Path, help="directory of performance.md, for the table and the plots")
     arguments = parser.parse_args()
     jobs = arguments.jobs or [*JOBS, "import", "many", "memory"]
-    package = fetch_package(arguments.folder)
-    photos = arguments.photo or [package / name for name in PHOTOS]
-    print(webpencode.versions())
     peers = {name: make() for name, make in PEERS.items()}
-    sharp = start_sharp(arguments.folder / "node")
-    for photo in photos:
-        inputs = make_photo_inputs(photo, arguments.folder)
-        print(f"{photo.name}, {inputs['array'].data.shape[1]} x {inputs['array'].data.shape[0]}")
-        for job, job_input in inputs.items():
-            if job in jobs:
-                bench_job(job, job_input, peers, sharp, arguments.rounds)
-    for job, job_input in make_graphic_inputs(package / GRAPHIC, arguments.folder).items():
-        if job in jobs:
-            bench_job(job, job_input, peers, sharp, arguments.rounds)
+    rows = run_jobs(arguments, jobs, peers)
+    results = Results(versions=find_versions(), processors=os.cpu_count() or 1, rows=rows)
+    print(results.versions)
+    if arguments.json is not None:
+        save_results(results, arguments.json)
+    if arguments.docs is not None:
+        write_docs(results, arguments.docs)
     if "import" in jobs:
         bench_import(arguments.rounds)
     if "many" in jobs:
-        bench_many(make_photo_inputs(photos[0], arguments.folder), peers, max(3, arguments.rounds // 3))
+        photo = (arguments.photo or [fetch_package(arguments.folder) / PHOTOS[0]])[0]
+        bench_many(make_photo_inputs(photo, arguments.folder), peers, max(3, arguments.rounds // 3))
     if "memory" in jobs:
         bench_memory(arguments.folder)
-    if sharp is not None:
-        sharp.close()
 
 
 if __name__ == "__main__":

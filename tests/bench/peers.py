@@ -7,6 +7,7 @@ import json
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,18 @@ import numpy as np
 Work = Callable[[Any], int]
 """A function that runs a job once on bytes or an array and returns the size of the result in bytes."""
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run of a job: seconds, processor seconds of all threads together, and bytes of the result."""
+
+    wall: float
+    processor: float
+    size: int
+
+
 WIDTH, QUALITY, EFFORT = 800, 75, 4
-JOBS = ("thumbnail", "file", "array", "graphic", "icon", "animation")
+JOBS = ("thumbnail", "area", "file", "array", "graphic", "icon", "icon-jpeg", "animation")
 
 
 def webpencode_jobs() -> dict[str, Work]:
@@ -24,10 +35,12 @@ def webpencode_jobs() -> dict[str, Work]:
 
     return {
         "thumbnail": lambda data: len(webpencode.encode(data, width=WIDTH)),
+        "area": lambda data: len(webpencode.encode(data, width=WIDTH, filter="area")),
         "file": lambda data: len(webpencode.encode(data)),
         "array": lambda data: len(webpencode.encode(data)),
         "graphic": lambda data: len(webpencode.encode(data, lossless=True)),
         "icon": lambda data: len(webpencode.encode(data)),
+        "icon-jpeg": lambda data: len(webpencode.encode(data)),
         "animation": lambda data: len(webpencode.encode(data)),
     }
 
@@ -40,17 +53,19 @@ def pillow_jobs() -> dict[str, Work]:
         image.save(out, "WEBP", **{"quality": QUALITY, "method": EFFORT, **options})
         return out.tell()
 
-    def thumbnail(data: bytes) -> int:
+    def thumbnail(data: bytes, resample: Image.Resampling) -> int:
         image = Image.open(io.BytesIO(data))
-        image.thumbnail((WIDTH, 1 << 20))
+        image.thumbnail((WIDTH, 1 << 20), resample)
         return save(image)
 
     return {
-        "thumbnail": thumbnail,
+        "thumbnail": lambda data: thumbnail(data, Image.Resampling.LANCZOS),
+        "area": lambda data: thumbnail(data, Image.Resampling.BOX),
         "file": lambda data: save(Image.open(io.BytesIO(data))),
         "array": lambda data: save(Image.fromarray(data)),
         "graphic": lambda data: save(Image.open(io.BytesIO(data)), lossless=True),
         "icon": lambda data: save(Image.open(io.BytesIO(data))),
+        "icon-jpeg": lambda data: save(Image.open(io.BytesIO(data))),
         "animation": lambda data: save(Image.open(io.BytesIO(data)), save_all=True),
     }
 
@@ -70,6 +85,7 @@ def pyvips_jobs() -> dict[str, Work]:
         "array": lambda data: save(pyvips.Image.new_from_array(data)),
         "graphic": lambda data: save(load(data), lossless=True),
         "icon": lambda data: save(load(data)),
+        "icon-jpeg": lambda data: save(load(data)),
         "animation": lambda data: save(load(data, "n=-1")),
     }
 
@@ -95,12 +111,14 @@ def opencv_jobs() -> dict[str, Work]:
         height = round(image.shape[0] * WIDTH / image.shape[1])
         return save(cv2.resize(image, (WIDTH, height), interpolation=cv2.INTER_AREA))
 
+    # No thumbnail with Lanczos: INTER_LANCZOS4 does not average when it shrinks.
     return {
-        "thumbnail": thumbnail,
+        "area": thumbnail,
         "file": lambda data: save(load(data)),
         "array": lambda data: save(data[..., ::-1]),
         "graphic": lambda data: save(load(data, cv2.IMREAD_UNCHANGED), [cv2.IMWRITE_WEBP_QUALITY, 101]),
         "icon": lambda data: save(load(data, cv2.IMREAD_UNCHANGED)),
+        "icon-jpeg": lambda data: save(load(data)),
     }
 
 
@@ -121,17 +139,17 @@ class Sharp:
             ["node", script], cwd=folder, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
 
-    def run(self, job: str, path: Path, times: int, raw: dict[str, int] | None = None) -> tuple[float, int]:
-        """Run a job on a file several times; return the seconds for one run, and the size of the result in bytes."""
+    def run(self, job: str, path: Path, times: int, raw: dict[str, int] | None = None) -> Run:
+        """Run a job on a file several times."""
         result = self._run(job, path, times, raw)
-        return result["seconds"], result["bytes"]
+        return Run(wall=result["seconds"], processor=result["processor"], size=result["bytes"])
 
     def measure_peak(self, job: str, path: Path) -> int:
         """Run a job on a file; return the largest amount of memory of the process so far, in bytes."""
         return int(self._run(job, path, 1, None)["peak"]) * 1024
 
     def _run(self, job: str, path: Path, times: int, raw: dict[str, int] | None) -> Any:
-        name = {"graphic": "lossless", "icon": "file"}.get(job, job)
+        name = {"graphic": "lossless", "icon": "file", "icon-jpeg": "file"}.get(job, job)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps({"job": name, "path": str(path), "raw": raw, "times": times}) + "\n")
@@ -144,12 +162,12 @@ class Sharp:
         self._process.wait()
 
 
-def measure(work: Work, data: Any, times: int) -> tuple[float, int]:
-    """Run a job several times; return the seconds for one run, and the size of the result in bytes."""
-    began = time.perf_counter()
+def measure(work: Work, data: Any, times: int) -> Run:
+    """Run a job several times."""
+    began, spent = time.perf_counter(), time.process_time()
     for _ in range(times):
         size = work(data)
-    return (time.perf_counter() - began) / times, size
+    return Run(wall=(time.perf_counter() - began) / times, processor=(time.process_time() - spent) / times, size=size)
 
 
 PEERS: dict[str, Callable[[], dict[str, Work]]] = {

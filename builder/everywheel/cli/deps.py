@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import click
@@ -81,7 +81,7 @@ def deps_command(
     if exit_code(results) == 0:
         for target in targets:
             folder = prefix if prefix is not None else output_dir / target.tag if output_dir is not None else None
-            count = _unpack_prefix(plan, target, store, folder)
+            count = _unpack_prefix(plan, target, store, folder, project.requires)
             echo(f"{target.tag}: {count_noun(count, 'library', 'libraries')} in {folder or 'the store'}")
     ctx.exit(exit_code(results))
 
@@ -98,7 +98,7 @@ def _plan_deps(project: Project, targets: Sequence[Target], identities: Identiti
     return finish_plan(steps)
 
 
-def _unpack_prefix(plan: Plan, target: Target, store: Store, folder: Path | None) -> int:
+def _unpack_prefix(plan: Plan, target: Target, store: Store, folder: Path | None, keep: Collection[str]) -> int:
     """Unpack a target's libraries into a folder, if there is one, and return their number."""
     platforms = (target.tag, ANY_PLATFORM)
     steps = [s for s in plan.libraries.values() if s.platform in platforms and s.kind is StepKind.LIBRARY]
@@ -106,7 +106,7 @@ def _unpack_prefix(plan: Plan, target: Target, store: Store, folder: Path | None
         folder.mkdir(parents=True, exist_ok=True)
         for step in steps:
             store.unpack(step.key, folder)
-        remove_bundled_archives(plan, steps, folder)
+        remove_bundled_archives(plan, steps, folder, keep=keep)
     return len(steps)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from everywheel.config.extension_tree import digest_tree
@@ -77,16 +77,21 @@ def prepare_workspace(context: BuildContext, step: WheelStep, plan: Plan, projec
     )
     compilers = context.engine.compilers(step.target)
     toolchain = write_toolchain(step.target, compilers, context.tools, workspace, options)
-    remove_bundled_archives(plan, libraries, workspace / "prefix")
+    remove_bundled_archives(plan, libraries, workspace / "prefix", keep=project.requires)
     return workspace, toolchain
 
 
-def remove_bundled_archives(plan: Plan, libraries: Sequence[LibraryStep], prefix: Path) -> None:
-    """Remove archives that a shared library in the same prefix contains, so that they are not linked a second time."""
+def remove_bundled_archives(
+    plan: Plan, libraries: Sequence[LibraryStep], prefix: Path, *, keep: Collection[str]
+) -> None:
+    """Remove archives that a shared library in the same prefix contains, so that they are not linked a second time.
+
+    The libraries in `keep` are those that the extension itself is linked to.
+    """
     shared = [library for library in libraries if library.recipe.linkage is Linkage.SHARED]
     bundled = {id for library in shared for id in library.link}
     for recipe in (plan.libraries[id].recipe for id in bundled):
-        if recipe.linkage is Linkage.STATIC:
+        if recipe.linkage is Linkage.STATIC and recipe.name not in keep:
             for name in recipe.products.libraries:
                 (prefix / "lib" / f"lib{name}.a").unlink(missing_ok=True)
 

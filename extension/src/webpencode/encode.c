@@ -9,6 +9,7 @@
 #include "images.h"
 #include "libvips.h"
 #include "options.h"
+#include "small_images.h"
 #include "webp.h"
 
 /* Number of pixels up to which a second thread costs more time than it saves. */
@@ -326,23 +327,82 @@ encode_resized_pixels(const pixels *array, const shape_options *shape, const cod
     return done;
 }
 
-/* Return the libraries that a source needs, without keeping its buffer: reading the options can run arbitrary code. */
-static library_need
-find_required_libraries(PyObject *source, const shape_options *shape)
+/* Encode a small image file without libvips. Returns false if libvips must encode the file. */
+static bool
+encode_small_file(const void *data, size_t size, const shape_options *shape, const codec_options *codec, WebPData *file,
+                  failure *failed)
+{
+    small_image image;
+
+    if (needs_resize(shape) || !small_image_decode(data, size, &image)) {
+        return false;
+    }
+    pixels array = {.samples = image.samples,
+                    .width = image.width,
+                    .height = image.height,
+                    .bands = image.bands,
+                    .size = 1,
+                    .row = (Py_ssize_t)image.width * image.bands,
+                    .column = image.bands,
+                    .band = 1};
+    bool is_allowed = (long long)image.width * image.height <= shape->max_pixels;
+
+    if (is_allowed) {
+        (void)encode_pixels(&array, shape, codec, file, failed);
+    }
+    WebPFree(image.samples);
+    return is_allowed;
+}
+
+/* Encode the bytes of an image file. Returns -1 with an exception set; other failures are recorded in `failed`. */
+static int
+encode_source(PyObject *module, PyObject *source, const shape_options *shape, const codec_options *codec,
+              WebPData *file, failure *failed)
 {
     Py_buffer buffer;
-    bool is_array = true;
+    bool done = true;
 
-    if (PyObject_CheckBuffer(source)) {
-        if (PyObject_GetBuffer(source, &buffer, PyBUF_FULL_RO) == 0) {
-            is_array = buffer.ndim >= 2;
-            PyBuffer_Release(&buffer);
-        }
-        else {
-            PyErr_Clear(); /* raised again when the source is opened */
-        }
+    /* Held while it is read, so that no other thread can resize or free it. */
+    if (PyObject_GetBuffer(source, &buffer, PyBUF_SIMPLE) < 0) {
+        return -1;
     }
-    return is_array && !needs_resize(shape) ? NEEDS_LIBWEBP : NEEDS_LIBVIPS;
+    if (buffer.len == 0) {
+        (void)fail(failed, FAILURE_UNREADABLE, "the input is empty");
+    }
+    else {
+        Py_BEGIN_ALLOW_THREADS
+        done = encode_small_file(buffer.buf, (size_t)buffer.len, shape, codec, file, failed);
+        Py_END_ALLOW_THREADS
+    }
+    if (!done) {
+        if (!libraries_open(module, NEEDS_LIBVIPS)) {
+            PyBuffer_Release(&buffer);
+            return -1;
+        }
+        Py_BEGIN_ALLOW_THREADS
+        WITH_LIBVIPS(failed, (void)encode_file(buffer.buf, (size_t)buffer.len, shape, codec, file, failed));
+        Py_END_ALLOW_THREADS
+    }
+    PyBuffer_Release(&buffer);
+    return 0;
+}
+
+static int
+encode_array(PyObject *module, const pixels *array, const shape_options *shape, const codec_options *codec,
+             WebPData *file, failure *failed)
+{
+    if (needs_resize(shape) && !libraries_open(module, NEEDS_LIBVIPS)) {
+        return -1;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    if (!needs_resize(shape)) {
+        (void)encode_pixels(array, shape, codec, file, failed);
+    }
+    else {
+        WITH_LIBVIPS(failed, (void)encode_resized_pixels(array, shape, codec, file, failed));
+    }
+    Py_END_ALLOW_THREADS
+    return 0;
 }
 
 const char webpencode_encode_doc[] =
@@ -358,52 +418,22 @@ webpencode_encode(PyObject *module, PyObject *args)
     shape_options shape;
     codec_options codec;
     failure failed = {.kind = NO_FAILURE};
-    Py_buffer buffer = {.obj = NULL};
     pixels array = {.size = 0};
     WebPData file = {NULL, 0};
     int opened;
 
     if (!PyArg_ParseTuple(args, "OOO:encode", &source, &shape_values, &codec_values) ||
-        read_shape_options(shape_values, &shape) < 0 ||
-        !libraries_open(module, find_required_libraries(source, &shape)) ||
+        read_shape_options(shape_values, &shape) < 0 || !libraries_open(module, NEEDS_LIBWEBP) ||
         read_codec_options(codec_values, &codec) < 0 || (opened = pixels_open(source, &array)) < 0) {
         return NULL;
     }
-    if (!opened && !libraries_open(module, NEEDS_LIBVIPS)) {
-        goto done;
+    int status = opened ? encode_array(module, &array, &shape, &codec, &file, &failed)
+                        : encode_source(module, source, &shape, &codec, &file, &failed);
+    if (status == 0) {
+        result = failed.kind != NO_FAILURE ? raise_failure(module, &failed)
+                                           : PyBytes_FromStringAndSize((const char *)file.bytes, (Py_ssize_t)file.size);
     }
-    if (opened) {
-        Py_BEGIN_ALLOW_THREADS
-        if (!needs_resize(&shape)) {
-            (void)encode_pixels(&array, &shape, &codec, &file, &failed);
-        }
-        else {
-            WITH_LIBVIPS(&failed, (void)encode_resized_pixels(&array, &shape, &codec, &file, &failed));
-        }
-        Py_END_ALLOW_THREADS
-    }
-    else {
-        /* Held while libvips reads it, so that no other thread can resize or free it. */
-        if (PyObject_GetBuffer(source, &buffer, PyBUF_SIMPLE) < 0) {
-            goto done;
-        }
-        if (buffer.len == 0) {
-            (void)fail(&failed, FAILURE_UNREADABLE, "the input is empty");
-        }
-        else {
-            Py_BEGIN_ALLOW_THREADS
-            WITH_LIBVIPS(&failed, (void)encode_file(buffer.buf, (size_t)buffer.len, &shape, &codec, &file, &failed));
-            Py_END_ALLOW_THREADS
-        }
-    }
-    result = failed.kind != NO_FAILURE ? raise_failure(module, &failed)
-                                       : PyBytes_FromStringAndSize((const char *)file.bytes, (Py_ssize_t)file.size);
-
-done:
     WebPDataClear(&file);
-    if (buffer.obj != NULL) {
-        PyBuffer_Release(&buffer);
-    }
     pixels_close(&array);
     return result;
 }

@@ -70,6 +70,37 @@ jpeg_longest_side(const void *data, size_t size)
     return 0;
 }
 
+bool
+jpeg_is_simple(const void *data, size_t size, long long max_pixels)
+{
+    enum { COMPONENTS = 5, HEADER = 6, APP0 = 0xE0, QUANTIZATION = 0xDB, RESTART_INTERVAL = 0xDD, COMMENT = 0xFE };
+    const uint8_t *content;
+    size_t length;
+    size_t offset = 2;
+    int components = 0;
+    uint8_t marker;
+
+    if (!is_jpeg(data, size)) {
+        return false;
+    }
+    while ((marker = next_segment(data, size, &offset, &content, &length)) != 0) {
+        if (marker == FIRST_FRAME && length >= HEADER && components == 0) {
+            components = content[COMPONENTS];
+            if ((long long)(content[1] << 8 | content[2]) * (content[3] << 8 | content[4]) > max_pixels) {
+                return false;
+            }
+        }
+        else if (marker != APP0 && marker != HUFFMAN_TABLES && marker != QUANTIZATION && marker != RESTART_INTERVAL &&
+                 marker != COMMENT) {
+            return false;
+        }
+    }
+    /* The scan header: its length, and the number of its components, all if there is only one scan. */
+    const uint8_t *scan = (const uint8_t *)data + offset;
+    return (components == 1 || components == 3) && offset + COMPONENTS < size && scan[1] == START_OF_SCAN &&
+           scan[4] == components;
+}
+
 /* Find the next APP1 segment with an identifier, which ends with a zero; returns false if there is none. */
 static bool
 next_app1(const uint8_t *bytes, size_t size, size_t *offset, const char *identifier, WebPData *content)

@@ -18,6 +18,10 @@ is_jpeg(const void *data, size_t size);
 int
 jpeg_longest_side(const void *data, size_t size);
 
+/* Whether a JPEG has at most `max_pixels` pixels, gray or YCbCr, in one baseline scan, and no segment of metadata. */
+bool
+jpeg_is_simple(const void *data, size_t size, long long max_pixels);
+
 /* Find the XMP packet of a JPEG (XMP specification, part 3, 1.1.3), not its extension; empty if there is none. */
 void
 jpeg_find_xmp(const void *data, size_t size, WebPData *xmp);

@@ -28,6 +28,12 @@ has_type(chunk part, const char *type)
     return memcmp(part.start + 4, type, 4) == 0;
 }
 
+static uint32_t
+read_number(const uint8_t *bytes)
+{
+    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+}
+
 /* Find the chunk at `offset`, which is moved behind it. Returns false at the end of the data. */
 static bool
 next_chunk(const uint8_t *bytes, size_t size, size_t *offset, chunk *part)
@@ -36,7 +42,7 @@ next_chunk(const uint8_t *bytes, size_t size, size_t *offset, chunk *part)
         return false;
     }
     const uint8_t *start = bytes + *offset;
-    size_t length = (size_t)start[0] << 24 | (size_t)start[1] << 16 | (size_t)start[2] << 8 | start[3];
+    size_t length = read_number(start);
     if (length > size - *offset - CHUNK) {
         return false;
     }
@@ -106,6 +112,34 @@ must_rearrange(const uint8_t *bytes, size_t size)
         }
     }
     return false;
+}
+
+bool
+png_is_simple(const void *data, size_t size, long long max_pixels)
+{
+    enum { WIDTH = 8, HEIGHT = 12, DEPTH = 16, INTERLACE = 20, HEADER_SIZE = CHUNK + 13 };
+    static const char *const plain[] = {"IDAT", "PLTE", "bKGD", "cHRM", "gAMA", "pHYs",
+                                        "sBIT", "sRGB", "tEXt", "tIME", "tRNS"};
+    const uint8_t *bytes = data;
+    size_t offset = SIGNATURE;
+    chunk part;
+
+    if (!is_png(data, size) || !next_chunk(bytes, size, &offset, &part) || !has_type(part, "IHDR") ||
+        part.size != HEADER_SIZE || part.start[DEPTH] > 8 || part.start[INTERLACE] != 0 ||
+        (long long)read_number(part.start + WIDTH) * read_number(part.start + HEIGHT) > max_pixels) {
+        return false;
+    }
+    while (next_chunk(bytes, size, &offset, &part) && !has_type(part, "IEND")) {
+        bool is_plain = false;
+
+        for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
+            is_plain = is_plain || has_type(part, plain[i]);
+        }
+        if (!is_plain) {
+            return false;
+        }
+    }
+    return has_type(part, "IEND");
 }
 
 static void
