@@ -169,7 +169,7 @@ def bench(session: nox.Session) -> None:
 @nox.session(name="bench-encode")
 def bench_encode(session: nox.Session) -> None:
     """Measure webpencode's wheel next to Pillow, pyvips, opencv, webp and sharp. Prints figures and ratios."""
-    session.install("numpy", "opencv-python-headless", "Pillow", "pyvips[binary]", "webp")
+    session.install("matplotlib", "numpy", "opencv-python-headless", "Pillow", "pyvips[binary]", "webp")
     install_wheel(session)
     session.run("python", "tests/bench/bench_encode.py", *session.posargs)
 
