@@ -47,10 +47,10 @@ def store_group() -> None:
     """
 
 
-@store_group.command("list")
+@store_group.command("list", short_help="List the artifacts and wheels.")
 @json_option
 def list_command(as_json: bool) -> None:
-    """List the artifacts and wheels in the store; damaged ones are left out.
+    """List the artifacts and wheels in the store, without those whose record is damaged.
 
     Example: everywheel store list --json
     """
@@ -70,7 +70,7 @@ def list_command(as_json: bool) -> None:
     echo(f"{store.root}: {counts}, {total / 1e6:.1f} MB")
 
 
-@store_group.command("verify")
+@store_group.command("verify", short_help="Check every file against its hash.")
 @json_option
 @click.pass_context
 def verify_command(ctx: click.Context, as_json: bool) -> None:
@@ -121,7 +121,7 @@ def _describe(store: Store, damage: Damage) -> dict[str, str]:
     return {"label": damage.label, "reason": damage.reason, "path": path, "key": damage.key}
 
 
-@store_group.command("gc")
+@store_group.command("gc", short_help="Remove what is damaged or not used anymore.")
 @click.option(
     "--older-than", type=click.FloatRange(0), default=30.0, show_default=True, help="Days since the last use."
 )

@@ -9,6 +9,12 @@ from everywheel.toolchains.toolchain import Toolchain
 from everywheel.wheels.target_python import TargetPython, write_build_details, write_cross_python
 
 Settings = dict[str, str | list[str]]
+_MESON, _SCIKIT_BUILD = "mesonpy", "scikit_build_core.build"
+
+
+def has_cross_files(backend: BuildBackend) -> bool:
+    """Return whether the settings name files with the target's compilers and directories; others need variables."""
+    return backend.module in (_MESON, _SCIKIT_BUILD)
 
 
 def choose_settings(
@@ -23,13 +29,11 @@ def choose_settings(
 
     A setting of the project replaces a default that is a string, and is appended to a default that is a list.
     """
-    match backend.module:
-        case "mesonpy":
-            settings = _meson_settings(python, toolchain, workspace, interpreter)
-        case "scikit_build_core.build":
-            settings = _scikit_build_settings(python, toolchain, workspace)
-        case _:
-            settings = {}
+    settings: Settings = {}
+    if backend.module == _MESON:
+        settings = _meson_settings(python, toolchain, workspace, interpreter)
+    elif backend.module == _SCIKIT_BUILD:
+        settings = _scikit_build_settings(python, toolchain, workspace)
     for name, value in project.items():
         default = settings.get(name)
         values = [value] if isinstance(value, str) else value

@@ -16,6 +16,7 @@ from everywheel.libraries.context import BuildContext
 from everywheel.planning.steps import LibraryStep, Plan, WheelStep
 from everywheel.toolchains.toolchain import Toolchain, ToolchainOptions
 from everywheel.toolchains.toolchain_writer import write_toolchain
+from everywheel.wheels.backend_settings import has_cross_files
 from everywheel.wheels.build_lock import check_requirements, ensure_build_environment
 from everywheel.wheels.pep517 import BackendCall, build_extension_wheel, copy_extension, query_wheel_requirements
 from everywheel.wheels.system_linkage import check_system_linkage, drop_libraries
@@ -34,6 +35,15 @@ def prepare_call(context: BuildContext, step: WheelStep, plan: Plan, project: Pr
     source = copy_extension(project.extension, workspace / "source")
     if digest_tree(source) != project.digest:
         raise BuildError(f"{step.label}: the extension was changed while the build ran", hint="run the build again")
+    python = TargetPython(
+        target=step.target,
+        version=parse_python_version(project.recipes[step.python.headers].version),
+        prefix=workspace / "prefix",
+        limited_api=step.python.limited_api,
+        free_threaded=step.python.free_threaded,
+        abi3t="abi3t" in step.python.abi.split("."),
+    )
+    variables = compiler_variables(toolchain, None if has_cross_files(project.backend) else python)
     return BackendCall(
         target=step.target,
         backend=project.backend,
@@ -41,16 +51,9 @@ def prepare_call(context: BuildContext, step: WheelStep, plan: Plan, project: Pr
         source=source,
         workspace=workspace,
         interpreter=ensure_build_environment(project, context.store, offline=context.offline),
-        python=TargetPython(
-            target=step.target,
-            version=parse_python_version(project.recipes[step.python.headers].version),
-            prefix=workspace / "prefix",
-            limited_api=step.python.limited_api,
-            free_threaded=step.python.free_threaded,
-            abi3t="abi3t" in step.python.abi.split("."),
-        ),
+        python=python,
         toolchain=toolchain,
-        environment={**toolchain.environment, **compiler_variables(toolchain), **context.environment},
+        environment={**toolchain.environment, **variables, **context.environment},
         log=log,
         label=f"{project.name} {project.version} for {step.target.tag}",
         settings={name: values[0] if len(values) == 1 else list(values) for name, values in project.settings.items()},
@@ -116,10 +119,16 @@ def build_extension(call: BackendCall, project: Project) -> Path:
     return built
 
 
-def compiler_variables(toolchain: Toolchain) -> dict[str, str]:
-    """Return the environment variables that pass the compilers to build backends without cross files."""
+def compiler_variables(toolchain: Toolchain, python: TargetPython | None = None) -> dict[str, str]:
+    """Return the environment variables that pass the compilers to a build backend.
+
+    With `python`, the flags also name the directories of the libraries and of Python's headers, for backends that have no
+    other way to find them: setuptools would use the headers of the Python that it runs with, unless others come first.
+    """
     join = join_windows_args if toolchain.suffix else shlex.join
-    flags = join(toolchain.compile_flags)
+    include = [f"-I{python.headers}", f"-I{python.prefix / 'include'}"] if python else []
+    search = [f"-L{python.prefix / 'lib'}"] if python else []
+    flags = join([*toolchain.compile_flags, *include])
     cc, cxx, ar = (join([str(toolchain.program(name))]) for name in ("cc", "c++", "ar"))
     return {
         "CC": cc,
@@ -129,5 +138,5 @@ def compiler_variables(toolchain: Toolchain) -> dict[str, str]:
         "PKG_CONFIG": str(toolchain.program("pkg-config")),
         "CFLAGS": flags,
         "CXXFLAGS": flags,
-        "LDFLAGS": join(toolchain.link_flags),
+        "LDFLAGS": join([*toolchain.link_flags, *search]),
     }
