@@ -99,7 +99,7 @@ class Chromium:
         except queue.Empty:
             raise TimeoutError(f"Chromium did not decode a file within {SECONDS} s") from None
         return Shown(
-            error=result["error"],
+            error=result["error"] or ("" if result["delays"] else "no frames"),
             plays=int(result["plays"]),
             delays=tuple(round(delay) for delay in result["delays"]),
             sizes=tuple((width, height) for width, height in result["sizes"]),
