@@ -71,7 +71,7 @@ def _damaged_file(data: bytes, workspace: Workspace) -> bytes:
 
 def _hostile_name(data: bytes, workspace: Workspace) -> bytes:
     name = workspace.random.choice((*HOSTILE_NAMES, str(workspace.canaries.folder / "passwd")))
-    return _save({**_load(data), name.replace("\udcff", "\xff"): b"evil"})
+    return _save({**_load(data), name.replace("\udcff", "\xff") or " ": b"evil"})  # zipfile cannot write an empty name
 
 
 def _link(data: bytes, workspace: Workspace) -> bytes:

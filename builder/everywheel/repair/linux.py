@@ -77,9 +77,16 @@ def graft_libraries(wheel: Wheel, needed: NeededLibraries, request: RepairReques
         results=results,
         environment=_environment(request, folder),
     )
-    repaired = run_repair_tool(tool, prepared, request, folder)
+    # auditwheel unpacks and packs all files, and changes compiled files and metadata only.
+    others = {path: file for path, file in prepared.files.items() if not _concerns_auditwheel(path, file, wheel)}
+    examined = {path: file for path, file in prepared.files.items() if path not in others}
+    repaired = run_repair_tool(tool, replace(prepared, files=examined), request, folder)
     _check_promise(wheel, repaired, request)
-    return repaired
+    return replace(repaired, files={**others, **repaired.files})
+
+
+def _concerns_auditwheel(path: str, file: WheelFile, wheel: Wheel) -> bool:
+    return file.data.startswith(MAGIC) or path.startswith(f"{wheel.dist_info}/")
 
 
 def _environment(request: RepairRequest, folder: Path) -> dict[str, str]:
