@@ -79,3 +79,9 @@ def test_every_target_has_a_complete_plan() -> None:
     plan = make_plan(project, TARGETS, Identities(artifacts="a", toolchain="t", packaging="p"))
 
     assert sum(id.startswith("wheel:") for id in plan.steps) == len(TARGETS)
+
+
+def test_the_allocators_of_libvips_and_libwebp_are_the_same() -> None:
+    paths = (ROOT / "recipes/libvips/overlay/libvips/large_blocks.c", ROOT / "recipes/libwebp/overlay/large_blocks.c")
+
+    assert len({path.read_bytes() for path in paths}) == 1
