@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from webpencode import _processors
-from webpencode._processors import count_processors
+from webpencode._processors import count_processors, find_default_threads
 
 VERSION_2 = "36 24 0:31 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n"
 VERSION_1 = "36 24 0:31 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n"
@@ -129,3 +129,48 @@ def test_the_quota_of_a_real_group_counts(limited_group: Path) -> None:
     )
 
     assert (done.stdout, done.stderr) == ("2\n", "")
+
+
+@pytest.mark.parametrize(("quota", "threads"), [("max", None), ("100000", 1), ("250000", 3), ("9900000", None)])
+def test_an_image_has_as_many_threads_as_the_quota_allows(tmp_path: Path, quota: str, threads: int | None) -> None:
+    files = {
+        "proc/self/cgroup": "0::/a\n",
+        "proc/self/mountinfo": VERSION_2,
+        "sys/fs/cgroup/a/cpu.max": f"{quota} 100000\n",
+    }
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+
+    assert find_default_threads(str(tmp_path)) == threads
+
+
+COUNT_THREADS = """
+import os, sys, webpencode
+from webpencode import decode, encode
+sys.path.insert(0, sys.argv[1])
+from pictures import write_gray_png
+webpencode._DEFAULT_THREADS = 1 if sys.argv[2] == "quota" else None
+png = write_gray_png(2000, 1000, bits=8)
+encode(png, effort=0)
+decode(png)
+print(len(os.listdir("/proc/self/task")))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="requires /proc")
+def test_encode_and_decode_start_no_more_threads_than_the_quota_allows() -> None:
+    # libvips keeps its threads for some time; without a quota, it uses up to 12 here, and those that write the rows.
+    counts = [
+        int(
+            subprocess.check_output(
+                [sys.executable, "-c", COUNT_THREADS, Path(__file__).parent, mode],
+                env={**os.environ, "VIPS_CONCURRENCY": "12"},
+                timeout=60,
+            )
+        )
+        for mode in ("quota", "none")
+    ]
+
+    assert counts[0] <= 5
+    assert counts[1] >= 8

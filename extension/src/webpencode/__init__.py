@@ -8,6 +8,7 @@ from operator import index
 
 from webpencode import _webpencode
 from webpencode._files import write_all, write_file
+from webpencode._processors import count_processors, find_default_threads
 from webpencode._webpencode import (
     EncoderError,
     LimitExceededError,
@@ -47,6 +48,9 @@ __all__ = [
 
 MAX_PIXELS = 16383 * 16383
 """Default of max_pixels: the number of pixels of the largest WebP image. Larger images are rejected before allocation."""
+
+# Read now: it takes a tenth of the time for an icon, and a process may lose access to its quota.
+_DEFAULT_THREADS = find_default_threads()
 
 _MODES = frozenset({"L", "LA", "RGB", "RGBA", "I;16", "I;16B", "I;16L", "I;16N"})
 
@@ -116,6 +120,7 @@ def encode(
     if target_size is not None and (lossless or near_lossless is not None):
         # libwebp would silently ignore it.
         raise ValueError("target_size cannot be combined with lossless or near_lossless")
+    threads = _DEFAULT_THREADS if threads is None else threads
     return _webpencode.encode(
         _read(source),
         (width, height, fit, filter, upscale, keep, autorotate, background, max_pixels, animated, threads),
@@ -150,13 +155,7 @@ def encode_many(
         raise TypeError("sources must be an iterable of images, not a single image: use encode() instead")
     if workers is not None and not hasattr(workers, "__index__"):
         raise TypeError(f"workers must be an integer or None, not {type(workers).__name__}")
-    if workers is None:
-        # Imported here, because it is not always needed.
-        from webpencode._processors import count_processors
-
-        count = count_processors()
-    else:
-        count = index(workers)
+    count = count_processors() if workers is None else index(workers)
     if count < 1:
         raise ValueError(f"workers must be at least 1, not {count}")
     # Many images are encoded faster with one thread per image than with several.
@@ -221,6 +220,7 @@ def decode(
     source is an image file, as for probe(). Options and errors are those of encode(). The result supports the buffer
     protocol and __array_interface__, with the shape (height, width, bands).
     """
+    threads = _DEFAULT_THREADS if threads is None else threads
     shape = (width, height, fit, filter, upscale, None, autorotate, background, max_pixels, False, threads)
     return _webpencode.decode(_read_file(source, "decode"), shape)
 
