@@ -1,6 +1,7 @@
 """Configuration of the tests, which always run against the installed wheel, never against the source tree."""
 
 import signal
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,16 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"webpencode is imported from {SOURCES}: install the wheel and test that instead")
     # Background jobs of a shell ignore Ctrl-C, and child processes inherit that; a test interrupts the command.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let a test fail if the library, or a process of the test, has printed to standard error."""
+    report = yield
+    if report.when == "call" and report.passed and report.capstderr:
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} printed to standard error:\n{report.capstderr}"
+    return report
 
 
 def pytest_report_header(config: pytest.Config) -> str:
