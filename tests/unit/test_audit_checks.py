@@ -436,7 +436,6 @@ def test_a_tag_that_does_not_fit_the_contents_is_found(changes: dict[str, object
     [
         ("_demo.cpython-311-x86_64-linux-gnu.so", "cp311-cp311-manylinux2014_x86_64"),
         ("_demo.cpython-313t-x86_64-linux-gnu.so", "cp313-cp313t-manylinux2014_x86_64"),
-        ("_demo.cpython-311.so", "cp311-cp311-manylinux2014_x86_64"),
         ("_demo.so", "cp311-abi3-manylinux2014_x86_64"),
         ("_demo.abi3.so", "cp311-cp311-manylinux2014_x86_64"),
         ("_demo.abi3t.so", "cp315-abi3.abi3t-manylinux2014_x86_64"),

@@ -395,7 +395,9 @@ def test_a_malformed_sbom_is_a_finding(tmp_path: Path, document: bytes, reason: 
 
 def test_a_compressed_set_of_a_billion_tags_is_not_expanded(tmp_path: Path) -> None:
     line = "-".join([".".join("abcdefghij")] * 9)
-    path = make_wheel(tmp_path, **{f"{INFO}/WHEEL": f"Root-Is-Purelib: true\nTag: {line}\n".encode()})
+    path = make_wheel(
+        tmp_path, **{f"{INFO}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {line}\n".encode()}
+    )
 
     (finding,) = audit_wheel(path).findings
 

@@ -5,10 +5,11 @@ To add a check, write a function that yields findings and a function that summar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from everywheel.audit.abi3 import check_abi3
 from everywheel.audit.build_paths import check_build_paths, summarize_build_paths, summarize_opened_libraries
@@ -19,6 +20,7 @@ from everywheel.audit.elf_linking import (
     check_elf_rpath,
     check_symbols,
 )
+from everywheel.audit.elf_loading import check_elf_loading
 from everywheel.audit.hygiene import (
     check_debug,
     check_exports,
@@ -38,6 +40,7 @@ from everywheel.audit.macho_linking import (
     check_mac_signature,
     check_mac_system,
 )
+from everywheel.audit.metadata import check_metadata_files
 from everywheel.audit.pe_linking import check_dlls, check_python_dlls, check_windows_arch, check_windows_system
 from everywheel.audit.record import check_record
 from everywheel.audit.report import CheckSummary, Finding, Report
@@ -91,13 +94,17 @@ class Check:
         return not self.systems or not self.systems.isdisjoint(systems)
 
 
+_FORMAT_CHECKS: Mapping[str, tuple[FindFaults, ...]] = MappingProxyType({"linux": (check_elf_loading,)})
 _LINUX, _MAC, _WINDOWS = frozenset({"linux"}), frozenset({"darwin"}), frozenset({"windows"})
 
 CHECKS = (
-    Check("archive", summarize_archive, (check_installed_files,)),
+    Check("archive", summarize_archive, (check_installed_files, check_metadata_files)),
     Check("record", summarize_record, (check_record,)),
     Check("tags", summarize_tags, (check_tags,)),
-    *(Check(form.check, partial(summarize_format, form), (), frozenset({system})) for system, form in FORMATS.items()),
+    *(
+        Check(form.check, partial(summarize_format, form), _FORMAT_CHECKS.get(system, ()), frozenset({system}))
+        for system, form in FORMATS.items()
+    ),
     Check("arch", summarize_arch, (check_elf_arch, check_mac_arch, check_windows_arch)),
     Check("symbols", summarize_symbols, (check_symbols,), _LINUX),
     Check("undefined", summarize_undefined, (check_undefined_symbols, check_macho_symbols, check_pe_symbols)),

@@ -96,9 +96,10 @@ def list_directories(contents: WheelContents) -> frozenset[str]:
 
 
 def relative_to_origin(entry: str) -> str | None:
-    """Return the path after $ORIGIN, or None for an entry that does not begin with it."""
+    """Return the path after $ORIGIN, or None for an entry that does not begin with it or contains other variables."""
     for token in _ORIGIN:
-        if entry == token or entry.startswith(f"{token}/"):
+        # The values of $LIB and $PLATFORM depend on the system.
+        if (entry == token or entry.startswith(f"{token}/")) and "$" not in entry.removeprefix(token):
             return entry.removeprefix(token).lstrip("/") or "."
     return None
 
@@ -107,9 +108,9 @@ def resolve_inside(start: str, relative: str, folders: Collection[str]) -> str |
     """Return the directory that a relative path means from a directory of the wheel, or None if it leads out of it.
 
     Each step must stay in the wheel, and `..` does not lead out of a directory that does not exist. Programs and data are
-    installed outside of site-packages, so no path leads from their directory to another one.
+    installed outside of site-packages, so no path leads from their directory to another one, or to it.
     """
-    root = "/".join(start.split("/")[:2]) if start.split("/")[0].endswith(".data") else ""
+    root = _find_root(start)
     directory = start
     for part in relative.split("/"):
         if part in ("", "."):
@@ -120,7 +121,13 @@ def resolve_inside(start: str, relative: str, folders: Collection[str]) -> str |
             return None
         else:
             directory = posixpath.dirname(directory)
-    return directory
+    return directory if _find_root(directory) == root else None
+
+
+def _find_root(directory: str) -> str:
+    """Return the directory of programs or data that a directory is in, or the empty string for site-packages."""
+    parts = directory.split("/")
+    return "/".join(parts[:2]) if parts[0].endswith(".data") else ""
 
 
 def _resolve_rpath(path: str, elf: ElfFacts, folders: Collection[str]) -> Iterator[str]:

@@ -79,7 +79,11 @@ def _check_module_name(contents: WheelContents, path: str) -> Iterator[Finding]:
     name = posixpath.basename(path)
     match = MODULE_SUFFIX.search(name)
     if match is None:
+        yield from _check_plain_name(contents, path)
         return
+    if match["version"] and not (match["linux"] or match["mac"]):
+        message = "is named without a platform: Python does not import it under that name"
+        yield Finding(check="tags", file=path, message=message)
     wheel, module = contents.wheel, name[: match.start()]
     is_cffi = (
         f"_cffi_pypyinit_{module}" in contents.binaries[path].exports
@@ -120,6 +124,21 @@ def _check_stable_name(contents: WheelContents, path: str, match: re.Match[str])
         pythons = "CPython with the GIL"
     if pythons:
         message = f"is named as a module for {pythons}, but the wheel is tagged {wheel.python}-{wheel.abi}"
+        yield Finding(check="tags", file=path, message=message)
+
+
+def _check_plain_name(contents: WheelContents, path: str) -> Iterator[Finding]:
+    """Check a name that ends with `.so` only: other files than modules may also contain functions of modules."""
+    module, suffix = posixpath.splitext(posixpath.basename(path))
+    names = contents.binaries[path].module_names
+    if suffix != ".so" or not names or module.startswith("lib"):
+        return
+    first, _, rest = module.partition(".")
+    if rest.startswith(("abi", "cpython-")) and first in names:
+        message = f"has a name that ends with .{rest}.so, which no Python imports"
+        yield Finding(check="tags", file=path, message=message)
+    elif not rest and module.isascii() and module not in names:
+        message = f"exports PyInit_{names[0]}, but not PyInit_{module}, so Python cannot import it"
         yield Finding(check="tags", file=path, message=message)
 
 

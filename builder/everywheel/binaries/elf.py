@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -25,6 +25,9 @@ _DF_TEXTREL = 0x4
 _DF_1_PIE = 0x08000000
 _CALLS_DLOPEN = frozenset(("dlopen", "dlmopen"))
 _PF_X = 0x1
+# Entries of tables, and bytes of their names if the file is smaller; in malformed files, entries and names overlap.
+_MOST_SYMBOLS, _MOST_ENTRIES, _NAMES = 500_000, 50_000, 1 << 20
+_TEXTS = ("name", "needed", "soname", "rpath", "runpath", "library", "version")
 # The name of a shared library in a string constant: the linker cannot see what a program opens with dlopen().
 _LIBRARY_NAME = re.compile(rb"lib[\w.+-]{1,60}?\.so(?:\.\d+){0,3}(?=\0)")
 _LINKER_DEFINED = frozenset(
@@ -125,9 +128,9 @@ def read_elf(data: bytes) -> ElfFacts:
 
 
 def _read(elf: ELFFile, size: int) -> ElfFacts:
-    segments = list(elf.iter_segments())
+    segments = list(_bound(elf.iter_segments(), size))
     ends = [segment["p_offset"] + segment["p_filesz"] for segment in segments]
-    sections = list(elf.iter_sections())
+    sections = list(_bound(elf.iter_sections(), size))
     ends += [section["sh_offset"] + section["sh_size"] for section in sections if section["sh_type"] != "SHT_NOBITS"]
     if max(ends, default=0) > size:
         raise UnreadableElf(f"truncated: {size} of {max(ends)} bytes")
@@ -135,16 +138,17 @@ def _read(elf: ELFFile, size: int) -> ElfFacts:
     if dynamic is None and elf["e_type"] == "ET_DYN" and any(s["p_type"] == "PT_DYNAMIC" for s in segments):
         raise UnreadableElf("the section table is missing")
     tags: dict[str, list[Any]] = defaultdict(list)
-    for tag in dynamic.iter_tags() if dynamic else ():
+    for tag in _bound(dynamic.iter_tags(), size) if dynamic else ():
         tags[tag.entry.d_tag].append(tag)
     runpath = [part for tag in tags["DT_RUNPATH"] for part in tag.runpath.split(":")]
     rpath = [part for tag in tags["DT_RPATH"] for part in tag.rpath.split(":")]
-    symbols = _find(sections, SymbolTableSection, "SHT_DYNSYM")
+    table = _find(sections, SymbolTableSection, "SHT_DYNSYM")
+    symbols = list(_bound(table.iter_symbols(), size, _MOST_SYMBOLS)) if table else []
     stacks = [segment["p_flags"] for segment in segments if segment["p_type"] == "PT_GNU_STACK"]
     pages = [segment["p_align"] for segment in segments if segment["p_type"] == "PT_LOAD"]
     interpreter = next((s.get_interp_name() for s in segments if isinstance(s, InterpSegment)), "")
     is_position_independent = any(tag.entry.d_val & _DF_1_PIE for tag in tags["DT_FLAGS_1"])
-    undefined = tuple(sorted({s.name for s in _symbols(symbols) if _is_required(s)}))
+    undefined = tuple(sorted({s.name for s in symbols if _is_required(s)}))
     return ElfFacts(
         bits=elf.elfclass,
         endian="little" if elf.little_endian else "big",
@@ -155,8 +159,8 @@ def _read(elf: ELFFile, size: int) -> ElfFacts:
         # If there is a RUNPATH, the loader ignores the RPATH. Only an RPATH also applies to indirect dependencies.
         rpath=tuple(runpath or rpath),
         rpath_is_inherited=not runpath,
-        versions=tuple(_read_versions(sections, symbols)),
-        exports=tuple(sorted({s.name for s in _symbols(symbols) if _is_export(s)})),
+        versions=tuple(_bound(_read_versions(sections, symbols, size), size)),
+        exports=tuple(sorted({s.name for s in symbols if _is_export(s)})),
         undefined=undefined,
         stack=None if not stacks else "rwx" if stacks[0] & _PF_X else "rw",
         text_relocations=bool(tags["DT_TEXTREL"]) or any(t.entry.d_val & _DF_TEXTREL for t in tags["DT_FLAGS"]),
@@ -184,8 +188,16 @@ def _find(sections: list[Any], kind: type[Any], sh_type: str | None = None) -> A
     return next((s for s in sections if isinstance(s, kind) and sh_type in (None, s["sh_type"])), None)
 
 
-def _symbols(table: Any) -> Iterator[Any]:
-    return iter(table.iter_symbols() if table else ())
+def _bound(items: Iterable[Any], size: int, most: int = _MOST_ENTRIES) -> Iterator[Any]:
+    """Yield the entries of a table; raise UnreadableElf when there are too many, or when their names overlap."""
+    names = 0
+    for number, item in enumerate(items):
+        names += sum(len(text) for name in _TEXTS if isinstance(text := getattr(item, name, None), str))
+        if number >= most:
+            raise UnreadableElf(f"a table has over {most} entries")
+        if names > max(size, _NAMES):
+            raise UnreadableElf("the names in a table overlap")
+        yield item
 
 
 def _is_export(symbol: Any) -> bool:
@@ -201,17 +213,17 @@ def _is_required(symbol: Any) -> bool:
     return bool(symbol.name) and symbol["st_shndx"] == "SHN_UNDEF" and symbol["st_info"]["bind"] != "STB_WEAK"
 
 
-def _read_versions(sections: list[Any], symbols: Any) -> Iterator[VersionNeed]:
+def _read_versions(sections: list[Any], symbols: list[Any], size: int) -> Iterator[VersionNeed]:
     needs, numbers = _find(sections, GNUVerNeedSection), _find(sections, GNUVerSymSection)
     if needs is None:
         return
     users: dict[int, list[str]] = defaultdict(list)
     if numbers is not None:
-        for index, symbol in enumerate(_symbols(symbols)):
+        for index, symbol in enumerate(symbols):
             number = numbers.get_symbol(index)["ndx"]
             if symbol["st_shndx"] == "SHN_UNDEF" and isinstance(number, int):
                 users[number & 0x7FFF].append(symbol.name)
-    for library, versions in needs.iter_versions():
-        for version in versions:
-            names = tuple(sorted(users[version["vna_other"] & 0x7FFF]))
+    for library, versions in _bound(needs.iter_versions(), size):
+        for version in _bound(versions, size):
+            names = tuple(sorted(users.pop(version["vna_other"] & 0x7FFF, ())))
             yield VersionNeed(library=library.name, version=version.name, symbols=names)
