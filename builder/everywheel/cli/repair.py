@@ -89,10 +89,7 @@ def repair_command(
 
 
 def _check_wheel(wheel: Path, tag: str | None, project: Project | None) -> tuple[Path, Target, WheelTags]:
-    """Return a wheel with its target and its final tags; raise UsageError for one that cannot be repaired."""
-    from everywheel.repair import check_binaries
-    from everywheel.wheels.wheel import read_wheel
-
+    """Return a wheel with its target and its final tags; raise UsageError when its name has none."""
     try:
         *_, platform = split_filename(wheel.name)
     except ValueError as error:
@@ -102,7 +99,6 @@ def _check_wheel(wheel: Path, tag: str | None, project: Project | None) -> tuple
         platform = target.wheel_tag
     else:
         target = _choose_target(wheel.name, platform)
-    check_binaries(read_wheel(wheel), target)
     return wheel, target, choose_tags(wheel, platform, project)
 
 

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from everywheel.binaries.elf import MAGIC, read_elf
+from everywheel.binaries.elf import MAGIC, ElfFacts, read_elf
+from everywheel.binaries.formats import Binary
 from everywheel.binaries.unreadable import UnreadableElf
 from everywheel.errors import BuildError
 from everywheel.execution.input_files import leads_out
@@ -115,7 +116,7 @@ def _prepare(wheel: Wheel, needed: NeededLibraries, request: RepairRequest, fold
         copy = shared / library.name
         shutil.copy2(library, copy, follow_symlinks=leads_out(library, library.parent))
         if not copy.is_symlink():
-            _edit_elf(copy, _list_changes(copy, request), request, folder)
+            _edit_elf(copy, _list_changes(_read(copy), request), request, folder)
     libraries = f"{wheel.name}.libs"  # auditwheel puts the libraries that it grafts into this directory too
     dlopened = {f"{libraries}/{opened.name}": opened for opened in find_dlopened(wheel, needed, request)}
     contents = {path: wheel.files[path].data for path in needed.binaries}
@@ -128,7 +129,8 @@ def _prepare(wheel: Wheel, needed: NeededLibraries, request: RepairRequest, fold
         names = [opened.name for opened in dlopened.values() if path in opened.users]
         own = _find_own_libraries(path, needed) if path in needed.binaries else []
         directories = [*own, *([libraries] if names else [])]
-        changes = _list_changes(file, request, [_relative_to_origin(directory, path) for directory in directories])
+        elf = needed.binaries[path] if path in needed.binaries else _read(file)
+        changes = _list_changes(elf, request, [_relative_to_origin(directory, path) for directory in directories])
         changes += [["--add-needed", name] for name in names]
         changes += [["--set-soname", dlopened[path].name]] if path in dlopened else []
         _edit_elf(file, changes, request, folder)
@@ -163,17 +165,22 @@ def _relative_to_origin(directory: str, path: str) -> str:
     return "$ORIGIN" if relative == "." else f"$ORIGIN/{relative}"
 
 
-def _list_changes(file: Path, request: RepairRequest, directories: Iterable[str] = ()) -> list[list[str]]:
+def _read(file: Path) -> ElfFacts | None:
+    try:
+        return read_elf(file.read_bytes())
+    except UnreadableElf:
+        return None  # the audit reports it
+
+
+def _list_changes(elf: Binary | None, request: RepairRequest, directories: Iterable[str] = ()) -> list[list[str]]:
     """Return the options of patchelf, for one call each, that make a file ready for auditwheel.
 
     They replace the name of musl with that of Alpine, remove every RPATH that is not relative to $ORIGIN and add
     `directories`. With the RPATH of a build system, auditwheel would find the original libraries instead of the prepared
     copies.
     """
-    try:
-        elf = read_elf(file.read_bytes())
-    except UnreadableElf:
-        return []  # the audit reports it
+    if not isinstance(elf, ElfFacts):
+        return []
     changes: list[list[str]] = []
     if request.target.libc == "musl" and MUSL_STUB in elf.needed:
         policy = load_policy(request.target.tag)

@@ -32,7 +32,7 @@ def run_repair_tool(tool: RepairTool, wheel: Wheel, request: RepairRequest, fold
 
     Raises BuildError when the tool fails or does not write one wheel.
     """
-    unrepaired = pack_wheel(wheel, folder / "unrepaired", epoch=request.epoch)
+    unrepaired = pack_wheel(wheel, folder / "unrepaired", epoch=request.epoch, compress=False)
     run_logged(
         [*python_program(tool.module), *tool.args, unrepaired],
         cwd=folder,

@@ -41,9 +41,10 @@ class ZipEntry:
     executable: bool = False
 
 
-def pack_zip(entries: Iterable[ZipEntry], *, epoch: int) -> bytes:
+def pack_zip(entries: Iterable[ZipEntry], *, epoch: int, compress: bool = True) -> bytes:
     """Return an archive of the entries in their order; `epoch` is the time of every file, in seconds since 1970.
 
+    Without `compress`, the entries are stored as they are.
     Raises BuildError when the entries exceed the limits of the format without 64-bit extensions: 65,534 files and 4 GiB.
     """
     day, clock = _dos_time(epoch)
@@ -51,7 +52,7 @@ def pack_zip(entries: Iterable[ZipEntry], *, epoch: int) -> bytes:
     for entry in until_canceled(entries):
         name = entry.name.encode()
         flags = 0 if entry.name.isascii() else _UTF8_NAME
-        method, packed = _compress(entry.data)
+        method, packed = _compress(entry.data) if compress else (_STORED, entry.data)
         offset, count = len(body), count + 1
         if count >= _MAX_ENTRIES or max(len(entry.data), offset + len(packed)) >= _MAX_BYTES:
             raise BuildError(f"{entry.name}: the archive would be over 4 GiB or 65,534 files")
