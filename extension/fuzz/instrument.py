@@ -34,7 +34,7 @@ LIBRARY_FLAGS = (
     "-fno-omit-frame-pointer",
     "-O1",
 )
-MACROS = ("-DPy_LIMITED_API=0x030b0000", "-DG_DISABLE_CAST_CHECKS")
+MACROS = ("-DPy_LIMITED_API=0x030b0000", "-DG_DISABLE_CAST_CHECKS", "-DWEBPENCODE_SMALL_IMAGES")
 # Not instrumented: nasm, which runs only during the build, leaks memory, and ASan cannot be configured there; glib never
 # processes input, and its precompiled header contains the path of its directory.
 # Instrumented code contains the names of sources and headers. They are made relative, because an artifact must not contain
@@ -60,7 +60,7 @@ ENVIRONMENT = """\
 ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:detect_stack_use_after_return=0
 UBSAN_OPTIONS=print_stacktrace=1
 """
-PACKAGES = ("vips", "libwebp", "libwebpmux")
+PACKAGES = ("vips", "libwebp", "libwebpmux", "libpng", "libjpeg", "zlib")
 
 
 def find_compiler(name: str) -> str:

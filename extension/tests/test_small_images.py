@@ -10,7 +10,7 @@ from itertools import product
 
 import pytest
 import webp
-from pictures import CMYK, PHOTO, cut_jpeg, draw_gradient, write_gray_png, write_png
+from pictures import CMYK, PHOTO, cut_jpeg, draw_gradient, write_gray_png, write_png, write_png_header
 from webpencode import LimitExceededError, UnreadableImageError, WebPEncodeError, decode, encode
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -100,7 +100,10 @@ def test_damaged_small_files_are_errors_with_the_message_of_libvips() -> None:
     wrong_sum = png[:-14] + bytes([png[-14] ^ 1]) + png[-13:]
     scan = SMALL_JPEG[: SMALL_JPEG.index(b"\xff\xda") + 200]
 
-    for damaged in (png[: start + 20], flipped, wrong_sum, scan, SMALL_JPEG[:300]):
+    # The product of its sides exceeds 63 bits.
+    huge = write_png_header(3_858_759_704, 2_986_344_461)
+
+    for damaged in (png[: start + 20], flipped, wrong_sum, scan, SMALL_JPEG[:300], huge):
         with pytest.raises(UnreadableImageError) as encoded:
             encode(damaged)
         with pytest.raises(UnreadableImageError) as decoded:

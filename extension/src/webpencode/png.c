@@ -126,7 +126,7 @@ png_is_simple(const void *data, size_t size, long long max_pixels)
 
     if (!is_png(data, size) || !next_chunk(bytes, size, &offset, &part) || !has_type(part, "IHDR") ||
         part.size != HEADER_SIZE || part.start[DEPTH] > 8 || part.start[INTERLACE] != 0 ||
-        (long long)read_number(part.start + WIDTH) * read_number(part.start + HEIGHT) > max_pixels) {
+        (uint64_t)read_number(part.start + WIDTH) * read_number(part.start + HEIGHT) > (uint64_t)max_pixels) {
         return false;
     }
     while (next_chunk(bytes, size, &offset, &part) && !has_type(part, "IEND")) {
