@@ -10,8 +10,8 @@
 /* Longest sides that libvips reads (VIPS_MAX_COORD in libvips/image.h, and the limit of its WebP loader). */
 enum { PNG_MAX_SIDE = 10000000, WEBP_MAX_SIDE = 16383 };
 
-/* The system's libwebp searches a list of all frames for each frame, so its time increases with the square of their number;
-   the bundled one is patched. */
+/* The system's libwebp searches a list of all frames for each frame, so its time increases with the square of their
+   number; the bundled one is patched. */
 enum { MAX_FRAMES = 65535 };
 
 /* Return the length of the longer side of a PNG (third edition, 11.2.1); 0 if the data are not a PNG. */
