@@ -103,6 +103,11 @@ LOADING: list[tuple[bytes, str, list[tuple[str, str]]]] = [
         GLIBC,
         [("elf", "the segments are not sorted by address")],
     ),
+    (
+        make_elf(segments=[(1, 6, 0, 0x1000, 0, 0, 1 << 46, 0x1000)]),
+        GLIBC,
+        [("elf", "needs more memory than a process can have")],
+    ),
     (make_elf(changes={64 + 56: b"\0"}), GLIBC, [("elf", "has no dynamic segment")]),
     (
         make_elf(changes={64: b"\0"}),

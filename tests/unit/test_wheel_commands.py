@@ -223,3 +223,19 @@ def test_a_wheel_of_the_project_gets_the_python_that_the_project_declares(name: 
 
     assert (tags.python, tags.abi, tags.platform) == (python, abi, "manylinux2014_x86_64")
     assert choose_tags(Path(name), "manylinux2014_x86_64", None).python == name.split("-")[-3]
+
+
+def test_two_wheels_with_one_result_are_refused_before_any_is_repaired(folder: Path) -> None:
+    (folder / "prefix" / "share" / "everywheel").mkdir(parents=True)
+    wheel = make_wheel(folder, "cp312-cp312-manylinux_2_17_x86_64")
+    for name in ("one", "two"):
+        (folder / name).mkdir()
+        shutil.copy(wheel, folder / name)
+
+    result = run("repair", "one", "two", "--prefix", "prefix")
+
+    assert result.exit_code == 2
+    assert result.output.splitlines() == [
+        f"error: one/{Path(wheel).name} and two/{Path(wheel).name} would be repaired to the same file",
+        "  hint: repair them into different folders with --wheelhouse",
+    ]

@@ -15,6 +15,7 @@ from everywheel.platforms.linux_policy import Policy
 _LINUX = frozenset((0, 3))  # EI_OSABI: System V, GNU
 _ARM = frozenset((64, 97))  # also, for EM_ARM
 _GNU_ABIS = 4  # values of EI_ABIVERSION that glibc knows with EI_OSABI 3
+_MOST_MEMORY = 1 << 40  # bytes from the first to the last segment
 _DF_STATIC_TLS, _DF_1_NOOPEN = 0x10, 0x40
 # The bytes that glibc keeps for the static thread-local variables of libraries that are loaded later.
 _STATIC_TLS = 1664
@@ -82,6 +83,8 @@ def _find_format_faults(image: ElfImage, elf: ElfFacts) -> Iterator[str]:
     addresses = [load["p_vaddr"] for load in image.loads]
     if addresses != sorted(addresses):
         yield "the segments are not sorted by address"
+    if image.loads and max(load["p_vaddr"] + load["p_memsz"] for load in image.loads) - addresses[0] > _MOST_MEMORY:
+        yield "needs more memory than a process can have"
     if image.tags is None and elf.kind == "ET_DYN":
         yield "has no dynamic segment"
     if image.differences:

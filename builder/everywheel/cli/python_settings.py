@@ -33,5 +33,5 @@ def drop_python_settings() -> None:
     for name in names:
         del os.environ[name]
     if names and sys.platform != "win32":
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, TypeError, ValueError):  # an embedded interpreter may not know its program
             os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])

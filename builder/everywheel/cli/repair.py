@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
-from packaging.utils import canonicalize_name
+from packaging.utils import canonicalize_name, canonicalize_version
 
 from everywheel.cli.options import verbose_option
 from everywheel.cli.output import echo
@@ -71,7 +71,9 @@ def repair_command(
         raise UsageError(
             f"{prefix} is not a prefix", hint="`everywheel deps --output-dir DIR` builds one for each target"
         )
-    for wheel, wheel_target, tags in [_check_wheel(wheel, target, project) for wheel in paths]:
+    checked = [_check_wheel(wheel, target, project) for wheel in paths]
+    _check_results(checked)
+    for wheel, wheel_target, tags in checked:
         with TemporaryDirectory(dir=store.root / "tmp") as work:
             request = RepairRequest(
                 target=wheel_target,
@@ -100,6 +102,19 @@ def _check_wheel(wheel: Path, tag: str | None, project: Project | None) -> tuple
     else:
         target = _choose_target(wheel.name, platform)
     return wheel, target, choose_tags(wheel, platform, project)
+
+
+def _check_results(checked: Sequence[tuple[Path, Target, WheelTags]]) -> None:
+    """Raise UsageError when the results of two wheels would have the same name."""
+    first: dict[tuple[str, str, WheelTags], Path] = {}
+    for wheel, _, tags in checked:
+        name, version, *_ = split_filename(wheel.name)
+        other = first.setdefault((canonicalize_name(name), canonicalize_version(version), tags), wheel)
+        if other is not wheel:
+            raise UsageError(
+                f"{other} and {wheel} would be repaired to the same file",
+                hint="repair them into different folders with --wheelhouse",
+            )
 
 
 def choose_tags(wheel: Path, platform: str, project: Project | None) -> WheelTags:
@@ -181,8 +196,11 @@ def _repair(wheel: Path, request: RepairRequest, wheelhouse: Path, *, ignored: C
     with translate_os_errors(wheelhouse):
         wheelhouse.mkdir(parents=True, exist_ok=True)
         unfinished = wheelhouse / f".{finished.path.name}.{os.getpid()}"
-        shutil.copyfile(finished.path, unfinished)
-        return unfinished.replace(wheelhouse / finished.path.name)
+        try:
+            shutil.copyfile(finished.path, unfinished)
+            return unfinished.replace(wheelhouse / finished.path.name)
+        finally:
+            unfinished.unlink(missing_ok=True)
 
 
 COMMAND = repair_command
