@@ -11,6 +11,16 @@ from pathlib import Path
 _UNPRINTABLE = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 _LONGEST_LINE = 1000  # characters
+_DOCS = Path(__file__).with_name("docs")
+
+
+def find_page(name: str) -> str:
+    """Return where a page of the documentation is: its path in an installation, in a checkout its name below `docs/`.
+
+    Wheels of the toolkit contain the pages, so that a message leads to them on a machine without a network as well.
+    """
+    page = _DOCS / name
+    return str(page) if page.is_file() else f"docs/{name}"
 
 
 def printable(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
@@ -190,6 +191,19 @@ def list_messages() -> str:
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 texts.append(node.value)
     return "\n".join(texts)
+
+
+def test_messages_name_pages_that_every_installation_has() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    included = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    sources = [path.read_text() for path in (ROOT / "builder").rglob("*.py") if path.name != "errors.py"]
+    named = {name for text in sources for name in re.findall(r"find_page\(['\"]([^'\"]+)", text)}
+
+    assert {source: target for source, target in included.items() if source.startswith("docs/")} == {
+        f"docs/{page.name}": f"everywheel/docs/{page.name}" for page in (ROOT / "docs").glob("*.md")
+    }
+    assert {"troubleshooting.md", "recipes.md"} <= named <= {page.name for page in (ROOT / "docs").glob("*.md")}
+    assert [text for text in sources if re.search(r"docs/[\w-]+\.md", text)] == []
 
 
 def list_symptoms() -> list[str]:

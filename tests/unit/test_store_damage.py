@@ -95,6 +95,9 @@ def test_a_record_with_another_value_is_damage_and_only_the_entry_is_removed(
     assert example.store.find(KEY) is None
     (damage,) = find_damage(example.store)
     assert damage.reason == f"is damaged: {reason}"
+    # Only the size is a property of the wheel; with any other value the record itself is wrong.
+    wheel = example.store.root / "wheels" / KEY / WHEEL
+    assert damage.path == (wheel if values == {"size": 6} else example.record)
     assert remove_damage(example.store, [damage]) == [damage]
     assert find_damage(example.store) == []
     assert not example.record.exists()
@@ -239,7 +242,7 @@ def test_verify_lists_damage_as_json(example: Example) -> None:
             {
                 "label": "wheel foo 1.0 for t",
                 "reason": "is damaged: the content has another sha256",
-                "path": f"artifacts/{KEY}.json",
+                "path": f"wheels/{KEY}/{WHEEL}",
                 "key": KEY,
             }
         ],

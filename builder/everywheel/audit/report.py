@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from everywheel.errors import AuditError, count_noun
+from everywheel.errors import AuditError, count_noun, find_page
 
 # The checks whose findings do not prevent a wheel from being installed and loaded.
 _QUALITY_CHECKS = frozenset({"debug", "exports", "licenses", "mitigations", "names", "paths"})
@@ -110,5 +110,5 @@ def fail_on_findings(reports: tuple[Report, ...]) -> None:
     raise AuditError(
         f"{subject}: the audit has {count}",
         excerpt=lines,
-        hint="docs/troubleshooting.md explains how to fix each finding",
+        hint=f"{find_page('troubleshooting.md')} explains how to fix each finding",
     )

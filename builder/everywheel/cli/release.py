@@ -13,7 +13,7 @@ from everywheel.cli.release_git import abort_command, prepare_command, tag_comma
 from everywheel.cli.smoke import SmokeOptions, run_options, select_wheels, smoke_wheels
 from everywheel.cli.store_lease import open_store
 from everywheel.config.project import load_project
-from everywheel.errors import count_noun
+from everywheel.errors import count_noun, find_page
 from everywheel.release.completeness import check_files
 from everywheel.release.matrix import RELEASED_ENGINES, find_job
 from everywheel.toolchains.compilers import EngineName
@@ -37,9 +37,13 @@ index_url_option = click.option(
 )
 
 
-@click.group("release", short_help="Prepare, check, rehearse and upload a release.")
+@click.group(
+    "release",
+    short_help="Prepare, check, rehearse and upload a release.",
+    epilog=f"{find_page('release.md')} describes the whole process.",
+)
 def release_group() -> None:
-    """Release the project. docs/release.md describes the whole process.
+    """Release the project.
 
     Example: everywheel release check wheelhouse --output-dir dist
     """

@@ -30,7 +30,7 @@ from everywheel.config.project import Project, load_project
 from everywheel.containers.catalog import Catalog, find_catalog, load_catalog
 from everywheel.containers.image_provider import ImageProvider
 from everywheel.containers.runtime import find_runtime
-from everywheel.errors import NothingSelectedError, UsageError
+from everywheel.errors import NothingSelectedError, UsageError, find_page
 from everywheel.execution.jobserver import default_jobs
 from everywheel.smoke.html_report import check_writable, write_html_report
 from everywheel.smoke.matrix import SmokeContext, make_smoke_tasks, run_smoke_tasks
@@ -186,7 +186,8 @@ def smoke_wheels(
             wheels, results, list_untestable(wheels, selection.entries, selection.catalog.portable_pythons)
         )
     if not selection.linux and not any(result.state in PASSED_STATES for result in results):
-        hint = "docs/macos.md and docs/windows.md describe how to test wheels on macOS and Windows machines"
+        pages = f"{find_page('macos.md')} and {find_page('windows.md')}"
+        hint = f"{pages} describe how to test wheels on macOS and Windows machines"
         raise NothingSelectedError("no wheel was run", hint=hint)
 
 

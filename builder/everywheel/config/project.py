@@ -17,7 +17,7 @@ from everywheel.config.recipe import Linkage, Recipe, suggest
 from everywheel.config.recipe_loader import load_recipes
 from everywheel.config.text_rules import PYTHON_ABI, PYTHON_TAG, SYMBOLS
 from everywheel.config.toml_reader import Table, read_toml
-from everywheel.errors import UsageError
+from everywheel.errors import UsageError, find_page
 from everywheel.platforms.target import OPERATING_SYSTEMS, Target, parse_target
 
 
@@ -131,7 +131,7 @@ def load_project(root: Path, profiles: Sequence[str] = (), linkage: Linkage = Li
     if not tool.has("everywheel"):
         raise UsageError(
             f"{path}: no [tool.everywheel] table",
-            hint="run in the project's folder or name it with --project; docs/recipes.md describes the table",
+            hint=f"run in the project's folder or name it with --project; {find_page('recipes.md')} describes the table",
         )
     table = tool.table("everywheel")
     extension = root / table.text("extension", ".")

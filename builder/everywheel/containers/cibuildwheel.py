@@ -32,7 +32,7 @@ from everywheel.containers.command_report import CommandReport, CommandState
 from everywheel.containers.payload import Payload, pip_variables
 from everywheel.containers.run_id import RUN_LABEL
 from everywheel.containers.runtime import Runtime
-from everywheel.errors import BuildError, MachineError, UsageError
+from everywheel.errors import BuildError, MachineError, UsageError, find_page
 from everywheel.execution.files import remove_path
 from everywheel.execution.process import run_logged
 from everywheel.execution.python_program import drop_python_settings, python_program
@@ -147,7 +147,7 @@ def check_cibuildwheel_config(project: Project) -> None:
         if not re.search(rf"\beverywheel\b.*\b{command}\b", str(value)):
             raise UsageError(
                 f"{path}: [tool.cibuildwheel] has no '{key}' that calls `everywheel {command}`",
-                hint="docs/containers.md has the lines to copy",
+                hint=f"{find_page('containers.md')} has the lines to copy",
             )
 
 

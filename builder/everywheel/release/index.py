@@ -20,7 +20,7 @@ from typing import Any
 
 import requests
 
-from everywheel.errors import MachineError, ReleaseError
+from everywheel.errors import MachineError, ReleaseError, find_page
 
 _HASHES = ("sha256", "sha512", "sha384", "sha224", "sha1", "md5")  # algorithms that indexes publish, preferred first
 _WAIT_HINT = "wait a while, then run the same command again"
@@ -33,7 +33,7 @@ _HTTP_REASONS = {
         "check that the token belongs to this project, or that the trusted publisher names this workflow and environment",
     ),
     409: ("the index has a file of that name", "file names cannot be reused: release the next version"),
-    413: ("the file is too large", "request a higher limit: docs/release.md describes how"),
+    413: ("the file is too large", f"request a higher limit: {find_page('release.md')} describes how"),
     429: ("too many requests", _WAIT_HINT),
 }
 _TIMEOUT = 600  # seconds without a byte from the index before an upload is abandoned

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 from everywheel.execution.files import hash_file, remove_path, translate_os_errors
 from everywheel.store.entry import InvalidRecord, read_record
@@ -53,14 +54,18 @@ def _find_damaged_entries(store: Store) -> Iterable[Damage]:
     for key in store.list_keys():
         reason = store.find_defect(key)
         if reason is not None:
-            yield Damage(label=_label(store, key), reason=f"is damaged: {reason}", path=store.record(key), key=key)
+            label, path = _describe_entry(store, key)
+            yield Damage(label=label, reason=f"is damaged: {reason}", path=path, key=key)
 
 
-def _label(store: Store, key: str) -> str:
+def _describe_entry(store: Store, key: str) -> tuple[str, Path]:
+    """Return the label of a damaged entry, and its damaged file: the record, else the artifact or wheel that it names."""
+    record = store.record(key)
     try:
-        return read_record(store.record(key)).label
+        entry = read_record(record)
     except (FileNotFoundError, InvalidRecord):
-        return f"entry {key[:12]}"
+        return f"entry {key[:12]}", record
+    return entry.label, store.path(entry)
 
 
 def _find_damaged_sources(store: Store) -> Iterable[Damage]:
