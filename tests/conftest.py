@@ -15,10 +15,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    # A background job of a shell ignores SIGINT and SIGQUIT, and the processes that tests interrupt would inherit this.
+    # A background job of a shell ignores SIGINT and SIGQUIT, one of nohup SIGHUP; processes that tests interrupt would, too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if sys.platform != "win32":
         signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     # uv installs no bytecode. Where it is not written either, each of a thousand processes compiles all that it imports.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False

@@ -13,7 +13,6 @@ from everywheel.binaries.unreadable import UnreadableElf
 from everywheel.platforms.linux_policy import Policy
 
 _LINUX = frozenset((0, 3))  # EI_OSABI: System V, GNU
-_ARM = frozenset((64, 97))  # also, for EM_ARM
 _GNU_ABIS = 4  # values of EI_ABIVERSION that glibc knows with EI_OSABI 3
 _MOST_MEMORY = 1 << 40  # bytes from the first to the last segment
 _DF_STATIC_TLS, _DF_1_NOOPEN = 0x10, 0x40
@@ -70,7 +69,7 @@ def _find_format_faults(image: ElfImage, elf: ElfFacts) -> Iterator[str]:
     osabi, abi_version = image.ident[7], image.ident[8]
     if image.ident[6] != 1 or image.version != "EV_CURRENT":
         yield "the version of the ELF format is not 1"
-    if osabi not in (_LINUX | _ARM if elf.machine == "EM_ARM" else _LINUX):
+    if osabi not in _LINUX:
         yield f"is for another operating system (EI_OSABI {osabi})"
     elif abi_version >= (_GNU_ABIS if osabi == 3 else 1):
         yield f"is for another ABI of its operating system (EI_ABIVERSION {abi_version})"
@@ -103,7 +102,7 @@ def _find_policy_faults(image: ElfImage, elf: ElfFacts, policy: Policy) -> Itera
             f"has {image.tls} bytes of static thread-local variables, but the loader of {policy.tag} systems has space for "
             f"{limit}: compile without -ftls-model",
         )
-    # glibc compares the level with the processor; the tag only promises the lowest one.
+    # glibc compares the level with the processor; the tag only promises the lowest one. Only files for x86 have this note.
     levels = [name for bit, name in _LEVELS.items() if image.isa & bit]
-    if elf.machine == "EM_X86_64" and levels:
+    if levels:
         yield "arch", f"declares that it needs {levels[-1]}, which {policy.tag} does not promise"
