@@ -232,9 +232,12 @@ def test_an_sbom_of_another_tool_is_read(tmp_path: Path) -> None:
                 "type": "library",
                 "name": "foo",
                 "version": "2",
+                "scope": "required",
                 "licenses": [{"license": {"id": "MIT"}}, {"expression": "A OR B"}],
             },
             {"type": "application", "name": "gcc"},
+            {"type": "library", "name": "cc", "version": "1.4.0", "scope": "excluded"},
+            {"type": "library", "name": "rayon", "version": "1.0", "scope": "optional"},
         ],
     }
     contents, _ = read_wheel_contents(

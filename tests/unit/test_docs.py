@@ -54,6 +54,21 @@ def test_every_command_shows_an_example_of_itself(path: tuple[str, ...]) -> None
     assert f"Example: everywheel {' '.join(path)}" in help_text
 
 
+def list_groups() -> list[click.Group]:
+    commands = [main.get_command(click.Context(main), name) for name in main.list_commands(click.Context(main))]
+    return [main, *(command for command in commands if isinstance(command, click.Group))]
+
+
+@pytest.mark.parametrize("group", list_groups(), ids=lambda group: group.name)
+def test_lists_of_commands_show_every_short_help_whole(group: click.Group) -> None:
+    """At 80 columns; click cuts a longer text off."""
+    text = group.get_help(click.Context(group, info_name=group.name, terminal_width=80, max_content_width=80))
+    commands = text.partition("Commands:\n")[2].partition("\n\n")[0]
+
+    assert "..." not in commands
+    assert len(re.findall(r"^  \S.*\.$", commands, re.MULTILINE)) == len(group.list_commands(click.Context(group)))
+
+
 def keys_read_by(module: str) -> set[str]:
     source = (ROOT / "builder" / "everywheel" / module).read_text()
     return set(re.findall(r'\.(?:text|texts|flag|table|tables|scalars|text_map|text_lists)\(\s*"([a-z0-9-]+)"', source))

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
+
 import pytest
 from everywheel.containers.catalog import SmokeImage
+from everywheel.errors import BuildError
 from everywheel.platforms.target import parse_target
-from everywheel.smoke.explain import Failure, FailureContext, explain
+from everywheel.smoke.command import run_smoke_command
+from everywheel.smoke.explain import Failure, FailureContext, explain, first_error, quote_failure
 from everywheel.smoke.inside.protocol import Stage
 
 IMAGES = {
@@ -101,3 +107,30 @@ def test_the_other_c_library_is_named_for_any_output_of_the_loader(libc: str, ne
     output = "ImportError: Error relocating x.so: y: symbol not found"
 
     assert explain(Failure(stage=Stage.TEST, exit_code=1, output=output), context) == expected
+
+
+def test_the_excerpt_of_a_failed_smoke_command_has_the_exception_that_pytest_reports(tmp_path: Path) -> None:
+    (tmp_path / "test_x.py").write_text("import _no_such_module\n")
+    log = tmp_path / "smoke.log"
+    log.write_text("output of pip with an error\n")
+
+    with pytest.raises(BuildError) as error:
+        run_smoke_command(
+            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "test_x.py"],
+            cwd=tmp_path,
+            env=os.environ,
+            log=log,
+            label="x",
+        )
+
+    message = "ModuleNotFoundError: No module named '_no_such_module'"
+    assert f"E   {message}" in error.value.excerpt
+    assert "short test summary" in "".join(error.value.excerpt)
+    assert len(error.value.excerpt) == 12
+    assert first_error("\n".join(error.value.excerpt)) == message
+
+
+def test_an_error_before_the_last_lines_is_the_first_line_of_the_excerpt() -> None:
+    lines = ["= ERRORS =", "E   ImportError: libwebp.so.7: not found", *(f"line {i}" for i in range(20))]
+
+    assert quote_failure("\n".join(lines)) == ("ImportError: libwebp.so.7: not found", *lines[-11:])

@@ -14,6 +14,10 @@ from packaging.utils import canonicalize_name
 from everywheel.wheels.sbom import EXPORTS, FILE, LINKAGE, NO_EXPORTS
 from everywheel.wheels.wheel import Wheel
 
+# Scopes of components that are not part of what is shipped. cargo-cyclonedx, and maturin with it, writes `excluded` for crates
+# that only build scripts use (https://cyclonedx.org/docs/1.6/json/#components_items_scope).
+_NOT_SHIPPED = ("excluded", "optional")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Component:
@@ -55,7 +59,10 @@ class Sbom:
 
 
 def read_sboms(wheel: Wheel) -> Sbom:
-    """Merge the SBOMs of a wheel; of two components with the same name and version, the first one counts."""
+    """Merge the SBOMs of a wheel, without components that are not shipped.
+
+    Of two components with the same name and version, the first one counts.
+    """
     directory = f"{wheel.dist_info}/sboms/"
     unreadable: dict[str, str] = {}
     components: dict[tuple[str, str], Component] = {}
@@ -82,6 +89,8 @@ def read_sboms(wheel: Wheel) -> Sbom:
 def _read_components(entries: list[dict[str, Any]], wheel: str) -> Iterator[Component]:
     for entry in entries:
         if entry.get("type") != "library" or canonicalize_name(entry["name"]) == canonicalize_name(wheel):
+            continue
+        if entry.get("scope") in _NOT_SHIPPED:
             continue
         properties = _properties(entry)
         yield Component(

@@ -43,7 +43,7 @@ def images_group() -> None:
     """
 
 
-@images_group.command("list")
+@images_group.command("list", short_help="List the images, their sources and architectures.")
 @runtime_option
 @json_option
 @click.pass_obj
@@ -112,7 +112,7 @@ def _list_local_images(runtime: str | None) -> frozenset[str]:
         return frozenset()
 
 
-@images_group.command("build")
+@images_group.command("build", short_help="Build images from packages of a distribution.")
 @click.argument("names", nargs=-1)
 @click.option("--arch", "arches", multiple=True, metavar="NAME", help="Only for this architecture; repeatable.")
 @click.option("--build-images", is_flag=True, help="Build images for building wheels instead of smoke images.")
@@ -210,7 +210,7 @@ def _choose_images(
     return tuple(chosen.values())
 
 
-@images_group.command("lock")
+@images_group.command("lock", short_help="Write the images' digests to docker/images.toml.")
 @click.argument("names", nargs=-1)
 @click.option("--check", is_flag=True, help="Write nothing; fail when an image has no digest.")
 @click.option("--dry-run", is_flag=True, help="Show the digests and write nothing.")
@@ -260,7 +260,7 @@ def _check_locked(images: Sequence[SmokeImage]) -> None:
     echo(f"all {len(images)} images are locked")
 
 
-@images_group.command("prune")
+@images_group.command("prune", short_help="Remove outdated images that this tool has built.")
 @click.option("--all", "everything", is_flag=True, help="Also remove images that are up to date.")
 @click.option("--dry-run", is_flag=True, help="List what would be removed, and stop.")
 @runtime_option

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import contextlib
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -11,8 +12,8 @@ from packaging.utils import canonicalize_name
 from everywheel.cli.options import verbose_option
 from everywheel.cli.output import echo
 from everywheel.cli.store_lease import open_store
-from everywheel.config.pins import Pin
-from everywheel.config.project import load_project
+from everywheel.config.pins import Pin, PinError, parse_requirement
+from everywheel.config.project import Project, load_project
 from everywheel.config.recipe import suggest
 from everywheel.errors import UsageError, count_noun
 from everywheel.wheels.build_lock import LOCK, make_lock, read_lock, write_lock
@@ -48,7 +49,7 @@ def lock_command(
     known = {pin.name for pin in kept or ()}
     for name in names:
         if canonicalize_name(name) not in known:
-            raise UsageError(f"{LOCK} has no package '{name}'", hint=suggest(name, known))
+            raise UsageError(f"{LOCK} has no package '{name}'", hint=_hint_for_unlocked(loaded, name, known))
     echo("resolving the build requirements", err=True)
     new = make_lock(loaded, open_store(), kept=kept or (), upgrade=Upgrade(everything=upgrade, names=names))
     if new.not_queried is not None:
@@ -68,6 +69,15 @@ def lock_command(
         echo(f"written: {path}, {count_noun(len(new.pins), 'package')}")
 
 
+def _hint_for_unlocked(project: Project, name: str, known: Collection[str]) -> str:
+    """Return what to type instead of the upgrade of a package that the lock does not have."""
+    with contextlib.suppress(PinError):  # a requirement that cannot be pinned is an error of `everywheel lock`
+        required = {canonicalize_name(parse_requirement(text).name) for text in project.backend.requires}
+        if canonicalize_name(name) in required:
+            return "it is required but not locked yet: run `everywheel lock`"
+    return suggest(name, known)
+
+
 def _check(path: Path, changes: Sequence[str], count: int) -> None:
     """Raise UsageError when a lock would change."""
     if changes:
@@ -81,8 +91,13 @@ def _list_changes(old: Sequence[Pin], new: Sequence[Pin]) -> Iterator[str]:
         before, after = ([pin for pin in pins if pin.name == name] for pins in (old, new))
         if before == after:
             continue
-        versions = [", ".join(dict.fromkeys(pin.version for pin in pins)) or "none" for pins in (before, after)]
-        yield f"{name}: " + (" -> ".join(versions) if versions[0] != versions[1] else f"{versions[0]}, other files")
+        previous, version = (", ".join(dict.fromkeys(pin.version for pin in pins)) for pins in (before, after))
+        if not before:
+            yield f"{name}: added {version}"
+        elif not after:
+            yield f"{name}: removed {previous}"
+        else:
+            yield f"{name}: {previous} -> {version}" if previous != version else f"{name}: {version}, other files"
 
 
 COMMAND = lock_command

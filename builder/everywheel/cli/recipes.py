@@ -32,7 +32,7 @@ def recipes_group() -> None:
     """
 
 
-@recipes_group.command("list")
+@recipes_group.command("list", short_help="List all recipes.")
 @json_option
 @click.pass_obj
 def list_command(root: Path, as_json: bool) -> None:
@@ -53,7 +53,7 @@ def list_command(root: Path, as_json: bool) -> None:
     print_table(table)
 
 
-@recipes_group.command("show")
+@recipes_group.command("show", short_help="Show one recipe.")
 @click.argument("name")
 @json_option
 @click.pass_obj
@@ -94,7 +94,7 @@ def _describe(recipe: Recipe) -> dict[str, str]:
     }
 
 
-@recipes_group.command("check")
+@recipes_group.command("check", short_help="Load every recipe, and plan every architecture.")
 @target_option
 @click.pass_obj
 def check_command(root: Path, targets: tuple[str, ...]) -> None:
@@ -118,7 +118,7 @@ def _list_base_targets() -> tuple[Target, ...]:
     return tuple(base_target(libc, arch) for arch in ARCHES.values() for libc in ("glibc", "musl"))
 
 
-@recipes_group.command("update")
+@recipes_group.command("update", short_help="Compare pins with the distribution, and update them.")
 @click.argument("names", nargs=-1)
 @click.option("--to", "version", metavar="VERSION", help="Pin this upstream version of the named recipe.")
 @click.option("--dry-run", is_flag=True, help="Show the differences and change nothing.")

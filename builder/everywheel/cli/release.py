@@ -53,7 +53,9 @@ for command in (prepare_command, tag_command, abort_command):
     release_group.add_command(command)
 
 
-@release_group.command("build-job", context_settings={"ignore_unknown_options": True})
+@release_group.command(
+    "build-job", short_help="Build one job of `everywheel matrix`.", context_settings={"ignore_unknown_options": True}
+)
 @click.argument("name")
 @click.argument("build_args", nargs=-1, type=click.UNPROCESSED, metavar="[BUILD OPTION]...")
 @click.option(
@@ -91,7 +93,7 @@ def build_job_command(ctx: click.Context, name: str, build_args: tuple[str, ...]
     copy_job_files(job, folder, output_dir)
 
 
-@release_group.command("check")
+@release_group.command("check", short_help="Check that exactly the files of a release exist.")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True), default=Path("wheelhouse"))
 @click.option(
     "--layout",
@@ -151,7 +153,7 @@ def check_command(
     echo(f"{count_noun(len(files), 'file')} of {project.name} {project.version}, as planned")
 
 
-@release_group.command("rehearse")
+@release_group.command("rehearse", short_help="Upload to a temporary index, and test from there.")
 @folder_argument
 @run_options
 @click.pass_obj
@@ -177,7 +179,7 @@ def rehearse_command(root: Path, folder: Path, options: SmokeOptions) -> None:
         smoke_wheels(selection, options, require_run=True)
 
 
-@release_group.command("upload")
+@release_group.command("upload", short_help="Upload the files that are missing on an index.")
 @folder_argument
 @repository_url_option
 @index_url_option
@@ -198,7 +200,7 @@ def upload_command(root: Path, folder: Path, repository_url: str, index_url: str
     echo(f"{count_noun(len(status.missing), 'file')} uploaded, {len(status.present)} already present")
 
 
-@release_group.command("compare")
+@release_group.command("compare", short_help="Compare the files with those on an index.")
 @folder_argument
 @index_url_option
 @click.option("--complete", is_flag=True, help="Fail when a file is missing on the index.")

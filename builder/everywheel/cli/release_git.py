@@ -13,7 +13,7 @@ from everywheel.config.project import load_project
 from everywheel.errors import EverywheelError, UsageError, count_noun
 
 
-@click.command("prepare")
+@click.command("prepare", short_help="Write a new version into the project.")
 @click.argument("version", required=False)
 @click.option(
     "--changelog",
@@ -72,7 +72,7 @@ def _print_warnings(checks: Iterable[Callable[[], object]]) -> None:
     echo(f"a release cannot be prepared: {count_noun(errors, 'problem')}" if errors else "a release can be prepared")
 
 
-@click.command("tag")
+@click.command("tag", short_help="Commit and tag a prepared release.")
 @verbose_option
 @click.pass_obj
 def tag_command(root: Path) -> None:
@@ -87,7 +87,7 @@ def tag_command(root: Path) -> None:
     echo(f"tagged v{project.version}; `git push --atomic origin HEAD v{project.version}` publishes the release")
 
 
-@click.command("abort")
+@click.command("abort", short_help="Undo a prepared release.")
 @verbose_option
 @click.pass_obj
 def abort_command(root: Path) -> None:

@@ -67,7 +67,7 @@ def sources_group() -> None:
     """
 
 
-@sources_group.command("fetch")
+@sources_group.command("fetch", short_help="Fetch every source and patch into the store.")
 @target_option
 @target_set_option
 @offline_option
@@ -97,7 +97,7 @@ def fetch_command(
         echo(f"{count_noun(len(paths), 'source or patch is', 'sources and patches are')} in the store")
 
 
-@sources_group.command("bundle")
+@sources_group.command("bundle", short_help="Pack every source and patch into one archive.")
 @click.argument("archive", type=click.Path(path_type=Path, dir_okay=False))
 @target_option
 @target_set_option
@@ -125,7 +125,7 @@ def bundle_command(
     echo(f"{archive}: {sources}, {count_noun(len(recipes), 'recipe')}, {size:.1f} MB")
 
 
-@sources_group.command("import")
+@sources_group.command("import", short_help="Copy the files of a bundle into the store.")
 @click.argument("archive", type=click.Path(path_type=Path))
 def import_command(archive: Path) -> None:
     """Copy the files of a bundle into the store, each checked against its sha256 first.

@@ -9,7 +9,7 @@ from everywheel.audit.wheel_contents import read_wheel_contents
 from everywheel.containers.catalog import SmokeImage
 from everywheel.containers.runtime import ContainerEnd, ContainerResult
 from everywheel.execution.process import excerpt
-from everywheel.smoke.explain import Failure, FailureContext, explain
+from everywheel.smoke.explain import Failure, FailureContext, explain, quote_failure
 from everywheel.smoke.inside.protocol import SmokeReport, Stage
 from everywheel.smoke.matrix_entries import MatrixEntry
 from everywheel.smoke.result import SmokeResult, SmokeState
@@ -38,7 +38,7 @@ def evaluate_result(entry: MatrixEntry, container: ContainerResult, report: Smok
             target=entry.target, image=entry.image, cpu=entry.cpu, needed=list_needed_libraries(entry.wheel)
         )
         message = explain(failure, context)
-        return replace(result, state=SmokeState.FAILED, message=message, evidence=tuple(excerpt(last.output)[:12]))
+        return replace(result, state=SmokeState.FAILED, message=message, evidence=quote_failure(last.output))
     if not _has_catalog_libc(entry.image, report):
         message = f"the image has {result.actual_libc}, but its catalog entry has {entry.image.libc_label}"
         return replace(result, message=message)

@@ -11,6 +11,8 @@ from everywheel.containers.catalog import SmokeImage
 from everywheel.platforms.target import Target
 from everywheel.smoke.inside.protocol import Stage
 
+_QUOTED_LINES = 12
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
@@ -59,10 +61,22 @@ def explain(failure: Failure, context: FailureContext) -> str:
 
 
 def first_error(output: str) -> str:
-    """Return the first line with the word `error`, without pytest's margin; the last line if there is none."""
+    """Return the first line with an exception, else with the word `error`, without pytest's margin; else the last line."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    errors = [line for line in lines if re.search(r"error\b", line, re.I)]
+    exceptions = [line for line in lines if re.search(r"[a-z]Error: ", line)]
+    errors = exceptions or [line for line in lines if re.search(r"error\b", line, re.I)]
     return re.sub(r"^E\s+", "", errors[0] if errors else (lines or [""])[-1])
+
+
+def quote_failure(output: str) -> tuple[str, ...]:
+    """Return the last lines of a failed smoke command, after the first line with an error if that is before them.
+
+    Unlike a compiler, a test program reports what failed at its end: its first line with the word `error` is often a heading.
+    """
+    lines = [line.rstrip() for line in output.splitlines() if line.strip()]
+    last = lines[-_QUOTED_LINES:]
+    first = first_error(output)
+    return tuple(last) if any(first in line for line in last) else (first, *last[1:])
 
 
 def _explain_illegal(context: FailureContext) -> str:

@@ -12,6 +12,8 @@ from everywheel.smoke.matrix_entries import MatrixEntry, explain_no_python, list
 from everywheel.smoke.non_linux import find_blocker
 from everywheel.smoke.result import FAILED_STATES, PASSED_STATES, SmokeResult, SmokeState
 
+_EVIDENCE_LINES = 12  # of each result; `--html` has all
+
 
 def list_notes(results: Sequence[SmokeResult]) -> tuple[str, ...]:
     """Return a line for each macOS or Windows wheel that was not tested there, and for each reason why others did not run."""
@@ -33,7 +35,7 @@ def check_results(results: Sequence[SmokeResult]) -> None:
     lines: list[str] = []
     for result in bad:
         lines.append(f"{result.wheel} on {result.image}: {result.description}")
-        lines += [f"    {line}" for line in result.evidence[:6]]
+        lines += [f"    {line}" for line in result.evidence[:_EVIDENCE_LINES]]
     raise SmokeError(
         f"{len(bad)} of {_count(len(results), 'smoke test')} failed",
         excerpt=lines,

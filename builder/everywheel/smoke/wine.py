@@ -17,6 +17,7 @@ from everywheel.execution.files import remove_path
 from everywheel.execution.process import run_command, run_logged
 from everywheel.libraries.context import project_logs
 from everywheel.platforms.target import Target, parse_target
+from everywheel.smoke.command import run_smoke_command
 from everywheel.smoke.explain import first_error
 from everywheel.smoke.result import SmokeResult, SmokeState
 from everywheel.store.local import Store
@@ -88,7 +89,7 @@ def _run_smoke_command(
     error: BuildError | None = None
     output = ""
     try:
-        output = run_logged(
+        output = run_smoke_command(
             _add_timeout(command, remaining), cwd=context.project.root, env=environment, log=log, label=initial.wheel
         )
     except BuildError as raised:

@@ -14,6 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeAlias
 
+from packaging.utils import canonicalize_name
+
 from everywheel.config.pins import (
     Pin,
     PinError,
@@ -28,7 +30,7 @@ from everywheel.errors import BuildError, MachineError, UsageError
 from everywheel.execution.files import remove_path
 from everywheel.libraries.context import project_logs
 from everywheel.store.local import Store
-from everywheel.toolchains.build_tools import ensure_tools, pinned_versions
+from everywheel.toolchains.build_tools import Tools, ensure_tools, pinned_versions
 from everywheel.toolchains.virtual_env import ensure_pinned_environment, environment_python
 from everywheel.wheels.pep517 import copy_extension, query_requirements
 from everywheel.wheels.resolutions import list_resolution, read_resolution, resolution_path, write_resolution
@@ -178,8 +180,9 @@ def check_requirements(project: Project, requirements: Sequence[str]) -> None:
 def make_lock(project: Project, store: Store, *, kept: Sequence[Pin] = (), upgrade: Upgrade = KEEP_ALL) -> NewLock:
     """Resolve the build requirements of a project, those that its backend adds included.
 
-    Pinned build tools have their pinned versions. Raises UsageError for a requirement that cannot be pinned, BuildError when
-    the resolution fails, and MachineError when the build tools are not available.
+    Pinned build tools have their pinned versions, and versions in `kept` their hashes there. Raises UsageError for a
+    requirement that cannot be pinned, and for a pin in `kept` without a file on the index; BuildError when the resolution
+    fails, or when the pins cannot be installed here; and MachineError when the build tools are not available.
     """
     label, log = f"build requirements of {project.name}", project_logs(store, project) / "lock.log"
     remove_path(log)
@@ -198,9 +201,15 @@ def make_lock(project: Project, store: Store, *, kept: Sequence[Pin] = (), upgra
         except PinError as error:
             raise _report_unpinnable(project, error) from None
 
-    pins = resolve(project.backend.requires, kept, upgrade)
+    pins = _keep_hashes(resolve(project.backend.requires, kept, upgrade), kept, upgrade)
+    tools = ensure_tools(store.root)
     try:
-        added = _query_backend(replace(project, build_pins=select_pins(pins, describe_machine())), store, log)
+        locked = replace(project, build_pins=select_pins(pins, describe_machine()))
+    except PinError as error:
+        raise _report_unpinnable(project, error) from None
+    python = ensure_build_environment(locked, store)
+    try:
+        added = _query_backend(project, store, tools, python, log)
         unmet = list_unmet(added, pins, describe_machine())
     except BuildError as error:
         return NewLock(pins=pins, not_queried=error)
@@ -209,14 +218,31 @@ def make_lock(project: Project, store: Store, *, kept: Sequence[Pin] = (), upgra
     if unmet:
         names = {pin.name for pin in pins}
         others = [pin for pin in kept if pin.name not in names]
-        pins = resolve((*project.backend.requires, *added), (*pins, *others), upgrade)
+        pins = _keep_hashes(resolve((*project.backend.requires, *added), (*pins, *others), upgrade), kept, upgrade)
     return NewLock(pins=pins)
 
 
-def _query_backend(project: Project, store: Store, log: Path) -> tuple[str, ...]:
+def _keep_hashes(pins: Sequence[Pin], kept: Sequence[Pin], upgrade: Upgrade) -> tuple[Pin, ...]:
+    """Return pins with the earlier hashes of the versions that were kept; files that the index has added are not pinned.
+
+    Raises UsageError when the index has none of the earlier files of a version, unless that package is upgraded.
+    """
+    upgraded = {canonicalize_name(name) for name in upgrade.names}
+    earlier = {} if upgrade.everything else {(pin.name, pin.version): pin for pin in kept if pin.name not in upgraded}
+    known = {pin: earlier[pin.name, pin.version].hashes for pin in pins if (pin.name, pin.version) in earlier}
+    wrong = [f"{pin.name}=={pin.version}" for pin, hashes in known.items() if not {*hashes} & {*pin.hashes}]
+    if wrong:
+        raise UsageError(
+            f"{LOCK} has hashes that no file on the package index has",
+            details={"packages": ", ".join(wrong)},
+            hint="was the lock edited, or were the files replaced? `everywheel lock --upgrade` pins the files that the index "
+            "has now",
+        )
+    return tuple(replace(pin, hashes=known.get(pin, pin.hashes)) for pin in pins)
+
+
+def _query_backend(project: Project, store: Store, tools: Tools, python: Path, log: Path) -> tuple[str, ...]:
     """Return the requirements that the backend adds, with the build tools on PATH, as in builds."""
-    tools = ensure_tools(store.root)
-    python = ensure_build_environment(project, store)
     with TemporaryDirectory(dir=store.root / "tmp") as folder:
         source = copy_extension(project.extension, Path(folder) / "source")
         return query_requirements(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -50,6 +50,7 @@ def resolve_requirements(
 ) -> tuple[Pin, ...]:
     """Return pins that fulfill the requirements, with the versions in `kept` where they still fit.
 
+    A kept version has the hashes of all its files on the index, not those in `kept`: uv would copy these unchecked.
     `constraints` are versions by package, `folder` is for temporary files. Raises PinError for a requirement that cannot be
     pinned, BuildError when there are no such versions, or not as wheels, and when the index is not reachable.
     """
@@ -58,7 +59,8 @@ def resolve_requirements(
         files = {file: Path(name, file) for file in ("requirements.in", "constraints.txt", "pins.txt")}
         files["requirements.in"].write_text("".join(f"{text}\n" for text in needed))
         files["constraints.txt"].write_text("".join(f"{name}=={pinned}\n" for name, pinned in constraints.items()))
-        files["pins.txt"].write_text(render_pins(kept))  # uv keeps the versions of its output file
+        # uv keeps the versions of its output file, and the hashes if there are any.
+        files["pins.txt"].write_text(render_pins(replace(pin, hashes=()) for pin in kept))
         upgrades = [arg for name in upgrade.names for arg in ("--upgrade-package", name)]
         settings = read_pip_settings("download")
         run_logged(
