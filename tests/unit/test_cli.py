@@ -16,9 +16,9 @@ from click.testing import CliRunner, Result
 from everywheel.cli.failures import describe_interruption, exit_for
 from everywheel.cli.main import main
 from everywheel.cli.options import collect_options
-from everywheel.cli.progress import CommandPrinter, ProgressDisplay
+from everywheel.cli.progress import CommandPrinter, ProgressDisplay, show_preparation
 from everywheel.execution.cancellation import Interrupted
-from everywheel.execution.process import listen_to_commands, run_logged
+from everywheel.execution.process import listen_to_commands, run_command, run_logged
 from everywheel.execution.scheduler import Outcome, Task, TaskKind
 from everywheel.execution.scheduler import Result as TaskResult
 from rich.console import Console
@@ -104,6 +104,25 @@ def test_without_verbose_a_terminal_shows_live_progress() -> None:
     with ProgressDisplay(console, total=1) as display:
         display.begin(make_task("zlib"))
         assert "0 of 1 steps done" in console_text(console, display)
+
+
+def test_without_a_terminal_the_preparation_has_lines_and_the_commands_of_tasks_have_none(tmp_path: Path) -> None:
+    console, task = Console(file=io.StringIO(), width=80), make_task("zlib")
+
+    def run(label: str) -> None:
+        run_logged(["true"], cwd=tmp_path, env=os.environ, log=tmp_path / "log", label=label)
+
+    with ProgressDisplay(console, total=1) as display, show_preparation(display):
+        run("build tools: pip install")
+        run_command(["true"])
+        assert "build tools: pip install" in console_text(console, display)
+        display.begin(task)
+        run("zlib: configure")
+        display.end(TaskResult(id="zlib", kind=TaskKind.STEP, label="zlib", outcome=Outcome.DONE, seconds=1.0))
+
+    assert isinstance(console.file, io.StringIO)
+    lines = re.findall(r"^\[ +\d\.\ds\] (.*)$", console.file.getvalue(), re.MULTILINE)
+    assert lines == ["build tools: pip install", "zlib: done in 1.0s"]
 
 
 def console_text(console: Console, display: ProgressDisplay) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 
 import click
@@ -64,6 +65,7 @@ def is_verbose(ctx: click.Context | None = None) -> bool:
 class ProgressDisplay:
     """A table of running tasks and downloads, redrawn on a terminal; elsewhere one line for each task or download that ends.
 
+    A command that prepares the run, before the first task, has a line as well.
     The display is a ProgressListener for executions; `fetch` receives the events of downloads. With `live=False` it prints
     lines on a terminal as well; with `quiet` it prints nothing.
     """
@@ -78,6 +80,7 @@ class ProgressDisplay:
         self._running: dict[str, tuple[str, str, float]] = {}
         self._downloads: dict[str, tuple[str, int, int]] = {}
         self._ended = 0
+        self._preparation: str | None = ""  # what was started last, None after the first task has begun
         self._live = (
             Live(console=console, get_renderable=self.render, refresh_per_second=4, transient=True)
             if console.is_terminal and live and not quiet
@@ -100,8 +103,17 @@ class ProgressDisplay:
         if self._live is not None:
             self._live.stop()
 
+    def prepare(self, label: str) -> None:
+        """Show the start of a command, unless tasks are running, whose commands are a part of them."""
+        with self._lock:
+            if self._preparation in (None, label):
+                return
+            self._preparation = label
+        self._print(label, "cyan")
+
     def begin(self, task: Task) -> None:
         with self._lock:
+            self._preparation = None
             self._running[task.id] = (task.label, "", time.monotonic())
 
     def stage(self, task: Task, stage: str) -> None:
@@ -150,6 +162,8 @@ class ProgressDisplay:
             if self._cached:
                 head += f", {self._cached} were in the store"
             table.add_row(Text(head, style="bold"), Text(_format_seconds(time.monotonic() - self._began), style="dim"))
+            if self._preparation:
+                table.add_row(Text(printable(f"  {self._preparation}")))
             for label, stage, began in self._running.values():
                 table.add_row(
                     Text(printable(f"  {label}")),
@@ -165,6 +179,26 @@ class ProgressDisplay:
 def open_display(console: Console, *, total: int = 0, quiet: bool = False) -> ProgressDisplay:
     """Return the display of the current command; with --verbose it is not live, as its redrawing would mix with output."""
     return ProgressDisplay(console, total=total, quiet=quiet, live=not is_verbose())
+
+
+class _PreparationListener:
+    """A CommandListener that shows commands before the first task, such as the installation of build tools."""
+
+    def __init__(self, display: ProgressDisplay) -> None:
+        self._display = display
+
+    def begin(self, label: str, command: str) -> None:
+        if ": " in label:  # the label of a query is the name of its program
+            self._display.prepare(label)
+
+    def output(self, label: str, line: str) -> None: ...
+
+
+@contextlib.contextmanager
+def show_preparation(display: ProgressDisplay) -> Iterator[None]:
+    """Show the commands that prepare the execution in the body; --verbose shows every command anyway."""
+    with contextlib.nullcontext() if is_verbose() else listen_to_commands(_PreparationListener(display)):
+        yield
 
 
 def _format_seconds(value: float) -> str:

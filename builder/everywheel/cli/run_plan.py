@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from everywheel.cli.failures import describe_interruption
-from everywheel.cli.progress import make_console, open_display, show_failures
+from everywheel.cli.progress import make_console, open_display, show_failures, show_preparation
 from everywheel.config.project import Project
 from everywheel.containers.command_report import record_progress
 from everywheel.execution.scheduler import Result
@@ -41,7 +41,11 @@ def run_plan(
 ) -> tuple[Result, ...]:
     """Build a plan with progress; print every failure."""
     console = make_console()
-    with open_display(console, quiet=quiet) as display, describe_interruption(STEPS_ARE_KEPT):
+    with (
+        open_display(console, quiet=quiet) as display,
+        show_preparation(display),
+        describe_interruption(STEPS_ARE_KEPT),
+    ):
         results = build_plan(plan, project, store, options, record_progress(display))
     show_failures(console, results)
     return results
@@ -52,7 +56,11 @@ def run_targets(
 ) -> tuple[Plan, tuple[Result, ...]]:
     """Build the wheels of the targets with progress; print every failure."""
     console = make_console()
-    with open_display(console, quiet=quiet) as display, describe_interruption(STEPS_ARE_KEPT):
+    with (
+        open_display(console, quiet=quiet) as display,
+        show_preparation(display),
+        describe_interruption(STEPS_ARE_KEPT),
+    ):
         plan, results = build_targets(project, targets, store, options, display)
     show_failures(console, results)
     return plan, results

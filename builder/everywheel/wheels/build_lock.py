@@ -246,7 +246,7 @@ def _query_backend(project: Project, store: Store, tools: Tools, python: Path, l
     with TemporaryDirectory(dir=store.root / "tmp") as folder:
         source = copy_extension(project.extension, Path(folder) / "source")
         return query_requirements(
-            project.backend, source, python, [tools.bin], log, f"{project.name} {project.version}"
+            project.backend, source, python, [tools.bin], log, f"build requirements of {project.name}"
         )
 
 
