@@ -26,7 +26,7 @@ COMMANDS: dict[str, tuple[list[str], int]] = {
     "plan": ([], 0),
     "recipes list": ([], 0),
     "recipes show": (["libfoo"], 0),
-    "smoke": ([WHEEL, "--command", "python"], 3),
+    "smoke": ([WHEEL, "--command", "python"], 6),
     "sources fetch": ([], 0),
     "store list": ([], 0),
     "store verify": ([], 0),
