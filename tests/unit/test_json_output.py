@@ -76,3 +76,13 @@ def test_standard_output_is_one_json_document(name: str, tmp_path: Path, monkeyp
 
     assert result.exit_code == exit_code, result.output
     assert isinstance(json.loads(result.stdout), (dict, list))
+
+
+def test_a_dry_run_of_smoke_tests_is_json_too(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    (wheel,) = project.glob("*.whl")
+
+    arguments = ["--project", str(project), "smoke", str(wheel), "--command", "python", "--dry-run", "--json"]
+    result = CliRunner().invoke(main, arguments)
+
+    assert json.loads(result.stdout) == [{"wheel": wheel.name, "image": None}]

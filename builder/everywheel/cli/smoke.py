@@ -143,7 +143,7 @@ def smoke_command(
     if not (dry_run and selection.non_linux):
         selection.check()
     if dry_run:
-        _print_entries(selection)
+        _print_entries(selection, as_json=as_json)
         return
     if html is not None:
         check_writable(html)
@@ -232,7 +232,11 @@ def _run(selection: WheelSelection, options: SmokeOptions, *, quiet: bool) -> tu
         return run_smoke_tasks(tasks, options.jobs or default_jobs(), display)
 
 
-def _print_entries(selection: WheelSelection) -> None:
+def _print_entries(selection: WheelSelection, *, as_json: bool) -> None:
+    if as_json:
+        rows = [{"wheel": entry.wheel.name, "image": entry.image.name} for entry in selection.entries]
+        echo(json.dumps([*rows, *({"wheel": wheel.name, "image": None} for wheel in selection.non_linux)], indent=1))
+        return
     for entry in selection.entries:
         echo(entry.id)
     for wheel in selection.non_linux:
