@@ -86,6 +86,9 @@ def test_options_and_metadata_of_small_files_are_applied() -> None:
     assert webp.read_info(encode(exif)).width == 10
     assert webp.read_info(encode(exif, autorotate=False)).width == 20
     assert packet in encode(write_png(draw_gradient(20, 10), xmp=packet))
+    # libvips does not distinguish the types of texts.
+    plain_text = write_chunk(b"tEXt", b"XML:com.adobe.xmp\0" + packet)
+    assert packet in encode(write_kind(2, 8, 40, 20, extra=plain_text))
     assert webp.read_info(encode(write_kind(2, 8, 40, 20), width=10)).width == 10
     assert encode(CMYK) == encode(memoryview(decode(CMYK)))
     assert encode(write_gray_png(9, 9, bits=16)) == encode(memoryview(decode(write_gray_png(9, 9, bits=16))))

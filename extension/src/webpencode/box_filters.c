@@ -77,28 +77,28 @@ find_row(window *rows, int y)
 }
 
 static void
-add_bytes(float *sums, const uint8_t *samples, int count, float weight)
-{
-    for (int i = 0; i < count; i++) {
-        sums[i] += weight * (float)samples[i];
-    }
-}
-
-static void
-add_floats(float *sums, const float *samples, int count, float weight)
+add_bytes(double *sums, const uint8_t *samples, int count, double weight)
 {
     for (int i = 0; i < count; i++) {
         sums[i] += weight * samples[i];
     }
 }
 
-/* Add up the rows that one row of the result covers. Sums of 8-bit samples are exact up to 65,793 rows. */
+static void
+add_floats(double *sums, const float *samples, int count, double weight)
+{
+    for (int i = 0; i < count; i++) {
+        sums[i] += weight * samples[i];
+    }
+}
+
+/* Add up the rows that one row of the result covers. A float would not be exact for more than 65,793 rows. */
 static bool
-add_rows(window *rows, ratio scale, int y, int count, bool is_bytes, float *sums)
+add_rows(window *rows, ratio scale, int y, int count, bool is_bytes, double *sums)
 {
     span covered = find_span(scale, y);
 
-    memset(sums, 0, sizeof(float) * (size_t)count);
+    memset(sums, 0, sizeof(double) * (size_t)count);
     for (int at = covered.first; at <= covered.last; at++) {
         double weight = at == covered.first  ? covered.first_weight
                         : at == covered.last ? covered.last_weight
@@ -109,10 +109,10 @@ add_rows(window *rows, ratio scale, int y, int count, bool is_bytes, float *sums
             return false;
         }
         if (is_bytes) {
-            add_bytes(sums, row, count, (float)weight);
+            add_bytes(sums, row, count, weight);
         }
         else {
-            add_floats(sums, row, count, (float)weight);
+            add_floats(sums, row, count, weight);
         }
     }
     return true;
@@ -120,18 +120,18 @@ add_rows(window *rows, ratio scale, int y, int count, bool is_bytes, float *sums
 
 /* Inlined for each number of bands, which makes the loops twice as fast. */
 static inline void __attribute__((always_inline))
-average_bands(const float *sums, const span *spans, int count, double whole, double total, int bands, void *out,
+average_bands(const double *sums, const span *spans, int count, double whole, double total, int bands, void *out,
               bool is_bytes)
 {
     for (int x = 0; x < count; x++) {
         span covered = spans[x];
 
         for (int band = 0; band < bands; band++) {
-            const float *first = sums + (ptrdiff_t)covered.first * bands + band;
-            const float *last = sums + (ptrdiff_t)covered.last * bands + band;
+            const double *first = sums + (ptrdiff_t)covered.first * bands + band;
+            const double *last = sums + (ptrdiff_t)covered.last * bands + band;
             double inner = 0;
 
-            for (const float *sample = first + bands; sample < last; sample += bands) {
+            for (const double *sample = first + bands; sample < last; sample += bands) {
                 inner += *sample;
             }
             double mean = (covered.first_weight * *first + whole * inner + covered.last_weight * *last) / total;
@@ -146,7 +146,7 @@ average_bands(const float *sums, const span *spans, int count, double whole, dou
 }
 
 static void
-average(const float *sums, const span *spans, int count, double whole, double total, int bands, void *out,
+average(const double *sums, const span *spans, int count, double whole, double total, int bands, void *out,
         bool is_bytes)
 {
     if (is_bytes && bands == 3) {
@@ -178,7 +178,7 @@ generate(VipsRegion *out, void *region, void *image, void *nearest, gboolean *st
     int end = find_span(vertical, part.top + part.height - 1).last + 1;
     window rows = {.region = region, .area = {.left = left, .width = width}, .end = end};
     span *spans = WebPMalloc(sizeof(span) * (size_t)part.width);
-    float *sums = WebPMalloc(sizeof(float) * (size_t)width * (size_t)bands);
+    double *sums = WebPMalloc(sizeof(double) * (size_t)width * (size_t)bands);
     bool done = spans != NULL && sums != NULL;
 
     (void)stop;

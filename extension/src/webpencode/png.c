@@ -5,6 +5,8 @@
 
 enum { SIGNATURE = 8, CHUNK = 12 };
 
+static const char XMP_KEYWORD[] = "XML:com.adobe.xmp";
+
 bool
 is_png(const void *data, size_t size)
 {
@@ -54,8 +56,6 @@ next_chunk(const uint8_t *bytes, size_t size, size_t *offset, chunk *part)
 static chunk_kind
 find_kind(chunk part)
 {
-    static const char keyword[] = "XML:com.adobe.xmp";
-
     if (has_type(part, "IDAT")) {
         return PIXELS;
     }
@@ -73,7 +73,7 @@ find_kind(chunk part)
     }
     size_t length = part.size - CHUNK;
     const uint8_t *content = part.start + 8;
-    if (length > sizeof(keyword) && memcmp(content, keyword, sizeof(keyword)) == 0) {
+    if (length > sizeof(XMP_KEYWORD) && memcmp(content, XMP_KEYWORD, sizeof(XMP_KEYWORD)) == 0) {
         return METADATA;
     }
     /* The compression flag follows the keyword and its zero. */
@@ -114,6 +114,13 @@ must_rearrange(const uint8_t *bytes, size_t size)
     return false;
 }
 
+/* Whether a text is XMP for libvips, which does not check the type of its chunk. */
+static bool
+is_xmp(chunk part)
+{
+    return part.size - CHUNK >= sizeof(XMP_KEYWORD) && memcmp(part.start + 8, XMP_KEYWORD, sizeof(XMP_KEYWORD)) == 0;
+}
+
 bool
 png_is_simple(const void *data, size_t size, long long max_pixels)
 {
@@ -135,7 +142,7 @@ png_is_simple(const void *data, size_t size, long long max_pixels)
         for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
             is_plain = is_plain || has_type(part, plain[i]);
         }
-        if (!is_plain) {
+        if (!is_plain || is_xmp(part)) {
             return false;
         }
     }

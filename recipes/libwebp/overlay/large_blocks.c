@@ -79,8 +79,14 @@ change(slot *at, int from, int to)
 static void
 unmap(slot *at)
 {
-    (void)munmap(atomic_load(&at->base), at->size);
+    char *base = atomic_load(&at->base);
+
+    /* First: another allocator may use the address as soon as it is unmapped, and find_large() must not find it here. */
     atomic_store(&at->base, NULL);
+    if (munmap(base, at->size) != 0) {
+        /* The mapping was joined with others, and the process has too many to split it: return the memory at least. */
+        (void)madvise(base, at->size, MADV_DONTNEED);
+    }
     atomic_store(&at->state, EMPTY);
 }
 
@@ -327,10 +333,11 @@ realloc(void *block, size_t size)
         old_size = process_size(block);
     }
     copy = malloc(size);
-    if (copy != NULL) {
-        memcpy(copy, block, old_size < size ? old_size : size);
-        free(block);
+    if (copy == NULL) {
+        return size <= old_size ? block : NULL;
     }
+    memcpy(copy, block, old_size < size ? old_size : size);
+    free(block);
     return copy;
 }
 

@@ -1,0 +1,49 @@
+"""The allocator of large blocks in libvips and libwebp, under the load of threads, forks and failures."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from everywheel.toolchains.build_tools import ensure_tools
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+ALLOCATORS = {
+    "libvips": RECIPES / "libvips" / "overlay" / "libvips" / "large_blocks.c",
+    "libwebp": RECIPES / "libwebp" / "overlay" / "large_blocks.c",
+}
+# Makes the hidden functions of the library callable.
+FUNCTIONS = """
+#include <stdlib.h>
+#define EXPORT __attribute__((visibility("default")))
+EXPORT void *library_malloc(size_t size) { return malloc(size); }
+EXPORT void *library_calloc(size_t count, size_t size) { return calloc(count, size); }
+EXPORT void *library_realloc(void *block, size_t size) { return realloc(block, size); }
+EXPORT int library_memalign(void **block, size_t alignment, size_t size)
+{
+    return posix_memalign(block, alignment, size);
+}
+EXPORT void library_free(void *block) { free(block); }
+"""
+
+
+def test_the_allocators_are_the_same() -> None:
+    assert ALLOCATORS["libvips"].read_text() == ALLOCATORS["libwebp"].read_text()
+
+
+@pytest.mark.parametrize("options", [(), ("-DWITH_RESERVE",)], ids=["libwebp", "libvips"])
+def test_blocks_keep_their_content_in_threads_forks_and_when_memory_is_exhausted(
+    options: tuple[str, ...], shared_store: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "functions.c").write_text(FUNCTIONS)
+    cache = str(shared_store / "zig")
+    environment = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
+    compiler = (ensure_tools(shared_store).zig, "cc", "-target", "x86_64-linux-gnu.2.17", "-O2", "-fno-builtin")
+    library = ("-shared", "-fPIC", "-fvisibility=hidden", *options, ALLOCATORS["libvips"], "functions.c", "-ldl")
+    program = (Path(__file__).with_name("use_large_blocks.c"), "-rdynamic", "./liblarge.so", "-lpthread")
+    for arguments in ((*library, "-o", "liblarge.so"), (*program, "-o", "program")):
+        subprocess.run([*compiler, *arguments], cwd=tmp_path, env=environment, check=True)
+
+    subprocess.run(["./program"], cwd=tmp_path, check=True)
