@@ -247,6 +247,7 @@ def test_images_prune_removes_the_containers_of_a_killed_run(hanging_project: Fi
     process = start_smoke(hanging_project)
     wait_for_container(process)
     (container,) = list_containers(process.pid)
+    assert wait_until(lambda: is_running(container))
     process.kill()
     process.communicate()
     assert wait_until(lambda: not is_running(container), 5)
