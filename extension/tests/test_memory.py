@@ -1,6 +1,5 @@
 """Memory leaks, and MemoryError when memory is exhausted."""
 
-import ctypes
 import importlib.util
 import os
 import subprocess
@@ -120,8 +119,10 @@ print(before, count_new_mappings())
 
 
 @is_bundled
-@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo"), reason="requires glibc")
 def test_large_blocks_do_not_change_how_the_process_allocates_memory(pictures: list[Path]) -> None:
+    ctypes = pytest.importorskip("ctypes", exc_type=ImportError)  # CPython can be built without it
+    if not hasattr(ctypes.CDLL(None), "mallinfo"):
+        pytest.skip("requires glibc")
     # When glibc has freed a block that it had mapped, it keeps blocks of this size in the heap of each thread: a process
     # with many threads needs more and more memory. The calls allocate blocks of up to a megabyte.
     usual = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}

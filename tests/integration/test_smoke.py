@@ -250,7 +250,7 @@ def test_images_prune_removes_the_containers_of_a_killed_run(hanging_project: Fi
     assert wait_until(lambda: is_running(container))
     process.kill()
     process.communicate()
-    assert wait_until(lambda: not is_running(container), 5)
+    assert wait_until(lambda: not is_running(container))
 
     output, _ = everywheel("images", "prune", cwd=hanging_project.root)
 

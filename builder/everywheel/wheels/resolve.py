@@ -7,6 +7,8 @@ packages of its own, which nothing pins. uv uses the index, proxy and certificat
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +16,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from everywheel.config.pins import Pin, parse_pins, parse_requirement, render_pins
+from everywheel.errors import BuildError
+from everywheel.execution.files import report_full_disk
 from everywheel.execution.process import run_logged
 from everywheel.toolchains.pip_settings import filter_environment, read_pip_settings
 
@@ -63,26 +67,24 @@ def resolve_requirements(
         files["pins.txt"].write_text(render_pins(replace(pin, hashes=()) for pin in kept))
         upgrades = [arg for name in upgrade.names for arg in ("--upgrade-package", name)]
         settings = read_pip_settings("download")
-        run_logged(
-            [
-                *(sys.executable, "-P", "-m", "uv", "pip", "compile", files["requirements.in"]),
-                *("--constraints", files["constraints.txt"], "--output-file", files["pins.txt"]),
-                *("--universal", "--python-version", OLDEST_PYTHON, "--only-binary", ":all:", "--generate-hashes"),
-                *("--strip-extras", "--no-annotate", "--no-header", "--no-config", "--no-cache", "--color", "never"),
-                *("--no-python-downloads", "--python", sys.executable),
-                *(["--upgrade"] if upgrade.everything else upgrades),
-                *_index_options(settings),
-            ],
-            cwd=Path(name),
-            env={
-                **filter_environment(),
-                **_index_variables(settings),
-                **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), name),
-            },
-            log=log,
-            label=f"{label}: uv pip compile",
-            hint=_HINT,
-        )
+        command: list[str | Path] = [
+            *(sys.executable, "-P", "-m", "uv", "pip", "compile", files["requirements.in"]),
+            *("--constraints", files["constraints.txt"], "--output-file", files["pins.txt"]),
+            *("--universal", "--python-version", OLDEST_PYTHON, "--only-binary", ":all:", "--generate-hashes"),
+            *("--strip-extras", "--no-annotate", "--no-header", "--no-config", "--no-cache", "--color", "never"),
+            *("--no-python-downloads", "--python", sys.executable),
+            *(["--upgrade"] if upgrade.everything else upgrades),
+            *_index_options(settings),
+        ]
+        variables = {**_index_variables(settings), **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), name)}
+        environment = {**filter_environment(), **variables}
+        label = f"{label}: uv pip compile"
+        try:
+            run_logged(command, cwd=Path(name), env=environment, log=log, label=label, hint=_HINT)
+        except BuildError as error:
+            if any(os.strerror(errno.ENOSPC) in line for line in error.excerpt):
+                raise report_full_disk(folder) from error
+            raise
         return parse_pins(files["pins.txt"].read_text())
 
 
