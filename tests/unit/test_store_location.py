@@ -33,6 +33,14 @@ def test_a_linked_directory_of_a_store_is_checked_where_it_is(tmp_path: Path) ->
         check_store_location(tmp_path / "store")
 
 
+def test_a_directory_of_a_store_that_is_a_link_to_itself_is_left_to_the_check_of_its_directories(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "work").symlink_to("work")
+
+    check_store_location(tmp_path)
+
+
 def test_the_length_of_a_path_is_limited() -> None:
     longest = "/" + "ü" * 250 + "/" + "a" * (MAX_BYTES - 502)
 

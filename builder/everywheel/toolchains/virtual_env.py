@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 import sysconfig
 from collections.abc import Sequence
@@ -51,7 +52,7 @@ def environment_identity(requirements: str, store: Path) -> str:
     The location is included because scripts in an environment contain its path, and machines may mount a shared store
     under different paths.
     """
-    location = (store / "tools").resolve()
+    location = os.path.realpath(store / "tools")
     # Directories of versions without a manifest have other names, so that both versions can use one store.
     facts = f"manifest\n{requirements}\n{sys.version}\n{sys.base_prefix}\n{location}"
     return hashlib.sha256(facts.encode()).hexdigest()[:12]
