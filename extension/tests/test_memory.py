@@ -290,7 +290,7 @@ def test_running_out_of_memory_never_ends_the_process(large: Path, pictures: lis
         results = set(pool.map(run, [*range(0, 24_000_000, 4_000_000), *range(34_000_000, 40_000_000, 500_000)]))
 
     assert results <= {(0, "succeeded\n", ""), (0, "MemoryError\n", ""), (0, "RuntimeError\n", "")}
-    assert (0, "MemoryError\n", "") in results
+    assert len(results) > 1  # with musl, threads need more memory, so that starting them can be all that fails
 
 
 LOSSY = """
