@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -100,6 +101,10 @@ def prepare(folder: Path) -> None:
 
 
 def run(args: argparse.Namespace, folder: Path) -> int:
+    # A background job of a shell ignores these, and so would the builders that Ctrl-C interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     good = load_good_store(folder, folder)
     makers = make_makers(good, folder)
     if args.case:
