@@ -21,7 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn, TextIO
 
-from everywheel.cli.python_settings import drop_python_settings
+from everywheel.cli.python_settings import restart_without_python_settings
 from everywheel.errors import MachineError
 from everywheel.execution.cancellation import Cancellation, Interrupted, cancellation_scope
 from everywheel.execution.child import stop_supervisors
@@ -36,7 +36,7 @@ _PATIENCE = 1.5  # seconds in which a signal takes effect
 
 def run_program() -> NoReturn:
     """Run the command of the command line; its exit code is that of the process."""
-    drop_python_settings()
+    restart_without_python_settings()
     _open_missing_streams()
     sys.stdout = _Output.open(1, sys.stdout, "standard output")
     sys.stderr = _Output.open(2, sys.stderr, "standard error")

@@ -22,7 +22,7 @@ _KEPT = frozenset(
 )
 
 
-def drop_python_settings() -> None:
+def restart_without_python_settings() -> None:
     """Remove the interpreter's settings from the environment, and start the program again if there were any.
 
     On Windows, where a program cannot replace itself, they are only removed.

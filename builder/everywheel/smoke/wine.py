@@ -70,7 +70,8 @@ def run_under_wine(initial: SmokeResult, wheel: Path, wine: str, context: WineCo
         began = time.monotonic()
         try:
             _create_prefix(wine, folder, environment, log, context.timeout)
-            command = _make_command(wine, folder / "python" / "python.exe", smoke.command)
+            program = folder / "python" / "python.exe" if smoke.command[0] == "python" else smoke.command[0]
+            command = collect_output([wine, program, *smoke.command[1:]], _find_server())
             return _run_smoke_command(initial, command, environment, log, time.monotonic() - began, context)
         finally:
             _stop_wine(environment)
@@ -123,13 +124,19 @@ def _add_timeout(command: Sequence[str | Path], seconds: int) -> list[str | Path
     return ["timeout", "-k", "5", str(seconds), *command]
 
 
-def _make_command(wine: str, python: Path, command: Sequence[str]) -> list[str | Path]:
-    """Return the command under Wine; its output goes through a pipe, since CPython under Wine cannot write it to a file.
+def collect_output(command: Sequence[str | Path], server: str) -> list[str | Path]:
+    """Return a command under Wine whose output goes through a pipe, since CPython under Wine cannot write it to a file.
 
     https://github.com/webcomics/pywine/issues/17
+
+    The pipe ends when the command has ended: wineserver, the program `server`, ends the services that Wine has started with
+    the same output.
     """
-    args = [wine, python if command[0] == "python" else command[0], *command[1:]]
-    return ["sh", "-c", 'output=$("$@" 2>&1); code=$?; printf "%s\\n" "$output"; exit $code', "sh", *args]
+    script = """output=$("$@" 2>&1; code=$?; "$0" --kill >/dev/null 2>&1; exit $code)
+code=$?
+printf "%s\\n" "$output"
+exit $code"""
+    return ["sh", "-c", script, server, *command]
 
 
 def _ensure_python(store: Store, log: Path, *, offline: bool) -> Path:
@@ -186,9 +193,13 @@ def _create_prefix(wine: str, folder: Path, environment: Mapping[str, str], log:
         ) from None
 
 
+def _find_server() -> str:
+    return shutil.which("wineserver") or "/usr/lib/wine/wineserver"
+
+
 def _stop_wine(environment: Mapping[str, str]) -> None:
     """End the processes that Wine left running for its prefix, and wait for them: the prefix is deleted next."""
-    server = shutil.which("wineserver") or "/usr/lib/wine/wineserver"
+    server = _find_server()
     if Path(server).exists():
         for flag in ("--kill", "--wait"):
             run_command([server, flag], env=environment)
