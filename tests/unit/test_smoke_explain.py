@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from everywheel.containers.catalog import SmokeImage
 from everywheel.errors import BuildError
+from everywheel.execution.process import run_logged
 from everywheel.platforms.target import parse_target
-from everywheel.smoke.command import run_smoke_command
 from everywheel.smoke.explain import Failure, FailureContext, explain, first_error, quote_failure
 from everywheel.smoke.inside.protocol import Stage
 
@@ -115,12 +115,13 @@ def test_the_excerpt_of_a_failed_smoke_command_has_the_exception_that_pytest_rep
     log.write_text("output of pip with an error\n")
 
     with pytest.raises(BuildError) as error:
-        run_smoke_command(
+        run_logged(
             [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "test_x.py"],
             cwd=tmp_path,
             env=os.environ,
             log=log,
             label="x",
+            quote=quote_failure,
         )
 
     message = "ModuleNotFoundError: No module named '_no_such_module'"
@@ -128,6 +129,15 @@ def test_the_excerpt_of_a_failed_smoke_command_has_the_exception_that_pytest_rep
     assert "short test summary" in "".join(error.value.excerpt)
     assert len(error.value.excerpt) == 12
     assert first_error("\n".join(error.value.excerpt)) == message
+
+
+def test_a_command_of_several_lines_is_not_in_the_excerpt(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "name = 'error'\nimport sys\nsys.exit('Boom')"]
+
+    with pytest.raises(BuildError) as error:
+        run_logged(command, cwd=tmp_path, env=os.environ, log=tmp_path / "x.log", label="x", quote=quote_failure)
+
+    assert error.value.excerpt == ("Boom",)
 
 
 def test_an_error_before_the_last_lines_is_the_first_line_of_the_excerpt() -> None:

@@ -27,6 +27,15 @@ LEASE = (
     "    (store.root / 'tmp' / 'used').mkdir(); (store.root / 'work' / 'used').mkdir(); store.touch(sys.argv[2])\n"
     "    print(flush=True); sys.stdin.read()"
 )
+CHURN = (
+    "import sys; from pathlib import Path; from everywheel.store.local import Store; store = Store(Path(sys.argv[1]))\n"
+    "folders = [store.root / name / 'x' for name in ('tmp', 'work', 'logs', 'tools')]\n"
+    "with store.lease():\n"
+    "    print(flush=True)\n"
+    "    while True:\n"
+    "        for folder in folders: folder.mkdir(); (folder / 'file').touch()\n"
+    "        for folder in folders: (folder / 'file').unlink(); folder.rmdir()"
+)
 
 
 @pytest.fixture
@@ -211,3 +220,15 @@ def test_gc_reports_what_it_cannot_remove(store: Store, monkeypatch: pytest.Monk
     monkeypatch.setattr("everywheel.store.garbage.remove_path", refuse)
 
     assert collect(store).kept == (left,)
+
+
+def test_gc_succeeds_while_other_commands_remove_their_files(store: Store) -> None:
+    with subprocess.Popen([sys.executable, "-c", CHURN, str(store.root)], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        try:
+            for _ in range(400):
+                assert collect_garbage(store, keep=(KEY, OTHER), older_than=0.0).leftovers == ()
+            assert process.poll() is None
+        finally:
+            process.kill()

@@ -17,7 +17,7 @@ from everywheel.errors import BuildError, UsageError, count_noun
 from everywheel.pipeline import plan_targets
 from everywheel.store.damage import DamageCheck, find_damage, remove_damage
 from everywheel.store.garbage import collect_garbage
-from everywheel.store.layout import Damage, list_folder
+from everywheel.store.layout import Damage, file_size, list_folder
 from everywheel.store.local import Store, default_store
 from everywheel.toolchains.installed import count_installed_files, find_damaged_installations
 from everywheel.wheels.build_lock import find_build_lock
@@ -65,7 +65,7 @@ def list_command(as_json: bool) -> None:
         table.add_row(e.kind, e.name, e.version, e.target, e.key[:12], f"{e.size / 1e6:.2f} MB", used)
     print_table(table)
     sources = list_folder(store.root / "sources")
-    total = sum(e.size for e in entries) + sum(path.lstat().st_size for path in sources)
+    total = sum(e.size for e in entries) + sum(map(file_size, sources))
     counts = f"{count_noun(len(entries), 'entry', 'entries')}, {count_noun(len(sources), 'source')}"
     echo(f"{store.root}: {counts}, {total / 1e6:.1f} MB")
 

@@ -84,6 +84,16 @@ class CommandResult:
         return _decode(self.stderr)
 
 
+def excerpt(output: str) -> Sequence[str]:
+    """Return the first line that reports an error and the lines after it, or the last lines if no line does."""
+    lines = [line for line in output.splitlines() if line.strip()]
+    significant = [i for i, line in enumerate(lines) if _SIGNIFICANT.search(line)]
+    if not significant:
+        return lines[-_EXCERPT_LINES:]
+    first = significant[0]
+    return lines[first : first + _EXCERPT_LINES]
+
+
 def run_logged(
     command: Sequence[str | Path],
     *,
@@ -92,12 +102,13 @@ def run_logged(
     log: Path,
     label: str,
     hint: str | None = None,
+    quote: Callable[[str], Sequence[str]] = excerpt,
 ) -> str:
     """Run a command, append the command line and the output to a log, and return the output (both streams, in order).
 
-    `label` names the step in the error: `libvips 8.16.1 for musllinux_1_2_aarch64: configure`.
-    Raises BuildError when the exit code is not 0, MachineError when the command cannot be started, and Interrupted when
-    the execution is canceled.
+    `label` names the step in the error: `libvips 8.16.1 for musllinux_1_2_aarch64: configure`. `quote` returns the lines of
+    the output that show why the command failed. Raises BuildError when the exit code is not 0, MachineError when the command
+    cannot be started, and Interrupted when the execution is canceled.
     """
     args = [str(arg) for arg in command]
     line = shlex.join(args)
@@ -120,7 +131,7 @@ def run_logged(
         raise BuildError(
             f"{label} failed (exit {exit_code})",
             details={"command": _shorten(line)},
-            excerpt=excerpt(output),
+            excerpt=quote(output),
             log=log,
             hint=hint,
         )
@@ -170,16 +181,6 @@ def run_interactive(command: Sequence[str | Path], *, cwd: Path, env: Mapping[st
 def join_windows_args(args: Sequence[str | Path]) -> str:
     """Join arguments into a command line that Microsoft's C runtime splits into the same arguments."""
     return list2cmdline([str(arg) for arg in args])
-
-
-def excerpt(output: str) -> list[str]:
-    """Return the first line that reports an error and the lines after it, or the last lines if no line does."""
-    lines = [line for line in output.splitlines() if line.strip()]
-    significant = [i for i, line in enumerate(lines) if _SIGNIFICANT.search(line)]
-    if not significant:
-        return lines[-_EXCERPT_LINES:]
-    first = significant[0]
-    return lines[first : first + _EXCERPT_LINES]
 
 
 def _wait(

@@ -73,10 +73,9 @@ def quote_failure(output: str) -> tuple[str, ...]:
 
     Unlike a compiler, a test program reports what failed at its end: its first line with the word `error` is often a heading.
     """
-    lines = [line.rstrip() for line in output.splitlines() if line.strip()]
-    last = lines[-_QUOTED_LINES:]
+    last = [line.rstrip() for line in output.splitlines() if line.strip()][-_QUOTED_LINES:]
     first = first_error(output)
-    return tuple(last) if any(first in line for line in last) else (first, *last[1:])
+    return tuple(last) if not last or any(first in line for line in last) else (first, *last[1:])
 
 
 def _explain_illegal(context: FailureContext) -> str:

@@ -13,8 +13,9 @@ from tempfile import TemporaryDirectory
 from everywheel.config.project import Project
 from everywheel.errors import BuildError, SmokeError
 from everywheel.execution.files import hash_file, remove_path
+from everywheel.execution.process import run_logged
 from everywheel.libraries.context import project_logs
-from everywheel.smoke.command import run_smoke_command
+from everywheel.smoke.explain import quote_failure
 from everywheel.store.local import Store
 from everywheel.toolchains.virtual_env import (
     create_environment,
@@ -49,12 +50,13 @@ def run_local_smoke_test(project: Project, wheel: Path, store: Store, *, offline
             copy = str(shutil.copyfile(wheel, Path(folder) / wheel.name))
             options = ["--no-index"] if offline else []
             install_into_environment(environment, [*options, copy], label=wheel.name, log=log)
-            run_smoke_command(
+            run_logged(
                 [scripts_dir(environment) / project.smoke.command[0], *project.smoke.command[1:]],
                 cwd=project.root,
                 env=_make_environment(environment),
                 log=log,
                 label=wheel.name,
+                quote=quote_failure,
             )
         except BuildError as error:
             raise SmokeError(

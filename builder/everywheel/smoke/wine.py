@@ -17,8 +17,7 @@ from everywheel.execution.files import remove_path
 from everywheel.execution.process import run_command, run_logged
 from everywheel.libraries.context import project_logs
 from everywheel.platforms.target import Target, parse_target
-from everywheel.smoke.command import run_smoke_command
-from everywheel.smoke.explain import first_error
+from everywheel.smoke.explain import first_error, quote_failure
 from everywheel.smoke.result import SmokeResult, SmokeState
 from everywheel.store.local import Store
 from everywheel.store.stamped_dir import ensure_stamped_dir
@@ -90,8 +89,13 @@ def _run_smoke_command(
     error: BuildError | None = None
     output = ""
     try:
-        output = run_smoke_command(
-            _add_timeout(command, remaining), cwd=context.project.root, env=environment, log=log, label=initial.wheel
+        output = run_logged(
+            _add_timeout(command, remaining),
+            cwd=context.project.root,
+            env=environment,
+            log=log,
+            label=initial.wheel,
+            quote=quote_failure,
         )
     except BuildError as raised:
         error = raised

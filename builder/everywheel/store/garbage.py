@@ -6,6 +6,7 @@ Everything that was used since the oldest living lease began is kept: see `store
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import time
 from collections.abc import Collection, Iterator
@@ -16,7 +17,7 @@ from everywheel.errors import MachineError
 from everywheel.execution.files import is_directory, remove_path, translate_os_errors
 from everywheel.execution.jobserver import find_abandoned_pools
 from everywheel.store.entry import EntryKind, StoreEntry, entry_file
-from everywheel.store.layout import is_inside, list_folder
+from everywheel.store.layout import file_size, is_inside, list_folder
 from everywheel.store.lease import hold_if_free, remove_free_lock, stop_leases
 from everywheel.store.local import Store
 from everywheel.store.stamped_dir import STAMP, last_use
@@ -109,8 +110,14 @@ def _list_unrecorded(store: Store, entries: Collection[StoreEntry]) -> Iterator[
 
 
 def _last_change(path: Path) -> float:
-    """Return the time of the latest change of a file, or in a directory of one of the files directly inside."""
-    times = [path.lstat().st_mtime]
+    """Return the time of the latest change of a file, or in a directory of one of the files directly inside.
+
+    A running command may remove any of them meanwhile: what is gone was in use until now.
+    """
+    try:
+        times = [path.lstat().st_mtime]
+    except FileNotFoundError:
+        return math.inf
     if is_directory(path):
         with contextlib.suppress(OSError):
             times += [child.lstat().st_mtime for child in path.iterdir()]
@@ -134,7 +141,7 @@ def _remove_locks(store: Store) -> None:
 
 
 def _size(path: Path) -> int:
-    """Return the size of the files in bytes; unreadable directories count as empty."""
+    """Return the size of the files in bytes; unreadable directories and files that were removed meanwhile count as empty."""
     if not is_directory(path):
-        return path.lstat().st_size
-    return sum((Path(folder) / name).lstat().st_size for folder, _, names in os.walk(path) for name in names)
+        return file_size(path)
+    return sum(file_size(Path(folder) / name) for folder, _, names in os.walk(path) for name in names)

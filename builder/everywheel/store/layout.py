@@ -128,6 +128,14 @@ def list_folder(folder: Path) -> list[Path]:
         ) from error
 
 
+def file_size(path: Path) -> int:
+    """Return the size of a file or link in bytes; 0 if it does not exist: another command may have removed it."""
+    try:
+        return path.lstat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 def is_inside(root: Path, path: Path) -> bool:
     """Return whether a path is below the store without a link on the way; the path itself may be a link."""
     if not path.is_relative_to(root) or ".." in path.parts:

@@ -9,6 +9,7 @@ directory and fills it again.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 from everywheel.errors import MachineError
 from everywheel.execution.files import remove_path, translate_os_errors
 from everywheel.execution.notices import report_notice
-from everywheel.store.layout import is_inside
+from everywheel.store.layout import file_size, is_inside
 from everywheel.store.lease import make_lock
 from everywheel.store.manifest import compare_with_manifest, make_manifest, read_manifest, write_manifest
 
@@ -94,7 +95,7 @@ def list_stamped_dirs(root: Path) -> list[Path]:
     Earlier versions wrote an empty stamp: such a directory is not used anymore, and `everywheel store gc` removes it.
     """
     stamps = [stamp for part in ("tools", "zig") for stamp in (root / part).glob(f"*/{STAMP}")]
-    return sorted(stamp.parent for stamp in stamps if is_inside(root, stamp) and stamp.lstat().st_size > 0)
+    return sorted(stamp.parent for stamp in stamps if is_inside(root, stamp) and file_size(stamp) > 0)
 
 
 def _summarize(path: Path, damage: list[str]) -> str:
@@ -111,6 +112,11 @@ def _touch(path: Path) -> None:
 
 
 def last_use(path: Path) -> float:
-    """Return when a directory was last used, in seconds since 1970; for an incomplete one, when it was last changed."""
-    stamp = path / STAMP
-    return (stamp if stamp.exists() else path).lstat().st_mtime
+    """Return when a directory was last used, in seconds since 1970; for an incomplete one, when it was last changed.
+
+    One that a running command has just replaced or removed was used now.
+    """
+    for file in (path / STAMP, path):
+        with contextlib.suppress(FileNotFoundError):
+            return file.lstat().st_mtime
+    return math.inf
