@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from everywheel.config.pins import Pin
-from everywheel.config.project import Project, PythonSpec, load_project
+from everywheel.config.project import Project, load_project
+from everywheel.config.python_spec import PythonSpec
 from everywheel.config.recipe import (
     Build,
     BuildSystem,

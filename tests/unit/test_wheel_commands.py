@@ -16,7 +16,8 @@ from click.testing import CliRunner, Result
 from everywheel.audit import CODES, FindingKind, find_kind
 from everywheel.cli.main import main
 from everywheel.cli.repair import choose_tags
-from everywheel.config.project import PythonSpec, load_project
+from everywheel.config.project import load_project
+from everywheel.config.python_spec import PythonSpec
 from everywheel.wheels.wheel import pack_wheel
 from example_wheels import make_demo_wheel
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from packaging.utils import canonicalize_name
 
-from everywheel.config.project import Project, PythonSpec
+from everywheel.config.project import Project
+from everywheel.config.python_spec import PythonSpec
 from everywheel.platforms.target import Target
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,33 +12,13 @@ from packaging.version import InvalidVersion, Version
 from everywheel.config.build_backend import BuildBackend, read_build_backend
 from everywheel.config.extension_tree import digest_tree
 from everywheel.config.pins import Pin
+from everywheel.config.python_spec import PythonSpec, load_pythons
 from everywheel.config.recipe import Linkage, Recipe, suggest
 from everywheel.config.recipe_loader import load_recipes
-from everywheel.config.text_rules import PYTHON_ABI, PYTHON_TAG, SYMBOLS
+from everywheel.config.text_rules import SYMBOLS
 from everywheel.config.toml_reader import Table, read_toml
 from everywheel.errors import UsageError, find_page
-from everywheel.platforms.target import OPERATING_SYSTEMS, Target, parse_target
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PythonSpec:
-    """The Python interpreters that a wheel supports.
-
-    Attributes:
-        headers: the name of the recipe that installs their headers.
-        tag: the Python tag of the wheel, such as `cp311`.
-        abi: the ABI tag of the wheel, such as `abi3`.
-        limited_api: true for a wheel that uses only the limited API (PEP 384).
-        free_threaded: true for interpreters that are built without the GIL (PEP 703).
-        systems: the operating systems that the wheel is built for, by their names in recipes.
-    """
-
-    headers: str
-    tag: str
-    abi: str
-    limited_api: bool
-    free_threaded: bool
-    systems: tuple[str, ...] = tuple(OPERATING_SYSTEMS)
+from everywheel.platforms.target import Target, parse_target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +127,7 @@ def load_project(root: Path, profiles: Sequence[str] = (), linkage: Linkage = Li
         linkage=linkage,
         settings=_choose_settings(table, linkage),
         features=_choose_features(table, recipes, profiles),
-        pythons=_load_pythons(table),
+        pythons=load_pythons(table),
         exports=table.texts("exports", rule=SYMBOLS),
         smoke=_load_smoke(table.table("smoke", {})),
         targets=_load_targets(table, "targets", ...),
@@ -183,42 +162,6 @@ def _load_smoke(table: Table) -> Smoke:
     smoke = Smoke(requires=table.texts("requires"), command=table.texts("command"))
     table.reject_unknown_keys()
     return smoke
-
-
-def _load_pythons(table: Table) -> tuple[PythonSpec, ...]:
-    """Read `python`: one table, or an array of tables with different tags."""
-    specs = []
-    for python in table.table_or_tables("python"):
-        systems = python.texts("os", list(OPERATING_SYSTEMS))
-        for system in systems:
-            if system not in OPERATING_SYSTEMS:
-                raise UsageError(
-                    f"{python.location}: there is no system '{system}'", hint=suggest(system, OPERATING_SYSTEMS)
-                )
-        tag, abi = python.text("tag", rule=PYTHON_TAG), python.text("abi", "abi3", rule=PYTHON_ABI)
-        if abi.startswith("cp") and not re.fullmatch(rf"{tag}t?d?", abi):
-            raise UsageError(
-                f"{python.location}: 'abi' is '{abi}' but 'tag' is '{tag}'", hint="name the same Python in both"
-            )
-        specs.append(
-            PythonSpec(
-                headers=python.text("headers"),
-                tag=tag,
-                abi=abi,
-                limited_api=abi.startswith("abi3"),
-                free_threaded=re.fullmatch(r"cp\d+td?", abi) is not None,
-                systems=systems,
-            )
-        )
-        python.reject_unknown_keys()
-    tags = [f"{spec.tag}-{spec.abi}" for spec in specs]
-    for tag in tags:
-        if tags.count(tag) > 1:
-            raise UsageError(
-                f"{table.location}: 'python' names {tag} more than once",
-                hint="remove one of them: each table builds a separate wheel",
-            )
-    return tuple(specs)
 
 
 def _check_recipe(location: str, name: str, recipes: Mapping[str, Recipe]) -> None:

@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass
 
 from everywheel.config.file_names import wheel_name
 from everywheel.config.pins import digest_pins
-from everywheel.config.project import Project, PythonSpec
+from everywheel.config.project import Project
+from everywheel.config.python_spec import PythonSpec
 from everywheel.config.recipe import BuildSystem, Linkage, Recipe, ResolvedRecipe, resolve_recipe
 from everywheel.errors import UsageError
 from everywheel.planning.graph import longest_paths, sort_topologically, transitive_closure

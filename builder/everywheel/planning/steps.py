@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from everywheel.config.project import PythonSpec
+from everywheel.config.python_spec import PythonSpec
 from everywheel.config.recipe import ResolvedRecipe
 from everywheel.planning.graph import transitive_closure
 from everywheel.platforms.target import Target
