@@ -19,7 +19,7 @@ extension = "ext"
 recipes = ["{recipes}"]
 requires = ["zlib"]
 shared = ["zlib"]
-python = {{ headers = "cpython", tag = "cp311" }}
+python = {{ headers = "cpython", tag = "cp311-abi3" }}
 targets = ["musllinux_1_2_{machine}"]
 """
 

@@ -144,7 +144,7 @@ def write_project(folder: Path, version: str = "1.0") -> None:
     (folder / "src" / "a.c").write_text("")
     (folder / "pyproject.toml").write_text(
         f'[project]\nname = "a"\nversion = "{version}"\n'
-        '[tool.everywheel]\ntargets = ["manylinux2014_x86_64"]\npython = { headers = "h", tag = "cp311" }\n'
+        '[tool.everywheel]\ntargets = ["manylinux2014_x86_64"]\npython = { headers = "h", tag = "cp311-abi3" }\n'
     )
 
 

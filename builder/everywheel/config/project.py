@@ -127,7 +127,7 @@ def load_project(root: Path, profiles: Sequence[str] = (), linkage: Linkage = Li
         linkage=linkage,
         settings=_choose_settings(table, linkage),
         features=_choose_features(table, recipes, profiles),
-        pythons=load_pythons(table),
+        pythons=load_pythons(table, recipes),
         exports=table.texts("exports", rule=SYMBOLS),
         smoke=_load_smoke(table.table("smoke", {})),
         targets=_load_targets(table, "targets", ...),

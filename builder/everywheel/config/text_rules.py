@@ -89,6 +89,11 @@ DEBIAN_REVISION = TextRule(
     description="the version of a Debian package",
     hint='such as `revision = "1.6.48-1"`',
 )
+PYTHON = TextRule(
+    accepts=_match(r"cp3\d{1,2}(t|-(abi3t?|abi3\.abi3t|cp3\d{1,2}t?d?))?"),
+    description="the tag of a CPython",
+    hint="such as `cp312`, `cp314t`, `cp311-abi3` or `cp315-abi3.abi3t`",
+)
 PYTHON_TAG = TextRule(
     accepts=_match(r"cp3\d{1,2}"), description="the Python tag of a CPython", hint='such as `tag = "cp311"`'
 )

@@ -143,11 +143,19 @@ class Table:
                 raise UsageError(f"{self.location}: '{key}' must be an array of tables", hint=f"write [[{path}]]")
         return tuple(Table(value, self.file, path) for value in values)
 
-    def table_or_tables(self, key: str) -> tuple[Table, ...]:
-        """Return the tables of a non-empty array of tables, or a single table as a tuple of length 1."""
-        if isinstance(self._data.get(key), list) and self._data[key]:
-            return self.tables(key)
-        return (self.table(key),)
+    def texts_or_tables(self, key: str) -> tuple[str | Table, ...]:
+        """Return the texts and tables of a non-empty array, or a single table as a tuple of length 1."""
+        if not (isinstance(self._data.get(key), list) and self._data[key]):
+            return (self.table(key),)
+        path = f"{self.path}.{key}" if self.path else key
+        for value in (values := self._get(key, list, ...)):
+            if not isinstance(value, str | dict):
+                raise UsageError(
+                    f"{self.location}: '{key}' must be an array of strings and tables",
+                    details={"value": value},
+                    hint=_QUOTE,
+                )
+        return tuple(value if isinstance(value, str) else Table(value, self.file, path) for value in values)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._data)
