@@ -157,6 +157,7 @@ def make_request(folder: Path, *command: str) -> SmokeRequest:
         requirement=str(folder / "demo-1.0-py3-none-any.whl"),
         index="",
         site=str(folder / "site"),
+        modules=("demo._demo",),
         command=command,
         emulator=(),
         report=str(folder / "report.json"),

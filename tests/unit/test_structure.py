@@ -29,6 +29,7 @@ CHANGES = frozenset(
 # Data classes of another form, each with the reason.
 OTHER_DATA_CLASSES = {
     "audit/checks.py:Check": "is a row of a table, one line long",
+    "smoke/inside/protocol.py:ImportResult": "Python 3.9 has no slots",
     "smoke/inside/protocol.py:SmokeRequest": "Python 3.9 has no slots",
     "smoke/inside/protocol.py:SmokeReport": "Python 3.9 has no slots",
     "smoke/inside/protocol.py:StageResult": "Python 3.9 has no slots",

@@ -143,31 +143,31 @@ def _run_containers(
     return plan, results
 
 
-def _test_locally(project: Project, build: _Build, store: Store, options: BuildOptions) -> tuple[str, ...]:
-    """Smoke-test the wheels that this machine and this interpreter can run; return their steps."""
+def _test_locally(project: Project, build: _Build, store: Store, options: BuildOptions) -> Mapping[str, str]:
+    """Smoke-test the wheels that this machine and this interpreter can run; return what was tested by step."""
     # The container engine has tested its wheels; a `system` wheel needs libraries that this machine may not have.
     if options.engine is EngineName.CONTAINER or project.linkage is Linkage.SYSTEM:
-        return ()
+        return {}
     runnable = {
         id: path
         for id, path in build.wheels.items()
         if can_run(build.plan.steps[id].target) and is_for_this_python(path.name)
     }
-    if runnable:
-        from everywheel.smoke import run_local_smoke_test
+    if not runnable:
+        return {}
+    from everywheel.smoke import LocalOutcome, run_local_smoke_test
 
-        for path in runnable.values():
-            run_local_smoke_test(project, path, store, offline=options.offline)
-    return tuple(runnable) if project.smoke.command else ()
+    tested = {id: run_local_smoke_test(project, path, store, offline=options.offline) for id, path in runnable.items()}
+    return {id: outcome for id, outcome in tested.items() if outcome is not LocalOutcome.NOTHING}
 
 
-def _print_wheels(project: Project, build: _Build, tested: Sequence[str]) -> None:
+def _print_wheels(project: Project, build: _Build, tested: Mapping[str, str]) -> None:
     built = {result.id for result in build.results if result.outcome is Outcome.DONE}
     for id, step in build.plan.steps.items():
         if id in build.wheels:
             wheel = build.wheels[id]
             state = "built" if id in built else "up to date"
-            note = ", smoke test passed" if id in tested else ""
+            note = f", {tested[id]}" if id in tested else ""
             echo(f"{state}: {_relative(wheel)} ({wheel.stat().st_size / 1e6:.2f} MB){note}")
         elif isinstance(step, WheelStep):
             echo(f"missing: {wheel_name(project, step.target, step.python)}")

@@ -14,6 +14,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from everywheel.audit.wheel_contents import read_wheel_contents
 from everywheel.cli.options import (
     collect_options,
     jobs_option,
@@ -35,6 +36,7 @@ from everywheel.execution.jobserver import default_jobs
 from everywheel.smoke.html_report import check_writable, write_html_report
 from everywheel.smoke.matrix import SmokeContext, make_smoke_tasks, run_smoke_tasks
 from everywheel.smoke.matrix_entries import MatrixEntry, make_entries, split_wheels, wheel_target
+from everywheel.smoke.modules import list_modules
 from everywheel.smoke.non_linux import find_blocker, make_non_linux_tasks
 from everywheel.smoke.result import PASSED_STATES, SmokeResult, SmokeState, name_columns
 from everywheel.smoke.summary import check_required_runs, check_results, list_notes, list_untestable
@@ -133,7 +135,7 @@ def smoke_command(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Install wheels on every system that their tags claim and run the project's smoke command.
+    """Import wheels' extension modules on every system that their tags claim, and run the project's smoke command.
 
     Without an image, symbols are checked. Windows wheels run under Wine; macOS wheels are audited.
 
@@ -151,12 +153,13 @@ def smoke_command(
 
 
 def select_wheels(root: Path, wheels: Sequence[Path], options: SmokeOptions) -> WheelSelection:
-    """Match wheels with the images that they claim; raise UsageError for a missing wheel or smoke command."""
+    """Match wheels with the images that they claim; raise UsageError for a missing wheel or one with nothing to test."""
     project = _load_project(root, options.command)
     paths = list_wheels(wheels, hint="`everywheel build` writes finished wheels to wheelhouse/")
     catalog = load_catalog(find_catalog(root))
     linux, non_linux = split_wheels(paths)
     entries = make_entries(linux, catalog.select(options.images))
+    _check_purpose(project, paths)
     return WheelSelection(project=project, catalog=catalog, linux=linux, non_linux=non_linux, entries=entries)
 
 
@@ -192,17 +195,25 @@ def smoke_wheels(
 
 
 def _load_project(root: Path, command: str | None) -> Project:
-    """Load the project, with its smoke command replaced by `command` if that is set; raise UsageError if it has none."""
+    """Load the project, with its smoke command replaced by `command` if that is set."""
     project = load_project(root)
     if command:
         smoke = dataclasses.replace(project.smoke, command=tuple(shlex.split(command)))
         project = dataclasses.replace(project, smoke=smoke)
-    if not project.smoke.command:
-        raise UsageError(
-            f"{root / 'pyproject.toml'}: [tool.everywheel] has no smoke command",
-            hint='add `smoke = { requires = ["pytest"], command = ["python", "-m", "pytest", "tests"] }`',
-        )
     return project
+
+
+def _check_purpose(project: Project, wheels: Sequence[Path]) -> None:
+    """Raise UsageError for a wheel with nothing to import, or that cannot be read, if there is no smoke command either."""
+    for wheel in wheels if not project.smoke.command else ():
+        if not list_modules(wheel, project.smoke):
+            contents, findings = read_wheel_contents(wheel)
+            if contents is None:
+                raise UsageError(f"{wheel}: {findings[0].message}", hint="build the wheel again")
+            raise UsageError(
+                f"{wheel}: no extension module to import, and [tool.everywheel] has no smoke command",
+                hint='add `smoke = { requires = ["pytest"], command = ["python", "-m", "pytest", "tests"] }`',
+            )
 
 
 def _run(selection: WheelSelection, options: SmokeOptions, *, quiet: bool) -> tuple[SmokeResult, ...]:

@@ -23,10 +23,14 @@ from everywheel.platforms.target import Target, parse_target
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Smoke:
-    """The settings of the smoke test: packages to install next to the wheel, and a command to run in the project's root."""
+    """The settings of the smoke test: packages to install next to the wheel, and a command to run in the project's root.
+
+    `exclude` are glob patterns of the extension modules that are not imported first, by their full names.
+    """
 
     requires: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +163,7 @@ def _load_targets(table: Table, key: str, default: object) -> tuple[Target, ...]
 
 
 def _load_smoke(table: Table) -> Smoke:
-    smoke = Smoke(requires=table.texts("requires"), command=table.texts("command"))
+    smoke = Smoke(requires=table.texts("requires"), command=table.texts("command"), exclude=table.texts("exclude"))
     table.reject_unknown_keys()
     return smoke
 

@@ -10,6 +10,7 @@ from everywheel.containers.catalog import SmokeImage
 from everywheel.containers.runtime import ContainerEnd, ContainerResult
 from everywheel.execution.process import excerpt
 from everywheel.smoke.explain import Failure, FailureContext, explain, quote_failure
+from everywheel.smoke.imports import describe_failed_imports, list_imported, list_missing
 from everywheel.smoke.inside.protocol import SmokeReport, Stage
 from everywheel.smoke.matrix_entries import MatrixEntry
 from everywheel.smoke.result import SmokeResult, SmokeState
@@ -23,7 +24,9 @@ def evaluate_result(entry: MatrixEntry, container: ContainerResult, report: Smok
         entry.make_result(SmokeState.ERROR),
         python=report.python,
         seconds=round(container.seconds, 2),
-        test_seconds=round(next((stage.seconds for stage in report.stages if stage.stage is Stage.TEST), 0.0), 2),
+        test_seconds=round(sum(stage.seconds for stage in report.stages if stage.stage is not Stage.INSTALL), 2),
+        imported=list_imported(report.imports),
+        not_imported=list_missing(report.imports),
         actual_libc=_describe_libc(report),
         loaded_libraries=report.loaded_libraries,
     )
@@ -37,7 +40,9 @@ def evaluate_result(entry: MatrixEntry, container: ContainerResult, report: Smok
         context = FailureContext(
             target=entry.target, image=entry.image, cpu=entry.cpu, needed=list_needed_libraries(entry.wheel)
         )
-        message = explain(failure, context)
+        message = (
+            _explain_imports(report, failure, context) if last.stage is Stage.IMPORT else explain(failure, context)
+        )
         return replace(result, state=SmokeState.FAILED, message=message, evidence=quote_failure(last.output))
     if not _has_catalog_libc(entry.image, report):
         message = f"the image has {result.actual_libc}, but its catalog entry has {entry.image.libc_label}"
@@ -52,6 +57,10 @@ def evaluate_result(entry: MatrixEntry, container: ContainerResult, report: Smok
         message = f"the wheel loaded {libraries} from the system, which {entry.target.wheel_tag} does not promise"
         return replace(result, state=SmokeState.FAILED, message=message)
     return replace(result, state=SmokeState.PASSED, evidence=tuple(last.output.strip().splitlines()[-1:]))
+
+
+def _explain_imports(report: SmokeReport, failure: Failure, context: FailureContext) -> str:
+    return describe_failed_imports(report.imports, lambda error: explain(replace(failure, output=error), context))
 
 
 def _evaluate_without_report(entry: MatrixEntry, container: ContainerResult) -> SmokeResult:

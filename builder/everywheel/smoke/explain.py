@@ -50,7 +50,7 @@ def explain(failure: Failure, context: FailureContext) -> str:
     if code in signals:
         return signals[code](context)
     other_libc = _explain_other_libc(context)
-    if failure.stage is Stage.TEST and other_libc:
+    if failure.stage in (Stage.IMPORT, Stage.TEST) and other_libc:
         return other_libc
     for pattern, describe in _PATTERNS.items():
         match = pattern.search(failure.output)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from everywheel.errors import MachineError
+from everywheel.smoke.imports import describe_missing
 from everywheel.smoke.result import FAILED_STATES, SmokeResult, SmokeState, name_columns
 
 _SYMBOLS = {
@@ -116,7 +117,11 @@ def _render_cell(result: SmokeResult | None) -> str:
 def _render_details(result: SmokeResult) -> str:
     paragraphs = [result.description] if result.description else []
     if result.seconds:
-        paragraphs.append(f"{result.seconds:.1f} s in total, {result.test_seconds:.1f} s for the smoke command")
+        paragraphs.append(f"{result.seconds:.1f} s in total, {result.test_seconds:.1f} s for imports and smoke command")
+    if result.imported:
+        paragraphs.append(f"imported: {', '.join(result.imported)}")
+    if result.not_imported:
+        paragraphs.append(f"not imported: {describe_missing(result.not_imported)}")
     if result.actual_libc:
         paragraphs.append(
             f"system: Python {result.python}, {result.actual_libc}; "

@@ -22,15 +22,16 @@ from everywheel.execution.scheduler import Outcome, ProgressListener, Result, Ta
 from everywheel.platforms.linux_policy import load_policy
 from everywheel.smoke.dependencies import TestDependencies, ensure_test_dependencies
 from everywheel.smoke.evaluate import evaluate_result
+from everywheel.smoke.imports import INSIDE
 from everywheel.smoke.inside.protocol import SmokeReport, SmokeRequest
 from everywheel.smoke.matrix_entries import MatrixEntry, explain_no_python, list_pythons
+from everywheel.smoke.modules import list_modules
 from everywheel.smoke.result import FAILED_STATES, SmokeResult, SmokeState
 from everywheel.smoke.symbol_check import check_symbols
 from everywheel.store.local import Store
 from everywheel.toolchains.build_tools import Tools
 from everywheel.wheels.wheel import split_filename
 
-_INSIDE = Path(__file__).with_name("inside")
 _ROOT = PurePosixPath("/everywheel")
 _REPORT = "report.json"
 
@@ -188,7 +189,7 @@ def _make_spec(
     emulator: tuple[str, ...] = ()
     environment = {"HOME": "/tmp", "LC_ALL": "C.UTF-8", "PYTHONPYCACHEPREFIX": str(_ROOT / "cache")}
     mounts = {
-        _INSIDE: _ROOT / "inside",
+        INSIDE: _ROOT / "inside",
         **{path: _ROOT / name for name, path in dependencies.mounted_folders.items()},
         entry.wheel.absolute(): _ROOT / "wheel" / entry.wheel.name,
         context.project.root: PurePosixPath("/project"),
@@ -229,6 +230,7 @@ def _make_request(entry: MatrixEntry, context: SmokeContext, emulator: tuple[str
         requirement=f"{name}=={version}" if context.index else str(_ROOT / "wheel" / entry.wheel.name),
         index=context.index,
         site=site,
+        modules=list_modules(entry.wheel, context.project.smoke),
         command=context.project.smoke.command,
         emulator=emulator,
         report=str(_ROOT / "result" / _REPORT),

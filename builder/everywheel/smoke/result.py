@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from everywheel.wheels.wheel import split_filename
@@ -28,7 +28,7 @@ class SmokeState(StrEnum):
 
 FAILED_STATES = (SmokeState.FAILED, SmokeState.ERROR)
 PASSED_STATES = (SmokeState.PASSED, SmokeState.UNDER_WINE)
-"""States in which the smoke command succeeded; only PASSED is a test on the real system."""
+"""States in which imports and smoke command succeeded; only PASSED is a test on the real system."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +36,11 @@ class SmokeResult:
     """Result of one wheel on one image, or, for macOS and Windows, on the system that its tag names.
 
     `libc` is the C library that the catalog lists for the image (empty for systems other than Linux), `actual_libc` the one
-    in the image. `seconds` is the wall time of the whole test, `test_seconds` that of the smoke command. `reason` is the
-    reason why the wheel was not run, `message` the observation, each in one sentence; `evidence` are the lines of output that
-    show it. `loaded_libraries` are all libraries that the smoke command loaded, `system_libraries` those of them that are
-    neither in the wheel nor in the interpreter and that the platform tag does not promise.
+    in the image. `seconds` is the wall time of the whole test, `test_seconds` that of the imports and the smoke command.
+    `reason` is the reason why the wheel was not run, `message` the observation, each in one sentence; `evidence` are the lines
+    of output that show it. `imported` are the extension modules that were imported, `not_imported` maps those that require a
+    package that is not installed to its name. `loaded_libraries` are all libraries that were loaded, `system_libraries` those
+    of them that are neither in the wheel nor in the interpreter and that the platform tag does not promise.
     """
 
     wheel: str
@@ -56,6 +57,8 @@ class SmokeResult:
     message: str = ""
     reason: str = ""
     evidence: tuple[str, ...] = ()
+    imported: tuple[str, ...] = ()
+    not_imported: Mapping[str, str] = field(default_factory=dict)
     actual_libc: str = ""
     loaded_libraries: tuple[str, ...] = ()
     system_libraries: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from everywheel.containers.catalog import PortablePython
 from everywheel.errors import SmokeError
+from everywheel.smoke.imports import describe_missing
 from everywheel.smoke.matrix_entries import MatrixEntry, explain_no_python, list_pythons, wheel_target
 from everywheel.smoke.non_linux import find_blocker
 from everywheel.smoke.result import FAILED_STATES, PASSED_STATES, SmokeResult, SmokeState
@@ -24,7 +25,16 @@ def list_notes(results: Sequence[SmokeResult]) -> tuple[str, ...]:
         elif not result.is_linux and result.state in (SmokeState.SKIPPED, SmokeState.NO_PYTHON):
             notes.append(f"not run: {result.wheel}: {result.description}")
     not_run = [result for result in results if result.is_linux and result.reason and result.state not in FAILED_STATES]
-    return (*notes, *_count_reasons(not_run))
+    return (*notes, *_count_reasons(not_run), *_list_missing_packages(results))
+
+
+def _list_missing_packages(results: Sequence[SmokeResult]) -> list[str]:
+    """Return a line for each set of modules that were not imported, with the number of smoke tests that it occurred in."""
+    counts = Counter(describe_missing(r.not_imported) for r in results if r.not_imported and r.state in PASSED_STATES)
+    return [
+        f"not imported in {_count(count, 'smoke test')}: {text}; `requires` of `smoke` can name its package"
+        for text, count in counts.items()
+    ]
 
 
 def check_results(results: Sequence[SmokeResult]) -> None:

@@ -12,12 +12,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from everywheel.config.project import Project
-from everywheel.errors import BuildError, MachineError
+from everywheel.errors import BuildError, MachineError, count_noun
 from everywheel.execution.files import remove_path
 from everywheel.execution.process import run_command, run_logged
 from everywheel.libraries.context import project_logs
 from everywheel.platforms.target import Target, parse_target
+from everywheel.smoke.dependencies import list_requirements, make_marker_environment, translate_pip_errors
 from everywheel.smoke.explain import first_error, quote_failure
+from everywheel.smoke.imports import INSIDE, describe_failed_imports, list_imported, list_missing
+from everywheel.smoke.inside.protocol import read_imports
+from everywheel.smoke.modules import list_modules
 from everywheel.smoke.result import SmokeResult, SmokeState
 from everywheel.store.local import Store
 from everywheel.store.stamped_dir import ensure_stamped_dir
@@ -40,79 +44,104 @@ class WineContext:
     offline: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Session:
+    """A prefix of Wine with a CPython in `folder`; commands must end before `deadline`, in seconds of the monotonic clock."""
+
+    wine: str
+    folder: Path
+    environment: Mapping[str, str]
+    log: Path
+    deadline: float
+
+    def run(self, arguments: Sequence[str | Path], cwd: Path, label: str) -> str:
+        """Run a command under Wine, `python` being the CPython, and return its output; raise BuildError when it fails."""
+        python = self.folder / "python" / "python.exe"
+        program = python if arguments[0] == "python" else arguments[0]
+        command = collect_output([self.wine, program, *arguments[1:]], _find_server())
+        remaining = max(1, int(self.deadline - time.monotonic()))
+        return run_logged(
+            _add_timeout(command, remaining),
+            cwd=cwd,
+            env=self.environment,
+            log=self.log,
+            label=label,
+            quote=quote_failure,
+        )
+
+
 def run_under_wine(initial: SmokeResult, wheel: Path, wine: str, context: WineContext) -> SmokeResult:
-    """Run the project's smoke command with a wheel and a CPython for Windows, and return the completed result.
+    """Import a wheel's modules in a CPython for Windows, run the smoke command, and return the completed result.
 
     PATH contains no folder of the wheel: its DLLs must be located by the code that repair added. Raises MachineError if
-    Wine itself does not start, and BuildError if the requirements of the smoke command are unavailable: neither is a
+    Wine itself does not start, and BuildError if the requirements of wheel or smoke command are unavailable: neither is a
     failure of the wheel.
     """
-    store, smoke, target = context.store, context.project.smoke, parse_target(initial.target)
+    store, target = context.store, parse_target(initial.target)
     log = project_logs(store, context.project) / f"wine-{wheel.stem}.log"
     remove_path(log)
     python = _ensure_python(store, log, offline=context.offline)
     with TemporaryDirectory(dir=store.root / "tmp") as name:
         folder = Path(name)
         shutil.copytree(python, folder / "python")
+        shutil.copytree(INSIDE, folder / "inside")
         site = folder / "site"
-        if smoke.requires:
-            # pip evaluates markers for the build machine, where pytest does not require colorama:
-            # https://github.com/pypa/pip/issues/11664
-            _install([*(["--no-index"] if context.offline else []), *smoke.requires, "colorama"], site, target, log)
+        _install_requirements(wheel, target, site, log, context)
         try:
             _install(["--no-deps", "--no-index", str(shutil.copyfile(wheel, folder / wheel.name))], site, target, log)
         except BuildError as error:
             return _fail(initial, f"pip rejects the wheel for Windows: {_first_error(error)}", error)
         # The embeddable package reads its path from this file only, and ignores PYTHONPATH.
-        (folder / "python" / "python313._pth").write_text(f"{_STANDARD_LIBRARY}\n.\n..\\site\nimport site\n")
+        search_path = (_STANDARD_LIBRARY, ".", r"..\site", r"..\inside\site", "import site")
+        (folder / "python" / "python313._pth").write_text("".join(f"{line}\n" for line in search_path))
         environment = _make_environment(folder)
         began = time.monotonic()
+        deadline = began + context.timeout
+        session = _Session(wine=wine, folder=folder, environment=environment, log=log, deadline=deadline)
         try:
             _create_prefix(wine, folder, environment, log, context.timeout)
-            program = folder / "python" / "python.exe" if smoke.command[0] == "python" else smoke.command[0]
-            command = collect_output([wine, program, *smoke.command[1:]], _find_server())
-            return _run_smoke_command(initial, command, environment, log, time.monotonic() - began, context)
+            started = time.monotonic()
+            result = _run_stages(initial, list_modules(wheel, context.project.smoke), session, context)
+            ended = time.monotonic()
+            return replace(result, seconds=round(ended - began, 2), test_seconds=round(ended - started, 2))
         finally:
             _stop_wine(environment)
 
 
-def _run_smoke_command(
-    initial: SmokeResult,
-    command: Sequence[str | Path],
-    environment: Mapping[str, str],
-    log: Path,
-    setup_seconds: float,
-    context: WineContext,
-) -> SmokeResult:
-    """Run the smoke command in the part of the timeout that remains after `setup_seconds`."""
-    began, remaining = time.monotonic(), max(1, int(context.timeout - setup_seconds))
-    error: BuildError | None = None
-    output = ""
-    try:
-        output = run_logged(
-            _add_timeout(command, remaining),
-            cwd=context.project.root,
-            env=environment,
-            log=log,
-            label=initial.wheel,
-            quote=quote_failure,
-        )
-    except BuildError as raised:
-        error = raised
-    elapsed = time.monotonic() - began
-    result = replace(
-        initial, python=_RELEASE, seconds=round(setup_seconds + elapsed, 2), test_seconds=round(elapsed, 2)
-    )
-    if error is None:
+def _run_stages(initial: SmokeResult, modules: Sequence[str], session: _Session, context: WineContext) -> SmokeResult:
+    """Import the modules in a folder without other files, then run the smoke command in the project's root."""
+    result = replace(initial, python=_RELEASE)
+    output, failure = "", None
+    if modules:
+        program = ["python", r"..\inside\import_modules.py", r"..\imports.json", *modules]
+        empty = session.folder / "empty"
+        empty.mkdir()
+        try:
+            output = session.run(program, empty, initial.wheel)
+        except BuildError as error:
+            failure = error
+        results = read_imports(session.folder / "imports.json")
+        result = replace(result, imported=list_imported(results), not_imported=list_missing(results))
+        if failure is not None:
+            cause = _describe_timeout(session, context) or describe_failed_imports(
+                results, lambda text: first_error(text) or _first_error(failure)
+            )
+            return _fail(result, f"under Wine, {cause}", failure)
+    message = f"{count_noun(len(result.imported), 'module was', 'modules were')} imported under Wine"
+    if context.project.smoke.command:
+        try:
+            output = session.run(context.project.smoke.command, context.project.root, initial.wheel)
+        except BuildError as error:
+            cause = _describe_timeout(session, context) or _first_error(error)
+            return _fail(result, f"the smoke command failed under Wine: {cause}", error)
         message = "the smoke command passed under Wine"
-        evidence = tuple(output.strip().splitlines()[-1:])
-        return replace(result, state=SmokeState.UNDER_WINE, message=message, evidence=evidence)
-    cause = (
-        f"the command did not end within {context.timeout} s (`--timeout`)"
-        if elapsed >= remaining
-        else _first_error(error)
-    )
-    return _fail(result, f"the smoke command failed under Wine: {cause}", error)
+    evidence = tuple(output.strip().splitlines()[-1:])
+    return replace(result, state=SmokeState.UNDER_WINE, message=message, evidence=evidence)
+
+
+def _describe_timeout(session: _Session, context: WineContext) -> str:
+    is_late = time.monotonic() >= session.deadline
+    return f"the command did not end within {context.timeout} s (`--timeout`)" if is_late else ""
 
 
 def _fail(result: SmokeResult, message: str, error: BuildError) -> SmokeResult:
@@ -162,6 +191,19 @@ def _install(requirements: Sequence[str], site: Path, target: Target, log: Path)
     install_wheels(requirements, site, platforms=tags, python=VERSION, label="wheels for Windows", log=log)
 
 
+def _install_requirements(wheel: Path, target: Target, site: Path, log: Path, context: WineContext) -> None:
+    """Install the requirements of the wheel and of the smoke command; raise BuildError when they are not available."""
+    required = list_requirements(wheel, make_marker_environment(target, VERSION))
+    options = ["--no-index"] if context.offline else []
+    if required:
+        with translate_pip_errors(wheel, f"Python {VERSION} on {target.tag}"):
+            _install([*options, *required], site, target, log)
+    if context.project.smoke.requires:
+        # pip evaluates markers for the build machine, where pytest does not require colorama:
+        # https://github.com/pypa/pip/issues/11664
+        _install([*options, *context.project.smoke.requires, "colorama"], site, target, log)
+
+
 def _make_environment(folder: Path) -> Mapping[str, str]:
     """Return Wine's environment: a new prefix, no display, and in PATH only the folders of Wine and of its prefix."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
@@ -172,6 +214,7 @@ def _make_environment(folder: Path) -> Mapping[str, str]:
         "HOME": str(folder),
         "TMPDIR": str(folder),
         "PYTHONDONTWRITEBYTECODE": "1",
+        "EVERYWHEEL_SITE": rf"Z:{str(folder).replace('/', chr(92))}\\site",
         "PYTHONUTF8": "1",
     }
     return {**kept, **settings}

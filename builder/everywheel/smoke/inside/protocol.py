@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -20,6 +21,7 @@ class Stage(str, Enum):  # noqa: UP042
     """Parts of a smoke test, in their order."""
 
     INSTALL = "install"
+    IMPORT = "import"
     TEST = "test"
 
 
@@ -28,13 +30,15 @@ class SmokeRequest:
     """Input of `run.py`; all paths are paths in the container.
 
     `requirement` is the wheel's path, or a requirement that is resolved from the package index `index`. It is installed into
-    `site`. `command` is the smoke command, started through `emulator` if that is not empty. Libraries may be loaded
-    from `allowed_folders`, and `promised_libraries` (file names) from anywhere.
+    `site`. Then `modules` are imported, and `command`, the smoke command, is run unless it is empty; both are started
+    through `emulator` if that is not empty. Libraries may be loaded from `allowed_folders`, and `promised_libraries`
+    (file names) from anywhere.
     """
 
     requirement: str
     index: str
     site: str
+    modules: tuple[str, ...]
     command: tuple[str, ...]
     emulator: tuple[str, ...]
     report: str
@@ -51,6 +55,7 @@ class SmokeRequest:
             requirement=values["requirement"],
             index=values["index"],
             site=values["site"],
+            modules=tuple(values["modules"]),
             command=tuple(values["command"]),
             emulator=tuple(values["emulator"]),
             report=values["report"],
@@ -70,8 +75,40 @@ class StageResult:
 
 
 @dataclass(frozen=True)
+class ImportResult:
+    """The import of one extension module: `error` is the last line of the exception, empty if there was none.
+
+    `missing` is the top-level module that is not installed, if the import failed because of that.
+    """
+
+    module: str
+    error: str = ""
+    missing: str = ""
+
+
+def write_imports(file: Path, results: Sequence[ImportResult]) -> None:
+    """Write the results of imports so far."""
+    file.write_text(json.dumps([dataclasses.asdict(result) for result in results]), encoding="utf-8")
+
+
+def read_imports(file: Path) -> tuple[ImportResult, ...]:
+    """Return the results that were written; none if there is no valid file, since the imported code may do anything."""
+    try:
+        return _parse_imports(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return ()
+
+
+def _parse_imports(values: list[dict[str, Any]]) -> tuple[ImportResult, ...]:
+    return tuple(
+        ImportResult(module=str(value["module"]), error=str(value["error"]), missing=str(value["missing"]))
+        for value in values
+    )
+
+
+@dataclass(frozen=True)
 class SmokeReport:
-    """Report of a container: the stages that ran, and the libraries that the smoke command loaded.
+    """Report of a container: the stages that ran, the imports, and the libraries that imports and smoke command loaded.
 
     `libc_version` is empty if it cannot be determined. `loaded_libraries` are file names, `unexpected_libraries` the
     paths of those that the request does not allow.
@@ -83,6 +120,7 @@ class SmokeReport:
     stages: tuple[StageResult, ...]
     loaded_libraries: tuple[str, ...]
     unexpected_libraries: tuple[str, ...]
+    imports: tuple[ImportResult, ...] = ()
 
     def write(self, path: Path) -> None:
         """Write the report atomically: after a container is killed, either the whole file exists or none."""
@@ -120,4 +158,5 @@ class SmokeReport:
             stages=stages,
             loaded_libraries=tuple(map(str, values["loaded_libraries"])),
             unexpected_libraries=tuple(map(str, values["unexpected_libraries"])),
+            imports=_parse_imports(values["imports"]),
         )

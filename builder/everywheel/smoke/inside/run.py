@@ -1,5 +1,6 @@
-"""Program that runs in a smoke image and requires only Python: install a wheel, run the smoke command, write a report.
+"""Program that runs in a smoke image and requires only Python: install a wheel, import its modules, run the smoke command.
 
+It ends with writing a report.
 The only argument is the request (`protocol.py`). The folders next to this file's folder are `pip`, `wheels` (the wheel's
 own requirements) and `site` (the requirements of the smoke command).
 """
@@ -12,22 +13,23 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from everywheel.smoke.inside.protocol import SmokeReport, SmokeRequest, Stage, StageResult
+    from everywheel.smoke.inside.protocol import SmokeReport, SmokeRequest, Stage, StageResult, read_imports
     from everywheel.smoke.inside.site.loaded import list_loaded
 else:
     sys.path.append(str(Path(__file__).parent / "site"))
     from loaded import list_loaded
-    from protocol import SmokeReport, SmokeRequest, Stage, StageResult
+    from protocol import SmokeReport, SmokeRequest, Stage, StageResult, read_imports
 
 SITE = Path(__file__).parent / "site"
 ROOT = Path(__file__).parents[1]
 # `sitecustomize` writes into these: one file for each process, with the libraries that it loaded.
-COMMAND_MAPS, INTERPRETER_MAPS = Path("/tmp/maps"), Path("/tmp/interpreter-maps")
+IMPORT_MAPS, COMMAND_MAPS, INTERPRETER_MAPS = (Path("/tmp") / n for n in ("import-maps", "maps", "interpreter-maps"))
+IMPORTS, EMPTY = Path("/tmp/imports.json"), Path("/tmp/empty")
 _TICK = 0.05  # seconds between two looks at the child and at standard input
 MAPS_VARIABLE = "EVERYWHEEL_MAPS"
 # Libraries that the interpreter's own modules load belong to the system, not to the wheel.
@@ -61,11 +63,14 @@ def parse_version(text: str) -> tuple[int, ...]:
     return tuple(map(int, match[0].split("."))) if match else ()
 
 
-def run_stage(stage: Stage, command: Sequence[str], environment: Mapping[str, str]) -> StageResult:
+def run_stage(
+    stage: Stage, command: Sequence[str], environment: Mapping[str, str], folder: Path | None = None
+) -> StageResult:
     """Run one command to its end; at most the last 20,000 characters of its output are kept."""
     began = time.monotonic()
     process = subprocess.run(
         command,
+        cwd=folder,
         env=dict(environment),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -98,6 +103,13 @@ def install_wheel(request: SmokeRequest, environment: Mapping[str, str]) -> Stag
     return run_stage(Stage.INSTALL, command, environment)
 
 
+def import_modules(request: SmokeRequest, environment: Mapping[str, str]) -> StageResult:
+    """Import the modules of the wheel in an empty directory, where nothing of the project can be found."""
+    program = str(Path(__file__).with_name("import_modules.py"))
+    command = [*request.emulator, sys.executable, program, str(IMPORTS), *request.modules]
+    return run_stage(Stage.IMPORT, command, {**environment, MAPS_VARIABLE: str(IMPORT_MAPS)}, EMPTY)
+
+
 def run_smoke_command(request: SmokeRequest, environment: Mapping[str, str]) -> StageResult:
     """Run the smoke command; `python` in it is the interpreter that runs this program."""
     command = [sys.executable if argument == "python" else argument for argument in request.command]
@@ -110,7 +122,7 @@ def is_promised(name: str, promised: set[str]) -> bool:
 
 
 def find_unexpected(request: SmokeRequest, environment: Mapping[str, str]) -> list[str]:
-    """Return the paths of libraries that the command loaded and that the request does not allow.
+    """Return the paths of libraries that imports and command loaded and that the request does not allow.
 
     Libraries of this interpreter are allowed. Those of its extension modules are determined only if others remain, since
     importing all of these under an emulator takes longer than the tests of many wheels.
@@ -118,7 +130,7 @@ def find_unexpected(request: SmokeRequest, environment: Mapping[str, str]) -> li
     own_libraries, promised = list_loaded(), set(request.promised_libraries)
     unexpected = {
         path
-        for path in read_maps(COMMAND_MAPS) - own_libraries
+        for path in (read_maps(IMPORT_MAPS) | read_maps(COMMAND_MAPS)) - own_libraries
         if not path.startswith(request.allowed_folders) and not is_promised(path.rpartition("/")[2], promised)
     }
     if unexpected:
@@ -162,30 +174,51 @@ def end_with_builder() -> None:
             is_attached = is_open
 
 
-def main() -> None:
-    end_with_builder()
-    request = SmokeRequest.from_argument(sys.argv[1])
-    for folder in (COMMAND_MAPS, INTERPRETER_MAPS):
-        folder.mkdir()
-    install_environment = dict(os.environ)
-    test_environment = {
-        **install_environment,
+def run_stages(request: SmokeRequest) -> Iterator[StageResult]:
+    """Run the stages of a smoke test; the first that fails is the last."""
+    environment = dict(os.environ)
+    yield (result := install_wheel(request, environment))
+    environment = make_test_environment(request)
+    if result.exit_code == 0 and request.modules:
+        yield (result := import_modules(request, environment))
+    if result.exit_code == 0 and request.command:
+        yield run_smoke_command(request, environment)
+
+
+def make_test_environment(request: SmokeRequest) -> dict[str, str]:
+    """Return the environment of imports and command: neither finds the wheel's packages in the project's folder."""
+    return {
+        **os.environ,
         "PYTHONPATH": f"{request.site}:{ROOT / 'site'}:{SITE}",
+        "PYTHONSAFEPATH": "1",  # since 3.11
+        "EVERYWHEEL_SITE": request.site,
         "PYTEST_ADDOPTS": "-p no:cacheprovider",
         MAPS_VARIABLE: str(COMMAND_MAPS),
     }
-    stages, unexpected = [install_wheel(request, install_environment)], list[str]()
-    if stages[0].exit_code == 0:
-        stages.append(run_smoke_command(request, test_environment))
-        unexpected = find_unexpected(request, test_environment)
+
+
+def list_recorded(request: SmokeRequest) -> set[str]:
+    """Return all libraries that were loaded; none if the smoke command is a program that recorded none."""
+    recorded = read_maps(COMMAND_MAPS)
+    return recorded | read_maps(IMPORT_MAPS) if recorded or not request.command else set()
+
+
+def main() -> None:
+    end_with_builder()
+    request = SmokeRequest.from_argument(sys.argv[1])
+    for folder in (IMPORT_MAPS, COMMAND_MAPS, INTERPRETER_MAPS, EMPTY):
+        folder.mkdir()
+    stages = tuple(run_stages(request))
+    unexpected = find_unexpected(request, make_test_environment(request)) if len(stages) > 1 else []
     libc, libc_version = find_libc()
     report = SmokeReport(
         python=".".join(map(str, sys.version_info[:3])),
         libc=libc,
         libc_version=libc_version,
-        stages=tuple(stages),
-        loaded_libraries=tuple(sorted({path.rpartition("/")[2] for path in read_maps(COMMAND_MAPS)})),
+        stages=stages,
+        loaded_libraries=tuple(sorted({path.rpartition("/")[2] for path in list_recorded(request)})),
         unexpected_libraries=tuple(unexpected),
+        imports=read_imports(IMPORTS),
     )
     report.write(Path(request.report))
 

@@ -1,9 +1,10 @@
-"""Write the libraries that a Python process loaded to a file when the process exits."""
+"""Import the wheel's packages from the wheel; write the libraries that a process loaded to a file when it exits."""
 
 import atexit
 import os
 
 from loaded import list_loaded  # type: ignore[import-not-found]
+from wheel_finder import install_finder  # type: ignore[import-not-found]
 
 
 def write_libraries() -> None:
@@ -15,3 +16,4 @@ def write_libraries() -> None:
 
 
 atexit.register(write_libraries)
+install_finder()
