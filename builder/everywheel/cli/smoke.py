@@ -135,7 +135,7 @@ def smoke_command(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Import modules of wheels on every system that their tags claim, and run the project's smoke command.
+    """Import wheels' modules on every system that their tags claim, and run the smoke command.
 
     Without an image, symbols are checked. Windows wheels run under Wine; macOS wheels are audited.
 
