@@ -138,6 +138,15 @@ def run_logged(
     return output
 
 
+def log_lines(log: Path, label: str, lines: Sequence[str]) -> None:
+    """Append lines to a log, and stream them as output of `label`."""
+    with log.open("a", encoding="utf-8") as out:
+        out.writelines(f"{line}\n" for line in lines)
+    if (listener := _LISTENER.get()) is not None:
+        for line in lines:
+            listener.output(label, line)
+
+
 def run_command(
     command: Sequence[str | Path],
     *,

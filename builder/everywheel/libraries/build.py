@@ -18,6 +18,7 @@ from everywheel.libraries.prefix import check_links, normalize_prefix
 from everywheel.libraries.products import check_products, list_spellings
 from everywheel.libraries.source_tree import prepare_source
 from everywheel.planning.steps import LibraryStep, Plan, StepKind
+from everywheel.toolchains.compiler_arguments import report_arguments
 from everywheel.toolchains.toolchain import PREFIX, Toolchain, ToolchainOptions
 from everywheel.toolchains.toolchain_writer import write_toolchain
 
@@ -32,7 +33,8 @@ def build_library(context: BuildContext, step: LibraryStep, plan: Plan, set_stag
     remove_path(log)
     set_stage("unpack")
     workspace, toolchain = prepare_workspace(context, step, plan)
-    prefix = _install(context, step, toolchain, workspace, set_stage)
+    with report_arguments(toolchain, log, step.label):
+        prefix = _install(context, step, toolchain, workspace, set_stage)
     set_stage("check")
     check_links(prefix, step.recipe)
     # The root of the store is not searched for: a short path such as /store also occurs in unrelated text.

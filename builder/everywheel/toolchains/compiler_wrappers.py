@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from everywheel.toolchains.build_tools import Tools
+from everywheel.toolchains.compiler_arguments import render_filter
 from everywheel.toolchains.compilers import Compilers
 from everywheel.toolchains.toolchain import Toolchain, ToolchainOptions
 
@@ -51,11 +52,12 @@ _UTILITIES = (
 )
 # A shared object that other files can be linked to has a soname, or an install name on macOS. A version script of the
 # project's own counts as one: the linker accepts only one script.
-_FIND_MODULE = """shared= named=
+_FIND_MODULE = """shared= named= no_library=
 for arg do
   case $arg in
     -shared | -dynamiclib | -bundle) shared=yes ;;
     -Wl,-soname* | -Wl,--soname* | -Wl,-h,* | -Wl,-install_name* | -install_name | -Wl,--version-script*) named=yes ;;
+    -nostdlib++ | -nostdlib | -nodefaultlibs | -r | -E) no_library=yes ;;
   esac
 done
 """
@@ -89,7 +91,7 @@ def write_wrappers(
         toolchain,
         compilers,
         _render_limit(toolchain, tools, options, limit_exports),
-        is_module=options.exports_of_modules,
+        options,
     )
     scripts["pkg-config"] = _render_pkgconfig(toolchain, tools, static=options.static_pkgconfig)
     if toolchain.target.os == "windows":
@@ -114,12 +116,23 @@ def write_wrappers(
             toolchain.program(name).symlink_to(utility)
 
 
-def _render_compilers(toolchain: Toolchain, compilers: Compilers, limit: str, *, is_module: bool) -> dict[str, str]:
+def _render_compilers(
+    toolchain: Toolchain, compilers: Compilers, limit: str, options: ToolchainOptions
+) -> dict[str, str]:
     name = _REPLACE_SONAME if toolchain.target.os == "darwin" else ""
-    operators = _render_operators(toolchain, compilers) if compilers.operator_new and is_module else ""
+    check = render_filter(toolchain, compilers.folders) if compilers.folders else _render_removal(toolchain.prefix)
+    objects = ""
+    if compilers.operator_new and options.exports_of_modules:
+        objects += _render_object(
+            "operator_new", '[ "$shared" ] && [ -z "$named" ]', toolchain, compilers, compilers.operator_new
+        )
+    if compilers.cxx_exceptions and options.cxx_runtime:
+        condition = '[ "$shared" ] && [ -z "$no_library" ]'
+        objects += _render_object("cxx_exceptions", condition, toolchain, compilers, compilers.cxx_exceptions)
+    find = _FIND_MODULE if objects or limit else ""
     return {
-        "cc": _render_compiler(compilers.c, toolchain.prefix, name + limit),
-        "c++": _render_compiler(compilers.cxx, toolchain.prefix, name + operators + limit),
+        "cc": f"{check}{name}{_FIND_MODULE if limit else ''}{limit}{_exec(compilers.c)}",
+        "c++": f"{check}{name}{find}{objects}{limit}{_exec(compilers.cxx)}",
         "build-cc": _exec(compilers.build_c),
         "build-c++": _exec(compilers.build_cxx),
         "ar": _exec(compilers.ar),
@@ -127,16 +140,17 @@ def _render_compilers(toolchain: Toolchain, compilers: Compilers, limit: str, *,
     }
 
 
-def _render_operators(toolchain: Toolchain, compilers: Compilers) -> str:
-    """Return the part of a C++ wrapper that links `operator new` and `operator delete` into a module as an object.
+def _render_object(name: str, condition: str, toolchain: Toolchain, compilers: Compilers, source: Sequence[str]) -> str:
+    """Return the part of a C++ wrapper that links a part of the C++ library into a shared library as an object.
 
-    The symbols of an object can be hidden before the link, unlike those of the C++ library, which zig links by itself.
+    The object takes precedence over the C++ library, which zig links by itself, and its symbols can be hidden before the
+    link.
     """
-    flags = ["-O2", "-g0", "-fPIC", "-ffunction-sections", *compilers.operator_new]
+    flags = ["-O2", "-g0", "-fPIC", "-ffunction-sections", *source]
     compile_object = shlex.join(map(str, [*compilers.cxx, *flags, "-c", "-o"]))
     # One name for all links, so that results do not differ; `ln` keeps the object of another link at the same time.
-    return f"""{_FIND_MODULE}if [ "$shared" ] && [ -z "$named" ]; then
-  object={shlex.quote(str(toolchain.directory / "operator_new.o"))}
+    return f"""if {condition}; then
+  object={shlex.quote(str(toolchain.directory / f"{name}.o"))}
   if [ ! -f "$object" ]; then
     {compile_object} "$object.$$.o" || exit
     ln "$object.$$.o" "$object" 2>/dev/null
@@ -150,17 +164,17 @@ fi
 def _render_limit(toolchain: Toolchain, tools: Tools, options: ToolchainOptions, limit_exports: Sequence[str]) -> str:
     """Return the part of a wrapper that limits the exports of the links that are not limited by their own arguments."""
     if toolchain.target.os == "darwin" and options.exports:
-        return _FIND_MODULE + _render_hiding(tools, options)
+        return _render_hiding(tools, options)
     if options.exports_of_modules and limit_exports:
-        return f"""{_FIND_MODULE}if [ "$shared" ] && [ -z "$named" ]; then set -- "$@" {shlex.join(limit_exports)}; fi
+        return f"""if [ "$shared" ] && [ -z "$named" ]; then set -- "$@" {shlex.join(limit_exports)}; fi
 """
     return ""
 
 
-def _render_compiler(command: Sequence[object], prefix: Path, preamble: str) -> str:
-    """Return a wrapper that removes -rpath arguments and answers -print-search-dirs with the prefix only.
+def _render_removal(prefix: Path) -> str:
+    """Return the part of a wrapper that removes -rpath arguments and answers -print-search-dirs with the prefix only.
 
-    Build systems pass directories of the workspace as RUNPATH. For -print-search-dirs, zig prints library directories of
+    Build systems pass directories of the workspace as RUNPATH. For -print-search-dirs, compilers print library directories of
     the build machine, in which Meson would find libraries for another target.
     """
     return f"""for arg do
@@ -171,7 +185,7 @@ def _render_compiler(command: Sequence[object], prefix: Path, preamble: str) -> 
     *) set -- "$@" "$arg" ;;
   esac
 done
-{preamble}{_exec(command)}"""
+"""
 
 
 def _render_hiding(tools: Tools, options: ToolchainOptions) -> str:

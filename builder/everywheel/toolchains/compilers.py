@@ -40,7 +40,10 @@ class Compilers:
         no_cxx_library: the flag that links C++ code without the C++ library, if there is one.
         operator_new: a source of `operator new` and `operator delete`, with the flags to compile it, for a C++ library that
             is linked statically and exports them.
+        cxx_exceptions: a source of the functions that compare the types of exceptions, with the flags to compile it, for a
+            C++ library that compares them by their addresses, although each shared library contains a copy of it.
         link: flags for every link.
+        folders: the directories outside of the workspace that builds may name in arguments; if it is empty, all are allowed.
         launcher: the compiled program that is copied as every wrapper, on a build machine that cannot start scripts.
     """
 
@@ -58,7 +61,9 @@ class Compilers:
     undefined_version: bool = True
     no_cxx_library: tuple[str, ...] = ()
     operator_new: tuple[str, ...] = ()
+    cxx_exceptions: tuple[str, ...] = ()
     link: tuple[str, ...] = ()
+    folders: tuple[Path, ...] = ()
     launcher: Path | None = None
 
 

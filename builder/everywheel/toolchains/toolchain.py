@@ -12,6 +12,9 @@ from everywheel.platforms.target import Target
 PREFIX = "/everywheel"
 """The prefix that every library is configured with. It does not exist, so binaries contain no path of a machine."""
 
+PYTHON_HEADERS = "include/python"
+"""The directory in a prefix that contains Python.h of the target."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolchainOptions:

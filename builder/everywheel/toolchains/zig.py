@@ -54,7 +54,9 @@ class ZigEngine:
             # Without the flag, zig compiles libc++ on first use, which takes a minute for each target and the build machine.
             no_cxx_library=("-nostdlib++",),
             operator_new=_find_operator_new(self.tools.zig) if target.os == "darwin" else (),
+            cxx_exceptions=_find_exceptions(self.tools.zig) if target.os != "windows" else (),
             link=(str(find_compiler_rt(self._find_stored(target))),) if target.os == "linux" else (),
+            folders=(self.store.root, self.store.root / "tools", self.tools.zig.parent),
         )
 
     def prime_cache(self, target: Target) -> None:
@@ -110,9 +112,24 @@ class ZigEngine:
 
 def _find_operator_new(zig: Path) -> tuple[str, ...]:
     """Return the source and the flags of zig's operators new and delete, which its C++ library exports on every target."""
+    return (*_find_cxx_headers(zig), str(zig.parent / "lib" / "libcxxabi" / "src" / "stdlib_new_delete.cpp"))
+
+
+def _find_exceptions(zig: Path) -> tuple[str, ...]:
+    """Return the source and the flags of zig's functions that compare types of exceptions, so that they compare names.
+
+    zig links its C++ library into each shared library. By default, it compares the addresses of type information, so that a
+    module could not catch what a shared library throws. With the flag it does what it does on Windows.
+    """
+    flags = ("-D_LIBCPP_TYPEINFO_COMPARISON_IMPLEMENTATION=2", "-D_LIBCXXABI_DISABLE_VISIBILITY_ANNOTATIONS")
+    source = zig.parent / "lib" / "libcxxabi" / "src" / "private_typeinfo.cpp"
+    return (*flags, "-D_LIBCXXABI_BUILDING_LIBRARY", "-fvisibility=hidden", *_find_cxx_headers(zig), str(source))
+
+
+def _find_cxx_headers(zig: Path) -> tuple[str, ...]:
     library = zig.parent / "lib" / "libcxxabi"
     headers = (library / "include", library / "src", zig.parent / "lib" / "libcxx" / "src")
-    return (*(f"-I{folder}" for folder in headers), str(library / "src" / "stdlib_new_delete.cpp"))
+    return tuple(f"-I{folder}" for folder in headers)
 
 
 def _make_command(zig: str, driver: str, target: Target) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from everywheel.execution.files import remove_path
 from everywheel.execution.process import join_windows_args
 from everywheel.libraries.context import BuildContext
 from everywheel.planning.steps import LibraryStep, Plan, WheelStep
+from everywheel.toolchains.compiler_arguments import report_arguments
 from everywheel.toolchains.toolchain import Toolchain, ToolchainOptions
 from everywheel.toolchains.toolchain_writer import write_toolchain
 from everywheel.wheels.backend_settings import has_cross_files
@@ -107,10 +108,12 @@ def build_extension(call: BackendCall, project: Project) -> Path:
     """
     check_requirements(project, query_wheel_requirements(call))
     if call.linkage is not Linkage.SYSTEM:
-        return build_extension_wheel(call)
+        with report_arguments(call.toolchain, call.log, call.label):
+            return build_extension_wheel(call)
     symbols = drop_libraries(call.python.prefix)
     try:
-        built = build_extension_wheel(call)
+        with report_arguments(call.toolchain, call.log, call.label):
+            built = build_extension_wheel(call)
     except BuildError as error:
         if error.hint is None:
             error.hint = "linkage is system: the prefix has headers and pkg-config files, but no library to link"

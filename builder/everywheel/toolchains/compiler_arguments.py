@@ -1,0 +1,111 @@
+"""Arguments of compilers that the wrappers of the zig engine drop, replace, translate or refuse, and the notes about them.
+
+A build may name directories of the build machine, and flags that gcc and GNU ld have but zig does not. The wrappers handle
+them with `compiler_arguments.sh`, and append a note to a file for each argument that they drop or refuse, since build
+systems hide what a compiler prints. The notes are reported at the end of the build.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from everywheel.errors import BuildError, count_noun
+from everywheel.execution.process import log_lines
+from everywheel.toolchains.toolchain import PYTHON_HEADERS, Toolchain
+
+SCRIPT = Path(__file__).with_name("compiler_arguments.sh")
+_FOLDER_OPTIONS = ("-I", "-L", "-B", "-F", "-i", "--sysroot")
+_SHOWN = 5  # arguments in one line of an error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """An argument that was dropped or, with `refused`, not accepted; `subjects` are the files that it was passed for."""
+
+    argument: str
+    refused: bool
+    subjects: tuple[str, ...]
+
+    @property
+    def is_folder(self) -> bool:
+        """True for a directory of the build machine."""
+        return not self.refused and self.argument.startswith(_FOLDER_OPTIONS) and "/" in self.argument
+
+    def __str__(self) -> str:
+        others = f" and {count_noun(len(self.subjects) - 1, 'other file')}" if len(self.subjects) > 1 else ""
+        return f"{self.argument} (for {self.subjects[0]}{others})"
+
+
+def render_filter(toolchain: Toolchain, folders: Sequence[Path]) -> str:
+    """Return the part of a wrapper that checks its arguments: builds may name only the workspace and `folders`."""
+    workspace = toolchain.directory.parent
+    allowed = dict.fromkeys(path for folder in (workspace, *folders) for path in (folder, folder.resolve()))
+    headers = toolchain.prefix / PYTHON_HEADERS
+    values = {
+        "python": shlex.quote(str(headers)) if headers.is_dir() else "",
+        "prefix": shlex.quote(str(toolchain.prefix)),
+        "source": shlex.quote(str(workspace / "source")),
+        "allowed": " | ".join(f"{shlex.quote(str(path))}/*" for path in allowed),
+        "notes": shlex.quote(str(_find_notes(toolchain))),
+    }
+    text = "".join(line for line in SCRIPT.read_text().splitlines(keepends=True) if not line.startswith("#"))
+    for name, value in values.items():
+        text = text.replace(f"@{name}@", value)
+    return text
+
+
+def _find_notes(toolchain: Toolchain) -> Path:
+    return toolchain.directory / "arguments.txt"
+
+
+def read_notes(toolchain: Toolchain) -> tuple[Note, ...]:
+    """Return the notes that the wrappers of a toolchain have written, one for each argument."""
+    path = _find_notes(toolchain)
+    subjects: dict[tuple[str, str], dict[str, None]] = {}
+    pending: list[tuple[str, str]] = []
+    for line in path.read_text(errors="replace").splitlines() if path.exists() else []:
+        kind, _, text = line.partition("\t")
+        if kind != "for":
+            pending.append((kind, text))
+            continue
+        for note in pending:
+            subjects.setdefault(note, {})[text or "a link"] = None
+        pending = []
+    return tuple(
+        Note(argument=argument, refused=kind == "refused", subjects=tuple(files))
+        for (kind, argument), files in subjects.items()
+    )
+
+
+@contextlib.contextmanager
+def report_arguments(toolchain: Toolchain, log: Path, label: str) -> Iterator[None]:
+    """Append the notes of the wrappers to the log at the end of the body, and add them to a BuildError that it raises."""
+    try:
+        yield
+    except BuildError as error:
+        _explain(error, read_notes(toolchain))
+        raise
+    finally:
+        notes = read_notes(toolchain)
+        if notes:
+            lines = [f"{'refused' if note.refused else 'dropped'}: {note}" for note in notes]
+            log_lines(log, label, ["arguments that the compiler wrappers did not pass on:", *lines])
+
+
+def _explain(error: BuildError, notes: Sequence[Note]) -> None:
+    refused = [note for note in notes if note.refused]
+    folders = [note for note in notes if note.is_folder]
+    for title, selected in (("refused", refused), ("dropped", folders)):
+        if selected:
+            rest = f", and {len(selected) - _SHOWN} more" if len(selected) > _SHOWN else ""
+            error.details[title] = ", ".join(map(str, selected[:_SHOWN])) + rest
+    if folders and not refused:
+        folder = folders[0].argument
+        error.hint = (
+            f"'{folder}' names a folder of this machine, which no wheel may depend on: a library from there needs a recipe, "
+            "named in `requires`"
+        )

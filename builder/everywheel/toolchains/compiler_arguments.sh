@@ -1,0 +1,213 @@
+# Checks and translates the arguments of a compiler; part of every compiler wrapper of the zig engine. No command is started
+# here, since the wrappers run for each compiled file. `compiler_arguments.py` replaces the names between @ and reads @notes@.
+python=@python@ notes= option= waiting= errors=
+
+note() {
+  notes="$notes$1	$2
+"
+}
+
+refuse() {
+  note refused "$1"
+  errors="${errors}error: $1 is refused: $2
+"
+}
+
+# Set `folder` to the folder to search instead of $1; fail if it is a folder of the build machine. The headers of the
+# Python that runs the backend are replaced by those of the target's Python.
+admit() {
+  folder=$1
+  case $1 in
+    [!/]* | '' | @prefix@ | @prefix@/* | @source@/*) return 0 ;;
+    */include/python3.[0-9]*)
+      [ "$python" ] || return 1
+      folder=${1##*/include/python3.}
+      case $folder in
+        */*) folder=$python/${folder#*/} ;;
+        *) folder=$python ;;
+      esac
+      return 0
+      ;;
+    @allowed@) return 0 ;;
+  esac
+  return 1
+}
+
+# Set `token` to an argument for zig's linker instead of $1, or to nothing.
+translate_token() {
+  token=$1
+  case $waiting in
+    value) token= waiting= ; return ;;
+    z)
+      waiting=
+      case $1 in
+        pack-relative-relocs | separate-code | noseparate-code | text | nodlopen) note dropped "-Wl,-z,$1"; token=relro ;;
+      esac
+      return
+      ;;
+  esac
+  case $1 in
+    -z) waiting=z ;;
+    -rpath | --rpath | -rpath-link | --rpath-link | -R) token= waiting=value ;;
+    -rpath[=-]* | --rpath[=-]* | -R/*) token= ;;
+    --undefined=*) token=-u,${1#*=} ;;
+    --exclude-libs | --dynamic-list | -Map | --Map) note dropped "-Wl,$1"; token= waiting=value ;;
+    --exclude-libs=* | --dynamic-list* | -Map=* | --Map=* | -M | --print-map | --cref | --stats | -t | --trace | --verbose) drop_token "$1" ;;
+    -Bsymbolic-functions | -Bsymbolic-non-weak* | --icf=* | --no-copy-dt-needed-entries | --copy-dt-needed-entries) drop_token "$1" ;;
+    --no-add-needed | --add-needed | --warn-* | --no-warn-* | --no-keep-memory | --reduce-memory-overheads) drop_token "$1" ;;
+    --relax | --no-relax | --threads* | --no-threads | --demangle | --no-demangle | --error-limit=* | --no-omagic | -X) drop_token "$1" ;;
+    --package-metadata=* | --pack-dyn-relocs=* | --orphan-handling=* | --no-ld-generated-unwind-info) drop_token "$1" ;;
+    --no-export-dynamic | -plugin-opt=* | --plugin-opt=* | --enable-auto-import | --enable-runtime-pseudo-reloc*) drop_token "$1" ;;
+    --large-address-aware | --no-insert-timestamp | --kill-at) drop_token "$1" ;;
+    # The state that is restored is, with the flags of this toolchain, that of the beginning of the link.
+    --push-state) token= ;;
+    --pop-state) token=--no-whole-archive,-Bdynamic,--as-needed ;;
+    --defsym* | -init | -fini | -init=* | -fini=* | --unresolved-symbols=* | --retain-symbols-file* | --section-start* | -N | --omagic)
+      refuse "-Wl,$1" "zig's linker has no such option"
+      ;;
+  esac
+}
+
+drop_token() {
+  note dropped "-Wl,$1"
+  token=
+}
+
+# Set `arg` to the translated argument $1, which begins with -Wl, or to nothing.
+translate_link_argument() {
+  rest=${1#-Wl,} arg=
+  while :; do
+    translate_token "${rest%%,*}"
+    arg=$arg${token:+,$token}
+    case $rest in
+      *,*) rest=${rest#*,} ;;
+      *) break ;;
+    esac
+  done
+  arg=${arg:+-Wl$arg}
+}
+
+# Set `arg` to the definitions in $1, which begins with -Wp, as arguments that are separated by newlines.
+translate_definitions() {
+  rest=${1#-Wp,} arg=
+  while :; do
+    arg="$arg
+${rest%%,*}"
+    case $rest in
+      *,*) rest=${rest#*,} ;;
+      *) break ;;
+    esac
+  done
+  arg=${arg#?}
+}
+
+for arg do
+  shift
+  if [ "$option" ]; then
+    case $option in
+      -Xlinker)
+        translate_token "$arg"
+        case $token in
+          '') ;;
+          "$arg") set -- "$@" -Xlinker "$arg" ;;
+          *) set -- "$@" "-Wl,$token" ;;
+        esac
+        ;;
+      *)
+        if admit "$arg"; then
+          set -- "$@" "$option" "$folder"
+        else
+          note dropped "$option $arg"
+        fi
+        ;;
+    esac
+    option=
+    continue
+  fi
+  case $arg in
+    # The most frequent arguments first.
+    -D* | -W[b-km-oq-z]* | -Wl,--gc-sections | -Wl,--as-needed | -Wl,-z,relro | -Wl,-z,now | -O* | *.o | *.c | -c) ;;
+    -[ILBF] | -isystem | -idirafter | -iquote | -iframework | -isysroot | --sysroot | -Xlinker)
+      option=$arg
+      continue
+      ;;
+    -[ILBF]/*)
+      if ! admit "${arg#??}"; then
+        note dropped "$arg"
+        continue
+      fi
+      arg=${arg%"${arg#??}"}$folder
+      ;;
+    -isystem/* | -idirafter/* | -iquote/* | --sysroot=/*)
+      option=${arg%%/*}
+      if ! admit "/${arg#*/}"; then
+        note dropped "$arg"
+        option=
+        continue
+      fi
+      arg=$option$folder option=
+      ;;
+    -Wl,*)
+      translate_link_argument "$arg"
+      [ "$arg" ] || continue
+      ;;
+    -Wp,-[UD]*)
+      translate_definitions "$arg"
+      while :; do
+        set -- "$@" "${arg%%
+*}"
+        case $arg in
+          *'
+'*) arg=${arg#*
+} ;;
+          *) break ;;
+        esac
+      done
+      continue
+      ;;
+    -march=native | -mtune=native | -mcpu=native)
+      refuse "$arg" "the code would run only on processors like that of the build machine"
+      continue
+      ;;
+    # zig takes -mtune for -mcpu.
+    -mtune=* | -flto=auto | -flto=jobserver | -flto=[0-9]* | -ffat-lto-objects | -fno-fat-lto-objects) note dropped "$arg"; continue ;;
+    -Wa,--64 | -Wa,--generate-missing-build-notes=* | -fplugin=annobin | -iplugindir=* | -specs=/*) note dropped "$arg"; continue ;;
+    -Wa,-mbranches-within-32B-boundaries) arg=-mbranches-within-32B-boundaries ;;
+    -march=x86-64) arg=-march=x86_64 ;;
+    -march=x86-64-v[234]) arg=-march=x86_64_v${arg#*-v} ;;
+    -march=armv8-a*) arg=-march=generic${arg#-march=armv8-a} ;;
+    -march=armv8.[1-9]-a*)
+      arg=${arg#-march=armv8.}
+      arg=-march=generic+v8_${arg%%-*}a${arg#?-a}
+      ;;
+    -fno-lifetime-dse | -fvar-tracking* | -fno-var-tracking* | -fno-reorder-blocks-and-partition | -fno-crossjumping) note dropped "$arg"; continue ;;
+    -fno-aggressive-loop-optimizations | -fno-printf-return-value | -fno-toplevel-reorder | -fconserve-stack) note dropped "$arg"; continue ;;
+    -fprofile-partial-training | -fipa-pta | -fdevirtualize-at-ltrans | -fgraphite* | -floop-nest-optimize) note dropped "$arg"; continue ;;
+    *-print-search-dirs)
+      echo libraries: =@prefix@/lib
+      exit
+      ;;
+    /*.so | /*.so.[0-9]* | /*.dylib | /*.a)
+      if ! admit "$arg"; then
+        refuse "$arg" "it is a library of the build machine"
+        continue
+      fi
+      ;;
+  esac
+  set -- "$@" "$arg"
+done
+if [ "$notes" ]; then
+  subject= previous=
+  for arg do
+    case $arg in
+      *.c | *.cc | *.cpp | *.cxx | *.C | *.m | *.mm | *.S | *.s) subject=$arg ;;
+    esac
+    if [ "$previous" = -o ] && [ -z "$subject" ]; then subject=$arg; fi
+    previous=$arg
+  done
+  printf '%sfor	%s\n' "$notes" "$subject" >>@notes@
+  if [ "$errors" ]; then
+    printf '%s' "$errors" >&2
+    exit 1
+  fi
+fi

@@ -1,0 +1,243 @@
+"""Arguments that the compiler wrappers of the zig engine drop, replace, translate or refuse."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from everywheel.errors import BuildError
+from everywheel.platforms.target import parse_target
+from everywheel.toolchains.build_tools import Tools
+from everywheel.toolchains.compiler_arguments import Note, read_notes, report_arguments
+from everywheel.toolchains.compilers import Compilers
+from everywheel.toolchains.toolchain import Toolchain
+from everywheel.toolchains.toolchain_writer import write_toolchain
+
+NATIVE = "is refused: the code would run only on processors like that of the build machine"
+
+
+@dataclass(frozen=True)
+class Wrapper:
+    """A wrapper of a compiler that prints each of its arguments on a line; it may name the directory `store`."""
+
+    toolchain: Toolchain
+    store: Path
+
+    def call(self, *arguments: str) -> list[str]:
+        """Return the arguments that the compiler receives."""
+        return self.run(*arguments).stdout.splitlines()
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [str(self.toolchain.program("cc")), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    @property
+    def notes(self) -> list[str]:
+        return [f"{'refused' if note.refused else 'dropped'} {note}" for note in read_notes(self.toolchain)]
+
+
+@pytest.fixture
+def wrapper(tmp_path: Path) -> Wrapper:
+    workspace, store = tmp_path / "ws", tmp_path / "store"
+    (workspace / "prefix" / "include" / "python").mkdir(parents=True)
+    printer = (str(shutil.which("printf")), "%s\\n")
+    compilers = Compilers(
+        c=printer, cxx=printer, build_c=printer, build_cxx=printer, ar=printer, ranlib=printer, folders=(store,)
+    )
+    programs = dict.fromkeys(("bin", "python", "zig", "cmake", "ninja", "pkgconf", "patchelf"), tmp_path)
+    target = parse_target("manylinux2014_x86_64")
+    return Wrapper(write_toolchain(target, compilers, Tools(**programs), workspace), store)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-I/usr/include"],
+        ["-I", "/usr/local/include"],
+        ["-isystem", "/usr/include/libxml2"],
+        ["-isystem/usr/include"],
+        ["-idirafter", "/opt/homebrew/include"],
+        ["-iquote/home/user/headers"],
+        ["-L/usr/lib/x86_64-linux-gnu"],
+        ["-L", "/lib"],
+        ["-B/usr/bin"],
+        ["--sysroot=/"],
+        ["-isysroot", "/"],
+    ],
+)
+def test_folders_of_the_build_machine_are_dropped(wrapper: Wrapper, arguments: list[str]) -> None:
+    assert wrapper.call("-DA=1", *arguments, "-c", "a b.c", "-o", "a.o") == ["-DA=1", "-c", "a b.c", "-o", "a.o"]
+    assert wrapper.notes == [f"dropped {' '.join(arguments)} (for a b.c)"]
+
+
+def test_folders_of_the_store_of_the_workspace_and_relative_ones_are_searched(wrapper: Wrapper) -> None:
+    workspace = wrapper.toolchain.directory.parent
+    arguments = [
+        f"-I{wrapper.store}/tools/build-1/lib/python3.11/site-packages/numpy/_core/include",
+        f"-I{workspace}/prefix/include",
+        f"-I{workspace}/source/include/python3.0",
+        "-isystem",
+        f"{workspace}/build/generated files",
+        "-Iinclude",
+        "-I..",
+        f"-L{workspace}/prefix/lib",
+        "-L",
+        ".",
+        f"{workspace}/prefix/lib/libfoo.a",
+    ]
+
+    assert wrapper.call(*arguments, "-c", "a.c") == [*arguments, "-c", "a.c"]
+    assert wrapper.notes == []
+
+
+def test_headers_of_the_running_python_become_those_of_the_target(wrapper: Wrapper) -> None:
+    headers = f"{wrapper.toolchain.prefix}/include/python"
+
+    passed = wrapper.call(
+        "-I/usr/include/python3.11",
+        f"-I{wrapper.store}/tools/build-1/include/python3.13t",
+        "-isystem",
+        "/home/user/.pyenv/versions/3.11.7/include/python3.11/internal",
+        "-c",
+        "a.c",
+    )
+
+    assert passed == [f"-I{headers}", f"-I{headers}", "-isystem", f"{headers}/internal", "-c", "a.c"]
+    assert wrapper.notes == []
+
+
+def test_a_library_of_the_build_machine_is_refused(wrapper: Wrapper) -> None:
+    result = wrapper.run("-shared", "a.o", "/usr/lib/x86_64-linux-gnu/libz.so", "-o", "demo.so")
+
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == (
+        "error: /usr/lib/x86_64-linux-gnu/libz.so is refused: it is a library of the build machine\n"
+    )
+    assert wrapper.notes == ["refused /usr/lib/x86_64-linux-gnu/libz.so (for demo.so)"]
+
+
+@pytest.mark.parametrize("flag", ["-march=native", "-mtune=native", "-mcpu=native"])
+def test_code_for_the_processor_of_the_build_machine_is_refused(wrapper: Wrapper, flag: str) -> None:
+    result = wrapper.run("-O3", flag, "-c", "a.c")
+
+    assert (result.returncode, result.stdout, result.stderr) == (1, "", f"error: {flag} {NATIVE}\n")
+    assert wrapper.notes == [f"refused {flag} (for a.c)"]
+
+
+@pytest.mark.parametrize(
+    ("argument", "expected"),
+    [
+        ("-Wp,-U_FORTIFY_SOURCE,-D_FORTIFY_SOURCE=3", ["-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=3"]),
+        ("-march=x86-64", ["-march=x86_64"]),
+        ("-march=x86-64-v2", ["-march=x86_64_v2"]),
+        ("-march=armv8-a+crc+crypto", ["-march=generic+crc+crypto"]),
+        ("-march=armv8.2-a+dotprod", ["-march=generic+v8_2a+dotprod"]),
+        ("-Wa,-mbranches-within-32B-boundaries", ["-mbranches-within-32B-boundaries"]),
+        ("-Wl,--undefined=PyInit_demo", ["-Wl,-u,PyInit_demo"]),
+        ("-Wl,--push-state,--whole-archive", ["-Wl,--whole-archive"]),
+        ("-Wl,--pop-state", ["-Wl,--no-whole-archive,-Bdynamic,--as-needed"]),
+        ("-Wl,-rpath,/x,-rpath-link,/y,-soname,libfoo.so", ["-Wl,-soname,libfoo.so"]),
+        ("-Wl,--rpath=/x", []),
+        ("-Wl,-R,/x", []),
+    ],
+)
+def test_flags_with_an_equivalent_are_translated(wrapper: Wrapper, argument: str, expected: list[str]) -> None:
+    assert wrapper.call(argument, "a.o") == [*expected, "a.o"]
+    assert wrapper.notes == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected", "dropped"),
+    [
+        (["-Wl,--exclude-libs,ALL"], [], "-Wl,--exclude-libs"),
+        (["-Wl,--exclude-libs", "-Wl,ALL"], [], "-Wl,--exclude-libs"),
+        (["-Xlinker", "--exclude-libs", "-Xlinker", "ALL"], [], "-Wl,--exclude-libs"),
+        (["-Wl,--dynamic-list=a.map"], [], "-Wl,--dynamic-list=a.map"),
+        (["-Wl,-Bsymbolic-functions"], [], "-Wl,-Bsymbolic-functions"),
+        (["-Wl,-O1,--sort-common,--icf=all,-z,defs"], ["-Wl,-O1,--sort-common,-z,defs"], "-Wl,--icf=all"),
+        (["-Wl,-z,pack-relative-relocs"], ["-Wl,-z,relro"], "-Wl,-z,pack-relative-relocs"),
+        (["-Wl,-Map,a.map"], [], "-Wl,-Map"),
+        (["-Wl,--no-copy-dt-needed-entries"], [], "-Wl,--no-copy-dt-needed-entries"),
+        (["-Wl,--package-metadata={}"], [], "-Wl,--package-metadata={}"),
+        (["-flto=auto"], [], "-flto=auto"),
+        (["-ffat-lto-objects"], [], "-ffat-lto-objects"),
+        (["-mtune=haswell"], [], "-mtune=haswell"),
+        (["-specs=/usr/lib/rpm/redhat/redhat-hardened-ld"], [], "-specs=/usr/lib/rpm/redhat/redhat-hardened-ld"),
+    ],
+)
+def test_flags_that_change_nothing_a_wheel_needs_are_dropped(
+    wrapper: Wrapper, arguments: list[str], expected: list[str], dropped: str
+) -> None:
+    assert wrapper.call("-shared", *arguments, "a.o", "-o", "demo.so") == [
+        "-shared",
+        *expected,
+        "a.o",
+        "-o",
+        "demo.so",
+    ]
+    assert wrapper.notes == [f"dropped {dropped} (for demo.so)"]
+
+
+def test_other_flags_of_the_linker_are_passed_as_they_are(wrapper: Wrapper) -> None:
+    arguments = [
+        "-Wl,--version-script,own.map",
+        "-Wl,-z,relro,-z,now",
+        "-Wl,-z",
+        "-Wl,nodelete",
+        "-Xlinker",
+        "-soname=libfoo.so.1",
+        "-Wl,--start-group",
+        "-Wl,--wrap=malloc",
+        "-Wl,--whole-archive,libfoo.a,--no-whole-archive",
+        "-pthread",
+        "-fno-plt",
+        '-DTEXT="a  b"',
+        "",
+    ]
+
+    assert wrapper.call(*arguments, "a.o") == [*arguments, "a.o"]
+    assert wrapper.notes == []
+
+
+def test_a_flag_without_an_equivalent_is_refused_by_name(wrapper: Wrapper) -> None:
+    result = wrapper.run("-shared", "-Wl,--defsym=a=b", "a.o", "-o", "demo.so")
+
+    assert (result.returncode, result.stderr) == (
+        1,
+        "error: -Wl,--defsym=a=b is refused: zig's linker has no such option\n",
+    )
+
+
+def test_a_failed_build_names_the_arguments_that_were_not_passed_on(wrapper: Wrapper, tmp_path: Path) -> None:
+    log = tmp_path / "demo.log"
+    for source in ("a.c", "b.c", "a.c"):
+        wrapper.call("-I/usr/include", "-flto=auto", "-c", source)
+
+    with pytest.raises(BuildError) as raised, report_arguments(wrapper.toolchain, log, "demo"):
+        raise BuildError("demo failed")
+
+    assert raised.value.render() == (
+        "error: demo failed\n"
+        "  dropped: -I/usr/include (for a.c and 1 other file)\n"
+        "  hint: '-I/usr/include' names a folder of this machine, which no wheel may depend on: a library from there needs "
+        "a recipe, named in `requires`"
+    )
+    assert log.read_text() == (
+        "arguments that the compiler wrappers did not pass on:\n"
+        "dropped: -I/usr/include (for a.c and 1 other file)\n"
+        "dropped: -flto=auto (for a.c and 1 other file)\n"
+    )
+
+
+def test_refused_arguments_are_named_before_dropped_folders(wrapper: Wrapper, tmp_path: Path) -> None:
+    wrapper.run("-I/usr/include", "-march=native", "-c", "a.c")
+
+    with pytest.raises(BuildError) as raised, report_arguments(wrapper.toolchain, tmp_path / "demo.log", "demo"):
+        raise BuildError("demo failed", hint="read the log")
+
+    assert raised.value.details == {"refused": "-march=native (for a.c)", "dropped": "-I/usr/include (for a.c)"}
+    assert raised.value.hint == "read the log"
+    assert Note(argument="-march=native", refused=True, subjects=("a.c",)) in read_notes(wrapper.toolchain)
