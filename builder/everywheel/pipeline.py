@@ -170,7 +170,7 @@ def build_wheel(
     set_stage("prepare")
     call = prepare_call(context, step, plan, project)
     set_stage("build")
-    built = build_extension(call, project)
+    built = build_extension(call, project, context.store.root)
     set_stage("repair")
     finished = _repair(built, call, context, step, plan)
     set_stage("audit")

@@ -19,6 +19,8 @@ from everywheel.toolchains.toolchain import Toolchain, ToolchainOptions
 from everywheel.toolchains.toolchain_writer import write_toolchain
 from everywheel.wheels.backend_settings import has_cross_files
 from everywheel.wheels.build_lock import check_requirements, ensure_build_environment
+from everywheel.wheels.missing_extensions import check_extensions
+from everywheel.wheels.neutral_paths import replace_build_paths
 from everywheel.wheels.pep517 import BackendCall, build_extension_wheel, copy_extension, query_wheel_requirements
 from everywheel.wheels.system_linkage import check_system_linkage, drop_libraries
 from everywheel.wheels.target_python import TargetPython, list_module_exports, parse_python_version
@@ -100,26 +102,26 @@ def remove_bundled_archives(
                 (prefix / "lib" / f"lib{name}.a").unlink(missing_ok=True)
 
 
-def build_extension(call: BackendCall, project: Project) -> Path:
+def build_extension(call: BackendCall, project: Project, store: Path) -> Path:
     """Build the extension's wheel, and return its path.
 
-    With the linkage `system`, the libraries are removed from the prefix first. Raises BuildError when the backend fails or
-    requires a package that is not pinned, or when the wheel contains or links a library that it must open at run time.
+    With the linkage `system`, the libraries are removed from the prefix first. `store` is the store's directory, which no
+    file of the wheel may name. Raises BuildError when the backend fails, requires a package that is not pinned or builds no
+    extension module, or when the wheel contains or links a library that it must open at run time.
     """
     check_requirements(project, query_wheel_requirements(call))
-    if call.linkage is not Linkage.SYSTEM:
-        with report_arguments(call.toolchain, call.log, call.label):
-            return build_extension_wheel(call)
-    symbols = drop_libraries(call.python.prefix)
+    symbols = drop_libraries(call.python.prefix) if call.linkage is Linkage.SYSTEM else None
     try:
         with report_arguments(call.toolchain, call.log, call.label):
             built = build_extension_wheel(call)
+        check_extensions(built, call.target, call.source, call.log, call.label)
     except BuildError as error:
-        if error.hint is None:
+        if error.hint is None and symbols is not None:
             error.hint = "linkage is system: the prefix has headers and pkg-config files, but no library to link"
         raise
-    check_system_linkage(built, symbols, call.label)
-    return built
+    if symbols is not None:
+        check_system_linkage(built, symbols, call.label)
+    return replace_build_paths(built, call.workspace, store, call.label)
 
 
 def compiler_variables(toolchain: Toolchain, python: TargetPython | None = None) -> dict[str, str]:
