@@ -421,6 +421,13 @@ def test_exports_without_a_declaration_are_not_checked() -> None:
             {"elves": {"demo/_other.abi3.so": MODULE}},
             ("demo/_other.abi3.so", "does not export PyInit__other, so Python cannot import it"),
         ),
+        (
+            {"elves": {"demo/_demo.pyd": MODULE}},
+            (
+                "demo/_demo.pyd",
+                "has a name that ends with .pyd, which Python on manylinux2014_x86_64 does not import",
+            ),
+        ),
     ],
 )
 def test_a_tag_that_does_not_fit_the_contents_is_found(changes: dict[str, object], finding: tuple[str, str]) -> None:
@@ -447,6 +454,19 @@ def test_a_module_may_have_any_suffix_that_its_python_imports(name: str, tag: st
     contents = make_content({f"demo/{name}": MODULE}, tag=tag)
 
     assert list(check_tags(contents)) == []
+
+
+def test_a_compiled_package_has_the_function_of_its_directory() -> None:
+    path = "demo/__init__.cpython-311-x86_64-linux-gnu.so"
+    exports = {
+        name: make_content({path: replace(MODULE, exports=(name,))}, tag="cp311-cp311-manylinux2014_x86_64")
+        for name in ("PyInit_demo", "PyInit___init__")
+    }
+
+    assert {name: [finding.message for finding in check_tags(contents)] for name, contents in exports.items()} == {
+        "PyInit_demo": [],
+        "PyInit___init__": ["does not export PyInit_demo, so Python cannot import it"],
+    }
 
 
 def test_platform_tags_that_contradict_each_other_are_found() -> None:

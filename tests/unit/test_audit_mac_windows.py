@@ -543,3 +543,29 @@ def test_python_code_that_nests_too_deeply_counts_as_code_without_calls() -> Non
             "needs foo.dll, which is in the wheel, but in a directory without os.add_dll_directory()",
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("tag", "name", "suffix"),
+    [
+        (WINDOWS, "_demo.so", ".so"),
+        (WINDOWS, "_demo.abi3.so", ".so"),
+        (WINDOWS, "_demo.dll", ".dll"),
+        (MAC, "_demo.pyd", ".pyd"),
+        (MAC, "_demo.dylib", ".dylib"),
+    ],
+)
+def test_a_module_named_as_those_of_another_system_is_found(tag: str, name: str, suffix: str) -> None:
+    path, platform = f"demo/{name}", tag.rpartition("-")[2]
+    machos = {path: MachoFacts(images=(IMAGE,))} if tag == MAC else {}
+    contents = make_content(tag, machos=machos, pes={} if machos else {path: PE})
+
+    assert [(finding.file, finding.message) for finding in check_tags(contents)] == [
+        (path, f"has a name that ends with {suffix}, which Python on {platform} does not import")
+    ]
+
+
+def test_a_library_may_contain_the_module_next_to_it() -> None:
+    contents = make_content(WINDOWS, pes={"demo/_demo.pyd": PE, "demo/_demo.dll": PE})
+
+    assert list(check_tags(contents)) == []

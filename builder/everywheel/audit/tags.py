@@ -78,6 +78,10 @@ def _check_metadata(contents: WheelContents) -> Iterator[Finding]:
 def _check_module_name(contents: WheelContents, path: str) -> Iterator[Finding]:
     name = posixpath.basename(path)
     match = MODULE_SUFFIX.search(name)
+    if suffix := _find_foreign_suffix(contents, path):
+        message = f"has a name that ends with {suffix}, which Python on {contents.wheel.platform} does not import"
+        yield Finding(check="tags", file=path, message=message)
+        return
     if match is None:
         yield from _check_plain_name(contents, path)
         return
@@ -85,6 +89,8 @@ def _check_module_name(contents: WheelContents, path: str) -> Iterator[Finding]:
         message = "is named without a platform: Python does not import it under that name"
         yield Finding(check="tags", file=path, message=message)
     wheel, module = contents.wheel, name[: match.start()]
+    if module == "__init__":  # a package that is compiled as a whole has the function of its directory
+        module = posixpath.basename(posixpath.dirname(path)) or module
     is_cffi = (
         f"_cffi_pypyinit_{module}" in contents.binaries[path].exports
     )  # modules of cffi for PyPy have no other one
@@ -102,6 +108,27 @@ def _check_module_name(contents: WheelContents, path: str) -> Iterator[Finding]:
     if tag and tag not in tags and not (pypy and f"pp{pypy.partition('-')[0].removeprefix('pypy')}" in tags):
         message = f"is for {tag} only, but the wheel is tagged {wheel.python}-{wheel.abi}"
         yield Finding(check="tags", file=path, message=message)
+
+
+def _find_foreign_suffix(contents: WheelContents, path: str) -> str:
+    """Return the end of a module's name that Pythons on the wheel's systems do not import; else an empty string.
+
+    CPython imports `.pyd` on Windows and `.so` on all other systems. The platform in a name is checked elsewhere.
+    """
+    stem, suffix = posixpath.splitext(posixpath.basename(path))
+    match = MODULE_SUFFIX.search(path)
+    has_platform = match is not None and (match["linux"] or match["mac"] or match["windows"])
+    module, folder = stem.partition(".")[0], posixpath.dirname(path)
+    if has_platform or module not in contents.binaries[path].module_names:
+        return ""
+    # A library may contain a module that another file has under its name.
+    has_other = any(
+        posixpath.dirname(other) == folder and other != path and module in binary.module_names
+        for other, binary in contents.binaries.items()
+    )
+    imported = {".pyd" if system == "windows" else ".so" for system in contents.systems}
+    is_foreign = imported and suffix in (".so", ".pyd", ".dll", ".dylib") and suffix not in imported
+    return suffix if is_foreign and not (has_other and suffix in (".dll", ".dylib")) else ""
 
 
 def _check_stable_name(contents: WheelContents, path: str, match: re.Match[str]) -> Iterator[Finding]:

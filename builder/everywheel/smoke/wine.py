@@ -214,7 +214,7 @@ def _make_environment(folder: Path) -> Mapping[str, str]:
         "HOME": str(folder),
         "TMPDIR": str(folder),
         "PYTHONDONTWRITEBYTECODE": "1",
-        "EVERYWHEEL_SITE": rf"Z:{str(folder).replace('/', chr(92))}\\site",
+        "EVERYWHEEL_SITE": "Z:" + str(folder / "site").replace("/", "\\"),
         "PYTHONUTF8": "1",
     }
     return {**kept, **settings}
