@@ -99,23 +99,27 @@ class FixtureProject:
         shutil.copyfile(archive, self.mirror / digest)
         self.replace(f"recipes/{name}/recipe.toml", old, digest)
 
-    def add_headers_recipe(self, name: str, requires: str = "") -> None:
-        """Add a recipe that copies one header and requires at most one other recipe; its step takes milliseconds."""
+    def add_headers_recipe(self, name: str, requires: str = "", folder: str = "", header: str = "") -> None:
+        """Add a recipe that copies one header and requires at most one other recipe; its step takes milliseconds.
+
+        By default, the header is `include/<name>/<name>.h`.
+        """
+        destination, file = folder or f"include/{name}", header or f"{name}.h"
         source = self.folder / "headers" / name
         source.mkdir(parents=True)
-        (source / f"{name}.h").write_text(f"#define {name.upper()} 1\n")
+        (source / file).write_text(f"#define {name.upper()} 1\n")
         (source / "LICENSE").write_text("MIT\n")
         archive = self.pack(name, source)
         digest = hashlib.sha256(archive.read_bytes()).hexdigest()
         archive.replace(self.mirror / digest)
-        folder = self.root / "recipes" / name
-        folder.mkdir()
-        (folder / "recipe.toml").write_text(
+        recipe = self.root / "recipes" / name
+        recipe.mkdir()
+        (recipe / "recipe.toml").write_text(
             f'name = "{name}"\nversion = "1.0"\nsummary = "a header"\nrequires = {[requires] if requires else []}\n'
             f'license = {{ spdx = "MIT", files = ["LICENSE"] }}\n'
             f'[source]\nurls = ["http://127.0.0.1:9/{name}-{{version}}.tar.gz"]\nsha256 = "{digest}"\n'
-            f'[build]\nsystem = "headers"\n[build.headers]\n"." = "include/{name}"\n'
-            f'[products]\nheaders = ["include/{name}/{name}.h"]\n'
+            f'[build]\nsystem = "headers"\n[build.headers]\n"." = "{destination}"\n'
+            f'[products]\nheaders = ["{destination}/{file}"]\n'
         )
 
     def replace(self, file: str, old: str, new: str) -> None:

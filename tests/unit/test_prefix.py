@@ -249,3 +249,32 @@ def test_the_file_of_a_shared_library_links_no_library_that_is_inside_it() -> No
     text = relocate_pkgconfig(PC, shared=True)
 
     assert text.splitlines()[4:] == ["Libs: -L${libdir} -lfoo", "Requires.private: glib-2.0 >= 2.52, zlib"]
+
+
+def test_every_variable_of_a_pkgconfig_file_is_relative_to_the_file() -> None:
+    text = relocate_pkgconfig(
+        "prefix=/everywheel\nexec_prefix=/everywheel\nlibdir=${exec_prefix}/lib\nshare = /everywheel/share\n"
+        "other=/opt/everywheel/lib\nprogram=/everywheel-tools\nempty=\n\nName: foo\n"
+        "Libs: -L/everywheel/lib -L/everywheel -lfoo\nCflags: -I/everywheel/include/foo\n",
+        shared=False,
+    )
+
+    assert text == (
+        "prefix=${pcfiledir}/../..\nexec_prefix=${prefix}\nlibdir=${exec_prefix}/lib\nshare = ${prefix}/share\n"
+        "other=/opt/everywheel/lib\nprogram=/everywheel-tools\nempty=\n\nName: foo\n"
+        "Libs: -L${prefix}/lib -L${prefix} -lfoo\nCflags: -I${prefix}/include/foo\n"
+    )
+
+
+def test_a_pkgconfig_file_passes_no_folder_of_the_build_machine_on() -> None:
+    text = relocate_pkgconfig(
+        "prefix=/everywheel\nName: foo\nLibs: -L${prefix}/lib -L/usr/lib/x86_64-linux-gnu -lfoo\n"
+        "Libs.private: -L/usr/local/lib -lz\nCflags: -I${prefix}/include -I/usr/include\n",
+        shared=False,
+    )
+
+    assert text.splitlines()[2:] == [
+        "Libs: -L${prefix}/lib -lfoo",
+        "Libs.private: -lz",
+        "Cflags: -I${prefix}/include",
+    ]

@@ -22,6 +22,7 @@ from everywheel.store.entry import StoreEntry
 from everywheel.store.garbage import collect_garbage
 from everywheel.store.local import Store, pack_tree
 from everywheel.store.stamped_dir import STAMP, ensure_stamped_dir
+from everywheel.store.unpacking import FileConflict
 
 KEY = "ab" * 32
 
@@ -50,6 +51,22 @@ def test_a_stored_tree_can_be_unpacked_again(store: Store, tree: Path, tmp_path:
 
     assert (tmp_path / "out" / "lib" / "libfoo.so").resolve().read_bytes() == b"\x7fELF"
     assert (tmp_path / "out" / "lib" / "libfoo.so").is_symlink()
+
+
+def test_files_of_one_name_with_other_content_are_a_conflict(store: Store, tree: Path, tmp_path: Path) -> None:
+    put(store, tree)
+    file = next(path for path in sorted(tree.rglob("*")) if path.is_file() and not path.is_symlink())
+    name = file.relative_to(tree).as_posix()
+    store.unpack(KEY, tmp_path / "out", replace=False)
+    store.unpack(KEY, tmp_path / "out", replace=False)
+    (tmp_path / "out" / name).write_text("another content")
+
+    with pytest.raises(FileConflict) as raised:
+        store.unpack(KEY, tmp_path / "out", replace=False)
+
+    assert raised.value.name == name
+    store.unpack(KEY, tmp_path / "out")
+    assert (tmp_path / "out" / name).read_bytes() == file.read_bytes()
 
 
 def test_the_bytes_of_a_packed_tree_do_not_depend_on_times_and_umask(tree: Path, tmp_path: Path) -> None:

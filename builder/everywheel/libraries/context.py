@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from everywheel.config.project import Project
+from everywheel.errors import BuildError
 from everywheel.execution.files import remove_path
-from everywheel.planning.steps import Plan, Step
+from everywheel.planning.steps import LibraryStep, Plan, Step
 from everywheel.store.local import Store
+from everywheel.store.unpacking import FileConflict
 from everywheel.toolchains.build_tools import Tools
 from everywheel.toolchains.compilers import Engine
 
@@ -52,7 +55,8 @@ class BuildContext:
     def open_workspace(self, step: Step, plan: Plan) -> Path:
         """Create a new workspace and unpack the required artifacts of a step into its `prefix` and `build-prefix`.
 
-        Raises MachineError when an artifact is missing or damaged.
+        Raises MachineError when an artifact is missing or damaged, and BuildError when two of them have different files of
+        one name.
         """
         workspace = self.workspace(step)
         if os.path.lexists(workspace):
@@ -65,9 +69,26 @@ class BuildContext:
                 remove_path(aside)
         for folder, ids in (("prefix", step.link), ("build-prefix", step.programs)):
             (workspace / folder).mkdir(parents=True)
-            for id in ids:
-                self.store.unpack(plan.steps[id].key, workspace / folder)
+            self._fill(workspace / folder, [plan.libraries[id] for id in ids])
         return workspace
+
+    def _fill(self, folder: Path, steps: Sequence[LibraryStep]) -> None:
+        for count, step in enumerate(steps):
+            try:
+                self.store.unpack(step.key, folder, replace=False)
+            except FileConflict as conflict:
+                owner = next(other for other in steps[:count] if self._has_file(other, conflict.name))
+                raise BuildError(
+                    f"{step.name} {step.version} and {owner.name} {owner.version} install different files of one name",
+                    details={"file": conflict.name},
+                    hint="move one of them with an option of its recipe, such as `includedir`, or remove it with a patch: the "
+                    "compiler would find only one of the two",
+                ) from None
+
+    def _has_file(self, step: LibraryStep, name: str) -> bool:
+        with tempfile.TemporaryDirectory(dir=self.store.root / "tmp") as folder:
+            self.store.unpack(step.key, Path(folder))
+            return os.path.lexists(Path(folder, name))
 
     def close_workspace(self, workspace: Path) -> None:
         """Remove the workspace of a finished step, unless workspaces are kept."""

@@ -15,6 +15,11 @@ from everywheel.toolchains.toolchain import PREFIX
 
 _LARGEST_TEXT = 16 << 20  # bytes of a license text or .pc file
 
+# The prefix as a whole path, also in an option such as -I/everywheel.
+_PREFIX = re.compile(rf"(?:(?<=-[ILF])|(?<![\w./-])){re.escape(PREFIX)}(?![\w.-])")
+_FLAGS = re.compile(r"^(?:Cflags|Libs)(?:\.private)?\s*:.*$", re.M)
+_ABSOLUTE_FOLDER = re.compile(r"""\s-[ILF](?:/\S*|"/[^"]*"|'/[^']*')""")
+
 # Directories that no build reads, and that of the facts, which only `write_library` writes.
 _DROPPED = (
     "share/everywheel",
@@ -27,6 +32,7 @@ _DROPPED = (
     "share/gdb",
     "share/gettext",
     "share/glib-2.0",
+    "share/info",
     "libexec",
     "etc",
     "var",
@@ -104,13 +110,14 @@ def program_names(recipe: ResolvedRecipe) -> dict[str, str]:
 
 
 def relocate_pkgconfig(text: str, *, shared: bool) -> str:
-    """Return a .pc file whose prefix is relative to the file itself.
+    """Return a .pc file whose directories are relative to the file itself, and which names none of the build machine.
 
     A shared library contains its static requirements, which must not be linked a second time. Its requirements therefore
     become private ones: pkg-config uses only their compiler flags.
     """
     text = re.sub(r"^prefix\s*=.*$", "prefix=${pcfiledir}/../..", text, flags=re.M)
-    text = text.replace(PREFIX + "/", "${prefix}/")
+    text = _PREFIX.sub("${prefix}", text)
+    text = _FLAGS.sub(lambda line: _ABSOLUTE_FOLDER.sub("", line[0]), text)
     if shared:
         public = re.search(r"^Requires\s*:(.*)$", text, re.M)
         private = re.search(r"^Requires\.private\s*:(.*)$", text, re.M)

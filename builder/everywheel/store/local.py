@@ -176,18 +176,18 @@ class Store:
         finally:
             path.unlink(missing_ok=True)
 
-    def unpack(self, key: str, into: Path) -> None:
+    def unpack(self, key: str, into: Path, *, replace: bool = True) -> None:
         """Unpack an artifact into a directory, after checking its sha256.
 
         Raises MachineError for an artifact that is missing or damaged; a damaged one is removed, so that the next run builds
-        it again.
+        it again. Raises FileConflict if `replace` is false and the directory has a file of the artifact with other content.
         """
         entry = self.find(key)
         if entry is None:
             raise MachineError(f"artifact {key[:12]} is not in the store", hint="run the build again")
         with self.open_intact(entry), translate_os_errors(into):
             try:
-                unpack_over(self.path(entry), into)
+                unpack_over(self.path(entry), into, replace=replace)
             except ArchiveError as reason:
                 raise self._report_damage(entry, reason=str(reason)) from None
         self.touch(key)
