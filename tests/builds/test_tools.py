@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from everywheel.config.pins import parse_pins, render_pins
 from everywheel.execution.notices import listen_to_notices
-from everywheel.platforms.target import parse_target
+from everywheel.platforms.target import NEWEST_GLIBC, parse_target
 from everywheel.store.local import Store
 from everywheel.toolchains import build_tools
 from everywheel.toolchains.build_tools import ensure_tools
@@ -34,6 +34,17 @@ HOSTILE = {
     "PYTHONHOME": "/nowhere",
     "VIRTUAL_ENV": "/nowhere",
 }
+
+
+def test_the_newest_glibc_of_a_target_is_that_of_zig(shared_store: Path) -> None:
+    """The file lists library names as C strings, then the versions of glibc, in three bytes each."""
+    data = (ensure_tools(shared_store).zig.parent / "lib" / "libc" / "glibc" / "abilists").read_bytes()
+    start = 1
+    for _ in range(data[0]):
+        start = data.index(b"\0", start) + 1
+    versions = data[start + 1 : start + 1 + 3 * data[start]]
+
+    assert max(zip(versions[::3], versions[1::3], strict=True)) == NEWEST_GLIBC
 
 
 def test_tools_are_installed_again_when_a_program_is_truncated_or_a_module_is_changed(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from everywheel.toolchains.build_tools import Tools
 from everywheel.toolchains.compilers import Compilers
 from everywheel.toolchains.toolchain import Toolchain, ToolchainOptions
 from everywheel.toolchains.toolchain_writer import write_toolchain
+from everywheel.toolchains.utilities import find_utilities, list_missing_utilities
 from everywheel.toolchains.zig import ZigEngine
 
 MUSL = parse_target("musllinux_1_2_aarch64")
@@ -218,6 +220,28 @@ def test_the_environment_of_a_build_names_no_directory_of_the_machine(tools: Too
 
     assert foreign == []
     assert not {"CFLAGS", "CPATH", "LD_LIBRARY_PATH", "PKG_CONFIG_PATH"} & set(environment)
+
+
+def test_builds_find_the_utilities_that_configure_scripts_call(tools: Tools, tmp_path: Path) -> None:
+    toolchain = write(tools, tmp_path / "ws")
+
+    for name in ("awk", "basename", "date", "find", "install", "tar", "xargs"):
+        assert toolchain.program(name).resolve() == Path(str(shutil.which(name))).resolve()
+    assert not toolchain.program("python3").exists()
+
+
+def test_utilities_that_configure_scripts_need_are_named_if_they_are_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("sh", "awk", "tar"):
+        (tmp_path / name).symlink_to(str(shutil.which(name)))
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    missing = list_missing_utilities()
+
+    assert {"sh", "awk", "tar"}.isdisjoint(missing)
+    assert {"find", "install", "date", "basename"} <= set(missing)
+    assert find_utilities()["find"] is None
 
 
 def test_the_cross_file_describes_the_target(tools: Tools, tmp_path: Path) -> None:

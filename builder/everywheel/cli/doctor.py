@@ -29,6 +29,7 @@ from everywheel.platforms.target import build_machine_target
 from everywheel.store.local import Store, default_store
 from everywheel.toolchains.build_tools import ensure_tools, pinned_versions
 from everywheel.toolchains.store_location import check_store_location
+from everywheel.toolchains.utilities import list_missing_utilities
 
 _STORE_SPACE = 4e9  # bytes: tools 0.7 GB, compiler cache 0.4 GB, workspaces 1 GB, and a reserve
 _IMAGE_SPACE = 2e9  # bytes: the images of all architectures, and the files that containers write
@@ -86,6 +87,7 @@ def check_machine(store: Path) -> tuple[MachineCheck, ...]:
         _check_venv(),
         _check_temporary_files(),
         _check_git(),
+        _check_utilities(),
         _check_package_client(),
         _check_store(store),
         _check_build_tools(store),
@@ -148,6 +150,18 @@ def _check_git() -> MachineCheck:
             return _missing("git", f"{git} cannot be run: {error.fact}", error.hint or "")
         reason = (error.strerror or str(error)).lower()
         return _missing("git", f"{git} cannot be run: {reason}", "apt-get install git (it applies patches)")
+
+
+def _check_utilities() -> MachineCheck:
+    if sys.platform == "win32":
+        return _optional("utilities", "builds on Windows do not use them", "")
+    if missing := list_missing_utilities():
+        return _optional(
+            "utilities",
+            f"not on PATH: {', '.join(missing)}",
+            "apt-get install coreutils diffutils findutils gawk grep sed tar (configure scripts call them)",
+        )
+    return _ok("utilities", "those that configure scripts call are on PATH")
 
 
 def _check_package_client() -> MachineCheck:

@@ -12,6 +12,11 @@ from everywheel.errors import UsageError
 from everywheel.platforms.architectures import ARCHES, Arch, ArchTable, WindowsArch, find_machine_arch
 from everywheel.platforms.tags import PlatformTag, TagFamily, libc_family
 
+NEWEST_GLIBC = (2, 44)
+"""The newest glibc that the pinned zig has the symbols of."""
+# Binaries for musl 1.1 would need other headers: 1.2 changed the size of time_t on 32-bit systems.
+_MUSL = (1, 2)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatingSystem:
@@ -178,8 +183,17 @@ def parse_target(text: str, arches: ArchTable = ARCHES) -> Target:
             f"target '{text}' is not supported: the lowest floor for {arch.name} is glibc {floor}",
             hint=f"use {base_target('glibc', arch).tag} or newer",
         )
-    if tag.libc == "musl" and tag.version[0] != 1:
-        raise UsageError(f"target '{text}' is not supported", hint=f"use {base_target('musl', arch).tag}")
+    if tag.libc == "glibc" and tag.version > NEWEST_GLIBC:
+        newest = ".".join(map(str, NEWEST_GLIBC))
+        raise UsageError(
+            f"target '{text}' is not supported: the newest glibc of the toolchain is {newest}",
+            hint=f"use {base_target('glibc', arch).tag}, or the oldest glibc that has what the wheel needs",
+        )
+    if tag.libc == "musl" and tag.version != _MUSL:
+        raise UsageError(
+            f"target '{text}' is not supported: the toolchain builds for musl {'.'.join(map(str, _MUSL))}",
+            hint=f"use {base_target('musl', arch).tag}",
+        )
     return target
 
 
@@ -253,10 +267,11 @@ def build_machine_target(*, own_libc: bool = False) -> Target:
         return base_target("musl", arch)
     if own_libc:
         major, minor = map(int, version.split(".")[:2])
-        return parse_target(PlatformTag.make(TagFamily.MANYLINUX, arch.name, (major, minor)).text)
+        parse = parse_foreign_target if (major, minor) > NEWEST_GLIBC else parse_target
+        return parse(PlatformTag.make(TagFamily.MANYLINUX, arch.name, (major, minor)).text)
     return base_target("glibc", arch)
 
 
 def base_target(libc: str, arch: Arch) -> Target:
     """Return the target with the lowest supported floor for a libc and an architecture."""
-    return Target(os="linux", libc=libc, libc_version=arch.lowest_glibc if libc == "glibc" else (1, 2), arch=arch)
+    return Target(os="linux", libc=libc, libc_version=arch.lowest_glibc if libc == "glibc" else _MUSL, arch=arch)

@@ -16,40 +16,11 @@ from everywheel.toolchains.build_tools import Tools
 from everywheel.toolchains.compiler_arguments import render_filter
 from everywheel.toolchains.compilers import Compilers
 from everywheel.toolchains.toolchain import Toolchain, ToolchainOptions
+from everywheel.toolchains.utilities import find_utilities
 
 NO_INSTALL_NAME_TOOL = "no-install-name-tool"
 """The name of a program that replaces install_name_tool and always fails."""
 
-# POSIX utilities that build files call. Every build machine has them, and their versions do not change the products.
-_UTILITIES = (
-    "cat",
-    "chmod",
-    "cmp",
-    "cp",
-    "cut",
-    "dirname",
-    "echo",
-    "env",
-    "expr",
-    "grep",
-    "head",
-    "ln",
-    "ls",
-    "mkdir",
-    "mv",
-    "printf",
-    "rm",
-    "rmdir",
-    "sed",
-    "sh",
-    "sort",
-    "tail",
-    "test",
-    "touch",
-    "tr",
-    "true",
-    "uname",
-)
 # A shared object that other files can be linked to has a soname, or an install name on macOS. A version script of the
 # project's own counts as one: the linker accepts only one script.
 _FIND_MODULE = """shared= named= no_library=
@@ -110,8 +81,7 @@ def write_wrappers(
         path = toolchain.program(name)
         path.write_text(f"#!/bin/sh\n{script}\n")
         path.chmod(0o755)
-    for name in _UTILITIES:
-        utility = shutil.which(name)
+    for name, utility in find_utilities().items():
         if utility is not None and not toolchain.program(name).exists():
             toolchain.program(name).symlink_to(utility)
 
