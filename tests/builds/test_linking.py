@@ -1,4 +1,4 @@
-"""What a build finds of other recipes and of the build machine, and how it fails."""
+"""Builds that find different files of one name, or name what belongs to the build machine."""
 
 from __future__ import annotations
 
