@@ -23,6 +23,7 @@ from everywheel.config.recipe import (
     Recipe,
     Source,
 )
+from everywheel.config.target_settings import TargetOverride, TargetSettings
 from everywheel.planning.plan import Identities, make_plan, step_id
 from everywheel.planning.steps import LibraryStep, Plan, StepKind, WheelStep
 
@@ -121,7 +122,11 @@ def list_changes(value: Any) -> Iterator[tuple[str, Any]]:
 def glib_key(recipe: Recipe, *features: str) -> str:
     recipes = {**PROJECT.recipes, "glib": recipe}
     project = replace(
-        PROJECT, recipes=recipes, requires=("glib",), pythons=PROJECT.pythons[:1], features={"glib": features}
+        PROJECT,
+        recipes=recipes,
+        target_settings=TargetSettings(requires=("glib",)),
+        pythons=PROJECT.pythons[:1],
+        features={"glib": features},
     )
     return make_plan(project, PROJECT.targets[:1], IDENTITIES).steps[f"glib:{PROJECT.targets[0].tag}"].key
 
@@ -156,6 +161,8 @@ def test_every_value_of_a_python_is_in_the_key_of_its_wheel() -> None:
 def test_every_value_of_a_project_is_in_the_key_of_its_wheel_or_cannot_change_it() -> None:
     in_no_key = {
         "root": "is a place",
+        "settings_folder": "is a place",
+        "has_metadata": "means that name and version are known, which are in the key",
         "extension": "is a place, whose files are in the digest",
         "wheelhouse": "is a place",
         "smoke": "tests finished wheels",
@@ -167,10 +174,9 @@ def test_every_value_of_a_project_is_in_the_key_of_its_wheel_or_cannot_change_it
     changes: dict[str, object] = {
         "name": "other",
         "version": "9",
-        "requires": ("libvips", "zlib"),
-        "shared": (),
+        "revision": "v1.0-1-gabcdef0",
+        "overrides": (TargetOverride(when={"os": "linux"}, settings=TargetSettings(environment={"A": "1"})),),
         "linkage": Linkage.SYSTEM,
-        "settings": {"a": ("b",)},
         "features": {"libvips": ("jpeg",)},
         "exports": ("other_*",),
         "pythons": (replace(PROJECT.python, tag="cp399"),),
@@ -181,7 +187,18 @@ def test_every_value_of_a_project_is_in_the_key_of_its_wheel_or_cannot_change_it
     target, id = PROJECT.targets[:1], f"wheel:{PROJECT.targets[0].tag}"
     before = make_plan(PROJECT, target, IDENTITIES).steps[id].key
 
-    assert in_no_key.keys() | changes.keys() == {field.name for field in fields(PROJECT)}
+    settings: dict[str, object] = {
+        "requires": ("libvips", "zlib"),
+        "shared": (),
+        "config_settings": {"a": ("b",)},
+        "environment": {"A": "{prefix}"},
+    }
+
+    assert in_no_key.keys() | changes.keys() | {"target_settings"} == {field.name for field in fields(PROJECT)}
+    assert settings.keys() == {field.name for field in fields(PROJECT.target_settings)}
+    for name, value in settings.items():
+        other = replace(PROJECT.target_settings, **{name: value})  # type: ignore[arg-type]
+        assert make_plan(replace(PROJECT, target_settings=other), target, IDENTITIES).steps[id].key != before, name
     for name, value in changes.items():
         assert make_plan(replace(PROJECT, **{name: value}), target, IDENTITIES).steps[id].key != before, name
 
@@ -340,4 +357,16 @@ def test_system_linkage_affects_only_the_wheels() -> None:
 
     assert list_changed_steps(plan(system)) == WHEELS
     assert list_changed_steps(plan(replace(system, linkage=Linkage.SHARED))) == WHEELS  # by the settings of the backend
-    assert list_changed_steps(plan(replace(system, linkage=Linkage.SHARED, settings={}))) == set()
+    plain = replace(system.target_settings, config_settings={})
+    assert list_changed_steps(plan(replace(system, linkage=Linkage.SHARED, target_settings=plain))) == set()
+
+
+def test_an_override_affects_only_the_wheels_of_its_targets() -> None:
+    settings = TargetSettings(environment={"A": "1"})
+    override = TargetOverride(when={"libc": "musl", "target": "*_aarch64"}, settings=settings)
+    before, after = plan().steps, plan(replace(PROJECT, overrides=(override,))).steps
+
+    assert {id for id, step in after.items() if step.key != before[id].key} == {
+        "wheel:musllinux_1_2_aarch64",
+        "wheel-cp314t:musllinux_1_2_aarch64",
+    }

@@ -201,7 +201,7 @@ def test_a_project_that_is_named_must_exist(folder: Path) -> None:
     result = run("-p", "project", "repair", make_wheel(folder), "--prefix", ".")
 
     assert result.exit_code == 2
-    assert result.output.startswith(f"error: {folder / 'project' / 'pyproject.toml'}")
+    assert result.output.startswith(f"error: {folder / 'project'}: not a Python project: ")
 
 
 @pytest.mark.parametrize(

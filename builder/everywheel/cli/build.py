@@ -22,11 +22,12 @@ from everywheel.cli.options import (
 from everywheel.cli.output import echo
 from everywheel.cli.plan import show_plan
 from everywheel.cli.progress import make_console, open_display, show_failures
+from everywheel.cli.project_source import find_project
 from everywheel.cli.run_plan import STEPS_ARE_KEPT, choose_targets, exit_code, list_target_set, run_targets
 from everywheel.cli.sdist import make_sdist
 from everywheel.cli.store_lease import open_store
 from everywheel.config.file_names import wheel_name
-from everywheel.config.project import Project, load_project
+from everywheel.config.project import Project
 from everywheel.config.recipe import Linkage
 from everywheel.errors import UsageError
 from everywheel.execution.scheduler import Outcome, Result
@@ -50,6 +51,7 @@ class _Build:
 
 
 @click.command("build", short_help="Build the wheels: libraries, extension, repair, audit.")
+@click.argument("project_name", metavar="[PATH|SDIST|NAME==VERSION]", required=False)
 @selection_options
 @target_set_option
 @build_and_keep_options
@@ -60,6 +62,7 @@ class _Build:
 @describe_interruption(STEPS_ARE_KEPT)
 def build_command(
     ctx: click.Context,
+    project_name: str | None,
     selection: Selection,
     options: BuildOptions,
     target_set: str,
@@ -67,19 +70,17 @@ def build_command(
     runtime: str | None,
     as_json: bool,
 ) -> None:
-    """Build, repair and audit the wheels of the selected targets, and write them to the wheelhouse.
-
-    Steps that are in the store are not built again. A failure stops only the steps that depend on it. With --targets all
-    the source distribution is built too.
+    """Build, repair and audit the wheels of a folder, an sdist or a project on the index.
 
     Example: everywheel build --target manylinux_2_28_aarch64
     """
+    root = find_project(project_name, offline=options.offline) if project_name else ctx.obj
     with_sdist = target_set == "all" and not selection.targets and selection.engine is EngineName.ZIG
-    selection = _apply_target_set(selection, target_set, ctx.obj)
+    selection = _apply_target_set(selection, target_set, root)
     if dry_run:
-        show_plan(ctx.obj, selection, as_json=as_json)
+        show_plan(root, selection, as_json=as_json)
         return
-    project = selection.load_project(ctx.obj)
+    project = selection.load_project(root)
     targets = choose_targets(project, selection.targets, selection.engine)
     store = open_store()
     options = dataclasses.replace(options, engine=selection.engine)
@@ -106,7 +107,7 @@ def _apply_target_set(selection: Selection, target_set: str, root: Path) -> Sele
     """Return the selection with the targets of --targets, unless targets are named."""
     if target_set == "project" or selection.targets:
         return selection
-    return dataclasses.replace(selection, targets=list_target_set(load_project(root), target_set))
+    return dataclasses.replace(selection, targets=list_target_set(selection.load_project(root), target_set))
 
 
 def choose_wheelhouse(project: Project, engine: EngineName) -> Path:

@@ -81,7 +81,7 @@ def deps_command(
     if exit_code(results) == 0:
         for target in targets:
             folder = prefix if prefix is not None else output_dir / target.tag if output_dir is not None else None
-            count = _unpack_prefix(plan, target, store, folder, project.requires)
+            count = _unpack_prefix(plan, target, store, folder, project.for_target(target).requires)
             echo(f"{target.tag}: {count_noun(count, 'library', 'libraries')} in {folder or 'the store'}")
     ctx.exit(exit_code(results))
 

@@ -42,7 +42,7 @@ def lock_command(
     Example: everywheel lock --upgrade-package meson-python
     """
     loaded = load_project(project or root)
-    path = loaded.root / LOCK
+    path = loaded.settings_folder / LOCK
     kept = read_lock(path)
     if check and kept is None:
         raise UsageError(f"{path} does not exist", hint="run `everywheel lock`, and commit the file")

@@ -12,6 +12,7 @@ from everywheel import __doc__ as package_summary
 from everywheel.cli.failures import exit_for
 from everywheel.cli.options import verbose_option
 from everywheel.cli.output import echo
+from everywheel.cli.project_source import open_project
 from everywheel.config.recipe import suggest
 from everywheel.containers.command_report import record_command
 from everywheel.errors import MachineError, UsageError, printable_line
@@ -85,7 +86,11 @@ class Commands(click.Group):
     help=f"{package_summary}\n\nExample: everywheel build --target manylinux_2_28_aarch64",
 )
 @click.option(
-    "--project", "-p", type=click.Path(path_type=Path), default=Path(), help="Directory of the project [default: .]."
+    "--project",
+    "-p",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    help="Directory or source distribution of the project [default: .].",
 )
 @verbose_option
 @click.option("--traceback", is_flag=True, help="Show a Python traceback with an error.")
@@ -99,8 +104,8 @@ class Commands(click.Group):
 @click.pass_context
 def main(ctx: click.Context, project: Path, traceback: bool, report_dir: Path | None) -> None:
     _check_working_directory()
-    ctx.obj = project
     ctx.with_resource(listen_to_notices(_print_notice))
+    ctx.obj = open_project(project)
     if report_dir is not None and ctx.invoked_subcommand is not None:
         ctx.with_resource(record_command(report_dir, ctx.invoked_subcommand))
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from everywheel.cli.project_source import choose_wheelhouse_folder, config_option
 from everywheel.config.project import Project, load_project
 from everywheel.config.recipe import Linkage
 from everywheel.errors import UsageError
@@ -100,18 +101,40 @@ _linkage_option = click.option(
 )
 
 
+_python_option = click.option(
+    "--python", "pythons", multiple=True, metavar="TAG", help="Python, such as cp312 or cp311-abi3; repeatable."
+)
+_requires_option = click.option(
+    "--requires", multiple=True, metavar="RECIPE", help="Library that the extension is linked to; repeatable."
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """The part of a project to build: target tags (empty for the project's own), engine, profiles and linkage."""
+    """The part of a project to build: target tags (empty for the project's own), engine, profiles and linkage.
+
+    `config` is a file with settings, and `pythons` and `requires` replace these keys of the settings.
+    """
 
     targets: tuple[str, ...] = ()
     engine: EngineName = EngineName.ZIG
     profiles: tuple[str, ...] = ()
     linkage: Linkage = Linkage.SHARED
+    config: Path | None = None
+    pythons: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
 
     def load_project(self, root: Path) -> Project:
-        """Load the project in a folder with the selected profiles and linkage."""
-        return load_project(root, self.profiles, self.linkage)
+        """Load the project in a folder with the selected settings, profiles and linkage."""
+        options = {"python": list(self.pythons), "requires": list(self.requires)}
+        return load_project(
+            root,
+            self.profiles,
+            self.linkage,
+            config=self.config,
+            options={key: values for key, values in options.items() if values},
+            wheelhouse=choose_wheelhouse_folder(root, self.config),
+        )
 
 
 def collect_options(name: str, make: Callable[..., object], *options: _Decorator) -> _Decorator:
@@ -136,8 +159,24 @@ def collect_options(name: str, make: Callable[..., object], *options: _Decorator
     return decorate
 
 
-def _make_selection(targets: tuple[str, ...], engine: str, profiles: tuple[str, ...], linkage: str) -> Selection:
-    return Selection(targets=targets, engine=EngineName(engine), profiles=profiles, linkage=Linkage(linkage))
+def _make_selection(
+    targets: tuple[str, ...],
+    engine: str,
+    profiles: tuple[str, ...],
+    linkage: str,
+    config: Path | None,
+    pythons: tuple[str, ...],
+    requires: tuple[str, ...],
+) -> Selection:
+    return Selection(
+        targets=targets,
+        engine=EngineName(engine),
+        profiles=profiles,
+        linkage=Linkage(linkage),
+        config=config,
+        pythons=pythons,
+        requires=requires,
+    )
 
 
 def _make_build_options(jobs: int | None, offline: bool, timeout: int, keep: bool = False) -> BuildOptions:
@@ -149,7 +188,15 @@ def _make_build_options(jobs: int | None, offline: bool, timeout: int, keep: boo
 
 
 selection_options = collect_options(
-    "selection", _make_selection, target_option, _engine_option, _profile_option, _linkage_option
+    "selection",
+    _make_selection,
+    target_option,
+    _engine_option,
+    _profile_option,
+    _linkage_option,
+    config_option,
+    _python_option,
+    _requires_option,
 )
 build_options = collect_options(
     "options", _make_build_options, jobs_option, offline_option, timeout_option, verbose_option

@@ -5,20 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from packaging.utils import InvalidName, canonicalize_name
-from packaging.version import InvalidVersion, Version
-
-from everywheel.config.build_backend import BuildBackend, read_build_backend
+from everywheel.config.build_backend import BuildBackend
 from everywheel.config.extension_tree import digest_tree
+from everywheel.config.feature_selection import check_recipe, choose_features
+from everywheel.config.metadata import ExtensionMetadata, read_extension_metadata
 from everywheel.config.pins import Pin
-from everywheel.config.python_spec import PythonSpec, load_pythons
-from everywheel.config.recipe import Linkage, Recipe, suggest
+from everywheel.config.python_spec import PythonSpec, default_pythons, load_pythons
+from everywheel.config.recipe import Linkage, Recipe
 from everywheel.config.recipe_loader import load_recipes
+from everywheel.config.settings_file import find_settings
+from everywheel.config.target_settings import TargetOverride, TargetSettings, load_overrides, load_target_settings
 from everywheel.config.text_rules import SYMBOLS
-from everywheel.config.toml_reader import Table, read_toml
-from everywheel.errors import UsageError, find_page
+from everywheel.config.toml_reader import Table
+from everywheel.errors import UsageError
 from everywheel.platforms.target import Target, parse_target
+
+DEFAULT_TARGETS = (
+    "manylinux2014_x86_64",
+    "manylinux2014_aarch64",
+    "musllinux_1_2_x86_64",
+    "musllinux_1_2_aarch64",
+)
+"""The targets of a project that names none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +51,14 @@ class Project:
 
     Attributes:
         root: the directory of the project.
+        settings_folder: the directory of the file with the settings, to which its paths are relative; it has the lock, too.
+        has_metadata: whether name and version are known; otherwise the build backend determines them.
+        revision: the commit and the state of the git checkout that the version comes from; empty without one.
         extension: the directory of the C extension, which contains its own pyproject.toml.
         wheelhouse: the directory that finished wheels are written to.
-        requires: the recipes of the libraries that the extension is linked to.
-        shared: the recipes that are built as shared libraries; all others are built as static archives.
         linkage: how the libraries reach the extension module.
-        settings: config settings (PEP 517) that select the linkage in the extension's build backend.
+        target_settings: the environment, config settings and libraries for all targets.
+        overrides: those for some targets only; `for_target` combines both.
         features: the selected features by recipe.
         pythons: at least one; a separate wheel is built for each on every target of its systems.
         exports: glob patterns of the symbols that extension modules may export in addition to `PyInit_*`.
@@ -61,14 +73,15 @@ class Project:
     """
 
     root: Path
+    settings_folder: Path
     name: str
     version: str
+    has_metadata: bool
     extension: Path
     wheelhouse: Path
-    requires: tuple[str, ...]
-    shared: tuple[str, ...]
     linkage: Linkage
-    settings: Mapping[str, tuple[str, ...]]
+    target_settings: TargetSettings
+    overrides: tuple[TargetOverride, ...]
     features: Mapping[str, tuple[str, ...]]
     pythons: tuple[PythonSpec, ...]
     exports: tuple[str, ...]
@@ -80,6 +93,35 @@ class Project:
     backend: BuildBackend
     digest: str
     build_pins: tuple[Pin, ...] | None = None
+    revision: str = ""
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """The recipes of the libraries that the extension is linked to."""
+        return self.target_settings.requires
+
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """The recipes that are built as shared libraries; all others are built as static archives."""
+        return () if self.linkage is Linkage.STATIC else self.target_settings.shared
+
+    @property
+    def settings(self) -> Mapping[str, tuple[str, ...]]:
+        """Config settings (PEP 517) of the extension's build backend, with placeholders."""
+        return self.target_settings.config_settings
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Environment variables of the extension's build backend, with placeholders."""
+        return self.target_settings.environment
+
+    def for_target(self, target: Target) -> Project:
+        """Return the project with the settings of one target."""
+        settings = self.target_settings
+        for override in self.overrides:
+            if override.matches(target):
+                settings = settings.extend(override.settings)
+        return replace(self, target_settings=settings, overrides=())
 
     @property
     def python(self) -> PythonSpec:
@@ -101,55 +143,78 @@ class Project:
         return tuple(python for python in self.pythons if target.os in python.systems)
 
 
-def load_project(root: Path, profiles: Sequence[str] = (), linkage: Linkage = Linkage.SHARED) -> Project:
+def load_project(
+    root: Path,
+    profiles: Sequence[str] = (),
+    linkage: Linkage = Linkage.SHARED,
+    *,
+    config: Path | None = None,
+    options: Mapping[str, Any] | None = None,
+    wheelhouse: Path | None = None,
+) -> Project:
     """Load the project in the directory `root`.
 
     `profiles`, each of the form `RECIPE=NAME`, override the profiles in the project's table. With static linkage, `shared`
-    of the table is ignored. Raises UsageError, naming file and key, for an error in the project or in a recipe.
+    of the table is ignored. `config` is a file with settings instead of the project's own, `options` are values of its keys
+    that replace those in the file, and `wheelhouse` is a folder for wheels outside of the project. Raises UsageError, naming
+    file and key, for an error in the project or in a recipe.
     """
     root = root.absolute()
-    path = root / "pyproject.toml"
-    pyproject = read_toml(path, "run in the project's folder or name it with --project")
-    tool = pyproject.table("tool", {})
-    if not tool.has("everywheel"):
-        raise UsageError(
-            f"{path}: no [tool.everywheel] table",
-            hint=f"run in the project's folder or name it with --project; {find_page('recipes.md')} describes the table",
-        )
-    table = tool.table("everywheel")
+    settings = find_settings(root, config, options or {})
+    table = settings.table
     extension = root / table.text("extension", ".")
-    recipes = load_recipes(root / directory for directory in table.texts("recipes", ["recipes"]))
-    name, version, backend = _read_extension(extension / "pyproject.toml")
+    own_recipes = ["recipes"] if (settings.folder / "recipes").is_dir() else []
+    recipes = load_recipes(settings.folder / directory for directory in table.texts("recipes", own_recipes))
+    metadata = read_extension_metadata(extension)
+    targets = list(table.texts("targets", list(DEFAULT_TARGETS)))
+    output = settings.folder / table.text("wheelhouse", "wheelhouse") if wheelhouse is None else wheelhouse
     project = Project(
         root=root,
-        name=name,
-        version=version,
+        settings_folder=settings.folder,
+        name=metadata.name,
+        version=metadata.version,
+        has_metadata=metadata.is_known,
         extension=extension,
-        wheelhouse=root / table.text("wheelhouse", "wheelhouse"),
-        requires=table.texts("requires"),
-        shared=table.texts("shared"),
+        wheelhouse=output,
         linkage=linkage,
-        settings=_choose_settings(table, linkage),
-        features=_choose_features(table, recipes, profiles),
-        pythons=load_pythons(table, recipes),
+        target_settings=load_target_settings(table, linkage),
+        overrides=load_overrides(table, linkage),
+        features=choose_features(table, recipes, profiles),
+        pythons=_choose_pythons(table, recipes, metadata),
         exports=table.texts("exports", rule=SYMBOLS),
         smoke=_load_smoke(table.table("smoke", {})),
-        targets=_load_targets(table, "targets", ...),
-        released=_load_targets(table, "release-targets", list(table.texts("targets", ...))),
+        targets=_load_targets(table, "targets", targets),
+        released=_load_targets(table, "release-targets", targets),
         more_targets=tuple(parse_target(tag) for tag in table.texts("more-targets")),
         recipes=recipes,
-        backend=backend,
+        backend=metadata.backend,
         digest=digest_tree(extension),
     )
     table.reject_unknown_keys()
-    for key, names in (
-        ("requires", project.requires),
-        ("shared", project.shared),
-        ("python.headers", [python.headers for python in project.pythons]),
-    ):
-        for name in names:
-            _check_recipe(f"{table.location}: '{key}'", name, recipes)
-    return replace(project, shared=()) if linkage is Linkage.STATIC else project
+    _check_recipes(project, table.location)
+    return project
+
+
+def _choose_pythons(table: Table, recipes: Mapping[str, Recipe], metadata: ExtensionMetadata) -> tuple[PythonSpec, ...]:
+    try:
+        defaults = default_pythons(metadata.requires_python, recipes)
+    except ValueError as error:
+        raise UsageError(
+            f"{metadata.name}: its supported Pythons (Requires-Python) are not a version specifier",
+            details={"reason": error},
+            hint='name the Pythons in the settings: `python = ["cp312"]`',
+        ) from None
+    return load_pythons(table, recipes, defaults)
+
+
+def _check_recipes(project: Project, location: str) -> None:
+    """Raise UsageError when the project names a recipe that does not exist."""
+    for settings in (project.target_settings, *(override.settings for override in project.overrides)):
+        for key, names in (("requires", settings.requires), ("shared", settings.shared)):
+            for name in names:
+                check_recipe(f"{location}: '{key}'", name, project.recipes)
+    for python in project.pythons:
+        check_recipe(f"{location}: 'python.headers'", python.headers, project.recipes)
 
 
 def _load_targets(table: Table, key: str, default: object) -> tuple[Target, ...]:
@@ -166,61 +231,3 @@ def _load_smoke(table: Table) -> Smoke:
     smoke = Smoke(requires=table.texts("requires"), command=table.texts("command"), exclude=table.texts("exclude"))
     table.reject_unknown_keys()
     return smoke
-
-
-def _check_recipe(location: str, name: str, recipes: Mapping[str, Recipe]) -> None:
-    if name not in recipes:
-        raise UsageError(f"{location} names '{name}', but there is no such recipe", hint=suggest(name, recipes))
-
-
-def _read_extension(path: Path) -> tuple[str, str, BuildBackend]:
-    """Return the name, the normalized version (PEP 440; 0 if it is dynamic) and the build backend of an extension."""
-    pyproject = read_toml(path, "`extension` of [tool.everywheel] names the folder with the extension's pyproject.toml")
-    project = pyproject.table("project")
-    name, version = project.text("name"), project.text("version", "0")
-    try:
-        canonicalize_name(name, validate=True)
-        return name, str(Version(version)), read_build_backend(pyproject)
-    except InvalidName:
-        key, value, rule = "name", name, "a project name: letters, digits and `.`, `_`, `-` (PEP 508)"
-    except InvalidVersion:
-        key, value, rule = "version", version, "a version such as 1.2.3 (PEP 440)"
-    raise UsageError(
-        f"{project.location}: '{key}' must be {rule}", details={"value": repr(value)}, hint="wheels are named after it"
-    )
-
-
-def _choose_settings(table: Table, linkage: Linkage) -> dict[str, tuple[str, ...]]:
-    """Return the config settings for a linkage; raise UsageError for settings of an unknown linkage."""
-    settings = table.table("config-settings", {})
-    for name in settings:
-        if name not in list(Linkage):
-            raise UsageError(f"{settings.location}: there is no linkage '{name}'", hint=suggest(name, list(Linkage)))
-    return settings.text_lists(linkage.value)
-
-
-def _choose_features(
-    table: Table, recipes: Mapping[str, Recipe], profiles: Sequence[str]
-) -> dict[str, tuple[str, ...]]:
-    """Return the features that the project selects for each recipe, by `profiles` and by `features`."""
-    chosen: dict[str, tuple[str, ...]] = {}
-    overrides = {name: profile for name, _, profile in (choice.partition("=") for choice in profiles)}
-    for name, profile in {**table.text_map("profiles"), **overrides}.items():
-        _check_recipe(f"{table.location}: 'profiles'", name, recipes)
-        available = recipes[name].profiles
-        if profile not in available:
-            raise UsageError(
-                f"{table.location}: recipe '{name}' has no profile '{profile}'", hint=suggest(profile, available)
-            )
-        chosen[name] = available[profile]
-    for name, features in table.text_lists("features").items():
-        _check_recipe(f"{table.location}: 'features'", name, recipes)
-        available_features = recipes[name].features
-        for feature in features:
-            if feature not in available_features:
-                raise UsageError(
-                    f"{table.location}: recipe '{name}' has no feature '{feature}'",
-                    hint=suggest(feature, available_features),
-                )
-        chosen[name] = tuple(dict.fromkeys((*chosen.get(name, ()), *features)))
-    return chosen

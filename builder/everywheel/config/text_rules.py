@@ -74,6 +74,11 @@ URL = TextRule(
     description="an http or https URL",
     hint="`{version}` is the only placeholder; escape other characters as `%20`",
 )
+VARIABLE = TextRule(
+    accepts=_match(r"[A-Za-z_][A-Za-z0-9_]*"),
+    description="the name of an environment variable",
+    hint='such as `environment = { WITH_ZLIB = "1" }`',
+)
 SYMBOLS = TextRule(
     accepts=_match(r"[A-Za-z0-9_.$@*?\[\]!^-]+"),
     description="a symbol or a glob of symbols",

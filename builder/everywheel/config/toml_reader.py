@@ -101,6 +101,10 @@ class Table:
         self._check(key, rule, *values)
         return tuple(values)
 
+    def text_or_texts(self, key: str) -> tuple[str, ...]:
+        """Return a string as a tuple of length 1, or an array of strings."""
+        return (self.text(key),) if isinstance(self._data.get(key), str) else self.texts(key)
+
     def text_map(self, key: str, rule: TextRule | None = None) -> dict[str, str]:
         """Return a table of strings; names and values follow the rule."""
         table = self._get(key, dict, {})
@@ -159,6 +163,10 @@ class Table:
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._data)
+
+    def replace(self, values: Mapping[str, Any]) -> Table:
+        """Return the table with other values for some keys."""
+        return Table({**self._data, **values}, self.file, self.path)
 
     def has(self, key: str) -> bool:
         """Return whether the table contains a key, without reading it."""

@@ -95,7 +95,8 @@ def _add_library(
             f"the portable Python for {target.libc} needs {file}, but no recipe '{recipe}' exists",
             hint="add the recipe's folder to `recipes` of [tool.everywheel]",
         )
-    shared = dataclasses.replace(project, shared=(recipe,))
+    settings = dataclasses.replace(project.target_settings, shared=(recipe,))
+    shared = dataclasses.replace(project, target_settings=settings, overrides=())
     plan = finish_plan(plan_libraries(shared, target, [recipe], find_identities()))
     options = BuildOptions(jobs=default_jobs(), offline=offline)
     for result in build_plan(plan, shared, store, options, SilentListener()):

@@ -47,11 +47,12 @@ def make_plan(
     """
     steps: dict[str, Step] = {}
     for target in targets:
+        chosen = project.for_target(target)
         for python in project.choose_pythons(target):
-            roots = (*project.requires, python.headers)
+            roots = (*chosen.requires, python.headers)
             libraries = plan_libraries(project, target, roots, identities, machine=machine)
             steps |= libraries
-            wheel = _plan_wheel(project, target, python, libraries, identities)
+            wheel = _plan_wheel(chosen, target, python, libraries, identities)
             steps[wheel.id] = wheel
     return finish_plan(steps)
 
@@ -80,6 +81,7 @@ def plan_libraries(
     Raises UsageError for recipes that require each other in a cycle, and for a program that requires other recipes.
     """
     build_machine = build_machine_target() if machine is None else machine
+    project = project.for_target(target)
     resolved: dict[str, ResolvedRecipe] = {}
 
     def resolve(name: str) -> ResolvedRecipe:
@@ -154,6 +156,8 @@ def _plan_wheel(
         # The keys of the libraries already differ between shared and static linkage.
         **({"linkage": project.linkage.value} if project.linkage is Linkage.SYSTEM else {}),
         **({"settings": dict(project.settings)} if project.settings else {}),
+        **({"environment": dict(project.environment)} if project.environment else {}),
+        **({"revision": project.revision} if project.revision else {}),
         "exports": project.exports,
     }
     return WheelStep(

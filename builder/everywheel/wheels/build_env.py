@@ -22,6 +22,7 @@ from everywheel.wheels.build_lock import check_requirements, ensure_build_enviro
 from everywheel.wheels.missing_extensions import check_extensions
 from everywheel.wheels.neutral_paths import replace_build_paths
 from everywheel.wheels.pep517 import BackendCall, build_extension_wheel, copy_extension, query_wheel_requirements
+from everywheel.wheels.project_values import add_environment, list_config_settings
 from everywheel.wheels.system_linkage import check_system_linkage, drop_libraries
 from everywheel.wheels.target_python import TargetPython, list_module_exports, parse_python_version
 
@@ -32,16 +33,18 @@ def prepare_call(context: BuildContext, step: WheelStep, plan: Plan, project: Pr
     The workspace contains the prefix, the toolchain and a copy of the extension. Raises BuildError when the extension has
     changed since the plan was made, or when a build requirement cannot be installed.
     """
+    project = project.for_target(step.target)
     log = context.log(step)
     remove_path(log)
     workspace, toolchain = prepare_workspace(context, step, plan, project)
     source = copy_extension(project.extension, workspace / "source")
     if digest_tree(source) != project.digest:
         raise BuildError(f"{step.label}: the extension was changed while the build ran", hint="run the build again")
+    prefix = workspace / "prefix"
     python = TargetPython(
         target=step.target,
         version=parse_python_version(project.recipes[step.python.headers].version),
-        prefix=workspace / "prefix",
+        prefix=prefix,
         limited_api=step.python.limited_api,
         free_threaded=step.python.free_threaded,
         abi3t="abi3t" in step.python.abi.split("."),
@@ -56,10 +59,12 @@ def prepare_call(context: BuildContext, step: WheelStep, plan: Plan, project: Pr
         interpreter=ensure_build_environment(project, context.store, offline=context.offline),
         python=python,
         toolchain=toolchain,
-        environment={**toolchain.environment, **variables, **context.environment},
+        environment=add_environment(
+            {**toolchain.environment, **variables, **context.environment}, project, prefix=prefix, source=source
+        ),
         log=log,
         label=f"{project.name} {project.version} for {step.target.tag}",
-        settings={name: values[0] if len(values) == 1 else list(values) for name, values in project.settings.items()},
+        settings=list_config_settings(project, prefix=prefix, source=source),
         module_exports=list_module_exports(project),
     )
 

@@ -1,8 +1,8 @@
 """The lock of build requirements: every package in the environment of an extension's build, pinned by version and hash.
 
-The lock is the file `everywheel.lock` in the project's root. Without it, the requirements are resolved once, and the result is
-recorded in the store (`resolutions/`), from where later builds take it. Both contain the requirements in `[build-system]`, and
-those that the backend adds (`get_requires_for_build_wheel`, `get_requires_for_build_sdist`; PEP 517).
+The lock is the file `everywheel.lock` next to the project's settings. Without it, the requirements are resolved once, and the
+result is recorded in the store (`resolutions/`), from where later builds take it. Both contain the requirements in
+`[build-system]`, and those that the backend adds (`get_requires_for_build_wheel`, `get_requires_for_build_sdist`; PEP 517).
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def find_build_lock(project: Project, store: Store, machine: Machine | None = No
     The pins are those that apply to the machine that builds, by default this one. Raises UsageError for a lock that is
     damaged or does not fit the project's requirements.
     """
-    pins = read_lock(project.root / LOCK)
+    pins = read_lock(project.settings_folder / LOCK)
     if pins is None:
         pins = read_resolution(resolution_path(project, store))
     if pins is None:
@@ -111,7 +111,7 @@ def find_build_lock(project: Project, store: Store, machine: Machine | None = No
     try:
         selected = select_pins(pins, machine)
     except PinError as error:
-        details = {"lock": project.root / LOCK, "reason": error}
+        details = {"lock": project.settings_folder / LOCK, "reason": error}
         raise UsageError(f"{LOCK} cannot be used", details=details, hint="run `everywheel lock --upgrade`") from None
     check_fit(project, selected, machine)
     return replace(project, build_pins=selected)
@@ -150,7 +150,7 @@ def check_fit(project: Project, pins: Sequence[Pin], machine: Machine) -> None:
     if unmet:
         raise UsageError(
             f"{LOCK} does not fit the build requirements of {project.name}",
-            details={"lock": project.root / LOCK, "not fulfilled": ", ".join(unmet)},
+            details={"lock": project.settings_folder / LOCK, "not fulfilled": ", ".join(unmet)},
             hint="run `everywheel lock`",
         )
 

@@ -1,0 +1,58 @@
+"""The project that a command is for: a folder, a source distribution, or a name on a package index."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from everywheel.cli.output import echo
+from everywheel.errors import UsageError
+from everywheel.execution.files import hash_file
+
+config_option = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Settings (everywheel.toml) of an untouched project.",
+)
+
+
+def open_project(path: Path) -> Path:
+    """Return the folder of a project: a folder as it is, and an sdist unpacked into the store.
+
+    Raises UsageError for a file that is not an sdist.
+    """
+    if not path.is_file():
+        return path
+    from everywheel.cli.store_lease import open_store
+    from everywheel.wheels.project_sdist import open_sdist
+
+    return open_sdist(path, open_store())
+
+
+def find_project(text: str, *, offline: bool = False) -> Path:
+    """Return the folder of a project that is named by its folder, its sdist, or its name on the index.
+
+    Raises UsageError for any other text.
+    """
+    path = Path(text)
+    if path.exists():
+        return open_project(path)
+    if "/" in text or text.endswith((".tar.gz", ".whl", ".zip")):
+        raise UsageError(f"{text}: no such file or folder", hint="check the path, or run in the project's folder")
+    from everywheel.cli.store_lease import open_store
+    from everywheel.wheels.project_sdist import fetch_named_sdist, open_sdist, parse_project_name
+
+    store = open_store()
+    path = fetch_named_sdist(*parse_project_name(text), store, offline=offline)
+    echo(f"{path.name}: sha256 {hash_file(path)}", err=True)
+    return open_sdist(path, store)
+
+
+def choose_wheelhouse_folder(root: Path, config: Path | None) -> Path | None:
+    """Return the folder for the wheels of a project that was not given as its own folder; None for all others."""
+    from everywheel.store.local import default_store
+
+    outside = config is not None or root.absolute().is_relative_to(default_store().resolve())
+    return Path.cwd() / "wheelhouse" if outside else None

@@ -1,0 +1,122 @@
+"""Source distributions on package indexes (PEP 503): found on the page of a project, downloaded, compared with their hash.
+
+`pip download` would run the project's build backend for its metadata, and some backends compile the project for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+from urllib.request import url2pathname
+
+from packaging.utils import InvalidSdistFilename, canonicalize_name, parse_sdist_filename
+from packaging.version import Version
+
+from everywheel.errors import SourceError
+from everywheel.execution.files import hash_file
+from everywheel.execution.retry import RetryPolicy
+from everywheel.sources.deadline import Deadline, DeadlineExceeded
+from everywheel.sources.http import Limits, download
+from everywheel.sources.request import Unavailable
+
+_LARGEST_PAGE = 1 << 26  # bytes
+_HINT = "is the name right? the indexes are those of pip's settings (PIP_INDEX_URL, pip.conf)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexedSdist:
+    """A source distribution on an index; `sha256` is empty if the index names none."""
+
+    filename: str
+    version: Version
+    url: str
+    sha256: str
+    is_yanked: bool
+
+
+class _Links(HTMLParser):
+    """The links of a page with their attributes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: list[dict[str, str | None]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "a":
+            self.links.append(dict(attrs))
+
+
+def download_sdist(name: str, version: str, indexes: Sequence[str], folder: Path, *, timeout: float = 600.0) -> Path:
+    """Download the sdist of a version, by default the newest stable one, into a folder, and return its path.
+
+    Raises SourceError when no index has it, or when the file does not have the hash that the index names.
+    """
+    deadline, reasons, sdists = Deadline(timeout), {}, list[IndexedSdist]()
+    for index in indexes:
+        page = f"{index.rstrip('/')}/{canonicalize_name(name)}/"
+        try:
+            sdists += _list_sdists(name, page, _read(page, folder / "page.html", deadline))
+        except (Unavailable, DeadlineExceeded, OSError) as error:
+            reasons[page] = str(error).lower() or "too slow"
+    wanted = [sdist for sdist in sdists if not version or sdist.version == Version(version)]
+    stable = [s for s in wanted if version or not (s.is_yanked or s.version.is_prerelease)]
+    if not stable:
+        versions = ", ".join(str(known) for known in sorted({sdist.version for sdist in sdists})[-8:])
+        raise SourceError(
+            f"no package index has a source distribution of {name}{f' {version}' if version else ''}",
+            details={**reasons, **({"versions with one": versions} if versions else {})},
+            hint=_HINT,
+        )
+    chosen = max(stable, key=lambda sdist: sdist.version)
+    path = folder / chosen.filename
+    try:
+        _get(chosen.url, path, deadline)
+    except (Unavailable, DeadlineExceeded, OSError) as error:
+        details = {"url": chosen.url, "reason": str(error).lower()}
+        raise SourceError(f"{chosen.filename} cannot be downloaded", details=details, hint=_HINT) from None
+    if chosen.sha256 and (actual := hash_file(path)) != chosen.sha256:
+        raise SourceError(
+            f"{chosen.filename} differs from the file that its index describes",
+            details={"url": chosen.url, "sha256": actual, "expected": chosen.sha256},
+            hint="run the command again; if it fails again, a proxy or mirror has another file",
+        )
+    return path
+
+
+def _list_sdists(name: str, page: str, text: str) -> Iterator[IndexedSdist]:
+    parser = _Links()
+    parser.feed(text)
+    for link in parser.links:
+        url, fragment = urldefrag(urljoin(page, link.get("href") or ""))
+        filename = unquote(urlsplit(url).path).rpartition("/")[2]
+        try:
+            project, version = parse_sdist_filename(filename)
+        except InvalidSdistFilename:
+            continue
+        if project == canonicalize_name(name) and filename.endswith(".tar.gz"):
+            kind, _, digest = fragment.partition("=")
+            yield IndexedSdist(
+                filename=filename,
+                version=version,
+                url=url,
+                sha256=digest if kind == "sha256" else "",
+                is_yanked="data-yanked" in link,
+            )
+
+
+def _read(page: str, path: Path, deadline: Deadline) -> str:
+    _get(f"{page}index.html" if page.startswith("file:") else page, path, deadline, _LARGEST_PAGE)
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+def _get(url: str, path: Path, deadline: Deadline, size: int | None = None) -> None:
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        path.write_bytes(Path(url2pathname(parts.path)).read_bytes())
+        return
+    limits = Limits(deadline=deadline) if size is None else Limits(deadline=deadline, size=size)
+    path.unlink(missing_ok=True)
+    download(url, path, limits=limits, retry_policy=RetryPolicy(), on_bytes=lambda size, total: None)
