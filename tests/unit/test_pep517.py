@@ -40,6 +40,10 @@ def build_wheel(folder, settings=None, metadata=None):
     with zipfile.ZipFile(pathlib.Path(folder, name), "w"):
         return name
 """
+WARNING = """
+import warnings
+warnings.warn_explicit("no license\\n!!", UserWarning, __file__, 3)
+"""
 
 
 def make_extension(folder: Path) -> Path:
@@ -116,6 +120,17 @@ def test_the_output_of_a_failing_backend_is_in_the_error(tmp_path: Path) -> None
 
     assert caught.value.fact == "demo 1.0 for musllinux_1_2_aarch64: own_backend failed (exit 1)"
     assert caught.value.excerpt == ("error: no compiler",)
+
+
+@pytest.mark.filterwarnings("error")
+def test_warnings_of_a_backend_are_in_its_log_only(tmp_path: Path) -> None:
+    call = make_call(tmp_path, "own_backend")
+    backend = call.source / "own_backend.py"
+    backend.write_text(BACKEND + WARNING)
+
+    build_extension_wheel(call)
+
+    assert f"{backend}:3: warning: no license\n!!\n" in call.log.read_text()
 
 
 def test_a_backend_path_outside_the_project_is_an_error(tmp_path: Path) -> None:

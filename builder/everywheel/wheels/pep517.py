@@ -19,6 +19,7 @@ from everywheel.platforms.target import Target
 from everywheel.toolchains.pip_settings import filter_environment
 from everywheel.toolchains.toolchain import Toolchain
 from everywheel.wheels.backend_settings import Settings, choose_settings
+from everywheel.wheels.backend_warnings import log_warnings
 from everywheel.wheels.target_python import TargetPython
 
 
@@ -74,7 +75,7 @@ def query_requirements(
             cmd, cwd=source, env={**environment, **(extra_environ or {})}, log=log, label=f"{label}: {backend.name}"
         )
 
-    hooks = _call_hooks(backend, source, python, run_hook, label)
+    hooks = _call_hooks(backend, source, python, run_hook, log, label)
     return (*hooks.get_requires_for_build_wheel({}), *hooks.get_requires_for_build_sdist({}))
 
 
@@ -125,14 +126,18 @@ def make_hooks(call: BackendCall) -> BuildBackendHookCaller:
             label=f"{call.label}: {call.backend.name}",
         )
 
-    return _call_hooks(call.backend, call.source, call.interpreter, run_hook, call.label)
+    return _call_hooks(call.backend, call.source, call.interpreter, run_hook, call.log, call.label)
 
 
 def _call_hooks(
-    backend: BuildBackend, source: Path, python: Path, run_hook: Callable[..., None], label: str
+    backend: BuildBackend, source: Path, python: Path, run_hook: Callable[..., None], log: Path, label: str
 ) -> BuildBackendHookCaller:
+    def run(cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
+        run_hook(cmd, cwd, extra_environ)
+        log_warnings(cmd, log, f"{label}: {backend.name}")
+
     try:
-        return BuildBackendHookCaller(str(source), backend.name, backend.path or None, run_hook, str(python))
+        return BuildBackendHookCaller(str(source), backend.name, backend.path or None, run, str(python))
     except ValueError as error:
         raise UsageError(f"{label}: [build-system] of its pyproject.toml: {error}") from None
 
