@@ -130,18 +130,17 @@ def test_a_newer_metadata_version_is_kept() -> None:
     assert metadata_of(wheel)[0] == "Metadata-Version: 2.5"
 
 
-@pytest.mark.parametrize(("line", "shown"), [("", "''"), ("License: my own terms", "'my own terms'")])
-def test_an_extension_without_an_expression_of_its_own_is_refused(line: str, shown: str) -> None:
-    wheel = make_wheel(f"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n{line}\n")
+def test_the_text_of_a_license_becomes_a_file_and_a_reference() -> None:
+    text = "License: Copyright me\n        \n        All rights."
+    wheel = make_wheel(f"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n{text}\n")
 
-    with pytest.raises(BuildError) as caught:
-        add_licenses_and_sbom(wheel, (FOO,), REPAIR)
+    licensed = add_licenses_and_sbom(wheel, (FOO,), REPAIR)
 
-    assert caught.value.render() == (
-        "error: demo-1.0-cp311-abi3-musllinux_1_2_x86_64.whl: the license of the extension itself is not an SPDX expression\n"
-        f"  license: {shown}\n"
-        '  hint: write `license = "MIT"`, or its other expression, in [project] of its pyproject.toml'
-    )
+    assert licensed.files[f"{INFO}/licenses/LICENSE.txt"].data == b"Copyright me\n\nAll rights.\n"
+    assert "License-Expression: LicenseRef-demo AND Zlib" in metadata_of(licensed)
+    assert "License-File: LICENSE.txt" in metadata_of(licensed)
+    root = sbom_of(licensed)["metadata"]["component"]
+    assert root["licenses"] == [{"expression": "LicenseRef-demo"}]
 
 
 def test_a_library_license_that_is_not_an_expression_is_refused() -> None:

@@ -5,26 +5,21 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from everywheel.config.output_folders import is_output
 from everywheel.errors import UsageError
 from everywheel.execution.files import hash_file
 from everywheel.execution.input_files import ListedFile, UnusableFile, list_files
 
-_NOT_SOURCE = frozenset({"build", "dist", "wheelhouse", "__pycache__", "node_modules"})
-
 
 def extension_files(directory: Path) -> list[ListedFile]:
-    """Return the source files of the extension, sorted; hidden files and build results are left out, links are followed.
+    """Return all files of the extension except those in output folders, sorted; links are followed.
 
     Raises UsageError for a file or folder that cannot be used.
     """
     try:
-        return list_files(directory, exclude=_is_left_out)
+        return list_files(directory, exclude=lambda path: is_output(path, directory))
     except UnusableFile as error:
         raise _report_unusable(error) from None
-
-
-def _is_left_out(name: str) -> bool:
-    return name.startswith(".") or name in _NOT_SOURCE or name.endswith(".egg-info")
 
 
 def _report_unusable(error: object) -> UsageError:

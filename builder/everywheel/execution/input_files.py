@@ -76,11 +76,11 @@ def read_text(path: Path, limit: int) -> str:
 
 
 def list_files(
-    root: Path, *, within: Path | None = None, exclude: Callable[[str], bool] | None = None
+    root: Path, *, within: Path | None = None, exclude: Callable[[Path], bool] | None = None
 ) -> list[ListedFile]:
     """Return all files in a folder and its subfolders, sorted by name; links are followed.
 
-    Files and folders whose own name is in `exclude` are left out. With `within`, a link must lead to a path in that folder;
+    Files and folders that `exclude` accepts are left out. With `within`, a link must lead to a path in that folder;
     without it, links to missing files are left out. Raises UnusableFile for a folder that cannot be read, for a special
     file, for a link to a folder that contains it, and for a name that is not UTF-8.
     """
@@ -90,7 +90,7 @@ def list_files(
     while folders:
         folder, parents = folders.pop()
         try:
-            entries = [entry for entry in os.scandir(folder) if exclude is None or not exclude(entry.name)]
+            entries = [entry for entry in os.scandir(folder) if exclude is None or not exclude(Path(entry.path))]
         except OSError as error:
             raise UnusableFile(folder, _describe(error)) from None
         count += len(entries)  # folders as well: links between them can make their number grow exponentially

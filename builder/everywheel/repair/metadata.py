@@ -13,8 +13,9 @@ from packaging.metadata import RawMetadata
 from everywheel.errors import BuildError
 from everywheel.libraries.library_facts import Library, list_prefix_files
 from everywheel.repair.request import RepairRequest
+from everywheel.wheels.own_license import find_license_text, find_own_license
 from everywheel.wheels.sbom import make_sbom
-from everywheel.wheels.spdx import check_expression, combine_expressions
+from everywheel.wheels.spdx import combine_expressions
 from everywheel.wheels.wheel import Wheel, WheelFile, add_files, edit_metadata, read_metadata
 
 _GRAFT_HASH = re.compile(r"(?P<stem>.+?)-[0-9a-f]{8,64}(?P<rest>\..+)")
@@ -28,7 +29,8 @@ def add_licenses_and_sbom(wheel: Wheel, libraries: Sequence[Library], request: R
     """
     folder = f"{wheel.dist_info}/licenses"
     texts = {f"{library.name}/{file}": text for library in libraries for file, text in library.texts.items()}
-    own = _own_license(wheel)
+    own = find_own_license(read_metadata(wheel))
+    wheel = _keep_license_text(wheel)
     try:
         expression = combine_expressions([own, *(library.license for library in libraries)])
     except ValueError as error:
@@ -66,17 +68,16 @@ def _version_key(version: str) -> tuple[int, ...]:
     return tuple(map(int, version.split(".")))
 
 
-def _own_license(wheel: Wheel) -> str:
-    metadata = read_metadata(wheel)
-    expression = metadata.get("license_expression") or metadata.get("license", "")
-    try:
-        return check_expression(expression)
-    except ValueError:
-        raise BuildError(
-            f"{wheel.filename}: the license of the extension itself is not an SPDX expression",
-            details={"license": f"'{expression[:60]}'"},
-            hint='write `license = "MIT"`, or its other expression, in [project] of its pyproject.toml',
-        ) from None
+def _keep_license_text(wheel: Wheel) -> Wheel:
+    """Return the wheel with the text in the field `License`, which the expression replaces, as a file if it has no other."""
+    metadata, name = read_metadata(wheel), "LICENSE.txt"
+    text = find_license_text(metadata)
+    if not text or metadata.get("license_files"):
+        return wheel
+    changed = edit_metadata(
+        wheel, lambda raw: RawMetadata(**{**raw, "license_files": [name], "metadata_version": "2.4"})
+    )
+    return add_files(changed, {f"{wheel.dist_info}/licenses/{name}": text.encode()})
 
 
 def _move_license_files(wheel: Wheel) -> Wheel:

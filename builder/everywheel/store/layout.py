@@ -29,6 +29,9 @@ FOLDERS = (
 )
 LINKABLE = ("sources", "tools", "zig")
 """The directories that may be links, so that several stores share them; `everywheel store gc` keeps what is behind a link."""
+CACHE_TAG = "CACHEDIR.TAG"
+"""The file that marks a cache for backups, and for builds of a project that contains it (https://bford.info/cachedir/)."""
+_CACHE_TAG_TEXT = "Signature: 8a477f597d28d172789f06886806bc55\n# This directory is a store of everywheel.\n"
 REMOVE_HINT = "`everywheel store gc --damaged` removes it"
 
 
@@ -75,6 +78,8 @@ def create_folders(root: Path) -> None:
         with translate_os_errors(root):
             for name in FOLDERS:
                 (root / name).mkdir(parents=True, exist_ok=True)
+            if not (root / CACHE_TAG).exists():
+                (root / CACHE_TAG).write_text(_CACHE_TAG_TEXT)
     except OSError as error:
         raise MachineError(
             f"cannot create the store {root}",
