@@ -11,7 +11,7 @@ import pytest
 from everywheel.errors import BuildError
 from everywheel.platforms.target import parse_target
 from everywheel.toolchains.build_tools import Tools
-from everywheel.toolchains.compiler_arguments import Note, read_notes, report_arguments
+from everywheel.toolchains.compiler_arguments import Note, NoteKind, read_notes, report_arguments
 from everywheel.toolchains.compilers import Compilers
 from everywheel.toolchains.toolchain import Toolchain
 from everywheel.toolchains.toolchain_writer import write_toolchain
@@ -36,7 +36,7 @@ class Wrapper:
 
     @property
     def notes(self) -> list[str]:
-        return [f"{'refused' if note.refused else 'dropped'} {note}" for note in read_notes(self.toolchain)]
+        return [f"{note.kind} {note}" for note in read_notes(self.toolchain)]
 
 
 @pytest.fixture
@@ -240,4 +240,20 @@ def test_refused_arguments_are_named_before_dropped_folders(wrapper: Wrapper, tm
 
     assert raised.value.details == {"refused": "-march=native (for a.c)", "dropped": "-I/usr/include (for a.c)"}
     assert raised.value.hint == "read the log"
-    assert Note(argument="-march=native", refused=True, subjects=("a.c",)) in read_notes(wrapper.toolchain)
+    assert Note(kind=NoteKind.REFUSED, argument="-march=native", subjects=("a.c",)) in read_notes(wrapper.toolchain)
+
+
+def test_a_failed_link_with_a_framework_names_it(wrapper: Wrapper, tmp_path: Path) -> None:
+    log, arguments = tmp_path / "demo.log", ["-shared", "a.o", "-framework", "CoreFoundation", "-o", "demo.so"]
+
+    assert wrapper.call(*arguments) == arguments
+    with pytest.raises(BuildError) as raised, report_arguments(wrapper.toolchain, log, "demo"):
+        raise BuildError("demo failed")
+
+    assert raised.value.render() == (
+        "error: demo failed\n"
+        "  frameworks: -framework CoreFoundation (for demo.so)\n"
+        "  hint: zig has libSystem and no framework of macOS, and SDKROOT is not used: switch the framework off, or build for "
+        "macOS on a Mac with `--engine native` (docs/macos.md)"
+    )
+    assert not log.exists()

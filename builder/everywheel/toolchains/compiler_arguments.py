@@ -11,9 +11,10 @@ import contextlib
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
-from everywheel.errors import BuildError, count_noun
+from everywheel.errors import BuildError, count_noun, find_page
 from everywheel.execution.process import log_lines
 from everywheel.toolchains.toolchain import PYTHON_HEADERS, Toolchain
 
@@ -22,18 +23,27 @@ _FOLDER_OPTIONS = ("-I", "-L", "-B", "-F", "-i", "--sysroot")
 _SHOWN = 5  # arguments in one line of an error
 
 
+class NoteKind(StrEnum):
+    """The reason for a note; the value is its first word. An argument that names a framework is passed on."""
+
+    DROPPED = "dropped"
+    REFUSED = "refused"
+    FRAMEWORK = "framework"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """An argument that was dropped or, with `refused`, not accepted; `subjects` are the files that it was passed for."""
+    """An argument of which a wrapper made a note; `subjects` are the files that it was passed for."""
 
+    kind: NoteKind
     argument: str
-    refused: bool
     subjects: tuple[str, ...]
 
     @property
     def is_folder(self) -> bool:
         """True for a directory of the build machine."""
-        return not self.refused and self.argument.startswith(_FOLDER_OPTIONS) and "/" in self.argument
+        is_option = self.argument.startswith(_FOLDER_OPTIONS) and "/" in self.argument
+        return self.kind is NoteKind.DROPPED and is_option
 
     def __str__(self) -> str:
         others = f" and {count_noun(len(self.subjects) - 1, 'other file')}" if len(self.subjects) > 1 else ""
@@ -76,7 +86,7 @@ def read_notes(toolchain: Toolchain) -> tuple[Note, ...]:
             subjects.setdefault(note, {})[text or "a link"] = None
         pending = []
     return tuple(
-        Note(argument=argument, refused=kind == "refused", subjects=tuple(files))
+        Note(kind=NoteKind(kind), argument=argument, subjects=tuple(files))
         for (kind, argument), files in subjects.items()
     )
 
@@ -90,22 +100,28 @@ def report_arguments(toolchain: Toolchain, log: Path, label: str) -> Iterator[No
         _explain(error, read_notes(toolchain))
         raise
     finally:
-        notes = read_notes(toolchain)
-        if notes:
-            lines = [f"{'refused' if note.refused else 'dropped'}: {note}" for note in notes]
+        lines = [f"{note.kind}: {note}" for note in read_notes(toolchain) if note.kind is not NoteKind.FRAMEWORK]
+        if lines:
             log_lines(log, label, ["arguments that the compiler wrappers did not pass on:", *lines])
 
 
 def _explain(error: BuildError, notes: Sequence[Note]) -> None:
-    refused = [note for note in notes if note.refused]
+    refused = [note for note in notes if note.kind is NoteKind.REFUSED]
     folders = [note for note in notes if note.is_folder]
-    for title, selected in (("refused", refused), ("dropped", folders)):
+    frameworks = [note for note in notes if note.kind is NoteKind.FRAMEWORK]
+    for title, selected in (("refused", refused), ("dropped", folders), ("frameworks", frameworks)):
         if selected:
             rest = f", and {len(selected) - _SHOWN} more" if len(selected) > _SHOWN else ""
             error.details[title] = ", ".join(map(str, selected[:_SHOWN])) + rest
-    if folders and not refused:
-        folder = folders[0].argument
+    if refused:
+        return
+    if frameworks:
         error.hint = (
-            f"'{folder}' names a folder of this machine, which no wheel may depend on: a library from there needs a recipe, "
-            "named in `requires`"
+            "zig has libSystem and no framework of macOS, and SDKROOT is not used: switch the framework off, or build for "
+            f"macOS on a Mac with `--engine native` ({find_page('macos.md')})"
+        )
+    elif folders:
+        error.hint = (
+            f"'{folders[0].argument}' names a folder of this machine, which no wheel may depend on: a library from there "
+            "needs a recipe, named in `requires`"
         )

@@ -113,6 +113,10 @@ for arg do
           *) set -- "$@" "-Wl,$token" ;;
         esac
         ;;
+      -framework | -weak_framework)
+        note framework "$option $arg"
+        set -- "$@" "$option" "$arg"
+        ;;
       *)
         if admit "$arg"; then
           set -- "$@" "$option" "$folder"
@@ -127,7 +131,7 @@ for arg do
   case $arg in
     # The most frequent arguments first.
     -D* | -W[b-km-oq-z]* | -Wl,--gc-sections | -Wl,--as-needed | -Wl,-z,relro | -Wl,-z,now | -O* | *.o | *.c | -c) ;;
-    -[ILBF] | -isystem | -idirafter | -iquote | -iframework | -isysroot | --sysroot | -Xlinker)
+    -[ILBF] | -isystem | -idirafter | -iquote | -iframework | -isysroot | --sysroot | -Xlinker | -framework | -weak_framework)
       option=$arg
       continue
       ;;
