@@ -105,12 +105,12 @@ def free_threaded(session: nox.Session) -> None:
 def lint(session: nox.Session) -> None:
     """Check types, style and formatting."""
     install(session, "lint")
-    for command in ("ruff check .", "ruff format --check .", "mypy"):
+    schema, workflows = "check-jsonschema --builtin-schema vendor.github-", find(".github/workflows/*.yml")
+    for command in ("ruff check .", "ruff format --check .", "mypy", f"{schema}actions action.yml"):
         session.run(*command.split())
     session.run("clang-format", "--dry-run", "--Werror", *find("extension/src/**/*.[ch]"))
-    workflows = find(".github/workflows/*.yml")
-    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
-    session.run("zizmor", "--offline", "--quiet", *workflows)
+    session.run(*f"{schema}workflows".split(), *workflows)
+    session.run("zizmor", "--offline", "--quiet", "action.yml", *workflows)
 
 
 @nox.session
