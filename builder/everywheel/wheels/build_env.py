@@ -19,9 +19,10 @@ from everywheel.toolchains.toolchain import Toolchain, ToolchainOptions
 from everywheel.toolchains.toolchain_writer import write_toolchain
 from everywheel.wheels.backend_settings import has_cross_files
 from everywheel.wheels.build_lock import check_requirements, ensure_build_environment
+from everywheel.wheels.git_checkout import add_git_to_path, copy_checkout
 from everywheel.wheels.missing_extensions import check_extensions
 from everywheel.wheels.neutral_paths import replace_build_paths
-from everywheel.wheels.pep517 import BackendCall, build_extension_wheel, copy_extension, query_wheel_requirements
+from everywheel.wheels.pep517 import BackendCall, build_extension_wheel, query_wheel_requirements
 from everywheel.wheels.project_values import add_environment, list_config_settings
 from everywheel.wheels.system_linkage import check_system_linkage, drop_libraries
 from everywheel.wheels.target_python import TargetPython, list_module_exports, parse_python_version
@@ -37,7 +38,7 @@ def prepare_call(context: BuildContext, step: WheelStep, plan: Plan, project: Pr
     log = context.log(step)
     remove_path(log)
     workspace, toolchain = prepare_workspace(context, step, plan, project)
-    source = copy_extension(project.extension, workspace / "source")
+    source = copy_checkout(project, workspace / "source", step.label)
     if digest_tree(source) != project.digest:
         raise BuildError(f"{step.label}: the extension was changed while the build ran", hint="run the build again")
     prefix = workspace / "prefix"
@@ -49,6 +50,7 @@ def prepare_call(context: BuildContext, step: WheelStep, plan: Plan, project: Pr
         free_threaded=step.python.free_threaded,
         abi3t="abi3t" in step.python.abi.split("."),
     )
+    path = add_git_to_path(toolchain.environment["PATH"], project, workspace)
     variables = compiler_variables(toolchain, None if has_cross_files(project.backend) else python)
     return BackendCall(
         target=step.target,
@@ -60,7 +62,10 @@ def prepare_call(context: BuildContext, step: WheelStep, plan: Plan, project: Pr
         python=python,
         toolchain=toolchain,
         environment=add_environment(
-            {**toolchain.environment, **variables, **context.environment}, project, prefix=prefix, source=source
+            {**toolchain.environment, **variables, **context.environment, "PATH": path},
+            project,
+            prefix=prefix,
+            source=source,
         ),
         log=log,
         label=f"{project.name} {project.version} for {step.target.tag}",

@@ -32,7 +32,9 @@ from everywheel.libraries.context import project_logs
 from everywheel.store.local import Store
 from everywheel.toolchains.build_tools import Tools, ensure_tools, pinned_versions
 from everywheel.toolchains.virtual_env import ensure_pinned_environment, environment_python
-from everywheel.wheels.pep517 import copy_extension, query_requirements
+from everywheel.wheels.backend_metadata import find_metadata, query_metadata
+from everywheel.wheels.git_checkout import copy_checkout
+from everywheel.wheels.pep517 import query_requirements
 from everywheel.wheels.resolutions import list_resolution, read_resolution, resolution_path, write_resolution
 from everywheel.wheels.resolve import KEEP_ALL, Upgrade, resolve_requirements
 
@@ -114,13 +116,15 @@ def find_build_lock(project: Project, store: Store, machine: Machine | None = No
         details = {"lock": project.settings_folder / LOCK, "reason": error}
         raise UsageError(f"{LOCK} cannot be used", details=details, hint="run `everywheel lock --upgrade`") from None
     check_fit(project, selected, machine)
-    return replace(project, build_pins=selected)
+    return find_metadata(replace(project, build_pins=selected), store)
 
 
 def ensure_build_lock(
     project: Project, store: Store, *, offline: bool = False, machine: Machine | None = None
 ) -> Project:
     """Return the project like `find_build_lock`; what neither the lock nor the store has is resolved once.
+
+    This includes name and version, if only the backend knows them.
 
     Raises UsageError like `find_build_lock`, MachineError when nothing is recorded and `offline` forbids the network, and
     BuildError when the requirements cannot be resolved.
@@ -138,7 +142,13 @@ def ensure_build_lock(
                 write_resolution(record, make_lock(project, store).pins)
         known = find_build_lock(project, store, machine)
     list_resolution(known.build_pins or (), store)
-    return known
+    if known.has_metadata:
+        return known
+    tools = ensure_tools(store.root, offline=offline)
+    # The backend runs on this machine, even if another one builds.
+    own = known if machine is None else find_build_lock(project, store)
+    resolved = query_metadata(own, store, tools, ensure_build_environment(own, store, offline=offline))
+    return replace(known, name=resolved.name, version=resolved.version, has_metadata=True)
 
 
 def check_fit(project: Project, pins: Sequence[Pin], machine: Machine) -> None:
@@ -244,7 +254,7 @@ def _keep_hashes(pins: Sequence[Pin], kept: Sequence[Pin], upgrade: Upgrade) -> 
 def _query_backend(project: Project, store: Store, tools: Tools, python: Path, log: Path) -> tuple[str, ...]:
     """Return the requirements that the backend adds, with the build tools on PATH, as in builds."""
     with TemporaryDirectory(dir=store.root / "tmp") as folder:
-        source = copy_extension(project.extension, Path(folder) / "source")
+        source = copy_checkout(project, Path(folder) / "source", f"build requirements of {project.name}")
         return query_requirements(
             project.backend, source, python, [tools.bin], log, f"build requirements of {project.name}"
         )

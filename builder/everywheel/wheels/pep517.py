@@ -14,6 +14,7 @@ from everywheel.config.build_backend import BuildBackend
 from everywheel.config.extension_tree import extension_files
 from everywheel.config.recipe import Linkage
 from everywheel.errors import BuildError, UsageError
+from everywheel.execution.input_files import read_file
 from everywheel.execution.process import run_logged
 from everywheel.platforms.target import Target
 from everywheel.toolchains.pip_settings import filter_environment
@@ -21,6 +22,8 @@ from everywheel.toolchains.toolchain import Toolchain
 from everywheel.wheels.backend_settings import Settings, choose_settings
 from everywheel.wheels.backend_warnings import log_warnings
 from everywheel.wheels.target_python import TargetPython
+
+_LARGEST_METADATA = 1 << 22  # bytes; it contains the readme
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +80,25 @@ def query_requirements(
 
     hooks = _call_hooks(backend, source, python, run_hook, log, label)
     return (*hooks.get_requires_for_build_wheel({}), *hooks.get_requires_for_build_sdist({}))
+
+
+def prepare_metadata(
+    backend: BuildBackend, source: Path, python: Path, environment: Mapping[str, str], *, log: Path, label: str
+) -> bytes:
+    """Return the content of the METADATA that a backend determines for a wheel of the extension in `source`.
+
+    A backend without the hook builds a wheel for it (PEP 517). Raises BuildError when the backend fails.
+    """
+
+    def run_hook(cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
+        variables = {**environment, **(extra_environ or {})}
+        run_logged(cmd, cwd=source, env=variables, log=log, label=f"{label}: {backend.name}")
+
+    hooks = _call_hooks(backend, source, python, run_hook, log, label)
+    folder = source.parent / f"{source.name}-metadata"
+    folder.mkdir()
+    name = hooks.prepare_metadata_for_build_wheel(str(folder), {})
+    return read_file(folder / name / "METADATA", _LARGEST_METADATA)
 
 
 def query_wheel_requirements(call: BackendCall) -> tuple[str, ...]:

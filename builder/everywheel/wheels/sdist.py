@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -14,13 +13,14 @@ from everywheel.archives.refusal import ArchiveError, UnsafeArchive, find_name_f
 from everywheel.archives.tar_reader import TarKind, TarMember, open_tar
 from everywheel.config.file_names import sdist_name
 from everywheel.config.project import Project
-from everywheel.errors import BuildError, MachineError
+from everywheel.errors import BuildError
 from everywheel.execution.process import run_logged
 from everywheel.libraries.context import BuildContext
 from everywheel.planning.steps import Plan, WheelStep
 from everywheel.store.local import FIXED_TIME
 from everywheel.wheels.build_env import prepare_call
 from everywheel.wheels.build_lock import check_requirements
+from everywheel.wheels.git_checkout import link_git
 from everywheel.wheels.pep517 import BackendCall, find_result, make_hooks, settings_for
 from everywheel.wheels.wheelhouse import open_unfinished
 
@@ -50,9 +50,9 @@ def build_sdist(context: BuildContext, step: WheelStep, plan: Plan, project: Pro
 
 
 def _call_backend(call: BackendCall, project: Project) -> Path:
-    path = f"{_link_git(call.workspace)}:{call.environment['PATH']}"
+    path = f"{link_git(call.workspace)}:{call.environment['PATH']}"
     call = replace(call, environment={**call.environment, "PATH": path})
-    if call.backend.module == "mesonpy":
+    if call.backend.module == "mesonpy" and not project.revision:
         _commit(call)
     settings = settings_for(call)
     check_requirements(project, make_hooks(call).get_requires_for_build_sdist(settings))
@@ -70,17 +70,6 @@ def _commit(call: BackendCall) -> None:
         [*author, "commit", "--quiet", "-m", "sources"],
     ):
         run_logged(["git", *args], cwd=call.source, env=call.environment, log=call.log, label=f"{call.label}: git")
-
-
-def _link_git(workspace: Path) -> Path:
-    """Return a directory that contains git, and no other program of the build machine."""
-    git = shutil.which("git")
-    if git is None:
-        raise MachineError("git is missing", hint="install it (Debian: `apt-get install git`)")
-    folder = workspace / "git"
-    folder.mkdir(exist_ok=True)
-    (folder / "git").symlink_to(git)
-    return folder
 
 
 def pack_sdist(path: Path) -> bytes:
