@@ -217,11 +217,12 @@ def test_a_failed_build_names_the_arguments_that_were_not_passed_on(wrapper: Wra
         wrapper.call("-I/usr/include", "-flto=auto", "-c", source)
 
     with pytest.raises(BuildError) as raised, report_arguments(wrapper.toolchain, log, "demo"):
-        raise BuildError("demo failed")
+        raise BuildError("demo failed", excerpt=["a.c:1:10: fatal error: 'yaml.h' file not found"])
 
     assert raised.value.render() == (
         "error: demo failed\n"
         "  dropped: -I/usr/include (for a.c and 1 other file)\n"
+        "  | a.c:1:10: fatal error: 'yaml.h' file not found\n"
         "  hint: '-I/usr/include' names a folder of this machine, which no wheel may depend on: a library from there needs "
         "a recipe, named in `requires`"
     )
@@ -230,6 +231,15 @@ def test_a_failed_build_names_the_arguments_that_were_not_passed_on(wrapper: Wra
         "dropped: -I/usr/include (for a.c and 1 other file)\n"
         "dropped: -flto=auto (for a.c and 1 other file)\n"
     )
+
+
+def test_a_dropped_folder_is_no_hint_if_nothing_is_missing(wrapper: Wrapper, tmp_path: Path) -> None:
+    wrapper.call("-I/usr/include", "-c", "a.c")
+
+    with pytest.raises(BuildError) as raised, report_arguments(wrapper.toolchain, tmp_path / "demo.log", "demo"):
+        raise BuildError("demo failed", excerpt=["a.c:1:1: error: unknown type name 'x'"])
+
+    assert (raised.value.details, raised.value.hint) == ({"dropped": "-I/usr/include (for a.c)"}, None)
 
 
 def test_refused_arguments_are_named_before_dropped_folders(wrapper: Wrapper, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ systems hide what a compiler prints. The notes are reported at the end of the bu
 from __future__ import annotations
 
 import contextlib
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from everywheel.toolchains.toolchain import PYTHON_HEADERS, Toolchain
 
 SCRIPT = Path(__file__).with_name("compiler_arguments.sh")
 _FOLDER_OPTIONS = ("-I", "-L", "-B", "-F", "-i", "--sysroot")
+_MISSING = re.compile("not found|unable to find|cannot find|No such file", re.I)
 _SHOWN = 5  # arguments in one line of an error
 
 
@@ -120,7 +122,7 @@ def _explain(error: BuildError, notes: Sequence[Note]) -> None:
             "zig has libSystem and no framework of macOS, and SDKROOT is not used: switch the framework off, or build for "
             f"macOS on a Mac with `--engine native` ({find_page('macos.md')})"
         )
-    elif folders:
+    elif folders and _MISSING.search("\n".join(error.excerpt)):
         error.hint = (
             f"'{folders[0].argument}' names a folder of this machine, which no wheel may depend on: a library from there "
             "needs a recipe, named in `requires`"
