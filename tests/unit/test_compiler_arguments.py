@@ -233,7 +233,7 @@ def test_a_failed_build_names_the_arguments_that_were_not_passed_on(wrapper: Wra
     )
 
 
-def test_a_dropped_folder_is_no_hint_if_nothing_is_missing(wrapper: Wrapper, tmp_path: Path) -> None:
+def test_a_dropped_folder_is_not_a_hint_if_nothing_is_missing(wrapper: Wrapper, tmp_path: Path) -> None:
     wrapper.call("-I/usr/include", "-c", "a.c")
 
     with pytest.raises(BuildError) as raised, report_arguments(wrapper.toolchain, tmp_path / "demo.log", "demo"):

@@ -215,3 +215,18 @@ def test_a_thread_whose_start_was_interrupted_is_not_waited_for(monkeypatch: pyt
 
     with pytest.raises(KeyboardInterrupt), DaemonThreads() as threads:
         threads.submit(time.sleep, 60)
+
+
+def test_an_excerpt_includes_the_flag_that_the_compiler_does_not_know() -> None:
+    values = [f" cpu{number}" for number in range(40)]
+    output = "\n".join(["meson.build:1:0: ERROR: cannot compile programs", *values, "error: unknown CPU: 'x86'"])
+
+    assert excerpt(output) == [
+        "error: unknown CPU: 'x86'",
+        "meson.build:1:0: ERROR: cannot compile programs",
+        *values[:10],
+    ]
+    assert excerpt("error: unsupported linker arg: --foo\n1 error") == [
+        "error: unsupported linker arg: --foo",
+        "1 error",
+    ]

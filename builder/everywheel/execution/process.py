@@ -36,6 +36,10 @@ from everywheel.execution.child import Child, start_child
 from everywheel.execution.temporary_files import check_temporary_directory
 
 _SIGNIFICANT = re.compile(r"(\berror\b|\bERROR\b|FAILED|undefined symbol|not found|No such file|CMake Error)", re.I)
+# A flag that zig does not know; after some of these errors, or before them, it lists dozens of values.
+_UNKNOWN_FLAG = re.compile(
+    r"error: (unsupported (linker|preprocessor) (arg|extension flag)|unsupported option|unknown (clang option|(target )?CPU))"
+)
 _EXCERPT_LINES = 12
 _GRACE = 0.25  # seconds that a command in the user's session has to exit after an interrupt before it is killed
 _TICK = 0.1  # seconds between two checks for new output of a running command, and between two calls of `on_tick`
@@ -85,13 +89,17 @@ class CommandResult:
 
 
 def excerpt(output: str) -> Sequence[str]:
-    """Return the first line that reports an error and the lines after it, or the last lines if no line does."""
+    """Return the first line that reports an error and the lines after it, or the last lines if no line does.
+
+    A line that names a flag which the compiler does not know is always included.
+    """
     lines = [line for line in output.splitlines() if line.strip()]
     significant = [i for i, line in enumerate(lines) if _SIGNIFICANT.search(line)]
     if not significant:
         return lines[-_EXCERPT_LINES:]
-    first = significant[0]
-    return lines[first : first + _EXCERPT_LINES]
+    shown = lines[significant[0] : significant[0] + _EXCERPT_LINES]
+    flag = next((line for line in lines if _UNKNOWN_FLAG.search(line)), None)
+    return shown if flag is None or flag in shown else [flag, *shown[:-1]]
 
 
 def run_logged(
