@@ -6,6 +6,9 @@
 /* Number of rows that are read at a time: a pixel of the result may cover all rows of an image. */
 enum { ROWS_AT_ONCE = 64 };
 
+/* The sum of the weights of rows up to which sums of 8-bit samples are exact in a float, which has 24 bits. */
+enum { MAX_EXACT_TOTAL = ((1 << 24) - 1) / UINT8_MAX };
+
 /* Number of rows of the result that stay in memory, because threads need them in a slightly different order. */
 enum { KEPT_ROWS = 10 };
 
@@ -21,6 +24,9 @@ typedef struct {
     int first, last;
     double first_weight, last_weight; /* the last one is 0 if both are the same pixel */
 } span;
+
+/* Samples of the source, and the type of their sums in a column: float for EXACT_BYTES, double for others. */
+typedef enum { EXACT_BYTES, BYTES, FLOATS } sample_kind;
 
 /* Rows of the source that were read. */
 typedef struct {
@@ -77,6 +83,14 @@ find_row(window *rows, int y)
 }
 
 static void
+add_bytes_exactly(float *sums, const uint8_t *samples, int count, float weight)
+{
+    for (int i = 0; i < count; i++) {
+        sums[i] += weight * samples[i];
+    }
+}
+
+static void
 add_bytes(double *sums, const uint8_t *samples, int count, double weight)
 {
     for (int i = 0; i < count; i++) {
@@ -92,13 +106,19 @@ add_floats(double *sums, const float *samples, int count, double weight)
     }
 }
 
-/* Add up the rows that one row of the result covers. A float would not be exact for more than 65,793 rows. */
+static size_t
+size_of_sum(sample_kind kind)
+{
+    return kind == EXACT_BYTES ? sizeof(float) : sizeof(double);
+}
+
+/* Add up the rows that one row of the result covers. */
 static bool
-add_rows(window *rows, ratio scale, int y, int count, bool is_bytes, double *sums)
+add_rows(window *rows, ratio scale, int y, int count, sample_kind kind, void *sums)
 {
     span covered = find_span(scale, y);
 
-    memset(sums, 0, sizeof(double) * (size_t)count);
+    memset(sums, 0, size_of_sum(kind) * (size_t)count);
     for (int at = covered.first; at <= covered.last; at++) {
         double weight = at == covered.first  ? covered.first_weight
                         : at == covered.last ? covered.last_weight
@@ -108,58 +128,71 @@ add_rows(window *rows, ratio scale, int y, int count, bool is_bytes, double *sum
         if (row == NULL) {
             return false;
         }
-        if (is_bytes) {
+        switch (kind) {
+        case EXACT_BYTES:
+            add_bytes_exactly(sums, row, count, (float)weight);
+            break;
+        case BYTES:
             add_bytes(sums, row, count, weight);
-        }
-        else {
+            break;
+        case FLOATS:
             add_floats(sums, row, count, weight);
+            break;
         }
     }
     return true;
 }
 
+static inline double __attribute__((always_inline))
+get_sum(const void *sums, ptrdiff_t at, sample_kind kind)
+{
+    return kind == EXACT_BYTES ? (double)((const float *)sums)[at] : ((const double *)sums)[at];
+}
+
 /* Inlined for each number of bands, which makes the loops twice as fast. */
 static inline void __attribute__((always_inline))
-average_bands(const double *sums, const span *spans, int count, double whole, double total, int bands, void *out,
-              bool is_bytes)
+average_bands(const void *sums, const span *spans, int count, double whole, double total, int bands, void *out,
+              sample_kind kind)
 {
     for (int x = 0; x < count; x++) {
         span covered = spans[x];
 
         for (int band = 0; band < bands; band++) {
-            const double *first = sums + (ptrdiff_t)covered.first * bands + band;
-            const double *last = sums + (ptrdiff_t)covered.last * bands + band;
+            ptrdiff_t first = (ptrdiff_t)covered.first * bands + band;
+            ptrdiff_t last = (ptrdiff_t)covered.last * bands + band;
             double inner = 0;
 
-            for (const double *sample = first + bands; sample < last; sample += bands) {
-                inner += *sample;
+            for (ptrdiff_t at = first + bands; at < last; at += bands) {
+                inner += get_sum(sums, at, kind);
             }
-            double mean = (covered.first_weight * *first + whole * inner + covered.last_weight * *last) / total;
-            if (is_bytes) {
-                ((uint8_t *)out)[x * bands + band] = (uint8_t)(mean + 0.5);
+            double mean = (covered.first_weight * get_sum(sums, first, kind) + whole * inner +
+                           covered.last_weight * get_sum(sums, last, kind)) /
+                          total;
+            if (kind == FLOATS) {
+                ((float *)out)[x * bands + band] = (float)mean;
             }
             else {
-                ((float *)out)[x * bands + band] = (float)mean;
+                ((uint8_t *)out)[x * bands + band] = (uint8_t)(mean + 0.5);
             }
         }
     }
 }
 
 static void
-average(const double *sums, const span *spans, int count, double whole, double total, int bands, void *out,
-        bool is_bytes)
+average(const void *sums, const span *spans, int count, double whole, double total, int bands, void *out,
+        sample_kind kind)
 {
-    if (is_bytes && bands == 3) {
-        average_bands(sums, spans, count, whole, total, 3, out, true);
+    if (kind == EXACT_BYTES && bands == 3) {
+        average_bands(sums, spans, count, whole, total, 3, out, EXACT_BYTES);
     }
-    else if (is_bytes && bands == 1) {
-        average_bands(sums, spans, count, whole, total, 1, out, true);
+    else if (kind == EXACT_BYTES && bands == 1) {
+        average_bands(sums, spans, count, whole, total, 1, out, EXACT_BYTES);
     }
-    else if (!is_bytes && bands == 4) {
-        average_bands(sums, spans, count, whole, total, 4, out, false);
+    else if (kind == FLOATS && bands == 4) {
+        average_bands(sums, spans, count, whole, total, 4, out, FLOATS);
     }
     else {
-        average_bands(sums, spans, count, whole, total, bands, out, is_bytes);
+        average_bands(sums, spans, count, whole, total, bands, out, kind);
     }
 }
 
@@ -170,15 +203,17 @@ generate(VipsRegion *out, void *region, void *image, void *nearest, gboolean *st
     VipsImage *source = image;
     VipsRect part = out->valid;
     int bands = source->Bands;
-    bool is_bytes = source->BandFmt == VIPS_FORMAT_UCHAR;
     ratio horizontal = find_ratio(source->Xsize, out->im->Xsize, nearest != NULL);
     ratio vertical = find_ratio(source->Ysize, out->im->Ysize, nearest != NULL);
+    sample_kind kind = source->BandFmt != VIPS_FORMAT_UCHAR ? FLOATS
+                       : vertical.total <= MAX_EXACT_TOTAL  ? EXACT_BYTES
+                                                            : BYTES;
     int left = find_span(horizontal, part.left).first;
     int width = find_span(horizontal, part.left + part.width - 1).last + 1 - left;
     int end = find_span(vertical, part.top + part.height - 1).last + 1;
     window rows = {.region = region, .area = {.left = left, .width = width}, .end = end};
     span *spans = WebPMalloc(sizeof(span) * (size_t)part.width);
-    double *sums = WebPMalloc(sizeof(double) * (size_t)width * (size_t)bands);
+    void *sums = WebPMalloc(size_of_sum(kind) * (size_t)width * (size_t)bands);
     bool done = spans != NULL && sums != NULL;
 
     (void)stop;
@@ -191,10 +226,10 @@ generate(VipsRegion *out, void *region, void *image, void *nearest, gboolean *st
         spans[x].last -= left;
     }
     for (int y = part.top; done && y < part.top + part.height; y++) {
-        done = add_rows(&rows, vertical, y, width * bands, is_bytes, sums);
+        done = add_rows(&rows, vertical, y, width * bands, kind, sums);
         if (done) {
             average(sums, spans, part.width, horizontal.to, (double)horizontal.total * vertical.total, bands,
-                    VIPS_REGION_ADDR(out, part.left, y), is_bytes);
+                    VIPS_REGION_ADDR(out, part.left, y), kind);
         }
     }
     WebPFree(spans);

@@ -5,6 +5,7 @@
 #include "exif.h"
 #include "icc.h"
 #include "jpeg.h"
+#include "progressive_jpeg.h"
 #include "resize.h"
 #include "xmp.h"
 
@@ -208,7 +209,7 @@ convert_background(input *in, double *color)
     return true;
 }
 
-/* Open a JPEG again, shrunk on load. */
+/* Open a JPEG again, shrunk on load, without the parts that are not needed. */
 static VipsImage *
 reload_jpeg(input *in, int shrink)
 {
@@ -216,7 +217,10 @@ reload_jpeg(input *in, int shrink)
                           : shrink == 4 ? FAIL_IF_TRUNCATED(",shrink=4")
                                         : FAIL_IF_TRUNCATED(",shrink=8");
 
-    return input_load(in, reduced, IMAGE_REDUCED_STREAMED);
+    if (shrink == 8 && in->copy.size == 0 && jpeg_drop_details(in->data, in->size, &in->copy)) {
+        return input_load(in, in->copy.bytes, in->copy.size, reduced, IMAGE_REDUCED_STREAMED);
+    }
+    return input_load(in, in->data, in->size, reduced, IMAGE_REDUCED_STREAMED);
 }
 
 /* Resize an image to the box and crop it; a JPEG is shrunk on load, if possible. */

@@ -145,12 +145,12 @@ find_loader_options(const void *data, size_t size, bool is_animated)
 }
 
 VipsImage *
-input_load(input *in, const char *options, int slot)
+input_load(input *in, const void *data, size_t size, const char *options, int slot)
 {
     VipsImage **streamed = &in->images[slot];
     VipsImage **loaded = &in->images[slot + 1];
 
-    *streamed = vips_image_new_from_buffer(in->data, in->size, options, "access", VIPS_ACCESS_SEQUENTIAL, NULL);
+    *streamed = vips_image_new_from_buffer(data, size, options, "access", VIPS_ACCESS_SEQUENTIAL, NULL);
     if (*streamed == NULL) {
         return NULL;
     }
@@ -193,7 +193,7 @@ input_open(input *in, const void *data, size_t size, const shape_options *option
     if (!find_loader(data, size, failed)) {
         return false;
     }
-    VipsImage *image = input_load(in, find_loader_options(data, size, is_animated), IMAGE_STREAMED);
+    VipsImage *image = input_load(in, data, size, find_loader_options(data, size, is_animated), IMAGE_STREAMED);
     if (image == NULL) {
         return fail(failed, FAILURE_UNREADABLE, "");
     }

@@ -51,7 +51,7 @@ enum {
 typedef struct {
     const void *data;
     size_t size;
-    WebPData copy; /* the file with its metadata rearranged, if that is necessary */
+    WebPData copy; /* the file with its metadata rearranged, or only the parts that are needed, if there are others */
     shape_options options;
     VipsArea *owner; /* releases all images at once */
     VipsImage **images;
@@ -86,10 +86,10 @@ input_open(input *in, const void *data, size_t size, const shape_options *option
 bool
 input_is_out_of_order(const failure *failed);
 
-/* Open the file with options of its loader. The image is decoded row by row, or at once if `in_memory` is set. Uses the
+/* Open a file with options of its loader. The image is decoded row by row, or at once if `in_memory` is set. Uses the
    image slots `slot` and `slot` + 1; the result, or NULL, is in the second. */
 VipsImage *
-input_load(input *in, const char *options, int slot);
+input_load(input *in, const void *data, size_t size, const char *options, int slot);
 
 /* Whether libvips can apply a profile to an image: it is tried on a single black pixel of the same kind. `steps` has
    space for PROFILE_STEPS images, which the caller releases. */
