@@ -126,6 +126,22 @@ def test_an_extension_for_windows_links_python3(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(("free_threaded", "dll"), [(False, "python314"), (True, "python314t")])
+def test_an_extension_of_one_python_links_the_dll_of_that_python(tmp_path: Path, free_threaded: bool, dll: str) -> None:
+    version = parse_python_version("3.14.4")
+    python = TargetPython(
+        target=WINDOWS, version=version, prefix=tmp_path, limited_api=False, free_threaded=free_threaded
+    )
+
+    libpython = describe_python(python)["libpython"]
+
+    assert libpython == {
+        "link_extensions": True,
+        "dynamic": str(tmp_path / "lib" / f"lib{dll}.dll.a"),
+        **dict.fromkeys(("dynamic_stableabi", "dynamic-stableabi"), str(tmp_path / "lib" / "libpython3.dll.a")),
+    }
+
+
 def test_only_windows_builds_more_than_the_headers_of_cpython() -> None:
     recipe = load_recipe(ROOT / "recipes" / "cpython" / "recipe.toml")
     systems = {

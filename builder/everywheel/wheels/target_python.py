@@ -38,6 +38,12 @@ class TargetPython:
         return self.prefix / "include" / "python"
 
     @property
+    def import_library(self) -> Path:
+        """The library that extensions for Windows are linked with: that of python3.dll, python312.dll or python314t.dll."""
+        suffix = "" if self.limited_api else f"{self.version.minor}{'t' if self.free_threaded else ''}"
+        return self.prefix / self.target.system.linkable.format(f"python{self.version.major}{suffix}")
+
+    @property
     def extension_tag(self) -> str:
         """The tag in the file names of extension modules: `cpython-311-x86_64-linux-gnu`, `abi3t`."""
         if self.abi3t:
@@ -163,10 +169,10 @@ def _platform(target: Target) -> str:
 
 
 def _describe_libpython(python: TargetPython) -> dict[str, object]:
-    # Extensions for Linux and macOS must not be linked to libpython (PEP 513); those for Windows are linked to python3.dll.
+    # Extensions for Linux and macOS must not be linked to libpython (PEP 513); those for Windows are linked to a DLL.
     if python.target.os != "windows":
         return {"link_extensions": False}
     # Meson 1.12 also reads two names that are not in PEP 739.
-    names = ("dynamic", "dynamic_stableabi", "dynamic-stableabi")
-    library = str(python.prefix / python.target.system.linkable.format("python3"))
-    return {"link_extensions": True, **dict.fromkeys(names, library)}
+    names = ("dynamic_stableabi", "dynamic-stableabi")
+    stable = str(python.prefix / python.target.system.linkable.format("python3"))
+    return {"link_extensions": True, "dynamic": str(python.import_library), **dict.fromkeys(names, stable)}
