@@ -35,7 +35,7 @@ FEATURES = (  # select declarations, so they come before the first #include
 )
 # In libc_nonshared.a of every glibc, or macros and inline functions of its headers.
 STATIC = frozenset(("atexit", "fstatat", "lstat", "mknod", "mknodat", "stat", "fstat", "pthread_atfork"))
-# Names that are no functions on a system that exports the symbol, or that configure does not accept there.
+# Names that are not functions on a system that exports the symbol, or that configure does not accept there.
 OLD_HEADERS = frozenset(("HAVE_SYS_DIR_H", "HAVE_SYS_NDIR_H", "HAVE_NDIR_H"))  # only where there is no dirent.h
 # Functions that configure does not accept although a library exports the symbol, by system.
 REFUSED: Mapping[str, frozenset[str]] = {

@@ -21,7 +21,7 @@ OPTIONAL = re.compile(
 )
 # glibc's features.h raises these after _GNU_SOURCE; whether it has been included differs.
 RAISED = {"_POSIX_C_SOURCE", "_XOPEN_SOURCE"}
-# Harmless: the header or the flag is there, but this version of configure does not set it in every build.
+# Harmless: the header or the flag exists, but this version of configure does not set it in every build.
 ADDED = {"_REENTRANT", "HAVE_MEMORY_H", "HAVE_GETHOSTBYNAME"}
 # Not in every release of a version.
 LATER = {"HAVE_LINUX_AUXVEC_H", "HAVE_LINUX_LIMITS_H", "HAVE_SEM_CLOCKWAIT", "HAVE_SYS_AUXV_H", "HAVE_TTYNAME"}
