@@ -29,6 +29,7 @@ from everywheel.cli.store_lease import open_store
 from everywheel.config.file_names import wheel_name
 from everywheel.config.project import Project
 from everywheel.config.recipe import Linkage
+from everywheel.config.settings_file import SETTINGS_FILE
 from everywheel.errors import UsageError
 from everywheel.execution.scheduler import Outcome, Result
 from everywheel.libraries.features import can_run
@@ -133,6 +134,7 @@ def _run_containers(
 
     if project.linkage is Linkage.SYSTEM:
         raise UsageError("the container engine does not build `system` wheels", hint="leave out `--engine`")
+    _check_settings(project)
     check_cibuildwheel_config(project)
     console = make_console()
     catalog = load_catalog(find_catalog(project.root))
@@ -142,6 +144,20 @@ def _run_containers(
         plan, results = build_wheels_in_containers(context, targets, display, progress=display.fetch)
     show_failures(console, results)
     return plan, results
+
+
+def _check_settings(project: Project) -> None:
+    """Raise UsageError for settings that a command in a container would not have: it reads the project's pyproject.toml."""
+    if project.settings_folder != project.root or (project.root / SETTINGS_FILE).exists():
+        raise UsageError(
+            "the container engine needs the settings in [tool.everywheel] of pyproject.toml",
+            hint="move them there, or leave out `--engine`",
+        )
+    if project.environment or project.overrides:
+        raise UsageError(
+            "the container engine does not support `environment` and `overrides`",
+            hint="use `environment` and `overrides` of [tool.cibuildwheel], or leave out `--engine`",
+        )
 
 
 def _test_locally(project: Project, build: _Build, store: Store, options: BuildOptions) -> Mapping[str, str]:
