@@ -17,6 +17,7 @@ from everywheel.config.toml_reader import read_toml
 from everywheel.errors import BuildError, UsageError
 from everywheel.platforms.target import parse_target
 from everywheel.toolchains.toolchain import Toolchain
+from everywheel.wheels.build_details import describe_python
 from everywheel.wheels.pep517 import (
     BackendCall,
     build_extension_wheel,
@@ -24,7 +25,8 @@ from everywheel.wheels.pep517 import (
     query_wheel_requirements,
     settings_for,
 )
-from everywheel.wheels.target_python import TargetPython, describe_python, parse_python_version
+from everywheel.wheels.target_folder import write_target_folder
+from everywheel.wheels.target_python import TargetPython, parse_python_version
 
 # A backend of a few lines, in the project itself (PEP 517, `backend-path`): it records how it was called.
 BACKEND = """
@@ -84,6 +86,12 @@ def make_call(folder: Path, backend: str, tag: str = "musllinux_1_2_aarch64", **
         log=folder / "log",
         label=f"demo 1.0 for {tag}",
     )
+
+
+def add_folder(call: BackendCall) -> BackendCall:
+    """Return a call on a build machine that can run the program of the target's folder."""
+    folder = write_target_folder(call.python, call.toolchain, call.interpreter, call.workspace, show_project=False)
+    return replace(call, folder=folder)
 
 
 def test_a_backend_is_called_in_the_copy_with_the_environment_of_the_call(tmp_path: Path) -> None:
@@ -157,38 +165,47 @@ def test_a_project_without_a_build_system_table_is_built_with_setuptools(tmp_pat
     assert (backend.requires, backend.name) == (("setuptools>=40.8.0",), "setuptools.build_meta:__legacy__")
 
 
-def test_meson_python_receives_cross_files_and_the_targets_python(tmp_path: Path) -> None:
-    call = make_call(tmp_path, "mesonpy")
+def test_meson_python_receives_cross_files_and_a_python_that_reports_the_targets_facts(tmp_path: Path) -> None:
+    call = add_folder(make_call(tmp_path, "mesonpy"))
+    assert call.folder is not None
+    python = call.folder.program
 
     settings = settings_for(call)
 
+    facts = json.loads(subprocess.run([python, "/x/python_info.py"], capture_output=True, check=True).stdout)
+    output = subprocess.run([python, "-c", "print(6 * 7)"], capture_output=True, text=True, check=True).stdout
     assert settings["build-dir"] == str(call.workspace / "build")
     assert settings["setup-args"] == [
         "--cross-file=/t/cross.ini",
         "--native-file=/t/native.ini",
-        f"-Dpython.build_config={call.workspace / 'build-details.json'}",
+        f"--cross-file={call.folder.meson_file}",
         "-Dpython.allow_limited_api=true",
         "-Dbuildtype=plain",
         "-Db_ndebug=true",
         "--wrap-mode=nodownload",
     ]
+    assert call.folder.meson_file.read_text().startswith(f"[binaries]\npython = '{python}'\npython3 = '{python}'\n")
+    assert (facts["platform"], facts["version"]) == ("linux-aarch64", "3.11")
+    assert (facts["suffix"], facts["limited_api_suffix"]) == (".cpython-311-aarch64-linux-musl.so", ".abi3.so")
+    assert facts["variables"]["INCLUDEPY"] == str(tmp_path / "prefix" / "include" / "python")
+    assert output == "42\n"
+
+
+def test_on_a_machine_without_scripts_meson_python_receives_a_description_of_the_targets_python(tmp_path: Path) -> None:
+    call = make_call(tmp_path, "mesonpy")
+
+    arguments = settings_for(call)["setup-args"]
+
+    assert arguments[2] == f"-Dpython.build_config={call.workspace / 'build-details.json'}"
     assert json.loads((call.workspace / "build-details.json").read_text())["platform"] == "linux-aarch64"
 
 
-def test_for_macos_meson_python_receives_a_python_that_reports_the_targets_facts(tmp_path: Path) -> None:
-    call = make_call(tmp_path, "mesonpy", "macosx_11_0_arm64")
-    arguments = settings_for(call)["setup-args"]
-    python = call.workspace / "python"
-    facts = json.loads(subprocess.run([python, "/x/python_info.py"], capture_output=True, check=True).stdout)
-    output = subprocess.run([python, "-c", "print(6 * 7)"], capture_output=True, text=True, check=True).stdout
+def test_a_backend_of_the_project_receives_the_settings_of_the_backend_that_it_requires(tmp_path: Path) -> None:
+    own = BuildBackend(name="own_backend", path=(".",), requires=("Meson_Python>=0.18", "numpy"))
 
-    assert f"--cross-file={call.workspace / 'python.ini'}" in arguments
-    assert not any("build_config" in argument for argument in arguments)
-    assert (call.workspace / "python.ini").read_text() == f"[binaries]\npython = '{python}'\n"
-    assert (facts["platform"], facts["version"]) == ("macosx-11.0-arm64", "3.11")
-    assert (facts["suffix"], facts["limited_api_suffix"]) == (".cpython-311-darwin.so", ".abi3.so")
-    assert facts["variables"]["INCLUDEPY"] == str(tmp_path / "prefix" / "include" / "python")
-    assert output == "42\n"
+    settings = settings_for(replace(make_call(tmp_path, "own_backend"), backend=own))
+
+    assert settings["install-args"] == ["--skip-subprojects"]
 
 
 def test_the_projects_own_settings_come_after_ours(tmp_path: Path) -> None:
@@ -226,12 +243,24 @@ def test_a_wheel_of_the_stable_abi_without_the_gil_has_its_suffix_and_meson_defi
     assert details["suffixes"]["extensions"][0] == ".abi3t.so"
 
 
-def test_for_macos_a_module_of_the_stable_abi_without_the_gil_has_its_suffix(tmp_path: Path) -> None:
+def test_for_meson_a_module_of_the_stable_abi_without_the_gil_has_its_suffix(tmp_path: Path) -> None:
     call = make_call(tmp_path, "mesonpy", "macosx_11_0_arm64")
 
-    settings_for(replace(call, python=replace(call.python, abi3t=True)))
+    add_folder(replace(call, python=replace(call.python, abi3t=True)))
 
-    assert json.loads((call.workspace / "python.json").read_text())["suffix"] == ".abi3t.so"
+    facts = json.loads((call.workspace / "target-python" / "python_info.json").read_text())
+    assert (facts["platform"], facts["suffix"]) == ("macosx-11.0-arm64", ".abi3t.so")
+
+
+def test_scikit_build_core_receives_an_interpreter_that_reports_the_targets_version(tmp_path: Path) -> None:
+    call = add_folder(make_call(tmp_path, "scikit_build_core.build"))
+    assert call.folder is not None
+
+    settings = settings_for(call)
+
+    assert settings["cmake.define.Python_EXECUTABLE"] == str(call.folder.program)
+    assert settings["cmake.define.CMAKE_TOOLCHAIN_FILE"] == str(call.folder.cmake_file)
+    assert call.folder.cmake_file.read_text().startswith('include("/t/toolchain.cmake")\n')
 
 
 def test_scikit_build_core_receives_the_tag_of_the_stable_abi_without_the_gil(tmp_path: Path) -> None:
@@ -279,11 +308,9 @@ def test_the_targets_python_is_described_as_in_pep_739(tag: str, suffix: str, tm
     assert details["implementation"]["hexversion"] == 0x030B02F0  # type: ignore[index]
 
 
-def test_a_python_version_with_two_numbers_is_an_error(tmp_path: Path) -> None:
-    version = parse_python_version("3.11")
-
+def test_a_python_version_with_two_numbers_is_an_error() -> None:
     with pytest.raises(BuildError) as caught:
-        describe_python(TargetPython(target=parse_target("manylinux2014_x86_64"), version=version, prefix=tmp_path))
+        parse_python_version("3.11")
 
     assert caught.value.render() == (
         "error: the version of the Python headers is incomplete: '3.11'\n"

@@ -18,6 +18,7 @@ from everywheel.config.pins import (
 )
 from everywheel.toolchains.build_tools import PINS
 from everywheel.wheels.build_lock import write_lock
+from everywheel.wheels.resolve import select_constraints
 
 ROOT = Path(__file__).parents[2]
 ZEROS, ONES = "0" * 64, "1" * 64
@@ -162,3 +163,11 @@ def test_a_planted_link_or_folder_does_not_change_where_a_lock_is_written(tmp_pa
 
     assert "a==1" in (tmp_path / "everywheel.lock").read_text()
     assert sorted(path.name for path in tmp_path.iterdir()) == [".everywheel.lock.tmp", "everywheel.lock"]
+
+
+def test_a_requirement_that_excludes_a_pinned_tool_is_resolved_without_its_pin() -> None:
+    pinned = {"cmake": "4.4.4", "ninja": "1.13.2", "meson": "1.12.1"}
+
+    constraints = select_constraints(["CMake<4", "ninja>=1.10", "setuptools"], pinned)
+
+    assert constraints == {"ninja": "1.13.2", "meson": "1.12.1"}

@@ -14,7 +14,8 @@ from everywheel.libraries.prefix import normalize_prefix
 from everywheel.libraries.products import check_products, list_spellings
 from everywheel.platforms.target import parse_target
 from everywheel.repair import match_grafts
-from everywheel.wheels.target_python import TargetPython, describe_python, parse_python_version
+from everywheel.wheels.build_details import describe_python
+from everywheel.wheels.target_python import TargetPython, parse_python_version
 from everywheel.wheels.wheel import Wheel, WheelFile
 
 ROOT = Path(__file__).parents[2]

@@ -6,46 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MacosArch:
-    """An architecture on macOS.
-
-    `name` is the spelling in platform tags and in the output of lipo. `cpu_type` is the number in Mach-O headers
-    (<mach/machine.h>). `first` is the first macOS that runs on the architecture. `lowest` is the oldest macOS that zig has
-    a libc and libraries for, or None for an architecture that wheels cannot be built for. `needs_signature` states whether
-    the kernel refuses to load a file without a code signature. `variants` are CPU subtypes that lipo names differently.
-    `github_runner` is the machine of GitHub Actions that runs it.
-    """
-
-    name: str
-    cpu_type: int
-    first: tuple[int, int] = (0, 0)
-    lowest: tuple[int, int] | None = None
-    needs_signature: bool = False
-    variants: tuple[tuple[int, str], ...] = ()
-    github_runner: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WindowsArch:
-    """An architecture on Windows.
-
-    `name` is the spelling in platform tags (`x86` for the tag `win32`). `coff_machine` is the number in the header of an
-    object file, `pe_machine` is the same number as pefile spells it. `python_dlls` are the DLLs of the Visual C++ runtime
-    that every installation of Python contains. `runs_under_wine` states whether Wine on x86_64 runs its programs, and
-    `is_target` whether wheels can be built for it. `github_runner` is the machine of GitHub Actions that runs it, and
-    `runner_has_mingw` whether that machine has a compiler of MinGW for its own architecture.
-    """
-
-    name: str
-    coff_machine: int
-    pe_machine: str
-    python_dlls: frozenset[str]
-    runs_under_wine: bool = False
-    is_target: bool = True
-    github_runner: str = ""
-    runner_has_mingw: bool = True
+from everywheel.platforms.system_arches import MacosArch, WindowsArch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +24,7 @@ class Arch:
         meson_family: the CPU family of Meson's machine files.
         elf_machine: e_machine of ELF files as pyelftools spells it.
         bits, endian: the size of an address, and `little` or `big`.
+        long_double: of C's `long double` on Linux, the bits of its mantissa (LDBL_MANT_DIG) and its size in bytes.
         page_size: the size in bytes of the largest page that kernels of the architecture use.
         stack_is_executable: whether a file without a PT_GNU_STACK header gets an executable stack.
         lowest_glibc: the oldest glibc that zig has stub libraries for and that a policy exists for.
@@ -91,6 +53,7 @@ class Arch:
     elf_machine: str
     bits: int = 64
     endian: str = "little"
+    long_double: tuple[int, int] = (113, 16)
     page_size: int = 4096
     stack_is_executable: bool = True
     lowest_glibc: tuple[int, int] = (2, 17)
@@ -128,6 +91,7 @@ ARCHES = make_arch_table(
         gnu_cpu="x86_64",
         meson_family="x86_64",
         elf_machine="EM_X86_64",
+        long_double=(64, 16),
         debian="amd64",
         glibc_loader="/lib64/ld-linux-x86-64.so.2",
         musl_loader="x86_64",
@@ -135,13 +99,16 @@ ARCHES = make_arch_table(
         oci="amd64",
         qemu="x86_64",
         github_runner="ubuntu-24.04",
-        macos=MacosArch(name="x86_64", cpu_type=0x01000007, lowest=(10, 15), github_runner="macos-15-intel"),
+        macos=MacosArch(
+            name="x86_64", cpu_type=0x01000007, lowest=(10, 15), long_double=(64, 16), github_runner="macos-15-intel"
+        ),
         windows=WindowsArch(
             name="amd64",
             coff_machine=0x8664,
             pe_machine="IMAGE_FILE_MACHINE_AMD64",
             python_dlls=frozenset(("vcruntime140.dll", "vcruntime140_1.dll")),
             runs_under_wine=True,
+            long_double=(64, 16),
             github_runner="windows-2025",
         ),
     ),
@@ -190,6 +157,7 @@ ARCHES = make_arch_table(
         meson_family="x86",
         elf_machine="EM_386",
         bits=32,
+        long_double=(64, 12),
         debian="i386",
         glibc_loader="/lib/ld-linux.so.2",
         musl_loader="i386",
@@ -197,13 +165,14 @@ ARCHES = make_arch_table(
         oci="386",
         qemu="i386",
         github_runner="ubuntu-24.04",
-        macos=MacosArch(name="i386", cpu_type=0x7),
+        macos=MacosArch(name="i386", cpu_type=0x7, long_double=(64, 16)),
         windows=WindowsArch(
             name="x86",
             coff_machine=0x14C,
             pe_machine="IMAGE_FILE_MACHINE_I386",
             python_dlls=frozenset(("vcruntime140.dll",)),
             is_target=False,
+            long_double=(64, 12),
         ),
     ),
     Arch(
@@ -216,6 +185,7 @@ ARCHES = make_arch_table(
         meson_family="arm",
         elf_machine="EM_ARM",
         bits=32,
+        long_double=(53, 8),
         debian="armhf",
         convention_mask=0x600,
         other_conventions=((0x200, "soft floating point"),),
@@ -234,6 +204,7 @@ ARCHES = make_arch_table(
         gnu_cpu="powerpc64le",
         meson_family="ppc64",
         elf_machine="EM_PPC64",
+        long_double=(53, 8),
         page_size=65536,
         lowest_glibc=(2, 19),
         debian="ppc64el",

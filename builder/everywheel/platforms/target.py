@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from everywheel.errors import UsageError
-from everywheel.platforms.architectures import ARCHES, Arch, ArchTable, WindowsArch, find_machine_arch
+from everywheel.platforms.architectures import ARCHES, Arch, ArchTable, find_machine_arch
+from everywheel.platforms.system_arches import WindowsArch
 from everywheel.platforms.tags import PlatformTag, TagFamily, libc_family
 
 NEWEST_GLIBC = (2, 44)
@@ -140,6 +141,18 @@ class Target:
         if self.os != "linux":
             return "darwin" if self.os == "darwin" else self.tag
         return f"{self.arch.gnu_cpu}-linux-{self.arch.abi(self.libc)}"
+
+    @property
+    def long_double(self) -> tuple[int, int]:
+        """Of C's `long double`: the bits of its mantissa (LDBL_MANT_DIG), and its size in bytes."""
+        if self.os == "darwin" and self.arch.macos is not None:
+            return self.arch.macos.long_double
+        return self.windows_arch.long_double if self.os == "windows" else self.arch.long_double
+
+    @property
+    def sizeof_long(self) -> int:
+        """The size of C's `long` in bytes."""
+        return 4 if self.os == "windows" else self.arch.bits // 8
 
     @property
     def github_runner(self) -> str:

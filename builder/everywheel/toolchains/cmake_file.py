@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
 from everywheel.execution.process import join_windows_args
 from everywheel.toolchains.compiler_wrappers import NO_INSTALL_NAME_TOOL
@@ -38,6 +39,12 @@ set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
 set(CMAKE_FIND_USE_CMAKE_SYSTEM_PATH FALSE)
 """
+
+
+def render_dependent_file(toolchain: Toolchain, *folders: Path) -> str:
+    """Return a toolchain file that also finds packages in other folders than the prefix: those of build requirements."""
+    names = " ".join(_quote(folder.as_posix()) for folder in folders)
+    return f"include({_quote(toolchain.cmake_file.as_posix())})\nlist(APPEND CMAKE_FIND_ROOT_PATH {names})\n"
 
 
 def _quote(value: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from everywheel.platforms.target import Target
 from everywheel.toolchains.toolchain import Toolchain
 
 # Every requirement of a recipe has a pkg-config file. With a real cmake, Meson would also look for CMake packages
@@ -34,6 +35,7 @@ cpp_link_args = {link_flags}
 
 [properties]
 needs_exe_wrapper = {str(not toolchain.runs_target).lower()}
+longdouble_format = '{name_long_double(toolchain.target)}'
 
 [host_machine]
 system = '{toolchain.target.os}'
@@ -41,6 +43,13 @@ cpu_family = '{arch.meson_family}'
 cpu = '{arch.zig}'
 endian = '{arch.endian}'
 """
+
+
+def name_long_double(target: Target) -> str:
+    """Return numpy's name of the format of `long double`, which it cannot find out by running a program of the target."""
+    bits, size = target.long_double
+    names = {53: "IEEE_DOUBLE", 64: f"INTEL_EXTENDED_{size}_BYTES", 113: "IEEE_QUAD"}
+    return f"{names[bits]}_{'LE' if target.arch.endian == 'little' else 'BE'}"
 
 
 def render_native_file(toolchain: Toolchain) -> str:

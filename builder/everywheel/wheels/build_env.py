@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from everywheel.planning.steps import LibraryStep, Plan, WheelStep
 from everywheel.toolchains.compiler_arguments import report_arguments
 from everywheel.toolchains.toolchain import Toolchain, ToolchainOptions
 from everywheel.toolchains.toolchain_writer import write_toolchain
-from everywheel.wheels.backend_settings import has_cross_files
+from everywheel.wheels.backend_settings import BackendFamily, find_family
 from everywheel.wheels.build_lock import check_requirements, ensure_build_environment
 from everywheel.wheels.git_checkout import add_git_to_path, copy_checkout
 from everywheel.wheels.missing_extensions import check_extensions
@@ -25,7 +26,9 @@ from everywheel.wheels.neutral_paths import replace_build_paths
 from everywheel.wheels.pep517 import BackendCall, build_extension_wheel, query_wheel_requirements
 from everywheel.wheels.project_values import add_environment, list_config_settings
 from everywheel.wheels.system_linkage import check_system_linkage, drop_libraries
+from everywheel.wheels.target_folder import TargetFolder, write_target_folder
 from everywheel.wheels.target_python import TargetPython, list_module_exports, parse_python_version
+from everywheel.wheels.target_sysconfig import PYTHON_FLAGS, SHARED_FLAGS
 
 
 def prepare_call(context: BuildContext, step: WheelStep, plan: Plan, project: Project) -> BackendCall:
@@ -50,23 +53,25 @@ def prepare_call(context: BuildContext, step: WheelStep, plan: Plan, project: Pr
         free_threaded=step.python.free_threaded,
         abi3t="abi3t" in step.python.abi.split("."),
     )
-    path = add_git_to_path(toolchain.environment["PATH"], project, workspace)
-    variables = compiler_variables(toolchain, None if has_cross_files(project.backend) else python)
+    interpreter = ensure_build_environment(project, context.store, offline=context.offline)
+    family, folder = find_family(project.backend), None
+    if not toolchain.suffix:  # the folder has a script, which the build machine can start
+        # A project's own Meson runs on the build machine.
+        is_shown = family is not BackendFamily.MESON
+        folder = write_target_folder(python, toolchain, interpreter, workspace, show_project=is_shown)
+    variables = {**backend_variables(family, toolchain, python, folder, interpreter), **context.environment}
+    variables["PATH"] = add_git_to_path(variables["PATH"], project, workspace)
     return BackendCall(
         target=step.target,
         backend=project.backend,
         linkage=project.linkage,
         source=source,
         workspace=workspace,
-        interpreter=ensure_build_environment(project, context.store, offline=context.offline),
+        interpreter=interpreter,
         python=python,
+        folder=folder,
         toolchain=toolchain,
-        environment=add_environment(
-            {**toolchain.environment, **variables, **context.environment, "PATH": path},
-            project,
-            prefix=prefix,
-            source=source,
-        ),
+        environment=add_environment(variables, project, prefix=prefix, source=source),
         log=log,
         label=f"{project.name} {project.version} for {step.target.tag}",
         settings=list_config_settings(project, prefix=prefix, source=source),
@@ -134,24 +139,51 @@ def build_extension(call: BackendCall, project: Project, store: Path) -> Path:
     return replace_build_paths(built, call.workspace, store, call.label)
 
 
+def backend_variables(
+    family: BackendFamily, toolchain: Toolchain, python: TargetPython, folder: TargetFolder | None, interpreter: Path
+) -> dict[str, str]:
+    """Return all environment variables of a backend's process but those of the job server.
+
+    The programs of the build requirements come before the build tools: a project may pin a CMake of its own (PEP 517).
+    """
+    own_search, *search = toolchain.environment["PATH"].split(os.pathsep)
+    has_cross_files = family is not BackendFamily.OTHER
+    variables = {
+        **toolchain.environment,
+        "PATH": os.pathsep.join([own_search, str(interpreter.parent), *search]),
+        **compiler_variables(toolchain, None if has_cross_files else python),
+    }
+    if folder is not None:
+        # A project without cross files may call CMake itself.
+        variables |= {
+            **folder.variables,
+            **({} if has_cross_files else {"CMAKE_TOOLCHAIN_FILE": str(folder.cmake_file)}),
+        }
+    return variables
+
+
 def compiler_variables(toolchain: Toolchain, python: TargetPython | None = None) -> dict[str, str]:
     """Return the environment variables that pass the compilers to a build backend.
 
-    With `python`, the flags also name the directories of the libraries and of Python's headers, for backends that have no
-    other way to find them: setuptools would use the headers of the Python that it runs with, unless others come first.
+    With `python`, the flags also name the directories of Python's headers and of the libraries, for backends that have no
+    other way to find them. The libraries' headers come after all folders of the project: it may contain a copy of them.
     """
     join = join_windows_args if toolchain.suffix else shlex.join
-    include = [f"-I{python.headers}", f"-I{python.prefix / 'include'}"] if python else []
+    include = [*PYTHON_FLAGS, f"-I{python.headers}", "-isystem", str(python.prefix / "include")] if python else []
     search = [f"-L{python.prefix / 'lib'}"] if python else []
+    if python and python.import_library:
+        search.append(str(python.import_library))
     flags = join([*toolchain.compile_flags, *include])
     cc, cxx, ar = (join([str(toolchain.program(name))]) for name in ("cc", "c++", "ar"))
+    linker = " ".join(SHARED_FLAGS[toolchain.target.os])
     return {
         "CC": cc,
         "CXX": cxx,
         "AR": ar,
-        "LDSHARED": f"{cc} -shared",
+        "LDSHARED": f"{cc} {linker}",
+        "LDCXXSHARED": f"{cxx} {linker}",
         "PKG_CONFIG": str(toolchain.program("pkg-config")),
         "CFLAGS": flags,
-        "CXXFLAGS": flags,
+        "CXXFLAGS": join([*toolchain.compile_flags, *toolchain.cxx_flags, *include]),
         "LDFLAGS": join([*toolchain.link_flags, *search]),
     }

@@ -36,7 +36,7 @@ from everywheel.wheels.backend_metadata import find_metadata, query_metadata
 from everywheel.wheels.git_checkout import copy_checkout
 from everywheel.wheels.pep517 import query_requirements
 from everywheel.wheels.resolutions import list_resolution, read_resolution, resolution_path, write_resolution
-from everywheel.wheels.resolve import KEEP_ALL, Upgrade, resolve_requirements
+from everywheel.wheels.resolve import KEEP_ALL, Upgrade, resolve_requirements, select_constraints
 
 Machine: TypeAlias = Mapping[str, str]
 """A machine that builds, as its environment of markers (PEP 508)."""
@@ -190,9 +190,10 @@ def check_requirements(project: Project, requirements: Sequence[str]) -> None:
 def make_lock(project: Project, store: Store, *, kept: Sequence[Pin] = (), upgrade: Upgrade = KEEP_ALL) -> NewLock:
     """Resolve the build requirements of a project, those that its backend adds included.
 
-    Pinned build tools have their pinned versions, and versions in `kept` their hashes there. Raises UsageError for a
-    requirement that cannot be pinned, and for a pin in `kept` without a file on the index; BuildError when the resolution
-    fails, or when the pins cannot be installed here; and MachineError when the build tools are not available.
+    Pinned build tools have their pinned versions unless the project excludes them, and versions in `kept` their hashes
+    there. Raises UsageError for a requirement that cannot be pinned, and for a pin in `kept` without a file on the index;
+    BuildError when the resolution fails, or when the pins cannot be installed here; and MachineError when the build tools
+    are not available.
     """
     label, log = f"build requirements of {project.name}", project_logs(store, project) / "lock.log"
     remove_path(log)
@@ -201,7 +202,7 @@ def make_lock(project: Project, store: Store, *, kept: Sequence[Pin] = (), upgra
         try:
             return resolve_requirements(
                 requirements,
-                pinned_versions(),
+                select_constraints(requirements, pinned_versions()),
                 kept=kept,
                 upgrade=upgrade,
                 folder=store.root / "tmp",
@@ -252,11 +253,16 @@ def _keep_hashes(pins: Sequence[Pin], kept: Sequence[Pin], upgrade: Upgrade) -> 
 
 
 def _query_backend(project: Project, store: Store, tools: Tools, python: Path, log: Path) -> tuple[str, ...]:
-    """Return the requirements that the backend adds, with the build tools on PATH, as in builds."""
+    """Return the requirements that the backend adds, with its own programs and the build tools on PATH, as in builds."""
     with TemporaryDirectory(dir=store.root / "tmp") as folder:
         source = copy_checkout(project, Path(folder) / "source", f"build requirements of {project.name}")
         return query_requirements(
-            project.backend, source, python, [tools.bin], log, f"build requirements of {project.name}"
+            project.backend,
+            source,
+            python,
+            [python.parent, tools.bin],
+            log,
+            f"build requirements of {project.name}",
         )
 
 

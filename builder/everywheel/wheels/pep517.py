@@ -21,6 +21,7 @@ from everywheel.toolchains.pip_settings import filter_environment
 from everywheel.toolchains.toolchain import Toolchain
 from everywheel.wheels.backend_settings import Settings, choose_settings
 from everywheel.wheels.backend_warnings import log_warnings
+from everywheel.wheels.target_folder import TargetFolder
 from everywheel.wheels.target_python import TargetPython
 
 _LARGEST_METADATA = 1 << 22  # bytes; it contains the readme
@@ -31,7 +32,8 @@ class BackendCall:
     """The inputs of a call to a build backend.
 
     `source` is a copy of the extension in `workspace`, which also receives all results. `interpreter` is the Python of an
-    environment with the build requirements, `python` describes the Python that the extension is built for. `environment`
+    environment with the build requirements, `python` describes the Python that the extension is built for, and `folder` is
+    its replacement on the build machine, or None if the build machine cannot run its program. `environment`
     contains all variables of the backend's process (PATH, CC, PKG_CONFIG and so on); `settings` are the config settings of
     the project, and `module_exports` are globs of the symbols that its modules may export.
     """
@@ -43,6 +45,7 @@ class BackendCall:
     workspace: Path
     interpreter: Path
     python: TargetPython
+    folder: TargetFolder | None = None
     toolchain: Toolchain
     environment: Mapping[str, str]
     log: Path
@@ -166,7 +169,7 @@ def _call_hooks(
 
 def settings_for(call: BackendCall) -> Settings:
     """Return the config settings of a call: those that the target requires, then the project's own."""
-    return choose_settings(call.backend, call.python, call.toolchain, call.workspace, call.settings, call.interpreter)
+    return choose_settings(call.backend, call.python, call.toolchain, call.workspace, call.settings, call.folder)
 
 
 def _platform_variables(target: Target) -> dict[str, str]:

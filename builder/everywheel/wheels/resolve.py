@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from packaging.utils import canonicalize_name
+
 from everywheel.config.pins import Pin, parse_pins, parse_requirement, render_pins
 from everywheel.errors import BuildError
 from everywheel.execution.files import report_full_disk
@@ -86,6 +88,24 @@ def resolve_requirements(
                 raise report_full_disk(folder) from error
             raise
         return parse_pins(files["pins.txt"].read_text())
+
+
+def select_constraints(requirements: Iterable[str], pinned: Mapping[str, str]) -> dict[str, str]:
+    """Return the pinned build tools, without those of which a requirement excludes the pinned version.
+
+    A project may require a CMake of its own (`cmake<4`): it comes before the tool on PATH. Raises PinError for a requirement
+    that cannot be pinned.
+    """
+    parsed = [parse_requirement(text) for text in requirements]
+    return {
+        tool: version
+        for tool, version in pinned.items()
+        if all(
+            requirement.specifier.contains(version, prereleases=True)
+            for requirement in parsed
+            if canonicalize_name(requirement.name) == tool
+        )
+    }
 
 
 def _index_options(settings: Mapping[str, str]) -> list[str]:
