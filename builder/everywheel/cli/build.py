@@ -165,17 +165,16 @@ def _test_locally(project: Project, build: _Build, store: Store, options: BuildO
     # The container engine has tested its wheels; a `system` wheel needs libraries that this machine may not have.
     if options.engine is EngineName.CONTAINER or project.linkage is Linkage.SYSTEM:
         return {}
-    runnable = {
-        id: path
-        for id, path in build.wheels.items()
-        if can_run(build.plan.steps[id].target) and is_for_this_python(path.name)
-    }
-    if not runnable:
-        return {}
-    from everywheel.smoke import LocalOutcome, run_local_smoke_test
+    from everywheel.smoke import import_foreign_modules, run_local_smoke_test
 
-    tested = {id: run_local_smoke_test(project, path, store, offline=options.offline) for id, path in runnable.items()}
-    return {id: outcome for id, outcome in tested.items() if outcome is not LocalOutcome.NOTHING}
+    tested: dict[str, str] = {}
+    for id, path in build.wheels.items():
+        target = build.plan.steps[id].target
+        if not can_run(target):
+            tested[id] = import_foreign_modules(project, path, target, store, offline=options.offline)
+        elif is_for_this_python(path.name):
+            tested[id] = run_local_smoke_test(project, path, store, offline=options.offline)
+    return {id: outcome for id, outcome in tested.items() if outcome}
 
 
 def _print_wheels(project: Project, build: _Build, tested: Mapping[str, str]) -> None:

@@ -40,7 +40,7 @@ from everywheel.toolchains.virtual_env import (
 class LocalOutcome(StrEnum):
     """The part of a wheel's test that passed on this machine."""
 
-    NOTHING = "not tested"
+    NOTHING = ""
     IMPORTED = "modules imported"
     PASSED = "smoke test passed"
 

@@ -1,0 +1,141 @@
+"""Imports of a wheel's modules on the build machine for other targets: with QEMU, or with musl next to glibc.
+
+This requires no container and downloads no system: a portable interpreter that an earlier smoke test put into the store, and
+the C library of the target on this machine (Debian: `libc6-arm64-cross`, `musl`). Without both, nothing is run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from everywheel.config.project import Project
+from everywheel.containers.runtime import is_native
+from everywheel.errors import BuildError, SmokeError
+from everywheel.execution.files import hash_file, remove_path
+from everywheel.execution.notices import report_notice
+from everywheel.execution.process import run_logged
+from everywheel.libraries.context import project_logs
+from everywheel.platforms.target import Target
+from everywheel.smoke.dependencies import list_requirements, make_marker_environment
+from everywheel.smoke.explain import first_error, quote_failure
+from everywheel.smoke.imports import INSIDE, describe_failed_imports, describe_missing, list_missing
+from everywheel.smoke.inside.protocol import read_imports
+from everywheel.smoke.matrix_entries import is_for_python
+from everywheel.smoke.modules import list_modules
+from everywheel.store.local import Store
+from everywheel.toolchains.pip import install_wheels, platform_tags
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignPython:
+    """An interpreter of another target in `folder`: the command that starts it, and its version, such as `3.13`.
+
+    `root` is the directory with the C library, as QEMU's option `-L` expects it.
+    """
+
+    folder: Path
+    version: str
+    root: Path
+    emulator: Path | None
+
+    @property
+    def command(self) -> list[str]:
+        emulator = [str(self.emulator), "-L", str(self.root)] if self.emulator else []
+        return [*emulator, str(self.folder / "bin" / f"python{self.version}")]
+
+
+def find_foreign_python(target: Target, wheel: Path, store: Store) -> ForeignPython | None:
+    """Return an interpreter for a wheel that this machine can run and that is in the store, or None."""
+    emulator, arch = None, target.arch
+    if target.os != "linux":
+        return None
+    root = Path("/")
+    if not is_native(arch):
+        program = shutil.which(f"qemu-{arch.qemu}-static")
+        if program is None:
+            return None
+        emulator = Path(program)
+        # QEMU's own variable for the directory.
+        root = Path(os.environ.get("QEMU_LD_PREFIX", f"/usr/{arch.gnu_cpu}-linux-{arch.abi(target.libc)}"))
+    loader = arch.glibc_loader if target.libc == "glibc" else f"/lib/ld-musl-{arch.musl_loader}.so.1"
+    if not (root / loader.lstrip("/")).exists():
+        return None
+    for folder in sorted((store.root / "tools").glob(f"python-{target.libc}-{arch.name}-*/")):
+        for program_file in sorted((folder / "bin").glob("python3.*[0-9]")):
+            version = program_file.name.removeprefix("python")
+            if (folder / "complete").exists() and is_for_python(wheel.name, version):
+                return ForeignPython(folder=folder, version=version, root=root, emulator=emulator)
+    return None
+
+
+def import_foreign_modules(project: Project, wheel: Path, target: Target, store: Store, *, offline: bool) -> str:
+    """Import a wheel's modules with an interpreter of its target, and return what was tested: `modules imported under QEMU`.
+
+    The result is empty if nothing could be run. A wheel that has passed before is not run again. Raises SmokeError, with
+    the output, when a module cannot be imported.
+    """
+    modules, python = list_modules(wheel, project.smoke), find_foreign_python(target, wheel, store)
+    if not modules or python is None:
+        return ""
+    outcome = f"modules imported {'under QEMU' if python.emulator else f'with {target.libc}'}"
+    facts = (hash_file(wheel), repr(python), repr(project.smoke))
+    stamp = store.root / "smoke" / hashlib.sha256("\n".join(facts).encode()).hexdigest()
+    if stamp.exists():
+        return outcome
+    log = project_logs(store, project) / f"smoke-{wheel.stem}.log"
+    remove_path(log)
+    with TemporaryDirectory(dir=store.root / "tmp") as folder:
+        try:
+            _install(wheel, target, python, Path(folder), log, offline=offline)
+        except BuildError as error:
+            report_notice(f"{wheel.name} was not imported: {error.fact}")
+            return ""
+        _import(wheel, modules, target, python, Path(folder), log)
+    stamp.parent.mkdir(exist_ok=True)
+    stamp.write_text("")
+    return outcome
+
+
+def _install(wheel: Path, target: Target, python: ForeignPython, folder: Path, log: Path, *, offline: bool) -> None:
+    tags = platform_tags(target, target.libc_version)
+    requires = list_requirements(wheel, make_marker_environment(target, python.version))
+    copy = str(shutil.copyfile(wheel, folder / wheel.name))
+    for arguments in (["--no-deps", "--no-index", copy], [*(["--no-index"] if offline else []), *requires]):
+        if arguments[-1:] != ["--no-index"] and arguments:
+            install_wheels(arguments, folder / "site", platforms=tags, python=python.version, label=wheel.name, log=log)
+
+
+def _import(
+    wheel: Path, modules: tuple[str, ...], target: Target, python: ForeignPython, folder: Path, log: Path
+) -> None:
+    imports, empty = folder / "imports.json", folder / "empty"
+    empty.mkdir()
+    environment = {
+        "PATH": os.defpath,
+        "HOME": str(folder),
+        "PYTHONHOME": str(python.folder),
+        "PYTHONPATH": os.pathsep.join(map(str, (folder / "site", INSIDE / "site"))),
+        "PYTHONSAFEPATH": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "EVERYWHEEL_SITE": str(folder / "site"),
+        **({"QEMU_CPU": target.arch.qemu_cpu} if python.emulator and target.arch.qemu_cpu else {}),
+    }
+    command: list[str | Path] = [*python.command, INSIDE / "import_modules.py", imports, *modules]
+    try:
+        run_logged(command, cwd=empty, env=environment, log=log, label=wheel.name, quote=quote_failure)
+    except BuildError as error:
+        fact = error.fact
+        cause = describe_failed_imports(read_imports(imports), lambda text: first_error(text) or fact)
+        raise SmokeError(
+            f"{wheel.name} does not work with Python {python.version}: {cause}",
+            details=error.details,
+            excerpt=error.excerpt,
+            log=log,
+        ) from None
+    if missing := list_missing(read_imports(imports)):
+        report_notice(f"{wheel.name}: not imported: {describe_missing(missing)}")
