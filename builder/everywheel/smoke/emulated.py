@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,8 +19,9 @@ from everywheel.containers.runtime import is_native
 from everywheel.errors import BuildError, SmokeError
 from everywheel.execution.files import hash_file, remove_path
 from everywheel.execution.notices import report_notice
-from everywheel.execution.process import run_logged
+from everywheel.execution.process import run_command, run_logged
 from everywheel.libraries.context import project_logs
+from everywheel.platforms.architectures import Arch
 from everywheel.platforms.target import Target
 from everywheel.smoke.dependencies import list_requirements, make_marker_environment
 from everywheel.smoke.explain import first_error, quote_failure
@@ -40,6 +42,7 @@ class ForeignPython:
 
     folder: Path
     version: str
+    arch: Arch
     root: Path
     emulator: Path | None
 
@@ -47,6 +50,12 @@ class ForeignPython:
     def command(self) -> list[str]:
         emulator = [str(self.emulator), "-L", str(self.root)] if self.emulator else []
         return [*emulator, str(self.folder / "bin" / f"python{self.version}")]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables of all processes, with none of the build machine's own Python or library paths."""
+        cpu = {"QEMU_CPU": self.arch.qemu_cpu} if self.emulator and self.arch.qemu_cpu else {}
+        return {"PATH": os.defpath, "PYTHONHOME": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1", **cpu}
 
 
 def find_foreign_python(target: Target, wheel: Path, store: Store) -> ForeignPython | None:
@@ -69,7 +78,7 @@ def find_foreign_python(target: Target, wheel: Path, store: Store) -> ForeignPyt
         for program_file in sorted((folder / "bin").glob("python3.*[0-9]")):
             version = program_file.name.removeprefix("python")
             if (folder / "complete").exists() and is_for_python(wheel.name, version):
-                return ForeignPython(folder=folder, version=version, root=root, emulator=emulator)
+                return ForeignPython(folder=folder, version=version, arch=arch, root=root, emulator=emulator)
     return None
 
 
@@ -83,10 +92,12 @@ def import_foreign_modules(project: Project, wheel: Path, target: Target, store:
     if not modules or python is None:
         return ""
     outcome = f"modules imported {'under QEMU' if python.emulator else f'with {target.libc}'}"
-    facts = (hash_file(wheel), repr(python), repr(project.smoke))
+    facts = (hash_file(wheel), python.folder.name, str(python.emulator), repr(project.smoke))
     stamp = store.root / "smoke" / hashlib.sha256("\n".join(facts).encode()).hexdigest()
     if stamp.exists():
         return outcome
+    if run_command([*python.command, "-c", ""], env=python.environment).exit_code != 0:
+        return ""  # the C library on this machine may be too old for the interpreter
     log = project_logs(store, project) / f"smoke-{wheel.stem}.log"
     remove_path(log)
     with TemporaryDirectory(dir=store.root / "tmp") as folder:
@@ -95,35 +106,31 @@ def import_foreign_modules(project: Project, wheel: Path, target: Target, store:
         except BuildError as error:
             report_notice(f"{wheel.name} was not imported: {error.fact}")
             return ""
-        _import(wheel, modules, target, python, Path(folder), log)
+        _import(wheel, modules, python, Path(folder), log)
     stamp.parent.mkdir(exist_ok=True)
     stamp.write_text("")
     return outcome
 
 
 def _install(wheel: Path, target: Target, python: ForeignPython, folder: Path, log: Path, *, offline: bool) -> None:
-    tags = platform_tags(target, target.libc_version)
-    requires = list_requirements(wheel, make_marker_environment(target, python.version))
-    copy = str(shutil.copyfile(wheel, folder / wheel.name))
-    for arguments in (["--no-deps", "--no-index", copy], [*(["--no-index"] if offline else []), *requires]):
-        if arguments[-1:] != ["--no-index"] and arguments:
-            install_wheels(arguments, folder / "site", platforms=tags, python=python.version, label=wheel.name, log=log)
+    def install(arguments: Sequence[str]) -> None:
+        tags = platform_tags(target, target.libc_version)
+        install_wheels(arguments, folder / "site", platforms=tags, python=python.version, label=wheel.name, log=log)
+
+    install(["--no-deps", "--no-index", str(shutil.copyfile(wheel, folder / wheel.name))])
+    if requires := list_requirements(wheel, make_marker_environment(target, python.version)):
+        install([*(["--no-index"] if offline else []), *requires])
 
 
-def _import(
-    wheel: Path, modules: tuple[str, ...], target: Target, python: ForeignPython, folder: Path, log: Path
-) -> None:
+def _import(wheel: Path, modules: tuple[str, ...], python: ForeignPython, folder: Path, log: Path) -> None:
     imports, empty = folder / "imports.json", folder / "empty"
     empty.mkdir()
     environment = {
-        "PATH": os.defpath,
+        **python.environment,
         "HOME": str(folder),
-        "PYTHONHOME": str(python.folder),
         "PYTHONPATH": os.pathsep.join(map(str, (folder / "site", INSIDE / "site"))),
         "PYTHONSAFEPATH": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
         "EVERYWHEEL_SITE": str(folder / "site"),
-        **({"QEMU_CPU": target.arch.qemu_cpu} if python.emulator and target.arch.qemu_cpu else {}),
     }
     command: list[str | Path] = [*python.command, INSIDE / "import_modules.py", imports, *modules]
     try:

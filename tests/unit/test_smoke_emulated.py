@@ -1,0 +1,100 @@
+"""Imports for a target that QEMU runs: QEMU is a script that starts this Python, and the wheel has one of its modules."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import sysconfig
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from everywheel.config.project import load_project
+from everywheel.errors import SmokeError
+from everywheel.execution.notices import listen_to_notices
+from everywheel.platforms.target import parse_target
+from everywheel.smoke.emulated import find_foreign_python, import_foreign_modules
+from everywheel.store.local import FIXED_TIME, Store
+from everywheel.wheels.wheel import WheelFile, pack_wheel, read_wheel
+from example_wheels import make_demo_wheel
+
+BASE = Path(__file__).parents[1] / "failing" / "base"
+TARGET = parse_target("manylinux2014_aarch64")
+DYNLOAD, SUFFIX = Path(sysconfig.get_config_var("DESTSHARED")), sysconfig.get_config_var("EXT_SUFFIX")
+VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="loads a module of Linux")
+
+
+def make_wheel(folder: Path, package: str) -> Path:
+    """Pack a wheel with a module of the standard library in a package whose `__init__.py` has this text."""
+    tag = f"cp{VERSION.replace('.', '')}-abi3-manylinux2014_aarch64"
+    wheel_file = f"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: false\nTag: {tag}\n"
+    info = {"METADATA": b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n", "WHEEL": wheel_file.encode()}
+    wheel = make_demo_wheel(tag, {"demo/__init__.py": package.encode()})
+    module = {f"demo/_json{SUFFIX}": WheelFile(data=(DYNLOAD / f"_json{SUFFIX}").read_bytes())}
+    texts = {f"{wheel.dist_info}/{name}": WheelFile(data=data) for name, data in info.items()}
+    return pack_wheel(replace(wheel, files={**wheel.files, **module, **texts}), folder, epoch=FIXED_TIME)
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """A store with an interpreter for arm64, and a QEMU and a C library for it."""
+    store, root, programs = Store(tmp_path / "store"), tmp_path / "root", tmp_path / "bin"
+    interpreter = store.root / "tools" / "python-glibc-aarch64-0123" / "bin" / f"python{VERSION}"
+    for file in (interpreter, interpreter.parents[1] / "complete", root / "lib" / "ld-linux-aarch64.so.1"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("")
+    programs.mkdir()
+    qemu = programs / "qemu-aarch64-static"
+    qemu.write_text(f'#!/bin/sh\nunset PYTHONHOME\nshift 3\nexec {sys.executable} "$@"\n')
+    qemu.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("QEMU_LD_PREFIX", str(root))
+    monkeypatch.setenv("EVERYWHEEL_STORE", str(store.root))
+    return store
+
+
+def test_modules_are_imported_once_and_a_failure_names_the_module(store: Store, tmp_path: Path) -> None:
+    shutil.copytree(BASE, tmp_path / "project")
+    project = load_project(tmp_path / "project")
+    good, bad = make_wheel(tmp_path / "good", ""), make_wheel(tmp_path / "bad", "raise OSError('no data')\n")
+
+    outcomes = [import_foreign_modules(project, good, TARGET, store, offline=True)]
+    with pytest.raises(SmokeError) as caught:
+        import_foreign_modules(project, bad, TARGET, store, offline=True)
+    (tmp_path / "bin" / "qemu-aarch64-static").write_text("#!/bin/sh\nexit 1\n")
+    outcomes.append(import_foreign_modules(project, good, TARGET, store, offline=True))
+    outcomes.append(import_foreign_modules(project, bad, TARGET, store, offline=True))
+
+    assert outcomes == ["modules imported under QEMU", "modules imported under QEMU", ""]
+    assert caught.value.fact == (
+        f"{bad.name} does not work with Python {VERSION}: demo._json cannot be imported: OSError: no data"
+    )
+
+
+def test_requirements_that_are_not_available_are_reported(store: Store, tmp_path: Path) -> None:
+    shutil.copytree(BASE, tmp_path / "project")
+    wheel = make_wheel(tmp_path, "")
+    path = f"{make_demo_wheel('py3-none-any', {}).dist_info}/METADATA"
+    contents = read_wheel(wheel)
+    metadata = WheelFile(data=contents.files[path].data + b"Requires-Dist: everywheel-none\n")
+    wheel = pack_wheel(replace(contents, files={**contents.files, path: metadata}), tmp_path, epoch=FIXED_TIME)
+    notices: list[str] = []
+
+    with listen_to_notices(notices.append):
+        outcome = import_foreign_modules(load_project(tmp_path / "project"), wheel, TARGET, store, offline=True)
+
+    assert (outcome, notices) == ("", [f"{wheel.name} was not imported: {wheel.name}: pip install failed (exit 1)"])
+
+
+@pytest.mark.parametrize(
+    "missing", ["root/lib/ld-linux-aarch64.so.1", "store/tools/python-glibc-aarch64-0123/complete"]
+)
+def test_nothing_is_run_without_a_c_library_or_an_interpreter(missing: str, store: Store, tmp_path: Path) -> None:
+    wheel = tmp_path / f"demo-1.0-cp{VERSION.replace('.', '')}-abi3-manylinux2014_aarch64.whl"
+    assert find_foreign_python(TARGET, wheel, store) is not None
+    (tmp_path / missing).unlink()
+
+    assert find_foreign_python(TARGET, wheel, store) is None
