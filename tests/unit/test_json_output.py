@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[list[str], int]] = {
     "matrix": ([], 0),
     "plan": ([], 0),
     "recipes list": ([], 0),
+    "recipes search": (["foo"], 0),
     "recipes show": (["libfoo"], 0),
     "smoke": ([WHEEL, "--command", "python"], 6),
     "sources fetch": ([], 0),

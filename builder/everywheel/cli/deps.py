@@ -12,8 +12,8 @@ from everywheel.cli.options import Selection, build_options, selection_options
 from everywheel.cli.output import echo
 from everywheel.cli.run_plan import choose_targets, exit_code, run_plan
 from everywheel.cli.store_lease import open_store
+from everywheel.config.collection import suggest_recipe
 from everywheel.config.project import Project
-from everywheel.config.recipe import suggest
 from everywheel.errors import UsageError, count_noun
 from everywheel.pipeline import BuildOptions
 from everywheel.planning.keys import find_identities
@@ -64,7 +64,7 @@ def deps_command(
     project = selection.load_project(ctx.obj)
     for recipe in recipes:
         if recipe not in project.recipes:
-            raise UsageError(f"there is no recipe '{recipe}'", hint=suggest(recipe, project.recipes))
+            raise UsageError(f"there is no recipe '{recipe}'", hint=suggest_recipe(recipe, project.recipes))
     tags = selection.targets
     if recipes and not tags and selection.engine is EngineName.ZIG:
         tags = (build_machine_target().tag,)

@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
 
 from everywheel.cli.options import json_option, target_option, verbose_option
-from everywheel.cli.output import echo, make_table, print_table
+from everywheel.cli.output import echo
+from everywheel.cli.recipe_listing import describe_recipe, has_text, print_recipes
 from everywheel.cli.run_plan import choose_targets
 from everywheel.cli.store_lease import open_store
+from everywheel.config.collection import (
+    is_installed,
+    load_available_recipes,
+    load_collections,
+    name_collection,
+    suggest_recipe,
+)
 from everywheel.config.project import load_project
-from everywheel.config.recipe import Recipe, suggest
+from everywheel.config.recipe import Linkage, Recipe, resolve_recipe
+from everywheel.config.settings_file import has_project
 from everywheel.config.text_rules import VERSION
-from everywheel.errors import UsageError, count_noun
+from everywheel.errors import NothingSelectedError, UsageError, count_noun, find_page
 from everywheel.pipeline import plan_targets
 from everywheel.planning.keys import find_identities
 from everywheel.planning.plan import plan_libraries
 from everywheel.platforms.architectures import ARCHES
-from everywheel.platforms.target import Target, base_target
+from everywheel.platforms.target import Target, base_target, parse_target
 from everywheel.sources.update import find_updates, pin_version, rewrite_pins
 
 
@@ -36,21 +46,33 @@ def recipes_group() -> None:
 @json_option
 @click.pass_obj
 def list_command(root: Path, as_json: bool) -> None:
-    """List all recipes.
+    """List the project's own recipes and the built-in ones; outside of a project, the built-in ones.
 
     Example: everywheel recipes list --json
     """
-    recipes = load_project(root).recipes.values()
-    if as_json:
-        rows = [
-            {"name": r.name, "version": r.version, "summary": r.summary, "license": r.license.spdx} for r in recipes
-        ]
-        echo(json.dumps(rows, indent=1))
-        return
-    table = make_table("recipe", "version", "license", "summary")
-    for recipe in recipes:
-        table.add_row(recipe.name, recipe.version, recipe.license.spdx, recipe.summary)
-    print_table(table)
+    print_recipes(load_available_recipes(root).values(), as_json)
+
+
+@recipes_group.command("search", short_help="Search the recipes.")
+@click.argument("terms", nargs=-1, required=True, metavar="WORD...")
+@json_option
+@click.pass_obj
+def search_command(root: Path, terms: tuple[str, ...], as_json: bool) -> None:
+    """List the recipes in which every word occurs: in the name, the summary, a feature, or the name of a package or a file.
+
+    Words may be names of pkg-config files (yaml-0.1), libraries (libxml2), headers (yaml.h) or source packages of Debian.
+
+    Example: everywheel recipes search xml
+    """
+    recipes = load_available_recipes(root)
+    matching = [recipe for recipe in recipes.values() if all(has_text(recipe, term) for term in terms)]
+    if not matching and not as_json:
+        raise NothingSelectedError(
+            f"no recipe matches '{' '.join(terms)}'",
+            details={"searched": count_noun(len(recipes), "recipe")},
+            hint=f"`everywheel recipes list` lists all of them; {find_page('recipes.md')} describes how to write one",
+        )
+    print_recipes(matching, as_json)
 
 
 @recipes_group.command("show", short_help="Show one recipe.")
@@ -58,40 +80,24 @@ def list_command(root: Path, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def show_command(root: Path, name: str, as_json: bool) -> None:
-    """Show one recipe: source, patches, requirements, features, libraries. With --json, show every key.
+    """Show one recipe: source, patches, requirements, features, products. With --json, show every key.
 
     Example: everywheel recipes show glib
     """
-    recipes = load_project(root).recipes
-    if name not in recipes:
-        raise UsageError(f"there is no recipe '{name}'", hint=suggest(name, recipes))
-    recipe = recipes[name]
+    recipe = _choose_recipe(name, load_available_recipes(root))
     if as_json:
-        echo(json.dumps(dataclasses.asdict(recipe), indent=1, default=str))
+        document = {**dataclasses.asdict(recipe), "collection": name_collection(recipe)}
+        echo(json.dumps(document, indent=1, default=str))
         return
-    for label, value in _describe(recipe).items():
+    for label, value in describe_recipe(recipe).items():
         if value:
             echo(f"{label + ':':<16}{value}")
 
 
-def _describe(recipe: Recipe) -> dict[str, str]:
-    source = recipe.source
-    package = [f"Debian package {source.debian.package}"] if source.debian else []
-    return {
-        "name": f"{recipe.name} {recipe.version}",
-        "summary": recipe.summary,
-        "license": recipe.license.spdx,
-        "source": f"{source.filename}, sha256 {source.sha256}",
-        "locations": ", ".join([*package, *source.urls]),
-        "patches": ", ".join(patch.name for patch in source.patches),
-        "requires": ", ".join(recipe.requires),
-        "build-requires": ", ".join(recipe.build_requires),
-        "system": recipe.build.system,
-        "features": ", ".join(recipe.features),
-        "profiles": ", ".join(f"{name} = {' '.join(parts)}" for name, parts in recipe.profiles.items()),
-        "libraries": ", ".join(recipe.products.libraries),
-        "files": ", ".join(recipe.files),
-    }
+def _choose_recipe(name: str, recipes: Mapping[str, Recipe]) -> Recipe:
+    if name not in recipes:
+        raise UsageError(f"there is no recipe '{name}'", hint=suggest_recipe(name, recipes))
+    return recipes[name]
 
 
 @recipes_group.command("check", short_help="Load every recipe, and plan every architecture.")
@@ -104,6 +110,9 @@ def check_command(root: Path, targets: tuple[str, ...]) -> None:
 
     Example: everywheel recipes check
     """
+    if not has_project(root):
+        _check_built_in(tuple(parse_target(tag) for tag in targets) or _list_base_targets())
+        return
     project = load_project(root)
     chosen = choose_targets(project, targets) if targets else _list_base_targets()
     steps = len(plan_targets(project, chosen).steps)
@@ -112,6 +121,18 @@ def check_command(root: Path, targets: tuple[str, ...]) -> None:
         plan_libraries(project, target, tuple(project.recipes), identities)
     valid = count_noun(len(project.recipes), "recipe is", "recipes are")
     echo(f"{valid} valid: {count_noun(steps, 'step')} on {count_noun(len(chosen), 'target')}")
+
+
+def _check_built_in(targets: Sequence[Target]) -> None:
+    """Load the built-in recipes, and resolve each with every profile for every target, linked in both ways."""
+    recipes = load_collections()
+    for recipe in recipes.values():
+        for features in ((), *recipe.profiles.values(), tuple(recipe.features)):
+            for target in targets:
+                for linkage in (Linkage.SHARED, Linkage.STATIC):
+                    resolve_recipe(recipe, target, linkage=linkage, features=features)
+    valid = count_noun(len(recipes), "built-in recipe is", "built-in recipes are")
+    echo(f"{valid} valid on {count_noun(len(targets), 'target')}")
 
 
 def _list_base_targets() -> tuple[Target, ...]:
@@ -132,13 +153,16 @@ def update_command(root: Path, names: tuple[str, ...], version: str | None, dry_
 
     Example: everywheel recipes update glib --dry-run
     """
-    recipes = load_project(root).recipes
+    recipes = load_available_recipes(root)
     if version is not None and not VERSION.accepts(version):
         raise UsageError(f"--to must be {VERSION.description}", details={"value": repr(version)}, hint=VERSION.hint)
-    for name in names:
-        if name not in recipes:
-            raise UsageError(f"there is no recipe '{name}'", hint=suggest(name, recipes))
-    chosen = [recipe for recipe in recipes.values() if not names or recipe.name in names]
+    chosen = [_choose_recipe(name, recipes) for name in names] or [r for r in recipes.values() if not is_installed(r)]
+    for recipe in chosen:
+        if is_installed(recipe):
+            raise UsageError(
+                f"'{recipe.name}' is a built-in recipe of the installation, which no command changes",
+                hint=f"copy {recipe.directory} to the project's folder of recipes: a recipe there replaces it",
+            )
     store = open_store()
     if version is not None:
         if len(names) != 1:

@@ -13,8 +13,8 @@ from everywheel.cli.options import build_options
 from everywheel.cli.output import echo
 from everywheel.cli.run_plan import exit_code, run_plan
 from everywheel.cli.store_lease import open_store
+from everywheel.config.collection import suggest_recipe
 from everywheel.config.project import Project, load_project
-from everywheel.config.recipe import suggest
 from everywheel.errors import NothingSelectedError, UsageError
 from everywheel.execution.process import run_interactive
 from everywheel.libraries.build import prepare_workspace
@@ -48,7 +48,7 @@ def shell_command(
     """
     project = load_project(ctx.obj)
     if recipe not in project.recipes:
-        raise UsageError(f"there is no recipe '{recipe}'", hint=suggest(recipe, project.recipes))
+        raise UsageError(f"there is no recipe '{recipe}'", hint=suggest_recipe(recipe, project.recipes))
     chosen = parse_target(target) if target else project.targets[0]
     store = open_store()
     plan = finish_plan(plan_libraries(project, chosen, [recipe], find_identities()))

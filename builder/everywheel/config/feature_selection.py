@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from everywheel.config.collection import suggest_recipe
 from everywheel.config.recipe import Recipe, suggest
 from everywheel.config.toml_reader import Table
 from everywheel.errors import UsageError
@@ -12,7 +13,7 @@ from everywheel.errors import UsageError
 def check_recipe(location: str, name: str, recipes: Mapping[str, Recipe]) -> None:
     """Raise UsageError when there is no recipe of a name."""
     if name not in recipes:
-        raise UsageError(f"{location} names '{name}', but there is no such recipe", hint=suggest(name, recipes))
+        raise UsageError(f"{location} names '{name}', but there is no such recipe", hint=suggest_recipe(name, recipes))
 
 
 def choose_features(table: Table, recipes: Mapping[str, Recipe], profiles: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from everywheel.config.build_backend import BuildBackend
+from everywheel.config.collection import list_recipe_folders, load_collections
 from everywheel.config.extension_tree import digest_tree
 from everywheel.config.feature_selection import check_recipe, choose_features
 from everywheel.config.metadata import ExtensionMetadata, read_extension_metadata
 from everywheel.config.pins import Pin
 from everywheel.config.python_spec import PythonSpec, default_pythons, load_pythons
 from everywheel.config.recipe import Linkage, Recipe
-from everywheel.config.recipe_loader import load_recipes
 from everywheel.config.settings_file import find_settings
 from everywheel.config.target_settings import TargetOverride, TargetSettings, load_overrides, load_target_settings
 from everywheel.config.text_rules import SYMBOLS
@@ -163,8 +163,7 @@ def load_project(
     settings = find_settings(root, config, options or {})
     table = settings.table
     extension = root / table.text("extension", ".")
-    own_recipes = ["recipes"] if (settings.folder / "recipes").is_dir() else []
-    recipes = load_recipes(settings.folder / directory for directory in table.texts("recipes", own_recipes))
+    recipes = load_collections(list_recipe_folders(settings.folder, table))
     metadata = read_extension_metadata(extension)
     targets = list(table.texts("targets", list(DEFAULT_TARGETS)))
     output = settings.folder / table.text("wheelhouse", "wheelhouse") if wheelhouse is None else wheelhouse

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -48,18 +48,17 @@ _CONDITIONS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def load_recipes(directories: Iterable[Path]) -> dict[str, Recipe]:
+def load_recipes(directories: Iterable[Path], *, without: Collection[str] = ()) -> dict[str, Recipe]:
     """Load every `<name>/recipe.toml` of the directories; a recipe replaces one of the same name in an earlier directory.
 
-    Raises UsageError, naming file and key, for an error in a recipe.
+    Recipes with the names in `without` are not read. Raises UsageError, naming file and key, for an error in a recipe.
     """
     recipes: dict[str, Recipe] = {}
     for directory in directories:
         for path in _find_recipes(directory):
-            recipe = load_recipe(path)
-            recipes[recipe.name] = recipe
-    for recipe in recipes.values():
-        _check_requirements(recipe, recipes)
+            if path.parent.name not in without:
+                recipe = load_recipe(path)
+                recipes[recipe.name] = recipe
     return recipes
 
 
@@ -242,12 +241,12 @@ def _report_unusable(error: Exception) -> UsageError:
     return UsageError(str(error), hint="a recipe's folder contains readable files, folders, and links that stay in it")
 
 
-def _check_requirements(recipe: Recipe, recipes: Mapping[str, Recipe]) -> None:
-    optional = [name for feature in recipe.features.values() for name in (*feature.requires, *feature.build_requires)]
-    conditional = [name for override in recipe.overrides for name in (*override.requires, *override.build_requires)]
-    for name in (*recipe.requires, *recipe.build_requires, *optional, *conditional):
-        if name not in recipes:
-            raise UsageError(
-                f"{recipe.directory / 'recipe.toml'}: requires '{name}', but there is no such recipe",
-                hint=suggest(name, recipes),
-            )
+def find_unknown_requirement(recipes: Mapping[str, Recipe]) -> tuple[Recipe, str] | None:
+    """Return a recipe and a name in its requirements that no recipe has, or None when every requirement is known."""
+    for recipe in recipes.values():
+        optional = [name for part in recipe.features.values() for name in (*part.requires, *part.build_requires)]
+        conditional = [name for part in recipe.overrides for name in (*part.requires, *part.build_requires)]
+        for name in (*recipe.requires, *recipe.build_requires, *optional, *conditional):
+            if name not in recipes:
+                return recipe, name
+    return None

@@ -49,13 +49,17 @@ def find_settings(root: Path, config: Path | None = None, options: Mapping[str, 
     return Settings(table=table.replace(options), folder=root)
 
 
+def has_project(root: Path) -> bool:
+    """Return whether a folder has a Python project, or settings of one whose extension is in another folder."""
+    return any((root / name).exists() for name in (*_PROJECT_FILES, SETTINGS_FILE))
+
+
 def _check_project(root: Path) -> None:
     """Raise UsageError when a folder has no Python project."""
     hint = "run in the project's folder or name it with --project"
     if not root.is_dir():
         raise UsageError(f"{root}: no such folder", hint=hint)
-    # A folder with settings may have its extension in another one.
-    if not any((root / name).exists() for name in (*_PROJECT_FILES, SETTINGS_FILE)):
+    if not has_project(root):
         raise UsageError(
             f"{root}: not a Python project: it has neither a pyproject.toml nor a setup.py",
             hint=f"{hint}; {find_page('recipes.md')} describes the settings",

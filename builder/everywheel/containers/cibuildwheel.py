@@ -24,6 +24,7 @@ from typing import Any
 
 import tomlkit
 
+from everywheel.config.collection import find_built_in
 from everywheel.config.extension_tree import extension_files
 from everywheel.config.project import Project
 from everywheel.config.toml_reader import read_toml
@@ -180,9 +181,15 @@ def copy_project(project: Project, into: Path) -> Path:
     return package
 
 
-def recipe_folders(project: Project) -> list[Path]:
-    """Return the folders with a project's recipes, in the order in which they are read."""
-    return list(dict.fromkeys(recipe.directory.parent.resolve() for recipe in project.recipes.values()))
+def mount_recipes(project: Project, package: Path) -> dict[Path, str]:
+    """Return the folders of recipes outside of a project and of this package, each with its path in the container.
+
+    In a checkout the built-in recipes are not in the package: they are mounted where the mounted package looks for them.
+    """
+    built_in = find_built_in().resolve()
+    folders = {recipe.directory.parent.resolve() for recipe in project.recipes.values()} - {built_in}
+    outside = {folder: str(folder) for folder in sorted(folders) if not folder.is_relative_to(project.root)}
+    return outside if built_in.is_relative_to(package.resolve()) else {**outside, built_in: f"{_INSIDE}/recipes"}
 
 
 def _copy(path: Path, into: Path) -> None:
@@ -245,11 +252,7 @@ def create_arguments(build: ContainerBuild, mounted: MountedFolders) -> list[str
         payload.tools: f"{_INSIDE}/tools",
         payload.wheels: f"{_INSIDE}/wheels",
         mounted.programs: f"{_INSIDE}/bin",
-        **{
-            folder: str(folder)
-            for folder in recipe_folders(build.project)
-            if not folder.is_relative_to(build.project.root)
-        },
+        **mount_recipes(build.project, package),
     }
     # A symbolic link in the store points to a path that the container does not have.
     linked = {child.resolve(): f"{_STORE}/{child.name}" for child in store.iterdir() if child.is_symlink()}

@@ -1,0 +1,98 @@
+"""Collections of recipes: the built-in one, which every installation contains, and the folders of a project before it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from everywheel.config.recipe import Recipe
+from everywheel.config.recipe_loader import find_unknown_requirement, load_recipes
+from everywheel.config.settings_file import find_settings, has_project
+from everywheel.config.toml_reader import Table
+from everywheel.errors import MachineError, UsageError
+
+BUILT_IN = "built-in"
+"""The name of the built-in collection in messages and tables."""
+_PACKAGE = Path(__file__).parents[1]
+
+
+def find_built_in(package: Path = _PACKAGE) -> Path:
+    """Return the folder of the built-in collection: in the package, or in a checkout the folder `recipes` of its root.
+
+    Raises MachineError when the installation has none.
+    """
+    folders = (package / "recipes", package.parents[1] / "recipes")
+    for folder in folders:
+        if folder.is_dir():
+            return folder
+    raise MachineError(
+        "the built-in recipes are missing in this installation",
+        details={"searched": ", ".join(map(str, folders))},
+        hint="install everywheel again: `pip install --force-reinstall everywheel`",
+    )
+
+
+def load_collections(folders: Iterable[Path] = ()) -> dict[str, Recipe]:
+    """Load the built-in recipes and those of the folders, sorted by name; the last recipe of a name replaces the others.
+
+    A folder that is the built-in collection is loaded once, and replaced built-in recipes are not read. Raises UsageError,
+    naming file and key, for an error in a recipe.
+    """
+    own = tuple(folders)
+    recipes = load_recipes(own)
+    built_in = find_built_in()
+    if built_in.resolve() not in {folder.resolve() for folder in own}:
+        recipes |= load_recipes([built_in], without=recipes)
+    unknown = find_unknown_requirement(recipes)
+    if unknown is not None:
+        recipe, name = unknown
+        raise UsageError(
+            f"{recipe.directory / 'recipe.toml'}: requires '{name}', but there is no such recipe",
+            hint=suggest_recipe(name, recipes),
+        )
+    return dict(sorted(recipes.items()))
+
+
+def list_recipe_folders(root: Path, table: Table) -> tuple[Path, ...]:
+    """Return the folders of a project's own recipes: those of its table, by default `recipes` if it exists."""
+    if table.has("recipes"):
+        return tuple(root / folder for folder in table.texts("recipes"))
+    return (root / "recipes",) if (root / "recipes").is_dir() else ()
+
+
+def load_available_recipes(root: Path) -> dict[str, Recipe]:
+    """Load the recipes of the project in a folder with the built-in ones; only these when the folder has no project."""
+    if not has_project(root):
+        return load_collections()
+    settings = find_settings(root.absolute())
+    return load_collections(list_recipe_folders(settings.folder, settings.table))
+
+
+def name_collection(recipe: Recipe) -> str:
+    """Return the collection of a recipe: `built-in`, or its folder."""
+    return BUILT_IN if is_built_in(recipe) else str(recipe.directory.parent)
+
+
+def is_installed(recipe: Recipe) -> bool:
+    """Return whether a recipe is a part of an installation of this package, which no command changes."""
+    return recipe.directory.resolve().is_relative_to(_PACKAGE.resolve())
+
+
+def is_built_in(recipe: Recipe) -> bool:
+    """Return whether a recipe is in the built-in collection, which may also be a folder of the project."""
+    return recipe.directory.parent.resolve() == find_built_in().resolve()
+
+
+def suggest_recipe(name: str, recipes: Mapping[str, Recipe]) -> str:
+    """Return a hint for the name of a recipe that does not exist: the most similar one, or those of the project.
+
+    The hint names the collection of a built-in recipe.
+    """
+    close = difflib.get_close_matches(name, sorted(recipes), 1)
+    if close:
+        note = f" ({BUILT_IN})" if is_built_in(recipes[close[0]]) else ""
+        return f"did you mean '{close[0]}'{note}?"
+    own = sorted(name for name, recipe in recipes.items() if not is_built_in(recipe))
+    listed = "`everywheel recipes list` lists the built-in ones"
+    return f"known in this project: {', '.join(own)}; {listed}" if own else listed
