@@ -212,13 +212,3 @@ def test_containers_have_the_built_in_recipes_of_a_checkout(project: Path, tmp_p
 
     assert mount_recipes(loaded, ROOT / "builder" / "everywheel") == {BUILT_IN: "/opt/everywheel/recipes"}
     assert mount_recipes(loaded, ROOT) == {}
-
-
-def test_the_page_about_recipes_lists_the_collection() -> None:
-    rows = [
-        f"| `{recipe.name}` | {recipe.summary} | {recipe.license.spdx} | {', '.join(recipe.features)} |"
-        for recipe in load_collections().values()
-    ]
-    table = ["| recipe | contents | license | features |", "| --- | --- | --- | --- |", *rows, ""]
-
-    assert "\n".join(table) in (ROOT / "docs" / "recipes.md").read_text()
