@@ -113,6 +113,15 @@ def test_a_project_without_recipes_uses_the_built_in_ones(project: Path) -> None
     assert {recipe.name: recipe.directory for recipe in plan.recipes}["zlib"] == BUILT_IN / "zlib"
 
 
+def test_a_project_without_settings_has_the_headers_of_built_in_recipes(project: Path) -> None:
+    (project / "pyproject.toml").write_text('[project]\nname = "x"\nversion = "1"\nrequires-python = ">=3.13"\n')
+
+    pythons = load_project(project).pythons
+
+    assert pythons
+    assert {python.headers for python in pythons} <= set(load_collections())
+
+
 def test_a_project_recipe_replaces_the_built_in_one_of_the_same_name(project: Path) -> None:
     copy_recipe("zlib", project / "recipes", version="9.9")
     copy_recipe("lcms2", project / "recipes")

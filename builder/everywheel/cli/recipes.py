@@ -69,7 +69,6 @@ def search_command(root: Path, terms: tuple[str, ...], as_json: bool) -> None:
     if not matching and not as_json:
         raise NothingSelectedError(
             f"no recipe matches '{' '.join(terms)}'",
-            details={"searched": count_noun(len(recipes), "recipe")},
             hint=f"`everywheel recipes list` lists all of them; {find_page('recipes.md')} describes how to write one",
         )
     print_recipes(matching, as_json)
