@@ -21,6 +21,7 @@ from everywheel.execution.notices import listen_to_notices
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 # Each command is defined in the module of the same name.
 _COMMANDS = (
+    "init",
     "plan",
     "build",
     "deps",

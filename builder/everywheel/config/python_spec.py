@@ -75,6 +75,21 @@ def default_pythons(requires_python: str, recipes: Iterable[str]) -> tuple[str, 
     )
 
 
+def oldest_python(requires_python: str) -> str:
+    """Return the oldest CPython that a specifier accepts, such as `3.9`; the oldest supported one if it accepts any.
+
+    Raises ValueError for an invalid specifier.
+    """
+    if not requires_python:
+        return f"3.{_OLDEST_SUPPORTED}"
+    try:
+        accepted = SpecifierSet(requires_python)
+    except InvalidSpecifier as error:
+        raise ValueError(str(error)) from None
+    minors = (minor for minor in range(100) if accepted.contains(f"3.{minor}.99", prereleases=True))
+    return f"3.{next(minors, _OLDEST_SUPPORTED)}"
+
+
 def _find_headers(recipes: Iterable[str]) -> Iterator[tuple[int, str]]:
     """Yield minor version and `t` or nothing for the recipes of the headers of one CPython, in ascending order."""
     matches = (_HEADERS.fullmatch(name) for name in recipes)
