@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
+from everywheel.recognition.settings_text import format_workflow
 from root_filesystems import REPOSITORY, call
 
 pytestmark = pytest.mark.xdist_group("actionlint")
@@ -36,6 +37,13 @@ def list_problems(actionlint: Path, *files: Path) -> list[dict[str, Any]]:
 
 def test_the_workflows_have_no_problem(actionlint: Path) -> None:
     assert list_problems(actionlint, *FILES) == []
+
+
+def test_the_workflow_that_init_writes_has_no_problem(actionlint: Path, tmp_path: Path) -> None:
+    workflow = tmp_path / "wheels.yml"
+    workflow.write_text(format_workflow("owner/everywheel@v1", PurePosixPath("packages", "spam")))
+
+    assert list_problems(actionlint, workflow) == []
 
 
 def test_a_job_that_requires_a_missing_job_is_a_problem(actionlint: Path, tmp_path: Path) -> None:
