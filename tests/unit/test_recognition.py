@@ -1,4 +1,4 @@
-"""What is recognized in the build files of small projects of every common kind, and the settings that are written."""
+"""The build files of small projects of every common kind are recognized, and their settings are written."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_setup_py_is_read_and_not_run(tmp_path: Path) -> None:
     )
 
     assert list_modules(project) == ["spam._spam setup.py:8"]
-    assert {name: [e.location for e in found] for name, found in match(project).recipes.items()} == {
+    assert {name: [item.location for item in items] for name, items in match(project).recipes.items()} == {
         "zlib": ["setup.py:4"],
         "libyaml": ["setup.py:7"],
         "libwebp": ["setup.py:8"],
