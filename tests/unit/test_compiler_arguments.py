@@ -45,7 +45,13 @@ def wrapper(tmp_path: Path) -> Wrapper:
     (workspace / "prefix" / "include" / "python").mkdir(parents=True)
     printer = (str(shutil.which("printf")), "%s\\n")
     compilers = Compilers(
-        c=printer, cxx=printer, build_c=printer, build_cxx=printer, ar=printer, ranlib=printer, folders=(store,)
+        c=printer,
+        cxx=(*printer, "c++"),
+        build_c=printer,
+        build_cxx=printer,
+        ar=printer,
+        ranlib=printer,
+        folders=(store,),
     )
     programs = dict.fromkeys(("bin", "python", "zig", "cmake", "ninja", "pkgconf", "patchelf"), tmp_path)
     target = parse_target("manylinux2014_x86_64")
@@ -107,6 +113,14 @@ def test_headers_of_the_running_python_become_those_of_the_target(wrapper: Wrapp
 
     assert passed == [f"-I{headers}", f"-I{headers}", "-isystem", f"{headers}/internal", "-c", "a.c"]
     assert wrapper.notes == []
+
+
+@pytest.mark.parametrize("source", ["a.cc", "a.cpp", "a b.cxx", "a.c++", "a.C"])
+def test_the_c_compiler_passes_sources_in_cxx_to_the_cxx_compiler(wrapper: Wrapper, source: str) -> None:
+    assert wrapper.call("-O2", "-c", source, "-o", "a.o") == ["c++", "-O2", "-c", source, "-o", "a.o"]
+    assert wrapper.call("-c", "-o", "a.o", source) == ["c++", "-c", "-o", "a.o", source]
+    assert wrapper.call("-c", f"{source}.c", "-o", "a.o") == ["-c", f"{source}.c", "-o", "a.o"]
+    assert wrapper.call("-shared", "a.o", "-o", "a.so") == ["-shared", "a.o", "-o", "a.so"]
 
 
 def test_a_library_of_the_build_machine_is_refused(wrapper: Wrapper) -> None:

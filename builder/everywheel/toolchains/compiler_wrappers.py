@@ -101,13 +101,25 @@ def _render_compilers(
         objects += _render_object("cxx_exceptions", condition, toolchain, compilers, compilers.cxx_exceptions)
     find = _FIND_MODULE if objects or limit else ""
     return {
-        "cc": f"{check}{name}{_FIND_MODULE if limit else ''}{limit}{_exec(compilers.c)}",
+        "cc": f"{check}{name}{_FIND_MODULE if limit else ''}{limit}{_render_cxx_sources(compilers)}{_exec(compilers.c)}",
         "c++": f"{check}{name}{find}{objects}{limit}{_exec(compilers.cxx)}",
         "build-cc": _exec(compilers.build_c),
         "build-c++": _exec(compilers.build_cxx),
         "ar": _exec(compilers.ar),
         "ranlib": _exec(compilers.ranlib),
     }
+
+
+def _render_cxx_sources(compilers: Compilers) -> str:
+    """Return the part of the C wrapper that compiles C++ sources with the C++ compiler.
+
+    Older versions of setuptools compile them with the C compiler, which works with gcc: it finds the headers of its C++
+    library by the suffix of the source file.
+    """
+    return f"""case " $* " in
+  *.cc\\ * | *.cpp\\ * | *.cxx\\ * | *.c++\\ * | *.C\\ *) case " $* " in *' -c '*) {_exec(compilers.cxx)} ;; esac ;;
+esac
+"""
 
 
 def _render_object(name: str, condition: str, toolchain: Toolchain, compilers: Compilers, source: Sequence[str]) -> str:
