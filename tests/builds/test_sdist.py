@@ -62,13 +62,32 @@ def test_targets_all_builds_released_and_additional_targets_and_the_sdist(projec
     }
 
 
-def test_an_sdist_with_an_unexpected_file_name_is_an_error(project_copy: FixtureProject) -> None:
+OTHER_VERSION = """
+import mesonpy
+from mesonpy import *
+from pathlib import Path
+
+def build_sdist(folder, settings=None):
+    built = Path(folder) / mesonpy.build_sdist(folder, settings)
+    return built.rename(built.with_name(built.name.replace("1.0", "1.1"))).name
+"""
+
+
+def test_an_sdist_has_the_dynamic_version_of_the_backend(project_copy: FixtureProject) -> None:
     project_copy.replace("extension/pyproject.toml", 'version = "1.0"', 'dynamic = ["version"]')
+
+    assert project_copy.run("sdist")[0].startswith("built: wheelhouse/fixture-1.0.tar.gz (")
+
+
+def test_an_sdist_with_an_unexpected_file_name_is_an_error(project_copy: FixtureProject) -> None:
+    (project_copy.root / "extension" / "other_version.py").write_text(OTHER_VERSION)
+    backend = 'build-backend = "other_version"\nbackend-path = ["."]'
+    project_copy.replace("extension/pyproject.toml", 'build-backend = "mesonpy"', backend)
 
     _, errors = project_copy.run("sdist", exit_code=1)
 
     assert errors.splitlines()[-2:] == [
-        "error: the backend built fixture-1.0.tar.gz, but the release has fixture-0.tar.gz",
+        "error: the backend built fixture-1.1.tar.gz, but the release has fixture-1.0.tar.gz",
         "  hint: name and version in the extension's pyproject.toml must be those that its backend uses",
     ]
 

@@ -27,6 +27,7 @@ from everywheel.libraries.context import project_logs
 from everywheel.store.local import FIXED_TIME, Store
 from everywheel.toolchains.build_tools import Tools
 from everywheel.toolchains.pip_settings import filter_environment
+from everywheel.wheels.backend_settings import BackendFamily, find_family
 from everywheel.wheels.git_checkout import copy_checkout, find_checkout, link_git
 from everywheel.wheels.pep517 import prepare_metadata
 from everywheel.wheels.project_values import add_environment
@@ -62,7 +63,8 @@ def query_metadata(project: Project, store: Store, tools: Tools, python: Path) -
         variables["PATH"] = os.pathsep.join([*map(str, programs), variables.get("PATH", os.defpath)])
         variables["SOURCE_DATE_EPOCH"] = str(FIXED_TIME)
         environment = add_environment(variables, project, prefix=folder / "prefix", source=source)
-        version = _read_meson_version(source, environment) if project.backend.module == "mesonpy" else ""
+        is_meson = find_family(project.backend) is BackendFamily.MESON
+        version = _read_meson_version(source, environment) if is_meson else ""
         if version:
             facts = (project.name, version)
         else:

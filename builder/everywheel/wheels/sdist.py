@@ -18,6 +18,7 @@ from everywheel.execution.process import run_logged
 from everywheel.libraries.context import BuildContext
 from everywheel.planning.steps import Plan, WheelStep
 from everywheel.store.local import FIXED_TIME
+from everywheel.wheels.backend_settings import BackendFamily, find_family
 from everywheel.wheels.build_env import prepare_call
 from everywheel.wheels.build_lock import check_requirements
 from everywheel.wheels.git_checkout import link_git
@@ -52,7 +53,7 @@ def build_sdist(context: BuildContext, step: WheelStep, plan: Plan, project: Pro
 def _call_backend(call: BackendCall, project: Project) -> Path:
     path = f"{link_git(call.workspace)}:{call.environment['PATH']}"
     call = replace(call, environment={**call.environment, "PATH": path})
-    if call.backend.module == "mesonpy" and not project.revision:
+    if find_family(call.backend) is BackendFamily.MESON and not project.revision:
         _commit(call)
     settings = settings_for(call)
     check_requirements(project, make_hooks(call).get_requires_for_build_sdist(settings))
