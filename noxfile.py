@@ -121,12 +121,6 @@ def requirements(session: nox.Session) -> None:
 
 
 @nox.session
-def audit(session: nox.Session) -> None:
-    """Audit the wheels in wheelhouse/, or those given as arguments."""
-    everywheel(session, "audit", *(session.posargs or find("wheelhouse/*.whl")))
-
-
-@nox.session
 def smoke(session: nox.Session) -> None:
     """Run the wheels in wheelhouse/ on every system that they claim; writes the matrix to smoke.html."""
     everywheel(session, "smoke", *find("wheelhouse/*.whl"), "--html", "smoke.html", *session.posargs)
@@ -146,8 +140,7 @@ def test_containers(session: nox.Session) -> None:
 @nox.session(name="test-architectures")
 def test_architectures(session: nox.Session) -> None:
     """Build webpencode for five architectures that are not released and smoke-test the wheels under QEMU."""
-    targets = session.posargs or UNRELEASED
-    everywheel(session, "build", *repeat("--target", targets))
+    everywheel(session, "build", *repeat("--target", targets := session.posargs or UNRELEASED))
     wheels = [wheel for target in targets for wheel in find(f"wheelhouse/*{target}.whl")]
     everywheel(session, "smoke", *wheels, "--image", "debian-12", "--image", "debian-unstable", "--timeout", "1800")
 
@@ -284,6 +277,13 @@ def sanitize(session: nox.Session) -> None:
     with session.chdir("extension"):
         # Sanitizers write to the real standard error and end the process, which loses output that pytest has captured.
         session.run("pytest", "--capture=sys", "-k", UNINSTRUMENTED, *(session.posargs or ["tests"]), env=environment)
+
+
+@nox.session
+def projects(session: nox.Session) -> None:
+    """Build well-known projects from their untouched sdists and use the wheels (root, Docker; hours); `-- --quick`."""
+    install(session)
+    session.run("python", "tests/projects/run_projects.py", *session.posargs)
 
 
 @nox.session

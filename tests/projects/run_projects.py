@@ -200,8 +200,9 @@ def render_page(table: str) -> str:
     return f"""# Projects that Everywheel builds
 
 Each project is built from its untouched source distribution, with the settings in `tests/projects/projects.toml`, and its
-wheels are used on Debian 12 and 13 and on a system with musl, for x86_64 directly and for arm64 under QEMU. Minutes are those of
-all wheels together on two cores, libraries included. `nox -s projects -- --write` measures again and writes this page.
+wheels are used on Debian 12 and 13 and on a system with musl, for x86_64 directly and for arm64 under QEMU. Minutes are
+those of all wheels together on two cores, libraries included. `nox -s projects -- --write` measures again and writes this
+page.
 
 {table}
 """
