@@ -209,6 +209,17 @@ def test_a_build_requirement_sees_the_build_machine(tmp_path: Path) -> None:
     assert shown == f"('linux', 'posix', 'Linux', {sys.version_info[:2]}) darwin"
 
 
+def test_the_program_keeps_the_folders_in_which_build_files_search_modules(tmp_path: Path) -> None:
+    machine = make_machine(make_python("macosx_11_0_arm64"), tmp_path)
+    (tmp_path / "generator.py").write_text("import sysconfig\nprint(sysconfig.get_config_var('EXT_SUFFIX'))\n")
+
+    command = [machine.folder.program, "-m", "generator"]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, cwd="/", env=environment, capture_output=True, text=True, check=True)
+
+    assert done.stdout == ".cpython-313-darwin.so\n"
+
+
 def test_attributes_of_the_same_names_in_other_modules_are_their_own(tmp_path: Path) -> None:
     machine = make_machine(make_python("win_amd64"), tmp_path)
     (tmp_path / "source" / "package").mkdir()

@@ -185,7 +185,11 @@ def _link_libraries(python: TargetPython, path: Path) -> None:
 
 
 def _render_program(facts: Path, variables: Mapping[str, str], interpreter: Path) -> str:
-    assignments = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in variables.items())
+    """Return the program `python`; build files may run it with folders of their own in PYTHONPATH."""
+    inherited = {"PYTHONPATH": "${PYTHONPATH:+:$PYTHONPATH}"}
+    assignments = "\n".join(
+        f"export {name}={shlex.quote(value)}{inherited.get(name, '')}" for name, value in variables.items()
+    )
     return f"""#!/bin/sh
 case $1 in *python_info.py) exec cat {shlex.quote(str(facts))} ;; esac
 {assignments}
