@@ -8,7 +8,6 @@ itself is used nevertheless. The exit code is 1 if a project failed.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import shlex
 import shutil
@@ -22,14 +21,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from everywheel.sources.package_index import download_sdist
-from everywheel.toolchains.pip_settings import read_pip_settings
+from everywheel.execution.files import hash_file
+from everywheel.store.local import Store, default_store
+from everywheel.wheels.project_sdist import fetch_named_sdist
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "projects.md"
 TARGETS = ("manylinux2014_x86_64", "manylinux2014_aarch64", "musllinux_1_2_x86_64", "musllinux_1_2_aarch64")
 IMAGES = ("debian-12", "debian-13", "musl")
-INDEX = "https://pypi.org/simple"
 MOST_LINES = 8
 
 
@@ -109,7 +108,7 @@ def run_project(project: KnownProject, args: argparse.Namespace, folder: Path) -
     figures = Figures(project=project)
     folder.mkdir()
     print(f"{project.name} {project.version}", flush=True)
-    sdist = fetch_sdist(project, folder)
+    sdist = fetch_sdist(project)
     settings = folder / "settings.toml"
     settings.write_text(project.settings)
     targets = [argument for target in args.target for argument in ("--target", target)]
@@ -127,11 +126,10 @@ def run_project(project: KnownProject, args: argparse.Namespace, folder: Path) -
     return figures
 
 
-def fetch_sdist(project: KnownProject, folder: Path) -> Path:
-    """Download a project's sdist, and compare it with its pinned hash."""
-    settings = read_pip_settings("download")
-    sdist = download_sdist(project.name, project.version, [settings.get("index-url", INDEX)], folder)
-    digest = hashlib.sha256(sdist.read_bytes()).hexdigest()
+def fetch_sdist(project: KnownProject) -> Path:
+    """Return a project's sdist in the store, after comparing it with its pinned hash."""
+    sdist = fetch_named_sdist(project.name, project.version, Store(default_store()), offline=False)
+    digest = hash_file(sdist)
     if digest != project.sha256:
         sys.exit(f"{sdist.name} has the sha256 {digest}, not {project.sha256}")
     return sdist
@@ -141,7 +139,9 @@ def smoke_test(figures: Figures, wheels: Sequence[Path], sdist: Path, args: argp
     """Import every module of the wheels, and run `use`, on each image."""
     images = [argument for image in args.image for argument in ("--image", image)]
     use = ["--command", shlex.join(["python", "-c", figures.project.use])] if figures.project.use else []
-    smoke = run_everywheel(["--project", str(sdist), "smoke", *map(str, wheels), *use, *images, "--json"], sdist.parent)
+    smoke = run_everywheel(
+        ["--project", str(sdist), "smoke", *map(str, wheels), *use, *images, "--json"], wheels[0].parent
+    )
     try:
         results = json.loads(smoke.stdout)
     except ValueError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from everywheel.execution.notices import listen_to_notices
 from everywheel.store.stamped_dir import STAMP, ensure_stamped_dir, find_damage
 from everywheel.toolchains.installed import find_damaged_installations
 from everywheel.toolchains.pip import write_requirements
-from everywheel.toolchains.pip_settings import filter_environment, pip_environment, read_pip_settings
+from everywheel.toolchains.pip_settings import filter_environment, list_indexes, pip_environment, read_pip_settings
 from everywheel.toolchains.record import find_missing_packages, find_record_damage
 
 SITE = f"lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
@@ -212,6 +213,18 @@ def test_credentials_for_an_index_are_kept() -> None:
     kept = {"NETRC": "/n", "AWS_PROFILE": "p", "PYTHON_KEYRING_BACKEND": "k", "CLOUDSDK_CONFIG": "c"}
 
     assert filter_environment({**kept, "MAKEFLAGS": "-j", "CC": "gcc"}) == kept
+
+
+def test_indexes_are_those_of_the_settings_and_else_the_default_of_pip(tmp_path: Path) -> None:
+    config = tmp_path / "pip.conf"
+    config.write_text("[global]\nextra-index-url = https://one.invalid https://two.invalid\n")
+    environ = {"PIP_CONFIG_FILE": str(config), "PATH": "/bin", "HOME": str(tmp_path)}
+
+    default, *extra = list_indexes("download", environ)
+
+    assert re.fullmatch(r"https://[a-z.]+/simple", default)
+    assert extra == ["https://one.invalid", "https://two.invalid"]
+    assert list_indexes("download", {**environ, "PIP_INDEX_URL": "https://own.invalid"})[0] == "https://own.invalid"
 
 
 def test_a_broken_configuration_of_pip_is_an_error(tmp_path: Path) -> None:

@@ -20,15 +20,15 @@ LABEL = "demo 1.0 for musllinux_1_2_x86_64"
 # The lines of setuptools 80 and of zig's clang for two extensions with `optional=True`.
 SETUPTOOLS_LOG = """running build_ext
 building 'demo._speed' extension
-/work/toolchain/bin/cc -O3 -c demo/_speed.c -o build/demo/_speed.o
+/build/toolchain/bin/cc -O3 -c demo/_speed.c -o build/demo/_speed.o
 demo/_speed.c:2:10: fatal error: 'zlib.h' file not found
     2 | #include <zlib.h>
       |          ^~~~~~~~
 1 error generated.
-warning: build_ext: building extension "demo._speed" failed: Command '['/work/cc']' returned non-zero exit status 1.
+warning: build_ext: building extension "demo._speed" failed: Command '['/build/cc']' returned non-zero exit status 1.
 building 'demo._extra' extension
 demo/_extra.c:7:1: error: unknown type name 'wrong'
-warning: build_ext: building extension "demo._extra" failed: Command '['/work/cc']' returned non-zero exit status 1.
+warning: build_ext: building extension "demo._extra" failed: Command '['/build/cc']' returned non-zero exit status 1.
 """
 
 

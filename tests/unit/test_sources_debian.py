@@ -347,6 +347,9 @@ def test_each_revision_is_returned_once_with_its_files() -> None:
     )
 
 
+SUITES = ("trixie", "trixie-updates", "sid", "bookworm", "bullseye")
+
+
 @pytest.mark.parametrize(
     ("rows", "expected"),
     [
@@ -356,17 +359,17 @@ def test_each_revision_is_returned_once_with_its_files() -> None:
                 "http://a/debian/|bookworm-updates|main",
                 "http://s/|bookworm-security|main",
             ],
-            [("http://a/debian/", ("trixie", "trixie-updates", "sid")), ("http://s/", ("trixie-security",))],
+            [("http://a/debian/", SUITES), ("http://s/", ("trixie-security",))],
             id="main and security archive",
         ),
         pytest.param(
             ["mirror+file:/etc/m|bookworm|main", "mirror+file:/etc/m|bookworm|contrib"],
-            [("mirror+file:/etc/m", ("trixie", "trixie-updates", "sid"))],
+            [("mirror+file:/etc/m", SUITES)],
             id="a list of mirrors",
         ),
         pytest.param(
             ["http://a/|bookworm|main", "http://a/|bookworm-security|main"],
-            [("http://a/", ("trixie", "trixie-updates", "sid", "trixie-security"))],
+            [("http://a/", (*SUITES, "trixie-security"))],
             id="one archive for both",
         ),
         pytest.param(
@@ -376,12 +379,12 @@ def test_each_revision_is_returned_once_with_its_files() -> None:
                 "http://c/|nodistro|main",
                 "http://d/|bookworm|stable",
             ],
-            [("http://a/", ("trixie", "trixie-updates", "sid"))],
+            [("http://a/", SUITES)],
             id="other parties' repositories are left alone",
         ),
         pytest.param(
             ["http://a/|sid|main"],
-            [("http://a/", ("trixie", "trixie-updates", "sid"))],
+            [("http://a/", SUITES)],
             id="a machine that names a class of releases",
         ),
         pytest.param([], [], id="no archive"),

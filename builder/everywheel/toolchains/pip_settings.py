@@ -60,6 +60,7 @@ _VARIABLES = frozenset(
 )
 # Credentials that keyring's backends for the package indexes of cloud services read.
 _CREDENTIALS = ("ARTIFACTS_KEYRING_", "AWS_", "AZURE_", "CLOUDSDK_", "GOOGLE_", "VSS_NUGET_")
+_DEFAULT_INDEX = re.compile(r"--index-url\b[^(]*\(default\s+(https?://[^\s)]+)\)")
 _LINE = re.compile(r"([\w-]+|:env:)\.([\w-]+)=(.+)")
 
 
@@ -89,6 +90,25 @@ def read_pip_settings(command: str, environ: Mapping[str, str] = os.environ) -> 
     MachineError when pip cannot read its configuration files.
     """
     return _read_files(command, environ) | _read_variables(environ)
+
+
+def list_indexes(command: str, environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """Return the URLs of the indexes that a command of pip uses; without a setting, the first is pip's own default.
+
+    Raises MachineError when pip cannot read its configuration files, or when its help does not name the default.
+    """
+    settings = read_pip_settings(command, environ)
+    index = settings.get("index-url") or _read_default_index(command, environ)
+    return (index, *settings.get("extra-index-url", "").split())
+
+
+def _read_default_index(command: str, environ: Mapping[str, str]) -> str:
+    """Return the default of --index-url, which pip states only in its help."""
+    result = run_command([*PIP, command, "--help"], env={**filter_environment(environ), "PIP_CONFIG_FILE": os.devnull})
+    match = _DEFAULT_INDEX.search(result.output)
+    if match is None:
+        raise MachineError("pip does not name its package index", hint="set PIP_INDEX_URL to the URL of an index")
+    return match[1]
 
 
 def _read_files(command: str, environ: Mapping[str, str]) -> dict[str, str]:

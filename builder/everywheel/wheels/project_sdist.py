@@ -17,9 +17,8 @@ from everywheel.execution.input_files import show_path
 from everywheel.sources.package_index import download_sdist
 from everywheel.store.local import Store
 from everywheel.store.stamped_dir import ensure_stamped_dir
-from everywheel.toolchains.pip_settings import read_pip_settings
+from everywheel.toolchains.pip_settings import list_indexes
 
-_DEFAULT_INDEX = "https://pypi.org/simple"
 _FORMS = "name a folder, a source distribution such as demo-1.0.tar.gz, or a project on the index such as 'demo==1.0'"
 
 
@@ -45,10 +44,8 @@ def fetch_named_sdist(name: str, version: str, store: Store, *, offline: bool) -
     """
 
     def fill(folder: Path) -> None:
-        settings = read_pip_settings("download")
-        indexes = [settings.get("index-url", _DEFAULT_INDEX), *settings.get("extra-index-url", "").split()]
         with TemporaryDirectory(dir=store.root / "tmp") as scratch:
-            shutil.move(download_sdist(name, version, indexes, Path(scratch)), folder)
+            shutil.move(download_sdist(name, version, list_indexes("download"), Path(scratch)), folder)
 
     title = f"{name} {version or '(newest version)'}"
     if not version and not offline:

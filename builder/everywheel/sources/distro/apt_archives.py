@@ -35,12 +35,13 @@ class Distribution:
     security: tuple[str, ...] = ()
 
 
-# One row per value of ID in /etc/os-release. Recipes pin versions of Debian stable, so its suites are read on every release.
+# One row per value of ID in /etc/os-release. Recipes pin versions of Debian stable, so its suites are read on every release;
+# older releases have the headers of the Pythons that came with them.
 DISTRIBUTIONS = {
     "debian": Distribution(
         keyring="/usr/share/keyrings/debian-archive-keyring.gpg",
         components=("main",),
-        suites=("trixie", "trixie-updates", "sid"),
+        suites=("trixie", "trixie-updates", "sid", "bookworm", "bullseye"),
         security=("trixie-security",),
     ),
     "ubuntu": Distribution(keyring="/usr/share/keyrings/ubuntu-archive-keyring.gpg", components=("main", "universe")),
