@@ -1,8 +1,8 @@
-"""Build well-known projects from their untouched sdists for every Linux target, use the wheels, and print a table.
+"""Build well-known projects from their untouched sdists, use the wheels and run the projects' own tests; print a table.
 
 `nox -s projects -- lxml PyYAML` builds only these; `--quick` builds the small ones. Wheels are run on the images of
 `--image` with `everywheel smoke`, which needs a container runtime; `--no-smoke` leaves that out: what this machine can run
-itself is used nevertheless. The exit code is 1 if a project failed.
+itself is used nevertheless. `--write` adds the results to those of docs/projects.md. The exit code is 1 if a project failed.
 """
 
 from __future__ import annotations
@@ -14,116 +14,123 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
-import tomllib
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from everywheel.execution.files import hash_file
+from everywheel.smoke.result import FAILED_STATES
 from everywheel.store.local import Store, default_store
-from everywheel.wheels.project_sdist import fetch_named_sdist
+from everywheel.wheels.project_sdist import fetch_named_sdist, open_sdist
+from known_projects import KnownProject, Suite, load_projects
+from projects_page import (
+    LINUX_TARGETS,
+    OTHER_TARGETS,
+    ProjectResult,
+    WheelResult,
+    merge_results,
+    read_results,
+    render_builds,
+    write_results,
+)
 
-ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "projects.md"
-TARGETS = ("manylinux2014_x86_64", "manylinux2014_aarch64", "musllinux_1_2_x86_64", "musllinux_1_2_aarch64")
 IMAGES = ("debian-12", "debian-13", "musl")
-MOST_LINES = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownProject:
-    """A project on PyPI: `settings` is its everywheel.toml, `use` a program that uses the installed wheel."""
-
-    name: str
-    version: str
-    sha256: str
-    settings: str = ""
-    use: str = ""
-    quick: bool = False
-
-    @property
-    def lines(self) -> int:
-        """The number of lines of the settings."""
-        return sum(bool(line.strip()) for line in self.settings.splitlines())
+SUITE_ARCH, SUITE_IMAGES = "x86_64", ("debian-13", "musl")
 
 
 @dataclass(slots=True, kw_only=True)
-class Figures:
-    """The result of one project: its wheels by target, seconds of the build, bytes of the largest wheel, failures."""
+class ProjectRun:
+    """One project in a run: its `folder` for wheels and logs, what was measured, and what failed."""
 
     project: KnownProject
-    built: Counter[str] = field(default_factory=Counter)
-    passed: Counter[str] = field(default_factory=Counter)
-    seconds: float = 0.0
-    size: int = 0
+    sdist: Path
+    folder: Path
+    targets: tuple[str, ...]
+    images: tuple[str, ...]
+    seconds: dict[str, float] = field(default_factory=dict)
+    wheels: dict[str, WheelResult] = field(default_factory=dict)
+    suites: dict[str, str] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
+
+    @property
+    def result(self) -> ProjectResult:
+        project = self.project
+        return ProjectResult(
+            version=project.version,
+            lines=project.lines,
+            seconds=self.seconds,
+            wheels=self.wheels,
+            suites=self.suites,
+        )
+
+    @property
+    def paths(self) -> list[Path]:
+        return [self.folder / "wheelhouse" / name for name in self.wheels]
+
+    def run(self, arguments: Sequence[str]) -> Any:
+        """Run a command of the toolkit and return its JSON; record a failure if there is none."""
+        command = [sys.executable, "-m", "everywheel", *arguments, "--json"]
+        process = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
+        try:
+            return json.loads(process.stdout)
+        except ValueError:
+            self.failures.append(f"{arguments[0]}: exit code {process.returncode}\n{process.stderr[-3000:]}")
+            return None
 
 
 def main() -> int:
     args = parse_arguments()
-    projects = [
-        KnownProject(**entry)
-        for entry in tomllib.loads((Path(__file__).with_name("projects.toml")).read_text())["projects"]
-    ]
-    unknown = set(args.names) - {project.name for project in projects}
-    if unknown:
+    projects = load_projects()
+    if unknown := set(args.names) - {project.name for project in projects}:
         sys.exit(f"not in projects.toml: {', '.join(sorted(unknown))}")
-    chosen = (
-        [p for p in projects if p.name in args.names]
-        if args.names
-        else [p for p in projects if p.quick or not args.quick]
-    )
-    too_long = [p.name for p in chosen if p.lines > MOST_LINES]
-    if too_long:
-        sys.exit(f"more than {MOST_LINES} lines of settings: {', '.join(too_long)}")
-    results = []
-    with tempfile.TemporaryDirectory(prefix="everywheel-projects-") as folder:
-        for project in chosen:
-            results.append(run_project(project, args, Path(folder) / project.name))
-            print_figures(results[-1])
-    table = render_table(results, args.target)
-    print(table)
-    if args.write:
-        PAGE.write_text(render_page(table))
-    return 1 if any(figures.failures for figures in results) else 0
+    chosen = [p for p in projects if p.name in args.names or (not args.names and (p.quick or not args.quick))]
+    results = read_results()
+    current, failed = {}, False
+    for project in chosen:
+        with tempfile.TemporaryDirectory(prefix="everywheel-projects-") as folder:
+            run = run_project(project, args, Path(folder))
+        print_outcome(run)
+        failed = failed or bool(run.failures)
+        current[project.name] = run.result
+        results[project.name] = merge_results(results.get(project.name), run.result, run.targets)
+        if args.write:
+            write_results(results, projects)
+    print(render_builds(current, projects))
+    return 1 if failed else 0
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these projects [all]")
     parser.add_argument("--quick", action="store_true", help="only the small projects")
-    parser.add_argument("-t", "--target", action="append", help="only this target; repeatable [the four Linux targets]")
+    parser.add_argument("-t", "--target", action="append", help="only this target; repeatable [six targets]")
     parser.add_argument("-i", "--image", action="append", help="a smoke image; repeatable [debian-12, debian-13, musl]")
     parser.add_argument("--no-smoke", action="store_true", help="run wheels on this machine only, without images")
-    parser.add_argument("--write", action="store_true", help="write the table to docs/projects.md")
+    parser.add_argument("--no-suites", action="store_true", help="do not run the projects' own tests")
+    parser.add_argument("--write", action="store_true", help="write the results to docs/projects.md and its data")
     args = parser.parse_args()
-    args.target, args.image = args.target or list(TARGETS), args.image or list(IMAGES)
+    args.target = args.target or [*LINUX_TARGETS, *OTHER_TARGETS]
+    args.image = args.image or list(IMAGES)
     return args
 
 
-def run_project(project: KnownProject, args: argparse.Namespace, folder: Path) -> Figures:
-    """Build a project's wheels, and run them on the images."""
-    figures = Figures(project=project)
-    folder.mkdir()
+def run_project(project: KnownProject, args: argparse.Namespace, folder: Path) -> ProjectRun:
+    """Build a project's wheels, use them on the images, and run the project's own tests."""
     print(f"{project.name} {project.version}", flush=True)
-    sdist = fetch_sdist(project)
-    settings = folder / "settings.toml"
-    settings.write_text(project.settings)
-    targets = [argument for target in args.target for argument in ("--target", target)]
-    start = time.monotonic()
-    build = run_everywheel(["build", str(sdist), "--config", str(settings), *targets, "--json"], folder)
-    figures.seconds = time.monotonic() - start
-    if build.returncode != 0:
-        figures.failures.append(f"build: exit code {build.returncode}\n{build.stderr[-3000:]}")
-    wheels = sorted((folder / "wheelhouse").glob("*.whl"))
-    figures.size = max((wheel.stat().st_size for wheel in wheels), default=0)
-    figures.built.update(find_target(wheel, args.target) for wheel in wheels)
-    if wheels and not args.no_smoke:
-        smoke_test(figures, wheels, sdist, args)
-    shutil.rmtree(folder / "wheelhouse", ignore_errors=True)
-    return figures
+    run = ProjectRun(
+        project=project,
+        sdist=fetch_sdist(project),
+        folder=folder,
+        targets=tuple(target for target in args.target if target not in project.unsupported),
+        images=tuple(args.image),
+    )
+    build_wheels(run)
+    if run.wheels and not args.no_smoke:
+        use_wheels(run)
+        if project.suite and not args.no_suites:
+            run_suite(run, project.suite)
+    return run
 
 
 def fetch_sdist(project: KnownProject) -> Path:
@@ -135,24 +142,56 @@ def fetch_sdist(project: KnownProject) -> Path:
     return sdist
 
 
-def smoke_test(figures: Figures, wheels: Sequence[Path], sdist: Path, args: argparse.Namespace) -> None:
-    """Import every module of the wheels, and run `use`, on each image."""
-    images = [argument for image in args.image for argument in ("--image", image)]
-    use = ["--command", shlex.join(["python", "-c", figures.project.use])] if figures.project.use else []
-    smoke = run_everywheel(
-        ["--project", str(sdist), "smoke", *map(str, wheels), *use, *images, "--json"], wheels[0].parent
-    )
-    try:
-        results = json.loads(smoke.stdout)
-    except ValueError:
-        figures.failures.append(f"smoke: exit code {smoke.returncode}\n{smoke.stderr[-3000:]}")
+def build_wheels(run: ProjectRun) -> None:
+    settings = run.folder / "settings.toml"
+    settings.write_text(run.project.settings, encoding="utf-8")
+    targets = [argument for target in run.targets for argument in ("--target", target)]
+    build = run.run(["build", str(run.sdist), "--config", str(settings), *targets])
+    if build is None:
         return
-    good = {wheel.name: set() for wheel in wheels}
-    for result in results:
-        good.setdefault(result["wheel"], set()).add(result["state"])
-        if result["state"] in ("failed", "could not run"):
-            figures.failures.append(f"{result['wheel']} on {result['image']}: {result['message']}")
-    figures.passed.update(find_target(Path(name), args.target) for name, states in good.items() if "passed" in states)
+    # Libraries and headers are shared by many wheels.
+    run.seconds = {step["id"]: step["seconds"] for step in build["steps"] if step["id"].startswith("wheel")}
+    run.failures += [step["error"] for step in build["steps"] if step["error"]]
+    for wheel in build["wheels"]:
+        path = Path(wheel["path"])
+        run.wheels[path.name] = WheelResult(target=find_target(path, run.targets), size=wheel["size"])
+    if unbuilt := set(run.targets) - {wheel.target for wheel in run.wheels.values()}:
+        run.failures.append(f"no wheel for {', '.join(sorted(unbuilt))}")
+
+
+def use_wheels(run: ProjectRun) -> None:
+    """Import every module of the wheels, and run `use`, on each image that their tags claim."""
+    images = [argument for image in run.images for argument in ("--image", image)]
+    use = ["--command", shlex.join(["python", "-c", run.project.use])] if run.project.use else []
+    passed: dict[str, list[str]] = {}
+    for result in run.run(["--project", str(run.sdist), "smoke", *map(str, run.paths), *use, *images]) or ():
+        if result["state"].startswith("passed"):
+            passed.setdefault(result["wheel"], []).append(result["image"])
+        elif result["state"] in FAILED_STATES:
+            run.failures.append(describe_failure(result))
+    for name, wheel in run.wheels.items():
+        run.wheels[name] = WheelResult(target=wheel.target, size=wheel.size, images=tuple(passed.get(name, ())))
+
+
+def run_suite(run: ProjectRun, suite: Suite) -> None:
+    """Run the project's own tests with the wheels for this machine's processor, from a copy of the sdist."""
+    source = run.folder / "source"
+    shutil.copytree(open_sdist(run.sdist, Store(default_store())), source)
+    command = json.dumps(shlex.split(suite.command))
+    smoke = f"smoke = {{ requires = {json.dumps(suite.requires)}, command = {command} }}\n"
+    (source / "everywheel.toml").write_text(smoke, encoding="utf-8")
+    wheels = [str(path) for path in run.paths if run.wheels[path.name].target.endswith(SUITE_ARCH)]
+    images = [argument for image in SUITE_IMAGES for argument in ("--image", image)]
+    for result in run.run(["--project", str(source), "smoke", *wheels, *images]) or ():
+        if result["state"] == "passed":
+            run.suites[result["image"]] = result["evidence"][-1].strip("= ")
+        elif result["state"] in FAILED_STATES:
+            run.failures.append(describe_failure(result))
+
+
+def describe_failure(result: dict[str, Any]) -> str:
+    lines = [f"{result['wheel']} on {result['image']}: {result['state']}: {result['message']}", *result["evidence"]]
+    return "\n    ".join(lines)
 
 
 def find_target(wheel: Path, targets: Sequence[str]) -> str:
@@ -160,52 +199,13 @@ def find_target(wheel: Path, targets: Sequence[str]) -> str:
     return next(target for target in targets if target in wheel.stem.rpartition("-")[2].split("."))
 
 
-def run_everywheel(arguments: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "everywheel", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-
-
-def print_figures(figures: Figures) -> None:
-    built, passed = figures.built.total(), figures.passed.total()
-    print(f"  {built} wheels in {figures.seconds:.0f} s, {passed} passed", flush=True)
-    for failure in figures.failures:
+def print_outcome(run: ProjectRun) -> None:
+    used = sum(bool(wheel.images) for wheel in run.wheels.values())
+    print(f"  {len(run.wheels)} wheels in {sum(run.seconds.values()):.0f} s, {used} used", flush=True)
+    for image, line in run.suites.items():
+        print(f"  its own tests on {image}: {line}", flush=True)
+    for failure in run.failures:
         print(f"  FAILED {failure}", flush=True)
-
-
-def render_table(results: Sequence[Figures], targets: Sequence[str]) -> str:
-    heads = ["project", "lines of settings", "wheels", "minutes", "largest wheel", *targets]
-    rows = [
-        [
-            f"{figures.project.name} {figures.project.version}",
-            str(figures.project.lines),
-            str(figures.built.total()),
-            f"{figures.seconds / 60:.1f}",
-            f"{figures.size / 1e6:.2f} MB",
-            *(describe(figures, target) for target in targets),
-        ]
-        for figures in results
-    ]
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def describe(figures: Figures, target: str) -> str:
-    built, passed = figures.built[target], figures.passed[target]
-    if not built:
-        return "not built"
-    return f"{passed} of {built} run" if passed < built else f"{built} run"
-
-
-def render_page(table: str) -> str:
-    return f"""# Projects that Everywheel builds
-
-Each project is built from its untouched source distribution, with the settings in `tests/projects/projects.toml`, and its
-wheels are used on Debian 12 and 13 and on a system with musl, for x86_64 directly and for arm64 under QEMU. Minutes are
-those of all wheels together on two cores, libraries included. `nox -s projects -- --write` measures again and writes this
-page.
-
-{table}
-"""
 
 
 if __name__ == "__main__":

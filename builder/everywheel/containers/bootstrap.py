@@ -40,8 +40,9 @@ _CUSTOMIZE_HOOK = (
 )
 
 _PACKAGES = {
-    ("debian", True): ("base-files", "python3"),
-    ("debian", False): ("base-files", "libc6"),
+    # As in each Debian that has apt, and as the tags of manylinux promise: libstdc++.
+    ("debian", True): ("base-files", "libstdc++6", "python3"),
+    ("debian", False): ("base-files", "libc6", "libstdc++6"),
     ("musl", False): ("musl", "busybox-static"),
 }
 _STATIC_PROGRAMS = {"busybox": "bin/busybox", "bash-static": "bin/bash"}

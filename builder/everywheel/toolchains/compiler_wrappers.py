@@ -17,6 +17,7 @@ from everywheel.toolchains.compiler_arguments import render_filter
 from everywheel.toolchains.compilers import Compilers
 from everywheel.toolchains.toolchain import Toolchain, ToolchainOptions
 from everywheel.toolchains.utilities import find_utilities
+from everywheel.toolchains.windows_names import render_library_names
 
 NO_INSTALL_NAME_TOOL = "no-install-name-tool"
 """The name of a program that replaces install_name_tool and always fails."""
@@ -91,6 +92,8 @@ def _render_compilers(
 ) -> dict[str, str]:
     name = _REPLACE_SONAME if toolchain.target.os == "darwin" else ""
     check = render_filter(toolchain, compilers.folders) if compilers.folders else _render_removal(toolchain.prefix)
+    if compilers.definitions:
+        check += render_library_names(compilers.definitions)
     objects = ""
     if compilers.operator_new and options.exports_of_modules:
         objects += _render_object(

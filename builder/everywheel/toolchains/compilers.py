@@ -43,6 +43,8 @@ class Compilers:
         cxx_exceptions: a source of the functions that compare the types of exceptions, with the flags to compile it, for a
             C++ library that compares them by their addresses, although each shared library contains a copy of it.
         link: flags for every link.
+        definitions: the directories with the definition files of the system's libraries, which have lowercase names; only for
+            Windows.
         folders: the directories outside of the workspace that builds may name in arguments; if it is empty, all are allowed.
         launcher: the compiled program that is copied as every wrapper, on a build machine that cannot start scripts.
     """
@@ -63,6 +65,7 @@ class Compilers:
     operator_new: tuple[str, ...] = ()
     cxx_exceptions: tuple[str, ...] = ()
     link: tuple[str, ...] = ()
+    definitions: tuple[Path, ...] = ()
     folders: tuple[Path, ...] = ()
     launcher: Path | None = None
 

@@ -17,6 +17,7 @@ from everywheel.toolchains.compiler_rt import build_compiler_rt, compiler_rt_ide
 from everywheel.toolchains.compilers import Compilers, EngineName
 from everywheel.toolchains.flags import SYSTEM_FLAGS
 from everywheel.toolchains.toolchain_writer import write_toolchain
+from everywheel.toolchains.windows_names import find_definitions, find_overlay, windows_names_identity, write_overlay
 from everywheel.toolchains.zig_cache import cache_variables, copy_cache, return_cache, strip_cache
 
 _FLAGS = (
@@ -41,9 +42,10 @@ class ZigEngine:
     def compilers(self, target: Target) -> Compilers:
         """Return the compilers of zig for a target."""
         zig, machine = str(self.tools.zig), build_machine_target()
+        headers = ("-ivfsoverlay", str(find_overlay(self._windows_names))) if target.os == "windows" else ()
         return Compilers(
-            c=_make_command(zig, "cc", target),
-            cxx=_make_command(zig, "c++", target),
+            c=(*_make_command(zig, "cc", target), *headers),
+            cxx=(*_make_command(zig, "c++", target), *headers),
             build_c=_make_command(zig, "cc", machine),
             build_cxx=_make_command(zig, "c++", machine),
             ar=(zig, "ar"),
@@ -56,6 +58,7 @@ class ZigEngine:
             operator_new=_find_operator_new(self.tools.zig) if target.os == "darwin" else (),
             cxx_exceptions=_find_exceptions(self.tools.zig) if target.os != "windows" else (),
             link=(str(find_compiler_rt(self._find_stored(target))),) if target.os == "linux" else (),
+            definitions=find_definitions(self.tools.zig) if target.os == "windows" else (),
             folders=(self.store.root, self.store.root / "tools", self.tools.zig.parent),
         )
 
@@ -66,6 +69,9 @@ class ZigEngine:
         (https://github.com/ziglang/zig/issues/18989). For Linux, this also builds the archive that `compilers` adds to every
         link. Raises BuildError when zig fails, and MachineError when its sources do not have the expected structure.
         """
+        if target.os == "windows":
+            write = partial(write_overlay, self.tools.zig)
+            ensure_stamped_dir(self._windows_names, write, title=f"names of headers for {target.tag}")
         for compiled in dict.fromkeys((build_machine_target(), target)):
             stored = ensure_stamped_dir(
                 self._find_stored(compiled), partial(self._compile, compiled), title=f"compiler for {compiled.tag}"
@@ -76,6 +82,10 @@ class ZigEngine:
         """Add the libraries that zig compiled in this run, such as libc++, to the store."""
         for private in self.cache.iterdir():
             return_cache(self._find_stored_by_name(private.name), private)
+
+    @property
+    def _windows_names(self) -> Path:
+        return self.store.root / "tools" / f"windows-names-{windows_names_identity(self.tools.zig)}"
 
     def _find_cache(self, target: Target) -> Path:
         return self.cache / target.zig

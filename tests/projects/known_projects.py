@@ -1,0 +1,58 @@
+"""The list of well-known projects in projects.toml."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+MOST_LINES = 8
+"""Lines of settings that a project may have."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """A project's own tests: `requires` is installed next to the wheel, `command` runs in the source tree.
+
+    `note` states which tests are left out, and why.
+    """
+
+    command: str
+    requires: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownProject:
+    """A project on PyPI: `settings` is its everywheel.toml, `use` a program that uses the installed wheel.
+
+    `unsupported` has, by target, the reason why the project itself does not support it.
+    """
+
+    name: str
+    version: str
+    sha256: str
+    settings: str = ""
+    use: str = ""
+    quick: bool = False
+    suite: Suite | None = None
+    unsupported: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def lines(self) -> int:
+        """The number of lines of the settings."""
+        return sum(bool(line.strip()) for line in self.settings.splitlines())
+
+
+def load_projects() -> list[KnownProject]:
+    """Return all projects; raise ValueError for one with more lines of settings than allowed."""
+    entries = tomllib.loads(Path(__file__).with_name("projects.toml").read_text(encoding="utf-8"))["projects"]
+    projects = [_load_project(entry) for entry in entries]
+    if too_long := [project.name for project in projects if project.lines > MOST_LINES]:
+        raise ValueError(f"more than {MOST_LINES} lines of settings: {', '.join(too_long)}")
+    return projects
+
+
+def _load_project(entry: dict[str, object]) -> KnownProject:
+    suite = entry.pop("suite", None)
+    return KnownProject(**entry, suite=Suite(**suite) if isinstance(suite, dict) else None)  # type: ignore[arg-type]
