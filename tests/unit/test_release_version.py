@@ -170,7 +170,10 @@ def test_a_machine_without_git_is_reported(repository: Project, monkeypatch: pyt
     with pytest.raises(MachineError) as error:
         check_working_tree(repository.root)
 
-    assert lines_of(error) == ["error: git is not installed", "  hint: install it (Debian: `apt-get install git`)"]
+    assert lines_of(error) == [
+        "error: git is not installed",
+        "  hint: `everywheel doctor` shows the command that installs it",
+    ]
 
 
 def test_only_the_version_of_the_project_table_is_replaced() -> None:

@@ -341,5 +341,5 @@ def test_missing_git_is_reported(tree: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     assert caught.value.render() == (
         "error: foo 1.0: fix.patch cannot be applied: git is missing\n"
-        "  hint: install git (on Debian: `apt install git`)"
+        "  hint: `everywheel doctor` shows the command that installs it"
     )

@@ -19,8 +19,9 @@ import click
 
 from everywheel.cli.options import json_option, verbose_option
 from everywheel.cli.output import echo
-from everywheel.containers.qemu import check_emulation
-from everywheel.containers.runtime import find_runtime, is_native
+from everywheel.cli.package_managers import Need, PackageManager, advise_install, find_package_manager
+from everywheel.containers.qemu import MOUNT_HANDLERS, EmulationProblem, enable_handler, find_emulation_problem
+from everywheel.containers.runtime import INSTALL_HINT, find_runtime, is_native
 from everywheel.errors import MachineError
 from everywheel.execution.process import run_command
 from everywheel.execution.temporary_files import check_temporary_directory
@@ -33,6 +34,7 @@ from everywheel.toolchains.utilities import list_missing_utilities
 
 _STORE_SPACE = 4e9  # bytes: tools 0.7 GB, compiler cache 0.4 GB, workspaces 1 GB, and a reserve
 _IMAGE_SPACE = 2e9  # bytes: the images of all architectures, and the files that containers write
+_SHELL = Path("/bin/sh")
 _DEBIAN_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
@@ -81,18 +83,20 @@ def doctor_command(as_json: bool) -> None:
 
 def check_machine(store: Path) -> tuple[MachineCheck, ...]:
     """Check for everything that builds and smoke tests need; nothing is installed, and only the store may be created."""
+    manager = find_package_manager()
     build = (
         _check_platform(),
         _check_python(),
-        _check_venv(),
+        _check_venv(manager),
         _check_temporary_files(),
-        _check_git(),
-        _check_utilities(),
+        _check_git(manager),
+        _check_shell(manager),
+        _check_utilities(manager),
         _check_package_client(),
         _check_store(store),
         _check_build_tools(store),
     )
-    return (*build, _check_runtime(), *_check_emulation(), _check_bootstrap())
+    return (*build, _check_runtime(manager), *_check_emulation(manager), _check_bootstrap(manager))
 
 
 def _ok(name: str, message: str) -> MachineCheck:
@@ -124,10 +128,10 @@ def _check_python() -> MachineCheck:
     return _ok("python", f"{platform.python_version()} at {sys.executable}")
 
 
-def _check_venv() -> MachineCheck:
+def _check_venv(manager: PackageManager | None) -> MachineCheck:
     if importlib.util.find_spec("venv") is not None and importlib.util.find_spec("pip") is not None:
         return _ok("venv and pip", "importable")
-    return _missing("venv and pip", "not installed", "apt-get install python3-venv")
+    return _missing("venv and pip", "not installed", advise_install(manager, Need.VENV))
 
 
 def _check_temporary_files() -> MachineCheck:
@@ -139,27 +143,34 @@ def _check_temporary_files() -> MachineCheck:
     return _ok("temporary files", os.environ.get("TMPDIR") or tempfile.gettempdir())
 
 
-def _check_git() -> MachineCheck:
-    git = shutil.which("git")
+def _check_git(manager: PackageManager | None) -> MachineCheck:
+    git, advice = shutil.which("git"), f"{advise_install(manager, Need.GIT)} (it applies patches)"
     if git is None:
-        return _missing("git", "not on PATH", "apt-get install git (it applies patches)")
+        return _missing("git", "not on PATH", advice)
     try:
         return _ok("git", run_command([git, "--version"]).output.strip())
     except (OSError, MachineError) as error:
         if isinstance(error, MachineError):
             return _missing("git", f"{git} cannot be run: {error.fact}", error.hint or "")
         reason = (error.strerror or str(error)).lower()
-        return _missing("git", f"{git} cannot be run: {reason}", "apt-get install git (it applies patches)")
+        return _missing("git", f"{git} cannot be run: {reason}", advice)
 
 
-def _check_utilities() -> MachineCheck:
+def _check_shell(manager: PackageManager | None) -> MachineCheck:
+    """Check for the shell that runs the compiler wrappers; on Windows they are programs."""
+    if sys.platform == "win32" or _SHELL.exists():
+        return _ok("shell", "not required" if sys.platform == "win32" else str(_SHELL))
+    return _missing("shell", f"no {_SHELL}, which runs the compiler wrappers", advise_install(manager, Need.SHELL))
+
+
+def _check_utilities(manager: PackageManager | None) -> MachineCheck:
     if sys.platform == "win32":
         return _optional("utilities", "builds on Windows do not use them", "")
     if missing := list_missing_utilities():
         return _optional(
             "utilities",
             f"not on PATH: {', '.join(missing)}",
-            "apt-get install coreutils diffutils findutils gawk grep sed tar (configure scripts call them)",
+            f"{advise_install(manager, Need.UTILITIES)} (configure scripts call them)",
         )
     return _ok("utilities", "those that configure scripts call are on PATH")
 
@@ -197,14 +208,15 @@ def _check_build_tools(root: Path) -> MachineCheck:
     return _ok("build tools", pins)
 
 
-def _check_runtime() -> MachineCheck:
+def _check_runtime(manager: PackageManager | None) -> MachineCheck:
     name = "container runtime"
     try:
         with find_runtime() as runtime:
             message, root = runtime.describe(), runtime.data_root()
     except MachineError as error:
         reasons = "; ".join(f"{address}: {reason}" for address, reason in error.details.items())
-        return _optional(name, f"{error.fact} ({reasons})", error.hint or "")
+        hint = advise_install(manager, Need.RUNTIME) if error.hint == INSTALL_HINT else error.hint or ""
+        return _optional(name, f"{error.fact} ({reasons})", hint)
     free = shutil.disk_usage(root).free if root.is_dir() else None
     if free is not None and free < _IMAGE_SPACE:
         return _missing(
@@ -215,31 +227,32 @@ def _check_runtime() -> MachineCheck:
     return _ok(name, message)
 
 
-def _check_emulation() -> Iterator[MachineCheck]:
+def _check_emulation(manager: PackageManager | None) -> Iterator[MachineCheck]:
     """Check the emulation of each foreign architecture; yield a single check for all that work."""
     working = []
     for arch in ARCHES.values():
-        try:
-            check_emulation(arch)
-        except MachineError as error:
-            yield _optional(f"QEMU {arch.name}", f"{error.fact}: {error.details['reason']}", error.hint or "")
-        else:
+        problem = find_emulation_problem(arch)
+        if problem is None:
             working += [] if is_native(arch) else [arch.name]
+            continue
+        advice = advise_install(manager, Need.EMULATOR, arch)
+        if problem is EmulationProblem.DISABLED:
+            advice = enable_handler(arch)
+        elif problem is EmulationProblem.NOT_MOUNTED:
+            advice = f"{MOUNT_HANDLERS}, then {advice}"
+        yield _optional(f"QEMU {arch.name}", f"{arch.name} programs cannot be run: {problem}", advice)
     if working:
         yield _ok("QEMU", f"runs {', '.join(working)}")
 
 
-def _check_bootstrap() -> MachineCheck:
-    mmdebstrap = shutil.which("mmdebstrap")
-    if mmdebstrap is None:
-        return _optional("mmdebstrap", "not installed: images come from registries only", "apt-get install mmdebstrap")
+def _check_bootstrap(manager: PackageManager | None) -> MachineCheck:
+    program, message = shutil.which("mmdebstrap"), "not installed: images come from registries only"
+    if program is None:
+        return _optional("mmdebstrap", message, advise_install(manager, Need.MMDEBSTRAP))
     if not _DEBIAN_KEYRING.exists():
-        return _optional(
-            "mmdebstrap",
-            f"{mmdebstrap}, without the keys of Debian's archive",
-            "apt-get install debian-archive-keyring",
-        )
-    return _ok("mmdebstrap", mmdebstrap)
+        keys = f"{program}, without the keys of Debian's archive"
+        return _optional("mmdebstrap", keys, advise_install(manager, Need.DEBIAN_KEYS))
+    return _ok("mmdebstrap", program)
 
 
 COMMAND = doctor_command

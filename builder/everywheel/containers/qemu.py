@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from enum import StrEnum
 from pathlib import Path
 
 from everywheel.containers.runtime import is_native
@@ -11,32 +12,52 @@ from everywheel.platforms.architectures import Arch
 
 HANDLERS = Path("/proc/sys/fs/binfmt_misc")
 _INSTALL = "`apt-get install qemu-user-static binfmt-support`"
-_MOUNT = "`mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc`"
+MOUNT_HANDLERS = "`mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc`"
+
+
+class EmulationProblem(StrEnum):
+    """The reason why this machine cannot run programs for an architecture."""
+
+    NOT_MOUNTED = "binfmt_misc is not mounted"
+    NOT_REGISTERED = "no QEMU handler is registered"
+    DISABLED = "the QEMU handler is disabled"
+    NOT_IN_CONTAINERS = "the QEMU handler does not work in containers (it has no flag F)"
+
+
+def find_emulation_problem(arch: Arch, handlers: Path = HANDLERS) -> EmulationProblem | None:
+    """Return the reason why neither the processor nor QEMU runs programs of an architecture, or None if one does."""
+    if is_native(arch):
+        return None
+    if not (handlers / "register").exists():
+        return EmulationProblem.NOT_MOUNTED
+    handler = handlers / f"qemu-{arch.qemu}"
+    if not handler.exists():
+        return EmulationProblem.NOT_REGISTERED
+    text = handler.read_text()
+    if "enabled" not in text.split("\n", 1)[0]:
+        return EmulationProblem.DISABLED
+    flags = next((line.split(":")[1] for line in text.splitlines() if line.startswith("flags")), "")
+    return None if "F" in flags else EmulationProblem.NOT_IN_CONTAINERS
 
 
 def check_emulation(arch: Arch, handlers: Path = HANDLERS) -> None:
     """Raise MachineError when neither the processor nor QEMU runs programs of an architecture."""
-    if is_native(arch):
+    problem = find_emulation_problem(arch, handlers)
+    if problem is None:
         return
+    hints = {
+        EmulationProblem.NOT_MOUNTED: f"{MOUNT_HANDLERS}, then {_INSTALL}",
+        EmulationProblem.NOT_REGISTERED: f"{_INSTALL}, then `update-binfmts --enable qemu-{arch.qemu}`",
+        EmulationProblem.DISABLED: enable_handler(arch, handlers),
+        EmulationProblem.NOT_IN_CONTAINERS: f"{_INSTALL} installs one that does",
+    }
     fact = f"this machine cannot run programs for {arch.name}"
-    if not (handlers / "register").exists():
-        raise MachineError(fact, details={"reason": "binfmt_misc is not mounted"}, hint=f"{_MOUNT}, then {_INSTALL}")
-    handler = handlers / f"qemu-{arch.qemu}"
-    if not handler.exists():
-        enable = f"`update-binfmts --enable qemu-{arch.qemu}`"
-        raise MachineError(fact, details={"reason": "no QEMU handler is registered"}, hint=f"{_INSTALL}, then {enable}")
-    text = handler.read_text()
-    if "enabled" not in text.split("\n", 1)[0]:
-        raise MachineError(
-            fact, details={"reason": "the QEMU handler is disabled"}, hint=f"`echo 1 > {handler}` enables it"
-        )
-    flags = next((line.split(":")[1] for line in text.splitlines() if line.startswith("flags")), "")
-    if "F" not in flags:
-        raise MachineError(
-            fact,
-            details={"reason": "the QEMU handler does not work in containers (it has no flag F)"},
-            hint=f"{_INSTALL} installs one that does",
-        )
+    raise MachineError(fact, details={"reason": problem}, hint=hints[problem])
+
+
+def enable_handler(arch: Arch, handlers: Path = HANDLERS) -> str:
+    """Return the advice for a handler that is disabled."""
+    return f"`echo 1 > {handlers / f'qemu-{arch.qemu}'}` enables it"
 
 
 def find_emulator(arch: Arch) -> Path:

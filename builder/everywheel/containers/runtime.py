@@ -26,7 +26,7 @@ from everywheel.execution.cancellation import current_cancellation
 from everywheel.platforms.architectures import Arch, find_machine_arch
 
 _CONNECT_TIMEOUT, _REQUEST_TIMEOUT = 20, 600  # in seconds; loading a large image is one request
-_INSTALL_HINT = "install Docker (Debian: `apt-get install docker.io`) or Podman, and start it"
+INSTALL_HINT = "install Docker (Debian: `apt-get install docker.io`) or Podman, and start it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -282,4 +282,4 @@ def _find_hint(failures: Mapping[str, str]) -> str:
         return "add this user to the socket's group: `sudo usermod -aG docker $USER`, then log in again"
     if "refused" in reasons or "timed out" in reasons:
         return START_HINT
-    return _INSTALL_HINT
+    return INSTALL_HINT

@@ -48,4 +48,6 @@ def _run(root: Path, args: tuple[str, ...]) -> CommandResult:
     try:
         return run_command(["git", *args], cwd=root, env=environment, may_prompt=True)
     except FileNotFoundError:
-        raise MachineError("git is not installed", hint="install it (Debian: `apt-get install git`)") from None
+        raise MachineError(
+            "git is not installed", hint="`everywheel doctor` shows the command that installs it"
+        ) from None

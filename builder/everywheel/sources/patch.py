@@ -96,7 +96,8 @@ def _run_git(file: PinnedFile, patch: bytes, tree: Path, *options: str) -> str:
         result = run_command(command, stdin=patch, cwd=tree.resolve(), env=environ)
     except FileNotFoundError:
         raise MachineError(
-            f"{file.title} cannot be applied: git is missing", hint="install git (on Debian: `apt install git`)"
+            f"{file.title} cannot be applied: git is missing",
+            hint="`everywheel doctor` shows the command that installs it",
         ) from None
     if "No space left on device" in result.errors:
         raise report_full_disk(tree)

@@ -91,7 +91,7 @@ def link_git(folder: Path) -> Path:
     """Return a directory in `folder` that contains git, and no other program of the build machine."""
     git = shutil.which("git")
     if git is None:
-        raise MachineError("git is missing", hint="install it (Debian: `apt-get install git`)")
+        raise MachineError("git is missing", hint="`everywheel doctor` shows the command that installs it")
     programs = folder / "git"
     programs.mkdir(exist_ok=True)
     if not (programs / "git").exists():

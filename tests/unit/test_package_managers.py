@@ -1,0 +1,209 @@
+"""The command that `doctor` shows for a missing part, by the os-release file of each distribution."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+
+import pytest
+from everywheel.cli import doctor
+from everywheel.cli.package_managers import Need, advise_install, find_package_manager, parse_os_release
+from everywheel.containers.qemu import EmulationProblem
+from everywheel.errors import MachineError
+from everywheel.platforms.architectures import ARCHES
+
+# From the systems' own files; fields with addresses of web pages are left out.
+DEBIAN_12 = """\
+PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"
+NAME="Debian GNU/Linux"
+VERSION_ID="12"
+VERSION="12 (bookworm)"
+VERSION_CODENAME=bookworm
+ID=debian
+"""
+UBUNTU = """\
+PRETTY_NAME="Ubuntu 24.04.3 LTS"
+NAME="Ubuntu"
+VERSION_ID="24.04"
+VERSION="24.04.3 LTS (Noble Numbat)"
+VERSION_CODENAME=noble
+ID=ubuntu
+ID_LIKE=debian
+UBUNTU_CODENAME=noble
+LOGO=ubuntu-logo
+"""
+MINT = """\
+NAME="Linux Mint"
+VERSION="22 (Wilma)"
+ID=linuxmint
+ID_LIKE="ubuntu debian"
+PRETTY_NAME="Linux Mint 22"
+VERSION_ID="22"
+VERSION_CODENAME=wilma
+UBUNTU_CODENAME=noble
+"""
+FEDORA = """\
+NAME="Fedora Linux"
+VERSION="42 (Container Image)"
+RELEASE_TYPE=stable
+ID=fedora
+VERSION_ID=42
+VERSION_CODENAME=""
+PLATFORM_ID="platform:f42"
+PRETTY_NAME="Fedora Linux 42 (Container Image)"
+ANSI_COLOR="0;38;2;60;110;180"
+"""
+ROCKY = """\
+NAME="Rocky Linux"
+VERSION="9.4 (Blue Onyx)"
+ID="rocky"
+ID_LIKE="rhel centos fedora"
+VERSION_ID="9.4"
+PLATFORM_ID="platform:el9"
+PRETTY_NAME="Rocky Linux 9.4 (Blue Onyx)"
+"""
+ALPINE = """\
+NAME="Alpine Linux"
+ID=alpine
+VERSION_ID=3.22.1
+PRETTY_NAME="Alpine Linux v3.22"
+"""
+WOLFI = """\
+ID=wolfi
+NAME="Wolfi"
+PRETTY_NAME="Wolfi"
+VERSION_ID="20230201"
+"""
+ARCH = """\
+NAME="Arch Linux"
+PRETTY_NAME="Arch Linux"
+ID=arch
+BUILD_ID=rolling
+VERSION_ID=20250817.0.404960
+ANSI_COLOR="38;2;23;147;209"
+LOGO=archlinux-logo
+"""
+MANJARO = """\
+NAME="Manjaro Linux"
+PRETTY_NAME="Manjaro Linux"
+ID=manjaro
+ID_LIKE=arch
+BUILD_ID=rolling
+"""
+TUMBLEWEED = """\
+NAME="openSUSE Tumbleweed"
+# VERSION="20250820"
+ID="opensuse-tumbleweed"
+ID_LIKE="opensuse suse"
+VERSION_ID="20250820"
+PRETTY_NAME="openSUSE Tumbleweed"
+"""
+SLES = """\
+NAME="SLES"
+VERSION="15-SP6"
+VERSION_ID="15.6"
+PRETTY_NAME="SUSE Linux Enterprise Server 15 SP6"
+ID="sles"
+ID_LIKE="suse"
+"""
+NIXOS = """\
+ANSI_COLOR="0;38;2;126;186;228"
+BUILD_ID="25.05.20250815.abcdef0"
+ID=nixos
+ID_LIKE=""
+NAME=NixOS
+"""
+
+
+@pytest.mark.parametrize(
+    ("os_release", "git", "venv"),
+    [
+        (DEBIAN_12, "`apt-get install git`", "`apt-get install python3-venv`"),
+        (UBUNTU, "`apt-get install git`", "`apt-get install python3-venv`"),
+        (MINT, "`apt-get install git`", "`apt-get install python3-venv`"),
+        (FEDORA, "`dnf install git-core`", "`dnf install python3-pip`"),
+        (ROCKY, "`dnf install git-core`", "`dnf install python3-pip`"),
+        (ALPINE, "`apk add git`", "`apk add py3-pip`"),
+        (WOLFI, "`apk add git`", "`apk add py3-pip`"),
+        (ARCH, "`pacman -S git`", "`pacman -S python-pip`"),
+        (MANJARO, "`pacman -S git`", "`pacman -S python-pip`"),
+        (TUMBLEWEED, "`zypper install git-core`", "`zypper install python3-pip`"),
+        (SLES, "`zypper install git-core`", "`zypper install python3-pip`"),
+        (NIXOS, "install git", "install Python with venv and pip"),
+        ("", "install git", "install Python with venv and pip"),
+    ],
+)
+def test_a_distribution_is_recognized_by_its_name_or_by_what_it_is_derived_from(
+    os_release: str, git: str, venv: str
+) -> None:
+    manager = find_package_manager("Linux", os_release)
+
+    assert (advise_install(manager, Need.GIT), advise_install(manager, Need.VENV)) == (git, venv)
+
+
+@pytest.mark.parametrize(
+    ("system", "git", "utilities"),
+    [
+        ("Darwin", "`brew install git`", "install the POSIX utilities"),
+        ("Windows", "`winget install Git.Git`", "install the POSIX utilities"),
+        ("FreeBSD", "install git", "install the POSIX utilities"),
+    ],
+)
+def test_other_systems_have_their_own_package_managers(system: str, git: str, utilities: str) -> None:
+    manager = find_package_manager(system)
+
+    assert (advise_install(manager, Need.GIT), advise_install(manager, Need.UTILITIES)) == (git, utilities)
+
+
+@pytest.mark.parametrize(
+    ("os_release", "advice"),
+    [
+        (DEBIAN_12, "`apt-get install qemu-user-static binfmt-support`, then `update-binfmts --enable qemu-ppc64le`"),
+        (FEDORA, "`dnf install qemu-user-static`, then `systemctl restart systemd-binfmt`"),
+        (ALPINE, "`apk add qemu-ppc64le qemu-openrc`, then `rc-service qemu-binfmt start`"),
+        (ARCH, "`pacman -S qemu-user-static qemu-user-static-binfmt`, then `systemctl restart systemd-binfmt`"),
+        (SLES, "`zypper install qemu-linux-user`, then `systemctl restart systemd-binfmt`"),
+        (NIXOS, "install QEMU's static user-mode emulators"),
+    ],
+)
+def test_emulators_are_installed_and_registered(os_release: str, advice: str) -> None:
+    assert advise_install(find_package_manager("Linux", os_release), Need.EMULATOR, ARCHES["ppc64le"]) == advice
+
+
+def test_values_of_os_release_are_quoted_as_in_a_shell() -> None:
+    text = 'ID=\'rocky\'\nID_LIKE="rhel \\"centos\\""\n# ID=debian\n\nBROKEN="open\n  NAME=Plain\nno field\n'
+
+    assert parse_os_release(text) == {"ID": "rocky", "ID_LIKE": 'rhel "centos"', "NAME": "Plain"}
+
+
+def test_doctor_shows_the_commands_of_the_distribution(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def find_alpine() -> object:
+        return find_package_manager("Linux", ALPINE)
+
+    def find_nothing() -> object:
+        raise MachineError("no container runtime answers", hint=doctor.INSTALL_HINT)
+
+    monkeypatch.setattr(doctor, "find_package_manager", find_alpine)
+    monkeypatch.setattr(doctor, "find_runtime", find_nothing)
+    monkeypatch.setattr(doctor, "find_emulation_problem", lambda arch: EmulationProblem.NOT_MOUNTED)
+    monkeypatch.setattr(doctor, "_SHELL", tmp_path / "sh")
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    advice = {check.name: check.advice for check in doctor.check_machine(tmp_path)}
+
+    assert advice["git"] == "`apk add git` (it applies patches)"
+    assert advice["shell"] == "`apk add busybox`"
+    assert (
+        advice["utilities"] == "`apk add coreutils diffutils findutils gawk grep sed tar` (configure scripts call them)"
+    )
+    assert advice["container runtime"] == "`apk add docker`, then `rc-service docker start`"
+    assert advice["QEMU aarch64"] == (
+        "`mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc`, then `apk add qemu-aarch64 qemu-openrc`, "
+        "then `rc-service qemu-binfmt start`"
+    )
+    assert advice["mmdebstrap"] == "install mmdebstrap"
+
+
+@pytest.mark.skipif(platform.system() != "Linux", reason="reads this machine's own file")
+def test_this_machine_is_recognized() -> None:
+    assert find_package_manager() == find_package_manager("Linux", Path("/etc/os-release").read_text())
