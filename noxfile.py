@@ -181,10 +181,10 @@ def matrix(session: nox.Session) -> None:
     everywheel(session, "matrix", *session.posargs)
 
 
-@nox.session(name="bundle-sources")
-def bundle_sources(session: nox.Session) -> None:
-    """Bundle every source of a release, with its recipe, as sources.tar, which other sessions import."""
-    everywheel(session, "sources", "bundle", "sources.tar", "--targets", "release", *session.posargs)
+@nox.session
+def sources(session: nox.Session) -> None:
+    """Try every location of every pinned file; `-- bundle --targets release` writes sources.tar, which sessions import."""
+    everywheel(session, "sources", *(session.posargs or ["check"]))
 
 
 @nox.session(name="build-job")

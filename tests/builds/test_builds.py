@@ -236,7 +236,7 @@ def test_an_interrupted_compilation_resumes_in_the_next_build(
 def test_a_bundle_has_every_source_of_an_offline_build(project: FixtureProject, tmp_path: Path) -> None:
     bundle = str(tmp_path / "sources.tar")
     project.run("lock")  # on a machine without a network, nothing could be resolved
-    project.run("sources", "bundle", bundle)
+    project.run("sources", "bundle", "--output", bundle)
     project.new_store("other")
     project.run("sources", "import", bundle, EVERYWHEEL_MIRRORS="")
 

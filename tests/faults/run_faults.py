@@ -95,7 +95,7 @@ def prepare(folder: Path) -> None:
     ensure_tools(Store(default_store()).root)
     (folder / "tmp").mkdir()
     good = build_good_store(FixtureProject(folder / "good", pack_python_headers(folder)))
-    good.project.run("sources", "bundle", str(folder / "bundle.tar"))
+    good.project.run("sources", "bundle", "-o", str(folder / "bundle.tar"))
     good.project.run("deps", "-t", TARGET, "--prefix", str(folder / "prefix"))
     save_good_store(good, folder)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import shutil
@@ -116,9 +117,10 @@ def test_the_summary_of_a_recipe_is_escaped(command: list[str], tmp_path: Path) 
 
 def test_the_names_of_a_bundle_are_escaped(tmp_path: Path) -> None:
     row = {"label": EVIL, "filename": EVIL, "sha256": "0" * 64, "size": 1}
-    index = json.dumps({"format": 1, "files": [row]}).encode()
+    index = json.dumps({"format": 2, "files": [row], "recipes": {}}).encode()
+    sums = f"{hashlib.sha256(index).hexdigest()}  index.json\n{'0' * 64}  sources/{'0' * 64}\n".encode()
     with tarfile.open(tmp_path / "bundle.tar", "w") as tar:
-        for name, content in (("index.json", index), (f"sources/{'0' * 64}", b"x")):
+        for name, content in (("SHA256SUMS", sums), ("index.json", index), (f"sources/{'0' * 64}", b"x")):
             member = tarfile.TarInfo(name)
             member.size = len(content)
             tar.addfile(member, io.BytesIO(content))

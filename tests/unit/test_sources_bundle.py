@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import io
 import json
 import os
 import tarfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -140,8 +141,23 @@ def entry(name: str, content: bytes = b"", kind: bytes = tarfile.REGTYPE, link: 
     return member, content
 
 
-def index(*rows: object, version: int = 1, recipes: object = None) -> Entry:
+def index(*rows: object, version: int = 2, recipes: object = None) -> Entry:
     return entry("index.json", json.dumps({"format": version, "files": rows, "recipes": recipes or {}}).encode())
+
+
+def add_sums(entries: Sequence[Entry]) -> list[Entry]:
+    """Return a bundle's members with SHA256SUMS before them, which lists the files that the index lists."""
+    contents = {member.name: content for member, content in entries}
+    sums = {"index.json": sha(contents.get("index.json", b""))}
+    with contextlib.suppress(ValueError, TypeError, KeyError):
+        document = json.loads(contents["index.json"])
+        sums |= {f"sources/{row['sha256']}": row["sha256"] for row in document["files"] if "/" not in row["sha256"]}
+        sums |= {name: sha(contents.get(name, b"")) for name in document["recipes"]}
+    return [sums_of(sums), *entries]
+
+
+def sums_of(sums: Mapping[str, str]) -> Entry:
+    return entry("SHA256SUMS", "".join(f"{sums[name]}  {name}\n" for name in sorted(sums)).encode())
 
 
 def row(content: bytes, **changes: object) -> dict[str, object]:
@@ -163,11 +179,11 @@ def write_tar(path: Path, entries: Sequence[Entry], mode: str = "w") -> Path:
 @pytest.mark.parametrize(
     ("entries", "reason"),
     [
-        pytest.param([source(A)], "it does not begin with index.json", id="no index"),
-        pytest.param([], "it does not begin with index.json", id="empty"),
+        pytest.param([source(A)], "index.json does not follow SHA256SUMS", id="no index"),
+        pytest.param([], "index.json does not follow SHA256SUMS", id="empty"),
         pytest.param(
             [entry("index.json", kind=tarfile.SYMTYPE, link="/etc/passwd"), source(A)],
-            "it does not begin with index.json",
+            "index.json does not follow SHA256SUMS",
             id="index is a link",
         ),
         pytest.param([entry("index.json", b"[]")], "index.json is not an index of sources", id="index of another kind"),
@@ -176,7 +192,7 @@ def write_tar(path: Path, entries: Sequence[Entry], mode: str = "w") -> Path:
             [index(row(A, sha256="../../etc/cron.d/x"))], "index.json is not an index of sources", id="hash is a path"
         ),
         pytest.param([index(row(A, size="9"))], "index.json is not an index of sources", id="size is text"),
-        pytest.param([index(version=2)], "format 2 in the index, but this version reads format 1", id="format to come"),
+        pytest.param([index(version=1)], "format 1 in the index, but this version reads format 2", id="another format"),
         pytest.param(
             [index(row(A)), source(A), entry("../evil", b"x")], "'../evil' is not in the index", id="path that climbs"
         ),
@@ -201,7 +217,7 @@ def write_tar(path: Path, entries: Sequence[Entry], mode: str = "w") -> Path:
         ),
         pytest.param(
             [index(row(A), recipes={"recipes/foo/recipe.toml": 3}), source(A)],
-            "'recipes/foo/recipe.toml' is in the index, but missing from the archive",
+            "'recipes/foo/recipe.toml' is in the index, but missing from the bundle",
             id="recipe missing",
         ),
         pytest.param(
@@ -220,13 +236,81 @@ def write_tar(path: Path, entries: Sequence[Entry], mode: str = "w") -> Path:
             id="recipe that climbs",
         ),
         pytest.param(
+            [index(recipes={"recipes//evil": 1}), entry("recipes//evil", b"x")],
+            "index.json is not an index of sources",
+            id="recipe without a name",
+        ),
+        pytest.param(
             [index(row(A), row(B)), source(A)],
-            f"'sources/{sha(B)}' is in the index, but missing from the archive",
+            f"'sources/{sha(B)}' is in the index, but missing from the bundle",
             id="file missing",
         ),
     ],
 )
 def test_a_hostile_or_malformed_bundle_is_refused(
+    entries: Sequence[Entry], reason: str, other: Path, tmp_path: Path
+) -> None:
+    bundle = write_tar(tmp_path / "bundle.tar", add_sums(entries))
+
+    with pytest.raises(SourceError) as caught:
+        import_bundle(bundle, store=other)
+
+    assert caught.value.render() == (f"error: {bundle} is not a bundle of sources\n  reason: {reason}\n  hint: {HINT}")
+    assert stored(other) == {}
+
+
+@pytest.mark.parametrize(
+    ("entries", "reason"),
+    [
+        pytest.param([], "it does not begin with SHA256SUMS", id="empty"),
+        pytest.param([index(row(A)), source(A)], "it does not begin with SHA256SUMS", id="no list"),
+        pytest.param(
+            [entry("SHA256SUMS", kind=tarfile.SYMTYPE, link="/etc/passwd")],
+            "it does not begin with SHA256SUMS",
+            id="list is a link",
+        ),
+        pytest.param([entry("SHA256SUMS", b"")], "SHA256SUMS is not a list of hashes", id="empty list"),
+        pytest.param([entry("SHA256SUMS", b"\xff\n")], "SHA256SUMS is not a list of hashes", id="list is not text"),
+        pytest.param(
+            [entry("SHA256SUMS", f"{sha(A)}  a\n".encode() * 2)],
+            "SHA256SUMS is not a list of hashes",
+            id="twice the same",
+        ),
+        pytest.param(
+            [entry("SHA256SUMS", f"{sha(A)}  a\rb\n".encode())], "SHA256SUMS is not a list of hashes", id="hidden name"
+        ),
+        pytest.param(
+            [sums_of({"index.json": sha(B)}), index()],
+            "index.json does not have the hash in SHA256SUMS",
+            id="index changed",
+        ),
+        pytest.param(
+            [sums_of({"index.json": sha(index(row(A))[1])}), index(row(A)), source(A)],
+            f"'sources/{sha(A)}' is in index.json, but not in SHA256SUMS",
+            id="source that is not in the list",
+        ),
+        pytest.param(
+            [sums_of({"index.json": sha(index()[1]), "../evil": sha(A)}), index()],
+            "'../evil' is in SHA256SUMS, but not in index.json",
+            id="file that is not in the index",
+        ),
+        pytest.param(
+            [sums_of({"index.json": sha(index(row(A))[1]), f"sources/{sha(A)}": sha(B)}), index(row(A)), source(A)],
+            f"'sources/{sha(A)}' has another hash in SHA256SUMS",
+            id="two hashes of one source",
+        ),
+        pytest.param(
+            [
+                sums_of({"index.json": sha(index(recipes={"recipes/foo/a": 1})[1]), "recipes/foo/a": sha(b"y")}),
+                index(recipes={"recipes/foo/a": 1}),
+                entry("recipes/foo/a", b"x"),
+            ],
+            "'recipes/foo/a' does not have the hash in SHA256SUMS",
+            id="recipe changed",
+        ),
+    ],
+)
+def test_the_list_of_hashes_covers_the_whole_bundle(
     entries: Sequence[Entry], reason: str, other: Path, tmp_path: Path
 ) -> None:
     bundle = write_tar(tmp_path / "bundle.tar", entries)
@@ -276,7 +360,7 @@ def test_correct_files_are_kept_and_all_wrong_ones_are_named(other: Path, tmp_pa
     evil = entry(f"sources/{sha(b'c')}", b"C")
     bundle = write_tar(
         tmp_path / "bundle.tar",
-        [index(row(A), row(b"c", filename="c.patch"), row(B)), source(A), evil, source(B)],
+        add_sums([index(row(A), row(b"c", filename="c.patch"), row(B)), source(A), evil, source(B)]),
     )
 
     with pytest.raises(SourceError) as caught:

@@ -19,15 +19,13 @@ from everywheel.cli.options import (
 )
 from everywheel.cli.output import echo
 from everywheel.cli.progress import make_console, open_display
-from everywheel.cli.run_plan import choose_targets, list_target_set
+from everywheel.cli.source_selection import select_recipes
 from everywheel.cli.store_lease import open_store
-from everywheel.config.project import load_project
-from everywheel.config.recipe import ResolvedRecipe
-from everywheel.errors import count_noun
-from everywheel.pipeline import plan_targets
+from everywheel.errors import UsageError, count_noun
 from everywheel.sources import (
     PinnedFile,
     bundle_sources,
+    check_output,
     fetch_sources,
     find_locations,
     import_bundle,
@@ -35,13 +33,8 @@ from everywheel.sources import (
 )
 from everywheel.store.local import Store
 
+recipe_argument = click.argument("names", nargs=-1, metavar="[RECIPE]...")
 _FILES_ARE_KEPT = "files that arrived are in the store, and the next run fetches the others"
-
-
-def list_plan_recipes(root: Path, tags: tuple[str, ...], target_set: str) -> tuple[ResolvedRecipe, ...]:
-    """Return every recipe of the project's plan for the given targets; without tags, for a target set."""
-    project = load_project(root)
-    return plan_targets(project, choose_targets(project, tags or list_target_set(project, target_set))).recipes
 
 
 def _fetch_files(
@@ -68,6 +61,7 @@ def sources_group() -> None:
 
 
 @sources_group.command("fetch", short_help="Fetch every source and patch into the store.")
+@recipe_argument
 @target_option
 @target_set_option
 @offline_option
@@ -76,16 +70,24 @@ def sources_group() -> None:
 @json_option
 @click.pass_obj
 def fetch_command(
-    root: Path, targets: tuple[str, ...], target_set: str, offline: bool, timeout: int, as_json: bool
+    root: Path,
+    names: tuple[str, ...],
+    targets: tuple[str, ...],
+    target_set: str,
+    offline: bool,
+    timeout: int,
+    as_json: bool,
 ) -> None:
     """Fetch every source and patch of the plan into the store, and check each against its pinned sha256.
+
+    With recipe names, fetch those of these recipes and of all that they require.
 
     Locations are tried in this order: the store, the mirrors in EVERYWHEEL_MIRRORS, the distribution's package client,
     upstream URLs.
 
     Example: everywheel sources fetch --timeout 600
     """
-    files = list_source_files(list_plan_recipes(root, targets, target_set))
+    files = list_source_files(select_recipes(root, names, targets, target_set))
     paths = _fetch_files(files, open_store(), offline=offline, timeout=timeout, quiet=as_json)
     if as_json:
         rows = [
@@ -97,8 +99,23 @@ def fetch_command(
         echo(f"{count_noun(len(paths), 'source or patch is', 'sources and patches are')} in the store")
 
 
-@sources_group.command("bundle", short_help="Pack every source and patch into one archive.")
-@click.argument("archive", type=click.Path(path_type=Path, dir_okay=False))
+@sources_group.command("bundle", short_help="Pack every source and patch into one archive or folder.")
+@recipe_argument
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    default="sources.tar",
+    show_default=True,
+    metavar="PATH",
+    help="An archive if it ends with .tar, else a folder.",
+)
+@click.option(
+    "--sign-key",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Sign with this OpenSSH key; that of an agent by its public key.",
+)
 @target_option
 @target_set_option
 @offline_option
@@ -106,34 +123,55 @@ def fetch_command(
 @verbose_option
 @click.pass_obj
 def bundle_command(
-    root: Path, archive: Path, targets: tuple[str, ...], target_set: str, offline: bool, timeout: int
+    root: Path,
+    names: tuple[str, ...],
+    output: Path,
+    sign_key: Path | None,
+    targets: tuple[str, ...],
+    target_set: str,
+    offline: bool,
+    timeout: int,
 ) -> None:
-    """Pack every source and patch of the plan into one archive, for machines without a network.
+    """Pack every source and patch of the plan into one bundle, for machines without a network.
 
-    The archive also contains the recipes with their patches and overlays. Together they are the complete source of the
-    libraries, which licenses such as the LGPL require to be provided with the wheels.
+    With recipe names, pack those of these recipes and of all that they require. A bundle is an archive, or a folder that a
+    web server can provide as a mirror. It also contains the recipes with their patches and overlays: together they are the
+    complete source of the libraries, which licenses such as the LGPL require to be provided with the wheels.
 
-    Example: everywheel sources bundle sources.tar
+    Example: everywheel sources bundle libvips --target musllinux_1_2_x86_64 --output mirror
     """
-    recipes = list_plan_recipes(root, targets, target_set)
+    if any(name.endswith(".tar") for name in names):
+        raise UsageError(
+            f"there is no recipe '{names[0]}'", hint=f"`--output {names[0]}` names the bundle; arguments are recipes"
+        )
+    check_output(output, sign_key)
+    recipes = select_recipes(root, names, targets, target_set)
     files = list_source_files(recipes)
     store = open_store()
     _fetch_files(files, store, offline=offline, timeout=timeout)
-    packed = bundle_sources(files, archive, store=store.root, recipes=recipes)
-    size = archive.stat().st_size / 1e6
+    packed = bundle_sources(files, output, store=store.root, recipes=recipes, key=sign_key)
+    size = sum(file.size for file in packed) / 1e6
     sources = count_noun(len(packed), "source or patch", "sources and patches")
-    echo(f"{archive}: {sources}, {count_noun(len(recipes), 'recipe')}, {size:.1f} MB")
+    state = "" if sign_key is None else ", signed"
+    echo(f"{output}: {sources}, {count_noun(len(recipes), 'recipe')}, {size:.1f} MB{state}")
 
 
 @sources_group.command("import", short_help="Copy the files of a bundle into the store.")
-@click.argument("archive", type=click.Path(path_type=Path))
-def import_command(archive: Path) -> None:
-    """Copy the files of a bundle into the store, each checked against its sha256 first.
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option(
+    "--public-key",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Refuse a bundle that is not signed by one of the OpenSSH keys in this file.",
+)
+def import_command(bundle: Path, public_key: Path | None) -> None:
+    """Copy the files of a bundle, an archive or a folder, into the store, each checked against its sha256 first.
 
-    Example: everywheel sources import sources.tar
+    Example: everywheel sources import sources.tar --public-key release.pub
     """
-    files = import_bundle(archive, store=open_store().root)
-    echo(f"{count_noun(len(files), 'file is', 'files are')} in the store")
+    files = import_bundle(bundle, store=open_store().root, public_key=public_key)
+    state = "" if public_key is None else f", from a bundle that is signed by a key in {public_key}"
+    echo(f"{count_noun(len(files), 'file is', 'files are')} in the store{state}")
 
 
 COMMAND = sources_group

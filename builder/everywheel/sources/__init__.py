@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
-from everywheel.sources.bundle import BundledFile, bundle_sources, import_bundle
+from everywheel.sources.bundle import bundle_sources, check_output
+from everywheel.sources.bundle_import import import_bundle
+from everywheel.sources.bundle_index import BundledFile
 from everywheel.sources.fetch import fetch_sources
 from everywheel.sources.locations import SourceLocations, find_locations
 from everywheel.sources.patch import apply_patch
@@ -23,6 +25,7 @@ __all__ = [
     "SourceLocations",
     "apply_patch",
     "bundle_sources",
+    "check_output",
     "fetch_sources",
     "find_locations",
     "ignore_progress",

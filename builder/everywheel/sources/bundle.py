@@ -1,54 +1,61 @@
-"""Bundles: all sources and patches in one archive, for a machine without a package client or network.
+"""Bundles: all sources and patches in one archive or folder, for a machine without a package client or network.
 
-A bundle is a plain tar archive: `index.json`, which lists each file, then `sources/<sha256>`, sorted, then the recipes with
-their patches and overlays, `recipes/<name>/…`: together with the sources, everything that the libraries were built from. The
-same sources produce the same bytes. It is not compressed, because its files are.
+A bundle has the files `SHA256SUMS`, `SHA256SUMS.sig` if it is signed, `index.json`, which lists each source, then
+`sources/<sha256>`, sorted, then the recipes with their patches and overlays, `recipes/<name>/…`: together with the sources,
+everything that the libraries are built from. It is a plain tar archive, which is not compressed, because its files are, or a
+folder, whose `sources` is a mirror once a web server serves it. The same sources produce the same bytes.
 """
 
 from __future__ import annotations
 
 import io
-import json
 import os
 import secrets
+import shutil
 import tarfile
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from everywheel.archives.refusal import ArchiveError, BrokenArchive
-from everywheel.archives.tar_reader import TarArchive, TarKind, open_tar
 from everywheel.config.recipe import Recipe, ResolvedRecipe
-from everywheel.errors import SourceError
+from everywheel.errors import SourceError, UsageError
 from everywheel.execution.cancellation import until_canceled
-from everywheel.execution.files import translate_os_errors
-from everywheel.sources.cache import find_source, open_scratch, store_source
-from everywheel.sources.request import HashMismatch, PinnedFile
+from everywheel.execution.files import is_directory, remove_path, translate_os_errors
+from everywheel.sources.bundle_index import (
+    INDEX,
+    NAMES,
+    RECIPES,
+    SIGNATURE,
+    SUMS,
+    BundledFile,
+    BundleIndex,
+    write_index,
+    write_sums,
+)
+from everywheel.sources.cache import find_source
+from everywheel.sources.request import PinnedFile
+from everywheel.sources.signature import check_key, sign
 
-_INDEX = "index.json"
-_FORMAT = 1
-_MAX_INDEX = 4 << 20  # bytes
-_BUNDLE_HINT = "create the bundle again with `everywheel sources bundle` on a machine that has the sources"
+_COMPRESSED = (".gz", ".xz", ".bz2", ".zst", ".lz", ".tgz", ".txz", ".zip")
+_OUTPUT_HINT = "name a new folder, an empty one, or an earlier bundle, which is replaced"
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BundledFile:
-    """One file of a bundle; `size` in bytes."""
-
-    label: str
-    filename: str
-    sha256: str
-    size: int
+_Content = bytes | Path
 
 
 def bundle_sources(
-    sources: Sequence[PinnedFile], bundle: Path, *, store: Path, recipes: Iterable[Recipe | ResolvedRecipe] = ()
+    sources: Sequence[PinnedFile],
+    bundle: Path,
+    *,
+    store: Path,
+    recipes: Iterable[Recipe | ResolvedRecipe] = (),
+    key: Path | None = None,
 ) -> tuple[BundledFile, ...]:
-    """Pack the store's copies of sources, and recipes, into a new archive, which appears only when it is complete.
+    """Pack the store's copies of sources, and recipes, into a new bundle, which appears only when it is complete.
 
-    Raises SourceError that names every file that is not in the store.
+    A name that ends with `.tar` is that of an archive, another one that of a folder. `key` signs the bundle, see
+    `signature.sign`. Raises SourceError that names every file that is not in the store.
     """
+    is_archive = check_output(bundle, key)
     unique = {source.sha256: source for source in sources}
     paths = {sha256: find_source(store, sha256) for sha256 in sorted(unique)}
     missing = [unique[sha256] for sha256, path in paths.items() if path is None]
@@ -65,158 +72,109 @@ def bundle_sources(
         )
         for sha256, path in present.items()
     )
+    contents = _list_contents(files, present, _read_recipes(recipes), key)
     scratch = bundle.with_name(f".{bundle.name}.{secrets.token_hex(4)}")
     try:
         with translate_os_errors(bundle):
             bundle.parent.mkdir(parents=True, exist_ok=True)
-            with scratch.open("wb") as file:
-                _write_bundle(file, files, present, _read_recipes(recipes))
-                file.flush()
-                os.fsync(file.fileno())
-            scratch.replace(bundle)
+            (_write_archive if is_archive else _write_folder)(scratch, contents)
+            _move(scratch, bundle)
     finally:
-        scratch.unlink(missing_ok=True)
+        remove_path(scratch)
     return files
+
+
+def check_output(bundle: Path, key: Path | None) -> bool:
+    """Return whether a bundle of this name is an archive; raise UsageError for a path or a key that cannot be used."""
+    if key is not None:
+        check_key(key)
+    if bundle.suffix in _COMPRESSED:
+        raise UsageError(
+            f"{bundle}: bundles are not compressed, because their files are",
+            hint="a name that ends with .tar is that of an archive, another one that of a folder",
+        )
+    is_archive = bundle.suffix == ".tar"
+    if is_archive and bundle.is_dir():
+        raise UsageError(f"{bundle} is a folder", hint="name a file, or remove the folder")
+    if not is_archive and os.path.lexists(bundle) and not _is_bundle(bundle):
+        raise UsageError(f"{bundle} is in the way of the bundle", hint=_OUTPUT_HINT)
+    return is_archive
+
+
+def _is_bundle(folder: Path) -> bool:
+    """Return whether a path is an empty folder or one that has nothing but a bundle, so that it may be replaced."""
+    if not is_directory(folder):
+        return False
+    names = {path.name for path in folder.iterdir()}
+    return not names or (names <= NAMES and {SUMS, INDEX} <= names)
 
 
 def _read_recipes(recipes: Iterable[Recipe | ResolvedRecipe]) -> Mapping[str, bytes]:
     """Return the contents of the recipes' files by their names in a bundle."""
     return {
-        f"recipes/{recipe.name}/{file}": (recipe.directory / file).read_bytes()
+        f"{RECIPES}/{recipe.name}/{file}": (recipe.directory / file).read_bytes()
         for recipe in sorted(recipes, key=lambda recipe: recipe.name)
         for file in sorted({"recipe.toml", *recipe.files})
     }
 
 
-def _write_bundle(
-    file: Any, files: Sequence[BundledFile], paths: Mapping[str, Path], recipes: Mapping[str, bytes]
-) -> None:
-    index = {
-        "format": _FORMAT,
-        "files": [
-            {"filename": entry.filename, "label": entry.label, "sha256": entry.sha256, "size": entry.size}
-            for entry in files
-        ],
-        "recipes": {name: len(content) for name, content in recipes.items()},
-    }
-    text = (json.dumps(index, indent=1, sort_keys=True) + "\n").encode()
-    with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        tar.addfile(_describe(_INDEX, len(text)), io.BytesIO(text))
-        for entry in until_canceled(files):
-            with paths[entry.sha256].open("rb") as content:
-                tar.addfile(_describe(f"sources/{entry.sha256}", entry.size), content)
-        for name, data in recipes.items():
-            tar.addfile(_describe(name, len(data)), io.BytesIO(data))
+def _list_contents(
+    files: Sequence[BundledFile], paths: Mapping[str, Path], recipes: Mapping[str, bytes], key: Path | None
+) -> dict[str, _Content]:
+    """Return what a bundle consists of, in order: bytes, or the path of a file to copy, by the names in the bundle."""
+    index = write_index(BundleIndex(files=tuple(files), recipes={name: len(data) for name, data in recipes.items()}))
+    sums = write_sums(index, files, recipes)
+    signature: dict[str, _Content] = {} if key is None else {SIGNATURE: sign(sums, key)}
+    return {SUMS: sums, **signature, INDEX: index, **{file.path: paths[file.sha256] for file in files}, **recipes}
 
 
-def _describe(name: str, size: int) -> tarfile.TarInfo:
-    member = tarfile.TarInfo(name)  # owner 0, mode 0644, time 0
-    member.size = size
-    return member
+def _write_archive(path: Path, contents: Mapping[str, _Content]) -> None:
+    with path.open("wb") as file:
+        with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+            for name, size, content in _open_contents(contents):
+                member = tarfile.TarInfo(name)  # owner 0, mode 0644, time 0
+                member.size = size
+                tar.addfile(member, content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
-def import_bundle(bundle: Path, *, store: Path) -> tuple[BundledFile, ...]:
-    """Add every source of a bundle to the store and return them; the recipes are for readers and are not imported.
+def _write_folder(path: Path, contents: Mapping[str, _Content]) -> None:
+    """Write a folder that any user may read, so that a web server can serve it; all times are 0, as in an archive."""
+    path.mkdir()
+    for name, _, content in _open_contents(contents):
+        file = path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("wb") as copy:
+            shutil.copyfileobj(content, copy)
+            copy.flush()
+            os.fsync(copy.fileno())
+        file.chmod(0o644)
+        os.utime(file, (0, 0))
+    for folder in (path, *(entry for entry in path.rglob("*") if entry.is_dir())):
+        folder.chmod(0o755)
 
-    First the members are checked: a bundle has only the index and the regular files that the index lists. Then each
-    file is hashed; correct files are kept, and a SourceError names all others.
-    """
-    if bundle.exists() and not (bundle.is_file() or bundle.is_dir()):
-        raise _refuse(bundle, "it is a device or a named pipe")
+
+def _open_contents(contents: Mapping[str, _Content]) -> Iterator[tuple[str, int, Any]]:
+    """Yield the name, the size in bytes and the open content of each file."""
+    for name, content in until_canceled(contents.items()):
+        if isinstance(content, bytes):
+            yield name, len(content), io.BytesIO(content)
+        else:
+            with content.open("rb") as file:
+                yield name, os.fstat(file.fileno()).st_size, file
+
+
+def _move(scratch: Path, bundle: Path) -> None:
+    """Move a complete bundle to its place; an earlier one that is a folder is first moved away, then removed."""
+    if not is_directory(bundle):
+        scratch.replace(bundle)
+        return
+    old = bundle.with_name(f"{scratch.name}.old")
+    bundle.replace(old)
     try:
-        with open_tar(bundle) as members:
-            entries = _check_members(bundle, members)
-        wrong = _store_members(bundle, entries, store)
-    except FileNotFoundError:
-        raise SourceError(f"{bundle}: no such bundle", hint=_BUNDLE_HINT) from None
-    except IsADirectoryError:
-        raise _refuse(bundle, "it is a directory") from None
-    except ArchiveError as error:
-        raise _refuse(bundle, f"truncated or not a tar archive ({str(error).lower()})") from None
-    if wrong:
-        raise SourceError(
-            f"{bundle}: {len(wrong)} of {len(entries)} files do not have the hash in the index and were discarded",
-            excerpt=wrong,
-            hint=f"the other files are in the store; {_BUNDLE_HINT}",
-        )
-    return tuple(entries.values())
-
-
-def _store_members(bundle: Path, entries: Mapping[str, BundledFile], store: Path) -> list[str]:
-    """Copy the sources of a bundle into the store, and return a line for each one that does not have its hash."""
-    wrong: list[str] = []
-    with open_tar(bundle) as members:
-        for member in members:
-            entry = entries.get(member.name)
-            if entry is None:
-                continue
-            with open_scratch(store) as scratch:
-                file = scratch / "file"
-                with translate_os_errors(file), file.open("wb") as copy:
-                    members.copy(copy)
-                try:
-                    store_source(store, file, entry.sha256)
-                except HashMismatch as reason:
-                    wrong.append(f"{entry.label}: {entry.filename}: {reason}")
-    return wrong
-
-
-def _refuse(bundle: Path, reason: str) -> SourceError:
-    return SourceError(f"{bundle} is not a bundle of sources", details={"reason": reason}, hint=_BUNDLE_HINT)
-
-
-def _check_members(bundle: Path, members: TarArchive) -> dict[str, BundledFile]:
-    """Return the sources in the index by their names, after checking that the archive has no other members."""
-    if members.is_compressed:
-        raise BrokenArchive("it is compressed")
-    archive = iter(members)
-    first = next(archive, None)
-    if first is None or first.name != _INDEX or first.kind is not TarKind.FILE or first.size > _MAX_INDEX:
-        raise _refuse(bundle, f"it does not begin with {_INDEX}")
-    files, recipes = _read_index(bundle, members.read(_MAX_INDEX))
-    expected = {f"sources/{entry.sha256}": entry for entry in files}
-    sizes = {**recipes, **{name: entry.size for name, entry in expected.items()}}
-    seen: set[str] = set()
-    for member in archive:
-        if member.name not in sizes:
-            raise _refuse(bundle, f"'{member.name}' is not in the index")
-        if member.kind is not TarKind.FILE:
-            raise _refuse(bundle, f"'{member.name}' is not a regular file")
-        if member.name in seen:
-            raise _refuse(bundle, f"'{member.name}' is in it twice")
-        if member.size != sizes[member.name]:
-            raise _refuse(bundle, f"'{member.name}' has {member.size} bytes, but the index lists {sizes[member.name]}")
-        seen.add(member.name)
-    for name in sizes:
-        if name not in seen:
-            raise _refuse(bundle, f"'{name}' is in the index, but missing from the archive")
-    return expected
-
-
-def _read_index(bundle: Path, text: bytes) -> tuple[list[BundledFile], dict[str, int]]:
-    """Return the sources that an index lists, and the files of recipes with their sizes."""
-    try:
-        index = json.loads(text)
-        if index["format"] != _FORMAT:
-            raise _refuse(bundle, f"format {index['format']!r} in the index, but this version reads format {_FORMAT}")
-        files = [
-            BundledFile(label=row["label"], filename=row["filename"], sha256=row["sha256"], size=row["size"])
-            for row in index["files"]
-        ]
-        recipes = dict(index.get("recipes", {}))
-        is_valid = all(
-            isinstance(entry.label, str)
-            and isinstance(entry.filename, str)
-            and isinstance(entry.size, int)
-            and len(entry.sha256) == 64
-            and not entry.sha256.strip("0123456789abcdef")
-            for entry in files
-        ) and all(
-            name.startswith("recipes/") and ".." not in name.split("/") and isinstance(size, int)
-            for name, size in recipes.items()
-        )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        is_valid, files, recipes = False, [], {}
-    if not is_valid:
-        raise _refuse(bundle, f"{_INDEX} is not an index of sources")
-    return files, recipes
+        scratch.replace(bundle)
+    except OSError:
+        old.replace(bundle)
+        raise
+    remove_path(old)

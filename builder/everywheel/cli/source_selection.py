@@ -1,0 +1,61 @@
+"""The recipes whose sources a command works on: those of the project's plan, or named ones with their requirements."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from everywheel.cli.run_plan import choose_targets, list_target_set
+from everywheel.config.collection import load_collections, suggest_recipe
+from everywheel.config.project import DEFAULT_TARGETS, load_project
+from everywheel.config.recipe import Linkage, Recipe, ResolvedRecipe, resolve_recipe
+from everywheel.config.settings_file import has_project
+from everywheel.errors import UsageError
+from everywheel.pipeline import plan_targets
+from everywheel.planning.graph import transitive_closure
+from everywheel.planning.keys import find_identities
+from everywheel.planning.plan import finish_plan, plan_libraries
+from everywheel.planning.steps import LibraryStep
+from everywheel.platforms.target import parse_target
+
+
+def select_recipes(
+    root: Path, names: Sequence[str], tags: Sequence[str], target_set: str
+) -> tuple[Recipe | ResolvedRecipe, ...]:
+    """Return every recipe of the project's plan for the given targets, or the named ones with all that they require.
+
+    Without tags, the targets are those of a target set. Names of built-in recipes need no project. Raises UsageError for an
+    unknown name, and without a project and a name.
+    """
+    if names and not has_project(root):
+        return _select_built_in(names, tags or DEFAULT_TARGETS)
+    project = load_project(root)
+    check_names(names, project.recipes)
+    targets = choose_targets(project, tags or list_target_set(project, target_set))
+    if not names:
+        return plan_targets(project, targets).recipes
+    steps: dict[str, LibraryStep] = {}
+    for target in targets:
+        steps |= plan_libraries(project, target, names, find_identities())
+    return finish_plan(steps).recipes
+
+
+def check_names(names: Sequence[str], recipes: Mapping[str, Recipe]) -> None:
+    """Raise UsageError for a name that no recipe has."""
+    for name in names:
+        if name not in recipes:
+            raise UsageError(f"there is no recipe '{name}'", hint=suggest_recipe(name, recipes))
+
+
+def _select_built_in(names: Sequence[str], tags: Sequence[str]) -> tuple[Recipe, ...]:
+    """Return built-in recipes with all that they require for some target with every feature, sorted by name."""
+    recipes = load_collections()
+    check_names(names, recipes)
+    targets = [parse_target(tag) for tag in tags]
+
+    def list_requirements(name: str) -> tuple[str, ...]:
+        recipe = recipes[name]
+        resolved = [resolve_recipe(recipe, t, linkage=Linkage.STATIC, features=recipe.features) for t in targets]
+        return tuple(requirement for r in resolved for requirement in (*r.requires, *r.build_requires))
+
+    return tuple(recipes[name] for name in sorted(transitive_closure(names, list_requirements)))
