@@ -172,7 +172,8 @@ def test_meson_python_receives_cross_files_and_a_python_that_reports_the_targets
 
     settings = settings_for(call)
 
-    facts = json.loads(subprocess.run([python, "/x/python_info.py"], capture_output=True, check=True).stdout)
+    info = subprocess.run([python, "/x/python_info.py"], capture_output=True, check=True, env={"PATH": ""})
+    facts = json.loads(info.stdout)
     output = subprocess.run([python, "-c", "print(6 * 7)"], capture_output=True, text=True, check=True).stdout
     assert settings["build-dir"] == str(call.workspace / "build")
     assert settings["setup-args"] == [

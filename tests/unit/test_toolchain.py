@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -211,6 +214,23 @@ def test_without_a_cxx_runtime_no_link_has_one(tools: Tools, tmp_path: Path) -> 
     assert "-nostdlib++" in toolchain.link_flags
     assert "cpp_link_args = ['-nostdlib++']" in toolchain.native_file.read_text()
     assert "-fno-exceptions" in toolchain.cross_file.read_text()
+
+
+def test_a_part_of_the_cxx_library_is_compiled_once_and_without_utilities(tools: Tools, tmp_path: Path) -> None:
+    # Prints its first and last argument, and creates the object that it is called to compile.
+    tools.zig.write_text('#!/bin/sh\nfor arg do last=$arg; done\necho "$1 ${last##*/}"\n[ -e "$last" ] || : >"$last"\n')
+    toolchain = write(dataclasses.replace(tools, python=Path(sys.executable)), tmp_path / "ws")
+    command = [toolchain.program("c++"), "-shared", "a.o"]
+
+    def link() -> list[str]:
+        result = subprocess.run(command, capture_output=True, text=True, check=True, env={"PATH": ""})
+        return result.stdout.splitlines()
+
+    compiled, linked = link()
+    assert re.fullmatch(r"c\+\+ cxx_exceptions\.o\.\d+\.o", compiled)
+    assert linked == "c++ cxx_exceptions.o"
+    assert link() == [linked]
+    assert [path.name for path in toolchain.directory.glob("*.o")] == ["cxx_exceptions.o"]
 
 
 def test_the_environment_of_a_build_names_no_directory_of_the_machine(tools: Tools, tmp_path: Path) -> None:

@@ -46,6 +46,8 @@ _REPLACE_SONAME = """for arg do
 done
 if [ "$named" ]; then set -- "$@" "-Wl,-install_name,@rpath/${output##*/}"; fi
 """
+# The object of another link at the same time is kept.
+_RENAME_UNLESS_IT_EXISTS = "import os, sys; old, new = sys.argv[1:]; os.path.exists(new) or os.rename(old, new)"
 
 
 def write_wrappers(
@@ -59,12 +61,8 @@ def write_wrappers(
 
     `limit_exports` are the arguments of the linker that limit what a shared library exports.
     """
-    scripts = _render_compilers(
-        toolchain,
-        compilers,
-        _render_limit(toolchain, tools, options, limit_exports),
-        options,
-    )
+    limit = _render_limit(toolchain, tools, options, limit_exports)
+    scripts = _render_compilers(toolchain, compilers, tools, limit, options)
     scripts["pkg-config"] = _render_pkgconfig(toolchain, tools, static=options.static_pkgconfig)
     if toolchain.target.os == "windows":
         scripts |= {"dlltool": _exec(compilers.dlltool), "windres": _render_windres(compilers.windres)}
@@ -88,7 +86,7 @@ def write_wrappers(
 
 
 def _render_compilers(
-    toolchain: Toolchain, compilers: Compilers, limit: str, options: ToolchainOptions
+    toolchain: Toolchain, compilers: Compilers, tools: Tools, limit: str, options: ToolchainOptions
 ) -> dict[str, str]:
     name = _REPLACE_SONAME if toolchain.target.os == "darwin" else ""
     check = render_filter(toolchain, compilers.folders) if compilers.folders else _render_removal(toolchain.prefix)
@@ -96,12 +94,11 @@ def _render_compilers(
         check += render_library_names(compilers.definitions)
     objects = ""
     if compilers.operator_new and options.exports_of_modules:
-        objects += _render_object(
-            "operator_new", '[ "$shared" ] && [ -z "$named" ]', toolchain, compilers, compilers.operator_new
-        )
+        condition = '[ "$shared" ] && [ -z "$named" ]'
+        objects += _render_object("operator_new", condition, compilers.operator_new, toolchain, compilers, tools)
     if compilers.cxx_exceptions and options.cxx_runtime:
         condition = '[ "$shared" ] && [ -z "$no_library" ]'
-        objects += _render_object("cxx_exceptions", condition, toolchain, compilers, compilers.cxx_exceptions)
+        objects += _render_object("cxx_exceptions", condition, compilers.cxx_exceptions, toolchain, compilers, tools)
     find = _FIND_MODULE if objects or limit else ""
     return {
         "cc": f"{check}{name}{_FIND_MODULE if limit else ''}{limit}{_render_cxx_sources(compilers)}{_exec(compilers.c)}",
@@ -125,7 +122,9 @@ esac
 """
 
 
-def _render_object(name: str, condition: str, toolchain: Toolchain, compilers: Compilers, source: Sequence[str]) -> str:
+def _render_object(
+    name: str, condition: str, source: Sequence[str], toolchain: Toolchain, compilers: Compilers, tools: Tools
+) -> str:
     """Return the part of a C++ wrapper that links a part of the C++ library into a shared library as an object.
 
     The object takes precedence over the C++ library, which zig links by itself, and its symbols can be hidden before the
@@ -133,13 +132,12 @@ def _render_object(name: str, condition: str, toolchain: Toolchain, compilers: C
     """
     flags = ["-O2", "-g0", "-fPIC", "-ffunction-sections", *source]
     compile_object = shlex.join(map(str, [*compilers.cxx, *flags, "-c", "-o"]))
-    # One name for all links, so that results do not differ; `ln` keeps the object of another link at the same time.
+    # One name for all links, so that results do not differ. Python, since not every machine has `mv`.
+    rename = shlex.join([str(tools.python), "-I", "-S", "-c", _RENAME_UNLESS_IT_EXISTS])
     return f"""if {condition}; then
   object={shlex.quote(str(toolchain.directory / f"{name}.o"))}
   if [ ! -f "$object" ]; then
-    {compile_object} "$object.$$.o" || exit
-    ln "$object.$$.o" "$object" 2>/dev/null
-    rm "$object.$$.o"
+    {compile_object} "$object.$$.o" && {rename} "$object.$$.o" "$object" || exit
   fi
   set -- "$@" "$object"
 fi

@@ -185,13 +185,21 @@ def _link_libraries(python: TargetPython, path: Path) -> None:
 
 
 def _render_program(facts: Path, variables: Mapping[str, str], interpreter: Path) -> str:
-    """Return the program `python`; build files may run it with folders of their own in PYTHONPATH."""
+    """Return the program `python`; build files may run it with folders of their own in PYTHONPATH.
+
+    It runs no utility, since not every machine has `cat`.
+    """
     inherited = {"PYTHONPATH": "${PYTHONPATH:+:$PYTHONPATH}"}
     assignments = "\n".join(
         f"export {name}={shlex.quote(value)}{inherited.get(name, '')}" for name, value in variables.items()
     )
     return f"""#!/bin/sh
-case $1 in *python_info.py) exec cat {shlex.quote(str(facts))} ;; esac
+case $1 in
+  *python_info.py)
+    while read -r line; do printf '%s\\n' "$line"; done <{shlex.quote(str(facts))}
+    exit
+    ;;
+esac
 {assignments}
 exec {shlex.quote(str(interpreter))} "$@"
 """
