@@ -281,7 +281,7 @@ def sanitize(session: nox.Session) -> None:
 
 @nox.session
 def projects(session: nox.Session) -> None:
-    """Build well-known projects from their untouched sdists and use the wheels (root, Docker; hours); `-- --quick`."""
+    """Build well-known projects from their sdists, use the wheels, run their tests (root, Docker; hours); `-- --quick`."""
     install(session)
     session.run("python", "tests/projects/run_projects.py", *session.posargs)
 

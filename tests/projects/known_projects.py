@@ -26,7 +26,7 @@ class Suite:
 class KnownProject:
     """A project on PyPI: `settings` is its everywheel.toml, `use` a program that uses the installed wheel.
 
-    `unsupported` has, by target, the reason why the project itself does not support it.
+    `without` has the targets that are not built, each with the reason.
     """
 
     name: str
@@ -36,7 +36,7 @@ class KnownProject:
     use: str = ""
     quick: bool = False
     suite: Suite | None = None
-    unsupported: dict[str, str] = field(default_factory=dict)
+    without: dict[str, str] = field(default_factory=dict)
 
     @property
     def lines(self) -> int:

@@ -32,7 +32,7 @@ where each of their extension modules was imported, and the project was used: De
 aarch64 under QEMU, and Wine for Windows. No system for musl and no Wine with CPython 3.11 was available, and none with
 macOS: these wheels were audited, and their symbols were compared with those of the system.
 
-{unsupported}## Their own tests
+{without}## Their own tests
 
 The tests of the project's sdist run against the installed wheel for x86_64, never against the source tree.
 
@@ -82,31 +82,28 @@ def write_results(results: Mapping[str, ProjectResult], projects: Sequence[Known
     PAGE.write_text(render_page(results, projects), encoding="utf-8")
 
 
-def merge_results(old: ProjectResult | None, new: ProjectResult, targets: Sequence[str]) -> ProjectResult:
-    """Return the results of a run for some targets together with older ones for others, of the same version.
+def merge_results(old: ProjectResult | None, new: ProjectResult) -> ProjectResult:
+    """Return the results of a run together with older ones for other wheels of the same version.
 
     A step that was not run again, because its wheel was in the store, keeps its seconds.
     """
     if old is None or (old.version, old.lines) != (new.version, new.lines):
         return new
-    kept = {name: wheel for name, wheel in old.wheels.items() if wheel.target not in targets}
     return dataclasses.replace(
         new,
-        seconds={**old.seconds, **new.seconds},
-        wheels=dict(sorted({**kept, **new.wheels}.items())),
+        seconds=dict(sorted({**old.seconds, **new.seconds}.items())),
+        wheels=dict(sorted({**old.wheels, **new.wheels}.items())),
         suites={**old.suites, **new.suites},
     )
 
 
 def render_page(results: Mapping[str, ProjectResult], projects: Sequence[KnownProject]) -> str:
     reasons = [
-        f"- {project.name} is not built for {target}: {reason}.\n"
-        for project in projects
-        for target, reason in project.unsupported.items()
+        f"- {project.name}, {target}: {reason}.\n" for project in projects for target, reason in project.without.items()
     ]
     return _PAGE.format(
         builds=render_builds(results, projects),
-        unsupported="".join([*reasons, "\n"] if reasons else []),
+        without="".join([*reasons, "\n"] if reasons else []),
         suites=_render_suites(results, projects),
     )
 
@@ -129,8 +126,8 @@ def render_builds(results: Mapping[str, ProjectResult], projects: Sequence[Known
 
 
 def _describe(result: ProjectResult, project: KnownProject, target: str) -> str:
-    if target in project.unsupported:
-        return "not supported"
+    if target in project.without:
+        return "no, see below"
     wheels = [wheel for wheel in result.wheels.values() if wheel.target == target]
     if not wheels:
         return "not built"

@@ -37,6 +37,7 @@ from projects_page import (
 
 IMAGES = ("debian-12", "debian-13", "musl")
 SUITE_ARCH, SUITE_IMAGES = "x86_64", ("debian-13", "musl")
+SUITE_MEMORY = "6000"  # megabytes
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,6 +48,7 @@ class ProjectRun:
     sdist: Path
     folder: Path
     targets: tuple[str, ...]
+    pythons: tuple[str, ...]
     images: tuple[str, ...]
     seconds: dict[str, float] = field(default_factory=dict)
     wheels: dict[str, WheelResult] = field(default_factory=dict)
@@ -93,7 +95,7 @@ def main() -> int:
         print_outcome(run)
         failed = failed or bool(run.failures)
         current[project.name] = run.result
-        results[project.name] = merge_results(results.get(project.name), run.result, run.targets)
+        results[project.name] = merge_results(results.get(project.name), run.result)
         if args.write:
             write_results(results, projects)
     print(render_builds(current, projects))
@@ -105,6 +107,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these projects [all]")
     parser.add_argument("--quick", action="store_true", help="only the small projects")
     parser.add_argument("-t", "--target", action="append", help="only this target; repeatable [six targets]")
+    parser.add_argument("--python", action="append", default=[], help="only for this Python; repeatable")
     parser.add_argument("-i", "--image", action="append", help="a smoke image; repeatable [debian-12, debian-13, musl]")
     parser.add_argument("--no-smoke", action="store_true", help="run wheels on this machine only, without images")
     parser.add_argument("--no-suites", action="store_true", help="do not run the projects' own tests")
@@ -122,7 +125,8 @@ def run_project(project: KnownProject, args: argparse.Namespace, folder: Path) -
         project=project,
         sdist=fetch_sdist(project),
         folder=folder,
-        targets=tuple(target for target in args.target if target not in project.unsupported),
+        targets=tuple(target for target in args.target if target not in project.without),
+        pythons=tuple(args.python),
         images=tuple(args.image),
     )
     build_wheels(run)
@@ -146,7 +150,8 @@ def build_wheels(run: ProjectRun) -> None:
     settings = run.folder / "settings.toml"
     settings.write_text(run.project.settings, encoding="utf-8")
     targets = [argument for target in run.targets for argument in ("--target", target)]
-    build = run.run(["build", str(run.sdist), "--config", str(settings), *targets])
+    pythons = [argument for python in run.pythons for argument in ("--python", python)]
+    build = run.run(["build", str(run.sdist), "--config", str(settings), *targets, *pythons])
     if build is None:
         return
     # Libraries and headers are shared by many wheels.
@@ -182,7 +187,7 @@ def run_suite(run: ProjectRun, suite: Suite) -> None:
     (source / "everywheel.toml").write_text(smoke, encoding="utf-8")
     wheels = [str(path) for path in run.paths if run.wheels[path.name].target.endswith(SUITE_ARCH)]
     images = [argument for image in SUITE_IMAGES for argument in ("--image", image)]
-    for result in run.run(["--project", str(source), "smoke", *wheels, *images]) or ():
+    for result in run.run(["--project", str(source), "smoke", *wheels, *images, "--memory", SUITE_MEMORY]) or ():
         if result["state"] == "passed":
             run.suites[result["image"]] = result["evidence"][-1].strip("= ")
         elif result["state"] in FAILED_STATES:

@@ -54,6 +54,10 @@ MUSL_OUTPUTS = {
     "ImportError: Error loading shared library libfoo-12.so: No such file or directory (needed by x.so)": (
         "libfoo-12.so is neither in the wheel nor on the system: the library was not grafted"
     ),
+    "ImportError: Error loading shared library libffi.so.8: No such file or directory (needed by "
+    "/python/lib/python3.13/lib-dynload/_ctypes.cpython-313-x86_64-linux-musl.so)": (
+        "alpine-3-22 has no libffi.so.8, which Python's own module _ctypes needs"
+    ),
     "ImportError: Error relocating /tmp/site/x.so: foo: symbol not found": (
         "x.so needs the symbol foo, which no library on alpine-3-22 exports"
     ),

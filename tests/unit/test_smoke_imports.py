@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.machinery import EXTENSION_SUFFIXES
@@ -92,6 +93,20 @@ def test_a_package_that_is_not_installed_is_reported_and_other_modules_are_impor
     assert describe_missing(list_missing(results)) == (
         "demo._optional requires everywheel_none, which is neither in the wheel nor one of its requirements"
     )
+
+
+def test_a_module_of_the_interpreter_that_cannot_be_loaded_is_reported_as_missing(site: Path) -> None:
+    file = f"{sysconfig.get_path('platstdlib')}/lib-dynload/_tkinter.so"
+    text = "Error loading shared library libtk8.6.so"
+    (site / "demo" / "_window.py").write_text(f"raise ImportError({text!r}, name='_tkinter', path={file!r})\n")
+    (site / "demo" / "_own.py").write_text(
+        f"raise ImportError('absent', name='demo._own', path='{site}/demo/_own.so')\n"
+    )
+
+    _, (window, own) = import_modules(site, "demo._window", "demo._own")
+
+    assert (window.error, window.missing) == (f"ImportError: {text}", "_tkinter")
+    assert (own.error, own.missing) == ("ImportError: absent", "")
 
 
 def test_the_first_module_that_cannot_be_imported_is_named_with_the_message_of_the_loader(site: Path) -> None:

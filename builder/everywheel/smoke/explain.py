@@ -123,6 +123,11 @@ def _explain_missing_library(match: re.Match[str], context: FailureContext) -> s
     return f"{match['library']} is neither in the wheel nor on the system: the library was not grafted"
 
 
+def _explain_incomplete_python(match: re.Match[str], context: FailureContext) -> str:
+    module = match["file"].rpartition("/")[2].partition(".")[0]
+    return f"{context.image.name} has no {match['library']}, which Python's own module {module} needs"
+
+
 def _explain_missing_symbol(match: re.Match[str], context: FailureContext) -> str:
     file = match["file"].rpartition("/")[2]
     return f"{file} needs the symbol {match['symbol']}, which no library on {context.image.name} exports"
@@ -148,6 +153,9 @@ _PATTERNS: Mapping[re.Pattern[str], Callable[[re.Match[str], FailureContext], st
     re.compile(r"version `(?P<version>GLIBC_[\d.]+)' not found \(required by (?P<file>[^)]+)\)"): _explain_old_libc,
     re.compile(r"version `(?P<version>\S+)' not found \(required by (?P<file>[^)]+)\)"): _explain_old_version,
     re.compile(r"(?P<library>[\w.+-]+\.so[\w.]*): cannot open shared object file"): _explain_missing_library,
+    re.compile(r"library (?P<library>\S+): No such file or directory \(needed by (?P<file>\S+/lib-dynload/\S+)\)"): (
+        _explain_incomplete_python
+    ),
     re.compile(r"Error loading shared library (?P<library>[\w.+-]+): No such file"): _explain_missing_library,
     re.compile(r"Error relocating (?P<file>\S+): (?P<symbol>\S+): symbol not found"): _explain_missing_symbol,
     re.compile(r"(?P<file>\S+): undefined symbol: (?P<symbol>\w+)"): _explain_missing_symbol,

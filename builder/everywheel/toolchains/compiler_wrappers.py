@@ -91,7 +91,7 @@ def _render_compilers(
     name = _REPLACE_SONAME if toolchain.target.os == "darwin" else ""
     check = render_filter(toolchain, compilers.folders) if compilers.folders else _render_removal(toolchain.prefix)
     if compilers.definitions:
-        check += render_library_names(compilers.definitions)
+        check += render_library_names(compilers.definitions, tools.python)
     objects = ""
     if compilers.operator_new and options.exports_of_modules:
         condition = '[ "$shared" ] && [ -z "$named" ]'

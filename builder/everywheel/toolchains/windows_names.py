@@ -55,14 +55,15 @@ def find_definitions(zig: Path) -> tuple[Path, ...]:
     return tuple(sorted(path for path in (zig.parent / _DEFINITIONS).glob("lib*") if path.is_dir()))
 
 
-def render_library_names(definitions: Sequence[Path]) -> str:
+def render_library_names(definitions: Sequence[Path], python: Path) -> str:
     """Return the part of a compiler wrapper that passes names of Windows' libraries in lowercase."""
     folders = shlex.join(map(str, definitions))
+    lower = shlex.join([str(python), "-I", "-S", "-c", "import sys; print(sys.argv[1].lower())"])
     return f"""for arg do
   shift
   case $arg in
     -l*[[:upper:]]*)
-      name=$(printf %s "${{arg#-l}}" | tr '[:upper:]' '[:lower:]')
+      name=$({lower} "${{arg#-l}}")
       for folder in {folders}; do
         if [ -f "$folder/$name.def" ] || [ -f "$folder/$name.def.in" ]; then arg=-l$name; fi
       done

@@ -148,7 +148,10 @@ def backend_variables(
     """
     own_search, *search = toolchain.environment["PATH"].split(os.pathsep)
     has_cross_files = family is not BackendFamily.OTHER
+    # Each Windows has the variable; a setup.py lists the folder that it names, to find libraries.
+    system = {"ProgramFiles": str(toolchain.prefix)} if toolchain.target.os == "windows" else {}
     variables = {
+        **system,
         **toolchain.environment,
         "PATH": os.pathsep.join([own_search, str(interpreter.parent), *search]),
         **compiler_variables(toolchain, None if has_cross_files else python),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+import sysconfig
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,11 +39,22 @@ def import_module(name: str) -> ImportResult:
 
 
 def find_missing_package(error: BaseException) -> str:
-    """Return the name of the top-level module that an import failed for because it is not installed, else an empty string."""
+    """Return the name of the top-level module that an import failed for because it is not installed, else an empty string.
+
+    An extension module of the interpreter itself is not installed completely if a library that it needs is missing.
+    """
+    if isinstance(error, ImportError) and error.name and error.path and is_interpreter_file(Path(error.path)):
+        return error.name.partition(".")[0]
     if not isinstance(error, ModuleNotFoundError) or not error.name:
         return ""
     package = error.name.partition(".")[0]
     return "" if importlib.util.find_spec(package) is not None else package
+
+
+def is_interpreter_file(path: Path) -> bool:
+    """Return whether a file belongs to the standard library, which may be in one folder with installed packages."""
+    folders = [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")]
+    return any(path.is_relative_to(folder) for folder in folders) and "site-packages" not in path.parts
 
 
 def main(file: Path, names: list[str]) -> int:
