@@ -13,7 +13,7 @@ from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
 
-from everywheel.config.recipe import DebianFile
+from everywheel.config.source import DebianFile
 from everywheel.sources.cache import find_source, open_scratch, store_source
 from everywheel.sources.fetch import fetch_sources
 from everywheel.sources.locations import find_locations

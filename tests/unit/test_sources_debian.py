@@ -9,11 +9,10 @@ import shutil
 import tarfile
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from everywheel.config.recipe import DebianFile
+from everywheel.config.source import DebianFile
 from everywheel.errors import MachineError, SourceError
 from everywheel.sources import FetchEvent, FetchEventKind, PinnedFile, SourceLocations, fetch_sources
 from everywheel.sources.deadline import Deadline
@@ -91,14 +90,24 @@ def pin_archive(content: bytes = ARCHIVE) -> PinnedFile:
     )
 
 
-def pin_patch(content: bytes = PATCH, name: str = "debian/patches/fix.patch") -> PinnedFile:
+def pin_patch(
+    content: bytes = PATCH, name: str = "debian/patches/fix.patch", *, packaging: bytes = b"a packaging that is gone"
+) -> PinnedFile:
+    file = "foo_1.0-1.debian.tar.xz"
+    debian = DebianFile(package="foo", file=file)
     return PinnedFile(
         label="foo 1.0",
         filename=name.rpartition("/")[2],
         sha256=sha(content),
-        debian=DebianFile(package="foo", file=name),
         patches=sha(ARCHIVE),
+        archive=PinnedFile(label="foo 1.0", filename=file, sha256=sha(packaging), debian=debian),
+        member=name,
     )
+
+
+def pin_diff(content: bytes) -> PinnedFile:
+    debian = DebianFile(package="foo", file="foo_1.0-1.diff.gz")
+    return PinnedFile(label="foo 1.0", filename="a diff", sha256=sha(content), debian=debian, patches=sha(ARCHIVE))
 
 
 def fetch(
@@ -146,17 +155,12 @@ def test_a_file_is_requested_from_every_archive_that_may_have_it(tmp_path: Path)
 
 
 @needs_apt
-def test_a_patch_is_extracted_from_a_superseded_revision_that_the_recipe_names(
-    repository: Repository, tmp_path: Path
-) -> None:
+def test_a_packaging_that_is_in_no_list_any_more_comes_from_the_pool(repository: Repository, tmp_path: Path) -> None:
     repository.add("foo", "1.0-2", {"foo_1.0.orig.tar.gz": ARCHIVE, "foo_1.0-2.debian.tar.xz": pack({})})
     superseded = pack({"debian/patches/fix.patch": PATCH, "debian/patches/more.patch": b"more"})
     (repository.directory / "pool" / "foo_1.0-1.debian.tar.xz").write_bytes(superseded)
-    fix, second = (
-        replace(patch, debian=replace(patch.debian, revision="1:1.0-1"))
-        for patch in (pin_patch(), pin_patch(b"more", "debian/patches/more.patch"))
-        if patch.debian is not None
-    )
+    fix = pin_patch(packaging=superseded)
+    second = pin_patch(b"more", "debian/patches/more.patch", packaging=superseded)
 
     paths = fetch([fix, second], tmp_path / "store", repository.archive)
 
@@ -199,7 +203,7 @@ def test_a_revision_of_the_same_archive_is_preferred(repository: Repository, tmp
 def test_a_file_of_the_package_itself_can_be_a_patch(repository: Repository, tmp_path: Path) -> None:
     repository.add("foo", "1.0-1", {"foo_1.0.orig.tar.gz": ARCHIVE, "foo_1.0-1.diff.gz": b"a packed diff"})
 
-    paths = fetch([pin_patch(b"a packed diff", "foo_1.0-1.diff.gz")], tmp_path / "store", repository.archive)
+    paths = fetch([pin_diff(b"a packed diff")], tmp_path / "store", repository.archive)
 
     assert paths[sha(b"a packed diff")].read_bytes() == b"a packed diff"
 
@@ -242,7 +246,7 @@ def test_lists_that_name_a_file_are_not_updated_again(repository: Repository, tm
     stamp = (tmp_path / "store" / "apt" / "updated").stat().st_mtime_ns
     os.utime(tmp_path / "store" / "apt" / "updated", ns=(stamp - 10**15, stamp - 10**15))
 
-    fetch([pin_patch(b"diff", "foo_1.0-1.diff.gz")], tmp_path / "store", repository.archive)
+    fetch([pin_diff(b"diff")], tmp_path / "store", repository.archive)
 
     assert (tmp_path / "store" / "apt" / "updated").stat().st_mtime_ns == stamp - 10**15
 

@@ -17,8 +17,9 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from everywheel.config.recipe import DebianFile, Patch, Recipe, Source
+from everywheel.config.recipe import Recipe
 from everywheel.config.recipe_loader import load_recipe
+from everywheel.config.source import DebianFile, Patch, Source
 from everywheel.errors import MachineError, SourceError
 from everywheel.execution.retry import RetryPolicy
 from everywheel.sources import (
@@ -81,7 +82,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str,
     httpd.server_close()
 
 
-@pytest.mark.parametrize("name", [sha(A), f"{sha(A)}/foo-1.0.tar.gz", "foo-1.0.tar.gz"])
+@pytest.mark.parametrize("name", [sha(A), f"sources/{sha(A)}", f"{sha(A)}/foo-1.0.tar.gz", "foo-1.0.tar.gz"])
 @pytest.mark.parametrize("kind", ["directory", "file URL", "http"])
 def test_a_mirror_serves_each_of_its_layouts(name: str, kind: str, site: tuple[str, Path], tmp_path: Path) -> None:
     url, directory = site
@@ -198,14 +199,16 @@ def test_an_unavailable_source_lists_each_location_with_its_reason(site: tuple[s
         f"  pinned: sha256 {NONE}\n"
         "  store: missing\n"
         f"  /nowhere/{NONE}: no such file\n"
+        f"  /nowhere/sources/{NONE}: no such file\n"
         f"  /nowhere/{NONE}/foo.tar.gz: no such file\n"
         "  /nowhere/foo.tar.gz: no such file\n"
         f"  {url}/mirror/{NONE}: 404 File not found\n"
+        f"  {url}/mirror/sources/{NONE}: 404 File not found\n"
         f"  {url}/mirror/{NONE}/foo.tar.gz: 404 File not found\n"
         f"  {url}/mirror/foo.tar.gz: 404 File not found\n"
-        "  package client: none on this machine\n"
         f"  {url}/foo.tar.gz: 404 File not found\n"
         f"  http://127.0.0.1:{port}/foo.tar.gz: connection refused\n"
+        "  package client: none on this machine\n"
         "  hint: set EVERYWHEEL_MIRRORS to a mirror; "
         "`everywheel sources import BUNDLE` imports sources from another machine"
     )
@@ -425,8 +428,15 @@ def test_a_recipes_archive_and_patches_are_listed_with_each_hash_once(tmp_path: 
             label="foo 1.0",
             filename="fix.patch",
             sha256=sha(B),
-            debian=DebianFile(package="foo", file="debian/patches/fix.patch"),
             patches=sha(A),
+            archive=PinnedFile(
+                label="foo 1.0",
+                filename="foo_1.0-1.debian.tar.xz",
+                sha256=NONE,
+                sha1="1" * 40,
+                debian=DebianFile(package="foo", file="foo_1.0-1.debian.tar.xz"),
+            ),
+            member="debian/patches/fix.patch",
         ),
     )
     assert [file.is_patch for file in files] == [False, True]
@@ -447,10 +457,11 @@ urls = ["https://foo.example/foo-{{version}}.tar.gz"]
 debian = {{ package = "foo", file = "foo_{{version}}.orig.tar.gz" }}
 sha256 = "{sha(A)}"
 
-[[source.patches]]
-name = "fix.patch"
-debian = {{ package = "foo", file = "debian/patches/fix.patch" }}
-sha256 = "{sha(B)}"
+[[source.patch-archives]]
+debian = {{ package = "foo", file = "foo_{{version}}-1.debian.tar.xz" }}
+sha1 = "{"1" * 40}"
+sha256 = "{NONE}"
+patches = [{{ file = "debian/patches/fix.patch", sha256 = "{sha(B)}", fixes = ["CVE-2026-1"] }}]
 
 [build]
 system = "cmake"

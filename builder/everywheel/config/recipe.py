@@ -13,6 +13,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from everywheel.config.source import Source
 from everywheel.errors import UsageError
 from everywheel.platforms.target import Target
 
@@ -44,38 +45,6 @@ class Optimize(StrEnum):
     SPEED = "speed"
     BALANCED = "balanced"
     SIZE = "size"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DebianFile:
-    """A Debian package's archive, or the path of a patch in its `.debian.tar`; `revision` is used if no listed one has it."""
-
-    package: str
-    file: str
-    revision: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patch:
-    """One pinned patch, whose paths have one leading component to strip (`-p1`)."""
-
-    name: str
-    sha256: str
-    size: int = 0
-    urls: tuple[str, ...] = ()
-    debian: DebianFile | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """The pinned archive and patches that a recipe builds; `sha256` is in lower-case hex, `size` in bytes or 0."""
-
-    filename: str
-    sha256: str
-    size: int = 0
-    urls: tuple[str, ...] = ()
-    debian: DebianFile | None = None
-    patches: tuple[Patch, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

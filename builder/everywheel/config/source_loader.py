@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from everywheel.config.recipe import DebianFile, Patch, Source
-from everywheel.config.text_rules import DEBIAN_PACKAGE, DEBIAN_REVISION, FILE_NAME, PATH, URL, TextRule
+from everywheel.config.source import DebianFile, Patch, PatchArchive, Source
+from everywheel.config.text_rules import DEBIAN_PACKAGE, FILE_NAME, FIX, PATH, URL, TextRule
 from everywheel.config.toml_reader import Table
 from everywheel.errors import UsageError
 
@@ -14,22 +14,58 @@ _LOCATIONS = 'add `urls = ["https://…"]`, or `debian = { package = "…", file
 
 def load_source(table: Table, version: str) -> Source:
     """Read `[source]` of a recipe; raise UsageError, naming file and key, for an error in it."""
-    urls, debian = _load_urls(table, version), _load_debian(table, version, FILE_NAME)
-    filename = debian.file if debian else PurePosixPath(urls[0]).name if urls else ""
-    if not filename:
-        raise UsageError(
-            f"{table.location}: neither 'urls' nor 'debian' names a location of the source", hint=_LOCATIONS
-        )
+    urls, debian = _load_urls(table, version), _load_debian(table, version)
+    archives = [_load_patch_archive(archive, version) for archive in table.tables("patch-archives")]
     source = Source(
-        filename=filename,
+        filename=_choose_filename(table, "the source", urls, debian),
         sha256=_load_sha256(table),
         size=_load_size(table),
+        sha1=_load_sha1(table),
         urls=urls,
         debian=debian,
-        patches=tuple(_load_patch(patch, version) for patch in table.tables("patches")),
+        patches=(
+            *(patch for patches in archives for patch in patches),
+            *(_load_patch(patch, version) for patch in table.tables("patches")),
+        ),
     )
+    _reject_duplicates(table, source)
     table.reject_unknown_keys()
     return source
+
+
+def _load_patch_archive(table: Table, version: str) -> tuple[Patch, ...]:
+    """Return the patches of one table of `patch-archives`, in its order."""
+    urls, debian = _load_urls(table, version), _load_debian(table, version)
+    archive = PatchArchive(
+        filename=_choose_filename(table, "the archive", urls, debian),
+        sha256=_load_sha256(table),
+        size=_load_size(table),
+        sha1=_load_sha1(table),
+        urls=urls,
+        debian=debian,
+    )
+    patches = tuple(_load_member(patch, archive) for patch in table.tables("patches"))
+    if not patches:
+        raise UsageError(
+            f"{table.location}: no patch of '{archive.filename}' is listed",
+            hint='add `patches = [{ file = "debian/patches/…", sha256 = "…" }]`',
+        )
+    table.reject_unknown_keys()
+    return patches
+
+
+def _load_member(table: Table, archive: PatchArchive) -> Patch:
+    file = table.text("file", rule=PATH)
+    patch = Patch(
+        name=table.text("name", PurePosixPath(file).name, rule=FILE_NAME),
+        sha256=_load_sha256(table),
+        size=_load_size(table),
+        fixes=table.texts("fixes", rule=FIX),
+        archive=archive,
+        file=PurePosixPath(file).as_posix(),
+    )
+    table.reject_unknown_keys()
+    return patch
 
 
 def _load_patch(table: Table, version: str) -> Patch:
@@ -37,15 +73,39 @@ def _load_patch(table: Table, version: str) -> Patch:
         name=table.text("name", rule=FILE_NAME),
         sha256=_load_sha256(table),
         size=_load_size(table),
+        fixes=table.texts("fixes", rule=FIX),
+        sha1=_load_sha1(table),
         urls=_load_urls(table, version),
-        debian=_load_debian(table, version, PATH),
+        debian=_load_debian(table, version),
     )
     if not patch.urls and patch.debian is None:
-        raise UsageError(
-            f"{table.location}: neither 'urls' nor 'debian' names a location of '{patch.name}'", hint=_LOCATIONS
-        )
+        raise _report_no_location(table, f"'{patch.name}'")
     table.reject_unknown_keys()
     return patch
+
+
+def _reject_duplicates(table: Table, source: Source) -> None:
+    """Raise UsageError for a patch that is listed twice: it would not apply a second time."""
+    seen: dict[str, str] = {}
+    for patch in source.patches:
+        if patch.sha256 in seen:
+            raise UsageError(
+                f"{table.location}: '{patch.name}' has the hash of '{seen[patch.sha256]}'",
+                details={"sha256": patch.sha256},
+                hint="each patch is listed once, in the order in which the patches are applied",
+            )
+        seen[patch.sha256] = patch.name
+
+
+def _choose_filename(table: Table, subject: str, urls: tuple[str, ...], debian: DebianFile | None) -> str:
+    filename = debian.file if debian else PurePosixPath(urls[0]).name if urls else ""
+    if not filename:
+        raise _report_no_location(table, subject)
+    return filename
+
+
+def _report_no_location(table: Table, subject: str) -> UsageError:
+    return UsageError(f"{table.location}: neither 'urls' nor 'debian' names a location of {subject}", hint=_LOCATIONS)
 
 
 def _load_urls(table: Table, version: str) -> tuple[str, ...]:
@@ -68,14 +128,13 @@ def _expand(table: Table, key: str, text: str, version: str, rule: TextRule) -> 
     return expanded
 
 
-def _load_debian(table: Table, version: str, rule: TextRule) -> DebianFile | None:
+def _load_debian(table: Table, version: str) -> DebianFile | None:
     if not table.has("debian"):
         return None
     debian = table.table("debian")
     file = DebianFile(
         package=debian.text("package", rule=DEBIAN_PACKAGE),
-        file=_expand(debian, "file", debian.text("file"), version, rule),
-        revision=debian.text("revision", "", rule=DEBIAN_REVISION),
+        file=_expand(debian, "file", debian.text("file"), version, FILE_NAME),
     )
     debian.reject_unknown_keys()
     return file
@@ -92,11 +151,18 @@ def _load_size(table: Table) -> int:
 
 
 def _load_sha256(table: Table) -> str:
-    value = table.text("sha256")
-    if len(value) != 64 or value.strip("0123456789abcdef"):
+    return _load_hash(table, "sha256", 64, "`sha256sum ARCHIVE` prints it", ...)
+
+
+def _load_sha1(table: Table) -> str:
+    """Return the hash by which the distribution's snapshot service has the file; empty without one."""
+    return _load_hash(table, "sha1", 40, "`sha1sum ARCHIVE` prints it", "")
+
+
+def _load_hash(table: Table, key: str, digits: int, hint: str, default: object) -> str:
+    value = table.text(key, default)
+    if (value or table.has(key)) and (len(value) != digits or value.strip("0123456789abcdef")):
         raise UsageError(
-            f"{table.location}: 'sha256' must be 64 lower-case hex digits",
-            details={"value": value},
-            hint="`sha256sum ARCHIVE` prints it",
+            f"{table.location}: '{key}' must be {digits} lower-case hex digits", details={"value": value}, hint=hint
         )
     return value

@@ -89,10 +89,10 @@ DEBIAN_PACKAGE = TextRule(
     description="the name of a Debian source package",
     hint='such as `package = "libpng1.6"`',
 )
-DEBIAN_REVISION = TextRule(
-    accepts=_match(r"([A-Za-z0-9][A-Za-z0-9.+:~-]{0,99})?"),
-    description="the version of a Debian package",
-    hint='such as `revision = "1.6.48-1"`',
+FIX = TextRule(
+    accepts=_match(r"[A-Za-z0-9][A-Za-z0-9._#/:+-]{0,99}"),
+    description="the number of a CVE or a bug",
+    hint='such as `fixes = ["CVE-2025-64505", "glib#3916"]`',
 )
 PYTHON = TextRule(
     accepts=_match(r"cp3\d{1,2}(t|-(abi3t?|abi3\.abi3t|cp3\d{1,2}t?d?))?"),

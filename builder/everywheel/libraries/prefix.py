@@ -156,7 +156,7 @@ def describe_library(recipe: ResolvedRecipe, source: Path) -> Library:
         exports=recipe.products.exports or None,
         url=next(iter(recipe.source.urls), ""),
         sha256=recipe.source.sha256,
-        patches=tuple(patch.name for patch in recipe.source.patches),
+        patches=tuple(patch.label for patch in recipe.source.patches),
         texts=texts,
         features=recipe.features,
     )

@@ -203,7 +203,7 @@ def _recipe_facts(recipe: ResolvedRecipe) -> dict[str, object]:
         "license": asdict(recipe.license),
         "source": recipe.source.sha256,
         "url": recipe.source.urls[:1],
-        "patches": [(patch.name, patch.sha256) for patch in recipe.source.patches],
+        "patches": [(patch.label, patch.sha256) for patch in recipe.source.patches],
         "requires": recipe.requires,
         "linkage": recipe.linkage,
         "features": recipe.features,

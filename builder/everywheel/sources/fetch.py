@@ -1,37 +1,40 @@
-"""Fetching: each pinned file from the first location that provides the pinned bytes, several files in parallel."""
+"""Fetching: each pinned file from the first location that provides the pinned bytes, several files in parallel.
+
+Patches that are members of one archive are fetched together: from mirrors that have them, else from their archive, which is
+downloaded once, else from any other revision of the distribution's package in which they have the pinned hash.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from everywheel.errors import SourceError
 from everywheel.execution.notices import report_notice
 from everywheel.execution.threads import TICK, DaemonThreads, wait_for_any
+from everywheel.sources.availability import Availability
 from everywheel.sources.cache import find_source, open_scratch, store_source
 from everywheel.sources.deadline import Deadline, DeadlineExceeded
 from everywheel.sources.distro.debian_source import PackageClient
-from everywheel.sources.locations import SourceLocations, is_canonical, list_locations
+from everywheel.sources.fetch_errors import Outcome, report_offline, report_timeout, report_unavailable
+from everywheel.sources.locations import (
+    Location,
+    LocationSearch,
+    SourceLocations,
+    list_locations,
+    list_mirror_locations,
+    locate_other_revisions,
+)
+from everywheel.sources.patch_archive import read_patches
 from everywheel.sources.progress import FetchEvent, FetchEventKind, ProgressCallback, ignore_progress
-from everywheel.sources.request import COMPARE_PIN, HashMismatch, PinnedFile, Superseded, Unavailable
+from everywheel.sources.request import HashMismatch, PinnedFile, Unavailable, Unreachable, WrongPin, list_patch_archives
 
-_IMPORT_HINT = "`everywheel sources import BUNDLE` imports sources from another machine"
 _SHUTDOWN_TIMEOUT = (
     1.0  # seconds that threads have for ending their downloads and child processes when everything stops
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Outcome:
-    """The result for one file: its path in the store, or why each location failed."""
-
-    file: PinnedFile
-    path: Path | None = None
-    reasons: Mapping[str, Unavailable] = field(default_factory=dict)
 
 
 def fetch_sources(
@@ -60,77 +63,156 @@ def fetch_sources(
             paths[outcome.file.sha256] = outcome.path
             progress(FetchEvent(kind=FetchEventKind.CACHED, file=outcome.file, location=str(store)))
     missing.sort(key=unique.index)
-    if missing and offline:
-        raise _report_offline(missing)
-    client = PackageClient(store=store, archives=locations.archives, files=missing, deadline=deadline)
-    tasks = [partial(_fetch, file, store, locations, client, deadline, progress) for file in missing]
-    failed: list[_Outcome] = []
+    availability = Availability()
+    client = PackageClient(
+        store=store, archives=locations.archives, files=missing, deadline=deadline, availability=availability
+    )
+    search = LocationSearch(locations=locations, client=client, deadline=deadline, availability=availability)
+    fetcher = _Fetcher(store=store, search=search, progress=progress)
+    failed: list[Outcome] = []
     try:
-        for outcome in _run_parallel(tasks, jobs, deadline):
+        for outcome in _run_parallel(fetcher.make_tasks(missing, offline=offline), jobs, deadline):
             if outcome.path is None:
                 failed.append(outcome)
             else:
                 paths[outcome.file.sha256] = outcome.path
     except DeadlineExceeded:
-        raise _report_timeout([file for file in missing if file.sha256 not in paths], timeout) from None
+        raise report_timeout([file for file in missing if file.sha256 not in paths], timeout) from None
+    failed.sort(key=lambda outcome: unique.index(outcome.file))
     if failed:
-        raise _report_unavailable(sorted(failed, key=lambda outcome: unique.index(outcome.file)))
+        raise report_offline([outcome.file for outcome in failed]) if offline else report_unavailable(failed)
     return {file.sha256: paths[file.sha256] for file in unique}
 
 
-def _look_up(store: Path, file: PinnedFile) -> _Outcome:
+def _look_up(store: Path, file: PinnedFile) -> Iterable[Outcome]:
     existed = os.path.lexists(store / "sources" / file.sha256)
     path = find_source(store, file.sha256)
     if existed and path is None:
         report_notice(f"{file.title}: its copy in the store was damaged; fetching it again")
-    return _Outcome(file=file, path=path)
+    return (Outcome(file=file, path=path),)
 
 
-def _fetch(
-    file: PinnedFile,
-    store: Path,
-    locations: SourceLocations,
-    client: PackageClient,
-    deadline: Deadline,
-    progress: ProgressCallback,
-) -> _Outcome:
-    """Try the locations in order."""
-    reasons: dict[str, Unavailable] = {"store": Unavailable("missing")}
-    for location, fetch in list_locations(file, locations, client, deadline):
-        deadline.check()
-        if fetch is None:
-            reasons[location] = Unavailable("none on this machine")
-            continue
-        progress(FetchEvent(kind=FetchEventKind.STARTED, file=file, location=location))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fetcher:
+    """The store, the locations and the progress callback that the tasks of one run share."""
 
-        def report_bytes(size: int, total: int, location: str = location) -> None:
-            progress(FetchEvent(kind=FetchEventKind.BYTES, file=file, location=location, size=size, total=total))
+    store: Path
+    search: LocationSearch
+    progress: ProgressCallback
 
-        with open_scratch(store) as scratch:
-            try:
-                fetch(scratch / "file", report_bytes)
-                deadline.check()
-                path = store_source(store, scratch / "file", file.sha256)
-            except Unavailable as reason:
-                reasons[location] = reason
-                kind = FetchEventKind.MISMATCH if isinstance(reason, HashMismatch) else FetchEventKind.REFUSED
-                progress(FetchEvent(kind=kind, file=file, location=location, reason=str(reason)))
+    def make_tasks(self, files: Sequence[PinnedFile], *, offline: bool) -> list[Callable[[], Iterable[Outcome]]]:
+        """Return a task for each file, and one for all patches of an archive."""
+        alone = () if offline else [file for file in files if file.archive is None]
+        tasks: list[Callable[[], Iterable[Outcome]]] = [partial(self._fetch_file, file) for file in alone]
+        for archive in list_patch_archives(files):
+            patches = [file for file in files if file.archive is not None and file.archive.sha256 == archive.sha256]
+            tasks.append(partial(self._fetch_patches, archive, patches, offline))
+        if offline:
+            tasks.append(lambda: [Outcome(file=file) for file in files if file.archive is None])
+        return tasks
+
+    def _fetch_file(self, file: PinnedFile) -> Iterable[Outcome]:
+        outcome = self._try(Outcome(file=file, reasons={"store": Unavailable("missing")}), self._list_all(file))
+        if outcome.path is None:
+            self.progress(FetchEvent(kind=FetchEventKind.FAILED, file=file))
+        yield outcome
+
+    def _list_all(self, file: PinnedFile) -> Iterator[Location]:
+        yield from list_mirror_locations(file, self.search)
+        yield from list_locations(file, self.search)
+
+    def _fetch_patches(self, archive: PinnedFile, patches: Sequence[PinnedFile], offline: bool) -> Iterator[Outcome]:
+        """Fetch the patches of one archive; offline, only from the copy of the archive in the store."""
+        path = find_source(self.store, archive.sha256)
+        left = [Outcome(file=patch, reasons={"store": Unavailable("missing")}) for patch in patches]
+        if path is None and not offline:
+            left = [self._try(outcome, list_mirror_locations(outcome.file, self.search)) for outcome in left]
+            yield from (outcome for outcome in left if outcome.path is not None)
+            left = [outcome for outcome in left if outcome.path is None]
+        reasons: Outcome | None = None
+        if left and path is None and not offline:
+            reasons = self._try(Outcome(file=archive), self._list_all(archive))
+            path = reasons.path
+        if path is not None:
+            left = self._extract(archive, path, left)
+        for outcome in left:
+            if outcome.path is None and not offline and not outcome.is_wrong:
+                outcome = self._try(outcome.extend(reasons), locate_other_revisions(outcome.file, self.search))
+            if outcome.path is None:
+                self.progress(FetchEvent(kind=FetchEventKind.FAILED, file=outcome.file))
+            yield outcome
+
+    def _extract(self, archive: PinnedFile, path: Path, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """Store the patches that an archive contains; all of them are refused if the archive is."""
+        patches = [outcome.file for outcome in outcomes]
+        try:
+            contents = read_patches(archive, path, patches)
+        except WrongPin as reason:
+            return [outcome.add(archive.filename, reason) for outcome in outcomes]
+        results = []
+        for outcome in outcomes:
+            content = contents[outcome.file.sha256]
+            if isinstance(content, WrongPin):
+                results.append(outcome.add(archive.filename, content))
                 continue
-        progress(FetchEvent(kind=FetchEventKind.DONE, file=file, location=location, size=path.stat().st_size))
-        return _Outcome(file=file, path=path)
-    progress(FetchEvent(kind=FetchEventKind.FAILED, file=file))
-    return _Outcome(file=file, reasons=reasons)
+            with open_scratch(self.store) as scratch:
+                (scratch / "file").write_bytes(content)
+                stored = store_source(self.store, scratch / "file", outcome.file.sha256)
+            event = FetchEvent(
+                kind=FetchEventKind.DONE, file=outcome.file, location=archive.filename, size=len(content)
+            )
+            self.progress(event)
+            results.append(Outcome(file=outcome.file, path=stored))
+        return results
+
+    def _try(self, outcome: Outcome, locations: Iterable[Location]) -> Outcome:
+        """Try locations in order, and return an outcome with the path or with one more reason for each location."""
+        file, availability = outcome.file, self.search.availability
+        for location in locations:
+            self.search.deadline.check()
+            if (refusal := availability.find_refusal(location.host)) is not None:
+                outcome = outcome.add(location.name, refusal)
+                continue
+            try:
+                path = self._fetch_from(location, file)
+            except Unavailable as reason:
+                if isinstance(reason, Unreachable):
+                    availability.record_failure(location.host, str(reason))
+                else:
+                    availability.record_answer(location.host)
+                outcome = outcome.add(location.name, reason)
+                kind = FetchEventKind.MISMATCH if isinstance(reason, HashMismatch) else FetchEventKind.REFUSED
+                self.progress(FetchEvent(kind=kind, file=file, location=location.name, reason=str(reason)))
+                continue
+            availability.record_answer(location.host)
+            availability.record_layout(location.mirror, location.layout)
+            size = path.stat().st_size
+            self.progress(FetchEvent(kind=FetchEventKind.DONE, file=file, location=location.name, size=size))
+            return Outcome(file=file, path=path)
+        return outcome
+
+    def _fetch_from(self, location: Location, file: PinnedFile) -> Path:
+        self.progress(FetchEvent(kind=FetchEventKind.STARTED, file=file, location=location.name))
+
+        def report_bytes(size: int, total: int) -> None:
+            event = FetchEvent(kind=FetchEventKind.BYTES, file=file, location=location.name, size=size, total=total)
+            self.progress(event)
+
+        with open_scratch(self.store) as scratch:
+            location.fetch(scratch / "file", report_bytes)
+            self.search.deadline.check()
+            return store_source(self.store, scratch / "file", file.sha256)
 
 
-def _run_parallel(tasks: Sequence[Callable[[], _Outcome]], jobs: int, deadline: Deadline) -> Iterator[_Outcome]:
+def _run_parallel(tasks: Sequence[Callable[[], Iterable[Outcome]]], jobs: int, deadline: Deadline) -> Iterator[Outcome]:
     """Run the tasks in threads and yield their outcomes in the order they end; an exception in one stops all of them.
 
     Ctrl-C and the total timeout take effect at once, even while a server does not answer.
     """
 
-    def start(task: Callable[[], _Outcome]) -> _Outcome:
+    def start(task: Callable[[], Iterable[Outcome]]) -> tuple[Outcome, ...]:
         deadline.check()
-        return task()
+        return tuple(task())
 
     threads = DaemonThreads(jobs)
     running = [threads.submit(start, task) for task in tasks]
@@ -141,58 +223,8 @@ def _run_parallel(tasks: Sequence[Callable[[], _Outcome]], jobs: int, deadline: 
                 deadline.check()
             running = [future for future in running if future not in ended]
             for future in ended:
-                yield future.result()
+                yield from future.result()
     except BaseException:
         deadline.stop()
         wait(running, timeout=_SHUTDOWN_TIMEOUT)
         raise
-
-
-def _report_offline(missing: Sequence[PinnedFile]) -> SourceError:
-    hint = f"run once without --offline; {_IMPORT_HINT}"
-    if len(missing) == 1:
-        return SourceError(
-            f"{missing[0].title} is not in the store, and --offline forbids fetching it",
-            details={"pinned": f"sha256 {missing[0].sha256}"},
-            hint=hint,
-        )
-    return SourceError(
-        f"{len(missing)} sources are not in the store, and --offline forbids fetching them",
-        excerpt=[f"{file.title}  sha256 {file.sha256}" for file in missing],
-        hint=hint,
-    )
-
-
-def _report_timeout(missing: Sequence[PinnedFile], timeout: float) -> SourceError:
-    return SourceError(
-        f"fetching the sources took longer than {timeout:g} s",
-        excerpt=[f"{file.title}  sha256 {file.sha256}" for file in missing],
-        hint=f"run it again: the files that arrived are kept; {_IMPORT_HINT}",
-    )
-
-
-def _report_unavailable(failed: Sequence[_Outcome]) -> SourceError:
-    reasons = [reason for outcome in failed for reason in outcome.reasons.values()]
-    mismatches = [
-        (outcome.file, location)
-        for outcome in failed
-        for location, reason in outcome.reasons.items()
-        if isinstance(reason, HashMismatch)
-    ]
-    if any(is_canonical(file, location) for file, location in mismatches):
-        hint = f"{COMPARE_PIN}; `everywheel recipes update` rewrites pins"
-    elif mismatches:
-        hint = f"delete the wrong file from that mirror; {_IMPORT_HINT}"
-    elif any(isinstance(reason, Superseded) for reason in reasons):
-        hint = "`everywheel recipes update` looks for the patches of newer revisions and rewrites the pins"
-    else:
-        hint = f"set EVERYWHEEL_MIRRORS to a mirror; {_IMPORT_HINT}"
-    if len(failed) == 1:
-        (outcome,) = failed
-        details = {"pinned": f"sha256 {outcome.file.sha256}", **outcome.reasons}
-        return SourceError(f"{outcome.file.title} is not available from any location", details=details, hint=hint)
-    lines: list[str] = []
-    for outcome in failed:
-        lines += [outcome.file.title, f"  pinned: sha256 {outcome.file.sha256}"]
-        lines += [f"  {location}: {reason}" for location, reason in outcome.reasons.items()]
-    return SourceError(f"{len(failed)} sources are not available from any location", excerpt=lines, hint=hint)

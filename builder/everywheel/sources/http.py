@@ -21,7 +21,7 @@ from everywheel.execution.files import translate_os_errors
 from everywheel.execution.retry import RetryPolicy
 from everywheel.sources.deadline import Deadline
 from everywheel.sources.progress import OnBytes
-from everywheel.sources.request import Unavailable
+from everywheel.sources.request import Unavailable, Unreachable
 
 LARGEST_SOURCE = 4 << 30
 """The largest accepted file in bytes, for a recipe that does not pin the size."""
@@ -159,7 +159,7 @@ def download(url: str, path: Path, *, limits: Limits, retry_policy: RetryPolicy,
             try:
                 retry = retry.increment("GET", url, error=interruption)
             except exceptions.MaxRetryError:
-                raise Unavailable(_count_attempts(str(interruption), retry.attempts)) from None
+                raise Unreachable(_count_attempts(str(interruption), retry.attempts)) from None
             retry.wait(interruption.delay)
             adapter.max_retries = retry
 
@@ -180,7 +180,7 @@ def _request(
         except _BAD_URLS:
             raise Unavailable("not a URL that can be fetched") from None
         except _BROKEN_ANSWERS as error:
-            raise Unavailable(_count_attempts(_describe(error, policy), policy.attempts)) from None
+            raise Unreachable(_count_attempts(_describe(error, policy), policy.attempts)) from None
         try:
             target = session.find_redirect(response)
             if target is None:

@@ -1,4 +1,4 @@
-"""Locations of a pinned file: mirrors, the distribution's package client, upstream URLs, in this order."""
+"""Locations of a pinned file: mirrors, the distribution's package client, upstream URLs, the snapshot service."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 from everywheel.execution.files import translate_os_errors
 from everywheel.execution.retry import RetryPolicy
+from everywheel.sources.availability import Availability
 from everywheel.sources.deadline import Deadline
 from everywheel.sources.distro.apt_archives import Archive
 from everywheel.sources.distro.debian_source import PackageClient
@@ -23,61 +25,159 @@ from everywheel.sources.stall import STALL_SECONDS, end_when_stalled
 PACKAGE_CLIENT = "package client"
 """The name of the package client's location in events and messages; all others are named by their URL or path."""
 
+SNAPSHOT_SERVICE = "https://snapshot.debian.org"
+"""Debian's snapshot service, which keeps every file that a suite has had: `/file/<sha1>`."""
+
+NO_SNAPSHOT = "none"
+"""The value of EVERYWHEEL_SNAPSHOT and `snapshot` that switches the snapshot service off."""
+
+_LAYOUTS = ("{sha256}", "sources/{sha256}", "{sha256}/{filename}", "{filename}")
+
 Fetch = Callable[[Path, OnBytes], None]
+
+
+class LocationKind(StrEnum):
+    """The kinds of locations."""
+
+    MIRROR = "mirror"
+    PACKAGE_CLIENT = "package client"
+    UPSTREAM = "upstream"
+    SNAPSHOT = "snapshot service"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceLocations:
     """The configurable locations, and how requests to any location are retried.
 
-    A mirror is a base URL or a directory that has `<sha256>`, `<sha256>/<filename>` or `<filename>`. `archives` are the
-    package archives for the distribution's client: None for those that this machine uses, empty for no client.
+    A mirror is a base URL or a directory that has `<sha256>`, `sources/<sha256>` (an unpacked bundle), `<sha256>/<filename>`
+    or `<filename>` (the files of a release). `snapshot` is the base URL of the snapshot service, empty for none. `archives`
+    are the package archives for the distribution's client: None for those that this machine uses, empty for no client.
     """
 
     mirrors: tuple[str, ...] = ()
+    snapshot: str = SNAPSHOT_SERVICE
     archives: tuple[Archive, ...] | None = None
     retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
 
 
-def find_locations(environ: Mapping[str, str] = os.environ) -> SourceLocations:
-    """Return the locations that the environment names: EVERYWHEEL_MIRRORS, separated by white space."""
-    return SourceLocations(mirrors=tuple(environ.get("EVERYWHEEL_MIRRORS", "").split()))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Location:
+    """One location of one file, named as in messages.
+
+    `host` is what may not answer for other files either, empty for a directory. `layout` is that of a mirror.
+    """
+
+    name: str
+    kind: LocationKind
+    fetch: Fetch
+    host: str = ""
+    mirror: str = ""
+    layout: str = ""
 
 
-def list_locations(
-    file: PinnedFile, locations: SourceLocations, client: PackageClient, deadline: Deadline
-) -> Iterator[tuple[str, Fetch | None]]:
-    """Yield each location's name with the function that fetches from it, None if there is no package client."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocationSearch:
+    """The settings and the state that the locations of all files share in one run."""
 
-    size = file.size or LARGEST_SOURCE
+    locations: SourceLocations
+    client: PackageClient
+    deadline: Deadline
+    availability: Availability = field(default_factory=Availability)
 
-    def fetch_url(url: str, path: Path, on_bytes: OnBytes) -> None:
-        # Half of the time that is left is for the locations after this one.
-        patience = STALL_SECONDS if url in file.urls[-1:] else min(STALL_SECONDS, deadline.remaining / 2)
 
-        def start(own: Deadline, report: OnBytes) -> None:
-            limits = Limits(deadline=own, size=size, is_pinned=bool(file.size))
-            download(url, path, limits=limits, retry_policy=locations.retry_policy, on_bytes=report)
+def find_locations(
+    environ: Mapping[str, str] = os.environ, *, mirrors: tuple[str, ...] = (), snapshot: str = ""
+) -> SourceLocations:
+    """Return the locations that the environment names, then those of the project's settings.
 
-        end_when_stalled(start, deadline, on_bytes, seconds=patience)
+    EVERYWHEEL_MIRRORS are separated by white space; EVERYWHEEL_SNAPSHOT replaces the project's `snapshot`.
+    """
+    own = tuple(environ.get("EVERYWHEEL_MIRRORS", "").split())
+    base = environ.get("EVERYWHEEL_SNAPSHOT", "").strip() or snapshot or SNAPSHOT_SERVICE
+    return SourceLocations(
+        mirrors=tuple(dict.fromkeys((*own, *mirrors))), snapshot="" if base == NO_SNAPSHOT else base.rstrip("/")
+    )
 
-    for mirror in locations.mirrors:
-        for tail in (file.sha256, f"{file.sha256}/{file.filename}", file.filename):
+
+def list_mirror_locations(file: PinnedFile, search: LocationSearch) -> Iterator[Location]:
+    """Yield the locations of a file on the mirrors; each mirror's known layout is the first."""
+    for mirror in search.locations.mirrors:
+        for layout in search.availability.order_layouts(mirror, _LAYOUTS):
+            tail = layout.format(sha256=file.sha256, filename=file.filename)
             if mirror.startswith(("http://", "https://")):
                 url = f"{mirror.rstrip('/')}/{quote(tail)}"
-                yield hide_password(url), partial(fetch_url, url)
+                fetch = partial(_fetch_url, url, file, search, is_last=False)
+                location = _locate_url(url, LocationKind.MIRROR, fetch, mirror=mirror, layout=layout)
             else:
                 directory = Path(unquote(urlsplit(mirror).path)) if mirror.startswith("file:") else Path(mirror)
-                yield str(directory / tail), partial(_copy, directory / tail, size)
-    if file.debian is not None:
-        yield PACKAGE_CLIENT, partial(client.fetch, file) if client.exists else None
-    for url in file.urls:
-        yield hide_password(url), partial(fetch_url, url)
+                location = Location(
+                    name=str(directory / tail),
+                    kind=LocationKind.MIRROR,
+                    fetch=partial(_copy, directory / tail, file.size or LARGEST_SOURCE),
+                    mirror=mirror,
+                    layout=layout,
+                )
+            yield location
+
+
+def list_locations(file: PinnedFile, search: LocationSearch) -> Iterator[Location]:
+    """Yield the locations of a file that are not mirrors.
+
+    The package client comes first if it has package lists, for a file in these lists. Updating them takes longer than most
+    downloads, so it is done only if no other location has the file. The snapshot service comes after upstream: it keeps
+    everything, but is not built for many downloads.
+    """
+    client = search.client
+    has_client = file.debian is not None and client.exists
+    if has_client and client.has_lists:
+        yield _locate_client(partial(client.fetch_listed, file))
+    urls = [(url, LocationKind.UPSTREAM) for url in file.urls]
+    if search.locations.snapshot and file.sha1:
+        urls.append((f"{search.locations.snapshot}/file/{file.sha1}", LocationKind.SNAPSHOT))
+    for number, (url, kind) in enumerate(urls, start=1):
+        is_last = number == len(urls) and not has_client
+        yield _locate_url(url, kind, partial(_fetch_url, url, file, search, is_last=is_last))
+    if has_client:
+        yield _locate_client(partial(client.fetch, file))
+    elif file.debian is not None:
+        yield _locate_client(_refuse_client)
+
+
+def locate_other_revisions(patch: PinnedFile, search: LocationSearch) -> Iterator[Location]:
+    """Yield the package client as a location of a patch in any revision in which it has the pinned hash."""
+    if patch.archive is not None and patch.archive.debian is not None and search.client.exists:
+        yield _locate_client(partial(search.client.fetch, patch))
 
 
 def is_canonical(file: PinnedFile, location: str) -> bool:
     """Return whether the pin was taken from this location; a mirror is a copy of it."""
     return location == PACKAGE_CLIENT or location in map(hide_password, file.urls)
+
+
+def _locate_client(fetch: Fetch) -> Location:
+    return Location(name=PACKAGE_CLIENT, kind=LocationKind.PACKAGE_CLIENT, fetch=fetch)
+
+
+def _refuse_client(path: Path, on_bytes: OnBytes) -> None:
+    raise Unavailable("none on this machine")
+
+
+def _locate_url(url: str, kind: LocationKind, fetch: Fetch, *, mirror: str = "", layout: str = "") -> Location:
+    host = urlsplit(url).netloc.rpartition("@")[2]
+    return Location(name=hide_password(url), kind=kind, fetch=fetch, host=host, mirror=mirror, layout=layout)
+
+
+def _fetch_url(
+    url: str, file: PinnedFile, search: LocationSearch, path: Path, on_bytes: OnBytes, *, is_last: bool
+) -> None:
+    # Half of the time that is left is for the locations after this one.
+    patience = STALL_SECONDS if is_last else min(STALL_SECONDS, search.deadline.remaining / 2)
+
+    def start(own: Deadline, report: OnBytes) -> None:
+        limits = Limits(deadline=own, size=file.size or LARGEST_SOURCE, is_pinned=bool(file.size))
+        download(url, path, limits=limits, retry_policy=search.locations.retry_policy, on_bytes=report)
+
+    end_when_stalled(start, search.deadline, on_bytes, seconds=patience)
 
 
 def _copy(source: Path, limit: int, path: Path, on_bytes: OnBytes) -> None:

@@ -5,24 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from everywheel.config.recipe import DebianFile, Recipe, ResolvedRecipe
+from everywheel.config.recipe import Recipe, ResolvedRecipe
+from everywheel.config.source import DebianFile, Patch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PinnedFile:
     """One pinned file; `label` is the recipe and version that it belongs to, such as `libvips 8.16.1`.
 
-    `size` is in bytes, 0 if it is not pinned.
-    `patches` is the sha256 of the archive that a patch belongs to, and empty for an archive itself.
+    `size` is in bytes, 0 if it is not pinned, `sha1` is empty for a file that no snapshot service has.
+    `patches` is the sha256 of the source that a patch changes, and empty for an archive itself. A patch may be the file
+    `member` of `archive`.
     """
 
     label: str
     filename: str
     sha256: str
     size: int = 0
+    sha1: str = ""
     urls: tuple[str, ...] = ()
     debian: DebianFile | None = None
     patches: str = ""
+    archive: PinnedFile | None = None
+    member: str = ""
 
     @property
     def is_patch(self) -> bool:
@@ -47,12 +52,23 @@ class HashMismatch(Unavailable):
     """A location provided bytes with another hash than the pinned one."""
 
 
+class Unreachable(Unavailable):
+    """A location did not answer: no connection, an error of the server, or hardly any bytes in a long time."""
+
+
 class Superseded(Unavailable):
     """The distribution has newer revisions of a package, and none of them contains the pinned patch."""
 
 
+class WrongPin(Unavailable):
+    """A pinned archive does not contain what the recipe takes from it; no other location can have it."""
+
+
 def list_source_files(recipes: Iterable[Recipe | ResolvedRecipe]) -> tuple[PinnedFile, ...]:
-    """Return the archive and the patches of each recipe, each hash once, in the recipes' order."""
+    """Return the archive and the patches of each recipe, each hash once, in the recipes' order.
+
+    The archives that patches are taken from are not among them, since a build reads only the patches.
+    """
     files: dict[str, PinnedFile] = {}
     for recipe in recipes:
         label, source = f"{recipe.name} {recipe.version}", recipe.source
@@ -61,21 +77,42 @@ def list_source_files(recipes: Iterable[Recipe | ResolvedRecipe]) -> tuple[Pinne
             filename=source.filename,
             sha256=source.sha256,
             size=source.size,
+            sha1=source.sha1,
             urls=source.urls,
             debian=source.debian,
         )
-        patches = [
-            PinnedFile(
-                label=label,
-                filename=patch.name,
-                sha256=patch.sha256,
-                size=patch.size,
-                urls=patch.urls,
-                debian=patch.debian,
-                patches=source.sha256,
-            )
-            for patch in source.patches
-        ]
-        for file in (archive, *patches):
+        for file in (archive, *(_pin_patch(label, patch, source.sha256) for patch in source.patches)):
             files.setdefault(file.sha256, file)
     return tuple(files.values())
+
+
+def list_patch_archives(files: Iterable[PinnedFile]) -> tuple[PinnedFile, ...]:
+    """Return the archives from which patches among the files are taken, each hash once."""
+    archives = [file.archive for file in files if file.archive is not None]
+    return tuple({archive.sha256: archive for archive in archives}.values())
+
+
+def _pin_patch(label: str, patch: Patch, source: str) -> PinnedFile:
+    archive = None
+    if patch.archive is not None:
+        archive = PinnedFile(
+            label=label,
+            filename=patch.archive.filename,
+            sha256=patch.archive.sha256,
+            size=patch.archive.size,
+            sha1=patch.archive.sha1,
+            urls=patch.archive.urls,
+            debian=patch.archive.debian,
+        )
+    return PinnedFile(
+        label=label,
+        filename=patch.name,
+        sha256=patch.sha256,
+        size=patch.size,
+        sha1=patch.sha1,
+        urls=patch.urls,
+        debian=patch.debian,
+        patches=source,
+        archive=archive,
+        member=patch.file,
+    )

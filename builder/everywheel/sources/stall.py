@@ -8,7 +8,7 @@ from collections.abc import Callable
 from everywheel.execution.threads import TICK, DaemonThreads, wait_for_any
 from everywheel.sources.deadline import Deadline
 from everywheel.sources.progress import OnBytes
-from everywheel.sources.request import Unavailable
+from everywheel.sources.request import Unreachable
 
 STALL_BYTES = 64 << 10
 STALL_SECONDS = 300.0
@@ -22,7 +22,7 @@ def end_when_stalled(
     *,
     seconds: float = STALL_SECONDS,
 ) -> None:
-    """Call `fetch` in a thread with a deadline of its own; raise Unavailable when it stalls, or what it raises.
+    """Call `fetch` in a thread with a deadline of its own; raise Unreachable when it stalls, or what it raises.
 
     A server can send one byte of a header or body at a time, which no timeout of a socket notices.
     """
@@ -42,7 +42,7 @@ def end_when_stalled(
             if abs(received - mark) >= STALL_BYTES:
                 mark, since = received, time.monotonic()
             elif time.monotonic() - since > seconds:
-                raise Unavailable(f"less than {STALL_BYTES >> 10} KiB in {seconds:.3g} s")
+                raise Unreachable(f"less than {STALL_BYTES >> 10} KiB in {seconds:.3g} s")
         future.result()
     finally:
         own.stop()

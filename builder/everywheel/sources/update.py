@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from everywheel.config.recipe import Patch, Recipe
+from everywheel.config.recipe import Recipe
+from everywheel.config.source import Patch
 from everywheel.errors import SourceError, UsageError
 from everywheel.sources.cache import hash_bytes
 from everywheel.sources.deadline import Deadline
@@ -59,8 +60,8 @@ def _compare(recipe: Recipe, revisions: Sequence[Revision], client: PackageClien
     if other:
         yield Update(recipe=recipe.name, message=f"{recipe.version} is pinned, also available: {', '.join(other)}")
     for patch in recipe.source.patches:
-        if patch.debian is not None and "/" in patch.debian.file:
-            yield from _compare_patch(recipe, patch, patch.debian.file, same, client)
+        if patch.archive is not None and patch.archive.debian is not None:
+            yield from _compare_patch(recipe, patch, patch.file, same, client)
 
 
 def _compare_patch(

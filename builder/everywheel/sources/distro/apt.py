@@ -20,14 +20,18 @@ from everywheel.execution.files import report_full_disk, translate_os_errors
 from everywheel.execution.process import run_command
 from everywheel.sources.deadline import Deadline
 from everywheel.sources.distro.apt_archives import APT_HELPER, Archive
-from everywheel.sources.request import Unavailable
+from everywheel.sources.request import Unavailable, Unreachable
 
 _LOCK_DELAY = 0.2  # seconds between attempts to get the lock of apt itself
+_NO_ANSWER = re.compile(
+    r"[Cc]ould not (connect|resolve)|[Ff]ailure resolving|onnection (failed|refused|timed out)|nable to connect"
+)
 _MIN_FREE = 1 << 20  # bytes; apt 2.6 hangs when the disk is too full for an index
 
 
 # `@` is replaced by the root's path. Without APT::Sandbox::User, apt run by root downloads as the user _apt, which has no
 # access to a private directory and does not exist in a rootless container; signatures and hashes are checked in any case.
+# Lists that have expired are as good as others: they only name the locations of files, whose hashes are pinned.
 _CONFIG = """\
 Dir::Etc::sourcelist "@/etc/sources.list";
 Dir::Etc::sourceparts "/dev/null";
@@ -47,6 +51,7 @@ Acquire::http::Timeout "20";
 Acquire::https::Timeout "20";
 Acquire::PDiffs "false";
 Acquire::GzipIndexes "true";
+Acquire::Check-Valid-Until "false";
 #clear APT::Update::Pre-Invoke;
 #clear APT::Update::Post-Invoke;
 #clear APT::Update::Post-Invoke-Success;
@@ -167,9 +172,11 @@ class AptRoot:
 
         Security updates move from one archive to another, and mirrors are updated at different times.
         """
-        name = f"{revision.package}={revision.version}"
-        _, output, _ = self._run("apt-get", "source", "--print-uris", "--download-only", "--only-source", name)
-        uris = [match[1] for match in re.finditer(r"'([^']+)' (\S+) \d+", output) if match[2] == file.name]
+        uris: list[str] = []
+        if revision.version:
+            name = f"{revision.package}={revision.version}"
+            _, output, _ = self._run("apt-get", "source", "--print-uris", "--download-only", "--only-source", name)
+            uris = [match[1] for match in re.finditer(r"'([^']+)' (\S+) \d+", output) if match[2] == file.name]
         for archive in self.archives:
             uris += [f"{archive.uri.rstrip('/')}/{directory}/{file.name}" for directory in revision.directories]
         yield from dict.fromkeys(uris)
@@ -180,7 +187,8 @@ class AptRoot:
             str(APT_HELPER), "download-file", uri, str(path), on_tick=lambda: on_size(_size(path))
         )
         if status or not path.exists():
-            raise Unavailable(_first_error(errors) or f"apt-helper failed (exit {status})")
+            reason = _first_error(errors) or f"apt-helper failed (exit {status})"
+            raise Unreachable(reason) if _NO_ANSWER.search(reason) else Unavailable(reason)
 
     def _run(self, program: str, *args: str, on_tick: Callable[[], None] = lambda: None) -> tuple[int, str, str]:
         """Run a program of apt in the root and return its exit status, output and errors.

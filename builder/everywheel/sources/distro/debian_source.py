@@ -5,18 +5,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from filelock import Timeout
 
-from everywheel.config.recipe import DebianFile
+from everywheel.config.source import DebianFile
 from everywheel.execution.files import hash_file, translate_os_errors
+from everywheel.sources.availability import Availability
 from everywheel.sources.cache import hash_bytes, open_scratch, put_file
 from everywheel.sources.deadline import Deadline, DeadlineExceeded
 from everywheel.sources.distro.apt import AptRoot, ListedFile, Revision
 from everywheel.sources.distro.apt_archives import Archive, find_machine_archives
 from everywheel.sources.http import LARGEST_SOURCE
 from everywheel.sources.progress import OnBytes
-from everywheel.sources.request import PinnedFile, Superseded, Unavailable
+from everywheel.sources.request import PinnedFile, Superseded, Unavailable, Unreachable
 from everywheel.sources.unpack import read_member
 
 _MAX_AGE = 4 * 3600.0  # seconds until lists without a file are updated before the file counts as unavailable
@@ -39,19 +41,26 @@ class PackageClient:
     """
 
     def __init__(
-        self, *, store: Path, archives: tuple[Archive, ...] | None, files: Sequence[PinnedFile], deadline: Deadline
+        self,
+        *,
+        store: Path,
+        archives: tuple[Archive, ...] | None,
+        files: Sequence[PinnedFile],
+        deadline: Deadline,
+        availability: Availability | None = None,
     ) -> None:
         self._store = store
         self._archives = archives
-        self._packages = tuple(dict.fromkeys(file.debian.package for file in files if file.debian is not None))
+        pinned = [part.debian for file in files for part in (file, file.archive) if part is not None]
+        self._packages = tuple(dict.fromkeys(debian.package for debian in pinned if debian is not None))
         self._deadline = deadline
+        self._availability = availability or Availability()
         self._lock = threading.Lock()
         self._package_locks = {package: threading.Lock() for package in self._packages}
         self._root: AptRoot | None = None
         self._revisions: tuple[Revision, ...] = ()
         self._updates = 0
         self._unread: dict[str, Unavailable] = {}
-        self._superseded: dict[str, Path] = {}
 
     @property
     def exists(self) -> bool:
@@ -61,8 +70,21 @@ class PackageClient:
                 self._archives = find_machine_archives()
             return bool(self._archives)
 
+    @property
+    def has_lists(self) -> bool:
+        """True if package lists exist, so that files can be fetched without updating the lists first."""
+        with self._lock:
+            if self._root is None:
+                return AptRoot(self._store / "apt", self._archives or (), self._deadline).age() is not None
+            return True
+
+    def fetch_listed(self, file: PinnedFile, path: Path, on_bytes: OnBytes) -> None:
+        """Download one file that the existing package lists contain; raise Unavailable with the reason."""
+        root, revisions, _ = self._open()
+        self._fetch(root, revisions, file, path, on_bytes)
+
     def fetch(self, file: PinnedFile, path: Path, on_bytes: OnBytes) -> None:
-        """Download one file.
+        """Download one file, or a patch from any revision that contains it, after updating the lists if that may help.
 
         Raises Unavailable with the reason, and Superseded for a patch that no revision contains any more.
         """
@@ -130,44 +152,50 @@ class PackageClient:
     def _fetch(
         self, root: AptRoot, revisions: Iterable[Revision], file: PinnedFile, path: Path, on_bytes: OnBytes
     ) -> None:
-        assert file.debian is not None
-        matching = [revision for revision in revisions if revision.package == file.debian.package]
+        debian = file.debian if file.archive is None else file.archive.debian
+        assert debian is not None
+        matching = [revision for revision in revisions if revision.package == debian.package]
         if not matching:
-            message = f"no source package '{file.debian.package}' in {_name_suites(root)}"
+            message = f"no source package '{debian.package}' in {_name_suites(root)}"
             raise _NotListed(_append_error(message, root))
-        if file.is_patch and "/" in file.debian.file:
+        if file.archive is not None:
             self._fetch_patch(root, matching, file, path, on_bytes)
         else:
-            self._fetch_file(root, matching, file, path, on_bytes)
+            self._fetch_file(root, matching, file, debian, path, on_bytes)
 
     def _fetch_file(
-        self, root: AptRoot, revisions: Sequence[Revision], pinned: PinnedFile, path: Path, on_bytes: OnBytes
+        self,
+        root: AptRoot,
+        revisions: Sequence[Revision],
+        pinned: PinnedFile,
+        debian: DebianFile,
+        path: Path,
+        on_bytes: OnBytes,
     ) -> None:
-        """Download a file that a revision lists with the pinned hash."""
+        """Download a file that a revision lists with the pinned hash, or a superseded file that mirrors still have."""
         listed = [(revision, file) for revision in revisions for file in revision.files if file.sha256 == pinned.sha256]
+        for revision, file in listed or _find_superseded(pinned, debian, revisions):
+            try:
+                self._download(root, revision, file, path, on_bytes)
+                if listed or hash_file(path) == pinned.sha256:
+                    return
+                last = Unavailable("the archive has another file of this name")
+            except Unavailable as reason:
+                last = reason
         if not listed:
             available = ", ".join(f"{revision.package} {revision.version}" for revision in revisions)
             raise _NotListed(_append_error(f"no file with the pinned hash in {available}", root))
-        last = Unavailable()
-        for revision, file in listed:
-            try:
-                self._download(root, revision, file, path, on_bytes)
-                return
-            except Unavailable as reason:
-                last = reason
         raise last
 
     def _fetch_patch(
         self, root: AptRoot, revisions: Sequence[Revision], patch: PinnedFile, path: Path, on_bytes: OnBytes
     ) -> None:
-        """Extract a patch from the packaging of the first revision that contains it, those of the same archive first."""
-        assert patch.debian is not None
-        name, reasons, unread = patch.debian.file, list[str](), 0
-        listed = sorted(revisions, key=lambda revision: not _has_file(revision, patch.patches))
-        for revision in (*listed, *_find_superseded(patch.debian, revisions)):
+        """Extract a patch from the packaging of the first revision that contains it, those of the same source first."""
+        reasons, unread = list[str](), 0
+        for revision in sorted(revisions, key=lambda revision: not _has_file(revision, patch.patches)):
             try:
                 packaging = self._get_packaging(root, revision, on_bytes)
-                content = None if packaging is None else read_member(packaging, name)
+                content = None if packaging is None else read_member(packaging, patch.member)
             except Unavailable as reason:
                 reasons.append(f"{revision.version}: {reason}")
                 unread += 1
@@ -180,7 +208,7 @@ class PackageClient:
                 with translate_os_errors(path):
                     path.write_bytes(content)
                 return
-        message = f"no revision of {patch.debian.package} has the pinned {name} ({', '.join(reasons)})"
+        message = f"no revision of {revisions[0].package} has the pinned {patch.member} ({', '.join(reasons)})"
         if unread == len(reasons):
             raise Unavailable(message)
         raise _UnreadRevisions(message) if unread else Superseded(message)
@@ -194,20 +222,13 @@ class PackageClient:
         with self._package_locks[revision.package]:
             if file.name in self._unread:
                 raise self._unread[file.name]
-            if file.name in self._superseded:
-                return self._superseded[file.name]
             path = directory / file.sha256
-            if file.sha256 and path.is_file() and hash_file(path) == file.sha256:
+            if path.is_file() and hash_file(path) == file.sha256:
                 return path
             try:
                 with open_scratch(self._store) as scratch:
                     self._download(root, revision, file, scratch / "file", on_bytes)
-                    if file.sha256:
-                        return put_file(scratch / "file", path, file.sha256)
-                    # The lists do not contain its hash; the hash of the patch in it is pinned and checked.
-                    sha256 = hash_file(scratch / "file")
-                    path = put_file(scratch / "file", directory / sha256, sha256)
-                    return self._superseded.setdefault(file.name, path)
+                    return put_file(scratch / "file", path, file.sha256)
             except Unavailable as reason:
                 self._unread[file.name] = reason
                 raise
@@ -222,22 +243,30 @@ class PackageClient:
             on_bytes(size, file.size)
 
         for uri in root.find_uris(revision, file):
+            host = urlsplit(uri).netloc.rpartition("@")[2]
+            if (refusal := self._availability.find_refusal(host)) is not None:
+                last = refusal
+                continue
             try:
                 root.download(uri, path, report)
-                return
             except Unavailable as reason:
                 last = reason
+                if isinstance(reason, Unreachable):
+                    self._availability.record_failure(host, str(reason))
+            else:
+                self._availability.record_answer(host)
+                return
         raise last
 
 
-def _find_superseded(patch: DebianFile, revisions: Sequence[Revision]) -> tuple[Revision, ...]:
-    """Return the revision that a recipe names for a patch if no list has it any more: mirrors keep its files for a while."""
-    if not patch.revision or any(revision.version == patch.revision for revision in revisions):
-        return ()
-    name = f"{patch.package}_{patch.revision.rpartition(':')[2]}.debian.tar.xz"
+def _find_superseded(
+    pinned: PinnedFile, debian: DebianFile, revisions: Sequence[Revision]
+) -> list[tuple[Revision, ListedFile]]:
+    """Return the pinned file as one that is in no list any more: mirrors keep the files of a revision for a while."""
     directories = dict.fromkeys(directory for revision in revisions for directory in revision.directories)
-    file = ListedFile(name=name, sha256="", size=0)
-    return (Revision(package=patch.package, version=patch.revision, files=(file,), directories=tuple(directories)),)
+    file = ListedFile(name=debian.file, sha256=pinned.sha256, size=pinned.size)
+    revision = Revision(package=debian.package, version="", files=(file,), directories=tuple(directories))
+    return [(revision, file)]
 
 
 def _has_file(revision: Revision, sha256: str) -> bool:

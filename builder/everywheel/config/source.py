@@ -1,0 +1,66 @@
+"""Pinned sources: the archive and the patches of a recipe, and the locations that the recipe names for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DebianFile:
+    """A file of a Debian source package, such as its archive or its packaging."""
+
+    package: str
+    file: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatchArchive:
+    """A pinned archive from which patches are taken: the packaging of a distribution's source package."""
+
+    filename: str
+    sha256: str
+    size: int = 0
+    sha1: str = ""
+    urls: tuple[str, ...] = ()
+    debian: DebianFile | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patch:
+    """One pinned patch, whose paths have one leading component to strip (`-p1`).
+
+    It is the member `file` of `archive`, or, without an archive, a file of its own. `fixes` are CVEs and bugs.
+    """
+
+    name: str
+    sha256: str
+    size: int = 0
+    fixes: tuple[str, ...] = ()
+    archive: PatchArchive | None = None
+    file: str = ""
+    sha1: str = ""
+    urls: tuple[str, ...] = ()
+    debian: DebianFile | None = None
+
+    @property
+    def label(self) -> str:
+        """The name in SBOMs, which contains every CVE that the patch fixes."""
+        missing = [fix for fix in self.fixes if fix.startswith("CVE-") and fix not in self.name]
+        return f"{self.name} ({', '.join(missing)})" if missing else self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """The pinned archive that a recipe builds, and its patches in the order in which they are applied.
+
+    `sha256` is in lower-case hex, as is `sha1`, by which the distribution's snapshot service has the file; `size` is in bytes,
+    or 0 if it is not pinned.
+    """
+
+    filename: str
+    sha256: str
+    size: int = 0
+    sha1: str = ""
+    urls: tuple[str, ...] = ()
+    debian: DebianFile | None = None
+    patches: tuple[Patch, ...] = ()
