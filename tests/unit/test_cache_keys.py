@@ -56,6 +56,7 @@ EXCUSED = {
     "sources/__init__.py": "contains no code",
     "sources/availability.py": DOWNLOADS,
     "sources/bundle.py": DOWNLOADS,
+    "sources/bundle_folder.py": DOWNLOADS,
     "sources/bundle_import.py": DOWNLOADS,
     "sources/bundle_index.py": DOWNLOADS,
     "sources/cache.py": DOWNLOADS,
