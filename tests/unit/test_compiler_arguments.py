@@ -21,17 +21,21 @@ NATIVE = "is refused: the code would run only on processors like that of the bui
 
 @dataclass(frozen=True)
 class Wrapper:
-    """A wrapper of a compiler that prints each of its arguments on a line; it may name the directory `store`."""
+    """A wrapper of a compiler that prints each of its arguments on a line; it may name the directory `store`.
+
+    `shell` is the command of the shell that runs it.
+    """
 
     toolchain: Toolchain
     store: Path
+    shell: tuple[str, ...]
 
     def call(self, *arguments: str) -> list[str]:
         """Return the arguments that the compiler receives."""
         return self.run(*arguments).stdout.splitlines()
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [str(self.toolchain.program("cc")), *arguments]
+        command = [*self.shell, str(self.toolchain.program("cc")), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
     @property
@@ -39,8 +43,12 @@ class Wrapper:
         return [f"{note.kind} {note}" for note in read_notes(self.toolchain)]
 
 
-@pytest.fixture
-def wrapper(tmp_path: Path) -> Wrapper:
+# /bin/sh is bash on Fedora, Arch and macOS, and busybox on Alpine; no command of the wrappers is one of its own.
+SHELLS = {"sh": ("/bin/sh",), "bash": ("bash", "--posix"), "busybox": ("busybox", "sh")}
+
+
+@pytest.fixture(params=[name for name, shell in SHELLS.items() if shutil.which(shell[0])])
+def wrapper(tmp_path: Path, request: pytest.FixtureRequest) -> Wrapper:
     workspace, store = tmp_path / "ws", tmp_path / "store"
     (workspace / "prefix" / "include" / "python").mkdir(parents=True)
     printer = (str(shutil.which("printf")), "%s\\n")
@@ -55,7 +63,7 @@ def wrapper(tmp_path: Path) -> Wrapper:
     )
     programs = dict.fromkeys(("bin", "python", "zig", "cmake", "ninja", "pkgconf", "patchelf"), tmp_path)
     target = parse_target("manylinux2014_x86_64")
-    return Wrapper(write_toolchain(target, compilers, Tools(**programs), workspace), store)
+    return Wrapper(write_toolchain(target, compilers, Tools(**programs), workspace), store, SHELLS[request.param])
 
 
 @pytest.mark.parametrize(
