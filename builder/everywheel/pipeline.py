@@ -118,7 +118,7 @@ def _build_missing(
     sources = fetch_sources(
         list_source_files(missing.recipes),
         store=store.root,
-        locations=options.locations or find_locations(),
+        locations=options.locations or find_locations(project.sources),
         offline=options.offline,
         timeout=options.timeout,
         progress=listener.fetch,

@@ -404,11 +404,11 @@ def test_an_empty_list_of_files_needs_no_download(tmp_path: Path) -> None:
 
 
 def test_mirrors_come_from_the_environment() -> None:
-    assert find_locations({"EVERYWHEEL_MIRRORS": " https://a.example/x\n /srv/b "}).mirrors == (
+    assert find_locations(environ={"EVERYWHEEL_MIRRORS": " https://a.example/x\n /srv/b "}).mirrors == (
         "https://a.example/x",
         "/srv/b",
     )
-    assert find_locations({}) == SourceLocations()
+    assert find_locations(environ={}) == SourceLocations()
 
 
 def test_a_recipes_archive_and_patches_are_listed_with_each_hash_once(tmp_path: Path) -> None:

@@ -179,7 +179,7 @@ def _check_package_client() -> MachineCheck:
     if shutil.which("apt-get") is None:
         return _optional(
             "package client",
-            "no apt-get: sources come from mirrors and upstream URLs",
+            "no apt-get: sources come from mirrors, upstream URLs and the snapshot service",
             "`everywheel sources import` reads a bundle from another machine",
         )
     return _ok("package client", "apt-get")

@@ -81,7 +81,7 @@ def _open_workspace(
         sources = fetch_sources(
             list_source_files([project.recipes[step.name]]),
             store=context.store.root,
-            locations=find_locations(),
+            locations=find_locations(project.sources),
             offline=options.offline,
             timeout=options.timeout,
         )

@@ -9,7 +9,8 @@ from everywheel.cli.run_plan import choose_targets, list_target_set
 from everywheel.config.collection import load_collections, suggest_recipe
 from everywheel.config.project import DEFAULT_TARGETS, load_project
 from everywheel.config.recipe import Linkage, Recipe, ResolvedRecipe, resolve_recipe
-from everywheel.config.settings_file import has_project
+from everywheel.config.settings_file import find_settings, has_project
+from everywheel.config.source_settings import SourceSettings, load_source_settings
 from everywheel.errors import UsageError
 from everywheel.pipeline import plan_targets
 from everywheel.planning.graph import transitive_closure
@@ -38,6 +39,14 @@ def select_recipes(
     for target in targets:
         steps |= plan_libraries(project, target, names, find_identities())
     return finish_plan(steps).recipes
+
+
+def find_source_settings(root: Path) -> SourceSettings:
+    """Return the locations in the settings of the project in a folder; none without a project."""
+    if not has_project(root):
+        return SourceSettings()
+    settings = find_settings(root)
+    return load_source_settings(settings.table, settings.folder)
 
 
 def check_names(names: Sequence[str], recipes: Mapping[str, Recipe]) -> None:

@@ -19,7 +19,7 @@ from everywheel.cli.options import (
 )
 from everywheel.cli.output import echo
 from everywheel.cli.progress import make_console, open_display
-from everywheel.cli.source_selection import select_recipes
+from everywheel.cli.source_selection import find_source_settings, select_recipes
 from everywheel.cli.store_lease import open_store
 from everywheel.errors import UsageError, count_noun
 from everywheel.sources import (
@@ -38,14 +38,20 @@ _FILES_ARE_KEPT = "files that arrived are in the store, and the next run fetches
 
 
 def _fetch_files(
-    files: Sequence[PinnedFile], store: Store, *, offline: bool, timeout: float, quiet: bool = False
+    root: Path,
+    files: Sequence[PinnedFile],
+    store: Store,
+    *,
+    offline: bool,
+    timeout: float,
+    quiet: bool = False,
 ) -> Mapping[str, Path]:
     """Fetch files into the store, with a display of the progress; return their paths by sha256."""
     with open_display(make_console(), quiet=quiet) as display, describe_interruption(_FILES_ARE_KEPT):
         return fetch_sources(
             files,
             store=store.root,
-            locations=find_locations(),
+            locations=find_locations(find_source_settings(root)),
             offline=offline,
             timeout=timeout,
             progress=display.fetch,
@@ -82,13 +88,13 @@ def fetch_command(
 
     With recipe names, fetch those of these recipes and of all that they require.
 
-    Locations are tried in this order: the store, the mirrors in EVERYWHEEL_MIRRORS, the distribution's package client,
-    upstream URLs.
+    Locations are tried in this order: the store, the mirrors in EVERYWHEEL_MIRRORS and in the project's settings, the
+    distribution's package client, upstream URLs, the distribution's snapshot service.
 
     Example: everywheel sources fetch --timeout 600
     """
     files = list_source_files(select_recipes(root, names, targets, target_set))
-    paths = _fetch_files(files, open_store(), offline=offline, timeout=timeout, quiet=as_json)
+    paths = _fetch_files(root, files, open_store(), offline=offline, timeout=timeout, quiet=as_json)
     if as_json:
         rows = [
             {"name": file.filename, "for": file.label, "sha256": file.sha256, "path": str(paths[file.sha256])}
@@ -148,7 +154,7 @@ def bundle_command(
     recipes = select_recipes(root, names, targets, target_set)
     files = list_source_files(recipes)
     store = open_store()
-    _fetch_files(files, store, offline=offline, timeout=timeout)
+    _fetch_files(root, files, store, offline=offline, timeout=timeout)
     packed = bundle_sources(files, output, store=store.root, recipes=recipes, key=sign_key)
     size = sum(file.size for file in packed) / 1e6
     sources = count_noun(len(packed), "source or patch", "sources and patches")

@@ -16,6 +16,7 @@ from everywheel.config.pins import Pin
 from everywheel.config.python_spec import PythonSpec, default_pythons, load_pythons
 from everywheel.config.recipe import Linkage, Recipe
 from everywheel.config.settings_file import find_settings
+from everywheel.config.source_settings import SourceSettings, load_source_settings
 from everywheel.config.target_settings import TargetOverride, TargetSettings, load_overrides, load_target_settings
 from everywheel.config.text_rules import SYMBOLS
 from everywheel.config.toml_reader import Table
@@ -69,6 +70,7 @@ class Project:
         recipes: all recipes by name.
         backend: the build backend of the extension.
         digest: the hash of the extension's files.
+        sources: the locations of sources in addition to those of the recipes.
         build_pins: the packages in the environment of the extension's build; None while they are not known.
     """
 
@@ -92,6 +94,7 @@ class Project:
     recipes: Mapping[str, Recipe]
     backend: BuildBackend
     digest: str
+    sources: SourceSettings
     build_pins: tuple[Pin, ...] | None = None
     revision: str = ""
 
@@ -188,6 +191,7 @@ def load_project(
         recipes=recipes,
         backend=metadata.backend,
         digest=digest_tree(extension),
+        sources=load_source_settings(table, settings.folder),
     )
     table.reject_unknown_keys()
     _check_recipes(project, table.location)

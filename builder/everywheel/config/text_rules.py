@@ -74,6 +74,16 @@ URL = TextRule(
     description="an http or https URL",
     hint="`{version}` is the only placeholder; escape other characters as `%20`",
 )
+MIRROR = TextRule(
+    accepts=_match(r"(https?|file)://[^\s\\{}\x00-\x1f\x7f]+|[^\s\x00-\x1f\x7f:]+"),
+    description="a URL or a directory, without white space",
+    hint='such as `mirrors = ["https://mirror.example/sources"]`',
+)
+SNAPSHOT = TextRule(
+    accepts=_match(r"none|https?://[^\s\\{}\x00-\x1f\x7f]+"),
+    description="an http or https URL, or `none`",
+    hint='such as `snapshot = "https://snapshot.example"`',
+)
 VARIABLE = TextRule(
     accepts=_match(r"[A-Za-z_][A-Za-z0-9_]*"),
     description="the name of an environment variable",

@@ -142,7 +142,7 @@ def build_wheels_in_containers(
         sources = fetch_sources(
             list_source_files(plan.recipes),
             store=store.root,
-            locations=find_locations(),
+            locations=find_locations(project.sources),
             offline=options.offline,
             timeout=options.timeout,
             progress=progress,

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 
 from everywheel.sources.request import Unavailable
 
-_MAX_FAILURES = 2  # files in succession, each after all attempts of the retry policy
+_MAX_FAILURES = (
+    4  # files in succession, each after all attempts of the retry policy; so many are fetched at the same time
+)
 
 
 class Availability:

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
+from everywheel.config.source_settings import SourceSettings
 from everywheel.execution.files import translate_os_errors
 from everywheel.execution.retry import RetryPolicy
 from everywheel.sources.availability import Availability
@@ -31,6 +32,7 @@ SNAPSHOT_SERVICE = "https://snapshot.debian.org"
 NO_SNAPSHOT = "none"
 """The value of EVERYWHEEL_SNAPSHOT and `snapshot` that switches the snapshot service off."""
 
+_NO_SETTINGS = SourceSettings()
 _LAYOUTS = ("{sha256}", "sources/{sha256}", "{sha256}/{filename}", "{filename}")
 
 Fetch = Callable[[Path, OnBytes], None]
@@ -85,17 +87,16 @@ class LocationSearch:
     availability: Availability = field(default_factory=Availability)
 
 
-def find_locations(
-    environ: Mapping[str, str] = os.environ, *, mirrors: tuple[str, ...] = (), snapshot: str = ""
-) -> SourceLocations:
-    """Return the locations that the environment names, then those of the project's settings.
+def find_locations(settings: SourceSettings = _NO_SETTINGS, environ: Mapping[str, str] = os.environ) -> SourceLocations:
+    """Return the locations that the environment names, then those of a project's settings.
 
     EVERYWHEEL_MIRRORS are separated by white space; EVERYWHEEL_SNAPSHOT replaces the project's `snapshot`.
     """
     own = tuple(environ.get("EVERYWHEEL_MIRRORS", "").split())
-    base = environ.get("EVERYWHEEL_SNAPSHOT", "").strip() or snapshot or SNAPSHOT_SERVICE
+    base = environ.get("EVERYWHEEL_SNAPSHOT", "").strip() or settings.snapshot or SNAPSHOT_SERVICE
     return SourceLocations(
-        mirrors=tuple(dict.fromkeys((*own, *mirrors))), snapshot="" if base == NO_SNAPSHOT else base.rstrip("/")
+        mirrors=tuple(dict.fromkeys((*own, *settings.mirrors))),
+        snapshot="" if base == NO_SNAPSHOT else base.rstrip("/"),
     )
 
 
