@@ -7,9 +7,11 @@ import io
 import os
 import re
 import shutil
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import _cffi_backend
 import click
 import pytest
 from click.testing import CliRunner, Result
@@ -185,3 +187,43 @@ def test_images_of_a_catalog_with_only_smoke_images_are_listed(tmp_path: Path) -
     assert result.exit_code == 0, result.output
     assert result.output.startswith("smoke image ")
     assert "\nbuild image " in result.output
+
+
+def pack_wheel(folder: Path, module: str, content: bytes) -> Path:
+    """Write a wheel with one file."""
+    path = folder / "demo-1.0-cp311-abi3-manylinux2014_x86_64.whl"
+    files: dict[str, str | bytes] = {
+        module: content,
+        "demo-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n",
+        "demo-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nTag: cp311-abi3-manylinux2014_x86_64\n",
+        "demo-1.0.dist-info/RECORD": "",
+    }
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return path
+
+
+def run_smoke(folder: Path, monkeypatch: pytest.MonkeyPatch, *args: str | Path) -> Result:
+    monkeypatch.chdir(folder)
+    variables = {"EVERYWHEEL_STORE": str(folder / "store")}
+    return CliRunner(env=variables).invoke(main, ["smoke", "--dry-run", *map(str, args), "--image", "debian-12"])
+
+
+def test_a_wheel_without_a_project_is_matched_with_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wheel = pack_wheel(tmp_path, "_cffi_backend.abi3.so", Path(_cffi_backend.__file__).read_bytes())
+
+    result = run_smoke(tmp_path, monkeypatch, wheel)
+
+    assert (result.exit_code, result.stdout) == (0, f"{wheel.name} on debian-12\n")
+
+
+def test_settings_in_another_file_have_the_smoke_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wheel = pack_wheel(tmp_path, "demo.py", b"")
+    (tmp_path / "settings.toml").write_text('[smoke]\ncommand = ["python", "-c", "import demo"]\n')
+
+    without = run_smoke(tmp_path, monkeypatch, wheel)
+    result = run_smoke(tmp_path, monkeypatch, wheel, "--config", "settings.toml")
+
+    assert (without.exit_code, result.exit_code) == (2, 0)
+    assert result.stdout == f"{wheel.name} on debian-12\n"

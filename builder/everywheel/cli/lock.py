@@ -11,6 +11,7 @@ from packaging.utils import canonicalize_name
 
 from everywheel.cli.options import verbose_option
 from everywheel.cli.output import echo
+from everywheel.cli.project_source import config_option
 from everywheel.cli.store_lease import open_store
 from everywheel.config.pins import Pin, PinError, parse_requirement
 from everywheel.config.project import Project, load_project
@@ -22,6 +23,7 @@ from everywheel.wheels.resolve import Upgrade
 
 @click.command("lock", short_help="Pin the build requirements by hash.")
 @click.argument("project", type=click.Path(path_type=Path), required=False)
+@config_option
 @click.option("--upgrade", "-U", is_flag=True, help="Choose the newest versions; otherwise pinned ones are kept.")
 @click.option(
     "--upgrade-package", "-P", "names", multiple=True, metavar="NAME", help="Upgrade one package; repeatable."
@@ -31,9 +33,15 @@ from everywheel.wheels.resolve import Upgrade
 @verbose_option
 @click.pass_obj
 def lock_command(
-    root: Path, project: Path | None, upgrade: bool, names: tuple[str, ...], check: bool, dry_run: bool
+    root: Path,
+    project: Path | None,
+    config: Path | None,
+    upgrade: bool,
+    names: tuple[str, ...],
+    check: bool,
+    dry_run: bool,
 ) -> None:
-    """Resolve the build requirements of the extension and write them to everywheel.lock in the project's directory.
+    """Resolve the build requirements of the extension and write them to everywheel.lock next to the settings.
 
     The lock has every package in the environment of a build, with its version and the hashes of its files: the
     requirements of [build-system], those that the build backend adds, and all that these require. It holds on every
@@ -41,7 +49,7 @@ def lock_command(
 
     Example: everywheel lock --upgrade-package meson-python
     """
-    loaded = load_project(project or root)
+    loaded = load_project(project or root, config=config)
     path = loaded.settings_folder / LOCK
     kept = read_lock(path)
     if check and kept is None:

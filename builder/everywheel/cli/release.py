@@ -174,7 +174,7 @@ def rehearse_command(root: Path, folder: Path, options: SmokeOptions) -> None:
         check_uploads(files, index, project.name, echo)
         wheels = tuple(file for file in files if file.suffix == ".whl")
         options = replace(options, index_url=index.simple)
-        selection = select_wheels(root, wheels, options)
+        selection = select_wheels(root, project, wheels, options)
         selection.check()
         smoke_wheels(selection, options, require_run=True)
 

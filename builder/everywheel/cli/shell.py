@@ -11,6 +11,7 @@ import click
 
 from everywheel.cli.options import build_options
 from everywheel.cli.output import echo
+from everywheel.cli.project_source import config_option
 from everywheel.cli.run_plan import exit_code, run_plan
 from everywheel.cli.store_lease import open_store
 from everywheel.config.collection import suggest_recipe
@@ -34,10 +35,16 @@ from everywheel.toolchains.engines import open_engine
 @click.argument("recipe")
 @click.option("--target", "-t", metavar="TAG", help="The target [default: the project's first].")
 @click.option("--run", "command", help="Run this command in the workspace instead of an interactive shell.")
+@config_option
 @build_options
 @click.pass_context
 def shell_command(
-    ctx: click.Context, recipe: str, target: str | None, command: str | None, options: BuildOptions
+    ctx: click.Context,
+    recipe: str,
+    target: str | None,
+    command: str | None,
+    config: Path | None,
+    options: BuildOptions,
 ) -> None:
     """Open a shell in the workspace of a recipe: patched source, prefix, and the target's compilers on PATH.
 
@@ -46,7 +53,7 @@ def shell_command(
 
     Example: everywheel shell libvips --target musllinux_1_2_aarch64
     """
-    project = load_project(ctx.obj)
+    project = load_project(ctx.obj, config=config)
     if recipe not in project.recipes:
         raise UsageError(f"there is no recipe '{recipe}'", hint=suggest_recipe(recipe, project.recipes))
     chosen = parse_target(target) if target else project.targets[0]

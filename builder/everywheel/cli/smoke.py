@@ -25,9 +25,11 @@ from everywheel.cli.options import (
 )
 from everywheel.cli.output import echo, make_table, print_table
 from everywheel.cli.progress import make_console, open_display
+from everywheel.cli.project_source import config_option
+from everywheel.cli.smoke_project import open_smoke_project
 from everywheel.cli.store_lease import open_store
 from everywheel.cli.wheel_arguments import list_wheels
-from everywheel.config.project import Project, load_project
+from everywheel.config.project import Project
 from everywheel.containers.catalog import Catalog, find_catalog, load_catalog
 from everywheel.containers.image_provider import ImageProvider
 from everywheel.containers.runtime import find_runtime
@@ -121,6 +123,7 @@ smoke_options = collect_options("options", SmokeOptions, *_RUN_OPTIONS, _index_u
 @click.command("smoke", short_help="Run wheels on the distributions that their tags claim.")
 @click.argument("wheels", nargs=-1, required=True, type=click.Path(path_type=Path))
 @smoke_options
+@config_option
 @click.option("--require-run", is_flag=True, help="Fail unless every wheel that this machine can run passed.")
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write the matrix as an HTML page.")
 @click.option("--dry-run", is_flag=True, help="List wheels and images, and stop.")
@@ -130,31 +133,33 @@ def smoke_command(
     root: Path,
     wheels: tuple[Path, ...],
     options: SmokeOptions,
+    config: Path | None,
     require_run: bool,
     html: Path | None,
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Import wheels' modules on every system that their tags claim, and run the smoke command.
-
-    Without an image, symbols are checked. Windows wheels run under Wine; macOS wheels are audited.
+    """Import wheels' modules on every system that their tags claim; run a project's smoke command.
 
     Example: everywheel smoke wheelhouse/*.whl --html smoke.html
     """
-    selection = select_wheels(root, wheels, options)
-    if not (dry_run and selection.non_linux):
-        selection.check()
-    if dry_run:
-        _print_entries(selection, as_json=as_json)
-        return
-    if html is not None:
-        check_writable(html)
-    smoke_wheels(selection, options, require_run=require_run, html=html, as_json=as_json)
+    with open_smoke_project(root, config) as project:
+        selection = select_wheels(root, project, wheels, options)
+        if not (dry_run and selection.non_linux):
+            selection.check()
+        if dry_run:
+            _print_entries(selection, as_json=as_json)
+            return
+        if html is not None:
+            check_writable(html)
+        smoke_wheels(selection, options, require_run=require_run, html=html, as_json=as_json)
 
 
-def select_wheels(root: Path, wheels: Sequence[Path], options: SmokeOptions) -> WheelSelection:
+def select_wheels(root: Path, project: Project, wheels: Sequence[Path], options: SmokeOptions) -> WheelSelection:
     """Match wheels with the images that they claim; raise UsageError for a missing wheel or one with nothing to test."""
-    project = _load_project(root, options.command)
+    if options.command:
+        smoke = dataclasses.replace(project.smoke, command=tuple(shlex.split(options.command)))
+        project = dataclasses.replace(project, smoke=smoke)
     paths = list_wheels(wheels, hint="`everywheel build` writes finished wheels to wheelhouse/")
     catalog = load_catalog(find_catalog(root))
     linux, non_linux = split_wheels(paths)
@@ -192,15 +197,6 @@ def smoke_wheels(
         pages = f"{find_page('macos.md')} and {find_page('windows.md')}"
         hint = f"{pages} describe how to test wheels on macOS and Windows machines"
         raise NothingSelectedError("no wheel was run", hint=hint)
-
-
-def _load_project(root: Path, command: str | None) -> Project:
-    """Load the project, with its smoke command replaced by `command` if that is set."""
-    project = load_project(root)
-    if command:
-        smoke = dataclasses.replace(project.smoke, command=tuple(shlex.split(command)))
-        project = dataclasses.replace(project, smoke=smoke)
-    return project
 
 
 def _check_purpose(project: Project, wheels: Sequence[Path]) -> None:

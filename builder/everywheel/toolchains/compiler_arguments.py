@@ -17,7 +17,7 @@ from pathlib import Path
 
 from everywheel.errors import BuildError, count_noun, find_page
 from everywheel.execution.process import log_lines
-from everywheel.toolchains.toolchain import PYTHON_HEADERS, Toolchain
+from everywheel.toolchains.toolchain import PYTHON_HEADERS, TARGET_PACKAGES, Toolchain
 
 SCRIPT = Path(__file__).with_name("compiler_arguments.sh")
 _FOLDER_OPTIONS = ("-I", "-L", "-B", "-F", "-i", "--sysroot")
@@ -59,6 +59,7 @@ def render_filter(toolchain: Toolchain, folders: Sequence[Path]) -> str:
     headers = toolchain.prefix / PYTHON_HEADERS
     values = {
         "python": shlex.quote(str(headers)) if headers.is_dir() else "",
+        "packages": shlex.quote(str(workspace / TARGET_PACKAGES)),
         "prefix": shlex.quote(str(toolchain.prefix)),
         "source": shlex.quote(str(workspace / "source")),
         "allowed": " | ".join(f"{shlex.quote(str(path))}/*" for path in allowed),

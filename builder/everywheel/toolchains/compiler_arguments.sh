@@ -14,7 +14,7 @@ refuse() {
 }
 
 # Set `folder` to the folder to search instead of $1; fail if it is a folder of the build machine. The headers of the
-# Python that runs the backend are replaced by those of the target's Python.
+# Python that runs the backend, and of packages for this machine, are replaced by those of the target.
 admit() {
   folder=$1
   case $1 in
@@ -28,6 +28,14 @@ admit() {
       esac
       return 0
       ;;
+    @packages@ | @packages@/*) return 0 ;;
+    */site-packages | */site-packages/*)
+      folder=@packages@${1#*/site-packages}
+      [ -e "$folder" ] && return 0
+      folder=$1
+      ;;
+  esac
+  case $1 in
     @allowed@) return 0 ;;
   esac
   return 1

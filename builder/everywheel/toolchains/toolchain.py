@@ -15,6 +15,9 @@ PREFIX = "/everywheel"
 PYTHON_HEADERS = "include/python"
 """The directory in a prefix that contains Python.h of the target."""
 
+TARGET_PACKAGES = "target-packages"
+"""The directory of a workspace with the build requirements whose headers are those of the target, if there are any."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolchainOptions:

@@ -27,6 +27,7 @@ from everywheel.wheels.pep517 import BackendCall, build_extension_wheel, query_w
 from everywheel.wheels.project_values import add_environment, list_config_settings
 from everywheel.wheels.system_linkage import check_system_linkage, drop_libraries
 from everywheel.wheels.target_folder import TargetFolder, write_target_folder
+from everywheel.wheels.target_packages import write_target_packages
 from everywheel.wheels.target_python import TargetPython, list_module_exports, parse_python_version
 from everywheel.wheels.target_sysconfig import PYTHON_FLAGS, SHARED_FLAGS
 
@@ -56,6 +57,7 @@ def prepare_call(context: BuildContext, step: WheelStep, plan: Plan, project: Pr
     interpreter = ensure_build_environment(project, context.store, offline=context.offline)
     family, folder = find_family(project.backend), None
     if not toolchain.suffix:  # the folder has a script, which the build machine can start
+        write_target_packages(interpreter, workspace, project.build_pins or (), step.target, context)
         # A project's own Meson runs on the build machine.
         is_shown = family is not BackendFamily.MESON
         folder = write_target_folder(python, toolchain, interpreter, workspace, show_project=is_shown)

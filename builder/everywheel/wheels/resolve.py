@@ -15,11 +15,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from packaging.utils import canonicalize_name
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import Version
 
 from everywheel.config.pins import Pin, parse_pins, parse_requirement, render_pins
 from everywheel.errors import BuildError
-from everywheel.execution.files import report_full_disk
+from everywheel.execution.files import hash_file, report_full_disk
 from everywheel.execution.process import run_logged
 from everywheel.toolchains.pip_settings import filter_environment, read_pip_settings
 
@@ -87,7 +88,24 @@ def resolve_requirements(
             if any(os.strerror(errno.ENOSPC) in line for line in error.excerpt):
                 raise report_full_disk(folder) from error
             raise
-        return parse_pins(files["pins.txt"].read_text())
+        links = [Path(value) for value in settings.get("find-links", "").split()]
+        return tuple(_add_hashes(pin, links) for pin in parse_pins(files["pins.txt"].read_text()))
+
+
+def _add_hashes(pin: Pin, links: Iterable[Path]) -> Pin:
+    """Return a pin with the hashes of all wheels of its version in local directories (pip's `find-links`).
+
+    uv pins only one of them, which may be for another machine. URLs are not directories.
+    """
+    hashes = set(pin.hashes)
+    for wheel in (wheel for folder in links for wheel in folder.glob("*.whl")):
+        try:
+            name, version, *_ = parse_wheel_filename(wheel.name)
+        except InvalidWheelFilename:
+            continue
+        if (name, version) == (pin.name, Version(pin.version)):
+            hashes.add(hash_file(wheel))
+    return replace(pin, hashes=tuple(sorted(hashes)))
 
 
 def select_constraints(requirements: Iterable[str], pinned: Mapping[str, str]) -> dict[str, str]:

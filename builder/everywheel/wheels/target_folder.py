@@ -17,7 +17,7 @@ from pathlib import Path
 
 from everywheel.platforms.target import Target
 from everywheel.toolchains.cmake_file import render_dependent_file
-from everywheel.toolchains.toolchain import Toolchain
+from everywheel.toolchains.toolchain import TARGET_PACKAGES, Toolchain
 from everywheel.toolchains.virtual_env import site_packages
 from everywheel.wheels import target_view
 from everywheel.wheels.build_details import name_platform
@@ -68,7 +68,8 @@ def write_target_folder(
     source = workspace / "source" if show_project else None
     _write_json(path / "target.json", describe_target(python, interpreter, source))
     _link_libraries(python, path)
-    search = [str(path), *filter(None, [toolchain.environment.get("PYTHONPATH")])]
+    packages = [folder for folder in [workspace / TARGET_PACKAGES] if folder.is_dir()]
+    search = [str(path), *map(str, packages), *filter(None, [toolchain.environment.get("PYTHONPATH")])]
     folder = TargetFolder(
         variables={"_PYTHON_SYSCONFIGDATA_NAME": name, "PYTHONPATH": os.pathsep.join(search)},
         program=path / "bin" / "python",
@@ -80,7 +81,8 @@ def write_target_folder(
     folder.program.write_text(_render_program(path / "python_info.json", folder.variables, interpreter))
     folder.program.chmod(0o755)
     folder.meson_file.write_text(_render_meson_file(folder.program, interpreter))
-    folder.cmake_file.write_text(render_dependent_file(toolchain, site_packages(interpreter.parent.parent)))
+    folders = [*packages, site_packages(interpreter.parent.parent)]
+    folder.cmake_file.write_text(render_dependent_file(toolchain, *folders))
     return folder
 
 
