@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from everywheel.config.project import load_project
@@ -12,6 +14,10 @@ from everywheel.config.recipe_loader import load_recipes
 from everywheel.planning.plan import Identities, make_plan
 from everywheel.platforms.architectures import ARCHES
 from everywheel.platforms.target import Target, parse_target
+from everywheel.sources.cache import find_source
+from everywheel.sources.patch_archive import read_patches
+from everywheel.sources.request import PinnedFile, WrongPin, list_patch_archives, list_source_files
+from everywheel.store.local import default_store
 
 ROOT = Path(__file__).parents[2]
 RECIPES = load_recipes([ROOT / "recipes"])
@@ -71,6 +77,31 @@ def test_every_library_declares_its_sonames_and_exports(name: str) -> None:
 
     assert set(products.sonames) == set(products.libraries)
     assert products.exports
+
+
+PINNED = [file for file in list_source_files(RECIPES.values()) if file.archive is None]
+PATCH_ARCHIVES = list_patch_archives(list_source_files(RECIPES.values()))
+
+
+@pytest.mark.parametrize("file", [*PINNED, *PATCH_ARCHIVES], ids=lambda file: file.filename)
+def test_every_pinned_file_has_two_independent_locations(file: PinnedFile) -> None:
+    hosts = {urlsplit(url).hostname for url in file.urls}
+
+    assert len(hosts) + bool(file.sha1) + (file.debian is not None) >= 2
+    assert file.size
+
+
+@pytest.mark.parametrize("archive", PATCH_ARCHIVES, ids=lambda file: file.filename)
+def test_every_patch_is_in_its_archive_in_the_order_of_its_series(archive: PinnedFile) -> None:
+    path = find_source(default_store(), archive.sha256)
+    if path is None:
+        pytest.skip("the archive is not in the store: `everywheel sources fetch` fetches it if a patch is missing")
+    patches = [file for file in list_source_files(RECIPES.values()) if file.archive == archive]
+
+    contents = read_patches(archive, path, patches)
+
+    assert [reason for reason in contents.values() if isinstance(reason, WrongPin)] == []
+    assert hashlib.sha1(path.read_bytes()).hexdigest() == archive.sha1
 
 
 def test_every_target_has_a_complete_plan() -> None:

@@ -221,8 +221,10 @@ def test_a_superseded_patch_names_the_command_that_finds_newer_ones(repository: 
         "error: foo 1.0: fix.patch is not available from any location\n"
         f"  pinned: sha256 {sha(PATCH)}\n"
         "  store: missing\n"
-        "  package client: no revision of foo has the pinned debian/patches/fix.patch "
+        "  other revisions: no revision of foo has the pinned debian/patches/fix.patch "
         f"(1.0-1: missing, 1.0-2: sha256 {sha(OTHER)})\n"
+        f"  archive: foo_1.0-1.debian.tar.xz, sha256 {sha(b'a packaging that is gone')}\n"
+        "  package client: no file with the pinned hash in foo 1.0-1, foo 1.0-2\n"
         "  hint: `everywheel recipes update` looks for the patches of newer revisions and rewrites the pins"
     )
 

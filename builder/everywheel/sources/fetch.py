@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -77,7 +77,8 @@ def fetch_sources(
             else:
                 paths[outcome.file.sha256] = outcome.path
     except DeadlineExceeded:
-        raise report_timeout([file for file in missing if file.sha256 not in paths], timeout) from None
+        late = [file for file in missing if not (store / "sources" / file.sha256).exists()]
+        raise report_timeout(late, timeout) from None
     failed.sort(key=lambda outcome: unique.index(outcome.file))
     if failed:
         raise report_offline([outcome.file for outcome in failed]) if offline else report_unavailable(failed)
@@ -129,15 +130,15 @@ class _Fetcher:
             left = [self._try(outcome, list_mirror_locations(outcome.file, self.search)) for outcome in left]
             yield from (outcome for outcome in left if outcome.path is not None)
             left = [outcome for outcome in left if outcome.path is None]
-        reasons: Outcome | None = None
         if left and path is None and not offline:
-            reasons = self._try(Outcome(file=archive), self._list_all(archive))
-            path = reasons.path
+            unavailable = self._try(Outcome(file=archive), self._list_all(archive))
+            path = unavailable.path
+            left = [outcome if path else replace(outcome, archive=unavailable) for outcome in left]
         if path is not None:
             left = self._extract(archive, path, left)
         for outcome in left:
             if outcome.path is None and not offline and not outcome.is_wrong:
-                outcome = self._try(outcome.extend(reasons), locate_other_revisions(outcome.file, self.search))
+                outcome = self._try(outcome, locate_other_revisions(outcome.file, self.search))
             if outcome.path is None:
                 self.progress(FetchEvent(kind=FetchEventKind.FAILED, file=outcome.file))
             yield outcome

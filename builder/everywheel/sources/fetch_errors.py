@@ -4,22 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
 
 from everywheel.errors import SourceError
 from everywheel.sources.locations import is_canonical
-from everywheel.sources.request import COMPARE_PIN, HashMismatch, PinnedFile, Superseded, Unavailable, WrongPin
+from everywheel.sources.request import (
+    COMPARE_PIN,
+    HashMismatch,
+    PinnedFile,
+    SnapshotMismatch,
+    Superseded,
+    Unavailable,
+    WrongPin,
+)
 
 _IMPORT_HINT = "`everywheel sources import BUNDLE` imports sources from another machine"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """The result for one file: its path in the store, or why each location failed."""
+    """The result for one file: its path in the store, or why each location failed; for a patch, also that of its archive."""
 
     file: PinnedFile
     path: Path | None = None
     reasons: Mapping[str, Unavailable] = field(default_factory=dict)
+    archive: Outcome | None = None
 
     @property
     def is_wrong(self) -> bool:
@@ -29,10 +39,6 @@ class Outcome:
     def add(self, location: str, reason: Unavailable) -> Outcome:
         """Return the outcome with the answer of one more location; a later answer of the same location replaces it."""
         return replace(self, reasons={**self.reasons, location: reason})
-
-    def extend(self, other: Outcome | None) -> Outcome:
-        """Return the outcome with the answers of another one, such as that of the archive of a patch."""
-        return self if other is None else replace(self, reasons={**self.reasons, **other.reasons})
 
 
 def report_offline(missing: Sequence[PinnedFile]) -> SourceError:
@@ -61,27 +67,32 @@ def report_timeout(missing: Sequence[PinnedFile], timeout: float) -> SourceError
 
 
 def report_unavailable(failed: Sequence[Outcome]) -> SourceError:
-    """Return the error for files that no location has; files with the same answers are listed together."""
+    """Return the error for files that no location has; the answers for an archive are listed once for its patches."""
     hint = _choose_hint(failed)
     if len(failed) == 1:
         (outcome,) = failed
         details = {"pinned": f"sha256 {outcome.file.sha256}", **outcome.reasons}
+        if outcome.archive is not None:
+            archive = outcome.archive.file
+            details |= {"archive": f"{archive.filename}, sha256 {archive.sha256}", **outcome.archive.reasons}
         return SourceError(f"{outcome.file.title} is not available from any location", details=details, hint=hint)
     lines: list[str] = []
-    for number, outcome in enumerate(failed):
-        lines += [outcome.file.title, f"  pinned: sha256 {outcome.file.sha256}"]
-        following = failed[number + 1] if number + 1 < len(failed) else None
-        if following is not None and _render(following) == _render(outcome):
-            continue
-        lines += _render(outcome)
+    for _, group in groupby(failed, key=lambda outcome: outcome.archive and outcome.archive.file.sha256):
+        outcomes = list(group)
+        for outcome in outcomes:
+            lines += [outcome.file.title, *_render(outcome)]
+        if (archive_outcome := outcomes[0].archive) is not None:
+            lines += [f"{archive_outcome.file.title}, the archive of these patches", *_render(archive_outcome)]
     return SourceError(f"{len(failed)} sources are not available from any location", excerpt=lines, hint=hint)
 
 
 def _render(outcome: Outcome) -> list[str]:
-    return [f"  {location}: {reason}" for location, reason in outcome.reasons.items()]
+    answers = [f"  {location}: {reason}" for location, reason in outcome.reasons.items()]
+    return [f"  pinned: sha256 {outcome.file.sha256}", *answers]
 
 
-def _choose_hint(failed: Sequence[Outcome]) -> str:
+def _choose_hint(outcomes: Sequence[Outcome]) -> str:
+    failed = [*outcomes, *(outcome.archive for outcome in outcomes if outcome.archive is not None)]
     reasons = [reason for outcome in failed for reason in outcome.reasons.values()]
     mismatches = [
         (outcome.file, location)
@@ -91,8 +102,13 @@ def _choose_hint(failed: Sequence[Outcome]) -> str:
     ]
     if any(isinstance(reason, WrongPin) for reason in reasons):
         return "correct the pins in the recipe; `everywheel recipes update` rewrites them"
+    snapshots = [reason for reason in reasons if isinstance(reason, SnapshotMismatch)]
+    if any(reason.is_pinned for reason in snapshots):
+        return "correct `sha1` in the recipe: `sha1sum` prints it for the file whose `sha256` is pinned"
     if any(is_canonical(file, location) for file, location in mismatches):
         return f"{COMPARE_PIN}; `everywheel recipes update` rewrites pins"
+    if snapshots:
+        return f"set EVERYWHEEL_SNAPSHOT to another snapshot service; {_IMPORT_HINT}"
     if mismatches:
         return f"delete the wrong file from that mirror; {_IMPORT_HINT}"
     if any(isinstance(reason, Superseded) for reason in reasons):

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 from everywheel.config.source_settings import SourceSettings
-from everywheel.execution.files import translate_os_errors
+from everywheel.execution.files import hash_file, translate_os_errors
 from everywheel.execution.retry import RetryPolicy
 from everywheel.sources.availability import Availability
 from everywheel.sources.deadline import Deadline
@@ -20,11 +21,14 @@ from everywheel.sources.distro.apt_archives import Archive
 from everywheel.sources.distro.debian_source import PackageClient
 from everywheel.sources.http import LARGEST_SOURCE, Limits, download, hide_password
 from everywheel.sources.progress import OnBytes
-from everywheel.sources.request import PinnedFile, Unavailable
+from everywheel.sources.request import PinnedFile, SnapshotMismatch, Unavailable
 from everywheel.sources.stall import STALL_SECONDS, end_when_stalled
 
 PACKAGE_CLIENT = "package client"
 """The name of the package client's location in events and messages; all others are named by their URL or path."""
+
+OTHER_REVISIONS = "other revisions"
+"""The name of the package client's other revisions as the location of a patch."""
 
 SNAPSHOT_SERVICE = "https://snapshot.debian.org"
 """Debian's snapshot service, which keeps every file that a suite has had: `/file/<sha1>`."""
@@ -132,12 +136,14 @@ def list_locations(file: PinnedFile, search: LocationSearch) -> Iterator[Locatio
     has_client = file.debian is not None and client.exists
     if has_client and client.has_lists:
         yield _locate_client(partial(client.fetch_listed, file))
-    urls = [(url, LocationKind.UPSTREAM) for url in file.urls]
-    if search.locations.snapshot and file.sha1:
-        urls.append((f"{search.locations.snapshot}/file/{file.sha1}", LocationKind.SNAPSHOT))
-    for number, (url, kind) in enumerate(urls, start=1):
-        is_last = number == len(urls) and not has_client
-        yield _locate_url(url, kind, partial(_fetch_url, url, file, search, is_last=is_last))
+    has_snapshot = bool(search.locations.snapshot and file.sha1)
+    for url in file.urls:
+        is_last = url == file.urls[-1] and not (has_snapshot or has_client)
+        yield _locate_url(url, LocationKind.UPSTREAM, partial(_fetch_url, url, file, search, is_last=is_last))
+    if has_snapshot:
+        url = f"{search.locations.snapshot}/file/{file.sha1}"
+        fetch = partial(_fetch_snapshot, url, file, search, is_last=not has_client)
+        yield _locate_url(url, LocationKind.SNAPSHOT, fetch)
     if has_client:
         yield _locate_client(partial(client.fetch, file))
     elif file.debian is not None:
@@ -147,7 +153,7 @@ def list_locations(file: PinnedFile, search: LocationSearch) -> Iterator[Locatio
 def locate_other_revisions(patch: PinnedFile, search: LocationSearch) -> Iterator[Location]:
     """Yield the package client as a location of a patch in any revision in which it has the pinned hash."""
     if patch.archive is not None and patch.archive.debian is not None and search.client.exists:
-        yield _locate_client(partial(search.client.fetch, patch))
+        yield replace(_locate_client(partial(search.client.fetch, patch)), name=OTHER_REVISIONS)
 
 
 def is_canonical(file: PinnedFile, location: str) -> bool:
@@ -179,6 +185,20 @@ def _fetch_url(
         download(url, path, limits=limits, retry_policy=search.locations.retry_policy, on_bytes=report)
 
     end_when_stalled(start, search.deadline, on_bytes, seconds=patience)
+
+
+def _fetch_snapshot(
+    url: str, file: PinnedFile, search: LocationSearch, path: Path, on_bytes: OnBytes, *, is_last: bool
+) -> None:
+    """Download a file by its sha1; raise SnapshotMismatch for a wrong service or a wrong `sha1` in the recipe."""
+    _fetch_url(url, file, search, path, on_bytes, is_last=is_last)
+    if (actual := hash_file(path)) == file.sha256:
+        return
+    with path.open("rb") as content:
+        sha1 = hashlib.file_digest(content, "sha1").hexdigest()
+    cause = "as pinned: that of another file" if sha1 == file.sha1 else "which is not that of the address"
+    reason = f"hash mismatch: sha256 {actual}, pinned {file.sha256}; its sha1 is {sha1}, {cause}"
+    raise SnapshotMismatch(reason, is_pinned=sha1 == file.sha1)
 
 
 def _copy(source: Path, limit: int, path: Path, on_bytes: OnBytes) -> None:

@@ -77,4 +77,6 @@ def _choose(archive: PinnedFile, patch: PinnedFile, contents: Mapping[str, bytes
     actual = hash_bytes(content)
     if actual != patch.sha256:
         return WrongPin(f"{patch.member} in {archive.filename} has sha256 {actual}")
+    if patch.size not in (0, len(content)):
+        return WrongPin(f"{patch.member} in {archive.filename} has {len(content)} bytes, but {patch.size} are pinned")
     return content

@@ -52,6 +52,14 @@ class HashMismatch(Unavailable):
     """A location provided bytes with another hash than the pinned one."""
 
 
+class SnapshotMismatch(HashMismatch):
+    """The snapshot service provided other bytes: it is wrong, or the recipe's sha1 is that of another file (`is_pinned`)."""
+
+    def __init__(self, reason: str, *, is_pinned: bool) -> None:
+        super().__init__(reason)
+        self.is_pinned = is_pinned
+
+
 class Unreachable(Unavailable):
     """A location did not answer: no connection, an error of the server, or hardly any bytes in a long time."""
 
