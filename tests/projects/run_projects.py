@@ -87,7 +87,6 @@ def main() -> int:
     if unknown := set(args.names) - {project.name for project in projects}:
         sys.exit(f"not in projects.toml: {', '.join(sorted(unknown))}")
     chosen = [p for p in projects if p.name in args.names or (not args.names and (p.quick or not args.quick))]
-    results = read_results()
     current, failed = {}, False
     for project in chosen:
         with tempfile.TemporaryDirectory(prefix="everywheel-projects-") as folder:
@@ -95,8 +94,9 @@ def main() -> int:
         print_outcome(run)
         failed = failed or bool(run.failures)
         current[project.name] = run.result
-        results[project.name] = merge_results(results.get(project.name), run.result)
         if args.write:
+            results = read_results()  # another run may have written meanwhile
+            results[project.name] = merge_results(results.get(project.name), run.result)
             write_results(results, projects)
     print(render_builds(current, projects))
     return 1 if failed else 0
