@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,7 +21,7 @@ from typing import Any
 from everywheel.execution.files import hash_file
 from everywheel.smoke.result import FAILED_STATES
 from everywheel.store.local import Store, default_store
-from everywheel.wheels.project_sdist import fetch_named_sdist, open_sdist
+from everywheel.wheels.project_sdist import fetch_named_sdist
 from known_projects import KnownProject, Suite, load_projects
 from projects_page import (
     LINUX_TARGETS,
@@ -179,15 +178,16 @@ def use_wheels(run: ProjectRun) -> None:
 
 
 def run_suite(run: ProjectRun, suite: Suite) -> None:
-    """Run the project's own tests with the wheels for this machine's processor, from a copy of the sdist."""
-    source = run.folder / "source"
-    shutil.copytree(open_sdist(run.sdist, Store(default_store())), source)
+    """Run the project's own tests, which are in the sdist, with the wheels for this machine's processor."""
+    settings = run.folder / "suite.toml"
     command = json.dumps(shlex.split(suite.command))
-    smoke = f"smoke = {{ requires = {json.dumps(suite.requires)}, command = {command} }}\n"
-    (source / "everywheel.toml").write_text(smoke, encoding="utf-8")
+    settings.write_text(
+        f"smoke = {{ requires = {json.dumps(suite.requires)}, command = {command} }}\n", encoding="utf-8"
+    )
     wheels = [str(path) for path in run.paths if run.wheels[path.name].target.endswith(SUITE_ARCH)]
     images = [argument for image in SUITE_IMAGES for argument in ("--image", image)]
-    for result in run.run(["--project", str(source), "smoke", *wheels, *images, "--memory", SUITE_MEMORY]) or ():
+    arguments = ["smoke", *wheels, *images, "--config", str(settings), "--memory", SUITE_MEMORY]
+    for result in run.run(["--project", str(run.sdist), *arguments]) or ():
         if result["state"] == "passed":
             run.suites[result["image"]] = result["evidence"][-1].strip("= ")
         elif result["state"] in FAILED_STATES:
