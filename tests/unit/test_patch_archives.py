@@ -16,9 +16,11 @@ from pathlib import Path
 
 import pytest
 from everywheel.config.source import DebianFile
-from everywheel.errors import SourceError
+from everywheel.config.source_settings import load_source_settings
+from everywheel.config.toml_reader import Table
+from everywheel.errors import SourceError, UsageError
 from everywheel.execution.retry import RetryPolicy
-from everywheel.sources import FetchEvent, FetchEventKind, PinnedFile, SourceLocations, fetch_sources
+from everywheel.sources import FetchEvent, FetchEventKind, PinnedFile, SourceLocations, fetch_sources, find_locations
 from snapshot_server import Fault, Service, serve
 from test_sources_debian import Repository
 
@@ -400,3 +402,55 @@ def test_the_layout_in_which_a_mirror_has_files_is_tried_first(tmp_path: Path) -
         fetch_sources(pins, store=tmp_path / "store", locations=locations, jobs=1)
 
     assert len(service.answers) == len(contents) + 1
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, (("https://mirror.example/x", "/project/mirror"), "https://snapshot.example")),
+        (
+            {"EVERYWHEEL_SNAPSHOT": "none", "EVERYWHEEL_MIRRORS": "/own"},
+            (("/own", "https://mirror.example/x", "/project/mirror"), ""),
+        ),
+        (
+            {"EVERYWHEEL_SNAPSHOT": "http://localhost:80/"},
+            (("https://mirror.example/x", "/project/mirror"), "http://localhost:80"),
+        ),
+    ],
+)
+def test_the_environment_comes_before_the_settings_of_the_project(
+    environ: dict[str, str], expected: tuple[tuple[str, ...], str]
+) -> None:
+    table = Table(
+        {"mirrors": ["https://mirror.example/x", "mirror"], "snapshot": "https://snapshot.example"},
+        Path("/project/pyproject.toml"),
+    )
+
+    locations = find_locations(load_source_settings(table, Path("/project")), environ)
+
+    assert (locations.mirrors, locations.snapshot) == expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"mirrors": ["ftp://mirror.example"]},
+            "error: pyproject.toml: 'mirrors' must be a URL or a directory, without white space\n"
+            "  value: 'ftp://mirror.example'\n"
+            '  hint: such as `mirrors = ["https://mirror.example/sources"]`',
+        ),
+        (
+            {"snapshot": "off"},
+            "error: pyproject.toml: 'snapshot' must be an http or https URL, or `none`\n"
+            "  value: 'off'\n"
+            '  hint: such as `snapshot = "https://snapshot.example"`',
+        ),
+    ],
+    ids=["mirror", "snapshot"],
+)
+def test_a_location_in_the_settings_that_is_none_is_refused(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        load_source_settings(Table(settings, Path("pyproject.toml")), Path())
+
+    assert caught.value.render() == message

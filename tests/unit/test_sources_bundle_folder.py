@@ -263,7 +263,7 @@ def test_named_recipes_are_bundled_with_all_that_they_require(tmp_path: Path, mo
     monkeypatch.chdir(tmp_path)
     asked: list[str] = []
 
-    def record(files: list[PinnedFile], *args: object, **options: object) -> dict[str, Path]:
+    def record(root: Path, files: list[PinnedFile], *args: object, **options: object) -> dict[str, Path]:
         asked.extend(file.label.split()[0] for file in files)
         raise SourceError("recorded")
 

@@ -267,6 +267,11 @@ def _describe(error: BaseException, policy: RetryPolicy) -> str:
     return next((text for kinds, text in meanings if isinstance(cause, kinds)), "the connection failed")
 
 
+def find_host(url: str) -> str:
+    """Return the host and port of a URL of any form, such as `example.org:8000`; empty without a host."""
+    return re.split(r"[/?#]", hide_password(url).partition("://")[2], maxsplit=1)[0]
+
+
 def hide_password(url: str) -> str:
     """Return a URL for messages: without user name and password."""
     scheme, separator, rest = url.partition("://")

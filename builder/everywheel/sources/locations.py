@@ -19,7 +19,7 @@ from everywheel.sources.availability import Availability
 from everywheel.sources.deadline import Deadline
 from everywheel.sources.distro.apt_archives import Archive
 from everywheel.sources.distro.debian_source import PackageClient
-from everywheel.sources.http import LARGEST_SOURCE, Limits, download, hide_password
+from everywheel.sources.http import LARGEST_SOURCE, Limits, download, find_host, hide_password
 from everywheel.sources.progress import OnBytes
 from everywheel.sources.request import PinnedFile, SnapshotMismatch, Unavailable
 from everywheel.sources.stall import STALL_SECONDS, end_when_stalled
@@ -170,8 +170,7 @@ def _refuse_client(path: Path, on_bytes: OnBytes) -> None:
 
 
 def _locate_url(url: str, kind: LocationKind, fetch: Fetch, *, mirror: str = "", layout: str = "") -> Location:
-    host = urlsplit(url).netloc.rpartition("@")[2]
-    return Location(name=hide_password(url), kind=kind, fetch=fetch, host=host, mirror=mirror, layout=layout)
+    return Location(name=hide_password(url), kind=kind, fetch=fetch, host=find_host(url), mirror=mirror, layout=layout)
 
 
 def _fetch_url(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from filelock import Timeout
 
@@ -16,7 +15,7 @@ from everywheel.sources.cache import hash_bytes, open_scratch, put_file
 from everywheel.sources.deadline import Deadline, DeadlineExceeded
 from everywheel.sources.distro.apt import AptRoot, ListedFile, Revision
 from everywheel.sources.distro.apt_archives import Archive, find_machine_archives
-from everywheel.sources.http import LARGEST_SOURCE
+from everywheel.sources.http import LARGEST_SOURCE, find_host
 from everywheel.sources.progress import OnBytes
 from everywheel.sources.request import PinnedFile, Superseded, Unavailable, Unreachable
 from everywheel.sources.unpack import read_member
@@ -243,7 +242,7 @@ class PackageClient:
             on_bytes(size, file.size)
 
         for uri in root.find_uris(revision, file):
-            host = urlsplit(uri).netloc.rpartition("@")[2]
+            host = find_host(uri)
             if (refusal := self._availability.find_refusal(host)) is not None:
                 last = refusal
                 continue
