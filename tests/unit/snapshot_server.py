@@ -1,19 +1,15 @@
 """A snapshot service and a mirror on the loopback interface, which serve the files of a store, with faults.
 
-`/file/<sha1>` and, by date, `/archive/debian/<DATE>/<name>` are the addresses of the snapshot service; `/mirror/<sha256>` is
-the mirror. As a program, `snapshot_server.py STORE LOG` serves a store until it is ended. It prints its port, gives every
-file of the mirror and of the snapshot service another fault (`spread_faults`), and appends each answer to LOG.
+`/file/<sha1>` and, by date, `/archive/debian/<DATE>/<sha1>` are addresses of the snapshot service; `/mirror/<sha256>` is the
+mirror.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import re
-import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -53,11 +49,11 @@ class Service:
         return sum(part in path for path, _ in self.answers)
 
 
-def list_store_files(store: Path) -> dict[str, Path]:
-    """Return the source files of a store by the paths at which the mirror and the snapshot service have them."""
+def list_store_files(store: Path, pinned: Container[str]) -> dict[str, Path]:
+    """Return the sources of a store by the paths of the mirror and of the snapshot service; `pinned` are their hashes."""
     files = {}
     for path in sorted((store / "sources").iterdir()):
-        if re.fullmatch("[0-9a-f]{64}", path.name):
+        if path.name in pinned:
             with path.open("rb") as file:
                 sha1 = hashlib.file_digest(file, "sha1").hexdigest()
             files |= {f"/mirror/{path.name}": path, f"/file/{sha1}": path, f"/archive/debian/{DATE}/{sha1}": path}
@@ -139,15 +135,3 @@ def _make_server(service: Service) -> ThreadingHTTPServer:
     httpd.handle_error = lambda *arguments: None  # type: ignore[method-assign]
     service.base = f"http://127.0.0.1:{httpd.server_port}"
     return httpd
-
-
-def main(store: str, log: str) -> None:
-    files = list_store_files(Path(store))
-    with serve(files, spread_faults(files)) as service:
-        print(service.base, flush=True)
-        sys.stdin.read()
-        Path(log).write_text(json.dumps(service.answers))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -186,13 +186,13 @@ def test_doctor_shows_the_commands_of_the_distribution(monkeypatch: pytest.Monke
     monkeypatch.setattr(doctor, "find_package_manager", find_alpine)
     monkeypatch.setattr(doctor, "find_runtime", find_nothing)
     monkeypatch.setattr(doctor, "find_emulation_problem", lambda arch: EmulationProblem.NOT_MOUNTED)
-    monkeypatch.setattr(doctor, "_SHELL", tmp_path / "sh")
+    monkeypatch.setattr(doctor, "_SCRIPT_PROGRAMS", (Path("/bin/sh"), tmp_path / "env"))
     monkeypatch.setenv("PATH", str(tmp_path))
 
     advice = {check.name: check.advice for check in doctor.check_machine(tmp_path)}
 
     assert advice["git"] == "`apk add git` (it applies patches)"
-    assert advice["shell"] == "`apk add busybox`"
+    assert advice["shell"] == "`apk add busybox` (they start compiler wrappers and code generators)"
     assert (
         advice["utilities"] == "`apk add coreutils diffutils findutils gawk grep sed tar` (configure scripts call them)"
     )

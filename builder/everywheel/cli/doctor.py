@@ -34,7 +34,7 @@ from everywheel.toolchains.utilities import list_missing_utilities
 
 _STORE_SPACE = 4e9  # bytes: tools 0.7 GB, compiler cache 0.4 GB, workspaces 1 GB, and a reserve
 _IMAGE_SPACE = 2e9  # bytes: the images of all architectures, and the files that containers write
-_SHELL = Path("/bin/sh")
+_SCRIPT_PROGRAMS = (Path("/bin/sh"), Path("/usr/bin/env"))
 _DEBIAN_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
@@ -157,10 +157,13 @@ def _check_git(manager: PackageManager | None) -> MachineCheck:
 
 
 def _check_shell(manager: PackageManager | None) -> MachineCheck:
-    """Check for the shell that runs the compiler wrappers; on Windows they are programs."""
-    if sys.platform == "win32" or _SHELL.exists():
-        return _ok("shell", "not required" if sys.platform == "win32" else str(_SHELL))
-    return _missing("shell", f"no {_SHELL}, which runs the compiler wrappers", advise_install(manager, Need.SHELL))
+    """Check for the programs that start scripts: compiler wrappers and code generators; on Windows, no script is started."""
+    if sys.platform == "win32":
+        return _ok("shell", "not required")
+    if missing := [str(path) for path in _SCRIPT_PROGRAMS if not path.exists()]:
+        advice = f"{advise_install(manager, Need.SHELL)} (they start compiler wrappers and code generators)"
+        return _missing("shell", f"missing: {', '.join(missing)}", advice)
+    return _ok("shell", ", ".join(map(str, _SCRIPT_PROGRAMS)))
 
 
 def _check_utilities(manager: PackageManager | None) -> MachineCheck:
@@ -180,7 +183,7 @@ def _check_package_client() -> MachineCheck:
         return _optional(
             "package client",
             "no apt-get: sources come from mirrors, upstream URLs and the snapshot service",
-            "`everywheel sources import` reads a bundle from another machine",
+            "nothing is missing for builds; `everywheel sources import` reads a bundle from another machine",
         )
     return _ok("package client", "apt-get")
 

@@ -21,7 +21,7 @@ class Need(StrEnum):
 
     VENV = "Python with venv and pip"
     GIT = "git"
-    SHELL = "a POSIX shell as /bin/sh"
+    SHELL = "a POSIX shell and `env`"
     UTILITIES = "the POSIX utilities"
     RUNTIME = "Docker or Podman"
     EMULATOR = "QEMU's static user-mode emulators"
@@ -49,7 +49,7 @@ _APT = PackageManager(
     packages={
         Need.VENV: "python3-venv",
         Need.GIT: "git",
-        Need.SHELL: "dash",
+        Need.SHELL: "dash coreutils",
         Need.UTILITIES: _UTILITIES,
         Need.RUNTIME: "docker.io",
         Need.EMULATOR: "qemu-user-static binfmt-support",
@@ -64,7 +64,7 @@ _DNF = PackageManager(
     packages={
         Need.VENV: "python3-pip",
         Need.GIT: "git-core",
-        Need.SHELL: "bash",
+        Need.SHELL: "bash coreutils",
         Need.UTILITIES: _UTILITIES,
         Need.RUNTIME: "podman",
         Need.EMULATOR: "qemu-user-static",
@@ -93,7 +93,7 @@ _PACMAN = PackageManager(
     packages={
         Need.VENV: "python-pip",
         Need.GIT: "git",
-        Need.SHELL: "bash",
+        Need.SHELL: "bash coreutils",
         Need.UTILITIES: _UTILITIES,
         Need.RUNTIME: "docker",
         Need.EMULATOR: "qemu-user-static qemu-user-static-binfmt",
@@ -107,7 +107,7 @@ _ZYPPER = PackageManager(
     packages={
         Need.VENV: "python3-pip",
         Need.GIT: "git-core",
-        Need.SHELL: "bash",
+        Need.SHELL: "bash coreutils",
         Need.UTILITIES: _UTILITIES,
         Need.RUNTIME: "docker",
         Need.EMULATOR: "qemu-linux-user",
