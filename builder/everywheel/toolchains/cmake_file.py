@@ -38,6 +38,8 @@ set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
 set(CMAKE_FIND_USE_CMAKE_SYSTEM_PATH FALSE)
+# Otherwise, CMake installs libraries as executable files unless the build machine is a Debian (Platform/Linux.cmake).
+set(CMAKE_INSTALL_SO_NO_EXE 1)
 """
 
 
