@@ -18,11 +18,10 @@ from everywheel.config.recipe import (
     Linkage,
     Optimize,
     Override,
-    Patch,
     Products,
     Recipe,
-    Source,
 )
+from everywheel.config.source import Patch, Source
 from everywheel.config.target_settings import TargetOverride, TargetSettings
 from everywheel.planning.plan import Identities, make_plan, step_id
 from everywheel.planning.steps import LibraryStep, Plan, StepKind, WheelStep
@@ -77,14 +76,22 @@ NOT_IN_KEYS: dict[type, dict[str, str]] = {
         "overrides": "change other values of the targets that they match",
     },
     License: {},
-    Source: {"filename": LOCATION, "debian": LOCATION, "size": SIZE},
-    Patch: {"urls": LOCATION, "debian": LOCATION, "size": SIZE},
+    Source: {"filename": LOCATION, "debian": LOCATION, "sha1": LOCATION, "size": SIZE},
+    Patch: {
+        **dict.fromkeys(("urls", "debian", "sha1", "archive", "file"), LOCATION),
+        "size": SIZE,
+    },
     Build: {},
     Products: {},
     Feature: {"name": "is in the key as the chosen feature"},
     PythonSpec: {"systems": "select targets"},
 }
-CHOSEN = {"requires": ("expat",), "build_requires": ("nasm",), "system": BuildSystem.CMAKE}
+CHOSEN = {
+    "requires": ("expat",),
+    "build_requires": ("nasm",),
+    "system": BuildSystem.CMAKE,
+    "fixes": ("CVE-1999-0001",),  # the label has every CVE
+}
 
 
 def change_value(name: str, value: object) -> object:
@@ -166,6 +173,7 @@ def test_every_value_of_a_project_is_in_the_key_of_its_wheel_or_cannot_change_it
         "extension": "is a place, whose files are in the digest",
         "wheelhouse": "is a place",
         "smoke": "tests finished wheels",
+        "sources": "are places of files with pinned hashes",
         "targets": "select targets",
         "released": "select targets",
         "more_targets": "select targets",
