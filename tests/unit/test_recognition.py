@@ -74,6 +74,9 @@ def test_setup_py_is_read_and_not_run(tmp_path: Path) -> None:
         ("ext.libraries.extend(['xml2', 'pthread'])\n", "libxml2"),
         ("options = {'libraries': ['webpmux']}\n", "libwebp"),
         ("if _find_library_file(self, 'lcms2'): pass\n", "lcms2"),
+        ("for name in ['webp', 'webpmux']:\n    find_library(prefix + name)\nprefix = ''\n", "libwebp"),
+        ("def libraries():\n    names = ['exslt'] + ['m']\n    return names\nf(libraries=libraries())\n", "libxslt"),
+        ("f(libraries=['lcms2_static'])\n", "lcms2"),
         ("class Build(build_ext):\n    libs = 'vips'.split()\n    f(libraries=sorted(libs))\n", "libvips"),
     ],
 )
@@ -82,6 +85,36 @@ def test_libraries_of_a_setup_py(tmp_path: Path, code: str, recipe: str) -> None
 
     assert list(match(project).recipes) == [recipe]
     assert list_missing(project) == []
+
+
+def test_names_of_modules_are_joined_and_flags_are_none(tmp_path: Path) -> None:
+    project = recognize(
+        tmp_path,
+        setup__py=SETUP
+        + "for name in ('_a', 'b'):\n    Extension('spam.' + name, [])\n"
+        + "Extension('spam.' + unknown, [])\nmodules = ['c.pyx']\nmodules.append('-g2')\ncythonize(modules)\n",
+        setup__py_in_demo=SETUP + "setup(ext_modules=[Extension('demo', [], libraries=['nothing'])])\n",
+    )
+
+    assert set(list_modules(project)) == {"spam._a setup.py:3", "… setup.py:4", "c.pyx setup.py:5"}
+    assert list_missing(project) == []
+
+
+def test_libraries_of_the_project_itself_are_not_missing_and_others_are_named_once(tmp_path: Path) -> None:
+    project = recognize(
+        tmp_path,
+        setup__py=SETUP + "setup(libraries=[('own', {'sources': ['own.c']})])\nf(libraries=['libother', 'other'])\n",
+    )
+
+    assert list_missing(project) == ["libother"]
+
+
+def test_variables_of_cmake_name_modules(tmp_path: Path) -> None:
+    text = "set(NAME _spam)\nPython_add_library(${NAME} MODULE)\nPython_add_library(${OTHER} MODULE)\n"
+
+    project = recognize(tmp_path, CMakeLists__txt=text)
+
+    assert list_modules(project) == ["_spam CMakeLists.txt:2", "… CMakeLists.txt:3"]
 
 
 def test_texts_about_pkg_config_name_no_library(tmp_path: Path) -> None:

@@ -58,12 +58,16 @@ def _find_end(text: str, start: int) -> int:
 
 def read_cmake(source: SourceText) -> Iterator[Evidence]:
     """Yield the modules and packages of a CMakeLists.txt."""
+    variables: dict[str, str] = {}
     for call in _CMAKE_CALL.finditer(_remove_comments(source.text)):
         command, arguments = call[1].lower(), call[2].replace('"', "").split()
         if not arguments:
             continue
+        if command == "set" and len(arguments) == 2:
+            variables[f"${{{arguments[0]}}}"] = arguments[1]
+        arguments = [variables.get(argument, argument) for argument in arguments]
         for kind, name in _read_cmake_call(command, arguments):
-            yield source.find(kind, name, call.start(1))
+            yield source.find(kind, "…" if kind is Kind.MODULE and "$" in name else name, call.start(1))
 
 
 def _read_cmake_call(command: str, arguments: list[str]) -> Iterator[tuple[Kind, str]]:

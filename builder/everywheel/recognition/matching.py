@@ -31,12 +31,14 @@ def match_libraries(wanted: Sequence[Evidence], recipes: Mapping[str, Recipe]) -
     exact, similar = _index(recipes)
     matched: dict[str, tuple[Evidence, ...]] = {}
     missing: list[Evidence] = []
+    names: list[str] = []
     for evidence in wanted:
         recipe = exact.get((evidence.kind, evidence.name)) or _find_similar(evidence.name, similar)
         if recipe is not None:
             matched[recipe] = (*matched.get(recipe, ()), evidence)
-        elif not is_provided(evidence.name):
+        elif not is_provided(evidence.name) and _fold(evidence.name) not in map(_fold, names):
             missing.append(evidence)
+            names.append(evidence.name)
     return Matches(recipes=matched, missing=tuple(missing))
 
 
@@ -70,8 +72,13 @@ def _find_similar(name: str, similar: Mapping[str, str]) -> str | None:
     return next((similar[form] for form in _list_forms(_VERSION.sub("", name)) if form in similar), None)
 
 
+def _fold(name: str) -> str:
+    """Return a form that names of one library share: `tiff` for `libtiff` and `tiff`."""
+    return name.casefold().removeprefix("lib").removesuffix("_static")
+
+
 def _list_forms(name: str) -> Iterator[str]:
-    """Yield a name as it is compared: `libpng` and `png` are the same."""
+    """Yield a name as it is compared: `libpng` and `png` are the same, as is `png_static` of a build for Windows."""
     folded = name.casefold()
     yield folded
-    yield folded.removeprefix("lib")
+    yield _fold(folded)

@@ -18,9 +18,10 @@ from everywheel.recognition.settings_files import read_pkg_info, read_pyproject,
 
 _LARGEST_FILE = 4 << 20  # bytes; some setup.py contain tables
 _OUTPUT = ("build", "dist", "wheelhouse", "__pycache__", "node_modules", "venv", "env", "site-packages")
-_TESTS = ("test", "tests", "testing", "doc", "docs", "example", "examples", "benchmark", "benchmarks")
+_TESTS = ("test", "tests", "testing", "doc", "docs", "demo", "demos", "example", "examples", "sample", "samples")
+_BENCHMARKS = ("bench", "benchmark", "benchmarks")
 _BUNDLED = ("subprojects", "third_party", "vendor", "vendored", "extern")
-_NOT_BUILT = frozenset((*_OUTPUT, *_TESTS, *_BUNDLED))
+_NOT_BUILT = frozenset((*_OUTPUT, *_TESTS, *_BENCHMARKS, *_BUNDLED))
 """Folders whose build files do not describe the project's own modules."""
 
 

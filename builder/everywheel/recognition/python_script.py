@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from everywheel.recognition.evidence import Evidence, Kind, SourceText, format_tag, list_linked
 
@@ -12,7 +13,9 @@ _PKG_CONFIG_FUNCTION = re.compile(r"pkg_?config", re.IGNORECASE)
 _PKG_CONFIG_PROGRAM = re.compile(r"(?:\S*/)?pkg-?conf(?:ig)?(?:\.exe)?")
 _FIND_LIBRARY = re.compile(r"_?find_library(_file)?")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.+-]*")
-_DEEPEST = 20  # names that are assigned from names
+_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_DEEPEST = 20  # names that are assigned from names, and functions that return results of functions
+_MOST_TEXTS = 50
 _LISTS = ("append", "extend", "insert")
 
 
@@ -36,13 +39,18 @@ def list_cffi_scripts(source: SourceText) -> list[str]:
 
 
 class _Script:
-    """The syntax tree of a script, with every value that is assigned to each name in any of its scopes."""
+    """The syntax tree of a script: what is assigned to each name in any of its scopes, and what its functions return.
+
+    A name that a loop assigns has the items of what the loop iterates over.
+    """
 
     def __init__(self, file: str, tree: ast.Module) -> None:
         self._file = file
         self._nodes = list(ast.walk(tree))
         self.calls = [node for node in self._nodes if isinstance(node, ast.Call)]
         self._values: dict[str, list[ast.expr]] = {}
+        self._items: dict[str, list[ast.expr]] = {}
+        self._results: dict[str, list[ast.expr]] = {}
         for node in self._nodes:
             match node:
                 case ast.Assign(targets=[ast.Name(id=name)], value=value):
@@ -53,6 +61,14 @@ class _Script:
                     self._values.setdefault(name, []).append(value)
                 case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=attr)) if attr in _LISTS:
                     self._values.setdefault(name, []).extend(node.args)
+                case (
+                    ast.For(target=ast.Name(id=name), iter=items)
+                    | ast.comprehension(target=ast.Name(id=name), iter=items)
+                ):
+                    self._items.setdefault(name, []).append(items)
+                case ast.FunctionDef(name=name):
+                    returns = [child.value for child in ast.walk(node) if isinstance(child, ast.Return)]
+                    self._results.setdefault(name, []).extend(filter(None, returns))
 
     def list_texts(self, node: ast.expr, depth: int = 0) -> Iterator[tuple[str, int]]:
         """Yield the strings that a value may contain, each with its line; the conditions of a choice are not followed."""
@@ -60,6 +76,8 @@ class _Script:
         match node:
             case ast.Constant(value=str(text)):
                 yield text, node.lineno
+            case ast.Tuple(elts=[ast.Constant(), ast.Dict()]):
+                pass  # a library that setuptools builds from the project's own sources
             case ast.List(elts=elements) | ast.Tuple(elts=elements) | ast.Set(elts=elements):
                 parts = elements
             case ast.Starred(value=value):
@@ -67,6 +85,9 @@ class _Script:
             case ast.IfExp(body=body, orelse=orelse):
                 parts = [body, orelse]
             case ast.BinOp(left=left, op=ast.Add(), right=right):
+                if not self._is_list(node):
+                    yield from self._join_texts(left, right, depth)
+                    return
                 parts = [left, right]
             case ast.BoolOp(values=values):
                 parts = values
@@ -75,9 +96,35 @@ class _Script:
             case ast.Call(func=ast.Attribute(value=ast.Constant(value=str(text)), attr="split"), args=[]):
                 yield from ((item, node.lineno) for item in text.split())
             case ast.Name(id=name) if depth < _DEEPEST:
-                parts = self._values.get(name, [])
+                parts = [*self._values.get(name, []), *self._items.get(name, [])]
+            case ast.Call(func=ast.Name(id=name)) if depth < _DEEPEST:
+                parts = self._results.get(name, [])
         for part in parts:
-            yield from self.list_texts(part, depth + isinstance(node, ast.Name))
+            yield from self.list_texts(part, depth + isinstance(node, ast.Name | ast.Call))
+
+    def _join_texts(self, left: ast.expr, right: ast.expr, depth: int) -> Iterator[tuple[str, int]]:
+        """Yield the strings that the sum of two strings may be."""
+        ends = list(islice(self.list_texts(right, depth), _MOST_TEXTS))
+        for text, line in islice(self.list_texts(left, depth), _MOST_TEXTS):
+            yield from ((text + end, line) for end, _ in ends)
+
+    def _is_list(self, node: ast.expr, depth: int = 0) -> bool:
+        match node:
+            case ast.List() | ast.Tuple() | ast.Set() | ast.ListComp():
+                return True
+            case ast.Call(func=ast.Name(id="list" | "tuple" | "sorted" | "set")):
+                return True
+            case ast.Call(func=ast.Name(id=name)) if depth < _DEEPEST:
+                return any(self._is_list(value, depth + 1) for value in self._results.get(name, []))
+            case ast.Call(func=ast.Attribute(attr="split")):
+                return True
+            case ast.BinOp(left=left, right=right) | ast.IfExp(body=left, orelse=right):
+                return self._is_list(left, depth) or self._is_list(right, depth)
+            case ast.BoolOp(values=values):
+                return any(self._is_list(value, depth) for value in values)
+            case ast.Name(id=name) if depth < _DEEPEST:
+                return any(self._is_list(value, depth + 1) for value in self._values.get(name, []))
+        return False
 
     def read(self) -> Iterator[Evidence]:
         """Yield the evidence in the script."""
@@ -108,11 +155,12 @@ class _Script:
         keywords = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
         if _is_extension(name):
             modules = [keywords["name"]] if "name" in keywords else call.args[:1]
-            texts = [text for module in modules for text in self.list_texts(module)] or [("…", call.lineno)]
-            yield self._find(Kind.MODULE, *texts[0])
+            texts = [text for module in modules for text in self.list_texts(module) if _MODULE.fullmatch(text[0])]
+            yield self._find(Kind.MODULE, *(texts or [("…", call.lineno)])[0])
         elif name == "cythonize":
             for text, line in (text for argument in call.args[:1] for text in self.list_texts(argument)):
-                yield self._find(Kind.MODULE, text, line)
+                if not text.startswith("-"):  # a flag that is appended to a list of the same name
+                    yield self._find(Kind.MODULE, text, line)
         elif name in ("set_source", "set_source_pkgconfig"):
             yield from self._read_cffi(call, name)
         elif _FIND_LIBRARY.fullmatch(name):
