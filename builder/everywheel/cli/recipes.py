@@ -12,6 +12,7 @@ import click
 from everywheel.cli.options import json_option, target_option, verbose_option
 from everywheel.cli.output import echo
 from everywheel.cli.recipe_listing import describe_recipe, has_text, print_recipes
+from everywheel.cli.recipes_new import new_command
 from everywheel.cli.run_plan import choose_targets
 from everywheel.cli.store_lease import open_store
 from everywheel.config.collection import (
@@ -179,4 +180,5 @@ def update_command(root: Path, names: tuple[str, ...], version: str | None, dry_
     echo(f"{count_noun(len(chosen), 'recipe')} compared, {count_noun(changed, 'pin')} updated")
 
 
+recipes_group.add_command(new_command)
 COMMAND = recipes_group

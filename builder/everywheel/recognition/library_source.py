@@ -1,0 +1,147 @@
+"""The source of a native library as its files describe it: build system, license and products, for the draft of a recipe."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from everywheel.errors import UsageError
+from everywheel.execution.input_files import ListedFile, UnusableFile, list_files, read_text
+
+_LARGEST_FILE = 4 << 20  # bytes
+_SYSTEMS = {"meson.build": "meson", "CMakeLists.txt": "cmake"}
+_MESON_PROJECT = re.compile(r"^\s*project\s*\(", re.MULTILINE)
+_CMAKE_PROJECT = re.compile(r"^[ \t]*project\s*\(", re.MULTILINE | re.IGNORECASE)
+_MESON_LIBRARY = re.compile(r"\b(?:shared_|static_|both_)?(?:library|libraries)\s*\(\s*'([\w.+-]+)'")
+_CMAKE_LIBRARY = re.compile(
+    r"^[ \t]*add_library\s*\(\s*([\w.+-]+)(?!\s+(?:ALIAS|INTERFACE|OBJECT|MODULE))\b", re.MULTILINE
+)
+_MESON_LICENSE = re.compile(r"\blicense\s*:\s*\[?\s*'([^'\n]+)'")
+_MESON_FILEBASE = re.compile(r"\bfilebase\s*:\s*'([\w.+-]+)'")
+_LICENSE_FILE = re.compile(r"(licen[cs]e|copying|copyright)([._-].*)?", re.IGNORECASE)
+_NOT_BUILT = frozenset(
+    (
+        "test",
+        "tests",
+        "example",
+        "examples",
+        "doc",
+        "docs",
+        "contrib",
+        "third_party",
+        "third-party",
+        "fuzz",
+        "subprojects",
+    )
+)
+# Phrases that occur in the text of only one license; the first match counts.
+_LICENSE_TEXTS = (
+    ("Apache License, Version 2.0", "Apache-2.0"),
+    ("Apache License Version 2.0", "Apache-2.0"),
+    ("Mozilla Public License Version 2.0", "MPL-2.0"),
+    ("Boost Software License - Version 1.0", "BSL-1.0"),
+    ("GNU LESSER GENERAL PUBLIC LICENSE Version 3", "LGPL-3.0-or-later"),
+    ("GNU LESSER GENERAL PUBLIC LICENSE Version 2.1", "LGPL-2.1-or-later"),
+    ("GNU GENERAL PUBLIC LICENSE Version 3", "GPL-3.0-or-later"),
+    ("GNU GENERAL PUBLIC LICENSE Version 2", "GPL-2.0-or-later"),
+    ("provided that the above copyright notice and this permission notice appear in all copies", "ISC"),
+    ("Permission to use, copy, modify, and/or distribute", "0BSD"),
+    ("provided 'as-is', without any express or implied warranty", "Zlib"),
+    ("Permission is hereby granted, free of charge", "MIT"),
+    ("endorse or promote products derived", "BSD-3-Clause"),
+    ("Redistributions in binary form must reproduce", "BSD-2-Clause"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LibrarySource:
+    """What was recognized; texts are empty and tuples have no items where nothing was.
+
+    `system` is `meson` or `cmake`, and `subdir` the directory of its build file. `license` is an SPDX expression.
+    """
+
+    system: str
+    subdir: str
+    license: str
+    license_files: tuple[str, ...]
+    libraries: tuple[str, ...]
+    pkgconfig: tuple[str, ...]
+
+
+def recognize_library(root: Path, name: str) -> LibrarySource:
+    """Read the build files and license texts of an unpacked source; `name` is that of the recipe.
+
+    Raises UsageError for files that cannot be listed.
+    """
+    try:
+        files = list_files(root, exclude=lambda path: path.name.lower() in _NOT_BUILT or path.name.startswith("."))
+    except UnusableFile as error:
+        raise UsageError(str(error), hint="is the address that of a source archive?") from None
+    texts = {file.name: _read(file) for file in files if file.path.name in _SYSTEMS or file.path.suffix == ".cmake"}
+    build_file = _find_build_file(texts)
+    system = _SYSTEMS.get(build_file.rpartition("/")[2], "")
+    pkgconfig = tuple(_list_pkgconfig(files, texts, system))
+    licenses = sorted((file for file in files if _is_license(file.name)), key=lambda file: file.name)
+    stated = _MESON_LICENSE.search(texts[build_file]) if system == "meson" else None
+    return LibrarySource(
+        system=system,
+        subdir=build_file.rpartition("/")[0],
+        license=stated[1] if stated else _recognize_license([_read(file) for file in licenses]),
+        license_files=tuple(file.name for file in licenses),
+        libraries=_list_libraries(texts, system, name, pkgconfig),
+        pkgconfig=pkgconfig,
+    )
+
+
+def _read(file: ListedFile) -> str:
+    try:
+        return read_text(file.path, _LARGEST_FILE)
+    except (UnusableFile, FileNotFoundError):
+        return ""
+
+
+def _find_build_file(texts: dict[str, str]) -> str:
+    """Return the build file that defines the project: the one nearest to the root, of Meson if there are both."""
+    patterns = {"meson": _MESON_PROJECT, "cmake": _CMAKE_PROJECT}
+    names = [
+        name
+        for name, text in texts.items()
+        if (system := _SYSTEMS.get(name.rpartition("/")[2])) and patterns[system].search(text)
+    ]
+    return min(names, key=lambda name: (name.count("/"), not name.endswith("meson.build"), name), default="")
+
+
+def _is_license(name: str) -> bool:
+    return "/" not in name and _LICENSE_FILE.fullmatch(name) is not None
+
+
+def _recognize_license(texts: Sequence[str]) -> str:
+    for text in (" ".join(text.split()) for text in texts):
+        for phrase, license in _LICENSE_TEXTS:
+            if phrase in text:
+                return license
+    return ""
+
+
+def _list_libraries(texts: dict[str, str], system: str, name: str, pkgconfig: Sequence[str]) -> tuple[str, ...]:
+    """Return the libraries of the build files that are named like a pkg-config file, else like the recipe; else its name."""
+    pattern = _MESON_LIBRARY if system == "meson" else _CMAKE_LIBRARY
+    stem = name.casefold().removeprefix("lib")
+    files = [text for file, text in texts.items() if (file.endswith("meson.build")) == (system == "meson")]
+    # `foo_static` and `foo_shared` of CMake are usually one library.
+    defined = (re.sub(r"[_-]?(static|shared)$", "", library) for text in files for library in pattern.findall(text))
+    names = dict.fromkeys(library.removeprefix("lib") for library in defined)
+    packages = {package.removeprefix("lib") for package in pkgconfig}
+    described = tuple(library for library in names if library in packages)
+    return described or tuple(library for library in names if stem in library.casefold()) or (stem,)
+
+
+def _list_pkgconfig(files: Sequence[ListedFile], texts: dict[str, str], system: str) -> Iterator[str]:
+    names = dict.fromkeys(
+        re.sub(r"\.pc(\.in|\.cmake)+$", "", file.path.name) for file in files if ".pc." in file.path.name
+    )
+    if not names and system == "meson":
+        names = dict.fromkeys(name for text in texts.values() for name in _MESON_FILEBASE.findall(text))
+    yield from names
