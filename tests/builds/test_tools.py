@@ -94,7 +94,7 @@ def test_a_damaged_compiler_cache_is_reported_and_made_again(
     cache, target = project.store / "zig", parse_target(TARGET)
     engine = ZigEngine(store=Store(project.store), tools=ensure_tools(shared_store), cache=tmp_path / "private")
     before = link_atexit(engine, tmp_path)
-    (stored,) = cache.resolve().glob(f"libraries-{compiler_rt_identity()}-{target.zig}/")
+    (stored,) = cache.resolve().glob(f"compiled-{compiler_rt_identity()}-{target.zig}/")
     cache.unlink()
     shutil.copytree(stored, cache / stored.name, symlinks=True)
     damaged = min((cache / stored.name).rglob("libc_nonshared.a"))

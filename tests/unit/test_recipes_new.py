@@ -97,7 +97,7 @@ def test_a_version_that_the_address_does_not_have_is_an_option(tmp_path: Path) -
     assert (recipe.version, recipe.license.spdx) == ("3", "LicenseRef-libfoo")
 
 
-def test_an_existing_recipe_and_what_is_no_archive_change_nothing(tmp_path: Path) -> None:
+def test_an_existing_recipe_and_a_missing_archive_are_errors(tmp_path: Path) -> None:
     folder = tmp_path / "recipes" / "libfoo"
     folder.mkdir(parents=True)
     existing = draft(tmp_path, {})

@@ -163,6 +163,19 @@ def test_on_macos_a_soname_becomes_an_install_name(tools: Tools, tmp_path: Path)
     assert plain[-3:] == ["-shared", "-o", "module.so"]
 
 
+def test_resource_scripts_are_compiled_with_the_arguments_of_windres(tools: Tools, tmp_path: Path) -> None:
+    target = parse_target("win_amd64")
+    engine = ZigEngine(store=Store(tmp_path / "store"), tools=tools, cache=tmp_path)
+    toolchain = write_toolchain(target, engine.compilers(target), tools, tmp_path / "ws")
+
+    arguments = ["-O", "coff", "-DA", "-D", "B=1", "-I", "/a b", "-I/c", "--use-temp-file", "/ws/x.rc", "x.obj"]
+    translated = call(toolchain, "windres", *arguments)
+
+    assert translated == [
+        *("rc", "/:auto-includes", "gnu", "/d", "A", "/d", "B=1", "/i", "/a b", "/i", "/c", "--", "/ws/x.rc", "x.obj")
+    ]
+
+
 def test_cmake_receives_an_install_name_tool_that_fails(tools: Tools, tmp_path: Path) -> None:
     target = parse_target("macosx_11_0_arm64")
     engine = ZigEngine(store=Store(tmp_path / "store"), tools=tools, cache=tmp_path)

@@ -57,7 +57,7 @@ _LICENSE_TEXTS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LibrarySource:
-    """What was recognized; texts are empty and tuples have no items where nothing was.
+    """The recognized facts; texts are empty and tuples have no items where nothing was recognized.
 
     `system` is `meson` or `cmake`, and `subdir` the directory of its build file. `license` is an SPDX expression.
     """

@@ -205,15 +205,29 @@ done
 def _render_windres(command: Sequence[object]) -> str:
     """Return a wrapper that translates the options of GNU windres, which CMake passes, for zig's resource compiler.
 
-    `zig rc` has the options of Microsoft's rc.exe: https://github.com/ziglang/zig/pull/17412
+    `zig rc` has the options of Microsoft's rc.exe: https://github.com/ziglang/zig/pull/17412. It takes the path of a file that
+    begins with a slash for an option, except after `--`.
     """
-    return f"""for arg do
+    return f"""option= files=
+for arg do
   shift
+  if [ "$option" ]; then
+    set -- "$@" "$option" "$arg"
+    option=
+    continue
+  fi
   case $arg in
-    -O | coff | -c65001) ;;
+    -O | coff | -c65001 | --use-temp-file) ;;
+    -D) option=/d ;;
+    -I) option=/i ;;
     -D*) set -- "$@" /d "${{arg#-D}}" ;;
     -I*) set -- "$@" /i "${{arg#-I}}" ;;
-    *) set -- "$@" "$arg" ;;
+    -*) set -- "$@" "$arg" ;;
+    *)
+      [ "$files" ] || set -- "$@" --
+      files=yes
+      set -- "$@" "$arg"
+      ;;
   esac
 done
 {_exec([*command, "/:auto-includes", "gnu"])}"""

@@ -94,7 +94,7 @@ class ZigEngine:
         return self._find_stored_by_name(target.zig)
 
     def _find_stored_by_name(self, name: str) -> Path:
-        return self.store.root / "zig" / f"libraries-{compiler_rt_identity()}-{name}"
+        return self.store.root / "zig" / f"compiled-{compiler_rt_identity()}-{name}"
 
     def _compile(self, target: Target, folder: Path) -> None:
         """Compile the libraries of zig for a target into an empty directory."""

@@ -57,4 +57,5 @@ def _copy_added_files(origin: Path, destination: Path) -> None:
             target.mkdir(parents=True, exist_ok=True)
             for name in names:
                 if not (target / name).exists():
-                    shutil.copyfile(Path(folder, name), target / name)
+                    # With its mode: zig compiles some of its own programs, such as the resource compiler.
+                    shutil.copy(Path(folder, name), target / name)
