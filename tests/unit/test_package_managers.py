@@ -187,6 +187,8 @@ def test_doctor_shows_the_commands_of_the_distribution(monkeypatch: pytest.Monke
     monkeypatch.setattr(doctor, "find_runtime", find_nothing)
     monkeypatch.setattr(doctor, "find_emulation_problem", lambda arch: EmulationProblem.NOT_MOUNTED)
     monkeypatch.setattr(doctor, "_SCRIPT_PROGRAMS", (Path("/bin/sh"), tmp_path / "env"))
+    monkeypatch.setattr(doctor, "_CXX_LIBRARY", "libmissing.so.6")
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("glibc", "2.36"))
     monkeypatch.setenv("PATH", str(tmp_path))
 
     advice = {check.name: check.advice for check in doctor.check_machine(tmp_path)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.util
 import json
@@ -35,6 +36,7 @@ from everywheel.toolchains.utilities import list_missing_utilities
 _STORE_SPACE = 4e9  # bytes: tools 0.7 GB, compiler cache 0.4 GB, workspaces 1 GB, and a reserve
 _IMAGE_SPACE = 2e9  # bytes: the images of all architectures, and the files that containers write
 _SCRIPT_PROGRAMS = (Path("/bin/sh"), Path("/usr/bin/env"))
+_CXX_LIBRARY = "libstdc++.so.6"
 _DEBIAN_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
@@ -91,6 +93,7 @@ def check_machine(store: Path) -> tuple[MachineCheck, ...]:
         _check_temporary_files(),
         _check_git(manager),
         _check_shell(manager),
+        _check_cxx_library(manager),
         _check_utilities(manager),
         _check_package_client(),
         _check_store(store),
@@ -164,6 +167,27 @@ def _check_shell(manager: PackageManager | None) -> MachineCheck:
         advice = f"{advise_install(manager, Need.SHELL)} (they start compiler wrappers and code generators)"
         return _missing("shell", f"missing: {', '.join(missing)}", advice)
     return _ok("shell", ", ".join(map(str, _SCRIPT_PROGRAMS)))
+
+
+def _check_cxx_library(manager: PackageManager | None) -> MachineCheck:
+    """Check for gcc's C++ library, with which CMake and ninja from the package index are linked on Linux with glibc."""
+    name, libc = "C++ library", platform.libc_ver()[0]
+    if platform.system() != "Linux" or libc != "glibc" or _can_load(_CXX_LIBRARY):
+        return _ok(name, _CXX_LIBRARY if libc == "glibc" else "not required")
+    advice = f"{advise_install(manager, Need.CXX_LIBRARY)} (CMake and ninja need it)"
+    return _missing(name, f"{_CXX_LIBRARY} is not installed", advice)
+
+
+def _can_load(library: str) -> bool:
+    """Return False for a library that the system's loader does not find; a Python without ctypes cannot know."""
+    with contextlib.suppress(ImportError):
+        import ctypes
+
+        try:
+            ctypes.CDLL(library)
+        except OSError as error:
+            return library not in str(error)
+    return True
 
 
 def _check_utilities(manager: PackageManager | None) -> MachineCheck:

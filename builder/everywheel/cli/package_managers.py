@@ -22,6 +22,7 @@ class Need(StrEnum):
     VENV = "Python with venv and pip"
     GIT = "git"
     SHELL = "a POSIX shell and `env`"
+    CXX_LIBRARY = "libstdc++"
     UTILITIES = "the POSIX utilities"
     RUNTIME = "Docker or Podman"
     EMULATOR = "QEMU's static user-mode emulators"
@@ -50,6 +51,7 @@ _APT = PackageManager(
         Need.VENV: "python3-venv",
         Need.GIT: "git",
         Need.SHELL: "dash coreutils",
+        Need.CXX_LIBRARY: "libstdc++6",
         Need.UTILITIES: _UTILITIES,
         Need.RUNTIME: "docker.io",
         Need.EMULATOR: "qemu-user-static binfmt-support",
@@ -65,6 +67,7 @@ _DNF = PackageManager(
         Need.VENV: "python3-pip",
         Need.GIT: "git-core",
         Need.SHELL: "bash coreutils",
+        Need.CXX_LIBRARY: "libstdc++",
         Need.UTILITIES: _UTILITIES,
         Need.RUNTIME: "podman",
         Need.EMULATOR: "qemu-user-static",
@@ -80,6 +83,7 @@ _APK = PackageManager(
         Need.VENV: "py3-pip",
         Need.GIT: "git",
         Need.SHELL: "busybox",
+        Need.CXX_LIBRARY: "libstdc++",
         Need.UTILITIES: _UTILITIES,
         Need.RUNTIME: "docker",
         Need.EMULATOR: "qemu-{cpu} qemu-openrc",
@@ -94,6 +98,7 @@ _PACMAN = PackageManager(
         Need.VENV: "python-pip",
         Need.GIT: "git",
         Need.SHELL: "bash coreutils",
+        Need.CXX_LIBRARY: "gcc-libs",
         Need.UTILITIES: _UTILITIES,
         Need.RUNTIME: "docker",
         Need.EMULATOR: "qemu-user-static qemu-user-static-binfmt",
@@ -108,6 +113,7 @@ _ZYPPER = PackageManager(
         Need.VENV: "python3-pip",
         Need.GIT: "git-core",
         Need.SHELL: "bash coreutils",
+        Need.CXX_LIBRARY: "libstdc++6",
         Need.UTILITIES: _UTILITIES,
         Need.RUNTIME: "docker",
         Need.EMULATOR: "qemu-linux-user",

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from everywheel.config.pins import parse_pins
+from everywheel.errors import MachineError
+from everywheel.execution.process import run_command
 from everywheel.toolchains.pip import PIP_HINT
 from everywheel.toolchains.virtual_env import (
     EXE,
@@ -52,14 +54,35 @@ def ensure_tools(store: Path, *, offline: bool = False) -> Tools:
     """Return the tools, installing them first if they are not in the store (a download of about 160 MB).
 
     If $EVERYWHEEL_TOOLS is set, as in a container, it names a mounted directory with the tools. Raises BuildError when pip
-    fails, and MachineError when the tools are not in the store and `offline` forbids the download.
+    fails, and MachineError when they are not in the store and `offline` forbids the download, or do not run on this machine.
     """
     if mounted := os.environ.get("EVERYWHEEL_TOOLS"):
         return _find_mounted_tools(Path(mounted))
     environment = ensure_pinned_environment(
-        store, "zig", PINS.read_text(), label="build tools", offline=offline, hint=PIP_HINT
+        store, "zig", PINS.read_text(), label="build tools", offline=offline, hint=PIP_HINT, check=check_programs
     )
+    return _find_installed_tools(environment)
+
+
+def _find_installed_tools(environment: Path) -> Tools:
     return _find_tools(scripts_dir(environment), site_packages(environment), environment_python(environment))
+
+
+def check_programs(environment: Path) -> None:
+    """Raise MachineError if a tool cannot be run: the wheels of some contain programs that need libraries of the system."""
+    tools = _find_installed_tools(environment)
+    for program in (tools.cmake, tools.ninja):
+        try:
+            result = run_command([str(program), "--version"])
+            output = (result.errors or result.output).strip() if result.exit_code else ""
+        except OSError as error:
+            output = error.strerror or str(error)
+        if output:
+            raise MachineError(
+                f"{program.stem} from the package index does not run on this machine",
+                details={"output": output.splitlines()[0]},
+                hint="`everywheel doctor` shows how to install a library that is missing",
+            )
 
 
 def _find_tools(programs: Path, packages: Path, python: Path, environment: Mapping[str, str] | None = None) -> Tools:

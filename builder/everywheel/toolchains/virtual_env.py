@@ -6,7 +6,7 @@ import hashlib
 import os
 import sys
 import sysconfig
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from everywheel.config.pins import Pin, parse_pins
@@ -59,13 +59,21 @@ def environment_identity(requirements: str, store: Path) -> str:
 
 
 def ensure_pinned_environment(
-    store: Path, name: str, pins: str, *, label: str, offline: bool = False, hint: str = _PINS_HINT
+    store: Path,
+    name: str,
+    pins: str,
+    *,
+    label: str,
+    offline: bool = False,
+    hint: str = _PINS_HINT,
+    check: Callable[[Path], None] = lambda path: None,
 ) -> Path:
     """Return an environment in the store with exactly the packages of a requirements file with hashes.
 
-    `pins` is the text of the file, `hint` is for a failure of pip. Raises MachineError when the environment is not complete
-    and `offline` forbids the download, BuildError when pip fails, also because a file does not have a pinned hash, and when
-    a package is missing afterwards.
+    `pins` is the text of the file, and `hint` is for a failure of pip. `check` is called after the installation; an
+    environment for which it raises an exception is not used. Raises MachineError when the environment is not complete and
+    `offline` forbids the download, BuildError when pip fails, also because a file does not have a pinned hash, and when a
+    package is missing afterwards.
     """
 
     def fill(path: Path) -> None:
@@ -77,6 +85,7 @@ def ensure_pinned_environment(
             python = environment_python(path)
             run_pip("install", options, label=label, log=log, python=python, hint=hint)
         _check_packages(path, [_describe(pin) for pin in parse_pins(pins)], label=label, log=log)
+        check(path)
 
     path = store / "tools" / f"{name}-{environment_identity(pins, store)}"
     log = store / "logs" / f"{path.name}.log"
