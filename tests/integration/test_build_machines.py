@@ -114,6 +114,32 @@ def test_without_a_package_client_a_library_has_the_same_bytes(
     assert built == hash_tree(tmp_path / "prefix")
 
 
+@pytest.mark.parametrize("kind", ["mirror", "snapshot service", "neither"])
+def test_without_a_package_client_one_other_kind_of_location_is_enough(
+    machine_without_client: Path, service: Service, kind: str
+) -> None:
+    """The patches of libexif have no upstream URL."""
+    name = kind.partition(" ")[0]
+    with serve(service.files) as complete:
+        settings = {
+            "EVERYWHEEL_STORE": f"/stores/{name}",
+            "EVERYWHEEL_MIRRORS": f"{complete.base}/mirror" if kind == "mirror" else "",
+            "EVERYWHEEL_SNAPSHOT": complete.base if kind == "snapshot service" else "none",
+        }
+        exit_code = 4 if kind == "neither" else 0
+        output = run(machine_without_client, "sources fetch libexif", complete, exit_code=exit_code, **settings)
+
+    stored = hash_tree(machine_without_client / "stores" / name / "sources")
+    assert all(name == digest for name, digest in stored.items())
+    if kind == "neither":
+        assert stored == {}
+        assert "sources are not available from any location" in output
+        assert "package client: none on this machine" in output
+        assert "hint: set EVERYWHEEL_MIRRORS" in output
+    else:
+        assert "are in the store" in output
+
+
 @pytest.fixture
 def project(tmp_path: Path, python_headers: Path) -> FixtureProject:
     """The fixture project, with wheels that were built on this machine."""
