@@ -258,6 +258,31 @@ def test_a_shared_library_that_is_only_opened_with_dlopen_is_grafted_under_its_n
     assert finished.notes == ()
 
 
+@pytest.mark.parametrize("file", ["libglib-2.0.so.0", "libglib-2.0.so.0.8400.4"])
+def test_a_library_that_the_policy_promises_is_grafted_if_the_wheel_was_built_with_its_own(
+    file: str, compile_c: Callable[..., bytes], repair: Callable[..., RepairedWheel], tmp_path: Path
+) -> None:
+    soname, folder = "libglib-2.0.so.0", tmp_path / "prefix" / "lib"
+    folder.mkdir(parents=True)
+    library = folder / file
+    library.write_bytes(compile_c(GLIBC, LIBRARY, f"-Wl,-soname,{soname}"))
+    if file != soname:
+        (folder / soname).symlink_to(file)
+    texts = {"COPYING": b"You may.\n"}
+    glib = Library(name="glib", version="1.0", license="Zlib", linkage="shared", files=("libglib-2.0",), texts=texts)
+    write_library(glib, tmp_path / "prefix")
+    module = compile_c(GLIBC, MODULE, library)
+
+    finished = repair(GLIBC, {"demo/_demo.so": module}, tmp_path / "prefix")
+
+    elves = read_elves(finished.path)
+    (grafted,) = [path for path in elves if path.startswith("demo.libs/")]
+    assert soname in read_elf(module).needed
+    assert elves["demo/_demo.so"].needed[0] == elves[grafted].soname == grafted.removeprefix("demo.libs/") != soname
+    assert "License-Expression: MIT AND Zlib\n" in metadata_of(finished.path)
+    assert audit_wheel(finished.path).findings == ()
+
+
 def test_a_grafted_library_is_opened_with_dlopen(
     compile_c: Callable[..., bytes], repair: Callable[..., RepairedWheel], tmp_path: Path
 ) -> None:

@@ -6,12 +6,12 @@ auditwheel, delvewheel, delocate or repairwheel graft the libraries; the result 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from everywheel.libraries.library_facts import load_libraries
+from everywheel.libraries.library_facts import Library, load_libraries
 from everywheel.repair.linux import graft_libraries as graft_linux
 from everywheel.repair.linux import merge_platlib
 from everywheel.repair.macos import graft_libraries as graft_macos
@@ -55,7 +55,7 @@ def repair_wheel(path: Path, request: RepairRequest, output: Path) -> RepairedWh
     wheel = replace(original, files={file: data for file, data in original.files.items() if file not in signatures})
     if request.target.os == "linux":
         wheel = merge_platlib(wheel)
-    grafted = _graft(wheel, request)
+    grafted = _graft(wheel, request, libraries)
     included = select_included(grafted, libraries, request)
     if included or not request.is_foreign:
         grafted = add_licenses_and_sbom(grafted, included, request)
@@ -72,11 +72,11 @@ def repair_wheel(path: Path, request: RepairRequest, output: Path) -> RepairedWh
     return RepairedWheel(path=pack_wheel(grafted, output, epoch=request.epoch), notes=tuple(notes))
 
 
-def _graft(wheel: Wheel, request: RepairRequest) -> Wheel:
+def _graft(wheel: Wheel, request: RepairRequest, libraries: Sequence[Library]) -> Wheel:
     """Return the wheel with the libraries that it needs and with the tags of the result."""
     target = request.target
     single = retag_wheel(replace(wheel, build=""), python=wheel.python, abi=wheel.abi, platform=target.wheel_tag)
-    needed = find_needed(single, request)
+    needed = find_needed(single, request, libraries)
     check_schemes(single, needed, request)
     request.work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=request.work, prefix="repair-") as temporary:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -116,7 +116,13 @@ def _prepare(wheel: Wheel, needed: NeededLibraries, request: RepairRequest, fold
         copy = shared / library.name
         shutil.copy2(library, copy, follow_symlinks=leads_out(library, library.parent))
         if not copy.is_symlink():
-            _edit_elf(copy, _list_changes(_read(copy), request), request, folder)
+            facts = _read(copy)
+            changes = _list_changes(facts, request, needed.renamed)
+            if facts is not None and (name := needed.renamed.get(facts.soname)):
+                changes += [["--set-soname", name]]
+                if name != copy.name:
+                    (shared / name).symlink_to(copy.name)
+            _edit_elf(copy, changes, request, folder)
     libraries = f"{wheel.name}.libs"  # auditwheel puts the libraries that it grafts into this directory too
     dlopened = {f"{libraries}/{opened.name}": opened for opened in find_dlopened(wheel, needed, request)}
     contents = {path: wheel.files[path].data for path in needed.binaries}
@@ -130,7 +136,8 @@ def _prepare(wheel: Wheel, needed: NeededLibraries, request: RepairRequest, fold
         own = _find_own_libraries(path, needed) if path in needed.binaries else []
         directories = [*own, *([libraries] if names else [])]
         elf = needed.binaries[path] if path in needed.binaries else _read(file)
-        changes = _list_changes(elf, request, [_relative_to_origin(directory, path) for directory in directories])
+        search = [_relative_to_origin(directory, path) for directory in directories]
+        changes = _list_changes(elf, request, needed.renamed, search)
         changes += [["--add-needed", name] for name in names]
         changes += [["--set-soname", dlopened[path].name]] if path in dlopened else []
         _edit_elf(file, changes, request, folder)
@@ -172,12 +179,14 @@ def _read(file: Path) -> ElfFacts | None:
         return None  # the audit reports it
 
 
-def _list_changes(elf: Binary | None, request: RepairRequest, directories: Iterable[str] = ()) -> list[list[str]]:
+def _list_changes(
+    elf: Binary | None, request: RepairRequest, renamed: Mapping[str, str], directories: Iterable[str] = ()
+) -> list[list[str]]:
     """Return the options of patchelf, for one call each, that make a file ready for auditwheel.
 
-    They replace the name of musl with that of Alpine, remove every RPATH that is not relative to $ORIGIN and add
-    `directories`. With the RPATH of a build system, auditwheel would find the original libraries instead of the prepared
-    copies.
+    They replace the name of musl with that of Alpine and those in `renamed`, remove every RPATH that is not relative to
+    $ORIGIN, and add `directories`. With the RPATH of a build system, auditwheel would find the original libraries instead of
+    the prepared copies.
     """
     if not isinstance(elf, ElfFacts):
         return []
@@ -185,6 +194,7 @@ def _list_changes(elf: Binary | None, request: RepairRequest, directories: Itera
     if request.target.libc == "musl" and MUSL_STUB in elf.needed:
         policy = load_policy(request.target.tag)
         changes += [["--replace-needed", MUSL_STUB, policy.musl_library]] if policy else []
+    changes += [["--replace-needed", name, renamed[name]] for name in elf.needed if name in renamed]
     entries = list(dict.fromkeys([*filter(_is_relative, elf.rpath), *directories]))
     if entries != list(elf.rpath):
         changes += [["--set-rpath", ":".join(entries), *([] if entries else ["--remove-rpath"])]]

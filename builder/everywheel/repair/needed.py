@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -14,7 +14,7 @@ from everywheel.binaries.macho import MachoFacts
 from everywheel.binaries.pe import PeFacts
 from everywheel.binaries.unreadable import UnreadableBinary
 from everywheel.errors import AuditError, BuildError
-from everywheel.libraries.library_facts import list_prefix_files, read_prefix_file
+from everywheel.libraries.library_facts import Library, list_prefix_files, read_prefix_file
 from everywheel.platforms.linux_policy import load_policy
 from everywheel.platforms.mac_windows_policy import is_macos_library, load_windows_policy
 from everywheel.platforms.target import Target
@@ -34,36 +34,40 @@ class NeededLibraries:
 
     `own` are the paths in the wheel by the name that other files may need them by. `direct` maps each path to the names of
     the libraries that it needs from the prefix; `grafted` are all names, including those that libraries need in turn.
+    `renamed` are other names for libraries of the prefix whose names every system of the target has too.
     """
 
     binaries: Mapping[str, Binary]
     own: Mapping[str, tuple[str, ...]]
     direct: Mapping[str, tuple[str, ...]]
     grafted: frozenset[str]
+    renamed: Mapping[str, str]
 
 
-def find_needed(wheel: Wheel, request: RepairRequest) -> NeededLibraries:
-    """Return the libraries that a wheel needs.
+def find_needed(wheel: Wheel, request: RepairRequest, libraries: Sequence[Library]) -> NeededLibraries:
+    """Return the libraries that a wheel needs; `libraries` are those that the prefix describes.
 
     Raises AuditError when one is neither in the wheel, nor in the prefix, nor on every system of the target.
     """
     target = request.target
     folder = request.prefix / _FOLDERS[target.os]
     available = {_spell(path.name, target): path for path in list_prefix_files(request.prefix, _FOLDERS[target.os])}
+    renamed = dict(_list_renamed(request, libraries))
     binaries = dict(_read_binaries(wheel, target))
     own: dict[str, tuple[str, ...]] = {}
     for path in binaries:
         name = _spell(posixpath.basename(path), target)
         own[name] = (*own.get(name, ()), path)
     direct = {
-        path: tuple(n for n in _list_needed(binary, target) if n in available) for path, binary in binaries.items()
+        path: tuple(n for n in _list_needed(binary, target, renamed) if n in available)
+        for path, binary in binaries.items()
     }
     missing: dict[str, list[str]] = {}
     grafted: dict[str, Path] = {}
     pending: list[tuple[str, Binary]] = list(binaries.items())
     while pending:
         path, binary = pending.pop(0)
-        for name in _list_needed(binary, target):
+        for name in _list_needed(binary, target, renamed):
             if name in available and name not in grafted:
                 grafted[name] = available[name]
                 library = _read_library(available[name], target)
@@ -72,7 +76,23 @@ def find_needed(wheel: Wheel, request: RepairRequest) -> NeededLibraries:
                 missing.setdefault(path, []).append(name)
     if missing:
         raise _missing_error(wheel, request, missing, folder)
-    return NeededLibraries(binaries=binaries, own=own, direct=direct, grafted=frozenset(grafted))
+    return NeededLibraries(binaries=binaries, own=own, direct=direct, grafted=frozenset(grafted), renamed=renamed)
+
+
+def _list_renamed(request: RepairRequest, libraries: Sequence[Library]) -> Iterator[tuple[str, str]]:
+    """Yield the soname of each library of the prefix that every system of the target has too, and another name for it.
+
+    Old policies promise libraries such as libglib-2.0.so.0, of any version. auditwheel leaves them to the system, although
+    the wheel was built with its own.
+    """
+    policy = load_policy(request.target.tag)
+    stems = {file for library in libraries if library.linkage == "shared" for file in library.files}
+    for path in list_prefix_files(request.prefix, "lib") if policy is not None and stems else ():
+        if path.is_symlink() or path.name.partition(".so")[0] not in stems:
+            continue
+        library = _read_library(path, request.target)
+        if isinstance(library, ElfFacts) and policy is not None and policy.provides(library.soname):
+            yield library.soname, path.name if path.name != library.soname else f"{library.soname}.0"
 
 
 def _read_binaries(wheel: Wheel, target: Target) -> Iterator[tuple[str, Binary]]:
@@ -100,13 +120,20 @@ def _spell(name: str, target: Target) -> str:
     return name.lower() if target.os == "windows" else name
 
 
-def _list_needed(binary: Binary, target: Target) -> list[str]:
-    """Return the file names of the libraries that a file needs and that not every system of the target has."""
+def _list_needed(binary: Binary, target: Target, own: Collection[str] = ()) -> list[str]:
+    """Return the file names of the libraries that a file needs and that not every system of the target has.
+
+    Those in `own` are included even if every system has them.
+    """
     if isinstance(binary, ElfFacts):
         policy = load_policy(target.tag)
         names = [name for name in binary.needed if not _PYTHON.fullmatch(name)]
         stub = MUSL_STUB if target.libc == "musl" else ""
-        return [name for name in names if name != stub and not (policy is not None and policy.provides(name))]
+        return [
+            name
+            for name in names
+            if name != stub and (name in own or not (policy is not None and policy.provides(name)))
+        ]
     if isinstance(binary, PeFacts):
         windows = load_windows_policy(target.tag)
         names = [name for name in binary.needed if not _PYTHON.fullmatch(name)]

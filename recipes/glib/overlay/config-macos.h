@@ -41,9 +41,11 @@
 #define HAVE_FCHMOD 1
 #define HAVE_FCHOWN 1
 #define HAVE_FCNTL_F_FULLFSYNC 1
+#define HAVE_FSTAB_H 1
 #define HAVE_FSYNC 1
 #define HAVE_FTW_H 1
 #define HAVE_GETC_UNLOCKED 1
+#define HAVE_GETFSENT 1
 #define HAVE_GETFSSTAT 1
 #define HAVE_GETGRGID_R 1
 #define HAVE_GETPWUID_R 1
