@@ -6,7 +6,12 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
 from everywheel.config.pins import digest_pins, parse_pins, render_pins
+from everywheel.config.project import load_project
+from everywheel.errors import MachineError
+from everywheel.store.local import Store
+from everywheel.wheels.build_lock import ensure_build_lock, find_build_lock
 from fixture_project import FixtureProject
 
 TAG = "manylinux_2_17_x86_64"
@@ -107,3 +112,27 @@ def test_requirements_that_the_backend_adds_are_locked_too(project_copy: Fixture
     lock.write_text("".join(render_pins([pin]) for pin in parse_pins(lock.read_text()) if pin.name != "pathspec"))
     errors = project.run("build", "-t", TAG, exit_code=1)[1]
     assert "fixture: its backend own requires packages that are not pinned\n  not pinned: pathspec>=0.12\n" in errors
+
+
+def test_without_a_lock_the_requirements_that_the_backend_adds_are_those_of_the_projects_files(
+    project: FixtureProject,
+) -> None:
+    """Two projects with the same static requirements, or two states of one, may differ in the others."""
+    project.replace("extension/pyproject.toml", '"mesonpy"', '"own"\nbackend-path = ["."]')
+    backend, store = project.root / "extension" / "own.py", Store(project.store)
+    text = "from mesonpy import *\ndef get_requires_for_build_wheel(settings=None):\n    return {}\n"
+    static = {"meson", "meson-python", "packaging", "pyproject-metadata"}
+    names = []
+    for added in ([], ["pathspec>=0.12"], ["packaging>=24"]):
+        backend.write_text(text.format(added))
+        locked = ensure_build_lock(load_project(project.root), store)
+        names.append({pin.name for pin in locked.build_pins or ()})
+
+    assert names == [static, static | {"pathspec"}, static]
+    backend.write_text(text.format(["pathspec>=0.12"]))
+    known = find_build_lock(load_project(project.root), store).build_pins
+    assert ensure_build_lock(load_project(project.root), store, offline=True).build_pins == known
+    assert {pin.name for pin in known or ()} == names[1]
+    backend.write_text(text.format(["colorama"]))
+    with pytest.raises(MachineError, match="not resolved yet, and --offline forbids the download"):
+        ensure_build_lock(load_project(project.root), store, offline=True)

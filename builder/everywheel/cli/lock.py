@@ -17,7 +17,8 @@ from everywheel.config.pins import Pin, PinError, parse_requirement
 from everywheel.config.project import Project, load_project
 from everywheel.config.recipe import suggest
 from everywheel.errors import UsageError, count_noun
-from everywheel.wheels.build_lock import LOCK, make_lock, read_lock, write_lock
+from everywheel.wheels.build_lock import read_lock, write_lock
+from everywheel.wheels.requirement_resolver import LOCK, make_lock
 from everywheel.wheels.resolve import Upgrade
 
 

@@ -19,12 +19,14 @@ from everywheel.toolchains.compiler_arguments import report_arguments
 from everywheel.toolchains.toolchain import Toolchain, ToolchainOptions
 from everywheel.toolchains.toolchain_writer import write_toolchain
 from everywheel.wheels.backend_settings import BackendFamily, find_family
-from everywheel.wheels.build_lock import check_requirements, ensure_build_environment
+from everywheel.wheels.build_lock import check_requirements
+from everywheel.wheels.failure_hints import explain_failure
 from everywheel.wheels.git_checkout import add_git_to_path, copy_checkout
 from everywheel.wheels.missing_extensions import check_extensions
 from everywheel.wheels.neutral_paths import replace_build_paths
 from everywheel.wheels.pep517 import BackendCall, build_extension_wheel, query_wheel_requirements
 from everywheel.wheels.project_values import add_environment, list_config_settings
+from everywheel.wheels.requirement_resolver import ensure_build_environment
 from everywheel.wheels.system_linkage import check_system_linkage, drop_libraries
 from everywheel.wheels.target_folder import TargetFolder, write_target_folder
 from everywheel.wheels.target_packages import write_target_packages
@@ -135,6 +137,7 @@ def build_extension(call: BackendCall, project: Project, store: Path) -> Path:
     except BuildError as error:
         if error.hint is None and symbols is not None:
             error.hint = "linkage is system: the prefix has headers and pkg-config files, but no library to link"
+        explain_failure(error)
         raise
     if symbols is not None:
         check_system_linkage(built, symbols, call.label)

@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TypeAlias
-
-from packaging.utils import canonicalize_name
 
 from everywheel.config.pins import (
     Pin,
@@ -26,35 +23,32 @@ from everywheel.config.pins import (
     select_pins,
 )
 from everywheel.config.project import Project
-from everywheel.errors import BuildError, MachineError, UsageError
-from everywheel.execution.files import remove_path
-from everywheel.libraries.context import project_logs
+from everywheel.errors import BuildError, UsageError
 from everywheel.store.local import Store
-from everywheel.toolchains.build_tools import Tools, ensure_tools, pinned_versions
-from everywheel.toolchains.virtual_env import ensure_pinned_environment, environment_python
+from everywheel.toolchains.build_tools import ensure_tools
 from everywheel.wheels.backend_metadata import find_metadata, query_metadata
-from everywheel.wheels.git_checkout import copy_checkout
-from everywheel.wheels.pep517 import query_requirements
-from everywheel.wheels.resolutions import list_resolution, read_resolution, resolution_path, write_resolution
-from everywheel.wheels.resolve import KEEP_ALL, Upgrade, resolve_requirements, select_constraints
+from everywheel.wheels.requirement_resolver import (
+    LOCK,
+    RequirementResolver,
+    ensure_build_environment,
+    report_unpinnable,
+)
+from everywheel.wheels.resolutions import (
+    list_resolution,
+    read_added,
+    read_resolution,
+    resolution_path,
+    write_added,
+    write_resolution,
+)
 
 Machine: TypeAlias = Mapping[str, str]
 """A machine that builds, as its environment of markers (PEP 508)."""
-LOCK = "everywheel.lock"
-"""The name of the lock in a project's root."""
 _MAX_SIZE = 1 << 22  # bytes; a lock of a hundred packages with all their files has 200,000
 _HEADER = """\
 # Build requirements with everything that they require, pinned by hash. `everywheel lock` writes this file.
 # pip install --require-hashes --no-deps --only-binary :all: -r everywheel.lock
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewLock:
-    """A resolution for a lock: its pins, and why the backend could not be queried for further requirements, if so."""
-
-    pins: tuple[Pin, ...]
-    not_queried: BuildError | None = None
 
 
 def read_lock(path: Path) -> tuple[Pin, ...] | None:
@@ -106,7 +100,7 @@ def find_build_lock(project: Project, store: Store, machine: Machine | None = No
     """
     pins = read_lock(project.settings_folder / LOCK)
     if pins is None:
-        pins = read_resolution(resolution_path(project, store))
+        pins = read_resolution(resolution_path(project, store, read_added(project, store) or ()))
     if pins is None:
         return replace(project, build_pins=None)
     machine = machine or describe_machine()
@@ -129,18 +123,9 @@ def ensure_build_lock(
     Raises UsageError like `find_build_lock`, MachineError when nothing is recorded and `offline` forbids the network, and
     BuildError when the requirements cannot be resolved.
     """
+    if read_lock(project.settings_folder / LOCK) is None:
+        _record_resolution(project, store, offline=offline)
     known = find_build_lock(project, store, machine)
-    if known.build_pins is None:
-        record = resolution_path(project, store)
-        if offline:
-            raise MachineError(
-                f"build requirements of {project.name}: not resolved yet, and --offline forbids the download",
-                hint="run the same command once without --offline, or `everywheel lock`",
-            )
-        with store.lock(record.stem):
-            if read_resolution(record) is None:
-                write_resolution(record, make_lock(project, store).pins)
-        known = find_build_lock(project, store, machine)
     list_resolution(known.build_pins or (), store)
     if known.has_metadata:
         return known
@@ -151,26 +136,45 @@ def ensure_build_lock(
     return replace(known, name=resolved.name, version=resolved.version, has_metadata=True)
 
 
+def _record_resolution(project: Project, store: Store, *, offline: bool) -> None:
+    """Record the resolution for the static requirements of a project, and the one with those that its backend adds.
+
+    The backend is called once for each state of the project's files: two projects with the same static requirements may
+    differ in the others. Raises errors like `ensure_build_lock`.
+    """
+    added = read_added(project, store)
+    if added is not None and read_resolution(resolution_path(project, store, added)) is not None:
+        return
+    static = resolution_path(project, store)
+    with store.lock(static.stem):
+        resolver = RequirementResolver(project=project, store=store, offline=offline)
+        pins = read_resolution(static)
+        if pins is None:
+            pins = resolver.resolve()
+            write_resolution(static, pins)
+        python = resolver.install(pins)
+        try:
+            added = resolver.query_unmet(pins, python)
+        except BuildError:  # the build, which calls the backend with the values of the target, reports it
+            added = ()
+        record = resolution_path(project, store, added)
+        if read_resolution(record) is None:
+            write_resolution(record, resolver.resolve(added, kept=pins))
+        write_added(project, store, added)
+
+
 def check_fit(project: Project, pins: Sequence[Pin], machine: Machine) -> None:
     """Raise UsageError when the pins of a lock do not fulfill the requirements in the project's [build-system]."""
     try:
         unmet = list_unmet(project.backend.requires, pins, machine)
     except PinError as error:
-        raise _report_unpinnable(project, error) from None
+        raise report_unpinnable(project, error) from None
     if unmet:
         raise UsageError(
             f"{LOCK} does not fit the build requirements of {project.name}",
             details={"lock": project.settings_folder / LOCK, "not fulfilled": ", ".join(unmet)},
             hint="run `everywheel lock`",
         )
-
-
-def _report_unpinnable(project: Project, reason: PinError) -> UsageError:
-    return UsageError(
-        f"the build requirements of {project.name} cannot be pinned",
-        details={"file": project.extension / "pyproject.toml", "reason": reason},
-        hint="name packages and versions in `requires` of [build-system]",
-    )
 
 
 def check_requirements(project: Project, requirements: Sequence[str]) -> None:
@@ -185,97 +189,3 @@ def check_requirements(project: Project, requirements: Sequence[str]) -> None:
             details={"not pinned": ", ".join(unmet)},
             hint="run `everywheel lock`; if that does not add them, add them to `requires` of [build-system]",
         )
-
-
-def make_lock(project: Project, store: Store, *, kept: Sequence[Pin] = (), upgrade: Upgrade = KEEP_ALL) -> NewLock:
-    """Resolve the build requirements of a project, those that its backend adds included.
-
-    Pinned build tools have their pinned versions unless the project excludes them, and versions in `kept` their hashes
-    there. Raises UsageError for a requirement that cannot be pinned, and for a pin in `kept` without a file on the index;
-    BuildError when the resolution fails, or when the pins cannot be installed here; and MachineError when the build tools
-    are not available.
-    """
-    label, log = f"build requirements of {project.name}", project_logs(store, project) / "lock.log"
-    remove_path(log)
-
-    def resolve(requirements: Sequence[str], kept: Sequence[Pin], upgrade: Upgrade) -> tuple[Pin, ...]:
-        try:
-            return resolve_requirements(
-                requirements,
-                select_constraints(requirements, pinned_versions()),
-                kept=kept,
-                upgrade=upgrade,
-                folder=store.root / "tmp",
-                label=label,
-                log=log,
-            )
-        except PinError as error:
-            raise _report_unpinnable(project, error) from None
-
-    pins = _keep_hashes(resolve(project.backend.requires, kept, upgrade), kept, upgrade)
-    tools = ensure_tools(store.root)
-    try:
-        locked = replace(project, build_pins=select_pins(pins, describe_machine()))
-    except PinError as error:
-        raise _report_unpinnable(project, error) from None
-    python = ensure_build_environment(locked, store)
-    try:
-        added = _query_backend(project, store, tools, python, log)
-        unmet = list_unmet(added, pins, describe_machine())
-    except BuildError as error:
-        return NewLock(pins=pins, not_queried=error)
-    except PinError as error:
-        raise _report_unpinnable(project, error) from None
-    if unmet:
-        names = {pin.name for pin in pins}
-        others = [pin for pin in kept if pin.name not in names]
-        pins = _keep_hashes(resolve((*project.backend.requires, *added), (*pins, *others), upgrade), kept, upgrade)
-    return NewLock(pins=pins)
-
-
-def _keep_hashes(pins: Sequence[Pin], kept: Sequence[Pin], upgrade: Upgrade) -> tuple[Pin, ...]:
-    """Return pins with the earlier hashes of the versions that were kept; files that the index has added are not pinned.
-
-    Raises UsageError when the index has none of the earlier files of a version, unless that package is upgraded.
-    """
-    upgraded = {canonicalize_name(name) for name in upgrade.names}
-    earlier = {} if upgrade.everything else {(pin.name, pin.version): pin for pin in kept if pin.name not in upgraded}
-    known = {pin: earlier[pin.name, pin.version].hashes for pin in pins if (pin.name, pin.version) in earlier}
-    wrong = [f"{pin.name}=={pin.version}" for pin, hashes in known.items() if not {*hashes} & {*pin.hashes}]
-    if wrong:
-        raise UsageError(
-            f"{LOCK} has hashes that no file on the package index has",
-            details={"packages": ", ".join(wrong)},
-            hint="was the lock edited, or were the files replaced? `everywheel lock --upgrade` pins the files that the index "
-            "has now",
-        )
-    return tuple(replace(pin, hashes=known.get(pin, pin.hashes)) for pin in pins)
-
-
-def _query_backend(project: Project, store: Store, tools: Tools, python: Path, log: Path) -> tuple[str, ...]:
-    """Return the requirements that the backend adds, with its own programs and the build tools on PATH, as in builds."""
-    with TemporaryDirectory(dir=store.root / "tmp") as folder:
-        source = copy_checkout(project, Path(folder) / "source", f"build requirements of {project.name}")
-        return query_requirements(
-            project.backend,
-            source,
-            python,
-            [python.parent, tools.bin],
-            log,
-            f"build requirements of {project.name}",
-        )
-
-
-def ensure_build_environment(project: Project, store: Store, *, offline: bool = False) -> Path:
-    """Return the Python of an environment with exactly the pins of a project.
-
-    Raises BuildError when pip fails, and MachineError when the environment is incomplete and the run is offline.
-    """
-    environment = ensure_pinned_environment(
-        store.root,
-        "backend",
-        render_pins(project.build_pins or ()),
-        label=f"build requirements of {project.name}",
-        offline=offline,
-    )
-    return environment_python(environment)

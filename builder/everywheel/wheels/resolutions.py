@@ -1,18 +1,21 @@
 """The resolutions of build requirements in a store: for projects without a lock, and those that wheels were built with.
 
 `requirements-<hash>.txt` has the pins for the requirements of a project, and their hash in a comment: a file with other pins
-than were resolved is not used. `<hash>.txt` lists the pins of wheels whose records name this hash.
+than were resolved is not used. `added-<hash>.json` has the requirements that a backend adds to the static ones for a project
+with certain files (PEP 517). `<hash>.txt` lists the pins of wheels whose records name this hash.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from everywheel.config.pins import Pin, PinError, digest_pins, parse_pins, render_pins
 from everywheel.config.project import Project
-from everywheel.execution.files import hash_file, remove_path
+from everywheel.execution.files import hash_file, remove_path, translate_os_errors
 from everywheel.execution.input_files import UnusableFile, read_file
 from everywheel.execution.notices import report_notice
 from everywheel.store.layout import Damage, list_folder
@@ -29,12 +32,40 @@ class _DamagedResolution(Exception):
     """A recorded resolution cannot be used; the text is the reason."""
 
 
-def resolution_path(project: Project, store: Store) -> Path:
-    """Return the file in the store with the resolution for the requirements of a project."""
-    facts = repr(
-        (sorted(project.backend.requires), project.backend.name, sorted(pinned_versions().items()), OLDEST_PYTHON)
-    )
-    return store.root / "resolutions" / f"requirements-{hashlib.sha256(facts.encode()).hexdigest()[:32]}.txt"
+def resolution_path(project: Project, store: Store, added: Sequence[str] = ()) -> Path:
+    """Return the file in the store with the resolution for the requirements of a project and those its backend adds."""
+    requires = sorted({*project.backend.requires, *added})
+    facts = (requires, project.backend.name, sorted(pinned_versions().items()), OLDEST_PYTHON)
+    return store.root / "resolutions" / f"requirements-{_digest(facts)}.txt"
+
+
+def read_added(project: Project, store: Store) -> tuple[str, ...] | None:
+    """Return the requirements that the backend is recorded to add for the files of a project, None without a record."""
+    try:
+        added = json.loads(read_file(_added_path(project, store), _MAX_SIZE))
+    except (FileNotFoundError, UnusableFile, ValueError):  # a damaged record is replaced
+        return None
+    is_valid = isinstance(added, list) and all(isinstance(text, str) for text in added)
+    return tuple(added) if is_valid else None
+
+
+def write_added(project: Project, store: Store, added: Sequence[str]) -> None:
+    """Record the requirements that the backend adds for the files of a project."""
+    path = _added_path(project, store)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    with translate_os_errors(path):
+        remove_path(path)
+        unfinished.write_text(json.dumps([*added]), encoding="utf-8")
+        unfinished.replace(path)
+
+
+def _added_path(project: Project, store: Store) -> Path:
+    static = resolution_path(project, store)
+    return static.with_name(f"added-{_digest((static.name, project.digest))}.json")
+
+
+def _digest(facts: object) -> str:
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
 
 
 def read_resolution(path: Path) -> tuple[Pin, ...] | None:
