@@ -311,7 +311,7 @@ def test_a_wheel_of_the_stable_abi_with_and_without_the_gil_is_one_more_wheel_wi
     planned = make_plan(replace(PROJECT, pythons=(*PROJECT.pythons, both)), PROJECT.targets[:1], IDENTITIES)
 
     (wheel,) = (step for step in planned.wheels.values() if step.python == both)
-    assert wheel.name == "webpencode-abi3.abi3t"
+    assert wheel.name == "webpencode-cp315-abi3.abi3t"
     assert {step.name for step in planned.select([wheel.id]).steps.values()} & {"cpython", "cpython-abi3t"} == {
         "cpython-abi3t"
     }
@@ -378,3 +378,18 @@ def test_an_override_affects_only_the_wheels_of_its_targets() -> None:
         "wheel:musllinux_1_2_aarch64",
         "wheel-cp314t:musllinux_1_2_aarch64",
     }
+
+
+def test_the_wheels_of_two_floors_of_the_stable_abi_are_separate_steps() -> None:
+    specs = [replace(PROJECT.python, tag=tag, abi="abi3") for tag in ("cp311", "cp312", "cp313")]
+    target = PROJECT.targets[0]
+
+    wheels = plan(replace(PROJECT, pythons=tuple(specs))).wheels.values()
+
+    assert {step.id for step in wheels if step.target == target} == {
+        f"wheel:{target.tag}",
+        f"wheel-cp312-abi3:{target.tag}",
+        f"wheel-cp313-abi3:{target.tag}",
+    }
+    names = {step.name for step in wheels}
+    assert names == {PROJECT.name, f"{PROJECT.name}-cp312-abi3", f"{PROJECT.name}-cp313-abi3"}

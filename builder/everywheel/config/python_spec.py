@@ -39,6 +39,11 @@ class PythonSpec:
     free_threaded: bool
     systems: tuple[str, ...] = tuple(OPERATING_SYSTEMS)
 
+    @property
+    def label(self) -> str:
+        """The shortest text that differs for any two Pythons of a project: `cp314t`, `cp311-abi3`."""
+        return self.abi if self.abi.startswith("cp") else f"{self.tag}-{self.abi}"
+
 
 def load_pythons(table: Table, recipes: Mapping[str, Recipe], defaults: Sequence[str] = ()) -> tuple[PythonSpec, ...]:
     """Read `python`: an array of texts such as `cp312` and of tables, or one table; `defaults` if the key is missing.

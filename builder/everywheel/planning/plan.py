@@ -163,7 +163,7 @@ def _plan_wheel(
     return WheelStep(
         id=wheel_id(project, target, python),
         key=_key("wheel", asdict(identities), target.tag, facts, {id: libraries[id].key for id in link}),
-        name=project.name if python == project.python else f"{project.name}-{python.abi}",
+        name=project.name if python == project.python else f"{project.name}-{python.label}",
         version=project.version,
         target=target,
         python=python,
@@ -183,7 +183,7 @@ def step_id(name: str, platform: str) -> str:
 
 def wheel_id(project: Project, target: Target, python: PythonSpec) -> str:
     """Return the id of the step that builds the wheel of a target and a Python: `wheel:<tag>` for the first Python."""
-    return step_id("wheel" if python == project.python else f"wheel-{python.abi}", target.tag)
+    return step_id("wheel" if python == project.python else f"wheel-{python.label}", target.tag)
 
 
 def _library_key(
