@@ -186,7 +186,9 @@ def _print_wheels(project: Project, build: _Build, tested: Mapping[str, str]) ->
             note = f", {tested[id]}" if id in tested else ""
             echo(f"{state}: {_relative(wheel)} ({wheel.stat().st_size / 1e6:.2f} MB){note}")
         elif isinstance(step, WheelStep):
-            echo(f"missing: {wheel_name(project, step.target, step.python)}")
+            # Only the plan has a version that the backend determines.
+            planned = dataclasses.replace(project, version=step.version)
+            echo(f"missing: {wheel_name(planned, step.target, step.python)}")
 
 
 def _describe(build: _Build, store: Store) -> dict[str, object]:

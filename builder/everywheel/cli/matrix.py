@@ -9,10 +9,21 @@ from pathlib import Path
 import click
 
 from everywheel.cli.output import echo, make_table, print_table
+from everywheel.cli.store_lease import open_store
 from everywheel.config.project import Project, load_project
 from everywheel.errors import count_noun
 from everywheel.pipeline import plan_targets
 from everywheel.release.matrix import Job, group_jobs, list_released, plan_jobs
+from everywheel.wheels.build_lock import ensure_build_lock
+
+
+def load_released_project(root: Path) -> Project:
+    """Return the project with the name and the version of its files, which its build backend determines if need be.
+
+    Raises UsageError like `load_project`, and BuildError and MachineError like `ensure_build_lock`.
+    """
+    project = load_project(root)
+    return project if project.has_metadata else ensure_build_lock(project, open_store())
 
 
 def list_jobs(project: Project, *, every_target: bool = False) -> tuple[Job, ...]:
@@ -45,7 +56,7 @@ def matrix_command(root: Path, target_set: str, as_json: bool, github_output: Pa
 
     Example: everywheel matrix --json
     """
-    project = load_project(root)
+    project = load_released_project(root)
     jobs = list_jobs(project, every_target=target_set == "all")
     groups = {name: [dataclasses.asdict(job) for job in group] for name, group in group_jobs(jobs).items()}
     line = json.dumps({**groups, "released": list_released(project), "version": project.version})

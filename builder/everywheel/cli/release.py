@@ -6,13 +6,12 @@ from pathlib import Path
 
 import click
 
-from everywheel.cli.matrix import list_jobs
+from everywheel.cli.matrix import list_jobs, load_released_project
 from everywheel.cli.options import verbose_option
 from everywheel.cli.output import echo
 from everywheel.cli.release_git import abort_command, prepare_command, tag_command
 from everywheel.cli.smoke import SmokeOptions, run_options, select_wheels, smoke_wheels
 from everywheel.cli.store_lease import open_store
-from everywheel.config.project import load_project
 from everywheel.errors import count_noun, find_page
 from everywheel.release.completeness import check_files
 from everywheel.release.matrix import RELEASED_ENGINES, find_job
@@ -79,7 +78,7 @@ def build_job_command(ctx: click.Context, name: str, build_args: tuple[str, ...]
     from everywheel.cli.sdist import sdist_command
     from everywheel.release.completeness import copy_job_files
 
-    project = load_project(ctx.obj)
+    project = load_released_project(ctx.obj)
     job = find_job(list_jobs(project, every_target=True), name)
     if job.engine == "sdist":
         command, args, folder = sdist_command, [*build_args], project.wheelhouse
@@ -134,7 +133,7 @@ def check_command(
     )
     from everywheel.release.version import check_tag
 
-    project = load_project(root)
+    project = load_released_project(root)
     if tag is not None:
         check_tag(tag, project)
     if output_dir is not None:
@@ -168,7 +167,7 @@ def rehearse_command(root: Path, folder: Path, options: SmokeOptions) -> None:
 
     from everywheel.release.rehearsal import check_uploads, serve_index
 
-    project = load_project(root)
+    project = load_released_project(root)
     files = check_files(project, folder)
     with serve_index(open_store(), offline=options.offline) as index:
         check_uploads(files, index, project.name, echo)
@@ -194,7 +193,7 @@ def upload_command(root: Path, folder: Path, repository_url: str, index_url: str
     """
     from everywheel.release.index import find_index, upload
 
-    project = load_project(root)
+    project = load_released_project(root)
     files = check_files(project, folder)
     status = upload(files, find_index(repository_url, index_url), project.name, echo)
     echo(f"{count_noun(len(status.missing), 'file')} uploaded, {len(status.present)} already present")
@@ -219,7 +218,7 @@ def compare_command(root: Path, folder: Path, index_url: str, complete: bool, wa
     """
     from everywheel.release.index import check_complete, find_index, wait_until_listed
 
-    project = load_project(root)
+    project = load_released_project(root)
     files, index = check_files(project, folder), find_index(simple=index_url)
     status = wait_until_listed(files, index, project.name, wait)
     for file in status.present:
