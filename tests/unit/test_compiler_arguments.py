@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,7 +62,8 @@ def wrapper(tmp_path: Path, request: pytest.FixtureRequest) -> Wrapper:
         ranlib=printer,
         folders=(store,),
     )
-    programs = dict.fromkeys(("bin", "python", "zig", "cmake", "ninja", "pkgconf", "patchelf"), tmp_path)
+    programs = dict.fromkeys(("bin", "zig", "cmake", "ninja", "pkgconf", "patchelf"), tmp_path)
+    programs["python"] = Path(sys.executable)
     target = parse_target("manylinux2014_x86_64")
     return Wrapper(write_toolchain(target, compilers, Tools(**programs), workspace), store, SHELLS[request.param])
 
@@ -164,6 +166,7 @@ def test_code_for_the_processor_of_the_build_machine_is_refused(wrapper: Wrapper
         ("-Wl,-rpath,/x,-rpath-link,/y,-soname,libfoo.so", ["-Wl,-soname,libfoo.so"]),
         ("-Wl,--rpath=/x", []),
         ("-Wl,-R,/x", []),
+        ("-bundle", ["-shared"]),
     ],
 )
 def test_flags_with_an_equivalent_are_translated(wrapper: Wrapper, argument: str, expected: list[str]) -> None:
@@ -289,3 +292,32 @@ def test_a_failed_link_with_a_framework_names_it(wrapper: Wrapper, tmp_path: Pat
         "macOS on a Mac with `--engine native` (docs/macos.md)"
     )
     assert not log.exists()
+
+
+def test_arguments_in_response_files_are_checked(wrapper: Wrapper, tmp_path: Path) -> None:
+    inner, outer = tmp_path / "inner.rsp", tmp_path / "outer.rsp"
+    inner.write_text('-I/usr/include\n\'-DTEXT="a b"\' -DPATH=C:\\\\x "-DQUOTED=\\"" \'\'')
+    outer.write_text(f"-Iinclude @{inner} @rpath/none")
+
+    assert wrapper.call("-c", f"@{outer}", "a.c") == [
+        "-c",
+        "-Iinclude",
+        '-DTEXT="a b"',
+        "-DPATH=C:\\x",
+        '-DQUOTED="',
+        "",
+        "@rpath/none",
+        "a.c",
+    ]
+    assert wrapper.notes == ["dropped -I/usr/include (for a.c)"]
+    inner.write_text("/usr/lib/libz.so")
+    assert wrapper.run("-shared", f"@{outer}").returncode == 1
+
+
+def test_response_files_that_name_each_other_are_an_error(wrapper: Wrapper, tmp_path: Path) -> None:
+    file = tmp_path / "a.rsp"
+    file.write_text(f"@{file}")
+
+    assert wrapper.run(f"@{file}").stderr == (
+        f"error: the arguments in response files cannot be used: @{file}: response files name each other\n"
+    )

@@ -44,9 +44,16 @@ set(CMAKE_INSTALL_SO_NO_EXE 1)
 
 
 def render_dependent_file(toolchain: Toolchain, *folders: Path) -> str:
-    """Return a toolchain file that also finds packages in other folders than the prefix: those of build requirements."""
+    """Return a toolchain file that also finds packages in other folders than the prefix: those of build requirements.
+
+    The cache has the folders that the build backend adds, which the variable of this file would hide. Those outside of the
+    prefix and of `folders` are not searched.
+    """
     names = " ".join(_quote(folder.as_posix()) for folder in folders)
-    return f"include({_quote(toolchain.cmake_file.as_posix())})\nlist(APPEND CMAKE_FIND_ROOT_PATH {names})\n"
+    return f"""include({_quote(toolchain.cmake_file.as_posix())})
+list(APPEND CMAKE_FIND_ROOT_PATH {names})
+list(APPEND CMAKE_PREFIX_PATH {names} $CACHE{{CMAKE_PREFIX_PATH}})
+"""
 
 
 def _quote(value: str) -> str:

@@ -52,8 +52,11 @@ class Note:
         return f"{self.argument} (for {self.subjects[0]}{others})"
 
 
-def render_filter(toolchain: Toolchain, folders: Sequence[Path]) -> str:
-    """Return the part of a wrapper that checks its arguments: builds may name only the workspace and `folders`."""
+def render_filter(toolchain: Toolchain, folders: Sequence[Path], python: Path) -> str:
+    """Return the part of a wrapper that checks its arguments: builds may name only the workspace and `folders`.
+
+    `python` replaces response files by the arguments in them, which are checked like all others.
+    """
     workspace = toolchain.directory.parent
     allowed = dict.fromkeys(path for folder in (workspace, *folders) for path in (folder, folder.resolve()))
     headers = toolchain.prefix / PYTHON_HEADERS
@@ -63,6 +66,7 @@ def render_filter(toolchain: Toolchain, folders: Sequence[Path]) -> str:
         "prefix": shlex.quote(str(toolchain.prefix)),
         "source": shlex.quote(str(workspace / "source")),
         "allowed": " | ".join(f"{shlex.quote(str(path))}/*" for path in allowed),
+        "expand": shlex.join(map(str, [python, "-I", "-S", SCRIPT.with_name("response_files.py")])),
         "notes": shlex.quote(str(_find_notes(toolchain))),
     }
     text = "".join(line for line in SCRIPT.read_text().splitlines(keepends=True) if not line.startswith("#"))

@@ -110,6 +110,11 @@ ${rest%%,*}"
 }
 
 for arg do
+  case $arg in
+    @?*) if [ -f "${arg#@}" ]; then exec @expand@ "$0" "$@"; fi ;;
+  esac
+done
+for arg do
   shift
   if [ "$option" ]; then
     case $option in
@@ -195,6 +200,8 @@ for arg do
     -fno-lifetime-dse | -fvar-tracking* | -fno-var-tracking* | -fno-reorder-blocks-and-partition | -fno-crossjumping) note dropped "$arg"; continue ;;
     -fno-aggressive-loop-optimizations | -fno-printf-return-value | -fno-toplevel-reorder | -fconserve-stack) note dropped "$arg"; continue ;;
     -fprofile-partial-training | -fipa-pta | -fdevirtualize-at-ltrans | -fgraphite* | -floop-nest-optimize) note dropped "$arg"; continue ;;
+    # zig's linker cannot write bundles, and Python loads both.
+    -bundle) arg=-shared ;;
     *-print-search-dirs)
       echo libraries: =@prefix@/lib
       exit

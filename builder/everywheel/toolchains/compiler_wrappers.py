@@ -89,7 +89,9 @@ def _render_compilers(
     toolchain: Toolchain, compilers: Compilers, tools: Tools, limit: str, options: ToolchainOptions
 ) -> dict[str, str]:
     name = _REPLACE_SONAME if toolchain.target.os == "darwin" else ""
-    check = render_filter(toolchain, compilers.folders) if compilers.folders else _render_removal(toolchain.prefix)
+    check = _render_removal(toolchain.prefix)
+    if compilers.folders:
+        check = render_filter(toolchain, compilers.folders, tools.python)
     if compilers.definitions:
         check += render_library_names(compilers.definitions, tools.python)
     objects = ""

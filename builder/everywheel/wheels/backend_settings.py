@@ -101,12 +101,14 @@ def _scikit_build_settings(
         "build-dir": str(workspace / "build"),
         "cmake.build-type": "Release",
         "cmake.define.CMAKE_TOOLCHAIN_FILE": str(toolchain.cmake_file),
-        "cmake.define.CMAKE_PREFIX_PATH": str(python.prefix),
         "cmake.define.Python_INCLUDE_DIR": str(python.headers),
         "cmake.define.Python3_INCLUDE_DIR": str(python.headers),
     }
     if folder is None:
-        return settings | {"cmake.define.SKBUILD_SOABI": python.extension_tag}
+        return settings | {
+            "cmake.define.CMAKE_PREFIX_PATH": str(python.prefix),
+            "cmake.define.SKBUILD_SOABI": python.extension_tag,
+        }
     # CMake compares the versions of the interpreter and of the headers: this interpreter reports those of the target. The
     # name of modules comes from sysconfig.
     settings["cmake.define.CMAKE_TOOLCHAIN_FILE"] = str(folder.cmake_file)
