@@ -324,3 +324,19 @@ def test_a_python_version_that_is_not_a_version_is_an_error() -> None:
         parse_python_version("latest")
 
     assert caught.value.fact == "the version of the Python headers is incomplete: 'latest'"
+
+
+def test_a_backend_that_cannot_be_imported_is_an_error(tmp_path: Path) -> None:
+    call = make_call(tmp_path, "nowhere.api")
+
+    with pytest.raises(UsageError) as caught:
+        build_extension_wheel(replace(call, backend=BuildBackend(name="nowhere.api")))
+
+    assert caught.value.render() == (
+        "error: demo 1.0 for musllinux_1_2_aarch64: the build backend nowhere.api cannot be imported\n"
+        "  reason: ModuleNotFoundError: No module named 'nowhere'\n"
+        "  hint: is the distribution that contains it in `requires` of [build-system]? `build-backend` names its module"
+    )
+    with pytest.raises(UsageError) as caught:
+        build_extension_wheel(call)
+    assert caught.value.details["reason"] == f"Cannot find module 'nowhere.api' in {[str(call.source)]}"

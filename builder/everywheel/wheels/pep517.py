@@ -19,8 +19,8 @@ from everywheel.execution.process import run_logged
 from everywheel.platforms.target import Target
 from everywheel.toolchains.pip_settings import filter_environment
 from everywheel.toolchains.toolchain import Toolchain
+from everywheel.wheels.backend_output import check_backend, log_warnings
 from everywheel.wheels.backend_settings import Settings, choose_settings
-from everywheel.wheels.backend_warnings import log_warnings
 from everywheel.wheels.target_folder import TargetFolder
 from everywheel.wheels.target_python import TargetPython
 
@@ -160,6 +160,7 @@ def _call_hooks(
     def run(cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
         run_hook(cmd, cwd, extra_environ)
         log_warnings(cmd, log, f"{label}: {backend.name}")
+        check_backend(cmd, backend.name, label)
 
     try:
         return BuildBackendHookCaller(str(source), backend.name, backend.path or None, run, str(python))
