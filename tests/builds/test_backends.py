@@ -76,9 +76,9 @@ def check_wheel(project: Path, name: str, tag: str) -> None:
     wheel = project / "wheelhouse" / f"{stem}-cp313-cp313-{tag}.whl"
     processor, suffix = TARGETS[tag]
 
-    found = {path: (binary.machine, binary.exports) for path, binary in read_modules(wheel).items()}
+    modules = {path: (binary.machine, binary.exports) for path, binary in read_modules(wheel).items()}
 
-    assert found == {f"demo/{module}.{suffix}": (processor, (f"PyInit_{module}",)) for module in MODULES[name]}
+    assert modules == {f"demo/{module}.{suffix}": (processor, (f"PyInit_{module}",)) for module in MODULES[name]}
     assert audit_wheel(wheel).findings == ()
 
 

@@ -314,6 +314,14 @@ def test_arguments_in_response_files_are_checked(wrapper: Wrapper, tmp_path: Pat
     assert wrapper.run("-shared", f"@{outer}").returncode == 1
 
 
+def test_a_list_of_undefined_symbols_for_the_linker_of_macos_is_translated(wrapper: Wrapper, tmp_path: Path) -> None:
+    file = tmp_path / "python.sym"
+    file.write_text("-U _PyLong_Type\n-U _PyErr_Format\n")
+
+    assert wrapper.call(f"-Wl,-dead_strip,@{file}", "a.o") == ["-Wl,-dead_strip,-undefined,dynamic_lookup", "a.o"]
+    assert wrapper.call("-Wl,@missing", "a.o") == ["-Wl,@missing", "a.o"]
+
+
 def test_response_files_that_name_each_other_are_an_error(wrapper: Wrapper, tmp_path: Path) -> None:
     file = tmp_path / "a.rsp"
     file.write_text(f"@{file}")

@@ -55,6 +55,12 @@ translate_token() {
       ;;
   esac
   case $1 in
+    # A list of symbols of Python for the linker of macOS, such as that of nanobind.
+    @*)
+      line=
+      if [ -f "${1#@}" ]; then IFS= read -r line <"${1#@}" || :; fi
+      case $line in -U\ *) token=-undefined,dynamic_lookup ;; esac
+      ;;
     -z) waiting=z ;;
     -rpath | --rpath | -rpath-link | --rpath-link | -R) token= waiting=value ;;
     -rpath[=-]* | --rpath[=-]* | -R/*) token= ;;

@@ -149,7 +149,11 @@ fi
 def _render_limit(toolchain: Toolchain, tools: Tools, options: ToolchainOptions, limit_exports: Sequence[str]) -> str:
     """Return the part of a wrapper that limits the exports of the links that are not limited by their own arguments."""
     if toolchain.target.os == "darwin" and options.exports:
-        return _render_hiding(tools, options)
+        is_module = '[ "$shared" ] && [ -z "$named" ]'
+        return _render_hiding(tools, options, is_module if options.exports_of_modules else '[ "$shared" ]')
+    if toolchain.target.os == "windows" and options.exports_of_modules:
+        # DLLs have no soname: the modules are the files that Python loads.
+        return _render_hiding(tools, options, 'case " $* " in *".pyd "*) ;; *) false ;; esac')
     if options.exports_of_modules and limit_exports:
         return f"""if [ "$shared" ] && [ -z "$named" ]; then set -- "$@" {shlex.join(limit_exports)}; fi
 """
@@ -173,15 +177,11 @@ done
 """
 
 
-def _render_hiding(tools: Tools, options: ToolchainOptions) -> str:
-    """Return the part of a wrapper that hides symbols in the objects of a link before it.
-
-    zig's linker for macOS ignores -exported_symbols_list: https://github.com/ziglang/zig/issues/24662
-    """
+def _render_hiding(tools: Tools, options: ToolchainOptions, condition: str) -> str:
+    """Return the part of a wrapper that hides symbols in the objects of a link before it, if the condition is met."""
     program = Path(__file__).with_name("hide_symbols.py")
     command = shlex.join(map(str, [tools.python, "-I", "-S", program, *options.exports, "--"]))
-    is_limited = '[ "$shared" ] && [ -z "$named" ]' if options.exports_of_modules else '[ "$shared" ]'
-    return f'if {is_limited}; then {command} "$@" || exit; fi\n'
+    return f'if {condition}; then {command} "$@" || exit; fi\n'
 
 
 def _render_pkgconfig(toolchain: Toolchain, tools: Tools, *, static: bool) -> str:
