@@ -115,7 +115,7 @@ def render_builds(results: Mapping[str, ProjectResult], projects: Sequence[Known
         [
             f"{project.name} {result.version}",
             str(result.lines),
-            f"{sum(result.seconds.values()) / 60:.1f}",
+            _add_minutes(result),
             f"{result.largest / 1e6:.2f} MB",
             *(_describe(result, project, target) for target in targets),
         ]
@@ -123,6 +123,13 @@ def render_builds(results: Mapping[str, ProjectResult], projects: Sequence[Known
         if (result := results.get(project.name))
     ]
     return _render_table(["project", "settings", "minutes", "largest wheel", *targets], rows)
+
+
+def _add_minutes(result: ProjectResult) -> str:
+    """Return the minutes of the wheels' steps; a wheel that was always in the store has none."""
+    minutes = f"{sum(result.seconds.values()) / 60:.1f}"
+    measured, wheels = len(result.seconds), len(result.wheels)
+    return f"{minutes} ({measured} of {wheels} wheels)" if measured < wheels else minutes
 
 
 def _describe(result: ProjectResult, project: KnownProject, target: str) -> str:
