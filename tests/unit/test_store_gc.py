@@ -39,7 +39,11 @@ CHURN = (
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    # Commands that were killed on this machine have left temporary directories, which a collection finds as well.
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     store = Store(tmp_path / "store")
     (tmp_path / "tree").mkdir()
     for key in (KEY, OTHER):
