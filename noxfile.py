@@ -175,10 +175,10 @@ def corpus(session: nox.Session) -> None:
     session.run("python", "tests/corpus/run_corpus.py", *session.posargs)
 
 
-@nox.session
-def matrix(session: nox.Session) -> None:
-    """List the jobs of a release; `-- --github-output FILE` writes them for a workflow."""
-    everywheel(session, "matrix", *session.posargs)
+@nox.session(name="everywheel")
+def run_everywheel(session: nox.Session) -> None:
+    """Run a command of everywheel: `-- matrix` lists the jobs of a release, `-- recipes outdated` newer versions."""
+    everywheel(session, *session.posargs)
 
 
 @nox.session
@@ -189,7 +189,7 @@ def sources(session: nox.Session) -> None:
 
 @nox.session(name="build-job")
 def build_job(session: nox.Session) -> None:
-    """Build a job of `nox -s matrix` into jobs/: `-- zig-musllinux_1_2_x86_64`, `-- sdist`; build options may follow."""
+    """Build a job of `everywheel matrix` into jobs/: `-- zig-musllinux_1_2_x86_64`, `-- sdist`; build options may follow."""
     install(session)
     import_sources(session)
     session.run("everywheel", "release", "build-job", *session.posargs)
@@ -198,7 +198,7 @@ def build_job(session: nox.Session) -> None:
 @nox.session(name="test-wheel")
 def test_wheel(session: nox.Session) -> None:
     """Install the wheel of a job (`-- zig-macosx_11_0_arm64`) from jobs/ on this machine and run the extension's tests."""
-    name, *args = session.posargs or session.error("name a job: `nox -s matrix` lists them")
+    name, *args = session.posargs or session.error("name a job: `nox -s everywheel -- matrix` lists them")
     install_pins(session, "wheel")
     install_wheel(session, f"jobs/{name}")
     session.run("pytest", "-q", "extension/tests/test_encode.py", "extension/tests/test_errors.py", *args)
@@ -218,7 +218,7 @@ def cibuildwheel(session: nox.Session) -> None:
 @nox.session(name="smoke-job")
 def smoke_job(session: nox.Session) -> None:
     """Run the wheels of a job (`-- zig-musllinux_1_2_x86_64`) from jobs/ on every system that they claim."""
-    name, *args = session.posargs or session.error("name a job: `nox -s matrix` lists them")
+    name, *args = session.posargs or session.error("name a job: `nox -s everywheel -- matrix` lists them")
     install(session)
     import_sources(session)
     session.run("everywheel", "smoke", *find(f"jobs/{name}/*.whl"), "--require-run", f"--html=smoke-{name}.html", *args)

@@ -60,6 +60,11 @@ SKIPPED = {
     ("containers.yml", "test-exhaustive", "sudo .venv/bin/nox -s integration -- -m exhaustive"): (
         "an hour: repeats tests of `nox -s integration` for further targets and libraries"
     ),
+    ("recipes.yml", "update", ".venv/bin/nox -s everywheel -- recipes "): (
+        "changes recipes; tests of `recipes update` and `recipes outdated` run both with a package archive of their own"
+    ),
+    ("recipes.yml", "update", "python3 .ci/"): "tests/unit/test_pull_request.py and test_digests.py run both scripts",
+    ("recipes.yml", "propose", ""): "opens a pull request; tests/unit/test_pull_request.py does so without GitHub",
     ("wheels.yml", "native", ""): "these jobs run on macOS and Windows",
     ("wheels.yml", "test-wheel", ""): "these jobs run on macOS and Windows",
 }

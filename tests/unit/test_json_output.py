@@ -33,7 +33,7 @@ COMMANDS: dict[str, tuple[list[str], int]] = {
     "store verify": ([], 0),
 }
 """The arguments of each command in a project with a wheel that has findings, and the exit code."""
-FROM_THE_NETWORK = ("images lock", "recipes update")
+FROM_THE_NETWORK = ("images lock", "recipes outdated")
 """Commands whose document has answers of registries and of a distribution's package index."""
 
 

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import click
 
-from everywheel.cli.options import json_option, target_option, verbose_option
+from everywheel.cli.options import json_option, target_option
 from everywheel.cli.output import echo
 from everywheel.cli.recipe_listing import describe_recipe, has_text, print_recipes
+from everywheel.cli.recipe_updates import outdated_command, update_command
 from everywheel.cli.recipes_new import new_command
 from everywheel.cli.run_plan import choose_targets
-from everywheel.cli.store_lease import open_store
 from everywheel.config.collection import (
-    is_installed,
     load_available_recipes,
     load_collections,
     name_collection,
@@ -25,14 +24,12 @@ from everywheel.config.collection import (
 from everywheel.config.project import load_project
 from everywheel.config.recipe import Linkage, Recipe, resolve_recipe
 from everywheel.config.settings_file import has_project
-from everywheel.config.text_rules import VERSION
 from everywheel.errors import NothingSelectedError, UsageError, count_noun, find_page
 from everywheel.pipeline import plan_targets
 from everywheel.planning.keys import find_identities
 from everywheel.planning.plan import plan_libraries
 from everywheel.platforms.architectures import ARCHES
 from everywheel.platforms.target import Target, base_target, parse_target
-from everywheel.sources.update import find_updates, pin_version, rewrite_pins
 
 
 @click.group("recipes", short_help="List, show, check and update recipes.")
@@ -139,46 +136,8 @@ def _list_base_targets() -> tuple[Target, ...]:
     return tuple(base_target(libc, arch) for arch in ARCHES.values() for libc in ("glibc", "musl"))
 
 
-@recipes_group.command("update", short_help="Compare pins with the distribution, and update them.")
-@click.argument("names", nargs=-1)
-@click.option("--to", "version", metavar="VERSION", help="Pin this upstream version of the named recipe.")
-@click.option("--dry-run", is_flag=True, help="Show the differences and change nothing.")
-@verbose_option
-@json_option
-@click.pass_obj
-def update_command(root: Path, names: tuple[str, ...], version: str | None, dry_run: bool, as_json: bool) -> None:
-    """Compare pins with the distribution's current packages, and update the pins of patches that changed there.
-
-    Newer upstream versions are listed only; `--to` pins one of them. Review the change with `git diff` before building.
-
-    Example: everywheel recipes update glib --dry-run
-    """
-    recipes = load_available_recipes(root)
-    if version is not None and not VERSION.accepts(version):
-        raise UsageError(f"--to must be {VERSION.description}", details={"value": repr(version)}, hint=VERSION.hint)
-    chosen = [_choose_recipe(name, recipes) for name in names] or [r for r in recipes.values() if not is_installed(r)]
-    for recipe in chosen:
-        if is_installed(recipe):
-            raise UsageError(
-                f"'{recipe.name}' is a built-in recipe of the installation, which no command changes",
-                hint=f"copy {recipe.directory} to the project's folder of recipes: a recipe there replaces it",
-            )
-    store = open_store()
-    if version is not None:
-        if len(names) != 1:
-            raise UsageError("--to requires exactly one recipe", hint="everywheel recipes update NAME --to VERSION")
-        pin_version(chosen[0], version, store.root)
-        echo(f"{names[0]}: {chosen[0].version} -> {version}")
-        return
-    updates = find_updates(chosen, store.root)
-    changed = 0 if dry_run else sum(rewrite_pins(recipe, updates) for recipe in chosen)
-    if as_json:
-        echo(json.dumps([dataclasses.asdict(update) for update in updates], indent=1))
-        return
-    for update in updates:
-        echo(f"{update.recipe}: {update.message}")
-    echo(f"{count_noun(len(chosen), 'recipe')} compared, {count_noun(changed, 'pin')} updated")
-
-
+recipes_group.add_command(outdated_command)
+recipes_group.add_command(update_command)
 recipes_group.add_command(new_command)
+
 COMMAND = recipes_group

@@ -14,6 +14,14 @@ class DebianFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OmittedPatch:
+    """A patch of the packaging that a recipe leaves out on purpose, and why."""
+
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PatchArchive:
     """A pinned archive from which patches are taken: the packaging of a distribution's source package."""
 
@@ -23,6 +31,7 @@ class PatchArchive:
     sha1: str = ""
     urls: tuple[str, ...] = ()
     debian: DebianFile | None = None
+    omitted: tuple[OmittedPatch, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +63,7 @@ class Source:
     """The pinned archive that a recipe builds, and its patches in the order in which they are applied.
 
     `sha256` is in lower-case hex, as is `sha1`, by which the distribution's snapshot service has the file; `size` is in bytes,
-    or 0 if it is not pinned.
+    or 0 if it is not pinned. `omit_patches` is the reason for which all patches of the packaging are left out, empty for none.
     """
 
     filename: str
@@ -63,4 +72,5 @@ class Source:
     sha1: str = ""
     urls: tuple[str, ...] = ()
     debian: DebianFile | None = None
+    omit_patches: str = ""
     patches: tuple[Patch, ...] = ()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import PurePosixPath
 
-from everywheel.config.source import DebianFile, Patch, PatchArchive, Source
-from everywheel.config.text_rules import DEBIAN_PACKAGE, FILE_NAME, FIX, PATH, URL, TextRule
+from everywheel.config.source import DebianFile, OmittedPatch, Patch, PatchArchive, Source
+from everywheel.config.text_rules import DEBIAN_PACKAGE, FILE_NAME, FIX, PATH, REASON, URL, TextRule
 from everywheel.config.toml_reader import Table
 from everywheel.errors import UsageError
 
@@ -23,6 +24,7 @@ def load_source(table: Table, version: str) -> Source:
         sha1=_load_sha1(table),
         urls=urls,
         debian=debian,
+        omit_patches=table.text("omit-patches", rule=REASON) if table.has("omit-patches") else "",
         patches=(
             *(patch for patches in archives for patch in patches),
             *(_load_patch(patch, version) for patch in table.tables("patches")),
@@ -43,6 +45,7 @@ def _load_patch_archive(table: Table, version: str) -> tuple[Patch, ...]:
         sha1=_load_sha1(table),
         urls=urls,
         debian=debian,
+        omitted=tuple(_load_omitted(omitted) for omitted in table.tables("omit")),
     )
     patches = tuple(_load_member(patch, archive) for patch in table.tables("patches"))
     if not patches:
@@ -50,8 +53,28 @@ def _load_patch_archive(table: Table, version: str) -> tuple[Patch, ...]:
             f"{table.location}: no patch of '{archive.filename}' is listed",
             hint='add `patches = [{ file = "debian/patches/…", sha256 = "…" }]`',
         )
+    _reject_applied(table, archive, {patch.file for patch in patches})
     table.reject_unknown_keys()
     return patches
+
+
+def _load_omitted(table: Table) -> OmittedPatch:
+    omitted = OmittedPatch(
+        file=PurePosixPath(table.text("file", rule=PATH)).as_posix(), reason=table.text("reason", rule=REASON)
+    )
+    table.reject_unknown_keys()
+    return omitted
+
+
+def _reject_applied(table: Table, archive: PatchArchive, applied: Collection[str]) -> None:
+    """Raise UsageError for a patch that is both applied and left out."""
+    for omitted in archive.omitted:
+        if omitted.file in applied:
+            raise UsageError(
+                f"{table.location}: '{omitted.file}' is in 'patches' and in 'omit'",
+                details={"reason in 'omit'": omitted.reason},
+                hint="remove it from one of them",
+            )
 
 
 def _load_member(table: Table, archive: PatchArchive) -> Patch:

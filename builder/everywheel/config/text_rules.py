@@ -84,6 +84,11 @@ SNAPSHOT = TextRule(
     description="an http or https URL, or `none`",
     hint='such as `snapshot = "https://snapshot.example"`',
 )
+REASON = TextRule(
+    accepts=lambda text: bool(text.strip()) and text.isprintable(),
+    description="one line of text",
+    hint='such as `reason = "changes tests only"`',
+)
 VARIABLE = TextRule(
     accepts=_match(r"[A-Za-z_][A-Za-z0-9_]*"),
     description="the name of an environment variable",

@@ -69,12 +69,16 @@ class ListedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
-    """One revision of a source package, such as `vips 8.16.1-1+deb13u2`; `directories` are paths in the archives."""
+    """One revision of a source package, such as `vips 8.16.1-1+deb13u2`; `directories` are paths in the archives.
+
+    `suites` are those that have it, if they were requested.
+    """
 
     package: str
     version: str
     files: tuple[ListedFile, ...]
     directories: tuple[str, ...] = ()
+    suites: tuple[str, ...] = ()
 
 
 def parse_revisions(text: str) -> tuple[Revision, ...]:
@@ -166,6 +170,16 @@ class AptRoot:
         """Return every revision of the source packages in the lists."""
         # An unknown name makes apt-cache fail, but it still prints the others.
         return parse_revisions(self._run("apt-cache", "showsrc", "--only-source", *packages)[1])
+
+    def find_suites(self, revisions: Sequence[Revision]) -> tuple[Revision, ...]:
+        """Return the revisions with the suites that have them."""
+        packages = dict.fromkeys(revision.package for revision in revisions)
+        suites: dict[tuple[str, str], list[str]] = {}
+        for line in self._run("apt-cache", "madison", *packages)[1].splitlines():
+            row = [cell.strip() for cell in line.split("|")]
+            if len(row) == 3 and row[2].endswith(" Sources"):
+                suites.setdefault((row[0], row[1]), []).append(row[2].split(" ")[1].partition("/")[0])
+        return tuple(replace(r, suites=tuple(dict.fromkeys(suites.get((r.package, r.version), ())))) for r in revisions)
 
     def find_uris(self, revision: Revision, file: ListedFile) -> Iterator[str]:
         """Yield the URIs at which one file may be: those that apt prints, then the revision's directories on every archive.

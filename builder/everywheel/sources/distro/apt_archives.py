@@ -48,6 +48,8 @@ DISTRIBUTIONS = {
 }
 
 
+ROLLING_RELEASES = frozenset({"sid", "unstable", "testing"})
+"""Releases that get new upstream versions at any time, instead of fixes for the version that they have."""
 _RELEASE_CLASSES = ("oldstable", "stable", "testing", "unstable", "sid")
 
 

@@ -97,16 +97,26 @@ class PackageClient:
                 raise
             self._fetch(root, updated, file, path, on_bytes)
 
-    def list_revisions(self, package: str) -> tuple[Revision, ...]:
-        """Return every revision of a package in the lists, after updating them."""
-        _, revisions, updates = self._open()
-        updated = self._update(updates, trust_recent=False)
-        return tuple(r for r in (revisions if updated is None else updated) if r.package == package)
+    @property
+    def suites(self) -> tuple[str, ...]:
+        """The suites whose lists are read, in the order of the table of archives."""
+        root, _, _ = self._open()
+        return tuple(dict.fromkeys(suite for archive in root.archives for suite in archive.suites))
 
-    def read_packaging(self, revision: Revision, name: str) -> bytes | None:
-        """Return one file of a revision's `.debian.tar`, or None; raise Unavailable when the archive is unavailable."""
-        packaging = self._get_packaging(self._open()[0], revision, lambda size, total: None)
-        return None if packaging is None else read_member(packaging, name)
+    def list_revisions(self) -> tuple[Revision, ...]:
+        """Return every revision of the packages with its suites, after updating the lists.
+
+        Raises Unavailable when the lists cannot be updated.
+        """
+        root, revisions, updates = self._open()
+        updated = self._update(updates, trust_recent=False)
+        if root.update_error:
+            raise Unavailable(root.update_error)
+        return root.find_suites(revisions if updated is None else updated)
+
+    def get_packaging(self, revision: Revision) -> Path | None:
+        """Return a revision's `.debian.tar`, None for a package of the older format; raise Unavailable without it."""
+        return self._get_packaging(self._open()[0], revision, lambda size, total: None)
 
     def _open(self) -> tuple[AptRoot, tuple[Revision, ...], int]:
         """Return the root, the revisions in its lists and the number of updates; the first call sets the root up."""

@@ -1,0 +1,93 @@
+"""Updates of recipes: the new files are fetched, the library is built, and then recipe.toml is replaced."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from everywheel.cli.output import echo
+from everywheel.cli.run_plan import exit_code, run_plan
+from everywheel.config.project import Project
+from everywheel.config.recipe import Recipe
+from everywheel.errors import SourceError
+from everywheel.execution.files import translate_os_errors
+from everywheel.pipeline import BuildOptions
+from everywheel.planning.keys import find_identities
+from everywheel.planning.plan import finish_plan, plan_libraries
+from everywheel.planning.steps import Step, StepKind
+from everywheel.platforms.target import Target
+from everywheel.sources import SourceLocations
+from everywheel.sources.cache import open_scratch
+from everywheel.sources.progress import ignore_progress
+from everywheel.sources.recipe_file import copy_recipe, read_recipe, replace_recipe, write_pins
+from everywheel.sources.update import RecipeUpdate, describe_update
+from everywheel.store.local import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateOptions:
+    """How updates are applied: the targets to build for, and the folder for changelog fragments."""
+
+    dry_run: bool
+    targets: tuple[Target, ...]
+    jobs: int
+    changes: Path | None
+    locations: SourceLocations
+
+
+def apply_update(
+    update: RecipeUpdate, project: Project | None, store: Store, options: UpdateOptions
+) -> tuple[Project | None, int]:
+    """Fetch, build and write one update; return the project with the new recipe and the exit code."""
+    recipe, old = update.recipe, read_recipe(update.recipe)
+    try:
+        new = write_pins(old, update, store.root, options.locations, ignore_progress)
+    except SourceError as error:
+        echo(f"{recipe.name}: {error}", err=True)
+        return project, error.exit_code
+    with open_scratch(store.root) as folder:
+        copy = copy_recipe(recipe, new, folder)
+        changed = (
+            None if project is None else dataclasses.replace(project, recipes={**project.recipes, recipe.name: copy})
+        )
+        status = 0 if changed is None else _build(changed, recipe.name, store, options)
+        if options.dry_run or status:
+            echo("".join(_make_diff(recipe, old, new)))
+        if status:
+            echo(f"{recipe.name}: not updated, since {update.version} was not built; the recipe is as it was", err=True)
+            return project, status
+        if not options.dry_run:
+            replace_recipe(recipe, old, new)
+            _write_fragment(update, options.changes)
+    if project is None:
+        return None, 0
+    own = dataclasses.replace(copy, directory=recipe.directory)
+    return dataclasses.replace(project, recipes={**project.recipes, recipe.name: own}), 0
+
+
+def _build(project: Project, name: str, store: Store, options: UpdateOptions) -> int:
+    """Build a library with its requirements for the targets, and return the exit code."""
+    steps: dict[str, Step] = {}
+    for target in options.targets:
+        steps |= plan_libraries(project, target, [name], find_identities())
+    plan = finish_plan(steps)
+    needed = tuple(id for id, step in plan.libraries.items() if step.kind is StepKind.LIBRARY)
+    return exit_code(run_plan(plan, project, store, BuildOptions(jobs=options.jobs, results=needed)))
+
+
+def _make_diff(recipe: Recipe, old: str, new: str) -> Iterator[str]:
+    name = f"{recipe.name}/recipe.toml"
+    return difflib.unified_diff(old.splitlines(keepends=True), new.splitlines(keepends=True), name, name, n=1)
+
+
+def _write_fragment(update: RecipeUpdate, folder: Path | None) -> None:
+    if folder is None:
+        return
+    kind = "security" if update.fixes else "changed"
+    with translate_os_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"+{update.recipe.name}-{update.version}.{kind}.md"
+        path.write_text(f"{describe_update(update)}\n", encoding="utf-8")
