@@ -3,8 +3,8 @@
 
 `pull_request.py write FILE` writes the difference of recipes and changelog fragments in the checkout. `pull_request.py open
 FILE` applies it to another checkout, pushes it as the branch `update-recipes`, and opens or replaces the pull request of that
-branch with the GitHub CLI. It accepts changes of recipe.toml files and new fragments only, and does nothing for an empty
-file. It uses the standard library only.
+branch with the GitHub CLI. It accepts changes of recipe.toml and of an overlay's meson.build, and new fragments, and nothing
+else; an empty file does nothing. It uses the standard library only.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from pathlib import Path
 BRANCH = "update-recipes"
 FOLDERS = ("changes/everywheel", "recipes")
 ACCEPTED = re.compile(
-    r"recipes/[A-Za-z0-9._+-]+/recipe\.toml|changes/everywheel/\+[A-Za-z0-9._+~-]+\.(?:changed|security)\.md"
+    r"recipes/[A-Za-z0-9._+-]+/(?:recipe\.toml|overlay/meson\.build)|"
+    r"changes/everywheel/\+[A-Za-z0-9._+~-]+\.(?:changed|security)\.md"
 )
 TITLE = "Update recipes"
 LONGEST = 20_000  # characters of the description

@@ -76,7 +76,11 @@ NOT_IN_KEYS: dict[type, dict[str, str]] = {
         "overrides": "change other values of the targets that they match",
     },
     License: {},
-    Source: {"filename": LOCATION, "debian": LOCATION, "sha1": LOCATION, "size": SIZE},
+    Source: {
+        **dict.fromkeys(("filename", "debian", "sha1"), LOCATION),
+        "size": SIZE,
+        "omit_patches": "is a reason for patches that are not applied",
+    },
     Patch: {
         **dict.fromkeys(("urls", "debian", "sha1", "archive", "file"), LOCATION),
         "size": SIZE,

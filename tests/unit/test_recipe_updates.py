@@ -15,7 +15,7 @@ from everywheel.errors import UsageError
 from everywheel.sources import SourceLocations
 from everywheel.sources.distro.apt_archives import Archive
 from everywheel.sources.distro.packaging import find_fixes, read_packaging
-from everywheel.sources.recipe_file import replace_recipe
+from everywheel.sources.recipe_file import FileChange, replace_files
 from everywheel.sources.recipe_text import respell
 from everywheel.sources.request import Unavailable
 from test_sources_debian import Repository, needs_apt, pack, sha
@@ -112,7 +112,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         suites = sorted((tmp_path / "suites").iterdir(), reverse=True)  # trixie before sid
         archives = tuple(Archive(uri=f"file:{suite}", suites=(suite.name,)) for suite in suites)
         locations = SourceLocations(archives=archives, snapshot="")
-        monkeypatch.setattr("everywheel.cli.recipe_updates.find_locations", lambda: locations)
+        monkeypatch.setattr("everywheel.cli.recipe_updates.find_locations", lambda *settings: locations)
         monkeypatch.setenv("EVERYWHEEL_STORE", str(tmp_path / "store"))
         monkeypatch.chdir(tmp_path / "project")
         return CliRunner().invoke(main, ["recipes", *args])
@@ -356,10 +356,30 @@ def test_urls_get_the_version_in_their_own_spelling(url: str, old: str, new: str
 
 def test_a_file_that_an_editor_changed_meanwhile_is_not_replaced(project: Project) -> None:
     recipe = load_recipe(project.recipe)
+    overlay = project.recipe.parent / "overlay" / "meson.build"
+    overlay.parent.mkdir()
+    overlay.write_text("old")
     project.recipe.write_text("edited")
+    changes = [FileChange(name=name, old="old", new="new") for name in ("overlay/meson.build", "recipe.toml")]
 
     with pytest.raises(UsageError, match="was changed during the update"):
-        replace_recipe(recipe, "old", "new")
+        replace_files(recipe, changes)
 
-    assert project.recipe.read_text() == "edited"
-    assert [path.name for path in project.recipe.parent.iterdir()] == ["recipe.toml"]
+    assert (project.recipe.read_text(), overlay.read_text()) == ("edited", "old")
+    assert sorted(path.name for path in project.recipe.parent.rglob("*")) == ["meson.build", "overlay", "recipe.toml"]
+
+
+@needs_apt
+def test_the_version_in_the_overlay_is_changed_as_well(project: Project, run: Run) -> None:
+    overlay = project.recipe.parent / "overlay" / "meson.build"
+    overlay.parent.mkdir()
+    text = "# 1.0\nproject('foo', 'c', version: '1.0', license: 'MIT',\n  meson_version: '>=1.0')\nsoversion = '1.0'\n"
+    overlay.write_text(text)
+    project.add("1.2-1~deb13u1", pack_patches({}), NEW)
+
+    dry = run("update", "--dry-run", "libfoo")
+    assert overlay.read_text() == text
+    assert "+project('foo', 'c', version: '1.2', license: 'MIT',\n" in dry.output
+
+    assert run("update", "--no-build", "libfoo").exit_code == 0
+    assert overlay.read_text() == text.replace("version: '1.0', license", "version: '1.2', license")

@@ -22,7 +22,7 @@ from everywheel.platforms.target import Target
 from everywheel.sources import SourceLocations
 from everywheel.sources.cache import open_scratch
 from everywheel.sources.progress import ignore_progress
-from everywheel.sources.recipe_file import copy_recipe, read_recipe, replace_recipe, write_pins
+from everywheel.sources.recipe_file import FileChange, copy_recipe, replace_files, write_pins
 from everywheel.sources.update import RecipeUpdate, describe_update
 from everywheel.store.local import Store
 
@@ -42,25 +42,25 @@ def apply_update(
     update: RecipeUpdate, project: Project | None, store: Store, options: UpdateOptions
 ) -> tuple[Project | None, int]:
     """Fetch, build and write one update; return the project with the new recipe and the exit code."""
-    recipe, old = update.recipe, read_recipe(update.recipe)
+    recipe = update.recipe
     try:
-        new = write_pins(old, update, store.root, options.locations, ignore_progress)
+        changes = write_pins(update, store.root, options.locations, ignore_progress)
     except SourceError as error:
         echo(f"{recipe.name}: {error}", err=True)
         return project, error.exit_code
     with open_scratch(store.root) as folder:
-        copy = copy_recipe(recipe, new, folder)
+        copy = copy_recipe(recipe, changes, folder)
         changed = (
             None if project is None else dataclasses.replace(project, recipes={**project.recipes, recipe.name: copy})
         )
         status = 0 if changed is None else _build(changed, recipe.name, store, options)
         if options.dry_run or status:
-            echo("".join(_make_diff(recipe, old, new)))
+            echo("".join(line for change in changes for line in _make_diff(recipe, change)))
         if status:
             echo(f"{recipe.name}: not updated, since {update.version} was not built; the recipe is as it was", err=True)
             return project, status
         if not options.dry_run:
-            replace_recipe(recipe, old, new)
+            replace_files(recipe, changes)
             _write_fragment(update, options.changes)
     if project is None:
         return None, 0
@@ -75,12 +75,15 @@ def _build(project: Project, name: str, store: Store, options: UpdateOptions) ->
         steps |= plan_libraries(project, target, [name], find_identities())
     plan = finish_plan(steps)
     needed = tuple(id for id, step in plan.libraries.items() if step.kind is StepKind.LIBRARY)
-    return exit_code(run_plan(plan, project, store, BuildOptions(jobs=options.jobs, results=needed)))
+    return exit_code(
+        run_plan(plan, project, store, BuildOptions(jobs=options.jobs, results=needed, locations=options.locations))
+    )
 
 
-def _make_diff(recipe: Recipe, old: str, new: str) -> Iterator[str]:
-    name = f"{recipe.name}/recipe.toml"
-    return difflib.unified_diff(old.splitlines(keepends=True), new.splitlines(keepends=True), name, name, n=1)
+def _make_diff(recipe: Recipe, change: FileChange) -> Iterator[str]:
+    name = f"{recipe.name}/{change.name}"
+    old, new = change.old.splitlines(keepends=True), change.new.splitlines(keepends=True)
+    return difflib.unified_diff(old, new, name, name, n=1)
 
 
 def _write_fragment(update: RecipeUpdate, folder: Path | None) -> None:

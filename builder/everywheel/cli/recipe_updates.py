@@ -12,6 +12,7 @@ import click
 from everywheel.cli.apply_update import UpdateOptions, apply_update
 from everywheel.cli.options import jobs_option, json_option, target_option, verbose_option
 from everywheel.cli.output import echo
+from everywheel.cli.source_selection import find_source_settings
 from everywheel.cli.store_lease import open_store
 from everywheel.config.collection import is_installed, load_available_recipes, suggest_recipe
 from everywheel.config.project import Project, load_project
@@ -138,7 +139,7 @@ def update_command(
         targets=() if no_build or dry_run else tuple(map(parse_target, targets)) or (build_machine_target(),),
         jobs=jobs or default_jobs(),
         changes=changes,
-        locations=find_locations(),
+        locations=find_locations(find_source_settings(ctx.obj)),
     )
     project = _load_project(ctx.obj) if options.targets else None
     store = open_store()

@@ -1,10 +1,13 @@
-"""The file of a recipe with other pins: its new text, a copy of the recipe with it, and the replacement of the file."""
+"""The files of a recipe with other pins: their new texts, a copy of the recipe with them, and the replacement of the files."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from everywheel.config.recipe import Recipe
@@ -23,22 +26,41 @@ from everywheel.sources.update import RecipeUpdate
 FILE = "recipe.toml"
 
 
-def read_recipe(recipe: Recipe) -> str:
-    """Return the text of a recipe's file."""
-    return (recipe.directory / FILE).read_text(encoding="utf-8")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileChange:
+    """The change of one file of a recipe; `name` is its path in the recipe's folder."""
+
+    name: str
+    old: str
+    new: str
 
 
 def write_pins(
-    text: str, update: RecipeUpdate, store: Path, locations: SourceLocations, progress: ProgressCallback
-) -> str:
-    """Fetch the new files of an update into the store, and return the recipe's text with their hashes.
+    update: RecipeUpdate, store: Path, locations: SourceLocations, progress: ProgressCallback
+) -> tuple[FileChange, ...]:
+    """Fetch the new files of an update into the store, and return the changes of the recipe's files, recipe.toml last.
 
-    Raises SourceError when one is not available with the hash in the signed lists.
+    The version in `project()` of the overlay's build files is changed as well: libraries and pkg-config files contain it.
+    Raises SourceError when a file is not available with the hash in the signed lists.
     """
+    recipe = update.recipe
     files = [file for file in (update.archive, update.packaging) if file is not None]
     pins = [_pin(update, file) for file in files]
     paths = fetch_sources(pins, store=store, locations=locations, progress=progress)
-    return rewrite_recipe(text, update, {sha256: _hash_sha1(path) for sha256, path in paths.items()})
+    changes = []
+    for name in recipe.files:
+        if name.startswith("overlay/") and name.endswith("/meson.build") and update.changes_version:
+            old = (recipe.directory / name).read_text(encoding="utf-8")
+            new = replace_project_version(old, recipe.version, update.version)
+            changes += [FileChange(name=name, old=old, new=new)] if new != old else []
+    old = (recipe.directory / FILE).read_text(encoding="utf-8")
+    new = rewrite_recipe(old, update, {sha256: _hash_sha1(path) for sha256, path in paths.items()})
+    return (*changes, FileChange(name=FILE, old=old, new=new))
+
+
+def replace_project_version(text: str, old: str, new: str) -> str:
+    """Return a meson.build with another version in its `project()`."""
+    return re.sub(rf"(\bproject\([^()]*\bversion *: *)'{re.escape(old)}'", rf"\g<1>'{new}'", text, count=1)
 
 
 def _pin(update: RecipeUpdate, file: ListedFile) -> PinnedFile:
@@ -57,28 +79,40 @@ def _hash_sha1(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.sha1(usedforsecurity=False)).hexdigest()
 
 
-def copy_recipe(recipe: Recipe, text: str, folder: Path) -> Recipe:
-    """Copy a recipe with its overlay and patches to a folder, with another text, and load it from there.
+def copy_recipe(recipe: Recipe, changes: Sequence[FileChange], folder: Path) -> Recipe:
+    """Copy a recipe with its overlay and patches to a folder, with the changes, and load it from there.
 
-    Raises UsageError for a text that is not a valid recipe.
+    Raises UsageError if the result is not a valid recipe.
     """
     copy = folder / recipe.name
     with translate_os_errors(copy):
         shutil.copytree(recipe.directory, copy)
-        (copy / FILE).write_text(text, encoding="utf-8")
+        for change in changes:
+            (copy / change.name).write_text(change.new, encoding="utf-8")
     return load_recipe(copy / FILE)
 
 
-def replace_recipe(recipe: Recipe, old: str, new: str) -> None:
-    """Replace the text of a recipe's file in one step.
+def replace_files(recipe: Recipe, changes: Sequence[FileChange]) -> None:
+    """Replace files of a recipe, each in one step; if one cannot be replaced, those before it get their old texts back.
 
-    Raises UsageError when the file does not have the old text any more: an editor may have changed it in the meantime.
+    Raises UsageError when a file does not have the old text any more: an editor may have changed it in the meantime.
     """
-    path = (recipe.directory / FILE).resolve()
+    done: list[FileChange] = []
+    try:
+        for change in changes:
+            _replace((recipe.directory / change.name).resolve(), change.old, change.new)
+            done.append(change)
+    except BaseException:
+        for change in done:
+            _replace((recipe.directory / change.name).resolve(), change.new, change.old)
+        raise
+
+
+def _replace(path: Path, old: str, new: str) -> None:
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     with translate_os_errors(path):
         if path.read_text(encoding="utf-8") != old:
             raise UsageError(f"{path}: was changed during the update", hint="run it again: the file is as you left it")
-        fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:
             fresh.write_text(new, encoding="utf-8")
             shutil.copymode(path, fresh)
