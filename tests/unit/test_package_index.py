@@ -1,4 +1,4 @@
-"""Source distributions on package indexes: the newest stable one is downloaded, or a version, and compared with its hash."""
+"""Files on package indexes: the newest stable sdist, or a version, is downloaded and checked; wheels have hashes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from everywheel.errors import SourceError, UsageError
-from everywheel.sources.package_index import download_sdist
+from everywheel.sources.package_index import download_sdist, find_wheel_hashes
 from everywheel.wheels.project_sdist import parse_project_name
 
 
@@ -64,3 +64,24 @@ def test_a_name_has_at_most_one_exact_version() -> None:
     for text in ("demo>=1", "demo==1.*", "demo[x]==1", "demo @ https://localhost/a", "demo; os_name=='nt'", "no name"):
         with pytest.raises(UsageError):
             parse_project_name(text)
+
+
+def test_the_hashes_of_a_version_are_those_of_its_wheels_on_all_indexes(tmp_path: Path) -> None:
+    here = write_index(tmp_path / "here", "my_demo-1.2-cp313-cp313-linux_x86_64.whl", "my_demo-1.2.tar.gz")
+    names = (
+        "my_demo-1.2-cp313-cp313-win_amd64.whl",
+        "my_demo-1.3-cp313-cp313-win_amd64.whl",
+        "other-1.2-py3-none-any.whl",
+    )
+    indexes = [here, (tmp_path / "none").as_uri(), write_index(tmp_path / "there", *names)]
+
+    hashes = find_wheel_hashes("My.Demo", "1.2", indexes, tmp_path)
+
+    wheels = ("my_demo-1.2-cp313-cp313-linux_x86_64.whl", "my_demo-1.2-cp313-cp313-win_amd64.whl")
+    assert hashes == {hashlib.sha256(name.encode()).hexdigest() for name in wheels}
+
+
+def test_hashes_of_another_form_are_not_those_of_a_wheel(tmp_path: Path) -> None:
+    index = write_index(tmp_path, "my_demo-1.2-py3-none-any.whl", digest="0" * 63 + "\n")
+
+    assert find_wheel_hashes("my-demo", "1.2", [index], tmp_path) == frozenset()

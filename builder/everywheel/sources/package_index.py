@@ -1,10 +1,11 @@
-"""Source distributions on package indexes (PEP 503): found on the page of a project, downloaded, compared with their hash.
+"""Files on package indexes (PEP 503): sdists are found on the page of a project and downloaded, wheels have hashes there.
 
 `pip download` would run the project's build backend for its metadata, and some backends compile the project for that.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -12,7 +13,13 @@ from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 from urllib.request import url2pathname
 
-from packaging.utils import InvalidSdistFilename, canonicalize_name, parse_sdist_filename
+from packaging.utils import (
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    canonicalize_name,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
 from packaging.version import Version
 
 from everywheel.errors import SourceError
@@ -23,18 +30,27 @@ from everywheel.sources.http import Limits, download
 from everywheel.sources.request import Unavailable
 
 _LARGEST_PAGE = 1 << 26  # bytes
+_PAGE_TIMEOUT = 60.0  # seconds for the pages of one project
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _HINT = "is the name right? the indexes are those of pip's settings (PIP_INDEX_URL, pip.conf)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IndexedSdist:
-    """A source distribution on an index; `sha256` is empty if the index names none."""
+class IndexedFile:
+    """A file on an index; `sha256` is empty if the index names none."""
 
     filename: str
-    version: Version
     url: str
     sha256: str
     is_yanked: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexedSdist:
+    """A source distribution on an index."""
+
+    file: IndexedFile
+    version: Version
 
 
 class _Links(HTMLParser):
@@ -62,7 +78,7 @@ def download_sdist(name: str, version: str, indexes: Sequence[str], folder: Path
         except (Unavailable, DeadlineExceeded, OSError) as error:
             reasons[page] = str(error).lower() or "too slow"
     wanted = [sdist for sdist in sdists if not version or sdist.version == Version(version)]
-    stable = [s for s in wanted if version or not (s.is_yanked or s.version.is_prerelease)]
+    stable = [s for s in wanted if version or not (s.file.is_yanked or s.version.is_prerelease)]
     if not stable:
         versions = ", ".join(str(known) for known in sorted({sdist.version for sdist in sdists})[-8:])
         raise SourceError(
@@ -70,7 +86,7 @@ def download_sdist(name: str, version: str, indexes: Sequence[str], folder: Path
             details={**reasons, **({"versions with one": versions} if versions else {})},
             hint=_HINT,
         )
-    chosen = max(stable, key=lambda sdist: sdist.version)
+    chosen = max(stable, key=lambda sdist: sdist.version).file
     path = folder / chosen.filename
     try:
         _get(chosen.url, path, deadline)
@@ -86,25 +102,50 @@ def download_sdist(name: str, version: str, indexes: Sequence[str], folder: Path
     return path
 
 
+def find_wheel_hashes(name: str, version: str, indexes: Sequence[str], folder: Path) -> frozenset[str]:
+    """Return the sha256 of each wheel of a version that the indexes name; `folder` is for temporary files.
+
+    An index whose page cannot be read, as that of a project that it does not have, adds none.
+    """
+    deadline, hashes = Deadline(_PAGE_TIMEOUT), set[str]()
+    for index in indexes:
+        page = f"{index.rstrip('/')}/{canonicalize_name(name)}/"
+        try:
+            text = _read(page, folder / "page.html", deadline)
+        except (Unavailable, DeadlineExceeded, OSError):
+            continue
+        for file in _list_files(page, text):
+            try:
+                project, release, *_ = parse_wheel_filename(file.filename)
+            except InvalidWheelFilename:
+                continue
+            if (project, release) == (canonicalize_name(name), Version(version)) and file.sha256:
+                hashes.add(file.sha256)
+    return frozenset(hashes)
+
+
 def _list_sdists(name: str, page: str, text: str) -> Iterator[IndexedSdist]:
+    for file in _list_files(page, text):
+        try:
+            project, version = parse_sdist_filename(file.filename)
+        except InvalidSdistFilename:
+            continue
+        if project == canonicalize_name(name) and file.filename.endswith(".tar.gz"):
+            yield IndexedSdist(file=file, version=version)
+
+
+def _list_files(page: str, text: str) -> Iterator[IndexedFile]:
     parser = _Links()
     parser.feed(text)
     for link in parser.links:
         url, fragment = urldefrag(urljoin(page, link.get("href") or ""))
-        filename = unquote(urlsplit(url).path).rpartition("/")[2]
-        try:
-            project, version = parse_sdist_filename(filename)
-        except InvalidSdistFilename:
-            continue
-        if project == canonicalize_name(name) and filename.endswith(".tar.gz"):
-            kind, _, digest = fragment.partition("=")
-            yield IndexedSdist(
-                filename=filename,
-                version=version,
-                url=url,
-                sha256=digest if kind == "sha256" else "",
-                is_yanked="data-yanked" in link,
-            )
+        kind, _, digest = fragment.partition("=")
+        yield IndexedFile(
+            filename=unquote(urlsplit(url).path).rpartition("/")[2],
+            url=url,
+            sha256=digest if kind == "sha256" and _SHA256.fullmatch(digest) else "",
+            is_yanked="data-yanked" in link,
+        )
 
 
 def _read(page: str, path: Path, deadline: Deadline) -> str:

@@ -25,6 +25,7 @@ from everywheel.toolchains.pip import write_requirements
 from everywheel.wheels.resolve import OLDEST_PYTHON
 
 _MAX_SIZE = 1 << 22  # bytes
+_FORMAT = 2  # changes with what a resolution contains: hashes from all indexes
 _DIGEST = "# sha256 of the lines below: "
 
 
@@ -35,7 +36,7 @@ class _DamagedResolution(Exception):
 def resolution_path(project: Project, store: Store, added: Sequence[str] = ()) -> Path:
     """Return the file in the store with the resolution for the requirements of a project and those its backend adds."""
     requires = sorted({*project.backend.requires, *added})
-    facts = (requires, project.backend.name, sorted(pinned_versions().items()), OLDEST_PYTHON)
+    facts = (_FORMAT, requires, project.backend.name, sorted(pinned_versions().items()), OLDEST_PYTHON)
     return store.root / "resolutions" / f"requirements-{_digest(facts)}.txt"
 
 

@@ -22,7 +22,8 @@ from everywheel.config.pins import Pin, parse_pins, parse_requirement, render_pi
 from everywheel.errors import BuildError
 from everywheel.execution.files import hash_file, report_full_disk
 from everywheel.execution.process import run_logged
-from everywheel.toolchains.pip_settings import filter_environment, read_pip_settings
+from everywheel.sources.package_index import find_wheel_hashes
+from everywheel.toolchains.pip_settings import filter_environment, list_indexes, read_pip_settings
 
 OLDEST_PYTHON = "3.11"
 """The oldest Python that a resolution is for, which is the oldest that this package supports."""
@@ -89,15 +90,17 @@ def resolve_requirements(
                 raise report_full_disk(folder) from error
             raise
         links = [Path(value) for value in settings.get("find-links", "").split()]
-        return tuple(_add_hashes(pin, links) for pin in parse_pins(files["pins.txt"].read_text()))
+        indexes = list_indexes("download") if settings.get("extra-index-url") else ()
+        return tuple(_add_hashes(pin, links, indexes, Path(name)) for pin in parse_pins(files["pins.txt"].read_text()))
 
 
-def _add_hashes(pin: Pin, links: Iterable[Path]) -> Pin:
-    """Return a pin with the hashes of all wheels of its version in local directories (pip's `find-links`).
+def _add_hashes(pin: Pin, links: Iterable[Path], indexes: Sequence[str], folder: Path) -> Pin:
+    """Return a pin with the hashes of all wheels of its version in local directories (pip's `find-links`) and on indexes.
 
-    uv pins only one of them, which may be for another machine. URLs are not directories.
+    uv pins one wheel of the directories, or the wheels on the first of several indexes that has the version: they may all be
+    for other machines. URLs are not directories.
     """
-    hashes = set(pin.hashes)
+    hashes = {*pin.hashes, *find_wheel_hashes(pin.name, pin.version, indexes, folder)}
     for wheel in (wheel for folder in links for wheel in folder.glob("*.whl")):
         try:
             name, version, *_ = parse_wheel_filename(wheel.name)
