@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[list[str], int]] = {
     "recipes search": (["foo"], 0),
     "recipes show": (["libfoo"], 0),
     "smoke": ([WHEEL, "--command", "python"], 6),
+    "sources check": (["--location", "store"], 4),
     "sources fetch": ([], 0),
     "store list": ([], 0),
     "store verify": ([], 0),

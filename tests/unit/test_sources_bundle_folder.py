@@ -107,7 +107,7 @@ def server(folder: Path) -> Iterator[str]:
 def test_a_folder_behind_a_web_server_is_a_mirror(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "*")
     policy = RetryPolicy(connect_timeout=5.0, read_timeout=5.0, attempts=1)
-    locations = SourceLocations(mirrors=(f"{server}/sources",), archives=(), retry_policy=policy)
+    locations = SourceLocations(mirrors=(server,), archives=(), retry_policy=policy)
 
     paths = fetch_sources(PINNED, store=tmp_path / "other", locations=locations)
 

@@ -67,11 +67,14 @@ class ProgressDisplay:
 
     A command that prepares the run, before the first task, has a line as well.
     The display is a ProgressListener for executions; `fetch` receives the events of downloads. With `live=False` it prints
-    lines on a terminal as well; with `quiet` it prints nothing.
+    lines on a terminal as well; with `quiet` it prints nothing. `noun` is what is counted.
     """
 
-    def __init__(self, console: Console, *, total: int = 0, quiet: bool = False, live: bool = True) -> None:
+    def __init__(
+        self, console: Console, *, total: int = 0, quiet: bool = False, live: bool = True, noun: str = "steps"
+    ) -> None:
         self._console = console
+        self._noun = noun
         self._total = total
         self._cached = 0
         self._quiet = quiet
@@ -96,6 +99,16 @@ class ProgressDisplay:
         """Set the number of steps to build, and the number of steps that are already in the store."""
         with self._lock:
             self._total, self._cached = total, cached
+
+    def expect_total(self, total: int) -> None:
+        """Set the number of things that `advance` counts."""
+        self.expect(total, 0)
+
+    def advance(self, message: str, style: str) -> None:
+        """Count one of them, and print a line about it."""
+        with self._lock:
+            self._ended += 1
+        self._print(message, style)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -138,10 +151,11 @@ class ProgressDisplay:
         """Show the event of a download."""
         file = event.file
         with self._lock:
+            key = f"{file.sha256} {event.location}"
             if event.kind in (FetchEventKind.STARTED, FetchEventKind.BYTES):
-                self._downloads[file.sha256] = (file.title, event.size, event.total)
+                self._downloads[key] = (file.title, event.size, event.total)
             else:
-                self._downloads.pop(file.sha256, None)
+                self._downloads.pop(key, None)
         if event.kind is FetchEventKind.DONE:
             self._print(f"{file.title}: fetched from {event.location}", "green")
         elif event.kind is FetchEventKind.MISMATCH:
@@ -158,7 +172,7 @@ class ProgressDisplay:
         """Return the table of running tasks and downloads."""
         table = Table.grid(padding=(0, 2))
         with self._lock:
-            head = f"{self._ended} of {self._total} steps done"
+            head = f"{self._ended} of {self._total} {self._noun} done"
             if self._cached:
                 head += f", {self._cached} were in the store"
             table.add_row(Text(head, style="bold"), Text(_format_seconds(time.monotonic() - self._began), style="dim"))
@@ -176,9 +190,9 @@ class ProgressDisplay:
         return table
 
 
-def open_display(console: Console, *, total: int = 0, quiet: bool = False) -> ProgressDisplay:
+def open_display(console: Console, *, total: int = 0, quiet: bool = False, noun: str = "steps") -> ProgressDisplay:
     """Return the display of the current command; with --verbose it is not live, as its redrawing would mix with output."""
-    return ProgressDisplay(console, total=total, quiet=quiet, live=not is_verbose())
+    return ProgressDisplay(console, total=total, quiet=quiet, live=not is_verbose(), noun=noun)
 
 
 class _PreparationListener:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from everywheel.cli.run_plan import choose_targets, list_target_set
-from everywheel.config.collection import load_collections, suggest_recipe
-from everywheel.config.project import DEFAULT_TARGETS, load_project
+from everywheel.config.collection import is_built_in, load_available_recipes, load_collections, suggest_recipe
+from everywheel.config.project import DEFAULT_TARGETS, Project, load_project
 from everywheel.config.recipe import Linkage, Recipe, ResolvedRecipe, resolve_recipe
 from everywheel.config.settings_file import find_settings, has_project
 from everywheel.config.source_settings import SourceSettings, load_source_settings
@@ -47,6 +47,25 @@ def find_source_settings(root: Path) -> SourceSettings:
         return SourceSettings()
     settings = find_settings(root)
     return load_source_settings(settings.table, settings.folder)
+
+
+def list_checked_recipes(root: Path, names: Sequence[str]) -> tuple[Recipe | ResolvedRecipe, ...]:
+    """Return the named recipes; without names its own and those of the project's plans; without a project, all built-in ones.
+
+    Raises UsageError for an unknown name.
+    """
+    recipes = load_available_recipes(root)
+    check_names(names, recipes)
+    if names or not has_project(root):
+        return tuple(recipes[name] for name in names or recipes)
+    project = load_project(root)
+    used = {recipe.name for recipe in plan_targets(project, project.every_target).recipes}
+    return tuple(recipe for name, recipe in recipes.items() if name in used or _is_own(recipe, project))
+
+
+def _is_own(recipe: Recipe, project: Project) -> bool:
+    """Return whether a recipe is the project's; the built-in collection is that of the project in whose folder it is."""
+    return not is_built_in(recipe) or recipe.directory.resolve().is_relative_to(project.root.resolve())
 
 
 def check_names(names: Sequence[str], recipes: Mapping[str, Recipe]) -> None:

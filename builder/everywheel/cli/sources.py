@@ -19,6 +19,7 @@ from everywheel.cli.options import (
 )
 from everywheel.cli.output import echo
 from everywheel.cli.progress import make_console, open_display
+from everywheel.cli.source_check import check_command
 from everywheel.cli.source_selection import find_source_settings, select_recipes
 from everywheel.cli.store_lease import open_store
 from everywheel.errors import UsageError, count_noun
@@ -58,12 +59,15 @@ def _fetch_files(
         )
 
 
-@click.group("sources", short_help="Fetch sources, and bundle them for machines without a network.")
+@click.group("sources", short_help="Fetch, check and bundle sources and patches.")
 def sources_group() -> None:
-    """Fetch sources and patches into the store, or transfer them between machines.
+    """Fetch sources and patches into the store, transfer them between machines, or try their locations.
 
     Example: everywheel sources fetch
     """
+
+
+sources_group.add_command(check_command)
 
 
 @sources_group.command("fetch", short_help="Fetch every source and patch into the store.")

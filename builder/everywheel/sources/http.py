@@ -21,7 +21,7 @@ from everywheel.execution.files import translate_os_errors
 from everywheel.execution.retry import RetryPolicy
 from everywheel.sources.deadline import Deadline
 from everywheel.sources.progress import OnBytes
-from everywheel.sources.request import Unavailable, Unreachable
+from everywheel.sources.request import Unavailable, Unreachable, WrongSize
 
 LARGEST_SOURCE = 4 << 30
 """The largest accepted file in bytes, for a recipe that does not pin the size."""
@@ -218,7 +218,7 @@ def _receive(
     length = response.headers.get("Content-Length", "")
     total = start + int(length) if length.isascii() and length.isdigit() and len(length) < 20 else 0
     if total > limits.size:
-        raise Unavailable(f"has {total} bytes, but {limits.describe_size()}")
+        raise WrongSize(f"has {total} bytes, but {limits.describe_size()}")
     _write(response, part.path, start, limits, lambda size: on_bytes(size, total))
 
 
@@ -239,7 +239,7 @@ def _write(response: requests.Response, path: Path, start: int, limits: Limits, 
             limits.deadline.check()
             size += len(chunk)
             if size > limits.size:
-                raise Unavailable(f"sends more bytes, but {limits.describe_size()}")
+                raise WrongSize(f"sends more bytes, but {limits.describe_size()}")
             file.write(chunk)
             on_size(size)
 

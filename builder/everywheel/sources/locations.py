@@ -21,7 +21,7 @@ from everywheel.sources.distro.apt_archives import Archive
 from everywheel.sources.distro.debian_source import PackageClient
 from everywheel.sources.http import LARGEST_SOURCE, Limits, download, find_host, hide_password
 from everywheel.sources.progress import OnBytes
-from everywheel.sources.request import PinnedFile, SnapshotMismatch, Unavailable
+from everywheel.sources.request import PinnedFile, SnapshotMismatch, Unavailable, WrongSize
 from everywheel.sources.stall import STALL_SECONDS, end_when_stalled
 
 PACKAGE_CLIENT = "package client"
@@ -45,6 +45,7 @@ Fetch = Callable[[Path, OnBytes], None]
 class LocationKind(StrEnum):
     """The kinds of locations."""
 
+    STORE = "store"
     MIRROR = "mirror"
     PACKAGE_CLIENT = "package client"
     UPSTREAM = "upstream"
@@ -209,7 +210,7 @@ def _copy(source: Path, limit: int, path: Path, on_bytes: OnBytes) -> None:
     except OSError as error:
         raise Unavailable(f"cannot be read: {os.strerror(error.errno or 0).lower()}") from None
     if size > limit:
-        raise Unavailable(f"has {size} bytes, but at most {limit} are accepted")
+        raise WrongSize(f"has {size} bytes, but at most {limit} are accepted")
     with translate_os_errors(path):
         shutil.copyfile(source, path)
     on_bytes(path.stat().st_size, path.stat().st_size)

@@ -60,6 +60,10 @@ class SnapshotMismatch(HashMismatch):
         self.is_pinned = is_pinned
 
 
+class WrongSize(Unavailable):
+    """A location has more bytes than are accepted, and so another file than the pinned one."""
+
+
 class Unreachable(Unavailable):
     """A location did not answer: no connection, an error of the server, or hardly any bytes in a long time."""
 

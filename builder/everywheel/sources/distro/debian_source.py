@@ -17,7 +17,7 @@ from everywheel.sources.distro.apt import AptRoot, ListedFile, Revision
 from everywheel.sources.distro.apt_archives import Archive, find_machine_archives
 from everywheel.sources.http import LARGEST_SOURCE, find_host
 from everywheel.sources.progress import OnBytes
-from everywheel.sources.request import PinnedFile, Superseded, Unavailable, Unreachable
+from everywheel.sources.request import PinnedFile, Superseded, Unavailable, Unreachable, WrongSize
 from everywheel.sources.unpack import read_member
 
 _MAX_AGE = 4 * 3600.0  # seconds until lists without a file are updated before the file counts as unavailable
@@ -248,7 +248,7 @@ class PackageClient:
 
         def report(size: int) -> None:
             if size > limit:
-                raise Unavailable(f"sends more bytes, but at most {limit} are accepted")
+                raise WrongSize(f"sends more bytes, but at most {limit} are accepted")
             on_bytes(size, file.size)
 
         for uri in root.find_uris(revision, file):
