@@ -38,7 +38,7 @@ MODULES = {
     "setuptools": {"_crc", "bindings", "checksum", "text", "words"},
 }
 STABLE_ABI = {"_crc"}
-"""Modules that cffi builds for the stable ABI, unless a project says otherwise."""
+"""Modules that cffi builds for the stable ABI, unless a project states otherwise."""
 VERSIONS = {"hatchling": "1.5"}
 """Versions that come from git."""
 

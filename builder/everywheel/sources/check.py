@@ -134,7 +134,7 @@ class _Checker:
         if answer is not Answer.RIGHT and unit.patches:
             of_patches = self._look_up(unit.patches)
             answer = answer if of_patches is Answer.MISSING else of_patches
-        reason = "its copy was damaged, and has been removed" if answer is Answer.WRONG else ""
+        reason = _DAMAGED if answer is Answer.WRONG else ""
         return CheckedLocation(
             unit=unit, kind=LocationKind.STORE, name=LocationKind.STORE, answer=answer, reason=reason
         )
