@@ -60,11 +60,17 @@ SKIPPED = {
     ("containers.yml", "test-exhaustive", "sudo .venv/bin/nox -s integration -- -m exhaustive"): (
         "an hour: repeats tests of `nox -s integration` for further targets and libraries"
     ),
+    ("containers.yml", "test-projects", ".venv/bin/nox -s projects"): (
+        "hours: builds all projects of other people; .ci/run builds three of them"
+    ),
     ("recipes.yml", "update", ".venv/bin/nox -s everywheel -- recipes "): (
         "changes recipes; tests of `recipes update` and `recipes outdated` run both with a package archive of their own"
     ),
     ("recipes.yml", "update", "python3 .ci/"): "tests/unit/test_pull_request.py and test_digests.py run both scripts",
     ("recipes.yml", "propose", ""): "opens a pull request; tests/unit/test_pull_request.py does so without GitHub",
+    ("sources.yml", "check", ".venv/bin/nox -s sources -- check"): (
+        "asks the servers of other projects; tests of `sources check` run it with servers of their own"
+    ),
     ("wheels.yml", "native", ""): "these jobs run on macOS and Windows",
     ("wheels.yml", "test-wheel", ""): "these jobs run on macOS and Windows",
 }
@@ -272,6 +278,9 @@ def container_runner(runner: Runner) -> Runner:
     runner.run("containers.yml", "test-containers")
     runner.run("containers.yml", "test-architectures")
     runner.run("containers.yml", "test-exhaustive")
+    runner.run("containers.yml", "test-projects")
+    runner.run("recipes.yml", "update")
+    runner.run("sources.yml", "check")
     return runner
 
 
