@@ -2,68 +2,36 @@
 
 from __future__ import annotations
 
-import os
 import platform
-from collections.abc import Iterable
+import sys
 from pathlib import Path
 
 import nox
+
+ROOT = Path(__file__).parent
+sys.path.insert(0, str(ROOT / ".ci"))
+
+from session_tools import (  # noqa: E402
+    everywheel,
+    find,
+    import_sources,
+    install,
+    install_pins,
+    install_wheel,
+    repeat,
+)
 
 nox.needs_version = ">=2024.10"
 nox.options.default_venv_backend = "uv|virtualenv"  # uv creates an environment in a second
 nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["tests"]
 
-ROOT = Path(__file__).parent
-PINS = ROOT / ".github" / "requirements"  # written by `nox -s requirements`
 # Tests that share expensive fixtures are in one group, and start in the order in which they were collected.
 WORKERS = ("-n", "auto", "--dist", "loadgroup", "--no-loadscope-reorder", "--durations=10")
 UNIT = ("tests/failing", "tests/plans", "tests/recipes", "tests/unit")
-# Not run with sanitizers: tests of the imports and the memory use of the uninstrumented module, and of the command.
-UNINSTRUMENTED = "not test_memory and not test_command and not calls_nothing_but_libvips"
 ARM64 = ("manylinux_2_36_aarch64", "musllinux_1_2_aarch64")
 OLD = (f"manylinux2014_{arch}" for arch in ("i686", "armv7l", "s390x"))
 UNRELEASED = (*OLD, "manylinux_2_24_ppc64le", "manylinux_2_31_riscv64")
-
-
-def install_pins(session: nox.Session, *names: str) -> None:
-    """Install the packages of requirement files with hashes."""
-    files = repeat("-r", (str(PINS / f"{name}.txt") for name in names))
-    session.install("--require-hashes", "--no-deps", "--only-binary", ":all:", *files)
-
-
-def install(session: nox.Session, *names: str) -> None:
-    """Install everywheel and the packages of requirement files; takes a second if the environment has them."""
-    install_pins(session, "everywheel", *names)
-    session.install("--no-deps", "--no-build-isolation", "-e", ".")
-
-
-def everywheel(session: nox.Session, *args: str) -> None:
-    """Run everywheel in an environment without further packages."""
-    install(session)
-    session.run("everywheel", *args)
-
-
-def install_wheel(session: nox.Session, folder: str = "wheelhouse") -> None:
-    """Install webpencode's finished wheel for this machine."""
-    session.install("--no-index", "--no-deps", "--force-reinstall", "--find-links", folder, "webpencode")
-
-
-def import_sources(session: nox.Session) -> None:
-    """Import the source bundle, if there is one, into the store: $EVERYWHEEL_BUNDLE or sources.tar."""
-    bundle = Path(os.environ.get("EVERYWHEEL_BUNDLE", ROOT / "sources.tar"))
-    if bundle.exists():
-        session.run("everywheel", "sources", "import", str(bundle))
-
-
-def repeat(option: str, values: Iterable[str]) -> list[str]:
-    """Return the arguments that pass an option once for each value."""
-    return [arg for value in values for arg in (option, value)]
-
-
-def find(pattern: str) -> list[str]:
-    """Return the files that match a pattern, relative to the project."""
-    return sorted(str(path.relative_to(ROOT)) for path in ROOT.glob(pattern))
 
 
 @nox.session(name="build-all")
@@ -91,14 +59,6 @@ def integration(session: nox.Session) -> None:
     """Run the tests that need root and Docker: builds in a bare Debian, wheels on real systems; `-- -m exhaustive`: more."""
     install(session, "test", "nox")
     session.run("pytest", *WORKERS, "tests/integration", *session.posargs)
-
-
-@nox.session(name="free-threaded")
-def free_threaded(session: nox.Session) -> None:
-    """Build a free-threaded CPython and run webpencode's tests on it; `-- zig-…` tests the wheel of that job."""
-    install(session)
-    import_sources(session)
-    session.run("python", "tests/integration/free_threaded.py", session.create_tmp(), *session.posargs)
 
 
 @nox.session
@@ -157,22 +117,6 @@ def bench(session: nox.Session) -> None:
     install(session, "bench")
     name, *args = session.posargs if session.posargs[:1] in (["smoke"], ["containers"]) else ["build", *session.posargs]
     session.run("python", f"tests/bench/bench_{name}.py", *args)
-
-
-@nox.session(name="bench-encode")
-def bench_encode(session: nox.Session) -> None:
-    """Measure webpencode's wheel next to Pillow, pyvips, opencv, webp and sharp. Prints figures and ratios."""
-    session.install("matplotlib", "numpy", "opencv-python-headless", "Pillow", "pyvips[binary]", "webp")
-    install_wheel(session)
-    session.run("python", "tests/bench/bench_encode.py", *session.posargs)
-
-
-@nox.session
-def corpus(session: nox.Session) -> None:
-    """Compare encoded pictures of other packages with Pillow, libwebp's tools and Chromium; `-- --short` for half a minute."""
-    install(session, "corpus")
-    install_wheel(session)
-    session.run("python", "tests/corpus/run_corpus.py", *session.posargs)
 
 
 @nox.session(name="everywheel")
@@ -246,40 +190,6 @@ def release(session: nox.Session) -> None:
 
 
 @nox.session
-def fuzz(session: nox.Session) -> None:
-    """Pass 100,000 damaged files and unusual arrays to webpencode's wheel; `-- --count N --seed N` changes them."""
-    install_wheel(session)
-    session.run("python", "extension/fuzz/fuzz_encode.py", *session.posargs, env={"MALLOC_ARENA_MAX": "1"})
-
-
-@nox.session
-def properties(session: nox.Session) -> None:
-    """Test webpencode's wheel with thousands of options, arrays and damaged files from hypothesis (10 minutes)."""
-    install_pins(session, "wheel")
-    install_wheel(session)
-    with session.chdir("extension"):
-        session.run("pytest", "tests/test_properties.py", "--hypothesis-profile=long", *session.posargs)
-
-
-def instrument(session: nox.Session) -> dict[str, str]:
-    """Replace the module of the wheel by an instrumented one, and return the environment that loads it."""
-    install(session, "wheel")
-    install_wheel(session)
-    folder = Path(session.virtualenv.location) / "instrumented"
-    session.run("python", "extension/fuzz/instrument.py", "--output-dir", str(folder))
-    return dict(line.split("=", 1) for line in (folder / "environment").read_text().splitlines())
-
-
-@nox.session
-def sanitize(session: nox.Session) -> None:
-    """Run webpencode's tests with ASan and UBSan in module and libraries, built by Debian's clang (minutes)."""
-    environment = instrument(session)
-    with session.chdir("extension"):
-        # Sanitizers write to the real standard error and end the process, which loses output that pytest has captured.
-        session.run("pytest", "--capture=sys", "-k", UNINSTRUMENTED, *(session.posargs or ["tests"]), env=environment)
-
-
-@nox.session
 def projects(session: nox.Session) -> None:
     """Build well-known projects from their sdists, use the wheels, run their tests (root, Docker; hours); `-- --quick`."""
     install(session)
@@ -293,8 +203,4 @@ def faults(session: nox.Session) -> None:
     session.run("python", "tests/faults/run_faults.py", *session.posargs)
 
 
-@nox.session(name="fuzz-coverage")
-def fuzz_coverage(session: nox.Session) -> None:
-    """Search with libFuzzer for inputs that reach new code, with ASan and UBSan (half an hour); `-- --seconds N`."""
-    environment = instrument(session)
-    session.run("python", "extension/fuzz/fuzz_coverage.py", *session.posargs, env=environment)
+import extension_sessions  # noqa: E402, F401 - nox lists the sessions of imported modules as well

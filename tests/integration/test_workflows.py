@@ -69,7 +69,7 @@ SKIPPED = {
     ("recipes.yml", "update", "python3 .ci/"): "tests/unit/test_pull_request.py and test_digests.py run both scripts",
     ("recipes.yml", "propose", ""): "opens a pull request; tests/unit/test_pull_request.py does so without GitHub",
     ("sources.yml", "check", ".venv/bin/nox -s sources -- check"): (
-        "asks the servers of other projects; tests of `sources check` run it with servers of their own"
+        "downloads from the servers of other projects; tests of `sources check` run it with servers of their own"
     ),
     ("wheels.yml", "native", ""): "these jobs run on macOS and Windows",
     ("wheels.yml", "test-wheel", ""): "these jobs run on macOS and Windows",

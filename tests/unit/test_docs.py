@@ -96,7 +96,8 @@ def test_the_reference_describes_every_key_of_an_image(key: str) -> None:
 SESSIONS = sorted(
     {
         next((str(keyword.value.value) for keyword in keywords if keyword.arg == "name"), node.name)
-        for node in ast.parse((ROOT / "noxfile.py").read_text()).body
+        for file in ("noxfile.py", ".ci/extension_sessions.py")
+        for node in ast.parse((ROOT / file).read_text()).body
         if isinstance(node, ast.FunctionDef)
         for decorator in node.decorator_list
         for keywords in [decorator.keywords if isinstance(decorator, ast.Call) else []]

@@ -22,7 +22,8 @@ WORKFLOWS: dict[str, dict[Any, Any]] = {path.name: yaml.safe_load(path.read_text
 JOBS = [(name, job) for name, workflow in WORKFLOWS.items() for job in workflow["jobs"].items()]
 PROJECT = load_project(ROOT)
 IDENTITIES = Identities(artifacts="a", toolchain="t", packaging="p")
-SESSIONS = set(re.findall(r'@nox\.session(?:\(name="([\w-]+)"\))?\ndef (\w+)', (ROOT / "noxfile.py").read_text()))
+SESSION_FILES = "".join((ROOT / name).read_text() for name in ("noxfile.py", ".ci/extension_sessions.py"))
+SESSIONS = set(re.findall(r'@nox\.session(?:\(name="([\w-]+)"\))?\ndef (\w+)', SESSION_FILES))
 # Commands other than nox: those that install it, those that pass hashes on, and steps for GitHub's machines only.
 PINNED = "pip install --require-hashes --no-deps -r .github/requirements/nox.txt"
 OTHER_COMMANDS = (
@@ -219,7 +220,7 @@ def test_the_container_engine_runs_the_smoke_command_as_its_test() -> None:
 
 
 def test_the_test_files_that_sessions_name_exist() -> None:
-    named = re.findall(r"\btest_\w+\.py\b", (ROOT / "noxfile.py").read_text())
+    named = re.findall(r"\btest_\w+\.py\b", SESSION_FILES)
 
     assert named
     assert [name for name in named if not (ROOT / "extension" / "tests" / name).is_file()] == []
