@@ -116,9 +116,16 @@ def run_smoke_command(request: SmokeRequest, environment: Mapping[str, str]) -> 
     return run_stage(Stage.TEST, [*request.emulator, *command], environment)
 
 
-def is_promised(name: str, promised: set[str]) -> bool:
-    """Return whether each system of the platform tag has a library; glibc's nsswitch.conf plugins come with glibc."""
-    return name in promised or name.startswith("libnss_")
+def is_promised(file: str, promised: set[str]) -> bool:
+    """Return whether each system of the platform tag has a library; glibc's nsswitch.conf plugins come with glibc.
+
+    `file` is the name that a link with the soname leads to: `libstdc++.so.6.0.33`, and `librt-2.31.so` in older versions of
+    glibc, whose soname is `librt.so.1`.
+    """
+    if file.startswith("libnss_") or any(file == soname or file.startswith(f"{soname}.") for soname in promised):
+        return True
+    old = re.match(r"(lib\w+)-2\.\d+\.so$", file)
+    return old is not None and any(soname.startswith(f"{old[1]}.so.") for soname in promised)
 
 
 def find_unexpected(request: SmokeRequest, environment: Mapping[str, str]) -> list[str]:
