@@ -205,25 +205,11 @@ def test_the_protocol_is_imported_with_nothing_but_a_python(tmp_path: Path) -> N
 
 
 def test_a_promised_library_is_known_by_the_file_that_its_link_leads_to() -> None:
-    files = ["libstdc++.so.6.0.33", "libz.so.1", "librt-2.31.so", "libnss_files.so.2", "libstdc++.so.60", "libfoo-2.31.so"]
+    known = ["libstdc++.so.6.0.33", "libz.so.1", "librt-2.31.so", "libnss_files.so.2"]
     promised = {"libstdc++.so.6", "libz.so.1", "librt.so.1"}
     code = f"import run, sys; print([file for file in sys.argv[1:] if run.is_promised(file, {promised})])"
-    folder = Path(protocol.__file__).parent
-    script = "import run; print(run.find_libc()[0], run.parse_version('glibc 2.36'))"
-    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-c", code, *known, "libstdc++.so.60", "libfoo-2.31.so"]
+    environment = {"PYTHONPATH": str(Path(protocol.__file__).parent)}
+    output = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
 
-    output = subprocess.run(
-        [sys.executable, "-S", "-c", script], env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
-    ).stdout
-
-    assert output in ("glibc (2, 36)\n", "musl (2, 36)\n")
-
-
-def test_a_promised_library_is_known_by_the_file_that_its_link_leads_to() -> None:
-    files = ["libstdc++.so.6.0.33", "libz.so.1", "librt-2.31.so", "libnss_files.so.2", "libstdc++.so.60", "libfoo-2.31.so"]
-    code = "import json, run, sys; print([f for f in sys.argv[1:] if run.is_promised(f, {'libstdc++.so.6', 'libz.so.1', 'librt.so.1'})])"
-    folder = Path(protocol.__file__).parent
-    command = [sys.executable, "-c", code, *files]
-    output = subprocess.run(command, env={"PYTHONPATH": str(folder)}, capture_output=True, text=True, check=True).stdout
-
-    assert output == f"{files[:4]}\n"
+    assert output == f"{known}\n"
