@@ -31,6 +31,7 @@ KEY_ORDER = [
     "name",
     "version",
     "summary",
+    "cpe",
     "license",
     "requires",
     "build-requires",

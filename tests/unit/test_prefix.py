@@ -76,7 +76,7 @@ def test_features_are_not_part_of_the_serial_number_of_an_sbom() -> None:
     assert repr(LIBRARY) == (
         "Library(name='foo', version='1.2', license='Zlib', linkage='shared', requires=('bar',), "
         "files=('libfoo', 'libfoomux'), exports=('foo_*',), url='https://example.org/foo.tgz', sha256='ab', "
-        "patches=('one.patch',), texts={'doc/COPYING': b'license'})"
+        "patches=('one.patch',), cpe='', packaging='', texts={'doc/COPYING': b'license'})"
     )
 
 

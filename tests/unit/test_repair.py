@@ -183,6 +183,30 @@ def test_the_sbom_describes_each_library_and_its_requirements() -> None:
     }
 
 
+def test_the_sbom_has_the_names_by_which_scanners_find_vulnerabilities() -> None:
+    library = replace(
+        TINY,
+        cpe="tiny_project:tiny",
+        packaging="pkg:deb/debian/tiny@0.3-1%2Bdeb13u2?arch=source",
+        patches=("CVE-2026-1001.patch", "overflow.patch (CVE-2026-1002, CVE-2026-1003)", "build.patch"),
+    )
+
+    (component,) = sbom_of(add_licenses_and_sbom(make_wheel(), (library,), REPAIR))["components"]
+
+    assert component["cpe"] == "cpe:2.3:a:tiny_project:tiny:0.3:*:*:*:*:*:*:*"
+    (ancestor,) = component["pedigree"]["ancestors"]
+    assert (ancestor["name"], ancestor["version"], ancestor["purl"]) == ("tiny", "0.3-1+deb13u2", library.packaging)
+    patches = [
+        (patch["type"], patch["diff"]["url"], [issue["id"] for issue in patch.get("resolves", ())])
+        for patch in component["pedigree"]["patches"]
+    ]
+    assert sorted(patches) == [
+        ("backport", "CVE-2026-1001.patch", ["CVE-2026-1001"]),
+        ("backport", "overflow.patch", ["CVE-2026-1002", "CVE-2026-1003"]),
+        ("unofficial", "build.patch", []),
+    ]
+
+
 def test_the_sbom_is_reproducible_and_depends_on_the_libraries() -> None:
     first, second = (add_licenses_and_sbom(make_wheel(), (FOO, TINY), REPAIR) for _ in range(2))
     other = add_licenses_and_sbom(make_wheel(), (FOO, replace(TINY, version="0.4")), REPAIR)

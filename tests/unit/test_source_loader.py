@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,18 @@ def test_the_patches_of_archives_come_before_single_patches() -> None:
             debian=DebianFile(package="foo", file="foo_1.0-1.diff.gz"),
         ),
     )
+
+
+def test_the_packaging_has_the_revision_of_the_patches() -> None:
+    table = {"package": "foo", "file": "foo_1.0+dfsg.orig.tar.xz"}
+
+    source = load_source(
+        load(TEXT + "[debian]\n" + "".join(f'{key} = "{text}"\n' for key, text in table.items())), "1.0"
+    )
+
+    assert source.packaging == "pkg:deb/debian/foo@1.0-2?arch=source"
+    assert replace(source, patches=()).packaging == "pkg:deb/debian/foo@1.0%2Bdfsg?arch=source"
+    assert replace(source, patches=(), debian=None).packaging == ""
 
 
 def test_the_label_of_a_patch_has_every_cve_that_it_fixes() -> None:

@@ -143,6 +143,7 @@ class Recipe:
     name: str
     version: str
     summary: str
+    cpe: str
     directory: Path
     license: License
     source: Source
@@ -168,6 +169,7 @@ class ResolvedRecipe:
 
     name: str
     version: str
+    cpe: str
     target: Target
     linkage: Linkage
     features: tuple[str, ...]
@@ -214,6 +216,7 @@ def resolve_recipe(recipe: Recipe, target: Target, *, linkage: Linkage, features
     return ResolvedRecipe(
         name=recipe.name,
         version=recipe.version,
+        cpe=recipe.cpe,
         target=target,
         linkage=linkage,
         features=chosen,

@@ -25,6 +25,7 @@ from everywheel.config.recipe import (
 )
 from everywheel.config.source_loader import load_source
 from everywheel.config.text_rules import (
+    CPE,
     FILE_NAME,
     LINE,
     PATH,
@@ -97,6 +98,7 @@ def load_recipe(path: Path) -> Recipe:
         name=name,
         version=version,
         summary=table.text("summary", "", rule=LINE),
+        cpe=table.text("cpe", "", rule=CPE),
         directory=path.parent,
         license=License(spdx=_load_spdx(license_table), files=license_table.texts("files", ..., rule=PATH)),
         source=load_source(table.table("source"), version),

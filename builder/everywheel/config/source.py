@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+_ARCHIVE_SUFFIX = re.compile(r"\.(orig|debian)\.tar\.\w+$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,3 +77,19 @@ class Source:
     debian: DebianFile | None = None
     omit_patches: str = ""
     patches: tuple[Patch, ...] = ()
+
+    @property
+    def packaging(self) -> str:
+        """The package URL of the distribution's source package, empty without one.
+
+        Its version is that of the packaging which the patches come from. Without patches it has no revision, so that scanners
+        find every vulnerability that a revision fixed.
+        """
+        from packageurl import PackageURL  # takes longer to import than a plan takes
+
+        archives = [patch.archive for patch in self.patches if patch.archive and patch.archive.debian]
+        file = archives[0].debian if archives else self.debian
+        if file is None:
+            return ""
+        version = _ARCHIVE_SUFFIX.sub("", file.file.partition("_")[2])
+        return PackageURL("deb", "debian", file.package, version, {"arch": "source"}).to_string()

@@ -104,6 +104,11 @@ DEBIAN_PACKAGE = TextRule(
     description="the name of a Debian source package",
     hint='such as `package = "libpng1.6"`',
 )
+CPE = TextRule(
+    accepts=_match(r"([a-z0-9._-]|\\[+!]){1,60}:([a-z0-9._-]|\\[+!]){1,60}"),
+    description="the vendor and the product of a CPE",
+    hint='such as `cpe = "libpng:libpng"`, from https://nvd.nist.gov/products/cpe/search',
+)
 FIX = TextRule(
     accepts=_match(r"[A-Za-z0-9][A-Za-z0-9._#/:+-]{0,99}"),
     description="the number of a CVE or a bug",

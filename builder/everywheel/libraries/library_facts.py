@@ -26,7 +26,8 @@ class Library:
 
     `license` is an SPDX expression, `linkage` is `shared` or `static`, `files` are the names of its shared objects without
     suffix and version (`libvips`), `exports` are glob patterns of the symbols that it may export (None: its recipe
-    declares none), `texts` its license texts by file name. `url`, `sha256` and `patches` identify its source.
+    declares none), `texts` its license texts by file name. `url`, `sha256` and `patches` identify its source; `cpe` is the
+    vendor and the product of its CPE, `packaging` the package URL of the distribution's source package that it is built from.
     The serial number of the SBOM is computed from the `repr` of this value: a renamed or additional field would change it.
     `features` is therefore excluded from the `repr`.
     """
@@ -41,6 +42,8 @@ class Library:
     url: str = ""
     sha256: str = ""
     patches: tuple[str, ...] = ()
+    cpe: str = ""
+    packaging: str = ""
     texts: Mapping[str, bytes] = field(default_factory=dict)
     features: tuple[str, ...] = field(default=(), repr=False)
 

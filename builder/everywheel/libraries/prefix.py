@@ -157,6 +157,8 @@ def describe_library(recipe: ResolvedRecipe, source: Path) -> Library:
         url=next(iter(recipe.source.urls), ""),
         sha256=recipe.source.sha256,
         patches=tuple(patch.label for patch in recipe.source.patches),
+        cpe=recipe.cpe,
+        packaging=recipe.source.packaging,
         texts=texts,
         features=recipe.features,
     )

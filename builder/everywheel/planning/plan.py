@@ -201,6 +201,7 @@ def _recipe_facts(recipe: ResolvedRecipe) -> dict[str, object]:
         "name": recipe.name,
         "version": recipe.version,
         "license": asdict(recipe.license),
+        "identifiers": (recipe.cpe, recipe.source.packaging),
         "source": recipe.source.sha256,
         "url": recipe.source.urls[:1],
         "patches": [(patch.label, patch.sha256) for patch in recipe.source.patches],

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from urllib.parse import quote
 
-from cyclonedx.model import HashAlgorithm, HashType, Property
+from cyclonedx.model import HashAlgorithm, HashType, Property, XsUri
 from cyclonedx.model.bom import Bom
-from cyclonedx.model.component import Component, ComponentType
+from cyclonedx.model.component import Component, ComponentType, Diff, Patch, PatchClassification, Pedigree
+from cyclonedx.model.issue import IssueClassification, IssueType, IssueTypeSource
 from cyclonedx.model.license import LicenseExpression
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
@@ -21,6 +24,9 @@ FILE = "everywheel:file"  # the path in the wheel of a grafted library
 EXPORTS = "everywheel:exports"  # a glob of symbols that may be exported
 NO_EXPORTS = "-"  # the value of EXPORTS if no symbol may be exported
 PATCH = "everywheel:patch"  # the name of a patch that was applied to the source
+
+VULNERABILITY = re.compile(r"CVE-\d{4}-\d{4,19}", re.ASCII)
+"""The name of a vulnerability in the label of a patch."""
 
 
 def make_sbom(
@@ -78,9 +84,39 @@ def _describe_library(library: Library, hashes: Mapping[str, str]) -> Component:
         version=library.version,
         bom_ref=f"pkg:generic/{library.name}@{library.version}",
         purl=purl,
+        cpe=f"cpe:2.3:a:{library.cpe}:{library.version}:*:*:*:*:*:*:*" if library.cpe else None,
+        pedigree=_describe_pedigree(library),
         licenses=[LicenseExpression(value=library.license)],
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=hashes[files[0]])] if len(files) == 1 else [],
         properties=[*properties, *(_exports(library.exports) if library.exports is not None else [])],
+    )
+
+
+def _describe_pedigree(library: Library) -> Pedigree | None:
+    """Return the source package that a library comes from and its patches, each with the vulnerabilities that it fixes.
+
+    Scanners match the version of the source package with the advisories of its distribution.
+    """
+    if not library.packaging and not library.patches:
+        return None
+    ancestors = []
+    if library.packaging:
+        purl = PackageURL.from_string(library.packaging)
+        ancestors = [Component(type=ComponentType.LIBRARY, name=purl.name, version=purl.version, purl=purl)]
+    return Pedigree(ancestors=ancestors, patches=[_describe_patch(label) for label in library.patches])
+
+
+def _describe_patch(label: str) -> Patch:
+    """Return a patch by its label, which begins with its name; its diff is that file of the source package."""
+    source = IssueTypeSource(name="NVD", url=XsUri("https://nvd.nist.gov"))
+    issues = [
+        IssueType(type=IssueClassification.SECURITY, id=id, name=id, source=source)
+        for id in dict.fromkeys(VULNERABILITY.findall(label))
+    ]
+    return Patch(
+        type=PatchClassification.BACKPORT if issues else PatchClassification.UNOFFICIAL,
+        diff=Diff(url=XsUri(quote(label.partition(" (")[0]))),
+        resolves=issues,
     )
 
 
