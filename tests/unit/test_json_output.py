@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[list[str], int]] = {
     "audit": ([WHEEL], 5),
     "build": (["--dry-run"], 0),
     "doctor": ([], 0),
+    "explain": ([WHEEL], 0),
     "images list": ([], 0),
     "matrix": ([], 0),
     "plan": ([], 0),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -16,6 +16,7 @@ from elftools.elf.gnuversions import GNUVerNeedSection, GNUVerSymSection
 from elftools.elf.sections import SymbolTableSection
 from elftools.elf.segments import InterpSegment
 
+from everywheel.binaries.elf_symbols import NAMES, ElfSymbol, group_by_version, read_symbols, read_version_table
 from everywheel.binaries.init_functions import list_module_names
 from everywheel.binaries.unreadable import UnreadableElf
 from everywheel.platforms.symbol_versions import split_version, version_key
@@ -25,8 +26,8 @@ _DF_TEXTREL = 0x4
 _DF_1_PIE = 0x08000000
 _CALLS_DLOPEN = frozenset(("dlopen", "dlmopen"))
 _PF_X = 0x1
-# Entries of tables, and bytes of their names if the file is smaller; in malformed files, entries and names overlap.
-_MOST_SYMBOLS, _MOST_ENTRIES, _NAMES = 500_000, 50_000, 1 << 20
+_VER_FLG_WEAK = 0x2
+_MOST_ENTRIES = 50_000  # of a table
 _TEXTS = ("name", "needed", "soname", "rpath", "runpath", "library", "version")
 # The name of a shared library in a string constant: the linker cannot see what a program opens with dlopen().
 _LIBRARY_NAME = re.compile(rb"lib[\w.+-]{1,60}?\.so(?:\.\d+){0,3}(?=\0)")
@@ -52,11 +53,15 @@ _LINKER_DEFINED = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionNeed:
-    """A symbol version of a library that a file needs, and the symbols that it needs in that version."""
+    """A symbol version of a library that a file needs, and the symbols that it needs in that version.
+
+    Without the version, the loader refuses the file, but only warns if it `is_optional`: all its symbols are weak.
+    """
 
     library: str
     version: str
     symbols: tuple[str, ...]
+    is_optional: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +124,7 @@ def is_elf(name: str, data: bytes) -> bool:
 def read_elf(data: bytes) -> ElfFacts:
     """Return the facts of an ELF file; raise UnreadableElf when it is truncated or malformed."""
     try:
-        return _read(ELFFile(io.BytesIO(data)), len(data))
+        return _read(ELFFile(io.BytesIO(data)), data)
     except UnreadableElf:
         raise
     except Exception as error:  # pyelftools raises nearly every kind of exception on malformed files
@@ -127,7 +132,8 @@ def read_elf(data: bytes) -> ElfFacts:
         raise UnreadableElf(f"not a complete ELF file ({reason})") from None
 
 
-def _read(elf: ELFFile, size: int) -> ElfFacts:
+def _read(elf: ELFFile, data: bytes) -> ElfFacts:
+    size = len(data)
     segments = list(_bound(elf.iter_segments(), size))
     ends = [segment["p_offset"] + segment["p_filesz"] for segment in segments]
     sections = list(_bound(elf.iter_sections(), size))
@@ -142,13 +148,12 @@ def _read(elf: ELFFile, size: int) -> ElfFacts:
         tags[tag.entry.d_tag].append(tag)
     runpath = [part for tag in tags["DT_RUNPATH"] for part in tag.runpath.split(":")]
     rpath = [part for tag in tags["DT_RPATH"] for part in tag.rpath.split(":")]
-    table = _find(sections, SymbolTableSection, "SHT_DYNSYM")
-    symbols = list(_bound(table.iter_symbols(), size, _MOST_SYMBOLS)) if table else []
+    symbols = _read_dynamic_symbols(elf, sections, data)
     stacks = [segment["p_flags"] for segment in segments if segment["p_type"] == "PT_GNU_STACK"]
     pages = [segment["p_align"] for segment in segments if segment["p_type"] == "PT_LOAD"]
     interpreter = next((s.get_interp_name() for s in segments if isinstance(s, InterpSegment)), "")
     is_position_independent = any(tag.entry.d_val & _DF_1_PIE for tag in tags["DT_FLAGS_1"])
-    undefined = tuple(sorted({s.name for s in symbols if _is_required(s)}))
+    undefined = tuple(sorted({s.name for s in symbols if s.is_required}))
     return ElfFacts(
         bits=elf.elfclass,
         endian="little" if elf.little_endian else "big",
@@ -160,7 +165,7 @@ def _read(elf: ELFFile, size: int) -> ElfFacts:
         rpath=tuple(runpath or rpath),
         rpath_is_inherited=not runpath,
         versions=tuple(_bound(_read_versions(sections, symbols, size), size)),
-        exports=tuple(sorted({s.name for s in symbols if _is_export(s)})),
+        exports=tuple(sorted({s.name for s in symbols if s.is_exported} - _LINKER_DEFINED)),
         undefined=undefined,
         stack=None if not stacks else "rwx" if stacks[0] & _PF_X else "rw",
         text_relocations=bool(tags["DT_TEXTREL"]) or any(t.entry.d_val & _DF_TEXTREL for t in tags["DT_FLAGS"]),
@@ -195,35 +200,27 @@ def _bound(items: Iterable[Any], size: int, most: int = _MOST_ENTRIES) -> Iterat
         names += sum(len(text) for name in _TEXTS if isinstance(text := getattr(item, name, None), str))
         if number >= most:
             raise UnreadableElf(f"a table has over {most} entries")
-        if names > max(size, _NAMES):
+        if names > max(size, NAMES):
             raise UnreadableElf("the names in a table overlap")
         yield item
 
 
-def _is_export(symbol: Any) -> bool:
-    return (
-        symbol["st_shndx"] not in ("SHN_UNDEF", "SHN_ABS")  # the symbol that represents a version is absolute
-        and symbol["st_info"]["bind"] in ("STB_GLOBAL", "STB_WEAK", "STB_LOOS")
-        and symbol["st_other"]["visibility"] in ("STV_DEFAULT", "STV_PROTECTED")
-        and symbol.name not in _LINKER_DEFINED
-    )
+def _read_dynamic_symbols(elf: ELFFile, sections: list[Any], data: bytes) -> tuple[ElfSymbol, ...]:
+    table, numbers = _find(sections, SymbolTableSection, "SHT_DYNSYM"), _find(sections, GNUVerSymSection)
+    versions = read_version_table(elf, numbers, data) if numbers is not None else ()
+    return read_symbols(elf, table, data, versions) if table is not None else ()
 
 
-def _is_required(symbol: Any) -> bool:
-    return bool(symbol.name) and symbol["st_shndx"] == "SHN_UNDEF" and symbol["st_info"]["bind"] != "STB_WEAK"
-
-
-def _read_versions(sections: list[Any], symbols: list[Any], size: int) -> Iterator[VersionNeed]:
-    needs, numbers = _find(sections, GNUVerNeedSection), _find(sections, GNUVerSymSection)
+def _read_versions(sections: list[Any], symbols: Sequence[ElfSymbol], size: int) -> Iterator[VersionNeed]:
+    needs = _find(sections, GNUVerNeedSection)
     if needs is None:
         return
-    users: dict[int, list[str]] = defaultdict(list)
-    if numbers is not None:
-        for index, symbol in enumerate(symbols):
-            number = numbers.get_symbol(index)["ndx"]
-            if symbol["st_shndx"] == "SHN_UNDEF" and isinstance(number, int):
-                users[number & 0x7FFF].append(symbol.name)
+    users = dict(group_by_version(symbols))
     for library, versions in _bound(needs.iter_versions(), size):
         for version in _bound(versions, size):
-            names = tuple(sorted(users.pop(version["vna_other"] & 0x7FFF, ())))
-            yield VersionNeed(library=library.name, version=version.name, symbols=names)
+            yield VersionNeed(
+                library=library.name,
+                version=version.name,
+                symbols=users.pop(version["vna_other"] & 0x7FFF, ()),
+                is_optional=bool(version["vna_flags"] & _VER_FLG_WEAK),
+            )

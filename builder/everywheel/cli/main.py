@@ -28,6 +28,7 @@ _COMMANDS = (
     "shell",
     "repair",
     "audit",
+    "explain",
     "smoke",
     "images",
     "recipes",

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
@@ -86,7 +86,10 @@ def download_sdist(name: str, version: str, indexes: Sequence[str], folder: Path
             details={**reasons, **({"versions with one": versions} if versions else {})},
             hint=_HINT,
         )
-    chosen = max(stable, key=lambda sdist: sdist.version).file
+    return _download(max(stable, key=lambda sdist: sdist.version).file, folder, deadline)
+
+
+def _download(chosen: IndexedFile, folder: Path, deadline: Deadline) -> Path:
     path = folder / chosen.filename
     try:
         _get(chosen.url, path, deadline)
@@ -122,6 +125,43 @@ def find_wheel_hashes(name: str, version: str, indexes: Sequence[str], folder: P
             if (project, release) == (canonicalize_name(name), Version(version)) and file.sha256:
                 hashes.add(file.sha256)
     return frozenset(hashes)
+
+
+def download_wheel(
+    name: str,
+    version: str,
+    indexes: Sequence[str],
+    folder: Path,
+    choose: Callable[[Sequence[str]], str | None],
+    *,
+    timeout: float = 600.0,
+) -> Path:
+    """Download a wheel of a version into a folder, and return its path; `choose` selects it from the names of all wheels.
+
+    Raises SourceError when no index has one, or when the file does not have the hash that the index names.
+    """
+    deadline, reasons, wheels = Deadline(timeout), dict[str, str](), dict[str, IndexedFile]()
+    for index in indexes:
+        page = f"{index.rstrip('/')}/{canonicalize_name(name)}/"
+        try:
+            text = _read(page, folder / "page.html", deadline)
+        except (Unavailable, DeadlineExceeded, OSError) as error:
+            reasons[page] = str(error).lower() or "too slow"
+            continue
+        for file in _list_files(page, text):
+            try:
+                project, release, *_ = parse_wheel_filename(file.filename)
+            except InvalidWheelFilename:
+                continue
+            if (project, release) == (canonicalize_name(name), Version(version)):
+                wheels.setdefault(file.filename, file)
+    chosen = choose(sorted(wheels))
+    if chosen is None:
+        known = {"wheels": ", ".join(sorted(wheels)[:8])} if wheels else {}
+        raise SourceError(
+            f"no package index has such a wheel of {name} {version}", details={**reasons, **known}, hint=_HINT
+        )
+    return _download(wheels[chosen], folder, deadline)
 
 
 def _list_sdists(name: str, page: str, text: str) -> Iterator[IndexedSdist]:
