@@ -1,9 +1,9 @@
-"""The pipeline, for all targets and for one wheel: plan, fetch, build, repair, audit, store."""
+"""The pipeline, for all targets and for one wheel: plan, look up, fetch, build, repair, audit, store."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -23,6 +23,10 @@ from everywheel.planning.keys import find_identities
 from everywheel.planning.plan import make_plan
 from everywheel.planning.steps import LibraryStep, Plan, Step, WheelStep
 from everywheel.platforms.target import Target
+from everywheel.remote.exchange import Exchange
+from everywheel.remote.lookup import fetch_missing
+from everywheel.remote.opening import RemoteOptions, open_remotes
+from everywheel.remote.stores import RemoteStores
 from everywheel.sources import FetchEvent, SourceLocations, fetch_sources, find_locations, list_source_files
 from everywheel.store.lease import hold_lock
 from everywheel.store.local import FIXED_TIME, Store
@@ -47,6 +51,7 @@ class BuildOptions:
         timeout: the limit for all downloads together, in seconds.
         results: the ids of the steps whose results are needed; the final steps of the plan if it is empty.
         locations: the locations that sources are fetched from; the default ones if it is None.
+        remote: the remote stores.
     """
 
     jobs: int
@@ -56,6 +61,7 @@ class BuildOptions:
     timeout: float = 1800.0
     results: tuple[str, ...] = ()
     locations: SourceLocations | None = None
+    remote: RemoteOptions = field(default_factory=RemoteOptions)
 
 
 class BuildListener(ProgressListener, Protocol):
@@ -86,33 +92,45 @@ def build_targets(
     The results, and the errors that are raised, are those of `build_plan`; `plan_targets` may raise UsageError, as may
     `ensure_build_lock`, which also raises BuildError and MachineError.
     """
+    exchanges = open_remotes(project.remote, options.remote, offline=options.offline)
     project = ensure_build_lock(project, store, offline=options.offline)
     plan = plan_targets(project, targets, options.engine)
-    return plan, build_plan(plan, project, store, options, listener)
+    return plan, _look_up_and_build(plan, project, exchanges, store, options, listener)
 
 
 def build_plan(
     plan: Plan, project: Project, store: Store, options: BuildOptions, listener: BuildListener
 ) -> tuple[Result, ...]:
-    """Build the steps of a plan that the store does not have: fetch their sources, then run them as one graph of tasks.
+    """Build the steps of a plan that neither the store nor a remote has: fetch their sources, then run them as one graph.
 
     Returns one result for each step that was missing, and one for each compiler that failed: the failure of a task is not
-    raised. Before anything is built, raises SourceError when a source is not available, and MachineError when the engine
-    or the build tools are not available.
+    raised. Before anything is built, raises SourceError when a source is not available, MachineError when the engine
+    or the build tools are not available, and errors like `open_remotes`.
     """
-    with store.lease():
-        return _build_missing(plan, project, store, options, listener)
+    exchanges = open_remotes(project.remote, options.remote, offline=options.offline)
+    return _look_up_and_build(plan, project, exchanges, store, options, listener)
+
+
+def _look_up_and_build(
+    plan: Plan,
+    project: Project,
+    exchanges: Sequence[Exchange],
+    store: Store,
+    options: BuildOptions,
+    listener: BuildListener,
+) -> tuple[Result, ...]:
+    with store.lease(), RemoteStores(exchanges, store, listener.fetch) as remotes:
+        missing = fetch_missing(plan, store, remotes, options.results)
+        for step in plan.steps.values():
+            store.touch(step.key)
+        listener.expect(len(missing.steps), len(plan.steps) - len(missing.steps))
+        return _build_missing(missing, plan, project, remotes, options, listener) if missing.steps else ()
 
 
 def _build_missing(
-    plan: Plan, project: Project, store: Store, options: BuildOptions, listener: BuildListener
+    missing: Plan, plan: Plan, project: Project, remotes: RemoteStores, options: BuildOptions, listener: BuildListener
 ) -> tuple[Result, ...]:
-    missing = find_missing(plan, store, options.results, is_stored=partial(is_intact, store))
-    for step in plan.steps.values():
-        store.touch(step.key)
-    listener.expect(len(missing.steps), len(plan.steps) - len(missing.steps))
-    if not missing.steps:
-        return ()
+    store = remotes.store
     check_engine(options.engine)
     tools = ensure_tools(store.root, offline=options.offline)
     sources = fetch_sources(
@@ -134,26 +152,32 @@ def _build_missing(
             keep=options.keep,
             offline=options.offline,
         )
-        results = execute(_make_tasks(missing, plan, project, context), pool, listener)
+        results = execute(_make_tasks(missing, plan, project, context, remotes), pool, listener)
     return tuple(result for result in results if result.kind is TaskKind.STEP or result.outcome is Outcome.FAILED)
 
 
 def build_step(
-    context: BuildContext, step: Step, plan: Plan, project: Project, set_stage: Callable[[str], None]
+    context: BuildContext,
+    step: Step,
+    plan: Plan,
+    project: Project,
+    remotes: RemoteStores,
+    set_stage: Callable[[str], None],
 ) -> Outcome:
-    """Build one step and put its result into the store.
+    """Build one step, put its result into the store and upload it.
 
-    Returns `FOUND` when another process has built the step in the meantime. Raises BuildError when the build fails,
+    Returns `FOUND` when another process or machine has built the step in the meantime. Raises BuildError when the build fails,
     AuditError when the audit of a wheel has findings, and MachineError when the store cannot be written.
     """
     lock, on_wait = context.store.lock(step.key), partial(set_stage, "wait for another process")
     with translate_os_errors(context.store.root), hold_lock(lock, on_wait):
-        if context.store.find(step.key) is not None:
+        if context.store.find(step.key) is not None or remotes.fetch_step(step):
             return Outcome.FOUND
         if isinstance(step, LibraryStep):
             build_library(context, step, plan, set_stage)
         else:
             build_wheel(context, step, plan, project, set_stage)
+    remotes.upload(step.key)
     return Outcome.DONE
 
 
@@ -233,37 +257,9 @@ def plan_targets(project: Project, targets: Sequence[Target], engine: EngineName
     return make_plan(project, targets, find_identities(engine))
 
 
-def find_missing(
-    plan: Plan, store: Store, results: Collection[str] = (), is_stored: Callable[[Step], bool] | None = None
-) -> Plan:
-    """Return the steps that must be built.
-
-    These are the missing steps among `results`, by default the plan's final ones, and, recursively, among the requirements of
-    each missing step. A requirement of a step that is in the store is not built, even if it is missing itself. `is_stored`
-    replaces the look into the store, which does not compare hashes.
-    """
-    missing: dict[str, Step] = {}
-    required = {requirement for step in plan.steps.values() for requirement in step.requires}
-    needed = set(results) or set(plan.steps) - required
-    for id in reversed(list(plan.steps)):
-        step = plan.steps[id]
-        if id not in needed:
-            continue
-        if not (store.find(step.key) is not None if is_stored is None else is_stored(step)):
-            missing[id] = step
-            needed |= set(step.requires)
-    return Plan(steps={id: missing[id] for id in plan.steps if id in missing}, priority=plan.priority)
-
-
-def is_intact(store: Store, step: Step) -> bool:
-    """Return whether the store has the result of a step; a damaged one is removed and reported."""
-    if store.drop_damaged(step.key):
-        report_notice(f"{step.label}: its file in the store was damaged; building it again")
-        return False
-    return store.find(step.key) is not None
-
-
-def _make_tasks(missing: Plan, plan: Plan, project: Project, context: BuildContext) -> list[Task]:
+def _make_tasks(
+    missing: Plan, plan: Plan, project: Project, context: BuildContext, remotes: RemoteStores
+) -> list[Task]:
     """Return a task for each missing step, and one for each target that primes the compiler cache before its steps.
 
     The compiler cache is primed separately because zig compiles the libc of a target when it is first used.
@@ -280,19 +276,20 @@ def _make_tasks(missing: Plan, plan: Plan, project: Project, context: BuildConte
         )
         for target in {step.target: None for step in steps}
     }
-    return [*compilers.values(), *(_step_task(step, compilers[step.target], plan, project, context) for step in steps)]
+    work = {step.id: partial(build_step, context, step, plan, project, remotes) for step in steps}
+    return [*compilers.values(), *(_step_task(step, compilers[step.target], plan, work[step.id]) for step in steps)]
 
 
 def _prime_compiler(engine: Engine, target: Target, set_stage: Callable[[str], None]) -> None:
     engine.prime_cache(target)
 
 
-def _step_task(step: Step, compiler: Task, plan: Plan, project: Project, context: BuildContext) -> Task:
+def _step_task(step: Step, compiler: Task, plan: Plan, work: Callable[[Callable[[str], None]], Outcome]) -> Task:
     return Task(
         id=step.id,
         kind=TaskKind.STEP,
         label=step.label,
         requires=(*step.requires, compiler.id),
         priority=plan.priority[step.id],
-        work=partial(build_step, context, step, plan, project),
+        work=work,
     )

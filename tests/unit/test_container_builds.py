@@ -167,7 +167,18 @@ def test_only_pip_and_the_platform_tag_are_set_for_the_whole_container(build: Co
     [
         (
             ["--project", "/project", "deps", "--engine", "native"],
-            ["--project", "/project", "deps", "--engine", "native", "--jobs", "2", "--image-identity", "IDENTITY"],
+            [
+                "--project",
+                "/project",
+                "deps",
+                "--engine",
+                "native",
+                "--no-remote",
+                "--jobs",
+                "2",
+                "--image-identity",
+                "IDENTITY",
+            ],
         ),
         (
             ["--project", "/project", "repair", "x.whl"],

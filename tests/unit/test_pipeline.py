@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from everywheel.config.project import load_project
-from everywheel.pipeline import find_missing
 from everywheel.planning.plan import Identities, make_plan, step_id, wheel_id
 from everywheel.planning.steps import Plan
+from everywheel.remote.lookup import find_missing
 from everywheel.store.local import Store
 
 PROJECT = load_project(Path(__file__).parents[2])

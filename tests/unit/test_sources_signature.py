@@ -259,7 +259,7 @@ def test_the_error_without_openssh_names_what_to_install(
         import_bundle(signed, store=tmp_path / "other", public_key=keys / "ours.pub")
 
     assert caught.value.render() == (
-        "error: ssh-keygen is missing, which signs and verifies bundles of sources\n"
+        "error: ssh-keygen is missing, which signs and verifies bundles and the entries of remote stores\n"
         "  hint: install OpenSSH's client: `apt-get install openssh-client`, `dnf install openssh`,"
         " `apk add openssh-keygen`"
     )

@@ -18,6 +18,7 @@ from everywheel.toolchains.compilers import EngineName
 
 if TYPE_CHECKING:
     from everywheel.pipeline import BuildOptions
+    from everywheel.remote.opening import RemoteOptions
 
 _Command = Callable[..., None]
 _Decorator = Callable[[_Command], _Command]
@@ -47,6 +48,34 @@ timeout_option = click.option(
     metavar="SECONDS",
     help="Time limit for all sources together.",
 )
+
+
+remote_option = click.option(
+    "--remote",
+    multiple=True,
+    metavar="URL",
+    help="Remote store: a folder, https://, s3:// or gs://; repeatable.",
+)
+no_remote_option = click.option("--no-remote", is_flag=True, help="Use no remote store: build everything here.")
+
+
+def remote_key_options(*, hidden: bool) -> tuple[Any, Any]:
+    """Return the options for keys; the commands that build have too many options to list them, and variables."""
+    keys = click.option(
+        "--remote-keys",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        hidden=hidden,
+        help="OpenSSH public keys: entries that none has signed are refused.",
+    )
+    sign_key = click.option(
+        "--remote-sign-key",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        hidden=hidden,
+        help="OpenSSH key that signs uploads; none without it.",
+    )
+    return (keys, sign_key)
 
 
 def _set_verbose(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -179,12 +208,25 @@ def _make_selection(
     )
 
 
-def _make_build_options(jobs: int | None, offline: bool, timeout: int, keep: bool = False) -> BuildOptions:
+def _make_build_options(
+    jobs: int | None, offline: bool, timeout: int, keep: bool = False, **remote: Any
+) -> BuildOptions:
     # Imported here: `--help` and small commands start faster without it.
     from everywheel.execution.jobserver import default_jobs
     from everywheel.pipeline import BuildOptions
 
-    return BuildOptions(jobs=jobs or default_jobs(), offline=offline, timeout=timeout, keep=keep)
+    return BuildOptions(
+        jobs=jobs or default_jobs(), offline=offline, timeout=timeout, keep=keep, remote=make_remote_options(**remote)
+    )
+
+
+def make_remote_options(
+    remote: tuple[str, ...], remote_keys: Path | None, remote_sign_key: Path | None, no_remote: bool = False
+) -> RemoteOptions:
+    """Return the values of the options for remote stores."""
+    from everywheel.remote.opening import RemoteOptions
+
+    return RemoteOptions(addresses=remote, keys=remote_keys, sign_key=remote_sign_key, is_disabled=no_remote)
 
 
 selection_options = collect_options(
@@ -198,9 +240,9 @@ selection_options = collect_options(
     _python_option,
     _requires_option,
 )
-build_options = collect_options(
-    "options", _make_build_options, jobs_option, offline_option, timeout_option, verbose_option
-)
+_BUILD_OPTIONS = (jobs_option, offline_option, timeout_option, verbose_option)
+_REMOTE_OPTIONS = (remote_option, *remote_key_options(hidden=True), no_remote_option)
+build_options = collect_options("options", _make_build_options, *_BUILD_OPTIONS, *_REMOTE_OPTIONS)
 build_and_keep_options = collect_options(
-    "options", _make_build_options, jobs_option, offline_option, timeout_option, verbose_option, _keep_option
+    "options", _make_build_options, *_BUILD_OPTIONS, _keep_option, *_REMOTE_OPTIONS
 )

@@ -13,10 +13,11 @@ from everywheel.cli.output import echo, make_table, print_table
 from everywheel.cli.run_plan import choose_targets
 from everywheel.config.project import Project
 from everywheel.errors import count_noun
-from everywheel.pipeline import find_missing, plan_targets
+from everywheel.pipeline import plan_targets
 from everywheel.planning.plan import finish_plan
 from everywheel.planning.steps import Plan, Step
 from everywheel.platforms.target import Target
+from everywheel.remote.lookup import find_missing
 from everywheel.store.local import Store, default_store
 from everywheel.toolchains.compilers import EngineName
 from everywheel.wheels.build_lock import find_build_lock

@@ -10,11 +10,14 @@ from pathlib import Path
 
 import click
 
-from everywheel.cli.options import json_option
+from everywheel.cli.options import json_option, remote_option
 from everywheel.cli.output import echo, make_table, print_table
+from everywheel.cli.store_remote import collect_garbage_of_remotes, ls_command
+from everywheel.cli.store_transfer import pull_command, push_command
 from everywheel.config.project import load_project
 from everywheel.errors import BuildError, UsageError, count_noun
 from everywheel.pipeline import plan_targets
+from everywheel.remote.opening import RemoteOptions
 from everywheel.store.damage import DamageCheck, find_damage, remove_damage
 from everywheel.store.garbage import collect_garbage
 from everywheel.store.layout import Damage, file_size, list_folder
@@ -125,15 +128,30 @@ def _describe(store: Store, damage: Damage) -> dict[str, str]:
 @click.option(
     "--older-than", type=click.FloatRange(0), default=30.0, show_default=True, help="Days since the last use."
 )
+@click.option(
+    "--max-size",
+    type=click.FloatRange(0),
+    metavar="GB",
+    help="Remove more entries, the oldest first, until the rest is smaller.",
+)
 @click.option("--all", "everything", is_flag=True, help="Also remove entries that the project's plan needs.")
+@remote_option
 @click.option("--damaged", is_flag=True, help="Remove only what `store verify` reports.")
 @click.option("--dry-run", is_flag=True, help="List what would be removed, and stop.")
 @click.pass_obj
-def gc_command(root: Path, older_than: float, everything: bool, damaged: bool, dry_run: bool) -> None:
+def gc_command(
+    root: Path,
+    older_than: float,
+    max_size: float | None,
+    everything: bool,
+    remote: tuple[str, ...],
+    damaged: bool,
+    dry_run: bool,
+) -> None:
     """Remove artifacts and wheels that the project's plan does not need and that were not used recently.
 
     Workspaces, temporary files of killed runs, and old build tools, logs and locks are removed as well. What a running
-    command uses is kept. Sources are kept, as they cannot be built again.
+    command uses is kept. Sources are kept, as they cannot be built again. In a remote store, the age is that of the upload.
 
     Example: everywheel store gc --older-than 7 --dry-run
     """
@@ -150,7 +168,14 @@ def gc_command(root: Path, older_than: float, everything: bool, damaged: bool, d
         except UsageError as error:
             error.hint = "run this in the project's directory, or add --all to keep nothing for a project"
             raise
-    garbage = collect_garbage(store, keep=keep, older_than=older_than * DAY, dry_run=dry_run)
+    largest = None if max_size is None else int(max_size * 1e9)
+    if remote:
+        addresses = RemoteOptions(addresses=remote)
+        collect_garbage_of_remotes(
+            root, addresses, keep=keep, older_than=older_than * DAY, largest=largest, dry_run=dry_run
+        )
+        return
+    garbage = collect_garbage(store, keep=keep, older_than=older_than * DAY, largest=largest, dry_run=dry_run)
     for entry in garbage.entries:
         echo(f"{entry.label} ({entry.size / 1e6:.2f} MB)")
     for path in garbage.leftovers:
@@ -168,5 +193,9 @@ def _remove_damaged(*, dry_run: bool) -> int:
         echo(f"{item.label} {item.reason}" + ("" if item in removed else " (kept: it is in use, or behind a link)"))
     return len(removed)
 
+
+store_group.add_command(push_command)
+store_group.add_command(pull_command)
+store_group.add_command(ls_command)
 
 COMMAND = store_group

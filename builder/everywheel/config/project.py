@@ -15,6 +15,7 @@ from everywheel.config.metadata import ExtensionMetadata, read_extension_metadat
 from everywheel.config.pins import Pin
 from everywheel.config.python_spec import PythonSpec, default_pythons, load_pythons
 from everywheel.config.recipe import Linkage, Recipe
+from everywheel.config.remote_settings import RemoteSettings, load_remote_settings
 from everywheel.config.settings_file import find_settings
 from everywheel.config.source_settings import SourceSettings, load_source_settings
 from everywheel.config.target_settings import TargetOverride, TargetSettings, load_overrides, load_target_settings
@@ -71,6 +72,7 @@ class Project:
         backend: the build backend of the extension.
         digest: the hash of the extension's files.
         sources: the locations of sources in addition to those of the recipes.
+        remote: the remote stores.
         build_pins: the packages in the environment of the extension's build; None while they are not known.
     """
 
@@ -95,6 +97,7 @@ class Project:
     backend: BuildBackend
     digest: str
     sources: SourceSettings
+    remote: RemoteSettings
     build_pins: tuple[Pin, ...] | None = None
     revision: str = ""
 
@@ -157,10 +160,9 @@ def load_project(
 ) -> Project:
     """Load the project in the directory `root`.
 
-    `profiles`, each of the form `RECIPE=NAME`, override the profiles in the project's table. With static linkage, `shared`
-    of the table is ignored. `config` is a file with settings instead of the project's own, `options` are values of its keys
-    that replace those in the file, and `wheelhouse` is a folder for wheels outside of the project. Raises UsageError, naming
-    file and key, for an error in the project or in a recipe.
+    `profiles`, each `RECIPE=NAME`, override those in the project's table. Static linkage ignores its `shared`. `config` is a
+    file with settings instead of the project's own, `options` are values that replace those of its keys, and `wheelhouse` is
+    a folder for wheels. Raises UsageError, naming file and key, for an error in the project or in a recipe.
     """
     root = root.absolute()
     settings = find_settings(root, config, options or {})
@@ -192,6 +194,7 @@ def load_project(
         backend=metadata.backend,
         digest=digest_tree(extension),
         sources=load_source_settings(table, settings.folder),
+        remote=load_remote_settings(table, settings.folder),
     )
     table.reject_unknown_keys()
     _check_recipes(project, table.location)

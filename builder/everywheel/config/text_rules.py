@@ -79,6 +79,11 @@ MIRROR = TextRule(
     description="a URL or a directory, without white space",
     hint='such as `mirrors = ["https://mirror.example/sources"]`',
 )
+REMOTE = TextRule(
+    accepts=_match(r"[^\s\x00-\x1f\x7f]+"),
+    description="a URL or a directory, without white space",
+    hint='such as `remote = ["s3://bucket/folder", "https://store.example#read-only"]`',
+)
 SNAPSHOT = TextRule(
     accepts=_match(r"none|https?://[^\s\\{}\x00-\x1f\x7f]+"),
     description="an http or https URL, or `none`",

@@ -29,11 +29,12 @@ from everywheel.execution.jobserver import open_job_pool
 from everywheel.execution.scheduler import Outcome, ProgressListener, Result, Task, execute
 from everywheel.libraries.context import project_logs
 from everywheel.libraries.source_tree import stage_patched_source
-from everywheel.pipeline import BuildOptions, find_missing, is_intact
+from everywheel.pipeline import BuildOptions
 from everywheel.planning.keys import find_container_identities
 from everywheel.planning.plan import make_plan, wheel_id
 from everywheel.planning.steps import Plan, Step
 from everywheel.platforms.target import Target, base_target
+from everywheel.remote.lookup import find_missing, is_intact
 from everywheel.sources import ProgressCallback, fetch_sources, find_locations, ignore_progress, list_source_files
 from everywheel.store.local import Store
 from everywheel.wheels.build_lock import ensure_build_lock

@@ -49,7 +49,7 @@ _SCRIPT = """#!/bin/sh
 export PATH="{python}:$PATH" PYTHONPATH={inside}/toolkit:{inside}/site PYTHONDONTWRITEBYTECODE=1
 export EVERYWHEEL_STORE={store} EVERYWHEEL_TOOLS={inside}/tools
 case " $* " in
-  *" deps "*) set -- "$@" --jobs {jobs} --image-identity {identity} ;; *" repair "*) set -- "$@" --no-audit ;;
+  *" deps "*) set -- "$@" --no-remote --jobs {jobs} --image-identity {identity} ;; *" repair "*) set -- "$@" --no-audit ;;
 esac
 exec {python}/python -m everywheel --report-dir {reports} "$@"
 """

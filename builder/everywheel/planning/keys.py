@@ -36,7 +36,8 @@ ARTIFACT_CODE = (
     "sources/patch.py",
     "sources/request.py",
     "sources/unpack.py",
-    "store",
+    "store/local.py",
+    "store/unpacking.py",
 )
 TOOLCHAIN_CODE = ("toolchains",)
 WHEEL_CODE = ("audit", "execution/python_program.py", "pipeline.py", "repair", "wheels")

@@ -21,12 +21,13 @@ from everywheel.execution.files import translate_os_errors
 from everywheel.execution.retry import RetryPolicy
 from everywheel.sources.deadline import Deadline
 from everywheel.sources.progress import OnBytes
-from everywheel.sources.request import Unavailable, Unreachable, WrongSize
+from everywheel.sources.request import Missing, Unavailable, Unreachable, WrongSize
 
 LARGEST_SOURCE = 4 << 30
 """The largest accepted file in bytes, for a recipe that does not pin the size."""
 _CHUNK = 1 << 16
 _MAX_REDIRECTS = 10
+_MISSING_STATUSES = frozenset({404, 410})
 _RETRIED_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 # All exceptions by which requests, urllib3 and http.client report an answer or a URL that they cannot use: urllib3 raises
 # LocationParseError, and urllib.parse ValueError and UnicodeError, for a malformed redirect.
@@ -212,7 +213,8 @@ def _receive(
         reason = f"{response.status_code} {response.reason or ''}".strip()
         if response.status_code in _RETRIED_STATUSES:
             raise _Interrupted(reason, _parse_delay(retry, response.headers.get("Retry-After")))
-        raise Unavailable(_count_attempts(reason, retry.attempts))
+        kind = Missing if response.status_code in _MISSING_STATUSES else Unavailable
+        raise kind(_count_attempts(reason, retry.attempts))
     tag = response.headers.get("ETag", "")
     part.tag = "" if tag.startswith("W/") else tag
     length = response.headers.get("Content-Length", "")

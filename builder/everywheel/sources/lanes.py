@@ -19,17 +19,19 @@ _SHUTDOWN_TIMEOUT = 1.0  # seconds that threads have for ending their downloads 
 T = TypeVar("T")
 
 
-def run_in_lanes(tasks: Mapping[str, Sequence[Callable[[], T]]], *, jobs: int, deadline: Deadline) -> Iterator[T]:
+def run_in_lanes(
+    tasks: Mapping[str, Sequence[Callable[[], T]]], *, jobs: int, deadline: Deadline, per_host: int = _PER_HOST
+) -> Iterator[T]:
     """Run the tasks of each host in order, and yield the results of all hosts in the order in which they end.
 
-    At most two tasks of a host, and `jobs` of all hosts, run at the same time. An exception in a task, Ctrl-C included, stops
-    all of them through the deadline.
+    At most `per_host` tasks of a host, and `jobs` of all hosts, run at the same time. An exception in a task, Ctrl-C included,
+    stops all of them through the deadline.
     """
     results: SimpleQueue[T] = SimpleQueue()
     lanes: list[list[Callable[[], None]]] = []
     for calls in tasks.values():
         queue = deque(calls)
-        lanes.append([partial(_work, queue, results)] * min(_PER_HOST, len(calls)))
+        lanes.append([partial(_work, queue, results)] * min(per_host, len(calls)))
     threads = DaemonThreads(jobs)
     # The first lane of every host, then the second one: with few jobs, no host waits for both lanes of another.
     running = [threads.submit(lane) for row in zip_longest(*lanes) for lane in row if lane is not None]

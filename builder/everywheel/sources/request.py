@@ -48,6 +48,10 @@ class Unavailable(Exception):
     """A location cannot provide a file; the text is a short reason."""
 
 
+class Missing(Unavailable):
+    """A location answered that it does not have a file."""
+
+
 class HashMismatch(Unavailable):
     """A location provided bytes with another hash than the pinned one."""
 

@@ -1,4 +1,4 @@
-"""Signatures of bundles: OpenSSH's (`ssh-keygen -Y sign`), which anyone can verify without this program.
+"""Signatures of bundles and of remote stores: OpenSSH's (`ssh-keygen -Y sign`), which anyone can verify without this program.
 
 OpenSSH itself signs and verifies, so that keys with a passphrase, in an agent or on a hardware token work as usual. The format
 is PROTOCOL.sshsig of OpenSSH; it has a namespace, so that a signature for another purpose is not one of a bundle.
@@ -31,14 +31,14 @@ def check_key(key: Path) -> None:
         raise UsageError(f"there is no signing key {key}", hint=f"`{_PROGRAM} -t ed25519 -f {key}` creates one")
 
 
-def sign(content: bytes, key: Path) -> bytes:
+def sign(content: bytes, key: Path, namespace: str = NAMESPACE) -> bytes:
     """Return the signature of bytes by a private key; for a public key, that of the private key in the user's agent.
 
     The same key gives the same signature, if it is an Ed25519 or RSA key. Raises UsageError when the key cannot be used, and
     MachineError without OpenSSH.
     """
     check_key(key)
-    result = _run("sign", "-f", str(key.absolute()), stdin=content, may_prompt=True)
+    result = _run("sign", namespace, "-f", str(key.absolute()), stdin=content, may_prompt=True)
     if result.exit_code or not result.stdout.startswith(b"-----BEGIN SSH SIGNATURE-----"):
         raise UsageError(
             f"OpenSSH cannot sign with the key {key}",
@@ -72,28 +72,28 @@ def read_public_keys(file: Path) -> tuple[str, ...]:
     return tuple(keys)
 
 
-def verify(content: bytes, signature: bytes, keys: tuple[str, ...]) -> None:
+def verify(content: bytes, signature: bytes, keys: tuple[str, ...], namespace: str = NAMESPACE) -> None:
     """Check that one of the public keys has signed bytes.
 
     Raises SourceError, whose details are the messages of OpenSSH, when none has, and MachineError without OpenSSH.
     """
     with TemporaryDirectory(prefix="everywheel-signature-") as name:
         folder = Path(name)
-        (folder / "keys").write_text("".join(f'{_IDENTITY} namespaces="{NAMESPACE}" {key}\n' for key in keys))
+        (folder / "keys").write_text("".join(f'{_IDENTITY} namespaces="{namespace}" {key}\n' for key in keys))
         (folder / "signature").write_bytes(signature)
         options = ("-f", str(folder / "keys"), "-I", _IDENTITY, "-s", str(folder / "signature"))
-        result = _run("verify", *options, stdin=content)
+        result = _run("verify", namespace, *options, stdin=content)
     if result.exit_code:
         messages = [line.replace(f"{folder}/", "") for line in _list_messages(result)]
         raise SourceError("the signature is not valid for the public key", excerpt=messages)
 
 
-def _run(action: str, *options: str, stdin: bytes, may_prompt: bool = False) -> CommandResult:
+def _run(action: str, namespace: str, *options: str, stdin: bytes, may_prompt: bool = False) -> CommandResult:
     try:
-        return run_command([_PROGRAM, "-Y", action, "-n", NAMESPACE, *options], stdin=stdin, may_prompt=may_prompt)
+        return run_command([_PROGRAM, "-Y", action, "-n", namespace, *options], stdin=stdin, may_prompt=may_prompt)
     except OSError:
         raise MachineError(
-            f"{_PROGRAM} is missing, which signs and verifies bundles of sources",
+            f"{_PROGRAM} is missing, which signs and verifies bundles and the entries of remote stores",
             hint="install OpenSSH's client: `apt-get install openssh-client`, `dnf install openssh`, `apk add openssh-keygen`",
         ) from None
 

@@ -19,7 +19,7 @@ from typing import Any
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 _HASH = re.compile(r"[0-9a-f]{64}")
-_LARGEST_RECORD = 1 << 16  # bytes; a record has about 400
+LARGEST_RECORD = 1 << 16  # bytes; a record has about 400
 _LONGEST_TEXT = 255
 
 
@@ -93,16 +93,23 @@ def read_record(record: Path) -> StoreEntry:
         status = record.lstat()
         if not stat.S_ISREG(status.st_mode):
             raise InvalidRecord("the record is not a regular file")
-        if status.st_size > _LARGEST_RECORD:
+        if status.st_size > LARGEST_RECORD:
             raise InvalidRecord("the record is too large")
-        facts = json.loads(record.read_text(encoding="utf-8"))
+        content = record.read_bytes()
     except FileNotFoundError:
         raise
     except OSError as error:
         raise InvalidRecord(f"the record cannot be read: {(error.strerror or str(error)).lower()}") from None
+    return parse_record(content, record.name.removesuffix(".json"), status.st_mtime)
+
+
+def parse_record(content: bytes, key: str, used: float) -> StoreEntry:
+    """Return the entry that the content of the record of a key describes; raise InvalidRecord as `read_record` does."""
+    try:
+        facts = json.loads(content.decode())
     except (ValueError, RecursionError):  # a RecursionError for arrays that are nested thousands of levels deep
         raise InvalidRecord("the record is not JSON") from None
-    return _parse_entry(facts, record.name.removesuffix(".json"), status.st_mtime)
+    return _parse_entry(facts, key, used)
 
 
 def format_record(entry: StoreEntry) -> str:

@@ -52,8 +52,12 @@ class _Age:
         return not in_use and self.now - used >= (self.older_than if limit is None else limit)
 
 
-def collect_garbage(store: Store, *, keep: Collection[str], older_than: float, dry_run: bool = False) -> Garbage:
+def collect_garbage(
+    store: Store, *, keep: Collection[str], older_than: float, largest: int | None = None, dry_run: bool = False
+) -> Garbage:
     """Remove the entries whose keys are not in `keep` and that were not used for `older_than` seconds, and leftovers.
+
+    More of these entries, the least recently used first, are removed until the rest has at most `largest` bytes.
 
     Leftovers are the temporary files and unfinished entries of killed runs, workspaces, and build tools, logs and locks that
     are not used anymore. What a running command uses is kept. With `dry_run` the garbage is only returned. Raises
@@ -62,7 +66,7 @@ def collect_garbage(store: Store, *, keep: Collection[str], older_than: float, d
     with stop_leases(store.root) as oldest:
         age = _Age(older_than=older_than, oldest_lease=oldest)
         all_entries = store.entries()
-        entries = tuple(entry for entry in all_entries if entry.key not in keep and age.is_over(entry.used))
+        entries = _choose_entries(all_entries, keep, age, largest)
         leftovers = tuple(_find_leftovers(store, all_entries, age))
         size = sum(entry.size for entry in entries) + sum(map(_size, leftovers))
         if dry_run:
@@ -75,6 +79,20 @@ def collect_garbage(store: Store, *, keep: Collection[str], older_than: float, d
         kept = tuple(path for path in leftovers if not _remove(path))
         _remove_locks(store)
     return Garbage(entries=entries, leftovers=leftovers, size=size, kept=kept)
+
+
+def _choose_entries(
+    all_entries: Collection[StoreEntry], keep: Collection[str], age: _Age, largest: int | None
+) -> tuple[StoreEntry, ...]:
+    """Return the entries that are not in `keep` and too old, and more of them until the rest is small enough."""
+    chosen: set[str] = set()
+    total = sum(entry.size for entry in all_entries)
+    for entry in sorted(all_entries, key=lambda entry: entry.used):
+        is_excess = largest is not None and total > largest
+        if entry.key not in keep and age.is_over(entry.used, 0.0 if is_excess else None):
+            chosen.add(entry.key)
+            total -= entry.size
+    return tuple(entry for entry in all_entries if entry.key in chosen)
 
 
 def _find_leftovers(store: Store, entries: Collection[StoreEntry], age: _Age) -> Iterator[Path]:

@@ -141,32 +141,34 @@ class Store:
 
     def put_tree(self, key: str, tree: Path, *, name: str, version: str, target: str) -> StoreEntry:
         """Pack a directory as the artifact `key`: entries sorted, owners, times and modes normalized."""
-        with translate_os_errors(self.root), self._temporary() as temporary:
+        with translate_os_errors(self.root), self.open_temporary() as temporary:
             pack_tree(tree, temporary, level=1)
-            return self._put(temporary, _describe(temporary, EntryKind.ARTIFACT, "", key, name, version, target))
+            return self.put(temporary, _describe(temporary, EntryKind.ARTIFACT, "", key, name, version, target))
 
     def put_wheel(
         self, key: str, wheel: Path, *, name: str, version: str, target: str, resolution: str = ""
     ) -> StoreEntry:
         """Copy a finished wheel into the store under its key; `resolution` is that of its record."""
-        with translate_os_errors(self.root), self._temporary() as temporary:
+        with translate_os_errors(self.root), self.open_temporary() as temporary:
             shutil.copyfile(wheel, temporary)
             entry = _describe(temporary, EntryKind.WHEEL, wheel.name, key, name, version, target)
-            return self._put(temporary, replace(entry, resolution=resolution))
+            return self.put(temporary, replace(entry, resolution=resolution))
 
-    def _put(self, file: Path, entry: StoreEntry) -> StoreEntry:
+    def put(self, file: Path, entry: StoreEntry) -> StoreEntry:
+        """Move a finished file, which has the size and the sha256 of its entry, into the store, and write its record."""
         final = self.path(entry)
         if not is_directory(final.parent):
             remove_path(final.parent)
             final.parent.mkdir()
         _replace_durably(file, final)
-        with self._temporary() as record:
+        with self.open_temporary() as record:
             record.write_text(format_record(entry), encoding="utf-8")
             _replace_durably(record, self.record(entry.key))
         return entry
 
     @contextlib.contextmanager
-    def _temporary(self) -> Iterator[Path]:
+    def open_temporary(self) -> Iterator[Path]:
+        """Yield the path of a new file in `tmp/`, which is removed at the end unless it was moved."""
         handle, name = tempfile.mkstemp(dir=self.root / "tmp")
         os.close(handle)
         path = Path(name)
