@@ -78,7 +78,8 @@ static int save(VipsImage *image, const struct thumbnail_request *request, struc
                               VIPS_FOREIGN_HEIF_COMPRESSION_AV1, "effort", 2, "keep", VIPS_FOREIGN_KEEP_NONE, NULL);
 }
 
-static enum thumbnail_status check_size(const void *data, size_t length, double limit, struct thumbnail_result *result) {
+static enum thumbnail_status read_header(const void *data, size_t length, double limit, int *has_profile,
+                                         struct thumbnail_result *result) {
   VipsImage *image = vips_image_new_from_buffer(data, length, "", "access", VIPS_ACCESS_SEQUENTIAL, NULL);
   int width, height, pages;
 
@@ -87,6 +88,7 @@ static enum thumbnail_status check_size(const void *data, size_t length, double 
   width = vips_image_get_width(image);
   height = vips_image_get_height(image);
   pages = vips_image_get_n_pages(image);
+  *has_profile = vips_image_get_typeof(image, VIPS_META_ICC_NAME) != 0;
   g_object_unref(image);
   if ((double)width * height * pages <= limit)
     return THUMBNAIL_OK;
@@ -101,18 +103,20 @@ enum thumbnail_status thumbnail_make(const void *data, size_t length, const stru
   enum thumbnail_status status;
   VipsImage *image = NULL;
   char format[16];
-  int failed;
+  int has_profile, failed;
 
   memset(result, 0, sizeof(*result));
   thumbnail_find_format(data, length, format, sizeof(format));
   if (*format == '\0')
     return THUMBNAIL_NOT_A_PICTURE;
-  status = check_size(data, length, request->pixel_limit, result);
-  /* libvips 8.16 ignores the argument fail_on of thumbnails of data in memory. */
+  status = read_header(data, length, request->pixel_limit, &has_profile, result);
+  /* libvips 8.16 ignores the argument fail_on of thumbnails of data in memory, and converts pictures without a profile, which
+   * are sRGB already, if the result is to have one. */
   if (status == THUMBNAIL_OK &&
       vips_thumbnail_buffer((void *)data, length, &image, request->width > 0 ? request->width : VIPS_MAX_COORD, "height",
                             request->height > 0 ? request->height : VIPS_MAX_COORD, "size", VIPS_SIZE_DOWN,
-                            "option_string", "[fail_on=error]", "export_profile", "srgb", NULL) != 0)
+                            "option_string", "[fail_on=error]", "export_profile",
+                            has_profile ? "srgb" : NULL, NULL) != 0)
     status = THUMBNAIL_DAMAGED;
   if (status == THUMBNAIL_OK) {
     g_signal_connect(image, "eval", G_CALLBACK(check_deadline), &deadline);
