@@ -5,6 +5,7 @@
 
 #define _GNU_SOURCE
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -240,6 +241,42 @@ count_resident(void)
     return pages * 4096;
 }
 
+/* Whether the system may use huge pages for the mapping of a block: the flag `hg` in smaps, in every mode of the system. */
+static int
+may_be_huge(const char *block)
+{
+    FILE *file = fopen("/proc/self/smaps", "r");
+    char line[4096];
+    uintptr_t start, end;
+    int is_inside = 0;
+    int result = 0;
+
+    CHECK(file != NULL);
+    while (fgets(line, sizeof(line), file) != NULL) {
+        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " ", &start, &end) == 2) {
+            is_inside = start <= (uintptr_t)block && (uintptr_t)block < end;
+        }
+        else if (is_inside && strncmp(line, "VmFlags:", 8) == 0) {
+            result = strstr(line, " hg") != NULL;
+        }
+    }
+    CHECK(fclose(file) == 0);
+    return result;
+}
+
+static void
+check_huge_pages(void)
+{
+    char *small = library_malloc(3 << 20);
+    char *large = library_malloc(5 << 20);
+
+    CHECK(small != NULL && large != NULL);
+    CHECK(!may_be_huge(small));
+    CHECK(may_be_huge(large) || access("/sys/kernel/mm/transparent_hugepage", F_OK) != 0);
+    library_free(small);
+    library_free(large);
+}
+
 /* Mappings are joined by the kernel; when there are too many, none can be split. */
 static void
 free_with_many_mappings(void)
@@ -265,6 +302,7 @@ int
 main(void)
 {
     check_limits();
+    check_huge_pages();
     work_in_threads();
     may_fail = 1;
     work_in_threads();
