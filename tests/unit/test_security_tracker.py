@@ -71,14 +71,24 @@ def test_the_tracker_is_read_in_its_own_format(tmp_path: Path) -> None:
                 name="CVE-2026-22695",
                 description="A heap buffer over-read in foo_image_finish_read.",
                 releases={
-                    "bookworm": ReleaseStatus(status=Status.OPEN, urgency="not yet assigned", note="Minor issue"),
-                    "sid": ReleaseStatus(status=Status.RESOLVED, fixed="1.6.54-1", urgency="not yet assigned"),
+                    "bookworm": ReleaseStatus(
+                        status=Status.OPEN,
+                        urgency="not yet assigned",
+                        note="Minor issue",
+                        versions=("1.6.39-2", "1.6.39-2+deb12u1"),
+                    ),
+                    "sid": ReleaseStatus(
+                        status=Status.RESOLVED,
+                        fixed="1.6.54-1",
+                        urgency="not yet assigned",
+                        versions=("1.6.58-1",),
+                    ),
                 },
             ),
             Vulnerability(
                 name="TEMP-0773722-D77ACD",
                 description="",
-                releases={"sid": ReleaseStatus(status=Status.UNDETERMINED, urgency="unimportant")},
+                releases={"sid": ReleaseStatus(status=Status.UNDETERMINED, urgency="unimportant", versions=("1",))},
             ),
         ),
         "bar": (),
@@ -113,6 +123,8 @@ def entry(**release: object) -> dict[str, Any]:
         (entry(status=["open"]), "foo, CVE-2026-0001, sid: 'status' is not one of open, resolved, undetermined"),
         (entry(status="resolved", fixed_version=1), "foo, CVE-2026-0001, sid: 'fixed_version' is not a text"),
         (entry(status="resolved", fixed_version="$(id)"), "foo, CVE-2026-0001, sid: 'fixed_version' is not a version"),
+        (entry(status="open", repositories=[]), "foo, CVE-2026-0001, sid: 'repositories' is not an object"),
+        (entry(status="open", repositories={"sid": "$"}), "foo, CVE-2026-0001, sid: 'sid' is not a version"),
         (entry(status="open", urgency={}), "foo, CVE-2026-0001, sid: 'urgency' is not a text"),
     ],
 )

@@ -43,7 +43,7 @@ from everywheel.audit.macho_linking import (
 from everywheel.audit.metadata import check_metadata_files
 from everywheel.audit.pe_linking import check_dlls, check_python_dlls, check_windows_arch, check_windows_system
 from everywheel.audit.record import check_record
-from everywheel.audit.report import CheckSummary, Finding, Report
+from everywheel.audit.report import VULNERABILITIES, CheckSummary, Finding, Report
 from everywheel.audit.summary import (
     describe_files,
     find_systems,
@@ -130,7 +130,7 @@ CHECKS = (
 )
 """Every check, in the order of the report."""
 
-CODES = tuple(check.name for check in CHECKS if check.name != "dlopen")
+CODES = (*(check.name for check in CHECKS if check.name != "dlopen"), VULNERABILITIES)
 """The codes of findings: the names of all checks but the one that never fails a wheel."""
 
 

@@ -12,6 +12,7 @@ import click
 
 from everywheel.cli.options import json_option
 from everywheel.cli.output import echo
+from everywheel.cli.store_lease import open_store
 from everywheel.cli.wheel_arguments import check_codes, ignore_option, list_wheels
 from everywheel.errors import printable_line
 
@@ -22,13 +23,23 @@ if TYPE_CHECKING:
 @click.command("audit", short_help="Check finished wheels.")
 @click.argument("wheels", nargs=-1, required=True, type=click.Path(path_type=Path))
 @ignore_option
+@click.option(
+    "--vulnerabilities",
+    "tracker",
+    default="",
+    metavar="LOCATION",
+    help="Also list open vulnerabilities of the libraries, from Debian's security tracker in JSON, a URL or a copy of it.",
+)
 @json_option
-def audit_command(wheels: tuple[Path, ...], ignored: tuple[str, ...], as_json: bool) -> None:
+def audit_command(wheels: tuple[Path, ...], ignored: tuple[str, ...], tracker: str, as_json: bool) -> None:
     """Check wheels, built by any tool, against the platforms that their tags promise.
 
     In a folder, all wheels are checked. The checks cover tags, symbols, linking, licenses and the SBOM. Each finding has the
     name of its check as its code, and a kind: load, if the wheel may not be installed or loaded, or quality. The exit code
     is 5 when a wheel has findings that are not ignored.
+
+    The libraries and their patches are those in the wheel's SBOM. Libraries without a source package of Debian are named as
+    not compared. The exit code is also 5 if there is an open vulnerability that the tracker does not call unimportant.
 
     Example: everywheel audit wheelhouse --ignore licenses
     """
@@ -36,7 +47,12 @@ def audit_command(wheels: tuple[Path, ...], ignored: tuple[str, ...], as_json: b
 
     codes = check_codes(ignored)
     paths = list_wheels(wheels, hint="name finished wheels, or a folder that contains them, such as wheelhouse")
-    reports = tuple(ignore_findings(audit_wheel(path), codes) for path in paths)
+    reports = tuple(audit_wheel(path) for path in paths)
+    if tracker:
+        from everywheel.vulnerabilities.check import add_vulnerabilities
+
+        reports = add_vulnerabilities(reports, paths, tracker, open_store().root)
+    reports = tuple(ignore_findings(report, codes) for report in reports)
     if as_json:
         echo(json.dumps([_describe(report) for report in reports], indent=1))
     else:

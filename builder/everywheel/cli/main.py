@@ -29,6 +29,7 @@ _COMMANDS = (
     "repair",
     "audit",
     "explain",
+    "vex",
     "smoke",
     "images",
     "recipes",

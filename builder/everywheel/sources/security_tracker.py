@@ -44,13 +44,15 @@ class Status(StrEnum):
 class ReleaseStatus:
     """A vulnerability in one release; `fixed` is the first version without it, `0` for a release that never had it.
 
-    `note` is the reason for which the release gets no update of its own, such as `Minor issue`.
+    `note` is the reason for which the release gets no update of its own, such as `Minor issue`. `versions` are those of the
+    source package that the release has, in all of its suites.
     """
 
     status: Status
     fixed: str = ""
     urgency: str = ""
     note: str = ""
+    versions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +146,19 @@ def _parse_release(value: object, entry_name: str) -> ReleaseStatus:
         fixed=fixed,
         urgency=_read_text(table, "urgency", entry_name),
         note=_read_text(table, "nodsa", entry_name),
+        versions=_read_versions(table, entry_name),
     )
+
+
+def _read_versions(table: Mapping[str, object], entry_name: str) -> tuple[str, ...]:
+    """Return the versions in the release's suites."""
+    versions = _expect(table.get("repositories", {}), dict, f"{entry_name}: 'repositories'")
+    for suite, version in versions.items():
+        try:
+            DebianVersion(_expect(version, str, f"{entry_name}: '{suite[:40]}'"))
+        except ValueError:
+            raise _WrongShape(f"{entry_name}: '{suite[:40]}' is not a version") from None
+    return tuple(versions.values())
 
 
 def _read_text(table: Mapping[str, object], key: str, entry_name: str) -> str:

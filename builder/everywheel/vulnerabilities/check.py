@@ -1,0 +1,68 @@
+"""The check `vulnerabilities` of the audit: open vulnerabilities of the libraries that a wheel's SBOM lists."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from everywheel.audit.report import VULNERABILITIES, CheckSummary, Finding, Report
+from everywheel.errors import BuildError, count_noun
+from everywheel.sources.security_tracker import load_tracker
+from everywheel.vulnerabilities.components import LibraryComponent, list_components
+from everywheel.vulnerabilities.matching import State, Statement, list_statements
+from everywheel.wheels.wheel import read_wheel
+
+
+def add_vulnerabilities(
+    reports: Sequence[Report], paths: Sequence[Path], tracker: str, store: Path
+) -> tuple[Report, ...]:
+    """Return the reports with the results of this check; a wheel that cannot be read keeps its report.
+
+    `tracker` is a file or a URL with the JSON of Debian's security tracker. Raises SourceError when it is not available, and
+    UsageError for a wheel whose SBOM is missing or cannot be read.
+    """
+    components = {path: _read_components(path) for path in paths}
+    packages = {each.package.name for found in components.values() for each in found or () if each.package is not None}
+    vulnerabilities = load_tracker(tracker, packages, store)
+    return tuple(
+        report if found is None else _add_results(report, found, list_statements(found, vulnerabilities))
+        for report, found in zip(reports, components.values(), strict=True)
+    )
+
+
+def _read_components(path: Path) -> tuple[LibraryComponent, ...] | None:
+    try:
+        wheel = read_wheel(path)
+    except BuildError:
+        return None  # the audit has reported it
+    return list_components(wheel)
+
+
+def _add_results(report: Report, components: Sequence[LibraryComponent], statements: Sequence[Statement]) -> Report:
+    findings = tuple(_make_finding(each, report.wheel) for each in statements if each.state is State.OPEN)
+    summary = CheckSummary(check=VULNERABILITIES, message=_summarize(components, statements))
+    return replace(report, checks=(*report.checks, summary), findings=(*report.findings, *findings))
+
+
+def _make_finding(statement: Statement, wheel: str) -> Finding:
+    fix = f"fixed in {statement.fixed_in}" if statement.fixed_in else "no fixed version"
+    urgency = f" ({statement.urgency})" if statement.urgency else ""
+    return Finding(
+        check=VULNERABILITIES,
+        file=wheel,
+        message=f"{statement.component.title}: {statement.vulnerability}{urgency}, {fix}",
+        evidence=(statement.description,) if statement.description else (),
+    )
+
+
+def _summarize(components: Sequence[LibraryComponent], statements: Sequence[Statement]) -> str:
+    counts = {state: sum(each.state is state for each in statements) for state in State}
+    parts = [
+        f"{count_noun(len(components), 'library', 'libraries')}",
+        f"{counts[State.FIXED]} fixed by patches",
+        f"{counts[State.OPEN]} open",
+        f"{counts[State.MINOR]} unimportant",
+    ]
+    unknown = [each.name for each in components if each.package is None]
+    return ", ".join(parts) + (f"; not compared: {', '.join(unknown)}" if unknown else "")
