@@ -51,6 +51,8 @@ def collect(args: Sequence[str]) -> None:
     layout = [] if any(arg.startswith("--layout") for arg in args) else ["--layout", "all"]
     run("everywheel", "release", "check", "jobs", "--output-dir", "dist", *layout, *include, *args)
     check_dist()
+    (ROOT / "vex").mkdir(exist_ok=True)
+    run("everywheel", "vex", "dist", "--output", "vex/webpencode.openvex.json")
 
 
 def check_machine() -> None:

@@ -140,7 +140,9 @@ def main() -> None:
             for name, command in commands.items():
                 runs[name].append(measure(command, "photo.jpg", arguments.requests, arguments.clients))
     print(f"{arguments.requests} thumbnails of {arguments.photo.name}, {arguments.clients} clients; medians")
-    print(f"{'server':40} {'start':>8} {'per second':>10} {'processor':>9} {'median':>8} {'99 %':>8} {'memory':>8} {'bytes':>7}")
+    print(
+        f"{'server':40} {'start':>8} {'per second':>10} {'processor':>9} {'median':>8} {'99 %':>8} {'memory':>8} {'bytes':>7}"
+    )
     for name, results in runs.items():
         row = [statistics.median(asdict(run)[key] for run in results) for key in Run.__slots__]
         print(

@@ -309,6 +309,9 @@ def test_the_collect_job_copies_the_released_files_of_all_jobs(
         [*matrix["released"], "sources.tar"]
     )
     call(["sha256sum", "--check", "--ignore-missing", sums], cwd=runner.project / "dist")
+    statements = json.loads((runner.project / "vex" / "webpencode.openvex.json").read_text())["statements"]
+    assert statements
+    assert {statement["status"] for statement in statements} == {"fixed"}
 
 
 def test_the_collect_job_checks_the_second_build_and_the_tag(
