@@ -1,3 +1,6 @@
-"""Known vulnerabilities of the libraries in a wheel: those that patches fix, those that are open, and OpenVEX documents."""
+"""Known vulnerabilities of the libraries in a wheel, fixed and open.
+
+The libraries of its SBOM are compared with a security tracker and with their patches, for the audit and for OpenVEX documents.
+"""
 
 from __future__ import annotations

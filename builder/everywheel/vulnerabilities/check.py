@@ -23,11 +23,13 @@ def add_vulnerabilities(
     UsageError for a wheel whose SBOM is missing or cannot be read.
     """
     components = {path: _read_components(path) for path in paths}
-    packages = {each.package.name for found in components.values() for each in found or () if each.package is not None}
+    packages = {
+        each.package.name for libraries in components.values() for each in libraries or () if each.package is not None
+    }
     vulnerabilities = load_tracker(tracker, packages, store)
     return tuple(
-        report if found is None else _add_results(report, found, list_statements(found, vulnerabilities))
-        for report, found in zip(reports, components.values(), strict=True)
+        report if libraries is None else _add_results(report, libraries, list_statements(libraries, vulnerabilities))
+        for report, libraries in zip(reports, components.values(), strict=True)
     )
 
 

@@ -1,4 +1,4 @@
-"""Statements about vulnerabilities: what Debian's security tracker and the patches of a library say about each."""
+"""Statements about vulnerabilities: of the patches of a library, and of Debian's security tracker."""
 
 from __future__ import annotations
 
