@@ -25,6 +25,7 @@ _COMMANDS = (
     "plan",
     "build",
     "deps",
+    "sdk",
     "shell",
     "repair",
     "audit",

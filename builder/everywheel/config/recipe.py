@@ -80,7 +80,7 @@ class Build:
 class Feature:
     """An optional part of a library: its requirements, the options that enable it, and the proof that it works.
 
-    `provides` and `evidence` are added to those of `Products`.
+    `exports`, `provides` and `evidence` are added to those of `Products`.
     """
 
     name: str
@@ -88,6 +88,7 @@ class Feature:
     build_requires: tuple[str, ...] = ()
     enable: tuple[str, ...] = ()
     options: Mapping[str, Scalar] = field(default_factory=dict)
+    exports: tuple[str, ...] = ()
     provides: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
 
@@ -225,7 +226,7 @@ def resolve_recipe(recipe: Recipe, target: Target, *, linkage: Linkage, features
         build=_resolve_build(recipe, chosen, matching),
         products=replace(
             recipe.products,
-            exports=_merge(recipe.products.exports, *(override.exports for override in matching)),
+            exports=_merge(recipe.products.exports, *(part.exports for part in parts)),
             provides=_merge(recipe.products.provides, *(part.provides for part in parts)),
             evidence=_merge(recipe.products.evidence, *(part.evidence for part in parts)),
         ),

@@ -188,6 +188,7 @@ def _load_feature(table: Table, name: str) -> Feature:
         build_requires=table.texts("build-requires"),
         enable=table.texts("enable"),
         options=table.scalars("options"),
+        exports=table.texts("exports", rule=SYMBOLS),
         provides=table.texts("provides"),
         evidence=table.texts("evidence"),
     )

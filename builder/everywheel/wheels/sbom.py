@@ -55,7 +55,7 @@ def make_sbom(
         licenses=[LicenseExpression(value=license)],
         properties=_exports(module_exports) if module_exports is not None else [],
     )
-    components = {library.name: _describe_library(library, grafted.get(library.name, {})) for library in libraries}
+    components = {library.name: describe_library(library, grafted.get(library.name, {})) for library in libraries}
     bom = Bom(components=components.values())
     bom.metadata.component = root
     bom.metadata.timestamp = datetime.fromtimestamp(epoch, UTC)
@@ -69,7 +69,8 @@ def make_sbom(
     return f"{JsonV1Dot6(bom).output_as_string(indent=1)}\n".encode()
 
 
-def _describe_library(library: Library, hashes: Mapping[str, str]) -> Component:
+def describe_library(library: Library, hashes: Mapping[str, str]) -> Component:
+    """Return the component for a library whose files have the given hashes by path."""
     files = sorted(hashes)
     properties = [Property(name=LINKAGE, value=library.linkage)]
     properties += [Property(name=FILE, value=file) for file in files]

@@ -1,0 +1,119 @@
+"""Command `sdk`: libraries for programs in other languages."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from everywheel.cli.options import Selection, build_options, selection_options
+from everywheel.cli.output import echo
+from everywheel.cli.run_plan import choose_targets, exit_code, run_plan
+from everywheel.cli.store_lease import open_store
+from everywheel.config.collection import suggest_recipe
+from everywheel.config.project import Project
+from everywheel.config.recipe import Linkage
+from everywheel.config.target_settings import TargetSettings
+from everywheel.errors import UsageError
+from everywheel.pipeline import BuildOptions
+from everywheel.planning.keys import find_identities
+from everywheel.planning.plan import Identities, finish_plan, plan_libraries
+from everywheel.planning.steps import Plan, Step
+from everywheel.platforms.target import Target, build_machine_target
+from everywheel.sdk.assembly import assemble_sdk
+from everywheel.sdk.packing import archive_suffix, pack_sdk
+from everywheel.toolchains.compilers import EngineName
+from everywheel.wheels.wheelhouse import open_unfinished
+
+PROFILE = "sdk"
+"""The profile of a recipe that an SDK has by default."""
+
+
+@click.command("sdk", short_help="Build archives of libraries for programs in other languages.")
+@click.argument("recipes", nargs=-1, metavar="[RECIPE]...")
+@selection_options
+@build_options
+@click.option(
+    "--output-dir",
+    "-o",
+    type=click.Path(path_type=Path),
+    default=Path("sdk"),
+    show_default=True,
+    metavar="DIR",
+    help="Folder for the archives.",
+)
+@click.pass_context
+def sdk_command(
+    ctx: click.Context, recipes: tuple[str, ...], selection: Selection, options: BuildOptions, output_dir: Path
+) -> None:
+    """Build one archive for each target with shared libraries, static archives, headers, and files for pkg-config and CMake.
+
+    Without recipe names, it has the shared libraries of the project.
+
+    Example: everywheel sdk libvips --target musllinux_1_2_x86_64
+    """
+    if selection.engine is EngineName.CONTAINER:
+        raise UsageError("the container engine builds no SDK", hint="`everywheel sdk` without --engine")
+    project = selection.load_project(ctx.obj)
+    roots = _choose_recipes(project, recipes)
+    tags = selection.targets
+    if recipes and not tags:
+        tags = (build_machine_target().tag,)
+    targets = choose_targets(project, tags, selection.engine)
+    store, identities = open_store(), find_identities(selection.engine)
+    plans = []
+    for linkage in (Linkage.STATIC, Linkage.SHARED):
+        changed = prepare_project(project, roots, linkage)
+        plan = plan_sdk(changed, targets, roots, identities)
+        results = run_plan(
+            plan, changed, store, dataclasses.replace(options, engine=selection.engine, results=tuple(plan.libraries))
+        )
+        if code := exit_code(results):
+            ctx.exit(code)
+        plans.append(plan)
+    for target in targets:
+        facts, entries = assemble_sdk(plans[0], plans[1], target, roots, store)
+        name = f"{facts.title}{archive_suffix(target)}"
+        packed = pack_sdk(entries, facts.title, target)
+        with open_unfinished(output_dir / name) as unfinished:
+            unfinished.write_bytes(packed)
+        echo(f"{output_dir / name}: {len(packed) / 1e6:.1f} MB, sha256 {hashlib.sha256(packed).hexdigest()}")
+
+
+def _choose_recipes(project: Project, recipes: Sequence[str]) -> tuple[str, ...]:
+    for recipe in recipes:
+        if recipe not in project.recipes:
+            raise UsageError(f"there is no recipe '{recipe}'", hint=suggest_recipe(recipe, project.recipes))
+    roots = tuple(dict.fromkeys(recipes)) or tuple(r for r in project.requires if r in project.shared)
+    if not roots:
+        raise UsageError("the project has no shared library", hint="name a recipe: `everywheel sdk RECIPE`")
+    return roots
+
+
+def prepare_project(project: Project, roots: Sequence[str], linkage: Linkage) -> Project:
+    """Return the project with the recipes of an SDK in one linkage, and with their profile for it."""
+    profiles = {
+        name: recipe.profiles[PROFILE] for name in roots if PROFILE in (recipe := project.recipes[name]).profiles
+    }
+    settings = TargetSettings(requires=tuple(roots), shared=tuple(roots) if linkage is Linkage.SHARED else ())
+    return dataclasses.replace(
+        project,
+        linkage=linkage,
+        target_settings=settings,
+        overrides=(),
+        features={**project.features, **profiles},
+    )
+
+
+def plan_sdk(project: Project, targets: Sequence[Target], roots: Sequence[str], identities: Identities) -> Plan:
+    """Plan the recipes of an SDK with their requirements, in the linkage of the project."""
+    steps: dict[str, Step] = {}
+    for target in targets:
+        steps |= plan_libraries(project, target, roots, identities)
+    return finish_plan(steps)
+
+
+COMMAND = sdk_command

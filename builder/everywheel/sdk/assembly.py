@@ -1,0 +1,57 @@
+"""Assembly of an SDK from the artifacts in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from everywheel.config.recipe import Linkage
+from everywheel.libraries.library_facts import Library, load_libraries
+from everywheel.planning.steps import ANY_PLATFORM, LibraryStep, Plan, StepKind
+from everywheel.platforms.target import Target
+from everywheel.sdk.cmake_packages import write_packages
+from everywheel.sdk.contents import Entry, SdkFacts, arrange, read_prefix, select_shared
+from everywheel.sdk.documents import write_documents
+from everywheel.sdk.pkgconfig import write_modules
+from everywheel.store.local import Store
+
+
+def assemble_sdk(
+    static: Plan, shared: Plan, target: Target, roots: Sequence[str], store: Store
+) -> tuple[SdkFacts, dict[str, Entry]]:
+    """Return the facts and the files of the SDK for a target; all steps of both plans must be in the store."""
+    steps = _select_steps(static, target)
+    with TemporaryDirectory(dir=store.root / "tmp") as folder:
+        prefix, shared_prefix = Path(folder, "static"), Path(folder, "shared")
+        for path in (prefix, shared_prefix):
+            path.mkdir()
+        for step in steps:
+            store.unpack(step.key, prefix)
+        for step in _select_steps(shared, target):
+            if step.recipe.linkage is Linkage.SHARED:
+                store.unpack(step.key, shared_prefix)
+        libraries = _choose_facts(load_libraries(prefix), load_libraries(shared_prefix))
+        entries = arrange(read_prefix(prefix), select_shared(read_prefix(shared_prefix)))
+    first = next(step for step in steps if step.name == roots[0])
+    facts = SdkFacts(
+        name=first.name,
+        version=first.version,
+        target=target,
+        roots=tuple(roots),
+        modules={step.name: step.recipe.products.pkgconfig for step in steps},
+        libraries=libraries,
+        archives={step.name: step.recipe.products.libraries for step in steps},
+    )
+    entries = write_packages(write_modules(entries, {}), facts)
+    return facts, write_documents(entries, facts)
+
+
+def _select_steps(plan: Plan, target: Target) -> list[LibraryStep]:
+    platforms = (target.tag, ANY_PLATFORM)
+    return [s for s in plan.libraries.values() if s.platform in platforms and s.kind is StepKind.LIBRARY]
+
+
+def _choose_facts(static: Sequence[Library], shared: Sequence[Library]) -> tuple[Library, ...]:
+    """Return the facts about each library once: about its shared form if there is one."""
+    return tuple(sorted({x.name: x for x in (*static, *shared)}.values(), key=lambda library: library.name))
