@@ -194,6 +194,7 @@ def build_wheel(
     set_stage("prepare")
     call = prepare_call(context, step, plan, project)
     set_stage("build")
+    project = project.for_python(step.python)
     built = build_extension(call, project, context.store.root)
     set_stage("repair")
     finished = _repair(built, call, context, step, plan)

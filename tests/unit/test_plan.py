@@ -182,6 +182,9 @@ def test_every_value_of_a_project_is_in_the_key_of_its_wheel_or_cannot_change_it
         "released": "select targets",
         "more_targets": "select targets",
         "backend": "is part of the extension, whose files are in the digest",
+        "interpreters": "are programs of a version that is in the key",
+        "python_pins": "become the build_pins of a wheel",
+        "backend_version": "is computed from backend_python for each wheel",
     }
     changes: dict[str, object] = {
         "name": "other",
@@ -195,6 +198,7 @@ def test_every_value_of_a_project_is_in_the_key_of_its_wheel_or_cannot_change_it
         "recipes": with_recipe("zlib", version="9").recipes,
         "build_pins": (Pin(name="meson", version="9", hashes=("0" * 64,)),),
         "digest": "0" * 64,
+        "backend_python": "3.12",
     }
     target, id = PROJECT.targets[:1], f"wheel:{PROJECT.targets[0].tag}"
     before = make_plan(PROJECT, target, IDENTITIES).steps[id].key

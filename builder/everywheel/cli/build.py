@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from everywheel.cli.backend_interpreters import provide_interpreters
 from everywheel.cli.failures import describe_interruption
 from everywheel.cli.options import (
     Selection,
@@ -88,6 +89,7 @@ def build_command(
     if options.engine is EngineName.CONTAINER:
         plan, results = _run_containers(project, targets, store, options, runtime, quiet=as_json)
     else:
+        project = provide_interpreters(project, store, options, quiet=as_json)
         plan, results = run_targets(project, targets, store, options, quiet=as_json)
     wheels = export_wheels(plan, store, choose_wheelhouse(project, options.engine))
     build = _Build(plan=plan, results=results, wheels=wheels)

@@ -142,15 +142,19 @@ def parse_requirement(text: str) -> Requirement:
     return requirement
 
 
-def describe_machine(python: str | None = None, machine: str | None = None) -> dict[str, str]:
-    """Return the environment of markers for this machine, or for a Linux container with another Python or architecture.
+def describe_machine(python: str = "", machine: str | None = None) -> dict[str, str]:
+    """Return the environment of markers for this machine, perhaps with another CPython, or for a Linux container.
 
-    `python` has two numbers, such as `3.11`.
+    `python` is a version such as `3.11` or `3.14t`; `machine` is the architecture of a container.
     """
     here = {name: str(value) for name, value in default_environment().items()}
-    if python is None or machine is None:
+    if not python:
         return here
-    other = {"python_version": python, "python_full_version": f"{python}.0", "platform_machine": machine}
+    python = python.removesuffix("t")
+    versions = {"python_version": python, "python_full_version": f"{python}.0", "implementation_version": f"{python}.0"}
+    if machine is None:
+        return here if here["python_version"] == python else {**here, **versions}
+    other = {**versions, "platform_machine": machine}
     linux = {"os_name": "posix", "sys_platform": "linux", "platform_system": "Linux"}
     cpython = {"implementation_name": "cpython", "platform_python_implementation": "CPython"}
-    return {**here, **other, **linux, **cpython, "implementation_version": f"{python}.0"}
+    return {**here, **other, **linux, **cpython}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from everywheel.config.remote_settings import RemoteSettings, load_remote_settin
 from everywheel.config.settings_file import find_settings
 from everywheel.config.source_settings import SourceSettings, load_source_settings
 from everywheel.config.target_settings import TargetOverride, TargetSettings, load_overrides, load_target_settings
-from everywheel.config.text_rules import SYMBOLS
+from everywheel.config.text_rules import BACKEND_PYTHON, SYMBOLS
 from everywheel.config.toml_reader import Table
 from everywheel.errors import UsageError
 from everywheel.platforms.target import Target, parse_target
@@ -31,6 +31,8 @@ DEFAULT_TARGETS = (
     "musllinux_1_2_aarch64",
 )
 """The targets of a project that names none."""
+SAME_PYTHON = "same"
+"""The value of `backend-python` with which each wheel is built by a CPython of its own version."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,10 @@ class Project:
         sources: the locations of sources in addition to those of the recipes.
         remote: the remote stores.
         build_pins: the packages in the environment of the extension's build; None while they are not known.
+        backend_python: the CPython that runs the backend: a version such as `3.12`, `same` for that of each wheel, or
+            empty for the one that runs this program.
+        interpreters: the programs of such CPythons by version, and `python_pins` the packages for each of them.
+        backend_version: for the project of one wheel (`for_python`), the version that `backend_python` means.
     """
 
     root: Path
@@ -100,6 +106,10 @@ class Project:
     remote: RemoteSettings
     build_pins: tuple[Pin, ...] | None = None
     revision: str = ""
+    backend_python: str = ""
+    interpreters: Mapping[str, Path] = field(default_factory=dict)
+    python_pins: Mapping[str, tuple[Pin, ...]] = field(default_factory=dict)
+    backend_version: str = ""
 
     @property
     def requires(self) -> tuple[str, ...]:
@@ -128,6 +138,17 @@ class Project:
             if override.matches(target):
                 settings = settings.extend(override.settings)
         return replace(self, target_settings=settings, overrides=())
+
+    def for_python(self, python: PythonSpec) -> Project:
+        """Return the project with the interpreter and the build requirements for the wheel of one Python."""
+        version = python.version if self.backend_python == SAME_PYTHON else self.backend_python
+        pins = self.python_pins.get(version, self.build_pins)
+        return replace(self, backend_version=version, build_pins=pins)
+
+    @property
+    def backend_versions(self) -> tuple[str, ...]:
+        """The versions of CPython that run the backend for any wheel; none if it is always the one of this program."""
+        return tuple(dict.fromkeys(filter(None, (self.for_python(python).backend_version for python in self.pythons))))
 
     @property
     def python(self) -> PythonSpec:
@@ -164,12 +185,13 @@ def load_project(
     file with settings instead of the project's own, `options` are values that replace those of its keys, and `wheelhouse` is
     a folder for wheels. Raises UsageError, naming file and key, for an error in the project or in a recipe.
     """
-    root = root.absolute()
-    settings = find_settings(root, config, options or {})
+    settings = find_settings(root := root.absolute(), config, options or {})
     table = settings.table
     extension = root / table.text("extension", ".")
-    recipes = load_collections(list_recipe_folders(settings.folder, table))
-    metadata = read_extension_metadata(extension)
+    recipes, metadata = (
+        load_collections(list_recipe_folders(settings.folder, table)),
+        read_extension_metadata(extension),
+    )
     targets = list(table.texts("targets", list(DEFAULT_TARGETS)))
     output = settings.folder / table.text("wheelhouse", "wheelhouse") if wheelhouse is None else wheelhouse
     project = Project(
@@ -195,6 +217,7 @@ def load_project(
         digest=digest_tree(extension),
         sources=load_source_settings(table, settings.folder),
         remote=load_remote_settings(table, settings.folder),
+        backend_python=table.text("backend-python", "", rule=BACKEND_PYTHON),
     )
     table.reject_unknown_keys()
     _check_recipes(project, table.location)

@@ -40,6 +40,11 @@ class PythonSpec:
     systems: tuple[str, ...] = tuple(OPERATING_SYSTEMS)
 
     @property
+    def version(self) -> str:
+        """The oldest CPython of the wheel: `3.12`, or `3.14t` for one without the GIL."""
+        return f"3.{self.tag.removeprefix('cp3')}{'t' if self.free_threaded else ''}"
+
+    @property
     def label(self) -> str:
         """The shortest text that differs for any two Pythons of a project: `cp314t`, `cp311-abi3`."""
         return self.abi if self.abi.startswith("cp") else f"{self.tag}-{self.abi}"

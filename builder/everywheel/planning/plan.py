@@ -52,7 +52,7 @@ def make_plan(
             roots = (*chosen.requires, python.headers)
             libraries = plan_libraries(project, target, roots, identities, machine=machine)
             steps |= libraries
-            wheel = _plan_wheel(chosen, target, python, libraries, identities)
+            wheel = _plan_wheel(chosen.for_python(python), target, python, libraries, identities)
             steps[wheel.id] = wheel
     return finish_plan(steps)
 
@@ -158,6 +158,7 @@ def _plan_wheel(
         **({"settings": dict(project.settings)} if project.settings else {}),
         **({"environment": dict(project.environment)} if project.environment else {}),
         **({"revision": project.revision} if project.revision else {}),
+        **({"backend python": project.backend_version} if project.backend_version else {}),
         "exports": project.exports,
     }
     return WheelStep(

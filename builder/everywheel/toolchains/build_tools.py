@@ -15,6 +15,7 @@ from everywheel.execution.process import run_command
 from everywheel.toolchains.pip import PIP_HINT
 from everywheel.toolchains.virtual_env import (
     EXE,
+    PinnedPackages,
     ensure_pinned_environment,
     environment_python,
     scripts_dir,
@@ -59,7 +60,11 @@ def ensure_tools(store: Path, *, offline: bool = False) -> Tools:
     if mounted := os.environ.get("EVERYWHEEL_TOOLS"):
         return _find_mounted_tools(Path(mounted))
     environment = ensure_pinned_environment(
-        store, "zig", PINS.read_text(), label="build tools", offline=offline, hint=PIP_HINT, check=check_programs
+        store,
+        "zig",
+        PinnedPackages(pins=PINS.read_text(), label="build tools", hint=PIP_HINT),
+        offline=offline,
+        check=check_programs,
     )
     return _find_installed_tools(environment)
 

@@ -7,6 +7,7 @@ import os
 import sys
 import sysconfig
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from everywheel.config.pins import Pin, parse_pins
@@ -14,9 +15,11 @@ from everywheel.errors import BuildError
 from everywheel.execution.files import remove_path
 from everywheel.execution.process import run_logged
 from everywheel.store.stamped_dir import ensure_stamped_dir
+from everywheel.toolchains.interpreters import Interpreter
 from everywheel.toolchains.pip import run_pip, write_requirements
 from everywheel.toolchains.pip_settings import filter_environment
 from everywheel.toolchains.record import find_missing_packages, find_record_damage
+from everywheel.toolchains.uv import run_uv_pip
 
 _PINS_HINT = (
     "does the package index have these files for this machine? pip's settings (PIP_INDEX_URL, pip.conf) are used; "
@@ -32,8 +35,15 @@ def scripts_dir(environment: Path) -> Path:
 
 
 def site_packages(environment: Path) -> Path:
-    """Return the directory with the packages of a virtual environment."""
-    return _find_dir(environment, "purelib")
+    """Return the directory with the packages of a virtual environment, which may have another Python than this program."""
+    packages = _find_dir(environment, "purelib")
+    return packages if packages.is_dir() else next((environment / "lib").glob("python3*/site-packages"), packages)
+
+
+def python_name(environment: Path) -> str:
+    """Return the name of an environment's Python in paths: `python3.12`, or `python3.14t` without the GIL."""
+    name = site_packages(environment).parent.name
+    return name if name.startswith("python") else f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def environment_python(environment: Path) -> Path:
@@ -46,48 +56,59 @@ def _find_dir(environment: Path, name: str) -> Path:
     return Path(sysconfig.get_path(name, "venv", {"base": root, "platbase": root}))
 
 
-def environment_identity(requirements: str, store: Path) -> str:
+def environment_identity(requirements: str, store: Path, python: Interpreter | None = None) -> str:
     """Return a hash of the requirements, the Python and the location of an environment, for the name of its directory.
+
+    `python` is the one of this program if it is None.
 
     The location is included because scripts in an environment contain its path, and machines may mount a shared store
     under different paths.
     """
     location = os.path.realpath(store / "tools")
     # Directories of versions without a manifest have other names, so that both versions can use one store.
-    facts = f"manifest\n{requirements}\n{sys.version}\n{sys.base_prefix}\n{location}"
+    build, prefix = (sys.version, sys.base_prefix) if python is None else (python.build, python.prefix)
+    facts = f"manifest\n{requirements}\n{build}\n{prefix}\n{location}"
     return hashlib.sha256(facts.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinnedPackages:
+    """The packages of an environment: `pins` is a requirements file with hashes, `hint` is for a failure of pip."""
+
+    pins: str
+    label: str
+    hint: str = _PINS_HINT
 
 
 def ensure_pinned_environment(
     store: Path,
     name: str,
-    pins: str,
+    packages: PinnedPackages,
     *,
-    label: str,
     offline: bool = False,
-    hint: str = _PINS_HINT,
     check: Callable[[Path], None] = lambda path: None,
+    interpreter: Interpreter | None = None,
 ) -> Path:
-    """Return an environment in the store with exactly the packages of a requirements file with hashes.
+    """Return an environment in the store with exactly the pinned packages, for `interpreter` or the Python of this program.
 
-    `pins` is the text of the file, and `hint` is for a failure of pip. `check` is called after the installation; an
-    environment for which it raises an exception is not used. Raises MachineError when the environment is not complete and
-    `offline` forbids the download, BuildError when pip fails, also because a file does not have a pinned hash, and when a
-    package is missing afterwards.
+    `check` is called after the installation; an environment for which it raises an exception is not used. Raises MachineError
+    when the environment is not complete and `offline` forbids the download, BuildError when pip fails, also
+    because a file does not have a pinned hash, and when a package is missing afterwards.
     """
 
     def fill(path: Path) -> None:
         remove_path(log)
-        create_environment(path, label=label, log=log)
+        create_environment(path, label=label, log=log, program=None if interpreter is None else interpreter.program)
         if pins:
             file = write_requirements(path / "requirements.txt", pins)
             options = ["--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", str(file)]
-            python = environment_python(path)
-            run_pip("install", options, label=label, log=log, python=python, hint=hint)
+            install = run_pip if interpreter is None else run_uv_pip
+            install("install", options, label=label, log=log, python=environment_python(path), hint=packages.hint)
         _check_packages(path, [_describe(pin) for pin in parse_pins(pins)], label=label, log=log)
         check(path)
 
-    path = store / "tools" / f"{name}-{environment_identity(pins, store)}"
+    pins, label = packages.pins, packages.label
+    path = store / "tools" / f"{name}-{environment_identity(pins, store, interpreter)}"
     log = store / "logs" / f"{path.name}.log"
     return ensure_stamped_dir(path, fill, title=label, offline=offline)
 
@@ -129,10 +150,11 @@ def _describe(pin: Pin) -> str:
     return f"{pin.name}=={pin.version}" + (f" ; {pin.marker}" if pin.marker else "")
 
 
-def create_environment(path: Path, *, label: str, log: Path) -> None:
-    """Create a virtual environment of the running Python without pip; raise BuildError when that fails."""
+def create_environment(path: Path, *, label: str, log: Path, program: Path | None = None) -> None:
+    """Create a virtual environment of a Python, by default the running one, without pip; raise BuildError when that fails."""
+    python = [sys.executable, "-P"] if program is None else [program, "-I"]  # -P is new in 3.11
     run_logged(
-        [sys.executable, "-P", "-m", "venv", "--without-pip", path],
+        [*python, "-m", "venv", "--without-pip", path],
         cwd=path.parent,
         env=filter_environment(),
         log=log,

@@ -40,7 +40,7 @@ def prepare_call(context: BuildContext, step: WheelStep, plan: Plan, project: Pr
     The workspace contains the prefix, the toolchain and a copy of the extension. Raises BuildError when the extension has
     changed since the plan was made, or when a build requirement cannot be installed.
     """
-    project = project.for_target(step.target)
+    project = project.for_target(step.target).for_python(step.python)
     log = context.log(step)
     remove_path(log)
     workspace, toolchain = prepare_workspace(context, step, plan, project)

@@ -31,6 +31,7 @@ from everywheel.wheels.requirement_resolver import (
     LOCK,
     RequirementResolver,
     ensure_build_environment,
+    find_interpreters,
     report_unpinnable,
 )
 from everywheel.wheels.resolutions import (
@@ -103,14 +104,17 @@ def find_build_lock(project: Project, store: Store, machine: Machine | None = No
         pins = read_resolution(resolution_path(project, store, read_added(project, store) or ()))
     if pins is None:
         return replace(project, build_pins=None)
+    # In a container, the backend runs with the image's Python.
+    versions = () if machine is not None else project.backend_versions
     machine = machine or describe_machine()
     try:
         selected = select_pins(pins, machine)
+        others = {version: select_pins(pins, describe_machine(version)) for version in versions}
     except PinError as error:
         details = {"lock": project.settings_folder / LOCK, "reason": error}
         raise UsageError(f"{LOCK} cannot be used", details=details, hint="run `everywheel lock --upgrade`") from None
     check_fit(project, selected, machine)
-    return find_metadata(replace(project, build_pins=selected), store)
+    return find_metadata(replace(project, build_pins=selected, python_pins=others), store)
 
 
 def ensure_build_lock(
@@ -123,15 +127,19 @@ def ensure_build_lock(
     Raises UsageError like `find_build_lock`, MachineError when nothing is recorded and `offline` forbids the network, and
     BuildError when the requirements cannot be resolved.
     """
+    if machine is None:
+        project = find_interpreters(project, offline=offline)
     if read_lock(project.settings_folder / LOCK) is None:
         _record_resolution(project, store, offline=offline)
     known = find_build_lock(project, store, machine)
-    list_resolution(known.build_pins or (), store)
+    for pins in {known.build_pins or (), *known.python_pins.values()}:
+        list_resolution(pins, store)
     if known.has_metadata:
         return known
     tools = ensure_tools(store.root, offline=offline)
     # The backend runs on this machine, even if another one builds.
-    own = known if machine is None else find_build_lock(project, store)
+    own = known if machine is None else find_build_lock(find_interpreters(project, offline=offline), store)
+    own = own.for_python(own.python)
     resolved = query_metadata(own, store, tools, ensure_build_environment(own, store, offline=offline))
     return replace(known, name=resolved.name, version=resolved.version, has_metadata=True)
 
@@ -180,7 +188,7 @@ def check_fit(project: Project, pins: Sequence[Pin], machine: Machine) -> None:
 def check_requirements(project: Project, requirements: Sequence[str]) -> None:
     """Raise BuildError when the pins of a build do not fulfill the requirements that its backend has added."""
     try:
-        unmet = list_unmet(requirements, project.build_pins or (), describe_machine())
+        unmet = list_unmet(requirements, project.build_pins or (), describe_machine(project.backend_version))
     except PinError as error:
         unmet = (str(error),)
     if unmet:

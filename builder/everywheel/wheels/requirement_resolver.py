@@ -16,10 +16,18 @@ from everywheel.execution.files import remove_path
 from everywheel.libraries.context import project_logs
 from everywheel.store.local import Store
 from everywheel.toolchains.build_tools import ensure_tools, pinned_versions
-from everywheel.toolchains.virtual_env import ensure_pinned_environment, environment_python
+from everywheel.toolchains.interpreters import ensure_interpreter, identify_interpreter
+from everywheel.toolchains.virtual_env import PinnedPackages, ensure_pinned_environment, environment_python
 from everywheel.wheels.git_checkout import copy_checkout
 from everywheel.wheels.pep517 import query_requirements
-from everywheel.wheels.resolve import KEEP_ALL, Upgrade, resolve_requirements, select_constraints
+from everywheel.wheels.resolve import (
+    KEEP_ALL,
+    Constraints,
+    Upgrade,
+    find_oldest_python,
+    resolve_requirements,
+    select_constraints,
+)
 
 LOCK = "everywheel.lock"
 """The name of the lock in a project's root."""
@@ -52,6 +60,15 @@ class RequirementResolver:
     def _log(self) -> Path:
         return project_logs(self.store, self.project) / "lock.log"
 
+    @property
+    def _queried(self) -> Project:
+        """The project for its first Python, whose interpreter answers queries."""
+        return self.project.for_python(self.project.python)
+
+    @property
+    def _machine(self) -> dict[str, str]:
+        return describe_machine(self._queried.backend_version)
+
     def resolve(
         self, added: Sequence[str] = (), *, kept: Sequence[Pin] = (), upgrade: Upgrade = KEEP_ALL
     ) -> tuple[Pin, ...]:
@@ -71,7 +88,10 @@ class RequirementResolver:
         try:
             return resolve_requirements(
                 requirements,
-                select_constraints(requirements, pinned_versions()),
+                Constraints(
+                    versions=select_constraints(requirements, pinned_versions()),
+                    oldest=find_oldest_python(self.project.backend_versions),
+                ),
                 kept=kept,
                 upgrade=upgrade,
                 folder=self.store.root / "tmp",
@@ -84,7 +104,7 @@ class RequirementResolver:
     def install(self, pins: Sequence[Pin]) -> Path:
         """Return the Python of an environment with the pins; raise BuildError when they cannot be installed here."""
         try:
-            locked = replace(self.project, build_pins=select_pins(pins, describe_machine()))
+            locked = replace(self._queried, build_pins=select_pins(pins, self._machine))
         except PinError as error:
             raise report_unpinnable(self.project, error) from None
         return ensure_build_environment(locked, self.store, offline=self.offline)
@@ -101,7 +121,7 @@ class RequirementResolver:
             programs = [python.parent, tools.bin]
             added = query_requirements(self.project.backend, source, python, programs, self._log, self.label)
         try:
-            return tuple(dict.fromkeys(added)) if list_unmet(added, pins, describe_machine()) else ()
+            return tuple(dict.fromkeys(added)) if list_unmet(added, pins, self._machine) else ()
         except PinError as error:
             raise report_unpinnable(self.project, error) from None
 
@@ -113,7 +133,7 @@ def make_lock(project: Project, store: Store, *, kept: Sequence[Pin] = (), upgra
     when the resolution fails, or when the pins cannot be installed here; and MachineError when the build tools are not
     available.
     """
-    resolver = RequirementResolver(project=project, store=store)
+    resolver = RequirementResolver(project=find_interpreters(project), store=store)
     pins = _keep_hashes(resolver.resolve(kept=kept, upgrade=upgrade), kept, upgrade)
     python = resolver.install(pins)
     try:
@@ -146,17 +166,31 @@ def _keep_hashes(pins: Sequence[Pin], kept: Sequence[Pin], upgrade: Upgrade) -> 
     return tuple(replace(pin, hashes=known.get(pin, pin.hashes)) for pin in pins)
 
 
-def ensure_build_environment(project: Project, store: Store, *, offline: bool = False) -> Path:
-    """Return the Python of an environment with exactly the pins of a project.
+def find_interpreters(project: Project, *, offline: bool = False) -> Project:
+    """Return the project with the interpreters that its backend requires; uv downloads those that the machine does not have.
 
-    Raises BuildError when pip fails, and MachineError when the environment is incomplete and the run is offline.
+    Raises MachineError when one is not available.
     """
+    programs = dict(project.interpreters)
+    for version in project.backend_versions:
+        if version not in programs:
+            programs[version] = ensure_interpreter(version, label=project.name, offline=offline)
+    return replace(project, interpreters=programs)
+
+
+def ensure_build_environment(project: Project, store: Store, *, offline: bool = False) -> Path:
+    """Return the Python of an environment with exactly the pins of the project of one wheel (`for_python`).
+
+    Raises BuildError when pip fails, and MachineError when the environment is incomplete and the run is offline, or when its
+    interpreter does not run.
+    """
+    version = project.backend_version
     environment = ensure_pinned_environment(
         store.root,
         "backend",
-        render_pins(project.build_pins or ()),
-        label=f"build requirements of {project.name}",
+        PinnedPackages(pins=render_pins(project.build_pins or ()), label=f"build requirements of {project.name}"),
         offline=offline,
+        interpreter=identify_interpreter(version, project.interpreters[version]) if version else None,
     )
     return environment_python(environment)
 

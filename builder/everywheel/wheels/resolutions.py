@@ -22,7 +22,7 @@ from everywheel.store.layout import Damage, list_folder
 from everywheel.store.local import Store
 from everywheel.toolchains.build_tools import pinned_versions
 from everywheel.toolchains.pip import write_requirements
-from everywheel.wheels.resolve import OLDEST_PYTHON
+from everywheel.wheels.resolve import find_oldest_python
 
 _MAX_SIZE = 1 << 22  # bytes
 _FORMAT = 2  # changes with what a resolution contains: hashes from all indexes
@@ -36,7 +36,8 @@ class _DamagedResolution(Exception):
 def resolution_path(project: Project, store: Store, added: Sequence[str] = ()) -> Path:
     """Return the file in the store with the resolution for the requirements of a project and those its backend adds."""
     requires = sorted({*project.backend.requires, *added})
-    facts = (_FORMAT, requires, project.backend.name, sorted(pinned_versions().items()), OLDEST_PYTHON)
+    oldest = find_oldest_python(project.backend_versions)
+    facts = (_FORMAT, requires, project.backend.name, sorted(pinned_versions().items()), oldest)
     return store.root / "resolutions" / f"requirements-{_digest(facts)}.txt"
 
 

@@ -1,8 +1,8 @@
 """Resolution of build requirements: uv chooses the versions of these packages and of all that they require in turn.
 
-The result holds on every machine that can build, with any supported Python: it has a marker where machines need different
-packages, and the hashes of all files of a version. Only wheels are used: the build of a source distribution would install
-packages of its own, which nothing pins. uv uses the index, proxy and certificate settings of pip.
+The result holds on every machine that can build, with any Python that may run the backend: it has a marker where machines
+need different packages, and the hashes of all files of a version. Only wheels are used: the build of a source distribution
+would install packages of its own, which nothing pins. uv uses the index, proxy and certificate settings of pip.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from everywheel.execution.files import hash_file, report_full_disk
 from everywheel.execution.process import run_logged
 from everywheel.sources.package_index import find_wheel_hashes
 from everywheel.toolchains.pip_settings import filter_environment, list_indexes, read_pip_settings
+from everywheel.toolchains.uv import UV, index_variables, list_index_options
 
 OLDEST_PYTHON = "3.11"
 """The oldest Python that a resolution is for, which is the oldest that this package supports."""
@@ -31,7 +32,6 @@ _HINT = (
     "build requirements must be available as wheels; is the package index reachable? pip's settings (PIP_INDEX_URL, "
     "pip.conf) are used"
 )
-_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,13 +42,26 @@ class Upgrade:
     names: tuple[str, ...] = ()
 
 
+def find_oldest_python(versions: Iterable[str]) -> str:
+    """Return the oldest Python of a resolution if backends also run with CPythons of other versions: `3.9`."""
+    return min((OLDEST_PYTHON, *(version.removesuffix("t") for version in versions)), key=Version)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Constraints:
+    """Versions that a resolution must have, by package, and the oldest Python that it is for."""
+
+    versions: Mapping[str, str]
+    oldest: str = OLDEST_PYTHON
+
+
 KEEP_ALL = Upgrade()
 """The upgrade of nothing: earlier versions are kept where they still fit."""
 
 
 def resolve_requirements(
     requirements: Iterable[str],
-    constraints: Mapping[str, str],
+    constraints: Constraints,
     *,
     kept: Sequence[Pin] = (),
     upgrade: Upgrade = KEEP_ALL,
@@ -59,28 +72,30 @@ def resolve_requirements(
     """Return pins that fulfill the requirements, with the versions in `kept` where they still fit.
 
     A kept version has the hashes of all its files on the index, not those in `kept`: uv would copy these unchecked.
-    `constraints` are versions by package, `folder` is for temporary files. Raises PinError for a requirement that cannot be
-    pinned, BuildError when there are no such versions, or not as wheels, and when the index is not reachable.
+    `folder` is for temporary files. Raises PinError for a requirement that cannot be pinned, BuildError when there are no
+    such versions, or not as wheels, and when the index is not reachable.
     """
     needed = sorted({str(parse_requirement(text)) for text in requirements})
     with TemporaryDirectory(dir=folder) as name:
         files = {file: Path(name, file) for file in ("requirements.in", "constraints.txt", "pins.txt")}
         files["requirements.in"].write_text("".join(f"{text}\n" for text in needed))
-        files["constraints.txt"].write_text("".join(f"{name}=={pinned}\n" for name, pinned in constraints.items()))
+        files["constraints.txt"].write_text(
+            "".join(f"{name}=={pinned}\n" for name, pinned in constraints.versions.items())
+        )
         # uv keeps the versions of its output file, and the hashes if there are any.
         files["pins.txt"].write_text(render_pins(replace(pin, hashes=()) for pin in kept))
         upgrades = [arg for name in upgrade.names for arg in ("--upgrade-package", name)]
         settings = read_pip_settings("download")
         command: list[str | Path] = [
-            *(sys.executable, "-P", "-m", "uv", "pip", "compile", files["requirements.in"]),
+            *(*UV, "pip", "compile", files["requirements.in"]),
             *("--constraints", files["constraints.txt"], "--output-file", files["pins.txt"]),
-            *("--universal", "--python-version", OLDEST_PYTHON, "--only-binary", ":all:", "--generate-hashes"),
+            *("--universal", "--python-version", constraints.oldest, "--only-binary", ":all:", "--generate-hashes"),
             *("--strip-extras", "--no-annotate", "--no-header", "--no-config", "--no-cache", "--color", "never"),
             *("--no-python-downloads", "--python", sys.executable),
             *(["--upgrade"] if upgrade.everything else upgrades),
-            *_index_options(settings),
+            *list_index_options(settings),
         ]
-        variables = {**_index_variables(settings), **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), name)}
+        variables = {**index_variables(settings), **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), name)}
         environment = {**filter_environment(), **variables}
         label = f"{label}: uv pip compile"
         try:
@@ -127,22 +142,3 @@ def select_constraints(requirements: Iterable[str], pinned: Mapping[str, str]) -
             if canonicalize_name(requirement.name) == tool
         )
     }
-
-
-def _index_options(settings: Mapping[str, str]) -> list[str]:
-    """Return uv's options for the settings of pip; as with pip, the best version of all indexes is chosen."""
-    options = ["--index-strategy", "unsafe-best-match"]
-    for name, option in (
-        ("index-url", "--default-index"),
-        ("extra-index-url", "--index"),
-        ("find-links", "--find-links"),
-        ("trusted-host", "--allow-insecure-host"),
-    ):
-        options += [arg for value in settings.get(name, "").split() for arg in (option, value)]
-    return [*options, "--no-index"] if settings.get("no-index", "").lower() in ("1", "true", "yes", "on") else options
-
-
-def _index_variables(settings: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment variables for the certificates and the proxy of pip's settings."""
-    certificates = {"SSL_CERT_FILE": settings["cert"]} if settings.get("cert") else {}
-    return {**certificates, **(dict.fromkeys(_PROXIES, settings["proxy"]) if settings.get("proxy") else {})}

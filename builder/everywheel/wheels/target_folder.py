@@ -10,7 +10,6 @@ import json
 import os
 import shlex
 import shutil
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from pathlib import Path
 from everywheel.platforms.target import Target
 from everywheel.toolchains.cmake_file import render_dependent_file
 from everywheel.toolchains.toolchain import TARGET_PACKAGES, Toolchain
-from everywheel.toolchains.virtual_env import site_packages
+from everywheel.toolchains.virtual_env import python_name, site_packages
 from everywheel.wheels import target_view
 from everywheel.wheels.build_details import name_platform
 from everywheel.wheels.target_python import TargetPython
@@ -58,10 +57,9 @@ def write_target_folder(
     shutil.rmtree(path, ignore_errors=True)
     (path / "include").mkdir(parents=True)
     # sysconfig's paths have the version of the running Python in their names.
+    running = python_name(interpreter.parent.parent).removesuffix("t")
     for flags in ("", "t"):
-        (path / "include" / f"python{sys.version_info.major}.{sys.version_info.minor}{flags}").symlink_to(
-            python.headers
-        )
+        (path / "include" / f"{running}{flags}").symlink_to(python.headers)
     name = name_sysconfig(python)
     (path / f"{name}.py").write_text(render_sysconfig(describe_sysconfig(python, toolchain)))
     shutil.copyfile(target_view.__file__, path / "sitecustomize.py")

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import Distribution, distributions
@@ -31,7 +30,7 @@ from everywheel.store.stamped_dir import ensure_stamped_dir
 from everywheel.toolchains.pip import download_wheels, platform_tags, run_pip, write_requirements
 from everywheel.toolchains.record import list_files
 from everywheel.toolchains.toolchain import TARGET_PACKAGES
-from everywheel.toolchains.virtual_env import site_packages
+from everywheel.toolchains.virtual_env import python_name, site_packages
 from everywheel.wheels.wheel import open_wheel
 
 _HEADERS = (".h", ".hh", ".hpp", ".hxx", ".h++", ".inl", ".ipp", ".cuh")
@@ -59,8 +58,9 @@ def write_target_packages(
     site, packages = site_packages(interpreter.parent.parent), workspace / TARGET_PACKAGES
     remove_path(packages)
     header_packages = find_header_packages(site, pins, target)
+    version = python_name(interpreter.parent.parent).removeprefix("python").removesuffix("t")
     for package in header_packages:
-        wheel = _ensure_wheel(package.pin, target, context.store, offline=context.offline)
+        wheel = _ensure_wheel(package.pin, target, version, context.store, offline=context.offline)
         _link_package(package, site, packages)
         if (wheel / _UNAVAILABLE).exists():
             _write_errors(package, (wheel / _UNAVAILABLE).read_text(), packages)
@@ -107,18 +107,17 @@ def _is_public(file: str) -> bool:
     )
 
 
-def _ensure_wheel(pin: Pin, target: Target, store: Store, *, offline: bool) -> Path:
-    """Return a directory in the store with the headers and archives of a package for the target."""
+def _ensure_wheel(pin: Pin, target: Target, python: str, store: Store, *, offline: bool) -> Path:
+    """Return a directory in the store with the headers and archives of a package for the target and a version of Python."""
     label = f"headers of {pin.name} {pin.version} for {target.tag}"
     platforms = list_platforms(target)
-    identity = hashlib.sha256(f"{render_pins([pin])} {platforms} {sys.version_info[:2]}".encode()).hexdigest()[:12]
+    identity = hashlib.sha256(f"{render_pins([pin])} {platforms} {python}".encode()).hexdigest()[:12]
     path = store.root / "tools" / f"headers-{identity}"
     log = store.root / "logs" / f"{path.name}.log"
 
     def fill(folder: Path) -> None:
         remove_path(log)
         requirements = write_requirements(folder / "requirements.txt", render_pins([pin]))
-        python = f"{sys.version_info.major}.{sys.version_info.minor}"
         options = ["--require-hashes", "-r", str(requirements)]
         try:
             download_wheels(
