@@ -108,9 +108,9 @@ def test_each_wheel_has_the_version_and_the_build_requirements_of_its_python() -
     assert project.backend_versions == ("3.9", "3.14t")
     assert find_oldest_python(project.backend_versions) == "3.9"
     assert [project.for_python(python).build_pins for python in project.pythons] == [(old,), (new,)]
-    one = replace(project, backend_python="3.12")
-    assert [one.for_python(python).backend_version for python in project.pythons] == ["3.12", "3.12"]
-    assert (one.backend_versions, find_oldest_python(one.backend_versions)) == (("3.12",), "3.11")
+    fixed = replace(project, backend_python="3.12")
+    assert [fixed.for_python(python).backend_version for python in project.pythons] == ["3.12", "3.12"]
+    assert (fixed.backend_versions, find_oldest_python(fixed.backend_versions)) == (("3.12",), "3.11")
 
 
 def test_the_version_that_runs_the_backend_is_in_the_key_of_a_wheel() -> None:

@@ -192,7 +192,6 @@ def load_project(
         load_collections(list_recipe_folders(settings.folder, table)),
         read_extension_metadata(extension),
     )
-    targets = list(table.texts("targets", list(DEFAULT_TARGETS)))
     output = settings.folder / table.text("wheelhouse", "wheelhouse") if wheelhouse is None else wheelhouse
     project = Project(
         root=root,
@@ -209,8 +208,8 @@ def load_project(
         pythons=_choose_pythons(table, recipes, metadata),
         exports=table.texts("exports", rule=SYMBOLS),
         smoke=_load_smoke(table.table("smoke", {})),
-        targets=_load_targets(table, "targets", targets),
-        released=_load_targets(table, "release-targets", targets),
+        targets=_load_targets(table, "targets"),
+        released=_load_targets(table, "release-targets", "targets"),
         more_targets=tuple(parse_target(tag) for tag in table.texts("more-targets")),
         recipes=recipes,
         backend=metadata.backend,
@@ -246,9 +245,10 @@ def _check_recipes(project: Project, location: str) -> None:
         check_recipe(f"{location}: 'python.headers'", python.headers, project.recipes)
 
 
-def _load_targets(table: Table, key: str, default: object) -> tuple[Target, ...]:
-    """Read a list of platform tags with at least one: commands without `--target` use the first."""
-    targets = tuple(parse_target(tag) for tag in table.texts(key, default))
+def _load_targets(table: Table, *keys: str) -> tuple[Target, ...]:
+    """Read the first of the keys that is there, a list with at least one tag: commands without `--target` use the first."""
+    key = next(filter(table.has, keys), keys[-1])
+    targets = tuple(parse_target(tag) for tag in table.texts(key, DEFAULT_TARGETS))
     if not targets:
         raise UsageError(
             f"{table.location}: '{key}' is empty", hint="name at least one platform tag, such as manylinux2014_x86_64"

@@ -102,9 +102,9 @@ def _list_programs(version: str) -> Iterator[Path]:
             yield Path(program).absolute()
     # uv fails if a program on PATH does.
     own = ("--python-preference", "only-managed", "--no-python-downloads", "--no-project")
-    found = _run_uv("find", *own, _name_request(version))
-    if found.exit_code == 0:
-        yield Path(found.output.strip())
+    result = _run_uv("find", *own, _name_request(version))
+    if result.exit_code == 0:
+        yield Path(result.output.strip())
 
 
 def _name_request(version: str) -> str:
