@@ -112,7 +112,7 @@ class FaultyProxy:
         self._server = url.removeprefix("http://").partition(":")
         self._plan = plan
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.requests: list[str] = []
+        self.heads: list[str] = []
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -132,7 +132,7 @@ class FaultyProxy:
         with contextlib.suppress(OSError), client:
             request = _read_request(client)
             line = request.split(b"\r\n")[0].decode()
-            self.requests.append(line)
+            self.heads.append(request.partition(b"\r\n\r\n")[0].decode("latin-1"))
             with socket.create_connection((self._server[0], int(self._server[2]))) as server:
                 server.sendall(request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1))
                 answer = b"".join(iter(lambda: server.recv(1 << 16), b""))

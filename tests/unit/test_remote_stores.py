@@ -302,10 +302,10 @@ def test_a_remote_that_does_not_answer_is_left_out_after_three_faults(
     with FaultyProxy("http://127.0.0.1:9", lambda line: None) as proxy:
         exchanges = open_exchanges(proxy.url, key=keys / "ours")
         missing = fetch_missing(PLAN, fresh, RemoteStores(exchanges, fresh))
-        count = len(proxy.requests)
+        count = len(proxy.heads)
         assert not RemoteStores(exchanges, fresh).fetch(PLAN.steps.values())
 
-        assert len(proxy.requests) == count, "the remote was used again"
+        assert len(proxy.heads) == count, "the remote was used again"
     assert missing.steps == find_missing(PLAN, fresh).steps
     assert notices[-1] == f"remote store {proxy.url}: not used anymore in this run, after 3 faults"
     assert len(notices) == 4

@@ -123,6 +123,21 @@ def test_a_dry_run_removes_nothing(store: Store) -> None:
     assert list_names(store) == before
 
 
+def test_the_least_recently_used_entries_are_removed_until_the_rest_is_small_enough(store: Store) -> None:
+    os.utime(store.record(KEY), (time.time() - 3600, time.time() - 3600))
+    os.utime(store.record(OTHER), (time.time() - 7200, time.time() - 7200))
+    (size,) = {entry.size for entry in store.entries()}
+
+    def remove(largest: int, *keep: str) -> list[str]:
+        return [entry.key for entry in collect_garbage(store, keep=keep, older_than=DAYS_40, largest=largest).entries]
+
+    assert remove(2 * size) == []
+    assert remove(2 * size - 1, OTHER) == [KEY]
+    store.put_tree(KEY, store.root / "tmp", name="libfoo", version="1.0", target="t")
+    assert remove(2 * size - 1) == [OTHER]
+    assert [entry.key for entry in store.entries()] == [KEY]
+
+
 def test_unfinished_entries_and_old_logs_locks_tools_and_results_are_removed(store: Store) -> None:
     root = store.root
     for name in ("artifacts/unfinished", f"artifacts/{'12' * 32}.tar.gz", "locks/free", "smoke/old", "tools/old.lock"):

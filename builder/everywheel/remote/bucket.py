@@ -22,6 +22,7 @@ from everywheel.sources.progress import OnBytes
 from everywheel.sources.request import Missing, Unavailable, Unreachable, WrongSize
 
 _CHUNK = 8 << 20  # bytes; the parts of a larger upload are sent at the same time
+_LONGEST_REASON = 200
 # Nothing is answered from a cache, and no other part of the process shares the instance.
 _OPTIONS = {"skip_instance_cache": True, "use_listings_cache": False}
 
@@ -48,8 +49,11 @@ class BucketRemote:
 
     def put(self, file: Path, path: str, deadline: Deadline) -> None:
         """Upload a file; it exists only when it is complete."""
-        with _translate():
-            self._files.put_file(str(file), self._locate(path), chunksize=_CHUNK)
+        try:
+            with _translate():
+                self._files.put_file(str(file), self._locate(path), chunksize=_CHUNK)
+        except Missing:
+            raise Unavailable("the bucket does not exist") from None
 
     def list_files(self, folder: str, deadline: Deadline) -> Iterator[RemoteFile]:
         """Yield the files in a folder, also for one that does not exist in a bucket."""
@@ -119,5 +123,6 @@ def _translate() -> Iterator[None]:
 
 
 def _shorten(error: Exception) -> str:
-    lines = str(error).splitlines() or [type(error).__name__]
-    return lines[0][:200]
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    lines = text.splitlines() or [type(error).__name__]
+    return lines[0][:_LONGEST_REASON]
