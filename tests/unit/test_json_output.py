@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[list[str], int]] = {
     "sources check": (["--location", "store"], 4),
     "sources fetch": ([], 0),
     "store list": ([], 0),
+    "store ls": (["--remote", "first", "--remote", "second"], 0),
     "store verify": ([], 0),
 }
 """The arguments of each command in a project with a wheel that has findings, and the exit code."""

@@ -115,7 +115,7 @@ def test_a_large_file_is_uploaded_in_parts_and_arrives(key: Path, tmp_path: Path
     assert hashlib.sha256(content).digest() == hashlib.sha256(read(store)).digest()
 
 
-def test_a_missing_entry_is_no_fault(key: Path, tmp_path: Path, notices: list[str]) -> None:
+def test_a_missing_entry_does_not_count_as_a_fault(key: Path, tmp_path: Path, notices: list[str]) -> None:
     assert fetch(key, tmp_path / "fresh") is None
     assert notices == []
 

@@ -30,6 +30,7 @@ def ls_command(root: Path, remote: tuple[str, ...], as_json: bool) -> None:
     Example: everywheel store ls --remote s3://bucket/store
     """
     options = RemoteOptions(addresses=remote)
+    rows: list[dict[str, object]] = []
     for exchange in find_remotes(root, options, checks_signatures=False):
         try:
             records = exchange.list_records()
@@ -37,7 +38,7 @@ def ls_command(root: Path, remote: tuple[str, ...], as_json: bool) -> None:
         except Unavailable as reason:
             raise _report(exchange, "listed", reason) from None
         if as_json:
-            echo(json.dumps([asdict(entry) | {"remote": exchange.name} for entry in entries], indent=1))
+            rows += [asdict(entry) | {"remote": exchange.name} for entry in entries]
             continue
         table = make_table("kind", "name", "version", "target", "key", "size", "uploaded")
         for e in entries:
@@ -47,6 +48,8 @@ def ls_command(root: Path, remote: tuple[str, ...], as_json: bool) -> None:
         print_table(table)
         size = sum(entry.size for entry in entries) / 1e6
         echo(f"{exchange.name}: {count_noun(len(entries), 'entry', 'entries')}, {size:.1f} MB")
+    if as_json:
+        echo(json.dumps(rows, indent=1))
 
 
 def collect_garbage_of_remotes(
