@@ -6,7 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 
-from everywheel.sources.request import Unavailable
+from everywheel.sources.request import Unreachable
 
 _MAX_FAILURES = (
     4  # files in succession, each after all attempts of the retry policy; so many are fetched at the same time
@@ -25,11 +25,11 @@ class Availability:
         self._reasons: dict[str, str] = {}
         self._layouts: dict[str, str] = {}
 
-    def find_refusal(self, host: str) -> Unavailable | None:
+    def find_refusal(self, host: str) -> Unreachable | None:
         """Return why a host is not tried again, if it did not answer several times in succession."""
         with self._lock:
             if host and self._failures[host] >= _MAX_FAILURES:
-                return Unavailable(f"not tried, since {host} did not answer: {self._reasons[host]}")
+                return Unreachable(f"not tried, since {host} did not answer: {self._reasons[host]}")
             return None
 
     def record_answer(self, host: str) -> None:

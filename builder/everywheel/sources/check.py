@@ -6,13 +6,14 @@ import operator
 import os
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from everywheel.sources.attempt import FetchRun, fetch_from
 from everywheel.sources.availability import Availability
-from everywheel.sources.cache import find_source, open_scratch, put_file
+from everywheel.sources.cache import find_source
 from everywheel.sources.check_result import Answer, CheckedFile, CheckedLocation, CheckedUnit, name_operator
 from everywheel.sources.deadline import Deadline, DeadlineExceeded
 from everywheel.sources.distro.debian_source import PackageClient
@@ -70,7 +71,7 @@ def check_sources(
         availability=availability,
     )
     search = LocationSearch(locations=options.locations, client=client, deadline=deadline, availability=availability)
-    checker = _Checker(store=store, search=search, progress=progress)
+    checker = _Checker(run=FetchRun(store=store, search=search, progress=progress))
     answers: dict[str, dict[int, CheckedLocation]] = defaultdict(dict)
     tasks = checker.list_tasks(units, options.kinds)
     on_begin(sum(map(len, tasks.values())))
@@ -89,11 +90,9 @@ def check_sources(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Checker:
-    """The store, the locations and the progress callback that the tasks of one check share."""
+    """The tasks of one check."""
 
-    store: Path
-    search: LocationSearch
-    progress: ProgressCallback
+    run: FetchRun
 
     def list_tasks(self, units: Sequence[CheckedUnit], kinds: Collection[LocationKind]) -> dict[str, list[_Task]]:
         """Return the tasks of each host, which return their answers with numbers in the order of the locations."""
@@ -109,10 +108,10 @@ class _Checker:
         """Yield each location's host, and the function that tries it; a mirror is one location in any layout."""
         if LocationKind.STORE in kinds:
             yield LocationKind.STORE, partial(self._check_store, unit)
-        for mirror in self.search.locations.mirrors if LocationKind.MIRROR in kinds else ():
+        for mirror in self.run.search.locations.mirrors if LocationKind.MIRROR in kinds else ():
             yield urlsplit(mirror).netloc.rpartition("@")[2] or mirror, partial(self._check_mirror, unit, mirror)
         # The package client may be named twice, before and after it updates its lists: the last one does both.
-        locations = {location.name: location for location in list_locations(unit.file, self.search)}.values()
+        locations = {location.name: location for location in list_locations(unit.file, self.run.search)}.values()
         for kind in sorted(kinds, key=tuple(LocationKind).index):
             for location in locations:
                 if location.kind is kind:
@@ -120,7 +119,7 @@ class _Checker:
 
     def find_fault(self, unit: CheckedUnit) -> str:
         """Return why a patch cannot be taken from its archive, if the store has the archive."""
-        path = find_source(self.store, unit.file.sha256) if unit.patches else None
+        path = find_source(self.run.store, unit.file.sha256) if unit.patches else None
         if path is None:
             return ""
         try:
@@ -141,8 +140,8 @@ class _Checker:
 
     def _look_up(self, files: Sequence[PinnedFile]) -> Answer:
         """Return whether the store has all of the files, or a damaged copy of one."""
-        existed = [os.path.lexists(self.store / "sources" / file.sha256) for file in files]
-        missing = [find_source(self.store, file.sha256) is None for file in files]
+        existed = [os.path.lexists(self.run.store / "sources" / file.sha256) for file in files]
+        missing = [find_source(self.run.store, file.sha256) is None for file in files]
         if not any(missing):
             return Answer.RIGHT
         return Answer.WRONG if any(map(operator.and_, existed, missing)) else Answer.MISSING
@@ -159,7 +158,7 @@ class _Checker:
     def _check_location(self, unit: CheckedUnit, location: Location) -> CheckedLocation:
         if location.kind is LocationKind.PACKAGE_CLIENT:
             answer, reason = self._try(unit, partial(self._fetch, location), self._fetch_from_revisions)
-            if not self.search.client.exists:
+            if not self.run.search.client.exists:
                 answer = Answer.NONE
         else:
             answer, reason = self._try(unit, partial(self._fetch, location), None)
@@ -198,7 +197,7 @@ class _Checker:
     def _fetch_from_mirror(self, mirror: str, file: PinnedFile) -> None:
         """Fetch a file from a mirror in any layout; raise Unavailable with the last reason."""
         last = Unavailable("missing")
-        for location in list_mirror_locations(file, self.search):
+        for location in list_mirror_locations(file, self.run.search):
             if location.mirror != mirror:
                 continue
             try:
@@ -212,45 +211,24 @@ class _Checker:
 
     def _fetch_from_revisions(self, patch: PinnedFile) -> None:
         """Fetch a patch through the package client, from any revision that has it."""
-        for location in locate_other_revisions(patch, self.search):
+        for location in locate_other_revisions(patch, self.run.search):
             self._fetch(location, patch)
             return
         raise Unavailable("no other revision")
 
     def _fetch(self, location: Location, file: PinnedFile) -> None:
         """Download a file and compare it with its pin; raise Unavailable with the reason, or DeadlineExceeded."""
-        availability = self.search.availability
-        if (refusal := availability.find_refusal(location.host)) is not None:
-            raise Unreachable(str(refusal))
-        self.search.deadline.check()
-        event = FetchEvent(kind=FetchEventKind.STARTED, file=file, location=location.name)
-        self.progress(event)
-
-        def report_bytes(size: int, total: int) -> None:
-            self.progress(replace(event, kind=FetchEventKind.BYTES, size=size, total=total))
-
         try:
-            with open_scratch(self.store) as scratch:
-                location.fetch(scratch / "file", report_bytes)
-                self.search.deadline.check()
-                path = self.store / "sources" / file.sha256
-                put_file(scratch / "file", scratch / "right" if path.exists() else path, file.sha256)
-        except Unavailable as reason:
-            if isinstance(reason, Unreachable):
-                availability.record_failure(location.host, str(reason))
-            else:
-                availability.record_answer(location.host)
-            raise
+            fetch_from(location, file, self.run)
         finally:
-            self.progress(replace(event, kind=FetchEventKind.REFUSED))
-        availability.record_answer(location.host)
-        availability.record_layout(location.mirror, location.layout)
+            # Results are reported by location, not by file.
+            self.run.progress(FetchEvent(kind=FetchEventKind.REFUSED, file=file, location=location.name))
 
     def _name_operator(self, unit: CheckedUnit, location: Location) -> str:
         """Return who operates a location; a service of snapshots is another one than the archive that it copies."""
         if location.kind is LocationKind.PACKAGE_CLIENT:
             return location.kind
-        if location.host == urlsplit(self.search.locations.snapshot).netloc.rpartition("@")[2]:
+        if location.host == urlsplit(self.run.search.locations.snapshot).netloc.rpartition("@")[2]:
             return location.host
         path = urlsplit(location.name).path
         if unit.file.debian is not None and "/pool/" in path and path.endswith(f"/{unit.file.debian.file}"):

@@ -11,17 +11,19 @@ class DeadlineExceeded(Exception):
 
 
 class Deadline:
-    """One time limit for all files, and a way to stop every thread before it is reached."""
+    """One time limit for all files or, with a parent, for one; it stops every thread that checks it before it is reached."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, parent: Deadline | None = None) -> None:
         self.seconds = seconds
+        self._parent = parent
         self._end = time.monotonic() + seconds
         self._stop = threading.Event()
 
     @property
     def remaining(self) -> float:
-        """Seconds left; 0 once stopped."""
-        return 0.0 if self._stop.is_set() else max(0.0, self._end - time.monotonic())
+        """Seconds left; 0 once stopped, also once the parent is."""
+        own = 0.0 if self._stop.is_set() else max(0.0, self._end - time.monotonic())
+        return own if self._parent is None else min(own, self._parent.remaining)
 
     def stop(self) -> None:
         """Set the remaining time to 0, so that every thread ends at its next check."""

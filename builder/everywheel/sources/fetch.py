@@ -15,6 +15,7 @@ from pathlib import Path
 
 from everywheel.execution.notices import report_notice
 from everywheel.execution.threads import TICK, DaemonThreads, wait_for_any
+from everywheel.sources.attempt import FetchRun, fetch_from_any
 from everywheel.sources.availability import Availability
 from everywheel.sources.cache import find_source, open_scratch, store_source
 from everywheel.sources.deadline import Deadline, DeadlineExceeded
@@ -30,7 +31,7 @@ from everywheel.sources.locations import (
 )
 from everywheel.sources.patch_archive import read_patches
 from everywheel.sources.progress import FetchEvent, FetchEventKind, ProgressCallback, ignore_progress
-from everywheel.sources.request import HashMismatch, PinnedFile, Unavailable, Unreachable, WrongPin, list_patch_archives
+from everywheel.sources.request import PinnedFile, Unavailable, WrongPin, list_patch_archives
 
 _SHUTDOWN_TIMEOUT = (
     1.0  # seconds that threads have for ending their downloads and child processes when everything stops
@@ -68,7 +69,7 @@ def fetch_sources(
         store=store, archives=locations.archives, files=missing, deadline=deadline, availability=availability
     )
     search = LocationSearch(locations=locations, client=client, deadline=deadline, availability=availability)
-    fetcher = _Fetcher(store=store, search=search, progress=progress)
+    fetcher = _Fetcher(run=FetchRun(store=store, search=search, progress=progress))
     failed: list[Outcome] = []
     try:
         for outcome in _run_parallel(fetcher.make_tasks(missing, offline=offline), jobs, deadline):
@@ -79,6 +80,8 @@ def fetch_sources(
     except DeadlineExceeded:
         late = [file for file in missing if not (store / "sources" / file.sha256).exists()]
         raise report_timeout(late, timeout) from None
+    finally:
+        deadline.stop()  # the package client may still be slow with a file that came from another location
     failed.sort(key=lambda outcome: unique.index(outcome.file))
     if failed:
         raise report_offline([outcome.file for outcome in failed]) if offline else report_unavailable(failed)
@@ -95,11 +98,9 @@ def _look_up(store: Path, file: PinnedFile) -> Iterable[Outcome]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Fetcher:
-    """The store, the locations and the progress callback that the tasks of one run share."""
+    """The tasks of one run."""
 
-    store: Path
-    search: LocationSearch
-    progress: ProgressCallback
+    run: FetchRun
 
     def make_tasks(self, files: Sequence[PinnedFile], *, offline: bool) -> list[Callable[[], Iterable[Outcome]]]:
         """Return a task for each file, and one for all patches of an archive."""
@@ -113,34 +114,32 @@ class _Fetcher:
         return tasks
 
     def _fetch_file(self, file: PinnedFile) -> Iterable[Outcome]:
-        outcome = self._try(Outcome(file=file, reasons={"store": Unavailable("missing")}), self._list_all(file))
+        outcome = fetch_from_any(
+            Outcome(file=file, reasons={"store": Unavailable("missing")}), partial(_list_all, file), self.run
+        )
         if outcome.path is None:
-            self.progress(FetchEvent(kind=FetchEventKind.FAILED, file=file))
+            self.run.progress(FetchEvent(kind=FetchEventKind.FAILED, file=file))
         yield outcome
-
-    def _list_all(self, file: PinnedFile) -> Iterator[Location]:
-        yield from list_mirror_locations(file, self.search)
-        yield from list_locations(file, self.search)
 
     def _fetch_patches(self, archive: PinnedFile, patches: Sequence[PinnedFile], offline: bool) -> Iterator[Outcome]:
         """Fetch the patches of one archive; offline, only from the copy of the archive in the store."""
-        path = find_source(self.store, archive.sha256)
+        path = find_source(self.run.store, archive.sha256)
         left = [Outcome(file=patch, reasons={"store": Unavailable("missing")}) for patch in patches]
         if path is None and not offline:
-            left = [self._try(outcome, list_mirror_locations(outcome.file, self.search)) for outcome in left]
+            left = [fetch_from_any(outcome, partial(list_mirror_locations, outcome.file), self.run) for outcome in left]
             yield from (outcome for outcome in left if outcome.path is not None)
             left = [outcome for outcome in left if outcome.path is None]
         if left and path is None and not offline:
-            unavailable = self._try(Outcome(file=archive), self._list_all(archive))
+            unavailable = fetch_from_any(Outcome(file=archive), partial(_list_all, archive), self.run)
             path = unavailable.path
             left = [outcome if path else replace(outcome, archive=unavailable) for outcome in left]
         if path is not None:
             left = self._extract(archive, path, left)
         for outcome in left:
             if outcome.path is None and not offline and not outcome.is_wrong:
-                outcome = self._try(outcome, locate_other_revisions(outcome.file, self.search))
+                outcome = fetch_from_any(outcome, partial(locate_other_revisions, outcome.file), self.run)
             if outcome.path is None:
-                self.progress(FetchEvent(kind=FetchEventKind.FAILED, file=outcome.file))
+                self.run.progress(FetchEvent(kind=FetchEventKind.FAILED, file=outcome.file))
             yield outcome
 
     def _extract(self, archive: PinnedFile, path: Path, outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -156,53 +155,20 @@ class _Fetcher:
             if isinstance(content, WrongPin):
                 results.append(outcome.add(archive.filename, content))
                 continue
-            with open_scratch(self.store) as scratch:
+            with open_scratch(self.run.store) as scratch:
                 (scratch / "file").write_bytes(content)
-                stored = store_source(self.store, scratch / "file", outcome.file.sha256)
+                stored = store_source(self.run.store, scratch / "file", outcome.file.sha256)
             event = FetchEvent(
                 kind=FetchEventKind.DONE, file=outcome.file, location=archive.filename, size=len(content)
             )
-            self.progress(event)
+            self.run.progress(event)
             results.append(Outcome(file=outcome.file, path=stored))
         return results
 
-    def _try(self, outcome: Outcome, locations: Iterable[Location]) -> Outcome:
-        """Try locations in order, and return an outcome with the path or with one more reason for each location."""
-        file, availability = outcome.file, self.search.availability
-        for location in locations:
-            self.search.deadline.check()
-            if (refusal := availability.find_refusal(location.host)) is not None:
-                outcome = outcome.add(location.name, refusal)
-                continue
-            try:
-                path = self._fetch_from(location, file)
-            except Unavailable as reason:
-                if isinstance(reason, Unreachable):
-                    availability.record_failure(location.host, str(reason))
-                else:
-                    availability.record_answer(location.host)
-                outcome = outcome.add(location.name, reason)
-                kind = FetchEventKind.MISMATCH if isinstance(reason, HashMismatch) else FetchEventKind.REFUSED
-                self.progress(FetchEvent(kind=kind, file=file, location=location.name, reason=str(reason)))
-                continue
-            availability.record_answer(location.host)
-            availability.record_layout(location.mirror, location.layout)
-            size = path.stat().st_size
-            self.progress(FetchEvent(kind=FetchEventKind.DONE, file=file, location=location.name, size=size))
-            return Outcome(file=file, path=path)
-        return outcome
 
-    def _fetch_from(self, location: Location, file: PinnedFile) -> Path:
-        self.progress(FetchEvent(kind=FetchEventKind.STARTED, file=file, location=location.name))
-
-        def report_bytes(size: int, total: int) -> None:
-            event = FetchEvent(kind=FetchEventKind.BYTES, file=file, location=location.name, size=size, total=total)
-            self.progress(event)
-
-        with open_scratch(self.store) as scratch:
-            location.fetch(scratch / "file", report_bytes)
-            self.search.deadline.check()
-            return store_source(self.store, scratch / "file", file.sha256)
+def _list_all(file: PinnedFile, search: LocationSearch) -> Iterator[Location]:
+    yield from list_mirror_locations(file, search)
+    yield from list_locations(file, search)
 
 
 def _run_parallel(tasks: Sequence[Callable[[], Iterable[Outcome]]], jobs: int, deadline: Deadline) -> Iterator[Outcome]:

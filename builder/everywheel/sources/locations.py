@@ -59,12 +59,14 @@ class SourceLocations:
     A mirror is a base URL or a directory that has `<sha256>`, `sources/<sha256>` (an unpacked bundle), `<sha256>/<filename>`
     or `<filename>` (the files of a release). `snapshot` is the base URL of the snapshot service, empty for none. `archives`
     are the package archives for the distribution's client: None for those that this machine uses, empty for no client.
+    `patience` is the time in seconds after which the next location of a file is tried as well, if the first one is slow.
     """
 
     mirrors: tuple[str, ...] = ()
     snapshot: str = SNAPSHOT_SERVICE
     archives: tuple[Archive, ...] | None = None
     retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
+    patience: float = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
