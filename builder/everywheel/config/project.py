@@ -188,10 +188,8 @@ def load_project(
     settings = find_settings(root := root.absolute(), config, options or {})
     table = settings.table
     extension = root / table.text("extension", ".")
-    recipes, metadata = (
-        load_collections(list_recipe_folders(settings.folder, table)),
-        read_extension_metadata(extension),
-    )
+    recipes = load_collections(list_recipe_folders(settings.folder, table))
+    metadata = read_extension_metadata(extension)
     output = settings.folder / table.text("wheelhouse", "wheelhouse") if wheelhouse is None else wheelhouse
     project = Project(
         root=root,
@@ -246,7 +244,7 @@ def _check_recipes(project: Project, location: str) -> None:
 
 
 def _load_targets(table: Table, *keys: str) -> tuple[Target, ...]:
-    """Read the first of the keys that is there, a list with at least one tag: commands without `--target` use the first."""
+    """Read the first of the keys that exists, a list with at least one tag: commands without `--target` use the first."""
     key = next(filter(table.has, keys), keys[-1])
     targets = tuple(parse_target(tag) for tag in table.texts(key, DEFAULT_TARGETS))
     if not targets:
