@@ -425,10 +425,14 @@ def test_the_patches_in_another_revision_count_for_the_package_client(
     assert result.operators == {"package client"}
 
 
-def test_a_url_of_the_distributions_archive_is_not_independent_of_the_package_client(
-    start: Callable[..., Service], store: Path, content: Path
+@pytest.mark.parametrize("is_own", [True, False])
+def test_a_url_of_the_package_clients_own_archive_is_not_independent_of_it(
+    start: Callable[..., Service], store: Path, content: Path, is_own: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The archive of another distribution is."""
     service = start({"/debian/pool/main/f/foo/foo_1.0.orig.tar.gz": content})
+    host = service.base.removeprefix("http://")
+    monkeypatch.setattr(PackageClient, "hosts", frozenset({host if is_own else "archive.example.org"}))
     file = PinnedFile(
         label="foo 1.0",
         filename="foo_1.0.orig.tar.gz",
@@ -440,7 +444,7 @@ def test_a_url_of_the_distributions_archive_is_not_independent_of_the_package_cl
     result = check(store, file)
 
     assert answers(result)[1:] == [(LocationKind.PACKAGE_CLIENT, Answer.NONE), (LocationKind.UPSTREAM, Answer.RIGHT)]
-    assert result.operators == {"package client"}
+    assert result.operators == {"package client" if is_own else host}
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ from everywheel.sources.patch_archive import read_patches
 from everywheel.sources.progress import FetchEvent, FetchEventKind, ProgressCallback, ignore_progress
 from everywheel.sources.request import HashMismatch, PinnedFile, Unavailable, Unreachable, WrongPin, WrongSize
 
+_DEBIAN = "debian.org"
 _NO_TIME = "not tried: no time was left"
 _DAMAGED = "its copy was damaged, and has been removed"
 _Task = Callable[[], tuple[int, CheckedLocation]]
@@ -225,15 +226,20 @@ class _Checker:
             self.run.progress(FetchEvent(kind=FetchEventKind.REFUSED, file=file, location=location.name))
 
     def _name_operator(self, unit: CheckedUnit, location: Location) -> str:
-        """Return who operates a location; a service of snapshots is another one than the archive that it copies."""
+        """Return who operates a location; a service of snapshots is another one than the archive that it copies.
+
+        A URL of the archives that the package client uses is no other location than the client.
+        """
         if location.kind is LocationKind.PACKAGE_CLIENT:
             return location.kind
         if location.host == urlsplit(self.run.search.locations.snapshot).netloc.rpartition("@")[2]:
             return location.host
+        operator = name_operator(location.host)
+        archives = {_DEBIAN, *map(name_operator, self.run.search.client.hosts)}
         path = urlsplit(location.name).path
-        if unit.file.debian is not None and "/pool/" in path and path.endswith(f"/{unit.file.debian.file}"):
+        if operator in archives and unit.file.debian is not None and path.endswith(f"/{unit.file.debian.file}"):
             return LocationKind.PACKAGE_CLIENT
-        return name_operator(location.host)
+        return operator
 
 
 def _number_answer(number: int, ask: Callable[[], CheckedLocation]) -> tuple[int, CheckedLocation]:

@@ -70,6 +70,11 @@ class PackageClient:
             return bool(self._archives)
 
     @property
+    def hosts(self) -> frozenset[str]:
+        """The hosts of the package archives."""
+        return frozenset(find_host(archive.uri) for archive in self._archives or ()) if self.exists else frozenset()
+
+    @property
     def has_lists(self) -> bool:
         """True if package lists exist, so that files can be fetched without updating the lists first."""
         with self._lock:
