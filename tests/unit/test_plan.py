@@ -179,7 +179,6 @@ def test_every_value_of_a_project_is_in_the_key_of_its_wheel_or_cannot_change_it
         "smoke": "tests finished wheels",
         "remote": "has results of the same keys",
         "sources": "are places of files with pinned hashes",
-        "remote": "is a place of results with their keys",
         "targets": "select targets",
         "released": "select targets",
         "more_targets": "select targets",
