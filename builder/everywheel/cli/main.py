@@ -31,6 +31,8 @@ _COMMANDS = (
     "audit",
     "explain",
     "vex",
+    "provenance",
+    "verify",
     "smoke",
     "images",
     "recipes",

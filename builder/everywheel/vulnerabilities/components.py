@@ -28,7 +28,8 @@ class SourcePackage:
 class LibraryComponent:
     """A library in a wheel; `fixes` are the vulnerabilities that its patches fix.
 
-    `package` is the source package of Debian that it comes from, None if the SBOM names none.
+    `package` is the source package of Debian that it comes from, None if the SBOM names none. `sha256` is the hash of its
+    source archive, which is part of the package URL, empty if the SBOM has none.
     """
 
     name: str
@@ -36,6 +37,7 @@ class LibraryComponent:
     purl: str
     package: SourcePackage | None
     fixes: tuple[str, ...]
+    sha256: str = ""
 
     @property
     def title(self) -> str:
@@ -87,8 +89,15 @@ def _read_component(entry: Mapping[str, Any]) -> LibraryComponent:
         version=entry.get("version", ""),
         purl=purls[0],
         package=packages[0] if packages else None,
+        sha256=_find_checksum(purls[0]),
         fixes=tuple(sorted({issue["id"] for issue in issues if VULNERABILITY.fullmatch(issue.get("id", ""))})),
     )
+
+
+def _find_checksum(text: str) -> str:
+    qualifiers = PackageURL.from_string(text).qualifiers if text else {}
+    checksum = str(qualifiers.get("checksum", "")) if isinstance(qualifiers, dict) else ""
+    return checksum.removeprefix("sha256:") if checksum.startswith("sha256:") else ""
 
 
 def _find_package(text: str) -> SourcePackage | None:

@@ -1,0 +1,105 @@
+"""In-toto statements with SLSA provenance: made from the plan of a wheel, and read from files that anyone may have written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
+from in_toto_attestation.v1.resource_descriptor import ResourceDescriptor
+from in_toto_attestation.v1.statement import Statement
+from in_toto_attestation.v1.statement_pb2 import Statement as StatementMessage
+
+PREDICATE = "https://slsa.dev/provenance/v1"
+_NESTING = 30
+_STRUCTURE_ERRORS = (ParseError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
+
+
+class InvalidStatement(Exception):
+    """A file is not a statement of provenance; the text is the reason."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """A finished build of a wheel.
+
+    Attributes:
+        filename: the name of the wheel.
+        sha256: its hash.
+        parameters: what the user chose: project, version, target, Python, engine, linkage, features and settings.
+        internal: what follows from it: the cache keys.
+        source: the project itself: the commit of a clean checkout, or the hash of its files.
+        inputs: everything else that was used.
+        toolkit: the version of everywheel.
+    """
+
+    filename: str
+    sha256: str
+    parameters: Mapping[str, Any]
+    internal: Mapping[str, Any]
+    source: ResourceDescriptor
+    inputs: Sequence[ResourceDescriptor]
+    toolkit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """What a statement of provenance says: hashes of its subjects by name, the parameters, and the inputs."""
+
+    subjects: Mapping[str, str]
+    parameters: Mapping[str, Any]
+    inputs: Sequence[Mapping[str, Any]]
+    builder: str
+
+
+def make_statement(build: Build, builder: str) -> bytes:
+    """Return the statement as JSON; it has no time, so that the same build gives the same bytes.
+
+    `builder` is a URI that identifies who controls the machine of the build (SLSA's `builder.id`).
+    """
+    toolkit = f"pkg:pypi/everywheel@{build.toolkit}"
+    inputs = [build.source, *build.inputs]
+    predicate = {
+        "buildDefinition": {
+            "buildType": f"{toolkit}#docs/provenance.md",
+            "externalParameters": dict(build.parameters),
+            "internalParameters": dict(build.internal),
+            "resolvedDependencies": [MessageToDict(each.pb) for each in inputs],
+        },
+        "runDetails": {"builder": {"id": builder, "version": {"everywheel": build.toolkit}}},
+    }
+    subject = ResourceDescriptor(name=build.filename, digest={"sha256": build.sha256})
+    statement = Statement([subject.pb], PREDICATE, predicate)
+    statement.validate()
+    return f"{json.dumps(MessageToDict(statement.pb), indent=1, sort_keys=True)}\n".encode()
+
+
+def read_statement(content: bytes) -> Provenance:
+    """Return the provenance in a statement; raise InvalidStatement for anything else."""
+    try:
+        message = ParseDict(json.loads(content), StatementMessage(), max_recursion_depth=_NESTING)
+        Statement.copy_from_pb(message).validate()
+        predicate = MessageToDict(message.predicate)
+        if message.predicate_type != PREDICATE:
+            raise InvalidStatement(f"its predicate is {message.predicate_type[:100]}, not {PREDICATE}")
+        definition = predicate["buildDefinition"]
+        inputs = definition.get("resolvedDependencies", [])
+        return Provenance(
+            subjects={
+                subject.name: subject.digest["sha256"] for subject in message.subject if subject.digest["sha256"]
+            },
+            parameters=_expect_object(definition["externalParameters"]),
+            inputs=[_expect_object(each) for each in inputs],
+            builder=str(predicate["runDetails"]["builder"]["id"]),
+        )
+    except _STRUCTURE_ERRORS as error:
+        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise InvalidStatement(reason) from None
+
+
+def _expect_object(value: object) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError("a value is not an object")
+    return value

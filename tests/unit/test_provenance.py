@@ -1,0 +1,275 @@
+"""Provenance: the statement of a planned wheel, its signature, and verification with right and wrong statements."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from everywheel.config.pins import Pin
+from everywheel.config.project import load_project
+from everywheel.errors import UsageError
+from everywheel.planning.plan import Identities, make_plan
+from everywheel.provenance.build import describe_build
+from everywheel.provenance.envelope import (
+    InvalidEnvelope,
+    is_envelope,
+    load_public_keys,
+    open_envelope,
+    sign_statement,
+)
+from everywheel.provenance.statement import InvalidStatement, make_statement, read_statement
+from everywheel.provenance.verify import Verdict, find_statement, read_sums, verify_wheel
+from everywheel.store.entry import EntryKind, StoreEntry
+from everywheel.toolchains.compilers import EngineName
+from everywheel.wheels.wheel import Wheel, WheelFile, pack_wheel
+
+ROOT = Path(__file__).parents[2]
+SOURCE = "a" * 64
+SBOM = {
+    "bomFormat": "CycloneDX",
+    "specVersion": "1.6",
+    "components": [
+        {
+            "type": "library",
+            "name": "foo",
+            "version": "1.0",
+            "purl": f"pkg:generic/foo@1.0?checksum=sha256:{SOURCE}",
+            "licenses": [{"license": {"id": "MIT"}}],
+        }
+    ],
+}
+METADATA = "Metadata-Version: 2.4\nName: demo\nVersion: 1.0\nLicense-Expression: MIT\nLicense-File: foo/LICENSE\n"
+FILES = {
+    "demo.py": "answer = 42\n",
+    "demo-1.0.dist-info/METADATA": METADATA,
+    "demo-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    "demo-1.0.dist-info/licenses/foo/LICENSE": "Permission is hereby granted\n",
+    "demo-1.0.dist-info/sboms/everywheel.cdx.json": json.dumps(SBOM),
+}
+
+
+@pytest.fixture
+def wheel(tmp_path: Path) -> Path:
+    files = {name: WheelFile(data=text.encode()) for name, text in FILES.items()}
+    values = {"name": "demo", "version": "1.0", "build": "", "python": "py3", "abi": "none", "platform": "any"}
+    return pack_wheel(Wheel(**values, files=files), tmp_path, epoch=1577836800, compress=False)
+
+
+@pytest.fixture(scope="module")
+def statement() -> dict[str, Any]:
+    """The statement of a wheel of this project, whose hash is made up."""
+    project = replace(load_project(ROOT), build_pins=(Pin(name="meson", version="1.9", hashes=("b" * 64, "c" * 64)),))
+    plan = make_plan(project, project.targets[:1], Identities(artifacts="a", toolchain="t", packaging="p"))
+    step = next(iter(plan.wheels.values()))
+    entry = StoreEntry(
+        key=step.key,
+        kind=EntryKind.WHEEL,
+        name=step.name,
+        version=step.version,
+        target=step.platform,
+        file="wheels/x/demo.whl",
+        sha256="d" * 64,
+        size=1,
+        created=0.0,
+    )
+    tools = (Pin(name="ziglang", version="0.17.1", hashes=("e" * 64,)),)
+    build = describe_build(project, plan, step, entry, EngineName.ZIG, tools)
+    assert make_statement(build, "https://example.org/ci") == make_statement(build, "https://example.org/ci")
+    return dict(json.loads(make_statement(build, "https://example.org/ci")))
+
+
+def write_statement(statement: dict[str, Any], wheel: Path, **subject: str) -> bytes:
+    """Return the bytes of a statement about a wheel; `subject` replaces its name or hash."""
+    values = {"name": wheel.name, "sha256": hashlib.sha256(wheel.read_bytes()).hexdigest(), **subject}
+    inputs = [*statement["predicate"]["buildDefinition"]["resolvedDependencies"], {"digest": {"sha256": SOURCE}}]
+    definition = {**statement["predicate"]["buildDefinition"], "resolvedDependencies": inputs}
+    subjects = [{"name": values["name"], "digest": {"sha256": values["sha256"]}}]
+    predicate = {**statement["predicate"], "buildDefinition": definition}
+    return json.dumps({**statement, "subject": subjects, "predicate": predicate}).encode()
+
+
+def write_keys(folder: Path) -> tuple[Path, Path]:
+    key = Ed25519PrivateKey.generate()
+    private, public = folder / "key.pem", folder / "key.pub"
+    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    public.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    return private, public
+
+
+def test_a_statement_lists_every_source_patch_recipe_requirement_and_tool(statement: dict[str, Any]) -> None:
+    project = load_project(ROOT)
+    definition = statement["predicate"]["buildDefinition"]
+    inputs = {each["name"]: each for each in definition["resolvedDependencies"]}
+
+    assert statement["_type"] == "https://in-toto.io/Statement/v1"
+    assert statement["predicateType"] == "https://slsa.dev/provenance/v1"
+    assert statement["subject"] == [{"name": "demo.whl", "digest": {"sha256": "d" * 64}}]
+    assert statement["predicate"]["runDetails"]["builder"]["id"] == "https://example.org/ci"
+    assert definition["externalParameters"]["target"] == project.targets[0].tag
+    for name in ("glib", "libvips", "zlib", "nasm"):
+        source = project.recipes[name].source
+        archive = inputs[f"{name} {project.recipes[name].version}: {source.filename}"]
+        assert archive["digest"] == {"sha256": source.sha256, "sha1": source.sha1}
+        assert inputs[f"recipe {name}"]["annotations"]["files"] == dict(project.recipes[name].files)
+        for patch in source.patches:
+            entry = inputs[f"{name} {project.recipes[name].version}: {patch.file or patch.name}"]
+            assert entry["digest"]["sha256"] == patch.sha256
+            assert entry.get("annotations", {}).get("fixes", []) == list(patch.fixes)
+    assert inputs["build requirement meson 1.9"]["annotations"] == {"sha256": ["b" * 64, "c" * 64]}
+    assert inputs["tool ziglang 0.17.1"]["uri"] == "pkg:pypi/ziglang@0.17.1"
+
+
+def test_a_wheel_is_verified_with_a_signed_statement_and_published_hashes(
+    wheel: Path, statement: dict[str, Any], tmp_path: Path
+) -> None:
+    private, public = write_keys(tmp_path)
+    find_statement(wheel).write_bytes(sign_statement(write_statement(statement, wheel), private))
+    sums = {wheel.name: hashlib.sha256(wheel.read_bytes()).hexdigest()}
+
+    checks = verify_wheel(wheel, None, load_public_keys([public]), sums)
+
+    assert [(check.name, check.verdict) for check in checks] == [
+        ("hash", Verdict.OK),
+        ("contents", Verdict.OK),
+        ("SBOM", Verdict.OK),
+        ("provenance", Verdict.OK),
+        ("inputs", Verdict.OK),
+        ("signature", Verdict.OK),
+    ]
+
+
+def test_what_cannot_be_checked_is_named(wheel: Path, statement: dict[str, Any]) -> None:
+    missing = {
+        check.name: check.detail for check in verify_wheel(wheel, None, (), {}) if check.verdict is not Verdict.OK
+    }
+    find_statement(wheel).write_bytes(write_statement(statement, wheel))
+    unsigned = {check.name: (check.verdict, check.detail) for check in verify_wheel(wheel, None, (), {})}
+
+    assert missing == {
+        "hash": "no list of hashes is named (`--sums SHA256SUMS`)",
+        "provenance": "there is no demo-1.0-py3-none-any.whl.provenance.json next to the wheel "
+        "(`--provenance FILE` names another one)",
+        "signature": "there is no statement",
+    }
+    assert unsigned["signature"] == (Verdict.NOT_CHECKED, "the statement is not signed")
+
+
+def forge(statement: dict[str, Any], wheel: Path, key: Path) -> bytes:
+    """A signed statement whose payload was exchanged."""
+    document = json.loads(sign_statement(write_statement(statement, wheel), key))
+    payload = write_statement(statement, wheel, name="other.whl")
+    return json.dumps({**document, "payload": base64.b64encode(payload).decode()}).encode()
+
+
+def truncate(statement: dict[str, Any], wheel: Path, key: Path) -> bytes:
+    return write_statement(statement, wheel)[:-20]
+
+
+@pytest.mark.parametrize(
+    ("make", "detail"),
+    [
+        (forge, "demo-1.0-py3-none-any.whl.provenance.json: none of the keys has signed it"),
+        (truncate, "demo-1.0-py3-none-any.whl.provenance.json: Unterminated string"),
+        (
+            lambda *_: b'{"payload": 1, "signatures": []}',
+            "demo-1.0-py3-none-any.whl.provenance.json: it is not an envelope: ",
+        ),
+        (lambda *_: b"[" * 100_000, "demo-1.0-py3-none-any.whl.provenance.json: "),
+        (
+            lambda statement, wheel, key: write_statement(statement, wheel, name="other.whl"),
+            "the statement is about other files: other.whl",
+        ),
+        (
+            lambda statement, wheel, key: write_statement(statement, wheel, sha256="f" * 64),
+            f"the statement is about a file with sha256 {'f' * 64}",
+        ),
+        (
+            lambda statement, wheel, key: write_statement({**statement, "predicateType": "https://example.org"}, wheel),
+            "demo-1.0-py3-none-any.whl.provenance.json: its predicate is https://example.org, not "
+            "https://slsa.dev/provenance/v1",
+        ),
+    ],
+)
+def test_a_wrong_statement_fails(
+    make: Callable[[dict[str, Any], Path, Path], bytes],
+    detail: str,
+    wheel: Path,
+    statement: dict[str, Any],
+    tmp_path: Path,
+) -> None:
+    private, public = write_keys(tmp_path)
+    find_statement(wheel).write_bytes(make(statement, wheel, private))
+
+    checks = verify_wheel(wheel, None, load_public_keys([public]), {})
+
+    (failed,) = [check for check in checks if check.verdict is Verdict.FAILED]
+    assert failed.name == "provenance"
+    assert failed.detail.startswith(detail)
+
+
+def test_a_library_whose_source_is_no_input_of_the_statement_fails(wheel: Path, statement: dict[str, Any]) -> None:
+    content = write_statement(statement, wheel).replace(SOURCE.encode(), b"9" * 64)
+    find_statement(wheel).write_bytes(content)
+
+    (failed,) = [check for check in verify_wheel(wheel, None, (), {}) if check.verdict is Verdict.FAILED]
+
+    assert (failed.name, failed.detail) == ("inputs", "the statement has no source of foo 1.0")
+
+
+def test_a_wheel_with_another_hash_or_with_a_changed_file_fails(wheel: Path) -> None:
+    other = verify_wheel(wheel, None, (), {wheel.name: "0" * 64})[0]
+    absent = verify_wheel(wheel, None, (), {"other.whl": "0" * 64})[0]
+    wheel.write_bytes(wheel.read_bytes().replace(b"answer = 42", b"answer = 43"))
+    contents = verify_wheel(wheel, None, (), {})[1]
+
+    assert (other.verdict, absent.verdict, contents.verdict) == (Verdict.FAILED,) * 3
+    assert absent.detail == "the list of hashes does not have this file"
+
+
+def test_a_signature_by_another_key_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    private, _ = write_keys(tmp_path)
+    _, other = write_keys(tmp_path / "other")
+    envelope = sign_statement(b"{}", private)
+
+    assert is_envelope(envelope)
+    assert open_envelope(envelope, ()) == b"{}"
+    with pytest.raises(InvalidEnvelope, match=r"^none of the keys has signed it$"):
+        open_envelope(envelope, load_public_keys([other]))
+
+
+def test_a_file_that_is_no_key_is_an_error(tmp_path: Path) -> None:
+    private, public = write_keys(tmp_path)
+
+    for call in (lambda: load_public_keys([private]), lambda: sign_statement(b"{}", public)):
+        with pytest.raises(UsageError, match="is not a key in PEM without a passphrase"):
+            call()
+    with pytest.raises(UsageError, match="no such file"):
+        load_public_keys([tmp_path / "absent"])
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{}", b"null", b'{"_type": "https://in-toto.io/Statement/v1"}', b'{"a": NaN}']
+)
+def test_other_json_is_no_statement(content: bytes) -> None:
+    with pytest.raises(InvalidStatement):
+        read_statement(content)
+
+
+def test_a_list_of_hashes_is_read_as_sha256sum_writes_it(tmp_path: Path) -> None:
+    sums = tmp_path / "SHA256SUMS"
+    sums.write_text(f"{'a' * 64}  dist/one.whl\n{'b' * 64} *two.whl\n")
+
+    assert read_sums(sums) == {"one.whl": "a" * 64, "two.whl": "b" * 64}
+
+    sums.write_text("nothing")
+    with pytest.raises(UsageError, match="is not a list of hashes"):
+        read_sums(sums)
