@@ -18,7 +18,7 @@ from typing import Any
 from everywheel.config.pins import Pin, parse_pins, parse_requirement, render_pins
 from everywheel.containers.payload import NOT_IN_CONTAINER, SITE_PINS, VIRTUALENV_PINS
 from everywheel.errors import EverywheelError
-from everywheel.wheels.resolve import KEEP_ALL, Upgrade, resolve_requirements
+from everywheel.wheels.resolve import KEEP_ALL, Constraints, Upgrade, resolve_requirements
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / ".github" / "requirements"
@@ -57,7 +57,13 @@ def main(args: Sequence[str]) -> None:
         def resolve(requirements: Sequence[str], kept: Sequence[Pin], upgrade: Upgrade) -> tuple[Pin, ...]:
             log = folder / "log"
             return resolve_requirements(
-                requirements, {}, kept=kept, upgrade=upgrade, folder=folder, label="requirements", log=log
+                requirements,
+                Constraints(versions={}),
+                kept=kept,
+                upgrade=upgrade,
+                folder=folder,
+                label="requirements",
+                log=log,
             )
 
         everything = [text for requirements in files.values() for text in requirements]

@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[list[str], int]] = {
     "store list": ([], 0),
     "store ls": (["--remote", "first", "--remote", "second"], 0),
     "store verify": ([], 0),
+    "verify": ([WHEEL], 5),
 }
 """The arguments of each command in a project with a wheel that has findings, and the exit code."""
 FROM_THE_NETWORK = ("images lock", "recipes outdated")

@@ -215,7 +215,7 @@ def test_a_wrong_statement_fails(
     assert failed.detail.startswith(detail)
 
 
-def test_a_library_whose_source_is_no_input_of_the_statement_fails(wheel: Path, statement: dict[str, Any]) -> None:
+def test_a_library_whose_source_the_statement_does_not_have_fails(wheel: Path, statement: dict[str, Any]) -> None:
     content = write_statement(statement, wheel).replace(SOURCE.encode(), b"9" * 64)
     find_statement(wheel).write_bytes(content)
 
@@ -246,7 +246,7 @@ def test_a_signature_by_another_key_is_refused(tmp_path: Path) -> None:
         open_envelope(envelope, load_public_keys([other]))
 
 
-def test_a_file_that_is_no_key_is_an_error(tmp_path: Path) -> None:
+def test_a_file_without_a_key_is_an_error(tmp_path: Path) -> None:
     private, public = write_keys(tmp_path)
 
     for call in (lambda: load_public_keys([private]), lambda: sign_statement(b"{}", public)):
@@ -259,7 +259,7 @@ def test_a_file_that_is_no_key_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"{}", b"null", b'{"_type": "https://in-toto.io/Statement/v1"}', b'{"a": NaN}']
 )
-def test_other_json_is_no_statement(content: bytes) -> None:
+def test_other_json_is_refused(content: bytes) -> None:
     with pytest.raises(InvalidStatement):
         read_statement(content)
 

@@ -18,7 +18,7 @@ from everywheel.pipeline import plan_targets
 from everywheel.toolchains.compilers import EngineName
 
 
-@click.command("provenance", short_help="Write the provenance of built wheels: every input, signed if a key is given.")
+@click.command("provenance", short_help="Write the provenance of built wheels: every input of their builds.")
 @selection_options
 @click.option(
     "--output-dir",

@@ -55,7 +55,7 @@ def verify_command(
     """Verify wheels of any origin, without the network.
 
     A wheel is verified if every check is right: its hash is the published one, the audit has no finding, the SBOM can be
-    read, the statement of provenance is about this very file, names the source of every library, and a key has signed it.
+    read, the statement of provenance is about this file, names the source of every library, and a key has signed it.
     What cannot be checked is named, and fails unless `--without` accepts it. The exit code is 5 if anything fails.
 
     Example: everywheel verify dist --sums SHA256SUMS --key key.pub --without signature

@@ -28,8 +28,8 @@ class Build:
     Attributes:
         filename: the name of the wheel.
         sha256: its hash.
-        parameters: what the user chose: project, version, target, Python, engine, linkage, features and settings.
-        internal: what follows from it: the cache keys.
+        parameters: the choices of the user: project, version, target, Python, engine, linkage, features and settings.
+        internal: the cache keys, which follow from them.
         source: the project itself: the commit of a clean checkout, or the hash of its files.
         inputs: everything else that was used.
         toolkit: the version of everywheel.
@@ -46,7 +46,7 @@ class Build:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
-    """What a statement of provenance says: hashes of its subjects by name, the parameters, and the inputs."""
+    """The content of a statement of provenance: hashes of its subjects by name, the parameters, and the inputs."""
 
     subjects: Mapping[str, str]
     parameters: Mapping[str, Any]
