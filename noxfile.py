@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from pathlib import Path
@@ -134,7 +135,7 @@ def sources(session: nox.Session) -> None:
 @nox.session(name="build-job")
 def build_job(session: nox.Session) -> None:
     """Build a job of `everywheel matrix` into jobs/: `-- zig-musllinux_1_2_x86_64`, `-- sdist`; build options may follow."""
-    install(session)
+    install(session, *(["remote"] if os.environ.get("EVERYWHEEL_REMOTE") else []))
     import_sources(session)
     session.run("everywheel", "release", "build-job", *session.posargs)
 

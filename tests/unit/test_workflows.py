@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,6 +40,7 @@ OTHER_BEGINNINGS = (
     "python3 .ci/digests.py ",
     "python .ci/digests.py ",
     "python3 .ci/pull_request.py ",
+    "python3 .ci/remote_store.py",
 )
 
 
@@ -228,6 +230,44 @@ def test_the_test_files_that_sessions_name_exist() -> None:
 
 def test_a_release_uses_no_cache() -> None:
     assert WORKFLOWS["release.yml"]["jobs"]["wheels"]["with"]["cache"] is False
+
+
+def test_jobs_of_zig_share_the_remote_store_and_pull_requests_only_read_it() -> None:
+    jobs = WORKFLOWS["wheels.yml"]["jobs"]
+    sharing = {name for name, job in jobs.items() if any("remote_store" in str(step) for step in job.get("steps", ()))}
+    assert sharing == {"zig", "sdist"}
+    assert "secrets" not in WORKFLOWS["checks.yml"]["jobs"]["wheels"]
+    assert "EVERYWHEEL_RELEASE_REMOTE != 'none'" in WORKFLOWS["release.yml"]["jobs"]["wheels"]["with"]["remote"]
+    for name in sharing:
+        (build,) = [step for step in jobs[name]["steps"] if "build-job" in str(step.get("run"))]
+        assert build["env"]["OPTIONS"] == "${{ !inputs.remote && '--no-remote' || '' }}"
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, ""),
+        ({"REMOTE": "", "SIGN_KEY": "key"}, ""),
+        (
+            {"REMOTE": "s3://a\nhttps://b", "PUBLIC_KEYS": "public", "SIGN_KEY": "private\n", "AWS_REGION": "x"},
+            "EVERYWHEEL_REMOTE=s3://a https://b\nEVERYWHEEL_REMOTE_KEYS={dir}/public_keys\n"
+            "EVERYWHEEL_REMOTE_SIGN_KEY={dir}/sign_key\nAWS_REGION=x\n",
+        ),
+    ],
+    ids=["no variables", "no address", "all"],
+)
+def test_the_remote_store_of_a_job_is_configured_for_the_next_steps(
+    variables: dict[str, str], expected: str, tmp_path: Path
+) -> None:
+    (tmp_path / "env").touch()
+    runner = {"RUNNER_TEMP": str(tmp_path), "GITHUB_ENV": str(tmp_path / "env")}
+
+    subprocess.run([sys.executable, ROOT / ".ci" / "remote_store.py"], env={**runner, **variables}, check=True)
+
+    assert (tmp_path / "env").read_text() == expected.replace("{dir}", str(tmp_path))
+    if expected:
+        assert (tmp_path / "sign_key").read_text() == "private\n"
+        assert (tmp_path / "sign_key").stat().st_mode & 0o777 == 0o600
 
 
 def test_only_handlers_that_exist_and_are_disabled_are_enabled(tmp_path: Path) -> None:
