@@ -63,7 +63,7 @@ def make_statement(build: Build, builder: str) -> bytes:
     inputs = [build.source, *build.inputs]
     predicate = {
         "buildDefinition": {
-            "buildType": f"{toolkit}#docs/provenance.md",
+            "buildType": f"{toolkit}#wheel",
             "externalParameters": dict(build.parameters),
             "internalParameters": dict(build.internal),
             "resolvedDependencies": [MessageToDict(each.pb) for each in inputs],
