@@ -2,7 +2,6 @@
 package vips
 
 /*
-#cgo pkg-config: vips
 #include <stdlib.h>
 #include <vips/version.h>
 #include "thumbnail.h"

@@ -1,0 +1,6 @@
+//go:build !static
+
+package vips
+
+// #cgo pkg-config: vips
+import "C"

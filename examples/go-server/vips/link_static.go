@@ -1,0 +1,6 @@
+//go:build static
+
+package vips
+
+// #cgo pkg-config: --static vips
+import "C"

@@ -1,0 +1,3 @@
+module example.org/windows-dll
+
+go 1.24
