@@ -1,7 +1,8 @@
 """Build the examples for several systems on this machine, with an SDK for each.
 
     python examples/build.py                                 all
-    python examples/build.py static-amd64 folder-amd64       some
+    python examples/build.py static-amd64 gcc-amd64          some
+    python examples/build.py --run                           all, and make a thumbnail with each that can run here
 
 `everywheel sdk` makes the SDKs that the folder of `--sdk` does not have. Compilers and tools are those of everywheel (zig,
 pkgconf, CMake, Ninja); Go 1.24 or newer, and the gcc and Meson that build the C program once more, must be installed.
@@ -37,7 +38,8 @@ class ExampleError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """A form of the programs: `tag` names the SDK, `zig` the target of the compiler, `kind` static, folder or windows."""
+    """A form of the programs: `tag` names the SDK, `zig` the target of the compiler; `kind` is static,
+    folder, windows, or gcc: with the compiler and the C library of this machine."""
 
     tag: str
     zig: str
@@ -59,6 +61,7 @@ SHAPES = {
     "folder-arm64": Shape(
         tag="manylinux_2_17_aarch64", zig="aarch64-linux-gnu.2.17", system="linux", arch="arm64", kind="folder"
     ),
+    "gcc-amd64": Shape(tag="manylinux_2_17_x86_64", zig="", system="linux", arch="amd64", kind="gcc"),
     "windows-amd64": Shape(tag="win_amd64", zig="x86_64-windows-gnu", system="windows", arch="amd64", kind="windows"),
 }
 
@@ -144,7 +147,7 @@ def build_go(build: Build, source: Path, name: str) -> None:
         "GOOS": shape.system,
         "GOARCH": shape.arch,
         "CC": build.compiler(),
-        "GOFLAGS": "-mod=mod",
+        "GOFLAGS": "-mod=mod -p=2",
         "GOTOOLCHAIN": "local",
     }
     output = build.output / f"{name}{build.suffix}"
@@ -248,15 +251,43 @@ def build_shape(name: str, sdks: Path, output: Path, store: Store, tools: Tools)
         "ZIG_LOCAL_CACHE_DIR": str(output / "zig"),
     }
     build = Build(shape=shape, sdk=sdk, output=folder, tools=tools, environment=environment)
-    build_go(build, EXAMPLES / "go-server", "go-server")
-    build_c(build)
+    if shape.kind == "gcc":
+        build_c_with_the_tools_of_this_machine(build)
+    else:
+        build_go(build, EXAMPLES / "go-server", "go-server")
+        build_c(build)
     if shape.kind == "windows":
         build_windows_dll_example(build)
-    if shape.kind == "folder" and shape.arch == {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine):
-        build_c_with_the_tools_of_this_machine(build)
     if shape.kind != "static":
         copy_libraries(build)
     return folder
+
+
+def run_programs(name: str, folder: Path) -> None:
+    """Make a thumbnail with each program that can run on this machine, and print the result."""
+    shape, environment = SHAPES[name], {**os.environ, "WINEDEBUG": "-all"}
+    native = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine) == shape.arch
+    runner: list[str] = []
+    if shape.kind == "windows":
+        runner = ["wine"]
+    elif not native and shape.kind == "static":
+        runner = [f"qemu-{shape.zig.partition('-')[0]}-static"]
+    elif not native:
+        print(f"{name}: not run: it needs the C library of {shape.arch}; the static program runs under QEMU")
+        return
+    if runner and shutil.which(runner[0]) is None:
+        print(f"{name}: not run: {runner[0]} is not installed")
+        return
+    photo = EXAMPLES.parent / "extension" / "tests" / "data" / "photo.jpg"
+    for program in sorted(folder.glob("thumbnail*")) + sorted(folder.glob("windows-dll*")):
+        output = run([*runner, program, photo, folder / "photo.webp", "100"], cwd=folder, env=environment)
+        print(f"{name}: {program.name}: {output.splitlines()[-1]}")
+    if shape.kind == "gcc":
+        script = [sys.executable, EXAMPLES / "ctypes" / "thumbnail.py", folder / "lib" / "libvips.so.42"]
+        print(
+            f"{name}: ctypes: {run([*script, photo, folder / 'photo.webp', '100'], cwd=folder, env=environment).strip()}"
+        )
+    (folder / "photo.webp").unlink()
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -264,6 +295,7 @@ def main(args: Sequence[str] | None = None) -> int:
     parser.add_argument("shapes", nargs="*", metavar="SHAPE", help=f"[default: all] {', '.join(SHAPES)}")
     parser.add_argument("--sdk", type=Path, default=Path("build/sdk"), help="folder of the SDKs")
     parser.add_argument("--output-dir", type=Path, default=Path("build/examples"))
+    parser.add_argument("--run", action="store_true", help="run what can run on this machine")
     arguments = parser.parse_args(args)
     if unknown := [name for name in arguments.shapes if name not in SHAPES]:
         parser.error(f"there is no shape '{unknown[0]}'; there are {', '.join(SHAPES)}")
@@ -274,8 +306,10 @@ def main(args: Sequence[str] | None = None) -> int:
         for name in arguments.shapes or SHAPES:
             folder = build_shape(name, arguments.sdk.absolute(), arguments.output_dir.absolute(), store, tools)
             for path in sorted(folder.rglob("*")):
-                if path.is_file() and path.parent.name != "licenses":
+                if path.is_file() and "licenses" not in path.parts:
                     print(f"{path.relative_to(folder.parent)}: {path.stat().st_size / 1e6:.2f} MB")
+            if arguments.run:
+                run_programs(name, folder)
     except ExampleError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -4,6 +4,7 @@ package vips
 /*
 #include <stdlib.h>
 #include <vips/version.h>
+#include "glib_check.h"
 #include "thumbnail.h"
 */
 import "C"
@@ -39,9 +40,14 @@ var suffixes = map[string]string{"avif": ".avif", "webp": ".webp", "jpeg": ".jpg
 // Start initializes libvips; it must be called once, before all others.
 func Start() error {
 	os.Setenv("VIPS_WARNING", "1") // its messages about pictures, which are none of the log's lines
+	var message [512]C.char
+	C.find_other_glib(&message[0], C.size_t(len(message)))
+	if path := C.GoString(&message[0]); path != "" {
+		return fmt.Errorf("two copies of GLib are in this process: that of libvips, and %s. "+
+			"Link the other library to the one in libvips, or move it to another process", path)
+	}
 	name := C.CString(os.Args[0])
 	defer C.free(unsafe.Pointer(name))
-	var message [512]C.char
 	if C.thumbnail_start(name, &message[0], C.size_t(len(message))) != 0 {
 		return fmt.Errorf("libvips does not start: %s", C.GoString(&message[0]))
 	}
