@@ -204,4 +204,11 @@ def faults(session: nox.Session) -> None:
     session.run("python", "tests/faults/run_faults.py", *session.posargs)
 
 
+@nox.session
+def examples(session: nox.Session) -> None:
+    """Build the programs in examples/ for five systems, with an SDK for each, and run them; `-- static-amd64` builds some."""
+    install(session, "examples")
+    session.run("python", "examples/build.py", "--run", *session.posargs)
+
+
 import extension_sessions  # noqa: E402, F401 - nox lists the sessions of imported modules as well

@@ -109,13 +109,19 @@ def find_sdk(folder: Path, tag: str) -> Path:
 
 
 def check_sdk(folder: Path, tag: str) -> Path:
-    """Return the folder of an SDK; raise ExampleError if it is none, or one for another target."""
+    """Return the folder of an SDK; raise ExampleError if it is not one, not complete, or for another target."""
     try:
-        target = json.loads((folder / "sdk.json").read_text())["target"]
+        manifest = json.loads((folder / "sdk.json").read_text())
     except FileNotFoundError:
-        raise ExampleError(f"{folder} is not an SDK: it has no sdk.json. Pass the folder in the archive") from None
-    if target != tag:
-        raise ExampleError(f"the SDK in {folder} is for {target}, not for {tag}. Build one: everywheel sdk -t {tag}")
+        raise ExampleError(
+            f"{folder} is not an SDK: it has no sdk.json. Pass the folder that the archive contains"
+        ) from None
+    if (target := manifest["target"]) != tag:
+        hint = f"Build one: everywheel sdk libvips -t {tag}"
+        raise ExampleError(f"the SDK in {folder} is for {target}, not for {tag}. {hint}")
+    for name in manifest.get("files", {}):
+        if not (folder / name).is_file():
+            raise ExampleError(f"the SDK in {folder} is not complete: {name} is missing. Unpack its archive again")
     return folder
 
 
