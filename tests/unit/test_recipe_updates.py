@@ -250,6 +250,23 @@ def test_a_revision_that_cannot_be_read_is_reported(project: Project, run: Run) 
 
 
 @needs_apt
+def test_every_location_of_a_new_archive_that_is_not_available_is_named(project: Project, run: Run) -> None:
+    before = project.recipe.read_bytes()
+    pool = project.add("2.0-1", pack_patches({}), archive=pack({"foo-2.0/new.c": b"new\n"}), suite="sid")
+    (pool / "foo_2.0.orig.tar.gz").unlink()
+
+    update = run("update", "--no-build", "libfoo", "--version", "2.0")
+
+    assert update.exit_code == 4
+    assert (
+        "error: libfoo 2.0: foo_2.0.orig.tar.gz is not available from any location\n  pinned: sha256 " in update.output
+    )
+    assert "\n  package client: File not found - /" in update.output
+    assert "\nlibfoo: not updated, since 2.0 is not available; the recipe is as it was\n" in update.output
+    assert project.recipe.read_bytes() == before
+
+
+@needs_apt
 def test_open_vulnerabilities_are_those_that_no_pin_fixes(project: Project, run: Run, tmp_path: Path) -> None:
     def entry(status: str, fixed: str = "", urgency: str = "not yet assigned") -> dict[str, object]:
         release = {"status": status, "urgency": urgency, **({"fixed_version": fixed} if fixed else {})}

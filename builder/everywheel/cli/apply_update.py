@@ -46,7 +46,8 @@ def apply_update(
     try:
         changes = write_pins(update, store.root, options.locations, ignore_progress)
     except SourceError as error:
-        echo(f"{recipe.name}: {error}", err=True)
+        echo(error.render(), err=True)
+        echo(f"{recipe.name}: not updated, since {update.version} is not available; the recipe is as it was", err=True)
         return project, error.exit_code
     with open_scratch(store.root) as folder:
         copy = copy_recipe(recipe, changes, folder)
@@ -58,6 +59,9 @@ def apply_update(
             echo("".join(line for change in changes for line in _make_diff(recipe, change)))
         if status:
             echo(f"{recipe.name}: not updated, since {update.version} was not built; the recipe is as it was", err=True)
+            echo(
+                "  hint: `--no-build` writes the new pins, if the rest of the recipe must be changed by hand", err=True
+            )
             return project, status
         if not options.dry_run:
             replace_files(recipe, changes)
