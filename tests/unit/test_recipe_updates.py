@@ -283,7 +283,7 @@ def test_open_vulnerabilities_are_those_that_no_pin_fixes(project: Project, run:
     unimportant = run("outdated", "--tracker", str(tracker), "libfoo")
     vulnerabilities["CVE-2026-10000"] = entry("resolved", "1.0-1+deb13u2", "high")
     tracker.write_text(json.dumps({"foo": vulnerabilities}))
-    open_one = run("outdated", "--tracker", str(tracker), "--json", "libfoo")
+    open_one = run("outdated", "--tracker", tracker.as_uri(), "--json", "libfoo")
 
     assert (unimportant.exit_code, unimportant.output) == (
         0,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar, cast
+from urllib.parse import unquote, urlsplit
 
 from everywheel.errors import SourceError
 from everywheel.execution.input_files import UnusableFile, read_file
@@ -97,7 +98,8 @@ def load_tracker(
 def _read(location: str, name: str, store: Path, timeout: float) -> bytes:
     try:
         if not location.startswith(("http://", "https://")):
-            return read_file(Path(location), LARGEST_TRACKER)
+            path = Path(unquote(urlsplit(location).path) if location.startswith("file:") else location)
+            return read_file(path, LARGEST_TRACKER)
         with open_scratch(store) as scratch:
             limits = Limits(deadline=Deadline(timeout), size=LARGEST_TRACKER)
             path = scratch / "tracker"
