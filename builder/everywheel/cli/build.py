@@ -59,6 +59,12 @@ class _Build:
 @build_and_keep_options
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @runtime_option
+@click.option(
+    "--trace",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write when each step ran, as JSON for trace viewers such as Perfetto.",
+)
 @json_option
 @click.pass_context
 @describe_interruption(STEPS_ARE_KEPT)
@@ -70,6 +76,7 @@ def build_command(
     target_set: str,
     dry_run: bool,
     runtime: str | None,
+    trace: Path | None,
     as_json: bool,
 ) -> None:
     """Build, repair and audit the wheels of a folder, an sdist or a project on the index.
@@ -87,10 +94,12 @@ def build_command(
     store = open_store()
     options = dataclasses.replace(options, engine=selection.engine)
     if options.engine is EngineName.CONTAINER:
+        if trace is not None:
+            raise UsageError("the container engine writes no trace", hint="leave out `--trace`")
         plan, results = _run_containers(project, targets, store, options, runtime, quiet=as_json)
     else:
         project = provide_interpreters(project, store, options, quiet=as_json)
-        plan, results = run_targets(project, targets, store, options, quiet=as_json)
+        plan, results = run_targets(project, targets, store, options, quiet=as_json, trace=trace)
     wheels = export_wheels(plan, store, choose_wheelhouse(project, options.engine))
     build = _Build(plan=plan, results=results, wheels=wheels)
     tested = _test_locally(project, build, store, options)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from everywheel.cli.failures import describe_interruption
 from everywheel.cli.progress import make_console, open_display, show_failures, show_preparation
+from everywheel.cli.trace import record_trace
 from everywheel.config.project import Project
 from everywheel.containers.command_report import record_progress
 from everywheel.execution.scheduler import Result
@@ -52,16 +54,23 @@ def run_plan(
 
 
 def run_targets(
-    project: Project, targets: Sequence[Target], store: Store, options: BuildOptions, *, quiet: bool = False
+    project: Project,
+    targets: Sequence[Target],
+    store: Store,
+    options: BuildOptions,
+    *,
+    quiet: bool = False,
+    trace: Path | None = None,
 ) -> tuple[Plan, tuple[Result, ...]]:
-    """Build the wheels of the targets with progress; print every failure."""
+    """Build the wheels of the targets with progress, and with a trace in a file if one is named; print every failure."""
     console = make_console()
     with (
         open_display(console, quiet=quiet) as display,
         show_preparation(display),
         describe_interruption(STEPS_ARE_KEPT),
+        record_trace(display, trace) as listener,
     ):
-        plan, results = build_targets(project, targets, store, options, display)
+        plan, results = build_targets(project, targets, store, options, listener)
     show_failures(console, results)
     return plan, results
 
