@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from everywheel.binaries.elf import ElfFacts
+from everywheel.binaries.elf_protections import Protections
 from everywheel.binaries.macho import MachoImage
 from everywheel.binaries.pe import PeFacts
 from everywheel.wheels.wheel import Wheel, WheelFile
@@ -25,6 +26,7 @@ ELF = ElfFacts(
     text_relocations=False,
     debug={},
     page=4096,
+    protections=Protections(relro=True, bind_now=True),
 )
 IMAGE = MachoImage(
     cpu="arm64",

@@ -17,6 +17,7 @@ from everywheel.audit.elf_linking import (
 from everywheel.audit.hygiene import (
     check_debug,
     check_exports,
+    check_hardening,
     check_page_size,
     check_stack,
     check_text_relocations,
@@ -28,6 +29,7 @@ from everywheel.audit.sbom import Component, Sbom
 from everywheel.audit.tags import check_tags
 from everywheel.audit.wheel_contents import WheelContents
 from everywheel.binaries.elf import ElfFacts, VersionNeed
+from everywheel.binaries.elf_protections import Protections
 from everywheel.platforms.linux_policy import Policy, load_policy
 from everywheel.platforms.symbol_versions import split_version
 from example_wheels import ELF, make_demo_wheel
@@ -289,6 +291,18 @@ def test_an_executable_stack_is_found(machine: str, stack: str | None, message: 
     findings = list(check_stack(make_content({"demo/x.so": replace(ELF, machine=machine, stack=stack)})))
 
     assert [finding.message for finding in findings] == ([message] if message else [])
+
+
+def test_a_library_without_read_only_relocations_is_found() -> None:
+    elves = {"demo/x.so": replace(ELF, protections=Protections(bind_now=True)), "demo/y.so": ELF}
+
+    assert list(check_hardening(make_content(elves))) == [
+        Finding(
+            check="hardening",
+            file="demo/x.so",
+            message="has no read-only relocations (PT_GNU_RELRO is missing): link with -z relro -z now",
+        )
+    ]
 
 
 def test_text_relocations_debug_data_and_small_pages_are_found() -> None:

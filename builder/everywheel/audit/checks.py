@@ -24,6 +24,7 @@ from everywheel.audit.elf_loading import check_elf_loading
 from everywheel.audit.hygiene import (
     check_debug,
     check_exports,
+    check_hardening,
     check_mitigations,
     check_page_size,
     check_stack,
@@ -53,6 +54,7 @@ from everywheel.audit.summary import (
     summarize_debug,
     summarize_exports,
     summarize_format,
+    summarize_hardening,
     summarize_libraries,
     summarize_licenses,
     summarize_mitigations,
@@ -119,6 +121,7 @@ CHECKS = (
     Check("stack", summarize_stack, (check_stack,), _LINUX),
     Check("textrel", summarize_text_relocations, (check_text_relocations,), _LINUX),
     Check("pages", summarize_page_size, (check_page_size,), _LINUX),
+    Check("hardening", summarize_hardening, (check_hardening,), _LINUX),
     Check("names", summarize_names, (check_mac_names,), _MAC),
     Check("signature", summarize_signature, (check_mac_signature,), _MAC),
     Check("mitigations", summarize_mitigations, (check_mitigations,), _WINDOWS),

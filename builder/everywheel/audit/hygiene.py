@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 
 from everywheel.audit.report import Finding
 from everywheel.audit.wheel_contents import WheelContents
+from everywheel.binaries.elf import ElfFacts
 from everywheel.errors import count_noun
 from everywheel.platforms.architectures import ARCHES
 
@@ -14,6 +15,11 @@ from everywheel.platforms.architectures import ARCHES
 _SAFE_WITHOUT_HEADER = frozenset(arch.elf_machine for arch in ARCHES.values() if not arch.stack_is_executable)
 _MAX_SYMBOLS = 8
 _MITIGATIONS = ("DYNAMIC_BASE", "NX_COMPAT", "HIGH_ENTROPY_VA")  # linkers set all three by default
+
+
+def is_stack_executable(elf: ElfFacts) -> bool:
+    """Return whether a file makes the stack of the whole process executable."""
+    return elf.stack == "rwx" or (elf.stack is None and elf.machine not in _SAFE_WITHOUT_HEADER)
 
 
 def check_stack(contents: WheelContents) -> Iterator[Finding]:
@@ -27,6 +33,14 @@ def check_stack(contents: WheelContents) -> Iterator[Finding]:
         elif elf.stack is None and elf.machine not in _SAFE_WITHOUT_HEADER:
             message = "has no PT_GNU_STACK header, which makes the stack executable"
             yield Finding(check="stack", file=path, message=message)
+
+
+def check_hardening(contents: WheelContents) -> Iterator[Finding]:
+    """Find libraries whose tables of relocations stay writable, which all linkers can prevent."""
+    for path, elf in contents.elves.items():
+        if elf.is_library and not elf.protections.relro:
+            message = "has no read-only relocations (PT_GNU_RELRO is missing): link with -z relro -z now"
+            yield Finding(check="hardening", file=path, message=message)
 
 
 def check_text_relocations(contents: WheelContents) -> Iterator[Finding]:

@@ -11,7 +11,9 @@ from everywheel.errors import AuditError, count_noun, find_page
 VULNERABILITIES = "vulnerabilities"
 """The code of findings about known vulnerabilities, which only an audit with a list of them has."""
 # The checks whose findings do not prevent a wheel from being installed and loaded.
-_QUALITY_CHECKS = frozenset({"debug", "exports", "licenses", "mitigations", "names", "paths", VULNERABILITIES})
+_QUALITY_CHECKS = frozenset(
+    {"debug", "exports", "hardening", "licenses", "mitigations", "names", "paths", VULNERABILITIES}
+)
 
 
 class FindingKind(StrEnum):

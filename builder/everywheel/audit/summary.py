@@ -148,6 +148,13 @@ def summarize_page_size(contents: WheelContents) -> str:
     return _join(str(elf.page) for elf in contents.elves.values() if elf.page is not None) or "no ELF file"
 
 
+def summarize_hardening(contents: WheelContents) -> str:
+    """Return how many files have read-only relocations, and how many of them bind all symbols when they are loaded."""
+    protections = [elf.protections for elf in contents.elves.values() if elf.is_library]
+    relro, full = sum(p.relro for p in protections), sum(p.relro and p.bind_now for p in protections)
+    return f"{relro} of {count_noun(len(protections), 'library', 'libraries')} with RELRO, {full} also with BIND_NOW"
+
+
 def summarize_names(contents: WheelContents) -> str:
     """Return the install names of Mach-O libraries."""
     images = [image for macho in contents.machos.values() for image in macho.images]

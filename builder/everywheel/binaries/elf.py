@@ -6,7 +6,7 @@ import io
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +16,7 @@ from elftools.elf.gnuversions import GNUVerNeedSection, GNUVerSymSection
 from elftools.elf.sections import SymbolTableSection
 from elftools.elf.segments import InterpSegment
 
+from everywheel.binaries.elf_protections import Protections, read_protections
 from everywheel.binaries.elf_symbols import NAMES, ElfSymbol, group_by_version, read_symbols, read_version_table
 from everywheel.binaries.init_functions import list_module_names
 from everywheel.binaries.unreadable import UnreadableElf
@@ -94,6 +95,7 @@ class ElfFacts:
     interpreter: str = ""
     is_program: bool = False
     opened: tuple[str, ...] = ()
+    protections: Protections = field(default_factory=Protections)
 
     @property
     def is_library(self) -> bool:
@@ -174,16 +176,22 @@ def _read(elf: ELFFile, data: bytes) -> ElfFacts:
         flags=elf["e_flags"],
         interpreter=interpreter,
         is_program=elf["e_type"] == "ET_EXEC" or is_position_independent or bool(interpreter and not tags["DT_SONAME"]),
-        opened=tuple(_read_opened(sections)) if _CALLS_DLOPEN.intersection(undefined) else (),
+        opened=tuple(_read_opened(sections, data)) if _CALLS_DLOPEN.intersection(undefined) else (),
+        protections=read_protections(segments, tags),
     )
 
 
-def _read_opened(sections: list[Any]) -> list[str]:
+def _read_opened(sections: list[Any], data: bytes) -> list[str]:
     """Return the names of shared libraries in the read-only data."""
     names = set()
-    for data in (section.data() for section in sections if section.name.startswith(".rodata")):
-        for match in _LIBRARY_NAME.finditer(data):
-            before = data[match.start() - 1] if match.start() else 0
+    constants = [section for section in sections if section.name.startswith(".rodata")]
+    if sum(section["sh_size"] for section in constants) > 2 * len(data):
+        raise UnreadableElf("its sections overlap")
+    for section in constants:
+        # Not section.data(), which would decompress a section.
+        text = data[section["sh_offset"] : section["sh_offset"] + section["sh_size"]]
+        for match in _LIBRARY_NAME.finditer(text):
+            before = text[match.start() - 1] if match.start() else 0
             if before in b"\0/":  # the beginning of a constant, or of the last part of a path
                 names.add(match[0].decode())
     return sorted(names)

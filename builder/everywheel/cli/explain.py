@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,11 +18,16 @@ if TYPE_CHECKING:
     from everywheel.explain.explanation import Explanation
     from everywheel.explain.messages import MessageExplanation
 
+    Result = Explanation | tuple[MessageExplanation, ...]
+
 
 @click.command("explain", short_help="Show where a file or wheel runs, and why not elsewhere.")
 @click.argument("subjects", nargs=-1, required=True, metavar="FILE...")
 @json_option
 @click.option("--short", is_flag=True, help="Print the short answer only.")
+@click.option("--lower", is_flag=True, help="Print what would have to change for older systems, symbol by symbol.")
+@click.option("--size", "by_size", is_flag=True, help="Print what takes the space.")
+@click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page with the details.")
 @click.option(
     "--wheel",
     "pattern",
@@ -29,7 +35,9 @@ if TYPE_CHECKING:
     metavar="GLOB",
     help="Wheel of NAME==VERSION [default: the one that pip would install].",
 )
-def explain_command(subjects: tuple[str, ...], as_json: bool, short: bool, pattern: str) -> None:
+def explain_command(
+    subjects: tuple[str, ...], as_json: bool, short: bool, lower: bool, by_size: bool, html: Path | None, pattern: str
+) -> None:
     """Explain where compiled files run, where they do not, and why.
 
     FILE is an ELF, Mach-O or PE file, a wheel, a folder, the name of an installed package, or NAME==VERSION for a wheel from
@@ -38,21 +46,45 @@ def explain_command(subjects: tuple[str, ...], as_json: bool, short: bool, patte
 
     Example: everywheel explain numpy==2.3.0
     """
-    from everywheel.explain.text import render_messages, render_text
-
-    results = [_explain(text, pattern) for text in subjects]
+    needs_code = not (lower or by_size) or as_json or html is not None
+    results = [_explain(text, pattern, disassemble=needs_code) for text in subjects]
+    if html is not None:
+        _write_page(results, html)
     if as_json:
         from everywheel.explain.json_values import make_json
 
         echo(json.dumps([make_json(result) for result in results], indent=1))
         return
     for number, result in enumerate(results):
-        lines = render_messages(result) if isinstance(result, tuple) else render_text(result, details=not short)
-        for line in (*([""] if number else []), *lines):
+        for line in (*([""] if number else []), *_render(result, short=short, lower=lower, by_size=by_size)):
             echo(printable_line(line))
 
 
-def _explain(text: str, pattern: str) -> Explanation | tuple[MessageExplanation, ...]:
+def _render(result: Result, *, short: bool, lower: bool, by_size: bool) -> Iterator[str]:
+    from everywheel.explain.option_text import render_lower, render_size
+    from everywheel.explain.size import measure
+    from everywheel.explain.text import render_messages, render_text
+
+    if isinstance(result, tuple):
+        yield from render_messages(result)
+        return
+    if lower:
+        yield from render_lower(result)
+    if by_size:
+        yield from render_size(measure(result.subject))
+    if not (lower or by_size):
+        yield from render_text(result, details=not short)
+
+
+def _write_page(results: Sequence[Result], path: Path) -> None:
+    from everywheel.execution.files import translate_os_errors
+    from everywheel.explain.html_page import render_page
+
+    with translate_os_errors(path):
+        path.write_text(render_page([result for result in results if not isinstance(result, tuple)]), encoding="utf-8")
+
+
+def _explain(text: str, pattern: str, *, disassemble: bool) -> Result:
     from everywheel.explain.explanation import explain
     from everywheel.explain.index import find_index_name, read_index_wheel
     from everywheel.explain.subjects import read_subject
@@ -63,8 +95,8 @@ def _explain(text: str, pattern: str) -> Explanation | tuple[MessageExplanation,
         if _is_message(text):
             return _explain_text(text)
         if name := find_index_name(text):
-            return explain(read_index_wheel(*name, pattern))
-    return explain(read_subject(text))
+            return explain(read_index_wheel(*name, pattern), disassemble=disassemble)
+    return explain(read_subject(text), disassemble=disassemble)
 
 
 def _is_message(text: str) -> bool:

@@ -9,6 +9,7 @@ from everywheel.audit.wheel_contents import WheelContents
 from everywheel.binaries.elf import ElfFacts
 from everywheel.explain.distributions import list_distributions
 from everywheel.explain.libraries import Library, Origin, list_elf_libraries, list_other_libraries
+from everywheel.explain.processors import Processor, find_processor, is_available
 from everywheel.explain.requirements import Cause, find_arch, find_highest, find_libc, list_causes
 from everywheel.explain.subjects import Subject
 from everywheel.explain.systems import Verdict, judge
@@ -21,6 +22,7 @@ class Platform:
     """The facts about the files of a subject for one operating system, architecture and C library.
 
     `minimum` is the oldest system as a phrase (`glibc 2.27 or newer`); `causes`, `verdicts` and `libc` are for Linux.
+    `processor` is for x86-64 files of Linux, None if they were not disassembled.
     """
 
     system: str
@@ -31,6 +33,7 @@ class Platform:
     libraries: tuple[Library, ...]
     causes: tuple[Cause, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
+    processor: Processor | None = None
 
     @property
     def missing(self) -> tuple[Library, ...]:
@@ -46,14 +49,18 @@ class Explanation:
     platforms: tuple[Platform, ...]
 
 
-def explain(subject: Subject) -> Explanation:
-    """Return the explanation of a subject."""
+def explain(subject: Subject, *, disassemble: bool = True) -> Explanation:
+    """Return the explanation of a subject; with `disassemble`, and capstone installed, its instructions are examined."""
     contents = subject.contents
-    platforms = [*_explain_elves(subject), *_explain_machos(contents), *_explain_pes(contents)]
+    platforms = [
+        *_explain_elves(subject, disassemble and is_available()),
+        *_explain_machos(contents),
+        *_explain_pes(contents),
+    ]
     return Explanation(subject=subject, platforms=tuple(platforms))
 
 
-def _explain_elves(subject: Subject) -> Iterator[Platform]:
+def _explain_elves(subject: Subject, disassemble: bool) -> Iterator[Platform]:
     for (machine, libc), paths in _group_elves(subject.contents).items():
         elves = {path: subject.contents.elves[path] for path in paths}
         arch = find_arch(elves[paths[0]])
@@ -79,7 +86,12 @@ def _explain_elves(subject: Subject) -> Iterator[Platform]:
             libraries=list_elf_libraries(subject, paths, policies[0] if policies else policy),
             causes=causes,
             verdicts=judge(list_distributions(arch.name), libc, causes, policies),
+            processor=_find_processor(subject, paths) if disassemble and arch.name == "x86_64" else None,
         )
+
+
+def _find_processor(subject: Subject, paths: Sequence[str]) -> Processor:
+    return find_processor({path: subject.contents.wheel.files[path].data for path in paths})
 
 
 def _name_floor(libc: str, arch: str) -> str:

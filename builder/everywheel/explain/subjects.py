@@ -9,6 +9,7 @@ from enum import StrEnum
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
+from everywheel.archives.zip_reader import open_zip
 from everywheel.audit.report import Finding
 from everywheel.audit.wheel_contents import WheelContents, read_wheel_contents
 from everywheel.binaries.elf import ElfFacts
@@ -50,8 +51,9 @@ class Subject:
     """A subject with the facts of its compiled files.
 
     `contents` has, for a subject that is not a wheel, no platform tag, and the contents of its compiled files only. `sizes`
-    are the bytes of every file by path, and `packed` those of the wheel, 0 for other subjects. `location` is the file or
-    folder on this machine that the paths are relative to. `faults` are the files that cannot be read.
+    are the bytes of every file by path, `packed` those of the wheel, 0 for other subjects, and `packed_sizes` those that
+    each file takes in the wheel. `location` is the file or folder on this machine that the paths are relative to. `faults`
+    are the files that cannot be read.
     """
 
     title: str
@@ -60,6 +62,7 @@ class Subject:
     contents: WheelContents
     sizes: tuple[tuple[str, int], ...]
     packed: int = 0
+    packed_sizes: tuple[tuple[str, int], ...] = ()
     faults: tuple[Finding, ...] = ()
 
 
@@ -90,6 +93,8 @@ def read_wheel_subject(path: Path) -> Subject:
             hint="download it again; `everywheel explain` also reads a folder with unpacked files",
         )
     sizes = tuple((name, len(file.data)) for name, file in contents.wheel.files.items())
+    with open_zip(path) as archive:
+        packed = tuple((member.name, member.packed) for member in archive.files)
     return Subject(
         title=path.name,
         kind=SubjectKind.WHEEL,
@@ -97,6 +102,7 @@ def read_wheel_subject(path: Path) -> Subject:
         contents=contents,
         sizes=sizes,
         packed=path.stat().st_size,
+        packed_sizes=packed,
         faults=tuple(finding for finding in findings if finding.file in contents.unread),
     )
 
@@ -104,7 +110,13 @@ def read_wheel_subject(path: Path) -> Subject:
 def _read_file(path: Path) -> Subject:
     data = _read_bytes(path)
     subject = _make_subject(path.name, SubjectKind.FILE, path, {path.name: path}, {path.name: data})
-    if not subject.contents.binaries and not subject.faults:
+    if subject.faults:
+        raise UsageError(
+            f"{path.name} cannot be read as a compiled file",
+            details={"reason": subject.faults[0].message},
+            hint="download or build it again; `everywheel explain` also reads wheels, folders and installed packages",
+        )
+    if not subject.contents.binaries:
         raise UsageError(
             f"{path.name} is not a compiled file (ELF, Mach-O or PE)",
             details={"begins with": repr(data[:8])},

@@ -6,11 +6,15 @@ import posixpath
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from everywheel.binaries.elf import ElfFacts
+from everywheel.binaries.pe import PeFacts
 from everywheel.errors import count_noun
 from everywheel.explain.explanation import Explanation, Platform
+from everywheel.explain.hardening import Protection, list_protections
 from everywheel.explain.libraries import Library, Origin
 from everywheel.explain.messages import MessageExplanation
 from everywheel.explain.requirements import Cause
+from everywheel.explain.subjects import Subject
 from everywheel.explain.systems import Verdict, summarize
 
 _MOST_CAUSES, _MOST_SYMBOLS, _MOST_FILES = 6, 6, 8
@@ -38,7 +42,7 @@ def render_text(explanation: Explanation, *, details: bool = True) -> Iterator[s
     if details:
         for platform in explanation.platforms:
             yield ""
-            yield from (f"  {line}" for line in _render_details(platform))
+            yield from (f"  {line}" for line in _render_details(platform, explanation.subject))
 
 
 def name_platform(platform: Platform) -> str:
@@ -47,7 +51,8 @@ def name_platform(platform: Platform) -> str:
 
 
 def _render_answer(platform: Platform) -> Iterator[str]:
-    yield f"{name_platform(platform)}: {platform.minimum}"
+    processor = f"; processor: {platform.processor.name}" if platform.processor else ""
+    yield f"{name_platform(platform)}: {platform.minimum}{processor}"
     if not platform.verdicts:
         if platform.system == "Linux":
             yield "There is no list of distributions for this architecture."
@@ -66,13 +71,20 @@ def describe_library(library: Library) -> str:
     return f"{library.name} ({library.details})" if library.details else library.name
 
 
-def _render_details(platform: Platform) -> Iterator[str]:
+def _render_details(platform: Platform, subject: Subject) -> Iterator[str]:
     yield f"{name_platform(platform)}: {count_noun(len(platform.files), 'file')}"
     if platform.causes:
         yield "  Required versions, and what causes them:"
         yield from (f"    {line}" for line in describe_causes(platform.causes))
     yield "  Needed libraries:"
     yield from (f"    {line}" for line in _describe_libraries(platform.libraries))
+    if platform.system == "Linux":
+        yield "  Instruction sets:"
+        yield from (f"    {line}" for line in describe_instructions(platform))
+    yield "  Protections:"
+    yield from (f"    {line}" for line in describe_protections(platform, subject))
+    yield "  Exports:"
+    yield from (f"    {line}" for line in _describe_exports(platform, subject))
     if platform.verdicts:
         yield "  Distributions:"
         rows = list(list_rows(platform.verdicts))
@@ -114,6 +126,54 @@ def _describe_libraries(libraries: Sequence[Library]) -> Iterator[str]:
             if library.origin is origin:
                 details = f": {library.details}" if library.details else ""
                 yield f"{library.name:<34}{_describe_origin(origin)}{details}"
+
+
+def describe_instructions(platform: Platform) -> Iterator[str]:
+    """Yield the extensions that functions use, the required ones first, each with the files and the evidence."""
+    if platform.processor is None:
+        yield "not examined: " + (
+            "this is done for x86_64"
+            if platform.arch != "x86_64"
+            else "install everywheel[explain], which has a disassembler"
+        )
+        return
+    if not platform.processor.is_complete:
+        yield "not all of the code could be examined"
+    for required in (True, False):
+        uses = [use for use in platform.processor.uses if use.is_required is required]
+        for extension in dict.fromkeys(use.extension for use in uses):
+            same = sorted((use for use in uses if use.extension == extension), key=lambda use: -use.functions)
+            first, rest = same[0], len(same) - 1
+            others = f", and {count_noun(rest, 'other file')}" if rest else ""
+            yield (
+                f"{extension:<10} {'required' if required else 'optional'}: {posixpath.basename(first.file)}, "
+                f"{count_noun(first.functions, 'function')} ({', '.join(first.examples[:2])}): {first.reason}{others}"
+            )
+    if not platform.processor.uses:
+        yield "nothing beyond the baseline of x86-64"
+
+
+def describe_protections(platform: Platform, subject: Subject) -> Iterator[str]:
+    """Yield the protections that files have and those that are missing; files with the same ones are together."""
+    groups: dict[tuple[Protection, ...], list[str]] = {}
+    for path in platform.files:
+        binary = subject.contents.binaries[path]
+        if isinstance(binary, ElfFacts | PeFacts):
+            groups.setdefault(list_protections(binary), []).append(posixpath.basename(path))
+    for protections, files in groups.items():
+        names = files[0] if len(files) == 1 else f"{files[0]} and {count_noun(len(files) - 1, 'other file')}"
+        yield f"{names}: {', '.join(f'{item.name} {item.state}' for item in protections)}"
+    if not groups:
+        yield "not examined"
+
+
+def _describe_exports(platform: Platform, subject: Subject) -> Iterator[str]:
+    for path in platform.files[:_MOST_FILES]:
+        exports = subject.contents.binaries[path].exports
+        shown = f": {', '.join(exports[:_MOST_SYMBOLS])}" if exports else ""
+        yield f"{posixpath.basename(path)}: {count_noun(len(exports), 'symbol')}{shown}"
+    if len(platform.files) > _MOST_FILES:
+        yield f"{len(platform.files) - _MOST_FILES} other files are not shown (`--json` has all)"
 
 
 def _describe_origin(origin: Origin) -> str:

@@ -1,0 +1,92 @@
+"""The functions of ELF files: from symbols, and in stripped files from the table for exceptions (.eh_frame_hdr)."""
+
+from __future__ import annotations
+
+import io
+import struct
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from elftools.elf.elffile import ELFFile
+
+from everywheel.binaries.elf_symbols import ElfSymbol, read_symbols
+from everywheel.binaries.unreadable import UnreadableElf
+
+_SORTED_TABLE = b"\x01\x1b\x03\x3b"  # the encoding of .eh_frame_hdr that all linkers write
+_SHF_EXECINSTR = 0x4
+_MOST_FUNCTIONS = 2_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Code:
+    """The content of an executable section; `functions` are the offsets of functions in it with their names, sorted.
+
+    The name is empty in a stripped file.
+    """
+
+    address: int
+    data: bytes
+    functions: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeFacts:
+    """The code of an ELF file and all its symbols: dynamic ones, and the others if the file is not stripped."""
+
+    code: tuple[Code, ...]
+    symbols: tuple[ElfSymbol, ...]
+
+
+def read_code(data: bytes) -> CodeFacts:
+    """Return the executable sections of an ELF file with their functions; raise UnreadableElf for a malformed one."""
+    try:
+        return _read(ELFFile(io.BytesIO(data)), data)
+    except UnreadableElf:
+        raise
+    except Exception as error:  # pyelftools raises nearly every kind of exception on malformed files
+        raise UnreadableElf(f"its functions cannot be read ({str(error) or type(error).__name__})") from None
+
+
+def _read(elf: ELFFile, data: bytes) -> CodeFacts:
+    sections = list(elf.iter_sections())
+    executable = [s for s in sections if s["sh_type"] == "SHT_PROGBITS" and s["sh_flags"] & _SHF_EXECINSTR]
+    if sum(section["sh_size"] for section in executable) > len(data):
+        raise UnreadableElf("its executable sections overlap")
+    symbols = tuple(
+        symbol
+        for section in sections
+        if section["sh_type"] in ("SHT_DYNSYM", "SHT_SYMTAB")
+        for symbol in read_symbols(elf, section, data)
+    )
+    names: dict[int, str] = dict.fromkeys(_list_frames(elf, data), "")
+    names |= {symbol.address: symbol.name for symbol in symbols if symbol.is_function and symbol.address}
+    starts = sorted(names)
+    code = tuple(
+        Code(
+            address=section["sh_addr"],
+            # Not section.data(), which would decompress a section.
+            data=data[section["sh_offset"] : section["sh_offset"] + section["sh_size"]],
+            functions=_select(names, starts, section["sh_addr"], section["sh_addr"] + section["sh_size"]),
+        )
+        for section in executable
+    )
+    return CodeFacts(code=code, symbols=symbols)
+
+
+def _select(names: Mapping[int, str], starts: list[int], first: int, last: int) -> tuple[tuple[int, str], ...]:
+    inside = starts[bisect_left(starts, first) : bisect_left(starts, last)]
+    return tuple((start - first, names[start]) for start in inside)
+
+
+def _list_frames(elf: Any, data: bytes) -> Iterator[int]:
+    """Yield the address of each function in the sorted table of .eh_frame_hdr."""
+    order = "<" if elf.little_endian else ">"
+    for segment in elf.iter_segments():
+        start, size = segment["p_offset"], segment["p_filesz"]
+        if segment["p_type"] == "PT_GNU_EH_FRAME" and data[start : start + 4] == _SORTED_TABLE and size >= 12:
+            (count,) = struct.unpack_from(f"{order}I", data, start + 8)
+            end = min(start + 12 + 8 * min(count, _MOST_FUNCTIONS), start + size, len(data))
+            table = data[start + 12 : end - (end - start - 12) % 8]
+            yield from (segment["p_vaddr"] + offset for offset, _ in struct.iter_unpack(f"{order}ii", table))
