@@ -60,7 +60,7 @@ def test_an_instruction_shows_its_extension(extension: str) -> None:
 
 
 @pytest.mark.parametrize("case", BASELINE)
-def test_other_bytes_of_the_same_value_are_no_instruction(case: str) -> None:
+def test_other_bytes_of_the_same_value_are_not_instructions(case: str) -> None:
     assert list_extensions(NOPS + BASELINE[case]) == []
 
 
