@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import socket
+import tarfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -130,6 +133,24 @@ def test_a_host_that_was_slow_several_times_is_not_tried_again(upstream: str, tm
 
     assert 4 * PATIENCE <= elapsed < 5 * PATIENCE + 2
     assert_stored(tmp_path / "store", *contents)
+
+
+def test_patches_come_from_their_archive_when_a_mirror_never_answers(tmp_path: Path) -> None:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:xz") as tar:
+        member = tarfile.TarInfo("debian/patches/a.patch")
+        member.size = len(CONTENT)
+        tar.addfile(member, io.BytesIO(CONTENT))
+    (tmp_path / "archive").write_bytes(content.getvalue())
+    with serve({"/archive": tmp_path / "archive"}) as service, serve_silence() as mirror:
+        archive = pin("foo_1.0-1.debian.tar.xz", content.getvalue(), f"{service.base}/archive")
+        patch = replace(pin("a.patch", CONTENT), archive=archive, member="debian/patches/a.patch")
+        begin = time.monotonic()
+        fetch_sources([patch], store=tmp_path / "store", locations=locate(mirror))
+        elapsed = time.monotonic() - begin
+
+    assert 2 * PATIENCE <= elapsed < 10 * PATIENCE
+    assert_stored(tmp_path / "store", CONTENT, content.getvalue())
 
 
 def test_every_location_is_named_when_slow_ones_have_no_file_either(tmp_path: Path) -> None:

@@ -65,11 +65,16 @@ def fetch_from(
 
 
 def fetch_from_any(
-    outcome: Outcome, list_locations: Callable[[LocationSearch], Iterable[Location]], run: FetchRun
+    outcome: Outcome,
+    list_locations: Callable[[LocationSearch], Iterable[Location]],
+    run: FetchRun,
+    *,
+    gives_up: bool = False,
 ) -> Outcome:
     """Try locations in order, and return an outcome with the path or with one more reason for each location.
 
     While all attempts are slow, one more host is tried at the same time; the first one that has the file ends the others.
+    With `gives_up`, slow attempts end when no other host is left: the caller has another way to the file.
     """
     file, patience = outcome.file, run.search.locations.patience
     own = replace(
@@ -85,6 +90,9 @@ def fetch_from_any(
                     attempts.append(_Attempt(location, file, own))
                 elif not attempts:
                     return outcome
+                elif gives_up:
+                    answers = {attempt.location.name: attempt.record_failure(patience, own) for attempt in attempts}
+                    return replace(outcome, reasons={**outcome.reasons, **answers})
             ended = wait_for_any([attempt.future for attempt in attempts])
             for attempt in [attempt for attempt in attempts if attempt.future in ended]:
                 attempts.remove(attempt)
@@ -92,7 +100,8 @@ def fetch_from_any(
                 run.progress(_report(file, attempt.location, result))
                 if isinstance(result, Path):
                     for slower in attempts:
-                        slower.record_failure(patience, own)
+                        if slower.is_slow(patience):
+                            slower.record_failure(patience, own)
                     return Outcome(file=file, path=result)
                 outcome = outcome.add(attempt.location.name, result)
     finally:
@@ -141,11 +150,11 @@ class _Attempt:
         except Unavailable as reason:
             return reason
 
-    def record_failure(self, patience: float, run: FetchRun) -> None:
-        """Note that the location was slow while another one had the file."""
-        if self.is_slow(patience):
-            reason = f"less than {STALL_BYTES >> 10} KiB in {patience:g} s"
-            run.search.availability.record_failure(self.location.host, reason)
+    def record_failure(self, patience: float, run: FetchRun) -> Unreachable:
+        """Note that the location was slow, and return that as its answer."""
+        reason = Unreachable(f"less than {STALL_BYTES >> 10} KiB in {patience:g} s")
+        run.search.availability.record_failure(self.location.host, str(reason))
+        return reason
 
 
 def _report(file: PinnedFile, location: Location, result: Path | Unavailable) -> FetchEvent:

@@ -126,7 +126,10 @@ class _Fetcher:
         path = find_source(self.run.store, archive.sha256)
         left = [Outcome(file=patch, reasons={"store": Unavailable("missing")}) for patch in patches]
         if path is None and not offline:
-            left = [fetch_from_any(outcome, partial(list_mirror_locations, outcome.file), self.run) for outcome in left]
+            left = [
+                fetch_from_any(outcome, partial(list_mirror_locations, outcome.file), self.run, gives_up=True)
+                for outcome in left
+            ]
             yield from (outcome for outcome in left if outcome.path is not None)
             left = [outcome for outcome in left if outcome.path is None]
         if left and path is None and not offline:
