@@ -128,6 +128,32 @@ def test_a_jpeg_too_large_for_libjpeg_is_an_error_with_both_numbers(read: Any, s
     assert (caught.value.number, caught.value.limit) == (max(sides), 65_500)
 
 
+def move_frame(gif: bytes, left: int, top: int) -> bytes:
+    """Set the position of the only frame, which enlarges the canvas."""
+    at = gif.index(b"\x2c\0\0\0\0") + 1
+    return gif[:at] + struct.pack("<HH", left, top) + gif[at + 4 :]
+
+
+@pytest.mark.parametrize("read", [probe, decode, encode])
+@pytest.mark.parametrize("position", [(65_534, 0), (0, 65_535)], ids=str)
+def test_a_gif_too_large_for_libvips_is_an_error_with_both_numbers(read: Any, position: tuple[int, int]) -> None:
+    side = max(position) + 3
+
+    with pytest.raises(
+        LimitExceededError, match=rf"^the image has a side of {side} pixels, and libvips reads at most 65536$"
+    ) as caught:
+        read(move_frame(write_gif([[[1] * 3] * 3], [(255, 0, 0), (0, 0, 255)]), *position))
+
+    assert (caught.value.number, caught.value.limit) == (side, 65_536)
+
+
+def test_a_gif_with_the_longest_side_is_read() -> None:
+    gif = move_frame(write_gif([[[1] * 3] * 3], [(255, 0, 0), (0, 0, 255)]), 65_533, 0)
+
+    assert probe(gif)[1:3] == (65_536, 3)
+    assert decode(gif, width=8192).shape == (1, 8192, 4)
+
+
 @pytest.mark.parametrize(
     "chunk",
     [

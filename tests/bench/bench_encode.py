@@ -5,6 +5,7 @@
     nox -s bench-encode -- --photo my.jpg        other photographs
     nox -s bench-encode -- --json results.json   also write all times as JSON
     nox -s bench-encode -- --docs docs           also write the table of docs/performance.md, and the plots next to it
+    nox -s bench-encode -- --docs docs --results results.json    write them from times that were measured before
 
 Measures the wheel for this machine in wheelhouse/. `libwebp` is not a package, but the time for encoding pixels that were
 decoded before: the lower bound for any user of libwebp with these settings. `processes` are independent processes of
@@ -36,7 +37,7 @@ import numpy as np
 import webpencode
 from peers import JOBS, PEERS, WIDTH, Run, Sharp, Work, measure
 from PIL import Image
-from results import LOWER_BOUND, WEBPENCODE, Results, Row, save_results, write_docs
+from results import LOWER_BOUND, WEBPENCODE, Results, Row, load_results, save_results, write_docs
 
 PACKAGE = "mate-backgrounds"
 PHOTOS = ("nature/Garden.jpg", "abstract/Elephants_5640x3172.jpg")
@@ -349,7 +350,13 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path.home() / ".cache" / "webpencode-bench")
     parser.add_argument("--json", type=Path, help="file for all times")
     parser.add_argument("--docs", type=Path, help="directory of performance.md, for the table and the plots")
+    parser.add_argument("--results", type=Path, help="file of an earlier --json, from which --docs is written")
     arguments = parser.parse_args()
+    if arguments.results is not None:
+        if arguments.docs is None:
+            parser.error("--results requires --docs")
+        write_docs(load_results(arguments.results), arguments.docs)
+        return
     jobs = arguments.jobs or [*JOBS, "import", "many", "memory"]
     peers = {name: make() for name, make in PEERS.items()}
     rows = run_jobs(arguments, jobs, peers)

@@ -41,9 +41,11 @@ next_block(const uint8_t *bytes, size_t size, size_t *offset)
     return kind;
 }
 
-static bool
-is_gif(const uint8_t *bytes, size_t size)
+bool
+is_gif(const void *data, size_t size)
 {
+    const uint8_t *bytes = data;
+
     return size >= HEADER && memcmp(bytes, "GIF8", 4) == 0;
 }
 

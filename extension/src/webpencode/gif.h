@@ -6,6 +6,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Whether the data start like a GIF. */
+bool
+is_gif(const void *data, size_t size);
+
 /* Whether the data start like a GIF and end before its last frame is complete. */
 bool
 gif_ends_early(const void *data, size_t size);

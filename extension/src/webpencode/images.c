@@ -197,7 +197,9 @@ input_open(input *in, const void *data, size_t size, const shape_options *option
     if (image == NULL) {
         return fail(failed, FAILURE_UNREADABLE, "");
     }
-    if (!check_profile(image, data, size, failed)) {
+    int width = vips_image_get_width(image);
+    in->frame_height = vips_image_get_page_height(image);
+    if (!check_profile(image, data, size, failed) || !check_gif_sides(data, size, width, in->frame_height, failed)) {
         return false;
     }
     input_check_profile(in, image);
@@ -210,9 +212,8 @@ input_open(input *in, const void *data, size_t size, const shape_options *option
     if (options->threads > 0) {
         vips_image_set_int(image, VIPS_META_CONCURRENCY, options->threads);
     }
-    in->frame_height = vips_image_get_page_height(image);
     in->frames = is_animated ? vips_image_get_height(image) / in->frame_height : 1;
-    if (!check_size(vips_image_get_width(image), in->frame_height, in->frames, options, failed)) {
+    if (!check_size(width, in->frame_height, in->frames, options, failed)) {
         return false;
     }
     if (in->frames == 1) {
@@ -283,6 +284,9 @@ input_describe(const void *data, size_t size, description *header, failure *fail
         .has_alpha = vips_image_hasalpha(image),
         .has_icc = vips_image_get_typeof(image, VIPS_META_ICC_NAME) != 0,
     };
+    if (!check_gif_sides(data, size, header->width, header->height, failed)) {
+        goto done;
+    }
     const void *profile;
     size_t length;
     header->has_usable_icc = header->has_icc && vips_icc_present() &&

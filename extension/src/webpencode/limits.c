@@ -7,8 +7,8 @@
 #include "jpeg.h"
 #include "png.h"
 
-/* Longest sides that libvips reads (VIPS_MAX_COORD in libvips/image.h, and the limit of its WebP loader). */
-enum { PNG_MAX_SIDE = 10000000, WEBP_MAX_SIDE = 16383 };
+/* Longest sides that libvips reads (VIPS_MAX_COORD in libvips/image.h, and the limits of its GIF and WebP loaders). */
+enum { GIF_MAX_SIDE = 65536, PNG_MAX_SIDE = 10000000, WEBP_MAX_SIDE = 16383 };
 
 /* The system's libwebp searches a list of all frames for each frame, so its time increases with the square of their
    number; the bundled one is patched. */
@@ -95,4 +95,10 @@ check_limits(const void *data, size_t size, failure *failed)
     return check_side(jpeg_longest_side(data, size), JPEG_MAX_SIDE, "libjpeg", failed) &&
            check_side(png_longest_side(data, size), PNG_MAX_SIDE, "libvips", failed) &&
            check_side(webp_longest_side(data, size), WEBP_MAX_SIDE, "libvips", failed);
+}
+
+bool
+check_gif_sides(const void *data, size_t size, int width, int height, failure *failed)
+{
+    return !is_gif(data, size) || check_side(width > height ? width : height, GIF_MAX_SIDE, "libvips", failed);
 }

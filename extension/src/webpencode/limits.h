@@ -13,4 +13,9 @@
 bool
 check_limits(const void *data, size_t size, failure *failed);
 
+/* Reject a GIF with a longer side than libvips supports, which it reports as out of memory. Frames that exceed the
+   canvas enlarge it, so the size is that of the loaded image. */
+bool
+check_gif_sides(const void *data, size_t size, int width, int height, failure *failed);
+
 #endif
