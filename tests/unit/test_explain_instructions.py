@@ -13,6 +13,8 @@ from everywheel.explain.instructions import X86Reader
 from everywheel.explain.processors import find_processor
 from everywheel.explain.startup import list_startup_functions
 
+pytest.importorskip("capstone", reason="requires the extra `explain`")
+
 RET, NOPS = b"\xc3", b"\x90" * 7
 # One instruction of each extension, as an assembler encodes it.
 ENCODINGS = {

@@ -9,7 +9,7 @@ from everywheel.audit.wheel_contents import WheelContents
 from everywheel.binaries.elf import ElfFacts
 from everywheel.explain.distributions import list_distributions
 from everywheel.explain.libraries import Library, Origin, list_elf_libraries, list_other_libraries
-from everywheel.explain.processors import Processor, find_processor, is_available
+from everywheel.explain.processors import ARCH, Processor, find_processor, is_available
 from everywheel.explain.requirements import Cause, find_arch, find_highest, find_libc, list_causes
 from everywheel.explain.subjects import Subject
 from everywheel.explain.systems import Verdict, judge
@@ -86,7 +86,7 @@ def _explain_elves(subject: Subject, disassemble: bool) -> Iterator[Platform]:
             libraries=list_elf_libraries(subject, paths, policies[0] if policies else policy),
             causes=causes,
             verdicts=judge(list_distributions(arch.name), libc, causes, policies),
-            processor=_find_processor(subject, paths) if disassemble and arch.name == "x86_64" else None,
+            processor=_find_processor(subject, paths) if disassemble and arch.name == ARCH else None,
         )
 
 

@@ -15,6 +15,8 @@ from everywheel.explain.functions import CodeFacts, read_code
 from everywheel.explain.instructions import CHECK, LEVELS, FunctionUse, X86Reader
 from everywheel.explain.startup import list_startup_functions
 
+ARCH = "x86_64"
+"""The architecture whose code is examined."""
 BASELINE = "x86-64"
 # Functions by which a file learns the features of the processor without an instruction of its own.
 _CHECK_SYMBOLS = frozenset(

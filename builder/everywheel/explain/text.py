@@ -13,6 +13,7 @@ from everywheel.explain.explanation import Explanation, Platform
 from everywheel.explain.hardening import Protection, list_protections
 from everywheel.explain.libraries import Library, Origin
 from everywheel.explain.messages import MessageExplanation
+from everywheel.explain.processors import ARCH
 from everywheel.explain.requirements import Cause
 from everywheel.explain.subjects import Subject
 from everywheel.explain.systems import Verdict, summarize
@@ -132,8 +133,8 @@ def describe_instructions(platform: Platform) -> Iterator[str]:
     """Yield the extensions that functions use, the required ones first, each with the files and the evidence."""
     if platform.processor is None:
         yield "not examined: " + (
-            "this is done for x86_64"
-            if platform.arch != "x86_64"
+            f"this is done for {ARCH}"
+            if platform.arch != ARCH
             else "install everywheel[explain], which has a disassembler"
         )
         return
