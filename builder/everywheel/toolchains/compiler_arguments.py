@@ -22,6 +22,7 @@ from everywheel.toolchains.toolchain import PYTHON_HEADERS, TARGET_PACKAGES, Too
 SCRIPT = Path(__file__).with_name("compiler_arguments.sh")
 _FOLDER_OPTIONS = ("-I", "-L", "-B", "-F", "-i", "--sysroot")
 _MISSING = re.compile("not found|unable to find|cannot find|No such file", re.I)
+_FOREIGN_LIBRARY = "is refused: it is a library of the build machine"  # as the wrapper writes it
 _SHOWN = 5  # arguments in one line of an error
 
 
@@ -121,6 +122,11 @@ def _explain(error: BuildError, notes: Sequence[Note]) -> None:
             rest = f", and {len(selected) - _SHOWN} more" if len(selected) > _SHOWN else ""
             error.details[title] = ", ".join(map(str, selected[:_SHOWN])) + rest
     if refused:
+        if error.hint is None and _FOREIGN_LIBRARY in "\n".join(error.excerpt):
+            error.hint = (
+                "the target needs its own library: name a recipe in `requires`, and let the build search it by name (`-lz`) "
+                "instead of naming this file"
+            )
         return
     if frameworks:
         error.hint = (

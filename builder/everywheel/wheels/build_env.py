@@ -128,9 +128,9 @@ def build_extension(call: BackendCall, project: Project, store: Path) -> Path:
     file of the wheel may name. Raises BuildError when the backend fails, requires a package that is not pinned or builds no
     extension module, or when the wheel contains or links a library that it must open at run time.
     """
-    check_requirements(project, query_wheel_requirements(call))
     symbols = drop_libraries(call.python.prefix) if call.linkage is Linkage.SYSTEM else None
     try:
+        check_requirements(project, query_wheel_requirements(call))
         with report_arguments(call.toolchain, call.log, call.label):
             built = build_extension_wheel(call)
         check_extensions(built, call.target, call.source, call.log, call.label)
