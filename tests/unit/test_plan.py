@@ -177,6 +177,7 @@ def test_every_value_of_a_project_is_in_the_key_of_its_wheel_or_cannot_change_it
         "extension": "is a place, whose files are in the digest",
         "wheelhouse": "is a place",
         "smoke": "tests finished wheels",
+        "remote": "has results of the same keys",
         "sources": "are places of files with pinned hashes",
         "targets": "select targets",
         "released": "select targets",
