@@ -87,7 +87,9 @@ class Build:
 def run(command: Iterable[str | Path], *, cwd: Path, env: Mapping[str, str]) -> str:
     """Run a command and return its output; raise ExampleError with it when the command fails."""
     args = [str(arg) for arg in command]
-    result = subprocess.run(args, cwd=cwd, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    result = subprocess.run(
+        args, cwd=cwd, env=env, text=True, errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
     if result.returncode != 0:
         raise ExampleError(f"{' '.join(args[:3])} … exited with {result.returncode}:\n{result.stdout[-4000:]}")
     return result.stdout
@@ -138,8 +140,8 @@ def find_go() -> Path:
     return Path(program)
 
 
-def build_go(build: Build, source: Path, name: str) -> None:
-    """Build a program in Go with cgo."""
+def run_go(build: Build, command: str, *args: str | Path) -> str:
+    """Run a command of Go on the server, with the compiler and the SDK of a shape, and return its output."""
     shape, tags = build.shape, ["netgo", "osusergo"]
     link = "-s -w -linkmode external"
     if shape.kind == "static":
@@ -156,9 +158,8 @@ def build_go(build: Build, source: Path, name: str) -> None:
         "GOFLAGS": "-mod=mod -p=2",
         "GOTOOLCHAIN": "local",
     }
-    output = build.output / f"{name}{build.suffix}"
-    args = ["build", "-trimpath", "-tags", ",".join(tags), "-ldflags", link, "-o", output, "."]
-    run([find_go(), *args], cwd=source, env=environment)
+    options = ["-trimpath", "-tags", ",".join(tags), "-ldflags", link]
+    return run([find_go(), command, *options, *args, "."], cwd=EXAMPLES / "go-server", env=environment)
 
 
 def build_windows_dll_example(build: Build) -> None:
@@ -242,8 +243,8 @@ def copy_libraries(build: Build) -> None:
     shutil.copytree(build.sdk / "share" / "licenses", build.output / "licenses", dirs_exist_ok=True)
 
 
-def build_shape(name: str, sdks: Path, output: Path, store: Store, tools: Tools) -> Path:
-    """Build all examples of a shape and return their folder."""
+def build_shape(name: str, sdks: Path, output: Path, store: Store, tools: Tools) -> Build:
+    """Build all examples of a shape."""
     shape, folder = SHAPES[name], output / name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -260,18 +261,18 @@ def build_shape(name: str, sdks: Path, output: Path, store: Store, tools: Tools)
     if shape.kind == "gcc":
         build_c_with_the_tools_of_this_machine(build)
     else:
-        build_go(build, EXAMPLES / "go-server", "go-server")
+        run_go(build, "build", "-o", folder / f"go-server{build.suffix}")
         build_c(build)
     if shape.kind == "windows":
         build_windows_dll_example(build)
     if shape.kind != "static":
         copy_libraries(build)
-    return folder
+    return build
 
 
-def run_programs(name: str, folder: Path) -> None:
-    """Make a thumbnail with each program that can run on this machine, and print the result."""
-    shape, environment = SHAPES[name], {**os.environ, "WINEDEBUG": "-all"}
+def run_programs(name: str, build: Build) -> None:
+    """Run the server's tests, make a thumbnail with each program that can run on this machine, and print the results."""
+    shape, folder, environment = build.shape, build.output, {**os.environ, "WINEDEBUG": "-all"}
     native = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine) == shape.arch
     runner: list[str] = []
     if shape.kind == "windows":
@@ -284,6 +285,8 @@ def run_programs(name: str, folder: Path) -> None:
     if runner and shutil.which(runner[0]) is None:
         print(f"{name}: not run: {runner[0]} is not installed")
         return
+    if native and shape.kind == "static":
+        print(f"{name}: go test: {run_go(build, 'test', '-count=1').strip()}")
     photo = EXAMPLES.parent / "extension" / "tests" / "data" / "photo.jpg"
     for program in sorted(folder.glob("thumbnail*")) + sorted(folder.glob("windows-dll*")):
         output = run([*runner, program, photo, folder / "photo.webp", "100"], cwd=folder, env=environment)
@@ -310,12 +313,12 @@ def main(args: Sequence[str] | None = None) -> int:
         find_go()
         store, tools = Store(root), ensure_tools(root)
         for name in arguments.shapes or SHAPES:
-            folder = build_shape(name, arguments.sdk.absolute(), arguments.output_dir.absolute(), store, tools)
-            for path in sorted(folder.rglob("*")):
+            build = build_shape(name, arguments.sdk.absolute(), arguments.output_dir.absolute(), store, tools)
+            for path in sorted(build.output.rglob("*")):
                 if path.is_file() and "licenses" not in path.parts:
-                    print(f"{path.relative_to(folder.parent)}: {path.stat().st_size / 1e6:.2f} MB")
+                    print(f"{path.relative_to(build.output.parent)}: {path.stat().st_size / 1e6:.2f} MB")
             if arguments.run:
-                run_programs(name, folder)
+                run_programs(name, build)
     except ExampleError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -161,6 +161,18 @@ def download_package(name: str, suite: str, folder: Path) -> Path:
     return next(folder.glob(f"{name}_*.deb"))
 
 
+def make_libc_root(root: Path, scratch: Path, suite: str) -> None:
+    """Create a system that has only the C library of a Debian release: its files, and /tmp."""
+    root.mkdir(parents=True)
+    if suite != "bullseye":  # since Debian 12, packages have their files in /usr only
+        for name in ("lib", "lib64"):
+            (root / "usr" / name).mkdir(parents=True)
+            (root / name).symlink_to(f"usr/{name}")
+    package = download_package("libc6", suite, scratch)
+    call(["dpkg-deb", "--extract", package, root])
+    (root / "tmp").mkdir()
+
+
 def make_musl_root(root: Path, scratch: Path, libz: Path) -> None:
     """Create a system whose only C library is musl, with `sh` and `env` of static busybox, and a portable CPython in /python.
 

@@ -59,17 +59,11 @@ thumbnail_can_save(const char *suffix)
     return name != NULL;
 }
 
-struct deadline {
-    gint64 time; /* of the monotonic clock, in microseconds */
-    int reached;
-};
-
 static void
-check_deadline(VipsImage *image, VipsProgress *progress, struct deadline *deadline)
+check_deadline(VipsImage *image, VipsProgress *progress, gint64 *deadline)
 {
-    if (g_get_monotonic_time() < deadline->time)
+    if (g_get_monotonic_time() < *deadline)
         return;
-    deadline->reached = 1;
     vips_image_set_kill(image, TRUE);
 }
 
@@ -114,7 +108,7 @@ enum thumbnail_status
 thumbnail_make(const void *data, size_t length, const struct thumbnail_request *request,
                struct thumbnail_result *result)
 {
-    struct deadline deadline = {g_get_monotonic_time() + (gint64)(request->time_limit * 1e6), 0};
+    gint64 deadline = g_get_monotonic_time() + (gint64)(request->time_limit * 1e6); /* of the monotonic clock */
     enum thumbnail_status status;
     VipsImage *image = NULL;
     char format[16];
@@ -139,8 +133,10 @@ thumbnail_make(const void *data, size_t length, const struct thumbnail_request *
         failed = save(image, request, result);
         result->width = vips_image_get_width(image);
         result->height = vips_image_get_height(image);
-        if (failed)
-            status = deadline.reached ? THUMBNAIL_TIMEOUT : THUMBNAIL_DAMAGED;
+        if (g_get_monotonic_time() >= deadline) /* a small picture may be finished without progress */
+            status = THUMBNAIL_TIMEOUT;
+        else if (failed)
+            status = THUMBNAIL_DAMAGED;
     }
     if (image != NULL)
         g_object_unref(image);
