@@ -36,7 +36,7 @@ def go_environment(machine: str, tmp_path_factory: pytest.TempPathFactory) -> di
     for name in ("golang-1.24-go", "golang-1.24-src"):
         call(["dpkg-deb", "--extract", download_package(name, "trixie", folder), folder / "root"])
     path = f"{folder}/root/usr/lib/go-1.24/bin:{os.environ['PATH']}"
-    return {**os.environ, "PATH": path, "GOCACHE": str(folder / "cache"), "GOPATH": str(folder / "path")}
+    return {**os.environ, "PATH": path}
 
 
 @pytest.fixture(scope="module")
