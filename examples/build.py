@@ -141,7 +141,7 @@ def find_go() -> Path:
 
 
 def run_go(build: Build, command: str, *args: str | Path) -> str:
-    """Run a command of Go on the server, with the compiler and the SDK of a shape, and return its output."""
+    """Run a Go command in the folder of the server, with the compiler and the SDK of a shape, and return its output."""
     shape, tags = build.shape, ["netgo", "osusergo"]
     link = "-s -w -linkmode external"
     if shape.kind == "static":
