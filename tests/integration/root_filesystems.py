@@ -151,6 +151,7 @@ def download_package(name: str, suite: str, folder: Path) -> Path:
         "Dir::Etc::sourcelist": folder / "sources.list",
         "Dir::Etc::sourceparts": "/dev/null",
         "Dir::State": folder / "state",
+        "Dir::State::status": "/dev/null",  # the version of the suite, also if another one is installed here
         "Dir::Cache": folder / "cache",
         "APT::Sandbox::User": "root",
         "Acquire::Languages": "none",

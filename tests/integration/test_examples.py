@@ -21,6 +21,9 @@ from root_filesystems import REPOSITORY, call, download_package, make_libc_root
 pytestmark = pytest.mark.xdist_group("examples")
 
 PHOTO = REPOSITORY / "extension" / "tests" / "data" / "photo.jpg"
+# glibc finds $ORIGIN in /proc.
+ENTER = 'mkdir -p "$1/proc" && mount -t proc proc "$1/proc" && exec chroot "$@"'
+ENTER_ROOT = ("unshare", "--mount", "--propagation", "private", "/bin/sh", "-c", ENTER, "sh")
 SHAPES = ("static-amd64", "folder-amd64", "gcc-amd64")
 TWO_GLIBS = """go-server: two copies of GLib are in this process: that of libvips, and {}. \
 Link the other library to the one in libvips, or move it to another process
@@ -68,7 +71,7 @@ def serve(root: Path, programs: Path) -> Iterator[str]:
     (root / "secret.jpg").write_bytes(PHOTO.read_bytes())
     (pictures / "link.jpg").unlink(missing_ok=True)
     (pictures / "link.jpg").symlink_to("../secret.jpg")
-    command = ["chroot", str(root), f"/{programs.name}/go-server", "-listen", "127.0.0.1:0", "/pictures"]
+    command = [*ENTER_ROOT, str(root), f"/{programs.name}/go-server", "-listen", "127.0.0.1:0", "/pictures"]
     server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert server.stderr is not None
     try:
@@ -112,7 +115,7 @@ def test_programs_on_systems_without_libvips(
     shutil.copytree(output[0] / shape, root / shape, dirs_exist_ok=True)
     shutil.copy(PHOTO, root)
 
-    text = call(["chroot", root, f"/{shape}/thumbnail", "/photo.jpg", "/photo.webp", "100"])
+    text = call([*ENTER_ROOT, root, f"/{shape}/thumbnail", "/photo.jpg", "/photo.webp", "100"])
     with serve(root, output[0] / shape) as url:
         health = get(f"{url}/healthz")
         thumbnail = get(f"{url}/photo.jpg?width=100", "image/webp")
