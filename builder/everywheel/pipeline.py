@@ -16,7 +16,7 @@ from everywheel.execution.files import translate_os_errors
 from everywheel.execution.jobserver import open_job_pool
 from everywheel.execution.notices import report_notice
 from everywheel.execution.scheduler import Outcome, ProgressListener, Result, Task, TaskKind, execute
-from everywheel.libraries.build import build_library
+from everywheel.libraries.build import build_library, check_machine_programs
 from everywheel.libraries.context import BuildContext, project_logs
 from everywheel.libraries.products import list_spellings
 from everywheel.planning.keys import find_identities
@@ -132,6 +132,7 @@ def _build_missing(
 ) -> tuple[Result, ...]:
     store = remotes.store
     check_engine(options.engine)
+    check_machine_programs(missing.libraries.values())
     tools = ensure_tools(store.root, offline=options.offline)
     sources = fetch_sources(
         list_source_files(missing.recipes),

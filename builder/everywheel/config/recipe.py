@@ -23,9 +23,16 @@ Scalar = str | bool | int
 class BuildSystem(StrEnum):
     """The build systems that recipes support."""
 
+    AUTOTOOLS = "autotools"
     CMAKE = "cmake"
-    MESON = "meson"
     HEADERS = "headers"
+    MAKE = "make"
+    MESON = "meson"
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        """The recipes of the programs that every build of the system runs, in addition to the toolkit's own tools."""
+        return ("make",) if self in (BuildSystem.AUTOTOOLS, BuildSystem.MAKE) else ()
 
 
 class Linkage(StrEnum):
@@ -60,11 +67,16 @@ class Build:
     """How to configure and compile: the build system, its options, and the compiler's flags.
 
     `cxx_runtime` is false for C++ code that uses only the headers of the C++ library: it is compiled without exceptions and
-    RTTI, and libc++ is not linked.
+    RTTI, and libc++ is not linked. `configure` is the command that configures for `make`, or the script of `autotools`;
+    `compile` and `install` are targets of make. `machine_programs` are programs of the build machine.
     """
 
     system: BuildSystem
     subdir: str = ""
+    configure: tuple[str, ...] = ()
+    compile: tuple[str, ...] = ()
+    install: tuple[str, ...] = ("install",)
+    machine_programs: tuple[str, ...] = ()
     options: Mapping[str, Scalar] = field(default_factory=dict)
     enable: tuple[str, ...] = ()
     disable: tuple[str, ...] = ()
@@ -131,6 +143,7 @@ class Override:
     evidence: tuple[str, ...]
     system: BuildSystem | None = None
     exports: tuple[str, ...] = ()
+    configure: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,6 +226,7 @@ def resolve_recipe(recipe: Recipe, target: Target, *, linkage: Linkage, features
     facts = {**target.facts, "linkage": linkage.value}
     matching = [o for o in recipe.overrides if all(fnmatchcase(facts[name], glob) for name, glob in o.when.items())]
     parts: list[Feature | Override] = [*(recipe.features[name] for name in chosen), *matching]
+    build = _resolve_build(recipe, chosen, matching)
     patches = sorted(name for name in recipe.files if name.startswith("patches/") and name.endswith(".patch"))
     return ResolvedRecipe(
         name=recipe.name,
@@ -223,7 +237,7 @@ def resolve_recipe(recipe: Recipe, target: Target, *, linkage: Linkage, features
         features=chosen,
         license=recipe.license,
         source=recipe.source,
-        build=_resolve_build(recipe, chosen, matching),
+        build=build,
         products=replace(
             recipe.products,
             exports=_merge(recipe.products.exports, *(part.exports for part in parts)),
@@ -231,7 +245,7 @@ def resolve_recipe(recipe: Recipe, target: Target, *, linkage: Linkage, features
             evidence=_merge(recipe.products.evidence, *(part.evidence for part in parts)),
         ),
         requires=_merge(recipe.requires, *(part.requires for part in parts)),
-        build_requires=_merge(recipe.build_requires, *(part.build_requires for part in parts)),
+        build_requires=_merge(build.system.programs, recipe.build_requires, *(part.build_requires for part in parts)),
         directory=recipe.directory,
         files=recipe.files,
         executables=recipe.executables,
@@ -254,6 +268,7 @@ def _resolve_build(recipe: Recipe, chosen: Sequence[str], matching: Sequence[Ove
         recipe.build,
         system=[recipe.build.system, *systems][-1],
         options=options,
+        configure=(*recipe.build.configure, *(arg for override in matching for arg in override.configure)),
         enable=_merge(recipe.build.enable, *(part.enable for part in parts)),
         disable=_merge(
             recipe.build.disable,

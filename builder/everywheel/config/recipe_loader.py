@@ -142,6 +142,10 @@ def _load_build(table: Table) -> Build:
     build = Build(
         system=BuildSystem(system),
         subdir=table.text("subdir", "", rule=PATH),
+        configure=table.texts("configure", rule=LINE),
+        compile=table.texts("compile", rule=LINE),
+        install=table.texts("install", ["install"], rule=LINE),
+        machine_programs=table.texts("machine-programs"),
         options=table.scalars("options"),
         enable=table.texts("enable"),
         disable=table.texts("disable"),
@@ -219,6 +223,7 @@ def _load_override(table: Table) -> Override:
         provides=table.texts("extend-provides"),
         evidence=table.texts("extend-evidence"),
         exports=table.texts("extend-exports", rule=SYMBOLS),
+        configure=table.texts("extend-configure", rule=LINE),
         system=BuildSystem(_load_choice(table, "system", BuildSystem)) if table.has("system") else None,
     )
     table.reject_unknown_keys()
@@ -249,7 +254,9 @@ def find_unknown_requirement(recipes: Mapping[str, Recipe]) -> tuple[Recipe, str
     for recipe in recipes.values():
         optional = [name for part in recipe.features.values() for name in (*part.requires, *part.build_requires)]
         conditional = [name for part in recipe.overrides for name in (*part.requires, *part.build_requires)]
-        for name in (*recipe.requires, *recipe.build_requires, *optional, *conditional):
+        systems = [recipe.build.system, *(part.system for part in recipe.overrides if part.system is not None)]
+        programs = [name for system in systems for name in system.programs]
+        for name in (*recipe.requires, *recipe.build_requires, *optional, *conditional, *programs):
             if name not in recipes:
                 return recipe, name
     return None

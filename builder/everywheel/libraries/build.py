@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from everywheel.config.recipe import BuildSystem, Linkage, ResolvedRecipe
 from everywheel.errors import BuildError, UsageError
 from everywheel.execution.files import remove_path
 from everywheel.execution.input_files import UnusableFile, leads_out, list_files
-from everywheel.execution.process import run_logged
-from everywheel.libraries.build_systems import build_commands
+from everywheel.execution.process import excerpt, run_logged
+from everywheel.libraries.build_systems import Command, build_commands
 from everywheel.libraries.context import BuildContext
 from everywheel.libraries.features import check_features
+from everywheel.libraries.installed_files import check_installed
+from everywheel.libraries.make_failures import explain_make_failure, quote_end
 from everywheel.libraries.prefix import check_links, normalize_prefix
 from everywheel.libraries.products import check_products, list_spellings
-from everywheel.libraries.source_tree import prepare_source
+from everywheel.libraries.source_tree import even_times, prepare_source
 from everywheel.planning.steps import LibraryStep, Plan, StepKind
 from everywheel.toolchains.compiler_arguments import report_arguments
+from everywheel.toolchains.machine_programs import link_machine_programs, list_missing_programs, report_missing
 from everywheel.toolchains.toolchain import PREFIX, Toolchain, ToolchainOptions
 from everywheel.toolchains.toolchain_writer import write_toolchain
 
@@ -54,6 +58,8 @@ def prepare_workspace(context: BuildContext, step: LibraryStep, plan: Plan) -> t
     recipe, workspace = step.recipe, context.open_workspace(step, plan)
     prepare_source(context, step, workspace / "source")
     build = recipe.build
+    if build.system.programs:
+        even_times(workspace / "source", recipe.label)
     options = ToolchainOptions(
         optimize=build.optimize,
         flags=(*(f"-D{define}" for define in build.defines), *build.flags),
@@ -63,6 +69,7 @@ def prepare_workspace(context: BuildContext, step: LibraryStep, plan: Plan) -> t
     )
     compilers = context.engine.compilers(step.target)
     toolchain = write_toolchain(step.target, compilers, context.tools, workspace, options)
+    link_machine_programs(toolchain, build.machine_programs, step.label)
     return workspace, toolchain
 
 
@@ -81,19 +88,40 @@ def _install(
         build_directory=workspace / "build",
         staging=staging,
     )
+    had_prefix = os.path.lexists(PREFIX)
     for command in commands:
         set_stage(command.stage)
-        run_logged(
-            command.args,
-            cwd=workspace,
-            env={**toolchain.environment, **context.environment, **command.environment},
-            log=context.log(step),
-            label=f"{step.label}: {command.stage}",
-            hint=_make_shell_hint(step),
-        )
+        _run(context, step, command, {**toolchain.environment, **context.environment, **command.environment})
     if recipe.build.system is BuildSystem.HEADERS:
         copy_headers(workspace / "source", prefix, recipe)
+    check_installed(staging, recipe, wrote_prefix=not had_prefix and os.path.lexists(PREFIX))
     return prefix
+
+
+def _run(context: BuildContext, step: LibraryStep, command: Command, environment: Mapping[str, str]) -> None:
+    """Run a command of a build; raise BuildError, with the cause of the failure if it is known."""
+    uses_make, label = bool(step.recipe.build.system.programs), f"{step.label}: {command.stage}"
+    try:
+        run_logged(
+            command.args,
+            cwd=command.folder,
+            env=environment,
+            log=context.log(step),
+            label=label,
+            hint=_make_shell_hint(step),
+            quote=quote_end if uses_make and command.stage == "configure" else excerpt,
+        )
+    except BuildError as error:
+        if uses_make:
+            explain_make_failure(error, step.label)
+        raise
+
+
+def check_machine_programs(steps: Iterable[LibraryStep]) -> None:
+    """Raise MachineError if a declared program of the build machine is missing; it names the first step that needs it."""
+    for step in steps:
+        for name in list_missing_programs(step.recipe.build.machine_programs):
+            raise report_missing(step.label, name)
 
 
 def _make_shell_hint(step: LibraryStep) -> str:

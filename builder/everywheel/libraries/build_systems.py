@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from everywheel.config.recipe import Build, BuildSystem, Linkage, Scalar
+from everywheel.libraries.make_builds import MakeBuild, list_make_commands
 from everywheel.toolchains.build_tools import Tools
+from everywheel.toolchains.flags import LEVELS
+from everywheel.toolchains.make_programs import write_make_programs
 from everywheel.toolchains.toolchain import PREFIX, Toolchain
 
 
@@ -15,12 +18,14 @@ from everywheel.toolchains.toolchain import PREFIX, Toolchain
 class Command:
     """One command of a build.
 
-    `stage` is configure, compile or install; `environment` contains variables in addition to those of the toolchain.
+    `stage` is configure, compile or install; `environment` contains variables that are added to those of the toolchain, or
+    replace them. `folder` is the working directory.
     """
 
     stage: str
     args: tuple[str, ...]
     environment: Mapping[str, str]
+    folder: Path
 
 
 def build_commands(
@@ -35,7 +40,8 @@ def build_commands(
 ) -> tuple[Command, ...]:
     """Return the commands that build `source` in `build_directory` and install it below `staging` (DESTDIR).
 
-    There are no commands for the build system `headers`: the caller copies the directories.
+    There are no commands for the build system `headers`: the caller copies the directories. For make, the programs that its
+    rules call are written into the toolchain.
     """
     source = source / build.subdir
     match build.system:
@@ -45,11 +51,31 @@ def build_commands(
             configure = _configure_cmake(build, linkage, toolchain, tools, source, build_directory)
         case BuildSystem.HEADERS:
             return ()
+        case BuildSystem.AUTOTOOLS | BuildSystem.MAKE:
+            make = MakeBuild(
+                build=build,
+                linkage=linkage,
+                target=toolchain.target,
+                source=source,
+                build_directory=build_directory,
+                staging=staging,
+            )
+            return _list_make_commands(make, toolchain, tools)
     ninja = (str(tools.ninja), "-C", str(build_directory))
+    folder = build_directory.parent
     return (
-        Command(stage="configure", args=configure, environment={}),
-        Command(stage="compile", args=ninja, environment={}),
-        Command(stage="install", args=(*ninja, "install"), environment={"DESTDIR": str(staging)}),
+        Command(stage="configure", args=configure, environment={}, folder=folder),
+        Command(stage="compile", args=ninja, environment={}, folder=folder),
+        Command(stage="install", args=(*ninja, "install"), environment={"DESTDIR": str(staging)}, folder=folder),
+    )
+
+
+def _list_make_commands(make: MakeBuild, toolchain: Toolchain, tools: Tools) -> tuple[Command, ...]:
+    make.build_directory.mkdir(exist_ok=True)
+    variables = write_make_programs(toolchain, tools, LEVELS[make.build.optimize])
+    return tuple(
+        Command(stage=stage, args=args, environment=variables, folder=folder)
+        for stage, args, folder in list_make_commands(make, variables)
     )
 
 

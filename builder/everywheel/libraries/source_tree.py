@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +19,7 @@ from everywheel.planning.steps import LibraryStep
 from everywheel.sources.patch import apply_patch
 from everywheel.sources.request import PinnedFile, list_source_files
 from everywheel.sources.unpack import unpack_archive
-from everywheel.store.local import Store
+from everywheel.store.local import FIXED_TIME, Store
 
 
 def prepare_source(context: BuildContext, step: LibraryStep, tree: Path) -> None:
@@ -109,3 +110,25 @@ def _check_unchanged(recipe: ResolvedRecipe, tree: Path) -> None:
                 details={"file": recipe.directory / name},
                 hint="run the build again",
             )
+
+
+def even_times(tree: Path, label: str) -> None:
+    """Give all files of a source one time, so that make does not run autoconf and similar programs on files that were patched.
+
+    Raises BuildError when the inputs of autoconf or automake were patched, and none of the files that they generate.
+    """
+    files = [Path(folder, name) for folder, _, names in os.walk(tree) for name in names]
+    changed = [file for file in files if not file.is_symlink() and int(file.stat().st_mtime) != FIXED_TIME]
+    inputs = [
+        file
+        for file in changed
+        if file.suffix in (".ac", ".am") or (file.suffix == ".m4" and file.name != "aclocal.m4")
+    ]
+    if inputs and not any(file.name in ("configure", "Makefile.in", "aclocal.m4") for file in changed):
+        raise BuildError(
+            f"{label}: patches change the inputs of autoconf, which is not run",
+            details={"changed": ", ".join(sorted(file.relative_to(tree).as_posix() for file in inputs))},
+            hint="patch `configure` or `Makefile.in` as well, or leave the patch out",
+        )
+    for file in files:
+        os.utime(file, (FIXED_TIME, FIXED_TIME), follow_symlinks=False)

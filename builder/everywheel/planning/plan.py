@@ -97,18 +97,15 @@ def plan_libraries(
     steps: dict[str, LibraryStep] = {}
     for name in names:
         recipe = resolve(name)
-        programs = []
-        for requirement in recipe.build_requires:
-            program = _plan_program(project.recipes[requirement], build_machine, identities)
-            steps.setdefault(program.id, program)
-            programs.append(program.id)
+        programs = _plan_programs(recipe.build_requires, project.recipes, build_machine, identities)
+        steps = programs | steps
         linked = {
             requirement: resolve(requirement)
             for requirement in transitive_closure(recipe.requires, lambda name: resolve(name).requires)
         }
         link = tuple(step_id(requirement, _platform(linked[requirement])) for requirement in linked)
         # Programs produce the same output on every build machine, so a key contains their recipes, but not the machine.
-        tools = {requirement: _program_facts(project.recipes[requirement]) for requirement in recipe.build_requires}
+        tools = {requirement: _program_facts(requirement, project.recipes) for requirement in recipe.build_requires}
         requires = {id: steps[id].key for id in link}
         step = LibraryStep(
             id=step_id(name, _platform(recipe)),
@@ -118,29 +115,46 @@ def plan_libraries(
             target=target,
             recipe=recipe,
             link=link,
-            programs=tuple(programs),
+            programs=tuple(step_id(requirement, build_machine.tag) for requirement in recipe.build_requires),
         )
         steps[step.id] = step
     return steps
 
 
-def _plan_program(recipe: Recipe, target: Target, identities: Identities) -> LibraryStep:
-    resolved = resolve_recipe(recipe, target, linkage=Linkage.STATIC)
-    if resolved.requires or resolved.build_requires:
-        raise UsageError(
-            f"{recipe.name} is a program for the build machine and may not require other recipes",
-            details={"requires": ", ".join((*resolved.requires, *resolved.build_requires))},
+def _plan_programs(
+    names: Sequence[str], recipes: Mapping[str, Recipe], target: Target, identities: Identities
+) -> dict[str, LibraryStep]:
+    """Plan programs for the build machine, after the programs that run during their own builds; return the steps by id.
+
+    Raises UsageError for a program that requires libraries, and for programs that require each other in a cycle.
+    """
+
+    def resolve(name: str) -> ResolvedRecipe:
+        return resolve_recipe(recipes[name], target, linkage=Linkage.STATIC)
+
+    needed = transitive_closure(names, lambda name: resolve(name).build_requires)
+    steps: dict[str, LibraryStep] = {}
+    for name in sort_topologically({name: resolve(name).build_requires for name in needed}):
+        recipe = resolve(name)
+        if recipe.requires:
+            raise UsageError(
+                f"{name} is a program for the build machine and may not require libraries",
+                details={"requires": ", ".join(recipe.requires)},
+            )
+        tools = {requirement: _program_facts(requirement, recipes) for requirement in recipe.build_requires}
+        code = (identities.artifacts, identities.toolchain)
+        step = LibraryStep(
+            id=step_id(name, target.tag),
+            key=_key("program", *code, target.tag, _recipe_facts(recipe), tools),
+            kind=StepKind.PROGRAM,
+            platform=target.tag,
+            target=target,
+            recipe=recipe,
+            link=(),
+            programs=tuple(step_id(requirement, target.tag) for requirement in recipe.build_requires),
         )
-    return LibraryStep(
-        id=step_id(recipe.name, target.tag),
-        key=_key("program", identities.artifacts, identities.toolchain, target.tag, _recipe_facts(resolved)),
-        kind=StepKind.PROGRAM,
-        platform=target.tag,
-        target=target,
-        recipe=resolved,
-        link=(),
-        programs=(),
-    )
+        steps[step.id] = step
+    return steps
 
 
 def _plan_wheel(
@@ -216,8 +230,11 @@ def _recipe_facts(recipe: ResolvedRecipe) -> dict[str, object]:
     }
 
 
-def _program_facts(recipe: Recipe) -> dict[str, object]:
+def _program_facts(name: str, recipes: Mapping[str, Recipe]) -> dict[str, object]:
     """Return the parts of a recipe that can change the output of its program on any build machine."""
+    recipe = recipes[name]
+    systems = (recipe.build.system, *(override.system for override in recipe.overrides if override.system is not None))
+    programs = dict.fromkeys((*(name for system in systems for name in system.programs), *recipe.build_requires))
     return {
         "name": recipe.name,
         "version": recipe.version,
@@ -228,6 +245,7 @@ def _program_facts(recipe: Recipe) -> dict[str, object]:
         "products": asdict(recipe.products),
         "files": recipe.files,
         "executables": recipe.executables,
+        **({"programs": [_program_facts(program, recipes) for program in programs]} if programs else {}),
     }
 
 

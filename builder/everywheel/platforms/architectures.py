@@ -20,6 +20,7 @@ class Arch:
         zig: the architecture in zig's target triples.
         glibc, musl: the ABI in zig's target triples, for each libc.
         zig_flags: flags that zig's compilers need in addition to the triple.
+        config_cpu: the CPU in the triplets of configure scripts (GNU config.sub), if it is not `zig`.
         gnu_cpu: the CPU in the file names of extension modules, as in `cpython-311-i386-linux-gnu.so`.
         meson_family: the CPU family of Meson's machine files.
         elf_machine: e_machine of ELF files as pyelftools spells it.
@@ -46,6 +47,7 @@ class Arch:
     also_runs_on: tuple[str, ...] = ()
     zig: str
     zig_flags: tuple[str, ...] = ()
+    config_cpu: str = ""
     glibc: str = "gnu"
     musl: str = "musl"
     gnu_cpu: str
@@ -153,6 +155,7 @@ ARCHES = make_arch_table(
         name="i686",
         also_runs_on=("x86_64",),
         zig="x86",
+        config_cpu="i686",
         gnu_cpu="i386",
         meson_family="x86",
         elf_machine="EM_386",
@@ -179,6 +182,7 @@ ARCHES = make_arch_table(
         name="armv7l",
         machines=("armv8l",),
         zig="arm",
+        config_cpu="armv7l",
         glibc="gnueabihf",
         musl="musleabihf",
         gnu_cpu="arm",
