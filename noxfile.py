@@ -114,9 +114,11 @@ def images(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure builds; `-- smoke` measures smoke tests, `-- containers` a build in a container; prints figures and ratios."""
+    """Measure builds; `-- smoke` measures smoke tests, `-- containers` builds in containers, `-- planning` large plans."""
     install(session, "bench")
-    name, *args = session.posargs if session.posargs[:1] in (["smoke"], ["containers"]) else ["build", *session.posargs]
+    name, *args = (
+        session.posargs if {*session.posargs[:1]} & {"smoke", "containers", "planning"} else ["build", *session.posargs]
+    )
     session.run("python", f"tests/bench/bench_{name}.py", *args)
 
 

@@ -83,12 +83,14 @@ def plan_libraries(
     build_machine = build_machine_target() if machine is None else machine
     project = project.for_target(target)
     resolved: dict[str, ResolvedRecipe] = {}
+    ids: dict[str, str] = {}
 
     def resolve(name: str) -> ResolvedRecipe:
         if name not in resolved:
             linkage = Linkage.SHARED if name in project.shared else Linkage.STATIC
             features = project.features.get(name, ())
             resolved[name] = resolve_recipe(project.recipes[name], target, linkage=linkage, features=features)
+            ids[name] = step_id(name, _platform(resolved[name]))
         return resolved[name]
 
     names = sort_topologically(
@@ -97,18 +99,14 @@ def plan_libraries(
     steps: dict[str, LibraryStep] = {}
     for name in names:
         recipe = resolve(name)
-        programs = _plan_programs(recipe.build_requires, project.recipes, build_machine, identities)
-        steps = programs | steps
-        linked = {
-            requirement: resolve(requirement)
-            for requirement in transitive_closure(recipe.requires, lambda name: resolve(name).requires)
-        }
-        link = tuple(step_id(requirement, _platform(linked[requirement])) for requirement in linked)
+        if recipe.build_requires:
+            steps = _plan_programs(recipe.build_requires, project.recipes, build_machine, identities) | steps
+        link = tuple(ids[name] for name in transitive_closure(recipe.requires, lambda name: resolved[name].requires))
         # Programs produce the same output on every build machine, so a key contains their recipes, but not the machine.
         tools = {requirement: _program_facts(requirement, project.recipes) for requirement in recipe.build_requires}
         requires = {id: steps[id].key for id in link}
         step = LibraryStep(
-            id=step_id(name, _platform(recipe)),
+            id=ids[name],
             key=_library_key(recipe, identities, requires, tools),
             kind=StepKind.LIBRARY,
             platform=_platform(recipe),
