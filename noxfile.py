@@ -134,6 +134,12 @@ def sources(session: nox.Session) -> None:
     everywheel(session, "sources", *(session.posargs or ["check"]))
 
 
+@nox.session
+def sdk(session: nox.Session) -> None:
+    """Build the SDK of libvips into sdk/: `-- -t musllinux_1_2_x86_64`, `-- --wheel --npm`."""
+    everywheel(session, "sdk", "libvips", *session.posargs)
+
+
 @nox.session(name="build-job")
 def build_job(session: nox.Session) -> None:
     """Build a job of `everywheel matrix` into jobs/: `-- zig-musllinux_1_2_x86_64`, `-- sdist`; build options may follow."""

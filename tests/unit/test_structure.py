@@ -45,6 +45,7 @@ ALLOWED_IMPORTS = {
                 "containers/bootstrap.py",
                 "containers/image_archive.py",
                 "containers/local_build_image.py",
+                "sdk/packages.py",
                 "sdk/packing.py",
                 "sources/bundle.py",
                 "store/local.py",

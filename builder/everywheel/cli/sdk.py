@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import click
@@ -17,14 +17,16 @@ from everywheel.config.collection import suggest_recipe
 from everywheel.config.project import Project
 from everywheel.config.recipe import Linkage
 from everywheel.config.target_settings import TargetSettings
-from everywheel.errors import UsageError
+from everywheel.errors import UsageError, count_noun
 from everywheel.pipeline import BuildOptions
 from everywheel.planning.keys import find_identities
 from everywheel.planning.plan import Identities, finish_plan, plan_libraries
 from everywheel.planning.steps import Plan, Step
-from everywheel.platforms.target import Target, build_machine_target
+from everywheel.platforms.target import Target, build_machine_target, parse_target
 from everywheel.sdk.assembly import assemble_sdk
-from everywheel.sdk.packing import archive_suffix, pack_sdk
+from everywheel.sdk.documents import MANIFEST
+from everywheel.sdk.packing import pack_all
+from everywheel.sdk.verification import verify_program, verify_sdk
 from everywheel.toolchains.compilers import EngineName
 from everywheel.wheels.wheelhouse import open_unfinished
 
@@ -45,42 +47,68 @@ PROFILE = "sdk"
     metavar="DIR",
     help="Folder for the archives.",
 )
+@click.option("--wheel", is_flag=True, help="Also write a wheel: `python -m RECIPE_sdk --pkg-config-path`.")
+@click.option("--npm", is_flag=True, help="Also write an npm package.")
+@click.option(
+    "--check", "folder", type=click.Path(path_type=Path), metavar="DIR", help="Check an unpacked SDK instead."
+)
+@click.option(
+    "--program", "programs", type=click.Path(path_type=Path), multiple=True, help="With --check, also a linked program."
+)
 @click.pass_context
 def sdk_command(
-    ctx: click.Context, recipes: tuple[str, ...], selection: Selection, options: BuildOptions, output_dir: Path
+    ctx: click.Context,
+    recipes: tuple[str, ...],
+    selection: Selection,
+    options: BuildOptions,
+    output_dir: Path,
+    wheel: bool,
+    npm: bool,
+    folder: Path | None,
+    programs: tuple[Path, ...],
 ) -> None:
-    """Build one archive for each target with shared libraries, static archives, headers, and files for pkg-config and CMake.
+    """Build an archive for each target: shared libraries, archives, headers, files for pkg-config and CMake.
 
     Without recipe names, it has the shared libraries of the project.
 
     Example: everywheel sdk libvips --target musllinux_1_2_x86_64
     """
+    if folder is not None:
+        _check_sdk(folder, selection.targets, programs)
+        return
+    if programs:
+        raise UsageError("--program needs an SDK", hint="name its folder with --check")
     if selection.engine is EngineName.CONTAINER:
         raise UsageError("the container engine builds no SDK", hint="`everywheel sdk` without --engine")
     project = selection.load_project(ctx.obj)
     roots = _choose_recipes(project, recipes)
-    tags = selection.targets
-    if recipes and not tags:
-        tags = (build_machine_target().tag,)
+    tags = selection.targets or ((build_machine_target().tag,) if recipes else ())
     targets = choose_targets(project, tags, selection.engine)
     store, identities = open_store(), find_identities(selection.engine)
-    plans = []
+    chosen = {choice.partition("=")[0] for choice in selection.profiles}
+    plans = {}
     for linkage in (Linkage.STATIC, Linkage.SHARED):
-        changed = prepare_project(project, roots, linkage)
+        changed = prepare_project(project, roots, linkage, chosen)
         plan = plan_sdk(changed, targets, roots, identities)
-        results = run_plan(
-            plan, changed, store, dataclasses.replace(options, engine=selection.engine, results=tuple(plan.libraries))
-        )
-        if code := exit_code(results):
+        run_options = dataclasses.replace(options, engine=selection.engine, results=tuple(plan.libraries))
+        if code := exit_code(run_plan(plan, changed, store, run_options)):
             ctx.exit(code)
-        plans.append(plan)
+        plans[linkage] = plan
     for target in targets:
-        facts, entries = assemble_sdk(plans[0], plans[1], target, roots, store)
-        name = f"{facts.title}{archive_suffix(target)}"
-        packed = pack_sdk(entries, facts.title, target)
-        with open_unfinished(output_dir / name) as unfinished:
-            unfinished.write_bytes(packed)
-        echo(f"{output_dir / name}: {len(packed) / 1e6:.1f} MB, sha256 {hashlib.sha256(packed).hexdigest()}")
+        facts, entries = assemble_sdk(plans[Linkage.STATIC], plans[Linkage.SHARED], target, roots, store)
+        for name, content in pack_all(facts, entries, wheel=wheel, npm=npm):
+            with open_unfinished(output_dir / name) as unfinished:
+                unfinished.write_bytes(content)
+            echo(f"{output_dir / name}: {len(content) / 1e6:.1f} MB, sha256 {hashlib.sha256(content).hexdigest()}")
+
+
+def _check_sdk(folder: Path, tags: Sequence[str], programs: Sequence[Path]) -> None:
+    if len(tags) > 1:
+        raise UsageError("an SDK is for one target", hint="name one with --target")
+    manifest = verify_sdk(folder, parse_target(tags[0]) if tags else None)
+    for program in programs:
+        verify_program(program, folder, manifest)
+    echo(f"{manifest.title}: {count_noun(len(manifest.files), 'file')} as in {MANIFEST}")
 
 
 def _choose_recipes(project: Project, recipes: Sequence[str]) -> tuple[str, ...]:
@@ -93,10 +121,12 @@ def _choose_recipes(project: Project, recipes: Sequence[str]) -> tuple[str, ...]
     return roots
 
 
-def prepare_project(project: Project, roots: Sequence[str], linkage: Linkage) -> Project:
-    """Return the project with the recipes of an SDK in one linkage, and with their profile for it."""
+def prepare_project(project: Project, roots: Sequence[str], linkage: Linkage, chosen: Collection[str] = ()) -> Project:
+    """Return the project with an SDK's recipes in one linkage, and with their profile for it, unless they are in `chosen`."""
     profiles = {
-        name: recipe.profiles[PROFILE] for name in roots if PROFILE in (recipe := project.recipes[name]).profiles
+        name: recipe.profiles[PROFILE]
+        for name in roots
+        if name not in chosen and PROFILE in (recipe := project.recipes[name]).profiles
     }
     settings = TargetSettings(requires=tuple(roots), shared=tuple(roots) if linkage is Linkage.SHARED else ())
     return dataclasses.replace(

@@ -18,6 +18,8 @@ _LARGEST_TEXT = 16 << 20  # bytes of a license text or .pc file
 # The prefix as a whole path, also in an option such as -I/everywheel.
 _PREFIX = re.compile(rf"(?:(?<=-[ILF])|(?<![\w./-])){re.escape(PREFIX)}(?![\w.-])")
 _FLAGS = re.compile(r"^(?:Cflags|Libs)(?:\.private)?\s*:.*$", re.M)
+# A definition for the sources of a library itself, which would change those of its users.
+_BUILD_FLAG = re.compile(r"\s-DHAVE_CONFIG_H(=\S*)?(?=\s|$)")
 _ABSOLUTE_FOLDER = re.compile(r"""\s-[ILF](?:/\S*|"/[^"]*"|'/[^']*')""")
 
 # Directories that no build reads, and that of the facts, which only `write_library` writes.
@@ -117,7 +119,7 @@ def relocate_pkgconfig(text: str, *, shared: bool) -> str:
     """
     text = re.sub(r"^prefix\s*=.*$", "prefix=${pcfiledir}/../..", text, flags=re.M)
     text = _PREFIX.sub("${prefix}", text)
-    text = _FLAGS.sub(lambda line: _ABSOLUTE_FOLDER.sub("", line[0]), text)
+    text = _FLAGS.sub(lambda line: _BUILD_FLAG.sub("", _ABSOLUTE_FOLDER.sub("", line[0])), text)
     if shared:
         public = re.search(r"^Requires\s*:(.*)$", text, re.M)
         private = re.search(r"^Requires\.private\s*:(.*)$", text, re.M)

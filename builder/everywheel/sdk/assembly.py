@@ -10,9 +10,9 @@ from everywheel.config.recipe import Linkage
 from everywheel.libraries.library_facts import Library, load_libraries
 from everywheel.planning.steps import ANY_PLATFORM, LibraryStep, Plan, StepKind
 from everywheel.platforms.target import Target
+from everywheel.sdk.archive_symbols import check_archives
 from everywheel.sdk.cmake_packages import write_packages
 from everywheel.sdk.contents import Entry, SdkFacts, arrange, read_prefix, select_shared
-from everywheel.sdk.documents import write_documents
 from everywheel.sdk.pkgconfig import write_modules
 from everywheel.store.local import Store
 
@@ -20,7 +20,7 @@ from everywheel.store.local import Store
 def assemble_sdk(
     static: Plan, shared: Plan, target: Target, roots: Sequence[str], store: Store
 ) -> tuple[SdkFacts, dict[str, Entry]]:
-    """Return the facts and the files of the SDK for a target; all steps of both plans must be in the store."""
+    """Return the facts and the files, without documents, of the SDK for a target. Both plans must be in the store."""
     steps = _select_steps(static, target)
     with TemporaryDirectory(dir=store.root / "tmp") as folder:
         prefix, shared_prefix = Path(folder, "static"), Path(folder, "shared")
@@ -43,8 +43,7 @@ def assemble_sdk(
         libraries=libraries,
         archives={step.name: step.recipe.products.libraries for step in steps},
     )
-    entries = write_packages(write_modules(entries, {}), facts)
-    return facts, write_documents(entries, facts)
+    return facts, write_packages(write_modules(entries, check_archives(entries, facts)), facts)
 
 
 def _select_steps(plan: Plan, target: Target) -> list[LibraryStep]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from cyclonedx.model.bom import Bom
@@ -42,7 +42,7 @@ def _render_manifest(entries: Mapping[str, Entry], facts: SdkFacts) -> bytes:
         "version": facts.version,
         "target": target.tag,
         "recipes": list(facts.roots),
-        "license": _license(facts.libraries),
+        "license": license_expression(facts),
         "libraries": {
             library.name: {
                 "version": library.version,
@@ -63,8 +63,9 @@ def _render_manifest(entries: Mapping[str, Entry], facts: SdkFacts) -> bytes:
     return f"{json.dumps(document, indent=1)}\n".encode()
 
 
-def _license(libraries: Sequence[Library]) -> str:
-    return combine_expressions([library.license for library in libraries])
+def license_expression(facts: SdkFacts) -> str:
+    """Return the license of an SDK: that of all its libraries."""
+    return combine_expressions([library.license for library in facts.libraries])
 
 
 def _render_sbom(entries: Mapping[str, Entry], facts: SdkFacts) -> bytes:
@@ -75,7 +76,7 @@ def _render_sbom(entries: Mapping[str, Entry], facts: SdkFacts) -> bytes:
         version=facts.version,
         bom_ref="sdk",
         purl=PackageURL(type="generic", name=facts.name, version=facts.version),
-        licenses=[LicenseExpression(value=_license(facts.libraries))],
+        licenses=[LicenseExpression(value=license_expression(facts))],
     )
     hashes = {library.name: _hash_library(library, entries, facts) for library in facts.libraries}
     components = {library.name: describe_library(library, hashes[library.name]) for library in facts.libraries}

@@ -16,8 +16,6 @@ FOLDER = "lib/pkgconfig"
 STATIC_FOLDER = f"{STATIC}/pkgconfig"
 
 _FIELD = re.compile(r"(?P<key>[A-Z][\w.]*)\s*:\s*(?P<value>.*)")
-# Definitions for the sources of a library itself, which would change those of its users.
-_BUILD_FLAG = re.compile(r"-DHAVE_CONFIG_H(=\S*)?")
 _SEARCH = f"-L${{prefix}}/{STATIC}"
 
 
@@ -31,7 +29,7 @@ def write_modules(entries: Mapping[str, Entry], extra: Mapping[str, str]) -> dic
     for name in entries:
         if _is_module(name):
             base = name.rpartition("/")[2]
-            text = _clean(follow(name, entries).data.decode(), extra.get(base.removesuffix(".pc"), ""))
+            text = _add_libraries(follow(name, entries).data.decode(), extra.get(base.removesuffix(".pc"), ""))
             files[f"{FOLDER}/{base}"] = SdkFile(data=_separate(text, shared).encode())
             files[f"{STATIC_FOLDER}/{base}"] = SdkFile(data=_name_archives(text).encode())
     return files
@@ -51,13 +49,9 @@ def _is_module(name: str) -> bool:
     return bool(re.fullmatch(r"(lib|share)/pkgconfig/[^/]+\.pc", name))
 
 
-def _clean(text: str, extra: str) -> str:
-    """Return a module without flags of its own build."""
+def _add_libraries(text: str, extra: str) -> str:
     fields = read_fields(text)
-    for key in ("Cflags", "Cflags.private"):
-        fields[key] = " ".join(flag for flag in fields.get(key, "").split() if not _BUILD_FLAG.fullmatch(flag))
-    if extra:
-        fields["Libs.private"] = f"{fields.get('Libs.private', '')} {extra}".strip()
+    fields["Libs.private"] = f"{fields.get('Libs.private', '')} {extra}".strip()
     return _render(text, fields)
 
 
