@@ -187,7 +187,7 @@ def list_names() -> frozenset[str]:
         values = [getattr(part, field.name) for part in parts for field in fields(part) if field.name not in skipped]
         names.update(value for value in values if isinstance(value, str))
         names.update(item for value in values if isinstance(value, tuple) for item in value if isinstance(item, str))
-    return frozenset(names - {""})  # a field without a value is no name
+    return frozenset(names - {""})  # a field without a value has no name
 
 
 def find_arch_names(path: Path) -> Iterator[str]:
