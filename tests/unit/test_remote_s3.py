@@ -6,6 +6,7 @@ import hashlib
 import random
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,6 +47,8 @@ def server() -> Iterator[str]:
         assert process.stderr is not None
         line = next(line for line in process.stderr if "Running on" in line)
         url = line.split("Running on ")[1].split()[0]
+        # The server writes a line for each request, and would wait for a reader of a full pipe.
+        threading.Thread(target=process.stderr.read, daemon=True).start()
         try:
             yield url
         finally:
