@@ -1,7 +1,7 @@
 """Releases of Linux distributions with the versions of their C and C++ libraries.
 
-Those with glibc are facts from https://github.com/mayeut/pep600_compliance (MIT, `data/LICENSE`), those of Alpine are from its
-package indexes.
+Those with glibc are facts from https://github.com/mayeut/pep600_compliance (MIT, `data/LICENSE`), those of Alpine are
+from its release notes and its advisories on musl.
 """
 
 from __future__ import annotations

@@ -73,7 +73,6 @@ def _list_pe(pe: PeFacts) -> Iterator[Protection]:
         "DYNAMIC_BASE": "ASLR",
         "HIGH_ENTROPY_VA": "64-bit ASLR",
         "NX_COMPAT": "NX",
-        "GUARD_CF": "Control Flow Guard",
     }
     for flag, name in names.items():
         if flag != "HIGH_ENTROPY_VA" or pe.bits == 64:
