@@ -216,7 +216,7 @@ def faults(session: nox.Session) -> None:
 def examples(session: nox.Session) -> None:
     """Build the programs in examples/ for five systems, with an SDK for each, and run them; `-- static-amd64` builds some."""
     install(session, "examples")
-    session.run("python", "examples/build.py", "--run", *session.posargs)
+    session.run("python", "examples/build_examples.py", "--run", *session.posargs)
 
 
 import extension_sessions  # noqa: E402, F401 - nox lists the sessions of imported modules as well

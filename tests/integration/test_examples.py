@@ -46,7 +46,7 @@ def go_environment(machine: str, tmp_path_factory: pytest.TempPathFactory) -> di
 def output(go_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The folder of the programs, and the output of the script that built and ran them."""
     folder = tmp_path_factory.mktemp("examples")
-    script = [sys.executable, REPOSITORY / "examples" / "build.py", "--run", *SHAPES]
+    script = [sys.executable, REPOSITORY / "examples" / "build_examples.py", "--run", *SHAPES]
     text = call([*script, "--sdk", folder / "sdk", "--output-dir", folder / "out"], cwd=folder, env=go_environment)
     return folder / "out", text
 

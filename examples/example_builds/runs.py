@@ -1,0 +1,53 @@
+"""Runs of the programs on this machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from example_builds.commands import ExampleError, run
+from example_builds.go_programs import run_go
+from example_builds.shapes import EXAMPLES, Build
+
+PHOTO = EXAMPLES.parent / "extension" / "tests" / "data" / "photo.jpg"
+
+
+def choose_runner(build: Build) -> list[str]:
+    """Return the program that runs those of a shape on this machine, if they need one; raise ExampleError if none can."""
+    shape = build.shape
+    if shape.kind == "windows":
+        runner = "wine"
+    elif {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine) == shape.arch:
+        return []
+    elif shape.kind == "static":
+        runner = f"qemu-{shape.zig.partition('-')[0]}-static"
+    else:
+        raise ExampleError(f"it needs the C library of {shape.arch}; the static program runs under QEMU")
+    if shutil.which(runner) is None:
+        raise ExampleError(f"{runner} is not installed")
+    return [runner]
+
+
+def run_programs(name: str, build: Build) -> None:
+    """Run the server's tests, make a thumbnail with each program that can run on this machine, and print the results."""
+    try:
+        runner = choose_runner(build)
+    except ExampleError as error:
+        print(f"{name}: not run: {error}")
+        return
+    shape, folder, environment = build.shape, build.output, {**os.environ, "WINEDEBUG": "-all"}
+    if shape.kind == "static" and not runner:
+        print(f"{name}: go test: {run_go(build, 'test', '-count=1').strip()}")
+    commands: dict[str, list[str | Path]] = {
+        path.name: [*runner, path] for path in (*folder.glob("thumbnail*"), *folder.glob("windows-dll*"))
+    }
+    if shape.kind == "gcc":
+        library = folder / "lib" / "libvips.so.42"
+        commands["ctypes"] = [sys.executable, EXAMPLES / "ctypes" / "thumbnail.py", library]
+    thumbnail = folder / "photo.webp"
+    for program, command in sorted(commands.items()):
+        output = run([*command, PHOTO, thumbnail, "100"], cwd=folder, env=environment)
+        print(f"{name}: {program}: {output.splitlines()[-1]}")
+        thumbnail.unlink()
