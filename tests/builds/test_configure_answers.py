@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,6 +46,56 @@ RUN_CHECKS = {
     "ac_cv_func_strtod": 'char *e, *t = " +69"; return strtod(t, &e) != 69 || e != t + 4;',
 }
 
+# What the answers to the checks of compilers state: C11 without an option, GNU C, and no header of Minix.
+COMPILER_CHECKS = """
+#include <stdarg.h>
+#include <sys/time.h>
+#include <time.h>
+#if !defined __GNUC__ || __has_include(<minix/config.h>) || __STDC_VERSION__ < 201112L
+#error
+#endif
+_Static_assert(_Generic(1, int: 1, default: 0), "");
+static inline int count(const char *__restrict__ text, ...) {
+    va_list first, second;
+    va_start(first, text);
+    va_copy(second, first);
+    va_end(second);
+    va_end(first);
+    for (int i = 0; i < 2; i++) if (text[i] == 0) return i;
+    return 2;
+}
+volatile const int some_variable = 1;
+int some_function(void) { return count("a") + some_variable; }
+"""
+# The variables that the test of compilers and programs below covers, those of macOS, and those that state no fact.
+COMPILER_ANSWERS = {
+    "ac_cv_c_const": "yes",
+    "ac_cv_c_inline": "inline",
+    "ac_cv_c_restrict": "__restrict__",
+    "ac_cv_c_volatile": "yes",
+    "ac_cv_c_compiler_gnu": "yes",
+    "ac_cv_cxx_compiler_gnu": "yes",
+    "ac_cv_header_stdc": "yes",
+    "ac_cv_header_time": "yes",
+    "ac_cv_header_minix_config_h": "no",
+    "ac_cv_prog_cc_c_o": "yes",
+    "ac_cv_prog_cc_g": "yes",
+    "ac_cv_prog_cxx_g": "yes",
+    "ac_cv_prog_cc_c11": "",
+    "ac_cv_prog_cc_c99": "",
+    "ac_cv_prog_cc_c89": "",
+    "am_cv_prog_cc_c_o": "yes",
+    "lt_cv_sys_max_cmd_len": "98304",
+    "lt_cv_ld_reload_flag": "-r",
+    "lt_cv_nm_interface": "BSD nm",
+    "lt_cv_path_NM": "nm",
+    "lt_cv_path_LD": "ld",
+    "lt_cv_deplibs_check_method": "pass_all",
+    "lt_cv_apple_cc_single_mod": "yes",
+    "lt_cv_ld_force_load": "yes",
+}
+OTHER_ANSWERS = ("ac_cv_c_bigendian", "ac_cv_exeext", "ac_cv_objext", "lt_cv_prog_gnu_ld", "lt_cv_prog_gnu_ldcxx")
+
 
 @pytest.fixture(scope="module")
 def engine(shared_store: Path, tmp_path_factory: pytest.TempPathFactory) -> ZigEngine:
@@ -61,7 +113,8 @@ def prepare(engine: ZigEngine, tag: str, folder: Path) -> tuple[Toolchain, dict[
 
 def compile_and_link(text: str, folder: Path, environment: Mapping[str, str], *flags: str) -> Path:
     (folder / "check.c").write_text(text)
-    for command in (["cc", *flags, "-c", "check.c", "-o", "check.o"], ["cc", "check.o", "-o", "check.exe"]):
+    static = [flag for flag in flags if flag == "-static"]
+    for command in (["cc", *flags, "-c", "check.c", "-o", "check.o"], ["cc", *static, "check.o", "-o", "check.exe"]):
         subprocess.run(command, cwd=folder, env=environment, check=True)
     return folder / "check.exe"
 
@@ -102,13 +155,57 @@ def test_every_target_has_the_headers_functions_and_sizes_of_the_answers(
     assert program.exists()
 
 
-def test_every_answer_to_a_check_that_runs_a_program_has_a_program() -> None:
+@pytest.mark.parametrize("tag", TARGETS)
+def test_the_compilers_and_programs_are_as_the_answers_state(engine: ZigEngine, tag: str, tmp_path: Path) -> None:
+    toolchain, environment = prepare(engine, tag, tmp_path)
+    answers = list_answers(toolchain.target)
+
+    def run(*command: str) -> str:
+        process = subprocess.run(command, cwd=tmp_path, env=environment, text=True, capture_output=True, check=False)
+        assert process.returncode == 0, process.stderr
+        return process.stdout
+
+    assert {name: answers[name] for name in COMPILER_ANSWERS} == COMPILER_ANSWERS
+    (tmp_path / "a.c").write_text(COMPILER_CHECKS)
+    (tmp_path / "b.c").write_text("int some_function(void); int main(void) { return some_function(); }\n")
+    (tmp_path / "a.cc").write_text("#ifndef __GNUC__\n#error\n#endif\n")
+    run("cc", "-g", "-Werror", "-c", "a.c", "-o", "other.o")
+    run("c++", "-g", "-c", "a.cc", "-o", "cxx.o")
+    assert run(answers["lt_cv_path_NM"], "other.o").count(" some_") + run("nm", "other.o").count(" _some_") == 2
+    assert ("GNU" in run(answers["lt_cv_path_LD"], "-v")) == (answers["lt_cv_prog_gnu_ld"] == "yes")
+    assert answers["lt_cv_prog_gnu_ldcxx"] == answers["lt_cv_prog_gnu_ld"]
+    assert os.sysconf("SC_ARG_MAX") > int(answers["lt_cv_sys_max_cmd_len"])
+    if toolchain.target.os != "windows":
+        run("ld", answers["lt_cv_ld_reload_flag"], "-o", "both.o", "other.o", "cxx.o")
+        assert "some_function" in run("nm", "both.o")
+    if toolchain.target.os == "darwin":
+        run("ar", "cr", "liba.a", "other.o")
+        run("cc", "-o", "program", "b.c", "-Wl,-force_load,./liba.a")
+        run("cc", "-o", "liba.dylib", "-dynamiclib", "-Wl,-single_module", "a.c")
+
+
+@pytest.mark.parametrize("tag", TARGETS)
+def test_every_answer_is_one_that_a_test_compares(tag: str) -> None:
+    target = parse_target(tag)
+    is_posix = target.os != "windows"
+    headers = (*C_HEADERS, *(POSIX_HEADERS if is_posix else ()))
+    names = [f"ac_cv_header_{name}" for name in headers] + [f"ac_cv_sizeof_{name}" for name in size_types(target)]
+    names += [f"ac_cv_func_{name}" for name in POSIX_FUNCTIONS] if is_posix else []
+    tested = {re.sub(r"\W", "_", name.replace("*", "p")) for name in names}
+    runs = set(RUN_CHECKS) if is_posix else set()
+
     assert set(RUN_CHECKS) == set(RUN_ANSWERS)
+    assert set(list_answers(target)) == tested | runs | set(COMPILER_ANSWERS) | set(OTHER_ANSWERS)
 
 
-def test_the_answers_to_checks_that_run_a_program_are_those_of_the_program(engine: ZigEngine, tmp_path: Path) -> None:
-    toolchain, environment = prepare(engine, "manylinux2014_x86_64", tmp_path)
-    if not can_run(toolchain.target):
+@pytest.mark.parametrize(
+    ("tag", "flags"), [("manylinux2014_x86_64", ()), ("musllinux_1_2_x86_64", ("-static",))], ids=["glibc", "musl"]
+)
+def test_the_answers_to_checks_that_run_a_program_are_those_of_the_program(
+    engine: ZigEngine, tag: str, flags: tuple[str, ...], tmp_path: Path
+) -> None:
+    toolchain, environment = prepare(engine, tag, tmp_path)
+    if not (can_run(toolchain.target) or (flags and can_run(parse_target("manylinux2014_x86_64")))):
         pytest.skip("this machine does not run the target's programs")
     (tmp_path / "file").write_text("text" * 2000)
     (tmp_path / "link").symlink_to("file")
@@ -121,6 +218,7 @@ def test_the_answers_to_checks_that_run_a_program_are_those_of_the_program(engin
         tmp_path,
         environment,
         "-D_GNU_SOURCE",
+        *flags,
     )
 
     output = subprocess.run([program], cwd=tmp_path, check=True, capture_output=True, text=True).stdout

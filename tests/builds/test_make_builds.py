@@ -162,7 +162,7 @@ def test_a_declared_program_that_this_machine_does_not_have_is_an_error_before_a
 
     assert fail(project, "undeclared", exit_code=7) == [
         f"error: undeclared 1.0 for {TARGET}: its build runs 'no-such-program', which is not on PATH",
-        "hint: install it with the package manager of this machine: the recipe declares it in `machine-programs`",
+        "hint: `everywheel doctor` shows the command that installs it: the recipe declares it in `machine-programs`",
     ]
 
 

@@ -6,7 +6,9 @@ import platform
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from everywheel.cli import doctor
+from everywheel.cli.main import main
 from everywheel.cli.package_managers import Need, advise_install, find_package_manager, parse_os_release
 from everywheel.containers.qemu import EmulationProblem
 from everywheel.errors import MachineError
@@ -191,7 +193,7 @@ def test_doctor_shows_the_commands_of_the_distribution(monkeypatch: pytest.Monke
     monkeypatch.setattr(platform, "libc_ver", lambda: ("glibc", "2.36"))
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    advice = {check.name: check.advice for check in doctor.check_machine(tmp_path)}
+    advice = {check.name: check.advice for check in doctor.check_machine(tmp_path, {})}
 
     assert advice["git"] == "`apk add git` (it applies patches)"
     assert advice["shell"] == "`apk add busybox` (they start compiler wrappers and code generators)"
@@ -204,6 +206,39 @@ def test_doctor_shows_the_commands_of_the_distribution(monkeypatch: pytest.Monke
         "then `rc-service qemu-binfmt start`"
     )
     assert advice["mmdebstrap"] == "install mmdebstrap"
+
+
+@pytest.mark.parametrize(
+    ("os_release", "advice"),
+    [
+        (DEBIAN_12, "`apt-get install no-program-a gettext`"),
+        (FEDORA, "`dnf install no-program-a gettext`"),
+        (NIXOS, "install no-program-a, msgfmt"),
+    ],
+)
+def test_doctor_names_the_declared_programs_that_are_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, os_release: str, advice: str
+) -> None:
+    for name, programs in (("one", ["no-program-a"]), ("two", ["msgfmt", "no-program-a"])):
+        (tmp_path / "recipes" / name).mkdir(parents=True)
+        (tmp_path / "recipes" / name / "recipe.toml").write_text(
+            f'name = "{name}"\nversion = "1.0"\nlicense = {{ spdx = "MIT", files = ["LICENSE"] }}\n'
+            f'[source]\nurls = ["https://example.org/{{version}}.tar.gz"]\nsha256 = "{64 * "0"}"\n'
+            f'[build]\nsystem = "make"\nmachine-programs = {programs}\n[products]\n'.replace("'", '"')
+        )
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "demo"\nversion = "1"\n[tool.everywheel]\n')
+    manager = find_package_manager("Linux", os_release)
+    monkeypatch.setattr(doctor, "find_package_manager", lambda: manager)
+    monkeypatch.setenv("EVERYWHEEL_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    output = CliRunner().invoke(main, ["--project", str(tmp_path), "doctor"]).output
+
+    lines = [line.split(maxsplit=1) for line in output.splitlines()]
+    start = next(number for number, line in enumerate(lines) if line[1].startswith("programs:"))
+    assert " ".join(" ".join(line) for line in lines[start : start + 2]).split() == (
+        f"optional programs: not on PATH: no-program-a of one, two; msgfmt of two {advice} (builds run them)".split()
+    )
 
 
 @pytest.mark.skipif(platform.system() != "Linux", reason="reads this machine's own file")

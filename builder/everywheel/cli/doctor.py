@@ -11,25 +11,33 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
 
+from everywheel.cli.machine_check import CheckState, MachineCheck, missing_part, ok, optional
 from everywheel.cli.options import json_option, verbose_option
 from everywheel.cli.output import echo
-from everywheel.cli.package_managers import Need, PackageManager, advise_install, find_package_manager
+from everywheel.cli.package_managers import (
+    Need,
+    PackageManager,
+    advise_install,
+    advise_programs,
+    find_package_manager,
+)
+from everywheel.config.collection import load_available_recipes
+from everywheel.config.recipe import Recipe
 from everywheel.containers.qemu import MOUNT_HANDLERS, EmulationProblem, enable_handler, find_emulation_problem
 from everywheel.containers.runtime import INSTALL_HINT, find_runtime, is_native
-from everywheel.errors import MachineError
+from everywheel.errors import MachineError, UsageError
 from everywheel.execution.process import run_command
 from everywheel.execution.temporary_files import check_temporary_directory
 from everywheel.platforms.architectures import ARCHES
 from everywheel.platforms.target import build_machine_target
 from everywheel.store.local import Store, default_store
 from everywheel.toolchains.build_tools import ensure_tools, pinned_versions
+from everywheel.toolchains.machine_programs import find_missing_programs
 from everywheel.toolchains.store_location import check_store_location
 from everywheel.toolchains.utilities import list_missing_utilities
 
@@ -40,35 +48,24 @@ _CXX_LIBRARY = "libstdc++.so.6"
 _DEBIAN_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
-class CheckState(StrEnum):
-    """Result of a check; `optional` means missing, but not required for builds."""
-
-    OK = "ok"
-    MISSING = "missing"
-    OPTIONAL = "optional"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MachineCheck:
-    """One check of the machine; `advice` is the command or step that fixes it, empty when there is nothing to fix."""
-
-    name: str
-    state: CheckState
-    message: str
-    advice: str = ""
-
-
 @click.command("doctor", short_help="Check this machine, and show what to install.")
 @verbose_option
 @json_option
-def doctor_command(as_json: bool) -> None:
+@click.pass_obj
+def doctor_command(root: Path, as_json: bool) -> None:
     """Check this machine for everything that builds and smoke tests need, and show how to install the missing parts.
+
+    In a project, this includes the programs that its recipes declare.
 
     The exit code is 7 when a part that builds require is missing.
 
     Example: everywheel doctor
     """
-    checks = check_machine(default_store())
+    try:
+        recipes = load_available_recipes(root)
+    except UsageError:  # commands that need the recipes report it
+        recipes = {}
+    checks = check_machine(default_store(), recipes)
     if as_json:
         echo(json.dumps([dataclasses.asdict(check) for check in checks], indent=1))
     else:
@@ -83,7 +80,7 @@ def doctor_command(as_json: bool) -> None:
         )
 
 
-def check_machine(store: Path) -> tuple[MachineCheck, ...]:
+def check_machine(store: Path, recipes: Mapping[str, Recipe]) -> tuple[MachineCheck, ...]:
     """Check for everything that builds and smoke tests need; nothing is installed, and only the store may be created."""
     manager = find_package_manager()
     build = (
@@ -95,6 +92,7 @@ def check_machine(store: Path) -> tuple[MachineCheck, ...]:
         _check_shell(manager),
         _check_cxx_library(manager),
         _check_utilities(manager),
+        _check_programs(manager, recipes),
         _check_package_client(),
         _check_store(store),
         _check_build_tools(store),
@@ -102,39 +100,27 @@ def check_machine(store: Path) -> tuple[MachineCheck, ...]:
     return (*build, _check_runtime(manager), *_check_emulation(manager), _check_bootstrap(manager))
 
 
-def _ok(name: str, message: str) -> MachineCheck:
-    return MachineCheck(name=name, state=CheckState.OK, message=message)
-
-
-def _missing(name: str, message: str, advice: str) -> MachineCheck:
-    return MachineCheck(name=name, state=CheckState.MISSING, message=message, advice=advice)
-
-
-def _optional(name: str, message: str, advice: str) -> MachineCheck:
-    return MachineCheck(name=name, state=CheckState.OPTIONAL, message=message, advice=advice)
-
-
 def _check_platform() -> MachineCheck:
     system = platform.system()
     libc = " ".join(part for part in platform.libc_ver() if part) or "musl"
     message = f"{system} {platform.machine()}" + (f", {libc}" if system == "Linux" else "")
     if system == "Linux" and build_machine_target().arch.name in ARCHES:
-        return _ok("machine", message)
+        return ok("machine", message)
     if system in ("Darwin", "Windows"):
-        return _optional(
+        return optional(
             "machine", message, "`--engine native` builds for this machine; on Linux, zig builds for every target"
         )
-    return _missing("machine", message, "use Linux, macOS or Windows")
+    return missing_part("machine", message, "use Linux, macOS or Windows")
 
 
 def _check_python() -> MachineCheck:
-    return _ok("python", f"{platform.python_version()} at {sys.executable}")
+    return ok("python", f"{platform.python_version()} at {sys.executable}")
 
 
 def _check_venv(manager: PackageManager | None) -> MachineCheck:
     if importlib.util.find_spec("venv") is not None and importlib.util.find_spec("pip") is not None:
-        return _ok("venv and pip", "importable")
-    return _missing("venv and pip", "not installed", advise_install(manager, Need.VENV))
+        return ok("venv and pip", "importable")
+    return missing_part("venv and pip", "not installed", advise_install(manager, Need.VENV))
 
 
 def _check_temporary_files() -> MachineCheck:
@@ -142,40 +128,40 @@ def _check_temporary_files() -> MachineCheck:
         check_temporary_directory()
     except MachineError as error:
         details = ", ".join(f"{label}: {value}" for label, value in error.details.items())
-        return _missing("temporary files", details, error.hint or "")
-    return _ok("temporary files", os.environ.get("TMPDIR") or tempfile.gettempdir())
+        return missing_part("temporary files", details, error.hint or "")
+    return ok("temporary files", os.environ.get("TMPDIR") or tempfile.gettempdir())
 
 
 def _check_git(manager: PackageManager | None) -> MachineCheck:
     git, advice = shutil.which("git"), f"{advise_install(manager, Need.GIT)} (it applies patches)"
     if git is None:
-        return _missing("git", "not on PATH", advice)
+        return missing_part("git", "not on PATH", advice)
     try:
-        return _ok("git", run_command([git, "--version"]).output.strip())
+        return ok("git", run_command([git, "--version"]).output.strip())
     except (OSError, MachineError) as error:
         if isinstance(error, MachineError):
-            return _missing("git", f"{git} cannot be run: {error.fact}", error.hint or "")
+            return missing_part("git", f"{git} cannot be run: {error.fact}", error.hint or "")
         reason = (error.strerror or str(error)).lower()
-        return _missing("git", f"{git} cannot be run: {reason}", advice)
+        return missing_part("git", f"{git} cannot be run: {reason}", advice)
 
 
 def _check_shell(manager: PackageManager | None) -> MachineCheck:
     """Check for the programs that start scripts: compiler wrappers and code generators; on Windows, no script is started."""
     if sys.platform == "win32":
-        return _ok("shell", "not required")
+        return ok("shell", "not required")
     if missing := [str(path) for path in _SCRIPT_PROGRAMS if not path.exists()]:
         advice = f"{advise_install(manager, Need.SHELL)} (they start compiler wrappers and code generators)"
-        return _missing("shell", f"missing: {', '.join(missing)}", advice)
-    return _ok("shell", ", ".join(map(str, _SCRIPT_PROGRAMS)))
+        return missing_part("shell", f"missing: {', '.join(missing)}", advice)
+    return ok("shell", ", ".join(map(str, _SCRIPT_PROGRAMS)))
 
 
 def _check_cxx_library(manager: PackageManager | None) -> MachineCheck:
     """Check for gcc's C++ library, with which CMake and ninja from the package index are linked on Linux with glibc."""
     name, libc = "C++ library", platform.libc_ver()[0]
     if platform.system() != "Linux" or libc != "glibc" or _can_load(_CXX_LIBRARY):
-        return _ok(name, _CXX_LIBRARY if libc == "glibc" else "not required")
+        return ok(name, _CXX_LIBRARY if libc == "glibc" else "not required")
     advice = f"{advise_install(manager, Need.CXX_LIBRARY)} (CMake and ninja need it)"
-    return _missing(name, f"{_CXX_LIBRARY} is not installed", advice)
+    return missing_part(name, f"{_CXX_LIBRARY} is not installed", advice)
 
 
 def _can_load(library: str) -> bool:
@@ -192,24 +178,32 @@ def _can_load(library: str) -> bool:
 
 def _check_utilities(manager: PackageManager | None) -> MachineCheck:
     if sys.platform == "win32":
-        return _optional("utilities", "builds on Windows do not use them", "")
+        return optional("utilities", "builds on Windows do not use them", "")
     if missing := list_missing_utilities():
-        return _optional(
+        return optional(
             "utilities",
             f"not on PATH: {', '.join(missing)}",
             f"{advise_install(manager, Need.UTILITIES)} (configure scripts call them)",
         )
-    return _ok("utilities", "those that configure scripts call are on PATH")
+    return ok("utilities", "those that configure scripts call are on PATH")
+
+
+def _check_programs(manager: PackageManager | None, recipes: Mapping[str, Recipe]) -> MachineCheck:
+    missing = find_missing_programs(recipes)
+    if not missing:
+        return ok("programs", "those that recipes declare are on PATH")
+    users = "; ".join(f"{program} of {', '.join(names)}" for program, names in missing.items())
+    return optional("programs", f"not on PATH: {users}", f"{advise_programs(manager, missing)} (builds run them)")
 
 
 def _check_package_client() -> MachineCheck:
     if shutil.which("apt-get") is None:
-        return _optional(
+        return optional(
             "package client",
             "no apt-get: sources come from mirrors, upstream URLs and the snapshot service",
             "nothing is missing for builds; `everywheel sources import` reads a bundle from another machine",
         )
-    return _ok("package client", "apt-get")
+    return ok("package client", "apt-get")
 
 
 def _check_store(root: Path) -> MachineCheck:
@@ -218,12 +212,12 @@ def _check_store(root: Path) -> MachineCheck:
         Store(root)
     except MachineError as error:
         reason = error.details.get("reason", "")
-        return _missing("store", f"{error.fact}{reason and f': {reason}'}", error.hint or "")
+        return missing_part("store", f"{error.fact}{reason and f': {reason}'}", error.hint or "")
     free = shutil.disk_usage(root).free
     message = f"{root}, {free / 1e9:.1f} GB free"
     if free < _STORE_SPACE or not os.access(root, os.W_OK):
-        return _missing("store", message, "set EVERYWHEEL_STORE to a writable directory on a larger disk")
-    return _ok("store", message)
+        return missing_part("store", message, "set EVERYWHEEL_STORE to a writable directory on a larger disk")
+    return ok("store", message)
 
 
 def _check_build_tools(root: Path) -> MachineCheck:
@@ -231,8 +225,8 @@ def _check_build_tools(root: Path) -> MachineCheck:
     try:
         ensure_tools(root, offline=True)
     except MachineError:
-        return _optional("build tools", f"not installed yet: {pins}", "the first build installs them (about 160 MB)")
-    return _ok("build tools", pins)
+        return optional("build tools", f"not installed yet: {pins}", "the first build installs them (about 160 MB)")
+    return ok("build tools", pins)
 
 
 def _check_runtime(manager: PackageManager | None) -> MachineCheck:
@@ -243,15 +237,15 @@ def _check_runtime(manager: PackageManager | None) -> MachineCheck:
     except MachineError as error:
         reasons = "; ".join(f"{address}: {reason}" for address, reason in error.details.items())
         hint = advise_install(manager, Need.RUNTIME) if error.hint == INSTALL_HINT else error.hint or ""
-        return _optional(name, f"{error.fact} ({reasons})", hint)
+        return optional(name, f"{error.fact} ({reasons})", hint)
     free = shutil.disk_usage(root).free if root.is_dir() else None
     if free is not None and free < _IMAGE_SPACE:
-        return _missing(
+        return missing_part(
             name,
             f"{message}, {free / 1e9:.1f} GB free in {root}",
             "`everywheel images prune` and `docker system prune` free disk space",
         )
-    return _ok(name, message)
+    return ok(name, message)
 
 
 def _check_emulation(manager: PackageManager | None) -> Iterator[MachineCheck]:
@@ -267,19 +261,19 @@ def _check_emulation(manager: PackageManager | None) -> Iterator[MachineCheck]:
             advice = enable_handler(arch)
         elif problem is EmulationProblem.NOT_MOUNTED:
             advice = f"{MOUNT_HANDLERS}, then {advice}"
-        yield _optional(f"QEMU {arch.name}", f"{arch.name} programs cannot be run: {problem}", advice)
+        yield optional(f"QEMU {arch.name}", f"{arch.name} programs cannot be run: {problem}", advice)
     if working:
-        yield _ok("QEMU", f"runs {', '.join(working)}")
+        yield ok("QEMU", f"runs {', '.join(working)}")
 
 
 def _check_bootstrap(manager: PackageManager | None) -> MachineCheck:
     program, message = shutil.which("mmdebstrap"), "not installed: images come from registries only"
     if program is None:
-        return _optional("mmdebstrap", message, advise_install(manager, Need.MMDEBSTRAP))
+        return optional("mmdebstrap", message, advise_install(manager, Need.MMDEBSTRAP))
     if not _DEBIAN_KEYRING.exists():
         keys = f"{program}, without the keys of Debian's archive"
-        return _optional("mmdebstrap", keys, advise_install(manager, Need.DEBIAN_KEYS))
-    return _ok("mmdebstrap", program)
+        return optional("mmdebstrap", keys, advise_install(manager, Need.DEBIAN_KEYS))
+    return ok("mmdebstrap", program)
 
 
 COMMAND = doctor_command

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import platform
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +13,8 @@ from pathlib import Path
 from everywheel.platforms.architectures import Arch
 
 _OS_RELEASE = (Path("/etc/os-release"), Path("/usr/lib/os-release"))
+# Packages that are not named like the program; these names are the same in all distributions.
+_PROGRAMS = {"makeinfo": "texinfo", "msgfmt": "gettext", "tclsh": "tcl"}
 _UTILITIES = "coreutils diffutils findutils gawk grep sed tar"
 
 
@@ -183,3 +185,11 @@ def advise_install(manager: PackageManager | None, need: Need, arch: Arch | None
     start = {Need.RUNTIME: manager.start_runtime, Need.EMULATOR: manager.start_emulators}.get(need, "")
     commands = [f"`{command}`" for command in (f"{manager.install} {packages}", start) if command]
     return ", then ".join(commands).format(cpu="" if arch is None else arch.qemu)
+
+
+def advise_programs(manager: PackageManager | None, names: Iterable[str]) -> str:
+    """Return the command that installs programs by name; most packages are named like their program."""
+    names = tuple(names)
+    if manager is None or manager is _WINGET:  # its packages have the names of publishers
+        return f"install {', '.join(names)}"
+    return f"`{manager.install} {' '.join(dict.fromkeys(_PROGRAMS.get(name, name) for name in names))}`"

@@ -29,6 +29,15 @@ _NUMBERS = r"(\d+(?:[._]\d+)*[A-Za-z0-9.]*?)"
 _VERSION = re.compile(rf"(?:^|[-_/v]){_NUMBERS}(?:\+[a-z0-9]+)?(?:\.orig)?\.(?:tar\.\w+|tgz|tbz2|txz)$")
 _HINT = "the address is that of the archive itself, such as https://…/foo-1.0.tar.gz"
 
+# The comments of a draft in [build], for build systems without switches for tests and parts.
+_COMMENTS = {
+    "make": (
+        '# configure = ["./configure", "--prefix={prefix}"]  # if the source has a script that is not of autoconf',
+        "# compile = []  # targets of make: those of the library only",
+        "# options = {}  # variables of make",
+    )
+}
+
 
 @click.command("new", short_help="Draft a recipe from the address of a source archive.")
 @click.argument("name")
@@ -65,7 +74,9 @@ def new_command(root: Path, name: str, url: str, version: str) -> None:
     load_recipe(folder / "recipe.toml")
     echo(f"written: {folder / 'recipe.toml'}")
     if not source.system:
-        echo(f"the source has no build file of Meson or CMake: write {folder / 'overlay' / 'meson.build'}")
+        echo(f"the source has no build file that is known: write {folder / 'overlay' / 'meson.build'}")
+    if not source.license_files:
+        echo("the source has no file with a license at its top: name the files with its text in `license`")
     echo(f"check the comments in it, then run `everywheel deps {name}`")
 
 
@@ -111,7 +122,7 @@ def _render(name: str, version: str, url: str, sha256: str, size: int, source: L
         "[build]",
         f'system = "{source.system or "meson"}"',
         *([f"subdir = {json.dumps(source.subdir)}"] if source.subdir else []),
-        "# disable = []  # tests, programs and optional parts",
+        *_COMMENTS.get(source.system, ("# disable = []  # tests, programs and optional parts",)),
         "",
         "[products]",
         "# guessed from the build files: what the build must install",
