@@ -32,6 +32,7 @@ TARGETS = {
 }
 """The processor and the suffix of modules for CPython 3.13 by target."""
 MODULES = {
+    "flit": {"checksum"},
     "hatchling": {"checksum"},
     "meson": {"versions"},
     "scikit-build-core": {"greet", "versions"},
@@ -86,7 +87,7 @@ def check_wheel(project: Path, name: str, tag: str) -> None:
     assert audit_wheel(wheel).findings == ()
 
 
-@pytest.mark.parametrize("name", ["setuptools", "scikit-build-core", "meson", "hatchling"])
+@pytest.mark.parametrize("name", ["setuptools", "scikit-build-core", "meson", "hatchling", "flit"])
 def test_the_modules_of_a_backend_work_on_this_machine(name: str, tmp_path: Path) -> None:
     if platform.machine() != "x86_64":
         pytest.skip("the wheel is for x86_64")
@@ -100,6 +101,7 @@ def test_the_modules_of_a_backend_work_on_this_machine(name: str, tmp_path: Path
     ("name", "tags"),
     [
         ("hatchling", ["macosx_11_0_arm64", "musllinux_1_2_aarch64", "win_amd64"]),
+        ("flit", ["musllinux_1_2_aarch64"]),
         ("meson", ["win_amd64"]),
         ("setuptools", ["win_amd64"]),
         *(pytest.param(name, [*TARGETS], marks=pytest.mark.exhaustive) for name in MODULES),

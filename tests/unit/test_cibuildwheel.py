@@ -1,4 +1,4 @@
-"""The extension's `[tool.cibuildwheel]`, as cibuildwheel itself reads it for each system."""
+"""`[tool.cibuildwheel]` of the extension and of the page for other projects, as cibuildwheel itself reads it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ BUILDS: dict[PlatformName, str] = {
 }
 
 
-def read_options(platform: PlatformName, monkeypatch: pytest.MonkeyPatch) -> BuildOptions:
-    monkeypatch.chdir(ROOT)
+def read_options(
+    platform: PlatformName, monkeypatch: pytest.MonkeyPatch, root: Path = ROOT, folder: str = "extension"
+) -> BuildOptions:
+    monkeypatch.chdir(root)
     arguments = CommandLineArguments.defaults()
-    arguments.package_dir, arguments.only = ROOT / "extension", BUILDS[platform]
+    arguments.package_dir, arguments.only = root / folder, BUILDS[platform]
     options = compute_options(platform, arguments, {"PATH": "/usr/bin"})
     options.check_for_invalid_configuration([BUILDS[platform]])
     return options.build_options(BUILDS[platform])
@@ -64,3 +66,22 @@ def test_the_runtime_libraries_of_mingw_are_linked_statically(monkeypatch: pytes
 
     assert environment["CC"] == "gcc"
     assert "-static" in environment["LDFLAGS"].split()
+
+
+def test_a_project_that_starts_cibuildwheel_itself_installs_the_toolkit_before_the_libraries(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    section = (ROOT / "docs" / "other-projects.md").read_text().partition("## Projects that stay with cibuildwheel")[2]
+    table = section.partition("```toml\n")[2].partition("```")[0]
+    (tmp_path / "pyproject.toml").write_text(f'[project]\nname = "demo"\nversion = "1.0"\n{table}')
+
+    options = read_options("linux", monkeypatch, tmp_path, ".")
+
+    environment = options.environment.as_dictionary({"PATH": "/usr/bin"})
+    assert environment == {"PATH": "/usr/bin:/opt/everywheel/bin", "PKG_CONFIG_LIBDIR": "/tmp/prefix/lib/pkgconfig"}
+    python, install, deps = options.before_all.split(" && ")
+    assert python.split()[-3:] == ["-m", "venv", "/opt/everywheel"]
+    assert install.startswith("/opt/everywheel/bin/pip install ")
+    assert deps == "everywheel --project {project} deps --engine native --prefix /tmp/prefix"
+    assert " --prefix /tmp/prefix " in options.repair_command
+    assert load_project(tmp_path).requires == ("libyaml",)

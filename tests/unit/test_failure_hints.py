@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from everywheel.errors import BuildError
 from everywheel.wheels.failure_hints import explain_failure
 
 
-def find_hint(output: str) -> str | None:
+def find_hint(output: str, extension: Path = Path("/none/demo")) -> str | None:
     error = BuildError("demo failed", excerpt=output.splitlines())
-    explain_failure(error)
+    explain_failure(error, extension)
     return error.hint
 
 
@@ -51,8 +53,35 @@ def test_a_library_that_is_missing_gets_a_hint(output: str, name: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("output", "file"),
+    [
+        ("../src/a.c:1:1: error: checking cache failed: file_open FileNotFound /work/src/a.c", "../src/a.c"),
+        ("../meson.build:3:0: ERROR: File ../src/a.c does not exist.", "../src/a.c"),
+        ("CMake Error at CMakeLists.txt:3 (add_library):\n  Cannot find source file:\n    ../src/a.c\n", "../src/a.c"),
+        ("FileNotFoundError: [Errno 2] No such file or directory: '../VERSION'", "../VERSION"),
+        (
+            "c.c:1:10: fatal error: 'own/a.h' file not found\nerror: 'cc' '-I../none' '-I../include' '-c' 'c.c'",
+            "../include/own/a.h",
+        ),
+    ],
+)
+def test_a_file_above_the_project_gets_a_hint_if_it_exists(output: str, file: str, tmp_path: Path) -> None:
+    extension = tmp_path / "demo"
+    extension.mkdir()
+    assert f"'{file}' is not in the copy" not in str(find_hint(output, extension))
+    path = tmp_path / file.removeprefix("../")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+
+    assert find_hint(output, extension) == (
+        f"'{file}' is not in the copy of the project that is built, since it is outside of demo: move it into that folder, or "
+        "make a link to it there, which is followed"
+    )
+
+
 def test_other_failures_get_no_hint_and_a_hint_is_kept() -> None:
     assert find_hint("a.c:1:1: error: unknown type name 'gcc'") is None
     error = BuildError("demo failed", excerpt=["gcc: not found"], hint="read the log")
-    explain_failure(error)
+    explain_failure(error, Path())
     assert error.hint == "read the log"

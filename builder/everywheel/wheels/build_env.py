@@ -137,7 +137,7 @@ def build_extension(call: BackendCall, project: Project, store: Path) -> Path:
     except BuildError as error:
         if error.hint is None and symbols is not None:
             error.hint = "linkage is system: the prefix has headers and pkg-config files, but no library to link"
-        explain_failure(error)
+        explain_failure(error, project.extension)
         raise
     if symbols is not None:
         check_system_linkage(built, symbols, call.label)

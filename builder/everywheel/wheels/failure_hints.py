@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 from everywheel.errors import BuildError
 
@@ -23,9 +25,23 @@ _MISSING = re.compile(
     r"|Could NOT find (?P<cmake>\w+)",
 )
 
+# Files that build systems name as the build files of a project do: relative to its folder.
+_ABOVE = r"(?P<file>(?:\.\./)+[^\s:'\"]+)"
+_MISSING_FILE = (
+    re.compile(rf"{_ABOVE}['\"]?:.*(?:No such file|FileNotFound|does not exist)"),
+    re.compile(rf"(?:No such file or directory|does not exist)[^\n]*?: '?{_ABOVE}"),
+    re.compile(rf"ERROR: (?:File|Nonexistent build file|Include dir) '?{_ABOVE}'? (?:does not exist|not found)"),
+    re.compile(rf"Cannot find source file:\s+{_ABOVE}"),
+)
+_MISSING_HEADER = re.compile(r"fatal error: '(?P<header>[^']+)' file not found")
+_FOLDER_ABOVE = re.compile(r"-I(?P<folder>(?:\.\./)*\.\.(?:/[^\s'\"]*)?)")
 
-def explain_failure(error: BuildError) -> None:
-    """Add a hint to an error of a build backend that has none, if the quoted output shows the cause."""
+
+def explain_failure(error: BuildError, extension: Path) -> None:
+    """Add a hint to an error of a build backend that has none, if the quoted output shows the cause.
+
+    `extension` is the folder that the project was copied from.
+    """
     if error.hint is not None:
         return
     output = "\n".join(error.excerpt)
@@ -33,6 +49,11 @@ def explain_failure(error: BuildError) -> None:
         error.hint = (
             f"the build starts the compiler '{_name(compiler)}' by its own name, which is that of this machine: it must use "
             "the compiler of the target, which $CC, $CXX and $LDSHARED name, as does Python's `sysconfig`"
+        )
+    elif outside := next(_find_files_above(output, extension), None):
+        error.hint = (
+            f"'{outside}' is not in the copy of the project that is built, since it is outside of {extension.name}: move it "
+            "into that folder, or make a link to it there, which is followed"
         )
     elif missing := _MISSING.search(output):
         error.hint = (
@@ -43,3 +64,14 @@ def explain_failure(error: BuildError) -> None:
 
 def _name(match: re.Match[str]) -> str:
     return next(text for text in match.groups() if text)
+
+
+def _find_files_above(output: str, extension: Path) -> Iterator[str]:
+    """Yield the missing files in the output that are above the project's folder: they exist, but not for the build."""
+    files = [match["file"] for pattern in _MISSING_FILE for match in pattern.finditer(output)]
+    headers = [match["header"] for match in _MISSING_HEADER.finditer(output)]
+    folders = [match["folder"].rstrip("/") for match in _FOLDER_ABOVE.finditer(output)]
+    for file in (*files, *(f"{folder}/{header}" for header in headers for folder in folders)):
+        path = (extension / file).resolve()
+        if path.exists() and not path.is_relative_to(extension.resolve()):
+            yield file
