@@ -36,6 +36,7 @@ class Arch:
         musl_loader: the name in the path of musl's loader, `ld-musl-<name>.so.1`.
         musl_library: the name in the soname of musl's libc on Alpine, `libc.musl-<name>.so.1`.
         oci: architecture and variant of container images (`GOARCH`, with `/` and the variant where there is one).
+        node: the value of `process.arch` in Node.js, which npm packages name, if it is not `debian`.
         qemu: the name in QEMU's user-mode programs, `qemu-<name>-static`.
         qemu_cpu: the value of QEMU_CPU with which programs run fastest; empty for QEMU's default.
         github_runner: the runner of GitHub Actions that runs its programs on Linux; empty if QEMU is required.
@@ -66,6 +67,7 @@ class Arch:
     musl_loader: str
     musl_library: str
     oci: str
+    node: str = ""
     qemu: str
     qemu_cpu: str = ""
     github_runner: str = ""
@@ -99,6 +101,7 @@ ARCHES = make_arch_table(
         musl_loader="x86_64",
         musl_library="x86_64",
         oci="amd64",
+        node="x64",
         qemu="x86_64",
         github_runner="ubuntu-24.04",
         macos=MacosArch(
@@ -166,6 +169,7 @@ ARCHES = make_arch_table(
         musl_loader="i386",
         musl_library="x86",
         oci="386",
+        node="ia32",
         qemu="i386",
         github_runner="ubuntu-24.04",
         macos=MacosArch(name="i386", cpu_type=0x7, long_double=(64, 16)),
@@ -197,6 +201,7 @@ ARCHES = make_arch_table(
         musl_loader="armhf",
         musl_library="armv7",
         oci="arm/v7",
+        node="arm",
         qemu="arm",
     ),
     Arch(
@@ -218,6 +223,7 @@ ARCHES = make_arch_table(
         musl_loader="powerpc64le",
         musl_library="ppc64le",
         oci="ppc64le",
+        node="ppc64",
         qemu="ppc64le",
     ),
     Arch(

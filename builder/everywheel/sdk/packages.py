@@ -24,11 +24,8 @@ from everywheel.store.local import FIXED_TIME
 from everywheel.wheels.wheel import Wheel, WheelFile
 
 _LEVEL = 9
-# Names of systems and processors in package.json: those of process.platform and process.arch of Node.js.
+# Names of systems in package.json: those of process.platform of Node.js.
 _NODE_SYSTEMS = MappingProxyType({"linux": "linux", "darwin": "darwin", "windows": "win32"})
-_NODE_CPUS = MappingProxyType(
-    {"x86_64": "x64", "aarch64": "arm64", "i686": "ia32", "armv7l": "arm", "ppc64le": "ppc64"}
-)
 _MODULE = '''"""The paths of the SDK of {name} {version}: libraries, headers, and files for pkg-config and CMake."""
 
 from pathlib import Path
@@ -164,7 +161,7 @@ def make_wheel(entries: Mapping[str, Entry], facts: SdkFacts) -> Wheel:
 def make_npm_package(entries: Mapping[str, Entry], facts: SdkFacts) -> tuple[str, bytes]:
     """Return the file name and the content of an npm package with an SDK without links."""
     target = facts.target
-    cpu = _NODE_CPUS.get(target.arch.name, target.arch.name)
+    cpu = target.arch.node or target.arch.debian
     system = _NODE_SYSTEMS[target.os]
     name = f"{facts.name}-sdk-{system}{'musl' if target.libc == 'musl' else ''}-{cpu}"
     description = {
