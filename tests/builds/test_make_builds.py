@@ -54,7 +54,7 @@ def fail(project: FixtureProject, name: str, exit_code: int = 1) -> list[str]:
     return [
         line.strip()
         for line in errors.splitlines()
-        if line.startswith(("error: ", "  hint: ", "  files: ", "  check: "))
+        if line.startswith(("error: ", "  hint: ", "  files: ", "  check: ", "  named like a license: "))
     ]
 
 
@@ -184,6 +184,19 @@ def test_a_build_that_installs_nothing_is_an_error(project: FixtureProject) -> N
         f"error: nothing 1.0 for {TARGET}: every command of the build succeeded, but nothing was installed",
         "hint: an option may disable the library, or `subdir` names another part of the source; with make, the targets are "
         "`compile` and `install` in [build]",
+    ]
+
+
+def test_a_license_file_that_the_source_does_not_have_is_an_error_before_anything_is_built(
+    project: FixtureProject,
+) -> None:
+    add_recipe(project, "unlicensed", 'system = "make"', {"Makefile": "all:\n\tfalse\n", "Copyright.txt": "MIT"})
+    project.replace("recipes/unlicensed/recipe.toml", '"LICENSE"', '"COPYING"')
+
+    assert fail(project, "unlicensed") == [
+        f"error: unlicensed 1.0 for {TARGET}: the license file 'COPYING' is not in the source",
+        "named like a license: Copyright.txt, LICENSE",
+        "hint: correct `files` in `license` of the recipe; if the source has no license file, add one in `overlay/`",
     ]
 
 

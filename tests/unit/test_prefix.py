@@ -70,6 +70,28 @@ def test_a_recipe_without_export_patterns_declares_no_exports(tmp_path: Path) ->
     )
 
 
+@pytest.mark.parametrize(
+    ("files", "named"), [((), "none"), (("COPYING.txt", "Notice", "README"), "COPYING.txt, Notice")]
+)
+def test_the_error_for_a_missing_license_file_names_files_that_may_be_it(
+    tmp_path: Path, files: tuple[str, ...], named: str
+) -> None:
+    recipe = resolve_recipe(
+        load_recipe(RECIPES / "zlib" / "recipe.toml"), parse_target("manylinux2014_x86_64"), linkage=Linkage.STATIC
+    )
+    for name in files:
+        (tmp_path / name).write_text("text")
+
+    with pytest.raises(BuildError) as caught:
+        describe_library(recipe, tmp_path)
+
+    assert caught.value.fact == f"{recipe.label}: the license file '{recipe.license.files[0]}' is not in the source"
+    assert caught.value.details == {"named like a license": named}
+    assert caught.value.hint == (
+        "correct `files` in `license` of the recipe; if the source has no license file, add one in `overlay/`"
+    )
+
+
 def test_features_are_not_part_of_the_serial_number_of_an_sbom() -> None:
     """The number is computed from `repr`: wheels built by earlier versions keep theirs."""
     assert repr(replace(LIBRARY, features=())) == repr(LIBRARY)

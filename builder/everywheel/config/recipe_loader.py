@@ -100,7 +100,7 @@ def load_recipe(path: Path) -> Recipe:
         summary=table.text("summary", "", rule=LINE),
         cpe=table.text("cpe", "", rule=CPE),
         directory=path.parent,
-        license=License(spdx=_load_spdx(license_table), files=license_table.texts("files", ..., rule=PATH)),
+        license=License(spdx=_load_spdx(license_table), files=_load_license_files(license_table)),
         source=load_source(table.table("source"), version),
         build=_load_build(table.table("build")),
         products=_load_products(table.table("products")),
@@ -122,6 +122,16 @@ def load_recipe(path: Path) -> Recipe:
                     hint=suggest(feature, recipe.features),
                 )
     return recipe
+
+
+def _load_license_files(table: Table) -> tuple[str, ...]:
+    files = table.texts("files", ..., rule=PATH)
+    if not files:
+        raise UsageError(
+            f"{table.location}: 'files' names no file",
+            hint="name the files of the source that have the license's text; if it has none, add one in `overlay/`",
+        )
+    return files
 
 
 def _load_spdx(table: Table) -> str:

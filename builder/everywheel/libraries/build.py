@@ -17,7 +17,7 @@ from everywheel.libraries.context import BuildContext
 from everywheel.libraries.features import check_features
 from everywheel.libraries.installed_files import check_installed
 from everywheel.libraries.make_failures import explain_make_failure, quote_end
-from everywheel.libraries.prefix import check_links, normalize_prefix
+from everywheel.libraries.prefix import check_links, describe_library, normalize_prefix
 from everywheel.libraries.products import check_products, list_spellings
 from everywheel.libraries.source_tree import even_times, prepare_source
 from everywheel.planning.steps import LibraryStep, Plan, StepKind
@@ -37,6 +37,7 @@ def build_library(context: BuildContext, step: LibraryStep, plan: Plan, set_stag
     remove_path(log)
     set_stage("unpack")
     workspace, toolchain = prepare_workspace(context, step, plan)
+    describe_library(step.recipe, workspace / "source")  # a missing license file is an error before anything is built
     with report_arguments(toolchain, log, step.label):
         prefix = _install(context, step, toolchain, workspace, set_stage)
     set_stage("check")

@@ -13,6 +13,8 @@ from everywheel.execution.input_files import UnusableFile, leads_out, link_leads
 from everywheel.libraries.library_facts import Library, write_library
 from everywheel.toolchains.toolchain import PREFIX
 
+_LICENSE_NAME = re.compile(r"licen[cs]e|copying|copyright|notice", re.IGNORECASE)
+_SHOWN = 5  # names in one line of an error
 _LARGEST_TEXT = 16 << 20  # bytes of a license text or .pc file
 
 # The prefix as a whole path, also in an option such as -I/everywheel.
@@ -130,6 +132,12 @@ def relocate_pkgconfig(text: str, *, shared: bool) -> str:
     return text
 
 
+def _list_candidates(source: Path) -> dict[str, str]:
+    """Return the files at the top of a source that are named like a license, as the details of an error."""
+    names = sorted(path.name for path in source.iterdir() if _LICENSE_NAME.match(path.name))
+    return {"named like a license": ", ".join(names[:_SHOWN]) or "none"}
+
+
 def describe_library(recipe: ResolvedRecipe, source: Path) -> Library:
     """Return the facts about the library that a recipe builds, with the license texts in its source tree.
 
@@ -145,8 +153,8 @@ def describe_library(recipe: ResolvedRecipe, source: Path) -> Library:
         except (UnusableFile, FileNotFoundError) as error:
             raise BuildError(
                 f"{recipe.label}: the license file '{name}' is not in the source",
-                details={"reason": error} if isinstance(error, UnusableFile) else {},
-                hint="correct `files` in `license` of the recipe",
+                details={"reason": error} if isinstance(error, UnusableFile) else _list_candidates(source),
+                hint="correct `files` in `license` of the recipe; if the source has no license file, add one in `overlay/`",
             ) from None
     return Library(
         name=recipe.name,
