@@ -33,6 +33,7 @@ _COMMANDS = (
     "vex",
     "provenance",
     "verify",
+    "rebuild",
     "smoke",
     "images",
     "recipes",

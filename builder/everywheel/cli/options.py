@@ -113,7 +113,7 @@ _engine_option = click.option(
     metavar="NAME",
     help="zig (default), container or native (local).",
 )
-_profile_option = click.option(
+profile_option = click.option(
     "--profile",
     "profiles",
     multiple=True,
@@ -234,7 +234,7 @@ selection_options = collect_options(
     _make_selection,
     target_option,
     _engine_option,
-    _profile_option,
+    profile_option,
     _linkage_option,
     config_option,
     _python_option,

@@ -47,21 +47,27 @@ def describe_build(
 
 
 def _describe_source(project: Project) -> ResourceDescriptor:
-    """Return the project: the hash of its extension's files, and the commit if the checkout has no other changes."""
-    commit = _find_commit(project.root)
+    """Return the project: the hash of its extension's files, and the commit if the checkout has no other changes.
+
+    `path` is the path of the extension in the project, `root` that of the project in its repository.
+    """
+    commit, root = _find_commit(project.root)
+    is_inside = project.extension.is_relative_to(project.root)
+    path = {"path": project.extension.relative_to(project.root).as_posix()} if is_inside else {}
     return ResourceDescriptor(
         name=f"{project.name} {project.version}",
         digest={"sha256": project.digest} | ({"gitCommit": commit} if commit else {}),
-        annotations={"path": project.extension.relative_to(project.root).as_posix()}
-        if project.extension.is_relative_to(project.root)
-        else {},
+        annotations={**path, **({"root": root} if root else {})},
     )
 
 
-def _find_commit(root: Path) -> str:
-    """Return the commit of a checkout, empty without one and with changes that no commit has."""
+def _find_commit(root: Path) -> tuple[str, str]:
+    """Return the commit of a checkout and the path of a folder in it; empty without one or with other changes."""
     if shutil.which("git") is None:
-        return ""
+        return "", ""
     status = run_command(["git", "status", "--porcelain"], cwd=root)
-    head = run_command(["git", "rev-parse", "HEAD"], cwd=root)
-    return "" if status.exit_code or head.exit_code or status.output.strip() else head.output.strip()
+    head = run_command(["git", "rev-parse", "HEAD", "--show-prefix"], cwd=root)
+    if status.exit_code or head.exit_code or status.output.strip():
+        return "", ""
+    commit, _, prefix = head.output.partition("\n")
+    return commit, prefix.strip().rstrip("/")

@@ -46,12 +46,16 @@ class Build:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
-    """The content of a statement of provenance: hashes of its subjects by name, the parameters, and the inputs."""
+    """The content of a statement of provenance: hashes of its subjects by name, the parameters, and the inputs.
+
+    `toolkit` is the version of everywheel; empty for a statement about the build of another tool.
+    """
 
     subjects: Mapping[str, str]
     parameters: Mapping[str, Any]
     inputs: Sequence[Mapping[str, Any]]
     builder: str
+    toolkit: str = ""
 
 
 def make_statement(build: Build, builder: str) -> bytes:
@@ -78,9 +82,8 @@ def make_statement(build: Build, builder: str) -> bytes:
 
 def read_statement(content: bytes) -> Provenance:
     """Return the provenance in a statement; raise InvalidStatement for anything else."""
+    message = parse_statement(content)
     try:
-        message = ParseDict(json.loads(content), StatementMessage(), max_recursion_depth=_NESTING)
-        Statement.copy_from_pb(message).validate()
         predicate = MessageToDict(message.predicate)
         if message.predicate_type != PREDICATE:
             raise InvalidStatement(f"its predicate is {message.predicate_type[:100]}, not {PREDICATE}")
@@ -93,10 +96,24 @@ def read_statement(content: bytes) -> Provenance:
             parameters=_expect_object(definition["externalParameters"]),
             inputs=[_expect_object(each) for each in inputs],
             builder=str(predicate["runDetails"]["builder"]["id"]),
+            toolkit=str(predicate["runDetails"]["builder"].get("version", {}).get("everywheel", "")),
         )
     except _STRUCTURE_ERRORS as error:
-        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise InvalidStatement(reason) from None
+        raise _refuse(error) from None
+
+
+def parse_statement(content: bytes) -> StatementMessage:
+    """Return an in-toto statement with any predicate; raise InvalidStatement for anything else."""
+    try:
+        message = ParseDict(json.loads(content), StatementMessage(), max_recursion_depth=_NESTING)
+        Statement.copy_from_pb(message).validate()
+    except _STRUCTURE_ERRORS as error:
+        raise _refuse(error) from None
+    return message
+
+
+def _refuse(error: Exception) -> InvalidStatement:
+    return InvalidStatement(str(error).splitlines()[0][:200] if str(error) else type(error).__name__)
 
 
 def _expect_object(value: object) -> Mapping[str, Any]:
