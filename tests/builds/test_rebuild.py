@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import subprocess
 from pathlib import Path
 
+from everywheel.execution.files import hash_file
+from everywheel.provenance.verify import find_statement
+from everywheel.store.local import FIXED_TIME
+from everywheel.wheels.wheel import add_files, pack_wheel, read_wheel
 from fixture_project import FixtureProject
 
 TAG = "musllinux_1_2_aarch64"
@@ -30,7 +33,7 @@ def test_a_wheel_is_rebuilt_from_the_commit_of_its_provenance(project: FixturePr
     project.build("-t", TAG)
     project.run("provenance", "-t", TAG)
     (wheel,) = (project.root / "wheelhouse").glob("*.whl")
-    sha256 = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    sha256 = hash_file(wheel)
     project.replace("extension/meson.build", "fixture", "changed after the release")
 
     output, errors = project.run("rebuild", str(wheel), "--output", "rebuild.json")
@@ -42,3 +45,21 @@ def test_a_wheel_is_rebuilt_from_the_commit_of_its_provenance(project: FixturePr
     assert statement["predicate"]["verificationResult"] == "PASSED"
     assert statement["predicate"]["everywheel_rebuilt"]["digest"] == {"sha256": sha256}
     assert not list((project.store / "tmp").iterdir())
+
+    released = read_wheel(wheel)
+    (module,) = (name for name in released.files if name.endswith(".so") and "/" not in name)
+    code = bytearray(released.files[module].data)
+    position = code.index(b"clang version")  # in .comment
+    code[position] ^= 1
+    other = pack_wheel(add_files(released, {module: bytes(code)}), project.folder / "other", epoch=FIXED_TIME)
+    find_statement(other).write_text(find_statement(wheel).read_text().replace(sha256, hash_file(other)))
+
+    arguments = ("rebuild", str(other), "--challenge", str(find_statement(wheel)), "--keep", "kept")
+    output, errors = project.run(*arguments, exit_code=5)
+
+    assert f"{find_statement(wheel)}: agrees: the same bytes, by " in output
+    assert hash_file(project.root / "kept" / wheel.name) == sha256
+    assert f"error: {wheel.name}: the rebuild has other bytes\n  wheel: sha256 {hash_file(other)}\n" in errors
+    assert f"  | {module}: 1 of {len(code)} bytes differ, the first at offset {position}\n" in errors
+    assert f"  | {module}: sections that differ: .comment\n" in errors
+    assert "  | input: " not in errors
