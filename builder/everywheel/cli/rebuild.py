@@ -94,7 +94,7 @@ _result_options = collect_options(
 )
 
 
-@click.command("rebuild", short_help="Build a released wheel again from its commit, and compare the bytes.")
+@click.command("rebuild", short_help="Build a wheel again from its commit, and compare the bytes.")
 @click.argument("wheel", type=click.Path(path_type=Path))
 @click.option(
     "--provenance", type=click.Path(path_type=Path), metavar="FILE", help="The statement [default: next to the wheel]."
@@ -111,7 +111,7 @@ _result_options = collect_options(
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Public key in PEM: statements that none has signed are refused; repeatable.",
+    help="Public key in PEM, which must have signed; repeatable.",
 )
 @_result_options
 @jobs_option
@@ -131,13 +131,12 @@ def rebuild_command(
     jobs: int | None,
     offline: bool,
 ) -> None:
-    """Build a wheel of any project again from the commit that its provenance names, and compare every byte.
+    """Build a wheel again from the commit that its provenance names, and compare every byte.
 
-    The wheel is always built, in a temporary store; its libraries are taken from the store unless `--fresh` is given. No
-    remote store is used. A difference is explained by the files, sections and inputs that differ, and has exit code 5, as
-    has a statement of `--challenge` that does not agree. This runs the build of the commit: use repositories that you trust.
+    The wheel is built in a temporary store, with the libraries of the store unless `--fresh` is given. A difference is
+    explained and has exit code 5, as has a statement that does not agree. This runs the build of the commit.
 
-    Example: everywheel rebuild dist/demo-1.0-cp311-abi3-manylinux2014_x86_64.whl --output rebuild.json
+    Example: everywheel rebuild dist/demo-1.0-py3-none-any.whl --output rebuild.json
     """
     with require_extra("provenance"):
         from everywheel.provenance.envelope import load_public_keys
