@@ -40,3 +40,17 @@ def test_blocks_keep_their_content_in_threads_forks_and_when_memory_is_exhausted
         subprocess.run([*compiler, *arguments], cwd=tmp_path, env=environment, check=True)
 
     subprocess.run(["./program"], cwd=tmp_path, check=True)
+
+
+@pytest.mark.parametrize("target", ["x86_64-linux-musl", "aarch64-linux-gnu.2.17"])
+def test_names_do_not_collide_with_headers_that_a_build_includes_before(
+    target: str, shared_store: Path, tmp_path: Path
+) -> None:
+    """libvips precompiles its headers, which include math.h: in musl, that defines HUGE."""
+    cache = str(shared_store / "zig")
+    environment = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
+    command = [ensure_tools(shared_store).zig, "cc", "-target", target, "-std=gnu99", "-D_GNU_SOURCE", "-DWITH_RESERVE"]
+
+    subprocess.run(
+        [*command, "-include", "math.h", "-c", ALLOCATOR, "-o", "blocks.o"], cwd=tmp_path, env=environment, check=True
+    )

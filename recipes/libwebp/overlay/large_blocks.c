@@ -32,7 +32,7 @@ enum {
     LARGE = 128 << 10,
     SLOTS = 512,          /* large blocks at a time; further ones come from the process's allocator */
     MAX_CACHED = 4 << 20, /* bytes of blocks that are kept: the system clears a new block, which takes time */
-    HUGE = 4 << 20,       /* of a block in huge pages, as for arrays of NumPy: the system clears 512 pages at once */
+    HUGE_BLOCK = 4 << 20, /* of a block in huge pages, as for arrays of NumPy: the system clears 512 pages at once */
     ALIGNMENT = 64,       /* and distance of a large block from the start of its mapping */
     PAGE = 4096,
 };
@@ -123,7 +123,7 @@ map_new(size_t size)
             atomic_store(&at->state, EMPTY);
             return NULL;
         }
-        if (size >= HUGE) {
+        if (size >= HUGE_BLOCK) {
             (void)madvise(base, size, MADV_HUGEPAGE);
         }
         at->size = size;
