@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import sys
@@ -38,8 +39,10 @@ def run_programs(name: str, build: Build) -> None:
         print(f"{name}: not run: {error}")
         return
     shape, folder, environment = build.shape, build.output, {**os.environ, "WINEDEBUG": "-all"}
-    if shape.kind == "static" and not runner:
-        print(f"{name}: go test: {run_go(build, 'test', '-count=1').strip()}")
+    if shape.kind in ("static", "folder") and not runner:
+        variables = {**build.environment, "LD_LIBRARY_PATH": str(folder / "lib")}
+        tests = dataclasses.replace(build, environment=variables)
+        print(f"{name}: go test: {run_go(tests, 'test', '-count=1').strip()}")
     commands: dict[str, list[str | Path]] = {
         path.name: [*runner, path] for path in (*folder.glob("thumbnail*"), *folder.glob("windows-dll*"))
     }

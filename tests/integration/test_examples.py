@@ -12,10 +12,12 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from everywheel.store.local import default_store
+from everywheel.toolchains.build_tools import ensure_tools
 from root_filesystems import REPOSITORY, call, download_package, make_libc_root
 
 pytestmark = pytest.mark.xdist_group("examples")
@@ -24,7 +26,8 @@ PHOTO = REPOSITORY / "extension" / "tests" / "data" / "photo.jpg"
 # glibc finds $ORIGIN in /proc.
 ENTER = 'mkdir -p "$1/proc" && mount -t proc proc "$1/proc" && exec chroot "$@"'
 ENTER_ROOT = ("unshare", "--mount", "--propagation", "private", "/bin/sh", "-c", ENTER, "sh")
-SHAPES = ("static-amd64", "folder-amd64", "gcc-amd64")
+PAGE = (REPOSITORY / "docs" / "sdk.md").read_text()
+Output = tuple[Path, str]
 TWO_GLIBS = """go-server: two copies of GLib are in this process: that of libvips, and {}. \
 Link the other library to the one in libvips, or move it to another process
 """
@@ -32,23 +35,61 @@ Link the other library to the one in libvips, or move it to another process
 
 @pytest.fixture(scope="module")
 def go_environment(machine: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment of this machine with Debian 13's Go, the oldest that the server accepts, on PATH."""
+    """The environment of this machine with Debian 13's Go, the oldest that the server accepts, and everywheel's tools."""
     if machine != "x86_64":
         pytest.skip("the programs for x86_64 would run under QEMU")
     folder = tmp_path_factory.mktemp("go")
     for name in ("golang-1.24-go", "golang-1.24-src"):
         call(["dpkg-deb", "--extract", download_package(name, "trixie", folder), folder / "root"])
-    path = f"{folder}/root/usr/lib/go-1.24/bin:{os.environ['PATH']}"
-    return {**os.environ, "PATH": path}
+    tools = ensure_tools(default_store())
+    programs = [f"{folder}/root/usr/lib/go-1.24/bin", Path(sys.executable).parent, tools.bin]
+    programs += [tool.parent for tool in (tools.pkgconf, tools.cmake, tools.ninja)]
+    path = ":".join([*map(str, programs), os.environ["PATH"]])
+    return {**os.environ, "PATH": path, "PYTHONPATH": str(tools.zig.parents[1])}
+
+
+def read_commands(section: str) -> str:
+    """Return the commands of a section of docs/sdk.md."""
+    text = PAGE.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    blocks = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 1
+    return str(blocks[0])
 
 
 @pytest.fixture(scope="module")
-def output(go_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The folder of the programs, and the output of the script that built and ran them."""
+def page_folder(go_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with links to this repository, in which the page's commands for an SDK ran."""
     folder = tmp_path_factory.mktemp("examples")
-    script = [sys.executable, REPOSITORY / "examples" / "build_examples.py", "--run", *SHAPES]
-    text = call([*script, "--sdk", folder / "sdk", "--output-dir", folder / "out"], cwd=folder, env=go_environment)
+    for name in ("examples", "extension"):
+        (folder / name).symlink_to(REPOSITORY / name)
+    call(["bash", "-euc", read_commands("Getting an SDK")], cwd=folder, env=go_environment)
+    return folder
+
+
+def build_examples(folder: Path, environment: dict[str, str], shapes: Sequence[str]) -> Output:
+    """Run the script that builds the programs with the SDKs of a folder, and builds those SDKs that the folder has not."""
+    script = [sys.executable, REPOSITORY / "examples" / "build_examples.py", "--run", *shapes]
+    text = call([*script, "--sdk", folder / "sdk", "--output-dir", folder / "out"], cwd=folder, env=environment)
     return folder / "out", text
+
+
+@pytest.fixture(scope="module")
+def shared(page_folder: Path, go_environment: dict[str, str]) -> Output:
+    """The folder of the programs with a shared library, and the output of the script that built and ran them."""
+    return build_examples(page_folder, go_environment, ("folder-amd64", "gcc-amd64"))
+
+
+@pytest.fixture(scope="module")
+def static(go_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Output:
+    """The same for the static programs: on a new machine, the SDKs for musl take minutes, so tests of it are exhaustive."""
+    return build_examples(tmp_path_factory.mktemp("static"), go_environment, ("static-amd64", "static-arm64"))
+
+
+@pytest.fixture
+def output(request: pytest.FixtureRequest, shape: str) -> Output:
+    """The output for a shape."""
+    result: Output = request.getfixturevalue("static" if shape.startswith("static") else "shared")
+    return result
 
 
 @pytest.fixture(scope="module")
@@ -95,22 +136,55 @@ def get(url: str, accept: str = "*/*") -> tuple[int, str, bytes]:
         return error.code, error.headers["Content-Type"], error.read()
 
 
-def test_the_script_builds_and_runs_all_programs(output: tuple[Path, str]) -> None:
-    ran = re.findall(r"^(\S+: \S+): 100 x 67 with libvips \d+\.\d+\.\d+$", output[1], re.MULTILINE)
+def list_runs(text: str) -> list[str]:
+    """Return the shapes and names of the programs that made the thumbnail, from the output of the script."""
+    return sorted(re.findall(r"^(\S+: \S+): 100 x 67 with libvips \d+\.\d+\.\d+$", text, re.MULTILINE))
 
-    ways = ("by-name", "cmake", "gcc", "meson")
-    expected = ["static-amd64: thumbnail", "folder-amd64: thumbnail", *(f"gcc-amd64: thumbnail-{way}" for way in ways)]
-    assert sorted(ran) == sorted([*expected, "gcc-amd64: ctypes"])
-    assert re.search(r"^static-amd64: go test: ok ", output[1], re.MULTILINE)
+
+def test_the_script_builds_and_runs_the_programs_with_a_shared_library(shared: Output) -> None:
+    ways = ("ctypes", "thumbnail-by-name", "thumbnail-cmake", "thumbnail-gcc", "thumbnail-meson")
+
+    assert list_runs(shared[1]) == ["folder-amd64: thumbnail", *(f"gcc-amd64: {way}" for way in ways)]
+    assert re.search(r"^folder-amd64: go test: ok ", shared[1], re.MULTILINE)
+
+
+@pytest.mark.exhaustive
+def test_the_script_builds_and_runs_the_static_programs(static: Output) -> None:
+    assert list_runs(static[1]) == ["static-amd64: thumbnail", "static-arm64: thumbnail"]
+    assert re.search(r"^static-amd64: go test: ok ", static[1], re.MULTILINE)
+
+
+def test_the_commands_for_c_and_ctypes_run_as_in_the_page(page_folder: Path, go_environment: dict[str, str]) -> None:
+    outputs = []
+    for section in ("C and CMake", "ctypes"):
+        text = call(["bash", "-euc", read_commands(section)], cwd=page_folder, env=go_environment)
+        outputs.append(text.splitlines()[-1])
+        assert (page_folder / "photo.webp").read_bytes()[8:12] == b"WEBP"
+        (page_folder / "photo.webp").unlink()
+
+    assert [line.partition(" with libvips ")[0] for line in outputs] == ["100 x 67"] * 2
+    for build in ("cmake", "meson"):
+        assert call([page_folder / "build" / build / "thumbnail", PHOTO, page_folder / f"{build}.webp", "100"])
+
+
+@pytest.mark.exhaustive
+def test_the_commands_for_go_run_as_in_the_page(page_folder: Path, go_environment: dict[str, str]) -> None:
+    call(["bash", "-euc", read_commands("Go from nothing")], cwd=page_folder, env=go_environment)
+
+    assert call([page_folder / "thumbnail", PHOTO, page_folder / "static.webp", "100"]).startswith("100 x 67 with ")
+    assert "-listen" in subprocess.run([page_folder / "go-server", "-help"], capture_output=True, text=True).stderr
 
 
 @pytest.mark.parametrize(
     ("shape", "system"),
-    [("static-amd64", "empty"), ("static-amd64", "bullseye"), ("folder-amd64", "bullseye"), ("folder-amd64", "trixie")],
+    [
+        pytest.param("static-amd64", "empty", marks=pytest.mark.exhaustive),
+        pytest.param("static-amd64", "bullseye", marks=pytest.mark.exhaustive),
+        ("folder-amd64", "bullseye"),
+        ("folder-amd64", "trixie"),
+    ],
 )
-def test_programs_on_systems_without_libvips(
-    output: tuple[Path, str], roots: dict[str, Path], shape: str, system: str
-) -> None:
+def test_programs_on_systems_without_libvips(output: Output, roots: dict[str, Path], shape: str, system: str) -> None:
     root = roots[system]
     shutil.copytree(output[0] / shape, root / shape, dirs_exist_ok=True)
     shutil.copy(PHOTO, root)
@@ -133,10 +207,11 @@ def test_programs_on_systems_without_libvips(
     ]
 
 
-@pytest.mark.parametrize(("shape", "newest"), [("static-amd64", None), ("folder-amd64", (2, 17))])
-def test_the_oldest_glibc_that_programs_need(
-    output: tuple[Path, str], shape: str, newest: tuple[int, int] | None
-) -> None:
+@pytest.mark.parametrize(
+    ("shape", "newest"),
+    [pytest.param("static-amd64", None, marks=pytest.mark.exhaustive), ("folder-amd64", (2, 17))],
+)
+def test_the_oldest_glibc_that_programs_need(output: Output, shape: str, newest: tuple[int, int] | None) -> None:
     report = json.loads(call([sys.executable, "-m", "everywheel", "explain", "--json", output[0] / shape]))
 
     versions = [
@@ -148,13 +223,13 @@ def test_the_oldest_glibc_that_programs_need(
     assert max(versions, default=None) == newest
 
 
-def test_a_second_glib_in_the_process_is_an_error(output: tuple[Path, str], tmp_path: Path) -> None:
+def test_a_second_glib_in_the_process_is_an_error(shared: Output, tmp_path: Path) -> None:
     other = tmp_path / "libgobject-2.0.so.0"
     (tmp_path / "glib.c").write_text("void g_object_unref(void *object) { (void)object; }\n")
     call(["gcc", "-shared", "-fPIC", "-o", other, tmp_path / "glib.c"])
 
     result = subprocess.run(
-        [output[0] / "folder-amd64" / "go-server", tmp_path],
+        [shared[0] / "folder-amd64" / "go-server", tmp_path],
         env={**os.environ, "LD_PRELOAD": str(other)},
         capture_output=True,
         text=True,
