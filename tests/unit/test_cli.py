@@ -207,6 +207,18 @@ def pack_wheel(folder: Path, module: str, content: bytes) -> Path:
     return path
 
 
+@pytest.mark.parametrize("command", ["deps", "sdk"])
+def test_named_recipes_need_no_project(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVERYWHEEL_STORE", str(tmp_path / "store"))
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+
+    unknown, unnamed = (CliRunner().invoke(main, [command, *names]).output for names in (["zlob"], []))
+
+    assert unknown.startswith("error: there is no recipe 'zlob'\n  hint: did you mean 'zlib'")
+    assert "not a Python project" in unnamed
+
+
 def run_smoke(folder: Path, monkeypatch: pytest.MonkeyPatch, *args: str | Path) -> Result:
     monkeypatch.chdir(folder)
     variables = {"EVERYWHEEL_STORE": str(folder / "store")}

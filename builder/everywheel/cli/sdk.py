@@ -11,6 +11,7 @@ import click
 
 from everywheel.cli.options import Selection, build_options, selection_options
 from everywheel.cli.output import echo
+from everywheel.cli.project_source import find_recipe_project
 from everywheel.cli.run_plan import choose_targets, exit_code, run_plan
 from everywheel.cli.store_lease import open_store
 from everywheel.config.collection import suggest_recipe
@@ -69,7 +70,8 @@ def sdk_command(
 ) -> None:
     """Build an archive for each target: shared libraries, archives, headers, files for pkg-config and CMake.
 
-    Without recipe names, it has the shared libraries of the project.
+    Without recipe names, it has the shared libraries of the project. With names, no project is needed: outside of one, the
+    built-in recipes are used.
 
     Example: everywheel sdk libvips --target musllinux_1_2_x86_64
     """
@@ -80,7 +82,7 @@ def sdk_command(
         raise UsageError("--program needs an SDK", hint="name its folder with --check")
     if selection.engine is EngineName.CONTAINER:
         raise UsageError("the container engine builds no SDK", hint="`everywheel sdk` without --engine")
-    project = selection.load_project(ctx.obj)
+    project = selection.load_project(find_recipe_project(ctx, ctx.obj, has_recipes=bool(recipes)))
     roots = _choose_recipes(project, recipes)
     tags = selection.targets or ((build_machine_target().tag,) if recipes else ())
     targets = choose_targets(project, tags, selection.engine)

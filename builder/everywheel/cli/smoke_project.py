@@ -6,14 +6,10 @@ import contextlib
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from everywheel.cli.store_lease import open_store
+from everywheel.cli.project_source import open_empty_project
 from everywheel.config.project import Project, load_project
 from everywheel.config.settings_file import has_project
-from everywheel.execution.files import translate_os_errors
-
-_NO_PROJECT = '[project]\nname = "wheels"\nversion = "0"\n'
 
 
 @contextlib.contextmanager
@@ -26,9 +22,6 @@ def open_smoke_project(root: Path, config: Path | None) -> Iterator[Project]:
     if root != Path() or has_project(root):
         yield load_project(root, config=config)
         return
-    temporary = open_store().root / "tmp"
-    with translate_os_errors(temporary), TemporaryDirectory(dir=temporary) as name:
-        empty = Path(name)
-        (empty / "pyproject.toml").write_text(_NO_PROJECT)
+    with open_empty_project() as empty:
         project = load_project(empty, config=config)
         yield project if config is None else dataclasses.replace(project, root=project.settings_folder)
