@@ -84,6 +84,7 @@ EXPRESSIONS = {
     "${{ github.token }}": "secret",
     "${{ inputs.tag }}": "",
     "${{ inputs.second && '--layout=all' || '--layout=released' }}": "--layout=released",
+    "${{ !inputs.remote && '--no-remote' || '' }}": "",
 }
 
 Command = tuple[str, str, str]
@@ -222,7 +223,11 @@ class Runner:
             needs = WORKFLOWS[workflow]["jobs"][job]["needs"]
             names = [needs] if isinstance(needs, str) else needs
             return json.dumps({name: {"result": "success", "outputs": outputs.get(name, {})} for name in names})
-        return EXPRESSIONS.get(value, value)
+        if re.fullmatch(r"\$\{\{ (vars|secrets)\.[\w-]+ \}\}", value):
+            return ""  # the repository has none
+        value = EXPRESSIONS.get(value, value)
+        assert "${{" not in value, f"EXPRESSIONS has no value for {value}"
+        return value
 
 
 def remove(path: Path) -> None:
