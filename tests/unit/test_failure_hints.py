@@ -56,7 +56,7 @@ def test_a_library_that_is_missing_gets_a_hint(output: str, name: str) -> None:
 @pytest.mark.parametrize(
     ("output", "file"),
     [
-        ("../src/a.c:1:1: error: checking cache failed: file_open FileNotFound /work/src/a.c", "../src/a.c"),
+        ("../src/a.c:1:1: error: checking cache failed: file_open FileNotFound /build/src/a.c", "../src/a.c"),
         ("../meson.build:3:0: ERROR: File ../src/a.c does not exist.", "../src/a.c"),
         ("CMake Error at CMakeLists.txt:3 (add_library):\n  Cannot find source file:\n    ../src/a.c\n", "../src/a.c"),
         ("FileNotFoundError: [Errno 2] No such file or directory: '../VERSION'", "../VERSION"),
