@@ -118,7 +118,7 @@ def test_without_a_package_client_a_library_has_the_same_bytes(
 def test_without_a_package_client_one_other_kind_of_location_is_enough(
     machine_without_client: Path, service: Service, kind: str
 ) -> None:
-    """The patches of libxml2 have no upstream URL."""
+    """The patches of glib have no upstream URL."""
     name = kind.partition(" ")[0]
     with serve(service.files) as complete:
         settings = {
@@ -127,7 +127,7 @@ def test_without_a_package_client_one_other_kind_of_location_is_enough(
             "EVERYWHEEL_SNAPSHOT": complete.base if kind == "snapshot service" else "none",
         }
         exit_code = 4 if kind == "neither" else 0
-        output = run(machine_without_client, "sources fetch libxml2", complete, exit_code=exit_code, **settings)
+        output = run(machine_without_client, "sources fetch glib", complete, exit_code=exit_code, **settings)
 
     stored = hash_tree(machine_without_client / "stores" / name / "sources")
     assert all(name == digest for name, digest in stored.items())
