@@ -113,7 +113,12 @@ def test_sides_that_no_library_reads_are_refused(source: bytes, side: int, limit
 def test_large_sides_are_counted_against_max_pixels() -> None:
     with pytest.raises(LimitExceededError, match=r"^the image has 100000000000000 pixels \(10000000 x 10000000\)"):
         encode(write_png_header(10_000_000, 10_000_000))
-    with pytest.raises(LimitExceededError, match=r"^the image has 4295098369 pixels \(65537 x 65537\)"):
+
+
+def test_frames_that_enlarge_a_gif_beyond_the_longest_side_are_an_error() -> None:
+    with pytest.raises(
+        LimitExceededError, match=r"^the image has a side of 65537 pixels, and libvips reads at most 65536$"
+    ):
         encode(write_frames((10, 10), [(0, 65_535, 65_535, 2, 2, 0)], [RED]))
 
 
