@@ -152,6 +152,12 @@ def list_anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+def test_the_readme_links_every_page() -> None:
+    text = (ROOT / "README.md").read_text()
+
+    assert [page.name for page in PAGES if page.parent.name == "docs" and f"(docs/{page.name}" not in text] == []
+
+
 @pytest.mark.parametrize("session", ["build-all", "tests"])
 def test_the_readme_has_a_command_that_needs_only_python(session: str) -> None:
     command = f"    python3 -m venv .venv && .venv/bin/pip install nox && .venv/bin/nox -s {session}\n"
