@@ -17,7 +17,11 @@ import pytest
 from docker_daemons import list_containers, start_daemon, wait_for_container
 from everywheel.containers.runtime import find_runtime
 from everywheel.containers.runtime_images import IMAGE_LABEL
+from everywheel.execution.files import hash_file
 from everywheel.platforms.architectures import ARCHES
+from everywheel.provenance.checks import Verdict
+from everywheel.provenance.smoke_statement import find_smoke_statement, read_smoke_statement
+from everywheel.provenance.verify import Evidence, verify_wheel
 from everywheel.store.local import default_store
 from everywheel.wheels.wheel import pack_wheel, read_wheel, retag_wheel
 from fixture_project import FixtureProject
@@ -53,11 +57,18 @@ def everywheel(*args: str | Path, cwd: Path, exit_code: int = 0, **variables: st
 
 
 @pytest.fixture(scope="module")
-def matrix(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[list[dict[str, Any]], str]:
+def matrix_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the statements about the released wheels; filled by `matrix`."""
+    return tmp_path_factory.mktemp("matrix")
+
+
+@pytest.fixture(scope="module")
+def matrix(wheels: dict[str, Path], matrix_folder: Path) -> tuple[list[dict[str, Any]], str]:
     """The results of the smoke matrix of the released wheels, and its HTML report."""
-    page = tmp_path_factory.mktemp("page") / "smoke.html"
+    page = matrix_folder / "smoke.html"
     images = [arg for name in (*RUNNABLE_IMAGES, *OTHER_IMAGES, "debian-12-old-cpu") for arg in ("--image", name)]
-    output, _ = everywheel("smoke", *wheels.values(), *images, "--html", page, "--json", cwd=REPOSITORY)
+    options = ("--html", page, "--statements", page.parent, "--json")
+    output, _ = everywheel("smoke", *wheels.values(), *images, *options, cwd=REPOSITORY)
     return json.loads(output), page.read_text()
 
 
@@ -106,6 +117,26 @@ def test_the_report_has_every_result(matrix: tuple[list[dict[str, Any]], str]) -
     results, page = matrix
 
     assert all(f'id="{result["wheel"]}-{result["image"]}"' in page for result in results)
+
+
+def test_the_statements_have_the_results_and_the_images_of_this_machine(
+    wheels: dict[str, Path], matrix: tuple[list[dict[str, Any]], str], matrix_folder: Path
+) -> None:
+    for wheel in wheels.values():
+        results = {result["image"]: result for result in matrix[0] if result["wheel"] == wheel.name}
+        statement = find_smoke_statement(matrix_folder / wheel.name)
+        tests = read_smoke_statement(statement.read_bytes())
+        _, *images = json.loads(statement.read_bytes())["predicate"]["configuration"]
+
+        assert tests.subjects == {wheel.name: hash_file(wheel)}
+        assert set(tests.passed) == {name for name, result in results.items() if result["state"] == "passed"}
+        for image in images:
+            with find_runtime() as runtime:
+                arch = ARCHES[results[image["name"]]["arch"]]
+                assert runtime.images.find(f"sha256:{image['digest']['sha256']}", arch)
+            assert image["annotations"]["python"] == results[image["name"]]["python"]
+        (check,) = [each for each in verify_wheel(wheel, Evidence(smoke=statement)) if each.name == "smoke"]
+        assert check.verdict is Verdict.OK
 
 
 # Incompatible wheels --------------------------------------------------------------------------------------------------

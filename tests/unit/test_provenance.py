@@ -14,10 +14,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from everywheel.config.pins import Pin
-from everywheel.config.project import load_project
+from everywheel.config.project import Smoke, load_project
 from everywheel.errors import UsageError
 from everywheel.planning.plan import Identities, make_plan
 from everywheel.provenance.build import describe_build
+from everywheel.provenance.checks import Check, Verdict
 from everywheel.provenance.envelope import (
     InvalidEnvelope,
     is_envelope,
@@ -25,8 +26,10 @@ from everywheel.provenance.envelope import (
     open_envelope,
     sign_statement,
 )
+from everywheel.provenance.smoke_statement import find_smoke_statement, make_smoke_statement
 from everywheel.provenance.statement import InvalidStatement, make_statement, read_statement
-from everywheel.provenance.verify import Verdict, find_statement, read_sums, verify_wheel
+from everywheel.provenance.verify import Evidence, find_statement, read_sums, verify_wheel
+from everywheel.smoke.result import SmokeResult, SmokeState
 from everywheel.store.entry import EntryKind, StoreEntry
 from everywheel.toolchains.compilers import EngineName
 from everywheel.wheels.wheel import Wheel, WheelFile, pack_wheel
@@ -127,14 +130,183 @@ def test_a_statement_lists_every_source_patch_recipe_requirement_and_tool(statem
     assert inputs["tool ziglang 0.17.1"]["uri"] == "pkg:pypi/ziglang@0.17.1"
 
 
-def test_a_wheel_is_verified_with_a_signed_statement_and_published_hashes(
+def make_result(wheel: Path, image: str, state: SmokeState = SmokeState.PASSED, **details: Any) -> SmokeResult:
+    return SmokeResult(
+        wheel=wheel.name,
+        target="manylinux2014_x86_64",
+        image=image,
+        libc="glibc",
+        arch="x86_64",
+        state=state,
+        **details,
+    )
+
+
+def write_smoke_statement(wheel: Path, key: Path | None = None, *states: SmokeState) -> bytes:
+    """Write the statement about a wheel's smoke tests, by default one that passed, next to the wheel, and return it."""
+    results = [
+        make_result(wheel, f"system-{index}", state) for index, state in enumerate(states or [SmokeState.PASSED])
+    ]
+    content = make_smoke_statement(hashlib.sha256(wheel.read_bytes()).hexdigest(), results, Smoke())
+    find_smoke_statement(wheel).write_bytes(content if key is None else sign_statement(content, key))
+    return content
+
+
+def check_smoke(wheel: Path, content: bytes | None = None, **evidence: Any) -> tuple[Verdict, str]:
+    """Return the check of the smoke tests; `content` replaces the statement."""
+    if content is not None:
+        find_smoke_statement(wheel).write_bytes(content)
+    (check,) = [each for each in verify_wheel(wheel, Evidence(**evidence)) if each.name == "smoke"]
+    return check.verdict, check.detail
+
+
+def test_a_statement_about_smoke_tests_has_images_pythons_and_results(wheel: Path) -> None:
+    results = [
+        make_result(
+            wheel,
+            "debian-12",
+            python="3.11.2",
+            actual_libc="glibc 2.36",
+            image_digest=f"sha256:{'1' * 64}",
+            image_reference=f"docker.io/library/debian@sha256:{'2' * 64}",
+            imported=("demo",),
+        ),
+        make_result(
+            wheel, "debian-11", python="3.9.2", image_digest=f"sha256:{'3' * 64}", emulated=True, cpu="Nehalem"
+        ),
+        make_result(wheel, "centos-7", SmokeState.STATIC),
+        make_result(wheel, "Windows", SmokeState.UNDER_WINE, python="3.13.0"),
+    ]
+    smoke = Smoke(requires=("pytest",), command=("python", "-m", "pytest"))
+
+    statement = json.loads(make_smoke_statement("d" * 64, results, smoke))
+
+    assert statement["predicateType"] == "https://in-toto.io/attestation/test-result/v0.1"
+    assert statement["subject"] == [{"name": wheel.name, "digest": {"sha256": "d" * 64}}]
+    predicate = statement["predicate"]
+    assert {key: predicate[key] for key in predicate if key != "configuration"} == {
+        "result": "WARNED",
+        "passedTests": ["debian-12", "debian-11"],
+        "warnedTests": ["centos-7: static only", "Windows: passed under Wine"],
+        "failedTests": [],
+    }
+    toolkit, *images = predicate["configuration"]
+    assert toolkit["uri"].startswith("pkg:pypi/everywheel@")
+    assert toolkit["annotations"] == {"command": ["python", "-m", "pytest"], "requires": ["pytest"]}
+    assert images == [
+        {
+            "name": "debian-12",
+            "uri": f"docker.io/library/debian@sha256:{'2' * 64}",
+            "digest": {"sha256": "1" * 64},
+            "annotations": {
+                "architecture": "x86_64",
+                "libc": "glibc 2.36",
+                "python": "3.11.2",
+                "imported": ["demo"],
+            },
+        },
+        {
+            "name": "debian-11",
+            "digest": {"sha256": "3" * 64},
+            "annotations": {"architecture": "x86_64", "python": "3.9.2", "emulator": "Nehalem"},
+        },
+    ]
+
+
+@pytest.mark.parametrize(
+    ("states", "verdict", "detail"),
+    [
+        ([SmokeState.PASSED], Verdict.OK, "passed on 1 system: system-0"),
+        (
+            [SmokeState.PASSED] * 7 + [SmokeState.NO_PYTHON],
+            Verdict.OK,
+            "passed on 7 systems: system-0, system-1, system-2, system-3, system-4 and 2 more; 1 warning: "
+            "system-7: no interpreter",
+        ),
+        ([SmokeState.PASSED, SmokeState.FAILED], Verdict.FAILED, "failed on system-1"),
+        ([SmokeState.PASSED, SmokeState.ERROR], Verdict.FAILED, "failed on system-1: could not run"),
+        (
+            [SmokeState.STATIC, SmokeState.UNDER_WINE],
+            Verdict.NOT_CHECKED,
+            "the wheel was run on no system: system-0: static only, system-1: passed under Wine",
+        ),
+    ],
+)
+def test_a_wheel_must_have_passed_on_a_system_and_failed_on_none(
+    wheel: Path, states: list[SmokeState], verdict: Verdict, detail: str
+) -> None:
+    write_smoke_statement(wheel, None, *states)
+
+    assert check_smoke(wheel) == (verdict, detail)
+
+
+def test_a_wrong_statement_about_smoke_tests_fails(wheel: Path, statement: dict[str, Any], tmp_path: Path) -> None:
+    private, public = write_keys(tmp_path)
+    content = write_smoke_statement(wheel)
+    sha256 = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    envelope = json.loads(sign_statement(content.replace(b"system-0", b"system-9"), private))
+    forged = json.dumps({**envelope, "payload": base64.b64encode(content).decode()}).encode()
+    name = find_smoke_statement(wheel).name
+
+    assert check_smoke(wheel, content.replace(wheel.name.encode(), b"other.whl")) == (
+        Verdict.FAILED,
+        "the statement is about other files: other.whl",
+    )
+    assert check_smoke(wheel, content.replace(sha256.encode(), b"f" * 64)) == (
+        Verdict.FAILED,
+        f"the statement is about a file with sha256 {'f' * 64}",
+    )
+    assert check_smoke(wheel, content.replace(b'"system-0"', b"")) == (
+        Verdict.FAILED,
+        f"{name}: its result is 'PASSED', but that of its tests is 'WARNED'",
+    )
+    assert check_smoke(wheel, content.replace(b'"failedTests": []', b'"failedTests": ["system-1"]')) == (
+        Verdict.FAILED,
+        f"{name}: its result is 'PASSED', but that of its tests is 'FAILED'",
+    )
+    assert check_smoke(wheel, content.replace(b'"failedTests": []', b'"failedTests": [1]')) == (
+        Verdict.FAILED,
+        f"{name}: its 'failedTests' is not a list of names",
+    )
+    assert check_smoke(wheel, write_statement(statement, wheel)) == (
+        Verdict.FAILED,
+        f"{name}: its predicate is https://slsa.dev/provenance/v1, not https://in-toto.io/attestation/test-result/v0.1",
+    )
+    assert check_smoke(wheel, forged, keys=load_public_keys([public])) == (
+        Verdict.FAILED,
+        f"{name}: none of the keys has signed it",
+    )
+    verdict, detail = check_smoke(wheel, content[:-20])
+    assert (verdict, detail.startswith(f"{name}: ")) == (Verdict.FAILED, True)
+
+
+def test_every_statement_must_be_signed(wheel: Path, statement: dict[str, Any], tmp_path: Path) -> None:
+    private, public = write_keys(tmp_path)
+    find_statement(wheel).write_bytes(sign_statement(write_statement(statement, wheel), private))
+    write_smoke_statement(wheel)
+    keys = load_public_keys([public])
+
+    assert verify_wheel(wheel, Evidence(keys=keys))[-1] == Check(
+        name="signature", verdict=Verdict.NOT_CHECKED, detail="not signed: the statement of smoke"
+    )
+
+    write_smoke_statement(wheel, private)
+
+    assert verify_wheel(wheel, Evidence(keys=keys))[-1] == Check(
+        name="signature", verdict=Verdict.OK, detail="by one of the keys: provenance, smoke"
+    )
+    assert verify_wheel(wheel, Evidence())[-1].detail == "no public key is named (`--key FILE`)"
+
+
+def test_a_wheel_is_verified_with_signed_statements_and_published_hashes(
     wheel: Path, statement: dict[str, Any], tmp_path: Path
 ) -> None:
     private, public = write_keys(tmp_path)
     find_statement(wheel).write_bytes(sign_statement(write_statement(statement, wheel), private))
+    write_smoke_statement(wheel, private)
     sums = {wheel.name: hashlib.sha256(wheel.read_bytes()).hexdigest()}
 
-    checks = verify_wheel(wheel, None, load_public_keys([public]), sums)
+    checks = verify_wheel(wheel, Evidence(keys=load_public_keys([public]), sums=sums))
 
     assert [(check.name, check.verdict) for check in checks] == [
         ("hash", Verdict.OK),
@@ -142,24 +314,24 @@ def test_a_wheel_is_verified_with_a_signed_statement_and_published_hashes(
         ("SBOM", Verdict.OK),
         ("provenance", Verdict.OK),
         ("inputs", Verdict.OK),
+        ("smoke", Verdict.OK),
         ("signature", Verdict.OK),
     ]
 
 
 def test_what_cannot_be_checked_is_named(wheel: Path, statement: dict[str, Any]) -> None:
-    missing = {
-        check.name: check.detail for check in verify_wheel(wheel, None, (), {}) if check.verdict is not Verdict.OK
-    }
+    missing = {check.name: check.detail for check in verify_wheel(wheel, Evidence()) if check.verdict is not Verdict.OK}
     find_statement(wheel).write_bytes(write_statement(statement, wheel))
-    unsigned = {check.name: (check.verdict, check.detail) for check in verify_wheel(wheel, None, (), {})}
+    unsigned = {check.name: (check.verdict, check.detail) for check in verify_wheel(wheel, Evidence())}
 
     assert missing == {
         "hash": "no list of hashes is named (`--sums SHA256SUMS`)",
         "provenance": "there is no demo-1.0-py3-none-any.whl.provenance.json next to the wheel "
         "(`--provenance FILE` names another one)",
+        "smoke": "there is no demo-1.0-py3-none-any.whl.smoke.json next to the wheel (`--smoke FILE` names another one)",
         "signature": "there is no statement",
     }
-    assert unsigned["signature"] == (Verdict.NOT_CHECKED, "the statement is not signed")
+    assert unsigned["signature"] == (Verdict.NOT_CHECKED, "not signed: the statement of provenance")
 
 
 def forge(statement: dict[str, Any], wheel: Path, key: Path) -> bytes:
@@ -208,7 +380,7 @@ def test_a_wrong_statement_fails(
     private, public = write_keys(tmp_path)
     find_statement(wheel).write_bytes(make(statement, wheel, private))
 
-    checks = verify_wheel(wheel, None, load_public_keys([public]), {})
+    checks = verify_wheel(wheel, Evidence(keys=load_public_keys([public])))
 
     (failed,) = [check for check in checks if check.verdict is Verdict.FAILED]
     assert failed.name == "provenance"
@@ -219,16 +391,16 @@ def test_a_library_whose_source_the_statement_does_not_have_fails(wheel: Path, s
     content = write_statement(statement, wheel).replace(SOURCE.encode(), b"9" * 64)
     find_statement(wheel).write_bytes(content)
 
-    (failed,) = [check for check in verify_wheel(wheel, None, (), {}) if check.verdict is Verdict.FAILED]
+    (failed,) = [check for check in verify_wheel(wheel, Evidence()) if check.verdict is Verdict.FAILED]
 
     assert (failed.name, failed.detail) == ("inputs", "the statement has no source of foo 1.0")
 
 
 def test_a_wheel_with_another_hash_or_with_a_changed_file_fails(wheel: Path) -> None:
-    other = verify_wheel(wheel, None, (), {wheel.name: "0" * 64})[0]
-    absent = verify_wheel(wheel, None, (), {"other.whl": "0" * 64})[0]
+    other = verify_wheel(wheel, Evidence(sums={wheel.name: "0" * 64}))[0]
+    absent = verify_wheel(wheel, Evidence(sums={"other.whl": "0" * 64}))[0]
     wheel.write_bytes(wheel.read_bytes().replace(b"answer = 42", b"answer = 43"))
-    contents = verify_wheel(wheel, None, (), {})[1]
+    contents = verify_wheel(wheel, Evidence())[1]
 
     assert (other.verdict, absent.verdict, contents.verdict) == (Verdict.FAILED,) * 3
     assert absent.detail == "the list of hashes does not have this file"

@@ -27,6 +27,7 @@ from everywheel.cli.output import echo, make_table, print_table
 from everywheel.cli.progress import make_console, open_display
 from everywheel.cli.project_source import config_option
 from everywheel.cli.smoke_project import open_smoke_project
+from everywheel.cli.smoke_statements import StatementOptions, statement_options
 from everywheel.cli.store_lease import open_store
 from everywheel.cli.wheel_arguments import list_wheels
 from everywheel.config.project import Project
@@ -126,6 +127,7 @@ smoke_options = collect_options("options", SmokeOptions, *_RUN_OPTIONS, _index_u
 @config_option
 @click.option("--require-run", is_flag=True, help="Fail unless every wheel that this machine can run passed.")
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write the matrix as an HTML page.")
+@statement_options
 @click.option("--dry-run", is_flag=True, help="List wheels and images, and stop.")
 @json_option
 @click.pass_obj
@@ -136,6 +138,7 @@ def smoke_command(
     config: Path | None,
     require_run: bool,
     html: Path | None,
+    statements: StatementOptions,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -152,7 +155,7 @@ def smoke_command(
             return
         if html is not None:
             check_writable(html)
-        smoke_wheels(selection, options, require_run=require_run, html=html, as_json=as_json)
+        smoke_wheels(selection, options, statements, require_run=require_run, html=html, as_json=as_json)
 
 
 def select_wheels(root: Path, project: Project, wheels: Sequence[Path], options: SmokeOptions) -> WheelSelection:
@@ -171,14 +174,20 @@ def select_wheels(root: Path, project: Project, wheels: Sequence[Path], options:
 def smoke_wheels(
     selection: WheelSelection,
     options: SmokeOptions,
+    statements: StatementOptions | None = None,
     *,
     require_run: bool = False,
     html: Path | None = None,
     as_json: bool = False,
 ) -> None:
     """Run wheels and print the matrix; raise SmokeError when one fails."""
+    statements = statements or StatementOptions()
+    if statements.statements is not None and options.index_url:
+        raise UsageError("--statements is about files, which --index-url does not test", hint="leave out one of them")
+    hashes = statements.start((*selection.linux, *selection.non_linux))
     results = _run(selection, options, quiet=as_json)
-    # The report comes before any error, so that it is complete when a result fails the run.
+    # The reports come before any error, so that they are complete when a result fails the run.
+    statements.write(hashes, results, selection.project.smoke)
     if html is not None:
         write_html_report(results, html, f"{selection.project.name} {selection.project.version}")
     if as_json:

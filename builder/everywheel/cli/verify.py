@@ -17,15 +17,21 @@ from everywheel.cli.wheel_arguments import list_wheels
 from everywheel.errors import AuditError, UsageError, printable_line
 
 if TYPE_CHECKING:
-    from everywheel.provenance.verify import Check
+    from everywheel.provenance.checks import Check
 
-_CHECKS = ("hash", "contents", "SBOM", "provenance", "inputs", "signature")
+_CHECKS = ("hash", "contents", "SBOM", "provenance", "inputs", "smoke", "signature")
 
 
-@click.command("verify", short_help="Verify wheels: hash, contents, SBOM, provenance and signature.")
+@click.command("verify", short_help="Verify wheels: hash, contents, SBOM, provenance, smoke tests.")
 @click.argument("wheels", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--provenance", type=click.Path(path_type=Path), metavar="FILE", help="The statement [default: next to the wheel]."
+)
+@click.option(
+    "--smoke",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Statement about smoke tests [default: next to the wheel].",
 )
 @click.option(
     "--key",
@@ -47,6 +53,7 @@ _CHECKS = ("hash", "contents", "SBOM", "provenance", "inputs", "signature")
 def verify_command(
     wheels: tuple[Path, ...],
     provenance: Path | None,
+    smoke: Path | None,
     keys: tuple[Path, ...],
     sums: Path | None,
     without: tuple[str, ...],
@@ -55,21 +62,27 @@ def verify_command(
     """Verify wheels of any origin, without the network.
 
     A wheel is verified if every check is right: its hash is the published one, the audit has no finding, the SBOM can be
-    read, the statement of provenance is about this file, names the source of every library, and a key has signed it.
+    read, the statement of provenance is about this file and names the source of every library, the wheel has passed smoke
+    tests and failed none, and a key has signed the statements.
     What cannot be checked is named, and fails unless `--without` accepts it. The exit code is 5 if anything fails.
 
     Example: everywheel verify dist --sums SHA256SUMS --key key.pub --without signature
     """
     with require_extra("provenance"):
         from everywheel.provenance.envelope import load_public_keys
-        from everywheel.provenance.verify import read_sums, verify_wheel
+        from everywheel.provenance.verify import Evidence, read_sums, verify_wheel
 
     paths = list_wheels(wheels, hint="name finished wheels, or a folder that contains them, such as dist")
-    if provenance is not None and len(paths) > 1:
-        raise UsageError("--provenance is for one wheel", hint="put each statement next to its wheel")
-    hashes = {} if sums is None else read_sums(sums)
-    public = load_public_keys(keys)
-    results = {path.name: verify_wheel(path, provenance, public, hashes) for path in paths}
+    if (provenance or smoke) and len(paths) > 1:
+        option = "--provenance" if provenance else "--smoke"
+        raise UsageError(f"{option} is for one wheel", hint="put each statement next to its wheel")
+    evidence = Evidence(
+        keys=load_public_keys(keys),
+        sums={} if sums is None else read_sums(sums),
+        provenance=provenance,
+        smoke=smoke,
+    )
+    results = {path.name: verify_wheel(path, evidence) for path in paths}
     if as_json:
         document = {name: [dataclasses.asdict(check) for check in checks] for name, checks in results.items()}
         echo(json.dumps(document, indent=1))
@@ -87,7 +100,7 @@ def _print_results(results: Mapping[str, Sequence[Check]]) -> None:
 
 def _fail_on_results(results: Mapping[str, Sequence[Check]], accepted: set[str]) -> None:
     """Raise AuditError unless every check is right, or could not be made and is accepted."""
-    from everywheel.provenance.verify import Verdict
+    from everywheel.provenance.checks import Verdict
 
     lines = [
         f"{name}: {check.name}: {check.verdict}: {check.detail}"

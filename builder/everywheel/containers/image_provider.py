@@ -17,9 +17,15 @@ from everywheel.store.local import Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedImage:
-    """An image to run, and the version of its own Python if it has one; without a `reference`, the reason."""
+    """An image to run, and the version of its own Python if it has one; without a `reference`, the reason.
+
+    `digest` is the id that the runtime has for it, and `pinned` the name and digest in a registry from which it was pulled;
+    an image that was built here has none.
+    """
 
     reference: str
+    digest: str = ""
+    pinned: str = ""
     python: str = ""
     reason: str = ""
 
@@ -59,11 +65,11 @@ class ImageProvider:
         if pinned and not has_python:
             reference, reason = self._pull(pinned, arch)
             if reference:
-                return ResolvedImage(reference=reference)
+                return ResolvedImage(reference=reference, digest=reference, pinned=pinned)
         if image.bootstrap is not None:
-            return ResolvedImage(
-                reference=bootstrap_image(image, arch, self._images, self._store), python=image.bootstrap.python
-            )
+            reference = bootstrap_image(image, arch, self._images, self._store)
+            digest = self._images.find(reference, arch)
+            return ResolvedImage(reference=reference, digest=digest, python=image.bootstrap.python)
         return ResolvedImage(reference="", reason=reason)
 
     def _pull(self, reference: str, arch: Arch) -> tuple[str, str]:

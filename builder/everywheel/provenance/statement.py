@@ -112,6 +112,13 @@ def parse_statement(content: bytes) -> StatementMessage:
     return message
 
 
+def find_other_subject(name: str, sha256: str, subjects: Mapping[str, str]) -> str:
+    """Return what else a statement with these subjects is about; empty if it is about a file of this name and hash."""
+    if name not in subjects:
+        return f"the statement is about other files: {', '.join(sorted(subjects)) or 'none'}"
+    return "" if subjects[name] == sha256 else f"the statement is about a file with sha256 {subjects[name]}"
+
+
 def _refuse(error: Exception) -> InvalidStatement:
     return InvalidStatement(str(error).splitlines()[0][:200] if str(error) else type(error).__name__)
 

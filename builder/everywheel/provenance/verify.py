@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from securesystemslib.signer import SSlibKey
@@ -13,29 +12,14 @@ from everywheel.audit import audit_wheel
 from everywheel.errors import BuildError, UsageError, count_noun
 from everywheel.execution.files import hash_file
 from everywheel.execution.input_files import UnusableFile, read_file
+from everywheel.provenance.checks import Check, decide, fail, skip
 from everywheel.provenance.envelope import InvalidEnvelope, is_envelope, open_envelope
-from everywheel.provenance.statement import InvalidStatement, Provenance, read_statement
+from everywheel.provenance.smoke_statement import check_smoke_tests, find_smoke_statement, read_smoke_statement
+from everywheel.provenance.statement import InvalidStatement, find_other_subject, read_statement
 from everywheel.vulnerabilities.components import list_components
-from everywheel.wheels.wheel import Wheel, read_wheel
+from everywheel.wheels.wheel import read_wheel
 
 _LARGEST_STATEMENT = 16 << 20  # bytes
-
-
-class Verdict(StrEnum):
-    """The result of a check."""
-
-    OK = "ok"
-    FAILED = "failed"
-    NOT_CHECKED = "not checked"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """A check of a wheel with its result; `detail` is the evidence, or what is missing for the check."""
-
-    name: str
-    verdict: Verdict
-    detail: str
 
 
 def find_statement(wheel: Path) -> Path:
@@ -43,57 +27,78 @@ def find_statement(wheel: Path) -> Path:
     return wheel.with_name(f"{wheel.name}.provenance.json")
 
 
-def verify_wheel(
-    path: Path, statement: Path | None, keys: Sequence[SSlibKey], sums: Mapping[str, str]
-) -> tuple[Check, ...]:
-    """Check a wheel's hash, contents, SBOM, provenance and signature.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Public keys, published hashes by file name, and files with statements, which a wheel is verified with.
 
-    `statement` is the file with the provenance, by default the one next to the wheel; `sums` are published hashes
-    by file name.
+    `provenance` and `smoke` are the files with the provenance and the results of the smoke tests; those next to the wheel
+    if they are None.
     """
-    sha256 = hash_file(path)
-    return tuple(_list_checks(path, sha256, statement or find_statement(path), keys, sums))
+
+    keys: Sequence[SSlibKey] = ()
+    sums: Mapping[str, str] = field(default_factory=dict)
+    provenance: Path | None = None
+    smoke: Path | None = None
 
 
-def _list_checks(
-    path: Path, sha256: str, statement: Path, keys: Sequence[SSlibKey], sums: Mapping[str, str]
-) -> Iterator[Check]:
-    yield _check_hash(path.name, sha256, sums)
+def verify_wheel(path: Path, evidence: Evidence) -> tuple[Check, ...]:
+    """Check a wheel's hash, contents, SBOM, provenance, smoke tests and the signatures of the statements."""
+    return tuple(_list_checks(path, hash_file(path), evidence))
+
+
+def _list_checks(path: Path, sha256: str, evidence: Evidence) -> Iterator[Check]:
+    yield _check_hash(path.name, sha256, evidence.sums)
     yield _check_contents(path)
+    digests = yield from _check_sbom(path)
+    provenance = _read_statement_file("provenance", evidence.provenance or find_statement(path), evidence.keys)
+    if isinstance(provenance, Check):
+        yield provenance
+    else:
+        yield from _check_provenance(path.name, sha256, provenance, digests)
+    smoke = _read_statement_file("smoke", evidence.smoke or find_smoke_statement(path), evidence.keys)
+    yield smoke if isinstance(smoke, Check) else _check_smoke(path.name, sha256, smoke)
+    yield _check_signatures(
+        {each.label: each for each in (provenance, smoke) if isinstance(each, _Statement)}, evidence.keys
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Statement:
+    """A file with a statement: the name of its check, and whether it is signed; with keys, by one of them."""
+
+    label: str
+    file: str
+    payload: bytes
+    is_signed: bool
+
+
+def _read_statement_file(label: str, file: Path, keys: Sequence[SSlibKey]) -> _Statement | Check:
+    """Return the statement in a file, or the check that it fails."""
     try:
-        wheel = read_wheel(path)
-    except BuildError as error:
-        yield _fail("SBOM", str(error))
-        return
-    digests = yield from _check_sbom(wheel)
-    content = _read_statement_file(statement)
-    if isinstance(content, Check):
-        yield content
-        yield _skip("signature", "there is no statement")
-        return
-    try:
-        payload = open_envelope(content, keys) if is_envelope(content) else content
-        provenance = read_statement(payload)
-    except (InvalidEnvelope, InvalidStatement) as reason:
-        yield _fail("provenance", f"{statement.name}: {reason}")
-        return
-    yield _check_provenance(path.name, sha256, provenance)
-    yield _check_inputs(digests, provenance)
-    yield _check_signature(content, keys)
+        content = read_file(file, _LARGEST_STATEMENT)
+        is_signed = is_envelope(content)
+        payload = open_envelope(content, keys) if is_signed else content
+    except FileNotFoundError:
+        return skip(label, f"there is no {file.name} next to the wheel (`--{label} FILE` names another one)")
+    except UnusableFile as reason:
+        return fail(label, str(reason))
+    except InvalidEnvelope as reason:
+        return fail(label, f"{file.name}: {reason}")
+    return _Statement(label=label, file=file.name, payload=payload, is_signed=is_signed)
 
 
 def _check_hash(name: str, sha256: str, sums: Mapping[str, str]) -> Check:
     if not sums:
-        return _skip("hash", "no list of hashes is named (`--sums SHA256SUMS`)")
+        return skip("hash", "no list of hashes is named (`--sums SHA256SUMS`)")
     if name not in sums:
-        return _fail("hash", "the list of hashes does not have this file")
-    return _decide("hash", sums[name] == sha256, f"sha256 {sha256}", f"sha256 {sha256}, but the list has {sums[name]}")
+        return fail("hash", "the list of hashes does not have this file")
+    return decide("hash", sums[name] == sha256, f"sha256 {sha256}", f"sha256 {sha256}, but the list has {sums[name]}")
 
 
 def _check_contents(path: Path) -> Check:
     findings = audit_wheel(path).findings
     message = "; ".join(f"{finding.check}: {finding.message}" for finding in findings[:3])
-    return _decide(
+    return decide(
         "contents",
         not findings,
         "RECORD and tags are right, no finding of the audit",
@@ -101,46 +106,30 @@ def _check_contents(path: Path) -> Check:
     )
 
 
-def _check_sbom(wheel: Wheel) -> Generator[Check, None, dict[str, str]]:
+def _check_sbom(path: Path) -> Generator[Check, None, dict[str, str]]:
     """Yield the check of the SBOM, and return the sha256 of the sources of the libraries that it lists."""
     try:
-        components = list_components(wheel)
-    except UsageError as error:
-        yield _fail("SBOM", error.fact)
+        components = list_components(read_wheel(path))
+    except (BuildError, UsageError) as error:
+        yield fail("SBOM", error.fact)
         return {}
-    yield _decide("SBOM", True, f"lists {count_noun(len(components), 'library', 'libraries')}", "")
+    yield decide("SBOM", True, f"lists {count_noun(len(components), 'library', 'libraries')}", "")
     return {each.title: each.sha256 for each in components if each.sha256}
 
 
-def _read_statement_file(statement: Path) -> bytes | Check:
+def _check_provenance(name: str, sha256: str, statement: _Statement, digests: Mapping[str, str]) -> Iterator[Check]:
+    """Check that a statement is about a wheel, and that the sources which the SBOM names are inputs of it."""
     try:
-        return read_file(statement, _LARGEST_STATEMENT)
-    except FileNotFoundError:
-        return _skip(
-            "provenance", f"there is no {statement.name} next to the wheel (`--provenance FILE` names another one)"
-        )
-    except UnusableFile as reason:
-        return _fail("provenance", str(reason))
-
-
-def _check_provenance(name: str, sha256: str, provenance: Provenance) -> Check:
-    if name not in provenance.subjects:
-        others = ", ".join(sorted(provenance.subjects)) or "none"
-        return _fail("provenance", f"the statement is about other files: {others}")
-    stated = provenance.subjects[name]
-    return _decide(
-        "provenance",
-        stated == sha256,
-        f"built by {provenance.builder}, {count_noun(len(provenance.inputs), 'input')}",
-        f"the statement is about a file with sha256 {stated}",
-    )
-
-
-def _check_inputs(digests: Mapping[str, str], provenance: Provenance) -> Check:
-    """Compare the sources that the SBOM names with the inputs of the statement."""
+        provenance = read_statement(statement.payload)
+    except InvalidStatement as reason:
+        yield fail("provenance", f"{statement.file}: {reason}")
+        return
+    detail = f"built by {provenance.builder}, {count_noun(len(provenance.inputs), 'input')}"
+    fault = find_other_subject(name, sha256, provenance.subjects)
+    yield decide("provenance", not fault, detail, fault)
     stated = {each.get("digest", {}).get("sha256") for each in provenance.inputs}
-    missing = sorted(title for title, sha256 in digests.items() if sha256 not in stated)
-    return _decide(
+    missing = sorted(title for title, source in digests.items() if source not in stated)
+    yield decide(
         "inputs",
         not missing,
         f"the sources of {count_noun(len(digests), 'library', 'libraries')} are inputs of the statement",
@@ -148,24 +137,22 @@ def _check_inputs(digests: Mapping[str, str], provenance: Provenance) -> Check:
     )
 
 
-def _check_signature(content: bytes, keys: Sequence[SSlibKey]) -> Check:
-    if not is_envelope(content):
-        return _skip("signature", "the statement is not signed")
+def _check_smoke(name: str, sha256: str, statement: _Statement) -> Check:
+    try:
+        return check_smoke_tests(name, sha256, read_smoke_statement(statement.payload))
+    except InvalidStatement as reason:
+        return fail("smoke", f"{statement.file}: {reason}")
+
+
+def _check_signatures(statements: Mapping[str, _Statement], keys: Sequence[SSlibKey]) -> Check:
+    """Check that every statement is signed; a signature by another key has failed before."""
+    if not statements:
+        return skip("signature", "there is no statement")
+    if unsigned := [label for label, each in statements.items() if not each.is_signed]:
+        return skip("signature", f"not signed: the statement of {' and of '.join(unsigned)}")
     if not keys:
-        return _skip("signature", "no public key is named (`--key FILE`)")
-    return _decide("signature", True, "by one of the keys", "")
-
-
-def _decide(name: str, right: bool, detail: str, fault: str) -> Check:
-    return Check(name=name, verdict=Verdict.OK, detail=detail) if right else _fail(name, fault)
-
-
-def _fail(name: str, detail: str) -> Check:
-    return Check(name=name, verdict=Verdict.FAILED, detail=detail)
-
-
-def _skip(name: str, detail: str) -> Check:
-    return Check(name=name, verdict=Verdict.NOT_CHECKED, detail=detail)
+        return skip("signature", "no public key is named (`--key FILE`)")
+    return decide("signature", True, f"by one of the keys: {', '.join(statements)}", "")
 
 
 def read_sums(file: Path) -> dict[str, str]:

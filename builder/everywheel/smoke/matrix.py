@@ -162,7 +162,8 @@ def run_smoke_task(entry: MatrixEntry, context: SmokeContext, set_stage: Callabl
         spec = _make_spec(entry, context, image.reference, dependencies, interpreter, result_folder)
         container = context.runtime.run(spec)
         report = SmokeReport.read(result_folder / _REPORT)
-    return evaluate_result(entry, container, report)
+    result = evaluate_result(entry, container, report)
+    return replace(result, image_digest=image.digest, image_reference=image.pinned)
 
 
 def _check_symbols(

@@ -40,7 +40,8 @@ class SmokeResult:
     `reason` is the reason why the wheel was not run, `message` the observation, each in one sentence; `evidence` are the lines
     of output that show it. `imported` are the extension modules that were imported, `not_imported` maps those that require a
     package that is not installed to its name. `loaded_libraries` are all libraries that were loaded, `system_libraries` those
-    of them that are neither in the wheel nor in the interpreter and that the platform tag does not promise.
+    of them that are neither in the wheel nor in the interpreter and that the platform tag does not promise. `image_digest` is
+    the image's id, `image_reference` its name and digest in a registry; both are empty if the wheel was not run in an image.
     """
 
     wheel: str
@@ -62,6 +63,8 @@ class SmokeResult:
     actual_libc: str = ""
     loaded_libraries: tuple[str, ...] = ()
     system_libraries: tuple[str, ...] = ()
+    image_digest: str = ""
+    image_reference: str = ""
 
     @property
     def description(self) -> str:
