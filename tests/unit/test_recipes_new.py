@@ -1,4 +1,4 @@
-"""`everywheel recipes new`: a recipe is drafted from a source archive, and can be loaded."""
+"""`everywheel recipes new`: a recipe is drafted from a source archive or a source package, and can be loaded."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from click.testing import CliRunner, Result
 from everywheel.cli.main import main
 from everywheel.config.recipe import BuildSystem
 from everywheel.config.recipe_loader import load_recipe
+from everywheel.sources import SourceLocations
 from snapshot_server import serve
+from test_sources_debian import Repository, needs_apt, sha
+from test_sources_debian import pack as pack_debian
 
 MIT = "Permission is hereby granted, free of charge, to any person obtaining a copy\n"
 
@@ -137,3 +140,76 @@ def test_an_existing_recipe_and_a_missing_archive_are_errors(tmp_path: Path) -> 
     )
     assert "/other-1.2.tar.gz cannot be downloaded\n" in missing.stderr
     assert not folder.exists()
+
+
+def pack_packaging(patches: Mapping[str, bytes], changelog: str) -> bytes:
+    files = {f"debian/patches/{name}": content for name, content in patches.items()}
+    series = "".join(f"{name}\n" for name in patches).encode()
+    return pack_debian({"debian/changelog": changelog.encode(), **files, "debian/patches/series": series})
+
+
+@needs_apt
+def test_a_draft_of_a_source_package_has_the_patches_that_fix_vulnerabilities(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = pack(tmp_path / "archive.tar.gz", {"LICENSE": MIT, "meson.build": "project('foo')\n"}).read_bytes()
+    changelog = (
+        "foo (1.2+dfsg-2) unstable; urgency=medium\n\n  * Fixes CVE-2026-0001 and CVE-2026-0002.\n\n"
+        "foo (1.2+dfsg-1) unstable; urgency=medium\n\n  * Fixes CVE-2025-0003 upstream.\n"
+    )
+    packaging = pack_packaging({"CVE-2026-0001.patch": b"one\n", "doc.patch": b"doc\n"}, changelog)
+    repository = Repository(tmp_path / "suite", "sid")
+    repository.add("foo", "1.1-1", {"foo_1.1.orig.tar.gz": archive})
+    files = {"foo_1.2+dfsg.orig.tar.gz": archive, "foo_1.2+dfsg-2.debian.tar.xz": packaging}
+    repository.add("foo", "1.2+dfsg-2", files)
+    locations = SourceLocations(archives=(repository.archive,), snapshot="")
+    monkeypatch.setattr("everywheel.cli.recipes_new.find_locations", lambda: locations)
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "demo"\nversion = "1"\n')
+
+    def run(*args: str) -> Result:
+        command = ["--project", str(tmp_path), "recipes", "new", *args]
+        return CliRunner(env={"EVERYWHEEL_STORE": str(tmp_path / "store")}).invoke(main, command)
+
+    result = run("libfoo", "--debian", "foo")
+    older = run("older", "--debian", "foo", "--version", "1.1")
+    unknown = run("unknown", "--debian", "foo", "--version", "3")
+
+    assert result.exit_code == 0, result.output
+    path = tmp_path / "recipes" / "libfoo" / "recipe.toml"
+    recipe = load_recipe(path)
+    assert (recipe.version, recipe.source.sha256, recipe.source.size) == ("1.2", sha(archive), len(archive))
+    assert recipe.source.sha1 == hashlib.sha1(archive).hexdigest()
+    assert recipe.source.debian is not None
+    assert recipe.source.debian.file == "foo_1.2+dfsg.orig.tar.gz"
+    (patch,) = recipe.source.patches
+    assert (patch.file, patch.sha256, patch.fixes) == (
+        "debian/patches/CVE-2026-0001.patch",
+        sha(b"one\n"),
+        ("CVE-2026-0001",),
+    )
+    assert patch.archive is not None
+    assert [omitted.file for omitted in patch.archive.omitted] == ["debian/patches/doc.patch"]
+    assert "\n# the changelog of 1.2+dfsg-2 names CVE-2026-0002: find the patch of it\n" in path.read_text()
+    assert older.exit_code == 0, older.output
+    assert load_recipe(tmp_path / "recipes" / "older" / "recipe.toml").version == "1.1"
+    assert (unknown.exit_code, unknown.stderr) == (
+        2,
+        "error: no release of the distribution has the source package foo 3\n  versions: 1.1, 1.2\n"
+        "  hint: name a source package, such as `tiff` for the library libtiff6: `apt-cache showsrc libtiff6`\n",
+    )
+
+
+def test_a_draft_is_of_an_address_or_of_a_source_package(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "demo"\nversion = "1"\n')
+
+    results = [
+        CliRunner().invoke(main, ["--project", str(tmp_path), "recipes", "new", "libfoo", *args])
+        for args in ([], ["https://example.org/foo-1.0.tar.gz", "--debian", "foo"])
+    ]
+
+    assert [(result.exit_code, result.stderr) for result in results] == [
+        (
+            2,
+            "error: a recipe is drafted from an address or from a source package\n  hint: name URL or --debian PACKAGE\n",
+        )
+    ] * 2

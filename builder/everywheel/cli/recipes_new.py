@@ -1,8 +1,7 @@
-"""Command `recipes new`: the draft of a recipe from the address of a source archive."""
+"""Command `recipes new`: the draft of a recipe from a source package, or from the address of a source archive."""
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +11,7 @@ import click
 
 from everywheel.cli.options import verbose_option
 from everywheel.cli.output import echo
+from everywheel.cli.recipe_draft import pin_address, pin_package, render_draft
 from everywheel.cli.store_lease import open_store
 from everywheel.config.recipe_loader import load_recipe
 from everywheel.config.text_rules import RECIPE_NAME, URL, VERSION
@@ -19,8 +19,10 @@ from everywheel.errors import SourceError, UsageError
 from everywheel.execution.files import hash_file, translate_os_errors
 from everywheel.execution.retry import RetryPolicy
 from everywheel.recognition.library_source import LibrarySource, recognize_library
+from everywheel.sources import find_locations
 from everywheel.sources.deadline import Deadline, DeadlineExceeded
 from everywheel.sources.http import Limits, download
+from everywheel.sources.package_draft import fetch_package
 from everywheel.sources.request import PinnedFile, Unavailable
 from everywheel.sources.unpack import unpack_archive
 
@@ -29,45 +31,46 @@ _NUMBERS = r"(\d+(?:[._]\d+)*[A-Za-z0-9.]*?)"
 _VERSION = re.compile(rf"(?:^|[-_/v]){_NUMBERS}(?:\+[a-z0-9]+)?(?:\.orig)?\.(?:tar\.\w+|tgz|tbz2|txz)$")
 _HINT = "the address is that of the archive itself, such as https://…/foo-1.0.tar.gz"
 
-# The comments of a draft in [build], for build systems without switches for tests and parts.
-_COMMENTS = {
-    "make": (
-        '# configure = ["./configure", "--prefix={prefix}"]  # if the source has a script that is not of autoconf',
-        "# compile = []  # targets of make: those of the library only",
-        "# options = {}  # variables of make",
-    )
-}
 
-
-@click.command("new", short_help="Draft a recipe from the address of a source archive.")
+@click.command("new", short_help="Draft a recipe from a source package or archive.")
 @click.argument("name")
-@click.argument("url")
-@click.option("--version", metavar="TEXT", default="", help="The version [default: the one in the address].")
+@click.argument("url", required=False, default="")
+@click.option(
+    "--debian", metavar="PACKAGE", default="", help="Debian's source package, such as `tiff`, instead of an address."
+)
+@click.option(
+    "--version", metavar="TEXT", default="", help="The version [default: that of the address, or the newest one]."
+)
 @verbose_option
 @click.pass_obj
-def new_command(root: Path, name: str, url: str, version: str) -> None:
+def new_command(root: Path, name: str, url: str, debian: str, version: str) -> None:
     """Download a library's source archive, and draft its recipe in recipes/NAME: pin, build system, license and products.
+
+    With --debian, the pins are those of the distribution's signed lists: the archive, and patches that fix vulnerabilities.
 
     The draft is a beginning: it names what to check, and `everywheel deps NAME` builds it.
 
+    \b
     Example: everywheel recipes new libfoo https://example.org/libfoo-1.0.tar.gz
+    Example: everywheel recipes new libtiff --debian tiff
     """
     folder = root / "recipes" / name
-    version = version or _find_version(url)
-    for rule, text, title in ((RECIPE_NAME, name, "name"), (URL, url, "address"), (VERSION, version, "version")):
-        if not rule.accepts(text):
-            hint = "name it with --version" if title == "version" else _HINT if title == "address" else rule.hint
-            raise UsageError(f"'{text}' is not {rule.description}" if text else f"{url} has no version", hint=hint)
+    if bool(url) == bool(debian):
+        raise UsageError(
+            "a recipe is drafted from an address or from a source package", hint="name URL or --debian PACKAGE"
+        )
+    _check_name(name)
+    if url:
+        version = version or _find_version(url)
+        _check_address(url, version)
     if folder.exists():
         raise UsageError(f"{folder} exists", hint="remove it, or choose another name")
-    with TemporaryDirectory(dir=open_store().root / "tmp") as temporary:
-        archive = Path(temporary) / "archive"
-        _download(url, archive)
-        filename = unquote(urlsplit(url).path).rpartition("/")[2]
-        pin = PinnedFile(label=f"{name} {version}", filename=filename, sha256=hash_file(archive))
-        unpack_archive(pin, archive, Path(temporary) / "source")
-        source = recognize_library(Path(temporary) / "source", name)
-        text = _render(name, version, url, pin.sha256, archive.stat().st_size, source)
+    store = open_store()
+    with TemporaryDirectory(dir=store.root / "tmp") as temporary:
+        if url:
+            source, text = _draft_archive(name, url, version, Path(temporary))
+        else:
+            source, text = _draft_package(name, debian, version, store.root, Path(temporary))
     with translate_os_errors(folder):
         folder.mkdir(parents=True)
         (folder / "recipe.toml").write_text(text, encoding="utf-8")
@@ -78,6 +81,36 @@ def new_command(root: Path, name: str, url: str, version: str) -> None:
     if not source.license_files:
         echo("the source has no file with a license at its top: name the files with its text in `license`")
     echo(f"check the comments in it, then run `everywheel deps {name}`")
+
+
+def _check_name(name: str) -> None:
+    if not RECIPE_NAME.accepts(name):
+        raise UsageError(f"'{name}' is not {RECIPE_NAME.description}", hint=RECIPE_NAME.hint)
+
+
+def _check_address(url: str, version: str) -> None:
+    for rule, text, hint in ((URL, url, _HINT), (VERSION, version, "name it with --version")):
+        if not rule.accepts(text):
+            raise UsageError(f"'{text}' is not {rule.description}" if text else f"{url} has no version", hint=hint)
+
+
+def _draft_archive(name: str, url: str, version: str, folder: Path) -> tuple[LibrarySource, str]:
+    archive = folder / "archive"
+    _download(url, archive)
+    filename = unquote(urlsplit(url).path).rpartition("/")[2]
+    pin = PinnedFile(label=f"{name} {version}", filename=filename, sha256=hash_file(archive))
+    unpack_archive(pin, archive, folder / "source")
+    source = recognize_library(folder / "source", name)
+    lines = pin_address(url, version, pin.sha256, archive.stat().st_size)
+    return source, render_draft(name, version, source, lines)
+
+
+def _draft_package(name: str, debian: str, version: str, store: Path, folder: Path) -> tuple[LibrarySource, str]:
+    package = fetch_package(debian, version, store, folder, find_locations().archives)
+    pin = PinnedFile(label=f"{name} {package.version}", filename=package.archive.name, sha256=package.archive.sha256)
+    unpack_archive(pin, package.path, folder / "source")
+    source = recognize_library(folder / "source", name)
+    return source, render_draft(name, package.version, source, pin_package(package))
 
 
 def _find_version(url: str) -> str:
@@ -98,36 +131,3 @@ def _download(url: str, path: Path) -> None:
     except (Unavailable, DeadlineExceeded) as error:
         details = {"reason": str(error).lower() or "too slow"}
         raise SourceError(f"{url} cannot be downloaded", details=details, hint=_HINT) from None
-
-
-def _render(name: str, version: str, url: str, sha256: str, size: int, source: LibrarySource) -> str:
-    """Return the text of recipe.toml; comments name what was not recognized, or guessed."""
-    files = source.license_files or ("LICENSE",)
-    license_note = "read from the source: compare it" if source.license else "not recognized: name the license"
-    if not source.license_files:
-        license_note += ", and the files with its text"
-    lines = [
-        f"name = {json.dumps(name)}",
-        f"version = {json.dumps(version)}",
-        f'summary = "{name}"  # one line',
-        f"# {license_note}",
-        f"license = {{ spdx = {json.dumps(source.license or f'LicenseRef-{name}')}, files = {json.dumps(list(files))} }}",
-        "# requires = []  # recipes of the libraries that it is linked to",
-        "",
-        "[source]",
-        f"urls = [{json.dumps(url.replace(version, '{version}'))}]",
-        f'sha256 = "{sha256}"',
-        f"size = {size}",
-        "",
-        "[build]",
-        f'system = "{source.system or "meson"}"',
-        *([f"subdir = {json.dumps(source.subdir)}"] if source.subdir else []),
-        *_COMMENTS.get(source.system, ("# disable = []  # tests, programs and optional parts",)),
-        "",
-        "[products]",
-        "# guessed from the build files: what the build must install",
-        f"libraries = {json.dumps(list(source.libraries))}",
-        f"pkgconfig = {json.dumps(list(source.pkgconfig))}",
-        "# sonames and exports are for a shared library; see the page about recipes",
-    ]
-    return "\n".join(lines) + "\n"

@@ -26,7 +26,7 @@ from everywheel.sources.package_state import (
 )
 from everywheel.sources.request import Unavailable, list_source_files
 
-_NO_VULNERABILITY = "names no vulnerability"
+NO_VULNERABILITY = "names no vulnerability"
 """The reason for leaving out a patch of a recipe that had no patches of its package before."""
 
 
@@ -204,7 +204,7 @@ def _choose_patches(state: PackageState, packaging: Packaging) -> tuple[list[Pat
         elif patch.file in old or has_packaging or patch.fixes:
             pins.append(_pin(patch, old))
         else:
-            omitted[patch.file] = OmittedPatch(file=patch.file, reason=_NO_VULNERABILITY)
+            omitted[patch.file] = OmittedPatch(file=patch.file, reason=NO_VULNERABILITY)
     return (pins, omitted) if pins else ([], {})
 
 
