@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import re
@@ -28,6 +29,15 @@ ENTER = 'mkdir -p "$1/proc" && mount -t proc proc "$1/proc" && exec chroot "$@"'
 ENTER_ROOT = ("unshare", "--mount", "--propagation", "private", "/bin/sh", "-c", ENTER, "sh")
 PAGE = (REPOSITORY / "docs" / "sdk.md").read_text()
 Output = tuple[Path, str]
+# Python with a system's GLib, as a program that uses PyGObject has it, loads libvips.
+LOAD = """
+import ctypes, sys
+ctypes.CDLL("libgobject-2.0.so.0", int(sys.argv[2]))
+vips = ctypes.CDLL(sys.argv[1])
+vips.vips_error_buffer.restype = ctypes.c_char_p
+print(vips.vips_init(b"test"), vips.vips_error_buffer().decode())
+"""
+HINT = "link the program to the libglib-2.0.so.0 next to it only\n"
 TWO_GLIBS = """go-server: two copies of GLib are in this process: that of libvips, and {}. \
 Link the other library to the one in libvips, or move it to another process
 """
@@ -236,3 +246,36 @@ def test_a_second_glib_in_the_process_is_an_error(shared: Output, tmp_path: Path
     )
 
     assert (result.returncode, result.stderr) == (1, TWO_GLIBS.format(other))
+
+
+def test_the_systems_glib_in_the_place_of_that_of_libvips_ends_the_program(shared: Output, tmp_path: Path) -> None:
+    """Its functions would replace those in libvips, and GLib would abort before vips_init() is called."""
+    folder = shared[0] / "gcc-amd64"
+
+    for program in ("thumbnail-gcc", "thumbnail-by-name"):
+        result = subprocess.run(
+            [folder / program, PHOTO, tmp_path / "photo.webp", "100"],
+            env={**os.environ, "LD_PRELOAD": "libgobject-2.0.so.0"},
+            capture_output=True,
+            text=True,
+        )
+
+        assert result.returncode == 127
+        assert re.fullmatch(
+            r"libvips: the process has two GLibs: the functions of \S+/libgobject-2\.0\.so\.0 replace those in "
+            rf"{re.escape(str(folder))}/\S*libvips\.so\.42; {re.escape(HINT)}",
+            result.stderr,
+        )
+    assert not (tmp_path / "photo.webp").exists()
+
+
+def test_the_systems_glib_next_to_that_of_libvips_is_an_error(shared: Output) -> None:
+    library = shared[0] / "gcc-amd64" / "lib" / "libvips.so.42"
+
+    output = call([sys.executable, "-c", LOAD, library, str(ctypes.RTLD_LOCAL)])
+
+    assert re.fullmatch(
+        r"-1 vips_init: the process has two GLibs: \S+/libg(lib|object)-2\.0\.so\.0, and the one in "
+        rf"{re.escape(str(library))}; {re.escape(HINT)}\n",
+        output,
+    )
