@@ -136,8 +136,10 @@ def sources(session: nox.Session) -> None:
 
 @nox.session
 def sdk(session: nox.Session) -> None:
-    """Build the SDK of libvips into sdk/: `-- -t musllinux_1_2_x86_64`, `-- --wheel --npm`."""
-    everywheel(session, "sdk", "libvips", *session.posargs)
+    """Build the SDK of libvips into sdk/: `-- -t musllinux_1_2_x86_64`, `-- --targets all`, `-- --wheel --npm`."""
+    install(session, *(["remote"] if os.environ.get("EVERYWHEEL_REMOTE") else []))
+    import_sources(session)
+    session.run("everywheel", "sdk", "libvips", *session.posargs)
 
 
 @nox.session(name="build-job")

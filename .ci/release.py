@@ -46,8 +46,8 @@ def main(args: Sequence[str]) -> None:
 
 def collect(args: Sequence[str]) -> None:
     """Check that jobs/ has the files of every job, and copy the release to dist/."""
-    bundle = ROOT / "jobs" / "sources" / "sources.tar"
-    include = ["--include", str(bundle)] if bundle.exists() else []
+    others = sorted(path for name in ("sources", "sdk") for path in (ROOT / "jobs" / name).glob("*"))
+    include = [arg for path in others for arg in ("--include", str(path))]
     layout = [] if any(arg.startswith("--layout") for arg in args) else ["--layout", "all"]
     run("everywheel", "release", "check", "jobs", "--output-dir", "dist", *layout, *include, *args)
     check_dist()

@@ -42,6 +42,7 @@ FILES = sorted((REPOSITORY / ".github" / "workflows").glob("*.yml"))
 WORKFLOWS: dict[str, dict[str, Any]] = {path.name: yaml.safe_load(path.read_text()) for path in FILES}
 VERSION = "1.2.0"
 MACHINE = platform.machine()
+SDK_TARGET = f"manylinux2014_{MACHINE}"
 
 RUN_BY_CI = ".ci/run runs the same command"
 SKIPPED = {
@@ -215,8 +216,7 @@ class Runner:
             return str(
                 [entry["name"] for entry in json.loads(self.outputs["plan"]["matrix"])[job]].index(matrix["name"])
             )
-        # The outputs of a called workflow are those of its last job.
-        outputs = {**self.outputs, "wheels": self.outputs.get("collect", {})}
+        outputs = {**self.outputs, "wheels": self.read_called_outputs()}
         if match := re.fullmatch(r"\$\{\{ needs\.([\w-]+)\.outputs\.([\w-]+) \}\}", value):
             return outputs[match[1]][match[2]]
         if value == "${{ toJSON(needs) }}":
@@ -228,6 +228,15 @@ class Runner:
         value = EXPRESSIONS.get(value, value)
         assert "${{" not in value, f"EXPRESSIONS has no value for {value}"
         return value
+
+    def read_called_outputs(self) -> dict[str, str]:
+        """Return the outputs of the workflow wheels.yml, which are those of its jobs."""
+        # The key `on` is true in YAML 1.1.
+        outputs = WORKFLOWS["wheels.yml"][True]["workflow_call"]["outputs"]  # type: ignore[index]
+        sources = {
+            name: re.fullmatch(r"\$\{\{ jobs\.(\w+)\.outputs\.(\S+) \}\}", o["value"]) for name, o in outputs.items()
+        }
+        return {name: self.outputs.get(match[1], {}).get(match[2], "") for name, match in sources.items() if match}
 
 
 def remove(path: Path) -> None:
@@ -295,6 +304,8 @@ def dist(matrix: dict[str, Any], runner: Runner) -> tuple[Path, ...]:
     for job in matrix["zig"]:
         runner.run("wheels.yml", "zig", job)
     runner.run("wheels.yml", "sdist")
+    # All targets would take an hour.
+    runner.run("wheels.yml", "sdk", extra_args=f"--target {SDK_TARGET}")
     runner.run("wheels.yml", "collect")
     return tuple(sorted((runner.project / "dist").iterdir()))
 
@@ -311,7 +322,7 @@ def test_the_collect_job_copies_the_released_files_of_all_jobs(
     assert sorted(path.name for path in dist) == sorted(matrix["released"])
     sums = runner.project / "SHA256SUMS"
     assert sorted(line.split()[1] for line in sums.read_text().splitlines()) == sorted(
-        [*matrix["released"], "sources.tar"]
+        [*matrix["released"], "sources.tar", *(path.name for path in (runner.artifacts / "sdk").iterdir())]
     )
     call(["sha256sum", "--check", "--ignore-missing", sums], cwd=runner.project / "dist")
     statements = json.loads((runner.project / "vex" / "webpencode.openvex.json").read_text())["statements"]
@@ -559,7 +570,7 @@ def test_the_verify_job_waits_until_the_index_lists_all_files(dist: tuple[Path, 
 
 def test_the_attach_job_creates_a_release_once_and_uploads_its_files(dist: tuple[Path, ...], runner: Runner) -> None:
     """The real `gh` talks to the server of fake_github.py. The second run replaces the files."""
-    files = [path for name in ("dist", "sums", "vex", "sources") for path in (runner.artifacts / name).iterdir()]
+    files = [path for name in ("dist", "sums", "vex", "sources", "sdk") for path in (runner.artifacts / name).iterdir()]
     # Hashes, since pytest would take minutes to describe how files of megabytes differ.
     expected = {path.name: sha256(path.read_bytes()).hexdigest() for path in files}
 
@@ -568,6 +579,7 @@ def test_the_attach_job_creates_a_release_once_and_uploads_its_files(dist: tuple
         first = {name: sha256(content).hexdigest() for name, content in github.files.items()}
         runner.run("release.yml", "attach", **github.environment)
 
+    assert [name for name in expected if re.fullmatch(rf"libvips-[\d.]+-{SDK_TARGET}\.tar\.gz", name)]
     assert first == expected
     assert {name: sha256(content).hexdigest() for name, content in github.files.items()} == expected
     assert sorted(github.removed) == sorted(expected)

@@ -157,7 +157,7 @@ def test_every_job_checks_the_artifacts_that_it_downloads_before_anything_else_r
         assert later[0]["run"].startswith(OTHER_BEGINNINGS[1:4]), f"{file}: {name}"
         assert all("run" not in step for step in job["steps"][: max(downloads)])
         checked += 1
-    assert checked == 13
+    assert checked == 14
 
 
 def test_downloaded_artifacts_have_folders_of_their_own() -> None:
@@ -235,11 +235,11 @@ def test_a_release_uses_no_cache() -> None:
 def test_jobs_of_zig_share_the_remote_store_and_pull_requests_only_read_it() -> None:
     jobs = WORKFLOWS["wheels.yml"]["jobs"]
     sharing = {name for name, job in jobs.items() if any("remote_store" in str(step) for step in job.get("steps", ()))}
-    assert sharing == {"zig", "sdist"}
+    assert sharing == {"zig", "sdist", "sdk"}
     assert "secrets" not in WORKFLOWS["checks.yml"]["jobs"]["wheels"]
     assert "EVERYWHEEL_RELEASE_REMOTE != 'none'" in WORKFLOWS["release.yml"]["jobs"]["wheels"]["with"]["remote"]
     for name in sharing:
-        (build,) = [step for step in jobs[name]["steps"] if "build-job" in str(step.get("run"))]
+        (build,) = [step for step in jobs[name]["steps"] if "$OPTIONS" in str(step.get("run"))]
         assert build["env"]["OPTIONS"] == "${{ !inputs.remote && '--no-remote' || '' }}"
 
 

@@ -192,10 +192,10 @@ def _make_selection(
     targets: tuple[str, ...],
     engine: str,
     profiles: tuple[str, ...],
-    linkage: str,
     config: Path | None,
-    pythons: tuple[str, ...],
-    requires: tuple[str, ...],
+    linkage: str = Linkage.SHARED.value,
+    pythons: tuple[str, ...] = (),
+    requires: tuple[str, ...] = (),
 ) -> Selection:
     return Selection(
         targets=targets,
@@ -239,6 +239,10 @@ selection_options = collect_options(
     config_option,
     _python_option,
     _requires_option,
+)
+# For commands that build libraries in more than one linkage, and no wheels.
+library_selection_options = collect_options(
+    "selection", _make_selection, target_option, _engine_option, profile_option, config_option
 )
 _BUILD_OPTIONS = (jobs_option, offline_option, timeout_option, verbose_option)
 _REMOTE_OPTIONS = (remote_option, *remote_key_options(hidden=True), no_remote_option)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import click
 
-from everywheel.cli.options import Selection, build_options, selection_options
+from everywheel.cli.options import Selection, build_options, library_selection_options, target_set_option
 from everywheel.cli.output import echo
 from everywheel.cli.project_source import find_recipe_project
-from everywheel.cli.run_plan import choose_targets, exit_code, run_plan
+from everywheel.cli.run_plan import choose_targets, exit_code, list_target_set, run_plan
 from everywheel.cli.store_lease import open_store
 from everywheel.config.collection import suggest_recipe
 from everywheel.config.project import Project
@@ -37,7 +37,8 @@ PROFILE = "sdk"
 
 @click.command("sdk", short_help="Build archives of libraries for programs in other languages.")
 @click.argument("recipes", nargs=-1, metavar="[RECIPE]...")
-@selection_options
+@library_selection_options
+@target_set_option
 @build_options
 @click.option(
     "--output-dir",
@@ -61,6 +62,7 @@ def sdk_command(
     ctx: click.Context,
     recipes: tuple[str, ...],
     selection: Selection,
+    target_set: str,
     options: BuildOptions,
     output_dir: Path,
     wheel: bool,
@@ -84,8 +86,9 @@ def sdk_command(
         raise UsageError("the container engine builds no SDK", hint="`everywheel sdk` without --engine")
     project = selection.load_project(find_recipe_project(ctx, ctx.obj, has_recipes=bool(recipes)))
     roots = _choose_recipes(project, recipes)
-    tags = selection.targets or ((build_machine_target().tag,) if recipes else ())
-    targets = choose_targets(project, tags, selection.engine)
+    targets = choose_targets(
+        project, selection.targets or _list_default_tags(project, recipes, target_set), selection.engine
+    )
     store, identities = open_store(), find_identities(selection.engine)
     chosen = {choice.partition("=")[0] for choice in selection.profiles}
     plans = {}
@@ -111,6 +114,13 @@ def _check_sdk(folder: Path, tags: Sequence[str], programs: Sequence[Path]) -> N
     for program in programs:
         verify_program(program, folder, manifest)
     echo(f"{manifest.title}: {count_noun(len(manifest.files), 'file')} as in {MANIFEST}")
+
+
+def _list_default_tags(project: Project, recipes: Sequence[str], target_set: str) -> tuple[str, ...]:
+    """Return the tags of the targets without --target: of this machine for named recipes, else those of a target set."""
+    return (
+        (build_machine_target().tag,) if recipes and target_set == "project" else list_target_set(project, target_set)
+    )
 
 
 def _choose_recipes(project: Project, recipes: Sequence[str]) -> tuple[str, ...]:
