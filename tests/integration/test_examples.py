@@ -248,7 +248,7 @@ def test_a_second_glib_in_the_process_is_an_error(shared: Output, tmp_path: Path
     assert (result.returncode, result.stderr) == (1, TWO_GLIBS.format(other))
 
 
-def test_the_systems_glib_in_the_place_of_that_of_libvips_ends_the_program(shared: Output, tmp_path: Path) -> None:
+def test_the_systems_glib_before_that_of_libvips_ends_the_program(shared: Output, tmp_path: Path) -> None:
     """Its functions would replace those in libvips, and GLib would abort before vips_init() is called."""
     folder = shared[0] / "gcc-amd64"
 
