@@ -13,6 +13,7 @@ from everywheel.wheels.wheel import add_files, pack_wheel, read_wheel
 from fixture_project import FixtureProject
 
 TAG = "musllinux_1_2_aarch64"
+VERSION = "1.0"
 
 
 def commit(folder: Path) -> str:
@@ -36,7 +37,10 @@ def test_a_wheel_is_rebuilt_from_the_commit_of_its_provenance(project: FixturePr
     sha256 = hash_file(wheel)
     project.replace("extension/meson.build", "fixture", "changed after the release")
 
-    output, errors = project.run("rebuild", str(wheel), "--output", "rebuild.json")
+    subprocess.run(["git", "tag", f"v{VERSION}"], cwd=project.folder, check=True)
+
+    release = (f"v{VERSION}", "--from", "wheelhouse", "--wheel", f"*{TAG}.whl")
+    output, errors = project.run("rebuild", *release, "--output", "rebuild.json")
 
     assert f"identical: {wheel.name} (sha256 {sha256}), from commit {head}\n" in output
     assert "warning" not in errors

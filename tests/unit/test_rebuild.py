@@ -6,8 +6,6 @@ import json
 import os
 import shutil
 import struct
-import subprocess
-from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -27,12 +25,7 @@ from everywheel.rebuild.checkout import check_out
 from everywheel.rebuild.comparison import compare_inputs, compare_parameters, compare_wheels, run_diffoscope
 from everywheel.rebuild.request import RebuildRequest, read_request
 from everywheel.rebuild.statement import compare_statement, make_summary
-from everywheel.wheels.zip_writer import ZipEntry, pack_zip
-
-NAME = "demo-1.0-cp311-abi3-manylinux2014_x86_64.whl"
-COMMIT = "1234567890" * 4
-EPOCH = 1577836800
-PROJECT = Path(__file__).parents[1] / "failing" / "base"
+from example_provenance import COMMIT, EPOCH, NAME, PROJECT, commit, make_statement, write_wheel
 
 
 def make_elf(**sections: bytes) -> bytes:
@@ -49,39 +42,6 @@ def make_elf(**sections: bytes) -> bytes:
     count = len(contents) + 1
     header = struct.pack("<HHIQQQIHHHHHH", 3, 62, 1, 0, 0, offset, 0, 64, 0, 0, 64, count, count - 1)
     return ident + header + body + headers
-
-
-def write_wheel(folder: Path, files: Mapping[str, bytes], *, epoch: int = EPOCH) -> Path:
-    folder.mkdir(exist_ok=True)
-    path = folder / NAME
-    path.write_bytes(pack_zip([ZipEntry(name=name, data=data) for name, data in files.items()], epoch=epoch))
-    return path
-
-
-def make_statement(wheel: Path, **changes: Any) -> dict[str, Any]:
-    """Return a statement of provenance; `changes` replace its parameters, its subject, its commit and its toolkit."""
-    source = {"name": "demo 1.0", "digest": {"sha256": "a" * 64, "gitCommit": changes.pop("commit", COMMIT)}}
-    source["annotations"] = {"path": "ext", "root": changes.pop("root", "sub")}
-    if source["digest"]["gitCommit"] is None:
-        del source["digest"]["gitCommit"]
-    subject = {"name": changes.pop("name", wheel.name), "digest": {"sha256": changes.pop("sha256", hash_file(wheel))}}
-    toolkit = {"everywheel": changes.pop("toolkit", version("everywheel"))}
-    parameters = {
-        "target": "manylinux2014_x86_64",
-        "python": "cp311-abi3",
-        "engine": "zig",
-        "linkage": "shared",
-        **changes,
-    }
-    return {
-        "_type": "https://in-toto.io/Statement/v1",
-        "subject": [subject],
-        "predicateType": "https://slsa.dev/provenance/v1",
-        "predicate": {
-            "buildDefinition": {"externalParameters": parameters, "resolvedDependencies": [source]},
-            "runDetails": {"builder": {"id": "https://example.org/ci", "version": toolkit}},
-        },
-    }
 
 
 @pytest.fixture
@@ -254,15 +214,6 @@ def test_a_summary_names_the_wheel_the_provenance_and_the_result(wheel: Path) ->
         (each["predicate"]["verificationResult"], each["predicate"]["verifiedLevels"]) for each in (passed, failed)
     ]
     assert results == [("PASSED", ["EVERYWHEEL_REBUILT"]), ("FAILED", ["FAILED"])]
-
-
-def commit(folder: Path) -> str:
-    """Commit the files of a folder into a new repository, and return the commit."""
-    user = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
-    for args in (["init", "-q"], ["add", "."], [*user, "commit", "-q", "-m", "one"]):
-        subprocess.run(["git", *args], cwd=folder, check=True)
-    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, check=True, capture_output=True, text=True)
-    return head.stdout.strip()
 
 
 def test_the_commit_is_checked_out_without_later_changes(tmp_path: Path) -> None:

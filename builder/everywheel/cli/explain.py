@@ -86,8 +86,9 @@ def _write_page(results: Sequence[Result], path: Path) -> None:
 
 def _explain(text: str, pattern: str, *, disassemble: bool) -> Result:
     from everywheel.explain.explanation import explain
-    from everywheel.explain.index import find_index_name, read_index_wheel
+    from everywheel.explain.index import read_index_wheel
     from everywheel.explain.subjects import read_subject
+    from everywheel.sources.index_wheel import find_index_name
 
     if text == "-":
         return _explain_text(sys.stdin.read())

@@ -62,6 +62,22 @@ def _has_commit(folder: Path, commit: str) -> bool:
     return _run_git(folder, "cat-file", "-e", f"{commit}^{{commit}}").exit_code == 0
 
 
+def find_tag_commit(repository: str, tag: str) -> str:
+    """Return the commit of a tag in a repository, a folder or a URL; raise UsageError if it has no such tag."""
+    names = (f"refs/tags/{tag}", f"refs/tags/{tag}^{{}}")
+    listed = _run_git(Path(), "ls-remote", "--", repository, *names)
+    commits = {name: commit for commit, _, name in (line.partition("\t") for line in listed.output.splitlines())}
+    # An annotated tag is listed twice, the second time with its commit.
+    if commit := commits.get(names[1]) or commits.get(names[0]):
+        return commit
+    raise UsageError(
+        f"the repository has no tag {tag}",
+        details={"repository": repository},
+        excerpt=excerpt(listed.errors) if listed.exit_code else (),
+        hint="`git fetch --tags` may get it; `--repository` names another repository",
+    )
+
+
 def find_repository(root: Path) -> str:
     """Return the root of the checkout that contains a folder; raise UsageError if there is none."""
     result = _run_git(root, "rev-parse", "--show-toplevel") if root.is_dir() else None

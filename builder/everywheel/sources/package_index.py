@@ -1,10 +1,11 @@
-"""Files on package indexes (PEP 503): sdists are found on the page of a project and downloaded, wheels have hashes there.
+"""Files on package indexes (PEP 503, PEP 691): sdists and wheels are found on the page of a project and downloaded.
 
 `pip download` would run the project's build backend for its metadata, and some backends compile the project for that.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from everywheel.errors import SourceError
 from everywheel.execution.files import hash_file
 from everywheel.execution.retry import RetryPolicy
 from everywheel.sources.deadline import Deadline, DeadlineExceeded
-from everywheel.sources.http import Limits, download
+from everywheel.sources.http import Limits, download, hide_password
 from everywheel.sources.request import Unavailable
 
 _LARGEST_PAGE = 1 << 26  # bytes
@@ -37,12 +38,13 @@ _HINT = "is the name right? the indexes are those of pip's settings (PIP_INDEX_U
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexedFile:
-    """A file on an index; `sha256` is empty if the index names none."""
+    """A file on an index; `sha256` is empty if the index names none, and so is `provenance`, a URL (PEP 740)."""
 
     filename: str
     url: str
     sha256: str
     is_yanked: bool
+    provenance: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,20 +129,14 @@ def find_wheel_hashes(name: str, version: str, indexes: Sequence[str], folder: P
     return frozenset(hashes)
 
 
-def download_wheel(
-    name: str,
-    version: str,
-    indexes: Sequence[str],
-    folder: Path,
-    choose: Callable[[Sequence[str]], str | None],
-    *,
-    timeout: float = 600.0,
-) -> Path:
-    """Download a wheel of a version into a folder, and return its path; `choose` selects it from the names of all wheels.
+def find_wheel(
+    name: str, version: str, indexes: Sequence[str], folder: Path, choose: Callable[[Sequence[str]], str | None]
+) -> IndexedFile:
+    """Return a wheel of a version; `choose` selects it from the names of all wheels, `folder` is for temporary files.
 
-    Raises SourceError when no index has one, or when the file does not have the hash that the index names.
+    Raises SourceError when no index has one.
     """
-    deadline, reasons, wheels = Deadline(timeout), dict[str, str](), dict[str, IndexedFile]()
+    deadline, reasons, wheels = Deadline(_PAGE_TIMEOUT), dict[str, str](), dict[str, IndexedFile]()
     for index in indexes:
         page = f"{index.rstrip('/')}/{canonicalize_name(name)}/"
         try:
@@ -161,7 +157,24 @@ def download_wheel(
         raise SourceError(
             f"no package index has such a wheel of {name} {version}", details={**reasons, **known}, hint=_HINT
         )
-    return _download(wheels[chosen], folder, deadline)
+    return wheels[chosen]
+
+
+def download_indexed(file: IndexedFile, folder: Path, *, timeout: float = 600.0) -> Path:
+    """Download a file of an index into a folder, and return its path.
+
+    Raises SourceError when it cannot be downloaded, or does not have the hash that the index names.
+    """
+    return _download(file, folder, Deadline(timeout))
+
+
+def download_file(url: str, path: Path, size: int, *, timeout: float = 60.0, hint: str = _HINT) -> None:
+    """Download a URL of at most `size` bytes to a file; raise SourceError when that fails."""
+    try:
+        _get(url, path, Deadline(timeout), size)
+    except (Unavailable, DeadlineExceeded, OSError) as error:
+        details = {"url": hide_password(url), "reason": str(error).lower() or "too slow"}
+        raise SourceError(f"{path.name} cannot be downloaded", details=details, hint=hint) from None
 
 
 def _list_sdists(name: str, page: str, text: str) -> Iterator[IndexedSdist]:
@@ -175,17 +188,48 @@ def _list_sdists(name: str, page: str, text: str) -> Iterator[IndexedSdist]:
 
 
 def _list_files(page: str, text: str) -> Iterator[IndexedFile]:
+    """Yield the files of a page in HTML (PEP 503) or JSON (PEP 691)."""
+    if text.lstrip().startswith("{"):
+        yield from _list_json_files(page, text)
+        return
     parser = _Links()
     parser.feed(text)
     for link in parser.links:
         url, fragment = urldefrag(urljoin(page, link.get("href") or ""))
         kind, _, digest = fragment.partition("=")
         yield IndexedFile(
-            filename=unquote(urlsplit(url).path).rpartition("/")[2],
+            filename=_find_name(url),
             url=url,
             sha256=digest if kind == "sha256" and _SHA256.fullmatch(digest) else "",
             is_yanked="data-yanked" in link,
+            provenance=_find_provenance(page, link.get("data-provenance")),
         )
+
+
+def _list_json_files(page: str, text: str) -> Iterator[IndexedFile]:
+    try:
+        files = json.loads(text)["files"]
+        for file in files if isinstance(files, list) else []:
+            url = urldefrag(urljoin(page, file["url"])).url
+            digest = file.get("hashes", {}).get("sha256")
+            yield IndexedFile(
+                filename=_find_name(url),
+                url=url,
+                sha256=digest if isinstance(digest, str) and _SHA256.fullmatch(digest) else "",
+                is_yanked=bool(file.get("yanked")),
+                provenance=_find_provenance(page, file.get("provenance")),
+            )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return
+
+
+def _find_name(url: str) -> str:
+    return unquote(urlsplit(url).path).rpartition("/")[2]
+
+
+def _find_provenance(page: str, value: object) -> str:
+    """Return the URL of a file's provenance; an index may state its hash instead, as the first text of PEP 740."""
+    return urljoin(page, value) if isinstance(value, str) and value and not _SHA256.fullmatch(value) else ""
 
 
 def _read(page: str, path: Path, deadline: Deadline) -> str:
