@@ -84,7 +84,7 @@ def rebuild_command(
 ) -> None:
     """Build a wheel again from the commit that its provenance names, and compare every byte.
 
-    A wheel that is no file is that of the package index, with its provenance (PEP 740), or of `--from`. It is built in a
+    A wheel that is not a file is that of the package index, with its provenance (PEP 740), or of `--from`. It is built in a
     temporary store, with the libraries of the store unless `--fresh` is given. A difference is explained and has exit code 5,
     as has a statement that does not agree. This runs the build of the commit.
 
