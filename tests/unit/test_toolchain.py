@@ -174,6 +174,11 @@ def test_resource_scripts_are_compiled_with_the_arguments_of_windres(tools: Tool
     assert translated == [
         *("rc", "/:auto-includes", "gnu", "/d", "A", "/d", "B=1", "/i", "/a b", "/i", "/c", "--", "/ws/x.rc", "x.obj")
     ]
+    # A makefile, and libtool.
+    makefile = call(toolchain, "windres", "--target=pe-x86-64", "--include-dir=/a b", "-o", "x.o", "/ws/x.rc")
+    assert makefile == ["rc", "/:auto-includes", "gnu", "/i", "/a b", "/fo", "x.o", "--", "/ws/x.rc"]
+    libtool = call(toolchain, "windres", "--define", "A", "-i", "/ws/x.rc", "-J", "rc", "--output=x.o", "-O", "coff")
+    assert libtool == ["rc", "/:auto-includes", "gnu", "/d", "A", "/fo", "x.o", "--", "/ws/x.rc"]
 
 
 def test_cmake_receives_an_install_name_tool_that_fails(tools: Tools, tmp_path: Path) -> None:

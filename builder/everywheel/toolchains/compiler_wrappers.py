@@ -205,25 +205,35 @@ done
 
 
 def _render_windres(command: Sequence[object]) -> str:
-    """Return a wrapper that translates the options of GNU windres, which CMake passes, for zig's resource compiler.
+    """Return a wrapper that translates the options of GNU windres, which build systems pass, for zig's resource compiler.
 
     `zig rc` has the options of Microsoft's rc.exe: https://github.com/ziglang/zig/pull/17412. It takes the path of a file that
-    begins with a slash for an option, except after `--`.
+    begins with a slash for an option, except after `--`. The format of a file follows from its suffix.
     """
-    return f"""option= files=
+    return f"""option= files= input=
 for arg do
   shift
-  if [ "$option" ]; then
-    set -- "$@" "$option" "$arg"
-    option=
-    continue
-  fi
+  case $option in
+    '') ;;
+    input) input=$arg option= ; continue ;;
+    format) option= ; continue ;;
+    *) set -- "$@" "$option" "$arg"; option= ; continue ;;
+  esac
   case $arg in
-    -O | coff | -c65001 | --use-temp-file) ;;
-    -D) option=/d ;;
-    -I) option=/i ;;
+    -c65001 | --use-temp-file | --target=* | --input-format=* | --output-format=*) ;;
+    -O | -J | -F | --target | --input-format | --output-format) option=format ;;
+    -D | --define) option=/d ;;
+    -I | --include-dir) option=/i ;;
+    -U | --undefine) option=/u ;;
+    -o | --output) option=/fo ;;
+    -i | --input) option=input ;;
+    --define=*) set -- "$@" /d "${{arg#*=}}" ;;
+    --include-dir=*) set -- "$@" /i "${{arg#*=}}" ;;
+    --output=*) set -- "$@" /fo "${{arg#*=}}" ;;
+    --input=*) input=${{arg#*=}} ;;
     -D*) set -- "$@" /d "${{arg#-D}}" ;;
     -I*) set -- "$@" /i "${{arg#-I}}" ;;
+    -U*) set -- "$@" /u "${{arg#-U}}" ;;
     -*) set -- "$@" "$arg" ;;
     *)
       [ "$files" ] || set -- "$@" --
@@ -232,6 +242,7 @@ for arg do
       ;;
   esac
 done
+[ ! "$input" ] || set -- "$@" -- "$input"
 {_exec([*command, "/:auto-includes", "gnu"])}"""
 
 
