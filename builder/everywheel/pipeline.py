@@ -13,9 +13,9 @@ from everywheel.config.project import Project
 from everywheel.config.recipe import Linkage
 from everywheel.errors import AuditError
 from everywheel.execution.files import translate_os_errors
-from everywheel.execution.jobserver import open_job_pool
+from everywheel.execution.jobserver import JobPool, open_job_pool
 from everywheel.execution.notices import report_notice
-from everywheel.execution.scheduler import Outcome, ProgressListener, Result, Task, TaskKind, execute
+from everywheel.execution.scheduler import LocalExecutor, Outcome, ProgressListener, Result, Task, TaskKind, execute
 from everywheel.libraries.build import build_library, check_machine_programs
 from everywheel.libraries.context import BuildContext, project_logs
 from everywheel.libraries.products import list_spellings
@@ -52,6 +52,7 @@ class BuildOptions:
         results: the ids of the steps whose results are needed; the final steps of the plan if it is empty.
         locations: the locations that sources are fetched from; the default ones if it is None.
         remote: the remote stores.
+        pool: the pool of jobs of several runs, which they share; the run has its own if it is None.
     """
 
     jobs: int
@@ -62,6 +63,7 @@ class BuildOptions:
     results: tuple[str, ...] = ()
     locations: SourceLocations | None = None
     remote: RemoteOptions = field(default_factory=RemoteOptions)
+    pool: JobPool | None = None
 
 
 class BuildListener(ProgressListener, Protocol):
@@ -95,30 +97,25 @@ def build_targets(
     exchanges = open_remotes(project.remote, options.remote, offline=options.offline)
     project = ensure_build_lock(project, store, offline=options.offline)
     plan = plan_targets(project, targets, options.engine)
-    return plan, _look_up_and_build(plan, project, exchanges, store, options, listener)
+    return plan, build_plan(plan, project, store, options, listener, exchanges)
 
 
 def build_plan(
-    plan: Plan, project: Project, store: Store, options: BuildOptions, listener: BuildListener
-) -> tuple[Result, ...]:
-    """Build the steps of a plan that neither the store nor a remote has: fetch their sources, then run them as one graph.
-
-    Returns one result for each step that was missing, and one for each compiler that failed: the failure of a task is not
-    raised. Before anything is built, raises SourceError when a source is not available, MachineError when the engine
-    or the build tools are not available, and errors like `open_remotes`.
-    """
-    exchanges = open_remotes(project.remote, options.remote, offline=options.offline)
-    return _look_up_and_build(plan, project, exchanges, store, options, listener)
-
-
-def _look_up_and_build(
     plan: Plan,
     project: Project,
-    exchanges: Sequence[Exchange],
     store: Store,
     options: BuildOptions,
     listener: BuildListener,
+    exchanges: Sequence[Exchange] | None = None,
 ) -> tuple[Result, ...]:
+    """Build the steps of a plan that neither the store nor a remote has: fetch their sources, then run them as one graph.
+
+    `exchanges` are remote stores that are open already. Returns one result for each step that was missing, and one for each
+    compiler that failed: the failure of a task is not raised. Before anything is built, raises SourceError when a source is
+    not available, MachineError when the engine or the build tools are not, and errors like `open_remotes`.
+    """
+    if exchanges is None:
+        exchanges = open_remotes(project.remote, options.remote, offline=options.offline)
     with store.lease(), RemoteStores(exchanges, store, listener.fetch) as remotes:
         missing = fetch_missing(plan, store, remotes, options.results)
         for step in plan.steps.values():
@@ -142,7 +139,7 @@ def _build_missing(
         timeout=options.timeout,
         progress=listener.fetch,
     )
-    with open_job_pool(options.jobs) as pool, open_engine(options.engine, store, tools) as engine:
+    with open_job_pool(options.jobs, options.pool) as pool, open_engine(options.engine, store, tools) as engine:
         context = BuildContext(
             store=store,
             logs=project_logs(store, project),
@@ -153,7 +150,7 @@ def _build_missing(
             keep=options.keep,
             offline=options.offline,
         )
-        results = execute(_make_tasks(missing, plan, project, context, remotes), pool, listener)
+        results = execute(_make_tasks(missing, plan, project, context, remotes), LocalExecutor(pool), listener)
     return tuple(result for result in results if result.kind is TaskKind.STEP or result.outcome is Outcome.FAILED)
 
 

@@ -37,7 +37,7 @@ from everywheel.containers.payload import SITE_PINS, Payload
 from everywheel.containers.user_settings import find_user_settings
 from everywheel.errors import BuildError, MachineError, UsageError
 from everywheel.execution.jobserver import JobPool
-from everywheel.execution.scheduler import Result, Task, execute
+from everywheel.execution.scheduler import LocalExecutor, Result, Task, execute
 from everywheel.pipeline import SilentListener
 from everywheel.planning.keys import find_identities
 from everywheel.planning.plan import make_plan
@@ -283,7 +283,7 @@ def test_the_first_failed_step_is_the_error_of_a_command(tmp_path: Path) -> None
             Task(id=name, label=name, requires=(), priority=priority, work=fail(f"{name}: compile failed"))
             for name, priority in (("first", 1.0), ("second", 0.0))
         ]
-        execute(tasks, pool, record_progress(listener))
+        execute(tasks, LocalExecutor(pool), record_progress(listener))
 
     report = CommandReport.read(tmp_path / "reports", "deps")
     assert report is not None

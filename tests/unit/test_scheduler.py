@@ -14,7 +14,7 @@ from everywheel.errors import BuildError
 from everywheel.execution.cancellation import Interrupted
 from everywheel.execution.jobserver import JobPool
 from everywheel.execution.process import run_command
-from everywheel.execution.scheduler import Outcome, Result, Task, execute
+from everywheel.execution.scheduler import LocalExecutor, Outcome, Result, Task, execute
 
 
 class Recorder:
@@ -53,7 +53,7 @@ def test_of_the_ready_tasks_the_one_with_the_highest_priority_starts_first(pool:
 
     execute(
         [task("a", priority=1), task("b", priority=3), task("c", "b", priority=9), task("d", priority=2)],
-        pool,
+        LocalExecutor(pool),
         listener,
     )
 
@@ -63,7 +63,7 @@ def test_of_the_ready_tasks_the_one_with_the_highest_priority_starts_first(pool:
 def test_a_failure_stops_only_the_tasks_that_depend_on_it(pool: JobPool) -> None:
     tasks = [task("zlib", work=fail), task("png", "zlib"), task("vips", "png", "webp"), task("webp")]
 
-    results = {result.id: result for result in execute(tasks, pool, Recorder())}
+    results = {result.id: result for result in execute(tasks, LocalExecutor(pool), Recorder())}
 
     assert {id: result.outcome for id, result in results.items()} == {
         "zlib": Outcome.FAILED,
@@ -75,7 +75,9 @@ def test_a_failure_stops_only_the_tasks_that_depend_on_it(pool: JobPool) -> None
 
 
 def test_two_failures_are_both_reported_and_a_task_that_requires_both_is_skipped_once(pool: JobPool) -> None:
-    results = execute([task("a", work=fail), task("b", work=fail), task("c", "a", "b")], pool, Recorder())
+    results = execute(
+        [task("a", work=fail), task("b", work=fail), task("c", "a", "b")], LocalExecutor(pool), Recorder()
+    )
 
     assert sorted((result.id, result.outcome) for result in results) == [
         ("a", Outcome.FAILED),
@@ -85,7 +87,7 @@ def test_two_failures_are_both_reported_and_a_task_that_requires_both_is_skipped
 
 
 def test_an_unexpected_exception_is_the_error_of_its_task(pool: JobPool) -> None:
-    (result,) = execute([task("a", work=lambda: [][0])], pool, Recorder())
+    (result,) = execute([task("a", work=lambda: [][0])], LocalExecutor(pool), Recorder())
 
     assert result.error is not None
     assert result.error.fact == "the a: unexpected IndexError: list index out of range"
@@ -110,7 +112,7 @@ def test_an_error_of_the_system_names_step_and_file(pool: JobPool, raised: OSErr
     def work() -> None:
         raise raised
 
-    (result,) = execute([task("a", work=work)], pool, Recorder())
+    (result,) = execute([task("a", work=work)], LocalExecutor(pool), Recorder())
 
     assert result.error is not None
     assert result.error.render() == message
@@ -128,20 +130,20 @@ def test_at_most_as_many_tasks_run_at_once_as_there_are_tokens(tmp_path: Path) -
             running[0] -= 1
 
     with JobPool(tmp_path / "jobs", 2) as pool:
-        execute([task(str(number), work=work) for number in range(8)], pool, Recorder())
+        execute([task(str(number), work=work) for number in range(8)], LocalExecutor(pool), Recorder())
 
     assert peak[0] == 2
 
 
 def test_every_token_is_returned_to_the_pool(tmp_path: Path) -> None:
     with JobPool(tmp_path / "jobs", 3) as pool:
-        execute([task("a", work=fail), task("b"), task("c", "a")], pool, Recorder())
+        execute([task("a", work=fail), task("b"), task("c", "a")], LocalExecutor(pool), Recorder())
 
         assert [pool.acquire(0.01) for _ in range(4)] == [True, True, True, False]
 
 
 def test_requirements_that_are_not_among_the_tasks_count_as_done(pool: JobPool) -> None:
-    (result,) = execute([task("a", "already built")], pool, Recorder())
+    (result,) = execute([task("a", "already built")], LocalExecutor(pool), Recorder())
 
     assert result.outcome is Outcome.DONE
 
@@ -158,7 +160,7 @@ def test_a_task_is_skipped_as_soon_as_one_of_its_requirements_fails(tmp_path: Pa
     listener = Waiting()
     tasks = [task("slow", work=lambda: assert_set(failed)), task("bad", work=fail), task("both", "slow", "bad")]
     with JobPool(tmp_path / "jobs", 2) as pool:
-        results = execute(tasks, pool, listener)
+        results = execute(tasks, LocalExecutor(pool), listener)
 
     assert [(result.id, result.outcome) for result in results] == [
         ("bad", Outcome.FAILED),
@@ -188,7 +190,7 @@ def test_an_interrupt_ends_the_running_commands_before_it_is_raised_again(tmp_pa
     tasks = [task("first", priority=1, work=sleep), task("second")]
     began = time.monotonic()
     with JobPool(tmp_path / "jobs", 2) as pool, pytest.raises(KeyboardInterrupt):
-        execute(tasks, pool, Interrupting())
+        execute(tasks, LocalExecutor(pool), Interrupting())
 
     assert ended == ["first"]
     assert time.monotonic() - began < 30
@@ -211,12 +213,12 @@ def test_an_execution_inside_a_task_ends_with_the_outer_one(tmp_path: Path) -> N
     def nest() -> None:
         with JobPool(tmp_path / "inner", 1) as pool:
             try:
-                execute([task("a", work=sleep), task("b", work=sleep)], pool, Recorder())
+                execute([task("a", work=sleep), task("b", work=sleep)], LocalExecutor(pool), Recorder())
             except BaseException as error:
                 inner.append(error)
                 raise
 
     with JobPool(tmp_path / "outer", 2) as pool, pytest.raises(KeyboardInterrupt):
-        execute([task("outer 1", priority=1, work=nest), task("outer 2")], pool, Interrupting())
+        execute([task("outer 1", priority=1, work=nest), task("outer 2")], LocalExecutor(pool), Interrupting())
 
     assert [type(error) for error in inner] == [Interrupted]

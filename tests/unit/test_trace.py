@@ -12,7 +12,7 @@ import pytest
 from everywheel.cli.trace import record_trace
 from everywheel.errors import BuildError, UsageError
 from everywheel.execution.jobserver import open_job_pool
-from everywheel.execution.scheduler import Outcome, Task, execute
+from everywheel.execution.scheduler import LocalExecutor, Outcome, Task, execute
 from everywheel.pipeline import SilentListener
 from everywheel.sources import FetchEvent, FetchEventKind, PinnedFile
 
@@ -29,7 +29,7 @@ def run(work: dict[str, tuple[tuple[str, ...], Callable[[Callable[[str], None]],
         for name, (requires, function) in work.items()
     ]
     with open_job_pool(2) as pool, record_trace(SilentListener(), file) as listener:
-        execute(tasks, pool, listener)
+        execute(tasks, LocalExecutor(pool), listener)
 
 
 def test_tasks_at_the_same_time_have_lanes_of_their_own_and_stages_are_inside_them(tmp_path: Path) -> None:

@@ -18,13 +18,14 @@ from everywheel.cli.options import (
     json_option,
     runtime_option,
     selection_options,
+    shard_option,
     target_set_option,
 )
 from everywheel.cli.output import echo
-from everywheel.cli.plan import show_plan
+from everywheel.cli.plan import check_shard, show_plan
 from everywheel.cli.progress import make_console, open_display, show_failures
 from everywheel.cli.project_source import find_project
-from everywheel.cli.run_plan import STEPS_ARE_KEPT, choose_targets, exit_code, list_target_set, run_targets
+from everywheel.cli.run_plan import STEPS_ARE_KEPT, apply_target_set, choose_targets, exit_code, run_targets
 from everywheel.cli.sdist import make_sdist
 from everywheel.cli.store_lease import open_store
 from everywheel.config.file_names import wheel_name
@@ -35,6 +36,7 @@ from everywheel.errors import UsageError
 from everywheel.execution.scheduler import Outcome, Result
 from everywheel.libraries.features import can_run
 from everywheel.pipeline import BuildOptions
+from everywheel.planning.shards import ShardNumber
 from everywheel.planning.steps import Plan, WheelStep
 from everywheel.platforms.target import Target
 from everywheel.smoke.matrix_entries import is_for_this_python
@@ -57,6 +59,7 @@ class _Build:
 @selection_options
 @target_set_option
 @build_and_keep_options
+@shard_option
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @runtime_option
 @click.option(
@@ -74,6 +77,7 @@ def build_command(
     selection: Selection,
     options: BuildOptions,
     target_set: str,
+    shard: ShardNumber | None,
     dry_run: bool,
     runtime: str | None,
     trace: Path | None,
@@ -84,22 +88,23 @@ def build_command(
     Example: everywheel build --target manylinux_2_28_aarch64
     """
     root = find_project(project_name, offline=options.offline) if project_name else ctx.obj
-    with_sdist = target_set == "all" and not selection.targets and selection.engine is EngineName.ZIG
-    selection = _apply_target_set(selection, target_set, root)
+    with_sdist = shard is None and target_set == "all" and not selection.targets and selection.engine is EngineName.ZIG
+    selection = apply_target_set(selection, target_set, root)
     if dry_run:
-        show_plan(root, selection, as_json=as_json)
+        show_plan(root, selection, as_json=as_json, shard=shard)
         return
     project = selection.load_project(root)
     targets = choose_targets(project, selection.targets, selection.engine)
     store = open_store()
     options = dataclasses.replace(options, engine=selection.engine)
+    check_shard(shard, options.engine)
     if options.engine is EngineName.CONTAINER:
         if trace is not None:
             raise UsageError("the container engine writes no trace", hint="leave out `--trace`")
         plan, results = _run_containers(project, targets, store, options, runtime, quiet=as_json)
     else:
         project = provide_interpreters(project, store, options, quiet=as_json)
-        plan, results = run_targets(project, targets, store, options, quiet=as_json, trace=trace)
+        plan, results = run_targets(project, targets, store, options, quiet=as_json, trace=trace, shard=shard)
     wheels = export_wheels(plan, store, choose_wheelhouse(project, options.engine))
     build = _Build(plan=plan, results=results, wheels=wheels)
     tested = _test_locally(project, build, store, options)
@@ -113,13 +118,6 @@ def build_command(
         if sdist is not None and not as_json:
             echo(f"built: {_relative(sdist)} ({sdist.stat().st_size / 1e6:.2f} MB)")
     ctx.exit(code)
-
-
-def _apply_target_set(selection: Selection, target_set: str, root: Path) -> Selection:
-    """Return the selection with the targets of --targets, unless targets are named."""
-    if target_set == "project" or selection.targets:
-        return selection
-    return dataclasses.replace(selection, targets=list_target_set(selection.load_project(root), target_set))
 
 
 def choose_wheelhouse(project: Project, engine: EngineName) -> Path:

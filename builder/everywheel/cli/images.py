@@ -27,7 +27,7 @@ from everywheel.containers.prune import find_prune_candidates, remove_prune_cand
 from everywheel.containers.runtime import find_runtime
 from everywheel.errors import BuildError, MachineError, NothingSelectedError, UsageError, count_noun
 from everywheel.execution.jobserver import default_jobs, open_job_pool
-from everywheel.execution.scheduler import Outcome, Result, Task, execute
+from everywheel.execution.scheduler import LocalExecutor, Outcome, Result, Task, execute
 from everywheel.platforms.architectures import ARCHES, Arch
 from everywheel.platforms.tags import Floor
 
@@ -176,7 +176,7 @@ def _make_images(images: Sequence[tuple[_CatalogImage, Arch]], make_image: _Make
         open_display(console, total=len(tasks)) as display,
         open_job_pool(jobs) as pool,
     ):
-        results = execute(tasks, pool, display)
+        results = execute(tasks, LocalExecutor(pool), display)
     show_failures(console, results)
     return results
 

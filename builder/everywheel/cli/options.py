@@ -18,6 +18,7 @@ from everywheel.toolchains.compilers import EngineName
 
 if TYPE_CHECKING:
     from everywheel.pipeline import BuildOptions
+    from everywheel.planning.shards import ShardNumber
     from everywheel.remote.opening import RemoteOptions
 
 _Command = Callable[..., None]
@@ -33,6 +34,20 @@ target_set_option = click.option(
     default="project",
     metavar="NAME",
     help="Without --target: project (default), release or all.",
+)
+
+
+def _parse_shard(ctx: click.Context, param: click.Parameter, value: str | None) -> ShardNumber | None:
+    from everywheel.planning.shards import parse_shard
+
+    return None if value is None else parse_shard(value)
+
+
+shard_option = click.option(
+    "--shard",
+    metavar="INDEX/COUNT",
+    callback=_parse_shard,
+    help="Only this part of the steps: one of COUNT of about the same work.",
 )
 jobs_option = click.option(
     "--jobs", "-j", type=click.IntRange(1), metavar="N", help="Parallel jobs [default: usable processors]."
@@ -164,6 +179,20 @@ class Selection:
             options={key: values for key, values in options.items() if values},
             wheelhouse=choose_wheelhouse_folder(root, self.config),
         )
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """The options of a command line that makes this selection."""
+        options = {
+            "--target": self.targets,
+            "--engine": () if self.engine is EngineName.ZIG else (self.engine,),
+            "--profile": self.profiles,
+            "--linkage": () if self.linkage is Linkage.SHARED else (self.linkage,),
+            "--config": () if self.config is None else (str(self.config),),
+            "--python": self.pythons,
+            "--requires": self.requires,
+        }
+        return tuple(text for option, values in options.items() for value in values for text in (option, str(value)))
 
 
 def collect_options(name: str, make: Callable[..., object], *options: _Decorator) -> _Decorator:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
 from everywheel.cli.failures import describe_interruption
+from everywheel.cli.options import Selection
 from everywheel.cli.progress import make_console, open_display, show_failures, show_preparation
 from everywheel.cli.trace import record_trace
+from everywheel.cluster.shard_build import build_shard
 from everywheel.config.project import Project
 from everywheel.containers.command_report import record_progress
 from everywheel.execution.scheduler import Result
 from everywheel.pipeline import BuildOptions, build_plan, build_targets
+from everywheel.planning.shards import ShardNumber
 from everywheel.planning.steps import Plan
 from everywheel.platforms.target import Target, parse_target
 from everywheel.store.local import Store
@@ -38,6 +42,13 @@ def list_target_set(project: Project, target_set: str) -> tuple[str, ...]:
     return tuple(target.tag for target in sets[target_set])
 
 
+def apply_target_set(selection: Selection, target_set: str, root: Path) -> Selection:
+    """Return the selection with the targets of --targets, unless targets are named."""
+    if target_set == "project" or selection.targets:
+        return selection
+    return dataclasses.replace(selection, targets=list_target_set(selection.load_project(root), target_set))
+
+
 def run_plan(
     plan: Plan, project: Project, store: Store, options: BuildOptions, *, quiet: bool = False
 ) -> tuple[Result, ...]:
@@ -61,8 +72,12 @@ def run_targets(
     *,
     quiet: bool = False,
     trace: Path | None = None,
+    shard: ShardNumber | None = None,
 ) -> tuple[Plan, tuple[Result, ...]]:
-    """Build the wheels of the targets with progress, and with a trace in a file if one is named; print every failure."""
+    """Build the wheels of the targets, or the steps of one shard, with progress; print every failure.
+
+    A trace is written to a file if one is named.
+    """
     console = make_console()
     with (
         open_display(console, quiet=quiet) as display,
@@ -70,7 +85,10 @@ def run_targets(
         describe_interruption(STEPS_ARE_KEPT),
         record_trace(display, trace) as listener,
     ):
-        plan, results = build_targets(project, targets, store, options, listener)
+        if shard is None:
+            plan, results = build_targets(project, targets, store, options, listener)
+        else:
+            plan, results = build_shard(project, targets, shard, store, options, listener)
     show_failures(console, results)
     return plan, results
 

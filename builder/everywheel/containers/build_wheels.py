@@ -26,7 +26,7 @@ from everywheel.containers.runtime_images import RuntimeImages
 from everywheel.containers.user_settings import find_user_settings
 from everywheel.errors import AuditError, MachineError
 from everywheel.execution.jobserver import open_job_pool
-from everywheel.execution.scheduler import Outcome, ProgressListener, Result, Task, execute
+from everywheel.execution.scheduler import LocalExecutor, Outcome, ProgressListener, Result, Task, execute
 from everywheel.libraries.context import project_logs
 from everywheel.libraries.source_tree import stage_patched_source
 from everywheel.pipeline import BuildOptions
@@ -154,7 +154,7 @@ def build_wheels_in_containers(
         work = partial(_build_wheel, replace(context, project=project), image, wheel)
         tasks.append(Task(id=wheel.id, label=label, requires=(), priority=0.0, work=work))
     with open_job_pool(1) as pool:
-        results = execute(tasks, pool, listener) if tasks else ()
+        results = execute(tasks, LocalExecutor(pool), listener) if tasks else ()
     steps = {id: step for plan in plans for id, step in plan.steps.items()}
     return Plan(steps=steps, priority=dict.fromkeys(steps, 0.0)), tuple(results)
 

@@ -106,8 +106,11 @@ class JobPool:
 
 
 @contextlib.contextmanager
-def open_job_pool(jobs: int) -> Iterator[JobPool]:
-    """Return a context manager that opens a pool; its named pipe is in a temporary directory."""
+def open_job_pool(jobs: int, shared: JobPool | None = None) -> Iterator[JobPool]:
+    """Return a context manager that opens a pool, whose named pipe is in a temporary directory, or returns a shared one."""
+    if shared is not None:
+        yield shared
+        return
     with open_temporary_directory() as folder, JobPool(folder / _PIPE, jobs) as pool:
         yield pool
 

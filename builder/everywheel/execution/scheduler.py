@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import StrEnum
 from graphlib import TopologicalSorter
@@ -16,7 +16,7 @@ from everywheel.execution.files import describe_os_error
 from everywheel.execution.jobserver import JobPool
 from everywheel.execution.threads import TICK, DaemonThreads, wait_for_any
 
-_TOKEN_WAIT = 0.05  # seconds to wait for a token before the results of ended tasks are processed
+_PLACE_WAIT = 0.05  # seconds to wait for the place of a task before the results of ended tasks are processed
 
 
 class Outcome(StrEnum):
@@ -29,10 +29,11 @@ class Outcome(StrEnum):
 
 
 class TaskKind(StrEnum):
-    """A step of a plan, or the preparation of a compiler, which no plan contains."""
+    """A step of a plan, the preparation of a compiler, which no plan contains, or the arrival of a result from elsewhere."""
 
     STEP = "step"
     COMPILER = "compiler"
+    ARRIVAL = "arrival"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,39 @@ class Result:
     blocked_by: str = ""
 
 
+class Executor(Protocol):
+    """Where the tasks of an execution run: on this machine (`LocalExecutor`), or on those of a cluster."""
+
+    def acquire(self, timeout: float) -> bool:
+        """Reserve the place of one task; return False if none becomes free within `timeout` seconds."""
+
+    def run(self, task: Task, set_stage: Callable[[str], None]) -> Outcome | None:
+        """Run a task to its end, in the thread that calls; errors are raised."""
+
+    def release(self) -> None:
+        """Return the place of a task that has ended."""
+
+
+class LocalExecutor:
+    """Runs each task by its `work`, with one token of a pool; without a pool, tasks acquire tokens themselves."""
+
+    def __init__(self, pool: JobPool | None) -> None:
+        self._pool = pool
+
+    def acquire(self, timeout: float) -> bool:
+        """Acquire a token."""
+        return self._pool is None or self._pool.acquire(timeout)
+
+    def run(self, task: Task, set_stage: Callable[[str], None]) -> Outcome | None:
+        """Do the work of a task."""
+        return task.work(set_stage)
+
+    def release(self) -> None:
+        """Release a token."""
+        if self._pool is not None:
+            self._pool.release()
+
+
 class ProgressListener(Protocol):
     """Receives the progress of an execution; `stage` is called from several threads."""
 
@@ -75,14 +109,14 @@ class ProgressListener(Protocol):
     def end(self, result: Result) -> None: ...
 
 
-def execute(tasks: Sequence[Task], pool: JobPool, listener: ProgressListener) -> tuple[Result, ...]:
-    """Run tasks, each after its requirements and with one token of the pool, and return the results in order of completion.
+def execute(tasks: Sequence[Task], executor: Executor, listener: ProgressListener) -> tuple[Result, ...]:
+    """Run tasks, each after its requirements and where the executor has room; return the results in order of completion.
 
     Requirements that are not among the tasks are considered done. Errors of a task are part of its result.
     KeyboardInterrupt ends every running command and is raised again once all tasks have ended.
     """
     with cancellation_scope() as cancellation, DaemonThreads() as threads:
-        execution = _Execution(tasks, pool, listener, threads)
+        execution = _Execution(tasks, executor, listener, threads)
         try:
             execution.run(cancellation)
         except BaseException:
@@ -94,9 +128,11 @@ def execute(tasks: Sequence[Task], pool: JobPool, listener: ProgressListener) ->
 class _Execution:
     """The state of one execution; only the thread that calls `run` changes it."""
 
-    def __init__(self, tasks: Sequence[Task], pool: JobPool, listener: ProgressListener, threads: Executor) -> None:
+    def __init__(
+        self, tasks: Sequence[Task], executor: Executor, listener: ProgressListener, threads: DaemonThreads
+    ) -> None:
         self._tasks = {task.id: task for task in tasks}
-        self._pool = pool
+        self._executor = executor
         self._listener = listener
         self._threads = threads
         self._ready: list[Task] = []
@@ -113,8 +149,8 @@ class _Execution:
             self._collect_ready()
             if not self._ready and not self._running:
                 return
-            if self._ready and self._pool.acquire(_TOKEN_WAIT):
-                # The task that released the token may have made a task with a higher priority ready.
+            if self._ready and self._executor.acquire(_PLACE_WAIT):
+                # The task that released the place may have made a task with a higher priority ready.
                 self._settle_ended(timeout=0)
                 self._collect_ready()
                 self._start_first()
@@ -134,15 +170,15 @@ class _Execution:
         self._ready.remove(task)
         self._listener.begin(task)
         future = self._threads.submit(self._work, task)
-        # A callback runs after the result is set: once `run` acquires the token, the result must be available.
-        future.add_done_callback(lambda _: self._pool.release())
+        # A callback runs after the result is set: once `run` acquires the place, the result must be available.
+        future.add_done_callback(lambda _: self._executor.release())
         self._running.append(future)
 
     def _work(self, task: Task) -> Result:
         began = time.monotonic()
         outcome, error = Outcome.DONE, None
         try:
-            outcome = task.work(lambda stage: self._listener.stage(task, stage)) or Outcome.DONE
+            outcome = self._executor.run(task, lambda stage: self._listener.stage(task, stage)) or Outcome.DONE
         except EverywheelError as raised:
             error = raised
         except Interrupted:

@@ -18,7 +18,7 @@ from everywheel.containers.runtime import ContainerSpec, Runtime, is_native
 from everywheel.errors import EverywheelError
 from everywheel.execution.files import hash_file
 from everywheel.execution.jobserver import open_job_pool
-from everywheel.execution.scheduler import Outcome, ProgressListener, Result, Task, execute
+from everywheel.execution.scheduler import LocalExecutor, Outcome, ProgressListener, Result, Task, execute
 from everywheel.platforms.linux_policy import load_policy
 from everywheel.smoke.dependencies import TestDependencies, ensure_test_dependencies
 from everywheel.smoke.evaluate import evaluate_result
@@ -112,7 +112,9 @@ def run_smoke_tasks(tasks: Sequence[SmokeTask], jobs: int, listener: ProgressLis
         return Task(id=task.id, label=task.id, requires=(), priority=task.priority, work=work)
 
     with open_job_pool(jobs) as pool:
-        task_results = {result.id: result for result in execute(list(map(schedule, tasks)), pool, listener)}
+        task_results = {
+            result.id: result for result in execute(list(map(schedule, tasks)), LocalExecutor(pool), listener)
+        }
     return tuple(smoke_results.get(task.id) or _make_error(task.initial, task_results[task.id]) for task in tasks)
 
 
