@@ -107,7 +107,6 @@ EXCUSED_IN_CONTAINERS = {
     "cli/project_source.py": "finds the project, whose files are in the keys",
     "cli/run_plan.py": "selects targets and shows results",
     "cli/store_lease.py": "opens the store",
-    "cli/trace.py": "writes when steps ran",
     "cli/wheel_arguments.py": "reads the command line",
     "containers/__init__.py": "contains no code",
     "containers/bootstrap.py": IMAGES,

@@ -25,7 +25,8 @@ from everywheel.cli.output import echo
 from everywheel.cli.plan import check_shard, show_plan
 from everywheel.cli.progress import make_console, open_display, show_failures
 from everywheel.cli.project_source import find_project
-from everywheel.cli.run_plan import STEPS_ARE_KEPT, apply_target_set, choose_targets, exit_code, run_targets
+from everywheel.cli.run_plan import STEPS_ARE_KEPT, apply_target_set, choose_targets, exit_code
+from everywheel.cli.run_targets import run_targets
 from everywheel.cli.sdist import make_sdist
 from everywheel.cli.store_lease import open_store
 from everywheel.config.file_names import wheel_name

@@ -9,13 +9,10 @@ from pathlib import Path
 from everywheel.cli.failures import describe_interruption
 from everywheel.cli.options import Selection
 from everywheel.cli.progress import make_console, open_display, show_failures, show_preparation
-from everywheel.cli.trace import record_trace
-from everywheel.cluster.shard_build import build_shard
 from everywheel.config.project import Project
 from everywheel.containers.command_report import record_progress
 from everywheel.execution.scheduler import Result
-from everywheel.pipeline import BuildOptions, build_plan, build_targets
-from everywheel.planning.shards import ShardNumber
+from everywheel.pipeline import BuildOptions, build_plan
 from everywheel.planning.steps import Plan
 from everywheel.platforms.target import Target, parse_target
 from everywheel.store.local import Store
@@ -62,35 +59,6 @@ def run_plan(
         results = build_plan(plan, project, store, options, record_progress(display))
     show_failures(console, results)
     return results
-
-
-def run_targets(
-    project: Project,
-    targets: Sequence[Target],
-    store: Store,
-    options: BuildOptions,
-    *,
-    quiet: bool = False,
-    trace: Path | None = None,
-    shard: ShardNumber | None = None,
-) -> tuple[Plan, tuple[Result, ...]]:
-    """Build the wheels of the targets, or the steps of one shard, with progress; print every failure.
-
-    A trace is written to a file if one is named.
-    """
-    console = make_console()
-    with (
-        open_display(console, quiet=quiet) as display,
-        show_preparation(display),
-        describe_interruption(STEPS_ARE_KEPT),
-        record_trace(display, trace) as listener,
-    ):
-        if shard is None:
-            plan, results = build_targets(project, targets, store, options, listener)
-        else:
-            plan, results = build_shard(project, targets, shard, store, options, listener)
-    show_failures(console, results)
-    return plan, results
 
 
 def exit_code(results: Sequence[Result]) -> int:

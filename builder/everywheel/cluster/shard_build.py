@@ -94,8 +94,8 @@ def _find_missing(steps: Sequence[Step], store: Store, exchanges: Sequence[Excha
         return None if is_done and _is_sent(step, exchanges) else step
 
     tasks = [partial(find, step) for step in steps]
-    found = run_in_lanes({"": tasks}, jobs=_LOOKUPS, deadline=Deadline(_NO_LIMIT), per_host=_LOOKUPS)
-    missing = {step.id for step in found if step is not None}
+    results = run_in_lanes({"": tasks}, jobs=_LOOKUPS, deadline=Deadline(_NO_LIMIT), per_host=_LOOKUPS)
+    missing = {step.id for step in results if step is not None}
     return [step for step in steps if step.id in missing]
 
 

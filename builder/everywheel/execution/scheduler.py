@@ -110,7 +110,7 @@ class ProgressListener(Protocol):
 
 
 def execute(tasks: Sequence[Task], executor: Executor, listener: ProgressListener) -> tuple[Result, ...]:
-    """Run tasks, each after its requirements and where the executor has room; return the results in order of completion.
+    """Run tasks, each after its requirements, in the places of an executor; return the results in order of completion.
 
     Requirements that are not among the tasks are considered done. Errors of a task are part of its result.
     KeyboardInterrupt ends every running command and is raised again once all tasks have ended.
