@@ -49,7 +49,7 @@ translate_token() {
     z)
       waiting=
       case $1 in
-        pack-relative-relocs | separate-code | noseparate-code | text | nodlopen) note dropped "-Wl,-z,$1"; token=relro ;;
+        pack-relative-relocs | separate-code | noseparate-code | text | nodlopen | combreloc) note dropped "-Wl,-z,$1"; token=relro ;;
       esac
       return
       ;;
@@ -64,7 +64,9 @@ translate_token() {
     -z) waiting=z ;;
     -rpath | --rpath | -rpath-link | --rpath-link | -R) token= waiting=value ;;
     -rpath[=-]* | --rpath[=-]* | -R/*) token= ;;
-    --undefined=*) token=-u,${1#*=} ;;
+    --undefined=* | --require-defined=*) token=-u,${1#*=} ;;
+    --symbolic) token=-Bsymbolic ;;
+    -h) token=-soname ;;
     --exclude-libs | --dynamic-list | -Map | --Map) note dropped "-Wl,$1"; token= waiting=value ;;
     --exclude-libs=* | --dynamic-list* | -Map=* | --Map=* | -M | --print-map | --cref | --stats | -t | --trace | --verbose) drop_token "$1" ;;
     -Bsymbolic-functions | -Bsymbolic-non-weak* | --icf=* | --no-copy-dt-needed-entries | --copy-dt-needed-entries) drop_token "$1" ;;
@@ -72,6 +74,7 @@ translate_token() {
     --relax | --no-relax | --threads* | --no-threads | --demangle | --no-demangle | --error-limit=* | --no-omagic | -X) drop_token "$1" ;;
     --package-metadata=* | --pack-dyn-relocs=* | --orphan-handling=* | --no-ld-generated-unwind-info) drop_token "$1" ;;
     --no-export-dynamic | -plugin-opt=* | --plugin-opt=* | --enable-auto-import | --enable-runtime-pseudo-reloc*) drop_token "$1" ;;
+    --rosegment | --no-rosegment | --emit-relocs | -q | --gdb-index | -melf_* | --spare-dynamic-tags=* | -flto* | --lto-*) drop_token "$1" ;;
     --large-address-aware | --no-insert-timestamp | --kill-at) drop_token "$1" ;;
     # The state that is restored is, with the flags of this toolchain, that of the beginning of the link.
     --push-state) token= ;;
@@ -87,18 +90,26 @@ drop_token() {
   token=
 }
 
-# Set `arg` to the translated argument $1, which begins with -Wl, or to nothing.
+# Set `arg` to the translated arguments in $1, which begins with -Wl, separated by newlines, or to nothing. A library is an
+# argument of its own, since zig does not search those that it passes to its linker.
 translate_link_argument() {
-  rest=${1#-Wl,} arg=
+  rest=${1#-Wl,} arg= start=-Wl,
   while :; do
     translate_token "${rest%%,*}"
-    arg=$arg${token:+,$token}
+    case $token in
+      '') ;;
+      -l?*)
+        arg="$arg${arg:+
+}$token" start="
+-Wl,"
+        ;;
+      *) arg=$arg$start$token start=, ;;
+    esac
     case $rest in
       *,*) rest=${rest#*,} ;;
       *) break ;;
     esac
   done
-  arg=${arg:+-Wl$arg}
 }
 
 # Set `arg` to the definitions in $1, which begins with -Wp, as arguments that are separated by newlines.
@@ -170,13 +181,12 @@ for arg do
       fi
       arg=$option$folder option=
       ;;
-    -Wl,*)
-      translate_link_argument "$arg"
-      [ "$arg" ] || continue
-      ;;
-    -Wp,-[UD]*)
-      translate_definitions "$arg"
-      while :; do
+    -Wl,* | -Wp,-[UD]*)
+      case $arg in
+        -Wl,*) translate_link_argument "$arg" ;;
+        *) translate_definitions "$arg" ;;
+      esac
+      while [ "$arg" ]; do
         set -- "$@" "${arg%%
 *}"
         case $arg in
@@ -205,6 +215,11 @@ for arg do
       ;;
     -fno-lifetime-dse | -fvar-tracking* | -fno-var-tracking* | -fno-reorder-blocks-and-partition | -fno-crossjumping) note dropped "$arg"; continue ;;
     -fno-aggressive-loop-optimizations | -fno-printf-return-value | -fno-toplevel-reorder | -fconserve-stack) note dropped "$arg"; continue ;;
+    -fno-gnu-unique | -fipa-* | -fno-ipa-* | -fsched-* | -fno-sched-* | -ftree-loop-* | -fno-tree-loop-*) note dropped "$arg"; continue ;;
+    -fpredictive-commoning | -fno-predictive-commoning | -ftree-[ps]r[ea] | -fno-tree-[ps]r[ea]) note dropped "$arg"; continue ;;
+    -fno-allow-store-data-races | -fcode-hoisting | -fno-code-hoisting | -fpartial-inlining | -fno-partial-inlining) note dropped "$arg"; continue ;;
+    -fcse-follow-jumps | -fno-cse-follow-jumps | -fguess-branch-probability | -fno-guess-branch-probability) note dropped "$arg"; continue ;;
+    -malign-data=* | -mveclibabi=* | -mavx256-split-* | -mno-avx256-split-*) note dropped "$arg"; continue ;;
     -fprofile-partial-training | -fipa-pta | -fdevirtualize-at-ltrans | -fgraphite* | -floop-nest-optimize) note dropped "$arg"; continue ;;
     # zig's linker cannot write bundles, and Python loads both.
     -bundle) arg=-shared ;;
