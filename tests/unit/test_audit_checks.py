@@ -375,6 +375,34 @@ def test_exports_without_a_declaration_are_not_checked() -> None:
             ),
         ),
         (
+            {"tag": "cp311-abi3-manylinux_2_99_x86_64"},
+            (
+                "demo-1.0-cp311-abi3-manylinux_2_99_x86_64.whl",
+                "no system has the glibc 2.99 that manylinux_2_99_x86_64 requires: the newest known version is 2.44",
+            ),
+        ),
+        (
+            {"tag": "cp311-abi3-musllinux_1_3_x86_64"},
+            (
+                "demo-1.0-cp311-abi3-musllinux_1_3_x86_64.whl",
+                "no system has the musl 1.3 that musllinux_1_3_x86_64 requires: the newest known version is 1.2",
+            ),
+        ),
+        (
+            {"tag": "cp311-abi3-manylinux_2_4_x86_64"},
+            (
+                "demo-1.0-cp311-abi3-manylinux_2_4_x86_64.whl",
+                "no installer accepts manylinux_2_4_x86_64: the oldest glibc in a tag for x86_64 is 2.5",
+            ),
+        ),
+        (
+            {"tag": "cp311-abi3-manylinux_2_12_aarch64"},
+            (
+                "demo-1.0-cp311-abi3-manylinux_2_12_aarch64.whl",
+                "no installer accepts manylinux_2_12_aarch64: the oldest glibc in a tag for aarch64 is 2.17",
+            ),
+        ),
+        (
             {"tag": "py3-none-any", "elves": {"demo/x.so": ELF}},
             ("demo-1.0-py3-none-any.whl", "tagged for any platform, but contains ELF files"),
         ),

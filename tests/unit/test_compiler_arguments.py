@@ -162,7 +162,8 @@ def test_code_for_the_processor_of_the_build_machine_is_refused(wrapper: Wrapper
         ("-Wa,-mbranches-within-32B-boundaries", ["-mbranches-within-32B-boundaries"]),
         ("-Wl,--undefined=PyInit_demo", ["-Wl,-u,PyInit_demo"]),
         ("-Wl,--push-state,--whole-archive", ["-Wl,--whole-archive"]),
-        ("-Wl,--pop-state", ["-Wl,--no-whole-archive,-Bdynamic,--as-needed"]),
+        ("-Wl,--pop-state", ["-Wl,--no-whole-archive,-search_paths_first,--as-needed"]),
+        ("-Wl,-Bstatic,-lfoo,-Bdynamic", ["-Wl,-Bstatic", "-lfoo", "-Wl,-search_paths_first"]),
         ("-Wl,-rpath,/x,-rpath-link,/y,-soname,libfoo.so", ["-Wl,-soname,libfoo.so"]),
         ("-Wl,--rpath=/x", []),
         (
@@ -172,12 +173,21 @@ def test_code_for_the_processor_of_the_build_machine_is_refused(wrapper: Wrapper
         ("-Wl,-lfoo", ["-lfoo"]),
         ("-Wl,-h,libfoo.so.1,--symbolic", ["-Wl,-soname,libfoo.so.1,-Bsymbolic"]),
         ("-Wl,--require-defined=PyInit_demo", ["-Wl,-u,PyInit_demo"]),
+        ("-Wl,-hlibfoo.so.1", ["-Wl,-soname,libfoo.so.1"]),
         ("-Wl,-R,/x", []),
         ("-bundle", ["-shared"]),
     ],
 )
 def test_flags_with_an_equivalent_are_translated(wrapper: Wrapper, argument: str, expected: list[str]) -> None:
     assert wrapper.call(argument, "a.o") == [*expected, "a.o"]
+    assert wrapper.notes == []
+
+
+def test_flags_of_the_linker_are_translated_one_by_one(wrapper: Wrapper) -> None:
+    arguments = ["-Xlinker", "-h", "-Xlinker", "libfoo.so.1", "-Xlinker", "-lfoo", "-Xlinker", "--symbolic"]
+
+    assert wrapper.call(*arguments) == ["-Wl,-soname", "-Xlinker", "libfoo.so.1", "-lfoo", "-Wl,-Bsymbolic"]
+    assert wrapper.call("-Wl,-h", "-Wl,libfoo.so.1") == ["-Wl,-soname", "-Wl,libfoo.so.1"]
     assert wrapper.notes == []
 
 

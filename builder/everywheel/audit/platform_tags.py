@@ -8,10 +8,13 @@ from everywheel.audit.report import Finding
 from everywheel.audit.wheel_contents import WheelContents
 from everywheel.binaries.formats import FORMATS
 from everywheel.platforms.mac_windows_policy import load_mac_policy, load_windows_policy
-from everywheel.platforms.tags import TagFamily, parse_platforms
-from everywheel.platforms.target import OPERATING_SYSTEMS
+from everywheel.platforms.tags import PlatformTag, TagFamily, parse_platforms
+from everywheel.platforms.target import NEWEST_GLIBC, OPERATING_SYSTEMS
 
 _MAX_FILES = 8
+_NEWEST = {"glibc": NEWEST_GLIBC, "musl": (1, 2)}
+_OLDEST_GLIBC = {"x86_64": (2, 5), "i686": (2, 5)}
+"""The oldest glibc that installers accept in a tag, by architecture; the others begin with manylinux2014 (PEP 599)."""
 
 
 def check_platform_tags(contents: WheelContents) -> Iterator[Finding]:
@@ -30,11 +33,26 @@ def _check_linux_tags(contents: WheelContents) -> Iterator[Finding]:
             yield Finding(check="tags", file=name, message=message)
         elif tag.libc and tag.text not in known:
             yield Finding(check="tags", file=name, message=f"no policy is known for {tag.text}")
+        elif tag.libc and (message := _describe_version(tag)):
+            yield Finding(check="tags", file=name, message=message)
     # A static program runs with every C library, so a wheel may have tags for glibc and musl.
     arches = {policy.arch.name for policy in policies}
     if len(arches) > 1:
         message = f"the platform tags name more than one architecture: {', '.join(sorted(arches))}"
         yield Finding(check="tags", file=name, message=message)
+
+
+def _describe_version(tag: PlatformTag) -> str:
+    """Return why no installer accepts a tag for Linux because of its version; empty for other tags."""
+    version, newest = ".".join(map(str, tag.version)), _NEWEST[tag.libc]
+    if tag.version > newest:
+        newest_text = ".".join(map(str, newest))
+        return f"no system has the {tag.libc} {version} that {tag.text} requires: the newest known version is {newest_text}"
+    oldest = _OLDEST_GLIBC.get(tag.arch, (2, 17))
+    if tag.libc == "glibc" and tag.version < oldest:
+        lowest = ".".join(map(str, oldest))
+        return f"no installer accepts {tag.text}: the oldest glibc in a tag for {tag.arch} is {lowest}"
+    return ""
 
 
 def _check_mac_and_windows_tags(contents: WheelContents) -> Iterator[Finding]:

@@ -67,6 +67,7 @@ translate_token() {
     --undefined=* | --require-defined=*) token=-u,${1#*=} ;;
     --symbolic) token=-Bsymbolic ;;
     -h) token=-soname ;;
+    -hlib*) token=-soname,${1#-h} ;;
     --exclude-libs | --dynamic-list | -Map | --Map) note dropped "-Wl,$1"; token= waiting=value ;;
     --exclude-libs=* | --dynamic-list* | -Map=* | --Map=* | -M | --print-map | --cref | --stats | -t | --trace | --verbose) drop_token "$1" ;;
     -Bsymbolic-functions | -Bsymbolic-non-weak* | --icf=* | --no-copy-dt-needed-entries | --copy-dt-needed-entries) drop_token "$1" ;;
@@ -78,7 +79,9 @@ translate_token() {
     --large-address-aware | --no-insert-timestamp | --kill-at) drop_token "$1" ;;
     # The state that is restored is, with the flags of this toolchain, that of the beginning of the link.
     --push-state) token= ;;
-    --pop-state) token=--no-whole-archive,-Bdynamic,--as-needed ;;
+    --pop-state) token=--no-whole-archive,-search_paths_first,--as-needed ;;
+    # After -Bdynamic, zig finds no archives.
+    -Bdynamic | -dy | -call_shared) token=-search_paths_first ;;
     --defsym* | -init | -fini | -init=* | -fini=* | --unresolved-symbols=* | --retain-symbols-file* | --section-start* | -N | --omagic)
       refuse "-Wl,$1" "zig's linker has no such option"
       ;;
@@ -139,6 +142,7 @@ for arg do
         translate_token "$arg"
         case $token in
           '') ;;
+          -l?*) set -- "$@" "$token" ;;
           "$arg") set -- "$@" -Xlinker "$arg" ;;
           *) set -- "$@" "-Wl,$token" ;;
         esac

@@ -28,7 +28,8 @@ _FIND_MODULE = """shared= named= no_library=
 for arg do
   case $arg in
     -shared | -dynamiclib | -bundle) shared=yes ;;
-    -Wl,-soname* | -Wl,--soname* | -Wl,-h,* | -Wl,-install_name* | -install_name | -Wl,--version-script*) named=yes ;;
+    -soname* | --soname* | -install_name | --version-script*) named=yes ;;
+    -Wl,-soname* | -Wl,-h,* | -Wl,*,-soname* | -Wl,*-install_name,* | -Wl,*--soname* | -Wl,*--version-script*) named=yes ;;
     -nostdlib++ | -nostdlib | -nodefaultlibs | -r | -E) no_library=yes ;;
   esac
 done
