@@ -13,6 +13,7 @@ from everywheel.platforms.architectures import ARCHES
 
 # The machines on which a file without a PT_GNU_STACK header does not make the stack executable.
 _SAFE_WITHOUT_HEADER = frozenset(arch.elf_machine for arch in ARCHES.values() if not arch.stack_is_executable)
+_STACK_PROTECTOR = frozenset(("__stack_chk_fail", "__stack_chk_guard", "__stack_chk_fail_local"))
 _MAX_SYMBOLS = 8
 _MITIGATIONS = ("DYNAMIC_BASE", "NX_COMPAT", "HIGH_ENTROPY_VA")  # linkers set all three by default
 
@@ -41,6 +42,14 @@ def check_hardening(contents: WheelContents) -> Iterator[Finding]:
         if elf.is_library and not elf.protections.relro:
             message = "has no read-only relocations (PT_GNU_RELRO is missing): link with -z relro -z now"
             yield Finding(check="hardening", file=path, message=message)
+
+
+def has_stack_protector(elf: ElfFacts) -> bool:
+    """Return whether functions of a file check their stack before they return.
+
+    Compilers omit the checks from functions without arrays, so not every file of a protected build has them.
+    """
+    return not _STACK_PROTECTOR.isdisjoint((*elf.undefined, *elf.exports))
 
 
 def check_text_relocations(contents: WheelContents) -> Iterator[Finding]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from everywheel.audit.hygiene import is_stack_executable
+from everywheel.audit.hygiene import has_stack_protector, is_stack_executable
 from everywheel.binaries.elf import ElfFacts
 from everywheel.binaries.pe import PeFacts
 from everywheel.platforms.symbol_lists import load_libc_symbols
 
-_STACK_PROTECTOR = frozenset(("__stack_chk_fail", "__stack_chk_guard", "__stack_chk_fail_local"))
 _BRANCHES = {"EM_X86_64": ("IBT", "SHSTK"), "EM_AARCH64": ("BTI", "PAC")}
 
 
@@ -29,7 +28,7 @@ def list_protections(binary: ElfFacts | PeFacts) -> tuple[Protection, ...]:
 
 
 def _list_elf(elf: ElfFacts) -> Iterator[Protection]:
-    protections, symbols = elf.protections, {*elf.undefined, *elf.exports}
+    protections = elf.protections
     if elf.needed or elf.kind == "ET_DYN":
         state = "none" if not protections.relro else "full" if protections.bind_now else "partial"
         yield Protection(name="RELRO", state=state, is_present=state == "full")
@@ -41,7 +40,7 @@ def _list_elf(elf: ElfFacts) -> Iterator[Protection]:
     else:
         state = "text relocations" if elf.text_relocations else "yes"
         yield Protection(name="PIC", state=state, is_present=not elf.text_relocations)
-    is_protected = not symbols.isdisjoint(_STACK_PROTECTOR)
+    is_protected = has_stack_protector(elf)
     yield Protection(name="stack protector", state=_yes(is_protected), is_present=is_protected)
     checked, unchecked = count_fortified(elf)
     if checked or unchecked:

@@ -33,7 +33,10 @@ class SystemFlags:
 # Every link has -O2: for each optimization level, zig would compile its compiler_rt again.
 SYSTEM_FLAGS: Mapping[str, SystemFlags] = MappingProxyType(
     {
-        "linux": SystemFlags(link=("-O2", "-Wl,--gc-sections", "-Wl,--as-needed", "-Wl,-z,relro", "-Wl,-z,now", "-s")),
+        "linux": SystemFlags(
+            link=("-O2", "-Wl,--gc-sections", "-Wl,--as-needed", "-Wl,-z,relro", "-Wl,-z,now", "-s"),
+            compile=("-fstack-protector-strong",),
+        ),
         "darwin": SystemFlags(
             # Repair makes install names longer. The padding leaves space for them in the header.
             link=("-O2", "-Wl,-dead_strip", "-Wl,-dead_strip_dylibs", "-Wl,-headerpad_max_install_names", "-s"),

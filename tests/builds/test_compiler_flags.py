@@ -1,13 +1,16 @@
-"""Flags of gcc and GNU ld that the compiler wrapper translates or drops: zig accepts what is left of them."""
+"""Flags of the compilers: what the wrapper leaves of the flags of gcc and GNU ld, and protections of the stack."""
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from everywheel.binaries.elf import read_elf
+from everywheel.platforms.linux_policy import load_policy
 from everywheel.platforms.target import parse_target
 from everywheel.store.local import Store, default_store
 from everywheel.toolchains.build_tools import ensure_tools
@@ -31,12 +34,22 @@ LINK = """
 """
 
 
+# Writes behind an array: the caller cannot know its size.
+OVERFLOW = """
+#include <string.h>
+__attribute__((noinline)) int copy(const char *text) {
+  char array[8];
+  strcpy(array, text);
+  return array[0];
+}
+int main(int count, char **args) { return copy(args[count - 1]); }
+"""
+
+
 @pytest.fixture
 def toolchain(shared_store: Path, tmp_path: Path) -> Iterator[Toolchain]:
     """The toolchain of zig, with static libraries `part`, which nothing needs, and `other` in its prefix."""
-    target, tools, store = parse_target("manylinux2014_x86_64"), ensure_tools(shared_store), Store(default_store())
-    with open_engine(EngineName.ZIG, store, tools) as engine:
-        written = write_toolchain(target, engine.compilers(target), tools, tmp_path)
+    with open_toolchain("manylinux2014_x86_64", shared_store, tmp_path) as written:
         library = written.prefix / "lib"
         library.mkdir(parents=True)
         for name in ("part", "other"):
@@ -45,6 +58,14 @@ def toolchain(shared_store: Path, tmp_path: Path) -> Iterator[Toolchain]:
             run(written, "cc", "-c", source, "-o", compiled)
             run(written, "ar", "rcs", library / f"lib{name}.a", compiled)
         yield written
+
+
+@contextmanager
+def open_toolchain(tag: str, shared_store: Path, folder: Path) -> Iterator[Toolchain]:
+    target, tools, store = parse_target(tag), ensure_tools(shared_store), Store(default_store())
+    with open_engine(EngineName.ZIG, store, tools) as engine:
+        engine.prime_cache(target)
+        yield write_toolchain(target, engine.compilers(target), tools, folder)
 
 
 def run(toolchain: Toolchain, program: str, *arguments: object) -> None:
@@ -64,3 +85,27 @@ def test_zig_accepts_what_the_wrapper_passes_on(toolchain: Toolchain, tmp_path: 
     elf = read_elf(module.read_bytes())
     assert elf.soname == "libdemo.so.1"
     assert {"demo", "part", "other"} <= set(elf.exports)
+
+
+def test_a_program_ends_when_its_stack_is_overwritten(toolchain: Toolchain, tmp_path: Path) -> None:
+    source, program = tmp_path / "overflow.c", tmp_path / "overflow"
+    source.write_text(OVERFLOW)
+    run(toolchain, "cc", *toolchain.compile_flags, source, *toolchain.link_flags, "-o", program)
+
+    results = [subprocess.run([program, "a" * length], capture_output=True, check=False) for length in (7, 64)]
+
+    assert [result.returncode for result in results] == [ord("a"), -signal.SIGABRT]
+
+
+def test_the_protected_stack_requires_only_libraries_that_every_system_has(shared_store: Path, tmp_path: Path) -> None:
+    """On arm64, the value that is compared is in the loader."""
+    source, library = tmp_path / "overflow.c", tmp_path / "liboverflow.so"
+    source.write_text(OVERFLOW)
+    with open_toolchain("manylinux2014_aarch64", shared_store, tmp_path) as toolchain:
+        flags = [*toolchain.compile_flags, "-shared", *toolchain.link_flags]
+        run(toolchain, "cc", *flags, source, "-o", library)
+
+    elf, policy = read_elf(library.read_bytes()), load_policy("manylinux2014_aarch64")
+    assert elf.needed == ("libc.so.6", "ld-linux-aarch64.so.1")
+    assert policy is not None
+    assert all(policy.provides(name) for name in elf.needed)
