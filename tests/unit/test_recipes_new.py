@@ -46,7 +46,7 @@ def draft(folder: Path, files: Mapping[str, str], *options: str, name: str = "/f
     [
         (
             {
-                "build/meson/meson.build": "project('foo', 'c', license: 'MIT')\nlibrary('foo', 'foo.c')\n"
+                "build/meson/meson.build": "project('foo', 'c', license: 'Public Domain')\nlibrary('foo', 'foo.c')\n"
                 "static_library('foo-tests', 'a.c')\npkg.generate(filebase: 'libfoo')\n",
                 "tests/meson.build": "project('no')\nlibrary('foo-no')\n",
             },
@@ -58,7 +58,7 @@ def draft(folder: Path, files: Mapping[str, str], *options: str, name: str = "/f
         (
             {
                 "CMakeLists.txt": "project(FOO)\nadd_library(bar SHARED a.c)\nadd_library(bar_static STATIC a.c)\n",
-                "cmake/bar.pc.in": "",
+                "cmake/bar.pc.cmakein": "",
             },
             BuildSystem.CMAKE,
             "",
@@ -162,6 +162,8 @@ def test_a_draft_of_a_source_package_has_the_patches_that_fix_vulnerabilities(
     repository.add("foo", "1.1-1", {"foo_1.1.orig.tar.gz": archive})
     files = {"foo_1.2+dfsg.orig.tar.gz": archive, "foo_1.2+dfsg-2.debian.tar.xz": packaging}
     repository.add("foo", "1.2+dfsg-2", files)
+    repository.add("foo", "1.3-1", {"foo_1.3.orig.tar.gz": b"another archive"})
+    (tmp_path / "suite" / "pool" / "foo_1.3.orig.tar.gz").unlink()
     locations = SourceLocations(archives=(repository.archive,), snapshot="")
     monkeypatch.setattr("everywheel.cli.recipes_new.find_locations", lambda: locations)
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "demo"\nversion = "1"\n')
@@ -173,6 +175,7 @@ def test_a_draft_of_a_source_package_has_the_patches_that_fix_vulnerabilities(
     result = run("libfoo", "--debian", "foo")
     older = run("older", "--debian", "foo", "--version", "1.1")
     unknown = run("unknown", "--debian", "foo", "--version", "3")
+    gone = run("gone", "--debian", "foo", "--version", "1.3")
 
     assert result.exit_code == 0, result.output
     path = tmp_path / "recipes" / "libfoo" / "recipe.toml"
@@ -194,9 +197,11 @@ def test_a_draft_of_a_source_package_has_the_patches_that_fix_vulnerabilities(
     assert load_recipe(tmp_path / "recipes" / "older" / "recipe.toml").version == "1.1"
     assert (unknown.exit_code, unknown.stderr) == (
         2,
-        "error: no release of the distribution has the source package foo 3\n  versions: 1.1, 1.2\n"
+        "error: no release of the distribution has the source package foo 3\n  versions: 1.1, 1.2, 1.3\n"
         "  hint: name a source package, such as `tiff` for the library libtiff6: `apt-cache showsrc libtiff6`\n",
     )
+    assert (gone.exit_code, gone.stderr.splitlines()[0]) == (4, "error: the source package foo is not available")
+    assert "\n  reason: 1.3-1: " in gone.stderr
 
 
 def test_a_draft_is_of_an_address_or_of_a_source_package(tmp_path: Path) -> None:

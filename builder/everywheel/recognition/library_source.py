@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+
 from everywheel.errors import UsageError, count_noun
 from everywheel.execution.input_files import ListedFile, UnusableFile, list_files, read_text
 
@@ -21,6 +23,7 @@ _CMAKE_LIBRARY = re.compile(
     r"^[ \t]*add_library\s*\(\s*([\w.+-]+)(?!\s+(?:ALIAS|INTERFACE|OBJECT|MODULE))\b", re.MULTILINE
 )
 _MESON_LICENSE = re.compile(r"\blicense\s*:\s*\[?\s*'([^'\n]+)'")
+_PKGCONFIG_TEMPLATE = re.compile(r"(.+)\.pc(?:\.in|\.cmake|\.cmakein)+")
 _MESON_FILEBASE = re.compile(r"\bfilebase\s*:\s*'([\w.+-]+)'")
 _LICENSE_FILE = re.compile(r"(licen[cs]e|copying|copyright)([._-].*)?", re.IGNORECASE)
 _NOT_BUILT = frozenset(
@@ -94,7 +97,7 @@ def recognize_library(root: Path, name: str) -> LibrarySource:
     return LibrarySource(
         system=system,
         subdir=build_file.rpartition("/")[0],
-        license=stated[1] if stated else _recognize_license([_read(file) for file in licenses]),
+        license=(_check_license(stated[1]) if stated else "") or _recognize_license([_read(file) for file in licenses]),
         license_files=tuple(file.name for file in licenses),
         libraries=_list_libraries(texts, system, name, pkgconfig),
         pkgconfig=pkgconfig,
@@ -148,6 +151,14 @@ def _is_license(name: str) -> bool:
     return "/" not in name and _LICENSE_FILE.fullmatch(name) is not None
 
 
+def _check_license(stated: str) -> str:
+    """Return the license that a build file states as an SPDX expression, empty if it is none, such as `Public Domain`."""
+    try:
+        return str(canonicalize_license_expression(stated))
+    except InvalidLicenseExpression:
+        return ""
+
+
 def _recognize_license(texts: Sequence[str]) -> str:
     for text in (" ".join(text.split()) for text in texts):
         for phrase, license in _LICENSE_TEXTS:
@@ -170,9 +181,7 @@ def _list_libraries(texts: dict[str, str], system: str, name: str, pkgconfig: Se
 
 
 def _list_pkgconfig(files: Sequence[ListedFile], texts: dict[str, str], system: str) -> Iterator[str]:
-    names = dict.fromkeys(
-        re.sub(r"\.pc(\.in|\.cmake)+$", "", file.path.name) for file in files if ".pc." in file.path.name
-    )
+    names = dict.fromkeys(match[1] for file in files if (match := _PKGCONFIG_TEMPLATE.fullmatch(file.path.name)))
     if not names and system == "meson":
         names = dict.fromkeys(name for text in texts.values() for name in _MESON_FILEBASE.findall(text))
     yield from names

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,23 +62,17 @@ def fetch_package(
             hint="run it on Debian, or in a container of Debian; or name the address of the archive instead of --debian",
         )
     try:
-        revision = _choose(package, version, client.list_revisions())
-        archive = find_archive(revision)
-        if archive is None:
-            raise UsageError(
-                f"{package} {revision.version} has several archives, or none",
-                hint="name the address of upstream's archive instead of --debian",
-            )
-        return _fetch(client, revision, archive, folder)
+        return _fetch_newest(client, _list_matching(package, version, client.list_revisions()), folder)
     except (Unavailable, DeadlineExceeded) as error:
         raise SourceError(
             f"the source package {package} is not available",
             details={"reason": str(error) or "too slow"},
-            hint="archives keep older versions for a while: name one with --version",
+            hint="name another version with --version, or the address of upstream's archive instead of --debian",
         ) from None
 
 
-def _choose(package: str, version: str, revisions: tuple[Revision, ...]) -> Revision:
+def _list_matching(package: str, version: str, revisions: tuple[Revision, ...]) -> list[Revision]:
+    """Return the revisions of a version, or all, the newest one first."""
     named = [r for r in revisions if not version or version in (DebianVersion(r.version).upstream, r.version)]
     if not named:
         versions = dict.fromkeys(DebianVersion(revision.version).upstream for revision in revisions)
@@ -86,7 +81,22 @@ def _choose(package: str, version: str, revisions: tuple[Revision, ...]) -> Revi
             details={"versions": ", ".join(versions)} if versions else {},
             hint="name a source package, such as `tiff` for the library libtiff6: `apt-cache showsrc libtiff6`",
         )
-    return max(named, key=lambda revision: DebianVersion(revision.version))
+    return sorted(named, key=lambda revision: DebianVersion(revision.version), reverse=True)
+
+
+def _fetch_newest(client: PackageClient, revisions: Sequence[Revision], folder: Path) -> SourcePackage:
+    """Return the newest revision of which the archives have the files: those of a newer one may be gone, or not there yet."""
+    reasons: list[str] = []
+    for revision in revisions:
+        archive = find_archive(revision)
+        if archive is None:
+            reasons.append(f"{revision.version}: has several archives, or none")
+            continue
+        try:
+            return _fetch(client, revision, archive, folder)
+        except Unavailable as error:
+            reasons.append(f"{revision.version}: {str(error).lower()}")
+    raise Unavailable("; ".join(reasons))
 
 
 def _fetch(client: PackageClient, revision: Revision, archive: ListedFile, folder: Path) -> SourcePackage:
