@@ -90,7 +90,8 @@ def sdk_command(
         project, selection.targets or _list_default_tags(project, recipes, target_set), selection.engine
     )
     store, identities = open_store(), find_identities(selection.engine)
-    chosen = {choice.partition("=")[0] for choice in selection.profiles}
+    chosen = dict(choice.split("=", 1) for choice in selection.profiles)
+    profile = chosen.get(roots[0], PROFILE)
     plans = {}
     for linkage in (Linkage.STATIC, Linkage.SHARED):
         changed = prepare_project(project, roots, linkage, chosen)
@@ -100,7 +101,7 @@ def sdk_command(
             ctx.exit(code)
         plans[linkage] = plan
     for target in targets:
-        facts, entries = assemble_sdk(plans[Linkage.STATIC], plans[Linkage.SHARED], target, roots, store)
+        facts, entries = assemble_sdk(plans, target, roots, "" if profile == PROFILE else profile, store)
         for name, content in pack_all(facts, entries, wheel=wheel, npm=npm):
             with open_unfinished(output_dir / name) as unfinished:
                 unfinished.write_bytes(content)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,17 +18,20 @@ from everywheel.store.local import Store
 
 
 def assemble_sdk(
-    static: Plan, shared: Plan, target: Target, roots: Sequence[str], store: Store
+    plans: Mapping[Linkage, Plan], target: Target, roots: Sequence[str], profile: str, store: Store
 ) -> tuple[SdkFacts, dict[str, Entry]]:
-    """Return the facts and the files, without documents, of the SDK for a target. Both plans must be in the store."""
-    steps = _select_steps(static, target)
+    """Return the facts and the files, without documents, of the SDK for a target. The plans must be in the store.
+
+    `profile` is that of the first recipe, if it is not the one for SDKs.
+    """
+    steps = _select_steps(plans[Linkage.STATIC], target)
     with TemporaryDirectory(dir=store.root / "tmp") as folder:
         prefix, shared_prefix = Path(folder, "static"), Path(folder, "shared")
         for path in (prefix, shared_prefix):
             path.mkdir()
         for step in steps:
             store.unpack(step.key, prefix)
-        for step in _select_steps(shared, target):
+        for step in _select_steps(plans[Linkage.SHARED], target):
             if step.recipe.linkage is Linkage.SHARED:
                 store.unpack(step.key, shared_prefix)
         libraries = _choose_facts(load_libraries(prefix), load_libraries(shared_prefix))
@@ -37,6 +40,7 @@ def assemble_sdk(
     facts = SdkFacts(
         name=first.name,
         version=first.version,
+        profile=profile,
         target=target,
         roots=tuple(roots),
         modules={step.name: step.recipe.products.pkgconfig for step in steps},

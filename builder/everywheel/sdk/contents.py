@@ -49,6 +49,7 @@ class SdkFacts:
 
     Attributes:
         name, version: those of its first recipe.
+        profile: the profile of that recipe, if it is not the one for SDKs.
         roots: the recipes that were named, which have shared libraries.
         modules: the pkg-config modules of each recipe.
         libraries: the facts about each library, with its license texts.
@@ -57,6 +58,7 @@ class SdkFacts:
 
     name: str
     version: str
+    profile: str
     target: Target
     roots: tuple[str, ...]
     modules: Mapping[str, tuple[str, ...]]
@@ -64,9 +66,14 @@ class SdkFacts:
     archives: Mapping[str, tuple[str, ...]]
 
     @property
+    def label(self) -> str:
+        """The name of its packages: that of the recipe, with the profile."""
+        return f"{self.name}-{self.profile}" if self.profile else self.name
+
+    @property
     def title(self) -> str:
         """The name of the archive without its suffix, and of the folder in it."""
-        return f"{self.name}-{self.version}-{self.target.wheel_tag}"
+        return f"{self.label}-{self.version}-{self.target.wheel_tag}"
 
 
 def read_prefix(prefix: Path) -> dict[str, Entry]:

@@ -40,6 +40,7 @@ def _render_manifest(entries: Mapping[str, Entry], facts: SdkFacts) -> bytes:
         "format": FORMAT,
         "name": facts.name,
         "version": facts.version,
+        "profile": facts.profile,
         "target": target.tag,
         "recipes": list(facts.roots),
         "license": license_expression(facts),
@@ -116,7 +117,7 @@ def _render_readme(facts: SdkFacts) -> str:
         "windows": f"{compiler} -static main.c $(pkg-config --static --cflags --libs {module}) -o main.exe",
         "darwin": f"{compiler} main.c $(PKG_CONFIG_PATH={find} pkg-config --cflags --libs {module}) -o main",
     }[facts.target.os]
-    return f"""# {facts.name} {facts.version} for {facts.target.wheel_tag}
+    return f"""# {facts.label} {facts.version} for {facts.target.wheel_tag}
 
 An SDK: shared libraries, static archives, headers, and files for pkg-config and CMake. Nothing needs to be installed, and
 the folder may have any path.

@@ -115,7 +115,7 @@ def _render_stub(data: bytes) -> bytes:
 
 def make_wheel(entries: Mapping[str, Entry], facts: SdkFacts) -> Wheel:
     """Return a wheel with an SDK without links, and a module that prints its paths."""
-    name = canonicalize_name(f"{facts.name}-sdk")
+    name = canonicalize_name(f"{facts.label}-sdk")
     module = name.replace("-", "_")
     info = f"{module}-{facts.version}.dist-info"
     files = {
@@ -163,7 +163,7 @@ def make_npm_package(entries: Mapping[str, Entry], facts: SdkFacts) -> tuple[str
     target = facts.target
     cpu = target.arch.node or target.arch.debian
     system = _NODE_SYSTEMS[target.os]
-    name = f"{facts.name}-sdk-{system}{'musl' if target.libc == 'musl' else ''}-{cpu}"
+    name = f"{facts.label}-sdk-{system}{'musl' if target.libc == 'musl' else ''}-{cpu}"
     description = {
         "name": name,
         "version": facts.version,
