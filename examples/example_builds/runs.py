@@ -22,13 +22,22 @@ def choose_runner(build: Build) -> list[str]:
         runner = "wine"
     elif {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine) == shape.arch:
         return []
-    elif shape.kind == "static":
-        runner = f"qemu-{shape.zig.partition('-')[0]}-static"
     else:
-        raise ExampleError(f"it needs the C library of {shape.arch}; the static program runs under QEMU")
+        runner = f"qemu-{shape.zig.partition('-')[0]}-static"
     if shutil.which(runner) is None:
         raise ExampleError(f"{runner} is not installed")
-    return [runner]
+    return [runner, "-L", str(find_libc(build))] if shape.kind == "folder" else [runner]
+
+
+def find_libc(build: Build) -> Path:
+    """Return the folder in which QEMU finds the C library of another processor; raise ExampleError if there is none."""
+    folder = Path(os.environ.get("QEMU_LD_PREFIX", f"/usr/{build.shape.zig.partition('-')[0]}-linux-gnu"))
+    if not (folder / "lib").is_dir():
+        raise ExampleError(
+            f"it needs the C library of {build.shape.arch}: QEMU_LD_PREFIX names the folder of a system "
+            f"(Debian: apt-get install libc6-{build.shape.arch}-cross)"
+        )
+    return folder
 
 
 def run_programs(name: str, build: Build) -> None:

@@ -141,8 +141,11 @@ def call_in_root(
     )
 
 
-def download_package(name: str, suite: str, folder: Path) -> Path:
-    """Download a binary package of a suite with its own apt configuration, and return the path of the file."""
+def download_package(name: str, suite: str, folder: Path, arch: str = "") -> Path:
+    """Download a binary package of a suite with its own apt configuration, and return the path of the file.
+
+    `arch` is Debian's name of the architecture, by default of this machine.
+    """
     for part in ("state/lists/partial", "cache/archives/partial"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -155,6 +158,7 @@ def download_package(name: str, suite: str, folder: Path) -> Path:
         "Dir::Cache": folder / "cache",
         "APT::Sandbox::User": "root",
         "Acquire::Languages": "none",
+        **({"APT::Architecture": arch, "APT::Architectures": arch} if arch else {}),
     }
     args = [arg for key, value in options.items() for arg in ("-o", f"{key}={value}")]
     call(["apt-get", *args, "-q", "update"])
@@ -162,14 +166,14 @@ def download_package(name: str, suite: str, folder: Path) -> Path:
     return next(folder.glob(f"{name}_*.deb"))
 
 
-def make_libc_root(root: Path, scratch: Path, suite: str) -> None:
+def make_libc_root(root: Path, scratch: Path, suite: str, arch: str = "") -> None:
     """Create a system that has only the C library of a Debian release: its files, and /tmp."""
     root.mkdir(parents=True)
     if suite != "bullseye":  # since Debian 12, packages have their files in /usr only
         for name in ("lib", "lib64"):
             (root / "usr" / name).mkdir(parents=True)
             (root / name).symlink_to(f"usr/{name}")
-    package = download_package("libc6", suite, scratch)
+    package = download_package("libc6", suite, scratch, arch)
     call(["dpkg-deb", "--extract", package, root])
     (root / "tmp").mkdir()
 

@@ -95,10 +95,23 @@ def static(go_environment: dict[str, str], tmp_path_factory: pytest.TempPathFact
     return build_examples(tmp_path_factory.mktemp("static"), go_environment, ("static-amd64", "static-arm64"))
 
 
+@pytest.fixture(scope="module")
+def foreign(
+    go_environment: dict[str, str], arm64_roots: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Output:
+    """The same for the programs with shared libraries that QEMU and Wine run."""
+    folder = tmp_path_factory.mktemp("foreign")
+    emulators = {"QEMU_LD_PREFIX": str(arm64_roots["bullseye-arm64"]), "WINEPREFIX": str(folder / "wine")}
+    output = build_examples(folder, {**go_environment, **emulators}, ("folder-arm64", "windows-amd64"))
+    subprocess.run(["/usr/lib/wine/wineserver", "--kill"], env={**os.environ, **emulators}, check=False)
+    return output
+
+
 @pytest.fixture
 def output(request: pytest.FixtureRequest, shape: str) -> Output:
     """The output for a shape."""
-    result: Output = request.getfixturevalue("static" if shape.startswith("static") else "shared")
+    kinds = {"static-amd64": "static", "static-arm64": "static", "folder-arm64": "foreign"}
+    result: Output = request.getfixturevalue(kinds.get(shape, "shared"))
     return result
 
 
@@ -108,8 +121,26 @@ def roots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("roots")
     for suite in ("bullseye", "trixie"):
         make_libc_root(folder / suite, folder / f"{suite}-packages", suite)
-    (folder / "empty").mkdir()
-    return {name: folder / name for name in ("bullseye", "trixie", "empty")}
+    for name in ("empty", "empty-arm64"):
+        (folder / name).mkdir()
+    return {path.name: path for path in folder.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def arm64_roots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The C libraries of Debian 11 and 13 for arm64: the kernel starts QEMU for programs in them."""
+    folder = tmp_path_factory.mktemp("arm64")
+    for suite in ("bullseye", "trixie"):
+        make_libc_root(folder / f"{suite}-arm64", folder / f"{suite}-packages", suite, "arm64")
+    return {name: folder / name for name in ("bullseye-arm64", "trixie-arm64")}
+
+
+@pytest.fixture
+def root(request: pytest.FixtureRequest, system: str) -> Path:
+    """The system of a name."""
+    debian_arm64 = system.endswith("-arm64") and not system.startswith("empty")
+    folders: dict[str, Path] = request.getfixturevalue("arm64_roots" if debian_arm64 else "roots")
+    return folders[system]
 
 
 @contextlib.contextmanager
@@ -164,6 +195,15 @@ def test_the_script_builds_and_runs_the_static_programs(static: Output) -> None:
     assert re.search(r"^static-amd64: go test: ok ", static[1], re.MULTILINE)
 
 
+@pytest.mark.exhaustive
+def test_the_script_builds_and_runs_the_programs_for_arm64_and_windows(foreign: Output) -> None:
+    assert list_runs(foreign[1]) == [
+        "folder-arm64: thumbnail",
+        "windows-amd64: thumbnail.exe",
+        "windows-amd64: windows-dll.exe",
+    ]
+
+
 def test_the_commands_for_c_and_ctypes_run_as_in_the_page(page_folder: Path, go_environment: dict[str, str]) -> None:
     outputs = []
     for section in ("C and CMake", "ctypes"):
@@ -190,12 +230,14 @@ def test_the_commands_for_go_run_as_in_the_page(page_folder: Path, go_environmen
     [
         pytest.param("static-amd64", "empty", marks=pytest.mark.exhaustive),
         pytest.param("static-amd64", "bullseye", marks=pytest.mark.exhaustive),
+        pytest.param("static-arm64", "empty-arm64", marks=pytest.mark.exhaustive),
+        pytest.param("folder-arm64", "bullseye-arm64", marks=pytest.mark.exhaustive),
+        pytest.param("folder-arm64", "trixie-arm64", marks=pytest.mark.exhaustive),
         ("folder-amd64", "bullseye"),
         ("folder-amd64", "trixie"),
     ],
 )
-def test_programs_on_systems_without_libvips(output: Output, roots: dict[str, Path], shape: str, system: str) -> None:
-    root = roots[system]
+def test_programs_on_systems_without_libvips(output: Output, root: Path, shape: str) -> None:
     shutil.copytree(output[0] / shape, root / shape, dirs_exist_ok=True)
     shutil.copy(PHOTO, root)
 
@@ -219,7 +261,11 @@ def test_programs_on_systems_without_libvips(output: Output, roots: dict[str, Pa
 
 @pytest.mark.parametrize(
     ("shape", "newest"),
-    [pytest.param("static-amd64", None, marks=pytest.mark.exhaustive), ("folder-amd64", (2, 17))],
+    [
+        pytest.param("static-amd64", None, marks=pytest.mark.exhaustive),
+        pytest.param("folder-arm64", (2, 17), marks=pytest.mark.exhaustive),
+        ("folder-amd64", (2, 17)),
+    ],
 )
 def test_the_oldest_glibc_that_programs_need(output: Output, shape: str, newest: tuple[int, int] | None) -> None:
     report = json.loads(call([sys.executable, "-m", "everywheel", "explain", "--json", output[0] / shape]))

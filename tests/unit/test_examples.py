@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from everywheel.toolchains.build_tools import Tools
 from example_builds.commands import ExampleError
 from example_builds.go_programs import find_go
+from example_builds.runs import choose_runner
 from example_builds.sdks import check_sdk, find_sdk
+from example_builds.shapes import SHAPES, Build
+
+NONE = Path("/nonexistent")
+TOOLS = Tools(bin=NONE, python=NONE, zig=NONE, cmake=NONE, ninja=NONE, pkgconf=NONE, patchelf=NONE)
 
 
 def write_go(folder: Path, version: str) -> None:
@@ -56,6 +63,27 @@ def test_an_sdk_in_a_folder_is_found_by_its_target(tmp_path: Path) -> None:
         (tmp_path / target / "sdk.json").write_text(json.dumps({"target": target}))
 
     assert find_sdk(tmp_path, "win_amd64") == tmp_path / "win_amd64"
+
+
+def test_a_program_for_another_processor_needs_the_folder_of_its_c_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("qemu-riscv64-static", "qemu-aarch64-static"):
+        (tmp_path / name).touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("QEMU_LD_PREFIX", str(tmp_path))
+    shape = replace(SHAPES["folder-arm64"], zig="riscv64-linux-gnu.2.27", arch="riscv64")
+    build = Build(shape=shape, sdk=tmp_path, output=tmp_path, tools=TOOLS, environment={})
+
+    with pytest.raises(ExampleError) as error:
+        choose_runner(build)
+
+    assert str(error.value) == (
+        "it needs the C library of riscv64: QEMU_LD_PREFIX names the folder of a system "
+        "(Debian: apt-get install libc6-riscv64-cross)"
+    )
+    (tmp_path / "lib").mkdir()
+    assert choose_runner(build) == ["qemu-riscv64-static", "-L", str(tmp_path)]
 
 
 def test_go_is_missing_or_too_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
