@@ -38,6 +38,7 @@ vips.vips_error_buffer.restype = ctypes.c_char_p
 print(vips.vips_init(b"test"), vips.vips_error_buffer().decode())
 """
 HINT = "link the program to the libglib-2.0.so.0 next to it only\n"
+SECTIONS = ["Getting an SDK", "Go from nothing", "C and CMake", "ctypes", "Checking an SDK", "Wheels and npm packages"]
 TWO_GLIBS = """go-server: two copies of GLib are in this process: that of libvips, and {}. \
 Link the other library to the one in libvips, or move it to another process
 """
@@ -136,7 +137,7 @@ def arm64_roots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture
-def root(request: pytest.FixtureRequest, system: str) -> Path:
+def system_root(request: pytest.FixtureRequest, system: str) -> Path:
     """The system of a name."""
     debian_arm64 = system.endswith("-arm64") and not system.startswith("empty")
     folders: dict[str, Path] = request.getfixturevalue("arm64_roots" if debian_arm64 else "roots")
@@ -204,6 +205,13 @@ def test_the_script_builds_and_runs_the_programs_for_arm64_and_windows(foreign: 
     ]
 
 
+def test_every_command_of_the_page_is_run() -> None:
+    text = re.sub(r"^```sh\n.*?^```$", "", PAGE, flags=re.MULTILINE | re.DOTALL)
+
+    assert re.findall(r"^## (.*)$(?=(?:(?!^## )[\s\S])*?^```sh$)", PAGE, re.MULTILINE) == SECTIONS
+    assert [line for line in text.splitlines() if line.startswith("    ")] == []
+
+
 def test_the_commands_for_c_and_ctypes_run_as_in_the_page(page_folder: Path, go_environment: dict[str, str]) -> None:
     outputs = []
     for section in ("C and CMake", "ctypes"):
@@ -215,6 +223,15 @@ def test_the_commands_for_c_and_ctypes_run_as_in_the_page(page_folder: Path, go_
     assert [line.partition(" with libvips ")[0] for line in outputs] == ["100 x 67"] * 2
     for build in ("cmake", "meson"):
         assert call([page_folder / "build" / build / "thumbnail", PHOTO, page_folder / f"{build}.webp", "100"])
+    checks, paths = (
+        call(["bash", "-euc", read_commands(section)], cwd=page_folder, env=go_environment).splitlines()
+        for section in ("Checking an SDK", "Wheels and npm packages")
+    )
+    assert len(checks) == 2
+    assert all(
+        re.fullmatch(r"libvips \S+ for manylinux_2_17_x86_64: \d+ files as in sdk\.json", line) for line in checks
+    )
+    assert Path(paths[-1], "vips.pc").is_file()
 
 
 @pytest.mark.exhaustive
@@ -237,12 +254,12 @@ def test_the_commands_for_go_run_as_in_the_page(page_folder: Path, go_environmen
         ("folder-amd64", "trixie"),
     ],
 )
-def test_programs_on_systems_without_libvips(output: Output, root: Path, shape: str) -> None:
-    shutil.copytree(output[0] / shape, root / shape, dirs_exist_ok=True)
-    shutil.copy(PHOTO, root)
+def test_programs_on_systems_without_libvips(output: Output, system_root: Path, shape: str) -> None:
+    shutil.copytree(output[0] / shape, system_root / shape, dirs_exist_ok=True)
+    shutil.copy(PHOTO, system_root)
 
-    text = call([*ENTER_ROOT, root, f"/{shape}/thumbnail", "/photo.jpg", "/photo.webp", "100"])
-    with serve(root, output[0] / shape) as url:
+    text = call([*ENTER_ROOT, system_root, f"/{shape}/thumbnail", "/photo.jpg", "/photo.webp", "100"])
+    with serve(system_root, output[0] / shape) as url:
         health = get(f"{url}/healthz")
         thumbnail = get(f"{url}/photo.jpg?width=100", "image/webp")
         refusals = [get(f"{url}/{path}") for path in ("%2e%2e/secret.jpg", "link.jpg", "notes.txt", "none.jpg")]

@@ -1,13 +1,29 @@
-"""The names of an SDK's archive and packages: of the recipe, its profile, its version and the target."""
+"""The facts about an SDK: the names of its archive and packages, and its static archives."""
 
 from __future__ import annotations
 
 import pytest
+from everywheel.errors import BuildError
 from everywheel.libraries.library_facts import Library
 from everywheel.platforms.target import parse_target
+from everywheel.sdk.archive_symbols import check_archives
 from everywheel.sdk.contents import SdkFacts, SdkFile
 from everywheel.sdk.documents import SBOM
 from everywheel.sdk.packages import make_npm_package, make_wheel
+
+
+def make_facts(profile: str, target: str) -> SdkFacts:
+    library = Library(name="libfoo", version="1.0", license="0BSD", linkage="shared")
+    return SdkFacts(
+        name="libfoo",
+        version="1.0",
+        profile=profile,
+        target=parse_target(target),
+        roots=("libfoo",),
+        modules={},
+        libraries=(library,),
+        archives={"libfoo": ("foo",)},
+    )
 
 
 @pytest.mark.parametrize(
@@ -31,19 +47,20 @@ from everywheel.sdk.packages import make_npm_package, make_wheel
     ],
 )
 def test_a_chosen_profile_is_in_the_names(profile: str, target: str, archive: str, module: str, npm: str) -> None:
-    library = Library(name="libfoo", version="1.0", license="0BSD", linkage="shared")
-    facts = SdkFacts(
-        name="libfoo",
-        version="1.0",
-        profile=profile,
-        target=parse_target(target),
-        roots=("libfoo",),
-        modules={},
-        libraries=(library,),
-        archives={},
-    )
+    facts = make_facts(profile, target)
 
     wheel = make_wheel({SBOM: SdkFile(data=b"{}")}, facts)
 
     assert (facts.title, wheel.name, make_npm_package({}, facts)[0]) == (archive, module, npm)
     assert f"{module}/__main__.py" in wheel.files
+
+
+def test_a_library_without_an_archive_is_an_error() -> None:
+    with pytest.raises(BuildError) as error:
+        check_archives({}, make_facts("", "musllinux_1_2_x86_64"))
+
+    assert error.value.render() == (
+        "error: the SDK of libfoo 1.0 for musllinux_1_2_x86_64 has no archive of libfoo\n"
+        "  file: lib/static/libfoo.a\n"
+        "  hint: correct `libraries` in [products] of its recipe, or build it with `everywheel deps`"
+    )
