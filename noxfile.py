@@ -201,6 +201,13 @@ def release(session: nox.Session) -> None:
 
 
 @nox.session
+def reproduce(session: nox.Session) -> None:
+    """Build twice under unlike users, folders, locales, time zones and umasks, and compare the bytes; `-- --target TAG`."""
+    install(session)
+    session.run("python", ".ci/reproduce.py", *session.posargs)
+
+
+@nox.session
 def projects(session: nox.Session) -> None:
     """Build well-known projects from their sdists, use the wheels, run their tests (root, Docker; hours); `-- --quick`."""
     install(session)

@@ -1,0 +1,212 @@
+#!/usr/bin/env python3
+"""Build a project twice under unlike circumstances and compare the bytes; run by `nox -s reproduce`.
+
+`reproduce.py [--project DIR] [--target TAG]... [--share-tools] [--keep DIR]`: the second build differs from the first in user
+(as root only), home, folder, locale, time zone, umask, hash seed, number of processors and jobs. Each build has a store of its
+own. The second installs the tools again, unless --share-tools is given; then, the user is the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from everywheel.config.project import load_project
+from everywheel.execution.files import hash_file
+from everywheel.execution.processors import count_processors
+from everywheel.rebuild.comparison import compare_wheels
+from everywheel.sources import list_source_files
+from everywheel.store.entry import EntryKind
+from everywheel.store.local import Store, default_store
+
+NOBODY = 65534
+IGNORED = ("wheelhouse", "dist", "jobs", ".nox", ".venv", ".git", "__pycache__")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """The circumstances of one build: its folder, its user (None: that of this process), and what it is run with."""
+
+    folder: Path
+    user: int | None
+    locale: str
+    zone: str
+    umask: int
+    seed: str
+    processors: int
+
+    @property
+    def store(self) -> Path:
+        return self.folder / "store"
+
+    @property
+    def project(self) -> Path:
+        return self.folder / "project"
+
+    def describe(self) -> str:
+        user = os.getuid() if self.user is None else self.user
+        return (
+            f"user {user}, {self.project}, LC_ALL={self.locale}, TZ={self.zone}, umask {self.umask:03o}, "
+            f"PYTHONHASHSEED={self.seed}, {self.processors} processors"
+        )
+
+    def run(self, *args: str) -> None:
+        """Run everywheel; its failure ends the script."""
+        home = self.folder / "home"
+        home.mkdir(exist_ok=True)
+        if self.user is not None:
+            os.chown(home, self.user, self.user)
+        environment = {
+            **{
+                name: value for name, value in os.environ.items() if name not in ("LANG", "LANGUAGE", "USER", "LOGNAME")
+            },
+            "HOME": str(home),
+            "XDG_CACHE_HOME": str(home / ".cache"),
+            "LC_ALL": self.locale,
+            "TZ": self.zone,
+            "PYTHONHASHSEED": self.seed,
+            "EVERYWHEEL_STORE": str(self.store),
+        }
+        subprocess.run(
+            [sys.executable, "-m", "everywheel", *args],
+            check=True,
+            cwd=self.project,
+            env=environment,
+            umask=self.umask,
+            user=self.user,
+            group=self.user,
+            extra_groups=None if self.user is None else [],
+            preexec_fn=self._use_processors,
+        )
+
+    def _use_processors(self) -> None:
+        if hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: self.processors])
+
+
+def main(args: Sequence[str]) -> int:
+    """Run the script; return 5, the exit code of an audit, if the bytes differ."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--project", type=Path, default=Path(), metavar="DIR")
+    parser.add_argument("--target", action="append", default=[], metavar="TAG")
+    parser.add_argument("--share-tools", action="store_true")
+    parser.add_argument("--keep", type=Path, metavar="DIR")
+    options = parser.parse_args(args)
+    with tempfile.TemporaryDirectory(prefix="reproduce-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        builds = choose_circumstances(folder, share_tools=options.share_tools)
+        for number, build in enumerate(builds):
+            prepare(build, options.project.resolve(), share_tools=number == 0 or options.share_tools)
+            print(f"build {number + 1}: {build.describe()}", flush=True)
+            targets = [arg for target in options.target for arg in ("--target", target)]
+            build.run("build", "--jobs", str(build.processors + number), *targets)
+        if options.keep is not None:
+            for number, build in enumerate(builds):
+                shutil.copytree(build.project / "wheelhouse", options.keep / str(number + 1), dirs_exist_ok=True)
+        lines = compare(*builds)
+    print("\n".join(lines))
+    return 0 if all(line.startswith("identical: ") for line in lines) else 5
+
+
+def choose_circumstances(folder: Path, *, share_tools: bool) -> tuple[Circumstances, Circumstances]:
+    """Return the circumstances of both builds; the user is another one if that one can run this Python."""
+    user = None if share_tools or not runs_as(NOBODY) else NOBODY
+    if user is None:
+        print("not varied: the user (this needs root, a Python that other users can run, and tools of their own)")
+    listed = subprocess.run(["locale", "-a"], capture_output=True, text=True, check=False).stdout.split()
+    others = [name for name in listed if name.partition(".")[0] not in ("C", "POSIX")]
+    locale = next((name for name in others if name.startswith("tr_TR")), (others or ["C"])[0])
+    processors = count_processors()
+    first = Circumstances(
+        folder=folder / "a", user=None, locale="C.UTF-8", zone="UTC", umask=0o022, seed="0", processors=processors
+    )
+    second = Circumstances(
+        folder=folder / "a longer path with blanks and é",
+        user=user,
+        locale=locale,
+        zone="EVW-13:45",
+        umask=0o077,
+        seed="4242",
+        processors=1,
+    )
+    return first, second
+
+
+def runs_as(user: int) -> bool:
+    """Return whether another user can run this Python with everywheel."""
+    if os.getuid() != 0:
+        return False
+    command = [sys.executable, "-c", "import everywheel.cli.main"]
+    return not subprocess.run(command, user=user, group=user, extra_groups=[], cwd="/", capture_output=True).returncode
+
+
+def prepare(build: Circumstances, project: Path, *, share_tools: bool) -> None:
+    """Copy the project, at its last commit if it is a repository, and make a store with the sources of this machine."""
+    build.folder.mkdir()
+    if (project / ".git").exists():
+        subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", project, build.project], check=True)
+    else:
+        shutil.copytree(project, build.project, ignore=shutil.ignore_patterns(*IGNORED))
+    shared = default_store()
+    build.store.mkdir()
+    for name in ("tools", "zig") if share_tools else ():
+        (shared / name).mkdir(parents=True, exist_ok=True)
+        (build.store / name).symlink_to(shared / name)
+    (build.store / "sources").mkdir()
+    for file in list_source_files(load_project(project).recipes.values()):
+        if (source := shared / "sources" / file.sha256).is_file():
+            shutil.copyfile(source, build.store / "sources" / file.sha256)
+    for path in (build.folder, *build.folder.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode & ~build.umask)
+            if build.user is not None:
+                os.chown(path, build.user, build.user)
+
+
+def compare(first: Circumstances, second: Circumstances) -> list[str]:
+    """Return a line for each wheel and each library: that both builds have the same bytes, or what differs."""
+    lines = []
+    for name in list_names(first.project / "wheelhouse", second.project / "wheelhouse"):
+        differences = compare_paths(first.project / "wheelhouse" / name, second.project / "wheelhouse" / name)
+        lines += [f"differs: {name}: {line}" for line in differences] or [f"identical: {name}"]
+    hashes = [list_artifacts(build.store) for build in (first, second)]
+    for title in sorted(hashes[0].keys() | hashes[1].keys()):
+        same = hashes[0].get(title) == hashes[1].get(title)
+        lines.append(f"{'identical' if same else 'differs'}: {title}")
+    return lines or ["nothing was built"]
+
+
+def list_names(*folders: Path) -> list[str]:
+    return sorted({path.name for folder in folders for path in folder.glob("*.whl")})
+
+
+def compare_paths(first: Path, second: Path) -> tuple[str, ...]:
+    for path in (first, second):
+        if not path.is_file():
+            return (f"missing in {path.parent}",)
+    return compare_wheels(first, second)
+
+
+def list_artifacts(folder: Path) -> dict[str, str]:
+    """Return the cache key and the hash of each library in a store, by recipe and target."""
+    store = Store(folder)
+    return {
+        f"{entry.name} {entry.version} for {entry.target}": f"{entry.key} {hash_file(store.path(entry))}"
+        for entry in store.entries()
+        if entry.kind is EntryKind.ARTIFACT
+    }
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except subprocess.CalledProcessError as error:
+        sys.exit(error.returncode)
