@@ -26,7 +26,7 @@ from everywheel.sources import list_source_files
 from everywheel.store.entry import EntryKind
 from everywheel.store.local import Store, default_store
 
-NOBODY = 65534
+OTHER_USER = 65534
 IGNORED = ("wheelhouse", "dist", "jobs", ".nox", ".venv", ".git", "__pycache__")
 
 
@@ -118,7 +118,7 @@ def main(args: Sequence[str]) -> int:
 
 def choose_circumstances(folder: Path, *, share_tools: bool) -> tuple[Circumstances, Circumstances]:
     """Return the circumstances of both builds; the user is another one if that one can run this Python."""
-    user = None if share_tools or not runs_as(NOBODY) else NOBODY
+    user = None if share_tools or not runs_as(OTHER_USER) else OTHER_USER
     if user is None:
         print("not varied: the user (this needs root, a Python that other users can run, and tools of their own)")
     listed = subprocess.run(["locale", "-a"], capture_output=True, text=True, check=False).stdout.split()
