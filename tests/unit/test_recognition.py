@@ -184,6 +184,34 @@ def test_meson_project(tmp_path: Path) -> None:
     assert project.stable_abi.name == "cp312"
 
 
+@pytest.mark.parametrize(
+    ("cmake", "meson", "optional"),
+    [
+        ("find_package(nothing 3.1 QUIET)\n", "", True),
+        ("find_package(nothing REQUIRED)\n", "", False),
+        ("find_package(nothing)\nfind_package(nothing REQUIRED)\n", "", False),
+        ("pkg_check_modules(NOTHING IMPORTED_TARGET nothing)\n", "", True),
+        ("target_link_libraries(_spam PRIVATE -lnothing)\n", "", False),
+        ("", "d = dependency('nothing', required: false)\n", True),
+        ("", "d = dependency('nothing', fallback: ['nothing', 'dep'])\n", True),
+        ("", "d = dependency('nothing', version: '>=1')\n", False),
+    ],
+)
+def test_a_library_that_a_project_can_do_without(tmp_path: Path, cmake: str, meson: str, optional: bool) -> None:
+    project = recognize(tmp_path, CMakeLists__txt=cmake, meson__build=meson)
+
+    assert [(item.name, item.is_optional) for item in match(project).missing] == [("nothing", optional)]
+
+
+def test_an_optional_library_without_a_recipe_is_named_as_such(tmp_path: Path) -> None:
+    text = "Python_add_library(_spam MODULE)\nfind_package(rapid QUIET)\n"
+    recognize(
+        tmp_path, pyproject__toml='[build-system]\nbuild-backend = "scikit_build_core.build"\n', CMakeLists__txt=text
+    )
+
+    assert "\nno recipe: CMake package rapid (CMakeLists.txt:2), which is optional\n" in init(tmp_path)
+
+
 def test_limited_api_of_meson_needs_the_setting_of_the_wheel(tmp_path: Path) -> None:
     project = recognize(
         tmp_path,

@@ -195,7 +195,7 @@ def _print_findings(project: RecognizedProject, settings: ProposedSettings, matc
     if not matches.recipes and not matches.missing:
         echo("libraries: none")
     for item in matches.missing:
-        echo(f"no recipe: {_describe([item])}")
+        echo(f"no recipe: {_describe([item])}{', which is optional' if item.is_optional else ''}")
     if matches.missing:
         echo(f"`everywheel recipes list` lists the recipes, and {find_page('recipes.md')} describes how to write one")
     for note in project.unread:

@@ -20,9 +20,11 @@ _CMAKE_MODULES = {
     "pybind11_add_module",
     "nanobind_add_module",
 }
+_CMAKE_SEARCHES = ("find_package", "pkg_check_modules", "pkg_search_module")
 _CMAKE_WORDS = frozenset(
     ("REQUIRED", "QUIET", "IMPORTED_TARGET", "GLOBAL", "NO_CMAKE_PATH", "NO_CMAKE_ENVIRONMENT_PATH")
 )
+_MESON_OPTIONAL = re.compile(r"\brequired\s*:\s*false\b|\bfallback\s*:")
 _VERSION = re.compile(r"[<>=].*")
 
 
@@ -38,7 +40,9 @@ def read_meson(source: SourceText) -> Iterator[Evidence]:
                 for version in _MESON_LIMITED_API.findall(arguments):
                     yield source.find(Kind.LIMITED_API, format_tag(version), call.start())
                 break  # further strings are source files
-            yield source.find(Kind.PKG_CONFIG if call[1] == "dependency" else Kind.LIBRARY, name, call.start())
+            kind = Kind.PKG_CONFIG if call[1] == "dependency" else Kind.LIBRARY
+            is_optional = _MESON_OPTIONAL.search(arguments) is not None
+            yield source.find(kind, name, call.start(), is_optional=is_optional)
 
 
 def _remove_comments(text: str) -> str:
@@ -66,8 +70,10 @@ def read_cmake(source: SourceText) -> Iterator[Evidence]:
         if command == "set" and len(arguments) == 2:
             variables[f"${{{arguments[0]}}}"] = arguments[1]
         arguments = [variables.get(argument, argument) for argument in arguments]
+        is_optional = command in _CMAKE_SEARCHES and "REQUIRED" not in arguments
         for kind, name in _read_cmake_call(command, arguments):
-            yield source.find(kind, "…" if kind is Kind.MODULE and "$" in name else name, call.start(1))
+            name = "…" if kind is Kind.MODULE and "$" in name else name
+            yield source.find(kind, name, call.start(1), is_optional=is_optional)
 
 
 def _read_cmake_call(command: str, arguments: list[str]) -> Iterator[tuple[Kind, str]]:
@@ -77,7 +83,7 @@ def _read_cmake_call(command: str, arguments: list[str]) -> Iterator[tuple[Kind,
             yield Kind.LIMITED_API, "cp312"  # the oldest one that nanobind's stable ABI supports
         if "USE_SABI" in arguments[:-1]:
             yield Kind.LIMITED_API, format_tag(arguments[arguments.index("USE_SABI") + 1])
-    elif command in ("pkg_check_modules", "pkg_search_module"):
+    elif command in _CMAKE_SEARCHES[1:]:
         for name in arguments[1:]:
             if name not in _CMAKE_WORDS and "$" not in name:
                 yield Kind.PKG_CONFIG, _VERSION.sub("", name)

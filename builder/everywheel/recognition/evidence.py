@@ -29,12 +29,16 @@ LIBRARY_KINDS = (Kind.PKG_CONFIG, Kind.LIBRARY, Kind.CMAKE_PACKAGE, Kind.EXTERNA
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """A name in a file: `line` counts from 1, and is 0 where the format has no lines of its own, such as TOML."""
+    """A name in a file: `line` counts from 1, and is 0 where the format has no lines of its own, such as TOML.
+
+    `is_optional` is whether the project can be built without the library.
+    """
 
     kind: Kind
     name: str
     file: str
     line: int = 0
+    is_optional: bool = False
 
     @property
     def location(self) -> str:
@@ -49,10 +53,10 @@ class SourceText:
     name: str
     text: str
 
-    def find(self, kind: Kind, name: str, offset: int = -1) -> Evidence:
+    def find(self, kind: Kind, name: str, offset: int = -1, *, is_optional: bool = False) -> Evidence:
         """Return the evidence for a name at an offset of the text; with -1 the line is unknown."""
         line = self.text.count("\n", 0, offset) + 1 if offset >= 0 else 0
-        return Evidence(kind=kind, name=name, file=self.name, line=line)
+        return Evidence(kind=kind, name=name, file=self.name, line=line, is_optional=is_optional)
 
 
 def list_linked(flags: Iterable[str]) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from everywheel.config.recipe import Recipe
 from everywheel.platforms.mac_windows_policy import load_windows_policy
@@ -32,12 +32,13 @@ def match_libraries(wanted: Sequence[Evidence], recipes: Mapping[str, Recipe]) -
     matched: dict[str, tuple[Evidence, ...]] = {}
     missing: list[Evidence] = []
     names: list[str] = []
+    required = {_fold(evidence.name) for evidence in wanted if not evidence.is_optional}
     for evidence in wanted:
         recipe = exact.get((evidence.kind, evidence.name)) or _find_similar(evidence.name, similar)
         if recipe is not None:
             matched[recipe] = (*matched.get(recipe, ()), evidence)
         elif not is_provided(evidence.name) and _fold(evidence.name) not in map(_fold, names):
-            missing.append(evidence)
+            missing.append(replace(evidence, is_optional=_fold(evidence.name) not in required))
             names.append(evidence.name)
     return Matches(recipes=matched, missing=tuple(missing))
 

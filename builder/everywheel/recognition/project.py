@@ -38,9 +38,10 @@ class RecognizedProject:
     rust: str
 
     def list_evidence(self, *kinds: Kind) -> tuple[Evidence, ...]:
-        """Return the evidence of some kinds, the first one of each name."""
+        """Return the evidence of some kinds, the first one of each name, whether it is optional or not."""
         chosen = [evidence for evidence in self.evidence if evidence.kind in kinds]
-        return tuple({(evidence.kind, evidence.name): evidence for evidence in reversed(chosen)}.values())[::-1]
+        first = {(item.kind, item.name, item.is_optional): item for item in reversed(chosen)}
+        return tuple(first.values())[::-1]
 
     @property
     def requires_python(self) -> str:
