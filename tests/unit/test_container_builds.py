@@ -34,7 +34,7 @@ from everywheel.containers.command_report import (
     record_progress,
 )
 from everywheel.containers.payload import SITE_PINS, Payload
-from everywheel.containers.user_settings import find_user_settings
+from everywheel.containers.user_settings import find_user_settings, has_test_command
 from everywheel.errors import BuildError, MachineError, UsageError
 from everywheel.execution.jobserver import JobPool
 from everywheel.execution.scheduler import LocalExecutor, Result, Task, execute
@@ -324,3 +324,23 @@ def test_variables_that_cibuildwheel_reads_or_passes_on_are_in_the_keys_of_its_w
     environ = {**passed, "F": "1", "CIBW_BEFORE_BUILD": "make", "PATH": "/bin"}
 
     assert find_user_settings(project, environ) == {**passed, "CIBW_BEFORE_BUILD": "make"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "environ", "expected"),
+    [
+        ("", {}, False),
+        ("test-command = 'pytest'\n", {}, True),
+        ("test-command = ['pytest']\nlinux = { test-command = '' }\n", {}, False),
+        ("linux = { test-command = ['pytest'] }\n", {}, True),
+        ("", {"CIBW_TEST_COMMAND": "pytest"}, True),
+        ("test-command = 'pytest'\n", {"CIBW_TEST_COMMAND_LINUX": "", "CIBW_TEST_COMMAND": "pytest"}, False),
+    ],
+)
+def test_wheels_without_a_test_command_are_recognized(
+    tmp_path: Path, settings: str, environ: dict[str, str], expected: bool
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(f"[tool.cibuildwheel]\n{settings}")
+    project = replace(load_project(ROOT), extension=tmp_path)
+
+    assert has_test_command(project, environ) is expected

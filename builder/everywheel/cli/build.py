@@ -172,9 +172,13 @@ def _check_settings(project: Project) -> None:
 
 def _test_locally(project: Project, build: _Build, store: Store, options: BuildOptions) -> Mapping[str, str]:
     """Smoke-test the wheels that this machine and this interpreter can run; return what was tested by step."""
-    # The container engine has tested its wheels; a `system` wheel needs libraries that this machine may not have.
-    if options.engine is EngineName.CONTAINER or project.linkage is Linkage.SYSTEM:
-        return {}
+    if project.linkage is Linkage.SYSTEM:
+        return {}  # it needs libraries that this machine may not have
+    if options.engine is EngineName.CONTAINER:
+        from everywheel.containers.user_settings import has_test_command
+
+        if has_test_command(project):
+            return {}
     from everywheel.smoke import import_foreign_modules, run_local_smoke_test
 
     tested: dict[str, str] = {}

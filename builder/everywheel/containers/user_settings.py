@@ -16,6 +16,16 @@ def find_user_settings(project: Project, environ: Mapping[str, str] = os.environ
     return {name: environ[name] for name in sorted(environ) if name.startswith("CIBW_") or name in passed}
 
 
+def has_test_command(project: Project, environ: Mapping[str, str] = os.environ) -> bool:
+    """Return whether cibuildwheel tests the project's wheels for Linux in the container."""
+    table = read_toml(project.extension / "pyproject.toml").table("tool", {}).table("cibuildwheel", {})
+    for name in ("CIBW_TEST_COMMAND_LINUX", "CIBW_TEST_COMMAND"):
+        if name in environ:
+            return bool(environ[name])
+    parts = [part for part in (table.table("linux", {}), table) if part.has("test-command")]
+    return bool(parts and parts[0].value("test-command"))
+
+
 def _list_passed(table: Table, environ: Mapping[str, str]) -> Iterator[str]:
     """Yield the values of `environment-pass`, each with names of variables, wherever cibuildwheel reads them."""
     yield from (value for name, value in environ.items() if name.startswith("CIBW_ENVIRONMENT_PASS"))
