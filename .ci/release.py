@@ -49,7 +49,7 @@ def collect(args: Sequence[str]) -> None:
     others = sorted(path for name in ("sources", "sdk") for path in (ROOT / "jobs" / name).glob("*"))
     include = [arg for path in others for arg in ("--include", str(path))]
     layout = [] if any(arg.startswith("--layout") for arg in args) else ["--layout", "all"]
-    run("everywheel", "release", "check", "jobs", "--output-dir", "dist", *layout, *include, *args)
+    run("everywheel", "release", "check", "jobs", "--output-dir", "dist", *CHANGELOGS, *layout, *include, *args)
     check_dist()
     (ROOT / "vex").mkdir(exist_ok=True)
     run("everywheel", "vex", "dist", "--output", "vex/webpencode.openvex.json")
@@ -73,6 +73,7 @@ def make_release(version: str) -> None:
             run("towncrier", "build", "--yes", "--version", normalized_version, "--dir", ".", "--config", config)
         build_dist()
         run("everywheel", "smoke", *list_dist("*.whl"), "--require-run")
+        run("everywheel", "release", "record", "dist")
         run("everywheel", "release", "tag")
     except BaseException:
         run("everywheel", "release", "abort")
@@ -83,7 +84,7 @@ def build_dist() -> None:
     """Build all files of a release, copy them to dist/ and check them."""
     run("everywheel", "build", "--targets", "release")
     run("everywheel", "sdist")
-    run("everywheel", "release", "check", "wheelhouse", "--output-dir", "dist")
+    run("everywheel", "release", "check", "wheelhouse", "--output-dir", "dist", *CHANGELOGS)
     check_dist()
 
 

@@ -286,6 +286,38 @@ def test_a_release_is_prepared_tagged_and_pushed_in_one(project: Path) -> None:
     assert run_release(project, "tag")[0] == 8  # there is nothing to tag anymore
 
 
+def write_dist(root: Path, version: str) -> Path:
+    """Write the files of a release of the fixture, which are empty, and return their folder, which git ignores."""
+    (root / ".git" / "info" / "exclude").write_text("dist\n")
+    (root / "dist").mkdir()
+    for name in (f"fixture-{version}-cp311-abi3-manylinux2014_x86_64.whl", f"fixture-{version}.tar.gz"):
+        (root / "dist" / name).touch()
+    return root / "dist"
+
+
+def test_the_record_of_a_release_is_a_part_of_its_commit(project: Path) -> None:
+    folder = write_dist(project, "1.1")
+    assert run_release(project, "record", str(folder))[0] == 8  # no release is prepared
+    run_release(project, "prepare", "1.1")
+    record = project / "releases" / "1.1" / "SHA256SUMS"
+
+    assert run_release(project, "record", str(folder)) == (0, f"wrote {record}: 2 files\n")
+    assert run_release(project, "tag")[0] == 0
+
+    assert changes(project) == []
+    assert "releases/1.1/SHA256SUMS" in git(project, "show", "--format=", "--name-only", "HEAD").split()
+    assert record.read_text().count("# 0 bytes\n") == 2
+
+
+def test_an_aborted_release_has_no_record(project: Path) -> None:
+    run_release(project, "prepare", "1.1")
+    run_release(project, "record", str(write_dist(project, "1.1")))
+
+    assert run_release(project, "abort") == (0, "release 1.1 is aborted\n")
+    assert not (project / "releases" / "1.1" / "SHA256SUMS").exists()
+    assert changes(project) == []
+
+
 def test_an_aborted_release_leaves_all_other_changes(project: Path) -> None:
     run_release(project, "prepare", "1.1")
     write_changelog(project, "1.1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -9,9 +10,10 @@ import click
 from everywheel.cli.matrix import list_jobs, load_released_project
 from everywheel.cli.options import verbose_option
 from everywheel.cli.output import echo
-from everywheel.cli.release_git import abort_command, prepare_command, tag_command
+from everywheel.cli.release_git import abort_command, changelog_option, prepare_command, record_command, tag_command
 from everywheel.cli.smoke import SmokeOptions, run_options, select_wheels, smoke_wheels
 from everywheel.cli.store_lease import open_store
+from everywheel.config.project import Project
 from everywheel.errors import count_noun, find_page
 from everywheel.release.completeness import check_files
 from everywheel.release.matrix import RELEASED_ENGINES, find_job
@@ -48,7 +50,7 @@ def release_group() -> None:
     """
 
 
-for command in (prepare_command, tag_command, abort_command):
+for command in (prepare_command, record_command, tag_command, abort_command):
     release_group.add_command(command)
 
 
@@ -100,6 +102,7 @@ def build_job_command(ctx: click.Context, name: str, build_args: tuple[str, ...]
     help="FOLDER has one subfolder for each job of `everywheel matrix`, or for each released job.",
 )
 @click.option("--tag", metavar="TAG", help="The tag of the release, which must match the version of the extension.")
+@changelog_option
 @click.option(
     "--output-dir",
     "-o",
@@ -114,23 +117,30 @@ def build_job_command(ctx: click.Context, name: str, build_args: tuple[str, ...]
 )
 @click.pass_obj
 def check_command(
-    root: Path, folder: Path, layout: str | None, tag: str | None, output_dir: Path | None, include: tuple[Path, ...]
+    root: Path,
+    folder: Path,
+    layout: str | None,
+    tag: str | None,
+    configs: tuple[Path, ...],
+    output_dir: Path | None,
+    include: tuple[Path, ...],
 ) -> None:
     """Check that a folder (default: wheelhouse) has exactly the planned files of the release, and audit the wheels.
 
     With `--layout all` the wheels of the second build are audited too, and compared with the released ones: they must
-    have the same files, exported symbols and Python tags.
+    have the same files, exported symbols and Python tags. A wheel that grew by more than 5 % since the last release needs
+    a changelog fragment of the type `size`. With `--tag`, the files must be those that the release has recorded.
 
     Example: everywheel release check wheelhouse --output-dir dist
     """
     from everywheel.release.completeness import (
-        SUMS,
         check_jobs,
         check_output_dir,
         check_second_build,
         copy_release_files,
         write_sums,
     )
+    from everywheel.release.records import SUMS
     from everywheel.release.version import check_tag
 
     project = load_released_project(root)
@@ -145,11 +155,23 @@ def check_command(
         files = check_jobs(jobs, folder)
         if layout == "all":
             echo(f"{check_second_build(jobs, folder)} wheels of the second build agree with those of the first")
+    _check_history(project, files, configs, is_tagged=tag is not None)
     if output_dir is not None:
         check_output_dir(output_dir, files, project.name)
         files = copy_release_files(files, output_dir)
         write_sums((*files, *include), output_dir.absolute().with_name(SUMS))
     echo(f"{count_noun(len(files), 'file')} of {project.name} {project.version}, as planned")
+
+
+def _check_history(project: Project, files: Sequence[Path], configs: Sequence[Path], *, is_tagged: bool) -> None:
+    """Compare files with the records of releases: the sizes with the last one, and all hashes with that of a tag."""
+    from everywheel.release.records import check_record, find_last_record, load_record
+    from everywheel.release.size_gate import check_sizes
+
+    if (last := find_last_record(project.root, project.version)) is not None:
+        check_sizes(files, last, project.root, configs)
+    if is_tagged and (own := load_record(project.root, project.version)) is not None:
+        check_record(files, own)
 
 
 @release_group.command("rehearse", short_help="Upload to a temporary index, and test from there.")

@@ -12,10 +12,7 @@ from everywheel.cli.output import echo
 from everywheel.config.project import load_project
 from everywheel.errors import EverywheelError, UsageError, count_noun
 
-
-@click.command("prepare", short_help="Write a new version into the project.")
-@click.argument("version", required=False)
-@click.option(
+changelog_option = click.option(
     "--changelog",
     "configs",
     multiple=True,
@@ -24,6 +21,11 @@ from everywheel.errors import EverywheelError, UsageError, count_noun
     show_default=True,
     help="A file in the project with [tool.towncrier]; repeatable.",
 )
+
+
+@click.command("prepare", short_help="Write a new version into the project.")
+@click.argument("version", required=False)
+@changelog_option
 @click.option("--dry-run", is_flag=True, help="Write nothing, and print every error as a warning; VERSION is optional.")
 @verbose_option
 @click.pass_obj
@@ -70,6 +72,28 @@ def _print_warnings(checks: Iterable[Callable[[], object]]) -> None:
             errors += 1
             echo(error.render().replace("error:", "warning:", 1), err=True)
     echo(f"a release cannot be prepared: {count_noun(errors, 'problem')}" if errors else "a release can be prepared")
+
+
+@click.command("record", short_help="Record the files of a prepared release.")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("dist"))
+@click.pass_obj
+def record_command(root: Path, folder: Path) -> None:
+    """Write the hashes and sizes of the release's files to releases/VERSION/SHA256SUMS, which `tag` commits.
+
+    `release check` compares the sizes of the next release with them, and the files of a tag with their hashes.
+
+    Example: everywheel release record dist
+    """
+    from everywheel.cli.matrix import load_released_project
+    from everywheel.release.completeness import check_files
+    from everywheel.release.records import write_record
+    from everywheel.release.transaction import check_prepared
+
+    project = load_released_project(root)
+    check_prepared(project.root, project.version)
+    files = check_files(project, folder)
+    path = write_record(project.root, project.version, files)
+    echo(f"wrote {path}: {count_noun(len(files), 'file')}")
 
 
 @click.command("tag", short_help="Commit and tag a prepared release.")

@@ -159,7 +159,7 @@ def read_sums(file: Path) -> dict[str, str]:
     """Return the hashes by file name in a list of `sha256sum`; raise UsageError for another file."""
     try:
         lines = read_file(file, _LARGEST_STATEMENT).decode().splitlines()
-        pairs = [line.split(maxsplit=1) for line in lines if line.strip()]
+        pairs = [line.split(maxsplit=1) for line in lines if line.strip() and not line.startswith("#")]
         return {
             name.lstrip("*").rpartition("/")[2]: digest for digest, name in pairs if len(bytes.fromhex(digest)) == 32
         }

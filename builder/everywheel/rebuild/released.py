@@ -18,10 +18,10 @@ from everywheel.provenance.index_object import find_build_statement
 from everywheel.provenance.statement import InvalidStatement
 from everywheel.provenance.verify import find_statement, read_sums
 from everywheel.rebuild.request import LARGEST_STATEMENT
+from everywheel.release.records import SUMS
 from everywheel.sources.index_wheel import choose_wheel
 from everywheel.sources.package_index import IndexedFile, download_file, download_indexed, find_wheel
 
-SUMS = "SHA256SUMS"
 _URL = re.compile(r"https?://|file://")
 _ELSEWHERE = "`--provenance FILE|URL` names the statement, `--from DIR|URL` the files of the release"
 

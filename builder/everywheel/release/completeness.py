@@ -23,8 +23,6 @@ from everywheel.execution.files import hash_file
 from everywheel.release.compare_builds import fingerprint_build, list_differences
 from everywheel.release.matrix import RELEASED_ENGINES, Job, list_released
 
-SUMS = "SHA256SUMS"
-
 
 def check_jobs(jobs: Sequence[Job], artifacts: Path) -> tuple[Path, ...]:
     """Return the released files below a folder with one subfolder for each job.

@@ -14,6 +14,7 @@ from pathlib import Path
 from everywheel.errors import ReleaseError, count_noun
 from everywheel.release.changelog import Changelog
 from everywheel.release.git import find_repository_root, git_succeeds, list_changes, run_git
+from everywheel.release.records import find_record
 from everywheel.release.version import read_version, replace_version
 
 _RECORD = "everywheel-release.json"
@@ -25,7 +26,7 @@ class PendingRelease:
     """A release that was prepared from a commit, and the files that belong to it, relative to the root of the repository.
 
     `versions` are the files with the version, `changelogs` those that towncrier writes, and `fragments` the directories
-    from which it deletes fragments.
+    from which it deletes fragments; `record` is the file that lists the files of the release.
     """
 
     version: str
@@ -33,11 +34,12 @@ class PendingRelease:
     versions: tuple[str, ...]
     changelogs: tuple[str, ...]
     fragments: tuple[str, ...]
+    record: str
 
     def contains(self, path: str, status: str) -> bool:
         """Return whether a change belongs to the release; of fragments, only deletions do."""
         if status == "??":
-            return path in self.changelogs
+            return path in (*self.changelogs, self.record)
         is_deleted = "D" in status and path.rpartition("/")[0] in self.fragments
         return is_deleted or path in (*self.versions, *self.changelogs)
 
@@ -57,6 +59,7 @@ def prepare(root: Path, version: str, files: Iterable[Path], changelogs: Sequenc
         versions=tuple(name(file) for file in version_files),
         changelogs=tuple(name(changelog.file) for changelog in changelogs),
         fragments=tuple(name(changelog.folder) for changelog in changelogs),
+        record=name(find_record(root, version)),
     )
     _find_record(root).write_text(json.dumps(dataclasses.asdict(prepared), indent=1))
     for file in version_files:
@@ -80,6 +83,7 @@ def load_prepared(root: Path) -> PendingRelease:
         versions=tuple(fields["versions"]),
         changelogs=tuple(fields["changelogs"]),
         fragments=tuple(fields["fragments"]),
+        record=fields["record"],
     )
 
 
@@ -91,6 +95,16 @@ def check_not_prepared(root: Path) -> None:
             f"release {load_prepared(root).version} is prepared, and neither tagged nor aborted",
             details={"record": record},
             hint="`everywheel release abort` undoes it and keeps all other changes",
+        )
+
+
+def check_prepared(root: Path, version: str) -> None:
+    """Raise ReleaseError unless a release of this version is prepared."""
+    prepared = load_prepared(root)
+    if prepared.version != version:
+        raise ReleaseError(
+            f"release {prepared.version} is prepared, but the project has version {version}",
+            hint="`everywheel release abort` undoes the prepared release",
         )
 
 
