@@ -78,7 +78,7 @@ def test_the_last_record_is_that_of_the_newest_version_up_to_the_own_one(root: P
 
 
 @pytest.mark.parametrize("text", ["", "text\n", f"{'a' * 64}  x.whl\n", f"# 1 bytes\n{'a' * 64}  ../x.whl\n"])
-def test_a_file_of_another_form_is_no_record(root: Path, text: str) -> None:
+def test_a_file_of_another_form_is_not_a_record(root: Path, text: str) -> None:
     path = find_record(root, "0.10")
     path.write_text(text)
 
@@ -96,9 +96,9 @@ def test_a_wheel_that_grew_by_more_than_five_percent_needs_a_fragment(root: Path
     with pytest.raises(ReleaseError) as error:
         check(root, "1.0", linux=1051)
     assert lines_of(error) == [
-        "error: 1 wheel is more than 5 % larger than in release 0.10, and no changelog fragment says why",
+        "error: 1 wheel is more than 5 % larger than in release 0.10, and no changelog fragment states the reason",
         f"  | {LINUX.format('1.0')}: 1,051 bytes, 1,000 before (+5.1 %)",
-        "  hint: write why into changes/+name.size.md; `everywheel explain --size WHEEL` shows what takes the space",
+        "  hint: write the reason into changes/+name.size.md; `everywheel explain --size WHEEL` shows what takes the space",
     ]
 
     (root / "changes" / "+codec.size.md").write_text("A codec.\n")
@@ -127,7 +127,7 @@ def test_a_changelog_without_the_type_has_a_hint(root: Path) -> None:
     with pytest.raises(ReleaseError) as error:
         check(root, "1.0", linux=2000)
     assert lines_of(error)[-1] == (
-        "  hint: add the type `size` to [tool.towncrier], and write a fragment of it that says why"
+        "  hint: add the type `size` to [tool.towncrier], and write a fragment of it that states the reason"
     )
 
 

@@ -1,4 +1,4 @@
-"""The size gate: a wheel that grew since the last release needs a changelog fragment that says why."""
+"""The size gate: a wheel that grew since the last release needs a changelog fragment that states the reason."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LIMIT = 5  # percent
 
 
 def check_sizes(files: Sequence[Path], record: Record, root: Path, configs: Sequence[Path]) -> None:
-    """Raise ReleaseError when a wheel is larger than that of the last release by more than 5 %, and no fragment says why.
+    """Raise ReleaseError when a wheel is larger than that of the last release by more than 5 %, and no fragment states the reason.
 
     `configs` are the files with `[tool.towncrier]`. A fragment also counts if it has gone into the changelog since the last
     commit, as in a release that is prepared. A wheel for a new Python or target is not compared.
@@ -32,12 +32,12 @@ def check_sizes(files: Sequence[Path], record: Record, root: Path, configs: Sequ
         return
     folders = [changelog.folder.relative_to(root) for changelog in changelogs if TYPE in changelog.types]
     if folders:
-        hint = f"write why into {folders[-1]}/+name.{TYPE}.md; `everywheel explain --size WHEEL` shows what takes the space"
+        hint = f"write the reason into {folders[-1]}/+name.{TYPE}.md; `everywheel explain --size WHEEL` shows what takes the space"
     else:
-        hint = f"add the type `{TYPE}` to [tool.towncrier], and write a fragment of it that says why"
+        hint = f"add the type `{TYPE}` to [tool.towncrier], and write a fragment of it that states the reason"
     count = "1 wheel is" if len(lines) == 1 else f"{len(lines)} wheels are"
     raise ReleaseError(
-        f"{count} more than {_LIMIT} % larger than in release {record.version}, and no changelog fragment says why",
+        f"{count} more than {_LIMIT} % larger than in release {record.version}, and no changelog fragment states the reason",
         excerpt=lines,
         hint=hint,
     )
