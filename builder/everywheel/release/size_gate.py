@@ -19,7 +19,7 @@ _LIMIT = 5  # percent
 
 
 def check_sizes(files: Sequence[Path], record: Record, root: Path, configs: Sequence[Path]) -> None:
-    """Raise ReleaseError when a wheel is larger than that of the last release by more than 5 %, and no fragment states the reason.
+    """Raise ReleaseError when a wheel is more than 5 % larger than in the last release, and no fragment states the reason.
 
     `configs` are the files with `[tool.towncrier]`. A fragment also counts if it has gone into the changelog since the last
     commit, as in a release that is prepared. A wheel for a new Python or target is not compared.
@@ -32,7 +32,8 @@ def check_sizes(files: Sequence[Path], record: Record, root: Path, configs: Sequ
         return
     folders = [changelog.folder.relative_to(root) for changelog in changelogs if TYPE in changelog.types]
     if folders:
-        hint = f"write the reason into {folders[-1]}/+name.{TYPE}.md; `everywheel explain --size WHEEL` shows what takes the space"
+        file = folders[-1] / f"+name.{TYPE}.md"
+        hint = f"write the reason into {file}; `everywheel explain --size WHEEL` shows what takes the space"
     else:
         hint = f"add the type `{TYPE}` to [tool.towncrier], and write a fragment of it that states the reason"
     count = "1 wheel is" if len(lines) == 1 else f"{len(lines)} wheels are"
