@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 import subprocess
@@ -38,6 +39,8 @@ def run_go(build: Build, command: str, *args: str | Path) -> str:
     environment = {
         **build.environment,
         "CGO_ENABLED": "1",
+        # Go's cache has the flags of pkg-config, but not in its keys: https://github.com/golang/go/issues/24544
+        "CGO_CPPFLAGS": f"-DSDK_{identify_sdk(build.sdk)}",
         "GOOS": shape.system,
         "GOARCH": shape.arch,
         "CC": build.compiler,
@@ -46,6 +49,12 @@ def run_go(build: Build, command: str, *args: str | Path) -> str:
     }
     options: list[str | Path] = ["-trimpath", "-tags", ",".join(tags), "-ldflags", link]
     return run([find_go(), command, *options, *args, "."], cwd=EXAMPLES / "go-server", env=environment)
+
+
+def identify_sdk(sdk: Path) -> str:
+    """Return a hash of an SDK's content and folder."""
+    manifest = (sdk / "sdk.json").read_bytes()
+    return hashlib.sha256(bytes(sdk) + manifest).hexdigest()[:16]
 
 
 def build_server(build: Build) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -34,6 +35,7 @@ EVERYWHEEL = "/project/.nox/build-all/bin/everywheel"
 CLIENT = ("etc/apt", "usr/bin/apt*", "usr/bin/dpkg*", "usr/lib/apt", "usr/lib/dpkg", "var/cache/apt", "var/lib/apt")
 # Nothing answers except this machine.
 NO_NETWORK = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9") | {"no_proxy": "127.0.0.1"}
+BINDS = {default_store() / "tools": f"{STORE}/tools", default_store() / "zig": f"{STORE}/zig"}
 TARGETS = ("--target", "manylinux2014_x86_64", "--target", "musllinux_1_2_x86_64")
 
 
@@ -57,6 +59,10 @@ def service(files: tuple[PinnedFile, ...]) -> Iterator[Service]:
 @pytest.fixture(scope="module")
 def machine_without_client(bare_debian: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The bare Debian without its package client; the store there has the build tools and no source."""
+    # With wheels from this machine's store, the main command has not installed the tools for Debian's Python.
+    code = f"import pathlib, everywheel.toolchains.build_tools as tools; tools.ensure_tools(pathlib.Path('{STORE}'))"
+    python = str(Path(EVERYWHEEL).with_name("python"))
+    call_in_root(bare_debian, shlex.join([python, "-c", code]), binds=BINDS, cwd="/project")
     with mount_overlay(bare_debian, tmp_path_factory.mktemp("client")) as root:
         for pattern in CLIENT:
             for path in root.glob(pattern):
@@ -74,8 +80,7 @@ def run(root: Path, arguments: str, service: Service, *, exit_code: int = 0, **v
         **variables,
     }
     command = f"code=0; {EVERYWHEEL} {arguments} || code=$?; test $code = {exit_code}"
-    binds = {default_store() / "tools": f"{STORE}/tools", default_store() / "zig": f"{STORE}/zig"}
-    return call_in_root(root, command, binds=binds, environment=environment, cwd="/project")
+    return call_in_root(root, command, binds=BINDS, environment=environment, cwd="/project")
 
 
 def hash_tree(folder: Path) -> dict[str, str]:
