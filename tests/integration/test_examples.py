@@ -235,8 +235,12 @@ def test_the_commands_for_c_and_ctypes_run_as_in_the_page(page_folder: Path, go_
 
 
 @pytest.mark.exhaustive
-def test_the_commands_for_go_run_as_in_the_page(page_folder: Path, go_environment: dict[str, str]) -> None:
-    call(["bash", "-euc", read_commands("Go from nothing")], cwd=page_folder, env=go_environment)
+def test_the_commands_for_go_run_as_in_the_page(
+    page_folder: Path, go_environment: dict[str, str], tmp_path: Path
+) -> None:
+    environment = {**go_environment, "GOCACHE": str(tmp_path)}
+
+    call(["bash", "-euc", read_commands("Go from nothing")], cwd=page_folder, env=environment)
 
     assert call([page_folder / "thumbnail", PHOTO, page_folder / "static.webp", "100"]).startswith("100 x 67 with ")
     assert "-listen" in subprocess.run([page_folder / "go-server", "-help"], capture_output=True, text=True).stderr
