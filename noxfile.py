@@ -207,6 +207,13 @@ def reproduce(session: nox.Session) -> None:
     session.run("python", ".ci/reproduce.py", *session.posargs)
 
 
+@nox.session(name="rebuild-release")
+def rebuild_release(session: nox.Session) -> None:
+    """Build the last release again at its tag, with an empty store, and compare it with its record in releases/ (hours)."""
+    install(session, "nox")
+    session.run("python", ".ci/rebuild_release.py", *session.posargs, success_codes=[0, 10])
+
+
 @nox.session
 def projects(session: nox.Session) -> None:
     """Build well-known projects from their sdists, use the wheels, run their tests (root, Docker; hours); `-- --quick`."""

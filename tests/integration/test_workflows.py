@@ -64,6 +64,9 @@ SKIPPED = {
     ("containers.yml", "test-projects", ".venv/bin/nox -s projects"): (
         "hours: builds all projects of other people; .ci/run builds three of them"
     ),
+    ("rebuild.yml", "rebuild", ".venv/bin/nox -s rebuild-release"): (
+        "hours: builds a whole release; test_rebuild_release.py runs its script on a release of a small project"
+    ),
     ("recipes.yml", "update", ".venv/bin/nox -s everywheel -- recipes "): (
         "changes recipes; tests of `recipes update` and `recipes outdated` run both with a package archive of their own"
     ),
