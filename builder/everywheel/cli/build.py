@@ -26,9 +26,10 @@ from everywheel.cli.plan import check_shard, show_plan
 from everywheel.cli.progress import make_console, open_display, show_failures
 from everywheel.cli.project_source import find_project
 from everywheel.cli.run_plan import STEPS_ARE_KEPT, apply_target_set, choose_targets, exit_code
-from everywheel.cli.run_targets import run_targets
+from everywheel.cli.run_targets import ClusterRequest, run_targets
 from everywheel.cli.sdist import make_sdist
 from everywheel.cli.store_lease import open_store
+from everywheel.cluster.scheduler_address import parse_scheduler
 from everywheel.config.file_names import wheel_name
 from everywheel.config.project import Project
 from everywheel.config.recipe import Linkage
@@ -61,6 +62,19 @@ class _Build:
 @target_set_option
 @build_and_keep_options
 @shard_option
+@click.option(
+    "--executor",
+    metavar="URL",
+    help="Cluster that builds: dask://127.0.0.1:8786, or tls://HOST:8786 beyond this machine.",
+)
+@click.option(
+    "--step-timeout",
+    type=click.IntRange(1),
+    default=3600,
+    metavar="SECONDS",
+    hidden=True,
+    help="With --executor: time after which another worker builds a step.",
+)
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @runtime_option
 @click.option(
@@ -79,6 +93,8 @@ def build_command(
     options: BuildOptions,
     target_set: str,
     shard: ShardNumber | None,
+    executor: str | None,
+    step_timeout: int,
     dry_run: bool,
     runtime: str | None,
     trace: Path | None,
@@ -99,13 +115,14 @@ def build_command(
     store = open_store()
     options = dataclasses.replace(options, engine=selection.engine)
     check_shard(shard, options.engine)
+    where = _choose_machines(shard, executor, selection, step_timeout)
     if options.engine is EngineName.CONTAINER:
         if trace is not None:
             raise UsageError("the container engine writes no trace", hint="leave out `--trace`")
         plan, results = _run_containers(project, targets, store, options, runtime, quiet=as_json)
     else:
         project = provide_interpreters(project, store, options, quiet=as_json)
-        plan, results = run_targets(project, targets, store, options, quiet=as_json, trace=trace, shard=shard)
+        plan, results = run_targets(project, targets, store, options, quiet=as_json, trace=trace, where=where)
     wheels = export_wheels(plan, store, choose_wheelhouse(project, options.engine))
     build = _Build(plan=plan, results=results, wheels=wheels)
     tested = _test_locally(project, build, store, options)
@@ -119,6 +136,25 @@ def build_command(
         if sdist is not None and not as_json:
             echo(f"built: {_relative(sdist)} ({sdist.stat().st_size / 1e6:.2f} MB)")
     ctx.exit(code)
+
+
+def _choose_machines(
+    shard: ShardNumber | None, executor: str | None, selection: Selection, step_timeout: int
+) -> ShardNumber | ClusterRequest | None:
+    """Return where the steps are built; None means this machine."""
+    if executor is None:
+        return shard
+    if shard is not None:
+        raise UsageError(
+            "--shard and --executor exclude each other", hint="a scheduler distributes the steps by itself"
+        )
+    if selection.engine is EngineName.CONTAINER:
+        raise UsageError(
+            "the container engine builds whole wheels on this machine, and no steps of a cluster",
+            hint="leave out `--engine` or `--executor`",
+        )
+    parse_scheduler(executor)
+    return ClusterRequest(scheduler=executor, selection=selection, step_seconds=step_timeout)
 
 
 def choose_wheelhouse(project: Project, engine: EngineName) -> Path:

@@ -24,6 +24,7 @@ _COMMANDS = (
     "init",
     "plan",
     "build",
+    "worker",
     "deps",
     "sdk",
     "shell",

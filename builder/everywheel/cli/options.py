@@ -276,6 +276,15 @@ library_selection_options = collect_options(
 _BUILD_OPTIONS = (jobs_option, offline_option, timeout_option, verbose_option)
 _REMOTE_OPTIONS = (remote_option, *remote_key_options(hidden=True), no_remote_option)
 build_options = collect_options("options", _make_build_options, *_BUILD_OPTIONS, *_REMOTE_OPTIONS)
+worker_options = collect_options(
+    "options",
+    _make_build_options,
+    jobs_option,
+    offline_option,
+    timeout_option,
+    remote_option,
+    *remote_key_options(hidden=False),
+)
 build_and_keep_options = collect_options(
     "options", _make_build_options, *_BUILD_OPTIONS, _keep_option, *_REMOTE_OPTIONS
 )

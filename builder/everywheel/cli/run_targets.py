@@ -3,20 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from everywheel.cli.extras import require_extra
 from everywheel.cli.failures import describe_interruption
-from everywheel.cli.progress import make_console, open_display, show_failures, show_preparation
+from everywheel.cli.options import Selection
+from everywheel.cli.progress import (
+    CommandPrinter,
+    is_verbose,
+    make_console,
+    open_display,
+    show_failures,
+    show_preparation,
+)
 from everywheel.cli.run_plan import STEPS_ARE_KEPT
 from everywheel.cli.trace import record_trace
+from everywheel.cluster.scheduler_address import parse_scheduler
 from everywheel.cluster.shard_build import build_shard
 from everywheel.config.project import Project
 from everywheel.execution.scheduler import Result
-from everywheel.pipeline import BuildOptions, build_targets
+from everywheel.pipeline import BuildListener, BuildOptions, build_targets
 from everywheel.planning.shards import ShardNumber
 from everywheel.planning.steps import Plan
 from everywheel.platforms.target import Target
 from everywheel.store.local import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterRequest:
+    """The options of a build on a cluster: the address of the scheduler, the selection, and the limit for one step."""
+
+    scheduler: str
+    selection: Selection
+    step_seconds: int
+
+
+def _build_on_cluster(
+    project: Project,
+    targets: Sequence[Target],
+    request: ClusterRequest,
+    store: Store,
+    options: BuildOptions,
+    listener: BuildListener,
+) -> tuple[Plan, tuple[Result, ...]]:
+    scheduler, selection = parse_scheduler(request.scheduler), request.selection
+    with require_extra("cluster"):
+        from everywheel.cluster.cluster_build import ClusterOptions, build_on_cluster
+    cluster = ClusterOptions(
+        scheduler=scheduler,
+        config=selection.config,
+        profiles=selection.profiles,
+        pythons=selection.pythons,
+        requires=selection.requires,
+        step_seconds=request.step_seconds,
+        commands=CommandPrinter(make_console()) if is_verbose() else None,
+    )
+    return build_on_cluster(project, targets, cluster, store, options, listener)
 
 
 def run_targets(
@@ -27,9 +70,9 @@ def run_targets(
     *,
     quiet: bool = False,
     trace: Path | None = None,
-    shard: ShardNumber | None = None,
+    where: ShardNumber | ClusterRequest | None = None,
 ) -> tuple[Plan, tuple[Result, ...]]:
-    """Build the wheels of the targets, or the steps of one shard, with progress; print every failure.
+    """Build the wheels of the targets with progress, all of them here, on a cluster, or one shard; print every failure.
 
     A trace is written to a file if one is named.
     """
@@ -40,9 +83,11 @@ def run_targets(
         describe_interruption(STEPS_ARE_KEPT),
         record_trace(display, trace) as listener,
     ):
-        if shard is None:
+        if where is None:
             plan, results = build_targets(project, targets, store, options, listener)
+        elif isinstance(where, ShardNumber):
+            plan, results = build_shard(project, targets, where, store, options, listener)
         else:
-            plan, results = build_shard(project, targets, shard, store, options, listener)
+            plan, results = _build_on_cluster(project, targets, where, store, options, listener)
     show_failures(console, results)
     return plan, results

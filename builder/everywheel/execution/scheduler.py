@@ -40,7 +40,8 @@ class TaskKind(StrEnum):
 class Task:
     """A piece of work with an id; tasks with a higher `priority` are started first.
 
-    `work` receives a function to call with the name of each stage, and returns FOUND if another process has done the work.
+    `work` is a function, or for executors on other machines a description of the work. The function receives another one, to
+    call with the name of each stage, and returns FOUND if another process has done the work.
     """
 
     id: str
@@ -48,7 +49,7 @@ class Task:
     label: str
     requires: tuple[str, ...]
     priority: float
-    work: Callable[[Callable[[str], None]], Outcome | None]
+    work: Callable[[Callable[[str], None]], Outcome | None] | str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +94,8 @@ class LocalExecutor:
 
     def run(self, task: Task, set_stage: Callable[[str], None]) -> Outcome | None:
         """Do the work of a task."""
+        if isinstance(task.work, str):
+            raise TypeError(f"{task.label} is described for another machine")
         return task.work(set_stage)
 
     def release(self) -> None:

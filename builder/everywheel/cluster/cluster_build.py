@@ -1,0 +1,207 @@
+"""The build of a project on a cluster: the plan is made here, workers build its steps, and results are received here."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from everywheel.cluster.capabilities import Resources, explain_misfit, fits, list_requirements
+from everywheel.cluster.dask_executor import ClusterWorker, DaskExecutor, DescribedStep, connect, list_workers
+from everywheel.cluster.project_files import PackedProject, pack_project
+from everywheel.cluster.scheduler_address import SchedulerAddress
+from everywheel.cluster.shard_build import open_sending_remotes
+from everywheel.cluster.step_description import StepDescription, StepReport
+from everywheel.config.project import Project
+from everywheel.errors import EverywheelError, MachineError
+from everywheel.execution.files import translate_os_errors
+from everywheel.execution.notices import report_notice
+from everywheel.execution.process import CommandListener
+from everywheel.execution.scheduler import Result, Task, execute
+from everywheel.libraries.context import project_logs
+from everywheel.pipeline import BuildListener, BuildOptions, plan_targets
+from everywheel.planning.steps import Plan, Step, StepKind
+from everywheel.platforms.target import Target
+from everywheel.remote.lookup import fetch_missing
+from everywheel.remote.stores import RemoteStores
+from everywheel.store.local import Store
+from everywheel.wheels.build_lock import ensure_build_lock
+
+STEP_SECONDS = 3600.0
+"""The time after which a step on a worker is built by another one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterOptions:
+    """The settings of a build on a cluster.
+
+    Attributes:
+        scheduler: the address of the scheduler.
+        config, profiles, pythons, requires: what a command has selected in addition to the project's settings.
+        step_seconds: the limit for one step on one worker.
+        commands: receives the commands of the workers and their output, None if they are not shown.
+    """
+
+    scheduler: SchedulerAddress
+    config: Path | None = None
+    profiles: tuple[str, ...] = ()
+    pythons: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    step_seconds: float = STEP_SECONDS
+    commands: CommandListener | None = None
+
+
+def build_on_cluster(
+    project: Project,
+    targets: Sequence[Target],
+    cluster: ClusterOptions,
+    store: Store,
+    options: BuildOptions,
+    listener: BuildListener,
+) -> tuple[Plan, tuple[Result, ...]]:
+    """Build the steps that neither the store nor a remote store has on the workers of a cluster; return plan and results.
+
+    Each result is received into the store, where it is compared with its signed hash. Workers build programs for themselves.
+    Raises UsageError without a remote store that accepts uploads, MachineError without a scheduler or a fitting worker, and
+    errors like `build_targets`.
+    """
+    exchanges = open_sending_remotes(project, options, "a cluster")
+    project = ensure_build_lock(project, store, offline=options.offline)
+    plan = plan_targets(project, targets, options.engine)
+    with (
+        store.lease(),
+        RemoteStores(exchanges, store, listener.fetch) as remotes,
+        connect(cluster.scheduler) as client,
+    ):
+        missing = fetch_missing(plan, store, remotes, options.results)
+        steps = [step for step in missing.steps.values() if step.kind is not StepKind.PROGRAM]
+        listener.expect(len(steps), len(plan.steps) - len(steps))
+        if not steps:
+            return plan, ()
+        requires = {step.id: list_requirements(step, options.engine) for step in steps}
+        _check_workers(list_workers(client), requires, cluster.scheduler, options)
+        packed = pack_project(project, store, cluster.config)
+        if not remotes.send(packed.key):
+            raise MachineError(
+                "no remote store has accepted the files of the project",
+                details={"remote stores": ", ".join(exchange.name for exchange in exchanges)},
+                hint="the warnings above have the reasons",
+            )
+        run = secrets.token_hex(8)
+        maker = _Descriptions(project=project, plan=plan, packed=packed, cluster=cluster, options=options, run=run)
+        described = {
+            step.id: DescribedStep(
+                text=maker.describe(step),
+                label=step.label,
+                requires=requires[step.id],
+                verify=partial(_verify, step, remotes),
+                make_error=partial(_make_error, step, project_logs(store, project)),
+            )
+            for step in steps
+        }
+        executor = DaskExecutor(
+            client,
+            cluster.scheduler.name,
+            described,
+            run=run,
+            limit=cluster.step_seconds,
+            commands=cluster.commands,
+        )
+        return plan, execute([_make_task(step, plan, described) for step in steps], executor, listener)
+
+
+def _make_task(step: Step, plan: Plan, described: Mapping[str, DescribedStep]) -> Task:
+    return Task(
+        id=step.id,
+        label=step.label,
+        requires=step.requires,
+        priority=plan.priority[step.id],
+        work=described[step.id].text,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Descriptions:
+    """Describes the steps of one run."""
+
+    project: Project
+    plan: Plan
+    packed: PackedProject
+    cluster: ClusterOptions
+    options: BuildOptions
+    run: str
+
+    def describe(self, step: Step) -> str:
+        """Return the description of a step as text."""
+        return StepDescription(
+            run=self.run,
+            project=self.packed.key,
+            root=self.packed.root,
+            config=self.packed.config,
+            name=self.project.name,
+            version=self.project.version,
+            id=step.id,
+            key=step.key,
+            label=step.label,
+            target=self._find_target(step).tag,
+            engine=self.options.engine,
+            linkage=self.project.linkage,
+            profiles=self.cluster.profiles,
+            pythons=self.cluster.pythons,
+            requires=self.cluster.requires,
+            verbose=self.cluster.commands is not None,
+        ).to_json()
+
+    def _find_target(self, step: Step) -> Target:
+        """Return a target whose plan has the step: headers are shared by several."""
+        wheels = self.plan.wheels.values()
+        return next(wheel.target for wheel in wheels if step.id == wheel.id or step.id in wheel.link)
+
+
+def _check_workers(
+    workers: Sequence[ClusterWorker],
+    requires: Mapping[str, Resources],
+    scheduler: SchedulerAddress,
+    options: BuildOptions,
+) -> None:
+    """Report workers that fit no step; raise MachineError if there is a step that no worker fits."""
+    unfit = {
+        worker.name: explain_misfit(worker.resources, needed, options.engine)
+        for worker in workers
+        for needed in [next((r for r in requires.values() if not fits(worker.resources, r)), None)]
+        if needed is not None
+    }
+    is_possible = all(any(fits(worker.resources, needed) for worker in workers) for needed in requires.values())
+    if not is_possible:
+        raise MachineError(
+            f"no worker at {scheduler.name} can build this project",
+            details={f"worker {name}": reason for name, reason in unfit.items()} or {"workers": "none is connected"},
+            hint=f"start one with `everywheel worker {scheduler.name}` on a machine with this version of everywheel",
+        )
+    for worker in workers:
+        if not any(fits(worker.resources, needed) for needed in requires.values()):
+            report_notice(f"worker {worker.name} is not used: {unfit[worker.name]}")
+
+
+def _verify(step: Step, remotes: RemoteStores, report: StepReport) -> str:
+    """Receive the result of a step from a remote store; return what differs from the report, or an empty text."""
+    if remotes.store.find(step.key) is None:
+        remotes.fetch([step])
+    entry = remotes.store.find(step.key)
+    if entry is None:
+        return "its result did not arrive intact from a remote store"
+    if entry.sha256 != report.sha256:
+        return f"its result is {report.sha256[:12]}, but the signed one is {entry.sha256[:12]}"
+    return ""
+
+
+def _make_error(step: Step, logs: Path, report: StepReport) -> EverywheelError | None:
+    """Write the log of a step where those of this machine are, and return the error of its report, if there is one."""
+    log = logs / f"{step.name}-{step.platform}.log"
+    if report.log:
+        with translate_os_errors(log):
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.write_text(report.log, encoding="utf-8")
+    return report.make_error(log)
