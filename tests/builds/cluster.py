@@ -20,8 +20,11 @@ class TestCluster:
 
     __test__ = False
 
-    def __init__(self, folder: Path, key: Path, mirror: Path, variables: Mapping[str, str] = {}, scheme: str = "dask") -> None:
-        self._folder, self._key, self._mirror = folder, key, mirror
+    def __init__(
+        self, folder: Path, key: Path, mirror: Path, variables: Mapping[str, str] = {}, scheme: str = "dask"
+    ) -> None:
+        self._folder, self.key, self._mirror = folder, key, mirror
+        self.settings = dict(variables)
         self._variables = {**os.environ, **variables, "DASK_CONFIG": str(folder / "dask"), "PYTHONWARNINGS": "ignore"}
         self._scheme = scheme
         self._processes: list[subprocess.Popen[str]] = []
@@ -38,7 +41,9 @@ class TestCluster:
         self.address = f"{self._scheme}://127.0.0.1:{self.port}"
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for process in reversed(self._processes):
             process.kill()
             process.wait()
@@ -56,12 +61,18 @@ class TestCluster:
             **variables,
         }
         arguments = ["worker", self.address, "--name", name, "--remote", str(self.remote)]
-        arguments += ["--remote-sign-key", str(self._key), "--jobs", "1", *options]
+        arguments += ["--remote-sign-key", str(self.key), "--jobs", "1", *options]
         start = f"{code}\nfrom everywheel.cli.program import run_program\nrun_program()"
         log = self._folder / f"{name}.log"
         process = self._start(["-c", start, *arguments], log, environment)
         self._await(log, f"worker {name}: connected")
         return process
+
+    def list_workspaces(self, name: str) -> list[str]:
+        """Return the names of the workspaces of a worker's steps that have not ended."""
+        return [
+            path.name for path in (self._folder / f"store-{name}" / "work").iterdir() if "project-" not in path.name
+        ]
 
     def _start(self, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> subprocess.Popen[str]:
         with log.open("w") as output:

@@ -41,7 +41,7 @@ def test_two_shards_at_the_same_time_build_the_wheels_of_one_machine(project: Fi
     assert len(built[0]) + len(built[1]) == len(list((remote / "entries").iterdir()))
     wheels = project.wheels()
     assert len(wheels) == 1
-    project.new_store("alone")
+    project.new_store("own-store")
     project.build("--target", TARGET)
     assert project.wheels() == wheels
 

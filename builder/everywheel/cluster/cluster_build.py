@@ -91,24 +91,9 @@ def build_on_cluster(
             )
         run = secrets.token_hex(8)
         maker = _Descriptions(project=project, plan=plan, packed=packed, cluster=cluster, options=options, run=run)
-        described = {
-            step.id: DescribedStep(
-                text=maker.describe(step),
-                label=step.label,
-                requires=requires[step.id],
-                verify=partial(_verify, step, remotes),
-                make_error=partial(_make_error, step, project_logs(store, project)),
-            )
-            for step in steps
-        }
-        executor = DaskExecutor(
-            client,
-            cluster.scheduler.name,
-            described,
-            run=run,
-            limit=cluster.step_seconds,
-            commands=cluster.commands,
-        )
+        described = {step.id: maker.make_step(step, requires[step.id], remotes) for step in steps}
+        limit, commands = cluster.step_seconds, cluster.commands
+        executor = DaskExecutor(client, cluster.scheduler.name, described, run=run, limit=limit, commands=commands)
         return plan, execute([_make_task(step, plan, described) for step in steps], executor, listener)
 
 
@@ -132,6 +117,16 @@ class _Descriptions:
     cluster: ClusterOptions
     options: BuildOptions
     run: str
+
+    def make_step(self, step: Step, requires: Resources, remotes: RemoteStores) -> DescribedStep:
+        """Return a step for the executor, with the check of its result."""
+        return DescribedStep(
+            text=self.describe(step),
+            label=step.label,
+            requires=requires,
+            verify=partial(_verify, step, remotes),
+            make_error=partial(_make_error, step, project_logs(remotes.store, self.project)),
+        )
 
     def describe(self, step: Step) -> str:
         """Return the description of a step as text."""

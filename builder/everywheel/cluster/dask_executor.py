@@ -96,9 +96,9 @@ class DaskExecutor:
     def acquire(self, timeout: float) -> bool:
         """Reserve the place of a task; raise MachineError when no fitting worker is left for a while."""
         requires = next(iter(self._steps.values())).requires
-        places = sum(worker.steps for worker in self._list_fitting(requires, set()))
+        total = sum(worker.steps for worker in self._list_fitting(requires, set()))
         with self._lock:
-            if self._used < places:
+            if self._used < total:
                 self._used += 1
                 return True
         threading.Event().wait(timeout)
@@ -138,7 +138,7 @@ class DaskExecutor:
 
         def receive(event: Mapping[str, Any]) -> None:
             worker = str(event.get("worker", "?"))
-            if worker in avoided:  # a worker that was too slow, and goes on for a moment
+            if worker in avoided:  # a worker that was too slow, and does not know it yet
                 return
             if worker not in began:
                 began.clear()

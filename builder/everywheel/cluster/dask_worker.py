@@ -38,7 +38,7 @@ def run_described_step(text: str, topic: str) -> str:
 
 
 class _ServicePlugin(WorkerPlugin):  # type: ignore[misc]
-    """Connects a worker with its service: a task that the scheduler takes back while it runs is canceled."""
+    """Connects a worker with its service: a task that the scheduler releases while it runs is canceled."""
 
     name = PLUGIN
 

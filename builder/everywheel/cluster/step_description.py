@@ -83,9 +83,8 @@ class StepDescription:
             keys = {name: _hash(facts[name]) for name in ("project", "key")}
             paths = {name: _relative(facts[name]) for name in ("root", "config")}
             engine, linkage = EngineName(facts["engine"]), Linkage(facts["linkage"])
-            return cls(
-                engine=engine, linkage=linkage, verbose=bool(facts["verbose"]), **texts, **lists, **keys, **paths
-            )
+            values: dict[str, Any] = {**texts, **lists, **keys, **paths}
+            return cls(engine=engine, linkage=linkage, verbose=bool(facts["verbose"]), **values)
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidDescription(f"not the description of a step: {error}") from None
 

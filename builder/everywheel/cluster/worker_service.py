@@ -39,7 +39,7 @@ Emit = Callable[[dict[str, str]], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Run:
-    """What the steps of one run share: remote stores, whose faults are counted, and plans by project and target."""
+    """The values that the steps of one run share: remote stores, whose faults are counted, and plans by project and target."""
 
     id: str
     exchanges: tuple[Exchange, ...]
