@@ -195,7 +195,7 @@ def compare_index(session: nox.Session) -> None:
 
 @nox.session
 def release(session: nox.Session) -> None:
-    """Prepare, build, check and tag a release: `-- 1.2.0`; `-- --dry-run` rehearses it with an index on this machine."""
+    """Prepare, build, check and tag a release: `-- 1.2.0`, or `-- --patch` for updated pins; `-- --dry-run` rehearses it."""
     install(session, "release", "checkers")
     session.run("python", ".ci/release.py", *session.posargs)
 

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Make a release, or rehearse it: `release.py 1.2.0`, `release.py --dry-run [SMOKE OPTION]...`; run by `nox -s release`.
 
+`release.py --patch` makes the next post-release of the last release, with updated pins of its libraries.
+
 `release.py collect [CHECK OPTION]...` copies the release from jobs/ to dist/, as `everywheel release check` does, and checks
 it with twine, check-wheel-contents, abi3audit and pydistcheck; run by `nox -s collect`.
 """
@@ -34,7 +36,9 @@ def main(args: Sequence[str]) -> None:
         return
     dry_run, others = "--dry-run" in args, [arg for arg in args if arg != "--dry-run"]
     if (dry_run and others and not others[0].startswith("-")) or (not dry_run and len(others) != 1):
-        sys.exit("name the version, as in `nox -s release -- 1.2.0`, or run `nox -s release -- --dry-run`")
+        sys.exit(
+            "name the version, as in `nox -s release -- 1.2.0`, or run `nox -s release -- --patch` or `-- --dry-run`"
+        )
     check_machine()
     if dry_run:
         run("everywheel", "release", "prepare", "--dry-run", *CHANGELOGS)

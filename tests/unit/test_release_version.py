@@ -318,6 +318,73 @@ def test_an_aborted_release_has_no_record(project: Path) -> None:
     assert changes(project) == []
 
 
+def update_pin(root: Path, text: str) -> None:
+    """Change the recipe libfoo and commit it, without the changelog's fragment."""
+    recipe = root / "recipes" / "libfoo" / "recipe.toml"
+    source = recipe.read_text()
+    assert 'version = "1.0"' in source
+    recipe.write_text(source.replace('version = "1.0"', 'version = "1.1"') + text)
+    git(root, "rm", "-q", "changes/+doors.feature.md")
+    for line in (["add", "-A"], ["commit", "-qm", "update"], ["push", "-q"]):
+        git(root, *line)
+
+
+FIX = f"""
+[[source.patches]]
+name = "overflow.patch"
+urls = ["http://127.0.0.1:9/{{version}}/overflow.patch"]
+sha256 = "{"c" * 64}"
+fixes = ["CVE-2026-1234"]
+"""
+
+
+def test_a_patch_release_has_updated_pins_a_number_and_a_changelog(project: Path) -> None:
+    update_pin(project, FIX)
+    assert run_release(project, "prepare", "1.1")[1].startswith("error: CHANGELOG.md has no entries for this release")
+
+    result = run_release(project, "prepare", "--patch")
+
+    text = "libfoo 1.1 instead of 1.0. It fixes CVE-2026-1234."
+    assert result == (0, f"- {text}\nthe version of fixture is now 1.0.post1\n")
+    assert (project / "changes" / "+libfoo.fix.md").read_text() == f"{text}\n"
+    write_changelog(project, "1.0.post1")
+    assert run_release(project, "tag")[0] == 0
+    assert f"- {text}" in (project / "CHANGELOG.md").read_text()
+    assert (changes(project), git(project, "describe")) == ([], "v1.0.post1\n")
+    assert run_release(project, "prepare", "--patch") == (
+        8,
+        "error: no pin of a library of fixture changed since v1.0.post1\n"
+        "  hint: `everywheel recipes update` pins what the distribution has now; commit its changes first\n",
+    )
+
+
+def test_an_aborted_patch_release_has_no_fragments(project: Path) -> None:
+    update_pin(project, "")
+    run_release(project, "prepare", "--patch")
+    assert [path.name for path in (project / "changes").iterdir()] == ["+libfoo.fix.md"]
+
+    assert run_release(project, "abort") == (0, "release 1.0.post1 is aborted\n")
+    assert changes(project) == []
+
+
+def test_a_release_with_a_changed_extension_is_not_a_patch_release(project: Path) -> None:
+    (project / "ext" / "new.c").write_text("int x;\n")
+    update_pin(project, "")
+
+    assert run_release(project, "prepare", "--patch") == (
+        8,
+        "error: ext changed since v1.0: this is not a patch release\n  | ext/new.c\n"
+        "  hint: release a new version; or `git switch --create patch v1.0`, and update the recipes on that branch\n",
+    )
+    assert run_release(project, "prepare", "1.1", "--patch") == (
+        2,
+        "error: --patch numbers the release\n  hint: everywheel release prepare --patch\n",
+    )
+    git(project, "tag", "--delete", "v1.0")
+    git(project, "push", "-q", "--delete", "origin", "v1.0")
+    assert run_release(project, "prepare", "--patch")[1].startswith("error: there is no release to patch\n")
+
+
 def test_an_aborted_release_leaves_all_other_changes(project: Path) -> None:
     run_release(project, "prepare", "1.1")
     write_changelog(project, "1.1")

@@ -26,40 +26,52 @@ changelog_option = click.option(
 @click.command("prepare", short_help="Write a new version into the project.")
 @click.argument("version", required=False)
 @changelog_option
+@click.option("--patch", is_flag=True, help="The last release with updated pins: number and describe it as such.")
 @click.option("--dry-run", is_flag=True, help="Write nothing, and print every error as a warning; VERSION is optional.")
 @verbose_option
 @click.pass_obj
-def prepare_command(root: Path, version: str | None, configs: tuple[Path, ...], dry_run: bool) -> None:
+def prepare_command(root: Path, version: str | None, configs: tuple[Path, ...], patch: bool, dry_run: bool) -> None:
     """Write a new version into the project, if the working tree is clean and the changelog has a fragment.
 
-    A record in the .git directory lists the files that this command and towncrier change, for `tag` and `abort`.
+    With `--patch`, the version is the next post-release of the last release, such as 1.2.0.post1. Only pins of libraries may
+    have changed since then; a changelog without fragments gets one for each library. A record in the .git directory lists
+    the files that this command and towncrier change, for `tag` and `abort`.
 
     Example: everywheel release prepare 1.2.0
     """
-    from everywheel.release.changelog import check_fragments, load_changelog
+    from everywheel.release.changelog import check_fragments, list_fragments, load_changelog
+    from everywheel.release.patch_release import plan_patch_release
     from everywheel.release.preconditions import check_clone, check_identity, check_upstream, check_working_tree
     from everywheel.release.transaction import check_not_prepared, prepare
     from everywheel.release.version import check_version
 
-    if version is None and not dry_run:
+    if version is None and not dry_run and not patch:
         raise UsageError("the version is missing", hint="everywheel release prepare 1.2.0")
+    if version is not None and patch:
+        raise UsageError("--patch numbers the release", hint="everywheel release prepare --patch")
     project = load_project(root)
     changelogs = [load_changelog(project.root, config) for config in configs]
+    empty = [changelog for changelog in changelogs if patch and not list_fragments(changelog)]
     checks: list[Callable[[], object]] = [
         lambda: check_clone(project.root),
         lambda: check_not_prepared(project.root),
         lambda: check_working_tree(project.root),
-        lambda: check_fragments(changelogs, project.root),
+        lambda: check_fragments([each for each in changelogs if each not in empty], project.root),
         lambda: check_identity(project.root),
         lambda: check_upstream(project.root),
     ]
     if dry_run:
-        _print_warnings([*checks, *([lambda: check_version(version, project)] if version else [])])
+        planned = [lambda: plan_patch_release(project)] if patch else []
+        _print_warnings([*checks, *planned, *([lambda: check_version(version, project)] if version else [])])
         return
     for check in checks:
         check()
-    checked = check_version(str(version), project)
-    prepare(project.root, checked, (project.extension / "pyproject.toml", project.root / "pyproject.toml"), changelogs)
+    release = plan_patch_release(project) if patch else None
+    checked = check_version(release.version if release else str(version), project)
+    files = (project.extension / "pyproject.toml", project.root / "pyproject.toml")
+    prepare(project.root, checked, files, changelogs, release.make_fragments(empty) if release else {})
+    for change in release.changes if release else ():
+        echo(f"- {change.describe()}")
     echo(f"the version of {project.name} is now {checked}")
 
 

@@ -52,14 +52,17 @@ def is_fragment(name: str, types: Sequence[str]) -> bool:
     return any(part in types for part in name.split(".")[1:])
 
 
+def list_fragments(changelog: Changelog) -> list[str]:
+    """Return the names of the files in a changelog's directory that are not ignored."""
+    names = sorted(path.name for path in changelog.folder.glob("*"))
+    return [name for name in names if not any(fnmatch.fnmatch(name.lower(), pattern) for pattern in changelog.ignored)]
+
+
 def check_fragments(changelogs: Sequence[Changelog], root: Path) -> None:
     """Raise ReleaseError when a changelog has no fragment, or has a file that towncrier would ignore without a message."""
     for changelog in changelogs:
         folder = changelog.folder.relative_to(root)
-        names = sorted(path.name for path in changelog.folder.glob("*"))
-        fragments = [
-            name for name in names if not any(fnmatch.fnmatch(name.lower(), pattern) for pattern in changelog.ignored)
-        ]
+        fragments = list_fragments(changelog)
         if unknown := [name for name in fragments if not is_fragment(name, changelog.types)]:
             raise ReleaseError(
                 f"towncrier would ignore {', '.join(unknown)}: the type is unknown",

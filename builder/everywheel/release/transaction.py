@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,7 @@ class PendingRelease:
     """A release that was prepared from a commit, and the files that belong to it, relative to the root of the repository.
 
     `versions` are the files with the version, `changelogs` those that towncrier writes, and `fragments` the directories
-    from which it deletes fragments; `record` is the file that lists the files of the release.
+    from which it deletes fragments. `created` are the record of the release's files, and fragments that `prepare` wrote.
     """
 
     version: str
@@ -34,18 +34,25 @@ class PendingRelease:
     versions: tuple[str, ...]
     changelogs: tuple[str, ...]
     fragments: tuple[str, ...]
-    record: str
+    created: tuple[str, ...]
 
     def contains(self, path: str, status: str) -> bool:
         """Return whether a change belongs to the release; of fragments, only deletions do."""
         if status == "??":
-            return path in (*self.changelogs, self.record)
+            return path in (*self.changelogs, *self.created)
         is_deleted = "D" in status and path.rpartition("/")[0] in self.fragments
         return is_deleted or path in (*self.versions, *self.changelogs)
 
 
-def prepare(root: Path, version: str, files: Iterable[Path], changelogs: Sequence[Changelog]) -> None:
-    """Record the release, then write its version into files."""
+def prepare(
+    root: Path,
+    version: str,
+    files: Iterable[Path],
+    changelogs: Sequence[Changelog],
+    fragments: Mapping[Path, str] | None = None,
+) -> None:
+    """Record the release, then write its version into files; `fragments` are written as well."""
+    new = fragments or {}
     top = find_repository_root(root)
 
     def name(path: Path) -> str:
@@ -59,11 +66,14 @@ def prepare(root: Path, version: str, files: Iterable[Path], changelogs: Sequenc
         versions=tuple(name(file) for file in version_files),
         changelogs=tuple(name(changelog.file) for changelog in changelogs),
         fragments=tuple(name(changelog.folder) for changelog in changelogs),
-        record=name(find_record(root, version)),
+        created=tuple(map(name, (find_record(root, version), *new))),
     )
     _find_record(root).write_text(json.dumps(dataclasses.asdict(prepared), indent=1))
     for file in version_files:
         _write(file, replace_version(_read(file), version))
+    for path, text in new.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(path, text)
 
 
 def load_prepared(root: Path) -> PendingRelease:
@@ -83,7 +93,7 @@ def load_prepared(root: Path) -> PendingRelease:
         versions=tuple(fields["versions"]),
         changelogs=tuple(fields["changelogs"]),
         fragments=tuple(fields["fragments"]),
-        record=fields["record"],
+        created=tuple(fields["created"]),
     )
 
 

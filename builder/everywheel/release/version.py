@@ -33,7 +33,7 @@ def check_version(text: str, project: Project) -> str:
             f"'{text}' cannot be released: it is a local or a development version",
             hint="use a version such as 1.2.0 or 1.2.0rc1",
         )
-    for tag in _list_tags(project.root):
+    for tag in list_tags(project.root):
         try:
             released = Version(tag[1:])
         except InvalidVersion:
@@ -47,7 +47,7 @@ def check_version(text: str, project: Project) -> str:
     return str(version)
 
 
-def _list_tags(project_root: Path) -> list[str]:
+def list_tags(project_root: Path) -> list[str]:
     """Return the version tags of the repository and, if there is one, of `origin`, which may have more."""
     tags = run_git(project_root, "tag", "--list", "v*").split()
     if "origin" in run_git(project_root, "remote").split():
