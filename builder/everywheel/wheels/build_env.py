@@ -22,6 +22,7 @@ from everywheel.wheels.backend_settings import BackendFamily, find_family
 from everywheel.wheels.build_lock import check_requirements
 from everywheel.wheels.failure_hints import explain_failure
 from everywheel.wheels.git_checkout import add_git_to_path, copy_checkout
+from everywheel.wheels.import_libraries import add_import_names, drop_module_imports
 from everywheel.wheels.missing_extensions import check_extensions
 from everywheel.wheels.neutral_paths import replace_build_paths
 from everywheel.wheels.pep517 import BackendCall, build_extension_wheel, query_wheel_requirements
@@ -63,6 +64,8 @@ def prepare_call(context: BuildContext, step: WheelStep, plan: Plan, project: Pr
         # A project's own Meson runs on the build machine.
         is_shown = family is not BackendFamily.MESON
         folder = write_target_folder(python, toolchain, interpreter, workspace, show_project=is_shown)
+    if step.target.os == "windows" and family is BackendFamily.OTHER:
+        add_import_names(prefix)
     variables = {**backend_variables(family, toolchain, python, folder, interpreter), **context.environment}
     variables["PATH"] = add_git_to_path(variables["PATH"], project, workspace)
     return BackendCall(
@@ -141,6 +144,8 @@ def build_extension(call: BackendCall, project: Project, store: Path) -> Path:
         raise
     if symbols is not None:
         check_system_linkage(built, symbols, call.label)
+    if call.target.os == "windows":
+        built = drop_module_imports(built)
     return replace_build_paths(built, call.workspace, store, call.label)
 
 

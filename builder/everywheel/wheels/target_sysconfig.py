@@ -84,7 +84,8 @@ def _describe_compilers(target: Target, toolchain: Toolchain) -> Variables:
         "LINKCC": cc,
         "LIBS": "",
         "EXE": target.system.program,
-        "SHLIB_SUFFIX": ".dll" if target.os == "windows" else ".so",
+        # With it, setuptools finds the files that shared libraries are linked by.
+        "SHLIB_SUFFIX": ".dll.a" if target.os == "windows" else ".so",
         "HAVE_DYNAMIC_LOADING": 1,
         "GNULD": "no" if target.os == "darwin" else "yes",
     }

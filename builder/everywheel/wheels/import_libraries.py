@@ -1,0 +1,43 @@
+"""Import libraries of Windows: the files that DLLs are linked by."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from everywheel.store.local import FIXED_TIME
+from everywheel.wheels.wheel import WheelFile, pack_wheel, read_wheel
+
+_ARCHIVE = b"!<arch>\n"
+
+
+def add_import_names(prefix: Path) -> None:
+    """Copy each import library of a prefix to the name that zig searches for `-lfoo`: `foo.lib` for `libfoo.dll.a`.
+
+    Build systems link the file itself, but scripts with setuptools name libraries.
+    """
+    for path in sorted((prefix / "lib").glob("lib*.dll.a")):
+        name = path.name.removeprefix("lib").removesuffix(".dll.a")
+        if not (prefix / "lib" / f"lib{name}.a").exists():
+            shutil.copyfile(path, path.with_name(f"{name}.lib"))
+
+
+def drop_module_imports(built: Path) -> Path:
+    """Return a wheel without the import libraries of its own modules, which no program is linked to.
+
+    zig writes one next to each module, and backends take what is in a package's folder. Other files are kept, also the
+    import libraries of DLLs that a package distributes.
+    """
+    wheel = read_wheel(built)
+    modules = {PurePosixPath(path).name.encode() for path in wheel.files if path.endswith(".pyd")}
+    kept = {path: file for path, file in wheel.files.items() if not _is_import_of(modules, path, file)}
+    if len(kept) == len(wheel.files):
+        return built
+    return pack_wheel(replace(wheel, files=kept), built.parent, epoch=FIXED_TIME)
+
+
+def _is_import_of(modules: set[bytes], path: str, file: WheelFile) -> bool:
+    if not path.endswith(".lib") or not file.data.startswith(_ARCHIVE):
+        return False
+    return any(b"\n%b\0" % module in file.data for module in modules)  # the name of the DLL in its member
