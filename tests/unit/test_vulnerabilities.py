@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from everywheel.audit.report import Report
-from everywheel.errors import UsageError
+from everywheel.errors import SourceError, UsageError
+from everywheel.sources.advisories import Advisories, load_advisories
+from everywheel.sources.osv import OsvEntry, parse_entries
 from everywheel.sources.security_tracker import ReleaseStatus, Status, Vulnerability
 from everywheel.vulnerabilities.check import _add_results
 from everywheel.vulnerabilities.components import LibraryComponent, SourcePackage, list_components
@@ -158,7 +162,7 @@ def test_the_check_reports_open_vulnerabilities_and_names_what_it_cannot_compare
     )
     report = Report(wheel="demo.whl", size=1, checks=(), files=(), findings=())
 
-    result = _add_results(report, (LIBRARY, unknown), list_statements((LIBRARY, unknown), {"foo1.6": vulnerabilities}))
+    result = _add_results(report, (LIBRARY, unknown), Advisories(packages={"foo1.6": vulnerabilities}))
 
     assert [summary.message for summary in result.checks] == [
         "2 libraries, 1 fixed by patches, 1 open, 1 unimportant; not compared: bar"
@@ -194,3 +198,136 @@ def test_an_openvex_document_states_what_is_fixed_and_what_is_open() -> None:
     assert identifier.startswith("https://openvex.dev/docs/public/vex-")
     assert content == make_vex("demo", "1.0", statements, author="Jane", time=datetime(2026, 1, 2, tzinfo=UTC))
     assert identifier != json.loads(make_vex("demo", "1.1", statements, author="J", time=datetime.now(UTC)))["@id"]
+
+
+# OSV ------------------------------------------------------------------------------------------------------------------
+
+
+def make_entry(**changes: Any) -> dict[str, Any]:
+    """Return an entry as OSS-Fuzz publishes them: tags that a database derived from commits."""
+    git = {
+        "type": "GIT",
+        "repo": "https://example.org/foo.git",
+        "events": [{"introduced": "a" * 40}, {"fixed": "b" * 40}],
+    }
+    affected = {
+        "package": {"name": "foo", "ecosystem": "OSS-Fuzz", "purl": "pkg:generic/foo"},
+        "ranges": [git],
+        "versions": ["v1.5", "v1.6.0", "v1.7-rc1"],
+    }
+    return {
+        "id": "OSV-2026-1",
+        "modified": "2026-01-01T00:00:00Z",
+        "summary": "Heap\noverflow",
+        "affected": [affected],
+        **changes,
+    }
+
+
+def parse(*entries: dict[str, Any]) -> tuple[OsvEntry, ...]:
+    return tuple(parse_entries(list(entries)))
+
+
+@pytest.mark.parametrize(
+    ("affected", "versions"),
+    [
+        ({"package": {"name": "Foo", "ecosystem": "OSS-Fuzz"}, "versions": ["v1.6.0", "1.8"]}, {"1.6", "1.8"}),
+        ({"ranges": [{"type": "GIT", "repo": "https://example.org/x/foo/"}], "versions": ["FOO_1_7_0"]}, {"1.7"}),
+        (
+            {
+                "package": {"name": "x", "ecosystem": "", "purl": "pkg:generic/foo@1"},
+                "ranges": [
+                    {"type": "SEMVER", "events": [{"introduced": "0"}, {"fixed": "1.6.1"}, {"introduced": "1.8"}]}
+                ],
+            },
+            {"1.5", "1.6", "1.8", "1.9"},
+        ),
+        (
+            {
+                "package": {"name": "foo", "ecosystem": "GIT"},
+                "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "1.6"}, {"last_affected": "1.7"}]}],
+            },
+            {"1.6", "1.6.1", "1.7"},
+        ),
+        # A package of a distribution or of a language has the same name by chance.
+        ({"package": {"name": "foo", "ecosystem": "npm"}, "versions": ["1.6"]}, set()),
+        ({"package": {"name": "foo", "ecosystem": "Debian:13"}, "versions": ["1.6"]}, set()),
+        ({"package": {"name": "other", "ecosystem": "OSS-Fuzz"}, "versions": ["1.6"]}, set()),
+    ],
+)
+def test_the_versions_that_an_entry_affects(affected: dict[str, Any], versions: set[str]) -> None:
+    entries = parse(make_entry(affected=[affected]))
+
+    found = {
+        version
+        for version in ("1.5", "1.6", "1.6.1", "1.7", "1.8", "1.9")
+        if list_statements((replace(LIBRARY, version=version, fixes=()),), {}, entries)
+    }
+
+    assert found == versions
+
+
+def test_an_entry_is_open_unless_a_patch_or_the_tracker_knows_it() -> None:
+    plain, cve = make_entry(), make_entry(id="OSV-2026-2", aliases=["GHSA-1", "CVE-2026-0002"])
+    fixed, gone = make_entry(aliases=["CVE-2026-0001"]), make_entry(withdrawn="2026-02-01T00:00:00Z")
+    entries = parse(plain, cve, fixed, gone)
+    component = replace(LIBRARY, name="bar", product="foo")
+    tracker = {"foo1.6": (make_vulnerability(trixie=resolved("1.6-1", "1.6-1")),)}
+
+    upstream = list_statements((component,), {}, entries)
+    together = list_statements((component,), tracker, entries)
+
+    assert [(each.vulnerability, each.state, each.description) for each in upstream] == [
+        ("CVE-2026-0001", State.FIXED, ""),
+        ("OSV-2026-1", State.OPEN, "Heap overflow"),
+        ("CVE-2026-0002", State.OPEN, "Heap overflow"),
+    ]
+    assert [each.vulnerability for each in together] == ["CVE-2026-0001", "OSV-2026-1"]
+
+
+def test_advisories_come_from_files_and_folders_of_both_formats(tmp_path: Path) -> None:
+    tracker, answer, folder = tmp_path / "tracker", tmp_path / "answer", tmp_path / "entries"
+    tracker.write_text('{"foo1.6": {}, "other": {}}')
+    answer.write_text(json.dumps({"vulns": [make_entry(id="OSV-1")]}))
+    folder.mkdir()
+    for name in ("OSV-2", "OSV-3"):
+        (folder / f"{name}.json").write_text(json.dumps(make_entry(id=name)))
+
+    advisories = load_advisories([str(tracker), answer.as_uri(), str(folder)], ["foo1.6"], tmp_path)
+
+    assert advisories.packages == {"foo1.6": ()}
+    assert [entry.id for entry in advisories.entries] == ["OSV-1", "OSV-2", "OSV-3"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "reason"),
+    [
+        (make_entry(affected={}), "OSV-2026-1: a value is not a list"),
+        (make_entry(affected=[{"package": {"name": 1, "ecosystem": ""}}]), "OSV-2026-1: a value is not a text"),
+        (make_entry(affected=[{"package": {"ecosystem": ""}}]), "OSV-2026-1: 'name'"),
+        (make_entry(affected=[3]), "OSV-2026-1: 'int' object has no attribute 'get'"),
+        (make_entry(aliases=[[]]), "OSV-2026-1: a value is not a text"),
+    ],
+)
+def test_an_entry_of_another_form_is_an_error(entry: dict[str, Any], reason: str, tmp_path: Path) -> None:
+    file = tmp_path / "entry.json"
+    file.write_text(json.dumps(entry))
+
+    with pytest.raises(SourceError) as caught:
+        load_advisories([str(file)], [], tmp_path)
+
+    assert caught.value.render() == (
+        f"error: {file} does not have the format of OSV\n  reason: {reason}\n"
+        "  hint: it is Debian's security tracker in JSON, or entries in OSV's format: a JSON file, a folder of such files, "
+        "or a URL"
+    )
+
+
+def test_a_library_that_only_entries_with_commits_name_is_not_compared() -> None:
+    commits = make_entry(affected=[{**make_entry()["affected"][0], "versions": []}])
+    report = Report(wheel="demo.whl", size=1, checks=(), files=(), findings=())
+
+    for entry, text in ((commits, "; not compared: foo"), (make_entry(), "")):
+        (summary,) = _add_results(report, (LIBRARY,), Advisories(entries=parse(entry))).checks
+        opened = 0 if text else 1
+        assert summary.message == f"1 library, 1 fixed by patches, {opened} open, 0 unimportant{text}"

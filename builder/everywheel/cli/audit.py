@@ -25,21 +25,24 @@ if TYPE_CHECKING:
 @ignore_option
 @click.option(
     "--vulnerabilities",
-    "tracker",
-    default="",
+    "locations",
+    multiple=True,
     metavar="LOCATION",
-    help="Also list open vulnerabilities of the libraries, from Debian's security tracker in JSON, a URL or a copy of it.",
+    help="Also list open vulnerabilities, from Debian's security tracker or OSV: JSON file, folder or URL; repeatable.",
 )
 @json_option
-def audit_command(wheels: tuple[Path, ...], ignored: tuple[str, ...], tracker: str, as_json: bool) -> None:
+def audit_command(
+    wheels: tuple[Path, ...], ignored: tuple[str, ...], locations: tuple[str, ...], as_json: bool
+) -> None:
     """Check wheels, built by any tool, against the platforms that their tags promise.
 
     In a folder, all wheels are checked. The checks cover tags, symbols, linking, licenses and the SBOM. Each finding has the
     name of its check as its code, and a kind: load, if the wheel may not be installed or loaded, or quality. The exit code
     is 5 when a wheel has findings that are not ignored.
 
-    The libraries and their patches are those in the wheel's SBOM. Libraries without a source package of Debian are named as
-    not compared. The exit code is also 5 if there is an open vulnerability that the tracker does not call unimportant.
+    The libraries and their patches are those in the wheel's SBOM. Libraries that neither the tracker nor an entry of OSV
+    knows are named as not compared. The exit code is also 5 if there is an open vulnerability that the tracker does not call
+    unimportant.
 
     Example: everywheel audit wheelhouse --ignore licenses
     """
@@ -48,10 +51,10 @@ def audit_command(wheels: tuple[Path, ...], ignored: tuple[str, ...], tracker: s
     codes = check_codes(ignored)
     paths = list_wheels(wheels, hint="name finished wheels, or a folder that contains them, such as wheelhouse")
     reports = tuple(audit_wheel(path) for path in paths)
-    if tracker:
+    if locations:
         from everywheel.vulnerabilities.check import add_vulnerabilities
 
-        reports = add_vulnerabilities(reports, paths, tracker, open_store().root)
+        reports = add_vulnerabilities(reports, paths, locations, open_store().root)
     reports = tuple(ignore_findings(report, codes) for report in reports)
     if as_json:
         echo(json.dumps([_describe(report) for report in reports], indent=1))

@@ -77,8 +77,11 @@ def load_tracker(
     A package without vulnerabilities has an empty tuple. Raises SourceError when the file is not available, or does not have
     the tracker's format.
     """
-    name = hide_password(location)
-    content = _read(location, name, store, timeout)
+    return parse_tracker(read_location(location, store, timeout=timeout), packages, hide_password(location))
+
+
+def parse_tracker(content: bytes, packages: Collection[str], name: str) -> dict[str, tuple[Vulnerability, ...]]:
+    """Return the vulnerabilities of each package from the tracker's JSON; `name` is that of the file in errors."""
     try:
         document = _expect(json.loads(content), dict, "the file")
         if not document:
@@ -95,7 +98,9 @@ def load_tracker(
     )
 
 
-def _read(location: str, name: str, store: Path, timeout: float) -> bytes:
+def read_location(location: str, store: Path, *, timeout: float = 600.0) -> bytes:
+    """Return the content of a file or a URL of at most LARGEST_TRACKER bytes; raise SourceError when it is not available."""
+    name = hide_password(location)
     try:
         if not location.startswith(("http://", "https://")):
             path = Path(unquote(urlsplit(location).path) if location.startswith("file:") else location)

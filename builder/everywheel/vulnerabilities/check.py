@@ -8,27 +8,27 @@ from pathlib import Path
 
 from everywheel.audit.report import VULNERABILITIES, CheckSummary, Finding, Report
 from everywheel.errors import BuildError, count_noun
-from everywheel.sources.security_tracker import load_tracker
+from everywheel.sources.advisories import Advisories, load_advisories
 from everywheel.vulnerabilities.components import LibraryComponent, list_components
 from everywheel.vulnerabilities.matching import State, Statement, list_statements
 from everywheel.wheels.wheel import read_wheel
 
 
 def add_vulnerabilities(
-    reports: Sequence[Report], paths: Sequence[Path], tracker: str, store: Path
+    reports: Sequence[Report], paths: Sequence[Path], locations: Sequence[str], store: Path
 ) -> tuple[Report, ...]:
     """Return the reports with the results of this check; a wheel that cannot be read keeps its report.
 
-    `tracker` is a file or a URL with the JSON of Debian's security tracker. Raises SourceError when it is not available, and
+    `locations` are those of Debian's security tracker and of OSV's entries. Raises SourceError when it is not available, and
     UsageError for a wheel whose SBOM is missing or cannot be read.
     """
     components = {path: _read_components(path) for path in paths}
     packages = {
         each.package.name for libraries in components.values() for each in libraries or () if each.package is not None
     }
-    vulnerabilities = load_tracker(tracker, packages, store)
+    advisories = load_advisories(locations, packages, store)
     return tuple(
-        report if libraries is None else _add_results(report, libraries, list_statements(libraries, vulnerabilities))
+        report if libraries is None else _add_results(report, libraries, advisories)
         for report, libraries in zip(reports, components.values(), strict=True)
     )
 
@@ -41,10 +41,20 @@ def _read_components(path: Path) -> tuple[LibraryComponent, ...] | None:
     return list_components(wheel)
 
 
-def _add_results(report: Report, components: Sequence[LibraryComponent], statements: Sequence[Statement]) -> Report:
+def _add_results(report: Report, components: Sequence[LibraryComponent], advisories: Advisories) -> Report:
+    statements = list_statements(components, advisories.packages, advisories.entries)
     findings = tuple(_make_finding(each, report.wheel) for each in statements if each.state is State.OPEN)
-    summary = CheckSummary(check=VULNERABILITIES, message=_summarize(components, statements))
+    compared = [each for each in components if _is_known(each, advisories)]
+    summary = CheckSummary(check=VULNERABILITIES, message=_summarize(components, compared, statements))
     return replace(report, checks=(*report.checks, summary), findings=(*report.findings, *findings))
+
+
+def _is_known(component: LibraryComponent, advisories: Advisories) -> bool:
+    """Return whether the tracker was read for the source package of a library, or an entry of OSV is about its project."""
+    package = component.package
+    return (package is not None and package.name in advisories.packages) or any(
+        entry.has_versions and entry.names & component.upstream_names for entry in advisories.entries
+    )
 
 
 def _make_finding(statement: Statement, wheel: str) -> Finding:
@@ -58,7 +68,9 @@ def _make_finding(statement: Statement, wheel: str) -> Finding:
     )
 
 
-def _summarize(components: Sequence[LibraryComponent], statements: Sequence[Statement]) -> str:
+def _summarize(
+    components: Sequence[LibraryComponent], compared: Sequence[LibraryComponent], statements: Sequence[Statement]
+) -> str:
     counts = {state: sum(each.state is state for each in statements) for state in State}
     parts = [
         f"{count_noun(len(components), 'library', 'libraries')}",
@@ -66,5 +78,5 @@ def _summarize(components: Sequence[LibraryComponent], statements: Sequence[Stat
         f"{counts[State.OPEN]} open",
         f"{counts[State.MINOR]} unimportant",
     ]
-    unknown = [each.name for each in components if each.package is None]
+    unknown = [each.name for each in components if each not in compared]
     return ", ".join(parts) + (f"; not compared: {', '.join(unknown)}" if unknown else "")

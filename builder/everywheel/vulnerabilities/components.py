@@ -29,7 +29,7 @@ class LibraryComponent:
     """A library in a wheel; `fixes` are the vulnerabilities that its patches fix.
 
     `package` is the source package of Debian that it comes from, None if the SBOM names none. `sha256` is the hash of its
-    source archive, which is part of the package URL, empty if the SBOM has none.
+    source archive, which is part of the package URL, empty if the SBOM has none. `product` is the name in its CPE.
     """
 
     name: str
@@ -38,6 +38,12 @@ class LibraryComponent:
     package: SourcePackage | None
     fixes: tuple[str, ...]
     sha256: str = ""
+    product: str = ""
+
+    @property
+    def upstream_names(self) -> frozenset[str]:
+        """The names of the upstream project in lower case."""
+        return frozenset(name.lower() for name in (self.name, self.product) if name)
 
     @property
     def title(self) -> str:
@@ -90,8 +96,15 @@ def _read_component(entry: Mapping[str, Any]) -> LibraryComponent:
         purl=purls[0],
         package=packages[0] if packages else None,
         sha256=_find_checksum(purls[0]),
+        product=_find_product(entry.get("cpe", "")),
         fixes=tuple(sorted({issue["id"] for issue in issues if VULNERABILITY.fullmatch(issue.get("id", ""))})),
     )
+
+
+def _find_product(cpe: str) -> str:
+    """Return the product of a CPE 2.3, such as `libexpat` of `cpe:2.3:a:libexpat_project:libexpat:2.7.1:…`."""
+    parts = cpe.split(":")
+    return parts[4] if len(parts) > 4 and parts[:2] == ["cpe", "2.3"] else ""
 
 
 def _find_checksum(text: str) -> str:

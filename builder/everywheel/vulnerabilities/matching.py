@@ -9,6 +9,7 @@ from enum import StrEnum
 from everywheel.sources.distro.apt_archives import ROLLING_RELEASES
 from everywheel.sources.distro.debian_version import DebianVersion
 from everywheel.sources.distro.packaging import sort_key
+from everywheel.sources.osv import OsvEntry
 from everywheel.sources.outdated import UNIMPORTANT
 from everywheel.sources.security_tracker import ReleaseStatus, Status, Vulnerability
 from everywheel.vulnerabilities.components import LibraryComponent
@@ -35,9 +36,14 @@ class Statement:
 
 
 def list_statements(
-    components: Sequence[LibraryComponent], tracker: Mapping[str, Sequence[Vulnerability]]
+    components: Sequence[LibraryComponent],
+    tracker: Mapping[str, Sequence[Vulnerability]],
+    entries: Sequence[OsvEntry] = (),
 ) -> tuple[Statement, ...]:
-    """Return a statement for each vulnerability that a patch fixes, and for each open one of the tracker."""
+    """Return a statement for each vulnerability that a patch fixes, and for each open one of the tracker or of OSV.
+
+    What the tracker knows about a package counts more than an entry of OSV, which does not know Debian's patches.
+    """
     statements: list[Statement] = []
     for component in components:
         known = {} if component.package is None else {v.name: v for v in tracker.get(component.package.name, ())}
@@ -46,7 +52,28 @@ def list_statements(
             _make_statement(component, name, known.get(name))
             for name in sorted({*component.fixes, *open_names}, key=sort_key)
         ]
+        statements += _list_upstream(component, entries, known)
     return tuple(statements)
+
+
+def _list_upstream(
+    component: LibraryComponent, entries: Sequence[OsvEntry], known: Mapping[str, Vulnerability]
+) -> list[Statement]:
+    """Return a statement for each entry that affects the version of a library, once for each vulnerability."""
+    statements = {}
+    for entry in entries:
+        names = {entry.id, *entry.aliases}
+        if names & {*component.fixes, *known} or not entry.names & component.upstream_names:
+            continue
+        if entry.affects(component.version):
+            statements[entry.label] = Statement(
+                component=component,
+                vulnerability=entry.label,
+                state=State.OPEN,
+                description=entry.summary,
+                fixed_in=entry.fixed_in,
+            )
+    return [statements[name] for name in sorted(statements, key=sort_key)]
 
 
 def _make_statement(component: LibraryComponent, name: str, vulnerability: Vulnerability | None) -> Statement:
