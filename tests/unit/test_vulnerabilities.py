@@ -258,13 +258,13 @@ def parse(*entries: dict[str, Any]) -> tuple[OsvEntry, ...]:
 def test_the_versions_that_an_entry_affects(affected: dict[str, Any], versions: set[str]) -> None:
     entries = parse(make_entry(affected=[affected]))
 
-    found = {
+    open_versions = {
         version
         for version in ("1.5", "1.6", "1.6.1", "1.7", "1.8", "1.9")
         if list_statements((replace(LIBRARY, version=version, fixes=()),), {}, entries)
     }
 
-    assert found == versions
+    assert open_versions == versions
 
 
 def test_an_entry_is_open_unless_a_patch_or_the_tracker_knows_it() -> None:

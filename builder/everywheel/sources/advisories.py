@@ -46,7 +46,7 @@ def load_advisories(locations: Sequence[str], packages: Collection[str], store: 
                 entries += _parse(document, name)
             else:
                 tracker = parse_tracker(content, packages, name)
-                known = {package: (*known.get(package, ()), *found) for package, found in tracker.items()}
+                known = {package: (*known.get(package, ()), *others) for package, others in tracker.items()}
     return Advisories(packages=known, entries=tuple(entries))
 
 

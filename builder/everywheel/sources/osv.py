@@ -62,7 +62,7 @@ class OsvEntry:
 
     @property
     def has_versions(self) -> bool:
-        """Whether versions can be compared; an entry that only has commits states nothing about an archive."""
+        """Return whether versions can be compared; an entry that only has commits states nothing about an archive."""
         return bool(self.versions or self.ranges)
 
     def affects(self, version: str) -> bool:
@@ -110,10 +110,10 @@ def _parse_entry(entry: Mapping[str, Any]) -> OsvEntry | None:
     """Return an entry with what it states about upstream projects; None if that is nothing."""
     names, versions, ranges = set[str](), set[tuple[int, ...]](), list[VersionRange]()
     for affected in _expect_list(entry.get("affected", [])):
-        found = set(_list_names(affected))
-        if not found:
+        projects = set(_list_names(affected))
+        if not projects:
             continue
-        names |= found
+        names |= projects
         versions |= {parse_numbers(_expect_text(version)) for version in _expect_list(affected.get("versions", []))}
         ranges += [
             each
