@@ -116,12 +116,15 @@ def run_smoke_command(request: SmokeRequest, environment: Mapping[str, str]) -> 
     return run_stage(Stage.TEST, [*request.emulator, *command], environment)
 
 
-def is_promised(file: str, promised: set[str]) -> bool:
-    """Return whether each system of the platform tag has a library; glibc's nsswitch.conf plugins come with glibc.
+def is_promised(path: str, promised: set[str]) -> bool:
+    """Return whether each system of the platform tag has a library; glibc's plugins come with glibc.
 
-    `file` is the name that a link with the soname leads to: `libstdc++.so.6.0.33`, and `librt-2.31.so` in older versions of
-    glibc, whose soname is `librt.so.1`.
+    These are those of nsswitch.conf, and those of iconv() in the folder `gconv`. The name is that which a link with
+    the soname leads to: `libstdc++.so.6.0.33`, and `librt-2.31.so` in older versions of glibc, whose soname is `librt.so.1`.
     """
+    folder, _, file = path.rpartition("/")
+    if folder.endswith("/gconv"):
+        return True
     if file.startswith("libnss_") or any(file == soname or file.startswith(f"{soname}.") for soname in promised):
         return True
     old = re.match(r"(lib\w+)-2\.\d+\.so$", file)
@@ -138,7 +141,7 @@ def find_unexpected(request: SmokeRequest, environment: Mapping[str, str]) -> li
     unexpected = {
         path
         for path in (read_maps(IMPORT_MAPS) | read_maps(COMMAND_MAPS)) - own_libraries
-        if not path.startswith(request.allowed_folders) and not is_promised(path.rpartition("/")[2], promised)
+        if not path.startswith(request.allowed_folders) and not is_promised(path, promised)
     }
     if unexpected:
         subprocess.run(
