@@ -222,6 +222,13 @@ def projects(session: nox.Session) -> None:
 
 
 @nox.session
+def recipes(session: nox.Session) -> None:
+    """Print the table of the collection; `-- --build --write libtiff` builds libraries for six targets and adds them."""
+    install(session)
+    session.run("python", "tests/recipes/build_recipes.py", *session.posargs)
+
+
+@nox.session
 def faults(session: nox.Session) -> None:
     """Damage stores, archives, wheels and HTTP answers, kill and interrupt builders (root; half an hour); `-- --share 0.1`."""
     install(session, "test")

@@ -1,0 +1,162 @@
+"""Build recipes of the collection for several targets, and print a table of what was built, what was run, and the sizes.
+
+`nox -s recipes -- --build libtiff dav1d` builds these; `--build` without names builds the whole collection, which takes hours.
+`--write` adds the results to those of docs/collection.md, and `--tracker` counts open vulnerabilities as well. A library is
+built shared and static, with all of its features. The exit code is 1 if a library was not built.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import re
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from collection_page import (
+    TARGETS,
+    RecipeResult,
+    TargetResult,
+    is_listed,
+    merge_results,
+    read_results,
+    render_table,
+    write_results,
+)
+from everywheel.cli.run_plan import run_plan
+from everywheel.config.project import Project, load_project
+from everywheel.config.recipe import Linkage, Recipe
+from everywheel.config.recipe_loader import load_recipes
+from everywheel.execution.jobserver import default_jobs
+from everywheel.execution.scheduler import Outcome
+from everywheel.libraries.features import can_run
+from everywheel.pipeline import BuildOptions
+from everywheel.planning.keys import find_identities
+from everywheel.planning.plan import finish_plan, plan_libraries
+from everywheel.planning.steps import LibraryStep, StepKind
+from everywheel.platforms.target import Target, parse_target
+from everywheel.sources.outdated import FindingKind, find_outdated
+from everywheel.store.local import Store, default_store
+
+ROOT = Path(__file__).parents[2]
+
+
+def main() -> int:
+    args = parse_arguments()
+    project = load_project(ROOT)
+    recipes = load_recipes([ROOT / "recipes"])
+    if unknown := set(args.names) - set(recipes):
+        sys.exit(f"no recipe: {', '.join(sorted(unknown))}")
+    chosen = [r for r in recipes.values() if r.name in args.names or (not args.names and is_listed(r))]
+    if not args.build:
+        print(render_table(read_results(), list(recipes.values())))
+        return 0
+    store, current, failed = Store(default_store()), dict[str, RecipeResult](), False
+    for recipe in chosen:
+        result = build_recipe(recipe, project, args.target, store)
+        vulnerabilities = count_vulnerabilities(recipe, store, args.tracker) if args.tracker else None
+        current[recipe.name] = dataclasses.replace(result, vulnerabilities=vulnerabilities)
+        failed = failed or any(target.error for target in result.targets.values())
+        if args.write:
+            results = read_results()  # another run may have written meanwhile
+            results[recipe.name] = merge_results(results.get(recipe.name), current[recipe.name])
+            write_results(results, list(recipes.values()))
+    print(render_table(current, chosen))
+    return 1 if failed else 0
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", action="store_true", help="build; without it, print the recorded table")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these recipes [all libraries]")
+    parser.add_argument("-t", "--target", action="append", help="only this target; repeatable [six targets]")
+    parser.add_argument(
+        "--tracker", default="", metavar="FILE|URL", help="Debian's security tracker in JSON, or a copy"
+    )
+    parser.add_argument("--write", action="store_true", help="write the results to docs/collection.md and its data")
+    args = parser.parse_args()
+    args.target = args.target or list(TARGETS)
+    return args
+
+
+def build_recipe(recipe: Recipe, project: Project, tags: Sequence[str], store: Store) -> RecipeResult:
+    """Build one library for each target, shared and static; a failure is part of the result."""
+    results = {}
+    for tag in tags:
+        print(f"{recipe.name} {recipe.version}: {tag}", flush=True)
+        results[tag] = build_for_target(recipe, project, parse_target(tag), store)
+    return RecipeResult(version=recipe.version, targets=results)
+
+
+def build_for_target(recipe: Recipe, project: Project, target: Target, store: Store) -> TargetResult:
+    """Build a library with its requirements; only its own steps are measured."""
+    seconds, sizes, error, has_check = 0.0, dict[Linkage, int](), "", False
+    for linkage in (Linkage.SHARED, Linkage.STATIC):
+        step, outcome = build_library(recipe, project, target, linkage, store)
+        has_check = step.recipe.check is not None and bool(step.recipe.products.provides)
+        if isinstance(outcome, str):
+            error = outcome
+            continue
+        seconds += outcome
+        sizes[linkage] = measure(step, store)
+    return TargetResult(
+        seconds=round(seconds, 1),
+        shared=sizes.get(Linkage.SHARED, 0),
+        static=sizes.get(Linkage.STATIC, 0),
+        is_run=not error and has_check and can_run(target),
+        error=error,
+    )
+
+
+def build_library(
+    recipe: Recipe, project: Project, target: Target, linkage: Linkage, store: Store
+) -> tuple[LibraryStep, float | str]:
+    """Build a library with all of its features; return its step, and its seconds (0 if the store had it) or the error."""
+    features = {**project.features, recipe.name: tuple(recipe.features)}
+    shared = (recipe.name,) if linkage is Linkage.SHARED else ()
+    settings = dataclasses.replace(project.target_settings, shared=shared)
+    project = dataclasses.replace(
+        project, linkage=Linkage.SHARED, target_settings=settings, overrides=(), features=features
+    )
+    plan = finish_plan(plan_libraries(project, target, [recipe.name], find_identities()))
+    needed = tuple(id for id, step in plan.libraries.items() if step.kind is StepKind.LIBRARY)
+    step = next(s for s in plan.libraries.values() if s.name == recipe.name and s.kind is StepKind.LIBRARY)
+    results = run_plan(plan, project, store, BuildOptions(jobs=default_jobs(), results=needed))
+    own = [result for result in results if result.id == step.id]
+    for result in results:
+        if result.error is not None:
+            return step, str(result.error).splitlines()[0]
+    return step, own[0].seconds if own and own[0].outcome is Outcome.DONE else 0.0
+
+
+def measure(step: LibraryStep, store: Store) -> int:
+    """Return the size in bytes of a library's own files: shared libraries, or archives."""
+    products = step.recipe.products.libraries
+    names = {*products, *(f"lib{name}" for name in products)}
+    with tempfile.TemporaryDirectory(prefix="everywheel-recipes-") as folder:
+        store.unpack(step.key, Path(folder))
+        files = [path for path in Path(folder).rglob("*") if path.is_file() and not path.is_symlink()]
+        return sum(path.stat().st_size for path in files if find_stem(path.name) in names)
+
+
+def find_stem(name: str) -> str:
+    """Return the name of a library: `libfoo` of `libfoo.so.1.2`, `libfoo.1.dylib` and `libfoo.a`, `foo` of `foo-1.dll`.
+
+    An import library (`libfoo.dll.a`) is none.
+    """
+    match = re.fullmatch(
+        r"(.+?)(?:\.so(?:\.[0-9.]+)?|(?:\.[0-9.]+)?\.dylib|(?:-[0-9.]+)?\.dll|(?<!\.dll)\.(?:a|lib))", name
+    )
+    return match[1] if match else ""
+
+
+def count_vulnerabilities(recipe: Recipe, store: Store, tracker: str) -> int:
+    """Return the number of open vulnerabilities of a recipe's package that count."""
+    findings = find_outdated([recipe], store.root, tracker)
+    return sum(finding.kind is FindingKind.VULNERABILITY and finding.counts for finding in findings)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

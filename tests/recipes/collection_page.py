@@ -1,0 +1,163 @@
+"""docs/collection.md, and the results of builds that it is written from (docs/data/collection.json)."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from everywheel.config.recipe import Recipe
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "collection.md"
+DATA = ROOT / "docs" / "data" / "collection.json"
+TARGETS = (
+    "manylinux2014_x86_64",
+    "manylinux2014_aarch64",
+    "musllinux_1_2_x86_64",
+    "musllinux_1_2_aarch64",
+    "macosx_11_0_arm64",
+    "win_amd64",
+)
+_SIZES = "manylinux2014_x86_64"
+
+_PAGE = """# The libraries of the collection
+
+Each library is built with all of its features, shared and static, and every product that its recipe declares is checked.
+`nox -s recipes -- --build --write` builds all of them, which takes hours, `nox -s recipes -- --build --write libtiff dav1d`
+only these; the results are in `docs/data/collection.json`, from which this page is written.
+
+{table}
+
+*run*: the library was built, and the check program of its recipe used it on the build machine, which had an x86-64 processor
+and glibc. *built*: it was built, and its files were checked; *shared only* and *static only*: the other one was not built. An
+empty cell is a target that was not tried. Sizes are those for {sizes}, stripped, with what they contain of other libraries;
+seconds are those of both builds for that target on two cores that were busy with other work as well, without requirements;
+without them, the store had the library.
+*CVEs* are the open vulnerabilities in Debian's security tracker, where it was compared (`--tracker`).
+
+{failures}"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetResult:
+    """The builds for one target: their seconds, the sizes in bytes (0: not built), and the first error, if one failed.
+
+    `is_run` is true if the check program of the recipe was run.
+    """
+
+    seconds: float = 0.0
+    shared: int = 0
+    static: int = 0
+    is_run: bool = False
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipeResult:
+    """The results of one recipe by target; `vulnerabilities` is None if they were not counted."""
+
+    version: str
+    targets: Mapping[str, TargetResult] = field(default_factory=dict)
+    vulnerabilities: int | None = None
+
+
+def is_listed(recipe: Recipe) -> bool:
+    """Return whether the table has a row for a recipe: it has one for each library, and none for headers and programs."""
+    return bool(recipe.products.libraries)
+
+
+def read_results() -> dict[str, RecipeResult]:
+    """Return the recorded results by recipe."""
+    entries = json.loads(DATA.read_text(encoding="utf-8")) if DATA.exists() else {}
+    return {
+        name: RecipeResult(
+            version=entry["version"],
+            targets={tag: TargetResult(**target) for tag, target in entry["targets"].items()},
+            vulnerabilities=entry["vulnerabilities"],
+        )
+        for name, entry in entries.items()
+    }
+
+
+def write_results(results: Mapping[str, RecipeResult], recipes: Sequence[Recipe]) -> None:
+    """Write the results and the page."""
+    listed = [recipe.name for recipe in recipes if recipe.name in results]
+    ordered = {name: dataclasses.asdict(results[name]) for name in listed}
+    DATA.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")
+    PAGE.write_text(render_page(results, recipes), encoding="utf-8")
+
+
+def merge_results(old: RecipeResult | None, new: RecipeResult) -> RecipeResult:
+    """Return the results of a run together with older ones of the same version.
+
+    A library that was not built again, because it was in the store, keeps its seconds.
+    """
+    if old is None or old.version != new.version:
+        return new
+    targets = {**old.targets}
+    for tag, target in new.targets.items():
+        known = old.targets.get(tag)
+        seconds = known.seconds if known is not None and not target.seconds else target.seconds
+        targets[tag] = dataclasses.replace(target, seconds=seconds)
+    vulnerabilities = old.vulnerabilities if new.vulnerabilities is None else new.vulnerabilities
+    return RecipeResult(
+        version=new.version,
+        targets={tag: targets[tag] for tag in sorted(targets, key=_sort_key)},
+        vulnerabilities=vulnerabilities,
+    )
+
+
+def _sort_key(tag: str) -> tuple[int, str]:
+    return (TARGETS.index(tag) if tag in TARGETS else len(TARGETS), tag)
+
+
+def render_page(results: Mapping[str, RecipeResult], recipes: Sequence[Recipe]) -> str:
+    failures = [
+        f"- {recipe.name}, {tag}: {target.error}\n"
+        for recipe in recipes
+        if recipe.name in results
+        for tag, target in results[recipe.name].targets.items()
+        if target.error
+    ]
+    section = "".join(["## Targets for which a library was not built\n\n", *failures]) if failures else ""
+    return _PAGE.format(table=render_table(results, recipes), sizes=_SIZES, failures=section).rstrip() + "\n"
+
+
+def render_table(results: Mapping[str, RecipeResult], recipes: Sequence[Recipe]) -> str:
+    """Return the table of the recipes that have results."""
+    heads = ["library", "version", *TARGETS, "shared", "static", "seconds", "CVEs"]
+    rows = [
+        [
+            recipe.name,
+            result.version,
+            *(_describe(result.targets.get(tag)) for tag in TARGETS),
+            *_list_figures(result),
+        ]
+        for recipe in recipes
+        if (result := results.get(recipe.name))
+    ]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (heads, ["---"] * len(heads), *rows))
+
+
+def _describe(target: TargetResult | None) -> str:
+    if target is None:
+        return ""
+    if target.is_run:
+        return "run"
+    if target.shared and target.static:
+        return "built"
+    return "shared only" if target.shared else "static only" if target.static else "no, see below"
+
+
+def _list_figures(result: RecipeResult) -> list[str]:
+    target = result.targets.get(_SIZES, TargetResult())
+    seconds = f"{target.seconds:.0f}" if target.seconds else ""
+    vulnerabilities = "" if result.vulnerabilities is None else str(result.vulnerabilities)
+    return [_show_size(target.shared), _show_size(target.static), seconds, vulnerabilities]
+
+
+def _show_size(size: int) -> str:
+    return f"{size / 1e6:.2f} MB" if size else ""

@@ -1,0 +1,77 @@
+"""docs/collection.md shows the recorded builds of the recipes in the collection."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from build_recipes import find_stem
+from collection_page import (
+    PAGE,
+    RecipeResult,
+    TargetResult,
+    is_listed,
+    merge_results,
+    read_results,
+    render_page,
+    render_table,
+)
+from everywheel.config.recipe_loader import load_recipes
+
+RECIPES = list(load_recipes([Path(__file__).parents[2] / "recipes"]).values())
+INTEL, MAC = "manylinux2014_x86_64", "macosx_11_0_arm64"
+
+
+def test_the_page_is_rendered_from_the_recorded_results() -> None:
+    assert PAGE.read_text(encoding="utf-8") == render_page(read_results(), RECIPES)
+
+
+def test_the_recorded_results_are_those_of_libraries_in_the_collection() -> None:
+    assert set(read_results()) <= {recipe.name for recipe in RECIPES if is_listed(recipe)}
+
+
+def test_a_row_states_what_was_built_and_run_for_each_target() -> None:
+    recipe = next(recipe for recipe in RECIPES if recipe.name == "libpng")
+    targets = {
+        INTEL: TargetResult(seconds=12.34, shared=234_000, static=400_000, is_run=True),
+        "musllinux_1_2_x86_64": TargetResult(shared=1, static=1),
+        MAC: TargetResult(static=1, error="libpng: compile failed"),
+        "win_amd64": TargetResult(error="libpng: configure failed"),
+    }
+    results = {"libpng": RecipeResult(version="1.6.58", targets=targets, vulnerabilities=2)}
+
+    *_, row = render_table(results, [recipe]).splitlines()
+    page = render_page(results, [recipe])
+
+    assert row == ("| libpng | 1.6.58 | run |  | built |  | static only | no, see below | 0.23 MB | 0.40 MB | 12 | 2 |")
+    assert "- libpng, win_amd64: libpng: configure failed\n" in page
+
+
+def test_results_of_a_version_are_merged_and_keep_the_seconds_of_what_was_not_built_again() -> None:
+    old = RecipeResult(version="1", targets={INTEL: TargetResult(seconds=9.0, shared=1, static=1)}, vulnerabilities=3)
+    again = RecipeResult(
+        version="1", targets={MAC: TargetResult(seconds=1.0), INTEL: TargetResult(shared=2, static=2, is_run=True)}
+    )
+
+    merged = merge_results(old, again)
+
+    assert list(merged.targets) == [INTEL, MAC]
+    assert merged.targets[INTEL] == TargetResult(seconds=9.0, shared=2, static=2, is_run=True)
+    assert merged.vulnerabilities == 3
+    assert merge_results(old, RecipeResult(version="2")) == RecipeResult(version="2")
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [
+        ("libfoo.so.1.2.3", "libfoo"),
+        ("libfoo.so", "libfoo"),
+        ("libfoo.1.dylib", "libfoo"),
+        ("libfoo_hl.a", "libfoo_hl"),
+        ("foo-1.dll", "foo"),
+        ("libfoo.dll.a", ""),
+        ("foo.h", ""),
+    ],
+)
+def test_the_stem_of_a_library_is_its_name(name: str, stem: str) -> None:
+    assert find_stem(name) == stem
