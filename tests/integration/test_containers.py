@@ -72,6 +72,12 @@ def test_a_second_build_starts_no_container(built: FixtureProject) -> None:
     assert built.build("--engine", "container", "--target", NATIVE) == {}
 
 
+def test_a_wheel_that_was_not_tested_in_its_container_is_used_on_this_machine(built: FixtureProject) -> None:
+    output, _ = built.run("build", "--engine", "container", "--target", NATIVE, CIBW_TEST_COMMAND="")
+
+    assert output.endswith(" MB), smoke test passed\n")
+
+
 def list_steps(project: FixtureProject, engine: str) -> dict[str, Any]:
     output, _ = project.run("plan", "--engine", engine, "--target", NATIVE, "--json")
     return {step["name"]: step for step in json.loads(output)["steps"]}

@@ -203,6 +203,37 @@ def test_a_library_that_a_project_can_do_without(tmp_path: Path, cmake: str, mes
     assert [(item.name, item.is_optional) for item in match(project).missing] == [("nothing", optional)]
 
 
+CHOICE = "if USE_SYSTEM_BROTLI:\n    import pkgconfig\n    flags = pkgconfig.parse('libbrotlidec')\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "recipes", "chosen"),
+    [
+        (CHOICE, [], ["brotli"]),
+        (CHOICE + "f(libraries=['brotlienc'])\n", ["brotli"], []),
+        ("if not use_system:\n    f(libraries=['yaml'])\nelse:\n    f(libraries=['png'])\n", ["libyaml"], ["libpng"]),
+        ("if platform.system() == 'Linux':\n    f(libraries=['png'])\n", ["libpng"], []),
+        ("if use_system_nothing:\n    f(libraries=['nothing'])\n", [], []),
+    ],
+)
+def test_a_library_that_a_project_has_a_copy_of(
+    tmp_path: Path, code: str, recipes: list[str], chosen: list[str]
+) -> None:
+    matches = match(recognize(tmp_path, setup__py=SETUP + code))
+
+    assert (list(matches.recipes), list(matches.chosen), matches.missing) == (recipes, chosen, ())
+
+
+def test_a_library_that_is_left_out_is_named(tmp_path: Path) -> None:
+    recognize(tmp_path, pyproject__toml=PYPROJECT, setup__py=SETUP + CHOICE + "Extension('spam')\n")
+
+    output = init(tmp_path)
+
+    expected = "recipe brotli is left out, since the project has a copy: pkg-config file libbrotlidec (setup.py:4)"
+    assert f"\n{expected} if USE_SYSTEM_BROTLI\n" in output
+    assert "requires = " not in output
+
+
 def test_an_optional_library_without_a_recipe_is_named_as_such(tmp_path: Path) -> None:
     text = "Python_add_library(_spam MODULE)\nfind_package(rapid QUIET)\n"
     recognize(

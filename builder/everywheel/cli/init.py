@@ -192,7 +192,11 @@ def _print_findings(project: RecognizedProject, settings: ProposedSettings, matc
         echo(f"python: {', '.join(settings.python)} ({reason})")
     for recipe, evidence in matches.recipes.items():
         echo(f"recipe {recipe}: {_describe(evidence)}")
-    if not matches.recipes and not matches.missing:
+    for recipe, evidence in matches.chosen.items():
+        echo(
+            f"recipe {recipe} is left out, since the project has a copy: {_describe(evidence)} if {evidence[0].choice}"
+        )
+    if not matches.recipes and not matches.missing and not matches.chosen:
         echo("libraries: none")
     for item in matches.missing:
         echo(f"no recipe: {_describe([item])}{', which is optional' if item.is_optional else ''}")

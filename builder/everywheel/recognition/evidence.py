@@ -31,7 +31,8 @@ LIBRARY_KINDS = (Kind.PKG_CONFIG, Kind.LIBRARY, Kind.CMAKE_PACKAGE, Kind.EXTERNA
 class Evidence:
     """A name in a file: `line` counts from 1, and is 0 where the format has no lines of its own, such as TOML.
 
-    `is_optional` is whether the project can be built without the library.
+    `is_optional` is whether the project can be built without the library. `choice` is the condition under which a project
+    that has a copy of the library uses that of the system instead; empty if there is none.
     """
 
     kind: Kind
@@ -39,6 +40,7 @@ class Evidence:
     file: str
     line: int = 0
     is_optional: bool = False
+    choice: str = ""
 
     @property
     def location(self) -> str:

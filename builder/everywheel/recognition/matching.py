@@ -20,10 +20,14 @@ _VERSION = re.compile(r"-\d+(\.\d+)*$")  # the end of the name of a pkg-config f
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matches:
-    """The recipes that a project needs, each with the evidence for it, and the names that no recipe has."""
+    """The recipes that a project needs, each with the evidence for it, and the names that no recipe has.
+
+    `chosen` are the recipes of libraries that the project has copies of, and uses only if a condition is met.
+    """
 
     recipes: Mapping[str, tuple[Evidence, ...]]
     missing: tuple[Evidence, ...]
+    chosen: Mapping[str, tuple[Evidence, ...]]
 
 
 def match_libraries(wanted: Sequence[Evidence], recipes: Mapping[str, Recipe]) -> Matches:
@@ -37,10 +41,12 @@ def match_libraries(wanted: Sequence[Evidence], recipes: Mapping[str, Recipe]) -
         recipe = exact.get((evidence.kind, evidence.name)) or _find_similar(evidence.name, similar)
         if recipe is not None:
             matched[recipe] = (*matched.get(recipe, ()), evidence)
-        elif not is_provided(evidence.name) and _fold(evidence.name) not in map(_fold, names):
+        elif not evidence.choice and not is_provided(evidence.name) and _fold(evidence.name) not in map(_fold, names):
             missing.append(replace(evidence, is_optional=_fold(evidence.name) not in required))
             names.append(evidence.name)
-    return Matches(recipes=matched, missing=tuple(missing))
+    chosen = {recipe: found for recipe, found in matched.items() if all(item.choice for item in found)}
+    needed = {recipe: found for recipe, found in matched.items() if recipe not in chosen}
+    return Matches(recipes=needed, missing=tuple(missing), chosen=chosen)
 
 
 def is_provided(name: str) -> bool:

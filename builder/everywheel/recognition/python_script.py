@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from everywheel.recognition.evidence import Evidence, Kind, SourceText, format_tag, list_linked
@@ -17,6 +17,8 @@ _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _DEEPEST = 20  # names that are assigned from names, and functions that return results of functions
 _MOST_TEXTS = 50
 _LISTS = ("append", "extend", "insert")
+# A condition for the system's copy of a library instead of the project's own, such as USE_SYSTEM_BROTLI.
+_CHOICE = re.compile(r"(?:use|using|with|link|prefer)[_-]?system", re.IGNORECASE)
 
 
 def read_python_script(source: SourceText) -> list[Evidence]:
@@ -51,6 +53,7 @@ class _Script:
         self._values: dict[str, list[ast.expr]] = {}
         self._items: dict[str, list[ast.expr]] = {}
         self._results: dict[str, list[ast.expr]] = {}
+        self._choices = dict(_list_choices(self._nodes))
         for node in self._nodes:
             match node:
                 case ast.Assign(targets=[ast.Name(id=name)], value=value):
@@ -219,7 +222,17 @@ class _Script:
             previous = argument
 
     def _find(self, kind: Kind, name: str, line: int) -> Evidence:
-        return Evidence(kind=kind, name=name, file=self._file, line=line)
+        return Evidence(kind=kind, name=name, file=self._file, line=line, choice=self._choices.get(line, ""))
+
+
+def _list_choices(nodes: Iterable[ast.AST]) -> Iterator[tuple[int, str]]:
+    """Yield the lines that run only if the system's copy of a library is chosen, each with the condition."""
+    for node in nodes:
+        if isinstance(node, ast.If) and _CHOICE.search(condition := ast.unparse(node.test)):
+            is_negated = isinstance(node.test, ast.UnaryOp) and isinstance(node.test.op, ast.Not)
+            for statement in node.orelse if is_negated else node.body:
+                lines = range(statement.lineno, (statement.end_lineno or statement.lineno) + 1)
+                yield from dict.fromkeys(lines, condition).items()
 
 
 def _last_name(node: ast.expr) -> str:
