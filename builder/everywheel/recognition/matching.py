@@ -44,8 +44,8 @@ def match_libraries(wanted: Sequence[Evidence], recipes: Mapping[str, Recipe]) -
         elif not evidence.choice and not is_provided(evidence.name) and _fold(evidence.name) not in map(_fold, names):
             missing.append(replace(evidence, is_optional=_fold(evidence.name) not in required))
             names.append(evidence.name)
-    chosen = {recipe: found for recipe, found in matched.items() if all(item.choice for item in found)}
-    needed = {recipe: found for recipe, found in matched.items() if recipe not in chosen}
+    chosen = {recipe: items for recipe, items in matched.items() if all(item.choice for item in items)}
+    needed = {recipe: items for recipe, items in matched.items() if recipe not in chosen}
     return Matches(recipes=needed, missing=tuple(missing), chosen=chosen)
 
 
