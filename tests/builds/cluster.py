@@ -68,6 +68,17 @@ class TestCluster:
         self._await(log, f"worker {name}: connected")
         return process
 
+    def start_plain_worker(self, name: str) -> None:
+        """Start a worker of dask itself."""
+        command = ["-m", "distributed.cli.dask_worker", self.address.replace(self._scheme, "tcp"), "--name", name]
+        log = self._folder / f"{name}.log"
+        self._start([*command, "--no-nanny", "--no-dashboard", "--nthreads", "1"], log, self._variables)
+        self._await(log, "Registered to:")
+
+    def has_begun(self, name: str) -> bool:
+        """Return whether a worker has received a step."""
+        return any((self._folder / f"store-{name}" / "work").glob("project-*"))
+
     def list_workspaces(self, name: str) -> list[str]:
         """Return the names of the workspaces of a worker's steps that have not ended."""
         return [

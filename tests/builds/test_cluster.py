@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from cluster import TestCluster
+from everywheel.execution.files import hash_file
 from everywheel.store.local import Store
 from fixture_project import FixtureProject
 from remote_stores import make_key
@@ -94,3 +99,78 @@ def test_two_workers_of_which_one_is_killed_build_the_same_bytes_as_one_machine(
     project.new_store("own-store")
     project.build("--target", TARGET)
     assert (list_artifacts(project.store), project.wheels()) == (artifacts, wheels)
+
+
+def test_results_with_other_bytes_and_hanging_workers_cost_only_their_steps(
+    project: FixtureProject, cluster: TestCluster
+) -> None:
+    """The third worker is started when both others have a step; it replaces the damaged file in the remote store."""
+    cluster.start_worker("liar", code=LIES)
+    cluster.start_worker("sleeper", code=HANGS)
+    build = start(project, cluster, "--step-timeout", "40")
+    while not (cluster.has_begun("liar") and cluster.has_begun("sleeper")):
+        assert build.poll() is None, finish(build)
+        time.sleep(0.2)
+    cluster.start_worker("honest")
+    errors = finish(build)
+
+    assert "worker liar: its result did not arrive intact from a remote store\n" in errors
+    assert "worker sleeper: it has not ended after 40 s\n" in errors
+    artifacts = list_artifacts(project.store)
+    assert len(artifacts) == 4
+    records = [path.stem for path in (cluster.remote / "entries").iterdir()]
+    assert all(hash_file(file) == file.name for file in (cluster.remote / "files").iterdir())
+    assert len(records) == 5
+
+
+def test_workers_that_do_not_fit_are_refused_each_with_its_reason(
+    project: FixtureProject, cluster: TestCluster
+) -> None:
+    for name, code in (("newer", OTHER_VERSION), ("changed", OTHER_CODE), ("poor", WITHOUT_ZIG)):
+        cluster.start_worker(name, code=code)
+    cluster.start_plain_worker("plain")
+    errors = finish(start(project, cluster), exit_code=7)
+
+    version = importlib.metadata.version("everywheel")
+    text = errors[errors.index("error: ") :]
+    assert text == (
+        f"error: no worker at {cluster.address} can build this project\n"
+        f"  worker changed: it has version {version} as well, but its code or packages differ from those of this machine\n"
+        f"  worker newer: it has version 99.0 of everywheel, and this machine {version}\n"
+        "  worker plain: it was not started by `everywheel worker`\n"
+        "  worker poor: it has no engine 'zig'\n"
+        f"  hint: start one with `everywheel worker {cluster.address}` on a machine with this version of everywheel\n"
+    )
+
+
+def test_an_interrupt_ends_the_commands_of_all_workers_and_an_error_comes_back_with_its_log(
+    project: FixtureProject, cluster: TestCluster
+) -> None:
+    worker = cluster.start_worker("one")
+    project.replace("extension/meson.build", "project(", "run_command('sleep', '300', check: true)\nproject(")
+    build = start(project, cluster, "--verbose")
+    assert build.stderr is not None
+    for line in build.stderr:
+        if " | " in line and "meson" in line.lower() and "fixture" in line:
+            break
+    build.send_signal(signal.SIGINT)
+    assert "interrupted" in finish(build, exit_code=130)
+    deadline = time.monotonic() + 30
+    while (commands := list_descendants(worker.pid)) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert commands == []
+
+    project.replace("extension/meson.build", "run_command('sleep', '300', check: true)\n", "broken(\n")
+    errors = finish(start(project, cluster), exit_code=1)
+    text = errors[errors.index("error: ") :]
+    log = next(line.partition("log: ")[2] for line in text.splitlines() if line.startswith("  log: "))
+    assert text.startswith("error: fixture 1.0 for manylinux_2_17_x86_64: ")
+    assert Path(log).is_relative_to(project.store)
+    assert "broken" in Path(log).read_text()
+
+
+def list_descendants(pid: int) -> list[str]:
+    """Return the command lines of the commands that a worker runs; its supervisor runs as long as itself."""
+    processes = psutil.Process(pid).children(recursive=True)
+    lines = [" ".join(process.cmdline()) for process in processes]
+    return [line for line in lines if "sleep" in line or "mesonpy" in line or "ninja" in line]

@@ -215,6 +215,24 @@ def test_a_file_with_other_bytes_is_refused(
     assert list((fresh.root / "tmp").iterdir()) == []
 
 
+def test_a_refused_file_is_replaced_by_the_machine_that_builds_the_same_one(
+    remote: Path, keys: Path, fresh: Store, tmp_path: Path, notices: list[str]
+) -> None:
+    """It is one fault, even if it is looked up twice; the record is that of the right bytes, which a second build confirms."""
+    (path,) = (remote / "files").iterdir()
+    right = path.read_bytes()
+    path.write_bytes(right[:-1] + b"x")
+    (exchange,) = open_exchanges(str(remote), key=keys / "ours", sign=True)
+    remotes = RemoteStores([exchange], fresh)
+
+    assert remotes.fetch([ZLIB]) == remotes.fetch([ZLIB]) == set()
+    assert exchange.faults == len(notices) == 1
+    finish(fresh, ZLIB, bytes(range(256)) * 40)
+    assert remotes.send(ZLIB.key) == 1
+    assert path.read_bytes() == right
+    assert fetch(Store(tmp_path / "next"), str(remote), key=keys / "ours")
+
+
 def test_of_two_remotes_that_disagree_none_is_used(
     remote: Path, keys: Path, tmp_path: Path, fresh: Store, notices: list[str]
 ) -> None:

@@ -60,10 +60,10 @@ class Authority:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
-        made = Security.temporary()
+        security = Security.temporary()
         self.cert, self.key = folder / "cert.pem", folder / "key.pem"
-        self.cert.write_text(made.tls_client_cert)
-        self.key.write_text(made.tls_client_key)
+        self.cert.write_text(security.tls_client_cert)
+        self.key.write_text(security.tls_client_key)
         files = {"ca-file": self.cert, "client.cert": self.cert, "client.key": self.key}
         self.settings = {f"distributed.comm.tls.{name}": str(file) for name, file in files.items()}
 
@@ -147,7 +147,7 @@ def test_a_server_of_another_kind_is_named(monkeypatch: pytest.MonkeyPatch, tmp_
         ("", "", "it answers without TLS"),
     ],
 )
-def test_wrong_certificates_are_told_apart(tmp_path: Path, server: str, accepted: str, reason: str) -> None:
+def test_each_kind_of_wrong_certificate_has_its_reason(tmp_path: Path, server: str, accepted: str, reason: str) -> None:
     authorities = {name: Authority(tmp_path / name) for name in ("own", "other")}
     context = authorities[server].make_server_context(authorities[accepted]) if server else None
     with serve(b"xxxxxxxxxxxxxxxx", context) as port:

@@ -51,7 +51,11 @@ def list_capabilities(engines: tuple[EngineName, ...], steps: int, memory: float
 
 def list_requirements(step: Step, engine: EngineName) -> dict[str, float]:
     """Return the resources that a step requires."""
-    names = [describe_engine(engine), *([describe_wheel_machine()] if step.kind is StepKind.WHEEL else [])]
+    names = [
+        describe_version(),
+        describe_engine(engine),
+        *([describe_wheel_machine()] if step.kind is StepKind.WHEEL else []),
+    ]
     return {**dict.fromkeys(names, 1.0), MEMORY: _STEP_MEMORY[step.kind]}
 
 

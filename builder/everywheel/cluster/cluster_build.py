@@ -68,13 +68,13 @@ def build_on_cluster(
     errors like `build_targets`.
     """
     exchanges = open_sending_remotes(project, options, "a cluster")
-    project = ensure_build_lock(project, store, offline=options.offline)
-    plan = plan_targets(project, targets, options.engine)
     with (
+        connect(cluster.scheduler) as client,
         store.lease(),
         RemoteStores(exchanges, store, listener.fetch) as remotes,
-        connect(cluster.scheduler) as client,
     ):
+        project = ensure_build_lock(project, store, offline=options.offline)
+        plan = plan_targets(project, targets, options.engine)
         missing = fetch_missing(plan, store, remotes, options.results)
         steps = [step for step in missing.steps.values() if step.kind is not StepKind.PROGRAM]
         listener.expect(len(steps), len(plan.steps) - len(steps))

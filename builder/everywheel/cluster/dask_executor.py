@@ -23,10 +23,10 @@ from everywheel.execution.cancellation import check_cancellation
 from everywheel.execution.notices import report_notice
 from everywheel.execution.process import CommandListener
 from everywheel.execution.scheduler import Outcome, Task
+from everywheel.execution.threads import TICK
 
 ATTEMPTS = 3
 """How often a step is tried on different workers."""
-_TICK = 0.1  # seconds between two looks at a running step
 _REFRESH = 2.0  # seconds for which the list of workers is used
 _NO_WORKER_SECONDS = 60.0
 
@@ -118,17 +118,29 @@ class DaskExecutor:
             except _Failed as failure:
                 reasons.append(f"{failure.worker}: {failure}")
                 avoided.add(failure.worker)
-                last = attempt == ATTEMPTS - 1 or not self._list_fitting(step.requires, avoided)
-                if last and failure.error is not None:
+                if failure.error is not None and (
+                    attempt == ATTEMPTS - 1 or not self._list_fitting(step.requires, avoided)
+                ):
                     raise failure.error from None
-                if last:
-                    break
-                report_notice(f"{step.label}: worker {failure.worker}: {failure}; another worker builds it")
+                report_notice(f"{step.label}: worker {failure.worker}: {failure}")
+            set_stage("wait for another worker")
+            if attempt == ATTEMPTS - 1 or not self._await_worker(step, avoided):
+                break
         raise MachineError(
             f"{step.label}: no worker has built this step",
             details={f"attempt {number}": reason for number, reason in enumerate(reasons, 1)},
             hint="the logs of the workers have the causes; finished steps are in the remote store",
         )
+
+    def _await_worker(self, step: DescribedStep, avoided: set[str]) -> bool:
+        """Return whether a worker fits that has not failed, after waiting a while for one."""
+        began = time.monotonic()
+        while not self._list_fitting(step.requires, avoided):
+            check_cancellation()
+            if time.monotonic() - began > _NO_WORKER_SECONDS:
+                return False
+            threading.Event().wait(TICK)
+        return True
 
     def _try(
         self, task: Task, step: DescribedStep, attempt: int, avoided: set[str], set_stage: Callable[[str], None]
@@ -137,7 +149,7 @@ class DaskExecutor:
         names = {"worker": "?"}
 
         def receive(event: Mapping[str, Any]) -> None:
-            worker = str(event.get("worker", "?"))
+            worker = str(event.get("name", "?"))  # dask adds `worker`, the address
             if worker in avoided:  # a worker that was too slow, and does not know it yet
                 return
             if worker not in began:
@@ -159,7 +171,7 @@ class DaskExecutor:
                 elif time.monotonic() - started > self._limit:
                     self._avoid(names["worker"])
                     raise _Failed(f"it has not ended after {self._limit:.0f} s", names["worker"])
-                threading.Event().wait(_TICK)
+                threading.Event().wait(TICK)
             return self._settle(future, step, names["worker"])
         finally:
             self._events.pop(task.id, None)
@@ -250,17 +262,18 @@ class DaskExecutor:
 
 
 def list_workers(client: Client) -> tuple[ClusterWorker, ...]:
-    """Return the workers that are connected to the scheduler of a client."""
+    """Return the workers that are connected to the scheduler of a client, sorted by name."""
     try:
         workers = client.scheduler_info()["workers"]
     except (OSError, TimeoutError):
         return ()
-    return tuple(
+    listed = (
         ClusterWorker(
             address=address, name=str(facts["name"]), resources=facts["resources"], steps=int(facts["nthreads"])
         )
         for address, facts in workers.items()
     )
+    return tuple(sorted(listed, key=lambda worker: worker.name))
 
 
 @contextlib.contextmanager

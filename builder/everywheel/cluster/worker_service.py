@@ -71,7 +71,7 @@ class WorkerService:
         log, outcome, sha256, error = "", Outcome.FAILED, "", None
         with self._cancelable(task), listen_to_notices(notices.append), _send_commands(description, emit):
             try:
-                emit({"step": description.id, "stage": "receive", "worker": self.name})
+                emit({"step": description.id, "stage": "receive", "name": self.name})
                 step, plan, project, run = self._make_step(description)
                 path = project_logs(self._store, project) / f"{step.name}-{step.platform}.log"
                 try:
@@ -167,7 +167,7 @@ class WorkerService:
         self, step: Step, plan: Plan, project: Project, run: _Run, description: StepDescription, emit: Emit
     ) -> Outcome:
         def set_stage(stage: str) -> None:
-            emit({"step": step.id, "stage": stage, "worker": self.name})
+            emit({"step": step.id, "stage": stage, "name": self.name})
 
         options = replace(self._options, engine=description.engine)
         return StepBuilder(self._store, run.exchanges, options, ignore_progress).build(step, plan, project, set_stage)

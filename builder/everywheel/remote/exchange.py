@@ -29,7 +29,7 @@ from everywheel.remote.signed_record import (
 from everywheel.sources.deadline import Deadline, DeadlineExceeded
 from everywheel.sources.http import Limits
 from everywheel.sources.progress import OnBytes
-from everywheel.sources.request import Missing, Unavailable, Unreachable
+from everywheel.sources.request import Missing, Unavailable, Unreachable, WrongSize
 from everywheel.store.entry import StoreEntry, is_hash
 
 MAX_FAULTS = 3
@@ -54,6 +54,7 @@ class Exchange:
         self._trust = trust
         self._lock = threading.Lock()
         self._faults = 0
+        self._damaged: set[str] = set()  # keys of entries whose files are missing or have other bytes
 
     @property
     def faults(self) -> int:
@@ -69,20 +70,30 @@ class Exchange:
 
         def get() -> bool:
             limits = Limits(deadline=_make_deadline(entry.size), size=entry.size, is_pinned=True)
+            defect = ""
             try:
                 self._get(file_path(entry.sha256), file, limits, on_bytes)
+                if file.stat().st_size != entry.size or hash_file(file) != entry.sha256:
+                    defect = "its file has other bytes than the signed ones"
             except Missing:
-                raise Refused("its file is missing") from None
-            if file.stat().st_size != entry.size or hash_file(file) != entry.sha256:
-                raise Refused("its file has other bytes than the signed ones")
-            return True
+                defect = "its file is missing"
+            except WrongSize as reason:
+                defect = str(reason)
+            if not defect:
+                self._damaged.discard(entry.key)
+                return True
+            if entry.key in self._damaged:  # reported already: one damaged file is one fault
+                return False
+            self._damaged.add(entry.key)
+            raise Refused(defect)
 
         return bool(self._attempt(entry.label, get))
 
     def send(self, entry: StoreEntry, file: Path) -> bool:
         """Upload an entry with its file, unless the remote has it; return whether it has it now.
 
-        An entry of the same key with other bytes is kept and reported: the two builds differ.
+        An entry of the same key with other bytes is kept and reported: the two builds differ. A file that was refused in this
+        run is replaced by the one that its record names.
         """
 
         def put() -> bool:
@@ -96,10 +107,11 @@ class Exchange:
                     reason = "it has another result of the same inputs, which is kept"
                     report_notice(f"remote store {self.name}: {entry.label}: {reason}")
                     return False
-                if present is None:
+                if present is None or entry.key in self._damaged:
                     self._put(file, file_path(entry.sha256), _make_deadline(entry.size))
                     record.write_bytes(self._seal(entry))
                     self._put(record, record_path(entry.key), _make_deadline(0))
+                    self._damaged.discard(entry.key)
             return True
 
         return bool(self._attempt(entry.label, put))
