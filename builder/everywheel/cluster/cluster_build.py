@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from everywheel.cluster.capabilities import Resources, explain_misfit, fits, list_requirements
-from everywheel.cluster.dask_executor import ClusterWorker, DaskExecutor, DescribedStep, connect, list_workers
+from everywheel.cluster.dask_connection import ClusterWorker, connect, list_workers
+from everywheel.cluster.dask_executor import DaskExecutor, DescribedStep
 from everywheel.cluster.project_files import PackedProject, pack_project
 from everywheel.cluster.scheduler_address import SchedulerAddress
 from everywheel.cluster.shard_build import open_sending_remotes
