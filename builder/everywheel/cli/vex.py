@@ -19,9 +19,10 @@ from everywheel.store.local import FIXED_TIME
 @click.argument("wheels", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--tracker",
-    default="",
+    "locations",
+    multiple=True,
     metavar="LOCATION",
-    help="Also state open vulnerabilities, from Debian's security tracker in JSON, a URL or a copy of it.",
+    help="Also state open vulnerabilities, from Debian's security tracker or OSV: JSON file, folder or URL; repeatable.",
 )
 @click.option(
     "--author", default="", metavar="TEXT", help="Who makes the statements [default: the name of the project]."
@@ -32,7 +33,7 @@ from everywheel.store.local import FIXED_TIME
     type=click.Path(path_type=Path, dir_okay=False),
     help="The file to write [default: NAME-VERSION.openvex.json next to the first wheel].",
 )
-def vex_command(wheels: tuple[Path, ...], tracker: str, author: str, output: Path | None) -> None:
+def vex_command(wheels: tuple[Path, ...], locations: tuple[str, ...], author: str, output: Path | None) -> None:
     """Write an OpenVEX document for the wheels of one version.
 
     It states which vulnerabilities the patches of the libraries fix, so that scanners do not report them. Libraries,
@@ -41,7 +42,7 @@ def vex_command(wheels: tuple[Path, ...], tracker: str, author: str, output: Pat
 
     Example: everywheel vex wheelhouse --author "Jane Doe <security@example.org>"
     """
-    from everywheel.sources.security_tracker import load_tracker
+    from everywheel.sources.advisories import Advisories, load_advisories
     from everywheel.vulnerabilities.components import list_components
     from everywheel.vulnerabilities.matching import State, list_statements
     from everywheel.vulnerabilities.vex import make_vex
@@ -58,10 +59,10 @@ def vex_command(wheels: tuple[Path, ...], tracker: str, author: str, output: Pat
         )
     components = {component: None for wheel in read for component in list_components(wheel)}
     packages = {component.package.name for component in components if component.package is not None}
-    vulnerabilities = load_tracker(tracker, packages, open_store().root) if tracker else {}
-    statements = list_statements(tuple(components), vulnerabilities)
+    advisories = load_advisories(locations, packages, open_store().root) if locations else Advisories()
+    statements = list_statements(tuple(components), advisories.packages, advisories.entries)
     name, version = read[0].name, read[0].version
-    time = datetime.now(UTC) if tracker else datetime.fromtimestamp(FIXED_TIME, UTC)
+    time = datetime.now(UTC) if locations else datetime.fromtimestamp(FIXED_TIME, UTC)
     content = make_vex(name, version, statements, author=author or name, time=time)
     path = output or paths[0].with_name(f"{name}-{version}.openvex.json")
     with translate_os_errors(path, hint="`--output` names another file"):
