@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from everywheel.audit.report import Report
+from everywheel.cli.main import main
 from everywheel.errors import SourceError, UsageError
 from everywheel.sources.advisories import Advisories, load_advisories
 from everywheel.sources.osv import OsvEntry, parse_entries
@@ -18,7 +20,7 @@ from everywheel.vulnerabilities.check import _add_results
 from everywheel.vulnerabilities.components import LibraryComponent, SourcePackage, list_components
 from everywheel.vulnerabilities.matching import State, list_statements
 from everywheel.vulnerabilities.vex import make_vex
-from everywheel.wheels.wheel import Wheel, WheelFile
+from everywheel.wheels.wheel import Wheel, WheelFile, pack_wheel
 
 FOO: dict[str, Any] = {
     "type": "library",
@@ -331,3 +333,30 @@ def test_a_library_that_only_entries_with_commits_name_is_not_compared() -> None
         (summary,) = _add_results(report, (LIBRARY,), Advisories(entries=parse(entry))).checks
         opened = 0 if text else 1
         assert summary.message == f"1 library, 1 fixed by patches, {opened} open, 0 unimportant{text}"
+
+
+def test_both_commands_accept_several_files_of_both_formats(tmp_path: Path) -> None:
+    metadata = {
+        "METADATA": b"Metadata-Version: 2.4\nName: demo\nVersion: 1.0\n",
+        "WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: cp311-abi3-any\n",
+    }
+    content = make_wheel(sbom=make_document(FOO))
+    own = {f"demo-1.0.dist-info/{name}": WheelFile(data=data) for name, data in metadata.items()}
+    wheel = pack_wheel(replace(content, files={**content.files, **own}), tmp_path, epoch=1577836800)
+    tracker, entries = tmp_path / "tracker.json", tmp_path / "osv.json"
+    tracker.write_text(json.dumps({"foo1.6": {}}))
+    entries.write_text(json.dumps(make_entry()))
+    locations = ("--tracker", str(tracker), "--tracker", str(entries))
+
+    result = CliRunner().invoke(main, ["vex", str(wheel), *locations, "--output", str(tmp_path / "vex.json")])
+
+    assert result.exit_code == 0, result.output
+    statements = json.loads((tmp_path / "vex.json").read_text())["statements"]
+    assert [(each["vulnerability"]["name"], each["status"]) for each in statements] == [
+        ("CVE-2026-0001", "fixed"),
+        ("OSV-2026-1", "under_investigation"),
+    ]
+    options = [text.replace("tracker", "vulnerabilities", 1) if text.startswith("--") else text for text in locations]
+    result = CliRunner().invoke(main, ["audit", str(wheel), *options])
+    assert result.exit_code == 5
+    assert "foo 1.6: OSV-2026-1, no fixed version\n" in result.output
