@@ -217,6 +217,9 @@ def test_no_other_module_has_facts_about_architectures() -> None:
         "platforms/tags.py: i386",
         "platforms/tags.py: x86_64",
         "platforms/tags.py: arm64",
+        # The architectures of manylinux1 (PEP 513).
+        "audit/platform_tags.py: i686",
+        "audit/platform_tags.py: x86_64",
         # The tag `win32`.
         "platforms/tags.py: x86",
         # CPUs of Mach-O files that no target has.
