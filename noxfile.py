@@ -122,6 +122,14 @@ def bench(session: nox.Session) -> None:
     session.run("python", f"tests/bench/bench_{name}.py", *args)
 
 
+@nox.session(name="bench-cluster")
+def bench_cluster(session: nox.Session) -> None:
+    """Simulate a cluster of 1 to 64 workers; `-- --docs` writes page and plot, `-- --real` builds with 1 and 2 workers."""
+    install(session, "test")
+    session.install("matplotlib")
+    session.run("python", "tests/bench/bench_cluster.py", *session.posargs)
+
+
 @nox.session(name="everywheel")
 def run_everywheel(session: nox.Session) -> None:
     """Run a command of everywheel: `-- matrix` lists the jobs of a release, `-- recipes outdated` newer versions."""
