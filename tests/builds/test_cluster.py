@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 from cluster import TestCluster
+from distributed.security import Security
 from everywheel.execution.files import hash_file
 from everywheel.store.local import Store
 from fixture_project import FixtureProject
@@ -56,6 +57,19 @@ engines.check_engine = check_engine
 @pytest.fixture
 def cluster(project: FixtureProject, tmp_path: Path) -> Iterator[TestCluster]:
     with TestCluster(tmp_path / "cluster", make_key(tmp_path / "key"), project.mirror) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def encrypted_cluster(project: FixtureProject, tmp_path: Path) -> Iterator[TestCluster]:
+    security = Security.temporary()
+    settings = {"CA_FILE": security.tls_ca_file}
+    for role in ("SCHEDULER", "WORKER", "CLIENT"):
+        settings |= {f"{role}__CERT": security.tls_client_cert, f"{role}__KEY": security.tls_client_key}
+    for name, text in settings.items():
+        (tmp_path / f"{name}.pem").write_text(text)
+    variables = {f"DASK_DISTRIBUTED__COMM__TLS__{name}": str(tmp_path / f"{name}.pem") for name in settings}
+    with TestCluster(tmp_path / "cluster", make_key(tmp_path / "key"), project.mirror, variables, "tls") as cluster:
         yield cluster
 
 
@@ -150,9 +164,9 @@ def test_workers_that_do_not_fit_are_refused_each_with_its_reason(
 
 
 def test_an_interrupt_ends_the_commands_of_all_workers_and_an_error_comes_back_with_its_log(
-    project: FixtureProject, cluster: TestCluster
+    project: FixtureProject, encrypted_cluster: TestCluster
 ) -> None:
-    worker = cluster.start_worker("one")
+    cluster, worker = encrypted_cluster, encrypted_cluster.start_worker("one")
     project.replace("extension/meson.build", "project(", "run_command('sleep', '300', check: true)\nproject(")
     build = start(project, cluster, "--verbose")
     assert build.stderr is not None
