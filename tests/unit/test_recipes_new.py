@@ -112,6 +112,19 @@ def test_a_version_that_the_address_does_not_have_is_an_option(tmp_path: Path) -
     )
 
 
+def test_a_draft_outside_of_a_project_names_what_is_missing(tmp_path: Path) -> None:
+    inside = draft(tmp_path, {"meson.build": "project('foo')\n"})
+    (tmp_path / "pyproject.toml").unlink()
+    with serve({"/foo-1.2.tar.gz": tmp_path / "archive"}) as service:
+        args = ["--project", str(tmp_path), "recipes", "new", "other", f"{service.base}/foo-1.2.tar.gz"]
+        outside = CliRunner(env={"EVERYWHEEL_STORE": str(tmp_path / "store")}).invoke(main, args)
+
+    line = "there is no project here, and `deps` builds a project's recipes: move the recipe to one, or add a pyproject.toml\n"
+    assert line not in inside.stdout
+    assert outside.exit_code == 0, outside.output
+    assert line in outside.stdout
+
+
 def test_an_archive_of_two_folders_is_an_error(tmp_path: Path) -> None:
     files = {"/foo-1.2/meson.build": "project('foo')\n", "/bar-1.2/configure": "", "/.hidden/file": ""}
 

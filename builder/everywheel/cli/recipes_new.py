@@ -14,6 +14,7 @@ from everywheel.cli.output import echo
 from everywheel.cli.recipe_draft import pin_address, pin_package, render_draft
 from everywheel.cli.store_lease import open_store
 from everywheel.config.recipe_loader import load_recipe
+from everywheel.config.settings_file import has_project
 from everywheel.config.text_rules import RECIPE_NAME, URL, VERSION
 from everywheel.errors import SourceError, UsageError
 from everywheel.execution.files import hash_file, translate_os_errors
@@ -80,6 +81,10 @@ def new_command(root: Path, name: str, url: str, debian: str, version: str) -> N
         echo(f"the source has no build file that is known: write {folder / 'overlay' / 'meson.build'}")
     if not source.license_files:
         echo("the source has no file with a license at its top: name the files with its text in `license`")
+    if not has_project(root):
+        echo(
+            "there is no project here, and `deps` builds a project's recipes: move the recipe to one, or add a pyproject.toml"
+        )
     echo(f"check the comments in it, then run `everywheel deps {name}`")
 
 
