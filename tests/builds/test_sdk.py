@@ -180,13 +180,21 @@ def test_the_same_libraries_result_in_the_same_bytes(built: FixtureProject, tmp_
     assert first == second
 
 
-def test_an_sdk_for_windows_has_no_links(sdk: Sdk) -> None:
+def test_an_sdk_for_windows_has_no_links_and_import_libraries_for_each_linker(
+    sdk: Sdk, tools: Tools, tmp_path: Path
+) -> None:
     with zipfile.ZipFile(sdk.archives / f"libfoo-1.0-{WINDOWS}.zip") as archive:
-        names = {name.partition("/")[2] for name in archive.namelist()}
-        library = archive.read(f"libfoo-1.0-{WINDOWS}/bin/libfoo.dll")
+        archive.extractall(tmp_path)
+    windows = Sdk(project=sdk.project, archives=sdk.archives, folder=tmp_path / f"libfoo-1.0-{WINDOWS}")
+    names = {path.relative_to(windows.folder).as_posix() for path in windows.folder.rglob("*")}
+    program = tmp_path / "main.exe"
 
-    assert {"bin/libfoo.dll", "lib/libfoo.dll.a", "lib/static/libfoo.a", "lib/static/libbar.a"} <= names
-    assert read_pe(library).exports == ("foo_answer",)
+    command = [str(tools.zig), "cc", "-target", "x86_64-windows-gnu", str(tmp_path / "main.c"), "-o", str(program)]
+    subprocess.run([*command, *query(tools, windows, "--cflags", "--libs")], check=True)
+
+    assert {"bin/libfoo.dll", "lib/libfoo.dll.a", "lib/foo.lib", "lib/static/libfoo.a", "lib/static/libbar.a"} <= names
+    assert read_pe((windows.folder / "bin" / "libfoo.dll").read_bytes()).exports == ("foo_answer",)
+    assert "libfoo.dll" in read_pe(program.read_bytes()).imports
 
 
 def test_a_wheel_prints_its_paths_and_links(sdk: Sdk, tools: Tools, tmp_path: Path) -> None:

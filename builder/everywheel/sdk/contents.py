@@ -103,8 +103,11 @@ def is_shared(name: str) -> bool:
     return folder == "lib" and (".so" in file or file.endswith((".dylib", ".dll.a")))
 
 
-def arrange(static: Mapping[str, Entry], shared: Mapping[str, Entry]) -> dict[str, Entry]:
-    """Return the files of an SDK: those of a static prefix, whose archives get a folder of their own, and shared libraries."""
+def arrange(static: Mapping[str, Entry], shared: dict[str, Entry]) -> dict[str, Entry]:
+    """Return the files of an SDK: those of a static prefix, whose archives get a folder of their own, and shared libraries.
+
+    An import library has two names: GNU ld searches for `libfoo.dll.a`, zig's linker and Microsoft's for `foo.lib`.
+    """
     moved: dict[str, Entry] = {}
     for name, entry in static.items():
         folder, _, file = name.rpartition("/")
@@ -114,7 +117,12 @@ def arrange(static: Mapping[str, Entry], shared: Mapping[str, Entry]) -> dict[st
             moved[name] = replace(entry, data=_ARCHIVE_IN_PREFIX.sub(rb"\1static/\2", entry.data))
         else:
             moved[name] = entry
-    return {**moved, **{name: entry for name, entry in shared.items() if name not in moved}}
+    imports = {
+        f"lib/{find_stem(name)}.lib": entry
+        for name, entry in shared.items()
+        if re.fullmatch(r"lib/lib[^/]+\.dll\.a", name)
+    }
+    return {**moved, **{name: entry for name, entry in (shared | imports).items() if name not in moved}}
 
 
 def find_stem(name: str) -> str:
