@@ -111,11 +111,11 @@ def _render_readme(facts: SdkFacts) -> str:
     module = facts.modules[facts.name][0]
     versions = "\n".join(f"- {x.name} {x.version}: {x.license}" for x in facts.libraries)
     compiler = "x86_64-w64-mingw32-gcc" if facts.target.os == "windows" else "cc"
-    find = "lib/static/pkgconfig" if facts.target.os == "darwin" else "lib/pkgconfig"
+    archives = f"$(PKG_CONFIG_PATH=lib/static/pkgconfig pkg-config --cflags --libs {module})"
     static = {
         "linux": f"{compiler} -static main.c $(pkg-config --static --cflags --libs {module}) -o main",
-        "windows": f"{compiler} -static main.c $(pkg-config --static --cflags --libs {module}) -o main.exe",
-        "darwin": f"{compiler} main.c $(PKG_CONFIG_PATH={find} pkg-config --cflags --libs {module}) -o main",
+        "windows": f"{compiler} -static main.c {archives} -o main.exe",
+        "darwin": f"{compiler} main.c {archives} -o main",
     }[facts.target.os]
     return f"""# {facts.label} {facts.version} for {facts.target.wheel_tag}
 
