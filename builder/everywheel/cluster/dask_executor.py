@@ -78,7 +78,7 @@ class DaskExecutor:
         self._avoided: set[str] = set()
         self._workers: tuple[ClusterWorker, ...] = ()
         self._listed = float("-inf")
-        self._seen = time.monotonic()
+        self._without_worker: dict[tuple[str, ...], float] = {}  # since when, by what steps require
         self._events: dict[str, Callable[[Mapping[str, Any]], None]] = {}
         client.subscribe_topic(self._topic, self._receive)
 
@@ -154,6 +154,8 @@ class DaskExecutor:
             while not future.done():
                 check_cancellation()
                 self._check_connection()
+                if began and not self._is_connected(names["worker"]):
+                    began.clear()  # it has died, and the scheduler gives the step to another one
                 started = next(iter(began.values()), None)
                 if started is None:
                     self._list_fitting(step.requires, avoided)
@@ -214,19 +216,33 @@ class DaskExecutor:
 
     def _list_fitting(self, requires: Resources, avoided: set[str]) -> list[ClusterWorker]:
         """Return the workers that fit; raise MachineError if there has been none for a while."""
+        self._renew_list()
         with self._lock:
-            if time.monotonic() - self._listed > _REFRESH:
-                self._workers, self._listed = list_workers(self._client), time.monotonic()
             workers, shunned = self._workers, self._avoided | avoided
         fitting = [worker for worker in workers if worker.name not in shunned and fits(worker.resources, requires)]
+        kind, now = tuple(requires), time.monotonic()
         if fitting or (avoided and any(fits(worker.resources, requires) for worker in workers)):
-            self._seen = time.monotonic()
-        elif time.monotonic() - self._seen > _NO_WORKER_SECONDS:
+            self._without_worker.pop(kind, None)
+        elif now - self._without_worker.setdefault(kind, now) > _NO_WORKER_SECONDS:
             raise MachineError(
                 f"no worker is left at {self._name} that fits",
                 hint=f"start one with `everywheel worker {self._name}`; finished steps are in the remote store",
             )
         return fitting
+
+    def _renew_list(self, age: float = _REFRESH) -> None:
+        with self._lock:
+            if time.monotonic() - self._listed > age:
+                self._workers, self._listed = list_workers(self._client), time.monotonic()
+
+    def _is_connected(self, worker: str) -> bool:
+        """Return whether a worker is connected; one that is not in the last list may have come since."""
+        for age in (_REFRESH, 0.0):
+            self._renew_list(age)
+            with self._lock:
+                if any(known.name == worker for known in self._workers):
+                    return True
+        return False
 
     def _check_connection(self) -> None:
         if self._client.status != "running":
