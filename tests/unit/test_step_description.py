@@ -1,4 +1,4 @@
-"""What machines of a cluster exchange: descriptions, reports and capabilities, none of which is believed unchecked."""
+"""Texts and resources that machines of a cluster exchange: none of them is believed unchecked."""
 
 from __future__ import annotations
 
