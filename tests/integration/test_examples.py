@@ -37,6 +37,10 @@ vips = ctypes.CDLL(sys.argv[1])
 vips.vips_error_buffer.restype = ctypes.c_char_p
 print(vips.vips_init(b"test"), vips.vips_error_buffer().decode())
 """
+RANDOM_NUMBERS = """#include <windows.h>
+BOOLEAN NTAPI SystemFunction036(PVOID, ULONG);
+__declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE data, SIZE_T size) { return SystemFunction036(data, (ULONG)size); }
+"""
 HINT = "link the program to the libglib-2.0.so.0 next to it only\n"
 SECTIONS = ["Getting an SDK", "Go from nothing", "C and CMake", "ctypes", "Checking an SDK", "Wheels and npm packages"]
 TWO_GLIBS = """go-server: two copies of GLib are in this process: that of libvips, and {}. \
@@ -96,6 +100,23 @@ def static(go_environment: dict[str, str], tmp_path_factory: pytest.TempPathFact
     return build_examples(tmp_path_factory.mktemp("static"), go_environment, ("static-amd64", "static-arm64"))
 
 
+def add_random_numbers(folder: Path, environment: dict[str, str]) -> None:
+    """Add the library from which Go gets random numbers to the system of Wine, which does not have it in Debian 12."""
+    call(["wineboot", "--init"], env=environment)
+    (folder / "random.c").write_text(RANDOM_NUMBERS)
+    system = folder / "wine" / "drive_c" / "windows" / "system32"
+    command = [
+        ensure_tools(default_store()).zig,
+        "cc",
+        "-target",
+        "x86_64-windows-gnu",
+        "-shared",
+        "random.c",
+        "-ladvapi32",
+    ]
+    call([*command, "-o", system / "bcryptprimitives.dll"], cwd=folder, env=environment)
+
+
 @pytest.fixture(scope="module")
 def foreign(
     go_environment: dict[str, str], arm64_roots: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
@@ -103,6 +124,7 @@ def foreign(
     """The same for the programs with shared libraries that QEMU and Wine run."""
     folder = tmp_path_factory.mktemp("foreign")
     emulators = {"QEMU_LD_PREFIX": str(arm64_roots["bullseye-arm64"]), "WINEPREFIX": str(folder / "wine")}
+    add_random_numbers(folder, {**go_environment, **emulators})
     output = build_examples(folder, {**go_environment, **emulators}, ("folder-arm64", "windows-amd64"))
     subprocess.run(["/usr/lib/wine/wineserver", "--kill"], env={**os.environ, **emulators}, check=False)
     return output
