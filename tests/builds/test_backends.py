@@ -18,6 +18,7 @@ import pytest
 from everywheel.audit import audit_wheel
 from everywheel.binaries.formats import Binary, read_binary
 from everywheel.platforms.target import OPERATING_SYSTEMS
+from everywheel.wheels.wheel import read_wheel
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "backends"
 HERE = f"cp3{sys.version_info.minor}"
@@ -85,6 +86,7 @@ def check_wheel(project: Path, name: str, tag: str) -> None:
     names = {module: f"demo/{module}.{stable if module in STABLE_ABI else suffix}" for module in MODULES[name]}
     assert modules == {path: (processor, (f"PyInit_{module}",)) for module, path in names.items()}
     assert audit_wheel(wheel).findings == ()
+    assert not [path for path in read_wheel(wheel).files if path.endswith(".lib")]  # zig writes one next to each module
 
 
 @pytest.mark.parametrize("name", ["setuptools", "scikit-build-core", "meson", "hatchling", "flit"])
