@@ -7,7 +7,7 @@ from everywheel.errors import BuildError
 from everywheel.libraries.library_facts import Library
 from everywheel.platforms.target import parse_target
 from everywheel.sdk.archive_symbols import check_archives
-from everywheel.sdk.contents import SdkFacts, SdkFile
+from everywheel.sdk.contents import SdkFacts, SdkFile, arrange
 from everywheel.sdk.documents import SBOM
 from everywheel.sdk.packages import make_npm_package, make_wheel
 
@@ -64,3 +64,13 @@ def test_a_library_without_an_archive_is_an_error() -> None:
         "  file: lib/static/libfoo.a\n"
         "  hint: correct `libraries` in [products] of its recipe, or build it with `everywheel deps`"
     )
+
+
+def test_an_import_library_has_the_names_that_each_linker_searches_for() -> None:
+    library = SdkFile(data=b"imports")
+
+    assert arrange({"lib/libbar.a": SdkFile(data=b"bar")}, {"lib/libfoo.dll.a": library}) == {
+        "lib/static/libbar.a": SdkFile(data=b"bar"),
+        "lib/libfoo.dll.a": library,
+        "lib/foo.lib": library,
+    }
