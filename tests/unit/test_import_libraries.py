@@ -27,6 +27,8 @@ def test_import_libraries_of_modules_are_dropped_and_others_kept(tmp_path: Path)
     files = {
         "demo/_demo.cp313-win_amd64.pyd": b"MZ",
         "demo/libpython313.dll.lib": LIBRARY % b"_demo.cp313-win_amd64.pyd",
+        "demo/_crc.pyd": b"MZ",
+        "demo/checksum.lib": LIBRARY.replace(b"%b\0", b"_crc.pyd/       0"),
         "demo/other.lib": LIBRARY % b"other.dll",
         "demo/static.lib": b"!<arch>\n_demo.cp313-win_amd64.pyd",
         "demo/text.lib": b"\n_demo.cp313-win_amd64.pyd\0",
@@ -44,7 +46,10 @@ def test_import_libraries_of_modules_are_dropped_and_others_kept(tmp_path: Path)
     )
     built = pack_wheel(wheel, tmp_path, epoch=1577836800)
 
-    assert set(read_wheel(drop_module_imports(built)).files) == files.keys() - {"demo/libpython313.dll.lib"}
+    assert set(read_wheel(drop_module_imports(built)).files) == files.keys() - {
+        "demo/libpython313.dll.lib",
+        "demo/checksum.lib",
+    }
     before = built.read_bytes()
     assert drop_module_imports(built) == built
     assert built.read_bytes() == before

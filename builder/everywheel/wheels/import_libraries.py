@@ -40,4 +40,5 @@ def drop_module_imports(built: Path) -> Path:
 def _is_import_of(modules: set[bytes], path: str, file: WheelFile) -> bool:
     if not path.endswith(".lib") or not file.data.startswith(_ARCHIVE):
         return False
-    return any(b"\n%b\0" % module in file.data for module in modules)  # the name of the DLL in its member
+    # The member is named after the DLL: in the table of long names, or in its own header.
+    return any(b"\n%b%b" % (module, end) in file.data for module in modules for end in (b"\0", b"/"))
