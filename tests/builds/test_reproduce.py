@@ -37,7 +37,7 @@ def test_a_wheel_that_depends_on_the_folder_is_found_by_two_builds(project: Fixt
     assert "identical: fixture-1.0-cp311-abi3-manylinux2014_x86_64.whl" in lines
     (difference,) = [line for line in lines if line.startswith("differs: ") and ": sections that differ: " in line]
     assert difference.startswith("differs: fixture-1.0-cp311-abi3-musllinux_1_2_aarch64.whl: fixture.abi3.so: ")
-    assert difference.endswith(", .rodata")
+    assert ".rodata" in difference.rpartition(": ")[2].split(", ")
     assert len([line for line in lines if line.startswith("identical: lib")]) == 4
     assert ", umask 022, PYTHONHASHSEED=0, " in result.stdout
     assert ", TZ=EVW-13:45, umask 077, PYTHONHASHSEED=4242, 1 processors" in result.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -227,6 +228,9 @@ def test_doctor_names_the_declared_programs_that_are_missing(
             f'[build]\nsystem = "make"\nmachine-programs = {programs}\n[products]\n'.replace("'", '"')
         )
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "demo"\nversion = "1"\n[tool.everywheel]\n')
+    for path in (Path(__file__).parents[2] / "recipes").glob("*/recipe.toml"):  # those of the collection are on PATH
+        for program in tomllib.loads(path.read_text()).get("build", {}).get("machine-programs", ()):
+            (tmp_path / program).touch(mode=0o755)
     manager = find_package_manager("Linux", os_release)
     monkeypatch.setattr(doctor, "find_package_manager", lambda: manager)
     monkeypatch.setenv("EVERYWHEEL_STORE", str(tmp_path / "store"))

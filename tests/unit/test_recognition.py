@@ -161,10 +161,10 @@ def test_external_requirements_of_pep_725(tmp_path: Path) -> None:
     project = recognize(
         tmp_path,
         pyproject__toml=SETUPTOOLS + '[external]\nbuild-requires = ["dep:virtual/compiler/c", "dep:generic/cmake"]\n'
-        'host-requires = ["dep:generic/libwebp@>=1.3", "dep:generic/openssl", "dep:virtual/interface/blas"]\n',
+        'host-requires = ["dep:generic/libwebp@>=1.3", "dep:generic/no-library", "dep:virtual/interface/blas"]\n',
     )
 
-    assert (list(match(project).recipes), list_missing(project)) == (["libwebp"], ["openssl"])
+    assert (list(match(project).recipes), list_missing(project)) == (["libwebp"], ["no-library"])
 
 
 def test_meson_project(tmp_path: Path) -> None:
