@@ -64,6 +64,9 @@ SKIPPED = {
     ("containers.yml", "test-projects", ".venv/bin/nox -s projects"): (
         "hours: builds all projects of other people; .ci/run builds three of them"
     ),
+    ("containers.yml", "build-collection", ".venv/bin/nox -s recipes -- --build"): (
+        "hours: builds the whole collection for six targets; other tests build libraries of it"
+    ),
     ("rebuild.yml", "rebuild", ".venv/bin/nox -s rebuild-release"): (
         "hours: builds a whole release; test_rebuild_release.py runs its script on a release of a small project"
     ),
@@ -296,6 +299,8 @@ def container_runner(runner: Runner) -> Runner:
     runner.run("containers.yml", "test-architectures")
     runner.run("containers.yml", "test-exhaustive")
     runner.run("containers.yml", "test-projects")
+    runner.run("containers.yml", "build-collection")
+    runner.run("rebuild.yml", "rebuild")
     runner.run("recipes.yml", "update")
     runner.run("sources.yml", "check")
     return runner
