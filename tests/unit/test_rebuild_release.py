@@ -78,7 +78,7 @@ def publish(site: tuple[Path, str], head: str, *, as_json: bool, provenance: byt
     wheel = write_wheel(folder / "files", {"demo.py": b"answer = 42\n"})
     publication = {
         **make_statement(wheel),
-        "predicateType": "https://docs.pypi.org/attestations/publish/v1",
+        "predicateType": "https://example.org/publish/v1",
         "predicate": {},
     }
     statement = make_statement(wheel, commit=head, root=".")
@@ -130,7 +130,7 @@ def test_a_wheel_of_an_index_is_rebuilt_with_the_provenance_of_the_index(
         (lambda text: b'{"version": 1}', "it is not a provenance object of an index (PEP 740): 'attestation_bundles'"),
         (lambda text: make_object(), "none of its 0 attestations is provenance by everywheel"),
         (
-            lambda text: make_object({"predicateType": "https://docs.pypi.org/attestations/publish/v1"}),
+            lambda text: make_object({"predicateType": "https://example.org/publish/v1"}),
             "none of its 1 attestations is provenance by everywheel",
         ),
     ],
