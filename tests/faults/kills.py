@@ -19,6 +19,7 @@ from processes import TerminalBuilder, wait_until
 from sandbox import list_files
 
 CHILDREN_LIMIT = 3.0  # seconds after the death of a builder in which its children must end
+INTERRUPT_LIMIT = 2.0  # seconds after Ctrl-C in which the command must end
 _LAST_MOMENT = 0.3  # seconds in which a build that has succeeded ends
 _ROUND_LIMIT = 120.0  # seconds
 _MARK = "EVERYWHEEL_FAULTS_MARK"
@@ -152,14 +153,14 @@ def _list_marked(mark: str) -> list[int]:
     return pids
 
 
-def interrupt_builds(good: GoodStore, folder: Path, count: int, random: Random, limit: float) -> KillFigures:
-    """Press Ctrl-C in `count` builds on a terminal, each at another time; each must end within `limit` seconds."""
+def interrupt_builds(good: GoodStore, folder: Path, count: int, random: Random) -> KillFigures:
+    """Press Ctrl-C in `count` builds on a terminal, each at another time."""
     slowest, faults = 0.0, list[str]()
     whole = 6.0  # seconds of a build, about
     for number in range(count):
         round_folder = folder / f"interrupt-{number}"
         _create_store(good, round_folder / "store")
-        while (result := _interrupt(good, round_folder, random.uniform(0.6, max(whole, 1.0)), limit)) is None:
+        while (result := _interrupt(good, round_folder, random.uniform(0.6, max(whole, 1.0)))) is None:
             whole *= 0.8  # this machine is faster: the build had ended before
             remove_path(round_folder)
             _create_store(good, round_folder / "store")
@@ -168,7 +169,7 @@ def interrupt_builds(good: GoodStore, folder: Path, count: int, random: Random, 
     return KillFigures(kills=count, slowest=slowest, faults=tuple(faults))
 
 
-def _interrupt(good: GoodStore, folder: Path, delay: float, limit: float) -> tuple[float, list[str]] | None:
+def _interrupt(good: GoodStore, folder: Path, delay: float) -> tuple[float, list[str]] | None:
     """Start a build of the wheel on a new terminal, press Ctrl-C after `delay` seconds, and return its time and faults.
 
     Returns None if the build ended before, or in the same moment.
@@ -180,20 +181,20 @@ def _interrupt(good: GoodStore, folder: Path, delay: float, limit: float) -> tup
             return None
         builder.type("\x03")
         start = time.monotonic()
-        has_ended = wait_until(builder.has_ended, limit + 15)
+        has_ended = wait_until(builder.has_ended, 15)
         seconds = time.monotonic() - start
         if has_ended and builder.process.wait() == 0 and seconds < _LAST_MOMENT:
             return None
-        faults = list(_find_interrupt_faults(builder, seconds, limit)) if has_ended else ["it did not end"]
+        faults = list(_find_interrupt_faults(builder, seconds)) if has_ended else ["it did not end"]
     if _wait_for_children(mark) > CHILDREN_LIMIT:
         faults.append("children survived")
     return seconds, faults
 
 
-def _find_interrupt_faults(builder: TerminalBuilder, seconds: float, limit: float) -> Iterator[str]:
+def _find_interrupt_faults(builder: TerminalBuilder, seconds: float) -> Iterator[str]:
     if (code := builder.process.wait()) != 130:
         yield f"exit code {code}: {builder.output[-500:]!r}"
-    if seconds > limit:
+    if seconds > INTERRUPT_LIMIT:
         yield f"it took {seconds:.1f} s to end"
     if builder.attributes != builder.attributes_before:
         yield "the terminal has other settings"
