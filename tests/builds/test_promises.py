@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from everywheel.config.recipe import Linkage, ResolvedRecipe, resolve_recipe
+from everywheel.config.recipe import Linkage, ResolvedRecipe
 from everywheel.config.recipe_loader import load_recipe
+from everywheel.config.recipe_resolver import resolve_recipe
 from everywheel.errors import BuildError
 from everywheel.libraries.products import check_products
 from everywheel.platforms.target import parse_target

@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 
 import pytest
 from everywheel.config.project import load_project
-from everywheel.config.recipe import Linkage, resolve_recipe
+from everywheel.config.recipe import Linkage
 from everywheel.config.recipe_loader import load_recipes
+from everywheel.config.recipe_resolver import find_unsupported, resolve_recipe
 from everywheel.planning.plan import Identities, make_plan
 from everywheel.platforms.architectures import ARCHES
 from everywheel.platforms.target import Target, parse_target
@@ -51,6 +52,8 @@ def test_every_recipe_resolves_for_every_target_with_every_profile(name: str, ta
 
     for features in [(), *recipe.profiles.values(), tuple(recipe.features)]:
         for linkage in (Linkage.SHARED, Linkage.STATIC):
+            if find_unsupported(recipe, target, linkage):
+                continue
             resolved = resolve_recipe(recipe, target, linkage=linkage, features=features)
 
             assert not set(resolved.build.enable) & set(resolved.build.disable)

@@ -15,8 +15,9 @@ from elftools.elf.enums import ENUM_E_MACHINE
 from everywheel.audit.elf_linking import check_elf_arch
 from everywheel.audit.wheel_contents import WheelContents
 from everywheel.binaries.elf import read_elf
-from everywheel.config.recipe import Linkage, ResolvedRecipe, resolve_recipe
+from everywheel.config.recipe import Linkage, ResolvedRecipe
 from everywheel.config.recipe_loader import load_recipe
+from everywheel.config.recipe_resolver import resolve_recipe
 from everywheel.containers.catalog import SmokeImage
 from everywheel.containers.qemu import check_emulation
 from everywheel.containers.runtime_images import image_platform

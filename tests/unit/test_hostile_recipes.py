@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from everywheel.config.recipe import Linkage, ResolvedRecipe, resolve_recipe
+from everywheel.config.recipe import Linkage, ResolvedRecipe
 from everywheel.config.recipe_loader import load_recipe
+from everywheel.config.recipe_resolver import resolve_recipe
 from everywheel.errors import BuildError, SourceError, UsageError
 from everywheel.libraries.build import copy_headers
 from everywheel.libraries.prefix import check_links, describe_library, normalize_prefix

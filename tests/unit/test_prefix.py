@@ -10,8 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from everywheel.config.recipe import Linkage, resolve_recipe
+from everywheel.config.recipe import Linkage
 from everywheel.config.recipe_loader import load_recipe
+from everywheel.config.recipe_resolver import resolve_recipe
 from everywheel.errors import BuildError
 from everywheel.libraries.library_facts import Library, list_prefix_files, load_libraries, write_library
 from everywheel.libraries.prefix import describe_library, relocate_pkgconfig
@@ -271,6 +272,17 @@ def test_the_file_of_a_shared_library_links_no_library_that_is_inside_it() -> No
     text = relocate_pkgconfig(PC, shared=True)
 
     assert text.splitlines()[4:] == ["Libs: -L${libdir} -lfoo", "Requires.private: glib-2.0 >= 2.52, zlib"]
+
+
+def test_compiler_flags_of_an_archive_are_not_in_the_file_of_a_shared_library() -> None:
+    text = "prefix=/everywheel\nName: foo\nCflags: -I${prefix}/include\nCflags.private: -DFOO_STATIC\nLibs: -lfoo\n"
+
+    assert "Cflags.private: -DFOO_STATIC\n" in relocate_pkgconfig(text, shared=False)
+    assert relocate_pkgconfig(text, shared=True).splitlines()[1:] == [
+        "Name: foo",
+        "Cflags: -I${prefix}/include",
+        "Libs: -lfoo",
+    ]
 
 
 def test_every_variable_of_a_pkgconfig_file_is_relative_to_the_file() -> None:

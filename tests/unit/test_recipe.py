@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from everywheel.config.recipe import BuildSystem, Linkage, Optimize, Recipe, resolve_recipe
+from everywheel.config.recipe import BuildSystem, Linkage, Optimize, Recipe
 from everywheel.config.recipe_loader import load_recipe
+from everywheel.config.recipe_resolver import find_unsupported, resolve_recipe
 from everywheel.errors import UsageError
 from everywheel.platforms.target import parse_target
 
@@ -98,6 +99,18 @@ def test_overrides_apply_where_every_condition_holds(recipe: Recipe) -> None:
     assert (shared_glibc.build.defines, shared_glibc.build.options["shared"]) == ((), True)
     assert (static_musl.build.defines, static_musl.requires) == (("MUSL",), ("zlib", "stack"))
     assert "shared" not in static_musl.build.options
+
+
+def test_an_override_states_why_a_target_is_not_supported(recipe: Recipe) -> None:
+    path = recipe.directory / "recipe.toml"
+    path.write_text(f'{TEXT}\n[[overrides]]\nwhen = {{ libc = "musl" }}\nunsupported = "it calls functions of glibc"\n')
+    recipe = load_recipe(path)
+
+    assert find_unsupported(recipe, GLIBC, Linkage.STATIC) == ""
+    assert find_unsupported(recipe, MUSL, Linkage.STATIC) == "it calls functions of glibc"
+    assert resolve_recipe(recipe, GLIBC, linkage=Linkage.STATIC).name == "libfoo"
+    with pytest.raises(UsageError, match="cannot be built for musllinux_1_2_aarch64"):
+        resolve_recipe(recipe, MUSL, linkage=Linkage.STATIC)
 
 
 def test_an_unknown_feature_is_an_error_with_a_suggestion(recipe: Recipe) -> None:

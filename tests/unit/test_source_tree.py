@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from everywheel.config.recipe import Linkage, resolve_recipe
+from everywheel.config.recipe import Linkage
 from everywheel.config.recipe_loader import load_recipe
+from everywheel.config.recipe_resolver import resolve_recipe
 from everywheel.errors import BuildError, SourceError
 from everywheel.libraries.context import BuildContext
 from everywheel.libraries.source_tree import prepare_source, stage_patched_source

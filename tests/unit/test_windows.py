@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path, PureWindowsPath
 
 import pytest
-from everywheel.config.recipe import Linkage, resolve_recipe
+from everywheel.config.recipe import Linkage
 from everywheel.config.recipe_loader import load_recipe
+from everywheel.config.recipe_resolver import resolve_recipe
 from everywheel.errors import BuildError
 from everywheel.libraries.features import resolve_link_flag
 from everywheel.libraries.library_facts import Library

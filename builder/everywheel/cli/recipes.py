@@ -21,8 +21,9 @@ from everywheel.config.collection import (
     name_collection,
     suggest_recipe,
 )
-from everywheel.config.project import load_project
-from everywheel.config.recipe import Linkage, Recipe, resolve_recipe
+from everywheel.config.project import Project, load_project
+from everywheel.config.recipe import Linkage, Recipe
+from everywheel.config.recipe_resolver import find_unsupported, resolve_recipe
 from everywheel.config.settings_file import has_project
 from everywheel.errors import NothingSelectedError, UsageError, count_noun, find_page
 from everywheel.pipeline import plan_targets
@@ -30,6 +31,8 @@ from everywheel.planning.keys import find_identities
 from everywheel.planning.plan import plan_libraries
 from everywheel.platforms.architectures import ARCHES
 from everywheel.platforms.target import Target, base_target, parse_target
+
+_LINKAGES = (Linkage.SHARED, Linkage.STATIC)
 
 
 @click.group("recipes", short_help="List, show, check and update recipes.")
@@ -115,9 +118,14 @@ def check_command(root: Path, targets: tuple[str, ...]) -> None:
     steps = len(plan_targets(project, chosen).steps)
     identities = find_identities()
     for target in dict.fromkeys((*chosen, *project.every_target)):
-        plan_libraries(project, target, tuple(project.recipes), identities)
+        plan_libraries(project, target, _list_supported(project, target), identities)
     valid = count_noun(len(project.recipes), "recipe is", "recipes are")
     echo(f"{valid} valid: {count_noun(steps, 'step')} on {count_noun(len(chosen), 'target')}")
+
+
+def _list_supported(project: Project, target: Target) -> tuple[str, ...]:
+    """Return the names of the recipes that can be built for a target; one that requires another one cannot leave it out."""
+    return tuple(r.name for r in project.recipes.values() if not any(find_unsupported(r, target, x) for x in _LINKAGES))
 
 
 def _check_built_in(targets: Sequence[Target]) -> None:
@@ -126,7 +134,7 @@ def _check_built_in(targets: Sequence[Target]) -> None:
     for recipe in recipes.values():
         for features in ((), *recipe.profiles.values(), tuple(recipe.features)):
             for target in targets:
-                for linkage in (Linkage.SHARED, Linkage.STATIC):
+                for linkage in (linkage for linkage in _LINKAGES if not find_unsupported(recipe, target, linkage)):
                     resolve_recipe(recipe, target, linkage=linkage, features=features)
     valid = count_noun(len(recipes), "built-in recipe is", "built-in recipes are")
     echo(f"{valid} valid on {count_noun(len(targets), 'target')}")

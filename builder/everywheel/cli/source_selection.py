@@ -8,7 +8,8 @@ from pathlib import Path
 from everywheel.cli.run_plan import choose_targets, list_target_set
 from everywheel.config.collection import is_built_in, load_available_recipes, load_collections, suggest_recipe
 from everywheel.config.project import DEFAULT_TARGETS, Project, load_project
-from everywheel.config.recipe import Linkage, Recipe, ResolvedRecipe, resolve_recipe
+from everywheel.config.recipe import Linkage, Recipe, ResolvedRecipe
+from everywheel.config.recipe_resolver import find_unsupported, resolve_recipe
 from everywheel.config.settings_file import find_settings, has_project
 from everywheel.config.source_settings import SourceSettings, load_source_settings
 from everywheel.errors import UsageError
@@ -83,7 +84,8 @@ def _select_built_in(names: Sequence[str], tags: Sequence[str]) -> tuple[Recipe,
 
     def list_requirements(name: str) -> tuple[str, ...]:
         recipe = recipes[name]
-        resolved = [resolve_recipe(recipe, t, linkage=Linkage.STATIC, features=recipe.features) for t in targets]
+        supported = [target for target in targets if not find_unsupported(recipe, target, Linkage.STATIC)]
+        resolved = [resolve_recipe(recipe, t, linkage=Linkage.STATIC, features=recipe.features) for t in supported]
         return tuple(requirement for r in resolved for requirement in (*r.requires, *r.build_requires))
 
     return tuple(recipes[name] for name in sorted(transitive_closure(names, list_requirements)))

@@ -1,20 +1,18 @@
 """Recipes: how one native library is obtained and built, as frozen values.
 
-There are two stages. A `Recipe` is read by `recipe_loader` and still contains conditions; `resolve_recipe` evaluates them
+There are two stages. A `Recipe` is read by `recipe_loader` and still contains conditions; `recipe_resolver` evaluates them
 for one target, one choice of features and one linkage, and returns a `ResolvedRecipe`, in which nothing is conditional.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from everywheel.config.source import Source
-from everywheel.errors import UsageError
 from everywheel.platforms.target import Target
 
 Scalar = str | bool | int
@@ -128,6 +126,7 @@ class Override:
     """Changes to a recipe for the targets and linkages that match `when`.
 
     `when` maps the names of facts (`os`, `libc`, `arch`, `endian`, `linkage`) to glob patterns, all of which must match.
+    `unsupported` is the reason for which the library cannot be built for them, or empty.
     """
 
     when: Mapping[str, str]
@@ -144,6 +143,7 @@ class Override:
     system: BuildSystem | None = None
     exports: tuple[str, ...] = ()
     configure: tuple[str, ...] = ()
+    unsupported: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,76 +211,3 @@ def suggest(name: str, candidates: Iterable[str]) -> str:
     names = sorted(candidates)
     close = difflib.get_close_matches(name, names, 1)
     return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(names) or 'none'}"
-
-
-def resolve_recipe(recipe: Recipe, target: Target, *, linkage: Linkage, features: Iterable[str] = ()) -> ResolvedRecipe:
-    """Evaluate every condition in a recipe for one target.
-
-    Features that are not chosen are disabled explicitly, so that no build system detects and enables them.
-    Raises UsageError for an unknown feature.
-    """
-    chosen = tuple(sorted(set(features)))
-    for name in chosen:
-        if name not in recipe.features:
-            raise UsageError(f"{recipe.name} has no feature '{name}'", hint=suggest(name, recipe.features))
-    facts = {**target.facts, "linkage": linkage.value}
-    matching = [o for o in recipe.overrides if all(fnmatchcase(facts[name], glob) for name, glob in o.when.items())]
-    parts: list[Feature | Override] = [*(recipe.features[name] for name in chosen), *matching]
-    build = _resolve_build(recipe, chosen, matching)
-    patches = sorted(name for name in recipe.files if name.startswith("patches/") and name.endswith(".patch"))
-    return ResolvedRecipe(
-        name=recipe.name,
-        version=recipe.version,
-        cpe=recipe.cpe,
-        target=target,
-        linkage=linkage,
-        features=chosen,
-        license=recipe.license,
-        source=recipe.source,
-        build=build,
-        products=replace(
-            recipe.products,
-            exports=_merge(recipe.products.exports, *(part.exports for part in parts)),
-            provides=_merge(recipe.products.provides, *(part.provides for part in parts)),
-            evidence=_merge(recipe.products.evidence, *(part.evidence for part in parts)),
-        ),
-        requires=_merge(recipe.requires, *(part.requires for part in parts)),
-        build_requires=_merge(build.system.programs, recipe.build_requires, *(part.build_requires for part in parts)),
-        directory=recipe.directory,
-        files=recipe.files,
-        executables=recipe.executables,
-        overlay=tuple(name for name in recipe.files if name.startswith("overlay/")),
-        patches=tuple(patches),
-        check=next((recipe.directory / name for name in ("check.c", "check.cpp") if name in recipe.files), None),
-    )
-
-
-def _resolve_build(recipe: Recipe, chosen: Sequence[str], matching: Sequence[Override]) -> Build:
-    selected = [recipe.features[name] for name in chosen]
-    unselected = [feature for name, feature in recipe.features.items() if name not in chosen]
-    parts: list[Feature | Override] = [*selected, *matching]
-    enabled = {option for feature in selected for option in feature.enable}
-    systems = [override.system for override in matching if override.system is not None]
-    options: dict[str, Scalar] = dict(recipe.build.options)
-    for part in parts:
-        options |= part.options
-    return replace(
-        recipe.build,
-        system=[recipe.build.system, *systems][-1],
-        options=options,
-        configure=(*recipe.build.configure, *(arg for override in matching for arg in override.configure)),
-        enable=_merge(recipe.build.enable, *(part.enable for part in parts)),
-        disable=_merge(
-            recipe.build.disable,
-            *(tuple(o for o in feature.enable if o not in enabled) for feature in unselected),
-            *(override.disable for override in matching),
-        ),
-        defines=_merge(recipe.build.defines, *(override.defines for override in matching)),
-        flags=_merge(recipe.build.flags, *(override.flags for override in matching)),
-        link_flags=_merge(recipe.build.link_flags, *(override.link_flags for override in matching)),
-    )
-
-
-def _merge(*parts: tuple[str, ...]) -> tuple[str, ...]:
-    """Concatenate tuples and remove duplicates; the first occurrence is kept."""
-    return tuple(dict.fromkeys(item for part in parts for item in part))

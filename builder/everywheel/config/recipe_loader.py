@@ -234,6 +234,7 @@ def _load_override(table: Table) -> Override:
         evidence=table.texts("extend-evidence"),
         exports=table.texts("extend-exports", rule=SYMBOLS),
         configure=table.texts("extend-configure", rule=LINE),
+        unsupported=table.text("unsupported", "", rule=LINE),
         system=BuildSystem(_load_choice(table, "system", BuildSystem)) if table.has("system") else None,
     )
     table.reject_unknown_keys()

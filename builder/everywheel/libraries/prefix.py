@@ -117,7 +117,8 @@ def relocate_pkgconfig(text: str, *, shared: bool) -> str:
     """Return a .pc file whose directories are relative to the file itself, and which names none of the build machine.
 
     A shared library contains its static requirements, which must not be linked a second time. Its requirements therefore
-    become private ones: pkg-config uses only their compiler flags.
+    become private ones: pkg-config uses only their compiler flags. Private compiler flags are those for an archive, such as a
+    definition without which the headers declare the functions of a DLL.
     """
     text = re.sub(r"^prefix\s*=.*$", "prefix=${pcfiledir}/../..", text, flags=re.M)
     text = _PREFIX.sub("${prefix}", text)
@@ -126,7 +127,7 @@ def relocate_pkgconfig(text: str, *, shared: bool) -> str:
         public = re.search(r"^Requires\s*:(.*)$", text, re.M)
         private = re.search(r"^Requires\.private\s*:(.*)$", text, re.M)
         names = ", ".join(m[1].strip() for m in (public, private) if m is not None and m[1].strip())
-        text = re.sub(r"^(Requires|Requires\.private|Libs\.private)\s*:.*\n?", "", text, flags=re.M)
+        text = re.sub(r"^(Requires|Requires\.private|Libs\.private|Cflags\.private)\s*:.*\n?", "", text, flags=re.M)
         if names:
             text = f"{text.rstrip()}\nRequires.private: {names}\n"
     return text

@@ -15,7 +15,8 @@ from everywheel.config.file_names import wheel_name
 from everywheel.config.pins import digest_pins
 from everywheel.config.project import Project
 from everywheel.config.python_spec import PythonSpec
-from everywheel.config.recipe import BuildSystem, Linkage, Recipe, ResolvedRecipe, resolve_recipe
+from everywheel.config.recipe import BuildSystem, Linkage, Recipe, ResolvedRecipe
+from everywheel.config.recipe_resolver import resolve_recipe
 from everywheel.errors import UsageError
 from everywheel.planning.graph import longest_paths, sort_topologically, transitive_closure
 from everywheel.planning.steps import ANY_PLATFORM, LibraryStep, Plan, Step, StepKind, WheelStep
