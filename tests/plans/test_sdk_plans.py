@@ -22,8 +22,10 @@ LINUX = ("aarch64", "armv7l", "i686", "ppc64le", "riscv64", "s390x", "x86_64")
 LIBRARIES = "expat glib highway lcms2 libexif libffi libjpeg-turbo libpng libvips libwebp pcre2 zlib"
 
 
-def plan_libvips(targets: tuple[Target, ...], linkage: Linkage) -> tuple[LibraryStep, ...]:
-    plan = plan_sdk(prepare_project(PROJECT, ["libvips"], linkage), targets, ["libvips"], IDENTITIES)
+def plan_libvips(targets: tuple[Target, ...], linkage: Linkage, profile: str = PROFILE) -> tuple[LibraryStep, ...]:
+    chosen = () if profile == PROFILE else ("libvips",)
+    project = replace(PROJECT, features={**PROJECT.features, "libvips": RECIPE.profiles[profile]})
+    plan = plan_sdk(prepare_project(project, ["libvips"], linkage, chosen), targets, ["libvips"], IDENTITIES)
     return tuple(plan.libraries.values())
 
 
@@ -42,6 +44,16 @@ def test_an_sdk_is_planned_for_seven_architectures_of_linux_and_for_macos_and_wi
         assert recipes["libvips"].linkage is linkage
         assert {recipe.linkage for name, recipe in recipes.items() if name != "libvips"} == {Linkage.STATIC}
         assert {"vips_*", "g_*", "glib_*"} <= {*recipes["libvips"].products.exports}
+
+
+def test_the_profile_for_servers_has_that_for_sdks_and_more_formats() -> None:
+    steps = plan_libvips(PROJECT.every_target, Linkage.SHARED, "server")
+
+    assert {*RECIPE.profiles[PROFILE], "tiff"} == {*RECIPE.profiles["server"]}
+    for target in PROJECT.every_target:
+        recipes = {s.recipe.name: s.recipe for s in steps if s.platform == target.tag and s.kind is StepKind.LIBRARY}
+        assert sorted(recipes) == sorted([*LIBRARIES.split(), "libtiff"]), target.tag
+        assert recipes["libvips"].features == RECIPE.profiles["server"]
 
 
 def test_the_profile_for_sdks_changes_no_key_of_a_wheel() -> None:
