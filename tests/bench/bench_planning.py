@@ -18,7 +18,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from everywheel.config.project import Project, load_project
-from everywheel.planning.plan import Identities, make_plan
+from everywheel.planning.plan import make_plan
+from everywheel.planning.step_keys import Identities
 from everywheel.platforms.target import Target, parse_target
 
 ROOT = Path(__file__).parents[2]

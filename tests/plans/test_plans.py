@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from everywheel.config.project import load_project
-from everywheel.planning.plan import Identities, make_plan
+from everywheel.planning.plan import make_plan
+from everywheel.planning.step_keys import Identities
 from everywheel.planning.steps import LibraryStep, StepKind
 from everywheel.platforms.target import Target, build_machine_target
 

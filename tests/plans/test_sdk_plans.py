@@ -10,7 +10,8 @@ import pytest
 from everywheel.cli.sdk import PROFILE, plan_sdk, prepare_project
 from everywheel.config.project import load_project
 from everywheel.config.recipe import Linkage
-from everywheel.planning.plan import Identities, make_plan
+from everywheel.planning.plan import make_plan
+from everywheel.planning.step_keys import Identities
 from everywheel.planning.steps import LibraryStep, StepKind
 from everywheel.platforms.target import Target
 from everywheel.sources import list_source_files

@@ -12,7 +12,8 @@ from everywheel.config.project import load_project
 from everywheel.config.recipe import Linkage
 from everywheel.config.recipe_loader import load_recipes
 from everywheel.config.recipe_resolver import find_unsupported, resolve_recipe
-from everywheel.planning.plan import Identities, make_plan
+from everywheel.planning.plan import make_plan
+from everywheel.planning.step_keys import Identities
 from everywheel.platforms.architectures import ARCHES
 from everywheel.platforms.target import Target, parse_target
 from everywheel.sources.cache import find_source

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from everywheel.config.project import load_project
 from everywheel.config.remote_settings import RemoteSettings
-from everywheel.planning.plan import Identities, make_plan, step_id
-from everywheel.planning.steps import Step, WheelStep
+from everywheel.planning.plan import make_plan
+from everywheel.planning.step_keys import Identities
+from everywheel.planning.steps import Step, WheelStep, step_id
 from everywheel.remote.exchange import Exchange
 from everywheel.remote.opening import RemoteOptions, open_remotes
 from everywheel.store.local import Store

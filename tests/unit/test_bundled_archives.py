@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from everywheel.config.project import load_project
-from everywheel.planning.plan import Identities, make_plan
+from everywheel.planning.plan import make_plan
+from everywheel.planning.step_keys import Identities
 from everywheel.wheels.build_env import remove_bundled_archives
 
 

@@ -18,7 +18,8 @@ from everywheel.config.project import load_project
 from everywheel.config.recipe_loader import load_recipes
 from everywheel.containers.cibuildwheel import mount_recipes
 from everywheel.errors import MachineError, UsageError
-from everywheel.planning.plan import Identities, make_plan
+from everywheel.planning.plan import make_plan
+from everywheel.planning.step_keys import Identities
 from example_recipe import RECIPE
 
 ROOT = Path(__file__).parents[2]

@@ -14,7 +14,8 @@ from everywheel.config.pins import Pin, describe_machine
 from everywheel.config.project import load_project
 from everywheel.config.python_spec import PythonSpec
 from everywheel.errors import MachineError
-from everywheel.planning.plan import Identities, make_plan
+from everywheel.planning.plan import make_plan
+from everywheel.planning.step_keys import Identities
 from everywheel.toolchains.interpreters import ensure_interpreter, find_interpreter, identify_interpreter
 from everywheel.wheels.resolve import find_oldest_python
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from everywheel.config.project import load_project
-from everywheel.planning.plan import Identities, make_plan, step_id, wheel_id
-from everywheel.planning.steps import Plan
+from everywheel.planning.plan import make_plan, wheel_id
+from everywheel.planning.step_keys import Identities
+from everywheel.planning.steps import Plan, step_id
 from everywheel.remote.lookup import find_missing
 from everywheel.store.local import Store
 

@@ -23,8 +23,9 @@ from everywheel.config.recipe import (
 )
 from everywheel.config.source import Patch, Source
 from everywheel.config.target_settings import TargetOverride, TargetSettings
-from everywheel.planning.plan import Identities, make_plan, step_id
-from everywheel.planning.steps import LibraryStep, Plan, StepKind, WheelStep
+from everywheel.planning.plan import make_plan
+from everywheel.planning.step_keys import Identities
+from everywheel.planning.steps import LibraryStep, Plan, StepKind, WheelStep, step_id
 
 PROJECT = load_project(Path(__file__).parents[2])
 WHEELS = {"webpencode", "webpencode-cp314t"}
@@ -402,3 +403,27 @@ def test_the_wheels_of_two_floors_of_the_stable_abi_are_separate_steps() -> None
     }
     names = {step.name for step in wheels}
     assert names == {PROJECT.name, f"{PROJECT.name}-cp312-abi3", f"{PROJECT.name}-cp313-abi3"}
+
+
+def test_steps_that_are_planned_for_many_targets_are_those_of_each_target() -> None:
+    together = make_plan(PROJECT, PROJECT.every_target, IDENTITIES)
+
+    for target in PROJECT.every_target:
+        single = make_plan(PROJECT, [target], IDENTITIES)
+        for id, step in single.steps.items():
+            assert (together.steps[id].key, together.steps[id].requires) == (step.key, step.requires), id
+            if step.platform == target.tag and isinstance(step, LibraryStep):
+                assert together.steps[id] == step, id
+
+
+def test_a_change_behind_headers_affects_what_uses_them() -> None:
+    headers = replace(PROJECT.recipes["cpython"], name="middle", requires=("zlib",), files={})
+    expat = replace(PROJECT.recipes["expat"], requires=("middle",))
+    project = replace(PROJECT, recipes={**PROJECT.recipes, "middle": headers, "expat": expat})
+    zlib = replace(PROJECT.recipes["zlib"], version="9")
+    changed = replace(project, recipes={**project.recipes, "zlib": zlib})
+
+    before, after = (plan(project).steps[f"expat:{PROJECT.targets[0].tag}"] for project in (project, changed))
+
+    assert "middle:any" in before.requires
+    assert before.key != after.key

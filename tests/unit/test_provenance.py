@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from everywheel.config.pins import Pin
 from everywheel.config.project import Smoke, load_project
 from everywheel.errors import UsageError
-from everywheel.planning.plan import Identities, make_plan
+from everywheel.planning.plan import make_plan
+from everywheel.planning.step_keys import Identities
 from everywheel.provenance.build import describe_build
 from everywheel.provenance.checks import Check, Verdict
 from everywheel.provenance.envelope import (

@@ -15,7 +15,8 @@ from everywheel.cli.main import main
 from everywheel.config.file_names import sdist_name, wheel_names
 from everywheel.config.project import Project, load_project
 from everywheel.errors import AuditError, EverywheelError, ReleaseError, UsageError
-from everywheel.planning.plan import Identities, make_plan
+from everywheel.planning.plan import make_plan
+from everywheel.planning.step_keys import Identities
 from everywheel.platforms.target import Target, parse_target
 from everywheel.release.completeness import (
     check_files,

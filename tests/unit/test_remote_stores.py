@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from everywheel.execution.notices import listen_to_notices
 from everywheel.execution.retry import RetryPolicy
-from everywheel.planning.plan import step_id
+from everywheel.planning.steps import step_id
 from everywheel.remote import exchange, web
 from everywheel.remote.lookup import fetch_missing, find_missing
 from everywheel.remote.stores import RemoteStores

@@ -11,8 +11,9 @@ import pytest
 from click.testing import CliRunner
 from everywheel.cli.main import main
 from everywheel.config.project import load_project
-from everywheel.planning.plan import Identities, make_plan
+from everywheel.planning.plan import make_plan
 from everywheel.planning.shards import estimate_times, split_plan
+from everywheel.planning.step_keys import Identities
 from everywheel.planning.steps import Plan
 from everywheel.platforms.target import Target
 

@@ -86,6 +86,7 @@ def read(folder: Path) -> LibraryStep:
         target=target,
         recipe=recipe,
         link=(),
+        direct_link=(),
         programs=(),
     )
 

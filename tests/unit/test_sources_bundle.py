@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from everywheel.config.project import load_project
 from everywheel.errors import MachineError, SourceError
-from everywheel.planning.plan import Identities, make_plan
+from everywheel.planning.plan import make_plan
+from everywheel.planning.step_keys import Identities
 from everywheel.sources import BundledFile, PinnedFile, bundle_sources, import_bundle
 
 ROOT = Path(__file__).parents[2]

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 import yaml
 from everywheel.config.project import load_project
-from everywheel.planning.plan import Identities, make_plan
+from everywheel.planning.plan import make_plan
+from everywheel.planning.step_keys import Identities
 from everywheel.release.matrix import group_jobs, plan_jobs
 
 ROOT = Path(__file__).parents[2]

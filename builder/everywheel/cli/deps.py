@@ -18,7 +18,8 @@ from everywheel.config.project import Project
 from everywheel.errors import UsageError, count_noun
 from everywheel.pipeline import BuildOptions
 from everywheel.planning.keys import find_identities
-from everywheel.planning.plan import Identities, finish_plan, make_plan, plan_libraries
+from everywheel.planning.plan import finish_plan, make_plan, plan_libraries
+from everywheel.planning.step_keys import Identities
 from everywheel.planning.steps import ANY_PLATFORM, Plan, Step, StepKind
 from everywheel.platforms.target import Target, build_machine_target
 from everywheel.store.local import Store

@@ -21,7 +21,8 @@ from everywheel.config.target_settings import TargetSettings
 from everywheel.errors import UsageError, count_noun
 from everywheel.pipeline import BuildOptions
 from everywheel.planning.keys import find_identities
-from everywheel.planning.plan import Identities, finish_plan, plan_libraries
+from everywheel.planning.plan import finish_plan, plan_libraries
+from everywheel.planning.step_keys import Identities
 from everywheel.planning.steps import Plan, Step
 from everywheel.platforms.target import Target, build_machine_target, parse_target
 from everywheel.sdk.assembly import assemble_sdk

@@ -12,7 +12,7 @@ from importlib.metadata import version
 
 from everywheel.config.pins import describe_machine
 from everywheel.planning.keys import find_identities
-from everywheel.planning.plan import Identities
+from everywheel.planning.step_keys import Identities
 from everywheel.planning.steps import Step, StepKind
 from everywheel.platforms.target import build_machine_target
 from everywheel.toolchains.compilers import EngineName

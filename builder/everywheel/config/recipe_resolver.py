@@ -64,9 +64,23 @@ def find_unsupported(recipe: Recipe, target: Target, linkage: Linkage) -> str:
     return reasons[0] if reasons else ""
 
 
-def _find_matching(recipe: Recipe, target: Target, linkage: Linkage) -> list[Override]:
+def match_overrides(recipe: Recipe, target: Target, linkage: Linkage) -> tuple[int, ...]:
+    """Return the positions of the overrides whose conditions are met.
+
+    Except for its `target`, a resolved recipe depends on the target and the linkage only through these.
+    """
+    if not recipe.overrides:
+        return ()
     facts = {**target.facts, "linkage": linkage.value}
-    return [o for o in recipe.overrides if all(fnmatchcase(facts[name], glob) for name, glob in o.when.items())]
+    return tuple(
+        position
+        for position, override in enumerate(recipe.overrides)
+        if all(fnmatchcase(facts[name], glob) for name, glob in override.when.items())
+    )
+
+
+def _find_matching(recipe: Recipe, target: Target, linkage: Linkage) -> list[Override]:
+    return [recipe.overrides[position] for position in match_overrides(recipe, target, linkage)]
 
 
 def _resolve_build(recipe: Recipe, chosen: Sequence[str], matching: Sequence[Override]) -> Build:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
 from everywheel.errors import UsageError
@@ -47,16 +47,18 @@ def transitive_closure(roots: Iterable[str], requires: Callable[[str], Iterable[
     return tuple(visited)
 
 
-def longest_paths(edges: Mapping[str, Iterable[str]], weight: Callable[[str], float]) -> dict[str, float]:
+def longest_paths(
+    edges: Mapping[str, Iterable[str]], order: Sequence[str], weights: Mapping[str, float]
+) -> dict[str, float]:
     """Return, for each node, the total weight of the heaviest path from the node to one that nothing depends on.
 
-    The scheduler uses it as the priority of a step. Raises UsageError when the graph has a cycle.
+    `order` are the nodes in topological order. The scheduler uses the result as the priority of a step.
     """
-    dependents: dict[str, list[str]] = {node: [] for node in edges}
-    for node, requirements in edges.items():
-        for requirement in requirements:
-            dependents[requirement].append(node)
+    after = dict.fromkeys(order, 0.0)
     lengths: dict[str, float] = {}
-    for node in reversed(sort_topologically(edges)):
-        lengths[node] = weight(node) + max((lengths[dependent] for dependent in dependents[node]), default=0.0)
+    for node in reversed(order):
+        lengths[node] = length = weights[node] + after[node]
+        for requirement in edges[node]:
+            if after[requirement] < length:
+                after[requirement] = length
     return lengths

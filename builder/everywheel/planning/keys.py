@@ -13,7 +13,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
-from everywheel.planning.plan import Identities
+from everywheel.planning.step_keys import Identities
 from everywheel.toolchains.compilers import EngineName
 from everywheel.toolchains.native import native_facts
 
@@ -30,7 +30,9 @@ ARTIFACT_CODE = (
     "execution/supervisor.py",
     "execution/temporary_files.py",
     "libraries",
+    "planning/library_planner.py",
     "planning/plan.py",
+    "planning/step_keys.py",
     "planning/steps.py",
     "platforms",
     "sources/patch.py",

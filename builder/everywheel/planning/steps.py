@@ -32,6 +32,7 @@ class LibraryStep:
         key: the cache key.
         platform: the target's platform tag, or `any` for headers, which all targets share.
         link: the ids of the steps whose artifacts make up the prefix: the direct and indirect requirements.
+        direct_link: those of the direct requirements.
         programs: the ids of the steps whose programs run during the build.
     """
 
@@ -42,6 +43,7 @@ class LibraryStep:
     target: Target
     recipe: ResolvedRecipe
     link: tuple[str, ...]
+    direct_link: tuple[str, ...]
     programs: tuple[str, ...]
 
     @property
@@ -55,6 +57,11 @@ class LibraryStep:
     @property
     def requires(self) -> tuple[str, ...]:
         return (*self.link, *self.programs)
+
+    @property
+    def direct(self) -> tuple[str, ...]:
+        """The requirements from which all others follow."""
+        return (*self.direct_link, *self.programs)
 
     @property
     def label(self) -> str:
@@ -93,11 +100,20 @@ class WheelStep:
         return self.link
 
     @property
+    def direct(self) -> tuple[str, ...]:
+        return self.link
+
+    @property
     def label(self) -> str:
         return f"{self.name} {self.version} for {self.platform}"
 
 
 Step: TypeAlias = LibraryStep | WheelStep
+
+
+def step_id(name: str, platform: str) -> str:
+    """Return the id of the step that builds `name` for a platform tag."""
+    return f"{name}:{platform}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
