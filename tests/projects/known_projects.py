@@ -26,7 +26,7 @@ class Suite:
 class KnownProject:
     """A project on PyPI: `settings` is its everywheel.toml, `use` a program that uses the installed wheel.
 
-    `without` has the targets that are not built, each with the reason.
+    `without` has the targets that are not built, each with the reason; `note` states why there is no wheel for a Python.
     """
 
     name: str
@@ -36,6 +36,7 @@ class KnownProject:
     use: str = ""
     quick: bool = False
     suite: Suite | None = None
+    note: str = ""
     without: dict[str, str] = field(default_factory=dict)
 
     @property

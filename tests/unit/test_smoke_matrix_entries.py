@@ -111,6 +111,11 @@ def test_an_image_has_its_own_python_or_where_it_is_pulled_a_portable_one(
     ("tags", "versions", "reason"),
     [
         ("cp314-cp314t", ("3.13", "3.14"), "no interpreter for cp314t on the image, only Python 3.13 and 3.14"),
+        (
+            "cp314-abi3",
+            ("3.11", "3.12", "3.13"),
+            "no interpreter for cp314-abi3 on the image, only Python 3.11, 3.12 and 3.13",
+        ),
         ("cp314-abi3", ("3.13",), "no interpreter for cp314-abi3 on the image, only Python 3.13"),
         (
             "cp311-abi3",

