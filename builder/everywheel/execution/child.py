@@ -24,7 +24,7 @@ from everywheel.errors import MachineError
 from everywheel.execution import supervisor
 
 _KILL_TIMEOUT = 1.0  # seconds to wait for processes that are killed; those that wait for a disk may take longer
-_STOP_TIMEOUT = 1.0  # seconds to wait for a supervisor at the end
+_STOP_TIMEOUT = 0.5  # seconds to wait for a supervisor at the end; it ends its commands without this process, too
 
 
 class Child(Protocol):

@@ -21,7 +21,7 @@ T = TypeVar("T")
 TICK = 0.2
 """The longest time in seconds that a wait may block: on Windows, Ctrl-C takes effect only between two waits."""
 
-_PATIENCE = 1.0  # seconds that threads have after a cancellation: one call that packs a large file can take longer
+_PATIENCE = 0.8  # seconds that threads have after a cancellation: one call that packs a large file can take longer
 
 
 class DaemonThreads(Executor):
