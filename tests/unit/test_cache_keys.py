@@ -47,6 +47,7 @@ EXCUSED = {
     "execution/cancellation.py": "a canceled step has no result",
     "execution/jobserver.py": ORDER,
     "execution/notices.py": "reports what was repaired",
+    "execution/processor_time.py": "measures",
     "execution/processors.py": ORDER,
     "execution/retry.py": DOWNLOADS,
     "execution/scheduler.py": ORDER,

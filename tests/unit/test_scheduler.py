@@ -74,6 +74,15 @@ def test_a_failure_stops_only_the_tasks_that_depend_on_it(pool: JobPool) -> None
     assert results["vips"].blocked_by == "the zlib"
 
 
+def test_a_failure_skips_a_chain_of_any_length(pool: JobPool) -> None:
+    chain = [task("0", work=fail), *(task(str(number), str(number - 1)) for number in range(1, 3000))]
+
+    results = execute(chain, LocalExecutor(pool), Recorder())
+
+    assert [result.outcome for result in results] == [Outcome.FAILED, *[Outcome.SKIPPED] * 2999]
+    assert {result.blocked_by for result in results[1:]} == {"the 0"}
+
+
 def test_two_failures_are_both_reported_and_a_task_that_requires_both_is_skipped_once(pool: JobPool) -> None:
     results = execute(
         [task("a", work=fail), task("b", work=fail), task("c", "a", "b")], LocalExecutor(pool), Recorder()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 from everywheel.cli.trace import record_trace
 from everywheel.errors import BuildError, UsageError
 from everywheel.execution.jobserver import open_job_pool
+from everywheel.execution.process import run_command
 from everywheel.execution.scheduler import LocalExecutor, Outcome, Task, execute
 from everywheel.pipeline import SilentListener
 from everywheel.sources import FetchEvent, FetchEventKind, PinnedFile
@@ -57,6 +60,25 @@ def test_tasks_at_the_same_time_have_lanes_of_their_own_and_stages_are_inside_th
         assert stages[0]["ts"] >= task["ts"]
         assert stages[0]["ts"] + stages[0]["dur"] <= stages[1]["ts"] + 1
         assert stages[1]["ts"] + stages[1]["dur"] <= task["ts"] + task["dur"] + 1
+
+
+def test_stages_and_tasks_have_the_processor_time_of_their_commands_and_of_what_these_start(tmp_path: Path) -> None:
+    burn = "import time; end = time.process_time() + 0.4\nwhile time.process_time() < end: pass"
+    nested = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {burn!r}], check=True)"
+
+    def work(set_stage: Callable[[str], None]) -> None:
+        set_stage("configure")
+        time.sleep(0.4)
+        set_stage("compile")
+        run_command([sys.executable, "-c", nested])
+
+    run({"a": ((), work), "b": (("a",), lambda set_stage: None)}, tmp_path / "trace.json")
+
+    seconds = {event["name"]: event["args"]["processor_seconds"] for event in read(tmp_path / "trace.json")}
+    assert seconds["configure"] < 0.2
+    assert seconds["compile"] > 0.4
+    assert seconds["label of a"] == pytest.approx(seconds["configure"] + seconds["compile"], abs=0.1)
+    assert seconds["label of b"] < 0.2
 
 
 def test_failed_and_skipped_tasks_are_recorded(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from everywheel.errors import UsageError
+from everywheel.execution.processor_time import read_processor_time
 from everywheel.execution.scheduler import Result, Task
 from everywheel.pipeline import BuildListener
 from everywheel.sources import FetchEvent, FetchEventKind
@@ -23,13 +24,17 @@ _STEPS, _TRANSFERS = 1, 2  # the processes of the trace: each has lanes of its o
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Span:
-    """Something that runs: its process and lane in the trace, and its start in seconds."""
+    """Something that runs: its process and lane in the trace, and its start in seconds.
+
+    `used` is the processor time that its task had used before.
+    """
 
     name: str
     category: str
     process: int
     lane: int
     start: float
+    used: float = 0.0
 
 
 class TraceRecorder:
@@ -67,18 +72,20 @@ class TraceRecorder:
 
     def stage(self, task: Task, stage: str) -> None:
         with self._lock:
-            self._end_stage(task.id)
+            used = read_processor_time()
+            self._end_stage(task.id, used)
             lane = self._tasks[task.id].lane
             self._stages[task.id] = _Span(
-                name=stage, category="stage", process=_STEPS, lane=lane, start=time.monotonic()
+                name=stage, category="stage", process=_STEPS, lane=lane, start=time.monotonic(), used=used
             )
         self._listener.stage(task, stage)
 
     def end(self, result: Result) -> None:
         with self._lock:
-            self._end_stage(result.id)
+            self._end_stage(result.id, result.processor_seconds)
             if result.id in self._tasks:  # a skipped task has not begun
-                self._close(self._tasks.pop(result.id), id=result.id, outcome=result.outcome.value)
+                facts = {"id": result.id, "outcome": result.outcome.value}
+                self._close(self._tasks.pop(result.id), **facts, processor_seconds=round(result.processor_seconds, 3))
         self._listener.end(result)
 
     def write(self, file: Path) -> None:
@@ -107,9 +114,10 @@ class TraceRecorder:
         lane = next(number for number in range(1, len(used) + 2) if number not in used)
         return _Span(name=name, category=category, process=process, lane=lane, start=time.monotonic())
 
-    def _end_stage(self, id: str) -> None:
+    def _end_stage(self, id: str, used: float) -> None:
         if id in self._stages:
-            self._close(self._stages.pop(id))
+            span = self._stages.pop(id)
+            self._close(span, processor_seconds=round(used - span.used, 3))
 
     def _close(self, span: _Span, **facts: object) -> None:
         self._events.append(

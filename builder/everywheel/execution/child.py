@@ -22,6 +22,7 @@ from typing import Protocol
 
 from everywheel.errors import MachineError
 from everywheel.execution import supervisor
+from everywheel.execution.processor_time import add_command_time
 
 _KILL_TIMEOUT = 1.0  # seconds to wait for processes that are killed; those that wait for a disk may take longer
 _STOP_TIMEOUT = 0.5  # seconds to wait for a supervisor at the end; it ends its commands without this process, too
@@ -111,7 +112,7 @@ class _Supervisor:
             with other, self._lock:
                 socket.send_fds(self._control, [b"\0"], [other.fileno(), *streams])
             connection.sendall(supervisor.REQUEST.pack(len(request)) + request)
-            kind, code = _receive_reply(connection)
+            kind, code, _ = _receive_reply(connection)
             if kind != supervisor.STARTED:
                 path = directory if kind == supervisor.NO_DIRECTORY else args[0]
                 raise OSError(code, os.strerror(code), path)
@@ -151,22 +152,24 @@ class _SupervisedChild:
     def wait(self, timeout: float) -> int | None:
         self._connection.settimeout(timeout)
         try:
-            return _receive_reply(self._connection)[1]
+            _, exit_code, seconds = _receive_reply(self._connection)
         except TimeoutError:
             return None
+        add_command_time(seconds)
+        return exit_code
 
     def kill(self) -> None:
         with contextlib.suppress(OSError):  # it has ended
             self._connection.send(b"\0")
 
 
-def _receive_reply(connection: socket.socket) -> tuple[bytes, int]:
-    """Return the kind and the code of the supervisor's next reply."""
+def _receive_reply(connection: socket.socket) -> tuple[bytes, int, float]:
+    """Return the kind, the code and the processor time of the supervisor's next reply."""
     reply = connection.recv(supervisor.REPLY.size)
     if not reply:
         raise _report_lost()
-    kind, code = supervisor.REPLY.unpack(reply)
-    return kind, code
+    kind, code, seconds = supervisor.REPLY.unpack(reply)
+    return kind, code, seconds
 
 
 def _report_lost() -> MachineError:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import StrEnum
 from graphlib import TopologicalSorter
+from heapq import heappop, heappush
 from typing import Protocol
 
 from everywheel.errors import BuildError, EverywheelError
 from everywheel.execution.cancellation import Cancellation, Interrupted, cancellation_scope
 from everywheel.execution.files import describe_os_error
 from everywheel.execution.jobserver import JobPool
+from everywheel.execution.processor_time import measure_processor_time
 from everywheel.execution.threads import TICK, DaemonThreads, wait_for_any
 
 _PLACE_WAIT = 0.05  # seconds to wait for the place of a task before the results of ended tasks are processed
@@ -56,8 +58,8 @@ class Task:
 class Result:
     """The result of one task.
 
-    `seconds` is its wall-clock time, `error` is set if it failed. `blocked_by` is the label of the failed task because of
-    which it was skipped.
+    `seconds` is its wall-clock time, `processor_seconds` the processor time that it and its commands used. `error` is set
+    if it failed. `blocked_by` is the label of the failed task because of which it was skipped.
     """
 
     id: str
@@ -65,6 +67,7 @@ class Result:
     label: str
     outcome: Outcome
     seconds: float = 0.0
+    processor_seconds: float = 0.0
     error: EverywheelError | None = None
     blocked_by: str = ""
 
@@ -138,11 +141,12 @@ class _Execution:
         self._executor = executor
         self._listener = listener
         self._threads = threads
-        self._ready: list[Task] = []
+        self._ready: list[tuple[float, str]] = []  # a heap: the negative priority, and the id
         requirements = {task.id: self._tasks.keys() & set(task.requires) for task in tasks}
         self._sorter = TopologicalSorter(requirements)
         self._sorter.prepare()
         self._running: list[Future[Result]] = []
+        self._dependents: dict[str, list[str]] = {}  # found after the first failure
         self.results: dict[str, Result] = {}
 
     def run(self, cancellation: Cancellation) -> None:
@@ -166,11 +170,10 @@ class _Execution:
                 if id in self.results:
                     self._sorter.done(id)
                 else:
-                    self._ready.append(self._tasks[id])
+                    heappush(self._ready, (-self._tasks[id].priority, id))
 
     def _start_first(self) -> None:
-        task = min(self._ready, key=lambda task: (-task.priority, task.id))
-        self._ready.remove(task)
+        task = self._tasks[heappop(self._ready)[1]]
         self._listener.begin(task)
         future = self._threads.submit(self._work, task)
         # A callback runs after the result is set: once `run` acquires the place, the result must be available.
@@ -180,19 +183,25 @@ class _Execution:
     def _work(self, task: Task) -> Result:
         began = time.monotonic()
         outcome, error = Outcome.DONE, None
-        try:
-            outcome = self._executor.run(task, lambda stage: self._listener.stage(task, stage)) or Outcome.DONE
-        except EverywheelError as raised:
-            error = raised
-        except Interrupted:
-            error = BuildError(f"{task.label}: canceled")
-        except Exception as raised:  # a full disk or a programming error must not end the other tasks
-            error = _describe(task, raised)
-            error.__cause__ = raised
-        seconds = time.monotonic() - began
-        if error is not None:
-            outcome = Outcome.FAILED
-        return Result(id=task.id, kind=task.kind, label=task.label, outcome=outcome, seconds=seconds, error=error)
+        with measure_processor_time() as processor_time:
+            try:
+                outcome = self._executor.run(task, lambda stage: self._listener.stage(task, stage)) or Outcome.DONE
+            except EverywheelError as raised:
+                error = raised
+            except Interrupted:
+                error = BuildError(f"{task.label}: canceled")
+            except Exception as raised:  # a full disk or a programming error must not end the other tasks
+                error = _describe(task, raised)
+                error.__cause__ = raised
+        return Result(
+            id=task.id,
+            kind=task.kind,
+            label=task.label,
+            outcome=outcome if error is None else Outcome.FAILED,
+            seconds=time.monotonic() - began,
+            processor_seconds=processor_time.seconds,
+            error=error,
+        )
 
     def _settle_ended(self, timeout: float) -> None:
         """Process the results of ended tasks, after waiting at most `timeout` seconds for one."""
@@ -204,16 +213,32 @@ class _Execution:
             self._sorter.done(result.id)
 
     def _settle(self, result: Result) -> None:
+        """Store a result and report it; after a failure, skip all tasks that require it directly or indirectly."""
         self.results[result.id] = result
         self._listener.end(result)
         if result.outcome in (Outcome.DONE, Outcome.FOUND):
             return
-        for task in self._tasks.values():
-            if result.id in task.requires and task.id not in self.results:
-                blocked_by = result.blocked_by or result.label
-                self._settle(
-                    Result(id=task.id, kind=task.kind, label=task.label, outcome=Outcome.SKIPPED, blocked_by=blocked_by)
-                )
+        if not self._dependents:
+            self._dependents = _list_dependents(self._tasks.values())
+        blocked = [result.id]
+        for blocker in blocked:  # grows
+            for id in self._dependents.get(blocker, ()):
+                if id not in self.results:
+                    blocked.append(id)
+                    task = self._tasks[id]
+                    self.results[id] = skipped = Result(
+                        id=id, kind=task.kind, label=task.label, outcome=Outcome.SKIPPED, blocked_by=result.label
+                    )
+                    self._listener.end(skipped)
+
+
+def _list_dependents(tasks: Iterable[Task]) -> dict[str, list[str]]:
+    """Return for each id the tasks that require it."""
+    dependents: dict[str, list[str]] = {}
+    for task in tasks:
+        for requirement in task.requires:
+            dependents.setdefault(requirement, []).append(task.id)
+    return dependents
 
 
 def _describe(task: Task, raised: Exception) -> EverywheelError:

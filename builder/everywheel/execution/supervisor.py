@@ -31,8 +31,9 @@ import time
 from collections.abc import Callable, Iterator
 
 REQUEST = struct.Struct("!I")
-REPLY = struct.Struct("!ci")
-"""The kind of a reply, and the exit code (negative: the signal that ended the command) or the number of the system error."""
+REPLY = struct.Struct("!cid")
+"""The kind of a reply, the exit code (negative: the signal that ended the command) or the number of the system error, and the
+processor time of an ended command, with that of the processes that it waited for, in seconds."""
 STARTED, EXITED, NO_DIRECTORY, NO_PROGRAM = b"S", b"X", b"D", b"P"
 SESSIONS, TERMINAL = "sessions", "terminal"
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
@@ -47,6 +48,7 @@ class _Job:
         self.connection = connection
         self.pid = pid
         self.exit_code: int | None = None
+        self.seconds = 0.0
         self.killed = False
         self.victims: set[int] = set()
 
@@ -151,7 +153,7 @@ class _Supervisor:
             except OSError as error:
                 code = error.errno or code
             finally:
-                os.write(report, REPLY.pack(kind, code))
+                os.write(report, REPLY.pack(kind, code, 0.0))
                 os._exit(127)
         os.close(report)
         with open(failed, "rb") as reader:
@@ -159,16 +161,17 @@ class _Supervisor:
         if not message:
             return pid, STARTED, 0
         os.waitpid(pid, 0)
-        kind, code = REPLY.unpack(message)
+        kind, code, _ = REPLY.unpack(message)
         return pid, kind, code
 
     def _reap(self) -> None:
         """Collect the exit codes of ended processes, and reply for those that ended by themselves."""
-        for pid, status in _collect_ended():
+        for pid, status, seconds in _collect_ended():
             job = self._jobs.get(pid)
             if job is None:  # adopted from a command
                 continue
             job.exit_code = os.waitstatus_to_exitcode(status)
+            job.seconds = seconds
             if not job.killed:
                 self._selector.unregister(job.connection)
                 self._end(job)
@@ -189,7 +192,7 @@ class _Supervisor:
 
     def _end(self, job: _Job) -> None:
         del self._jobs[job.pid]
-        _reply(job.connection, EXITED, job.exit_code or 0)
+        _reply(job.connection, EXITED, job.exit_code or 0, job.seconds)
         job.connection.close()
 
 
@@ -215,11 +218,12 @@ def _find_prctl() -> Callable[[int, int], object]:
     return lambda option, value: None
 
 
-def _collect_ended() -> Iterator[tuple[int, int]]:
-    """Yield process id and status of each child that has ended."""
+def _collect_ended() -> Iterator[tuple[int, int, float]]:
+    """Yield process id, status and processor time of each child that has ended."""
     with contextlib.suppress(ChildProcessError):
-        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-            yield ended
+        while (ended := os.wait4(-1, os.WNOHANG))[0]:
+            pid, status, usage = ended
+            yield pid, status, usage.ru_utime + usage.ru_stime
 
 
 def _list_processes() -> dict[int, tuple[int, int]]:
@@ -259,9 +263,9 @@ def _receive(connection: socket.socket, size: int) -> bytes:
     return bytes(data)
 
 
-def _reply(connection: socket.socket, kind: bytes, code: int) -> None:
+def _reply(connection: socket.socket, kind: bytes, code: int, seconds: float = 0.0) -> None:
     with contextlib.suppress(OSError):  # the builder may have ended
-        connection.sendall(REPLY.pack(kind, code))
+        connection.sendall(REPLY.pack(kind, code, seconds))
 
 
 if __name__ == "__main__":
