@@ -28,7 +28,7 @@ class _Variant:
 
     @property
     def is_headers(self) -> bool:
-        """Whether the recipe installs headers only, which are the same for every target."""
+        """True for a recipe that only installs headers, which are the same for every target."""
         return self.recipe.build.system is BuildSystem.HEADERS
 
 
