@@ -116,10 +116,12 @@ static const unsigned char cff[] = {
 static const unsigned char packed_gzip[] = {31, 139, 8,  0,  0,  0, 0, 0,
                                             2,  3,   75, 76, 74, 6, 0, 194,
                                             65, 36,  53, 3,  0,  0, 0};
+#ifdef FT_CONFIG_OPTION_USE_BZIP2
 static const unsigned char packed_bzip2[] = {
     66,  90, 104, 57, 49, 65,  89, 38, 83, 89,  100, 140, 187,
     115, 0,  0,   0,  1,  0,   56, 0,  32, 0,   33,  152, 25,
     132, 97, 119, 36, 83, 133, 9,  6,  72, 203, 183, 48};
+#endif
 
 /* Returns whether `a` at 10 pixels is a square of 8 x 8 full pixels. */
 static int renders(FT_Library library, const unsigned char *font,
@@ -218,8 +220,12 @@ static int provides(FT_Library library, const char *name) {
     return loads_png(library);
   if (strcmp(name, "gzip") == 0)
     return unpacks(FT_Stream_OpenGzip, packed_gzip, sizeof packed_gzip);
+#ifdef FT_CONFIG_OPTION_USE_BZIP2
   return strcmp(name, "bzip2") == 0 &&
          unpacks(FT_Stream_OpenBzip2, packed_bzip2, sizeof packed_bzip2);
+#else
+  return 0;
+#endif
 }
 
 int main(int argc, char **argv) {

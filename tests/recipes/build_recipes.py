@@ -20,6 +20,7 @@ from collection_page import (
     RecipeResult,
     TargetResult,
     is_listed,
+    is_supported,
     merge_results,
     read_results,
     render_table,
@@ -85,6 +86,8 @@ def build_recipe(recipe: Recipe, project: Project, tags: Sequence[str], store: S
     """Build one library for each target, shared and static; a failure is part of the result."""
     results = {}
     for tag in tags:
+        if not is_supported(recipe, tag):
+            continue
         print(f"{recipe.name} {recipe.version}: {tag}", flush=True)
         results[tag] = build_for_target(recipe, project, parse_target(tag), store)
     return RecipeResult(version=recipe.version, targets=results)

@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from everywheel.config.recipe import Recipe
+from everywheel.config.recipe import Linkage, Recipe
+from everywheel.config.recipe_resolver import find_unsupported
+from everywheel.platforms.target import parse_target
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "collection.md"
@@ -33,7 +35,8 @@ only these; the results are in `docs/data/collection.json`, from which this page
 
 *run*: the library was built, and the check program of its recipe used it on the build machine, which had an x86-64 processor
 and glibc. *built*: it was built, and its files were checked; *shared only* and *static only*: the other one was not built. An
-empty cell is a target that was not tried. Sizes are those for {sizes}, stripped, with what they contain of other libraries;
+empty cell is a target that was not tried; *unsupported*: the recipe states why the library cannot be built for that target.
+Sizes are those for {sizes}, stripped, with what they contain of other libraries;
 seconds are those of both builds for that target on two cores that were busy with other work as well, without requirements;
 without them, the store had the library.
 *CVEs* are the open vulnerabilities in Debian's security tracker, where it was compared (`--tracker`).
@@ -62,6 +65,11 @@ class RecipeResult:
     version: str
     targets: Mapping[str, TargetResult] = field(default_factory=dict)
     vulnerabilities: int | None = None
+
+
+def is_supported(recipe: Recipe, tag: str) -> bool:
+    """Return whether a recipe can be built for a target, with either linkage."""
+    return not all(find_unsupported(recipe, parse_target(tag), linkage) for linkage in (Linkage.SHARED, Linkage.STATIC))
 
 
 def is_listed(recipe: Recipe) -> bool:
@@ -133,7 +141,7 @@ def render_table(results: Mapping[str, RecipeResult], recipes: Sequence[Recipe])
         [
             recipe.name,
             result.version,
-            *(_describe(result.targets.get(tag)) for tag in TARGETS),
+            *(_describe(result.targets.get(tag)) if is_supported(recipe, tag) else "unsupported" for tag in TARGETS),
             *_list_figures(result),
         ]
         for recipe in recipes

@@ -16,7 +16,7 @@ from collection_page import (
     render_page,
     render_table,
 )
-from everywheel.config.recipe_loader import load_recipes
+from everywheel.config.recipe_loader import load_recipe, load_recipes
 
 RECIPES = list(load_recipes([Path(__file__).parents[2] / "recipes"]).values())
 INTEL, MAC = "manylinux2014_x86_64", "macosx_11_0_arm64"
@@ -45,6 +45,19 @@ def test_a_row_states_what_was_built_and_run_for_each_target() -> None:
 
     assert row == ("| libpng | 1.6.58 | run |  | built |  | static only | no, see below | 0.23 MB | 0.40 MB | 12 | 2 |")
     assert "- libpng, win_amd64: libpng: configure failed\n" in page
+
+
+def test_a_row_names_the_targets_that_a_library_does_not_support(tmp_path: Path) -> None:
+    text = (RECIPES[0].directory.parent / "libpng" / "recipe.toml").read_text(encoding="utf-8")
+    path = tmp_path / "libpng" / "recipe.toml"
+    path.parent.mkdir()
+    path.write_text(
+        f'{text}\n[[overrides]]\nwhen = {{ os = "windows" }}\nunsupported = "it requires fork"\n', encoding="utf-8"
+    )
+
+    *_, row = render_table({"libpng": RecipeResult(version="1.6.58")}, [load_recipe(path)]).splitlines()
+
+    assert row == "| libpng | 1.6.58 |  |  |  |  |  | unsupported |  |  |  |  |"
 
 
 def test_results_of_a_version_are_merged_and_keep_the_seconds_of_what_was_not_built_again() -> None:
