@@ -13,6 +13,7 @@ from everywheel.config.collection import load_collections
 from everywheel.recognition.evidence import LIBRARY_KINDS, Kind
 from everywheel.recognition.matching import Matches, match_libraries
 from everywheel.recognition.project import RecognizedProject, recognize_project
+from everywheel.recognition.project_loader import load_project
 from everywheel.recognition.settings_text import format_workflow
 
 RECIPES = load_collections()
@@ -299,6 +300,31 @@ def test_stable_abi(tmp_path: Path, files: dict[str, str], tag: str | None) -> N
     stable = recognize(tmp_path, **files).stable_abi
 
     assert (stable.name if stable else None) == tag
+
+
+@pytest.mark.parametrize(
+    ("setup", "settings", "option", "tags"),
+    [
+        ("py_limited_api=True, define_macros=[('Py_LIMITED_API', '0x030C0000')]", "", [], ["cp312-abi3"]),
+        ("py_limited_api=True, define_macros=[('Py_LIMITED_API', '0x03060000')]", "", [], ["cp36-abi3"]),
+        ("py_limited_api=True", "", [], ["cp313-abi3"]),
+        ("py_limited_api=True", 'python = ["cp314"]', [], ["cp314"]),
+        ("py_limited_api=True", "", ["cp314t"], ["cp314t"]),
+        ("", "", [], ["cp313", "cp314"]),
+    ],
+)
+def test_a_project_that_uses_the_stable_abi_has_one_wheel_unless_it_names_pythons(
+    setup: str, settings: str, option: list[str], tags: list[str], tmp_path: Path
+) -> None:
+    recognize(
+        tmp_path,
+        pyproject__toml=f'[project]\nname = "spam"\nversion = "1"\nrequires-python = ">=3.13"\n[tool.everywheel]\n{settings}',
+        setup__py=f"from setuptools import Extension, setup\nsetup(ext_modules=[Extension('spam', ['a.c'], {setup})])",
+    )
+
+    project = load_project(tmp_path, options={"python": option} if option else {})
+
+    assert [python.label for python in project.pythons] == tags
 
 
 def test_a_script_that_is_not_python_3_is_named(tmp_path: Path) -> None:

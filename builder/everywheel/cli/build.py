@@ -41,6 +41,7 @@ from everywheel.pipeline import BuildOptions
 from everywheel.planning.shards import ShardNumber
 from everywheel.planning.steps import Plan, WheelStep
 from everywheel.platforms.target import Target
+from everywheel.recognition.rust import reject_rust
 from everywheel.smoke.matrix_entries import is_for_this_python
 from everywheel.store.local import Store
 from everywheel.toolchains.compilers import EngineName
@@ -75,6 +76,13 @@ class _Build:
     hidden=True,
     help="With --executor: time after which another worker builds a step.",
 )
+@click.option(
+    "--wheelhouse",
+    "-w",
+    type=click.Path(path_type=Path, file_okay=False, resolve_path=True),
+    metavar="DIR",
+    help="Directory for the wheels [default: wheelhouse].",
+)
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @runtime_option
 @click.option(
@@ -95,6 +103,7 @@ def build_command(
     shard: ShardNumber | None,
     executor: str | None,
     step_timeout: int,
+    wheelhouse: Path | None,
     dry_run: bool,
     runtime: str | None,
     trace: Path | None,
@@ -110,7 +119,7 @@ def build_command(
     if dry_run:
         show_plan(root, selection, as_json=as_json, shard=shard)
         return
-    project = selection.load_project(root)
+    project = _load_project(selection, root, wheelhouse)
     targets = choose_targets(project, selection.targets, selection.engine)
     store = open_store()
     options = dataclasses.replace(options, engine=selection.engine)
@@ -123,7 +132,7 @@ def build_command(
     else:
         project = provide_interpreters(project, store, options, quiet=as_json)
         plan, results = run_targets(project, targets, store, options, quiet=as_json, trace=trace, where=where)
-    wheels = export_wheels(plan, store, choose_wheelhouse(project, options.engine))
+    wheels = export_wheels(plan, store, wheelhouse or choose_wheelhouse(project, options.engine))
     build = _Build(plan=plan, results=results, wheels=wheels)
     tested = _test_locally(project, build, store, options)
     if as_json:
@@ -132,10 +141,23 @@ def build_command(
         _print_wheels(project, build, tested)
     code = exit_code(results)
     if with_sdist and code == 0:
-        sdist, code = make_sdist(project, targets[0], store, dataclasses.replace(options, keep=False), quiet=as_json)
-        if sdist is not None and not as_json:
-            echo(f"built: {_relative(sdist)} ({sdist.stat().st_size / 1e6:.2f} MB)")
+        code = _build_sdist(project, targets[0], store, options, quiet=as_json)
     ctx.exit(code)
+
+
+def _build_sdist(project: Project, target: Target, store: Store, options: BuildOptions, *, quiet: bool) -> int:
+    """Build the source distribution next to the wheels, and return the exit code."""
+    sdist, code = make_sdist(project, target, store, dataclasses.replace(options, keep=False), quiet=quiet)
+    if sdist is not None and not quiet:
+        echo(f"built: {_relative(sdist)} ({sdist.stat().st_size / 1e6:.2f} MB)")
+    return code
+
+
+def _load_project(selection: Selection, root: Path, wheelhouse: Path | None) -> Project:
+    """Load the project, with `wheelhouse` for its wheels if it is given; raise UsageError for modules in Rust."""
+    project = selection.load_project(root)
+    reject_rust(project.name, project.backend)
+    return project if wheelhouse is None else dataclasses.replace(project, wheelhouse=wheelhouse)
 
 
 def _choose_machines(

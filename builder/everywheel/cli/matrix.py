@@ -10,9 +10,10 @@ import click
 
 from everywheel.cli.output import echo, make_table, print_table
 from everywheel.cli.store_lease import open_store
-from everywheel.config.project import Project, load_project
+from everywheel.config.project import Project
 from everywheel.errors import count_noun
 from everywheel.pipeline import plan_targets
+from everywheel.recognition.project_loader import load_project
 from everywheel.release.matrix import Job, group_jobs, list_released, plan_jobs
 from everywheel.wheels.build_lock import ensure_build_lock
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from everywheel.cli.project_source import choose_wheelhouse_folder, config_option
-from everywheel.config.project import Project, load_project
+from everywheel.config.project import Project
 from everywheel.config.recipe import Linkage
 from everywheel.errors import UsageError
+from everywheel.recognition.project_loader import load_project
 from everywheel.toolchains.compilers import EngineName
 
 if TYPE_CHECKING:

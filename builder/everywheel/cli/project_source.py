@@ -11,7 +11,7 @@ import click
 
 from everywheel.cli.output import echo
 from everywheel.config.settings_file import has_project
-from everywheel.errors import UsageError
+from everywheel.errors import SourceError, UsageError
 from everywheel.execution.files import hash_file, translate_os_errors
 
 _EMPTY = '[project]\nname = "libraries"\nversion = "0"\n'
@@ -40,7 +40,7 @@ def open_project(path: Path) -> Path:
 def find_project(text: str, *, offline: bool = False) -> Path:
     """Return the folder of a project that is named by its folder, its sdist, or its name on the index.
 
-    Raises UsageError for any other text.
+    Raises UsageError for any other text, and SourceError when no index has the project.
     """
     path = Path(text)
     if path.exists():
@@ -51,7 +51,13 @@ def find_project(text: str, *, offline: bool = False) -> Path:
     from everywheel.wheels.project_sdist import fetch_named_sdist, open_sdist, parse_project_name
 
     store = open_store()
-    path = fetch_named_sdist(*parse_project_name(text), store, offline=offline)
+    name, version = parse_project_name(text)
+    try:
+        path = fetch_named_sdist(name, version, store, offline=offline)
+    except SourceError as error:
+        if not version:  # it may as well be meant as a folder
+            error.details = {"folder": f"{path.absolute()} does not exist either", **error.details}
+        raise
     echo(f"{path.name}: sha256 {hash_file(path)}", err=True)
     return open_sdist(path, store)
 

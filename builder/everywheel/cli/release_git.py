@@ -9,8 +9,8 @@ import click
 
 from everywheel.cli.options import verbose_option
 from everywheel.cli.output import echo
-from everywheel.config.project import load_project
 from everywheel.errors import EverywheelError, UsageError, count_noun
+from everywheel.recognition.project_loader import load_project
 
 changelog_option = click.option(
     "--changelog",

@@ -11,11 +11,12 @@ from everywheel.cli.options import build_options
 from everywheel.cli.output import echo
 from everywheel.cli.run_plan import exit_code, run_plan
 from everywheel.cli.store_lease import open_store
-from everywheel.config.project import Project, load_project
+from everywheel.config.project import Project
 from everywheel.libraries.context import BuildContext, project_logs
 from everywheel.pipeline import BuildOptions, plan_targets
 from everywheel.planning.plan import wheel_id
 from everywheel.platforms.target import Target, parse_target
+from everywheel.recognition.project_loader import load_project
 from everywheel.store.local import Store
 from everywheel.toolchains.build_tools import ensure_tools
 from everywheel.toolchains.compilers import EngineName

@@ -15,7 +15,7 @@ from everywheel.cli.project_source import config_option
 from everywheel.cli.run_plan import exit_code, run_plan
 from everywheel.cli.store_lease import open_store
 from everywheel.config.collection import suggest_recipe
-from everywheel.config.project import Project, load_project
+from everywheel.config.project import Project
 from everywheel.errors import NothingSelectedError, UsageError
 from everywheel.execution.process import run_interactive
 from everywheel.libraries.build import prepare_workspace
@@ -25,6 +25,7 @@ from everywheel.planning.keys import find_identities
 from everywheel.planning.plan import finish_plan, plan_libraries
 from everywheel.planning.steps import LibraryStep, Plan
 from everywheel.platforms.target import parse_target
+from everywheel.recognition.project_loader import load_project
 from everywheel.sources import fetch_sources, find_locations, list_source_files
 from everywheel.toolchains.build_tools import ensure_tools
 from everywheel.toolchains.compilers import EngineName

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from everywheel.cli.project_source import open_empty_project
-from everywheel.config.project import Project, load_project
+from everywheel.config.project import Project
 from everywheel.config.settings_file import has_project
+from everywheel.recognition.project_loader import load_project
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from everywheel.cli.run_plan import choose_targets, list_target_set
 from everywheel.config.collection import is_built_in, load_available_recipes, load_collections, suggest_recipe
-from everywheel.config.project import DEFAULT_TARGETS, Project, load_project
+from everywheel.config.project import DEFAULT_TARGETS, Project
 from everywheel.config.recipe import Linkage, Recipe, ResolvedRecipe
 from everywheel.config.recipe_resolver import find_unsupported, resolve_recipe
 from everywheel.config.settings_file import find_settings, has_project
@@ -19,6 +19,7 @@ from everywheel.planning.keys import find_identities
 from everywheel.planning.plan import finish_plan, plan_libraries
 from everywheel.planning.steps import LibraryStep
 from everywheel.platforms.target import parse_target
+from everywheel.recognition.project_loader import load_project
 
 
 def select_recipes(

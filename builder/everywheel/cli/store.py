@@ -14,9 +14,9 @@ from everywheel.cli.options import json_option, remote_option
 from everywheel.cli.output import echo, make_table, print_table
 from everywheel.cli.store_remote import collect_garbage_of_remotes, ls_command
 from everywheel.cli.store_transfer import pull_command, push_command
-from everywheel.config.project import load_project
 from everywheel.errors import BuildError, UsageError, count_noun
 from everywheel.pipeline import plan_targets
+from everywheel.recognition.project_loader import load_project
 from everywheel.remote.opening import RemoteOptions
 from everywheel.store.damage import DamageCheck, find_damage, remove_damage
 from everywheel.store.garbage import collect_garbage

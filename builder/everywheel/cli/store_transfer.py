@@ -22,12 +22,13 @@ from everywheel.cli.output import echo
 from everywheel.cli.progress import ProgressDisplay, make_console, open_display
 from everywheel.cli.run_plan import choose_targets, list_target_set
 from everywheel.cli.store_lease import open_store
-from everywheel.config.project import Project, load_project
+from everywheel.config.project import Project
 from everywheel.config.remote_settings import RemoteSettings, load_remote_settings
 from everywheel.config.settings_file import find_settings, has_project
 from everywheel.errors import MachineError, UsageError, count_noun
 from everywheel.pipeline import plan_targets
 from everywheel.planning.steps import Step
+from everywheel.recognition.project_loader import load_project
 from everywheel.remote.exchange import Exchange
 from everywheel.remote.opening import ADDRESSES_VARIABLE, RemoteOptions, open_remotes
 from everywheel.remote.stores import PARALLEL, RemoteStores

@@ -15,7 +15,7 @@ from pathlib import Path
 from everywheel.cluster.project_files import locate_project, receive_project, restore_pins
 from everywheel.cluster.step_builder import StepBuilder
 from everywheel.cluster.step_description import LONGEST_LOG, StepDescription, StepReport, describe_error
-from everywheel.config.project import Project, load_project
+from everywheel.config.project import Project
 from everywheel.config.remote_settings import RemoteSettings
 from everywheel.errors import BuildError, EverywheelError, MachineError
 from everywheel.execution.cancellation import Cancellation, Interrupted, cancellation_scope
@@ -27,6 +27,7 @@ from everywheel.libraries.context import project_logs
 from everywheel.pipeline import BuildOptions, plan_targets
 from everywheel.planning.steps import Plan, Step
 from everywheel.platforms.target import parse_target
+from everywheel.recognition.project_loader import load_project
 from everywheel.remote.exchange import Exchange
 from everywheel.remote.opening import open_remotes
 from everywheel.sources.progress import ignore_progress
