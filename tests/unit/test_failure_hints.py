@@ -80,6 +80,21 @@ def test_a_file_above_the_project_gets_a_hint_if_it_exists(output: str, file: st
     )
 
 
+@pytest.mark.parametrize(
+    "output",
+    [
+        "a.c:2:48: error: '__builtin_ia32_crc32qi' needs target feature crc32",
+        "a.c:2:48: error: always_inline function '_mm_crc32_u32' requires target feature 'crc32', but would be inlined into "
+        "function 'f' that is compiled without support for 'crc32'",
+    ],
+)
+def test_instructions_that_the_oldest_processor_does_not_have_get_a_hint(output: str) -> None:
+    assert find_hint(output) == (
+        "not every processor of the target has the instructions 'crc32': if the code runs them only where they exist, "
+        '`environment = { CFLAGS = "-mcrc32" }` (CXXFLAGS for C++) in an override for this processor enables them'
+    )
+
+
 def test_other_failures_get_no_hint_and_a_hint_is_kept() -> None:
     assert find_hint("a.c:1:1: error: unknown type name 'gcc'") is None
     error = BuildError("demo failed", excerpt=["gcc: not found"], hint="read the log")

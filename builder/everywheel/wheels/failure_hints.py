@@ -25,6 +25,12 @@ _MISSING = re.compile(
     r"|Could NOT find (?P<cmake>\w+)",
 )
 
+# Instructions in a function with `target("sse4.2")`, which implies `crc32` for gcc. zig turns off all features that the oldest
+# processor of a target does not have, and then they are not implied (https://github.com/llvm/llvm-project/issues/194125).
+_MISSING_FEATURE = re.compile(
+    r"error: (?:'[^']+' needs target feature|always_inline function '[^']+' requires target feature) '?(?P<feature>[\w.]+)"
+)
+
 # Files that build systems name as the build files of a project do: relative to its folder.
 _ABOVE = r"(?P<file>(?:\.\./)+[^\s:'\"]+)"
 _MISSING_FILE = (
@@ -54,6 +60,12 @@ def explain_failure(error: BuildError, extension: Path) -> None:
         error.hint = (
             f"'{outside}' is not in the copy of the project that is built, since it is outside of {extension.name}: move it "
             "into that folder, or make a link to it there, which is followed"
+        )
+    elif match := _MISSING_FEATURE.search(output):
+        name = match["feature"]
+        error.hint = (
+            f"not every processor of the target has the instructions '{name}': if the code runs them only where they exist, "
+            f'`environment = {{ CFLAGS = "-m{name}" }}` (CXXFLAGS for C++) in an override for this processor enables them'
         )
     elif missing := _MISSING.search(output):
         error.hint = (
