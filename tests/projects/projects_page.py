@@ -29,8 +29,8 @@ many wheels share, are not included. They were measured on two cores that were b
 
 *n of m used*: of the m wheels that were built for the target, n were installed on at least one system that their tag claims,
 where each of their extension modules was imported, and the project was used: Debian 12 and 13, a system with musl, for
-aarch64 under QEMU, and Wine for Windows. No system for musl with CPython 3.11 was available, and none with macOS: these
-wheels were audited, and their symbols were compared with those of the system.
+aarch64 under QEMU, and Wine for Windows. No system with macOS was available: its wheels were audited, and their symbols were
+compared with those of the system.
 
 {without}## Their own tests
 

@@ -15,6 +15,7 @@ from everywheel.smoke.matrix_entries import (
     explain_no_python,
     is_for_python,
     is_for_this_python,
+    list_portables,
     list_pythons,
     make_entries,
 )
@@ -104,7 +105,23 @@ def test_an_image_has_its_own_python_or_where_it_is_pulled_a_portable_one(
     image = dataclasses.replace(IMAGE, bootstrap=bootstrap, digests=digests, arches=(arch,))
     entry = MatrixEntry(wheel=WHEEL, target=parse_target(f"manylinux2014_{arch}"), image=image)
 
-    assert list_pythons(entry, {"glibc": PORTABLE}) == versions
+    assert list_pythons(entry, [PORTABLE]) == versions
+
+
+@pytest.mark.parametrize(
+    ("tags", "versions"),
+    [("cp313-cp313", ["3.13", "3.11"]), ("cp311-cp311", ["3.11", "3.13"]), ("cp311-abi3", ["3.13", "3.11"])],
+)
+def test_the_portable_python_that_can_install_the_wheel_is_preferred(tags: str, versions: list[str]) -> None:
+    older = dataclasses.replace(PORTABLE, version="3.11")
+    for_musl = dataclasses.replace(PORTABLE, libc="musl", version="3.12")
+    for_arm = dataclasses.replace(PORTABLE, version="3.10", sha256={"aarch64": "0"})
+    wheel = Path(f"x-1.0-{tags}-manylinux2014_x86_64.whl")
+    entry = MatrixEntry(wheel=wheel, target=parse_target("manylinux2014_x86_64"), image=IMAGE)
+
+    portables = list_portables(entry, [for_arm, PORTABLE, for_musl, older])
+
+    assert [portable.version for portable in portables] == versions
 
 
 @pytest.mark.parametrize(

@@ -90,14 +90,14 @@ def test_other_states_are_not_failures(state: SmokeState) -> None:
 def test_a_wheel_for_a_python_that_no_image_has_is_untestable() -> None:
     wheels = [Path(name) for name in (GLIBC, FREE_THREADED, MAC)]
 
-    assert list_untestable(wheels, make_entries(wheels[:2], IMAGES), {"glibc": PORTABLE}) == {
+    assert list_untestable(wheels, make_entries(wheels[:2], IMAGES), [PORTABLE]) == {
         FREE_THREADED: "no interpreter for cp314t on any of its images, only Python 3.11 and 3.13",
         MAC: "this machine cannot run programs for macOS",
     }
 
 
 def test_a_wheel_that_claims_no_image_is_not_untestable() -> None:
-    assert list_untestable([Path(MUSL)], make_entries([Path(MUSL)], IMAGES), {"glibc": PORTABLE}) == {}
+    assert list_untestable([Path(MUSL)], make_entries([Path(MUSL)], IMAGES), [PORTABLE]) == {}
 
 
 def test_wheels_that_passed_nowhere_are_listed() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -128,12 +128,12 @@ class PortablePython:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalog:
-    """All smoke images and build images by name, and the portable interpreters by libc."""
+    """All smoke images and build images by name, and the portable interpreters, of each libc the preferred one first."""
 
     file: Path
     smoke_images: Mapping[str, SmokeImage]
     build_images: Mapping[str, BuildImage]
-    portable_pythons: Mapping[str, PortablePython]
+    portable_pythons: Sequence[PortablePython]
 
     def select(self, names: tuple[str, ...]) -> tuple[SmokeImage, ...]:
         """Return the images with these names; without names, all images that have no additional packages.
@@ -161,7 +161,7 @@ def load_catalog(path: Path) -> Catalog:
     for name in smoke:
         table = smoke.table(name)
         images[name] = _load_like(table, name, images) if table.has("like") else _load_smoke_image(table, name)
-    portable_pythons = {libc: _load_python(pythons.table(libc), libc) for libc in pythons}
+    portable_pythons = tuple(_load_python(pythons.table(name), name) for name in pythons)
     catalog = Catalog(
         file=path,
         smoke_images=images,
@@ -230,7 +230,7 @@ def _load_like(table: Table, name: str, images: Mapping[str, SmokeImage]) -> Smo
     return image
 
 
-def _load_build_image(table: Table, name: str, pythons: Mapping[str, PortablePython]) -> BuildImage:
+def _load_build_image(table: Table, name: str, pythons: Sequence[PortablePython]) -> BuildImage:
     policy = table.text("policy")
     try:
         floor = Floor.parse(policy)
@@ -240,7 +240,8 @@ def _load_build_image(table: Table, name: str, pythons: Mapping[str, PortablePyt
         ) from None
     bootstrap = _load_bootstrap(table)
     is_musl = bootstrap is not None and bootstrap.kind is BootstrapKind.MUSL
-    if is_musl and floor.libc not in pythons:
+    portable = next((python for python in pythons if python.libc == floor.libc), None)
+    if is_musl and portable is None:
         raise UsageError(f"{table.location}: there is no table [python.{floor.libc}]", hint="it pins the interpreter")
     image = BuildImage(
         name=name,
@@ -253,7 +254,7 @@ def _load_build_image(table: Table, name: str, pythons: Mapping[str, PortablePyt
         digests=table.text_map("digest"),
         pinned_by=table.text("pinned-by", ""),
         bootstrap=bootstrap,
-        portable_python=pythons[floor.libc] if is_musl else None,
+        portable_python=portable if is_musl else None,
     )
     table.reject_unknown_keys()
     return image
@@ -270,9 +271,9 @@ def _load_bootstrap(table: Table) -> Bootstrap | None:
     return result
 
 
-def _load_python(table: Table, libc: str) -> PortablePython:
+def _load_python(table: Table, name: str) -> PortablePython:
     python = PortablePython(
-        libc=libc,
+        libc=table.text("libc", name),
         version=table.text("version"),
         package=table.text("package"),
         archive=table.text("archive"),

@@ -24,7 +24,7 @@ from everywheel.smoke.dependencies import TestDependencies, ensure_test_dependen
 from everywheel.smoke.evaluate import evaluate_result
 from everywheel.smoke.imports import INSIDE
 from everywheel.smoke.inside.protocol import SmokeReport, SmokeRequest
-from everywheel.smoke.matrix_entries import MatrixEntry, explain_no_python, list_pythons
+from everywheel.smoke.matrix_entries import MatrixEntry, explain_no_python, list_portables, list_pythons
 from everywheel.smoke.modules import list_modules
 from everywheel.smoke.result import FAILED_STATES, SmokeResult, SmokeState
 from everywheel.smoke.symbol_check import check_symbols
@@ -134,9 +134,7 @@ def run_smoke_task(entry: MatrixEntry, context: SmokeContext, set_stage: Callabl
     image = context.image_provider.find(entry.image, arch)
     if not image.reference:
         return _check_symbols(entry, context, set_stage, SmokeState.STATIC, image.reason)
-    portable = portables.get(entry.image.libc)
-    if portable is not None and arch.name not in portable.sha256:
-        portable = None
+    portable = next(iter(list_portables(entry, portables)), None)
     version = image.python or (portable.version if portable is not None else "")
     # `list_pythons` returned every Python that the image may have; `version` is the one of the image that was provided.
     if reason := explain_no_python(entry.wheel.name, (version,) if version else ()):

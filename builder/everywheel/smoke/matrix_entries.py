@@ -5,7 +5,7 @@ Pure functions of wheel names and the catalog.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,16 +94,21 @@ def wheel_target(wheel: Path) -> Target:
     return parse_target(tag.text)
 
 
-def list_pythons(entry: MatrixEntry, portables: Mapping[str, PortablePython]) -> tuple[str, ...]:
-    """Return the versions of Python that can be available on an entry's image: its own, a portable one, or either.
+def list_portables(entry: MatrixEntry, portables: Sequence[PortablePython]) -> list[PortablePython]:
+    """Return the portable interpreters for an entry's C library and architecture, those that can install its wheel first."""
+    suitable = [p for p in portables if p.libc == entry.image.libc and entry.target.arch.name in p.sha256]
+    return sorted(suitable, key=lambda portable: not is_for_python(entry.wheel.name, portable.version))
 
-    An image that has its own gets the portable one only if it is pulled, since images in registries have no Python.
+
+def list_pythons(entry: MatrixEntry, portables: Sequence[PortablePython]) -> tuple[str, ...]:
+    """Return the versions of Python that can be available on an entry's image: its own, portable ones, or either.
+
+    An image that has its own gets a portable one only if it is pulled, since images in registries have no Python.
     """
-    portable, arch = portables.get(entry.image.libc), entry.target.arch
     own_python = entry.image.bootstrap.python if entry.image.bootstrap is not None else ""
     versions = [own_python] if own_python else []
-    if portable is not None and arch.name in portable.sha256 and (not own_python or entry.image.pinned_reference(arch)):
-        versions.append(portable.version)
+    if not own_python or entry.image.pinned_reference(entry.target.arch):
+        versions += [portable.version for portable in list_portables(entry, portables)]
     return tuple(dict.fromkeys(versions))
 
 

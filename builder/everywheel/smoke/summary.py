@@ -54,7 +54,7 @@ def check_results(results: Sequence[SmokeResult]) -> None:
 
 
 def list_untestable(
-    wheels: Sequence[Path], entries: Sequence[MatrixEntry], portables: Mapping[str, PortablePython]
+    wheels: Sequence[Path], entries: Sequence[MatrixEntry], portables: Sequence[PortablePython]
 ) -> dict[str, str]:
     """Return the reason for each wheel that this machine cannot run with any installed programs and images."""
     untestable: dict[str, str] = {}
