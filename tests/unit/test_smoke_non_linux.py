@@ -212,6 +212,20 @@ def test_a_command_that_hangs_under_wine_is_killed(
     )
 
 
+def test_a_function_that_wine_does_not_have_is_not_a_failure_of_the_wheel(
+    project: Project, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = "wine: Call from 000000007B013D7E to unimplemented function ucrtbase.dll.crealf, aborting"
+    put_wine(monkeypatch, tmp_path / "bin", use=f"echo '{line}'; exit 1")
+
+    (smoke_result,) = run_wheels(project, store, [make_wheel(tmp_path, "win_amd64")])
+
+    fact = "Wine has no implementation of crealf of ucrtbase.dll: the test did not end"
+    assert (smoke_result.state, smoke_result.message) == (SmokeState.ERROR, fact)
+    assert "  called by: a file of the wheel or of its requirements" in smoke_result.evidence
+    assert f"  | {line}" in smoke_result.evidence
+
+
 def test_a_wheel_for_another_python_than_wines_is_not_a_failure(
     project: Project, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import time
@@ -26,6 +27,10 @@ from everywheel.smoke.result import SmokeResult, SmokeState
 from everywheel.smoke.windows_python import choose_windows_python
 from everywheel.store.local import Store
 from everywheel.toolchains.pip import install_wheels
+
+_UNIMPLEMENTED = re.compile(
+    r"wine: Call from \w+ to unimplemented function (?P<library>[\w.-]+)\.(?P<function>\w+), aborting"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +139,7 @@ def _run_stages(initial: SmokeResult, modules: Sequence[str], session: _Session,
         results = read_imports(session.folder / "imports.json")
         result = replace(result, imported=list_imported(results), not_imported=list_missing(results))
         if failure is not None:
+            _check_functions(session)
             cause = _describe_timeout(session, context) or describe_failed_imports(
                 results, lambda text: first_error(text) or _first_error(failure)
             )
@@ -143,11 +149,25 @@ def _run_stages(initial: SmokeResult, modules: Sequence[str], session: _Session,
         try:
             output = session.run(context.project.smoke.command, context.project.root, initial.wheel)
         except BuildError as error:
+            _check_functions(session)
             cause = _describe_timeout(session, context) or _first_error(error)
             return _fail(result, f"the smoke command failed under Wine: {cause}", error)
         message = "the smoke command passed under Wine"
     evidence = tuple(output.strip().splitlines()[-1:])
     return replace(result, state=SmokeState.UNDER_WINE, message=message, evidence=evidence)
+
+
+def _check_functions(session: _Session) -> None:
+    """Raise MachineError if a command ended because Wine has only the name of a function, which is no fault of the wheel."""
+    missing = _UNIMPLEMENTED.search(session.log.read_text(encoding="utf-8", errors="replace"))
+    if missing is not None:
+        raise MachineError(
+            f"Wine has no implementation of {missing['function']} of {missing['library']}: the test did not end",
+            details={"called by": "a file of the wheel or of its requirements"},
+            excerpt=(missing[0],),
+            log=session.log,
+            hint="a newer Wine may have it; `smoke.requires` may name an older version of the requirement that calls it",
+        )
 
 
 def _describe_timeout(session: _Session, context: WineContext) -> str:
@@ -184,16 +204,19 @@ exit $code"""
 
 
 def _install_requirements(wheel: Path, site: _Site, context: WineContext) -> None:
-    """Install the requirements of the wheel and of the smoke command; raise BuildError when they are not available."""
+    """Install the requirements of the wheel and of the smoke command; raise BuildError when they are not available.
+
+    They are installed together, so that the smoke command can restrict the version of a package that the wheel requires.
+    """
     required = list_requirements(wheel, make_marker_environment(site.target, site.version))
     options = ["--no-index"] if context.offline else []
-    if required:
-        with translate_pip_errors(wheel, f"Python {site.version} on {site.target.tag}"):
-            site.install([*options, *required])
     if context.project.smoke.requires:
         # pip evaluates markers for the build machine, where pytest does not require colorama:
         # https://github.com/pypa/pip/issues/11664
-        site.install([*options, *context.project.smoke.requires, "colorama"])
+        required += [*context.project.smoke.requires, "colorama"]
+    if required:
+        with translate_pip_errors(wheel, f"Python {site.version} on {site.target.tag}"):
+            site.install([*options, *required])
 
 
 def _make_environment(folder: Path) -> Mapping[str, str]:
