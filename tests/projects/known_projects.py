@@ -26,6 +26,8 @@ class Suite:
 class KnownProject:
     """A project on PyPI: `settings` is its everywheel.toml, `use` a program that uses the installed wheel.
 
+    `use_requires` are packages that are installed next to the wheel for `use`.
+
     `without` has the targets that are not built, each with the reason; `note` states why there is no wheel for a Python.
     """
 
@@ -34,6 +36,7 @@ class KnownProject:
     sha256: str
     settings: str = ""
     use: str = ""
+    use_requires: tuple[str, ...] = ()
     quick: bool = False
     suite: Suite | None = None
     note: str = ""

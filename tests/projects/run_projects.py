@@ -167,6 +167,10 @@ def use_wheels(run: ProjectRun) -> None:
     """Import every module of the wheels, and run `use`, on each image that their tags claim."""
     images = [argument for image in run.images for argument in ("--image", image)]
     use = ["--command", shlex.join(["python", "-c", run.project.use])] if run.project.use else []
+    if run.project.use_requires:
+        settings = run.folder / "use.toml"
+        settings.write_text(f"smoke = {{ requires = {json.dumps(run.project.use_requires)} }}\n", encoding="utf-8")
+        use += ["--config", str(settings)]
     passed: dict[str, list[str]] = {}
     for result in run.run(["--project", str(run.sdist), "smoke", *map(str, run.paths), *use, *images]) or ():
         if result["state"].startswith("passed"):
