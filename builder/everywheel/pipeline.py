@@ -16,9 +16,7 @@ from everywheel.execution.files import translate_os_errors
 from everywheel.execution.jobserver import JobPool, open_job_pool
 from everywheel.execution.notices import report_notice
 from everywheel.execution.scheduler import LocalExecutor, Outcome, ProgressListener, Result, Task, TaskKind, execute
-from everywheel.libraries.build import build_library, check_machine_programs
 from everywheel.libraries.context import BuildContext, project_logs
-from everywheel.libraries.products import list_spellings
 from everywheel.planning.keys import find_identities
 from everywheel.planning.plan import make_plan
 from everywheel.planning.steps import LibraryStep, Plan, Step, WheelStep
@@ -127,6 +125,8 @@ def build_plan(
 def _build_missing(
     missing: Plan, plan: Plan, project: Project, remotes: RemoteStores, options: BuildOptions, listener: BuildListener
 ) -> tuple[Result, ...]:
+    from everywheel.libraries.build import check_machine_programs  # slow to import, and a run may have nothing to build
+
     store = remotes.store
     check_engine(options.engine)
     check_machine_programs(missing.libraries.values())
@@ -172,6 +172,8 @@ def build_step(
         if context.store.find(step.key) is not None or remotes.fetch_step(step):
             return Outcome.FOUND
         if isinstance(step, LibraryStep):
+            from everywheel.libraries.build import build_library
+
             build_library(context, step, plan, set_stage)
         else:
             build_wheel(context, step, plan, project, set_stage)
@@ -187,6 +189,7 @@ def build_wheel(
     Raises BuildError when the build or the repair fails, and AuditError with all findings when the audit has any.
     """
     # These imports are slow, and a run without a wheel to build does not need them.
+    from everywheel.libraries.products import list_spellings
     from everywheel.wheels.build_env import build_extension, prepare_call
 
     set_stage("prepare")

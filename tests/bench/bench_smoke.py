@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from everywheel.containers.runtime import is_native
+from everywheel.containers.native_arches import is_native
 from everywheel.smoke.matrix_entries import wheel_target
 
 ROOT = Path(__file__).parents[2]

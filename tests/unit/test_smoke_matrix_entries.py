@@ -13,12 +13,11 @@ from everywheel.platforms.target import parse_target
 from everywheel.smoke.matrix_entries import (
     MatrixEntry,
     explain_no_python,
-    is_for_python,
-    is_for_this_python,
     list_portables,
     list_pythons,
     make_entries,
 )
+from everywheel.smoke.python_tags import is_for_python, is_for_this_python
 from everywheel.toolchains.pip import platform_tags
 
 IMAGE = SmokeImage(

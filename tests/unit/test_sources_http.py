@@ -14,8 +14,9 @@ from typing import ClassVar
 import pytest
 from everywheel.execution.retry import RetryPolicy
 from everywheel.sources.deadline import Deadline, DeadlineExceeded
-from everywheel.sources.http import Limits, download, hide_password
+from everywheel.sources.http import download
 from everywheel.sources.request import Unavailable
+from everywheel.sources.url import Limits, hide_password
 
 CONTENT = bytes(range(256)) * 2000
 RETRY_POLICY = RetryPolicy(connect_timeout=1.0, read_timeout=0.3, attempts=3, first_delay=0.01)

@@ -36,13 +36,12 @@ from everywheel.config.recipe import Linkage
 from everywheel.config.settings_file import SETTINGS_FILE
 from everywheel.errors import UsageError
 from everywheel.execution.scheduler import Outcome, Result
-from everywheel.libraries.features import can_run
 from everywheel.pipeline import BuildOptions
 from everywheel.planning.shards import ShardNumber
 from everywheel.planning.steps import Plan, WheelStep
 from everywheel.platforms.target import Target
 from everywheel.recognition.rust import reject_rust
-from everywheel.smoke.matrix_entries import is_for_this_python
+from everywheel.smoke.build_machine import check_on_build_machine
 from everywheel.store.local import Store
 from everywheel.toolchains.compilers import EngineName
 from everywheel.wheels.wheelhouse import export_wheels
@@ -237,15 +236,10 @@ def _test_locally(project: Project, build: _Build, store: Store, options: BuildO
 
         if has_test_command(project):
             return {}
-    from everywheel.smoke import import_foreign_modules, run_local_smoke_test
-
-    tested: dict[str, str] = {}
-    for id, path in build.wheels.items():
-        target = build.plan.steps[id].target
-        if not can_run(target):
-            tested[id] = import_foreign_modules(project, path, target, store, offline=options.offline)
-        elif is_for_this_python(path.name):
-            tested[id] = run_local_smoke_test(project, path, store, offline=options.offline)
+    tested = {
+        id: check_on_build_machine(project, path, build.plan.steps[id].target, store, offline=options.offline)
+        for id, path in build.wheels.items()
+    }
     return {id: outcome for id, outcome in tested.items() if outcome}
 
 

@@ -28,8 +28,9 @@ from everywheel.cli.package_managers import (
 )
 from everywheel.config.collection import load_available_recipes
 from everywheel.config.recipe import Recipe
+from everywheel.containers.native_arches import is_native
 from everywheel.containers.qemu import MOUNT_HANDLERS, EmulationProblem, enable_handler, find_emulation_problem
-from everywheel.containers.runtime import INSTALL_HINT, find_runtime, is_native
+from everywheel.containers.runtime import INSTALL_HINT, find_runtime
 from everywheel.errors import MachineError, UsageError
 from everywheel.execution.process import run_command
 from everywheel.execution.temporary_files import check_temporary_directory

@@ -22,10 +22,11 @@ from everywheel.execution.retry import RetryPolicy
 from everywheel.recognition.library_source import LibrarySource, recognize_library
 from everywheel.sources import find_locations
 from everywheel.sources.deadline import Deadline, DeadlineExceeded
-from everywheel.sources.http import Limits, download
+from everywheel.sources.http import download
 from everywheel.sources.package_draft import fetch_package
 from everywheel.sources.request import PinnedFile, Unavailable
 from everywheel.sources.unpack import unpack_archive
+from everywheel.sources.url import Limits
 
 _TIME_LIMIT = 600.0  # seconds
 _NUMBERS = r"(\d+(?:[._]\d+)*[A-Za-z0-9.]*?)"

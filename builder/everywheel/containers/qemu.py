@@ -6,7 +6,7 @@ import shutil
 from enum import StrEnum
 from pathlib import Path
 
-from everywheel.containers.runtime import is_native
+from everywheel.containers.native_arches import is_native
 from everywheel.errors import MachineError
 from everywheel.platforms.architectures import Arch
 

@@ -23,7 +23,7 @@ from everywheel.containers.runtime_errors import START_HINT, describe_error, tra
 from everywheel.containers.runtime_images import RuntimeImages
 from everywheel.errors import MachineError
 from everywheel.execution.cancellation import current_cancellation
-from everywheel.platforms.architectures import Arch, find_machine_arch
+from everywheel.platforms.architectures import Arch
 
 _CONNECT_TIMEOUT, _REQUEST_TIMEOUT = 20, 600  # in seconds; loading a large image is one request
 INSTALL_HINT = "install Docker (Debian: `apt-get install docker.io`) or Podman, and start it"
@@ -231,12 +231,6 @@ def _wait(container: Any, spec: ContainerSpec) -> tuple[int, ContainerEnd, str]:
 def _kill(container: Any) -> None:
     with contextlib.suppress(DockerException, requests.RequestException):
         container.kill()
-
-
-def is_native(arch: Arch) -> bool:
-    """Return whether this machine runs programs of an architecture without an emulator."""
-    machine = find_machine_arch(platform.machine())
-    return machine is not None and machine.name in (arch.name, *arch.also_runs_on)
 
 
 def find_runtime(name: str | None = None, environ: Mapping[str, str] = os.environ) -> Runtime:

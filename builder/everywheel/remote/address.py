@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from everywheel.errors import UsageError
-from everywheel.sources.http import hide_password
+from everywheel.sources.url import hide_password
 
 READ_ONLY = "#read-only"
 """The end of an address to which nothing is uploaded."""

@@ -17,9 +17,9 @@ from everywheel.execution.files import translate_os_errors
 from everywheel.remote.address import RemoteAddress, RemoteKind
 from everywheel.remote.protocol import RemoteFile
 from everywheel.sources.deadline import Deadline, DeadlineExceeded
-from everywheel.sources.http import Limits
 from everywheel.sources.progress import OnBytes
 from everywheel.sources.request import Missing, Unavailable, Unreachable, WrongSize
+from everywheel.sources.url import Limits
 
 _CHUNK = 8 << 20  # bytes; the parts of a larger upload are sent at the same time
 _LONGEST_REASON = 200

@@ -27,9 +27,9 @@ from everywheel.remote.signed_record import (
     record_path,
 )
 from everywheel.sources.deadline import Deadline, DeadlineExceeded
-from everywheel.sources.http import Limits
 from everywheel.sources.progress import OnBytes
 from everywheel.sources.request import Missing, Unavailable, Unreachable, WrongSize
+from everywheel.sources.url import Limits
 from everywheel.store.entry import StoreEntry, is_hash
 
 MAX_FAULTS = 3

@@ -12,9 +12,9 @@ from everywheel.execution.cancellation import check_cancellation, until_canceled
 from everywheel.execution.files import translate_os_errors
 from everywheel.remote.protocol import RemoteFile
 from everywheel.sources.deadline import Deadline
-from everywheel.sources.http import Limits
 from everywheel.sources.progress import OnBytes
 from everywheel.sources.request import Missing, Unavailable, Unreachable, WrongSize
+from everywheel.sources.url import Limits
 
 _BLOCK = 1 << 18  # bytes
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Protocol
 
 from everywheel.sources.deadline import Deadline
-from everywheel.sources.http import Limits
 from everywheel.sources.progress import OnBytes
+from everywheel.sources.url import Limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,9 +10,9 @@ from pathlib import Path
 from everywheel.execution.retry import RetryPolicy
 from everywheel.remote.protocol import RemoteFile
 from everywheel.sources.deadline import Deadline
-from everywheel.sources.http import Limits, download
 from everywheel.sources.progress import OnBytes
 from everywheel.sources.request import Missing, Unavailable
+from everywheel.sources.url import Limits
 
 RETRY_POLICY = RetryPolicy(attempts=3, connect_timeout=5.0, read_timeout=15.0)
 """A build is an alternative to a remote, so that less patience is needed than for sources."""
@@ -29,6 +29,8 @@ class WebRemote:
 
     def get(self, path: str, file: Path, limits: Limits, on_bytes: OnBytes) -> None:
         """Download a file."""
+        from everywheel.sources.http import download  # slow to import
+
         download(f"{self._url}/{path}", file, limits=limits, retry_policy=RETRY_POLICY, on_bytes=on_bytes)
 
     def put(self, file: Path, path: str, deadline: Deadline) -> None:

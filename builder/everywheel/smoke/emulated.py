@@ -6,80 +6,28 @@ the C library of the target on this machine (Debian: `libc6-arm64-cross`, `musl`
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from everywheel.config.project import Project
-from everywheel.containers.runtime import is_native
 from everywheel.errors import BuildError, SmokeError
-from everywheel.execution.files import hash_file, remove_path
+from everywheel.execution.files import remove_path
 from everywheel.execution.notices import report_notice
 from everywheel.execution.process import run_command, run_logged
 from everywheel.libraries.context import project_logs
-from everywheel.platforms.architectures import Arch
 from everywheel.platforms.target import Target
 from everywheel.smoke.dependencies import list_requirements, make_marker_environment
 from everywheel.smoke.explain import first_error, quote_failure
+from everywheel.smoke.foreign_python import ForeignPython, find_foreign_python
 from everywheel.smoke.imports import INSIDE, describe_failed_imports, describe_missing, list_missing
 from everywheel.smoke.inside.protocol import read_imports
-from everywheel.smoke.matrix_entries import is_for_python
 from everywheel.smoke.modules import list_modules
+from everywheel.smoke.passed import find_foreign_test
 from everywheel.store.local import Store
 from everywheel.toolchains.pip import install_wheels, platform_tags
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ForeignPython:
-    """An interpreter of another target in `folder`: the command that starts it, and its version, such as `3.13`.
-
-    `root` is the directory with the C library, as QEMU's option `-L` expects it.
-    """
-
-    folder: Path
-    version: str
-    arch: Arch
-    root: Path
-    emulator: Path | None
-
-    @property
-    def command(self) -> list[str]:
-        emulator = [str(self.emulator), "-L", str(self.root)] if self.emulator else []
-        return [*emulator, str(self.folder / "bin" / f"python{self.version}")]
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """The variables of all processes, with none of the build machine's own Python or library paths."""
-        cpu = {"QEMU_CPU": self.arch.qemu_cpu} if self.emulator and self.arch.qemu_cpu else {}
-        return {"PATH": os.defpath, "PYTHONHOME": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1", **cpu}
-
-
-def find_foreign_python(target: Target, wheel: Path, store: Store) -> ForeignPython | None:
-    """Return an interpreter for a wheel that this machine can run and that is in the store, or None."""
-    emulator, arch = None, target.arch
-    if target.os != "linux":
-        return None
-    root = Path("/")
-    if not is_native(arch):
-        program = shutil.which(f"qemu-{arch.qemu}-static")
-        if program is None:
-            return None
-        emulator = Path(program)
-        # QEMU's own variable for the directory.
-        root = Path(os.environ.get("QEMU_LD_PREFIX", f"/usr/{arch.gnu_cpu}-linux-{arch.abi(target.libc)}"))
-    loader = arch.glibc_loader if target.libc == "glibc" else f"/lib/ld-musl-{arch.musl_loader}.so.1"
-    if not (root / loader.lstrip("/")).exists():
-        return None
-    for folder in sorted((store.root / "tools").glob(f"python-{target.libc}-{arch.name}-*/")):
-        for program_file in sorted((folder / "bin").glob("python3.*[0-9]")):
-            version = program_file.name.removeprefix("python")
-            if (folder / "complete").exists() and is_for_python(wheel.name, version):
-                return ForeignPython(folder=folder, version=version, arch=arch, root=root, emulator=emulator)
-    return None
 
 
 def import_foreign_modules(project: Project, wheel: Path, target: Target, store: Store, *, offline: bool) -> str:
@@ -88,14 +36,15 @@ def import_foreign_modules(project: Project, wheel: Path, target: Target, store:
     The result is empty if nothing could be run. A wheel that has passed before is not run again. Raises SmokeError, with
     the output, when a module cannot be imported.
     """
-    modules, python = list_modules(wheel, project.smoke), find_foreign_python(target, wheel, store)
-    if not modules or python is None:
+    python = find_foreign_python(target, wheel, store)
+    if python is None:
         return ""
-    outcome = f"modules imported {'under QEMU' if python.emulator else f'with {target.libc}'}"
-    facts = (hash_file(wheel), python.folder.name, str(python.emulator), repr(project.smoke))
-    stamp = store.root / "smoke" / hashlib.sha256("\n".join(facts).encode()).hexdigest()
-    if stamp.exists():
+    passed = find_foreign_test(project, wheel, python, store)
+    if outcome := passed.read():
         return outcome
+    modules = list_modules(wheel, project.smoke)
+    if not modules:
+        return ""
     if run_command([*python.command, "-c", ""], env=python.environment).exit_code != 0:
         return ""  # the C library on this machine may be too old for the interpreter
     log = project_logs(store, project) / f"smoke-{wheel.stem}.log"
@@ -107,9 +56,7 @@ def import_foreign_modules(project: Project, wheel: Path, target: Target, store:
             report_notice(f"{wheel.name} was not imported: {error.fact}")
             return ""
         _import(wheel, modules, python, Path(folder), log)
-    stamp.parent.mkdir(exist_ok=True)
-    stamp.write_text("")
-    return outcome
+    return passed.record(f"modules imported {'under QEMU' if python.emulator else f'with {target.libc}'}")
 
 
 def _install(wheel: Path, target: Target, python: ForeignPython, folder: Path, log: Path, *, offline: bool) -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,7 +13,7 @@ from packaging.markers import default_environment
 
 from everywheel.config.project import Project
 from everywheel.errors import BuildError, EverywheelError, SmokeError
-from everywheel.execution.files import hash_file, remove_path
+from everywheel.execution.files import remove_path
 from everywheel.execution.notices import report_notice
 from everywheel.execution.process import run_logged
 from everywheel.libraries.context import project_logs
@@ -25,6 +22,7 @@ from everywheel.smoke.explain import first_error, quote_failure
 from everywheel.smoke.imports import INSIDE, describe_failed_imports, describe_missing, list_missing
 from everywheel.smoke.inside.protocol import read_imports
 from everywheel.smoke.modules import list_modules
+from everywheel.smoke.passed import find_local_test
 from everywheel.store.local import Store
 from everywheel.toolchains.virtual_env import (
     create_environment,
@@ -37,26 +35,18 @@ from everywheel.toolchains.virtual_env import (
 )
 
 
-class LocalOutcome(StrEnum):
-    """The part of a wheel's test that passed on this machine."""
-
-    NOTHING = ""
-    IMPORTED = "modules imported"
-    PASSED = "smoke test passed"
-
-
-def run_local_smoke_test(project: Project, wheel: Path, store: Store, *, offline: bool) -> LocalOutcome:
+def run_local_smoke_test(project: Project, wheel: Path, store: Store, *, offline: bool) -> str:
     """Install a wheel in a clean environment of this machine's Python, import its modules and run the smoke command.
 
-    Nothing is run again for a wheel that has passed before. Raises SmokeError, with the output, when a part of it fails.
+    Returns what passed: `modules imported` or `smoke test passed`; empty if nothing was run. Nothing is run again for a wheel
+    that has passed before. Raises SmokeError, with the output, when a part of it fails.
     """
-    modules = list_modules(wheel, project.smoke)
-    outcome = LocalOutcome.PASSED if project.smoke.command else LocalOutcome.IMPORTED
-    if not modules and not project.smoke.command:
-        return LocalOutcome.NOTHING
-    stamp = store.root / "smoke" / _identity(project, wheel)
-    if stamp.exists():
+    passed = find_local_test(project, wheel, store)
+    if outcome := passed.read():
         return outcome
+    modules = list_modules(wheel, project.smoke)
+    if not modules and not project.smoke.command:
+        return ""
     log = project_logs(store, project) / f"smoke-{wheel.stem}.log"
     remove_path(log)
     try:
@@ -65,7 +55,7 @@ def run_local_smoke_test(project: Project, wheel: Path, store: Store, *, offline
         if project.smoke.command:
             raise
         report_notice(f"{wheel.name} was not imported: {error.fact}")
-        return LocalOutcome.NOTHING
+        return ""
     with TemporaryDirectory(dir=store.root / "tmp") as folder:
         test = _LocalTest(folder=Path(folder), wheel=wheel, log=log)
         test.install(dependencies)
@@ -73,9 +63,7 @@ def run_local_smoke_test(project: Project, wheel: Path, store: Store, *, offline
             test.import_modules(modules)
         if project.smoke.command:
             test.run_command(project)
-    stamp.parent.mkdir(exist_ok=True)
-    stamp.write_text("")
-    return outcome
+    return passed.record("smoke test passed" if project.smoke.command else "modules imported")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,8 +151,3 @@ def _install_dependencies(project: Project, wheel: Path, store: Store, offline: 
 def _describe_machine() -> dict[str, str]:
     """Return the environment of markers of the running Python, without extras."""
     return {"extra": "", **{name: str(value) for name, value in default_environment().items()}}
-
-
-def _identity(project: Project, wheel: Path) -> str:
-    facts = [hash_file(wheel), project.digest, repr(project.smoke), sys.version]
-    return hashlib.sha256("\n".join(facts).encode()).hexdigest()

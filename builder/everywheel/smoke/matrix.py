@@ -12,9 +12,10 @@ from tempfile import TemporaryDirectory
 from everywheel.config.project import Project
 from everywheel.containers.catalog import Catalog
 from everywheel.containers.image_provider import ImageProvider
+from everywheel.containers.native_arches import is_native
 from everywheel.containers.portable_python import ensure_portable_python
 from everywheel.containers.qemu import check_emulation, find_emulator
-from everywheel.containers.runtime import ContainerSpec, Runtime, is_native
+from everywheel.containers.runtime import ContainerSpec, Runtime
 from everywheel.errors import EverywheelError
 from everywheel.execution.files import hash_file
 from everywheel.execution.jobserver import open_job_pool

@@ -5,19 +5,17 @@ Pure functions of wheel names and the catalog.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from packaging.tags import Tag, compatible_tags, cpython_tags, sys_tags
-from packaging.utils import parse_wheel_filename
-
 from everywheel.containers.catalog import PortablePython, SmokeImage
-from everywheel.containers.runtime import is_native
+from everywheel.containers.native_arches import is_native
 from everywheel.errors import UsageError
 from everywheel.platforms.tags import TagFamily, parse_platforms
 from everywheel.platforms.target import Target, parse_target
+from everywheel.smoke.python_tags import is_for_python
 from everywheel.smoke.result import SmokeResult, SmokeState
 from everywheel.wheels.wheel import split_filename
 
@@ -127,25 +125,3 @@ def _name_python(wheel: str) -> str:
     """Return the Python that a wheel is for: `cp314t`, `cp311-abi3`."""
     *_, python, abi, _ = split_filename(wheel)
     return abi if abi.startswith("cp") else f"{python}-{abi}"
-
-
-def is_for_python(wheel: str, version: str) -> bool:
-    """Return whether a CPython with a GIL of a version such as `3.13` can install a wheel (PEP 425)."""
-    major, minor = map(int, version.split(".")[:2])
-    interpreter = f"cp{major}{minor}"
-    tags = (
-        *cpython_tags((major, minor), abis=[interpreter], platforms=["any"]),
-        *compatible_tags((major, minor), interpreter=interpreter, platforms=["any"]),
-    )
-    return _has_tag(wheel, tags)
-
-
-def is_for_this_python(wheel: str) -> bool:
-    """Return whether the running Python supports a wheel's Python and ABI tags (PEP 425), for any platform tag."""
-    return _has_tag(wheel, sys_tags())
-
-
-def _has_tag(wheel: str, tags: Iterable[Tag]) -> bool:
-    """Return whether an interpreter supports the Python and ABI parts of one of a wheel's tags."""
-    supported = {(tag.interpreter, tag.abi) for tag in tags}
-    return any((tag.interpreter, tag.abi) in supported for tag in parse_wheel_filename(wheel)[-1])

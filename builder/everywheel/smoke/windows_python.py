@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from everywheel.smoke.matrix_entries import is_for_python
+from everywheel.smoke.python_tags import is_for_python
 from everywheel.store.local import Store
 from everywheel.store.stamped_dir import ensure_stamped_dir
 from everywheel.toolchains.pip import run_pip, write_requirements

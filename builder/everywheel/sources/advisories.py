@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from everywheel.errors import SourceError
-from everywheel.sources.http import hide_password
 from everywheel.sources.osv import InvalidEntry, OsvEntry, is_osv, parse_entries
 from everywheel.sources.security_tracker import Vulnerability, parse_tracker, read_location
+from everywheel.sources.url import hide_password
 
 _MOST_FILES = 100_000
 _HINT = (

@@ -17,7 +17,6 @@ from everywheel.sources.cache import find_source
 from everywheel.sources.check_result import Answer, CheckedFile, CheckedLocation, CheckedUnit, name_operator
 from everywheel.sources.deadline import Deadline, DeadlineExceeded
 from everywheel.sources.distro.debian_source import PackageClient
-from everywheel.sources.http import hide_password
 from everywheel.sources.lanes import run_in_lanes
 from everywheel.sources.locations import (
     Location,
@@ -31,6 +30,7 @@ from everywheel.sources.locations import (
 from everywheel.sources.patch_archive import read_patches
 from everywheel.sources.progress import FetchEvent, FetchEventKind, ProgressCallback, ignore_progress
 from everywheel.sources.request import HashMismatch, PinnedFile, Unavailable, Unreachable, WrongPin, WrongSize
+from everywheel.sources.url import hide_password
 
 _DEBIAN = "debian.org"
 _NO_TIME = "not tried: no time was left"

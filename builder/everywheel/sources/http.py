@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -22,9 +21,8 @@ from everywheel.execution.retry import RetryPolicy
 from everywheel.sources.deadline import Deadline
 from everywheel.sources.progress import OnBytes
 from everywheel.sources.request import Missing, Unavailable, Unreachable, WrongSize
+from everywheel.sources.url import Limits
 
-LARGEST_SOURCE = 4 << 30
-"""The largest accepted file in bytes, for a recipe that does not pin the size."""
 _CHUNK = 1 << 16
 _MAX_REDIRECTS = 10
 _MISSING_STATUSES = frozenset({404, 410})
@@ -98,18 +96,6 @@ class _Session(requests.Session):
     def find_redirect(self, response: requests.Response) -> str | None:
         """Return the Location of a redirect as the server sent it; None for any other response."""
         return super().get_redirect_target(response)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """The bounds of one download: the time, and the size in bytes, which is that of the pin or the largest accepted one."""
-
-    deadline: Deadline
-    size: int = LARGEST_SOURCE
-    is_pinned: bool = False
-
-    def describe_size(self) -> str:
-        return f"the pinned file has {self.size}" if self.is_pinned else f"at most {self.size} are accepted"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -267,15 +253,3 @@ def _describe(error: BaseException, policy: RetryPolicy) -> str:
     if isinstance(cause, exceptions.NewConnectionError) and isinstance(cause.__cause__, ConnectionRefusedError):
         return "connection refused"
     return next((text for kinds, text in meanings if isinstance(cause, kinds)), "the connection failed")
-
-
-def find_host(url: str) -> str:
-    """Return the host and port of a URL of any form, such as `example.org:8000`; empty without a host."""
-    return re.split(r"[/?#]", hide_password(url).partition("://")[2], maxsplit=1)[0]
-
-
-def hide_password(url: str) -> str:
-    """Return a URL for messages: without user name and password."""
-    scheme, separator, rest = url.partition("://")
-    host = re.split(r"[/?#]", rest, maxsplit=1)[0]
-    return f"{scheme}{separator}{rest[host.rfind('@') + 1 :]}"

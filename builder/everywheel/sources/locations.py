@@ -19,10 +19,10 @@ from everywheel.sources.availability import Availability
 from everywheel.sources.deadline import Deadline
 from everywheel.sources.distro.apt_archives import Archive
 from everywheel.sources.distro.debian_source import PackageClient
-from everywheel.sources.http import LARGEST_SOURCE, Limits, download, find_host, hide_password
 from everywheel.sources.progress import OnBytes
 from everywheel.sources.request import PinnedFile, SnapshotMismatch, Unavailable, WrongSize
 from everywheel.sources.stall import STALL_SECONDS, end_when_stalled
+from everywheel.sources.url import LARGEST_SOURCE, Limits, find_host, hide_password
 
 PACKAGE_CLIENT = "package client"
 """The name of the package client's location in events and messages; all others are named by their URL or path."""
@@ -183,6 +183,8 @@ def _fetch_url(
     patience = STALL_SECONDS if is_last else min(STALL_SECONDS, search.deadline.remaining / 2)
 
     def start(own: Deadline, report: OnBytes) -> None:
+        from everywheel.sources.http import download  # slow to import, and most runs download nothing
+
         limits = Limits(deadline=own, size=file.size or LARGEST_SOURCE, is_pinned=bool(file.size))
         download(url, path, limits=limits, retry_policy=search.locations.retry_policy, on_bytes=report)
 

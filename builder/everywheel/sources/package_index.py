@@ -27,8 +27,8 @@ from everywheel.errors import SourceError
 from everywheel.execution.files import hash_file
 from everywheel.execution.retry import RetryPolicy
 from everywheel.sources.deadline import Deadline, DeadlineExceeded
-from everywheel.sources.http import Limits, download, hide_password
 from everywheel.sources.request import Unavailable
+from everywheel.sources.url import Limits, hide_password
 
 _LARGEST_PAGE = 1 << 26  # bytes
 _PAGE_TIMEOUT = 60.0  # seconds for the pages of one project
@@ -242,6 +242,8 @@ def _get(url: str, path: Path, deadline: Deadline, size: int | None = None) -> N
     if parts.scheme == "file":
         path.write_bytes(Path(url2pathname(parts.path)).read_bytes())
         return
+    from everywheel.sources.http import download  # slow to import
+
     limits = Limits(deadline=deadline) if size is None else Limits(deadline=deadline, size=size)
     path.unlink(missing_ok=True)
     download(url, path, limits=limits, retry_policy=RetryPolicy(), on_bytes=lambda size, total: None)

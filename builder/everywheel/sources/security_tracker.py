@@ -21,8 +21,9 @@ from everywheel.execution.retry import RetryPolicy
 from everywheel.sources.cache import open_scratch
 from everywheel.sources.deadline import Deadline, DeadlineExceeded
 from everywheel.sources.distro.debian_version import DebianVersion
-from everywheel.sources.http import Limits, download, hide_password
+from everywheel.sources.http import download
 from everywheel.sources.request import Unavailable
+from everywheel.sources.url import Limits, hide_password
 
 LARGEST_TRACKER = 256 << 20
 """The largest accepted file in bytes; the tracker's had 73 MB in 2026."""

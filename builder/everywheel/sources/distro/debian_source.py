@@ -15,10 +15,10 @@ from everywheel.sources.cache import hash_bytes, open_scratch, put_file
 from everywheel.sources.deadline import Deadline, DeadlineExceeded
 from everywheel.sources.distro.apt import AptRoot, ListedFile, Revision
 from everywheel.sources.distro.apt_archives import Archive, find_machine_archives
-from everywheel.sources.http import LARGEST_SOURCE, find_host
 from everywheel.sources.progress import OnBytes
 from everywheel.sources.request import PinnedFile, Superseded, Unavailable, Unreachable, WrongSize
 from everywheel.sources.unpack import read_member
+from everywheel.sources.url import LARGEST_SOURCE, find_host
 
 _MAX_AGE = 4 * 3600.0  # seconds until lists without a file are updated before the file counts as unavailable
 
