@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -184,7 +184,7 @@ def build_step(
 def build_wheel(
     context: BuildContext, step: WheelStep, plan: Plan, project: Project, set_stage: Callable[[str], None]
 ) -> None:
-    """Build, repair and audit one wheel and put it into the store.
+    """Build, repair and audit one wheel and put it into the store; one with debug data is not audited, nor released.
 
     Raises BuildError when the build or the repair fails, and AuditError with all findings when the audit has any.
     """
@@ -199,8 +199,9 @@ def build_wheel(
     built = build_extension(call, project, context.store.root)
     set_stage("repair")
     finished = _repair(built, call, context, step, plan)
-    set_stage("audit")
-    _audit(finished, list_spellings((call.workspace, context.store.root)))
+    if not step.debug_data:
+        set_stage("audit")
+        _audit(finished, list_spellings((call.workspace, context.store.root)))
     resolution = digest_pins(project.build_pins or ())
     context.store.put_wheel(
         step.key, finished, name=step.name, version=step.version, target=step.platform, resolution=resolution
@@ -250,13 +251,15 @@ def _audit(wheel: Path, build_paths: Sequence[str]) -> None:
         raise
 
 
-def plan_targets(project: Project, targets: Sequence[Target], engine: EngineName = EngineName.ZIG) -> Plan:
-    """Plan the wheels of a project for an engine that runs on the build machine itself.
+def plan_targets(
+    project: Project, targets: Sequence[Target], engine: EngineName = EngineName.ZIG, *, debug_data: bool = False
+) -> Plan:
+    """Plan the wheels of a project for an engine that runs on the build machine itself, or their twins with debug data.
 
     Raises UsageError for recipes that require each other in a cycle, and MachineError when the compilers of the native
     engine are missing.
     """
-    return make_plan(project, targets, find_identities(engine))
+    return make_plan(project, targets, replace(find_identities(engine), debug_data=debug_data))
 
 
 def _make_tasks(

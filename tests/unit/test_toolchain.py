@@ -294,7 +294,8 @@ def test_the_cross_file_describes_the_target(tools: Tools, tmp_path: Path) -> No
 
     assert "cpu_family = 'aarch64'\n" in text
     assert "needs_exe_wrapper = true\n" in text
-    assert "c_args = ['-O3', '-g0', '-fPIC'" in text
+    assert "c_args = ['-O3', '-fPIC'" in text
+    assert "'-g0'" in text
     assert "'-DX=\\'1\\''" in text
 
 

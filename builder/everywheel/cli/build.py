@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from everywheel.cli.backend_interpreters import provide_interpreters
+from everywheel.cli.debug_symbols import build_debug_symbols, check_debug_symbols
 from everywheel.cli.failures import describe_interruption
 from everywheel.cli.options import (
     Selection,
@@ -22,14 +23,13 @@ from everywheel.cli.options import (
     target_set_option,
 )
 from everywheel.cli.output import echo
-from everywheel.cli.plan import check_shard, show_plan
+from everywheel.cli.plan import show_plan
 from everywheel.cli.progress import make_console, open_display, show_failures
 from everywheel.cli.project_source import find_project
 from everywheel.cli.run_plan import STEPS_ARE_KEPT, apply_target_set, choose_targets, exit_code
-from everywheel.cli.run_targets import ClusterRequest, run_targets
+from everywheel.cli.run_targets import choose_machines, run_targets
 from everywheel.cli.sdist import make_sdist
 from everywheel.cli.store_lease import open_store
-from everywheel.cluster.scheduler_address import parse_scheduler
 from everywheel.config.file_names import wheel_name
 from everywheel.config.project import Project
 from everywheel.config.recipe import Linkage
@@ -82,6 +82,7 @@ class _Build:
     metavar="DIR",
     help="Directory for the wheels [default: wheelhouse].",
 )
+@click.option("--debug-symbols", is_flag=True, help="Also write debug files by build id, next to the wheels for Linux.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @runtime_option
 @click.option(
@@ -103,6 +104,7 @@ def build_command(
     executor: str | None,
     step_timeout: int,
     wheelhouse: Path | None,
+    debug_symbols: bool,
     dry_run: bool,
     runtime: str | None,
     trace: Path | None,
@@ -122,11 +124,10 @@ def build_command(
     targets = choose_targets(project, selection.targets, selection.engine)
     store = open_store()
     options = dataclasses.replace(options, engine=selection.engine)
-    check_shard(shard, options.engine)
-    where = _choose_machines(shard, executor, selection, step_timeout)
+    where = choose_machines(shard, executor, selection, step_timeout)
+    check_debug_symbols(options.engine, where, is_requested=debug_symbols)
     if options.engine is EngineName.CONTAINER:
-        if trace is not None:
-            raise UsageError("the container engine writes no trace", hint="leave out `--trace`")
+        _check_container_options(project, trace)
         plan, results = _run_containers(project, targets, store, options, runtime, quiet=as_json)
     else:
         project = provide_interpreters(project, store, options, quiet=as_json)
@@ -138,7 +139,8 @@ def build_command(
         echo(json.dumps(_describe(build, store), indent=1))
     else:
         _print_wheels(project, build, tested)
-    code = exit_code(results)
+    symbols = wheels if debug_symbols else {}
+    code = exit_code(results) or build_debug_symbols(plan, project, store, options, symbols, quiet=as_json)
     if with_sdist and code == 0:
         code = _build_sdist(project, targets[0], store, options, quiet=as_json)
     ctx.exit(code)
@@ -157,25 +159,6 @@ def _load_project(selection: Selection, root: Path, wheelhouse: Path | None) -> 
     project = selection.load_project(root)
     reject_rust(project.name, project.backend)
     return project if wheelhouse is None else dataclasses.replace(project, wheelhouse=wheelhouse)
-
-
-def _choose_machines(
-    shard: ShardNumber | None, executor: str | None, selection: Selection, step_timeout: int
-) -> ShardNumber | ClusterRequest | None:
-    """Return where the steps are built; None means this machine."""
-    if executor is None:
-        return shard
-    if shard is not None:
-        raise UsageError(
-            "--shard and --executor exclude each other", hint="a scheduler distributes the steps by itself"
-        )
-    if selection.engine is EngineName.CONTAINER:
-        raise UsageError(
-            "the container engine builds whole wheels on this machine, and no steps of a cluster",
-            hint="leave out `--engine` or `--executor`",
-        )
-    parse_scheduler(executor)
-    return ClusterRequest(scheduler=executor, selection=selection, step_seconds=step_timeout)
 
 
 def choose_wheelhouse(project: Project, engine: EngineName) -> Path:
@@ -199,9 +182,6 @@ def _run_containers(
     from everywheel.containers.cibuildwheel import check_cibuildwheel_config
     from everywheel.containers.runtime import find_runtime
 
-    if project.linkage is Linkage.SYSTEM:
-        raise UsageError("the container engine does not build `system` wheels", hint="leave out `--engine`")
-    _check_settings(project)
     check_cibuildwheel_config(project)
     console = make_console()
     catalog = load_catalog(find_catalog(project.root))
@@ -213,8 +193,15 @@ def _run_containers(
     return plan, results
 
 
-def _check_settings(project: Project) -> None:
-    """Raise UsageError for settings that a command in a container would not have: it reads the project's pyproject.toml."""
+def _check_container_options(project: Project, trace: Path | None) -> None:
+    """Raise UsageError for options that the container engine does not support.
+
+    A command in a container has no settings but those of the project's pyproject.toml.
+    """
+    if trace is not None:
+        raise UsageError("the container engine writes no trace", hint="leave out `--trace`")
+    if project.linkage is Linkage.SYSTEM:
+        raise UsageError("the container engine does not build `system` wheels", hint="leave out `--engine`")
     if project.settings_folder != project.root or (project.root / SETTINGS_FILE).exists():
         raise UsageError(
             "the container engine needs the settings in [tool.everywheel] of pyproject.toml",

@@ -9,6 +9,7 @@ from pathlib import Path
 from everywheel.cli.extras import require_extra
 from everywheel.cli.failures import describe_interruption
 from everywheel.cli.options import Selection
+from everywheel.cli.plan import check_shard
 from everywheel.cli.progress import (
     CommandPrinter,
     is_verbose,
@@ -22,12 +23,14 @@ from everywheel.cli.trace import record_trace
 from everywheel.cluster.scheduler_address import parse_scheduler
 from everywheel.cluster.shard_build import build_shard
 from everywheel.config.project import Project
+from everywheel.errors import UsageError
 from everywheel.execution.scheduler import Result
 from everywheel.pipeline import BuildListener, BuildOptions, build_targets
 from everywheel.planning.shards import ShardNumber
 from everywheel.planning.steps import Plan
 from everywheel.platforms.target import Target
 from everywheel.store.local import Store
+from everywheel.toolchains.compilers import EngineName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,26 @@ def _build_on_cluster(
         commands=CommandPrinter(make_console()) if is_verbose() else None,
     )
     return build_on_cluster(project, targets, cluster, store, options, listener)
+
+
+def choose_machines(
+    shard: ShardNumber | None, executor: str | None, selection: Selection, step_timeout: int
+) -> ShardNumber | ClusterRequest | None:
+    """Return where the steps are built; None means this machine."""
+    check_shard(shard, selection.engine)
+    if executor is None:
+        return shard
+    if shard is not None:
+        raise UsageError(
+            "--shard and --executor exclude each other", hint="a scheduler distributes the steps by itself"
+        )
+    if selection.engine is EngineName.CONTAINER:
+        raise UsageError(
+            "the container engine builds whole wheels on this machine, and no steps of a cluster",
+            hint="leave out `--engine` or `--executor`",
+        )
+    parse_scheduler(executor)
+    return ClusterRequest(scheduler=executor, selection=selection, step_seconds=step_timeout)
 
 
 def run_targets(

@@ -92,6 +92,7 @@ def _plan_wheel(
         target=target,
         python=python,
         link=link,
+        debug_data=identities.debug_data,
     )
 
 

@@ -18,11 +18,13 @@ class Identities:
         artifacts: the code that unpacks, patches, installs and packs; part of every key.
         toolchain: the compilers, their flags and the build tools; part of the keys of libraries, programs and wheels.
         packaging: the code and packages for repair, metadata, compression and audit; part of the keys of wheels.
+        debug_data: whether libraries and wheels keep debug data; programs of the build machine never do.
     """
 
     artifacts: str
     toolchain: str
     packaging: str
+    debug_data: bool = False
 
 
 def digest_facts(*facts: object) -> str:

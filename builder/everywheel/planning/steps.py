@@ -34,6 +34,7 @@ class LibraryStep:
         link: the ids of the steps whose artifacts make up the prefix: the direct and indirect requirements.
         direct_link: those of the direct requirements.
         programs: the ids of the steps whose programs run during the build.
+        debug_data: whether the compiled files keep debug data.
     """
 
     id: str
@@ -45,6 +46,7 @@ class LibraryStep:
     link: tuple[str, ...]
     direct_link: tuple[str, ...]
     programs: tuple[str, ...]
+    debug_data: bool = False
 
     @property
     def name(self) -> str:
@@ -65,14 +67,20 @@ class LibraryStep:
 
     @property
     def label(self) -> str:
-        return f"{self.name} {self.version} for {self.platform}"
+        return _make_label(self)
+
+    @property
+    def debug_source(self) -> str:
+        """The directory that debug data names instead of the workspace; empty without debug data."""
+        return f"/everywheel/{self.name}-{self.version}" if self.debug_data else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WheelStep:
     """The wheel of one target and one Python; `link` are the ids of the library steps that make up its prefix.
 
-    `name` is unique among the wheels of a target: it also names the log and the workspace.
+    `name` is unique among the wheels of a target: it also names the log and the workspace. With `debug_data`, the compiled
+    files keep debug data, which a released wheel must not have.
     """
 
     id: str
@@ -82,6 +90,7 @@ class WheelStep:
     target: Target
     python: PythonSpec
     link: tuple[str, ...]
+    debug_data: bool = False
 
     @property
     def kind(self) -> StepKind:
@@ -105,7 +114,12 @@ class WheelStep:
 
     @property
     def label(self) -> str:
-        return f"{self.name} {self.version} for {self.platform}"
+        return _make_label(self)
+
+    @property
+    def debug_source(self) -> str:
+        """The directory that debug data names instead of the workspace; empty without debug data."""
+        return f"/everywheel/{self.name}-{self.version}" if self.debug_data else ""
 
 
 Step: TypeAlias = LibraryStep | WheelStep
@@ -114,6 +128,10 @@ Step: TypeAlias = LibraryStep | WheelStep
 def step_id(name: str, platform: str) -> str:
     """Return the id of the step that builds `name` for a platform tag."""
     return f"{name}:{platform}"
+
+
+def _make_label(step: Step) -> str:
+    return f"{step.name} {step.version} for {step.platform}{' with debug data' if step.debug_data else ''}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from everywheel.config.recipe import Optimize
 
-COMPILE_FLAGS = ("-g0", "-fPIC", "-ffunction-sections", "-fdata-sections")
+COMPILE_FLAGS = ("-fPIC", "-ffunction-sections", "-fdata-sections")
 NO_CXX_RUNTIME_FLAGS = ("-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics")
 LEVELS: Mapping[Optimize, str] = MappingProxyType(
     {Optimize.SPEED: "-O3", Optimize.BALANCED: "-O2", Optimize.SIZE: "-Os"}
@@ -34,7 +34,16 @@ class SystemFlags:
 SYSTEM_FLAGS: Mapping[str, SystemFlags] = MappingProxyType(
     {
         "linux": SystemFlags(
-            link=("-O2", "-Wl,--gc-sections", "-Wl,--as-needed", "-Wl,-z,relro", "-Wl,-z,now", "-s"),
+            # Debuggers and debug servers find debug data by the build id, a hash of the linked file.
+            link=(
+                "-O2",
+                "-Wl,--gc-sections",
+                "-Wl,--as-needed",
+                "-Wl,-z,relro",
+                "-Wl,-z,now",
+                "-Wl,--build-id=sha1",
+                "-s",
+            ),
             compile=("-fstack-protector-strong",),
         ),
         "darwin": SystemFlags(

@@ -19,7 +19,7 @@ from everywheel.toolchains.flags import (
     write_version_script,
 )
 from everywheel.toolchains.meson_files import render_cross_file, render_native_file
-from everywheel.toolchains.toolchain import Toolchain, ToolchainOptions
+from everywheel.toolchains.toolchain import PREFIX, Toolchain, ToolchainOptions
 from everywheel.toolchains.windows_launcher import SUFFIX, write_launchers
 
 _DEFAULT_OPTIONS = ToolchainOptions()
@@ -40,10 +40,12 @@ def write_toolchain(
         *COMPILE_FLAGS,
         *SYSTEM_FLAGS[target.os].compile,
         f"-ffile-prefix-map={workspace.as_posix()}=.",
+        *_make_debug_flags(options.debug_source, workspace, compilers, tools),
         *options.flags,
     )
     cxx_link_flags = () if options.cxx_runtime else compilers.no_cxx_library
-    link_flags = [*SYSTEM_FLAGS[target.os].link, *compilers.link, *options.link_flags, *cxx_link_flags]
+    system_flags = _choose_link_flags(SYSTEM_FLAGS[target.os].link, with_debug_data=bool(options.debug_source))
+    link_flags = [*system_flags, *compilers.link, *options.link_flags, *cxx_link_flags]
     limit_exports: list[str] = []
     if options.exports and target.os == "linux":
         script = directory / "exports.map"
@@ -73,6 +75,23 @@ def write_toolchain(
     toolchain.native_file.write_text(render_native_file(toolchain))
     toolchain.cmake_file.write_text(render_toolchain_file(toolchain))
     return toolchain
+
+
+def _choose_link_flags(flags: tuple[str, ...], *, with_debug_data: bool) -> tuple[str, ...]:
+    """Return the flags without the one that drops debug data, if it is kept; the other sections are then the same."""
+    return tuple(flag for flag in flags if flag != "-s" or not with_debug_data)
+
+
+def _make_debug_flags(source: str, workspace: Path, compilers: Compilers, tools: Tools) -> tuple[str, ...]:
+    """Return the flags for debug data that names no directory of the build machine, or without `source` for none."""
+    if not source:
+        return ("-g0",)
+    folders = [*((folder, f"{PREFIX}/store") for folder in compilers.folders[:1]), (tools.zig.parent, f"{PREFIX}/zig")]
+    return (
+        "-g",
+        *(f"-fdebug-prefix-map={folder.as_posix()}={name}" for folder, name in folders),
+        f"-fdebug-prefix-map={workspace.as_posix()}={source}",
+    )
 
 
 def _make_environment(tools: Tools, workspace: Path, compilers: Compilers) -> dict[str, str]:

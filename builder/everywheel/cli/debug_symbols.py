@@ -1,0 +1,72 @@
+"""`build --debug-symbols`: a second build with debug data, from which the debug files of the wheels are extracted."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+from everywheel.cli.output import echo
+from everywheel.cli.run_plan import exit_code, run_plan
+from everywheel.config.project import Project
+from everywheel.errors import UsageError, count_noun, printable_line
+from everywheel.pipeline import BuildOptions, plan_targets
+from everywheel.planning.steps import Plan
+from everywheel.store.local import Store
+from everywheel.toolchains.compilers import EngineName
+from everywheel.wheels.build_lock import ensure_build_lock
+
+
+def check_debug_symbols(engine: EngineName, where: object, *, is_requested: bool) -> None:
+    """Raise UsageError if debug files are requested of an engine without debug data, or of a build on other machines."""
+    if not is_requested:
+        return
+    if engine is not EngineName.ZIG:
+        raise UsageError(
+            f"--debug-symbols needs the zig engine, not {engine}", hint="leave out `--engine` or `--debug-symbols`"
+        )
+    if where is not None:
+        raise UsageError(
+            "--debug-symbols builds on this machine",
+            hint="build the wheels on the others first, and run this command without `--shard` and `--executor`",
+        )
+
+
+def build_debug_symbols(
+    plan: Plan,
+    project: Project,
+    store: Store,
+    options: BuildOptions,
+    wheels: Mapping[str, Path],
+    *,
+    quiet: bool = False,
+) -> int:
+    """Build the wheels for Linux with debug data, and write their debug files; return the exit code.
+
+    The wheels themselves are not built again: those in the wheelhouse have the bytes of a build without debug data.
+    """
+    from everywheel.debug_symbols.debug_folder import write_debug_files
+
+    for tag in sorted({plan.steps[id].target.tag for id in wheels if plan.steps[id].target.os != "linux"}):
+        echo(f"note: no debug files for {tag}: they are ELF files, which only Linux has", err=True)
+    linux = {id: wheel for id, wheel in wheels.items() if plan.steps[id].target.os == "linux"}
+    if not linux:
+        return 0
+    project = ensure_build_lock(project, store, offline=options.offline)
+    targets = tuple(dict.fromkeys(plan.steps[id].target for id in linux))
+    twins = plan_targets(project, targets, options.engine, debug_data=True)
+    code = exit_code(run_plan(twins, project, store, dataclasses.replace(options, results=tuple(linux)), quiet=quiet))
+    for id, wheel in linux.items():
+        entry = store.find(twins.steps[id].key)
+        if entry is None:
+            continue
+        folder = wheel.parent / "debug"
+        files = write_debug_files(wheel, store.path(entry), folder)
+        written = [file.path for file in files if file.path is not None]
+        size = sum(path.stat().st_size for path in written) / 1e6
+        if not quiet:
+            echo(f"debug data: {count_noun(len(written), 'file')} of {wheel.name} in {folder} ({size:.2f} MB)")
+        for file in files:
+            if file.reason:
+                echo(printable_line(f"note: no debug data for {file.file}: {file.reason}"), err=True)
+    return code
