@@ -34,16 +34,33 @@ LINK = """
 """
 
 
-# Writes behind an array: the caller cannot know its size.
+# Writes behind an array: the caller cannot know its size. No function of libc writes, whose variant would check the size.
 OVERFLOW = """
-#include <string.h>
 __attribute__((noinline)) int copy(const char *text) {
-  char array[8];
-  strcpy(array, text);
+  volatile char array[8];
+  for (int i = 0; text[i]; i++) array[i] = text[i];
   return array[0];
 }
 int main(int count, char **args) { return copy(args[count - 1]); }
 """
+
+
+# Writes behind a block of the heap, and ignores a result that headers warn about.
+HEAP_OVERFLOW = """
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+int main(int count, char **args) {
+  size_t size = (size_t)count + 6;
+  char *block = malloc(size);
+  strcpy(block, args[count - 1]);
+  read(0, block, 1);
+  return block[0];
+}
+"""
+# What the linker marks is missing in assembly, and is not needed in a file without code.
+ASSEMBLY = ".section .note.GNU-stack\n"
 
 
 @pytest.fixture
@@ -97,6 +114,54 @@ def test_a_program_ends_when_its_stack_is_overwritten(toolchain: Toolchain, tmp_
     assert [result.returncode for result in results] == [ord("a"), -signal.SIGABRT]
 
 
+def test_a_program_ends_when_a_function_of_libc_writes_behind_a_block(toolchain: Toolchain, tmp_path: Path) -> None:
+    source, program = tmp_path / "overflow.c", tmp_path / "overflow"
+    source.write_text(HEAP_OVERFLOW)
+    run(toolchain, "cc", *toolchain.compile_flags, "-Wno-unused-result", source, *toolchain.link_flags, "-o", program)
+
+    results = [
+        subprocess.run([program, "a" * length], capture_output=True, check=False, stdin=subprocess.DEVNULL)
+        for length in (7, 64)
+    ]
+
+    assert [result.returncode for result in results] == [ord("a"), -signal.SIGABRT]
+    assert b"buffer overflow detected" in results[1].stderr
+    assert "__strcpy_chk" in read_elf(program.read_bytes()).undefined
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "flags"),
+    [
+        ("ignored.c", HEAP_OVERFLOW, ()),
+        ("ignored.c", HEAP_OVERFLOW, ("-D_FORTIFY_SOURCE=1",)),
+        ("ignored.cc", HEAP_OVERFLOW.replace("= malloc", "= (char *)malloc"), ()),
+        ("empty.s", ASSEMBLY, ()),
+        ("empty.S", ASSEMBLY, ()),
+    ],
+)
+def test_the_protections_end_no_build_that_makes_errors_of_warnings(
+    toolchain: Toolchain, tmp_path: Path, name: str, text: str, flags: tuple[str, ...]
+) -> None:
+    source = tmp_path / name
+    source.write_text(text)
+    compiler = "c++" if name.endswith(".cc") else "cc"
+    command = [toolchain.program(compiler), *toolchain.compile_flags, *flags, "-Wall", "-Wextra", "-Werror", "-c", source]
+
+    result = subprocess.run(
+        [*command, "-o", tmp_path / "out.o"], env=toolchain.environment, capture_output=True, text=True, check=False
+    )
+
+    assert result.returncode == 0, result.stderr
+
+
+def test_code_of_c_supports_shadow_stacks_and_protected_branches(toolchain: Toolchain, tmp_path: Path) -> None:
+    source, library = tmp_path / "demo.c", tmp_path / "libdemo.so"
+    source.write_text("int demo(int (*call)(void)) { return call() + 1; }\n")
+    run(toolchain, "cc", *toolchain.compile_flags, "-shared", *toolchain.link_flags, source, "-o", library)
+
+    assert read_elf(library.read_bytes()).protections.branches == {"IBT", "SHSTK"}
+
+
 def test_the_protected_stack_requires_only_libraries_that_every_system_has(shared_store: Path, tmp_path: Path) -> None:
     """On arm64, the value that is compared is in the loader."""
     source, library = tmp_path / "overflow.c", tmp_path / "liboverflow.so"
@@ -109,3 +174,4 @@ def test_the_protected_stack_requires_only_libraries_that_every_system_has(share
     assert elf.needed == ("libc.so.6", "ld-linux-aarch64.so.1")
     assert policy is not None
     assert all(policy.provides(name) for name in elf.needed)
+    assert elf.protections.branches == {"BTI"}

@@ -199,6 +199,17 @@ def find_arch_names(path: Path) -> Iterator[str]:
             yield f"{path.relative_to(PACKAGE).as_posix()}: {node.value}"
 
 
+def test_branches_are_protected_where_the_oldest_system_of_a_target_allows_it() -> None:
+    tags = ("manylinux2014_x86_64", "musllinux_1_2_x86_64", "manylinux2014_aarch64", "manylinux_2_28_aarch64")
+    tags += ("musllinux_1_2_aarch64", "manylinux2014_i686", "manylinux2014_s390x", "macosx_11_0_arm64", "win_amd64")
+    targets = [parse_target(tag) for tag in tags]
+
+    flags = [target.arch.find_branch_flags(target.libc, target.libc_version) for target in targets]
+
+    bti, both = ("-mbranch-protection=bti",), ("-mbranch-protection=standard",)
+    assert flags == [("-fcf-protection=full",), (), bti, both, both, (), (), (), ()]
+
+
 def test_no_other_module_has_facts_about_architectures() -> None:
     lines = {line for path in sorted(PACKAGE.rglob("*.py")) for line in find_arch_names(path)}
     others = {line for line in lines if not line.startswith(f"{TABLE}: ")}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
+from functools import cache
 
 from everywheel.audit.report import Finding
 from everywheel.audit.wheel_contents import WheelContents
 from everywheel.binaries.elf import ElfFacts
 from everywheel.errors import count_noun
 from everywheel.platforms.architectures import ARCHES
+from everywheel.platforms.symbol_lists import load_libc_symbols
 
 # The machines on which a file without a PT_GNU_STACK header does not make the stack executable.
 _SAFE_WITHOUT_HEADER = frozenset(arch.elf_machine for arch in ARCHES.values() if not arch.stack_is_executable)
@@ -50,6 +52,25 @@ def has_stack_protector(elf: ElfFacts) -> bool:
     Compilers omit the checks from functions without arrays, so not every file of a protected build has them.
     """
     return not _STACK_PROTECTOR.isdisjoint((*elf.undefined, *elf.exports))
+
+
+def count_fortified(elf: ElfFacts) -> tuple[int, int]:
+    """Return how many imported functions of glibc are the checking variants, and how many are not but have one."""
+    variants, required = _list_variants(), set(elf.undefined)
+    return len(required & variants.keys()), len(required & set(variants.values()))
+
+
+@cache
+def _list_variants() -> Mapping[str, str]:
+    """Return the functions of glibc by their checking variants: `__memcpy_chk` checks the sizes of `memcpy`."""
+    symbols = load_libc_symbols("glibc", "x86_64")
+    names = {symbol: symbol.removeprefix("__").removesuffix("_chk") for symbol in symbols if symbol.endswith("_chk")}
+    return {variant: name for variant, name in names.items() if name in symbols}
+
+
+def has_branch_protection(elf: ElfFacts) -> bool:
+    """Return whether all code of a file supports a protection of branches or return addresses: CET on x86-64, BTI on arm64."""
+    return bool(elf.protections.branches)
 
 
 def check_text_relocations(contents: WheelContents) -> Iterator[Finding]:

@@ -6,7 +6,12 @@ import posixpath
 from collections.abc import Iterable
 
 from everywheel.audit.elf_linking import find_external_libraries
-from everywheel.audit.hygiene import find_declared_exports, has_stack_protector
+from everywheel.audit.hygiene import (
+    count_fortified,
+    find_declared_exports,
+    has_branch_protection,
+    has_stack_protector,
+)
 from everywheel.audit.macho_linking import find_external_install_names
 from everywheel.audit.pe_linking import find_external_dlls
 from everywheel.audit.report import FileReport
@@ -149,12 +154,16 @@ def summarize_page_size(contents: WheelContents) -> str:
 
 
 def summarize_hardening(contents: WheelContents) -> str:
-    """Return how many files have read-only relocations, bind all symbols when they are loaded, and check their stack."""
+    """Return how many libraries for Linux have each protection."""
     libraries = [elf for elf in contents.elves.values() if elf.is_library]
     protections = [elf.protections for elf in libraries]
     relro, full = sum(p.relro for p in protections), sum(p.relro and p.bind_now for p in protections)
     total, checked = count_noun(len(libraries), "library", "libraries"), sum(map(has_stack_protector, libraries))
-    return f"{relro} of {total} with RELRO, {full} also with BIND_NOW, {checked} with stack protector"
+    fortified = sum(count_fortified(elf)[0] > 0 for elf in libraries)
+    return (
+        f"{relro} of {total} with RELRO, {full} also with BIND_NOW, {checked} with stack protector, {fortified} with FORTIFY, "
+        f"{sum(map(has_branch_protection, libraries))} with CET or BTI"
+    )
 
 
 def summarize_names(contents: WheelContents) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from everywheel.audit.hygiene import has_stack_protector, is_stack_executable
+from everywheel.audit.hygiene import count_fortified, has_stack_protector, is_stack_executable
 from everywheel.binaries.elf import ElfFacts
 from everywheel.binaries.pe import PeFacts
-from everywheel.platforms.symbol_lists import load_libc_symbols
 
 _BRANCHES = {"EM_X86_64": ("IBT", "SHSTK"), "EM_AARCH64": ("BTI", "PAC")}
 
@@ -51,20 +50,6 @@ def _list_elf(elf: ElfFacts) -> Iterator[Protection]:
         present = [name for name in branches if name in protections.branches]
         name = "CET" if "IBT" in branches else "BTI"
         yield Protection(name=name, state=", ".join(present) or "no", is_present=len(present) == len(branches))
-
-
-def count_fortified(elf: ElfFacts) -> tuple[int, int]:
-    """Return how many imported functions of glibc are the checking variants, and how many are not but have one."""
-    variants = _list_variants()
-    required = set(elf.undefined)
-    return len(required & variants.keys()), len(required & set(variants.values()))
-
-
-def _list_variants() -> Mapping[str, str]:
-    """Return the functions of glibc by their checking variants: `__memcpy_chk` checks the sizes of `memcpy`."""
-    symbols = load_libc_symbols("glibc", "x86_64")
-    names = {symbol: symbol.removeprefix("__").removesuffix("_chk") for symbol in symbols if symbol.endswith("_chk")}
-    return {variant: name for variant, name in names.items() if name in symbols}
 
 
 def _list_pe(pe: PeFacts) -> Iterator[Protection]:

@@ -20,6 +20,8 @@ class Arch:
         zig: the architecture in zig's target triples.
         glibc, musl: the ABI in zig's target triples, for each libc.
         zig_flags: flags that zig's compilers need in addition to the triple.
+        branch_flags: flags of zig's compilers that protect indirect branches and return addresses on Linux, each with a libc
+            and its lowest version; the last one that a target reaches counts.
         config_cpu: the CPU in the triplets of configure scripts (GNU config.sub), if it is not `zig`.
         gnu_cpu: the CPU in the file names of extension modules, as in `cpython-311-i386-linux-gnu.so`.
         meson_family: the CPU family of Meson's machine files.
@@ -48,6 +50,7 @@ class Arch:
     also_runs_on: tuple[str, ...] = ()
     zig: str
     zig_flags: tuple[str, ...] = ()
+    branch_flags: tuple[tuple[str, tuple[int, int], str], ...] = ()
     config_cpu: str = ""
     glibc: str = "gnu"
     musl: str = "musl"
@@ -74,6 +77,11 @@ class Arch:
     macos: MacosArch | None = None
     windows: WindowsArch | None = None
 
+    def find_branch_flags(self, libc: str, version: tuple[int, int]) -> tuple[str, ...]:
+        """Return the flags that protect branches in code for a libc; empty for other systems than Linux."""
+        flags = [flag for name, lowest, flag in self.branch_flags if libc == name and version >= lowest]
+        return tuple(flags[-1:])
+
     def abi(self, libc: str) -> str:
         """Return the ABI in zig's target triples and in the file names of extension modules."""
         return self.glibc if libc == "glibc" else self.musl
@@ -92,6 +100,8 @@ ARCHES = make_arch_table(
         name="x86_64",
         machines=("amd64",),
         zig="x86_64",
+        # Only glibc's loader enables shadow stacks.
+        branch_flags=(("glibc", (2, 17), "-fcf-protection=full"),),
         gnu_cpu="x86_64",
         meson_family="x86_64",
         elf_machine="EM_X86_64",
@@ -121,6 +131,12 @@ ARCHES = make_arch_table(
         name="aarch64",
         machines=("arm64",),
         zig="aarch64",
+        # Programs that unwind the stack misread signed return addresses before GCC 7, which systems with an older glibc have.
+        branch_flags=(
+            ("glibc", (2, 17), "-mbranch-protection=bti"),
+            ("glibc", (2, 26), "-mbranch-protection=standard"),
+            ("musl", (1, 2), "-mbranch-protection=standard"),
+        ),
         gnu_cpu="aarch64",
         meson_family="aarch64",
         elf_machine="EM_AARCH64",

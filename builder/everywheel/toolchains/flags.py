@@ -45,6 +45,16 @@ SYSTEM_FLAGS: Mapping[str, SystemFlags] = MappingProxyType(
                 "-s",
             ),
             compile=("-fstack-protector-strong",),
+            # Functions of glibc that check the size of what they write; the headers of musl have none. With the macro, headers
+            # warn about ignored results, and the compiler about a project that defines it too, and about assembly files that
+            # do not use it: none of these may end a build with -Werror.
+            zig=(
+                "-U_FORTIFY_SOURCE",
+                "-D_FORTIFY_SOURCE=3",
+                "-Wno-error=unused-result",
+                "-Wno-error=macro-redefined",
+                "-Wno-error=unused-command-line-argument",
+            ),
         ),
         "darwin": SystemFlags(
             # Repair makes install names longer. The padding leaves space for them in the header.

@@ -147,4 +147,5 @@ def _make_command(zig: str, driver: str, target: Target) -> tuple[str, ...]:
     # minute on compiling all of musl for that; a wheel is always loaded by a dynamic musl.
     dynamic = ("-dynamic",) if target.libc == "musl" else ()
     system = SYSTEM_FLAGS[target.os].zig
-    return (zig, driver, "-target", target.zig, *target.arch.zig_flags, *dynamic, *system, *_FLAGS)
+    branches = target.arch.find_branch_flags(target.libc, target.libc_version)
+    return (zig, driver, "-target", target.zig, *target.arch.zig_flags, *branches, *dynamic, *system, *_FLAGS)
