@@ -145,7 +145,16 @@ def test_the_protections_end_no_build_that_makes_errors_of_warnings(
     source = tmp_path / name
     source.write_text(text)
     compiler = "c++" if name.endswith(".cc") else "cc"
-    command = [toolchain.program(compiler), *toolchain.compile_flags, *flags, "-Wall", "-Wextra", "-Werror", "-c", source]
+    command = [
+        toolchain.program(compiler),
+        *toolchain.compile_flags,
+        *flags,
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-c",
+        source,
+    ]
 
     result = subprocess.run(
         [*command, "-o", tmp_path / "out.o"], env=toolchain.environment, capture_output=True, text=True, check=False

@@ -66,7 +66,10 @@ def test_a_correct_pure_wheel_has_no_findings(tmp_path: Path) -> None:
         ("stack", "no ELF file"),
         ("textrel", "0 files with text relocations"),
         ("pages", "no ELF file"),
-        ("hardening", "0 of 0 libraries with RELRO, 0 also with BIND_NOW, 0 with stack protector, 0 with FORTIFY, 0 with CET or BTI"),
+        (
+            "hardening",
+            "0 of 0 libraries with RELRO, 0 also with BIND_NOW, 0 with stack protector, 0 with FORTIFY, 0 with CET or BTI",
+        ),
         ("debug", "0 bytes"),
         ("paths", "searched for 0 paths of the build"),
         ("exports", "0 files checked"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,26 +10,17 @@ from types import MappingProxyType
 from typing import Any
 
 from macholib import mach_o
-from macholib.MachO import MachO, MachOHeader
+from macholib.MachO import MachOHeader
 
 from everywheel.binaries.init_functions import list_module_names
+from everywheel.binaries.macho_images import open_images
 from everywheel.binaries.macho_signature import check_signature
 from everywheel.binaries.macho_symbols import Symbols, is_wide, make_entry, read_symbols
 from everywheel.binaries.unreadable import UnreadableMacho
-from everywheel.platforms.architectures import ARCHES
 
 _THIN = (b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xfe\xed\xfa\xcf", b"\xfe\xed\xfa\xce")
 _FAT = (b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf")
 _MAX_IMAGES = 40  # a Java class file has the same magic number, and its version in the field for the number of images
-# The architectures of targets, and older ones that occur in files of other projects.
-_CPUS = {
-    **{arch.macos.cpu_type: arch.macos.name for arch in ARCHES.values() if arch.macos is not None},
-    0xC: "arm",
-    0x12: "ppc",
-    0x01000012: "ppc64",
-}
-_MACS = tuple(arch.macos for arch in ARCHES.values() if arch.macos is not None)
-_VARIANTS = {(mac.cpu_type, subtype): name for mac in _MACS for subtype, name in mac.variants}
 _KINDS = {mach_o.MH_DYLIB: "MH_DYLIB", mach_o.MH_BUNDLE: "MH_BUNDLE", mach_o.MH_EXECUTE: "MH_EXECUTE"}
 _LOADS = (
     mach_o.LC_LOAD_DYLIB,
@@ -159,10 +149,10 @@ def is_macho(name: str, data: bytes) -> bool:
 def read_macho(data: bytes) -> MachoFacts:
     """Return the facts of a Mach-O file; raise UnreadableMacho when it is truncated or malformed."""
     try:
-        headers = _InMemory(data).headers
-        if not headers:
+        images = open_images(data)
+        if not images:
             raise UnreadableMacho("it has no image")
-        return MachoFacts(images=tuple(_read(header, data) for header in headers))
+        return MachoFacts(images=tuple(_read(*image) for image in images))
     except UnreadableMacho:
         raise
     except Exception as error:  # macholib raises nearly every kind of exception on malformed files
@@ -170,25 +160,7 @@ def read_macho(data: bytes) -> MachoFacts:
         raise UnreadableMacho(f"not a complete Mach-O file ({reason})") from None
 
 
-class _InMemory(MachO):  # type: ignore[misc]  # macholib has no types
-    """macholib's reader for bytes in memory; its own constructor accepts only the name of a file."""
-
-    def __init__(self, data: bytes) -> None:
-        self.filename = "memory"
-        self.fat = None
-        self.headers: list[MachOHeader] = []
-        self.allow_unknown_load_commands = True
-        self._size = len(data)
-        self.load(io.BytesIO(data))
-
-    def load_header(self, file: io.BytesIO, offset: int, size: int) -> None:
-        if offset + size > self._size:
-            raise UnreadableMacho(f"truncated: {self._size} of {offset + size} bytes")
-        super().load_header(file, offset, size)
-
-
-def _read(header: MachOHeader, data: bytes) -> MachoImage:
-    image = data[header.offset : header.offset + header.size]
+def _read(cpu: str, header: MachOHeader, image: bytes) -> MachoImage:
     commands = [(load.cmd, command, rest) for load, command, rest in header.commands]
     _check_size(commands, header, len(image))
     loads = [(cmd, _read_string(command, command.name, rest)) for cmd, command, rest in commands if cmd in _LOADS]
@@ -200,7 +172,7 @@ def _read(header: MachOHeader, data: bytes) -> MachoImage:
     is_two_level = bool(int(header.header.flags) & _MH_TWOLEVEL)
     debug_map = {"debug map": symbols.debug_map} if symbols.debug_map else {}
     return MachoImage(
-        cpu=_name_cpu(header),
+        cpu=cpu,
         bits=64 if is_wide(header) else 32,
         kind=_KINDS.get(int(header.header.filetype), f"file type {int(header.header.filetype)}"),
         name=names[0] if names else "",
@@ -228,11 +200,6 @@ def _name_origins(symbols: Symbols, loads: Sequence[str], is_two_level: bool) ->
         elif 0 < ordinal <= len(loads):
             origins[symbol] = loads[ordinal - 1]
     return origins
-
-
-def _name_cpu(header: MachOHeader) -> str:
-    number, subtype = int(header.header.cputype), int(header.header.cpusubtype) & 0xFF
-    return _VARIANTS.get((number, subtype)) or _CPUS.get(number, f"CPU type {number:#x}")
 
 
 def _read_signature(commands: list[Any], image: bytes) -> tuple[str, ...] | None:
