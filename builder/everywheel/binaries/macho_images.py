@@ -21,7 +21,7 @@ _VARIANTS = {(mac.cpu_type, subtype): name for mac in _MACS for subtype, name in
 
 
 def open_images(data: bytes) -> tuple[tuple[str, MachOHeader, bytes], ...]:
-    """Return the architecture, the header and the bytes of each image of a Mach-O file; macholib raises nearly every exception."""
+    """Return the architecture, the header and the bytes of each image of a Mach-O file; raise any exception."""
     headers = _InMemory(data).headers
     return tuple((_name_cpu(header), header, data[header.offset : header.offset + header.size]) for header in headers)
 
