@@ -219,7 +219,7 @@ def test_no_other_module_has_facts_about_architectures() -> None:
         # Code is examined for one architecture, and the oldest releases are named for one.
         "explain/processors.py: x86_64",
         "explain/messages.py: x86_64",
-        "explain/hardening.py: x86_64",
+        "audit/hygiene.py: x86_64",
         # Relocations at the start, and the notes on branch protection.
         "explain/startup.py: EM_AARCH64",
         "explain/startup.py: EM_X86_64",
