@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 from everywheel.errors import BuildError
+from everywheel.platforms.target import Target, parse_target
 from everywheel.wheels.failure_hints import explain_failure
 
+LINUX, MAC = parse_target("manylinux2014_x86_64"), parse_target("macosx_11_0_arm64")
 
-def find_hint(output: str, extension: Path = Path("/none/demo")) -> str | None:
+
+def find_hint(output: str, extension: Path = Path("/none/demo"), target: Target = LINUX) -> str | None:
     error = BuildError("demo failed", excerpt=output.splitlines())
-    explain_failure(error, extension)
+    explain_failure(error, extension, target)
     return error.hint
 
 
@@ -50,6 +53,19 @@ def test_a_library_that_is_missing_gets_a_hint(output: str, name: str) -> None:
     assert find_hint(output) == (
         f"'{name}' is not among the libraries of the target: name its recipe in `requires`; `everywheel recipes search` "
         "finds recipes"
+    )
+
+
+@pytest.mark.parametrize("header", ["netinet/tcp_fsm.h", "IOKit/IOKitLib.h", "CoreFoundation/CoreFoundation.h"])
+def test_a_header_of_apples_sdk_gets_a_hint_of_its_own(header: str) -> None:
+    output = f"psutil/_psutil_osx.c:12:10: fatal error: '{header}' file not found"
+    assert find_hint(output, target=MAC) == (
+        f"'{header}' is a header of Apple's SDK, which zig does not have: switch off the part of the project that includes "
+        "it, or build for macOS on a Mac with `--engine native`"
+    )
+    assert str(find_hint(output)).startswith(f"'{header}' is not among the libraries of the target")
+    assert str(find_hint("a.c:1:10: fatal error: 'yaml.h' file not found", target=MAC)).startswith(
+        "'yaml.h' is not among"
     )
 
 
@@ -98,5 +114,5 @@ def test_instructions_that_the_oldest_processor_does_not_have_get_a_hint(output:
 def test_other_failures_get_no_hint_and_a_hint_is_kept() -> None:
     assert find_hint("a.c:1:1: error: unknown type name 'gcc'") is None
     error = BuildError("demo failed", excerpt=["gcc: not found"], hint="read the log")
-    explain_failure(error, Path())
+    explain_failure(error, Path(), LINUX)
     assert error.hint == "read the log"

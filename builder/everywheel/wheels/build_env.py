@@ -141,7 +141,7 @@ def build_extension(call: BackendCall, project: Project, store: Path) -> Path:
     except BuildError as error:
         if error.hint is None and symbols is not None:
             error.hint = "linkage is system: the prefix has headers and pkg-config files, but no library to link"
-        explain_failure(error, project.extension)
+        explain_failure(error, project.extension, call.target)
         raise
     if symbols is not None:
         check_system_linkage(built, symbols, call.label)

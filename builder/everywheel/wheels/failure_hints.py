@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from everywheel.errors import BuildError
+from everywheel.platforms.target import Target
 
 # Compilers that a build starts by their own names. They would compile for this machine, so PATH has none of them.
 _COMPILER = r"(?:[\w.-]+-)?(?:gcc|g\+\+|clang|clang\+\+|cl|icx?|tcc)(?:-[\d.]+)?(?:\.exe)?"
@@ -24,6 +25,13 @@ _MISSING = re.compile(
     r"|C shared or static library '(?P<library>[^']+)' not found"
     r"|Could NOT find (?P<cmake>\w+)",
 )
+
+# Headers of macOS itself: those of its kernel and C library, and those of frameworks that Python packages use.
+_APPLE_FRAMEWORKS = (
+    "Accelerate|AppKit|ApplicationServices|AudioToolbox|AudioUnit|AVFoundation|Carbon|Cocoa|CoreAudio|CoreFoundation|CoreGraphics"
+    "|CoreMIDI|CoreServices|CoreText|Foundation|ImageIO|IOKit|Metal|OpenCL|OpenGL|QuartzCore|Security|SystemConfiguration"
+)
+_APPLE_HEADER = re.compile(rf"(?:{_APPLE_FRAMEWORKS}|bsm|dispatch|mach|mach-o|net|netinet6?|objc|os|sys|xpc)/.+")
 
 # Instructions in a function with `target("sse4.2")`, which implies `crc32` for gcc. zig turns off all features that the oldest
 # processor of a target does not have, and then they are not implied (https://github.com/llvm/llvm-project/issues/194125).
@@ -43,7 +51,7 @@ _MISSING_HEADER = re.compile(r"fatal error: '(?P<header>[^']+)' file not found")
 _FOLDER_ABOVE = re.compile(r"-I(?P<folder>(?:\.\./)*\.\.(?:/[^\s'\"]*)?)")
 
 
-def explain_failure(error: BuildError, extension: Path) -> None:
+def explain_failure(error: BuildError, extension: Path, target: Target) -> None:
     """Add a hint to an error of a build backend that has none, if the quoted output shows the cause.
 
     `extension` is the folder that the project was copied from.
@@ -68,10 +76,19 @@ def explain_failure(error: BuildError, extension: Path) -> None:
             f'`environment = {{ CFLAGS = "-m{name}" }}` (CXXFLAGS for C++) in an override for this processor enables them'
         )
     elif missing := _MISSING.search(output):
-        error.hint = (
-            f"'{_name(missing)}' is not among the libraries of the target: name its recipe in `requires`; `everywheel recipes "
-            "search` finds recipes"
+        error.hint = _explain_missing(_name(missing), target)
+
+
+def _explain_missing(name: str, target: Target) -> str:
+    if target.os == "darwin" and _APPLE_HEADER.fullmatch(name):
+        return (
+            f"'{name}' is a header of Apple's SDK, which zig does not have: switch off the part of the project that includes "
+            "it, or build for macOS on a Mac with `--engine native`"
         )
+    return (
+        f"'{name}' is not among the libraries of the target: name its recipe in `requires`; `everywheel recipes "
+        "search` finds recipes"
+    )
 
 
 def _name(match: re.Match[str]) -> str:
