@@ -11,16 +11,17 @@ LIBRARY = b"!<arch>\n/               0           0     0     0       174       `
 DIST_INFO = "demo-1.0.dist-info"
 
 
-def test_a_shared_library_is_found_by_its_name(tmp_path: Path) -> None:
+def test_a_library_is_found_by_the_names_that_setup_scripts_use(tmp_path: Path) -> None:
     folder = tmp_path / "lib"
     folder.mkdir()
-    for name in ("libfoo.dll.a", "libbar.dll.a", "libbar.a", "libpython313.dll.a"):
+    for name in ("libfoo.dll.a", "libbar.dll.a", "libbar.a", "libz.a", "libpython313.dll.a"):
         (folder / name).write_text(name)
 
     add_import_names(tmp_path)
 
     added = {path.name: path.read_text() for path in folder.glob("*.lib")}
-    assert added == {"foo.lib": "libfoo.dll.a", "python313.lib": "libpython313.dll.a"}
+    shared = {"foo.lib": "libfoo.dll.a", "python313.lib": "libpython313.dll.a"}
+    assert added == {**shared, "libbar.lib": "libbar.a", "libz.lib": "libz.a", "zlib.lib": "libz.a"}
 
 
 def test_import_libraries_of_modules_are_dropped_and_others_kept(tmp_path: Path) -> None:

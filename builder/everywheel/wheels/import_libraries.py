@@ -11,16 +11,26 @@ from everywheel.wheels.wheel import WheelFile, pack_wheel, read_wheel
 
 _ARCHIVE = b"!<arch>\n"
 
+# Libraries whose own build files give their archive another name for Windows than for other systems.
+_WINDOWS_NAMES = {"libz.a": "zlib.lib"}
+
 
 def add_import_names(prefix: Path) -> None:
-    """Copy each import library of a prefix to the name that zig searches for `-lfoo`: `foo.lib` for `libfoo.dll.a`.
+    """Copy libraries of a prefix to the names that zig searches for `-lfoo` and `-llibfoo`.
 
-    Build systems link the file itself, but scripts with setuptools name libraries.
+    Build systems link the file itself, but scripts with setuptools name libraries: an import library is `foo.lib` as well as
+    `libfoo.dll.a`. Those that are written for Microsoft's compiler name the file of an archive without its suffix, so that
+    `libfoo.a` is `libfoo.lib` as well.
     """
     for path in sorted((prefix / "lib").glob("lib*.dll.a")):
         name = path.name.removeprefix("lib").removesuffix(".dll.a")
         if not (prefix / "lib" / f"lib{name}.a").exists():
             shutil.copyfile(path, path.with_name(f"{name}.lib"))
+    for path in sorted((prefix / "lib").glob("lib*.a")):
+        if not path.name.endswith(".dll.a"):
+            shutil.copyfile(path, path.with_suffix(".lib"))
+            if name := _WINDOWS_NAMES.get(path.name):
+                shutil.copyfile(path, path.with_name(name))
 
 
 def drop_module_imports(built: Path) -> Path:
