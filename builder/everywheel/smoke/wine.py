@@ -158,7 +158,7 @@ def _run_stages(initial: SmokeResult, modules: Sequence[str], session: _Session,
 
 
 def _check_functions(session: _Session) -> None:
-    """Raise MachineError if a command ended because Wine has only the name of a function, which is no fault of the wheel."""
+    """Raise MachineError if a command ended because Wine has only the name of a function: the wheel is not at fault."""
     missing = _UNIMPLEMENTED.search(session.log.read_text(encoding="utf-8", errors="replace"))
     if missing is not None:
         raise MachineError(
