@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import sys
 import sysconfig
@@ -14,7 +15,8 @@ from everywheel.config.project import load_project
 from everywheel.errors import SmokeError
 from everywheel.execution.notices import listen_to_notices
 from everywheel.platforms.target import parse_target
-from everywheel.smoke.emulated import find_foreign_python, import_foreign_modules
+from everywheel.smoke.emulated import import_foreign_modules, import_with_installed_python
+from everywheel.smoke.foreign_python import find_foreign_python
 from everywheel.store.local import FIXED_TIME, Store
 from everywheel.wheels.wheel import WheelFile, pack_wheel, read_wheel
 from example_wheels import make_demo_wheel
@@ -27,9 +29,9 @@ VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="loads a module of Linux")
 
 
-def make_wheel(folder: Path, package: str) -> Path:
+def make_wheel(folder: Path, package: str, python: str = VERSION, target: str = "manylinux2014_aarch64") -> Path:
     """Pack a wheel with a module of the standard library in a package whose `__init__.py` has this text."""
-    tag = f"cp{VERSION.replace('.', '')}-abi3-manylinux2014_aarch64"
+    tag = f"cp{python.replace('.', '')}-abi3-{target}"
     wheel_file = f"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: false\nTag: {tag}\n"
     info = {"METADATA": b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n", "WHEEL": wheel_file.encode()}
     wheel = make_demo_wheel(tag, {"demo/__init__.py": package.encode()})
@@ -98,3 +100,24 @@ def test_nothing_is_run_without_a_c_library_or_an_interpreter(missing: str, stor
     (tmp_path / missing).unlink()
 
     assert find_foreign_python(TARGET, wheel, store) is None
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the wheels are for glibc")
+def test_a_wheel_for_this_machine_is_imported_with_an_installed_python_of_its_version(tmp_path: Path) -> None:
+    shutil.copytree(BASE, tmp_path / "project")
+    project, store, tag = (
+        load_project(tmp_path / "project"),
+        Store(tmp_path / "store"),
+        f"manylinux2014_{platform.machine()}",
+    )
+    good, bad = (make_wheel(tmp_path / name, code, target=tag) for name, code in (("good", ""), ("bad", "1 / 0\n")))
+    newer = make_wheel(tmp_path / "newer", "", "3.99", tag)
+
+    outcomes = [
+        import_with_installed_python(project, wheel, parse_target(tag), store, offline=True) for wheel in (good, newer)
+    ]
+    with pytest.raises(SmokeError) as caught:
+        import_with_installed_python(project, bad, parse_target(tag), store, offline=True)
+
+    assert outcomes == [f"modules imported with CPython {VERSION}", ""]
+    assert caught.value.fact.endswith("demo._json cannot be imported: ZeroDivisionError: division by zero")

@@ -1,4 +1,4 @@
-"""The test of a wheel after its build: with the running Python, or with an interpreter of another target that is at hand."""
+"""The test of a wheel after its build: with the running Python, one of another version on PATH, or one of another target."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from everywheel.config.project import Project
 from everywheel.libraries.features import can_run
 from everywheel.platforms.target import Target
 from everywheel.smoke.foreign_python import find_foreign_python
-from everywheel.smoke.passed import find_foreign_test, find_local_test
+from everywheel.smoke.passed import find_foreign_test, find_installed_test, find_local_test
 from everywheel.smoke.python_tags import is_for_this_python
 from everywheel.store.local import Store
 
@@ -29,7 +29,11 @@ def check_on_build_machine(project: Project, wheel: Path, target: Target, store:
 
         return import_foreign_modules(project, wheel, target, store, offline=offline)
     if not is_for_this_python(wheel.name):
-        return ""
+        if outcome := find_installed_test(project, wheel, store).read():
+            return outcome
+        from everywheel.smoke.emulated import import_with_installed_python
+
+        return import_with_installed_python(project, wheel, target, store, offline=offline)
     if outcome := find_local_test(project, wheel, store).read():
         return outcome
     from everywheel.smoke.local import run_local_smoke_test

@@ -1,7 +1,8 @@
-"""Imports of a wheel's modules on the build machine for other targets: with QEMU, or with musl next to glibc.
+"""Imports of a wheel on the build machine with other Pythons: of another version, with QEMU, or with musl next to glibc.
 
-This requires no container and downloads no system: a portable interpreter that an earlier smoke test put into the store, and
-the C library of the target on this machine (Debian: `libc6-arm64-cross`, `musl`). Without both, nothing is run.
+This requires no container and downloads no system. A wheel for this machine is imported with a CPython of its version that is
+on PATH; others with a portable interpreter that an earlier smoke test put into the store, and the C library of the target on
+this machine (Debian: `libc6-arm64-cross`, `musl`). Without them, nothing is run.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from everywheel.smoke.explain import first_error, quote_failure
 from everywheel.smoke.foreign_python import ForeignPython, find_foreign_python
 from everywheel.smoke.imports import INSIDE, describe_failed_imports, describe_missing, list_missing
 from everywheel.smoke.inside.protocol import read_imports
+from everywheel.smoke.installed_python import find_installed_python
 from everywheel.smoke.modules import list_modules
-from everywheel.smoke.passed import find_foreign_test
+from everywheel.smoke.passed import find_foreign_test, find_installed_test
 from everywheel.store.local import Store
 from everywheel.toolchains.pip import install_wheels, platform_tags
 
@@ -42,11 +44,32 @@ def import_foreign_modules(project: Project, wheel: Path, target: Target, store:
     passed = find_foreign_test(project, wheel, python, store)
     if outcome := passed.read():
         return outcome
-    modules = list_modules(wheel, project.smoke)
-    if not modules:
+    if not _run_imports(project, wheel, target, python, store, offline=offline):
         return ""
-    if run_command([*python.command, "-c", ""], env=python.environment).exit_code != 0:
-        return ""  # the C library on this machine may be too old for the interpreter
+    return passed.record(f"modules imported {'under QEMU' if python.emulator else f'with {target.libc}'}")
+
+
+def import_with_installed_python(project: Project, wheel: Path, target: Target, store: Store, *, offline: bool) -> str:
+    """Import the modules of a wheel for this machine with an installed CPython of its version, and return what was tested.
+
+    Results and errors are those of `import_foreign_modules`.
+    """
+    passed = find_installed_test(project, wheel, store)
+    if outcome := passed.read():
+        return outcome
+    python = find_installed_python(target, wheel)
+    if python is None or not _run_imports(project, wheel, target, python, store, offline=offline):
+        return ""
+    return passed.record(f"modules imported with CPython {python.version}")
+
+
+def _run_imports(
+    project: Project, wheel: Path, target: Target, python: ForeignPython, store: Store, *, offline: bool
+) -> bool:
+    """Import a wheel's modules, if it has any and the interpreter runs; return whether they were imported."""
+    modules = list_modules(wheel, project.smoke)
+    if not modules or run_command([*python.command, "-c", ""], env=python.environment).exit_code != 0:
+        return False  # the C library on this machine may be too old for the interpreter
     log = project_logs(store, project) / f"smoke-{wheel.stem}.log"
     remove_path(log)
     with TemporaryDirectory(dir=store.root / "tmp") as folder:
@@ -54,9 +77,9 @@ def import_foreign_modules(project: Project, wheel: Path, target: Target, store:
             _install(wheel, target, python, Path(folder), log, offline=offline)
         except BuildError as error:
             report_notice(f"{wheel.name} was not imported: {error.fact}")
-            return ""
+            return False
         _import(wheel, modules, python, Path(folder), log)
-    return passed.record(f"modules imported {'under QEMU' if python.emulator else f'with {target.libc}'}")
+    return True
 
 
 def _install(wheel: Path, target: Target, python: ForeignPython, folder: Path, log: Path, *, offline: bool) -> None:

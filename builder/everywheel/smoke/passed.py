@@ -40,5 +40,10 @@ def find_foreign_test(project: Project, wheel: Path, python: ForeignPython, stor
     return _find(store, hash_file(wheel), python.folder.name, str(python.emulator), repr(project.smoke))
 
 
+def find_installed_test(project: Project, wheel: Path, store: Store) -> PassedTest:
+    """Return the test of a wheel with a CPython of its version that is installed on this machine."""
+    return _find(store, hash_file(wheel), "installed", repr(project.smoke))
+
+
 def _find(store: Store, *facts: str) -> PassedTest:
     return PassedTest(path=store.root / "smoke" / hashlib.sha256("\n".join(facts).encode()).hexdigest())
