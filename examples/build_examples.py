@@ -5,7 +5,8 @@
     python examples/build_examples.py --run                           all, and make a thumbnail with each that can run here
 
 `everywheel sdk` makes the SDKs that the folder of `--sdk` does not have. Compilers and tools are those of everywheel (zig,
-pkgconf, CMake, Ninja); Go 1.24 or newer, and the gcc and Meson that build the C program once more, must be installed.
+pkgconf, CMake, Ninja); Go 1.24 or newer, the gcc and Meson that build the C program once more, and cargo for the program in
+Rust must be installed.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from example_builds.commands import ExampleError
 from example_builds.go_programs import build_server, build_windows_dll_example, find_go
 from example_builds.libraries import copy_libraries
 from example_builds.runs import run_programs
+from example_builds.rust_program import HINT, build_with_cargo
 from example_builds.sdks import check_sdk, find_sdk
 from example_builds.shapes import SHAPES, Build
 
@@ -48,6 +50,8 @@ def build_shape(name: str, sdks: Path, output: Path, store: Store, tools: Tools)
     else:
         build_server(build)
         build_with_zig(build)
+    if shape.has_rust and not build_with_cargo(build):
+        print(f"{name}: thumbnail-rust: not built: {HINT}")
     if shape.kind == "windows":
         build_windows_dll_example(build)
     if shape.kind != "static":

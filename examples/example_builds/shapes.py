@@ -16,13 +16,14 @@ EXAMPLES = Path(__file__).parents[1]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
     """A form of the programs: `tag` names the SDK, `zig` the target of the compiler; `kind` is static,
-    folder, windows, or gcc: with the compiler and the C library of this machine."""
+    folder, windows, or gcc: with the compiler and the C library of this machine. `has_rust`: also the program in Rust."""
 
     tag: str
     zig: str
     system: str
     arch: str
     kind: str
+    has_rust: bool = False
 
 
 SHAPES = {
@@ -33,12 +34,17 @@ SHAPES = {
         tag="musllinux_1_2_aarch64", zig="aarch64-linux-musl", system="linux", arch="arm64", kind="static"
     ),
     "folder-amd64": Shape(
-        tag="manylinux_2_17_x86_64", zig="x86_64-linux-gnu.2.17", system="linux", arch="amd64", kind="folder"
+        tag="manylinux_2_17_x86_64",
+        zig="x86_64-linux-gnu.2.17",
+        system="linux",
+        arch="amd64",
+        kind="folder",
+        has_rust=True,
     ),
     "folder-arm64": Shape(
         tag="manylinux_2_17_aarch64", zig="aarch64-linux-gnu.2.17", system="linux", arch="arm64", kind="folder"
     ),
-    "gcc-amd64": Shape(tag="manylinux_2_17_x86_64", zig="", system="linux", arch="amd64", kind="gcc"),
+    "gcc-amd64": Shape(tag="manylinux_2_17_x86_64", zig="", system="linux", arch="amd64", kind="gcc", has_rust=True),
     "windows-amd64": Shape(tag="win_amd64", zig="x86_64-windows-gnu", system="windows", arch="amd64", kind="windows"),
 }
 

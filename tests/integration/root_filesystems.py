@@ -146,6 +146,11 @@ def download_package(name: str, suite: str, folder: Path, arch: str = "") -> Pat
 
     `arch` is Debian's name of the architecture, by default of this machine.
     """
+    return download_packages([name], suite, folder, arch)[0]
+
+
+def download_packages(names: Sequence[str], suite: str, folder: Path, arch: str = "") -> list[Path]:
+    """Download binary packages as `download_package` does, and return the paths of the files."""
     for part in ("state/lists/partial", "cache/archives/partial"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -162,8 +167,8 @@ def download_package(name: str, suite: str, folder: Path, arch: str = "") -> Pat
     }
     args = [arg for key, value in options.items() for arg in ("-o", f"{key}={value}")]
     call(["apt-get", *args, "-q", "update"])
-    call(["apt-get", *args, "-q", "download", name], cwd=folder)
-    return next(folder.glob(f"{name}_*.deb"))
+    call(["apt-get", *args, "-q", "download", *names], cwd=folder)
+    return [next(folder.glob(f"{name}_*.deb")) for name in names]
 
 
 def make_libc_root(root: Path, scratch: Path, suite: str, arch: str = "") -> None:

@@ -17,9 +17,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from everywheel.binaries.elf import read_elf
 from everywheel.store.local import default_store
 from everywheel.toolchains.build_tools import ensure_tools
-from root_filesystems import REPOSITORY, call, download_package, make_libc_root
+from root_filesystems import REPOSITORY, call, download_package, download_packages, install_package, make_libc_root
 
 pytestmark = pytest.mark.xdist_group("examples")
 
@@ -42,7 +43,57 @@ BOOLEAN NTAPI SystemFunction036(PVOID, ULONG);
 __declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE data, SIZE_T size) { return SystemFunction036(data, (ULONG)size); }
 """
 HINT = "link the program to the libglib-2.0.so.0 next to it only\n"
-SECTIONS = ["Getting an SDK", "Go from nothing", "C and CMake", "ctypes", "Checking an SDK", "Wheels and npm packages"]
+# Debian's gobject-sys, which queries pkg-config, and the crates that it requires.
+CRATES = (
+    "gobject-sys glib-sys libc system-deps cfg-expr target-lexicon smallvec heck pkg-config toml serde version-compare"
+)
+CARGO_TOML = """[package]
+name = "user"
+version = "0.0.0"
+edition = "2021"
+
+[dependencies]
+gobject-sys = "0.14"
+"""
+CARGO_CONFIG = """[source.crates-io]
+replace-with = "debian"
+
+[source.debian]
+directory = "{}"
+"""
+# As libvips-rs does, it links libvips by name; the type of the image is a GType of the GLib that gobject-sys links.
+MAIN_RS = """use std::ffi::CStr;
+use std::os::raw::{c_char, c_int, c_void};
+use std::ptr::null_mut;
+
+#[link(name = "vips")]
+extern "C" {
+    fn vips_init(argv0: *const c_char) -> c_int;
+    fn vips_error_buffer() -> *const c_char;
+    fn vips_black(out: *mut *mut c_void, width: c_int, height: c_int, ...) -> c_int;
+}
+
+fn main() {
+    unsafe {
+        let (mut image, end) = (null_mut(), null_mut::<c_void>());
+        if vips_init(b"user\\0".as_ptr() as *const c_char) != 0 || vips_black(&mut image, 3, 2, end) != 0 {
+            panic!("{:?}", CStr::from_ptr(vips_error_buffer()));
+        }
+        let name = gobject_sys::g_type_name_from_instance(image as *mut gobject_sys::GTypeInstance);
+        println!("{}", CStr::from_ptr(name).to_str().unwrap());
+        gobject_sys::g_object_unref(image as *mut gobject_sys::GObject);
+    }
+}
+"""
+SECTIONS = [
+    "Getting an SDK",
+    "Go from nothing",
+    "C and CMake",
+    "Rust",
+    "ctypes",
+    "Checking an SDK",
+    "Wheels and npm packages",
+]
 TWO_GLIBS = """go-server: two copies of GLib are in this process: that of libvips, and {}. \
 Link the other library to the one in libvips, or move it to another process
 """
@@ -50,9 +101,13 @@ Link the other library to the one in libvips, or move it to another process
 
 @pytest.fixture(scope="module")
 def go_environment(machine: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment of this machine with Debian 13's Go, the oldest that the server accepts, and everywheel's tools."""
+    """The environment of this machine with Debian 13's Go, the oldest that the server accepts, and everywheel's tools.
+
+    Debian's cargo is installed if this machine has none.
+    """
     if machine != "x86_64":
         pytest.skip("the programs for x86_64 would run under QEMU")
+    install_package("cargo")
     folder = tmp_path_factory.mktemp("go")
     for name in ("golang-1.24-go", "golang-1.24-src"):
         call(["dpkg-deb", "--extract", download_package(name, "trixie", folder), folder / "root"])
@@ -118,22 +173,29 @@ def add_random_numbers(folder: Path, environment: dict[str, str]) -> None:
 
 
 @pytest.fixture(scope="module")
-def foreign(
+def arm64(
     go_environment: dict[str, str], arm64_roots: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Output:
-    """The same for the programs with shared libraries that QEMU and Wine run."""
-    folder = tmp_path_factory.mktemp("foreign")
-    emulators = {"QEMU_LD_PREFIX": str(arm64_roots["bullseye-arm64"]), "WINEPREFIX": str(folder / "wine")}
-    add_random_numbers(folder, {**go_environment, **emulators})
-    output = build_examples(folder, {**go_environment, **emulators}, ("folder-arm64", "windows-amd64"))
-    subprocess.run(["/usr/lib/wine/wineserver", "--kill"], env={**os.environ, **emulators}, check=False)
+    """The same for the programs with a shared library that QEMU runs."""
+    environment = {**go_environment, "QEMU_LD_PREFIX": str(arm64_roots["bullseye-arm64"])}
+    return build_examples(tmp_path_factory.mktemp("arm64-examples"), environment, ("folder-arm64",))
+
+
+@pytest.fixture(scope="module")
+def windows(go_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Output:
+    """The same for the programs with a DLL that Wine runs."""
+    folder = tmp_path_factory.mktemp("windows")
+    environment = {**go_environment, "WINEPREFIX": str(folder / "wine")}
+    add_random_numbers(folder, environment)
+    output = build_examples(folder, environment, ("windows-amd64",))
+    subprocess.run(["/usr/lib/wine/wineserver", "--kill"], env=environment, check=False)
     return output
 
 
 @pytest.fixture
 def output(request: pytest.FixtureRequest, shape: str) -> Output:
     """The output for a shape."""
-    kinds = {"static-amd64": "static", "static-arm64": "static", "folder-arm64": "foreign"}
+    kinds = {"static-amd64": "static", "static-arm64": "static", "folder-arm64": "arm64"}
     result: Output = request.getfixturevalue(kinds.get(shape, "shared"))
     return result
 
@@ -206,9 +268,13 @@ def list_runs(text: str) -> list[str]:
 
 
 def test_the_script_builds_and_runs_the_programs_with_a_shared_library(shared: Output) -> None:
-    ways = ("ctypes", "thumbnail-by-name", "thumbnail-cmake", "thumbnail-gcc", "thumbnail-meson")
+    ways = ("ctypes", "thumbnail-by-name", "thumbnail-cmake", "thumbnail-gcc", "thumbnail-meson", "thumbnail-rust")
 
-    assert list_runs(shared[1]) == ["folder-amd64: thumbnail", *(f"gcc-amd64: {way}" for way in ways)]
+    assert list_runs(shared[1]) == [
+        "folder-amd64: thumbnail",
+        "folder-amd64: thumbnail-rust",
+        *(f"gcc-amd64: {way}" for way in ways),
+    ]
     assert re.search(r"^folder-amd64: go test: ok ", shared[1], re.MULTILINE)
 
 
@@ -219,12 +285,13 @@ def test_the_script_builds_and_runs_the_static_programs(static: Output) -> None:
 
 
 @pytest.mark.exhaustive
-def test_the_script_builds_and_runs_the_programs_for_arm64_and_windows(foreign: Output) -> None:
-    assert list_runs(foreign[1]) == [
-        "folder-arm64: thumbnail",
-        "windows-amd64: thumbnail.exe",
-        "windows-amd64: windows-dll.exe",
-    ]
+def test_the_script_builds_and_runs_the_programs_for_arm64(arm64: Output) -> None:
+    assert list_runs(arm64[1]) == ["folder-arm64: thumbnail"]
+
+
+@pytest.mark.exhaustive
+def test_the_script_builds_and_runs_the_programs_for_windows(windows: Output) -> None:
+    assert list_runs(windows[1]) == ["windows-amd64: thumbnail.exe", "windows-amd64: windows-dll.exe"]
 
 
 def test_every_command_of_the_page_is_run() -> None:
@@ -232,6 +299,51 @@ def test_every_command_of_the_page_is_run() -> None:
 
     assert re.findall(r"^## (.*)$(?=(?:(?!^## )[\s\S])*?^```sh$)", PAGE, re.MULTILINE) == SECTIONS
     assert [line for line in text.splitlines() if line.startswith("    ")] == []
+
+
+def test_the_commands_for_rust_run_as_in_the_page(page_folder: Path, go_environment: dict[str, str]) -> None:
+    text = call(["bash", "-euc", read_commands("Rust")], cwd=page_folder, env=go_environment)
+
+    program = read_elf((page_folder / "build" / "rust" / "release" / "thumbnail").read_bytes())
+    versions = {
+        tuple(map(int, need.version.removeprefix("GLIBC_").split(".")))
+        for need in program.versions
+        if need.version.startswith("GLIBC_2")
+    }
+    assert text.splitlines()[-1].startswith("100 x 67 with libvips ")
+    assert (page_folder / "photo.webp").read_bytes()[8:12] == b"WEBP"
+    assert "libvips.so.42" in program.needed
+    assert max(versions) <= (2, 17)
+
+
+def test_crates_that_link_by_name_get_the_glib_of_libvips(
+    page_folder: Path, go_environment: dict[str, str], tmp_path: Path
+) -> None:
+    for package in download_packages([f"librust-{name}-dev" for name in CRATES.split()], "bookworm", tmp_path):
+        call(["dpkg-deb", "--extract", package, tmp_path / "crates"])
+    files = {
+        "Cargo.toml": CARGO_TOML,
+        "src/main.rs": MAIN_RS,
+        ".cargo/config.toml": CARGO_CONFIG.format(tmp_path / "crates" / "usr" / "share" / "cargo" / "registry"),
+    }
+    for name, text in files.items():
+        (tmp_path / "user" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "user" / name).write_text(text)
+    sdk = next((page_folder / "sdk").glob("*/sdk.json")).parent
+    environment = {
+        **go_environment,
+        "PKG_CONFIG": "pkgconf",
+        "PKG_CONFIG_LIBDIR": str(sdk / "lib" / "pkgconfig"),
+        "RUSTFLAGS": f"-L {sdk / 'lib'} -C link-arg=-Wl,-rpath,{sdk / 'lib'}",
+    }
+
+    call(["cargo", "build", "--offline", "--jobs", "2"], cwd=tmp_path / "user", env=environment)
+
+    program = tmp_path / "user" / "target" / "debug" / "user"
+    assert call([program]) == "VipsImage\n"
+    assert [name for name in read_elf(program.read_bytes()).needed if "-2.0" in name or "vips" in name] == [
+        "libvips.so.42"
+    ]
 
 
 def test_the_commands_for_c_and_ctypes_run_as_in_the_page(page_folder: Path, go_environment: dict[str, str]) -> None:
@@ -284,13 +396,18 @@ def test_programs_on_systems_without_libvips(output: Output, system_root: Path, 
     shutil.copytree(output[0] / shape, system_root / shape, dirs_exist_ok=True)
     shutil.copy(PHOTO, system_root)
 
-    text = call([*ENTER_ROOT, system_root, f"/{shape}/thumbnail", "/photo.jpg", "/photo.webp", "100"])
+    programs = sorted(path.name for path in (output[0] / shape).glob("thumbnail*"))
+    texts = [
+        call([*ENTER_ROOT, system_root, f"/{shape}/{program}", "/photo.jpg", "/photo.webp", "100"])
+        for program in programs
+    ]
     with serve(system_root, output[0] / shape) as url:
         health = get(f"{url}/healthz")
         thumbnail = get(f"{url}/photo.jpg?width=100", "image/webp")
         refusals = [get(f"{url}/{path}") for path in ("%2e%2e/secret.jpg", "link.jpg", "notes.txt", "none.jpg")]
 
-    assert text.startswith("100 x 67 with libvips ")
+    assert programs == (["thumbnail", "thumbnail-rust"] if shape == "folder-amd64" else ["thumbnail"])
+    assert [text.partition(" libvips ")[0] for text in texts] == ["100 x 67 with"] * len(programs)
     assert json.loads(health[2])["formats"] == ["webp", "jpeg", "png"]
     assert thumbnail[:2] == (200, "image/webp")
     assert thumbnail[2][8:12] == b"WEBP"

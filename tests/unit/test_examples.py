@@ -11,6 +11,7 @@ from everywheel.toolchains.build_tools import Tools
 from example_builds.commands import ExampleError
 from example_builds.go_programs import find_go
 from example_builds.runs import choose_runner
+from example_builds.rust_program import build_with_cargo
 from example_builds.sdks import check_sdk, find_sdk
 from example_builds.shapes import SHAPES, Build
 
@@ -98,3 +99,11 @@ def test_go_is_missing_or_too_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     write_go(tmp_path, "go1.24rc1")
     assert find_go() == tmp_path / "go"
+
+
+def test_without_cargo_the_program_in_rust_is_not_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    build = Build(shape=SHAPES["gcc-amd64"], sdk=tmp_path, output=tmp_path, tools=TOOLS, environment={})
+
+    assert not build_with_cargo(build)
+    assert list(tmp_path.iterdir()) == []
