@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import resource
@@ -9,12 +10,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from everywheel.cli.progress import ProgressDisplay
 from everywheel.execution.notices import listen_to_notices
 from everywheel.execution.retry import RetryPolicy
 from everywheel.planning.steps import step_id
 from everywheel.remote import exchange, web
 from everywheel.remote.lookup import fetch_missing, find_missing
 from everywheel.remote.stores import RemoteStores
+from everywheel.sources import FetchEvent
 from everywheel.store.local import Store
 from remote_stores import (
     PLAN,
@@ -33,6 +36,7 @@ from remote_stores import (
     serve_folder,
     truncate,
 )
+from rich.console import Console
 
 LABEL = f"artifact {ZLIB.label}"
 
@@ -330,6 +334,23 @@ def test_a_remote_that_does_not_answer_is_left_out_after_three_faults(
     assert missing.steps == find_missing(PLAN, fresh).steps
     assert notices[-1] == f"remote store {proxy.url}: not used anymore in this run, after 3 faults"
     assert len(notices) == 4
+
+
+def test_an_upload_has_a_row_while_it_runs(built: Store, keys: Path, tmp_path: Path) -> None:
+    output = io.StringIO()
+    console = Console(file=output, width=200)
+    display, shown = ProgressDisplay(console, live=False, quiet=True), []
+
+    def show(event: FetchEvent) -> None:
+        display.fetch(event)
+        output.truncate(output.seek(0))
+        console.print(display.render())
+        shown.append([line.split() for line in output.getvalue().splitlines() if "upload" in line])
+
+    remotes = RemoteStores(open_exchanges(str(tmp_path / "remote"), key=keys / "ours", sign=True), built, show)
+
+    assert remotes.send(ZLIB.key) == 1
+    assert shown == [[[*f"{ZLIB.label}: artifact upload 0.0 MB".split()]], []]
 
 
 def test_a_remote_that_cannot_be_written_costs_no_result(

@@ -81,7 +81,7 @@ class ProgressDisplay:
         self._began = time.monotonic()
         self._lock = threading.Lock()
         self._running: dict[str, tuple[str, str, float]] = {}
-        self._downloads: dict[str, tuple[str, int, int]] = {}
+        self._transfers: dict[str, tuple[str, str, str]] = {}
         self._ended = 0
         self._preparation: str | None = ""  # what was started last, None after the first task has begun
         self._live = (
@@ -148,14 +148,19 @@ class ProgressDisplay:
         self._print(message, style)
 
     def fetch(self, event: FetchEvent) -> None:
-        """Show the event of a download."""
+        """Show the event of a download, or of an upload, which has a row only while it runs."""
         file = event.file
         with self._lock:
             key = f"{file.sha256} {event.location}"
             if event.kind in (FetchEventKind.STARTED, FetchEventKind.BYTES):
-                self._downloads[key] = (file.title, event.size, event.total)
+                size = f"{event.total / 1e6:.1f} MB"
+                share = f"{event.size / 1e6:.1f} of {size}" if event.total else f"{event.size / 1e6:.1f} MB"
+                row = ("upload", size) if event.is_upload else ("download", share)
+                self._transfers[key] = (file.title, *row)
             else:
-                self._downloads.pop(key, None)
+                self._transfers.pop(key, None)
+        if event.is_upload:
+            return
         if event.kind is FetchEventKind.DONE:
             self._print(f"{file.title}: fetched from {event.location}", "green")
         elif event.kind is FetchEventKind.MISMATCH:
@@ -184,9 +189,8 @@ class ProgressDisplay:
                     Text(printable(stage), style="cyan"),
                     Text(_format_seconds(time.monotonic() - began), style="dim"),
                 )
-            for title, size, total in self._downloads.values():
-                share = f"{size / 1e6:.1f} of {total / 1e6:.1f} MB" if total else f"{size / 1e6:.1f} MB"
-                table.add_row(Text(printable(f"  {title}")), Text("download", style="cyan"), Text(share, style="dim"))
+            for title, kind, size in self._transfers.values():
+                table.add_row(Text(printable(f"  {title}")), Text(kind, style="cyan"), Text(size, style="dim"))
         return table
 
 

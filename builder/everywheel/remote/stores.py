@@ -85,7 +85,14 @@ class RemoteStores:
         """Upload an entry of the store to every remote that accepts uploads; return how many of them have it now."""
         entry = self.store.find(key)
         writable = [exchange for exchange in self.exchanges if exchange.can_send]
-        return 0 if entry is None else sum(exchange.send(entry, self.store.path(entry)) for exchange in writable)
+        return 0 if entry is None else sum(self._send(exchange, entry) for exchange in writable)
+
+    def _send(self, exchange: Exchange, entry: StoreEntry) -> bool:
+        report = partial(self._report, entry, exchange.name, size=entry.size, is_upload=True)
+        report(FetchEventKind.STARTED)
+        is_there = exchange.send(entry, self.store.path(entry))
+        report(FetchEventKind.DONE if is_there else FetchEventKind.REFUSED)
+        return is_there
 
     def upload(self, key: str) -> None:
         """Upload an entry in the background."""
@@ -99,11 +106,14 @@ class RemoteStores:
         while kind is None and (pending := [future for future in self._running if not future.done()]):
             wait_for_any(pending, TICK)
 
-    def _report(self, entry: StoreEntry, location: str, kind: FetchEventKind, size: int = 0) -> None:
+    def _report(
+        self, entry: StoreEntry, location: str, kind: FetchEventKind, size: int = 0, *, is_upload: bool = False
+    ) -> None:
         label = f"{entry.name} {entry.version} for {entry.target}"
         file = PinnedFile(label=label, filename=entry.kind, sha256=entry.sha256, size=entry.size)
-        event = FetchEvent(kind=kind, file=file, location=location, size=size, total=entry.size)
-        self._progress(event)
+        self._progress(
+            FetchEvent(kind=kind, file=file, location=location, size=size, total=entry.size, is_upload=is_upload)
+        )
 
 
 def _is_for(entry: StoreEntry, step: Step, exchange: Exchange) -> bool:

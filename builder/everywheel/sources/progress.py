@@ -34,7 +34,8 @@ class FetchEvent:
     """One event of one file's download.
 
     `location` is a URL, a directory or `package client`. `size` and `total` are in bytes; `total` is 0 where the server
-    sends no length. `reason` is why a location failed.
+    sends no length. `reason` is why a location failed. `is_upload` is true for a file that is sent to a remote store; it has
+    only the first and the last event.
     """
 
     kind: FetchEventKind
@@ -43,6 +44,7 @@ class FetchEvent:
     size: int = 0
     total: int = 0
     reason: str = ""
+    is_upload: bool = False
 
 
 class ProgressCallback(Protocol):
