@@ -134,6 +134,7 @@ def test_a_program_ends_when_a_function_of_libc_writes_behind_a_block(toolchain:
     [
         ("ignored.c", HEAP_OVERFLOW, ()),
         ("ignored.c", HEAP_OVERFLOW, ("-D_FORTIFY_SOURCE=1",)),
+        ("ignored.c", HEAP_OVERFLOW, ("-O0", "-Wno-unused-result")),
         ("ignored.cc", HEAP_OVERFLOW.replace("= malloc", "= (char *)malloc"), ()),
         ("empty.s", ASSEMBLY, ()),
         ("empty.S", ASSEMBLY, ()),

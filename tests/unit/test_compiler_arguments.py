@@ -356,3 +356,13 @@ def test_response_files_that_name_each_other_are_an_error(wrapper: Wrapper, tmp_
     assert wrapper.run(f"@{file}").stderr == (
         f"error: the arguments in response files cannot be used: @{file}: response files name each other\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "added"),
+    [(["-O0"], ["-U_FORTIFY_SOURCE"]), (["-O2", "-O0"], ["-U_FORTIFY_SOURCE"]), (["-O0", "-Og"], []), (["-c"], [])],
+)
+def test_code_without_optimization_uses_no_checked_functions(
+    wrapper: Wrapper, arguments: list[str], added: list[str]
+) -> None:
+    assert wrapper.call(*arguments, "a.c") == [*arguments, "a.c", *added]

@@ -1,6 +1,6 @@
 # Checks and translates the arguments of a compiler; part of every compiler wrapper of the zig engine. No command is started
 # here, since the wrappers run for each compiled file. `compiler_arguments.py` replaces the names between @ and reads @notes@.
-python=@python@ notes= option= waiting= errors=
+python=@python@ notes= option= waiting= errors= unoptimized=
 
 note() {
   notes="$notes$1	$2
@@ -164,7 +164,9 @@ for arg do
   fi
   case $arg in
     # The most frequent arguments first.
-    -D* | -W[b-km-oq-z]* | -Wl,--gc-sections | -Wl,--as-needed | -Wl,-z,relro | -Wl,-z,now | -O* | *.o | *.c | -c) ;;
+    -O0) unoptimized=yes ;;
+    -O*) unoptimized= ;;
+    -D* | -W[b-km-oq-z]* | -Wl,--gc-sections | -Wl,--as-needed | -Wl,-z,relro | -Wl,-z,now | *.o | *.c | -c) ;;
     -[ILBF] | -isystem | -idirafter | -iquote | -iframework | -isysroot | --sysroot | -Xlinker | -framework | -weak_framework)
       option=$arg
       continue
@@ -240,6 +242,8 @@ for arg do
   esac
   set -- "$@" "$arg"
 done
+# Without optimization, headers of glibc warn about the macro, which would answer the probes of build systems that pass -Werror.
+if [ "$unoptimized" ]; then set -- "$@" -U_FORTIFY_SOURCE; fi
 if [ "$notes" ]; then
   subject= previous=
   for arg do
