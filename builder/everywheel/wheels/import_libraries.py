@@ -29,8 +29,8 @@ def add_import_names(prefix: Path) -> None:
     for path in sorted((prefix / "lib").glob("lib*.a")):
         if not path.name.endswith(".dll.a"):
             shutil.copyfile(path, path.with_suffix(".lib"))
-            if name := _WINDOWS_NAMES.get(path.name):
-                shutil.copyfile(path, path.with_name(name))
+            if other := _WINDOWS_NAMES.get(path.name):
+                shutil.copyfile(path, path.with_name(other))
 
 
 def drop_module_imports(built: Path) -> Path:
