@@ -114,12 +114,11 @@ def images(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure builds; `-- smoke` measures smoke tests, `-- containers` builds in containers, `-- planning` large plans."""
+    """Measure builds; others are `-- smoke`, `-- containers`, `-- planning`, `-- compiler-cache` and `-- profile FILE`."""
     install(session, "bench")
-    name, *args = (
-        session.posargs if {*session.posargs[:1]} & {"smoke", "containers", "planning"} else ["build", *session.posargs]
-    )
-    session.run("python", f"tests/bench/bench_{name}.py", *args)
+    others = {"smoke", "containers", "planning", "compiler-cache", "profile"}
+    name, *args = session.posargs if {*session.posargs[:1]} & others else ["build", *session.posargs]
+    session.run("python", f"tests/bench/bench_{name.replace('-', '_')}.py", *args)
 
 
 @nox.session(name="bench-cluster")
