@@ -152,7 +152,7 @@ def sdk(session: nox.Session) -> None:
 @nox.session(name="build-job")
 def build_job(session: nox.Session) -> None:
     """Build a job of `everywheel matrix` into jobs/: `-- zig-musllinux_1_2_x86_64`, `-- sdist`; build options may follow."""
-    install(session, *(["remote"] if os.environ.get("EVERYWHEEL_REMOTE") else []))
+    install(session, "provenance", *(["remote"] if os.environ.get("EVERYWHEEL_REMOTE") else []))
     import_sources(session)
     session.run("everywheel", "release", "build-job", *session.posargs)
 
@@ -181,15 +181,16 @@ def cibuildwheel(session: nox.Session) -> None:
 def smoke_job(session: nox.Session) -> None:
     """Run the wheels of a job (`-- zig-musllinux_1_2_x86_64`) from jobs/ on every system that they claim."""
     name, *args = session.posargs or session.error("name a job: `nox -s everywheel -- matrix` lists them")
-    install(session)
+    install(session, "provenance")
     import_sources(session)
-    session.run("everywheel", "smoke", *find(f"jobs/{name}/*.whl"), "--require-run", f"--html=smoke-{name}.html", *args)
+    results = (f"--html=smoke-{name}.html", f"--statements=statements/{name}")
+    session.run("everywheel", "smoke", *find(f"jobs/{name}/*.whl"), "--require-run", *results, *args)
 
 
 @nox.session
 def collect(session: nox.Session) -> None:
     """Check that jobs/ has the files of every job, and copy the release to dist/; `-- --tag v1.2.0` checks the tag."""
-    install(session, "release", "checkers")
+    install(session, "release", "checkers", "provenance")
     session.run("python", ".ci/release.py", "collect", *session.posargs)
 
 

@@ -4,7 +4,7 @@
 `release.py --patch` makes the next post-release of the last release, with updated pins of its libraries.
 
 `release.py collect [CHECK OPTION]...` copies the release from jobs/ to dist/, as `everywheel release check` does, and checks
-it with twine, check-wheel-contents, abi3audit and pydistcheck; run by `nox -s collect`.
+it with twine, check-wheel-contents, abi3audit and pydistcheck; run by `nox -s collect`. Statements are copied to statements/.
 """
 
 from __future__ import annotations
@@ -57,6 +57,25 @@ def collect(args: Sequence[str]) -> None:
     check_dist()
     (ROOT / "vex").mkdir(exist_ok=True)
     run("everywheel", "vex", "dist", "--output", "vex/webpencode.openvex.json")
+    collect_statements()
+
+
+def collect_statements() -> None:
+    """Copy the statements about the wheels in dist/ from jobs/ to statements/, and verify the wheels with them.
+
+    Signatures are those of the next job. Wheels without smoke tests, such as those for macOS, have no results of them.
+    """
+    statements = ROOT / "statements"
+    shutil.rmtree(statements, ignore_errors=True)
+    statements.mkdir()
+    for wheel in list_dist("*.whl"):
+        name = Path(wheel).name
+        files = [file for suffix in ("provenance", "smoke") for file in (ROOT / "jobs").glob(f"*/{name}.{suffix}.json")]
+        options = ["--without", "smoke", "--without", "signature"]
+        for file in files:
+            copy = shutil.copyfile(file, statements / file.name)
+            options += [f"--{file.suffixes[-2].removeprefix('.')}", str(copy.relative_to(ROOT))]
+        run("everywheel", "verify", wheel, "--sums", "SHA256SUMS", *options)
 
 
 def check_machine() -> None:

@@ -89,6 +89,7 @@ WEBP_ONLY_TEST = "python -m pytest -q {}/tests/test_webp_only.py"
 EXPRESSIONS = {
     "${{ github.ref_name }}": f"v{VERSION}",
     "${{ github.token }}": "secret",
+    "${{ github.server_url }}/${{ github.workflow_ref }}": "https://github.example/workflow",
     "${{ inputs.tag }}": "",
     "${{ inputs.second && '--layout=all' || '--layout=released' }}": "--layout=released",
     "${{ !inputs.remote && '--no-remote' || '' }}": "",
@@ -148,7 +149,7 @@ class Runner:
         `extra_args` are added to the command of its nox session; `expressions` has precedence over EXPRESSIONS.
         """
         machine = self.bare if "container" in WORKFLOWS[workflow]["jobs"][job] else self.machine
-        for name in ("jobs", "attached", "outputs"):
+        for name in ("jobs", "attached", "statements", "outputs"):
             remove(self.project / name)  # a job begins with a new checkout
         printed, skipped = [], []
         for step in list_steps(workflow, job):
@@ -336,6 +337,12 @@ def test_the_collect_job_copies_the_released_files_of_all_jobs(
     statements = json.loads((runner.project / "vex" / "webpencode.openvex.json").read_text())["statements"]
     assert statements
     assert {statement["status"] for statement in statements} == {"fixed"}
+    wheels = [path for path in dist if path.suffix == ".whl"]
+    provenance = {path.name: json.loads(path.read_text()) for path in (runner.artifacts / "statements").iterdir()}
+    assert provenance.keys() == {f"{wheel.name}.provenance.json" for wheel in wheels}
+    assert {statement["predicate"]["runDetails"]["builder"]["id"] for statement in provenance.values()} == {
+        "https://github.example/workflow"
+    }
 
 
 def test_the_collect_job_checks_the_second_build_and_the_tag(
@@ -388,8 +395,9 @@ def test_an_artifact_that_was_exchanged_between_two_jobs_stops_every_job_that_us
         provide_images(runner)
         with pytest.raises(AssertionError, match=error):
             runner.run(workflow, job, first)
-    with pytest.raises(AssertionError, match=f"{wheel.name}: FAILED"):
-        runner.run("release.yml", "publish")
+    for job in ("publish", "attest"):
+        with pytest.raises(AssertionError, match=f"{wheel.name}: FAILED"):
+            runner.run("release.yml", job)
     for path, copy in zip(kept, copies, strict=True):
         remove(path)
         copy.rename(path)
@@ -578,7 +586,9 @@ def test_the_verify_job_waits_until_the_index_lists_all_files(dist: tuple[Path, 
 
 def test_the_attach_job_creates_a_release_once_and_uploads_its_files(dist: tuple[Path, ...], runner: Runner) -> None:
     """The real `gh` talks to the server of fake_github.py. The second run replaces the files."""
-    files = [path for name in ("dist", "sums", "vex", "sources", "sdk") for path in (runner.artifacts / name).iterdir()]
+    runner.run("release.yml", "attest")
+    names = ("dist", "sums", "vex", "statements", "sources", "sdk")
+    files = [path for name in names for path in (runner.artifacts / name).iterdir()]
     # Hashes, since pytest would take minutes to describe how files of megabytes differ.
     expected = {path.name: sha256(path.read_bytes()).hexdigest() for path in files}
 

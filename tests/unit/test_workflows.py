@@ -37,7 +37,7 @@ OTHER_COMMANDS = (
 )
 OTHER_BEGINNINGS = (
     "gh release ",
-    "printf '%s\\n' \"$DIGESTS\" | sha256sum --check",
+    "printf '%s\\n' \"$DIGESTS\" ",
     "python3 .ci/digests.py ",
     "python .ci/digests.py ",
     "python3 .ci/pull_request.py ",
@@ -144,7 +144,7 @@ def test_every_job_passes_the_hashes_of_its_artifacts() -> None:
         artifacts = re.findall(r"(\S+?)=", " ".join(written).replace('"', ""))
         expected = [upload["name"].replace("${{ matrix.name }}", "$JOB") for upload in uploads]
         assert [artifact for artifact in artifacts if artifact in expected] == expected, f"{file}: {name}"
-        outputs = ["0" if artifact == "$JOB" else artifact for artifact in artifacts]
+        outputs = ["0" if artifact.endswith("$JOB") else artifact for artifact in artifacts]
         assert [output for output in outputs if f"digests-{output}" not in job["outputs"]] == []
 
 
@@ -158,21 +158,21 @@ def test_every_job_checks_the_artifacts_that_it_downloads_before_anything_else_r
         assert later[0]["run"].startswith(OTHER_BEGINNINGS[1:4]), f"{file}: {name}"
         assert all("run" not in step for step in job["steps"][: max(downloads)])
         checked += 1
-    assert checked == 14
+    assert checked == 15
 
 
 def test_downloaded_artifacts_have_folders_of_their_own() -> None:
     """Extracted into the checkout, an artifact could replace its files."""
     paths = [step["with"]["path"] for _, step in list_steps() if "download-artifact" in step.get("uses", "")]
 
-    assert {path.partition("/")[0] for path in paths} == {"jobs", "dist", "attached"}
+    assert {path.partition("/")[0] for path in paths} == {"jobs", "dist", "statements", "attached"}
 
 
 def test_every_job_of_a_matrix_has_an_output_for_its_hashes() -> None:
     groups = group_jobs(plan_jobs(PROJECT, PROJECT.released, make_plan(PROJECT, PROJECT.released, IDENTITIES)))
     jobs = WORKFLOWS["wheels.yml"]["jobs"]
 
-    for name in ("zig", "container", "native"):
+    for name in ("zig", "smoke", "container", "native"):
         assert list(jobs[name]["outputs"]) == [f"digests-{number}" for number in range(len(jobs[name]["outputs"]))]
         assert len(jobs[name]["outputs"]) >= len(groups[name]) > 0
 
@@ -192,10 +192,12 @@ def test_a_repeated_job_replaces_the_files_of_the_first_run() -> None:
     assert [upload["name"] for upload in uploads if upload.get("overwrite") is not True] == []
 
 
-def test_only_the_publishing_job_can_publish() -> None:
-    publishing = {f"{file}: {name}" for file, (name, job) in JOBS if "id-token" in job["permissions"]}
+def test_only_the_publishing_and_the_signing_job_have_an_identity_and_no_checkout() -> None:
+    jobs = {f"{file}: {name}": job for file, (name, job) in JOBS if "id-token" in job["permissions"]}
 
-    assert publishing == {"release.yml: publish"}
+    assert jobs.keys() == {"release.yml: publish", "release.yml: attest"}
+    assert jobs["release.yml: publish"]["environment"] == "pypi"
+    assert "actions/checkout" not in str(jobs)
 
 
 def test_only_releases_are_compared_with_the_index() -> None:
@@ -204,8 +206,8 @@ def test_only_releases_are_compared_with_the_index() -> None:
 
     always = [name for name, job in jobs.items() if "github.ref_type == 'tag'" not in job.get("if", "")]
 
-    assert always == ["wheels", "verify", "attach"]
-    assert (jobs["verify"]["needs"], jobs["attach"]["needs"]) == (["wheels", "publish"], ["wheels", "verify"])
+    assert always == ["wheels", "verify", "attest", "attach"]
+    assert (jobs["verify"]["needs"], jobs["attach"]["needs"]) == (["wheels", "publish"], ["wheels", "verify", "attest"])
 
 
 def test_no_wheel_is_tested_on_an_image_without_a_digest() -> None:

@@ -68,8 +68,15 @@ for command in (prepare_command, record_command, tag_command, abort_command):
     metavar="DIR",
     help="Copy the files to DIR/NAME.",
 )
+@click.option(
+    "--builder",
+    metavar="URI",
+    help="Also write the provenance of the wheels, built by URI, such as that of a workflow.",
+)
 @click.pass_context
-def build_job_command(ctx: click.Context, name: str, build_args: tuple[str, ...], output_dir: Path) -> None:
+def build_job_command(
+    ctx: click.Context, name: str, build_args: tuple[str, ...], output_dir: Path, builder: str | None
+) -> None:
     """Build one job of `everywheel matrix` and collect its files.
 
     Further arguments are passed to `everywheel build`, or to `everywheel sdist` for the job `sdist`.
@@ -77,6 +84,7 @@ def build_job_command(ctx: click.Context, name: str, build_args: tuple[str, ...]
     Example: everywheel release build-job zig-musllinux_1_2_x86_64
     """
     from everywheel.cli.build import build_command, choose_wheelhouse
+    from everywheel.cli.provenance import provenance_command
     from everywheel.cli.sdist import sdist_command
     from everywheel.release.completeness import copy_job_files
 
@@ -92,6 +100,9 @@ def build_job_command(ctx: click.Context, name: str, build_args: tuple[str, ...]
     if code:
         ctx.exit(code)
     copy_job_files(job, folder, output_dir)
+    if builder and job.engine is EngineName.ZIG:
+        args = ["--target", job.target, "--builder", builder, "--output-dir", str(output_dir / job.name)]
+        provenance_command.main(args, prog_name=provenance_command.name, parent=ctx, standalone_mode=False)
 
 
 @release_group.command("check", short_help="Check that exactly the files of a release exist.")

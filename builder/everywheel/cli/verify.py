@@ -41,6 +41,7 @@ _CHECKS = ("hash", "contents", "SBOM", "provenance", "inputs", "smoke", "signatu
     metavar="FILE",
     help="Public key in PEM; repeatable.",
 )
+@click.option("--commit", default="", metavar="SHA", help="Commit that the provenance must name, in full.")
 @click.option("--sums", type=click.Path(path_type=Path), metavar="FILE", help="Published hashes, such as SHA256SUMS.")
 @click.option(
     "--without",
@@ -55,6 +56,7 @@ def verify_command(
     provenance: Path | None,
     smoke: Path | None,
     keys: tuple[Path, ...],
+    commit: str,
     sums: Path | None,
     without: tuple[str, ...],
     as_json: bool,
@@ -81,6 +83,7 @@ def verify_command(
         sums={} if sums is None else read_sums(sums),
         provenance=provenance,
         smoke=smoke,
+        commit=commit,
     )
     results = {path.name: verify_wheel(path, evidence) for path in paths}
     if as_json:

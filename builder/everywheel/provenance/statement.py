@@ -57,6 +57,12 @@ class Provenance:
     builder: str
     toolkit: str = ""
 
+    @property
+    def commit(self) -> str:
+        """The commit that was built; empty if the statement names none."""
+        digests = [digest for each in self.inputs if isinstance(digest := each.get("digest"), dict)]
+        return next((str(digest["gitCommit"]) for digest in digests if digest.get("gitCommit")), "")
+
 
 def make_statement(build: Build, builder: str) -> bytes:
     """Return the statement as JSON; it has no time, so that the same build gives the same bytes.

@@ -31,14 +31,15 @@ def find_statement(wheel: Path) -> Path:
 class Evidence:
     """Public keys, published hashes by file name, and files with statements, which a wheel is verified with.
 
-    `provenance` and `smoke` are the files with the provenance and the results of the smoke tests; those next to the wheel
-    if they are None.
+    `commit` is the commit that must have been built, if any. `provenance` and `smoke` are the files with the provenance and
+    the results of the smoke tests; those next to the wheel if they are None.
     """
 
     keys: Sequence[SSlibKey] = ()
     sums: Mapping[str, str] = field(default_factory=dict)
     provenance: Path | None = None
     smoke: Path | None = None
+    commit: str = ""
 
 
 def verify_wheel(path: Path, evidence: Evidence) -> tuple[Check, ...]:
@@ -54,7 +55,7 @@ def _list_checks(path: Path, sha256: str, evidence: Evidence) -> Iterator[Check]
     if isinstance(provenance, Check):
         yield provenance
     else:
-        yield from _check_provenance(path.name, sha256, provenance, digests)
+        yield from _check_provenance(path.name, sha256, provenance, digests, evidence.commit)
     smoke = _read_statement_file("smoke", evidence.smoke or find_smoke_statement(path), evidence.keys)
     yield smoke if isinstance(smoke, Check) else _check_smoke(path.name, sha256, smoke)
     yield _check_signatures(
@@ -117,15 +118,17 @@ def _check_sbom(path: Path) -> Generator[Check, None, dict[str, str]]:
     return {each.title: each.sha256 for each in components if each.sha256}
 
 
-def _check_provenance(name: str, sha256: str, statement: _Statement, digests: Mapping[str, str]) -> Iterator[Check]:
-    """Check that a statement is about a wheel, and that the sources which the SBOM names are inputs of it."""
+def _check_provenance(
+    name: str, sha256: str, statement: _Statement, digests: Mapping[str, str], commit: str
+) -> Iterator[Check]:
+    """Check that a statement is about a wheel and a commit, and that the sources which the SBOM names are inputs of it."""
     try:
         provenance = read_statement(statement.payload)
     except InvalidStatement as reason:
         yield fail("provenance", f"{statement.file}: {reason}")
         return
     detail = f"built by {provenance.builder}, {count_noun(len(provenance.inputs), 'input')}"
-    fault = find_other_subject(name, sha256, provenance.subjects)
+    fault = find_other_subject(name, sha256, provenance.subjects) or _find_other_commit(provenance.commit, commit)
     yield decide("provenance", not fault, detail, fault)
     stated = {each.get("digest", {}).get("sha256") for each in provenance.inputs}
     missing = sorted(title for title, source in digests.items() if source not in stated)
@@ -135,6 +138,12 @@ def _check_provenance(name: str, sha256: str, statement: _Statement, digests: Ma
         f"the sources of {count_noun(len(digests), 'library', 'libraries')} are inputs of the statement",
         f"the statement has no source of {', '.join(missing)}",
     )
+
+
+def _find_other_commit(stated: str, expected: str) -> str:
+    if not expected or stated == expected:
+        return ""
+    return f"the statement names {f'the commit {stated[:100]}' if stated else 'no commit'}, not {expected}"
 
 
 def _check_smoke(name: str, sha256: str, statement: _Statement) -> Check:
