@@ -148,6 +148,28 @@ def test_a_program_links_to_the_shared_library_and_to_archives(
     assert set(read_elf((tmp_path / "static").read_bytes()).needed) <= {"libc.so.6", "libpthread.so.0"}
 
 
+def test_the_commands_in_the_readme_run_as_written(sdk: Sdk, tools: Tools, tmp_path: Path) -> None:
+    """As its user does: in its folder, with a compiler `cc` and a program `pkg-config`."""
+    compiler = shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("no gcc")
+    commands = [line.strip() for line in (sdk.folder / "README.md").read_text().splitlines() if line.startswith("    ")]
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "pkg-config").symlink_to(tools.pkgconf)
+    (tmp_path / "bin" / "cc").symlink_to(compiler)
+    environment = {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+    shutil.copy(tmp_path / "main.c", sdk.folder)
+
+    assert len(commands) == 3
+    needed = []
+    for command in commands[1:]:
+        script = f"{commands[0]}\n{command}"
+        subprocess.run(["sh", "-euc", script], cwd=sdk.folder, env=environment, check=True)
+        assert run_program(sdk.folder / "main") == "42\n"
+        needed.append(read_elf((sdk.folder / "main").read_bytes()).needed)
+    assert needed == [("libfoo.so.1", "libc.so.6"), ()]
+
+
 def test_cmake_finds_both_forms(sdk: Sdk, tools: Tools, tmp_path: Path) -> None:
     (tmp_path / "CMakeLists.txt").write_text(CMAKE)
     build = str(tmp_path / "build")

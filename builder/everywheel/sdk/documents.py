@@ -113,9 +113,9 @@ def _render_readme(facts: SdkFacts) -> str:
     compiler = "x86_64-w64-mingw32-gcc" if facts.target.os == "windows" else "cc"
     archives = f"$(PKG_CONFIG_PATH=lib/static/pkgconfig pkg-config --cflags --libs {module})"
     static = {
-        "linux": f"{compiler} -static main.c $(pkg-config --static --cflags --libs {module}) -o main",
-        "windows": f"{compiler} -static main.c {archives} -o main.exe",
-        "darwin": f"{compiler} main.c {archives} -o main",
+        "linux": f"eval {compiler} -static main.c $(pkg-config --static --cflags --libs {module}) -o main",
+        "windows": f"eval {compiler} -static main.c {archives} -o main.exe",
+        "darwin": f"eval {compiler} main.c {archives} -o main",
     }[facts.target.os]
     return f"""# {facts.label} {facts.version} for {facts.target.wheel_tag}
 
@@ -123,11 +123,12 @@ An SDK: shared libraries, static archives, headers, and files for pkg-config and
 the folder may have any path.
 
     export PKG_CONFIG_PATH="$PWD/lib/pkgconfig"
-    {compiler} main.c $(pkg-config --cflags --libs {module}) -Wl,-rpath,"$PWD/lib" -o main
+    eval {compiler} main.c $(pkg-config --cflags --libs {module}) -Wl,-rpath,'"$PWD/lib"' -o main
     {static}
 
 The second command links to the shared library, the third links everything into the program. `lib/static/pkgconfig` is for
-a program that contains the libraries, but uses the system's C library as a shared one. In CMake, pass
+a program that contains the libraries, but uses the system's C library as a shared one. `eval` is for folders whose path has
+blanks: pkg-config escapes them, and only `eval` reads that. In CMake, pass
 `-D CMAKE_PREFIX_PATH=<this folder>`, and use `find_package({facts.name})` with the targets `{facts.name}::{module}` and
 `{facts.name}::{module}-static`.
 
