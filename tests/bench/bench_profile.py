@@ -45,7 +45,7 @@ def main() -> None:
     for name, value in sorted(stages.items(), key=lambda item: -item[1]):
         print(f"{value:8.1f}  {value / total:4.0%}  {name}")
     rest = total - sum(stages.values())
-    print(f"{rest:8.1f}  {rest / total:4.0%}  before the first stage: unpacking of sources and of requirements")
+    print(f"{rest:8.1f}  {rest / total:4.0%}  outside of stages")
     print("\nprocessor seconds by step:")
     for name, value in sorted(seconds.items(), key=lambda item: -item[1])[:LONGEST_LIST]:
         print(f"{value:8.1f}  {name}")

@@ -112,7 +112,8 @@ def _find_leftovers(store: Store, entries: Collection[StoreEntry], age: _Age) ->
 
 def _list_own(store: Store, name: str) -> list[Path]:
     """Return what is in a directory of the store, and nothing if the directory is a link."""
-    return [path for path in list_folder(store.root / name) if is_inside(store.root, path)]
+    folder = store.root / name
+    return list_folder(folder) if is_inside(store.root, folder / "any") else []
 
 
 def _list_unrecorded(store: Store, entries: Collection[StoreEntry]) -> Iterator[Path]:
