@@ -154,7 +154,8 @@ def build_wheels(run: ProjectRun) -> None:
     if build is None:
         return
     # Libraries and headers are shared by many wheels.
-    run.seconds = {step["id"]: step["seconds"] for step in build["steps"] if step["id"].startswith("wheel")}
+    steps = [step for step in build["steps"] if step["id"].startswith("wheel") and not step["error"]]
+    run.seconds = {step["id"]: step["seconds"] for step in steps}
     run.failures += [step["error"] for step in build["steps"] if step["error"]]
     for wheel in build["wheels"]:
         path = Path(wheel["path"])
