@@ -78,7 +78,12 @@ def test_a_project_that_starts_cibuildwheel_itself_installs_the_toolkit_before_t
     options = read_options("linux", monkeypatch, tmp_path, ".")
 
     environment = options.environment.as_dictionary({"PATH": "/usr/bin"})
-    assert environment == {"PATH": "/usr/bin:/opt/everywheel/bin", "PKG_CONFIG_LIBDIR": "/tmp/prefix/lib/pkgconfig"}
+    assert environment == {
+        "PATH": "/usr/bin:/opt/everywheel/bin",
+        "PKG_CONFIG_LIBDIR": "/tmp/prefix/lib/pkgconfig",
+        "CFLAGS": "-I/tmp/prefix/include",
+        "LDFLAGS": "-L/tmp/prefix/lib -Wl,--exclude-libs,ALL",
+    }
     python, install, deps = options.before_all.split(" && ")
     assert python.split()[-3:] == ["-m", "venv", "/opt/everywheel"]
     assert install.startswith("/opt/everywheel/bin/pip install ")

@@ -111,6 +111,17 @@ def test_instructions_that_the_oldest_processor_does_not_have_get_a_hint(output:
     )
 
 
+def test_a_subproject_that_meson_would_download_gets_a_hint() -> None:
+    output = (
+        "ERROR: Subproject libcsiphash-1 is buildable: NO\n"
+        "../source/meson.build:14:14: ERROR: Automatic wrap-based subproject downloading is disabled"
+    )
+    assert find_hint(output) == (
+        "the build would download 'libcsiphash-1', which nothing pins: name its recipe in `requires`, or add the "
+        "folder of the subproject to the project (`meson subprojects download`)"
+    )
+
+
 def test_other_failures_get_no_hint_and_a_hint_is_kept() -> None:
     assert find_hint("a.c:1:1: error: unknown type name 'gcc'") is None
     error = BuildError("demo failed", excerpt=["gcc: not found"], hint="read the log")

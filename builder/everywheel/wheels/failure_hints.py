@@ -33,6 +33,10 @@ _APPLE_FRAMEWORKS = (
 )
 _APPLE_HEADER = re.compile(rf"(?:{_APPLE_FRAMEWORKS}|bsm|dispatch|mach|mach-o|net|netinet6?|objc|os|sys|xpc)/.+")
 
+_MESON_DOWNLOAD = re.compile(
+    r"Subproject (?P<name>\S+) is buildable: NO\n.*Automatic wrap-based subproject downloading is disabled"
+)
+
 # Instructions in a function with `target("sse4.2")`, which implies `crc32` for gcc. zig turns off all features that the oldest
 # processor of a target does not have, and then they are not implied (https://github.com/llvm/llvm-project/issues/194125).
 _MISSING_FEATURE = re.compile(
@@ -68,6 +72,11 @@ def explain_failure(error: BuildError, extension: Path, target: Target) -> None:
         error.hint = (
             f"'{outside}' is not in the copy of the project that is built, since it is outside of {extension.name}: move it "
             "into that folder, or make a link to it there, which is followed"
+        )
+    elif wrap := _MESON_DOWNLOAD.search(output):
+        error.hint = (
+            f"the build would download '{wrap['name']}', which nothing pins: name its recipe in `requires`, or add "
+            "the folder of the subproject to the project (`meson subprojects download`)"
         )
     elif match := _MISSING_FEATURE.search(output):
         name = match["feature"]

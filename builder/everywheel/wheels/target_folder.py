@@ -30,6 +30,10 @@ _SYSTEMS: Mapping[str, tuple[str, str]] = {
     "windows": ("Windows", "10"),
 }
 
+# Projects with the policies of CMake 4.1 or newer could only search an interpreter that an emulator runs. Ours runs on the
+# build machine (https://cmake.org/cmake/help/latest/policy/CMP0190.html).
+_PROJECT_FILE = "if(POLICY CMP0190)\n  cmake_policy(SET CMP0190 OLD)\nendif()\n"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetFolder:
@@ -37,7 +41,8 @@ class TargetFolder:
 
     `variables` are the environment variables with which Python finds the target's values. `program` runs the Python of the
     build requirements with them, and answers Meson's introspection for the target. `meson_file` is a cross file for Meson,
-    and `cmake_file` a toolchain file for CMake; both also name what the build requirements contain.
+    and `cmake_file` a toolchain file for CMake, which makes each `project` include `project.cmake`; both also name what the
+    build requirements contain.
     """
 
     variables: Mapping[str, str]
@@ -80,7 +85,9 @@ def write_target_folder(
     folder.program.chmod(0o755)
     folder.meson_file.write_text(_render_meson_file(folder.program, interpreter))
     folders = [*packages, site_packages(interpreter.parent.parent)]
-    folder.cmake_file.write_text(render_dependent_file(toolchain, *folders))
+    (path / "project.cmake").write_text(_PROJECT_FILE)
+    include = f'if(NOT CMAKE_PROJECT_INCLUDE)\n  set(CMAKE_PROJECT_INCLUDE "{path / "project.cmake"}")\nendif()\n'
+    folder.cmake_file.write_text(render_dependent_file(toolchain, *folders) + include)
     return folder
 
 
