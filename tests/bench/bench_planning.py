@@ -47,7 +47,7 @@ ROOT = Path(__file__).parents[2]
 IDENTITIES = Identities(artifacts="a", toolchain="t", packaging="p")
 LAYERS, MOST_REQUIREMENTS = 10, 3
 RECIPES, TARGETS, RUNS = (10, 100, 1000), (1, 5, 20), 3
-ENTRIES, LOOKUPS = 100_000, 20_000
+ENTRIES, LOOKUPS, REMOVED = 100_000, 20_000, 1_000
 CELLS = 500
 
 
@@ -163,17 +163,16 @@ def measure_store(folder: Path) -> list[str]:
     store = fill_store(folder / "store", ENTRIES)
     keys = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(0, ENTRIES, ENTRIES // LOOKUPS)]
     lookup = time_best(lambda: [store.find(key) for key in keys]) / len(keys)
-    keep = set(keys)
+    keep = set(store.list_keys()) - set(keys[:REMOVED])
     listing = time_best(store.entries, 1)
     dry = time_best(lambda: collect_garbage(store, keep=keep, older_than=0, dry_run=True), 1)
-    removed = len(store.list_keys()) - len(keep)
     removal = time_best(lambda: collect_garbage(store, keep=keep, older_than=0), 1)
     assert len(store.list_keys()) == len(keep)
     return [
         f"| lookup of a key among {ENTRIES:,} | {lookup * 1e6:.0f} µs |",
         f"| listing {ENTRIES:,} entries | {listing:.1f} s |",
         f"| `store gc --dry-run` with {ENTRIES:,} entries | {dry:.1f} s |",
-        f"| `store gc` that removes {removed:,} of {ENTRIES:,} entries | {removal:.1f} s |",
+        f"| `store gc` that removes {REMOVED:,} of {ENTRIES:,} entries | {removal:.1f} s |",
     ]
 
 
