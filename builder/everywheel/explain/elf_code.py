@@ -1,45 +1,25 @@
-"""The functions of ELF files: from symbols, and in stripped files from the table for exceptions (.eh_frame_hdr)."""
+"""The code and the functions of ELF files: from symbols, in stripped files from the table for exceptions (.eh_frame_hdr)."""
 
 from __future__ import annotations
 
 import io
 import struct
-from bisect import bisect_left
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 from elftools.elf.elffile import ELFFile
 
-from everywheel.binaries.elf_symbols import ElfSymbol, read_symbols
+from everywheel.binaries.elf_symbols import read_symbols
 from everywheel.binaries.unreadable import UnreadableElf
+from everywheel.explain.code import Code, CodeFacts, select_functions
+from everywheel.explain.startup import list_startup_functions
 
 _SORTED_TABLE = b"\x01\x1b\x03\x3b"  # the encoding of .eh_frame_hdr that all linkers write
 _SHF_EXECINSTR = 0x4
 _MOST_FUNCTIONS = 2_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Code:
-    """The content of an executable section; `functions` are the offsets of functions in it with their names, sorted.
-
-    The name is empty in a stripped file.
-    """
-
-    address: int
-    data: bytes
-    functions: tuple[tuple[int, str], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CodeFacts:
-    """The code of an ELF file and all its symbols: dynamic ones, and the others if the file is not stripped."""
-
-    code: tuple[Code, ...]
-    symbols: tuple[ElfSymbol, ...]
-
-
-def read_code(data: bytes) -> CodeFacts:
+def read_elf_code(data: bytes) -> CodeFacts:
     """Return the executable sections of an ELF file with their functions; raise UnreadableElf for a malformed one."""
     try:
         return _read(ELFFile(io.BytesIO(data)), data)
@@ -68,16 +48,16 @@ def _read(elf: ELFFile, data: bytes) -> CodeFacts:
             address=section["sh_addr"],
             # Not section.data(), which would decompress a section.
             data=data[section["sh_offset"] : section["sh_offset"] + section["sh_size"]],
-            functions=_select(names, starts, section["sh_addr"], section["sh_addr"] + section["sh_size"]),
+            functions=select_functions(names, starts, section["sh_addr"], section["sh_size"]),
         )
         for section in executable
     )
-    return CodeFacts(code=code, symbols=symbols)
-
-
-def _select(names: Mapping[int, str], starts: list[int], first: int, last: int) -> tuple[tuple[int, str], ...]:
-    inside = starts[bisect_left(starts, first) : bisect_left(starts, last)]
-    return tuple((start - first, names[start]) for start in inside)
+    return CodeFacts(
+        code=code,
+        symbols=frozenset(symbol.name for symbol in symbols),
+        startup=list_startup_functions(data),
+        has_selected_functions=any(symbol.is_indirect for symbol in symbols),
+    )
 
 
 def _list_frames(elf: Any, data: bytes) -> Iterator[int]:

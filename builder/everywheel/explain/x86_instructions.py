@@ -1,4 +1,4 @@
-"""The instruction-set extensions that the functions of an x86-64 file use, by disassembling the places that may need one."""
+"""The instruction-set extensions that functions for x86-64 use, by disassembling the places that may need one."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import re
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from everywheel.explain.functions import Code, CodeFacts
+from everywheel.explain.code import CHECK, Code, CodeFacts, FunctionUse
 from everywheel.explain.x86_candidates import Key, find_candidates
 
 # Extensions in the order of the levels of the x86-64 psABI; those without a level are optional on every processor.
@@ -59,27 +58,16 @@ _MNEMONICS = {
     "cmpxchg16b": "CMPXCHG16B",
     "adcx": "ADX",
     "adox": "ADX",
-    "cpuid": "cpuid",
+    "cpuid": CHECK,
     "vcvtph2ps": "F16C",
     "vcvtps2ph": "F16C",
-    "xgetbv": "cpuid",
+    "xgetbv": CHECK,
 }
 _FUSED = ("vfmadd", "vfmsub", "vfnmadd", "vfnmsub")  # capstone has no group for them
-CHECK = "cpuid"
-"""The name for instructions that read the features of the processor."""
 _WINDOW, _SECOND_WINDOW = 80, 67  # bytes before a place, after which a disassembler is in step with the code
 _LONGEST = 15  # bytes of an instruction
 _MOST_TRIES = 4  # of a key in one function
 _MOST_CHECKS = 300_000  # of places in all files of a subject: about 10 seconds; large wheels need a tenth of it
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FunctionUse:
-    """The extensions that a function uses; `name` is empty in a stripped file."""
-
-    name: str
-    address: int
-    extensions: frozenset[str]
 
 
 class X86Reader:

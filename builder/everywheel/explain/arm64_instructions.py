@@ -1,0 +1,185 @@
+"""The instruction-set extensions that functions for arm64 use, by disassembling each word that may belong to one."""
+
+from __future__ import annotations
+
+import re
+import struct
+import sys
+from array import array
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+
+from everywheel.explain.code import CHECK, Code, CodeFacts, FunctionUse
+
+# Extensions in the order of the versions of the architecture that require them, or first allow them; those without a version
+# are optional everywhere.
+LEVELS: Mapping[str, str] = {
+    "CRC32": "Armv8.1-A",
+    "LSE": "Armv8.1-A",
+    "RDM": "Armv8.1-A",
+    "FP16": "Armv8.2-A",
+    "DotProd": "Armv8.2-A",
+    "FHM": "Armv8.2-A",
+    "FCMA": "Armv8.3-A",
+    "JSCVT": "Armv8.3-A",
+    "RCPC": "Armv8.3-A",
+    "PAuth": "Armv8.3-A",
+    "FlagM": "Armv8.4-A",
+    "MTE": "Armv8.5-A",
+    "BF16": "Armv8.6-A",
+    "I8MM": "Armv8.6-A",
+    "MOPS": "Armv8.8-A",
+    "SVE": "Armv9.0-A",
+    "SVE2": "Armv9.0-A",
+    "SME": "Armv9.2-A",
+}
+# The masks and values of all words that may belong to an extension: of every sixth word that compilers write.
+_CANDIDATES = (
+    (0xFFFFF000, 0xD5380000),  # mrs from a register that describes the processor
+    (0xFFE0E000, 0x1AC04000),  # crc32
+    (0x3FA07C00, 0x08A07C00),  # cas
+    (0xBFA0FC00, 0x08207C00),  # casp
+    (0x3F200C00, 0x38200000),  # atomic operations on memory
+    (0x9F208400, 0x0E008400),  # three registers: rdm, dotprod, fcma, i8mm, bf16
+    (0x9F60C400, 0x0E400400),  # three registers with half precision
+    (0x9FFE0C00, 0x0E780800),  # two registers with half precision
+    (0x9F20F400, 0x0E20E400),  # fmlal
+    (0x9F000400, 0x0F000000),  # elements
+    (0xFF3E0C00, 0x4E280800),  # aes
+    (0xFF208C00, 0x5E000000),  # sha1, sha256
+    (0xFF3E0C00, 0x5E280800),  # sha1, sha256
+    (0xBF20FC00, 0x0E20E000),  # pmull
+    (0xFF000000, 0xCE000000),  # sha3, sha512, sm3, sm4
+    (0x7F600000, 0x1E600000),  # fjcvtzs, and double precision
+    (0x5F600000, 0x1EE00000 & 0x5F600000),  # half precision
+    (0xFFFFF800, 0xD61F0800),  # braa
+    (0xFF000000, 0xD7000000),  # braa with a modifier
+    (0xFFFFFBFF, 0xD65F0BFF),  # retaa
+    (0x1E000000, 0x04000000),  # sve
+    (0x9E000000, 0x84000000),  # sve memory
+    (0xFE000000, 0x80000000),  # sme
+    (0xFE000000, 0xA0000000),  # sme
+    (0xFE000000, 0xC0000000),  # sme
+    (0xFE000000, 0xE0000000),  # sme
+    (0x3B200C00, 0x19000400),  # mops
+    (0x3F200C00, 0x19000000),  # rcpc, mte
+    (0xFF200000, 0xD9200000),  # mte
+)
+# Whether a candidate may begin with these eleven bits: most words are not looked at further.
+_FIRST_BITS = bytes(any((bits ^ value >> 21) & mask >> 21 == 0 for mask, value in _CANDIDATES) for bits in range(2048))
+_TABLE = re.compile(r"\bza|\bzt0")
+_NAMES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern), extension)
+    for pattern, extension in (
+        (r"crc32", "CRC32"),
+        (r"(cas|casp|swp|ldadd|ldclr|ldeor|ldset|ld[su](max|min)|st(add|clr|eor|set|[su]max|[su]min))(a?l?[bh]?)$", "LSE"),
+        (r"sqrdml[as]h", "RDM"),
+        (r"[su]dot", "DotProd"),
+        (r"fml[as]l2?", "FHM"),
+        (r"fcmla|fcadd", "FCMA"),
+        (r"fjcvtzs", "JSCVT"),
+        (r"ldapu?r", "RCPC"),
+        (r"reta[ab]|bl?ra[ab]|ldra[ab]|pacga", "PAuth"),
+        (r"cfinv|rmif|setf(8|16)", "FlagM"),
+        (r"irg|gmi|subps?$|st2?z?g$|stz2g|ldgm?$|stz?gm|stgp|addg|subg", "MTE"),
+        (r"bf(dot|mmla|mlal[bt]|cvt)", "BF16"),
+        (r"us?mmla|smmla|usdot|sudot", "I8MM"),
+        (r"cpyf?[pme]|setg?[pme]", "MOPS"),
+        (r"aes", "AES"),
+        (r"sha512|eor3|rax1|xar|bcax", "SHA3"),
+        (r"sha(1|256)", "SHA2"),
+        (r"sm[34]", "SM4"),
+    )
+)
+_REGISTERS = re.compile(r"\b[zp]\d")
+_HALF = re.compile(r"\.[48]h|\bh\d")
+_CONVERSIONS = frozenset(("fcvt", "fcvtn", "fcvtn2", "fcvtl", "fcvtl2"))  # from and to half precision, in the baseline
+_LONG_PRODUCT = re.compile(r"\.1q\b")
+_NEIGHBORS = 3  # instructions before and after one, which must be valid: otherwise it is data
+
+
+class Arm64Reader:
+    """A disassembler that remembers the extension of each word."""
+
+    def __init__(self) -> None:
+        import capstone
+
+        self._capstone = capstone.Cs(capstone.CS_ARCH_ARM64, capstone.CS_MODE_LITTLE_ENDIAN)
+        self._known: dict[int, str] = {}
+        self._valid: dict[int, bool] = {}
+
+    @property
+    def is_complete(self) -> bool:
+        """True: every place is examined."""
+        return True
+
+    def list_uses(self, facts: CodeFacts) -> Iterator[FunctionUse]:
+        """Yield each function that uses an extension or reads the features of the processor."""
+        for code in facts.code:
+            yield from self._list_section(code)
+
+    def _list_section(self, code: Code) -> Iterator[FunctionUse]:
+        words = _split_words(code.data)
+        extensions = {word: extension for word in set(words) if (extension := self._find_extension(word))}
+        if not extensions:
+            return
+        starts = [start for start, _ in code.functions]
+        used: dict[int, set[str]] = defaultdict(set)
+        for place in [place for place, word in enumerate(words) if word in extensions]:
+            index = bisect_right(starts, 4 * place) - 1
+            extension = extensions[words[place]]
+            if extension not in used[index] and self._is_code(words, place):
+                used[index].add(extension)
+        for index, names in sorted(used.items()):
+            start, name = code.functions[index] if index >= 0 else (0, "")
+            if names:
+                yield FunctionUse(name=name, address=code.address + start, extensions=frozenset(names))
+
+    def _find_extension(self, word: int) -> str:
+        """Return the extension that an instruction belongs to; empty for the baseline, and for data."""
+        if not _is_candidate(word):
+            return ""
+        if word not in self._known:
+            decoded = next(self._capstone.disasm_lite(struct.pack("<I", word), 0), None)
+            self._known[word] = _classify(decoded[2], decoded[3]) if decoded else ""
+        return self._known[word]
+
+    def _is_code(self, words: array[int], place: int) -> bool:
+        near = range(max(place - _NEIGHBORS, 0), min(place + _NEIGHBORS + 1, len(words)))
+        return all(self._is_valid(words[index]) for index in near)
+
+    def _is_valid(self, word: int) -> bool:
+        if word not in self._valid:
+            decoded = next(self._capstone.disasm_lite(struct.pack("<I", word), 0), None)
+            # Padding is zero, which is an instruction that is not defined.
+            self._valid[word] = word == 0 or decoded is not None
+        return self._valid[word]
+
+
+def _split_words(data: bytes) -> array[int]:
+    words = array("I", data[: len(data) // 4 * 4])
+    if sys.byteorder == "big":
+        words.byteswap()
+    return words
+
+
+def _is_candidate(word: int) -> bool:
+    return _FIRST_BITS[word >> 21] == 1 and any(word & mask == value for mask, value in _CANDIDATES)
+
+
+def _classify(mnemonic: str, operands: str) -> str:
+    if mnemonic == "mrs":
+        return CHECK if re.search(r"id_aa64|midr_el1", operands) else ""
+    if _TABLE.search(operands):
+        return "SME"
+    if _REGISTERS.search(operands):
+        return "SVE"
+    for pattern, extension in _NAMES:
+        if pattern.match(mnemonic):
+            return extension
+    if mnemonic.startswith("pmull") and _LONG_PRODUCT.search(operands):
+        return "AES"
+    if mnemonic.startswith(("f", "scvtf", "ucvtf")) and mnemonic not in _CONVERSIONS and _HALF.search(operands):
+        return "FP16"
+    return ""
