@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import random
 import shutil
+import struct
 import subprocess
 from pathlib import Path
 
 import pytest
 from everywheel.binaries.unreadable import UnreadableElf
-from everywheel.explain.functions import Code, CodeFacts, read_code
-from everywheel.explain.instructions import X86Reader
-from everywheel.explain.processors import find_processor
+from everywheel.explain.arm64_instructions import Arm64Reader, classify, is_candidate
+from everywheel.explain.code import Code, CodeFacts
+from everywheel.explain.elf_code import read_elf_code
+from everywheel.explain.instruction_sets import find_instruction_set
+from everywheel.explain.processors import Processor, find_processor
 from everywheel.explain.startup import list_startup_functions
+from everywheel.explain.x86_instructions import X86Reader
 
-pytest.importorskip("capstone", reason="requires the extra `explain`")
+capstone = pytest.importorskip("capstone", reason="requires the extra `explain`")
 
 RET, NOPS = b"\xc3", b"\x90" * 7
 # One instruction of each extension, as an assembler encodes it.
@@ -46,13 +51,19 @@ BASELINE = {
 }
 
 
+def find_x86_processor(data: bytes) -> Processor:
+    instruction_set = find_instruction_set("Linux", "x86_64")
+    assert instruction_set is not None
+    return find_processor(instruction_set, {"libdemo.so": read_elf_code(data)})
+
+
 def list_extensions(*functions: bytes) -> list[set[str]]:
     """Return the extensions of each function that uses any."""
     data, starts = b"", []
     for number, function in enumerate(functions):
         starts.append((len(data), f"f{number}"))
         data += function + RET
-    facts = CodeFacts(code=(Code(address=0x1000, data=data, functions=tuple(starts)),), symbols=())
+    facts = CodeFacts(code=(Code(address=0x1000, data=data, functions=tuple(starts)),), symbols=frozenset())
     return [set(use.extensions) for use in X86Reader().list_uses(facts)]
 
 
@@ -109,7 +120,7 @@ def compile_source(tmp_path: Path):  # type: ignore[no-untyped-def]
 
 
 def test_without_a_check_an_extension_in_a_function_is_required_unless_its_name_shows_a_variant(compile_source) -> None:  # type: ignore[no-untyped-def]
-    processor = find_processor({"libdemo.so": compile_source()})
+    processor = find_x86_processor(compile_source())
 
     assert {use.extension: (use.is_required, use.reason) for use in processor.uses} == {
         "SSE4.2": (True, "nothing here reads the features of the processor"),
@@ -120,8 +131,8 @@ def test_without_a_check_an_extension_in_a_function_is_required_unless_its_name_
 
 
 def test_with_a_check_only_code_that_runs_at_the_start_is_required(compile_source) -> None:  # type: ignore[no-untyped-def]
-    checked = find_processor({"libdemo.so": compile_source("-DCHECK", "-s")})
-    started = find_processor({"libdemo.so": compile_source("-DCHECK", "-DSTART")})
+    checked = find_x86_processor(compile_source("-DCHECK", "-s"))
+    started = find_x86_processor(compile_source("-DCHECK", "-DSTART"))
 
     assert checked.name == "any x86-64"
     assert {(u.extension, u.reason) for u in started.uses if u.is_required} == {
@@ -132,14 +143,101 @@ def test_with_a_check_only_code_that_runs_at_the_start_is_required(compile_sourc
 
 def test_the_functions_at_the_start_are_found(compile_source) -> None:  # type: ignore[no-untyped-def]
     data = compile_source("-DSTART")
-    start = next(symbol.address for symbol in read_code(data).symbols if symbol.name == "start")
+    facts = read_elf_code(data)
+    names = {section.address + offset: name for section in facts.code for offset, name in section.functions}
+    (start,) = [address for address, name in names.items() if name == "start"]
 
     assert start in list_startup_functions(data)
+    assert start in facts.startup
 
 
-def test_a_malformed_file_is_left_out_and_reported(compile_source) -> None:  # type: ignore[no-untyped-def]
+def test_the_code_of_a_malformed_file_is_an_error(compile_source) -> None:  # type: ignore[no-untyped-def]
     data = compile_source()
 
     with pytest.raises(UnreadableElf, match="functions cannot be read"):
-        read_code(data[:64])
-    assert not find_processor({"libdemo.so": data[:64]}).is_complete
+        read_elf_code(data[:64])
+
+
+# One instruction of each extension of arm64, as an assembler encodes it.
+ARM64 = {
+    "CRC32": 0x9AC24C20,  # crc32x w0, w1, x2
+    "LSE": 0xC8E0FC41,  # casal x0, x1, [x2]
+    "RDM": 0x6E828420,  # sqrdmlah v0.4s, v1.4s, v2.4s
+    "FP16": 0x4E401400,  # fadd v0.8h, v0.8h, v0.8h
+    "DotProd": 0x4E829420,  # sdot v0.4s, v1.16b, v2.16b
+    "FHM": 0x4E22EC20,  # fmlal v0.4s, v1.4h, v2.4h
+    "FCMA": 0x6E82C420,  # fcmla v0.4s, v1.4s, v2.4s, #0
+    "JSCVT": 0x1E7E0000,  # fjcvtzs w0, d0
+    "RCPC": 0x38BFC020,  # ldaprb w0, [x1]
+    "PAuth": 0xD65F0BFF,  # retaa
+    "BF16": 0x6E40EC20,  # bfmmla v0.4s, v1.8h, v0.8h
+    "I8MM": 0x4E82A420,  # smmla v0.4s, v1.16b, v2.16b
+    "SVE": 0x04200000,  # add z0.b, z0.b, z0.b
+    "SME": 0x80800000,  # fmopa za0.s, p0/m, p0/m, z0.s, z0.s
+    "AES": 0x4E284820,  # aese v0.16b, v1.16b
+    "SHA2": 0x5E024020,  # sha256h q0, q1, v2.4s
+    "SHA3": 0xCE020420,  # eor3 v0.16b, v1.16b, v2.16b, v1.16b
+    "cpuid": 0xD5380600,  # mrs x0, id_aa64isar0_el1
+}
+# Instructions of the baseline that resemble one of an extension. Those that sign return addresses are hints.
+ARM64_BASELINE = {
+    "add of vectors": 0x4EA28420,  # add v0.4s, v1.4s, v2.4s
+    "floating point": 0x1E622820,  # fadd d0, d1, d2
+    "conversion from half precision": 0x1EE24020,  # fcvt s0, h1
+    "pmull of bytes": 0x0E22E020,  # pmull v0.8h, v1.8b, v2.8b
+    "paciasp": 0xD503233F,
+    "bti c": 0xD503245F,
+    "exclusive load": 0xC85FFC20,  # ldaxr x0, [x1]
+}
+ARM64_NOP, ARM64_RET = 0xD503201F, 0xD65F03C0
+
+
+def list_arm64_extensions(*words: int) -> list[set[str]]:
+    data = struct.pack(f"<{len(words)}I", *words)
+    facts = CodeFacts(code=(Code(address=0x1000, data=data, functions=((0, "f"),)),), symbols=frozenset())
+    return [set(use.extensions) for use in Arm64Reader().list_uses(facts)]
+
+
+@pytest.mark.parametrize("extension", ARM64)
+def test_an_instruction_of_arm64_shows_its_extension(extension: str) -> None:
+    assert list_arm64_extensions(*[ARM64_NOP] * 5, ARM64[extension], ARM64_RET) == [{extension}]
+
+
+@pytest.mark.parametrize("case", ARM64_BASELINE)
+def test_instructions_that_every_arm64_processor_has_are_not_counted(case: str) -> None:
+    assert list_arm64_extensions(*[ARM64_NOP] * 5, ARM64_BASELINE[case], ARM64_RET) == []
+
+
+def test_tables_in_the_code_of_arm64_are_not_instructions() -> None:
+    assert list_arm64_extensions(ARM64_RET, 0x20, 0x48, ARM64["SVE"], 0x60, 0x84) == []
+
+
+def test_no_instruction_of_an_extension_is_skipped_before_it_is_decoded() -> None:
+    words = random.Random(7)
+    data = struct.pack("<200000I", *(words.getrandbits(32) for _ in range(200_000)))
+    decoder = capstone.Cs(capstone.CS_ARCH_ARM64, capstone.CS_MODE_LITTLE_ENDIAN)
+    decoder.skipdata = True
+
+    skipped = [
+        f"{mnemonic} {operands}"
+        for address, _, mnemonic, operands in decoder.disasm_lite(data, 0)
+        if classify(mnemonic, operands) and not is_candidate(struct.unpack_from("<I", data, address)[0])
+    ]
+
+    assert skipped == []
+
+
+def test_the_level_of_arm64_is_that_of_the_newest_extension_without_a_check() -> None:
+    words = (*[ARM64_NOP] * 5, ARM64["LSE"], ARM64["DotProd"], ARM64_RET)
+    code = Code(address=0, data=struct.pack(f"<{len(words)}I", *words), functions=((0, "f"),))
+    linux, mac = find_instruction_set("Linux", "aarch64"), find_instruction_set("macOS", "arm64")
+    assert linux is not None
+    assert mac is not None
+
+    plain = find_processor(linux, {"a.so": CodeFacts(code=(code,), symbols=frozenset())})
+    checked = find_processor(linux, {"a.so": CodeFacts(code=(code,), symbols=frozenset(("getauxval",)))})
+    on_mac = find_processor(mac, {"a.so": CodeFacts(code=(code,), symbols=frozenset())}, system="macOS")
+
+    assert plain.name == "Armv8.2-A (LSE, DotProd)"
+    assert (checked.name, on_mac.name) == ("any Armv8.0-A", "any processor of macOS")
+    assert on_mac.uses == ()

@@ -251,6 +251,20 @@ def parse(*entries: dict[str, Any]) -> tuple[OsvEntry, ...]:
             },
             {"1.6", "1.6.1", "1.7"},
         ),
+        # osv.dev states the versions that it found the commits by.
+        (
+            {
+                "ranges": [
+                    {
+                        "type": "GIT",
+                        "repo": "https://example.org/foo",
+                        "events": [{"introduced": "a" * 40}, {"fixed": "b" * 40}],
+                        "database_specific": {"extracted_events": [{"introduced": "1.6"}, {"fixed": "1.8"}]},
+                    }
+                ]
+            },
+            {"1.6", "1.6.1", "1.7"},
+        ),
         # A package of a distribution or of a language has the same name by chance.
         ({"package": {"name": "foo", "ecosystem": "npm"}, "versions": ["1.6"]}, set()),
         ({"package": {"name": "foo", "ecosystem": "Debian:13"}, "versions": ["1.6"]}, set()),
@@ -329,10 +343,41 @@ def test_a_library_that_only_entries_with_commits_name_is_not_compared() -> None
     commits = make_entry(affected=[{**make_entry()["affected"][0], "versions": []}])
     report = Report(wheel="demo.whl", size=1, checks=(), files=(), findings=())
 
-    for entry, text in ((commits, "; not compared: foo"), (make_entry(), "")):
+    only = "; not compared: foo; not compared, since they name commits only: OSV-2026-1"
+    for entry, text in ((commits, only), (make_entry(), "")):
         (summary,) = _add_results(report, (LIBRARY,), Advisories(entries=parse(entry))).checks
         opened = 0 if text else 1
         assert summary.message == f"1 library, 1 fixed by patches, {opened} open, 0 unimportant{text}"
+
+
+@pytest.mark.parametrize(
+    ("commit", "text"),
+    [
+        ("a" * 40, "1 library, 1 fixed by patches, 1 open, 0 unimportant"),
+        ("b" * 40, "1 library, 1 fixed by patches, 0 open, 0 unimportant"),
+        # Only the history of the repository shows whether it is between the others.
+        (
+            "c" * 40,
+            "1 library, 1 fixed by patches, 0 open, 0 unimportant; not compared: foo; "
+            "not compared, since they name commits only: OSV-2026-1",
+        ),
+    ],
+)
+def test_a_source_of_a_commit_is_compared_with_the_commits_that_an_entry_names(commit: str, text: str) -> None:
+    entry = make_entry(affected=[{**make_entry()["affected"][0], "versions": []}])
+    document = {
+        "bomFormat": "CycloneDX",
+        "components": [
+            {**FOO, "purl": f"pkg:generic/foo@1.6?download_url=https://example.org/foo/archive/{commit}.tar.gz"}
+        ],
+    }
+    (library,) = list_components(make_wheel(sbom=document))
+    report = Report(wheel="demo.whl", size=1, checks=(), files=(), findings=())
+
+    (summary,) = _add_results(report, (library,), Advisories(entries=parse(entry))).checks
+
+    assert library.commit == commit
+    assert summary.message == text
 
 
 def test_both_commands_accept_several_files_of_both_formats(tmp_path: Path) -> None:

@@ -37,22 +37,36 @@ LEVELS: Mapping[str, str] = {
 # The masks and values of all words that may belong to an extension: of every sixth word that compilers write.
 _CANDIDATES = (
     (0xFFFFF000, 0xD5380000),  # mrs from a register that describes the processor
-    (0xFFE0E000, 0x1AC04000),  # crc32
+    (0x7FE0E000, 0x1AC04000),  # crc32
     (0x3FA07C00, 0x08A07C00),  # cas
-    (0xBFA0FC00, 0x08207C00),  # casp
+    (0xBFA07C00, 0x08207C00),  # casp
     (0x3F200C00, 0x38200000),  # atomic operations on memory
     (0x9F208400, 0x0E008400),  # three registers: rdm, dotprod, fcma, i8mm, bf16
     (0x9F60C400, 0x0E400400),  # three registers with half precision
-    (0x9FFE0C00, 0x0E780800),  # two registers with half precision
+    (0x9F7E0C00, 0x0E780800),  # two registers with half precision
+    (0x9F7FCC00, 0x0E30C800),  # a vector with half precision
+    (0xBFFFFC00, 0x0EA16800),  # bfcvtn
     (0x9F20F400, 0x0E20E400),  # fmlal
+    (0x9F20FC00, 0x0E20CC00),  # fmlal2
     (0x9F000400, 0x0F000000),  # elements
+    (0x9FF0E400, 0x0F10E400),  # conversions of vectors with half precision
+    (0x9FF8FC00, 0x0F00FC00),  # constants with half precision
     (0xFF3E0C00, 0x4E280800),  # aes
-    (0xFF208C00, 0x5E000000),  # sha1, sha256
-    (0xFF3E0C00, 0x5E280800),  # sha1, sha256
     (0xBF20FC00, 0x0E20E000),  # pmull
     (0xFF000000, 0xCE000000),  # sha3, sha512, sm3, sm4
-    (0x7F600000, 0x1E600000),  # fjcvtzs, and double precision
-    (0x5F600000, 0x1EE00000 & 0x5F600000),  # half precision
+    (0xDE000000, 0x5E000000),  # scalars: sha1, sha256, rdm, half precision
+    (0xFFFFFC00, 0x1E7E0000),  # fjcvtzs
+    (0xFFFFFC00, 0x1E634000),  # bfcvt
+    (0x7FC00000, 0x1EC00000),  # half precision
+    (0xFFC00000, 0x1FC00000),  # half precision, four registers
+    (0xBFC0C000, 0x91800000),  # addg
+    (0xDFE0F800, 0x9AC01000),  # irg, gmi
+    (0xDFE0FC00, 0x9AC00000),  # subp
+    (0xFFE0FC00, 0x9AC03000),  # pacga
+    (0xFF200400, 0xF8200400),  # ldraa
+    (0xFFE07C10, 0xBA000400),  # rmif
+    (0xFFFFBC1F, 0x3A00080D),  # setf
+    (0xFFFFF0FF, 0xD500401F),  # cfinv
     (0xFFFFF800, 0xD61F0800),  # braa
     (0xFF000000, 0xD7000000),  # braa with a modifier
     (0xFFFFFBFF, 0xD65F0BFF),  # retaa
@@ -73,7 +87,10 @@ _NAMES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), extension)
     for pattern, extension in (
         (r"crc32", "CRC32"),
-        (r"(cas|casp|swp|ldadd|ldclr|ldeor|ldset|ld[su](max|min)|st(add|clr|eor|set|[su]max|[su]min))(a?l?[bh]?)$", "LSE"),
+        (
+            r"(cas|casp|swp|ldadd|ldclr|ldeor|ldset|ld[su](max|min)|st(add|clr|eor|set|[su]max|[su]min))(a?l?[bh]?)$",
+            "LSE",
+        ),
         (r"sqrdml[as]h", "RDM"),
         (r"[su]dot", "DotProd"),
         (r"fml[as]l2?", "FHM"),
@@ -96,7 +113,9 @@ _REGISTERS = re.compile(r"\b[zp]\d")
 _HALF = re.compile(r"\.[48]h|\bh\d")
 _CONVERSIONS = frozenset(("fcvt", "fcvtn", "fcvtn2", "fcvtl", "fcvtl2"))  # from and to half precision, in the baseline
 _LONG_PRODUCT = re.compile(r"\.1q\b")
-_NEIGHBORS = 3  # instructions before and after one, which must be valid: otherwise it is data
+_NEIGHBORS = 4  # instructions before and after one, which must be valid: otherwise it is data
+
+_LARGEST_NUMBER = 0xFFFF  # of the instruction UDF, which is not defined
 
 
 class Arm64Reader:
@@ -138,11 +157,11 @@ class Arm64Reader:
 
     def _find_extension(self, word: int) -> str:
         """Return the extension that an instruction belongs to; empty for the baseline, and for data."""
-        if not _is_candidate(word):
+        if not is_candidate(word):
             return ""
         if word not in self._known:
             decoded = next(self._capstone.disasm_lite(struct.pack("<I", word), 0), None)
-            self._known[word] = _classify(decoded[2], decoded[3]) if decoded else ""
+            self._known[word] = classify(decoded[2], decoded[3]) if decoded else ""
         return self._known[word]
 
     def _is_code(self, words: array[int], place: int) -> bool:
@@ -152,8 +171,8 @@ class Arm64Reader:
     def _is_valid(self, word: int) -> bool:
         if word not in self._valid:
             decoded = next(self._capstone.disasm_lite(struct.pack("<I", word), 0), None)
-            # Padding is zero, which is an instruction that is not defined.
-            self._valid[word] = word == 0 or decoded is not None
+            # Padding is zero. Other small numbers are entries of tables.
+            self._valid[word] = word == 0 or (word > _LARGEST_NUMBER and decoded is not None)
         return self._valid[word]
 
 
@@ -164,11 +183,13 @@ def _split_words(data: bytes) -> array[int]:
     return words
 
 
-def _is_candidate(word: int) -> bool:
+def is_candidate(word: int) -> bool:
+    """Return whether a word may be an instruction of an extension; a fast check before it is decoded."""
     return _FIRST_BITS[word >> 21] == 1 and any(word & mask == value for mask, value in _CANDIDATES)
 
 
-def _classify(mnemonic: str, operands: str) -> str:
+def classify(mnemonic: str, operands: str) -> str:
+    """Return the extension of an instruction as capstone prints it; empty for one of the baseline."""
     if mnemonic == "mrs":
         return CHECK if re.search(r"id_aa64|midr_el1", operands) else ""
     if _TABLE.search(operands):

@@ -23,8 +23,8 @@ class Code:
 class CodeFacts:
     """The code of a compiled file, and the names of its symbols, also of those that it imports.
 
-    `startup` are the addresses of the functions that run when the file is loaded. With `has_selected_functions`, resolvers select
-    the implementation of functions then (IFUNC).
+    `startup` are the addresses of the functions that run when the file is loaded. With `has_selected_functions`, resolvers
+    select the implementation of functions then (IFUNC).
     """
 
     code: tuple[Code, ...]

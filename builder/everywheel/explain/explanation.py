@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 from everywheel.audit.wheel_contents import WheelContents
 from everywheel.binaries.elf import ElfFacts
+from everywheel.binaries.unreadable import UnreadableBinary
+from everywheel.explain.code import CodeFacts
 from everywheel.explain.distributions import list_distributions
+from everywheel.explain.elf_code import read_elf_code
+from everywheel.explain.instruction_sets import find_instruction_set
 from everywheel.explain.libraries import Library, Origin, list_elf_libraries, list_other_libraries
-from everywheel.explain.processors import ARCH, Processor, find_processor, is_available
+from everywheel.explain.macho_code import read_macho_code
+from everywheel.explain.pe_code import read_pe_code
+from everywheel.explain.processors import Processor, find_processor, is_available
 from everywheel.explain.requirements import Cause, find_arch, find_highest, find_libc, list_causes
 from everywheel.explain.subjects import Subject
 from everywheel.explain.systems import Verdict, judge
@@ -22,7 +30,7 @@ class Platform:
     """The facts about the files of a subject for one operating system, architecture and C library.
 
     `minimum` is the oldest system as a phrase (`glibc 2.27 or newer`); `causes`, `verdicts` and `libc` are for Linux.
-    `processor` is for x86-64 files of Linux, None if they were not disassembled.
+    `processor` is None if the code was not examined.
     """
 
     system: str
@@ -53,14 +61,16 @@ def explain(subject: Subject, *, disassemble: bool = True) -> Explanation:
     """Return the explanation of a subject; with `disassemble`, and capstone installed, its instructions are examined."""
     contents = subject.contents
     platforms = [
-        *_explain_elves(subject, disassemble and is_available()),
+        *_explain_elves(subject),
         *_explain_machos(contents),
         *_explain_pes(contents),
     ]
+    if disassemble and is_available():
+        platforms = [replace(platform, processor=_find_processor(subject, platform)) for platform in platforms]
     return Explanation(subject=subject, platforms=tuple(platforms))
 
 
-def _explain_elves(subject: Subject, disassemble: bool) -> Iterator[Platform]:
+def _explain_elves(subject: Subject) -> Iterator[Platform]:
     for (machine, libc), paths in _group_elves(subject.contents).items():
         elves = {path: subject.contents.elves[path] for path in paths}
         arch = find_arch(elves[paths[0]])
@@ -86,12 +96,22 @@ def _explain_elves(subject: Subject, disassemble: bool) -> Iterator[Platform]:
             libraries=list_elf_libraries(subject, paths, policies[0] if policies else policy),
             causes=causes,
             verdicts=judge(list_distributions(arch.name), libc, causes, policies),
-            processor=_find_processor(subject, paths) if disassemble and arch.name == ARCH else None,
         )
 
 
-def _find_processor(subject: Subject, paths: Sequence[str]) -> Processor:
-    return find_processor({path: subject.contents.wheel.files[path].data for path in paths})
+def _find_processor(subject: Subject, platform: Platform) -> Processor | None:
+    instruction_set = find_instruction_set(platform.system, platform.arch)
+    if instruction_set is None:
+        return None
+    readers: Mapping[str, Callable[[bytes], CodeFacts]] = {
+        "macOS": partial(read_macho_code, cpu=platform.arch),
+        "Windows": read_pe_code,
+    }
+    read, code = readers.get(platform.system, read_elf_code), dict[str, CodeFacts]()
+    for path in platform.files:
+        with contextlib.suppress(UnreadableBinary):
+            code[path] = read(subject.contents.wheel.files[path].data)
+    return find_processor(instruction_set, code, system=platform.system, is_complete=len(code) == len(platform.files))
 
 
 def _name_floor(libc: str, arch: str) -> str:

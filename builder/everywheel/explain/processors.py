@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import posixpath
-import re
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from everywheel.binaries.unreadable import UnreadableElf
-from everywheel.explain.functions import CodeFacts, read_code
-from everywheel.explain.instructions import CHECK, LEVELS, FunctionUse, X86Reader
-from everywheel.explain.startup import list_startup_functions
+from everywheel.explain.code import CHECK, CodeFacts, FunctionUse
+from everywheel.explain.instruction_sets import InstructionSet
 
-ARCH = "x86_64"
-"""The architecture whose code is examined."""
-BASELINE = "x86-64"
-# Functions by which a file learns the features of the processor without an instruction of its own.
-_CHECK_SYMBOLS = frozenset(
-    ("__cpu_model", "__cpu_indicator_init", "__get_cpuid", "__x86_get_cpuid_feature_leaf", "getauxval")
-)
-# Names of functions that exist once for each of several processors.
-_MARKED = re.compile(
-    r"sse\d|ssse3|avx|fma\d?(?![a-z])|popcnt|f16c|[sb]mi\d|aesni|shani|shaext|clmul|vaes|gfni|x86_?(64_)?v[234]|xop|mulx|adx|ifma"
-    r"|haswell|skylake|sapphire|cooperlake|zen\d?(?![a-z])|nehalem|sandybridge|barcelona|prescott|penryn|dunnington|bulldozer"
-    r"|piledriver|steamroller|excavator|icelake|knl|svml|movbe|rdrand|cpuid|crc32|lzcnt|crypton",
-    re.IGNORECASE,
-)
 _PARTS = 32  # into which the functions of a file are divided
 _LEAST_PARTS, _LEAST_FUNCTIONS, _MOST_ADJACENT = 16, 20, 0.55
 _EXAMPLES = 4
@@ -51,7 +33,7 @@ class ExtensionUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Processor:
-    """The level of the x86-64 psABI that files need, the extensions that require it, and all uses.
+    """The level of the instruction set that files need, the extensions that require it, and all uses.
 
     `is_complete` is False if files could not be examined, or not to the end.
     """
@@ -72,54 +54,59 @@ def is_available() -> bool:
     return importlib.util.find_spec("capstone") is not None
 
 
-def find_processor(files: Mapping[str, bytes]) -> Processor:
-    """Return the processor that x86-64 ELF files need, which belong together."""
-    reader, code = X86Reader(), dict[str, CodeFacts]()
-    for path, data in files.items():
-        with contextlib.suppress(UnreadableElf):
-            code[path] = read_code(data)
+def find_processor(
+    instruction_set: InstructionSet, code: Mapping[str, CodeFacts], *, system: str = "Linux", is_complete: bool = True
+) -> Processor:
+    """Return the processor that files need, which belong together; without `is_complete`, some have no readable code."""
+    reader = instruction_set.open_reader()
     uses = {path: tuple(reader.list_uses(facts)) for path, facts in code.items()}
-    checking = [path for path in code if _has_check(uses[path], code[path])]
+    checking = [path for path in code if _has_check(uses[path], code[path], instruction_set)]
+    known = instruction_set.guaranteed.get(system, frozenset())
     judged = tuple(
         use
         for path in code
-        for use in _judge_file(path, uses[path], code[path], checking, list_startup_functions(files[path]))
+        for use in _judge_file(path, uses[path], code[path], checking, instruction_set)
+        if use.extension not in known
     )
     required = {use.extension for use in judged if use.is_required}
-    levels = [BASELINE, *sorted({LEVELS[extension] for extension in required if extension in LEVELS})]
+    levels = instruction_set.levels
+    highest = max((extension for extension in required if extension in levels), key=instruction_set.order, default="")
     return Processor(
-        level=levels[-1],
-        required=tuple(sorted(required, key=_order)),
+        level=levels.get(highest, f"processor of {system}" if known else instruction_set.baseline),
+        required=tuple(sorted(required, key=instruction_set.order)),
         uses=judged,
-        is_complete=reader.is_complete and len(code) == len(files),
+        is_complete=reader.is_complete and is_complete,
     )
 
 
-def _has_check(uses: Sequence[FunctionUse], code: CodeFacts) -> bool:
+def _has_check(uses: Sequence[FunctionUse], code: CodeFacts, instruction_set: InstructionSet) -> bool:
     if any(CHECK in use.extensions for use in uses):
         return True
-    return any(symbol.name in _CHECK_SYMBOLS or symbol.is_indirect for symbol in code.symbols)
+    return code.has_selected_functions or not instruction_set.checks.isdisjoint(code.symbols)
 
 
 def _judge_file(
-    path: str, uses: Sequence[FunctionUse], code: CodeFacts, checking: Sequence[str], startup: frozenset[int]
+    path: str,
+    uses: Sequence[FunctionUse],
+    code: CodeFacts,
+    checking: Sequence[str],
+    instruction_set: InstructionSet,
 ) -> Iterator[ExtensionUse]:
     starts = sorted(section.address + start for section in code.code for start, _ in section.functions)
-    for extension in sorted({e for use in uses for e in use.extensions} - {CHECK}, key=_order):
+    for extension in sorted({e for use in uses for e in use.extensions} - {CHECK}, key=instruction_set.order):
         users = [use for use in uses if extension in use.extensions]
-        unmarked = [use for use in users if not _MARKED.search(use.name)]
-        loading = [use for use in unmarked if use.address in startup or use.name.startswith("PyInit_")]
+        companion = instruction_set.companions.get(extension, extension)
+        companions = [use for use in uses if companion in use.extensions] or users
+        unmarked = [use for use in users if not instruction_set.marks.search(use.name)]
+        loading = [use for use in unmarked if use.address in code.startup or use.name.startswith("PyInit_")]
         is_required, reason, examples = False, "", users
         if loading:
             is_required, reason, examples = True, "it runs when the file is loaded", loading
         elif unmarked and not checking:
             is_required, reason, examples = True, "nothing here reads the features of the processor", unmarked
-        elif _is_throughout(unmarked, starts):
-            is_required, reason, examples = (
-                True,
-                "it is compiled into ordinary functions in all parts of the file",
-                unmarked,
-            )
+        elif _is_throughout(unmarked, starts) and _is_throughout(companions, starts):
+            reason = "it is compiled into ordinary functions in all parts of the file"
+            is_required, examples = True, unmarked
         elif not unmarked:
             reason = "the names of the functions show that they are for processors that have it"
         else:
@@ -133,11 +120,6 @@ def _judge_file(
             is_required=is_required,
             reason=reason,
         )
-
-
-def _order(extension: str) -> int:
-    names = list(LEVELS)
-    return names.index(extension) if extension in names else len(names)
 
 
 def _is_throughout(users: Sequence[FunctionUse], starts: Sequence[int]) -> bool:

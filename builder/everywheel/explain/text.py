@@ -11,9 +11,9 @@ from everywheel.binaries.pe import PeFacts
 from everywheel.errors import count_noun
 from everywheel.explain.explanation import Explanation, Platform
 from everywheel.explain.hardening import Protection, list_protections
+from everywheel.explain.instruction_sets import find_instruction_set
 from everywheel.explain.libraries import Library, Origin
 from everywheel.explain.messages import MessageExplanation
-from everywheel.explain.processors import ARCH
 from everywheel.explain.requirements import Cause
 from everywheel.explain.subjects import Subject
 from everywheel.explain.systems import Verdict, summarize
@@ -131,10 +131,11 @@ def _describe_libraries(libraries: Sequence[Library]) -> Iterator[str]:
 
 def describe_instructions(platform: Platform) -> Iterator[str]:
     """Yield the extensions that functions use, the required ones first, each with the files and the evidence."""
-    if platform.processor is None:
+    instruction_set = find_instruction_set(platform.system, platform.arch)
+    if platform.processor is None or instruction_set is None:
         yield "not examined: " + (
-            f"this is done for {ARCH}"
-            if platform.arch != ARCH
+            "this is done for x86-64 and arm64"
+            if instruction_set is None
             else "install everywheel[explain], which has a disassembler"
         )
         return
@@ -151,7 +152,7 @@ def describe_instructions(platform: Platform) -> Iterator[str]:
                 f"{count_noun(first.functions, 'function')} ({', '.join(first.examples[:2])}): {first.reason}{others}"
             )
     if not platform.processor.uses:
-        yield "nothing beyond the baseline of x86-64"
+        yield f"nothing beyond {instruction_set.baseline}"
 
 
 def describe_protections(platform: Platform, subject: Subject) -> Iterator[str]:

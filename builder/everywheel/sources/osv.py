@@ -1,19 +1,22 @@
 """Entries of OSV databases: vulnerabilities of upstream projects, from JSON files (https://ossf.github.io/osv-schema/).
 
 They come from outside: sizes are limited, and every value that is used is checked. Versions are the tags that a database
-lists, which it derives from the commits that introduced and fixed a vulnerability, or ranges of versions.
+lists, which it derives from the commits that introduced and fixed a vulnerability, or ranges of versions. osv.dev adds to a
+range of commits the versions that it found them by (`extracted_events`, https://github.com/google/osv.dev/issues/6020).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 _RANGES = ("SEMVER", "ECOSYSTEM")
 _PRE_RELEASE = re.compile(r"(?i)(?<![a-z])(rc|alpha|beta|pre|dev|test)")
 _NUMBERS = re.compile(r"\d+(?:[._-]\d+)*", re.ASCII)
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_EXTRACTED = ("extracted_events", "versions")  # in `database_specific` of a range of commits
 _LONGEST_TEXT = 200  # characters of a text that is shown
 # The ecosystems of upstream projects; those of distributions and languages have packages of their own names.
 _UPSTREAM = ("", "OSS-Fuzz", "GIT")
@@ -41,6 +44,7 @@ class OsvEntry:
     """A vulnerability of upstream projects.
 
     `names` are those of the projects in lower case, `versions` the affected ones, and `ranges` contain further ones.
+    `affected` and `fixed` are the commits that its ranges name.
     """
 
     id: str
@@ -49,6 +53,8 @@ class OsvEntry:
     names: frozenset[str]
     versions: frozenset[tuple[int, ...]]
     ranges: tuple[VersionRange, ...]
+    affected: frozenset[str] = frozenset()
+    fixed: frozenset[str] = frozenset()
 
     @property
     def label(self) -> str:
@@ -62,10 +68,20 @@ class OsvEntry:
 
     @property
     def has_versions(self) -> bool:
-        """Return whether versions can be compared; an entry that only has commits states nothing about an archive."""
+        """Return whether versions can be compared."""
         return bool(self.versions or self.ranges)
 
-    def affects(self, version: str) -> bool:
+    def is_comparable(self, commit: str) -> bool:
+        """Return whether the entry states something about a source: by its version, or if it names its commit."""
+        return self.has_versions or commit in self.affected | self.fixed
+
+    def affects(self, version: str, commit: str = "") -> bool:
+        """Return whether a version is affected; `commit` is the one that its source has, empty if it is not known.
+
+        Between two commits that an entry names, only the history of the repository shows which others are affected.
+        """
+        if commit in self.affected | self.fixed:
+            return commit in self.affected
         numbers = parse_numbers(version)
         return bool(numbers) and (numbers in self.versions or any(each.contains(numbers) for each in self.ranges))
 
@@ -109,18 +125,19 @@ def parse_numbers(version: str) -> tuple[int, ...]:
 def _parse_entry(entry: Mapping[str, Any]) -> OsvEntry | None:
     """Return an entry with what it states about upstream projects; None if that is nothing."""
     names, versions, ranges = set[str](), set[tuple[int, ...]](), list[VersionRange]()
+    commits: list[Mapping[str, Any]] = []
     for affected in _expect_list(entry.get("affected", [])):
         projects = set(_list_names(affected))
         if not projects:
             continue
         names |= projects
         versions |= {parse_numbers(_expect_text(version)) for version in _expect_list(affected.get("versions", []))}
-        ranges += [
-            each
-            for item in _expect_list(affected.get("ranges", []))
-            if item.get("type") in _RANGES
-            for each in _parse_events(_expect_list(item["events"]))
-        ]
+        for item in _expect_list(affected.get("ranges", [])):
+            if item.get("type") in _RANGES:
+                ranges += _parse_events(_expect_list(item["events"]))
+            elif item.get("type") == "GIT":
+                ranges += _parse_events(_list_extracted(item))
+                commits += _expect_list(item.get("events", []))
     if not names:
         return None
     return OsvEntry(
@@ -130,7 +147,22 @@ def _parse_entry(entry: Mapping[str, Any]) -> OsvEntry | None:
         names=frozenset(names),
         versions=frozenset(versions - {()}),
         ranges=tuple(ranges),
+        affected=frozenset(_list_commits(commits, "introduced", "last_affected")),
+        fixed=frozenset(_list_commits(commits, "fixed")),
     )
+
+
+def _list_extracted(item: Mapping[str, Any]) -> list[Any]:
+    """Return the events with versions from which the commits of a range were derived."""
+    specific = item.get("database_specific", {})
+    return next((_expect_list(specific[key]) for key in _EXTRACTED if key in specific), [])
+
+
+def _list_commits(events: Sequence[Mapping[str, Any]], *keys: str) -> Iterator[str]:
+    for event in events:
+        for key in keys:
+            if _COMMIT.fullmatch(commit := _expect_text(event.get(key, ""))):
+                yield commit
 
 
 def _list_names(affected: Mapping[str, Any]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from everywheel.audit.report import VULNERABILITIES, CheckSummary, Finding, Repo
 from everywheel.errors import BuildError, count_noun
 from everywheel.sources.advisories import Advisories, load_advisories
 from everywheel.vulnerabilities.components import LibraryComponent, list_components
-from everywheel.vulnerabilities.matching import State, Statement, list_statements
+from everywheel.vulnerabilities.matching import State, Statement, list_incomparable, list_statements
 from everywheel.wheels.wheel import read_wheel
 
 
@@ -45,7 +45,11 @@ def _add_results(report: Report, components: Sequence[LibraryComponent], advisor
     statements = list_statements(components, advisories.packages, advisories.entries)
     findings = tuple(_make_finding(each, report.wheel) for each in statements if each.state is State.OPEN)
     compared = [each for each in components if _is_known(each, advisories)]
-    summary = CheckSummary(check=VULNERABILITIES, message=_summarize(components, compared, statements))
+    incomparable = list_incomparable(components, advisories.packages, advisories.entries)
+    summary = CheckSummary(
+        check=VULNERABILITIES,
+        message=_summarize(components, compared, statements, incomparable),
+    )
     return replace(report, checks=(*report.checks, summary), findings=(*report.findings, *findings))
 
 
@@ -53,7 +57,7 @@ def _is_known(component: LibraryComponent, advisories: Advisories) -> bool:
     """Return whether the tracker was read for the source package of a library, or an entry of OSV is about its project."""
     package = component.package
     return (package is not None and package.name in advisories.packages) or any(
-        entry.has_versions and entry.names & component.upstream_names for entry in advisories.entries
+        entry.is_comparable(component.commit) and entry.names & component.upstream_names for entry in advisories.entries
     )
 
 
@@ -69,7 +73,10 @@ def _make_finding(statement: Statement, wheel: str) -> Finding:
 
 
 def _summarize(
-    components: Sequence[LibraryComponent], compared: Sequence[LibraryComponent], statements: Sequence[Statement]
+    components: Sequence[LibraryComponent],
+    compared: Sequence[LibraryComponent],
+    statements: Sequence[Statement],
+    incomparable: Sequence[str],
 ) -> str:
     counts = {state: sum(each.state is state for each in statements) for state in State}
     parts = [
@@ -79,4 +86,7 @@ def _summarize(
         f"{counts[State.MINOR]} unimportant",
     ]
     unknown = [each.name for each in components if each not in compared]
-    return ", ".join(parts) + (f"; not compared: {', '.join(unknown)}" if unknown else "")
+    rest = f"; not compared: {', '.join(unknown)}" if unknown else ""
+    if incomparable:
+        rest += f"; not compared, since they name commits only: {', '.join(incomparable)}"
+    return ", ".join(parts) + rest

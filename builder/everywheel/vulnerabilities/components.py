@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ from everywheel.errors import UsageError
 from everywheel.sources.distro.debian_version import DebianVersion
 from everywheel.wheels.sbom import VULNERABILITY
 from everywheel.wheels.wheel import Wheel
+
+_COMMIT = re.compile(r"(?<![0-9a-f])[0-9a-f]{40}(?![0-9a-f])")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +33,7 @@ class LibraryComponent:
 
     `package` is the source package of Debian that it comes from, None if the SBOM names none. `sha256` is the hash of its
     source archive, which is part of the package URL, empty if the SBOM has none. `product` is the name in its CPE.
+    `commit` is that of its source, if the package URL names one (`vcs_url`, or an archive of a commit).
     """
 
     name: str
@@ -39,6 +43,7 @@ class LibraryComponent:
     fixes: tuple[str, ...]
     sha256: str = ""
     product: str = ""
+    commit: str = ""
 
     @property
     def upstream_names(self) -> frozenset[str]:
@@ -97,6 +102,7 @@ def _read_component(entry: Mapping[str, Any]) -> LibraryComponent:
         package=packages[0] if packages else None,
         sha256=_find_checksum(purls[0]),
         product=_find_product(entry.get("cpe", "")),
+        commit=_find_commit(purls[0]),
         fixes=tuple(sorted({issue["id"] for issue in issues if VULNERABILITY.fullmatch(issue.get("id", ""))})),
     )
 
@@ -111,6 +117,12 @@ def _find_checksum(text: str) -> str:
     qualifiers = PackageURL.from_string(text).qualifiers if text else {}
     checksum = str(qualifiers.get("checksum", "")) if isinstance(qualifiers, dict) else ""
     return checksum.removeprefix("sha256:") if checksum.startswith("sha256:") else ""
+
+
+def _find_commit(text: str) -> str:
+    qualifiers = PackageURL.from_string(text).qualifiers if text else {}
+    urls = [str(qualifiers.get(key, "")) for key in ("vcs_url", "download_url")] if isinstance(qualifiers, dict) else []
+    return next((match[0] for url in urls if (match := _COMMIT.search(url))), "")
 
 
 def _find_package(text: str) -> SourcePackage | None:

@@ -65,7 +65,7 @@ def _list_upstream(
         names = {entry.id, *entry.aliases}
         if names & {*component.fixes, *known} or not entry.names & component.upstream_names:
             continue
-        if entry.affects(component.version):
+        if entry.affects(component.version, component.commit):
             statements[entry.label] = Statement(
                 component=component,
                 vulnerability=entry.label,
@@ -74,6 +74,25 @@ def _list_upstream(
                 fixed_in=entry.fixed_in,
             )
     return [statements[name] for name in sorted(statements, key=sort_key)]
+
+
+def list_incomparable(
+    components: Sequence[LibraryComponent],
+    tracker: Mapping[str, Sequence[Vulnerability]],
+    entries: Sequence[OsvEntry],
+) -> tuple[str, ...]:
+    """Return the vulnerabilities that only entries with commits state of a library, none of which is that of its source."""
+    labels = set[str]()
+    for component in components:
+        known = [] if component.package is None else [each.name for each in tracker.get(component.package.name, ())]
+        labels |= {
+            entry.label
+            for entry in entries
+            if entry.names & component.upstream_names
+            and not entry.is_comparable(component.commit)
+            and not {entry.id, *entry.aliases} & {*component.fixes, *known}
+        }
+    return tuple(sorted(labels, key=sort_key))
 
 
 def _make_statement(component: LibraryComponent, name: str, vulnerability: Vulnerability | None) -> Statement:
