@@ -192,8 +192,8 @@ ARM64_BASELINE = {
 ARM64_NOP, ARM64_RET = 0xD503201F, 0xD65F03C0
 
 
-def list_arm64_extensions(*words: int) -> list[set[str]]:
-    data = struct.pack(f"<{len(words)}I", *words)
+def list_arm64_extensions(*values: int) -> list[set[str]]:
+    data = struct.pack(f"<{len(values)}I", *values)
     facts = CodeFacts(code=(Code(address=0x1000, data=data, functions=((0, "f"),)),), symbols=frozenset())
     return [set(use.extensions) for use in Arm64Reader().list_uses(facts)]
 
@@ -213,8 +213,8 @@ def test_tables_in_the_code_of_arm64_are_not_instructions() -> None:
 
 
 def test_no_instruction_of_an_extension_is_skipped_before_it_is_decoded() -> None:
-    words = random.Random(7)
-    data = struct.pack("<200000I", *(words.getrandbits(32) for _ in range(200_000)))
+    values = random.Random(7)
+    data = struct.pack("<200000I", *(values.getrandbits(32) for _ in range(200_000)))
     decoder = capstone.Cs(capstone.CS_ARCH_ARM64, capstone.CS_MODE_LITTLE_ENDIAN)
     decoder.skipdata = True
 
@@ -228,8 +228,8 @@ def test_no_instruction_of_an_extension_is_skipped_before_it_is_decoded() -> Non
 
 
 def test_the_level_of_arm64_is_that_of_the_newest_extension_without_a_check() -> None:
-    words = (*[ARM64_NOP] * 5, ARM64["LSE"], ARM64["DotProd"], ARM64_RET)
-    code = Code(address=0, data=struct.pack(f"<{len(words)}I", *words), functions=((0, "f"),))
+    values = (*[ARM64_NOP] * 5, ARM64["LSE"], ARM64["DotProd"], ARM64_RET)
+    code = Code(address=0, data=struct.pack(f"<{len(values)}I", *values), functions=((0, "f"),))
     linux, mac = find_instruction_set("Linux", "aarch64"), find_instruction_set("macOS", "arm64")
     assert linux is not None
     assert mac is not None
@@ -241,3 +241,12 @@ def test_the_level_of_arm64_is_that_of_the_newest_extension_without_a_check() ->
     assert plain.name == "Armv8.2-A (LSE, DotProd)"
     assert (checked.name, on_mac.name) == ("any Armv8.0-A", "any processor of macOS")
     assert on_mac.uses == ()
+
+
+def test_assembly_after_a_function_that_runs_at_the_start_is_not_part_of_it() -> None:
+    values = (ARM64_RET, *[ARM64_NOP] * 4, ARM64["DotProd"], ARM64_RET)
+    code = Code(address=0x1000, data=struct.pack(f"<{len(values)}I", *values), functions=((0, ""),))
+
+    for startup, uses in ((frozenset((0x1000,)), 0), (frozenset[int](), 1)):
+        facts = CodeFacts(code=(code,), symbols=frozenset(), startup=startup)
+        assert len(list(Arm64Reader().list_uses(facts))) == uses

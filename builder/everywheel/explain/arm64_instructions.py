@@ -1,4 +1,4 @@
-"""The instruction-set extensions that functions for arm64 use, by disassembling each word that may belong to one."""
+"""The instruction-set extensions that functions for arm64 use, by disassembling each value that may belong to one."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LEVELS: Mapping[str, str] = {
     "SVE2": "Armv9.0-A",
     "SME": "Armv9.2-A",
 }
-# The masks and values of all words that may belong to an extension: of every sixth word that compilers write.
+# The masks and values of all numbers that may belong to an extension: about one in seven.
 _CANDIDATES = (
     (0xFFFFF000, 0xD5380000),  # mrs from a register that describes the processor
     (0x7FE0E000, 0x1AC04000),  # crc32
@@ -80,7 +80,7 @@ _CANDIDATES = (
     (0x3F200C00, 0x19000000),  # rcpc, mte
     (0xFF200000, 0xD9200000),  # mte
 )
-# Whether a candidate may begin with these eleven bits: most words are not looked at further.
+# Whether a candidate may begin with these eleven bits: most numbers are not looked at further.
 _FIRST_BITS = bytes(any((bits ^ value >> 21) & mask >> 21 == 0 for mask, value in _CANDIDATES) for bits in range(2048))
 _TABLE = re.compile(r"\bza|\bzt0")
 _NAMES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
@@ -115,11 +115,12 @@ _CONVERSIONS = frozenset(("fcvt", "fcvtn", "fcvtn2", "fcvtl", "fcvtl2"))  # from
 _LONG_PRODUCT = re.compile(r"\.1q\b")
 _NEIGHBORS = 4  # instructions before and after one, which must be valid: otherwise it is data
 
+_RETURN = 0xD65F03C0
 _LARGEST_NUMBER = 0xFFFF  # of the instruction UDF, which is not defined
 
 
 class Arm64Reader:
-    """A disassembler that remembers the extension of each word."""
+    """A disassembler that remembers the extension of each value."""
 
     def __init__(self) -> None:
         import capstone
@@ -130,62 +131,65 @@ class Arm64Reader:
 
     @property
     def is_complete(self) -> bool:
-        """True: every place is examined."""
+        """True: every position is examined."""
         return True
 
     def list_uses(self, facts: CodeFacts) -> Iterator[FunctionUse]:
         """Yield each function that uses an extension or reads the features of the processor."""
         for code in facts.code:
-            yield from self._list_section(code)
+            yield from self._list_section(code, facts.startup)
 
-    def _list_section(self, code: Code) -> Iterator[FunctionUse]:
-        words = _split_words(code.data)
-        extensions = {word: extension for word in set(words) if (extension := self._find_extension(word))}
+    def _list_section(self, code: Code, startup: frozenset[int]) -> Iterator[FunctionUse]:
+        values = _split_values(code.data)
+        extensions = {value: extension for value in set(values) if (extension := self._find_extension(value))}
         if not extensions:
             return
         starts = [start for start, _ in code.functions]
         used: dict[int, set[str]] = defaultdict(set)
-        for place in [place for place, word in enumerate(words) if word in extensions]:
-            index = bisect_right(starts, 4 * place) - 1
-            extension = extensions[words[place]]
-            if extension not in used[index] and self._is_code(words, place):
+        for position in [position for position, value in enumerate(values) if value in extensions]:
+            index = bisect_right(starts, 4 * position) - 1
+            extension = extensions[values[position]]
+            start, name = code.functions[index] if index >= 0 else (0, "")
+            if not name and code.address + start in startup and _RETURN in values[start // 4 : position]:
+                continue  # assembly after the function, which has neither symbols nor an entry in the table
+            if extension not in used[index] and self._is_code(values, position):
                 used[index].add(extension)
         for index, names in sorted(used.items()):
             start, name = code.functions[index] if index >= 0 else (0, "")
             if names:
                 yield FunctionUse(name=name, address=code.address + start, extensions=frozenset(names))
 
-    def _find_extension(self, word: int) -> str:
+    def _find_extension(self, value: int) -> str:
         """Return the extension that an instruction belongs to; empty for the baseline, and for data."""
-        if not is_candidate(word):
+        if not is_candidate(value):
             return ""
-        if word not in self._known:
-            decoded = next(self._capstone.disasm_lite(struct.pack("<I", word), 0), None)
-            self._known[word] = classify(decoded[2], decoded[3]) if decoded else ""
-        return self._known[word]
+        if value not in self._known:
+            decoded = next(self._capstone.disasm_lite(struct.pack("<I", value), 0), None)
+            self._known[value] = classify(decoded[2], decoded[3]) if decoded else ""
+        return self._known[value]
 
-    def _is_code(self, words: array[int], place: int) -> bool:
-        near = range(max(place - _NEIGHBORS, 0), min(place + _NEIGHBORS + 1, len(words)))
-        return all(self._is_valid(words[index]) for index in near)
+    def _is_code(self, values: array[int], position: int) -> bool:
+        near = range(max(position - _NEIGHBORS, 0), min(position + _NEIGHBORS + 1, len(values)))
+        return all(self._is_valid(values[index]) for index in near)
 
-    def _is_valid(self, word: int) -> bool:
-        if word not in self._valid:
-            decoded = next(self._capstone.disasm_lite(struct.pack("<I", word), 0), None)
+    def _is_valid(self, value: int) -> bool:
+        if value not in self._valid:
+            decoded = next(self._capstone.disasm_lite(struct.pack("<I", value), 0), None)
             # Padding is zero. Other small numbers are entries of tables.
-            self._valid[word] = word == 0 or (word > _LARGEST_NUMBER and decoded is not None)
-        return self._valid[word]
+            self._valid[value] = value == 0 or (value > _LARGEST_NUMBER and decoded is not None)
+        return self._valid[value]
 
 
-def _split_words(data: bytes) -> array[int]:
-    words = array("I", data[: len(data) // 4 * 4])
+def _split_values(data: bytes) -> array[int]:
+    values = array("I", data[: len(data) // 4 * 4])
     if sys.byteorder == "big":
-        words.byteswap()
-    return words
+        values.byteswap()
+    return values
 
 
-def is_candidate(word: int) -> bool:
-    """Return whether a word may be an instruction of an extension; a fast check before it is decoded."""
-    return _FIRST_BITS[word >> 21] == 1 and any(word & mask == value for mask, value in _CANDIDATES)
+def is_candidate(value: int) -> bool:
+    """Return whether a value may be an instruction of an extension; a fast check before it is decoded."""
+    return _FIRST_BITS[value >> 21] == 1 and any(value & mask == bits for mask, bits in _CANDIDATES)
 
 
 def classify(mnemonic: str, operands: str) -> str:

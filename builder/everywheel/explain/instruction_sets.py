@@ -27,6 +27,7 @@ class InstructionSet:
         baseline: the name of the processors that every system of the architecture supports.
         levels: the level that first has an extension, by its name.
         guaranteed: the extensions that every processor has on which an operating system runs.
+        unclear: the extensions that compilers of an operating system use inside of ordinary functions after a check.
         checks: functions by which a file learns the features of the processor without an instruction of its own.
         companions: the extension that a compiler option for an extension enables too, and that is used more widely.
         marks: the parts of names of functions that exist once for each of several processors.
@@ -36,6 +37,7 @@ class InstructionSet:
     baseline: str
     levels: Mapping[str, str]
     guaranteed: Mapping[str, frozenset[str]]
+    unclear: Mapping[str, frozenset[str]]
     checks: frozenset[str]
     companions: Mapping[str, str]
     marks: re.Pattern[str]
@@ -58,6 +60,8 @@ _X86 = InstructionSet(
         "macOS": frozenset(("SSE3", "SSSE3", "SSE4.1", "CMPXCHG16B")),
         "Windows": frozenset(("CMPXCHG16B",)),
     },
+    # The vectorizer of Visual C++ compares `__isa_available`.
+    unclear={"Windows": frozenset(("SSE3", "SSSE3", "SSE4.1", "SSE4.2"))},
     checks=_SYSTEM_CHECKS
     | {"__cpu_model", "__cpu_indicator_init", "__get_cpuid", "__x86_get_cpuid_feature_leaf", "__isa_available_init"},
     companions=dict.fromkeys(("BMI1", "BMI2", "LZCNT", "MOVBE", "F16C", "FMA", "AVX2"), "AVX"),
@@ -93,6 +97,7 @@ _ARM64 = InstructionSet(
             )
         ),
     },
+    unclear={},
     checks=_SYSTEM_CHECKS | {"__aarch64_cpu_features", "__init_cpu_features_resolver", "__getauxval"},
     companions={"SVE2": "SVE"},
     marks=re.compile(

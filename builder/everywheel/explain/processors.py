@@ -62,10 +62,11 @@ def find_processor(
     uses = {path: tuple(reader.list_uses(facts)) for path, facts in code.items()}
     checking = [path for path in code if _has_check(uses[path], code[path], instruction_set)]
     known = instruction_set.guaranteed.get(system, frozenset())
+    unclear = instruction_set.unclear.get(system, frozenset())
     judged = tuple(
         use
         for path in code
-        for use in _judge_file(path, uses[path], code[path], checking, instruction_set)
+        for use in _judge_file(path, uses[path], code[path], checking, instruction_set, unclear)
         if use.extension not in known
     )
     required = {use.extension for use in judged if use.is_required}
@@ -91,6 +92,7 @@ def _judge_file(
     code: CodeFacts,
     checking: Sequence[str],
     instruction_set: InstructionSet,
+    unclear: frozenset[str],
 ) -> Iterator[ExtensionUse]:
     starts = sorted(section.address + start for section in code.code for start, _ in section.functions)
     for extension in sorted({e for use in uses for e in use.extensions} - {CHECK}, key=instruction_set.order):
@@ -104,7 +106,7 @@ def _judge_file(
             is_required, reason, examples = True, "it runs when the file is loaded", loading
         elif unmarked and not checking:
             is_required, reason, examples = True, "nothing here reads the features of the processor", unmarked
-        elif _is_throughout(unmarked, starts) and _is_throughout(companions, starts):
+        elif extension not in unclear and _is_throughout(unmarked, starts) and _is_throughout(companions, starts):
             reason = "it is compiled into ordinary functions in all parts of the file"
             is_required, examples = True, unmarked
         elif not unmarked:
