@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,8 +147,18 @@ _linkage_option = click.option(
 )
 
 
+def _read_pythons(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the tags of Pythons, of which some may be versions: `cp312` for `3.12`, `cp314t` for `3.14t`."""
+    return tuple(re.sub(r"^3\.(\d+t?)$", r"cp3\1", value) for value in values)
+
+
 _python_option = click.option(
-    "--python", "pythons", multiple=True, metavar="TAG", help="Python, such as cp312 or cp311-abi3; repeatable."
+    "--python",
+    "pythons",
+    multiple=True,
+    metavar="TAG",
+    callback=_read_pythons,
+    help="Python, such as 3.12, cp312 or cp311-abi3; repeatable.",
 )
 _requires_option = click.option(
     "--requires", multiple=True, metavar="RECIPE", help="Library that the extension is linked to; repeatable."
