@@ -152,13 +152,9 @@ def _read_pythons(ctx: click.Context, param: click.Parameter, values: tuple[str,
     return tuple(re.sub(r"^3\.(\d+t?)$", r"cp3\1", value) for value in values)
 
 
+_python_help = "Python, such as 3.12, cp312 or cp311-abi3; repeatable."
 _python_option = click.option(
-    "--python",
-    "pythons",
-    multiple=True,
-    metavar="TAG",
-    callback=_read_pythons,
-    help="Python, such as 3.12, cp312 or cp311-abi3; repeatable.",
+    "--python", "pythons", multiple=True, metavar="TAG", callback=_read_pythons, help=_python_help
 )
 _requires_option = click.option(
     "--requires", multiple=True, metavar="RECIPE", help="Library that the extension is linked to; repeatable."
