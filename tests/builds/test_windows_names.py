@@ -37,11 +37,24 @@ def test_headers_and_libraries_have_names_in_any_case(shared_store: Path, tmp_pa
     folder.mkdir()
     own = folder / "Own.c"
     own.write_text("void own(void) {}\n")
+    # MinGW's C runtime, and libraries as archives: what build files for MinGW name.
+    mingw = ("-lucrt", "-static")
     commands = (
         [driver, *toolchain.compile_flags, "-Werror", "-c", source, "-o", tmp_path / "library.o"],
         [driver, "-c", own, "-o", folder / "own.o"],
         ["ar", "rcs", folder / "libOwn.a", folder / "own.o"],
-        [driver, "-shared", tmp_path / "library.o", "-o", library, "-lWs2_32", "-lPowrProf", f"-L{folder}", "-lOwn"],
+        [
+            driver,
+            "-shared",
+            tmp_path / "library.o",
+            "-o",
+            library,
+            "-lWs2_32",
+            "-lPowrProf",
+            f"-L{folder}",
+            "-lOwn",
+            *mingw,
+        ],
     )
     for program, *arguments in commands:
         environment = {**os.environ, **toolchain.environment, **engine.compilers(target).environment}

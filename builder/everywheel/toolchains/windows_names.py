@@ -56,12 +56,20 @@ def find_definitions(zig: Path) -> tuple[Path, ...]:
 
 
 def render_library_names(definitions: Sequence[Path], python: Path) -> str:
-    """Return the part of a compiler wrapper that passes names of Windows' libraries in lowercase."""
+    """Return the part of a compiler wrapper that passes names of Windows' libraries in lowercase.
+
+    It drops the C runtime, which projects name for MinGW and zig links by itself, and -static for a DLL: zig would then not
+    write a DLL.
+    """
     folders = shlex.join(map(str, definitions))
     lower = shlex.join([str(python), "-I", "-S", "-c", "import sys; print(sys.argv[1].lower())"])
-    return f"""for arg do
+    return f"""dll=
+case " $* " in *' -shared '*) dll=yes ;; esac
+for arg do
   shift
   case $arg in
+    -lucrt) continue ;;
+    -static) [ ! "$dll" ] || continue ;;
     -l*[[:upper:]]*)
       name=$({lower} "${{arg#-l}}")
       for folder in {folders}; do
