@@ -31,12 +31,18 @@ WHEELS = (
     ("cryptography", "50.0.2"),
 )
 PATTERN = "*manylinux*x86_64.whl"
+OTHERS = (
+    ("numpy", "2.5.5", "*manylinux*aarch64.whl"),
+    ("numpy", "2.5.5", "*win_arm64.whl"),
+)
 
 
 def run(files: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Yield the result of each wheel."""
     for name, version in WHEELS:
         yield describe(read_index_wheel(name, version, PATTERN))
+    for name, version, pattern in OTHERS:
+        yield describe(read_index_wheel(name, version, pattern))
     for file in files:
         yield describe(read_subject(file))
 
@@ -44,12 +50,13 @@ def run(files: Sequence[str]) -> Iterator[dict[str, Any]]:
 def describe(subject: Subject) -> dict[str, Any]:
     """Return the facts about a wheel that the table shows."""
     before = time.process_time()
-    (platform,) = explain(subject).platforms
+    platform = explain(subject).platforms[0]
     seconds = time.process_time() - before
     summary = summarize(platform.verdicts)
     states = [{p.name: p for p in list_protections(elf)} for elf in subject.contents.elves.values()]
     return {
         "wheel": subject.title,
+        "system": f"{platform.system} {platform.arch}",
         "megabytes": round(subject.packed / 1e6, 1),
         "minimum": platform.minimum,
         "runs": summary.runs,
@@ -66,16 +73,16 @@ def describe(subject: Subject) -> dict[str, Any]:
 def make_table(results: Sequence[dict[str, Any]]) -> str:
     """Return the table in Markdown."""
     lines = [
-        "| wheel | needs | does not run on | processor | full RELRO, stack protector | seconds |",
-        "| --- " * 6 + "|",
+        "| wheel | for | needs | does not run on | processor | full RELRO, stack protector | seconds |",
+        "| --- " * 7 + "|",
     ]
     for row in results:
         name = "-".join(row["wheel"].split("-")[:2])
-        protected = f"{row['relro']}, {row['stack protector']} of {row['files']} files"
-        fails = f"{', '.join(row['fails'])}: {row['reason']}"
+        protected = f"{row['relro']}, {row['stack protector']} of {row['files']} files" if row["files"] else ""
+        fails = f"{', '.join(row['fails'])}: {row['reason']}" if row["fails"] else ""
         lines.append(
-            f"| {name} ({row['megabytes']} MB) | {row['minimum']} | {fails} | {row['processor']} | {protected} "
-            f"| {row['seconds']} |"
+            f"| {name} ({row['megabytes']} MB) | {row['system']} | {row['minimum']} | {fails} | {row['processor']} "
+            f"| {protected} | {row['seconds']} |"
         )
     return "\n".join(lines)
 
