@@ -185,3 +185,16 @@ def test_the_protected_stack_requires_only_libraries_that_every_system_has(share
     assert policy is not None
     assert all(policy.provides(name) for name in elf.needed)
     assert elf.protections.branches == {"BTI"}
+
+
+@pytest.mark.parametrize(
+    ("flag", "macros"),
+    [("-msse4.2", ("__CRC32__", "__POPCNT__")), ("-mavx", ("__CRC32__", "__POPCNT__", "__XSAVE__"))],
+)
+def test_the_instructions_of_a_flag_are_those_of_other_compilers(
+    toolchain: Toolchain, tmp_path: Path, flag: str, macros: tuple[str, ...]
+) -> None:
+    for condition, arguments in (("ifndef", [flag]), ("ifdef", [])):
+        source = tmp_path / f"{condition}.c"
+        source.write_text("".join(f"#{condition} {macro}\n#error {condition} {macro}\n#endif\n" for macro in macros))
+        run(toolchain, "cc", *arguments, "-c", source, "-o", tmp_path / "demo.o")

@@ -366,3 +366,17 @@ def test_code_without_optimization_uses_no_checked_functions(
     wrapper: Wrapper, arguments: list[str], added: list[str]
 ) -> None:
     assert wrapper.call(*arguments, "a.c") == [*arguments, "a.c", *added]
+
+
+@pytest.mark.parametrize(
+    ("argument", "implied"),
+    [
+        ("-msse4.1", []),
+        ("-msse4.2", ["-mcrc32", "-mpopcnt"]),
+        ("-mavx2", ["-mcrc32", "-mpopcnt", "-mxsave"]),
+        ("-mavx512bw", ["-mcrc32", "-mpopcnt", "-mxsave"]),
+        ("-mno-avx512f", []),
+    ],
+)
+def test_instructions_that_others_imply_are_enabled(wrapper: Wrapper, argument: str, implied: list[str]) -> None:
+    assert wrapper.call(argument, "-mno-popcnt", "a.c") == [*implied, argument, "-mno-popcnt", "a.c"]

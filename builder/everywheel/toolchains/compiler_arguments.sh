@@ -212,6 +212,9 @@ for arg do
     -mtune=* | -flto=auto | -flto=jobserver | -flto=[0-9]* | -ffat-lto-objects | -fno-fat-lto-objects) note dropped "$arg"; continue ;;
     -Wa,--64 | -Wa,--generate-missing-build-notes=* | -fplugin=annobin | -iplugindir=* | -specs=/*) note dropped "$arg"; continue ;;
     -Wa,-mbranches-within-32B-boundaries) arg=-mbranches-within-32B-boundaries ;;
+    # gcc and clang enable these instructions too, zig does not.
+    -msse4 | -msse4.2) set -- "$@" -mcrc32 -mpopcnt ;;
+    -mavx | -mavx2 | -mavx512*) set -- "$@" -mcrc32 -mpopcnt -mxsave ;;
     -march=x86-64) arg=-march=x86_64 ;;
     -march=x86-64-v[234]) arg=-march=x86_64_v${arg#*-v} ;;
     -march=armv8-a*) arg=-march=generic${arg#-march=armv8-a} ;;
