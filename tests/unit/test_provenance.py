@@ -330,7 +330,7 @@ def test_what_cannot_be_checked_is_named(wheel: Path, statement: dict[str, Any])
         "provenance": "there is no demo-1.0-py3-none-any.whl.provenance.json next to the wheel "
         "(`--provenance FILE` names another one)",
         "smoke": "there is no demo-1.0-py3-none-any.whl.smoke.json next to the wheel (`--smoke FILE` names another one)",
-        "signature": "there is no statement",
+        "signature": "there is no usable statement",
     }
     assert unsigned["signature"] == (Verdict.NOT_CHECKED, "not signed: the statement of provenance")
 

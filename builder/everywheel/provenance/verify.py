@@ -156,7 +156,7 @@ def _check_smoke(name: str, sha256: str, statement: _Statement) -> Check:
 def _check_signatures(statements: Mapping[str, _Statement], keys: Sequence[SSlibKey]) -> Check:
     """Check that every statement is signed; a signature by another key has failed before."""
     if not statements:
-        return skip("signature", "there is no statement")
+        return skip("signature", "there is no usable statement")
     if unsigned := [label for label, each in statements.items() if not each.is_signed]:
         return skip("signature", f"not signed: the statement of {' and of '.join(unsigned)}")
     if not keys:
