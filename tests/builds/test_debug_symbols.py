@@ -90,7 +90,7 @@ def check_with_gdb(wheel: Path, folder: Path, scratch: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(scratch)
     commands = [f"set debug-file-directory {folder}", f"file {scratch / 'fixture.abi3.so'}", "info line answer"]
-    args = ["gdb", "-nx", "-batch", *(word for command in commands for word in ("-ex", command))]
+    args = ["gdb", "-nx", "-batch", *(arg for command in commands for arg in ("-ex", command))]
     output = subprocess.run(args, capture_output=True, text=True, check=True).stdout
     assert 'Line 5 of "../source/src/fixture.c" starts at address' in output
 
