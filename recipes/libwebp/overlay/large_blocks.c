@@ -355,9 +355,9 @@ posix_memalign(void **block, size_t alignment, size_t size)
 }
 
 #ifdef WITH_RESERVE
-/* glib prints to memory with it, which glibc's own version does not allocate with the malloc() above. */
-int
-vasprintf(char **text, const char *format, va_list arguments)
+/* glib prints to memory with the functions below, which glibc's own versions do not allocate with the malloc() above. */
+static int
+print_to_memory(char **text, const char *format, va_list arguments)
 {
     va_list copy;
 
@@ -369,5 +369,19 @@ vasprintf(char **text, const char *format, va_list arguments)
         return -1;
     }
     return vsnprintf(*text, (size_t)length + 1, format, arguments);
+}
+
+int
+vasprintf(char **text, const char *format, va_list arguments)
+{
+    return print_to_memory(text, format, arguments);
+}
+
+/* The variant for code that is compiled with _FORTIFY_SOURCE. */
+int
+__vasprintf_chk(char **text, int flag, const char *format, va_list arguments)
+{
+    (void)flag;
+    return print_to_memory(text, format, arguments);
 }
 #endif
