@@ -91,6 +91,8 @@ COMPILER_ANSWERS = {
     "lt_cv_path_NM": "nm",
     "lt_cv_path_LD": "ld",
     "lt_cv_deplibs_check_method": "pass_all",
+    "lt_cv_prog_compiler_static_works": "no",
+    "lt_cv_prog_compiler_static_works_CXX": "no",
     "lt_cv_apple_cc_single_mod": "yes",
     "lt_cv_ld_force_load": "yes",
 }

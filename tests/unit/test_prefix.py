@@ -300,6 +300,16 @@ def test_every_variable_of_a_pkgconfig_file_is_relative_to_the_file() -> None:
     )
 
 
+def test_a_pkgconfig_file_without_the_variable_prefix_gets_it() -> None:
+    text = "libdir=/everywheel/lib\nName: foo\nLibs: -L${libdir} -lfoo\n"
+
+    relocated = relocate_pkgconfig(text, shared=False)
+
+    assert relocated == f"prefix=${{pcfiledir}}/../..\n{text.replace('/everywheel', '${prefix}')}"
+    assert relocate_pkgconfig(relocated, shared=False) == relocated
+    assert relocate_pkgconfig("Name: foo\nLibs: -lfoo\n", shared=False) == "Name: foo\nLibs: -lfoo\n"
+
+
 def test_a_pkgconfig_file_passes_no_folder_of_the_build_machine_on() -> None:
     text = relocate_pkgconfig(
         "prefix=/everywheel\nName: foo\nLibs: -L${prefix}/lib -L/usr/lib/x86_64-linux-gnu -lfoo\n"

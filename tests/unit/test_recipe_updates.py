@@ -342,6 +342,7 @@ def test_packaging_that_is_not_an_archive_is_refused(tmp_path: Path) -> None:
         ("CVE-2025-49794_49796.patch", "", ("CVE-2025-49794", "CVE-2025-49796")),
         ("CVE-2026-3283_CVE-2026-3284.patch", "", ("CVE-2026-3283", "CVE-2026-3284")),
         ("CVE-2023-39615_1.patch", "", ("CVE-2023-39615",)),
+        ("cve-2026-7598.patch", "", ("CVE-2026-7598",)),
         (
             "fix.patch",
             "Subject: a bug\nBug-CVE: CVE-2026-12345,\n CVE-2026-2345\n",

@@ -122,6 +122,8 @@ def relocate_pkgconfig(text: str, *, shared: bool) -> str:
     """
     text = re.sub(r"^prefix\s*=.*$", "prefix=${pcfiledir}/../..", text, flags=re.M)
     text = _PREFIX.sub("${prefix}", text)
+    if "${prefix}" in text and not re.search(r"^prefix\s*=", text, re.M):
+        text = f"prefix=${{pcfiledir}}/../..\n{text}"
     text = _FLAGS.sub(lambda line: _BUILD_FLAG.sub("", _ABSOLUTE_FOLDER.sub("", line[0])), text)
     if shared:
         public = re.search(r"^Requires\s*:(.*)$", text, re.M)

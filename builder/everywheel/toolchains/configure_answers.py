@@ -7,9 +7,11 @@ own answers are `options` such as `ac_cv_func_foo = "yes"`, which take precedenc
 `tests/builds/test_configure_answers.py` compares them with the compilers, for one target of each kind: headers, functions,
 sizes and properties of the compilers by compiling and linking, and the answers of libtool by its programs. The nine answers
 to checks that run a program (RUN_ANSWERS) are compared with a run for x86_64 only, with glibc and with musl; other targets,
-and macOS, have them from the documentation of their C libraries. Two answers are decisions that no check confirms:
-`lt_cv_deplibs_check_method`, since a build finds no libraries but its own, and `lt_cv_sys_max_cmd_len`, which is far below
-the limit of every build machine. There is none for C23: the script itself finds the option for it.
+and macOS, have them from the documentation of their C libraries. Three answers are decisions that no check confirms:
+`lt_cv_deplibs_check_method`, since a build finds no libraries but its own, `lt_cv_sys_max_cmd_len`, which is far below the
+limit of every build machine, and `lt_cv_prog_compiler_static_works`, with that for C++: the check would link a static
+program, for which zig first compiles its C library, and libtool uses the answer for `-all-static` programs only. There is
+none for C23: the script itself finds the option for it.
 """
 
 from __future__ import annotations
@@ -239,6 +241,8 @@ def list_answers(target: Target) -> dict[str, str]:
         "lt_cv_prog_gnu_ld": "no" if target.os == "darwin" else "yes",
         "lt_cv_prog_gnu_ldcxx": "no" if target.os == "darwin" else "yes",
         "lt_cv_deplibs_check_method": "pass_all",
+        "lt_cv_prog_compiler_static_works": "no",
+        "lt_cv_prog_compiler_static_works_CXX": "no",
         "lt_cv_apple_cc_single_mod": "yes",
         "lt_cv_ld_force_load": "yes",
     }

@@ -17,8 +17,8 @@ from everywheel.sources.request import Unavailable
 PATCHES = "debian/patches"
 _LARGEST = 16 << 20  # bytes of all patches and the changelog together
 _CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}", re.ASCII)
-# Several in one name: `CVE-2025-49794_49796.patch`.
-_NAMED = re.compile(r"CVE-([0-9]{4})-([0-9]{4,19})((?:_[0-9]{4,19})*)", re.ASCII)
+# Several in one name: `CVE-2025-49794_49796.patch`; packagers also write `cve-2026-7598.patch`.
+_NAMED = re.compile(r"CVE-([0-9]{4})-([0-9]{4,19})((?:_[0-9]{4,19})*)", re.ASCII | re.IGNORECASE)
 _DIFF = re.compile(r"^(?:---|diff |Index: )", re.M)
 _ENTRY = re.compile(r"^\S+ \(([^)\s]+)\) ", re.M)
 _STRIP = re.compile(r"-p *1|--strip=1")
