@@ -17,6 +17,10 @@ from pathlib import Path
 import pytest
 from everywheel.binaries.elf import read_elf
 from everywheel.binaries.pe import read_pe
+from everywheel.errors import BuildError
+from everywheel.platforms.target import parse_target
+from everywheel.sdk.archive_symbols import check_archives
+from everywheel.sdk.contents import SdkFacts, SdkFile
 from everywheel.store.local import default_store
 from everywheel.toolchains.build_tools import Tools, ensure_tools
 from filelock import FileLock
@@ -309,3 +313,25 @@ def test_archives_with_symbols_that_nothing_provides_are_refused(project: Fixtur
         "  lib/static/libfoo.a: foo_nowhere\n"
         "  hint: build the sources that define them, or add the library that has them to `requires` of the recipe\n"
     )
+
+
+def test_functions_that_zig_does_not_have_for_windows_are_missing(tools: Tools, tmp_path: Path) -> None:
+    source, object_file, archive = tmp_path / "foo.c", tmp_path / "foo.o", tmp_path / "libfoo.a"
+    source.write_text("void foo_flush(char *a, char *b) { __builtin___clear_cache(a, b); }\n")
+    subprocess.run([tools.zig, "cc", "-target", "aarch64-windows-gnu", "-c", source, "-o", object_file], check=True)
+    subprocess.run([tools.zig, "ar", "rc", archive, object_file], check=True)
+    facts = SdkFacts(
+        name="libfoo",
+        version="1.0",
+        profile="sdk",
+        target=parse_target("win_arm64"),
+        roots=("libfoo",),
+        modules={"libfoo": ("libfoo",)},
+        libraries=(),
+        archives={"libfoo": ("foo",)},
+    )
+
+    with pytest.raises(BuildError) as error:
+        check_archives({"lib/static/libfoo.a": SdkFile(data=archive.read_bytes())}, facts)
+
+    assert error.value.details == {"lib/static/libfoo.a": "__clear_cache"}

@@ -5,14 +5,14 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from everywheel.errors import BuildError
 from everywheel.platforms.target import parse_target
 from everywheel.toolchains.build_tools import Tools
-from everywheel.toolchains.compiler_arguments import Note, NoteKind, read_notes, report_arguments
+from everywheel.toolchains.compiler_arguments import Note, NoteKind, read_notes, render_filter, report_arguments
 from everywheel.toolchains.compilers import Compilers
 from everywheel.toolchains.toolchain import Toolchain
 from everywheel.toolchains.toolchain_writer import write_toolchain
@@ -339,6 +339,20 @@ def test_arguments_in_response_files_are_checked(wrapper: Wrapper, tmp_path: Pat
     assert wrapper.notes == ["dropped -I/usr/include (for a.c)"]
     inner.write_text("/usr/lib/libz.so")
     assert wrapper.run("-shared", f"@{outer}").returncode == 1
+
+
+@pytest.mark.parametrize("flag", ["-flto", "-flto=thin", "-flto=auto"])
+def test_link_time_optimization_is_dropped_for_macos_which_zig_links_without_lld(wrapper: Wrapper, flag: str) -> None:
+    toolchain = replace(wrapper.toolchain, target=parse_target("macosx_11_0_arm64"))
+    text = render_filter(toolchain, (), Path(sys.executable))
+    script = wrapper.store / "cc"
+    wrapper.store.mkdir()
+    script.write_text(f"{text}printf '%s\\n' \"$@\"\n")
+
+    process = subprocess.run([*wrapper.shell, script, flag, "-c"], capture_output=True, text=True, check=True)
+
+    assert process.stdout.splitlines() == ["-c"]
+    assert wrapper.notes == [f"dropped {flag} (for a link)"]
 
 
 def test_a_list_of_undefined_symbols_for_the_linker_of_macos_is_translated(wrapper: Wrapper, tmp_path: Path) -> None:

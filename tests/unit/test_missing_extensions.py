@@ -56,7 +56,19 @@ def pack(folder: Path, files: dict[str, bytes], tag: str = "py3-none-any") -> Pa
             "  hint: the project's build continues after an error of the compiler: correct the first one",
         ),
         (
-            "running build_ext\n",
+            "FAILED: [code=1] demo.o\nerror: LTO requires using LLD\nninja: build stopped: subcommand failed.\n"
+            "error: command '/build/ninja' failed with exit code 1\n",
+            "demo.cpp",
+            "error: demo 1.0 for musllinux_1_2_x86_64: the wheel has no extension module, because compiling failed\n"
+            "  built: demo-1.0-py3-none-any.whl\n"
+            "  | error: LTO requires using LLD\n"
+            "  | ninja: build stopped: subcommand failed.\n"
+            "  | error: command '/build/ninja' failed with exit code 1\n"
+            "  log: {log}\n"
+            "  hint: the project's build continues after an error of the compiler: correct the first one",
+        ),
+        (
+            "running build_ext\nerror: command 'cython' failed\n",
             "demo/_speed.pyx",
             "error: demo 1.0 for musllinux_1_2_x86_64: the wheel has no extension module, and no compiler reported an error\n"
             "  built: demo-1.0-py3-none-any.whl\n"
@@ -72,7 +84,7 @@ def pack(folder: Path, files: dict[str, bytes], tag: str = "py3-none-any") -> Pa
             "  hint: the wheel that `pip wheel .` builds runs on every system: upload that one",
         ),
     ],
-    ids=["compile error", "no compile error", "pure Python"],
+    ids=["compile error", "error of zig", "no compile error", "pure Python"],
 )
 def test_a_wheel_without_extension_modules_is_an_error_with_its_cause(
     log: str, source: str, expected: str, tmp_path: Path

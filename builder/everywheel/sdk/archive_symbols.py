@@ -24,6 +24,8 @@ _COMPILER = re.compile(
     r"__[a-z]*?(?:[hsdxtk]f|[sdt]i|[sdxt]c){1,2}\d?|__gnu_[fh]2[fh]_ieee|__(?:cpu|aarch64|aeabi|atomic|sync|gcc|emutls|chkstk|savegpr|restgpr)_?\w*|_Unwind_\w+"
     r"|__clear_cache|_?_tls_get_(?:addr|offset)|__is(?:Platform|OS)\w+|_(?:save|rest)\w*gpr\w*"
 )
+# Functions of libgcc that zig's compiler_rt does not have for Windows (lib/compiler_rt/clear_cache.zig).
+_NOT_IN_ZIG = frozenset({"__clear_cache"})
 # Symbols that the linker defines, and the functions of glibc that are in programs (libc_nonshared.a).
 _LINKER = re.compile(
     r"_GLOBAL_OFFSET_TABLE_|__dso_handle|__ehdr_start|_DYNAMIC|_end|__(start|stop)_\w+|\.TOC\.|__tls_index|_tlv_bootstrap"
@@ -36,7 +38,7 @@ def check_archives(entries: Mapping[str, Entry], facts: SdkFacts) -> dict[str, s
     """Return the flags of the linker that archives need in addition to those of their .pc files, by module.
 
     Raises BuildError, which lists the symbols, when archives require symbols that nothing provides. There is no list of the
-    symbols of Windows, so for it only the C++ library is searched for.
+    symbols of Windows, so for it only the C++ library and what zig is known not to have are searched for.
     """
     archives = {name: read_archive(name, data) for name, data in list_archives(entries)}
     for recipe, stems in facts.archives.items():
@@ -68,7 +70,9 @@ def check_archives(entries: Mapping[str, Entry], facts: SdkFacts) -> dict[str, s
 
 
 def _is_provided(symbol: str, entries: Mapping[str, Entry], target: Target) -> bool:
-    if target.os == "windows" or _COMPILER.fullmatch(symbol) or _LINKER.fullmatch(symbol):
+    if target.os == "windows":
+        return symbol not in _NOT_IN_ZIG
+    if _COMPILER.fullmatch(symbol) or _LINKER.fullmatch(symbol):
         return True
     if target.os == "darwin":
         return is_macos_symbol(symbol) or symbol in _list_stub_symbols(entries)

@@ -68,6 +68,8 @@ def render_filter(toolchain: Toolchain, folders: Sequence[Path], python: Path) -
         "source": shlex.quote(str(workspace / "source")),
         "allowed": " | ".join(f"{shlex.quote(str(path))}/*" for path in allowed),
         "expand": shlex.join(map(str, [python, "-I", "-S", SCRIPT.with_name("response_files.py")])),
+        # zig's own linker, which links for macOS, has no link-time optimization; LLD does not know gcc's values.
+        "lto": "-flto | -flto=*" if toolchain.target.os == "darwin" else "-flto=auto | -flto=jobserver | -flto=[0-9]*",
         "notes": shlex.quote(str(_find_notes(toolchain))),
     }
     text = "".join(line for line in SCRIPT.read_text().splitlines(keepends=True) if not line.startswith("#"))

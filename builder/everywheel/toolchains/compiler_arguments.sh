@@ -209,7 +209,7 @@ for arg do
       continue
       ;;
     # zig takes -mtune for -mcpu.
-    -mtune=* | -flto=auto | -flto=jobserver | -flto=[0-9]* | -ffat-lto-objects | -fno-fat-lto-objects) note dropped "$arg"; continue ;;
+    -mtune=* | @lto@ | -ffat-lto-objects | -fno-fat-lto-objects) note dropped "$arg"; continue ;;
     -Wa,--64 | -Wa,--generate-missing-build-notes=* | -fplugin=annobin | -iplugindir=* | -specs=/*) note dropped "$arg"; continue ;;
     -Wa,-mbranches-within-32B-boundaries) arg=-mbranches-within-32B-boundaries ;;
     # gcc and clang enable these instructions too, zig does not.

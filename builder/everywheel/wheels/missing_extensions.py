@@ -16,10 +16,11 @@ from everywheel.execution.notices import report_notice
 from everywheel.platforms.target import OPERATING_SYSTEMS, Target
 from everywheel.wheels.wheel import read_wheel
 
-# Errors of compilers, with file and line, then those of linkers, CMake and Meson.
+# Errors of compilers, with file and line, those of linkers, CMake and Meson, and of zig and cargo; not those of setuptools,
+# which names the command that failed after it.
 _ERROR = re.compile(
     r"^.*(:\d+(:\d+)?: (fatal )?error: |\b(ld|lld|ld\.lld|clang|zig)[\w.+-]*: (fatal )?error: |CMake Error\b|: ERROR: )"
-    r".*$|^error: (undefined symbol|unable to|unsupported).*$",
+    r".*$|^error: (?!command ).*$",
     re.MULTILINE,
 )
 # `Extension(optional=True)` of setuptools
