@@ -6,8 +6,10 @@ path that it was read from: the path of an entry follows from its key, its kind 
 
 from __future__ import annotations
 
+import io
 import json
 import math
+import os
 import re
 import stat
 from collections.abc import Mapping
@@ -18,7 +20,8 @@ from typing import Any
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-_HASH = re.compile(r"[0-9a-f]{64}")
+_HASH_LENGTH = 64
+_HASH = re.compile(rf"[0-9a-f]{{{_HASH_LENGTH}}}")
 LARGEST_RECORD = 1 << 16  # bytes; a record has about 400
 _LONGEST_TEXT = 255
 
@@ -28,6 +31,9 @@ class EntryKind(StrEnum):
 
     ARTIFACT = "artifact"
     WHEEL = "wheel"
+
+
+_KINDS: Mapping[str, EntryKind] = {kind.value: kind for kind in EntryKind}
 
 
 class InvalidRecord(Exception):
@@ -83,24 +89,27 @@ def entry_file(key: str, kind: EntryKind, filename: str = "") -> str:
     return f"wheels/{key}/{filename}"
 
 
-def read_record(record: Path) -> StoreEntry:
+def read_record(record: str | Path) -> StoreEntry:
     """Return the entry that a record describes; its time of last use is that of the record.
 
     Raises FileNotFoundError when there is none, and InvalidRecord for one that is not a small regular file, cannot be read,
     has values of other types, or names another key or path than its own.
     """
     try:
-        status = record.lstat()
+        # A store has up to 100,000 records: a Path and a buffered file would double the time of a listing.
+        path = os.fspath(record)
+        status = os.lstat(path)
         if not stat.S_ISREG(status.st_mode):
             raise InvalidRecord("the record is not a regular file")
         if status.st_size > LARGEST_RECORD:
             raise InvalidRecord("the record is too large")
-        content = record.read_bytes()
+        with io.FileIO(path) as file:
+            content = file.read(LARGEST_RECORD)
     except FileNotFoundError:
         raise
     except OSError as error:
         raise InvalidRecord(f"the record cannot be read: {(error.strerror or str(error)).lower()}") from None
-    return parse_record(content, record.name.removesuffix(".json"), status.st_mtime)
+    return parse_record(content, path.removesuffix(".json")[-_HASH_LENGTH:], status.st_mtime)
 
 
 def parse_record(content: bytes, key: str, used: float) -> StoreEntry:
@@ -124,7 +133,7 @@ def _parse_entry(facts: object, key: str, used: float) -> StoreEntry:
     kind, sha256, size, created = (facts.get(name) for name in ("kind", "sha256", "size", "created"))
     if facts.get("key") != key:
         raise InvalidRecord("the record has another key")
-    if not isinstance(kind, str) or kind not in list(EntryKind):
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise InvalidRecord("the record has no valid kind")
     if not isinstance(sha256, str) or not is_hash(sha256):
         raise InvalidRecord("the record has no valid sha256")
@@ -137,11 +146,11 @@ def _parse_entry(facts: object, key: str, used: float) -> StoreEntry:
         raise InvalidRecord("the record has no valid resolution")
     file = facts.get("file")
     filename = file.rpartition("/")[2] if isinstance(file, str) else ""
-    if file != entry_file(key, EntryKind(kind), filename):
+    if file != entry_file(key, _KINDS[kind], filename):
         raise InvalidRecord("the record names a file that is not its own")
     return StoreEntry(
         key=key,
-        kind=EntryKind(kind),
+        kind=_KINDS[kind],
         file=file,
         sha256=sha256,
         size=size,

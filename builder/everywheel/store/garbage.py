@@ -16,8 +16,8 @@ from pathlib import Path
 from everywheel.errors import MachineError
 from everywheel.execution.files import is_directory, remove_path, translate_os_errors
 from everywheel.execution.jobserver import find_abandoned_pools
-from everywheel.store.entry import EntryKind, StoreEntry, entry_file
-from everywheel.store.layout import file_size, is_inside, list_folder
+from everywheel.store.entry import EntryKind, StoreEntry
+from everywheel.store.layout import file_size, is_inside, list_folder, list_names
 from everywheel.store.lease import hold_if_free, remove_free_lock, stop_leases
 from everywheel.store.local import Store
 from everywheel.store.stamped_dir import STAMP, last_use
@@ -119,12 +119,13 @@ def _list_own(store: Store, name: str) -> list[Path]:
 def _list_unrecorded(store: Store, entries: Collection[StoreEntry]) -> Iterator[Path]:
     """Yield files and directories next to the entries that belong to none: their writer was killed or they are damaged."""
     keys = set(store.list_keys())
-    artifacts = {entry_file(entry.key, EntryKind.ARTIFACT) for entry in entries if entry.kind is EntryKind.ARTIFACT}
+    artifacts = {entry.file for entry in entries if entry.kind is EntryKind.ARTIFACT}
     wheels = {entry.key for entry in entries if entry.kind is EntryKind.WHEEL}
-    for path in _list_own(store, "artifacts"):
-        is_record = path.suffix == ".json" and path.stem in keys
-        if not is_record and f"artifacts/{path.name}" not in artifacts:
-            yield path
+    folder = store.root / "artifacts"
+    for name in list_names(folder) if is_inside(store.root, folder / "any") else []:
+        is_record = name.endswith(".json") and name.removesuffix(".json") in keys
+        if not is_record and f"artifacts/{name}" not in artifacts:
+            yield folder / name
     yield from (path for path in _list_own(store, "wheels") if path.name not in wheels)
 
 

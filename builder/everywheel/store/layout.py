@@ -117,14 +117,20 @@ def find_damaged_folders(root: Path) -> list[Damage]:
 
 
 def list_folder(folder: Path) -> list[Path]:
-    """Return what is in a directory of the store, sorted; nothing for one that is missing or not a directory.
+    """Return what is in a directory of the store, like `list_names`."""
+    return [folder / name for name in list_names(folder)]
+
+
+def list_names(folder: Path) -> list[str]:
+    """Return the names in a directory of the store, sorted; nothing for one that is missing or not a directory.
 
     Raises MachineError for a directory that cannot be read.
     """
     if not folder.is_dir():
         return []
     try:
-        return sorted(folder.iterdir(), key=lambda path: path.name)  # paths take several times as long to compare
+        with os.scandir(folder) as items:
+            return sorted(item.name for item in items)
     except OSError as error:
         raise MachineError(
             f"cannot read {folder}",

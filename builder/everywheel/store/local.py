@@ -35,7 +35,7 @@ from everywheel.execution.files import (
     translate_os_errors,
 )
 from everywheel.store.entry import EntryKind, InvalidRecord, StoreEntry, entry_file, format_record, is_hash, read_record
-from everywheel.store.layout import check_root, create_folders, find_cache_directory, list_folder
+from everywheel.store.layout import check_root, create_folders, find_cache_directory, list_names
 from everywheel.store.lease import hold_if_free, make_lock, open_lease
 from everywheel.store.unpacking import unpack_over
 
@@ -77,9 +77,8 @@ class Store:
     def find(self, key: str) -> StoreEntry | None:
         """Return the entry of a finished artifact or wheel, or None; its content is not compared with its hash."""
         try:
-            entry = read_record(self.record(key))
-            with self._open(entry):
-                return entry
+            entry = read_record(f"{self.root}/artifacts/{key}.json")
+            return entry if os.access(self._check_file(entry), os.R_OK) else None
         except (FileNotFoundError, InvalidRecord):
             return None
 
@@ -121,18 +120,29 @@ class Store:
 
         Raises FileNotFoundError, and InvalidRecord when it is not a regular file of the recorded size, or cannot be read.
         """
-        path = self.path(entry)
         try:
-            is_own = stat.S_ISREG(path.lstat().st_mode) and is_directory(path.parent)
-            if not is_own or path.lstat().st_size != entry.size:
-                raise InvalidRecord("the file is not a regular one of the recorded size")
+            path = Path(self._check_file(entry))
             file = path.open("rb")
-        except (FileNotFoundError, NotADirectoryError):
-            raise FileNotFoundError(path) from None
+        except FileNotFoundError:
+            raise
         except OSError as error:
             raise InvalidRecord(f"the file cannot be read: {(error.strerror or str(error)).lower()}") from None
         with file:
             yield file
+
+    def _check_file(self, entry: StoreEntry) -> str:
+        """Return the path of the artifact or wheel of an entry; raise errors as `_open` does."""
+        path = f"{self.root}/{entry.file}"
+        try:
+            status, parent = os.lstat(path), os.lstat(path.rpartition("/")[0])
+        except (FileNotFoundError, NotADirectoryError):
+            raise FileNotFoundError(path) from None
+        except OSError as error:
+            raise InvalidRecord(f"the file cannot be read: {(error.strerror or str(error)).lower()}") from None
+        is_own = stat.S_ISREG(status.st_mode) and stat.S_ISDIR(parent.st_mode)
+        if not is_own or status.st_size != entry.size:
+            raise InvalidRecord("the file is not a regular one of the recorded size")
+        return path
 
     def touch(self, key: str) -> None:
         """Record the current time as the last use of an entry; `everywheel store gc` keeps recently used entries."""
@@ -230,7 +240,7 @@ class Store:
 
     def list_keys(self) -> list[str]:
         """Return the keys of all records, including damaged ones; files with other names are not records."""
-        names = [path.name for path in list_folder(self.root / "artifacts")]
+        names = list_names(self.root / "artifacts")
         return [name[:64] for name in names if name[64:] == ".json" and is_hash(name[:64])]
 
     def remove(self, key: str) -> None:
