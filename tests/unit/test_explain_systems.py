@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 from everywheel.binaries.elf import ElfFacts, VersionNeed
 from everywheel.explain.distributions import list_distributions
+from everywheel.explain.explanation import Platform
+from everywheel.explain.lower import list_steps
 from everywheel.explain.requirements import find_libc, list_causes
 from everywheel.explain.systems import judge, summarize
 from everywheel.platforms.architectures import ARCHES
@@ -136,3 +138,25 @@ def test_releases_are_in_order_and_those_without_a_number_are_last() -> None:
 
     assert names[:3] == ["3.12", "3.13", "3.14"]
     assert names[-9:] == ["8", "9", "10", "11", "12", "13", "testing", "unstable", "experimental"]
+
+
+def test_what_remains_without_a_version_is_the_next_older_one() -> None:
+    needs = [("libstdc++.so.6", f"GLIBCXX_{number}", ("_ZSt",)) for number in ("3.4", "3.4.9", "3.4.26", "3.4.30")]
+    causes = list_causes({"demo/libfoo.so": make_elf(*needs)}, "glibc", X86_64)
+    platform = Platform(
+        system="Linux",
+        arch="x86_64",
+        libc="glibc",
+        files=("demo/libfoo.so",),
+        minimum="glibc",
+        libraries=(),
+        causes=causes,
+        verdicts=judge(list_distributions("x86_64"), "glibc", causes, ()),
+    )
+
+    steps = [(step.version, step.remaining, "Debian 11" in step.gains) for step in list_steps(platform)]
+
+    assert steps == [
+        ("GLIBCXX_3.4.30", "GLIBCXX_3.4.26", True),
+        ("GLIBCXX_3.4.26", "GLIBCXX_3.4.9", False),
+    ]

@@ -84,11 +84,10 @@ def _list_family(platform: Platform, family: str) -> Iterator[Step]:
     for number in dict.fromkeys(cause.number for cause in causes):
         if version_key(number) <= oldest:
             continue
-        before = [cause for cause in causes if version_key(cause.number) <= version_key(number)]
-        after = [cause for cause in causes if version_key(cause.number) < version_key(number)]
-        running = {v.distribution.name for v in judge(rows, platform.libc, before, ()) if v.runs}
+        causing = [cause for cause in causes if cause.number == number]
+        after = [cause for cause in causes if cause.key < causing[0].key][:1]
+        running = {v.distribution.name for v in judge(rows, platform.libc, causing, ()) if v.runs}
         gained = [v.distribution.name for v in judge(rows, platform.libc, after, ()) if v.runs]
-        causing = [cause for cause in before if cause.number == number]
         yield Step(
             version=causing[0].version,
             remaining=after[0].version if after else "",

@@ -65,7 +65,8 @@ def list_causes(elves: Mapping[str, ElfFacts], libc: str, arch: Arch) -> tuple[C
     `elves` are all files of a subject for one architecture: what they require of each other is not included.
     """
     causes = [*_list_versions(elves), *(_list_musl(elves, arch) if libc == "musl" else ())]
-    return tuple(sorted(causes, key=lambda cause: (cause.family, [-part for part in cause.key], cause.file)))
+    by_version = sorted(sorted(causes, key=lambda cause: cause.file), key=lambda cause: cause.key, reverse=True)
+    return tuple(sorted(by_version, key=lambda cause: cause.family))
 
 
 def find_highest(causes: Iterable[Cause]) -> dict[str, tuple[Cause, ...]]:

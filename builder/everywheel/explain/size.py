@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import posixpath
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 
 from elftools.elf.elffile import ELFFile
@@ -57,8 +57,9 @@ def measure(subject: Subject) -> SizeReport:
     packed = dict(subject.packed_sizes)
     files = [Part(name=name, size=size, packed=packed.get(name, 0)) for name, size in subject.sizes]
     kinds: dict[str, list[Part]] = {}
+    binaries, modules = subject.contents.binaries.keys(), subject.contents.modules.keys()
     for part in files:
-        kinds.setdefault(_name_kind(part.name, subject), []).append(part)
+        kinds.setdefault(_name_kind(part.name, binaries, modules), []).append(part)
     return SizeReport(
         total=Part(name=subject.title, size=sum(part.size for part in files), packed=subject.packed),
         kinds=_sort(_add(name, parts) for name, parts in kinds.items()),
@@ -75,13 +76,12 @@ def _sort(parts: Iterable[Part]) -> tuple[Part, ...]:
     return tuple(sorted(parts, key=lambda part: (-(part.packed or part.size), -part.size, part.name)))
 
 
-def _name_kind(name: str, subject: Subject) -> str:
-    contents = subject.contents
+def _name_kind(name: str, binaries: Set[str], modules: Set[str]) -> str:
     folders = name.split("/")[:-1]
     if any(folder in ("tests", "test") for folder in folders):
         return "tests"
-    if name in contents.binaries:
-        return "modules" if name in contents.modules else "shared libraries and programs"
+    if name in binaries:
+        return "modules" if name in modules else "shared libraries and programs"
     if any(folder.endswith(".dist-info") for folder in folders):
         return "licenses" if "licenses" in folders else "metadata"
     return _SUFFIXES.get(posixpath.splitext(name)[1], "other files")

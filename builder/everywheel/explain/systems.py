@@ -36,19 +36,18 @@ def judge(
     `libc` is the C library of the files, empty if they use none; `causes` is what they require of the system. `policies` are
     those of a wheel's platform tags, which installers compare with the system; empty for a file without tags.
     """
+    newest = [causes[0] for causes in find_highest(causes).values()]
     return tuple(
-        Verdict(distribution=row, reasons=tuple(_find_reasons(row, libc, causes, policies))) for row in distributions
+        Verdict(distribution=row, reasons=tuple(_find_reasons(row, libc, newest, policies))) for row in distributions
     )
 
 
-def _find_reasons(row: Distribution, libc: str, causes: Sequence[Cause], policies: Sequence[Policy]) -> Iterator[str]:
+def _find_reasons(row: Distribution, libc: str, newest: Sequence[Cause], policies: Sequence[Policy]) -> Iterator[str]:
     if libc and libc != row.libc:
         yield f"needs {libc}; {row.name} has {row.libc}"
         return
     too_new = [
-        highest[0]
-        for highest in find_highest(causes).values()
-        if (available := row.version_of(highest[0].family)) and highest[0].key > version_key(available)
+        cause for cause in newest if (available := row.version_of(cause.family)) and cause.key > version_key(available)
     ]
     for cause in too_new:
         yield f"needs {cause.describe()}; {row.name} has {row.version_of(cause.family)}"

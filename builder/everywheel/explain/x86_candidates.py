@@ -8,7 +8,8 @@ disassembled. A place has a key, which all instructions with this encoding share
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 
 Key = tuple[int, ...]
 """The encoding without operands: prefix, map, width and opcode."""
@@ -46,21 +47,34 @@ _PREFIXES = {
 }
 
 
-def find_candidates(code: bytes) -> Iterator[tuple[int, Key]]:
-    """Yield the offset and the key of each place; the offsets are not sorted."""
-    for match in _VECTOR.finditer(code):
-        start = match.start()
-        yield start, _make_vector_key(code, start)
+def find_candidates(code: bytes, starts: Sequence[int]) -> Iterator[tuple[int, Mapping[Key, Sequence[int]]]]:
+    """Yield the places of each function by key, with the index of the function; `starts` are the sorted offsets of all.
+
+    The index is -1 for what is before the first function.
+    """
+    groups: dict[int, dict[Key, list[int]]] = {}
+    known: dict[bytes, Key] = {}
+    keys: dict[Key, list[int]] = {}
+    end = 0  # of the function that `keys` belongs to
+    for offset, encoding in [(match.start(), match[0]) for match in _VECTOR.finditer(code)]:
+        if offset >= end:
+            index = bisect_right(starts, offset) - 1
+            keys = groups.setdefault(index, {})
+            end = starts[index + 1] if index + 1 < len(starts) else len(code)
+        key = known.get(encoding) or known.setdefault(encoding, _make_vector_key(encoding))
+        keys.setdefault(key, []).append(offset)
     for match in _LEGACY.finditer(code):
-        yield from _find_legacy(code, match.start())
+        for offset, key in _find_legacy(code, match.start()):
+            groups.setdefault(bisect_right(starts, offset) - 1, {}).setdefault(key, []).append(offset)
+    yield from sorted(groups.items())
 
 
-def _make_vector_key(code: bytes, start: int) -> Key:
-    if code[start] == 0xC5:
-        return (0xC5, 1, code[start + 1] & 0x07, code[start + 2])
-    if code[start] == 0xC4:
-        return (0xC4, code[start + 1] & 0x1F, code[start + 2] & 0x87, code[start + 3])
-    return (0x62, code[start + 1] & 0x07, code[start + 2] & 0x83, code[start + 4])
+def _make_vector_key(encoding: bytes) -> Key:
+    if encoding[0] == 0xC5:
+        return (0xC5, 1, encoding[1] & 0x07, encoding[2])
+    if encoding[0] == 0xC4:
+        return (0xC4, encoding[1] & 0x1F, encoding[2] & 0x87, encoding[3])
+    return (0x62, encoding[1] & 0x07, encoding[2] & 0x83, encoding[4])
 
 
 def _find_legacy(code: bytes, start: int) -> Iterator[tuple[int, Key]]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import re
-from bisect import bisect_right
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from everywheel.explain.code import CHECK, Code, CodeFacts, FunctionUse
@@ -70,14 +69,40 @@ _MOST_TRIES = 4  # of a key in one function
 _MOST_CHECKS = 300_000  # of places in all files of a subject: about 10 seconds; large wheels need a tenth of it
 
 
+class _Boundaries:
+    """A disassembler that finds where instructions begin.
+
+    capstone's own method makes four Python objects of each instruction, which takes longer than the disassembling.
+    """
+
+    def __init__(self) -> None:
+        import capstone
+
+        self._disassembler = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
+        self._disassembler.skipdata = True
+        self._library, self._type = capstone._cs, capstone._cs_insn
+        self._size, self._address = ctypes.sizeof(self._type), self._type.address.offset
+
+    def has_start(self, data: bytes, offset: int) -> bool:
+        """Return whether an instruction begins at an offset of code that begins with one; data has none."""
+        array = ctypes.POINTER(self._type)()
+        count = self._library.cs_disasm(self._disassembler.csh, data, len(data), 0, 0, ctypes.byref(array))
+        if not count:
+            return False
+        records = memoryview(ctypes.string_at(array, count * self._size))
+        self._library.cs_free(array, count)
+        starts = records.cast("Q")[self._address // 8 :: self._size // 8].tolist()
+        # Data has the number 0.
+        return offset in starts and records.cast("I")[starts.index(offset) * self._size // 4] != 0
+
+
 class X86Reader:
     """A disassembler that remembers the extension of each key."""
 
     def __init__(self) -> None:
         import capstone
 
-        self._lite = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
-        self._lite.skipdata = True
+        self._boundaries = _Boundaries()
         self._detailed: Any = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
         self._detailed.detail = True
         self._known: dict[Key, frozenset[str]] = {}
@@ -92,16 +117,13 @@ class X86Reader:
         """Yield each function that uses an extension or reads the features of the processor."""
         for code in facts.code:
             starts = [start for start, _ in code.functions]
-            candidates: dict[int, dict[Key, list[int]]] = defaultdict(lambda: defaultdict(list))
-            for offset, key in find_candidates(code.data):
-                candidates[bisect_right(starts, offset) - 1][key].append(offset)
-            for index, keys in sorted(candidates.items()):
+            for index, keys in find_candidates(code.data, starts):
                 start, name = code.functions[index] if index >= 0 else (0, "")
                 used = self._find_extensions(code, start, keys)
                 if used:
                     yield FunctionUse(name=name, address=code.address + start, extensions=frozenset(used))
 
-    def _find_extensions(self, code: Code, start: int, keys: Mapping[Key, list[int]]) -> set[str]:
+    def _find_extensions(self, code: Code, start: int, keys: Mapping[Key, Sequence[int]]) -> set[str]:
         used: set[str] = set()
         for key, offsets in sorted(keys.items(), key=lambda item: -len(item[1])):
             if key in self._known and self._known[key] <= used:
@@ -124,8 +146,7 @@ class X86Reader:
         self._checks += 1
         if not self.is_complete:
             return False
-        instructions = self._lite.disasm_lite(data[start : offset + _LONGEST], start)
-        return any(address == offset and mnemonic != ".byte" for address, _, mnemonic, _ in instructions)
+        return self._boundaries.has_start(data[start : offset + _LONGEST], offset - start)
 
     def _classify(self, data: bytes) -> frozenset[str]:
         instruction = next(self._detailed.disasm(data, 0, 1), None)
