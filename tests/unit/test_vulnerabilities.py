@@ -380,6 +380,23 @@ def test_a_source_of_a_commit_is_compared_with_the_commits_that_an_entry_names(c
     assert summary.message == text
 
 
+def test_an_openvex_document_states_what_could_not_be_compared_with_the_reason() -> None:
+    commits = make_entry(affected=[{**make_entry()["affected"][0], "versions": []}])
+
+    statements = list_statements((LIBRARY,), {}, parse(commits))
+    content = make_vex("demo", "1.0", statements, author="Jane", time=datetime(2026, 1, 2, tzinfo=UTC))
+
+    (stated,) = [each for each in json.loads(content)["statements"] if each["vulnerability"]["name"] == "OSV-2026-1"]
+    assert stated["status"] == "under_investigation"
+    assert stated["status_notes"] == (
+        "not compared: the advisory names commits only, and none of them is that of the source of foo 1.6"
+    )
+    # An entry that can be compared and affects the library counts more.
+    for entries in ([commits, make_entry()], [make_entry(), commits]):
+        both = list_statements((LIBRARY,), {}, [each for entry in entries for each in parse(entry)])
+        assert [each.state for each in both if each.vulnerability == "OSV-2026-1"] == [State.OPEN]
+
+
 def test_both_commands_accept_several_files_of_both_formats(tmp_path: Path) -> None:
     metadata = {
         "METADATA": b"Metadata-Version: 2.4\nName: demo\nVersion: 1.0\n",

@@ -9,8 +9,9 @@ from pathlib import Path
 from everywheel.audit.report import VULNERABILITIES, CheckSummary, Finding, Report
 from everywheel.errors import BuildError, count_noun
 from everywheel.sources.advisories import Advisories, load_advisories
+from everywheel.sources.distro.packaging import sort_key
 from everywheel.vulnerabilities.components import LibraryComponent, list_components
-from everywheel.vulnerabilities.matching import State, Statement, list_incomparable, list_statements
+from everywheel.vulnerabilities.matching import State, Statement, list_statements
 from everywheel.wheels.wheel import read_wheel
 
 
@@ -45,10 +46,9 @@ def _add_results(report: Report, components: Sequence[LibraryComponent], advisor
     statements = list_statements(components, advisories.packages, advisories.entries)
     findings = tuple(_make_finding(each, report.wheel) for each in statements if each.state is State.OPEN)
     compared = [each for each in components if _is_known(each, advisories)]
-    incomparable = list_incomparable(components, advisories.packages, advisories.entries)
     summary = CheckSummary(
         check=VULNERABILITIES,
-        message=_summarize(components, compared, statements, incomparable),
+        message=_summarize(components, compared, statements),
     )
     return replace(report, checks=(*report.checks, summary), findings=(*report.findings, *findings))
 
@@ -76,7 +76,6 @@ def _summarize(
     components: Sequence[LibraryComponent],
     compared: Sequence[LibraryComponent],
     statements: Sequence[Statement],
-    incomparable: Sequence[str],
 ) -> str:
     counts = {state: sum(each.state is state for each in statements) for state in State}
     parts = [
@@ -87,6 +86,7 @@ def _summarize(
     ]
     unknown = [each.name for each in components if each not in compared]
     rest = f"; not compared: {', '.join(unknown)}" if unknown else ""
+    incomparable = {each.vulnerability for each in statements if each.state is State.NOT_COMPARED}
     if incomparable:
-        rest += f"; not compared, since they name commits only: {', '.join(incomparable)}"
+        rest += f"; not compared, since they name commits only: {', '.join(sorted(incomparable, key=sort_key))}"
     return ", ".join(parts) + rest

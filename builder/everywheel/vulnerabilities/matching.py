@@ -16,11 +16,16 @@ from everywheel.vulnerabilities.components import LibraryComponent
 
 
 class State(StrEnum):
-    """The state of a vulnerability in a library; a minor one does not affect the security of Debian's packages."""
+    """The state of a vulnerability in a library.
+
+    A minor one does not affect the security of Debian's packages. One is not compared if its entry names only commits, none
+    of which is that of the source.
+    """
 
     FIXED = "fixed"
     OPEN = "open"
     MINOR = "minor"
+    NOT_COMPARED = "not compared"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +45,7 @@ def list_statements(
     tracker: Mapping[str, Sequence[Vulnerability]],
     entries: Sequence[OsvEntry] = (),
 ) -> tuple[Statement, ...]:
-    """Return a statement for each vulnerability that a patch fixes, and for each open one of the tracker or of OSV.
+    """Return a statement for each vulnerability that a patch fixes, or that is open or not compared in the tracker or OSV.
 
     What the tracker knows about a package counts more than an entry of OSV, which does not know Debian's patches.
     """
@@ -59,40 +64,22 @@ def list_statements(
 def _list_upstream(
     component: LibraryComponent, entries: Sequence[OsvEntry], known: Mapping[str, Vulnerability]
 ) -> list[Statement]:
-    """Return a statement for each entry that affects the version of a library, once for each vulnerability."""
-    statements = {}
+    """Return a statement for each entry that affects a library or cannot be compared with it, once for each vulnerability."""
+    statements = dict[str, Statement]()
     for entry in entries:
         names = {entry.id, *entry.aliases}
         if names & {*component.fixes, *known} or not entry.names & component.upstream_names:
             continue
-        if entry.affects(component.version, component.commit):
+        is_affected = entry.affects(component.version, component.commit)
+        if is_affected or (entry.label not in statements and not entry.is_comparable(component.commit)):
             statements[entry.label] = Statement(
                 component=component,
                 vulnerability=entry.label,
-                state=State.OPEN,
+                state=State.OPEN if is_affected else State.NOT_COMPARED,
                 description=entry.summary,
                 fixed_in=entry.fixed_in,
             )
     return [statements[name] for name in sorted(statements, key=sort_key)]
-
-
-def list_incomparable(
-    components: Sequence[LibraryComponent],
-    tracker: Mapping[str, Sequence[Vulnerability]],
-    entries: Sequence[OsvEntry],
-) -> tuple[str, ...]:
-    """Return the vulnerabilities that only entries with commits state of a library, none of which is that of its source."""
-    labels = set[str]()
-    for component in components:
-        known = [] if component.package is None else [each.name for each in tracker.get(component.package.name, ())]
-        labels |= {
-            entry.label
-            for entry in entries
-            if entry.names & component.upstream_names
-            and not entry.is_comparable(component.commit)
-            and not {entry.id, *entry.aliases} & {*component.fixes, *known}
-        }
-    return tuple(sorted(labels, key=sort_key))
 
 
 def _make_statement(component: LibraryComponent, name: str, vulnerability: Vulnerability | None) -> Statement:
