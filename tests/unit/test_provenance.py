@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from everywheel.config.pins import Pin
 from everywheel.config.project import Smoke, load_project
@@ -342,6 +344,12 @@ def forge(statement: dict[str, Any], wheel: Path, key: Path) -> bytes:
     return json.dumps({**document, "payload": base64.b64encode(payload).decode()}).encode()
 
 
+def name_subject_twice(content: bytes) -> bytes:
+    document = json.loads(content)
+    other = {**document["subject"][0], "digest": {"sha256": "0" * 64}}
+    return json.dumps({**document, "subject": [other, *document["subject"]]}).encode()
+
+
 def truncate(statement: dict[str, Any], wheel: Path, key: Path) -> bytes:
     return write_statement(statement, wheel)[:-20]
 
@@ -368,6 +376,39 @@ def truncate(statement: dict[str, Any], wheel: Path, key: Path) -> bytes:
             lambda statement, wheel, key: write_statement({**statement, "predicateType": "https://example.org"}, wheel),
             "demo-1.0-py3-none-any.whl.provenance.json: its predicate is https://example.org, not "
             "https://slsa.dev/provenance/v1",
+        ),
+        (
+            lambda statement, wheel, key: write_statement(statement, wheel).replace(
+                b'"digest": {"sha256": "' + SOURCE.encode() + b'"}', b'"digest": "text"'
+            ),
+            "demo-1.0-py3-none-any.whl.provenance.json: a value is not an object",
+        ),
+        (
+            lambda statement, wheel, key: write_statement(statement, wheel).replace(
+                b'"' + SOURCE.encode() + b'"', b'["text"]'
+            ),
+            "demo-1.0-py3-none-any.whl.provenance.json: a digest is not a text",
+        ),
+        (
+            # Readers differ in which of two equal keys counts.
+            lambda statement, wheel, key: b'{"subject": [],' + write_statement(statement, wheel)[1:],
+            "demo-1.0-py3-none-any.whl.provenance.json: an object has a key twice",
+        ),
+        (
+            lambda statement, wheel, key: (
+                b'{"payload": "e30=",' + sign_statement(write_statement(statement, wheel), key)[1:]
+            ),
+            "demo-1.0-py3-none-any.whl.provenance.json: it is not an envelope: an object has a key twice",
+        ),
+        (
+            lambda statement, wheel, key: name_subject_twice(write_statement(statement, wheel)),
+            "demo-1.0-py3-none-any.whl.provenance.json: it has several subjects with the same name: demo-1.0-py3-none-any.whl",
+        ),
+        (
+            lambda statement, wheel, key: sign_statement(write_statement(statement, wheel), key).replace(
+                b"vnd.in-toto+json", b"json"
+            ),
+            "demo-1.0-py3-none-any.whl.provenance.json: its payload is 'application/json', not 'application/vnd.in-toto+json'",
         ),
     ],
 )
@@ -419,6 +460,33 @@ def test_a_signature_by_another_key_is_refused(tmp_path: Path) -> None:
         open_envelope(envelope, load_public_keys([other]))
 
 
+@pytest.mark.parametrize("signature", [{"keyid": ""}, {"keyid": "of another tool"}, {}])
+def test_a_signature_counts_with_any_identifier_of_its_key(signature: dict[str, str], tmp_path: Path) -> None:
+    private, public = write_keys(tmp_path)
+    document = json.loads(sign_statement(b"{}", private))
+    sig = document["signatures"][0]["sig"]
+
+    envelope = json.dumps({**document, "signatures": [{"keyid": "x", "sig": "AAAA"}, {**signature, "sig": sig}]})
+
+    assert open_envelope(envelope.encode(), load_public_keys([public])) == b"{}"
+
+
+def test_a_key_of_cosign_is_accepted(tmp_path: Path) -> None:
+    key = generate_private_key(SECP256R1())  # cosign generate-key-pair
+    (tmp_path / "cosign.pub").write_bytes(
+        key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    )
+    payload_type = "application/vnd.in-toto+json"
+    signature = key.sign(f"DSSEv1 {len(payload_type)} {payload_type} 2 {{}}".encode(), ECDSA(SHA256()))
+    envelope = {
+        "payloadType": payload_type,
+        "payload": base64.b64encode(b"{}").decode(),
+        "signatures": [{"keyid": "", "sig": base64.b64encode(signature).decode()}],
+    }
+
+    assert open_envelope(json.dumps(envelope).encode(), load_public_keys([tmp_path / "cosign.pub"])) == b"{}"
+
+
 def test_a_file_without_a_key_is_an_error(tmp_path: Path) -> None:
     private, public = write_keys(tmp_path)
 
@@ -442,6 +510,14 @@ def test_a_list_of_hashes_is_read_as_sha256sum_writes_it(tmp_path: Path) -> None
     sums.write_text(f"{'a' * 64}  dist/one.whl\n{'b' * 64} *two.whl\n")
 
     assert read_sums(sums) == {"one.whl": "a" * 64, "two.whl": "b" * 64}
+
+    sums.write_text(f"{'A' * 64}  one.whl\n{'a' * 64}  one.whl\n")
+    assert read_sums(sums) == {"one.whl": "a" * 64}
+
+    sums.write_text(f"{'a' * 64}  one.whl\n{'b' * 64}  one.whl\n")
+    with pytest.raises(UsageError, match="is not a list of hashes") as caught:
+        read_sums(sums)
+    assert caught.value.details == {"reason": "it has two hashes of one.whl"}
 
     sums.write_text("nothing")
     with pytest.raises(UsageError, match="is not a list of hashes"):

@@ -9,14 +9,21 @@ from pathlib import Path
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 from securesystemslib.dsse import Envelope
-from securesystemslib.exceptions import FormatError, UnsupportedLibraryError, VerificationError
-from securesystemslib.signer import CryptoSigner, SSlibKey
+from securesystemslib.exceptions import (
+    FormatError,
+    UnsupportedLibraryError,
+    UnverifiedSignatureError,
+    VerificationError,
+)
+from securesystemslib.signer import CryptoSigner, Signature, SSlibKey
 
 from everywheel.errors import UsageError
 from everywheel.execution.input_files import UnusableFile, read_file
+from everywheel.provenance.statement import parse_json
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 _LARGEST_KEY = 64 << 10  # bytes
+_MOST_SIGNATURES = 100
 _MAKE_KEY = (
     "`openssl genpkey -algorithm ed25519 -out key.pem` makes a key, `openssl pkey -in key.pem -pubout` its public key"
 )
@@ -57,23 +64,36 @@ def open_envelope(content: bytes, keys: Sequence[SSlibKey]) -> bytes:
     Raises InvalidEnvelope for anything else.
     """
     try:
-        envelope = Envelope.from_dict(json.loads(content))
+        document = parse_json(content)
+        signatures = document["signatures"]
+        if len(signatures) > _MOST_SIGNATURES:
+            raise InvalidEnvelope(f"it has {len(signatures)} signatures")
+        # A key's identifier is a hint that other tools leave out or make otherwise, and that is not signed.
+        numbered = [{**signature, "keyid": str(number)} for number, signature in enumerate(signatures)]
+        envelope = Envelope.from_dict({**document, "signatures": numbered})
     except (ValueError, KeyError, TypeError, AttributeError, FormatError, RecursionError) as error:
         raise InvalidEnvelope(f"it is not an envelope: {str(error)[:200] or type(error).__name__}") from None
     if envelope.payload_type != PAYLOAD_TYPE:
-        raise InvalidEnvelope(f"its payload is {envelope.payload_type[:100]!r}, not {PAYLOAD_TYPE!r}")
-    if keys:
-        try:
-            envelope.verify(list(keys), 1)
-        except VerificationError:
-            raise InvalidEnvelope("none of the keys has signed it") from None
+        raise InvalidEnvelope(f"its payload is {str(envelope.payload_type)[:100]!r}, not {PAYLOAD_TYPE!r}")
+    if keys and not any(
+        _is_signed(envelope, signature, key) for key in keys for signature in envelope.signatures.values()
+    ):
+        raise InvalidEnvelope("none of the keys has signed it")
     return bytes(envelope.payload)
+
+
+def _is_signed(envelope: Envelope, signature: Signature, key: SSlibKey) -> bool:
+    try:
+        key.verify_signature(Signature(key.keyid, signature.signature), envelope.pae())
+    except (VerificationError, UnverifiedSignatureError, ValueError):
+        return False
+    return True
 
 
 def is_envelope(content: bytes) -> bool:
     """Return whether a file claims to be an envelope: JSON with a payload and signatures."""
     try:
-        document = json.loads(content)
+        document = json.loads(content.decode())
     except (ValueError, RecursionError):
         return False
     return isinstance(document, dict) and {"payload", "signatures"} <= document.keys()

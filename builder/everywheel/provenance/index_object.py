@@ -6,10 +6,9 @@ Their signatures are by certificates of short life, which only an identity servi
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Iterator
 
-from everywheel.provenance.statement import InvalidStatement, read_statement
+from everywheel.provenance.statement import InvalidStatement, parse_json, read_statement
 
 _STRUCTURE_ERRORS = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 _MOST_ATTESTATIONS = 100
@@ -21,7 +20,7 @@ def find_build_statement(content: bytes) -> bytes:
     Raises InvalidStatement when there is none, or when the object does not have the form of PEP 740.
     """
     try:
-        statements = list(_list_statements(json.loads(content)))
+        statements = list(_list_statements(parse_json(content)))
     except _STRUCTURE_ERRORS as error:
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise InvalidStatement(f"it is not a provenance object of an index (PEP 740): {reason}") from None

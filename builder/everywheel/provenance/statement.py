@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -48,7 +49,8 @@ class Build:
 class Provenance:
     """The content of a statement of provenance: hashes of its subjects by name, the parameters, and the inputs.
 
-    `toolkit` is the version of everywheel; empty for a statement about the build of another tool.
+    The `digest` of an input, if it has one, is an object of texts. `toolkit` is the version of everywheel; empty for a statement
+    about the build of another tool.
     """
 
     subjects: Mapping[str, str]
@@ -60,8 +62,8 @@ class Provenance:
     @property
     def commit(self) -> str:
         """The commit that was built; empty if the statement names none."""
-        digests = [digest for each in self.inputs if isinstance(digest := each.get("digest"), dict)]
-        return next((str(digest["gitCommit"]) for digest in digests if digest.get("gitCommit")), "")
+        commits = (each.get("digest", {}).get("gitCommit") for each in self.inputs)
+        return next((commit for commit in commits if commit), "")
 
 
 def make_statement(build: Build, builder: str) -> bytes:
@@ -100,7 +102,7 @@ def read_statement(content: bytes) -> Provenance:
                 subject.name: subject.digest["sha256"] for subject in message.subject if subject.digest["sha256"]
             },
             parameters=_expect_object(definition["externalParameters"]),
-            inputs=[_expect_object(each) for each in inputs],
+            inputs=[_expect_input(each) for each in inputs],
             builder=str(predicate["runDetails"]["builder"]["id"]),
             toolkit=str(predicate["runDetails"]["builder"].get("version", {}).get("everywheel", "")),
         )
@@ -111,11 +113,29 @@ def read_statement(content: bytes) -> Provenance:
 def parse_statement(content: bytes) -> StatementMessage:
     """Return an in-toto statement with any predicate; raise InvalidStatement for anything else."""
     try:
-        message = ParseDict(json.loads(content), StatementMessage(), max_recursion_depth=_NESTING)
+        message = ParseDict(parse_json(content), StatementMessage(), max_recursion_depth=_NESTING)
         Statement.copy_from_pb(message).validate()
     except _STRUCTURE_ERRORS as error:
         raise _refuse(error) from None
+    names = [subject.name for subject in message.subject]
+    if repeated := sorted(name for name, count in Counter(names).items() if count > 1):
+        raise InvalidStatement(f"it has several subjects with the same name: {', '.join(repeated)[:200]}")
     return message
+
+
+def parse_json(content: bytes) -> Any:
+    """Return the value of a JSON document that all readers read alike: in UTF-8, and with each key once.
+
+    Raises ValueError or RecursionError for anything else.
+    """
+    return json.loads(content.decode(), object_pairs_hook=_make_object)
+
+
+def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise ValueError("an object has a key twice")
+    return values
 
 
 def find_other_subject(name: str, sha256: str, subjects: Mapping[str, str]) -> str:
@@ -127,6 +147,13 @@ def find_other_subject(name: str, sha256: str, subjects: Mapping[str, str]) -> s
 
 def _refuse(error: Exception) -> InvalidStatement:
     return InvalidStatement(str(error).splitlines()[0][:200] if str(error) else type(error).__name__)
+
+
+def _expect_input(value: object) -> Mapping[str, Any]:
+    descriptor = _expect_object(value)
+    if not all(isinstance(digest, str) for digest in _expect_object(descriptor.get("digest", {})).values()):
+        raise TypeError("a digest is not a text")
+    return descriptor
 
 
 def _expect_object(value: object) -> Mapping[str, Any]:

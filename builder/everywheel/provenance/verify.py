@@ -166,12 +166,15 @@ def _check_signatures(statements: Mapping[str, _Statement], keys: Sequence[SSlib
 
 def read_sums(file: Path) -> dict[str, str]:
     """Return the hashes by file name in a list of `sha256sum`; raise UsageError for another file."""
+    sums: dict[str, str] = {}
     try:
-        lines = read_file(file, _LARGEST_STATEMENT).decode().splitlines()
-        pairs = [line.split(maxsplit=1) for line in lines if line.strip() and not line.startswith("#")]
-        return {
-            name.lstrip("*").rpartition("/")[2]: digest for digest, name in pairs if len(bytes.fromhex(digest)) == 32
-        }
+        for line in read_file(file, _LARGEST_STATEMENT).decode().splitlines():
+            if line.strip() and not line.startswith("#"):
+                digest, name = line.split(maxsplit=1)
+                name, digest = name.lstrip("*").rpartition("/")[2], bytes.fromhex(digest).hex()
+                if len(digest) == 64 and sums.setdefault(name, digest) != digest:
+                    raise ValueError(f"it has two hashes of {name}")
+        return sums
     except FileNotFoundError:
         reason = "no such file"
     except (UnusableFile, ValueError) as error:
