@@ -49,8 +49,8 @@ class Build:
 class Provenance:
     """The content of a statement of provenance: hashes of its subjects by name, the parameters, and the inputs.
 
-    The `digest` of an input, if it has one, is an object of texts. `toolkit` is the version of everywheel; empty for a statement
-    about the build of another tool.
+    The `digest` of an input, if it has one, is an object of texts. `toolkit` is the version of everywheel; empty for a
+    statement about the build of another tool.
     """
 
     subjects: Mapping[str, str]
