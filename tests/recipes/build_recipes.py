@@ -2,7 +2,7 @@
 
 `nox -s recipes -- --build libtiff dav1d` builds these; `--build` without names builds the whole collection, which takes hours.
 `--write` adds the results to those of docs/collection.md, and `--tracker` counts open vulnerabilities as well. A library is
-built shared and static, with all of its features. The exit code is 1 if a library was not built.
+built shared and static, or as `--linkage` says, with all of its features. The exit code is 1 if a library was not built.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ from everywheel.sources.outdated import FindingKind, find_outdated
 from everywheel.store.local import Store, default_store
 
 ROOT = Path(__file__).parents[2]
+LINKAGES = (Linkage.SHARED, Linkage.STATIC)
 
 
 def main() -> int:
@@ -56,7 +57,7 @@ def main() -> int:
         return 0
     store, current, failed = Store(default_store()), dict[str, RecipeResult](), False
     for recipe in chosen:
-        result = build_recipe(recipe, project, args.target, store)
+        result = build_recipe(recipe, project, args.target, args.linkage, store)
         vulnerabilities = count_vulnerabilities(recipe, store, args.tracker) if args.tracker else None
         current[recipe.name] = dataclasses.replace(result, vulnerabilities=vulnerabilities)
         failed = failed or any(target.error for target in result.targets.values())
@@ -74,29 +75,37 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these recipes [all libraries]")
     parser.add_argument("-t", "--target", action="append", help="only this target; repeatable [six targets]")
     parser.add_argument(
+        "--linkage", action="append", type=Linkage, choices=LINKAGES, help="only this linkage; repeatable [both]"
+    )
+    parser.add_argument(
         "--tracker", default="", metavar="FILE|URL", help="Debian's security tracker in JSON, or a copy"
     )
     parser.add_argument("--write", action="store_true", help="write the results to docs/collection.md and its data")
     args = parser.parse_args()
     args.target = args.target or list(TARGETS)
+    args.linkage = args.linkage or LINKAGES
     return args
 
 
-def build_recipe(recipe: Recipe, project: Project, tags: Sequence[str], store: Store) -> RecipeResult:
-    """Build one library for each target, shared and static; a failure is part of the result."""
+def build_recipe(
+    recipe: Recipe, project: Project, tags: Sequence[str], linkages: Sequence[Linkage], store: Store
+) -> RecipeResult:
+    """Build one library for each target with each linkage; a failure is part of the result."""
     results = {}
     for tag in tags:
         if not is_supported(recipe, tag):
             continue
         print(f"{recipe.name} {recipe.version}: {tag}", flush=True)
-        results[tag] = build_for_target(recipe, project, parse_target(tag), store)
+        results[tag] = build_for_target(recipe, project, parse_target(tag), linkages, store)
     return RecipeResult(version=recipe.version, targets=results)
 
 
-def build_for_target(recipe: Recipe, project: Project, target: Target, store: Store) -> TargetResult:
+def build_for_target(
+    recipe: Recipe, project: Project, target: Target, linkages: Sequence[Linkage], store: Store
+) -> TargetResult:
     """Build a library with its requirements; only its own steps are measured."""
     seconds, sizes, error, has_check = 0.0, dict[Linkage, int](), "", False
-    for linkage in (Linkage.SHARED, Linkage.STATIC):
+    for linkage in linkages:
         step, outcome = build_library(recipe, project, target, linkage, store)
         has_check = step.recipe.check is not None and bool(step.recipe.products.provides)
         if isinstance(outcome, str):

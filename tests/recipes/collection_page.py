@@ -48,7 +48,7 @@ without them, the store had the library.
 class TargetResult:
     """The builds for one target: their seconds, the sizes in bytes (0: not built), and the first error, if one failed.
 
-    `is_run` is true if the check program of the recipe was run.
+    `is_run` is true if the check program of the recipe was run with each library that was built.
     """
 
     seconds: float = 0.0
@@ -101,15 +101,22 @@ def write_results(results: Mapping[str, RecipeResult], recipes: Sequence[Recipe]
 def merge_results(old: RecipeResult | None, new: RecipeResult) -> RecipeResult:
     """Return the results of a run together with older ones of the same version.
 
-    A library that was not built again, because it was in the store, keeps its seconds.
+    A library that was not built again, because it was in the store, keeps its seconds; one that was built with one linkage
+    keeps the size of the other.
     """
     if old is None or old.version != new.version:
         return new
     targets = {**old.targets}
     for tag, target in new.targets.items():
         known = old.targets.get(tag)
-        seconds = known.seconds if known is not None and not target.seconds else target.seconds
-        targets[tag] = dataclasses.replace(target, seconds=seconds)
+        if known is not None:
+            sizes = (
+                {}
+                if target.error
+                else {"shared": target.shared or known.shared, "static": target.static or known.static}
+            )
+            target = dataclasses.replace(target, seconds=target.seconds or known.seconds, **sizes)
+        targets[tag] = target
     vulnerabilities = old.vulnerabilities if new.vulnerabilities is None else new.vulnerabilities
     return RecipeResult(
         version=new.version,
@@ -153,10 +160,8 @@ def render_table(results: Mapping[str, RecipeResult], recipes: Sequence[Recipe])
 def _describe(target: TargetResult | None) -> str:
     if target is None:
         return ""
-    if target.is_run:
-        return "run"
     if target.shared and target.static:
-        return "built"
+        return "run" if target.is_run else "built"
     return "shared only" if target.shared else "static only" if target.static else "no, see below"
 
 

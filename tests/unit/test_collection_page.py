@@ -74,6 +74,18 @@ def test_results_of_a_version_are_merged_and_keep_the_seconds_of_what_was_not_bu
     assert merge_results(old, RecipeResult(version="2")) == RecipeResult(version="2")
 
 
+def test_a_library_that_was_built_with_one_linkage_keeps_the_size_of_the_other() -> None:
+    old = RecipeResult(version="1", targets={INTEL: TargetResult(seconds=9.0, shared=1, static=1, is_run=True)})
+    static = TargetResult(seconds=4.0, static=2, is_run=True)
+
+    merged = merge_results(old, RecipeResult(version="1", targets={INTEL: static}))
+    failed = merge_results(old, RecipeResult(version="1", targets={INTEL: TargetResult(error="no compiler")}))
+
+    assert merged.targets[INTEL] == TargetResult(seconds=4.0, shared=1, static=2, is_run=True)
+    assert failed.targets[INTEL] == TargetResult(seconds=9.0, error="no compiler")
+    assert merge_results(None, RecipeResult(version="1", targets={INTEL: static})).targets[INTEL] == static
+
+
 @pytest.mark.parametrize(
     ("name", "stem"),
     [
