@@ -342,8 +342,9 @@ def test_arguments_in_response_files_are_checked(wrapper: Wrapper, tmp_path: Pat
 
 
 @pytest.mark.parametrize("flag", ["-flto", "-flto=thin", "-flto=auto"])
-def test_link_time_optimization_is_dropped_for_macos_which_zig_links_without_lld(wrapper: Wrapper, flag: str) -> None:
-    toolchain = replace(wrapper.toolchain, target=parse_target("macosx_11_0_arm64"))
+@pytest.mark.parametrize("target", ["macosx_11_0_arm64", "win_amd64"])
+def test_link_time_optimization_is_dropped_where_zig_does_not_link_it(wrapper: Wrapper, target: str, flag: str) -> None:
+    toolchain = replace(wrapper.toolchain, target=parse_target(target))
     text = render_filter(toolchain, (), Path(sys.executable))
     script = wrapper.store / "cc"
     wrapper.store.mkdir()

@@ -57,6 +57,10 @@ def render_filter(toolchain: Toolchain, folders: Sequence[Path], python: Path) -
     """Return the part of a wrapper that checks its arguments: builds may name only the workspace and `folders`.
 
     `python` replaces response files by the arguments in them, which are checked like all others.
+
+    Link-time optimization is possible for Linux only: zig's linker for macOS does not have it, and for Windows functions of
+    the C library that it introduces are missing (https://github.com/ziglang/zig/issues/15958). LLD does not know the values
+    of gcc's option.
     """
     workspace = toolchain.directory.parent
     allowed = dict.fromkeys(path for folder in (workspace, *folders) for path in (folder, folder.resolve()))
@@ -68,8 +72,7 @@ def render_filter(toolchain: Toolchain, folders: Sequence[Path], python: Path) -
         "source": shlex.quote(str(workspace / "source")),
         "allowed": " | ".join(f"{shlex.quote(str(path))}/*" for path in allowed),
         "expand": shlex.join(map(str, [python, "-I", "-S", SCRIPT.with_name("response_files.py")])),
-        # zig's own linker, which links for macOS, has no link-time optimization; LLD does not know gcc's values.
-        "lto": "-flto | -flto=*" if toolchain.target.os == "darwin" else "-flto=auto | -flto=jobserver | -flto=[0-9]*",
+        "lto": "-flto=auto | -flto=jobserver | -flto=[0-9]*" if toolchain.target.os == "linux" else "-flto | -flto=*",
         "notes": shlex.quote(str(_find_notes(toolchain))),
     }
     text = "".join(line for line in SCRIPT.read_text().splitlines(keepends=True) if not line.startswith("#"))
