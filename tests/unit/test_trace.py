@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from everywheel.cli.trace import record_trace
+from everywheel.cli.trace import TraceFiles, record_trace
 from everywheel.errors import BuildError, UsageError
 from everywheel.execution.jobserver import open_job_pool
 from everywheel.execution.process import run_command
@@ -31,7 +31,7 @@ def run(work: dict[str, tuple[tuple[str, ...], Callable[[Callable[[str], None]],
         Task(id=name, label=f"label of {name}", requires=requires, priority=1.0, work=function)
         for name, (requires, function) in work.items()
     ]
-    with open_job_pool(2) as pool, record_trace(SilentListener(), file) as listener:
+    with open_job_pool(2) as pool, record_trace(SilentListener(), TraceFiles(trace=file)) as listener:
         execute(tasks, LocalExecutor(pool), listener)
 
 
@@ -94,7 +94,7 @@ def test_failed_and_skipped_tasks_are_recorded(tmp_path: Path) -> None:
 
 def test_transfers_are_recorded_with_their_size_and_outcome(tmp_path: Path) -> None:
     file = PinnedFile(label="zlib 1.3.1", filename="zlib.tar.gz", sha256="ab" * 32)
-    with record_trace(SilentListener(), tmp_path / "trace.json") as listener:
+    with record_trace(SilentListener(), TraceFiles(trace=tmp_path / "trace.json")) as listener:
         for location, kind in (("one", FetchEventKind.REFUSED), ("two", FetchEventKind.DONE)):
             listener.fetch(FetchEvent(kind=FetchEventKind.STARTED, file=file, location=location))
             listener.fetch(FetchEvent(kind=FetchEventKind.BYTES, file=file, location=location, size=3))
@@ -110,7 +110,7 @@ def test_what_runs_when_a_build_is_interrupted_is_in_the_trace(tmp_path: Path) -
     task = Task(id="a", label="label of a", requires=(), priority=1.0, work=lambda set_stage: None)
 
     def interrupt() -> None:
-        with record_trace(SilentListener(), tmp_path / "trace.json") as listener:
+        with record_trace(SilentListener(), TraceFiles(trace=tmp_path / "trace.json")) as listener:
             listener.begin(task)
             listener.stage(task, "compile")
             raise KeyboardInterrupt
@@ -124,7 +124,10 @@ def test_what_runs_when_a_build_is_interrupted_is_in_the_trace(tmp_path: Path) -
 
 
 def test_a_trace_that_cannot_be_written_is_an_error_before_the_build(tmp_path: Path) -> None:
-    with pytest.raises(UsageError) as error, record_trace(SilentListener(), tmp_path / "missing" / "trace.json"):
+    with (
+        pytest.raises(UsageError) as error,
+        record_trace(SilentListener(), TraceFiles(trace=tmp_path / "missing" / "trace.json")),
+    ):
         pytest.fail("the body ran")
 
     assert error.value.render() == (

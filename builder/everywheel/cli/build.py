@@ -30,6 +30,7 @@ from everywheel.cli.run_plan import STEPS_ARE_KEPT, apply_target_set, choose_tar
 from everywheel.cli.run_targets import choose_machines, run_targets
 from everywheel.cli.sdist import make_sdist
 from everywheel.cli.store_lease import open_store
+from everywheel.cli.trace import TraceFiles, trace_options
 from everywheel.config.file_names import wheel_name
 from everywheel.config.project import Project
 from everywheel.config.recipe import Linkage
@@ -85,12 +86,7 @@ class _Build:
 @click.option("--debug-symbols", is_flag=True, help="Also write debug files by build id, next to the wheels for Linux.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @runtime_option
-@click.option(
-    "--trace",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Write when each step ran, as JSON for trace viewers such as Perfetto.",
-)
+@trace_options
 @json_option
 @click.pass_context
 @describe_interruption(STEPS_ARE_KEPT)
@@ -107,7 +103,7 @@ def build_command(
     debug_symbols: bool,
     dry_run: bool,
     runtime: str | None,
-    trace: Path | None,
+    files: TraceFiles,
     as_json: bool,
 ) -> None:
     """Build, repair and audit the wheels of a folder, an sdist or a project on the index.
@@ -127,11 +123,11 @@ def build_command(
     where = choose_machines(shard, executor, selection, step_timeout)
     check_debug_symbols(options.engine, where, is_requested=debug_symbols)
     if options.engine is EngineName.CONTAINER:
-        _check_container_options(project, trace)
+        _check_container_options(project, files)
         plan, results = _run_containers(project, targets, store, options, runtime, quiet=as_json)
     else:
         project = provide_interpreters(project, store, options, quiet=as_json)
-        plan, results = run_targets(project, targets, store, options, quiet=as_json, trace=trace, where=where)
+        plan, results = run_targets(project, targets, store, options, quiet=as_json, files=files, where=where)
     wheels = export_wheels(plan, store, wheelhouse or choose_wheelhouse(project, options.engine))
     build = _Build(plan=plan, results=results, wheels=wheels)
     tested = _test_locally(project, build, store, options)
@@ -193,13 +189,14 @@ def _run_containers(
     return plan, results
 
 
-def _check_container_options(project: Project, trace: Path | None) -> None:
+def _check_container_options(project: Project, files: TraceFiles) -> None:
     """Raise UsageError for options that the container engine does not support.
 
     A command in a container has no settings but those of the project's pyproject.toml.
     """
-    if trace is not None:
-        raise UsageError("the container engine writes no trace", hint="leave out `--trace`")
+    for option, file in (("--trace", files.trace), ("--html", files.page)):
+        if file is not None:
+            raise UsageError("the container engine writes no trace", hint=f"leave out `{option}`")
     if project.linkage is Linkage.SYSTEM:
         raise UsageError("the container engine does not build `system` wheels", hint="leave out `--engine`")
     if project.settings_folder != project.root or (project.root / SETTINGS_FILE).exists():

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 from everywheel.cli.extras import require_extra
 from everywheel.cli.failures import describe_interruption
@@ -19,7 +18,7 @@ from everywheel.cli.progress import (
     show_preparation,
 )
 from everywheel.cli.run_plan import STEPS_ARE_KEPT
-from everywheel.cli.trace import record_trace
+from everywheel.cli.trace import TraceFiles, record_trace
 from everywheel.cluster.scheduler_address import parse_scheduler
 from everywheel.cluster.shard_build import build_shard
 from everywheel.config.project import Project
@@ -31,6 +30,8 @@ from everywheel.planning.steps import Plan
 from everywheel.platforms.target import Target
 from everywheel.store.local import Store
 from everywheel.toolchains.compilers import EngineName
+
+_NO_FILES = TraceFiles()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,19 +93,19 @@ def run_targets(
     options: BuildOptions,
     *,
     quiet: bool = False,
-    trace: Path | None = None,
+    files: TraceFiles = _NO_FILES,
     where: ShardNumber | ClusterRequest | None = None,
 ) -> tuple[Plan, tuple[Result, ...]]:
     """Build the wheels of the targets with progress, all of them here, on a cluster, or one shard; print every failure.
 
-    A trace is written to a file if one is named.
+    The build is recorded in `files`.
     """
     console = make_console()
     with (
         open_display(console, quiet=quiet) as display,
         show_preparation(display),
         describe_interruption(STEPS_ARE_KEPT),
-        record_trace(display, trace) as listener,
+        record_trace(display, replace(files, title=f"Build of {project.name} {project.version}")) as listener,
     ):
         if where is None:
             plan, results = build_targets(project, targets, store, options, listener)

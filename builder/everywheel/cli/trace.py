@@ -1,4 +1,4 @@
-"""Traces of builds: what ran when, in the JSON format that Perfetto, chrome://tracing and speedscope open.
+"""Traces of builds: what ran when, in the JSON format that Perfetto, chrome://tracing and speedscope open, and as a page.
 
 The format is the Trace Event Format of Chromium: complete events (`ph` is X) with a start and a duration in microseconds.
 """
@@ -9,24 +9,46 @@ import contextlib
 import json
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import click
+
+from everywheel.cli.options import collect_options
+from everywheel.cli.timeline import STAGE, STEPS, TRANSFER, TRANSFERS, read_timeline
 from everywheel.errors import UsageError
 from everywheel.execution.processor_time import read_processor_time
 from everywheel.execution.scheduler import Result, Task
 from everywheel.pipeline import BuildListener
 from everywheel.sources import FetchEvent, FetchEventKind
 
-_STEPS, _TRANSFERS = 1, 2  # the processes of the trace: each has lanes of its own
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceFiles:
+    """The files in which a build is recorded: the trace as JSON, and its timeline as a page with a title."""
+
+    trace: Path | None = None
+    page: Path | None = None
+    title: str = "build"
+
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+trace_options = collect_options(
+    "files",
+    TraceFiles,
+    click.option("--trace", type=_FILE, metavar="FILE", help="Write when each step ran, for viewers like Perfetto."),
+    click.option("--html", "page", type=_FILE, metavar="FILE", help="Write when each step ran, as a page."),
+)
+"""The options of the files, which a command receives as `files`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Span:
     """Something that runs: its process and lane in the trace, and its start in seconds.
 
-    `used` is the processor time that its task had used before.
+    `used` is the processor time that its task had used before, `requires` are the ids of the tasks that a task requires.
     """
 
     name: str
@@ -35,6 +57,7 @@ class _Span:
     lane: int
     start: float
     used: float = 0.0
+    requires: tuple[str, ...] = ()
 
 
 class TraceRecorder:
@@ -50,7 +73,7 @@ class TraceRecorder:
         self._tasks: dict[str, _Span] = {}
         self._stages: dict[str, _Span] = {}
         self._transfers: dict[str, _Span] = {}
-        self._events: list[dict[str, object]] = []
+        self._events: list[dict[str, Any]] = []
 
     def expect(self, total: int, cached: int) -> None:
         self._listener.expect(total, cached)
@@ -59,7 +82,7 @@ class TraceRecorder:
         key = f"{event.file.sha256} {event.location}"
         with self._lock:
             if event.kind is FetchEventKind.STARTED:
-                self._transfers[key] = self._open(self._transfers, event.file.title, "transfer", _TRANSFERS)
+                self._transfers[key] = self._open(self._transfers, event.file.title, TRANSFER, TRANSFERS)
             elif event.kind is not FetchEventKind.BYTES and key in self._transfers:
                 facts = {"location": event.location, "bytes": event.size, "outcome": event.kind.value}
                 self._close(self._transfers.pop(key), **facts)
@@ -67,7 +90,8 @@ class TraceRecorder:
 
     def begin(self, task: Task) -> None:
         with self._lock:
-            self._tasks[task.id] = self._open(self._tasks, task.label, task.kind.value, _STEPS)
+            span = self._open(self._tasks, task.label, task.kind.value, STEPS)
+            self._tasks[task.id] = replace(span, requires=task.requires)
         self._listener.begin(task)
 
     def stage(self, task: Task, stage: str) -> None:
@@ -76,7 +100,7 @@ class TraceRecorder:
             self._end_stage(task.id, used)
             lane = self._tasks[task.id].lane
             self._stages[task.id] = _Span(
-                name=stage, category="stage", process=_STEPS, lane=lane, start=time.monotonic(), used=used
+                name=stage, category=STAGE, process=STEPS, lane=lane, start=time.monotonic(), used=used
             )
         self._listener.stage(task, stage)
 
@@ -88,26 +112,22 @@ class TraceRecorder:
                 self._close(self._tasks.pop(result.id), **facts, processor_seconds=round(result.processor_seconds, 3))
         self._listener.end(result)
 
-    def write(self, file: Path) -> None:
-        """Write the trace, in which what is still running ends now. Raises UsageError for a file that cannot be written."""
+    def write(self, files: TraceFiles) -> None:
+        """Write the files, in which what is still running ends now; raise UsageError for one that cannot be written."""
         with self._lock:
+            for id, span in self._tasks.items():
+                self._close(span, id=id, outcome="interrupted")
+            for spans in (self._stages, self._transfers):
+                for span in spans.values():
+                    self._close(span, outcome="interrupted")
             for spans in (self._stages, self._tasks, self._transfers):
-                for key in list(spans):
-                    self._close(spans.pop(key), outcome="interrupted")
-            names = {_STEPS: "steps", _TRANSFERS: "transfers"}
-            processes = [
-                {"name": "process_name", "ph": "M", "pid": process, "tid": 0, "args": {"name": name}}
-                for process, name in names.items()
-            ]
-            text = json.dumps({"traceEvents": [*processes, *self._events], "displayTimeUnit": "ms"}, indent=0)
-        try:
-            file.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise UsageError(
-                f"the trace cannot be written to {file}",
-                details={"reason": (error.strerror or str(error)).lower()},
-                hint="name a file in a folder that exists with --trace",
-            ) from None
+                spans.clear()
+        if files.trace is not None:
+            _write(files.trace, "--trace", "the trace", _format_trace(self._events))
+        if files.page is not None:
+            from everywheel.cli.timeline_page import render_timeline  # most builds write no page
+
+            _write(files.page, "--html", "the timeline", render_timeline(read_timeline(self._events), files.title))
 
     def _open(self, running: dict[str, _Span], name: str, category: str, process: int) -> _Span:
         used = {span.lane for span in running.values()}
@@ -120,6 +140,7 @@ class TraceRecorder:
             self._close(span, processor_seconds=round(used - span.used, 3))
 
     def _close(self, span: _Span, **facts: object) -> None:
+        facts |= {"requires": span.requires} if span.requires else {}
         self._events.append(
             {
                 "name": span.name,
@@ -134,18 +155,38 @@ class TraceRecorder:
         )
 
 
+def _format_trace(events: Sequence[Mapping[str, Any]]) -> str:
+    names = {STEPS: "steps", TRANSFERS: "transfers"}
+    processes = [
+        {"name": "process_name", "ph": "M", "pid": process, "tid": 0, "args": {"name": name}}
+        for process, name in names.items()
+    ]
+    return json.dumps({"traceEvents": [*processes, *events], "displayTimeUnit": "ms"}, indent=0)
+
+
+def _write(file: Path, option: str, content: str, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"{content} cannot be written to {file}",
+            details={"reason": (error.strerror or str(error)).lower()},
+            hint=f"name a file in a folder that exists with {option}",
+        ) from None
+
+
 @contextlib.contextmanager
-def record_trace(listener: BuildListener, file: Path | None) -> Iterator[BuildListener]:
-    """Yield a listener that records a trace, which is written at the end of the body, also of one that fails.
+def record_trace(listener: BuildListener, files: TraceFiles) -> Iterator[BuildListener]:
+    """Yield a listener that records a build, whose files are written at the end of the body, also of one that fails.
 
     Without a file, the listener is yielded itself. Raises UsageError at once for a file in a folder that does not exist.
     """
-    if file is None:
+    if files.trace is None and files.page is None:
         yield listener
         return
     recorder = TraceRecorder(listener)
-    recorder.write(file)
+    recorder.write(files)
     try:
         yield recorder
     finally:
-        recorder.write(file)
+        recorder.write(files)
