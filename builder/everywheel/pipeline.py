@@ -188,8 +188,7 @@ def build_wheel(
 
     Raises BuildError when the build or the repair fails, and AuditError with all findings when the audit has any.
     """
-    # These imports are slow, and a run without a wheel to build does not need them.
-    from everywheel.libraries.products import list_spellings
+    from everywheel.libraries.products import list_spellings  # slow to import, and a run may have no wheel to build
     from everywheel.wheels.build_env import build_extension, prepare_call
 
     set_stage("prepare")
@@ -212,6 +211,7 @@ def build_wheel(
 def _repair(built: Path, call: BackendCall, context: BuildContext, step: WheelStep, plan: Plan) -> Path:
     """Repair a built wheel; for macOS, also check that the oldest supported system has every symbol that it imports."""
     from everywheel.repair import RepairRequest, WheelTags, repair_wheel
+    from everywheel.wheels.linked_archives import find_linked_archives
     from everywheel.wheels.macos_availability import check_availability
     from everywheel.wheels.wheel import read_wheel
 
@@ -228,16 +228,16 @@ def _repair(built: Path, call: BackendCall, context: BuildContext, step: WheelSt
         tags=WheelTags(python=step.python.tag, abi=step.python.abi, platform=step.target.wheel_tag),
         module_exports=call.module_exports,
         native=context.engine.name is EngineName.NATIVE,
+        linked=find_linked_archives(built, call.toolchain),
     )
     repaired = repair_wheel(built, request, call.workspace / "finished")
-    finished = repaired.path
     for note in repaired.notes:
         report_notice(f"{step.label}: {note}")
     if step.target.os == "darwin":
-        compiler, environ = call.toolchain.program("cc"), {**call.toolchain.environment, **context.environment}
-        wheel = read_wheel(finished)
+        wheel, compiler = read_wheel(repaired.path), call.toolchain.program("cc")
+        environ = {**call.toolchain.environment, **context.environment}
         check_availability(wheel, step.target, compiler, label=step.label, folder=call.workspace, environ=environ)
-    return finished
+    return repaired.path
 
 
 def _audit(wheel: Path, build_paths: Sequence[str]) -> None:

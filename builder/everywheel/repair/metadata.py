@@ -93,17 +93,24 @@ def _move_license_files(wheel: Wheel) -> Wheel:
 def select_included(wheel: Wheel, libraries: Sequence[Library], request: RepairRequest) -> tuple[Library, ...]:
     """Return the libraries of the prefix that are part of the repaired wheel.
 
-    A shared library of the prefix is part of it if it was grafted, a static one unless only libraries that are not part of
-    the wheel require it.
+    A shared library of the prefix is part of it if it was grafted; a static one if a file of the wheel is linked to it. If
+    that is not known, a static one is part of it unless only libraries that are not part of the wheel require it. So is one
+    without archives, which consists of headers. A library that is part of the wheel contains those that it requires.
     """
     grafted = match_grafts(wheel, libraries)
     omitted = {
         library.name for library in libraries if library.name not in grafted and _is_installed(library, request.prefix)
     }
-    included = [library.name for library in libraries if library.name not in omitted]
+    included = [library for library in libraries if library.name not in omitted]
     required = {name for library in libraries for name in library.requires}
+    linked = _find_linked(libraries, request)
     reached: set[str] = set()
-    pending = [name for name in included if name in grafted or name not in required]
+    pending = [
+        library.name
+        for library in included
+        if library.name in grafted
+        or (library.name in linked if linked is not None and library.files else library.name not in required)
+    ]
     requires = {library.name: library.requires for library in libraries}
     while pending:
         name = pending.pop()
@@ -111,6 +118,15 @@ def select_included(wheel: Wheel, libraries: Sequence[Library], request: RepairR
             reached.add(name)
             pending += requires.get(name, ())
     return tuple(library for library in libraries if library.name in reached)
+
+
+def _find_linked(libraries: Sequence[Library], request: RepairRequest) -> frozenset[str] | None:
+    """Return the names of the libraries whose archives the wheel is linked to; None if that is not known for each archive."""
+    if request.linked is None:
+        return None
+    owners = {f"{file}.a": library.name for library in libraries for file in library.files}
+    archives = [name for name in request.linked if not name.endswith(".dll.a")]  # import libraries
+    return frozenset(owners[name] for name in archives) if owners.keys() >= {*archives} else None
 
 
 def _is_installed(library: Library, prefix: Path) -> bool:

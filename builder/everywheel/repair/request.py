@@ -36,6 +36,7 @@ class RepairRequest:
         module_exports: globs of the symbols that extension modules may export. None for a wheel of another project: its
             modules may export any symbol, and its metadata is kept if no library becomes part of it.
         native: whether the native engine built the wheel; on a Mac, delocate then repairs it.
+        linked: the names of the archives that files of the wheel are linked to, such as `libz.a`; None if that is not known.
     """
 
     target: Target
@@ -48,6 +49,7 @@ class RepairRequest:
     exclude: Collection[str] = ()
     module_exports: Sequence[str] | None = ("PyInit_*",)
     native: bool = False
+    linked: Collection[str] | None = None
 
     @property
     def is_foreign(self) -> bool:

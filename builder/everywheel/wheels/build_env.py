@@ -23,6 +23,7 @@ from everywheel.wheels.build_lock import check_requirements
 from everywheel.wheels.failure_hints import explain_failure
 from everywheel.wheels.git_checkout import add_git_to_path, copy_checkout
 from everywheel.wheels.import_libraries import add_import_names, drop_module_imports
+from everywheel.wheels.linked_archives import record_links
 from everywheel.wheels.missing_extensions import check_extensions
 from everywheel.wheels.neutral_paths import replace_build_paths
 from everywheel.wheels.pep517 import BackendCall, build_extension_wheel, query_wheel_requirements
@@ -59,7 +60,8 @@ def prepare_call(context: BuildContext, step: WheelStep, plan: Plan, project: Pr
     )
     interpreter = ensure_build_environment(project, context.store, offline=context.offline)
     family, folder = find_family(project.backend), None
-    if not toolchain.suffix:  # the folder has a script, which the build machine can start
+    if not toolchain.suffix:  # scripts, which the build machine can start
+        record_links(toolchain)
         write_target_packages(interpreter, workspace, project.build_pins or (), step.target, context)
         # A project's own Meson runs on the build machine.
         is_shown = family is not BackendFamily.MESON
