@@ -18,7 +18,7 @@ from everywheel.config.project import Project
 from everywheel.errors import UsageError, count_noun
 from everywheel.pipeline import BuildOptions
 from everywheel.planning.keys import find_identities
-from everywheel.planning.plan import finish_plan, make_plan, plan_libraries
+from everywheel.planning.plan import finish_plan, plan_libraries
 from everywheel.planning.step_keys import Identities
 from everywheel.planning.steps import ANY_PLATFORM, Plan, Step, StepKind
 from everywheel.platforms.target import Target, build_machine_target
@@ -90,14 +90,13 @@ def deps_command(
 
 
 def _plan_deps(project: Project, targets: Sequence[Target], identities: Identities, recipes: Sequence[str]) -> Plan:
-    """Plan the libraries that the extension links against, or the named recipes with their requirements."""
-    if not recipes:
-        # One Python only: the headers of two would overwrite each other in a prefix.
-        plan = make_plan(dataclasses.replace(project, pythons=project.pythons[:1]), targets, identities)
-        return plan.select(id for id, step in plan.steps.items() if step.kind is StepKind.LIBRARY)
+    """Plan the libraries that the extension links against, or the named recipes with their requirements.
+
+    The headers of Python are not planned: a build of the extension has those of its own Python.
+    """
     steps: dict[str, Step] = {}
     for target in targets:
-        steps |= plan_libraries(project, target, recipes, identities)
+        steps |= plan_libraries(project, target, recipes or project.for_target(target).requires, identities)
     return finish_plan(steps)
 
 
