@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -112,6 +113,28 @@ def test_requirements_that_the_backend_adds_are_locked_too(project_copy: Fixture
     lock.write_text("".join(render_pins([pin]) for pin in parse_pins(lock.read_text()) if pin.name != "pathspec"))
     errors = project.run("build", "-t", TAG, exit_code=1)[1]
     assert "fixture: its backend own requires packages that are not pinned\n  not pinned: pathspec>=0.12\n" in errors
+
+
+def test_the_requirements_of_a_backend_do_not_depend_on_the_programs_of_this_machine(
+    project: FixtureProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in builds, the tools of the toolkit and the utilities of the machine are on PATH, but no compiler of the machine."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "gcc").write_text("#!/bin/sh\n")
+    (programs / "gcc").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    project.replace("extension/pyproject.toml", '"mesonpy"', '"own"\nbackend-path = ["."]')
+    (project.root / "extension" / "own.py").write_text(
+        "import shutil\nfrom mesonpy import *\ndef get_requires_for_build_wheel(settings=None):\n"
+        "    found = [name for name in ('gcc', 'ninja', 'sed') if shutil.which(name)]\n"
+        "    return ['pathspec'] if found == ['ninja', 'sed'] else ['colorama']\n"
+    )
+
+    locked = ensure_build_lock(load_project(project.root), Store(project.store))
+
+    names = {pin.name for pin in locked.build_pins or ()}
+    assert {"colorama", "pathspec"} & names == {"pathspec"}
 
 
 def test_without_a_lock_the_requirements_that_the_backend_adds_are_those_of_the_projects_files(

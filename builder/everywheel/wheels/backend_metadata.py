@@ -26,11 +26,11 @@ from everywheel.execution.process import run_command
 from everywheel.libraries.context import project_logs
 from everywheel.store.local import FIXED_TIME, Store
 from everywheel.toolchains.build_tools import Tools
-from everywheel.toolchains.pip_settings import filter_environment
 from everywheel.wheels.backend_settings import BackendFamily, find_family
 from everywheel.wheels.git_checkout import copy_checkout, find_checkout, link_git
 from everywheel.wheels.pep517 import prepare_metadata
 from everywheel.wheels.project_values import add_environment
+from everywheel.wheels.query_environment import query_environment
 
 _HINT = "the log shows what it printed; `name` and `version` in [project] of pyproject.toml are used without it"
 
@@ -59,8 +59,7 @@ def query_metadata(project: Project, store: Store, tools: Tools, python: Path) -
         folder = Path(scratch)
         source = copy_checkout(project, folder / "source", label)
         programs = [python.parent, tools.bin, *([link_git(folder)] if project.revision else [])]
-        variables = filter_environment()
-        variables["PATH"] = os.pathsep.join([*map(str, programs), variables.get("PATH", os.defpath)])
+        variables = query_environment(folder, programs)
         variables["SOURCE_DATE_EPOCH"] = str(FIXED_TIME)
         environment = add_environment(variables, project, prefix=folder / "prefix", source=source)
         is_meson = find_family(project.backend) is BackendFamily.MESON

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +16,6 @@ from everywheel.errors import BuildError, UsageError
 from everywheel.execution.input_files import read_file
 from everywheel.execution.process import run_logged
 from everywheel.platforms.target import Target
-from everywheel.toolchains.pip_settings import filter_environment
 from everywheel.toolchains.toolchain import Toolchain
 from everywheel.wheels.backend_output import check_backend, log_warnings
 from everywheel.wheels.backend_settings import Settings, choose_settings
@@ -66,15 +64,13 @@ def copy_extension(extension: Path, copy: Path) -> Path:
 
 
 def query_requirements(
-    backend: BuildBackend, source: Path, python: Path, programs: Sequence[Path], log: Path, label: str
+    backend: BuildBackend, source: Path, python: Path, environment: Mapping[str, str], log: Path, label: str
 ) -> tuple[str, ...]:
     """Return the requirements that a backend adds for wheels and sdists of the extension in `source`, without a target.
 
-    `python` has the static requirements, `programs` are directories for the beginning of PATH. Raises BuildError when the
+    `python` has the static requirements, `environment` all variables of the backend's process. Raises BuildError when the
     backend fails, UsageError for a backend-path outside the project.
     """
-    environment = filter_environment()
-    environment["PATH"] = os.pathsep.join([*map(str, programs), environment.get("PATH", os.defpath)])
 
     def run_hook(cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
         run_logged(

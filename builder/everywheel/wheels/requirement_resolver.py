@@ -18,8 +18,9 @@ from everywheel.store.local import Store
 from everywheel.toolchains.build_tools import ensure_tools, pinned_versions
 from everywheel.toolchains.interpreters import ensure_interpreter, identify_interpreter
 from everywheel.toolchains.virtual_env import PinnedPackages, ensure_pinned_environment, environment_python
-from everywheel.wheels.git_checkout import copy_checkout
+from everywheel.wheels.git_checkout import copy_checkout, link_git
 from everywheel.wheels.pep517 import query_requirements
+from everywheel.wheels.query_environment import query_environment
 from everywheel.wheels.resolve import (
     KEEP_ALL,
     Constraints,
@@ -118,8 +119,9 @@ class RequirementResolver:
         tools = ensure_tools(self.store.root, offline=self.offline)
         with TemporaryDirectory(dir=self.store.root / "tmp") as folder:
             source = copy_checkout(self.project, Path(folder) / "source", self.label)
-            programs = [python.parent, tools.bin]
-            added = query_requirements(self.project.backend, source, python, programs, self._log, self.label)
+            programs = [python.parent, tools.bin, *([link_git(Path(folder))] if self.project.revision else [])]
+            environment = query_environment(Path(folder), programs)
+            added = query_requirements(self.project.backend, source, python, environment, self._log, self.label)
         try:
             return tuple(dict.fromkeys(added)) if list_unmet(added, pins, self._machine) else ()
         except PinError as error:
