@@ -2,7 +2,8 @@
 
 `nox -s recipes -- --build libtiff dav1d` builds these; `--build` without names builds the whole collection, which takes hours.
 `--write` adds the results to those of docs/collection.md, and `--tracker` counts open vulnerabilities as well. A library is
-built shared and static, or with the `--linkage` that is named, with all of its features. The exit code is 1 if a library was not built.
+built shared and static, or with the `--linkage` that is named, with all of its features. The exit code is 1 if a library
+was not built.
 """
 
 from __future__ import annotations

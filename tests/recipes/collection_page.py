@@ -162,7 +162,10 @@ def _describe(target: TargetResult | None) -> str:
         return ""
     if target.shared and target.static:
         return "run" if target.is_run else "built"
-    return "shared only" if target.shared else "static only" if target.static else "no, see below"
+    if not target.shared and not target.static:
+        return "no, see below"
+    only = "shared only" if target.shared else "static only"
+    return f"run, {only}" if target.is_run else only
 
 
 def _list_figures(result: RecipeResult) -> list[str]:

@@ -81,6 +81,10 @@ def test_a_library_that_was_built_with_one_linkage_keeps_the_size_of_the_other()
     merged = merge_results(old, RecipeResult(version="1", targets={INTEL: static}))
     failed = merge_results(old, RecipeResult(version="1", targets={INTEL: TargetResult(error="no compiler")}))
 
+    assert render_table(
+        {"libpng": RecipeResult(version="1", targets={INTEL: static})},
+        [recipe for recipe in RECIPES if recipe.name == "libpng"],
+    ).endswith("| libpng | 1 | run, static only |  |  |  |  |  |  | 0.00 MB | 4 |  |")
     assert merged.targets[INTEL] == TargetResult(seconds=4.0, shared=1, static=2, is_run=True)
     assert failed.targets[INTEL] == TargetResult(seconds=9.0, error="no compiler")
     assert merge_results(None, RecipeResult(version="1", targets={INTEL: static})).targets[INTEL] == static
