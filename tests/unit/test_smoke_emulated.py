@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shutil
@@ -17,6 +18,7 @@ from everywheel.execution.notices import listen_to_notices
 from everywheel.platforms.target import parse_target
 from everywheel.smoke.emulated import import_foreign_modules, import_with_installed_python
 from everywheel.smoke.foreign_python import find_foreign_python
+from everywheel.smoke.installed_python import find_installed_python
 from everywheel.store.local import FIXED_TIME, Store
 from everywheel.wheels.wheel import WheelFile, pack_wheel, read_wheel
 from example_wheels import make_demo_wheel
@@ -100,6 +102,27 @@ def test_nothing_is_run_without_a_c_library_or_an_interpreter(missing: str, stor
     (tmp_path / missing).unlink()
 
     assert find_foreign_python(TARGET, wheel, store) is None
+
+
+@pytest.mark.parametrize(
+    ("tags", "version"), [("cp314-cp314t", "3.14t"), ("cp313-cp313", "3.13"), ("cp314-cp314", None), ("py3-none", None)]
+)
+def test_an_interpreter_without_a_gil_is_found_for_its_wheels(
+    tags: str, version: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The programs answer like interpreters of these versions, since machines have few of them."""
+    for known in ("3.13", "3.14t"):
+        facts = {"implementation": "cpython", "version": known, "build": "", "prefix": str(tmp_path)}
+        program = tmp_path / "bin" / f"python{known}"
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f"#!/bin/sh\necho '{json.dumps(facts)}'\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    wheel = tmp_path / f"demo-1.0-{tags}-manylinux2014_x86_64.whl"
+
+    python = find_installed_python(parse_target("manylinux2014_x86_64"), wheel)
+
+    assert (python.version if python else None) == version
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the wheels are for glibc")

@@ -57,18 +57,18 @@ def test_a_system_supports_the_tags_up_to_its_own_libc(tag: str, libc: tuple[int
     [
         ("cp311-abi3", {"3.11", "3.13", "3.14"}),
         ("cp313-cp313", {"3.13"}),
-        ("cp313-cp313t", set()),
-        ("cp313-none", {"3.13"}),
+        ("cp313-cp313t", {"3.13t"}),
+        ("cp313-none", {"3.13", "3.13t"}),
         ("cp312-none", set()),
-        ("py3-none", {"3.11", "3.13", "3.14"}),
-        ("py312-none", {"3.13", "3.14"}),
+        ("py3-none", {"3.11", "3.13", "3.13t", "3.14"}),
+        ("py312-none", {"3.13", "3.13t", "3.14"}),
         ("cp311.cp313-cp311.cp313", {"3.11", "3.13"}),
     ],
 )
 def test_a_wheel_is_tested_with_the_pythons_that_its_tags_support(tags: str, versions: set[str]) -> None:
     wheel = f"x-1.0-{tags}-manylinux2014_x86_64.whl"
 
-    assert {version for version in ("3.11", "3.13", "3.14") if is_for_python(wheel, version)} == versions
+    assert {version for version in ("3.11", "3.13", "3.13t", "3.14") if is_for_python(wheel, version)} == versions
 
 
 @pytest.mark.parametrize(

@@ -85,10 +85,14 @@ def _run_imports(
 def _install(wheel: Path, target: Target, python: ForeignPython, folder: Path, log: Path, *, offline: bool) -> None:
     def install(arguments: Sequence[str]) -> None:
         tags = platform_tags(target, target.libc_version)
-        install_wheels(arguments, folder / "site", platforms=tags, python=python.version, label=wheel.name, log=log)
+        # pip derives the ABI of an interpreter with a GIL from its version.
+        abi = ["--abi", f"cp{python.version.replace('.', '')}"] if python.version != python.release else []
+        install_wheels(
+            [*abi, *arguments], folder / "site", platforms=tags, python=python.release, label=wheel.name, log=log
+        )
 
     install(["--no-deps", "--no-index", str(shutil.copyfile(wheel, folder / wheel.name))])
-    if requires := list_requirements(wheel, make_marker_environment(target, python.version)):
+    if requires := list_requirements(wheel, make_marker_environment(target, python.release)):
         install([*(["--no-index"] if offline else []), *requires])
 
 

@@ -16,7 +16,7 @@ from everywheel.store.local import Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForeignPython:
-    """An interpreter of another target in `folder`: the command that starts it, and its version, such as `3.13`.
+    """An interpreter of another target in `folder`: the command that starts it, and its version, such as `3.13` or `3.14t`.
 
     `root` is the directory with the C library, as QEMU's option `-L` expects it.
     """
@@ -26,6 +26,11 @@ class ForeignPython:
     arch: Arch
     root: Path
     emulator: Path | None
+
+    @property
+    def release(self) -> str:
+        """The version without the `t` of an interpreter that has no GIL."""
+        return self.version.removesuffix("t")
 
     @property
     def command(self) -> list[str]:

@@ -18,10 +18,15 @@ _TAG = re.compile(r"cp3(\d+)")
 
 
 def find_installed_python(target: Target, wheel: Path) -> ForeignPython | None:
-    """Return a CPython with a GIL that is on PATH and has the oldest version of a wheel for this machine, or None."""
+    """Return a CPython that is on PATH and has the oldest version of a wheel for this machine, or None.
+
+    One without a GIL (`python3.14t`) is used only for a wheel that no CPython with a GIL can install.
+    """
     matches = (_TAG.fullmatch(tag.interpreter) for tag in parse_wheel_filename(wheel.name)[-1])
-    versions = {f"3.{match[1]}" for match in matches if match}
-    for version in sorted(filter(lambda version: is_for_python(wheel.name, version), versions), key=Version):
+    releases = sorted({f"3.{match[1]}" for match in matches if match}, key=Version)
+    for version in (*releases, *(f"{release}t" for release in releases)):
+        if not is_for_python(wheel.name, version):
+            continue
         program = shutil.which(f"python{version}")
         interpreter = query_interpreter(Path(program)) if program else None  # scripts of version managers may fail
         if interpreter and interpreter.version == version:

@@ -9,11 +9,12 @@ from packaging.utils import parse_wheel_filename
 
 
 def is_for_python(wheel: str, version: str) -> bool:
-    """Return whether a CPython with a GIL of a version such as `3.13` can install a wheel (PEP 425)."""
-    major, minor = map(int, version.split(".")[:2])
+    """Return whether a CPython of a version such as `3.13`, or `3.14t` without a GIL, can install a wheel (PEP 425)."""
+    release = version.removesuffix("t")
+    major, minor = map(int, release.split(".")[:2])
     interpreter = f"cp{major}{minor}"
     tags = (
-        *cpython_tags((major, minor), abis=[interpreter], platforms=["any"]),
+        *cpython_tags((major, minor), abis=[f"{interpreter}{version[len(release) :]}"], platforms=["any"]),
         *compatible_tags((major, minor), interpreter=interpreter, platforms=["any"]),
     )
     return _has_tag(wheel, tags)
