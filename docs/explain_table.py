@@ -33,6 +33,11 @@ WHEELS = (
 PATTERN = "*manylinux*x86_64.whl"
 OTHERS = (
     ("numpy", "2.5.5", "*manylinux*aarch64.whl"),
+    ("numpy", "2.5.5", "*macosx*arm64.whl"),
+    ("numpy", "2.5.5", "*macosx*x86_64.whl"),
+    ("scipy", "1.18.1", "*macosx*arm64.whl"),
+    ("numpy", "2.5.5", "*win_amd64.whl"),
+    ("Pillow", "13.0.0", "*win_amd64.whl"),
     ("numpy", "2.5.5", "*win_arm64.whl"),
 )
 
