@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import shutil
 import subprocess
 import zipfile
@@ -50,7 +51,10 @@ def test_debug_files_fit_wheels_that_keep_their_bytes(project_copy: FixtureProje
     project = project_copy
     before = project.wheels()
 
-    project.build(*TARGETS, "--debug-symbols")
+    report = json.loads(project.run("build", "--json", *TARGETS, "--debug-symbols")[0])
+    listed = {path for wheel in report["wheels"] for path in wheel["debug"]}
+    assert listed == {str(path) for path in (project.root / "wheelhouse" / "debug").rglob("*.debug")}
+    assert [len(wheel["debug"]) for wheel in report["wheels"]] == [2, 2]
     files = hash_files(project.root / "wheelhouse" / "debug")
     wheels = [project.find_wheel(tag) for tag in TARGETS[1::2]]
     for wheel in wheels:

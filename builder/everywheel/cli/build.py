@@ -130,16 +130,28 @@ def build_command(
         plan, results = run_targets(project, targets, store, options, quiet=as_json, files=files, where=where)
     wheels = export_wheels(plan, store, wheelhouse or choose_wheelhouse(project, options.engine))
     build = _Build(plan=plan, results=results, wheels=wheels)
-    tested = _test_locally(project, build, store, options)
-    if as_json:
-        echo(json.dumps(_describe(build, store), indent=1))
-    else:
-        _print_wheels(project, build, tested)
-    symbols = wheels if debug_symbols else {}
-    code = exit_code(results) or build_debug_symbols(plan, project, store, options, symbols, quiet=as_json)
+    code = _finish(project, build, store, options, debug_symbols=debug_symbols, as_json=as_json)
     if with_sdist and code == 0:
         code = _build_sdist(project, targets[0], store, options, quiet=as_json)
     ctx.exit(code)
+
+
+def _finish(
+    project: Project, build: _Build, store: Store, options: BuildOptions, *, debug_symbols: bool, as_json: bool
+) -> int:
+    """Test the wheels, write their debug files if requested, and print the results; return the exit code."""
+    tested = _test_locally(project, build, store, options)
+    if not as_json:
+        _print_wheels(project, build, tested)
+    code = exit_code(build.results)
+    debug: Mapping[str, Sequence[Path]] = {}
+    try:
+        if debug_symbols and code == 0:
+            code, debug = build_debug_symbols(build.plan, project, store, options, build.wheels, quiet=as_json)
+    finally:
+        if as_json:
+            echo(json.dumps(_describe(build, store, debug), indent=1))
+    return code
 
 
 def _build_sdist(project: Project, target: Target, store: Store, options: BuildOptions, *, quiet: bool) -> int:
@@ -241,8 +253,8 @@ def _print_wheels(project: Project, build: _Build, tested: Mapping[str, str]) ->
             echo(f"missing: {wheel_name(planned, step.target, step.python)}")
 
 
-def _describe(build: _Build, store: Store) -> dict[str, object]:
-    """Return the results and wheels as JSON values."""
+def _describe(build: _Build, store: Store, debug: Mapping[str, Sequence[Path]]) -> dict[str, object]:
+    """Return the results and wheels as JSON values; `debug` are the debug files by step."""
     return {
         "steps": [
             {
@@ -258,6 +270,7 @@ def _describe(build: _Build, store: Store) -> dict[str, object]:
                 "target": build.plan.steps[id].target.tag,
                 "path": str(path),
                 "size": path.stat().st_size,
+                "debug": [str(file) for file in debug.get(id, ())],
                 "resolution": entry.resolution if (entry := store.find(build.plan.steps[id].key)) else "",
             }
             for id, path in build.wheels.items()

@@ -40,8 +40,8 @@ def build_debug_symbols(
     wheels: Mapping[str, Path],
     *,
     quiet: bool = False,
-) -> int:
-    """Build the wheels for Linux with debug data, and write their debug files; return the exit code.
+) -> tuple[int, Mapping[str, tuple[Path, ...]]]:
+    """Build the wheels for Linux with debug data, and write their debug files; return the exit code and the files by step.
 
     The wheels themselves are not built again: those in the wheelhouse have the bytes of a build without debug data.
     """
@@ -51,22 +51,23 @@ def build_debug_symbols(
         echo(f"note: no debug files for {tag}: they are ELF files, which only Linux has", err=True)
     linux = {id: wheel for id, wheel in wheels.items() if plan.steps[id].target.os == "linux"}
     if not linux:
-        return 0
+        return 0, {}
     project = ensure_build_lock(project, store, offline=options.offline)
     targets = tuple(dict.fromkeys(plan.steps[id].target for id in linux))
     twins = plan_targets(project, targets, options.engine, debug_data=True)
     code = exit_code(run_plan(twins, project, store, dataclasses.replace(options, results=tuple(linux)), quiet=quiet))
+    debug: dict[str, tuple[Path, ...]] = {}
     for id, wheel in linux.items():
         entry = store.find(twins.steps[id].key)
         if entry is None:
             continue
         folder = wheel.parent / "debug"
         files = write_debug_files(wheel, store.path(entry), folder)
-        written = [file.path for file in files if file.path is not None]
+        debug[id] = written = tuple(file.path for file in files if file.path is not None)
         size = sum(path.stat().st_size for path in written) / 1e6
         if not quiet:
             echo(f"debug data: {count_noun(len(written), 'file')} of {wheel.name} in {folder} ({size:.2f} MB)")
         for file in files:
             if file.reason:
                 echo(printable_line(f"note: no debug data for {file.file}: {file.reason}"), err=True)
-    return code
+    return code, debug

@@ -19,7 +19,7 @@ from everywheel.errors import AuditError, UsageError, printable_line
 if TYPE_CHECKING:
     from everywheel.provenance.checks import Check
 
-_CHECKS = ("hash", "contents", "SBOM", "provenance", "inputs", "smoke", "signature")
+_CHECKS = ("hash", "contents", "SBOM", "provenance", "inputs", "smoke", "signature", "index")
 
 
 @click.command("verify", short_help="Verify wheels: hash, contents, SBOM, provenance, smoke tests.")
@@ -41,6 +41,13 @@ _CHECKS = ("hash", "contents", "SBOM", "provenance", "inputs", "smoke", "signatu
     metavar="FILE",
     help="Public key in PEM; repeatable.",
 )
+@click.option(
+    "--attestation",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Provenance object of a package index (PEP 740) [default: WHEEL.provenance, if there is one].",
+)
+@click.option("--publisher", default="", metavar="NAME", help="Publisher of it, such as github.com/OWNER/REPOSITORY.")
 @click.option("--commit", default="", metavar="SHA", help="Commit that the provenance must name, in full.")
 @click.option("--sums", type=click.Path(path_type=Path), metavar="FILE", help="Published hashes, such as SHA256SUMS.")
 @click.option(
@@ -56,6 +63,8 @@ def verify_command(
     provenance: Path | None,
     smoke: Path | None,
     keys: tuple[Path, ...],
+    attestation: Path | None,
+    publisher: str,
     commit: str,
     sums: Path | None,
     without: tuple[str, ...],
@@ -65,7 +74,7 @@ def verify_command(
 
     A wheel is verified if every check is right: its hash is the published one, the audit has no finding, the SBOM can be
     read, the statement of provenance is about this file and names the source of every library, the wheel has passed smoke
-    tests and failed none, and a key has signed the statements.
+    tests and failed none, and a key has signed the statements. If there is a provenance object of an index, it must be right.
     What cannot be checked is named, and fails unless `--without` accepts it. The exit code is 5 if anything fails.
 
     Example: everywheel verify dist --sums SHA256SUMS --key key.pub --without signature
@@ -75,8 +84,8 @@ def verify_command(
         from everywheel.provenance.verify import Evidence, read_sums, verify_wheel
 
     paths = list_wheels(wheels, hint="name finished wheels, or a folder that contains them, such as dist")
-    if (provenance or smoke) and len(paths) > 1:
-        option = "--provenance" if provenance else "--smoke"
+    named = {"--provenance": provenance, "--smoke": smoke, "--attestation": attestation}
+    if len(paths) > 1 and (option := next((name for name, file in named.items() if file), "")):
         raise UsageError(f"{option} is for one wheel", hint="put each statement next to its wheel")
     evidence = Evidence(
         keys=load_public_keys(keys),
@@ -84,6 +93,8 @@ def verify_command(
         provenance=provenance,
         smoke=smoke,
         commit=commit,
+        attestations=attestation,
+        publisher=publisher,
     )
     results = {path.name: verify_wheel(path, evidence) for path in paths}
     if as_json:

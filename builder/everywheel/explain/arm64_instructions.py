@@ -107,6 +107,9 @@ _NAMES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"sha512|eor3|rax1|xar|bcax", "SHA3"),
         (r"sha(1|256)", "SHA2"),
         (r"sm[34]", "SM4"),
+        # These count with the length of vectors in ordinary registers.
+        (r"(cnt|[us]?q?(inc|dec))[bhwd]$|rdvl|add[vp]l$|cterm(eq|ne)", "SVE"),
+        (r"rdsvl|adds[vp]l$|sm(start|stop)$", "SME"),
     )
 )
 _REGISTERS = re.compile(r"\b[zp]\d")

@@ -105,7 +105,9 @@ def _judge_file(
         if loading:
             is_required, reason, examples = True, "it runs when the file is loaded", loading
         elif unmarked and not checking:
-            is_required, reason, examples = True, "nothing here reads the features of the processor", unmarked
+            # A static program without symbols may call a function of the C library for it.
+            rest = "" if code.symbols else ", as far as a file without symbols shows"
+            is_required, reason, examples = True, f"nothing here reads the features of the processor{rest}", unmarked
         elif extension not in unclear and _is_throughout(unmarked, starts) and _is_throughout(companions, starts):
             reason = "it is compiled into ordinary functions in all parts of the file"
             is_required, examples = True, unmarked

@@ -32,7 +32,8 @@ class Evidence:
     """Public keys, published hashes by file name, and files with statements, which a wheel is verified with.
 
     `commit` is the commit that must have been built, if any. `provenance` and `smoke` are the files with the provenance and
-    the results of the smoke tests; those next to the wheel if they are None.
+    the results of the smoke tests; those next to the wheel if they are None. `attestations` is the provenance object of an
+    index, which is checked if it exists or a `publisher` must have published the wheel.
     """
 
     keys: Sequence[SSlibKey] = ()
@@ -40,6 +41,8 @@ class Evidence:
     provenance: Path | None = None
     smoke: Path | None = None
     commit: str = ""
+    attestations: Path | None = None
+    publisher: str = ""
 
 
 def verify_wheel(path: Path, evidence: Evidence) -> tuple[Check, ...]:
@@ -61,6 +64,17 @@ def _list_checks(path: Path, sha256: str, evidence: Evidence) -> Iterator[Check]
     yield _check_signatures(
         {each.label: each for each in (provenance, smoke) if isinstance(each, _Statement)}, evidence.keys
     )
+    file = evidence.attestations or path.with_name(f"{path.name}.provenance")
+    if evidence.attestations or evidence.publisher or file.exists():
+        yield _check_index_object(path, file, evidence.publisher)
+
+
+def _check_index_object(path: Path, file: Path, publisher: str) -> Check:
+    try:
+        from everywheel.provenance.index_attestation import check_index_object
+    except ModuleNotFoundError as error:
+        return skip("index", f"{error.name} is not installed (`pip install 'everywheel[attestations]'`)")
+    return check_index_object(path, file, publisher)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
