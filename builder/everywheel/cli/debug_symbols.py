@@ -45,13 +45,13 @@ def build_debug_symbols(
 
     The wheels themselves are not built again: those in the wheelhouse have the bytes of a build without debug data.
     """
-    from everywheel.debug_symbols.debug_folder import write_debug_files
-
     for tag in sorted({plan.steps[id].target.tag for id in wheels if plan.steps[id].target.os != "linux"}):
         echo(f"note: no debug files for {tag}: they are ELF files, which only Linux has", err=True)
     linux = {id: wheel for id, wheel in wheels.items() if plan.steps[id].target.os == "linux"}
     if not linux:
         return 0, {}
+    from everywheel.debug_symbols.debug_folder import write_debug_files  # slow to import
+
     project = ensure_build_lock(project, store, offline=options.offline)
     targets = tuple(dict.fromkeys(plan.steps[id].target for id in linux))
     twins = plan_targets(project, targets, options.engine, debug_data=True)

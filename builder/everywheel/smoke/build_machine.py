@@ -8,6 +8,7 @@ from everywheel.config.project import Project
 from everywheel.libraries.features import can_run
 from everywheel.platforms.target import Target
 from everywheel.smoke.foreign_python import find_foreign_python
+from everywheel.smoke.installed_python import find_installed_python
 from everywheel.smoke.passed import find_foreign_test, find_installed_test, find_local_test
 from everywheel.smoke.python_tags import is_for_this_python
 from everywheel.store.local import Store
@@ -31,6 +32,8 @@ def check_on_build_machine(project: Project, wheel: Path, target: Target, store:
     if not is_for_this_python(wheel.name):
         if outcome := find_installed_test(project, wheel, store).read():
             return outcome
+        if find_installed_python(target, wheel) is None:
+            return ""
         from everywheel.smoke.emulated import import_with_installed_python
 
         return import_with_installed_python(project, wheel, target, store, offline=offline)
