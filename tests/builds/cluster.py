@@ -29,6 +29,8 @@ class TestCluster:
         self._scheme = scheme
         self._processes: list[subprocess.Popen[str]] = []
         self.remote = folder / "remote"
+        self.shared = str(self.remote)
+        """The address of the remote store that all workers share."""
         folder.mkdir(exist_ok=True)
 
     def __enter__(self) -> TestCluster:
@@ -60,7 +62,7 @@ class TestCluster:
             "EVERYWHEEL_MIRRORS": str(self._mirror),
             **variables,
         }
-        arguments = ["worker", self.address, "--name", name, "--remote", str(self.remote)]
+        arguments = ["worker", self.address, "--name", name, "--remote", self.shared]
         arguments += ["--remote-sign-key", str(self.key), "--jobs", "1", *options]
         start = f"{code}\nfrom everywheel.cli.program import run_program\nrun_program()"
         log = self._folder / f"{name}.log"

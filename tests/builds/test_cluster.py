@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
+import itertools
+import re
 import shutil
 import signal
 import subprocess
@@ -12,14 +14,18 @@ from pathlib import Path
 
 import psutil
 import pytest
+import requests
 from cluster import TestCluster
 from distributed.security import Security
 from everywheel.execution.files import hash_file
+from everywheel.remote.stores import RemoteStores
 from everywheel.store.local import Store
 from fixture_project import FixtureProject
-from remote_stores import make_key
+from remote_stores import Fault, FaultyProxy, make_key, open_exchanges, refuse_with, serve_s3
 
 TARGET = "manylinux2014_x86_64"
+BUCKET = "s3://bucket/store"
+USER = {"AWS_ACCESS_KEY_ID": "user", "AWS_SECRET_ACCESS_KEY": "password"}
 LIES = """
 import everywheel.remote.folder as folder
 send = folder.FolderRemote.put
@@ -74,7 +80,7 @@ def encrypted_cluster(project: FixtureProject, tmp_path: Path) -> Iterator[TestC
 
 
 def start(project: FixtureProject, cluster: TestCluster, *args: str) -> subprocess.Popen[str]:
-    options = ("--executor", cluster.address, "--remote", str(cluster.remote), "--target", TARGET, *args)
+    options = ("--executor", cluster.address, "--remote", cluster.shared, "--target", TARGET, *args)
     return project.start("build", *options, EVERYWHEEL_REMOTE_SIGN_KEY=str(cluster.key), **cluster.settings)
 
 
@@ -161,6 +167,98 @@ def test_workers_that_do_not_fit_are_refused_each_with_its_reason(
         "  worker poor: it has no engine 'zig'\n"
         f"  hint: start one with `everywheel worker {cluster.address}` on a machine with this version of everywheel\n"
     )
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The URL of a server of S3 with an empty bucket, whose user this process and its children are."""
+    with serve_s3() as url:
+        requests.put(f"{url}/bucket", timeout=30).raise_for_status()
+        for name, value in USER.items():
+            monkeypatch.setenv(name, value)
+        yield url
+
+
+def test_a_remote_store_that_fills_up_costs_no_result_while_another_one_accepts_it(
+    project: FixtureProject, cluster: TestCluster, bucket: str
+) -> None:
+    full = refuse_with("507 Insufficient Storage", "XMinioStorageFull")
+    with FaultyProxy(bucket, lambda line: full if line.startswith("PUT") else None) as proxy:
+        cluster.start_worker("one", "--remote", BUCKET, AWS_ENDPOINT_URL=proxy.url, **USER)
+        errors = finish(start(project, cluster))
+
+    assert re.search(f"worker one: remote store {BUCKET}: artifact .*: .*XMinioStorageFull", errors)
+    assert f"worker one: remote store {BUCKET}: not used anymore in this run, after 3 faults\n" in errors
+    assert len(list_artifacts(project.store)) == 4
+
+
+@pytest.mark.parametrize(
+    ("accepted", "text"),
+    [
+        (
+            0,
+            "error: no remote store has accepted the files of the project\n"
+            f"  remote stores: {BUCKET}\n"
+            "  hint: the warnings above have the reasons\n",
+        ),
+        (
+            2,
+            "error: cpython 3.13.5 for any: no remote store accepted the result\n"
+            f"  remote stores: {BUCKET}\n"
+            "  hint: the warnings have the reasons; the result is in the store of the machine that built it\n",
+        ),
+    ],
+    ids=["at-once", "after-the-project"],
+)
+def test_a_build_whose_only_remote_store_is_full_ends_with_the_reason(
+    project: FixtureProject,
+    cluster: TestCluster,
+    bucket: str,
+    monkeypatch: pytest.MonkeyPatch,
+    accepted: int,
+    text: str,
+) -> None:
+    """The files of the project are two objects: the archive and its record."""
+    full, uploads = refuse_with("403 Forbidden", "QuotaExceeded"), itertools.count()
+
+    def choose(line: str) -> Fault | None:
+        return full if line.startswith("PUT") and next(uploads) >= accepted else None
+
+    with FaultyProxy(bucket, choose) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
+        cluster.shared = BUCKET
+        cluster.start_worker("one", AWS_ENDPOINT_URL=proxy.url, **USER)
+        errors = finish(start(project, cluster), exit_code=7)
+
+    assert "QuotaExceeded" in errors
+    assert text in errors
+
+
+def test_of_two_remote_stores_that_disagree_none_is_used_and_the_result_of_a_worker_arrives(
+    project: FixtureProject, cluster: TestCluster, tmp_path: Path
+) -> None:
+    project.build("--target", TARGET)
+    right, wheels = list_artifacts(project.store), project.wheels()
+    entry = next(entry for entry in Store(project.store).entries() if entry.name == "libfoo")
+    liar = Store(tmp_path / "liar")
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "file").write_text("other bytes")
+    liar.put_tree(entry.key, tmp_path / "tree", name="libfoo", version="1.0", target=entry.target)
+    other = tmp_path / "other"
+    for store, remote in ((Store(project.store), cluster.remote), (liar, other)):
+        exchanges = open_exchanges(str(remote), key=cluster.key, sign=True)
+        assert RemoteStores(exchanges, store).send(entry.key) == 1
+    project.new_store("fresh-store")
+    cluster.start_worker("one", "--remote", str(other))
+    errors = finish(start(project, cluster, "--remote", str(other)))
+
+    text = (
+        f"libfoo 1.0 for manylinux_2_17_x86_64: the remote stores disagree ({cluster.remote} has {entry.sha256[:12]}, "
+    )
+    assert text in errors
+    assert f"worker one: {text}" in errors
+    assert "worker one: remote store " + f"{other}: {entry.label}: it has another result of the same inputs, " in errors
+    assert (list_artifacts(project.store), project.wheels()) == (right, wheels)
 
 
 def test_an_interrupt_ends_the_commands_of_all_workers_and_an_error_comes_back_with_its_log(

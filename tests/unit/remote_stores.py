@@ -71,6 +71,22 @@ def serve_folder(folder: Path) -> Iterator[str]:
             process.terminate()
 
 
+@contextlib.contextmanager
+def serve_s3() -> Iterator[str]:
+    """Run a real server with the protocol of S3, without buckets, in a process of its own; yield its URL."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-p", "0"], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stderr is not None
+        line = next(line for line in process.stderr if "Running on" in line)
+        # The server writes a line for each request, and would wait for a reader of a full pipe.
+        threading.Thread(target=process.stderr.read, daemon=True).start()
+        try:
+            yield line.split("Running on ")[1].split()[0]
+        finally:
+            process.terminate()
+
+
 Fault = Callable[[socket.socket, bytes], None]
 """Sends the answer of the server, whose bytes are passed completely, to a client in another way."""
 
@@ -86,6 +102,13 @@ def answer_503(client: socket.socket, answer: bytes) -> None:
 
 def answer_403(client: socket.socket, answer: bytes) -> None:
     client.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+
+def refuse_with(status: str, code: str) -> Fault:
+    """Return the fault that answers as a server of S3 does that refuses a request."""
+    body = f"<Error><Code>{code}</Code><Message>{code}</Message></Error>"
+    answer = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}"
+    return lambda client, _: client.sendall(answer.encode())
 
 
 def change_last_byte(client: socket.socket, answer: bytes) -> None:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import random
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,7 +25,9 @@ from remote_stores import (
     finish,
     make_key,
     open_exchanges,
+    refuse_with,
     send_slowly,
+    serve_s3,
     truncate,
 )
 
@@ -40,18 +39,8 @@ DAY = 86400.0
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     """The URL of a server that has the bucket `bucket`."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-p", "0"], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
-    ) as process:
-        assert process.stderr is not None
-        line = next(line for line in process.stderr if "Running on" in line)
-        url = line.split("Running on ")[1].split()[0]
-        # The server writes a line for each request, and would wait for a reader of a full pipe.
-        threading.Thread(target=process.stderr.read, daemon=True).start()
-        try:
-            yield url
-        finally:
-            process.terminate()
+    with serve_s3() as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -166,12 +155,6 @@ def test_a_transfer_resumes_where_it_was_cut(
         heads = [head for head in proxy.heads if "/files/" in head]
 
     assert ["range: bytes=" in head.lower() for head in heads] == [False, True]
-
-
-def refuse_with(status: str, code: str) -> Fault:
-    body = f"<Error><Code>{code}</Code><Message>{code}</Message></Error>"
-    answer = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}"
-    return lambda client, _: client.sendall(answer.encode())
 
 
 @pytest.mark.parametrize(

@@ -184,7 +184,7 @@ def _check_workers(
 def _verify(step: Step, remotes: RemoteStores, report: StepReport) -> str:
     """Receive the result of a step from a remote store; return what differs from the report, or an empty text."""
     if remotes.store.find(step.key) is None:
-        remotes.fetch([step])
+        remotes.fetch([step], report.sha256)
     entry = remotes.store.find(step.key)
     if entry is None:
         return "its result did not arrive intact from a remote store"

@@ -39,35 +39,37 @@ class RemoteStores:
         self._uploads = DaemonThreads(PARALLEL)
         self._running: list[Future[int]] = []
 
-    def fetch(self, steps: Iterable[Step]) -> set[str]:
+    def fetch(self, steps: Iterable[Step], sha256: str = "") -> set[str]:
         """Receive the results of steps into the store, several at the same time; return the ids of those that arrived.
 
-        Raises MachineError when the store cannot be written.
+        `sha256` decides between remotes that disagree, as in `fetch_step`. Raises MachineError when the store is not writable.
         """
-        tasks = [partial(self._fetch_unlocked, step) for step in steps]
+        tasks = [partial(self._fetch_unlocked, step, sha256) for step in steps]
         results = run_in_lanes({"": tasks}, jobs=PARALLEL, deadline=Deadline(_FOREVER), per_host=PARALLEL)
         return {id for id in results if id is not None}
 
-    def _fetch_unlocked(self, step: Step) -> str | None:
+    def _fetch_unlocked(self, step: Step, sha256: str) -> str | None:
         with translate_os_errors(self.store.root), hold_if_free(self.store.root / "locks" / step.key) as is_free:
             # Another process that holds the lock builds the step or receives it.
-            return step.id if is_free and self.fetch_step(step) else None
+            return step.id if is_free and self.fetch_step(step, sha256) else None
 
-    def fetch_step(self, step: Step) -> bool:
+    def fetch_step(self, step: Step, sha256: str = "") -> bool:
         """Receive the result of a step, whose lock the caller holds; return whether it arrived.
 
-        If two remotes have different files of one key, none of them is used.
+        If two remotes have different files of one key, none of them is used, except one with `sha256`: that of a result that
+        was built in this run.
         """
         offers = [
             (exchange, entry)
             for exchange in self.exchanges
             if (entry := exchange.look_up(step.key)) is not None and _is_for(entry, step, exchange)
         ]
-        if len({entry.sha256 for _, entry in offers}) > 1:
+        built = [(exchange, entry) for exchange, entry in offers if entry.sha256 == sha256]
+        if len({entry.sha256 for _, entry in offers}) > 1 and not built:
             names = ", ".join(f"{exchange.name} has {entry.sha256[:12]}" for exchange, entry in offers)
             report_notice(f"{step.label}: the remote stores disagree ({names}); it is built here")
             return False
-        return any(self.receive(exchange, entry) for exchange, entry in offers)
+        return any(self.receive(exchange, entry) for exchange, entry in built or offers)
 
     def receive(self, exchange: Exchange, entry: StoreEntry) -> bool:
         """Receive the file of an entry, whose lock the caller holds, from one remote; return whether it arrived."""
