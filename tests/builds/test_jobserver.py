@@ -28,8 +28,8 @@ def find_peak(folder: Path, pool: JobPool) -> int:
 def test_ninja_runs_as_many_commands_as_the_pool_has_tokens_and_returns_them(tmp_path: Path) -> None:
     with JobPool(tmp_path / "jobs", 3) as pool:
         assert pool.acquire(1)  # for the step that runs ninja
-        assert find_peak(tmp_path / "alone", pool) == 3
+        assert find_peak(tmp_path / "one-step", pool) == 3
         assert pool.acquire(1)  # for another step
-        assert find_peak(tmp_path / "shared", pool) == 2
+        assert find_peak(tmp_path / "two-steps", pool) == 2
 
         assert [pool.acquire(0.01) for _ in range(2)] == [True, False]
