@@ -3,13 +3,15 @@
 
 `reproduce.py [--project DIR] [--target TAG]... [--share-tools] [--keep DIR]`: the second build differs from the first in user
 (as root only), home, folder, locale, time zone, umask, hash seed, number of processors and jobs. Each build has a store of its
-own. The second installs the tools again, unless --share-tools is given; then, the user is the same.
+own. The second installs the tools again, unless --share-tools is given; then, the user is the same. Both have the C library of
+this machine, which the tests in tests/integration/test_build_machines.py vary.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -121,6 +123,10 @@ def choose_circumstances(folder: Path, *, share_tools: bool) -> tuple[Circumstan
     user = None if share_tools or not runs_as(OTHER_USER) else OTHER_USER
     if user is None:
         print("not varied: the user (this needs root, a Python that other users can run, and tools of their own)")
+    libc = " ".join(platform.libc_ver()).strip() or "the C library"
+    print(
+        f"not varied: {libc} (tests/integration/test_build_machines.py builds on a system with musl and on other releases)"
+    )
     listed = subprocess.run(["locale", "-a"], capture_output=True, text=True, check=False).stdout.split()
     others = [name for name in listed if name.partition(".")[0] not in ("C", "POSIX")]
     locale = next((name for name in others if name.startswith("tr_TR")), (others or ["C"])[0])

@@ -45,5 +45,6 @@ def test_a_wheel_that_depends_on_the_folder_is_found_by_two_builds(project: Fixt
         "sections that differ: .rodata, .note.gnu.build-id"
     )
     assert len([line for line in lines if line.startswith("identical: lib")]) == 4
+    assert any(line.startswith("not varied: ") and "test_build_machines.py" in line for line in lines)
     assert ", umask 022, PYTHONHASHSEED=0, " in result.stdout
     assert ", TZ=EVW-13:45, umask 077, PYTHONHASHSEED=4242, 1 processors" in result.stdout
