@@ -17,6 +17,10 @@ from everywheel.toolchains.compilers import Compilers
 from everywheel.toolchains.toolchain import Toolchain
 from everywheel.toolchains.toolchain_writer import write_toolchain
 
+DROPPED_VISUAL_FLAGS = """
+-wd4068 /wd4996 /we4013 /EHsc -EHsc /GL /GR- /GS /MD /MT /MP4 /W3 /WX /Zi /Zc:__cplusplus /nologo /bigobj /utf-8 /fp:fast
+/permissive- /LTCG /OPT:REF /DEBUG:FULL /INCREMENTAL:NO /arch:SSE2
+"""
 NATIVE = "is refused: the code would run only on processors like that of the build machine"
 
 
@@ -341,19 +345,57 @@ def test_arguments_in_response_files_are_checked(wrapper: Wrapper, tmp_path: Pat
     assert wrapper.run("-shared", f"@{outer}").returncode == 1
 
 
+def call_for(wrapper: Wrapper, target: str, *arguments: str) -> list[str]:
+    """Return the arguments that the compiler of another target receives."""
+    toolchain = replace(wrapper.toolchain, target=parse_target(target))
+    script = wrapper.toolchain.directory / "other-target"
+    text = render_filter(toolchain, (), Path(sys.executable))
+    script.write_text(f"{text}if [ $# != 0 ]; then printf '%s\\n' \"$@\"; fi\n")
+    process = subprocess.run([*wrapper.shell, script, *arguments], capture_output=True, text=True, check=True)
+    return process.stdout.splitlines()
+
+
 @pytest.mark.parametrize("flag", ["-flto", "-flto=thin", "-flto=auto"])
 @pytest.mark.parametrize("target", ["macosx_11_0_arm64", "win_amd64"])
 def test_link_time_optimization_is_dropped_where_zig_does_not_link_it(wrapper: Wrapper, target: str, flag: str) -> None:
-    toolchain = replace(wrapper.toolchain, target=parse_target(target))
-    text = render_filter(toolchain, (), Path(sys.executable))
-    script = wrapper.store / "cc"
-    wrapper.store.mkdir()
-    script.write_text(f"{text}printf '%s\\n' \"$@\"\n")
-
-    process = subprocess.run([*wrapper.shell, script, flag, "-c"], capture_output=True, text=True, check=True)
-
-    assert process.stdout.splitlines() == ["-c"]
+    assert call_for(wrapper, target, flag, "-c") == ["-c"]
     assert wrapper.notes == [f"dropped {flag} (for a link)"]
+
+
+# https://learn.microsoft.com/cpp/build/reference/compiler-options-listed-by-category
+@pytest.mark.parametrize(
+    ("flag", "expected"),
+    [
+        ("/O2", ["-O2"]),
+        ("/Ox", ["-O2"]),
+        ("/Od", ["-O0", "-U_FORTIFY_SOURCE"]),
+        ("/DNDEBUG", ["-DNDEBUG"]),
+        ("/std:c++17", ["-std=c++17"]),
+        ("-std:c11", ["-std=c11"]),
+        ("/std:c++latest", ["-std=c++2b"]),
+        ("/arch:AVX2", ["-mavx2", "-mcrc32", "-mpopcnt", "-mxsave"]),
+        ("-O2", ["-O2"]),
+        ("-MD", ["-MD"]),
+        ("-w", ["-w"]),
+        ("/DEBUG/demo.c", ["/DEBUG/demo.c"]),
+    ],
+)
+def test_flags_of_visual_cpp_are_translated_for_windows(wrapper: Wrapper, flag: str, expected: list[str]) -> None:
+    assert sorted(call_for(wrapper, "win_amd64", flag)) == sorted(expected)
+    assert wrapper.notes == []
+
+
+@pytest.mark.parametrize(
+    "flag",
+    DROPPED_VISUAL_FLAGS.split(),
+)
+def test_flags_of_visual_cpp_that_gcc_does_not_have_are_dropped_for_windows(wrapper: Wrapper, flag: str) -> None:
+    assert call_for(wrapper, "win_amd64", flag, "-c") == ["-c"]
+    assert wrapper.notes == [f"dropped {flag} (for a link)"]
+
+
+def test_flags_of_visual_cpp_are_passed_on_for_linux_where_the_compiler_names_them(wrapper: Wrapper) -> None:
+    assert call_for(wrapper, "manylinux2014_x86_64", "/EHsc", "-wd4068") == ["/EHsc", "-wd4068"]
 
 
 def test_a_list_of_undefined_symbols_for_the_linker_of_macos_is_translated(wrapper: Wrapper, tmp_path: Path) -> None:

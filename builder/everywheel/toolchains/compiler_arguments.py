@@ -67,6 +67,7 @@ def render_filter(toolchain: Toolchain, folders: Sequence[Path], python: Path) -
     headers = toolchain.prefix / PYTHON_HEADERS
     values = {
         "python": shlex.quote(str(headers)) if headers.is_dir() else "",
+        "windows": "yes" if toolchain.target.os == "windows" else "",
         "packages": shlex.quote(str(workspace / TARGET_PACKAGES)),
         "prefix": shlex.quote(str(toolchain.prefix)),
         "source": shlex.quote(str(workspace / "source")),

@@ -1,6 +1,6 @@
 # Checks and translates the arguments of a compiler; part of every compiler wrapper of the zig engine. No command is started
 # here, since the wrappers run for each compiled file. `compiler_arguments.py` replaces the names between @ and reads @notes@.
-python=@python@ notes= option= waiting= errors= unoptimized=
+python=@python@ windows=@windows@ notes= option= waiting= errors= unoptimized=
 
 note() {
   notes="$notes$1	$2
@@ -129,6 +129,31 @@ ${rest%%,*}"
   arg=${arg#?}
 }
 
+# Set `arg` to the flags of gcc for $1, a flag of Visual C++ that a project passes for Windows; to nothing if there are none.
+# Other arguments stay as they are.
+translate_visual_flag() {
+  case $1 in
+    /*/* | *.*) ;;
+    /O[2x]) arg=-O2 ;;
+    /O1) arg=-Os ;;
+    /Od) arg=-O0 ;;
+    [-/]std:c*latest) arg=-std=${1#?std:} arg=${arg%latest}2b ;;
+    [-/]std:c*) arg=-std=${1#?std:} ;;
+    /arch:AVX) arg=-mavx ;;
+    /arch:AVX2) arg=-mavx2 ;;
+    [-/]wd[0-9]* | [-/]w[1-4eo][0-9]* | [-/]EH[acrs]* | [-/]nologo | [-/]bigobj | [-/]utf-8 | [-/]GL | [-/]GR- | [-/]Zc:*) drop_flag "$1" ;;
+    /W[0-4X]* | /Wall | /O[bgisty]* | /G[dFrRSswyZ]* | /M[DPT]* | /Z[7iIo]* | /FS | /fp:* | /permissive* | /sdl* | /arch:SSE*) drop_flag "$1" ;;
+    /Q[ps]* | /favor:* | /guard:* | /diagnostics:* | /experimental:* | /analyze* | /d2* | /source-charset:* | /execution-charset:*) drop_flag "$1" ;;
+    /LTCG* | /OPT:* | /DEBUG* | /INCREMENTAL* | /MACHINE:* | /NXCOMPAT* | /DYNAMICBASE* | /LARGEADDRESSAWARE* | /SUBSYSTEM:*) drop_flag "$1" ;;
+    /D?*) arg=-D${1#/D} ;;
+  esac
+}
+
+drop_flag() {
+  note dropped "$1"
+  arg=
+}
+
 for arg do
   case $arg in
     @?*) if [ -f "${arg#@}" ]; then exec @expand@ "$0" "$@"; fi ;;
@@ -161,6 +186,10 @@ for arg do
     esac
     option=
     continue
+  fi
+  if [ "$windows" ]; then
+    translate_visual_flag "$arg"
+    if [ -z "$arg" ]; then continue; fi
   fi
   case $arg in
     # The most frequent arguments first.
