@@ -15,7 +15,6 @@ from everywheel.explain.code import Code, CodeFacts
 from everywheel.explain.elf_code import read_elf_code
 from everywheel.explain.instruction_sets import find_instruction_set
 from everywheel.explain.processors import Processor, find_processor
-from everywheel.explain.startup import list_startup_functions
 from everywheel.explain.x86_instructions import X86Reader
 
 capstone = pytest.importorskip("capstone", reason="requires the extra `explain`")
@@ -147,7 +146,6 @@ def test_the_functions_at_the_start_are_found(compile_source) -> None:  # type: 
     names = {section.address + offset: name for section in facts.code for offset, name in section.functions}
     (start,) = [address for address, name in names.items() if name == "start"]
 
-    assert start in list_startup_functions(data)
     assert start in facts.startup
 
 

@@ -55,7 +55,7 @@ def _read(elf: ELFFile, data: bytes) -> CodeFacts:
     return CodeFacts(
         code=code,
         symbols=frozenset(symbol.name for symbol in symbols),
-        startup=list_startup_functions(data),
+        startup=list_startup_functions(elf, sections, data),
         has_selected_functions=any(symbol.is_indirect for symbol in symbols),
     )
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from elftools.elf.elffile import ELFFile
@@ -13,13 +12,11 @@ _RELATIVE = {"EM_X86_64": 8, "EM_AARCH64": 1027}
 _ARRAYS = ("SHT_INIT_ARRAY", "SHT_PREINIT_ARRAY")
 
 
-def list_startup_functions(data: bytes) -> frozenset[int]:
+def list_startup_functions(elf: ELFFile, sections: Sequence[Any], data: bytes) -> frozenset[int]:
     """Return the addresses of the functions that run before the file can be used; of 64-bit files only."""
-    elf = ELFFile(io.BytesIO(data))
     if elf.elfclass != 64:
         return frozenset()
     order = "<" if elf.little_endian else ">"
-    sections = list(elf.iter_sections())
     arrays = [section for section in sections if section["sh_type"] in _ARRAYS]
     ranges = [(section["sh_addr"], section["sh_addr"] + section["sh_size"]) for section in arrays]
     addresses = {address for section in arrays for address in _read_words(section, data, order)}

@@ -140,7 +140,7 @@ class X86Reader:
         """Return whether an instruction begins at an offset of the function that begins at `start`."""
         if offset - start <= _WINDOW:
             return self._reaches(data, start, offset)
-        return all(self._reaches(data, offset - window, offset) for window in (_WINDOW, _SECOND_WINDOW))
+        return all(self._reaches(data, offset - window, offset) for window in (_SECOND_WINDOW, _WINDOW))
 
     def _reaches(self, data: bytes, start: int, offset: int) -> bool:
         self._checks += 1
