@@ -248,3 +248,12 @@ def test_assembly_after_a_function_that_runs_at_the_start_is_not_part_of_it() ->
     for startup, uses in ((frozenset((0x1000,)), 0), (frozenset[int](), 1)):
         facts = CodeFacts(code=(code,), symbols=frozenset(), startup=startup)
         assert len(list(Arm64Reader().list_uses(facts))) == uses
+
+
+def test_extensions_without_a_level_have_an_order() -> None:
+    instruction_set = find_instruction_set("Linux", "x86_64")
+    assert instruction_set is not None
+
+    names = sorted({"SHA", "ADX", "AVX2", "PCLMUL", "AES", "SSE3"}, key=instruction_set.order)
+
+    assert names == ["SSE3", "AVX2", "ADX", "AES", "PCLMUL", "SHA"]

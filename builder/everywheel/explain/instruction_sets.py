@@ -43,10 +43,10 @@ class InstructionSet:
     marks: re.Pattern[str]
     open_reader: Callable[[], Reader]
 
-    def order(self, extension: str) -> int:
-        """Return the place of an extension in the order of the levels."""
+    def order(self, extension: str) -> tuple[int, str]:
+        """Return the key that sorts extensions by the order of the levels, and those without a level by name."""
         names = list(self.levels)
-        return names.index(extension) if extension in names else len(names)
+        return names.index(extension) if extension in names else len(names), extension
 
 
 _SYSTEM_CHECKS = frozenset(
