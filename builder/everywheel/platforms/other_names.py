@@ -1,4 +1,4 @@
-"""Names of targets that are no platform tags, such as `macos_arm64` and `linux-x64`."""
+"""Names of targets other than platform tags, such as `macos_arm64` and `linux-x64`."""
 
 from __future__ import annotations
 
