@@ -21,11 +21,13 @@ def choose_features(table: Table, recipes: Mapping[str, Recipe], profiles: Seque
     chosen: dict[str, tuple[str, ...]] = {}
     overrides = {name: profile for name, _, profile in (choice.partition("=") for choice in profiles)}
     for name, profile in {**table.text_map("profiles"), **overrides}.items():
-        check_recipe(f"{table.location}: 'profiles'", name, recipes)
+        is_option = name in overrides
+        check_recipe("--profile" if is_option else table.describe("profiles"), name, recipes)
         available = recipes[name].profiles
         if profile not in available:
             raise UsageError(
-                f"{table.location}: recipe '{name}' has no profile '{profile}'", hint=suggest(profile, available)
+                f"{'--profile' if is_option else table.location}: recipe '{name}' has no profile '{profile}'",
+                hint=suggest(profile, available),
             )
         chosen[name] = available[profile]
     for name, features in table.text_lists("features").items():

@@ -217,7 +217,7 @@ def load_project(
         backend_python=table.text("backend-python", "", rule=BACKEND_PYTHON),
     )
     table.reject_unknown_keys()
-    _check_recipes(project, table.location)
+    _check_recipes(project, table)
     return project
 
 
@@ -233,14 +233,14 @@ def _choose_pythons(table: Table, recipes: Mapping[str, Recipe], metadata: Exten
     return load_pythons(table, recipes, defaults)
 
 
-def _check_recipes(project: Project, location: str) -> None:
+def _check_recipes(project: Project, table: Table) -> None:
     """Raise UsageError when the project names a recipe that does not exist."""
     for settings in (project.target_settings, *(override.settings for override in project.overrides)):
         for key, names in (("requires", settings.requires), ("shared", settings.shared)):
             for name in names:
-                check_recipe(f"{location}: '{key}'", name, project.recipes)
+                check_recipe(table.describe(key), name, project.recipes)
     for python in project.pythons:
-        check_recipe(f"{location}: 'python.headers'", python.headers, project.recipes)
+        check_recipe(f"{table.location}: 'python.headers'", python.headers, project.recipes)
 
 
 def _load_targets(table: Table, *keys: str) -> tuple[Target, ...]:

@@ -61,7 +61,7 @@ def load_pythons(table: Table, recipes: Mapping[str, Recipe], defaults: Sequence
     for tag in tags:
         if tags.count(tag) > 1:
             raise UsageError(
-                f"{table.location}: 'python' names {tag} more than once",
+                f"{table.describe('python')} names {tag} more than once",
                 hint="remove one of them: each entry builds a separate wheel",
             )
     return tuple(specs)
@@ -108,7 +108,7 @@ def _find_headers(recipes: Iterable[str]) -> Iterator[tuple[int, str]]:
 
 def _load_python(table: Table, entry: str | Table, recipes: Mapping[str, Recipe]) -> PythonSpec:
     if isinstance(entry, str):
-        tag, abi = _split_tag(f"{table.location}: 'python'", entry)
+        tag, abi = _split_tag(table.describe("python"), entry)
         return _make_spec(tag, abi, _choose_headers(table, tag, abi, recipes), tuple(OPERATING_SYSTEMS))
     systems = entry.texts("os", list(OPERATING_SYSTEMS))
     for system in systems:
@@ -121,7 +121,7 @@ def _load_python(table: Table, entry: str | Table, recipes: Mapping[str, Recipe]
         tag = entry.text("tag", rule=PYTHON_TAG)
         _check_abi(entry.location, tag, abi)
     else:
-        tag, abi = _split_tag(f"{entry.location}: 'tag'", entry.text("tag"))
+        tag, abi = _split_tag(entry.describe("tag"), entry.text("tag"))
     headers = entry.text("headers", "") or _choose_headers(table, tag, abi, recipes)
     entry.reject_unknown_keys()
     return _make_spec(tag, abi, headers, systems)
@@ -146,7 +146,7 @@ def _split_tag(location: str, text: str) -> tuple[str, str]:
         raise UsageError(f"{location} must be {PYTHON.description}", details={"value": repr(text)}, hint=PYTHON.hint)
     python, _, abi = text.partition("-")
     tag = python.rstrip("t")
-    _check_abi(location.rpartition(": ")[0], tag, abi or python)
+    _check_abi(location.rpartition(": ")[0] or location, tag, abi or python)
     return tag, abi or python
 
 
@@ -174,7 +174,7 @@ def _choose_headers(table: Table, tag: str, abi: str, recipes: Mapping[str, Reci
     if name not in recipes:
         available = [f"cp3{minor}{threads}" for minor, threads in _find_headers(recipes)]
         raise UsageError(
-            f"{table.location}: 'python' names {tag}-{abi}, but there is no recipe '{name}' with its headers",
+            f"{table.describe('python')} names {tag}-{abi}, but there is no recipe '{name}' with its headers",
             hint=f"there are headers of: {', '.join(available) or 'none'}; `headers` of a table names another recipe",
         )
     return name

@@ -37,8 +37,11 @@ class Table:
     default (`...` means no default).
     """
 
-    def __init__(self, data: Mapping[str, Any], file: Path, path: str = "") -> None:
-        self._data = dict(data)
+    def __init__(
+        self, data: Mapping[str, Any], file: Path, path: str = "", options: Mapping[str, Any] | None = None
+    ) -> None:
+        self._options = dict(options or {})
+        self._data = {**data, **self._options}
         self._read: set[str] = set()
         self.file = file
         self.path = path
@@ -47,6 +50,10 @@ class Table:
     def location(self) -> str:
         """The file and the table as error messages name them: `recipes/zlib/recipe.toml: [source]`."""
         return f"{self.file}: [{self.path}]" if self.path else str(self.file)
+
+    def describe(self, key: str) -> str:
+        """Return a key as error messages name it: with file and table, or as the option that replaces its value."""
+        return f"--{key}" if key in self._options else f"{self.location}: '{key}'"
 
     def _get(self, key: str, kind: type, default: Any) -> Any:
         self._read.add(key)
@@ -58,7 +65,7 @@ class Table:
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             actual = next((name for t, name in _TYPES.items() if isinstance(value, t)), type(value).__name__)
             raise UsageError(
-                f"{self.location}: '{key}' must be {_TYPES[kind]}, not {actual}",
+                f"{self.describe(key)} must be {_TYPES[kind]}, not {actual}",
                 details={"value": value},
                 hint=f"write {_EXAMPLES[kind].format(key=key)}",
             )
@@ -75,7 +82,7 @@ class Table:
         for value in values:
             if rule is not None and not rule.accepts(value):
                 raise UsageError(
-                    f"{self.location}: '{key}' must be {rule.description}",
+                    f"{self.describe(key)} must be {rule.description}",
                     details={"value": repr(value)},
                     hint=rule.hint,
                 )
@@ -165,8 +172,8 @@ class Table:
         return iter(self._data)
 
     def replace(self, values: Mapping[str, Any]) -> Table:
-        """Return the table with other values for some keys."""
-        return Table({**self._data, **values}, self.file, self.path)
+        """Return the table with other values for some keys, those of the command line's options."""
+        return Table(self._data, self.file, self.path, values)
 
     def has(self, key: str) -> bool:
         """Return whether the table contains a key, without reading it."""

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from everywheel.errors import UsageError
 from everywheel.platforms.architectures import ARCHES, Arch, ArchTable, find_machine_arch
+from everywheel.platforms.other_names import find_other_name
 from everywheel.platforms.system_arches import WindowsArch
 from everywheel.platforms.tags import PlatformTag, TagFamily, libc_family
 
@@ -250,12 +251,20 @@ def _unsupported(text: str, arches: ArchTable) -> UsageError:
     }
     names = {os: list_arches(os, arches) for os in families}
     known = [f"{family}_{arch}" for os in families for family in families[os] for arch in names[os]]
-    close = difflib.get_close_matches(text, known, 1, cutoff=0.9)
+    close = [*difflib.get_close_matches(text, known, 1, cutoff=0.9), *_find_meant(text, arches)]
     return UsageError(
         f"target '{text}' is not supported",
         details={os: ", ".join(names[os]) for os in families},
         hint=f"did you mean '{close[0]}'?" if close else "a target is a platform tag such as manylinux2014_x86_64",
     )
+
+
+def _find_meant(text: str, arches: ArchTable) -> list[str]:
+    meant = find_other_name(text, arches)
+    if meant is None or _name_arch(meant.os, meant.arch) is None:
+        return []
+    target = Target(os=meant.os, arch=meant.arch) if meant.os == "windows" else base_target(meant.libc, meant.arch)
+    return [(_lowest_macos(meant.arch) if meant.os == "darwin" else target).tag]
 
 
 def build_machine_target(*, own_libc: bool = False) -> Target:
