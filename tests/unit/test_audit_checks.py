@@ -498,6 +498,18 @@ def test_a_module_may_have_any_suffix_that_its_python_imports(name: str, tag: st
     assert list(check_tags(contents)) == []
 
 
+def test_a_library_that_is_named_as_a_module_is_none() -> None:
+    opened, unusable = replace(MODULE, exports=("demo_encrypt",)), replace(MODULE, exports=())
+    contents = make_content({**ELVES, "demo/_opened.abi3.so": opened})
+
+    assert list(check_tags(contents)) == []
+    assert [*contents.modules] == ["demo/_demo.abi3.so"]
+    assert list(check_licenses(contents)) == []
+    assert [finding.message for finding in check_tags(make_content({"demo/_opened.abi3.so": unusable}))] == [
+        "does not export PyInit__opened, so Python cannot import it; functions for ctypes or cffi belong in `exports`"
+    ]
+
+
 def test_a_compiled_package_has_the_function_of_its_directory() -> None:
     path = "demo/__init__.cpython-311-x86_64-linux-gnu.so"
     exports = {

@@ -36,6 +36,7 @@ def test_modules_are_named_by_their_files_and_not_confused_with_libraries() -> N
         "demo/__init__.cpython-311-x86_64-linux-gnu.so": module,
         "demo-1.0.data/platlib/top.abi3.so": module,
         "demo/libplain.so": ELF,
+        "demo/_opened.abi3.so": replace(ELF, exports=("demo_encrypt",)),
         "demo.libs/libz-1234.so.1": ELF,
         "demo-1.0.data/scripts/_demo.abi3.so": module,
         "demo/not-a-name/_demo.abi3.so": module,

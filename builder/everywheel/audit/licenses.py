@@ -57,9 +57,12 @@ def _has_text(component: Component, texts: Mapping[str, bytes]) -> bool:
 
 
 def _check_listed(contents: WheelContents) -> Iterator[Finding]:
-    """Check the files that an SBOM assigns to components: if it assigns any file, it must assign all of them."""
+    """Check the files that an SBOM assigns to components: if it assigns any file, it must assign all of them.
+
+    Libraries that the project builds as extension modules are its own.
+    """
     sbom = contents.sbom
-    libraries = tuple(contents.libraries)
+    libraries = tuple(file for file in contents.libraries if not contents.is_opened(file))
     assigned = any(component.files for component in sbom.components)
     unknown = [file for file in libraries if sbom.owner(file) is None] if assigned or not sbom.components else []
     for file in unknown:

@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name, canonicalize_version
 
 from everywheel.audit.platform_tags import check_platform_tags
 from everywheel.audit.report import Finding
-from everywheel.audit.wheel_contents import MODULE_SUFFIX, WheelContents
+from everywheel.audit.wheel_contents import MODULE_SUFFIX, PYPY_INIT, WheelContents
 from everywheel.wheels.wheel import split_filename
 
 _LONGEST_VERSION = 200  # characters; packaging fails on numbers of over 4,300 digits
@@ -91,11 +91,12 @@ def _check_module_name(contents: WheelContents, path: str) -> Iterator[Finding]:
     wheel, module = contents.wheel, name[: match.start()]
     if module == "__init__":  # a package that is compiled as a whole has the function of its directory
         module = posixpath.basename(posixpath.dirname(path)) or module
-    is_cffi = (
-        f"_cffi_pypyinit_{module}" in contents.binaries[path].exports
-    )  # modules of cffi for PyPy have no other one
-    if module not in contents.binaries[path].module_names and module.isascii() and not is_cffi:
+    binary = contents.binaries[path]
+    is_imported = module in binary.module_names or f"{PYPY_INIT}{module}" in binary.exports
+    if module.isascii() and not is_imported and not contents.is_opened(path):
         message = f"does not export PyInit_{module}, so Python cannot import it"
+        if not binary.exports:
+            message += "; functions for ctypes or cffi belong in `exports`"
         yield Finding(check="tags", file=path, message=message)
     yield from _check_module_platform(contents, path, match)
     abis, pythons = wheel.abi.split("."), wheel.python.split(".")

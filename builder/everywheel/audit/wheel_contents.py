@@ -31,6 +31,9 @@ from everywheel.wheels.wheel import Wheel, WheelFile, split_filename
 
 _LONGEST_DIST_INFO = 200  # characters; packaging fails on numbers of over 4,300 digits
 
+PYPY_INIT = "_cffi_pypyinit_"
+"""The prefix of the only function that modules of cffi for PyPy export."""
+
 # The suffixes of modules that Python imports, except the bare .so: the stable ABI's, and those of one version and platform.
 MODULE_SUFFIX = re.compile(
     r"\.((?P<abi>abi3t?)|cpython-(?P<version>\d+)(?P<flags>[a-z]*)|(?P<pypy>pypy\d+-pp\d+))"
@@ -131,10 +134,21 @@ class WheelContents:
 
     @property
     def modules(self) -> dict[str, Binary]:
-        """The extension modules: binaries that export an initialization function or are named as modules."""
+        """The extension modules: binaries that export an initialization function, or are named as modules."""
         return {
-            path: binary for path, binary in self.binaries.items() if binary.module_names or MODULE_SUFFIX.search(path)
+            path: binary
+            for path, binary in self.binaries.items()
+            if binary.module_names or (MODULE_SUFFIX.search(path) and not self.is_opened(path))
         }
+
+    def is_opened(self, path: str) -> bool:
+        """Return whether a binary that is named as a module is a library, which code opens with ctypes or cffi.
+
+        Such files are built as extension modules, but export functions other than an initialization function.
+        """
+        binary = self.binaries[path]
+        initializes = binary.module_names or any(name.startswith(PYPY_INIT) for name in binary.exports)
+        return bool(binary.exports) and not initializes and MODULE_SUFFIX.search(path) is not None
 
     @property
     def libraries(self) -> dict[str, Binary]:

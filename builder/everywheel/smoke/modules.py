@@ -28,7 +28,8 @@ def find_module_files(contents: WheelContents) -> Mapping[str, str]:
     """Return the path of each extension module by its full name.
 
     A file that is named `.so` only, as libraries are, is a module if it exports the initialization function of its name. A
-    module with a name or in a directory that no import statement can name is left out.
+    library that ctypes or cffi opens is none, whatever its name. A module with a name or in a directory that no import
+    statement can name is left out.
     """
     files: dict[str, str] = {}
     for path, binary in contents.binaries.items():
@@ -38,6 +39,8 @@ def find_module_files(contents: WheelContents) -> Mapping[str, str]:
         match = MODULE_SUFFIX.search(file)
         stem = file[: match.start()] if match else file.removesuffix(".so")
         if match is None and (stem == file or stem not in binary.module_names):
+            continue
+        if contents.is_opened(path):
             continue
         parts = [*filter(None, folder.split("/")), *([stem] if stem != "__init__" else [])]
         if parts and all(part.isidentifier() for part in parts):
