@@ -28,8 +28,8 @@ def find_module_files(contents: WheelContents) -> Mapping[str, str]:
     """Return the path of each extension module by its full name.
 
     A file that is named `.so` only, as libraries are, is a module if it exports the initialization function of its name. A
-    library that ctypes or cffi opens is none, whatever its name. A module with a name or in a directory that no import
-    statement can name is left out.
+    library that ctypes or cffi opens is not a module. A module with a name or in a directory that no import statement can
+    name is left out.
     """
     files: dict[str, str] = {}
     for path, binary in contents.binaries.items():
