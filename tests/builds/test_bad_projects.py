@@ -78,7 +78,7 @@ ERRORS = {
         {"setup.py": "from setuptools import setup\nsetup()\n"},
         f"error: {LABEL}: the project is pure Python: it has nothing to build for a target\n"
         "  built: demo-1.0-py3-none-any.whl\n"
-        "  hint: the wheel that `pip wheel .` builds runs on every system: upload that one\n",
+        "  hint: the wheel that `pip wheel --no-deps .` builds runs on every system: upload that one\n",
     ),
 }
 

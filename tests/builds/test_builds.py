@@ -134,7 +134,7 @@ def test_a_build_reports_a_shared_library_that_the_wheel_does_not_need(project_c
 
     warnings = [line for line in errors.splitlines() if line.startswith("warning: ")]
     assert warnings == [
-        f"warning: fixture 1.0 for {GLIBC}: {library} is not part of the result: no file needs it"
+        f"warning: fixture 1.0 for {GLIBC}: {library} is not part of the result: no file is linked to it"
         for library in ("libbar 2.0", "libfoo 1.0")
     ]
 

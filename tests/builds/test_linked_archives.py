@@ -47,7 +47,7 @@ def test_an_archive_that_no_module_is_linked_to_is_reported_and_is_not_in_the_sb
 
     label = parse_target(target).tag
     assert warnings == [
-        f"warning: fixture 1.0 for {label}: {library} is not part of the result: no file needs it"
+        f"warning: fixture 1.0 for {label}: {library} is not part of the result: no file is linked to it"
         for library in ("libbar 2.0", "libfoo 1.0")
     ]
     assert list_components(wheel) == set()

@@ -307,8 +307,8 @@ def test_a_library_that_no_file_needs_is_reported_and_is_not_in_licenses_and_sbo
     finished = repair(tag, {name: compile_c(tag, LONELY)}, prefix)
 
     assert finished.notes == (
-        "answer 1.0 is not part of the result: no file needs it",
-        "part 2.0 is not part of the result: no file needs it",
+        "answer 1.0 is not part of the result: no file is linked to it",
+        "part 2.0 is not part of the result: no file is linked to it",
     )
     assert "License-Expression: MIT\n" in metadata_of(finished.path)
     assert not [path for path in read_wheel(finished.path).files if "/licenses/" in path]

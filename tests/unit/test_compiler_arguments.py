@@ -19,7 +19,8 @@ from everywheel.toolchains.toolchain_writer import write_toolchain
 
 DROPPED_VISUAL_FLAGS = """
 -wd4068 /wd4996 /we4013 /EHsc -EHsc /GL /GR- /GS /MD /MT /MP4 /W3 /WX /Zi /Zc:__cplusplus /nologo /bigobj /utf-8 /fp:fast
-/permissive- /LTCG /OPT:REF /DEBUG:FULL /INCREMENTAL:NO /arch:SSE2
+/permissive- -permissive- -Zi /Gm- /w /volatile:iso /NODEFAULTLIB:LIBCMT /IGNORE:4217 /MANIFEST
+/LTCG /OPT:REF /DEBUG:FULL /INCREMENTAL:NO /arch:SSE2
 """
 NATIVE = "is refused: the code would run only on processors like that of the build machine"
 
@@ -355,7 +356,7 @@ def call_for(wrapper: Wrapper, target: str, *arguments: str) -> list[str]:
     return process.stdout.splitlines()
 
 
-@pytest.mark.parametrize("flag", ["-flto", "-flto=thin", "-flto=auto"])
+@pytest.mark.parametrize("flag", ["-flto", "-flto=thin", "-flto=auto", "-fwhole-program-vtables"])
 @pytest.mark.parametrize("target", ["macosx_11_0_arm64", "win_amd64"])
 def test_link_time_optimization_is_dropped_where_zig_does_not_link_it(wrapper: Wrapper, target: str, flag: str) -> None:
     assert call_for(wrapper, target, flag, "-c") == ["-c"]
@@ -373,6 +374,14 @@ def test_link_time_optimization_is_dropped_where_zig_does_not_link_it(wrapper: W
         ("/std:c++17", ["-std=c++17"]),
         ("-std:c11", ["-std=c11"]),
         ("/std:c++latest", ["-std=c++2b"]),
+        ("/std:c++23preview", ["-std=c++2b"]),
+        ("/std:clatest", ["-std=c2x"]),
+        ('/DVERSION="1.2"', ['-DVERSION="1.2"']),
+        ("/DPATH=a/b", ["-DPATH=a/b"]),
+        ("/Iinclude", ["-Iinclude"]),
+        ("/UNDEBUG", ["-UNDEBUG"]),
+        ("/J", ["-funsigned-char"]),
+        ("/TP", ["-xc++"]),
         ("/arch:AVX2", ["-mavx2", "-mcrc32", "-mpopcnt", "-mxsave"]),
         ("-O2", ["-O2"]),
         ("-MD", ["-MD"]),

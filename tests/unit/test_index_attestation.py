@@ -18,7 +18,7 @@ from everywheel.provenance.verify import Evidence, verify_wheel
 pytest.importorskip("pypi_attestations", reason="requires the extra `attestations`")
 
 (RECORDED,) = (Path(__file__).parent / "index_attestation").glob("*.whl")
-PUBLISHER = "github.com/CircleCI-Public/sign-and-publish-examples"
+PUBLISHER = "circleci.com/fdd9283f-e619-46af-8f9c-851f7d3e8b2b"
 PUBLISHED = f"published by {PUBLISHER}: https://docs.pypi.org/attestations/publish/v1"
 
 
@@ -38,7 +38,10 @@ def test_a_wheel_was_published_by_the_stated_publisher(wheel: Path) -> None:
 
 
 def test_any_publisher_can_sign_so_that_the_right_one_must_be_stated(wheel: Path) -> None:
-    unstated, other = check_index(wheel), check_index(wheel, publisher="github.com/CircleCI-Public/other")
+    unstated, other = (
+        check_index(wheel),
+        check_index(wheel, publisher="github.com/CircleCI-Public/sign-and-publish-examples"),
+    )
 
     assert unstated is not None
     assert (unstated.verdict, unstated.detail) == (
@@ -48,7 +51,7 @@ def test_any_publisher_can_sign_so_that_the_right_one_must_be_stated(wheel: Path
     assert other is not None
     assert (other.verdict, other.detail) == (
         Verdict.FAILED,
-        f"published by {PUBLISHER}, not github.com/CircleCI-Public/other",
+        f"published by {PUBLISHER}, not github.com/CircleCI-Public/sign-and-publish-examples",
     )
 
 

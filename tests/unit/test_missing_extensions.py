@@ -81,7 +81,7 @@ def pack(folder: Path, files: dict[str, bytes], tag: str = "py3-none-any") -> Pa
             "demo/__init__.py",
             "error: demo 1.0 for musllinux_1_2_x86_64: the project is pure Python: it has nothing to build for a target\n"
             "  built: demo-1.0-py3-none-any.whl\n"
-            "  hint: the wheel that `pip wheel .` builds runs on every system: upload that one",
+            "  hint: the wheel that `pip wheel --no-deps .` builds runs on every system: upload that one",
         ),
     ],
     ids=["compile error", "error of zig", "no compile error", "pure Python"],

@@ -401,6 +401,15 @@ def truncate(statement: dict[str, Any], wheel: Path, key: Path) -> bytes:
             "demo-1.0-py3-none-any.whl.provenance.json: it is not an envelope: an object has a key twice",
         ),
         (
+            # Readers with protobuf accept two spellings of a field.
+            lambda statement, wheel, key: b'{"predicate_type": "other",' + write_statement(statement, wheel)[1:],
+            "demo-1.0-py3-none-any.whl.provenance.json: the key predicate_type must be predicateType",
+        ),
+        (
+            lambda statement, wheel, key: b'{"note": NaN,' + write_statement(statement, wheel)[1:],
+            "demo-1.0-py3-none-any.whl.provenance.json: JSON does not have NaN",
+        ),
+        (
             lambda statement, wheel, key: name_subject_twice(write_statement(statement, wheel)),
             "demo-1.0-py3-none-any.whl.provenance.json: it has several subjects with the same name: demo-1.0-py3-none-any.whl",
         ),

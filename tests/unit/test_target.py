@@ -75,6 +75,21 @@ def test_a_macos_older_than_the_oldest_supported_is_refused(tag: str, lowest: st
     assert caught.value.hint == f"use {lowest} or newer"
 
 
+@pytest.mark.parametrize(
+    ("tag", "meant"),
+    [
+        ("linux_x64", "manylinux_2_17_x86_64"),
+        ("linux-musl-x86_64", "musllinux_1_2_x86_64"),
+        ("win-x64", "win_amd64"),
+        ("osx_arm64", "macosx_11_0_arm64"),
+    ],
+)
+def test_other_names_of_a_target_get_a_suggestion(tag: str, meant: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_target(tag)
+    assert caught.value.hint == f"did you mean '{meant}'?"
+
+
 @pytest.mark.parametrize("tag", ["manylinux1_x86_64", "manylinux2010_i686", "manylinux_2_16_x86_64"])
 def test_a_glibc_older_than_the_oldest_supported_is_refused(tag: str) -> None:
     with pytest.raises(UsageError, match=r"the lowest floor for \w+ is glibc 2\.17$"):

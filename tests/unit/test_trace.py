@@ -123,6 +123,20 @@ def test_what_runs_when_a_build_is_interrupted_is_in_the_trace(tmp_path: Path) -
     ]
 
 
+def test_a_trace_and_a_page_in_one_file_are_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "build.html"
+    files = TraceFiles(trace=file, page=tmp_path / "." / "build.html")
+
+    with (
+        pytest.raises(UsageError, match="--trace and --html both name") as error,
+        record_trace(SilentListener(), files),
+    ):
+        pytest.fail("the build began")
+
+    assert error.value.hint == "name two files"
+    assert not file.exists()
+
+
 def test_a_trace_that_cannot_be_written_is_an_error_before_the_build(tmp_path: Path) -> None:
     with (
         pytest.raises(UsageError) as error,

@@ -146,9 +146,10 @@ class WheelContents:
 
         Such files are built as extension modules, but export functions other than an initialization function.
         """
-        binary = self.binaries[path]
-        initializes = binary.module_names or any(name.startswith(PYPY_INIT) for name in binary.exports)
-        return bool(binary.exports) and not initializes and MODULE_SUFFIX.search(path) is not None
+        exports = self.binaries[path].exports
+        initializes = any("PyInit" in name or name.startswith(("PyModExport_", PYPY_INIT)) for name in exports)
+        is_callable = any(not name.startswith(("_Z", "?")) for name in exports)  # not only symbols of C++
+        return is_callable and not initializes and MODULE_SUFFIX.search(path) is not None
 
     @property
     def libraries(self) -> dict[str, Binary]:

@@ -179,8 +179,11 @@ def _write(file: Path, option: str, content: str, text: str) -> None:
 def record_trace(listener: BuildListener, files: TraceFiles) -> Iterator[BuildListener]:
     """Yield a listener that records a build, whose files are written at the end of the body, also of one that fails.
 
-    Without a file, the listener is yielded itself. Raises UsageError at once for a file in a folder that does not exist.
+    Without a file, the listener is yielded itself. Raises UsageError at once for a file in a folder that does not exist, and
+    if both are one file.
     """
+    if files.trace is not None and files.page is not None and files.trace.resolve() == files.page.resolve():
+        raise UsageError(f"--trace and --html both name {files.page}", hint="name two files")
     if files.trace is None and files.page is None:
         yield listener
         return

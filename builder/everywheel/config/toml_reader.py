@@ -19,7 +19,7 @@ _EXAMPLES = {
     bool: "`{key} = true`",
     int: "`{key} = 1`",
     list: '`{key} = ["…"]`',
-    dict: '`{key} = {{ name = "…" }}`',
+    dict: "`[{path}]`, and its keys in the lines after it",
 }
 _QUOTE = "put it between quotes"
 _LARGEST_FILE = 1 << 20  # bytes; the largest pyproject.toml files have a tenth of it
@@ -67,7 +67,7 @@ class Table:
             raise UsageError(
                 f"{self.describe(key)} must be {_TYPES[kind]}, not {actual}",
                 details={"value": value},
-                hint=f"write {_EXAMPLES[kind].format(key=key)}",
+                hint=f"write {_EXAMPLES[kind].format(key=key, path=f'{self.path}.{key}' if self.path else key)}",
             )
         return value
 
@@ -156,7 +156,7 @@ class Table:
 
     def texts_or_tables(self, key: str) -> tuple[str | Table, ...]:
         """Return the texts and tables of a non-empty array, or a single table as a tuple of length 1."""
-        if not (isinstance(self._data.get(key), list) and self._data[key]):
+        if self._data.get(key) in (None, []) or isinstance(self._data[key], dict):
             return (self.table(key),)
         path = f"{self.path}.{key}" if self.path else key
         for value in (values := self._get(key, list, ...)):

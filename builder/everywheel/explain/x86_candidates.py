@@ -56,7 +56,8 @@ def find_candidates(code: bytes, starts: Sequence[int]) -> Iterator[tuple[int, M
     known: dict[bytes, Key] = {}
     keys: dict[Key, list[int]] = {}
     end = 0  # of the function that `keys` belongs to
-    for offset, encoding in [(match.start(), match[0]) for match in _VECTOR.finditer(code)]:
+    for match in _VECTOR.finditer(code):
+        offset, encoding = match.start(), match[0]
         if offset >= end:
             index = bisect_right(starts, offset) - 1
             keys = groups.setdefault(index, {})

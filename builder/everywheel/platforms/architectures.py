@@ -98,7 +98,7 @@ def make_arch_table(*rows: Arch) -> ArchTable:
 ARCHES = make_arch_table(
     Arch(
         name="x86_64",
-        machines=("amd64",),
+        machines=("amd64", "x64"),
         zig="x86_64",
         # Only glibc's loader enables shadow stacks.
         branch_flags=(("glibc", (2, 17), "-fcf-protection=full"),),

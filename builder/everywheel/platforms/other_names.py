@@ -15,6 +15,7 @@ _SYSTEMS = MappingProxyType(
         "osx": ("darwin", ""),
         "win": ("windows", ""),
         "musl": ("linux", "musl"),
+        "linux_musl": ("linux", "musl"),
         "alpine": ("linux", "musl"),
         "manylinux": ("linux", "glibc"),
         "linux": ("linux", "glibc"),
@@ -33,8 +34,9 @@ class OtherName:
 
 def find_other_name(text: str, arches: ArchTable) -> OtherName | None:
     """Return what a name means that begins with a system and ends with an architecture, or None for another text."""
-    parts = text.lower().replace("-", "_").split("_")
+    name = text.lower().replace("-", "_")
+    parts = name.split("_")
     machines = ("_".join(parts[start:]) for start in range(1, len(parts)))
     arch = next((arch for machine in machines if (arch := find_machine_arch(machine, arches)) is not None), None)
-    system = next((system for start, system in _SYSTEMS.items() if parts[0].startswith(start)), None)
+    system = next((system for start, system in _SYSTEMS.items() if name.startswith(start)), None)
     return OtherName(os=system[0], libc=system[1], arch=arch) if arch is not None and system is not None else None

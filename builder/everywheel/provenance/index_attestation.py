@@ -21,7 +21,14 @@ from everywheel.provenance.statement import parse_json
 _NAME = "index"
 _LARGEST_OBJECT = 16 << 20  # bytes
 _MOST_ATTESTATIONS = 100
-_IDENTITIES = ("repository", "vcs_origin", "email", "project_id")
+# The field with the identity of a publisher, and what is before it in its name, by kind. CircleCI's certificates are for a
+# project; the repository in them is only a condition.
+_IDENTITIES = {
+    "GitHub": ("repository", "github.com/"),
+    "GitLab": ("repository", "gitlab.com/"),
+    "Google": ("email", ""),
+    "CircleCI": ("project_id", "circleci.com/"),
+}
 
 
 def check_index_object(wheel: Path, file: Path, publisher: str) -> Check:
@@ -60,10 +67,9 @@ def _list_attestations(provenance: Provenance) -> Iterator[tuple[Any, Any]]:
 
 
 def _name_publisher(publisher: Any) -> str:
-    """Return the repository of a publisher as `github.com/OWNER/NAME`, or another identity that it is known by."""
-    text = next((str(value) for name in _IDENTITIES if (value := getattr(publisher, name, None))), "")
-    hosts = {"GitHub": "github.com/", "GitLab": "gitlab.com/"}
-    return f"{hosts.get(str(publisher.kind), '')}{text}" or str(publisher.kind)
+    """Return the identity of a publisher, such as `github.com/OWNER/NAME`, or its kind if that is not known."""
+    name, host = _IDENTITIES.get(str(publisher.kind), ("", ""))
+    return f"{host}{getattr(publisher, name)}" if name else str(publisher.kind)
 
 
 def _first_line(error: Exception) -> str:

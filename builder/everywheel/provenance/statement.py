@@ -113,14 +113,25 @@ def read_statement(content: bytes) -> Provenance:
 def parse_statement(content: bytes) -> StatementMessage:
     """Return an in-toto statement with any predicate; raise InvalidStatement for anything else."""
     try:
-        message = ParseDict(parse_json(content), StatementMessage(), max_recursion_depth=_NESTING)
+        value = parse_json(content)
+        message = ParseDict(value, StatementMessage(), max_recursion_depth=_NESTING)
+        _check_spelling(value, message)
+        for subject, descriptor in zip(value["subject"], message.subject, strict=True):
+            _check_spelling(subject, descriptor)
         Statement.copy_from_pb(message).validate()
     except _STRUCTURE_ERRORS as error:
         raise _refuse(error) from None
-    names = [subject.name for subject in message.subject]
+    names = [subject.name for subject in message.subject if subject.name]
     if repeated := sorted(name for name, count in Counter(names).items() if count > 1):
         raise InvalidStatement(f"it has several subjects with the same name: {', '.join(repeated)[:200]}")
     return message
+
+
+def _check_spelling(value: Mapping[str, Any], message: Any) -> None:
+    """Raise ValueError for a key that only readers with protobuf understand, which accept two spellings of each field."""
+    for field in message.DESCRIPTOR.fields:
+        if field.name != field.json_name and field.name in value:
+            raise ValueError(f"the key {field.name} must be {field.json_name}")
 
 
 def parse_json(content: bytes) -> Any:
@@ -128,7 +139,11 @@ def parse_json(content: bytes) -> Any:
 
     Raises ValueError or RecursionError for anything else.
     """
-    return json.loads(content.decode(), object_pairs_hook=_make_object)
+    return json.loads(content.decode(), object_pairs_hook=_make_object, parse_constant=_refuse_constant)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"JSON does not have {name}")
 
 
 def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

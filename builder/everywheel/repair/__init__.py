@@ -65,7 +65,7 @@ def repair_wheel(path: Path, request: RepairRequest, output: Path) -> RepairedWh
             "the files of .data/platlib and .data/purelib are in the root of the result, where they are installed"
         )
     notes += [
-        f"{library.name} {library.version} is not part of the result: no file needs it"
+        f"{library.name} {library.version} is not part of the result: no file is linked to it"
         for library in libraries
         if library not in included
     ]

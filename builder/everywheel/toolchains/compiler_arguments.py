@@ -24,6 +24,9 @@ _FOLDER_OPTIONS = ("-I", "-L", "-B", "-F", "-i", "--sysroot")
 _MISSING = re.compile("not found|unable to find|cannot find|No such file", re.I)
 _FOREIGN_LIBRARY = "is refused: it is a library of the build machine"  # as the wrapper writes it
 _SHOWN = 5  # arguments in one line of an error
+# Patterns of the shell for flags of link-time optimization.
+_GCC_LTO = "-flto=auto | -flto=jobserver | -flto=[0-9]*"
+_LTO = "-flto | -flto=* | -fwhole-program-vtables | -fsplit-lto-unit | -fvirtual-function-elimination"
 
 
 class NoteKind(StrEnum):
@@ -73,7 +76,7 @@ def render_filter(toolchain: Toolchain, folders: Sequence[Path], python: Path) -
         "source": shlex.quote(str(workspace / "source")),
         "allowed": " | ".join(f"{shlex.quote(str(path))}/*" for path in allowed),
         "expand": shlex.join(map(str, [python, "-I", "-S", SCRIPT.with_name("response_files.py")])),
-        "lto": "-flto=auto | -flto=jobserver | -flto=[0-9]*" if toolchain.target.os == "linux" else "-flto | -flto=*",
+        "lto": _GCC_LTO if toolchain.target.os == "linux" else _LTO,
         "notes": shlex.quote(str(_find_notes(toolchain))),
     }
     text = "".join(line for line in SCRIPT.read_text().splitlines(keepends=True) if not line.startswith("#"))

@@ -133,6 +133,14 @@ ${rest%%,*}"
 # Other arguments stay as they are.
 translate_visual_flag() {
   case $1 in
+    [-/]std:clatest) arg=-std=c2x ;;
+    [-/]std:c++23preview) arg=-std=c++2b ;;
+    /D?*=*)
+      case ${1%%=*} in
+        /*/*) ;;
+        *) arg=-D${1#/D} ;;
+      esac
+      ;;
     /*/* | *.*) ;;
     /O[2x]) arg=-O2 ;;
     /O1) arg=-Os ;;
@@ -141,11 +149,14 @@ translate_visual_flag() {
     [-/]std:c*) arg=-std=${1#?std:} ;;
     /arch:AVX) arg=-mavx ;;
     /arch:AVX2) arg=-mavx2 ;;
-    [-/]wd[0-9]* | [-/]w[1-4eo][0-9]* | [-/]EH[acrs]* | [-/]nologo | [-/]bigobj | [-/]utf-8 | [-/]GL | [-/]GR- | [-/]Zc:*) drop_flag "$1" ;;
-    /W[0-4X]* | /Wall | /O[bgisty]* | /G[dFrRSswyZ]* | /M[DPT]* | /Z[7iIo]* | /FS | /fp:* | /permissive* | /sdl* | /arch:SSE*) drop_flag "$1" ;;
-    /Q[ps]* | /favor:* | /guard:* | /diagnostics:* | /experimental:* | /analyze* | /d2* | /source-charset:* | /execution-charset:*) drop_flag "$1" ;;
-    /LTCG* | /OPT:* | /DEBUG* | /INCREMENTAL* | /MACHINE:* | /NXCOMPAT* | /DYNAMICBASE* | /LARGEADDRESSAWARE* | /SUBSYSTEM:*) drop_flag "$1" ;;
-    /D?*) arg=-D${1#/D} ;;
+    [-/]wd[0-9]* | [-/]w[1-4eo][0-9]* | [-/]EH[acrs]* | [-/]nologo | [-/]bigobj | [-/]utf-8 | [-/]GL | [-/]GR- | [-/]Zc:* | [-/]Z[7iI] | [-/]permissive*) drop_flag "$1" ;;
+    /w | /W[0-4X]* | /Wall | /O[bgisty]* | /G[dFmrRSswyZ]* | /M[DPT]* | /Zo | /FS | /fp:* | /volatile:* | /sdl* | /arch:SSE*) drop_flag "$1" ;;
+    /Q* | /favor:* | /guard:* | /diagnostics:* | /experimental:* | /analyze* | /d2* | /source-charset:* | /execution-charset:*) drop_flag "$1" ;;
+    /LTCG* | /OPT:* | /DEBUG* | /INCREMENTAL* | /MACHINE:* | /NXCOMPAT* | /DYNAMICBASE* | /LARGEADDRESSAWARE* | /SUBSYSTEM:* | /MANIFEST* | /NODEFAULTLIB* | /IGNORE:*) drop_flag "$1" ;;
+    /D?* | /U?* | /I?*) arg=-${1#/} ;;
+    /J) arg=-funsigned-char ;;
+    /TC) arg=-xc ;;
+    /TP) arg=-xc++ ;;
   esac
 }
 

@@ -58,7 +58,7 @@ def check_extensions(built: Path, target: Target, source: Path, log: Path, label
     raise BuildError(
         f"{label}: the project is pure Python: it has nothing to build for a target",
         details={"built": built.name},
-        hint="the wheel that `pip wheel .` builds runs on every system: upload that one",
+        hint="the wheel that `pip wheel --no-deps .` builds runs on every system: upload that one",
     )
 
 

@@ -86,5 +86,6 @@ def _report(path: Path, fact: str, reason: str) -> UsageError:
     return UsageError(
         f"{show_path(path)} {fact}",
         details={"reason": reason},
-        hint="an sdist is a .tar.gz with one folder that has a PKG-INFO; unpack any other archive, and name its folder",
+        hint="an sdist is a .tar.gz with one folder that has a PKG-INFO: download a damaged one again, or "
+        "unpack an archive of another kind and name its folder",
     )
