@@ -510,6 +510,15 @@ def test_a_library_that_is_named_as_a_module_is_none() -> None:
     ]
 
 
+@pytest.mark.parametrize("symbol", ["_Z13PyInit__demov", "_ZTI3Foo", "?f@@YAXXZ"])
+def test_a_module_that_exports_only_symbols_of_cpp_is_not_taken_for_a_library(symbol: str) -> None:
+    contents = make_content({**ELVES, "demo/_demo.abi3.so": replace(MODULE, exports=(symbol,))})
+
+    assert [finding.message for finding in check_tags(contents)] == [
+        "does not export PyInit__demo, so Python cannot import it"
+    ]
+
+
 def test_a_compiled_package_has_the_function_of_its_directory() -> None:
     path = "demo/__init__.cpython-311-x86_64-linux-gnu.so"
     exports = {
