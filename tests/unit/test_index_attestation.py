@@ -15,11 +15,11 @@ import pytest
 from everywheel.provenance.checks import Check, Verdict
 from everywheel.provenance.verify import Evidence, verify_wheel
 
-pytest.importorskip("pypi_attestations", reason="requires the extra `attestations`")
+attestations = pytest.importorskip("pypi_attestations", reason="requires the extra `attestations`")
 
 (RECORDED,) = (Path(__file__).parent / "index_attestation").glob("*.whl")
 PUBLISHER = "circleci.com/fdd9283f-e619-46af-8f9c-851f7d3e8b2b"
-PUBLISHED = f"published by {PUBLISHER}: https://docs.pypi.org/attestations/publish/v1"
+PUBLISHED = f"published by {PUBLISHER}: {attestations.AttestationType.PYPI_PUBLISH_V1.value}"
 
 
 @pytest.fixture
