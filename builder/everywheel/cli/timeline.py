@@ -90,7 +90,6 @@ def _read_facts(event: Mapping[str, Any]) -> dict[str, Any]:
 
 def find_longest_path(steps: Sequence[TimelineStep]) -> tuple[str, ...]:
     """Return the ids of the steps, each of which requires the one before it, that together took the longest."""
-    by_id = {step.id: step for step in steps}
     lengths: dict[str, float] = {}
     before: dict[str, str] = {}
     for step in sorted(steps, key=lambda step: step.start):  # a step begins after all that it requires
@@ -99,7 +98,7 @@ def find_longest_path(steps: Sequence[TimelineStep]) -> tuple[str, ...]:
         lengths[step.id] = step.seconds + lengths.get(longest, 0.0)
         if longest:
             before[step.id] = longest
-    id = max(by_id, key=lambda id: lengths[id], default="")
+    id = max(lengths, key=lambda id: lengths[id], default="")
     path = []
     while id:
         path.append(id)
