@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from pathlib import Path
@@ -9,12 +10,16 @@ from pathlib import Path
 import pytest
 from everywheel.config.project import load_project
 from everywheel.containers.catalog import find_catalog, load_catalog
-from everywheel.errors import MachineError, UsageError
+from everywheel.errors import BuildError, MachineError, UsageError
+from everywheel.execution.cancellation import Interrupted
 from everywheel.pipeline import check_engine
 from everywheel.planning.keys import find_identities
 from everywheel.planning.plan import make_plan
 from everywheel.platforms.target import parse_target
+from everywheel.store.local import Store
+from everywheel.toolchains.build_tools import Tools
 from everywheel.toolchains.compilers import EngineName
+from everywheel.toolchains.engines import open_engine
 from everywheel.toolchains.native import NativeEngine, native_facts, native_target, split_command
 
 ROOT = Path(__file__).parents[2]
@@ -160,6 +165,29 @@ def test_the_zig_engine_on_windows_is_an_error(windows: dict[str, str]) -> None:
         "  hint: `--engine native` builds for this machine with MinGW-w64's gcc; zig builds for Windows on Linux"
     )
     check_engine(EngineName.NATIVE)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, Interrupted])
+def test_the_caches_of_an_interrupted_run_are_removed_by_the_next_run(
+    tmp_path: Path, error: type[BaseException]
+) -> None:
+    names = ("bin", "python", "zig", "cmake", "ninja", "pkgconf", "patchelf")
+    store, tools = Store(tmp_path), Tools(**{name: tmp_path / name for name in names})
+    folder = tmp_path / "tmp"
+    with contextlib.suppress(error), open_engine(EngineName.ZIG, store, tools):
+        next(path for path in folder.iterdir() if path.is_dir()).joinpath("o").mkdir()
+        raise error
+    left = set(folder.iterdir())
+    with open_engine(EngineName.ZIG, store, tools):
+        running = set(folder.iterdir())
+        with contextlib.suppress(BuildError), open_engine(EngineName.ZIG, store, tools):
+            raise BuildError("a failed run removes its own")
+        kept = set(folder.iterdir())
+
+    assert (len(left), len(running)) == (2, 2)  # a directory and its lock
+    assert not left & running
+    assert kept == running
+    assert not any(folder.iterdir())
 
 
 def test_a_build_image_names_its_target(machine: dict[str, str]) -> None:

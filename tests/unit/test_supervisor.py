@@ -182,7 +182,7 @@ def test_threads_run_commands_at_the_same_time() -> None:
         thread.join()
 
     assert sorted(codes) == list(range(20))
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 3.5  # one after another: 4
 
 
 def test_a_killed_supervisor_is_an_error_and_its_commands_end(folder: Path) -> None:

@@ -31,7 +31,7 @@ _INTERRUPTED = 130
 _SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK") if hasattr(signal, name)
 )
-_PATIENCE = 1.5  # seconds in which a signal takes effect
+_PATIENCE = 1.0  # seconds in which a signal takes effect
 
 
 def run_program() -> NoReturn:
