@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import re
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ from collection_page import (
     render_table,
     write_results,
 )
-from everywheel.cli.run_plan import run_plan
+from everywheel.cli.run_plan import STEPS_ARE_KEPT, run_plan
 from everywheel.config.project import Project, load_project
 from everywheel.config.recipe import Linkage, Recipe
 from everywheel.config.recipe_loader import load_recipes
@@ -172,4 +173,9 @@ def count_vulnerabilities(recipe: Recipe, store: Store, tracker: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print(f"interrupted: {STEPS_ARE_KEPT}", file=sys.stderr)
+        sys.exit(130)

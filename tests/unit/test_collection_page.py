@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -104,3 +107,23 @@ def test_a_library_that_was_built_with_one_linkage_keeps_the_size_of_the_other()
 )
 def test_the_stem_of_a_library_is_its_name(name: str, stem: str) -> None:
     assert find_stem(name) == stem
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_build_of_recipes_goes_to_no_further_target(number: signal.Signals) -> None:
+    targets = ("-t", "manylinux2014_x86_64", "-t", "manylinux2014_aarch64")
+    with subprocess.Popen(
+        [sys.executable, PAGE.parents[1] / "tests/recipes/build_recipes.py", "--build", "lmdb", *targets],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        first = process.stdout.readline()
+        process.send_signal(number)
+        rest, errors = process.stdout.read(), process.stderr.read()
+
+    assert first == "lmdb 0.9.31: manylinux2014_x86_64\n"
+    assert (process.returncode, rest) == (130, "")
+    assert errors.endswith("interrupted: finished steps are in the store, and the next run resumes after them\n")

@@ -12,6 +12,7 @@ import click
 from everywheel.cli.options import json_option, target_option
 from everywheel.cli.output import echo
 from everywheel.cli.recipe_listing import describe_recipe, has_text, print_recipes
+from everywheel.cli.recipe_review import review_recipes
 from everywheel.cli.recipe_updates import outdated_command, update_command
 from everywheel.cli.recipes_new import new_command
 from everywheel.cli.run_plan import choose_targets
@@ -100,13 +101,14 @@ def _choose_recipe(name: str, recipes: Mapping[str, Recipe]) -> Recipe:
     return recipes[name]
 
 
-@recipes_group.command("check", short_help="Load every recipe, and plan every architecture.")
+@recipes_group.command("check", short_help="Review every recipe, and plan every architecture.")
 @target_option
 @click.pass_obj
 def check_command(root: Path, targets: tuple[str, ...]) -> None:
-    """Load every recipe, and plan the project for every architecture and libc, without building anything.
+    """Load and review every recipe, and plan the project for every architecture and libc, without building anything.
 
-    Recipes that the project does not require are planned as well.
+    Recipes that the project does not require are planned as well. The review finds what a build would find late or never:
+    promises that nothing checks, exports of everything, downloads, files outside of the prefix or of two recipes.
 
     Example: everywheel recipes check
     """
@@ -114,6 +116,7 @@ def check_command(root: Path, targets: tuple[str, ...]) -> None:
         _check_built_in(tuple(parse_target(tag) for tag in targets) or _list_base_targets())
         return
     project = load_project(root)
+    _review(project.recipes)
     chosen = choose_targets(project, targets) if targets else _list_base_targets()
     steps = len(plan_targets(project, chosen).steps)
     identities = find_identities()
@@ -121,6 +124,15 @@ def check_command(root: Path, targets: tuple[str, ...]) -> None:
         plan_libraries(project, target, _list_supported(project, target), identities)
     valid = count_noun(len(project.recipes), "recipe is", "recipes are")
     echo(f"{valid} valid: {count_noun(steps, 'step')} on {count_noun(len(chosen), 'target')}")
+
+
+def _review(recipes: Mapping[str, Recipe]) -> None:
+    if findings := review_recipes(recipes.values()):
+        raise UsageError(
+            f"the review of the recipes has {count_noun(len(findings), 'finding')}",
+            excerpt=findings,
+            hint=f"{find_page('recipes.md')} describes every key",
+        )
 
 
 def _list_supported(project: Project, target: Target) -> tuple[str, ...]:
@@ -131,6 +143,7 @@ def _list_supported(project: Project, target: Target) -> tuple[str, ...]:
 def _check_built_in(targets: Sequence[Target]) -> None:
     """Load the built-in recipes, and resolve each with every profile for every target, linked in both ways."""
     recipes = load_collections()
+    _review(recipes)
     for recipe in recipes.values():
         for features in ((), *recipe.profiles.values(), tuple(recipe.features)):
             for target in targets:

@@ -1,0 +1,80 @@
+"""Review of recipes: promises that nothing checks, wide exports, downloads, and files in wrong places."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from everywheel.config.recipe import Build, Feature, Override, Products, Recipe
+
+_WILDCARD = re.compile(r"[*?\[]")
+_EVERYTHING = ("", "_", "_Z", "_ZN", "_ZNK", "_ZT")
+"""Beginnings of patterns that match symbols of every library; `_Z` begins those of C++, `_ZN` those in a namespace."""
+
+_DOWNLOADERS = frozenset({"bzr", "cargo", "curl", "git", "hg", "npm", "pip", "pip3", "rsync", "svn", "wget"})
+_URL = re.compile(r"(?:ftp|git|https?)://")
+_PREFIX_OPTION = re.compile(
+    r"-*(?:(?:exec-)?prefix|(?:bin|lib|libexec|include|data|dataroot|doc|info|man|sbin)dir|PREFIX|CMAKE_INSTALL_\w+|DESTDIR)"
+)
+
+
+def review_recipes(recipes: Iterable[Recipe]) -> list[str]:
+    """Return one line for each finding, which names its recipe."""
+    chosen = list(recipes)
+    findings = [f"{recipe.name}: {text}" for recipe in chosen for text in _review(recipe)]
+    return [*findings, *_find_duplicates(chosen)]
+
+
+def _review(recipe: Recipe) -> Iterator[str]:
+    parts: list[Products | Feature | Override] = [recipe.products, *recipe.features.values(), *recipe.overrides]
+    if any(part.provides for part in parts):
+        if not recipe.products.pkgconfig:
+            yield "`provides` is checked with the flags of `pkgconfig`, which names no file"
+        if not {"check.c", "check.cpp"} & set(recipe.files):
+            yield "`provides` is checked by check.c or check.cpp, and there is neither"
+    for pattern in dict.fromkeys(pattern for part in parts for pattern in part.exports):
+        if _WILDCARD.search(pattern) and _WILDCARD.split(pattern)[0] in _EVERYTHING:
+            yield f"'{pattern}' in `exports` matches symbols of every library"
+    yield from _find_downloads(recipe)
+    for name, value in _list_settings(recipe):
+        if _PREFIX_OPTION.fullmatch(name) and value.startswith("/"):
+            yield f"{name}={value} installs files outside of the prefix"
+
+
+def _find_downloads(recipe: Recipe) -> Iterator[str]:
+    """Yield what needs a network, which a build does not have."""
+    for program in recipe.build.machine_programs:
+        if program in _DOWNLOADERS:
+            yield f"'{program}' in `machine-programs` downloads, and a build has no network"
+    for name, value in _list_settings(recipe):
+        if _URL.match(value):
+            yield f"{name}={value} is an address, and a build has no network"
+
+
+def _list_settings(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    """Yield options and arguments of the build with their values; the name of an argument without a value is empty."""
+    parts: list[Build | Feature | Override] = [recipe.build, *recipe.features.values(), *recipe.overrides]
+    for part in parts:
+        for name, value in part.options.items():
+            yield name, str(value)
+    arguments = [*recipe.build.configure, *recipe.build.compile, *recipe.build.install]
+    arguments += [argument for override in recipe.overrides for argument in override.configure]
+    for argument in arguments:
+        name, separator, value = argument.partition("=")
+        yield (name, value) if separator else ("", argument)
+
+
+def _find_duplicates(recipes: Iterable[Recipe]) -> Iterator[str]:
+    """Yield files that two recipes of one folder install.
+
+    Recipes with one CPE are versions of one library, of which a prefix has one.
+    """
+    owners: dict[Path, Recipe] = {}
+    for recipe in recipes:
+        products = recipe.products
+        names = (*(f"lib{name}" for name in products.libraries), *(f"{name}.pc" for name in products.pkgconfig))
+        for file in (*products.headers, *products.programs, *names):
+            owner = owners.setdefault(recipe.directory.parent / file, recipe)
+            if owner is not recipe and not (recipe.cpe and recipe.cpe == owner.cpe):
+                yield f"{recipe.name}: {owner.name} installs {file} as well"
