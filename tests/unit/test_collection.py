@@ -207,6 +207,10 @@ def test_list_and_search_name_the_collection_of_each_recipe(project: Path) -> No
     [
         ("libpgn", "did you mean 'libpng' (built-in)?"),
         ("libfo", "did you mean 'libfoo'?"),
+        ("z", "did you mean 'zlib' (built-in)?"),
+        ("zlib1g-dev", "did you mean 'zlib' (built-in)?"),
+        ("libssl-dev", "did you mean 'openssl' (built-in)?"),
+        ("libxml-2.0", "did you mean 'libxml2' (built-in)?"),
         ("mathematics", "known in this project: libfoo; `everywheel recipes list` lists the built-in ones"),
     ],
 )

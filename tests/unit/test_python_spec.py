@@ -42,6 +42,9 @@ def _load(text: str, recipes: dict[str, Recipe], *defaults: str) -> tuple[Python
     [
         ("cp312", "cp312-cp312", "cpython-3.12", False, False),
         ("cp312-cp312", "cp312-cp312", "cpython-3.12", False, False),
+        ("3.12", "cp312-cp312", "cpython-3.12", False, False),
+        ("3.14t", "cp314-cp314t", "cpython-3.14t", False, True),
+        ("3.13-abi3", "cp313-abi3", "cpython", True, False),
         ("cp314t", "cp314-cp314t", "cpython-3.14t", False, True),
         ("cp314-cp314t", "cp314-cp314t", "cpython-3.14t", False, True),
         ("cp39-abi3", "cp39-abi3", "cpython", True, False),
@@ -83,7 +86,7 @@ def test_the_defaults_serve_only_a_project_without_the_key(recipes: dict[str, Re
             "there are headers of: cp39, cp311, cp312, cp314, cp314t; `headers` of a table names another recipe",
         ),
         (
-            '["3.12"]',
+            '["2.7"]',
             "p.toml: 'python' must be the tag of a CPython",
             "such as `cp312`, `cp314t`, `cp311-abi3` or `cp315-abi3.abi3t`",
         ),

@@ -410,6 +410,15 @@ def test_everywheel_toml_has_the_keys_at_its_top_level(spam: Path, arguments: tu
     assert not arguments or (spam / "pyproject.toml").read_text() == PYPROJECT
 
 
+def test_named_targets_are_written(spam: Path) -> None:
+    init(spam, "-t", "win_amd64", "-t", "manylinux2014_x86_64")
+
+    assert tomllib.loads((spam / "pyproject.toml").read_text())["tool"]["everywheel"]["targets"] == [
+        "win_amd64",
+        "manylinux2014_x86_64",
+    ]
+
+
 def test_a_dry_run_writes_nothing(spam: Path) -> None:
     output = init(spam, "--dry-run", "--workflow", "--action", "owner/everywheel@v1")
 

@@ -81,6 +81,7 @@ def test_a_macos_older_than_the_oldest_supported_is_refused(tag: str, lowest: st
         ("linux_x64", "manylinux_2_17_x86_64"),
         ("linux-musl-x86_64", "musllinux_1_2_x86_64"),
         ("win-x64", "win_amd64"),
+        ("win64", "win_amd64"),
         ("osx_arm64", "macosx_11_0_arm64"),
     ],
 )
@@ -88,6 +89,14 @@ def test_other_names_of_a_target_get_a_suggestion(tag: str, meant: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_target(tag)
     assert caught.value.hint == f"did you mean '{meant}'?"
+
+
+def test_a_universal_wheel_is_two_targets() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_target("macosx_11_0_universal2")
+    assert caught.value.hint == (
+        "name both architectures: installers choose between macosx_10_15_x86_64 and macosx_11_0_arm64"
+    )
 
 
 @pytest.mark.parametrize("tag", ["manylinux1_x86_64", "manylinux2010_i686", "manylinux_2_16_x86_64"])

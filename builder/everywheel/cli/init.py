@@ -17,6 +17,7 @@ from everywheel.config.recipe import Recipe
 from everywheel.config.settings_file import SETTINGS_FILE, find_settings
 from everywheel.config.toml_reader import Table, read_toml
 from everywheel.errors import NothingSelectedError, UsageError, find_page
+from everywheel.platforms.target import parse_target
 from everywheel.recognition.evidence import LIBRARY_KINDS, Evidence, Kind
 from everywheel.recognition.matching import Matches, match_libraries
 from everywheel.recognition.project import RecognizedProject, choose_stable_tag, recognize_project
@@ -36,9 +37,12 @@ _WORKFLOW = Path(".github", "workflows", "wheels.yml")
 )
 @click.option("--workflow", is_flag=True, help="Also write .github/workflows/wheels.yml; needs --action.")
 @click.option("--action", metavar="OWNER/REPO@REF", help="This toolkit's repository on GitHub, for the workflow.")
+@click.option("--target", "-t", "targets", multiple=True, metavar="TAG", help="Target to write; repeatable.")
 @click.option("--dry-run", is_flag=True, help="Print the files and write nothing.")
 @click.pass_obj
-def init_command(root: Path, file_name: str | None, workflow: bool, action: str | None, dry_run: bool) -> None:
+def init_command(
+    root: Path, file_name: str | None, workflow: bool, action: str | None, targets: tuple[str, ...], dry_run: bool
+) -> None:
     """Recognize the project's extension modules and libraries, and write its settings.
 
     Reads setup.py, setup.cfg, pyproject.toml, meson.build, CMakeLists.txt and scripts of cffi without running them. Finds
@@ -48,13 +52,17 @@ def init_command(root: Path, file_name: str | None, workflow: bool, action: str 
     """
     root = root.absolute()
     _check_action(workflow, action)
+    for tag in targets:
+        parse_target(tag)
     find_settings(root)  # the errors for a folder without a project, and for settings in two files
     project = recognize_project(root)
     _check_modules(root, project)
     recipes = load_collections(list_recipe_folders(root, Table({}, root / _PYPROJECT)))
     matches = match_libraries(project.list_evidence(*LIBRARY_KINDS), recipes)
     settings = ProposedSettings(
-        requires=tuple(matches.recipes), python=_choose_pythons(root, project, recipes), targets=DEFAULT_TARGETS
+        requires=tuple(matches.recipes),
+        python=_choose_pythons(root, project, recipes),
+        targets=targets or DEFAULT_TARGETS,
     )
     path = _choose_file(root, file_name)
     files = {path: _add_settings(path, settings)}

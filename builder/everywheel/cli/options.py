@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import click
 
 from everywheel.cli.project_source import choose_wheelhouse_folder, config_option
 from everywheel.config.project import Project
+from everywheel.config.python_spec import read_python_tag
 from everywheel.config.recipe import Linkage
 from everywheel.errors import UsageError
 from everywheel.recognition.project_loader import load_project
@@ -149,7 +149,7 @@ _linkage_option = click.option(
 
 def _read_pythons(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
     """Return the tags of Pythons, of which some may be versions: `cp312` for `3.12`, `cp314t` for `3.14t`."""
-    return tuple(re.sub(r"^3\.(\d+t?)$", r"cp3\1", value) for value in values)
+    return tuple(map(read_python_tag, values))
 
 
 _python_help = "Python, such as 3.12, cp312 or cp311-abi3; repeatable."

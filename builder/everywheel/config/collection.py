@@ -89,10 +89,21 @@ def suggest_recipe(name: str, recipes: Mapping[str, Recipe]) -> str:
 
     The hint names the collection of a built-in recipe.
     """
-    close = difflib.get_close_matches(name, sorted(recipes), 1)
-    if close:
-        note = f" ({BUILT_IN})" if is_built_in(recipes[close[0]]) else ""
-        return f"did you mean '{close[0]}'{note}?"
+    package = name.removesuffix("-dev")
+    others = _list_other_names(recipes)
+    meant = [others[other] for other in (name, package, package.removeprefix("lib")) if other in others]
+    if meant := meant or difflib.get_close_matches(package, sorted(recipes), 1):
+        note = f" ({BUILT_IN})" if is_built_in(recipes[meant[0]]) else ""
+        return f"did you mean '{meant[0]}'{note}?"
     own = sorted(name for name, recipe in recipes.items() if not is_built_in(recipe))
     listed = "`everywheel recipes list` lists the built-in ones"
     return f"known in this project: {', '.join(own)}; {listed}" if own else listed
+
+
+def _list_other_names(recipes: Mapping[str, Recipe]) -> dict[str, str]:
+    """Return the recipes by other names of theirs: those of their libraries (`z`, `ssl`) and of their pkg-config files."""
+    return {
+        other: name
+        for name, recipe in sorted(recipes.items(), reverse=True)
+        for other in (*recipe.products.libraries, *recipe.products.pkgconfig)
+    }

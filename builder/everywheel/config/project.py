@@ -13,7 +13,7 @@ from everywheel.config.extension_tree import digest_tree
 from everywheel.config.feature_selection import check_recipe, choose_features
 from everywheel.config.metadata import ExtensionMetadata, read_extension_metadata
 from everywheel.config.pins import Pin
-from everywheel.config.python_spec import PythonSpec, default_pythons, load_pythons
+from everywheel.config.python_spec import PythonSpec, default_pythons, load_pythons, read_python_version
 from everywheel.config.recipe import Linkage, Recipe
 from everywheel.config.remote_settings import RemoteSettings, load_remote_settings
 from everywheel.config.settings_file import find_settings
@@ -214,7 +214,7 @@ def load_project(
         digest=digest_tree(extension),
         sources=load_source_settings(table, settings.folder),
         remote=load_remote_settings(table, settings.folder),
-        backend_python=table.text("backend-python", "", rule=BACKEND_PYTHON),
+        backend_python=read_python_version(table.text("backend-python", "", rule=BACKEND_PYTHON)),
     )
     table.reject_unknown_keys()
     _check_recipes(project, table)

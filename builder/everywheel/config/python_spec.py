@@ -85,6 +85,16 @@ def default_pythons(requires_python: str, recipes: Iterable[str]) -> tuple[str, 
     )
 
 
+def read_python_tag(text: str) -> str:
+    """Return the tag of a text that may begin with a version: `cp312` for `3.12`, `cp314t` for `3.14t`."""
+    return re.sub(r"^3\.(\d+t?)(?=-|$)", r"cp3\1", text)
+
+
+def read_python_version(text: str) -> str:
+    """Return the version of a text that may be a tag: `3.12` for `cp312`, `3.14t` for `cp314t`."""
+    return re.sub(r"^cp3(\d+t?)$", r"3.\1", text)
+
+
 def oldest_python(requires_python: str) -> str:
     """Return the oldest CPython that a specifier accepts, such as `3.9`; the oldest supported one if it accepts any.
 
@@ -139,12 +149,12 @@ def _make_spec(tag: str, abi: str, headers: str, systems: tuple[str, ...]) -> Py
 
 
 def _split_tag(location: str, text: str) -> tuple[str, str]:
-    """Return Python tag and ABI tag of a text such as `cp312`, `cp314t` or `cp311-abi3`."""
+    """Return Python tag and ABI tag of a text such as `cp312`, `3.12`, `cp314t` or `cp311-abi3`."""
     if re.match("pp|pypy", text):
         raise UsageError(f"{location} names {text!r}, a PyPy", hint=f"wheels are built for CPython; {PYTHON.hint}")
-    if not PYTHON.accepts(text):
+    if not PYTHON.accepts(read_python_tag(text)):
         raise UsageError(f"{location} must be {PYTHON.description}", details={"value": repr(text)}, hint=PYTHON.hint)
-    python, _, abi = text.partition("-")
+    python, _, abi = read_python_tag(text).partition("-")
     tag = python.rstrip("t")
     _check_abi(location.rpartition(": ")[0] or location, tag, abi or python)
     return tag, abi or python

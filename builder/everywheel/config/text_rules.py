@@ -125,7 +125,7 @@ PYTHON = TextRule(
     hint="such as `cp312`, `cp314t`, `cp311-abi3` or `cp315-abi3.abi3t`",
 )
 BACKEND_PYTHON = TextRule(
-    accepts=_match(r"same|3\.\d{1,2}t?"),
+    accepts=_match(r"same|(3\.|cp3)\d{1,2}t?"),
     description="the version of a CPython, or `same`",
     hint="such as `3.12` or `3.14t`; `same` is the version of each wheel",
 )

@@ -34,7 +34,7 @@ class OtherName:
 
 def find_other_name(text: str, arches: ArchTable) -> OtherName | None:
     """Return what a name means that begins with a system and ends with an architecture, or None for another text."""
-    name = text.lower().replace("-", "_")
+    name = text.lower().replace("-", "_").replace("win64", "win_amd64")
     parts = name.split("_")
     machines = ("_".join(parts[start:]) for start in range(1, len(parts)))
     arch = next((arch for machine in machines if (arch := find_machine_arch(machine, arches)) is not None), None)

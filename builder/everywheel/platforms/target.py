@@ -252,10 +252,11 @@ def _unsupported(text: str, arches: ArchTable) -> UsageError:
     names = {os: list_arches(os, arches) for os in families}
     known = [f"{family}_{arch}" for os in families for family in families[os] for arch in names[os]]
     close = [*difflib.get_close_matches(text, known, 1, cutoff=0.9), *_find_meant(text, arches)]
+    hint = f"did you mean '{close[0]}'?" if close else "a target is a platform tag such as manylinux2014_x86_64"
+    if text.endswith("universal2"):
+        hint = "name both architectures: installers choose between macosx_10_15_x86_64 and macosx_11_0_arm64"
     return UsageError(
-        f"target '{text}' is not supported",
-        details={os: ", ".join(names[os]) for os in families},
-        hint=f"did you mean '{close[0]}'?" if close else "a target is a platform tag such as manylinux2014_x86_64",
+        f"target '{text}' is not supported", details={os: ", ".join(names[os]) for os in families}, hint=hint
     )
 
 
