@@ -1,14 +1,17 @@
-"""Small malformed Mach-O and PE files that would take a reader hours or all memory: each is refused at once."""
+"""Malformed ELF, Mach-O and PE files that would take a reader hours or all memory: each is refused at once."""
 
 from __future__ import annotations
 
 import struct
+import time
 
 import pytest
+from everywheel.binaries.elf import read_elf
+from everywheel.binaries.elf_sections import hash_sections
 from everywheel.binaries.macho import read_macho
 from everywheel.binaries.macho_signature import check_signature
 from everywheel.binaries.pe import read_pe
-from everywheel.binaries.unreadable import UnreadableMacho, UnreadablePe
+from everywheel.binaries.unreadable import UnreadableElf, UnreadableMacho, UnreadablePe
 
 SYMBOL_COUNT = 20_000
 HEADER = 32
@@ -217,3 +220,54 @@ def test_more_imports_than_the_default_limit_of_pefile_are_all_read() -> None:
     facts = read_pe(make_pe(1, head + bytes(20) + b"one.dll\0" + thunks))
 
     assert len(facts.imports["one.dll"]) == most
+
+
+SECTION = struct.Struct("<2I4Q2I2Q")
+
+
+def make_elf(*, sections: int = 0, segments: int = 0, segment_type: int = 4, cut: int = 0) -> bytes:
+    """Return a library for x86-64 with empty sections and segments, without the last bytes of its file."""
+    start, numbers = 64 + 56 * segments, (segments, 64, sections if sections < 0xFF00 else 0, 0)
+    ident = b"\x7fELF\2\1\1" + bytes(9)
+    head = struct.pack("<16s2HI3QI6H", ident, 3, 62, 1, 0, 64, start if sections else 0, 0, 64, 56, *numbers)
+    first = SECTION.pack(0, 0, 0, 0, 0, sections if sections >= 0xFF00 else 0, 0, 0, 0, 0)
+    table = (first + SECTION.pack(0, 1, *[0] * 8) * (sections - 1))[: sections * SECTION.size]
+    data = head + struct.pack("<2I6Q", segment_type, 4, *[0] * 6) * segments + table
+    return data[: len(data) - cut]
+
+
+# The times of these files were 11 s for 600,000 sections, and hours for the dynamic segments.
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (make_elf(sections=10_001), "its header lists 10001 sections, and at most 10000 are read"),
+        (make_elf(sections=600_000), "its header lists 600000 sections, and at most 10000 are read"),
+        (make_elf(segments=1_001), "its header lists 1001 program headers, and at most 1000 are read"),
+        (make_elf(segments=0xFFFF), "its header lists 65535 program headers, and at most 1000 are read"),
+        (make_elf(segments=1_000, segment_type=2, sections=9_999), "it has 1000 dynamic segments"),
+        (make_elf(sections=9_999, cut=1), "truncated: 639999 of 640000 bytes"),
+        (make_elf(segments=1_000, cut=1), "truncated: 56063 of 56064 bytes"),
+    ],
+    ids=[
+        "sections",
+        "many sections",
+        "segments",
+        "more segments",
+        "dynamic segments",
+        "half a section",
+        "half a segment",
+    ],
+)
+def test_absurd_numbers_of_headers_are_refused_before_they_are_read(data: bytes, reason: str) -> None:
+    started = time.process_time()
+
+    for read in (read_elf, hash_sections):
+        with pytest.raises(UnreadableElf, match=f"^{reason}$"):
+            read(data)
+
+    assert time.process_time() - started < 2
+
+
+def test_the_largest_accepted_numbers_of_headers_are_read() -> None:
+    assert read_elf(make_elf(segments=1_000)).kind == "ET_DYN"
+    assert read_elf(make_elf(sections=1_000, segments=10, segment_type=1)).page == 0

@@ -16,6 +16,7 @@ from elftools.elf.gnuversions import GNUVerNeedSection, GNUVerSymSection
 from elftools.elf.sections import SymbolTableSection
 from elftools.elf.segments import InterpSegment
 
+from everywheel.binaries.elf_counts import check_counts
 from everywheel.binaries.elf_protections import Protections, read_protections
 from everywheel.binaries.elf_symbols import NAMES, ElfSymbol, group_by_version, read_symbols, read_version_table
 from everywheel.binaries.init_functions import list_module_names
@@ -135,6 +136,7 @@ def read_elf(data: bytes) -> ElfFacts:
 
 
 def _read(elf: ELFFile, data: bytes) -> ElfFacts:
+    check_counts(elf, data)
     size = len(data)
     segments = list(_bound(elf.iter_segments(), size))
     ends = [segment["p_offset"] + segment["p_filesz"] for segment in segments]

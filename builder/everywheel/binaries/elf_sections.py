@@ -7,9 +7,8 @@ import io
 
 from elftools.elf.elffile import ELFFile
 
+from everywheel.binaries.elf_counts import check_counts
 from everywheel.binaries.unreadable import UnreadableElf
-
-_MOST_SECTIONS = 10_000
 
 
 def hash_sections(data: bytes) -> dict[str, str]:
@@ -27,15 +26,16 @@ def hash_sections(data: bytes) -> dict[str, str]:
 
 
 def _hash(elf: ELFFile, data: bytes) -> dict[str, str]:
+    check_counts(elf, data)
     hashes: dict[str, str] = {}
     times: dict[str, int] = {}
     total = 0
-    for number, section in enumerate(elf.iter_sections()):
+    for section in elf.iter_sections():
         is_in_file = section["sh_type"] != "SHT_NOBITS"
         start, size = section["sh_offset"], section["sh_size"] if is_in_file else 0
         total += size
-        if number >= _MOST_SECTIONS or total > 2 * len(data):
-            raise UnreadableElf("it has too many sections, or they overlap")
+        if total > 2 * len(data):
+            raise UnreadableElf("its sections overlap")
         if start + size > len(data):
             raise UnreadableElf("it is truncated")
         header = [section[field] for field in ("sh_type", "sh_flags", "sh_addr", "sh_size", "sh_addralign")]
