@@ -53,3 +53,11 @@ print(tested, *(set({SLOW!r}) & set(sys.modules)))
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert done.stdout.split() == []
+
+
+def test_an_explanation_does_not_import_what_writes_sboms() -> None:
+    program = "import sys, everywheel.explain.explanation; print(*({'cyclonedx', 'requests'} & set(sys.modules)))"
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert done.stdout.split() == []

@@ -11,7 +11,7 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from everywheel.wheels.sbom import EXPORTS, FILE, LINKAGE, NO_EXPORTS
+from everywheel.wheels.sbom_properties import EXPORTS, FILE, LINKAGE, NO_EXPORTS
 from everywheel.wheels.wheel import Wheel
 
 # Scopes of components that are not part of what is shipped. cargo-cyclonedx, and maturin with it, writes `excluded` for crates

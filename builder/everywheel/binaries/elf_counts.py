@@ -29,8 +29,8 @@ def check_counts(elf: ELFFile, data: bytes) -> None:
 
 def _check_dynamic_segments(elf: ELFFile, data: bytes, segments: int) -> None:
     """Raise UnreadableElf for a second one: for each, pyelftools reads all sections."""
-    word = struct.Struct("<I" if elf.little_endian else ">I")
+    number_format = struct.Struct("<I" if elf.little_endian else ">I")
     starts = (elf["e_phoff"] + number * elf["e_phentsize"] for number in range(segments))
-    dynamic = sum(word.unpack_from(data, start)[0] == _PT_DYNAMIC for start in starts)
+    dynamic = sum(number_format.unpack_from(data, start)[0] == _PT_DYNAMIC for start in starts)
     if dynamic > 1:
         raise UnreadableElf(f"it has {dynamic} dynamic segments")

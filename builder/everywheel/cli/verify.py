@@ -19,7 +19,9 @@ from everywheel.errors import AuditError, UsageError, printable_line
 if TYPE_CHECKING:
     from everywheel.provenance.checks import Check
 
-_CHECKS = ("hash", "contents", "SBOM", "provenance", "inputs", "smoke", "signature", "index")
+_CHECKS = ("hash", "contents", "SBOM", "provenance", "inputs", "smoke", "certificate", "signature", "index")
+
+_GITHUB = "https://token.actions.githubusercontent.com"
 
 
 @click.command("verify", short_help="Verify wheels: hash, contents, SBOM, provenance, smoke tests.")
@@ -48,6 +50,12 @@ _CHECKS = ("hash", "contents", "SBOM", "provenance", "inputs", "smoke", "signatu
     help="Provenance object of a package index (PEP 740) [default: WHEEL.provenance, if there is one].",
 )
 @click.option("--publisher", default="", metavar="NAME", help="Publisher of it, such as github.com/OWNER/REPOSITORY.")
+@click.option(
+    "--identity", default="", metavar="URL", help="Identity in the certificate of sigstore that must have signed."
+)
+@click.option(
+    "--issuer", default=_GITHUB, metavar="URL", help="Issuer of that identity [default: of GitHub's workflows]."
+)
 @click.option("--commit", default="", metavar="SHA", help="Commit that the provenance must name, in full.")
 @click.option("--sums", type=click.Path(path_type=Path), metavar="FILE", help="Published hashes, such as SHA256SUMS.")
 @click.option(
@@ -65,6 +73,8 @@ def verify_command(
     keys: tuple[Path, ...],
     attestation: Path | None,
     publisher: str,
+    identity: str,
+    issuer: str,
     commit: str,
     sums: Path | None,
     without: tuple[str, ...],
@@ -74,7 +84,8 @@ def verify_command(
 
     A wheel is verified if every check is right: its hash is the published one, the audit has no finding, the SBOM can be
     read, the statement of provenance is about this file and names the source of every library, the wheel has passed smoke
-    tests and failed none, and a key has signed the statements. If there is a provenance object of an index, it must be right.
+    tests and failed none, and a key or a certificate of sigstore has signed the statements. If there is a provenance object of
+    an index, or a bundle of sigstore, it must be right.
     What cannot be checked is named, and fails unless `--without` accepts it. The exit code is 5 if anything fails.
 
     Example: everywheel verify dist --sums SHA256SUMS --key key.pub --without signature
@@ -95,6 +106,8 @@ def verify_command(
         commit=commit,
         attestations=attestation,
         publisher=publisher,
+        identity=identity,
+        issuer=issuer,
     )
     results = {path.name: verify_wheel(path, evidence) for path in paths}
     if as_json:

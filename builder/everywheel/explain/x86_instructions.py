@@ -72,7 +72,8 @@ _MOST_CHECKS = 300_000  # of places in all files of a subject: about 10 seconds;
 class _Boundaries:
     """A disassembler that finds where instructions begin.
 
-    capstone's own method makes four Python objects of each instruction, which takes longer than the disassembling.
+    capstone's own method makes four Python objects of each instruction, which takes longer than the disassembling. This uses
+    its private `_cs` and `_cs_insn`, so pyproject.toml has an upper bound of its version.
     """
 
     def __init__(self) -> None:

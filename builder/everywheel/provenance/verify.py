@@ -12,7 +12,7 @@ from everywheel.audit import audit_wheel
 from everywheel.errors import BuildError, UsageError, count_noun
 from everywheel.execution.files import hash_file
 from everywheel.execution.input_files import UnusableFile, read_file
-from everywheel.provenance.checks import Check, decide, fail, skip
+from everywheel.provenance.checks import Check, Verdict, decide, fail, skip
 from everywheel.provenance.envelope import InvalidEnvelope, is_envelope, open_envelope
 from everywheel.provenance.smoke_statement import check_smoke_tests, find_smoke_statement, read_smoke_statement
 from everywheel.provenance.statement import InvalidStatement, find_other_subject, read_statement
@@ -31,6 +31,7 @@ def find_statement(wheel: Path) -> Path:
 class Evidence:
     """Public keys, published hashes by file name, and files with statements, which a wheel is verified with.
 
+    `identity` is who must have signed by a certificate of sigstore, and `issuer` who must have confirmed that identity.
     `commit` is the commit that must have been built, if any. `provenance` and `smoke` are the files with the provenance and
     the results of the smoke tests; those next to the wheel if they are None. `attestations` is the provenance object of an
     index, which is checked if it exists or a `publisher` must have published the wheel.
@@ -43,10 +44,12 @@ class Evidence:
     commit: str = ""
     attestations: Path | None = None
     publisher: str = ""
+    identity: str = ""
+    issuer: str = ""
 
 
 def verify_wheel(path: Path, evidence: Evidence) -> tuple[Check, ...]:
-    """Check a wheel's hash, contents, SBOM, provenance, smoke tests and the signatures of the statements."""
+    """Check a wheel's hash, contents, SBOM, provenance, smoke tests and the signatures of wheel and statements."""
     return tuple(_list_checks(path, hash_file(path), evidence))
 
 
@@ -61,12 +64,29 @@ def _list_checks(path: Path, sha256: str, evidence: Evidence) -> Iterator[Check]
         yield from _check_provenance(path.name, sha256, provenance, digests, evidence.commit)
     smoke = _read_statement_file("smoke", evidence.smoke or find_smoke_statement(path), evidence.keys)
     yield smoke if isinstance(smoke, Check) else _check_smoke(path.name, sha256, smoke)
-    yield _check_signatures(
-        {each.label: each for each in (provenance, smoke) if isinstance(each, _Statement)}, evidence.keys
-    )
+    statements = {each.label: each for each in (provenance, smoke) if isinstance(each, _Statement)}
+    certificate = _check_certificates(path, statements, evidence)
+    if certificate is not None:
+        yield certificate
+    certified = certificate is not None and certificate.verdict is Verdict.OK
+    yield _check_signatures(statements, evidence.keys, certified=certified)
     file = evidence.attestations or path.with_name(f"{path.name}.provenance")
     if evidence.attestations or evidence.publisher or file.exists():
         yield _check_index_object(path, file, evidence.publisher)
+
+
+def _check_certificates(path: Path, statements: Mapping[str, _Statement], evidence: Evidence) -> Check | None:
+    """Check the bundles of sigstore of the wheel and its statements; None if there is none and no identity is stated."""
+    files = {"wheel": path, **{label: each.path for label, each in statements.items()}}
+    try:
+        from everywheel.provenance.certificates import check_certificates, find_bundle
+    except ModuleNotFoundError as error:
+        if not evidence.identity:
+            return None
+        return skip("certificate", f"{error.name} is not installed (`pip install 'everywheel[attestations]'`)")
+    if not evidence.identity and not any(find_bundle(file) for file in files.values()):
+        return None
+    return check_certificates(files, evidence.identity, evidence.issuer)
 
 
 def _check_index_object(path: Path, file: Path, publisher: str) -> Check:
@@ -82,7 +102,7 @@ class _Statement:
     """A file with a statement: the name of its check, and whether it is signed; with keys, by one of them."""
 
     label: str
-    file: str
+    path: Path
     payload: bytes
     is_signed: bool
 
@@ -99,7 +119,7 @@ def _read_statement_file(label: str, file: Path, keys: Sequence[SSlibKey]) -> _S
         return fail(label, str(reason))
     except InvalidEnvelope as reason:
         return fail(label, f"{file.name}: {reason}")
-    return _Statement(label=label, file=file.name, payload=payload, is_signed=is_signed)
+    return _Statement(label=label, path=file, payload=payload, is_signed=is_signed)
 
 
 def _check_hash(name: str, sha256: str, sums: Mapping[str, str]) -> Check:
@@ -139,7 +159,7 @@ def _check_provenance(
     try:
         provenance = read_statement(statement.payload)
     except InvalidStatement as reason:
-        yield fail("provenance", f"{statement.file}: {reason}")
+        yield fail("provenance", f"{statement.path.name}: {reason}")
         return
     detail = f"built by {provenance.builder}, {count_noun(len(provenance.inputs), 'input')}"
     fault = find_other_subject(name, sha256, provenance.subjects) or _find_other_commit(provenance.commit, commit)
@@ -164,13 +184,15 @@ def _check_smoke(name: str, sha256: str, statement: _Statement) -> Check:
     try:
         return check_smoke_tests(name, sha256, read_smoke_statement(statement.payload))
     except InvalidStatement as reason:
-        return fail("smoke", f"{statement.file}: {reason}")
+        return fail("smoke", f"{statement.path.name}: {reason}")
 
 
-def _check_signatures(statements: Mapping[str, _Statement], keys: Sequence[SSlibKey]) -> Check:
+def _check_signatures(statements: Mapping[str, _Statement], keys: Sequence[SSlibKey], *, certified: bool) -> Check:
     """Check that every statement is signed; a signature by another key has failed before."""
     if not statements:
         return skip("signature", "there is no usable statement")
+    if certified:
+        return decide("signature", True, f"by the certificate: {', '.join(statements)}", "")
     if unsigned := [label for label, each in statements.items() if not each.is_signed]:
         return skip("signature", f"not signed: the statement of {' and of '.join(unsigned)}")
     if not keys:

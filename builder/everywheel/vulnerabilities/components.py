@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 
 from everywheel.errors import UsageError
 from everywheel.sources.distro.debian_version import DebianVersion
-from everywheel.wheels.sbom import VULNERABILITY
+from everywheel.wheels.sbom_properties import VULNERABILITY
 from everywheel.wheels.wheel import Wheel
 
 _COMMIT = re.compile(r"(?<![0-9a-f])[0-9a-f]{40}(?![0-9a-f])")

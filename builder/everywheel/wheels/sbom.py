@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -17,16 +16,7 @@ from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
 from everywheel.libraries.library_facts import Library
-
-# Properties for facts that have no field in CycloneDX. The audit reads them from the finished wheel.
-LINKAGE = "everywheel:linkage"  # shared or static
-FILE = "everywheel:file"  # the path in the wheel of a grafted library
-EXPORTS = "everywheel:exports"  # a glob of symbols that may be exported
-NO_EXPORTS = "-"  # the value of EXPORTS if no symbol may be exported
-PATCH = "everywheel:patch"  # the name of a patch that was applied to the source
-
-VULNERABILITY = re.compile(r"CVE-\d{4}-\d{4,19}", re.ASCII)
-"""The name of a vulnerability in the label of a patch."""
+from everywheel.wheels.sbom_properties import EXPORTS, FILE, LINKAGE, NO_EXPORTS, PATCH, VULNERABILITY
 
 
 def make_sbom(
