@@ -8,7 +8,7 @@
 
 #include "platform.h"
 
-static once_flag started = ONCE_INIT;
+static once_state started = ONCE_INIT;
 static bool is_running = false;
 
 /* libvips has one error buffer for all threads. The lock makes reading and clearing it atomic; `calls` counts the calls

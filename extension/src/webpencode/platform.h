@@ -12,13 +12,13 @@
 #define WIN32_LEAN_AND_MEAN
 #include <windows.h>
 
-typedef INIT_ONCE once_flag;
+typedef INIT_ONCE once_state;
 typedef SRWLOCK lock_type;
 #define ONCE_INIT INIT_ONCE_STATIC_INIT
 #define LOCK_INIT SRWLOCK_INIT
 
 static inline bool
-run_once(once_flag *flag, void (*function)(void))
+run_once(once_state *flag, void (*function)(void))
 {
     BOOL pending = FALSE;
 
@@ -67,13 +67,13 @@ is_original_process(void)
 #include <stdatomic.h>
 #include <unistd.h>
 
-typedef pthread_once_t once_flag;
+typedef pthread_once_t once_state;
 typedef pthread_mutex_t lock_type;
 #define ONCE_INIT PTHREAD_ONCE_INIT
 #define LOCK_INIT PTHREAD_MUTEX_INITIALIZER
 
 static inline bool
-run_once(once_flag *flag, void (*function)(void))
+run_once(once_state *flag, void (*function)(void))
 {
     return pthread_once(flag, function) == 0;
 }
