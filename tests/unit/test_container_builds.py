@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from everywheel.config.pins import parse_pins
 from everywheel.config.project import load_project
-from everywheel.containers.build_wheels import choose_image, plan_container
+from everywheel.containers.build_wheels import plan_container
 from everywheel.containers.catalog import find_catalog, load_catalog
 from everywheel.containers.cibuildwheel import (
     ContainerBuild,
@@ -33,6 +33,7 @@ from everywheel.containers.command_report import (
     record_error,
     record_progress,
 )
+from everywheel.containers.image_choice import choose_image
 from everywheel.containers.payload import SITE_PINS, Payload
 from everywheel.containers.user_settings import find_user_settings, has_test_command
 from everywheel.errors import BuildError, MachineError, UsageError

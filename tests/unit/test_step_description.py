@@ -64,7 +64,8 @@ def test_a_description_and_a_report_are_the_same_after_the_transfer() -> None:
         {"linkage": None},
         {"profiles": [1]},
         {"id": {}},
-        {"format": 2},
+        {"format": 1},
+        {"image": None},
     ],
     ids=str,
 )

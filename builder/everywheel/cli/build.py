@@ -124,9 +124,11 @@ def build_command(
     check_debug_symbols(options.engine, where, is_requested=debug_symbols)
     if options.engine is EngineName.CONTAINER:
         _check_container_options(project, files)
-        plan, results = _run_containers(project, targets, store, options, runtime, quiet=as_json)
     else:
         project = provide_interpreters(project, store, options, quiet=as_json)
+    if options.engine is EngineName.CONTAINER and where is None:
+        plan, results = _run_containers(project, targets, store, options, runtime, quiet=as_json)
+    else:
         plan, results = run_targets(project, targets, store, options, quiet=as_json, files=files, where=where)
     wheels = export_wheels(plan, store, wheelhouse or choose_wheelhouse(project, options.engine))
     build = _Build(plan=plan, results=results, wheels=wheels)
@@ -187,10 +189,8 @@ def _run_containers(
     # Imported here: no other engine needs a container runtime.
     from everywheel.containers.build_wheels import ContainerContext, build_wheels_in_containers
     from everywheel.containers.catalog import find_catalog, load_catalog
-    from everywheel.containers.cibuildwheel import check_cibuildwheel_config
     from everywheel.containers.runtime import find_runtime
 
-    check_cibuildwheel_config(project)
     console = make_console()
     catalog = load_catalog(find_catalog(project.root))
     with find_runtime(runtime) as client, open_display(console, total=len(targets), quiet=quiet) as display:
@@ -206,6 +206,8 @@ def _check_container_options(project: Project, files: TraceFiles) -> None:
 
     A command in a container has no settings but those of the project's pyproject.toml.
     """
+    from everywheel.containers.cibuildwheel import check_cibuildwheel_config
+
     for option, file in (("--trace", files.trace), ("--html", files.page)):
         if file is not None:
             raise UsageError("the container engine writes no trace", hint=f"leave out `{option}`")
@@ -221,6 +223,7 @@ def _check_container_options(project: Project, files: TraceFiles) -> None:
             "the container engine does not support `environment` and `overrides`",
             hint="use `environment` and `overrides` of [tool.cibuildwheel], or leave out `--engine`",
         )
+    check_cibuildwheel_config(project)
 
 
 def _test_locally(project: Project, build: _Build, store: Store, options: BuildOptions) -> Mapping[str, str]:

@@ -117,8 +117,9 @@ def _describe_steps(plan: Plan, states: Mapping[str, str]) -> list[dict[str, obj
 
 
 def _plan_containers(project: Project, targets: Sequence[Target], store: Store) -> Plan:
-    from everywheel.containers.build_wheels import choose_image, describe_container, plan_container
+    from everywheel.containers.build_wheels import describe_container, plan_container
     from everywheel.containers.catalog import find_catalog, load_catalog
+    from everywheel.containers.image_choice import choose_image
     from everywheel.containers.runtime import find_runtime
 
     catalog = load_catalog(find_catalog(project.root))

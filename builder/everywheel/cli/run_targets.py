@@ -29,7 +29,6 @@ from everywheel.planning.shards import ShardNumber
 from everywheel.planning.steps import Plan
 from everywheel.platforms.target import Target
 from everywheel.store.local import Store
-from everywheel.toolchains.compilers import EngineName
 
 _NO_FILES = TraceFiles()
 
@@ -76,11 +75,6 @@ def choose_machines(
     if shard is not None:
         raise UsageError(
             "--shard and --executor exclude each other", hint="a scheduler distributes the steps by itself"
-        )
-    if selection.engine is EngineName.CONTAINER:
-        raise UsageError(
-            "the container engine builds whole wheels on this machine, and no steps of a cluster",
-            hint="leave out `--engine` or `--executor`",
         )
     parse_scheduler(executor)
     return ClusterRequest(scheduler=executor, selection=selection, step_seconds=step_timeout)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from everywheel.cluster.capabilities import Resources, explain_misfit, fits, list_requirements
-from everywheel.cluster.dask_connection import ClusterWorker, connect, list_workers
+from everywheel.cluster.capabilities import Resources, list_requirements
+from everywheel.cluster.dask_connection import connect, list_workers
 from everywheel.cluster.dask_executor import DaskExecutor, DescribedStep
+from everywheel.cluster.planned_steps import PlannedSteps, check_settings, check_workers
 from everywheel.cluster.project_files import PackedProject, pack_project
 from everywheel.cluster.scheduler_address import SchedulerAddress
 from everywheel.cluster.shard_build import open_sending_remotes
@@ -18,7 +19,6 @@ from everywheel.cluster.step_description import StepDescription, StepReport
 from everywheel.config.project import Project
 from everywheel.errors import EverywheelError, MachineError
 from everywheel.execution.files import translate_os_errors
-from everywheel.execution.notices import report_notice
 from everywheel.execution.process import CommandListener
 from everywheel.execution.scheduler import Result, Task, execute
 from everywheel.libraries.context import project_logs
@@ -28,6 +28,7 @@ from everywheel.platforms.target import Target
 from everywheel.remote.lookup import fetch_missing
 from everywheel.remote.stores import RemoteStores
 from everywheel.store.local import Store
+from everywheel.toolchains.compilers import EngineName
 from everywheel.wheels.build_lock import ensure_build_lock
 
 STEP_SECONDS = 3600.0
@@ -68,21 +69,28 @@ def build_on_cluster(
     Raises UsageError without a remote store that accepts uploads, MachineError without a scheduler or a fitting worker, and
     errors like `build_targets`.
     """
+    if options.engine is EngineName.CONTAINER:
+        check_settings(project)
     exchanges = open_sending_remotes(project, options, "a cluster")
     with (
         connect(cluster.scheduler) as client,
         store.lease(),
         RemoteStores(exchanges, store, listener.fetch) as remotes,
     ):
-        project = ensure_build_lock(project, store, offline=options.offline)
-        plan = plan_targets(project, targets, options.engine)
+        if options.engine is EngineName.CONTAINER:
+            from everywheel.cluster.container_plan import plan_containers  # only this engine needs build images
+
+            planned = plan_containers(client, project, targets, cluster.scheduler, store, options)
+        else:
+            planned = _plan_steps(project, targets, store, options)
+        project, plan = planned.project, planned.plan
         missing = fetch_missing(plan, store, remotes, options.results)
         steps = [step for step in missing.steps.values() if step.kind is not StepKind.PROGRAM]
         listener.expect(len(steps), len(plan.steps) - len(steps))
         if not steps:
             return plan, ()
-        requires = {step.id: list_requirements(step, options.engine) for step in steps}
-        _check_workers(list_workers(client), requires, cluster.scheduler, options)
+        requires = {step.id: planned.requires[step.id] for step in steps}
+        check_workers(list_workers(client), requires, cluster.scheduler, options)
         packed = pack_project(project, store, cluster.config)
         if not remotes.send(packed.key):
             raise MachineError(
@@ -91,11 +99,18 @@ def build_on_cluster(
                 hint="the warnings above have the reasons",
             )
         run = secrets.token_hex(8)
-        maker = _Descriptions(project=project, plan=plan, packed=packed, cluster=cluster, options=options, run=run)
+        maker = _Descriptions(planned=planned, packed=packed, cluster=cluster, options=options, run=run)
         described = {step.id: maker.make_step(step, requires[step.id], remotes) for step in steps}
         limit, commands = cluster.step_seconds, cluster.commands
         executor = DaskExecutor(client, cluster.scheduler.name, described, run=run, limit=limit, commands=commands)
         return plan, execute([_make_task(step, plan, described) for step in steps], executor, listener)
+
+
+def _plan_steps(project: Project, targets: Sequence[Target], store: Store, options: BuildOptions) -> PlannedSteps:
+    project = ensure_build_lock(project, store, offline=options.offline)
+    plan = plan_targets(project, targets, options.engine)
+    requires = {id: list_requirements(step, options.engine) for id, step in plan.steps.items()}
+    return PlannedSteps(project=project, plan=plan, requires=requires)
 
 
 def _make_task(step: Step, plan: Plan, described: Mapping[str, DescribedStep]) -> Task:
@@ -112,8 +127,7 @@ def _make_task(step: Step, plan: Plan, described: Mapping[str, DescribedStep]) -
 class _Descriptions:
     """Describes the steps of one run."""
 
-    project: Project
-    plan: Plan
+    planned: PlannedSteps
     packed: PackedProject
     cluster: ClusterOptions
     options: BuildOptions
@@ -126,59 +140,36 @@ class _Descriptions:
             label=step.label,
             requires=requires,
             verify=partial(_verify, step, remotes),
-            make_error=partial(_make_error, step, project_logs(remotes.store, self.project)),
+            make_error=partial(_make_error, step, project_logs(remotes.store, self.planned.project)),
         )
 
     def describe(self, step: Step) -> str:
         """Return the description of a step as text."""
+        project = self.planned.project
         return StepDescription(
             run=self.run,
             project=self.packed.key,
             root=self.packed.root,
             config=self.packed.config,
-            name=self.project.name,
-            version=self.project.version,
+            name=project.name,
+            version=project.version,
             id=step.id,
             key=step.key,
             label=step.label,
             target=self._find_target(step).tag,
             engine=self.options.engine,
-            linkage=self.project.linkage,
+            linkage=project.linkage,
             profiles=self.cluster.profiles,
             pythons=self.cluster.pythons,
             requires=self.cluster.requires,
+            image=self.planned.images.get(step.id, ""),
             verbose=self.cluster.commands is not None,
         ).to_json()
 
     def _find_target(self, step: Step) -> Target:
         """Return a target whose plan has the step: headers are shared by several."""
-        wheels = self.plan.wheels.values()
+        wheels = self.planned.plan.wheels.values()
         return next(wheel.target for wheel in wheels if step.id == wheel.id or step.id in wheel.link)
-
-
-def _check_workers(
-    workers: Sequence[ClusterWorker],
-    requires: Mapping[str, Resources],
-    scheduler: SchedulerAddress,
-    options: BuildOptions,
-) -> None:
-    """Report workers that fit no step; raise MachineError if there is a step that no worker fits."""
-    unfit = {
-        worker.name: explain_misfit(worker.resources, needed, options.engine)
-        for worker in workers
-        for needed in [next((r for r in requires.values() if not fits(worker.resources, r)), None)]
-        if needed is not None
-    }
-    is_possible = all(any(fits(worker.resources, needed) for worker in workers) for needed in requires.values())
-    if not is_possible:
-        raise MachineError(
-            f"no worker at {scheduler.name} can build this project",
-            details={f"worker {name}": reason for name, reason in unfit.items()} or {"workers": "none is connected"},
-            hint=f"start one with `everywheel worker {scheduler.name}` on a machine with this version of everywheel",
-        )
-    for worker in workers:
-        if not any(fits(worker.resources, needed) for needed in requires.values()):
-            report_notice(f"worker {worker.name} is not used: {unfit[worker.name]}")
 
 
 def _verify(step: Step, remotes: RemoteStores, report: StepReport) -> str:

@@ -70,6 +70,7 @@ class DaskExecutor:
         self._client = client
         self._name = name
         self._steps = steps
+        self._kinds = list({tuple(sorted(step.requires.items())): step.requires for step in steps.values()}.values())
         self._topic = f"everywheel-{run}"
         self._limit = limit
         self._commands = commands
@@ -84,8 +85,8 @@ class DaskExecutor:
 
     def acquire(self, timeout: float) -> bool:
         """Reserve the place of a task; raise MachineError when no fitting worker is left for a while."""
-        requires = next(iter(self._steps.values())).requires
-        total = sum(worker.steps for worker in self._list_fitting(requires, set()))
+        fitting = [worker for requires in self._kinds for worker in self._list_fitting(requires, set())]
+        total = sum({worker.address: worker.steps for worker in fitting}.values())
         with self._lock:
             if self._used < total:
                 self._used += 1

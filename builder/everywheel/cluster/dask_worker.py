@@ -1,4 +1,4 @@
-"""Workers of a dask cluster: a process that offers its capabilities to a scheduler, and the function that its tasks call."""
+"""Workers of a dask cluster: a process that offers its capabilities to a scheduler, and the functions that its tasks call."""
 
 from __future__ import annotations
 
@@ -29,12 +29,18 @@ _RUNNING = ("executing", "long-running")
 def run_described_step(text: str, topic: str) -> str:
     """Build the step that a text describes in the worker that calls this; return the report as text.
 
-    This is the only function that tasks of a build call. Events are sent under a topic.
+    Tasks of a build call this function and `choose_requested_image`, and no other. Events are sent under a topic.
     """
     worker = get_worker()
     plugin = worker.plugins[PLUGIN]
     report: str = plugin.service.run_step(worker.get_current_task(), text, lambda event: worker.log_event(topic, event))
     return report
+
+
+def choose_requested_image(text: str) -> str:
+    """Return the answer of the worker that calls this to the request for a build image in a text."""
+    answer: str = get_worker().plugins[PLUGIN].service.choose_image(text)
+    return answer
 
 
 class _ServicePlugin(WorkerPlugin):  # type: ignore[misc]

@@ -30,7 +30,7 @@ from everywheel.wheels.resolutions import read_added, read_resolution, resolutio
 PLATFORM = "project"
 """The target in the entries of such artifacts."""
 _TREE, _PINS, _ADDED = "tree", "pins.txt", "added.json"
-_ROOT_FILES = ("pyproject.toml", "setup.py", "setup.cfg", SETTINGS_FILE, LOCK)
+_ROOT_FILES = ("pyproject.toml", "setup.py", "setup.cfg", SETTINGS_FILE, LOCK, "docker/images.toml")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,23 +38,28 @@ class StepBuilder:
         """
         options = replace(self._options, results=(step.id,))
         selected = plan.select([step.id])
-        listener = _StageListener(step, set_stage, self._progress)
+        listener = StageListener(step, set_stage, self._progress)
         results = build_plan(selected, project, self._store, options, listener, self._exchanges)
         for result in results:
             if result.error is not None:
                 raise result.error
         set_stage("send")
-        if not RemoteStores(self._exchanges, self._store).send(step.key):
-            raise MachineError(
-                f"{step.label}: no remote store accepted the result",
-                details={"remote stores": ", ".join(exchange.name for exchange in self._exchanges)},
-                hint="the warnings have the reasons; the result is in the store of the machine that built it",
-            )
+        send_result(step, RemoteStores(self._exchanges, self._store))
         is_built = any(result.id == step.id and result.outcome is Outcome.DONE for result in results)
         return Outcome.DONE if is_built else Outcome.FOUND
 
 
-class _StageListener:
+def send_result(step: Step, remotes: RemoteStores) -> None:
+    """Send the result of a step to the remote stores; raise MachineError when none accepts it."""
+    if not remotes.send(step.key):
+        raise MachineError(
+            f"{step.label}: no remote store accepted the result",
+            details={"remote stores": ", ".join(exchange.name for exchange in remotes.exchanges)},
+            hint="the warnings have the reasons; the result is in the store of the machine that built it",
+        )
+
+
+class StageListener:
     """A BuildListener that reports the stages of one step; those of a step that it requires have that one's label."""
 
     def __init__(self, step: Step, set_stage: Callable[[str], None], progress: ProgressCallback) -> None:

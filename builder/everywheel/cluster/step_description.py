@@ -25,7 +25,7 @@ from everywheel.execution.scheduler import Outcome
 from everywheel.store.entry import is_hash
 from everywheel.toolchains.compilers import EngineName
 
-FORMAT = 1
+FORMAT = 2
 LONGEST_LOG = 1 << 20
 """Characters of a log that are returned, those at its end."""
 _LONGEST_TEXT = 1 << 24  # characters
@@ -49,6 +49,7 @@ class StepDescription:
         name, version: those of the extension, which only its backend may know.
         id, key: the step's, which the worker's own plan must confirm.
         target: the tag of a target whose plan has the step.
+        image: the name of the build image, for the container engine only.
         verbose: whether the commands and their output are sent while the step runs.
     """
 
@@ -67,6 +68,7 @@ class StepDescription:
     profiles: tuple[str, ...]
     pythons: tuple[str, ...]
     requires: tuple[str, ...]
+    image: str = ""
     verbose: bool
 
     def to_json(self) -> str:
@@ -78,7 +80,7 @@ class StepDescription:
         """Return the description in a text; raise InvalidDescription for any other."""
         facts = _load(text)
         try:
-            texts = {name: _text(facts[name]) for name in ("run", "name", "version", "id", "label", "target")}
+            texts = {name: _text(facts[name]) for name in ("run", "name", "version", "id", "label", "target", "image")}
             lists = {name: tuple(map(_text, facts[name])) for name in ("profiles", "pythons", "requires")}
             keys = {name: _hash(facts[name]) for name in ("project", "key")}
             paths = {name: _relative(facts[name]) for name in ("root", "config")}
@@ -154,14 +156,22 @@ def describe_error(error: EverywheelError) -> dict[str, Any]:
     }
 
 
-def _load(text: object) -> dict[str, Any]:
+def load_facts(text: object) -> dict[str, Any]:
+    """Return the JSON object in a text; raise InvalidDescription for anything else."""
     if not isinstance(text, str) or len(text) > _LONGEST_TEXT:
         raise InvalidDescription("not a text of a usable length")
     try:
         facts = json.loads(text)
     except (ValueError, RecursionError):
         raise InvalidDescription("not JSON") from None
-    if not isinstance(facts, dict) or facts.get("format") != FORMAT:
+    if not isinstance(facts, dict):
+        raise InvalidDescription("not a JSON object")
+    return facts
+
+
+def _load(text: object) -> dict[str, Any]:
+    facts = load_facts(text)
+    if facts.get("format") != FORMAT:
         raise InvalidDescription("of another format")
     return facts
 

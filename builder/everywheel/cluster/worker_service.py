@@ -11,7 +11,9 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from everywheel.cluster.image_request import ImageRequest, answer_request
 from everywheel.cluster.project_files import locate_project, receive_project, restore_pins
 from everywheel.cluster.step_builder import StepBuilder
 from everywheel.cluster.step_description import LONGEST_LOG, StepDescription, StepReport, describe_error
@@ -32,7 +34,11 @@ from everywheel.remote.exchange import Exchange
 from everywheel.remote.opening import open_remotes
 from everywheel.sources.progress import ignore_progress
 from everywheel.store.local import Store
+from everywheel.toolchains.compilers import EngineName
 from everywheel.wheels.build_lock import ensure_build_lock
+
+if TYPE_CHECKING:
+    from everywheel.cluster.container_step import ContainerBuilder
 
 Emit = Callable[[dict[str, str]], None]
 """Sends an event of a step to the machine that runs the build."""
@@ -48,13 +54,17 @@ class _Run:
 
 
 class WorkerService:
-    """Builds described steps in one process; `name` is that of the worker in reports."""
+    """Builds described steps in one process.
 
-    def __init__(self, name: str, store: Store, options: BuildOptions) -> None:
+    `name` is that of the worker in reports, and `runtime` the container runtime for container steps.
+    """
+
+    def __init__(self, name: str, store: Store, options: BuildOptions, runtime: str | None = None) -> None:
         """Raise UsageError or MachineError for remote stores that cannot be used."""
         self.name = name
         self._store = store
         self._options = options
+        self._runtime = runtime
         self._lock = threading.Lock()  # held for moments only: the worker's event loop acquires it to cancel a step
         self._planning = threading.Lock()
         self._running: dict[str, Cancellation] = {}
@@ -74,7 +84,7 @@ class WorkerService:
             try:
                 emit({"step": description.id, "stage": "receive", "name": self.name})
                 step, plan, project, run = self._make_step(description)
-                path = project_logs(self._store, project) / f"{step.name}-{step.platform}.log"
+                path = project_logs(self._store, project) / _name_log(step, description)
                 try:
                     outcome = self._build(step, plan, project, run, description, emit)
                 finally:
@@ -91,6 +101,15 @@ class WorkerService:
             worker=self.name, outcome=outcome, sha256=sha256, log=log, notices=tuple(notices), error=error
         )
         return report.to_json()
+
+    def choose_image(self, text: str) -> str:
+        """Return the answer to a request for a build image as text; registries may have to send the image."""
+        from everywheel.containers.runtime import find_runtime  # only container steps need a runtime
+
+        request = ImageRequest.parse(text)
+        with find_runtime(self._runtime) as runtime:
+            pull = not self._options.offline
+            return answer_request(request, self.name, runtime.images, pull=pull).to_json()
 
     def cancel(self, task: str) -> None:
         """Cancel a running step: its commands end."""
@@ -133,6 +152,7 @@ class WorkerService:
                 description.linkage,
                 description.root,
                 description.config,
+                description.image,
                 *facts,
             )
             if plan_key not in run.plans:
@@ -159,10 +179,22 @@ class WorkerService:
             options={key: values for key, values in options.items() if values},
         )
         named = replace(loaded, name=description.name, version=description.version)
-        project = ensure_build_lock(
-            restore_pins(named, folder, self._store), self._store, offline=self._options.offline
-        )
+        project = restore_pins(named, folder, self._store)
+        if description.engine is EngineName.CONTAINER:
+            return self._container_builder(description).plan(project)
+        project = ensure_build_lock(project, self._store, offline=self._options.offline)
         return project, plan_targets(project, [parse_target(description.target)], description.engine)
+
+    def _container_builder(self, description: StepDescription) -> ContainerBuilder:
+        from everywheel.cluster.container_step import ContainerBuilder  # only container steps need a runtime
+
+        return ContainerBuilder(
+            target=parse_target(description.target),
+            image=description.image,
+            runtime=self._runtime,
+            store=self._store,
+            options=replace(self._options, engine=EngineName.CONTAINER),
+        )
 
     def _build(
         self, step: Step, plan: Plan, project: Project, run: _Run, description: StepDescription, emit: Emit
@@ -170,6 +202,8 @@ class WorkerService:
         def set_stage(stage: str) -> None:
             emit({"step": step.id, "stage": stage, "name": self.name})
 
+        if description.engine is EngineName.CONTAINER:
+            return self._container_builder(description).build(step, plan, project, run.exchanges, set_stage)
         options = replace(self._options, engine=description.engine)
         return StepBuilder(self._store, run.exchanges, options, ignore_progress).build(step, plan, project, set_stage)
 
@@ -191,6 +225,11 @@ class _CommandSender:
 def _send_commands(description: StepDescription, emit: Emit) -> contextlib.AbstractContextManager[None]:
     listener: CommandListener = _CommandSender(description.id, emit)
     return listen_to_commands(listener) if description.verbose else contextlib.nullcontext()
+
+
+def _name_log(step: Step, description: StepDescription) -> str:
+    is_container = description.engine is EngineName.CONTAINER
+    return f"container-{description.target}.log" if is_container else f"{step.name}-{step.platform}.log"
 
 
 def _read_end(log: Path) -> str:

@@ -11,20 +11,15 @@ from tempfile import TemporaryDirectory
 from everywheel.audit import audit_wheel, fail_on_findings
 from everywheel.config.pins import describe_machine, digest_pins
 from everywheel.config.project import Project
-from everywheel.containers.catalog import BuildImage, Catalog
+from everywheel.containers.catalog import Catalog
 from everywheel.containers.cibuildwheel import ContainerBuild, build_in_container, image_identity
-from everywheel.containers.local_build_image import (
-    build_image_target,
-    local_build_image_reference,
-    make_local_build_image,
-)
-from everywheel.containers.lock import pinned_build_reference
+from everywheel.containers.image_choice import SelectedImage, choose_image
+from everywheel.containers.local_build_image import make_local_build_image
 from everywheel.containers.payload import ensure_payload
 from everywheel.containers.qemu import check_emulation
 from everywheel.containers.runtime import Runtime
-from everywheel.containers.runtime_images import RuntimeImages
 from everywheel.containers.user_settings import find_user_settings
-from everywheel.errors import AuditError, MachineError
+from everywheel.errors import AuditError
 from everywheel.execution.jobserver import open_job_pool
 from everywheel.execution.scheduler import LocalExecutor, Outcome, ProgressListener, Result, Task, execute
 from everywheel.libraries.context import project_logs
@@ -38,53 +33,6 @@ from everywheel.remote.lookup import find_missing, is_intact
 from everywheel.sources import ProgressCallback, fetch_sources, find_locations, ignore_progress, list_source_files
 from everywheel.store.local import Store
 from everywheel.wheels.build_lock import ensure_build_lock
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SelectedImage:
-    """The build image for a target, and its name in the runtime, which may still have to pull or build it."""
-
-    target: Target
-    image: BuildImage
-    reference: str
-
-
-def choose_image(target: Target, catalog: Catalog, images: RuntimeImages, *, pull: bool = True) -> SelectedImage:
-    """Return the first build image of the catalog that can build for a target and is available.
-
-    Images of a registry are pulled, or without `pull` must be on this machine; those from packages are built later. Raises
-    MachineError with the reason of each image when none is available.
-    """
-    reasons: dict[str, str] = {}
-    for image in catalog.build_images.values():
-        if not image.can_build(target):
-            continue
-        if image.bootstrap is not None:
-            return SelectedImage(target=target, image=image, reference=local_build_image_reference(image, target.arch))
-        pinned = pinned_build_reference(image, target.arch)
-        try:
-            if not pinned:
-                raise MachineError("unlocked", details={"reason": "it has no digest: run `everywheel images lock`"})
-            if not images.find(pinned, target.arch):
-                if not pull:
-                    raise MachineError("not pulled", details={"reason": "it is not pulled yet"})
-                images.pull(pinned, target.arch)
-        except MachineError as error:
-            reasons[image.name] = str(error.details.get("reason", error.fact))
-            continue
-        return SelectedImage(target=target, image=image, reference=pinned)
-    raise MachineError(
-        f"no build image for {target.tag} is available", details=reasons, hint=_suggest_floor(target, catalog)
-    )
-
-
-def _suggest_floor(target: Target, catalog: Catalog) -> str:
-    """Return a hint that names an image that can be built on this machine, and the lowest target that it supports."""
-    for image in catalog.build_images.values():
-        if image.bootstrap is not None and image.libc == target.libc and target.arch.name in image.arches:
-            lowest = build_image_target(image, target.arch).tag
-            return f"image {image.name} can be built on this machine, for `--target {lowest}`"
-    return "add an image under [build] of docker/images.toml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
