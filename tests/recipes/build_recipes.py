@@ -1,9 +1,9 @@
 """Build recipes of the collection for several targets, and print a table of what was built, what was run, and the sizes.
 
 `nox -s recipes -- --build libtiff dav1d` builds these; `--build` without names builds the whole collection, which takes hours.
-`--write` adds the results to those of docs/collection.md, and `--tracker` counts open vulnerabilities as well. A library is
-built shared and static, or with the `--linkage` that is named, with all of its features. The exit code is 1 if a library
-was not built.
+`--write` adds the results to those of docs/collection.md. `--tracker` counts open vulnerabilities as well, without `--build`
+those of the libraries in the table. A library is built shared and static, or with the `--linkage` that is named, with all of
+its features. The exit code is 1 if a library was not built.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from everywheel.planning.keys import find_identities
 from everywheel.planning.plan import finish_plan, plan_libraries
 from everywheel.planning.steps import LibraryStep, StepKind
 from everywheel.platforms.target import Target, parse_target
+from everywheel.sources.distro.apt_archives import Archive
 from everywheel.sources.outdated import FindingKind, find_outdated
 from everywheel.store.local import Store, default_store
 
@@ -54,14 +55,19 @@ def main() -> int:
     if unknown := set(args.names) - set(recipes):
         sys.exit(f"no recipe: {', '.join(sorted(unknown))}")
     chosen = [r for r in recipes.values() if r.name in args.names or (not args.names and is_listed(r))]
-    if not args.build:
-        print(render_table(read_results(), list(recipes.values())))
-        return 0
     store, current, failed = Store(default_store()), dict[str, RecipeResult](), False
+    vulnerabilities = count_vulnerabilities(chosen, store, args.tracker) if args.tracker else {}
+    if not args.build:
+        results = read_results()
+        for name in results.keys() & vulnerabilities.keys():
+            results[name] = dataclasses.replace(results[name], vulnerabilities=vulnerabilities[name])
+        if args.write:
+            write_results(results, list(recipes.values()))
+        print(render_table(results, list(recipes.values())))
+        return 0
     for recipe in chosen:
         result = build_recipe(recipe, project, args.target, args.linkage, store)
-        vulnerabilities = count_vulnerabilities(recipe, store, args.tracker) if args.tracker else None
-        current[recipe.name] = dataclasses.replace(result, vulnerabilities=vulnerabilities)
+        current[recipe.name] = dataclasses.replace(result, vulnerabilities=vulnerabilities.get(recipe.name))
         failed = failed or any(target.error for target in result.targets.values())
         if args.write:
             results = read_results()  # another run may have written meanwhile
@@ -166,10 +172,13 @@ def find_stem(name: str) -> str:
     return match[1] if match else ""
 
 
-def count_vulnerabilities(recipe: Recipe, store: Store, tracker: str) -> int:
-    """Return the number of open vulnerabilities of a recipe's package that count."""
-    findings = find_outdated([recipe], store.root, tracker)
-    return sum(finding.kind is FindingKind.VULNERABILITY and finding.counts for finding in findings)
+def count_vulnerabilities(
+    recipes: Sequence[Recipe], store: Store, tracker: str, archives: tuple[Archive, ...] | None = None
+) -> dict[str, int]:
+    """Return the number of open vulnerabilities that count, by recipe; those without a source package are left out."""
+    findings = find_outdated(recipes, store.root, tracker, archives)
+    counted = [finding.recipe for finding in findings if finding.kind is FindingKind.VULNERABILITY and finding.counts]
+    return {recipe.name: counted.count(recipe.name) for recipe in recipes if recipe.source.debian is not None}
 
 
 if __name__ == "__main__":

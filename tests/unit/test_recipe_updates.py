@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from build_recipes import count_vulnerabilities
 from click.testing import CliRunner, Result
 from everywheel.cli.main import main
 from everywheel.config.recipe_loader import load_recipe
@@ -18,6 +19,7 @@ from everywheel.sources.distro.packaging import find_fixes, read_packaging
 from everywheel.sources.recipe_file import FileChange, replace_files
 from everywheel.sources.recipe_text import respell
 from everywheel.sources.request import Unavailable
+from everywheel.store.local import Store
 from test_sources_debian import Repository, needs_apt, pack, sha
 
 OLD, NEW = b"libfoo 1.0", b"libfoo 1.2"
@@ -295,6 +297,9 @@ def test_open_vulnerabilities_are_those_that_no_pin_fixes(project: Project, run:
         ("CVE-2026-0003", "unimportant", True),
         ("CVE-2026-10000", "high", True),
     ]
+    archives = (Archive(uri=f"file:{tmp_path}/suites/trixie", suites=("trixie",)),)
+    counts = count_vulnerabilities([load_recipe(project.recipe)], Store(tmp_path / "store"), str(tracker), archives)
+    assert counts == {"libfoo": 1}
 
 
 def read(patches: Mapping[str, bytes], folder: Path, series: str) -> list[str]:
