@@ -37,8 +37,12 @@ def has_version(symbol: str, version: str, policy: Policy) -> bool:
     versions = load_libc_symbols(policy.libc, policy.arch.name)
     _, number = split_version(version)
     key = version_key(number)
-    newest = max((max(known) for known in versions.values()), default=())
-    return not number or key > newest or key in versions.get(symbol, ())
+    return not number or key in versions.get(symbol, ()) or key > _find_newest(policy.libc, policy.arch.name)
+
+
+@cache
+def _find_newest(libc: str, arch: str) -> tuple[int, ...]:
+    return max((max(known) for known in load_libc_symbols(libc, arch).values()), default=())
 
 
 def has_symbol(symbol: str, policy: Policy) -> bool:
