@@ -27,6 +27,13 @@ def bench_encode(session: nox.Session) -> None:
     session.run("python", "tests/bench/bench_encode.py", *session.posargs)
 
 
+@nox.session(name="bench-server")
+def bench_server(session: nox.Session) -> None:
+    """Measure examples/go-server next to a server in Python with webpencode's wheel: `-- build/…/go-server photo.jpg`."""
+    install_wheel(session)
+    session.run("python", "tests/bench/bench_server.py", *session.posargs)
+
+
 @nox.session
 def corpus(session: nox.Session) -> None:
     """Compare encoded pictures of other packages with Pillow, libwebp's tools and Chromium; `-- --short` for half a minute."""
