@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from everywheel.errors import BuildError
@@ -47,6 +49,25 @@ def test_only_files_that_get_smaller_are_compressed() -> None:
         zipfile.ZIP_STORED,
         zipfile.ZIP_STORED,
     ]
+
+
+def test_a_library_in_two_wheels_at_the_same_time_is_compressed_once() -> None:
+    library = ZipEntry(
+        name="demo.libs/libdemo.so", data=b"".join(bytes([number % 251]) * 9 for number in range(50_000))
+    )
+
+    def measure() -> tuple[bytes, float]:
+        began = time.thread_time()
+        return pack_zip([library], epoch=EPOCH), time.thread_time() - began
+
+    with ThreadPoolExecutor(2) as threads:
+        (first, longer), (second, shorter) = sorted(
+            (future.result() for future in [threads.submit(measure) for _ in range(2)]), key=lambda result: -result[1]
+        )
+
+    assert first == second
+    assert zipfile.ZipFile(io.BytesIO(first)).read(library.name) == library.data
+    assert shorter < longer / 2
 
 
 def test_the_bytes_are_pinned() -> None:

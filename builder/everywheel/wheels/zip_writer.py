@@ -7,12 +7,15 @@ extensions.
 
 from __future__ import annotations
 
+import hashlib
 import stat
 import struct
 import time
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache, lru_cache
+from threading import Lock
 
 import deflate
 
@@ -20,6 +23,7 @@ from everywheel.errors import BuildError
 from everywheel.execution.cancellation import until_canceled
 
 _LEVEL = 12  # the highest of libdeflate: the result is as small as that of zopfli, in a twentieth of the time
+_LARGE = 1 << 18  # bytes; such a file is mostly a library, which the wheels for several Pythons contain
 _STORED, _DEFLATED = 0, 8
 _VERSION = 20  # 2.0: deflate and directories
 _UNIX = 3
@@ -66,6 +70,24 @@ def pack_zip(entries: Iterable[ZipEntry], *, epoch: int, compress: bool = True) 
 
 
 def _compress(data: bytes) -> tuple[int, bytes]:
+    """Return the method and the compressed data; of two wheels at the same time with one library, the second one waits."""
+    if len(data) < _LARGE:
+        return _deflate(data)
+    with _find_lock(hashlib.sha256(data).digest()):
+        return _deflate_once(data)
+
+
+@cache
+def _find_lock(digest: bytes) -> Lock:
+    return Lock()
+
+
+@lru_cache(maxsize=8)
+def _deflate_once(data: bytes) -> tuple[int, bytes]:
+    return _deflate(data)
+
+
+def _deflate(data: bytes) -> tuple[int, bytes]:
     packed = bytes(deflate.deflate_compress(data, _LEVEL)) if data else b""
     return (_DEFLATED, packed) if 0 < len(packed) < len(data) else (_STORED, data)
 
