@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 from cluster import TestCluster
+from everywheel.cluster.capabilities import list_container_requirements
+from everywheel.cluster.container_plan import request_image
+from everywheel.cluster.dask_connection import connect, list_workers
+from everywheel.cluster.image_request import ImageRequest
+from everywheel.cluster.scheduler_address import parse_scheduler
+from everywheel.containers.catalog import find_catalog, load_catalog
+from everywheel.containers.image_choice import list_candidates
 from everywheel.containers.runtime import find_runtime
+from everywheel.platforms.target import parse_target
 from fixture_project import FixtureProject
 from remote_stores import make_key
 
@@ -16,6 +24,12 @@ pytestmark = pytest.mark.xdist_group("containers")
 
 TARGET = "manylinux_2_36_x86_64"
 NO_RUNTIME = {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
+
+ARM_PROCESSOR = """
+import everywheel.cli.worker as worker
+worker.is_native = lambda arch: arch.name == "aarch64"
+"""
+"""Code for a worker that declares an arm64 processor."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -70,3 +84,22 @@ def test_a_wheel_is_built_in_a_container_of_the_worker_that_has_a_runtime(
     names = {line.split("] ")[1].split(" ")[0] for line in errors.splitlines() if ": done" in line}
     assert names == {"fixture"}
     assert len(list((cluster.remote / "files").iterdir())) == 4, "the project, two libraries and the wheel"
+
+
+def test_a_worker_with_the_processor_of_a_target_is_preferred_to_one_with_an_emulator(cluster: TestCluster) -> None:
+    cluster.start_worker("intel")
+    target = parse_target("manylinux_2_36_aarch64")
+    candidates = list_candidates(target, load_catalog(find_catalog(cluster.remote)))
+
+    def find_worker() -> tuple[str, str]:
+        """Return the worker that has received a request for containers for arm64, and the image that it has found."""
+        with connect(parse_scheduler(cluster.address)) as client:
+            required = list_container_requirements(target.arch, [worker.resources for worker in list_workers(client)])
+            answer = request_image(client, ImageRequest.of(candidates), required, target)
+        return answer.worker, answer.name
+
+    assert find_worker() == ("intel", "debian-12")
+
+    cluster.start_worker("arm", code=ARM_PROCESSOR)
+
+    assert {find_worker() for _ in range(5)} == {("arm", "debian-12")}

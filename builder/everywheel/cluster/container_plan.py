@@ -68,7 +68,7 @@ def _find_image(client: Client, target: Target, catalog: Catalog, requires: Reso
     candidates = list_candidates(target, catalog)
     if not candidates:
         raise report_missing_image(target, catalog, {})
-    answer = _request_image(client, ImageRequest.of(candidates), requires, target)
+    answer = request_image(client, ImageRequest.of(candidates), requires, target)
     chosen = next((candidate for candidate in candidates if candidate.image.name == answer.name), None)
     if chosen is None:
         reasons = {
@@ -78,7 +78,8 @@ def _find_image(client: Client, target: Target, catalog: Catalog, requires: Reso
     return chosen
 
 
-def _request_image(client: Client, request: ImageRequest, requires: Resources, target: Target) -> ImageAnswer:
+def request_image(client: Client, request: ImageRequest, requires: Resources, target: Target) -> ImageAnswer:
+    """Return the answer of a worker that offers what the steps of a target require; raise MachineError without one."""
     future = client.submit(
         choose_requested_image,
         request.to_json(),
