@@ -26,7 +26,8 @@ class Suite:
 class KnownProject:
     """A project on PyPI: `settings` is its everywheel.toml, `use` a program that uses the installed wheel.
 
-    `use_requires` are packages that are installed next to the wheel for `use`.
+    `use_requires` are packages that are installed next to the wheel for `use`; `use_exclude` are patterns of modules that only
+    another package imports.
 
     `without` has the targets that are not built, each with the reason; `note` states why there is no wheel for a Python.
     """
@@ -37,6 +38,7 @@ class KnownProject:
     settings: str = ""
     use: str = ""
     use_requires: tuple[str, ...] = ()
+    use_exclude: tuple[str, ...] = ()
     quick: bool = False
     suite: Suite | None = None
     note: str = ""

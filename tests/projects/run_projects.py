@@ -170,7 +170,8 @@ def use_wheels(run: ProjectRun) -> None:
     use = ["--command", shlex.join(["python", "-c", run.project.use])] if run.project.use else []
     if run.project.use_requires:
         settings = run.folder / "use.toml"
-        settings.write_text(f"smoke = {{ requires = {json.dumps(run.project.use_requires)} }}\n", encoding="utf-8")
+        lists = f"requires = {json.dumps(run.project.use_requires)}, exclude = {json.dumps(run.project.use_exclude)}"
+        settings.write_text(f"smoke = {{ {lists} }}\n", encoding="utf-8")
         use += ["--config", str(settings)]
     passed: dict[str, list[str]] = {}
     for result in run.run(["--project", str(run.sdist), "smoke", *map(str, run.paths), *use, *images]) or ():
