@@ -12,9 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from everywheel.cli.wheel_tests import check_wheels
 from everywheel.config.project import load_project
 from everywheel.errors import SmokeError
 from everywheel.execution.notices import listen_to_notices
+from everywheel.pipeline import BuildOptions
 from everywheel.platforms.target import parse_target
 from everywheel.smoke.emulated import import_foreign_modules, import_with_installed_python
 from everywheel.smoke.foreign_python import find_foreign_python
@@ -58,6 +60,33 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     monkeypatch.setenv("QEMU_LD_PREFIX", str(root))
     monkeypatch.setenv("EVERYWHEEL_STORE", str(store.root))
     return store
+
+
+def test_the_wheels_of_a_build_are_tested_at_the_same_time_and_the_first_failure_is_raised(
+    store: Store, tmp_path: Path
+) -> None:
+    """Each wheel waits until the other one is imported as well."""
+    shutil.copytree(BASE, tmp_path / "project")
+    (tmp_path / "imported").mkdir()
+    wait = f"""
+import pathlib, time
+folder, end = pathlib.Path({str(tmp_path / "imported")!r}), time.monotonic() + 120
+(folder / __file__.replace("/", "-")).touch()
+while len(list(folder.iterdir())) < 2:
+    assert time.monotonic() < end, "it is imported alone"
+    time.sleep(0.05)
+"""
+    wheels = {
+        tag: (make_wheel(tmp_path / tag, wait, target=tag), parse_target(tag))
+        for tag in ("manylinux2014_aarch64", "manylinux_2_28_aarch64")
+    }
+    project, options = load_project(tmp_path / "project"), BuildOptions(jobs=2, offline=True)
+
+    assert check_wheels(project, wheels, store, options) == dict.fromkeys(wheels, "modules imported under QEMU")
+
+    wheels["bad"] = (make_wheel(tmp_path / "bad", "raise OSError('no data')\n"), TARGET)
+    with pytest.raises(SmokeError, match=r"demo\._json cannot be imported: OSError: no data"):
+        check_wheels(project, wheels, store, options)
 
 
 def test_modules_are_imported_once_and_a_failure_names_the_module(store: Store, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from everywheel.cli.run_targets import choose_machines, run_targets
 from everywheel.cli.sdist import make_sdist
 from everywheel.cli.store_lease import open_store
 from everywheel.cli.trace import TraceFiles, trace_options
+from everywheel.cli.wheel_tests import check_wheels
 from everywheel.config.file_names import wheel_name
 from everywheel.config.project import Project
 from everywheel.config.recipe import Linkage
@@ -42,7 +43,6 @@ from everywheel.planning.shards import ShardNumber
 from everywheel.planning.steps import Plan, WheelStep
 from everywheel.platforms.target import Target
 from everywheel.recognition.rust import reject_rust
-from everywheel.smoke.build_machine import check_on_build_machine
 from everywheel.store.local import Store
 from everywheel.toolchains.compilers import EngineName
 from everywheel.wheels.wheelhouse import export_wheels
@@ -235,11 +235,9 @@ def _test_locally(project: Project, build: _Build, store: Store, options: BuildO
 
         if has_test_command(project):
             return {}
-    tested = {
-        id: check_on_build_machine(project, path, build.plan.steps[id].target, store, offline=options.offline)
-        for id, path in build.wheels.items()
-    }
-    return {id: outcome for id, outcome in tested.items() if outcome}
+    return check_wheels(
+        project, {id: (path, build.plan.steps[id].target) for id, path in build.wheels.items()}, store, options
+    )
 
 
 def _print_wheels(project: Project, build: _Build, tested: Mapping[str, str]) -> None:
