@@ -210,7 +210,7 @@ def release(session: nox.Session) -> None:
 
 @nox.session
 def reproduce(session: nox.Session) -> None:
-    """Build twice under unlike users, folders, locales, time zones and umasks, and compare the bytes; `-- --target TAG`."""
+    """Build twice under unlike C libraries, users, folders, locales and umasks, and compare the bytes; `-- --target TAG`."""
     install(session)
     session.run("python", ".ci/reproduce.py", *session.posargs)
 

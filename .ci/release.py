@@ -55,9 +55,15 @@ def collect(args: Sequence[str]) -> None:
     layout = [] if any(arg.startswith("--layout") for arg in args) else ["--layout", "all"]
     run("everywheel", "release", "check", "jobs", "--output-dir", "dist", *CHANGELOGS, *layout, *include, *args)
     check_dist()
-    (ROOT / "vex").mkdir(exist_ok=True)
-    run("everywheel", "vex", "dist", "--output", "vex/webpencode.openvex.json")
+    write_vex()
     collect_statements()
+
+
+def write_vex() -> None:
+    """Write the document about the vulnerabilities of the wheels in dist/ to vex/; the workflow attaches it."""
+    name = Path(list_dist("*.whl")[0]).name.partition("-")[0]
+    (ROOT / "vex").mkdir(exist_ok=True)
+    run("everywheel", "vex", "dist", "--output", f"vex/{name}.openvex.json")
 
 
 def collect_statements() -> None:
@@ -97,6 +103,7 @@ def make_release(version: str) -> None:
         build_dist()
         run("everywheel", "smoke", *list_dist("*.whl"), "--require-run")
         run("everywheel", "release", "record", "dist")
+        write_vex()
         run("everywheel", "release", "tag")
     except BaseException:
         run("everywheel", "release", "abort")

@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 """Build a project twice under unlike circumstances and compare the bytes; run by `nox -s reproduce`.
 
-`reproduce.py [--project DIR] [--target TAG]... [--share-tools] [--keep DIR]`: the second build differs from the first in user
-(as root only), home, folder, locale, time zone, umask, hash seed, number of processors and jobs. Each build has a store of its
-own. The second installs the tools again, unless --share-tools is given; then, the user is the same. Both have the C library of
-this machine, which the tests in tests/integration/test_build_machines.py vary.
+`reproduce.py [--project DIR] [--target TAG]... [--machine NAME] [--share-tools] [--keep DIR]`: the second build differs
+from the first in C library, user, home, folder, locale, time zone, umask, hash seed, number of processors and jobs. Each
+build has a store of its own. The second installs the tools again, unless --share-tools is given; then, the user is the same.
+
+The second build runs in a root file system, which needs root: by default in one whose only C library is musl, made from
+Debian's packages and PyPI. `--machine` names another one, which has Python 3.11 or newer: a folder, or an image of Docker;
+`none` stays on this machine. What is not varied is printed.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from build_machine import MUSL, NONE, BuildMachine, NoMachine, make_machine
 from everywheel.config.project import load_project
 from everywheel.execution.files import hash_file
 from everywheel.execution.processors import count_processors
@@ -34,7 +38,10 @@ IGNORED = ("wheelhouse", "dist", "jobs", ".nox", ".venv", ".git", "__pycache__")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Circumstances:
-    """The circumstances of one build: its folder, its user (None: that of this process), and what it is run with."""
+    """The circumstances of one build: its folder, its user (None: that of this process), and what it is run with.
+
+    `machine` is the root file system that it runs in, None for this machine.
+    """
 
     folder: Path
     user: int | None
@@ -43,6 +50,7 @@ class Circumstances:
     umask: int
     seed: str
     processors: int
+    machine: BuildMachine | None = None
 
     @property
     def store(self) -> Path:
@@ -54,8 +62,10 @@ class Circumstances:
 
     def describe(self) -> str:
         user = os.getuid() if self.user is None else self.user
+        libc = " ".join(platform.libc_ver()).strip() if self.machine is None else self.machine.libc
         return (
-            f"user {user}, {self.project}, LC_ALL={self.locale}, TZ={self.zone}, umask {self.umask:03o}, "
+            f"{libc or 'unknown C library'}, user {user}, {self.project}, "
+            f"LC_ALL={self.locale}, TZ={self.zone}, umask {self.umask:03o}, "
             f"PYTHONHASHSEED={self.seed}, {self.processors} processors"
         )
 
@@ -66,9 +76,6 @@ class Circumstances:
         if self.user is not None:
             os.chown(home, self.user, self.user)
         environment = {
-            **{
-                name: value for name, value in os.environ.items() if name not in ("LANG", "LANGUAGE", "USER", "LOGNAME")
-            },
             "HOME": str(home),
             "XDG_CACHE_HOME": str(home / ".cache"),
             "LC_ALL": self.locale,
@@ -76,11 +83,24 @@ class Circumstances:
             "PYTHONHASHSEED": self.seed,
             "EVERYWHEEL_STORE": str(self.store),
         }
+        if self.machine is not None:
+            self.machine.run(
+                args,
+                self.folder,
+                environment=environment,
+                user=self.user,
+                umask=self.umask,
+                preexec_fn=self._use_processors,
+            )
+            return
+        inherited = {
+            name: value for name, value in os.environ.items() if name not in ("LANG", "LANGUAGE", "USER", "LOGNAME")
+        }
         subprocess.run(
             [sys.executable, "-m", "everywheel", *args],
             check=True,
             cwd=self.project,
-            env=environment,
+            env={**inherited, **environment},
             umask=self.umask,
             user=self.user,
             group=self.user,
@@ -98,15 +118,18 @@ def main(args: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--project", type=Path, default=Path(), metavar="DIR")
     parser.add_argument("--target", action="append", default=[], metavar="TAG")
+    parser.add_argument("--machine", default=MUSL, metavar="NAME")
     parser.add_argument("--share-tools", action="store_true")
     parser.add_argument("--keep", type=Path, metavar="DIR")
     options = parser.parse_args(args)
     with tempfile.TemporaryDirectory(prefix="reproduce-") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        builds = choose_circumstances(folder, share_tools=options.share_tools)
+        machine = find_machine(options.machine, folder, share_tools=options.share_tools)
+        builds = choose_circumstances(folder, machine, share_tools=options.share_tools)
         for number, build in enumerate(builds):
-            prepare(build, options.project.resolve(), share_tools=number == 0 or options.share_tools)
+            sources = [default_store() / "sources", builds[0].store / "sources"]
+            prepare(build, options.project.resolve(), sources, share_tools=number == 0 or options.share_tools)
             print(f"build {number + 1}: {build.describe()}", flush=True)
             targets = [arg for target in options.target for arg in ("--target", target)]
             build.run("build", "--jobs", str(build.processors + number), *targets)
@@ -114,19 +137,30 @@ def main(args: Sequence[str]) -> int:
             for number, build in enumerate(builds):
                 shutil.copytree(build.project / "wheelhouse", options.keep / str(number + 1), dirs_exist_ok=True)
         lines = compare(*builds)
-    print("\n".join(lines))
+        print("\n".join(lines), flush=True)
     return 0 if all(line.startswith("identical: ") for line in lines) else 5
 
 
-def choose_circumstances(folder: Path, *, share_tools: bool) -> tuple[Circumstances, Circumstances]:
-    """Return the circumstances of both builds; the user is another one if that one can run this Python."""
-    user = None if share_tools or not runs_as(OTHER_USER) else OTHER_USER
+def find_machine(name: str, folder: Path, *, share_tools: bool) -> BuildMachine | None:
+    """Return the machine of the second build; None, with the reason printed, if it is this one."""
+    tools = default_store() / "tools" if share_tools else None
+    try:
+        machine = make_machine(name, folder, tools) if name != NONE else None
+        reason = "--machine none"
+    except NoMachine as error:
+        machine, reason = None, str(error)
+    if machine is None:
+        print(f"not varied: the C library ({reason})", flush=True)
+    return machine
+
+
+def choose_circumstances(
+    folder: Path, machine: BuildMachine | None, *, share_tools: bool
+) -> tuple[Circumstances, Circumstances]:
+    """Return the circumstances of both builds; the user is another one if that one can run the Python of the second."""
+    user = None if share_tools or not (machine or runs_as(OTHER_USER)) else OTHER_USER
     if user is None:
         print("not varied: the user (this needs root, a Python that other users can run, and tools of their own)")
-    libc = " ".join(platform.libc_ver()).strip() or "the C library"
-    print(
-        f"not varied: {libc} (tests/integration/test_build_machines.py builds on a system with musl and on other releases)"
-    )
     listed = subprocess.run(["locale", "-a"], capture_output=True, text=True, check=False).stdout.split()
     others = [name for name in listed if name.partition(".")[0] not in ("C", "POSIX")]
     locale = next((name for name in others if name.startswith("tr_TR")), (others or ["C"])[0])
@@ -142,6 +176,7 @@ def choose_circumstances(folder: Path, *, share_tools: bool) -> tuple[Circumstan
         umask=0o077,
         seed="4242",
         processors=1,
+        machine=machine,
     )
     return first, second
 
@@ -151,11 +186,18 @@ def runs_as(user: int) -> bool:
     if os.getuid() != 0:
         return False
     command = [sys.executable, "-c", "import everywheel.cli.main"]
-    return not subprocess.run(command, user=user, group=user, extra_groups=[], cwd="/", capture_output=True).returncode
+    try:
+        result = subprocess.run(command, user=user, group=user, extra_groups=[], cwd="/", capture_output=True)
+    except PermissionError:  # of a folder above this Python
+        return False
+    return not result.returncode
 
 
-def prepare(build: Circumstances, project: Path, *, share_tools: bool) -> None:
-    """Copy the project, at its last commit if it is a repository, and make a store with the sources of this machine."""
+def prepare(build: Circumstances, project: Path, sources: Sequence[Path], *, share_tools: bool) -> None:
+    """Copy the project, at its last commit if it is a repository, and make a store with its sources from some folders.
+
+    Another machine may have no client for packages, and no mirror that is a folder of this one.
+    """
     build.folder.mkdir()
     if (project / ".git").exists():
         subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", project, build.project], check=True)
@@ -163,12 +205,13 @@ def prepare(build: Circumstances, project: Path, *, share_tools: bool) -> None:
         shutil.copytree(project, build.project, ignore=shutil.ignore_patterns(*IGNORED))
     shared = default_store()
     build.store.mkdir()
-    for name in ("tools", "zig") if share_tools else ():
+    for name in ("tools", "zig") if share_tools and build.machine is None else ():
         (shared / name).mkdir(parents=True, exist_ok=True)
         (build.store / name).symlink_to(shared / name)
     (build.store / "sources").mkdir()
     for file in list_source_files(load_project(project).recipes.values()):
-        if (source := shared / "sources" / file.sha256).is_file():
+        source = next((path for folder in sources if (path := folder / file.sha256).is_file()), None)
+        if source is not None:
             shutil.copyfile(source, build.store / "sources" / file.sha256)
     for path in (build.folder, *build.folder.rglob("*")):
         if not path.is_symlink():
@@ -216,3 +259,5 @@ if __name__ == "__main__":
         sys.exit(main(sys.argv[1:]))
     except subprocess.CalledProcessError as error:
         sys.exit(error.returncode)
+    except AssertionError as error:  # of a command in the root file system
+        sys.exit(str(error))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
+import pytest
 from fixture_project import ROOT, FixtureProject
 
 SCRIPT = ROOT / ".ci" / "reproduce.py"
@@ -28,7 +32,7 @@ def test_a_wheel_that_depends_on_the_folder_is_found_by_two_builds(project: Fixt
     )
 
     result = subprocess.run(
-        [sys.executable, SCRIPT, "--share-tools"],
+        [sys.executable, SCRIPT, "--share-tools", "--machine", "none"],
         cwd=project.root,
         env={**os.environ, "EVERYWHEEL_MIRRORS": str(project.mirror)},
         capture_output=True,
@@ -45,6 +49,35 @@ def test_a_wheel_that_depends_on_the_folder_is_found_by_two_builds(project: Fixt
         "sections that differ: .rodata, .note.gnu.build-id"
     )
     assert len([line for line in lines if line.startswith("identical: lib")]) == 4
-    assert any(line.startswith("not varied: ") and "test_build_machines.py" in line for line in lines)
+    assert "not varied: the C library (--machine none)" in lines
     assert ", umask 022, PYTHONHASHSEED=0, " in result.stdout
     assert ", TZ=EVW-13:45, umask 077, PYTHONHASHSEED=4242, 1 processors" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("empty", "empty has no Python (/usr/local/bin/python3 or /usr/bin/python3)"),
+        ("everywheel.invalid/image:1", "everywheel.invalid/image:1 is neither a folder nor an image of Docker: "),
+    ],
+)
+def test_a_machine_that_cannot_be_used_is_reported(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, reason: str
+) -> None:
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    Path("empty").mkdir()
+    build_machine = importlib.import_module("build_machine")
+
+    with pytest.raises(build_machine.NoMachine, match=f"^{re.escape(reason)}"):
+        build_machine.make_machine(name, tmp_path, None)
+
+
+def test_a_user_without_rights_makes_no_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    build_machine = importlib.import_module("build_machine")
+
+    with pytest.raises(build_machine.NoMachine, match=r"^a root file system needs root and Linux$"):
+        build_machine.make_machine("musl", tmp_path, None)

@@ -17,6 +17,7 @@ import tarfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from everywheel.sources.distro.apt_archives import find_machine_archives
 
@@ -113,11 +114,19 @@ def mount_overlay(root: Path, folder: Path) -> Iterator[Path]:
 
 
 def call_in_root(
-    root: Path, command: str, *, binds: Mapping[Path, str] = {}, environment: Mapping[str, str] = {}, cwd: str = "/"
+    root: Path,
+    command: str,
+    *,
+    binds: Mapping[Path, str] = {},
+    environment: Mapping[str, str] = {},
+    cwd: str = "/",
+    user: int | None = None,
+    **options: Any,
 ) -> str:
-    """Run a shell command in a root file system and return its output.
+    """Run a shell command in a root file system, by default as root, and return its output.
 
-    `binds` are directories of this machine, with their paths inside. The mounts end with the command.
+    `binds` are directories of this machine, with their paths inside. The mounts end with the command. The options are those
+    of `subprocess.run`, such as `umask`.
     """
     lines = ["set -e"]
     mounts = {Path("/dev"): "/dev", **binds}
@@ -126,9 +135,9 @@ def call_in_root(
         lines += [f"mkdir -p {path_inside}", f"mount --rbind {shlex.quote(str(source))} {path_inside}"]
     proc = shlex.quote(f"{root}/proc")
     lines += [f"mkdir -p {proc}", f"mount -t proc proc {proc}"]
-    lines.append(
-        f"exec chroot {shlex.quote(str(root))} /bin/sh -c {shlex.quote(f'cd {shlex.quote(cwd)} && {command}')}"
-    )
+    inside = shlex.quote(f"cd {shlex.quote(cwd)} && {command}")
+    as_user = "" if user is None else f"--userspec={user}:{user} --groups= "
+    lines.append(f"exec chroot {as_user}{shlex.quote(str(root))} /bin/sh -c {inside}")
     network_variables = {
         **find_index(),
         **{name: value for name, value in os.environ.items() if name.startswith(NETWORK_VARIABLES)},
@@ -138,6 +147,7 @@ def call_in_root(
         ["unshare", "--mount", "--propagation", "private", "/bin/sh", "-c", "\n".join(lines)],
         env={**network_variables, "PATH": path, "HOME": "/root", "LC_ALL": "C.UTF-8", **environment},
         stdin=subprocess.DEVNULL,
+        **options,
     )
 
 

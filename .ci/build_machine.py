@@ -1,0 +1,147 @@
+"""A root file system with another C library, in which `reproduce.py` builds the second time."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import docker
+
+ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT / "tests" / "integration"))
+
+import root_filesystems as files  # noqa: E402
+
+MUSL, NONE = "musl", "none"
+_PYTHONS = ("usr/local/bin/python3", "usr/bin/python3")
+_PROJECT = """
+[tool.everywheel]
+extension = "extension"
+recipes = ["{recipes}"]
+requires = ["zlib"]
+shared = ["zlib"]
+python = {{ headers = "cpython", tag = "cp311-abi3" }}
+targets = ["musllinux_1_2_{machine}"]
+"""
+
+
+class NoMachine(Exception):
+    """A root file system cannot be used; the text is what is missing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildMachine:
+    """A root file system with a Python that has everywheel, and the text that describes its C library.
+
+    `tools` is the folder of a store with tools for its Python and others, which builds there use as well.
+    """
+
+    root: Path
+    python: str
+    libc: str
+    tools: Path | None = None
+
+    def run(
+        self, args: tuple[str, ...], folder: Path, *, environment: Mapping[str, str], user: int | None, **options: Any
+    ) -> None:
+        """Run everywheel in the project of a folder, which is in the root file system under the same name.
+
+        The options are those of `subprocess.run`.
+        """
+        inside = f"/{folder.name}"
+        command = shlex.join([self.python, "-m", "everywheel", *args])
+        tools = {self.tools: f"{inside}/store/tools"} if self.tools else {}
+        variables = {"PIP_FIND_LINKS": "", **environment}  # a folder of this machine
+        print(
+            files.call_in_root(
+                self.root,
+                command,
+                binds={folder: inside, **tools},
+                environment={name: value.replace(str(folder), inside) for name, value in variables.items()},
+                cwd=f"{inside}/project",
+                user=user,
+                **options,
+            ),
+            end="",
+        )
+
+
+def make_machine(name: str, scratch: Path, tools: Path | None) -> BuildMachine:
+    """Return the machine of a root file system, an image, or `musl`, which is made from Debian's packages and PyPI.
+
+    Raises NoMachine when that is not possible here.
+    """
+    if os.geteuid() != 0 or sys.platform != "linux":
+        raise NoMachine("a root file system needs root and Linux")
+    root = scratch / "machine"
+    if name == MUSL:
+        python = _make_musl(root, scratch)
+    else:
+        if Path(name).is_dir():
+            shutil.copytree(name, root, symlinks=True, ignore=shutil.ignore_patterns("dev", "proc", "sys"))
+        else:
+            _export_image(name, root)
+        python = _install(root, name)
+    (root / "tmp").mkdir(exist_ok=True)
+    (root / "tmp").chmod(0o1777)
+    code = "import os, platform; print(' '.join(platform.libc_ver()).strip() or 'musl')"
+    libc = files.call_in_root(root, f'{python} -c "{code}"').strip()
+    return BuildMachine(root=root, python=python, libc=libc, tools=tools)
+
+
+def _make_musl(root: Path, scratch: Path) -> str:
+    if shutil.which("apt-get") is None:
+        raise NoMachine("the system with musl is made with apt-get, which is missing (`--machine IMAGE` names another)")
+    project, machine = scratch / "zlib", platform.machine()
+    (project / "extension").mkdir(parents=True)
+    (project / "extension" / "pyproject.toml").write_text('[project]\nname = "none"\n[build-system]\nrequires = []\n')
+    (project / "pyproject.toml").write_text(_PROJECT.format(recipes=ROOT / "recipes", machine=machine))
+    command = [sys.executable, "-m", "everywheel", "--project", project, "deps", "--output-dir", project / "prefix"]
+    files.call(command)
+    libz = project / "prefix" / f"musllinux_1_2_{machine}" / "lib" / "libz.so.1"
+    files.make_musl_root(root, scratch / "packages", libz)
+    files.install_on_musl(root, scratch / "wheels")
+    files.copy_network_files(root)
+    return "/python/bin/python3.13"
+
+
+def _export_image(name: str, root: Path) -> None:
+    """Write the files of an image into a folder."""
+    try:
+        container = docker.from_env().containers.create(name, "true")
+    except docker.errors.DockerException as error:
+        raise NoMachine(f"{name} is neither a folder nor an image of Docker: {str(error)[:300]}") from None
+    archive = root.with_name("image.tar")
+    try:
+        with archive.open("wb") as file:
+            file.writelines(container.export())
+    finally:
+        container.remove()
+    root.mkdir()
+    files.call(["tar", "--extract", "--file", archive, "--directory", root, "--exclude=dev/*"])
+    archive.unlink()
+
+
+def _install(root: Path, name: str) -> str:
+    """Install everywheel in a root file system with the pins of its requirements, and return its Python."""
+    python = next((path for path in _PYTHONS if os.path.lexists(root / path)), "")
+    if not python:
+        raise NoMachine(f"{name} has no Python ({' or '.join(f'/{path}' for path in _PYTHONS)})")
+    files.copy_network_files(root)
+    files.copy_repository(root / "opt" / "everywheel")
+    pip = "/opt/venv/bin/python -m pip install -q"
+    files.call_in_root(
+        root,
+        f"/{python} -m venv /opt/venv && {pip} --require-hashes -r .github/requirements/everywheel.txt"
+        f" && {pip} --no-deps .",
+        environment={"PIP_FIND_LINKS": ""},
+        cwd="/opt/everywheel",
+    )
+    return "/opt/venv/bin/python"
