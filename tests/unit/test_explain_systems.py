@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from everywheel.binaries.elf import ElfFacts, VersionNeed
 from everywheel.explain.distributions import list_distributions
-from everywheel.explain.explanation import Platform
+from everywheel.explain.explanation import Explanation, Platform
 from everywheel.explain.lower import list_steps
+from everywheel.explain.option_text import render_lower
 from everywheel.explain.requirements import find_libc, list_causes
+from everywheel.explain.subjects import read_subject
 from everywheel.explain.systems import judge, summarize
 from everywheel.platforms.architectures import ARCHES
 from everywheel.platforms.linux_policy import load_policy
@@ -140,10 +143,9 @@ def test_releases_are_in_order_and_those_without_a_number_are_last() -> None:
     assert names[-9:] == ["8", "9", "10", "11", "12", "13", "testing", "unstable", "experimental"]
 
 
-def test_what_remains_without_a_version_is_the_next_older_one() -> None:
-    needs = [("libstdc++.so.6", f"GLIBCXX_{number}", ("_ZSt",)) for number in ("3.4", "3.4.9", "3.4.26", "3.4.30")]
-    causes = list_causes({"demo/libfoo.so": make_elf(*needs)}, "glibc", X86_64)
-    platform = Platform(
+def make_platform(elf: ElfFacts) -> Platform:
+    causes = list_causes({"demo/libfoo.so": elf}, "glibc", X86_64)
+    return Platform(
         system="Linux",
         arch="x86_64",
         libc="glibc",
@@ -154,9 +156,35 @@ def test_what_remains_without_a_version_is_the_next_older_one() -> None:
         verdicts=judge(list_distributions("x86_64"), "glibc", causes, ()),
     )
 
+
+def test_what_remains_without_a_version_is_the_next_older_one() -> None:
+    needs = [("libstdc++.so.6", f"GLIBCXX_{number}", ("_ZSt",)) for number in ("3.4", "3.4.9", "3.4.26", "3.4.30")]
+    platform = make_platform(make_elf(*needs))
+
     steps = [(step.version, step.remaining, "Debian 11" in step.gains) for step in list_steps(platform)]
 
     assert steps == [
         ("GLIBCXX_3.4.30", "GLIBCXX_3.4.26", True),
         ("GLIBCXX_3.4.26", "GLIBCXX_3.4.9", False),
+    ]
+
+
+def test_a_lower_floor_is_explained_symbol_by_symbol_with_the_configure_result_and_the_target() -> None:
+    elf = make_elf(
+        ("libc.so.6", "GLIBC_2.38", ("__isoc23_strtol", "strlcpy")),
+        ("libc.so.6", "GLIBC_2.34", ("pthread_create",)),
+        ("libc.so.6", "GLIBC_2.2.5", ("free",)),
+    )
+    subject = read_subject(str(Path(__file__).parent))  # a folder without compiled files
+    explanation = Explanation(subject=subject, platforms=(make_platform(elf),))
+
+    lines = [line.strip() for line in render_lower(explanation)]
+
+    assert [line for line in lines if not line.startswith("without")][2:] == [
+        "a build for manylinux_2_35_x86_64 avoids it: everywheel build --target manylinux_2_35_x86_64",
+        "libfoo.so: __isoc23_strtol: compile for an older target: newer headers replace strtol by it",
+        "libfoo.so: strlcpy: configure and compile for an older target, or do not call it",
+        "configure results behind it: HAVE_STRLCPY (autoconf: ac_cv_func_strlcpy=no)",
+        "a build for manylinux_2_31_x86_64 avoids it: everywheel build --target manylinux_2_31_x86_64",
+        "libfoo.so: pthread_create: relink for an older target: glibc has an older version of it (2.2.5)",
     ]
