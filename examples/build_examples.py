@@ -25,7 +25,7 @@ from example_builds.commands import ExampleError
 from example_builds.go_programs import build_server, build_windows_dll_example, find_go
 from example_builds.libraries import copy_libraries
 from example_builds.runs import run_programs
-from example_builds.rust_program import HINT, build_with_cargo
+from example_builds.rust_program import build_with_cargo
 from example_builds.sdks import check_sdk, find_sdk
 from example_builds.shapes import SHAPES, Build
 
@@ -50,8 +50,8 @@ def build_shape(name: str, sdks: Path, output: Path, store: Store, tools: Tools)
     else:
         build_server(build)
         build_with_zig(build)
-    if shape.has_rust and not build_with_cargo(build):
-        print(f"{name}: thumbnail-rust: not built: {HINT}")
+    if shape.has_rust and (reason := build_with_cargo(build)):
+        print(f"{name}: thumbnail-rust: not built: {reason}")
     if shape.kind == "windows":
         build_windows_dll_example(build)
     if shape.kind != "static":

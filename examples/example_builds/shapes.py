@@ -42,7 +42,12 @@ SHAPES = {
         has_rust=True,
     ),
     "folder-arm64": Shape(
-        tag="manylinux_2_17_aarch64", zig="aarch64-linux-gnu.2.17", system="linux", arch="arm64", kind="folder"
+        tag="manylinux_2_17_aarch64",
+        zig="aarch64-linux-gnu.2.17",
+        system="linux",
+        arch="arm64",
+        kind="folder",
+        has_rust=True,
     ),
     "gcc-amd64": Shape(tag="manylinux_2_17_x86_64", zig="", system="linux", arch="amd64", kind="gcc", has_rust=True),
     "windows-amd64": Shape(tag="win_amd64", zig="x86_64-windows-gnu", system="windows", arch="amd64", kind="windows"),

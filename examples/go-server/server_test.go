@@ -217,6 +217,34 @@ func TestThumbnails(t *testing.T) {
 	}
 }
 
+// The SDK with the profile "server" has AVIF.
+func TestAvif(t *testing.T) {
+	if !vips.CanSave("avif") {
+		t.Skip("this libvips does not write AVIF")
+	}
+	_, web, directory := startServer(t, nil)
+	_, data := get(t, web.URL+"/photo.jpg?width=100", "Accept", "image/avif,image/webp,*/*;q=0.8")
+	if vips.FindFormat(data) != "heif" || string(data[4:12]) != "ftypavif" {
+		t.Fatalf("%q", data[:min(len(data), 40)])
+	}
+	writeFile(t, filepath.Join(directory, "photo.avif"), data)
+	writeFile(t, filepath.Join(directory, "cut.avif"), data[:len(data)/2])
+	response, data := get(t, web.URL+"/photo.avif?width=50&format=png")
+	picture, err := png.Decode(bytes.NewReader(data))
+	if err != nil || picture.Bounds().Dx() != 50 || picture.Bounds().Dy() != 38 {
+		t.Fatal(response.StatusCode, err)
+	}
+	// The color at the position of the picture that drawPicture draws.
+	red, green, _, _ := picture.At(12, 12).RGBA()
+	if expected := uint32(12 * 8); max(red>>8, expected)-min(red>>8, expected) > 25 ||
+		max(green>>8, expected)-min(green>>8, expected) > 25 {
+		t.Error(red>>8, green>>8)
+	}
+	if response, data := get(t, web.URL+"/cut.avif?width=50&format=png"); response.StatusCode != 422 {
+		t.Error(response.StatusCode, string(data))
+	}
+}
+
 func TestTheFileItselfWithoutParameters(t *testing.T) {
 	_, web, directory := startServer(t, nil)
 	expected, _ := os.ReadFile(filepath.Join(directory, "photo.jpg"))

@@ -251,6 +251,25 @@ def test_an_npm_package_names_its_system(sdk: Sdk) -> None:
     assert kinds == {tarfile.REGTYPE}
 
 
+def test_npm_installs_the_package_of_its_system_only(sdk: Sdk, tmp_path: Path) -> None:
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("no npm")
+    environment = {**os.environ, "npm_config_cache": str(tmp_path / "cache"), "npm_config_update_notifier": "false"}
+
+    def install(name: str) -> subprocess.CompletedProcess[str]:
+        command = [npm, "install", "--offline", "--prefix", str(tmp_path / "user"), str(sdk.archives / name)]
+        return subprocess.run(command, env=environment, text=True, capture_output=True)
+
+    refused, installed = install("libfoo-sdk-darwin-arm64-1.0.tgz"), install("libfoo-sdk-linux-x64-1.0.tgz")
+
+    assert refused.returncode != 0
+    assert "EBADPLATFORM" in refused.stderr
+    assert (installed.returncode, installed.stderr) == (0, "")
+    assert [path.name for path in (tmp_path / "user" / "node_modules").glob("[!.]*")] == ["libfoo-sdk-linux-x64"]
+    sdk.project.run("sdk", "--check", str(tmp_path / "user" / "node_modules" / "libfoo-sdk-linux-x64" / "sdk"))
+
+
 def test_a_missing_and_a_changed_file_are_reported(sdk: Sdk) -> None:
     (sdk.folder / "lib/static/libbar.a").unlink()
     (sdk.folder / "include/foo.h").write_text("int foo_answer(int);\n")
@@ -335,3 +354,27 @@ def test_functions_that_zig_does_not_have_for_windows_are_missing(tools: Tools, 
         check_archives({"lib/static/libfoo.a": SdkFile(data=archive.read_bytes())}, facts)
 
     assert error.value.details == {"lib/static/libfoo.a": "__clear_cache"}
+
+
+def test_an_archive_in_cxx_is_linked_to_the_cxx_library(tools: Tools, tmp_path: Path) -> None:
+    """Streams have tables of virtual bases, and dynamic_cast is a function of the library."""
+    source, object_file, archive = tmp_path / "foo.cc", tmp_path / "foo.o", tmp_path / "libfoo.a"
+    source.write_text(
+        "#include <sstream>\nstruct A { virtual ~A() = default; };\nstruct B : A {};\n"
+        "B *foo(A *a) { std::stringstream text; text << 1; return dynamic_cast<B *>(a); }\n"
+    )
+    command = [tools.zig, "c++", "-target", "x86_64-linux-gnu.2.17", "-O2", "-c", source, "-o", object_file]
+    subprocess.run(command, check=True)
+    subprocess.run([tools.zig, "ar", "rc", archive, object_file], check=True)
+    facts = SdkFacts(
+        name="libfoo",
+        version="1.0",
+        profile="sdk",
+        target=parse_target(LINUX),
+        roots=("libfoo",),
+        modules={"libfoo": ("foo",)},
+        libraries=(),
+        archives={"libfoo": ("foo",)},
+    )
+
+    assert check_archives({"lib/static/libfoo.a": SdkFile(data=archive.read_bytes())}, facts) == {"foo": "-lc++"}

@@ -59,11 +59,14 @@ def find_index() -> dict[str, str]:
     return {"UV_DEFAULT_INDEX": url} if url else {}
 
 
-def install_package(program: str) -> None:
-    """Install the Debian package of a program unless the program is on PATH."""
+def install_package(program: str, package: str = "") -> None:
+    """Install the Debian package of a program, which may have another name, unless the program is on PATH."""
     if shutil.which(program) is None:
         call(["apt-get", "update", "-q"])
-        call(["apt-get", "install", "-y", "-q", program], env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
+        call(
+            ["apt-get", "install", "-y", "-q", package or program],
+            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+        )
 
 
 def find_mirror() -> str:

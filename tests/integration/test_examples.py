@@ -173,11 +173,22 @@ def add_random_numbers(folder: Path, environment: dict[str, str]) -> None:
 
 
 @pytest.fixture(scope="module")
-def arm64(
-    go_environment: dict[str, str], arm64_roots: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
-) -> Output:
+def arm64_rust(go_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment with Debian's Rust, and the standard library for arm64 of the same version."""
+    folder = tmp_path_factory.mktemp("rust")
+    (folder / "bin").mkdir()
+    for program, package in (("/usr/bin/cargo", "cargo"), ("/usr/bin/rustc", "rustc")):
+        install_package(program, package)
+        (folder / "bin" / package).symlink_to(program)
+    call(["dpkg-deb", "--extract", download_package("libstd-rust-dev", "bookworm", folder, "arm64"), folder / "root"])
+    library = folder / "root" / "usr" / "lib" / "rustlib" / "aarch64-unknown-linux-gnu" / "lib"
+    return {**go_environment, "PATH": f"{folder / 'bin'}:{go_environment['PATH']}", "RUSTFLAGS": f"-L {library}"}
+
+
+@pytest.fixture(scope="module")
+def arm64(arm64_rust: dict[str, str], arm64_roots: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Output:
     """The same for the programs with a shared library that QEMU runs."""
-    environment = {**go_environment, "QEMU_LD_PREFIX": str(arm64_roots["bullseye-arm64"])}
+    environment = {**arm64_rust, "QEMU_LD_PREFIX": str(arm64_roots["bullseye-arm64"])}
     return build_examples(tmp_path_factory.mktemp("arm64-examples"), environment, ("folder-arm64",))
 
 
@@ -286,12 +297,42 @@ def test_the_script_builds_and_runs_the_static_programs(static: Output) -> None:
 
 @pytest.mark.exhaustive
 def test_the_script_builds_and_runs_the_programs_for_arm64(arm64: Output) -> None:
-    assert list_runs(arm64[1]) == ["folder-arm64: thumbnail"]
+    assert list_runs(arm64[1]) == ["folder-arm64: thumbnail", "folder-arm64: thumbnail-rust"]
 
 
 @pytest.mark.exhaustive
 def test_the_script_builds_and_runs_the_programs_for_windows(windows: Output) -> None:
     assert list_runs(windows[1]) == ["windows-amd64: thumbnail.exe", "windows-amd64: windows-dll.exe"]
+
+
+@pytest.mark.exhaustive
+def test_programs_with_the_profile_for_servers_read_and_write_avif(
+    go_environment: dict[str, str], roots: dict[str, Path], tmp_path: Path
+) -> None:
+    """The server's own tests, which the script runs, read and write it too."""
+    command = ["everywheel", "sdk", "libvips", "--profile", "libvips=server", "-t", "manylinux2014_x86_64"]
+    call([*command, "-o", tmp_path / "archives"], cwd=tmp_path, env=go_environment)
+    for archive in (tmp_path / "archives").iterdir():
+        shutil.unpack_archive(archive, tmp_path / "sdk")
+
+    programs, text = build_examples(tmp_path, go_environment, ("folder-amd64",))
+    shutil.copytree(programs / "folder-amd64", roots["bullseye"] / "avif")
+    shutil.copy(PHOTO, roots["bullseye"])
+    enter = [*ENTER_ROOT, roots["bullseye"], "/avif/thumbnail"]
+    thumbnails = [
+        call([*enter, "/photo.jpg", "/photo.avif", "100"]),
+        call([*enter, "/photo.avif", "/photo.webp", "50"]),
+    ]
+    with serve(roots["bullseye"], roots["bullseye"] / "avif") as url:
+        health = get(f"{url}/healthz")
+        picture = get(f"{url}/photo.jpg?width=100", "image/avif,image/webp")
+
+    assert re.search(r"^folder-amd64: go test: ok ", text, re.MULTILINE)
+    assert [thumbnail.partition(" with ")[0] for thumbnail in thumbnails] == ["100 x 67", "50 x 34"]
+    assert (roots["bullseye"] / "photo.avif").read_bytes()[4:12] == b"ftypavif"
+    assert json.loads(health[2])["formats"] == ["avif", "webp", "jpeg", "png"]
+    assert picture[:2] == (200, "image/avif")
+    assert picture[2][4:12] == b"ftypavif"
 
 
 def test_every_command_of_the_page_is_run() -> None:
@@ -357,15 +398,22 @@ def test_the_commands_for_c_and_ctypes_run_as_in_the_page(page_folder: Path, go_
     assert [line.partition(" with libvips ")[0] for line in outputs] == ["100 x 67"] * 2
     for build in ("cmake", "meson"):
         assert call([page_folder / "build" / build / "thumbnail", PHOTO, page_folder / f"{build}.webp", "100"])
-    checks, paths = (
-        call(["bash", "-euc", read_commands(section)], cwd=page_folder, env=go_environment).splitlines()
-        for section in ("Checking an SDK", "Wheels and npm packages")
-    )
+    checks = call(["bash", "-euc", read_commands("Checking an SDK")], cwd=page_folder, env=go_environment).splitlines()
     assert len(checks) == 2
     assert all(
         re.fullmatch(r"libvips \S+ for manylinux_2_17_x86_64: \d+ files as in sdk\.json", line) for line in checks
     )
-    assert Path(paths[-1], "vips.pc").is_file()
+
+
+def test_the_commands_for_packages_run_as_in_the_page(page_folder: Path, go_environment: dict[str, str]) -> None:
+    install_package("npm")
+
+    text = call(["bash", "-euc", read_commands("Wheels and npm packages")], cwd=page_folder, env=go_environment)
+
+    assert [line.partition(" with libvips ")[0] for line in text.splitlines()[-2:]] == ["100 x 67"] * 2
+    for name in ("pip", "npm"):
+        assert (page_folder / f"{name}.webp").read_bytes()[8:12] == b"WEBP"
+        assert "libvips.so.42" in read_elf((page_folder / "build" / f"thumbnail-{name}").read_bytes()).needed
 
 
 @pytest.mark.exhaustive
@@ -406,7 +454,7 @@ def test_programs_on_systems_without_libvips(output: Output, system_root: Path, 
         thumbnail = get(f"{url}/photo.jpg?width=100", "image/webp")
         refusals = [get(f"{url}/{path}") for path in ("%2e%2e/secret.jpg", "link.jpg", "notes.txt", "none.jpg")]
 
-    assert programs == (["thumbnail", "thumbnail-rust"] if shape == "folder-amd64" else ["thumbnail"])
+    assert programs == (["thumbnail", "thumbnail-rust"] if shape.startswith("folder-") else ["thumbnail"])
     assert [text.partition(" libvips ")[0] for text in texts] == ["100 x 67 with"] * len(programs)
     assert json.loads(health[2])["formats"] == ["webp", "jpeg", "png"]
     assert thumbnail[:2] == (200, "image/webp")

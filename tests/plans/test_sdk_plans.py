@@ -20,6 +20,7 @@ PROJECT = load_project(Path(__file__).parents[2])
 IDENTITIES = Identities(artifacts="a", toolchain="t", packaging="p")
 RECIPE = PROJECT.recipes["libvips"]
 LINUX = ("aarch64", "armv7l", "i686", "ppc64le", "riscv64", "s390x", "x86_64")
+SERVER_LIBRARIES = "aom dav1d libde265 libheif libtiff"
 LIBRARIES = "expat glib highway lcms2 libexif libffi libjpeg-turbo libpng libvips libwebp pcre2 zlib"
 
 
@@ -50,10 +51,10 @@ def test_an_sdk_is_planned_for_seven_architectures_of_linux_and_for_macos_and_wi
 def test_the_profile_for_servers_has_that_for_sdks_and_more_formats() -> None:
     steps = plan_libvips(PROJECT.every_target, Linkage.SHARED, "server")
 
-    assert {*RECIPE.profiles[PROFILE], "tiff"} == {*RECIPE.profiles["server"]}
+    assert {*RECIPE.profiles[PROFILE], "heif", "tiff"} == {*RECIPE.profiles["server"]}
     for target in PROJECT.every_target:
         recipes = {s.recipe.name: s.recipe for s in steps if s.platform == target.tag and s.kind is StepKind.LIBRARY}
-        assert sorted(recipes) == sorted([*LIBRARIES.split(), "libtiff"]), target.tag
+        assert sorted(recipes) == sorted([*LIBRARIES.split(), *SERVER_LIBRARIES.split()]), target.tag
         assert recipes["libvips"].features == RECIPE.profiles["server"]
 
 

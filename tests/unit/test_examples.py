@@ -105,5 +105,26 @@ def test_without_cargo_the_program_in_rust_is_not_built(tmp_path: Path, monkeypa
     monkeypatch.setenv("PATH", str(tmp_path))
     build = Build(shape=SHAPES["gcc-amd64"], sdk=tmp_path, output=tmp_path, tools=TOOLS, environment={})
 
-    assert not build_with_cargo(build)
+    assert build_with_cargo(build) == "cargo is not installed (Debian: apt-get install cargo)"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_rust_without_the_standard_library_of_the_target_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message is that of rustc 1.63 and 1.95."""
+    script = "#!/bin/sh\ncat <<'END'\nerror[E0463]: can't find crate for `std`\nEND\nexit 101\n"
+    (tmp_path / "cargo").write_text(script)
+    (tmp_path / "cargo").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    (tmp_path / "output").mkdir()
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    build = Build(
+        shape=SHAPES["folder-arm64"], sdk=tmp_path, output=tmp_path / "output", tools=TOOLS, environment=environment
+    )
+
+    assert build_with_cargo(build) == (
+        "Rust has no standard library for aarch64-unknown-linux-gnu (rustup target add aarch64-unknown-linux-gnu; for "
+        "Debian's Rust, RUSTFLAGS=-L and its folder in the package libstd-rust-dev:arm64)"
+    )
+    assert list((tmp_path / "output").iterdir()) == []

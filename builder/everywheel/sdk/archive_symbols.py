@@ -18,7 +18,7 @@ from everywheel.sdk.object_symbols import read_archive
 CXX_LIBRARY = "-lc++"
 
 _SHOWN = 5
-_CXX = re.compile(r"_Z(N[KVO]*St|n[aw]|d[al]|St|T[ISV]|GV|SSt)\w*|__cxa_\w+|__gxx_personality_\w+")
+_CXX = re.compile(r"_Z(N[KVO]*St|n[aw]|d[al]|St|T[ISTV]|GV|SSt)\w*|__cxa_\w+|__dynamic_cast|__gxx_personality_\w+")
 # Functions of libgcc and of compiler_rt: every compiler links one of them.
 _COMPILER = re.compile(
     r"__[a-z]*?(?:[hsdxtk]f|[sdt]i|[sdxt]c){1,2}\d?|__gnu_[fh]2[fh]_ieee|__(?:cpu|aarch64|aeabi|atomic|sync|gcc|emutls|chkstk|savegpr|restgpr)_?\w*|_Unwind_\w+"

@@ -52,7 +52,7 @@ thumbnail_find_format(const void *data, size_t length, char *format, size_t size
 int
 thumbnail_can_save(const char *suffix)
 {
-    const char *name = vips_foreign_find_save_buffer(suffix);
+    const char *name = vips_foreign_find_save_target(suffix);
 
     if (name == NULL)
         vips_error_clear();
