@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shlex
 import shutil
 import sys
@@ -20,10 +21,7 @@ from root_filesystems import (
     bootstrap_debian,
     call,
     call_in_root,
-    copy_network_files,
     copy_repository,
-    install_on_musl,
-    make_musl_root,
     mount_overlay,
 )
 from snapshot_server import Fault, Service, list_store_files, serve, spread_faults
@@ -164,16 +162,24 @@ def build_again(project: FixtureProject, root: Path, program: str) -> dict[str, 
     return own
 
 
-def test_a_musl_machine_builds_the_same_bytes(project: FixtureProject, libz: Path, tmp_path: Path) -> None:
-    root = tmp_path / "root"
-    make_musl_root(root, tmp_path / "scratch", libz)
-    install_on_musl(root, tmp_path / "wheels")
-    copy_network_files(root)
+def test_a_musl_machine_builds_the_same_bytes(tmp_path: Path, python_headers: Path) -> None:
+    """With the session's script, which also varies the folder, the locale, the time zone, the umask and the processors."""
+    project = FixtureProject(tmp_path / "fixture", python_headers)
 
-    built_here = build_again(project, root, "/python/bin/python3.13 -m everywheel")
+    output = call(
+        [sys.executable, REPOSITORY / ".ci" / "reproduce.py", "--share-tools", *TARGETS],
+        cwd=project.root,
+        env={**os.environ, "EVERYWHEEL_MIRRORS": str(project.mirror)},
+    )
 
-    assert len(built_here) == 2
-    assert project.wheels() == built_here
+    assert "build 2: musl, user 0, " in output
+    identical = [line for line in output.splitlines() if line.startswith("identical: ")]
+    assert [line for line in identical if line.endswith(".whl")] == [
+        "identical: fixture-1.0-cp311-abi3-manylinux2014_x86_64.whl",
+        "identical: fixture-1.0-cp311-abi3-musllinux_1_2_x86_64.whl",
+    ]
+    assert len(identical) == 2 + 2 * 2 + 1  # two wheels, two libraries for each target, the headers
+    assert "differs: " not in output
 
 
 @pytest.mark.exhaustive
