@@ -73,7 +73,7 @@ import pathlib, time
 folder, end = pathlib.Path({str(tmp_path / "imported")!r}), time.monotonic() + 120
 (folder / __file__.replace("/", "-")).touch()
 while len(list(folder.iterdir())) < 2:
-    assert time.monotonic() < end, "it is imported alone"
+    assert time.monotonic() < end, "no other one is imported"
     time.sleep(0.05)
 """
     wheels = {
