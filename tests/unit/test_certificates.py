@@ -170,6 +170,19 @@ def test_a_file_that_is_not_a_bundle_fails(wheel: Path, bundle: Path, content: b
     assert (result.verdict, result.detail) == (Verdict.FAILED, f"{bundle.name} (wheel): {reason}")
 
 
+def test_a_cache_that_cannot_be_used_is_named(wheel: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = wheel.with_name("file")
+    file.touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(file))
+    monkeypatch.setenv("HOME", str(file))
+
+    result = check(wheel, identity=IDENTITY, issuer=ISSUER)
+
+    assert result is not None
+    assert result.verdict is Verdict.FAILED
+    assert result.detail.startswith(f"{bundle.name} (wheel): sigstore cannot use its cache: Not a directory: {file}/")
+
+
 def test_a_statement_needs_a_bundle_of_its_own(wheel: Path, bundle: Path) -> None:
     """That of the wheel does not sign what is stated about it."""
     statement = wheel.with_name(f"{wheel.name}.provenance.json")

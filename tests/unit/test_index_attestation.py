@@ -66,6 +66,19 @@ def test_without_an_object_only_a_stated_publisher_is_checked(wheel: Path) -> No
     assert missing.detail == f"there is no {wheel.name}.provenance (`--attestation FILE` names another one)"
 
 
+def test_a_cache_that_cannot_be_used_is_named(wheel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = wheel.with_name("file")
+    file.touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(file))
+    monkeypatch.setenv("HOME", str(file))
+
+    result = check_index(wheel, publisher=PUBLISHER)
+
+    assert result is not None
+    assert result.verdict is Verdict.FAILED
+    assert "Not a directory" in result.detail
+
+
 def name_other_publisher(document: dict[str, Any]) -> None:
     document["attestation_bundles"][0]["publisher"]["vcs_origin"] = "github.com/example/demo"
 

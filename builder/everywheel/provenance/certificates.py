@@ -1,7 +1,7 @@
 """Bundles of sigstore: signatures by a certificate for an identity, verified without the network.
 
-The root of trust is the one in the package sigstore. Anyone gets a certificate for an identity of their own, so only the user
-can know whether it is the right one.
+The root of trust is the one in sigstore's cache, which its first use copies from the package. Anyone gets a certificate for an
+identity of their own, so only the user can know whether it is the right one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cryptography.x509 import ObjectIdentifier, SubjectAlternativeName
+from cryptography.x509 import ExtensionNotFound, ObjectIdentifier, SubjectAlternativeName
 from sigstore.errors import Error as SigstoreError
 from sigstore.models import Bundle
 from sigstore.verify import Verifier
@@ -74,7 +74,7 @@ def verify_bundle(file: Path, bundle: Path, identity: str, issuer: str) -> str:
         for document in _list_bundles(read_file(bundle, _LARGEST)):
             try:
                 return _verify(document, content, policy)
-            except (SigstoreError, ValueError, KeyError, TypeError) as error:
+            except (SigstoreError, ExtensionNotFound, AttributeError, ValueError, KeyError, TypeError) as error:
                 reason = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
     except (UnusableFile, ValueError, RecursionError) as error:
         reason = f"it is not a bundle of sigstore: {str(error).splitlines()[0][:200]}"
@@ -95,7 +95,10 @@ def _list_bundles(content: bytes) -> Iterator[dict[str, Any]]:
 
 def _verify(document: dict[str, Any], content: bytes, policy: VerificationPolicy) -> str:
     bundle = Bundle.from_json(json.dumps(document))
-    verifier = Verifier.production(offline=True)
+    try:
+        verifier = Verifier.production(offline=True)
+    except OSError as error:
+        raise InvalidBundle(f"sigstore cannot use its cache: {error.strerror}: {error.filename}") from None
     if "dsseEnvelope" not in document:
         verifier.verify_artifact(content, bundle, policy)
         return _name_signer(bundle)

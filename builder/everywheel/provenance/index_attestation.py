@@ -50,7 +50,7 @@ def check_index_object(wheel: Path, file: Path, publisher: str) -> Check:
     try:
         distribution = Distribution.from_file(wheel)
         predicates = [each.verify(by, distribution, offline=True)[0] for by, each in attestations]
-    except (AttestationError, SigstoreError, ValueError) as error:
+    except (AttestationError, SigstoreError, OSError, ValueError) as error:
         return fail(_NAME, f"{file.name}: {_first_line(error)}")
     names = sorted({_name_publisher(by) for by, _ in attestations})
     detail = f"published by {', '.join(names)}: {', '.join(dict.fromkeys(predicates))}"
