@@ -14,9 +14,10 @@ _EVERYTHING = ("", "_", "_Z", "_ZN", "_ZNK", "_ZT")
 
 _DOWNLOADERS = frozenset({"bzr", "cargo", "curl", "git", "hg", "npm", "pip", "pip3", "rsync", "svn", "wget"})
 _URL = re.compile(r"(?:ftp|git|https?)://")
-_PREFIX_OPTION = re.compile(
-    r"-*(?:(?:exec-)?prefix|(?:bin|lib|libexec|include|data|dataroot|doc|info|man|sbin)dir|PREFIX|CMAKE_INSTALL_\w+|DESTDIR)"
-)
+_TEXT_OPTION = re.compile(r"origin|bug|home-?page|home_page|support|vendor", re.IGNORECASE)
+"""Names of options whose address is a text in the library: `package-origin`, `with-bug-url`, `VENDOR_URL`."""
+_FOLDER = r"(?:bin|lib|libexec|include|data|dataroot|doc|info|man|sbin)dir"
+_PREFIX_OPTION = re.compile(rf"-*(?:(?:exec-)?prefix|{_FOLDER}|PREFIX|CMAKE_INSTALL_(?i:prefix|{_FOLDER})|DESTDIR)")
 
 
 def review_recipes(recipes: Iterable[Recipe]) -> list[str]:
@@ -48,7 +49,7 @@ def _find_downloads(recipe: Recipe) -> Iterator[str]:
         if program in _DOWNLOADERS:
             yield f"'{program}' in `machine-programs` downloads, and a build has no network"
     for name, value in _list_settings(recipe):
-        if _URL.match(value):
+        if _URL.match(value) and not _TEXT_OPTION.search(name):
             yield f"{name}={value} is an address, and a build has no network"
 
 

@@ -1,0 +1,56 @@
+"""The review of recipes: options that are right, next to similar ones that are findings; tests/failing has the message."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from everywheel.cli.recipe_review import review_recipes
+from everywheel.config.recipe_loader import load_recipes
+
+RECIPE = """
+name = "libfoo"
+version = "1.0"
+license = {{ spdx = "MIT", files = ["LICENSE"] }}
+
+[source]
+urls = ["https://example.org/libfoo-{{version}}.tar.gz"]
+sha256 = "{hash}"
+
+[build]
+system = "cmake"
+options = {{ {name} = "{value}" }}
+
+[products]
+libraries = ["foo"]
+"""
+
+
+def review(folder: Path, name: str, value: str) -> list[str]:
+    (folder / "libfoo").mkdir()
+    (folder / "libfoo" / "recipe.toml").write_text(RECIPE.format(hash="1" * 64, name=name, value=value))
+    return review_recipes(load_recipes([folder]).values())
+
+
+@pytest.mark.parametrize("name", ["package-origin", "with-bugurl", "VENDOR_URL", "SUPPORT_URL", "home-page"])
+def test_an_address_that_is_only_a_text_is_right(tmp_path: Path, name: str) -> None:
+    assert review(tmp_path, name, "https://example.org") == []
+
+
+@pytest.mark.parametrize("name", ["MIRROR", "DATA_URL", "fetch-from"])
+def test_an_address_of_a_download_is_a_finding(tmp_path: Path, name: str) -> None:
+    finding = f"libfoo: {name}=https://example.org is an address, and a build has no network"
+
+    assert review(tmp_path, name, "https://example.org") == [finding]
+
+
+@pytest.mark.parametrize(
+    "name", ["CMAKE_INSTALL_RPATH", "CMAKE_INSTALL_NAME_DIR", "CMAKE_INSTALL_SYSCONFDIR", "sysconfdir"]
+)
+def test_a_folder_that_is_read_at_run_time_is_right(tmp_path: Path, name: str) -> None:
+    assert review(tmp_path, name, "/etc/foo") == []
+
+
+@pytest.mark.parametrize("name", ["CMAKE_INSTALL_PREFIX", "CMAKE_INSTALL_LIBDIR", "libdir", "exec-prefix", "DESTDIR"])
+def test_a_folder_outside_of_the_prefix_is_a_finding(tmp_path: Path, name: str) -> None:
+    assert review(tmp_path, name, "/usr") == [f"libfoo: {name}=/usr installs files outside of the prefix"]
