@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -226,3 +227,23 @@ def test_containers_have_the_built_in_recipes_of_a_checkout(project: Path, tmp_p
 
     assert mount_recipes(loaded, ROOT / "builder" / "everywheel") == {BUILT_IN: "/opt/everywheel/recipes"}
     assert mount_recipes(loaded, ROOT) == {}
+
+
+def test_a_patch_fixes_every_vulnerability_that_its_name_lists() -> None:
+    """Such as `CVE-2025-1632-25724.patch`, where the year is that of both."""
+    missing = []
+    for recipe in load_recipes([BUILT_IN]).values():
+        for patch in recipe.source.patches if recipe.source else ():
+            for match in re.finditer(r"CVE-(\d{4})((?:[-_]\d{4,6})+)(?=\.|_CVE)", patch.file):
+                names = {f"CVE-{match[1]}-{number}" for number in re.split("[-_]", match[2])[1:]}
+                missing += [f"{recipe.name}: {name}" for name in names - set(patch.fixes)]
+
+    assert missing == []
+
+
+def test_the_notices_of_other_authors_are_in_the_license_files() -> None:
+    """COPYING of these libraries has none of them, and the licenses require them with a compiled library."""
+    recipes = load_recipes([BUILT_IN])
+
+    assert {"src/bcrypt_pbkdf.c", "src/blowfish.c"} <= set(recipes["libssh2"].license.files)
+    assert "libarchive/archive_read_support_filter_compress.c" in recipes["libarchive"].license.files
