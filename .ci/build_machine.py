@@ -85,7 +85,7 @@ def make_machine(name: str, scratch: Path, tools: Path | None) -> BuildMachine:
         python = _make_musl(root, scratch)
     else:
         if Path(name).is_dir():
-            shutil.copytree(name, root, symlinks=True, ignore=shutil.ignore_patterns("dev", "proc", "sys"))
+            copy_root(Path(name), root)
         else:
             _export_image(name, root)
         python = _install(root, name)
@@ -94,6 +94,15 @@ def make_machine(name: str, scratch: Path, tools: Path | None) -> BuildMachine:
     code = "import os, platform; print(' '.join(platform.libc_ver()).strip() or 'musl')"
     libc = files.call_in_root(root, f'{python} -c "{code}"').strip()
     return BuildMachine(root=root, python=python, libc=libc, tools=tools)
+
+
+def copy_root(source: Path, root: Path) -> None:
+    """Copy a root file system without what a kernel provides; folders of these names further below are files of programs."""
+
+    def ignore(folder: str, names: list[str]) -> list[str]:
+        return [name for name in ("dev", "proc", "sys") if Path(folder) == source]
+
+    shutil.copytree(source, root, symlinks=True, ignore=ignore)
 
 
 def _make_musl(root: Path, scratch: Path) -> str:

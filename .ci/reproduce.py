@@ -142,12 +142,17 @@ def main(args: Sequence[str]) -> int:
 
 
 def find_machine(name: str, folder: Path, *, share_tools: bool) -> BuildMachine | None:
-    """Return the machine of the second build; None, with the reason printed, if it is this one."""
+    """Return the machine of the second build; None, with the reason printed, if it is this one.
+
+    Raises SystemExit for a machine that was named, and that cannot be used.
+    """
     tools = default_store() / "tools" if share_tools else None
     try:
         machine = make_machine(name, folder, tools) if name != NONE else None
         reason = "--machine none"
     except NoMachine as error:
+        if name != MUSL:
+            raise SystemExit(f"--machine {name}: {error}") from None
         machine, reason = None, str(error)
     if machine is None:
         print(f"not varied: the C library ({reason})", flush=True)

@@ -74,6 +74,38 @@ def test_a_machine_that_cannot_be_used_is_reported(
         build_machine.make_machine(name, tmp_path, None)
 
 
+@pytest.mark.parametrize(("name", "is_named"), [("empty", True), ("musl", False)])
+def test_only_a_machine_that_was_named_must_be_usable(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, is_named: bool
+) -> None:
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    reproduce = importlib.import_module("reproduce")
+
+    if is_named:
+        with pytest.raises(SystemExit, match=r"^--machine empty: a root file system needs root and Linux$"):
+            reproduce.find_machine(name, tmp_path, share_tools=False)
+    else:
+        assert reproduce.find_machine(name, tmp_path, share_tools=False) is None
+        expected = "not varied: the C library (a root file system needs root and Linux)\n"
+        assert capsys.readouterr().out == expected
+
+
+def test_a_copied_root_file_system_has_all_but_the_folders_of_the_kernel(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    build_machine = importlib.import_module("build_machine")
+    for name in ("proc/1", "sys/kernel", "dev/null", "usr/include/sys/types.h"):
+        (tmp_path / "source" / name).parent.mkdir(parents=True)
+        (tmp_path / "source" / name).touch()
+
+    build_machine.copy_root(tmp_path / "source", tmp_path / "root")
+
+    files = [path.relative_to(tmp_path / "root") for path in (tmp_path / "root").rglob("*") if path.is_file()]
+    assert files == [Path("usr/include/sys/types.h")]
+
+
 def test_a_user_without_rights_makes_no_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.syspath_prepend(str(SCRIPT.parent))
     monkeypatch.setattr("os.geteuid", lambda: 1000)

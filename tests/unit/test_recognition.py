@@ -410,8 +410,8 @@ def test_everywheel_toml_has_the_keys_at_its_top_level(spam: Path, arguments: tu
     assert not arguments or (spam / "pyproject.toml").read_text() == PYPROJECT
 
 
-def test_named_targets_are_written(spam: Path) -> None:
-    init(spam, "-t", "win_amd64", "-t", "manylinux2014_x86_64")
+def test_named_targets_are_written_once(spam: Path) -> None:
+    init(spam, "-t", "win_amd64", "-t", "manylinux2014_x86_64", "-t", "win_amd64")
 
     assert tomllib.loads((spam / "pyproject.toml").read_text())["tool"]["everywheel"]["targets"] == [
         "win_amd64",

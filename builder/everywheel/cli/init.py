@@ -62,7 +62,7 @@ def init_command(
     settings = ProposedSettings(
         requires=tuple(matches.recipes),
         python=_choose_pythons(root, project, recipes),
-        targets=targets or DEFAULT_TARGETS,
+        targets=tuple(dict.fromkeys(targets)) or DEFAULT_TARGETS,
     )
     path = _choose_file(root, file_name)
     files = {path: _add_settings(path, settings)}
