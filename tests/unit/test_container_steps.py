@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
+from distributed import Client, LocalCluster
 from everywheel.cluster.capabilities import (
     MEMORY,
     explain_misfit,
@@ -13,9 +15,11 @@ from everywheel.cluster.capabilities import (
     list_capabilities,
     list_container_requirements,
 )
+from everywheel.cluster.container_plan import request_image
 from everywheel.cluster.image_request import ImageAnswer, ImageRequest, answer_request
 from everywheel.cluster.step_description import InvalidDescription
 from everywheel.containers.image_choice import list_candidates
+from everywheel.errors import MachineError
 from everywheel.platforms.architectures import ARCHES
 from everywheel.platforms.target import parse_target
 from everywheel.toolchains.compilers import EngineName
@@ -119,3 +123,16 @@ def test_without_an_image_the_answer_has_the_reason_of_each_candidate() -> None:
         "unlocked": "it has no digest: run `everywheel images lock`",
         "absent": "it is not pulled yet",
     }
+
+
+def test_a_request_that_no_worker_answers_ends_with_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("everywheel.cluster.container_plan._REQUEST_SECONDS", 0.5)
+    with (
+        LocalCluster(n_workers=1, processes=False, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+        pytest.raises(MachineError) as caught,
+    ):
+        request_image(client, REQUEST, {"a runtime that is in use": 1.0}, parse_target("manylinux2014_x86_64"))
+
+    assert caught.value.fact == "no worker has found a build image for manylinux_2_17_x86_64"
+    assert re.fullmatch(r"there is no answer after \d+ s", str(caught.value.details["reason"]))

@@ -96,8 +96,9 @@ def request_image(client: Client, request: ImageRequest, requires: Resources, ta
         return ImageAnswer.parse(future.result(timeout=5))
     except Exception as error:  # of the worker or of dask
         check_cancellation()
+        reason = str(error) if future.done() else f"there is no answer after {time.monotonic() - began:.0f} s"
         raise MachineError(
             f"no worker has found a build image for {target.tag}",
-            details={"reason": printable_line(str(error))},
+            details={"reason": printable_line(reason)},
             hint="the logs of the workers have the cause",
         ) from None
