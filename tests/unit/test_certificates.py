@@ -191,12 +191,15 @@ def test_a_statement_needs_a_bundle_of_its_own(wheel: Path, bundle: Path) -> Non
     shutil.copyfile(bundle, statement.with_name(f"{statement.name}.sigstore.json"))
     of_the_wheel = check(wheel, identity=IDENTITY, issuer=ISSUER)
     signature = check(wheel, "signature", identity=IDENTITY, issuer=ISSUER)
+    bundle.unlink()
+    without_that_of_the_wheel = check(wheel, identity=IDENTITY, issuer=ISSUER)
 
     assert missing is not None
     assert missing.detail == f"there is no {statement.name}.sigstore.json (provenance)"
     assert of_the_wheel is not None
     assert of_the_wheel.verdict is Verdict.FAILED
     assert of_the_wheel.detail == f"{statement.name}.sigstore.json (provenance): it is about another file"
+    assert without_that_of_the_wheel == of_the_wheel
     assert signature is not None
     assert (signature.verdict, signature.detail) == (
         Verdict.NOT_CHECKED,

@@ -45,16 +45,23 @@ def find_bundle(file: Path) -> Path | None:
 
 
 def check_certificates(files: Mapping[str, Path], identity: str, issuer: str) -> Check:
-    """Check that the bundle of each file is about its bytes, and by a certificate for an identity from an issuer."""
+    """Check that the bundle of each file is about its bytes, and by a certificate for an identity from an issuer.
+
+    A wrong bundle fails, also if that of another file is missing.
+    """
     signers: dict[str, str] = {}
+    missing: list[str] = []
     for label, file in files.items():
         bundle = find_bundle(file)
         if bundle is None:
-            return skip(_NAME, f"there is no {file.name}.sigstore.json ({label})")
+            missing.append(f"there is no {file.name}.sigstore.json ({label})")
+            continue
         try:
             signers[label] = verify_bundle(file, bundle, identity, issuer)
         except InvalidBundle as reason:
             return fail(_NAME, f"{bundle.name} ({label}): {reason}")
+    if missing:
+        return skip(_NAME, missing[0])
     detail = f"{', '.join(signers)} signed by {' and '.join(sorted(set(signers.values())))}"
     if not identity:
         return skip(_NAME, f"{detail}; which identity is right is not stated (`--identity URL`)")
