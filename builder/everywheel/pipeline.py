@@ -252,9 +252,9 @@ def _audit(wheel: Path, build_paths: Sequence[str]) -> None:
 
 
 def plan_targets(
-    project: Project, targets: Sequence[Target], engine: EngineName = EngineName.ZIG, *, debug_data: bool = False
+    project: Project, targets: Sequence[Target], engine: EngineName = EngineName.ZIG, *, debug_data: str = ""
 ) -> Plan:
-    """Plan the wheels of a project for an engine that runs on the build machine itself, or their twins with debug data.
+    """Plan the wheels of a project for an engine on the build machine itself, or their twins with the debug data of a flag.
 
     Raises UsageError for recipes that require each other in a cycle, and MachineError when the compilers of the native
     engine are missing.

@@ -70,6 +70,48 @@ def test_debug_files_fit_wheels_that_keep_their_bytes(project_copy: FixtureProje
     assert project.wheels() == {wheel.name: before[wheel.name] for wheel in wheels}
 
 
+def change_code(project: FixtureProject, condition: str) -> None:
+    """Change the module's code when a condition of Meson about the compiler's `flags` is met."""
+    meson = "extension/meson.build"
+    project.replace(meson, "python = ", "flags = get_option('c_args')\npython = ")
+    project.replace(meson, "  limited_api", f"  c_args: '-DOTHER=' + ({condition} ? '1' : '0'),\n  limited_api")
+    project.replace("extension/src/fixture.c", "abs(foo_answer())", "OTHER + abs(foo_answer())")
+
+
+def test_code_that_changes_with_variables_has_debug_data_of_lines(project_copy: FixtureProject) -> None:
+    project = project_copy
+    change_code(project, "flags.contains('-g')")
+
+    _, errors = project.run("build", *TARGETS[:2], "--debug-symbols")
+    wheel = project.find_wheel(TARGETS[1])
+    (build_id,) = [id for id, name in list_build_ids(wheel).items() if name == "fixture.abi3.so"]
+    data = (wheel.parent / "debug" / ".build-id" / build_id[:2] / f"{build_id[2:]}.debug").read_bytes()
+    units = list(ELFFile(io.BytesIO(data)).get_dwarf_info().iter_CUs())
+
+    assert (
+        "note: the debug data of fixture.abi3.so has lines, but no variables: with those, the compiler makes other code\n"
+        in errors
+    )
+    assert "the debug data of fixture.libs/" not in errors
+    assert 5 in list_lines(data)
+    assert [die for unit in units for die in unit.iter_DIEs() if die.tag == "DW_TAG_base_type"] == []
+
+
+def test_code_that_changes_with_all_debug_data_is_an_error(project_copy: FixtureProject) -> None:
+    project = project_copy
+    change_code(project, "not flags.contains('-g0')")
+
+    _, errors = project.run("build", *TARGETS[:2], "--debug-symbols", exit_code=1)
+    (build_id,) = [id for id, name in list_build_ids(project.find_wheel(TARGETS[1])).items() if "abi3" in name]
+
+    assert errors.endswith(
+        f"error: {project.find_wheel(TARGETS[1]).name}: fixture.abi3.so has other code when it is built with debug data\n"
+        f"  build id: {build_id}\n"
+        "  hint: the build depends on flags of the compiler, or changes from build to build: `nox -s reproduce` shows which\n"
+    )
+    assert not list((project.root / "wheelhouse" / "debug").rglob("*.debug"))
+
+
 def check_debug_files(project: FixtureProject, wheel: Path) -> None:
     """Check the debug file of each compiled file of a wheel: code without content, lines, symbols, no path of the machine."""
     ids = list_build_ids(wheel)

@@ -1,9 +1,13 @@
-"""`build --debug-symbols`: a second build with debug data, from which the debug files of the wheels are extracted."""
+"""`build --debug-symbols`: a second build with debug data, from which the debug files of the wheels are extracted.
+
+A compiler may make other code of a function when it keeps debug data of variables. Wheels with such code are built once more,
+with debug data that has lines only.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from everywheel.cli.output import echo
@@ -15,6 +19,9 @@ from everywheel.planning.steps import Plan
 from everywheel.store.local import Store
 from everywheel.toolchains.compilers import EngineName
 from everywheel.wheels.build_lock import ensure_build_lock
+
+_VARIABLES, _LINES = "-g", "-gline-tables-only"
+_REASON = "with those, the compiler makes other code"
 
 
 def check_debug_symbols(engine: EngineName, where: object, *, is_requested: bool) -> None:
@@ -50,24 +57,48 @@ def build_debug_symbols(
     linux = {id: wheel for id, wheel in wheels.items() if plan.steps[id].target.os == "linux"}
     if not linux:
         return 0, {}
-    from everywheel.debug_symbols.debug_folder import write_debug_files  # slow to import
+    from everywheel.debug_symbols.debug_folder import find_other_code, write_debug_files  # slow to import
 
     project = ensure_build_lock(project, store, offline=options.offline)
-    targets = tuple(dict.fromkeys(plan.steps[id].target for id in linux))
-    twins = plan_targets(project, targets, options.engine, debug_data=True)
-    code = exit_code(run_plan(twins, project, store, dataclasses.replace(options, results=tuple(linux)), quiet=quiet))
+    builder = _Builder(plan=plan, project=project, store=store, options=options, quiet=quiet)
+    twins = builder.build(linux, _VARIABLES)
+    other = {id: find_other_code(linux[id], twin) for id, twin in twins.items()}
+    lines = builder.build({id: linux[id] for id, files in other.items() if files}, _LINES)
     debug: dict[str, tuple[Path, ...]] = {}
-    for id, wheel in linux.items():
-        entry = store.find(twins.steps[id].key)
-        if entry is None:
-            continue
-        folder = wheel.parent / "debug"
-        files = write_debug_files(wheel, store.path(entry), folder)
+    for id, twin in twins.items():
+        wheel, folder = linux[id], linux[id].parent / "debug"
+        files = write_debug_files(wheel, [twin, *([lines[id]] if id in lines else [])], folder)
         debug[id] = written = tuple(file.path for file in files if file.path is not None)
         size = sum(path.stat().st_size for path in written) / 1e6
         if not quiet:
             echo(f"debug data: {count_noun(len(written), 'file')} of {wheel.name} in {folder} ({size:.2f} MB)")
+        for name in other[id]:
+            echo(printable_line(f"note: the debug data of {name} has lines, but no variables: {_REASON}"), err=True)
         for file in files:
             if file.reason:
                 echo(printable_line(f"note: no debug data for {file.file}: {file.reason}"), err=True)
-    return code, debug
+    return builder.exit_code, debug
+
+
+@dataclasses.dataclass
+class _Builder:
+    """Builds twins of wheels with debug data; `exit_code` is the largest of its builds."""
+
+    plan: Plan
+    project: Project
+    store: Store
+    options: BuildOptions
+    quiet: bool
+    exit_code: int = 0
+
+    def build(self, wheels: Collection[str], flag: str) -> dict[str, Path]:
+        """Build the twins of wheels, which are named by their steps; return those that were built, by step."""
+        if not wheels:
+            return {}
+        targets = tuple(dict.fromkeys(self.plan.steps[id].target for id in wheels))
+        twins = plan_targets(self.project, targets, self.options.engine, debug_data=flag)
+        options = dataclasses.replace(self.options, results=tuple(wheels))
+        results = run_plan(twins, self.project, self.store, options, quiet=self.quiet)
+        self.exit_code = max(self.exit_code, exit_code(results))
+        found = {id: self.store.find(twins.steps[id].key) for id in wheels}
+        return {id: self.store.path(entry) for id, entry in found.items() if entry is not None}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,13 +22,19 @@ class DebugFile:
     reason: str = ""
 
 
-def write_debug_files(wheel: Path, twin: Path, folder: Path) -> tuple[DebugFile, ...]:
-    """Write a debug file for each compiled file of a wheel; `twin` is the same wheel, built with debug data.
+def find_other_code(wheel: Path, twin: Path) -> tuple[str, ...]:
+    """Return the compiled files of a wheel whose code is not that of a file in `twin`, the wheel with debug data."""
+    codes = {hash_code(data) for _, data in _list_elf_files(twin)}
+    return tuple(file for file, data in _list_elf_files(wheel) if read_build_id(data) and hash_code(data) not in codes)
 
-    Raises BuildError when the twin has other code, whose debug data would be wrong.
+
+def write_debug_files(wheel: Path, twins: Sequence[Path], folder: Path) -> tuple[DebugFile, ...]:
+    """Write a debug file for each compiled file of a wheel, from the first twin, a wheel with debug data, that has its code.
+
+    Raises BuildError when all twins have other code, whose debug data would be wrong.
     """
-    twins = {hash_code(data): data for _, data in _list_elf_files(twin)}
-    return tuple(_write(wheel, file, data, twins, folder) for file, data in _list_elf_files(wheel))
+    twins_by_code = {hash_code(data): data for twin in reversed(twins) for _, data in _list_elf_files(twin)}
+    return tuple(_write(wheel, file, data, twins_by_code, folder) for file, data in _list_elf_files(wheel))
 
 
 def _write(wheel: Path, file: str, data: bytes, twins: Mapping[str, bytes], folder: Path) -> DebugFile:

@@ -68,6 +68,7 @@ def prepare_workspace(context: BuildContext, step: LibraryStep, plan: Plan) -> t
         link_flags=build.link_flags,
         exports=recipe.products.exports if recipe.linkage is Linkage.SHARED else (),
         cxx_runtime=build.cxx_runtime,
+        debug_data=step.debug_data,
         debug_source=step.debug_source,
     )
     compilers = context.engine.compilers(step.target)

@@ -86,7 +86,7 @@ class LibraryPlanner:
                 link=tuple(map(ids.__getitem__, link)),
                 direct_link=tuple(requires),
                 programs=self._name_programs(recipe),
-                debug_data=self._identities.debug_data and not variant.is_headers,
+                debug_data="" if variant.is_headers else self._identities.debug_data,
             )
         return programs | steps
 
@@ -115,7 +115,7 @@ class LibraryPlanner:
     def _make_key(self, variant: _Variant, tag: str, requires: Mapping[str, str]) -> str:
         if variant.is_headers:
             return digest_facts("headers", self._identities.artifacts, variant.digest)
-        with_debug_data = ["debug data"] if self._identities.debug_data else []
+        with_debug_data = [self._identities.debug_data] if self._identities.debug_data else []
         code = (self._identities.artifacts, self._identities.toolchain, *with_debug_data)
         return digest_facts("library", *code, tag, variant.digest, requires, self._find_tools(variant.recipe))
 

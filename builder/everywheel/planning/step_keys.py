@@ -18,13 +18,14 @@ class Identities:
         artifacts: the code that unpacks, patches, installs and packs; part of every key.
         toolchain: the compilers, their flags and the build tools; part of the keys of libraries, programs and wheels.
         packaging: the code and packages for repair, metadata, compression and audit; part of the keys of wheels.
-        debug_data: whether libraries and wheels keep debug data; programs of the build machine never do.
+        debug_data: the compiler's flag for the debug data that libraries and wheels keep, or empty; programs of the build
+            machine have none.
     """
 
     artifacts: str
     toolchain: str
     packaging: str
-    debug_data: bool = False
+    debug_data: str = ""
 
 
 def digest_facts(*facts: object) -> str:

@@ -34,7 +34,7 @@ class LibraryStep:
         link: the ids of the steps whose artifacts make up the prefix: the direct and indirect requirements.
         direct_link: those of the direct requirements.
         programs: the ids of the steps whose programs run during the build.
-        debug_data: whether the compiled files keep debug data.
+        debug_data: the compiler's flag for the debug data that the compiled files keep, or empty.
     """
 
     id: str
@@ -46,7 +46,7 @@ class LibraryStep:
     link: tuple[str, ...]
     direct_link: tuple[str, ...]
     programs: tuple[str, ...]
-    debug_data: bool = False
+    debug_data: str = ""
 
     @property
     def name(self) -> str:
@@ -90,7 +90,7 @@ class WheelStep:
     target: Target
     python: PythonSpec
     link: tuple[str, ...]
-    debug_data: bool = False
+    debug_data: str = ""
 
     @property
     def kind(self) -> StepKind:

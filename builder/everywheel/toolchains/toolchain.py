@@ -30,7 +30,8 @@ class ToolchainOptions:
         exports_of_modules: whether `exports` applies only to extension modules: shared objects without a soname or an
             install name, by which other files could be linked to them.
         cxx_runtime: whether the C++ library is linked; its headers are always available.
-        debug_source: the directory that debug data names instead of the workspace; without one, nothing has debug data.
+        debug_data: the flag for the debug data that compiled files keep; without one, nothing has debug data.
+        debug_source: the directory that debug data names instead of the workspace.
         static_pkgconfig: whether pkg-config also lists private requirements (`--static`), which static archives need.
     """
 
@@ -40,6 +41,7 @@ class ToolchainOptions:
     exports: tuple[str, ...] = ()
     exports_of_modules: bool = False
     cxx_runtime: bool = True
+    debug_data: str = ""
     debug_source: str = ""
     static_pkgconfig: bool = True
 

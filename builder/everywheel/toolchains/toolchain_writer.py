@@ -40,11 +40,11 @@ def write_toolchain(
         *COMPILE_FLAGS,
         *SYSTEM_FLAGS[target.os].compile,
         f"-ffile-prefix-map={workspace.as_posix()}=.",
-        *_make_debug_flags(options.debug_source, workspace, compilers, tools),
+        *_make_debug_flags(options, workspace, compilers, tools),
         *options.flags,
     )
     cxx_link_flags = () if options.cxx_runtime else compilers.no_cxx_library
-    system_flags = _choose_link_flags(SYSTEM_FLAGS[target.os].link, with_debug_data=bool(options.debug_source))
+    system_flags = _choose_link_flags(SYSTEM_FLAGS[target.os].link, with_debug_data=bool(options.debug_data))
     link_flags = [*system_flags, *compilers.link, *options.link_flags, *cxx_link_flags]
     limit_exports: list[str] = []
     if options.exports and target.os == "linux":
@@ -82,15 +82,17 @@ def _choose_link_flags(flags: tuple[str, ...], *, with_debug_data: bool) -> tupl
     return tuple(flag for flag in flags if flag != "-s" or not with_debug_data)
 
 
-def _make_debug_flags(source: str, workspace: Path, compilers: Compilers, tools: Tools) -> tuple[str, ...]:
-    """Return the flags for debug data that names no directory of the build machine, or without `source` for none."""
-    if not source:
+def _make_debug_flags(
+    options: ToolchainOptions, workspace: Path, compilers: Compilers, tools: Tools
+) -> tuple[str, ...]:
+    """Return the flags for debug data that names no directory of the build machine, or for none."""
+    if not options.debug_data:
         return ("-g0",)
     folders = [*((folder, f"{PREFIX}/store") for folder in compilers.folders[:1]), (tools.zig.parent, f"{PREFIX}/zig")]
     return (
-        "-g",
+        options.debug_data,
         *(f"-fdebug-prefix-map={folder.as_posix()}={name}" for folder, name in folders),
-        f"-fdebug-prefix-map={workspace.as_posix()}={source}",
+        f"-fdebug-prefix-map={workspace.as_posix()}={options.debug_source}",
     )
 
 

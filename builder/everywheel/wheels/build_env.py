@@ -103,6 +103,7 @@ def prepare_workspace(context: BuildContext, step: WheelStep, plan: Plan, projec
         # process could bind to them.
         exports=list_module_exports(project),
         exports_of_modules=True,
+        debug_data=step.debug_data,
         debug_source=step.debug_source,
         static_pkgconfig=not has_shared,
     )
