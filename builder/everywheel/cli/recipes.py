@@ -116,12 +116,12 @@ def check_command(root: Path, targets: tuple[str, ...]) -> None:
         _check_built_in(tuple(parse_target(tag) for tag in targets) or _list_base_targets())
         return
     project = load_project(root)
-    _review(project.recipes)
     chosen = choose_targets(project, targets) if targets else _list_base_targets()
     steps = len(plan_targets(project, chosen).steps)
     identities = find_identities()
     for target in dict.fromkeys((*chosen, *project.every_target)):
         plan_libraries(project, target, _list_supported(project, target), identities)
+    _review(project.recipes)
     valid = count_noun(len(project.recipes), "recipe is", "recipes are")
     echo(f"{valid} valid: {count_noun(steps, 'step')} on {count_noun(len(chosen), 'target')}")
 
