@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import sys
 import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -68,6 +69,16 @@ def test_a_library_in_two_wheels_at_the_same_time_is_compressed_once() -> None:
     assert first == second
     assert zipfile.ZipFile(io.BytesIO(first)).read(library.name) == library.data
     assert shorter < longer / 2
+
+
+def test_a_large_file_is_not_kept_after_it_was_compressed() -> None:
+    data = b"".join(bytes([number % 249]) * 9 for number in range(50_000))
+    entry = ZipEntry(name="demo.libs/libdemo.so", data=data)
+    before = sys.getrefcount(data)
+
+    pack_zip([entry], epoch=EPOCH)
+
+    assert sys.getrefcount(data) == before
 
 
 def test_the_bytes_are_pinned() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -90,9 +91,11 @@ def suggest_recipe(name: str, recipes: Mapping[str, Recipe]) -> str:
     The hint names the collection of a built-in recipe.
     """
     package = name.removesuffix("-dev")
-    others = _list_other_names(recipes)
-    meant = [others[other] for other in (name, package, package.removeprefix("lib")) if other in others]
-    if meant := meant or difflib.get_close_matches(package, sorted(recipes), 1):
+    stem = re.sub(r"(?<=[a-z])[\d.]+(-.*)?$", "", package)  # `libcurl4-openssl-dev` is Debian's package of libcurl
+    known = {**_list_other_names(recipes), **{recipe: recipe for recipe in recipes}}
+    forms = [form for text in (name, package, stem) for form in (text, text.removeprefix("lib"))]
+    meant = [known[form] for form in forms if form in known] or difflib.get_close_matches(package, sorted(recipes), 1)
+    if meant:
         note = f" ({BUILT_IN})" if is_built_in(recipes[meant[0]]) else ""
         return f"did you mean '{meant[0]}'{note}?"
     own = sorted(name for name, recipe in recipes.items() if not is_built_in(recipe))

@@ -14,7 +14,7 @@ import time
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from threading import Lock
 
 import deflate
@@ -24,6 +24,7 @@ from everywheel.execution.cancellation import until_canceled
 
 _LEVEL = 12  # the highest of libdeflate: the result is as small as that of zopfli, in a twentieth of the time
 _LARGE = 1 << 18  # bytes; such a file is mostly a library, which the wheels for several Pythons contain
+_RECENT = 4  # files: the wheels of a target are packed at nearly the same time
 _STORED, _DEFLATED = 0, 8
 _VERSION = 20  # 2.0: deflate and directories
 _UNIX = 3
@@ -70,21 +71,36 @@ def pack_zip(entries: Iterable[ZipEntry], *, epoch: int, compress: bool = True) 
 
 
 def _compress(data: bytes) -> tuple[int, bytes]:
-    """Return the method and the compressed data; of two wheels at the same time with one library, the second one waits."""
-    if len(data) < _LARGE:
-        return _deflate(data)
-    with _find_lock(hashlib.sha256(data).digest()):
-        return _deflate_once(data)
+    """Return the method and the compressed data."""
+    return _deflate(data) if len(data) < _LARGE else _find_recent().compress(data)
+
+
+class _Recent:
+    """The compressed data of the last large files, by the hashes of the files, which are not kept themselves."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._locks: dict[bytes, Lock] = {}
+        self._results: dict[bytes, tuple[int, bytes]] = {}
+
+    def compress(self, data: bytes) -> tuple[int, bytes]:
+        """Return the method and the compressed data; of two wheels at the same time with one file, the second one waits."""
+        digest = hashlib.sha256(data).digest()
+        with self._lock:
+            lock = self._locks.setdefault(digest, Lock())
+        with lock:
+            result = self._results.get(digest) or _deflate(data)
+            with self._lock:
+                self._results[digest] = result
+                for old in list(self._results)[:-_RECENT]:
+                    del self._results[old]
+                    self._locks.pop(old, None)
+        return result
 
 
 @cache
-def _find_lock(digest: bytes) -> Lock:
-    return Lock()
-
-
-@lru_cache(maxsize=8)
-def _deflate_once(data: bytes) -> tuple[int, bytes]:
-    return _deflate(data)
+def _find_recent() -> _Recent:
+    return _Recent()
 
 
 def _deflate(data: bytes) -> tuple[int, bytes]:
