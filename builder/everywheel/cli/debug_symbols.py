@@ -6,8 +6,8 @@ with debug data that has lines only.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from everywheel.cli.output import echo
@@ -61,9 +61,9 @@ def build_debug_symbols(
 
     project = ensure_build_lock(project, store, offline=options.offline)
     builder = _Builder(plan=plan, project=project, store=store, options=options, quiet=quiet)
-    twins = builder.build(linux, _VARIABLES)
+    code, twins = builder.build(linux, _VARIABLES)
     other = {id: find_other_code(linux[id], twin) for id, twin in twins.items()}
-    lines = builder.build({id: linux[id] for id, files in other.items() if files}, _LINES)
+    code_of_lines, lines = builder.build([id for id, files in other.items() if files], _LINES)
     debug: dict[str, tuple[Path, ...]] = {}
     for id, twin in twins.items():
         wheel, folder = linux[id], linux[id].parent / "debug"
@@ -77,28 +77,26 @@ def build_debug_symbols(
         for file in files:
             if file.reason:
                 echo(printable_line(f"note: no debug data for {file.file}: {file.reason}"), err=True)
-    return builder.exit_code, debug
+    return max(code, code_of_lines), debug
 
 
-@dataclasses.dataclass
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Builder:
-    """Builds twins of wheels with debug data; `exit_code` is the largest of its builds."""
+    """Builds the twins of wheels, with debug data."""
 
     plan: Plan
     project: Project
     store: Store
     options: BuildOptions
     quiet: bool
-    exit_code: int = 0
 
-    def build(self, wheels: Collection[str], flag: str) -> dict[str, Path]:
-        """Build the twins of wheels, which are named by their steps; return those that were built, by step."""
+    def build(self, wheels: Collection[str], flag: str) -> tuple[int, dict[str, Path]]:
+        """Build the twins of the wheels of some steps; return the exit code, and the twins that were built, by step."""
         if not wheels:
-            return {}
+            return 0, {}
         targets = tuple(dict.fromkeys(self.plan.steps[id].target for id in wheels))
         twins = plan_targets(self.project, targets, self.options.engine, debug_data=flag)
-        options = dataclasses.replace(self.options, results=tuple(wheels))
+        options = replace(self.options, results=tuple(wheels))
         results = run_plan(twins, self.project, self.store, options, quiet=self.quiet)
-        self.exit_code = max(self.exit_code, exit_code(results))
-        found = {id: self.store.find(twins.steps[id].key) for id in wheels}
-        return {id: self.store.path(entry) for id, entry in found.items() if entry is not None}
+        entries = {id: self.store.find(twins.steps[id].key) for id in wheels}
+        return exit_code(results), {id: self.store.path(entry) for id, entry in entries.items() if entry is not None}

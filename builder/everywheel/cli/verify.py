@@ -24,6 +24,14 @@ _CHECKS = ("hash", "contents", "SBOM", "provenance", "inputs", "smoke", "certifi
 _GITHUB = "https://token.actions.githubusercontent.com"
 
 
+def _check_issuer(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    if not value:  # sigstore accepts any then
+        raise UsageError(
+            "--issuer is empty", hint="leave it out, or name who confirms the identity, such as a login service"
+        )
+    return value
+
+
 @click.command("verify", short_help="Verify wheels: hash, contents, SBOM, provenance, smoke tests.")
 @click.argument("wheels", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
@@ -54,7 +62,11 @@ _GITHUB = "https://token.actions.githubusercontent.com"
     "--identity", default="", metavar="URL", help="Identity in the certificate of sigstore that must have signed."
 )
 @click.option(
-    "--issuer", default=_GITHUB, metavar="URL", help="Issuer of that identity [default: of GitHub's workflows]."
+    "--issuer",
+    default=_GITHUB,
+    callback=_check_issuer,
+    metavar="URL",
+    help="Issuer of that identity [default: of GitHub's workflows].",
 )
 @click.option("--commit", default="", metavar="SHA", help="Commit that the provenance must name, in full.")
 @click.option("--sums", type=click.Path(path_type=Path), metavar="FILE", help="Published hashes, such as SHA256SUMS.")
