@@ -58,7 +58,7 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def integration(session: nox.Session) -> None:
     """Run the tests that need root and Docker: builds in a bare Debian, wheels on real systems; `-- -m exhaustive`: more."""
-    install(session, "test", "nox")
+    install(session, "test", "nox", "checkers")
     session.run("pytest", *WORKERS, "tests/integration", *session.posargs)
 
 
