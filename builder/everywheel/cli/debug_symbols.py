@@ -21,7 +21,7 @@ from everywheel.toolchains.compilers import EngineName
 from everywheel.wheels.build_lock import ensure_build_lock
 
 _VARIABLES, _LINES = "-g", "-gline-tables-only"
-_REASON = "with those, the compiler makes other code"
+_REASON = "with those, the compiler makes other code of it, or of a library that it names"
 
 
 def check_debug_symbols(engine: EngineName, where: object, *, is_requested: bool) -> None:
