@@ -214,6 +214,27 @@ def test_a_call_that_python_cannot_interrupt_does_not_delay_the_end() -> None:
     assert process.returncode == 130
 
 
+def test_a_signal_during_a_destructor_ends_the_program_without_a_traceback() -> None:
+    script = (
+        "import os, signal; import everywheel.cli.main as module; from everywheel.cli.program import run_program\n"
+        "from everywheel.execution.cancellation import check_cancellation\n"
+        "class Destroyed:\n"
+        "    def __del__(self):\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "        for number in range(1000): pass\n"
+        "def main():\n"
+        "    Destroyed()\n"
+        "    print('it goes on')\n"
+        "    check_cancellation()\n"
+        "module.main = main\n"
+        "run_program()\n"
+    )
+
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+
+    assert (result.returncode, result.stdout, result.stderr) == (130, "it goes on\n", "interrupted\n")
+
+
 def test_a_signal_that_was_ignored_before_remains_ignored() -> None:
     script = (
         "import os, signal, sys; import everywheel.cli.main as module; from everywheel.cli.program import run_program\n"

@@ -79,6 +79,7 @@ class _Interruption:
         self._numbers, end = socket.socketpair()
         end.setblocking(False)
         signal.set_wakeup_fd(end.detach(), warn_on_full_buffer=False)
+        sys.unraisablehook = _report_unraisable
         threading.Thread(target=self._watch, daemon=True).start()
         for number in _SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:
@@ -113,6 +114,15 @@ class _Interruption:
         self._terminal.restore(show_cursor=True)
         _write_last_line()
         os._exit(_INTERRUPTED)
+
+
+def _report_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
+    """Report an exception that Python ignores, but no interruption: the execution ends at its next check for one.
+
+    Python calls a handler of signals also in a destructor, in which it ignores exceptions.
+    """
+    if not isinstance(unraisable.exc_value, KeyboardInterrupt):
+        sys.__unraisablehook__(unraisable)
 
 
 def _open_missing_streams() -> None:
