@@ -224,7 +224,7 @@ def test_a_signal_during_a_destructor_ends_the_program_without_a_traceback() -> 
         "        for number in range(1000): pass\n"
         "def main():\n"
         "    Destroyed()\n"
-        "    print('it goes on')\n"
+        "    print('it continues')\n"
         "    check_cancellation()\n"
         "module.main = main\n"
         "run_program()\n"
@@ -232,7 +232,7 @@ def test_a_signal_during_a_destructor_ends_the_program_without_a_traceback() -> 
 
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
 
-    assert (result.returncode, result.stdout, result.stderr) == (130, "it goes on\n", "interrupted\n")
+    assert (result.returncode, result.stdout, result.stderr) == (130, "it continues\n", "interrupted\n")
 
 
 def test_a_signal_that_was_ignored_before_remains_ignored() -> None:
