@@ -59,7 +59,7 @@ def list_descendants(pid: int) -> dict[int, Process]:
     return descendants
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 120.0) -> bool:
+def wait_until(condition: Callable[[], object], seconds: float = 30.0) -> bool:
     """Return whether a condition becomes true within some seconds; it is checked every hundredth of a second."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -133,10 +133,10 @@ class TerminalBuilder:
                 self.output += os.read(self._terminal, 65536).decode(errors="replace")
         return self.output
 
-    def wait_for_output(self, text: str, seconds: float = 120.0) -> None:
+    def wait_for_output(self, text: str, seconds: float = 30.0) -> None:
         assert wait_until(lambda: text in self.read(), seconds), self.output
 
-    def wait_for_command(self, pattern: str, seconds: float = 120.0) -> None:
+    def wait_for_command(self, pattern: str, seconds: float = 30.0) -> None:
         """Wait until a descendant runs in whose command line a regular expression matches."""
 
         def is_running() -> bool:
@@ -160,7 +160,7 @@ class TerminalBuilder:
         self.read()
         return ended
 
-    def wait(self, seconds: float = 120.0) -> int:
+    def wait(self, seconds: float = 30.0) -> int:
         """Return the exit code of the builder once it has ended, reading its output meanwhile."""
         assert wait_until(self.has_ended, seconds), self.output
         return self.process.wait()

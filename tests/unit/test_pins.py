@@ -80,7 +80,7 @@ def test_a_large_hostile_text_is_refused_at_once() -> None:
     with pytest.raises(PinError):
         parse_pins(f"a{' ' * 1_000_000}b\n" + "x \\\n" * 10_000)
 
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 2
 
 
 def test_markers_select_the_pins_of_a_machine() -> None:

@@ -242,7 +242,7 @@ def test_the_time_limit_ends_a_check(broken: str, store: Path) -> None:
         CheckOptions(locations=locations, kinds=[LocationKind.UPSTREAM], timeout=0.5),
     )
 
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 2.5
     assert [answers(result) for result in results] == [[(LocationKind.UPSTREAM, Answer.UNREACHABLE)]] * 5
     assert reasons(results[-1], LocationKind.UPSTREAM) == ["not tried: no time was left"]
 
@@ -260,7 +260,7 @@ def test_an_interruption_ends_a_check_and_leaves_nothing_partial(broken: str, co
             on_answer=stop,
         )
 
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 2.5
     assert list((store / "sources").iterdir()) == []
 
 

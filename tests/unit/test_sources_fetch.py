@@ -319,7 +319,7 @@ def test_the_total_timeout_ends_every_download_at_once(silent_server: str, tmp_p
     with pytest.raises(SourceError) as caught:
         fetch_sources(files, store=tmp_path / "store", locations=locations, timeout=0.2)
 
-    assert time.monotonic() - begin < 20.0
+    assert time.monotonic() - begin < 3.0
     assert caught.value.render() == (
         "error: fetching the sources took longer than 0.2 s\n"
         f"  | foo 1.0: foo.tar.gz  sha256 {sha(B)}\n"
