@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 from everywheel.provenance.checks import Check, Verdict
-from everywheel.provenance.verify import Evidence, verify_wheel
+from everywheel.provenance.verify import Evidence, Statement, check_signatures, verify_wheel
+from securesystemslib.signer import CryptoSigner
 
 pypi_attestations = pytest.importorskip("pypi_attestations", reason="requires the extra `attestations`")
 
@@ -205,3 +206,61 @@ def test_a_statement_needs_a_bundle_of_its_own(wheel: Path, bundle: Path) -> Non
         Verdict.NOT_CHECKED,
         "not signed: the statement of provenance",
     )
+
+
+@pytest.fixture
+def signed_statement(wheel: Path, bundle: Path) -> Path:
+    """A file with a bundle of its own: a copy of the wheel, which is no statement, but signed by the certificate."""
+    statement = shutil.copyfile(wheel, wheel.with_name("statement.json"))
+    shutil.copyfile(bundle, statement.with_name(f"{statement.name}.sigstore.json"))
+    return statement
+
+
+def test_a_certificate_signs_statements_unless_a_key_must_sign_them_too(wheel: Path, signed_statement: Path) -> None:
+    key = CryptoSigner.generate_ed25519().public_key
+    evidence = {"identity": IDENTITY, "issuer": ISSUER, "provenance": signed_statement}
+
+    by_certificate = check(wheel, "signature", **evidence)
+    with_key = check(wheel, "signature", **evidence, keys=(key,))
+
+    assert check(wheel, **evidence, keys=(key,)) == Check(
+        name="certificate",
+        verdict=Verdict.OK,
+        detail=f"wheel, provenance signed by {IDENTITY} (issuer {ISSUER})",
+    )
+    assert by_certificate == Check(name="signature", verdict=Verdict.OK, detail="by the certificate: provenance")
+    assert with_key == Check(
+        name="signature",
+        verdict=Verdict.NOT_CHECKED,
+        detail="not signed by one of the keys, only by the certificate: the statement of provenance",
+    )
+
+
+@pytest.mark.parametrize(
+    ("signed", "with_key", "certified", "expected"),
+    [
+        (("provenance", "smoke"), True, True, "ok: by one of the keys and by the certificate: provenance, smoke"),
+        (("provenance", "smoke"), True, False, "ok: by one of the keys: provenance, smoke"),
+        ((), False, True, "ok: by the certificate: provenance, smoke"),
+        (
+            ("provenance",),
+            True,
+            True,
+            "not checked: not signed by one of the keys, only by the certificate: the statement of smoke",
+        ),
+        ((), True, False, "not checked: not signed: the statement of provenance and of smoke"),
+        (("provenance", "smoke"), False, False, "not checked: no public key is named (`--key FILE`)"),
+    ],
+)
+def test_every_named_signer_must_have_signed_every_statement(
+    signed: tuple[str, ...], with_key: bool, certified: bool, expected: str
+) -> None:
+    statements = {
+        label: Statement(label=label, path=Path(label), payload=b"{}", is_signed=label in signed)
+        for label in ("provenance", "smoke")
+    }
+
+    keys = (CryptoSigner.generate_ed25519().public_key,) if with_key else ()
+    result = check_signatures(statements, keys, certified=certified)
+
+    assert f"{result.verdict}: {result.detail}" == expected

@@ -6,12 +6,15 @@ import struct
 import time
 
 import pytest
+from everywheel.audit.elf_image import read_image
 from everywheel.binaries.elf import read_elf
 from everywheel.binaries.elf_sections import hash_sections
 from everywheel.binaries.macho import read_macho
 from everywheel.binaries.macho_signature import check_signature
 from everywheel.binaries.pe import read_pe
 from everywheel.binaries.unreadable import UnreadableElf, UnreadableMacho, UnreadablePe
+from everywheel.debug_symbols.elf_debug_file import has_debug_data, hash_code, make_debug_file, read_build_id
+from everywheel.explain.elf_code import read_elf_code
 
 SYMBOL_COUNT = 20_000
 HEADER = 32
@@ -261,7 +264,7 @@ def make_elf(*, sections: int = 0, segments: int = 0, segment_type: int = 4, cut
 def test_absurd_numbers_of_headers_are_refused_before_they_are_read(data: bytes, reason: str) -> None:
     started = time.process_time()
 
-    for read in (read_elf, hash_sections):
+    for read in (read_elf, hash_sections, read_image, read_elf_code, read_build_id, has_debug_data, hash_code):
         with pytest.raises(UnreadableElf, match=f"^{reason}$"):
             read(data)
 
@@ -271,3 +274,13 @@ def test_absurd_numbers_of_headers_are_refused_before_they_are_read(data: bytes,
 def test_the_largest_accepted_numbers_of_headers_are_read() -> None:
     assert read_elf(make_elf(segments=1_000)).kind == "ET_DYN"
     assert read_elf(make_elf(sections=1_000, segments=10, segment_type=1)).page == 0
+
+
+def test_no_debug_file_is_written_from_sections_that_overlap() -> None:
+    data = bytearray(make_elf(sections=100))
+    for number in range(1, 100):  # each has the whole file as its content
+        struct.pack_into("<2Q", data, 64 + SECTION.size * number + 24, 0, len(data))
+    struct.pack_into("<2I", data, 64 + SECTION.size * 99, 1, 3)  # the last one has their names
+
+    with pytest.raises(UnreadableElf, match=r"^its sections overlap$"):
+        make_debug_file(bytes(data), "12" * 20)

@@ -154,6 +154,20 @@ def test_archives_are_read_by_one_package() -> None:
     assert [call for call, mode in list_archive_calls() if mode != "w"] == []
 
 
+def test_elf_files_are_opened_with_a_check_of_their_numbers_of_headers() -> None:
+    """Malformed files state numbers that take pyelftools hours."""
+    openers = {name for name, file in list_modules() if "ELFFile" in list_calls(file)}
+    checkers = {name for name, file in list_modules() if "check_counts" in list_calls(file)}
+
+    assert len(openers) > 3
+    assert openers == checkers
+
+
+def list_calls(file: Path) -> set[str]:
+    calls = (node.func for node in ast.walk(parse(file)) if isinstance(node, ast.Call))
+    return {function.id for function in calls if isinstance(function, ast.Name)}
+
+
 @pytest.mark.parametrize("called", ALLOWED_CALLS)
 def test_a_function_of_the_standard_library_has_few_callers(called: str) -> None:
     callers = {

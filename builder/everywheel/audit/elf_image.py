@@ -14,6 +14,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerDefSection
 from elftools.elf.segments import NoteSegment
 
+from everywheel.binaries.elf_counts import check_counts
 from everywheel.binaries.unreadable import UnreadableElf
 
 DT_STRTAB, DT_SYMTAB, DT_GNU_HASH, DT_VERSYM, DT_VERNEED = 5, 6, 0x6FFFFEF5, 0x6FFFFFF0, 0x6FFFFFFE
@@ -59,6 +60,7 @@ def read_image(data: bytes) -> ElfImage:
 
 
 def _read(elf: ELFFile, data: bytes) -> ElfImage:
+    check_counts(elf, data)
     segments, sections = list(elf.iter_segments()), list(elf.iter_sections())
     dynamic = next((segment for segment in segments if segment["p_type"] == "PT_DYNAMIC"), None)
     loads = tuple(segment.header for segment in segments if segment["p_type"] == "PT_LOAD")

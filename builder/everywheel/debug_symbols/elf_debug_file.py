@@ -14,6 +14,7 @@ from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import Section
 
+from everywheel.binaries.elf_counts import check_counts
 from everywheel.binaries.unreadable import UnreadableElf
 
 _BUILD_ID = ".note.gnu.build-id"
@@ -129,7 +130,12 @@ def _content(section: Section, data: bytes) -> bytes:
 def _open(data: bytes) -> ELFFile:
     try:
         elf = ELFFile(io.BytesIO(data))
-        tuple(section.name for section in elf.iter_sections())  # reads every header
+        check_counts(elf, data)
+        sections = [section.header for section in elf.iter_sections() if section.name]  # reads every header
+    except UnreadableElf:
+        raise
     except Exception as error:  # pyelftools raises nearly every kind of exception on malformed files
         raise UnreadableElf(f"not a complete ELF file ({str(error) or type(error).__name__})") from None
+    if sum(header["sh_size"] for header in sections if header["sh_type"] != "SHT_NOBITS") > 2 * len(data):
+        raise UnreadableElf("its sections overlap")
     return elf

@@ -9,6 +9,7 @@ from typing import Any
 
 from elftools.elf.elffile import ELFFile
 
+from everywheel.binaries.elf_counts import check_counts
 from everywheel.binaries.elf_symbols import read_symbols
 from everywheel.binaries.unreadable import UnreadableElf
 from everywheel.explain.code import Code, CodeFacts, select_functions
@@ -30,6 +31,7 @@ def read_elf_code(data: bytes) -> CodeFacts:
 
 
 def _read(elf: ELFFile, data: bytes) -> CodeFacts:
+    check_counts(elf, data)
     sections = list(elf.iter_sections())
     executable = [s for s in sections if s["sh_type"] == "SHT_PROGBITS" and s["sh_flags"] & _SHF_EXECINSTR]
     if sum(section["sh_size"] for section in executable) > len(data):

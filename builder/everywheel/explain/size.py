@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from elftools.elf.elffile import ELFFile
 
+from everywheel.binaries.elf_counts import check_counts
 from everywheel.explain.subjects import Subject
 
 _SUFFIXES = {
@@ -90,7 +91,9 @@ def _name_kind(name: str, binaries: Set[str], modules: Set[str]) -> str:
 def _add_sections(subject: Subject) -> Mapping[str, int]:
     sizes: dict[str, int] = {}
     for path in subject.contents.elves:
-        elf = ELFFile(io.BytesIO(subject.contents.wheel.files[path].data))
+        data = subject.contents.wheel.files[path].data
+        elf = ELFFile(io.BytesIO(data))
+        check_counts(elf, data)
         for section in elf.iter_sections():
             if section["sh_type"] not in ("SHT_NOBITS", "SHT_NULL"):
                 name = next((title for begins, title in _SECTIONS if section.name.startswith(begins)), "other sections")

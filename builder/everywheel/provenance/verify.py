@@ -64,18 +64,18 @@ def _list_checks(path: Path, sha256: str, evidence: Evidence) -> Iterator[Check]
         yield from _check_provenance(path.name, sha256, provenance, digests, evidence.commit)
     smoke = _read_statement_file("smoke", evidence.smoke or find_smoke_statement(path), evidence.keys)
     yield smoke if isinstance(smoke, Check) else _check_smoke(path.name, sha256, smoke)
-    statements = {each.label: each for each in (provenance, smoke) if isinstance(each, _Statement)}
+    statements = {each.label: each for each in (provenance, smoke) if isinstance(each, Statement)}
     certificate = _check_certificates(path, statements, evidence)
     if certificate is not None:
         yield certificate
     certified = certificate is not None and certificate.verdict is Verdict.OK
-    yield _check_signatures(statements, evidence.keys, certified=certified)
+    yield check_signatures(statements, evidence.keys, certified=certified)
     file = evidence.attestations or path.with_name(f"{path.name}.provenance")
     if evidence.attestations or evidence.publisher or file.exists():
         yield _check_index_object(path, file, evidence.publisher)
 
 
-def _check_certificates(path: Path, statements: Mapping[str, _Statement], evidence: Evidence) -> Check | None:
+def _check_certificates(path: Path, statements: Mapping[str, Statement], evidence: Evidence) -> Check | None:
     """Check the bundles of sigstore of the wheel and its statements; None if there is none and no identity is stated."""
     files = {"wheel": path, **{label: each.path for label, each in statements.items()}}
     try:
@@ -98,7 +98,7 @@ def _check_index_object(path: Path, file: Path, publisher: str) -> Check:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Statement:
+class Statement:
     """A file with a statement: the name of its check, and whether it is signed; with keys, by one of them."""
 
     label: str
@@ -107,7 +107,7 @@ class _Statement:
     is_signed: bool
 
 
-def _read_statement_file(label: str, file: Path, keys: Sequence[SSlibKey]) -> _Statement | Check:
+def _read_statement_file(label: str, file: Path, keys: Sequence[SSlibKey]) -> Statement | Check:
     """Return the statement in a file, or the check that it fails."""
     try:
         content = read_file(file, _LARGEST_STATEMENT)
@@ -119,7 +119,7 @@ def _read_statement_file(label: str, file: Path, keys: Sequence[SSlibKey]) -> _S
         return fail(label, str(reason))
     except InvalidEnvelope as reason:
         return fail(label, f"{file.name}: {reason}")
-    return _Statement(label=label, path=file, payload=payload, is_signed=is_signed)
+    return Statement(label=label, path=file, payload=payload, is_signed=is_signed)
 
 
 def _check_hash(name: str, sha256: str, sums: Mapping[str, str]) -> Check:
@@ -153,7 +153,7 @@ def _check_sbom(path: Path) -> Generator[Check, None, dict[str, str]]:
 
 
 def _check_provenance(
-    name: str, sha256: str, statement: _Statement, digests: Mapping[str, str], commit: str
+    name: str, sha256: str, statement: Statement, digests: Mapping[str, str], commit: str
 ) -> Iterator[Check]:
     """Check that a statement is about a wheel and a commit, and that the sources which the SBOM names are inputs of it."""
     try:
@@ -180,24 +180,29 @@ def _find_other_commit(stated: str, expected: str) -> str:
     return f"the statement names {f'the commit {stated[:100]}' if stated else 'no commit'}, not {expected}"
 
 
-def _check_smoke(name: str, sha256: str, statement: _Statement) -> Check:
+def _check_smoke(name: str, sha256: str, statement: Statement) -> Check:
     try:
         return check_smoke_tests(name, sha256, read_smoke_statement(statement.payload))
     except InvalidStatement as reason:
         return fail("smoke", f"{statement.path.name}: {reason}")
 
 
-def _check_signatures(statements: Mapping[str, _Statement], keys: Sequence[SSlibKey], *, certified: bool) -> Check:
-    """Check that every statement is signed; a signature by another key has failed before."""
+def check_signatures(statements: Mapping[str, Statement], keys: Sequence[SSlibKey], *, certified: bool) -> Check:
+    """Check that every statement is signed: with keys by one of them, with an identity by its certificate, with both by both.
+
+    A signature by another key, and a wrong certificate, have failed before.
+    """
     if not statements:
         return skip("signature", "there is no usable statement")
-    if certified:
-        return decide("signature", True, f"by the certificate: {', '.join(statements)}", "")
-    if unsigned := [label for label, each in statements.items() if not each.is_signed]:
-        return skip("signature", f"not signed: the statement of {' and of '.join(unsigned)}")
-    if not keys:
+    unsigned = " and of ".join(label for label, each in statements.items() if not each.is_signed)
+    signers = [*(["one of the keys"] if keys else []), *(["the certificate"] if certified else [])]
+    if certified and keys and unsigned:
+        return skip("signature", f"not signed by one of the keys, only by the certificate: the statement of {unsigned}")
+    if unsigned and not certified:
+        return skip("signature", f"not signed: the statement of {unsigned}")
+    if not signers:
         return skip("signature", "no public key is named (`--key FILE`)")
-    return decide("signature", True, f"by one of the keys: {', '.join(statements)}", "")
+    return decide("signature", True, f"by {' and by '.join(signers)}: {', '.join(statements)}", "")
 
 
 def read_sums(file: Path) -> dict[str, str]:
