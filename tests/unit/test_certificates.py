@@ -210,7 +210,7 @@ def test_a_statement_needs_a_bundle_of_its_own(wheel: Path, bundle: Path) -> Non
 
 @pytest.fixture
 def signed_statement(wheel: Path, bundle: Path) -> Path:
-    """A file with a bundle of its own: a copy of the wheel, which is no statement, but signed by the certificate."""
+    """A file with a bundle of its own: a copy of the wheel, since no statement with a bundle was recorded."""
     statement = shutil.copyfile(wheel, wheel.with_name("statement.json"))
     shutil.copyfile(bundle, statement.with_name(f"{statement.name}.sigstore.json"))
     return statement
