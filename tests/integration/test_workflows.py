@@ -49,6 +49,11 @@ SKIPPED = {
     ("checks.yml", "lint", ".venv/bin/nox -s lint"): RUN_BY_CI,
     ("checks.yml", "tests", ".venv/bin/nox -s tests"): RUN_BY_CI,
     ("checks.yml", "integration", "sudo .venv/bin/nox -s integration"): RUN_BY_CI,
+    ("collection.yml", "build", ".venv/bin/nox -s recipes -- --build "): (
+        "hours: builds the whole collection for six targets; other tests build libraries of it"
+    ),
+    ("collection.yml", "build", "python3 .ci/"): "tests/unit/test_pull_request.py and test_digests.py run both scripts",
+    ("collection.yml", "propose", ""): "opens a pull request; tests/unit/test_pull_request.py does so without GitHub",
     ("containers.yml", "test-containers", ".venv/bin/nox -s test-containers"): (
         "one to two hours under QEMU; test_containers.py builds and tests the same for the architecture of this machine"
     ),
@@ -63,9 +68,6 @@ SKIPPED = {
     ),
     ("containers.yml", "test-projects", ".venv/bin/nox -s projects"): (
         "hours: builds all projects of other people; .ci/run builds three of them"
-    ),
-    ("containers.yml", "build-collection", ".venv/bin/nox -s recipes -- --build"): (
-        "hours: builds the whole collection for six targets; other tests build libraries of it"
     ),
     ("rebuild.yml", "rebuild", ".venv/bin/nox -s rebuild-release"): (
         "hours: builds a whole release; test_rebuild_release.py runs its script on a release of a small project"
@@ -300,8 +302,8 @@ def container_runner(runner: Runner) -> Runner:
     runner.run("containers.yml", "test-architectures")
     runner.run("containers.yml", "test-exhaustive")
     runner.run("containers.yml", "test-projects")
-    runner.run("containers.yml", "build-collection")
     runner.run("rebuild.yml", "rebuild")
+    runner.run("collection.yml", "build")
     runner.run("recipes.yml", "update")
     runner.run("sources.yml", "check")
     return runner

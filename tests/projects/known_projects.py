@@ -26,6 +26,8 @@ class Suite:
 class KnownProject:
     """A project on PyPI: `settings` is its everywheel.toml, `use` a program that uses the installed wheel.
 
+    A project with several entries, whose settings differ, has a `variant` in the others; each entry has results of its own.
+
     `use_requires` are packages that are installed next to the wheel for `use`; `use_exclude` are patterns of modules that only
     another package imports.
 
@@ -35,6 +37,7 @@ class KnownProject:
     name: str
     version: str
     sha256: str
+    variant: str = ""
     settings: str = ""
     use: str = ""
     use_requires: tuple[str, ...] = ()
@@ -43,6 +46,11 @@ class KnownProject:
     suite: Suite | None = None
     note: str = ""
     without: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """The name of the entry in tables and on the command line, such as `pillow`, or `pillow-formats` for a variant."""
+        return f"{self.name}-{self.variant}" if self.variant else self.name
 
     @property
     def lines(self) -> int:
@@ -54,7 +62,7 @@ def load_projects() -> list[KnownProject]:
     """Return all projects; raise ValueError for one with more lines of settings than allowed."""
     entries = tomllib.loads(Path(__file__).with_name("projects.toml").read_text(encoding="utf-8"))["projects"]
     projects = [_load_project(entry) for entry in entries]
-    if too_long := [project.name for project in projects if project.lines > MOST_LINES]:
+    if too_long := [project.label for project in projects if project.lines > MOST_LINES]:
         raise ValueError(f"more than {MOST_LINES} lines of settings: {', '.join(too_long)}")
     return projects
 

@@ -76,7 +76,7 @@ def read_results() -> dict[str, ProjectResult]:
 def write_results(results: Mapping[str, ProjectResult], projects: Sequence[KnownProject]) -> None:
     """Write the results and the page."""
     ordered = {
-        project.name: dataclasses.asdict(results[project.name]) for project in projects if project.name in results
+        project.label: dataclasses.asdict(results[project.label]) for project in projects if project.label in results
     }
     DATA.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")
     PAGE.write_text(render_page(results, projects), encoding="utf-8")
@@ -98,9 +98,11 @@ def merge_results(old: ProjectResult | None, new: ProjectResult) -> ProjectResul
 
 
 def render_page(results: Mapping[str, ProjectResult], projects: Sequence[KnownProject]) -> str:
-    reasons = [f"- {project.name}: {project.note}.\n" for project in projects if project.note]
+    reasons = [f"- {project.label}: {project.note}.\n" for project in projects if project.note]
     reasons += [
-        f"- {project.name}, {target}: {reason}.\n" for project in projects for target, reason in project.without.items()
+        f"- {project.label}, {target}: {reason}.\n"
+        for project in projects
+        for target, reason in project.without.items()
     ]
     return _PAGE.format(
         builds=render_builds(results, projects),
@@ -114,14 +116,14 @@ def render_builds(results: Mapping[str, ProjectResult], projects: Sequence[Known
     targets = (*LINUX_TARGETS, *OTHER_TARGETS)
     rows = [
         [
-            f"{project.name} {result.version}",
+            f"{project.label} {result.version}",
             str(result.lines),
             _add_minutes(result),
             f"{result.largest / 1e6:.2f} MB",
             *(_describe(result, project, target) for target in targets),
         ]
         for project in projects
-        if (result := results.get(project.name))
+        if (result := results.get(project.label))
     ]
     return _render_table(["project", "settings", "minutes", "largest wheel", *targets], rows)
 
@@ -145,10 +147,10 @@ def _describe(result: ProjectResult, project: KnownProject, target: str) -> str:
 
 def _render_suites(results: Mapping[str, ProjectResult], projects: Sequence[KnownProject]) -> str:
     rows = [
-        [project.name, image, line, project.suite.note]
+        [project.label, image, line, project.suite.note]
         for project in projects
-        if project.suite and project.name in results
-        for image, line in results[project.name].suites.items()
+        if project.suite and project.label in results
+        for image, line in results[project.label].suites.items()
     ]
     return _render_table(["project", "system", "result", "left out"], rows)
 

@@ -83,19 +83,19 @@ class ProjectRun:
 def main() -> int:
     args = parse_arguments()
     projects = load_projects()
-    if unknown := set(args.names) - {project.name for project in projects}:
+    if unknown := set(args.names) - {project.label for project in projects}:
         sys.exit(f"not in projects.toml: {', '.join(sorted(unknown))}")
-    chosen = [p for p in projects if p.name in args.names or (not args.names and (p.quick or not args.quick))]
+    chosen = [p for p in projects if p.label in args.names or (not args.names and (p.quick or not args.quick))]
     current, failed = {}, False
     for project in chosen:
         with tempfile.TemporaryDirectory(prefix="everywheel-projects-") as folder:
             run = run_project(project, args, Path(folder))
         print_outcome(run)
         failed = failed or bool(run.failures)
-        current[project.name] = run.result
+        current[project.label] = run.result
         if args.write:
             results = read_results()  # another run may have written meanwhile
-            results[project.name] = merge_results(results.get(project.name), run.result)
+            results[project.label] = merge_results(results.get(project.label), run.result)
             write_results(results, projects)
     print(render_builds(current, projects))
     return 1 if failed else 0
@@ -119,7 +119,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def run_project(project: KnownProject, args: argparse.Namespace, folder: Path) -> ProjectRun:
     """Build a project's wheels, use them on the images, and run the project's own tests."""
-    print(f"{project.name} {project.version}", flush=True)
+    print(f"{project.label} {project.version}", flush=True)
     run = ProjectRun(
         project=project,
         sdist=fetch_sdist(project),

@@ -29,13 +29,13 @@ def test_the_page_is_rendered_from_the_recorded_results() -> None:
 
 
 def test_the_recorded_results_are_those_of_the_listed_projects() -> None:
-    listed = {project.name: (project.version, project.lines) for project in load_projects()}
+    listed = {project.label: (project.version, project.lines) for project in load_projects()}
     recorded = {name: (result.version, result.lines) for name, result in read_results().items()}
 
     assert recorded == {name: listed[name] for name in recorded}
 
 
-@pytest.mark.parametrize("project", load_projects(), ids=lambda project: project.name)
+@pytest.mark.parametrize("project", load_projects(), ids=lambda project: project.label)
 def test_a_listed_project_is_pinned_and_used_with_few_settings(project: KnownProject) -> None:
     assert 1 <= project.lines <= MOST_LINES
     assert len(bytes.fromhex(project.sha256)) == 32
@@ -75,3 +75,21 @@ def test_results_are_added_to_those_of_the_same_version() -> None:
     assert merged.wheels == {"arm.whl": used, "intel.whl": intel}
     assert merged.suites == {"musl": "1 passed"}
     assert merge_results(old, make_result("2.0")) == make_result("2.0")
+
+
+def test_a_variant_has_a_row_and_results_of_its_own() -> None:
+    plain = KnownProject(name="demo", version="1.0", sha256="")
+    variant = KnownProject(name="demo", version="1.0", sha256="", variant="all")
+    wheels = {"demo-1.0-cp313.whl": WheelResult(target=INTEL, size=10_000, images=("musl",))}
+
+    table = render_builds({"demo": make_result(), "demo-all": make_result(wheels=wheels)}, [plain, variant])
+
+    *_, first, second = table.splitlines()
+    assert first.startswith("| demo 1.0 | 1 | 0.0 | 0.00 MB | not built |")
+    assert second.startswith("| demo-all 1.0 | 1 | 0.0 (0 of 1 wheels) | 0.01 MB | 1 of 1 used |")
+
+
+def test_the_label_of_every_project_is_unique() -> None:
+    labels = [project.label for project in load_projects()]
+
+    assert len(set(labels)) == len(labels)

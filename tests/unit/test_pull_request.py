@@ -1,4 +1,4 @@
-"""The script that turns changed recipes into a pull request, with real git and a replacement of the GitHub CLI."""
+"""The script that turns changed files into a pull request, with real git and a replacement of the GitHub CLI."""
 
 from __future__ import annotations
 
@@ -33,6 +33,9 @@ class Checkouts:
         (folder / "bin" / "gh").chmod(0o755)
         (folder / "seed" / "recipes" / "libfoo").mkdir(parents=True)
         (folder / "seed" / "recipes" / "libfoo" / "recipe.toml").write_text('version = "1.0"\n')
+        (folder / "seed" / "docs" / "data").mkdir(parents=True)
+        (folder / "seed" / "docs" / "collection.md").write_text("| zlib | built |\n")
+        (folder / "seed" / "docs" / "data" / "collection.json").write_text("{}\n")
         (folder / "seed" / "changes" / "everywheel").mkdir(parents=True)
         (folder / "seed" / "changes" / "everywheel" / "+old.added.md").write_text("Old.\n")
         identity = ("-c", "user.name=a", "-c", "user.email=a@example.org")
@@ -56,12 +59,12 @@ class Checkouts:
             command, cwd=self.folder / name, env=self.environment, capture_output=True, text=True, check=False
         )
 
-    def transfer(self) -> subprocess.CompletedProcess[str]:
+    def transfer(self, kind: str = "recipes") -> subprocess.CompletedProcess[str]:
         """Write the difference in the first checkout, and open the request in the second one."""
         patch = str(self.folder / "update" / "update.patch")
-        written = self.run("built", "write", patch)
+        written = self.run("built", "write", kind, patch)
         assert written.returncode == 0, written.stderr
-        return self.run("clean", "open", patch)
+        return self.run("clean", "open", kind, patch)
 
     @property
     def calls(self) -> list[str]:
@@ -69,9 +72,7 @@ class Checkouts:
         return log.read_text().splitlines() if log.exists() else []
 
     def find_pushed(self) -> str:
-        return self.git(
-            "for-each-ref", "--format=%(refname:short)", "refs/heads/update-recipes", at=self.origin
-        ).strip()
+        return self.git("for-each-ref", "--format=%(refname:short)", "refs/heads/update-*", at=self.origin).strip()
 
 
 @pytest.fixture
@@ -112,7 +113,7 @@ def test_an_open_pull_request_is_replaced(checkouts: Checkouts) -> None:
 def test_without_a_change_nothing_is_pushed(checkouts: Checkouts) -> None:
     result = checkouts.transfer()
 
-    assert (result.returncode, result.stdout) == (0, "no recipe changed\n")
+    assert (result.returncode, result.stdout) == (0, "no change of recipes and changelog fragments\n")
     assert (checkouts.calls, checkouts.find_pushed()) == ([], "")
 
 
@@ -149,7 +150,56 @@ def test_a_patch_of_a_workflow_is_refused(checkouts: Checkouts) -> None:
         "--- /dev/null\n+++ b/.github/workflows/x.yml\n@@ -0,0 +1 @@\n+on: push\n"
     )
 
-    result = checkouts.run("clean", "open", str(patch))
+    result = checkouts.run("clean", "open", "recipes", str(patch))
 
     assert result.returncode == 1
     assert ".github/workflows/x.yml" in result.stderr
+
+
+def test_a_changed_table_becomes_a_pull_request_without_other_changes(checkouts: Checkouts) -> None:
+    docs = checkouts.folder / "built" / "docs"
+    (docs / "collection.md").write_text("| zlib | run |\n")
+    (docs / "data" / "collection.json").write_text('{"zlib": {}}\n')
+    (docs / "index.md").write_text("not part of it")
+    checkouts.recipe.write_text("not part of it")
+
+    result = checkouts.transfer("collection")
+
+    assert result.returncode == 0, result.stderr
+    title = "Update the table of the collection"
+    body = "See the difference."
+    assert checkouts.calls[-1] == f"pr|create|--head|update-collection|--title|{title}|--body|{body}|"
+    shown = checkouts.git("show", "--stat=200", "--format=%s", "update-collection", at=checkouts.origin)
+    assert [line.split(" | ")[0].strip() for line in shown.splitlines() if " | " in line] == [
+        "docs/collection.md",
+        "docs/data/collection.json",
+    ]
+
+
+def test_a_table_that_did_not_change_is_not_pushed(checkouts: Checkouts) -> None:
+    result = checkouts.transfer("collection")
+
+    assert (result.returncode, result.stdout) == (0, "no change of the table of the collection and its data\n")
+    assert (checkouts.calls, checkouts.find_pushed()) == ([], "")
+
+
+def test_recipes_in_an_update_of_the_table_are_refused(checkouts: Checkouts) -> None:
+    checkouts.recipe.write_text('version = "1.2"\n')
+    patch = str(checkouts.folder / "update.patch")
+    checkouts.run("built", "write", "recipes", patch)
+
+    result = checkouts.run("clean", "open", "collection", patch)
+
+    assert result.returncode == 1
+    expected = (
+        "error: the update changes more than the table of the collection and its data\nrecipes/libfoo/recipe.toml\n"
+    )
+    assert result.stderr == expected
+    assert (checkouts.calls, checkouts.find_pushed()) == ([], "")
+
+
+@pytest.mark.parametrize("args", [("write", "update.patch"), ("open", "other", "update.patch"), ()])
+def test_an_unknown_kind_is_an_error_of_usage(checkouts: Checkouts, args: tuple[str, ...]) -> None:
+    result = checkouts.run("clean", *args)
+
+    assert (result.returncode, result.stderr) == (1, "usage: pull_request.py write|open recipes|collection FILE\n")

@@ -23,6 +23,7 @@ options = {{ {name} = "{value}" }}
 
 [products]
 libraries = ["foo"]
+headers = ["include/foo.h"]
 """
 
 
@@ -54,3 +55,30 @@ def test_a_folder_that_is_read_at_run_time_is_right(tmp_path: Path, name: str) -
 @pytest.mark.parametrize("name", ["CMAKE_INSTALL_PREFIX", "CMAKE_INSTALL_LIBDIR", "libdir", "exec-prefix", "DESTDIR"])
 def test_a_folder_outside_of_the_prefix_is_a_finding(tmp_path: Path, name: str) -> None:
     assert review(tmp_path, name, "/usr") == [f"libfoo: {name}=/usr installs files outside of the prefix"]
+
+
+def review_exports(folder: Path, pattern: str) -> list[str]:
+    (folder / "libfoo").mkdir()
+    text = RECIPE.format(hash="1" * 64, name="COLOR", value="1")
+    (folder / "libfoo" / "recipe.toml").write_text(f'{text}exports = ["{pattern}"]\n')
+    return review_recipes(load_recipes([folder]).values())
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["*", "*_init", "[a-z]*", "?*", "_*", "__*", "_Z*", "_ZN*", "_ZNK*", "_ZT*", "_ZTV*", "_ZTI*", "_ZTS[0-9N]*", "_ZTT*",
+     "_ZTVN*", "_ZTC*", "_ZTh*", "_ZTv*", "_ZGV*", "_ZGVN*", "_ZZN*", "_ZSt*", "_ZNSt*", "_ZNKSt*", "_ZTVSt*", "_ZTINSt*",
+     "_Zn*", "_Znw*", "_Zd*"],
+)  # fmt: skip
+def test_exports_that_match_symbols_of_every_library_are_a_finding(tmp_path: Path, pattern: str) -> None:
+    finding = f"libfoo: '{pattern}' in `exports` matches symbols of every library"
+
+    assert review_exports(tmp_path, pattern) == [finding]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["foo_*", "_foo_*", "foo", "_ZN3foo*", "_ZNK3foo*", "_ZT?N3foo*", "_ZTV3foo*", "_ZNSt6vectorI3foo*", "__foo_*"],
+)
+def test_exports_of_one_library_are_right(tmp_path: Path, pattern: str) -> None:
+    assert review_exports(tmp_path, pattern) == []

@@ -30,6 +30,7 @@ SESSIONS = set(re.findall(r'@nox\.session(?:\(name="([\w-]+)"\))?\ndef (\w+)', S
 PINNED = "pip install --require-hashes --no-deps -r .github/requirements/nox.txt"
 OTHER_COMMANDS = (
     "apt-get update -q && apt-get install -y -q --no-install-recommends ca-certificates git python3 python3-venv",
+    "apt-get update -q && apt-get install -y -q --no-install-recommends ca-certificates git perl python3 python3-venv",
     f"python3 -m venv .venv && .venv/bin/{PINNED}",
     f"python -m {PINNED}",
     "sudo .ci/containers",
@@ -158,7 +159,7 @@ def test_every_job_checks_the_artifacts_that_it_downloads_before_anything_else_r
         assert later[0]["run"].startswith(OTHER_BEGINNINGS[1:4]), f"{file}: {name}"
         assert all("run" not in step for step in job["steps"][: max(downloads)])
         checked += 1
-    assert checked == 15
+    assert checked == 16
 
 
 def test_downloaded_artifacts_have_folders_of_their_own() -> None:

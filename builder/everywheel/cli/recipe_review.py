@@ -4,13 +4,42 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from everywheel.config.recipe import Build, Feature, Override, Products, Recipe
 
 _WILDCARD = re.compile(r"[*?\[]")
-_EVERYTHING = ("", "_", "_Z", "_ZN", "_ZNK", "_ZT")
-"""Beginnings of patterns that match symbols of every library; `_Z` begins those of C++, `_ZN` those in a namespace."""
+_FOREIGN_KINDS = (
+    "N",
+    "NK",
+    "TV",
+    "TVN",
+    "TI",
+    "TIN",
+    "TS",
+    "TSN",
+    "TT",
+    "TTN",
+    "TC",
+    "Thn16_N",
+    "Tv0_n24_N",
+    "GV",
+    "GVN",
+    "ZN",
+)
+_FOREIGN = (
+    "vjq_call",
+    "_vjq_call",
+    "__vjq_call",
+    *(f"_Z{kind}3vjq3runEv" for kind in ("", *_FOREIGN_KINDS)),
+    *(f"_Z{kind}St6vectorI3vjqSaIS0_EE3runEv" for kind in ("", *_FOREIGN_KINDS)),
+    "_ZnwmRK3vjq",
+    "_ZdlPvRK3vjq",
+)
+"""Symbols of a library that does not exist, of every kind: functions, those of C++, tables of classes, types and virtual
+bases, thunks, guards of static variables, templates of the C++ library with its types, and operators `new` and `delete`.
+"""
 
 _DOWNLOADERS = frozenset({"bzr", "cargo", "curl", "git", "hg", "npm", "pip", "pip3", "rsync", "svn", "wget"})
 _URL = re.compile(r"(?:ftp|git|https?)://")
@@ -35,7 +64,7 @@ def _review(recipe: Recipe) -> Iterator[str]:
         if not {"check.c", "check.cpp"} & set(recipe.files):
             yield "`provides` is checked by check.c or check.cpp, and there is neither"
     for pattern in dict.fromkeys(pattern for part in parts for pattern in part.exports):
-        if _WILDCARD.search(pattern) and _WILDCARD.split(pattern)[0] in _EVERYTHING:
+        if _WILDCARD.match(pattern) or any(fnmatchcase(symbol, pattern) for symbol in _FOREIGN):
             yield f"'{pattern}' in `exports` matches symbols of every library"
     yield from _find_downloads(recipe)
     for name, value in _list_settings(recipe):

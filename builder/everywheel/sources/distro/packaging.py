@@ -17,8 +17,9 @@ from everywheel.sources.request import Unavailable
 PATCHES = "debian/patches"
 _LARGEST = 16 << 20  # bytes of all patches and the changelog together
 _CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}", re.ASCII)
-# Several in one name: `CVE-2025-49794_49796.patch`; packagers also write `cve-2026-7598.patch`.
-_NAMED = re.compile(r"CVE-([0-9]{4})-([0-9]{4,19})((?:_[0-9]{4,19})*)", re.ASCII | re.IGNORECASE)
+# Several in one name: `CVE-2025-49794_49796.patch` or `CVE-2025-49794-49796.patch`, but in `CVE-2026-1484-2.patch` the last
+# number is that of a part, and `CVE-2026-1484-20260213.patch` ends with a date. Packagers also write `cve-2026-7598.patch`.
+_NAMED = re.compile(r"CVE-([0-9]{4})-([0-9]{4,19})((?:[-_][0-9]{4,7}(?![0-9A-Za-z]))*)", re.ASCII | re.IGNORECASE)
 _DIFF = re.compile(r"^(?:---|diff |Index: )", re.M)
 _ENTRY = re.compile(r"^\S+ \(([^)\s]+)\) ", re.M)
 _STRIP = re.compile(r"-p *1|--strip=1")
@@ -112,7 +113,7 @@ def _list_patches(series: str, files: Mapping[str, bytes]) -> Iterator[PackagedP
 
 def find_fixes(file: str, content: bytes) -> tuple[str, ...]:
     """Return the CVEs that a patch fixes: those in its name, or, if it has none, those that its header names (DEP-3)."""
-    named = [f"CVE-{m[1]}-{number}" for m in _NAMED.finditer(file) for number in (m[2], *m[3].split("_")[1:])]
+    named = [f"CVE-{m[1]}-{number}" for m in _NAMED.finditer(file) for number in (m[2], *re.findall(r"[0-9]+", m[3]))]
     text = content[: 1 << 16].decode(errors="replace")
     diff = _DIFF.search(text)
     header = text[: diff.start()] if diff else text
