@@ -219,6 +219,26 @@ def test_a_wheel_for_musl_on_glibc_is_explained(project: FixtureProject, tmp_pat
     assert "the wheel is linked against musl (libc.musl-x86_64.so.1), but debian-12 has glibc" in messages
 
 
+def copy_with_command(project: FixtureProject, folder: Path, code: str) -> FixtureProject:
+    """Return a copy of the project whose smoke command runs other Python code."""
+    copy = FixtureProject(folder, project.python_headers)
+    shutil.copytree(project.root / "wheelhouse", copy.root / "wheelhouse")
+    copy.replace("pyproject.toml", "import fixture; assert fixture.answer() == 42", code)
+    return copy
+
+
+def test_ctypes_is_imported_on_a_system_with_musl(project: FixtureProject, tmp_path: Path) -> None:
+    """The portable Python needs libffi for it."""
+    copy = copy_with_command(project, tmp_path, "import ctypes; assert ctypes.CDLL(None).abs(-3) == 3")
+    store = str(default_store())
+
+    output, _ = everywheel(
+        "smoke", find_wheel(copy, MUSL), "--image", "musl", "--json", cwd=copy.root, EVERYWHEEL_STORE=store
+    )
+
+    assert [result["state"] for result in json.loads(output)] == ["passed"]
+
+
 # Failures of containers and daemons -----------------------------------------------------------------------------------
 
 
@@ -226,14 +246,6 @@ def test_a_wheel_for_musl_on_glibc_is_explained(project: FixtureProject, tmp_pat
 def hanging_project(project: FixtureProject, tmp_path: Path) -> FixtureProject:
     """The project with a smoke command that does not end."""
     return copy_with_command(project, tmp_path, "import time; time.sleep(600)")
-
-
-def copy_with_command(project: FixtureProject, folder: Path, code: str) -> FixtureProject:
-    """Return a copy of the project whose smoke command runs other Python code."""
-    copy = FixtureProject(folder, project.python_headers)
-    shutil.copytree(project.root / "wheelhouse", copy.root / "wheelhouse")
-    copy.replace("pyproject.toml", "import fixture; assert fixture.answer() == 42", code)
-    return copy
 
 
 def start_smoke(project: FixtureProject, **variables: str) -> subprocess.Popen[str]:
