@@ -228,6 +228,7 @@ def _repair(built: Path, call: BackendCall, context: BuildContext, step: WheelSt
         tags=WheelTags(python=step.python.tag, abi=step.python.abi, platform=step.target.wheel_tag),
         module_exports=call.module_exports,
         native=context.engine.name is EngineName.NATIVE,
+        data=call.data,
         linked=find_linked_archives(built, call.toolchain),
     )
     repaired = repair_wheel(built, request, call.workspace / "finished")
@@ -256,8 +257,7 @@ def plan_targets(
 ) -> Plan:
     """Plan the wheels of a project for an engine on the build machine itself, or their twins with the debug data of a flag.
 
-    Raises UsageError for recipes that require each other in a cycle, and MachineError when the compilers of the native
-    engine are missing.
+    Raises UsageError for recipes that require each other in a cycle, and MachineError without native compilers.
     """
     return make_plan(project, targets, replace(find_identities(engine), debug_data=debug_data))
 

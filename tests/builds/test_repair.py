@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 from click.testing import CliRunner
@@ -81,9 +82,10 @@ def repair(shared_store: Path, tmp_path: Path) -> Callable[..., RepairedWheel]:
         files: Mapping[str, bytes],
         prefix: Path | None = None,
         exports: tuple[str, ...] | None = ("PyInit_*",),
+        data: Mapping[str, str] = MappingProxyType({}),
     ) -> RepairedWheel:
         wheel = make_wheel(f"cp312-cp312-{parse_target(tag).wheel_tag}", files)
-        return repair_one(shared_store, tmp_path, wheel, tag, prefix, exports)
+        return repair_one(shared_store, tmp_path, wheel, tag, prefix, exports, data)
 
     return repair_files
 
@@ -101,7 +103,13 @@ def make_wheel(tags: str, files: Mapping[str, bytes], build: str = "") -> Wheel:
 
 
 def repair_one(
-    store: Path, folder: Path, wheel: Wheel, tag: str, prefix: Path | None, exports: tuple[str, ...] | None
+    store: Path,
+    folder: Path,
+    wheel: Wheel,
+    tag: str,
+    prefix: Path | None,
+    exports: tuple[str, ...] | None,
+    data: Mapping[str, str] = MappingProxyType({}),
 ) -> RepairedWheel:
     empty = folder / "empty"
     (empty / "share" / "everywheel").mkdir(parents=True, exist_ok=True)
@@ -114,6 +122,7 @@ def repair_one(
         epoch=FIXED_TIME,
         tags=WheelTags(build=wheel.build, python=wheel.python, abi=wheel.abi, platform=wheel.platform),
         module_exports=exports,
+        data=data,
     )
     return repair_wheel(pack_wheel(wheel, folder / "built", epoch=FIXED_TIME), request, folder / "wheelhouse")
 
@@ -191,6 +200,23 @@ def test_a_library_of_the_wheel_itself_is_found_on_macos(
     assert "@loader_path/lib/libown.dylib" in image.needed
     assert image.signature == ()
     assert [f for f in audit_wheel(wheel).findings if f.check in ("libraries", "rpath", "signature")] == []
+
+
+@pytest.mark.parametrize("tag", [*LINUX, MACOS, WINDOWS])
+def test_data_of_a_grafted_library_is_part_of_the_wheel(
+    tag: str, compile_c: Callable[..., bytes], repair: Callable[..., RepairedWheel], tmp_path: Path
+) -> None:
+    prefix = make_prefix(tmp_path, tag, compile_c)
+    (prefix / "share" / "answers").mkdir()
+    (prefix / "share" / "answers" / "all.txt").write_bytes(b"42\n")
+    library = next(path for path in [*prefix.glob("lib/*.[sd]*"), *prefix.glob("bin/*.dll")])
+    module = compile_c(tag, MODULE, tmp_path / "libanswer.dll.a" if tag == WINDOWS else library)
+    name = "demo/_demo.pyd" if tag == WINDOWS else "demo/_demo.abi3.so"
+
+    wheel = repair(tag, {name: module}, prefix, data={"demo/answers": "share/answers"}).path
+
+    assert read_wheel(wheel).files["demo/answers/all.txt"].data == b"42\n"
+    assert [finding for finding in audit_wheel(wheel).findings if "all.txt" in str(finding)] == []
 
 
 @pytest.mark.parametrize("tag", LINUX)

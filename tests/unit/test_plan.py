@@ -209,6 +209,7 @@ def test_every_value_of_a_project_is_in_the_key_of_its_wheel_or_cannot_change_it
         "requires": ("libvips", "zlib"),
         "shared": (),
         "config_settings": {"a": ("b",)},
+        "data": {"demo/words": "share/words"},
         "environment": {"A": "{prefix}"},
     }
 

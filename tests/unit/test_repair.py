@@ -20,6 +20,7 @@ from everywheel.repair import (
     match_grafts,
     repair_wheel,
 )
+from everywheel.repair.data_files import add_data_files
 from everywheel.repair.metadata import drop_graft_hash
 from everywheel.wheels.wheel import Wheel, WheelFile, pack_wheel
 
@@ -315,3 +316,63 @@ def test_broken_files_of_other_systems_do_not_prevent_a_repair() -> None:
 )
 def test_the_hash_of_a_graft_is_removed_from_its_name(name: str, plain: str) -> None:
     assert drop_graft_hash(name) == plain
+
+
+def make_data(prefix: Path) -> None:
+    for name in ("share/words/en", "share/words/old/de", "share/other"):
+        (prefix / name).parent.mkdir(parents=True, exist_ok=True)
+        (prefix / name).write_text(name)
+
+
+def test_files_and_folders_of_the_prefix_become_part_of_the_wheel(tmp_path: Path) -> None:
+    make_data(tmp_path)
+    request = replace(REPAIR, prefix=tmp_path, data={"demo/data": "share/words", "demo/one.txt": "share/other"})
+
+    wheel = add_data_files(make_wheel(), request)
+
+    assert {path: file.data for path, file in wheel.files.items() if path not in make_wheel().files} == {
+        "demo/data/en": b"share/words/en",
+        "demo/data/old/de": b"share/words/old/de",
+        "demo/one.txt": b"share/other",
+    }
+    assert wheel.files.keys() > make_wheel().files.keys()
+    assert add_data_files(wheel, request) == wheel
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("share/wrods", "it has no such path"),
+        ("share/empty", "the folder is empty"),
+        ("share/out", "it has no such path"),
+    ],
+)
+def test_data_that_the_prefix_does_not_have_is_refused(source: str, reason: str, tmp_path: Path) -> None:
+    make_data(tmp_path)
+    (tmp_path / "share" / "empty").mkdir()
+    (tmp_path / "share" / "out").symlink_to("/etc")
+
+    with pytest.raises(BuildError) as caught:
+        add_data_files(make_wheel(), replace(REPAIR, prefix=tmp_path, data={"demo/data": source}))
+
+    assert caught.value.render().splitlines() == [
+        "error: demo 1.0 for musllinux_1_2_x86_64: the libraries have no files for `data`",
+        f"  path: {source}",
+        f"  reason: {reason}",
+        "  hint: name a file or a folder of a library in `requires`; `everywheel deps --output-dir DIR` writes all of them",
+    ]
+
+
+def test_data_does_not_replace_another_file_of_the_wheel(tmp_path: Path) -> None:
+    make_data(tmp_path)
+    request = replace(REPAIR, prefix=tmp_path, data={f"{INFO}/licenses/LICENSE": "share/other"})
+
+    with pytest.raises(BuildError) as caught:
+        add_data_files(make_wheel(), request)
+
+    assert caught.value.render().splitlines() == [
+        "error: demo 1.0 for musllinux_1_2_x86_64: a file of `data` is in the wheel already, with another content",
+        f"  file: {INFO}/licenses/LICENSE",
+        "  from: share/other",
+        "  hint: name another path in `data`, or leave the project's own file out of the wheel",
+    ]

@@ -86,6 +86,7 @@ def repair_command(
                 exclude=[spec.headers for spec in project.pythons] if project else _find_python_headers(prefix),
                 module_exports=list_module_exports(project) if project and _is_own(wheel, project) else None,
                 native=True,
+                data=project.for_target(wheel_target).data if project and _is_own(wheel, project) else {},
             )
             echo(_repair(wheel.absolute(), request, wheelhouse, ignored=None if no_audit else codes))
 

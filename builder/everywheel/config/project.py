@@ -131,6 +131,11 @@ class Project:
         """Environment variables of the extension's build backend, with placeholders."""
         return self.target_settings.environment
 
+    @property
+    def data(self) -> Mapping[str, str]:
+        """Files and folders of the prefix that are part of the wheel, by their paths in it; none if the libraries are not."""
+        return {} if self.linkage is Linkage.SYSTEM else self.target_settings.data
+
     def for_target(self, target: Target) -> Project:
         """Return the project with the settings of one target."""
         settings = self.target_settings

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from everywheel.config.recipe import Linkage, suggest
-from everywheel.config.text_rules import VARIABLE
+from everywheel.config.text_rules import PATH, VARIABLE
 from everywheel.config.toml_reader import Table
 from everywheel.errors import UsageError
 from everywheel.platforms.architectures import ARCHES
@@ -35,20 +35,23 @@ class TargetSettings:
         config_settings: config settings (PEP 517) of the build backend.
         requires: the recipes of the libraries that the extension is linked to.
         shared: the recipes that are built as shared libraries.
+        data: files and folders of the prefix that are part of the wheel, by their paths in it.
     """
 
     environment: Mapping[str, str] = field(default_factory=dict)
     config_settings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     requires: tuple[str, ...] = ()
     shared: tuple[str, ...] = ()
+    data: Mapping[str, str] = field(default_factory=dict)
 
     def extend(self, other: TargetSettings) -> TargetSettings:
-        """Return the settings with those of `other`, which replace variables and config settings of the same name."""
+        """Return the settings with those of `other`, which replace variables, config settings and data of the same name."""
         return TargetSettings(
             environment={**self.environment, **other.environment},
             config_settings={**self.config_settings, **other.config_settings},
             requires=tuple(dict.fromkeys((*self.requires, *other.requires))),
             shared=tuple(dict.fromkeys((*self.shared, *other.shared))),
+            data={**self.data, **other.data},
         )
 
 
@@ -67,7 +70,7 @@ class TargetOverride:
 
 
 def load_target_settings(table: Table, linkage: Linkage) -> TargetSettings:
-    """Read the keys `environment`, `config-settings`, `requires` and `shared`; raise UsageError for invalid values."""
+    """Read the keys `environment`, `config-settings`, `requires`, `shared` and `data`; raise UsageError for invalid values."""
     environment = table.text_map("environment")
     for name, value in environment.items():
         if not VARIABLE.accepts(name) or name in _RESERVED:
@@ -82,6 +85,7 @@ def load_target_settings(table: Table, linkage: Linkage) -> TargetSettings:
         config_settings=_choose_config_settings(table, linkage),
         requires=table.texts("requires"),
         shared=table.texts("shared"),
+        data=table.text_map("data", PATH),
     )
 
 

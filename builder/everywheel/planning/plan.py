@@ -80,6 +80,7 @@ def _plan_wheel(
         **({"linkage": project.linkage.value} if project.linkage is Linkage.SYSTEM else {}),
         **({"settings": dict(project.settings)} if project.settings else {}),
         **({"environment": dict(project.environment)} if project.environment else {}),
+        **({"data": dict(project.data)} if project.data else {}),
         **({"revision": project.revision} if project.revision else {}),
         **({"backend python": project.backend_version} if project.backend_version else {}),
         "exports": project.exports,

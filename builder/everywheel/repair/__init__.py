@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from everywheel.libraries.library_facts import Library, load_libraries
+from everywheel.repair.data_files import add_data_files
 from everywheel.repair.linux import graft_libraries as graft_linux
 from everywheel.repair.linux import merge_platlib
 from everywheel.repair.macos import graft_libraries as graft_macos
@@ -44,7 +45,7 @@ _GRAFTS: Mapping[str, Callable[[Wheel, NeededLibraries, RepairRequest, Path], Wh
 def repair_wheel(path: Path, request: RepairRequest, output: Path) -> RepairedWheel:
     """Repair a wheel for the target, and write the result into the directory `output`.
 
-    The grafted libraries come from the prefix only, never from the build machine. On failure, nothing is written. Raises
+    Libraries and data come from the prefix only, never from the build machine. On failure, nothing is written. Raises
     BuildError when a file in the wheel cannot be read, when a library cannot be grafted, and when the wheel needs a newer
     system than the target; AuditError when a library that it needs cannot be found.
     """
@@ -55,7 +56,7 @@ def repair_wheel(path: Path, request: RepairRequest, output: Path) -> RepairedWh
     wheel = replace(original, files={file: data for file, data in original.files.items() if file not in signatures})
     if request.target.os == "linux":
         wheel = merge_platlib(wheel)
-    grafted = _graft(wheel, request, libraries)
+    grafted = add_data_files(_graft(wheel, request, libraries), request)
     included = select_included(grafted, libraries, request)
     if included or not request.is_foreign:
         grafted = add_licenses_and_sbom(grafted, included, request)

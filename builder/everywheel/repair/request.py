@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from everywheel.platforms.target import Target
@@ -36,6 +36,7 @@ class RepairRequest:
         module_exports: globs of the symbols that extension modules may export. None for a wheel of another project: its
             modules may export any symbol, and its metadata is kept if no library becomes part of it.
         native: whether the native engine built the wheel; on a Mac, delocate then repairs it.
+        data: files and folders of the prefix that become part of the wheel, by their paths in it.
         linked: the names of the archives that files of the wheel are linked to, such as `libz.a`; None if that is not known.
     """
 
@@ -49,6 +50,7 @@ class RepairRequest:
     exclude: Collection[str] = ()
     module_exports: Sequence[str] | None = ("PyInit_*",)
     native: bool = False
+    data: Mapping[str, str] = field(default_factory=dict)
     linked: Collection[str] | None = None
 
     @property

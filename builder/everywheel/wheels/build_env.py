@@ -63,8 +63,7 @@ def prepare_call(context: BuildContext, step: WheelStep, plan: Plan, project: Pr
     if not toolchain.suffix:  # scripts, which the build machine can start
         record_links(toolchain)
         write_target_packages(interpreter, workspace, project.build_pins or (), step.target, context)
-        # A project's own Meson runs on the build machine.
-        is_shown = family is not BackendFamily.MESON
+        is_shown = family is not BackendFamily.MESON  # a project's own Meson runs on the build machine
         folder = write_target_folder(python, toolchain, interpreter, workspace, show_project=is_shown)
     if step.target.os == "windows" and family is BackendFamily.OTHER:
         add_import_names(prefix)
@@ -85,6 +84,7 @@ def prepare_call(context: BuildContext, step: WheelStep, plan: Plan, project: Pr
         label=f"{project.name} {project.version} for {step.target.tag}",
         settings=list_config_settings(project, prefix=prefix, source=source),
         module_exports=list_module_exports(project),
+        data=project.data,
     )
 
 

@@ -33,7 +33,8 @@ class BackendCall:
     environment with the build requirements, `python` describes the Python that the extension is built for, and `folder` is
     its replacement on the build machine, or None if the build machine cannot run its program. `environment`
     contains all variables of the backend's process (PATH, CC, PKG_CONFIG and so on); `settings` are the config settings of
-    the project, and `module_exports` are globs of the symbols that its modules may export.
+    the project, `module_exports` are globs of the symbols that its modules may export, and `data` are files and folders of
+    the prefix that are part of the wheel, by their paths in it.
     """
 
     target: Target
@@ -50,6 +51,7 @@ class BackendCall:
     label: str
     settings: Settings = field(default_factory=dict)
     module_exports: tuple[str, ...] = ()
+    data: Mapping[str, str] = field(default_factory=dict)
 
 
 def copy_extension(extension: Path, copy: Path) -> Path:

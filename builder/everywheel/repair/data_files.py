@@ -1,0 +1,50 @@
+"""Files of libraries that a project adds to its wheels, such as a database that a library reads at run time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from everywheel.errors import BuildError
+from everywheel.execution.input_files import UnusableFile, leads_out, list_files
+from everywheel.libraries.library_facts import read_prefix_file
+from everywheel.repair.request import RepairRequest
+from everywheel.wheels.wheel import Wheel, add_files
+
+
+def add_data_files(wheel: Wheel, request: RepairRequest) -> Wheel:
+    """Return the wheel with the files and folders of the prefix that the request names.
+
+    Raises BuildError for a path that the prefix does not have, and for a file that the wheel has with another content.
+    """
+    files = {}
+    for destination, source in request.data.items():
+        for path, file in _list_data(destination, source, wheel, request).items():
+            files[path] = read_prefix_file(file)
+            if path in wheel.files and wheel.files[path].data != files[path]:
+                raise BuildError(
+                    f"{request.describe(wheel)}: a file of `data` is in the wheel already, with another content",
+                    details={"file": path, "from": source},
+                    hint="name another path in `data`, or leave the project's own file out of the wheel",
+                )
+    return add_files(wheel, files)
+
+
+def _list_data(destination: str, source: str, wheel: Wheel, request: RepairRequest) -> Mapping[str, Path]:
+    """Return the files of one entry, by their paths in the wheel."""
+    path, reason = request.prefix / source, "it has no such path"
+    try:
+        if path.is_file() and not leads_out(path, request.prefix):
+            return {PurePosixPath(destination).as_posix(): path}
+        if path.is_dir() and not leads_out(path, request.prefix):
+            files = list_files(path, within=request.prefix)
+            if files:
+                return {PurePosixPath(destination, file.name).as_posix(): file.path for file in files}
+            reason = "the folder is empty"
+    except UnusableFile as error:
+        reason = str(error)
+    raise BuildError(
+        f"{request.describe(wheel)}: the libraries have no files for `data`",
+        details={"path": source, "reason": reason},
+        hint="name a file or a folder of a library in `requires`; `everywheel deps --output-dir DIR` writes all of them",
+    )
