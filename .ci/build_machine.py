@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import shlex
 import shutil
 import sys
@@ -21,15 +20,6 @@ import root_filesystems as files  # noqa: E402
 
 MUSL, NONE = "musl", "none"
 _PYTHONS = ("usr/local/bin/python3", "usr/bin/python3")
-_PROJECT = """
-[tool.everywheel]
-extension = "extension"
-recipes = ["{recipes}"]
-requires = ["zlib"]
-shared = ["zlib"]
-python = {{ headers = "cpython", tag = "cp311-abi3" }}
-targets = ["musllinux_1_2_{machine}"]
-"""
 
 
 class NoMachine(Exception):
@@ -108,14 +98,7 @@ def copy_root(source: Path, root: Path) -> None:
 def _make_musl(root: Path, scratch: Path) -> str:
     if shutil.which("apt-get") is None:
         raise NoMachine("the system with musl is made with apt-get, which is missing (`--machine IMAGE` names another)")
-    project, machine = scratch / "zlib", platform.machine()
-    (project / "extension").mkdir(parents=True)
-    (project / "extension" / "pyproject.toml").write_text('[project]\nname = "none"\n[build-system]\nrequires = []\n')
-    (project / "pyproject.toml").write_text(_PROJECT.format(recipes=ROOT / "recipes", machine=machine))
-    command = [sys.executable, "-m", "everywheel", "--project", project, "deps", "--output-dir", project / "prefix"]
-    files.call(command)
-    libz = project / "prefix" / f"musllinux_1_2_{machine}" / "lib" / "libz.so.1"
-    files.make_musl_root(root, scratch / "packages", libz)
+    files.make_musl_root(root, scratch / "packages", files.build_libz(scratch / "zlib"))
     files.install_on_musl(root, scratch / "wheels")
     files.copy_network_files(root)
     return "/python/bin/python3.13"

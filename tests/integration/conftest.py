@@ -4,23 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 from pathlib import Path
 
 import pytest
 from everywheel.store.local import default_store
 from filelock import FileLock
-from root_filesystems import REPOSITORY, bootstrap_debian, call, call_in_root, copy_repository
+from root_filesystems import bootstrap_debian, build_libz, call_in_root, copy_repository
 
-ZLIB_PROJECT = """
-[tool.everywheel]
-extension = "ext"
-recipes = ["{recipes}"]
-requires = ["zlib"]
-shared = ["zlib"]
-python = {{ headers = "cpython", tag = "cp311-abi3" }}
-targets = ["musllinux_1_2_{machine}"]
-"""
 MAIN_COMMAND = "python3 -m venv .venv && .venv/bin/pip install nox && .venv/bin/nox -s build-all"
 # The longest files first. The first two start on two workers: one builds the wheels, the other does not require them.
 ORDER = (
@@ -104,12 +94,6 @@ def machine() -> str:
 
 
 @pytest.fixture(scope="session")
-def libz(tmp_path_factory: pytest.TempPathFactory, machine: str) -> Path:
-    """A shared zlib for musl, built with the recipe that the wheels use."""
-    folder = tmp_path_factory.mktemp("zlib")
-    (folder / "ext").mkdir()
-    (folder / "ext" / "pyproject.toml").write_text('[project]\nname = "none"\n[build-system]\nrequires = []\n')
-    project = ZLIB_PROJECT.format(recipes=REPOSITORY / "recipes", machine=machine)
-    (folder / "pyproject.toml").write_text(project)
-    call([sys.executable, "-m", "everywheel", "--project", folder, "deps", "--output-dir", folder / "prefix"])
-    return folder / "prefix" / f"musllinux_1_2_{machine}" / "lib" / "libz.so.1"
+def libz(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A shared zlib for musl, which the portable CPython requires."""
+    return build_libz(tmp_path_factory.mktemp("zlib") / "project")

@@ -37,6 +37,15 @@ NETWORK_VARIABLES = (
 )
 # Wheels for musl with libraries that the portable Python does not include. They have a hash in their names there.
 MUSL_WHEELS = ("psycopg-binary==3.3.9", "Pillow==13.0.0")
+_ZLIB_PROJECT = """
+[tool.everywheel]
+extension = "extension"
+recipes = ["{recipes}"]
+requires = ["zlib"]
+shared = ["zlib"]
+python = {{ headers = "cpython", tag = "cp311-abi3" }}
+targets = ["musllinux_1_2_{machine}"]
+"""
 MUSL_LIBRARIES = {"libcrypto": "libcrypto.so.3", "libssl": "libssl.so.3", "liblzma": "liblzma.so.5"}
 NETWORK_FILES = ("/etc/resolv.conf", "/etc/pip.conf", "/etc/xdg/pip", "/etc/ssl/certs/ca-certificates.crt")
 
@@ -194,6 +203,16 @@ def make_libc_root(root: Path, scratch: Path, suite: str, arch: str = "") -> Non
     package = download_package("libc6", suite, scratch, arch)
     call(["dpkg-deb", "--extract", package, root])
     (root / "tmp").mkdir()
+
+
+def build_libz(project: Path) -> Path:
+    """Build a shared zlib for musl with the recipe that the wheels use, in a new project; return the library."""
+    machine = platform.machine()
+    (project / "extension").mkdir(parents=True)
+    (project / "extension" / "pyproject.toml").write_text('[project]\nname = "none"\n[build-system]\nrequires = []\n')
+    (project / "pyproject.toml").write_text(_ZLIB_PROJECT.format(recipes=REPOSITORY / "recipes", machine=machine))
+    call([sys.executable, "-m", "everywheel", "--project", project, "deps", "--output-dir", project / "prefix"])
+    return project / "prefix" / f"musllinux_1_2_{machine}" / "lib" / "libz.so.1"
 
 
 def make_musl_root(root: Path, scratch: Path, libz: Path) -> None:
