@@ -83,3 +83,24 @@ def test_exports_that_match_symbols_of_every_library_are_a_finding(tmp_path: Pat
 )
 def test_exports_of_one_library_are_right(tmp_path: Path, pattern: str) -> None:
     assert review_exports(tmp_path, pattern) == []
+
+
+def write_twin(folder: Path, lines: str) -> None:
+    (folder / "libtwin").mkdir()
+    text = RECIPE.format(hash="2" * 64, name="COLOR", value="1").replace("libfoo", "libtwin")
+    (folder / "libtwin" / "recipe.toml").write_text(lines + text.replace('["foo"]', '["twin"]'))
+
+
+@pytest.mark.parametrize("lines", ["", 'alternatives = ["libbar"]', 'cpe = "example:twin"'])
+def test_two_recipes_with_one_header_are_a_finding(tmp_path: Path, lines: str) -> None:
+    write_twin(tmp_path, lines)
+
+    assert review(tmp_path, "COLOR", "1") == [
+        "libtwin: libfoo installs include/foo.h as well, and neither names the other in `alternatives`"
+    ]
+
+
+def test_alternatives_have_files_with_the_same_names(tmp_path: Path) -> None:
+    write_twin(tmp_path, 'alternatives = ["libfoo"]')
+
+    assert review(tmp_path, "COLOR", "1") == []

@@ -98,7 +98,8 @@ def _list_settings(recipe: Recipe) -> Iterator[tuple[str, str]]:
 def _find_duplicates(recipes: Iterable[Recipe]) -> Iterator[str]:
     """Yield files that two recipes of one folder install.
 
-    Recipes with one CPE are versions of one library, of which a prefix has one.
+    Recipes with one CPE are versions of one library, and one names the other in `alternatives` if they replace each other: a
+    prefix has one of them.
     """
     owners: dict[Path, Recipe] = {}
     for recipe in recipes:
@@ -106,5 +107,10 @@ def _find_duplicates(recipes: Iterable[Recipe]) -> Iterator[str]:
         names = (*(f"lib{name}" for name in products.libraries), *(f"{name}.pc" for name in products.pkgconfig))
         for file in (*products.headers, *products.programs, *names):
             owner = owners.setdefault(recipe.directory.parent / file, recipe)
-            if owner is not recipe and not (recipe.cpe and recipe.cpe == owner.cpe):
-                yield f"{recipe.name}: {owner.name} installs {file} as well"
+            if owner is not recipe and not _replace_each_other(owner, recipe):
+                yield f"{recipe.name}: {owner.name} installs {file} as well, and neither names the other in `alternatives`"
+
+
+def _replace_each_other(first: Recipe, second: Recipe) -> bool:
+    is_same = bool(first.cpe) and first.cpe == second.cpe
+    return is_same or first.name in second.alternatives or second.name in first.alternatives

@@ -151,7 +151,8 @@ class Recipe:
     """A validated recipe that still contains conditions.
 
     `files` maps every file next to recipe.toml (overlay, patches, check program), relative to `directory`, to its sha256;
-    `executables` are the names of those with the executable bit.
+    `executables` are the names of those with the executable bit. `alternatives` are recipes that install files with the same
+    names, so that a wheel uses one of them only.
     """
 
     name: str
@@ -168,6 +169,7 @@ class Recipe:
     features: Mapping[str, Feature] = field(default_factory=dict)
     profiles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     overrides: tuple[Override, ...] = ()
+    alternatives: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
     executables: tuple[str, ...] = ()
 

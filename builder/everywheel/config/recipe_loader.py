@@ -109,6 +109,7 @@ def load_recipe(path: Path) -> Recipe:
         features={feature: _load_feature(features.table(feature), feature) for feature in features},
         profiles=table.text_lists("profiles"),
         overrides=tuple(_load_override(override) for override in table.tables("overrides")),
+        alternatives=table.texts("alternatives", rule=RECIPE_NAME),
         files={file.name: _hash(file) for file in files},
         executables=tuple(file.name for file in files if file.executable),
     )
