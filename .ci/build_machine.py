@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -100,8 +101,26 @@ def _make_musl(root: Path, scratch: Path) -> str:
         raise NoMachine("the system with musl is made with apt-get, which is missing (`--machine IMAGE` names another)")
     files.make_musl_root(root, scratch / "packages", files.build_libz(scratch / "zlib"))
     files.install_on_musl(root, scratch / "wheels")
+    _copy_git(root)
     files.copy_network_files(root)
     return "/python/bin/python3.13"
+
+
+def _copy_git(root: Path) -> None:
+    """Copy this machine's git, which applies patches, with the C library that only it uses there, into a folder of its own."""
+    git = shutil.which("git")
+    if git is None:
+        raise NoMachine("git is missing, which applies patches")
+    folder = root / "git"
+    folder.mkdir()
+    paths = [git, *re.findall(r"/\S+", files.call(["ldd", git]))]
+    for path in paths:
+        shutil.copy(path, folder)
+        (folder / Path(path).name).chmod(0o755)
+    (loader,) = [Path(path).name for path in paths if Path(path).name.startswith("ld-")]
+    wrapper = root / "usr" / "bin" / "git"
+    wrapper.write_text(f'#!/bin/sh\nexec /git/{loader} --library-path /git /git/{Path(git).name} "$@"\n')
+    wrapper.chmod(0o755)
 
 
 def _export_image(name: str, root: Path) -> None:
@@ -126,6 +145,8 @@ def _install(root: Path, name: str) -> str:
     python = next((path for path in _PYTHONS if os.path.lexists(root / path)), "")
     if not python:
         raise NoMachine(f"{name} has no Python ({' or '.join(f'/{path}' for path in _PYTHONS)})")
+    if not any((root / folder / "git").exists() for folder in ("usr/local/bin", "usr/bin", "bin")):
+        raise NoMachine(f"{name} has no git, which applies patches")
     files.copy_network_files(root)
     files.copy_repository(root / "opt" / "everywheel")
     pip = "/opt/venv/bin/python -m pip install -q"

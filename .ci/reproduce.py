@@ -6,8 +6,8 @@ from the first in C library, user, home, folder, locale, time zone, umask, hash 
 build has a store of its own. The second installs the tools again, unless --share-tools is given; then, the user is the same.
 
 The second build runs in a root file system, which needs root: by default in one whose only C library is musl, made from
-Debian's packages and PyPI. `--machine` names another one, which has Python 3.11 or newer: a folder, or an image of Docker;
-`none` stays on this machine. What is not varied is printed.
+Debian's packages, PyPI and this machine's git. `--machine` names another one, which has Python 3.11 or newer and git: a
+folder, or an image of Docker; `none` stays on this machine. What is not varied is printed.
 """
 
 from __future__ import annotations

@@ -141,3 +141,37 @@ def test_a_program_that_requires_an_extension_is_stopped_and_one_that_checks_for
                 ALWAYS: ((case.extension,), [False, True]),
                 case.check: ((), [True, True]),
             }, case.extension
+
+
+# A table in the code, as assembly has it, and atomic operations that check the processor by themselves.
+DATA_IN_CODE = """
+#include <stdatomic.h>
+extern int read_table(long offset);
+atomic_long counter;
+__asm__(".text\\n.globl read_table\\n.type read_table,%function\\nread_table:\\n adr x1, 1f\\n ldr w0, [x1, x0]\\n ret\\n"
+        "1: .rept 12\\n .word 0xc8e0fc41\\n .word 0x4e829420\\n .word 0x04200000\\n .endr\\n");
+int main(void) {
+  atomic_fetch_add(&counter, read_table(8));
+  return counter != 0x04200000;
+}
+"""
+
+
+@pytest.mark.parametrize("option", ["-s", "-g"])
+@pytest.mark.parametrize("tag", ["musllinux_1_2_aarch64", "manylinux2014_aarch64"])
+def test_tables_in_code_and_atomic_operations_with_an_alternative_are_not_required(
+    tag: str, option: str, shared_store: Path, tmp_path: Path
+) -> None:
+    source, program = tmp_path / "demo.c", tmp_path / "demo"
+    source.write_text(DATA_IN_CODE)
+    flags = ["-static"] if "musl" in tag else ["-fPIC", "-shared"]
+    with open_toolchain(tag, shared_store, tmp_path) as toolchain:
+        run(toolchain, "cc", "-O2", "-moutline-atomics", option, *flags, source, "-o", program)
+
+    (platform,) = explain(read_subject(str(program))).platforms
+
+    assert platform.processor is not None
+    assert platform.processor.name == "any Armv8.0-A"
+    assert [use.extension for use in platform.processor.uses] == ["LSE"]
+    if "-static" in flags and (emulator := shutil.which("qemu-aarch64-static")):
+        subprocess.run([emulator, "-cpu", "cortex-a53", program], check=True)

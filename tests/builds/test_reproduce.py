@@ -58,6 +58,7 @@ def test_a_wheel_that_depends_on_the_folder_is_found_by_two_builds(project: Fixt
     ("name", "reason"),
     [
         ("empty", "empty has no Python (/usr/local/bin/python3 or /usr/bin/python3)"),
+        ("without git", "without git has no git, which applies patches"),
         ("everywheel.invalid/image:1", "everywheel.invalid/image:1 is neither a folder nor an image of Docker: "),
     ],
 )
@@ -68,6 +69,9 @@ def test_a_machine_that_cannot_be_used_is_reported(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("os.geteuid", lambda: 0)
     Path("empty").mkdir()
+    python = Path("without git", "usr", "bin", "python3")
+    python.parent.mkdir(parents=True)
+    python.touch()
     build_machine = importlib.import_module("build_machine")
 
     with pytest.raises(build_machine.NoMachine, match=f"^{re.escape(reason)}"):

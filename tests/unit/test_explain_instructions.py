@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from everywheel.binaries.unreadable import UnreadableElf
 from everywheel.explain.arm64_instructions import Arm64Reader, classify, is_candidate
-from everywheel.explain.code import Code, CodeFacts
+from everywheel.explain.code import Bound, Code, CodeFacts, FunctionUse
 from everywheel.explain.elf_code import read_elf_code
 from everywheel.explain.instruction_sets import find_instruction_set
 from everywheel.explain.processors import Processor, find_processor
@@ -152,8 +152,10 @@ def test_the_functions_at_the_start_are_found(compile_source) -> None:  # type: 
 def test_the_code_of_a_malformed_file_is_an_error(compile_source) -> None:  # type: ignore[no-untyped-def]
     data = compile_source()
 
-    with pytest.raises(UnreadableElf, match="functions cannot be read"):
+    with pytest.raises(UnreadableElf, match=rf"^truncated: 64 of {len(data)} bytes$"):
         read_elf_code(data[:64])
+    with pytest.raises(UnreadableElf, match="^its functions cannot be read "):
+        read_elf_code(data[:62] + b"\xf0\x0f" + data[64:])  # the section with the names of sections
 
 
 # One instruction of each extension of arm64, as an assembler encodes it.
@@ -248,6 +250,112 @@ def test_assembly_after_a_function_that_runs_at_the_start_is_not_part_of_it() ->
     for startup, uses in ((frozenset((0x1000,)), 0), (frozenset[int](), 1)):
         facts = CodeFacts(code=(code,), symbols=frozenset(), startup=startup)
         assert len(list(Arm64Reader().list_uses(facts))) == uses
+
+
+def list_arm64_uses(
+    *values: int, functions: tuple[tuple[int, str], ...] = ((0, "f"),), bounds: dict[int, Bound] | None = None
+) -> list[FunctionUse]:
+    """Return the uses in code of an ELF file; bounds are by offset."""
+    code = Code(
+        address=0x1000,
+        data=struct.pack(f"<{len(values)}I", *values),
+        functions=functions,
+        bounds={
+            0x1000 + start: Bound(end=0x1000 + b.end, has_handlers=b.has_handlers)
+            for start, b in (bounds or {}).items()
+        },
+    )
+    return list(Arm64Reader().list_uses(CodeFacts(code=(code,), symbols=frozenset())))
+
+
+TABLE = (ARM64["LSE"], ARM64["DotProd"], ARM64["SVE"]) * 6
+# Branches over two instructions, and back over two.
+ARM64_BRANCHES = {
+    "b": (0x14000003, 0x17FFFFFE),
+    "b.ne": (0x54000061, 0x54FFFFC1),
+    "cbnz": (0xB5000060, 0xB5FFFFC0),
+    "tbz": (0x36000060, 0x3607FFC0),
+}
+
+
+def test_a_table_after_a_function_is_data() -> None:
+    assert list_arm64_uses(*[ARM64_NOP] * 4, ARM64_RET, *TABLE) == []
+    assert list_arm64_uses(ARM64_RET, *TABLE, functions=(), bounds={}) == []
+
+
+@pytest.mark.parametrize("branch", ARM64_BRANCHES)
+def test_code_that_a_branch_reaches_is_no_data(branch: str) -> None:
+    forward, back = ARM64_BRANCHES[branch]
+    after, before = (forward, ARM64_NOP, ARM64_RET), (ARM64_NOP, ARM64_NOP, back, ARM64_RET)
+
+    assert [use.extensions for use in list_arm64_uses(*after, *[ARM64["LSE"]] * 9)] == [{"LSE"}]
+    assert [use.extensions for use in list_arm64_uses(*before[:2], ARM64["LSE"], *before[2:], *TABLE)] == [{"LSE"}]
+
+
+def test_after_a_jump_to_an_address_in_a_register_everything_in_a_function_may_be_code() -> None:
+    jump = 0xD61F0020  # br x1
+
+    assert [use.extensions for use in list_arm64_uses(jump, ARM64_RET, ARM64["LSE"], *[ARM64_NOP] * 5)] == [{"LSE"}]
+
+
+def test_parts_of_a_function_that_only_exceptions_reach_are_code() -> None:
+    values = (*[ARM64_NOP] * 4, ARM64_RET, *TABLE)
+
+    uses = [
+        [use.extensions for use in list_arm64_uses(*values, bounds={0: Bound(end=4 * end, has_handlers=True)})]
+        for end in (len(values), 5)
+    ]
+
+    assert uses == [[{"LSE", "DotProd", "SVE"}], []]
+
+
+def test_assembly_without_a_name_belongs_to_the_place_that_is_called() -> None:
+    call = 0x94000005  # five instructions ahead
+    values = (call, ARM64_RET, *[ARM64_NOP] * 5, ARM64["DotProd"], ARM64_RET, *TABLE)
+
+    (use,) = list_arm64_uses(*values, bounds={0: Bound(end=8)})
+
+    assert (use.name, use.address, use.extensions) == ("", 0x1000 + 4 * 5, {"DotProd"})
+
+
+def test_an_atomic_operation_with_an_alternative_is_optional() -> None:
+    """The code is that of `__aarch64_swp4_rel` of Rust."""
+    replacement = (0xB0000010, 0x39400210, 0x34000070, 0xB8608020, ARM64_RET)
+    loop = (0x2A0003F0, 0x885F7C20, 0x8811FC30, 0x35FFFFD1, ARM64_RET)
+    without_test = (*replacement[:2], ARM64_NOP, *replacement[3:], *loop)
+    linux = find_instruction_set("Linux", "aarch64")
+    assert linux is not None
+
+    def judge(*values: int) -> tuple[str, list[str]]:
+        code = Code(address=0x1000, data=struct.pack(f"<{len(values)}I", *values), functions=((0, ""),), bounds={})
+        result = find_processor(linux, {"a.so": CodeFacts(code=(code,), symbols=frozenset(("malloc",)))})
+        return result.name, [use.reason for use in result.uses]
+
+    assert judge(*replacement, *loop) == (
+        "any Armv8.0-A",
+        ["its functions test first whether the processor has it, and do the same without it otherwise"],
+    )
+    assert judge(*without_test) == ("Armv8.1-A (LSE)", ["nothing here reads the features of the processor"])
+
+
+@pytest.mark.parametrize(("extension", "hint"), [("SVE", 0x04E0E3E0), ("MTE", 0xD9200800)], ids=["cntd", "stg"])
+def test_what_the_code_of_gcc_that_unwinds_the_stack_uses_does_not_count_by_itself(extension: str, hint: int) -> None:
+    others = {"SVE": ARM64["SVE"], "MTE": 0x9ADF1000}  # irg x0, x0
+
+    assert list_arm64_uses(*[ARM64_NOP] * 4, hint, ARM64_RET) == []
+    (use,) = list_arm64_uses(*[ARM64_NOP] * 4, hint, others[extension], ARM64_RET)
+    assert use.extensions == {extension}
+
+
+@pytest.mark.parametrize("first", [0x52800200, 0xD2800200], ids=["w0", "x0"])
+def test_a_static_program_reads_the_features_with_two_calls_of_one_function(first: int) -> None:
+    second = first + (10 << 5)  # 26 instead of 16
+    save = 0xAA0003F3  # mov x19, x0
+    same = (first, 0x94000020, save, second, 0x94000000 + 0x20 - 3, ARM64_RET)
+    other = (first, 0x94000020, save, second, 0x94000000 + 0x21 - 3, ARM64_RET)
+
+    assert [use.extensions for use in list_arm64_uses(*same)] == [{"cpuid"}]
+    assert list_arm64_uses(*other) == []
 
 
 def test_extensions_without_a_level_have_an_order() -> None:

@@ -6,10 +6,11 @@ import re
 import struct
 import sys
 from array import array
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
+from everywheel.explain.arm64_flow import FunctionFinder, is_guarded, list_feature_queries
 from everywheel.explain.code import CHECK, Code, CodeFacts, FunctionUse
 
 # Extensions in the order of the versions of the architecture that require them, or first allow them; those without a version
@@ -82,6 +83,10 @@ _CANDIDATES = (
 )
 # Whether a candidate may begin with these eleven bits: most numbers are not looked at further.
 _FIRST_BITS = bytes(any((bits ^ value >> 21) & mask >> 21 == 0 for mask, value in _CANDIDATES) for bits in range(2048))
+# GCC's code that unwinds the stack reads the length of vectors (cntd) and clears tags of memory (stg) only if a function has
+# used these. Code that uses them has other instructions of the extension too.
+_LENGTH, _TAG = "length of vectors", "tags of memory"
+_SECONDARY = {_LENGTH: "SVE", _TAG: "MTE"}
 _TABLE = re.compile(r"\bza|\bzt0")
 _NAMES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), extension)
@@ -99,6 +104,7 @@ _NAMES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"ldapu?r", "RCPC"),
         (r"reta[ab]|bl?ra[ab]|ldra[ab]|pacga", "PAuth"),
         (r"cfinv|rmif|setf(8|16)", "FlagM"),
+        (r"stg$", _TAG),
         (r"irg|gmi|subps?$|st2?z?g$|stz2g|ldgm?$|stz?gm|stgp|addg|subg", "MTE"),
         (r"bf(dot|mmla|mlal[bt]|cvt)", "BF16"),
         (r"us?mmla|smmla|usdot|sudot", "I8MM"),
@@ -108,6 +114,7 @@ _NAMES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"sha(1|256)", "SHA2"),
         (r"sm[34]", "SM4"),
         # These count with the length of vectors in ordinary registers.
+        (r"cntd$", _LENGTH),
         (r"(cnt|[us]?q?(inc|dec))[bhwd]$|rdvl|add[vp]l$|cterm(eq|ne)", "SVE"),
         (r"rdsvl|adds[vp]l$|sm(start|stop)$", "SME"),
     )
@@ -118,7 +125,6 @@ _CONVERSIONS = frozenset(("fcvt", "fcvtn", "fcvtn2", "fcvtl", "fcvtl2"))  # from
 _LONG_PRODUCT = re.compile(r"\.1q\b")
 _NEIGHBORS = 4  # instructions before and after one, which must be valid: otherwise it is data
 
-_RETURN = 0xD65F03C0
 _LARGEST_NUMBER = 0xFFFF  # of the instruction UDF, which is not defined
 
 
@@ -139,28 +145,35 @@ class Arm64Reader:
 
     def list_uses(self, facts: CodeFacts) -> Iterator[FunctionUse]:
         """Yield each function that uses an extension or reads the features of the processor."""
-        for code in facts.code:
-            yield from self._list_section(code, facts.startup)
+        uses = [use for code in facts.code for use in self._list_section(code, facts.startup)]
+        primary = {extension for use in uses for extension in use.extensions}
+        for use in uses:
+            named = {_SECONDARY.get(extension, extension) for extension in use.extensions} & primary
+            if named:
+                yield replace(use, extensions=frozenset(named))
 
     def _list_section(self, code: Code, startup: frozenset[int]) -> Iterator[FunctionUse]:
         values = _split_values(code.data)
         extensions = {value: extension for value in set(values) if (extension := self._find_extension(value))}
-        if not extensions:
-            return
-        starts = [start for start, _ in code.functions]
-        used: dict[int, set[str]] = defaultdict(set)
-        for position in [position for position, value in enumerate(values) if value in extensions]:
-            index = bisect_right(starts, 4 * position) - 1
-            extension = extensions[values[position]]
-            start, name = code.functions[index] if index >= 0 else (0, "")
-            if not name and code.address + start in startup and _RETURN in values[start // 4 : position]:
-                continue  # assembly after the function, which has neither symbols nor an entry in the table
-            if extension not in used[index] and self._is_code(values, position):
-                used[index].add(extension)
-        for index, names in sorted(used.items()):
-            start, name = code.functions[index] if index >= 0 else (0, "")
-            if names:
-                yield FunctionUse(name=name, address=code.address + start, extensions=frozenset(names))
+        functions = FunctionFinder(code, values, startup)
+        used: dict[tuple[int, str, bool], set[str]] = defaultdict(set)
+        known: dict[tuple[int, str], int] = {}  # the end of a function with an extension, by its index
+        for position in _list_positions(code.data, values, extensions):
+            index, extension = functions.find_index(position), extensions[values[position]]
+            if 4 * position < known.get((index, extension), 0) or not self._is_code(values, position):
+                continue
+            function = functions.find(index, position)
+            if function is None and extension == CHECK:
+                function = 4 * position, ""  # in a function that only a pointer refers to
+            if function is not None:
+                guarded = extension == "LSE" and is_guarded(values, position)
+                used[(*function, guarded)].add(extension)
+                if not guarded and index >= 0 and function == code.functions[index]:
+                    known[index, extension] = functions.find_end(index)
+        for position in list_feature_queries(code.data, values):
+            used[(*(functions.find(functions.find_index(position), position) or (4 * position, "")), False)].add(CHECK)
+        for (start, name, guarded), names in sorted(used.items()):
+            yield FunctionUse(name=name, address=code.address + start, extensions=frozenset(names), is_guarded=guarded)
 
     def _find_extension(self, value: int) -> str:
         """Return the extension that an instruction belongs to; empty for the baseline, and for data."""
@@ -181,6 +194,15 @@ class Arm64Reader:
             # Padding is zero. Other small numbers are entries of tables.
             self._valid[value] = value == 0 or (value > _LARGEST_NUMBER and decoded is not None)
         return self._valid[value]
+
+
+def _list_positions(data: bytes, values: array[int], extensions: Mapping[int, str]) -> Iterator[int]:
+    """Yield the positions of the values that belong to extensions."""
+    tops = bytes(sorted({value >> 24 for value in extensions}))
+    if tops:
+        for match in re.finditer(b"[" + re.escape(tops) + b"]", data[3::4]):
+            if values[match.start()] in extensions:
+                yield match.start()
 
 
 def _split_values(data: bytes) -> array[int]:

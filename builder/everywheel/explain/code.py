@@ -8,15 +8,26 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """The address after a function. With `has_handlers`, exceptions get to parts of it that no branch refers to."""
+
+    end: int
+    has_handlers: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Code:
     """The content of an executable section; `functions` are the offsets of functions in it with their names, sorted.
 
-    The name is empty in a stripped file.
+    The name is empty in a stripped file. `bounds` are the ends of functions by their addresses, None if they are not known
+    for this kind of file, and `data_ranges` the offsets of parts that are not instructions, sorted.
     """
 
     address: int
     data: bytes
     functions: tuple[tuple[int, str], ...]
+    bounds: Mapping[int, Bound] | None = None
+    data_ranges: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,11 +46,15 @@ class CodeFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionUse:
-    """The extensions that a function uses; `name` is empty in a stripped file."""
+    """The extensions that a function uses; `name` is empty in a stripped file.
+
+    With `is_guarded`, the function tests first whether the processor has the extension.
+    """
 
     name: str
     address: int
     extensions: frozenset[str]
+    is_guarded: bool = False
 
 
 CHECK = "cpuid"

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import io
-import struct
-from collections.abc import Iterator
-from typing import Any
 
 from elftools.elf.elffile import ELFFile
 
@@ -13,11 +10,10 @@ from everywheel.binaries.elf_counts import check_counts
 from everywheel.binaries.elf_symbols import read_symbols
 from everywheel.binaries.unreadable import UnreadableElf
 from everywheel.explain.code import Code, CodeFacts, select_functions
+from everywheel.explain.elf_bounds import find_bounds, list_data, read_frames
 from everywheel.explain.startup import list_startup_functions
 
-_SORTED_TABLE = b"\x01\x1b\x03\x3b"  # the encoding of .eh_frame_hdr that all linkers write
 _SHF_EXECINSTR = 0x4
-_MOST_FUNCTIONS = 2_000_000
 
 
 def read_elf_code(data: bytes) -> CodeFacts:
@@ -42,15 +38,21 @@ def _read(elf: ELFFile, data: bytes) -> CodeFacts:
         if section["sh_type"] in ("SHT_DYNSYM", "SHT_SYMTAB")
         for symbol in read_symbols(elf, section, data)
     )
-    names: dict[int, str] = dict.fromkeys(_list_frames(elf, data), "")
+    frames = read_frames(elf, data)
+    names: dict[int, str] = dict.fromkeys(frames, "")
     names |= {symbol.address: symbol.name for symbol in symbols if symbol.is_function and symbol.address}
     starts = sorted(names)
+    is_arm64 = elf["e_machine"] == "EM_AARCH64" and elf.little_endian
+    frame_section = next((section for section in sections if section.name == ".eh_frame"), None)
+    bounds = find_bounds(frames, symbols, frame_section, data) if is_arm64 else None
     code = tuple(
         Code(
             address=section["sh_addr"],
             # Not section.data(), which would decompress a section.
             data=data[section["sh_offset"] : section["sh_offset"] + section["sh_size"]],
             functions=select_functions(names, starts, section["sh_addr"], section["sh_size"]),
+            bounds=bounds,
+            data_ranges=list_data(symbols, section["sh_addr"], section["sh_size"]) if is_arm64 else (),
         )
         for section in executable
     )
@@ -60,15 +62,3 @@ def _read(elf: ELFFile, data: bytes) -> CodeFacts:
         startup=list_startup_functions(elf, sections, data),
         has_selected_functions=any(symbol.is_indirect for symbol in symbols),
     )
-
-
-def _list_frames(elf: Any, data: bytes) -> Iterator[int]:
-    """Yield the address of each function in the sorted table of .eh_frame_hdr."""
-    order = "<" if elf.little_endian else ">"
-    for segment in elf.iter_segments():
-        start, size = segment["p_offset"], segment["p_filesz"]
-        if segment["p_type"] == "PT_GNU_EH_FRAME" and data[start : start + 4] == _SORTED_TABLE and size >= 12:
-            (count,) = struct.unpack_from(f"{order}I", data, start + 8)
-            end = min(start + 12 + 8 * min(count, _MOST_FUNCTIONS), start + size, len(data))
-            table = data[start + 12 : end - (end - start - 12) % 8]
-            yield from (segment["p_vaddr"] + offset for offset, _ in struct.iter_unpack(f"{order}ii", table))

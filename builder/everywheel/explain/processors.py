@@ -99,7 +99,8 @@ def _judge_file(
         users = [use for use in uses if extension in use.extensions]
         companion = instruction_set.companions.get(extension, extension)
         companions = [use for use in uses if companion in use.extensions] or users
-        unmarked = [use for use in users if not instruction_set.marks.search(use.name)]
+        tested = [use for use in users if use.is_guarded]
+        unmarked = [use for use in users if not use.is_guarded and not instruction_set.marks.search(use.name)]
         loading = [use for use in unmarked if use.address in code.startup or use.name.startswith("PyInit_")]
         is_required, reason, examples = False, "", users
         if loading:
@@ -111,6 +112,8 @@ def _judge_file(
         elif extension not in unclear and _is_throughout(unmarked, starts) and _is_throughout(companions, starts):
             reason = "it is compiled into ordinary functions in all parts of the file"
             is_required, examples = True, unmarked
+        elif len(tested) == len(users):
+            reason = "its functions test first whether the processor has it, and do the same without it otherwise"
         elif not unmarked:
             reason = "the names of the functions show that they are for processors that have it"
         else:
