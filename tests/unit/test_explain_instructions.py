@@ -154,7 +154,7 @@ def test_the_code_of_a_malformed_file_is_an_error(compile_source) -> None:  # ty
 
     with pytest.raises(UnreadableElf, match=rf"^truncated: 64 of {len(data)} bytes$"):
         read_elf_code(data[:64])
-    with pytest.raises(UnreadableElf, match="^its functions cannot be read "):
+    with pytest.raises(UnreadableElf, match=r"^its functions cannot be read "):
         read_elf_code(data[:62] + b"\xf0\x0f" + data[64:])  # the section with the names of sections
 
 
@@ -284,7 +284,7 @@ def test_a_table_after_a_function_is_data() -> None:
 
 
 @pytest.mark.parametrize("branch", ARM64_BRANCHES)
-def test_code_that_a_branch_reaches_is_no_data(branch: str) -> None:
+def test_what_a_branch_reaches_is_code(branch: str) -> None:
     forward, back = ARM64_BRANCHES[branch]
     after, before = (forward, ARM64_NOP, ARM64_RET), (ARM64_NOP, ARM64_NOP, back, ARM64_RET)
 
