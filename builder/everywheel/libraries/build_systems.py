@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from everywheel.config.recipe import Build, BuildSystem, Linkage, Scalar
+from everywheel.config.recipe import Build, BuildSystem, Linkage, Optimize, Scalar
 from everywheel.libraries.make_builds import MakeBuild, list_make_commands
 from everywheel.toolchains.build_tools import Tools
 from everywheel.toolchains.flags import LEVELS
@@ -64,10 +64,21 @@ def build_commands(
     ninja = (str(tools.ninja), "-C", str(build_directory))
     folder = build_directory.parent
     return (
-        Command(stage="configure", args=configure, environment={}, folder=folder),
+        Command(stage="configure", args=configure, environment=_list_configure_variables(build), folder=folder),
         Command(stage="compile", args=ninja, environment={}, folder=folder),
         Command(stage="install", args=(*ninja, "install"), environment={"DESTDIR": str(staging)}, folder=folder),
     )
+
+
+def _list_configure_variables(build: Build) -> dict[str, str]:
+    """Return the environment variables for the configuration of a build.
+
+    CMake links a program with these flags instead of those of its toolchain file to identify a compiler, and puts them before
+    those flags in every other command. With -Os, zig would compile its run-time library once more, for that program only.
+    """
+    if build.system is BuildSystem.CMAKE and build.optimize is Optimize.SIZE:
+        return dict.fromkeys(("CFLAGS", "CXXFLAGS"), f"{LEVELS[Optimize.BALANCED]} -g0")
+    return {}
 
 
 def _list_make_commands(make: MakeBuild, toolchain: Toolchain, tools: Tools) -> tuple[Command, ...]:

@@ -106,8 +106,9 @@ def _render_compilers(
     return {
         "cc": f"{check}{name}{_FIND_MODULE if limit else ''}{limit}{_render_cxx_sources(compilers)}{_exec(compilers.c)}",
         "c++": f"{check}{name}{find}{objects}{limit}{_exec(compilers.cxx)}",
-        "build-cc": _exec(compilers.build_c),
-        "build-c++": _exec(compilers.build_cxx),
+        # The level replaces that of a link: zig would compile its run-time library once more for a check with -O0.
+        "build-cc": f"{_exec(compilers.build_c)} -O2",
+        "build-c++": f"{_exec(compilers.build_cxx)} -O2",
         "ar": _exec(compilers.ar),
         "ranlib": _exec(compilers.ranlib),
     }

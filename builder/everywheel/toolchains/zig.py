@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,6 +17,7 @@ from everywheel.toolchains.build_tools import Tools
 from everywheel.toolchains.compiler_rt import build_compiler_rt, compiler_rt_identity, find_compiler_rt
 from everywheel.toolchains.compilers import Compilers, EngineName
 from everywheel.toolchains.flags import SYSTEM_FLAGS
+from everywheel.toolchains.toolchain import Toolchain
 from everywheel.toolchains.toolchain_writer import write_toolchain
 from everywheel.toolchains.windows_names import find_definitions, find_overlay, windows_names_identity, write_overlay
 from everywheel.toolchains.zig_cache import cache_variables, copy_cache, return_cache, strip_cache
@@ -109,15 +111,23 @@ class ZigEngine:
             toolchain = write_toolchain(target, self.compilers(target), self.tools, workspace)
             source = workspace / "empty.c"
             source.write_text("int main(void) { return 0; }\n")
-            for flags in (["-shared", "-fPIC"], []):
+            for kind, flags in product((("-shared", "-fPIC"), ()), _list_link_flags(toolchain)):
                 run_logged(
-                    [toolchain.program("cc"), *flags, source, "-o", workspace / "out"],
+                    [toolchain.program("cc"), *kind, source, *flags, "-o", workspace / "out"],
                     cwd=workspace,
                     env={**toolchain.environment, **environment},
                     log=log,
                     label=f"compiler for {target.tag}",
                 )
         strip_cache(folder)
+
+
+def _list_link_flags(toolchain: Toolchain) -> tuple[tuple[str, ...], ...]:
+    """Return the flags of the links for a target: zig compiles its run-time library again for each level and without -s.
+
+    Meson also links programs for the build machine, without flags, to check its compiler.
+    """
+    return (toolchain.link_flags, *([()] if toolchain.target == build_machine_target() else []))
 
 
 def _find_operator_new(zig: Path) -> tuple[str, ...]:
