@@ -230,14 +230,15 @@ def _repair(built: Path, call: BackendCall, context: BuildContext, step: WheelSt
         native=context.engine.name is EngineName.NATIVE,
         data=call.data,
         linked=find_linked_archives(built, call.toolchain),
+        compressed=context.store.root / "compressed",
     )
     repaired = repair_wheel(built, request, call.workspace / "finished")
     for note in repaired.notes:
         report_notice(f"{step.label}: {note}")
     if step.target.os == "darwin":
-        wheel, compiler = read_wheel(repaired.path), call.toolchain.program("cc")
+        wheel, cc = read_wheel(repaired.path), call.toolchain.program("cc")
         environ = {**call.toolchain.environment, **context.environment}
-        check_availability(wheel, step.target, compiler, label=step.label, folder=call.workspace, environ=environ)
+        check_availability(wheel, step.target, cc, label=step.label, folder=call.workspace, environ=environ)
     return repaired.path
 
 
@@ -265,10 +266,7 @@ def plan_targets(
 def _make_tasks(
     missing: Plan, plan: Plan, project: Project, context: BuildContext, remotes: RemoteStores
 ) -> list[Task]:
-    """Return a task for each missing step, and one for each target that primes the compiler cache before its steps.
-
-    The compiler cache is primed separately because zig compiles the libc of a target when it is first used.
-    """
+    """Return a task for each missing step, and before them one for each target, whose libc zig compiles on first use."""
     steps = missing.steps.values()
     compilers = {
         target: Task(
@@ -285,7 +283,7 @@ def _make_tasks(
     return [*compilers.values(), *(_step_task(step, compilers[step.target], plan, work[step.id]) for step in steps)]
 
 
-def _prime_compiler(engine: Engine, target: Target, set_stage: Callable[[str], None]) -> None:
+def _prime_compiler(engine: Engine, target: Target, _: Callable[[str], None]) -> None:
     engine.prime_cache(target)
 
 

@@ -6,11 +6,13 @@ import base64
 import hashlib
 import subprocess
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from everywheel.audit import audit_wheel
+from everywheel.execution.process import run_logged
 from everywheel.toolchains.build_tools import ensure_tools
 
 INIT = "void *PyModuleDef_Init(void *); void *PyInit__demo(void) { return PyModuleDef_Init(0); }"
@@ -117,3 +119,29 @@ def test_a_program_is_checked_against_each_tag(name: str, findings: int, compile
 
     assert [finding.check for finding in report.findings if finding.check in CHECKS] == ["libraries"] * findings
     assert [file.kind for file in report.files] == ["program"]
+
+
+@pytest.mark.parametrize(
+    ("name", "python", "finding"),
+    [
+        ("right", "cp311", ""),
+        ("right", "cp34", "needs Python 3.5, but the wheel is tagged for 3.4"),
+        ("missing", "cp311", "uses symbols that are not in the stable ABI"),
+    ],
+)
+def test_abi3audit_is_started_for_modules_with_symbols_that_abi3info_does_not_list(
+    name: str, python: str, finding: str, compiled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[str] = []
+
+    def run(command: Sequence[str | Path], **options: Any) -> str:
+        started.append(options["label"])
+        return run_logged(command, **options)
+
+    monkeypatch.setattr("everywheel.audit.abi3.run_logged", run)
+    files = {"demo/_demo.abi3.so": compiled / name, "demo.libs/liba.so": compiled / "liba.so"}
+
+    report = audit_wheel(pack(tmp_path, f"{python}-abi3-manylinux2014_x86_64", files))
+
+    assert [f.message for f in report.findings if f.check == "abi3"] == [finding] * bool(finding)
+    assert len(started) == bool(finding)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import sys
 import time
 import zipfile
+import zlib
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from everywheel.errors import BuildError
@@ -52,14 +55,14 @@ def test_only_files_that_get_smaller_are_compressed() -> None:
     ]
 
 
-def test_a_library_in_two_wheels_at_the_same_time_is_compressed_once() -> None:
+def test_a_library_in_two_wheels_at_the_same_time_is_compressed_once(tmp_path: Path) -> None:
     library = ZipEntry(
         name="demo.libs/libdemo.so", data=b"".join(bytes([number % 251]) * 9 for number in range(50_000))
     )
 
     def measure() -> tuple[bytes, float]:
         began = time.thread_time()
-        return pack_zip([library], epoch=EPOCH), time.thread_time() - began
+        return pack_zip([library], epoch=EPOCH, kept=tmp_path), time.thread_time() - began
 
     with ThreadPoolExecutor(2) as threads:
         (first, longer), (second, shorter) = sorted(
@@ -69,6 +72,36 @@ def test_a_library_in_two_wheels_at_the_same_time_is_compressed_once() -> None:
     assert first == second
     assert zipfile.ZipFile(io.BytesIO(first)).read(library.name) == library.data
     assert shorter < longer / 2
+
+
+def test_the_compressed_data_of_large_files_is_kept_and_used_again(tmp_path: Path) -> None:
+    data = b"".join(bytes([number % 247]) * 9 for number in range(50_000))
+    plain = pack_zip([ZipEntry(name="demo.libs/libdemo.so", data=data)], epoch=EPOCH)
+    entries = [*ENTRIES, ZipEntry(name="demo.libs/libdemo.so", data=data)]
+    kept = tmp_path / "compressed"
+
+    first = pack_zip(entries, epoch=EPOCH, kept=kept)
+    (file,) = kept.iterdir()
+    os.utime(file, (EPOCH, EPOCH))
+
+    assert file.name.startswith(hashlib.sha256(data).hexdigest())
+    assert pack_zip(entries, epoch=EPOCH, kept=kept) == first == pack_zip(entries, epoch=EPOCH)
+    assert file.stat().st_mtime > EPOCH, "it was not used"
+    assert file.read_bytes() in plain
+
+
+@pytest.mark.parametrize("damage", [b"", b"text", None], ids=["empty", "text", "other"])
+def test_compressed_data_that_is_not_that_of_the_file_is_made_again(tmp_path: Path, damage: bytes | None) -> None:
+    data = b"".join(bytes([number % 241]) * 9 for number in range(50_000))
+    entry = ZipEntry(name="demo.libs/libdemo.so", data=data)
+    expected = pack_zip([entry], epoch=EPOCH, kept=tmp_path)
+    (file,) = tmp_path.iterdir()
+    undamaged = file.read_bytes()
+    other = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    file.write_bytes(other.compress(data[:-1]) + other.flush() if damage is None else damage)
+
+    assert pack_zip([entry], epoch=EPOCH, kept=tmp_path) == expected
+    assert file.read_bytes() == undamaged
 
 
 def test_a_large_file_is_not_kept_after_it_was_compressed() -> None:

@@ -45,7 +45,7 @@ def list_python_apis(contents: WheelContents, path: str) -> tuple[PythonApi, ...
         return ()
     pythons, abis = contents.wheel.python.split("."), contents.wheel.abi.split(".")
     if any(abi.startswith("abi3") for abi in abis):
-        return tuple(dict.fromkeys(map(_load_stable_api, pythons)))
+        return tuple(dict.fromkeys(map(load_stable_api, pythons)))
     return tuple(dict.fromkeys(map(_load_api, pythons if "none" in abis else abis)))
 
 
@@ -56,7 +56,8 @@ def _load_api(tag: str) -> PythonApi:
 
 
 @cache
-def _load_stable_api(tag: str) -> PythonApi:
+def load_stable_api(tag: str) -> PythonApi:
+    """Return the stable ABI of a Python tag such as `cp311`."""
     version = _parse_version(tag)
     tables = (FUNCTIONS, DATAS)
     symbols = frozenset(

@@ -37,6 +37,10 @@ class ElfSymbol:
         return self.section == _UNDEFINED
 
     @property
+    def is_local(self) -> bool:
+        return self.binding == _LOCAL
+
+    @property
     def is_weak(self) -> bool:
         return self.binding == _WEAK
 

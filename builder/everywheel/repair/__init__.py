@@ -42,14 +42,14 @@ _GRAFTS: Mapping[str, Callable[[Wheel, NeededLibraries, RepairRequest, Path], Wh
 )
 
 
-def repair_wheel(path: Path, request: RepairRequest, output: Path) -> RepairedWheel:
+def repair_wheel(built: Path, request: RepairRequest, output: Path) -> RepairedWheel:
     """Repair a wheel for the target, and write the result into the directory `output`.
 
     Libraries and data come from the prefix only, never from the build machine. On failure, nothing is written. Raises
     BuildError when a file in the wheel cannot be read, when a library cannot be grafted, and when the wheel needs a newer
     system than the target; AuditError when a library that it needs cannot be found.
     """
-    original = read_wheel(path)
+    original = read_wheel(built)
     check_binaries(original, request.target)
     libraries = load_libraries(request.prefix, exclude=request.exclude)
     signatures = list_signatures(original)
@@ -70,7 +70,8 @@ def repair_wheel(path: Path, request: RepairRequest, output: Path) -> RepairedWh
         for library in libraries
         if library not in included
     ]
-    return RepairedWheel(path=pack_wheel(grafted, output, epoch=request.epoch), notes=tuple(notes))
+    path = pack_wheel(grafted, output, epoch=request.epoch, kept=request.compressed)
+    return RepairedWheel(path=path, notes=tuple(notes))
 
 
 def _graft(wheel: Wheel, request: RepairRequest, libraries: Sequence[Library]) -> Wheel:

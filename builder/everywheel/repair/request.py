@@ -38,6 +38,7 @@ class RepairRequest:
         native: whether the native engine built the wheel; on a Mac, delocate then repairs it.
         data: files and folders of the prefix that become part of the wheel, by their paths in it.
         linked: the names of the archives that files of the wheel are linked to, such as `libz.a`; None if that is not known.
+        compressed: the directory of the store that keeps compressed libraries, or None.
     """
 
     target: Target
@@ -52,6 +53,7 @@ class RepairRequest:
     native: bool = False
     data: Mapping[str, str] = field(default_factory=dict)
     linked: Collection[str] | None = None
+    compressed: Path | None = None
 
     @property
     def is_foreign(self) -> bool:

@@ -97,7 +97,8 @@ def _choose_entries(
 
 def _find_leftovers(store: Store, entries: Collection[StoreEntry], age: _Age) -> Iterator[Path]:
     """Yield what no command needs; nothing that is behind a link, which may be used by others."""
-    limits = {"tmp": 0.0, "work": min(age.older_than, DAY), "logs": age.older_than, "smoke": age.older_than}
+    limits = {"tmp": 0.0, "work": min(age.older_than, DAY)}
+    limits |= dict.fromkeys(("logs", "smoke", "compressed"), age.older_than)
     for name, limit in limits.items():
         yield from (path for path in _list_own(store, name) if age.is_over(_last_change(path), limit))
     yield from (path for path in _list_unrecorded(store, entries) if age.is_over(_last_change(path), 0.0))

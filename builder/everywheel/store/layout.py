@@ -25,6 +25,7 @@ FOLDERS = (
     "locks",
     "leases",
     "smoke",
+    "compressed",
     "tmp",
 )
 LINKABLE = ("sources", "tools", "zig")

@@ -15,7 +15,7 @@ from everywheel.execution.files import flush_file, translate_os_errors
 from everywheel.execution.process import run_logged
 from everywheel.platforms.tags import Floor, list_compatible_tags
 from everywheel.platforms.target import Target
-from everywheel.toolchains.pip_settings import PIP, pip_environment
+from everywheel.toolchains.pip_settings import PIP, isolated_environment, pip_environment
 
 PIP_HINT = (
     "is the package index reachable? pip's index, proxy and certificate settings (PIP_INDEX_URL, pip.conf) are used"
@@ -40,7 +40,7 @@ def run_pip(
     return run_logged(
         [*PIP, *selection, command, *options, *arguments],
         cwd=log.parent,
-        env=pip_environment(command),
+        env=isolated_environment() if "--no-index" in arguments else pip_environment(command),
         log=log,
         label=f"{label}: pip {command}",
         hint=hint,

@@ -80,7 +80,12 @@ def pip_environment(command: str, environ: Mapping[str, str] = os.environ) -> di
     """
     settings = read_pip_settings(command, environ)
     variables = {f"PIP_{name.upper().replace('-', '_')}": value for name, value in settings.items()}
-    return {**filter_environment(environ), **variables, "PIP_CONFIG_FILE": os.devnull, "PIP_NO_INPUT": "1"}
+    return {**isolated_environment(environ), **variables}
+
+
+def isolated_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the variables for a command of pip that uses no index: without the user's settings, which take time to read."""
+    return {**filter_environment(environ), "PIP_CONFIG_FILE": os.devnull, "PIP_NO_INPUT": "1"}
 
 
 def read_pip_settings(command: str, environ: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -5,12 +5,16 @@ compares the sources of an entry with the cache, but not the entry itself: an ob
 into every wheel. So a run never uses a cache that another run wrote. It copies the cache of each target from the store, where
 a manifest has the hashes of all files, and returns what zig added, such as the C++ library, after the run has succeeded.
 Objects of the code that is built are in another cache, which ends with the run.
+
+Compiled libraries, which may be hundreds of megabytes, are not copied: zig changes no folder of `o` once it is complete, so
+that the private cache has links to those of the store. Hard links would change the status of the files in the store.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from everywheel.store.lease import make_lock
@@ -19,6 +23,7 @@ from everywheel.store.stamped_dir import find_damage, seal_stamped_dir
 # Parsed sources of zig's standard library (z/), 45 MB, are quickly made again. The parts are copied in this order:
 # an entry in h/ is the last file of a compilation that zig writes, and refers to files in the others.
 _PARTS = ("b", "o", "h")
+_LIBRARIES = "o"
 
 
 def cache_variables(folder: Path) -> dict[str, str]:
@@ -34,9 +39,10 @@ def strip_cache(folder: Path) -> None:
 
 
 def copy_cache(stored: Path, private: Path) -> None:
-    """Copy a cache from the store; it is locked meanwhile, since another run may add files."""
+    """Copy a cache from the store, with links to its libraries; it is locked meanwhile, since another run may add files."""
     with make_lock(stored.with_name(f"{stored.name}.lock")):
-        _copy_added_files(stored / "global", private / "global")
+        _link_added_folders(stored / "global" / _LIBRARIES, private / "global" / _LIBRARIES)
+        _copy_added_files(stored / "global", private / "global", [part for part in _PARTS if part != _LIBRARIES])
 
 
 def return_cache(stored: Path, private: Path) -> None:
@@ -46,12 +52,20 @@ def return_cache(stored: Path, private: Path) -> None:
         return
     with make_lock(stored.with_name(f"{stored.name}.lock")):
         if not find_damage(stored):
-            _copy_added_files(private / "global", stored / "global")
+            _copy_added_files(private / "global", stored / "global", _PARTS)
             seal_stamped_dir(stored)
 
 
-def _copy_added_files(origin: Path, destination: Path) -> None:
-    for part in _PARTS:
+def _link_added_folders(origin: Path, destination: Path) -> None:
+    destination.mkdir(parents=True, exist_ok=True)
+    present = {path.name for path in destination.iterdir()}
+    for path in origin.iterdir() if origin.is_dir() else ():
+        if path.name not in present:
+            (destination / path.name).symlink_to(path)
+
+
+def _copy_added_files(origin: Path, destination: Path, parts: Sequence[str]) -> None:
+    for part in parts:
         for folder, _, names in os.walk(origin / part):
             target = destination / Path(folder).relative_to(origin)
             target.mkdir(parents=True, exist_ok=True)

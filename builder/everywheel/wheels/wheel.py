@@ -216,11 +216,12 @@ def _spell_field(match: re.Match[bytes]) -> bytes:
     return _SPELLINGS.get(match[0], match[0].title())
 
 
-def pack_wheel(wheel: Wheel, folder: Path, *, epoch: int, compress: bool = True) -> Path:
+def pack_wheel(wheel: Wheel, folder: Path, *, epoch: int, compress: bool = True, kept: Path | None = None) -> Path:
     """Write the wheel with a new RECORD into a directory and return its path.
 
     The files are sorted, with .dist-info after all others and RECORD as the last file (PEP 427). `epoch` is the time of
-    every file in seconds since 1970. Without `compress`, files are stored as they are.
+    every file in seconds since 1970. Without `compress`, files are stored as they are; `kept` is the directory of
+    `compression.compress_data`.
     """
     paths = sorted(wheel.files, key=lambda path: (path.startswith(f"{wheel.dist_info}/"), path))
     record = f"{wheel.dist_info}/RECORD"
@@ -237,7 +238,7 @@ def pack_wheel(wheel: Wheel, folder: Path, *, epoch: int, compress: bool = True)
     final = folder / wheel.filename
     unfinished = final.with_suffix(f".{os.getpid()}.tmp")
     try:
-        unfinished.write_bytes(pack_zip(entries, epoch=epoch, compress=compress))
+        unfinished.write_bytes(pack_zip(entries, epoch=epoch, compress=compress, kept=kept))
         unfinished.replace(final)
     finally:
         unfinished.unlink(missing_ok=True)

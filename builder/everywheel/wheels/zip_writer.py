@@ -1,31 +1,24 @@
 """Zip archives whose bytes depend only on names and contents, not on the machine.
 
-The compression is that of libdeflate, from the package `deflate`, which is pinned. zipfile cannot be used: it always
-compresses with the zlib of the interpreter, which differs between machines. The format is APPNOTE 6.3.3 without its 64-bit
+The compression is that of `compression`. zipfile cannot be used: it always compresses with the zlib of the interpreter, which
+differs between machines. The format is APPNOTE 6.3.3 without its 64-bit
 extensions.
 """
 
 from __future__ import annotations
 
-import hashlib
 import stat
 import struct
 import time
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
-from threading import Lock
-
-import deflate
+from pathlib import Path
 
 from everywheel.errors import BuildError
 from everywheel.execution.cancellation import until_canceled
+from everywheel.wheels.compression import STORED, compress_data
 
-_LEVEL = 12  # the highest of libdeflate: the result is as small as that of zopfli, in a twentieth of the time
-_LARGE = 1 << 18  # bytes; such a file is mostly a library, which the wheels for several Pythons contain
-_RECENT = 4  # files: the wheels of a target are packed at nearly the same time
-_STORED, _DEFLATED = 0, 8
 _VERSION = 20  # 2.0: deflate and directories
 _UNIX = 3
 _UTF8_NAME = 1 << 11
@@ -46,10 +39,10 @@ class ZipEntry:
     executable: bool = False
 
 
-def pack_zip(entries: Iterable[ZipEntry], *, epoch: int, compress: bool = True) -> bytes:
+def pack_zip(entries: Iterable[ZipEntry], *, epoch: int, compress: bool = True, kept: Path | None = None) -> bytes:
     """Return an archive of the entries in their order; `epoch` is the time of every file, in seconds since 1970.
 
-    Without `compress`, the entries are stored as they are.
+    Without `compress`, the entries are stored as they are. `kept` is the directory of `compression.compress_data`.
     Raises BuildError when the entries exceed the limits of the format without 64-bit extensions: 65,534 files and 4 GiB.
     """
     day, clock = _dos_time(epoch)
@@ -57,7 +50,7 @@ def pack_zip(entries: Iterable[ZipEntry], *, epoch: int, compress: bool = True) 
     for entry in until_canceled(entries):
         name = entry.name.encode()
         flags = 0 if entry.name.isascii() else _UTF8_NAME
-        method, packed = _compress(entry.data) if compress else (_STORED, entry.data)
+        method, packed = compress_data(entry.data, kept) if compress else (STORED, entry.data)
         offset, count = len(body), count + 1
         if count >= _MAX_ENTRIES or max(len(entry.data), offset + len(packed)) >= _MAX_BYTES:
             raise BuildError(f"{entry.name}: the archive would be over 4 GiB or 65,534 files")
@@ -68,44 +61,6 @@ def pack_zip(entries: Iterable[ZipEntry], *, epoch: int, compress: bool = True) 
         directory += _CENTRAL.pack(b"PK\x01\x02", _UNIX << 8 | _VERSION, *shared, 0, 0, 0, mode, offset) + name
     end = _END.pack(b"PK\x05\x06", 0, 0, count, count, len(directory), len(body), 0)
     return bytes(body + directory + end)
-
-
-def _compress(data: bytes) -> tuple[int, bytes]:
-    """Return the method and the compressed data."""
-    return _deflate(data) if len(data) < _LARGE else _find_recent().compress(data)
-
-
-class _Recent:
-    """The compressed data of the last large files, by the hashes of the files, which are not kept themselves."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._locks: dict[bytes, Lock] = {}
-        self._results: dict[bytes, tuple[int, bytes]] = {}
-
-    def compress(self, data: bytes) -> tuple[int, bytes]:
-        """Return the method and the compressed data; of two wheels at the same time with one file, the second one waits."""
-        digest = hashlib.sha256(data).digest()
-        with self._lock:
-            lock = self._locks.setdefault(digest, Lock())
-        with lock:
-            result = self._results.get(digest) or _deflate(data)
-            with self._lock:
-                self._results[digest] = result
-                for old in list(self._results)[:-_RECENT]:
-                    del self._results[old]
-                    self._locks.pop(old, None)
-        return result
-
-
-@cache
-def _find_recent() -> _Recent:
-    return _Recent()
-
-
-def _deflate(data: bytes) -> tuple[int, bytes]:
-    packed = bytes(deflate.deflate_compress(data, _LEVEL)) if data else b""
-    return (_DEFLATED, packed) if 0 < len(packed) < len(data) else (_STORED, data)
 
 
 def _dos_time(epoch: int) -> tuple[int, int]:
