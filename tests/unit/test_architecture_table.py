@@ -224,6 +224,7 @@ def test_no_other_module_has_facts_about_architectures() -> None:
         "explain/pe_code.py: IMAGE_FILE_MACHINE_AMD64",
         "explain/pe_code.py: IMAGE_FILE_MACHINE_ARM64",
         "explain/messages.py: x86_64",
+        "explain/elf_code.py: EM_AARCH64",
         "audit/hygiene.py: x86_64",
         # Relocations at the start, and the notes on branch protection.
         "explain/startup.py: EM_AARCH64",

@@ -32,6 +32,35 @@ MESSAGES = {
     "libfoo.so: cannot enable executable stack as shared object requires: Invalid argument": "A library requires an",
     "ELF load command address/offset not page-aligned": "The library is aligned to 4 KiB pages",
     "(mach-o file, but is an incompatible architecture (have 'x86_64', need 'arm64'))": "The file is for x86_64, and this",
+    # As users paste them: in other languages, from other shells, and of other loaders.
+    "./demo: /lib/libc.so.6: Version »GLIBC_2.34« nicht gefunden (benötigt von ./demo)": "demo was built on a system",
+    "./demo: /lib/libc.so.6: version « GLIBC_2.34 » introuvable (requis par ./demo)": "demo was built on a system",
+    "zsh: no such file or directory: ./demo": "If ./demo exists, then the missing file is its loader",
+    "FileNotFoundError: [Errno 2] No such file or directory: './demo'": "If ./demo exists, then the missing file is",
+    "The file “./demo” specified the interpreter “/lib64/ld-linux-x86-64.so.2”, which is not an executable command.": (
+        "If ./demo exists, then the missing file is its loader"
+    ),
+    "sh: ./demo: not found": "If ./demo exists, then the missing file is its loader",
+    "standard_init_linux.go:228: exec user process caused: no such file or directory": "The program of the container, the",
+    "dlopen: cannot allocate memory in static TLS block": "the file has thread-local variables",
+    "ImportError: cannot allocate memory in static TLS block": "the file has thread-local variables",
+    "Process finished with exit code 132 (interrupted by signal 4: SIGILL)": "The program executed an instruction",
+    "ImportError: Error loading shared library ld-linux-x86-64.so.2: No such file or directory (needed by /site/_demo.so)": (
+        "The file was built for glibc, whose loader is ld-linux-x86-64.so.2, and this system has musl"
+    ),
+    "/lib/ld-musl-x86_64.so.1: /app/demo: Not a valid dynamic program": "musl's loader was started with a file that it cannot",
+    "dyld: Symbol not found: _mkfifoat": "None of the libraries that were loaded has mkfifoat: the file was built for a newer",
+    "ImportError: dlopen(/site/_demo.so, 0x0002): symbol not found in flat namespace '_PyUnicode_AsUTF8'": (
+        "None of the libraries that were loaded has PyUnicode_AsUTF8: "
+    ),
+    "dyld[1234]: Library not loaded: @rpath/libfoo.dylib": "The file needs libfoo.dylib, which",
+    "zsh: killed     ./demo": "macOS ends programs for arm64 whose signature is missing",
+    "OSError: [WinError 126] The specified module could not be found": "A DLL that the module needs is missing",
+    "ImportError: DLL load failed: The specified module could not be found.": "A DLL that the module needs is missing",
+    "ImportError: DLL load failed while importing _demo: The specified procedure could not be found.": "A DLL was loaded that",
+    "DLL load failed while importing _demo: A dynamic link library (DLL) initialization routine failed.": "A DLL was loaded",
+    "OSError: [WinError 193] %1 is not a valid Win32 application": "The DLL is for another processor",
+    "RuntimeError: NumPy was built with baseline optimizations:": "The package was compiled for newer processors",
     "ImportError: DLL load failed while importing _demo: The specified module could not be found.": "A DLL that the",
 }
 

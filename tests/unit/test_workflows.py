@@ -296,3 +296,30 @@ def test_only_handlers_that_exist_and_are_disabled_are_enabled(tmp_path: Path) -
     )
 
     assert (tmp_path / "enabled").read_text().split() == ["qemu-arm", "qemu-s390x"]
+
+
+def test_a_release_attaches_what_the_jobs_upload_and_signs_wheels_and_statements() -> None:
+    uploads = {
+        step["with"]["name"]
+        for step in WORKFLOWS["wheels.yml"]["jobs"]["collect"]["steps"]
+        if step.get("uses", "").startswith("actions/upload-artifact@")
+    }
+    attach, attest = (WORKFLOWS["release.yml"]["jobs"][name]["steps"] for name in ("attach", "attest"))
+    (pattern,) = (step["with"]["pattern"] for step in attach if "pattern" in step.get("with", {}))
+    (subjects,) = (step["with"]["subject-path"] for step in attest if "subject-path" in step.get("with", {}))
+
+    assert uploads == {"dist", "sums", "vex", "statements"}
+    assert set(pattern.strip("{}").split(",")) == uploads | {"sources", "sdk"}
+    assert any("gh release upload" in step.get("run", "") for step in attach)
+    assert subjects.split() == ["dist/*", "statements/*"]
+
+
+def test_the_last_release_is_rebuilt_on_another_runner_image() -> None:
+    (rebuild,) = WORKFLOWS["rebuild.yml"]["jobs"].values()
+    jobs = plan_jobs(PROJECT, PROJECT.released, make_plan(PROJECT, PROJECT.released, IDENTITIES))
+    builders = {job.runner for job in jobs} - {""}
+
+    assert "schedule" in WORKFLOWS["rebuild.yml"][True]  # YAML's `on`
+    assert builders
+    assert rebuild["runs-on"] not in builders
+    assert "container" in rebuild

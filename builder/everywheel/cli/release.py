@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from everywheel.cli.index_object import index_object_command
 from everywheel.cli.matrix import list_jobs, load_released_project
 from everywheel.cli.options import verbose_option
 from everywheel.cli.output import echo
@@ -50,7 +51,7 @@ def release_group() -> None:
     """
 
 
-for command in (prepare_command, record_command, tag_command, abort_command):
+for command in (prepare_command, record_command, tag_command, abort_command, index_object_command):
     release_group.add_command(command)
 
 

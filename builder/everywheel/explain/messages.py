@@ -11,6 +11,7 @@ from everywheel.binaries.elf import MAGIC, read_elf
 from everywheel.binaries.unreadable import UnreadableElf
 from everywheel.explain.distributions import WELL_KNOWN, list_distributions
 from everywheel.explain.libraries import describe_packages
+from everywheel.explain.message_answers import ANSWERS
 from everywheel.platforms.symbol_lists import load_libc_symbols
 from everywheel.platforms.symbol_versions import split_version, version_key
 
@@ -96,6 +97,11 @@ def _explain_library(match: re.Match[str]) -> tuple[str, str]:
         return (
             f"The file was built for Alpine (musl): it needs {library}, and this system has glibc.",
             "Install the manylinux wheel instead: reinstall with the pip of this system.",
+        )
+    if library.startswith("ld-linux"):
+        return (
+            f"The file was built for glibc, whose loader is {library}, and this system has musl or another processor.",
+            "Install the musllinux wheel instead: reinstall with the pip of this system. Programs need a build for musl.",
         )
     if library.startswith("libpython"):
         return (
@@ -229,6 +235,15 @@ def _constant(cause: str, cure: str) -> Callable[[re.Match[str]], tuple[str, str
     return lambda match: (cause, cure)
 
 
+def _explain_mac_symbol(match: re.Match[str]) -> tuple[str, str]:
+    return (
+        f"None of the libraries that were loaded has {match['symbol']}: the file was built for a newer macOS, another Python "
+        "or another version of one of its libraries.",
+        "`everywheel explain FILE` names the lowest macOS and the libraries. Update macOS, or install the package again. "
+        "Maintainers: build for an older target, such as macosx_11_0_arm64.",
+    )
+
+
 def _explain_class(match: re.Match[str]) -> tuple[str, str]:
     bits = match["bits"]
     return (
@@ -250,7 +265,14 @@ _PATTERNS: Mapping[re.Pattern[str], Callable[[re.Match[str]], tuple[str, str]]] 
     re.compile(
         r"version [`'‘](?P<version>[\w.]+)['’] not found(?: \(required by (?P<file>[^)]+)\))?"
     ): _explain_version,
-    re.compile(r"(?:(?P<file>[^\s:]+): )?cannot allocate memory in static TLS block"): _explain_tls,
+    # The same in other languages: `Version »GLIBC_2.34« nicht gefunden (benötigt von ./demo)`.
+    re.compile(
+        r"(?i:versi[oó]n) [`'‘»«“\"] ?(?P<version>GLIBC(?:XX)?_[\w.]+) ?['’«»”\"] "
+        r"(?:[\w ]+\([^()]* (?P<file>[^()\s]+)\)|nicht gefunden|introuvable)"
+    ): _explain_version,
+    re.compile(
+        r"(?:(?:^|[\s:])(?!(?:dlopen|\w*Error): )(?P<file>[^\s:]+): )?cannot allocate memory in static TLS block"
+    ): _explain_tls,
     re.compile(r"(?:(?P<file>[^\s:]+): )?invalid ELF header"): _explain_header,
     re.compile(r"(?:(?P<file>[^\s:]+): )?wrong ELF class: ELFCLASS(?P<bits>\d+)"): _explain_class,
     re.compile(r"(?i)illegal instruction|\bSIGILL\b|exit(?:ed with)? code (?:132|-4)\b"): _explain_illegal,
@@ -261,39 +283,10 @@ _PATTERNS: Mapping[re.Pattern[str], Callable[[re.Match[str]], tuple[str, str]]] 
     re.compile(rf"{_FILE}: cannot execute: required file not found"): _explain_start,
     re.compile(rf"(?i)exec(?: format)?:? \"?{_FILE}\"?: no such file or directory"): _explain_start,
     re.compile(rf"(?:^|\s){_FILE}: (?:No such file or directory|not found)$"): _explain_start,
-    re.compile(r"[Ee]xec format error"): _constant(
-        "The program is for another processor, such as arm64 on x86_64, or it is an empty file or a script without a first "
-        "line.",
-        "Use the build for this processor. A container image has the same limit: `docker run --platform` selects another one.",
-    ),
-    re.compile(r"cannot enable executable stack"): _constant(
-        "A library requires an executable stack, which this system forbids. glibc 2.41 and newer never enable it later.",
-        "Update the package. Maintainers: assemble with `.note.GNU-stack`, or link with -z noexecstack.",
-    ),
-    re.compile(r"cannot restore segment prot after reloc|text relocations"): _constant(
-        "The library has text relocations: its code was not compiled with -fPIC, and this system forbids writing to code.",
-        "Update the package. Maintainers: compile every object with -fPIC.",
-    ),
-    re.compile(r"load command address/offset not (?:page-aligned|properly aligned)"): _constant(
-        "The library is aligned to 4 KiB pages, and this kernel uses larger ones (16 or 64 KiB on arm64).",
-        "Update the package. Maintainers: link with -z max-page-size=65536; `everywheel audit` checks it.",
-    ),
-    re.compile(r"failed to map segment from shared object"): _constant(
-        "The file is on a file system that is mounted with noexec, or a security policy forbids loading it.",
-        "Install the package elsewhere, or set TMPDIR to a folder without noexec.",
-    ),
-    re.compile(r"is not a supported wheel on this platform"): _constant(
-        "The wheel's tags are for another Python, processor or C library than those of this pip.",
-        "`pip debug --verbose` lists the tags that this pip accepts; compare them with the end of the file name.",
-    ),
+    re.compile(r"(?i)\bno such file or directory: ['\"]?(?P<file>[^'\"\s]+)"): _explain_start,
+    re.compile(r"file [“'\"](?P<file>[^”'\"]+)[”'\"] specified the interpreter"): _explain_start,
     re.compile(r"incompatible architecture \(have '(?P<have>[^']+)', need '(?P<need>[^']+)'"): _explain_mac_arch,
+    re.compile(r"[Ss]ymbol not found(?: in flat namespace)?:? '?_?(?P<symbol>\w+)"): _explain_mac_symbol,
     re.compile(r"Library not loaded: (?P<library>\S+)"): _explain_library,
-    re.compile(r"DLL load failed while importing \w+: The specified module could not be found"): _constant(
-        "A DLL that the module needs is missing, not the module itself; often the Visual C++ runtime (msvcp140.dll).",
-        "`everywheel explain FILE` lists the DLLs. Install the Visual C++ redistributable. Maintainers: `everywheel repair`.",
-    ),
-    re.compile(r"%1 is not a valid Win32 application"): _constant(
-        "The DLL is for another processor: 32 bits in a 64-bit process, or the reverse.",
-        "Install the package again with the Python that imports it.",
-    ),
+    **{pattern: _constant(*answer) for pattern, answer in ANSWERS.items()},
 }

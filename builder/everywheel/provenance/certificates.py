@@ -78,7 +78,7 @@ def verify_bundle(file: Path, bundle: Path, identity: str, issuer: str) -> str:
     reason = "it is empty"
     try:
         content = read_file(file, _LARGEST * 64)
-        for document in _list_bundles(read_file(bundle, _LARGEST)):
+        for document in list_bundles(read_file(bundle, _LARGEST)):
             try:
                 return _verify(document, content, policy)
             except (SigstoreError, ExtensionNotFound, AttributeError, ValueError, KeyError, TypeError) as error:
@@ -88,7 +88,7 @@ def verify_bundle(file: Path, bundle: Path, identity: str, issuer: str) -> str:
     raise InvalidBundle(reason)
 
 
-def _list_bundles(content: bytes) -> Iterator[dict[str, Any]]:
+def list_bundles(content: bytes) -> Iterator[dict[str, Any]]:
     """Yield the bundles in a file with one, or with one a line."""
     texts = content.splitlines() if content.count(b"\n{") else [content]
     if len(texts) > _MOST_BUNDLES:
@@ -118,8 +118,14 @@ def _verify(document: dict[str, Any], content: bytes, policy: VerificationPolicy
     return _name_signer(bundle)
 
 
-def _name_signer(bundle: Bundle) -> str:
+def read_identity(bundle: Bundle) -> tuple[str, str]:
+    """Return the identity in the certificate of a bundle, and its issuer; raise ExtensionNotFound without one."""
     extensions = bundle.signing_certificate.extensions
     names = extensions.get_extension_for_class(SubjectAlternativeName).value
     issuer = extensions.get_extension_for_oid(_ISSUER).value
-    return f"{', '.join(str(name.value) for name in names)} (issuer {issuer.public_bytes().decode()})"
+    return ", ".join(str(name.value) for name in names), issuer.public_bytes().decode()
+
+
+def _name_signer(bundle: Bundle) -> str:
+    identity, issuer = read_identity(bundle)
+    return f"{identity} (issuer {issuer})"

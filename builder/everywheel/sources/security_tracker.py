@@ -28,7 +28,7 @@ from everywheel.sources.url import Limits, hide_password
 LARGEST_TRACKER = 256 << 20
 """The largest accepted file in bytes; the tracker's had 73 MB in 2026."""
 ADDRESS = "https://security-tracker.debian.org/tracker/data/json"
-_HINT = f"the tracker's own file is {ADDRESS}; `--tracker` also accepts a copy of it"
+_HINT = f"the tracker's own file is {ADDRESS}; a copy of it is accepted too"
 _VULNERABILITY = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}|TEMP-[0-9]{7}-[0-9A-F]{6}", re.ASCII)
 _LONGEST_TEXT = 200  # characters of a text that is shown
 _Kind = TypeVar("_Kind")
