@@ -98,11 +98,10 @@ def merge_results(old: ProjectResult | None, new: ProjectResult) -> ProjectResul
 
 
 def render_page(results: Mapping[str, ProjectResult], projects: Sequence[KnownProject]) -> str:
-    reasons = [f"- {project.label}: {project.note}.\n" for project in projects if project.note]
+    shown = [project for project in projects if project.label in results]
+    reasons = [f"- {project.label}: {project.note}.\n" for project in shown if project.note]
     reasons += [
-        f"- {project.label}, {target}: {reason}.\n"
-        for project in projects
-        for target, reason in project.without.items()
+        f"- {project.label}, {target}: {reason}.\n" for project in shown for target, reason in project.without.items()
     ]
     return _PAGE.format(
         builds=render_builds(results, projects),

@@ -93,3 +93,18 @@ def test_the_label_of_every_project_is_unique() -> None:
     labels = [project.label for project in load_projects()]
 
     assert len(set(labels)) == len(labels)
+
+
+def test_only_projects_with_results_have_notes() -> None:
+    projects = [
+        KnownProject(
+            name=name, version="1.0", sha256="", note=f"about {name}", without={"win_amd64": f"{name} is for Linux"}
+        )
+        for name in ("built", "planned")
+    ]
+
+    page = render_page({"built": make_result()}, projects)
+
+    assert "- built: about built.\n" in page
+    assert "- built, win_amd64: built is for Linux.\n" in page
+    assert "planned" not in page
