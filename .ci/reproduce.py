@@ -19,7 +19,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,7 +138,7 @@ def main(args: Sequence[str]) -> int:
                 shutil.copytree(build.project / "wheelhouse", options.keep / str(number + 1), dirs_exist_ok=True)
         lines = compare(*builds)
         print("\n".join(lines), flush=True)
-    return 0 if all(line.startswith("identical: ") for line in lines) else 5
+    return 0 if all(line.startswith(("identical: ", "not compared: ")) for line in lines) else 5
 
 
 def find_machine(name: str, folder: Path, *, share_tools: bool) -> BuildMachine | None:
@@ -231,11 +231,32 @@ def compare(first: Circumstances, second: Circumstances) -> list[str]:
     for name in list_names(first.project / "wheelhouse", second.project / "wheelhouse"):
         differences = compare_paths(first.project / "wheelhouse" / name, second.project / "wheelhouse" / name)
         lines += [f"differs: {name}: {line}" for line in differences] or [f"identical: {name}"]
-    hashes = [list_artifacts(build.store) for build in (first, second)]
-    for title in sorted(hashes[0].keys() | hashes[1].keys()):
-        same = hashes[0].get(title) == hashes[1].get(title)
-        lines.append(f"{'identical' if same else 'differs'}: {title}")
+    lines += compare_artifacts(list_artifacts(first.store), list_artifacts(second.store))
     return lines or ["nothing was built"]
+
+
+def compare_artifacts(first: Mapping[str, str], second: Mapping[str, str]) -> list[str]:
+    """Return a line for each library, by the titles of both builds.
+
+    A tool that runs during the build, such as nasm, is built for the machine itself: another C library needs another file.
+    """
+    lines = [
+        f"{'identical' if first[title] == second[title] else 'differs'}: {title}"
+        for title in sorted(first.keys() & second.keys())
+    ]
+    names = [
+        {title.partition(" for ")[0]: title.partition(" for ")[2] for title in one.keys() - other.keys()}
+        for one, other in ((first, second), (second, first))
+    ]
+    for name in sorted(names[0].keys() | names[1].keys()):
+        if name in names[0] and name in names[1]:
+            lines.append(
+                f"not compared: {name}, a tool of the build machine: for {names[0][name]} and {names[1][name]}"
+            )
+        else:
+            number, target = (1, names[0][name]) if name in names[0] else (2, names[1][name])
+            lines.append(f"differs: {name} for {target}: only in build {number}")
+    return lines
 
 
 def list_names(*folders: Path) -> list[str]:

@@ -117,3 +117,24 @@ def test_a_user_without_rights_makes_no_machine(monkeypatch: pytest.MonkeyPatch,
 
     with pytest.raises(build_machine.NoMachine, match=r"^a root file system needs root and Linux$"):
         build_machine.make_machine("musl", tmp_path, None)
+
+
+def test_tools_of_different_machines_are_not_compared_and_a_missing_library_differs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    reproduce = importlib.import_module("reproduce")
+    first = {
+        "nasm 2 for manylinux_2_17_x86_64": "a",
+        "zlib 1 for win_amd64": "b",
+        "foo 1 for win_amd64": "c",
+        "bar 1 for any": "d",
+    }
+    second = {"nasm 2 for musllinux_1_2_x86_64": "e", "zlib 1 for win_amd64": "b", "foo 1 for win_amd64": "f"}
+
+    assert reproduce.compare_artifacts(first, second) == [
+        "differs: foo 1 for win_amd64",
+        "identical: zlib 1 for win_amd64",
+        "differs: bar 1 for any: only in build 1",
+        "not compared: nasm 2, a tool of the build machine: for manylinux_2_17_x86_64 and musllinux_1_2_x86_64",
+    ]
