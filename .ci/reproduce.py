@@ -245,8 +245,8 @@ def compare_artifacts(first: Mapping[str, str], second: Mapping[str, str]) -> li
         for title in sorted(first.keys() & second.keys())
     ]
     names = [
-        {title.partition(" for ")[0]: title.partition(" for ")[2] for title in one.keys() - other.keys()}
-        for one, other in ((first, second), (second, first))
+        {title.partition(" for ")[0]: title.partition(" for ")[2] for title in titles}
+        for titles in (first.keys() - second.keys(), second.keys() - first.keys())
     ]
     for name in sorted(names[0].keys() | names[1].keys()):
         if name in names[0] and name in names[1]:
